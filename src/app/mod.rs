@@ -1,0 +1,1 @@
+//! The Flask-style framework and the sample app.

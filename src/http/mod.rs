@@ -1,0 +1,3 @@
+//! HTTP shared by checks and twins.
+
+pub mod view;

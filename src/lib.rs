@@ -1,0 +1,23 @@
+//! lab: a declarative test-and-benchmark lab for Python web deployments.
+//!
+//! `lab run scenario.toml` starts the stacks a scenario names, checks what they do, measures how fast they do it,
+//! and compares both with the snapshot that was reviewed before. The modules stand in reading order: what happens
+//! to a scenario, top to bottom; then the twins, which know nothing of scenarios.
+
+pub mod cli;
+pub mod cmd;
+pub mod exit;
+
+pub mod scenario;
+pub mod stack;
+pub mod check;
+pub mod load;
+pub mod measure;
+pub mod snapshot;
+pub mod report;
+pub mod event;
+
+pub mod http;
+pub mod app;
+pub mod server;
+pub mod proxy;

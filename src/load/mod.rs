@@ -1,0 +1,3 @@
+//! Loads: drivers, and the ledger they fill.
+
+pub mod ledger;

@@ -1,0 +1,3 @@
+//! Measurement: rounds, statistics, resource use.
+
+pub mod resources;

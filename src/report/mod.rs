@@ -1,0 +1,1 @@
+//! Reports: pure exporters from a record to bytes.

@@ -1,0 +1,425 @@
+//! The validated scenario: what the rest of lab works with.
+//!
+//! Everything here has passed [`resolve`](super::resolve): names are unique, references lead somewhere,
+//! files exist, values are possible. No serde, no I/O: a value of these types can be built in a test as it is.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::{NonZeroU16, NonZeroU32};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use regex::Regex;
+
+/// One scenario file, resolved.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// The scenario's name; also the folder of its reports and the name of its snapshot.
+    pub name: String,
+    /// One line for people.
+    pub title: Option<String>,
+    /// The file this was read from.
+    pub file: PathBuf,
+    /// What relative paths in the file are relative to, and where `reports/` is.
+    pub root: PathBuf,
+    /// SHA-256 of the file's bytes, in lower-case hexadecimal.
+    pub sha256: String,
+    /// What is served.
+    pub app: App,
+    /// Who serves it, in the file's order; never empty, and at most one is the reference.
+    pub stacks: Vec<Stack>,
+    /// Is it right?
+    pub checks: Vec<Check>,
+    /// How fast is it?
+    pub loads: Vec<Load>,
+    /// How often, and in which order.
+    pub rounds: Rounds,
+    /// Who runs where.
+    pub placement: Placement,
+    /// What is a change worth failing for.
+    pub gate: Gate,
+}
+
+impl Scenario {
+    /// The stack that ratios are against: the one marked `reference`, else the first.
+    #[must_use]
+    pub fn reference(&self) -> &Stack {
+        self.stacks.iter().find(|stack| stack.reference).unwrap_or(&self.stacks[0])
+    }
+
+    /// The checks that apply to `stack`, in the file's order.
+    pub fn checks_for<'a>(&'a self, stack: &'a Stack) -> impl Iterator<Item = &'a Check> {
+        self.checks.iter().filter(|check| check.applies_to(stack))
+    }
+}
+
+/// What is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct App {
+    /// The name of a native app built into lab (`hello`).
+    pub native: String,
+}
+
+/// One deployment under test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stack {
+    /// Unique within the scenario.
+    pub name: String,
+    /// The reverse proxy in front, if any.
+    pub proxy: Option<Proxy>,
+    /// The app server.
+    pub server: Server,
+    /// Whether ratios are against this stack.
+    pub reference: bool,
+}
+
+/// A reverse proxy: its kind and its configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// Which implementation.
+    pub kind: ProxyKind,
+    /// An existing file, absolute.
+    pub config: PathBuf,
+}
+
+/// Implementations of the proxy role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProxyKind {
+    /// `lab proxy`.
+    Lab,
+}
+
+impl fmt::Display for ProxyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ProxyKind::Lab => "lab",
+        })
+    }
+}
+
+/// An app server: its kind and settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Which implementation.
+    pub kind: ServerKind,
+    /// Worker processes.
+    pub workers: NonZeroU16,
+}
+
+/// Implementations of the app-server role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerKind {
+    /// `lab serve`.
+    Lab,
+}
+
+impl fmt::Display for ServerKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ServerKind::Lab => "lab",
+        })
+    }
+}
+
+/// A request with what is expected at the client and at the app.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// Unique within the scenario.
+    pub name: String,
+    /// The stacks this is asked of; `None` is every stack.
+    pub stacks: Option<Vec<String>>,
+    /// What is sent.
+    pub request: CheckRequest,
+    /// What must come back, and what the app must have seen.
+    pub expect: Expectation,
+}
+
+impl Check {
+    /// Whether this check is asked of `stack`.
+    #[must_use]
+    pub fn applies_to(&self, stack: &Stack) -> bool {
+        self.stacks.as_ref().is_none_or(|names| names.contains(&stack.name))
+    }
+}
+
+/// What a check sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CheckRequest {
+    /// Composed from its parts; `Host` is added unless given, `Content-Length` when there is a body and no
+    /// framing header is given, `Connection: close` unless Connection is given.
+    Composed {
+        /// The method, as sent.
+        method: String,
+        /// The request target, as sent: percent-encoding and all.
+        target: String,
+        /// Header lines in order, duplicates kept. Values may hold placeholders.
+        headers: Vec<(String, Template)>,
+        /// The body's bytes.
+        body: Vec<u8>,
+    },
+    /// Sent as it is, byte for byte, after placeholders are filled in.
+    Raw(Template),
+}
+
+/// Text with placeholders `{client}`, `{host}`, `{port}`; `{{` and `}}` are braces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// The pieces in order.
+    pub parts: Vec<TemplatePart>,
+}
+
+/// One piece of a [`Template`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TemplatePart {
+    /// Text as it is.
+    Text(String),
+    /// Filled in when the check runs.
+    Placeholder(Placeholder),
+}
+
+/// What a [`Template`] can ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placeholder {
+    /// The address the check's connection comes from, without port.
+    Client,
+    /// The address the check connects to, without port.
+    Host,
+    /// The port the check connects to.
+    Port,
+}
+
+/// What a [`Template`] is filled in with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placeholders {
+    /// For `{client}`.
+    pub client: String,
+    /// For `{host}`.
+    pub host: String,
+    /// For `{port}`.
+    pub port: u16,
+}
+
+impl Template {
+    /// The text with every placeholder filled in.
+    #[must_use]
+    pub fn fill(&self, values: &Placeholders) -> String {
+        let mut text = String::new();
+        for part in &self.parts {
+            match part {
+                TemplatePart::Text(piece) => text.push_str(piece),
+                TemplatePart::Placeholder(Placeholder::Client) => text.push_str(&values.client),
+                TemplatePart::Placeholder(Placeholder::Host) => text.push_str(&values.host),
+                TemplatePart::Placeholder(Placeholder::Port) => text.push_str(&values.port.to_string()),
+            }
+        }
+        text
+    }
+}
+
+/// What a check expects. `None` and empty mean: not looked at.
+#[derive(Debug, Clone, Default)]
+pub struct Expectation {
+    /// The status code at the client.
+    pub status: Option<u16>,
+    /// The response's header lines at the client, by name (compared without case), in the file's order.
+    pub headers: Vec<(String, HeaderRule)>,
+    /// The response body at the client.
+    pub body: Option<TextRule>,
+    /// What arrived at the app's server, before any middleware.
+    pub upstream: UpstreamExpectation,
+    /// What the app itself saw, after its middleware (ProxyFix).
+    pub app: BTreeMap<AppField, TextRule>,
+}
+
+/// What must have arrived at the app server, before any middleware.
+#[derive(Debug, Clone, Default)]
+pub struct UpstreamExpectation {
+    /// The method.
+    pub method: Option<TextRule>,
+    /// The request target as it stood in the request line.
+    pub target: Option<TextRule>,
+    /// Header lines by name.
+    pub headers: Vec<(String, HeaderRule)>,
+    /// These names' lines, and only theirs, in the order they arrived; a name stands once per line.
+    pub order: Option<Vec<String>>,
+}
+
+impl UpstreamExpectation {
+    /// Whether nothing is expected.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.method.is_none() && self.target.is_none() && self.headers.is_empty() && self.order.is_none()
+    }
+}
+
+/// What is expected of one header name's lines.
+#[derive(Debug, Clone)]
+pub enum HeaderRule {
+    /// No line of that name.
+    Absent,
+    /// At least one line.
+    Present,
+    /// Exactly this many lines.
+    Count(u32),
+    /// Exactly these lines, in this order, no more and no fewer.
+    Lines(Vec<TextRule>),
+}
+
+/// What is expected of one text.
+#[derive(Debug, Clone)]
+pub enum TextRule {
+    /// Equal, byte for byte, after placeholders are filled in.
+    Equal(Template),
+    /// Holds this text.
+    Contains(Template),
+    /// Matches somewhere (anchor it to match as a whole).
+    Matches(Regex),
+    /// Holds nothing at all.
+    Empty,
+}
+
+/// What the app can be asked about its request; named as in Flask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AppField {
+    /// `request.remote_addr`
+    RemoteAddr,
+    /// `request.scheme`
+    Scheme,
+    /// `request.host`: with the port, unless it is the scheme's own
+    Host,
+    /// `request.root_path`: SCRIPT_NAME
+    RootPath,
+    /// `request.path`
+    Path,
+    /// `request.query_string`
+    QueryString,
+    /// `request.url_root`
+    UrlRoot,
+}
+
+impl AppField {
+    /// Every field, in the order reports show them.
+    pub const ALL: [AppField; 7] = [
+        AppField::RemoteAddr,
+        AppField::Scheme,
+        AppField::Host,
+        AppField::RootPath,
+        AppField::Path,
+        AppField::QueryString,
+        AppField::UrlRoot,
+    ];
+
+    /// The name in scenario files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            AppField::RemoteAddr => "remote_addr",
+            AppField::Scheme => "scheme",
+            AppField::Host => "host",
+            AppField::RootPath => "root_path",
+            AppField::Path => "path",
+            AppField::QueryString => "query_string",
+            AppField::UrlRoot => "url_root",
+        }
+    }
+}
+
+/// How a stack is driven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Load {
+    /// Unique within the scenario.
+    pub name: String,
+    /// Which driver, with its own settings.
+    pub driver: Driver,
+    /// The request target asked for, from `/` on.
+    pub path: String,
+    /// The measured window, after the warm-up.
+    pub duration: Duration,
+    /// How long one request may take before it is recorded as a client timeout.
+    pub timeout: Duration,
+}
+
+/// A load driver and its settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Driver {
+    /// Closed loop: each user asks, waits for the answer, and asks again.
+    Goose {
+        /// Concurrent users.
+        users: NonZeroU32,
+    },
+}
+
+impl fmt::Display for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Driver::Goose { users } => write!(f, "goose, {users} users"),
+        }
+    }
+}
+
+/// Randomised complete blocks: each block visits every stack under every load once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rounds {
+    /// Blocks.
+    pub count: NonZeroU32,
+    /// Driven but not measured, before each measured window.
+    pub warmup: Duration,
+    /// Seeds the order of visits.
+    pub seed: u64,
+}
+
+/// Which cores stacks and drivers run on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Placement {
+    /// Disjoint halves of the cores lab may use; unpinned where there is only one.
+    Auto,
+    /// As the file says: disjoint and not empty.
+    Pinned {
+        /// Cores of the load driver.
+        load: Vec<u16>,
+        /// Cores of every component of the stack.
+        stack: Vec<u16>,
+    },
+}
+
+/// How much worse is a change worth failing for, relative to the reference stack.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Gate {
+    /// Margin by metric, as a fraction (`"5%"` is 0.05); a metric without one is not gated.
+    pub margins: BTreeMap<Metric, f64>,
+}
+
+/// A statistical fact that can be compared and gated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Metric {
+    /// Requests answered well per second of the measured window; more is better.
+    Throughput,
+    /// CPU time of every component per such request; less is better.
+    CpuPerRequest,
+    /// Median service time; less is better.
+    P50,
+    /// 99th percentile of the service time; less is better.
+    P99,
+}
+
+impl Metric {
+    /// Every metric, in the order reports show them.
+    pub const ALL: [Metric; 4] = [Metric::Throughput, Metric::CpuPerRequest, Metric::P50, Metric::P99];
+
+    /// The name in scenario files and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Metric::Throughput => "throughput",
+            Metric::CpuPerRequest => "cpu_per_request",
+            Metric::P50 => "p50",
+            Metric::P99 => "p99",
+        }
+    }
+
+    /// Whether a larger value is better.
+    #[must_use]
+    pub fn more_is_better(self) -> bool {
+        matches!(self, Metric::Throughput)
+    }
+}

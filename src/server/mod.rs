@@ -1,0 +1,1 @@
+//! The app server: the gunicorn twin.

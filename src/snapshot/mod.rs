@@ -1,0 +1,1 @@
+//! Snapshots of facts, and the gate that compares a run with them.

@@ -1,0 +1,1 @@
+//! Stacks: start, wait until ready, stop; logs and addresses.

@@ -1,0 +1,1 @@
+//! lab's integration tests: one crate, data-driven.
