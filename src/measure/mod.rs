@@ -1,3 +1,4 @@
 //! Measurement: rounds, statistics, resource use.
 
+pub mod rounds;
 pub mod resources;
