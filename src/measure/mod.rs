@@ -6,3 +6,4 @@ pub mod signed_rank;
 pub mod student_t;
 pub mod verdict;
 pub mod resources;
+pub mod procfs;

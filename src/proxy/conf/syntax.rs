@@ -56,7 +56,7 @@ pub fn parse(source: &str, file: &Path) -> Result<Vec<Directive>, ConfError> {
     let mut outer: Vec<Vec<Directive>> = Vec::new();
     let mut words: Vec<(String, Token)> = Vec::new();
 
-    while let Some(token) = tokens.next() {
+    for token in tokens.by_ref() {
         let token = token.map_err(|(line, kind)| ConfError::new(&file, line, kind))?;
         let unexpected = |character| Err(ConfError::new(&file, token.line, ConfErrorKind::Unexpected(character)));
         match &token.kind {
