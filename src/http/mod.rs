@@ -1,3 +1,4 @@
 //! HTTP shared by checks and twins.
 
+pub mod extensions;
 pub mod view;

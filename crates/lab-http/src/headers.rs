@@ -1,0 +1,200 @@
+//! Header fields as they stand on the wire: order, number, case and bytes kept.
+
+use crate::syntax::trim;
+
+/// The field lines of one message.
+///
+/// All names and values lie in one buffer, and a field is two spans of it, so that reading a head allocates twice
+/// however many fields it has. Names are compared without regard to ASCII case (RFC 9110 §5.1).
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Headers {
+    pub(crate) text: Vec<u8>,
+    pub(crate) fields: Vec<Field>,
+}
+
+/// One field line, as spans of the text it was read from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Field {
+    pub(crate) name: Span,
+    pub(crate) value: Span,
+}
+
+/// A stretch of a message's text. Heads are bounded far below 4 GiB, and the smaller type keeps fields small.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Headers {
+    /// No fields.
+    #[must_use]
+    pub const fn new() -> Headers {
+        Headers { text: Vec::new(), fields: Vec::new() }
+    }
+
+    /// The number of field lines.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Whether there is no field line.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// The field lines in order, as (name, value). Values have no white space around them.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> + ExactSizeIterator + Clone {
+        self.fields.iter().map(|field| (field.name.of(&self.text), field.value.of(&self.text)))
+    }
+
+    /// The value of the first line called `name`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.iter().find(|(own, _)| own.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    }
+
+    /// The values of all lines called `name`, in order.
+    pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    }
+
+    /// Whether a line called `name` is there.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// The elements of the comma-separated list that all lines called `name` form together (RFC 9110 §5.6.1): empty
+    /// ones left out, and quoted strings not looked into, which is right for lists of tokens such as `Connection`.
+    pub fn list<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.get_all(name).flat_map(|value| value.split(|&byte| byte == b',')).map(trim).filter(|item| !item.is_empty())
+    }
+
+    /// Whether the list that all lines called `name` form holds `token`, without regard to ASCII case.
+    #[must_use]
+    pub fn list_contains(&self, name: &str, token: &str) -> bool {
+        self.list(name).any(|item| item.eq_ignore_ascii_case(token.as_bytes()))
+    }
+
+    /// Adds a line at the end. The bytes are taken as they are: what is not known to be clean is to be checked with
+    /// [`is_clean`](Headers::is_clean) before.
+    pub fn push(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        let name = Span::append(&mut self.text, name.as_ref());
+        let value = Span::append(&mut self.text, value.as_ref());
+        self.fields.push(Field { name, value });
+    }
+
+    /// Removes all lines called `name` and returns how many there were.
+    pub fn remove(&mut self, name: &str) -> usize {
+        let before = self.fields.len();
+        let text = &self.text;
+        self.fields.retain(|field| !field.name.of(text).eq_ignore_ascii_case(name.as_bytes()));
+        before - self.fields.len()
+    }
+
+    /// Removes all lines, and keeps the memory.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.fields.clear();
+    }
+
+    /// Whether `name` and `value` may be written as a field line: the name a token, the value free of control
+    /// characters, so that nobody can smuggle a line of their own (RFC 9110 §5.5).
+    #[must_use]
+    pub fn is_clean(name: &[u8], value: &[u8]) -> bool {
+        crate::syntax::is_token(name) && crate::syntax::is_field_value(value)
+    }
+}
+
+impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(lines: I) -> Headers {
+        let mut headers = Headers::new();
+        for (name, value) in lines {
+            headers.push(name, value);
+        }
+        headers
+    }
+}
+
+impl std::fmt::Debug for Headers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_map()
+            .entries(
+                self.iter().map(|(name, value)| (name.escape_ascii().to_string(), value.escape_ascii().to_string())),
+            )
+            .finish()
+    }
+}
+
+impl Span {
+    pub(crate) fn new(start: usize, end: usize) -> Span {
+        // OK because every text a span points into is bounded by `Limits` or written by this program.
+        let narrow = |position: usize| u32::try_from(position).expect("a head is smaller than 4 GiB");
+        Span { start: narrow(start), end: narrow(end) }
+    }
+
+    /// Appends `bytes` to `text` and returns where they lie.
+    pub(crate) fn append(text: &mut Vec<u8>, bytes: &[u8]) -> Span {
+        let start = text.len();
+        text.extend_from_slice(bytes);
+        Span::new(start, text.len())
+    }
+
+    pub(crate) fn of(self, text: &[u8]) -> &[u8] {
+        &text[self.start as usize..self.end as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Headers {
+        [("Host", "a"), ("Set-Cookie", "x=1"), ("set-cookie", "y=2"), ("Connection", "close, X-A ,,\tx-b")]
+            .into_iter()
+            .collect()
+    }
+
+    #[test]
+    fn order_number_and_case_are_kept() {
+        let lines: Vec<_> = sample().iter().map(|(name, value)| [name, b"=", value].concat()).collect();
+        assert_eq!(lines[1..3], [b"Set-Cookie=x=1".to_vec(), b"set-cookie=y=2".to_vec()]);
+    }
+
+    #[test]
+    fn names_are_compared_without_case() {
+        let headers = sample();
+        assert_eq!(headers.get("SET-COOKIE"), Some(&b"x=1"[..]));
+        assert_eq!(headers.get_all("Set-Cookie").collect::<Vec<_>>(), [b"x=1", b"y=2"]);
+        assert!(!headers.contains("Cookie"));
+    }
+
+    #[test]
+    fn a_list_spans_lines_and_skips_empty_elements() {
+        let mut headers = sample();
+        headers.push("connection", "Keep-Alive");
+        assert_eq!(headers.list("Connection").collect::<Vec<_>>(), [&b"close"[..], b"X-A", b"x-b", b"Keep-Alive"]);
+        assert!(headers.list_contains("connection", "x-a"));
+        assert!(!headers.list_contains("connection", "x"));
+    }
+
+    #[test]
+    fn removing_takes_every_line_of_that_name() {
+        let mut headers = sample();
+        assert_eq!(headers.remove("Set-cookie"), 2);
+        assert_eq!(headers.len(), 2);
+        assert_eq!(headers.remove("Set-cookie"), 0);
+    }
+
+    #[test]
+    fn a_line_break_is_not_clean() {
+        assert!(Headers::is_clean(b"X-A", b"one\ttwo \xe9"));
+        for (name, value) in [(&b"X A"[..], &b"v"[..]), (b"", b"v"), (b"X:", b"v"), (b"X", b"a\r\nB: c"), (b"X", b"\0")]
+        {
+            assert!(!Headers::is_clean(name, value), "{name:?} {value:?}");
+        }
+    }
+}

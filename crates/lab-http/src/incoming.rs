@@ -1,0 +1,233 @@
+//! The reading side of a connection: heads and bodies through one reused buffer.
+
+use std::future::poll_fn;
+use std::io;
+use std::ops::Range;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, ReadBuf};
+
+use crate::body::BodyDecoder;
+use crate::head::{RequestHead, ResponseHead};
+use crate::limits::Limits;
+use crate::parse::{RequestParser, ResponseParser};
+use crate::refusal::Refusal;
+
+/// Bytes a connection's buffer starts with; enough for nearly every head.
+const USUAL: usize = 8 * 1024;
+/// Bytes it grows to while a body keeps filling it.
+const LARGEST_FOR_BODIES: usize = 64 * 1024;
+
+/// Reads messages from `R`. What was received but not asked for yet (the start of a body, a pipelined request) stays
+/// in the buffer. Every method can be dropped while it waits, and called again.
+///
+/// After an error nothing more may be read as HTTP; [`discard`](Incoming::discard) is what is left to do.
+#[derive(Debug)]
+pub struct Incoming<R> {
+    io: R,
+    limits: Limits,
+    buffer: Vec<u8>,
+    /// Where the unread bytes lie in the buffer.
+    unread: Range<usize>,
+    /// Whether the last read filled all the room there was.
+    was_filled: bool,
+    request: RequestParser,
+    response: ResponseParser,
+}
+
+/// Why nothing could be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// What was received is not to be accepted.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The connection failed.
+    #[error("the connection failed: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl<R: AsyncRead + Unpin> Incoming<R> {
+    /// With an empty buffer.
+    pub fn new(io: R, limits: Limits) -> Incoming<R> {
+        Incoming {
+            io,
+            limits,
+            buffer: Vec::new(),
+            unread: 0..0,
+            was_filled: false,
+            request: RequestParser::default(),
+            response: ResponseParser::default(),
+        }
+    }
+
+    /// Waits until a byte is there; false if the connection ended instead. This is where an idle connection waits.
+    pub async fn wait(&mut self) -> io::Result<bool> {
+        Ok(!self.unread.is_empty() || self.fill().await? > 0)
+    }
+
+    /// Reads a request head; None if the connection ended before its first byte. An end within it is
+    /// [`Refusal::Truncated`].
+    pub async fn read_request_head(&mut self) -> Result<Option<RequestHead>, ReadError> {
+        self.settle();
+        loop {
+            if let Some((head, length)) = self.request.advance(&self.buffer[self.unread.clone()], &self.limits)? {
+                self.unread.start += length;
+                return Ok(Some(head));
+            }
+            if self.fill().await? == 0 {
+                return if self.unread.is_empty() { Ok(None) } else { Err(Refusal::Truncated.into()) };
+            }
+        }
+    }
+
+    /// Reads a response head, interim ones included (see [`ResponseHead::is_interim`]); None if the connection ended
+    /// before its first byte.
+    pub async fn read_response_head(&mut self) -> Result<Option<ResponseHead>, ReadError> {
+        self.settle();
+        loop {
+            if let Some((head, length)) = self.response.advance(&self.buffer[self.unread.clone()], &self.limits)? {
+                self.unread.start += length;
+                return Ok(Some(head));
+            }
+            if self.fill().await? == 0 {
+                return if self.unread.is_empty() { Ok(None) } else { Err(Refusal::Truncated.into()) };
+            }
+        }
+    }
+
+    /// Reads some content of a body, as much as is there; None at its end.
+    pub async fn read_body_piece(&mut self, body: &mut BodyDecoder) -> Result<Option<&[u8]>, ReadError> {
+        let content = poll_fn(|cx| self.poll_content(cx, body)).await?;
+        Ok(content.map(|content| &self.buffer[content]))
+    }
+
+    /// As [`read_body_piece`](Incoming::read_body_piece), for code that polls.
+    pub fn poll_body_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+        body: &mut BodyDecoder,
+    ) -> Poll<Result<Option<&[u8]>, ReadError>> {
+        let content = ready!(self.poll_content(cx, body))?;
+        Poll::Ready(Ok(content.map(|content| &self.buffer[content])))
+    }
+
+    /// Reads the rest of a body and throws it away, if that takes no more than `bound` bytes of content. False if it
+    /// does: then the connection cannot be used for another message.
+    pub async fn drain(&mut self, body: &mut BodyDecoder, bound: u64) -> Result<bool, ReadError> {
+        if body.left().is_some_and(|left| left > bound) {
+            return Ok(false);
+        }
+        let mut drained = 0;
+        while let Some(content) = self.read_body_piece(body).await? {
+            drained += content.len() as u64;
+            if drained > bound {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Reads whatever still arrives and throws it away, up to `bound` bytes or the end of the connection. To be called
+    /// after the writing side was shut down: closing with unread bytes would reset the connection, and the peer would
+    /// lose the answer (RFC 9112 §9.6). The caller bounds the time.
+    pub async fn discard(&mut self, bound: u64) -> io::Result<()> {
+        let mut left = bound;
+        loop {
+            self.unread = 0..0;
+            match self.fill().await? {
+                0 => return Ok(()),
+                read => match left.checked_sub(read as u64) {
+                    Some(rest) => left = rest,
+                    None => return Ok(()),
+                },
+            }
+        }
+    }
+
+    /// Reads once, behind what is in the buffer; 0 at the end of the connection.
+    pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.make_room();
+        let mut room = ReadBuf::new(&mut self.buffer[self.unread.end..]);
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut room))?;
+        let read = room.filled().len();
+        self.was_filled = room.remaining() == 0;
+        self.unread.end += read;
+        Poll::Ready(Ok(read))
+    }
+
+    async fn fill(&mut self) -> io::Result<usize> {
+        poll_fn(|cx| self.poll_fill(cx)).await
+    }
+
+    fn poll_content(
+        &mut self,
+        cx: &mut Context<'_>,
+        body: &mut BodyDecoder,
+    ) -> Poll<Result<Option<Range<usize>>, ReadError>> {
+        loop {
+            let piece = body.decode(&self.buffer[self.unread.clone()])?;
+            let start = self.unread.start + piece.framing;
+            self.unread.start = start + piece.content;
+            if piece.content > 0 {
+                return Poll::Ready(Ok(Some(start..self.unread.start)));
+            }
+            if body.is_at_end() {
+                return Poll::Ready(Ok(None));
+            }
+            if ready!(self.poll_fill(cx))? == 0 {
+                body.end_of_connection()?;
+            }
+        }
+    }
+
+    /// Gives back what a large body made the buffer grow by.
+    fn settle(&mut self) {
+        if self.unread.is_empty() && self.buffer.len() > USUAL {
+            self.buffer.truncate(USUAL);
+            self.buffer.shrink_to_fit();
+            self.unread = 0..0;
+            self.was_filled = false;
+        }
+    }
+
+    /// Makes sure that there is room behind the unread bytes.
+    fn make_room(&mut self) {
+        if self.unread.is_empty() {
+            self.unread = 0..0;
+            let wanted = if self.was_filled { (self.buffer.len() * 2).min(LARGEST_FOR_BODIES) } else { USUAL };
+            if self.buffer.len() < wanted {
+                self.buffer.resize(wanted, 0);
+            }
+        } else if self.unread.end == self.buffer.len() {
+            if self.unread.start > 0 {
+                self.buffer.copy_within(self.unread.clone(), 0);
+                self.unread = 0..self.unread.len();
+            } else {
+                self.buffer.resize(self.buffer.len() * 2, 0);
+            }
+        }
+    }
+}
+
+impl<R> Incoming<R> {
+    /// What was received and not read yet.
+    pub fn buffered(&self) -> &[u8] {
+        &self.buffer[self.unread.clone()]
+    }
+
+    /// The connection itself, for instance to write to it. What is read past this type is lost to it.
+    pub fn io_mut(&mut self) -> &mut R {
+        &mut self.io
+    }
+
+    /// The connection itself.
+    pub fn io(&self) -> &R {
+        &self.io
+    }
+
+    /// The connection itself; what was received and not read is lost.
+    pub fn into_io(self) -> R {
+        self.io
+    }
+}

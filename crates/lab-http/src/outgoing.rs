@@ -1,0 +1,126 @@
+//! The writing side of a connection: heads and bodies in as few writes as may be.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::AsyncWrite;
+
+use crate::encode::{BodyEncoder, LengthError};
+use crate::headers::Headers;
+
+/// Content from this size on is written from where it lies; below, it is copied behind the head.
+const WORTH_ITS_OWN_WRITE: usize = 16 * 1024;
+
+/// Writes messages to `W`. Heads and small content gather in a buffer until [`flush`](Outgoing::flush), which has to
+/// be called before waiting for anything else.
+#[derive(Debug)]
+pub struct Outgoing<W> {
+    io: W,
+    buffer: Vec<u8>,
+    /// How much of the buffer has been written.
+    written: usize,
+}
+
+/// Why nothing could be written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The content does not fit what the head announced.
+    #[error(transparent)]
+    Length(#[from] LengthError),
+    /// The connection failed.
+    #[error("the connection failed: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl<W: AsyncWrite + Unpin> Outgoing<W> {
+    /// With an empty buffer.
+    pub fn new(io: W) -> Outgoing<W> {
+        Outgoing { io, buffer: Vec::new(), written: 0 }
+    }
+
+    /// Writes a piece of content with its framing. To be called again only after it returned; if it is dropped while
+    /// it waits, the connection is of no more use.
+    pub async fn piece(&mut self, encoder: &mut BodyEncoder, content: &[u8]) -> Result<(), WriteError> {
+        encoder.before(&mut self.buffer, content.len())?;
+        if content.len() >= WORTH_ITS_OWN_WRITE {
+            self.write_with(content).await?;
+        } else {
+            self.buffer.extend_from_slice(content);
+        }
+        encoder.behind(&mut self.buffer, content.len());
+        if self.buffer.len() >= WORTH_ITS_OWN_WRITE {
+            self.write_with(&[]).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the end of a body, and everything that is still in the buffer.
+    pub async fn end(&mut self, encoder: &mut BodyEncoder, trailers: Option<&Headers>) -> Result<(), WriteError> {
+        encoder.end(&mut self.buffer, trailers)?;
+        Ok(self.flush().await?)
+    }
+
+    /// Writes everything that is still in the buffer. Can be dropped while it waits, and called again.
+    pub async fn flush(&mut self) -> io::Result<()> {
+        self.write_with(&[]).await?;
+        poll_fn(|cx| Pin::new(&mut self.io).poll_flush(cx)).await
+    }
+
+    /// Tells the peer that nothing more will be written.
+    pub async fn shutdown(&mut self) -> io::Result<()> {
+        self.flush().await?;
+        poll_fn(|cx| Pin::new(&mut self.io).poll_shutdown(cx)).await
+    }
+
+    /// Writes the buffer and then `content`, together where the connection can.
+    async fn write_with(&mut self, content: &[u8]) -> io::Result<()> {
+        let mut content = content;
+        poll_fn(|cx| self.poll_write_with(cx, &mut content)).await
+    }
+
+    fn poll_write_with(&mut self, cx: &mut Context<'_>, content: &mut &[u8]) -> Poll<io::Result<()>> {
+        loop {
+            let buffered = &self.buffer[self.written..];
+            let slices = [IoSlice::new(buffered), IoSlice::new(content)];
+            let written = match (buffered, *content) {
+                ([], []) => {
+                    self.buffer.clear();
+                    self.written = 0;
+                    return Poll::Ready(Ok(()));
+                }
+                (only, []) | ([], only) => ready!(Pin::new(&mut self.io).poll_write(cx, only))?,
+                _ => ready!(Pin::new(&mut self.io).poll_write_vectored(cx, &slices))?,
+            };
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            let from_buffer = written.min(buffered.len());
+            self.written += from_buffer;
+            *content = &content[written - from_buffer..];
+        }
+    }
+}
+
+impl<W> Outgoing<W> {
+    /// Where heads are written to; see [`write`](mod@crate::write).
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    /// Whether everything was written.
+    pub fn is_flushed(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
+    /// The connection itself.
+    pub fn io_mut(&mut self) -> &mut W {
+        &mut self.io
+    }
+
+    /// The connection itself; what is still in the buffer is lost.
+    pub fn into_io(self) -> W {
+        self.io
+    }
+}
