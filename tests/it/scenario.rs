@@ -72,3 +72,16 @@ fn the_schema_file_is_what_the_code_says() {
     let committed = fs::read_to_string(path).unwrap_or_default();
     assert!(committed == scenario::schema(), "{path} is out of date: LAB_REGENERATE=1 cargo test --test it scenario::");
 }
+
+#[test]
+fn a_byte_order_mark_and_crlf_are_no_problem() {
+    let source = fs::read_to_string("fixtures/scenarios/good/everything.toml").unwrap().replace('\n', "\r\n");
+    for source in [source.clone(), format!("\u{feff}{source}")] {
+        let scenario = scenario::parse(&source, Path::new("windows.toml"), Path::new("/"), &|_| true);
+        assert!(scenario.is_ok(), "{}", scenario.unwrap_err().render(false));
+    }
+    let marked = "\u{feff}schema = 1\r\nname = \"A\"\r\n";
+    let errors = scenario::parse(marked, Path::new("windows.toml"), Path::new("/"), &|_| true).unwrap_err();
+    let scenario::ScenarioErrors::Invalid { text, diagnostics, .. } = &errors else { panic!("{errors}") };
+    assert!(diagnostics.iter().any(|one| &text[one.span()] == "\"A\""), "{}", errors.render(false));
+}
