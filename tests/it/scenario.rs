@@ -3,13 +3,22 @@
 //! After a change on purpose: `INSTA_UPDATE=always cargo test --test it scenario::`, then read the difference.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lab::scenario;
 
 /// The folder `cargo test` runs in; messages show paths as they were given, so they are given relative to it.
 fn relative(path: &Path) -> &Path {
     path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap()
+}
+
+/// Every scenario that ships.
+fn shipped() -> Vec<PathBuf> {
+    let folder = fs::read_dir("scenarios").unwrap();
+    let mut files: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    files
 }
 
 /// Snapshots beside this file, named after the input alone.
@@ -59,6 +68,17 @@ fn a_file_damaged_anywhere_is_refused_with_a_message_or_is_still_a_scenario() {
     for damaged in truncated.chain(without_a_line).chain(with_crlf_and_a_mark) {
         if let Err(errors) = scenario::parse(&damaged, Path::new("damaged.toml"), Path::new("/"), &|_| true) {
             assert!(errors.render(true).contains("error"), "no message for:\n{damaged}");
+        }
+    }
+}
+
+#[test]
+fn every_shipped_scenario_is_valid() {
+    let files = shipped();
+    assert!(!files.is_empty());
+    for file in files {
+        if let Err(errors) = scenario::load(&file) {
+            panic!("{}", errors.render(false));
         }
     }
 }
