@@ -3,13 +3,22 @@
 //! After a change on purpose: `INSTA_UPDATE=always cargo test --test it scenario::`, then read the difference.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lab::scenario;
 
 /// The folder `cargo test` runs in; messages show paths as they were given, so they are given relative to it.
 fn relative(path: &Path) -> &Path {
     path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap()
+}
+
+/// Every scenario that ships.
+fn shipped() -> Vec<PathBuf> {
+    let folder = fs::read_dir("scenarios").unwrap();
+    let mut files: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    files
 }
 
 /// Snapshots beside this file, named after the input alone.
@@ -64,6 +73,17 @@ fn a_file_damaged_anywhere_is_refused_with_a_message_or_is_still_a_scenario() {
 }
 
 #[test]
+fn every_shipped_scenario_is_valid() {
+    let files = shipped();
+    assert!(!files.is_empty());
+    for file in files {
+        if let Err(errors) = scenario::load(&file) {
+            panic!("{}", errors.render(false));
+        }
+    }
+}
+
+#[test]
 fn the_schema_file_is_what_the_code_says() {
     let path = "fixtures/scenario.schema.json";
     if std::env::var_os("LAB_REGENERATE").is_some() {
@@ -71,4 +91,17 @@ fn the_schema_file_is_what_the_code_says() {
     }
     let committed = fs::read_to_string(path).unwrap_or_default();
     assert!(committed == scenario::schema(), "{path} is out of date: LAB_REGENERATE=1 cargo test --test it scenario::");
+}
+
+#[test]
+fn a_byte_order_mark_and_crlf_are_no_problem() {
+    let source = fs::read_to_string("fixtures/scenarios/good/everything.toml").unwrap().replace('\n', "\r\n");
+    for source in [source.clone(), format!("\u{feff}{source}")] {
+        let scenario = scenario::parse(&source, Path::new("windows.toml"), Path::new("/"), &|_| true);
+        assert!(scenario.is_ok(), "{}", scenario.unwrap_err().render(false));
+    }
+    let marked = "\u{feff}schema = 1\r\nname = \"A\"\r\n";
+    let errors = scenario::parse(marked, Path::new("windows.toml"), Path::new("/"), &|_| true).unwrap_err();
+    let scenario::ScenarioErrors::Invalid { text, diagnostics, .. } = &errors else { panic!("{errors}") };
+    assert!(diagnostics.iter().any(|one| &text[one.span()] == "\"A\""), "{}", errors.render(false));
 }
