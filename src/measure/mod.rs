@@ -7,3 +7,4 @@ pub mod student_t;
 pub mod verdict;
 pub mod resources;
 pub mod procfs;
+pub mod machine;

@@ -53,6 +53,32 @@ pub fn read_rss(root: u32) -> Result<u64, ProcfsError> {
     Ok(read_tree(root)?.keys().map(|&pid| process_rss(pid)).sum())
 }
 
+/// Reads all descendants of the process `root`, and not `root` itself: what runs under a guard, without the guard.
+///
+/// # Errors
+/// As [`read_component`].
+pub fn read_descendants(root: u32) -> Result<Sample, ProcfsError> {
+    let mut sample = read_component(root)?;
+    sample.processes.retain(|key, _| key.pid != root);
+    Ok(sample)
+}
+
+/// The sum of the resident set sizes of all descendants of `root`, in bytes.
+///
+/// # Errors
+/// As [`read_component`].
+pub fn rss_of_descendants(root: u32) -> Result<u64, ProcfsError> {
+    Ok(descendants_of(root)?.into_iter().map(process_rss).sum())
+}
+
+/// The numbers of all descendants of `root`, in ascending order.
+///
+/// # Errors
+/// As [`read_component`].
+pub fn descendants_of(root: u32) -> Result<Vec<u32>, ProcfsError> {
+    Ok(read_tree(root)?.into_keys().filter(|&pid| pid != root).collect())
+}
+
 /// The cores this process may run on (`sched_getaffinity(2)`), in ascending order; never empty.
 ///
 /// # Errors

@@ -219,6 +219,38 @@ impl Template {
         }
         text
     }
+
+    /// The text as it stands in the scenario file, placeholders in braces.
+    #[must_use]
+    pub fn source(&self) -> String {
+        let mut text = String::new();
+        for part in &self.parts {
+            match part {
+                TemplatePart::Text(piece) => text.push_str(&piece.replace('{', "{{").replace('}', "}}")),
+                TemplatePart::Placeholder(placeholder) => {
+                    text.push('{');
+                    text.push_str(placeholder.name());
+                    text.push('}');
+                }
+            }
+        }
+        text
+    }
+}
+
+impl Placeholder {
+    /// Every placeholder.
+    pub const ALL: [Placeholder; 3] = [Placeholder::Client, Placeholder::Host, Placeholder::Port];
+
+    /// The name in scenario files, without braces.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Placeholder::Client => "client",
+            Placeholder::Host => "host",
+            Placeholder::Port => "port",
+        }
+    }
 }
 
 /// What a check expects. `None` and empty mean: not looked at.

@@ -1,3 +1,7 @@
 //! lab's integration tests: one crate, data-driven.
 
+mod direction;
+mod lifecycle;
+mod run;
 mod scenario;
+mod support;

@@ -1,0 +1,21 @@
+//! `lab check`: a scenario's checks, without any load.
+
+use std::process::ExitCode;
+
+use super::run::{self, Kind};
+use super::select;
+use super::session::INTERRUPTED;
+use crate::cli::CheckArgs;
+use crate::snapshot::gate;
+
+/// Asks every check and says what came of it.
+pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
+    let scenario = match select::scenario(&args.scenario)? {
+        Ok(scenario) => scenario,
+        Err(exit) => return Ok(exit.into()),
+    };
+    let kind = Kind { checks_only: true, compared: false };
+    let Some(finished) = run::execute(&scenario, args.output, kind)? else { return Ok(INTERRUPTED.into()) };
+    run::say(&finished, args.output)?;
+    Ok(gate::exit(&finished.record.gate, false, false).into())
+}
