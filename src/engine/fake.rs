@@ -52,8 +52,8 @@ impl Default for Behaviour {
 pub(super) struct Fake {
     pub(super) stacks: BTreeMap<String, Behaviour>,
     pub(super) log: Vec<String>,
-    starts: BTreeMap<String, usize>,
-    drives: BTreeMap<String, usize>,
+    pub(super) starts: BTreeMap<String, usize>,
+    pub(super) drives: BTreeMap<String, usize>,
 }
 
 fn next(counts: &mut BTreeMap<String, usize>, name: &str) -> usize {
