@@ -4,6 +4,11 @@
 //! `Service`, so that anything that hosts one can host it. Knows nothing of scenarios, stacks, checks or servers.
 
 pub mod routing;
+pub mod proxy_fix;
+pub mod environ;
+pub mod list_header;
 pub mod url;
 
-pub use routing::{BuildError, Converter, ConverterError, Matched, PathValue, Rule, RuleError, RuleMap, Uuid};
+pub use environ::{Environ, EnvironValue};
+pub use proxy_fix::ProxyFix;
+pub use routing::{BuildError, PathValue, Rule, RuleError, Uuid};
