@@ -32,6 +32,9 @@ pub const ENCODED_PATH: &AsciiSet = &PATH.remove(b'%');
 /// The same for a query string in which some is encoded already.
 pub const ENCODED_QUERY: &AsciiSet = &ENCODED_PATH.remove(b'?');
 
+/// The same for the Path of a cookie, which ends at a semicolon.
+pub const COOKIE_PATH: &AsciiSet = &ENCODED_PATH.add(b';');
+
 /// What is encoded in a whole URL in which some is encoded already.
 const ENCODED_URL: &AsciiSet = &ENCODED_QUERY.remove(b'#').remove(b'[').remove(b']');
 

@@ -4,4 +4,5 @@ mod direction;
 mod lifecycle;
 mod run;
 mod scenario;
+mod serve;
 mod support;
