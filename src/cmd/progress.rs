@@ -92,7 +92,11 @@ impl Listener for Progress {
                     self.line(&format!("round {}/{}  {}", self.rounds, self.planned, summary(round)));
                 }
             }
-            Event::Failed { stack, error } => self.line(&format!("{stack} could not run: {error}")),
+            Event::Failed { stack, error } => {
+                // The whole of it stands in the report.
+                let first = error.lines().next().unwrap_or_default();
+                self.line(&format!("{stack} could not run: {first}"));
+            }
         }
     }
 }

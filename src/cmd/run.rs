@@ -17,7 +17,6 @@ use crate::cli::{OutputArgs, RunArgs};
 use crate::engine::estimates::estimates;
 use crate::engine::{self, Findings};
 use crate::exit::Exit;
-use crate::measure::machine::Machine;
 use crate::record::{FactsVerdict, GateOutcome, Provenance, Record, RoundOutcome, SCHEMA, Verdict};
 use crate::report::{difference, terminal};
 use crate::scenario::model::Scenario;
@@ -72,7 +71,7 @@ pub(super) fn execute(scenario: &Scenario, output: OutputArgs, kind: Kind) -> an
     let Some(findings) = findings else { return Ok(None) };
 
     let estimates = estimates(scenario, &findings.rounds);
-    let machine = Machine::read();
+    let machine = &session.machine;
     let ratios = Ratios::of(format!("{}, {} cores, {}", machine.cpu, machine.cores, machine.kernel), &estimates);
     let mut gate = GateOutcome {
         could_not_run: could_not_run(&findings),
@@ -86,7 +85,7 @@ pub(super) fn execute(scenario: &Scenario, output: OutputArgs, kind: Kind) -> an
     }
     let record = Record {
         schema: SCHEMA,
-        provenance: provenance(scenario, &session, machine)?,
+        provenance: provenance(scenario, &session)?,
         stacks: findings.stacks,
         differences: findings.differences,
         rounds: findings.rounds,
@@ -143,7 +142,7 @@ fn failed_checks(findings: &Findings) -> usize {
     findings.stacks.iter().flat_map(|stack| &stack.checks).filter(|check| !check.passed()).count()
 }
 
-fn provenance(scenario: &Scenario, session: &Session, machine: Machine) -> anyhow::Result<Provenance> {
+fn provenance(scenario: &Scenario, session: &Session) -> anyhow::Result<Provenance> {
     let relative = |path: &Path| path.strip_prefix(&scenario.root).unwrap_or(path).display().to_string();
     let mut configurations = BTreeMap::new();
     for proxy in scenario.stacks.iter().filter_map(|stack| stack.proxy.as_ref()) {
@@ -164,7 +163,7 @@ fn provenance(scenario: &Scenario, session: &Session, machine: Machine) -> anyho
         seed: scenario.rounds.seed,
         load_cores: session.load_cores.clone(),
         stack_cores: session.stack_cores.clone(),
-        machine,
+        machine: session.machine.clone(),
     })
 }
 

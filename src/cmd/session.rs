@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::engine::local::Local;
+use crate::measure::machine::Machine;
 use crate::measure::procfs;
 use crate::scenario::model::{Placement, Scenario};
 use crate::stack::guard;
@@ -28,6 +29,8 @@ pub(super) struct Session {
     pub(super) folder: PathBuf,
     /// When it started.
     pub(super) started: Timestamp,
+    /// The machine, as it was before lab moved to its own cores.
+    pub(super) machine: Machine,
     /// Cores of the load driver; empty when unpinned.
     pub(super) load_cores: Vec<u16>,
     /// Cores of the stacks; empty when unpinned.
@@ -38,6 +41,7 @@ impl Session {
     /// Makes the run's folder, and moves lab itself to the cores of the load.
     pub(super) fn open(scenario: &Scenario) -> anyhow::Result<Session> {
         let (load_cores, stack_cores) = cores(&scenario.placement)?;
+        let machine = Machine::read();
         let started = Timestamp::now();
         let stamp = started.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ");
         let run = format!("{stamp}-{}", std::process::id());
@@ -45,7 +49,7 @@ impl Session {
         fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
         // What lab does beside the driver (probing, sampling) must not take the stacks' time.
         guard::pin(&load_cores).context("move to the cores of the load")?;
-        Ok(Session { run, folder, started, load_cores, stack_cores })
+        Ok(Session { run, folder, started, machine, load_cores, stack_cores })
     }
 
     /// The backend that runs stacks as subprocesses, in this run's folder and on its cores.

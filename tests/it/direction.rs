@@ -9,7 +9,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // The twins and what they share know nothing of scenarios, stacks, checks, loads or reports.
     ("http", &[]),
     ("app", &["http"]),
-    ("server", &["http", "app"]),
+    ("server", &["http"]),
     ("proxy", &["http"]),
     // The harness, from what it reads to what it says.
     ("exit", &[]),
