@@ -227,14 +227,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
         let remains = self.wire.io_mut().reclaim();
         let settings = Rc::clone(&self.settings);
         let incoming = self.wire.io_mut().incoming().ok_or(Ending::Close)?;
-        let Some(mut remains) = remains else {
-            return match persistent {
-                true => Ok(()),
-                false if incoming.buffered().is_empty() => Err(Ending::Close),
-                false => Err(Ending::Linger),
-            };
-        };
-        if !persistent || !remains.readable {
+        let is_all_read = remains.as_ref().is_none_or(|remains| remains.body.is_at_end());
+        if !persistent {
+            let is_quiet = is_all_read && incoming.buffered().is_empty();
+            return Err(if is_quiet { Ending::Close } else { Ending::Linger });
+        }
+        let Some(mut remains) = remains.filter(|_| !is_all_read) else { return Ok(()) };
+        if !remains.readable {
             return Err(Ending::Linger);
         }
         match within(settings.body_timeout, incoming.drain(&mut remains.body, settings.drain_bytes)).await {

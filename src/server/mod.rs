@@ -10,10 +10,16 @@ pub mod settings;
 pub mod connection;
 pub mod request_body;
 
+pub mod listen;
+pub mod worker;
+pub mod master;
+pub mod log;
+
 mod request;
 mod response;
 mod wait;
 mod wire;
 
+pub use listen::Bind;
 pub use request_body::{BodyError, RequestBody};
 pub use settings::Settings;

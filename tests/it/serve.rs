@@ -2,4 +2,5 @@
 
 mod app;
 mod interactive;
+mod lifecycle;
 mod wire;
