@@ -241,3 +241,6 @@ fn check_parameters(
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use http::header::{ALLOW, HeaderValue};
+use http::header::{ALLOW, CONTENT_LENGTH, HeaderValue};
 use http::{Method, StatusCode};
 
 use super::body::BoxError;
@@ -98,6 +98,8 @@ impl HttpException {
         );
         let mut response = Response::new(page).status(code);
         if let Some(allow) = &self.allow {
+            // Content-Length comes back behind it: that is the order in which werkzeug sends the two.
+            response.headers_mut().remove(CONTENT_LENGTH);
             response.headers_mut().insert(ALLOW, allow.clone());
         }
         response

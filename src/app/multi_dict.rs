@@ -35,7 +35,7 @@ impl MultiDict {
         self.iter().filter(move |(key, _)| *key == name).map(|(_, value)| value)
     }
 
-    /// All names and values, in order.
+    /// All names and values, in order (werkzeug's `items(multi=True)` brings values of one name together).
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }

@@ -170,7 +170,7 @@ impl Request {
         self.0.cookies.get_or_init(|| {
             let mut cookies = Vec::new();
             for line in self.headers().get_all(COOKIE) {
-                cookie::parse(&String::from_utf8_lossy(line.as_bytes()), &mut cookies);
+                cookie::parse(&latin1(line.as_bytes()), &mut cookies);
             }
             cookies.into()
         })

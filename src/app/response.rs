@@ -57,6 +57,9 @@ impl Response {
     pub fn new(body: impl Into<Body>) -> Self {
         let mut inner = http::Response::new(body.into());
         inner.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        if let Some(length) = inner.body().len().filter(|length| *length > 0) {
+            inner.headers_mut().insert(CONTENT_LENGTH, length.into());
+        }
         Self { inner, error: None }
     }
 
@@ -85,8 +88,14 @@ impl Response {
     /// Sets Content-Type to exactly this.
     #[must_use]
     pub fn content_type(mut self, content_type: &str) -> Self {
-        self.inner.headers_mut().remove(CONTENT_TYPE);
-        self.header("content-type", content_type)
+        match HeaderValue::from_str(content_type) {
+            Ok(value) => self.content_type_value(value),
+            Err(_) => {
+                self.error =
+                    Some(ResponseError::HeaderValue { name: CONTENT_TYPE.to_string(), value: content_type.to_owned() });
+                self
+            }
+        }
     }
 
     /// Sets Content-Type, or takes it away.

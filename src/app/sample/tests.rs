@@ -109,3 +109,46 @@ fn a_body_in_pieces_is_echoed_whole() {
     let broken = http::Request::from_parts(parts, Pieces::broken(&["one"]));
     assert!(respond(&mut app, broken).starts_with("400\n"));
 }
+
+/// What a client of the sample app reads when hyper hosts it, Date left out.
+fn over_hyper(requests: &str) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let app = app().unwrap();
+    let service = hyper::service::service_fn(move |request| tower_service::Service::call(&mut app.clone(), request));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let received = runtime.block_on(async {
+        let (mut client, server) = tokio::io::duplex(64 * 1024);
+        let mut http = hyper::server::conn::http1::Builder::new();
+        let serving = http.auto_date_header(false).serve_connection(hyper_util::rt::TokioIo::new(server), service);
+        let asking = async {
+            client.write_all(requests.as_bytes()).await.unwrap();
+            let mut received = Vec::new();
+            client.read_to_end(&mut received).await.unwrap();
+            received
+        };
+        let (served, received) = tokio::join!(serving, asking);
+        served.unwrap();
+        received
+    });
+    String::from_utf8(received).unwrap().replace('\r', "")
+}
+
+#[test]
+fn hyper_hosts_it() {
+    let get = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
+    let requests = [
+        get("/pong"),
+        "HEAD /pong HTTP/1.1\r\nHost: h\r\n\r\n".to_owned(),
+        "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+            .to_owned(),
+        get("/stream/2"),
+        "HEAD /stream/2 HTTP/1.1\r\nHost: h\r\n\r\n".to_owned(),
+        get("/status/204"),
+        get("/status/304"),
+        get("/sleep/1"),
+        get("/cookies"),
+        "GET /nowhere HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".to_owned(),
+    ];
+    insta::assert_snapshot!(over_hyper(&requests.concat()));
+}
