@@ -118,6 +118,10 @@ impl Locations {
         &self.list
     }
 
+    pub(super) fn all_mut(&mut self) -> &mut [Location] {
+        &mut self.list
+    }
+
     pub(super) fn index(list: Vec<(&Directive, Location)>) -> Result<Locations, ConfError> {
         let mut locations = Locations::default();
         for (directive, location) in list {

@@ -13,6 +13,8 @@ pub struct AccessLog {
     pub path: PathBuf,
     /// The line, its end left out.
     pub format: Arc<Template>,
+    /// Which of [`Settings::access_log_files`](super::Settings::access_log_files) that is.
+    pub file: usize,
 }
 
 /// `error_log`.
@@ -124,7 +126,7 @@ impl AccessLog {
             let hint = closest(name, formats.list.iter().map(|(name, _)| name.as_str()));
             directive.error(ConfErrorKind::UnknownLogFormat { name: name.to_owned(), hint })
         })?;
-        Ok(Some(AccessLog { path: prefix.join(path), format }))
+        Ok(Some(AccessLog { path: prefix.join(path), format, file: 0 }))
     }
 }
 

@@ -15,10 +15,10 @@ pub mod fields;
 pub mod redirect;
 pub mod upstream;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::conf::{ConfError, ConfErrorKind, Directive};
-use level::Level;
+use level::{Level, Rules};
 use listen::Listen;
 use logs::LogFormats;
 use process::Process;
@@ -36,6 +36,17 @@ pub struct Settings {
     pub servers: Vec<Server>,
     /// The `upstream` blocks and the addresses that `proxy_pass` names directly.
     pub upstreams: Vec<Upstream>,
+    /// The files of all `access_log`s, each once.
+    pub access_log_files: Vec<PathBuf>,
+}
+
+impl Settings {
+    /// The rules of every server and location.
+    pub fn rules(&self) -> impl Iterator<Item = &Rules> {
+        self.servers.iter().flat_map(|server| {
+            [&server.rules].into_iter().chain(server.locations.all().iter().map(|location| &location.rules))
+        })
+    }
 }
 
 /// Reads the checked tree of `file`. Relative paths of logs and the pid file are relative to `prefix`.
@@ -65,5 +76,21 @@ pub fn read(tree: &[Directive], file: &Path, prefix: &Path) -> Result<Settings, 
     for listen in &mut listens {
         listen.index_names(&servers);
     }
-    Ok(Settings { process, listens, servers, upstreams: upstreams.into_list() })
+    let access_log_files = number_access_logs(&mut servers);
+    Ok(Settings { process, listens, servers, upstreams: upstreams.into_list(), access_log_files })
+}
+
+/// Lists the files of access logs, each once, and tells each log its place in the list.
+fn number_access_logs(servers: &mut [Server]) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = Vec::new();
+    let rules = servers.iter_mut().flat_map(|server| {
+        [&mut server.rules].into_iter().chain(server.locations.all_mut().iter_mut().map(|location| &mut location.rules))
+    });
+    for log in rules.flat_map(|rules| &mut rules.access_log) {
+        log.file = files.iter().position(|file| *file == log.path).unwrap_or_else(|| {
+            files.push(log.path.clone());
+            files.len() - 1
+        });
+    }
+    files
 }

@@ -1,0 +1,183 @@
+//! A worker: one thread, one `current_thread` runtime. A connection stays with the worker that accepted it.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use super::client;
+use super::log::{self, LogFiles};
+use super::settings::Settings;
+use super::settings::logs::Severity;
+use super::upstream::Group;
+
+/// What the master wants its workers to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    /// Accept and serve.
+    Serve,
+    /// Accept nothing more, finish what has begun, then end (SIGQUIT).
+    Quit,
+    /// End at once (SIGTERM, SIGINT).
+    Stop,
+}
+
+/// What a worker knows, and its connections share.
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) settings: Arc<Settings>,
+    pub(super) logs: LogFiles,
+    upstreams: Vec<Group>,
+    /// Open connections of clients.
+    clients: Cell<usize>,
+    is_quitting: Cell<bool>,
+    /// Told when the worker begins to quit.
+    quits: Notify,
+    /// Told when a client's connection was closed.
+    closed: Notify,
+}
+
+/// How often idle upstream connections are looked at.
+const SWEEP: Duration = Duration::from_secs(1);
+/// How long accepting rests when there are no descriptors left, as in nginx.
+const ACCEPT_REST: Duration = Duration::from_millis(500);
+
+/// A listening socket of this worker, with the `listen`s it serves.
+pub(super) type Listener = (TcpListener, Vec<usize>);
+
+/// Runs a worker on the present thread until it is told to end.
+///
+/// # Errors
+/// No runtime could be made.
+pub(super) fn run(
+    settings: Arc<Settings>,
+    logs: LogFiles,
+    listeners: Vec<Listener>,
+    phases: watch::Receiver<Phase>,
+) -> io::Result<()> {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    // lines of access logs are written when there is nothing better to do
+    let runtime = runtime.enable_all().on_thread_park(log::flush).build_local(Default::default())?;
+    logs.begin_gathering();
+    let upstreams = settings.upstreams.iter().map(Group::new).collect();
+    let worker = Rc::new(Worker {
+        settings,
+        logs,
+        upstreams,
+        clients: Cell::new(0),
+        is_quitting: Cell::new(false),
+        quits: Notify::new(),
+        closed: Notify::new(),
+    });
+    let served = runtime.block_on(worker.serve(listeners, phases));
+    drop(runtime);
+    log::flush();
+    served
+}
+
+impl Worker {
+    /// An upstream by its index in the settings.
+    pub(super) fn upstream(&self, index: usize) -> &Group {
+        &self.upstreams[index]
+    }
+
+    /// Whether connections are to be closed as soon as they are idle.
+    pub(super) fn is_quitting(&self) -> bool {
+        self.is_quitting.get()
+    }
+
+    /// Waits for the worker to begin to quit.
+    pub(super) fn quitting(&self) -> impl Future<Output = ()> {
+        self.quits.notified()
+    }
+
+    /// A number no other connection of the process has.
+    pub(super) fn next_serial(&self) -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    }
+
+    async fn serve(self: Rc<Self>, listeners: Vec<Listener>, mut phases: watch::Receiver<Phase>) -> io::Result<()> {
+        let mut accepting = Vec::new();
+        for (socket, listens) in listeners {
+            let listener = tokio::net::TcpListener::from_std(socket)?;
+            accepting.push(tokio::task::spawn_local(Rc::clone(&self).accept(listener, listens.into())));
+        }
+        let mut sweep = interval(SWEEP);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = sweep.tick() => self.upstreams.iter().for_each(Group::sweep),
+                // a master that is gone is a master that says stop
+                phase = phases.wait_for(|phase| *phase > Phase::Serve) => match phase.map_or(Phase::Stop, |phase| *phase) {
+                    Phase::Stop => return Ok(()),
+                    Phase::Quit | Phase::Serve => break,
+                },
+            }
+        }
+        for task in accepting {
+            task.abort();
+        }
+        self.is_quitting.set(true);
+        self.quits.notify_waiters();
+        let finished = async {
+            while self.clients.get() > 0 {
+                self.closed.notified().await;
+            }
+        };
+        tokio::select! {
+            () = finished => {}
+            _ = phases.wait_for(|phase| *phase == Phase::Stop) => {}
+        }
+        Ok(())
+    }
+
+    async fn accept(self: Rc<Self>, listener: tokio::net::TcpListener, listens: Rc<[usize]>) {
+        loop {
+            while self.clients.get() >= self.settings.process.worker_connections {
+                self.closed.notified().await;
+            }
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    let (worker, listens) = (Rc::clone(&self), Rc::clone(&listens));
+                    let counted = Counted::new(Rc::clone(&self));
+                    tokio::task::spawn_local(async move {
+                        let _counted = counted;
+                        client::serve(&worker, stream, peer, &listens).await;
+                    });
+                }
+                Err(error) => {
+                    let log = &self.settings.process.error_log;
+                    self.logs.error(log, Severity::Crit, &format!("accept() failed ({error})"), None);
+                    sleep(ACCEPT_REST).await;
+                }
+            }
+        }
+    }
+}
+
+/// Counts a client's connection for as long as it lives, however it ends.
+struct Counted {
+    worker: Rc<Worker>,
+}
+
+impl Counted {
+    fn new(worker: Rc<Worker>) -> Counted {
+        worker.clients.set(worker.clients.get() + 1);
+        Counted { worker }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.worker.clients.set(self.worker.clients.get() - 1);
+        self.worker.closed.notify_one();
+    }
+}
