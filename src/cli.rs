@@ -13,7 +13,8 @@ Exit codes:
   2  the scenario, or a configuration it names, is wrong; nothing was started
   3  a stack or a driver could not run
   4  a check or the gate failed
-  5  nothing failed, but something was inconclusive, and --strict was given";
+  5  nothing failed, but something was inconclusive, and --strict was given
+130  interrupted: Ctrl-C or SIGTERM; what was started is stopped";
 
 /// What `lab --help` shows as examples.
 const EXAMPLES: &str = "\

@@ -37,7 +37,9 @@ pub fn judge(expect: &Expectation, observed: &Observed, values: &Placeholders) -
     if !expect.upstream.is_empty() || !expect.app.is_empty() {
         match observed.view() {
             Ok(view) => judge.view(expect, &view),
-            Err(error) => judge.note("upstream", "the app's view of the request (ask /headers)".to_owned(), error, false),
+            Err(error) => {
+                judge.note("upstream", "the app's view of the request (ask /headers)".to_owned(), error, false)
+            }
         }
     }
     judge.findings
@@ -267,10 +269,8 @@ mod tests {
     fn an_answer_without_a_view_is_a_finding_and_not_a_pass() {
         let mut answer = observed();
         answer.body = "Pong!".to_owned();
-        let expect = Expectation {
-            app: [(AppField::RemoteAddr, TextRule::Equal(client()))].into(),
-            ..Expectation::default()
-        };
+        let expect =
+            Expectation { app: [(AppField::RemoteAddr, TextRule::Equal(client()))].into(), ..Expectation::default() };
         assert_eq!(disagreeing(&expect, &answer), ["upstream"]);
     }
 

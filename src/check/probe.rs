@@ -52,8 +52,7 @@ pub async fn ask(address: SocketAddr, request: &CheckRequest) -> Result<(Observe
 }
 
 async fn exchange(address: SocketAddr, request: &CheckRequest) -> Result<(Observed, Placeholders), ProbeError> {
-    let mut connection =
-        TcpStream::connect(address).await.map_err(|source| ProbeError::Connect { address, source })?;
+    let mut connection = TcpStream::connect(address).await.map_err(|source| ProbeError::Connect { address, source })?;
     let client = connection.local_addr()?.ip().to_string();
     let values = Placeholders { client, host: address.ip().to_string(), port: address.port() };
     let (method, bytes) = compose(request, &values);

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use super::run::{self, Kind};
 use super::select;
-use super::session::INTERRUPTED;
 use crate::cli::CheckArgs;
+use crate::exit::Exit;
 use crate::snapshot::gate;
 
 /// Asks every check and says what came of it.
@@ -15,7 +15,7 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         Err(exit) => return Ok(exit.into()),
     };
     let kind = Kind { checks_only: true, compared: false };
-    let Some(finished) = run::execute(&scenario, args.output, kind)? else { return Ok(INTERRUPTED.into()) };
+    let Some(finished) = run::execute(&scenario, args.output, kind)? else { return Ok(Exit::Interrupted.into()) };
     run::say(&finished, args.output)?;
     Ok(gate::exit(&finished.record.gate, false, false).into())
 }

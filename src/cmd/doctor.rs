@@ -47,7 +47,9 @@ pub(super) fn run() -> anyhow::Result<Exit> {
 
     writeln!(out, "\nmeasurement")?;
     match machine.cores {
-        1 => writeln!(out, "  one core: load and stack share it, so throughput and latency are those of both together")?,
+        1 => {
+            writeln!(out, "  one core: load and stack share it, so throughput and latency are those of both together")?
+        }
         cores => writeln!(out, "  {cores} cores: load and stack run on disjoint ones")?,
     }
     writeln!(out, "\nother programs (none is needed for scenarios/default.toml)")?;

@@ -76,7 +76,8 @@ impl Listener for Progress {
                 self.planned = *visits;
                 if let Some(bar) = &self.bar {
                     // OK because the template is a constant that indicatif accepts
-                    let style = ProgressStyle::with_template("{bar:24} {pos}/{len} rounds, {eta} left · {msg}").unwrap();
+                    let style =
+                        ProgressStyle::with_template("{bar:24} {pos}/{len} rounds, {eta} left · {msg}").unwrap();
                     bar.set_style(style);
                     bar.set_length(*visits as u64);
                 }

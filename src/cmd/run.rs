@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::progress::Progress;
-use super::session::{self, INTERRUPTED, Session};
 use super::select;
+use super::session::{self, Session};
 use crate::cli::{OutputArgs, RunArgs};
 use crate::engine::estimates::estimates;
 use crate::engine::{self, Findings};
@@ -20,10 +20,10 @@ use crate::exit::Exit;
 use crate::record::{FactsVerdict, GateOutcome, Provenance, Record, RoundOutcome, SCHEMA, Verdict};
 use crate::report::{difference, terminal};
 use crate::scenario::model::Scenario;
+use crate::snapshot::facts;
 use crate::snapshot::gate;
 use crate::snapshot::ratios::Ratios;
 use crate::snapshot::store::{Comparison, Store};
-use crate::snapshot::facts;
 
 /// Runs the scenario and says what came of it.
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
@@ -36,7 +36,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     }
     let whole = args.scenario.only.is_empty() && args.scenario.skip.is_empty();
     let kind = Kind { checks_only: false, compared: whole };
-    let Some(finished) = execute(&scenario, args.output, kind)? else { return Ok(INTERRUPTED.into()) };
+    let Some(finished) = execute(&scenario, args.output, kind)? else { return Ok(Exit::Interrupted.into()) };
     say(&finished, args.output)?;
     Ok(gate::exit(&finished.record.gate, args.gate, args.strict).into())
 }

@@ -25,9 +25,9 @@ pub(super) fn scenario(args: &ScenarioArgs) -> anyhow::Result<Result<Scenario, E
         writeln!(anstream::stderr(), "lab: {}: no stack `{unknown}`; it has `{known}`", args.scenario.display())?;
         return Ok(Err(Exit::Usage));
     }
-    scenario.stacks.retain(|stack| {
-        (args.only.is_empty() || args.only.contains(&stack.name)) && !args.skip.contains(&stack.name)
-    });
+    scenario
+        .stacks
+        .retain(|stack| (args.only.is_empty() || args.only.contains(&stack.name)) && !args.skip.contains(&stack.name));
     if scenario.stacks.is_empty() {
         writeln!(anstream::stderr(), "lab: {}: --only and --skip leave no stack", args.scenario.display())?;
         return Ok(Err(Exit::Usage));

@@ -15,9 +15,6 @@ use crate::scenario::model::{Placement, Scenario};
 use crate::stack::guard;
 use crate::stack::process::{Launcher, READY_DEADLINE};
 
-/// The exit code of a command that Ctrl-C ended, after the shells' custom: 128 + SIGINT.
-pub(super) const INTERRUPTED: u8 = 130;
-
 /// How long what was started may take to stop after Ctrl-C.
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -105,8 +102,7 @@ pub(super) fn run_until_interrupted<T>(work: impl Future<Output = T>) -> anyhow:
 
 /// The cores of the load and of the stacks.
 fn cores(placement: &Placement) -> anyhow::Result<(Vec<u16>, Vec<u16>)> {
-    let allowed: Vec<u16> =
-        procfs::cores_allowed()?.into_iter().filter_map(|core| u16::try_from(core).ok()).collect();
+    let allowed: Vec<u16> = procfs::cores_allowed()?.into_iter().filter_map(|core| u16::try_from(core).ok()).collect();
     match placement {
         Placement::Pinned { load, stack } => {
             if let Some(missing) = load.iter().chain(stack).find(|core| !allowed.contains(core)) {

@@ -7,9 +7,9 @@ use super::select;
 use super::session::{self, Session};
 use crate::cli::UpArgs;
 use crate::exit::Exit;
+use crate::scenario::model::Scenario;
 use crate::stack::StartError;
 use crate::stack::process::{Launcher, Running};
-use crate::scenario::model::Scenario;
 
 /// Starts every stack and waits.
 pub(super) fn run(args: &UpArgs) -> anyhow::Result<ExitCode> {
@@ -38,9 +38,10 @@ async fn start(scenario: &Scenario, launcher: &Launcher) -> anyhow::Result<Vec<R
     let mut stacks = Vec::new();
     let mut out = anstream::stdout().lock();
     for stack in &scenario.stacks {
-        let running = launcher.start(stack, &stack.name).await.map_err(|error: StartError| {
-            anyhow::Error::new(error).context(format!("stack {}", stack.name))
-        })?;
+        let running = launcher
+            .start(stack, &stack.name)
+            .await
+            .map_err(|error: StartError| anyhow::Error::new(error).context(format!("stack {}", stack.name)))?;
         writeln!(out, "{}  http://{}", stack.name, running.entry())?;
         for component in &running.components {
             writeln!(out, "  {}  {}  {}", component.role, component.address, component.version)?;

@@ -21,11 +21,7 @@ pub trait Backend {
     fn describe(&self, running: &Self::Running) -> Description;
 
     /// Sends one request and observes the answer.
-    fn ask(
-        &mut self,
-        running: &Self::Running,
-        request: &CheckRequest,
-    ) -> impl Future<Output = Result<Asked, String>>;
+    fn ask(&mut self, running: &Self::Running, request: &CheckRequest) -> impl Future<Output = Result<Asked, String>>;
 
     /// Drives the stack with a load: a warm-up, then a measured window.
     fn drive(

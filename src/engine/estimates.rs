@@ -45,8 +45,7 @@ fn values(rounds: &[RoundRecord], load: &str, stack: &str, metric: Metric) -> Ve
 
 fn ratio(reference: &str, own: &[(u32, f64)], against: &[(u32, f64)]) -> Option<Ratio> {
     let in_block = |block: u32| against.iter().find(|(other, _)| *other == block).map(|(_, value)| *value);
-    let pairs: Vec<(f64, f64)> =
-        own.iter().filter_map(|(block, value)| Some((*value, in_block(*block)?))).collect();
+    let pairs: Vec<(f64, f64)> = own.iter().filter_map(|(block, value)| Some((*value, in_block(*block)?))).collect();
     let log_ratios = stats::log_ratios(&pairs).ok()?;
     let estimate = stats::estimate(&log_ratios, CONFIDENCE)?;
     let interval = match estimate.signed_rank {

@@ -15,9 +15,9 @@ use crate::measure::procfs;
 use crate::measure::resources::{PeakRss, ResourceUse, Sample};
 use crate::record::{ComponentRecord, ComponentUse};
 use crate::scenario::model::{CheckRequest, Driver, Load, Stack};
+use crate::stack::guarded::{Guarded, Output, Program};
 use crate::stack::process::{Component, Launcher, Running};
 use crate::stack::ready::last_lines;
-use crate::stack::guarded::{Guarded, Output, Program};
 
 /// Time between two readings of the components' memory.
 const MEMORY_INTERVAL: Duration = Duration::from_millis(100);
@@ -62,13 +62,7 @@ impl Backend for Local {
         Ok(Asked { observed, values })
     }
 
-    async fn drive(
-        &mut self,
-        running: &Running,
-        load: &Load,
-        warmup: Duration,
-        visit: &str,
-    ) -> Result<Driven, String> {
+    async fn drive(&mut self, running: &Running, load: &Load, warmup: Duration, visit: &str) -> Result<Driven, String> {
         let Driver::Goose { users } = load.driver;
         let plan = DrivePlan {
             url: format!("http://{}{}", running.entry(), load.path),

@@ -23,7 +23,8 @@ use crate::event::{Event, Listener};
 use crate::load::audit;
 use crate::measure::rounds::{Visit, schedule};
 use crate::record::{
-    CheckOutcome, CheckRecord, Distribution, Measured, RoundOutcome, RoundRecord, SeenDifference, StackDifferences, StackRecord,
+    CheckOutcome, CheckRecord, Distribution, Measured, RoundOutcome, RoundRecord, SeenDifference, StackDifferences,
+    StackRecord,
 };
 use crate::scenario::model::{Check, CheckRequest, Load, Scenario, Stack};
 

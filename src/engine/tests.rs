@@ -4,14 +4,14 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::estimates::estimates;
 use super::fake::{Behaviour, Fake};
 use super::{Findings, run};
 use crate::load::ledger::ErrorClass;
-use super::estimates::estimates;
 use crate::record::{Estimate, RoundOutcome, Verdict};
 use crate::scenario::model::{
-    App, Check, CheckRequest, Driver, Expectation, Gate, Load, Metric, Placement, Rounds, Scenario, Server,
-    ServerKind, Stack, Template, TemplatePart, TextRule,
+    App, Check, CheckRequest, Driver, Expectation, Gate, Load, Metric, Placement, Rounds, Scenario, Server, ServerKind,
+    Stack, Template, TemplatePart, TextRule,
 };
 use crate::snapshot::gate;
 use crate::snapshot::ratios::Ratios;

@@ -155,7 +155,17 @@ fn changes(text: &mut String, found: &StackDifferences) {
 fn load(text: &mut String, record: &Record, load: &str) {
     let _ = writeln!(text, "{}", styled(TITLE, &format!("How fast is it under {load}?")));
     let mut table = table(&[
-        "stack", "rounds", "req/s", "p50", "p99", "CPU/req", "… proxy", "… server", "RSS", "switches/req", "errors",
+        "stack",
+        "rounds",
+        "req/s",
+        "p50",
+        "p99",
+        "CPU/req",
+        "… proxy",
+        "… server",
+        "RSS",
+        "switches/req",
+        "errors",
     ]);
     for stack in &record.stacks {
         table.add_row(stack_row(record, load, &stack.name));

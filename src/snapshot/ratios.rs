@@ -111,6 +111,9 @@ mod tests {
 
     #[test]
     fn four_digits_are_kept() {
-        assert_eq!([four_digits(1.234_56), four_digits(1234.56), four_digits(0.000_123_456)], [1.235, 1235.0, 0.000_123_5]);
+        assert_eq!(
+            [four_digits(1.234_56), four_digits(1234.56), four_digits(0.000_123_456)],
+            [1.235, 1235.0, 0.000_123_5]
+        );
     }
 }

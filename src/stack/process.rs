@@ -111,8 +111,7 @@ impl Launcher {
         upstream: SocketAddr,
         folder: &std::path::Path,
     ) -> Result<Component, StartError> {
-        let source =
-            std::fs::read_to_string(&proxy.config).map_err(io(format!("read {}", proxy.config.display())))?;
+        let source = std::fs::read_to_string(&proxy.config).map_err(io(format!("read {}", proxy.config.display())))?;
         let mut sockets = Vec::new();
         let relocated = relocate::nginx(&source, &proxy.config, upstream, folder, &mut || {
             let socket = Reserved::loopback()?;

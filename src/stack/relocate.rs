@@ -231,7 +231,10 @@ http {
     #[test]
     fn what_cannot_be_relocated_is_said_with_its_line() {
         let unix = relocated("http {\n server { listen unix:/run/x.sock; }\n}").unwrap_err();
-        assert_eq!(unix, "nginx.conf:2: cannot relocate `listen unix:/run/x.sock`; a port or an address with a port can be");
+        assert_eq!(
+            unix,
+            "nginx.conf:2: cannot relocate `listen unix:/run/x.sock`; a port or an address with a port can be"
+        );
         let none = relocated("http { server { } }").unwrap_err();
         assert_eq!(none, "nginx.conf: no server has a `listen` directive, so there is no address to ask");
     }

@@ -24,7 +24,10 @@ fn lab_under_load(project: &Project) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    wait_for("the driver runs", || project.marked().into_iter().find(|(_, line)| line.ends_with("lab drive ")));
+    wait_for("the driver runs", || {
+        let is_driver = |line: &str| line.ends_with("lab drive ") && !line.contains(" guard ");
+        project.marked().into_iter().find(|(_, line)| is_driver(line))
+    });
     lab
 }
 
@@ -115,12 +118,8 @@ fn a_component_that_cannot_start_is_an_error_with_the_end_of_its_log() {
 #[test]
 fn up_prints_addresses_that_answer_until_ctrl_c() {
     let project = Project::new(|scenario| scenario);
-    let mut lab = project
-        .lab(&["up", "scenarios/default.toml"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut lab =
+        project.lab(&["up", "scenarios/default.toml"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(lab.stdout.take().unwrap()).lines();
     let mut answered = Vec::new();
     while answered.len() < 2 {

@@ -45,7 +45,11 @@ fn the_first_run_is_new_the_second_the_same_and_a_changed_expectation_fails() {
     }
 
     let scenario = fs::read_to_string(project.path("scenarios/default.toml")).unwrap();
-    let changed = replaced(scenario, "X-Real-IP = \"{client}\" }\n\n[[check]]\nname    = \"a forged scheme", "X-Real-IP = \"203.0.113.9\" }\n\n[[check]]\nname    = \"a forged scheme");
+    let changed = replaced(
+        scenario,
+        "X-Real-IP = \"{client}\" }\n\n[[check]]\nname    = \"a forged scheme",
+        "X-Real-IP = \"203.0.113.9\" }\n\n[[check]]\nname    = \"a forged scheme",
+    );
     fs::write(project.path("scenarios/changed.toml"), changed).unwrap();
     let failed = project.run(&["run", "scenarios/changed.toml"]);
     assert_eq!(failed.status.code(), Some(4), "{}", text(&failed));
@@ -65,7 +69,11 @@ fn a_changed_fact_fails_the_gate_and_only_the_gate() {
     project.run(&["snapshot", "accept"]);
     let conf = project.path("fixtures/nginx/corrected.conf");
     let text_before = fs::read_to_string(&conf).unwrap();
-    let marked = text_before.replacen("proxy_set_header X-Real-IP", "proxy_set_header X-New yes;\n proxy_set_header X-Real-IP", 1);
+    let marked = text_before.replacen(
+        "proxy_set_header X-Real-IP",
+        "proxy_set_header X-New yes;\n proxy_set_header X-Real-IP",
+        1,
+    );
     assert_ne!(marked, text_before);
     fs::write(&conf, marked).unwrap();
 
