@@ -23,6 +23,9 @@ pub enum Command {
     /// One worker of `lab serve`, started by its master
     #[command(hide = true)]
     ServeWorker(ServeArgs),
+    /// The load driver, started by `lab run`: a plan on standard input, events on standard output
+    #[command(hide = true)]
+    Drive,
 }
 
 /// `lab proxy`, by nginx's names.

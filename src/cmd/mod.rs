@@ -1,5 +1,6 @@
 //! One file per subcommand. Only this module writes files and prints; everything below returns values.
 
+mod drive;
 mod proxy;
 mod serve;
 
@@ -14,6 +15,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Proxy(args) => proxy::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::ServeWorker(args) => serve::run_worker(&args),
+        Command::Drive => drive::run(),
     };
     match outcome {
         Ok(exit) => exit.into(),
