@@ -11,3 +11,4 @@ pub mod goose;
 pub mod exchange;
 pub mod recorder;
 pub mod histogram;
+pub mod audit;
