@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use ::goose::GooseAttack;
+use ::goose::client::GooseClientBuilder;
 use ::goose::config::GooseConfiguration;
 use ::goose::goose::GooseResponse;
 use ::goose::prelude::{GooseError, GooseMethod, GooseRequest, GooseUser, Scenario, Transaction};
@@ -70,7 +71,10 @@ impl ClosedLoop {
         let scenario = Scenario::new("lab")
             .register_transaction(self.clone().start_transaction())
             .register_transaction(self.clone().request_transaction());
+        // One client for all of them, because every user gets another one at once.
+        let shared_client = GooseClientBuilder::new().without_cookies();
         GooseAttack::initialize_with_config(self.configuration(lasting)?)?
+            .set_client_builder_without_cookies(shared_client)?
             .register_scenario(scenario)
             .execute()
             .await?;
@@ -96,14 +100,13 @@ impl ClosedLoop {
 
     fn configuration(&self, lasting: Duration) -> Result<GooseConfiguration, Box<GooseError>> {
         let users = self.users.len().to_string();
-        // goose launches users one after another at this rate; at 1000 a millisecond for each, all of them in one.
+        // goose launches users one after another, at a rate per second: all of them within a millisecond.
         let increase_rate = (self.users.len() * 1000).to_string();
         let run_time = (lasting.as_secs() + 1).to_string();
         let origin = self.url.origin().ascii_serialization();
         let mut arguments = vec!["--host", &origin, "--users", &users];
         arguments.extend(["--increase-rate", &increase_rate, "--run-time", &run_time]);
-        arguments.extend(["--no-metrics", "--no-print-metrics", "--no-telnet", "--no-gzip"]);
-        arguments.push("--quiet");
+        arguments.extend(["--no-metrics", "--no-print-metrics", "--no-telnet", "--no-gzip", "--quiet"]);
         Ok(GooseConfiguration::parse_args_default(&arguments)?)
     }
 
