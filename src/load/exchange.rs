@@ -53,7 +53,7 @@ pub async fn exchange(
     timeout: Duration,
 ) -> Outcome {
     let deadline = Instant::now() + timeout;
-    watch.reset();
+    watch.request_begins();
     let mut response = match timeout_at(deadline, send).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => return failed(error.as_ref(), before_answer(watch)),

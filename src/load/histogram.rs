@@ -15,13 +15,13 @@ pub const DIGITS: u8 = 3;
 #[derive(Debug, thiserror::Error)]
 pub enum HistogramError {
     /// Not base64.
-    #[error("the histogram is not base64: {0}")]
+    #[error("the histogram is not base64")]
     Base64(#[from] base64::DecodeError),
     /// Not HdrHistogram's compressed V2 format.
-    #[error("the histogram is not in HdrHistogram's V2 format: {0}")]
+    #[error("the histogram is not in HdrHistogram's V2 format")]
     Format(#[from] hdrhistogram::serialization::DeserializeError),
     /// It could not be written.
-    #[error("the histogram cannot be written: {0}")]
+    #[error("the histogram cannot be written")]
     Write(#[from] hdrhistogram::serialization::V2DeflateSerializeError),
 }
 

@@ -5,7 +5,7 @@
 //! happened to fire, so a late timer moves no request into or out of the window.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -47,21 +47,20 @@ pub enum Outcome {
     },
 }
 
-/// Fills a ledger from many tasks at once.
+/// Fills a ledger from the many tasks of one thread.
 ///
-/// Sharded: with one shard for each thread's worth of users, the locks are free whenever they are asked for. They
-/// are held for the time of a few additions and never across a wait.
-#[derive(Debug)]
-pub struct Recorder {
-    window: OnceLock<Window>,
-    shards: Box<[Mutex<Shard>]>,
-}
+/// The lock is there because tasks may in principle move between threads; on one thread it is free whenever it is
+/// asked for. It is held for the time of a few additions and never across a wait. Drivers with several threads have
+/// a recorder for each and merge their ledgers.
+#[derive(Debug, Default)]
+pub struct Recorder(Mutex<Counts>);
 
 /// How many details are kept of failures that no class describes.
 const DETAILS_KEPT: usize = 5;
 
 #[derive(Debug)]
-struct Shard {
+struct Counts {
+    window: Option<Window>,
     /// Requests sent before the window's end.
     started: u64,
     /// Requests ended before the window's end.
@@ -73,58 +72,56 @@ struct Shard {
     service_time_us: Histogram<u64>,
 }
 
+impl Default for Counts {
+    fn default() -> Counts {
+        Counts {
+            window: None,
+            started: 0,
+            ended: 0,
+            ok: 0,
+            failed: BTreeMap::new(),
+            details: Vec::new(),
+            body_bytes: 0,
+            service_time_us: histogram::of_times_us(),
+        }
+    }
+}
+
 impl Recorder {
-    /// A recorder with `shards` shards, at least one. Before the window is set, nothing is recorded as within it.
-    #[must_use]
-    pub fn new(shards: usize) -> Recorder {
-        let shard = || {
-            Mutex::new(Shard {
-                started: 0,
-                ended: 0,
-                ok: 0,
-                failed: BTreeMap::new(),
-                details: Vec::new(),
-                body_bytes: 0,
-                service_time_us: histogram::of_times_us(),
-            })
-        };
-        Recorder { window: OnceLock::new(), shards: (0..shards.max(1)).map(|_| shard()).collect() }
-    }
-
-    /// Sets the window, which must not have opened yet. Only the first call has an effect.
+    /// Sets the window, which must not have opened yet. Before it is set, everything is warm-up.
     pub fn set_window(&self, window: Window) {
-        self.window.get_or_init(|| window);
+        self.counts().window = Some(window);
     }
 
-    /// Takes note that `user` sends a request at `at`.
-    pub fn started(&self, user: usize, at: Instant) {
-        if self.window.get().is_none_or(|window| at < window.closes) {
-            self.shard(user).started += 1;
+    /// Takes note that a request is sent at `at`.
+    pub fn started(&self, at: Instant) {
+        let mut counts = self.counts();
+        if counts.window.is_none_or(|window| at < window.closes) {
+            counts.started += 1;
         }
     }
 
-    /// Takes note that the request which `user` sent at `started` ended at `ended`.
-    pub fn ended(&self, user: usize, started: Instant, ended: Instant, outcome: Outcome) {
-        let window = self.window.get();
-        if window.is_some_and(|window| ended >= window.closes) {
+    /// Takes note that the request which was sent at `started` ended at `ended`.
+    pub fn ended(&self, started: Instant, ended: Instant, outcome: Outcome) {
+        let mut counts = self.counts();
+        if counts.window.is_some_and(|window| ended >= window.closes) {
             return;
         }
-        let mut shard = self.shard(user);
-        shard.ended += 1;
-        if window.is_none_or(|window| ended < window.opens) {
+        counts.ended += 1;
+        if counts.window.is_none_or(|window| ended < window.opens) {
             return;
         }
         let service_time = ended.saturating_duration_since(started);
-        shard.service_time_us.saturating_record(u64::try_from(service_time.as_micros()).unwrap_or(u64::MAX));
+        counts.service_time_us.saturating_record(u64::try_from(service_time.as_micros()).unwrap_or(u64::MAX));
         match outcome {
             Outcome::Ok { body_bytes } => {
-                shard.ok += 1;
-                shard.body_bytes += body_bytes;
+                counts.ok += 1;
+                counts.body_bytes += body_bytes;
             }
             Outcome::Failed { class, detail } => {
-                *shard.failed.entry(class).or_default() += 1;
-                if shard.details.len() < DETAILS_KEPT {
-                    shard.details.extend(detail);
+                *counts.failed.entry(class).or_default() += 1;
+                if counts.details.len() < DETAILS_KEPT {
+                    counts.details.extend(detail);
                 }
             }
         }
@@ -134,38 +131,22 @@ impl Recorder {
     /// `None` if no window was set.
     #[must_use]
     pub fn ledger(&self) -> Option<(Ledger, Vec<String>)> {
-        let mut ledger = Ledger {
-            window: self.window.get()?.length(),
-            ok: 0,
-            failed: BTreeMap::new(),
-            unfinished: 0,
-            body_bytes: 0,
-            service_time_us: histogram::of_times_us(),
+        let counts = self.counts();
+        let ledger = Ledger {
+            window: counts.window?.length(),
+            ok: counts.ok,
+            failed: counts.failed.clone(),
+            unfinished: counts.started - counts.ended,
+            body_bytes: counts.body_bytes,
+            service_time_us: counts.service_time_us.clone(),
         };
-        let mut details = Vec::new();
-        for shard in &self.shards {
-            let shard = lock(shard);
-            ledger.ok += shard.ok;
-            ledger.unfinished += shard.started - shard.ended;
-            ledger.body_bytes += shard.body_bytes;
-            for (class, count) in &shard.failed {
-                *ledger.failed.entry(*class).or_default() += count;
-            }
-            // OK because all histograms here have the same bounds
-            ledger.service_time_us.add(&shard.service_time_us).expect("equal bounds");
-            details.extend(shard.details.iter().take(DETAILS_KEPT - details.len()).cloned());
-        }
-        Some((ledger, details))
+        Some((ledger, counts.details.clone()))
     }
 
-    fn shard(&self, user: usize) -> MutexGuard<'_, Shard> {
-        lock(&self.shards[user % self.shards.len()])
+    /// A task that panicked while recording leaves counts that are still counts.
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A user that panicked while recording leaves counts that are still counts.
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -179,28 +160,28 @@ mod tests {
     }
 
     /// A recorder of a window of 1 s that opens 1 s after the returned instant.
-    fn recorder(shards: usize) -> (Recorder, Instant) {
+    fn recorder() -> (Recorder, Instant) {
         let start = Instant::now();
-        let recorder = Recorder::new(shards);
+        let recorder = Recorder::default();
         recorder.set_window(Window { opens: start + Duration::from_secs(1), closes: start + Duration::from_secs(2) });
         (recorder, start)
     }
 
     /// One request from one instant to another, in milliseconds.
-    fn request(recorder: &Recorder, start: Instant, user: usize, from: u64, to: u64, outcome: Outcome) {
+    fn request(recorder: &Recorder, start: Instant, from: u64, to: u64, outcome: Outcome) {
         let (from, to) = (start + Duration::from_millis(from), start + Duration::from_millis(to));
-        recorder.started(user, from);
-        recorder.ended(user, from, to, outcome);
+        recorder.started(from);
+        recorder.ended(from, to, outcome);
     }
 
     #[test]
     fn what_ends_within_the_window_counts() {
-        let (recorder, start) = recorder(1);
-        request(&recorder, start, 0, 100, 999, OK); // ended in the warm-up
-        request(&recorder, start, 0, 999, 1000, OK); // began in the warm-up
-        request(&recorder, start, 0, 1000, 1999, refused());
-        request(&recorder, start, 0, 1999, 2000, OK); // one instant too late
-        request(&recorder, start, 0, 2000, 2001, OK); // after the window
+        let (recorder, start) = recorder();
+        request(&recorder, start, 100, 999, OK); // ended in the warm-up
+        request(&recorder, start, 999, 1000, OK); // began in the warm-up
+        request(&recorder, start, 1000, 1999, refused());
+        request(&recorder, start, 1999, 2000, OK); // one instant too late
+        request(&recorder, start, 2000, 2001, OK); // after the window
         let (ledger, _) = recorder.ledger().unwrap();
         assert_eq!(ledger.window, Duration::from_secs(1));
         assert_eq!((ledger.ok, ledger.body_bytes), (1, 10));
@@ -212,45 +193,35 @@ mod tests {
 
     #[test]
     fn what_is_still_under_way_is_unfinished() {
-        let (recorder, start) = recorder(2);
-        for user in 0..3 {
-            recorder.started(user, start + Duration::from_millis(1500));
+        let (recorder, start) = recorder();
+        for _ in 0..3 {
+            recorder.started(start + Duration::from_millis(1500));
         }
-        recorder.started(3, start + Duration::from_millis(2500));
+        recorder.started(start + Duration::from_millis(2500));
         assert_eq!(recorder.ledger().unwrap().0.unfinished, 3);
     }
 
     #[test]
     fn requests_before_the_window_is_set_are_warm_up() {
         let start = Instant::now();
-        let recorder = Recorder::new(1);
+        let recorder = Recorder::default();
         assert_eq!(recorder.ledger(), None);
-        request(&recorder, start, 0, 0, 5, OK);
-        recorder.started(0, start);
+        request(&recorder, start, 0, 5, OK);
+        recorder.started(start);
         let window = Window { opens: start + Duration::from_secs(1), closes: start + Duration::from_secs(2) };
         recorder.set_window(window);
-        recorder.ended(0, start, start + Duration::from_millis(1200), OK);
+        recorder.ended(start, start + Duration::from_millis(1200), OK);
         let (ledger, _) = recorder.ledger().unwrap();
         assert_eq!((ledger.ok, ledger.unfinished), (1, 0));
         assert_eq!(ledger.service_time_us.len(), 1);
     }
 
     #[test]
-    fn shards_add_up() {
-        let (recorder, start) = recorder(3);
-        for user in 0..10 {
-            request(&recorder, start, user, 1100, 1101 + user as u64, OK);
-        }
-        let (ledger, _) = recorder.ledger().unwrap();
-        assert_eq!((ledger.ok, ledger.service_time_us.len(), ledger.body_bytes), (10, 10, 100));
-    }
-
-    #[test]
     fn a_few_details_are_kept_of_failures_without_a_class() {
-        let (recorder, start) = recorder(2);
-        for user in 0..20 {
-            let outcome = Outcome::Failed { class: ErrorClass::ClientOther, detail: Some(format!("odd {user}")) };
-            request(&recorder, start, user, 1100, 1200, outcome);
+        let (recorder, start) = recorder();
+        for number in 0..20 {
+            let outcome = Outcome::Failed { class: ErrorClass::ClientOther, detail: Some(format!("odd {number}")) };
+            request(&recorder, start, 1100, 1200, outcome);
         }
         let (ledger, details) = recorder.ledger().unwrap();
         assert_eq!(ledger.failed, BTreeMap::from([(ErrorClass::ClientOther, 20)]));

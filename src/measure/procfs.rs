@@ -19,10 +19,10 @@ pub enum ProcfsError {
         pid: u32,
     },
     /// `/proc` itself could not be listed.
-    #[error("cannot list /proc: {0}")]
+    #[error("cannot list /proc")]
     Unreadable(#[source] io::Error),
     /// The kernel did not say which cores may be used.
-    #[error("cannot read this process's CPU affinity: {0}")]
+    #[error("cannot read this process's CPU affinity")]
     Affinity(#[source] io::Error),
 }
 

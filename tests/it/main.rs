@@ -1,6 +1,7 @@
 //! lab's integration tests: one crate, data-driven.
 
 mod direction;
+mod drive;
 mod lifecycle;
 mod run;
 mod scenario;

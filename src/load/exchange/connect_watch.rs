@@ -1,8 +1,16 @@
-//! Knows whether a client is connecting right now, and how often it has.
+//! Watches over a client's connections: is it connecting right now, how often has it, and does it still need to?
 //!
-//! reqwest's errors do not tell a timeout while connecting from one while waiting for the answer, and nothing in it
-//! counts connections; a layer around its connector does both.
+//! A layer around reqwest's connector, because reqwest tells none of it: its errors do not tell a timeout while
+//! connecting from one while waiting for the answer, and its connections are not counted.
+//!
+//! It also keeps the client from opening connections that nobody asked for. When a request follows the last one at
+//! once, the kept-alive connection may not be back in the client's pool yet. hyper-util then does both: it waits for
+//! the pool and begins to connect, and when the pool wins it finishes the new connection in a task of its own, only
+//! to throw it away. Under a closed loop with bodies of several reads that happens all the time. So connecting here
+//! begins by giving the others a turn, and goes on only in the task that asked for it. On a runtime of one thread,
+//! the task that gives the old connection back is among those others; on several threads nobody could say.
 
+use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -35,7 +43,7 @@ impl ConnectWatch {
     }
 
     /// To be called before each request.
-    pub(super) fn reset(&self) {
+    pub(super) fn request_begins(&self) {
         self.0.connecting.store(false, Ordering::Relaxed);
     }
 }
@@ -55,24 +63,36 @@ pub struct WatchedConnector<S> {
     watch: ConnectWatch,
 }
 
+/// The pool had a connection after all. Nobody sees this: the task in which it happens has no other purpose.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is no longer needed")]
+struct NoLongerNeeded;
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
 impl<S, Destination> Service<Destination> for WatchedConnector<S>
 where
-    S: Service<Destination>,
+    S: Service<Destination, Error = BoxError>,
     S::Future: Send + 'static,
 {
     type Response = S::Response;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, destination: Destination) -> Self::Future {
-        self.watch.0.connecting.store(true, Ordering::Relaxed);
         let connect = self.inner.call(destination);
         let watch = self.watch.clone();
+        let asked_by = tokio::task::try_id();
         Box::pin(async move {
+            tokio::task::yield_now().await;
+            if tokio::task::try_id() != asked_by {
+                return Err(NoLongerNeeded.into());
+            }
+            watch.0.connecting.store(true, Ordering::Relaxed);
             let connection = connect.await?;
             watch.0.connecting.store(false, Ordering::Relaxed);
             watch.0.opened.fetch_add(1, Ordering::Relaxed);
