@@ -22,7 +22,7 @@ pub enum Command {
     Serve(ServeArgs),
     /// One worker of `lab serve`, started by its master
     #[command(hide = true)]
-    ServeWorker(ServeArgs),
+    ServeWorker(ServeWorkerArgs),
 }
 
 /// `lab proxy`, by nginx's names.
@@ -54,4 +54,24 @@ pub struct ServeArgs {
     /// Seconds that in-flight requests get to finish in after SIGTERM
     #[arg(long, value_name = "SECONDS", default_value = "30")]
     pub graceful_timeout: u64,
+    /// Seconds that a connection may be idle between two requests
+    #[arg(long, value_name = "SECONDS", default_value = "2")]
+    pub keep_alive: u64,
+}
+
+/// One worker; what its master was told, and who that is. The listening socket is its standard input.
+#[derive(Debug, Clone, Args)]
+pub struct ServeWorkerArgs {
+    /// The application, as `lab serve` was given it
+    #[arg(value_name = "APP")]
+    pub app: String,
+    /// The process id of the master
+    #[arg(long, value_name = "PID")]
+    pub master: i32,
+    /// As for `lab serve`
+    #[arg(long, value_name = "SECONDS")]
+    pub graceful_timeout: u64,
+    /// As for `lab serve`
+    #[arg(long, value_name = "SECONDS")]
+    pub keep_alive: u64,
 }

@@ -1,3 +1,6 @@
 //! Loads: drivers, and the ledger they fill.
 
 pub mod ledger;
+pub mod histogram;
+pub mod recorder;
+pub mod exchange;

@@ -1,1 +1,4 @@
 //! lab's integration tests: one crate, data-driven.
+
+mod scenario;
+mod serve;

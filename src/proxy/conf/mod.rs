@@ -1,0 +1,20 @@
+//! nginx's configuration language: text, to a syntax tree with positions, to a tree that was checked.
+//!
+//! [`parse`] is pure and keeps every directive, known or not, so that a tool can rewrite single arguments by their
+//! byte spans and leave everything else of a file as it was written. [`load`] reads files and resolves `include`;
+//! [`check`] refuses what lab does not know. What the directives mean is [`settings`](super)' matter.
+
+mod error;
+mod lexer;
+mod syntax;
+mod load;
+mod directives;
+mod values;
+
+pub use directives::{Context, check};
+pub use error::{ConfError, ConfErrorKind};
+pub use load::load;
+pub use syntax::{Arg, Directive, parse, quote};
+
+pub(crate) use error::closest;
+pub(crate) use values::{parse_number, parse_time};

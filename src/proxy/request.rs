@@ -1,0 +1,140 @@
+//! A request as the proxy understood it.
+
+use std::borrow::Cow;
+
+use lab_http::connection::judge_request;
+use lab_http::target::Target;
+use lab_http::{BodyLength, Refusal, RequestHead};
+
+use super::uri;
+
+/// A request head that was judged, with what its routing and its variables need.
+#[derive(Debug)]
+pub struct Request<'h> {
+    /// The head, cleaned by [`clean`].
+    pub head: &'h RequestHead,
+    /// Its target, taken apart.
+    pub target: Target<'h>,
+    /// The path, normalised: `$uri`.
+    pub path: Cow<'h, [u8]>,
+    /// The host it names, lower-case, without a port and a final dot.
+    pub host: Option<Cow<'h, [u8]>>,
+    /// How its body is delimited.
+    pub body: BodyLength,
+    /// Whether the client wants the connection kept open.
+    pub persistent: bool,
+    /// Whether the client waits for `100 Continue`.
+    pub expects_continue: bool,
+}
+
+impl<'h> Request<'h> {
+    /// Judges a head.
+    ///
+    /// # Errors
+    /// What may not be served, with the status it is answered with: bad framing, a bad host or target, a method that
+    /// is not for proxies.
+    pub fn judge(head: &'h RequestHead) -> Result<Request<'h>, Refusal> {
+        let judged = judge_request(head)?;
+        let path = uri::normalise(judged.target.path).map_err(|_| Refusal::Target)?;
+        Ok(Request {
+            path,
+            host: judged.target.host.map(bare_host),
+            head,
+            target: judged.target,
+            body: judged.body,
+            persistent: judged.persistent,
+            expects_continue: judged.expects_continue,
+        })
+    }
+}
+
+/// Removes the fields that must reach neither variables nor an upstream, before anything is added to them:
+///
+/// - those that Connection names (RFC 9110 §7.6.1), so that `Connection: X-Forwarded-For` cannot take away what the
+///   proxy adds; but not those that delimit the message or say whom it is for, which are no one's to name;
+/// - those whose names have anything but letters, digits and dashes in them (nginx's `ignore_invalid_headers on` and
+///   `underscores_in_headers off`): behind a CGI-style gateway `X_Real_IP` and `X-Real-IP` are one.
+pub fn clean(head: &mut RequestHead) {
+    const NOT_TO_BE_NAMED: [&[u8]; 4] = [b"connection", b"content-length", b"host", b"transfer-encoding"];
+    const HARMLESS: [&[u8]; 2] = [b"close", b"keep-alive"];
+    let is_one_of = |list: &[&[u8]], name: &[u8]| list.iter().any(|own| name.eq_ignore_ascii_case(own));
+    let mut unwanted: Vec<String> = Vec::new();
+    for option in head.headers.list("connection") {
+        if !is_one_of(&HARMLESS, option) && !is_one_of(&NOT_TO_BE_NAMED, option) {
+            unwanted.push(String::from_utf8_lossy(option).into_owned());
+        }
+    }
+    for (name, _) in head.headers.iter() {
+        if !name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-') {
+            unwanted.push(String::from_utf8_lossy(name).into_owned());
+        }
+    }
+    for name in unwanted {
+        head.headers.remove(&name);
+    }
+}
+
+/// The host without its port, as nginx's `$host`.
+fn bare_host(host: &[u8]) -> Cow<'_, [u8]> {
+    let end = match host.first() {
+        Some(b'[') => memchr::memchr(b']', host).map_or(host.len(), |bracket| bracket + 1),
+        _ => memchr::memchr(b':', host).unwrap_or(host.len()),
+    };
+    let host = host[..end].strip_suffix(b".").unwrap_or(&host[..end]);
+    if host.iter().any(u8::is_ascii_uppercase) { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) }
+}
+
+#[cfg(test)]
+mod tests {
+    use lab_http::Version;
+
+    use super::*;
+
+    fn head(lines: &[(&str, &str)]) -> RequestHead {
+        let mut head = RequestHead::new("GET", "/", Version::Http11);
+        for (name, value) in lines {
+            head.headers.push(name, value);
+        }
+        head
+    }
+
+    #[test]
+    fn the_host_is_bare_and_lower_case() {
+        for (host, expected) in [
+            ("Example.ORG:8080", "example.org"),
+            ("example.org.", "example.org"),
+            ("example.org.:80", "example.org"),
+            ("[::1]:80", "[::1]"),
+            ("127.0.0.1", "127.0.0.1"),
+        ] {
+            let head = head(&[("Host", host)]);
+            let request = Request::judge(&head).unwrap();
+            assert_eq!(request.host.as_deref(), Some(expected.as_bytes()), "{host}");
+        }
+    }
+
+    #[test]
+    fn named_and_oddly_named_fields_are_gone_before_anyone_reads_them() {
+        let mut head = head(&[
+            ("Host", "a"),
+            ("X-Forwarded-For", "1.2.3.4"),
+            ("X_Real_IP", "1.2.3.4"),
+            ("X.Y", "1"),
+            ("Connection", "close, x-forwarded-for, Host"),
+            ("X-Kept", "1"),
+        ]);
+        clean(&mut head);
+        let names: Vec<&[u8]> = head.headers.iter().map(|(name, _)| name).collect();
+        assert_eq!(names, [&b"Host"[..], b"Connection", b"X-Kept"]);
+    }
+
+    #[test]
+    fn a_path_out_of_the_root_is_refused() {
+        let head = {
+            let mut head = RequestHead::new("GET", "/a/../../etc", Version::Http11);
+            head.headers.push("Host", "a");
+            head
+        };
+        assert_eq!(Request::judge(&head).unwrap_err(), Refusal::Target);
+    }
+}
