@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use crate::check::observed::Observed;
 use crate::check::redact::Redaction;
-use crate::load::ledger::Ledger;
-use crate::measure::resources::ResourceUse;
+use crate::load::protocol::DriveOutcome;
 use crate::record::{ComponentRecord, ComponentUse};
 use crate::scenario::model::{CheckRequest, Load, Placeholders, Stack};
 
@@ -57,14 +56,8 @@ pub struct Asked {
 /// What a measured window came to, and what it cost.
 #[derive(Debug, Clone)]
 pub struct Driven {
-    /// What the driver counted.
-    pub ledger: Ledger,
+    /// What the driver counted, and what it cost itself.
+    pub outcome: DriveOutcome,
     /// What each component used within the window, from the client inwards.
     pub components: Vec<ComponentUse>,
-    /// What the driver used within the window.
-    pub driver: ResourceUse,
-    /// Cores the driver could use.
-    pub driver_cores: usize,
-    /// Connections the driver opened, from its first request to the window's end.
-    pub connections_opened: u64,
 }

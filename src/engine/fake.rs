@@ -8,6 +8,7 @@ use crate::check::observed::Observed;
 use crate::check::redact::Redaction;
 use crate::load::histogram;
 use crate::load::ledger::{ErrorClass, Ledger};
+use crate::load::protocol::DriveOutcome;
 use crate::measure::resources::ResourceUse;
 use crate::record::{ComponentRecord, ComponentUse};
 use crate::scenario::model::{CheckRequest, Load, Placeholders, Stack};
@@ -110,22 +111,25 @@ impl Backend for Fake {
         let mut service_time_us = histogram::of_times_us();
         let ended = behaviour.ok + failed.values().sum::<u64>();
         service_time_us.record_n(behaviour.service_us, ended).unwrap();
+        let ledger = Ledger {
+            window: Duration::from_secs(1),
+            ok: behaviour.ok,
+            failed,
+            unfinished: 0,
+            body_bytes: behaviour.ok * 5,
+            service_time_us,
+        };
         Ok(Driven {
-            ledger: Ledger {
-                window: Duration::from_secs(1),
-                ok: behaviour.ok,
-                failed,
-                unfinished: 0,
-                body_bytes: behaviour.ok * 5,
-                service_time_us,
+            outcome: DriveOutcome {
+                ledger,
+                connections_opened: 1,
+                driver_cpu: Duration::from_millis(100),
+                unclassified: Vec::new(),
             },
             components: vec![ComponentUse {
                 role: Role::Server,
                 used: ResourceUse { cpu_us: behaviour.cpu_us, ..ResourceUse::default() },
             }],
-            driver: ResourceUse { cpu_us: 100_000, ..ResourceUse::default() },
-            driver_cores: 1,
-            connections_opened: 1,
         })
     }
 

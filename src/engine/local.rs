@@ -10,9 +10,9 @@ use tokio::time::MissedTickBehavior;
 use super::backend::{Asked, Backend, Description, Driven};
 use crate::check::probe;
 use crate::check::redact::Redaction;
-use crate::load::protocol::{Decoder, DriveOutcome, DrivePlan, Event};
+use crate::load::protocol::{Decoder, DrivePlan, Event};
 use crate::measure::procfs;
-use crate::measure::resources::{PeakRss, ResourceUse, Sample};
+use crate::measure::resources::{PeakRss, Sample};
 use crate::record::{ComponentRecord, ComponentUse};
 use crate::scenario::model::{CheckRequest, Driver, Load, Stack};
 use crate::stack::guarded::{Guarded, Output, Program};
@@ -137,19 +137,11 @@ async fn follow(driver: &mut Guarded, components: &[Component]) -> Result<Driven
                 let opened = at_opening.as_deref().unwrap_or_default();
                 used = Some(uses(components, opened, &peaks)?);
             }
-            Event::Outcome(outcome) => return Ok(driven(*outcome, used.unwrap_or_default())),
+            Event::Outcome(outcome) => {
+                let components = used.unwrap_or_default();
+                return Ok(Driven { outcome: *outcome, components });
+            }
         }
-    }
-}
-
-fn driven(outcome: DriveOutcome, components: Vec<ComponentUse>) -> Driven {
-    let cpu_us = u64::try_from(outcome.driver_cpu.as_micros()).unwrap_or(u64::MAX);
-    Driven {
-        ledger: outcome.ledger,
-        components,
-        driver: ResourceUse { cpu_us, ..ResourceUse::default() },
-        driver_cores: outcome.driver_cores,
-        connections_opened: outcome.connections_opened,
     }
 }
 

@@ -14,6 +14,7 @@ mod fake;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use backend::{Backend, Driven};
 
@@ -23,10 +24,10 @@ use crate::event::{Event, Listener};
 use crate::load::audit;
 use crate::measure::rounds::{Visit, schedule};
 use crate::record::{
-    CheckOutcome, CheckRecord, Distribution, Measured, RoundOutcome, RoundRecord, SeenDifference, StackDifferences,
-    StackRecord,
+    CheckOutcome, CheckRecord, Distribution, DriverUse, Measured, Objection, RoundOutcome, RoundRecord, SeenDifference,
+    StackDifferences, StackRecord,
 };
-use crate::scenario::model::{Check, CheckRequest, Load, Scenario, Stack};
+use crate::scenario::model::{Check, CheckRequest, Driver, Load, Scenario, Stack};
 
 /// What a run found; the raw part of a [`Record`](crate::record::Record).
 #[derive(Debug, Clone)]
@@ -207,24 +208,34 @@ async fn visit_stack<B: Backend>(
     let stopped = backend.stop(running).await;
     let driven = driven?;
     stopped?;
-    let audit = audit::audit(&driven.ledger, load, driven.driver.cpu_us, driven.driver_cores);
-    Ok(measured(driven, audit))
+    let Driver::Goose { users } = load.driver;
+    let findings = audit::audit(users, &driven.outcome);
+    Ok(measured(driven, &findings))
 }
 
 /// A measured window as the record keeps it.
-fn measured(driven: Driven, audit: Vec<audit::Finding>) -> Measured {
-    let Driven { ledger, components, driver, connections_opened, .. } = driven;
+fn measured(driven: Driven, findings: &[audit::Finding]) -> Measured {
+    let Driven { outcome, components } = driven;
+    let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    let objection = |finding: &audit::Finding| Objection {
+        kind: finding.kind().to_owned(),
+        invalidates: finding.severity() == audit::Severity::Invalid,
+        said: finding.to_string(),
+    };
     Measured {
-        window_us: u64::try_from(ledger.window.as_micros()).unwrap_or(u64::MAX),
-        ok: ledger.ok,
-        throughput_per_s: ledger.throughput_per_s(),
-        service_time: Distribution::of(&ledger.service_time_us),
-        failed: ledger.failed,
-        unfinished: ledger.unfinished,
-        body_bytes: ledger.body_bytes,
-        connections_opened,
+        window_us: micros(outcome.ledger.window),
+        ok: outcome.ledger.ok,
+        throughput_per_s: outcome.ledger.throughput_per_s(),
+        service_time: Distribution::of(&outcome.ledger.service_time_us),
+        failed: outcome.ledger.failed,
+        unfinished: outcome.ledger.unfinished,
+        body_bytes: outcome.ledger.body_bytes,
+        connections_opened: outcome.connections_opened,
         components,
-        driver,
-        audit,
+        driver: DriverUse {
+            cpu_us: micros(outcome.driver_cpu),
+            unclassified: outcome.unclassified,
+        },
+        objections: findings.iter().map(objection).collect(),
     }
 }

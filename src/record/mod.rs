@@ -9,7 +9,7 @@ mod round;
 
 pub use estimate::{Estimate, Ratio, RatioInterval, Unit};
 pub use gate::{FactsVerdict, GateOutcome, MetricVerdict, Verdict};
-pub use round::{ComponentUse, Distribution, Measured, RoundOutcome, RoundRecord};
+pub use round::{ComponentUse, Distribution, DriverUse, Measured, Objection, RoundOutcome, RoundRecord};
 
 use std::collections::BTreeMap;
 

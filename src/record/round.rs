@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use crate::load::audit;
 use crate::load::histogram::{self, HistogramError};
 use crate::load::ledger::ErrorClass;
 use crate::measure::resources::ResourceUse;
@@ -72,9 +71,29 @@ pub struct Measured {
     /// What each component used within the window, from the client inwards.
     pub components: Vec<ComponentUse>,
     /// What the load driver used.
-    pub driver: ResourceUse,
+    pub driver: DriverUse,
     /// What speaks against this round.
-    pub audit: Vec<audit::Finding>,
+    pub objections: Vec<Objection>,
+}
+
+/// What the load driver used within the window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriverUse {
+    /// CPU time of its process.
+    pub cpu_us: u64,
+    /// What was said about the first few failures that fit no class.
+    pub unclassified: Vec<String>,
+}
+
+/// Something that speaks against a round.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Objection {
+    /// Its name, for programs.
+    pub kind: String,
+    /// Whether the round is invalid for it; else it is a warning.
+    pub invalidates: bool,
+    /// A sentence, for people.
+    pub said: String,
 }
 
 /// What one component used.
@@ -135,7 +154,7 @@ impl Measured {
     /// Whether nothing makes this round invalid.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        !self.audit.iter().any(audit::Finding::invalidates)
+        !self.objections.iter().any(|objection| objection.invalidates)
     }
 
     /// CPU time of one component per good answer, in microseconds; `None` without good answers.

@@ -7,10 +7,9 @@ use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::numbers::{bytes, grouped, micros};
-use crate::load::audit;
 use crate::record::{
-    CheckOutcome, CheckRecord, Estimate, FactsVerdict, Measured, MetricVerdict, Record, RoundOutcome, StackDifferences,
-    StackRecord, Verdict,
+    CheckOutcome, CheckRecord, Estimate, FactsVerdict, Measured, MetricVerdict, Objection, Record, RoundOutcome,
+    StackDifferences, StackRecord, Verdict,
 };
 use crate::scenario::model::Metric;
 use crate::stack::Role;
@@ -177,9 +176,9 @@ fn load(text: &mut String, record: &Record, load: &str) {
     for estimate in ratios {
         let _ = writeln!(text, "  {}", ratio_line(estimate));
     }
-    for (round, finding) in findings(record, load) {
-        let style = if finding.invalidates() { BAD } else { UNSURE };
-        let _ = writeln!(text, "  {} {round}: {finding}", styled(style, "note"));
+    for (rounds, Objection { invalidates, said, .. }) in objections(record, load) {
+        let (style, word) = if *invalidates { (BAD, "invalid") } else { (UNSURE, "warning") };
+        let _ = writeln!(text, "  {} {rounds}: {said}", styled(style, word));
     }
     text.push('\n');
 }
@@ -258,20 +257,20 @@ fn ratio_line(estimate: &Estimate) -> String {
     format!("{what:<28} {:.2} × {}   {}", ratio.ratio, ratio.reference, styled(QUIET, &interval))
 }
 
-/// What speaks against rounds of this load: each kind once, with how many rounds show it.
-fn findings<'a>(record: &'a Record, load: &str) -> Vec<(String, &'a audit::Finding)> {
-    let mut seen: Vec<(&str, u32, &audit::Finding)> = Vec::new();
+/// What speaks against rounds of this load: each kind once per stack, with how many rounds show it.
+fn objections<'a>(record: &'a Record, load: &str) -> Vec<(String, &'a Objection)> {
+    let mut seen: Vec<(&str, u32, &Objection)> = Vec::new();
     for round in record.rounds.iter().filter(|round| round.load == load) {
         let RoundOutcome::Measured(measured) = &round.outcome else { continue };
-        for finding in &measured.audit {
-            match seen.iter_mut().find(|(stack, _, known)| *stack == round.stack && known.kind() == finding.kind()) {
+        for objection in &measured.objections {
+            match seen.iter_mut().find(|(stack, _, known)| *stack == round.stack && known.kind == objection.kind) {
                 Some((_, count, _)) => *count += 1,
-                None => seen.push((&round.stack, 1, finding)),
+                None => seen.push((&round.stack, 1, objection)),
             }
         }
     }
-    let named = |(stack, count, finding): (&str, u32, &'a audit::Finding)| {
-        (format!("{stack}, {count} {}", if count == 1 { "round" } else { "rounds" }), finding)
+    let named = |(stack, count, objection)| {
+        (format!("{stack}, {count} {}", if count == 1 { "round" } else { "rounds" }), objection)
     };
     seen.into_iter().map(named).collect()
 }

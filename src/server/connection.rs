@@ -60,6 +60,9 @@ pub async fn serve<S, B, IO>(
     }
 }
 
+/// Bytes of a response that are written under one timeout.
+const WRITTEN_AT_ONCE: usize = 256 * 1024;
+
 struct Connection<IO> {
     wire: Outgoing<Wire<IO>>,
     info: ConnectionInfo,
@@ -213,8 +216,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
     async fn piece(&mut self, encoder: &mut BodyEncoder, content: &[u8]) -> Result<(), AnswerError> {
         let room = encoder.room().map_or(usize::MAX, |room| usize::try_from(room).unwrap_or(usize::MAX));
         let (fitting, excess) = content.split_at(room.min(content.len()));
-        let sent = within(self.settings.send_timeout, self.wire.piece(encoder, fitting)).await;
-        sent.map_err(|_| AnswerError::Slow)??;
+        // Bit by bit, so that the time is for a write and not for all of a large response.
+        for bit in fitting.chunks(WRITTEN_AT_ONCE) {
+            let sent = within(self.settings.send_timeout, self.wire.piece(encoder, bit)).await;
+            sent.map_err(|_| AnswerError::Slow)??;
+        }
         if excess.is_empty() {
             return Ok(());
         }

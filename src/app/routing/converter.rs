@@ -160,8 +160,11 @@ impl Pattern {
             Self::Segment { min, max } => {
                 let segment = &text[..text.find('/').unwrap_or(text.len())];
                 let count = segment.chars().count().min(max.unwrap_or(usize::MAX));
-                // Greedy: the longest first.
-                (*min..=count).rev().any(|count| take(byte_length(segment, count)))
+                let Some(backwards) = count.checked_sub(*min) else { return false };
+                let longest = byte_length(segment, count);
+                // Greedy: the longest first. Stepping backwards keeps a long segment from costing its square.
+                let shorter = segment[..longest].char_indices().rev().map(|(index, _)| index).take(backwards);
+                std::iter::once(longest).chain(shorter).any(take)
             }
             Self::Path => {
                 let mut rest = text.char_indices();

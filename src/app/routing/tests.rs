@@ -100,6 +100,7 @@ fn converters_take_what_werkzeugs_take() {
         ("GET", "/mixed/v1.20-rc"),
         ("GET", "/mixed/v1.x-rc"),
         ("GET", "/two/a-b-c"),
+        ("GET", "/two/ä-ö-ü"),
         ("GET", "/two/-b"),
     ];
     insta::assert_snapshot!(answers(&map, &requests));

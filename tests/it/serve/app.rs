@@ -12,6 +12,9 @@ use http_body_util::{BodyExt, Full};
 use lab::http::extensions::ArrivedHead;
 use lab::server::RequestBody;
 
+/// More bytes than the buffers of a connection hold.
+pub(super) const LARGE: usize = 32 * 1024 * 1024;
+
 type AppBody = BoxBody<Bytes, String>;
 
 /// The app as a tower service.
@@ -60,6 +63,7 @@ async fn answer(request: Request<RequestBody>) -> Result<Response<AppBody>, Stri
             response.headers_mut().append("content-length", http::HeaderValue::from_static("9"));
             response
         }
+        "/large" => text(&"x".repeat(LARGE)),
         "/own-fields" => Response::builder()
             .header("date", "today")
             .header("server", "own")

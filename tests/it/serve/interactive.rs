@@ -6,6 +6,7 @@ use lab::server::Settings;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::app::LARGE;
 use super::wire::{connect, run};
 
 /// Reads until what was read ends with `end`.
@@ -92,6 +93,21 @@ fn slow_clients_are_bounded() {
             assert!(rest.starts_with(answer) && rest.is_empty() == answer.is_empty(), "{sent:?}: {rest}");
         });
     }
+}
+
+#[test]
+fn a_client_that_does_not_read_is_bounded() {
+    run(async {
+        let settings = Settings { send_timeout: Duration::from_millis(1), ..Settings::default() };
+        let (mut client, stop) = connect(settings).await;
+        client.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        // The server's end of the connection holds the other end of this channel.
+        stop.closed().await;
+        let mut answer = Vec::new();
+        // However it ends, not with all of it.
+        let _ = client.read_to_end(&mut answer).await;
+        assert!(answer.len() < LARGE, "{} bytes", answer.len());
+    });
 }
 
 #[test]
