@@ -136,22 +136,16 @@ fn name(status: StatusCode) -> &'static str {
     }
 }
 
-/// What werkzeug (BSD-3-Clause) says on the page of a status: quoted, because the pages of the two are compared byte
-/// for byte. Only what the framework itself raises is here; the pages of other statuses say nothing more.
+/// What the page of a status says below its title, in lab's own words: the shape of the page is werkzeug's, its text is
+/// not. Only what the framework itself raises is here; the pages of other statuses say nothing more.
 fn description(status: StatusCode) -> &'static str {
     match status.as_u16() {
-        400 => "The browser (or proxy) sent a request that this server could not understand.",
-        404 => {
-            "The requested URL was not found on the server. If you entered the URL manually please check your \
-             spelling and try again."
-        }
-        405 => "The method is not allowed for the requested URL.",
-        413 => "The data value transmitted exceeds the capacity limit.",
-        415 => "The server does not support the media type transmitted in the request.",
-        500 => {
-            "The server encountered an internal error and was unable to complete your request. Either the server is \
-             overloaded or there is an error in the application."
-        }
+        400 => "This request cannot be understood.",
+        404 => "There is no page at this URL. Check its spelling.",
+        405 => "This URL does not answer this method.",
+        413 => "The body is larger than this application accepts.",
+        415 => "This application does not read bodies of this media type.",
+        500 => "The application failed while answering this request.",
         _ => "",
     }
 }

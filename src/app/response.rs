@@ -187,15 +187,15 @@ impl Response {
     }
 }
 
-/// A redirect with Flask's page, `redirect(location, code)`; Flask's default code is 302.
+/// A redirect with a page for those who do not follow it, `redirect(location, code)`; Flask's default code is 302.
 ///
 /// As in werkzeug since 2.1, a relative location stays relative.
 #[must_use]
 pub fn redirect(location: &str, code: u16) -> Response {
     let link = escape(location);
     let page = format!(
-        "<!doctype html>\n<html lang=en>\n<title>Redirecting...</title>\n<h1>Redirecting...</h1>\n<p>You should be \
-         redirected automatically to the target URL: <a href=\"{link}\">{link}</a>. If not, click the link.\n"
+        "<!doctype html>\n<html lang=en>\n<title>Redirect</title>\n<h1>Redirect</h1>\n\
+         <p>This page is at <a href=\"{link}\">{link}</a>.\n"
     );
     Response::new(page).status(code).header(LOCATION.as_str(), &iri_to_uri(location))
 }

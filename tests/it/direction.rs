@@ -10,7 +10,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("http", &[]),
     ("app", &["http"]),
     ("server", &["http"]),
-    ("proxy", &["http"]),
+    ("proxy", &[]),
     // The harness, from what it reads to what it says.
     ("exit", &[]),
     ("scenario", &[]),
