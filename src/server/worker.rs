@@ -41,12 +41,15 @@ pub enum WorkerError {
     },
 }
 
-/// Makes this process die with its master, however that dies; to be called first. `master` is the process that
-/// started this one. The signal comes when the *thread* that started this process ends, so a master has to start its
-/// workers from its main thread.
+/// Makes this process die with its master, however that dies, and go by its name; to be called first. `master` is the
+/// process that started this one. The signal comes when the *thread* that started this process ends, so a master has
+/// to start its workers from its main thread.
 pub fn die_with(master: i32) -> Result<(), WorkerError> {
     set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|errno| WorkerError::Io { what: "tie the worker to its master", error: errno.into() })?;
+    // Started through a link in /proc, the process would else be called after that.
+    rustix::thread::set_name(c"lab")
+        .map_err(|errno| WorkerError::Io { what: "name the worker", error: errno.into() })?;
     // Who had died before that is no longer the parent.
     if getppid().map(Pid::as_raw_nonzero).is_none_or(|parent| parent.get() != master) {
         return Err(WorkerError::MasterGone);

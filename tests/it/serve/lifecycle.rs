@@ -125,6 +125,13 @@ fn a_worker_that_dies_is_replaced() {
 }
 
 #[test]
+fn a_worker_goes_by_the_name_of_lab() {
+    let server = Server::start(1);
+    let name = std::fs::read_to_string(format!("/proc/{}/comm", server.workers[0])).unwrap();
+    assert_eq!(name, "lab\n");
+}
+
+#[test]
 fn sigterm_lets_requests_in_flight_finish() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
     command.args(["serve", "--bind", "127.0.0.1:0", "--keep-alive", "30"]);
