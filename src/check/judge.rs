@@ -38,7 +38,7 @@ pub fn judge(expect: &Expectation, observed: &Observed, values: &Placeholders) -
         match observed.view() {
             Ok(view) => judge.view(expect, &view),
             Err(error) => {
-                judge.note("upstream", "the app's view of the request (ask /headers)".to_owned(), error, false)
+                judge.note("upstream", "the app's view of the request (ask /headers)".to_owned(), error, false);
             }
         }
     }

@@ -48,7 +48,7 @@ pub(super) fn run() -> anyhow::Result<Exit> {
     writeln!(out, "\nmeasurement")?;
     match machine.cores {
         1 => {
-            writeln!(out, "  one core: load and stack share it, so throughput and latency are those of both together")?
+            writeln!(out, "  one core: load and stack share it, so throughput and latency are those of both together")?;
         }
         cores => writeln!(out, "  {cores} cores: load and stack run on disjoint ones")?,
     }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::ExitCode;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -26,19 +25,19 @@ use crate::snapshot::ratios::Ratios;
 use crate::snapshot::store::{Comparison, Store};
 
 /// Runs the scenario and says what came of it.
-pub(super) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     let mut scenario = match select::scenario(&args.scenario)? {
         Ok(scenario) => scenario,
-        Err(exit) => return Ok(exit.into()),
+        Err(exit) => return Ok(exit),
     };
     if let Some(rounds) = args.rounds {
         scenario.rounds.count = rounds;
     }
     let whole = args.scenario.only.is_empty() && args.scenario.skip.is_empty();
     let kind = Kind { checks_only: false, compared: whole };
-    let Some(finished) = execute(&scenario, args.output, kind)? else { return Ok(Exit::Interrupted.into()) };
+    let Some(finished) = execute(&scenario, args.output, kind)? else { return Ok(Exit::Interrupted) };
     say(&finished, args.output)?;
-    Ok(gate::exit(&finished.record.gate, args.gate, args.strict).into())
+    Ok(gate::exit(&finished.record.gate, args.gate, args.strict))
 }
 
 /// What is done with a scenario.

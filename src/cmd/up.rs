@@ -1,7 +1,6 @@
 //! `lab up`: start a scenario's stacks, print their addresses, wait for Ctrl-C.
 
 use std::io::Write as _;
-use std::process::ExitCode;
 
 use super::select;
 use super::session::{self, Session};
@@ -12,10 +11,10 @@ use crate::stack::StartError;
 use crate::stack::process::{Launcher, Running};
 
 /// Starts every stack and waits.
-pub(super) fn run(args: &UpArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &UpArgs) -> anyhow::Result<Exit> {
     let scenario = match select::scenario(&args.scenario)? {
         Ok(scenario) => scenario,
-        Err(exit) => return Ok(exit.into()),
+        Err(exit) => return Ok(exit),
     };
     let session = Session::open(&scenario)?;
     let launcher = session.local(&scenario)?.launcher;
@@ -29,8 +28,8 @@ pub(super) fn run(args: &UpArgs) -> anyhow::Result<ExitCode> {
     };
     match session::run_until_interrupted(work)? {
         // Ctrl-C is how `lab up` is meant to end.
-        None => Ok(Exit::Ok.into()),
-        Some(outcome) => outcome.map(|()| Exit::Ok.into()),
+        None => Ok(Exit::Ok),
+        Some(outcome) => outcome.map(|()| Exit::Ok),
     }
 }
 

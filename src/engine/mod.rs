@@ -232,10 +232,7 @@ fn measured(driven: Driven, findings: &[audit::Finding]) -> Measured {
         body_bytes: outcome.ledger.body_bytes,
         connections_opened: outcome.connections_opened,
         components,
-        driver: DriverUse {
-            cpu_us: micros(outcome.driver_cpu),
-            unclassified: outcome.unclassified,
-        },
+        driver: DriverUse { cpu_us: micros(outcome.driver_cpu), unclassified: outcome.unclassified },
         objections: findings.iter().map(objection).collect(),
     }
 }

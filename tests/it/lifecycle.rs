@@ -103,7 +103,7 @@ fn a_guard_that_is_killed_takes_its_component_with_it() {
 
 #[test]
 fn a_component_that_cannot_start_is_an_error_with_the_end_of_its_log() {
-    let project = Project::new(|scenario| scenario);
+    let project = Project::new(str::to_owned);
     let conf = project.path("fixtures/nginx/corrected.conf");
     let broken = fs::read_to_string(&conf).unwrap() + "\nhttp_but_not_really on;\n";
     fs::write(&conf, broken).unwrap();
@@ -117,7 +117,7 @@ fn a_component_that_cannot_start_is_an_error_with_the_end_of_its_log() {
 
 #[test]
 fn up_prints_addresses_that_answer_until_ctrl_c() {
-    let project = Project::new(|scenario| scenario);
+    let project = Project::new(str::to_owned);
     let mut lab =
         project.lab(&["up", "scenarios/default.toml"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(lab.stdout.take().unwrap()).lines();

@@ -102,7 +102,7 @@ fn json_is_the_record_and_nothing_else() {
 
 #[test]
 fn check_asks_and_drives_nothing() {
-    let project = Project::new(|scenario| scenario);
+    let project = Project::new(str::to_owned);
     let output = project.run(&["check", "scenarios/default.toml"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     assert_eq!(latest(&project)["rounds"], serde_json::json!([]));
@@ -129,7 +129,7 @@ fn what_is_wrong_is_said_with_the_documented_exit_code() {
 
 #[test]
 fn the_other_subcommands_answer() {
-    let project = Project::new(|scenario| scenario);
+    let project = Project::new(str::to_owned);
     let cases: [(&[&str], &str); 6] = [
         (&["list"], "scenarios/default.toml"),
         (&["list", "scenarios/default.toml"], "a forged address is not trusted"),

@@ -17,7 +17,7 @@ pub(crate) struct Project {
 
 impl Project {
     /// With `scenarios/default.toml`, changed by `edit`.
-    pub(crate) fn new(edit: impl FnOnce(String) -> String) -> Project {
+    pub(crate) fn new(edit: impl FnOnce(&str) -> String) -> Project {
         let folder = tempfile::tempdir().unwrap();
         let source = Path::new(env!("CARGO_MANIFEST_DIR"));
         for file in ["scenarios/default.toml", "fixtures/nginx/corrected.conf"] {
@@ -27,7 +27,7 @@ impl Project {
         }
         let project = Project { folder };
         let text = fs::read_to_string(project.path("scenarios/default.toml")).unwrap();
-        fs::write(project.path("scenarios/default.toml"), edit(text)).unwrap();
+        fs::write(project.path("scenarios/default.toml"), edit(&text)).unwrap();
         project
     }
 
@@ -82,14 +82,14 @@ pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) 
 }
 
 /// Makes the default scenario short: one block, a second of load, no warm-up.
-pub(crate) fn short(scenario: String) -> String {
+pub(crate) fn short(scenario: &str) -> String {
     let scenario = replaced(scenario, "duration = \"2s\"", "duration = \"1s\"");
-    let scenario = replaced(scenario, "warmup = \"1s\"", "warmup = \"0s\"");
-    replaced(scenario, "count  = 6 ", "count  = 1 ")
+    let scenario = replaced(&scenario, "warmup = \"1s\"", "warmup = \"0s\"");
+    replaced(&scenario, "count  = 6 ", "count  = 1 ")
 }
 
 /// `text` with `old` replaced, which must be there.
-pub(crate) fn replaced(text: String, old: &str, new: &str) -> String {
+pub(crate) fn replaced(text: &str, old: &str, new: &str) -> String {
     assert!(text.contains(old), "the scenario has no {old:?}");
     text.replace(old, new)
 }
