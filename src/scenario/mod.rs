@@ -1,6 +1,6 @@
 //! The scenario file: read as TOML in which every value knows its place, resolved into a validated model.
 //!
-//! [`load`] is the way in. What is wrong with a file comes out as [`ScenarioErrors`]: every problem at once, each with
+//! [`load()`] is the way in. What is wrong with a file comes out as [`ScenarioErrors`]: every problem at once, each with
 //! its line, a caret and what would be accepted. Nothing here starts anything.
 
 pub mod model;

@@ -46,7 +46,7 @@ fn the_first_run_is_new_the_second_the_same_and_a_changed_expectation_fails() {
 
     let scenario = fs::read_to_string(project.path("scenarios/default.toml")).unwrap();
     let changed = replaced(
-        scenario,
+        &scenario,
         "X-Real-IP = \"{client}\" }\n\n[[check]]\nname    = \"a forged scheme",
         "X-Real-IP = \"203.0.113.9\" }\n\n[[check]]\nname    = \"a forged scheme",
     );
