@@ -278,7 +278,12 @@ impl Relay<'_, '_> {
                     timer.within(self.subject.rules.send_timeout, self.client.piece(&mut encoder, piece))
                 }
                 Ok(None) => break,
-                Err(error) => return Err(self.broken_off(&error, length, before)),
+                Err(error) => {
+                    let trouble = self.broken_off(&error, length, before);
+                    // what was sound of it, the client may have
+                    self.flush(timer).await?;
+                    return Err(trouble);
+                }
             };
             gone(sending.await, Next::Cut)?;
         }

@@ -1,1 +1,3 @@
 //! lab's integration tests: one crate, data-driven.
+
+mod proxy;
