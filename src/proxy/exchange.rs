@@ -208,7 +208,12 @@ impl Relay<'_, '_> {
             && self.progress.is_sent.get()
             && self.upstream.buffered().is_empty()
             && !self.pass.fields.close_always();
-        Ok(Done { next: if persistence.keep_alive { Next::KeepAlive } else { Next::Close }, reusable })
+        let next = match (persistence.keep_alive, self.progress.is_sent.get()) {
+            (true, _) => Next::KeepAlive,
+            (false, true) => Next::Close,
+            (false, false) => Next::Linger,
+        };
+        Ok(Done { next, reusable })
     }
 
     /// Waits for the answer, and passes interim ones on (RFC 9110 §15.2).

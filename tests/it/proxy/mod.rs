@@ -9,6 +9,7 @@ mod refusals;
 mod configurations;
 mod connections;
 mod lifecycle;
+mod logs;
 
 use running::Proxy;
 use upstream::Upstream;
