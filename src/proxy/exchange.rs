@@ -208,7 +208,12 @@ impl Relay<'_, '_> {
             && self.progress.is_sent.get()
             && self.upstream.buffered().is_empty()
             && !self.pass.fields.close_always();
-        Ok(Done { next: if persistence.keep_alive { Next::KeepAlive } else { Next::Close }, reusable })
+        let next = match (persistence.keep_alive, self.progress.is_sent.get()) {
+            (true, _) => Next::KeepAlive,
+            (false, true) => Next::Close,
+            (false, false) => Next::Linger,
+        };
+        Ok(Done { next, reusable })
     }
 
     /// Waits for the answer, and passes interim ones on (RFC 9110 §15.2).
@@ -278,7 +283,12 @@ impl Relay<'_, '_> {
                     timer.within(self.subject.rules.send_timeout, self.client.piece(&mut encoder, piece))
                 }
                 Ok(None) => break,
-                Err(error) => return Err(self.broken_off(&error, length, before)),
+                Err(error) => {
+                    let trouble = self.broken_off(&error, length, before);
+                    // what was sound of it, the client may have
+                    self.flush(timer).await?;
+                    return Err(trouble);
+                }
             };
             gone(sending.await, Next::Cut)?;
         }
