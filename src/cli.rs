@@ -1,12 +1,40 @@
 //! The command line: clap types only, no behaviour.
 
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+/// What `--help` ends with.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  everything was as expected
+  1  the command line was wrong
+  2  the scenario, or a configuration it names, is wrong; nothing was started
+  3  a stack or a driver could not run
+  4  a check or the gate failed
+  5  nothing failed, but something was inconclusive, and --strict was given
+130  interrupted: Ctrl-C or SIGTERM; what was started is stopped";
+
+/// What `lab --help` shows as examples.
+const EXAMPLES: &str = "\
+Examples:
+  lab run scenarios/default.toml           start, check, measure and report
+  lab run scenarios/default.toml --gate    the same in CI: fail for a changed fact
+  lab check scenarios/default.toml         only the checks, no load
+  lab up scenarios/default.toml            start the stacks and print their addresses
+  lab proxy -c nginx.conf                  the nginx twin by itself
+  lab serve -w 2 native:hello              the gunicorn twin by itself
+";
+
 /// A declarative test-and-benchmark lab for Python web deployments.
+///
+/// A scenario file names stacks (proxy, app server, app), the checks they must pass and the loads they are driven
+/// with. lab starts them, checks what they do, measures how fast they do it, and compares both with the snapshot that
+/// was reviewed before.
 #[derive(Debug, Parser)]
 #[command(name = "lab", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = EXIT_CODES, after_long_help = format!("{EXAMPLES}\n{EXIT_CODES}"))]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -16,13 +44,162 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run a scenario: checks, loads, report, snapshot
+    #[command(after_long_help = RUN_EXAMPLES)]
+    Run(RunArgs),
+    /// Run a scenario's checks, without any load
+    Check(CheckArgs),
+    /// Start a scenario's stacks, print their addresses, and wait for Ctrl-C
+    Up(UpArgs),
+    /// List the scenarios of a folder, or a scenario's stacks, checks and loads
+    List(ListArgs),
+    /// Say what a scenario would run, resolved; nothing is started
+    Explain(ScenarioArgs),
+    /// Look at, accept or reject snapshots that wait for review
+    Snapshot(SnapshotArgs),
+    /// Print the JSON Schema of scenario files, for editors
+    Schema,
+    /// Say what this machine has, and what lab can and cannot do here
+    Doctor,
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
     /// The nginx twin: a reverse proxy that reads an nginx.conf
     Proxy(ProxyArgs),
-    /// The gunicorn twin: an app server with N workers
+    /// The gunicorn twin: an app server with worker processes
     Serve(ServeArgs),
+
     /// One worker of `lab serve`, started by its master
     #[command(hide = true)]
-    ServeWorker(ServeArgs),
+    ServeWorker(ServeWorkerArgs),
+    /// The load driver, in a process of its own: a plan on standard input, events on standard output
+    #[command(hide = true)]
+    Drive,
+    /// The parent of every program lab starts: stops it when lab ends, however lab ends
+    #[command(hide = true)]
+    Guard(GuardArgs),
+    /// insta's assertion in a process of its own
+    #[command(hide = true)]
+    SnapshotAssert(SnapshotAssertArgs),
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  lab run scenarios/default.toml
+  lab run scenarios/default.toml --gate --quiet       what CI runs
+  lab run scenarios/default.toml --rounds 20          narrower intervals, more time
+  lab run scenarios/default.toml --only proxied --json | jq .estimates
+
+The record is written to reports/<scenario>/<run>/record.json, and reports/<scenario>/latest leads to the newest.
+A difference from the reviewed snapshot waits beside it as .snap.new: see `lab snapshot`.";
+
+/// A scenario and which part of it.
+#[derive(Debug, Clone, Args)]
+pub struct ScenarioArgs {
+    /// The scenario file
+    #[arg(value_name = "SCENARIO.toml")]
+    pub scenario: PathBuf,
+    /// Only this stack; may be given several times
+    #[arg(long, value_name = "STACK")]
+    pub only: Vec<String>,
+    /// Not this stack; may be given several times
+    #[arg(long, value_name = "STACK")]
+    pub skip: Vec<String>,
+}
+
+/// How much is said, and in which form.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct OutputArgs {
+    /// Print the record as JSON on standard output, instead of tables
+    #[arg(long)]
+    pub json: bool,
+    /// Say nothing unless something is wrong
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `lab run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Which scenario.
+    #[command(flatten)]
+    pub scenario: ScenarioArgs,
+    /// How much is said.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Exit with 4 when an exact fact differs from the snapshot or a metric is worse than its margin
+    #[arg(long)]
+    pub gate: bool,
+    /// With --gate: exit with 5 when something could not be decided
+    #[arg(long, requires = "gate")]
+    pub strict: bool,
+    /// Blocks of rounds, instead of the scenario's `[rounds] count`
+    #[arg(long, value_name = "N")]
+    pub rounds: Option<NonZeroU32>,
+}
+
+/// `lab check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Which scenario.
+    #[command(flatten)]
+    pub scenario: ScenarioArgs,
+    /// How much is said.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `lab up`.
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// Which scenario.
+    #[command(flatten)]
+    pub scenario: ScenarioArgs,
+}
+
+/// `lab list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// A folder of scenarios, or one scenario file
+    #[arg(value_name = "PATH", default_value = "scenarios")]
+    pub path: PathBuf,
+}
+
+/// `lab snapshot`.
+#[derive(Debug, Args)]
+pub struct SnapshotArgs {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub action: SnapshotAction,
+}
+
+/// What to do with the snapshots that wait for review.
+#[derive(Debug, Subcommand)]
+pub enum SnapshotAction {
+    /// Show what waits, as a difference from what is committed
+    Review(SnapshotTarget),
+    /// Make what waits the committed snapshot
+    Accept(SnapshotTarget),
+    /// Remove what waits
+    Reject(SnapshotTarget),
+}
+
+/// Which snapshots.
+#[derive(Debug, Args)]
+pub struct SnapshotTarget {
+    /// Only these: `default` for a scenario's exact facts, `default.ratios` for its ratios [default: all that wait]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// The folder of the snapshots
+    #[arg(long, value_name = "FOLDER", default_value = "reports/snapshots")]
+    pub folder: PathBuf,
+}
+
+/// `lab completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
 }
 
 /// `lab proxy`, by nginx's names.
@@ -50,8 +227,61 @@ pub struct ServeArgs {
     pub bind: String,
     /// Worker processes
     #[arg(short, long, value_name = "N", default_value = "1")]
-    pub workers: std::num::NonZeroU16,
+    pub workers: NonZeroU16,
     /// Seconds that in-flight requests get to finish in after SIGTERM
     #[arg(long, value_name = "SECONDS", default_value = "30")]
     pub graceful_timeout: u64,
+    /// Seconds that a connection may be idle between two requests
+    #[arg(long, value_name = "SECONDS", default_value = "2")]
+    pub keep_alive: u64,
+}
+
+/// One worker; what its master was told, and who that is. The listening socket is its standard input.
+#[derive(Debug, Clone, Args)]
+pub struct ServeWorkerArgs {
+    /// The application, as `lab serve` was given it
+    #[arg(value_name = "APP")]
+    pub app: String,
+    /// The process id of the master
+    #[arg(long, value_name = "PID")]
+    pub master: i32,
+    /// As for `lab serve`
+    #[arg(long, value_name = "SECONDS")]
+    pub graceful_timeout: u64,
+    /// As for `lab serve`
+    #[arg(long, value_name = "SECONDS")]
+    pub keep_alive: u64,
+}
+
+/// `lab guard`, for lab's own use.
+#[derive(Debug, Args)]
+pub struct GuardArgs {
+    /// Cores the program may use
+    #[arg(long, value_delimiter = ',')]
+    pub cores: Vec<u16>,
+    /// Milliseconds between SIGTERM and SIGKILL
+    #[arg(long, default_value = "1000")]
+    pub grace_ms: u64,
+    /// A file the program reads as standard input
+    #[arg(long)]
+    pub input: Option<PathBuf>,
+    /// Become the program, to be killed when this parent ends
+    #[arg(long, value_name = "PARENT")]
+    pub exec: Option<u32>,
+    /// The program and its arguments
+    #[arg(last = true, required = true)]
+    pub program: Vec<String>,
+}
+
+/// `lab snapshot-assert`, for lab's own use.
+#[derive(Debug, Args)]
+pub struct SnapshotAssertArgs {
+    /// The folder of the snapshots
+    pub folder: PathBuf,
+    /// The snapshot's name
+    #[arg(long)]
+    pub name: String,
+    /// One line for the snapshot's head
+    #[arg(long)]
+    pub description: String,
 }

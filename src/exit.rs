@@ -18,6 +18,8 @@ pub enum Exit {
     Failed = 4,
     /// Nothing failed, but something was inconclusive, and `--strict` was given.
     Inconclusive = 5,
+    /// Ctrl-C or SIGTERM; by the shells' custom 128 + SIGINT.
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {

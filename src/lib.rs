@@ -13,9 +13,11 @@ pub mod stack;
 pub mod check;
 pub mod load;
 pub mod measure;
+pub mod engine;
+pub mod event;
+pub mod record;
 pub mod snapshot;
 pub mod report;
-pub mod event;
 
 pub mod http;
 pub mod app;

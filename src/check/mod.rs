@@ -1,1 +1,10 @@
 //! Checks: a request, what came back, what the app saw, and whether that is as expected.
+//!
+//! [`probe`] asks and observes; [`judge`] compares an observation with an expectation, field by field, and knows no
+//! network; [`diff`] compares two stacks' observations of one request.
+
+pub mod diff;
+pub mod judge;
+pub mod observed;
+pub mod probe;
+pub mod redact;

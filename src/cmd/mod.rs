@@ -1,25 +1,58 @@
 //! One file per subcommand. Only this module writes files and prints; everything below returns values.
 
+mod check;
+mod completions;
+mod doctor;
+mod drive;
+mod explain;
+mod guard;
+mod list;
+mod progress;
 mod proxy;
+mod run;
+mod schema;
+mod select;
 mod serve;
+mod session;
+mod snapshot;
+mod up;
 
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
+use crate::exit::Exit;
 
 /// Runs one command line to its exit code.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
-        Command::Proxy(args) => proxy::run(&args),
-        Command::Serve(args) => serve::run(&args),
-        Command::ServeWorker(args) => serve::run_worker(&args),
+        Command::Run(args) => run::run(&args).map(ExitCode::from),
+        Command::Check(args) => check::run(&args).map(ExitCode::from),
+        Command::Up(args) => up::run(&args).map(ExitCode::from),
+        Command::List(args) => list::run(&args).map(ExitCode::from),
+        Command::Explain(args) => explain::run(&args).map(ExitCode::from),
+        Command::Snapshot(args) => snapshot::run(&args).map(ExitCode::from),
+        Command::Schema => schema::run().map(ExitCode::from),
+        Command::Doctor => doctor::run().map(ExitCode::from),
+        Command::Completions(args) => completions::run(&args).map(ExitCode::from),
+        Command::Proxy(args) => proxy::run(&args).map(ExitCode::from),
+        Command::Serve(args) => serve::run(&args).map(ExitCode::from),
+        Command::ServeWorker(args) => serve::run_worker(&args).map(ExitCode::from),
+        Command::Drive => drive::run().map(ExitCode::from),
+        Command::Guard(args) => guard::run(&args),
+        Command::SnapshotAssert(args) => snapshot::assert(&args),
     };
     match outcome {
-        Ok(exit) => exit.into(),
+        Ok(code) => code,
         Err(error) => {
-            eprintln!("lab: {error:#}");
-            crate::exit::Exit::CouldNotRun.into()
+            // Nothing better can be done when even this cannot be said.
+            let _ = say_error(&error);
+            Exit::CouldNotRun.into()
         }
     }
+}
+
+fn say_error(error: &anyhow::Error) -> std::io::Result<()> {
+    use std::io::Write as _;
+    writeln!(anstream::stderr(), "lab: {error:#}")
 }

@@ -47,6 +47,28 @@ pub enum ErrorClass {
 }
 
 impl ErrorClass {
+    /// The name in records, reports and snapshots; the same as serde's.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            ErrorClass::ConnectRefused => "connect-refused",
+            ErrorClass::ResetConnecting => "reset-connecting",
+            ErrorClass::ResetBeforeFirstByte => "reset-before-first-byte",
+            ErrorClass::ResetMidBody => "reset-mid-body",
+            ErrorClass::TimeoutConnect => "timeout-connect",
+            ErrorClass::TimeoutFirstByte => "timeout-first-byte",
+            ErrorClass::TimeoutBody => "timeout-body",
+            ErrorClass::PrematureEof => "premature-eof",
+            ErrorClass::Protocol => "protocol",
+            ErrorClass::Status4xx => "status-4xx",
+            ErrorClass::Status5xx => "status-5xx",
+            ErrorClass::CheckFailed => "check-failed",
+            ErrorClass::ClientFdUnavailable => "client-fd-unavailable",
+            ErrorClass::ClientNoFreePort => "client-no-free-port",
+            ErrorClass::ClientOther => "client-other",
+        }
+    }
+
     /// Whether the client itself is at fault, which voids the round.
     #[must_use]
     pub fn voids_the_round(self) -> bool {
@@ -82,5 +104,34 @@ impl Ledger {
     #[must_use]
     pub fn throughput_per_s(&self) -> f64 {
         self.ok as f64 / self.window.as_secs_f64()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_serde() {
+        let classes = [
+            ErrorClass::ConnectRefused,
+            ErrorClass::ResetConnecting,
+            ErrorClass::ResetBeforeFirstByte,
+            ErrorClass::ResetMidBody,
+            ErrorClass::TimeoutConnect,
+            ErrorClass::TimeoutFirstByte,
+            ErrorClass::TimeoutBody,
+            ErrorClass::PrematureEof,
+            ErrorClass::Protocol,
+            ErrorClass::Status4xx,
+            ErrorClass::Status5xx,
+            ErrorClass::CheckFailed,
+            ErrorClass::ClientFdUnavailable,
+            ErrorClass::ClientNoFreePort,
+            ErrorClass::ClientOther,
+        ];
+        for class in classes {
+            assert_eq!(serde_json::to_value(class).unwrap(), class.name());
+        }
     }
 }

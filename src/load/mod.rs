@@ -1,3 +1,14 @@
 //! Loads: drivers, and the ledger they fill.
+//!
+//! A driver runs in a process of its own ([`driver`]), so that it can be pinned apart from the stack and its own CPU
+//! time be told; [`protocol`] is what the two processes say to each other. What counts is decided by lab's own clock
+//! in [`recorder`], never by a tool's summary.
 
 pub mod ledger;
+pub mod protocol;
+pub mod driver;
+pub mod goose;
+pub mod exchange;
+pub mod recorder;
+pub mod histogram;
+pub mod audit;

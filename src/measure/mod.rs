@@ -1,3 +1,10 @@
 //! Measurement: rounds, statistics, resource use.
 
+pub mod rounds;
+pub mod stats;
+pub mod signed_rank;
+pub mod student_t;
+pub mod verdict;
 pub mod resources;
+pub mod procfs;
+pub mod machine;

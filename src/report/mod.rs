@@ -1,1 +1,5 @@
-//! Reports: pure exporters from a record to bytes.
+//! Reports: pure exporters from a [`Record`](crate::record::Record) to text.
+
+pub mod difference;
+pub mod numbers;
+pub mod terminal;

@@ -1,6 +1,6 @@
 //! The validated scenario: what the rest of lab works with.
 //!
-//! Everything here has passed [`resolve`](super::resolve): names are unique, references lead somewhere,
+//! Everything here has passed [`load`](super::load()): names are unique, references lead somewhere,
 //! files exist, values are possible. No serde, no I/O: a value of these types can be built in a test as it is.
 
 use std::collections::BTreeMap;
@@ -58,6 +58,11 @@ impl Scenario {
 pub struct App {
     /// The name of a native app built into lab (`hello`).
     pub native: String,
+}
+
+impl App {
+    /// The names of the native apps.
+    pub const NATIVE: [&str; 1] = ["hello"];
 }
 
 /// One deployment under test.
@@ -214,6 +219,38 @@ impl Template {
         }
         text
     }
+
+    /// The text as it stands in the scenario file, placeholders in braces.
+    #[must_use]
+    pub fn source(&self) -> String {
+        let mut text = String::new();
+        for part in &self.parts {
+            match part {
+                TemplatePart::Text(piece) => text.push_str(&piece.replace('{', "{{").replace('}', "}}")),
+                TemplatePart::Placeholder(placeholder) => {
+                    text.push('{');
+                    text.push_str(placeholder.name());
+                    text.push('}');
+                }
+            }
+        }
+        text
+    }
+}
+
+impl Placeholder {
+    /// Every placeholder.
+    pub const ALL: [Placeholder; 3] = [Placeholder::Client, Placeholder::Host, Placeholder::Port];
+
+    /// The name in scenario files, without braces.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Placeholder::Client => "client",
+            Placeholder::Host => "host",
+            Placeholder::Port => "port",
+        }
+    }
 }
 
 /// What a check expects. `None` and empty mean: not looked at.
@@ -352,7 +389,9 @@ pub enum Driver {
 impl fmt::Display for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Driver::Goose { users } => write!(f, "goose, {users} users"),
+            Driver::Goose { users } => {
+                write!(f, "goose, {users} {}", if users.get() == 1 { "user" } else { "users" })
+            }
         }
     }
 }

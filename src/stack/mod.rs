@@ -1,1 +1,91 @@
 //! Stacks: start, wait until ready, stop; logs and addresses.
+//!
+//! A stack is started as a user would start it, from the same files, but on ports that lab has bound before and in a
+//! process tree that cannot outlive lab. Nothing here knows what is asked of a stack, or why.
+
+pub mod guard;
+pub mod guarded;
+pub mod process;
+pub mod ready;
+pub mod relocate;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The part a component plays in its stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// The reverse proxy.
+    Proxy,
+    /// The app server, the app within.
+    Server,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Role::Proxy => "proxy",
+            Role::Server => "server",
+        })
+    }
+}
+
+/// Why a stack could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The operating system refused something.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done.
+        what: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A configuration cannot be relocated.
+    #[error(transparent)]
+    Relocate(#[from] relocate::RelocateError),
+    /// The component ended before it was ready.
+    #[error("the {role} ended with {status} before it was ready{}", shown(log, last_lines))]
+    Ended {
+        /// Which component.
+        role: Role,
+        /// How it ended.
+        status: ExitStatus,
+        /// Its log.
+        log: PathBuf,
+        /// The end of that log.
+        last_lines: String,
+    },
+    /// The component did not answer in time.
+    #[error("the {role} was not ready within {} s: {seen}{}", deadline.as_secs_f64(), shown(log, last_lines))]
+    NotReady {
+        /// Which component.
+        role: Role,
+        /// How long lab waited.
+        deadline: Duration,
+        /// What the last probe saw.
+        seen: String,
+        /// Its log.
+        log: PathBuf,
+        /// The end of that log.
+        last_lines: String,
+    },
+}
+
+/// A log's path and last lines, as they stand under an error.
+fn shown(log: &std::path::Path, last_lines: &str) -> String {
+    let mut text = format!("\n  log: {}", log.display());
+    if last_lines.is_empty() {
+        text.push_str(" (empty)");
+    }
+    for line in last_lines.lines() {
+        text.push_str("\n  | ");
+        text.push_str(line);
+    }
+    text
+}

@@ -42,6 +42,12 @@ impl BodyDecoder {
         BodyDecoder { kind }
     }
 
+    /// Behind the end of a body: nothing is to be read.
+    #[must_use]
+    pub fn at_end() -> BodyDecoder {
+        BodyDecoder { kind: Kind::End }
+    }
+
     /// Whether the body has ended, so that what follows belongs to the next message.
     #[must_use]
     pub fn is_at_end(&self) -> bool {

@@ -37,6 +37,15 @@ impl BodyEncoder {
         self.length
     }
 
+    /// How much more content fits; None if there is no bound.
+    #[must_use]
+    pub fn room(&self) -> Option<u64> {
+        match self.length {
+            BodyLength::None | BodyLength::Sized(_) => Some(self.left),
+            BodyLength::Chunked | BodyLength::UntilClose => None,
+        }
+    }
+
     /// Whether the end of the body is the end of the connection.
     #[must_use]
     pub fn ends_connection(&self) -> bool {

@@ -1,7 +1,7 @@
 //! nginx's configuration language: text, to a syntax tree with positions, to a tree that was checked.
 //!
 //! [`parse`] is pure and keeps every directive, known or not, so that a tool can rewrite single arguments by their
-//! byte spans and leave everything else of a file as it was written. [`load`] reads files and resolves `include`;
+//! byte spans and leave everything else of a file as it was written. [`load()`] reads files and resolves `include`;
 //! [`check`] refuses what lab does not know. What the directives mean is [`settings`](super)' matter.
 
 mod error;

@@ -1,0 +1,55 @@
+//! What measuring itself costs: recording a request, and turning rounds into an estimate.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use lab::load::histogram;
+use lab::load::recorder::{Outcome, Recorder, Window};
+use lab::measure::signed_rank;
+use lab::measure::stats;
+
+fn recording(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("record");
+    group.bench_function("histogram", |bencher| {
+        let mut histogram = histogram::of_times_us();
+        let mut us = 0;
+        bencher.iter(|| {
+            us = (us + 37) % 100_000;
+            histogram.saturating_record(black_box(us));
+        });
+    });
+    group.bench_function("request", |bencher| {
+        let recorder = Recorder::default();
+        let opens = Instant::now();
+        recorder.set_window(Window { opens, closes: opens + Duration::from_secs(3600) });
+        bencher.iter(|| {
+            let started = Instant::now();
+            recorder.started(started);
+            recorder.ended(started, Instant::now(), black_box(Outcome::Ok { body_bytes: 5 }));
+        });
+    });
+    group.bench_function("encode", |bencher| {
+        let mut histogram = histogram::of_times_us();
+        (0..10_000).for_each(|us| histogram.saturating_record(us * 7));
+        bencher.iter(|| histogram::encode(black_box(&histogram)));
+    });
+    group.finish();
+}
+
+fn statistics(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("stats");
+    for rounds in [10, 30, 100] {
+        let log_ratios: Vec<f64> = (0..rounds).map(|round| f64::from(round * 7 % 13) / 100.0).collect();
+        group.bench_function(format!("estimate/{rounds}"), |bencher| {
+            bencher.iter(|| stats::estimate(black_box(&log_ratios), 0.95));
+        });
+    }
+    group.bench_function("signed-rank distribution/100", |bencher| {
+        bencher.iter(|| signed_rank::distribution(black_box(100)));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, recording, statistics);
+criterion_main!(benches);

@@ -1,0 +1,144 @@
+//! The probe: sends a check's request byte for byte and observes the whole answer.
+
+use std::fmt::Write as _;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use lab_http::{BodyDecoder, Incoming, Limits, ReadError, ResponseHead, framing};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use super::observed::Observed;
+use crate::scenario::model::{CheckRequest, Placeholders};
+
+/// How long a whole exchange may take.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long an answer without a body is watched for bytes that should not follow.
+const WATCHED_AFTER: Duration = Duration::from_millis(500);
+
+/// Why there is nothing to judge.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// No connection.
+    #[error("cannot connect to {address}: {source}")]
+    Connect {
+        /// Where to.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The connection failed before the answer's head was complete.
+    #[error("the connection failed before an answer: {0}")]
+    Broken(#[from] io::Error),
+    /// The connection was closed before the answer's head was complete.
+    #[error("the connection was closed without an answer")]
+    Closed,
+    /// What came is not an HTTP answer.
+    #[error("the answer is not HTTP/1.1: {0}")]
+    NotHttp(String),
+    /// Nothing came.
+    #[error("no complete answer within {} s", DEADLINE.as_secs())]
+    TimedOut,
+}
+
+/// Sends one request to `address` on a connection of its own. Returns the answer and what the placeholders were.
+///
+/// # Errors
+/// When there is no answer whose head can be judged. A broken body is part of the observation.
+pub async fn ask(address: SocketAddr, request: &CheckRequest) -> Result<(Observed, Placeholders), ProbeError> {
+    tokio::time::timeout(DEADLINE, exchange(address, request)).await.map_err(|_| ProbeError::TimedOut)?
+}
+
+async fn exchange(address: SocketAddr, request: &CheckRequest) -> Result<(Observed, Placeholders), ProbeError> {
+    let mut connection = TcpStream::connect(address).await.map_err(|source| ProbeError::Connect { address, source })?;
+    let client = connection.local_addr()?.ip().to_string();
+    let values = Placeholders { client, host: address.ip().to_string(), port: address.port() };
+    let (method, bytes) = compose(request, &values);
+    // A server may refuse a request before it has read all of it: its answer counts, not the write that failed.
+    let written = connection.write_all(&bytes).await;
+    let mut incoming = Incoming::new(connection, Limits::response());
+    let head = loop {
+        match incoming.read_response_head().await {
+            Ok(Some(head)) if head.is_interim() => {}
+            Ok(Some(head)) => break head,
+            Ok(None) => return Err(written.err().map_or(ProbeError::Closed, ProbeError::Broken)),
+            Err(ReadError::Refused(refusal)) => return Err(ProbeError::NotHttp(refusal.to_string())),
+            Err(ReadError::Io(error)) => return Err(ProbeError::Broken(error)),
+        }
+    };
+    let (body, framing_error) = read_body(&mut incoming, &method, &head).await;
+    let headers = head.headers.iter().map(|(name, value)| (latin1(name), latin1(value))).collect();
+    let reason = latin1(head.reason());
+    let observed = Observed { status: head.status, reason, headers, body: latin1(&body), framing_error };
+    Ok((observed, values))
+}
+
+/// The request's bytes, and its method, which decides whether the answer has a body.
+fn compose(request: &CheckRequest, values: &Placeholders) -> (Vec<u8>, Vec<u8>) {
+    let (method, target, headers, body) = match request {
+        CheckRequest::Raw(template) => {
+            let bytes = template.fill(values).into_bytes();
+            let method = bytes.split(|byte| *byte == b' ').next().unwrap_or_default().to_vec();
+            return (method, bytes);
+        }
+        CheckRequest::Composed { method, target, headers, body } => (method, target, headers, body),
+    };
+    let given = |name: &str| headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
+    let mut text = format!("{method} {target} HTTP/1.1\r\n");
+    if !given("host") {
+        let _ = write!(text, "Host: {}:{}\r\n", values.host, values.port);
+    }
+    for (name, value) in headers {
+        let _ = write!(text, "{name}: {}\r\n", value.fill(values));
+    }
+    if !body.is_empty() && !given("content-length") && !given("transfer-encoding") {
+        let _ = write!(text, "Content-Length: {}\r\n", body.len());
+    }
+    if !given("connection") {
+        text.push_str("Connection: close\r\n");
+    }
+    text.push_str("\r\n");
+    let mut bytes = text.into_bytes();
+    bytes.extend_from_slice(body);
+    (method.clone().into_bytes(), bytes)
+}
+
+/// Reads the body to its end, and says what is wrong with its framing. Of an answer that has no body by its method or
+/// status, whatever follows the head all the same.
+async fn read_body(
+    incoming: &mut Incoming<TcpStream>,
+    method: &[u8],
+    head: &ResponseHead,
+) -> (Vec<u8>, Option<String>) {
+    let mut body = Vec::new();
+    let length = match framing::response_body(method, head) {
+        Ok(length) => length,
+        Err(refusal) => return (body, Some(refusal.to_string())),
+    };
+    if length.is_empty() {
+        let watched = async { while let Ok(1..) = std::future::poll_fn(|cx| incoming.poll_fill(cx)).await {} };
+        // Where the server keeps the connection open there is no end to wait for.
+        let _ = tokio::time::timeout(WATCHED_AFTER, watched).await;
+        body.extend_from_slice(incoming.buffered());
+        let excess = (!body.is_empty()).then(|| format!("{} bytes follow an answer without a body", body.len()));
+        return (body, excess);
+    }
+    let mut decoder = BodyDecoder::new(length, &Limits::response());
+    loop {
+        match incoming.read_body_piece(&mut decoder).await {
+            Ok(Some(piece)) => body.extend_from_slice(piece),
+            Ok(None) => return (body, None),
+            Err(error) => return (body, Some(error.to_string())),
+        }
+    }
+}
+
+/// Bytes as text: UTF-8 if they are, else each byte a character, so that nothing is lost.
+fn latin1(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().map(|&byte| char::from(byte)).collect(),
+    }
+}

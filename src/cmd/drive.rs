@@ -1,0 +1,18 @@
+//! `lab drive`: the load driver in a process of its own. Hidden; see [`load::driver`](crate::load::driver).
+
+use std::fs::File;
+use std::io;
+
+use anyhow::Context as _;
+
+use crate::exit::Exit;
+use crate::load::driver;
+
+/// Carries out the plan on standard input and reports on standard output.
+pub(super) fn run() -> anyhow::Result<Exit> {
+    // Standard output belongs to the protocol. Whatever a library prints there goes to standard error instead.
+    let events = rustix::io::dup(rustix::stdio::stdout()).context("cannot keep standard output")?;
+    rustix::stdio::dup2_stdout(rustix::stdio::stderr()).context("cannot redirect standard output")?;
+    driver::run_child(io::stdin().lock(), File::from(events))?;
+    Ok(Exit::Ok)
+}

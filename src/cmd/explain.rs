@@ -1,0 +1,18 @@
+//! `lab explain`: what a scenario would run, resolved. Nothing is started.
+
+use std::io::Write as _;
+
+use super::select;
+use crate::cli::ScenarioArgs;
+use crate::exit::Exit;
+use crate::scenario;
+
+/// Prints the explanation.
+pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<Exit> {
+    let scenario = match select::scenario(args)? {
+        Ok(scenario) => scenario,
+        Err(exit) => return Ok(exit),
+    };
+    writeln!(anstream::stdout(), "{}", scenario::explain(&scenario).trim_end())?;
+    Ok(Exit::Ok)
+}

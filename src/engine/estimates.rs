@@ -1,0 +1,68 @@
+//! From rounds to estimates: what each stack does under each load, and its ratio to the reference stack. Pure.
+
+use crate::measure::signed_rank::{Interval, SignedRankInterval};
+use crate::measure::stats;
+use crate::record::{Estimate, Measured, Ratio, RatioInterval, RoundRecord, Unit};
+use crate::scenario::model::{Metric, Scenario};
+
+/// The confidence every interval has at least.
+pub const CONFIDENCE: f64 = 0.95;
+
+/// Estimates every metric of every stack under every load, in the scenario's order.
+#[must_use]
+pub fn estimates(scenario: &Scenario, rounds: &[RoundRecord]) -> Vec<Estimate> {
+    let reference = &scenario.reference().name;
+    let mut estimates = Vec::new();
+    for load in &scenario.loads {
+        for stack in &scenario.stacks {
+            for metric in Metric::ALL {
+                let own = values(rounds, &load.name, &stack.name, metric);
+                let ratio = (stack.name != *reference)
+                    .then(|| values(rounds, &load.name, reference, metric))
+                    .and_then(|against| ratio(reference, &own, &against));
+                let medians: Vec<f64> = own.iter().map(|(_, value)| *value).collect();
+                estimates.push(Estimate {
+                    load: load.name.clone(),
+                    stack: stack.name.clone(),
+                    metric: metric.name().to_owned(),
+                    unit: if metric == Metric::Throughput { Unit::PerS } else { Unit::Us },
+                    rounds: own.len(),
+                    median: stats::median(&medians),
+                    ratio,
+                });
+            }
+        }
+    }
+    estimates
+}
+
+/// A metric's value in each block in which the stack has a valid round.
+fn values(rounds: &[RoundRecord], load: &str, stack: &str, metric: Metric) -> Vec<(u32, f64)> {
+    let visits = rounds.iter().filter(|round| round.load == load && round.stack == stack);
+    let value = |measured: &Measured| measured.metric(metric).filter(|value| *value > 0.0);
+    visits.filter_map(|round| Some((round.block, value(round.valid()?)?))).collect()
+}
+
+fn ratio(reference: &str, own: &[(u32, f64)], against: &[(u32, f64)]) -> Option<Ratio> {
+    let in_block = |block: u32| against.iter().find(|(other, _)| *other == block).map(|(_, value)| *value);
+    let pairs: Vec<(f64, f64)> = own.iter().filter_map(|(block, value)| Some((*value, in_block(*block)?))).collect();
+    let log_ratios = stats::log_ratios(&pairs).ok()?;
+    let estimate = stats::estimate(&log_ratios, CONFIDENCE)?;
+    let interval = match estimate.signed_rank {
+        SignedRankInterval::Exact(interval) => Some(exponentials(interval)),
+        SignedRankInterval::TooFew { .. } => None,
+    };
+    Some(Ratio {
+        reference: reference.to_owned(),
+        ratio: estimate.ratio(),
+        log_ratios,
+        interval,
+        t_interval: estimate.t.map(exponentials),
+    })
+}
+
+/// From the scale of logarithms to ratios.
+fn exponentials(interval: Interval) -> RatioInterval {
+    let Interval { lower, upper, confidence } = interval;
+    RatioInterval { lower: lower.exp(), upper: upper.exp(), confidence }
+}

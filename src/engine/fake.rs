@@ -1,0 +1,140 @@
+//! A backend with exact numbers and no clock: what it is told to answer, it answers, and it remembers what was asked.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::backend::{Asked, Backend, Description, Driven};
+use crate::check::observed::Observed;
+use crate::check::redact::Redaction;
+use crate::load::histogram;
+use crate::load::ledger::{ErrorClass, Ledger};
+use crate::load::protocol::DriveOutcome;
+use crate::measure::resources::ResourceUse;
+use crate::record::{ComponentRecord, ComponentUse};
+use crate::scenario::model::{CheckRequest, Load, Placeholders, Stack};
+use crate::stack::Role;
+
+/// What one stack does.
+#[derive(Debug, Clone)]
+pub(super) struct Behaviour {
+    /// The body of every answer.
+    pub(super) body: String,
+    /// Good answers in a window of one second.
+    pub(super) ok: u64,
+    /// Every request's service time.
+    pub(super) service_us: u64,
+    /// CPU time the server uses in a window.
+    pub(super) cpu_us: u64,
+    /// Errors in a window.
+    pub(super) failed: BTreeMap<ErrorClass, u64>,
+    /// Starts that fail, counted from 0.
+    pub(super) failing_starts: Vec<usize>,
+    /// Drives whose client is at fault, counted from 0.
+    pub(super) spoilt_drives: Vec<usize>,
+}
+
+impl Default for Behaviour {
+    fn default() -> Behaviour {
+        Behaviour {
+            body: "Pong!".to_owned(),
+            // With one user, Little's law holds: 1000/s × 1 ms.
+            ok: 1000,
+            service_us: 1000,
+            cpu_us: 100_000,
+            failed: BTreeMap::new(),
+            failing_starts: Vec::new(),
+            spoilt_drives: Vec::new(),
+        }
+    }
+}
+
+/// Stacks by name, and the log of what happened.
+#[derive(Debug, Default)]
+pub(super) struct Fake {
+    pub(super) stacks: BTreeMap<String, Behaviour>,
+    pub(super) log: Vec<String>,
+    pub(super) starts: BTreeMap<String, usize>,
+    pub(super) drives: BTreeMap<String, usize>,
+}
+
+fn next(counts: &mut BTreeMap<String, usize>, name: &str) -> usize {
+    let count = counts.entry(name.to_owned()).or_default();
+    *count += 1;
+    *count - 1
+}
+
+impl Backend for Fake {
+    type Running = String;
+
+    async fn start(&mut self, stack: &Stack, visit: &str) -> Result<String, String> {
+        self.log.push(format!("start {visit}"));
+        if self.stacks[&stack.name].failing_starts.contains(&next(&mut self.starts, &stack.name)) {
+            return Err("it will not start".to_owned());
+        }
+        Ok(stack.name.clone())
+    }
+
+    fn describe(&self, _running: &String) -> Description {
+        Description {
+            components: vec![ComponentRecord { role: Role::Server, version: "fake 1".to_owned() }],
+            redaction: Redaction { addresses: Vec::new(), versions: Vec::new() },
+        }
+    }
+
+    async fn ask(&mut self, running: &String, _request: &CheckRequest) -> Result<Asked, String> {
+        self.log.push(format!("ask {running}"));
+        let observed = Observed {
+            status: 200,
+            reason: "OK".to_owned(),
+            headers: Vec::new(),
+            body: self.stacks[running].body.clone(),
+            framing_error: None,
+        };
+        let values = Placeholders { client: "127.0.0.1".to_owned(), host: "127.0.0.1".to_owned(), port: 1 };
+        Ok(Asked { observed, values })
+    }
+
+    async fn drive(
+        &mut self,
+        running: &String,
+        load: &Load,
+        _warmup: Duration,
+        _visit: &str,
+    ) -> Result<Driven, String> {
+        self.log.push(format!("drive {running} with {}", load.name));
+        let drive = next(&mut self.drives, running);
+        let behaviour = &self.stacks[running];
+        let mut failed = behaviour.failed.clone();
+        if behaviour.spoilt_drives.contains(&drive) {
+            failed.insert(ErrorClass::ClientFdUnavailable, 1);
+        }
+        let mut service_time_us = histogram::of_times_us();
+        let ended = behaviour.ok + failed.values().sum::<u64>();
+        service_time_us.record_n(behaviour.service_us, ended).unwrap();
+        let ledger = Ledger {
+            window: Duration::from_secs(1),
+            ok: behaviour.ok,
+            failed,
+            unfinished: 0,
+            body_bytes: behaviour.ok * 5,
+            service_time_us,
+        };
+        Ok(Driven {
+            outcome: DriveOutcome {
+                ledger,
+                connections_opened: 1,
+                driver_cpu: Duration::from_millis(100),
+                unclassified: Vec::new(),
+            },
+            components: vec![ComponentUse {
+                role: Role::Server,
+                used: ResourceUse { cpu_us: behaviour.cpu_us, ..ResourceUse::default() },
+            }],
+        })
+    }
+
+    async fn stop(&mut self, running: String) -> Result<(), String> {
+        self.log.push(format!("stop {running}"));
+        Ok(())
+    }
+}

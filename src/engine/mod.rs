@@ -1,0 +1,238 @@
+//! The engine: what a run does, in which order. Behaviour before speed.
+//!
+//! First every stack is started once and asked its checks. Then the rounds: randomised complete blocks over the stacks
+//! that passed, each visit freshly started; a block with an invalid round is repeated, never averaged. The engine knows
+//! no process, socket or clock: a [`Backend`] does, and a fake one makes its numbers exact in the tests.
+
+pub mod backend;
+pub mod estimates;
+pub mod local;
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use backend::{Backend, Driven};
+
+use crate::check::diff::differences;
+use crate::check::judge::judge;
+use crate::event::{Event, Listener};
+use crate::load::audit;
+use crate::measure::rounds::{Visit, schedule};
+use crate::record::{
+    CheckOutcome, CheckRecord, Distribution, DriverUse, Measured, Objection, RoundOutcome, RoundRecord, SeenDifference,
+    StackDifferences, StackRecord,
+};
+use crate::scenario::model::{Check, CheckRequest, Driver, Load, Scenario, Stack};
+
+/// What a run found; the raw part of a [`Record`](crate::record::Record).
+#[derive(Debug, Clone)]
+pub struct Findings {
+    /// What was found on each stack, in the scenario's order.
+    pub stacks: Vec<StackRecord>,
+    /// What each stack changes relative to the reference stack.
+    pub differences: Vec<StackDifferences>,
+    /// Every visit, in the order they were made.
+    pub rounds: Vec<RoundRecord>,
+}
+
+/// Runs a scenario: its checks, and unless `checks_only` its loads on every stack that passed them.
+pub async fn run<B: Backend>(
+    scenario: &Scenario,
+    checks_only: bool,
+    backend: &mut B,
+    listener: &mut dyn Listener,
+) -> Findings {
+    let mut stacks = Vec::new();
+    for stack in &scenario.stacks {
+        stacks.push(check_stack(scenario, stack, backend, listener).await);
+    }
+    let differences = compare_stacks(scenario, &stacks);
+    let rounds = match checks_only {
+        true => Vec::new(),
+        false => measure(scenario, &stacks, backend, listener).await,
+    };
+    Findings { stacks, differences, rounds }
+}
+
+/// Starts a stack and asks it every check that applies to it.
+async fn check_stack<B: Backend>(
+    scenario: &Scenario,
+    stack: &Stack,
+    backend: &mut B,
+    listener: &mut dyn Listener,
+) -> StackRecord {
+    let mut record = StackRecord {
+        name: stack.name.clone(),
+        reference: stack.name == scenario.reference().name,
+        components: Vec::new(),
+        error: None,
+        checks: Vec::new(),
+    };
+    listener.hear(&Event::Starting { stack: &stack.name });
+    let running = match backend.start(stack, &format!("checks/{}", stack.name)).await {
+        Ok(running) => running,
+        Err(error) => {
+            listener.hear(&Event::Failed { stack: &stack.name, error: &error });
+            record.error = Some(error);
+            return record;
+        }
+    };
+    record.components = backend.describe(&running).components;
+    for check in scenario.checks_for(stack) {
+        let outcome = ask(check, &running, backend).await;
+        let heard = match &outcome {
+            CheckOutcome::Judged { findings, .. } => Ok(findings.as_slice()),
+            CheckOutcome::Failed { error } => Err(error.as_str()),
+        };
+        listener.hear(&Event::Checked { stack: &stack.name, check: &check.name, outcome: heard });
+        record.checks.push(CheckRecord { name: check.name.clone(), request: in_short(&check.request), outcome });
+    }
+    if let Err(error) = backend.stop(running).await {
+        listener.hear(&Event::Failed { stack: &stack.name, error: &error });
+        record.error = Some(error);
+    }
+    record
+}
+
+async fn ask<B: Backend>(check: &Check, running: &B::Running, backend: &mut B) -> CheckOutcome {
+    match backend.ask(running, &check.request).await {
+        Ok(asked) => CheckOutcome::Judged {
+            findings: judge(&check.expect, &asked.observed, &asked.values),
+            observed: backend.describe(running).redaction.apply(&asked.observed),
+        },
+        Err(error) => CheckOutcome::Failed { error },
+    }
+}
+
+/// A request's method and target, or the first line of a raw one.
+fn in_short(request: &CheckRequest) -> String {
+    match request {
+        CheckRequest::Composed { method, target, .. } => format!("{method} {target}"),
+        CheckRequest::Raw(template) => {
+            let text = template.source();
+            text.lines().next().unwrap_or_default().to_owned()
+        }
+    }
+}
+
+/// What each stack changes relative to the reference, over the checks that both were asked.
+fn compare_stacks(scenario: &Scenario, stacks: &[StackRecord]) -> Vec<StackDifferences> {
+    let Some(reference) = stacks.iter().find(|stack| stack.name == scenario.reference().name) else {
+        return Vec::new();
+    };
+    let others = stacks.iter().filter(|stack| stack.name != reference.name);
+    others
+        .map(|other| {
+            let mut found: Vec<SeenDifference> = Vec::new();
+            for check in &other.checks {
+                let twin = reference.checks.iter().find(|twin| twin.name == check.name);
+                let (Some(twin), CheckOutcome::Judged { observed, .. }) = (twin, &check.outcome) else { continue };
+                let CheckOutcome::Judged { observed: expected, .. } = &twin.outcome else { continue };
+                for difference in differences(expected, observed) {
+                    match found.iter_mut().find(|seen| seen.difference == difference) {
+                        Some(seen) => seen.checks += 1,
+                        None => found.push(SeenDifference { check: check.name.clone(), checks: 1, difference }),
+                    }
+                }
+            }
+            StackDifferences { stack: other.name.clone(), reference: reference.name.clone(), differences: found }
+        })
+        .collect()
+}
+
+/// Visits every stack that passed its checks under every load, block by block.
+async fn measure<B: Backend>(
+    scenario: &Scenario,
+    stacks: &[StackRecord],
+    backend: &mut B,
+    listener: &mut dyn Listener,
+) -> Vec<RoundRecord> {
+    let measured: Vec<&Stack> = scenario
+        .stacks
+        .iter()
+        .filter(|stack| stacks.iter().any(|record| record.name == stack.name && record.passed()))
+        .collect();
+    let planned = scenario.rounds.count.get();
+    // Blocks that repeat those with an invalid round come after the planned ones; half as many at the most, so that
+    // a machine on which every round is invalid is a result and not an endless run.
+    let most = planned + planned.div_ceil(2);
+    let visits = schedule(measured.len(), scenario.loads.len(), most, scenario.rounds.seed);
+    listener.hear(&Event::RoundsPlanned { visits: measured.len() * scenario.loads.len() * planned as usize });
+
+    let mut rounds: Vec<RoundRecord> = Vec::new();
+    for Visit { block, load, stack } in visits {
+        let (load, stack) = (&scenario.loads[load], measured[stack]);
+        if block >= planned && !still_wanted(&rounds, load, block, planned) {
+            continue;
+        }
+        listener.hear(&Event::RoundStarted { block, load: &load.name, stack: &stack.name });
+        let visit = format!("rounds/{:03}-{}-{}", block + 1, load.name, stack.name);
+        let outcome = match visit_stack(scenario, stack, load, &visit, backend).await {
+            Ok(measured) => RoundOutcome::Measured(measured),
+            Err(error) => {
+                listener.hear(&Event::Failed { stack: &stack.name, error: &error });
+                RoundOutcome::Failed { error }
+            }
+        };
+        let round = RoundRecord { block, load: load.name.clone(), stack: stack.name.clone(), outcome };
+        listener.hear(&Event::RoundEnded { round: &round });
+        rounds.push(round);
+    }
+    rounds
+}
+
+/// Whether fewer than the planned blocks of this load, this block apart, are without a failed or invalid round.
+fn still_wanted(rounds: &[RoundRecord], load: &Load, block: u32, planned: u32) -> bool {
+    let earlier = || rounds.iter().filter(|round| round.load == load.name && round.block < block);
+    let visited: BTreeSet<u32> = earlier().map(|round| round.block).collect();
+    let spoilt: BTreeSet<u32> = earlier().filter(|round| round.valid().is_none()).map(|round| round.block).collect();
+    visited.difference(&spoilt).count() < planned as usize
+}
+
+/// One round: a fresh start, a warm-up, a measured window, and the stop.
+async fn visit_stack<B: Backend>(
+    scenario: &Scenario,
+    stack: &Stack,
+    load: &Load,
+    visit: &str,
+    backend: &mut B,
+) -> Result<Measured, String> {
+    let running = backend.start(stack, visit).await?;
+    let driven = backend.drive(&running, load, scenario.rounds.warmup, visit).await;
+    // A stack is stopped whatever its driver says; the driver's error matters more than the stop's.
+    let stopped = backend.stop(running).await;
+    let driven = driven?;
+    stopped?;
+    let Driver::Goose { users } = load.driver;
+    let findings = audit::audit(users, &driven.outcome);
+    Ok(measured(driven, &findings))
+}
+
+/// A measured window as the record keeps it.
+fn measured(driven: Driven, findings: &[audit::Finding]) -> Measured {
+    let Driven { outcome, components } = driven;
+    let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    let objection = |finding: &audit::Finding| Objection {
+        kind: finding.kind().to_owned(),
+        invalidates: finding.severity() == audit::Severity::Invalid,
+        said: finding.to_string(),
+    };
+    Measured {
+        window_us: micros(outcome.ledger.window),
+        ok: outcome.ledger.ok,
+        throughput_per_s: outcome.ledger.throughput_per_s(),
+        service_time: Distribution::of(&outcome.ledger.service_time_us),
+        failed: outcome.ledger.failed,
+        unfinished: outcome.ledger.unfinished,
+        body_bytes: outcome.ledger.body_bytes,
+        connections_opened: outcome.connections_opened,
+        components,
+        driver: DriverUse { cpu_us: micros(outcome.driver_cpu), unclassified: outcome.unclassified },
+        objections: findings.iter().map(objection).collect(),
+    }
+}

@@ -1,0 +1,82 @@
+//! The histogram of service times, and how it is written into documents.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
+
+/// The largest time told apart, in microseconds: ten minutes. Longer ones count as this.
+pub const LARGEST_US: u64 = 600_000_000;
+
+/// Significant decimal digits kept: every recorded time is known to 0.1 %.
+pub const DIGITS: u8 = 3;
+
+/// Text that is not a histogram.
+#[derive(Debug, thiserror::Error)]
+pub enum HistogramError {
+    /// Not base64.
+    #[error("the histogram is not base64")]
+    Base64(#[from] base64::DecodeError),
+    /// Not HdrHistogram's compressed V2 format.
+    #[error("the histogram is not in HdrHistogram's V2 format")]
+    Format(#[from] hdrhistogram::serialization::DeserializeError),
+    /// It could not be written.
+    #[error("the histogram cannot be written")]
+    Write(#[from] hdrhistogram::serialization::V2DeflateSerializeError),
+}
+
+/// An empty histogram of times in microseconds.
+#[must_use]
+pub fn of_times_us() -> Histogram<u64> {
+    // OK because the bounds are constants that `new_with_bounds` accepts
+    Histogram::new_with_bounds(1, LARGEST_US, DIGITS).expect("constant bounds")
+}
+
+/// The histogram as base64 of HdrHistogram's compressed V2 format, which its tools in every language read.
+///
+/// # Errors
+/// The histogram is too large for the format, which one of [`of_times_us`] is not.
+pub fn encode(histogram: &Histogram<u64>) -> Result<String, HistogramError> {
+    let mut bytes = Vec::new();
+    V2DeflateSerializer::new().serialize(histogram, &mut bytes)?;
+    Ok(STANDARD.encode(bytes))
+}
+
+/// Reads what [`encode`] wrote.
+///
+/// # Errors
+/// The text is something else.
+pub fn decode(text: &str) -> Result<Histogram<u64>, HistogramError> {
+    let bytes = STANDARD.decode(text)?;
+    Ok(Deserializer::new().deserialize(&mut bytes.as_slice())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_histogram_survives_the_text() {
+        let mut histogram = of_times_us();
+        for us in [0, 1, 999, 12_345, LARGEST_US] {
+            histogram.saturating_record(us);
+        }
+        let text = encode(&histogram).unwrap();
+        assert!(text.len() < 300, "{} bytes", text.len());
+        assert_eq!(decode(&text).unwrap(), histogram);
+    }
+
+    #[test]
+    fn other_text_is_refused() {
+        assert!(matches!(decode("?"), Err(HistogramError::Base64(_))));
+        assert!(matches!(decode("AAAA"), Err(HistogramError::Format(_))));
+    }
+
+    #[test]
+    fn ten_minutes_are_the_most() {
+        let mut histogram = of_times_us();
+        histogram.saturating_record(u64::MAX);
+        assert!(histogram.max() >= LARGEST_US);
+        assert!(histogram.max() < LARGEST_US + LARGEST_US / 100);
+    }
+}

@@ -1,0 +1,64 @@
+//! The machine a run was made on, as `/proc` and `/sys` tell it.
+
+use std::fs;
+
+use serde::{Deserialize, Serialize};
+
+/// What a reader needs to judge whether two records can be compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// The kernel's name and release.
+    pub kernel: String,
+    /// The processor's model name.
+    pub cpu: String,
+    /// Cores this process may run on.
+    pub cores: usize,
+    /// Installed memory.
+    pub memory_bytes: u64,
+    /// The frequency governor of the first core, where the kernel has one.
+    pub governor: Option<String>,
+}
+
+impl Machine {
+    /// Reads it off the machine lab runs on.
+    #[must_use]
+    pub fn read() -> Machine {
+        let uname = rustix::system::uname();
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let governor = read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+        Machine {
+            kernel: format!("{} {}", uname.sysname().to_string_lossy(), uname.release().to_string_lossy()),
+            cpu: model_name(&read("/proc/cpuinfo")).unwrap_or_else(|| uname.machine().to_string_lossy().into_owned()),
+            cores: super::procfs::cores_allowed().map_or(1, |cores| cores.len()),
+            memory_bytes: memory_bytes(&read("/proc/meminfo")),
+            governor: Some(governor.trim().to_owned()).filter(|name| !name.is_empty()),
+        }
+    }
+}
+
+/// The first `model name` of `/proc/cpuinfo`; some architectures have none.
+fn model_name(cpuinfo: &str) -> Option<String> {
+    let line = cpuinfo.lines().find(|line| line.starts_with("model name"))?;
+    line.split_once(':').map(|(_, name)| name.trim().to_owned())
+}
+
+/// `MemTotal` of `/proc/meminfo`, which counts in KiB; 0 when it is not there.
+fn memory_bytes(meminfo: &str) -> u64 {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = line.and_then(|rest| rest.split_whitespace().next()).and_then(|digits| digits.parse::<u64>().ok());
+    kib.map_or(0, |kib| kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn model_and_memory_are_read_from_their_lines() {
+        let cpuinfo = "processor\t: 0\nvendor_id\t: X\nmodel name\t: Some CPU @ 2 GHz\nmodel name\t: other\n";
+        assert_eq!(model_name(cpuinfo).as_deref(), Some("Some CPU @ 2 GHz"));
+        assert_eq!(model_name("processor : 0\n"), None);
+        assert_eq!(memory_bytes("MemTotal:       24000 kB\nMemFree: 1 kB\n"), 24_576_000);
+        assert_eq!(memory_bytes(""), 0);
+    }
+}

@@ -1,0 +1,303 @@
+//! Reads a component's resource use from `/proc`: every process below a root, with every thread.
+//!
+//! The layout of the files is that of proc(5). Parsers are pure functions over text; reading is apart from them.
+//! Processes and threads end while they are being read, which is ordinary and skips them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+
+use super::resources::{ProcessKey, ProcessSample, Sample, ThreadSample};
+
+/// Why a component could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcfsError {
+    /// The root process is not there (any more).
+    #[error("process {pid} has ended")]
+    Ended {
+        /// The root's number.
+        pid: u32,
+    },
+    /// `/proc` itself could not be listed.
+    #[error("cannot list /proc")]
+    Unreadable(#[source] io::Error),
+    /// The kernel did not say which cores may be used.
+    #[error("cannot read this process's CPU affinity")]
+    Affinity(#[source] io::Error),
+}
+
+/// Reads the process `root` and all its descendants.
+///
+/// A descendant whose parent has ended belongs to init and is not found: a component's own processes must wait for
+/// each other.
+///
+/// # Errors
+/// The root has ended, or `/proc` is not there.
+pub fn read_component(root: u32) -> Result<Sample, ProcfsError> {
+    let stats = read_tree(root)?;
+    let ticks_per_s = rustix::param::clock_ticks_per_second();
+    let mut sample = Sample::default();
+    for (pid, stat) in stats {
+        let key = ProcessKey { pid, started_ticks: stat.started_ticks };
+        sample.processes.insert(key, read_process(pid, &stat, ticks_per_s));
+    }
+    Ok(sample)
+}
+
+/// The sum of the resident set sizes of `root` and all its descendants, in bytes: what a periodic peak reading needs
+/// and no more.
+///
+/// # Errors
+/// As [`read_component`].
+pub fn read_rss(root: u32) -> Result<u64, ProcfsError> {
+    Ok(read_tree(root)?.keys().map(|&pid| process_rss(pid)).sum())
+}
+
+/// Reads all descendants of the process `root`, and not `root` itself: what runs under a guard, without the guard.
+///
+/// # Errors
+/// As [`read_component`].
+pub fn read_descendants(root: u32) -> Result<Sample, ProcfsError> {
+    let mut sample = read_component(root)?;
+    sample.processes.retain(|key, _| key.pid != root);
+    Ok(sample)
+}
+
+/// The sum of the resident set sizes of all descendants of `root`, in bytes.
+///
+/// # Errors
+/// As [`read_component`].
+pub fn rss_of_descendants(root: u32) -> Result<u64, ProcfsError> {
+    Ok(descendants_of(root)?.into_iter().map(process_rss).sum())
+}
+
+/// The numbers of all descendants of `root`, in ascending order.
+///
+/// # Errors
+/// As [`read_component`].
+pub fn descendants_of(root: u32) -> Result<Vec<u32>, ProcfsError> {
+    Ok(read_tree(root)?.into_keys().filter(|&pid| pid != root).collect())
+}
+
+/// The cores this process may run on (`sched_getaffinity(2)`), in ascending order; never empty.
+///
+/// # Errors
+/// The kernel refuses, which it does not do on Linux.
+pub fn cores_allowed() -> Result<Vec<usize>, ProcfsError> {
+    let allowed = rustix::thread::sched_getaffinity(None).map_err(|errno| ProcfsError::Affinity(errno.into()))?;
+    Ok((0..rustix::thread::CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core)).collect())
+}
+
+fn read_tree(root: u32) -> Result<BTreeMap<u32, Stat>, ProcfsError> {
+    let mut stats = BTreeMap::new();
+    for entry in fs::read_dir("/proc").map_err(ProcfsError::Unreadable)?.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        if let Some(stat) = read(&format!("/proc/{pid}/stat")).as_deref().and_then(parse_stat) {
+            stats.insert(pid, stat);
+        }
+    }
+    if !stats.contains_key(&root) {
+        return Err(ProcfsError::Ended { pid: root });
+    }
+    let tree = descendants(root, stats.iter().map(|(&pid, stat)| (pid, stat.parent)));
+    stats.retain(|pid, _| tree.contains(pid));
+    Ok(stats)
+}
+
+fn read_process(pid: u32, stat: &Stat, ticks_per_s: u64) -> ProcessSample {
+    let us = |ticks: u64| ticks.saturating_mul(1_000_000) / ticks_per_s;
+    let mut threads = BTreeMap::new();
+    for entry in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+        let Some(tid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let folder = format!("/proc/{pid}/task/{tid}");
+        let Some(status) = read(&format!("{folder}/status")) else { continue };
+        let switches = parse_status(&status);
+        threads.insert(
+            tid,
+            ThreadSample {
+                cpu_ns: read(&format!("{folder}/schedstat")).as_deref().and_then(parse_schedstat).unwrap_or(0),
+                voluntary_context_switches: switches.voluntary_context_switches,
+                involuntary_context_switches: switches.involuntary_context_switches,
+            },
+        );
+    }
+    ProcessSample {
+        user_us: us(stat.user_ticks),
+        system_us: us(stat.system_ticks),
+        children_user_us: us(stat.children_user_ticks),
+        children_system_us: us(stat.children_system_ticks),
+        rss_bytes: process_rss(pid),
+        threads,
+    }
+}
+
+fn process_rss(pid: u32) -> u64 {
+    read(&format!("/proc/{pid}/status")).map_or(0, |text| parse_status(&text).rss_bytes)
+}
+
+/// A file of `/proc` as text: names of programs need not be UTF-8.
+fn read(path: &str) -> Option<String> {
+    fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// What `/proc/PID/stat` says, as far as it is used here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stat {
+    parent: u32,
+    user_ticks: u64,
+    system_ticks: u64,
+    children_user_ticks: u64,
+    children_system_ticks: u64,
+    started_ticks: u64,
+}
+
+/// Fields 4, 14-17 and 22. The second field is the program's name in parentheses and may itself hold spaces and
+/// parentheses, so counting begins after the last one.
+fn parse_stat(text: &str) -> Option<Stat> {
+    let (_, rest) = text.rsplit_once(')')?;
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    let number = |field: usize| fields.get(field - 3).and_then(|text| text.parse::<u64>().ok());
+    Some(Stat {
+        parent: u32::try_from(number(4)?).ok()?,
+        user_ticks: number(14)?,
+        system_ticks: number(15)?,
+        children_user_ticks: number(16)?,
+        children_system_ticks: number(17)?,
+        started_ticks: number(22)?,
+    })
+}
+
+/// The first field of `schedstat`: nanoseconds on a CPU (Documentation/scheduler/sched-stats.rst).
+fn parse_schedstat(text: &str) -> Option<u64> {
+    text.split_ascii_whitespace().next()?.parse().ok()
+}
+
+/// What `status` says, as far as it is used here; 0 where a line is missing, as VmRSS is for a zombie.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Status {
+    rss_bytes: u64,
+    voluntary_context_switches: u64,
+    involuntary_context_switches: u64,
+}
+
+fn parse_status(text: &str) -> Status {
+    let mut status = Status::default();
+    for line in text.lines() {
+        let Some((name, value)) = line.split_once(':') else { continue };
+        let number = || value.split_ascii_whitespace().next().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+        match name {
+            // "kB" here is 1024 bytes.
+            "VmRSS" => status.rss_bytes = number() * 1024,
+            "voluntary_ctxt_switches" => status.voluntary_context_switches = number(),
+            "nonvoluntary_ctxt_switches" => status.involuntary_context_switches = number(),
+            _ => {}
+        }
+    }
+    status
+}
+
+/// `root` and everything below it, given every process with its parent.
+fn descendants(root: u32, parents: impl Iterator<Item = (u32, u32)>) -> BTreeSet<u32> {
+    let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for (pid, parent) in parents {
+        children.entry(parent).or_default().push(pid);
+    }
+    let mut tree = BTreeSet::new();
+    let mut open = vec![root];
+    while let Some(pid) = open.pop() {
+        if tree.insert(pid) {
+            open.extend(children.get(&pid).into_iter().flatten());
+        }
+    }
+    tree
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn a_stat_line_whose_program_has_spaces_and_parentheses_in_its_name() {
+        let line = "4711 (evil) S 1 (x) R 42 4711 4711 0 -1 4194304 99 0 0 0 12 34 56 78 20 0 1 0 126149 3133440 395 1";
+        assert_eq!(
+            parse_stat(line),
+            Some(Stat {
+                parent: 42,
+                user_ticks: 12,
+                system_ticks: 34,
+                children_user_ticks: 56,
+                children_system_ticks: 78,
+                started_ticks: 126_149,
+            })
+        );
+        assert_eq!(parse_stat("4711 (short) S 1"), None);
+        assert_eq!(parse_stat(""), None);
+    }
+
+    #[test]
+    fn schedstat_and_status() {
+        assert_eq!(parse_schedstat("60343468 11667312 218\n"), Some(60_343_468));
+        assert_eq!(parse_schedstat(""), None);
+        let text = "Name:\tsh\nVmHWM:\t    3000 kB\nVmRSS:\t    1900 kB\nvoluntary_ctxt_switches:\t195\n\
+                    nonvoluntary_ctxt_switches:\t23\n";
+        assert_eq!(
+            parse_status(text),
+            Status { rss_bytes: 1900 * 1024, voluntary_context_switches: 195, involuntary_context_switches: 23 }
+        );
+        assert_eq!(parse_status("Name:\tgone\nState:\tZ (zombie)\n"), Status::default());
+    }
+
+    #[test]
+    fn the_tree_below_a_root() {
+        let parents = [(1, 0), (2, 1), (3, 2), (4, 1), (5, 3), (6, 4)];
+        assert_eq!(descendants(2, parents.into_iter()), BTreeSet::from([2, 3, 5]));
+        assert_eq!(descendants(9, parents.into_iter()), BTreeSet::from([9]));
+        assert_eq!(descendants(7, [(7, 7)].into_iter()), BTreeSet::from([7]), "a loop ends");
+    }
+
+    #[test]
+    fn this_process_uses_what_it_uses() {
+        let me = std::process::id();
+        let before = read_component(me).unwrap();
+        let mut x = 0_u64;
+        // Work until the scheduler's account has moved, however coarse it is here.
+        let used = loop {
+            x = std::hint::black_box((0..100_000).fold(x, |x, i| x.wrapping_mul(31).wrapping_add(i)));
+            let used = read_component(me).unwrap().since(&before);
+            if used.cpu_us > 2_000 {
+                break used;
+            }
+        };
+        assert!(used.peak_rss_bytes > 100_000);
+        assert!(read_rss(me).unwrap() > 100_000);
+    }
+
+    #[test]
+    fn children_and_grandchildren_belong_to_a_component() {
+        // A shell with a shell below it; both wait for their standard input to end.
+        let mut shell = Command::new("sh")
+            .args(["-c", "sh -c 'echo ready; read line; exit 0'; exit 0"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let sample = read_component(shell.id()).unwrap();
+        assert_eq!(sample.processes.len(), 2);
+        assert!(sample.processes.values().all(|process| process.threads.len() == 1 && process.rss_bytes > 0));
+        drop(shell.stdin.take());
+        shell.wait().unwrap();
+        let gone = read_component(shell.id()).unwrap_err();
+        assert_eq!(gone.to_string(), format!("process {} has ended", shell.id()));
+    }
+
+    #[test]
+    fn at_least_one_core_is_allowed() {
+        let cores = cores_allowed().unwrap();
+        assert!(!cores.is_empty() && cores.is_sorted());
+    }
+}

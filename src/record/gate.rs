@@ -1,0 +1,72 @@
+//! What the gate found: this run's facts against the committed ones.
+
+use serde::{Deserialize, Serialize};
+
+use super::RatioInterval;
+
+/// What the gate found.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GateOutcome {
+    /// Stacks, rounds or checks that could not run.
+    pub could_not_run: usize,
+    /// Checks that failed.
+    pub failed_checks: usize,
+    /// The exact facts against the committed snapshot.
+    pub facts: FactsVerdict,
+    /// Each gated ratio against the committed one.
+    pub metrics: Vec<MetricVerdict>,
+}
+
+/// The exact facts against the committed snapshot.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FactsVerdict {
+    /// Not compared.
+    #[default]
+    NotCompared,
+    /// There is no committed snapshot yet.
+    New,
+    /// No difference.
+    Same,
+    /// At least one line differs.
+    Changed,
+}
+
+/// One gated ratio against the committed one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricVerdict {
+    /// The load.
+    pub load: String,
+    /// The stack.
+    pub stack: String,
+    /// The metric's name.
+    pub metric: String,
+    /// The margin, as a fraction.
+    pub margin: f64,
+    /// This run's ratio to the reference stack; `None` without valid rounds.
+    pub ratio: Option<f64>,
+    /// The committed ratio, if there is one.
+    pub committed: Option<f64>,
+    /// The change from the committed ratio to this run's: an interval that allows for the uncertainty of both.
+    pub change: Option<RatioInterval>,
+    /// What follows.
+    pub verdict: Verdict,
+}
+
+/// What follows from a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Not worse by the margin.
+    Pass,
+    /// Worse by more than the margin.
+    Fail,
+    /// Better by more than the margin.
+    Improved,
+    /// The rounds do not decide it.
+    Inconclusive,
+    /// There is nothing committed to compare with.
+    Incomparable,
+    /// No valid rounds.
+    Invalid,
+}

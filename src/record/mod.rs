@@ -1,0 +1,172 @@
+//! The record: the complete machine-readable outcome of a run, raw rounds and histograms included.
+//!
+//! Plain data that the engine, the gate and the reports share. Versioned by [`SCHEMA`]; times are in microseconds
+//! (`_us`), sizes in bytes (`_bytes`), rates per second (`_per_s`).
+
+mod estimate;
+mod gate;
+mod round;
+
+pub use estimate::{Estimate, Ratio, RatioInterval, Unit};
+pub use gate::{FactsVerdict, GateOutcome, MetricVerdict, Verdict};
+pub use round::{ComponentUse, Distribution, DriverUse, Measured, Objection, RoundOutcome, RoundRecord};
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::check::diff::Difference;
+use crate::check::judge::Finding;
+use crate::check::observed::Observed;
+use crate::measure::machine::Machine;
+use crate::stack::Role;
+
+/// The version of the record's shape; it grows when a reader of the old shape would misread the new one.
+pub const SCHEMA: u32 = 1;
+
+/// Everything a run established, and what it takes to repeat it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Record {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Which run this is, and of what.
+    pub provenance: Provenance,
+    /// What was found on each stack, in the scenario's order.
+    pub stacks: Vec<StackRecord>,
+    /// What each stack changes relative to the reference stack, over the checks both were asked.
+    pub differences: Vec<StackDifferences>,
+    /// Every visit of every stack, in the order they were made.
+    pub rounds: Vec<RoundRecord>,
+    /// What the valid rounds come to.
+    pub estimates: Vec<Estimate>,
+    /// The comparison with the committed snapshot.
+    pub gate: GateOutcome,
+}
+
+/// Where the facts come from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The run's name: its start in UTC, and the process that made it.
+    pub run: String,
+    /// When it started, in UTC.
+    pub started: String,
+    /// When it ended, in UTC.
+    pub ended: String,
+    /// The command line that made it.
+    pub command: Vec<String>,
+    /// lab's version.
+    pub lab: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// Its title.
+    pub title: Option<String>,
+    /// Its file, relative to the scenario's root where it lies within.
+    pub file: String,
+    /// SHA-256 of that file.
+    pub sha256: String,
+    /// SHA-256 of every configuration file the stacks were started from, by path.
+    pub configurations: BTreeMap<String, String>,
+    /// The seed of the rounds' order.
+    pub seed: u64,
+    /// Cores of the load driver; empty when unpinned.
+    pub load_cores: Vec<u16>,
+    /// Cores of the stacks; empty when unpinned.
+    pub stack_cores: Vec<u16>,
+    /// The machine.
+    pub machine: Machine,
+}
+
+/// What was found on one stack.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StackRecord {
+    /// Its name.
+    pub name: String,
+    /// Whether ratios are against it.
+    pub reference: bool,
+    /// Its parts, from the client inwards; empty when it could not be started.
+    pub components: Vec<ComponentRecord>,
+    /// Why it could not be started, if so.
+    pub error: Option<String>,
+    /// Its checks, in the scenario's order.
+    pub checks: Vec<CheckRecord>,
+}
+
+impl StackRecord {
+    /// Whether it was started and every check passed.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.error.is_none() && self.checks.iter().all(CheckRecord::passed)
+    }
+}
+
+/// One part of a stack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComponentRecord {
+    /// Its part.
+    pub role: Role,
+    /// Its kind and version.
+    pub version: String,
+}
+
+/// One check on one stack.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CheckRecord {
+    /// The check's name.
+    pub name: String,
+    /// The request in short: method and target.
+    pub request: String,
+    /// What came of it.
+    pub outcome: CheckOutcome,
+}
+
+impl CheckRecord {
+    /// Whether everything was as expected.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        match &self.outcome {
+            CheckOutcome::Judged { findings, .. } => findings.iter().all(|finding| finding.agrees),
+            CheckOutcome::Failed { .. } => false,
+        }
+    }
+}
+
+/// What came of a check.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum CheckOutcome {
+    /// An answer came and was judged.
+    Judged {
+        /// Expected and observed, field by field.
+        findings: Vec<Finding>,
+        /// The whole answer, accidental parts (ports, dates, versions) replaced.
+        observed: Observed,
+    },
+    /// No answer came.
+    Failed {
+        /// Why.
+        error: String,
+    },
+}
+
+/// What one stack changes relative to the reference stack.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StackDifferences {
+    /// The stack.
+    pub stack: String,
+    /// The stack it is compared with.
+    pub reference: String,
+    /// Each difference, once, with the first check that showed it.
+    pub differences: Vec<SeenDifference>,
+}
+
+/// A difference and where it was seen first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SeenDifference {
+    /// The check that showed it first.
+    pub check: String,
+    /// How many checks showed it.
+    pub checks: u32,
+    /// The difference.
+    #[serde(flatten)]
+    pub difference: Difference,
+}

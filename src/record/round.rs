@@ -1,0 +1,181 @@
+//! Rounds: each visit of a stack under a load, measured or failed.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+use crate::load::histogram::{self, HistogramError};
+use crate::load::ledger::ErrorClass;
+use crate::measure::resources::ResourceUse;
+use crate::scenario::model::Metric;
+use crate::stack::Role;
+
+/// One visit of one stack under one load.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RoundRecord {
+    /// The block, from 0. Blocks past the planned ones replace blocks with an invalid round.
+    pub block: u32,
+    /// The load.
+    pub load: String,
+    /// The stack.
+    pub stack: String,
+    /// What came of it.
+    #[serde(flatten)]
+    pub outcome: RoundOutcome,
+}
+
+impl RoundRecord {
+    /// The measurement, if there is one and nothing makes it invalid.
+    #[must_use]
+    pub fn valid(&self) -> Option<&Measured> {
+        match &self.outcome {
+            RoundOutcome::Measured(measured) if measured.is_valid() => Some(measured),
+            _ => None,
+        }
+    }
+}
+
+/// What came of a round. A failed one is a row with its error, never a zero and never absent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum RoundOutcome {
+    /// It was measured.
+    Measured(Measured),
+    /// It could not be.
+    Failed {
+        /// Why.
+        error: String,
+    },
+}
+
+/// A measured window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// The measured window.
+    pub window_us: u64,
+    /// Complete good answers.
+    pub ok: u64,
+    /// Requests that ended in an error, by class.
+    pub failed: BTreeMap<ErrorClass, u64>,
+    /// Requests still under way when the window ended.
+    pub unfinished: u64,
+    /// Bytes of the bodies of good answers.
+    pub body_bytes: u64,
+    /// Connections the driver opened, from its first request to the window's end, warm-up included.
+    pub connections_opened: u64,
+    /// Good answers per second of the window.
+    pub throughput_per_s: f64,
+    /// Service time: from the send to the last byte of the body.
+    pub service_time: Distribution,
+    /// What each component used within the window, from the client inwards.
+    pub components: Vec<ComponentUse>,
+    /// What the load driver used.
+    pub driver: DriverUse,
+    /// What speaks against this round.
+    pub objections: Vec<Objection>,
+}
+
+/// What the load driver used within the window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriverUse {
+    /// CPU time of its process.
+    pub cpu_us: u64,
+    /// What was said about the first few failures that fit no class.
+    pub unclassified: Vec<String>,
+}
+
+/// Something that speaks against a round.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Objection {
+    /// Its name, for programs.
+    pub kind: String,
+    /// Whether the round is invalid for it; else it is a warning.
+    pub invalidates: bool,
+    /// A sentence, for people.
+    pub said: String,
+}
+
+/// What one component used.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ComponentUse {
+    /// Its part.
+    pub role: Role,
+    /// What it used within the window.
+    #[serde(flatten)]
+    pub used: ResourceUse,
+}
+
+/// A distribution of times.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// Mean.
+    pub mean_us: f64,
+    /// Median.
+    pub p50_us: u64,
+    /// 90th percentile.
+    pub p90_us: u64,
+    /// 99th percentile.
+    pub p99_us: u64,
+    /// 99.9th percentile.
+    pub p999_us: u64,
+    /// Largest.
+    pub max_us: u64,
+    /// The whole histogram: HdrHistogram's V2 encoding, in base64.
+    pub histogram: String,
+}
+
+impl Distribution {
+    /// Summarises a histogram of microseconds and keeps it whole.
+    #[must_use]
+    pub fn of(histogram: &Histogram<u64>) -> Distribution {
+        Distribution {
+            mean_us: histogram.mean(),
+            p50_us: histogram.value_at_quantile(0.50),
+            p90_us: histogram.value_at_quantile(0.90),
+            p99_us: histogram.value_at_quantile(0.99),
+            p999_us: histogram.value_at_quantile(0.999),
+            max_us: histogram.max(),
+            // OK because every histogram of times can be encoded
+            histogram: histogram::encode(histogram).expect("a histogram can be encoded"),
+        }
+    }
+
+    /// The whole histogram.
+    ///
+    /// # Errors
+    /// When the text is not one.
+    pub fn histogram(&self) -> Result<Histogram<u64>, HistogramError> {
+        histogram::decode(&self.histogram)
+    }
+}
+
+impl Measured {
+    /// Whether nothing makes this round invalid.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        !self.objections.iter().any(|objection| objection.invalidates)
+    }
+
+    /// CPU time of one component per good answer, in microseconds; `None` without good answers.
+    #[must_use]
+    pub fn cpu_per_request_us(&self, role: Option<Role>) -> Option<f64> {
+        let counted = self.components.iter().filter(|component| role.is_none_or(|role| component.role == role));
+        let cpu_us: u64 = counted.map(|component| component.used.cpu_us).sum();
+        (self.ok > 0).then(|| cpu_us as f64 / self.ok as f64)
+    }
+
+    /// The value of a metric, in its own unit: requests per second or microseconds. `None` without good answers.
+    #[must_use]
+    pub fn metric(&self, metric: Metric) -> Option<f64> {
+        if self.ok == 0 {
+            return None;
+        }
+        match metric {
+            Metric::Throughput => Some(self.throughput_per_s),
+            Metric::CpuPerRequest => self.cpu_per_request_us(None),
+            Metric::P50 => Some(self.service_time.p50_us as f64),
+            Metric::P99 => Some(self.service_time.p99_us as f64),
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! The record as a person reads it in a terminal. Styled with ANSI sequences, which the printer strips where they are
+//! not wanted (`NO_COLOR`, a pipe).
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{CellAlignment, Table, presets};
+
+use super::numbers::{bytes, grouped, micros};
+use crate::record::{
+    CheckOutcome, CheckRecord, Estimate, FactsVerdict, Measured, MetricVerdict, Objection, Record, RoundOutcome,
+    StackDifferences, StackRecord, Verdict,
+};
+use crate::scenario::model::Metric;
+use crate::stack::Role;
+
+const TITLE: Style = Style::new().bold();
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const UNSURE: Style = AnsiColor::Yellow.on_default();
+const QUIET: Style = Style::new().dimmed();
+
+/// The whole report.
+#[must_use]
+pub fn render(record: &Record) -> String {
+    let mut text = String::new();
+    title(&mut text, record);
+    checks(&mut text, record);
+    for differences in &record.differences {
+        changes(&mut text, differences);
+    }
+    let mut loads: Vec<&str> = Vec::new();
+    for round in &record.rounds {
+        if !loads.contains(&round.load.as_str()) {
+            loads.push(&round.load);
+        }
+    }
+    for load in loads {
+        self::load(&mut text, record, load);
+    }
+    gate(&mut text, record);
+    text
+}
+
+fn styled(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+fn title(text: &mut String, record: &Record) {
+    let provenance = &record.provenance;
+    let _ = writeln!(text, "{}", styled(TITLE, provenance.title.as_deref().unwrap_or(&provenance.scenario)));
+    let machine = &provenance.machine;
+    let place = |cores: &[u16]| match cores {
+        [] => "unpinned".to_owned(),
+        cores => format!("on core {}", cores.iter().map(u16::to_string).collect::<Vec<_>>().join(", ")),
+    };
+    let line = format!(
+        "{} · {} cores · {} · stacks {}, load {}",
+        machine.cpu,
+        machine.cores,
+        machine.kernel,
+        place(&provenance.stack_cores),
+        place(&provenance.load_cores),
+    );
+    let _ = writeln!(text, "{}\n", styled(QUIET, &line));
+}
+
+fn checks(text: &mut String, record: &Record) {
+    let _ = writeln!(text, "{}", styled(TITLE, "Is it right?"));
+    for stack in &record.stacks {
+        let parts: Vec<String> =
+            stack.components.iter().map(|component| format!("{} {}", component.role, component.version)).collect();
+        let _ = writeln!(text, "  {}  {}  {}", stack.name, verdict_on(stack), styled(QUIET, &parts.join(" → ")));
+    }
+    for stack in &record.stacks {
+        if let Some(error) = &stack.error {
+            let _ = writeln!(text, "\n{} {}: {error}", styled(BAD, "could not run"), stack.name);
+        }
+        for check in stack.checks.iter().filter(|check| !check.passed()) {
+            text.push('\n');
+            text.push_str(&failed_check(&stack.name, check));
+        }
+    }
+    text.push('\n');
+}
+
+fn verdict_on(stack: &StackRecord) -> String {
+    if stack.error.is_some() {
+        return styled(BAD, "could not run");
+    }
+    let failed = stack.checks.iter().filter(|check| !check.passed()).count();
+    match (failed, stack.checks.len()) {
+        (_, 0) => styled(QUIET, "no checks"),
+        (0, count) => styled(GOOD, &format!("{count} of {count} checks passed")),
+        (failed, count) => styled(BAD, &format!("{failed} of {count} checks failed")),
+    }
+}
+
+/// A failed check, field by field: what was expected (`-`) and what was seen (`+`), then what agreed.
+#[must_use]
+pub fn failed_check(stack: &str, check: &CheckRecord) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "{} {stack}: {}  {}", styled(BAD, "FAIL"), check.name, styled(QUIET, &check.request));
+    match &check.outcome {
+        CheckOutcome::Failed { error } => {
+            let _ = writeln!(text, "  no answer: {error}");
+        }
+        CheckOutcome::Judged { findings, .. } => {
+            for finding in findings.iter().filter(|finding| !finding.agrees) {
+                let _ = writeln!(text, "  {}", finding.field);
+                let _ = writeln!(text, "    {}", styled(GOOD, &format!("- expected  {}", finding.expected)));
+                let _ = writeln!(text, "    {}", styled(BAD, &format!("+ observed  {}", finding.observed)));
+            }
+            let agreeing: Vec<&str> =
+                findings.iter().filter(|finding| finding.agrees).map(|finding| finding.field.as_str()).collect();
+            if !agreeing.is_empty() {
+                let _ = writeln!(text, "  {}", styled(QUIET, &format!("as expected: {}", agreeing.join(", "))));
+            }
+        }
+    }
+    text
+}
+
+/// What a stack changes, relative to the reference stack.
+fn changes(text: &mut String, found: &StackDifferences) {
+    let heading = format!("What does {} change, against {}?", found.stack, found.reference);
+    let _ = writeln!(text, "{}", styled(TITLE, &heading));
+    if found.differences.is_empty() {
+        let _ = writeln!(text, "  nothing that a check both were asked can see\n");
+        return;
+    }
+    let mut table = table(&["", "field", &found.reference, &found.stack, "checks"]);
+    for seen in &found.differences {
+        let difference = &seen.difference;
+        let mark = match (&difference.reference, &difference.other) {
+            (None, _) => "+",
+            (_, None) => "-",
+            _ => "~",
+        };
+        let shown = |value: &Option<String>| value.as_deref().map_or_else(|| "·".to_owned(), shortened);
+        table.add_row([
+            mark.to_owned(),
+            difference.field.clone(),
+            shown(&difference.reference),
+            shown(&difference.other),
+            seen.checks.to_string(),
+        ]);
+    }
+    right_aligned(&mut table, 4..5);
+    let _ = writeln!(text, "{}\n", indented(&table));
+}
+
+/// One load: a row per stack, then its ratios.
+fn load(text: &mut String, record: &Record, load: &str) {
+    let _ = writeln!(text, "{}", styled(TITLE, &format!("How fast is it under {load}?")));
+    let mut table = table(&[
+        "stack",
+        "rounds",
+        "req/s",
+        "p50",
+        "p99",
+        "CPU/req",
+        "… proxy",
+        "… server",
+        "RSS",
+        "switches/req",
+        "errors",
+    ]);
+    for stack in &record.stacks {
+        table.add_row(stack_row(record, load, &stack.name));
+    }
+    right_aligned(&mut table, 1..11);
+    let _ = writeln!(text, "{}", indented(&table));
+    let ratios: Vec<&Estimate> =
+        record.estimates.iter().filter(|estimate| estimate.load == load && estimate.ratio.is_some()).collect();
+    for estimate in ratios {
+        let _ = writeln!(text, "  {}", ratio_line(estimate));
+    }
+    for (rounds, Objection { invalidates, said, .. }) in objections(record, load) {
+        let (style, word) = if *invalidates { (BAD, "invalid") } else { (UNSURE, "warning") };
+        let _ = writeln!(text, "  {} {rounds}: {said}", styled(style, word));
+    }
+    text.push('\n');
+}
+
+fn stack_row(record: &Record, load: &str, stack: &str) -> Vec<String> {
+    let visits = || record.rounds.iter().filter(|round| round.load == load && round.stack == stack);
+    let valid: Vec<&Measured> = visits().filter_map(|round| round.valid()).collect();
+    let median = |value: &dyn Fn(&Measured) -> Option<f64>| {
+        let values: Vec<f64> = valid.iter().filter_map(|measured| value(measured)).collect();
+        crate::measure::stats::median(&values)
+    };
+    let shown = |value: Option<f64>, form: &dyn Fn(f64) -> String| value.map_or_else(|| "–".to_owned(), form);
+    let per_request = |measured: &Measured| {
+        let used = measured.components.iter().map(|component| &component.used);
+        let switches: u64 = used.map(|used| used.voluntary_context_switches + used.involuntary_context_switches).sum();
+        (measured.ok > 0).then(|| switches as f64 / measured.ok as f64)
+    };
+    let rss = |measured: &Measured| {
+        Some(measured.components.iter().map(|component| component.used.peak_rss_bytes).sum::<u64>() as f64)
+    };
+    let has = |role: Role| valid.iter().any(|measured| measured.components.iter().any(|part| part.role == role));
+    let cpu_of = |role: Role| match has(role) {
+        true => shown(median(&|measured| measured.cpu_per_request_us(Some(role))), &micros),
+        false => "·".to_owned(),
+    };
+    vec![
+        stack.to_owned(),
+        format!("{}/{}", valid.len(), visits().count()),
+        shown(median(&|measured| measured.metric(Metric::Throughput)), &grouped),
+        shown(median(&|measured| measured.metric(Metric::P50)), &micros),
+        shown(median(&|measured| measured.metric(Metric::P99)), &micros),
+        shown(median(&|measured| measured.metric(Metric::CpuPerRequest)), &micros),
+        cpu_of(Role::Proxy),
+        cpu_of(Role::Server),
+        shown(median(&rss), &|value| bytes(value as u64)),
+        shown(median(&per_request), &super::numbers::three_digits),
+        errors(record, load, stack),
+    ]
+}
+
+/// Every error of every round, by class: none is averaged away.
+fn errors(record: &Record, load: &str, stack: &str) -> String {
+    let mut classes = std::collections::BTreeMap::new();
+    let mut failed_rounds = 0;
+    for round in record.rounds.iter().filter(|round| round.load == load && round.stack == stack) {
+        match &round.outcome {
+            RoundOutcome::Measured(measured) => {
+                for (class, count) in &measured.failed {
+                    *classes.entry(class.name()).or_insert(0) += count;
+                }
+            }
+            RoundOutcome::Failed { .. } => failed_rounds += 1,
+        }
+    }
+    let mut words: Vec<String> = classes.iter().map(|(class, count): (_, &u64)| format!("{count} {class}")).collect();
+    if failed_rounds > 0 {
+        words.push(format!("{failed_rounds} rounds could not run"));
+    }
+    if words.is_empty() { "0".to_owned() } else { words.join(", ") }
+}
+
+fn ratio_line(estimate: &Estimate) -> String {
+    // OK because only estimates with a ratio are shown
+    let ratio = estimate.ratio.as_ref().expect("a ratio");
+    let interval = match ratio.interval {
+        Some(interval) => format!(
+            "{:.2} … {:.2} ({:.1} % confidence, {} blocks)",
+            interval.lower,
+            interval.upper,
+            interval.confidence * 100.0,
+            ratio.log_ratios.len()
+        ),
+        None => format!("no interval from {} blocks", ratio.log_ratios.len()),
+    };
+    let what = format!("{} of {}", estimate.metric, estimate.stack);
+    format!("{what:<28} {:.2} × {}   {}", ratio.ratio, ratio.reference, styled(QUIET, &interval))
+}
+
+/// What speaks against rounds of this load: each kind once per stack, with how many rounds show it.
+fn objections<'a>(record: &'a Record, load: &str) -> Vec<(String, &'a Objection)> {
+    let mut seen: Vec<(&str, u32, &Objection)> = Vec::new();
+    for round in record.rounds.iter().filter(|round| round.load == load) {
+        let RoundOutcome::Measured(measured) = &round.outcome else { continue };
+        for objection in &measured.objections {
+            match seen.iter_mut().find(|(stack, _, known)| *stack == round.stack && known.kind == objection.kind) {
+                Some((_, count, _)) => *count += 1,
+                None => seen.push((&round.stack, 1, objection)),
+            }
+        }
+    }
+    let named = |(stack, count, objection)| {
+        (format!("{stack}, {count} {}", if count == 1 { "round" } else { "rounds" }), objection)
+    };
+    seen.into_iter().map(named).collect()
+}
+
+fn gate(text: &mut String, record: &Record) {
+    let gate = &record.gate;
+    let _ = writeln!(text, "{}", styled(TITLE, "Did it change?"));
+    let facts = match gate.facts {
+        FactsVerdict::NotCompared => styled(QUIET, "exact facts: not compared (only a part of the scenario was run)"),
+        FactsVerdict::New => styled(UNSURE, "exact facts: no snapshot is committed yet"),
+        FactsVerdict::Same => styled(GOOD, "exact facts: as in the snapshot"),
+        FactsVerdict::Changed => styled(BAD, "exact facts: not as in the snapshot"),
+    };
+    let _ = writeln!(text, "  {facts}");
+    for metric in &gate.metrics {
+        let _ = writeln!(text, "  {}", metric_line(metric));
+    }
+}
+
+fn metric_line(metric: &MetricVerdict) -> String {
+    let (style, word) = match metric.verdict {
+        Verdict::Pass => (GOOD, "pass"),
+        Verdict::Fail => (BAD, "FAIL"),
+        Verdict::Improved => (GOOD, "improved"),
+        Verdict::Inconclusive => (UNSURE, "inconclusive"),
+        Verdict::Incomparable => (UNSURE, "incomparable: no committed ratio"),
+        Verdict::Invalid => (BAD, "invalid: no valid rounds"),
+    };
+    let mut line = format!("{} under {} of {}: {}", metric.metric, metric.load, metric.stack, styled(style, word));
+    if let Some(change) = metric.change {
+        let percent = |ratio: f64| (ratio - 1.0) * 100.0;
+        let _ = write!(line, " ({:+.0} % … {:+.0} %, ", percent(change.lower), percent(change.upper));
+        let _ = write!(line, "margin {:.0} %)", metric.margin * 100.0);
+    }
+    line
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header(header.iter().map(|name| (*name).to_owned()));
+    table
+}
+
+fn right_aligned(table: &mut Table, columns: std::ops::Range<usize>) {
+    for index in columns {
+        if let Some(column) = table.column_mut(index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}
+
+fn indented(table: &Table) -> String {
+    table.to_string().lines().map(|line| format!(" {}", line.trim_end())).collect::<Vec<_>>().join("\n")
+}
+
+/// Enough of a value to recognise it in a table.
+fn shortened(value: &str) -> String {
+    const SHOWN: usize = 36;
+    let one_line = value.replace('\n', " ⏎ ");
+    if one_line.chars().count() <= SHOWN {
+        return if one_line.is_empty() { "\"\"".to_owned() } else { one_line };
+    }
+    one_line.chars().take(SHOWN - 1).chain(['…']).collect()
+}

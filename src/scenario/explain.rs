@@ -1,0 +1,246 @@
+//! What a scenario would do, in words for a person: everything resolved, nothing started.
+//!
+//! Pure: the text depends on nothing but the scenario.
+
+use std::fmt::{self, Display, Write};
+use std::time::Duration;
+
+use super::model::{Check, CheckRequest, Expectation, Gate, Load, Metric, Placement, Scenario, Stack, TemplatePart};
+
+/// Describes `scenario`: its stacks and their settings, the checks asked of each, the loads, how many rounds that
+/// makes and how long they take, where everything runs, and what is gated. Ends with a newline.
+#[must_use]
+pub fn explain(scenario: &Scenario) -> String {
+    Explained(scenario).to_string()
+}
+
+struct Explained<'s>(&'s Scenario);
+
+impl Display for Explained<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scenario = self.0;
+        writeln!(f, "scenario   {}", scenario.name)?;
+        if let Some(title) = &scenario.title {
+            writeln!(f, "title      {title}")?;
+        }
+        writeln!(f, "file       {}", scenario.file.display())?;
+        writeln!(f, "sha256     {}", scenario.sha256)?;
+        writeln!(f, "app        {} (native)", scenario.app.native)?;
+        writeln!(f, "\nstacks")?;
+        for stack in &scenario.stacks {
+            write_stack(f, scenario, stack)?;
+        }
+        writeln!(f, "\nchecks{}", if scenario.checks.is_empty() { "\n  none" } else { "" })?;
+        for check in &scenario.checks {
+            write_check(f, scenario, check)?;
+        }
+        writeln!(f, "\nloads{}", if scenario.loads.is_empty() { "\n  none: nothing is measured" } else { "" })?;
+        for load in &scenario.loads {
+            write_load(f, load)?;
+        }
+        if !scenario.loads.is_empty() {
+            write_rounds(f, scenario)?;
+        }
+        writeln!(f, "\nplacement  {}", Cores(&scenario.placement))?;
+        writeln!(f, "gate       {}", Margins(&scenario.gate))
+    }
+}
+
+fn write_stack(f: &mut fmt::Formatter<'_>, scenario: &Scenario, stack: &Stack) -> fmt::Result {
+    let reference = std::ptr::eq(stack, scenario.reference());
+    writeln!(f, "  {}{}", stack.name, if reference { " (reference: ratios are against this stack)" } else { "" })?;
+    match &stack.proxy {
+        Some(proxy) => {
+            let config = proxy.config.strip_prefix(&scenario.root).unwrap_or(&proxy.config);
+            writeln!(f, "    proxy    {}, {}", proxy.kind, config.display())?;
+        }
+        None => writeln!(f, "    proxy    none")?,
+    }
+    writeln!(f, "    server   {}, {}", stack.server.kind, Count(u64::from(stack.server.workers.get()), "worker"))?;
+    writeln!(f, "    checks   {} of {}", scenario.checks_for(stack).count(), scenario.checks.len())
+}
+
+fn write_check(f: &mut fmt::Formatter<'_>, scenario: &Scenario, check: &Check) -> fmt::Result {
+    writeln!(f, "  {}", check.name)?;
+    writeln!(f, "    sends    {}", Sent(&check.request))?;
+    writeln!(f, "    expects  {}", Expected(&check.expect))?;
+    let asked: Vec<_> =
+        scenario.stacks.iter().filter(|stack| check.applies_to(stack)).map(|stack| stack.name.as_str()).collect();
+    writeln!(f, "    of       {}", asked.join(", "))
+}
+
+fn write_load(f: &mut fmt::Formatter<'_>, load: &Load) -> fmt::Result {
+    writeln!(f, "  {}", load.name)?;
+    writeln!(f, "    driver   {}", load.driver)?;
+    writeln!(f, "    asks     GET {}, timeout {}", load.path, Time(load.timeout))?;
+    writeln!(f, "    window   {}", Time(load.duration))
+}
+
+fn write_rounds(f: &mut fmt::Formatter<'_>, scenario: &Scenario) -> fmt::Result {
+    let rounds = &scenario.rounds;
+    let visits = |things: usize| u64::from(rounds.count.get()).saturating_mul(things as u64);
+    let total = visits(scenario.stacks.len() * scenario.loads.len());
+    let window: Duration = scenario.loads.iter().map(|load| load.duration + rounds.warmup).sum();
+    let seconds = window.as_secs().saturating_mul(visits(scenario.stacks.len()));
+    writeln!(
+        f,
+        "\nrounds     {}: {} x {} x {}, in an order seeded with {}",
+        total,
+        Count(rounds.count.get().into(), "block"),
+        Count(scenario.stacks.len() as u64, "stack"),
+        Count(scenario.loads.len() as u64, "load"),
+        rounds.seed,
+    )?;
+    writeln!(f, "           each freshly started and warmed up for {}", Time(rounds.warmup))?;
+    writeln!(f, "           about {} under load, plus starts and checks", Time(Duration::from_secs(seconds)))
+}
+
+/// A number of things, in the plural where there is not exactly one.
+struct Count(u64, &'static str);
+
+impl Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}{}", self.0, self.1, if self.0 == 1 { "" } else { "s" })
+    }
+}
+
+/// A duration, in the units a person would choose; what is lost of a long one does not matter to anybody.
+struct Time(Duration);
+
+impl Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+            (0, 0, 0) if !self.0.is_zero() => write!(f, "{}ms", self.0.as_millis()),
+            (0, 0, _) => write!(f, "{}s", self.0.as_secs_f64()),
+            (0, minutes, 0) => write!(f, "{minutes}m"),
+            (0, minutes, seconds) => write!(f, "{minutes}m {seconds}s"),
+            (hours, minutes, _) => write!(f, "{hours}h {minutes}m"),
+        }
+    }
+}
+
+/// What a check sends, in one line.
+struct Sent<'s>(&'s CheckRequest);
+
+impl Display for Sent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            CheckRequest::Composed { method, target, headers, body } => {
+                write!(f, "{method} {target}")?;
+                if !headers.is_empty() {
+                    write!(f, ", {}", Count(headers.len() as u64, "header"))?;
+                }
+                if !body.is_empty() {
+                    write!(f, ", {} of body", Count(body.len() as u64, "byte"))?;
+                }
+                Ok(())
+            }
+            CheckRequest::Raw(template) => {
+                f.write_str("raw bytes: ")?;
+                let first_line = template.parts.iter().map_while(|part| match part {
+                    TemplatePart::Text(text) => Some(text),
+                    TemplatePart::Placeholder(_) => None,
+                });
+                let text: String = first_line.flat_map(|text| text.chars()).take_while(|c| *c != '\n').collect();
+                write!(f, "{}", text.trim_end().escape_debug())
+            }
+        }
+    }
+}
+
+/// What a check looks at, in one line.
+struct Expected<'s>(&'s Expectation);
+
+impl Display for Expected<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let expect = self.0;
+        let upstream = &expect.upstream;
+        let mut seen: Vec<String> = Vec::new();
+        seen.extend(expect.status.map(|status| format!("status {status}")));
+        seen.extend(expect.headers.iter().map(|(name, _)| name.clone()));
+        seen.extend(expect.body.is_some().then(|| "body".to_owned()));
+        seen.extend(upstream.method.is_some().then(|| "upstream method".to_owned()));
+        seen.extend(upstream.target.is_some().then(|| "upstream target".to_owned()));
+        seen.extend(upstream.headers.iter().map(|(name, _)| format!("upstream {name}")));
+        seen.extend(upstream.order.iter().map(|names| format!("order of {}", names.join(", "))));
+        seen.extend(expect.app.keys().map(|field| format!("app {}", field.name())));
+        f.write_str(&seen.join("; "))
+    }
+}
+
+/// Where everything runs.
+struct Cores<'s>(&'s Placement);
+
+impl Display for Cores<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Placement::Auto => f.write_str("automatic: load drivers and stacks on disjoint cores where there are two"),
+            Placement::Pinned { load, stack } => {
+                write!(f, "load drivers on {}, stacks on {}", core_list(load), core_list(stack))
+            }
+        }
+    }
+}
+
+fn core_list(cores: &[u16]) -> String {
+    let numbers: Vec<_> = cores.iter().map(u16::to_string).collect();
+    format!("core{} {}", if cores.len() == 1 { "" } else { "s" }, numbers.join(", "))
+}
+
+/// What is gated.
+struct Margins<'s>(&'s Gate);
+
+impl Display for Margins<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.margins.is_empty() {
+            return f.write_str("exact facts only");
+        }
+        f.write_str("exact facts")?;
+        for (metric, margin) in &self.0.margins {
+            // Metrics whose rise is good fail when they fall, and the other way round.
+            let sign = if metric.more_is_better() { '-' } else { '+' };
+            write!(f, ", {} {sign}{}", Metric::name(*metric), Percent(*margin))?;
+        }
+        Ok(())
+    }
+}
+
+/// A fraction as a percentage, without digits that mean nothing.
+struct Percent(f64);
+
+impl Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut digits = format!("{:.3}", self.0 * 100.0);
+        digits.truncate(digits.trim_end_matches('0').trim_end_matches('.').len());
+        f.write_str(&digits)?;
+        f.write_char('%')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_in_fitting_units() {
+        for (ms, told) in [
+            (0, "0s"),
+            (500, "500ms"),
+            (2_500, "2.5s"),
+            (10_000, "10s"),
+            (60_000, "1m"),
+            (132_000, "2m 12s"),
+            (3_660_000, "1h 1m"),
+        ] {
+            assert_eq!(Time(Duration::from_millis(ms)).to_string(), told);
+        }
+    }
+
+    #[test]
+    fn percentages_have_no_digits_that_mean_nothing() {
+        for (fraction, told) in [(0.05, "5%"), (0.125, "12.5%"), (1.0, "100%"), (0.001, "0.1%"), (0.07, "7%")] {
+            assert_eq!(Percent(fraction).to_string(), told);
+        }
+    }
+}

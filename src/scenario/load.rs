@@ -1,0 +1,113 @@
+//! Reads a scenario file.
+//!
+//! The only part of this module with effects: it reads the file and asks whether the files it names exist.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+use super::diagnostic::{Diagnostic, Problems};
+use super::error::ScenarioErrors;
+use super::model::Scenario;
+use super::resolve::{Surroundings, resolve};
+use super::wire;
+
+/// The folder that a project's scenarios lie in; its parent is their root.
+const SCENARIOS_FOLDER: &str = "scenarios";
+
+/// Reads and validates the scenario at `path`.
+///
+/// Its root, which relative paths in the file are relative to and where `reports/` lies, is the folder above
+/// `scenarios/` if the file lies in a folder of that name, else the file's own folder.
+///
+/// # Errors
+///
+/// [`ScenarioErrors`]: the file cannot be read, is not text, or holds something wrong.
+pub fn load(path: &Path) -> Result<Scenario, ScenarioErrors> {
+    let unreadable = |source| ScenarioErrors::Unreadable { file: path.to_owned(), source };
+    let bytes = fs::read(path).map_err(unreadable)?;
+    let root = root_of(&std::path::absolute(path).map_err(unreadable)?);
+    let source = String::from_utf8(bytes).map_err(|error| {
+        let text_before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + text_before.iter().filter(|byte| **byte == b'\n').count();
+        ScenarioErrors::NotText { file: path.to_owned(), line }
+    })?;
+    parse(&source, path, &root, &Path::is_file)
+}
+
+/// Validates the text of a scenario that was read from `file` and whose root is `root`, an absolute path;
+/// `is_file` says whether a file it names exists.
+///
+/// # Errors
+///
+/// [`ScenarioErrors::Invalid`] with every problem found. Where the text is not TOML at all, nothing else is looked at.
+pub fn parse(
+    source: &str,
+    file: &Path,
+    root: &Path,
+    is_file: &dyn Fn(&Path) -> bool,
+) -> Result<Scenario, ScenarioErrors> {
+    let mut problems = Problems::new(source);
+    let (document, syntax_errors) = DeTable::parse_recoverable(source);
+    for error in syntax_errors {
+        let end = source.len();
+        problems.push(Diagnostic::at(error.span().unwrap_or(end..end), format!("not TOML: {}", error.message())));
+    }
+    let scenario = if problems.is_empty() {
+        let wire = wire::Scenario::from_table(document.get_ref(), document.span(), &mut problems);
+        resolve(&wire, &Surroundings { source, file, root, is_file }, &mut problems)
+    } else {
+        None
+    };
+    match scenario {
+        Some(scenario) if problems.is_empty() => Ok(scenario),
+        _ => Err(ScenarioErrors::Invalid {
+            file: file.to_owned(),
+            text: source.to_owned(),
+            diagnostics: problems.into_sorted(),
+        }),
+    }
+}
+
+/// The root of the scenario at the absolute path `file`.
+fn root_of(file: &Path) -> PathBuf {
+    let folder = file.parent().unwrap_or(file);
+    match folder.parent() {
+        Some(above) if folder.ends_with(SCENARIOS_FOLDER) => above.to_owned(),
+        _ => folder.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_root_is_above_a_folder_named_scenarios_else_the_files_own() {
+        for (file, root) in [
+            ("/p/scenarios/default.toml", "/p"),
+            ("/p/scenarios/more/default.toml", "/p/scenarios/more"),
+            ("/p/my-scenarios/default.toml", "/p/my-scenarios"),
+            ("/p/default.toml", "/p"),
+            ("/default.toml", "/"),
+            ("/scenarios/default.toml", "/"),
+        ] {
+            assert_eq!(root_of(Path::new(file)), Path::new(root), "{file}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_an_error_that_names_it() {
+        let rendered = load(Path::new("no/such/scenario.toml")).unwrap_err().render(false);
+        assert!(rendered.starts_with("error: cannot read the scenario no/such/scenario.toml: "), "{rendered}");
+    }
+
+    #[test]
+    fn bytes_that_are_not_text_are_an_error_with_their_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("latin1.toml");
+        fs::write(&file, b"schema = 1\nname = \"caf\xe9\"\n").unwrap();
+        assert!(matches!(load(&file), Err(ScenarioErrors::NotText { line: 2, .. })));
+    }
+}

@@ -1,0 +1,127 @@
+//! Resolves `[[check]]`: its name, its stacks and what it sends.
+
+use toml::Spanned;
+
+use super::super::diagnostic::{Diagnostic, Problems};
+use super::super::model::{Check, CheckRequest, Template};
+use super::super::read::{Field, List};
+use super::super::table::Table;
+use super::super::wire;
+use super::values::{Unique, one_line, origin_form, sent_header_name, sent_method, template};
+use super::{expect, known_stack};
+
+/// The checks in the file's order; `None` where one of them is wrong.
+pub(super) fn checks(
+    wire: &List<wire::Check>,
+    stack_names: &[&str],
+    problems: &mut Problems<'_>,
+) -> Option<Vec<Check>> {
+    let mut names = Unique::new("check");
+    let resolved: Vec<_> = wire
+        .0
+        .iter()
+        .map(|wire| {
+            if let Some(name) = wire.get_ref().name.good() {
+                names.add(name, problems);
+            }
+            check(wire.get_ref(), stack_names, problems)
+        })
+        .collect();
+    resolved.into_iter().collect()
+}
+
+fn check(wire: &wire::Check, stack_names: &[&str], problems: &mut Problems<'_>) -> Option<Check> {
+    let name = wire.name.good().and_then(|name| one_line(name, "a check's `name`", problems));
+    let stacks = wire.stacks.or(None, |names| stacks(names, stack_names, problems).map(Some));
+    let request = wire.request.good().and_then(|wire| request(wire, problems));
+    let expect = wire.expect.good().and_then(|wire| expect::expectation(wire, problems));
+    Some(Check { name: name?, stacks: stacks?, request: request?, expect: expect? })
+}
+
+fn stacks(names: &Spanned<List<String>>, stack_names: &[&str], problems: &mut Problems<'_>) -> Option<Vec<String>> {
+    let list = &names.get_ref().0;
+    if list.is_empty() {
+        let message = "`stacks` is empty: the check would be asked of nothing";
+        problems.push(Diagnostic::at(names.span(), message).hint("leave `stacks` out to ask every stack"));
+        return None;
+    }
+    let mut unique = Unique::new("stack");
+    let mut all_known = true;
+    for name in list {
+        unique.add(name, problems);
+        all_known &= known_stack(name, stack_names, problems);
+    }
+    all_known.then(|| list.iter().map(|name| name.get_ref().clone()).collect())
+}
+
+fn request(wire: &Spanned<wire::Request>, problems: &mut Problems<'_>) -> Option<CheckRequest> {
+    let parts = wire.get_ref();
+    if let Field::Good(bytes) = &parts.raw {
+        return raw(bytes, parts, problems).map(CheckRequest::Raw);
+    }
+    if parts.path.is_absent() && parts.raw.is_absent() && !parts.has_unknown_keys() {
+        let message = "`request` has neither a `path` nor `raw` bytes";
+        problems.push(Diagnostic::at(wire.span(), message).hint("write `path = \"/\"`, or the whole request as `raw`"));
+    }
+    let method = parts.method.or("GET".to_owned(), |name| sent_method(name, problems));
+    let target = parts.path.good().and_then(|path| {
+        let asterisk = path.get_ref() == "*";
+        match &method {
+            // RFC 9112, section 3.2.4: the asterisk form is for OPTIONS alone.
+            Some(method) if asterisk && method != "OPTIONS" => {
+                let message = format!("`path` cannot be `*` with {method}");
+                let hint = "`*` goes with `method = \"OPTIONS\"`; `raw` sends anything";
+                problems.push(Diagnostic::at(path.span(), message).hint(hint));
+                None
+            }
+            _ if asterisk => Some("*".to_owned()),
+            _ => origin_form(path, "`path`", problems),
+        }
+    });
+    let headers = parts.headers.or(Vec::new(), |lines| {
+        let resolved: Vec<_> = lines.get_ref().0.iter().map(|line| header_line(line.get_ref(), problems)).collect();
+        resolved.into_iter().collect()
+    });
+    let body = parts.body.or(Vec::new(), |body| Some(body.get_ref().clone().into_bytes()));
+    Some(CheckRequest::Composed { method: method?, target: target?, headers: headers?, body: body? })
+}
+
+/// Raw bytes, which leave nothing to compose.
+fn raw(bytes: &Spanned<String>, parts: &wire::Request, problems: &mut Problems<'_>) -> Option<Template> {
+    let others = [
+        ("method", parts.method.good().map(Spanned::span)),
+        ("path", parts.path.good().map(Spanned::span)),
+        ("headers", parts.headers.good().map(Spanned::span)),
+        ("body", parts.body.good().map(Spanned::span)),
+    ];
+    let mut alone = true;
+    for (key, span) in others.into_iter().filter_map(|(key, span)| Some((key, span?))) {
+        alone = false;
+        problems.push(
+            Diagnostic::at(span, format!("`{key}` beside `raw`"))
+                .related(bytes.span(), "these bytes are the whole request")
+                .hint(format!("leave out `{key}`, or compose the request without `raw`")),
+        );
+    }
+    if bytes.get_ref().is_empty() {
+        problems.push(Diagnostic::at(bytes.span(), "`raw` is empty: nothing would be sent"));
+        return None;
+    }
+    template(bytes, problems).filter(|_| alone)
+}
+
+fn header_line(line: &wire::HeaderLine, problems: &mut Problems<'_>) -> Option<(String, Template)> {
+    let name = sent_header_name(&line.name, problems);
+    let text = line.value.get_ref();
+    // RFC 9110, section 5.5: these three would end the line, or the message, early.
+    let value = match text.char_indices().find(|(_, c)| matches!(c, '\r' | '\n' | '\0')) {
+        Some((at, wrong)) => {
+            let place = problems.within_string(&line.value.span(), text, at..at + 1);
+            let message = format!("a header's value cannot hold {wrong:?}");
+            problems.push(Diagnostic::at(place, message).hint("`raw` sends anything"));
+            None
+        }
+        None => template(&line.value, problems),
+    };
+    Some((name?, value?))
+}

@@ -1,0 +1,149 @@
+//! Resolves what is measured and how: `[[load]]`, `[rounds]`, `[placement]`, `[gate]`.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::super::diagnostic::{Diagnostic, Problems, Span};
+use super::super::model::{Driver, Gate, Load, Metric, Placement, Rounds};
+use super::super::read::{Field, List, Whole};
+use super::super::wire::{self, DriverKind, DurationText};
+use super::values::{Unique, origin_form, slug, whole};
+
+/// Long enough for any page, short enough to notice a hang.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Six blocks are the fewest with an exact 95 % signed-rank interval.
+const DEFAULT_COUNT: NonZeroU32 = NonZeroU32::new(6).unwrap(); // OK because six is not zero; checked when compiled
+const DEFAULT_WARMUP: Duration = Duration::from_secs(1);
+const DEFAULT_SEED: u64 = 2011;
+/// A user holds a connection, and there are no more local ports to one address.
+const MOST_USERS: u32 = 65_535;
+/// Hours of rounds even at the shortest; more is a slip of the finger.
+const MOST_BLOCKS: u32 = 10_000;
+/// What the kernel's affinity masks hold without asking for more (`CPU_SETSIZE`).
+const LAST_CORE: u16 = 1023;
+
+/// The loads in the file's order; `None` where one of them is wrong.
+pub(super) fn loads(wire: &List<wire::Load>, problems: &mut Problems<'_>) -> Option<Vec<Load>> {
+    let mut names = Unique::new("load");
+    let resolved: Vec<_> = wire
+        .0
+        .iter()
+        .map(|wire| {
+            if let Some(name) = wire.get_ref().name.good() {
+                names.add(name, problems);
+            }
+            load(wire.get_ref(), problems)
+        })
+        .collect();
+    resolved.into_iter().collect()
+}
+
+fn load(wire: &wire::Load, problems: &mut Problems<'_>) -> Option<Load> {
+    let name = wire.name.good().and_then(|name| slug(name, problems));
+    let path = wire.path.or("/".to_owned(), |path| origin_form(path, "`path`", problems));
+    let users =
+        wire.users.good().and_then(|users| whole(users, "`users`", 1..=MOST_USERS, problems)).and_then(NonZeroU32::new);
+    let duration =
+        wire.duration.good().and_then(|time| whole_seconds(time, "`duration`", Duration::from_secs(1), problems));
+    let timeout = wire.timeout.or(DEFAULT_TIMEOUT, |time| {
+        let timeout = time.get_ref().0;
+        if timeout.is_zero() {
+            let message = "`timeout` cannot be zero: no request would ever be answered in time";
+            problems.push(Diagnostic::at(time.span(), message));
+            return None;
+        }
+        Some(timeout)
+    });
+    let driver = match wire.driver.value()?.0 {
+        DriverKind::Goose => Driver::Goose { users: users? },
+    };
+    Some(Load { name: name?, driver, path: path?, duration: duration?, timeout: timeout? })
+}
+
+/// A duration that goose can keep: it counts in whole seconds.
+fn whole_seconds(
+    time: &Spanned<DurationText>,
+    what: &str,
+    shortest: Duration,
+    problems: &mut Problems<'_>,
+) -> Option<Duration> {
+    let duration = time.get_ref().0;
+    let problem = if duration < shortest {
+        format!("{what} is too short for goose")
+    } else if duration.subsec_nanos() != 0 {
+        format!("{what} is not a number of whole seconds, which is all that goose counts in")
+    } else {
+        return Some(duration);
+    };
+    let hint = format!("accepted: whole seconds from \"{}s\" on", shortest.as_secs());
+    problems.push(Diagnostic::at(time.span(), problem).hint(hint));
+    None
+}
+
+/// The rounds; the defaults where the table or a key of it is missing.
+pub(super) fn rounds(wire: Option<&wire::Rounds>, problems: &mut Problems<'_>) -> Option<Rounds> {
+    let absent = wire::Rounds::default();
+    let wire = wire.unwrap_or(&absent);
+    let count = wire
+        .count
+        .or(DEFAULT_COUNT, |count| whole(count, "`count`", 1..=MOST_BLOCKS, problems).and_then(NonZeroU32::new));
+    let warmup = wire.warmup.or(DEFAULT_WARMUP, |time| whole_seconds(time, "`warmup`", Duration::ZERO, problems));
+    let seed = wire.seed.or(DEFAULT_SEED, |seed| whole(seed, "`seed`", 0..=u64::MAX, problems));
+    Some(Rounds { count: count?, warmup: warmup?, seed: seed? })
+}
+
+/// Two lists of cores that have none in common.
+pub(super) fn placement(wire: &wire::Placement, problems: &mut Problems<'_>) -> Option<Placement> {
+    let mut taken: Vec<(u16, Span)> = Vec::new();
+    let load = cores(&wire.load, "load", &mut taken, problems);
+    let stack = cores(&wire.stack, "stack", &mut taken, problems);
+    Some(Placement::Pinned { load: load?, stack: stack? })
+}
+
+fn cores(
+    wire: &Field<List<Whole>>,
+    key: &str,
+    taken: &mut Vec<(u16, Span)>,
+    problems: &mut Problems<'_>,
+) -> Option<Vec<u16>> {
+    let list = wire.good()?;
+    if list.get_ref().0.is_empty() {
+        let message = format!("`{key}` names no core");
+        problems.push(Diagnostic::at(list.span(), message).hint("leave `[placement]` out to let lab choose"));
+        return None;
+    }
+    let mut cores = Vec::new();
+    let mut all_good = true;
+    for number in &list.get_ref().0 {
+        let Some(core) = whole(number, "a core", 0..=LAST_CORE, problems) else {
+            all_good = false;
+            continue;
+        };
+        if let Some((_, first)) = taken.iter().find(|(other, _)| *other == core) {
+            all_good = false;
+            problems.push(
+                Diagnostic::at(number.span(), format!("core {core} is named twice"))
+                    .related(first.clone(), "first here")
+                    .hint("load drivers and stacks run on different cores, or they measure each other"),
+            );
+            continue;
+        }
+        taken.push((core, number.span()));
+        cores.push(core);
+    }
+    all_good.then_some(cores)
+}
+
+/// The margins; none where the table or its key is missing.
+pub(super) fn gate(wire: Option<&wire::Gate>) -> Gate {
+    let Some(margins) = wire.and_then(|gate| gate.margins.value()) else { return Gate::default() };
+    let margin = |metric: &Metric| match metric {
+        Metric::Throughput => margins.throughput.value(),
+        Metric::CpuPerRequest => margins.cpu_per_request.value(),
+        Metric::P50 => margins.p50.value(),
+        Metric::P99 => margins.p99.value(),
+    };
+    Gate { margins: Metric::ALL.iter().filter_map(|metric| Some((*metric, margin(metric)?.0))).collect() }
+}

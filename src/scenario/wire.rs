@@ -1,0 +1,294 @@
+//! The scenario file as it is written: one type per table, key for key.
+//!
+//! Says which keys there are, which must be there, and of what type they are; what the values may be is
+//! [`resolve`](super::resolve)'s to say. The doc comments here are the descriptions of the JSON Schema.
+
+mod quantity;
+mod rule;
+
+use super::model::{App, ProxyKind, ServerKind};
+use super::read::{ByName, List, OneOf, Whole, Word};
+use super::table::wire_table;
+
+pub(super) use quantity::{DurationText, PercentText};
+pub(super) use rule::{HeaderLine, HeaderRule, TextRule};
+
+wire_table! {
+    /// A lab scenario: what is served, who serves it, is it right, and how fast is it.
+    Scenario in "the scenario" {
+        /// Version of this format: 1.
+        required schema: Whole = { "const": 1 },
+        /// Name of the scenario, of its reports and of its snapshot: lower-case letters, digits and `-`.
+        required name: String = { "pattern": "^[a-z0-9-]+$" },
+        /// One line for people.
+        optional title: String,
+        /// What is served.
+        required app: AppTable,
+        /// Who serves it: the deployments under test, compared with each other.
+        required stack: List<Stack> = { "minItems": 1 },
+        /// Is it right? Requests with what is expected at the client and at the app.
+        optional check: List<Check>,
+        /// How fast is it? How the stacks are driven.
+        optional load: List<Load>,
+        /// How often everything is measured.
+        optional rounds: Rounds,
+        /// Which cores the stacks and the load drivers run on. Default: disjoint halves of what is there.
+        optional placement: Placement,
+        /// Which changes against the reviewed snapshot fail `lab run --gate`.
+        optional gate: Gate,
+    } = { "anyOf": [{ "required": ["check"] }, { "required": ["load"] }] }
+}
+
+wire_table! {
+    /// What is served.
+    AppTable in "`[app]`" {
+        /// Name of an app built into lab.
+        required native: OneOf<NativeApp>,
+    }
+}
+
+wire_table! {
+    /// One deployment under test.
+    Stack in "`[[stack]]`" {
+        /// Name of the stack, unique in the scenario: lower-case letters, digits and `-`.
+        required name: String = { "pattern": "^[a-z0-9-]+$" },
+        /// The reverse proxy in front of the server. Default: none.
+        optional proxy: Proxy,
+        /// The app server.
+        required server: Server,
+        /// Whether ratios are against this stack; at most one is. Default: the first stack is the reference.
+        optional reference: bool = { "default": false },
+    }
+}
+
+wire_table! {
+    /// A reverse proxy.
+    Proxy in "`proxy`" {
+        /// Which implementation.
+        required kind: OneOf<ProxyKind>,
+        /// Its configuration file (an nginx.conf), relative to the scenario's root.
+        required config: String,
+    }
+}
+
+wire_table! {
+    /// An app server.
+    Server in "`server`" {
+        /// Which implementation.
+        required kind: OneOf<ServerKind>,
+        /// Worker processes, 1 to 256.
+        optional workers: Whole = { "minimum": 1, "maximum": 256, "default": 1 },
+    }
+}
+
+wire_table! {
+    /// A request with what is expected at the client and at the app.
+    Check in "`[[check]]`" {
+        /// What the check asserts, in words; unique in the scenario.
+        required name: String,
+        /// Names of the stacks this is asked of. Default: every stack.
+        optional stacks: List<String> = { "minItems": 1 },
+        /// What is sent.
+        required request: Request,
+        /// What must come back, and what the app must have seen; at least one thing.
+        required expect: Expect = { "minProperties": 1 },
+    }
+}
+
+wire_table! {
+    /// What a check sends: composed from `method`, `path`, `headers` and `body`, or `raw` bytes.
+    Request in "`request`" {
+        /// The method, as sent.
+        optional method: String = { "default": "GET" },
+        /// The request target, as sent: from `/` on, percent-encoding and all; or `*` with OPTIONS.
+        optional path: String = { "pattern": "^(/[!-~]*|\\*)$" },
+        /// Header lines in order, as pairs of name and value; names may repeat. Values may hold the placeholders
+        /// `{client}`, `{host}` and `{port}`.
+        optional headers: List<HeaderLine>,
+        /// The body.
+        optional body: String,
+        /// The whole request, byte for byte, after placeholders are filled in.
+        optional raw: String = { "minLength": 1 },
+    } = { "oneOf": [{ "required": ["path"] }, { "required": ["raw"] }] }
+}
+
+wire_table! {
+    /// What a check expects; what is not named is not looked at.
+    Expect in "`expect`" {
+        /// The status code at the client, 100 to 599.
+        optional status: Whole = { "minimum": 100, "maximum": 599 },
+        /// The response's header lines at the client, by name.
+        optional headers: ByName<HeaderRule>,
+        /// The response's body at the client.
+        optional body: TextRule,
+        /// What arrived at the app server, before any middleware.
+        optional upstream: Upstream = { "minProperties": 1 },
+        /// What the app saw after its middleware; named as in Flask.
+        optional app: AppSaw = { "minProperties": 1 },
+    }
+}
+
+wire_table! {
+    /// What must have arrived at the app server, before any middleware.
+    Upstream in "`expect.upstream`" {
+        /// The method.
+        optional method: TextRule,
+        /// The request target as it stood in the request line.
+        optional target: TextRule,
+        /// The request's header lines, by name.
+        optional headers: ByName<HeaderRule>,
+        /// Header names in the order their lines arrived, a name once per line; other names are not looked at.
+        optional order: List<String> = { "minItems": 1 },
+    }
+}
+
+wire_table! {
+    /// What the app saw of the request, after its middleware (ProxyFix).
+    AppSaw in "`expect.app`" {
+        /// `request.remote_addr`: the client's address.
+        optional remote_addr: TextRule,
+        /// `request.scheme`: `http` or `https`.
+        optional scheme: TextRule,
+        /// `request.host`: with the port, unless it is the scheme's own.
+        optional host: TextRule,
+        /// `request.root_path`: WSGI's SCRIPT_NAME.
+        optional root_path: TextRule,
+        /// `request.path`: decoded, without the query.
+        optional path: TextRule,
+        /// `request.query_string`: as sent, without the `?`.
+        optional query_string: TextRule,
+        /// `request.url_root`: scheme, host and root path, with a slash at the end.
+        optional url_root: TextRule,
+    }
+}
+
+wire_table! {
+    /// A rule for one text; exactly one key.
+    TextTable in "the rule" {
+        /// Holds this text. May hold placeholders.
+        optional contains: String,
+        /// Matches this regular expression somewhere (anchor it to match as a whole).
+        optional matches: String,
+        /// Holds nothing at all.
+        optional empty: bool = { "const": true },
+    } = { "minProperties": 1, "maxProperties": 1 }
+}
+
+wire_table! {
+    /// A rule for the lines of one header name; exactly one key.
+    HeaderTable in "the rule" {
+        /// Exactly one line, which holds this text. May hold placeholders.
+        optional contains: String,
+        /// Exactly one line, which matches this regular expression somewhere.
+        optional matches: String,
+        /// Exactly one line, which holds nothing at all.
+        optional empty: bool = { "const": true },
+        /// No line of that name.
+        optional absent: bool = { "const": true },
+        /// At least one line.
+        optional present: bool = { "const": true },
+        /// Exactly this many lines, 1 to 1000.
+        optional count: Whole = { "minimum": 1, "maximum": 1000 },
+    } = { "minProperties": 1, "maxProperties": 1 }
+}
+
+wire_table! {
+    /// How a stack is driven.
+    Load in "`[[load]]`" {
+        /// Name of the load, unique in the scenario: lower-case letters, digits and `-`.
+        required name: String = { "pattern": "^[a-z0-9-]+$" },
+        /// Which load driver. `goose` is a closed loop: each user asks, waits for the answer, and asks again.
+        required driver: OneOf<DriverKind>,
+        /// The request target that is asked for, from `/` on.
+        optional path: String = { "pattern": "^/[!-~]*$", "default": "/" },
+        /// Concurrent users, 1 to 65535.
+        required users: Whole = { "minimum": 1, "maximum": 65535 },
+        /// The measured window, after the warm-up; whole seconds, 1 or more.
+        required duration: DurationText,
+        /// How long one request may take before it is recorded as a client timeout.
+        optional timeout: DurationText = { "default": "10s" },
+    }
+}
+
+wire_table! {
+    /// Randomised complete blocks: each block visits every stack under every load once, freshly started.
+    Rounds in "`[rounds]`" {
+        /// Blocks, 1 to 10000; an exact interval needs 6.
+        optional count: Whole = { "minimum": 1, "maximum": 10000, "default": 6 },
+        /// Driven but not measured, before each measured window; whole seconds, may be `0s`.
+        optional warmup: DurationText = { "default": "1s" },
+        /// Seeds the order of visits.
+        optional seed: Whole = { "minimum": 0, "default": 2011 },
+    }
+}
+
+wire_table! {
+    /// Which cores load drivers and stacks run on: disjoint lists.
+    Placement in "`[placement]`" {
+        /// Cores of the load driver, 0 to 1023.
+        required load: List<Whole> = { "minItems": 1 },
+        /// Cores of every component of the stack, 0 to 1023.
+        required stack: List<Whole> = { "minItems": 1 },
+    }
+}
+
+wire_table! {
+    /// Which changes against the reviewed snapshot are worth failing for.
+    Gate in "`[gate]`" {
+        /// How much worse each metric may get, relative to the reference stack. Default: no metric is gated.
+        optional margins: Margins,
+    }
+}
+
+wire_table! {
+    /// Margins by metric, as percentages above zero.
+    Margins in "`margins`" {
+        /// Requests answered well per second of the measured window; more is better.
+        optional throughput: PercentText,
+        /// CPU time of every component of the stack per request answered well; less is better.
+        optional cpu_per_request: PercentText,
+        /// Median service time; less is better.
+        optional p50: PercentText,
+        /// 99th percentile of the service time; less is better.
+        optional p99: PercentText,
+    }
+}
+
+/// A native app's name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NativeApp(pub(super) &'static str);
+
+impl Word for NativeApp {
+    const WHAT: &'static str = "native app";
+    const ALL: &'static [(&'static str, Self)] = &{
+        let mut all = [("", NativeApp("")); App::NATIVE.len()];
+        let mut i = 0;
+        while i < all.len() {
+            all[i] = (App::NATIVE[i], NativeApp(App::NATIVE[i]));
+            i += 1;
+        }
+        all
+    };
+}
+
+impl Word for ProxyKind {
+    const WHAT: &'static str = "proxy kind";
+    const ALL: &'static [(&'static str, Self)] = &[("lab", ProxyKind::Lab)];
+}
+
+impl Word for ServerKind {
+    const WHAT: &'static str = "server kind";
+    const ALL: &'static [(&'static str, Self)] = &[("lab", ServerKind::Lab)];
+}
+
+/// A load driver's name.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum DriverKind {
+    /// Closed loop.
+    Goose,
+}
+
+impl Word for DriverKind {
+    const WHAT: &'static str = "load driver";
+    const ALL: &'static [(&'static str, Self)] = &[("goose", DriverKind::Goose)];
+}

@@ -1,0 +1,28 @@
+//! The error log's lines, in gunicorn's form: `[2026-11-24 11:00:00 +0000] [1234] [INFO] started worker 1235`.
+
+use std::fmt;
+
+use tracing::{Event, Subscriber};
+use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormattedFields};
+use tracing_subscriber::registry::LookupSpan;
+
+/// Formats what a server has to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ErrorLog;
+
+impl<S, N> FormatEvent<S, N> for ErrorLog
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let now = jiff::Zoned::now();
+        let level = event.metadata().level();
+        write!(to, "[{}] [{}] [{level}] ", now.strftime("%Y-%m-%d %H:%M:%S %z"), std::process::id())?;
+        // One line each, whatever a message holds.
+        let mut text = FormattedFields::<N>::new(String::new());
+        context.format_fields(text.as_writer(), event)?;
+        writeln!(to, "{}", text.fields.replace(['\n', '\r'], " "))
+    }
+}

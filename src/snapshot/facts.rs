@@ -1,0 +1,119 @@
+//! The exact facts of a run as text: what two runs of an unchanged scenario share to the letter. Pure.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use crate::check::judge::seen_field;
+use crate::check::observed::Observed;
+use crate::load::ledger::ErrorClass;
+use crate::record::{CheckOutcome, CheckRecord, RoundOutcome, RoundRecord, StackRecord};
+use crate::scenario::model::AppField;
+
+/// Longer bodies stand in a snapshot as their length.
+const SHOWN_BODY_CHARS: usize = 200;
+
+/// The facts of a run: each check of each stack with the whole answer and what the app saw, then the errors of each
+/// load. Observations are redacted before they come here.
+#[must_use]
+pub fn render(stacks: &[StackRecord], rounds: &[RoundRecord]) -> String {
+    let mut text = String::new();
+    for stack in stacks {
+        heading(&mut text, &format!("stack {}", stack.name));
+        for component in &stack.components {
+            let kind = component.version.split(' ').next().unwrap_or_default();
+            line(&mut text, &format!("{}: {kind}", component.role));
+        }
+        if let Some(error) = &stack.error {
+            // Why, with its paths and ports, differs from run to run; that it did not start is the fact.
+            let what = error.split(':').next().unwrap_or_default();
+            line(&mut text, &format!("could not run: {what}"));
+        }
+        for check in &stack.checks {
+            render_check(&mut text, check);
+        }
+        text.push('\n');
+    }
+    render_loads(&mut text, rounds);
+    text.truncate(text.trim_end().len());
+    text
+}
+
+fn heading(text: &mut String, title: &str) {
+    line(text, title);
+    line(text, &"=".repeat(title.chars().count()));
+}
+
+fn line(text: &mut String, line: &str) {
+    text.push_str(line);
+    text.push('\n');
+}
+
+fn render_check(text: &mut String, check: &CheckRecord) {
+    let verdict = if check.passed() { "pass" } else { "FAIL" };
+    let _ = writeln!(text, "\n{verdict}: {}\n  {}", check.name, check.request);
+    match &check.outcome {
+        CheckOutcome::Failed { error } => line(text, &format!("  no answer: {error}")),
+        CheckOutcome::Judged { observed, .. } => render_observed(text, observed),
+    }
+}
+
+/// Marked as curl does it: `<` for what the client received; and `>` for what arrived at the app.
+fn render_observed(text: &mut String, observed: &Observed) {
+    if let Ok(view) = observed.view() {
+        let arrived = &view.upstream;
+        line(text, &format!("  > {} {} {}", arrived.method, arrived.target, arrived.version));
+        for (name, value) in &arrived.headers {
+            line(text, &format!("  > {name}: {value}"));
+        }
+        for field in AppField::ALL {
+            let (before, after) = (seen_field(&view.before_proxy_fix, field), seen_field(&view.app, field));
+            let was = if before == after { String::new() } else { format!(" (was {before:?})") };
+            line(text, &format!("  app {} = {after:?}{was}", field.name()));
+        }
+    }
+    line(text, format!("  < {} {}", observed.status, observed.reason).trim_end());
+    for (name, value) in &observed.headers {
+        line(text, &format!("  < {name}: {value}"));
+    }
+    if let Some(error) = &observed.framing_error {
+        line(text, &format!("  framing: {error}"));
+    }
+    if observed.view().is_err() && !observed.body.is_empty() {
+        let length = observed.body.chars().count();
+        match length <= SHOWN_BODY_CHARS {
+            true => line(text, &format!("  body {:?}", observed.body)),
+            false => line(text, &format!("  body of {length} bytes")),
+        }
+    }
+}
+
+/// Which errors each stack answered each load with; how many is a matter of time and not a fact.
+fn render_loads(text: &mut String, rounds: &[RoundRecord]) {
+    let mut seen: Vec<(&str, &str)> = Vec::new();
+    for round in rounds {
+        if !seen.contains(&(&round.load, &round.stack)) {
+            seen.push((&round.load, &round.stack));
+        }
+    }
+    seen.sort_unstable();
+    if !seen.is_empty() {
+        heading(text, "errors under load");
+    }
+    for (load, stack) in seen {
+        let visits = rounds.iter().filter(|round| round.load == load && round.stack == stack);
+        let mut classes: BTreeSet<ErrorClass> = BTreeSet::new();
+        let mut failed = false;
+        for round in visits {
+            match &round.outcome {
+                RoundOutcome::Measured(measured) => classes.extend(measured.failed.keys()),
+                RoundOutcome::Failed { .. } => failed = true,
+            }
+        }
+        let mut words: Vec<&str> = classes.iter().map(|class| class.name()).collect();
+        if failed {
+            words.push("a round could not run");
+        }
+        let words = if words.is_empty() { "none".to_owned() } else { words.join(", ") };
+        line(text, &format!("{load} on {stack}: {words}"));
+    }
+}

@@ -1,0 +1,172 @@
+//! Programs that run under a [`guard`](super::guard): started here, and stopped by letting go of their lifeline.
+
+use std::fs::File;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use command_fds::{CommandFdExt, FdMapping};
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use tokio::process::{Child, ChildStdin, ChildStdout};
+
+/// The first inherited descriptor, as systemd's socket activation and gunicorn's `fd://3` count them.
+pub const FIRST_INHERITED_FD: i32 = 3;
+
+/// Pending connections a reserved port holds; gunicorn's own default for `backlog`.
+const BACKLOG: i32 = 2048;
+
+/// A program to run under a guard.
+#[derive(Debug)]
+pub struct Program {
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// Variables set on top of lab's own environment.
+    pub environment: Vec<(String, String)>,
+    /// Cores it may use; empty leaves them as they are.
+    pub cores: Vec<u16>,
+    /// How long it may take to stop before it is killed.
+    pub grace: Duration,
+    /// Listening sockets it inherits, from [`FIRST_INHERITED_FD`] on.
+    pub sockets: Vec<Reserved>,
+    /// A file it reads as standard input.
+    pub input: Option<PathBuf>,
+    /// Where its standard output and error go.
+    pub output: Output,
+}
+
+/// Where a guarded program's output goes.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// Both streams into one file.
+    File(PathBuf),
+    /// Standard output to lab, standard error into a file.
+    Piped(PathBuf),
+}
+
+/// A loopback port that is bound and listening, and so cannot be taken by anyone else.
+#[derive(Debug)]
+pub struct Reserved {
+    socket: OwnedFd,
+    address: SocketAddr,
+}
+
+impl Reserved {
+    /// Binds a free port of 127.0.0.1 and listens on it.
+    ///
+    /// # Errors
+    /// When no port is free, or no descriptor.
+    pub fn loopback() -> io::Result<Reserved> {
+        let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        rustix::net::listen(&socket, BACKLOG)?;
+        let listener = TcpListener::from(socket);
+        let address = listener.local_addr()?;
+        Ok(Reserved { socket: listener.into(), address })
+    }
+
+    /// The address it listens on.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// A running program. Dropping it lets its guard stop it in the background; [`stop`](Guarded::stop) waits for that.
+#[derive(Debug)]
+pub struct Guarded {
+    guard: Child,
+    lifeline: Option<ChildStdin>,
+    log: PathBuf,
+    grace: Duration,
+}
+
+impl Guarded {
+    /// Starts a program under a guard of its own. `lab` is the path of the lab binary that plays the guard.
+    ///
+    /// # Errors
+    /// When the log cannot be created, the input does not exist, or the process cannot be started.
+    pub fn start(lab: &Path, program: Program) -> io::Result<Guarded> {
+        let (stdout, stderr, log) = match &program.output {
+            Output::File(path) => {
+                let file = File::create(path)?;
+                (Stdio::from(file.try_clone()?), Stdio::from(file), path.clone())
+            }
+            Output::Piped(path) => (Stdio::piped(), Stdio::from(File::create(path)?), path.clone()),
+        };
+        let mut command = std::process::Command::new(lab);
+        command.arg("guard").arg("--grace-ms").arg(program.grace.as_millis().to_string());
+        if !program.cores.is_empty() {
+            let cores: Vec<String> = program.cores.iter().map(u16::to_string).collect();
+            command.arg("--cores").arg(cores.join(","));
+        }
+        if let Some(input) = &program.input {
+            command.arg("--input").arg(input);
+        }
+        command.arg("--").args(&program.command).envs(program.environment);
+        let inherited = (FIRST_INHERITED_FD..).zip(program.sockets);
+        let mappings = inherited.map(|(child_fd, socket)| FdMapping { parent_fd: socket.socket, child_fd }).collect();
+        command.fd_mappings(mappings).map_err(io::Error::other)?;
+        // A group of its own keeps the terminal's Ctrl-C away from it: lab stops it in its own order.
+        let mut command = tokio::process::Command::from(command);
+        command.process_group(0).stdin(Stdio::piped()).stdout(stdout).stderr(stderr);
+        let mut guard = command.spawn()?;
+        let lifeline = guard.stdin.take();
+        Ok(Guarded { guard, lifeline, log, grace: program.grace })
+    }
+
+    /// The guard's process id; the program and all it starts are its descendants. `None` once it has ended.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.guard.id()
+    }
+
+    /// Where the program's output is.
+    #[must_use]
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// The program's standard output, once, if it is [`Output::Piped`].
+    pub fn take_stdout(&mut self) -> Option<ChildStdout> {
+        self.guard.stdout.take()
+    }
+
+    /// The program's end, if it has ended.
+    ///
+    /// # Errors
+    /// When the kernel cannot say.
+    pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.guard.try_wait()
+    }
+
+    /// Waits for the program to end by itself.
+    ///
+    /// # Errors
+    /// When the kernel cannot say.
+    pub async fn wait(&mut self) -> io::Result<ExitStatus> {
+        // Not `Child::wait` alone: that would close the lifeline first.
+        let lifeline = self.lifeline.take();
+        let status = self.guard.wait().await;
+        drop(lifeline);
+        status
+    }
+
+    /// Stops the program and waits until it and everything it started are gone.
+    ///
+    /// # Errors
+    /// When the kernel cannot say, or the guard itself hangs and had to be killed.
+    pub async fn stop(mut self) -> io::Result<ExitStatus> {
+        self.lifeline = None;
+        // The guard kills after its grace; a second on top is for its own work.
+        match tokio::time::timeout(self.grace + Duration::from_secs(1), self.guard.wait()).await {
+            Ok(status) => status,
+            Err(_) => {
+                self.guard.kill().await?;
+                Err(io::Error::new(io::ErrorKind::TimedOut, "the guard did not end in time and was killed"))
+            }
+        }
+    }
+}

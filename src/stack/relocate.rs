@@ -1,0 +1,241 @@
+//! Relocation: a user's nginx.conf, made to run in a run's own folder and on its own ports.
+//!
+//! Listen addresses, upstream addresses and file paths are rewritten; every other byte of the file stays as written.
+//! Pure: the addresses are handed in.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use crate::proxy::conf::{self, Arg, ConfError, Directive, quote};
+
+/// A relocated configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relocated {
+    /// The file's text with what had to be changed.
+    pub text: String,
+    /// Where the first `listen` of the file went: the address clients connect to.
+    pub entry: SocketAddr,
+}
+
+/// Why a configuration cannot be relocated.
+#[derive(Debug, thiserror::Error)]
+pub enum RelocateError {
+    /// It is not nginx's language.
+    #[error(transparent)]
+    Syntax(#[from] ConfError),
+    /// No server of it listens anywhere.
+    #[error("{}: no server has a `listen` directive, so there is no address to ask", .0.display())]
+    NoListen(PathBuf),
+    /// It listens where lab cannot give it a socket.
+    #[error("{}:{line}: cannot relocate `listen {address}`; a port or an address with a port can be", file.display())]
+    Listen {
+        /// The file.
+        file: PathBuf,
+        /// The directive's line.
+        line: usize,
+        /// The address as written.
+        address: String,
+    },
+    /// No port could be reserved.
+    #[error("cannot reserve a port: {0}")]
+    Reserve(#[from] io::Error),
+}
+
+/// Rewrites an nginx.conf: each distinct `listen` address gets one from `reserve`, every upstream server becomes
+/// `upstream`, logs and the pid file move into `folder`.
+///
+/// # Errors
+/// When the text is not nginx's language, listens nowhere or on a unix socket, or no address can be reserved.
+pub fn nginx(
+    source: &str,
+    file: &Path,
+    upstream: SocketAddr,
+    folder: &Path,
+    reserve: &mut dyn FnMut() -> io::Result<SocketAddr>,
+) -> Result<Relocated, RelocateError> {
+    let tree = conf::parse(source, file)?;
+    let mut relocation = Relocation {
+        file,
+        upstream,
+        folder,
+        reserve,
+        upstream_names: upstream_names(&tree),
+        listens: BTreeMap::new(),
+        entry: None,
+        edits: Vec::new(),
+    };
+    relocation.walk(&tree, "main")?;
+    let entry = relocation.entry.ok_or_else(|| RelocateError::NoListen(file.to_owned()))?;
+    let mut text = source.to_owned();
+    // From the end, so that earlier positions stay true.
+    relocation.edits.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
+    for (span, replacement) in relocation.edits {
+        text.replace_range(span, &replacement);
+    }
+    Ok(Relocated { text, entry })
+}
+
+struct Relocation<'a> {
+    file: &'a Path,
+    upstream: SocketAddr,
+    folder: &'a Path,
+    reserve: &'a mut dyn FnMut() -> io::Result<SocketAddr>,
+    upstream_names: Vec<String>,
+    listens: BTreeMap<String, SocketAddr>,
+    entry: Option<SocketAddr>,
+    edits: Vec<(Range<usize>, String)>,
+}
+
+impl Relocation<'_> {
+    fn walk(&mut self, directives: &[Directive], context: &str) -> Result<(), RelocateError> {
+        for directive in directives {
+            let Some(first) = directive.args.first() else {
+                self.walk(directive.block.as_deref().unwrap_or_default(), &directive.name)?;
+                continue;
+            };
+            match (context, directive.name.as_str()) {
+                ("server", "listen") => self.listen(directive, first)?,
+                ("upstream", "server") => self.replace(first, &self.upstream.to_string()),
+                (_, "proxy_pass") => self.proxy_pass(first),
+                (_, "access_log" | "error_log" | "pid") => self.log(first),
+                _ => {}
+            }
+            self.walk(directive.block.as_deref().unwrap_or_default(), &directive.name)?;
+        }
+        Ok(())
+    }
+
+    fn replace(&mut self, arg: &Arg, value: &str) {
+        self.edits.push((arg.span.clone(), quote(value).into_owned()));
+    }
+
+    fn listen(&mut self, directive: &Directive, arg: &Arg) -> Result<(), RelocateError> {
+        let port = arg.value.rsplit(':').next().unwrap_or_default();
+        let is_address = arg.value.contains('.') || arg.value.starts_with('[') || arg.value == "localhost";
+        if arg.value.starts_with("unix:") || (port.parse::<u16>().is_err() && !is_address) {
+            let (file, line, address) = (self.file.to_owned(), directive.line, arg.value.clone());
+            return Err(RelocateError::Listen { file, line, address });
+        }
+        let address = match self.listens.get(&arg.value) {
+            Some(address) => *address,
+            None => {
+                let address = (self.reserve)()?;
+                self.listens.insert(arg.value.clone(), address);
+                address
+            }
+        };
+        self.entry.get_or_insert(address);
+        self.replace(arg, &address.to_string());
+        Ok(())
+    }
+
+    /// Replaces the address within `scheme://address/uri`, unless it names an upstream block or holds variables.
+    fn proxy_pass(&mut self, arg: &Arg) {
+        let Some((scheme, rest)) = arg.value.split_once("://") else { return };
+        let (address, uri) = match rest.strip_prefix("unix:") {
+            Some(socket) => socket.split_once(':').unwrap_or((socket, "")),
+            None => rest.split_at(rest.find('/').unwrap_or(rest.len())),
+        };
+        if address.contains('$') || self.upstream_names.iter().any(|name| name == address) {
+            return;
+        }
+        self.replace(arg, &format!("{scheme}://{}{uri}", self.upstream));
+    }
+
+    fn log(&mut self, arg: &Arg) {
+        let elsewhere = ["off", "stderr"].contains(&arg.value.as_str())
+            || arg.value.starts_with("syslog:")
+            || arg.value.contains('$');
+        if let (false, Some(name)) = (elsewhere, Path::new(&arg.value).file_name()) {
+            let path = self.folder.join(name);
+            self.replace(arg, &path.display().to_string());
+        }
+    }
+}
+
+/// The names of the file's upstream blocks.
+fn upstream_names(directives: &[Directive]) -> Vec<String> {
+    let mut names = Vec::new();
+    for directive in directives {
+        if directive.name == "upstream" {
+            names.extend(directive.arg(0).map(str::to_owned));
+        }
+        names.extend(upstream_names(directive.block.as_deref().unwrap_or_default()));
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn relocated(source: &str) -> Result<Relocated, String> {
+        let mut port = 40_000;
+        let mut reserve = || {
+            port += 1;
+            Ok(SocketAddr::from(([127, 0, 0, 1], port)))
+        };
+        let upstream = SocketAddr::from(([127, 0, 0, 1], 50_000));
+        nginx(source, Path::new("nginx.conf"), upstream, Path::new("/run/visit"), &mut reserve)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn addresses_and_paths_move_and_everything_else_stays() {
+        let source = "\
+# a comment
+pid /run/nginx.pid;
+error_log logs/error.log warn;
+http {
+  access_log  off;
+  upstream app { server 10.0.0.1:8000 weight=2; server unix:/run/app.sock; }
+  server {
+    listen 80 default_server;   # the site
+    access_log \"/var/log/nginx/a b.log\" combined;
+    location / { proxy_pass http://app; }
+    location /x { proxy_pass http://10.0.0.2:9000/y; }
+    location /u { proxy_pass http://unix:/run/app.sock:/v; }
+    location /w { proxy_pass http://unix:/run/app.sock; }
+    location /z { proxy_pass http://$backend/; }
+  }
+  server { listen [::]:80; listen 80; listen 127.0.0.1:8081; }
+}
+";
+        let expected = "\
+# a comment
+pid /run/visit/nginx.pid;
+error_log /run/visit/error.log warn;
+http {
+  access_log  off;
+  upstream app { server 127.0.0.1:50000 weight=2; server 127.0.0.1:50000; }
+  server {
+    listen 127.0.0.1:40001 default_server;   # the site
+    access_log \"/run/visit/a b.log\" combined;
+    location / { proxy_pass http://app; }
+    location /x { proxy_pass http://127.0.0.1:50000/y; }
+    location /u { proxy_pass http://127.0.0.1:50000/v; }
+    location /w { proxy_pass http://127.0.0.1:50000; }
+    location /z { proxy_pass http://$backend/; }
+  }
+  server { listen 127.0.0.1:40002; listen 127.0.0.1:40001; listen 127.0.0.1:40003; }
+}
+";
+        let relocated = relocated(source).unwrap();
+        assert_eq!(relocated.text, expected);
+        assert_eq!(relocated.entry.port(), 40_001);
+    }
+
+    #[test]
+    fn what_cannot_be_relocated_is_said_with_its_line() {
+        let unix = relocated("http {\n server { listen unix:/run/x.sock; }\n}").unwrap_err();
+        assert_eq!(
+            unix,
+            "nginx.conf:2: cannot relocate `listen unix:/run/x.sock`; a port or an address with a port can be"
+        );
+        let none = relocated("http { server { } }").unwrap_err();
+        assert_eq!(none, "nginx.conf: no server has a `listen` directive, so there is no address to ask");
+    }
+}

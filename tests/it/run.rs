@@ -1,0 +1,146 @@
+//! `lab run` as a user runs it: outcomes, exit codes, files.
+
+use std::fs;
+
+use crate::support::{Project, replaced, short, text};
+
+/// The record that `latest` leads to.
+fn latest(project: &Project) -> serde_json::Value {
+    let text = fs::read_to_string(project.path("reports/default/latest/record.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn the_first_run_is_new_the_second_the_same_and_a_changed_expectation_fails() {
+    let project = Project::new(short);
+
+    let first = project.run(&["run", "scenarios/default.toml"]);
+    assert_eq!(first.status.code(), Some(0), "{}", text(&first));
+    assert!(text(&first).contains("no snapshot is committed yet"), "{}", text(&first));
+    assert!(project.path("reports/snapshots/default.snap.new").exists());
+    let strict = project.run(&["run", "scenarios/default.toml", "--gate", "--strict"]);
+    assert_eq!(strict.status.code(), Some(5), "{}", text(&strict));
+
+    let accepted = project.run(&["snapshot", "accept"]);
+    assert_eq!(text(&accepted), "accepted default\naccepted default.ratios\n");
+    let second = project.run(&["run", "scenarios/default.toml", "--gate"]);
+    assert_eq!(second.status.code(), Some(0), "{}", text(&second));
+    assert!(text(&second).contains("exact facts: as in the snapshot"), "{}", text(&second));
+    assert!(!project.path("reports/snapshots/default.snap.new").exists());
+
+    let record = latest(&project);
+    assert_eq!(record["schema"], 1);
+    assert_eq!(record["gate"]["facts"], "same");
+    let rounds = record["rounds"].as_array().unwrap();
+    assert_eq!(rounds.len(), 2);
+    for round in rounds {
+        assert!(round["ok"].as_u64().unwrap() > 100, "{round}");
+        assert_eq!(round["failed"], serde_json::json!({}), "{round}");
+        let parts = round["components"].as_array().unwrap();
+        assert_eq!(parts.len(), if round["stack"] == "proxied" { 2 } else { 1 });
+        for part in parts {
+            assert!(part["cpu_us"].as_u64().unwrap() > 10_000, "{part}");
+            assert!(part["peak_rss_bytes"].as_u64().unwrap() > 1_000_000, "{part}");
+        }
+    }
+
+    let scenario = fs::read_to_string(project.path("scenarios/default.toml")).unwrap();
+    let changed = replaced(
+        &scenario,
+        "X-Real-IP = \"{client}\" }\n\n[[check]]\nname    = \"a forged scheme",
+        "X-Real-IP = \"203.0.113.9\" }\n\n[[check]]\nname    = \"a forged scheme",
+    );
+    fs::write(project.path("scenarios/changed.toml"), changed).unwrap();
+    let failed = project.run(&["run", "scenarios/changed.toml"]);
+    assert_eq!(failed.status.code(), Some(4), "{}", text(&failed));
+    let said = text(&failed);
+    let diff = "FAIL proxied: a forged X-Real-IP is replaced  GET /headers
+  upstream.headers.X-Real-IP
+    - expected  \"203.0.113.9\"
+    + observed  \"127.0.0.1\"
+";
+    assert!(said.contains(diff), "{said}");
+}
+
+#[test]
+fn a_changed_fact_fails_the_gate_and_only_the_gate() {
+    let project = Project::new(short);
+    project.run(&["run", "scenarios/default.toml", "--quiet"]);
+    project.run(&["snapshot", "accept"]);
+    let conf = project.path("fixtures/nginx/corrected.conf");
+    let text_before = fs::read_to_string(&conf).unwrap();
+    let marked = text_before.replacen(
+        "proxy_set_header X-Real-IP",
+        "proxy_set_header X-New yes;\n proxy_set_header X-Real-IP",
+        1,
+    );
+    assert_ne!(marked, text_before);
+    fs::write(&conf, marked).unwrap();
+
+    let ungated = project.run(&["run", "scenarios/default.toml"]);
+    assert_eq!(ungated.status.code(), Some(0), "{}", text(&ungated));
+    assert!(text(&ungated).contains("+   > X-New: yes"), "{}", text(&ungated));
+    let gated = project.run(&["run", "scenarios/default.toml", "--gate"]);
+    assert_eq!(gated.status.code(), Some(4), "{}", text(&gated));
+
+    let review = project.run(&["snapshot", "review", "default"]);
+    assert!(text(&review).contains("+   > X-New: yes"), "{}", text(&review));
+    assert_eq!(text(&project.run(&["snapshot", "reject", "default"])), "rejected default\n");
+    assert!(!project.path("reports/snapshots/default.snap.new").exists());
+}
+
+#[test]
+fn json_is_the_record_and_nothing_else() {
+    let project = Project::new(short);
+    let output = project.run(&["run", "scenarios/default.toml", "--json", "--only", "direct"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let printed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(printed, latest(&project));
+    assert_eq!(printed["gate"]["facts"], "not-compared");
+}
+
+#[test]
+fn check_asks_and_drives_nothing() {
+    let project = Project::new(str::to_owned);
+    let output = project.run(&["check", "scenarios/default.toml"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_eq!(latest(&project)["rounds"], serde_json::json!([]));
+}
+
+#[test]
+fn what_is_wrong_is_said_with_the_documented_exit_code() {
+    let project = Project::new(|scenario| replaced(scenario, "users    = 16", "users    = 0"));
+    let cases: [(&[&str], i32, &str); 6] = [
+        (&["run", "scenarios/default.toml"], 2, "scenarios/default.toml:"),
+        (&["run", "scenarios/none.toml"], 2, "scenarios/none.toml"),
+        (&["list"], 2, "is wrong"),
+        (&["run"], 1, "required"),
+        (&["fly"], 1, "unrecognized subcommand"),
+        (&["--help"], 0, "Exit codes:"),
+    ];
+    for (arguments, code, said) in cases {
+        let output = project.run(arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", text(&output));
+        assert!(text(&output).contains(said), "{arguments:?}: {}", text(&output));
+    }
+    assert!(!project.path("reports").exists(), "nothing is started for a wrong scenario");
+}
+
+#[test]
+fn the_other_subcommands_answer() {
+    let project = Project::new(str::to_owned);
+    let cases: [(&[&str], &str); 6] = [
+        (&["list"], "scenarios/default.toml"),
+        (&["list", "scenarios/default.toml"], "a forged address is not trusted"),
+        (&["explain", "scenarios/default.toml"], "proxied"),
+        (&["schema"], "\"$schema\""),
+        (&["doctor"], "loopback ports"),
+        (&["completions", "bash"], "_lab()"),
+    ];
+    for (arguments, said) in cases {
+        let output = project.run(arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output));
+        assert!(text(&output).contains(said), "{arguments:?}: {}", text(&output));
+    }
+}

@@ -1,0 +1,107 @@
+//! Scenario files: what is wrong with bad ones is said well, the ones that ship are good, and the schema knows both.
+//!
+//! After a change on purpose: `INSTA_UPDATE=always cargo test --test it scenario::`, then read the difference.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use lab::scenario;
+
+/// The folder `cargo test` runs in; messages show paths as they were given, so they are given relative to it.
+fn relative(path: &Path) -> &Path {
+    path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap()
+}
+
+/// Every scenario that ships.
+fn shipped() -> Vec<PathBuf> {
+    let folder = fs::read_dir("scenarios").unwrap();
+    let mut files: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    files
+}
+
+/// Snapshots beside this file, named after the input alone.
+fn snapshots() -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings
+}
+
+#[test]
+fn bad_scenarios_are_refused_with_a_message_that_helps() {
+    snapshots().bind(|| {
+        insta::glob!("../../fixtures/scenarios/bad", "*.toml", |path| {
+            let path = fs::canonicalize(path).unwrap();
+            let errors = scenario::load(relative(&path)).expect_err("the scenario is bad");
+            insta::assert_snapshot!("bad_scenario", errors.render(false));
+        });
+    });
+}
+
+#[test]
+fn good_scenarios_are_resolved_and_explained() {
+    snapshots().bind(|| {
+        insta::glob!("../../fixtures/scenarios/good", "*.toml", |path| {
+            let source = fs::read_to_string(path).unwrap();
+            let file = Path::new("scenarios").join(path.file_name().unwrap());
+            let scenario = match scenario::parse(&source, &file, Path::new("/project"), &|_| true) {
+                Ok(scenario) => scenario,
+                Err(errors) => panic!("{}", errors.render(false)),
+            };
+            insta::assert_snapshot!("resolved_scenario", format!("{scenario:#?}"));
+            insta::assert_snapshot!("explained_scenario", scenario::explain(&scenario));
+        });
+    });
+}
+
+#[test]
+fn a_file_damaged_anywhere_is_refused_with_a_message_or_is_still_a_scenario() {
+    let source = fs::read_to_string("fixtures/scenarios/good/everything.toml").unwrap();
+    let lines: Vec<_> = source.split_inclusive('\n').collect();
+    let truncated = source.char_indices().map(|(at, _)| source[..at].to_owned());
+    let without_a_line = (0..lines.len()).map(|left_out| {
+        lines.iter().enumerate().filter(|(at, _)| *at != left_out).map(|(_, line)| *line).collect::<String>()
+    });
+    let with_crlf_and_a_mark = [format!("\u{feff}{}", source.replace('\n', "\r\n"))];
+    for damaged in truncated.chain(without_a_line).chain(with_crlf_and_a_mark) {
+        if let Err(errors) = scenario::parse(&damaged, Path::new("damaged.toml"), Path::new("/"), &|_| true) {
+            assert!(errors.render(true).contains("error"), "no message for:\n{damaged}");
+        }
+    }
+}
+
+#[test]
+fn every_shipped_scenario_is_valid() {
+    let files = shipped();
+    assert!(!files.is_empty());
+    for file in files {
+        if let Err(errors) = scenario::load(&file) {
+            panic!("{}", errors.render(false));
+        }
+    }
+}
+
+#[test]
+fn the_schema_file_is_what_the_code_says() {
+    let path = "fixtures/scenario.schema.json";
+    if std::env::var_os("LAB_REGENERATE").is_some() {
+        fs::write(path, scenario::schema()).unwrap();
+    }
+    let committed = fs::read_to_string(path).unwrap_or_default();
+    assert!(committed == scenario::schema(), "{path} is out of date: LAB_REGENERATE=1 cargo test --test it scenario::");
+}
+
+#[test]
+fn a_byte_order_mark_and_crlf_are_no_problem() {
+    let source = fs::read_to_string("fixtures/scenarios/good/everything.toml").unwrap().replace('\n', "\r\n");
+    for source in [source.clone(), format!("\u{feff}{source}")] {
+        let scenario = scenario::parse(&source, Path::new("windows.toml"), Path::new("/"), &|_| true);
+        assert!(scenario.is_ok(), "{}", scenario.unwrap_err().render(false));
+    }
+    let marked = "\u{feff}schema = 1\r\nname = \"A\"\r\n";
+    let errors = scenario::parse(marked, Path::new("windows.toml"), Path::new("/"), &|_| true).unwrap_err();
+    let scenario::ScenarioErrors::Invalid { text, diagnostics, .. } = &errors else { panic!("{errors}") };
+    assert!(diagnostics.iter().any(|one| &text[one.span()] == "\"A\""), "{}", errors.render(false));
+}

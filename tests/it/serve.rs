@@ -1,0 +1,6 @@
+//! `lab serve`: what it answers, to the byte, and how its processes live and die.
+
+mod app;
+mod interactive;
+mod lifecycle;
+mod wire;

@@ -1,0 +1,141 @@
+//! What depends on the order in which the two sides speak.
+
+use std::time::Duration;
+
+use lab::server::Settings;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::app::LARGE;
+use super::wire::{connect, run};
+
+/// Reads until what was read ends with `end`.
+async fn read_until(client: &mut TcpStream, end: &str) -> String {
+    let mut read = Vec::new();
+    while !read.ends_with(end.as_bytes()) {
+        read.push(client.read_u8().await.unwrap_or_else(|error| panic!("{error} behind {}", read.escape_ascii())));
+    }
+    String::from_utf8(read).expect("text")
+}
+
+/// What is still sent before the connection ends.
+async fn rest(client: &mut TcpStream) -> String {
+    let mut rest = String::new();
+    client.read_to_string(&mut rest).await.expect("the server closes in order");
+    rest
+}
+
+#[test]
+fn the_body_is_asked_for_when_the_app_first_reads_it() {
+    run(async {
+        let (mut client, _stop) = connect(Settings::default()).await;
+        let head = "POST /read HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+        client.write_all(head.as_bytes()).await.unwrap();
+        assert_eq!(read_until(&mut client, "\r\n\r\n").await, "HTTP/1.1 100 Continue\r\n\r\n");
+        client.write_all(b"Hello").await.unwrap();
+        let answer = read_until(&mut client, "read 5 bytes").await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(!answer.contains("Connection: close"), "{answer}");
+    });
+}
+
+#[test]
+fn a_stream_is_sent_as_it_is_produced() {
+    run(async {
+        let (mut client, _stop) = connect(Settings::default()).await;
+        client.write_all(b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").await.unwrap();
+        client.write_all(b"3\r\none\r\n").await.unwrap();
+        read_until(&mut client, "\r\n\r\n3\r\none\r\n").await;
+        client.write_all(b"3\r\ntwo\r\n0\r\n\r\n").await.unwrap();
+        read_until(&mut client, "3\r\ntwo\r\n0\r\n\r\n").await;
+    });
+}
+
+#[test]
+fn a_large_body_goes_through_and_comes_back() {
+    run(async {
+        let (client, _stop) = connect(Settings::default()).await;
+        let (mut reading, mut writing) = client.into_split();
+        let body = "0123456789".repeat(100_000);
+        let sending = async {
+            let head = format!("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len());
+            writing.write_all(head.as_bytes()).await.unwrap();
+            writing.write_all(body.as_bytes()).await.unwrap();
+            writing.shutdown().await.unwrap();
+        };
+        let mut answer = String::new();
+        let (read, ()) = tokio::join!(reading.read_to_string(&mut answer), sending);
+        read.unwrap();
+        let (head, echoed) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("Content-Length: 1000000"), "{head}");
+        assert!(echoed == body);
+    });
+}
+
+#[test]
+fn slow_clients_are_bounded() {
+    let instant = Duration::from_millis(1);
+    let cases = [
+        // what is sent, which bound it runs into, and what is answered
+        ("", Settings { header_timeout: instant, ..Settings::default() }, ""),
+        ("GET / HT", Settings { header_timeout: instant, ..Settings::default() }, "HTTP/1.1 408 "),
+        (
+            "POST /read-or-fail HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nHel",
+            Settings { body_timeout: instant, ..Settings::default() },
+            "HTTP/1.1 408 ",
+        ),
+    ];
+    for (sent, settings, answer) in cases {
+        run(async {
+            let (mut client, _stop) = connect(Settings { linger_timeout: instant, ..settings }).await;
+            client.write_all(sent.as_bytes()).await.unwrap();
+            let rest = rest(&mut client).await;
+            assert!(rest.starts_with(answer) && rest.is_empty() == answer.is_empty(), "{sent:?}: {rest}");
+        });
+    }
+}
+
+#[test]
+fn a_client_that_does_not_read_is_bounded() {
+    run(async {
+        let settings = Settings { send_timeout: Duration::from_millis(1), ..Settings::default() };
+        let (mut client, stop) = connect(settings).await;
+        client.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        // The server's end of the connection holds the other end of this channel.
+        stop.closed().await;
+        let mut answer = Vec::new();
+        // However it ends, not with all of it.
+        let _ = client.read_to_end(&mut answer).await;
+        assert!(answer.len() < LARGE, "{} bytes", answer.len());
+    });
+}
+
+#[test]
+fn an_idle_connection_is_closed_after_its_time() {
+    run(async {
+        let (mut client, _stop) =
+            connect(Settings { keep_alive: Duration::from_millis(1), ..Settings::default() }).await;
+        client.write_all(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        let answer = rest(&mut client).await;
+        assert!(answer.ends_with("you asked for /x") && !answer.contains("Connection: close"), "{answer}");
+    });
+}
+
+#[test]
+fn stopping_closes_idle_connections_and_ends_those_in_use() {
+    run(async {
+        let (mut idle, stop) = connect(Settings::default()).await;
+        stop.send(true).unwrap();
+        assert_eq!(rest(&mut idle).await, "");
+
+        let (mut busy, stop) = connect(Settings::default()).await;
+        busy.write_all(b"POST /read HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+            .await
+            .unwrap();
+        read_until(&mut busy, "100 Continue\r\n\r\n").await;
+        stop.send(true).unwrap();
+        busy.write_all(b"ab").await.unwrap();
+        let answer = rest(&mut busy).await;
+        assert!(answer.contains("Connection: close\r\n") && answer.ends_with("read 2 bytes"), "{answer}");
+    });
+}

@@ -1,0 +1,95 @@
+//! What several tests need: a project folder of their own, the lab binary, and the processes it has left.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// How long a condition may take to come true.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A project folder with lab's own scenario and fixtures in it.
+pub(crate) struct Project {
+    folder: TempDir,
+}
+
+impl Project {
+    /// With `scenarios/default.toml`, changed by `edit`.
+    pub(crate) fn new(edit: impl FnOnce(&str) -> String) -> Project {
+        let folder = tempfile::tempdir().unwrap();
+        let source = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for file in ["scenarios/default.toml", "fixtures/nginx/corrected.conf"] {
+            let target = folder.path().join(file);
+            fs::create_dir_all(target.parent().unwrap()).unwrap();
+            fs::copy(source.join(file), target).unwrap();
+        }
+        let project = Project { folder };
+        let text = fs::read_to_string(project.path("scenarios/default.toml")).unwrap();
+        fs::write(project.path("scenarios/default.toml"), edit(&text)).unwrap();
+        project
+    }
+
+    pub(crate) fn path(&self, inside: &str) -> PathBuf {
+        self.folder.path().join(inside)
+    }
+
+    /// lab in this folder, marked so that [`marked`](Project::marked) finds what it starts.
+    pub(crate) fn lab(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+        command.args(arguments).current_dir(self.folder.path()).env("LAB_TEST_MARK", self.folder.path());
+        command.env("NO_COLOR", "1").env_remove("RUST_BACKTRACE");
+        command
+    }
+
+    /// Runs lab to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.lab(arguments).output().unwrap()
+    }
+
+    /// The command lines of all living processes that descend from this project's lab, wherever they hang now.
+    pub(crate) fn marked(&self) -> Vec<(u32, String)> {
+        let mark = format!("LAB_TEST_MARK={}", self.folder.path().display());
+        let mut found = Vec::new();
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
+            if environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()) {
+                let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+                found.push((pid, String::from_utf8_lossy(&line).replace('\0', " ")));
+            }
+        }
+        found
+    }
+}
+
+/// Both streams as text.
+pub(crate) fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Waits until `condition` gives something.
+pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = condition() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what}: not within {} s", PATIENCE.as_secs());
+        std::thread::yield_now();
+    }
+}
+
+/// Makes the default scenario short: one block, a second of load, no warm-up.
+pub(crate) fn short(scenario: &str) -> String {
+    let scenario = replaced(scenario, "duration = \"2s\"", "duration = \"1s\"");
+    let scenario = replaced(&scenario, "warmup = \"1s\"", "warmup = \"0s\"");
+    replaced(&scenario, "count  = 6 ", "count  = 1 ")
+}
+
+/// `text` with `old` replaced, which must be there.
+pub(crate) fn replaced(text: &str, old: &str, new: &str) -> String {
+    assert!(text.contains(old), "the scenario has no {old:?}");
+    text.replace(old, new)
+}
