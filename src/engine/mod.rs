@@ -202,8 +202,8 @@ async fn visit_stack<B: Backend>(
     visit: &str,
     backend: &mut B,
 ) -> Result<Measured, String> {
-    let running = backend.start(stack, visit).await?;
-    let driven = backend.drive(&running, load, scenario.rounds.warmup, visit).await;
+    let mut running = backend.start(stack, visit).await?;
+    let driven = backend.drive(&mut running, load, scenario.rounds.warmup, visit).await;
     // A stack is stopped whatever its driver says; the driver's error matters more than the stop's.
     let stopped = backend.stop(running).await;
     let driven = driven?;
