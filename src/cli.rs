@@ -1,6 +1,6 @@
 //! The command line: clap types only, no behaviour.
 
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -133,8 +133,8 @@ pub struct RunArgs {
     #[arg(long, requires = "gate")]
     pub strict: bool,
     /// Blocks of rounds, instead of the scenario's `[rounds] count`
-    #[arg(long, value_name = "N")]
-    pub rounds: Option<NonZeroU32>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub rounds: Option<u32>,
 }
 
 /// `lab check`.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -30,7 +31,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
         Ok(scenario) => scenario,
         Err(exit) => return Ok(exit),
     };
-    if let Some(rounds) = args.rounds {
+    if let Some(rounds) = args.rounds.and_then(NonZeroU32::new) {
         scenario.rounds.count = rounds;
     }
     let whole = args.scenario.only.is_empty() && args.scenario.skip.is_empty();

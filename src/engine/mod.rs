@@ -100,12 +100,13 @@ async fn check_stack<B: Backend>(
 }
 
 async fn ask<B: Backend>(check: &Check, running: &B::Running, backend: &mut B) -> CheckOutcome {
+    let redaction = backend.describe(running).redaction;
     match backend.ask(running, &check.request).await {
         Ok(asked) => CheckOutcome::Judged {
             findings: judge(&check.expect, &asked.observed, &asked.values),
-            observed: backend.describe(running).redaction.apply(&asked.observed),
+            observed: redaction.apply(&asked.observed),
         },
-        Err(error) => CheckOutcome::Failed { error },
+        Err(error) => CheckOutcome::Failed { error: redaction.text(&error) },
     }
 }
 

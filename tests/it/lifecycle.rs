@@ -72,15 +72,18 @@ fn sockets_below(folder: &std::path::Path) -> Vec<String> {
 }
 
 #[test]
-fn a_lab_killed_with_sigkill_under_load_leaves_nothing() {
-    let project = project();
-    let mut lab = lab_under_load(&project);
-    let before = project.marked();
-    // lab, three guards, the proxy, the server and its two workers, the driver.
-    assert!(before.len() >= 9, "{before:#?}");
-    lab.kill().unwrap();
-    assert_eq!(lab.wait().unwrap().signal(), Some(9));
-    nothing_is_left(&project);
+fn a_lab_killed_under_load_leaves_nothing() {
+    // SIGABRT is how a panic ends that cannot unwind.
+    for ending in [Signal::KILL, Signal::ABORT] {
+        let project = project();
+        let mut lab = lab_under_load(&project);
+        let before = project.marked();
+        // lab, three guards, the proxy, the server and its two workers, the driver.
+        assert!(before.len() >= 9, "{before:#?}");
+        signal(lab.id(), ending);
+        assert_eq!(lab.wait().unwrap().signal(), Some(ending.as_raw()));
+        nothing_is_left(&project);
+    }
 }
 
 #[test]

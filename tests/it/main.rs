@@ -7,4 +7,5 @@ mod proxy;
 mod run;
 mod scenario;
 mod serve;
+mod snapshot;
 mod support;
