@@ -1,6 +1,7 @@
 //! Measurement: rounds, statistics, resource use.
 
 pub mod rounds;
+pub mod warmup;
 pub mod stats;
 pub mod signed_rank;
 pub mod student_t;
