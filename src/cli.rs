@@ -2,6 +2,7 @@
 
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -87,6 +88,8 @@ Examples:
   lab run scenarios/default.toml
   lab run scenarios/default.toml --gate --quiet       what CI runs
   lab run scenarios/default.toml --rounds 20          narrower intervals, more time
+  lab run scenarios/default.toml --rounds auto        as many as it takes, and no more
+  lab run scenarios/default.toml --resume 20261124T101500Z-4711
   lab run scenarios/default.toml --only proxied --json | jq .estimates
 
 The record is written to reports/<scenario>/<run>/record.json, and reports/<scenario>/latest leads to the newest.
@@ -132,9 +135,32 @@ pub struct RunArgs {
     /// With --gate: exit with 5 when something could not be decided
     #[arg(long, requires = "gate")]
     pub strict: bool,
-    /// Blocks of rounds, instead of the scenario's `[rounds] count`
-    #[arg(long, value_name = "N")]
-    pub rounds: Option<NonZeroU32>,
+    /// Blocks of rounds, instead of the scenario's; `auto`: until every gated metric is decided, or the declared looks
+    /// are used up (without any: after the scenario's count, twice and three times as many)
+    #[arg(long, value_name = "N|auto")]
+    pub rounds: Option<RoundsArg>,
+    /// Go on with the finished rounds of an interrupted run: the name of its folder in reports/<scenario>/
+    #[arg(long, value_name = "RUN", conflicts_with = "rounds")]
+    pub resume: Option<String>,
+}
+
+/// How many blocks of rounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoundsArg {
+    /// Exactly so many.
+    Blocks(NonZeroU32),
+    /// Until everything is decided or the looks are used up.
+    Auto,
+}
+
+impl FromStr for RoundsArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<RoundsArg, String> {
+        let blocks = || text.parse().ok().map(RoundsArg::Blocks);
+        let known = if text == "auto" { Some(RoundsArg::Auto) } else { blocks() };
+        known.ok_or_else(|| "accepted: `auto`, or a number of blocks from 1 on".to_owned())
+    }
 }
 
 /// `lab check`.

@@ -1,11 +1,13 @@
 //! One file per subcommand. Only this module writes files and prints; everything below returns values.
 
 mod check;
+mod comparison;
 mod completions;
 mod doctor;
 mod drive;
 mod explain;
 mod guard;
+mod journal;
 mod list;
 mod progress;
 mod proxy;

@@ -72,15 +72,24 @@ impl Listener for Progress {
                     Err(error) => self.line(&format!("no answer on {stack}: {check}: {error}")),
                 }
             }
-            Event::RoundsPlanned { visits } => {
+            Event::RoundsPlanned { visits, made } => {
                 self.planned = *visits;
+                self.rounds = *made;
                 if let Some(bar) = &self.bar {
                     // OK because the template is a constant that indicatif accepts
                     let style =
                         ProgressStyle::with_template("{bar:24} {pos}/{len} rounds, {eta} left · {msg}").unwrap();
                     bar.set_style(style);
                     bar.set_length(*visits as u64);
+                    bar.set_position(*made as u64);
                 }
+            }
+            Event::MoreRoundsPlanned { look, visits } => {
+                self.planned += visits;
+                if let Some(bar) = &self.bar {
+                    bar.inc_length(*visits as u64);
+                }
+                self.line(&format!("look {look} leaves something undecided: up to {visits} more rounds"));
             }
             Event::RoundStarted { load, stack, .. } => self.now(format!("{load} on {stack}")),
             Event::RoundEnded { round } => {

@@ -6,6 +6,8 @@ pub mod stats;
 pub mod signed_rank;
 pub mod student_t;
 pub mod verdict;
+pub mod decision;
+pub mod tiers;
 pub mod resources;
 pub mod procfs;
 pub mod machine;

@@ -6,30 +6,6 @@
 //! a count of that size scatter. A stack that does not settle within the longest warm-up is measured all the same;
 //! that there was *no steady state* is said and recorded.
 
-use std::time::Duration;
-
-/// How long a stack is driven before it is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Warmup {
-    /// For exactly this long.
-    Fixed(Duration),
-    /// Until [`is_steady`] says so, and for no longer than this.
-    Auto {
-        /// The longest it may take: whole seconds, at least [`TAIL`] of them.
-        most: Duration,
-    },
-}
-
-impl Warmup {
-    /// The longest it may take.
-    #[must_use]
-    pub fn most(self) -> Duration {
-        match self {
-            Warmup::Fixed(duration) | Warmup::Auto { most: duration } => duration,
-        }
-    }
-}
-
 /// What one second of a warm-up came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Second {

@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::numbers::{bytes, grouped, micros};
+use super::numbers::{bytes, grouped, micros, three_digits};
 use crate::record::{
-    CheckOutcome, CheckRecord, Estimate, FactsVerdict, Measured, MetricVerdict, Objection, Record, RoundOutcome,
-    StackDifferences, StackRecord, Verdict,
+    CheckOutcome, CheckRecord, Estimate, FactsVerdict, LooksRecord, Measured, MetricVerdict, Objection, Record,
+    RoundOutcome, StackDifferences, StackRecord, Verdict,
 };
 use crate::scenario::model::Metric;
 use crate::stack::Role;
@@ -176,6 +176,7 @@ fn load(text: &mut String, record: &Record, load: &str) {
     for estimate in ratios {
         let _ = writeln!(text, "  {}", ratio_line(estimate));
     }
+    places(text, record, load);
     for (rounds, Objection { invalidates, said, .. }) in objections(record, load) {
         let (style, word) = if *invalidates { (BAD, "invalid") } else { (UNSURE, "warning") };
         let _ = writeln!(text, "  {} {rounds}: {said}", styled(style, word));
@@ -214,7 +215,7 @@ fn stack_row(record: &Record, load: &str, stack: &str) -> Vec<String> {
         cpu_of(Role::Proxy),
         cpu_of(Role::Server),
         shown(median(&rss), &|value| bytes(value as u64)),
-        shown(median(&per_request), &super::numbers::three_digits),
+        shown(median(&per_request), &three_digits),
         errors(record, load, stack),
     ]
 }
@@ -285,6 +286,12 @@ fn gate(text: &mut String, record: &Record) {
         FactsVerdict::Changed => styled(BAD, "exact facts: not as in the snapshot"),
     };
     let _ = writeln!(text, "  {facts}");
+    let LooksRecord { declared, made } = &record.looks;
+    if declared.len() > 1 {
+        let declared = declared.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+        let _ =
+            writeln!(text, "  {}", styled(QUIET, &format!("looked {made} times, of those after {declared} blocks")));
+    }
     for metric in &gate.metrics {
         let _ = writeln!(text, "  {}", metric_line(metric));
     }
@@ -296,16 +303,38 @@ fn metric_line(metric: &MetricVerdict) -> String {
         Verdict::Fail => (BAD, "FAIL"),
         Verdict::Improved => (GOOD, "improved"),
         Verdict::Inconclusive => (UNSURE, "inconclusive"),
-        Verdict::Incomparable => (UNSURE, "incomparable: no committed ratio"),
-        Verdict::Invalid => (BAD, "invalid: no valid rounds"),
+        Verdict::Incomparable => (UNSURE, "incomparable"),
+        Verdict::Invalid => (BAD, "invalid"),
     };
     let mut line = format!("{} under {} of {}: {}", metric.metric, metric.load, metric.stack, styled(style, word));
     if let Some(change) = metric.change {
         let percent = |ratio: f64| (ratio - 1.0) * 100.0;
-        let _ = write!(line, " ({:+.0} % … {:+.0} %, ", percent(change.lower), percent(change.upper));
-        let _ = write!(line, "margin {:.0} %)", metric.margin * 100.0);
+        let _ = write!(line, " ({:+.1} % … {:+.1} %, ", percent(change.lower), percent(change.upper));
+        let _ = write!(line, "margin {} %, {} rounds)", three_digits(metric.margin * 100.0), metric.rounds);
+    }
+    if let Some(further) = metric.further_rounds {
+        let _ = write!(line, "; {further} more rounds would probably decide it");
+    }
+    if let Some(because) = &metric.because {
+        let _ = write!(line, ": {because}");
     }
     line
+}
+
+/// Who shares which place under a load, a line per metric; nothing where there is nobody to compare with.
+fn places(text: &mut String, record: &Record, load: &str) {
+    for placed in record.places.iter().filter(|placed| placed.load == load) {
+        let mut place = 1;
+        let mut shown: Vec<String> = Vec::new();
+        for tier in &placed.tiers {
+            shown.push(format!("{place}. {}", tier.join(" = ")));
+            place += tier.len();
+        }
+        shown.extend(placed.unplaced.iter().map(|stack| format!("without a place: {stack}")));
+        let needed = placed.blocks_needed.map(|blocks| format!("   told apart from {blocks} blocks on"));
+        let what = format!("places by {}", placed.metric);
+        let _ = writeln!(text, "  {what:<28} {}{}", shown.join("   "), styled(QUIET, &needed.unwrap_or_default()));
+    }
 }
 
 fn table(header: &[&str]) -> Table {
