@@ -48,6 +48,8 @@ pub enum Command {
     /// Run a scenario: checks, loads, report, snapshot
     #[command(after_long_help = RUN_EXAMPLES)]
     Run(RunArgs),
+    /// Run a scenario's reference stack against itself, and say what this machine can tell apart
+    Calibrate(CalibrateArgs),
     /// Run a scenario's checks, without any load
     Check(CheckArgs),
     /// Start a scenario's stacks, print their addresses, and wait for Ctrl-C
@@ -161,6 +163,20 @@ impl FromStr for RoundsArg {
         let known = if text == "auto" { Some(RoundsArg::Auto) } else { blocks() };
         known.ok_or_else(|| "accepted: `auto`, or a number of blocks from 1 on".to_owned())
     }
+}
+
+/// `lab calibrate`.
+#[derive(Debug, Args)]
+pub struct CalibrateArgs {
+    /// The scenario file
+    #[arg(value_name = "SCENARIO.toml")]
+    pub scenario: PathBuf,
+    /// How much is said.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Blocks of two rounds each
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub rounds: NonZeroU32,
 }
 
 /// `lab check`.

@@ -99,7 +99,9 @@ impl Listener for Progress {
                 }
                 self.now(String::new());
                 if self.bar.is_none() {
-                    self.line(&format!("round {}/{}  {}", self.rounds, self.planned, summary(round)));
+                    // Blocks that replace invalid ones come on top of what was planned.
+                    let planned = self.planned.max(self.rounds);
+                    self.line(&format!("round {}/{planned}  {}", self.rounds, summary(round)));
                 }
             }
             Event::Failed { stack, error } => {

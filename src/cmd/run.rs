@@ -10,12 +10,14 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
+use super::calibrate;
 use super::comparison::{self, Comparison};
 use super::journal::{self, Both, Journal, Manifest};
 use super::progress::Progress;
 use super::select;
 use super::session::{self, Session};
 use crate::cli::{OutputArgs, RoundsArg, RunArgs};
+use crate::engine::calibration;
 use crate::engine::estimates::estimates;
 use crate::engine::tiers::placed;
 use crate::engine::{self, Plan};
@@ -172,6 +174,8 @@ pub(super) fn execute(
         schema: SCHEMA,
         provenance: provenance(scenario, &session, manifest),
         places: if kind.checks_only { Vec::new() } else { placed(scenario, &findings.rounds) },
+        below_noise_floor: calibrate::known(&scenario.root, machine, &scenario.name)?
+            .map(|known| calibration::warnings(scenario, &known)),
         looks: LooksRecord { declared, made: findings.looks_made },
         stacks: findings.stacks,
         differences: findings.differences,
@@ -254,7 +258,7 @@ pub(super) fn say(finished: &Finished, output: OutputArgs) -> anyhow::Result<()>
 }
 
 /// A path as short as it can be said from here.
-fn shown(file: &Path) -> String {
+pub(super) fn shown(file: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     file.strip_prefix(here).unwrap_or(file).display().to_string()
 }

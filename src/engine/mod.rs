@@ -5,6 +5,7 @@
 //! no process, socket or clock: a [`Backend`] does, and a fake one makes its numbers exact in the tests.
 
 pub mod backend;
+pub mod calibration;
 pub mod estimates;
 pub mod local;
 pub mod tiers;

@@ -121,6 +121,15 @@ pub fn decide(questions: &[Question<'_>], looks: &Looks, made: usize) -> Vec<Ans
     answers.into_iter().zip(questions).map(|(answer, question)| answer.unwrap_or_else(|| undecided(question))).collect()
 }
 
+/// How much worse the change is at the least, on the scale of logarithms, by the look that says most: at the level of
+/// one of `family` metrics none of which has been called. `None` when no look has enough rounds.
+#[must_use]
+pub fn certainly_worse(question: &Question<'_>, looks: &Looks, family: usize) -> Option<f64> {
+    let level = looks.share(ALPHA) / family.max(1) as f64;
+    let at_look = |rounds: &u32| Comparison::after(question, *rounds).at(level).map(|change| change.lower);
+    looks.rounds().iter().filter_map(at_look).reduce(f64::max)
+}
+
 /// One look of Holm's procedure in one direction: as long as a question is rejected at the error's share divided by
 /// the number of those not rejected yet, it is, and the number falls.
 fn holm(comparisons: &[Option<Comparison>], answers: &mut [Option<Answer>], share: f64, look: usize, verdict: Verdict) {

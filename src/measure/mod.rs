@@ -8,6 +8,7 @@ pub mod student_t;
 pub mod verdict;
 pub mod decision;
 pub mod tiers;
+pub mod calibration;
 pub mod resources;
 pub mod procfs;
 pub mod machine;

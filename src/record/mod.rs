@@ -3,10 +3,12 @@
 //! Plain data that the engine, the gate and the reports share. Versioned by [`SCHEMA`]; times are in microseconds
 //! (`_us`), sizes in bytes (`_bytes`), rates per second (`_per_s`).
 
+mod calibration;
 mod estimate;
 mod gate;
 mod round;
 
+pub use calibration::{Calibrated, CalibratedMetric, Calibration, FloorWarning};
 pub use estimate::{Estimate, Placed, Ratio, RatioInterval, Unit};
 pub use gate::{FactsVerdict, GateOutcome, MetricVerdict, Verdict};
 pub use round::{ComponentUse, Distribution, DriverUse, Measured, Objection, RoundOutcome, RoundRecord};
@@ -43,6 +45,8 @@ pub struct Record {
     pub places: Vec<Placed>,
     /// The looks that were declared and made.
     pub looks: LooksRecord,
+    /// The margins that this machine's noise alone may exceed; `None` where it has not been calibrated.
+    pub below_noise_floor: Option<Vec<FloorWarning>>,
     /// The comparison with the committed snapshot.
     pub gate: GateOutcome,
 }

@@ -14,11 +14,11 @@ use crate::record::{
 use crate::scenario::model::Metric;
 use crate::stack::Role;
 
-const TITLE: Style = Style::new().bold();
+pub(super) const TITLE: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const UNSURE: Style = AnsiColor::Yellow.on_default();
-const QUIET: Style = Style::new().dimmed();
+pub(super) const QUIET: Style = Style::new().dimmed();
 
 /// The whole report.
 #[must_use]
@@ -42,7 +42,7 @@ pub fn render(record: &Record) -> String {
     text
 }
 
-fn styled(style: Style, text: &str) -> String {
+pub(super) fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
@@ -295,6 +295,24 @@ fn gate(text: &mut String, record: &Record) {
     for metric in &gate.metrics {
         let _ = writeln!(text, "  {}", metric_line(metric));
     }
+    for warning in record.below_noise_floor.iter().flatten() {
+        let percent = |fraction: f64| three_digits(fraction * 100.0);
+        let said = format!(
+            "the margin of {} under {} is {} %, below this machine's noise floor of {} %; more blocks or a wider margin",
+            warning.metric,
+            warning.load,
+            percent(warning.margin),
+            percent(warning.noise_floor),
+        );
+        let _ = writeln!(text, "  {}", styled(UNSURE, &said));
+    }
+    if record.below_noise_floor.is_none() && !gate.metrics.is_empty() {
+        let hint = format!(
+            "how small a change this machine can find is not known: `lab calibrate {}`",
+            record.provenance.file
+        );
+        let _ = writeln!(text, "  {}", styled(QUIET, &hint));
+    }
 }
 
 fn metric_line(metric: &MetricVerdict) -> String {
@@ -337,13 +355,13 @@ fn places(text: &mut String, record: &Record, load: &str) {
     }
 }
 
-fn table(header: &[&str]) -> Table {
+pub(super) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_header(header.iter().map(|name| (*name).to_owned()));
     table
 }
 
-fn right_aligned(table: &mut Table, columns: std::ops::Range<usize>) {
+pub(super) fn right_aligned(table: &mut Table, columns: std::ops::Range<usize>) {
     for index in columns {
         if let Some(column) = table.column_mut(index) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -351,7 +369,7 @@ fn right_aligned(table: &mut Table, columns: std::ops::Range<usize>) {
     }
 }
 
-fn indented(table: &Table) -> String {
+pub(super) fn indented(table: &Table) -> String {
     table.to_string().lines().map(|line| format!(" {}", line.trim_end())).collect::<Vec<_>>().join("\n")
 }
 

@@ -98,7 +98,8 @@ impl RatioFact {
 }
 
 /// What makes a load this one and no other: who asks, and what for. How long it is measured does not.
-fn described(load: &Load) -> String {
+#[must_use]
+pub fn described(load: &Load) -> String {
     format!("{}, {}", load.driver, load.path)
 }
 
