@@ -76,12 +76,9 @@ impl Listener for Progress {
                 self.planned = *visits;
                 self.rounds = *made;
                 if let Some(bar) = &self.bar {
-                    // OK because the template is a constant that indicatif accepts
-                    let style =
-                        ProgressStyle::with_template("{bar:24} {pos}/{len} rounds, {eta} left · {msg}").unwrap();
-                    bar.set_style(style);
                     bar.set_length(*visits as u64);
                     bar.set_position(*made as u64);
+                    bar.set_style(style("{bar:24} {pos}/{len} rounds · {msg}"));
                 }
             }
             Event::MoreRoundsPlanned { look, visits } => {
@@ -95,6 +92,8 @@ impl Listener for Progress {
             Event::RoundEnded { round } => {
                 self.rounds += 1;
                 if let Some(bar) = &self.bar {
+                    // How long it will take is known once one round has.
+                    bar.set_style(style("{bar:24} {pos}/{len} rounds, {eta} left · {msg}"));
                     bar.inc(1);
                 }
                 self.now(String::new());
@@ -111,6 +110,11 @@ impl Listener for Progress {
             }
         }
     }
+}
+
+fn style(template: &'static str) -> ProgressStyle {
+    // OK because the templates are constants that indicatif accepts
+    ProgressStyle::with_template(template).unwrap()
 }
 
 fn summary(round: &RoundRecord) -> String {
