@@ -1,11 +1,14 @@
 //! One file per subcommand. Only this module writes files and prints; everything below returns values.
 
+mod calibrate;
 mod check;
+mod comparison;
 mod completions;
 mod doctor;
 mod drive;
 mod explain;
 mod guard;
+mod journal;
 mod list;
 mod progress;
 mod proxy;
@@ -27,6 +30,7 @@ use crate::exit::Exit;
 pub fn run(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
         Command::Run(args) => run::run(&args).map(ExitCode::from),
+        Command::Calibrate(args) => calibrate::run(&args).map(ExitCode::from),
         Command::Check(args) => check::run(&args).map(ExitCode::from),
         Command::Up(args) => up::run(&args).map(ExitCode::from),
         Command::List(args) => list::run(&args).map(ExitCode::from),

@@ -35,13 +35,14 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Makes the run's folder, and moves lab itself to the cores of the load.
-    pub(super) fn open(scenario: &Scenario) -> anyhow::Result<Session> {
+    /// Makes the run's folder, or goes back to that of the interrupted run `again`, and moves lab itself to the cores
+    /// of the load.
+    pub(super) fn open(scenario: &Scenario, again: Option<&str>) -> anyhow::Result<Session> {
         let (load_cores, stack_cores) = cores(&scenario.placement)?;
         let machine = Machine::read();
         let started = Timestamp::now();
         let stamp = started.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ");
-        let run = format!("{stamp}-{}", std::process::id());
+        let run = again.map_or_else(|| format!("{stamp}-{}", std::process::id()), str::to_owned);
         let folder = scenario.root.join("reports").join(&scenario.name).join(&run);
         fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
         // What lab does beside the driver (probing, sampling) must not take the stacks' time.
@@ -62,6 +63,13 @@ impl Session {
             load_cores: self.load_cores.clone(),
         })
     }
+}
+
+/// lab's version and executable in words: another build of the same version is another lab.
+pub(super) fn executable() -> std::io::Result<String> {
+    let file = fs::metadata(std::env::current_exe()?)?;
+    let built = Timestamp::try_from(file.modified()?).map_or_else(|_| "unknown".to_owned(), rfc3339);
+    Ok(format!("lab {}, {} bytes of {built}", env!("CARGO_PKG_VERSION"), file.len()))
 }
 
 /// A time as records write it.

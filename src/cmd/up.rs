@@ -20,7 +20,7 @@ pub(super) fn run(args: &UpArgs) -> anyhow::Result<Exit> {
         Ok(scenario) => scenario,
         Err(exit) => return Ok(exit),
     };
-    let session = Session::open(&scenario)?;
+    let session = Session::open(&scenario, None)?;
     let launcher = session.local(&scenario)?.launcher;
     let work = async {
         let mut stacks = start(&scenario, &launcher).await?;

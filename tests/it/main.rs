@@ -4,6 +4,7 @@ mod direction;
 mod drive;
 mod lifecycle;
 mod proxy;
+mod rounds;
 mod run;
 mod scenario;
 mod serve;
