@@ -28,6 +28,8 @@ pub(super) struct Behaviour {
     pub(super) service_us: u64,
     /// CPU time the server uses in a window.
     pub(super) cpu_us: u64,
+    /// CPU time the driver uses in a window of one second.
+    pub(super) driver_cpu: Duration,
     /// Errors in a window.
     pub(super) failed: BTreeMap<ErrorClass, u64>,
     /// Starts that fail, counted from 0.
@@ -44,6 +46,7 @@ impl Default for Behaviour {
             ok: 1000,
             service_us: 1000,
             cpu_us: 100_000,
+            driver_cpu: Duration::from_millis(100),
             failed: BTreeMap::new(),
             failing_starts: Vec::new(),
             spoilt_drives: Vec::new(),
@@ -142,7 +145,7 @@ impl Backend for Fake {
             outcome: DriveOutcome {
                 ledger,
                 connections_opened: 1,
-                driver_cpu: Duration::from_millis(100),
+                driver_cpu: behaviour.driver_cpu,
                 unclassified: Vec::new(),
             },
             components: vec![ComponentUse {

@@ -362,3 +362,15 @@ fn stacks_that_cannot_be_told_apart_share_a_place() {
     assert_eq!(tiers(Metric::CpuPerRequest), &[["direct"], ["proxied"]]);
     assert_eq!(tiers(Metric::Throughput).len(), 1);
 }
+
+#[test]
+fn a_driver_without_time_left_bounds_every_ratio_but_that_of_cpu_time() {
+    let scenario = scenario(6);
+    let mut fake = fake();
+    fake.stacks.get_mut("direct").unwrap().driver_cpu = Duration::from_millis(950);
+    let estimates = estimates(&scenario, &findings(&scenario, &mut fake).rounds);
+    let bound = |metric| &estimate(&estimates, "proxied", metric).ratio.as_ref().unwrap().driver_bound;
+    assert_eq!(bound(Metric::Throughput), &["direct"]);
+    assert_eq!(bound(Metric::P99), &["direct"]);
+    assert_eq!(bound(Metric::CpuPerRequest), &[] as &[String]);
+}
