@@ -5,12 +5,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context;
+use lab_server::{Settings, worker};
 
 use crate::app::sample;
 use crate::cli::{ServeArgs, ServeWorkerArgs};
 use crate::exit::Exit;
 use crate::server::master::{self, MasterSettings};
-use crate::server::{Bind, Settings, listen, log, worker};
+use crate::server::{Bind, listen, log};
 
 /// Runs the master until it is told to stop.
 pub(super) fn run(args: &ServeArgs) -> anyhow::Result<Exit> {

@@ -51,7 +51,7 @@ pub enum MasterError {
 }
 
 /// Runs until SIGTERM (graceful), SIGINT or SIGQUIT (quick), from the main thread: see
-/// [`die_with`](super::worker::die_with). `worker` is the command that starts one; it gets the listening socket as its
+/// [`die_with`](lab_server::worker::die_with). `worker` is the command that starts one; it gets the listening socket as its
 /// standard input.
 pub fn run(listener: TcpListener, settings: MasterSettings, worker: impl Fn() -> Command) -> Result<(), MasterError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(MasterError::Io)?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lab::server::Settings;
+use lab_server::Settings;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

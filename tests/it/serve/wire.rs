@@ -5,8 +5,8 @@
 
 use std::rc::Rc;
 
-use lab::http::extensions::ConnectionInfo;
-use lab::server::{Settings, connection};
+use lab_server::extensions::ConnectionInfo;
+use lab_server::{Settings, connection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;

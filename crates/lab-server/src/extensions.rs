@@ -8,8 +8,6 @@ use std::sync::Arc;
 
 use lab_http::{RequestHead, Version};
 
-use super::view::Arrived;
-
 /// The head of a request as it arrived: target, order, duplicates and the case of names, which `http::Request` loses.
 ///
 /// Cheap to clone; the text is only made when it is asked for. Bytes are read as Latin-1, as WSGI does (PEP 3333).
@@ -66,17 +64,6 @@ impl ArrivedHead {
     pub fn lines(&self) -> Vec<(String, String)> {
         self.0.headers.iter().map(|(name, value)| (latin1(name), latin1(value))).collect()
     }
-
-    /// All of it as text.
-    #[must_use]
-    pub fn view(&self) -> Arrived {
-        Arrived {
-            method: self.method(),
-            target: self.target(),
-            version: self.version_text().to_owned(),
-            headers: self.lines(),
-        }
-    }
 }
 
 impl From<RequestHead> for ArrivedHead {
@@ -94,15 +81,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_view_keeps_order_case_and_latin1() {
+    fn text_keeps_order_case_and_latin1() {
         let mut head = RequestHead::new("GET", "/a%20b?c", Version::Http10);
         head.headers.push("x-B", b"caf\xe9");
         head.headers.push("X-b", "");
-        let view = ArrivedHead::from(head).view();
-        assert_eq!(
-            (view.method.as_str(), view.target.as_str(), view.version.as_str()),
-            ("GET", "/a%20b?c", "HTTP/1.0")
-        );
-        assert_eq!(view.headers, [("x-B".to_owned(), "café".to_owned()), ("X-b".to_owned(), String::new())]);
+        let arrived = ArrivedHead::from(head);
+        assert_eq!((arrived.method(), arrived.target()), ("GET".to_owned(), "/a%20b?c".to_owned()));
+        assert_eq!(arrived.version_text(), "HTTP/1.0");
+        assert_eq!(arrived.lines(), [("x-B".to_owned(), "café".to_owned()), ("X-b".to_owned(), String::new())]);
     }
 }

@@ -16,16 +16,16 @@ use lab_http::{BodyDecoder, Incoming, ReadError, Refusal};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Sleep, sleep};
 
-use super::request_body::{BodyError, RequestBody, Source};
+use crate::request_body::{BodyError, RequestBody, Source};
 
 /// One connection: at hand, or lent to a request body.
-pub(super) struct Wire<IO> {
+pub(crate) struct Wire<IO> {
     at_hand: Option<Incoming<IO>>,
     lent: Option<Arc<Mutex<Lease<IO>>>>,
 }
 
 /// What a request body needs of its connection.
-pub(super) struct Lease<IO> {
+pub(crate) struct Lease<IO> {
     /// None when the exchange is over.
     incoming: Option<Incoming<IO>>,
     body: BodyDecoder,
@@ -42,7 +42,7 @@ pub(super) struct Lease<IO> {
 
 /// Why a body could not be read, kept for the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// It was refused.
     Refused(Refusal),
     /// The connection failed.
@@ -50,26 +50,26 @@ pub(super) enum Failure {
 }
 
 /// What is left of a request body after the response.
-pub(super) struct Remains {
+pub(crate) struct Remains {
     /// At the first byte that the app has not read.
-    pub(super) body: BodyDecoder,
+    pub(crate) body: BodyDecoder,
     /// Whether reading on makes sense: the body did not fail, and the client was asked for it.
-    pub(super) readable: bool,
+    pub(crate) readable: bool,
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Wire<IO> {
     /// A connection that is at hand.
-    pub(super) fn new(incoming: Incoming<IO>) -> Wire<IO> {
+    pub(crate) fn new(incoming: Incoming<IO>) -> Wire<IO> {
         Wire { at_hand: Some(incoming), lent: None }
     }
 
     /// The reading side, while the connection is at hand.
-    pub(super) fn incoming(&mut self) -> Option<&mut Incoming<IO>> {
+    pub(crate) fn incoming(&mut self) -> Option<&mut Incoming<IO>> {
         self.at_hand.as_mut()
     }
 
     /// Lends the connection to a request body.
-    pub(super) fn lend(&mut self, body: BodyDecoder, expects_continue: bool, stall_timeout: Duration) -> RequestBody {
+    pub(crate) fn lend(&mut self, body: BodyDecoder, expects_continue: bool, stall_timeout: Duration) -> RequestBody {
         let left = body.left();
         let lease = Arc::new(Mutex::new(Lease {
             incoming: self.at_hand.take(),
@@ -85,7 +85,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Wire<IO> {
     }
 
     /// Takes the connection back from a request body; None if it was not lent.
-    pub(super) fn reclaim(&mut self) -> Option<Remains> {
+    pub(crate) fn reclaim(&mut self) -> Option<Remains> {
         let lease = self.lent.take()?;
         let mut lease = lock(&lease);
         self.at_hand = lease.incoming.take();
@@ -94,12 +94,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Wire<IO> {
     }
 
     /// Why the request body could not be read, if it could not.
-    pub(super) fn failure(&self) -> Option<Failure> {
+    pub(crate) fn failure(&self) -> Option<Failure> {
         lock(self.lent.as_ref()?).failure
     }
 
     /// Whether the rest of the request body can be read in a bounded way, so that another request may follow.
-    pub(super) fn is_drainable(&self, bound: u64) -> bool {
+    pub(crate) fn is_drainable(&self, bound: u64) -> bool {
         let Some(lease) = &self.lent else { return true };
         let lease = lock(lease);
         lease.failure.is_none() && !lease.is_continue_unsent() && lease.body.left().is_none_or(|left| left <= bound)

@@ -9,7 +9,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 /// As [`timeout`], but no timer is made if `future` is ready at once.
-pub(super) async fn within<F: Future>(limit: Duration, future: F) -> Result<F::Output, Elapsed> {
+pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Result<F::Output, Elapsed> {
     let mut future = pin!(future);
     match now_or_never(future.as_mut()).await {
         Some(output) => Ok(output),
@@ -18,7 +18,7 @@ pub(super) async fn within<F: Future>(limit: Duration, future: F) -> Result<F::O
 }
 
 /// The output of `future`, if it is ready at once.
-pub(super) async fn now_or_never<F: Future + Unpin>(mut future: F) -> Option<F::Output> {
+pub(crate) async fn now_or_never<F: Future + Unpin>(mut future: F) -> Option<F::Output> {
     poll_fn(|cx| {
         Poll::Ready(match std::pin::Pin::new(&mut future).poll(cx) {
             Poll::Ready(output) => Some(output),

@@ -17,10 +17,10 @@ use tokio::task::{LocalSet, spawn_local, yield_now};
 use tokio::time::{sleep, timeout};
 use tower_service::Service;
 
-use super::connection;
-use super::request_body::RequestBody;
-use super::settings::Settings;
-use crate::http::extensions::ConnectionInfo;
+use crate::connection;
+use crate::extensions::ConnectionInfo;
+use crate::request_body::RequestBody;
+use crate::settings::Settings;
 
 /// How long no connection is accepted after there were no resources for one.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -19,13 +19,13 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tower_service::Service;
 
-use super::request;
-use super::request_body::RequestBody;
-use super::response::{self, Asked};
-use super::settings::Settings;
-use super::wait::{now_or_never, within};
-use super::wire::{Failure, Wire};
-use crate::http::extensions::{ArrivedHead, ConnectionInfo};
+use crate::extensions::{ArrivedHead, ConnectionInfo};
+use crate::request;
+use crate::request_body::RequestBody;
+use crate::response::{self, Asked};
+use crate::settings::Settings;
+use crate::wait::{now_or_never, within};
+use crate::wire::{Failure, Wire};
 
 /// Serves `io` with `service` until it closes. When `stopping` becomes true, an idle connection is closed, and one with
 /// a request in progress behind its answer.

@@ -7,12 +7,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use lab_http::target::Target;
 use lab_http::{Refusal, RequestHead, Version};
 
-use super::request_body::RequestBody;
-use crate::http::extensions::{ArrivedHead, ConnectionInfo};
+use crate::extensions::{ArrivedHead, ConnectionInfo};
+use crate::request_body::RequestBody;
 
 /// The request an app sees. The target is in origin form, and Host is the host the request is for, even where an
 /// absolute target overrode the field (RFC 9112 §3.2.2). What arrived is in the extensions, to the byte.
-pub(super) fn build(
+pub(crate) fn build(
     arrived: &ArrivedHead,
     target: &Target<'_>,
     connection: ConnectionInfo,

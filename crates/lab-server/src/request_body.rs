@@ -35,7 +35,7 @@ pub enum BodyError {
 }
 
 /// Where a body comes from.
-pub(super) trait Source: Send {
+pub(crate) trait Source: Send {
     /// The next content; None at the end.
     fn poll_content(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>>;
 }
@@ -48,7 +48,7 @@ impl RequestBody {
     }
 
     /// What `source` gives: `left` bytes, or as many as there are.
-    pub(super) fn new(source: Arc<Mutex<dyn Source>>, left: Option<u64>) -> RequestBody {
+    pub(crate) fn new(source: Arc<Mutex<dyn Source>>, left: Option<u64>) -> RequestBody {
         RequestBody { source: Some(source), left }
     }
 }

@@ -9,25 +9,25 @@ use lab_http::{BodyLength, Refusal, Version, date, write};
 
 /// What a response answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     /// Whether the method was HEAD.
-    pub(super) head: bool,
+    pub(crate) head: bool,
     /// The version of the request.
-    pub(super) version: Version,
+    pub(crate) version: Version,
 }
 
 /// The framing of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Framing {
+pub(crate) struct Framing {
     /// How the body is written; [`BodyLength::None`] where there must be none, whatever the app gave.
-    pub(super) body: BodyLength,
+    pub(crate) body: BodyLength,
     /// The Content-Length that is announced: also without a body, in answer to HEAD and in a 304 (RFC 9110 §8.6).
     announced: Option<u64>,
 }
 
 /// What an app may not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ResponseError {
+pub(crate) enum ResponseError {
     #[error("the app answered with the interim status {0}")]
     Interim(u16),
     #[error("the app answered with a Content-Length that is not one number")]
@@ -36,7 +36,7 @@ pub(super) enum ResponseError {
 
 /// Decides on the framing (RFC 9112 §6.3): as the app's Content-Length says, else as long as the body knows itself to
 /// be, else in chunks, or up to the end of the connection for HTTP/1.0.
-pub(super) fn frame(
+pub(crate) fn frame(
     asked: Asked,
     status: StatusCode,
     headers: &HeaderMap,
@@ -68,7 +68,7 @@ pub(super) fn frame(
 
 /// Appends the head of a response. Fields of the connection are the server's own business, the app's are dropped
 /// (PEP 3333: "Other HTTP Features"); Server and Date are added where the app gave none.
-pub(super) fn head(
+pub(crate) fn head(
     out: &mut Vec<u8>,
     asked: Asked,
     persistent: bool,
@@ -108,7 +108,7 @@ pub(super) fn head(
 }
 
 /// Appends the answer to a request that is not handed to the app; the connection closes behind it.
-pub(super) fn refusal(out: &mut Vec<u8>, head: bool, refusal: Refusal) {
+pub(crate) fn refusal(out: &mut Vec<u8>, head: bool, refusal: Refusal) {
     let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
     // RFC 9110 §15.5.6 asks for Allow; the target of CONNECT is no resource that allows any method.
     let allow: &[(&str, &str)] = if refusal == Refusal::Connect { &[("Allow", "")] } else { &[] };
@@ -117,7 +117,7 @@ pub(super) fn refusal(out: &mut Vec<u8>, head: bool, refusal: Refusal) {
 
 /// Appends the answer to a request on which the app failed; the connection closes behind it. What went wrong is for
 /// the log, not for the client.
-pub(super) fn server_error(out: &mut Vec<u8>, head: bool) {
+pub(crate) fn server_error(out: &mut Vec<u8>, head: bool) {
     page(out, head, StatusCode::INTERNAL_SERVER_ERROR, "the application failed", &[]);
 }
 
