@@ -4,6 +4,10 @@
 //! A crate of its own, so that a worker inside a Python interpreter carries nothing of the harness with it. It knows
 //! nothing of the processes around a worker: their arbiter is in `lab` itself, and so are scenarios and reports.
 
+pub mod worker_settings;
+pub mod notes;
+pub mod access_record;
+
 pub mod settings;
 pub mod extensions;
 pub mod worker;
