@@ -1,57 +1,53 @@
-//! One connection: requests in, answers out, in order, until either side has enough.
+//! One connection: requests in, answers out, in order, until either side has enough. What answers a request is a
+//! [`Gateway`].
 
-use std::any::Any;
-use std::fmt::Display;
-use std::future::poll_fn;
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::rc::Rc;
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body::Body;
-use lab_http::connection::judge_request;
-use lab_http::outgoing::WriteError;
-use lab_http::{BodyDecoder, BodyEncoder, Incoming, Outgoing, ReadError, Refusal};
+use lab_http::{BodyDecoder, Incoming, Outgoing, ReadError, Refusal};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tokio::time::timeout;
-use tower_service::Service;
+use tokio::time::{error::Elapsed, timeout};
 
 use crate::extensions::{ArrivedHead, ConnectionInfo};
-use crate::request;
-use crate::request_body::RequestBody;
-use crate::response::{self, Asked};
+use crate::order::Order;
+use crate::response;
 use crate::settings::Settings;
-use crate::wait::{now_or_never, within};
+use crate::wait::within;
 use crate::wire::{Failure, Wire};
 
-/// Serves `io` with `service` until it closes. When `stopping` becomes true, an idle connection is closed, and one with
-/// a request in progress behind its answer.
-pub async fn serve<S, B, IO>(
+/// What answers requests: an app, and the way it is called.
+pub trait Gateway<IO> {
+    /// Answers one request, up to the last byte of its response; an error ends the connection. Requests of one
+    /// connection come one after the other.
+    fn exchange(
+        &mut self,
+        connection: &mut Connection<IO>,
+        arrived: ArrivedHead,
+    ) -> impl Future<Output = Result<(), Ending>>;
+}
+
+/// Serves `io` through `gateway` until it closes. When the order is no longer to serve, an idle connection is closed,
+/// and one with a request in progress behind its answer.
+pub async fn serve<G, IO>(
     io: IO,
     info: ConnectionInfo,
-    mut service: S,
+    mut gateway: G,
     settings: Rc<Settings>,
-    mut stopping: watch::Receiver<bool>,
+    orders: watch::Receiver<Order>,
 ) where
-    S: Service<Request<RequestBody>, Response = Response<B>>,
-    S::Error: Display,
-    B: Body<Data = Bytes>,
-    B::Error: Display,
+    G: Gateway<IO>,
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let incoming = Incoming::new(io, settings.limits);
-    let mut connection = Connection { wire: Outgoing::new(Wire::new(incoming)), info, settings };
+    let mut connection = Connection { wire: Outgoing::new(Wire::new(incoming)), info, settings, orders };
     let mut is_first = true;
     let ending = loop {
-        let head = match connection.next_head(is_first, &mut stopping).await {
+        let head = match connection.next_head(is_first).await {
             Ok(head) => head,
             Err(ending) => break ending,
         };
         is_first = false;
-        if let Err(ending) = connection.exchange(head, &mut service, &stopping).await {
+        if let Err(ending) = gateway.exchange(&mut connection, head).await {
             break ending;
         }
     };
@@ -60,47 +56,100 @@ pub async fn serve<S, B, IO>(
     }
 }
 
-/// Bytes of a response that are written under one timeout.
-const WRITTEN_AT_ONCE: usize = 256 * 1024;
-
-struct Connection<IO> {
-    wire: Outgoing<Wire<IO>>,
-    info: ConnectionInfo,
-    settings: Rc<Settings>,
+/// A connection, as a gateway sees it.
+pub struct Connection<IO> {
+    pub(crate) wire: Outgoing<Wire<IO>>,
+    pub(crate) info: ConnectionInfo,
+    pub(crate) settings: Rc<Settings>,
+    orders: watch::Receiver<Order>,
 }
 
 /// How a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
+pub enum Ending {
     /// Everything was read, or nobody is there to read an answer.
     Close,
     /// The client may still be sending, and has an answer to read.
     Linger,
 }
 
-/// Why an answer could not be completed.
-#[derive(Debug, thiserror::Error)]
-enum AnswerError {
-    #[error("the app failed within its response: {0}")]
-    App(String),
-    #[error("the app's response does not fit its Content-Length: {0}")]
-    Length(#[from] lab_http::encode::LengthError),
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    #[error("the client did not read its response in time")]
-    Slow,
-}
-
 impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
+    /// The two ends of the connection.
+    #[must_use]
+    pub fn info(&self) -> &ConnectionInfo {
+        &self.info
+    }
+
+    /// What bounds the client.
+    #[must_use]
+    pub fn settings(&self) -> &Rc<Settings> {
+        &self.settings
+    }
+
+    /// Whether the worker is to end, and no further request is to be served on this connection.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        *self.orders.borrow() != Order::Serve
+    }
+
+    /// Where a response is written to; see [`flush`](Connection::flush).
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        self.wire.buffer()
+    }
+
+    /// Writes what is in the buffer, within the send timeout; an error says that nobody reads any more.
+    pub async fn flush(&mut self) -> Result<(), Ending> {
+        match within(self.settings.send_timeout, self.wire.flush()).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(Ending::Close),
+        }
+    }
+
+    /// The reading side.
+    pub fn incoming(&mut self) -> Result<&mut Incoming<IO>, Ending> {
+        self.wire.io_mut().incoming().ok_or(Ending::Close)
+    }
+
+    /// Reads the next content of a request body, which may stall for the body timeout; None at its end.
+    pub async fn body_piece(&mut self, body: &mut BodyDecoder) -> Result<Option<&[u8]>, ReadError> {
+        let patience = self.settings.body_timeout;
+        let gone = || ReadError::Io(std::io::ErrorKind::NotConnected.into());
+        let incoming = self.wire.io_mut().incoming().ok_or_else(gone)?;
+        within(patience, incoming.read_body_piece(body)).await.unwrap_or(Err(Refusal::Timeout.into()))
+    }
+
+    /// Answers a request that is not to be served. Nothing that arrived behind it is looked at.
+    pub async fn refuse(&mut self, head: bool, refusal: Refusal) -> Ending {
+        tracing::info!("{}: refused with {}: {refusal}", self.info, refusal.status());
+        response::refusal(self.wire.buffer(), head, refusal);
+        self.last_words().await
+    }
+
+    /// Answers a request on which the app failed.
+    pub async fn fail(&mut self, head: bool) -> Ending {
+        response::server_error(self.wire.buffer(), head);
+        self.last_words().await
+    }
+
+    /// Answers a request on which the app failed: with what was wrong about its body, if that was the reason.
+    pub(crate) async fn apologise(&mut self, head: bool) -> Ending {
+        match self.wire.io_mut().failure() {
+            Some(Failure::Refused(refusal)) => response::refusal(self.wire.buffer(), head, refusal),
+            Some(Failure::Io) => return Ending::Close,
+            None => response::server_error(self.wire.buffer(), head),
+        }
+        self.last_words().await
+    }
+
     /// Waits for the next request head. Silence and a clean end close the connection without a word.
-    async fn next_head(&mut self, is_first: bool, stopping: &mut watch::Receiver<bool>) -> Result<ArrivedHead, Ending> {
+    async fn next_head(&mut self, is_first: bool) -> Result<ArrivedHead, Ending> {
         let patience = if is_first { self.settings.header_timeout } else { self.settings.keep_alive };
         let header_timeout = self.settings.header_timeout;
         let incoming = self.wire.io_mut().incoming().ok_or(Ending::Close)?;
-        let arrived = tokio::select! {
+        let arrived: Result<_, Elapsed> = tokio::select! {
             biased;
             arrived = within(patience, incoming.wait()) => arrived,
-            _ = stopping.wait_for(|stopping| *stopping) => return Err(Ending::Close),
+            _ = self.orders.wait_for(|order| *order != Order::Serve) => return Err(Ending::Close),
         };
         if !matches!(arrived, Ok(Ok(true))) {
             return Err(Ending::Close);
@@ -113,162 +162,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
         }
     }
 
-    /// Answers one request; an error ends the connection.
-    async fn exchange<S, B>(
-        &mut self,
-        arrived: ArrivedHead,
-        service: &mut S,
-        stopping: &watch::Receiver<bool>,
-    ) -> Result<(), Ending>
-    where
-        S: Service<Request<RequestBody>, Response = Response<B>>,
-        S::Error: Display,
-        B: Body<Data = Bytes>,
-        B::Error: Display,
-    {
-        let asked = Asked { head: arrived.head().method() == b"HEAD", version: arrived.head().version };
-        let judged = match judge_request(arrived.head()) {
-            Ok(judged) => judged,
-            Err(refusal) => return Err(self.refuse(asked.head, refusal).await),
-        };
-        let body = if judged.body.is_empty() {
-            RequestBody::empty()
-        } else {
-            let body = BodyDecoder::new(judged.body, &self.settings.limits);
-            self.wire.io_mut().lend(body, judged.expects_continue, self.settings.body_timeout)
-        };
-        let request = match request::build(&arrived, &judged.target, self.info, body) {
-            Ok(request) => request,
-            Err(refusal) => return Err(self.refuse(asked.head, refusal).await),
-        };
-        let response = match call(service, request).await {
-            Ok(response) => response,
-            Err(error) => {
-                tracing::error!("{} {}: {error}", arrived.method(), arrived.target());
-                return Err(self.apologise(asked.head).await);
-            }
-        };
-        let (parts, body) = response.into_parts();
-        let framing = match response::frame(asked, parts.status, &parts.headers, &body.size_hint()) {
-            Ok(framing) => framing,
-            Err(error) => {
-                tracing::error!("{} {}: {error}", arrived.method(), arrived.target());
-                return Err(self.apologise(asked.head).await);
-            }
-        };
-        // A response of known size is complete: its app will not read on in a body that is too long to drain.
-        let is_drainable = match body.size_hint().exact() {
-            Some(_) => self.wire.io_mut().is_drainable(self.settings.drain_bytes),
-            None => self.wire.io_mut().is_drainable(u64::MAX),
-        };
-        let mut encoder = BodyEncoder::new(framing.body);
-        let persistent = judged.persistent && is_drainable && !encoder.ends_connection() && !*stopping.borrow();
-        response::head(self.wire.buffer(), asked, persistent, parts.status, &parts.headers, framing);
-        let is_answered = match self.answer(&mut encoder, body).await {
-            Ok(()) => true,
-            Err(AnswerError::Io(_) | AnswerError::Slow) => return Err(Ending::Close),
-            Err(error) => {
-                tracing::error!("{} {}: {error}", arrived.method(), arrived.target());
-                false
-            }
-        };
-        self.settle(persistent && is_answered).await
-    }
-
-    /// Writes the body of a response, flushing whenever the app has nothing more at hand.
-    async fn answer<B>(&mut self, encoder: &mut BodyEncoder, body: B) -> Result<(), AnswerError>
-    where
-        B: Body<Data = Bytes>,
-        B::Error: Display,
-    {
-        let send_timeout = self.settings.send_timeout;
-        let mut body = pin!(body);
-        // Where there is no body, the app is not asked for one: it may be endless.
-        while encoder.length() != lab_http::BodyLength::None && !body.is_end_stream() {
-            let mut next = poll_fn(|cx| body.as_mut().poll_frame(cx));
-            let frame = match now_or_never(&mut next).await {
-                Some(frame) => frame,
-                None => {
-                    within(send_timeout, self.wire.flush()).await.map_err(|_| AnswerError::Slow)??;
-                    next.await
-                }
-            };
-            let content = match frame {
-                None => break,
-                Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
-                Some(Err(error)) => {
-                    within(send_timeout, self.wire.flush()).await.map_err(|_| AnswerError::Slow)??;
-                    return Err(AnswerError::App(error.to_string()));
-                }
-            };
-            self.piece(encoder, &content).await?;
-        }
-        let ended = within(send_timeout, self.wire.end(encoder, None)).await.map_err(|_| AnswerError::Slow)?;
-        if let Err(WriteError::Length(error)) = ended {
-            within(send_timeout, self.wire.flush()).await.map_err(|_| AnswerError::Slow)??;
-            return Err(error.into());
-        }
-        Ok(ended?)
-    }
-
-    /// Writes one piece of content. Of one that is too long, so much is sent as was announced: then at least the
-    /// client has a whole response.
-    async fn piece(&mut self, encoder: &mut BodyEncoder, content: &[u8]) -> Result<(), AnswerError> {
-        let room = encoder.room().map_or(usize::MAX, |room| usize::try_from(room).unwrap_or(usize::MAX));
-        let (fitting, excess) = content.split_at(room.min(content.len()));
-        // Bit by bit, so that the time is for a write and not for all of a large response.
-        for bit in fitting.chunks(WRITTEN_AT_ONCE) {
-            let sent = within(self.settings.send_timeout, self.wire.piece(encoder, bit)).await;
-            sent.map_err(|_| AnswerError::Slow)??;
-        }
-        if excess.is_empty() {
-            return Ok(());
-        }
-        within(self.settings.send_timeout, self.wire.flush()).await.map_err(|_| AnswerError::Slow)??;
-        Err(lab_http::encode::LengthError::TooLong.into())
-    }
-
-    /// Makes the connection ready for the next request: what the app has not read of the body is read for it.
-    async fn settle(&mut self, persistent: bool) -> Result<(), Ending> {
-        let remains = self.wire.io_mut().reclaim();
-        let settings = Rc::clone(&self.settings);
-        let incoming = self.wire.io_mut().incoming().ok_or(Ending::Close)?;
-        let is_all_read = remains.as_ref().is_none_or(|remains| remains.body.is_at_end());
-        if !persistent {
-            let is_quiet = is_all_read && incoming.buffered().is_empty();
-            return Err(if is_quiet { Ending::Close } else { Ending::Linger });
-        }
-        let Some(mut remains) = remains.filter(|_| !is_all_read) else { return Ok(()) };
-        if !remains.readable {
-            return Err(Ending::Linger);
-        }
-        match within(settings.body_timeout, incoming.drain(&mut remains.body, settings.drain_bytes)).await {
-            Ok(Ok(true)) => Ok(()),
-            _ => Err(Ending::Linger),
-        }
-    }
-
-    /// Answers a request that is not to be served. Nothing that arrived behind it is looked at.
-    async fn refuse(&mut self, head: bool, refusal: Refusal) -> Ending {
-        tracing::info!("{}: refused with {}: {refusal}", self.info.peer, refusal.status());
-        response::refusal(self.wire.buffer(), head, refusal);
-        self.last_words().await
-    }
-
-    /// Answers a request on which the app failed: with what was wrong about its body, if that was the reason.
-    async fn apologise(&mut self, head: bool) -> Ending {
-        match self.wire.io_mut().failure() {
-            Some(Failure::Refused(refusal)) => response::refusal(self.wire.buffer(), head, refusal),
-            Some(Failure::Io) => return Ending::Close,
-            None => response::server_error(self.wire.buffer(), head),
-        }
-        self.last_words().await
-    }
-
     async fn last_words(&mut self) -> Ending {
-        match within(self.settings.send_timeout, self.wire.flush()).await {
-            Ok(Ok(())) => Ending::Linger,
-            _ => Ending::Close,
+        match self.flush().await {
+            Ok(()) => Ending::Linger,
+            Err(ending) => ending,
         }
     }
 
@@ -286,36 +183,4 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
         // Whatever becomes of it, the connection is closed behind it.
         let _ = timeout(self.settings.linger_timeout, lingering).await;
     }
-}
-
-impl From<WriteError> for AnswerError {
-    fn from(error: WriteError) -> AnswerError {
-        match error {
-            WriteError::Length(error) => AnswerError::Length(error),
-            WriteError::Io(error) => AnswerError::Io(error),
-        }
-    }
-}
-
-/// Calls the app in place. A panic in it is an error like any other: the worker goes on.
-async fn call<S, B>(service: &mut S, request: Request<RequestBody>) -> Result<Response<B>, String>
-where
-    S: Service<Request<RequestBody>, Response = Response<B>>,
-    S::Error: Display,
-{
-    let failed = |error: S::Error| format!("the app failed: {error}");
-    poll_fn(|cx| service.poll_ready(cx)).await.map_err(failed)?;
-    let future = catch_unwind(AssertUnwindSafe(|| service.call(request))).map_err(panicked)?;
-    let mut future = pin!(future);
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-        Ok(poll) => poll.map(|response| response.map_err(failed)),
-        Err(panic) => std::task::Poll::Ready(Err(panicked(panic))),
-    })
-    .await
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it is used as a function value where a panic is handed over")]
-fn panicked(panic: Box<dyn Any + Send>) -> String {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("the app panicked: {}", text.unwrap_or("with something that is not text"))
 }

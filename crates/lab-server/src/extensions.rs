@@ -3,6 +3,7 @@
 //! A server inserts both types; an app reads them. An app hosted by something else finds neither and makes do with
 //! the request's own parts.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -16,11 +17,26 @@ pub struct ArrivedHead(Arc<RequestHead>);
 
 /// The two ends of the connection a request arrived on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ConnectionInfo {
+pub enum ConnectionInfo {
+    /// A TCP connection.
+    Tcp {
+        /// Who connected.
+        peer: SocketAddr,
+        /// Where the peer connected to.
+        local: SocketAddr,
+    },
+    /// A connection over a unix socket, whose peer has no address.
+    Unix,
+}
+
+impl fmt::Display for ConnectionInfo {
     /// Who connected.
-    pub peer: SocketAddr,
-    /// Where the peer connected to.
-    pub local: SocketAddr,
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConnectionInfo::Tcp { peer, .. } => write!(f, "{peer}"),
+            ConnectionInfo::Unix => f.write_str("unix"),
+        }
+    }
 }
 
 impl ArrivedHead {

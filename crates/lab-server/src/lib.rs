@@ -10,8 +10,11 @@ pub mod access_record;
 
 pub mod settings;
 pub mod extensions;
+pub mod order;
+pub mod socket;
 pub mod worker;
 pub mod connection;
+pub mod service;
 pub mod request_body;
 
 mod request;
@@ -19,5 +22,8 @@ mod response;
 mod wait;
 mod wire;
 
+pub use connection::Gateway;
+pub use order::Order;
 pub use request_body::{BodyError, RequestBody};
+pub use service::ServiceGateway;
 pub use settings::Settings;

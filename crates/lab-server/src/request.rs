@@ -69,7 +69,7 @@ mod tests {
         let address = "127.0.0.1:1".parse().expect("an address");
         let arrived = ArrivedHead::from(head);
         let judged = lab_http::connection::judge_request(arrived.head()).expect("sound");
-        let connection = ConnectionInfo { peer: address, local: address };
+        let connection = ConnectionInfo::Tcp { peer: address, local: address };
         build(&arrived, &judged.target, connection, RequestBody::empty()).expect("a request")
     }
 

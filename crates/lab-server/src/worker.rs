@@ -4,26 +4,42 @@ use std::fmt::Display;
 use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
-use tokio::net::TcpStream;
+use tokio::runtime::{LocalOptions, LocalRuntime};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
-use tokio::task::{LocalSet, spawn_local, yield_now};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{JoinSet, spawn_local, yield_now};
 use tokio::time::{sleep, timeout};
 use tower_service::Service;
 
-use crate::connection;
-use crate::extensions::ConnectionInfo;
+use crate::connection::{self, Gateway};
+use crate::order::Order;
 use crate::request_body::RequestBody;
+use crate::service::ServiceGateway;
 use crate::settings::Settings;
+use crate::socket::{Listener, Stream};
 
 /// How long no connection is accepted after there were no resources for one.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Connections a worker has open at the same time, where nobody says otherwise (gunicorn's `worker_connections`).
+const CONNECTIONS: u32 = 1000;
+
+/// How a worker works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// What bounds its clients.
+    pub settings: Settings,
+    /// How long requests in progress get to end in (gunicorn's `graceful_timeout`).
+    pub graceful_timeout: Duration,
+    /// Connections open at the same time (gunicorn's `worker_connections`).
+    pub connections: u32,
+}
 
 /// Why a worker cannot boot.
 #[derive(Debug, thiserror::Error)]
@@ -71,74 +87,113 @@ where
     B: Body<Data = Bytes> + 'static,
     B::Error: Display,
 {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| WorkerError::Io { what: "start a runtime", error })?;
-    LocalSet::new()
-        .block_on(&runtime, serve(listener, service, settings, graceful_timeout))
+    let terms = Terms { settings, graceful_timeout, connections: CONNECTIONS };
+    runtime()?
+        .block_on(async {
+            let (give, orders) = watch::channel(Order::Serve);
+            obey_signals(give)?;
+            serve(vec![Listener::new(listener.into())?], ServiceGateway(service), terms, orders).await
+        })
         .map_err(|error| WorkerError::Io { what: "serve the listening socket", error })
 }
 
-async fn serve<S, B>(
-    listener: TcpListener,
-    service: S,
-    settings: Settings,
-    graceful_timeout: Duration,
+/// The runtime of a worker.
+pub fn runtime() -> Result<LocalRuntime, WorkerError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())
+        .map_err(|error| WorkerError::Io { what: "start a runtime", error })
+}
+
+/// Accepts connections on all `listeners` and serves them through clones of `gateway`, until the order comes to end.
+pub async fn serve<G>(
+    listeners: Vec<Listener>,
+    gateway: G,
+    terms: Terms,
+    mut orders: watch::Receiver<Order>,
 ) -> io::Result<()>
 where
-    S: Service<Request<RequestBody>, Response = Response<B>> + Clone + 'static,
-    S::Error: Display,
-    B: Body<Data = Bytes> + 'static,
-    B::Error: Display,
+    G: Gateway<Stream> + Clone + 'static,
 {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut quit = signal(SignalKind::quit())?;
-    listener.set_nonblocking(true)?;
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    let settings = Rc::new(settings);
-    let (stop, stopping) = watch::channel(false);
-    tracing::info!("worker {} is ready", std::process::id());
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    let Some(info) = prepare(&stream, peer) else { continue };
-                    let (service, settings) = (service.clone(), Rc::clone(&settings));
-                    spawn_local(connection::serve(stream, info, service, settings, stopping.clone()));
-                    // Leaves the next connection to another worker, if one is idle.
-                    yield_now().await;
-                }
-                Err(error) if is_of_one_connection(&error) => {}
-                Err(error) => {
-                    tracing::error!("cannot accept connections for {} ms: {error}", PAUSE.as_millis());
-                    sleep(PAUSE).await;
-                }
-            },
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => return Ok(()),
-            _ = quit.recv() => return Ok(()),
-        }
+    let open = Arc::new(Semaphore::new(terms.connections as usize));
+    let settings = Rc::new(terms.settings);
+    let mut accepting = JoinSet::new();
+    for listener in listeners {
+        let (gateway, settings) = (gateway.clone(), Rc::clone(&settings));
+        accepting.spawn_local(accept(listener, gateway, settings, Arc::clone(&open), orders.clone()));
     }
-    drop(listener);
-    drop(stopping);
-    stop.send_replace(true);
-    // Every connection holds a receiver, so that the channel is closed when the last one has ended.
+    drop(gateway);
+    tracing::info!("worker {} is ready", std::process::id());
+    let ended = |order: &Order| *order != Order::Serve;
+    // The sender is held by whoever may give orders; if nobody is left, nothing more is to be done either.
+    let order = orders.wait_for(ended).await.map_or(Order::Finish, |order| *order);
+    accepting.shutdown().await;
+    if order == Order::Quit {
+        return Ok(());
+    }
+    let all_ended = open.acquire_many(terms.connections);
     tokio::select! {
-        ended = timeout(graceful_timeout, stop.closed()) => if ended.is_err() {
-            tracing::warn!("{} connections did not end within {graceful_timeout:?}", stop.receiver_count());
+        ended = timeout(terms.graceful_timeout, all_ended) => if ended.is_err() {
+            let left = terms.connections as usize - open.available_permits();
+            tracing::warn!("{left} connections did not end within {:?}", terms.graceful_timeout);
         },
-        _ = interrupt.recv() => {}
-        _ = quit.recv() => {}
+        _ = orders.wait_for(|order| *order == Order::Quit) => {}
     }
     Ok(())
 }
 
-/// The two ends of a connection; None if it is broken already, as a peer that resets at once leaves it.
-fn prepare(stream: &TcpStream, peer: std::net::SocketAddr) -> Option<ConnectionInfo> {
-    stream.set_nodelay(true).ok()?;
-    Some(ConnectionInfo { peer, local: stream.local_addr().ok()? })
+/// Accepts connections on one listener, as long as it is let.
+async fn accept<G>(
+    listener: Listener,
+    gateway: G,
+    settings: Rc<Settings>,
+    open: Arc<Semaphore>,
+    orders: watch::Receiver<Order>,
+) where
+    G: Gateway<Stream> + Clone + 'static,
+{
+    // The semaphore is never closed.
+    while let Ok(permit) = Arc::clone(&open).acquire_owned().await {
+        match listener.accept().await {
+            Ok(Some((stream, info))) => {
+                let connection = connection::serve(stream, info, gateway.clone(), Rc::clone(&settings), orders.clone());
+                spawn_local(async move {
+                    connection.await;
+                    drop(permit);
+                });
+                // Leaves the next connection to another worker, if one is idle.
+                yield_now().await;
+            }
+            Ok(None) => {}
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::error!("cannot accept connections for {} ms: {error}", PAUSE.as_millis());
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Turns signals into orders.
+fn obey_signals(give: watch::Sender<Order>) -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut quit = signal(SignalKind::quit())?;
+    spawn_local(async move {
+        loop {
+            let order = tokio::select! {
+                _ = terminate.recv() => Order::Finish,
+                _ = interrupt.recv() => Order::Quit,
+                _ = quit.recv() => Order::Quit,
+            };
+            give.send_if_modified(|current| {
+                let is_more_urgent = order > *current;
+                *current = order.max(*current);
+                is_more_urgent
+            });
+        }
+    });
+    Ok(())
 }
 
 /// Whether only the connection that was to be accepted is affected (accept(2): errors of the new socket), not the

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use lab_server::extensions::ConnectionInfo;
-use lab_server::{Settings, connection};
+use lab_server::{Order, ServiceGateway, Settings, connection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -46,16 +46,16 @@ pub(super) fn run<T>(test: impl Future<Output = T>) -> T {
 }
 
 /// A connection to a server of [`App`], and what tells that server to stop.
-pub(super) async fn connect(settings: Settings) -> (TcpStream, watch::Sender<bool>) {
+pub(super) async fn connect(settings: Settings) -> (TcpStream, watch::Sender<Order>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let local = listener.local_addr().expect("an address");
-    let (stop, stopping) = watch::channel(false);
+    let (stop, stopping) = watch::channel(Order::Serve);
     let client = TcpStream::connect(local).await.expect("a connection");
     let (server, peer) = listener.accept().await.expect("a connection");
     tokio::task::spawn_local(connection::serve(
         server,
-        ConnectionInfo { peer, local },
-        App,
+        ConnectionInfo::Tcp { peer, local },
+        ServiceGateway(App),
         Rc::new(settings),
         stopping,
     ));

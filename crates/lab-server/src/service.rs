@@ -1,0 +1,222 @@
+//! The native gateway: the app is a tower service, called in place.
+
+use std::any::Any;
+use std::fmt::Display;
+use std::future::poll_fn;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use lab_http::connection::judge_request;
+use lab_http::outgoing::WriteError;
+use lab_http::{BodyDecoder, BodyEncoder};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tower_service::Service;
+
+use crate::connection::{Connection, Ending, Gateway};
+use crate::extensions::ArrivedHead;
+use crate::request;
+use crate::request_body::RequestBody;
+use crate::response::{self, Asked};
+use crate::wait::{now_or_never, within};
+
+/// Answers requests with a tower service. What arrived is in the extensions of the request, to the byte.
+#[derive(Debug, Clone)]
+pub struct ServiceGateway<S>(pub S);
+
+impl<IO, S, B> Gateway<IO> for ServiceGateway<S>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<RequestBody>, Response = Response<B>>,
+    S::Error: Display,
+    B: Body<Data = Bytes>,
+    B::Error: Display,
+{
+    async fn exchange(&mut self, connection: &mut Connection<IO>, arrived: ArrivedHead) -> Result<(), Ending> {
+        connection.exchange(arrived, &mut self.0).await
+    }
+}
+
+/// Bytes of a response that are written under one timeout.
+const WRITTEN_AT_ONCE: usize = 256 * 1024;
+
+/// Why an answer could not be completed.
+#[derive(Debug, thiserror::Error)]
+enum AnswerError {
+    #[error("the app failed within its response: {0}")]
+    App(String),
+    #[error("the app's response does not fit its Content-Length: {0}")]
+    Length(#[from] lab_http::encode::LengthError),
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("the client did not read its response in time")]
+    Slow,
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
+    /// Answers one request; an error ends the connection.
+    async fn exchange<S, B>(&mut self, arrived: ArrivedHead, service: &mut S) -> Result<(), Ending>
+    where
+        S: Service<Request<RequestBody>, Response = Response<B>>,
+        S::Error: Display,
+        B: Body<Data = Bytes>,
+        B::Error: Display,
+    {
+        let asked = Asked { head: arrived.head().method() == b"HEAD", version: arrived.head().version };
+        let judged = match judge_request(arrived.head()) {
+            Ok(judged) => judged,
+            Err(refusal) => return Err(self.refuse(asked.head, refusal).await),
+        };
+        let body = if judged.body.is_empty() {
+            RequestBody::empty()
+        } else {
+            let body = BodyDecoder::new(judged.body, &self.settings.limits);
+            self.wire.io_mut().lend(body, judged.expects_continue, self.settings.body_timeout)
+        };
+        let request = match request::build(&arrived, &judged.target, self.info, body) {
+            Ok(request) => request,
+            Err(refusal) => return Err(self.refuse(asked.head, refusal).await),
+        };
+        let response = match call(service, request).await {
+            Ok(response) => response,
+            Err(error) => {
+                tracing::error!("{} {}: {error}", arrived.method(), arrived.target());
+                return Err(self.apologise(asked.head).await);
+            }
+        };
+        let (parts, body) = response.into_parts();
+        let framing = match response::frame(asked, parts.status, &parts.headers, &body.size_hint()) {
+            Ok(framing) => framing,
+            Err(error) => {
+                tracing::error!("{} {}: {error}", arrived.method(), arrived.target());
+                return Err(self.apologise(asked.head).await);
+            }
+        };
+        // A response of known size is complete: its app will not read on in a body that is too long to drain.
+        let is_drainable = match body.size_hint().exact() {
+            Some(_) => self.wire.io_mut().is_drainable(self.settings.drain_bytes),
+            None => self.wire.io_mut().is_drainable(u64::MAX),
+        };
+        let mut encoder = BodyEncoder::new(framing.body);
+        let persistent = judged.persistent && is_drainable && !encoder.ends_connection() && !self.is_stopping();
+        response::head(self.wire.buffer(), asked, persistent, parts.status, &parts.headers, framing);
+        let is_answered = match self.answer(&mut encoder, body).await {
+            Ok(()) => true,
+            Err(AnswerError::Io(_) | AnswerError::Slow) => return Err(Ending::Close),
+            Err(error) => {
+                tracing::error!("{} {}: {error}", arrived.method(), arrived.target());
+                false
+            }
+        };
+        self.settle(persistent && is_answered).await
+    }
+
+    /// Writes the body of a response, flushing whenever the app has nothing more at hand.
+    async fn answer<B>(&mut self, encoder: &mut BodyEncoder, body: B) -> Result<(), AnswerError>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Display,
+    {
+        let send_timeout = self.settings.send_timeout;
+        let mut body = pin!(body);
+        // Where there is no body, the app is not asked for one: it may be endless.
+        while encoder.length() != lab_http::BodyLength::None && !body.is_end_stream() {
+            let mut next = poll_fn(|cx| body.as_mut().poll_frame(cx));
+            let frame = match now_or_never(&mut next).await {
+                Some(frame) => frame,
+                None => {
+                    within(send_timeout, self.wire.flush()).await.map_err(|_| AnswerError::Slow)??;
+                    next.await
+                }
+            };
+            let content = match frame {
+                None => break,
+                Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+                Some(Err(error)) => {
+                    within(send_timeout, self.wire.flush()).await.map_err(|_| AnswerError::Slow)??;
+                    return Err(AnswerError::App(error.to_string()));
+                }
+            };
+            self.piece(encoder, &content).await?;
+        }
+        let ended = within(send_timeout, self.wire.end(encoder, None)).await.map_err(|_| AnswerError::Slow)?;
+        if let Err(WriteError::Length(error)) = ended {
+            within(send_timeout, self.wire.flush()).await.map_err(|_| AnswerError::Slow)??;
+            return Err(error.into());
+        }
+        Ok(ended?)
+    }
+
+    /// Writes one piece of content. Of one that is too long, so much is sent as was announced: then at least the
+    /// client has a whole response.
+    async fn piece(&mut self, encoder: &mut BodyEncoder, content: &[u8]) -> Result<(), AnswerError> {
+        let room = encoder.room().map_or(usize::MAX, |room| usize::try_from(room).unwrap_or(usize::MAX));
+        let (fitting, excess) = content.split_at(room.min(content.len()));
+        // Bit by bit, so that the time is for a write and not for all of a large response.
+        for bit in fitting.chunks(WRITTEN_AT_ONCE) {
+            let sent = within(self.settings.send_timeout, self.wire.piece(encoder, bit)).await;
+            sent.map_err(|_| AnswerError::Slow)??;
+        }
+        if excess.is_empty() {
+            return Ok(());
+        }
+        within(self.settings.send_timeout, self.wire.flush()).await.map_err(|_| AnswerError::Slow)??;
+        Err(lab_http::encode::LengthError::TooLong.into())
+    }
+
+    /// Makes the connection ready for the next request: what the app has not read of the body is read for it.
+    async fn settle(&mut self, persistent: bool) -> Result<(), Ending> {
+        let remains = self.wire.io_mut().reclaim();
+        let settings = Rc::clone(&self.settings);
+        let incoming = self.wire.io_mut().incoming().ok_or(Ending::Close)?;
+        let is_all_read = remains.as_ref().is_none_or(|remains| remains.body.is_at_end());
+        if !persistent {
+            let is_quiet = is_all_read && incoming.buffered().is_empty();
+            return Err(if is_quiet { Ending::Close } else { Ending::Linger });
+        }
+        let Some(mut remains) = remains.filter(|_| !is_all_read) else { return Ok(()) };
+        if !remains.readable {
+            return Err(Ending::Linger);
+        }
+        match within(settings.body_timeout, incoming.drain(&mut remains.body, settings.drain_bytes)).await {
+            Ok(Ok(true)) => Ok(()),
+            _ => Err(Ending::Linger),
+        }
+    }
+}
+
+impl From<WriteError> for AnswerError {
+    fn from(error: WriteError) -> AnswerError {
+        match error {
+            WriteError::Length(error) => AnswerError::Length(error),
+            WriteError::Io(error) => AnswerError::Io(error),
+        }
+    }
+}
+
+/// Calls the app in place. A panic in it is an error like any other: the worker goes on.
+async fn call<S, B>(service: &mut S, request: Request<RequestBody>) -> Result<Response<B>, String>
+where
+    S: Service<Request<RequestBody>, Response = Response<B>>,
+    S::Error: Display,
+{
+    let failed = |error: S::Error| format!("the app failed: {error}");
+    poll_fn(|cx| service.poll_ready(cx)).await.map_err(failed)?;
+    let future = catch_unwind(AssertUnwindSafe(|| service.call(request))).map_err(panicked)?;
+    let mut future = pin!(future);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(|response| response.map_err(failed)),
+        Err(panic) => std::task::Poll::Ready(Err(panicked(panic))),
+    })
+    .await
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is used as a function value where a panic is handed over")]
+fn panicked(panic: Box<dyn Any + Send>) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("the app panicked: {}", text.unwrap_or("with something that is not text"))
+}
