@@ -86,10 +86,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
         &self.settings
     }
 
-    /// Whether the worker is to end, and no further request is to be served on this connection.
+    /// Whether another request may be served on this connection: not if the worker is to end, nor without keep-alive.
     #[must_use]
-    pub fn is_stopping(&self) -> bool {
-        *self.orders.borrow() != Order::Serve
+    pub fn may_persist(&self) -> bool {
+        !self.settings.keep_alive.is_zero() && *self.orders.borrow() == Order::Serve
     }
 
     /// Where a response is written to; see [`flush`](Connection::flush).

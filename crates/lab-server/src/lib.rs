@@ -16,9 +16,10 @@ pub mod worker;
 pub mod connection;
 pub mod service;
 pub mod request_body;
+pub mod response;
+pub mod wsgi;
 
 mod request;
-mod response;
 mod wait;
 mod wire;
 

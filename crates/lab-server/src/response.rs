@@ -9,18 +9,18 @@ use lab_http::{BodyLength, Refusal, Version, date, write};
 
 /// What a response answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub struct Asked {
     /// Whether the method was HEAD.
-    pub(crate) head: bool,
+    pub head: bool,
     /// The version of the request.
-    pub(crate) version: Version,
+    pub version: Version,
 }
 
 /// The framing of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Framing {
+pub struct Framing {
     /// How the body is written; [`BodyLength::None`] where there must be none, whatever the app gave.
-    pub(crate) body: BodyLength,
+    pub body: BodyLength,
     /// The Content-Length that is announced: also without a body, in answer to HEAD and in a 304 (RFC 9110 §8.6).
     announced: Option<u64>,
 }
@@ -36,6 +36,25 @@ pub(crate) enum ResponseError {
 
 /// Decides on the framing (RFC 9112 §6.3): as the app's Content-Length says, else as long as the body knows itself to
 /// be, else in chunks, or up to the end of the connection for HTTP/1.0.
+pub(crate) fn framing(asked: Asked, status: u16, given: Option<u64>, size: Option<u64>) -> Framing {
+    let announced = given.or(size);
+    if asked.head {
+        // An app that leaves the body out of its answer to HEAD knows nothing of the size it would have had.
+        let announced = announced.filter(|&size| given.is_some() || size > 0);
+        return Framing { body: BodyLength::None, announced: announced.filter(|_| status != 204) };
+    }
+    if is_bodyless(status) {
+        return Framing { body: BodyLength::None, announced: given.filter(|_| status == 304) };
+    }
+    let body = match (announced, asked.version) {
+        (Some(size), _) => BodyLength::Sized(size),
+        (None, Version::Http11) => BodyLength::Chunked,
+        (None, Version::Http10) => BodyLength::UntilClose,
+    };
+    Framing { body, announced }
+}
+
+/// The framing of a response in the types of `http`.
 pub(crate) fn frame(
     asked: Asked,
     status: StatusCode,
@@ -45,25 +64,7 @@ pub(crate) fn frame(
     if status.is_informational() {
         return Err(ResponseError::Interim(status.as_u16()));
     }
-    let given = given_length(headers)?;
-    let announced = given.or(size.exact());
-    if asked.head {
-        // An app that leaves the body out of its answer to HEAD knows nothing of the size it would have had.
-        return Ok(Framing {
-            body: BodyLength::None,
-            announced: announced.filter(|&size| given.is_some() || size > 0),
-        });
-    }
-    if is_bodyless(status.as_u16()) {
-        let kept = if status == StatusCode::NOT_MODIFIED { given } else { None };
-        return Ok(Framing { body: BodyLength::None, announced: kept });
-    }
-    let body = match (announced, asked.version) {
-        (Some(size), _) => BodyLength::Sized(size),
-        (None, Version::Http11) => BodyLength::Chunked,
-        (None, Version::Http10) => BodyLength::UntilClose,
-    };
-    Ok(Framing { body, announced })
+    Ok(framing(asked, status.as_u16(), given_length(headers)?, size.exact()))
 }
 
 /// Appends the head of a response. Fields of the connection are the server's own business, the app's are dropped
@@ -87,10 +88,22 @@ pub(crate) fn head(
         has_date |= name == DATE;
         field(out, name, value.as_bytes());
     }
-    if !has_server {
+    end_of_head(out, asked, persistent, framing, Own { server: has_server, date: has_date });
+}
+
+/// Which of the fields that a server adds the app has given itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Own {
+    pub(crate) server: bool,
+    pub(crate) date: bool,
+}
+
+/// Appends the server's own fields and the end of a head.
+pub(crate) fn end_of_head(out: &mut Vec<u8>, asked: Asked, persistent: bool, framing: Framing, own: Own) {
+    if !own.server {
         write::field(out, b"Server", b"lab");
     }
-    if !has_date {
+    if !own.date {
         write::field(out, b"Date", &date::now());
     }
     if let Some(size) = framing.announced {

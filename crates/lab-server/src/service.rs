@@ -102,7 +102,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
             None => self.wire.io_mut().is_drainable(u64::MAX),
         };
         let mut encoder = BodyEncoder::new(framing.body);
-        let persistent = judged.persistent && is_drainable && !encoder.ends_connection() && !self.is_stopping();
+        let persistent = judged.persistent && is_drainable && !encoder.ends_connection() && self.may_persist();
         response::head(self.wire.buffer(), asked, persistent, parts.status, &parts.headers, framing);
         let is_answered = match self.answer(&mut encoder, body).await {
             Ok(()) => true,

@@ -8,8 +8,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use lab_http::Limits;
 use serde::{Deserialize, Serialize};
+
+use crate::settings::Settings;
+use crate::worker::Terms;
 
 /// The environment variable with the descriptor to read the settings from.
 pub const SETTINGS_FD: &str = "LAB_WSGI_SETTINGS_FD";
@@ -20,6 +25,11 @@ pub const NOTES_FD: &str = "LAB_WSGI_NOTES_FD";
 pub const BOOT_ERROR: u8 = 3;
 /// The exit code of a worker that cannot load its application (gunicorn's `APP_LOAD_ERROR`).
 pub const APP_LOAD_ERROR: u8 = 4;
+
+/// Bytes of the longest line that is read, where gunicorn would read one of any length.
+const LONGEST: usize = 64 * 1024;
+/// gunicorn's own bound on the number of fields.
+const MOST_FIELDS: usize = 32_768;
 
 /// Everything a worker needs to know. What is left out has gunicorn's default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +101,25 @@ pub struct WorkerSettings {
     /// Where access records go to; None if nobody wants them.
     #[serde(default)]
     pub access_log: Option<AccessLog>,
+}
+
+impl WorkerSettings {
+    /// What bounds the clients of the worker.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        let bound = |limit: usize| if limit == 0 { LONGEST } else { limit.min(LONGEST) };
+        let fields = if self.limit_request_fields == 0 { MOST_FIELDS } else { self.limit_request_fields };
+        let (start_line, field) = (bound(self.limit_request_line), bound(self.limit_request_field_size));
+        // As much as gunicorn buffers, which has no setting for it.
+        let head = start_line + 2 + fields * (field + 2) + 2;
+        let limits = Limits { start_line, field, fields, head, ..Limits::default() };
+        let keep_alive = Duration::from_secs(self.keepalive_s);
+        Terms {
+            settings: Settings { limits, keep_alive, ..Settings::default() },
+            graceful_timeout: Duration::from_secs(self.graceful_timeout_s),
+            connections: self.worker_connections.max(1),
+        }
+    }
 }
 
 /// A listening socket the worker inherits.
