@@ -3,4 +3,5 @@
 mod app;
 mod interactive;
 mod lifecycle;
+mod server;
 mod wire;
