@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
-use lab_server::notes::{Notes, SIZE};
+use lab_server::notes::{Notes, SERVING, SIZE};
 use rustix::fs::{MemfdFlags, Mode, OFlags, ftruncate, memfd_create, open};
 use rustix::io::pread;
 use tokio::time::Instant;
@@ -75,7 +75,7 @@ impl Pulse {
         if !timeout.is_zero() && now.duration_since(self.since) > timeout {
             return Condition::Hung(notes.request.clone());
         }
-        if self.beat == 0 { Condition::Booting } else { Condition::Alive }
+        if self.beat < SERVING { Condition::Booting } else { Condition::Alive }
     }
 }
 
@@ -91,11 +91,12 @@ mod tests {
         let timeout = Duration::from_secs(5);
         let mut pulse = Pulse { beat: 0, since: start };
         assert_eq!(pulse.judge(&notes(0), at(5), timeout), Condition::Booting);
-        assert_eq!(pulse.judge(&notes(1), at(6), timeout), Condition::Alive);
-        assert_eq!(pulse.judge(&notes(1), at(11), timeout), Condition::Alive);
-        assert_eq!(pulse.judge(&notes(1), at(12), Duration::ZERO), Condition::Alive);
-        assert_eq!(pulse.judge(&notes(1), at(12), timeout), Condition::Hung(Some("GET / HTTP/1.1".into())));
-        assert_eq!(pulse.judge(&notes(2), at(13), timeout), Condition::Alive);
+        assert_eq!(pulse.judge(&notes(1), at(6), timeout), Condition::Booting);
+        assert_eq!(pulse.judge(&notes(2), at(7), timeout), Condition::Alive);
+        assert_eq!(pulse.judge(&notes(2), at(12), timeout), Condition::Alive);
+        assert_eq!(pulse.judge(&notes(2), at(13), Duration::ZERO), Condition::Alive);
+        assert_eq!(pulse.judge(&notes(2), at(13), timeout), Condition::Hung(Some("GET / HTTP/1.1".into())));
+        assert_eq!(pulse.judge(&notes(3), at(14), timeout), Condition::Alive);
     }
 
     #[test]
@@ -104,7 +105,7 @@ mod tests {
         for place in [None, Some(folder.path())] {
             let mut heartbeat = Heartbeat::new(place, Instant::now()).unwrap();
             assert_eq!(heartbeat.check(Instant::now(), Duration::ZERO), Condition::Booting);
-            rustix::io::pwrite(heartbeat.file(), &1u64.to_le_bytes(), 0).unwrap();
+            rustix::io::pwrite(heartbeat.file(), &SERVING.to_le_bytes(), 0).unwrap();
             assert_eq!(heartbeat.check(Instant::now(), Duration::ZERO), Condition::Alive);
         }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

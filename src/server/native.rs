@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -13,14 +14,13 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use lab_server::extensions::ArrivedHead;
-use lab_server::notes::{HEARTBEAT, LINE, LINE_LENGTH, LONGEST_LINE, REQUESTS};
+use lab_server::notes::{HEARTBEAT, LINE, LINE_LENGTH, LONGEST_LINE, REQUESTS, SERVING};
 use lab_server::observer::{Answered, Observer};
 use lab_server::order::Order;
 use lab_server::socket::Listener;
 use lab_server::worker::{self, WorkerError};
 use lab_server::worker_settings::{AccessLog, WorkerSettings};
 use lab_server::{RequestBody, ServiceGateway};
-use rand::Rng as _;
 use rustix::io::pwrite;
 use tokio::sync::{Notify, watch};
 use tokio::task::{spawn_local, yield_now};
@@ -69,7 +69,9 @@ where
 
 /// Requests after which the worker ends, if it ever does so by itself (gunicorn's `max_requests` and its jitter).
 fn most_requests(settings: &WorkerSettings) -> Option<u64> {
-    let jitter = rand::rng().random_range(0..=settings.max_requests_jitter);
+    // Keys of hash maps are random, which is random enough to keep workers from ending together.
+    let random = RandomState::new().build_hasher().finish();
+    let jitter = settings.max_requests_jitter.checked_add(1).map_or(random, |end| random % end);
     (settings.max_requests > 0).then(|| settings.max_requests.saturating_add(jitter))
 }
 
@@ -93,9 +95,9 @@ async fn beat(life: Arc<Life>) {
 /// Writes the notes from a thread of its own, as nobody can write who hangs, and so that a request costs no system
 /// call. The first sign of life is written at once: the master waits for it.
 fn keep_notes(life: Arc<Life>, notes: OwnedFd) -> io::Result<()> {
-    pwrite(&notes, &1u64.to_le_bytes(), HEARTBEAT as u64)?;
+    pwrite(&notes, &SERVING.to_le_bytes(), HEARTBEAT as u64)?;
     let keep = move || {
-        let (mut seen, mut heartbeat) = (u64::MAX, 1u64);
+        let (mut seen, mut heartbeat) = (u64::MAX, SERVING);
         loop {
             std::thread::sleep(LOOK);
             let beats = life.beats.load(Ordering::Relaxed);
