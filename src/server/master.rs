@@ -100,7 +100,7 @@ struct Crew {
     /// The plan before the last reload, until its workers are gone.
     previous: Option<(Plan, u64)>,
     listeners: Vec<Listener>,
-    /// Those of one worker each, by seat (gunicorn's `reuse_port`).
+    /// Those of one worker each, from the second on (gunicorn's `reuse_port`).
     seats: Vec<Vec<Listener>>,
     desk: Desk,
     members: Vec<Member>,
@@ -201,14 +201,16 @@ impl Crew {
         self.age += 1;
         let ids = (self.age, self.generation, seat);
         let options = socket_options(&self.plan.config);
-        let sockets = if options.reuse_port {
-            while self.seats.len() <= seat {
-                let siblings = self.listeners.iter().map(|listener| listener.sibling(options));
-                self.seats.push(siblings.collect::<Result<_, _>>()?);
+        // The first seat is that of the sockets that were bound first: a connection may end up at any of them.
+        let sockets = match seat.checked_sub(1) {
+            Some(further) if options.reuse_port => {
+                while self.seats.len() <= further {
+                    let siblings = self.listeners.iter().map(|listener| listener.sibling(options));
+                    self.seats.push(siblings.collect::<Result<_, _>>()?);
+                }
+                &self.seats[further]
             }
-            &self.seats[seat]
-        } else {
-            &self.listeners
+            _ => &self.listeners,
         };
         self.members.push(Member::start(&self.plan, sockets, ids, &mut self.desk)?);
         Ok(())
@@ -293,16 +295,15 @@ impl Crew {
         let ready = self.current().filter(|member| member.ready).count();
         let is_taken_over = ready >= self.wanted;
         let generation = self.generation;
-        let mut surplus = self.current().count().saturating_sub(self.wanted);
+        let seats = self.wanted;
         for member in &mut self.members {
-            if member.generation != generation && is_taken_over {
+            let is_surplus = if member.generation == generation { member.seat >= seats } else { is_taken_over };
+            if is_surplus {
                 member.dismiss(now);
-            } else if member.generation == generation && surplus > 0 && member.dismissed.is_none() {
-                // The oldest come first.
-                member.dismiss(now);
-                surplus -= 1;
             }
         }
+        // Nobody is to connect to where nobody accepts.
+        self.seats.truncate(seats.saturating_sub(1));
         if is_taken_over && self.members.iter().all(|member| member.generation == generation) {
             self.previous = None;
         }

@@ -3,5 +3,7 @@
 mod app;
 mod interactive;
 mod lifecycle;
+mod processes;
 mod server;
+mod signals;
 mod wire;

@@ -23,7 +23,19 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn start(workers: usize) -> Server {
-        Server::from_command(Command::new(env!("CARGO_BIN_EXE_lab")).args(["serve", "--bind", "127.0.0.1:0"]), workers)
+        Server::with(&[], workers)
+    }
+
+    /// With further arguments.
+    pub(super) fn with(arguments: &[&str], workers: usize) -> Server {
+        Server::from_command(Server::command().args(arguments), workers)
+    }
+
+    /// What starts a server on a free port.
+    pub(super) fn command() -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+        command.args(["serve", "--bind", "127.0.0.1:0"]);
+        command
     }
 
     pub(super) fn from_command(command: &mut Command, workers: usize) -> Server {
@@ -77,11 +89,8 @@ impl Server {
     }
 
     pub(super) fn get_pong(&self) -> String {
-        let mut client = TcpStream::connect(&self.address).expect("the server listens");
-        client.write_all(b"GET /pong HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").expect("the server reads");
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).expect("the server answers");
-        answer
+        let client = TcpStream::connect(&self.address).expect("the server listens");
+        get(client, "/pong").expect("the server answers")
     }
 
     /// A connection whose request a worker is working on: its app waits for the five bytes of the body.
@@ -108,7 +117,20 @@ impl Drop for Server {
     }
 }
 
+/// Asks for `path` and reads the answer to its end.
+pub(super) fn get(mut client: impl Read + Write, path: &str) -> std::io::Result<String> {
+    write!(client, "GET {path} HTTP/1.1\r\nHost: a\r\nUser-Agent: test\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    client.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
 pub(super) fn kill(pid: u32) {
+    tell(pid, Signal::KILL);
+}
+
+/// Sends a signal to a process.
+pub(super) fn tell(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process id");
-    kill_process(pid, Signal::KILL).expect("the process is there");
+    kill_process(pid, signal).expect("the process is there");
 }
