@@ -90,8 +90,8 @@ where
     let terms = Terms { settings, graceful_timeout, connections: CONNECTIONS };
     runtime()?
         .block_on(async {
-            let (give, orders) = watch::channel(Order::Serve);
-            obey_signals(give)?;
+            let (to, orders) = watch::channel(Order::Serve);
+            obey_signals(to)?;
             serve(vec![Listener::new(listener.into())?], ServiceGateway(service), terms, orders).await
         })
         .map_err(|error| WorkerError::Io { what: "serve the listening socket", error })
@@ -175,22 +175,17 @@ async fn accept<G>(
 }
 
 /// Turns signals into orders.
-fn obey_signals(give: watch::Sender<Order>) -> io::Result<()> {
+fn obey_signals(to: watch::Sender<Order>) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut quit = signal(SignalKind::quit())?;
     spawn_local(async move {
         loop {
-            let order = tokio::select! {
-                _ = terminate.recv() => Order::Finish,
-                _ = interrupt.recv() => Order::Quit,
-                _ = quit.recv() => Order::Quit,
-            };
-            give.send_if_modified(|current| {
-                let is_more_urgent = order > *current;
-                *current = order.max(*current);
-                is_more_urgent
-            });
+            tokio::select! {
+                _ = terminate.recv() => Order::Finish.give(&to),
+                _ = interrupt.recv() => Order::Quit.give(&to),
+                _ = quit.recv() => Order::Quit.give(&to),
+            }
         }
     });
     Ok(())
