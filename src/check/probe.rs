@@ -22,7 +22,7 @@ const WATCHED_AFTER: Duration = Duration::from_millis(500);
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
     /// No connection.
-    #[error("cannot connect to {address}: {source}")]
+    #[error("cannot connect to {address}")]
     Connect {
         /// Where to.
         address: SocketAddr,
@@ -30,7 +30,7 @@ pub enum ProbeError {
         source: io::Error,
     },
     /// The connection failed before the answer's head was complete.
-    #[error("the connection failed before an answer: {0}")]
+    #[error("the connection failed before an answer")]
     Broken(#[from] io::Error),
     /// The connection was closed before the answer's head was complete.
     #[error("the connection was closed without an answer")]

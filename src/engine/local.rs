@@ -38,7 +38,7 @@ impl Backend for Local {
     type Running = Running;
 
     async fn start(&mut self, stack: &Stack, visit: &str) -> Result<Running, String> {
-        self.launcher.start(stack, visit).await.map_err(|error| error.to_string())
+        self.launcher.start(stack, visit).await.map_err(in_full)
     }
 
     fn describe(&self, running: &Running) -> Description {
@@ -58,7 +58,7 @@ impl Backend for Local {
     }
 
     async fn ask(&mut self, running: &Running, request: &CheckRequest) -> Result<Asked, String> {
-        let (observed, values) = probe::ask(running.entry(), request).await.map_err(|error| error.to_string())?;
+        let (observed, values) = probe::ask(running.entry(), request).await.map_err(in_full)?;
         Ok(Asked { observed, values })
     }
 
@@ -127,10 +127,10 @@ async fn follow(driver: &mut Guarded, components: &[Component]) -> Result<Driven
             }
         };
         let Some(line) = line else {
-            decoder.finish().map_err(|error| error.to_string())?;
+            decoder.finish().map_err(in_full)?;
             return Err("it ended without an outcome".to_owned());
         };
-        match decoder.line(&line).map_err(|error| error.to_string())? {
+        match decoder.line(&line).map_err(in_full)? {
             Event::Ready => {}
             Event::WindowOpened => at_opening = Some(samples(components)?),
             Event::WindowClosed => {
@@ -174,6 +174,11 @@ fn uses(components: &[Component], opened: &[Sample], peaks: &[PeakRss]) -> Resul
             ComponentUse { role: component.role, used }
         })
         .collect())
+}
+
+/// An error with its sources.
+fn in_full(error: impl std::error::Error + Send + Sync + 'static) -> String {
+    format!("{:#}", anyhow::Error::new(error))
 }
 
 /// The end of a driver's log, as it stands under an error.

@@ -68,8 +68,11 @@ pub(super) struct Subject<'a> {
 pub(super) enum Next {
     /// It waits for the next request.
     KeepAlive,
-    /// It is closed, once the client has had its answer.
+    /// It is closed.
     Close,
+    /// It is closed, once the client has had its answer: it may still be sending, and closing with unread bytes would
+    /// take the answer away from it.
+    Linger,
     /// It is closed at once: the client is gone, or must see that its answer is not whole.
     Cut,
     /// It is reset: the client could not tell otherwise that its answer is not whole.
@@ -141,7 +144,7 @@ pub(super) async fn serve(worker: &Worker, mut stream: TcpStream, peer: SocketAd
             break next;
         }
     };
-    if next == Next::Close {
+    if next == Next::Linger || (next == Next::Close && !client.incoming.buffered().is_empty()) {
         client.linger().await;
     }
     drop(client);
@@ -240,7 +243,7 @@ impl Client<'_> {
         };
         let next = match (found, subject.pass) {
             // as nginx; what a TRACE would echo is nobody's business
-            _ if request.head.method() == b"TRACE" => self.answer_unread(&subject, 405, b"").await,
+            _ if request.head.method() == b"TRACE" => self.answer_page(&subject, 405, b"", false).await,
             (Found::Location(_), Some(_)) if may_not_be_forwarded(request) => {
                 self.answer_unread(&subject, 200, b"").await
             }
@@ -308,7 +311,8 @@ impl Client<'_> {
         self.count_body(before);
         match flushed {
             Ok(Ok(())) if persistence.keep_alive => Next::KeepAlive,
-            Ok(Ok(())) => Next::Close,
+            Ok(Ok(())) if may_keep => Next::Close,
+            Ok(Ok(())) => Next::Linger,
             _ => Next::Cut,
         }
     }

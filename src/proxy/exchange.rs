@@ -51,7 +51,14 @@ pub(super) enum Trouble {
     /// The client failed, and nothing of an answer was sent to it: what it is answered, or nothing if it is gone.
     Client { status: Option<u16>, message: String },
     /// One of them failed when the answer had begun.
-    Halfway { next: Next, message: String },
+    Halfway { next: Next, whose: Side, message: String },
+}
+
+/// Whose trouble it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Client,
+    Upstream,
 }
 
 /// What the two directions tell each other.
@@ -163,7 +170,7 @@ async fn watch(client: &mut Incoming<ReadHalf<'_>>, progress: &Progress) -> Trou
 fn client_trouble(trouble: &BodyTrouble, progress: &Progress) -> Trouble {
     let message = trouble.to_string();
     if progress.is_answered.get() {
-        return Trouble::Halfway { next: Next::Cut, message };
+        return Trouble::Halfway { next: Next::Cut, whose: Side::Client, message };
     }
     Trouble::Client { status: trouble.status(), message }
 }
@@ -208,7 +215,12 @@ impl Relay<'_, '_> {
             && self.progress.is_sent.get()
             && self.upstream.buffered().is_empty()
             && !self.pass.fields.close_always();
-        Ok(Done { next: if persistence.keep_alive { Next::KeepAlive } else { Next::Close }, reusable })
+        let next = match (persistence.keep_alive, self.progress.is_sent.get()) {
+            (true, _) => Next::KeepAlive,
+            (false, true) => Next::Close,
+            (false, false) => Next::Linger,
+        };
+        Ok(Done { next, reusable })
     }
 
     /// Waits for the answer, and passes interim ones on (RFC 9110 §15.2).
@@ -268,7 +280,7 @@ impl Relay<'_, '_> {
                         Ok(piece) => piece,
                         Err(TimedOut) => {
                             let message = "upstream timed out while reading upstream".to_owned();
-                            return Err(Trouble::Halfway { next: unfinished(length), message });
+                            return Err(Trouble::Halfway { next: unfinished(length), whose: Side::Upstream, message });
                         }
                     }
                 }
@@ -278,11 +290,16 @@ impl Relay<'_, '_> {
                     timer.within(self.subject.rules.send_timeout, self.client.piece(&mut encoder, piece))
                 }
                 Ok(None) => break,
-                Err(error) => return Err(self.broken_off(&error, length, before)),
+                Err(error) => {
+                    let trouble = self.broken_off(&error, length, before);
+                    // what was sound of it, the client may have
+                    self.flush(timer).await?;
+                    return Err(trouble);
+                }
             };
-            gone(sending.await, Next::Cut)?;
+            gone(sending.await)?;
         }
-        gone(timer.within(self.subject.rules.send_timeout, self.client.end(&mut encoder, None)).await, Next::Cut)
+        gone(timer.within(self.subject.rules.send_timeout, self.client.end(&mut encoder, None)).await)
     }
 
     /// An answer that is not whole. If the client has got nothing of it, it is told so; otherwise it has to see it.
@@ -297,7 +314,7 @@ impl Relay<'_, '_> {
             self.client.buffer().clear();
             return Trouble::Upstream { status: 502, message, unheard: false };
         }
-        Trouble::Halfway { next: unfinished(length), message }
+        Trouble::Halfway { next: unfinished(length), whose: Side::Upstream, message }
     }
 
     async fn flush(&mut self, timer: &mut Timer) -> Result<(), Trouble> {
@@ -305,7 +322,7 @@ impl Relay<'_, '_> {
             return Ok(());
         }
         self.progress.is_answered.set(true);
-        gone(timer.within(self.subject.rules.send_timeout, self.client.flush()).await, Next::Cut)
+        gone(timer.within(self.subject.rules.send_timeout, self.client.flush()).await)
     }
 }
 
@@ -325,10 +342,11 @@ fn invalid(refusal: Refusal) -> Trouble {
 }
 
 /// What it means when the client could not be written to.
-fn gone<E: std::fmt::Display>(written: Result<Result<(), E>, TimedOut>, next: Next) -> Result<(), Trouble> {
-    match written {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(Trouble::Halfway { next, message: format!("send() to the client failed ({error})") }),
-        Err(TimedOut) => Err(Trouble::Halfway { next: Next::Reset, message: "client timed out".to_owned() }),
-    }
+fn gone<E: std::fmt::Display>(written: Result<Result<(), E>, TimedOut>) -> Result<(), Trouble> {
+    let (next, message) = match written {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => (Next::Cut, format!("send() to the client failed ({error})")),
+        Err(TimedOut) => (Next::Reset, "client timed out".to_owned()),
+    };
+    Err(Trouble::Halfway { next, whose: Side::Client, message })
 }

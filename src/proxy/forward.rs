@@ -5,7 +5,7 @@ use std::time::Instant;
 use lab_http::{BodyLength, Version, write};
 
 use super::client::{Client, Next, Subject};
-use super::exchange::{Trouble, exchange};
+use super::exchange::{Side, Trouble, exchange};
 use super::request::Request;
 use super::request_head;
 use super::settings::logs::Severity;
@@ -97,10 +97,10 @@ pub(super) async fn forward(
                 log_upstream(subject, client, Severity::Info, &message, request, group, server);
                 return Err(failure_of_client(status));
             }
-            Trouble::Halfway { next, message } => {
+            Trouble::Halfway { next, whose, message } => {
                 note_attempt(client, client.outcome.status, begun);
-                let severity =
-                    if next == Next::Cut && message.contains("client") { Severity::Info } else { Severity::Error };
+                // as nginx: clients come and go, an upstream should not
+                let severity = if whose == Side::Client { Severity::Info } else { Severity::Error };
                 log_upstream(subject, client, severity, &message, request, group, server);
                 return Ok(next);
             }

@@ -3,6 +3,20 @@
 //! It runs an ordinary nginx.conf, and knows nothing of scenarios, stacks, checks or reports. What it does not support
 //! it refuses by name; nothing is ignored.
 //!
+//! Where it is not nginx's equal on purpose, because a MUST of RFC 9110 or 9112 says so or because it protects the app:
+//!
+//! - fields that Connection names are dropped, and with them Proxy-Connection, Trailer and HTTP2-Settings;
+//! - an absolute target's host replaces the Host field; `OPTIONS *` is passed on; Max-Forwards is counted;
+//! - `Expect: 100-continue` reaches an HTTP/1.1 upstream, and interim answers reach the client;
+//! - an upstream's Date stays, as does a Connection: close that was asked for; an unasked 101 is a 502;
+//! - answers that could be read in two ways are 502: repeated lengths, lengths beside chunks, unknown codings;
+//! - line ends in variables become spaces; white space around values goes; 204 has no Content-Length;
+//! - slow heads and bodies are answered with 408, heads that are too large with 431.
+//!
+//! And because it is simpler so: without `error_log`, `access_log` and `pid` there is standard error, nothing, and no
+//! file; the beginning of a request's body is collected, not all of it; an answer is not buffered beyond what sockets
+//! hold; X-Accel-Redirect is hidden, not followed. No Via field is added, as in nginx.
+//!
 //! The modules stand in the order in which a configuration becomes a running proxy and a request becomes an answer.
 
 pub mod conf;

@@ -54,9 +54,9 @@ pub fn write(request: &Request<'_>, pass: &Pass, scope: &Scope<'_>, body: BodyLe
 /// Appends the target: as it came, or with the location's part replaced by the URI of `proxy_pass`.
 ///
 /// As nginx: what follows that part is escaped again only if the client escaped anything, and an absolute target loses
-/// its origin.
+/// its origin. `*` stays itself.
 fn write_target(request: &Request<'_>, pass: &Pass, out: &mut Vec<u8>) {
-    let Some(uri) = &pass.uri else {
+    let Some(uri) = pass.uri.as_ref().filter(|_| request.target.path != b"*") else {
         out.extend_from_slice(&request.target.origin_form(request.head));
         return;
     };

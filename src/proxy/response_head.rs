@@ -39,7 +39,8 @@ pub fn write(
     out: &mut Vec<u8>,
 ) {
     status_line(out, Version::Http11, head.status, head.reason());
-    if pass.hidden.contains(b"server") || !head.headers.contains("server") {
+    // as nginx: where the upstream's is passed on, one that has none stays without
+    if pass.hidden.contains(b"server") {
         field(out, b"Server", product(tokens).as_bytes());
     }
     if !head.headers.contains("date") || pass.hidden.contains(b"date") {

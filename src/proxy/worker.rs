@@ -178,6 +178,6 @@ impl Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         self.worker.clients.set(self.worker.clients.get() - 1);
-        self.worker.closed.notify_one();
+        self.worker.closed.notify_waiters();
     }
 }

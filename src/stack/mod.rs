@@ -39,7 +39,7 @@ impl fmt::Display for Role {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The operating system refused something.
-    #[error("{what}: {source}")]
+    #[error("cannot {what}")]
     Io {
         /// What was being done.
         what: String,

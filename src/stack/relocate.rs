@@ -40,7 +40,7 @@ pub enum RelocateError {
         address: String,
     },
     /// No port could be reserved.
-    #[error("cannot reserve a port: {0}")]
+    #[error("cannot reserve a port")]
     Reserve(#[from] io::Error),
 }
 

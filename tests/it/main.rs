@@ -3,6 +3,7 @@
 mod direction;
 mod drive;
 mod lifecycle;
+mod proxy;
 mod run;
 mod scenario;
 mod serve;

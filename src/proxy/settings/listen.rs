@@ -1,6 +1,6 @@
 //! `listen`: the sockets, and which servers answer on each.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::super::conf::{ConfError, ConfErrorKind, Directive, parse_number};
 use super::server::Server;
@@ -114,8 +114,15 @@ fn addresses(directive: &Directive) -> Result<Vec<SocketAddr>, ConfError> {
     if text.starts_with("unix:") {
         return Err(directive.unsupported("a unix socket", ACCEPTED));
     }
-    if let Some(port) = parse_number::<u16>(text.strip_prefix("*:").unwrap_or(text)) {
-        return if port == 0 { Err(invalid()) } else { Ok(vec![(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port).into()]) };
+    let port = match text.strip_prefix('*') {
+        Some("") => Some("80"),
+        Some(rest) => Some(rest.strip_prefix(':').ok_or_else(invalid)?),
+        // a row of digits is a port, never an address, though resolvers know better
+        None => Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())),
+    };
+    if let Some(port) = port {
+        let port = parse_number::<u16>(port).filter(|port| *port > 0).ok_or_else(invalid)?;
+        return Ok(vec![(Ipv4Addr::UNSPECIFIED, port).into()]);
     }
     if let Some(rest) = text.strip_prefix('[') {
         let (host, port) = rest.split_once(']').ok_or_else(invalid)?;

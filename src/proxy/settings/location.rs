@@ -92,9 +92,11 @@ pub struct Locations {
 }
 
 impl Locations {
-    /// The location a request belongs to, by its normalised path.
+    /// The location a request belongs to, by its normalised path. `*`, the server as a whole (RFC 9112 §3.2.4), belongs
+    /// where the root does.
     #[must_use]
     pub fn find(&self, path: &[u8]) -> Found<'_> {
+        let path = if path == b"*" { b"/" } else { path };
         if let Some(&index) = self.exact.get(path) {
             return Found::Location(&self.list[index]);
         }

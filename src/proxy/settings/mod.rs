@@ -94,3 +94,122 @@ fn number_access_logs(servers: &mut [Server]) -> Vec<PathBuf> {
     }
     files
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::conf;
+    use super::location::Found;
+    use super::*;
+
+    fn settings(http: &str) -> Result<Settings, String> {
+        let file = Path::new("nginx.conf");
+        let tree = conf::parse(&format!("events {{}} http {{ {http} }}"), file).unwrap();
+        let read = conf::check(&tree).and_then(|()| read(&tree, file, Path::new("/prefix")));
+        read.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn listen_takes_nginxs_forms_of_an_address() {
+        for (text, expected) in [
+            ("80", "0.0.0.0:80"),
+            ("*:8080", "0.0.0.0:8080"),
+            ("*", "0.0.0.0:80"),
+            ("127.0.0.1", "127.0.0.1:80"),
+            ("127.0.0.1:8080", "127.0.0.1:8080"),
+            ("[::1]", "[::1]:80"),
+            ("[::]:8080", "[::]:8080"),
+            ("localhost:8080", "127.0.0.1:8080"),
+        ] {
+            let settings = settings(&format!("server {{ listen {text}; }}")).unwrap();
+            let addresses: Vec<String> = settings.listens.iter().map(|listen| listen.address.to_string()).collect();
+            assert!(addresses.contains(&expected.to_owned()), "{text}: {addresses:?}");
+        }
+        for text in
+            ["0", "70000", "*:0", "*80", "[::1", "[::1]x", "::1", "127.0.0.1:", "127.0.0.1:x", "unix:/tmp/a", "''"]
+        {
+            assert!(settings(&format!("server {{ listen {text}; }}")).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_default_server_is_the_marked_one_or_the_first() {
+        let settings = settings(
+            "server { listen 1; server_name a; } server { listen 1; listen 2; server_name b; } \
+             server { listen 2 default_server; server_name c; }",
+        )
+        .unwrap();
+        let chosen = |listen: usize, host: &str| settings.listens[listen].server_for(Some(host.as_bytes()));
+        assert_eq!((chosen(0, "b"), chosen(0, "c"), chosen(1, "b"), chosen(1, "a")), (1, 0, 1, 2));
+        assert_eq!(settings.listens[1].server_for(None), 2);
+    }
+
+    #[test]
+    fn the_longest_prefix_wins_unless_a_path_is_exact() {
+        let settings = settings(
+            "server { location / { } location = / { } location /a/ { proxy_pass http://127.0.0.1:1; } \
+             location /a/b { } location =/a/c { } location ^~ /d/ { } }",
+        )
+        .unwrap();
+        let locations = &settings.servers[0].locations;
+        for (path, expected) in [
+            ("/", "location = /"),
+            ("*", "location = /"),
+            ("/x", "location /"),
+            ("/a", "add slash to /a/"),
+            ("/a/", "location /a/"),
+            ("/a/bc", "location /a/b"),
+            ("/a/c", "location = /a/c"),
+            ("/a/c/", "location /a/"),
+            // only what is proxied is given a slash
+            ("/d", "location /"),
+        ] {
+            let found = match locations.find(path.as_bytes()) {
+                Found::Location(found) if found.matching == location::Matching::Exact => {
+                    format!("location = {}", found.path)
+                }
+                Found::Location(found) => format!("location {}", found.path),
+                Found::AddSlash(found) => format!("add slash to {}", found.path),
+                Found::Nothing => "nothing".to_owned(),
+            };
+            assert_eq!(found, expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn levels_inherit_what_they_do_not_say() {
+        let settings = settings(
+            "client_max_body_size 1k; access_log logs/a; access_log /b; proxy_read_timeout 5s; \
+             server { client_max_body_size 0; location / { proxy_pass http://127.0.0.1:1; access_log off; } \
+             location /a { proxy_pass http://127.0.0.1:1; proxy_read_timeout 7s; keepalive_timeout 0; } }",
+        )
+        .unwrap();
+        let server = &settings.servers[0];
+        let [root, a] = server.locations.all() else { panic!("two locations") };
+        let files = |rules: &Rules| rules.access_log.iter().map(|log| log.path.clone()).collect::<Vec<_>>();
+        assert_eq!(files(&server.rules), [Path::new("/prefix/logs/a"), Path::new("/b")]);
+        assert_eq!((files(&root.rules).len(), files(&a.rules).len()), (0, 2));
+        assert_eq!((server.rules.client_max_body_size, a.rules.client_max_body_size), (None, None));
+        let seconds = |location: &location::Location| location.pass.as_ref().unwrap().read_timeout.as_secs();
+        assert_eq!((seconds(root), seconds(a)), (5, 7));
+        assert!(a.rules.keepalive.idle.is_zero() && !root.rules.keepalive.idle.is_zero());
+        assert_eq!(settings.access_log_files.len(), 2);
+        assert_eq!(settings.upstreams.len(), 1, "the same address is the same upstream");
+    }
+
+    #[test]
+    fn upstreams_know_their_servers() {
+        let settings = settings(
+            "server { location / { proxy_pass http://app; } } \
+             upstream app { server 127.0.0.1:1 weight=3 max_fails=0; server [::1]:2 fail_timeout=1m; keepalive 7; }",
+        )
+        .unwrap();
+        let app = &settings.upstreams[0];
+        let servers: Vec<(String, i64, u32, u64)> = app
+            .servers
+            .iter()
+            .map(|server| (server.address.to_string(), server.weight, server.max_fails, server.fail_timeout.as_secs()))
+            .collect();
+        assert_eq!(servers, [("127.0.0.1:1".to_owned(), 3, 0, 10), ("[::1]:2".to_owned(), 1, 1, 60)]);
+        assert_eq!((app.keepalive, app.keepalive_requests), (7, 1000));
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lab_http::Version;
+use lab_http::{Headers, Version};
 
 use super::super::conf::{ConfError, Directive};
 use super::super::variables::Template;
@@ -162,13 +162,16 @@ impl Pass {
 }
 
 fn set_field(directive: &Directive) -> Result<(String, Template), ConfError> {
-    const ACCEPTED: &str = "a field name and a value; how a body is delimited is up to lab";
     let (name, value) = (directive.first(), directive.arg(1).unwrap_or_default());
     if name.eq_ignore_ascii_case("Content-Length") || name.eq_ignore_ascii_case("Transfer-Encoding") {
-        return Err(directive.unsupported(format!("\"{name}\""), ACCEPTED));
+        let accepted = "any other field; how a body is delimited is up to lab";
+        return Err(directive.unsupported(format!("\"{name}\""), accepted));
     }
-    if !lab_http::Headers::is_clean(name.as_bytes(), value.as_bytes()) {
-        return Err(directive.invalid(name, ACCEPTED));
+    if !Headers::is_clean(name.as_bytes(), b"") {
+        return Err(directive.invalid(name, "the name of a field"));
+    }
+    if !Headers::is_clean(name.as_bytes(), value.as_bytes()) {
+        return Err(directive.invalid(&value.escape_debug().to_string(), "a value without control characters"));
     }
     let template = Template::compile(value).map_err(|kind| directive.error(kind))?;
     Ok((name.to_owned(), template))

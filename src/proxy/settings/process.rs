@@ -10,7 +10,8 @@ use super::logs::ErrorLog;
 pub struct Process {
     /// `worker_processes`: how many workers, or one for every core the process may run on.
     pub workers: Workers,
-    /// `worker_connections`: how many connections one worker holds at a time, clients' and upstreams'.
+    /// `worker_connections`: how many connections of clients one worker holds at a time; nginx counts those to upstreams
+    /// as well.
     pub worker_connections: usize,
     /// `pid`: where the process id is written. Without the directive none is written, unlike nginx.
     pub pid: Option<PathBuf>,

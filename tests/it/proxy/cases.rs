@@ -1,0 +1,109 @@
+//! The cases, each with a snapshot of what the upstream received and what the client got.
+
+use std::fmt::Write as _;
+
+use super::case::Case;
+use super::running::{Proxy, wait_for};
+use super::upstream::Upstream;
+
+/// Follows the case's own bytes on the same connection: what becomes of it shows whether the proxy still knows where
+/// it stands.
+const LEGITIMATE: &[u8] = b"GET /legitimate HTTP/1.1\r\nHost: example.org\r\nConnection: close\r\n\r\n";
+
+#[test]
+fn every_case_is_as_it_was_reviewed() {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_snapshot_path("snapshots");
+    settings.set_omit_expression(true);
+    settings.bind(|| {
+        insta::glob!("cases/*.case", |file| {
+            insta::assert_snapshot!(run(&Case::read(file)));
+        });
+    });
+}
+
+fn run(case: &Case) -> String {
+    let upstream = Upstream::start(case.answers.clone());
+    let dead = {
+        // bound and let go: nobody listens there
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        socket.local_addr().expect("an address").to_string()
+    };
+    let configuration = super::configuration(&case.http, case.server.as_deref(), &case.location, &upstream);
+    let proxy = Proxy::start(&configuration.replace("{dead}", &dead));
+    let got = proxy.converse(&[&case.client[..], if case.is_alone { b"" } else { LEGITIMATE }].concat());
+
+    let mut report = String::new();
+    for (number, received) in upstream.received().iter().enumerate() {
+        _ = writeln!(report, "== upstream, connection {}\n{}", number + 1, visible(received));
+    }
+    _ = writeln!(report, "== client\n{}", visible(&got));
+    let is_final = |window: &&[u8]| window.starts_with(b"HTTP/1.1 ") && window[9] > b'1';
+    let answers = got.windows(10).filter(is_final).count();
+    let log =
+        wait_for("the access log", || Some(proxy.read("access.log")).filter(|log| log.lines().count() >= answers));
+    _ = writeln!(report, "== logged\n{}", log.lines().collect::<Vec<_>>().join(" "));
+    let date = regex::Regex::new(r"Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT").expect("a pattern");
+    let report = date.replace_all(&report, "Date: (now)");
+    report
+        .replace(&upstream.address.to_string(), "{upstream}")
+        .replace(&dead, "{dead}")
+        .replace(&proxy.address.to_string(), "{listen}")
+        .replace(&format!(":{}", proxy.address.port()), ":{port}")
+        .replace(concat!("lab/", env!("CARGO_PKG_VERSION")), "lab/(version)")
+}
+
+/// Bytes as text in which every byte can be told: CRLF is a line end, everything else unprintable is escaped.
+fn visible(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+        let (line, end) = match line {
+            [line @ .., b'\r', b'\n'] => (line, "\n"),
+            [line @ .., b'\n'] => (line, "\\n\n"),
+            line => (line, ""),
+        };
+        out.push_str(&line.escape_ascii().to_string().replace("\\'", "'").replace("\\\"", "\""));
+        out.push_str(end);
+    }
+    join_chunks(&shorten(&out))
+}
+
+/// Chunks of one character in a row, as one: where they are cut depends on how the bytes happen to arrive.
+fn join_chunks(text: &str) -> String {
+    let row = r"[0-9a-f]+\n\((?:\d+) times '(.)'\)\n";
+    let rows = regex::Regex::new(&format!("(?:{row})+")).expect("a pattern");
+    let row = regex::Regex::new(r"\((\d+) times '(.)'\)").expect("a pattern");
+    let replaced = rows.replace_all(text, |found: &regex::Captures<'_>| {
+        let mut lengths: Vec<(String, usize)> = Vec::new();
+        for part in row.captures_iter(&found[0]) {
+            let length: usize = part[1].parse().expect("a number");
+            match lengths.last_mut().filter(|(character, _)| *character == part[2]) {
+                Some((_, total)) => *total += length,
+                None => lengths.push((part[2].to_owned(), length)),
+            }
+        }
+        let mut joined = String::new();
+        for (character, length) in lengths {
+            _ = writeln!(joined, "(chunks of {length} times '{character}')");
+        }
+        joined
+    });
+    replaced.into_owned()
+}
+
+/// Long rows of one character, as a row and its length.
+fn shorten(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let end = rest.find(|character| character != first).unwrap_or(rest.len());
+        if end > 100 {
+            _ = write!(out, "({end} times {first:?})");
+        } else {
+            out.push_str(&rest[..end]);
+        }
+        rest = &rest[end..];
+    }
+    out
+}

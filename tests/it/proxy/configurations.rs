@@ -1,0 +1,69 @@
+//! Configurations that are refused, each with a snapshot of the message, and those that are not.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn test(file: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_lab")).args(["proxy", "-t", "-c"]).arg(file).output().expect("lab runs")
+}
+
+#[test]
+fn wrong_configurations_are_refused_by_line_and_name() {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_snapshot_path("snapshots");
+    settings.set_omit_expression(true);
+    settings.bind(|| {
+        insta::glob!("bad/*.conf", |file| {
+            let output = test(file);
+            assert_eq!(output.status.code(), Some(1), "{}", file.display());
+            let folder = format!("{}/", file.parent().expect("a folder").display());
+            let said = String::from_utf8(output.stderr).expect("text").replace(&folder, "");
+            insta::assert_snapshot!(said);
+        });
+    });
+}
+
+#[test]
+fn a_wrong_configuration_is_refused_without_the_test_option_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("nginx.conf");
+    std::fs::write(&file, "events { } http { } pid pid; error_log log; nonsense;").expect("a file");
+    let output = Command::new(env!("CARGO_BIN_EXE_lab")).args(["proxy", "-c"]).arg(&file).output().expect("lab runs");
+    assert_eq!(output.status.code(), Some(1));
+    let left: Vec<_> =
+        std::fs::read_dir(folder.path()).expect("a folder").flatten().map(|entry| entry.path()).collect();
+    assert_eq!(left, [file], "nothing was started");
+}
+
+#[test]
+fn the_shipped_configurations_are_right_for_lab() {
+    for file in shipped() {
+        let output = test(&file);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && said.contains("test is successful"), "{}: {said}", file.display());
+    }
+}
+
+/// Needs nginx; without it the test says so and passes, unless `LAB_REQUIRE` names nginx.
+#[test]
+fn the_shipped_configurations_are_right_for_nginx() {
+    let nginx = Path::new("/usr/sbin/nginx");
+    if !nginx.exists() {
+        let required = std::env::var("LAB_REQUIRE").unwrap_or_default();
+        assert!(!required.split(',').any(|name| name == "nginx"), "LAB_REQUIRE names nginx, which is not installed");
+        eprintln!("SKIPPED: nginx is not installed");
+        return;
+    }
+    for file in shipped() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(folder.path().join("logs")).expect("a folder");
+        let mut command = Command::new(nginx);
+        let output = command.arg("-t").arg("-p").arg(folder.path()).arg("-c").arg(&file).output().expect("nginx runs");
+        assert!(output.status.success(), "{}: {}", file.display(), String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+fn shipped() -> [PathBuf; 1] {
+    [Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/nginx/corrected.conf")]
+}

@@ -1,0 +1,75 @@
+//! Signals, the pid file and the sockets.
+
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream};
+
+use rustix::process::Signal;
+
+use super::running::{Proxy, STUCK, read_some, read_to_end, wait_for};
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n";
+
+/// A proxy with one request in flight: the client's end, and the upstream's.
+fn in_flight(workers: usize) -> (Proxy, TcpStream, TcpStream) {
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = Proxy::start(&format!(
+        "worker_processes {workers}; pid pid; error_log error.log; events {{ }} \
+         http {{ server {{ listen {{listen}}; location / {{ proxy_pass http://{}; }} }} }}",
+        upstream.local_addr().unwrap()
+    ));
+    let mut client = proxy.connect();
+    client.write_all(GET).unwrap();
+    let (mut stream, _) = upstream.accept().unwrap();
+    stream.set_read_timeout(Some(STUCK)).unwrap();
+    assert!(read_some(&mut stream, &mut [0; 1000]).unwrap() > 0);
+    (proxy, client, stream)
+}
+
+#[test]
+fn sigquit_finishes_what_has_begun_and_accepts_nothing_more() {
+    let (mut proxy, mut client, mut upstream) = in_flight(2);
+    let mut idle = proxy.connect();
+    let pid = proxy.read("pid");
+    assert!(pid.trim().parse::<u32>().is_ok(), "{pid:?}");
+    proxy.signal(Signal::QUIT);
+    // an idle connection is closed, and so are the listening sockets
+    assert_eq!(read_to_end(&mut idle).0, b"");
+    wait_for("the port to be closed", || TcpStream::connect(proxy.address).is_err().then_some(()));
+    upstream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate").unwrap();
+    let (got, ended_well) = read_to_end(&mut client);
+    let got = String::from_utf8(got).unwrap();
+    assert!(ended_well && got.ends_with("\r\nConnection: close\r\n\r\nlate"), "{got}");
+    assert!(proxy.wait().success());
+    assert!(!proxy.path().join("pid").exists());
+}
+
+#[test]
+fn sigterm_ends_at_once() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let (mut proxy, mut client, _upstream) = in_flight(1);
+        proxy.signal(signal);
+        assert!(proxy.wait().success());
+        assert_eq!(read_to_end(&mut client).0, b"");
+        assert!(!proxy.path().join("pid").exists());
+    }
+}
+
+#[test]
+fn sigterm_ends_a_quit_that_takes_too_long() {
+    let (mut proxy, _client, _upstream) = in_flight(2);
+    proxy.signal(Signal::QUIT);
+    wait_for("the port to be closed", || TcpStream::connect(proxy.address).is_err().then_some(()));
+    proxy.signal(Signal::TERM);
+    assert!(proxy.wait().success());
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    // the socket the proxy inherits is not for this address
+    let mut proxy = Proxy::start(&format!("events {{ }} http {{ server {{ listen {address}; }} }}"));
+    assert_eq!(proxy.wait().code(), Some(3));
+    let said = proxy.read("stderr");
+    assert!(said.contains(&format!("bind() to {address} failed")), "{said}");
+}
