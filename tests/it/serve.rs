@@ -3,4 +3,4 @@
 mod app;
 mod interactive;
 mod lifecycle;
-mod wire;
+pub(crate) mod wire;

@@ -45,7 +45,7 @@ def main():
     jitter = random.randint(0, settings.get("max_requests_jitter", 0))
     try:
         has_ended = worker.serve(application, wake_up, jitter)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         print(f"lab_wsgi: the worker cannot serve: {error}", file=sys.stderr)
         return BOOT_ERROR
     if not has_ended:
