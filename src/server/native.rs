@@ -211,7 +211,7 @@ impl Observer for Watcher {
             self.left.set(Some(left.saturating_sub(1)));
             if left == 1 {
                 tracing::info!("worker {} has served its requests and is to be replaced", std::process::id());
-                worker::give_order(&self.give, Order::Finish);
+                Order::Finish.give(&self.give);
             }
         }
     }

@@ -6,4 +6,4 @@ mod lifecycle;
 mod processes;
 mod server;
 mod signals;
-mod wire;
+pub(crate) mod wire;

@@ -3,6 +3,8 @@
 //! The worker says what happened; the arbiter formats it (gunicorn's `access_log_format`). Bytes of the protocol are
 //! read as Latin-1, one character a byte.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
 /// One answered request; gunicorn's atoms are in brackets. On the pipe each is one line of JSON.
@@ -46,4 +48,36 @@ pub struct AccessRecord {
     /// The variables of the environ asked for, as text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environ: Vec<(String, String)>,
+}
+
+/// The user in the value of an Authorization field of the Basic scheme (RFC 7617).
+#[must_use]
+pub fn user(authorization: &[u8]) -> Option<String> {
+    let (scheme, credentials) = authorization.split_at_checked(6)?;
+    if !scheme.eq_ignore_ascii_case(b"basic ") {
+        return None;
+    }
+    let credentials = BASE64.decode(credentials.trim_ascii()).ok()?;
+    let user = credentials.split(|&byte| byte == b':').next()?;
+    Some(String::from_utf8_lossy(user).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_user_of_a_basic_authorization_is_told() {
+        let cases = [
+            ("Basic dXNlcjpwYXNz", Some("user")),
+            ("basic  dXNlcjpwYTpzcw== ", Some("user")),
+            ("Basic Og==", Some("")),
+            ("Basic dXNl!", None),
+            ("Bearer dXNlcjpwYXNz", None),
+            ("Basic", None),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(user(value.as_bytes()).as_deref(), expected, "{value}");
+        }
+    }
 }

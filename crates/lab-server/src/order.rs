@@ -1,5 +1,7 @@
 //! What a worker is told to do.
 
+use tokio::sync::watch;
+
 /// The order in force. Orders only ever get more urgent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Order {
@@ -10,4 +12,15 @@ pub enum Order {
     Finish,
     /// End at once (SIGINT, SIGQUIT).
     Quit,
+}
+
+impl Order {
+    /// Gives the order, unless a more urgent one is in force.
+    pub fn give(self, to: &watch::Sender<Order>) {
+        to.send_if_modified(|current| {
+            let is_more_urgent = self > *current;
+            *current = self.max(*current);
+            is_more_urgent
+        });
+    }
 }

@@ -142,30 +142,20 @@ async fn accept<G>(
 
 /// Turns signals into orders: SIGTERM to finish, SIGINT and SIGQUIT to quit (gunicorn: "Signal Handling"). To be called
 /// on a worker's runtime.
-pub fn obey_signals(give: watch::Sender<Order>) -> io::Result<()> {
+pub fn obey_signals(to: watch::Sender<Order>) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut quit = signal(SignalKind::quit())?;
     spawn_local(async move {
         loop {
-            let order = tokio::select! {
-                _ = terminate.recv() => Order::Finish,
-                _ = interrupt.recv() => Order::Quit,
-                _ = quit.recv() => Order::Quit,
-            };
-            give_order(&give, order);
+            tokio::select! {
+                _ = terminate.recv() => Order::Finish.give(&to),
+                _ = interrupt.recv() => Order::Quit.give(&to),
+                _ = quit.recv() => Order::Quit.give(&to),
+            }
         }
     });
     Ok(())
-}
-
-/// Gives an order, unless a more urgent one is in force.
-pub fn give_order(give: &watch::Sender<Order>, order: Order) {
-    give.send_if_modified(|current| {
-        let is_more_urgent = order > *current;
-        *current = order.max(*current);
-        is_more_urgent
-    });
 }
 
 /// Whether only the connection that was to be accepted is affected (accept(2): errors of the new socket), not the

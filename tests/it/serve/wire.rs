@@ -63,7 +63,8 @@ pub(super) async fn connect(settings: Settings) -> (TcpStream, watch::Sender<Ord
     (client, stop)
 }
 
-fn unescape(case: &str) -> Vec<u8> {
+/// What a case sends, and a sound request behind it.
+pub(crate) fn unescape(case: &str) -> Vec<u8> {
     let lines: String = case.lines().filter(|line| !line.starts_with('#')).chain([AFTER]).collect();
     let mut bytes = Vec::new();
     let mut rest = lines.chars();
@@ -85,6 +86,7 @@ fn unescape(case: &str) -> Vec<u8> {
     bytes
 }
 
-fn escape(answer: &[u8]) -> String {
+/// An answer, readable.
+pub(crate) fn escape(answer: &[u8]) -> String {
     answer.escape_ascii().to_string().replace("\\'", "'").replace("\\\"", "\"").replace("\\n", "\\n\n")
 }
