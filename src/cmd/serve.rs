@@ -7,7 +7,7 @@ use anyhow::Context;
 use crate::app::sample;
 use crate::cli::ServeArgs;
 use crate::exit::Exit;
-use crate::server::crew::Plan;
+use crate::server::crew::{Plan, check_application};
 use crate::server::daemon::{self, Stage};
 use crate::server::interpreter::require_gateway;
 use crate::server::journal::Journal;
@@ -41,7 +41,10 @@ pub(super) fn run(args: &ServeArgs) -> anyhow::Result<std::process::ExitCode> {
     }
     if loaded.config.print_config || loaded.config.check_config {
         loaded.warnings.iter().for_each(|warning| eprintln!("lab: {warning}"));
-        return Ok(Exit::Ok.into());
+        return Ok(match check_application(&plan(loaded)) {
+            Ok(()) => Exit::Ok.into(),
+            Err(error) => usage(&error.into()).into(),
+        });
     }
     if daemon::stage() == Stage::First {
         let name = format!("lab: master [{}]", loaded.config.process.name);

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use super::handover::{self, HandoverError, Identity, Orders};
 use super::heartbeat::{Condition, Heartbeat};
+use super::interpreter::{self, InterpreterError};
 use super::journal::{self, Journal};
 use super::listen::Listener;
 use super::log::ErrorLog;
@@ -188,6 +189,12 @@ fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 fn command(plan: &Plan, name: &str) -> Command {
     let mut command = Command::new("/proc/self/exe");
     command.arg0(name).arg("serve-worker");
+    furnish(&mut command, plan);
+    command
+}
+
+/// Gives a command the environment of a worker.
+fn furnish(command: &mut Command, plan: &Plan) {
     for (name, value) in &plan.environment {
         match value {
             Some(value) => command.env(name, value),
@@ -198,7 +205,21 @@ fn command(plan: &Plan, name: &str) -> Command {
         command.env_remove(variable);
     }
     command.envs(plan.config.raw_env.iter().filter_map(|pair| pair.split_once('=')));
-    command
+}
+
+/// Loads the application as a worker would (gunicorn's `check_config`).
+///
+/// # Errors
+/// It cannot be loaded.
+pub fn check_application(plan: &Plan) -> Result<(), InterpreterError> {
+    let Some(python) = &plan.python else { return Ok(()) };
+    let config = &plan.config;
+    let mut command = Command::new(python);
+    furnish(&mut command, plan);
+    let settings = serde_json::json!({
+        "app": config.app, "chdir": config.chdir, "pythonpath": config.pythonpath, "raw_env": config.raw_env,
+    });
+    interpreter::load_application(command, &config.app, &settings)
 }
 
 /// What one worker is told; but for the access log, which is not its master's alone to decide.

@@ -7,6 +7,14 @@ use std::process::{Command, Stdio};
 /// What asks Python whether it has the gateway, without loading it.
 const HAS_GATEWAY: &str = "import importlib.util, sys; sys.exit(importlib.util.find_spec('lab_wsgi') is None)";
 
+/// What loads an application as a worker does. Its arguments are the fields of a worker's settings, as JSON.
+const LOAD: &str = "import json, sys
+from lab_wsgi.__main__ import settle_in
+from lab_wsgi.application import load
+settings = json.loads(sys.argv.pop())
+settle_in(settings)
+load(settings['app'])";
+
 /// Why there is no Python to run an application with.
 #[derive(Debug, thiserror::Error)]
 pub enum InterpreterError {
@@ -24,6 +32,9 @@ pub enum InterpreterError {
     /// It lacks the gateway.
     #[error("{} has no module lab_wsgi, by which lab serves WSGI applications\nhint: install it with `{} -m pip install ./crates/lab-wsgi`", .0.display(), .0.display())]
     NoGateway(PathBuf),
+    /// The application cannot be loaded; Python has said why.
+    #[error("cannot load the application {0:?}")]
+    NoApplication(String),
 }
 
 /// The interpreter: that of `venv`, else that of the active environment (`VIRTUAL_ENV`), else `python3` on the path.
@@ -53,6 +64,20 @@ pub fn require_gateway(python: &Path, folder: &Path, pythonpath: &[String]) -> R
         Ok(status) if status.success() => Ok(()),
         Ok(_) => Err(InterpreterError::NoGateway(python.to_owned())),
         Err(error) => Err(InterpreterError::NoPython { python: python.to_owned(), error }),
+    }
+}
+
+/// Loads an application as a worker would, and says nothing more of it if that is possible. `settings` are those of a
+/// worker, and `command` has what it gets into its environment.
+///
+/// # Errors
+/// It cannot be loaded.
+pub fn load_application(mut command: Command, app: &str, settings: &serde_json::Value) -> Result<(), InterpreterError> {
+    let loaded = command.args(["-c", LOAD, &settings.to_string()]).stdin(Stdio::null()).status();
+    match loaded {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err(InterpreterError::NoApplication(app.to_owned())),
+        Err(error) => Err(InterpreterError::NoPython { python: command.get_program().into(), error }),
     }
 }
 

@@ -4,6 +4,7 @@ mod app;
 mod interactive;
 mod lifecycle;
 mod processes;
+mod python;
 mod server;
 mod signals;
 pub(crate) mod wire;

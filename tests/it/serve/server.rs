@@ -1,4 +1,4 @@
-//! A running `lab serve native:hello`, and what its log says.
+//! A running `lab serve`, and what its log says.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 /// Far longer than anything here takes; nothing waits this long unless it is broken.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A running `lab serve native:hello`.
+/// A running `lab serve`.
 pub(super) struct Server {
     pub(super) master: Child,
     log: Receiver<String>,
@@ -39,7 +39,15 @@ impl Server {
     }
 
     pub(super) fn from_command(command: &mut Command, workers: usize) -> Server {
-        command.args(["--workers", &workers.to_string(), "native:hello"]);
+        Server::of(command, workers, "native:hello")
+    }
+
+    /// With an application, and so many workers.
+    pub(super) fn of(command: &mut Command, workers: usize, app: &str) -> Server {
+        if workers != 1 {
+            command.args(["--workers", &workers.to_string()]);
+        }
+        command.arg(app);
         let mut master = command.stderr(Stdio::piped()).spawn().expect("lab starts");
         let stderr = BufReader::new(master.stderr.take().expect("piped"));
         let (lines, log) = channel();
