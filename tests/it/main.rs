@@ -10,3 +10,4 @@ mod scenario;
 mod serve;
 mod snapshot;
 mod support;
+mod wsgi;
