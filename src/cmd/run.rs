@@ -133,7 +133,8 @@ fn compare_with_snapshots(
 
 fn could_not_run(findings: &Findings) -> usize {
     let stacks = findings.stacks.iter().filter(|stack| stack.error.is_some()).count();
-    let failed = |outcome: &RoundOutcome| matches!(outcome, RoundOutcome::Failed { .. });
+    let failed =
+        |outcome: &RoundOutcome| matches!(outcome, RoundOutcome::Failed { .. } | RoundOutcome::Unavailable { .. });
     stacks + findings.rounds.iter().filter(|round| failed(&round.outcome)).count()
 }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::backend::{Asked, Backend, Description, Driven};
 use crate::check::observed::Observed;
 use crate::check::redact::Redaction;
-use crate::load::histogram;
 use crate::load::ledger::{ErrorClass, Ledger};
 use crate::load::protocol::DriveOutcome;
 use crate::measure::resources::ResourceUse;
@@ -108,22 +107,22 @@ impl Backend for Fake {
         if behaviour.spoilt_drives.contains(&drive) {
             failed.insert(ErrorClass::ClientFdUnavailable, 1);
         }
-        let mut service_time_us = histogram::of_times_us();
-        let ended = behaviour.ok + failed.values().sum::<u64>();
-        service_time_us.record_n(behaviour.service_us, ended).unwrap();
-        let ledger = Ledger {
-            window: Duration::from_secs(1),
+        let mut ledger = Ledger {
             ok: behaviour.ok,
-            failed,
-            unfinished: 0,
-            body_bytes: behaviour.ok * 5,
-            service_time_us,
+            answered: behaviour.ok,
+            body_bytes: Some(behaviour.ok * 5),
+            ..Ledger::empty(Duration::from_secs(1))
         };
+        let ended = behaviour.ok + failed.values().sum::<u64>();
+        ledger.service_time_us.record_n(behaviour.service_us, ended).unwrap();
+        ledger.failed = failed;
         Ok(Driven {
             outcome: DriveOutcome {
                 ledger,
-                connections_opened: 1,
+                steps: Vec::new(),
+                connections_opened: Some(1),
                 driver_cpu: Duration::from_millis(100),
+                driver_threads: 1,
                 unclassified: Vec::new(),
             },
             components: vec![ComponentUse {

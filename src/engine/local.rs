@@ -8,13 +8,14 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::time::MissedTickBehavior;
 
 use super::backend::{Asked, Backend, Description, Driven};
+use super::plan::{drive_plan, program};
 use crate::check::probe;
 use crate::check::redact::Redaction;
 use crate::load::protocol::{Decoder, DrivePlan, Event};
 use crate::measure::procfs;
 use crate::measure::resources::{PeakRss, Sample};
 use crate::record::{ComponentRecord, ComponentUse};
-use crate::scenario::model::{CheckRequest, Driver, Load, Stack};
+use crate::scenario::model::{CheckRequest, Load, Stack};
 use crate::stack::guarded::{Guarded, Output, Program};
 use crate::stack::process::{Component, Launcher, Running};
 use crate::stack::ready::last_lines;
@@ -62,18 +63,16 @@ impl Backend for Local {
         Ok(Asked { observed, values })
     }
 
+    fn unavailable(&self, load: &Load) -> Option<String> {
+        program(&load.driver)?.find().err()
+    }
+
     async fn drive(&mut self, running: &Running, load: &Load, warmup: Duration, visit: &str) -> Result<Driven, String> {
-        let Driver::Goose { users } = load.driver;
-        let plan = DrivePlan {
-            url: format!("http://{}{}", running.entry(), load.path),
-            users,
-            warmup,
-            window: load.duration,
-            timeout: load.timeout,
-        };
+        let plan = drive_plan(load, warmup, running.entry());
         let folder = self.launcher.folder.join(visit);
         let mut driver = self.start_driver(&plan, &folder).map_err(|error| format!("start the driver: {error}"))?;
-        let deadline = warmup + load.duration + DRIVER_EXTRA;
+        // An open loop waits for the last of what was scheduled: to begin, and to be answered.
+        let deadline = warmup + load.duration + 2 * load.timeout + DRIVER_EXTRA;
         let window = match tokio::time::timeout(deadline, follow(&mut driver, &running.components)).await {
             Ok(window) => window,
             Err(_) => Err(format!("it was not done within {} s", deadline.as_secs())),

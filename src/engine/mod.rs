@@ -7,6 +7,7 @@
 pub mod backend;
 pub mod estimates;
 pub mod local;
+pub mod plan;
 
 #[cfg(test)]
 mod fake;
@@ -24,10 +25,10 @@ use crate::event::{Event, Listener};
 use crate::load::audit;
 use crate::measure::rounds::{Visit, schedule};
 use crate::record::{
-    CheckOutcome, CheckRecord, Distribution, DriverUse, Measured, Objection, RoundOutcome, RoundRecord, SeenDifference,
-    StackDifferences, StackRecord,
+    CheckOutcome, CheckRecord, Distribution, DriverUse, Measured, Objection, OpenMeasured, RoundOutcome, RoundRecord,
+    SeenDifference, StackDifferences, StackRecord, StepMeasured,
 };
-use crate::scenario::model::{Check, CheckRequest, Driver, Load, Scenario, Stack};
+use crate::scenario::model::{Check, CheckRequest, Load, Scenario, Stack};
 
 /// What a run found; the raw part of a [`Record`](crate::record::Record).
 #[derive(Debug, Clone)]
@@ -167,6 +168,14 @@ async fn measure<B: Backend>(
     let mut rounds: Vec<RoundRecord> = Vec::new();
     for Visit { block, load, stack } in visits {
         let (load, stack) = (&scenario.loads[load], measured[stack]);
+        if let Some(missing) = backend.unavailable(load) {
+            // One row says so; it will not be there in the next block either.
+            if block == 0 {
+                let outcome = RoundOutcome::Unavailable { missing };
+                rounds.push(RoundRecord { block, load: load.name.clone(), stack: stack.name.clone(), outcome });
+            }
+            continue;
+        }
         if block >= planned && !still_wanted(&rounds, load, block, planned) {
             continue;
         }
@@ -208,8 +217,7 @@ async fn visit_stack<B: Backend>(
     let stopped = backend.stop(running).await;
     let driven = driven?;
     stopped?;
-    let Driver::Goose { users } = load.driver;
-    let findings = audit::audit(users, &driven.outcome);
+    let findings = audit::audit(plan::offer(load), &driven.outcome);
     Ok(measured(driven, &findings))
 }
 
@@ -226,7 +234,11 @@ fn measured(driven: Driven, findings: &[audit::Finding]) -> Measured {
         window_us: micros(outcome.ledger.window),
         ok: outcome.ledger.ok,
         throughput_per_s: outcome.ledger.throughput_per_s(),
+        answered: outcome.ledger.answered,
         service_time: Distribution::of(&outcome.ledger.service_time_us),
+        open: outcome.ledger.open.as_ref().map(|open| Box::new(OpenMeasured::of(open))),
+        seconds: outcome.ledger.seconds,
+        steps: outcome.steps.iter().map(StepMeasured::of).collect(),
         failed: outcome.ledger.failed,
         unfinished: outcome.ledger.unfinished,
         body_bytes: outcome.ledger.body_bytes,

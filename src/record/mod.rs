@@ -9,7 +9,9 @@ mod round;
 
 pub use estimate::{Estimate, Ratio, RatioInterval, Unit};
 pub use gate::{FactsVerdict, GateOutcome, MetricVerdict, Verdict};
-pub use round::{ComponentUse, Distribution, DriverUse, Measured, Objection, RoundOutcome, RoundRecord};
+pub use round::{
+    ComponentUse, Distribution, DriverUse, Measured, Objection, OpenMeasured, RoundOutcome, RoundRecord, StepMeasured,
+};
 
 use std::collections::BTreeMap;
 

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, Table, presets};
 
+use super::loads;
 use super::numbers::{bytes, grouped, micros};
 use crate::record::{
     CheckOutcome, CheckRecord, Estimate, FactsVerdict, Measured, MetricVerdict, Objection, Record, RoundOutcome,
@@ -171,6 +172,14 @@ fn load(text: &mut String, record: &Record, load: &str) {
     }
     right_aligned(&mut table, 1..11);
     let _ = writeln!(text, "{}", indented(&table));
+    for rows in loads::tables(record, load) {
+        let header: Vec<&str> = rows.header.iter().map(String::as_str).collect();
+        let mut table = self::table(&header);
+        let columns = header.len();
+        table.add_rows(rows.rows);
+        right_aligned(&mut table, 1..columns);
+        let _ = writeln!(text, "  {}\n{}", styled(QUIET, rows.title), indented(&table));
+    }
     let ratios: Vec<&Estimate> =
         record.estimates.iter().filter(|estimate| estimate.load == load && estimate.ratio.is_some()).collect();
     for estimate in ratios {
@@ -194,7 +203,7 @@ fn stack_row(record: &Record, load: &str, stack: &str) -> Vec<String> {
     let per_request = |measured: &Measured| {
         let used = measured.components.iter().map(|component| &component.used);
         let switches: u64 = used.map(|used| used.voluntary_context_switches + used.involuntary_context_switches).sum();
-        (measured.ok > 0).then(|| switches as f64 / measured.ok as f64)
+        (measured.answered > 0).then(|| switches as f64 / measured.answered as f64)
     };
     let rss = |measured: &Measured| {
         Some(measured.components.iter().map(|component| component.used.peak_rss_bytes).sum::<u64>() as f64)
@@ -231,6 +240,7 @@ fn errors(record: &Record, load: &str, stack: &str) -> String {
                 }
             }
             RoundOutcome::Failed { .. } => failed_rounds += 1,
+            RoundOutcome::Unavailable { missing } => return format!("unavailable: {missing}"),
         }
     }
     let mut words: Vec<String> = classes.iter().map(|(class, count): (_, &u64)| format!("{count} {class}")).collect();

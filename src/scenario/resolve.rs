@@ -4,8 +4,10 @@
 //! already reported counts as neither there nor missing.
 
 mod check;
+mod driver;
 mod expect;
 mod load;
+mod step;
 mod values;
 
 use std::path::Path;
