@@ -75,17 +75,16 @@ impl Listener for Progress {
             Event::RoundsPlanned { visits } => {
                 self.planned = *visits;
                 if let Some(bar) = &self.bar {
-                    // OK because the template is a constant that indicatif accepts
-                    let style =
-                        ProgressStyle::with_template("{bar:24} {pos}/{len} rounds, {eta} left · {msg}").unwrap();
-                    bar.set_style(style);
                     bar.set_length(*visits as u64);
+                    bar.set_style(style("{bar:24} {pos}/{len} rounds · {msg}"));
                 }
             }
             Event::RoundStarted { load, stack, .. } => self.now(format!("{load} on {stack}")),
             Event::RoundEnded { round } => {
                 self.rounds += 1;
                 if let Some(bar) = &self.bar {
+                    // How long it will take is known once one round has.
+                    bar.set_style(style("{bar:24} {pos}/{len} rounds, {eta} left · {msg}"));
                     bar.inc(1);
                 }
                 self.now(String::new());
@@ -100,6 +99,11 @@ impl Listener for Progress {
             }
         }
     }
+}
+
+fn style(template: &'static str) -> ProgressStyle {
+    // OK because the templates are constants that indicatif accepts
+    ProgressStyle::with_template(template).unwrap()
 }
 
 fn summary(round: &RoundRecord) -> String {

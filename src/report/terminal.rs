@@ -339,7 +339,8 @@ fn indented(table: &Table) -> String {
 /// Enough of a value to recognise it in a table.
 fn shortened(value: &str) -> String {
     const SHOWN: usize = 36;
-    let one_line = value.replace('\n', " ⏎ ");
+    // A control character would move the cursor instead of being shown.
+    let one_line = value.replace("\r\n", "\n").replace('\n', " ⏎ ").replace(char::is_control, "\u{fffd}");
     if one_line.chars().count() <= SHOWN {
         return if one_line.is_empty() { "\"\"".to_owned() } else { one_line };
     }
