@@ -8,9 +8,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use rand::Rng as _;
-use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 use serde::{Deserialize, Serialize};
 
 /// A stretch of time with one rate.
@@ -117,8 +116,8 @@ impl Due {
                 number
             }
             Due::Poisson { sum, random } => {
-                // 1 - u lies in (0, 1], so the logarithm is finite.
-                let uniform: f64 = random.random();
+                // As many random bits as a float's mantissa has, in [0, 1); 1 - u lies in (0, 1], so the logarithm is finite.
+                let uniform = (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
                 *sum -= (1.0 - uniform).ln();
                 (*sum * PER_ARRIVAL as f64) as u128
             }

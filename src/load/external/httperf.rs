@@ -58,7 +58,9 @@ pub(super) fn parse(text: &str, sessions: u64, calls: NonZeroU32, window: Durati
     let scheduled = sessions * u64::from(calls.get());
     let unsent = scheduled.saturating_sub(ledger.ok + ledger.failures());
     ledger.open = Some(OpenLedger { scheduled, unsent, ..OpenLedger::empty() });
-    Ok(Told { ledger, connections_opened: Some(count("Total: connections")?) })
+    // Its total is of attempts.
+    let failed_to_connect = count("connrefused")? + count("socket-timo")?;
+    Ok(Told { ledger, connections_opened: count("Total: connections")?.checked_sub(failed_to_connect) })
 }
 
 #[cfg(test)]
