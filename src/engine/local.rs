@@ -15,7 +15,7 @@ use crate::load::protocol::{Decoder, DrivePlan, Event};
 use crate::measure::procfs;
 use crate::measure::resources::{PeakRss, Sample};
 use crate::record::{ComponentRecord, ComponentUse};
-use crate::scenario::model::{CheckRequest, Load, Stack};
+use crate::scenario::model::{CheckRequest, Driver, Load, Stack};
 use crate::stack::guarded::{Guarded, Output, Program};
 use crate::stack::process::{Component, Launcher, Running};
 use crate::stack::ready::last_lines;
@@ -64,7 +64,10 @@ impl Backend for Local {
     }
 
     fn unavailable(&self, load: &Load) -> Option<String> {
-        program(&load.driver)?.find().err()
+        match load.driver {
+            Driver::External(external) => program(external).find().err(),
+            Driver::Goose { .. } | Driver::Closed { .. } | Driver::Open(_) => None,
+        }
     }
 
     async fn drive(&mut self, running: &Running, load: &Load, warmup: Duration, visit: &str) -> Result<Driven, String> {

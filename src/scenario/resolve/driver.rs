@@ -6,7 +6,7 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::super::diagnostic::{Diagnostic, Problems, Span};
-use super::super::model::{Arrival, Arrivals, Driver, OpenLoop, Rate, TimerKind};
+use super::super::model::{Arrival, Arrivals, Driver, External, OpenLoop, Rate, TimerKind};
 use super::super::read::{Field, Whole, Word as _};
 use super::super::suggest;
 use super::super::table::Table as _;
@@ -59,8 +59,10 @@ pub(super) fn driver(wire: &wire::Load, problems: &mut Problems<'_>) -> Option<(
             users.zip(steps).map(|(users, steps)| Driver::Goose { users, steps })
         }
         DriverKind::Closed => connections(problems).map(|connections| Driver::Closed { connections }),
-        DriverKind::Wrk => connections(problems).map(|connections| Driver::Wrk { connections }),
-        DriverKind::H2load => connections(problems).map(|connections| Driver::H2load { connections }),
+        DriverKind::Wrk => connections(problems).map(|connections| Driver::External(External::Wrk { connections })),
+        DriverKind::H2load => {
+            connections(problems).map(|connections| Driver::External(External::H2load { connections }))
+        }
         DriverKind::Open => open(wire, &place, problems).map(Driver::Open),
         DriverKind::Httperf => httperf(wire, &place, problems),
     };
@@ -153,7 +155,7 @@ fn httperf(wire: &wire::Load, place: &Span, problems: &mut Problems<'_>) -> Opti
         }
     });
     let calls = calls(&wire.calls_per_connection, problems);
-    Some(Driver::Httperf { rate: rate?, calls: calls? })
+    Some(Driver::External(External::Httperf { rate: rate?, calls: calls? }))
 }
 
 fn calls(field: &Field<Whole>, problems: &mut Problems<'_>) -> Option<NonZeroU32> {
