@@ -78,7 +78,6 @@ fn lag(url: &str, timer: TimerKind, rate: u32, window: Duration) {
     let open = OpenPlan { schedule, arrival, most_open: number(4096), timer };
     let (outcome, _) = drive(&plan(url, Mode::Open(open), window));
     let ledger = &outcome.ledger;
-    // OK because an open loop has one
     let open = ledger.open.as_ref().expect("an open ledger");
     println!(
         "\nopen at {rate}/s, {timer:?}: {} of {} ok, lag p50 {} us, p99 {} us, max {} us; busy {:.0} %",
@@ -120,7 +119,7 @@ fn drive(plan: &DrivePlan) -> (DriveOutcome, Vec<u64>) {
     let mut outcome = None;
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {
         match decoder.line(&line.unwrap()).unwrap() {
-            Event::WindowOpened | Event::WindowClosed => rss.push(rss_kib(child.id())),
+            Event::WindowOpened | Event::WindowClosed => rss.extend(rss_kib(child.id())),
             Event::Outcome(last) => outcome = Some(*last),
             Event::Ready => {}
         }
@@ -129,10 +128,11 @@ fn drive(plan: &DrivePlan) -> (DriveOutcome, Vec<u64>) {
     (outcome.unwrap(), rss)
 }
 
-fn rss_kib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+/// `None` if the process has ended meanwhile.
+fn rss_kib(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// `lab serve` with its smallest answer, the fastest server at hand.

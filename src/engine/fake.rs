@@ -79,6 +79,8 @@ pub(super) struct Fake {
     pub(super) log: Vec<String>,
     pub(super) starts: BTreeMap<String, usize>,
     pub(super) drives: BTreeMap<String, usize>,
+    /// The load whose driver is not installed.
+    pub(super) unavailable: Option<String>,
 }
 
 fn next(counts: &mut BTreeMap<String, usize>, name: &str) -> usize {
@@ -116,6 +118,10 @@ impl Backend for Fake {
         };
         let values = Placeholders { client: "127.0.0.1".to_owned(), host: "127.0.0.1".to_owned(), port: 1 };
         Ok(Asked { observed, values })
+    }
+
+    fn unavailable(&self, load: &Load) -> Option<String> {
+        self.unavailable.as_ref().filter(|name| **name == load.name).map(|name| format!("{name} is not installed"))
     }
 
     async fn drive(

@@ -1,5 +1,6 @@
 //! The engine on a fake backend: order, numbers and outcomes are exact.
 
+use std::collections::BTreeSet;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -147,6 +148,22 @@ fn a_stack_that_does_not_start_is_an_error_and_the_others_go_on() {
     assert_eq!(findings.stacks[0].error.as_deref(), Some("it will not start"));
     assert!(findings.stacks[1].passed());
     assert_eq!(findings.rounds.len(), 1);
+}
+
+#[test]
+fn a_load_whose_driver_is_missing_has_a_row_and_holds_up_no_other() {
+    let mut scenario = scenario(3);
+    scenario.loads.push(Load { name: "elsewhere".to_owned(), ..scenario.loads[0].clone() });
+    let mut fake = Fake { unavailable: Some("elsewhere".to_owned()), ..fake() };
+    let findings = findings(&scenario, &mut fake);
+    let of = |load: &str| findings.rounds.iter().filter(|round| round.load == load).collect::<Vec<_>>();
+    assert_eq!(of("load").len(), 6, "as planned, and nothing repeated");
+    let [one, other] = of("elsewhere")[..] else { panic!("{:?}", findings.rounds) };
+    assert_eq!(BTreeSet::from([&*one.stack, &*other.stack]), BTreeSet::from(["direct", "proxied"]));
+    for round in [one, other] {
+        let RoundOutcome::Unavailable { missing } = &round.outcome else { panic!("{round:?}") };
+        assert_eq!(missing, "elsewhere is not installed");
+    }
 }
 
 #[test]
