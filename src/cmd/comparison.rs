@@ -99,11 +99,12 @@ fn ratios_name(scenario: &Scenario) -> String {
 /// What of a run could not run, and how many checks failed; nothing compared yet.
 pub(super) fn outcome(findings: &Findings) -> GateOutcome {
     let stacks = findings.stacks.iter().filter(|stack| stack.error.is_some()).count();
-    let failed = |round: &&RoundRecord| matches!(round.outcome, RoundOutcome::Failed { .. });
+    let failed =
+        |round: &&RoundRecord| matches!(round.outcome, RoundOutcome::Failed { .. } | RoundOutcome::Unavailable { .. });
     let checks = findings.stacks.iter().flat_map(|stack| &stack.checks);
     let measured = findings.rounds.iter().filter_map(|round| match &round.outcome {
         RoundOutcome::Measured(measured) => Some(measured),
-        RoundOutcome::Failed { .. } => None,
+        RoundOutcome::Failed { .. } | RoundOutcome::Unavailable { .. } => None,
     });
     let visited: BTreeSet<_> = findings.rounds.iter().map(|round| (&round.load, &round.stack)).collect();
     let valid = findings.rounds.iter().filter(|round| round.valid().is_some());

@@ -9,7 +9,6 @@ use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 use super::backend::{Asked, Backend, Description, Driven};
 use crate::check::observed::Observed;
 use crate::check::redact::Redaction;
-use crate::load::histogram;
 use crate::load::ledger::{ErrorClass, Ledger};
 use crate::load::protocol::DriveOutcome;
 use crate::measure::resources::ResourceUse;
@@ -80,6 +79,8 @@ pub(super) struct Fake {
     pub(super) log: Vec<String>,
     pub(super) starts: BTreeMap<String, usize>,
     pub(super) drives: BTreeMap<String, usize>,
+    /// The load whose driver is not installed.
+    pub(super) unavailable: Option<String>,
 }
 
 fn next(counts: &mut BTreeMap<String, usize>, name: &str) -> usize {
@@ -119,6 +120,10 @@ impl Backend for Fake {
         Ok(Asked { observed, values })
     }
 
+    fn unavailable(&self, load: &Load) -> Option<String> {
+        self.unavailable.as_ref().filter(|name| **name == load.name).map(|name| format!("{name} is not installed"))
+    }
+
     async fn drive(
         &mut self,
         running: &mut String,
@@ -136,16 +141,18 @@ impl Backend for Fake {
         let [pace, cost] = self.noise.map_or([1.0; 2], |noise| noise.factors(running, drive));
         // With the pace, the requests of the window and their time change against each other: Little's law holds.
         let ok = (behaviour.ok as f64 * pace).round() as u64;
-        let mut service_time_us = histogram::of_times_us();
         let ended = ok + failed.values().sum::<u64>();
-        service_time_us.record_n((behaviour.service_us as f64 / pace).round() as u64, ended).unwrap();
-        let ledger =
-            Ledger { window: Duration::from_secs(1), ok, failed, unfinished: 0, body_bytes: ok * 5, service_time_us };
+        let mut ledger = Ledger { ok, answered: ok, body_bytes: Some(ok * 5), ..Ledger::empty(Duration::from_secs(1)) };
+        ledger.service_time_us.record_n((behaviour.service_us as f64 / pace).round() as u64, ended).unwrap();
+        ledger.failed = failed;
         Ok(Driven {
             outcome: DriveOutcome {
                 ledger,
-                connections_opened: 1,
+                steps: Vec::new(),
+                mean_pause: Duration::ZERO,
+                connections_opened: Some(1),
                 driver_cpu: behaviour.driver_cpu,
+                driver_threads: 1,
                 unclassified: Vec::new(),
             },
             components: vec![ComponentUse {

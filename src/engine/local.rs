@@ -8,6 +8,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::time::MissedTickBehavior;
 
 use super::backend::{Asked, Backend, Description, Driven};
+use super::plan::{drive_plan, program};
 use crate::check::probe;
 use crate::check::redact::Redaction;
 use crate::load::protocol::{Decoder, DrivePlan, Event};
@@ -62,6 +63,13 @@ impl Backend for Local {
         Ok(Asked { observed, values })
     }
 
+    fn unavailable(&self, load: &Load) -> Option<String> {
+        match load.driver {
+            Driver::External(external) => program(external).find().err(),
+            Driver::Goose { .. } | Driver::Closed { .. } | Driver::Open(_) => None,
+        }
+    }
+
     async fn drive(
         &mut self,
         running: &mut Running,
@@ -69,17 +77,11 @@ impl Backend for Local {
         warmup: Duration,
         visit: &str,
     ) -> Result<Driven, String> {
-        let Driver::Goose { users } = load.driver;
-        let plan = DrivePlan {
-            url: format!("http://{}{}", running.entry(), load.path),
-            users,
-            warmup,
-            window: load.duration,
-            timeout: load.timeout,
-        };
+        let plan = drive_plan(load, warmup, running.entry());
         let folder = self.launcher.folder.join(visit);
         let mut driver = self.start_driver(&plan, &folder).map_err(|error| format!("start the driver: {error}"))?;
-        let deadline = warmup + load.duration + DRIVER_EXTRA;
+        // An open loop waits for the last of what was scheduled: to begin, and to be answered.
+        let deadline = warmup + load.duration + 2 * load.timeout + DRIVER_EXTRA;
         let window = match tokio::time::timeout(deadline, follow(&mut driver, running)).await {
             Ok(window) => window,
             Err(_) => Err(format!("the driver was not done within {} s", deadline.as_secs())),

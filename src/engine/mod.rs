@@ -8,6 +8,7 @@ pub mod backend;
 pub mod calibration;
 pub mod estimates;
 pub mod local;
+pub mod plan;
 pub mod tiers;
 mod resume;
 
@@ -16,7 +17,7 @@ mod fake;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use backend::{Backend, Driven};
@@ -27,10 +28,10 @@ use crate::event::{Event, Listener};
 use crate::load::audit;
 use crate::measure::rounds::{Visit, schedule};
 use crate::record::{
-    CheckOutcome, CheckRecord, Distribution, DriverUse, Measured, Objection, RoundOutcome, RoundRecord, SeenDifference,
-    StackDifferences, StackRecord,
+    CheckOutcome, CheckRecord, Distribution, DriverUse, Measured, Objection, OpenMeasured, RoundOutcome, RoundRecord,
+    SeenDifference, StackDifferences, StackRecord, StepMeasured,
 };
-use crate::scenario::model::{Check, CheckRequest, Driver, Load, Scenario, Stack};
+use crate::scenario::model::{Check, CheckRequest, Load, Scenario, Stack};
 
 /// What a run found; the raw part of a [`Record`](crate::record::Record).
 #[derive(Debug, Clone)]
@@ -185,20 +186,32 @@ async fn measure<B: Backend>(
     );
     let names: Vec<&str> = measured.iter().map(|stack| stack.name.as_str()).collect();
     let mut rounds = resume::continued(plan.earlier, &names);
+    let unavailable: BTreeMap<&str, String> =
+        scenario.loads.iter().filter_map(|load| Some((load.name.as_str(), backend.unavailable(load)?))).collect();
+    let drivable: Vec<&Load> =
+        scenario.loads.iter().filter(|load| !unavailable.contains_key(load.name.as_str())).collect();
     let mut look = 0;
-    let per_block = measured.len() * scenario.loads.len();
+    let per_block = measured.len() * drivable.len();
     listener.hear(&Event::RoundsPlanned { visits: per_block * looks[0] as usize, made: rounds.len() });
 
     for (index, &Visit { block, load, stack }) in visits.iter().enumerate() {
         let (load, stack) = (&scenario.loads[load], measured[stack]);
         let is_made = rounds.iter().any(|r| r.block == block && r.load == load.name && r.stack == stack.name);
-        if !is_made && blocks_missing(&rounds, load, block, looks[look]) && !resume::is_cut(&rounds, &load.name, block)
+        if let Some(missing) = unavailable.get(load.name.as_str()) {
+            // One row says so; it will not be there in the next block either.
+            if block == 0 && !is_made {
+                let outcome = RoundOutcome::Unavailable { missing: missing.clone() };
+                rounds.push(RoundRecord { block, load: load.name.clone(), stack: stack.name.clone(), outcome });
+            }
+        } else if !is_made
+            && blocks_missing(&rounds, load, block, looks[look])
+            && !resume::is_cut(&rounds, &load.name, block)
         {
             let round = visit(scenario, block, load, stack, backend, listener).await;
             rounds.push(round);
         }
         let block_ends = visits.get(index + 1).is_none_or(|next| next.block != block);
-        while block_ends && is_due(scenario, &rounds, block, looks[look]) {
+        while block_ends && is_due(&drivable, &rounds, block, looks[look]) {
             look += 1;
             if look == looks.len() || (plan.is_decided)(&rounds, look) {
                 return (rounds, look);
@@ -216,10 +229,10 @@ fn with_repeats(blocks: u32) -> u32 {
     blocks + blocks.div_ceil(2)
 }
 
-/// Whether it is time for the look after `wanted` blocks: every load has them, or has had its chance.
-fn is_due(scenario: &Scenario, rounds: &[RoundRecord], block: u32, wanted: u32) -> bool {
-    let is_complete = |load| !blocks_missing(rounds, load, block + 1, wanted);
-    scenario.loads.iter().all(is_complete) || block + 1 >= with_repeats(wanted)
+/// Whether it is time for the look after `wanted` blocks: every load that can be driven has them, or has had its chance.
+fn is_due(loads: &[&Load], rounds: &[RoundRecord], block: u32, wanted: u32) -> bool {
+    let is_complete = |load: &&Load| !blocks_missing(rounds, load, block + 1, wanted);
+    loads.iter().all(is_complete) || block + 1 >= with_repeats(wanted)
 }
 
 /// Whether fewer than `wanted` of this load's blocks before `block` are without a failed or invalid round.
@@ -267,8 +280,7 @@ async fn visit_stack<B: Backend>(
     let stopped = backend.stop(running).await;
     let driven = driven?;
     stopped?;
-    let Driver::Goose { users } = load.driver;
-    let findings = audit::audit(users, &driven.outcome);
+    let findings = audit::audit(plan::offer(load), &driven.outcome);
     Ok(measured(driven, &findings))
 }
 
@@ -285,7 +297,11 @@ fn measured(driven: Driven, findings: &[audit::Finding]) -> Measured {
         window_us: micros(outcome.ledger.window),
         ok: outcome.ledger.ok,
         throughput_per_s: outcome.ledger.throughput_per_s(),
+        answered: outcome.ledger.answered,
         service_time: Distribution::of(&outcome.ledger.service_time_us),
+        open: outcome.ledger.open.as_ref().map(|open| Box::new(OpenMeasured::of(open))),
+        seconds: outcome.ledger.seconds,
+        steps: outcome.steps.iter().map(StepMeasured::of).collect(),
         failed: outcome.ledger.failed,
         unfinished: outcome.ledger.unfinished,
         body_bytes: outcome.ledger.body_bytes,

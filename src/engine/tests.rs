@@ -1,5 +1,6 @@
 //! The engine on a fake backend: order, numbers and outcomes are exact.
 
+use std::collections::BTreeSet;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -47,7 +48,7 @@ fn scenario(blocks: u32) -> Scenario {
         }],
         loads: vec![Load {
             name: "load".to_owned(),
-            driver: Driver::Goose { users: NonZeroU32::MIN },
+            driver: Driver::Goose { users: NonZeroU32::MIN, steps: Vec::new() },
             path: "/pong".to_owned(),
             duration: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
@@ -150,6 +151,22 @@ fn a_stack_that_does_not_start_is_an_error_and_the_others_go_on() {
 }
 
 #[test]
+fn a_load_whose_driver_is_missing_has_a_row_and_holds_up_no_other() {
+    let mut scenario = scenario(3);
+    scenario.loads.push(Load { name: "elsewhere".to_owned(), ..scenario.loads[0].clone() });
+    let mut fake = Fake { unavailable: Some("elsewhere".to_owned()), ..fake() };
+    let findings = findings(&scenario, &mut fake);
+    let of = |load: &str| findings.rounds.iter().filter(|round| round.load == load).collect::<Vec<_>>();
+    assert_eq!(of("load").len(), 6, "as planned, and nothing repeated");
+    let [one, other] = of("elsewhere")[..] else { panic!("{:?}", findings.rounds) };
+    assert_eq!(BTreeSet::from([&*one.stack, &*other.stack]), BTreeSet::from(["direct", "proxied"]));
+    for round in [one, other] {
+        let RoundOutcome::Unavailable { missing } = &round.outcome else { panic!("{round:?}") };
+        assert_eq!(missing, "elsewhere is not installed");
+    }
+}
+
+#[test]
 fn an_invalid_round_is_shown_and_its_block_replaced_and_never_averaged() {
     let scenario = scenario(6);
     let mut fake = fake();
@@ -188,7 +205,7 @@ fn a_round_that_cannot_start_is_a_row_with_its_error() {
         .iter()
         .filter_map(|round| match &round.outcome {
             RoundOutcome::Failed { error } => Some(error.as_str()),
-            RoundOutcome::Measured(_) => None,
+            RoundOutcome::Measured(_) | RoundOutcome::Unavailable { .. } => None,
         })
         .collect();
     assert_eq!(failed, ["it will not start"]);

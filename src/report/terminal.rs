@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, Table, presets};
 
+use super::loads;
 use super::numbers::{bytes, grouped, micros, three_digits};
 use crate::record::{
     CheckOutcome, CheckRecord, Estimate, FactsVerdict, LooksRecord, Measured, MetricVerdict, Objection, Record,
@@ -172,6 +173,14 @@ fn load(text: &mut String, record: &Record, load: &str) {
     }
     right_aligned(&mut table, 1..11);
     let _ = writeln!(text, "{}", indented(&table));
+    for rows in loads::tables(record, load) {
+        let header: Vec<&str> = rows.header.iter().map(String::as_str).collect();
+        let mut table = self::table(&header);
+        let columns = header.len();
+        table.add_rows(rows.rows);
+        right_aligned(&mut table, 1..columns);
+        let _ = writeln!(text, "  {}\n{}", styled(QUIET, rows.title), indented(&table));
+    }
     for stack in spared {
         let why = if stack.error.is_some() { "it could not run" } else { "it failed its checks" };
         let role = if stack.reference { ", and without the reference there are no ratios" } else { "" };
@@ -205,7 +214,7 @@ fn stack_row(record: &Record, load: &str, stack: &str) -> Vec<String> {
     let per_request = |measured: &Measured| {
         let used = measured.components.iter().map(|component| &component.used);
         let switches: u64 = used.map(|used| used.voluntary_context_switches + used.involuntary_context_switches).sum();
-        (measured.ok > 0).then(|| switches as f64 / measured.ok as f64)
+        (measured.answered > 0).then(|| switches as f64 / measured.answered as f64)
     };
     let rss = |measured: &Measured| {
         Some(measured.components.iter().map(|component| component.used.peak_rss_bytes).sum::<u64>() as f64)
@@ -242,6 +251,7 @@ fn errors(record: &Record, load: &str, stack: &str) -> String {
                 }
             }
             RoundOutcome::Failed { .. } => failed_rounds += 1,
+            RoundOutcome::Unavailable { missing } => return format!("unavailable: {missing}"),
         }
     }
     let mut words: Vec<String> = classes.iter().map(|(class, count): (_, &u64)| format!("{count} {class}")).collect();
