@@ -12,6 +12,8 @@ use crate::check::redact::Redaction;
 use crate::load::histogram;
 use crate::load::ledger::{ErrorClass, Ledger};
 use crate::load::protocol::DriveOutcome;
+use crate::measure::contention::Contention;
+use crate::measure::footprint::Peaks;
 use crate::measure::resources::ResourceUse;
 use crate::record::{ComponentRecord, ComponentUse};
 use crate::scenario::model::{CheckRequest, Load, Placeholders, Stack};
@@ -28,6 +30,10 @@ pub(super) struct Behaviour {
     pub(super) service_us: u64,
     /// CPU time the server uses in a window.
     pub(super) cpu_us: u64,
+    /// CPU time that others get of the machine in a window.
+    pub(super) stolen_us: u64,
+    /// Handshakes that its listening socket turns away in a window.
+    pub(super) drops: u64,
     /// Errors in a window.
     pub(super) failed: BTreeMap<ErrorClass, u64>,
     /// Starts that fail, counted from 0.
@@ -44,6 +50,8 @@ impl Default for Behaviour {
             ok: 1000,
             service_us: 1000,
             cpu_us: 100_000,
+            stolen_us: 0,
+            drops: 0,
             failed: BTreeMap::new(),
             failing_starts: Vec::new(),
             spoilt_drives: Vec::new(),
@@ -145,8 +153,12 @@ impl Backend for Fake {
                 driver_cpu: Duration::from_millis(100),
                 unclassified: Vec::new(),
             },
+            machine: Contention { stolen_us: Some(behaviour.stolen_us), ..Contention::default() },
             components: vec![ComponentUse {
                 role: Role::Server,
+                peaks: Peaks::default(),
+                accept_queue_drops: Some(behaviour.drops),
+                curve: Vec::new(),
                 used: ResourceUse {
                     cpu_us: (behaviour.cpu_us as f64 * cost * pace).round() as u64,
                     ..ResourceUse::default()

@@ -10,6 +10,8 @@ pub mod estimates;
 pub mod local;
 pub mod tiers;
 mod resume;
+mod suspicion;
+mod watch;
 
 #[cfg(test)]
 mod fake;
@@ -268,12 +270,14 @@ async fn visit_stack<B: Backend>(
     stopped?;
     let Driver::Goose { users } = load.driver;
     let findings = audit::audit(users, &driven.outcome);
-    Ok(measured(driven, &findings))
+    let mut measured = measured(driven, &findings);
+    measured.objections.extend(suspicion::warnings(&measured));
+    Ok(measured)
 }
 
 /// A measured window as the record keeps it.
 fn measured(driven: Driven, findings: &[audit::Finding]) -> Measured {
-    let Driven { outcome, components } = driven;
+    let Driven { outcome, components, machine } = driven;
     let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     let objection = |finding: &audit::Finding| Objection {
         kind: finding.kind().to_owned(),
@@ -290,6 +294,7 @@ fn measured(driven: Driven, findings: &[audit::Finding]) -> Measured {
         body_bytes: outcome.ledger.body_bytes,
         connections_opened: outcome.connections_opened,
         components,
+        machine,
         driver: DriverUse { cpu_us: micros(outcome.driver_cpu), unclassified: outcome.unclassified },
         objections: findings.iter().map(objection).collect(),
     }

@@ -362,3 +362,23 @@ fn stacks_that_cannot_be_told_apart_share_a_place() {
     assert_eq!(tiers(Metric::CpuPerRequest), &[["direct"], ["proxied"]]);
     assert_eq!(tiers(Metric::Throughput).len(), 1);
 }
+
+#[test]
+fn stolen_time_and_a_full_accept_queue_are_warnings_and_no_more() {
+    let (scenario, mut fake) = comparison(&[1], &[], |proxied| {
+        proxied.stolen_us = 20_000;
+        proxied.drops = 3;
+    });
+    let (findings, _) = decided(&scenario, &mut fake);
+    let proxied = findings.rounds.iter().find(|round| round.stack == "proxied").unwrap();
+    let said: Vec<&str> = proxied.valid().unwrap().objections.iter().map(|objection| objection.said.as_str()).collect();
+    assert_eq!(
+        said,
+        [
+            "the hypervisor gave 2 % of a core's time to others; every number suffers",
+            "the server turned 3 connections away for a full accept queue; clients try again after a second"
+        ]
+    );
+    let direct = findings.rounds.iter().find(|round| round.stack == "direct").unwrap();
+    assert_eq!(direct.valid().unwrap().objections, []);
+}

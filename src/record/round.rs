@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::load::histogram::{self, HistogramError};
 use crate::load::ledger::ErrorClass;
+use crate::measure::contention::Contention;
+use crate::measure::footprint::{Level, Peaks};
 use crate::measure::resources::ResourceUse;
 use crate::scenario::model::Metric;
 use crate::stack::Role;
@@ -70,6 +72,8 @@ pub struct Measured {
     pub service_time: Distribution,
     /// What each component used within the window, from the client inwards.
     pub components: Vec<ComponentUse>,
+    /// What the machine as a whole went through within the window; the load driver and other programs are in it.
+    pub machine: Contention,
     /// What the load driver used.
     pub driver: DriverUse,
     /// What speaks against this round.
@@ -104,6 +108,14 @@ pub struct ComponentUse {
     /// What it used within the window.
     #[serde(flatten)]
     pub used: ResourceUse,
+    /// The most it held within the window.
+    #[serde(flatten)]
+    pub peaks: Peaks,
+    /// Handshakes that its listening socket turned away within the window, for a full accept queue or another reason.
+    /// `None` where the kernel does not tell.
+    pub accept_queue_drops: Option<u64>,
+    /// What it held, from the opening of the window to its end.
+    pub curve: Vec<Level>,
 }
 
 /// A distribution of times.
