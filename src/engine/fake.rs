@@ -30,6 +30,8 @@ pub(super) struct Behaviour {
     pub(super) service_us: u64,
     /// CPU time the server uses in a window.
     pub(super) cpu_us: u64,
+    /// The time over which what a window used is read.
+    pub(super) read_over_us: u64,
     /// CPU time that others get of the machine in a window.
     pub(super) stolen_us: u64,
     /// Handshakes that its listening socket turns away in a window.
@@ -50,6 +52,7 @@ impl Default for Behaviour {
             ok: 1000,
             service_us: 1000,
             cpu_us: 100_000,
+            read_over_us: 1_000_000,
             stolen_us: 0,
             drops: 0,
             failed: BTreeMap::new(),
@@ -153,7 +156,11 @@ impl Backend for Fake {
                 driver_cpu: Duration::from_millis(100),
                 unclassified: Vec::new(),
             },
-            machine: Contention { stolen_us: Some(behaviour.stolen_us), ..Contention::default() },
+            machine: Contention {
+                over_us: behaviour.read_over_us,
+                stolen_us: Some(behaviour.stolen_us),
+                ..Contention::default()
+            },
             components: vec![ComponentUse {
                 role: Role::Server,
                 peaks: Peaks::default(),

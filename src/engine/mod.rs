@@ -243,7 +243,7 @@ async fn visit<B: Backend>(
     listener.hear(&Event::RoundStarted { block, load: &load.name, stack: &stack.name });
     let name = format!("rounds/{:03}-{}-{}", block + 1, load.name, stack.name);
     let outcome = match visit_stack(scenario, stack, load, &name, backend).await {
-        Ok(measured) => RoundOutcome::Measured(measured),
+        Ok(measured) => RoundOutcome::Measured(Box::new(measured)),
         Err(error) => {
             listener.hear(&Event::Failed { stack: &stack.name, error: &error });
             RoundOutcome::Failed { error }

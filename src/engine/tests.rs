@@ -364,9 +364,10 @@ fn stacks_that_cannot_be_told_apart_share_a_place() {
 }
 
 #[test]
-fn stolen_time_and_a_full_accept_queue_are_warnings_and_no_more() {
+fn late_readings_stolen_time_and_a_full_accept_queue_are_warnings_and_no_more() {
     let (scenario, mut fake) = comparison(&[1], &[], |proxied| {
-        proxied.stolen_us = 20_000;
+        proxied.read_over_us = 1_100_000;
+        proxied.stolen_us = 22_000;
         proxied.drops = 3;
     });
     let (findings, _) = decided(&scenario, &mut fake);
@@ -375,6 +376,7 @@ fn stolen_time_and_a_full_accept_queue_are_warnings_and_no_more() {
     assert_eq!(
         said,
         [
+            "what the stack used was read over a time +10 % off the window; its cost is as uncertain",
             "the hypervisor gave 2 % of a core's time to others; every number suffers",
             "the server turned 3 connections away for a full accept queue; clients try again after a second"
         ]

@@ -5,12 +5,16 @@
 //! whether to trust a round rather than what a stack costs. What a kernel does not tell is `None`, never 0.
 
 use std::fs;
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
 /// What the machine went through in a window.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contention {
+    /// The time between the two readings. They are taken when the driver says that its window opens and closes, so on
+    /// a machine without a moment to spare it differs from the window.
+    pub over_us: u64,
     /// Time in which at least one runnable task waited for a CPU (`/proc/pressure/cpu`, `some`).
     pub cpu_pressure_us: Option<u64>,
     /// … for memory.
@@ -29,8 +33,11 @@ pub struct Contention {
 }
 
 /// A reading of the counters, which only grow.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Reading(Contention);
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    at: Instant,
+    counters: Contention,
+}
 
 impl Reading {
     /// Reads them off the machine lab runs on.
@@ -39,7 +46,8 @@ impl Reading {
         let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let netstat = text("/proc/net/netstat");
         let us_per_tick = 1_000_000 / rustix::param::clock_ticks_per_second().max(1);
-        Reading(Contention {
+        let counters = Contention {
+            over_us: 0,
             cpu_pressure_us: pressure_us(&text("/proc/pressure/cpu")),
             memory_pressure_us: pressure_us(&text("/proc/pressure/memory")),
             io_pressure_us: pressure_us(&text("/proc/pressure/io")),
@@ -47,15 +55,17 @@ impl Reading {
             accepted_connections: counter(&text("/proc/net/snmp"), "Tcp:", "PassiveOpens"),
             accept_queue_overflows: counter(&netstat, "TcpExt:", "ListenOverflows"),
             accept_queue_drops: counter(&netstat, "TcpExt:", "ListenDrops"),
-        })
+        };
+        Reading { at: Instant::now(), counters }
     }
 
     /// What was counted between `earlier` and this reading.
     #[must_use]
     pub fn since(self, earlier: Reading) -> Contention {
-        let (now, then) = (self.0, earlier.0);
+        let (now, then) = (self.counters, earlier.counters);
         let grown = |now: Option<u64>, then: Option<u64>| Some(now?.saturating_sub(then?));
         Contention {
+            over_us: u64::try_from((self.at - earlier.at).as_micros()).unwrap_or(u64::MAX),
             cpu_pressure_us: grown(now.cpu_pressure_us, then.cpu_pressure_us),
             memory_pressure_us: grown(now.memory_pressure_us, then.memory_pressure_us),
             io_pressure_us: grown(now.io_pressure_us, then.io_pressure_us),
@@ -89,6 +99,8 @@ fn counter(text: &str, group: &str, name: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -110,9 +122,12 @@ mod tests {
 
     #[test]
     fn what_is_not_told_stays_unknown() {
-        let then = Reading(Contention { stolen_us: Some(10), cpu_pressure_us: Some(5), ..Contention::default() });
-        let now = Reading(Contention { stolen_us: Some(25), ..Contention::default() });
-        let between = now.since(then);
+        let at = Instant::now();
+        let then = Contention { stolen_us: Some(10), cpu_pressure_us: Some(5), ..Contention::default() };
+        let now = Contention { stolen_us: Some(25), ..Contention::default() };
+        let later = Reading { at: at + Duration::from_millis(3), counters: now };
+        let between = later.since(Reading { at, counters: then });
+        assert_eq!(between.over_us, 3000);
         assert_eq!((between.stolen_us, between.cpu_pressure_us, between.io_pressure_us), (Some(15), None, None));
     }
 

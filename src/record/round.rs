@@ -43,7 +43,7 @@ impl RoundRecord {
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum RoundOutcome {
     /// It was measured.
-    Measured(Measured),
+    Measured(Box<Measured>),
     /// It could not be.
     Failed {
         /// Why.

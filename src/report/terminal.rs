@@ -230,12 +230,13 @@ fn stack_row(record: &Record, load: &str, stack: &str) -> Vec<String> {
 /// What the machine went through in the rounds of a load: the median, and the worst; nothing where it does not tell.
 fn machine_line(record: &Record, load: &str) -> Option<String> {
     let measured = record.rounds.iter().filter(|round| round.load == load).filter_map(|round| match &round.outcome {
-        RoundOutcome::Measured(measured) => Some(measured),
+        RoundOutcome::Measured(measured) => Some(measured.as_ref()),
         RoundOutcome::Failed { .. } => None,
     });
     let measured: Vec<&Measured> = measured.collect();
     let share = |name: &str, of: fn(&Contention) -> Option<u64>| {
-        let share = |measured: &&&Measured| Some(of(&measured.machine)? as f64 / measured.window_us.max(1) as f64);
+        let share =
+            |measured: &&&Measured| Some(of(&measured.machine)? as f64 / measured.machine.over_us.max(1) as f64);
         let shares: Vec<f64> = measured.iter().filter_map(|one| share(&one)).collect();
         let worst = shares.iter().copied().fold(0.0, f64::max) * 100.0;
         Some(format!("{name} {:.1} % of the time, {worst:.1} % at worst", stats::median(&shares)? * 100.0))
