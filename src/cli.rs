@@ -146,6 +146,9 @@ pub struct RunArgs {
     pub resume: Option<String>,
 }
 
+/// More would not end on any machine; the same limit holds in scenario files.
+const MOST_BLOCKS: u32 = 10_000;
+
 /// How many blocks of rounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RoundsArg {
@@ -159,9 +162,10 @@ impl FromStr for RoundsArg {
     type Err = String;
 
     fn from_str(text: &str) -> Result<RoundsArg, String> {
-        let blocks = || text.parse().ok().map(RoundsArg::Blocks);
+        let accepted = |blocks: &NonZeroU32| blocks.get() <= MOST_BLOCKS;
+        let blocks = || text.parse().ok().filter(accepted).map(RoundsArg::Blocks);
         let known = if text == "auto" { Some(RoundsArg::Auto) } else { blocks() };
-        known.ok_or_else(|| "accepted: `auto`, or a number of blocks from 1 on".to_owned())
+        known.ok_or_else(|| format!("accepted: `auto`, or a number of blocks from 1 to {MOST_BLOCKS}"))
     }
 }
 

@@ -48,12 +48,20 @@ pub fn run(cli: Cli) -> ExitCode {
     };
     match outcome {
         Ok(code) => code,
+        // Whoever read what was said has heard enough.
+        Err(error) if is_closed_pipe(&error) => Exit::Ok.into(),
         Err(error) => {
             // Nothing better can be done when even this cannot be said.
             let _ = say_error(&error);
             Exit::CouldNotRun.into()
         }
     }
+}
+
+/// Whether an error is that standard output is read no more, as by `head`.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let source = error.root_cause().downcast_ref::<std::io::Error>();
+    source.is_some_and(|source| source.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 fn say_error(error: &anyhow::Error) -> std::io::Result<()> {

@@ -86,17 +86,17 @@ pub(super) fn point_latest_to(folder: &Path) -> std::io::Result<()> {
     fs::rename(&fresh, parent.join("latest"))
 }
 
-/// Runs `work` on one thread. On Ctrl-C or SIGTERM it is dropped, which lets go of all that it had started; `None` is
-/// returned once all of that has ended.
+/// Runs `work` on one thread; `None` when Ctrl-C or SIGTERM ended it. Either way it is dropped, which lets go of all that
+/// it had started, and this returns once all of that has ended.
 pub(super) fn run_until_interrupted<T>(work: impl Future<Output = T>) -> anyhow::Result<Option<T>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        tokio::select! {
-            outcome = work => return Ok(Some(outcome)),
-            interrupted = tokio::signal::ctrl_c() => interrupted?,
-            _ = terminate.recv() => {}
-        }
+        let outcome = tokio::select! {
+            outcome = work => Some(outcome),
+            interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| None)?,
+            _ = terminate.recv() => None,
+        };
         let settled = async {
             while !procfs::descendants_of(std::process::id())?.is_empty() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -104,7 +104,7 @@ pub(super) fn run_until_interrupted<T>(work: impl Future<Output = T>) -> anyhow:
             anyhow::Ok(())
         };
         tokio::time::timeout(STOP_DEADLINE, settled).await.context("what was started did not stop in time")??;
-        Ok(None)
+        Ok(outcome)
     })
 }
 

@@ -129,7 +129,7 @@ impl Backend for Fake {
 
     async fn drive(
         &mut self,
-        running: &String,
+        running: &mut String,
         load: &Load,
         _warmup: Duration,
         _visit: &str,

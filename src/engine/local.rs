@@ -58,7 +58,13 @@ impl Backend for Local {
         Ok(Asked { observed, values })
     }
 
-    async fn drive(&mut self, running: &Running, load: &Load, warmup: Duration, visit: &str) -> Result<Driven, String> {
+    async fn drive(
+        &mut self,
+        running: &mut Running,
+        load: &Load,
+        warmup: Duration,
+        visit: &str,
+    ) -> Result<Driven, String> {
         let Driver::Goose { users } = load.driver;
         let plan = DrivePlan {
             url: format!("http://{}{}", running.entry(), load.path),
@@ -70,13 +76,16 @@ impl Backend for Local {
         let folder = self.launcher.folder.join(visit);
         let mut driver = self.start_driver(&plan, &folder).map_err(|error| format!("start the driver: {error}"))?;
         let deadline = warmup + load.duration + DRIVER_EXTRA;
-        let window = match tokio::time::timeout(deadline, follow(&mut driver, &running.components)).await {
+        let window = match tokio::time::timeout(deadline, follow(&mut driver, running)).await {
             Ok(window) => window,
-            Err(_) => Err(format!("it was not done within {} s", deadline.as_secs())),
+            Err(_) => Err(format!("the driver was not done within {} s", deadline.as_secs())),
         };
         let log = driver.log().to_owned();
         let stopped = driver.stop().await;
-        let window = window.map_err(|error| format!("the driver failed: {error}{}", said(&log)))?;
+        let window = window.map_err(|error| match running.ended() {
+            Some(how) => how,
+            None => format!("{error}{}", said(&log)),
+        })?;
         stopped.map_err(|error| format!("stop the driver: {error}"))?;
         Ok(window)
     }
@@ -105,35 +114,51 @@ impl Local {
 }
 
 /// Follows a driver's events to its outcome, and reads what the components use between the window's two ends.
-async fn follow(driver: &mut Guarded, components: &[Component]) -> Result<Driven, String> {
-    let stdout = driver.take_stdout().ok_or("its output was taken before")?;
+///
+/// A component that has ended by the window's end is an error of the round: what it did not use is no measurement.
+async fn follow(driver: &mut Guarded, running: &mut Running) -> Result<Driven, String> {
+    let stdout = driver.take_stdout().ok_or("the driver's output was taken before")?;
     let mut lines = BufReader::new(stdout).lines();
     let mut decoder = Decoder::default();
-    let mut watch: Option<Watch<'_>> = None;
+    let mut watch: Option<Watch> = None;
     let mut watched: Option<Watched> = None;
     let mut ticks = tokio::time::interval(watch::INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let line = tokio::select! {
-            line = lines.next_line() => line.map_err(|error| format!("read its events: {error}"))?,
-            _ = ticks.tick(), if watch.is_some() => {
-                watch.iter_mut().for_each(Watch::look);
+            line = lines.next_line() => line.map_err(|error| format!("read the driver's events: {error}"))?,
+            _ = ticks.tick() => {
+                all_alive(running)?;
+                if let Some(watch) = &mut watch {
+                    watch.look(&running.components);
+                }
                 continue;
             }
         };
         let Some(line) = line else {
             decoder.finish().map_err(in_full)?;
-            return Err("it ended without an outcome".to_owned());
+            return Err("the driver ended without an outcome".to_owned());
         };
         match decoder.line(&line).map_err(in_full)? {
             Event::Ready => {}
-            Event::WindowOpened => watch = Some(Watch::open(components)?),
-            Event::WindowClosed => watched = watch.take().map(Watch::close).transpose()?,
+            Event::WindowOpened => watch = Some(Watch::open(all_alive(running)?)?),
+            Event::WindowClosed => {
+                let components = all_alive(running)?;
+                watched = watch.take().map(|watch| watch.close(components)).transpose()?;
+            }
             Event::Outcome(outcome) => {
                 let Watched { components, machine } = watched.unwrap_or_default();
                 return Ok(Driven { outcome: *outcome, components, machine });
             }
         }
+    }
+}
+
+/// The components, none of which has ended.
+fn all_alive(running: &mut Running) -> Result<&[Component], String> {
+    match running.ended() {
+        Some(how) => Err(how),
+        None => Ok(&running.components),
     }
 }
 

@@ -118,12 +118,13 @@ async fn check_stack<B: Backend>(
 }
 
 async fn ask<B: Backend>(check: &Check, running: &B::Running, backend: &mut B) -> CheckOutcome {
+    let redaction = backend.describe(running).redaction;
     match backend.ask(running, &check.request).await {
         Ok(asked) => CheckOutcome::Judged {
             findings: judge(&check.expect, &asked.observed, &asked.values),
-            observed: backend.describe(running).redaction.apply(&asked.observed),
+            observed: redaction.apply(&asked.observed),
         },
-        Err(error) => CheckOutcome::Failed { error },
+        Err(error) => CheckOutcome::Failed { error: redaction.text(&error) },
     }
 }
 
@@ -262,8 +263,8 @@ async fn visit_stack<B: Backend>(
     visit: &str,
     backend: &mut B,
 ) -> Result<Measured, String> {
-    let running = backend.start(stack, visit).await?;
-    let driven = backend.drive(&running, load, scenario.rounds.warmup, visit).await;
+    let mut running = backend.start(stack, visit).await?;
+    let driven = backend.drive(&mut running, load, scenario.rounds.warmup, visit).await;
     // A stack is stopped whatever its driver says; the driver's error matters more than the stop's.
     let stopped = backend.stop(running).await;
     let driven = driven?;

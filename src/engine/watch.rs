@@ -16,8 +16,7 @@ use crate::stack::process::Component;
 pub(super) const INTERVAL: Duration = Duration::from_millis(250);
 
 /// An open window.
-pub(super) struct Watch<'a> {
-    components: &'a [Component],
+pub(super) struct Watch {
     opened: Instant,
     used: Vec<Sample>,
     drops: Vec<Option<u64>>,
@@ -34,31 +33,30 @@ pub(super) struct Watched {
     pub(super) machine: Contention,
 }
 
-impl<'a> Watch<'a> {
+impl Watch {
     /// Opens it. A component that has ended by now is an error of the round.
-    pub(super) fn open(components: &'a [Component]) -> Result<Watch<'a>, String> {
+    pub(super) fn open(components: &[Component]) -> Result<Watch, String> {
         let ports = ports();
         let mut watch = Watch {
-            components,
             opened: Instant::now(),
             used: samples(components)?,
             drops: components.iter().map(|component| port(&ports, component)?.drops).collect(),
             machine: Reading::now(),
             curves: vec![Vec::new(); components.len()],
         };
-        watch.look();
+        watch.look(components);
         Ok(watch)
     }
 
     /// Takes a reading of what the components hold. One that fails is one of many; the window's ends are where a
     /// failure counts.
-    pub(super) fn look(&mut self) {
-        self.look_at(&ports());
+    pub(super) fn look(&mut self, components: &[Component]) {
+        self.look_at(components, &ports());
     }
 
-    fn look_at(&mut self, ports: &Ports) {
+    fn look_at(&mut self, components: &[Component], ports: &Ports) {
         let at_us = u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX);
-        for (component, curve) in self.components.iter().zip(&mut self.curves) {
+        for (component, curve) in components.iter().zip(&mut self.curves) {
             let level = component.process.pid().map(procfs::level_of_descendants);
             if let Some(Ok(level)) = level {
                 let port = port(ports, component);
@@ -69,19 +67,19 @@ impl<'a> Watch<'a> {
     }
 
     /// Closes it. A component that has ended within the window is an error of the round, and no row of zeros.
-    pub(super) fn close(mut self) -> Result<Watched, String> {
+    pub(super) fn close(mut self, components: &[Component]) -> Result<Watched, String> {
         // First what is compared with the opening, before reading it takes time itself.
         let machine = Reading::now().since(self.machine);
-        let closed = samples(self.components)?;
+        let closed = samples(components)?;
         let ports = ports();
-        self.look_at(&ports);
-        let mut components = Vec::new();
+        self.look_at(components, &ports);
+        let mut uses = Vec::new();
         let before = self.used.iter().zip(self.drops);
         for ((component, curve), (closed, (opened, drops))) in
-            self.components.iter().zip(self.curves).zip(closed.iter().zip(before))
+            components.iter().zip(self.curves).zip(closed.iter().zip(before))
         {
             let drops_now = port(&ports, component).and_then(|port| port.drops);
-            components.push(ComponentUse {
+            uses.push(ComponentUse {
                 role: component.role,
                 used: closed.since(opened),
                 peaks: Peaks::of(&curve),
@@ -89,7 +87,7 @@ impl<'a> Watch<'a> {
                 curve,
             });
         }
-        Ok(Watched { components, machine })
+        Ok(Watched { components: uses, machine })
     }
 }
 

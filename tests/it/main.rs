@@ -8,4 +8,5 @@ mod rounds;
 mod run;
 mod scenario;
 mod serve;
+mod snapshot;
 mod support;
