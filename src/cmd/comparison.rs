@@ -96,7 +96,8 @@ fn ratios_name(scenario: &Scenario) -> String {
 /// What of a run could not run, and how many checks failed; nothing compared yet.
 pub(super) fn outcome(findings: &Findings) -> GateOutcome {
     let stacks = findings.stacks.iter().filter(|stack| stack.error.is_some()).count();
-    let failed = |round: &&RoundRecord| matches!(round.outcome, RoundOutcome::Failed { .. });
+    let failed =
+        |round: &&RoundRecord| matches!(round.outcome, RoundOutcome::Failed { .. } | RoundOutcome::Unavailable { .. });
     let checks = findings.stacks.iter().flat_map(|stack| &stack.checks);
     GateOutcome {
         could_not_run: stacks + findings.rounds.iter().filter(failed).count(),

@@ -9,7 +9,6 @@ use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 use super::backend::{Asked, Backend, Description, Driven};
 use crate::check::observed::Observed;
 use crate::check::redact::Redaction;
-use crate::load::histogram;
 use crate::load::ledger::{ErrorClass, Ledger};
 use crate::load::protocol::DriveOutcome;
 use crate::measure::contention::Contention;
@@ -144,16 +143,17 @@ impl Backend for Fake {
         let [pace, cost] = self.noise.map_or([1.0; 2], |noise| noise.factors(running, drive));
         // With the pace, the requests of the window and their time change against each other: Little's law holds.
         let ok = (behaviour.ok as f64 * pace).round() as u64;
-        let mut service_time_us = histogram::of_times_us();
+        let mut ledger = Ledger { ok, answered: ok, body_bytes: Some(ok * 5), ..Ledger::empty(Duration::from_secs(1)) };
         let ended = ok + failed.values().sum::<u64>();
-        service_time_us.record_n((behaviour.service_us as f64 / pace).round() as u64, ended).unwrap();
-        let ledger =
-            Ledger { window: Duration::from_secs(1), ok, failed, unfinished: 0, body_bytes: ok * 5, service_time_us };
+        ledger.service_time_us.record_n((behaviour.service_us as f64 / pace).round() as u64, ended).unwrap();
+        ledger.failed = failed;
         Ok(Driven {
             outcome: DriveOutcome {
                 ledger,
-                connections_opened: 1,
+                steps: Vec::new(),
+                connections_opened: Some(1),
                 driver_cpu: Duration::from_millis(100),
+                driver_threads: 1,
                 unclassified: Vec::new(),
             },
             machine: Contention {

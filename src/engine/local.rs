@@ -8,12 +8,13 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::time::MissedTickBehavior;
 
 use super::backend::{Asked, Backend, Description, Driven};
+use super::plan::{drive_plan, program};
 use super::watch::{self, Watch, Watched};
 use crate::check::probe;
 use crate::check::redact::Redaction;
 use crate::load::protocol::{Decoder, DrivePlan, Event};
 use crate::record::ComponentRecord;
-use crate::scenario::model::{CheckRequest, Driver, Load, Stack};
+use crate::scenario::model::{CheckRequest, Load, Stack};
 use crate::stack::guarded::{Guarded, Output, Program};
 use crate::stack::process::{Component, Launcher, Running};
 use crate::stack::ready::last_lines;
@@ -58,6 +59,10 @@ impl Backend for Local {
         Ok(Asked { observed, values })
     }
 
+    fn unavailable(&self, load: &Load) -> Option<String> {
+        program(&load.driver)?.find().err()
+    }
+
     async fn drive(
         &mut self,
         running: &mut Running,
@@ -65,17 +70,11 @@ impl Backend for Local {
         warmup: Duration,
         visit: &str,
     ) -> Result<Driven, String> {
-        let Driver::Goose { users } = load.driver;
-        let plan = DrivePlan {
-            url: format!("http://{}{}", running.entry(), load.path),
-            users,
-            warmup,
-            window: load.duration,
-            timeout: load.timeout,
-        };
+        let plan = drive_plan(load, warmup, running.entry());
         let folder = self.launcher.folder.join(visit);
         let mut driver = self.start_driver(&plan, &folder).map_err(|error| format!("start the driver: {error}"))?;
-        let deadline = warmup + load.duration + DRIVER_EXTRA;
+        // An open loop waits for the last of what was scheduled: to begin, and to be answered.
+        let deadline = warmup + load.duration + 2 * load.timeout + DRIVER_EXTRA;
         let window = match tokio::time::timeout(deadline, follow(&mut driver, running)).await {
             Ok(window) => window,
             Err(_) => Err(format!("the driver was not done within {} s", deadline.as_secs())),

@@ -8,6 +8,7 @@ pub mod backend;
 pub mod calibration;
 pub mod estimates;
 pub mod local;
+pub mod plan;
 pub mod tiers;
 mod resume;
 mod suspicion;
@@ -29,10 +30,10 @@ use crate::event::{Event, Listener};
 use crate::load::audit;
 use crate::measure::rounds::{Visit, schedule};
 use crate::record::{
-    CheckOutcome, CheckRecord, Distribution, DriverUse, Measured, Objection, RoundOutcome, RoundRecord, SeenDifference,
-    StackDifferences, StackRecord,
+    CheckOutcome, CheckRecord, Distribution, DriverUse, Measured, Objection, OpenMeasured, RoundOutcome, RoundRecord,
+    SeenDifference, StackDifferences, StackRecord, StepMeasured,
 };
-use crate::scenario::model::{Check, CheckRequest, Driver, Load, Scenario, Stack};
+use crate::scenario::model::{Check, CheckRequest, Load, Scenario, Stack};
 
 /// What a run found; the raw part of a [`Record`](crate::record::Record).
 #[derive(Debug, Clone)]
@@ -193,8 +194,15 @@ async fn measure<B: Backend>(
 
     for (index, &Visit { block, load, stack }) in visits.iter().enumerate() {
         let (load, stack) = (&scenario.loads[load], measured[stack]);
-        let is_made = rounds.iter().any(|r| r.block == block && r.load == load.name && r.stack == stack.name);
-        if !is_made && blocks_missing(&rounds, load, block, looks[look]) && !resume::is_cut(&rounds, &load.name, block)
+        if let Some(missing) = backend.unavailable(load) {
+            // One row says so; it will not be there in the next block either.
+            if block == 0 && !is_made(&rounds, block, load, stack) {
+                let outcome = RoundOutcome::Unavailable { missing };
+                rounds.push(RoundRecord { block, load: load.name.clone(), stack: stack.name.clone(), outcome });
+            }
+        } else if !is_made(&rounds, block, load, stack)
+            && blocks_missing(&rounds, load, block, looks[look])
+            && !resume::is_cut(&rounds, &load.name, block)
         {
             let round = visit(scenario, block, load, stack, backend, listener).await;
             rounds.push(round);
@@ -210,6 +218,10 @@ async fn measure<B: Backend>(
         }
     }
     (rounds, look)
+}
+
+fn is_made(rounds: &[RoundRecord], block: u32, load: &Load, stack: &Stack) -> bool {
+    rounds.iter().any(|round| round.block == block && round.load == load.name && round.stack == stack.name)
 }
 
 /// So many blocks and half as many to repeat those with an invalid round, so that a machine on which every round is
@@ -269,8 +281,7 @@ async fn visit_stack<B: Backend>(
     let stopped = backend.stop(running).await;
     let driven = driven?;
     stopped?;
-    let Driver::Goose { users } = load.driver;
-    let findings = audit::audit(users, &driven.outcome);
+    let findings = audit::audit(plan::offer(load), &driven.outcome);
     let mut measured = measured(driven, &findings);
     measured.objections.extend(suspicion::warnings(&measured));
     Ok(measured)
@@ -289,7 +300,11 @@ fn measured(driven: Driven, findings: &[audit::Finding]) -> Measured {
         window_us: micros(outcome.ledger.window),
         ok: outcome.ledger.ok,
         throughput_per_s: outcome.ledger.throughput_per_s(),
+        answered: outcome.ledger.answered,
         service_time: Distribution::of(&outcome.ledger.service_time_us),
+        open: outcome.ledger.open.as_ref().map(|open| Box::new(OpenMeasured::of(open))),
+        seconds: outcome.ledger.seconds,
+        steps: outcome.steps.iter().map(StepMeasured::of).collect(),
         failed: outcome.ledger.failed,
         unfinished: outcome.ledger.unfinished,
         body_bytes: outcome.ledger.body_bytes,

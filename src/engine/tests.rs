@@ -47,7 +47,7 @@ fn scenario(blocks: u32) -> Scenario {
         }],
         loads: vec![Load {
             name: "load".to_owned(),
-            driver: Driver::Goose { users: NonZeroU32::MIN },
+            driver: Driver::Goose { users: NonZeroU32::MIN, steps: Vec::new() },
             path: "/pong".to_owned(),
             duration: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
@@ -188,7 +188,7 @@ fn a_round_that_cannot_start_is_a_row_with_its_error() {
         .iter()
         .filter_map(|round| match &round.outcome {
             RoundOutcome::Failed { error } => Some(error.as_str()),
-            RoundOutcome::Measured(_) => None,
+            RoundOutcome::Measured(_) | RoundOutcome::Unavailable { .. } => None,
         })
         .collect();
     assert_eq!(failed, ["it will not start"]);

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, Table, presets};
 
+use super::loads;
 use super::numbers::{bytes, grouped, micros, three_digits};
 use crate::measure::contention::Contention;
 use crate::measure::stats;
@@ -176,6 +177,14 @@ fn load(text: &mut String, record: &Record, load: &str) {
     if let Some(line) = machine_line(record, load) {
         let _ = writeln!(text, "  {}", styled(QUIET, &line));
     }
+    for rows in loads::tables(record, load) {
+        let header: Vec<&str> = rows.header.iter().map(String::as_str).collect();
+        let mut table = self::table(&header);
+        let columns = header.len();
+        table.add_rows(rows.rows);
+        right_aligned(&mut table, 1..columns);
+        let _ = writeln!(text, "  {}\n{}", styled(QUIET, rows.title), indented(&table));
+    }
     let ratios: Vec<&Estimate> =
         record.estimates.iter().filter(|estimate| estimate.load == load && estimate.ratio.is_some()).collect();
     for estimate in ratios {
@@ -200,7 +209,7 @@ fn stack_row(record: &Record, load: &str, stack: &str) -> Vec<String> {
     let per_request = |measured: &Measured| {
         let used = measured.components.iter().map(|component| &component.used);
         let switches: u64 = used.map(|used| used.voluntary_context_switches + used.involuntary_context_switches).sum();
-        (measured.ok > 0).then(|| switches as f64 / measured.ok as f64)
+        (measured.answered > 0).then(|| switches as f64 / measured.answered as f64)
     };
     // Shared pages once, where the kernel tells; once per process, where it does not.
     let memory = |measured: &Measured| {
@@ -231,7 +240,7 @@ fn stack_row(record: &Record, load: &str, stack: &str) -> Vec<String> {
 fn machine_line(record: &Record, load: &str) -> Option<String> {
     let measured = record.rounds.iter().filter(|round| round.load == load).filter_map(|round| match &round.outcome {
         RoundOutcome::Measured(measured) => Some(measured.as_ref()),
-        RoundOutcome::Failed { .. } => None,
+        RoundOutcome::Failed { .. } | RoundOutcome::Unavailable { .. } => None,
     });
     let measured: Vec<&Measured> = measured.collect();
     let share = |name: &str, of: fn(&Contention) -> Option<u64>| {
@@ -261,6 +270,7 @@ fn errors(record: &Record, load: &str, stack: &str) -> String {
                 }
             }
             RoundOutcome::Failed { .. } => failed_rounds += 1,
+            RoundOutcome::Unavailable { missing } => return format!("unavailable: {missing}"),
         }
     }
     let mut words: Vec<String> = classes.iter().map(|(class, count): (_, &u64)| format!("{count} {class}")).collect();

@@ -11,6 +11,12 @@ use std::time::Duration;
 
 use regex::Regex;
 
+mod load;
+
+pub use load::{
+    Arrival, Arrivals, Driver, Load, OpenLoop, Rate, Source, Step, StepExpectation, StepText, TextPiece, TimerKind,
+};
+
 /// One scenario file, resolved.
 #[derive(Debug, Clone)]
 pub struct Scenario {
@@ -357,41 +363,6 @@ impl AppField {
             AppField::Path => "path",
             AppField::QueryString => "query_string",
             AppField::UrlRoot => "url_root",
-        }
-    }
-}
-
-/// How a stack is driven.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Load {
-    /// Unique within the scenario.
-    pub name: String,
-    /// Which driver, with its own settings.
-    pub driver: Driver,
-    /// The request target asked for, from `/` on.
-    pub path: String,
-    /// The measured window, after the warm-up.
-    pub duration: Duration,
-    /// How long one request may take before it is recorded as a client timeout.
-    pub timeout: Duration,
-}
-
-/// A load driver and its settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Driver {
-    /// Closed loop: each user asks, waits for the answer, and asks again.
-    Goose {
-        /// Concurrent users.
-        users: NonZeroU32,
-    },
-}
-
-impl fmt::Display for Driver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Driver::Goose { users } => {
-                write!(f, "goose, {users} {}", if users.get() == 1 { "user" } else { "users" })
-            }
         }
     }
 }

@@ -4,9 +4,11 @@
 //! already reported counts as neither there nor missing.
 
 mod check;
+mod driver;
 mod expect;
 mod load;
 mod rounds;
+mod step;
 mod values;
 
 use std::path::Path;

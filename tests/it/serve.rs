@@ -2,5 +2,5 @@
 
 mod app;
 mod interactive;
-mod lifecycle;
+pub(crate) mod lifecycle;
 mod wire;

@@ -15,7 +15,7 @@ use super::values::whole;
 /// Enough for a gate of a few metrics: six have an exact 95 % interval, and every metric more needs its share.
 const DEFAULT_COUNT: NonZeroU32 = NonZeroU32::new(10).unwrap(); // OK because ten is not zero; checked when compiled
 const DEFAULT_WARMUP: Duration = Duration::from_secs(1);
-const DEFAULT_SEED: u64 = 2011;
+pub(super) const DEFAULT_SEED: u64 = 2011;
 /// Hours of rounds even at the shortest; more is a slip of the finger.
 const MOST_BLOCKS: u32 = 10_000;
 /// Each look has an equal share of the error, and with less than that nothing is ever decided.

@@ -13,17 +13,17 @@ use rustix::process::{Pid, Signal, kill_process};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running `lab serve native:hello`.
-struct Server {
+pub(crate) struct Server {
     master: Child,
     log: Receiver<String>,
     /// `HOST:PORT`
-    address: String,
+    pub(crate) address: String,
     /// The workers that were ready when the server was.
-    workers: Vec<u32>,
+    pub(crate) workers: Vec<u32>,
 }
 
 impl Server {
-    fn start(workers: usize) -> Server {
+    pub(crate) fn start(workers: usize) -> Server {
         Server::from_command(Command::new(env!("CARGO_BIN_EXE_lab")).args(["serve", "--bind", "127.0.0.1:0"]), workers)
     }
 
