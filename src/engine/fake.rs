@@ -151,6 +151,7 @@ impl Backend for Fake {
             outcome: DriveOutcome {
                 ledger,
                 steps: Vec::new(),
+                mean_pause: Duration::ZERO,
                 connections_opened: Some(1),
                 driver_cpu: Duration::from_millis(100),
                 driver_threads: 1,

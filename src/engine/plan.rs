@@ -54,13 +54,9 @@ pub fn program(driver: &Driver) -> Option<Program> {
 #[must_use]
 pub fn offer(load: &Load) -> Offer {
     match &load.driver {
-        Driver::Goose { users, steps } => {
-            let requests: u32 = steps.iter().map(|step| step.weight.get()).sum();
-            let pauses: Duration = steps.iter().map(|step| step.think * step.weight.get()).sum();
-            Offer::Users { users: *users, think: pauses.checked_div(requests).unwrap_or_default() }
-        }
+        Driver::Goose { users, .. } => Offer::Users { users: *users },
         Driver::Closed { connections } | Driver::Wrk { connections } | Driver::H2load { connections } => {
-            Offer::Users { users: *connections, think: Duration::ZERO }
+            Offer::Users { users: *connections }
         }
         Driver::Open(open) => Offer::Arrivals {
             is_constant: matches!(open.rate, Rate::Constant(_)),

@@ -70,8 +70,6 @@ pub enum Offer {
     Users {
         /// Users or connections, each with one request under way at a time.
         users: NonZeroU32,
-        /// The mean pause behind a request.
-        think: Duration,
     },
     /// Open loop.
     Arrivals {
@@ -117,9 +115,9 @@ pub fn audit(offer: Offer, outcome: &DriveOutcome) -> Vec<Finding> {
         findings.push(Finding::DoesNotAddUp { scheduled: open.scheduled, found });
     }
     match offer {
-        Offer::Users { users, think } => {
+        Offer::Users { users } => {
             if ledger.ok > 0 && !ledger.service_time_us.is_empty() {
-                findings.extend(littles_law(users, think, ledger));
+                findings.extend(littles_law(users, outcome.mean_pause, ledger));
             }
             findings.extend(client_saturated(outcome, false));
         }
@@ -139,9 +137,9 @@ pub fn audit(offer: Offer, outcome: &DriveOutcome) -> Vec<Finding> {
 ///
 /// A request belongs to the window in which it ends, with all of its time. What is cut off at the two edges is up to
 /// one service time of each user either way, which matters where few requests fit into the window.
-fn littles_law(users: NonZeroU32, think: Duration, ledger: &Ledger) -> Option<Finding> {
+fn littles_law(users: NonZeroU32, pause: Duration, ledger: &Ledger) -> Option<Finding> {
     let window_us = ledger.window.as_secs_f64() * 1e6;
-    let mean_us = ledger.service_time_us.mean() + think.as_secs_f64() * 1e6;
+    let mean_us = ledger.service_time_us.mean() + pause.as_secs_f64() * 1e6;
     let seen = ledger.service_time_us.len() as f64 * mean_us / window_us;
     let off = (seen / f64::from(users.get()) - 1.0).abs();
     (off > LITTLE_TOLERANCE + mean_us / window_us).then_some(Finding::LittlesLaw { users: users.get(), seen })
@@ -260,6 +258,7 @@ mod tests {
         DriveOutcome {
             ledger,
             steps: Vec::new(),
+            mean_pause: Duration::ZERO,
             connections_opened: Some(10),
             driver_cpu: Duration::from_millis(100),
             driver_threads: 1,
@@ -267,7 +266,7 @@ mod tests {
         }
     }
 
-    const OFFER: Offer = Offer::Users { users: USERS, think: Duration::ZERO };
+    const OFFER: Offer = Offer::Users { users: USERS };
     const CONSTANT: Offer = Offer::Arrivals { is_constant: true, spins: false };
 
     /// An open loop's window of 1 s with 1000 scheduled requests, all answered within 1 ms.
@@ -307,8 +306,8 @@ mod tests {
 
     #[test]
     fn pauses_are_part_of_littles_law() {
-        let paused = Offer::Users { users: USERS, think: Duration::from_millis(4) };
-        assert_eq!(audit(paused, &outcome(2000, 1000)), []);
+        let paused = DriveOutcome { mean_pause: Duration::from_millis(4), ..outcome(2000, 1000) };
+        assert_eq!(audit(OFFER, &paused), []);
         assert_eq!(audit(OFFER, &outcome(2000, 1000))[0].kind(), "littles-law");
     }
 

@@ -157,6 +157,7 @@ async fn measure(
     Ok(DriveOutcome {
         ledger,
         steps: closed_loop.step_outcomes(),
+        mean_pause: closed_loop.mean_pause(),
         connections_opened: Some(connections_opened),
         driver_cpu,
         driver_threads: 1,

@@ -157,6 +157,7 @@ pub(super) fn drive(
     Ok(DriveOutcome {
         ledger: told.ledger,
         steps: Vec::new(),
+        mean_pause: Duration::ZERO,
         connections_opened: told.connections_opened,
         driver_cpu,
         // Each is told to use one.

@@ -35,6 +35,7 @@ pub struct ClosedLoop {
     pub recorder: Recorder,
     /// Where those of each step end up as well.
     step_recorders: Vec<Recorder>,
+    pauses: Mutex<Pauses>,
     started: AtomicUsize,
     all_started: Notify,
 }
@@ -46,6 +47,13 @@ struct User {
     watch: ConnectWatch,
     /// Held for the time of a look, never across a wait; one user is one task.
     progress: Mutex<Progress>,
+}
+
+/// The time behind requests; a pause lasts a little longer than it was asked for.
+#[derive(Debug, Default)]
+struct Pauses {
+    requests: u32,
+    sum: Duration,
 }
 
 /// Where a user is on its journey.
@@ -74,6 +82,7 @@ impl ClosedLoop {
             users: (0..users).map(user).collect::<Result<_, reqwest::Error>>()?,
             step_recorders: steps.iter().map(|_| Recorder::default()).collect(),
             steps,
+            pauses: Mutex::default(),
             recorder: Recorder::default(),
             started: AtomicUsize::new(0),
             all_started: Notify::new(),
@@ -99,6 +108,13 @@ impl ClosedLoop {
             })
         });
         counted.collect()
+    }
+
+    /// Mean pause behind a request of a journey.
+    #[must_use]
+    pub fn mean_pause(&self) -> Duration {
+        let pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
+        pauses.sum.checked_div(pauses.requests).unwrap_or_default()
     }
 
     /// Lets the users loose for `lasting` or a little more; ends earlier when the future is dropped, which cuts the
@@ -230,6 +246,9 @@ impl ClosedLoop {
         if !step.think.is_zero() {
             tokio::time::sleep(step.think).await;
         }
+        let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
+        pauses.requests = pauses.requests.saturating_add(1);
+        pauses.sum += ended.elapsed();
         failed
     }
 

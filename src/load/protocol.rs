@@ -116,6 +116,9 @@ pub struct DriveOutcome {
     pub ledger: Ledger,
     /// Each step of a journey apart; empty without one.
     pub steps: Vec<StepOutcome>,
+    /// Mean pause behind a request, as long as it was; zero but for journeys.
+    #[serde(rename = "mean_pause_us", with = "as_micros")]
+    pub mean_pause: Duration,
     /// Connections opened from the first request to the window's end, warm-up included; in an open loop those of the
     /// window's requests that came after its end as well. For a closed loop on a server that keeps connections alive,
     /// one for each user. `None` if an external driver does not tell.
@@ -285,6 +288,7 @@ mod tests {
         DriveOutcome {
             ledger,
             steps: vec![StepOutcome { name: "log in".into(), ok: 1, failed: 0, service_time_us }],
+            mean_pause: Duration::from_millis(2),
             connections_opened: Some(6),
             driver_cpu: Duration::from_micros(987_654),
             driver_threads: 1,

@@ -88,6 +88,7 @@ pub(super) fn drive(
         let mut outcome = DriveOutcome {
             ledger: Ledger::empty(plan.window),
             steps: Vec::new(),
+            mean_pause: Duration::ZERO,
             connections_opened: None,
             driver_cpu,
             driver_threads: u32::try_from(threads).unwrap_or(u32::MAX),
