@@ -11,6 +11,7 @@ use crate::check::observed::Observed;
 use crate::check::redact::Redaction;
 use crate::load::ledger::{ErrorClass, Ledger};
 use crate::load::protocol::DriveOutcome;
+use crate::load::seconds::{SecondRow, SecondTimes};
 use crate::measure::contention::Contention;
 use crate::measure::footprint::Peaks;
 use crate::measure::resources::ResourceUse;
@@ -37,6 +38,8 @@ pub(super) struct Behaviour {
     pub(super) drops: u64,
     /// Errors in a window.
     pub(super) failed: BTreeMap<ErrorClass, u64>,
+    /// So many drives get faster from second to second; the others do not.
+    pub(super) cold_drives: usize,
     /// Starts that fail, counted from 0.
     pub(super) failing_starts: Vec<usize>,
     /// Drives whose client is at fault, counted from 0.
@@ -55,6 +58,7 @@ impl Default for Behaviour {
             stolen_us: 0,
             drops: 0,
             failed: BTreeMap::new(),
+            cold_drives: 0,
             failing_starts: Vec::new(),
             spoilt_drives: Vec::new(),
         }
@@ -147,6 +151,13 @@ impl Backend for Fake {
         let ended = ok + failed.values().sum::<u64>();
         ledger.service_time_us.record_n((behaviour.service_us as f64 / pace).round() as u64, ended).unwrap();
         ledger.failed = failed;
+        ledger.seconds = (0..load.duration.as_secs())
+            .map(|second| SecondRow {
+                answered: if drive < behaviour.cold_drives { ok / 2 + ok * second / 10 } else { ok },
+                times_us: Some(SecondTimes { p50: behaviour.service_us, p99: 0, max: 0 }),
+                ..SecondRow::default()
+            })
+            .collect();
         Ok(Driven {
             outcome: DriveOutcome {
                 ledger,

@@ -12,6 +12,7 @@ pub mod plan;
 pub mod tiers;
 mod resume;
 mod suspicion;
+mod warmup;
 mod watch;
 
 #[cfg(test)]
@@ -31,7 +32,7 @@ use crate::load::audit;
 use crate::measure::rounds::{Visit, schedule};
 use crate::record::{
     CheckOutcome, CheckRecord, Distribution, DriverUse, Measured, Objection, OpenMeasured, RoundOutcome, RoundRecord,
-    SeenDifference, StackDifferences, StackRecord, StepMeasured,
+    SeenDifference, StackDifferences, StackRecord, StepMeasured, WarmupRecord,
 };
 use crate::scenario::model::{Check, CheckRequest, Load, Scenario, Stack};
 
@@ -276,19 +277,24 @@ async fn visit_stack<B: Backend>(
     backend: &mut B,
 ) -> Result<Measured, String> {
     let mut running = backend.start(stack, visit).await?;
-    let driven = backend.drive(&mut running, load, scenario.rounds.warmup, visit).await;
+    let warmed = warmup::warm_up(&mut running, load, scenario.rounds.warmup, visit, backend).await;
+    let driven = match &warmed {
+        Ok(warmed) => backend.drive(&mut running, load, warmed.remaining, visit).await,
+        Err(error) => Err(error.clone()),
+    };
     // A stack is stopped whatever its driver says; the driver's error matters more than the stop's.
     let stopped = backend.stop(running).await;
     let driven = driven?;
     stopped?;
     let findings = audit::audit(plan::offer(load), &driven.outcome);
-    let mut measured = measured(driven, &findings);
+    let mut measured = measured(warmed?.record, driven, &findings);
+    measured.objections.extend(warmup::objection(&measured.warmup));
     measured.objections.extend(suspicion::warnings(&measured));
     Ok(measured)
 }
 
 /// A measured window as the record keeps it.
-fn measured(driven: Driven, findings: &[audit::Finding]) -> Measured {
+fn measured(warmup: WarmupRecord, driven: Driven, findings: &[audit::Finding]) -> Measured {
     let Driven { outcome, components, machine } = driven;
     let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     let objection = |finding: &audit::Finding| Objection {
@@ -297,6 +303,7 @@ fn measured(driven: Driven, findings: &[audit::Finding]) -> Measured {
         said: finding.to_string(),
     };
     Measured {
+        warmup,
         window_us: micros(outcome.ledger.window),
         ok: outcome.ledger.ok,
         throughput_per_s: outcome.ledger.throughput_per_s(),

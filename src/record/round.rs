@@ -61,6 +61,9 @@ pub enum RoundOutcome {
 /// A measured window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
+    /// What came before the window.
+    #[serde(default)]
+    pub warmup: WarmupRecord,
     /// The measured window.
     pub window_us: u64,
     /// Complete good answers: of what ended within the window in a closed loop, of what was scheduled within it in an
@@ -159,6 +162,18 @@ impl StepMeasured {
             service_time: Distribution::of(&step.service_time_us),
         }
     }
+}
+
+/// How a stack was warmed up.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WarmupRecord {
+    /// How long it was driven before the window.
+    pub lasted_us: u64,
+    /// Whether it was steady in the end; `None` for a warm-up of a given length.
+    pub is_steady: Option<bool>,
+    /// The seconds that were looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seconds: Vec<SecondRow>,
 }
 
 /// What the load driver used within the window.
