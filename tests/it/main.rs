@@ -8,3 +8,4 @@ mod run;
 mod scenario;
 mod serve;
 mod support;
+mod twin;

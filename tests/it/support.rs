@@ -93,3 +93,15 @@ pub(crate) fn replaced(text: &str, old: &str, new: &str) -> String {
     assert!(text.contains(old), "the scenario has no {old:?}");
     text.replace(old, new)
 }
+
+/// Whether a program that not every machine has is there. Where it is missing, the test is to be skipped, and this says
+/// so; unless `LAB_REQUIRE` names it, in which case the test fails.
+pub(crate) fn has(name: &str, program: &str) -> bool {
+    let is_there = Path::new(program).exists();
+    let required = std::env::var("LAB_REQUIRE").unwrap_or_default();
+    assert!(is_there || !required.split(',').any(|own| own == name), "LAB_REQUIRE names {name}: {program} is missing");
+    if !is_there {
+        eprintln!("SKIPPED: {name} is not installed: {program} is missing");
+    }
+    is_there
+}

@@ -1,10 +1,10 @@
 //! `lab proxy`, end to end: raw bytes from a client, through the real binary, to an upstream that remembers them.
 
-mod case;
-mod running;
-mod upstream;
+pub(crate) mod case;
+pub(crate) mod running;
+pub(crate) mod upstream;
 
-mod cases;
+pub(crate) mod cases;
 mod refusals;
 mod configurations;
 mod connections;
@@ -15,10 +15,10 @@ use running::Proxy;
 use upstream::Upstream;
 
 /// The configuration around a location's directives.
-fn configuration(http: &str, server: Option<&str>, location: &str, upstream: &Upstream) -> String {
+pub(crate) fn configuration(http: &str, server: Option<&str>, location: &str, upstream: &Upstream) -> String {
     let default = format!("location / {{ proxy_pass http://app; {location} }}");
     let server = server.unwrap_or(&default);
-    format!(
+    upstream.fill_in(&format!(
         "daemon off; worker_processes 1; pid pid; error_log error.log info;\n\
          events {{ worker_connections 512; }}\n\
          http {{\n\
@@ -27,8 +27,7 @@ fn configuration(http: &str, server: Option<&str>, location: &str, upstream: &Up
              upstream app {{ server {{upstream}}; keepalive 4; }}\n\
              server {{ listen {{listen}}; server_name example.org; {server} }}\n\
          }}\n"
-    )
-    .replace("{upstream}", &upstream.address.to_string())
+    ))
 }
 
 /// A proxy with nothing but the settings for kept-alive connections.
