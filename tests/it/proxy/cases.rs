@@ -67,6 +67,9 @@ pub(crate) fn visible(bytes: &[u8]) -> String {
 
 /// Chunks of one character in a row, as one: where they are cut depends on how the bytes happen to arrive.
 fn join_chunks(text: &str) -> String {
+    if !text.contains(" times '") {
+        return text.to_owned();
+    }
     let row = r"[0-9a-f]+\n\((?:\d+) times '(.)'\)\n";
     let rows = regex::Regex::new(&format!("(?:{row})+")).expect("a pattern");
     let row = regex::Regex::new(r"\((\d+) times '(.)'\)").expect("a pattern");

@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -19,6 +20,8 @@ pub(crate) struct Proxy {
     child: Child,
     pub(crate) address: SocketAddr,
     pub(super) folder: tempfile::TempDir,
+    /// The other end of its standard output, which ends when the last of its processes does.
+    alive: UnixStream,
     /// How long a client waits for its next bytes.
     patience: Duration,
 }
@@ -60,14 +63,18 @@ impl Proxy {
             command.args(["-g", "user root;"]);
         }
         command.arg("-c").arg(&file).arg("-p").arg(folder.path()).env("NGINX", "3;");
-        command.stdin(Stdio::null()).stderr(std::fs::File::create(folder.path().join("stderr")).expect("a file"));
+        let (alive, stdout) = UnixStream::pair().expect("two sockets");
+        command
+            .stdin(Stdio::null())
+            .stdout(OwnedFd::from(stdout))
+            .stderr(std::fs::File::create(folder.path().join("stderr")).expect("a file"));
         command.fd_mappings(vec![FdMapping { parent_fd: OwnedFd::from(socket), child_fd: 3 }]).expect("no collision");
         let child = command.spawn().expect("the proxy starts");
         // the parent's copy of the socket goes with the command
         drop(command);
         // nginx is known to wait for ever in some cases
         let patience = if program == Program::Nginx { STUCK / 5 } else { STUCK };
-        Proxy { child, address, folder, patience }
+        Proxy { child, address, folder, alive, patience }
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
@@ -121,21 +128,21 @@ impl Proxy {
         rustix::process::kill_process(pid, signal).expect("the proxy runs");
     }
 
-    /// Whether the proxy ends by itself within that time.
+    /// Whether the proxy ends by itself within that time, its workers included.
     pub(crate) fn ends_within(&mut self, limit: Duration) -> bool {
-        let begun = Instant::now();
-        while begun.elapsed() < limit {
-            if self.child.try_wait().expect("a child").is_some() {
-                return true;
+        self.alive.set_read_timeout(Some(limit)).expect("a timeout");
+        loop {
+            match self.alive.read(&mut [0]) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                read => return read.is_ok_and(|read| read == 0),
             }
-            std::thread::yield_now();
         }
-        false
     }
 
     /// Waits for the proxy to end by itself.
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        wait_for("the proxy to end", || self.child.try_wait().expect("a child"))
+        assert!(self.ends_within(STUCK), "the proxy does not end");
+        self.child.wait().expect("a child")
     }
 }
 

@@ -1,6 +1,10 @@
 //! What was seen of one case on one of the twins, taken apart so that it can be compared field by field.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use crate::proxy::cases::visible;
 use crate::proxy::running::End;
@@ -163,13 +167,22 @@ fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
 
 /// Takes out what is different in every run, and the twins' own names.
 pub(super) fn normalise(text: &str) -> String {
-    let replace = |text: &str, pattern: &str, with: &str| {
-        regex::Regex::new(pattern).expect("a pattern").replace_all(text, with).into_owned()
-    };
-    let text = replace(text, r"Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", "Date: (now)");
-    let text = replace(&text, r"Server: (?:nginx|lab)(/[\d.]+)?$", "Server: (name$1)");
-    let text = replace(&text, r"<center>(?:nginx|lab)(/[\d.]+)?</center>", "<center>(name$1)</center>");
-    replace(&text, r"\(name/[\d.]+\)", "(name and version)")
+    static PATTERNS: LazyLock<[(Regex, &str); 4]> = LazyLock::new(|| {
+        [
+            (r"Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", "Date: (now)"),
+            (r"Server: (?:nginx|lab)(/[\d.]+)?$", "Server: (name$1)"),
+            (r"<center>(?:nginx|lab)(/[\d.]+)?</center>", "<center>(name$1)</center>"),
+            (r"\(name/[\d.]+\)", "(name and version)"),
+        ]
+        .map(|(pattern, with)| (Regex::new(pattern).expect("a pattern"), with))
+    });
+    let mut text = text.to_owned();
+    for (pattern, with) in &*PATTERNS {
+        if let Cow::Owned(replaced) = pattern.replace_all(&text, *with) {
+            text = replaced;
+        }
+    }
+    text
 }
 
 impl fmt::Display for Observed {
