@@ -14,8 +14,7 @@
 //! - slow heads and bodies are answered with 408, heads that are too large with 431.
 //!
 //! And because it is simpler so: without `error_log`, `access_log` and `pid` there is standard error, nothing, and no
-//! file; the beginning of a request's body is collected, not all of it; an answer is not buffered beyond what sockets
-//! hold; X-Accel-Redirect is hidden, not followed. No Via field is added, as in nginx.
+//! file; X-Accel-Redirect is hidden, not followed. No Via field is added, as in nginx.
 //!
 //! The modules stand in the order in which a configuration becomes a running proxy and a request becomes an answer.
 
@@ -34,11 +33,17 @@ pub mod log;
 
 mod timer;
 mod sent;
+mod stream;
+mod spool;
 mod upstream;
 mod client;
 mod upload;
 mod forward;
+mod attempts;
 mod exchange;
+mod answer;
+mod waiting;
+mod tunnel;
 mod worker;
 
 pub mod master;

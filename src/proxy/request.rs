@@ -55,7 +55,8 @@ impl<'h> Request<'h> {
 /// - those whose names have anything but letters, digits and dashes in them (nginx's `ignore_invalid_headers on` and
 ///   `underscores_in_headers off`): behind a CGI-style gateway `X_Real_IP` and `X-Real-IP` are one.
 pub fn clean(head: &mut RequestHead) {
-    const NOT_TO_BE_NAMED: [&[u8]; 4] = [b"connection", b"content-length", b"host", b"transfer-encoding"];
+    // Upgrade is named by every request for another protocol, and never forwarded unless the configuration says so
+    const NOT_TO_BE_NAMED: [&[u8]; 5] = [b"connection", b"content-length", b"host", b"transfer-encoding", b"upgrade"];
     const HARMLESS: [&[u8]; 2] = [b"close", b"keep-alive"];
     let is_one_of = |list: &[&[u8]], name: &[u8]| list.iter().any(|own| name.eq_ignore_ascii_case(own));
     let mut unwanted: Vec<String> = Vec::new();

@@ -61,6 +61,21 @@ pub fn write_interim(head: &ResponseHead, pass: &Pass, scope: &Scope<'_>, out: &
     end(out);
 }
 
+/// Appends a 101 that was asked for: the one answer whose Upgrade concerns the client (RFC 9110 §7.8).
+pub fn write_switching(head: &ResponseHead, pass: &Pass, scope: &Scope<'_>, tokens: bool, out: &mut Vec<u8>) {
+    status_line(out, Version::Http11, head.status, head.reason());
+    field(out, b"Server", product(tokens).as_bytes());
+    if !head.headers.contains("date") {
+        field(out, b"Date", &date::now());
+    }
+    field(out, b"Connection", b"upgrade");
+    for protocol in head.headers.get_all("upgrade") {
+        field(out, b"Upgrade", protocol);
+    }
+    write_fields(head, pass, scope, out);
+    end(out);
+}
+
 /// Appends the head of an answer of the proxy's own. `fields` are further lines, each with its end.
 pub fn write_own(status: u16, tokens: bool, fields: &[u8], length: u64, persistence: Persistence, out: &mut Vec<u8>) {
     status_line(out, Version::Http11, status, reason(status).as_bytes());

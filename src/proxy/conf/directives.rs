@@ -125,6 +125,26 @@ const RULES: &[Rule] = &[
     rule("proxy_connect_timeout", REQUEST, (1, 1), Shape::Once),
     rule("proxy_read_timeout", REQUEST, (1, 1), Shape::Once),
     rule("proxy_send_timeout", REQUEST, (1, 1), Shape::Once),
+    // what stands between the two directions, and which server is asked
+    rule("least_conn", UPSTREAM, (0, 0), Shape::Once),
+    rule("ip_hash", UPSTREAM, (0, 0), Shape::Once),
+    rule("hash", UPSTREAM, (1, 2), Shape::Once),
+    rule("keepalive_time", UPSTREAM, (1, 1), Shape::Once),
+    rule("client_body_buffer_size", REQUEST, (1, 1), Shape::Once),
+    rule("client_body_temp_path", REQUEST, (1, 4), Shape::Once),
+    rule("proxy_buffering", REQUEST, (1, 1), Shape::Once),
+    rule("proxy_buffers", REQUEST, (2, 2), Shape::Once),
+    rule("proxy_buffer_size", REQUEST, (1, 1), Shape::Once),
+    rule("proxy_busy_buffers_size", REQUEST, (1, 1), Shape::Once),
+    rule("proxy_max_temp_file_size", REQUEST, (1, 1), Shape::Once),
+    rule("proxy_temp_file_write_size", REQUEST, (1, 1), Shape::Once),
+    rule("proxy_temp_path", REQUEST, (1, 4), Shape::Once),
+    rule("proxy_request_buffering", REQUEST, (1, 1), Shape::Once),
+    rule("proxy_intercept_errors", REQUEST, (1, 1), Shape::Once),
+    rule("proxy_ignore_client_abort", REQUEST, (1, 1), Shape::Once),
+    rule("proxy_next_upstream", REQUEST, (1, ANY_NUMBER), Shape::Once),
+    rule("proxy_next_upstream_tries", REQUEST, (1, 1), Shape::Once),
+    rule("proxy_next_upstream_timeout", REQUEST, (1, 1), Shape::Once),
 ];
 
 /// Holds every directive of a tree, from which `include`s are gone, against the table.

@@ -17,4 +17,4 @@ pub use load::load;
 pub use syntax::{Arg, Directive, parse, quote};
 
 pub(crate) use error::closest;
-pub(crate) use values::{parse_number, parse_time};
+pub(crate) use values::{parse_number, parse_size, parse_time};

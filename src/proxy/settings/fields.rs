@@ -1,6 +1,6 @@
 //! Field lines a proxy sets, drops and hides: `proxy_set_header`, and sets of field names.
 
-use super::super::variables::Template;
+use super::super::variables::{Scope, Template};
 
 /// The field lines that are written instead of the client's, with nginx's defaults filled in.
 #[derive(Debug, Clone)]
@@ -25,6 +25,16 @@ impl SetFields {
         let own = lines.iter().map(|(name, _)| name.as_str());
         let replaced = own.chain(HOP_BY_HOP).chain(FRAMING).collect();
         SetFields { lines, replaced }
+    }
+
+    /// Whether the upstream is asked for another protocol.
+    #[must_use]
+    pub fn asks_for_upgrade(&self, scope: &Scope<'_>) -> bool {
+        let mut value = Vec::new();
+        for (_, template) in self.lines.iter().filter(|(name, _)| name.eq_ignore_ascii_case("upgrade")) {
+            template.write(scope, &mut value);
+        }
+        !value.is_empty()
     }
 
     /// Whether the upstream is always told to close the connection after its answer.

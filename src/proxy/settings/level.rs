@@ -4,8 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::super::conf::{ConfError, Directive};
+use super::buffering::{Buffering, BufferingLevel};
 use super::logs::{AccessLog, ErrorLog, LogFormats};
 use super::pass::ProxyLevel;
+use super::retry::{Retry, RetryLevel};
 
 /// What the directives of one block say; `None` where they say nothing.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +22,10 @@ pub(super) struct Level {
     pub(super) send_timeout: Option<Duration>,
     pub(super) keepalive: Option<KeepAlive>,
     pub(super) keepalive_requests: Option<usize>,
+    pub(super) intercept_errors: Option<bool>,
+    pub(super) ignore_client_abort: Option<bool>,
+    pub(super) retry: RetryLevel,
+    pub(super) buffering: BufferingLevel,
     pub(super) proxy: ProxyLevel,
 }
 
@@ -53,6 +59,14 @@ pub struct Rules {
     pub keepalive: KeepAlive,
     /// `keepalive_requests`: after that many a connection is closed.
     pub keepalive_requests: usize,
+    /// `proxy_intercept_errors`: whether an upstream's answers of 300 and more give way to `error_page`.
+    pub intercept_errors: bool,
+    /// `proxy_ignore_client_abort`: whether an upstream is left to finish for a client that is gone.
+    pub ignore_client_abort: bool,
+    /// `proxy_next_upstream`
+    pub retry: Retry,
+    /// What the proxy takes upon itself of bodies.
+    pub buffering: Buffering,
 }
 
 impl Level {
@@ -78,7 +92,14 @@ impl Level {
                 "send_timeout" => level.send_timeout = Some(directive.time()?),
                 "keepalive_timeout" => level.keepalive = Some(keep_alive(directive)?),
                 "keepalive_requests" => level.keepalive_requests = Some(directive.number()?),
-                name if name.starts_with("proxy_") => level.proxy.read(directive)?,
+                "proxy_intercept_errors" => level.intercept_errors = Some(directive.flag()?),
+                "proxy_ignore_client_abort" => level.ignore_client_abort = Some(directive.flag()?),
+                "client_body_buffer_size" | "client_body_temp_path" => level.buffering.read(directive, prefix)?,
+                name if name.starts_with("proxy_") => {
+                    level.retry.read(directive)?;
+                    level.buffering.read(directive, prefix)?;
+                    level.proxy.read(directive)?;
+                }
                 _ => {}
             }
         }
@@ -98,6 +119,10 @@ impl Level {
             send_timeout: self.send_timeout.or(outer.send_timeout),
             keepalive: self.keepalive.or(outer.keepalive),
             keepalive_requests: self.keepalive_requests.or(outer.keepalive_requests),
+            intercept_errors: self.intercept_errors.or(outer.intercept_errors),
+            ignore_client_abort: self.ignore_client_abort.or(outer.ignore_client_abort),
+            retry: self.retry.inherit(&outer.retry),
+            buffering: self.buffering.inherit(&outer.buffering),
             proxy: self.proxy.inherit(&outer.proxy),
         }
     }
@@ -115,6 +140,10 @@ impl Level {
             send_timeout: self.send_timeout.unwrap_or(minute),
             keepalive: self.keepalive.unwrap_or(KeepAlive { idle: Duration::from_secs(75), announced: None }),
             keepalive_requests: self.keepalive_requests.unwrap_or(1000),
+            intercept_errors: self.intercept_errors.unwrap_or(false),
+            ignore_client_abort: self.ignore_client_abort.unwrap_or(false),
+            retry: self.retry.finish(),
+            buffering: self.buffering.finish(),
         }
     }
 }

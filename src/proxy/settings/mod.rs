@@ -14,6 +14,8 @@ pub mod pass;
 pub mod fields;
 pub mod redirect;
 pub mod upstream;
+pub mod retry;
+pub mod buffering;
 
 use std::path::{Path, PathBuf};
 
@@ -200,7 +202,8 @@ mod tests {
     fn upstreams_know_their_servers() {
         let settings = settings(
             "server { location / { proxy_pass http://app; } } \
-             upstream app { server 127.0.0.1:1 weight=3 max_fails=0; server [::1]:2 fail_timeout=1m; keepalive 7; }",
+             upstream app { server 127.0.0.1:1 weight=3 max_fails=0; server [::1]:2 fail_timeout=1m; keepalive 7; \
+             server unix:/run/app.sock backup max_conns=4; }",
         )
         .unwrap();
         let app = &settings.upstreams[0];
@@ -209,7 +212,9 @@ mod tests {
             .iter()
             .map(|server| (server.address.to_string(), server.weight, server.max_fails, server.fail_timeout.as_secs()))
             .collect();
-        assert_eq!(servers, [("127.0.0.1:1".to_owned(), 3, 0, 10), ("[::1]:2".to_owned(), 1, 1, 60)]);
+        let expected = [("127.0.0.1:1", 3, 0, 10), ("[::1]:2", 1, 1, 60), ("unix:/run/app.sock", 1, 1, 10)];
+        assert_eq!(servers, expected.map(|(address, a, b, c)| (address.to_owned(), a, b, c)));
+        assert!(app.servers[2].is_backup && app.servers[2].max_conns == 4);
         assert_eq!((app.keepalive, app.keepalive_requests), (7, 1000));
     }
 }

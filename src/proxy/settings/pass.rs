@@ -121,7 +121,7 @@ impl Pass {
         level: &ProxyLevel,
         upstreams: &mut Upstreams,
     ) -> Result<Pass, ConfError> {
-        const ACCEPTED: &str = "http://HOST[:PORT][/URI], HOST an upstream or an address";
+        const ACCEPTED: &str = "http://HOST[:PORT][/URI] or http://unix:/PATH[:/URI], HOST an upstream or an address";
         const DEFAULT_PORT: u16 = 80;
         let url = directive.first();
         if url.contains('$') {
@@ -131,13 +131,12 @@ impl Pass {
             return Err(directive.unsupported("https", ACCEPTED));
         }
         let rest = url.strip_prefix("http://").ok_or_else(|| directive.invalid(url, ACCEPTED))?;
-        let (authority, uri) = match rest.find(['/', '?', '#']) {
-            Some(end) => (&rest[..end], Some(&rest[end..])),
-            None => (rest, None),
-        };
+        let (authority, uri) = take_apart(rest);
         if authority.is_empty() {
             return Err(directive.invalid(url, ACCEPTED));
         }
+        // as nginx: no address is a name for a Host field
+        let is_unix = authority.starts_with("unix:");
         // as nginx: the scheme's own port is left out of $proxy_host
         let own_port = format!(":{DEFAULT_PORT}");
         let host = authority.strip_suffix(own_port.as_str()).unwrap_or(authority);
@@ -146,7 +145,7 @@ impl Pass {
         let minute = Duration::from_secs(60);
         Ok(Pass {
             upstream,
-            host: host.to_owned(),
+            host: if is_unix { "localhost" } else { host }.to_owned(),
             port,
             uri: uri.map(str::to_owned),
             matched: location.len(),
@@ -158,6 +157,18 @@ impl Pass {
             send_timeout: level.send_timeout.unwrap_or(minute),
             read_timeout: level.read_timeout.unwrap_or(minute),
         })
+    }
+}
+
+/// The address and the URI of what stands behind `http://`. The path of a unix socket ends at a colon.
+fn take_apart(rest: &str) -> (&str, Option<&str>) {
+    let end = match rest.strip_prefix("unix:") {
+        Some(path) => path.find(':').map(|colon| colon + "unix:".len()),
+        None => rest.find(['/', '?', '#']),
+    };
+    match end {
+        Some(end) => (&rest[..end], Some(rest[end..].trim_start_matches(':')).filter(|uri| !uri.is_empty())),
+        None => (rest, None),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the variables stand for: a request, its connection, and what became of it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lab_http::write::decimal;
@@ -61,10 +62,10 @@ pub struct Outcome {
 }
 
 /// One upstream server that was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
-    /// Its address.
-    pub address: SocketAddr,
+    /// Its address; the upstream's name if none of its servers could be asked.
+    pub address: Arc<str>,
     /// What it answered; what the client was told instead, where it did not.
     pub status: u16,
     /// From the first attempt to connect to the end of the answer.
@@ -129,7 +130,7 @@ impl Scope<'_> {
             Variable::ProxyHost => out.extend_from_slice(self.pass.map_or("", |pass| &pass.host).as_bytes()),
             Variable::ProxyPort => decimal(out, u64::from(self.pass.map_or(0, |pass| pass.port))),
             Variable::UpstreamAddr => {
-                self.join_attempts(out, |attempt, out| out.extend_from_slice(attempt.address.to_string().as_bytes()));
+                self.join_attempts(out, |attempt, out| out.extend_from_slice(attempt.address.as_bytes()));
             }
             Variable::UpstreamStatus => self.join_attempts(out, |attempt, out| decimal(out, attempt.status.into())),
             Variable::UpstreamResponseTime => self.join_attempts(out, |attempt, out| seconds(out, attempt.took)),

@@ -34,3 +34,9 @@ pub(crate) fn configuration(http: &str, server: Option<&str>, location: &str, up
 fn plain_proxy(upstream: &Upstream) -> Proxy {
     Proxy::start(&configuration("", None, "proxy_http_version 1.1; proxy_set_header Connection '';", upstream))
 }
+
+/// The same, but bodies of requests pass through as they come.
+fn streaming_proxy(upstream: &Upstream) -> Proxy {
+    let location = "proxy_http_version 1.1; proxy_set_header Connection ''; proxy_request_buffering off;";
+    Proxy::start(&configuration("", None, location, upstream))
+}
