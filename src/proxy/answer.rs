@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use lab_http::connection::is_persistent;
-use lab_http::framing::response_body;
+use lab_http::framing::{is_bodyless, response_body};
 use lab_http::outgoing::WriteError;
 use lab_http::{
     BodyDecoder, BodyEncoder, BodyLength, Incoming, Limits, Outgoing, ReadError, Refusal, ResponseHead, Version,
@@ -62,6 +62,17 @@ impl Relay<'_, '_> {
             let message = format!("upstream answered {}", head.status);
             return Err(Trouble::Upstream { failing: Failing::Status(head.status), message });
         }
+        let rules = self.subject.rules;
+        let has_page = || !self.subject.route.has_error_page && rules.error_page(head.status).is_some();
+        if rules.intercept_errors && head.status >= 300 && has_page() {
+            let message = format!("upstream answered {}", head.status);
+            return Err(Trouble::Upstream { failing: Failing::Intercepted(head.status), message });
+        }
+        self.outcome.keep_upstream(&head.headers);
+        let status = self.subject.route.status.unwrap_or(head.status);
+        // an error page of an upstream's may be answered with a status that has no content
+        let is_cut = is_bodyless(status) && !is_bodyless(head.status);
+        let body = if is_cut { BodyLength::None } else { body };
         let length = match (body, self.request.head.version) {
             (BodyLength::Chunked | BodyLength::UntilClose, Version::Http11) => BodyLength::Chunked,
             (BodyLength::Chunked, Version::Http10) => BodyLength::UntilClose,
@@ -76,13 +87,15 @@ impl Relay<'_, '_> {
         let tokens = self.subject.rules.server_tokens;
         response_head::write(&head, self.pass, &scope, tokens, length, persistence, out);
         let head_bytes = out.len() as u64;
-        self.outcome.status = head.status;
+        self.outcome.keep_sent(out);
+        self.outcome.status = status;
         self.outcome.head_bytes = head_bytes;
 
         let passed_on = self.pass_on_body(timer, body, length, before).await;
         self.outcome.body_bytes = (self.client.io_mut().bytes - before).saturating_sub(head_bytes);
         let waiting = passed_on?;
-        let reusable = is_persistent(head.version, &head.headers)
+        let reusable = !is_cut
+            && is_persistent(head.version, &head.headers)
             && body != BodyLength::UntilClose
             && self.progress.is_sent.get()
             && self.upstream.buffered().is_empty()

@@ -58,17 +58,13 @@ impl<'a> Attempts<'a> {
     }
 
     /// The server to ask, and an idle connection to it if there is one.
-    pub(super) fn next(
-        &mut self,
-        client: &mut Client<'_>,
-        upload: &Upload,
-    ) -> Result<(usize, Option<Connection>), Failure> {
+    pub(super) fn next(&mut self, client: &mut Client<'_>) -> Result<(usize, Option<Connection>), Failure> {
         self.is_unsent = true;
         if let Some(server) = self.again.take() {
             return Ok((server, None));
         }
         let scope = self.subject.scope(&client.outcome);
-        let address = self.subject.connection.peer.ip();
+        let address = scope.client_ip();
         let chosen = self.group.choose(&mut self.search, Some(address), &scope);
         self.asked = Instant::now();
         let address = match chosen {
@@ -76,12 +72,12 @@ impl<'a> Attempts<'a> {
             None => self.group.name().into(),
         };
         let status = if chosen.is_some() { 0 } else { 502 };
-        client.outcome.attempts.push(Attempt { address, status, took: std::time::Duration::ZERO });
+        client.outcome.attempts.push(Attempt { status, ..Attempt::new(address) });
         let Some(server) = chosen else {
             let message = "no live upstreams while connecting to upstream";
             let upstream = self.url(self.group.name());
             self.subject.log_error(&client.outcome, Severity::Error, message, Some(upstream));
-            return Err(Failure::Answer { status: 502, body_was_read: upload.is_complete() });
+            return Err(Failure::Answer { status: 502 });
         };
         Ok((server, self.group.take_idle(server, !self.is_idempotent)))
     }
@@ -133,12 +129,12 @@ impl<'a> Attempts<'a> {
             Failing::Timeout => retry.on_timeout,
             Failing::Invalid => retry.on_invalid_header,
             Failing::Status(status) => retry.on_status(status),
-            Failing::ForGood => false,
+            Failing::ForGood | Failing::Intercepted(_) => false,
         };
         if is_meant && self.left > 0 && self.is_in_time() && self.may_repeat(upload) {
             return Ok(());
         }
-        Err(Failure::Answer { status: failing.status(), body_was_read: upload.is_complete() })
+        Err(Failure::Answer { status: failing.status() })
     }
 
     /// Writes to the error log, with the present server.

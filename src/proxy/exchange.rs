@@ -65,6 +65,8 @@ pub(super) enum Failing {
     Invalid,
     /// It answered with a status that is another server's chance.
     Status(u16),
+    /// It answered with a status that `error_page` has a page for, and `proxy_intercept_errors` is on.
+    Intercepted(u16),
     /// It failed in a way that asking another server cannot mend.
     ForGood,
 }
@@ -75,7 +77,7 @@ impl Failing {
         match self {
             Failing::Error { .. } | Failing::Invalid | Failing::ForGood => 502,
             Failing::Timeout => 504,
-            Failing::Status(status) => status,
+            Failing::Status(status) | Failing::Intercepted(status) => status,
         }
     }
 }

@@ -11,8 +11,10 @@ use super::client::{Client, Next, Subject};
 use super::exchange::{Done, Failing, Side, Trouble, exchange};
 use super::request::Request;
 use super::request_head;
+use super::route::Target;
 use super::settings::logs::Severity;
-use super::settings::pass::Pass;
+use super::settings::pass::{Destination, Pass};
+use super::settings::upstream::Upstream;
 use super::upload::{BodyTrouble, Upload};
 use super::upstream::{Connection, Group};
 
@@ -20,11 +22,7 @@ use super::upstream::{Connection, Group};
 #[derive(Debug)]
 pub(super) enum Failure {
     /// The client is to be told.
-    Answer {
-        status: u16,
-        /// Whether the connection stands where the next request begins.
-        body_was_read: bool,
-    },
+    Answer { status: u16 },
     /// There is nobody left to tell.
     ClientGone,
 }
@@ -39,14 +37,25 @@ pub(super) async fn forward(
     subject: &Subject<'_>,
     request: &Request<'_>,
     pass: &Pass,
+    upload: &mut Upload,
 ) -> Result<Next, Failure> {
     let begun = Instant::now();
-    let group = subject.worker.upstream(pass.upstream);
-    let mut upload = Upload::new(request.body);
-    let length = collect(client, subject, request, pass, &mut upload).await?;
+    let made;
+    let group = match destination(subject, pass) {
+        Target::Upstream(index) => subject.worker.upstream(index),
+        Target::Address(address) => {
+            made = Group::new(&Upstream::of_address(address));
+            &made
+        }
+    };
+    if upload.is_spent() {
+        // it went to another upstream, which had no answer
+        return Err(Failure::Answer { status: 502 });
+    }
+    let length = collect(client, subject, request, pass, upload).await?;
     let mut attempts = Attempts::new(subject, request, group, begun);
     loop {
-        let (server, idle) = attempts.next(client, &upload)?;
+        let (server, idle) = attempts.next(client)?;
         let is_reused = idle.is_some();
         let trouble = match connect(group, server, pass, idle).await {
             Err(trouble) => trouble,
@@ -56,8 +65,7 @@ pub(super) async fn forward(
                 let sent_before = connection.outgoing.io_mut().bytes;
                 let others = attempts.others();
                 let others = others.as_ref();
-                let ended =
-                    exchange(client, subject, request, pass, &mut upload, length, &mut connection, others).await;
+                let ended = exchange(client, subject, request, pass, upload, length, &mut connection, others).await;
                 attempts.is_unsent = connection.outgoing.io_mut().bytes == sent_before;
                 match ended {
                     Ok(done) => {
@@ -73,13 +81,17 @@ pub(super) async fn forward(
         };
         match trouble {
             Trouble::Upstream { failing: Failing::Error { unheard: true }, .. }
-                if is_reused && attempts.may_repeat(&upload) =>
+                if is_reused && attempts.may_repeat(upload) =>
             {
                 attempts.again_on_a_new_connection(client, server);
             }
+            Trouble::Upstream { failing: Failing::Intercepted(status), .. } => {
+                attempts.ended(client, server, status, Verdict::Served);
+                return Err(Failure::Answer { status });
+            }
             Trouble::Upstream { failing, message } => {
                 attempts.log(client, Severity::Error, &message, server);
-                attempts.failed(client, server, failing, &upload)?;
+                attempts.failed(client, server, failing, upload)?;
             }
             Trouble::Client { status, message } => {
                 attempts.ended(client, server, status.unwrap_or(499), Verdict::Served);
@@ -94,6 +106,16 @@ pub(super) async fn forward(
                 return Ok(next);
             }
         }
+    }
+}
+
+/// Whom a request goes to.
+fn destination(subject: &Subject<'_>, pass: &Pass) -> Target {
+    match (&pass.destination, &subject.route.proxied) {
+        (Destination::Upstream(index), _) => Target::Upstream(*index),
+        (Destination::Url(_), Some(proxied)) => proxied.target,
+        // OK because the phases end with this action only when they have found out
+        (Destination::Url(_), None) => unreachable!("a URL with variables that came to nothing"),
     }
 }
 
@@ -139,7 +161,7 @@ async fn collect(
     {
         let message = format!("client intended to send too large body: {length} bytes");
         subject.log_error(&client.outcome, Severity::Error, &message, None);
-        return Err(Failure::Answer { status: 413, body_was_read: false });
+        return Err(Failure::Answer { status: 413 });
     }
     if request.body.is_empty() {
         return Ok(request.body);
@@ -195,5 +217,5 @@ async fn connect(group: &Group, server: usize, pass: &Pass, idle: Option<Connect
 }
 
 fn failure_of_client(status: Option<u16>) -> Failure {
-    status.map_or(Failure::ClientGone, |status| Failure::Answer { status, body_was_read: false })
+    status.map_or(Failure::ClientGone, |status| Failure::Answer { status })
 }

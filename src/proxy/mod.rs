@@ -19,11 +19,14 @@
 //! The modules stand in the order in which a configuration becomes a running proxy and a request becomes an answer.
 
 pub mod conf;
+pub mod pattern;
 pub mod settings;
 pub mod variables;
 pub mod clock;
 pub mod uri;
 pub mod request;
+pub mod route;
+pub mod phases;
 pub mod request_head;
 pub mod response_head;
 pub mod error_page;
@@ -41,6 +44,7 @@ mod upload;
 mod forward;
 mod attempts;
 mod exchange;
+mod own_answer;
 mod answer;
 mod waiting;
 mod tunnel;
@@ -50,17 +54,32 @@ pub mod master;
 
 use std::path::Path;
 
-use conf::ConfError;
-use settings::Settings;
+use conf::{ConfError, Loaded, Source};
+use settings::{Places, Settings};
 
-/// Reads, checks and understands a configuration file and everything it includes. Relative paths in it are relative to
-/// `prefix`, or to the file's own folder.
+/// What a command line says of a configuration, by nginx's options.
+#[derive(Debug, Clone, Copy)]
+pub struct CommandLine<'c> {
+    /// `-c`: the file.
+    pub file: &'c Path,
+    /// `-p`: what relative paths in it are relative to; without, the file's own folder.
+    pub prefix: Option<&'c Path>,
+    /// `-e`: where errors go if no `error_log` of the main level says so.
+    pub error_log: Option<&'c Path>,
+    /// `-g`: directives of the main level, before those of the file.
+    pub directives: &'c str,
+}
+
+/// Reads, checks and understands a configuration file and everything it includes. The files are given out as well.
 ///
 /// # Errors
 /// The first thing that is wrong, by file and line.
-pub fn read_configuration(file: &Path, prefix: Option<&Path>) -> Result<Settings, ConfError> {
-    let tree = conf::load(file)?;
+pub fn read_configuration(line: CommandLine<'_>) -> Result<(Settings, Vec<Source>), ConfError> {
+    let mut tree = conf::parse(line.directives, Path::new("command line"))?;
+    let Loaded { tree: of_file, sources } = conf::load(line.file)?;
+    tree.extend(of_file);
     conf::check(&tree)?;
-    let folder = file.parent().unwrap_or(Path::new(""));
-    settings::read(&tree, file, prefix.unwrap_or(folder))
+    let folder = line.file.parent().unwrap_or(Path::new(""));
+    let places = Places { prefix: line.prefix.unwrap_or(folder), error_log: line.error_log };
+    Ok((settings::read(&tree, line.file, places)?, sources))
 }

@@ -142,7 +142,8 @@ mod tests {
         let file = std::path::Path::new("nginx.conf");
         let tree = conf::parse(&source, file).unwrap();
         conf::check(&tree).unwrap();
-        settings::read(&tree, file, std::path::Path::new("")).unwrap().listens
+        let places = settings::Places { prefix: std::path::Path::new(""), error_log: None };
+        settings::read(&tree, file, places).unwrap().listens
     }
 
     #[test]

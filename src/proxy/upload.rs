@@ -89,6 +89,16 @@ impl Upload {
         &self.memory
     }
 
+    /// How many bytes of content were read.
+    pub(super) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Reads the rest of the body and throws it away, if there is not too much of it; whether it is gone.
+    pub(super) async fn drain<R: AsyncRead + Unpin>(&mut self, client: &mut Incoming<R>, bound: u64) -> bool {
+        matches!(client.drain(&mut self.decoder, bound).await, Ok(true))
+    }
+
     /// Appends a block of the part that is in a file to `out`, from `position` in the file on; returns its length, 0 at
     /// the end.
     pub(super) fn read_file(&self, position: u64, out: &mut Vec<u8>) -> Result<usize, BodyTrouble> {

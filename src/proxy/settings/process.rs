@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::conf::{ConfError, Directive};
 use super::logs::ErrorLog;
+use super::reading::Reading;
 
 /// What the process as a whole is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,14 +30,22 @@ pub enum Workers {
 }
 
 /// Reads the main level and the `events` block.
-pub(super) fn read(tree: &[Directive], events: &Directive, prefix: &Path) -> Result<Process, ConfError> {
+///
+/// `error_log` is where errors go if no directive says so.
+pub(super) fn read(
+    tree: &[Directive],
+    events: &Directive,
+    error_log: Option<&Path>,
+    reading: &mut Reading<'_>,
+) -> Result<Process, ConfError> {
     let mut process =
-        Process { workers: Workers::Count(1), worker_connections: 512, pid: None, error_log: ErrorLog::default() };
+        Process { workers: Workers::Count(1), worker_connections: 512, pid: None, error_log: ErrorLog::none() };
     for directive in tree {
         match directive.name.as_str() {
             "worker_processes" => process.workers = workers(directive)?,
-            "pid" => process.pid = Some(prefix.join(directive.first())),
-            "error_log" => process.error_log = ErrorLog::read(directive, prefix)?,
+            "pid" => process.pid = Some(reading.prefix.join(directive.first())),
+            "error_log" => process.error_log.add(directive, reading)?,
+            "pcre_jit" => _ = directive.flag()?,
             "daemon" if directive.flag()? => {
                 return Err(directive.unsupported("\"on\"", "off (lab stays in the foreground)"));
             }
@@ -44,8 +53,24 @@ pub(super) fn read(tree: &[Directive], events: &Directive, prefix: &Path) -> Res
         }
     }
     for directive in events.block.as_deref().unwrap_or_default() {
-        // the only directive of this block
-        process.worker_connections = positive(directive)?;
+        match directive.name.as_str() {
+            "worker_connections" => process.worker_connections = positive(directive)?,
+            "use" if directive.first() == "epoll" => {}
+            "use" => return Err(directive.unsupported(format!("\"{}\"", directive.first()), "epoll")),
+            // how connections are accepted is the runtime's choice; the value has to be one all the same
+            _ => _ = directive.flag()?,
+        }
+    }
+    if process.error_log.targets.is_empty() {
+        process.error_log = match error_log {
+            None => ErrorLog::default(),
+            Some(path) if path == Path::new("stderr") => ErrorLog::default(),
+            Some(path) => {
+                let path = reading.prefix.join(path);
+                reading.error_files.push(path.clone());
+                ErrorLog::to_file(path)
+            }
+        };
     }
     Ok(process)
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::super::conf::{ConfError, ConfErrorKind, Directive, closest, parse_number, parse_time};
 use super::super::variables::Template;
+use super::reading::Reading;
 
 /// A group of servers that answer for each other: an `upstream` block, or the address of a `proxy_pass`.
 #[derive(Debug, Clone)]
@@ -94,17 +95,17 @@ impl fmt::Display for Address {
 }
 
 /// All upstreams, by name. Which one a `proxy_pass` means is an index into the list.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Upstreams {
     list: Vec<Upstream>,
 }
 
 impl Upstreams {
     /// Reads the `upstream` blocks, wherever they stand in `http`.
-    pub(super) fn read(http: &[Directive]) -> Result<Upstreams, ConfError> {
+    pub(super) fn read(http: &[Directive], reading: &mut Reading<'_>) -> Result<Upstreams, ConfError> {
         let mut list: Vec<Upstream> = Vec::new();
         for directive in http.iter().filter(|directive| directive.name == "upstream") {
-            let upstream = read_block(directive)?;
+            let upstream = read_block(directive, reading)?;
             if list.iter().any(|other| other.name == upstream.name) {
                 let name = upstream.name;
                 return Err(directive.error(ConfErrorKind::DuplicateName { what: "upstream", name }));
@@ -155,6 +156,15 @@ impl Upstream {
     }
 }
 
+impl Upstream {
+    /// An upstream of one server, for a request whose `proxy_pass` came to that address.
+    #[must_use]
+    pub fn of_address(address: SocketAddr) -> Upstream {
+        let written = address.to_string();
+        Upstream::new(&written, vec![UpstreamServer::new(Address::Internet(address), &written)])
+    }
+}
+
 impl UpstreamServer {
     /// With nginx's defaults.
     #[must_use]
@@ -173,7 +183,7 @@ impl UpstreamServer {
     }
 }
 
-fn read_block(directive: &Directive) -> Result<Upstream, ConfError> {
+fn read_block(directive: &Directive, reading: &mut Reading<'_>) -> Result<Upstream, ConfError> {
     let mut upstream = Upstream::new(directive.first(), Vec::new());
     let mut backup = None;
     let mut method = None;
@@ -193,7 +203,7 @@ fn read_block(directive: &Directive) -> Result<Upstream, ConfError> {
             }
             "least_conn" => method = Some(Method::LeastConnections),
             "ip_hash" => method = Some(Method::IpHash),
-            "hash" => method = Some(read_hash(inner)?),
+            "hash" => method = Some(read_hash(inner, reading)?),
             // `server`, the only other directive of this block
             _ => {
                 let servers = read_server(inner)?;
@@ -216,8 +226,8 @@ fn read_block(directive: &Directive) -> Result<Upstream, ConfError> {
     Ok(upstream)
 }
 
-fn read_hash(directive: &Directive) -> Result<Method, ConfError> {
-    let key = Template::compile(directive.first()).map_err(|kind| directive.error(kind))?;
+fn read_hash(directive: &Directive, reading: &mut Reading<'_>) -> Result<Method, ConfError> {
+    let key = reading.template(directive, directive.first())?;
     match directive.arg(1) {
         None => Ok(Method::Hash { key, is_consistent: false }),
         Some("consistent") => Ok(Method::Hash { key, is_consistent: true }),
