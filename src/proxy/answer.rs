@@ -82,7 +82,8 @@ impl Relay<'_, '_> {
         let passed_on = self.pass_on_body(timer, body, length, before).await;
         self.outcome.body_bytes = (self.client.io_mut().bytes - before).saturating_sub(head_bytes);
         let waiting = passed_on?;
-        let reusable = is_persistent(head.version, &head.headers)
+        let reusable = head.version == Version::Http11
+            && is_persistent(head.version, &head.headers)
             && body != BodyLength::UntilClose
             && self.progress.is_sent.get()
             && self.upstream.buffered().is_empty()
