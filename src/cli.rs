@@ -260,6 +260,9 @@ pub struct ProxyArgs {
     /// Test the configuration and exit
     #[arg(short = 't')]
     pub test: bool,
+    /// Tell a running proxy, found by the configuration's pid file: stop, quit, reload, reopen
+    #[arg(short = 's', value_name = "SIGNAL")]
+    pub signal: Option<String>,
 }
 
 /// `lab serve`, by gunicorn's names.

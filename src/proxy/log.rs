@@ -2,13 +2,13 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::clock;
+use super::log_file::LogFile;
 use super::settings::Settings;
 use super::settings::logs::{ErrorLog, ErrorTarget, Severity};
 use super::variables::{Scope, Template, Variable};
@@ -17,8 +17,8 @@ use super::variables::{Scope, Template, Variable};
 #[derive(Debug, Clone)]
 pub struct LogFiles {
     /// By [`AccessLog::file`](super::settings::logs::AccessLog::file).
-    access: Vec<Arc<File>>,
-    errors: HashMap<PathBuf, Arc<File>>,
+    access: Vec<Arc<LogFile>>,
+    errors: HashMap<PathBuf, Arc<LogFile>>,
 }
 
 /// A log that cannot be opened.
@@ -34,7 +34,7 @@ const ENOUGH: usize = 64 * 1024;
 
 thread_local! {
     /// What this worker has gathered, by file.
-    static GATHERED: RefCell<Vec<(Arc<File>, Vec<u8>)>> = const { RefCell::new(Vec::new()) };
+    static GATHERED: RefCell<Vec<(Arc<LogFile>, Vec<u8>)>> = const { RefCell::new(Vec::new()) };
 }
 
 impl LogFiles {
@@ -54,6 +54,13 @@ impl LogFiles {
             }
         }
         Ok(LogFiles { access, errors })
+    }
+
+    /// Opens every file anew, under its name; returns those of which that failed, which go on as they were.
+    pub(super) fn reopen(&self) -> Vec<OpenError> {
+        let files = self.access.iter().chain(self.errors.values());
+        let failed = files.filter_map(|file| Some((file, file.reopen().err()?)));
+        failed.map(|(file, source)| OpenError { path: file.path().to_owned(), source }).collect()
     }
 
     /// Makes this thread a worker's: from now on [`append`] gathers lines here.
@@ -88,7 +95,7 @@ impl LogFiles {
         line.push(b'\n');
         // there is nowhere left to tell of a log that cannot be written
         _ = match &log.target {
-            ErrorTarget::File(path) => self.errors.get(path).map(|file| (&**file).write_all(&line)),
+            ErrorTarget::File(path) => self.errors.get(path).map(|file| file.append(&line)),
             ErrorTarget::Stderr => Some(io::stderr().write_all(&line)),
         };
     }
@@ -155,15 +162,14 @@ pub(super) fn flush() {
     });
 }
 
-fn write_out(mut file: &File, lines: &mut Vec<u8>) {
-    if let Err(error) = file.write_all(lines) {
+fn write_out(file: &LogFile, lines: &mut Vec<u8>) {
+    if let Err(error) = file.append(lines) {
         // as nginx, which goes on serving; the lines are lost
         _ = writeln!(io::stderr(), "[alert] cannot write to an access log: {error}");
     }
     lines.clear();
 }
 
-fn open(path: &Path) -> Result<Arc<File>, OpenError> {
-    let file = OpenOptions::new().create(true).append(true).open(path);
-    file.map(Arc::new).map_err(|source| OpenError { path: path.to_owned(), source })
+fn open(path: &Path) -> Result<Arc<LogFile>, OpenError> {
+    LogFile::open(path).map(Arc::new).map_err(|source| OpenError { path: path.to_owned(), source })
 }

@@ -31,6 +31,7 @@ pub mod balancer;
 pub mod sockets;
 pub mod log;
 
+mod log_file;
 mod timer;
 mod sent;
 mod stream;
@@ -46,7 +47,11 @@ mod waiting;
 mod tunnel;
 mod worker;
 
+mod affinity;
+mod generation;
+
 pub mod master;
+pub mod control;
 
 use std::path::Path;
 

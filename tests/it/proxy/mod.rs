@@ -10,6 +10,7 @@ mod configurations;
 mod connections;
 mod lifecycle;
 mod logs;
+mod reload;
 
 use running::Proxy;
 use upstream::Upstream;
