@@ -73,7 +73,7 @@ pub fn open(listens: &[Listen], present: &[Bound], inherited: Option<&str>) -> R
         let own = present.iter().find(|bound| bound.address == listen.address);
         let socket = match (own, inherited.iter().position(|(address, _)| *address == listen.address)) {
             (Some(own), _) => listen_again(&own.socket, listen).map_err(failed)?,
-            (None, Some(position)) => inherited.swap_remove(position).1,
+            (None, Some(position)) => listen_again(&inherited.swap_remove(position).1, listen).map_err(failed)?,
             (None, None) => bind(listen).map_err(failed)?,
         };
         let others = listens

@@ -8,6 +8,7 @@ pub(crate) mod cases;
 mod refusals;
 mod configurations;
 mod connections;
+mod crowd;
 mod lifecycle;
 mod logs;
 mod reload;
