@@ -72,25 +72,35 @@ impl Listener for Progress {
                     Err(error) => self.line(&format!("no answer on {stack}: {check}: {error}")),
                 }
             }
-            Event::RoundsPlanned { visits } => {
+            Event::RoundsPlanned { visits, made } => {
                 self.planned = *visits;
+                self.rounds = *made;
                 if let Some(bar) = &self.bar {
-                    // OK because the template is a constant that indicatif accepts
-                    let style =
-                        ProgressStyle::with_template("{bar:24} {pos}/{len} rounds, {eta} left · {msg}").unwrap();
-                    bar.set_style(style);
                     bar.set_length(*visits as u64);
+                    bar.set_position(*made as u64);
+                    bar.set_style(style("{bar:24} {pos}/{len} rounds · {msg}"));
                 }
+            }
+            Event::MoreRoundsPlanned { look, visits } => {
+                self.planned += visits;
+                if let Some(bar) = &self.bar {
+                    bar.inc_length(*visits as u64);
+                }
+                self.line(&format!("look {look} leaves something undecided: up to {visits} more rounds"));
             }
             Event::RoundStarted { load, stack, .. } => self.now(format!("{load} on {stack}")),
             Event::RoundEnded { round } => {
                 self.rounds += 1;
                 if let Some(bar) = &self.bar {
+                    // How long it will take is known once one round has.
+                    bar.set_style(style("{bar:24} {pos}/{len} rounds, {eta} left · {msg}"));
                     bar.inc(1);
                 }
                 self.now(String::new());
                 if self.bar.is_none() {
-                    self.line(&format!("round {}/{}  {}", self.rounds, self.planned, summary(round)));
+                    // Blocks that replace invalid ones come on top of what was planned.
+                    let planned = self.planned.max(self.rounds);
+                    self.line(&format!("round {}/{planned}  {}", self.rounds, summary(round)));
                 }
             }
             Event::Failed { stack, error } => {
@@ -100,6 +110,11 @@ impl Listener for Progress {
             }
         }
     }
+}
+
+fn style(template: &'static str) -> ProgressStyle {
+    // OK because the templates are constants that indicatif accepts
+    ProgressStyle::with_template(template).unwrap()
 }
 
 fn summary(round: &RoundRecord) -> String {

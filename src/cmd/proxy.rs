@@ -1,13 +1,12 @@
 //! `lab proxy`.
 
 use std::io::Write as _;
-use std::path::Path;
 
 use anyhow::Context as _;
-use rustix::process::{Pid, Signal, kill_process};
 
-use crate::cli::{ProxyArgs, ProxySignal};
+use crate::cli::ProxyArgs;
 use crate::exit::Exit;
+use crate::proxy::control::{self, Order};
 use crate::proxy::{CommandLine, master, read_configuration, sockets};
 
 /// Runs the proxy until it is told to stop. A configuration that is wrong is exit code 1, as in nginx.
@@ -34,11 +33,6 @@ pub(super) fn run(args: &ProxyArgs) -> anyhow::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
-    if let Some(signal) = args.signal {
-        let pid_file = settings.process.pid.as_deref();
-        send(signal, pid_file.context("the configuration names no pid file to find the proxy by")?)?;
-        return Ok(Exit::Ok);
-    }
     if is_test {
         if !args.quiet {
             eprintln!("lab proxy: the configuration file {} syntax is ok", config.display());
@@ -52,8 +46,20 @@ pub(super) fn run(args: &ProxyArgs) -> anyhow::Result<Exit> {
         }
         return Ok(Exit::Ok);
     }
+    if let Some(name) = &args.signal {
+        let Some(order) = Order::named(name) else {
+            eprintln!("lab proxy: invalid option \"-s {name}\"; accepted: stop, quit, reload, reopen");
+            return Ok(Exit::Usage);
+        };
+        if let Err(error) = control::tell(settings.process.pid.as_deref(), order) {
+            eprintln!("lab proxy: {error}");
+            return Ok(Exit::Usage);
+        }
+        return Ok(Exit::Ok);
+    }
     let inherited = std::env::var(sockets::INHERITED).ok();
-    master::run(settings, inherited.as_deref()).with_context(|| format!("proxy with {}", config.display()))?;
+    let reread = || read_configuration(line).map(|(settings, _)| settings).map_err(|error| error.to_string());
+    master::run(settings, &reread, inherited.as_deref()).with_context(|| format!("proxy with {}", config.display()))?;
     Ok(Exit::Ok)
 }
 
@@ -65,18 +71,4 @@ fn print_version(details: bool) {
         eprintln!("built for {}-{} ({kind})", std::env::consts::ARCH, std::env::consts::OS);
         eprintln!("configured by nginx.conf; regular expressions without look-around and back-references");
     }
-}
-
-/// Signals the process whose number the pid file holds.
-fn send(signal: ProxySignal, pid_file: &Path) -> anyhow::Result<()> {
-    let text = std::fs::read_to_string(pid_file).with_context(|| format!("pid file {}", pid_file.display()))?;
-    let pid = text.trim().parse().ok().and_then(Pid::from_raw);
-    let pid = pid.with_context(|| format!("pid file {} holds no process number", pid_file.display()))?;
-    let signal = match signal {
-        ProxySignal::Stop => Signal::TERM,
-        ProxySignal::Quit => Signal::QUIT,
-        ProxySignal::Reload => Signal::HUP,
-        ProxySignal::Reopen => Signal::USR1,
-    };
-    kill_process(pid, signal).with_context(|| format!("process {} of {}", text.trim(), pid_file.display()))
 }

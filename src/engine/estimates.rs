@@ -1,6 +1,6 @@
 //! From rounds to estimates: what each stack does under each load, and its ratio to the reference stack. Pure.
 
-use crate::measure::signed_rank::{Interval, SignedRankInterval};
+use crate::measure::signed_rank::SignedRankInterval;
 use crate::measure::stats;
 use crate::record::{Estimate, Measured, Ratio, RatioInterval, RoundRecord, Unit};
 use crate::scenario::model::{Metric, Scenario};
@@ -37,7 +37,7 @@ pub fn estimates(scenario: &Scenario, rounds: &[RoundRecord]) -> Vec<Estimate> {
 }
 
 /// A metric's value in each block in which the stack has a valid round.
-fn values(rounds: &[RoundRecord], load: &str, stack: &str, metric: Metric) -> Vec<(u32, f64)> {
+pub(super) fn values(rounds: &[RoundRecord], load: &str, stack: &str, metric: Metric) -> Vec<(u32, f64)> {
     let visits = rounds.iter().filter(|round| round.load == load && round.stack == stack);
     let value = |measured: &Measured| measured.metric(metric).filter(|value| *value > 0.0);
     visits.filter_map(|round| Some((round.block, value(round.valid()?)?))).collect()
@@ -49,7 +49,7 @@ fn ratio(reference: &str, own: &[(u32, f64)], against: &[(u32, f64)]) -> Option<
     let log_ratios = stats::log_ratios(&pairs).ok()?;
     let estimate = stats::estimate(&log_ratios, CONFIDENCE)?;
     let interval = match estimate.signed_rank {
-        SignedRankInterval::Exact(interval) => Some(exponentials(interval)),
+        SignedRankInterval::Exact(interval) => Some(RatioInterval::of_logs(interval)),
         SignedRankInterval::TooFew { .. } => None,
     };
     Some(Ratio {
@@ -57,12 +57,6 @@ fn ratio(reference: &str, own: &[(u32, f64)], against: &[(u32, f64)]) -> Option<
         ratio: estimate.ratio(),
         log_ratios,
         interval,
-        t_interval: estimate.t.map(exponentials),
+        t_interval: estimate.t.map(RatioInterval::of_logs),
     })
-}
-
-/// From the scale of logarithms to ratios.
-fn exponentials(interval: Interval) -> RatioInterval {
-    let Interval { lower, upper, confidence } = interval;
-    RatioInterval { lower: lower.exp(), upper: upper.exp(), confidence }
 }

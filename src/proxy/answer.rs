@@ -95,6 +95,7 @@ impl Relay<'_, '_> {
         self.outcome.body_bytes = (self.client.io_mut().bytes - before).saturating_sub(head_bytes);
         let waiting = passed_on?;
         let reusable = !is_cut
+            && head.version == Version::Http11
             && is_persistent(head.version, &head.headers)
             && body != BodyLength::UntilClose
             && self.progress.is_sent.get()

@@ -43,6 +43,8 @@ fn limits(heads: &Heads) -> Limits {
 /// Before a connection is closed on a client that is still sending, this much is read and thrown away, in bytes, so
 /// that the client gets to read its answer (RFC 9112 §9.6).
 const LINGERING: u64 = 1024 * 1024;
+/// When workers quit, an idle connection is still served a request that arrives within this time.
+const LAST_CALL: Duration = Duration::from_secs(1);
 /// nginx's `lingering_timeout`.
 const LINGERING_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -170,17 +172,18 @@ pub(super) async fn serve(worker: &Worker, mut stream: TcpStream, peer: SocketAd
 impl Client<'_> {
     /// Waits for the first byte of a request; false if there will be none.
     async fn wait(&mut self, worker: &Worker, limit: Duration) -> bool {
-        // the common case on a busy connection, and the only one that counts while the worker is quitting
+        // the common case on a busy connection
         if let std::task::Poll::Ready(arrived) = now_or_pending(self.incoming.wait()).await {
             return arrived.unwrap_or(false);
         }
-        if worker.is_quitting() {
-            return false;
+        if !worker.is_quitting() {
+            tokio::select! {
+                arrived = self.read_timer.within(limit, self.incoming.wait()) => return matches!(arrived, Ok(Ok(true))),
+                () = worker.quitting() => {}
+            }
         }
-        tokio::select! {
-            arrived = self.read_timer.within(limit, self.incoming.wait()) => matches!(arrived, Ok(Ok(true))),
-            () = worker.quitting() => false,
-        }
+        // the client does not know yet, and its next request may be on its way
+        matches!(self.read_timer.within(limit.min(LAST_CALL), self.incoming.wait()).await, Ok(Ok(true)))
     }
 
     /// Reads a request, answers it and logs it. Returns what becomes of the connection, and how long it may idle.

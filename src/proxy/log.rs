@@ -2,13 +2,13 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::clock;
+use super::log_file::LogFile;
 use super::settings::Settings;
 use super::settings::logs::{AccessFile, AccessLog, ErrorLog, ErrorTarget, Severity};
 use super::variables::{Scope, Template, Variable};
@@ -17,8 +17,8 @@ use super::variables::{Scope, Template, Variable};
 #[derive(Debug, Clone)]
 pub struct LogFiles {
     /// By [`AccessLog::file`](super::settings::logs::AccessLog::file).
-    access: Vec<(Arc<File>, AccessFile)>,
-    errors: HashMap<PathBuf, Arc<File>>,
+    access: Vec<(Arc<LogFile>, AccessFile)>,
+    errors: HashMap<PathBuf, Arc<LogFile>>,
 }
 
 /// A log that cannot be opened.
@@ -40,7 +40,7 @@ thread_local! {
 /// Lines that wait to be written to one file.
 #[derive(Debug)]
 struct Gathered {
-    file: Arc<File>,
+    file: Arc<LogFile>,
     lines: Vec<u8>,
     /// How much waits, if `buffer=` says so.
     buffer: Option<usize>,
@@ -62,9 +62,16 @@ impl LogFiles {
         Ok(LogFiles { access, errors: errors.collect::<Result<_, _>>()? })
     }
 
+    /// Opens every file anew, under its name; returns those of which that failed, which go on as they were.
+    pub(super) fn reopen(&self) -> Vec<OpenError> {
+        let files = self.access.iter().map(|(file, _)| file).chain(self.errors.values());
+        let failed = files.filter_map(|file| Some((file, file.reopen().err()?)));
+        failed.map(|(file, source)| OpenError { path: file.path().to_owned(), source }).collect()
+    }
+
     /// Makes this thread a worker's: from now on [`append`] gathers lines here.
     pub(super) fn begin_gathering(&self) {
-        let gathered = |(file, access): &(Arc<File>, AccessFile)| Gathered {
+        let gathered = |(file, access): &(Arc<LogFile>, AccessFile)| Gathered {
             file: Arc::clone(file),
             lines: Vec::new(),
             buffer: access.buffer,
@@ -100,7 +107,7 @@ impl LogFiles {
         // there is nowhere left to tell of a log that cannot be written
         for (target, _) in log.targets.iter().filter(|(_, level)| severity <= *level) {
             _ = match target {
-                ErrorTarget::File(path) => self.errors.get(path).map(|file| (&**file).write_all(&line)),
+                ErrorTarget::File(path) => self.errors.get(path).map(|file| file.append(&line)),
                 ErrorTarget::Stderr => Some(io::stderr().write_all(&line)),
             };
         }
@@ -191,7 +198,7 @@ fn write_where(is_wanted: impl Fn(&Gathered) -> bool) {
 
 impl Gathered {
     fn write_out(&mut self) {
-        if let Err(error) = (&*self.file).write_all(&self.lines) {
+        if let Err(error) = self.file.append(&self.lines) {
             // as nginx, which goes on serving; the lines are lost
             _ = writeln!(io::stderr(), "[alert] cannot write to an access log: {error}");
         }
@@ -199,7 +206,6 @@ impl Gathered {
     }
 }
 
-fn open(path: &Path) -> Result<Arc<File>, OpenError> {
-    let file = OpenOptions::new().create(true).append(true).open(path);
-    file.map(Arc::new).map_err(|source| OpenError { path: path.to_owned(), source })
+fn open(path: &Path) -> Result<Arc<LogFile>, OpenError> {
+    LogFile::open(path).map(Arc::new).map_err(|source| OpenError { path: path.to_owned(), source })
 }

@@ -34,6 +34,7 @@ pub mod balancer;
 pub mod sockets;
 pub mod log;
 
+mod log_file;
 mod timer;
 mod sent;
 mod stream;
@@ -50,11 +51,15 @@ mod waiting;
 mod tunnel;
 mod worker;
 
+mod affinity;
+mod generation;
+
 pub mod master;
+pub mod control;
 
 use std::path::Path;
 
-use conf::{ConfError, Loaded, Source};
+use conf::{ConfError, Directive, Loaded, Source};
 use settings::{Places, Settings};
 
 /// What a command line says of a configuration, by nginx's options.
@@ -78,8 +83,24 @@ pub fn read_configuration(line: CommandLine<'_>) -> Result<(Settings, Vec<Source
     let mut tree = conf::parse(line.directives, Path::new("command line"))?;
     let Loaded { tree: of_file, sources } = conf::load(line.file)?;
     tree.extend(of_file);
-    conf::check(&tree)?;
-    let folder = line.file.parent().unwrap_or(Path::new(""));
-    let places = Places { prefix: line.prefix.unwrap_or(folder), error_log: line.error_log };
-    Ok((settings::read(&tree, line.file, places)?, sources))
+    Ok((understand(&tree, line.file, line.prefix, line.error_log)?, sources))
+}
+
+/// As [`read_configuration`], for the text of a configuration that is to be read as `file`; nothing is included.
+///
+/// # Errors
+/// The first thing that is wrong, by file and line.
+pub fn read_configuration_text(source: &str, file: &Path) -> Result<Settings, ConfError> {
+    understand(&conf::parse(source, file)?, file, None, None)
+}
+
+fn understand(
+    tree: &[Directive],
+    file: &Path,
+    prefix: Option<&Path>,
+    error_log: Option<&Path>,
+) -> Result<Settings, ConfError> {
+    conf::check(tree)?;
+    let folder = file.parent().unwrap_or(Path::new(""));
+    settings::read(tree, file, Places { prefix: prefix.unwrap_or(folder), error_log })
 }

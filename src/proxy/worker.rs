@@ -135,9 +135,11 @@ impl Worker {
                 self.closed.notified().await;
             }
         };
+        let shutdown_timeout = self.settings.process.shutdown_timeout;
         tokio::select! {
             () = finished => {}
             _ = phases.wait_for(|phase| *phase == Phase::Stop) => {}
+            () = sleep(shutdown_timeout.unwrap_or_default()), if shutdown_timeout.is_some() => {}
         }
         Ok(())
     }

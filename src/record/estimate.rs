@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::measure::signed_rank::Interval;
+
 /// What the valid rounds of one stack under one load say about one metric.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
@@ -55,4 +57,28 @@ pub struct RatioInterval {
     pub upper: f64,
     /// The confidence reached, as a fraction.
     pub confidence: f64,
+}
+
+impl RatioInterval {
+    /// From an interval of logarithms.
+    #[must_use]
+    pub fn of_logs(interval: Interval) -> RatioInterval {
+        let Interval { lower, upper, confidence } = interval;
+        RatioInterval { lower: lower.exp(), upper: upper.exp(), confidence }
+    }
+}
+
+/// Which stacks share which place under one load, by one metric. Only stacks of different tiers were told apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placed {
+    /// The load.
+    pub load: String,
+    /// The metric's name.
+    pub metric: String,
+    /// The tiers, best first; in each, the best median first.
+    pub tiers: Vec<Vec<String>>,
+    /// Stacks without a valid round.
+    pub unplaced: Vec<String>,
+    /// Where there were fewer: how many blocks it takes before so many stacks can be told apart at all.
+    pub blocks_needed: Option<usize>,
 }

@@ -6,19 +6,19 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::numbers::{bytes, grouped, micros};
+use super::numbers::{bytes, grouped, micros, three_digits};
 use crate::record::{
-    CheckOutcome, CheckRecord, Estimate, FactsVerdict, Measured, MetricVerdict, Objection, Record, RoundOutcome,
-    StackDifferences, StackRecord, Verdict,
+    CheckOutcome, CheckRecord, Estimate, FactsVerdict, LooksRecord, Measured, MetricVerdict, Objection, Record,
+    RoundOutcome, StackDifferences, StackRecord, Verdict,
 };
 use crate::scenario::model::Metric;
 use crate::stack::Role;
 
-const TITLE: Style = Style::new().bold();
+pub(super) const TITLE: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const UNSURE: Style = AnsiColor::Yellow.on_default();
-const QUIET: Style = Style::new().dimmed();
+pub(super) const QUIET: Style = Style::new().dimmed();
 
 /// The whole report.
 #[must_use]
@@ -42,7 +42,7 @@ pub fn render(record: &Record) -> String {
     text
 }
 
-fn styled(style: Style, text: &str) -> String {
+pub(super) fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
@@ -176,6 +176,7 @@ fn load(text: &mut String, record: &Record, load: &str) {
     for estimate in ratios {
         let _ = writeln!(text, "  {}", ratio_line(estimate));
     }
+    places(text, record, load);
     for (rounds, Objection { invalidates, said, .. }) in objections(record, load) {
         let (style, word) = if *invalidates { (BAD, "invalid") } else { (UNSURE, "warning") };
         let _ = writeln!(text, "  {} {rounds}: {said}", styled(style, word));
@@ -214,7 +215,7 @@ fn stack_row(record: &Record, load: &str, stack: &str) -> Vec<String> {
         cpu_of(Role::Proxy),
         cpu_of(Role::Server),
         shown(median(&rss), &|value| bytes(value as u64)),
-        shown(median(&per_request), &super::numbers::three_digits),
+        shown(median(&per_request), &three_digits),
         errors(record, load, stack),
     ]
 }
@@ -285,8 +286,32 @@ fn gate(text: &mut String, record: &Record) {
         FactsVerdict::Changed => styled(BAD, "exact facts: not as in the snapshot"),
     };
     let _ = writeln!(text, "  {facts}");
+    let LooksRecord { declared, made } = &record.looks;
+    if declared.len() > 1 {
+        let declared = declared.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+        let _ =
+            writeln!(text, "  {}", styled(QUIET, &format!("looked {made} times, of those after {declared} blocks")));
+    }
     for metric in &gate.metrics {
         let _ = writeln!(text, "  {}", metric_line(metric));
+    }
+    for warning in record.below_noise_floor.iter().flatten() {
+        let percent = |fraction: f64| three_digits(fraction * 100.0);
+        let said = format!(
+            "the margin of {} under {} is {} %, below this machine's noise floor of {} %; more blocks or a wider margin",
+            warning.metric,
+            warning.load,
+            percent(warning.margin),
+            percent(warning.noise_floor),
+        );
+        let _ = writeln!(text, "  {}", styled(UNSURE, &said));
+    }
+    if record.below_noise_floor.is_none() && !gate.metrics.is_empty() {
+        let hint = format!(
+            "how small a change this machine can find is not known: `lab calibrate {}`",
+            record.provenance.file
+        );
+        let _ = writeln!(text, "  {}", styled(QUIET, &hint));
     }
 }
 
@@ -296,25 +321,47 @@ fn metric_line(metric: &MetricVerdict) -> String {
         Verdict::Fail => (BAD, "FAIL"),
         Verdict::Improved => (GOOD, "improved"),
         Verdict::Inconclusive => (UNSURE, "inconclusive"),
-        Verdict::Incomparable => (UNSURE, "incomparable: no committed ratio"),
-        Verdict::Invalid => (BAD, "invalid: no valid rounds"),
+        Verdict::Incomparable => (UNSURE, "incomparable"),
+        Verdict::Invalid => (BAD, "invalid"),
     };
     let mut line = format!("{} under {} of {}: {}", metric.metric, metric.load, metric.stack, styled(style, word));
     if let Some(change) = metric.change {
         let percent = |ratio: f64| (ratio - 1.0) * 100.0;
-        let _ = write!(line, " ({:+.0} % … {:+.0} %, ", percent(change.lower), percent(change.upper));
-        let _ = write!(line, "margin {:.0} %)", metric.margin * 100.0);
+        let _ = write!(line, " ({:+.1} % … {:+.1} %, ", percent(change.lower), percent(change.upper));
+        let _ = write!(line, "margin {} %, {} rounds)", three_digits(metric.margin * 100.0), metric.rounds);
+    }
+    if let Some(further) = metric.further_rounds {
+        let _ = write!(line, "; {further} more rounds would probably decide it");
+    }
+    if let Some(because) = &metric.because {
+        let _ = write!(line, ": {because}");
     }
     line
 }
 
-fn table(header: &[&str]) -> Table {
+/// Who shares which place under a load, a line per metric; nothing where there is nobody to compare with.
+fn places(text: &mut String, record: &Record, load: &str) {
+    for placed in record.places.iter().filter(|placed| placed.load == load) {
+        let mut place = 1;
+        let mut shown: Vec<String> = Vec::new();
+        for tier in &placed.tiers {
+            shown.push(format!("{place}. {}", tier.join(" = ")));
+            place += tier.len();
+        }
+        shown.extend(placed.unplaced.iter().map(|stack| format!("without a place: {stack}")));
+        let needed = placed.blocks_needed.map(|blocks| format!("   told apart from {blocks} blocks on"));
+        let what = format!("places by {}", placed.metric);
+        let _ = writeln!(text, "  {what:<28} {}{}", shown.join("   "), styled(QUIET, &needed.unwrap_or_default()));
+    }
+}
+
+pub(super) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_header(header.iter().map(|name| (*name).to_owned()));
     table
 }
 
-fn right_aligned(table: &mut Table, columns: std::ops::Range<usize>) {
+pub(super) fn right_aligned(table: &mut Table, columns: std::ops::Range<usize>) {
     for index in columns {
         if let Some(column) = table.column_mut(index) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -322,14 +369,15 @@ fn right_aligned(table: &mut Table, columns: std::ops::Range<usize>) {
     }
 }
 
-fn indented(table: &Table) -> String {
+pub(super) fn indented(table: &Table) -> String {
     table.to_string().lines().map(|line| format!(" {}", line.trim_end())).collect::<Vec<_>>().join("\n")
 }
 
 /// Enough of a value to recognise it in a table.
 fn shortened(value: &str) -> String {
     const SHOWN: usize = 36;
-    let one_line = value.replace('\n', " ⏎ ");
+    // A control character would move the cursor instead of being shown.
+    let one_line = value.replace("\r\n", "\n").replace('\n', " ⏎ ").replace(char::is_control, "\u{fffd}");
     if one_line.chars().count() <= SHOWN {
         return if one_line.is_empty() { "\"\"".to_owned() } else { one_line };
     }

@@ -1,6 +1,7 @@
 //! `lab run` as a user runs it: outcomes, exit codes, files.
 
 use std::fs;
+use std::process::Stdio;
 
 use crate::support::{Project, replaced, short, text};
 
@@ -111,10 +112,13 @@ fn check_asks_and_drives_nothing() {
 #[test]
 fn what_is_wrong_is_said_with_the_documented_exit_code() {
     let project = Project::new(|scenario| replaced(scenario, "users    = 16", "users    = 0"));
-    let cases: [(&[&str], i32, &str); 6] = [
+    let cases: [(&[&str], i32, &str); 9] = [
         (&["run", "scenarios/default.toml"], 2, "scenarios/default.toml:"),
         (&["run", "scenarios/none.toml"], 2, "scenarios/none.toml"),
         (&["list"], 2, "is wrong"),
+        (&["list", "nowhere"], 1, "cannot list nowhere"),
+        (&["list", "fixtures"], 0, "no scenario (*.toml) in fixtures"),
+        (&["run", "x.toml", "--rounds", "10001"], 1, "10001"),
         (&["run"], 1, "required"),
         (&["fly"], 1, "unrecognized subcommand"),
         (&["--help"], 0, "Exit codes:"),
@@ -142,5 +146,18 @@ fn the_other_subcommands_answer() {
         let output = project.run(arguments);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output));
         assert!(text(&output).contains(said), "{arguments:?}: {}", text(&output));
+    }
+}
+
+#[test]
+fn a_reader_that_has_read_enough_is_no_error() {
+    let project = Project::new(str::to_owned);
+    for arguments in [&["completions", "bash"][..], &["schema"], &["explain", "scenarios/default.toml"]] {
+        let mut lab = project.lab(arguments);
+        let mut lab = lab.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // Closed before lab has written its last byte, or its first.
+        drop(lab.stdout.take());
+        let output = lab.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), text(&output)), (Some(0), String::new()), "{arguments:?}");
     }
 }

@@ -22,15 +22,15 @@ const NAMES: &[&str] = &[
     "client_body_in_single_buffer", "connection_pool_size", "debug_connection",
     "debug_points", "deny", "directio", "directio_alignment", "disable_symlinks", "empty_gif", "env", "expires",
     "flv", "geo", "keepalive_disable", "least_time", "lingering_close", "lingering_time", "lingering_timeout",
-    "load_module", "lock_file", "log_subrequest", "mail", "master_process", "max_ranges", "min_delete_depth",
+    "load_module", "lock_file", "log_subrequest", "mail", "max_ranges", "min_delete_depth",
     "modern_browser", "msie_padding", "msie_refresh", "ntlm", "output_buffers", "override_charset", "post_action",
     "postpone_output", "proxy_bind", "proxy_cookie_flags", "proxy_force_ranges", "proxy_limit_rate", "proxy_method",
     "proxy_no_cache", "proxy_pass_request_body", "proxy_pass_request_headers", "proxy_protocol_timeout",
     "proxy_send_lowat", "proxy_set_body", "proxy_socket_keepalive", "queue", "random", "random_index", "read_ahead",
     "request_pool_size", "reset_timedout_connection", "satisfy", "send_lowat", "sendfile_max_chunk", "slice",
     "source_charset", "split_clients", "ssl", "state", "stream", "stub_status", "subrequest_output_buffer_size",
-    "timer_resolution", "valid_referers", "worker_aio_requests", "worker_cpu_affinity", "worker_priority",
-    "worker_rlimit_core", "worker_rlimit_nofile", "worker_shutdown_timeout", "working_directory", "zone",
+    "timer_resolution", "valid_referers", "worker_aio_requests", "worker_priority",
+    "worker_rlimit_core", "worker_rlimit_nofile", "working_directory", "zone",
 ];
 
 #[cfg(test)]

@@ -184,7 +184,8 @@ fn is_missing(error: &io::Error) -> bool {
 }
 
 fn is_forbidden(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::PermissionDenied || error.raw_os_error() == Some(libc::ELOOP)
+    error.kind() == io::ErrorKind::PermissionDenied
+        || error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }
 
 fn note_failure(route: &mut Route<'_>, severity: Severity, call: &str, path: &[u8], error: &io::Error) {

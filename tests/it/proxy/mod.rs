@@ -8,8 +8,10 @@ pub(crate) mod cases;
 mod refusals;
 mod configurations;
 mod connections;
+mod crowd;
 mod lifecycle;
 mod logs;
+mod reload;
 
 use running::Proxy;
 use upstream::Upstream;

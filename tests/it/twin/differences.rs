@@ -5,14 +5,15 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::observed::{Message, Observed};
+use super::observed::{Message, Observed, Upstream};
 
 /// One aspect in which two observations are not the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Difference {
     /// Of the client: `answers` (their statuses), `start line`, `field NAME`, `body`, `wholeness`, `end`. Of the upstream:
-    /// `upstream requests` (how many on which connection), and as above with `upstream` before it, and `upstream order`.
-    /// And `log`.
+    /// `upstream requests` (which on which connection), `upstream connections after close` (the same, if it is only that
+    /// one side went on after it had sent `Connection: close`), and as above with `upstream` before it, and `upstream
+    /// order`. And `log`.
     pub(super) aspect: String,
     pub(super) nginx: String,
     pub(super) lab: String,
@@ -28,7 +29,8 @@ pub(super) struct Table {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
-    /// The names of the cases that show it. Each has to differ in each of the aspects.
+    /// The names of the cases that show it. Each has to differ in each of the aspects. Where `*` is all there is, at least
+    /// one case has to.
     cases: Vec<String>,
     aspects: Vec<String>,
     /// Why lab does otherwise.
@@ -48,16 +50,14 @@ pub(super) fn compare(nginx: &Observed, lab: &Observed) -> Vec<Difference> {
         answers.collect::<Vec<_>>().join(" | ")
     };
     let ends = |observed: &Observed| observed.connections.iter().map(|connection| connection.end).collect::<Vec<_>>();
-    let asked = |observed: &Observed| {
-        let connections = observed.upstream.iter().map(|upstream| {
-            let lines = upstream.requests.iter().map(|request| request.start_line.as_str());
-            format!("{} {:?}", upstream.address, lines.collect::<Vec<_>>())
-        });
-        connections.collect::<Vec<_>>()
-    };
     found.note("answers", &statuses(nginx), &statuses(lab));
     found.note("end", &ends(nginx).join(", "), &ends(lab).join(", "));
-    found.note("upstream requests", &asked(nginx).join(", "), &asked(lab).join(", "));
+    let asked = |observed: &Observed, splits| describe(&observed.upstream, splits);
+    let aspect = match asked(nginx, true) == asked(lab, true) {
+        true => "upstream connections after close",
+        false => "upstream requests",
+    };
+    found.note(aspect, &asked(nginx, false), &asked(lab, false));
     // answers that differ in their statuses differ as a whole
     if found.list.is_empty() || found.list[0].aspect != "answers" {
         for (nginx, lab) in nginx.answers().zip(lab.answers()) {
@@ -69,6 +69,25 @@ pub(super) fn compare(nginx: &Observed, lab: &Observed) -> Vec<Difference> {
         found.messages("upstream ", nginx, lab);
     }
     found.list
+}
+
+/// What was asked on which connection. If it `splits`, what came behind a request that announced the connection's end
+/// counts as on another one.
+fn describe(upstream: &[Upstream], splits: bool) -> String {
+    let mut lines = Vec::new();
+    for connection in upstream {
+        let mut text = connection.address.to_owned();
+        for request in &connection.requests {
+            text.push_str(&format!(" {:?}", request.start_line));
+            if splits && request.field("connection") == ["close"] {
+                lines.push(std::mem::replace(&mut text, connection.address.to_owned()));
+            }
+        }
+        if text != connection.address || connection.requests.is_empty() {
+            lines.push(text);
+        }
+    }
+    lines.join(", ")
 }
 
 /// The requests of both sides with the same start line.
@@ -127,6 +146,12 @@ impl Found {
     }
 }
 
+impl Row {
+    fn covers(&self, case: &str) -> bool {
+        self.cases.iter().any(|own| own == case || own == "*")
+    }
+}
+
 impl Table {
     pub(super) fn read(file: &Path) -> Table {
         let text = std::fs::read_to_string(file).expect("the table of differences");
@@ -138,8 +163,7 @@ impl Table {
         let mut wrong = Vec::new();
         for (case, differences) in found {
             for Difference { aspect, nginx, lab } in differences {
-                let rows =
-                    self.difference.iter().filter(|row| row.cases.contains(case) && row.aspects.contains(aspect));
+                let rows = self.difference.iter().filter(|row| row.covers(case) && row.aspects.contains(aspect));
                 match rows.count() {
                     0 => wrong.push(format!("{case}: {aspect}: nginx has\n    {nginx}\n  and lab\n    {lab}")),
                     1 => {}
@@ -149,10 +173,21 @@ impl Table {
         }
         for row in &self.difference {
             assert!(!row.reason.is_empty() && row.section.as_ref().is_none_or(|section| !section.is_empty()));
+            let differs = |list: &Vec<Difference>, aspect: &String| list.iter().any(|own| own.aspect == *aspect);
+            if row.cases == ["*"] {
+                let is_idle = |aspect: &&String| !found.values().any(|list| differs(list, aspect));
+                wrong.extend(
+                    row.aspects
+                        .iter()
+                        .filter(is_idle)
+                        .filter(|_| all)
+                        .map(|aspect| format!("{aspect}: the table has a row for every case, and none differs")),
+                );
+                continue;
+            }
             for (case, aspect) in row.cases.iter().flat_map(|case| row.aspects.iter().map(move |aspect| (case, aspect)))
             {
-                let differs = |list: &Vec<Difference>| list.iter().any(|difference| difference.aspect == *aspect);
-                if !found.get(case).map_or(!all, differs) {
+                if !found.get(case).map_or(!all, |list| differs(list, aspect)) {
                     wrong.push(format!("{case}: {aspect}: the table has a row for it, and there is no difference"));
                 }
             }

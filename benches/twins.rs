@@ -1,0 +1,247 @@
+//! What the twins cost: rewriting a head and expanding variables by themselves, and a round trip over loopback through
+//! the real processes, beside a hyper server as the peer.
+//!
+//! `cargo bench --bench twins`. The round trips are those of one blocking client on one connection: latency, not
+//! throughput, and of a machine whose other work shows in them.
+
+use std::hint::black_box;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::num::NonZeroU16;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use lab::proxy::phases::Phases;
+use lab::proxy::phases::files::Disk;
+use lab::proxy::request::Request;
+use lab::proxy::route::Route;
+use lab::proxy::settings::Settings;
+use lab::proxy::settings::location::Found;
+use lab::proxy::settings::pass::Pass;
+use lab::proxy::variables::{ClientConnection, Names, Outcome, Scope, Template, Values};
+use lab::proxy::{CommandLine, read_configuration, read_configuration_text, request_head};
+use lab::scenario::model::{App, Proxy, ProxyKind, Server, ServerKind, Stack};
+use lab::stack::process::{Launcher, READY_DEADLINE};
+use lab_http::{Limits, RequestHead, parse::RequestParser};
+
+const REQUEST: &[u8] = b"GET /headers?q=1 HTTP/1.1\r\nHost: shop.example:8080\r\nUser-Agent: bench/1.0\r\n\
+    Accept: text/html,application/xhtml+xml\r\nAccept-Language: en\r\nAccept-Encoding: gzip\r\nCookie: a=1; b=2\r\n\
+    X-Forwarded-For: 203.0.113.9\r\nConnection: keep-alive\r\nCache-Control: no-cache\r\n\r\n";
+
+/// Locations of every kind, as a server has them that grew over the years.
+const LOCATIONS: &str = "events {} http { server { root /srv; \
+    location / { return 200; } location = /health { return 200; } location /static/ { index a b; } \
+    location /api/ { return 200; location /api/v2/ { return 200; } } location ^~ /assets/ { return 200; } \
+    location ~ \\.php$ { return 404; } location ~* \\.(?:png|jpe?g|css|js)$ { return 200; } \
+    location /old/ { rewrite ^/old/([0-9]+)/(.*)$ /new/$2?year=$1 last; } location /new/ { return 200; } } }";
+
+fn corrected_conf() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/nginx/corrected.conf")
+}
+
+fn head() -> RequestHead {
+    let parsed = RequestParser::default().advance(REQUEST, &Limits::default());
+    // OK because the benchmark's own request is whole and valid
+    parsed.expect("a valid request").expect("a whole request").0
+}
+
+/// Where the corrected file sends every request.
+fn pass(settings: &Settings) -> &Pass {
+    match settings.servers[0].locations().find(b"/", &Values::default()) {
+        // OK because the corrected file's only location passes to its upstream
+        Found::Location(location) => location.pass.as_ref().expect("a location that passes"),
+        found => panic!("the corrected file has a location for everything, not {found:?}"),
+    }
+}
+
+fn corrected() -> Settings {
+    let line = CommandLine { file: &corrected_conf(), prefix: None, error_log: None, directives: "" };
+    // OK because a test holds that the corrected file is valid
+    read_configuration(line).expect("the corrected file").0
+}
+
+/// From a request to what is left to do for it.
+fn routing(criterion: &mut Criterion) {
+    // OK because the benchmark's own configuration is valid
+    let grown = read_configuration_text(LOCATIONS, Path::new("nginx.conf")).expect("a valid configuration");
+    let corrected = corrected();
+    let connection = ClientConnection::new(1, ([192, 0, 2, 1], 4711).into(), ([192, 0, 2, 2], 80).into());
+    let outcome = Outcome::default();
+    let mut group = criterion.benchmark_group("phases");
+    for (name, settings, target) in [
+        ("one location that passes", &corrected, "/headers?q=1"),
+        ("a prefix among many", &grown, "/api/v2/things"),
+        ("a regular expression among many", &grown, "/img/logo.png"),
+        ("a rewrite to another location", &grown, "/old/2011/post"),
+    ] {
+        let mut head = RequestHead::new("GET", target, lab_http::Version::Http11);
+        head.headers.push("Host", "shop.example");
+        // OK because the benchmark's own request is valid
+        let request = Request::judge(&head, true).expect("a valid request");
+        let server = &settings.servers[0];
+        let phases =
+            Phases { settings, server, connection: &connection, request: &request, outcome: &outcome, files: &Disk };
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let mut route = Route::new(Some(&request), &server.outside, Values::new(&settings.names));
+                black_box(phases.begin(&mut route));
+            });
+        });
+    }
+    group.finish();
+}
+
+fn rewriting(criterion: &mut Criterion) {
+    let settings = corrected();
+    let pass = pass(&settings);
+    let head = head();
+    // OK because the benchmark's own request is valid
+    let request = Request::judge(&head, true).expect("a valid request");
+    let connection = ClientConnection::new(1, ([192, 0, 2, 1], 4711).into(), ([192, 0, 2, 2], 80).into());
+    let outcome = Outcome::default();
+    let route = Route::new(Some(&request), &settings.servers[0].outside, Values::default());
+    let scope = Scope {
+        connection: &connection,
+        request: Some(&request),
+        refused_line: b"",
+        route: &route,
+        maps: &settings.maps,
+        server: &settings.servers[0],
+        pass: Some(pass),
+        outcome: &outcome,
+    };
+    let mut group = criterion.benchmark_group("head");
+    group.bench_function("parse", |bencher| bencher.iter(|| black_box(self::head())));
+    let mut out = Vec::with_capacity(1024);
+    group.bench_function("rewrite for the upstream", |bencher| {
+        bencher.iter(|| {
+            out.clear();
+            request_head::write(&request, pass, &scope, request.body, &mut out);
+            black_box(out.len())
+        });
+    });
+    group.finish();
+
+    let mut group = criterion.benchmark_group("variables");
+    for text in ["$proxy_add_x_forwarded_for", "$scheme://$host$request_uri", "$http_user_agent"] {
+        // OK because the benchmark's own templates are valid
+        let template = Template::compile(text, &Names::default()).expect("a valid template");
+        group.bench_function(text, |bencher| {
+            bencher.iter(|| {
+                out.clear();
+                template.write(&scope, &mut out);
+                black_box(out.len())
+            });
+        });
+    }
+    group.finish();
+}
+
+/// A client that keeps its connection for as long as the server does.
+struct Client {
+    address: SocketAddr,
+    stream: TcpStream,
+    answer: Vec<u8>,
+}
+
+impl Client {
+    fn new(address: SocketAddr) -> Client {
+        Client { address, stream: connect(address), answer: vec![0; 4096] }
+    }
+
+    /// One request for `/pong` and its answer, which fits into one segment.
+    fn round_trip(&mut self) -> usize {
+        let request = b"GET /pong HTTP/1.1\r\nHost: bench\r\n\r\n";
+        let mut length = 0;
+        if self.stream.write_all(request).is_ok() {
+            while !self.answer[..length].ends_with(b"Pong!") {
+                match self.stream.read(&mut self.answer[length..]) {
+                    Ok(0) | Err(_) => break,
+                    Ok(read) => length += read,
+                }
+            }
+        }
+        // Servers close a connection after so many requests, or after so much idle time between two benchmarks.
+        if length == 0 || self.answer[..length].windows(17).any(|part| part == b"Connection: close") {
+            self.stream = connect(self.address);
+        }
+        length
+    }
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    // OK because a benchmark without its server has nothing to say
+    let stream = TcpStream::connect(address).expect("connect");
+    stream.set_nodelay(true).expect("set TCP_NODELAY"); // OK because the socket is ours
+    stream
+}
+
+/// The peer: hyper's server on a thread of its own, answering as the sample app does.
+fn hyper_peer() -> SocketAddr {
+    // OK because a benchmark without its peer has nothing to say
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
+    let address = listener.local_addr().expect("a bound address"); // OK because it is bound
+    listener.set_nonblocking(true).expect("set O_NONBLOCK"); // OK because the socket is ours
+    std::thread::spawn(move || answer_pong(listener));
+    address
+}
+
+fn answer_pong(listener: std::net::TcpListener) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            let answer = service_fn(|_| async {
+                let pong = Full::new(Bytes::from_static(b"Pong!"));
+                http::Response::builder().header("Content-Type", "text/plain").body(pong)
+            });
+            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
+        }
+    })
+}
+
+fn stack(name: &str, proxy: Option<Proxy>) -> Stack {
+    let server = Server { kind: ServerKind::Lab, workers: NonZeroU16::MIN };
+    Stack { name: name.to_owned(), proxy, server, reference: false }
+}
+
+fn round_trips(criterion: &mut Criterion) {
+    // OK because a benchmark without its folder, runtime or stacks has nothing to say, here and below
+    let folder = tempfile::tempdir().expect("a folder");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let launcher = Launcher {
+        lab: PathBuf::from(env!("CARGO_BIN_EXE_lab")),
+        app: App { native: "hello".to_owned() },
+        folder: folder.path().to_owned(),
+        cores: Vec::new(),
+        ready_deadline: READY_DEADLINE,
+    };
+    let proxy = Proxy { kind: ProxyKind::Lab, config: corrected_conf() };
+    let start = |stack: Stack| runtime.block_on(launcher.start(&stack, &stack.name)).expect("a stack"); // OK as above
+    let (direct, proxied) = (start(stack("direct", None)), start(stack("proxied", Some(proxy))));
+
+    let mut group = criterion.benchmark_group("round trip");
+    for (name, address) in
+        [("hyper", hyper_peer()), ("lab serve", direct.entry()), ("lab proxy and lab serve", proxied.entry())]
+    {
+        let mut client = Client::new(address);
+        group.bench_function(name, |bencher| bencher.iter(|| client.round_trip()));
+    }
+    group.finish();
+    for running in [direct, proxied] {
+        runtime.block_on(running.stop()).expect("a stopped stack"); // OK as above
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
+    targets = routing, rewriting, round_trips
+}
+criterion_main!(benches);
