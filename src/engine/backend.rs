@@ -25,7 +25,7 @@ pub trait Backend {
     /// Drives the stack with a load: a warm-up, then a measured window.
     fn drive(
         &mut self,
-        running: &Self::Running,
+        running: &mut Self::Running,
         load: &Load,
         warmup: Duration,
         visit: &str,

@@ -1,5 +1,6 @@
 //! Reports: pure exporters from a [`Record`](crate::record::Record) to text.
 
+pub mod calibration;
 pub mod difference;
 pub mod numbers;
 pub mod terminal;

@@ -5,7 +5,9 @@
 use std::fmt::{self, Display, Write};
 use std::time::Duration;
 
-use super::model::{Check, CheckRequest, Expectation, Gate, Load, Metric, Placement, Scenario, Stack, TemplatePart};
+use super::model::{
+    Against, Check, CheckRequest, Expectation, Gate, Load, Metric, Placement, Scenario, Stack, TemplatePart,
+};
 
 /// Describes `scenario`: its stacks and their settings, the checks asked of each, the loads, how many rounds that
 /// makes and how long they take, where everything runs, and what is gated. Ends with a newline.
@@ -78,21 +80,27 @@ fn write_load(f: &mut fmt::Formatter<'_>, load: &Load) -> fmt::Result {
 
 fn write_rounds(f: &mut fmt::Formatter<'_>, scenario: &Scenario) -> fmt::Result {
     let rounds = &scenario.rounds;
-    let visits = |things: usize| u64::from(rounds.count.get()).saturating_mul(things as u64);
+    let blocks = rounds.most();
+    let visits = |things: usize| u64::from(blocks.get()).saturating_mul(things as u64);
     let total = visits(scenario.stacks.len() * scenario.loads.len());
     let window: Duration = scenario.loads.iter().map(|load| load.duration + rounds.warmup).sum();
     let seconds = window.as_secs().saturating_mul(visits(scenario.stacks.len()));
+    let at_most = if rounds.looks.len() > 1 { "at most " } else { "" };
     writeln!(
         f,
-        "\nrounds     {}: {} x {} x {}, in an order seeded with {}",
+        "\nrounds     {at_most}{}: {} x {} x {}, in an order seeded with {}",
         total,
-        Count(rounds.count.get().into(), "block"),
+        Count(blocks.get().into(), "block"),
         Count(scenario.stacks.len() as u64, "stack"),
         Count(scenario.loads.len() as u64, "load"),
         rounds.seed,
     )?;
+    if rounds.looks.len() > 1 {
+        let looks: Vec<String> = rounds.looks.iter().map(ToString::to_string).collect();
+        writeln!(f, "           ends when a look after {} blocks leaves nothing undecided", looks.join(", "))?;
+    }
     writeln!(f, "           each freshly started and warmed up for {}", Time(rounds.warmup))?;
-    writeln!(f, "           about {} under load, plus starts and checks", Time(Duration::from_secs(seconds)))
+    writeln!(f, "           {}about {} under load, plus starts and checks", at_most, Time(Duration::from_secs(seconds)))
 }
 
 /// A number of things, in the plural where there is not exactly one.
@@ -197,12 +205,16 @@ impl Display for Margins<'_> {
             return f.write_str("exact facts only");
         }
         f.write_str("exact facts")?;
+        let of = match self.0.against {
+            Against::Snapshot => " of the ratio in the snapshot",
+            Against::Reference => " of the reference stack",
+        };
         for (metric, margin) in &self.0.margins {
             // Metrics whose rise is good fail when they fall, and the other way round.
             let sign = if metric.more_is_better() { '-' } else { '+' };
             write!(f, ", {} {sign}{}", Metric::name(*metric), Percent(*margin))?;
         }
-        Ok(())
+        f.write_str(of)
     }
 }
 

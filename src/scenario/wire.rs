@@ -6,7 +6,7 @@
 mod quantity;
 mod rule;
 
-use super::model::{App, ProxyKind, ServerKind};
+use super::model::{Against, App, ProxyKind, ServerKind};
 use super::read::{ByName, List, OneOf, Whole, Word};
 use super::table::wire_table;
 
@@ -213,13 +213,16 @@ wire_table! {
 wire_table! {
     /// Randomised complete blocks: each block visits every stack under every load once, freshly started.
     Rounds in "`[rounds]`" {
-        /// Blocks, 1 to 10000; an exact interval needs 6.
-        optional count: Whole = { "minimum": 1, "maximum": 10000, "default": 6 },
+        /// Blocks, 1 to 10000; an exact interval needs 6, and a gate of several metrics some more.
+        optional count: Whole = { "minimum": 1, "maximum": 10000, "default": 10 },
+        /// Instead of `count`: after how many blocks the run is looked at, ascending. It ends as soon as a look leaves
+        /// nothing undecided; each look may err by its share only.
+        optional looks: List<Whole> = { "minItems": 1, "maxItems": 10 },
         /// Driven but not measured, before each measured window; whole seconds, may be `0s`.
         optional warmup: DurationText = { "default": "1s" },
         /// Seeds the order of visits.
         optional seed: Whole = { "minimum": 0, "default": 2011 },
-    }
+    } = { "not": { "required": ["count", "looks"] } }
 }
 
 wire_table! {
@@ -233,9 +236,12 @@ wire_table! {
 }
 
 wire_table! {
-    /// Which changes against the reviewed snapshot are worth failing for.
+    /// Which changes are worth failing for.
     Gate in "`[gate]`" {
-        /// How much worse each metric may get, relative to the reference stack. Default: no metric is gated.
+        /// What the ratio to the reference stack is compared with: the committed `snapshot` (has it changed?) or the
+        /// `reference` stack itself (is it worse?).
+        optional against: OneOf<Against> = { "default": "snapshot" },
+        /// How much worse each metric may get. Default: no metric is gated.
         optional margins: Margins,
     }
 }
@@ -279,6 +285,11 @@ impl Word for ProxyKind {
 impl Word for ServerKind {
     const WHAT: &'static str = "server kind";
     const ALL: &'static [(&'static str, Self)] = &[("lab", ServerKind::Lab)];
+}
+
+impl Word for Against {
+    const WHAT: &'static str = "comparison";
+    const ALL: &'static [(&'static str, Self)] = &[("snapshot", Against::Snapshot), ("reference", Against::Reference)];
 }
 
 /// A load driver's name.

@@ -85,7 +85,7 @@ pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) 
 pub(crate) fn short(scenario: &str) -> String {
     let scenario = replaced(scenario, "duration = \"2s\"", "duration = \"1s\"");
     let scenario = replaced(&scenario, "warmup = \"1s\"", "warmup = \"0s\"");
-    replaced(&scenario, "count  = 6 ", "count  = 1 ")
+    replaced(&scenario, "count  = 8 ", "count  = 1 ")
 }
 
 /// `text` with `old` replaced, which must be there.
