@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 
@@ -49,6 +50,8 @@ pub enum Command {
     /// Run a scenario: checks, loads, report, snapshot
     #[command(after_long_help = RUN_EXAMPLES)]
     Run(RunArgs),
+    /// Run a scenario's reference stack against itself, and say what this machine can tell apart
+    Calibrate(CalibrateArgs),
     /// Run a scenario's checks, without any load
     Check(CheckArgs),
     /// Start a scenario's stacks, print their addresses, and wait for Ctrl-C
@@ -89,6 +92,8 @@ Examples:
   lab run scenarios/default.toml
   lab run scenarios/default.toml --gate --quiet       what CI runs
   lab run scenarios/default.toml --rounds 20          narrower intervals, more time
+  lab run scenarios/default.toml --rounds auto        as many as it takes, and no more
+  lab run scenarios/default.toml --resume 20261124T101500Z-4711
   lab run scenarios/default.toml --only proxied --json | jq .estimates
 
 The record is written to reports/<scenario>/<run>/record.json, and reports/<scenario>/latest leads to the newest.
@@ -134,9 +139,50 @@ pub struct RunArgs {
     /// With --gate: exit with 5 when something could not be decided
     #[arg(long, requires = "gate")]
     pub strict: bool,
-    /// Blocks of rounds, instead of the scenario's `[rounds] count`
-    #[arg(long, value_name = "N")]
-    pub rounds: Option<NonZeroU32>,
+    /// Blocks of rounds, instead of the scenario's; `auto`: until every gated metric is decided, or the declared looks
+    /// are used up (without any: after the scenario's count, twice and three times as many)
+    #[arg(long, value_name = "N|auto")]
+    pub rounds: Option<RoundsArg>,
+    /// Go on with the finished rounds of an interrupted run: the name of its folder in reports/<scenario>/
+    #[arg(long, value_name = "RUN", conflicts_with = "rounds")]
+    pub resume: Option<String>,
+}
+
+/// More would not end on any machine; the same limit holds in scenario files.
+const MOST_BLOCKS: u32 = 10_000;
+
+/// How many blocks of rounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoundsArg {
+    /// Exactly so many.
+    Blocks(NonZeroU32),
+    /// Until everything is decided or the looks are used up.
+    Auto,
+}
+
+impl FromStr for RoundsArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<RoundsArg, String> {
+        let accepted = |blocks: &NonZeroU32| blocks.get() <= MOST_BLOCKS;
+        let blocks = || text.parse().ok().filter(accepted).map(RoundsArg::Blocks);
+        let known = if text == "auto" { Some(RoundsArg::Auto) } else { blocks() };
+        known.ok_or_else(|| format!("accepted: `auto`, or a number of blocks from 1 to {MOST_BLOCKS}"))
+    }
+}
+
+/// `lab calibrate`.
+#[derive(Debug, Args)]
+pub struct CalibrateArgs {
+    /// The scenario file
+    #[arg(value_name = "SCENARIO.toml")]
+    pub scenario: PathBuf,
+    /// How much is said.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Blocks of two rounds each
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub rounds: NonZeroU32,
 }
 
 /// `lab check`.

@@ -22,7 +22,16 @@ pub enum Event<'a> {
     },
     /// Rounds begin.
     RoundsPlanned {
-        /// How many visits there will be, replacements of invalid rounds apart.
+        /// How many visits there will be before the first look, replacements of invalid rounds apart.
+        visits: usize,
+        /// How many of them an interrupted run has made already.
+        made: usize,
+    },
+    /// A look has left something undecided: there will be more rounds.
+    MoreRoundsPlanned {
+        /// How many looks have been made.
+        look: usize,
+        /// How many more visits there will be before the next one.
         visits: usize,
     },
     /// A round has begun: its stack is being started.

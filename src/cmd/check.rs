@@ -4,16 +4,16 @@ use super::run::{self, Kind};
 use super::select;
 use crate::cli::CheckArgs;
 use crate::exit::Exit;
-use crate::snapshot::gate;
 
 /// Asks every check and says what came of it.
 pub(super) fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
-    let scenario = match select::scenario(&args.scenario)? {
+    let mut scenario = match select::scenario(&args.scenario)? {
         Ok(scenario) => scenario,
         Err(exit) => return Ok(exit),
     };
     let kind = Kind { checks_only: true, compared: false };
-    let Some(finished) = run::execute(&scenario, args.output, kind)? else { return Ok(Exit::Interrupted) };
-    run::say(&finished, args.output)?;
-    Ok(gate::exit(&finished.record.gate, false, false))
+    let run::Outcome::Finished(finished) = run::execute(&mut scenario, args.output, kind, None)? else {
+        return Ok(Exit::Interrupted);
+    };
+    run::conclude(*finished, args.output, false, false)
 }

@@ -1,20 +1,29 @@
 //! `lab list`: the scenarios of a folder, or what one scenario holds.
 
 use std::io::Write as _;
-use std::path::PathBuf;
-
-use anyhow::Context as _;
+use std::path::{Path, PathBuf};
 
 use crate::cli::ListArgs;
 use crate::exit::Exit;
-use crate::scenario;
+use crate::scenario::{self, model::Scenario};
+use crate::stack::verify;
 
 /// Prints the list. A scenario that is wrong is a line as well, and makes the exit code 2.
 pub(super) fn run(args: &ListArgs) -> anyhow::Result<Exit> {
+    let files = match files(&args.path) {
+        Ok(files) => files,
+        Err(error) => {
+            writeln!(anstream::stderr(), "lab: cannot list {}: {error}", args.path.display())?;
+            return Ok(Exit::Usage);
+        }
+    };
     let mut exit = Exit::Ok;
     let mut out = anstream::stdout().lock();
-    for file in files(&args.path)? {
-        match scenario::load(&file) {
+    if files.is_empty() {
+        writeln!(out, "no scenario (*.toml) in {}", args.path.display())?;
+    }
+    for file in files {
+        match load(&file) {
             Ok(scenario) => {
                 let title = scenario.title.as_deref().unwrap_or_default();
                 writeln!(out, "{}  {title}", file.display())?;
@@ -32,10 +41,10 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<Exit> {
                     false => writeln!(out, "  checks  {}", scenario.checks.len())?,
                 }
             }
-            Err(errors) => {
+            Err(wrong) => {
                 exit = Exit::BadScenario;
                 writeln!(out, "{}  is wrong:", file.display())?;
-                for line in errors.render(false).lines() {
+                for line in wrong.lines() {
                     writeln!(out, "  {line}")?;
                 }
             }
@@ -44,13 +53,19 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-fn files(path: &PathBuf) -> anyhow::Result<Vec<PathBuf>> {
+/// A scenario that could be run, or what is wrong with it or its configurations.
+fn load(file: &Path) -> Result<Scenario, String> {
+    let scenario = scenario::load(file).map_err(|errors| errors.render(false))?;
+    verify::configurations(&scenario).map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
+    Ok(scenario)
+}
+
+fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     if path.is_file() {
-        return Ok(vec![path.clone()]);
+        return Ok(vec![path.to_owned()]);
     }
-    let entries = std::fs::read_dir(path).with_context(|| format!("list {}", path.display()))?;
     let mut files = Vec::new();
-    for entry in entries {
+    for entry in std::fs::read_dir(path)? {
         let file = entry?.path();
         if file.extension().is_some_and(|extension| extension == "toml") {
             files.push(file);

@@ -1,11 +1,14 @@
 //! One file per subcommand. Only this module writes files and prints; everything below returns values.
 
+mod calibrate;
 mod check;
+mod comparison;
 mod completions;
 mod doctor;
 mod drive;
 mod explain;
 mod guard;
+mod journal;
 mod list;
 mod progress;
 mod proxy;
@@ -28,6 +31,7 @@ use crate::exit::Exit;
 pub fn run(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
         Command::Run(args) => run::run(&args).map(ExitCode::from),
+        Command::Calibrate(args) => calibrate::run(&args).map(ExitCode::from),
         Command::Check(args) => check::run(&args).map(ExitCode::from),
         Command::Up(args) => up::run(&args).map(ExitCode::from),
         Command::List(args) => list::run(&args).map(ExitCode::from),
@@ -45,12 +49,20 @@ pub fn run(cli: Cli) -> ExitCode {
     };
     match outcome {
         Ok(code) => code,
+        // Whoever read what was said has heard enough.
+        Err(error) if is_closed_pipe(&error) => Exit::Ok.into(),
         Err(error) => {
             // Nothing better can be done when even this cannot be said.
             let _ = say_error(&error);
             Exit::CouldNotRun.into()
         }
     }
+}
+
+/// Whether an error is that standard output is read no more, as by `head`.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let source = error.root_cause().downcast_ref::<std::io::Error>();
+    source.is_some_and(|source| source.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 fn say_error(error: &anyhow::Error) -> std::io::Result<()> {

@@ -72,12 +72,21 @@ impl Listener for Progress {
                     Err(error) => self.line(&format!("no answer on {stack}: {check}: {error}")),
                 }
             }
-            Event::RoundsPlanned { visits } => {
+            Event::RoundsPlanned { visits, made } => {
                 self.planned = *visits;
+                self.rounds = *made;
                 if let Some(bar) = &self.bar {
                     bar.set_length(*visits as u64);
+                    bar.set_position(*made as u64);
                     bar.set_style(style("{bar:24} {pos}/{len} rounds · {msg}"));
                 }
+            }
+            Event::MoreRoundsPlanned { look, visits } => {
+                self.planned += visits;
+                if let Some(bar) = &self.bar {
+                    bar.inc_length(*visits as u64);
+                }
+                self.line(&format!("look {look} leaves something undecided: up to {visits} more rounds"));
             }
             Event::RoundStarted { load, stack, .. } => self.now(format!("{load} on {stack}")),
             Event::RoundEnded { round } => {
@@ -89,7 +98,9 @@ impl Listener for Progress {
                 }
                 self.now(String::new());
                 if self.bar.is_none() {
-                    self.line(&format!("round {}/{}  {}", self.rounds, self.planned, summary(round)));
+                    // Blocks that replace invalid ones come on top of what was planned.
+                    let planned = self.planned.max(self.rounds);
+                    self.line(&format!("round {}/{planned}  {}", self.rounds, summary(round)));
                 }
             }
             Event::Failed { stack, error } => {
@@ -110,6 +121,7 @@ fn summary(round: &RoundRecord) -> String {
     let what = format!("{} on {}", round.load, round.stack);
     let measured = match &round.outcome {
         RoundOutcome::Failed { .. } => return format!("{what}: could not run"),
+        RoundOutcome::Unavailable { missing } => return format!("{what}: unavailable, {missing}"),
         RoundOutcome::Measured(measured) => measured,
     };
     let metric = |metric: Metric| measured.metric(metric);

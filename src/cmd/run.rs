@@ -3,26 +3,32 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
+use super::calibrate;
+use super::comparison::{self, Comparison};
+use super::journal::{self, Both, Journal, Manifest};
 use super::progress::Progress;
 use super::select;
 use super::session::{self, Session};
-use crate::cli::{OutputArgs, RunArgs};
+use crate::cli::{OutputArgs, RoundsArg, RunArgs};
+use crate::engine::calibration;
 use crate::engine::estimates::estimates;
-use crate::engine::{self, Findings};
+use crate::engine::tiers::placed;
+use crate::engine::{self, Plan};
 use crate::exit::Exit;
-use crate::record::{FactsVerdict, GateOutcome, Provenance, Record, RoundOutcome, SCHEMA, Verdict};
-use crate::report::{difference, terminal};
+use crate::measure::decision::Looks;
+use crate::measure::machine::Machine;
+use crate::record::{FactsVerdict, LooksRecord, Provenance, Record, RoundRecord, SCHEMA};
+use crate::report::terminal;
 use crate::scenario::model::Scenario;
-use crate::snapshot::facts;
 use crate::snapshot::gate;
-use crate::snapshot::ratios::Ratios;
-use crate::snapshot::store::{Comparison, Store};
+use crate::snapshot::store::Store;
 
 /// Runs the scenario and says what came of it.
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
@@ -31,13 +37,38 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     if let Some(rounds) = args.rounds {
-        scenario.rounds.count = rounds;
+        scenario.rounds.looks = looks(rounds, &scenario.rounds.looks);
     }
     let whole = args.scenario.only.is_empty() && args.scenario.skip.is_empty();
     let kind = Kind { checks_only: false, compared: whole };
-    let Some(finished) = execute(&scenario, args.output, kind)? else { return Ok(Exit::Interrupted) };
-    say(&finished, args.output)?;
-    Ok(gate::exit(&finished.record.gate, args.gate, args.strict))
+    let outcome = match &args.resume {
+        None => execute(&mut scenario, args.output, kind, None)?,
+        Some(run) => match interrupted(&scenario, run)? {
+            Ok(interrupted) => execute(&mut scenario, args.output, kind, Some(interrupted))?,
+            Err(refusal) => {
+                writeln!(anstream::stderr(), "lab: {refusal}")?;
+                return Ok(Exit::Usage);
+            }
+        },
+    };
+    match outcome {
+        Outcome::Finished(finished) => conclude(*finished, args.output, args.gate, args.strict),
+        Outcome::Interrupted { run } => {
+            let scenario = args.scenario.scenario.display();
+            writeln!(anstream::stderr(), "interrupted; `lab run {scenario} --resume {run}` goes on with its rounds")?;
+            Ok(Exit::Interrupted)
+        }
+    }
+}
+
+/// After how many blocks to look, when the command line says it.
+fn looks(rounds: RoundsArg, declared: &[NonZeroU32]) -> Vec<NonZeroU32> {
+    match (rounds, declared) {
+        (RoundsArg::Blocks(blocks), _) => vec![blocks],
+        // One look leaves nothing to go on to: so often again, and once more.
+        (RoundsArg::Auto, [only]) => (1..=3).filter_map(|times| only.checked_mul(NonZeroU32::new(times)?)).collect(),
+        (RoundsArg::Auto, declared) => declared.to_vec(),
+    }
 }
 
 /// What is done with a scenario.
@@ -49,42 +80,107 @@ pub(super) struct Kind {
     pub(super) compared: bool,
 }
 
+/// A run that was interrupted.
+pub(super) struct Interrupted {
+    run: String,
+    manifest: Manifest,
+    rounds: Vec<RoundRecord>,
+}
+
+/// The interrupted run of that name; or why it cannot be gone on with.
+fn interrupted(scenario: &Scenario, run: &str) -> anyhow::Result<Result<Interrupted, String>> {
+    let reports = scenario.root.join("reports").join(&scenario.name);
+    let folder = reports.join(run);
+    // A name is one part of a path, or `..` and `/` would lead elsewhere.
+    let is_name = Path::new(run).components().count() == 1 && run != "..";
+    if !is_name || !folder.join("run.json").is_file() {
+        return Ok(Err(format!("no run `{run}` in {} can be resumed", reports.display())));
+    }
+    if folder.join("record.json").exists() {
+        return Ok(Err(format!("run `{run}` is finished: its record is {}", folder.join("record.json").display())));
+    }
+    let (mut manifest, rounds) = journal::read(&folder)?;
+    let now = self::manifest(scenario, Machine::read(), Timestamp::now())?;
+    let differences = now.differences(&manifest);
+    if !differences.is_empty() {
+        return Ok(Err(format!("run `{run}` cannot be resumed: {}", differences.join("; "))));
+    }
+    manifest.resumed.push(now.started);
+    Ok(Ok(Interrupted { run: run.to_owned(), manifest, rounds }))
+}
+
+/// What became of a run.
+pub(super) enum Outcome {
+    /// It came to its end.
+    Finished(Box<Finished>),
+    /// Ctrl-C or SIGTERM.
+    Interrupted {
+        /// Its name.
+        run: String,
+    },
+}
+
 /// A finished run.
 pub(super) struct Finished {
     /// What it established.
     pub(super) record: Record,
     /// The differences from the committed snapshots, to be shown.
     differences: Vec<(String, String)>,
+    /// Why it could not be compared with them, if so.
+    trouble: Option<anyhow::Error>,
     /// Where the record is.
     file: std::path::PathBuf,
 }
 
-/// Runs the scenario, compares it and writes its record. `None` when interrupted.
-pub(super) fn execute(scenario: &Scenario, output: OutputArgs, kind: Kind) -> anyhow::Result<Option<Finished>> {
-    let session = Session::open(scenario)?;
+/// Runs the scenario, compares it and writes its record.
+pub(super) fn execute(
+    scenario: &mut Scenario,
+    output: OutputArgs,
+    kind: Kind,
+    interrupted: Option<Interrupted>,
+) -> anyhow::Result<Outcome> {
+    let session = Session::open(scenario, interrupted.as_ref().map(|interrupted| interrupted.run.as_str()))?;
+    let (manifest, earlier) = match interrupted {
+        None => (manifest(scenario, session.machine.clone(), session.started)?, Vec::new()),
+        Some(interrupted) => (interrupted.manifest, interrupted.rounds),
+    };
+    scenario.rounds.looks.clone_from(&manifest.looks);
+    let scenario = &*scenario;
     let mut backend = session.local(scenario)?;
+    let store = Store { folder: scenario.root.join("reports/snapshots"), lab: backend.launcher.lab.clone() };
+    let declared: Vec<u32> = scenario.rounds.looks.iter().map(|look| look.get()).collect();
+    let machine = &session.machine;
+    let in_words = format!("{}, {} cores, {}", machine.cpu, machine.cores, machine.kernel);
+    let comparison = Comparison::read(scenario, store, in_words, Looks::after(declared.clone())?)?;
+
     let mut progress = Progress::new(output.quiet || output.json);
-    let work = engine::run(scenario, kind.checks_only, &mut backend, &mut progress);
-    let findings = session::run_until_interrupted(work)?;
+    let mut journal = Journal::open(&session.folder, &manifest)?;
+    let mut is_decided = |rounds: &[RoundRecord], made| kind.compared && comparison.is_decided(rounds, made);
+    let plan = Plan { checks_only: kind.checks_only, earlier, is_decided: &mut is_decided };
+    let mut listener = Both(&mut progress, &mut journal);
+    let findings = session::run_until_interrupted(engine::run(scenario, plan, &mut backend, &mut listener))?;
     progress.finish();
-    let Some(findings) = findings else { return Ok(None) };
+    journal.finish()?;
+    let Some(findings) = findings else { return Ok(Outcome::Interrupted { run: session.run }) };
 
     let estimates = estimates(scenario, &findings.rounds);
-    let machine = &session.machine;
-    let ratios = Ratios::of(format!("{}, {} cores, {}", machine.cpu, machine.cores, machine.kernel), &estimates);
-    let mut gate = GateOutcome {
-        could_not_run: could_not_run(&findings),
-        failed_checks: failed_checks(&findings),
-        ..GateOutcome::default()
+    let mut gate = comparison::outcome(&findings);
+    let compared = match kind.compared {
+        true => comparison.finish(&findings, &estimates, &mut gate),
+        false => Ok(Vec::new()),
     };
-    let mut differences = Vec::new();
-    if kind.compared {
-        let store = Store { folder: scenario.root.join("reports/snapshots"), lab: backend.launcher.lab.clone() };
-        differences = compare_with_snapshots(scenario, &findings, &ratios, &store, &mut gate)?;
-    }
+    // Whatever became of the comparison: what was measured is written down.
+    let (differences, trouble) = match compared {
+        Ok(differences) => (differences, None),
+        Err(trouble) => (Vec::new(), Some(trouble)),
+    };
     let record = Record {
         schema: SCHEMA,
-        provenance: provenance(scenario, &session)?,
+        provenance: provenance(scenario, &session, manifest),
+        places: if kind.checks_only { Vec::new() } else { placed(scenario, &findings.rounds) },
+        below_noise_floor: calibrate::known(&scenario.root, machine, &scenario.name)?
+            .map(|known| calibration::warnings(scenario, &known)),
+        looks: LooksRecord { declared, made: findings.looks_made },
         stacks: findings.stacks,
         differences: findings.differences,
         rounds: findings.rounds,
@@ -95,86 +191,72 @@ pub(super) fn execute(scenario: &Scenario, output: OutputArgs, kind: Kind) -> an
     let json = serde_json::to_string_pretty(&record).context("write the record as JSON")?;
     fs::write(&file, json + "\n").with_context(|| format!("write {}", file.display()))?;
     session::point_latest_to(&session.folder).context("point `latest` to this run")?;
-    Ok(Some(Finished { record, differences, file }))
+    Ok(Outcome::Finished(Box::new(Finished { record, differences, trouble, file })))
 }
 
-/// Compares with both snapshots; differences wait for review. Returns them, to be shown.
-fn compare_with_snapshots(
-    scenario: &Scenario,
-    findings: &Findings,
-    ratios: &Ratios,
-    store: &Store,
-    gate: &mut GateOutcome,
-) -> anyhow::Result<Vec<(String, String)>> {
-    let mut differences = Vec::new();
-    let describe = |what: &str| format!("{what} of the scenario {}", scenario.name);
-    let text = facts::render(&findings.stacks, &findings.rounds);
-    let compared = store.compare(&scenario.name, &describe("exact facts"), &text).context("compare the exact facts")?;
-    gate.facts = match compared {
-        Comparison::Same => FactsVerdict::Same,
-        Comparison::New => FactsVerdict::New,
-        Comparison::Changed { committed } => {
-            differences.push((scenario.name.clone(), difference::render(&committed, &text)));
-            FactsVerdict::Changed
-        }
-    };
-    let name = format!("{}.ratios", scenario.name);
-    let committed = store.committed(&name).context("read the committed ratios")?;
-    let file = store.committed_file(&name);
-    let known = committed.map(|text| Ratios::parse(&text)).transpose().with_context(|| file.display().to_string())?;
-    gate.metrics = gate::judge_ratios(&scenario.gate, ratios, known.as_ref());
-    // Ratios are never the same to the last digit: they wait for review only when there is something to decide.
-    let decided = |verdict: Verdict| matches!(verdict, Verdict::Pass | Verdict::Inconclusive);
-    if !ratios.ratios.is_empty() && (known.is_none() || !gate.metrics.iter().all(|metric| decided(metric.verdict))) {
-        store.compare(&name, &describe("ratios"), &ratios.render()).context("keep the ratios for review")?;
-    }
-    Ok(differences)
-}
-
-fn could_not_run(findings: &Findings) -> usize {
-    let stacks = findings.stacks.iter().filter(|stack| stack.error.is_some()).count();
-    let failed = |outcome: &RoundOutcome| matches!(outcome, RoundOutcome::Failed { .. });
-    stacks + findings.rounds.iter().filter(|round| failed(&round.outcome)).count()
-}
-
-fn failed_checks(findings: &Findings) -> usize {
-    findings.stacks.iter().flat_map(|stack| &stack.checks).filter(|check| !check.passed()).count()
-}
-
-fn provenance(scenario: &Scenario, session: &Session) -> anyhow::Result<Provenance> {
-    let relative = |path: &Path| path.strip_prefix(&scenario.root).unwrap_or(path).display().to_string();
+/// What this run is made of.
+fn manifest(scenario: &Scenario, machine: Machine, started: Timestamp) -> anyhow::Result<Manifest> {
     let mut configurations = BTreeMap::new();
     for proxy in scenario.stacks.iter().filter_map(|stack| stack.proxy.as_ref()) {
         let bytes = fs::read(&proxy.config).with_context(|| format!("read {}", proxy.config.display()))?;
-        configurations.insert(relative(&proxy.config), format!("{:x}", Sha256::digest(bytes)));
+        configurations.insert(relative(scenario, &proxy.config), format!("{:x}", Sha256::digest(bytes)));
     }
-    Ok(Provenance {
+    Ok(Manifest {
+        started: session::rfc3339(started),
+        resumed: Vec::new(),
+        lab: session::executable().context("look at the lab binary")?,
+        sha256: scenario.sha256.clone(),
+        configurations,
+        stacks: scenario.stacks.iter().map(|stack| stack.name.clone()).collect(),
+        looks: scenario.rounds.looks.clone(),
+        machine,
+    })
+}
+
+fn provenance(scenario: &Scenario, session: &Session, manifest: Manifest) -> Provenance {
+    Provenance {
         run: session.run.clone(),
-        started: session::rfc3339(session.started),
+        started: manifest.started,
+        resumed: manifest.resumed,
         ended: session::rfc3339(Timestamp::now()),
         command: std::env::args().collect(),
         lab: env!("CARGO_PKG_VERSION").to_owned(),
         scenario: scenario.name.clone(),
         title: scenario.title.clone(),
-        file: relative(&scenario.file),
-        sha256: scenario.sha256.clone(),
-        configurations,
+        file: relative(scenario, &scenario.file),
+        sha256: manifest.sha256,
+        configurations: manifest.configurations,
         seed: scenario.rounds.seed,
         load_cores: session.load_cores.clone(),
         stack_cores: session.stack_cores.clone(),
-        machine: session.machine.clone(),
-    })
+        machine: manifest.machine,
+    }
 }
 
-/// Prints the report, or what of it is wanted.
-pub(super) fn say(finished: &Finished, output: OutputArgs) -> anyhow::Result<()> {
-    let Finished { record, differences, file } = finished;
+/// A path relative to the scenario's root where it lies within.
+fn relative(scenario: &Scenario, path: &Path) -> String {
+    path.strip_prefix(&scenario.root).unwrap_or(path).display().to_string()
+}
+
+/// Prints the report, and tells the exit code.
+pub(super) fn conclude(finished: Finished, output: OutputArgs, gated: bool, strict: bool) -> anyhow::Result<Exit> {
+    let exit = gate::exit(&finished.record.gate, gated, strict);
+    match say(&finished, output, exit) {
+        // Whoever read the report has read enough; the outcome is the same.
+        Err(error) if super::is_closed_pipe(&error) => {}
+        said => said?,
+    }
+    finished.trouble.map_or(Ok(exit), Err)
+}
+
+fn say(finished: &Finished, output: OutputArgs, exit: Exit) -> anyhow::Result<()> {
+    let Finished { record, differences, file, .. } = finished;
     let mut out = anstream::stdout().lock();
     if output.json {
         writeln!(out, "{}", serde_json::to_string(record)?)?;
         return Ok(());
     }
-    if output.quiet && gate::exit(&record.gate, true, false) == Exit::Ok {
+    if output.quiet && exit == Exit::Ok && differences.is_empty() {
         return Ok(());
     }
     write!(out, "{}", terminal::render(record))?;
@@ -183,14 +265,16 @@ pub(super) fn say(finished: &Finished, output: OutputArgs) -> anyhow::Result<()>
         write!(out, "{difference}")?;
     }
     if record.gate.facts == FactsVerdict::New || !differences.is_empty() {
-        writeln!(out, "\n  `lab snapshot accept` makes this run's facts the snapshot, `lab snapshot reject` does not")?;
+        let name = &record.provenance.scenario;
+        writeln!(out, "\n  `lab snapshot accept {name}` makes this run's facts the snapshot, `reject` does not")?;
     }
-    writeln!(out, "\nrecord  {}", shown(file))?;
+    writeln!(out, "\ncommand  {}", record.provenance.command.join(" "))?;
+    writeln!(out, "record   {}", shown(file))?;
     Ok(())
 }
 
 /// A path as short as it can be said from here.
-fn shown(file: &Path) -> String {
+pub(super) fn shown(file: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     file.strip_prefix(here).unwrap_or(file).display().to_string()
 }

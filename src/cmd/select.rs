@@ -7,6 +7,7 @@ use anstream::stream::IsTerminal as _;
 use crate::cli::ScenarioArgs;
 use crate::exit::Exit;
 use crate::scenario::{self, model::Scenario};
+use crate::stack::verify;
 
 /// Loads the scenario and keeps the stacks that `--only` and `--skip` leave. What is wrong is printed, and the exit
 /// code returned.
@@ -15,10 +16,14 @@ pub(super) fn scenario(args: &ScenarioArgs) -> anyhow::Result<Result<Scenario, E
         Ok(scenario) => scenario,
         Err(errors) => {
             let color = std::io::stderr().is_terminal();
-            write!(anstream::stderr(), "{}", errors.render(color))?;
+            writeln!(anstream::stderr(), "{}", errors.render(color))?;
             return Ok(Err(Exit::BadScenario));
         }
     };
+    if let Err(error) = verify::configurations(&scenario) {
+        writeln!(anstream::stderr(), "lab: {:#}", anyhow::Error::new(error))?;
+        return Ok(Err(Exit::BadScenario));
+    }
     let known: Vec<&str> = scenario.stacks.iter().map(|stack| stack.name.as_str()).collect();
     if let Some(unknown) = args.only.iter().chain(&args.skip).find(|name| !known.contains(&name.as_str())) {
         let known = known.join("`, `");

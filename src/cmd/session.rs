@@ -35,13 +35,14 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Makes the run's folder, and moves lab itself to the cores of the load.
-    pub(super) fn open(scenario: &Scenario) -> anyhow::Result<Session> {
+    /// Makes the run's folder, or goes back to that of the interrupted run `again`, and moves lab itself to the cores
+    /// of the load.
+    pub(super) fn open(scenario: &Scenario, again: Option<&str>) -> anyhow::Result<Session> {
         let (load_cores, stack_cores) = cores(&scenario.placement)?;
         let machine = Machine::read();
         let started = Timestamp::now();
         let stamp = started.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ");
-        let run = format!("{stamp}-{}", std::process::id());
+        let run = again.map_or_else(|| format!("{stamp}-{}", std::process::id()), str::to_owned);
         let folder = scenario.root.join("reports").join(&scenario.name).join(&run);
         fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
         // What lab does beside the driver (probing, sampling) must not take the stacks' time.
@@ -64,6 +65,13 @@ impl Session {
     }
 }
 
+/// lab's version and executable in words: another build of the same version is another lab.
+pub(super) fn executable() -> std::io::Result<String> {
+    let file = fs::metadata(std::env::current_exe()?)?;
+    let built = Timestamp::try_from(file.modified()?).map_or_else(|_| "unknown".to_owned(), rfc3339);
+    Ok(format!("lab {}, {} bytes of {built}", env!("CARGO_PKG_VERSION"), file.len()))
+}
+
 /// A time as records write it.
 pub(super) fn rfc3339(time: Timestamp) -> String {
     format!("{time:.3}")
@@ -78,17 +86,17 @@ pub(super) fn point_latest_to(folder: &Path) -> std::io::Result<()> {
     fs::rename(&fresh, parent.join("latest"))
 }
 
-/// Runs `work` on one thread. On Ctrl-C or SIGTERM it is dropped, which lets go of all that it had started; `None` is
-/// returned once all of that has ended.
+/// Runs `work` on one thread; `None` when Ctrl-C or SIGTERM ended it. Either way it is dropped, which lets go of all that
+/// it had started, and this returns once all of that has ended.
 pub(super) fn run_until_interrupted<T>(work: impl Future<Output = T>) -> anyhow::Result<Option<T>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        tokio::select! {
-            outcome = work => return Ok(Some(outcome)),
-            interrupted = tokio::signal::ctrl_c() => interrupted?,
-            _ = terminate.recv() => {}
-        }
+        let outcome = tokio::select! {
+            outcome = work => Some(outcome),
+            interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| None)?,
+            _ = terminate.recv() => None,
+        };
         let settled = async {
             while !procfs::descendants_of(std::process::id())?.is_empty() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -96,7 +104,7 @@ pub(super) fn run_until_interrupted<T>(work: impl Future<Output = T>) -> anyhow:
             anyhow::Ok(())
         };
         tokio::time::timeout(STOP_DEADLINE, settled).await.context("what was started did not stop in time")??;
-        Ok(None)
+        Ok(outcome)
     })
 }
 

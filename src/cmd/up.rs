@@ -1,6 +1,7 @@
 //! `lab up`: start a scenario's stacks, print their addresses, wait for Ctrl-C.
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use super::select;
 use super::session::{self, Session};
@@ -10,26 +11,33 @@ use crate::scenario::model::Scenario;
 use crate::stack::StartError;
 use crate::stack::process::{Launcher, Running};
 
+/// Time between two looks at the components.
+const WATCH_INTERVAL: Duration = Duration::from_millis(200);
+
 /// Starts every stack and waits.
 pub(super) fn run(args: &UpArgs) -> anyhow::Result<Exit> {
     let scenario = match select::scenario(&args.scenario)? {
         Ok(scenario) => scenario,
         Err(exit) => return Ok(exit),
     };
-    let session = Session::open(&scenario)?;
+    let session = Session::open(&scenario, None)?;
     let launcher = session.local(&scenario)?.launcher;
     let work = async {
-        let stacks = start(&scenario, &launcher).await?;
+        let mut stacks = start(&scenario, &launcher).await?;
         writeln!(anstream::stderr(), "\nlogs in {}; Ctrl-C stops everything", session.folder.display())?;
-        // Only Ctrl-C ends this; the stacks are let go of when it does.
-        std::future::pending::<()>().await;
-        drop(stacks);
-        anyhow::Ok(())
+        // Only Ctrl-C ends this, or a component that ends by itself; the stacks are let go of either way.
+        let mut ticks = tokio::time::interval(WATCH_INTERVAL);
+        loop {
+            ticks.tick().await;
+            if let Some(how) = stacks.iter_mut().find_map(Running::ended) {
+                return Err(anyhow::anyhow!(how));
+            }
+        }
     };
     match session::run_until_interrupted(work)? {
         // Ctrl-C is how `lab up` is meant to end.
         None => Ok(Exit::Ok),
-        Some(outcome) => outcome.map(|()| Exit::Ok),
+        Some(outcome) => outcome,
     }
 }
 

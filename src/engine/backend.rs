@@ -22,10 +22,15 @@ pub trait Backend {
     /// Sends one request and observes the answer.
     fn ask(&mut self, running: &Self::Running, request: &CheckRequest) -> impl Future<Output = Result<Asked, String>>;
 
+    /// What a load needs that is not there, in words; `None` if it can be driven.
+    fn unavailable(&self, _load: &Load) -> Option<String> {
+        None
+    }
+
     /// Drives the stack with a load: a warm-up, then a measured window.
     fn drive(
         &mut self,
-        running: &Self::Running,
+        running: &mut Self::Running,
         load: &Load,
         warmup: Duration,
         visit: &str,

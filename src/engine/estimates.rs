@@ -1,6 +1,7 @@
 //! From rounds to estimates: what each stack does under each load, and its ratio to the reference stack. Pure.
 
-use crate::measure::signed_rank::{Interval, SignedRankInterval};
+use crate::load::audit;
+use crate::measure::signed_rank::SignedRankInterval;
 use crate::measure::stats;
 use crate::record::{Estimate, Measured, Ratio, RatioInterval, RoundRecord, Unit};
 use crate::scenario::model::{Metric, Scenario};
@@ -19,7 +20,11 @@ pub fn estimates(scenario: &Scenario, rounds: &[RoundRecord]) -> Vec<Estimate> {
                 let own = values(rounds, &load.name, &stack.name, metric);
                 let ratio = (stack.name != *reference)
                     .then(|| values(rounds, &load.name, reference, metric))
-                    .and_then(|against| ratio(reference, &own, &against));
+                    .and_then(|against| ratio(reference, &own, &against))
+                    .map(|ratio| Ratio {
+                        driver_bound: driver_bound(rounds, &load.name, [&stack.name, reference], metric),
+                        ..ratio
+                    });
                 let medians: Vec<f64> = own.iter().map(|(_, value)| *value).collect();
                 estimates.push(Estimate {
                     load: load.name.clone(),
@@ -37,7 +42,7 @@ pub fn estimates(scenario: &Scenario, rounds: &[RoundRecord]) -> Vec<Estimate> {
 }
 
 /// A metric's value in each block in which the stack has a valid round.
-fn values(rounds: &[RoundRecord], load: &str, stack: &str, metric: Metric) -> Vec<(u32, f64)> {
+pub(super) fn values(rounds: &[RoundRecord], load: &str, stack: &str, metric: Metric) -> Vec<(u32, f64)> {
     let visits = rounds.iter().filter(|round| round.load == load && round.stack == stack);
     let value = |measured: &Measured| measured.metric(metric).filter(|value| *value > 0.0);
     visits.filter_map(|round| Some((round.block, value(round.valid()?)?))).collect()
@@ -49,7 +54,7 @@ fn ratio(reference: &str, own: &[(u32, f64)], against: &[(u32, f64)]) -> Option<
     let log_ratios = stats::log_ratios(&pairs).ok()?;
     let estimate = stats::estimate(&log_ratios, CONFIDENCE)?;
     let interval = match estimate.signed_rank {
-        SignedRankInterval::Exact(interval) => Some(exponentials(interval)),
+        SignedRankInterval::Exact(interval) => Some(RatioInterval::of_logs(interval)),
         SignedRankInterval::TooFew { .. } => None,
     };
     Some(Ratio {
@@ -57,12 +62,24 @@ fn ratio(reference: &str, own: &[(u32, f64)], against: &[(u32, f64)]) -> Option<
         ratio: estimate.ratio(),
         log_ratios,
         interval,
-        t_interval: estimate.t.map(exponentials),
+        t_interval: estimate.t.map(RatioInterval::of_logs),
+        driver_bound: Vec::new(),
     })
 }
 
-/// From the scale of logarithms to ratios.
-fn exponentials(interval: Interval) -> RatioInterval {
-    let Interval { lower, upper, confidence } = interval;
-    RatioInterval { lower: lower.exp(), upper: upper.exp(), confidence }
+/// Which of two stacks were driven by a driver that was busy all the time, in half of their valid rounds or more.
+fn driver_bound(rounds: &[RoundRecord], load: &str, stacks: [&String; 2], metric: Metric) -> Vec<String> {
+    let is_bound = |stack: &&String| {
+        let visits = rounds.iter().filter(|round| round.load == load && round.stack == **stack);
+        let (mut bound, mut all) = (0, 0);
+        for measured in visits.filter_map(RoundRecord::valid) {
+            all += 1;
+            bound += usize::from(measured.objections.iter().any(|objection| objection.kind == audit::CLIENT_SATURATED));
+        }
+        bound > 0 && 2 * bound >= all
+    };
+    if metric == Metric::CpuPerRequest {
+        return Vec::new();
+    }
+    stacks.into_iter().filter(is_bound).cloned().collect()
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
+
 use super::backend::{Asked, Backend, Description, Driven};
 use crate::check::observed::Observed;
 use crate::check::redact::Redaction;
-use crate::load::histogram;
 use crate::load::ledger::{ErrorClass, Ledger};
 use crate::load::protocol::DriveOutcome;
 use crate::measure::resources::ResourceUse;
@@ -25,6 +27,8 @@ pub(super) struct Behaviour {
     pub(super) service_us: u64,
     /// CPU time the server uses in a window.
     pub(super) cpu_us: u64,
+    /// CPU time the driver uses in a window of one second.
+    pub(super) driver_cpu: Duration,
     /// Errors in a window.
     pub(super) failed: BTreeMap<ErrorClass, u64>,
     /// Starts that fail, counted from 0.
@@ -41,6 +45,7 @@ impl Default for Behaviour {
             ok: 1000,
             service_us: 1000,
             cpu_us: 100_000,
+            driver_cpu: Duration::from_millis(100),
             failed: BTreeMap::new(),
             failing_starts: Vec::new(),
             spoilt_drives: Vec::new(),
@@ -48,13 +53,34 @@ impl Default for Behaviour {
     }
 }
 
+/// Noise on everything that is measured, from a fixed seed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Noise {
+    pub(super) seed: u64,
+    /// The standard deviation of a round's logarithm.
+    pub(super) scatter: f64,
+}
+
+impl Noise {
+    /// Factors for the pace and the cost of the `drive`-th drive of a stack.
+    fn factors(self, stack: &str, drive: usize) -> [f64; 2] {
+        let of_stack = stack.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ of_stack ^ ((drive as u64) << 40));
+        let mut uniform = || f64::from(rng.next_u32()) / f64::from(u32::MAX);
+        std::array::from_fn(|_| (self.scatter * ((0..12).map(|_| uniform()).sum::<f64>() - 6.0)).exp())
+    }
+}
+
 /// Stacks by name, and the log of what happened.
 #[derive(Debug, Default)]
 pub(super) struct Fake {
+    pub(super) noise: Option<Noise>,
     pub(super) stacks: BTreeMap<String, Behaviour>,
     pub(super) log: Vec<String>,
     pub(super) starts: BTreeMap<String, usize>,
     pub(super) drives: BTreeMap<String, usize>,
+    /// The load whose driver is not installed.
+    pub(super) unavailable: Option<String>,
 }
 
 fn next(counts: &mut BTreeMap<String, usize>, name: &str) -> usize {
@@ -94,9 +120,13 @@ impl Backend for Fake {
         Ok(Asked { observed, values })
     }
 
+    fn unavailable(&self, load: &Load) -> Option<String> {
+        self.unavailable.as_ref().filter(|name| **name == load.name).map(|name| format!("{name} is not installed"))
+    }
+
     async fn drive(
         &mut self,
-        running: &String,
+        running: &mut String,
         load: &Load,
         _warmup: Duration,
         _visit: &str,
@@ -108,27 +138,29 @@ impl Backend for Fake {
         if behaviour.spoilt_drives.contains(&drive) {
             failed.insert(ErrorClass::ClientFdUnavailable, 1);
         }
-        let mut service_time_us = histogram::of_times_us();
-        let ended = behaviour.ok + failed.values().sum::<u64>();
-        service_time_us.record_n(behaviour.service_us, ended).unwrap();
-        let ledger = Ledger {
-            window: Duration::from_secs(1),
-            ok: behaviour.ok,
-            failed,
-            unfinished: 0,
-            body_bytes: behaviour.ok * 5,
-            service_time_us,
-        };
+        let [pace, cost] = self.noise.map_or([1.0; 2], |noise| noise.factors(running, drive));
+        // With the pace, the requests of the window and their time change against each other: Little's law holds.
+        let ok = (behaviour.ok as f64 * pace).round() as u64;
+        let ended = ok + failed.values().sum::<u64>();
+        let mut ledger = Ledger { ok, answered: ok, body_bytes: Some(ok * 5), ..Ledger::empty(Duration::from_secs(1)) };
+        ledger.service_time_us.record_n((behaviour.service_us as f64 / pace).round() as u64, ended).unwrap();
+        ledger.failed = failed;
         Ok(Driven {
             outcome: DriveOutcome {
                 ledger,
-                connections_opened: 1,
-                driver_cpu: Duration::from_millis(100),
+                steps: Vec::new(),
+                mean_pause: Duration::ZERO,
+                connections_opened: Some(1),
+                driver_cpu: behaviour.driver_cpu,
+                driver_threads: 1,
                 unclassified: Vec::new(),
             },
             components: vec![ComponentUse {
                 role: Role::Server,
-                used: ResourceUse { cpu_us: behaviour.cpu_us, ..ResourceUse::default() },
+                used: ResourceUse {
+                    cpu_us: (behaviour.cpu_us as f64 * cost * pace).round() as u64,
+                    ..ResourceUse::default()
+                },
             }],
         })
     }

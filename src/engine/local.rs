@@ -8,6 +8,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::time::MissedTickBehavior;
 
 use super::backend::{Asked, Backend, Description, Driven};
+use super::plan::{drive_plan, program};
 use crate::check::probe;
 use crate::check::redact::Redaction;
 use crate::load::protocol::{Decoder, DrivePlan, Event};
@@ -19,8 +20,8 @@ use crate::stack::guarded::{Guarded, Output, Program};
 use crate::stack::process::{Component, Launcher, Running};
 use crate::stack::ready::last_lines;
 
-/// Time between two readings of the components' memory.
-const MEMORY_INTERVAL: Duration = Duration::from_millis(100);
+/// Time between two looks at the components: are they alive, and how much memory do they hold?
+const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long a driver may take beyond its warm-up and window: starting its users, and writing its outcome.
 const DRIVER_EXTRA: Duration = Duration::from_secs(40);
@@ -62,25 +63,35 @@ impl Backend for Local {
         Ok(Asked { observed, values })
     }
 
-    async fn drive(&mut self, running: &Running, load: &Load, warmup: Duration, visit: &str) -> Result<Driven, String> {
-        let Driver::Goose { users } = load.driver;
-        let plan = DrivePlan {
-            url: format!("http://{}{}", running.entry(), load.path),
-            users,
-            warmup,
-            window: load.duration,
-            timeout: load.timeout,
-        };
+    fn unavailable(&self, load: &Load) -> Option<String> {
+        match load.driver {
+            Driver::External(external) => program(external).find().err(),
+            Driver::Goose { .. } | Driver::Closed { .. } | Driver::Open(_) => None,
+        }
+    }
+
+    async fn drive(
+        &mut self,
+        running: &mut Running,
+        load: &Load,
+        warmup: Duration,
+        visit: &str,
+    ) -> Result<Driven, String> {
+        let plan = drive_plan(load, warmup, running.entry());
         let folder = self.launcher.folder.join(visit);
         let mut driver = self.start_driver(&plan, &folder).map_err(|error| format!("start the driver: {error}"))?;
-        let deadline = warmup + load.duration + DRIVER_EXTRA;
-        let window = match tokio::time::timeout(deadline, follow(&mut driver, &running.components)).await {
+        // An open loop waits for the last of what was scheduled: to begin, and to be answered.
+        let deadline = warmup + load.duration + 2 * load.timeout + DRIVER_EXTRA;
+        let window = match tokio::time::timeout(deadline, follow(&mut driver, running)).await {
             Ok(window) => window,
-            Err(_) => Err(format!("it was not done within {} s", deadline.as_secs())),
+            Err(_) => Err(format!("the driver was not done within {} s", deadline.as_secs())),
         };
         let log = driver.log().to_owned();
         let stopped = driver.stop().await;
-        let window = window.map_err(|error| format!("the driver failed: {error}{}", said(&log)))?;
+        let window = window.map_err(|error| match running.ended() {
+            Some(how) => how,
+            None => format!("{error}{}", said(&log)),
+        })?;
         stopped.map_err(|error| format!("stop the driver: {error}"))?;
         Ok(window)
     }
@@ -109,33 +120,40 @@ impl Local {
 }
 
 /// Follows a driver's events to its outcome, and reads what the components use between the window's two ends.
-async fn follow(driver: &mut Guarded, components: &[Component]) -> Result<Driven, String> {
-    let stdout = driver.take_stdout().ok_or("its output was taken before")?;
+///
+/// A component that has ended by the window's end is an error of the round: what it did not use is no measurement.
+async fn follow(driver: &mut Guarded, running: &mut Running) -> Result<Driven, String> {
+    let stdout = driver.take_stdout().ok_or("the driver's output was taken before")?;
     let mut lines = BufReader::new(stdout).lines();
     let mut decoder = Decoder::default();
     let mut at_opening: Option<Vec<Sample>> = None;
     let mut used: Option<Vec<ComponentUse>> = None;
-    let mut peaks: Vec<PeakRss> = vec![PeakRss::default(); components.len()];
-    let mut ticks = tokio::time::interval(MEMORY_INTERVAL);
+    let mut peaks: Vec<PeakRss> = vec![PeakRss::default(); running.components.len()];
+    let mut ticks = tokio::time::interval(WATCH_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let line = tokio::select! {
-            line = lines.next_line() => line.map_err(|error| format!("read its events: {error}"))?,
-            _ = ticks.tick(), if at_opening.is_some() && used.is_none() => {
-                observe_memory(components, &mut peaks);
+            line = lines.next_line() => line.map_err(|error| format!("read the driver's events: {error}"))?,
+            _ = ticks.tick() => {
+                if let Some(how) = running.ended() {
+                    return Err(how);
+                }
+                if at_opening.is_some() && used.is_none() {
+                    observe_memory(&running.components, &mut peaks);
+                }
                 continue;
             }
         };
         let Some(line) = line else {
             decoder.finish().map_err(in_full)?;
-            return Err("it ended without an outcome".to_owned());
+            return Err("the driver ended without an outcome".to_owned());
         };
         match decoder.line(&line).map_err(in_full)? {
             Event::Ready => {}
-            Event::WindowOpened => at_opening = Some(samples(components)?),
+            Event::WindowOpened => at_opening = Some(samples(running)?),
             Event::WindowClosed => {
                 let opened = at_opening.as_deref().unwrap_or_default();
-                used = Some(uses(components, opened, &peaks)?);
+                used = Some(uses(running, opened, &peaks)?);
             }
             Event::Outcome(outcome) => {
                 let components = used.unwrap_or_default();
@@ -145,11 +163,13 @@ async fn follow(driver: &mut Guarded, components: &[Component]) -> Result<Driven
     }
 }
 
-fn samples(components: &[Component]) -> Result<Vec<Sample>, String> {
-    components.iter().map(sample).collect()
+fn samples(running: &mut Running) -> Result<Vec<Sample>, String> {
+    match running.ended() {
+        Some(how) => Err(how),
+        None => running.components.iter().map(sample).collect(),
+    }
 }
 
-/// A component that has died within the window is an error of the round, and no row of zeros.
 fn sample(component: &Component) -> Result<Sample, String> {
     let guard = component.process.pid().ok_or_else(|| format!("the {} has ended", component.role))?;
     procfs::read_descendants(guard).map_err(|error| format!("the {}: {error}", component.role))
@@ -164,9 +184,9 @@ fn observe_memory(components: &[Component], peaks: &mut [PeakRss]) {
     }
 }
 
-fn uses(components: &[Component], opened: &[Sample], peaks: &[PeakRss]) -> Result<Vec<ComponentUse>, String> {
-    let closed = samples(components)?;
-    let parts = components.iter().zip(opened.iter().zip(&closed)).zip(peaks);
+fn uses(running: &mut Running, opened: &[Sample], peaks: &[PeakRss]) -> Result<Vec<ComponentUse>, String> {
+    let closed = samples(running)?;
+    let parts = running.components.iter().zip(opened.iter().zip(&closed)).zip(peaks);
     Ok(parts
         .map(|((component, (opened, closed)), peak)| {
             let mut used = closed.since(opened);

@@ -5,15 +5,19 @@
 //! no process, socket or clock: a [`Backend`] does, and a fake one makes its numbers exact in the tests.
 
 pub mod backend;
+pub mod calibration;
 pub mod estimates;
 pub mod local;
+pub mod plan;
+pub mod tiers;
+mod resume;
 
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use backend::{Backend, Driven};
@@ -24,10 +28,10 @@ use crate::event::{Event, Listener};
 use crate::load::audit;
 use crate::measure::rounds::{Visit, schedule};
 use crate::record::{
-    CheckOutcome, CheckRecord, Distribution, DriverUse, Measured, Objection, RoundOutcome, RoundRecord, SeenDifference,
-    StackDifferences, StackRecord,
+    CheckOutcome, CheckRecord, Distribution, DriverUse, Measured, Objection, OpenMeasured, RoundOutcome, RoundRecord,
+    SeenDifference, StackDifferences, StackRecord, StepMeasured,
 };
-use crate::scenario::model::{Check, CheckRequest, Driver, Load, Scenario, Stack};
+use crate::scenario::model::{Check, CheckRequest, Load, Scenario, Stack};
 
 /// What a run found; the raw part of a [`Record`](crate::record::Record).
 #[derive(Debug, Clone)]
@@ -38,12 +42,25 @@ pub struct Findings {
     pub differences: Vec<StackDifferences>,
     /// Every visit, in the order they were made.
     pub rounds: Vec<RoundRecord>,
+    /// How many of the scenario's looks were made.
+    pub looks_made: usize,
 }
 
-/// Runs a scenario: its checks, and unless `checks_only` its loads on every stack that passed them.
+/// What is done with a scenario.
+pub struct Plan<'a> {
+    /// Its checks only, or its loads as well.
+    pub checks_only: bool,
+    /// The rounds that an interrupted run has finished, in the order they were made; empty for a new run.
+    pub earlier: Vec<RoundRecord>,
+    /// Asked at every look but the last, with all rounds so far and the number of looks made: whether nothing is
+    /// undecided any more.
+    pub is_decided: &'a mut dyn FnMut(&[RoundRecord], usize) -> bool,
+}
+
+/// Runs a scenario: its checks, and unless they are all that is planned its loads on every stack that passed them.
 pub async fn run<B: Backend>(
     scenario: &Scenario,
-    checks_only: bool,
+    plan: Plan<'_>,
     backend: &mut B,
     listener: &mut dyn Listener,
 ) -> Findings {
@@ -52,11 +69,11 @@ pub async fn run<B: Backend>(
         stacks.push(check_stack(scenario, stack, backend, listener).await);
     }
     let differences = compare_stacks(scenario, &stacks);
-    let rounds = match checks_only {
-        true => Vec::new(),
-        false => measure(scenario, &stacks, backend, listener).await,
+    let (rounds, looks_made) = match plan.checks_only {
+        true => (Vec::new(), 0),
+        false => measure(scenario, &stacks, plan, backend, listener).await,
     };
-    Findings { stacks, differences, rounds }
+    Findings { stacks, differences, rounds, looks_made }
 }
 
 /// Starts a stack and asks it every check that applies to it.
@@ -100,12 +117,13 @@ async fn check_stack<B: Backend>(
 }
 
 async fn ask<B: Backend>(check: &Check, running: &B::Running, backend: &mut B) -> CheckOutcome {
+    let redaction = backend.describe(running).redaction;
     match backend.ask(running, &check.request).await {
         Ok(asked) => CheckOutcome::Judged {
             findings: judge(&check.expect, &asked.observed, &asked.values),
-            observed: backend.describe(running).redaction.apply(&asked.observed),
+            observed: redaction.apply(&asked.observed),
         },
-        Err(error) => CheckOutcome::Failed { error },
+        Err(error) => CheckOutcome::Failed { error: redaction.text(&error) },
     }
 }
 
@@ -145,53 +163,107 @@ fn compare_stacks(scenario: &Scenario, stacks: &[StackRecord]) -> Vec<StackDiffe
         .collect()
 }
 
-/// Visits every stack that passed its checks under every load, block by block.
+/// Visits every stack that passed its checks under every load, block by block, until a look leaves nothing undecided
+/// or all looks have been made. Returns every round, and how many looks were made.
 async fn measure<B: Backend>(
     scenario: &Scenario,
     stacks: &[StackRecord],
+    plan: Plan<'_>,
     backend: &mut B,
     listener: &mut dyn Listener,
-) -> Vec<RoundRecord> {
+) -> (Vec<RoundRecord>, usize) {
     let measured: Vec<&Stack> = scenario
         .stacks
         .iter()
         .filter(|stack| stacks.iter().any(|record| record.name == stack.name && record.passed()))
         .collect();
-    let planned = scenario.rounds.count.get();
-    // Blocks that repeat those with an invalid round come after the planned ones; half as many at the most, so that
-    // a machine on which every round is invalid is a result and not an endless run.
-    let most = planned + planned.div_ceil(2);
-    let visits = schedule(measured.len(), scenario.loads.len(), most, scenario.rounds.seed);
-    listener.hear(&Event::RoundsPlanned { visits: measured.len() * scenario.loads.len() * planned as usize });
+    let looks: Vec<u32> = scenario.rounds.looks.iter().map(|look| look.get()).collect();
+    let visits = schedule(
+        measured.len(),
+        scenario.loads.len(),
+        with_repeats(scenario.rounds.most().get()),
+        scenario.rounds.seed,
+    );
+    let names: Vec<&str> = measured.iter().map(|stack| stack.name.as_str()).collect();
+    let mut rounds = resume::continued(plan.earlier, &names);
+    let unavailable: BTreeMap<&str, String> =
+        scenario.loads.iter().filter_map(|load| Some((load.name.as_str(), backend.unavailable(load)?))).collect();
+    let drivable: Vec<&Load> =
+        scenario.loads.iter().filter(|load| !unavailable.contains_key(load.name.as_str())).collect();
+    let mut look = 0;
+    let per_block = measured.len() * drivable.len();
+    listener.hear(&Event::RoundsPlanned { visits: per_block * looks[0] as usize, made: rounds.len() });
 
-    let mut rounds: Vec<RoundRecord> = Vec::new();
-    for Visit { block, load, stack } in visits {
+    for (index, &Visit { block, load, stack }) in visits.iter().enumerate() {
         let (load, stack) = (&scenario.loads[load], measured[stack]);
-        if block >= planned && !still_wanted(&rounds, load, block, planned) {
-            continue;
-        }
-        listener.hear(&Event::RoundStarted { block, load: &load.name, stack: &stack.name });
-        let visit = format!("rounds/{:03}-{}-{}", block + 1, load.name, stack.name);
-        let outcome = match visit_stack(scenario, stack, load, &visit, backend).await {
-            Ok(measured) => RoundOutcome::Measured(measured),
-            Err(error) => {
-                listener.hear(&Event::Failed { stack: &stack.name, error: &error });
-                RoundOutcome::Failed { error }
+        let is_made = rounds.iter().any(|r| r.block == block && r.load == load.name && r.stack == stack.name);
+        if let Some(missing) = unavailable.get(load.name.as_str()) {
+            // One row says so; it will not be there in the next block either.
+            if block == 0 && !is_made {
+                let outcome = RoundOutcome::Unavailable { missing: missing.clone() };
+                rounds.push(RoundRecord { block, load: load.name.clone(), stack: stack.name.clone(), outcome });
             }
-        };
-        let round = RoundRecord { block, load: load.name.clone(), stack: stack.name.clone(), outcome };
-        listener.hear(&Event::RoundEnded { round: &round });
-        rounds.push(round);
+        } else if !is_made
+            && blocks_missing(&rounds, load, block, looks[look])
+            && !resume::is_cut(&rounds, &load.name, block)
+        {
+            let round = visit(scenario, block, load, stack, backend, listener).await;
+            rounds.push(round);
+        }
+        let block_ends = visits.get(index + 1).is_none_or(|next| next.block != block);
+        while block_ends && is_due(&drivable, &rounds, block, looks[look]) {
+            look += 1;
+            if look == looks.len() || (plan.is_decided)(&rounds, look) {
+                return (rounds, look);
+            }
+            let visits = per_block * (looks[look] - looks[look - 1]) as usize;
+            listener.hear(&Event::MoreRoundsPlanned { look, visits });
+        }
     }
-    rounds
+    (rounds, look)
 }
 
-/// Whether fewer than the planned blocks of this load, this block apart, are without a failed or invalid round.
-fn still_wanted(rounds: &[RoundRecord], load: &Load, block: u32, planned: u32) -> bool {
+/// So many blocks and half as many to repeat those with an invalid round, so that a machine on which every round is
+/// invalid is a result and not an endless run.
+fn with_repeats(blocks: u32) -> u32 {
+    blocks + blocks.div_ceil(2)
+}
+
+/// Whether it is time for the look after `wanted` blocks: every load that can be driven has them, or has had its chance.
+fn is_due(loads: &[&Load], rounds: &[RoundRecord], block: u32, wanted: u32) -> bool {
+    let is_complete = |load: &&Load| !blocks_missing(rounds, load, block + 1, wanted);
+    loads.iter().all(is_complete) || block + 1 >= with_repeats(wanted)
+}
+
+/// Whether fewer than `wanted` of this load's blocks before `block` are without a failed or invalid round.
+fn blocks_missing(rounds: &[RoundRecord], load: &Load, block: u32, wanted: u32) -> bool {
     let earlier = || rounds.iter().filter(|round| round.load == load.name && round.block < block);
     let visited: BTreeSet<u32> = earlier().map(|round| round.block).collect();
     let spoilt: BTreeSet<u32> = earlier().filter(|round| round.valid().is_none()).map(|round| round.block).collect();
-    visited.difference(&spoilt).count() < planned as usize
+    visited.difference(&spoilt).count() < wanted as usize
+}
+
+/// Makes one visit, whatever comes of it.
+async fn visit<B: Backend>(
+    scenario: &Scenario,
+    block: u32,
+    load: &Load,
+    stack: &Stack,
+    backend: &mut B,
+    listener: &mut dyn Listener,
+) -> RoundRecord {
+    listener.hear(&Event::RoundStarted { block, load: &load.name, stack: &stack.name });
+    let name = format!("rounds/{:03}-{}-{}", block + 1, load.name, stack.name);
+    let outcome = match visit_stack(scenario, stack, load, &name, backend).await {
+        Ok(measured) => RoundOutcome::Measured(measured),
+        Err(error) => {
+            listener.hear(&Event::Failed { stack: &stack.name, error: &error });
+            RoundOutcome::Failed { error }
+        }
+    };
+    let round = RoundRecord { block, load: load.name.clone(), stack: stack.name.clone(), outcome };
+    listener.hear(&Event::RoundEnded { round: &round });
+    round
 }
 
 /// One round: a fresh start, a warm-up, a measured window, and the stop.
@@ -202,14 +274,13 @@ async fn visit_stack<B: Backend>(
     visit: &str,
     backend: &mut B,
 ) -> Result<Measured, String> {
-    let running = backend.start(stack, visit).await?;
-    let driven = backend.drive(&running, load, scenario.rounds.warmup, visit).await;
+    let mut running = backend.start(stack, visit).await?;
+    let driven = backend.drive(&mut running, load, scenario.rounds.warmup, visit).await;
     // A stack is stopped whatever its driver says; the driver's error matters more than the stop's.
     let stopped = backend.stop(running).await;
     let driven = driven?;
     stopped?;
-    let Driver::Goose { users } = load.driver;
-    let findings = audit::audit(users, &driven.outcome);
+    let findings = audit::audit(plan::offer(load), &driven.outcome);
     Ok(measured(driven, &findings))
 }
 
@@ -226,7 +297,11 @@ fn measured(driven: Driven, findings: &[audit::Finding]) -> Measured {
         window_us: micros(outcome.ledger.window),
         ok: outcome.ledger.ok,
         throughput_per_s: outcome.ledger.throughput_per_s(),
+        answered: outcome.ledger.answered,
         service_time: Distribution::of(&outcome.ledger.service_time_us),
+        open: outcome.ledger.open.as_ref().map(|open| Box::new(OpenMeasured::of(open))),
+        seconds: outcome.ledger.seconds,
+        steps: outcome.steps.iter().map(StepMeasured::of).collect(),
         failed: outcome.ledger.failed,
         unfinished: outcome.ledger.unfinished,
         body_bytes: outcome.ledger.body_bytes,

@@ -1,19 +1,22 @@
 //! The engine on a fake backend: order, numbers and outcomes are exact.
 
+use std::collections::BTreeSet;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::estimates::estimates;
-use super::fake::{Behaviour, Fake};
-use super::{Findings, run};
+use super::fake::{Behaviour, Fake, Noise};
+use super::tiers::placed;
+use super::{Findings, Plan, run};
 use crate::load::ledger::ErrorClass;
-use crate::record::{Estimate, RoundOutcome, Verdict};
+use crate::measure::decision::Looks;
+use crate::record::{Estimate, MetricVerdict, RoundOutcome, RoundRecord, Verdict};
 use crate::scenario::model::{
-    App, Check, CheckRequest, Driver, Expectation, Gate, Load, Metric, Placement, Rounds, Scenario, Server, ServerKind,
-    Stack, Template, TemplatePart, TextRule,
+    Against, App, Check, CheckRequest, Driver, Expectation, Gate, Load, Metric, Placement, Rounds, Scenario, Server,
+    ServerKind, Stack, Template, TemplatePart, TextRule,
 };
-use crate::snapshot::gate;
+use crate::snapshot::gate::{self, Rules};
 use crate::snapshot::ratios::Ratios;
 
 fn stack(name: &str) -> Stack {
@@ -45,14 +48,17 @@ fn scenario(blocks: u32) -> Scenario {
         }],
         loads: vec![Load {
             name: "load".to_owned(),
-            driver: Driver::Goose { users: NonZeroU32::MIN },
+            driver: Driver::Goose { users: NonZeroU32::MIN, steps: Vec::new() },
             path: "/pong".to_owned(),
             duration: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
         }],
-        rounds: Rounds { count: NonZeroU32::new(blocks).unwrap(), warmup: Duration::ZERO, seed: 2011 },
+        rounds: Rounds { looks: vec![NonZeroU32::new(blocks).unwrap()], warmup: Duration::ZERO, seed: 2011 },
         placement: Placement::Auto,
-        gate: Gate { margins: [(Metric::CpuPerRequest, 0.05), (Metric::Throughput, 0.05)].into() },
+        gate: Gate {
+            against: Against::Snapshot,
+            margins: [(Metric::CpuPerRequest, 0.05), (Metric::Throughput, 0.05)].into(),
+        },
     }
 }
 
@@ -64,8 +70,19 @@ fn fake() -> Fake {
 }
 
 fn findings(scenario: &Scenario, fake: &mut Fake) -> Findings {
+    continued(scenario, fake, Vec::new(), &mut |_, _| true)
+}
+
+/// A run that goes on from `earlier` rounds and asks `is_decided` at every look but the last.
+fn continued(
+    scenario: &Scenario,
+    fake: &mut Fake,
+    earlier: Vec<RoundRecord>,
+    is_decided: &mut dyn FnMut(&[RoundRecord], usize) -> bool,
+) -> Findings {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(run(scenario, false, fake, &mut ()))
+    let plan = Plan { checks_only: false, earlier, is_decided };
+    runtime.block_on(run(scenario, plan, fake, &mut ()))
 }
 
 fn estimate<'a>(estimates: &'a [Estimate], stack: &str, metric: Metric) -> &'a Estimate {
@@ -134,6 +151,22 @@ fn a_stack_that_does_not_start_is_an_error_and_the_others_go_on() {
 }
 
 #[test]
+fn a_load_whose_driver_is_missing_has_a_row_and_holds_up_no_other() {
+    let mut scenario = scenario(3);
+    scenario.loads.push(Load { name: "elsewhere".to_owned(), ..scenario.loads[0].clone() });
+    let mut fake = Fake { unavailable: Some("elsewhere".to_owned()), ..fake() };
+    let findings = findings(&scenario, &mut fake);
+    let of = |load: &str| findings.rounds.iter().filter(|round| round.load == load).collect::<Vec<_>>();
+    assert_eq!(of("load").len(), 6, "as planned, and nothing repeated");
+    let [one, other] = of("elsewhere")[..] else { panic!("{:?}", findings.rounds) };
+    assert_eq!(BTreeSet::from([&*one.stack, &*other.stack]), BTreeSet::from(["direct", "proxied"]));
+    for round in [one, other] {
+        let RoundOutcome::Unavailable { missing } = &round.outcome else { panic!("{round:?}") };
+        assert_eq!(missing, "elsewhere is not installed");
+    }
+}
+
+#[test]
 fn an_invalid_round_is_shown_and_its_block_replaced_and_never_averaged() {
     let scenario = scenario(6);
     let mut fake = fake();
@@ -172,7 +205,7 @@ fn a_round_that_cannot_start_is_a_row_with_its_error() {
         .iter()
         .filter_map(|round| match &round.outcome {
             RoundOutcome::Failed { error } => Some(error.as_str()),
-            RoundOutcome::Measured(_) => None,
+            RoundOutcome::Measured(_) | RoundOutcome::Unavailable { .. } => None,
         })
         .collect();
     assert_eq!(failed, ["it will not start"]);
@@ -196,22 +229,165 @@ fn errors_under_load_are_counted_by_class_and_are_no_throughput() {
 /// The whole way from rounds to verdicts: three per cent more CPU time is no failure at a margin of five, and ten are.
 #[test]
 fn the_gate_finds_a_regression_and_only_that() {
-    let scenario = scenario(6);
-    let ratios = |cpu_us| {
+    let scenario = scenario(8);
+    let measured = |cpu_us| {
         let mut fake = fake();
         fake.stacks.get_mut("proxied").unwrap().cpu_us = cpu_us;
-        let estimates = estimates(&scenario, &findings(&scenario, &mut fake).rounds);
-        Ratios::of("a machine".to_owned(), &estimates)
+        estimates(&scenario, &findings(&scenario, &mut fake).rounds)
     };
-    let committed = ratios(100_000);
-    let verdict = |run: &Ratios| {
-        let verdicts = gate::judge_ratios(&scenario.gate, run, Some(&committed));
-        assert_eq!(verdicts.len(), 2);
-        assert_eq!(verdicts.iter().find(|v| v.metric == "throughput").unwrap().verdict, Verdict::Pass);
-        verdicts.iter().find(|v| v.metric == "cpu_per_request").unwrap().verdict
+    let committed = Ratios::of("a machine".to_owned(), &scenario.loads, &measured(100_000));
+    let verdict = |cpu_us| {
+        let judged = judge(&scenario, &measured(cpu_us), 1, Some(&committed));
+        assert_eq!(judged.len(), 2);
+        assert_eq!(judged.iter().find(|v| v.metric == "throughput").unwrap().verdict, Verdict::Pass);
+        judged.iter().find(|v| v.metric == "cpu_per_request").unwrap().verdict
     };
-    assert_eq!(verdict(&ratios(100_000)), Verdict::Pass);
-    assert_eq!(verdict(&ratios(103_000)), Verdict::Pass);
-    assert_eq!(verdict(&ratios(110_000)), Verdict::Fail);
-    assert_eq!(verdict(&ratios(90_000)), Verdict::Improved);
+    assert_eq!(verdict(100_000), Verdict::Pass);
+    assert_eq!(verdict(103_000), Verdict::Pass);
+    assert_eq!(verdict(110_000), Verdict::Fail);
+    assert_eq!(verdict(90_000), Verdict::Improved);
+}
+
+fn judge(scenario: &Scenario, estimates: &[Estimate], made: usize, committed: Option<&Ratios>) -> Vec<MetricVerdict> {
+    let looks = Looks::after(scenario.rounds.looks.iter().map(|look| look.get()).collect()).unwrap();
+    let rules = Rules { gate: &scenario.gate, reference: &scenario.reference().name, looks: &looks, made };
+    gate::judge(rules, estimates, &Ratios::of(String::new(), &scenario.loads, estimates), committed)
+}
+
+/// `proxied` against `direct` itself, both the same but for what `change` does to the first; looks as given.
+fn comparison(looks: &[u32], margins: &[(Metric, f64)], change: impl FnOnce(&mut Behaviour)) -> (Scenario, Fake) {
+    let mut scenario = scenario(1);
+    scenario.rounds.looks = looks.iter().map(|look| NonZeroU32::new(*look).unwrap()).collect();
+    scenario.gate = Gate { against: Against::Reference, margins: margins.iter().copied().collect() };
+    let mut fake = Fake { noise: Some(Noise { seed: 4, scatter: 0.02 }), ..fake() };
+    let mut proxied = Behaviour::default();
+    change(&mut proxied);
+    fake.stacks.insert("proxied".to_owned(), proxied);
+    (scenario, fake)
+}
+
+/// Runs until decided or the looks are used up.
+fn decided(scenario: &Scenario, fake: &mut Fake) -> (Findings, Vec<MetricVerdict>) {
+    let mut is_decided =
+        |rounds: &[RoundRecord], made| !gate::is_open(&judge(scenario, &estimates(scenario, rounds), made, None));
+    let findings = continued(scenario, fake, Vec::new(), &mut is_decided);
+    let judged = judge(scenario, &estimates(scenario, &findings.rounds), findings.looks_made, None);
+    (findings, judged)
+}
+
+const MARGINS: [(Metric, f64); 3] = [(Metric::Throughput, 0.05), (Metric::CpuPerRequest, 0.05), (Metric::P50, 0.05)];
+
+#[test]
+fn a_stack_against_itself_passes_or_is_inconclusive() {
+    for seed in 0..20 {
+        let (scenario, mut fake) = comparison(&[20], &MARGINS, |_| {});
+        fake.noise = Some(Noise { seed, scatter: 0.02 });
+        let (findings, judged) = decided(&scenario, &mut fake);
+        assert_eq!((findings.rounds.len(), judged.len()), (40, 3));
+        for metric in judged {
+            assert!(matches!(metric.verdict, Verdict::Pass | Verdict::Inconclusive), "seed {seed}: {metric:?}");
+        }
+    }
+}
+
+#[test]
+fn a_stack_with_a_millisecond_more_fails() {
+    let slower = |proxied: &mut Behaviour| {
+        // Half the pace, at the same cost per request.
+        proxied.service_us += 1000;
+        proxied.ok /= 2;
+        proxied.cpu_us /= 2;
+    };
+    let (scenario, mut fake) = comparison(&[20], &MARGINS, slower);
+    let (_, judged) = decided(&scenario, &mut fake);
+    let verdicts: Vec<_> = judged.iter().map(|metric| (metric.metric.as_str(), metric.verdict)).collect();
+    assert_eq!(verdicts, [("throughput", Verdict::Fail), ("cpu_per_request", Verdict::Pass), ("p50", Verdict::Fail)]);
+}
+
+/// Three per cent more CPU time at a margin of one: the first look is inconclusive and asks for more rounds, and the
+/// rounds it asks for find it.
+#[test]
+fn three_per_cent_more_cpu_are_found_with_the_rounds_that_were_asked_for() {
+    let costlier = |proxied: &mut Behaviour| proxied.cpu_us = proxied.cpu_us * 103 / 100;
+    let margins = [(Metric::CpuPerRequest, 0.01)];
+    let (scenario, mut fake) = comparison(&[6], &margins, costlier);
+    let (_, judged) = decided(&scenario, &mut fake);
+    assert_eq!((judged[0].verdict, judged[0].rounds), (Verdict::Inconclusive, 6));
+    let further = judged[0].further_rounds.unwrap();
+    assert!((1..60).contains(&further), "{further}");
+    let (scenario, mut fake) = comparison(&[6 + further], &margins, costlier);
+    let (_, judged) = decided(&scenario, &mut fake);
+    assert_eq!(judged[0].verdict, Verdict::Fail, "{judged:?}");
+}
+
+#[test]
+fn a_run_ends_with_the_first_look_that_leaves_nothing_undecided() {
+    let (scenario, mut fake) = comparison(&[8, 16, 24], &MARGINS, |_| {});
+    fake.noise = None;
+    let (findings, judged) = decided(&scenario, &mut fake);
+    assert_eq!((findings.looks_made, findings.rounds.len()), (1, 16));
+    assert!(judged.iter().all(|metric| (metric.verdict, metric.look) == (Verdict::Pass, Some(1))), "{judged:?}");
+
+    let (scenario, mut fake) =
+        comparison(&[8, 16, 24], &[(Metric::CpuPerRequest, 0.02)], |proxied| proxied.cpu_us = 102_000);
+    fake.noise = Some(Noise { seed: 7, scatter: 0.1 });
+    let (findings, judged) = decided(&scenario, &mut fake);
+    assert_eq!((findings.looks_made, findings.rounds.len()), (3, 48), "used up");
+    assert_eq!((judged[0].verdict, judged[0].look, judged[0].rounds), (Verdict::Inconclusive, None, 24));
+}
+
+#[test]
+fn a_look_waits_for_the_block_that_replaces_an_invalid_one() {
+    let (scenario, mut fake) = comparison(&[6, 12], &[], |proxied| proxied.spoilt_drives = vec![2]);
+    let mut looked_at = Vec::new();
+    continued(&scenario, &mut fake, Vec::new(), &mut |rounds, look| {
+        looked_at.push((look, rounds.len()));
+        false
+    });
+    assert_eq!(looked_at, [(1, 14)], "seven blocks for six; the last look is not asked about");
+}
+
+#[test]
+fn an_interrupted_run_goes_on_where_it_stopped_and_repeats_the_block_it_was_cut_in() {
+    let scenario = scenario(6);
+    let whole = findings(&scenario, &mut fake()).rounds;
+    let order = |rounds: &[RoundRecord]| -> Vec<(u32, String)> {
+        rounds.iter().map(|round| (round.block, round.stack.clone())).collect()
+    };
+    // Between two blocks: the rest is made as it would have been.
+    let mut second = fake();
+    let continued_at_six = continued(&scenario, &mut second, whole[..6].to_vec(), &mut |_, _| true);
+    assert_eq!(order(&continued_at_six.rounds), order(&whole));
+    assert_eq!(second.log.iter().filter(|line| line.starts_with("drive")).count(), 6);
+    // Within a block: its round is shown and not used, and a seventh block takes its place.
+    let continued_at_seven = continued(&scenario, &mut fake(), whole[..7].to_vec(), &mut |_, _| true);
+    assert_eq!(continued_at_seven.rounds.len(), 13);
+    let cut = &continued_at_seven.rounds[6];
+    assert!(cut.valid().is_none());
+    assert_eq!(continued_at_seven.rounds.iter().filter(|round| round.block == cut.block).count(), 1);
+    assert_eq!(continued_at_seven.rounds.last().unwrap().block, 6);
+    let estimates = estimates(&scenario, &continued_at_seven.rounds);
+    assert_eq!(estimate(&estimates, "proxied", Metric::Throughput).ratio.as_ref().unwrap().log_ratios.len(), 6);
+}
+
+#[test]
+fn stacks_that_cannot_be_told_apart_share_a_place() {
+    let (scenario, mut fake) = comparison(&[12], &[], |proxied| proxied.cpu_us *= 2);
+    let (findings, _) = decided(&scenario, &mut fake);
+    let places = placed(&scenario, &findings.rounds);
+    let tiers = |metric: Metric| &places.iter().find(|placed| placed.metric == metric.name()).unwrap().tiers;
+    assert_eq!(tiers(Metric::CpuPerRequest), &[["direct"], ["proxied"]]);
+    assert_eq!(tiers(Metric::Throughput).len(), 1);
+}
+
+#[test]
+fn a_driver_without_time_left_bounds_every_ratio_but_that_of_cpu_time() {
+    let scenario = scenario(6);
+    let mut fake = fake();
+    fake.stacks.get_mut("direct").unwrap().driver_cpu = Duration::from_millis(950);
+    let estimates = estimates(&scenario, &findings(&scenario, &mut fake).rounds);
+    let bound = |metric| &estimate(&estimates, "proxied", metric).ratio.as_ref().unwrap().driver_bound;
+    assert_eq!(bound(Metric::Throughput), &["direct"]);
+    assert_eq!(bound(Metric::P99), &["direct"]);
+    assert_eq!(bound(Metric::CpuPerRequest), &[] as &[String]);
 }

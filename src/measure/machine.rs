@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 /// What a reader needs to judge whether two records can be compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,18 @@ impl Machine {
     }
 }
 
+impl Machine {
+    /// A short name for machines that may be expected to measure alike: a digest of everything but the installed
+    /// memory, which a kernel counts a little differently at every start.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let Machine { kernel, cpu, cores, memory_bytes: _, governor } = self;
+        let text = format!("{kernel}\n{cpu}\n{cores}\n{}", governor.as_deref().unwrap_or_default());
+        let digest = Sha256::digest(text);
+        digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
 /// The first `model name` of `/proc/cpuinfo`; some architectures have none.
 fn model_name(cpuinfo: &str) -> Option<String> {
     let line = cpuinfo.lines().find(|line| line.starts_with("model name"))?;
@@ -52,6 +65,20 @@ fn memory_bytes(meminfo: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_alone_makes_no_other_machine() {
+        let machine = |cores, memory_bytes| Machine {
+            kernel: "Linux 6.1".to_owned(),
+            cpu: "Some CPU".to_owned(),
+            cores,
+            memory_bytes,
+            governor: None,
+        };
+        assert_eq!(machine(2, 1).fingerprint(), machine(2, 2).fingerprint());
+        assert_ne!(machine(2, 1).fingerprint(), machine(4, 1).fingerprint());
+        assert_eq!(machine(2, 1).fingerprint().len(), 12);
+    }
 
     #[test]
     fn model_and_memory_are_read_from_their_lines() {

@@ -1,10 +1,14 @@
 //! Measurement: rounds, statistics, resource use.
 
 pub mod rounds;
+pub mod warmup;
 pub mod stats;
 pub mod signed_rank;
 pub mod student_t;
 pub mod verdict;
+pub mod decision;
+pub mod tiers;
+pub mod calibration;
 pub mod resources;
 pub mod procfs;
 pub mod machine;

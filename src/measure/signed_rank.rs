@@ -5,6 +5,8 @@
 //! §3.3 (the interval). It assumes differences that are independent and symmetric about their median, not that they
 //! are normal: one round disturbed by the machine cannot widen it without bound, as it does with a t-interval.
 
+use std::sync::LazyLock;
+
 /// An interval around an estimate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
@@ -46,17 +48,20 @@ impl SignedRankInterval {
 #[must_use]
 pub fn interval(values: &[f64], confidence: f64) -> SignedRankInterval {
     let tail = (1.0 - confidence) / 2.0;
-    match critical_value(values.len(), tail) {
+    match bounds(&walsh_averages(values), values.len(), tail) {
         None => SignedRankInterval::TooFew { needed: fewest(tail) },
-        Some((k, probability)) => {
-            let averages = walsh_averages(values);
-            SignedRankInterval::Exact(Interval {
-                lower: averages[k],
-                upper: averages[averages.len() - 1 - k],
-                confidence: 1.0 - 2.0 * probability,
-            })
-        }
+        Some(interval) => SignedRankInterval::Exact(interval),
     }
+}
+
+/// The same from the [`walsh_averages`] of `n` values, with each end wrong at most as often as `tail`; `None` for too
+/// few values.
+#[must_use]
+pub fn bounds(averages: &[f64], n: usize, tail: f64) -> Option<Interval> {
+    let (k, probability) = critical_value(n, tail)?;
+    // No values at all: every tail of a half and more has a critical value then, and no average.
+    let (lower, upper) = (*averages.get(k)?, *averages.get(averages.len().checked_sub(1 + k)?)?);
+    Some(Interval { lower, upper, confidence: 1.0 - 2.0 * probability })
 }
 
 /// The averages of every pair of values, each value paired with itself included, in ascending order: n(n+1)/2.
@@ -92,20 +97,32 @@ pub fn distribution(n: usize) -> Vec<f64> {
 /// The largest k with P(W ≤ k) ≤ `tail`, and that probability; `None` when P(W = 0) is already larger.
 #[must_use]
 pub fn critical_value(n: usize, tail: f64) -> Option<(usize, f64)> {
-    let mut best = None;
-    let mut below = 0.0;
-    for (k, probability) in distribution(n).into_iter().enumerate() {
-        below += probability;
-        if below > tail {
-            break;
-        }
-        best = Some((k, below));
+    let within = |cumulative: &[f64]| {
+        let k = cumulative.partition_point(|below| *below <= tail).checked_sub(1)?;
+        Some((k, cumulative[k]))
+    };
+    match CUMULATIVE.get(n) {
+        Some(known) => within(known),
+        None => within(&cumulative(n)),
     }
-    best
 }
 
+/// P(W ≤ w) for w = 0 … n(n+1)/2.
+fn cumulative(n: usize) -> Vec<f64> {
+    let mut below = 0.0;
+    let sum = |probability| {
+        below += probability;
+        below
+    };
+    distribution(n).into_iter().map(sum).collect()
+}
+
+/// [`cumulative`] for the numbers of rounds that runs have: calibration asks for the same few a thousand times.
+static CUMULATIVE: LazyLock<Vec<Vec<f64>>> = LazyLock::new(|| (0..=40).map(cumulative).collect());
+
 /// The smallest n with P(W = 0) = 2⁻ⁿ ≤ `tail`.
-fn fewest(tail: f64) -> usize {
+#[must_use]
+pub fn fewest(tail: f64) -> usize {
     let mut n = 1;
     let mut probability = 0.5;
     while probability > tail && n < 64 {

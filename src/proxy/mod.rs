@@ -45,7 +45,7 @@ pub mod master;
 
 use std::path::Path;
 
-use conf::ConfError;
+use conf::{ConfError, Directive};
 use settings::Settings;
 
 /// Reads, checks and understands a configuration file and everything it includes. Relative paths in it are relative to
@@ -54,8 +54,19 @@ use settings::Settings;
 /// # Errors
 /// The first thing that is wrong, by file and line.
 pub fn read_configuration(file: &Path, prefix: Option<&Path>) -> Result<Settings, ConfError> {
-    let tree = conf::load(file)?;
-    conf::check(&tree)?;
+    understand(&conf::load(file)?, file, prefix)
+}
+
+/// As [`read_configuration`], for the text of a configuration that is to be read as `file`; nothing is included.
+///
+/// # Errors
+/// The first thing that is wrong, by file and line.
+pub fn read_configuration_text(source: &str, file: &Path) -> Result<Settings, ConfError> {
+    understand(&conf::parse(source, file)?, file, None)
+}
+
+fn understand(tree: &[Directive], file: &Path, prefix: Option<&Path>) -> Result<Settings, ConfError> {
+    conf::check(tree)?;
     let folder = file.parent().unwrap_or(Path::new(""));
-    settings::read(&tree, file, prefix.unwrap_or(folder))
+    settings::read(tree, file, prefix.unwrap_or(folder))
 }

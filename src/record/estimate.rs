@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::measure::signed_rank::Interval;
+
 /// What the valid rounds of one stack under one load say about one metric.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
@@ -44,6 +46,9 @@ pub struct Ratio {
     pub interval: Option<RatioInterval>,
     /// The t-interval beside it.
     pub t_interval: Option<RatioInterval>,
+    /// Of these two stacks, those whose driver had no time left in half of their rounds or more: it set the pace, so the
+    /// ratio is the driver's as much as theirs. Never for CPU time per request, which a slow driver does not change.
+    pub driver_bound: Vec<String>,
 }
 
 /// An interval of a ratio.
@@ -55,4 +60,28 @@ pub struct RatioInterval {
     pub upper: f64,
     /// The confidence reached, as a fraction.
     pub confidence: f64,
+}
+
+impl RatioInterval {
+    /// From an interval of logarithms.
+    #[must_use]
+    pub fn of_logs(interval: Interval) -> RatioInterval {
+        let Interval { lower, upper, confidence } = interval;
+        RatioInterval { lower: lower.exp(), upper: upper.exp(), confidence }
+    }
+}
+
+/// Which stacks share which place under one load, by one metric. Only stacks of different tiers were told apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placed {
+    /// The load.
+    pub load: String,
+    /// The metric's name.
+    pub metric: String,
+    /// The tiers, best first; in each, the best median first.
+    pub tiers: Vec<Vec<String>>,
+    /// Stacks without a valid round.
+    pub unplaced: Vec<String>,
+    /// Where there were fewer: how many blocks it takes before so many stacks can be told apart at all.
+    pub blocks_needed: Option<usize>,
 }

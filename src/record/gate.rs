@@ -11,6 +11,10 @@ pub struct GateOutcome {
     pub could_not_run: usize,
     /// Checks that failed.
     pub failed_checks: usize,
+    /// Requests of all measured windows that ended in an error.
+    pub errors_under_load: u64,
+    /// Stacks under a load that were to be measured and have no valid round.
+    pub without_valid_rounds: usize,
     /// The exact facts against the committed snapshot.
     pub facts: FactsVerdict,
     /// Each gated ratio against the committed one.
@@ -32,7 +36,7 @@ pub enum FactsVerdict {
     Changed,
 }
 
-/// One gated ratio against the committed one.
+/// One gated ratio against the committed one, or against the reference stack itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MetricVerdict {
     /// The load.
@@ -45,12 +49,21 @@ pub struct MetricVerdict {
     pub margin: f64,
     /// This run's ratio to the reference stack; `None` without valid rounds.
     pub ratio: Option<f64>,
-    /// The committed ratio, if there is one.
+    /// The committed ratio, if there is one and it is compared with.
     pub committed: Option<f64>,
-    /// The change from the committed ratio to this run's: an interval that allows for the uncertainty of both.
+    /// The change from the committed ratio (or from one) to this run's, at the level that decided, which allows for
+    /// every gated metric and every declared look.
     pub change: Option<RatioInterval>,
     /// What follows.
     pub verdict: Verdict,
+    /// Which of the declared looks decided, counted from 1; `None` when none did.
+    pub look: Option<usize>,
+    /// Pairs of rounds it was decided from, or was not.
+    pub rounds: usize,
+    /// How many more rounds would decide with a chance of four in five, where it is inconclusive and within reach.
+    pub further_rounds: Option<u32>,
+    /// Why nothing could be decided, for people.
+    pub because: Option<String>,
 }
 
 /// What follows from a comparison.
@@ -65,7 +78,7 @@ pub enum Verdict {
     Improved,
     /// The rounds do not decide it.
     Inconclusive,
-    /// There is nothing committed to compare with.
+    /// There is nothing to compare with, or it is something else.
     Incomparable,
     /// No valid rounds.
     Invalid,

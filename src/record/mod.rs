@@ -3,13 +3,17 @@
 //! Plain data that the engine, the gate and the reports share. Versioned by [`SCHEMA`]; times are in microseconds
 //! (`_us`), sizes in bytes (`_bytes`), rates per second (`_per_s`).
 
+mod calibration;
 mod estimate;
 mod gate;
 mod round;
 
-pub use estimate::{Estimate, Ratio, RatioInterval, Unit};
+pub use calibration::{Calibrated, CalibratedMetric, Calibration, FloorWarning};
+pub use estimate::{Estimate, Placed, Ratio, RatioInterval, Unit};
 pub use gate::{FactsVerdict, GateOutcome, MetricVerdict, Verdict};
-pub use round::{ComponentUse, Distribution, DriverUse, Measured, Objection, RoundOutcome, RoundRecord};
+pub use round::{
+    ComponentUse, Distribution, DriverUse, Measured, Objection, OpenMeasured, RoundOutcome, RoundRecord, StepMeasured,
+};
 
 use std::collections::BTreeMap;
 
@@ -39,8 +43,23 @@ pub struct Record {
     pub rounds: Vec<RoundRecord>,
     /// What the valid rounds come to.
     pub estimates: Vec<Estimate>,
+    /// Which stacks share which place.
+    pub places: Vec<Placed>,
+    /// The looks that were declared and made.
+    pub looks: LooksRecord,
+    /// The margins that this machine's noise alone may exceed; `None` where it has not been calibrated.
+    pub below_noise_floor: Option<Vec<FloorWarning>>,
     /// The comparison with the committed snapshot.
     pub gate: GateOutcome,
+}
+
+/// After how many blocks the run was to be looked at, and how often it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LooksRecord {
+    /// All that were declared beforehand; each may err by its share only.
+    pub declared: Vec<u32>,
+    /// How many of them were made before nothing was undecided any more.
+    pub made: usize,
 }
 
 /// Where the facts come from.
@@ -50,6 +69,8 @@ pub struct Provenance {
     pub run: String,
     /// When it started, in UTC.
     pub started: String,
+    /// When it was continued after an interruption, in UTC; empty for a run in one go.
+    pub resumed: Vec<String>,
     /// When it ended, in UTC.
     pub ended: String,
     /// The command line that made it.

@@ -6,19 +6,20 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::numbers::{bytes, grouped, micros};
+use super::loads;
+use super::numbers::{bytes, grouped, micros, three_digits};
 use crate::record::{
-    CheckOutcome, CheckRecord, Estimate, FactsVerdict, Measured, MetricVerdict, Objection, Record, RoundOutcome,
-    StackDifferences, StackRecord, Verdict,
+    CheckOutcome, CheckRecord, Estimate, FactsVerdict, LooksRecord, Measured, MetricVerdict, Objection, Record,
+    RoundOutcome, StackDifferences, StackRecord, Verdict,
 };
 use crate::scenario::model::Metric;
 use crate::stack::Role;
 
-const TITLE: Style = Style::new().bold();
+pub(super) const TITLE: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const UNSURE: Style = AnsiColor::Yellow.on_default();
-const QUIET: Style = Style::new().dimmed();
+pub(super) const QUIET: Style = Style::new().dimmed();
 
 /// The whole report.
 #[must_use]
@@ -30,9 +31,9 @@ pub fn render(record: &Record) -> String {
         changes(&mut text, differences);
     }
     let mut loads: Vec<&str> = Vec::new();
-    for round in &record.rounds {
-        if !loads.contains(&round.load.as_str()) {
-            loads.push(&round.load);
+    for estimate in &record.estimates {
+        if !loads.contains(&estimate.load.as_str()) && !record.rounds.is_empty() {
+            loads.push(&estimate.load);
         }
     }
     for load in loads {
@@ -42,7 +43,7 @@ pub fn render(record: &Record) -> String {
     text
 }
 
-fn styled(style: Style, text: &str) -> String {
+pub(super) fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
@@ -55,9 +56,9 @@ fn title(text: &mut String, record: &Record) {
         cores => format!("on core {}", cores.iter().map(u16::to_string).collect::<Vec<_>>().join(", ")),
     };
     let line = format!(
-        "{} · {} cores · {} · stacks {}, load {}",
+        "{} · {} · {} · stacks {}, load {}",
         machine.cpu,
-        machine.cores,
+        counted(machine.cores, "core"),
         machine.kernel,
         place(&provenance.stack_cores),
         place(&provenance.load_cores),
@@ -166,21 +167,40 @@ fn load(text: &mut String, record: &Record, load: &str) {
         "switches/req",
         "errors",
     ]);
-    for stack in &record.stacks {
+    let (visited, spared): (Vec<_>, Vec<_>) = record.stacks.iter().partition(|stack| is_visited(record, load, stack));
+    for stack in visited {
         table.add_row(stack_row(record, load, &stack.name));
     }
     right_aligned(&mut table, 1..11);
     let _ = writeln!(text, "{}", indented(&table));
+    for rows in loads::tables(record, load) {
+        let header: Vec<&str> = rows.header.iter().map(String::as_str).collect();
+        let mut table = self::table(&header);
+        let columns = header.len();
+        table.add_rows(rows.rows);
+        right_aligned(&mut table, 1..columns);
+        let _ = writeln!(text, "  {}\n{}", styled(QUIET, rows.title), indented(&table));
+    }
+    for stack in spared {
+        let why = if stack.error.is_some() { "it could not run" } else { "it failed its checks" };
+        let role = if stack.reference { ", and without the reference there are no ratios" } else { "" };
+        let _ = writeln!(text, "  {} was not measured: {why}{role}", stack.name);
+    }
     let ratios: Vec<&Estimate> =
         record.estimates.iter().filter(|estimate| estimate.load == load && estimate.ratio.is_some()).collect();
     for estimate in ratios {
         let _ = writeln!(text, "  {}", ratio_line(estimate));
     }
+    places(text, record, load);
     for (rounds, Objection { invalidates, said, .. }) in objections(record, load) {
         let (style, word) = if *invalidates { (BAD, "invalid") } else { (UNSURE, "warning") };
         let _ = writeln!(text, "  {} {rounds}: {said}", styled(style, word));
     }
     text.push('\n');
+}
+
+fn is_visited(record: &Record, load: &str, stack: &StackRecord) -> bool {
+    record.rounds.iter().any(|round| round.load == load && round.stack == stack.name)
 }
 
 fn stack_row(record: &Record, load: &str, stack: &str) -> Vec<String> {
@@ -194,7 +214,7 @@ fn stack_row(record: &Record, load: &str, stack: &str) -> Vec<String> {
     let per_request = |measured: &Measured| {
         let used = measured.components.iter().map(|component| &component.used);
         let switches: u64 = used.map(|used| used.voluntary_context_switches + used.involuntary_context_switches).sum();
-        (measured.ok > 0).then(|| switches as f64 / measured.ok as f64)
+        (measured.answered > 0).then(|| switches as f64 / measured.answered as f64)
     };
     let rss = |measured: &Measured| {
         Some(measured.components.iter().map(|component| component.used.peak_rss_bytes).sum::<u64>() as f64)
@@ -214,7 +234,7 @@ fn stack_row(record: &Record, load: &str, stack: &str) -> Vec<String> {
         cpu_of(Role::Proxy),
         cpu_of(Role::Server),
         shown(median(&rss), &|value| bytes(value as u64)),
-        shown(median(&per_request), &super::numbers::three_digits),
+        shown(median(&per_request), &three_digits),
         errors(record, load, stack),
     ]
 }
@@ -231,11 +251,12 @@ fn errors(record: &Record, load: &str, stack: &str) -> String {
                 }
             }
             RoundOutcome::Failed { .. } => failed_rounds += 1,
+            RoundOutcome::Unavailable { missing } => return format!("unavailable: {missing}"),
         }
     }
     let mut words: Vec<String> = classes.iter().map(|(class, count): (_, &u64)| format!("{count} {class}")).collect();
     if failed_rounds > 0 {
-        words.push(format!("{failed_rounds} rounds could not run"));
+        words.push(counted(failed_rounds, "round") + " could not run");
     }
     if words.is_empty() { "0".to_owned() } else { words.join(", ") }
 }
@@ -251,10 +272,20 @@ fn ratio_line(estimate: &Estimate) -> String {
             interval.confidence * 100.0,
             ratio.log_ratios.len()
         ),
-        None => format!("no interval from {} blocks", ratio.log_ratios.len()),
+        None => format!("no interval from {}", counted(ratio.log_ratios.len(), "block")),
     };
     let what = format!("{} of {}", estimate.metric, estimate.stack);
-    format!("{what:<28} {:.2} × {}   {}", ratio.ratio, ratio.reference, styled(QUIET, &interval))
+    let mut line = format!("{what:<28} {:.2} × {}   {}", ratio.ratio, ratio.reference, styled(QUIET, &interval));
+    if !ratio.driver_bound.is_empty() {
+        let bound = format!("the driver set the pace on {}", ratio.driver_bound.join(" and "));
+        let _ = write!(line, "  {}", styled(UNSURE, &bound));
+    }
+    line
+}
+
+/// A number of things, in words that agree with it.
+fn counted(count: usize, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
 }
 
 /// What speaks against rounds of this load: each kind once per stack, with how many rounds show it.
@@ -279,14 +310,47 @@ fn gate(text: &mut String, record: &Record) {
     let gate = &record.gate;
     let _ = writeln!(text, "{}", styled(TITLE, "Did it change?"));
     let facts = match gate.facts {
-        FactsVerdict::NotCompared => styled(QUIET, "exact facts: not compared (only a part of the scenario was run)"),
+        FactsVerdict::NotCompared => styled(QUIET, "exact facts: not compared (only a whole `lab run` is)"),
         FactsVerdict::New => styled(UNSURE, "exact facts: no snapshot is committed yet"),
         FactsVerdict::Same => styled(GOOD, "exact facts: as in the snapshot"),
         FactsVerdict::Changed => styled(BAD, "exact facts: not as in the snapshot"),
     };
     let _ = writeln!(text, "  {facts}");
+    if gate.errors_under_load > 0 {
+        let style = if gate.facts == FactsVerdict::Same { QUIET } else { BAD };
+        let errors = format!("{} under load", counted(gate.errors_under_load as usize, "error"));
+        let _ = writeln!(text, "  {}", styled(style, &errors));
+    }
+    if gate.without_valid_rounds > 0 {
+        let without = format!("{} without a valid round", counted(gate.without_valid_rounds, "stack"));
+        let _ = writeln!(text, "  {}", styled(BAD, &without));
+    }
+    let LooksRecord { declared, made } = &record.looks;
+    if declared.len() > 1 {
+        let declared = declared.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+        let _ =
+            writeln!(text, "  {}", styled(QUIET, &format!("looked {made} times, of those after {declared} blocks")));
+    }
     for metric in &gate.metrics {
         let _ = writeln!(text, "  {}", metric_line(metric));
+    }
+    for warning in record.below_noise_floor.iter().flatten() {
+        let percent = |fraction: f64| three_digits(fraction * 100.0);
+        let said = format!(
+            "the margin of {} under {} is {} %, below this machine's noise floor of {} %; more blocks or a wider margin",
+            warning.metric,
+            warning.load,
+            percent(warning.margin),
+            percent(warning.noise_floor),
+        );
+        let _ = writeln!(text, "  {}", styled(UNSURE, &said));
+    }
+    if record.below_noise_floor.is_none() && !gate.metrics.is_empty() {
+        let hint = format!(
+            "how small a change this machine can find is not known: `lab calibrate {}`",
+            record.provenance.file
+        );
+        let _ = writeln!(text, "  {}", styled(QUIET, &hint));
     }
 }
 
@@ -296,25 +360,47 @@ fn metric_line(metric: &MetricVerdict) -> String {
         Verdict::Fail => (BAD, "FAIL"),
         Verdict::Improved => (GOOD, "improved"),
         Verdict::Inconclusive => (UNSURE, "inconclusive"),
-        Verdict::Incomparable => (UNSURE, "incomparable: no committed ratio"),
-        Verdict::Invalid => (BAD, "invalid: no valid rounds"),
+        Verdict::Incomparable => (UNSURE, "incomparable"),
+        Verdict::Invalid => (BAD, "invalid"),
     };
     let mut line = format!("{} under {} of {}: {}", metric.metric, metric.load, metric.stack, styled(style, word));
     if let Some(change) = metric.change {
         let percent = |ratio: f64| (ratio - 1.0) * 100.0;
-        let _ = write!(line, " ({:+.0} % … {:+.0} %, ", percent(change.lower), percent(change.upper));
-        let _ = write!(line, "margin {:.0} %)", metric.margin * 100.0);
+        let _ = write!(line, " ({:+.1} % … {:+.1} %, ", percent(change.lower), percent(change.upper));
+        let _ = write!(line, "margin {} %, {} rounds)", three_digits(metric.margin * 100.0), metric.rounds);
+    }
+    if let Some(further) = metric.further_rounds {
+        let _ = write!(line, "; {further} more rounds would probably decide it");
+    }
+    if let Some(because) = &metric.because {
+        let _ = write!(line, ": {because}");
     }
     line
 }
 
-fn table(header: &[&str]) -> Table {
+/// Who shares which place under a load, a line per metric; nothing where there is nobody to compare with.
+fn places(text: &mut String, record: &Record, load: &str) {
+    for placed in record.places.iter().filter(|placed| placed.load == load) {
+        let mut place = 1;
+        let mut shown: Vec<String> = Vec::new();
+        for tier in &placed.tiers {
+            shown.push(format!("{place}. {}", tier.join(" = ")));
+            place += tier.len();
+        }
+        shown.extend(placed.unplaced.iter().map(|stack| format!("without a place: {stack}")));
+        let needed = placed.blocks_needed.map(|blocks| format!("   told apart from {blocks} blocks on"));
+        let what = format!("places by {}", placed.metric);
+        let _ = writeln!(text, "  {what:<28} {}{}", shown.join("   "), styled(QUIET, &needed.unwrap_or_default()));
+    }
+}
+
+pub(super) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_header(header.iter().map(|name| (*name).to_owned()));
     table
 }
 
-fn right_aligned(table: &mut Table, columns: std::ops::Range<usize>) {
+pub(super) fn right_aligned(table: &mut Table, columns: std::ops::Range<usize>) {
     for index in columns {
         if let Some(column) = table.column_mut(index) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -322,7 +408,7 @@ fn right_aligned(table: &mut Table, columns: std::ops::Range<usize>) {
     }
 }
 
-fn indented(table: &Table) -> String {
+pub(super) fn indented(table: &Table) -> String {
     table.to_string().lines().map(|line| format!(" {}", line.trim_end())).collect::<Vec<_>>().join("\n")
 }
 

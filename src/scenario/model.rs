@@ -11,6 +11,13 @@ use std::time::Duration;
 
 use regex::Regex;
 
+mod load;
+
+pub use load::{
+    Arrival, Arrivals, Driver, External, Load, OpenLoop, Rate, Source, Step, StepExpectation, StepText, TextPiece,
+    TimerKind,
+};
+
 /// One scenario file, resolved.
 #[derive(Debug, Clone)]
 pub struct Scenario {
@@ -361,50 +368,24 @@ impl AppField {
     }
 }
 
-/// How a stack is driven.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Load {
-    /// Unique within the scenario.
-    pub name: String,
-    /// Which driver, with its own settings.
-    pub driver: Driver,
-    /// The request target asked for, from `/` on.
-    pub path: String,
-    /// The measured window, after the warm-up.
-    pub duration: Duration,
-    /// How long one request may take before it is recorded as a client timeout.
-    pub timeout: Duration,
-}
-
-/// A load driver and its settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Driver {
-    /// Closed loop: each user asks, waits for the answer, and asks again.
-    Goose {
-        /// Concurrent users.
-        users: NonZeroU32,
-    },
-}
-
-impl fmt::Display for Driver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Driver::Goose { users } => {
-                write!(f, "goose, {users} {}", if users.get() == 1 { "user" } else { "users" })
-            }
-        }
-    }
-}
-
 /// Randomised complete blocks: each block visits every stack under every load once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rounds {
-    /// Blocks.
-    pub count: NonZeroU32,
+    /// After how many blocks the run is looked at, ascending and never empty. It ends with the first look that leaves
+    /// nothing undecided, and with the last in any case; `count = N` in the file is one look after N.
+    pub looks: Vec<NonZeroU32>,
     /// Driven but not measured, before each measured window.
     pub warmup: Duration,
     /// Seeds the order of visits.
     pub seed: u64,
+}
+
+impl Rounds {
+    /// The most blocks there may be, those that replace invalid ones apart.
+    #[must_use]
+    pub fn most(&self) -> NonZeroU32 {
+        self.looks.last().copied().unwrap_or(NonZeroU32::MIN)
+    }
 }
 
 /// Which cores stacks and drivers run on.
@@ -421,11 +402,37 @@ pub enum Placement {
     },
 }
 
-/// How much worse is a change worth failing for, relative to the reference stack.
+/// What a change is, and how much worse it must be to be worth failing for.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Gate {
+    /// What a ratio to the reference stack is compared with.
+    pub against: Against,
     /// Margin by metric, as a fraction (`"5%"` is 0.05); a metric without one is not gated.
     pub margins: BTreeMap<Metric, f64>,
+}
+
+/// What a ratio to the reference stack is compared with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Against {
+    /// With the same ratio in the committed snapshot: has the stack changed since?
+    #[default]
+    Snapshot,
+    /// With the reference stack itself, a ratio of one: is the stack worse than the other?
+    Reference,
+}
+
+impl Against {
+    /// Everything there is.
+    pub const ALL: [Against; 2] = [Against::Snapshot, Against::Reference];
+
+    /// The name in scenario files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Against::Snapshot => "snapshot",
+            Against::Reference => "reference",
+        }
+    }
 }
 
 /// A statistical fact that can be compared and gated.

@@ -4,8 +4,11 @@
 //! already reported counts as neither there nor missing.
 
 mod check;
+mod driver;
 mod expect;
 mod load;
+mod rounds;
+mod step;
 mod values;
 
 use std::path::Path;
@@ -22,7 +25,7 @@ use values::{Unique, one_line, slug, whole};
 /// The version of the format that is read here.
 const SCHEMA: i128 = 1;
 /// Folders beside the scenarios' own in `reports/`.
-const RESERVED_NAMES: [&str; 1] = ["snapshots"];
+const RESERVED_NAMES: [&str; 2] = ["snapshots", "calibration"];
 /// More worker processes than any machine lab is meant for can run.
 const MOST_WORKERS: u16 = 256;
 
@@ -60,9 +63,9 @@ pub(super) fn resolve(
         let message = "the scenario has neither a `[[check]]` nor a `[[load]]`: nothing to find out";
         problems.push(Diagnostic::at(0..0, message).hint("add at least one of them"));
     }
-    let rounds = load::rounds(wire.rounds.value(), problems);
+    let rounds = rounds::rounds(wire.rounds.value(), problems);
     let placement = wire.placement.or(Placement::Auto, |placement| load::placement(placement.get_ref(), problems));
-    let gate = load::gate(wire.gate.value());
+    let gate = rounds::gate(wire.gate.value());
     Some(Scenario {
         name: name?,
         title: title?,
@@ -89,7 +92,8 @@ fn scenario_name(name: &Field<String>, problems: &mut Problems<'_>) -> Option<St
     let name = name.good()?;
     if RESERVED_NAMES.contains(&name.get_ref().as_str()) {
         let message = format!("a scenario cannot be named `{}`", name.get_ref());
-        let hint = "a scenario's reports lie in a folder of its name, and this one holds every scenario's snapshots";
+        let hint =
+            "a scenario's reports lie in a folder of its name, and this one holds what belongs to every scenario";
         problems.push(Diagnostic::at(name.span(), message).hint(hint));
         return None;
     }

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::check::judge::seen_field;
 use crate::check::observed::Observed;
 use crate::load::ledger::ErrorClass;
 use crate::record::{CheckOutcome, CheckRecord, RoundOutcome, RoundRecord, StackRecord};
 use crate::scenario::model::AppField;
 
-/// Longer bodies stand in a snapshot as their length.
+/// Longer bodies stand in a snapshot as their length and digest.
 const SHOWN_BODY_CHARS: usize = 200;
 
 /// The facts of a run: each check of each stack with the whole answer and what the app saw, then the errors of each
@@ -79,10 +81,12 @@ fn render_observed(text: &mut String, observed: &Observed) {
         line(text, &format!("  framing: {error}"));
     }
     if observed.view().is_err() && !observed.body.is_empty() {
-        let length = observed.body.chars().count();
-        match length <= SHOWN_BODY_CHARS {
+        match observed.body.chars().count() <= SHOWN_BODY_CHARS {
             true => line(text, &format!("  body {:?}", observed.body)),
-            false => line(text, &format!("  body of {length} bytes")),
+            false => {
+                let digest = Sha256::digest(&observed.body);
+                line(text, &format!("  body of {} bytes, SHA-256 {digest:x}", observed.body.len()));
+            }
         }
     }
 }
@@ -102,16 +106,20 @@ fn render_loads(text: &mut String, rounds: &[RoundRecord]) {
     for (load, stack) in seen {
         let visits = rounds.iter().filter(|round| round.load == load && round.stack == stack);
         let mut classes: BTreeSet<ErrorClass> = BTreeSet::new();
-        let mut failed = false;
+        let (mut failed, mut unavailable) = (false, false);
         for round in visits {
             match &round.outcome {
                 RoundOutcome::Measured(measured) => classes.extend(measured.failed.keys()),
                 RoundOutcome::Failed { .. } => failed = true,
+                RoundOutcome::Unavailable { .. } => unavailable = true,
             }
         }
         let mut words: Vec<&str> = classes.iter().map(|class| class.name()).collect();
         if failed {
             words.push("a round could not run");
+        }
+        if unavailable {
+            words.push("unavailable");
         }
         let words = if words.is_empty() { "none".to_owned() } else { words.join(", ") };
         line(text, &format!("{load} on {stack}: {words}"));

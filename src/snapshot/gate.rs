@@ -2,90 +2,214 @@
 
 use super::ratios::{RatioFact, Ratios};
 use crate::exit::Exit;
-use crate::measure::signed_rank::{Interval, SignedRankInterval};
-use crate::measure::stats::Estimate;
-use crate::measure::verdict::{self, Better};
-use crate::record::{FactsVerdict, GateOutcome, MetricVerdict, RatioInterval, Verdict};
-use crate::scenario::model::{Gate, Metric};
+use crate::measure::decision::{self, Answer, Looks, Question};
+use crate::measure::verdict::{self, Better, Further};
+use crate::record::{Estimate, FactsVerdict, GateOutcome, MetricVerdict, Ratio, RatioInterval, Verdict};
+use crate::scenario::model::{Against, Gate, Metric};
+
+/// What a run's ratios are judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    /// The scenario's margins, and what they are against.
+    pub gate: &'a Gate,
+    /// The reference stack: it is not judged itself.
+    pub reference: &'a str,
+    /// All looks that were declared.
+    pub looks: &'a Looks,
+    /// How many of them have been made.
+    pub made: usize,
+}
 
 /// Judges every ratio that has a margin.
+///
+/// `now` are this run's ratios as they would be committed, of which only what the loads were is used here.
 #[must_use]
-pub fn judge_ratios(gate: &Gate, run: &Ratios, committed: Option<&Ratios>) -> Vec<MetricVerdict> {
-    let mut verdicts = Vec::new();
-    for fact in &run.ratios {
-        let Some((metric, margin)) = gate.margins.iter().find(|(metric, _)| metric.name() == fact.metric) else {
-            continue;
-        };
-        let known = committed.and_then(|ratios| ratios.find(fact));
-        let (change, verdict) = match known {
-            Some(known) => compare(*metric, *margin, fact, known),
-            None => (None, Verdict::Incomparable),
-        };
-        verdicts.push(MetricVerdict {
-            load: fact.load.clone(),
-            stack: fact.stack.clone(),
-            metric: fact.metric.clone(),
-            margin: *margin,
-            ratio: Some(fact.ratio),
-            committed: known.map(|known| known.ratio),
-            change,
-            verdict,
-        });
+pub fn judge(rules: Rules<'_>, estimates: &[Estimate], now: &Ratios, committed: Option<&Ratios>) -> Vec<MetricVerdict> {
+    let Rules { gate, reference, looks, made } = rules;
+    let margin = |name: &str| {
+        let gated = gate.margins.iter().find(|(metric, _)| metric.name() == name);
+        gated.map(|(metric, margin)| (*metric, *margin))
+    };
+    let mut cases: Vec<Case<'_>> = Vec::new();
+    for estimate in estimates.iter().filter(|estimate| estimate.stack != reference) {
+        if let Some((metric, margin)) = margin(&estimate.metric) {
+            cases.push(Case::of(gate.against, metric, margin, estimate, now, committed));
+        }
     }
-    // A committed ratio that this run has no valid rounds for must not vanish in silence.
-    let missing = committed.into_iter().flat_map(|ratios| &ratios.ratios).filter(|known| run.find(known).is_none());
-    for known in missing {
-        let margin = gate.margins.iter().find(|(metric, _)| metric.name() == known.metric).map(|(_, margin)| *margin);
-        if let Some(margin) = margin {
-            verdicts.push(MetricVerdict {
-                load: known.load.clone(),
-                stack: known.stack.clone(),
-                metric: known.metric.clone(),
-                margin,
-                ratio: None,
-                committed: Some(known.ratio),
-                change: None,
-                verdict: Verdict::Invalid,
-            });
+    // Only those that can be decided belong to the family that shares the error.
+    let questions: Vec<Question<'_>> = cases.iter().filter_map(Case::question).collect();
+    let mut answers = decision::decide(&questions, looks, made).into_iter();
+    let answered = |case: &Case<'_>| case.verdict(if case.obstacle.is_some() { None } else { answers.next() });
+    let mut verdicts: Vec<MetricVerdict> = cases.iter().map(answered).collect();
+    // A committed ratio that the scenario no longer has must not vanish in silence.
+    if gate.against == Against::Snapshot {
+        let is_judged = |known: &RatioFact| {
+            estimates.iter().any(|e| e.load == known.load && e.stack == known.stack && e.metric == known.metric)
+        };
+        for known in committed.into_iter().flat_map(|ratios| &ratios.ratios).filter(|known| !is_judged(known)) {
+            if let Some((_, margin)) = margin(&known.metric) {
+                verdicts.push(gone(known, margin));
+            }
         }
     }
     verdicts
 }
 
-/// The change between two ratios. Its interval runs from the worst of one against the best of the other, which holds
-/// at least as often as both intervals do.
-fn compare(metric: Metric, margin: f64, run: &RatioFact, known: &RatioFact) -> (Option<RatioInterval>, Verdict) {
-    let (Some(run_interval), Some(known_interval)) = (run.interval, known.interval) else {
-        return (None, Verdict::Inconclusive);
-    };
-    let change = RatioInterval {
-        lower: run_interval.lower / known_interval.upper,
-        upper: run_interval.upper / known_interval.lower,
-        confidence: run_interval.confidence.min(known_interval.confidence),
-    };
-    let (lower, upper) = (change.lower.ln(), change.upper.ln());
-    let signed_rank = SignedRankInterval::Exact(Interval { lower, upper, confidence: change.confidence });
-    let log_ratio = (run.ratio / known.ratio).ln();
-    let estimate = Estimate { rounds: run.rounds, log_ratio, signed_rank, t: None };
-    let better = if metric.more_is_better() { Better::More } else { Better::Less };
-    let verdict = match verdict::judge(&estimate, margin, better) {
-        verdict::Verdict::Pass => Verdict::Pass,
-        verdict::Verdict::Fail => Verdict::Fail,
-        verdict::Verdict::Improved => Verdict::Improved,
-        verdict::Verdict::Inconclusive { .. } => Verdict::Inconclusive,
-    };
-    (Some(change), verdict)
+/// One gated ratio and what it is compared with, or why it cannot be.
+struct Case<'a> {
+    metric: Metric,
+    margin: f64,
+    estimate: &'a Estimate,
+    known: Option<&'a RatioFact>,
+    baseline: Option<Vec<f64>>,
+    obstacle: Option<(Verdict, String)>,
 }
 
-/// The exit code. A failed check fails with or without the gate; a changed fact and a *fail* verdict only when
+impl<'a> Case<'a> {
+    fn of(
+        against: Against,
+        metric: Metric,
+        margin: f64,
+        estimate: &'a Estimate,
+        now: &Ratios,
+        committed: Option<&'a Ratios>,
+    ) -> Case<'a> {
+        let known = committed
+            .filter(|_| against == Against::Snapshot)
+            .and_then(|committed| committed.find(&estimate.load, &estimate.stack, &estimate.metric));
+        let obstacle = match (&estimate.ratio, against) {
+            (None, _) => {
+                Some((Verdict::Invalid, "no block in which it and the reference stack have valid rounds".to_owned()))
+            }
+            (Some(ratio), _) if !ratio.driver_bound.is_empty() => {
+                let stacks = ratio.driver_bound.join(" and ");
+                Some((
+                    Verdict::Incomparable,
+                    format!("the driver set the pace on {stacks}, so this is no ratio of stacks"),
+                ))
+            }
+            (Some(_), Against::Reference) => None,
+            (Some(ratio), Against::Snapshot) => {
+                incomparable(ratio, estimate, known, now, committed).map(|why| (Verdict::Incomparable, why))
+            }
+        };
+        let baseline = known.map(RatioFact::log_ratios);
+        Case { metric, margin, estimate, known, baseline, obstacle }
+    }
+
+    fn better(&self) -> Better {
+        if self.metric.more_is_better() { Better::More } else { Better::Less }
+    }
+
+    fn question(&self) -> Option<Question<'_>> {
+        let ratio = self.estimate.ratio.as_ref().filter(|_| self.obstacle.is_none())?;
+        Some(Question {
+            log_ratios: &ratio.log_ratios,
+            baseline: self.baseline.as_deref(),
+            margin: self.margin,
+            better: self.better(),
+        })
+    }
+
+    fn verdict(&self, answer: Option<Answer>) -> MetricVerdict {
+        let mut judged = MetricVerdict {
+            load: self.estimate.load.clone(),
+            stack: self.estimate.stack.clone(),
+            metric: self.estimate.metric.clone(),
+            margin: self.margin,
+            ratio: self.estimate.ratio.as_ref().map(|ratio| ratio.ratio),
+            committed: self.known.map(|known| known.ratio),
+            change: None,
+            verdict: Verdict::Invalid,
+            look: None,
+            rounds: self.estimate.ratio.as_ref().map_or(0, |ratio| ratio.log_ratios.len()),
+            further_rounds: None,
+            because: None,
+        };
+        if let Some((verdict, because)) = &self.obstacle {
+            (judged.verdict, judged.because) = (*verdict, Some(because.clone()));
+        }
+        if let Some(answer) = answer {
+            judged.change = answer.change.map(RatioInterval::of_logs);
+            judged.look = answer.look.map(|look| look + 1);
+            judged.rounds = answer.rounds;
+            judged.verdict = match answer.verdict {
+                verdict::Verdict::Pass => Verdict::Pass,
+                verdict::Verdict::Fail => Verdict::Fail,
+                verdict::Verdict::Improved => Verdict::Improved,
+                verdict::Verdict::Inconclusive(further) => {
+                    (judged.further_rounds, judged.because) = in_words(further);
+                    Verdict::Inconclusive
+                }
+            };
+        }
+        judged
+    }
+}
+
+/// Why a ratio cannot be compared with the committed one, if so.
+fn incomparable(
+    ratio: &Ratio,
+    estimate: &Estimate,
+    known: Option<&RatioFact>,
+    now: &Ratios,
+    committed: Option<&Ratios>,
+) -> Option<String> {
+    let (Some(known), Some(committed)) = (known, committed) else { return Some("no committed ratio".to_owned()) };
+    if known.reference != ratio.reference {
+        return Some(format!("the committed ratio is to {}, this one to {}", known.reference, ratio.reference));
+    }
+    let load = |ratios: &Ratios| ratios.loads.get(&estimate.load).cloned().unwrap_or_default();
+    let (then, now) = (load(committed), load(now));
+    (then != now).then(|| format!("the load was `{then}`, and is `{now}` now"))
+}
+
+fn in_words(further: Further) -> (Option<u32>, Option<String>) {
+    match further {
+        Further::Rounds(rounds) => (Some(rounds), None),
+        Further::OutOfReach => (None, Some("too close to the margin for any number of rounds".to_owned())),
+        Further::Baseline => {
+            let because = "the committed ratio itself is from too few or too scattered rounds; accept one from more";
+            (None, Some(because.to_owned()))
+        }
+    }
+}
+
+/// A committed ratio of something the scenario no longer has.
+fn gone(known: &RatioFact, margin: f64) -> MetricVerdict {
+    MetricVerdict {
+        load: known.load.clone(),
+        stack: known.stack.clone(),
+        metric: known.metric.clone(),
+        margin,
+        ratio: None,
+        committed: Some(known.ratio),
+        change: None,
+        verdict: Verdict::Incomparable,
+        look: None,
+        rounds: 0,
+        further_rounds: None,
+        because: Some("the scenario no longer has this stack or load".to_owned()),
+    }
+}
+
+/// Whether another look could decide anything: something is inconclusive.
+#[must_use]
+pub fn is_open(verdicts: &[MetricVerdict]) -> bool {
+    verdicts.iter().any(|metric| metric.verdict == Verdict::Inconclusive)
+}
+
+/// The exit code. A failed check fails with or without the gate, and so do errors under load that no snapshot knows; a changed fact and a *fail* verdict only when
 /// `gated`; what is undecided only when `strict` as well.
 #[must_use]
 pub fn exit(outcome: &GateOutcome, gated: bool, strict: bool) -> Exit {
     let is = |verdict: Verdict| outcome.metrics.iter().any(|metric| metric.verdict == verdict);
-    if outcome.failed_checks > 0 {
+    // Errors that were reviewed and committed are facts like any other.
+    let unreviewed_errors = outcome.errors_under_load > 0 && outcome.facts != FactsVerdict::Same;
+    if outcome.failed_checks > 0 || unreviewed_errors {
         return Exit::Failed;
     }
-    if outcome.could_not_run > 0 {
+    if outcome.could_not_run > 0 || outcome.without_valid_rounds > 0 {
         return Exit::CouldNotRun;
     }
     if gated && (outcome.facts == FactsVerdict::Changed || is(Verdict::Fail)) {
@@ -100,85 +224,4 @@ pub fn exit(outcome: &GateOutcome, gated: bool, strict: bool) -> Exit {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fact(metric: &str, ratio: f64, half_width: f64) -> RatioFact {
-        RatioFact {
-            load: "l".to_owned(),
-            stack: "s".to_owned(),
-            reference: "r".to_owned(),
-            metric: metric.to_owned(),
-            ratio,
-            interval: Some(RatioInterval {
-                lower: ratio / (1.0 + half_width),
-                upper: ratio * (1.0 + half_width),
-                confidence: 0.9688,
-            }),
-            rounds: 6,
-        }
-    }
-
-    fn ratios(fact: RatioFact) -> Ratios {
-        Ratios { machine: String::new(), ratios: vec![fact] }
-    }
-
-    fn verdict(metric: Metric, committed: f64, run: f64, half_width: f64) -> Verdict {
-        let gate = Gate { margins: [(metric, 0.10)].into() };
-        let committed = ratios(fact(metric.name(), committed, half_width));
-        let run = ratios(fact(metric.name(), run, half_width));
-        judge_ratios(&gate, &run, Some(&committed))[0].verdict
-    }
-
-    #[test]
-    fn each_direction_has_its_own_worse() {
-        use Metric::{CpuPerRequest, Throughput};
-        assert_eq!(verdict(CpuPerRequest, 2.0, 2.0, 0.01), Verdict::Pass);
-        assert_eq!(verdict(CpuPerRequest, 2.0, 2.4, 0.01), Verdict::Fail);
-        assert_eq!(verdict(CpuPerRequest, 2.0, 1.6, 0.01), Verdict::Improved);
-        assert_eq!(verdict(Throughput, 0.5, 0.5, 0.01), Verdict::Pass);
-        assert_eq!(verdict(Throughput, 0.5, 0.4, 0.01), Verdict::Fail);
-        assert_eq!(verdict(Throughput, 0.5, 0.6, 0.01), Verdict::Improved);
-        assert_eq!(verdict(Throughput, 0.5, 0.45, 0.05), Verdict::Inconclusive);
-    }
-
-    #[test]
-    fn without_a_margin_nothing_is_judged_and_without_a_snapshot_nothing_can_be() {
-        let run = ratios(fact("p99", 1.0, 0.1));
-        assert_eq!(judge_ratios(&Gate::default(), &run, None), []);
-        let gate = Gate { margins: [(Metric::P99, 0.1)].into() };
-        assert_eq!(judge_ratios(&gate, &run, None)[0].verdict, Verdict::Incomparable);
-    }
-
-    #[test]
-    fn a_committed_ratio_without_a_counterpart_is_invalid_and_not_forgotten() {
-        let gate = Gate { margins: [(Metric::P99, 0.1)].into() };
-        let none = Ratios { machine: String::new(), ratios: vec![] };
-        let verdicts = judge_ratios(&gate, &none, Some(&ratios(fact("p99", 1.0, 0.1))));
-        assert_eq!(verdicts[0].verdict, Verdict::Invalid);
-    }
-
-    #[test]
-    fn exit_codes_are_as_documented() {
-        let metric = |verdict| {
-            let change = None;
-            let (load, stack, metric) = (String::new(), String::new(), String::new());
-            MetricVerdict { load, stack, metric, margin: 0.1, ratio: Some(1.0), committed: None, change, verdict }
-        };
-        let with = |facts, verdict| GateOutcome { facts, metrics: vec![metric(verdict)], ..GateOutcome::default() };
-        let cases = [
-            (with(FactsVerdict::Same, Verdict::Pass), [Exit::Ok, Exit::Ok, Exit::Ok]),
-            (with(FactsVerdict::Same, Verdict::Improved), [Exit::Ok, Exit::Ok, Exit::Ok]),
-            (with(FactsVerdict::Changed, Verdict::Pass), [Exit::Ok, Exit::Failed, Exit::Failed]),
-            (with(FactsVerdict::Same, Verdict::Fail), [Exit::Ok, Exit::Failed, Exit::Failed]),
-            (with(FactsVerdict::Same, Verdict::Inconclusive), [Exit::Ok, Exit::Ok, Exit::Inconclusive]),
-            (with(FactsVerdict::New, Verdict::Incomparable), [Exit::Ok, Exit::Ok, Exit::Inconclusive]),
-            (GateOutcome { failed_checks: 1, could_not_run: 1, ..GateOutcome::default() }, [Exit::Failed; 3]),
-            (GateOutcome { could_not_run: 1, ..GateOutcome::default() }, [Exit::CouldNotRun; 3]),
-        ];
-        for (outcome, expected) in cases {
-            let exits = [exit(&outcome, false, false), exit(&outcome, true, false), exit(&outcome, true, true)];
-            assert_eq!(exits, expected, "{outcome:?}");
-        }
-    }
-}
+mod tests;

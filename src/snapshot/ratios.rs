@@ -1,14 +1,20 @@
 //! The statistical facts of a run: each stack's ratios to the reference stack, with what is needed to compare them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Estimate, RatioInterval};
+use crate::scenario::model::Load;
 
 /// The content of a ratios snapshot, as TOML.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ratios {
     /// The machine they were measured on, in words. Ratios travel between machines, so this is for the reader.
     pub machine: String,
+    /// What each load was. A ratio under another load is another ratio, whatever its name.
+    #[serde(default)]
+    pub loads: BTreeMap<String, String>,
     /// One per load, stack and metric.
     #[serde(default, rename = "ratio")]
     pub ratios: Vec<RatioFact>,
@@ -27,17 +33,17 @@ pub struct RatioFact {
     pub metric: String,
     /// The estimate, to four digits.
     pub ratio: f64,
-    /// The interval's ends, to four digits; none for too few rounds.
+    /// The interval's ends, to four digits; none for too few rounds. For the reader: comparisons are made from `blocks`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<RatioInterval>,
-    /// Blocks it is from.
-    pub rounds: usize,
+    /// The ratio in each block it is from, to five digits.
+    pub blocks: Vec<f64>,
 }
 
 impl Ratios {
     /// The ratios among a run's estimates.
     #[must_use]
-    pub fn of(machine: String, estimates: &[Estimate]) -> Ratios {
+    pub fn of(machine: String, loads: &[Load], estimates: &[Estimate]) -> Ratios {
         let fact = |estimate: &Estimate| {
             let ratio = estimate.ratio.as_ref()?;
             Some(RatioFact {
@@ -45,25 +51,26 @@ impl Ratios {
                 stack: estimate.stack.clone(),
                 reference: ratio.reference.clone(),
                 metric: estimate.metric.clone(),
-                ratio: four_digits(ratio.ratio),
+                ratio: digits(4, ratio.ratio),
                 interval: ratio.interval.map(|interval| RatioInterval {
-                    lower: four_digits(interval.lower),
-                    upper: four_digits(interval.upper),
-                    confidence: four_digits(interval.confidence),
+                    lower: digits(4, interval.lower),
+                    upper: digits(4, interval.upper),
+                    confidence: digits(4, interval.confidence),
                 }),
-                rounds: ratio.log_ratios.len(),
+                blocks: ratio.log_ratios.iter().map(|log| digits(5, log.exp())).collect(),
             })
         };
-        Ratios { machine, ratios: estimates.iter().filter_map(fact).collect() }
+        Ratios {
+            machine,
+            loads: loads.iter().map(|load| (load.name.clone(), described(load))).collect(),
+            ratios: estimates.iter().filter_map(fact).collect(),
+        }
     }
 
-    /// The same ratio in this snapshot: of the same load, stack, reference and metric.
+    /// The ratio of this metric of this stack under this load, if it is here.
     #[must_use]
-    pub fn find(&self, fact: &RatioFact) -> Option<&RatioFact> {
-        let key = |fact: &RatioFact| -> [String; 4] {
-            [&fact.load, &fact.stack, &fact.reference, &fact.metric].map(String::clone)
-        };
-        self.ratios.iter().find(|known| key(known) == key(fact))
+    pub fn find(&self, load: &str, stack: &str, metric: &str) -> Option<&RatioFact> {
+        self.ratios.iter().find(|known| known.load == load && known.stack == stack && known.metric == metric)
     }
 
     /// As TOML.
@@ -82,9 +89,23 @@ impl Ratios {
     }
 }
 
-/// Rounded to four significant digits: more would be noise in a reviewed file.
-fn four_digits(value: f64) -> f64 {
-    format!("{value:.3e}").parse().unwrap_or(value)
+impl RatioFact {
+    /// Logarithms of the ratios of its blocks.
+    #[must_use]
+    pub fn log_ratios(&self) -> Vec<f64> {
+        self.blocks.iter().map(|ratio| ratio.ln()).collect()
+    }
+}
+
+/// What makes a load this one and no other: who asks, and what for. How long it is measured does not.
+#[must_use]
+pub fn described(load: &Load) -> String {
+    format!("{}, {}", load.driver, load.path)
+}
+
+/// Rounded to so many significant digits: more would be noise in a reviewed file.
+fn digits(count: usize, value: f64) -> f64 {
+    format!("{value:.0$e}", count - 1).parse().unwrap_or(value)
 }
 
 #[cfg(test)]
@@ -101,19 +122,17 @@ mod tests {
             metric: "throughput".to_owned(),
             ratio: 2.0,
             interval,
-            rounds: 6,
+            blocks: vec![1.95, 2.05],
         };
-        let ratios = Ratios { machine: "a machine".to_owned(), ratios: vec![fact(Some(interval)), fact(None)] };
+        let loads = [("pingpong".to_owned(), "goose, 16 users, /pong".to_owned())].into();
+        let ratios = Ratios { machine: "a machine".to_owned(), loads, ratios: vec![fact(Some(interval)), fact(None)] };
         assert_eq!(Ratios::parse(&ratios.render()).unwrap(), ratios);
-        let none = Ratios { machine: String::new(), ratios: vec![] };
+        let none = Ratios { machine: String::new(), loads: BTreeMap::new(), ratios: vec![] };
         assert_eq!(Ratios::parse(&none.render()).unwrap(), none);
     }
 
     #[test]
-    fn four_digits_are_kept() {
-        assert_eq!(
-            [four_digits(1.234_56), four_digits(1234.56), four_digits(0.000_123_456)],
-            [1.235, 1235.0, 0.000_123_5]
-        );
+    fn so_many_digits_are_kept() {
+        assert_eq!([digits(4, 1.234_56), digits(4, 1234.56), digits(5, 0.000_123_456)], [1.235, 1235.0, 0.000_123_46]);
     }
 }

@@ -72,8 +72,9 @@ impl Store {
     /// When the files cannot be read or written.
     pub fn compare(&self, name: &str, description: &str, content: &str) -> io::Result<Comparison> {
         let committed = self.committed(name)?;
+        // Whether a file waits afterwards is how the assertion's outcome is known.
+        remove_if_there(&self.waiting_file(name))?;
         if self.assert(name, description, content, Update::New)? {
-            remove_if_there(&self.waiting_file(name))?;
             return Ok(Comparison::Same);
         }
         Ok(committed.map_or(Comparison::New, |committed| Comparison::Changed { committed }))
@@ -171,14 +172,20 @@ pub fn assert(folder: &Path, name: &str, description: &str, content: &str) -> u8
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.set_description(description);
-    // insta says "no" by a panic; its message is the diff, which lab shows in its own way.
-    std::panic::set_hook(Box::new(|_| {}));
+    // insta says "no" by a panic, and cannot write by another; only the latter is worth a word.
+    let waiting = folder.join(format!("{name}.snap.new"));
+    let (hook, differed) = (std::panic::take_hook(), waiting.clone());
+    std::panic::set_hook(Box::new(move |panic| {
+        if !differed.exists() {
+            hook(panic);
+        }
+    }));
     let held = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         settings.bind(|| insta::assert_snapshot!(name, content));
     }));
     match held {
         Ok(()) => HELD as u8,
-        Err(_) if folder.join(format!("{name}.snap.new")).exists() => DIFFERED as u8,
+        Err(_) if waiting.exists() => DIFFERED as u8,
         Err(_) => 1,
     }
 }

@@ -142,18 +142,6 @@ impl Guarded {
         self.guard.try_wait()
     }
 
-    /// Waits for the program to end by itself.
-    ///
-    /// # Errors
-    /// When the kernel cannot say.
-    pub async fn wait(&mut self) -> io::Result<ExitStatus> {
-        // Not `Child::wait` alone: that would close the lifeline first.
-        let lifeline = self.lifeline.take();
-        let status = self.guard.wait().await;
-        drop(lifeline);
-        status
-    }
-
     /// Stops the program and waits until it and everything it started are gone.
     ///
     /// # Errors

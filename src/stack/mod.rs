@@ -8,6 +8,7 @@ pub mod guarded;
 pub mod process;
 pub mod ready;
 pub mod relocate;
+pub mod verify;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -76,6 +77,9 @@ pub enum StartError {
         last_lines: String,
     },
 }
+
+/// How much of a log's end an error shows.
+const SHOWN_LINES: usize = 10;
 
 /// A log's path and last lines, as they stand under an error.
 fn shown(log: &std::path::Path, last_lines: &str) -> String {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::guarded::{FIRST_INHERITED_FD, Guarded, Output, Program, Reserved};
-use super::{Role, StartError, ready, relocate};
+use super::{Role, SHOWN_LINES, StartError, ready, relocate, shown};
 use crate::scenario::model;
 
 /// How long a component may take until it answers.
@@ -54,6 +54,18 @@ impl Running {
     #[must_use]
     pub fn entry(&self) -> SocketAddr {
         self.components[0].address
+    }
+
+    /// Says which component has ended by itself, how, and what it said last; `None` while all are alive.
+    pub fn ended(&mut self) -> Option<String> {
+        self.components.iter_mut().find_map(|Component { role, process, .. }| {
+            let how = match process.try_wait() {
+                Ok(None) => return None,
+                Ok(Some(status)) => format!("the {role} has ended with {status}"),
+                Err(error) => format!("the {role} cannot be watched: {error}"),
+            };
+            Some(how + &shown(process.log(), &ready::last_lines(process.log(), SHOWN_LINES)))
+        })
     }
 
     /// Stops every component, from the client inwards, and waits until all are gone.

@@ -11,13 +11,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::guarded::Guarded;
-use super::{Role, StartError};
+use super::{Role, SHOWN_LINES, StartError};
 
 /// Time between two probes.
 const INTERVAL: Duration = Duration::from_millis(10);
-
-/// How much of a log's end an error shows.
-const SHOWN_LINES: usize = 10;
 
 /// Waits until `component` answers at `address`, at most until `deadline` has passed.
 ///

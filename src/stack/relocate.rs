@@ -39,6 +39,14 @@ pub enum RelocateError {
         /// The address as written.
         address: String,
     },
+    /// It includes other files, which would have to be relocated as well.
+    #[error("{}:{line}: `include` cannot be relocated yet; write what it includes into the file itself", file.display())]
+    Include {
+        /// The file.
+        file: PathBuf,
+        /// The directive's line.
+        line: usize,
+    },
     /// No port could be reserved.
     #[error("cannot reserve a port")]
     Reserve(#[from] io::Error),
@@ -57,16 +65,8 @@ pub fn nginx(
     reserve: &mut dyn FnMut() -> io::Result<SocketAddr>,
 ) -> Result<Relocated, RelocateError> {
     let tree = conf::parse(source, file)?;
-    let mut relocation = Relocation {
-        file,
-        upstream,
-        folder,
-        reserve,
-        upstream_names: upstream_names(&tree),
-        listens: BTreeMap::new(),
-        entry: None,
-        edits: Vec::new(),
-    };
+    let mut relocation =
+        Relocation { file, upstream, folder, reserve, listens: BTreeMap::new(), entry: None, edits: Vec::new() };
     relocation.walk(&tree, "main")?;
     let entry = relocation.entry.ok_or_else(|| RelocateError::NoListen(file.to_owned()))?;
     let mut text = source.to_owned();
@@ -83,7 +83,6 @@ struct Relocation<'a> {
     upstream: SocketAddr,
     folder: &'a Path,
     reserve: &'a mut dyn FnMut() -> io::Result<SocketAddr>,
-    upstream_names: Vec<String>,
     listens: BTreeMap<String, SocketAddr>,
     entry: Option<SocketAddr>,
     edits: Vec<(Range<usize>, String)>,
@@ -97,6 +96,9 @@ impl Relocation<'_> {
                 continue;
             };
             match (context, directive.name.as_str()) {
+                (_, "include") => {
+                    return Err(RelocateError::Include { file: self.file.to_owned(), line: directive.line });
+                }
                 ("server", "listen") => self.listen(directive, first)?,
                 ("upstream", "server") => self.replace(first, &self.upstream.to_string()),
                 (_, "proxy_pass") => self.proxy_pass(first),
@@ -132,16 +134,20 @@ impl Relocation<'_> {
         Ok(())
     }
 
-    /// Replaces the address within `scheme://address/uri`, unless it names an upstream block or holds variables.
+    /// Replaces the address within `scheme://address/uri` where it is one. A name stays: it is that of an upstream
+    /// block, or a mistake that must not be mended here.
     fn proxy_pass(&mut self, arg: &Arg) {
         let Some((scheme, rest)) = arg.value.split_once("://") else { return };
-        let (address, uri) = match rest.strip_prefix("unix:") {
-            Some(socket) => socket.split_once(':').unwrap_or((socket, "")),
-            None => rest.split_at(rest.find('/').unwrap_or(rest.len())),
+        let uri = match rest.strip_prefix("unix:") {
+            Some(socket) => socket.split_once(':').map_or("", |(_, uri)| uri),
+            None => {
+                let (address, uri) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+                if !is_address(address) {
+                    return;
+                }
+                uri
+            }
         };
-        if address.contains('$') || self.upstream_names.iter().any(|name| name == address) {
-            return;
-        }
         self.replace(arg, &format!("{scheme}://{}{uri}", self.upstream));
     }
 
@@ -156,16 +162,14 @@ impl Relocation<'_> {
     }
 }
 
-/// The names of the file's upstream blocks.
-fn upstream_names(directives: &[Directive]) -> Vec<String> {
-    let mut names = Vec::new();
-    for directive in directives {
-        if directive.name == "upstream" {
-            names.extend(directive.arg(0).map(str::to_owned));
-        }
-        names.extend(upstream_names(directive.block.as_deref().unwrap_or_default()));
-    }
-    names
+/// Whether `host` or `host:port` is an address of a machine and not a name that only this file knows.
+fn is_address(text: &str) -> bool {
+    let host = match text.rsplit_once(':') {
+        Some((host, port)) if port.parse::<u16>().is_ok() => host,
+        _ => text,
+    };
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok()
 }
 
 #[cfg(test)]
@@ -200,6 +204,9 @@ http {
     location /u { proxy_pass http://unix:/run/app.sock:/v; }
     location /w { proxy_pass http://unix:/run/app.sock; }
     location /z { proxy_pass http://$backend/; }
+    location /l { proxy_pass http://localhost:8000; }
+    location /6 { proxy_pass http://[::1]:8000/; }
+    location /typo { proxy_pass http://ap; }
   }
   server { listen [::]:80; listen 80; listen 127.0.0.1:8081; }
 }
@@ -219,6 +226,9 @@ http {
     location /u { proxy_pass http://127.0.0.1:50000/v; }
     location /w { proxy_pass http://127.0.0.1:50000; }
     location /z { proxy_pass http://$backend/; }
+    location /l { proxy_pass http://127.0.0.1:50000; }
+    location /6 { proxy_pass http://127.0.0.1:50000/; }
+    location /typo { proxy_pass http://ap; }
   }
   server { listen 127.0.0.1:40002; listen 127.0.0.1:40001; listen 127.0.0.1:40003; }
 }
@@ -234,6 +244,11 @@ http {
         assert_eq!(
             unix,
             "nginx.conf:2: cannot relocate `listen unix:/run/x.sock`; a port or an address with a port can be"
+        );
+        let include = relocated("http {\n include sites/*;\n}").unwrap_err();
+        assert_eq!(
+            include,
+            "nginx.conf:2: `include` cannot be relocated yet; write what it includes into the file itself"
         );
         let none = relocated("http { server { } }").unwrap_err();
         assert_eq!(none, "nginx.conf: no server has a `listen` directive, so there is no address to ask");

@@ -4,8 +4,12 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
+use lab::stack::guarded::{Guarded, Output, Program, Reserved};
+use lab::stack::{Role, ready};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{Project, replaced, text, wait_for};
@@ -24,11 +28,20 @@ fn lab_under_load(project: &Project) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    wait_for("the driver runs", || {
-        let is_driver = |line: &str| line.ends_with("lab drive ") && !line.contains(" guard ");
-        project.marked().into_iter().find(|(_, line)| is_driver(line))
-    });
+    wait_for_driver(project);
     lab
+}
+
+fn wait_for_driver(project: &Project) {
+    let is_driver = |line: &str| line.ends_with("lab drive ") && !line.contains(" guard ");
+    wait_for("the driver runs", || project.marked().into_iter().find(|(_, line)| is_driver(line)));
+}
+
+/// The only process of the project whose command line is `wanted`.
+fn pid_of(project: &Project, wanted: impl Fn(&str) -> bool) -> u32 {
+    let found: Vec<u32> = project.marked().into_iter().filter(|(_, line)| wanted(line)).map(|(pid, _)| pid).collect();
+    assert_eq!(found.len(), 1, "{:#?}", project.marked());
+    found[0]
 }
 
 fn project() -> Project {
@@ -59,15 +72,18 @@ fn sockets_below(folder: &std::path::Path) -> Vec<String> {
 }
 
 #[test]
-fn a_lab_killed_with_sigkill_under_load_leaves_nothing() {
-    let project = project();
-    let mut lab = lab_under_load(&project);
-    let before = project.marked();
-    // lab, three guards, the proxy, the server and its two workers, the driver.
-    assert!(before.len() >= 9, "{before:#?}");
-    lab.kill().unwrap();
-    assert_eq!(lab.wait().unwrap().signal(), Some(9));
-    nothing_is_left(&project);
+fn a_lab_killed_under_load_leaves_nothing() {
+    // SIGABRT is how a panic ends that cannot unwind.
+    for ending in [Signal::KILL, Signal::ABORT] {
+        let project = project();
+        let mut lab = lab_under_load(&project);
+        let before = project.marked();
+        // lab, three guards, the proxy, the server and its two workers, the driver.
+        assert!(before.len() >= 9, "{before:#?}");
+        signal(lab.id(), ending);
+        assert_eq!(lab.wait().unwrap().signal(), Some(ending.as_raw()));
+        nothing_is_left(&project);
+    }
 }
 
 #[test]
@@ -84,14 +100,7 @@ fn ctrl_c_under_load_stops_everything_before_lab_ends() {
 fn a_guard_that_is_killed_takes_its_component_with_it() {
     let project = project();
     let mut lab = lab_under_load(&project);
-    let guards: Vec<u32> = project
-        .marked()
-        .into_iter()
-        .filter(|(_, line)| line.contains("lab guard ") && line.contains(" serve "))
-        .map(|(pid, _)| pid)
-        .collect();
-    assert_eq!(guards.len(), 1);
-    signal(guards[0], Signal::KILL);
+    signal(pid_of(&project, |line| line.contains("lab guard ") && line.contains(" serve ")), Signal::KILL);
     wait_for("the server and its workers end", || {
         let servers = project.marked().into_iter().filter(|(_, line)| line.contains("lab serve"));
         (servers.count() == 0).then_some(())
@@ -101,18 +110,101 @@ fn a_guard_that_is_killed_takes_its_component_with_it() {
     nothing_is_left(&project);
 }
 
+/// It was a valid round once, with the dead server's CPU time as zero.
 #[test]
-fn a_component_that_cannot_start_is_an_error_with_the_end_of_its_log() {
+fn a_server_that_dies_under_load_is_an_error_of_the_round() {
+    let project = project();
+    let lab = project
+        .lab(&["run", "scenarios/default.toml", "--only", "proxied", "--rounds", "1"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for_driver(&project);
+    signal(pid_of(&project, |line| line.contains("lab serve --bind") && !line.contains(" guard ")), Signal::KILL);
+    // The block is repeated, and must not be measured either.
+    let second = |line: &str| line.contains("rounds/002-") && line.contains(" guard ") && line.contains("lab drive");
+    wait_for("the block is repeated", || project.marked().into_iter().find(|(_, line)| second(line)));
+    signal(lab.id(), Signal::INT);
+    let output = lab.wait_with_output().unwrap();
+    let said = text(&output);
+    assert!(said.contains("proxied could not run: the server has ended with exit status: 137"), "{said}");
+    assert_eq!(project.marked(), []);
+}
+
+#[test]
+fn up_ends_when_a_component_does() {
+    let project = Project::new(str::to_owned);
+    let mut lab = project.lab(&["up", "scenarios/default.toml", "--only", "direct"]);
+    let lab = lab.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let is_master = |line: &str| line.contains("lab serve --bind") && !line.contains(" guard ");
+    wait_for("the server and its workers run", || {
+        (project.marked().iter().filter(|(_, line)| line.contains("serve-worker")).count() == 2).then_some(())
+    });
+    signal(pid_of(&project, is_master), Signal::KILL);
+    let output = lab.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert_eq!(project.marked(), []);
+}
+
+#[test]
+fn a_configuration_that_is_wrong_is_said_before_anything_starts() {
     let project = Project::new(str::to_owned);
     let conf = project.path("fixtures/nginx/corrected.conf");
-    let broken = fs::read_to_string(&conf).unwrap() + "\nhttp_but_not_really on;\n";
-    fs::write(&conf, broken).unwrap();
-    let output = project.run(&["check", "scenarios/default.toml"]);
-    let said = text(&output);
-    assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(said.contains("the proxy ended with exit status: 1 before it was ready"), "{said}");
-    assert!(said.contains("unknown directive \"http_but_not_really\""), "{said}");
-    assert_eq!(project.marked(), []);
+    let right = fs::read_to_string(&conf).unwrap();
+    let cases = [
+        (
+            replaced(&right, "worker_processes 1;", "gzip_but_not_really on;"),
+            "unknown directive \"gzip_but_not_really\"",
+        ),
+        (replaced(&right, "http://app_server", "http://app_servr"), "app_servr"),
+        (replaced(&right, "listen 80;", "listen unix:/run/x.sock;"), "cannot relocate `listen unix:/run/x.sock`"),
+        (right.replace('{', ""), "unexpected"),
+    ];
+    for (text_of_file, expected) in cases {
+        fs::write(&conf, text_of_file).unwrap();
+        for subcommand in ["run", "check", "up", "explain"] {
+            let output = project.run(&[subcommand, "scenarios/default.toml"]);
+            let said = text(&output);
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            assert!(said.contains(expected) && said.contains("lab: fixtures/nginx/corrected.conf:"), "{said}");
+        }
+    }
+    assert!(!project.path("reports").exists());
+}
+
+#[test]
+fn a_component_that_does_not_start_is_an_error_with_the_end_of_its_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = |script: &str| Program {
+        command: ["sh", "-c", script].map(str::to_owned).to_vec(),
+        environment: Vec::new(),
+        cores: Vec::new(),
+        grace: Duration::from_millis(100),
+        sockets: Vec::new(),
+        input: None,
+        output: Output::File(folder.path().join("server.log")),
+    };
+    let socket = Reserved::loopback().unwrap();
+    let wait = |script: &str, deadline: Duration| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut process = Guarded::start(Path::new(env!("CARGO_BIN_EXE_lab")), program(script)).unwrap();
+            let error = ready::wait(Role::Server, &mut process, socket.address(), deadline).await.unwrap_err();
+            process.stop().await.unwrap();
+            error.to_string().replace(&folder.path().display().to_string(), "FOLDER")
+        })
+    };
+    assert_eq!(
+        wait("echo no such module; exit 7", Duration::from_secs(30)),
+        "the server ended with exit status: 7 before it was ready\n  log: FOLDER/server.log\n  | no such module"
+    );
+    let silent = wait("echo thinking; exec cat /dev/zero >/dev/null", Duration::from_millis(700));
+    assert_eq!(
+        silent,
+        "the server was not ready within 0.7 s: it accepts connections and does not answer\n  \
+         log: FOLDER/server.log\n  | thinking"
+    );
 }
 
 #[test]

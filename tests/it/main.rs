@@ -3,9 +3,12 @@
 mod direction;
 mod drive;
 mod lifecycle;
+mod loads;
 mod proxy;
+mod rounds;
 mod run;
 mod scenario;
 mod serve;
+mod snapshot;
 mod support;
 mod wsgi;

@@ -5,6 +5,6 @@ mod interactive;
 mod lifecycle;
 mod processes;
 mod python;
-mod server;
+pub(crate) mod server;
 mod signals;
 pub(crate) mod wire;

@@ -1,26 +1,18 @@
-//! Resolves what is measured and how: `[[load]]`, `[rounds]`, `[placement]`, `[gate]`.
+//! Resolves how the stacks are driven, and where: `[[load]]` (its driver in [`driver`]), `[placement]`.
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use toml::Spanned;
 
 use super::super::diagnostic::{Diagnostic, Problems, Span};
-use super::super::model::{Driver, Gate, Load, Metric, Placement, Rounds};
+use super::super::model::{Load, Placement};
 use super::super::read::{Field, List, Whole};
-use super::super::wire::{self, DriverKind, DurationText};
+use super::super::wire::{self, DurationText};
+use super::driver;
 use super::values::{Unique, origin_form, slug, whole};
 
 /// Long enough for any page, short enough to notice a hang.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Six blocks are the fewest with an exact 95 % signed-rank interval.
-const DEFAULT_COUNT: NonZeroU32 = NonZeroU32::new(6).unwrap(); // OK because six is not zero; checked when compiled
-const DEFAULT_WARMUP: Duration = Duration::from_secs(1);
-const DEFAULT_SEED: u64 = 2011;
-/// A user holds a connection, and there are no more local ports to one address.
-const MOST_USERS: u32 = 65_535;
-/// Hours of rounds even at the shortest; more is a slip of the finger.
-const MOST_BLOCKS: u32 = 10_000;
 /// What the kernel's affinity masks hold without asking for more (`CPU_SETSIZE`).
 const LAST_CORE: u16 = 1023;
 
@@ -43,10 +35,6 @@ pub(super) fn loads(wire: &List<wire::Load>, problems: &mut Problems<'_>) -> Opt
 fn load(wire: &wire::Load, problems: &mut Problems<'_>) -> Option<Load> {
     let name = wire.name.good().and_then(|name| slug(name, problems));
     let path = wire.path.or("/".to_owned(), |path| origin_form(path, "`path`", problems));
-    let users =
-        wire.users.good().and_then(|users| whole(users, "`users`", 1..=MOST_USERS, problems)).and_then(NonZeroU32::new);
-    let duration =
-        wire.duration.good().and_then(|time| whole_seconds(time, "`duration`", Duration::from_secs(1), problems));
     let timeout = wire.timeout.or(DEFAULT_TIMEOUT, |time| {
         let timeout = time.get_ref().0;
         if timeout.is_zero() {
@@ -56,14 +44,12 @@ fn load(wire: &wire::Load, problems: &mut Problems<'_>) -> Option<Load> {
         }
         Some(timeout)
     });
-    let driver = match wire.driver.value()?.0 {
-        DriverKind::Goose => Driver::Goose { users: users? },
-    };
-    Some(Load { name: name?, driver, path: path?, duration: duration?, timeout: timeout? })
+    let (driver, duration) = driver::driver(wire, problems)?;
+    Some(Load { name: name?, driver, path: path?, duration, timeout: timeout? })
 }
 
-/// A duration that goose can keep: it counts in whole seconds.
-fn whole_seconds(
+/// A duration of whole seconds, `shortest` or more.
+pub(super) fn whole_seconds(
     time: &Spanned<DurationText>,
     what: &str,
     shortest: Duration,
@@ -71,27 +57,15 @@ fn whole_seconds(
 ) -> Option<Duration> {
     let duration = time.get_ref().0;
     let problem = if duration < shortest {
-        format!("{what} is too short for goose")
+        format!("{what} is too short")
     } else if duration.subsec_nanos() != 0 {
-        format!("{what} is not a number of whole seconds, which is all that goose counts in")
+        format!("{what} is not a number of whole seconds")
     } else {
         return Some(duration);
     };
     let hint = format!("accepted: whole seconds from \"{}s\" on", shortest.as_secs());
     problems.push(Diagnostic::at(time.span(), problem).hint(hint));
     None
-}
-
-/// The rounds; the defaults where the table or a key of it is missing.
-pub(super) fn rounds(wire: Option<&wire::Rounds>, problems: &mut Problems<'_>) -> Option<Rounds> {
-    let absent = wire::Rounds::default();
-    let wire = wire.unwrap_or(&absent);
-    let count = wire
-        .count
-        .or(DEFAULT_COUNT, |count| whole(count, "`count`", 1..=MOST_BLOCKS, problems).and_then(NonZeroU32::new));
-    let warmup = wire.warmup.or(DEFAULT_WARMUP, |time| whole_seconds(time, "`warmup`", Duration::ZERO, problems));
-    let seed = wire.seed.or(DEFAULT_SEED, |seed| whole(seed, "`seed`", 0..=u64::MAX, problems));
-    Some(Rounds { count: count?, warmup: warmup?, seed: seed? })
 }
 
 /// Two lists of cores that have none in common.
@@ -134,16 +108,4 @@ fn cores(
         cores.push(core);
     }
     all_good.then_some(cores)
-}
-
-/// The margins; none where the table or its key is missing.
-pub(super) fn gate(wire: Option<&wire::Gate>) -> Gate {
-    let Some(margins) = wire.and_then(|gate| gate.margins.value()) else { return Gate::default() };
-    let margin = |metric: &Metric| match metric {
-        Metric::Throughput => margins.throughput.value(),
-        Metric::CpuPerRequest => margins.cpu_per_request.value(),
-        Metric::P50 => margins.p50.value(),
-        Metric::P99 => margins.p99.value(),
-    };
-    Gate { margins: Metric::ALL.iter().filter_map(|metric| Some((*metric, margin(metric)?.0))).collect() }
 }

@@ -12,17 +12,17 @@ use rustix::process::{Pid, Signal, kill_process};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running `lab serve`.
-pub(super) struct Server {
+pub(crate) struct Server {
     pub(super) master: Child,
     log: Receiver<String>,
     /// `HOST:PORT`
-    pub(super) address: String,
+    pub(crate) address: String,
     /// The workers that were ready when the server was.
-    pub(super) workers: Vec<u32>,
+    pub(crate) workers: Vec<u32>,
 }
 
 impl Server {
-    pub(super) fn start(workers: usize) -> Server {
+    pub(crate) fn start(workers: usize) -> Server {
         Server::with(&[], workers)
     }
 

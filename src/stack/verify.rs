@@ -1,0 +1,64 @@
+//! Judges the configurations a scenario names, before anything is started.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use super::relocate::{self, RelocateError};
+use crate::proxy::conf::ConfError;
+use crate::proxy::read_configuration_text;
+use crate::scenario::model::{ProxyKind, Scenario};
+
+/// A configuration that no stack can be started with.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigurationError {
+    /// It cannot be read as text.
+    #[error("cannot read {}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It cannot be relocated into a run's folder.
+    #[error(transparent)]
+    Relocate(#[from] RelocateError),
+    /// The proxy refuses it.
+    #[error(transparent)]
+    Refused(#[from] ConfError),
+}
+
+/// Judges every configuration file of the scenario's stacks as it would be run, and names it as the user does.
+///
+/// # Errors
+/// The first that is refused, with file and line.
+pub fn configurations(scenario: &Scenario) -> Result<(), ConfigurationError> {
+    for proxy in scenario.stacks.iter().filter_map(|stack| stack.proxy.as_ref()) {
+        let file = shown(&proxy.config, &scenario.root);
+        let source = std::fs::read_to_string(&proxy.config)
+            .map_err(|source| ConfigurationError::Unreadable { file: file.clone(), source })?;
+        match proxy.kind {
+            ProxyKind::Lab => nginx(&source, &file)?,
+        }
+    }
+    Ok(())
+}
+
+fn nginx(source: &str, file: &Path) -> Result<(), ConfigurationError> {
+    // Relocation keeps every line where it is, so what is wrong is wrong at the user's own line. The addresses only
+    // stand for those that a start reserves.
+    let mut port = 1;
+    let mut reserve = || {
+        port += 1;
+        Ok(SocketAddr::from(([127, 0, 0, 1], port)))
+    };
+    let upstream = SocketAddr::from(([127, 0, 0, 1], 1));
+    let relocated = relocate::nginx(source, file, upstream, Path::new("."), &mut reserve)?;
+    read_configuration_text(&relocated.text, file)?;
+    Ok(())
+}
+
+/// The path as the scenario names it.
+fn shown(file: &Path, root: &Path) -> PathBuf {
+    file.strip_prefix(root).unwrap_or(file).to_owned()
+}

@@ -1,0 +1,130 @@
+//! How often is measured: looks, resuming, calibration, as a user runs them.
+
+use std::fs;
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::{Project, replaced, short, text, wait_for};
+
+fn json(project: &Project, file: &str) -> serde_json::Value {
+    serde_json::from_str(&fs::read_to_string(project.path(file)).unwrap()).unwrap()
+}
+
+/// The default scenario with `blocks` short blocks.
+fn of_blocks(blocks: u32) -> Project {
+    Project::new(|scenario| replaced(&short(scenario), "count  = 1 ", &format!("count  = {blocks} ")))
+}
+
+/// The only run's name.
+fn run_name(project: &Project) -> String {
+    let runs = fs::read_dir(project.path("reports/default")).unwrap();
+    let names = runs.map(|run| run.unwrap().file_name().into_string().unwrap());
+    let names: Vec<String> = names.filter(|name| name != "latest").collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+    names.into_iter().next().unwrap()
+}
+
+#[test]
+fn an_interrupted_run_is_resumed_from_its_finished_rounds() {
+    let project = of_blocks(2);
+    let mut lab =
+        project.lab(&["run", "scenarios/default.toml"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let rounds = wait_for("three rounds have ended", || {
+        let run = fs::read_dir(project.path("reports/default")).ok()?.next()?.ok()?.path();
+        let rounds = fs::read_to_string(run.join("rounds.jsonl")).ok()?;
+        (rounds.lines().count() == 3).then_some(run.join("rounds.jsonl"))
+    });
+    kill_process(Pid::from_raw(lab.id().cast_signed()).unwrap(), Signal::INT).unwrap();
+    assert_eq!(lab.wait().unwrap().code(), Some(130));
+    let run = run_name(&project);
+    let said = std::io::read_to_string(lab.stderr.take().unwrap()).unwrap();
+    assert!(said.contains(&format!("--resume {run}")), "{said}");
+    let finished = fs::read_to_string(&rounds).unwrap();
+    // A round that was cut off while it was written was never finished.
+    fs::write(&rounds, format!("{finished}{{\"block\":1,\"lo")).unwrap();
+
+    // Other rounds than the run's own would not belong to it.
+    let conf = project.path("fixtures/nginx/corrected.conf");
+    let unchanged = fs::read_to_string(&conf).unwrap();
+    fs::write(&conf, format!("# new\n{unchanged}")).unwrap();
+    let scenario = project.path("scenarios/default.toml");
+    let of_scenario = fs::read_to_string(&scenario).unwrap();
+    let refused = |arguments: &[&str], why: &str| {
+        let output = project.run(&[&["run", "scenarios/default.toml", "--resume"], arguments].concat());
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+        assert!(text(&output).contains(why), "{}", text(&output));
+    };
+    refused(&[&run], "fixtures/nginx/corrected.conf has changed");
+    fs::write(&conf, unchanged).unwrap();
+    fs::write(&scenario, format!("# new\n{of_scenario}")).unwrap();
+    refused(&[&run], "the scenario file has changed");
+    fs::write(&scenario, of_scenario).unwrap();
+    refused(&[&run, "--only", "direct"], "it ran the stacks proxied, direct; give the same --only and --skip");
+    refused(&["../default"], "no run `../default`");
+    refused(&["never"], "no run `never`");
+
+    let resumed = project.run(&["run", "scenarios/default.toml", "--resume", &run]);
+    assert_eq!(resumed.status.code(), Some(0), "{}", text(&resumed));
+    let record = json(&project, "reports/default/latest/record.json");
+    assert_eq!(record["provenance"]["run"], run.as_str());
+    assert_eq!(record["provenance"]["resumed"].as_array().unwrap().len(), 1);
+    let rounds = record["rounds"].as_array().unwrap();
+    assert_eq!(rounds.len(), 5, "three, of which the last was cut off, and two that replace its block: {rounds:#?}");
+    for (kept, line) in rounds.iter().zip(finished.lines()) {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(kept["service_time"], line["service_time"]);
+    }
+    assert_eq!(rounds[2]["objections"].as_array().unwrap().last().unwrap()["kind"], "interrupted");
+    refused(&[&run], "is finished");
+}
+
+#[test]
+fn rounds_until_decided_end_with_the_look_that_decides() {
+    let gated = |scenario: &str| {
+        // A stack that is certainly worse than half as bad as the reference again: decided as soon as it can be.
+        let margins = "margins = { throughput = \"25%\", cpu_per_request = \"25%\" }";
+        let against = "against = \"reference\"\nmargins = { cpu_per_request = \"25%\" }";
+        let scenario = replaced(&short(scenario), margins, against);
+        replaced(&scenario, "count  = 1 ", "looks  = [8, 16] ")
+    };
+    let project = Project::new(gated);
+    let output = project.run(&["run", "scenarios/default.toml", "--gate", "--quiet"]);
+    assert_eq!(output.status.code(), Some(4), "{}", text(&output));
+    assert!(text(&output).contains("cpu_per_request under pingpong of proxied: FAIL"), "{}", text(&output));
+    let record = json(&project, "reports/default/latest/record.json");
+    assert_eq!(record["looks"], serde_json::json!({ "declared": [8, 16], "made": 1 }));
+    assert_eq!(record["gate"]["metrics"][0]["look"], 1);
+    let placed = record["places"].as_array().unwrap();
+    let by_cost = placed.iter().find(|placed| placed["metric"] == "cpu_per_request").unwrap();
+    assert_eq!(by_cost["tiers"], serde_json::json!([["direct"], ["proxied"]]));
+    let bad = project.run(&["run", "scenarios/default.toml", "--rounds", "many"]);
+    assert_eq!(bad.status.code(), Some(1));
+    assert!(text(&bad).contains("accepted: `auto`, or a number of blocks from 1 on"), "{}", text(&bad));
+}
+
+#[test]
+fn a_calibration_is_stored_and_runs_warn_of_margins_below_it() {
+    let project = Project::new(short);
+    let output = project.run(&["calibrate", "scenarios/default.toml", "--rounds", "2"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(text(&output).contains("What can this machine tell apart?"), "{}", text(&output));
+    let files = fs::read_dir(project.path("reports/calibration")).unwrap().map(|file| file.unwrap().path());
+    let file = files.into_iter().find(|file| file.extension().is_some_and(|end| end == "json")).unwrap();
+    let mut stored: serde_json::Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    let metrics = stored["scenarios"]["default"]["metrics"].as_array_mut().unwrap();
+    assert_eq!(metrics.len(), 4);
+    for metric in metrics {
+        assert_eq!(metric["log_ratios"].as_array().unwrap().len(), 2, "{metric}");
+        assert!(metric["noise_floor"].as_f64().unwrap() >= 0.0, "{metric}");
+        // One block decides nothing, whatever the noise.
+        assert_eq!(metric["smallest_detectable_effect"], serde_json::Value::Null);
+        metric["log_ratios"] = serde_json::json!([-0.9, 0.9, 0.8, -0.8]);
+    }
+    fs::write(&file, stored.to_string()).unwrap();
+    let run = project.run(&["run", "scenarios/default.toml"]);
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run));
+    assert!(text(&run).contains("the margin of throughput under pingpong is 25.0 %, below this machine's noise floor"));
+    let record = json(&project, "reports/default/latest/record.json");
+    assert_eq!(record["below_noise_floor"].as_array().unwrap().len(), 2);
+}
