@@ -67,11 +67,15 @@ impl<'a> Comparison<'a> {
         };
         let ratios = self.ratios(estimates);
         gate.metrics = self.judge(estimates, &ratios, findings.looks_made);
-        // Ratios are never the same to the last digit: they wait for review only when there is something to decide.
-        let decided = |verdict: Verdict| matches!(verdict, Verdict::Pass | Verdict::Inconclusive);
-        let all_decided =
-            scenario.gate.against == Against::Reference || gate.metrics.iter().all(|m| decided(m.verdict));
-        if !ratios.ratios.is_empty() && (self.committed.is_none() || !all_decided) {
+        // Ratios are never the same to the last digit: they wait for review only when there is something to decide, or
+        // when those that are committed cannot decide anything.
+        let is_settled = |metric: &MetricVerdict| match metric.verdict {
+            Verdict::Pass => true,
+            Verdict::Inconclusive => metric.further_rounds.is_some(),
+            Verdict::Fail | Verdict::Improved | Verdict::Incomparable | Verdict::Invalid => false,
+        };
+        let all_settled = scenario.gate.against == Against::Reference || gate.metrics.iter().all(is_settled);
+        if !ratios.ratios.is_empty() && (self.committed.is_none() || !all_settled) {
             let name = ratios_name(scenario);
             store.compare(&name, &describe("ratios"), &ratios.render()).context("keep the ratios for review")?;
         } else {
@@ -99,11 +103,12 @@ fn ratios_name(scenario: &Scenario) -> String {
 /// What of a run could not run, and how many checks failed; nothing compared yet.
 pub(super) fn outcome(findings: &Findings) -> GateOutcome {
     let stacks = findings.stacks.iter().filter(|stack| stack.error.is_some()).count();
-    let failed = |round: &&RoundRecord| matches!(round.outcome, RoundOutcome::Failed { .. });
+    let failed =
+        |round: &&RoundRecord| matches!(round.outcome, RoundOutcome::Failed { .. } | RoundOutcome::Unavailable { .. });
     let checks = findings.stacks.iter().flat_map(|stack| &stack.checks);
     let measured = findings.rounds.iter().filter_map(|round| match &round.outcome {
         RoundOutcome::Measured(measured) => Some(measured),
-        RoundOutcome::Failed { .. } => None,
+        RoundOutcome::Failed { .. } | RoundOutcome::Unavailable { .. } => None,
     });
     let visited: BTreeSet<_> = findings.rounds.iter().map(|round| (&round.load, &round.stack)).collect();
     let valid = findings.rounds.iter().filter(|round| round.valid().is_some());

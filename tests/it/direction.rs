@@ -23,7 +23,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("engine", &["scenario", "stack", "check", "load", "measure", "event", "record", "snapshot"]),
     ("snapshot", &["exit", "scenario", "check", "load", "measure", "record"]),
     ("report", &["scenario", "stack", "measure", "record"]),
-    ("cli", &[]),
+    // The flags of `lab serve` follow from the table of its settings.
+    ("cli", &["server"]),
     ("cmd", &["*"]),
 ];
 

@@ -3,6 +3,7 @@
 mod direction;
 mod drive;
 mod lifecycle;
+mod loads;
 mod proxy;
 mod rounds;
 mod run;

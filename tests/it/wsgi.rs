@@ -1,7 +1,7 @@
 //! The WSGI gateway against the real thing: `python -m lab_wsgi` in a virtual environment, started as an arbiter would.
 
 mod conduct;
-mod environment;
+pub(crate) mod environment;
 mod frameworks;
 mod interactive;
 mod launch;

@@ -2,6 +2,7 @@
 //! [`Gateway`].
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use lab_http::{BodyDecoder, Incoming, Outgoing, ReadError, Refusal};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -25,6 +26,10 @@ pub trait Gateway<IO> {
         arrived: ArrivedHead,
     ) -> impl Future<Output = Result<(), Ending>>;
 }
+
+/// How long a connection that was accepted just before the order to finish may take to send its first byte: its client
+/// has been let in, and could not know.
+const FIRST_WORD: Duration = Duration::from_secs(1);
 
 /// Serves `io` through `gateway` until it closes. When the order is no longer to serve, an idle connection is closed,
 /// and one with a request in progress behind its answer.
@@ -149,7 +154,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
         let arrived: Result<_, Elapsed> = tokio::select! {
             biased;
             arrived = within(patience, incoming.wait()) => arrived,
-            _ = self.orders.wait_for(|order| *order != Order::Serve) => return Err(Ending::Close),
+            () = until_given_up(&mut self.orders, is_first) => return Err(Ending::Close),
         };
         if !matches!(arrived, Ok(Ok(true))) {
             return Err(Ending::Close);
@@ -182,5 +187,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
         };
         // Whatever becomes of it, the connection is closed behind it.
         let _ = timeout(self.settings.linger_timeout, lingering).await;
+    }
+}
+
+/// Waits until no further request is waited for.
+async fn until_given_up(orders: &mut watch::Receiver<Order>, is_first: bool) {
+    let order = orders.wait_for(|order| *order != Order::Serve).await.map_or(Order::Quit, |order| *order);
+    if is_first && order == Order::Finish {
+        // Either of the two will do.
+        let _ = timeout(FIRST_WORD, orders.wait_for(|order| *order == Order::Quit)).await;
     }
 }

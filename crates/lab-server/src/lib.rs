@@ -15,6 +15,7 @@ pub mod socket;
 pub mod worker;
 pub mod connection;
 pub mod service;
+pub mod observer;
 pub mod request_body;
 pub mod response;
 pub mod wsgi;

@@ -9,6 +9,8 @@ pub const SIZE: usize = 4096;
 /// Where the heartbeat is: a counter (u64) that goes up with every request and at least once per second, unless the
 /// worker is in a call of the application or hung.
 pub const HEARTBEAT: usize = 0;
+/// The least heartbeat of a worker that serves; one that is still loading its application shows less.
+pub const SERVING: u64 = 2;
 /// Where the number of requests served is (u64).
 pub const REQUESTS: usize = 8;
 /// Where the length of the request line is (u64); 0 if no request is in progress.

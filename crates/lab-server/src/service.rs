@@ -7,9 +7,10 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
+use std::time::Instant;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 use lab_http::connection::judge_request;
 use lab_http::outgoing::WriteError;
@@ -19,17 +20,20 @@ use tower_service::Service;
 
 use crate::connection::{Connection, Ending, Gateway};
 use crate::extensions::ArrivedHead;
+use crate::observer::{Answered, Nobody, Observer};
 use crate::request;
 use crate::request_body::RequestBody;
 use crate::response::{self, Asked};
 use crate::wait::{now_or_never, within};
 
-/// Answers requests with a tower service. What arrived is in the extensions of the request, to the byte.
+/// Answers requests with a tower service, while an observer looks on. What arrived is in the extensions of the request,
+/// to the byte.
 #[derive(Debug, Clone)]
-pub struct ServiceGateway<S>(pub S);
+pub struct ServiceGateway<S, O = Nobody>(pub S, pub O);
 
-impl<IO, S, B> Gateway<IO> for ServiceGateway<S>
+impl<IO, S, O, B> Gateway<IO> for ServiceGateway<S, O>
 where
+    O: Observer,
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<RequestBody>, Response = Response<B>>,
     S::Error: Display,
@@ -37,7 +41,7 @@ where
     B::Error: Display,
 {
     async fn exchange(&mut self, connection: &mut Connection<IO>, arrived: ArrivedHead) -> Result<(), Ending> {
-        connection.exchange(arrived, &mut self.0).await
+        connection.exchange(arrived, &mut self.0, &self.1).await
     }
 }
 
@@ -59,8 +63,9 @@ enum AnswerError {
 
 impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
     /// Answers one request; an error ends the connection.
-    async fn exchange<S, B>(&mut self, arrived: ArrivedHead, service: &mut S) -> Result<(), Ending>
+    async fn exchange<S, O, B>(&mut self, arrived: ArrivedHead, service: &mut S, observer: &O) -> Result<(), Ending>
     where
+        O: Observer,
         S: Service<Request<RequestBody>, Response = Response<B>>,
         S::Error: Display,
         B: Body<Data = Bytes>,
@@ -81,21 +86,26 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
             Ok(request) => request,
             Err(refusal) => return Err(self.refuse(asked.head, refusal).await),
         };
-        let response = match call(service, request).await {
+        let began = Instant::now();
+        let info = self.info;
+        let answered = |status, headers: &HeaderMap, sent_bytes| {
+            let took = began.elapsed();
+            observer.answered(&Answered { arrived: &arrived, info: &info, status, headers, sent_bytes, took });
+        };
+        let response = call(service, request, observer, &arrived).await.and_then(|response| {
+            let framing = response::frame(asked, response.status(), response.headers(), &response.body().size_hint());
+            framing.map(|framing| (response, framing)).map_err(|error| error.to_string())
+        });
+        let (response, framing) = match response {
             Ok(response) => response,
             Err(error) => {
                 tracing::error!("{} {}: {error}", arrived.method(), arrived.target());
-                return Err(self.apologise(asked.head).await);
+                let ending = self.apologise(asked.head).await;
+                answered(StatusCode::INTERNAL_SERVER_ERROR, &HeaderMap::new(), 0);
+                return Err(ending);
             }
         };
         let (parts, body) = response.into_parts();
-        let framing = match response::frame(asked, parts.status, &parts.headers, &body.size_hint()) {
-            Ok(framing) => framing,
-            Err(error) => {
-                tracing::error!("{} {}: {error}", arrived.method(), arrived.target());
-                return Err(self.apologise(asked.head).await);
-            }
-        };
         // A response of known size is complete: its app will not read on in a body that is too long to drain.
         let is_drainable = match body.size_hint().exact() {
             Some(_) => self.wire.io_mut().is_drainable(self.settings.drain_bytes),
@@ -104,7 +114,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
         let mut encoder = BodyEncoder::new(framing.body);
         let persistent = judged.persistent && is_drainable && !encoder.ends_connection() && self.may_persist();
         response::head(self.wire.buffer(), asked, persistent, parts.status, &parts.headers, framing);
-        let is_answered = match self.answer(&mut encoder, body).await {
+        let mut sent_bytes = 0;
+        let answer = self.answer(&mut encoder, body, &mut sent_bytes, (observer, &arrived)).await;
+        answered(parts.status, &parts.headers, sent_bytes);
+        let is_answered = match answer {
             Ok(()) => true,
             Err(AnswerError::Io(_) | AnswerError::Slow) => return Err(Ending::Close),
             Err(error) => {
@@ -116,8 +129,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
     }
 
     /// Writes the body of a response, flushing whenever the app has nothing more at hand.
-    async fn answer<B>(&mut self, encoder: &mut BodyEncoder, body: B) -> Result<(), AnswerError>
+    async fn answer<B, O>(
+        &mut self,
+        encoder: &mut BodyEncoder,
+        body: B,
+        sent_bytes: &mut u64,
+        (observer, arrived): (&O, &ArrivedHead),
+    ) -> Result<(), AnswerError>
     where
+        O: Observer,
         B: Body<Data = Bytes>,
         B::Error: Display,
     {
@@ -125,7 +145,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
         let mut body = pin!(body);
         // Where there is no body, the app is not asked for one: it may be endless.
         while encoder.length() != lab_http::BodyLength::None && !body.is_end_stream() {
-            let mut next = poll_fn(|cx| body.as_mut().poll_frame(cx));
+            let mut next = poll_fn(|cx| {
+                observer.enter(arrived);
+                let frame = body.as_mut().poll_frame(cx);
+                observer.leave();
+                frame
+            });
             let frame = match now_or_never(&mut next).await {
                 Some(frame) => frame,
                 None => {
@@ -142,6 +167,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
                 }
             };
             self.piece(encoder, &content).await?;
+            *sent_bytes += content.len() as u64;
         }
         let ended = within(send_timeout, self.wire.end(encoder, None)).await.map_err(|_| AnswerError::Slow)?;
         if let Err(WriteError::Length(error)) = ended {
@@ -199,18 +225,31 @@ impl From<WriteError> for AnswerError {
 }
 
 /// Calls the app in place. A panic in it is an error like any other: the worker goes on.
-async fn call<S, B>(service: &mut S, request: Request<RequestBody>) -> Result<Response<B>, String>
+async fn call<S, O, B>(
+    service: &mut S,
+    request: Request<RequestBody>,
+    observer: &O,
+    arrived: &ArrivedHead,
+) -> Result<Response<B>, String>
 where
+    O: Observer,
     S: Service<Request<RequestBody>, Response = Response<B>>,
     S::Error: Display,
 {
     let failed = |error: S::Error| format!("the app failed: {error}");
     poll_fn(|cx| service.poll_ready(cx)).await.map_err(failed)?;
-    let future = catch_unwind(AssertUnwindSafe(|| service.call(request))).map_err(panicked)?;
-    let mut future = pin!(future);
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-        Ok(poll) => poll.map(|response| response.map_err(failed)),
-        Err(panic) => std::task::Poll::Ready(Err(panicked(panic))),
+    observer.enter(arrived);
+    let future = catch_unwind(AssertUnwindSafe(|| service.call(request)));
+    observer.leave();
+    let mut future = pin!(future.map_err(panicked)?);
+    poll_fn(|cx| {
+        observer.enter(arrived);
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        observer.leave();
+        match polled {
+            Ok(poll) => poll.map(|response| response.map_err(failed)),
+            Err(panic) => std::task::Poll::Ready(Err(panicked(panic))),
+        }
     })
     .await
 }

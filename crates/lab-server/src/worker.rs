@@ -1,34 +1,24 @@
 //! One worker: a process with one `current_thread` runtime, which accepts connections and serves them in place.
 
-use std::fmt::Display;
 use std::io;
-use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body::Body;
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 use tokio::runtime::{LocalOptions, LocalRuntime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinSet, spawn_local, yield_now};
 use tokio::time::{sleep, timeout};
-use tower_service::Service;
 
 use crate::connection::{self, Gateway};
 use crate::order::Order;
-use crate::request_body::RequestBody;
-use crate::service::ServiceGateway;
 use crate::settings::Settings;
 use crate::socket::{Listener, Stream};
 
 /// How long no connection is accepted after there were no resources for one.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Connections a worker has open at the same time, where nobody says otherwise (gunicorn's `worker_connections`).
-const CONNECTIONS: u32 = 1000;
 
 /// How a worker works.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,30 +61,6 @@ pub fn die_with(master: i32) -> Result<(), WorkerError> {
         return Err(WorkerError::MasterGone);
     }
     Ok(())
-}
-
-/// Serves `listener` with `service` until a signal: after SIGTERM in-flight requests get `graceful_timeout` to end in,
-/// after SIGINT and SIGQUIT nothing is waited for (gunicorn: "Signal Handling").
-pub fn run<S, B>(
-    listener: TcpListener,
-    service: S,
-    settings: Settings,
-    graceful_timeout: Duration,
-) -> Result<(), WorkerError>
-where
-    S: Service<Request<RequestBody>, Response = Response<B>> + Clone + 'static,
-    S::Error: Display,
-    B: Body<Data = Bytes> + 'static,
-    B::Error: Display,
-{
-    let terms = Terms { settings, graceful_timeout, connections: CONNECTIONS };
-    runtime()?
-        .block_on(async {
-            let (to, orders) = watch::channel(Order::Serve);
-            obey_signals(to)?;
-            serve(vec![Listener::new(listener.into())?], ServiceGateway(service), terms, orders).await
-        })
-        .map_err(|error| WorkerError::Io { what: "serve the listening socket", error })
 }
 
 /// The runtime of a worker.
@@ -174,8 +140,9 @@ async fn accept<G>(
     }
 }
 
-/// Turns signals into orders.
-fn obey_signals(to: watch::Sender<Order>) -> io::Result<()> {
+/// Turns signals into orders: SIGTERM to finish, SIGINT and SIGQUIT to quit (gunicorn: "Signal Handling"). To be called
+/// on a worker's runtime.
+pub fn obey_signals(to: watch::Sender<Order>) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut quit = signal(SignalKind::quit())?;

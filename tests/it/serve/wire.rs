@@ -6,6 +6,7 @@
 use std::rc::Rc;
 
 use lab_server::extensions::ConnectionInfo;
+use lab_server::observer::Nobody;
 use lab_server::{Order, ServiceGateway, Settings, connection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -55,7 +56,7 @@ pub(super) async fn connect(settings: Settings) -> (TcpStream, watch::Sender<Ord
     tokio::task::spawn_local(connection::serve(
         server,
         ConnectionInfo::Tcp { peer, local },
-        ServiceGateway(App),
+        ServiceGateway(App, Nobody),
         Rc::new(settings),
         stopping,
     ));

@@ -8,11 +8,11 @@ use std::sync::OnceLock;
 use crate::support::has;
 
 /// What is served in the tests, and what it is compared with.
-const PACKAGES: [&str; 6] = ["flask", "django", "bottle", "falcon", "pyramid", "gunicorn"];
+const PACKAGES: [&str; 6] = ["flask", "django", "bottle", "falcon", "pyramid", "gunicorn==27.0.1"];
 
 /// The Python of an environment with lab_wsgi and the packages in it; None if this machine has no Python, which is then
 /// said.
-pub(super) fn python() -> Option<&'static Path> {
+pub(crate) fn python() -> Option<&'static Path> {
     static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
     PYTHON.get_or_init(make).as_deref()
 }
