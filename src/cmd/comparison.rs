@@ -1,5 +1,7 @@
 //! A run against what is committed: read before it, asked at every look, told after it.
 
+use std::collections::BTreeSet;
+
 use anyhow::Context as _;
 
 use crate::engine::Findings;
@@ -29,6 +31,8 @@ impl<'a> Comparison<'a> {
         let name = ratios_name(scenario);
         let text = store.committed(&name).context("read the committed ratios")?;
         let file = store.committed_file(&name);
+        // Read now, though it is compared later: what cannot be read must not cost a whole run.
+        store.committed(&scenario.name).context("read the committed facts")?;
         let committed =
             text.map(|text| Ratios::parse(&text)).transpose().with_context(|| file.display().to_string())?;
         Ok(Comparison { scenario, store, machine, looks, committed })
@@ -74,6 +78,9 @@ impl<'a> Comparison<'a> {
         if !ratios.ratios.is_empty() && (self.committed.is_none() || !all_settled) {
             let name = ratios_name(scenario);
             store.compare(&name, &describe("ratios"), &ratios.render()).context("keep the ratios for review")?;
+        } else {
+            // What an earlier run left for review is not this run's.
+            store.reject(&ratios_name(scenario)).context("remove ratios of an earlier run")?;
         }
         Ok(differences)
     }
@@ -99,9 +106,18 @@ pub(super) fn outcome(findings: &Findings) -> GateOutcome {
     let failed =
         |round: &&RoundRecord| matches!(round.outcome, RoundOutcome::Failed { .. } | RoundOutcome::Unavailable { .. });
     let checks = findings.stacks.iter().flat_map(|stack| &stack.checks);
+    let measured = findings.rounds.iter().filter_map(|round| match &round.outcome {
+        RoundOutcome::Measured(measured) => Some(measured),
+        RoundOutcome::Failed { .. } | RoundOutcome::Unavailable { .. } => None,
+    });
+    let visited: BTreeSet<_> = findings.rounds.iter().map(|round| (&round.load, &round.stack)).collect();
+    let valid = findings.rounds.iter().filter(|round| round.valid().is_some());
+    let valid: BTreeSet<_> = valid.map(|round| (&round.load, &round.stack)).collect();
     GateOutcome {
         could_not_run: stacks + findings.rounds.iter().filter(failed).count(),
         failed_checks: checks.filter(|check| !check.passed()).count(),
+        errors_under_load: measured.flat_map(|measured| measured.failed.values()).sum(),
+        without_valid_rounds: visited.difference(&valid).count(),
         ..GateOutcome::default()
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Behaviour {
     pub(super) stolen_us: u64,
     /// Handshakes that its listening socket turns away in a window.
     pub(super) drops: u64,
+    /// CPU time the driver uses in a window of one second.
+    pub(super) driver_cpu: Duration,
     /// Errors in a window.
     pub(super) failed: BTreeMap<ErrorClass, u64>,
     /// So many drives get faster from second to second; the others do not.
@@ -57,6 +59,7 @@ impl Default for Behaviour {
             read_over_us: 1_000_000,
             stolen_us: 0,
             drops: 0,
+            driver_cpu: Duration::from_millis(100),
             failed: BTreeMap::new(),
             cold_drives: 0,
             failing_starts: Vec::new(),
@@ -91,6 +94,8 @@ pub(super) struct Fake {
     pub(super) log: Vec<String>,
     pub(super) starts: BTreeMap<String, usize>,
     pub(super) drives: BTreeMap<String, usize>,
+    /// The load whose driver is not installed.
+    pub(super) unavailable: Option<String>,
 }
 
 fn next(counts: &mut BTreeMap<String, usize>, name: &str) -> usize {
@@ -130,6 +135,10 @@ impl Backend for Fake {
         Ok(Asked { observed, values })
     }
 
+    fn unavailable(&self, load: &Load) -> Option<String> {
+        self.unavailable.as_ref().filter(|name| **name == load.name).map(|name| format!("{name} is not installed"))
+    }
+
     async fn drive(
         &mut self,
         running: &mut String,
@@ -164,7 +173,7 @@ impl Backend for Fake {
                 steps: Vec::new(),
                 mean_pause: Duration::ZERO,
                 connections_opened: Some(1),
-                driver_cpu: Duration::from_millis(100),
+                driver_cpu: behaviour.driver_cpu,
                 driver_threads: 1,
                 unclassified: Vec::new(),
             },

@@ -14,7 +14,7 @@ use crate::check::probe;
 use crate::check::redact::Redaction;
 use crate::load::protocol::{Decoder, DrivePlan, Event};
 use crate::record::ComponentRecord;
-use crate::scenario::model::{CheckRequest, Load, Stack};
+use crate::scenario::model::{CheckRequest, Driver, Load, Stack};
 use crate::stack::guarded::{Guarded, Output, Program};
 use crate::stack::process::{Component, Launcher, Running};
 use crate::stack::ready::last_lines;
@@ -60,7 +60,10 @@ impl Backend for Local {
     }
 
     fn unavailable(&self, load: &Load) -> Option<String> {
-        program(&load.driver)?.find().err()
+        match load.driver {
+            Driver::External(external) => program(external).find().err(),
+            Driver::Goose { .. } | Driver::Closed { .. } | Driver::Open(_) => None,
+        }
     }
 
     async fn drive(

@@ -20,7 +20,7 @@ mod fake;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use backend::{Backend, Driven};
@@ -189,19 +189,24 @@ async fn measure<B: Backend>(
     );
     let names: Vec<&str> = measured.iter().map(|stack| stack.name.as_str()).collect();
     let mut rounds = resume::continued(plan.earlier, &names);
+    let unavailable: BTreeMap<&str, String> =
+        scenario.loads.iter().filter_map(|load| Some((load.name.as_str(), backend.unavailable(load)?))).collect();
+    let drivable: Vec<&Load> =
+        scenario.loads.iter().filter(|load| !unavailable.contains_key(load.name.as_str())).collect();
     let mut look = 0;
-    let per_block = measured.len() * scenario.loads.len();
+    let per_block = measured.len() * drivable.len();
     listener.hear(&Event::RoundsPlanned { visits: per_block * looks[0] as usize, made: rounds.len() });
 
     for (index, &Visit { block, load, stack }) in visits.iter().enumerate() {
         let (load, stack) = (&scenario.loads[load], measured[stack]);
-        if let Some(missing) = backend.unavailable(load) {
+        let is_made = rounds.iter().any(|r| r.block == block && r.load == load.name && r.stack == stack.name);
+        if let Some(missing) = unavailable.get(load.name.as_str()) {
             // One row says so; it will not be there in the next block either.
-            if block == 0 && !is_made(&rounds, block, load, stack) {
-                let outcome = RoundOutcome::Unavailable { missing };
+            if block == 0 && !is_made {
+                let outcome = RoundOutcome::Unavailable { missing: missing.clone() };
                 rounds.push(RoundRecord { block, load: load.name.clone(), stack: stack.name.clone(), outcome });
             }
-        } else if !is_made(&rounds, block, load, stack)
+        } else if !is_made
             && blocks_missing(&rounds, load, block, looks[look])
             && !resume::is_cut(&rounds, &load.name, block)
         {
@@ -209,7 +214,7 @@ async fn measure<B: Backend>(
             rounds.push(round);
         }
         let block_ends = visits.get(index + 1).is_none_or(|next| next.block != block);
-        while block_ends && is_due(scenario, &rounds, block, looks[look]) {
+        while block_ends && is_due(&drivable, &rounds, block, looks[look]) {
             look += 1;
             if look == looks.len() || (plan.is_decided)(&rounds, look) {
                 return (rounds, look);
@@ -221,20 +226,16 @@ async fn measure<B: Backend>(
     (rounds, look)
 }
 
-fn is_made(rounds: &[RoundRecord], block: u32, load: &Load, stack: &Stack) -> bool {
-    rounds.iter().any(|round| round.block == block && round.load == load.name && round.stack == stack.name)
-}
-
 /// So many blocks and half as many to repeat those with an invalid round, so that a machine on which every round is
 /// invalid is a result and not an endless run.
 fn with_repeats(blocks: u32) -> u32 {
     blocks + blocks.div_ceil(2)
 }
 
-/// Whether it is time for the look after `wanted` blocks: every load has them, or has had its chance.
-fn is_due(scenario: &Scenario, rounds: &[RoundRecord], block: u32, wanted: u32) -> bool {
-    let is_complete = |load| !blocks_missing(rounds, load, block + 1, wanted);
-    scenario.loads.iter().all(is_complete) || block + 1 >= with_repeats(wanted)
+/// Whether it is time for the look after `wanted` blocks: every load that can be driven has them, or has had its chance.
+fn is_due(loads: &[&Load], rounds: &[RoundRecord], block: u32, wanted: u32) -> bool {
+    let is_complete = |load: &&Load| !blocks_missing(rounds, load, block + 1, wanted);
+    loads.iter().all(is_complete) || block + 1 >= with_repeats(wanted)
 }
 
 /// Whether fewer than `wanted` of this load's blocks before `block` are without a failed or invalid round.

@@ -9,8 +9,8 @@ use crate::load::journey::{self, Extract, Pattern, Piece, Text};
 use crate::load::plan::{self, Schedule, Stretch};
 use crate::load::protocol::{self, DrivePlan, Mode, OpenPlan};
 use crate::scenario::model::{
-    Arrival, Arrivals, Driver, HeaderRule, Load, OpenLoop, Placeholders, Rate, Source, Step, StepText, TextPiece,
-    TextRule, TimerKind,
+    Arrival, Arrivals, Driver, External, HeaderRule, Load, OpenLoop, Placeholders, Rate, Source, Step, StepText,
+    TextPiece, TextRule, TimerKind,
 };
 
 /// The plan of `load` against the stack at `entry`.
@@ -25,10 +25,7 @@ pub fn drive_plan(load: &Load, warmup: Duration, entry: SocketAddr) -> DrivePlan
         }
         Driver::Closed { connections } => Mode::Closed { connections: *connections },
         Driver::Open(open) => Mode::Open(open_plan(open, warmup, load.duration)),
-        external => match program(external) {
-            Some(program) => Mode::External { program },
-            None => unreachable!("lab's own drivers are above"),
-        },
+        Driver::External(external) => Mode::External { program: program(*external) },
     };
     DrivePlan {
         url: format!("http://{entry}{}", load.path),
@@ -39,14 +36,13 @@ pub fn drive_plan(load: &Load, warmup: Duration, entry: SocketAddr) -> DrivePlan
     }
 }
 
-/// The program that a load needs and lab has not.
+/// The program that such a driver is.
 #[must_use]
-pub fn program(driver: &Driver) -> Option<Program> {
-    match driver {
-        Driver::Goose { .. } | Driver::Closed { .. } | Driver::Open(_) => None,
-        Driver::Httperf { rate, calls } => Some(Program::Httperf { rate_per_s: *rate, calls: *calls }),
-        Driver::Wrk { connections } => Some(Program::Wrk { connections: *connections }),
-        Driver::H2load { connections } => Some(Program::H2load { connections: *connections }),
+pub fn program(external: External) -> Program {
+    match external {
+        External::Httperf { rate, calls } => Program::Httperf { rate_per_s: rate, calls },
+        External::Wrk { connections } => Program::Wrk { connections },
+        External::H2load { connections } => Program::H2load { connections },
     }
 }
 
@@ -55,7 +51,8 @@ pub fn program(driver: &Driver) -> Option<Program> {
 pub fn offer(load: &Load) -> Offer {
     match &load.driver {
         Driver::Goose { users, .. } => Offer::Users { users: *users },
-        Driver::Closed { connections } | Driver::Wrk { connections } | Driver::H2load { connections } => {
+        Driver::Closed { connections }
+        | Driver::External(External::Wrk { connections } | External::H2load { connections }) => {
             Offer::Users { users: *connections }
         }
         Driver::Open(open) => Offer::Arrivals {
@@ -63,7 +60,7 @@ pub fn offer(load: &Load) -> Offer {
             spins: open.timer == TimerKind::Spin,
         },
         // httperf looks at the clock all the time.
-        Driver::Httperf { .. } => Offer::Arrivals { is_constant: true, spins: true },
+        Driver::External(External::Httperf { .. }) => Offer::Arrivals { is_constant: true, spins: true },
     }
 }
 

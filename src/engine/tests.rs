@@ -1,5 +1,6 @@
 //! The engine on a fake backend: order, numbers and outcomes are exact.
 
+use std::collections::BTreeSet;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -151,6 +152,22 @@ fn a_stack_that_does_not_start_is_an_error_and_the_others_go_on() {
     assert_eq!(findings.stacks[0].error.as_deref(), Some("it will not start"));
     assert!(findings.stacks[1].passed());
     assert_eq!(findings.rounds.len(), 1);
+}
+
+#[test]
+fn a_load_whose_driver_is_missing_has_a_row_and_holds_up_no_other() {
+    let mut scenario = scenario(3);
+    scenario.loads.push(Load { name: "elsewhere".to_owned(), ..scenario.loads[0].clone() });
+    let mut fake = Fake { unavailable: Some("elsewhere".to_owned()), ..fake() };
+    let findings = findings(&scenario, &mut fake);
+    let of = |load: &str| findings.rounds.iter().filter(|round| round.load == load).collect::<Vec<_>>();
+    assert_eq!(of("load").len(), 6, "as planned, and nothing repeated");
+    let [one, other] = of("elsewhere")[..] else { panic!("{:?}", findings.rounds) };
+    assert_eq!(BTreeSet::from([&*one.stack, &*other.stack]), BTreeSet::from(["direct", "proxied"]));
+    for round in [one, other] {
+        let RoundOutcome::Unavailable { missing } = &round.outcome else { panic!("{round:?}") };
+        assert_eq!(missing, "elsewhere is not installed");
+    }
 }
 
 #[test]
@@ -408,4 +425,16 @@ fn a_warm_up_ends_with_the_seconds_that_are_alike_or_is_said_to_be_unsteady() {
     let unsteady = "no steady state within 11 s: the last 5 seconds scattered or drifted";
     assert_eq!(of("proxied"), (11_000_000, Some(false), 10, vec![unsteady]));
     assert_eq!(fake.log.iter().filter(|line| line.starts_with("drive direct")).count(), 3);
+}
+
+#[test]
+fn a_driver_without_time_left_bounds_every_ratio_but_that_of_cpu_time() {
+    let scenario = scenario(6);
+    let mut fake = fake();
+    fake.stacks.get_mut("direct").unwrap().driver_cpu = Duration::from_millis(950);
+    let estimates = estimates(&scenario, &findings(&scenario, &mut fake).rounds);
+    let bound = |metric| &estimate(&estimates, "proxied", metric).ratio.as_ref().unwrap().driver_bound;
+    assert_eq!(bound(Metric::Throughput), &["direct"]);
+    assert_eq!(bound(Metric::P99), &["direct"]);
+    assert_eq!(bound(Metric::CpuPerRequest), &[] as &[String]);
 }

@@ -89,6 +89,9 @@ pub enum Severity {
     Invalid,
 }
 
+/// The kind of [`Finding::ClientSaturated`].
+pub const CLIENT_SATURATED: &str = "client-saturated";
+
 /// How far Little's law may be off, as a fraction.
 const LITTLE_TOLERANCE: f64 = 0.05;
 
@@ -173,7 +176,7 @@ impl Finding {
             Finding::ClientFault { .. } => "client-fault",
             Finding::NothingOk { .. } => "nothing-ok",
             Finding::LittlesLaw { .. } => "littles-law",
-            Finding::ClientSaturated { .. } => "client-saturated",
+            Finding::ClientSaturated { .. } => CLIENT_SATURATED,
             Finding::LateDriver { .. } => "late-driver",
             Finding::NotKeptUp { .. } => "not-kept-up",
             Finding::DoesNotAddUp { .. } => "does-not-add-up",

@@ -264,7 +264,9 @@ impl ClosedLoop {
             text.fill(values).map_err(|name| impossible(format!("step `{}`: no value `{name}`", step.name)))
         };
         let path = fill(&step.target)?;
-        let url = self.url.join(&path).map_err(|error| impossible(format!("step `{}`: {error}", step.name)))?;
+        let joined = self.url.join(&path).ok().filter(|url| url.origin() == self.url.origin());
+        // An answer's value may lead anywhere; where it leads away from the stack, it is the answer that is wrong.
+        let url = joined.ok_or(Outcome::Failed { class: ErrorClass::CheckFailed, detail: None })?;
         let (method, goose_method) = match step.method.as_str() {
             "GET" => (Method::GET, GooseMethod::Get),
             "POST" => (Method::POST, GooseMethod::Post),

@@ -33,9 +33,9 @@ pub fn render(record: &Record) -> String {
         changes(&mut text, differences);
     }
     let mut loads: Vec<&str> = Vec::new();
-    for round in &record.rounds {
-        if !loads.contains(&round.load.as_str()) {
-            loads.push(&round.load);
+    for estimate in &record.estimates {
+        if !loads.contains(&estimate.load.as_str()) && !record.rounds.is_empty() {
+            loads.push(&estimate.load);
         }
     }
     for load in loads {
@@ -58,9 +58,9 @@ fn title(text: &mut String, record: &Record) {
         cores => format!("on core {}", cores.iter().map(u16::to_string).collect::<Vec<_>>().join(", ")),
     };
     let line = format!(
-        "{} · {} cores · {} · stacks {}, load {}",
+        "{} · {} · {} · stacks {}, load {}",
         machine.cpu,
-        machine.cores,
+        counted(machine.cores, "core"),
         machine.kernel,
         place(&provenance.stack_cores),
         place(&provenance.load_cores),
@@ -169,7 +169,8 @@ fn load(text: &mut String, record: &Record, load: &str) {
         "switches/req",
         "errors",
     ]);
-    for stack in &record.stacks {
+    let (visited, spared): (Vec<_>, Vec<_>) = record.stacks.iter().partition(|stack| is_visited(record, load, stack));
+    for stack in visited {
         table.add_row(stack_row(record, load, &stack.name));
     }
     right_aligned(&mut table, 1..11);
@@ -185,6 +186,11 @@ fn load(text: &mut String, record: &Record, load: &str) {
         right_aligned(&mut table, 1..columns);
         let _ = writeln!(text, "  {}\n{}", styled(QUIET, rows.title), indented(&table));
     }
+    for stack in spared {
+        let why = if stack.error.is_some() { "it could not run" } else { "it failed its checks" };
+        let role = if stack.reference { ", and without the reference there are no ratios" } else { "" };
+        let _ = writeln!(text, "  {} was not measured: {why}{role}", stack.name);
+    }
     let ratios: Vec<&Estimate> =
         record.estimates.iter().filter(|estimate| estimate.load == load && estimate.ratio.is_some()).collect();
     for estimate in ratios {
@@ -196,6 +202,10 @@ fn load(text: &mut String, record: &Record, load: &str) {
         let _ = writeln!(text, "  {} {rounds}: {said}", styled(style, word));
     }
     text.push('\n');
+}
+
+fn is_visited(record: &Record, load: &str, stack: &StackRecord) -> bool {
+    record.rounds.iter().any(|round| round.load == load && round.stack == stack.name)
 }
 
 fn stack_row(record: &Record, load: &str, stack: &str) -> Vec<String> {
@@ -275,7 +285,7 @@ fn errors(record: &Record, load: &str, stack: &str) -> String {
     }
     let mut words: Vec<String> = classes.iter().map(|(class, count): (_, &u64)| format!("{count} {class}")).collect();
     if failed_rounds > 0 {
-        words.push(format!("{failed_rounds} rounds could not run"));
+        words.push(counted(failed_rounds, "round") + " could not run");
     }
     if words.is_empty() { "0".to_owned() } else { words.join(", ") }
 }
@@ -291,10 +301,20 @@ fn ratio_line(estimate: &Estimate) -> String {
             interval.confidence * 100.0,
             ratio.log_ratios.len()
         ),
-        None => format!("no interval from {} blocks", ratio.log_ratios.len()),
+        None => format!("no interval from {}", counted(ratio.log_ratios.len(), "block")),
     };
     let what = format!("{} of {}", estimate.metric, estimate.stack);
-    format!("{what:<28} {:.2} × {}   {}", ratio.ratio, ratio.reference, styled(QUIET, &interval))
+    let mut line = format!("{what:<28} {:.2} × {}   {}", ratio.ratio, ratio.reference, styled(QUIET, &interval));
+    if !ratio.driver_bound.is_empty() {
+        let bound = format!("the driver set the pace on {}", ratio.driver_bound.join(" and "));
+        let _ = write!(line, "  {}", styled(UNSURE, &bound));
+    }
+    line
+}
+
+/// A number of things, in words that agree with it.
+fn counted(count: usize, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
 }
 
 /// What speaks against rounds of this load: each kind once per stack, with how many rounds show it.
@@ -319,12 +339,21 @@ fn gate(text: &mut String, record: &Record) {
     let gate = &record.gate;
     let _ = writeln!(text, "{}", styled(TITLE, "Did it change?"));
     let facts = match gate.facts {
-        FactsVerdict::NotCompared => styled(QUIET, "exact facts: not compared (only a part of the scenario was run)"),
+        FactsVerdict::NotCompared => styled(QUIET, "exact facts: not compared (only a whole `lab run` is)"),
         FactsVerdict::New => styled(UNSURE, "exact facts: no snapshot is committed yet"),
         FactsVerdict::Same => styled(GOOD, "exact facts: as in the snapshot"),
         FactsVerdict::Changed => styled(BAD, "exact facts: not as in the snapshot"),
     };
     let _ = writeln!(text, "  {facts}");
+    if gate.errors_under_load > 0 {
+        let style = if gate.facts == FactsVerdict::Same { QUIET } else { BAD };
+        let errors = format!("{} under load", counted(gate.errors_under_load as usize, "error"));
+        let _ = writeln!(text, "  {}", styled(style, &errors));
+    }
+    if gate.without_valid_rounds > 0 {
+        let without = format!("{} without a valid round", counted(gate.without_valid_rounds, "stack"));
+        let _ = writeln!(text, "  {}", styled(BAD, &without));
+    }
     let LooksRecord { declared, made } = &record.looks;
     if declared.len() > 1 {
         let declared = declared.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");

@@ -14,7 +14,8 @@ use regex::Regex;
 mod load;
 
 pub use load::{
-    Arrival, Arrivals, Driver, Load, OpenLoop, Rate, Source, Step, StepExpectation, StepText, TextPiece, TimerKind,
+    Arrival, Arrivals, Driver, External, Load, OpenLoop, Rate, Source, Step, StepExpectation, StepText, TextPiece,
+    TimerKind,
 };
 
 /// One scenario file, resolved.

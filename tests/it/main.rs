@@ -3,6 +3,7 @@
 mod direction;
 mod drive;
 mod lifecycle;
+mod loads;
 mod proxy;
 mod rounds;
 mod run;
@@ -10,3 +11,4 @@ mod scenario;
 mod serve;
 mod snapshot;
 mod support;
+mod wsgi;

@@ -2,5 +2,9 @@
 
 mod app;
 mod interactive;
-pub(crate) mod lifecycle;
-mod wire;
+mod lifecycle;
+mod processes;
+mod python;
+pub(crate) mod server;
+mod signals;
+pub(crate) mod wire;

@@ -98,11 +98,23 @@ pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) 
 pub(crate) fn short(scenario: &str) -> String {
     let scenario = replaced(scenario, "duration = \"2s\"", "duration = \"1s\"");
     let scenario = replaced(&scenario, "warmup = \"1s\"", "warmup = \"0s\"");
-    replaced(&scenario, "count  = 10", "count  = 1 ")
+    replaced(&scenario, "count  = 8 ", "count  = 1 ")
 }
 
 /// `text` with `old` replaced, which must be there.
 pub(crate) fn replaced(text: &str, old: &str, new: &str) -> String {
     assert!(text.contains(old), "the scenario has no {old:?}");
     text.replace(old, new)
+}
+
+/// Whether a program that not every machine has is there. Where it is missing, the test is to be skipped, and this says
+/// so; unless `LAB_REQUIRE` names it, in which case the test fails.
+pub(crate) fn has(name: &str, program: &str) -> bool {
+    let is_there = Path::new(program).exists();
+    let required = std::env::var("LAB_REQUIRE").unwrap_or_default();
+    assert!(is_there || !required.split(',').any(|own| own == name), "LAB_REQUIRE names {name}: {program} is missing");
+    if !is_there {
+        eprintln!("SKIPPED: {name} is not installed: {program} is missing");
+    }
+    is_there
 }

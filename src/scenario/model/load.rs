@@ -38,6 +38,13 @@ pub enum Driver {
     },
     /// Open loop: requests arrive at a rate, whatever the stack does.
     Open(OpenLoop),
+    /// A program that is not lab's own.
+    External(External),
+}
+
+/// A load driver that is not lab's own, and its settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum External {
     /// httperf: an open loop of sessions.
     Httperf {
         /// Sessions per second.
@@ -223,9 +230,9 @@ impl Driver {
             Driver::Goose { .. } => "goose",
             Driver::Closed { .. } => "closed",
             Driver::Open(_) => "open",
-            Driver::Httperf { .. } => "httperf",
-            Driver::Wrk { .. } => "wrk",
-            Driver::H2load { .. } => "h2load",
+            Driver::External(External::Httperf { .. }) => "httperf",
+            Driver::External(External::Wrk { .. }) => "wrk",
+            Driver::External(External::H2load { .. }) => "h2load",
         }
     }
 }
@@ -235,11 +242,12 @@ impl fmt::Display for Driver {
         write!(f, "{}, ", self.name())?;
         match self {
             Driver::Goose { users, .. } => counted(f, *users, "user"),
-            Driver::Closed { connections } | Driver::Wrk { connections } | Driver::H2load { connections } => {
+            Driver::Closed { connections }
+            | Driver::External(External::Wrk { connections } | External::H2load { connections }) => {
                 counted(f, *connections, "connection")
             }
             Driver::Open(open) => write!(f, "{open}"),
-            Driver::Httperf { rate, calls } => {
+            Driver::External(External::Httperf { rate, calls }) => {
                 write!(f, "{rate} sessions/s of ")?;
                 counted(f, *calls, "call")
             }

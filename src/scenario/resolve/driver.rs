@@ -6,13 +6,12 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::super::diagnostic::{Diagnostic, Problems, Span};
-use super::super::model::{Arrival, Arrivals, Driver, OpenLoop, Rate, TimerKind};
+use super::super::model::{Arrival, Arrivals, Driver, External, OpenLoop, Rate, TimerKind};
 use super::super::read::{Field, Whole, Word as _};
 use super::super::suggest;
 use super::super::table::Table as _;
 use super::super::wire::{self, ArrivalsKind, DriverKind, DurationText, RateText};
 use super::load::whole_seconds;
-use super::rounds::DEFAULT_SEED;
 use super::step;
 use super::values::whole;
 
@@ -26,6 +25,8 @@ const DEFAULT_MAX_OPEN: NonZeroU32 = NonZeroU32::new(4096).unwrap(); // OK becau
 const MOST_RATE: u32 = 1_000_000;
 /// A session that long never ends within a window.
 const MOST_CALLS: u32 = 1_000_000;
+/// For Poisson arrivals, where the file names none.
+const DEFAULT_SEED: u64 = 2011;
 /// So short a window holds nothing worth measuring.
 const SHORTEST: Duration = Duration::from_millis(100);
 /// A ramp lasts no longer than a single window may.
@@ -60,8 +61,10 @@ pub(super) fn driver(wire: &wire::Load, problems: &mut Problems<'_>) -> Option<(
             users.zip(steps).map(|(users, steps)| Driver::Goose { users, steps })
         }
         DriverKind::Closed => connections(problems).map(|connections| Driver::Closed { connections }),
-        DriverKind::Wrk => connections(problems).map(|connections| Driver::Wrk { connections }),
-        DriverKind::H2load => connections(problems).map(|connections| Driver::H2load { connections }),
+        DriverKind::Wrk => connections(problems).map(|connections| Driver::External(External::Wrk { connections })),
+        DriverKind::H2load => {
+            connections(problems).map(|connections| Driver::External(External::H2load { connections }))
+        }
         DriverKind::Open => open(wire, &place, problems).map(Driver::Open),
         DriverKind::Httperf => httperf(wire, &place, problems),
     };
@@ -154,7 +157,7 @@ fn httperf(wire: &wire::Load, place: &Span, problems: &mut Problems<'_>) -> Opti
         }
     });
     let calls = calls(&wire.calls_per_connection, problems);
-    Some(Driver::Httperf { rate: rate?, calls: calls? })
+    Some(Driver::External(External::Httperf { rate: rate?, calls: calls? }))
 }
 
 fn calls(field: &Field<Whole>, problems: &mut Problems<'_>) -> Option<NonZeroU32> {

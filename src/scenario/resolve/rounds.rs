@@ -18,7 +18,7 @@ const DEFAULT_WARMUP: Duration = Duration::from_secs(1);
 const DEFAULT_WARMUP_MOST: Duration = Duration::from_secs(30);
 /// The evidence is five seconds that are alike.
 const SHORTEST_WARMUP_MOST: Duration = Duration::from_secs(5);
-pub(super) const DEFAULT_SEED: u64 = 2011;
+const DEFAULT_SEED: u64 = 2011;
 /// Hours of rounds even at the shortest; more is a slip of the finger.
 const MOST_BLOCKS: u32 = 10_000;
 /// Each look has an equal share of the error, and with less than that nothing is ever decided.
@@ -63,9 +63,7 @@ fn warmup(wire: &wire::Rounds, loads: &[Load], problems: &mut Problems<'_>) -> O
         }
         WarmupText::Auto => {
             // A program that is not lab's own says what it did when it is done, and not what each second was.
-            let silent = loads.iter().find(|load| {
-                matches!(load.driver, Driver::Httperf { .. } | Driver::Wrk { .. } | Driver::H2load { .. })
-            });
+            let silent = loads.iter().find(|load| matches!(load.driver, Driver::External(_)));
             if let Some(load) = silent {
                 let message = format!(
                     "no warm-up can be ended by evidence under the load `{}`: its driver keeps no seconds",

@@ -61,7 +61,10 @@ fn step(wire: &wire::Step, known: &[String], problems: &mut Problems<'_>) -> Opt
         found.then(|| method.get_ref().clone())
     });
     let target = wire.path.good().and_then(|path| {
-        origin_form(path, "`path`", problems)?;
+        // A value may be a whole path, such as a Location's.
+        if !path.get_ref().starts_with('{') {
+            origin_form(path, "`path`", problems)?;
+        }
         text(path, known, problems)
     });
     let headers = wire.headers.or(Vec::new(), |lines| {

@@ -72,8 +72,8 @@ wire_table! {
         required name: String,
         /// The method: GET, HEAD, POST, PUT, PATCH or DELETE.
         optional method: String = { "default": "GET" },
-        /// The request target, from `/` on.
-        required path: String = { "pattern": "^/[!-~]*$" },
+        /// The request target, from `/` on, or a value that holds one.
+        required path: String = { "pattern": "^[/{][!-~]*$" },
         /// Header lines beside those of every request, as pairs of name and value.
         optional headers: List<HeaderLine>,
         /// The body.

@@ -6,7 +6,7 @@ use lab::load::protocol::{Arrival, DrivePlan, Event, Mode};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::driver::{drive_and_watch, number, open, plan};
-use crate::serve::lifecycle::Server;
+use crate::serve::server::Server;
 
 const SECOND: Duration = Duration::from_secs(1);
 
