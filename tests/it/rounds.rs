@@ -122,7 +122,9 @@ fn a_calibration_is_stored_and_runs_warn_of_margins_below_it() {
     fs::write(&file, stored.to_string()).unwrap();
     let run = project.run(&["run", "scenarios/default.toml"]);
     assert_eq!(run.status.code(), Some(0), "{}", text(&run));
-    assert!(text(&run).contains("the margin of cpu_per_request under pingpong is 25.0 %, below this machine's noise floor"));
+    assert!(
+        text(&run).contains("the margin of cpu_per_request under pingpong is 25.0 %, below this machine's noise floor")
+    );
     let record = json(&project, "reports/default/latest/record.json");
     assert_eq!(record["below_noise_floor"].as_array().unwrap().len(), 1);
 }
