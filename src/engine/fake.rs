@@ -30,14 +30,14 @@ pub(super) struct Behaviour {
     pub(super) service_us: u64,
     /// CPU time the server uses in a window.
     pub(super) cpu_us: u64,
+    /// CPU time the driver uses in a window of one second.
+    pub(super) driver_cpu: Duration,
     /// The time over which what a window used is read.
     pub(super) read_over_us: u64,
     /// CPU time that others get of the machine in a window.
     pub(super) stolen_us: u64,
     /// Handshakes that its listening socket turns away in a window.
     pub(super) drops: u64,
-    /// CPU time the driver uses in a window of one second.
-    pub(super) driver_cpu: Duration,
     /// Errors in a window.
     pub(super) failed: BTreeMap<ErrorClass, u64>,
     /// So many drives get faster from second to second; the others do not.
@@ -56,10 +56,10 @@ impl Default for Behaviour {
             ok: 1000,
             service_us: 1000,
             cpu_us: 100_000,
+            driver_cpu: Duration::from_millis(100),
             read_over_us: 1_000_000,
             stolen_us: 0,
             drops: 0,
-            driver_cpu: Duration::from_millis(100),
             failed: BTreeMap::new(),
             cold_drives: 0,
             failing_starts: Vec::new(),

@@ -199,14 +199,13 @@ async fn measure<B: Backend>(
 
     for (index, &Visit { block, load, stack }) in visits.iter().enumerate() {
         let (load, stack) = (&scenario.loads[load], measured[stack]);
-        let is_made = rounds.iter().any(|r| r.block == block && r.load == load.name && r.stack == stack.name);
         if let Some(missing) = unavailable.get(load.name.as_str()) {
             // One row says so; it will not be there in the next block either.
-            if block == 0 && !is_made {
+            if block == 0 && !is_made(&rounds, block, load, stack) {
                 let outcome = RoundOutcome::Unavailable { missing: missing.clone() };
                 rounds.push(RoundRecord { block, load: load.name.clone(), stack: stack.name.clone(), outcome });
             }
-        } else if !is_made
+        } else if !is_made(&rounds, block, load, stack)
             && blocks_missing(&rounds, load, block, looks[look])
             && !resume::is_cut(&rounds, &load.name, block)
         {
@@ -224,6 +223,10 @@ async fn measure<B: Backend>(
         }
     }
     (rounds, look)
+}
+
+fn is_made(rounds: &[RoundRecord], block: u32, load: &Load, stack: &Stack) -> bool {
+    rounds.iter().any(|round| round.block == block && round.load == load.name && round.stack == stack.name)
 }
 
 /// So many blocks and half as many to repeat those with an invalid round, so that a machine on which every round is

@@ -385,6 +385,18 @@ fn stacks_that_cannot_be_told_apart_share_a_place() {
 }
 
 #[test]
+fn a_driver_without_time_left_bounds_every_ratio_but_that_of_cpu_time() {
+    let scenario = scenario(6);
+    let mut fake = fake();
+    fake.stacks.get_mut("direct").unwrap().driver_cpu = Duration::from_millis(950);
+    let estimates = estimates(&scenario, &findings(&scenario, &mut fake).rounds);
+    let bound = |metric| &estimate(&estimates, "proxied", metric).ratio.as_ref().unwrap().driver_bound;
+    assert_eq!(bound(Metric::Throughput), &["direct"]);
+    assert_eq!(bound(Metric::P99), &["direct"]);
+    assert_eq!(bound(Metric::CpuPerRequest), &[] as &[String]);
+}
+
+#[test]
 fn late_readings_stolen_time_and_a_full_accept_queue_are_warnings_and_no_more() {
     let (scenario, mut fake) = comparison(&[1], &[], |proxied| {
         proxied.read_over_us = 1_100_000;
@@ -425,16 +437,4 @@ fn a_warm_up_ends_with_the_seconds_that_are_alike_or_is_said_to_be_unsteady() {
     let unsteady = "no steady state within 11 s: the last 5 seconds scattered or drifted";
     assert_eq!(of("proxied"), (11_000_000, Some(false), 10, vec![unsteady]));
     assert_eq!(fake.log.iter().filter(|line| line.starts_with("drive direct")).count(), 3);
-}
-
-#[test]
-fn a_driver_without_time_left_bounds_every_ratio_but_that_of_cpu_time() {
-    let scenario = scenario(6);
-    let mut fake = fake();
-    fake.stacks.get_mut("direct").unwrap().driver_cpu = Duration::from_millis(950);
-    let estimates = estimates(&scenario, &findings(&scenario, &mut fake).rounds);
-    let bound = |metric| &estimate(&estimates, "proxied", metric).ratio.as_ref().unwrap().driver_bound;
-    assert_eq!(bound(Metric::Throughput), &["direct"]);
-    assert_eq!(bound(Metric::P99), &["direct"]);
-    assert_eq!(bound(Metric::CpuPerRequest), &[] as &[String]);
 }

@@ -18,7 +18,7 @@ const DEFAULT_WARMUP: Duration = Duration::from_secs(1);
 const DEFAULT_WARMUP_MOST: Duration = Duration::from_secs(30);
 /// The evidence is five seconds that are alike.
 const SHORTEST_WARMUP_MOST: Duration = Duration::from_secs(5);
-const DEFAULT_SEED: u64 = 2011;
+pub(super) const DEFAULT_SEED: u64 = 2011;
 /// Hours of rounds even at the shortest; more is a slip of the finger.
 const MOST_BLOCKS: u32 = 10_000;
 /// Each look has an equal share of the error, and with less than that nothing is ever decided.
