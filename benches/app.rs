@@ -48,7 +48,7 @@ fn request(path: &str) -> http::Request<Empty<Bytes>> {
     // OK because the benchmark's own requests are valid
     let mut request = request.body(Empty::new()).expect("a valid request");
     let (peer, local) = (([192, 0, 2, 1], 4711).into(), ([192, 0, 2, 2], 8000).into());
-    request.extensions_mut().insert(ConnectionInfo { peer, local });
+    request.extensions_mut().insert(ConnectionInfo::Tcp { peer, local });
     request
 }
 

@@ -1,10 +1,12 @@
 //! What measuring itself costs: recording a request, and turning rounds into an estimate.
 
 use std::hint::black_box;
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use lab::load::histogram;
+use lab::load::plan::{Arrivals, Schedule, Stretch};
 use lab::load::recorder::{Outcome, Recorder, Window};
 use lab::measure::signed_rank;
 use lab::measure::stats;
@@ -51,5 +53,18 @@ fn statistics(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, recording, statistics);
+fn schedules(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("schedule");
+    let lasts = Duration::from_secs(10);
+    let stretch = |rate| Stretch { rate_per_s: NonZeroU32::new(rate).unwrap(), lasts };
+    for (name, arrivals) in [("uniform", Arrivals::Uniform), ("poisson", Arrivals::Poisson { seed: 2011 })] {
+        let schedule = Schedule { stretches: vec![stretch(500), stretch(1000), stretch(1500)], arrivals };
+        group.bench_function(format!("{name}/30000"), |bencher| {
+            bencher.iter(|| black_box(&schedule).instants().map(|at| at.as_nanos()).max());
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, recording, schedules, statistics);
 criterion_main!(benches);

@@ -1,10 +1,12 @@
 //! The command line: clap types only, no behaviour.
 
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
+
+use crate::server::settings::arguments::{Given, augment, given};
 
 /// What `--help` ends with.
 const EXIT_CODES: &str = "\
@@ -71,9 +73,9 @@ pub enum Command {
     /// The gunicorn twin: an app server with worker processes
     Serve(ServeArgs),
 
-    /// One worker of `lab serve`, started by its master
+    /// One worker of `lab serve`; its master's orders are its standard input
     #[command(hide = true)]
-    ServeWorker(ServeWorkerArgs),
+    ServeWorker,
     /// The load driver, in a process of its own: a plan on standard input, events on standard output
     #[command(hide = true)]
     Drive,
@@ -141,7 +143,7 @@ pub struct RunArgs {
     /// are used up (without any: after the scenario's count, twice and three times as many)
     #[arg(long, value_name = "N|auto")]
     pub rounds: Option<RoundsArg>,
-    /// Go on with the finished rounds of an interrupted run: the name of its folder in reports/<scenario>/
+    /// Go on with the finished rounds of an interrupted run: the name of its folder below `reports`
     #[arg(long, value_name = "RUN", conflicts_with = "rounds")]
     pub resume: Option<String>,
 }
@@ -284,41 +286,43 @@ pub struct ProxyArgs {
     pub details: bool,
 }
 
-/// `lab serve`, by gunicorn's names.
-#[derive(Debug, Clone, Args)]
+/// `lab serve`: what lab adds to gunicorn's settings, and those.
+#[derive(Debug, Clone)]
 pub struct ServeArgs {
-    /// The application: `native:NAME` for an app built into lab
-    #[arg(value_name = "APP")]
-    pub app: String,
-    /// Where to listen: HOST:PORT, or fd://N for an inherited listening socket
-    #[arg(short, long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
-    pub bind: String,
-    /// Worker processes
-    #[arg(short, long, value_name = "N", default_value = "1")]
-    pub workers: NonZeroU16,
-    /// Seconds that in-flight requests get to finish in after SIGTERM
-    #[arg(long, value_name = "SECONDS", default_value = "30")]
-    pub graceful_timeout: u64,
-    /// Seconds that a connection may be idle between two requests
-    #[arg(long, value_name = "SECONDS", default_value = "2")]
-    pub keep_alive: u64,
+    /// The application.
+    pub app: Option<String>,
+    /// The virtual environment.
+    pub venv: Option<PathBuf>,
+    /// gunicorn's settings, as far as they are given.
+    pub given: Given,
 }
 
-/// One worker; what its master was told, and who that is. The listening socket is its standard input.
-#[derive(Debug, Clone, Args)]
-pub struct ServeWorkerArgs {
-    /// The application, as `lab serve` was given it
-    #[arg(value_name = "APP")]
-    pub app: String,
-    /// The process id of the master
-    #[arg(long, value_name = "PID")]
-    pub master: i32,
-    /// As for `lab serve`
-    #[arg(long, value_name = "SECONDS")]
-    pub graceful_timeout: u64,
-    /// As for `lab serve`
-    #[arg(long, value_name = "SECONDS")]
-    pub keep_alive: u64,
+impl Args for ServeArgs {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let app = Arg::new("app")
+            .value_name("APP")
+            .help("The application: MODULE:CALLABLE, or native:NAME for an app built into lab");
+        let venv = Arg::new("venv").long("venv").value_name("DIR").value_parser(clap::value_parser!(PathBuf));
+        let venv =
+            venv.help("The virtual environment that a WSGI application runs in [default: $VIRTUAL_ENV, else python3]");
+        augment(command.arg(app).arg(venv)).infer_long_args(true)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        ServeArgs::augment_args(command)
+    }
+}
+
+impl FromArgMatches for ServeArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<ServeArgs, clap::Error> {
+        let app = matches.get_one::<String>("app").cloned();
+        Ok(ServeArgs { app, venv: matches.get_one::<PathBuf>("venv").cloned(), given: given(matches) })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = ServeArgs::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 /// `lab guard`, for lab's own use.

@@ -59,11 +59,13 @@ impl Environ {
             None => headers.get(HOST).cloned().map_or(EnvironValue::Absent, EnvironValue::Field),
         };
         let (remote_addr, server_name, server_port) = match extensions.get::<ConnectionInfo>() {
-            Some(connection) => (
-                EnvironValue::Ip(connection.peer.ip()),
-                EnvironValue::Ip(connection.local.ip()),
-                EnvironValue::Port(connection.local.port()),
-            ),
+            Some(ConnectionInfo::Tcp { peer, local }) => {
+                (EnvironValue::Ip(peer.ip()), EnvironValue::Ip(local.ip()), EnvironValue::Port(local.port()))
+            }
+            // As gunicorn says it.
+            Some(ConnectionInfo::Unix) => {
+                (EnvironValue::Static(""), EnvironValue::Static("localhost"), EnvironValue::Static("80"))
+            }
             // PEP 3333 requires a server name and port; this is what a server that knows neither says.
             None => (EnvironValue::Absent, EnvironValue::Static("localhost"), EnvironValue::Static("80")),
         };

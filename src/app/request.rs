@@ -149,7 +149,7 @@ impl Request {
     #[must_use]
     pub fn arrived(&self) -> Arrived {
         if let Some(head) = self.extensions().get::<ArrivedHead>() {
-            return head.view();
+            return head.into();
         }
         let parts = &self.0.draft.parts;
         let headers =

@@ -71,7 +71,7 @@ pub(super) fn request(text: &str) -> http::Request<Pieces> {
     }
     request.extensions_mut().insert(ArrivedHead::new(method, target, "HTTP/1.1", &lines));
     let (peer, local) = ("192.0.2.1:4711".parse().unwrap(), "192.0.2.2:8000".parse().unwrap());
-    request.extensions_mut().insert(ConnectionInfo { peer, local });
+    request.extensions_mut().insert(ConnectionInfo::Tcp { peer, local });
     request
 }
 

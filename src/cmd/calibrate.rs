@@ -39,8 +39,7 @@ pub(super) fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
     let record = &finished.record;
     let metrics = calibrated(&scenario, &record.estimates);
     if metrics.is_empty() {
-        run::say(&finished, args.output)?;
-        return Ok(gate::exit(&record.gate, false, false).max(Exit::CouldNotRun));
+        return Ok(run::conclude(*finished, args.output, false, false)?.max(Exit::CouldNotRun));
     }
     let known = Calibrated {
         run: record.provenance.run.clone(),

@@ -4,7 +4,6 @@ use super::run::{self, Kind};
 use super::select;
 use crate::cli::CheckArgs;
 use crate::exit::Exit;
-use crate::snapshot::gate;
 
 /// Asks every check and says what came of it.
 pub(super) fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
@@ -16,6 +15,5 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
     let run::Outcome::Finished(finished) = run::execute(&mut scenario, args.output, kind, None)? else {
         return Ok(Exit::Interrupted);
     };
-    run::say(&finished, args.output)?;
-    Ok(gate::exit(&finished.record.gate, false, false))
+    run::conclude(*finished, args.output, false, false)
 }

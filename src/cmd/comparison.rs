@@ -1,5 +1,7 @@
 //! A run against what is committed: read before it, asked at every look, told after it.
 
+use std::collections::BTreeSet;
+
 use anyhow::Context as _;
 
 use crate::engine::Findings;
@@ -29,6 +31,8 @@ impl<'a> Comparison<'a> {
         let name = ratios_name(scenario);
         let text = store.committed(&name).context("read the committed ratios")?;
         let file = store.committed_file(&name);
+        // Read now, though it is compared later: what cannot be read must not cost a whole run.
+        store.committed(&scenario.name).context("read the committed facts")?;
         let committed =
             text.map(|text| Ratios::parse(&text)).transpose().with_context(|| file.display().to_string())?;
         Ok(Comparison { scenario, store, machine, looks, committed })
@@ -63,13 +67,20 @@ impl<'a> Comparison<'a> {
         };
         let ratios = self.ratios(estimates);
         gate.metrics = self.judge(estimates, &ratios, findings.looks_made);
-        // Ratios are never the same to the last digit: they wait for review only when there is something to decide.
-        let decided = |verdict: Verdict| matches!(verdict, Verdict::Pass | Verdict::Inconclusive);
-        let all_decided =
-            scenario.gate.against == Against::Reference || gate.metrics.iter().all(|m| decided(m.verdict));
-        if !ratios.ratios.is_empty() && (self.committed.is_none() || !all_decided) {
+        // Ratios are never the same to the last digit: they wait for review only when there is something to decide, or
+        // when those that are committed cannot decide anything.
+        let is_settled = |metric: &MetricVerdict| match metric.verdict {
+            Verdict::Pass => true,
+            Verdict::Inconclusive => metric.further_rounds.is_some(),
+            Verdict::Fail | Verdict::Improved | Verdict::Incomparable | Verdict::Invalid => false,
+        };
+        let all_settled = scenario.gate.against == Against::Reference || gate.metrics.iter().all(is_settled);
+        if !ratios.ratios.is_empty() && (self.committed.is_none() || !all_settled) {
             let name = ratios_name(scenario);
             store.compare(&name, &describe("ratios"), &ratios.render()).context("keep the ratios for review")?;
+        } else {
+            // What an earlier run left for review is not this run's.
+            store.reject(&ratios_name(scenario)).context("remove ratios of an earlier run")?;
         }
         Ok(differences)
     }
@@ -92,11 +103,21 @@ fn ratios_name(scenario: &Scenario) -> String {
 /// What of a run could not run, and how many checks failed; nothing compared yet.
 pub(super) fn outcome(findings: &Findings) -> GateOutcome {
     let stacks = findings.stacks.iter().filter(|stack| stack.error.is_some()).count();
-    let failed = |round: &&RoundRecord| matches!(round.outcome, RoundOutcome::Failed { .. });
+    let failed =
+        |round: &&RoundRecord| matches!(round.outcome, RoundOutcome::Failed { .. } | RoundOutcome::Unavailable { .. });
     let checks = findings.stacks.iter().flat_map(|stack| &stack.checks);
+    let measured = findings.rounds.iter().filter_map(|round| match &round.outcome {
+        RoundOutcome::Measured(measured) => Some(measured),
+        RoundOutcome::Failed { .. } | RoundOutcome::Unavailable { .. } => None,
+    });
+    let visited: BTreeSet<_> = findings.rounds.iter().map(|round| (&round.load, &round.stack)).collect();
+    let valid = findings.rounds.iter().filter(|round| round.valid().is_some());
+    let valid: BTreeSet<_> = valid.map(|round| (&round.load, &round.stack)).collect();
     GateOutcome {
         could_not_run: stacks + findings.rounds.iter().filter(failed).count(),
         failed_checks: checks.filter(|check| !check.passed()).count(),
+        errors_under_load: measured.flat_map(|measured| measured.failed.values()).sum(),
+        without_valid_rounds: visited.difference(&valid).count(),
         ..GateOutcome::default()
     }
 }

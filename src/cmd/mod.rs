@@ -16,6 +16,7 @@ mod run;
 mod schema;
 mod select;
 mod serve;
+mod serve_worker;
 mod session;
 mod snapshot;
 mod up;
@@ -40,8 +41,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Doctor => doctor::run().map(ExitCode::from),
         Command::Completions(args) => completions::run(&args).map(ExitCode::from),
         Command::Proxy(args) => proxy::run(&args).map(ExitCode::from),
-        Command::Serve(args) => serve::run(&args).map(ExitCode::from),
-        Command::ServeWorker(args) => serve::run_worker(&args).map(ExitCode::from),
+        Command::Serve(args) => serve::run(&args),
+        Command::ServeWorker => serve_worker::run(),
         Command::Drive => drive::run().map(ExitCode::from),
         Command::Guard(args) => guard::run(&args),
         Command::SnapshotAssert(args) => snapshot::assert(&args),

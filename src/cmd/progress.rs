@@ -121,6 +121,7 @@ fn summary(round: &RoundRecord) -> String {
     let what = format!("{} on {}", round.load, round.stack);
     let measured = match &round.outcome {
         RoundOutcome::Failed { .. } => return format!("{what}: could not run"),
+        RoundOutcome::Unavailable { missing } => return format!("{what}: unavailable, {missing}"),
         RoundOutcome::Measured(measured) => measured,
     };
     let metric = |metric: Metric| measured.metric(metric);

@@ -52,10 +52,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
         },
     };
     match outcome {
-        Outcome::Finished(finished) => {
-            say(&finished, args.output)?;
-            Ok(gate::exit(&finished.record.gate, args.gate, args.strict))
-        }
+        Outcome::Finished(finished) => conclude(*finished, args.output, args.gate, args.strict),
         Outcome::Interrupted { run } => {
             let scenario = args.scenario.scenario.display();
             writeln!(anstream::stderr(), "interrupted; `lab run {scenario} --resume {run}` goes on with its rounds")?;
@@ -129,6 +126,8 @@ pub(super) struct Finished {
     pub(super) record: Record,
     /// The differences from the committed snapshots, to be shown.
     differences: Vec<(String, String)>,
+    /// Why it could not be compared with them, if so.
+    trouble: Option<anyhow::Error>,
     /// Where the record is.
     file: std::path::PathBuf,
 }
@@ -166,10 +165,15 @@ pub(super) fn execute(
 
     let estimates = estimates(scenario, &findings.rounds);
     let mut gate = comparison::outcome(&findings);
-    let mut differences = Vec::new();
-    if kind.compared {
-        differences = comparison.finish(&findings, &estimates, &mut gate)?;
-    }
+    let compared = match kind.compared {
+        true => comparison.finish(&findings, &estimates, &mut gate),
+        false => Ok(Vec::new()),
+    };
+    // Whatever became of the comparison: what was measured is written down.
+    let (differences, trouble) = match compared {
+        Ok(differences) => (differences, None),
+        Err(trouble) => (Vec::new(), Some(trouble)),
+    };
     let record = Record {
         schema: SCHEMA,
         provenance: provenance(scenario, &session, manifest),
@@ -187,7 +191,7 @@ pub(super) fn execute(
     let json = serde_json::to_string_pretty(&record).context("write the record as JSON")?;
     fs::write(&file, json + "\n").with_context(|| format!("write {}", file.display()))?;
     session::point_latest_to(&session.folder).context("point `latest` to this run")?;
-    Ok(Outcome::Finished(Box::new(Finished { record, differences, file })))
+    Ok(Outcome::Finished(Box::new(Finished { record, differences, trouble, file })))
 }
 
 /// What this run is made of.
@@ -234,15 +238,25 @@ fn relative(scenario: &Scenario, path: &Path) -> String {
     path.strip_prefix(&scenario.root).unwrap_or(path).display().to_string()
 }
 
-/// Prints the report, or what of it is wanted.
-pub(super) fn say(finished: &Finished, output: OutputArgs) -> anyhow::Result<()> {
-    let Finished { record, differences, file } = finished;
+/// Prints the report, and tells the exit code.
+pub(super) fn conclude(finished: Finished, output: OutputArgs, gated: bool, strict: bool) -> anyhow::Result<Exit> {
+    let exit = gate::exit(&finished.record.gate, gated, strict);
+    match say(&finished, output, exit) {
+        // Whoever read the report has read enough; the outcome is the same.
+        Err(error) if super::is_closed_pipe(&error) => {}
+        said => said?,
+    }
+    finished.trouble.map_or(Ok(exit), Err)
+}
+
+fn say(finished: &Finished, output: OutputArgs, exit: Exit) -> anyhow::Result<()> {
+    let Finished { record, differences, file, .. } = finished;
     let mut out = anstream::stdout().lock();
     if output.json {
         writeln!(out, "{}", serde_json::to_string(record)?)?;
         return Ok(());
     }
-    if output.quiet && gate::exit(&record.gate, true, false) == Exit::Ok {
+    if output.quiet && exit == Exit::Ok && differences.is_empty() {
         return Ok(());
     }
     write!(out, "{}", terminal::render(record))?;
@@ -251,9 +265,11 @@ pub(super) fn say(finished: &Finished, output: OutputArgs) -> anyhow::Result<()>
         write!(out, "{difference}")?;
     }
     if record.gate.facts == FactsVerdict::New || !differences.is_empty() {
-        writeln!(out, "\n  `lab snapshot accept` makes this run's facts the snapshot, `lab snapshot reject` does not")?;
+        let name = &record.provenance.scenario;
+        writeln!(out, "\n  `lab snapshot accept {name}` makes this run's facts the snapshot, `reject` does not")?;
     }
-    writeln!(out, "\nrecord  {}", shown(file))?;
+    writeln!(out, "\ncommand  {}", record.provenance.command.join(" "))?;
+    writeln!(out, "record   {}", shown(file))?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::check::observed::Observed;
 use crate::check::redact::Redaction;
 use crate::load::protocol::DriveOutcome;
+use crate::measure::contention::Contention;
 use crate::record::{ComponentRecord, ComponentUse};
 use crate::scenario::model::{CheckRequest, Load, Placeholders, Stack};
 
@@ -21,6 +22,11 @@ pub trait Backend {
 
     /// Sends one request and observes the answer.
     fn ask(&mut self, running: &Self::Running, request: &CheckRequest) -> impl Future<Output = Result<Asked, String>>;
+
+    /// What a load needs that is not there, in words; `None` if it can be driven.
+    fn unavailable(&self, _load: &Load) -> Option<String> {
+        None
+    }
 
     /// Drives the stack with a load: a warm-up, then a measured window.
     fn drive(
@@ -60,4 +66,6 @@ pub struct Driven {
     pub outcome: DriveOutcome,
     /// What each component used within the window, from the client inwards.
     pub components: Vec<ComponentUse>,
+    /// What the machine went through.
+    pub machine: Contention,
 }

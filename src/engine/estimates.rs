@@ -1,5 +1,6 @@
 //! From rounds to estimates: what each stack does under each load, and its ratio to the reference stack. Pure.
 
+use crate::load::audit;
 use crate::measure::signed_rank::SignedRankInterval;
 use crate::measure::stats;
 use crate::record::{Estimate, Measured, Ratio, RatioInterval, RoundRecord, Unit};
@@ -19,7 +20,11 @@ pub fn estimates(scenario: &Scenario, rounds: &[RoundRecord]) -> Vec<Estimate> {
                 let own = values(rounds, &load.name, &stack.name, metric);
                 let ratio = (stack.name != *reference)
                     .then(|| values(rounds, &load.name, reference, metric))
-                    .and_then(|against| ratio(reference, &own, &against));
+                    .and_then(|against| ratio(reference, &own, &against))
+                    .map(|ratio| Ratio {
+                        driver_bound: driver_bound(rounds, &load.name, [&stack.name, reference], metric),
+                        ..ratio
+                    });
                 let medians: Vec<f64> = own.iter().map(|(_, value)| *value).collect();
                 estimates.push(Estimate {
                     load: load.name.clone(),
@@ -58,5 +63,23 @@ fn ratio(reference: &str, own: &[(u32, f64)], against: &[(u32, f64)]) -> Option<
         log_ratios,
         interval,
         t_interval: estimate.t.map(RatioInterval::of_logs),
+        driver_bound: Vec::new(),
     })
+}
+
+/// Which of two stacks were driven by a driver that was busy all the time, in half of their valid rounds or more.
+fn driver_bound(rounds: &[RoundRecord], load: &str, stacks: [&String; 2], metric: Metric) -> Vec<String> {
+    let is_bound = |stack: &&String| {
+        let visits = rounds.iter().filter(|round| round.load == load && round.stack == **stack);
+        let (mut bound, mut all) = (0, 0);
+        for measured in visits.filter_map(RoundRecord::valid) {
+            all += 1;
+            bound += usize::from(measured.objections.iter().any(|objection| objection.kind == audit::CLIENT_SATURATED));
+        }
+        bound > 0 && 2 * bound >= all
+    };
+    if metric == Metric::CpuPerRequest {
+        return Vec::new();
+    }
+    stacks.into_iter().filter(is_bound).cloned().collect()
 }

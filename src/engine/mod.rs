@@ -8,15 +8,19 @@ pub mod backend;
 pub mod calibration;
 pub mod estimates;
 pub mod local;
+pub mod plan;
 pub mod tiers;
 mod resume;
+mod suspicion;
+mod warmup;
+mod watch;
 
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use backend::{Backend, Driven};
@@ -27,10 +31,10 @@ use crate::event::{Event, Listener};
 use crate::load::audit;
 use crate::measure::rounds::{Visit, schedule};
 use crate::record::{
-    CheckOutcome, CheckRecord, Distribution, DriverUse, Measured, Objection, RoundOutcome, RoundRecord, SeenDifference,
-    StackDifferences, StackRecord,
+    CheckOutcome, CheckRecord, Distribution, DriverUse, Measured, Objection, OpenMeasured, RoundOutcome, RoundRecord,
+    SeenDifference, StackDifferences, StackRecord, StepMeasured, WarmupRecord,
 };
-use crate::scenario::model::{Check, CheckRequest, Driver, Load, Scenario, Stack};
+use crate::scenario::model::{Check, CheckRequest, Load, Scenario, Stack};
 
 /// What a run found; the raw part of a [`Record`](crate::record::Record).
 #[derive(Debug, Clone)]
@@ -185,20 +189,31 @@ async fn measure<B: Backend>(
     );
     let names: Vec<&str> = measured.iter().map(|stack| stack.name.as_str()).collect();
     let mut rounds = resume::continued(plan.earlier, &names);
+    let unavailable: BTreeMap<&str, String> =
+        scenario.loads.iter().filter_map(|load| Some((load.name.as_str(), backend.unavailable(load)?))).collect();
+    let drivable: Vec<&Load> =
+        scenario.loads.iter().filter(|load| !unavailable.contains_key(load.name.as_str())).collect();
     let mut look = 0;
-    let per_block = measured.len() * scenario.loads.len();
+    let per_block = measured.len() * drivable.len();
     listener.hear(&Event::RoundsPlanned { visits: per_block * looks[0] as usize, made: rounds.len() });
 
     for (index, &Visit { block, load, stack }) in visits.iter().enumerate() {
         let (load, stack) = (&scenario.loads[load], measured[stack]);
-        let is_made = rounds.iter().any(|r| r.block == block && r.load == load.name && r.stack == stack.name);
-        if !is_made && blocks_missing(&rounds, load, block, looks[look]) && !resume::is_cut(&rounds, &load.name, block)
+        if let Some(missing) = unavailable.get(load.name.as_str()) {
+            // One row says so; it will not be there in the next block either.
+            if block == 0 && !is_made(&rounds, block, load, stack) {
+                let outcome = RoundOutcome::Unavailable { missing: missing.clone() };
+                rounds.push(RoundRecord { block, load: load.name.clone(), stack: stack.name.clone(), outcome });
+            }
+        } else if !is_made(&rounds, block, load, stack)
+            && blocks_missing(&rounds, load, block, looks[look])
+            && !resume::is_cut(&rounds, &load.name, block)
         {
             let round = visit(scenario, block, load, stack, backend, listener).await;
             rounds.push(round);
         }
         let block_ends = visits.get(index + 1).is_none_or(|next| next.block != block);
-        while block_ends && is_due(scenario, &rounds, block, looks[look]) {
+        while block_ends && is_due(&drivable, &rounds, block, looks[look]) {
             look += 1;
             if look == looks.len() || (plan.is_decided)(&rounds, look) {
                 return (rounds, look);
@@ -210,16 +225,20 @@ async fn measure<B: Backend>(
     (rounds, look)
 }
 
+fn is_made(rounds: &[RoundRecord], block: u32, load: &Load, stack: &Stack) -> bool {
+    rounds.iter().any(|round| round.block == block && round.load == load.name && round.stack == stack.name)
+}
+
 /// So many blocks and half as many to repeat those with an invalid round, so that a machine on which every round is
 /// invalid is a result and not an endless run.
 fn with_repeats(blocks: u32) -> u32 {
     blocks + blocks.div_ceil(2)
 }
 
-/// Whether it is time for the look after `wanted` blocks: every load has them, or has had its chance.
-fn is_due(scenario: &Scenario, rounds: &[RoundRecord], block: u32, wanted: u32) -> bool {
-    let is_complete = |load| !blocks_missing(rounds, load, block + 1, wanted);
-    scenario.loads.iter().all(is_complete) || block + 1 >= with_repeats(wanted)
+/// Whether it is time for the look after `wanted` blocks: every load that can be driven has them, or has had its chance.
+fn is_due(loads: &[&Load], rounds: &[RoundRecord], block: u32, wanted: u32) -> bool {
+    let is_complete = |load: &&Load| !blocks_missing(rounds, load, block + 1, wanted);
+    loads.iter().all(is_complete) || block + 1 >= with_repeats(wanted)
 }
 
 /// Whether fewer than `wanted` of this load's blocks before `block` are without a failed or invalid round.
@@ -242,7 +261,7 @@ async fn visit<B: Backend>(
     listener.hear(&Event::RoundStarted { block, load: &load.name, stack: &stack.name });
     let name = format!("rounds/{:03}-{}-{}", block + 1, load.name, stack.name);
     let outcome = match visit_stack(scenario, stack, load, &name, backend).await {
-        Ok(measured) => RoundOutcome::Measured(measured),
+        Ok(measured) => RoundOutcome::Measured(Box::new(measured)),
         Err(error) => {
             listener.hear(&Event::Failed { stack: &stack.name, error: &error });
             RoundOutcome::Failed { error }
@@ -262,19 +281,25 @@ async fn visit_stack<B: Backend>(
     backend: &mut B,
 ) -> Result<Measured, String> {
     let mut running = backend.start(stack, visit).await?;
-    let driven = backend.drive(&mut running, load, scenario.rounds.warmup, visit).await;
+    let warmed = warmup::warm_up(&mut running, load, scenario.rounds.warmup, visit, backend).await;
+    let driven = match &warmed {
+        Ok(warmed) => backend.drive(&mut running, load, warmed.remaining, visit).await,
+        Err(error) => Err(error.clone()),
+    };
     // A stack is stopped whatever its driver says; the driver's error matters more than the stop's.
     let stopped = backend.stop(running).await;
     let driven = driven?;
     stopped?;
-    let Driver::Goose { users } = load.driver;
-    let findings = audit::audit(users, &driven.outcome);
-    Ok(measured(driven, &findings))
+    let findings = audit::audit(plan::offer(load), &driven.outcome);
+    let mut measured = measured(warmed?.record, driven, &findings);
+    measured.objections.extend(warmup::objection(&measured.warmup));
+    measured.objections.extend(suspicion::warnings(&measured));
+    Ok(measured)
 }
 
 /// A measured window as the record keeps it.
-fn measured(driven: Driven, findings: &[audit::Finding]) -> Measured {
-    let Driven { outcome, components } = driven;
+fn measured(warmup: WarmupRecord, driven: Driven, findings: &[audit::Finding]) -> Measured {
+    let Driven { outcome, components, machine } = driven;
     let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     let objection = |finding: &audit::Finding| Objection {
         kind: finding.kind().to_owned(),
@@ -282,15 +307,21 @@ fn measured(driven: Driven, findings: &[audit::Finding]) -> Measured {
         said: finding.to_string(),
     };
     Measured {
+        warmup,
         window_us: micros(outcome.ledger.window),
         ok: outcome.ledger.ok,
         throughput_per_s: outcome.ledger.throughput_per_s(),
+        answered: outcome.ledger.answered,
         service_time: Distribution::of(&outcome.ledger.service_time_us),
+        open: outcome.ledger.open.as_ref().map(|open| Box::new(OpenMeasured::of(open))),
+        seconds: outcome.ledger.seconds,
+        steps: outcome.steps.iter().map(StepMeasured::of).collect(),
         failed: outcome.ledger.failed,
         unfinished: outcome.ledger.unfinished,
         body_bytes: outcome.ledger.body_bytes,
         connections_opened: outcome.connections_opened,
         components,
+        machine,
         driver: DriverUse { cpu_us: micros(outcome.driver_cpu), unclassified: outcome.unclassified },
         objections: findings.iter().map(objection).collect(),
     }

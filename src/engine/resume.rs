@@ -27,6 +27,6 @@ pub(super) fn continued(mut earlier: Vec<RoundRecord>, stacks: &[&str]) -> Vec<R
 pub(super) fn is_cut(rounds: &[RoundRecord], load: &str, block: u32) -> bool {
     rounds.iter().filter(|round| round.load == load && round.block == block).any(|round| match &round.outcome {
         RoundOutcome::Measured(measured) => measured.objections.iter().any(|objection| objection.kind == CUT),
-        RoundOutcome::Failed { .. } => false,
+        RoundOutcome::Failed { .. } | RoundOutcome::Unavailable { .. } => false,
     })
 }

@@ -1,5 +1,6 @@
 //! The engine on a fake backend: order, numbers and outcomes are exact.
 
+use std::collections::BTreeSet;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use crate::measure::decision::Looks;
 use crate::record::{Estimate, MetricVerdict, RoundOutcome, RoundRecord, Verdict};
 use crate::scenario::model::{
     Against, App, Check, CheckRequest, Driver, Expectation, Gate, Load, Metric, Placement, Rounds, Scenario, Server,
-    ServerKind, Stack, Template, TemplatePart, TextRule,
+    ServerKind, Stack, Template, TemplatePart, TextRule, Warmup,
 };
 use crate::snapshot::gate::{self, Rules};
 use crate::snapshot::ratios::Ratios;
@@ -47,12 +48,16 @@ fn scenario(blocks: u32) -> Scenario {
         }],
         loads: vec![Load {
             name: "load".to_owned(),
-            driver: Driver::Goose { users: NonZeroU32::MIN },
+            driver: Driver::Goose { users: NonZeroU32::MIN, steps: Vec::new() },
             path: "/pong".to_owned(),
             duration: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
         }],
-        rounds: Rounds { looks: vec![NonZeroU32::new(blocks).unwrap()], warmup: Duration::ZERO, seed: 2011 },
+        rounds: Rounds {
+            looks: vec![NonZeroU32::new(blocks).unwrap()],
+            warmup: Warmup::Fixed(Duration::ZERO),
+            seed: 2011,
+        },
         placement: Placement::Auto,
         gate: Gate {
             against: Against::Snapshot,
@@ -150,6 +155,22 @@ fn a_stack_that_does_not_start_is_an_error_and_the_others_go_on() {
 }
 
 #[test]
+fn a_load_whose_driver_is_missing_has_a_row_and_holds_up_no_other() {
+    let mut scenario = scenario(3);
+    scenario.loads.push(Load { name: "elsewhere".to_owned(), ..scenario.loads[0].clone() });
+    let mut fake = Fake { unavailable: Some("elsewhere".to_owned()), ..fake() };
+    let findings = findings(&scenario, &mut fake);
+    let of = |load: &str| findings.rounds.iter().filter(|round| round.load == load).collect::<Vec<_>>();
+    assert_eq!(of("load").len(), 6, "as planned, and nothing repeated");
+    let [one, other] = of("elsewhere")[..] else { panic!("{:?}", findings.rounds) };
+    assert_eq!(BTreeSet::from([&*one.stack, &*other.stack]), BTreeSet::from(["direct", "proxied"]));
+    for round in [one, other] {
+        let RoundOutcome::Unavailable { missing } = &round.outcome else { panic!("{round:?}") };
+        assert_eq!(missing, "elsewhere is not installed");
+    }
+}
+
+#[test]
 fn an_invalid_round_is_shown_and_its_block_replaced_and_never_averaged() {
     let scenario = scenario(6);
     let mut fake = fake();
@@ -188,7 +209,7 @@ fn a_round_that_cannot_start_is_a_row_with_its_error() {
         .iter()
         .filter_map(|round| match &round.outcome {
             RoundOutcome::Failed { error } => Some(error.as_str()),
-            RoundOutcome::Measured(_) => None,
+            RoundOutcome::Measured(_) | RoundOutcome::Unavailable { .. } => None,
         })
         .collect();
     assert_eq!(failed, ["it will not start"]);
@@ -361,4 +382,59 @@ fn stacks_that_cannot_be_told_apart_share_a_place() {
     let tiers = |metric: Metric| &places.iter().find(|placed| placed.metric == metric.name()).unwrap().tiers;
     assert_eq!(tiers(Metric::CpuPerRequest), &[["direct"], ["proxied"]]);
     assert_eq!(tiers(Metric::Throughput).len(), 1);
+}
+
+#[test]
+fn a_driver_without_time_left_bounds_every_ratio_but_that_of_cpu_time() {
+    let scenario = scenario(6);
+    let mut fake = fake();
+    fake.stacks.get_mut("direct").unwrap().driver_cpu = Duration::from_millis(950);
+    let estimates = estimates(&scenario, &findings(&scenario, &mut fake).rounds);
+    let bound = |metric| &estimate(&estimates, "proxied", metric).ratio.as_ref().unwrap().driver_bound;
+    assert_eq!(bound(Metric::Throughput), &["direct"]);
+    assert_eq!(bound(Metric::P99), &["direct"]);
+    assert_eq!(bound(Metric::CpuPerRequest), &[] as &[String]);
+}
+
+#[test]
+fn late_readings_stolen_time_and_a_full_accept_queue_are_warnings_and_no_more() {
+    let (scenario, mut fake) = comparison(&[1], &[], |proxied| {
+        proxied.read_over_us = 1_100_000;
+        proxied.stolen_us = 22_000;
+        proxied.drops = 3;
+    });
+    let (findings, _) = decided(&scenario, &mut fake);
+    let proxied = findings.rounds.iter().find(|round| round.stack == "proxied").unwrap();
+    let said: Vec<&str> = proxied.valid().unwrap().objections.iter().map(|objection| objection.said.as_str()).collect();
+    assert_eq!(
+        said,
+        [
+            "what the stack used was read over a time +10 % off the window; its cost is as uncertain",
+            "the hypervisor gave 2 % of a core's time to others; every number suffers",
+            "the server turned 3 connections away for a full accept queue; clients try again after a second"
+        ]
+    );
+    let direct = findings.rounds.iter().find(|round| round.stack == "direct").unwrap();
+    assert_eq!(direct.valid().unwrap().objections, []);
+}
+
+#[test]
+fn a_warm_up_ends_with_the_seconds_that_are_alike_or_is_said_to_be_unsteady() {
+    let mut scenario = scenario(1);
+    scenario.rounds.warmup = Warmup::Auto { most: Duration::from_secs(12) };
+    let mut fake = fake();
+    fake.stacks.get_mut("direct").unwrap().cold_drives = 1;
+    fake.stacks.get_mut("proxied").unwrap().cold_drives = 9;
+    let findings = findings(&scenario, &mut fake);
+    let of = |stack: &str| {
+        let round = findings.rounds.iter().find(|round| round.stack == stack).unwrap();
+        let measured = round.valid().unwrap();
+        let said: Vec<&str> = measured.objections.iter().map(|objection| objection.said.as_str()).collect();
+        (measured.warmup.lasted_us, measured.warmup.is_steady, measured.warmup.seconds.len(), said)
+    };
+    // Five cold seconds, five that are alike, and one for the measuring driver's connections.
+    assert_eq!(of("direct"), (11_000_000, Some(true), 10, vec![]));
+    let unsteady = "no steady state within 11 s: the last 5 seconds scattered or drifted";
+    assert_eq!(of("proxied"), (11_000_000, Some(false), 10, vec![unsteady]));
+    assert_eq!(fake.log.iter().filter(|line| line.starts_with("drive direct")).count(), 3);
 }

@@ -1,4 +1,5 @@
 //! HTTP shared by checks and twins.
 
-pub mod extensions;
 pub mod view;
+
+pub use lab_server::extensions;

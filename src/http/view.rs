@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::extensions::ArrivedHead;
+
 /// A request as it arrived, and as the app saw it after its middleware.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppView {
@@ -27,6 +29,17 @@ pub struct Arrived {
     pub version: String,
     /// Header lines in order, duplicates and the case of names kept; bytes are read as Latin-1.
     pub headers: Vec<(String, String)>,
+}
+
+impl From<&ArrivedHead> for Arrived {
+    fn from(head: &ArrivedHead) -> Arrived {
+        Arrived {
+            method: head.method(),
+            target: head.target(),
+            version: head.version_text().to_owned(),
+            headers: head.lines(),
+        }
+    }
 }
 
 /// What the app sees; named as in Flask.

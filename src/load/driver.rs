@@ -1,21 +1,26 @@
-//! The driver's process: reads a plan, lets goose's users loose, reports events.
+//! The driver's process: reads a plan, drives as it says, reports events.
 //!
 //! The warm-up begins when all users run, so a slow start shortens no warm-up; the window is set by instants then.
-//! When it has closed, the process reports and ends; requests still under way end with it and are counted as
-//! unfinished.
+//! When it has closed, a closed loop reports and ends; requests still under way end with it and are counted as
+//! unfinished. An open loop waits for what was scheduled within the window, which its timeout bounds.
 
 use std::io::{self, Read, Write};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::goose::prelude::GooseError;
 use reqwest::Url;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::Builder;
 
+use super::external::{self, OutputError};
 use super::goose::ClosedLoop;
-use super::protocol::{DriveOutcome, DrivePlan, Event, ProtocolError};
+use super::journey::Step;
+use super::protocol::{DriveOutcome, DrivePlan, Event, Mode, ProtocolError};
 use super::recorder::Window;
+use super::threads::{self, Work};
 
 /// How long all users may take to start.
 const START_DEADLINE: Duration = Duration::from_secs(30);
@@ -27,13 +32,35 @@ pub enum DriveError {
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
     /// The plan cannot be carried out.
-    #[error("cannot drive `{url}`: expected http://HOST[:PORT]/PATH")]
+    #[error("cannot drive `{url}`: expected http://HOST[:PORT]/PATH (no driver speaks TLS or HTTP/2)")]
     Url {
         /// The plan's URL.
         url: String,
     },
-    /// Standard input or output failed: lab has gone.
-    #[error("cannot talk to lab")]
+    /// An open loop's schedule is not as long as its warm-up and window.
+    #[error("the schedule lasts {} ms, but warm-up and window {} ms", .schedule.as_millis(), .plan.as_millis())]
+    Schedule {
+        /// What the schedule lasts.
+        schedule: Duration,
+        /// What warm-up and window last.
+        plan: Duration,
+    },
+    /// The program that the plan asks for is not installed.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// The program that the plan asks for failed.
+    #[error("{program} failed: {said}")]
+    ProgramFailed {
+        /// The program.
+        program: &'static str,
+        /// What it said.
+        said: String,
+    },
+    /// The program printed something else than it does.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// Standard input or output failed, for lab has gone; or the system has no thread or timer left.
+    #[error("cannot talk to lab, or to the system")]
     Io(#[from] io::Error),
     /// The HTTP client could not be built.
     #[error("cannot build the HTTP client")]
@@ -56,42 +83,63 @@ pub enum DriveError {
 
 /// Carries out the plan on `input` and writes its events to `output`: the whole life of a driver process.
 ///
-/// One process is one thread. goose would run on several, but then the clients' pools hand connections from thread
-/// to thread and open ones that nobody asked for, which the stack pays for: see [`super::exchange::ConnectWatch`].
-///
 /// # Errors
 /// See [`DriveError`]; no outcome has been written then.
 pub fn run_child(mut input: impl Read, mut output: impl Write) -> Result<(), DriveError> {
     let mut document = String::new();
     input.read_to_string(&mut document)?;
     let plan = DrivePlan::from_json(&document)?;
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    let outcome = runtime.block_on(drive(&plan, &mut output))?;
+    let url = parse_url(&plan.url)?;
+    raise_descriptor_limit();
+    let outcome = match &plan.mode {
+        Mode::Goose { users, steps } => drive_goose(&plan, &url, *users, steps, &mut output),
+        Mode::Closed { connections } => threads::drive(&plan, &url, Work::Closed(*connections), &mut output),
+        Mode::Open(open) => {
+            let (schedule, whole) = (open.schedule.length(), plan.warmup + plan.window);
+            if schedule != whole {
+                return Err(DriveError::Schedule { schedule, plan: whole });
+            }
+            threads::drive(&plan, &url, Work::Open(open), &mut output)
+        }
+        Mode::External { program } => external::drive(&plan, &url, *program, &mut output),
+    }?;
     report(&mut output, &Event::Outcome(Box::new(outcome)))
 }
 
-async fn drive(plan: &DrivePlan, output: &mut impl Write) -> Result<DriveOutcome, DriveError> {
-    let users = plan.users.get() as usize;
-    let closed_loop = Arc::new(ClosedLoop::new(parse_url(&plan.url)?, users, plan.timeout)?);
+/// One process is one thread. goose would run on several, but then the clients' pools hand connections from thread
+/// to thread and open ones that nobody asked for, which the stack pays for: see [`super::exchange::ConnectWatch`].
+fn drive_goose(
+    plan: &DrivePlan,
+    url: &Url,
+    users: NonZeroU32,
+    steps: &[Step],
+    output: &mut impl Write,
+) -> Result<DriveOutcome, DriveError> {
+    let users = users.get() as usize;
+    let closed_loop = Arc::new(ClosedLoop::new(url.clone(), users, steps.to_vec(), plan.timeout)?);
     // goose's own end is only a backstop: dropping the attack ends it.
     let attack = closed_loop.clone().attack(START_DEADLINE + plan.warmup + plan.window + START_DEADLINE);
-    tokio::select! {
-        ended = attack => Err(ended.map_or_else(DriveError::Goose, |()| DriveError::EndedEarly)),
-        outcome = measure(plan, &closed_loop, output) => outcome,
-    }
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        tokio::select! {
+            ended = attack => Err(ended.map_or_else(DriveError::Goose, |()| DriveError::EndedEarly)),
+            outcome = measure(plan, users, &closed_loop, output) => outcome,
+        }
+    })
 }
 
 async fn measure(
     plan: &DrivePlan,
+    users: usize,
     closed_loop: &ClosedLoop,
     output: &mut impl Write,
 ) -> Result<DriveOutcome, DriveError> {
     if tokio::time::timeout(START_DEADLINE, closed_loop.all_started()).await.is_err() {
-        return Err(DriveError::SlowStart { started: closed_loop.started(), users: plan.users.get() as usize });
+        return Err(DriveError::SlowStart { started: closed_loop.started(), users });
     }
     let opens = Instant::now() + plan.warmup;
     let window = Window { opens, closes: opens + plan.window };
-    closed_loop.recorder.set_window(window);
+    closed_loop.set_window(window);
     report(output, &Event::Ready)?;
 
     tokio::time::sleep_until(window.opens.into()).await;
@@ -104,8 +152,17 @@ async fn measure(
     report(output, &Event::WindowClosed)?;
 
     // OK because the window was set above
-    let (ledger, unclassified) = closed_loop.recorder.ledger().expect("a window");
-    Ok(DriveOutcome { ledger, connections_opened, driver_cpu, unclassified })
+    let (mut ledger, unclassified) = closed_loop.recorder.ledger().expect("a window");
+    ledger.seconds = closed_loop.recorder.rows();
+    Ok(DriveOutcome {
+        ledger,
+        steps: closed_loop.step_outcomes(),
+        mean_pause: closed_loop.mean_pause(),
+        connections_opened: Some(connections_opened),
+        driver_cpu,
+        driver_threads: 1,
+        unclassified,
+    })
 }
 
 fn parse_url(text: &str) -> Result<Url, DriveError> {
@@ -113,13 +170,21 @@ fn parse_url(text: &str) -> Result<Url, DriveError> {
     url.ok_or_else(|| DriveError::Url { url: text.to_owned() })
 }
 
+/// An open loop may have more connections than the usual soft limit has descriptors. If it cannot be raised, running
+/// out is counted and voids the round.
+fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    _ = setrlimit(Resource::Nofile, limit);
+}
+
 /// CPU time of all threads of this process, ended ones included.
-fn cpu_time() -> Duration {
+pub(super) fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-fn report(output: &mut impl Write, event: &Event) -> Result<(), DriveError> {
+pub(super) fn report(output: &mut impl Write, event: &Event) -> Result<(), DriveError> {
     let mut line = event.to_line()?;
     line.push('\n');
     output.write_all(line.as_bytes())?;
@@ -138,12 +203,22 @@ mod tests {
         error.to_string()
     }
 
+    fn plan(url: &str, mode: &str) -> String {
+        format!(r#"{{"url":"{url}","mode":{mode},"warmup_us":0,"window_us":1000000,"timeout_us":1}}"#)
+    }
+
     #[test]
     fn plans_that_cannot_be_carried_out() {
         assert!(refused("{}").starts_with("cannot read the plan"));
         for url in ["https://127.0.0.1/", "pong", "unix:/tmp/socket"] {
-            let plan = format!(r#"{{"url":"{url}","users":1,"warmup_us":0,"window_us":1,"timeout_us":1}}"#);
-            assert_eq!(refused(&plan), format!("cannot drive `{url}`: expected http://HOST[:PORT]/PATH"));
+            let plan = plan(url, r#"{"closed":{"connections":1}}"#);
+            let told = "expected http://HOST[:PORT]/PATH (no driver speaks TLS or HTTP/2)";
+            assert_eq!(refused(&plan), format!("cannot drive `{url}`: {told}"));
         }
+        let schedule = r#"{"stretches":[{"rate_per_s":1,"lasts_us":7000}],"arrivals":"uniform"}"#;
+        let arrival = r#"{"session":{"calls":1}}"#;
+        let open =
+            format!(r#"{{"open":{{"schedule":{schedule},"arrival":{arrival},"most_open":1,"timer":"timerfd"}}}}"#);
+        assert_eq!(refused(&plan("http://[::1]/", &open)), "the schedule lasts 7 ms, but warm-up and window 1000 ms");
     }
 }

@@ -8,10 +8,15 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
+pub(super) use classify::timed_out as class_of_timeout;
 pub use connect_watch::ConnectWatch;
 
+use super::journey::Answer;
 use super::ledger::ErrorClass;
 use super::recorder::Outcome;
+
+/// Bytes of a body that are kept for a step to look at.
+const LARGEST_KEPT: usize = 4 * 1024 * 1024;
 
 /// How far a request had come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,24 +57,67 @@ pub async fn exchange(
     watch: &ConnectWatch,
     timeout: Duration,
 ) -> Outcome {
+    match receive(send, watch, timeout, |_| {}).await {
+        Ok((response, body_bytes)) => complete(response.status().as_u16(), body_bytes),
+        Err(outcome) => outcome,
+    }
+}
+
+/// As [`exchange`], but `judge` says what a complete answer comes to. Its body is kept if it `wants_body`; one that is
+/// too large to be kept is a failed check.
+pub async fn judged_exchange(
+    send: impl Future<Output = Result<reqwest::Response, Box<dyn Error + Send + Sync>>>,
+    watch: &ConnectWatch,
+    timeout: Duration,
+    wants_body: bool,
+    judge: impl FnOnce(&Answer) -> Result<(), ErrorClass>,
+) -> Outcome {
+    let mut body = Vec::new();
+    let received = receive(send, watch, timeout, |chunk| {
+        if wants_body && body.len() <= LARGEST_KEPT {
+            body.extend_from_slice(chunk);
+        }
+    });
+    let (response, body_bytes) = match received.await {
+        Ok(received) => received,
+        Err(outcome) => return outcome,
+    };
+    let is_kept = body.len() <= LARGEST_KEPT;
+    let answer = Answer { status: response.status().as_u16(), headers: response.headers().clone(), body };
+    match judge(&answer) {
+        Ok(()) if is_kept => Outcome::Ok { body_bytes },
+        Ok(()) => Outcome::Failed { class: ErrorClass::CheckFailed, detail: None },
+        Err(class) => Outcome::Failed { class, detail: None },
+    }
+}
+
+/// Waits for an answer and reads its body to the end, which `look_at` is shown in pieces; returns its head and the
+/// body's bytes, or what the request came to instead.
+async fn receive(
+    send: impl Future<Output = Result<reqwest::Response, Box<dyn Error + Send + Sync>>>,
+    watch: &ConnectWatch,
+    timeout: Duration,
+    mut look_at: impl FnMut(&[u8]),
+) -> Result<(reqwest::Response, u64), Outcome> {
     let deadline = Instant::now() + timeout;
     watch.request_begins();
     let mut response = match timeout_at(deadline, send).await {
         Ok(Ok(response)) => response,
-        Ok(Err(error)) => return failed(error.as_ref(), before_answer(watch)),
-        Err(_) => return timed_out(before_answer(watch)),
+        Ok(Err(error)) => return Err(failed(error.as_ref(), before_answer(watch))),
+        Err(_) => return Err(timed_out(before_answer(watch))),
     };
     let read_body = async {
         let mut body_bytes = 0;
         while let Some(chunk) = response.chunk().await? {
             body_bytes += chunk.len() as u64;
+            look_at(&chunk);
         }
         Ok::<u64, reqwest::Error>(body_bytes)
     };
     match timeout_at(deadline, read_body).await {
-        Ok(Ok(body_bytes)) => complete(response.status().as_u16(), body_bytes),
-        Ok(Err(error)) => failed(&error, Phase::ReadingBody),
-        Err(_) => timed_out(Phase::ReadingBody),
+        Ok(Ok(body_bytes)) => Ok((response, body_bytes)),
+        Ok(Err(error)) => Err(failed(&error, Phase::ReadingBody)),
+        Err(_) => Err(timed_out(Phase::ReadingBody)),
     }
 }
 
@@ -78,19 +126,28 @@ fn before_answer(watch: &ConnectWatch) -> Phase {
 }
 
 fn complete(status: u16, body_bytes: u64) -> Outcome {
-    match status {
-        200..=399 => Outcome::Ok { body_bytes },
-        400..=499 => Outcome::Failed { class: ErrorClass::Status4xx, detail: None },
-        500..=599 => Outcome::Failed { class: ErrorClass::Status5xx, detail: None },
-        _ => Outcome::Failed { class: ErrorClass::Protocol, detail: None },
+    match class_of_status(status) {
+        None => Outcome::Ok { body_bytes },
+        Some(class) => Outcome::Failed { class, detail: None },
     }
 }
 
 fn timed_out(phase: Phase) -> Outcome {
-    Outcome::Failed { class: classify::timed_out(phase), detail: None }
+    Outcome::Failed { class: class_of_timeout(phase), detail: None }
 }
 
-fn failed(error: &(dyn Error + 'static), phase: Phase) -> Outcome {
+/// The class of a complete answer with this status; `None` if it is a good one.
+pub(super) fn class_of_status(status: u16) -> Option<ErrorClass> {
+    match status {
+        200..=399 => None,
+        400..=499 => Some(ErrorClass::Status4xx),
+        500..=599 => Some(ErrorClass::Status5xx),
+        _ => Some(ErrorClass::Protocol),
+    }
+}
+
+/// A failure in `phase`, told by class, and in words where no class says it.
+pub(super) fn failed(error: &(dyn Error + 'static), phase: Phase) -> Outcome {
     let class = classify::error(error, phase);
     let detail = (class == ErrorClass::ClientOther).then(|| classify::describe(error));
     Outcome::Failed { class, detail }

@@ -8,6 +8,9 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use super::histogram;
+use super::seconds::SecondRow;
+
 /// How a request failed. The names are those of records and reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -38,6 +41,16 @@ pub enum ErrorClass {
     Status5xx,
     /// A complete answer that a check of the load refuses.
     CheckFailed,
+    /// No connection; an external driver does not say why.
+    ConnectFailed,
+    /// Reset; an external driver does not say when.
+    Reset,
+    /// Not done within the timeout; an external driver does not say how far it came.
+    Timeout,
+    /// Reset, closed too early, or not HTTP; an external driver does not say which.
+    Broken,
+    /// A complete answer with a 4xx or 5xx status; an external driver does not say which.
+    StatusError,
     /// The client's own fault: no file descriptor left. Voids the round.
     ClientFdUnavailable,
     /// The client's own fault: no local port left. Voids the round.
@@ -63,6 +76,11 @@ impl ErrorClass {
             ErrorClass::Status4xx => "status-4xx",
             ErrorClass::Status5xx => "status-5xx",
             ErrorClass::CheckFailed => "check-failed",
+            ErrorClass::ConnectFailed => "connect-failed",
+            ErrorClass::Reset => "reset",
+            ErrorClass::Timeout => "timeout",
+            ErrorClass::Broken => "broken",
+            ErrorClass::StatusError => "status-error",
             ErrorClass::ClientFdUnavailable => "client-fd-unavailable",
             ErrorClass::ClientNoFreePort => "client-no-free-port",
             ErrorClass::ClientOther => "client-other",
@@ -77,23 +95,78 @@ impl ErrorClass {
 }
 
 /// What one measured window came to.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// Closed loop: a request belongs to the window in which it *ends*. Open loop: it belongs to the window in which it
+/// was *scheduled*, whenever it ends, and every one of them ends somewhere (see [`Ledger::adds_up`]).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
     /// The measured window, from the end of the warm-up.
+    #[serde(rename = "window_us", with = "super::protocol::as_micros")]
     pub window: Duration,
-    /// Complete answers (2xx or 3xx, body read to its end) that ended within the window.
+    /// Complete answers (2xx or 3xx, body read to its end).
     pub ok: u64,
-    /// Requests that ended within the window in an error, by class.
+    /// Requests that ended in an error, by class.
     pub failed: BTreeMap<ErrorClass, u64>,
-    /// Requests still under way when the window ended; neither good nor bad.
+    /// Requests of a closed loop still under way when the window ended; neither good nor bad.
     pub unfinished: u64,
-    /// Bytes of the bodies of `ok` answers.
-    pub body_bytes: u64,
-    /// Service time of every request that ended within the window, failed ones included, in microseconds.
+    /// Good answers that ended within the window, whenever they were asked for: what throughput and cost per request
+    /// are of. In a closed loop the same as `ok`.
+    pub answered: u64,
+    /// Bytes of the bodies of `ok` answers; `None` if an external driver does not tell.
+    pub body_bytes: Option<u64>,
+    /// Service time in microseconds, from the send to the last byte of the body, of every request that was sent, failed
+    /// ones included. A timeout counts as long as it was waited for. Of the calls of a session only the first; empty
+    /// where an external driver does not tell single times.
+    #[serde(with = "histogram::as_text")]
     pub service_time_us: Histogram<u64>,
+    /// The window's seconds, one after the other; the last may be a part of one. Empty where a driver keeps none.
+    pub seconds: Vec<SecondRow>,
+    /// What only an open loop has.
+    pub open: Option<OpenLedger>,
+}
+
+/// The open loop's part of a ledger: what was offered, and the times that begin before the send.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OpenLedger {
+    /// Requests the schedule asked for within the window.
+    pub scheduled: u64,
+    /// Of these, refused by the driver because too many were open already.
+    pub shed: u64,
+    /// Of these, never sent: the session had failed before, or no connection was free within the timeout.
+    pub unsent: u64,
+    /// From the scheduled instant to the end, in microseconds: of every arrival but those that were shed. One that was
+    /// never sent, or not answered within the timeout, counts as long as it was waited for.
+    #[serde(with = "histogram::as_text")]
+    pub response_time_us: Histogram<u64>,
+    /// From the scheduled instant to the driver's first act for it, in microseconds: how late the driver was. Waiting for
+    /// the stack to free a connection is not part of it.
+    #[serde(with = "histogram::as_text")]
+    pub lag_us: Histogram<u64>,
+    /// Time to connect in microseconds, of every connection that came about for requests of the window.
+    #[serde(with = "histogram::as_text")]
+    pub connect_time_us: Histogram<u64>,
+    /// Service time of a session's second and later calls, in microseconds.
+    #[serde(with = "histogram::as_text")]
+    pub later_calls_us: Histogram<u64>,
 }
 
 impl Ledger {
+    /// A ledger of nothing.
+    #[must_use]
+    pub fn empty(window: Duration) -> Ledger {
+        Ledger {
+            window,
+            ok: 0,
+            failed: BTreeMap::new(),
+            unfinished: 0,
+            answered: 0,
+            body_bytes: Some(0),
+            service_time_us: histogram::of_times_us(),
+            seconds: Vec::new(),
+            open: None,
+        }
+    }
+
     /// Requests that ended in an error.
     #[must_use]
     pub fn failures(&self) -> u64 {
@@ -103,7 +176,58 @@ impl Ledger {
     /// Good answers per second of the window.
     #[must_use]
     pub fn throughput_per_s(&self) -> f64 {
-        self.ok as f64 / self.window.as_secs_f64()
+        self.answered as f64 / self.window.as_secs_f64()
+    }
+
+    /// Whether every request of an open loop ended in exactly one place; a closed loop schedules nothing.
+    #[must_use]
+    pub fn adds_up(&self) -> bool {
+        self.open
+            .as_ref()
+            .is_none_or(|open| open.scheduled == self.ok + self.failures() + open.shed + open.unsent + self.unfinished)
+    }
+
+    /// Adds what another thread of the same driver counted in the same window. Seconds are merged elsewhere.
+    pub fn add(&mut self, other: &Ledger) {
+        self.ok += other.ok;
+        for (class, count) in &other.failed {
+            *self.failed.entry(*class).or_default() += count;
+        }
+        self.unfinished += other.unfinished;
+        self.answered += other.answered;
+        self.body_bytes = self.body_bytes.zip(other.body_bytes).map(|(one, other)| one + other);
+        histogram::add(&mut self.service_time_us, &other.service_time_us);
+        match (&mut self.open, &other.open) {
+            (Some(open), Some(other)) => open.add(other),
+            (open @ None, Some(other)) => *open = Some(other.clone()),
+            (_, None) => {}
+        }
+    }
+}
+
+impl OpenLedger {
+    /// Nothing was offered.
+    #[must_use]
+    pub fn empty() -> OpenLedger {
+        OpenLedger {
+            scheduled: 0,
+            shed: 0,
+            unsent: 0,
+            response_time_us: histogram::of_times_us(),
+            lag_us: histogram::of_times_us(),
+            connect_time_us: histogram::of_times_us(),
+            later_calls_us: histogram::of_times_us(),
+        }
+    }
+
+    fn add(&mut self, other: &OpenLedger) {
+        self.scheduled += other.scheduled;
+        self.shed += other.shed;
+        self.unsent += other.unsent;
+        histogram::add(&mut self.response_time_us, &other.response_time_us);
+        histogram::add(&mut self.lag_us, &other.lag_us);
+        histogram::add(&mut self.connect_time_us, &other.connect_time_us);
+        histogram::add(&mut self.later_calls_us, &other.later_calls_us);
     }
 }
 
@@ -126,6 +250,11 @@ mod tests {
             ErrorClass::Status4xx,
             ErrorClass::Status5xx,
             ErrorClass::CheckFailed,
+            ErrorClass::ConnectFailed,
+            ErrorClass::Reset,
+            ErrorClass::Timeout,
+            ErrorClass::Broken,
+            ErrorClass::StatusError,
             ErrorClass::ClientFdUnavailable,
             ErrorClass::ClientNoFreePort,
             ErrorClass::ClientOther,
@@ -133,5 +262,23 @@ mod tests {
         for class in classes {
             assert_eq!(serde_json::to_value(class).unwrap(), class.name());
         }
+    }
+
+    #[test]
+    fn threads_are_added_up() {
+        let mut one = Ledger::empty(Duration::from_secs(1));
+        one.service_time_us.record(5).unwrap();
+        one.failed = BTreeMap::from([(ErrorClass::Status4xx, 1)]);
+        let mut two =
+            Ledger { ok: 3, open: Some(OpenLedger { scheduled: 9, shed: 2, ..OpenLedger::empty() }), ..one.clone() };
+        two.failed.insert(ErrorClass::TimeoutBody, 1);
+        two.add(&one);
+        two.add(&two.clone());
+        assert_eq!((two.ok, two.failures(), two.service_time_us.len()), (6, 6, 4));
+        let open = two.open.as_ref().unwrap();
+        assert_eq!((open.scheduled, open.shed), (18, 4));
+        assert!(!two.adds_up(), "2 of 18 are nowhere");
+        two.open = Some(OpenLedger { unsent: 2, ..open.clone() });
+        assert!(two.adds_up());
     }
 }

@@ -5,10 +5,21 @@
 //! in [`recorder`], never by a tool's summary.
 
 pub mod ledger;
+pub mod plan;
 pub mod protocol;
 pub mod driver;
 pub mod goose;
+pub mod journey;
 pub mod exchange;
+mod threads;
+mod open;
+mod closed;
+mod connection;
+mod pool;
+mod timer;
+mod tally;
+pub mod external;
 pub mod recorder;
+pub mod seconds;
 pub mod histogram;
 pub mod audit;

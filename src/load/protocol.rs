@@ -2,32 +2,102 @@
 //!
 //! Pure. The parent feeds a [`Decoder`] with the lines of the driver's standard output.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::histogram::{self, HistogramError};
-use super::ledger::{ErrorClass, Ledger};
+use super::external::Program;
+use super::journey::Step;
+use super::ledger::Ledger;
+use super::plan::Schedule;
 
 /// What a driver is to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DrivePlan {
-    /// What every request asks for, from `http://` on.
+    /// What is asked for, from `http://` on; a journey asks for its own paths of the same origin.
     pub url: String,
-    /// Concurrent users.
-    pub users: NonZeroU32,
+    /// Who asks, and how.
+    pub mode: Mode,
     /// Driven but not measured, counted from the instant at which all users run.
+    #[serde(rename = "warmup_us", with = "as_micros")]
     pub warmup: Duration,
     /// The measured window after it.
+    #[serde(rename = "window_us", with = "as_micros")]
     pub window: Duration,
     /// How long one request may take, from connecting to the body's last byte.
+    #[serde(rename = "timeout_us", with = "as_micros")]
     pub timeout: Duration,
 }
 
+/// Who asks, and how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Closed loop on goose: each user asks, waits for the answer, and asks again.
+    Goose {
+        /// Concurrent users.
+        users: NonZeroU32,
+        /// What each user does, over and over; empty is one GET of the URL.
+        steps: Vec<Step>,
+    },
+    /// Closed loop on lab's own client, as lean as it can be.
+    Closed {
+        /// Connections, each with one request under way at a time.
+        connections: NonZeroU32,
+    },
+    /// Open loop: requests arrive by a schedule, whatever the stack does.
+    Open(OpenPlan),
+    /// A program that is not lab's own.
+    External {
+        /// Which one, with its settings.
+        program: Program,
+    },
+}
+
+/// An open loop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenPlan {
+    /// When requests arrive: the warm-up and then the window.
+    pub schedule: Schedule,
+    /// What an arrival is.
+    pub arrival: Arrival,
+    /// Arrivals that may be under way or waiting at once; one beyond is shed.
+    pub most_open: NonZeroU32,
+    /// How the driver waits for an instant.
+    pub timer: TimerKind,
+}
+
+/// What an arrival is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Arrival {
+    /// A client: it connects, makes so many calls one after the other, and closes (httperf's `--num-calls`).
+    Session {
+        /// Calls of each session.
+        calls: NonZeroU32,
+    },
+    /// A request over one of so many kept-alive connections, as soon as one is free.
+    Pooled {
+        /// Connections, opened when they are first needed.
+        connections: NonZeroU32,
+    },
+}
+
+/// How the driver waits for an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TimerKind {
+    /// With the kernel's timers; late by what a wake-up takes.
+    Timerfd,
+    /// With the kernel's timers until shortly before, then by looking at the clock; keeps the core busy.
+    Spin,
+}
+
 /// What a driver reports, in this order.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// All users run; the warm-up begins.
     Ready,
@@ -40,17 +110,40 @@ pub enum Event {
 }
 
 /// What a drive came to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DriveOutcome {
     /// Every request of the window.
     pub ledger: Ledger,
-    /// Connections opened from the first request to the window's end, warm-up included. For a server that keeps
-    /// connections alive, one for each user.
-    pub connections_opened: u64,
-    /// CPU time of the driver itself over the window. It has one thread, so the window is the most it can be.
+    /// Each step of a journey apart; empty without one.
+    pub steps: Vec<StepOutcome>,
+    /// Mean pause behind a request, as long as it was; zero but for journeys.
+    #[serde(rename = "mean_pause_us", with = "as_micros")]
+    pub mean_pause: Duration,
+    /// Connections opened from the first request to the window's end, warm-up included; in an open loop those of the
+    /// window's requests that came after its end as well. For a closed loop on a server that keeps connections alive,
+    /// one for each user. `None` if an external driver does not tell.
+    pub connections_opened: Option<u64>,
+    /// CPU time of the driver itself over the window.
+    #[serde(rename = "driver_cpu_us", with = "as_micros")]
     pub driver_cpu: Duration,
+    /// Threads of the driver, each with a core of its own: so many windows are the most its CPU time can be.
+    pub driver_threads: u32,
     /// What was said about the first few failures of the class `client-other`.
     pub unclassified: Vec<String>,
+}
+
+/// What one step of a journey came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepOutcome {
+    /// Its name.
+    pub name: String,
+    /// Good answers that ended within the window.
+    pub ok: u64,
+    /// Errors that ended within it.
+    pub failed: u64,
+    /// Service time in microseconds.
+    #[serde(with = "super::histogram::as_text")]
+    pub service_time_us: hdrhistogram::Histogram<u64>,
 }
 
 /// A document or line that is not part of the protocol.
@@ -65,9 +158,6 @@ pub enum ProtocolError {
         #[source]
         source: serde_json::Error,
     },
-    /// An outcome whose histogram cannot be read, or cannot be written.
-    #[error(transparent)]
-    Histogram(#[from] HistogramError),
     /// An event at the wrong time.
     #[error("the driver reported `{found}`, expected `{expected}`")]
     OutOfOrder {
@@ -90,14 +180,7 @@ impl DrivePlan {
     /// # Errors
     /// None in practice: the document holds nothing that JSON cannot.
     pub fn to_json(&self) -> Result<String, ProtocolError> {
-        let wire = PlanWire {
-            url: self.url.clone(),
-            users: self.users,
-            warmup_us: micros(self.warmup),
-            window_us: micros(self.window),
-            timeout_us: micros(self.timeout),
-        };
-        serde_json::to_string(&wire).map_err(|source| ProtocolError::Json { what: "the plan", source })
+        serde_json::to_string(self).map_err(|source| ProtocolError::Json { what: "the plan", source })
     }
 
     /// Reads what [`to_json`](Self::to_json) wrote.
@@ -105,15 +188,7 @@ impl DrivePlan {
     /// # Errors
     /// Another document.
     pub fn from_json(text: &str) -> Result<DrivePlan, ProtocolError> {
-        let wire: PlanWire =
-            serde_json::from_str(text).map_err(|source| ProtocolError::Json { what: "the plan", source })?;
-        Ok(DrivePlan {
-            url: wire.url,
-            users: wire.users,
-            warmup: Duration::from_micros(wire.warmup_us),
-            window: Duration::from_micros(wire.window_us),
-            timeout: Duration::from_micros(wire.timeout_us),
-        })
+        serde_json::from_str(text).map_err(|source| ProtocolError::Json { what: "the plan", source })
     }
 }
 
@@ -132,26 +207,13 @@ impl Event {
     /// The event as a line, without its end.
     ///
     /// # Errors
-    /// None in practice: see [`histogram::encode`].
+    /// None in practice: a histogram of times can always be written.
     pub fn to_line(&self) -> Result<String, ProtocolError> {
-        let wire = match self {
-            Event::Ready => EventWire::Ready,
-            Event::WindowOpened => EventWire::WindowOpened,
-            Event::WindowClosed => EventWire::WindowClosed,
-            Event::Outcome(outcome) => EventWire::Outcome(OutcomeWire::from_outcome(outcome)?),
-        };
-        serde_json::to_string(&wire).map_err(|source| ProtocolError::Json { what: "the driver's event", source })
+        serde_json::to_string(self).map_err(|source| ProtocolError::Json { what: "the driver's event", source })
     }
 
     fn from_line(line: &str) -> Result<Event, ProtocolError> {
-        let wire =
-            serde_json::from_str(line).map_err(|source| ProtocolError::Json { what: "the driver's event", source })?;
-        Ok(match wire {
-            EventWire::Ready => Event::Ready,
-            EventWire::WindowOpened => Event::WindowOpened,
-            EventWire::WindowClosed => Event::WindowClosed,
-            EventWire::Outcome(outcome) => Event::Outcome(Box::new(outcome.into_outcome()?)),
-        })
+        serde_json::from_str(line).map_err(|source| ProtocolError::Json { what: "the driver's event", source })
     }
 }
 
@@ -191,115 +253,80 @@ impl Decoder {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PlanWire {
-    url: String,
-    users: NonZeroU32,
-    warmup_us: u64,
-    window_us: u64,
-    timeout_us: u64,
-}
+/// Times as whole microseconds.
+pub(super) mod as_micros {
+    use std::time::Duration;
 
-#[derive(Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
-enum EventWire {
-    Ready,
-    WindowOpened,
-    WindowClosed,
-    Outcome(OutcomeWire),
-}
+    use serde::{Deserialize as _, Deserializer, Serializer};
 
-#[derive(Serialize, Deserialize)]
-struct OutcomeWire {
-    window_us: u64,
-    ok: u64,
-    failed: BTreeMap<ErrorClass, u64>,
-    unfinished: u64,
-    body_bytes: u64,
-    service_time_us: String,
-    connections_opened: u64,
-    driver_cpu_us: u64,
-    unclassified: Vec<String>,
-}
-
-impl OutcomeWire {
-    fn from_outcome(outcome: &DriveOutcome) -> Result<OutcomeWire, HistogramError> {
-        let ledger = &outcome.ledger;
-        Ok(OutcomeWire {
-            window_us: micros(ledger.window),
-            ok: ledger.ok,
-            failed: ledger.failed.clone(),
-            unfinished: ledger.unfinished,
-            body_bytes: ledger.body_bytes,
-            service_time_us: histogram::encode(&ledger.service_time_us)?,
-            connections_opened: outcome.connections_opened,
-            driver_cpu_us: micros(outcome.driver_cpu),
-            unclassified: outcome.unclassified.clone(),
-        })
+    pub(crate) fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        // More microseconds than fit are half a million years.
+        serializer.serialize_u64(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
     }
 
-    fn into_outcome(self) -> Result<DriveOutcome, HistogramError> {
-        Ok(DriveOutcome {
-            ledger: Ledger {
-                window: Duration::from_micros(self.window_us),
-                ok: self.ok,
-                failed: self.failed,
-                unfinished: self.unfinished,
-                body_bytes: self.body_bytes,
-                service_time_us: histogram::decode(&self.service_time_us)?,
-            },
-            connections_opened: self.connections_opened,
-            driver_cpu: Duration::from_micros(self.driver_cpu_us),
-            unclassified: self.unclassified,
-        })
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_micros)
     }
-}
-
-/// More microseconds than fit are half a million years.
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::ledger::{ErrorClass, OpenLedger};
+    use super::super::plan::{Arrivals, Stretch};
+    use super::super::seconds::SecondRow;
     use super::*;
 
     fn outcome() -> DriveOutcome {
-        let mut service_time_us = histogram::of_times_us();
-        service_time_us.saturating_record(1234);
+        let mut ledger = Ledger::empty(Duration::from_millis(1500));
+        ledger.service_time_us.saturating_record(1234);
+        ledger.failed = BTreeMap::from([(ErrorClass::Status4xx, 3), (ErrorClass::ResetMidBody, 2)]);
+        ledger.seconds = vec![SecondRow { offered: Some(7), ..SecondRow::default() }];
+        ledger.open = Some(OpenLedger { scheduled: 9, shed: 1, ..OpenLedger::empty() });
+        let service_time_us = ledger.service_time_us.clone();
         DriveOutcome {
-            ledger: Ledger {
-                window: Duration::from_millis(1500),
-                ok: 1,
-                failed: BTreeMap::from([(ErrorClass::Status4xx, 3), (ErrorClass::ResetMidBody, 2)]),
-                unfinished: 4,
-                body_bytes: 5,
-                service_time_us,
-            },
-            connections_opened: 6,
+            ledger,
+            steps: vec![StepOutcome { name: "log in".into(), ok: 1, failed: 0, service_time_us }],
+            mean_pause: Duration::from_millis(2),
+            connections_opened: Some(6),
             driver_cpu: Duration::from_micros(987_654),
+            driver_threads: 1,
             unclassified: vec!["odd".into()],
+        }
+    }
+
+    fn goose() -> DrivePlan {
+        DrivePlan {
+            url: "http://127.0.0.1:8000/pong".into(),
+            mode: Mode::Goose { users: NonZeroU32::new(32).unwrap(), steps: Vec::new() },
+            warmup: Duration::from_secs(3),
+            window: Duration::from_millis(2500),
+            timeout: Duration::from_secs(5),
         }
     }
 
     #[test]
     fn a_plan_survives_the_document() {
-        let plan = DrivePlan {
-            url: "http://127.0.0.1:8000/pong".into(),
-            users: NonZeroU32::new(32).unwrap(),
-            warmup: Duration::from_secs(3),
-            window: Duration::from_millis(2500),
-            timeout: Duration::from_secs(5),
+        let json = goose().to_json().unwrap();
+        assert_eq!(DrivePlan::from_json(&json).unwrap(), goose());
+        insta::assert_snapshot!(json, @r#"{"url":"http://127.0.0.1:8000/pong","mode":{"goose":{"users":32,"steps":[]}},"warmup_us":3000000,"window_us":2500000,"timeout_us":5000000}"#);
+        let stretch = Stretch { rate_per_s: NonZeroU32::MIN, lasts: Duration::from_secs(1) };
+        let schedule = Schedule { stretches: vec![stretch], arrivals: Arrivals::Poisson { seed: u64::MAX } };
+        let open = OpenPlan {
+            schedule,
+            arrival: Arrival::Session { calls: NonZeroU32::MIN },
+            most_open: NonZeroU32::MIN,
+            timer: TimerKind::Spin,
         };
-        let json = plan.to_json().unwrap();
-        assert_eq!(DrivePlan::from_json(&json).unwrap(), plan);
-        insta::assert_snapshot!(json, @r#"{"url":"http://127.0.0.1:8000/pong","users":32,"warmup_us":3000000,"window_us":2500000,"timeout_us":5000000}"#);
+        let open = DrivePlan { mode: Mode::Open(open), ..goose() };
+        assert_eq!(DrivePlan::from_json(&open.to_json().unwrap()).unwrap(), open);
     }
 
     #[test]
     fn other_plans_are_refused() {
-        for text in ["", "{}", r#"{"url":"","users":0,"warmup_us":0,"window_us":0,"timeout_us":0}"#] {
+        let no_users = goose().to_json().unwrap().replace("32", "0");
+        for text in ["", "{}", &no_users] {
             assert!(DrivePlan::from_json(text).is_err(), "{text}");
         }
     }

@@ -5,13 +5,14 @@
 //! happened to fire, so a late timer moves no request into or out of the window.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
 use super::histogram;
 use super::ledger::{ErrorClass, Ledger};
+use super::seconds::{Board, SecondRow, Seconds};
 
 /// The measured window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,12 +52,21 @@ pub enum Outcome {
 ///
 /// The lock is there because tasks may in principle move between threads; on one thread it is free whenever it is
 /// asked for. It is held for the time of a few additions and never across a wait. Drivers with several threads have
-/// a recorder for each and merge their ledgers.
-#[derive(Debug, Default)]
-pub struct Recorder(Mutex<Counts>);
+/// a recorder for each and add up their ledgers; the rows of the seconds are put together on a [`Board`].
+#[derive(Debug)]
+pub struct Recorder {
+    counts: Mutex<Counts>,
+    board: Arc<Board>,
+}
+
+impl Default for Recorder {
+    fn default() -> Recorder {
+        Recorder::new(Arc::new(Board::new(1)))
+    }
+}
 
 /// How many details are kept of failures that no class describes.
-const DETAILS_KEPT: usize = 5;
+pub(super) const DETAILS_KEPT: usize = 5;
 
 #[derive(Debug)]
 struct Counts {
@@ -70,6 +80,7 @@ struct Counts {
     details: Vec<String>,
     body_bytes: u64,
     service_time_us: Histogram<u64>,
+    seconds: Seconds,
 }
 
 impl Default for Counts {
@@ -83,11 +94,18 @@ impl Default for Counts {
             details: Vec::new(),
             body_bytes: 0,
             service_time_us: histogram::of_times_us(),
+            seconds: Seconds::default(),
         }
     }
 }
 
 impl Recorder {
+    /// One of the threads that share `board`.
+    #[must_use]
+    pub fn new(board: Arc<Board>) -> Recorder {
+        Recorder { counts: Mutex::default(), board }
+    }
+
     /// Sets the window, which must not have opened yet. Before it is set, everything is warm-up.
     pub fn set_window(&self, window: Window) {
         self.counts().window = Some(window);
@@ -111,9 +129,11 @@ impl Recorder {
         if counts.window.is_none_or(|window| ended < window.opens) {
             return;
         }
-        // To the nearest microsecond: cutting off would make fast answers faster by half a one on average.
-        let service_time = ended.saturating_duration_since(started) + Duration::from_nanos(500);
-        counts.service_time_us.saturating_record(u64::try_from(service_time.as_micros()).unwrap_or(u64::MAX));
+        let us = histogram::rounded_us(ended.saturating_duration_since(started));
+        counts.service_time_us.saturating_record(us);
+        if let Some(window) = counts.window {
+            counts.seconds.ended(window, &self.board, ended, matches!(outcome, Outcome::Ok { .. }), us);
+        }
         match outcome {
             Outcome::Ok { body_bytes } => {
                 counts.ok += 1;
@@ -129,24 +149,33 @@ impl Recorder {
     }
 
     /// The ledger, to be asked for after the window has closed, with what was said about failures of no class.
-    /// `None` if no window was set.
+    /// The seconds are on the board. `None` if no window was set.
     #[must_use]
     pub fn ledger(&self) -> Option<(Ledger, Vec<String>)> {
-        let counts = self.counts();
+        let mut counts = self.counts();
+        let window = counts.window?;
+        counts.seconds.finish(window, &self.board);
         let ledger = Ledger {
-            window: counts.window?.length(),
             ok: counts.ok,
             failed: counts.failed.clone(),
             unfinished: counts.started - counts.ended,
-            body_bytes: counts.body_bytes,
+            answered: counts.ok,
+            body_bytes: Some(counts.body_bytes),
             service_time_us: counts.service_time_us.clone(),
+            ..Ledger::empty(window.length())
         };
         Some((ledger, counts.details.clone()))
     }
 
+    /// The rows of the window's seconds, once every thread of the board has been asked for its ledger.
+    #[must_use]
+    pub fn rows(&self) -> Vec<SecondRow> {
+        self.board.rows(None)
+    }
+
     /// A task that panicked while recording leaves counts that are still counts.
     fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -185,7 +214,7 @@ mod tests {
         request(&recorder, start, 2000, 2001, OK); // after the window
         let (ledger, _) = recorder.ledger().unwrap();
         assert_eq!(ledger.window, Duration::from_secs(1));
-        assert_eq!((ledger.ok, ledger.body_bytes), (1, 10));
+        assert_eq!((ledger.ok, ledger.body_bytes), (1, Some(10)));
         assert_eq!(ledger.failed, BTreeMap::from([(ErrorClass::ConnectRefused, 1)]));
         assert_eq!(ledger.unfinished, 1);
         assert_eq!(ledger.service_time_us.len(), 2);

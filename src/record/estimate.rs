@@ -46,6 +46,9 @@ pub struct Ratio {
     pub interval: Option<RatioInterval>,
     /// The t-interval beside it.
     pub t_interval: Option<RatioInterval>,
+    /// Of these two stacks, those whose driver had no time left in half of their rounds or more: it set the pace, so the
+    /// ratio is the driver's as much as theirs. Never for CPU time per request, which a slow driver does not change.
+    pub driver_bound: Vec<String>,
 }
 
 /// An interval of a ratio.

@@ -11,6 +11,10 @@ pub struct GateOutcome {
     pub could_not_run: usize,
     /// Checks that failed.
     pub failed_checks: usize,
+    /// Requests of all measured windows that ended in an error.
+    pub errors_under_load: u64,
+    /// Stacks under a load that were to be measured and have no valid round.
+    pub without_valid_rounds: usize,
     /// The exact facts against the committed snapshot.
     pub facts: FactsVerdict,
     /// Each gated ratio against the committed one.

@@ -11,7 +11,10 @@ mod round;
 pub use calibration::{Calibrated, CalibratedMetric, Calibration, FloorWarning};
 pub use estimate::{Estimate, Placed, Ratio, RatioInterval, Unit};
 pub use gate::{FactsVerdict, GateOutcome, MetricVerdict, Verdict};
-pub use round::{ComponentUse, Distribution, DriverUse, Measured, Objection, RoundOutcome, RoundRecord};
+pub use round::{
+    ComponentUse, Distribution, DriverUse, Measured, Objection, OpenMeasured, RoundOutcome, RoundRecord, StepMeasured,
+    WarmupRecord,
+};
 
 use std::collections::BTreeMap;
 

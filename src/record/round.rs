@@ -6,7 +6,11 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use crate::load::histogram::{self, HistogramError};
-use crate::load::ledger::ErrorClass;
+use crate::load::ledger::{ErrorClass, OpenLedger};
+use crate::load::protocol::StepOutcome;
+use crate::load::seconds::SecondRow;
+use crate::measure::contention::Contention;
+use crate::measure::footprint::{Level, Peaks};
 use crate::measure::resources::ResourceUse;
 use crate::scenario::model::Metric;
 use crate::stack::Role;
@@ -41,39 +45,135 @@ impl RoundRecord {
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum RoundOutcome {
     /// It was measured.
-    Measured(Measured),
+    Measured(Box<Measured>),
     /// It could not be.
     Failed {
         /// Why.
         error: String,
+    },
+    /// Its driver is a program that is not installed; the load was not driven at all.
+    Unavailable {
+        /// What is missing.
+        missing: String,
     },
 }
 
 /// A measured window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
+    /// What came before the window.
+    #[serde(default)]
+    pub warmup: WarmupRecord,
     /// The measured window.
     pub window_us: u64,
-    /// Complete good answers.
+    /// Complete good answers: of what ended within the window in a closed loop, of what was scheduled within it in an
+    /// open one.
     pub ok: u64,
     /// Requests that ended in an error, by class.
     pub failed: BTreeMap<ErrorClass, u64>,
     /// Requests still under way when the window ended.
     pub unfinished: u64,
-    /// Bytes of the bodies of good answers.
-    pub body_bytes: u64,
-    /// Connections the driver opened, from its first request to the window's end, warm-up included.
-    pub connections_opened: u64,
+    /// Good answers that ended within the window: what throughput and cost per request are of.
+    pub answered: u64,
+    /// Bytes of the bodies of good answers; `None` if the driver does not tell.
+    pub body_bytes: Option<u64>,
+    /// Connections the driver opened, from its first request to the window's end, warm-up included; `None` if it does
+    /// not tell.
+    pub connections_opened: Option<u64>,
     /// Good answers per second of the window.
     pub throughput_per_s: f64,
-    /// Service time: from the send to the last byte of the body.
-    pub service_time: Distribution,
+    /// Service time: from the send to the last byte of the body. `None` if no request was timed.
+    pub service_time: Option<Distribution>,
+    /// What only an open loop has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<Box<OpenMeasured>>,
+    /// The seconds of the window; empty where the driver keeps none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seconds: Vec<SecondRow>,
+    /// The steps of a journey; empty where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepMeasured>,
     /// What each component used within the window, from the client inwards.
     pub components: Vec<ComponentUse>,
+    /// What the machine as a whole went through within the window; the load driver and other programs are in it.
+    pub machine: Contention,
     /// What the load driver used.
     pub driver: DriverUse,
     /// What speaks against this round.
     pub objections: Vec<Objection>,
+}
+
+/// The open loop's part: `scheduled` is the sum of `ok`, `failed`, `shed` and `unsent`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OpenMeasured {
+    /// Requests the schedule asked for within the window.
+    pub scheduled: u64,
+    /// Of these, refused by the driver because too many were open.
+    pub shed: u64,
+    /// Of these, never sent.
+    pub unsent: u64,
+    /// From the scheduled instant to the end: the time that a client would have seen.
+    pub response_time: Option<Distribution>,
+    /// How late the driver was.
+    pub lag: Option<Distribution>,
+    /// Time to connect.
+    pub connect_time: Option<Distribution>,
+    /// Service time of a session's second and later calls.
+    pub later_calls: Option<Distribution>,
+}
+
+impl OpenMeasured {
+    /// The ledger's part as the record keeps it.
+    #[must_use]
+    pub fn of(open: &OpenLedger) -> OpenMeasured {
+        OpenMeasured {
+            scheduled: open.scheduled,
+            shed: open.shed,
+            unsent: open.unsent,
+            response_time: Distribution::of(&open.response_time_us),
+            lag: Distribution::of(&open.lag_us),
+            connect_time: Distribution::of(&open.connect_time_us),
+            later_calls: Distribution::of(&open.later_calls_us),
+        }
+    }
+}
+
+/// One step of a journey.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepMeasured {
+    /// Its name.
+    pub name: String,
+    /// Good answers.
+    pub ok: u64,
+    /// Errors.
+    pub failed: u64,
+    /// Service time.
+    pub service_time: Option<Distribution>,
+}
+
+impl StepMeasured {
+    /// A step's outcome as the record keeps it.
+    #[must_use]
+    pub fn of(step: &StepOutcome) -> StepMeasured {
+        StepMeasured {
+            name: step.name.clone(),
+            ok: step.ok,
+            failed: step.failed,
+            service_time: Distribution::of(&step.service_time_us),
+        }
+    }
+}
+
+/// How a stack was warmed up.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WarmupRecord {
+    /// How long it was driven before the window.
+    pub lasted_us: u64,
+    /// Whether it was steady in the end; `None` for a warm-up of a given length.
+    pub is_steady: Option<bool>,
+    /// The seconds that were looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seconds: Vec<SecondRow>,
 }
 
 /// What the load driver used within the window.
@@ -104,6 +204,14 @@ pub struct ComponentUse {
     /// What it used within the window.
     #[serde(flatten)]
     pub used: ResourceUse,
+    /// The most it held within the window.
+    #[serde(flatten)]
+    pub peaks: Peaks,
+    /// Handshakes that its listening socket turned away within the window, for a full accept queue or another reason.
+    /// `None` where the kernel does not tell.
+    pub accept_queue_drops: Option<u64>,
+    /// What it held, from the opening of the window to its end.
+    pub curve: Vec<Level>,
 }
 
 /// A distribution of times.
@@ -126,10 +234,10 @@ pub struct Distribution {
 }
 
 impl Distribution {
-    /// Summarises a histogram of microseconds and keeps it whole.
+    /// Summarises a histogram of microseconds and keeps it whole; `None` for an empty one, which has no median.
     #[must_use]
-    pub fn of(histogram: &Histogram<u64>) -> Distribution {
-        Distribution {
+    pub fn of(histogram: &Histogram<u64>) -> Option<Distribution> {
+        (!histogram.is_empty()).then(|| Distribution {
             mean_us: histogram.mean(),
             p50_us: histogram.value_at_quantile(0.50),
             p90_us: histogram.value_at_quantile(0.90),
@@ -138,7 +246,7 @@ impl Distribution {
             max_us: histogram.max(),
             // OK because every histogram of times can be encoded
             histogram: histogram::encode(histogram).expect("a histogram can be encoded"),
-        }
+        })
     }
 
     /// The whole histogram.
@@ -157,25 +265,35 @@ impl Measured {
         !self.objections.iter().any(|objection| objection.invalidates)
     }
 
+    /// The times that count: from the scheduled instant in an open loop, from the send in a closed one. `None` if the
+    /// driver does not tell any.
+    #[must_use]
+    pub fn latency(&self) -> Option<&Distribution> {
+        match &self.open {
+            Some(open) => open.response_time.as_ref(),
+            None => self.service_time.as_ref(),
+        }
+    }
+
     /// CPU time of one component per good answer, in microseconds; `None` without good answers.
     #[must_use]
     pub fn cpu_per_request_us(&self, role: Option<Role>) -> Option<f64> {
         let counted = self.components.iter().filter(|component| role.is_none_or(|role| component.role == role));
         let cpu_us: u64 = counted.map(|component| component.used.cpu_us).sum();
-        (self.ok > 0).then(|| cpu_us as f64 / self.ok as f64)
+        (self.answered > 0).then(|| cpu_us as f64 / self.answered as f64)
     }
 
     /// The value of a metric, in its own unit: requests per second or microseconds. `None` without good answers.
     #[must_use]
     pub fn metric(&self, metric: Metric) -> Option<f64> {
-        if self.ok == 0 {
+        if self.answered == 0 {
             return None;
         }
         match metric {
             Metric::Throughput => Some(self.throughput_per_s),
             Metric::CpuPerRequest => self.cpu_per_request_us(None),
-            Metric::P50 => Some(self.service_time.p50_us as f64),
-            Metric::P99 => Some(self.service_time.p99_us as f64),
+            Metric::P50 => self.latency().map(|times| times.p50_us as f64),
+            Metric::P99 => self.latency().map(|times| times.p99_us as f64),
         }
     }
 }

@@ -2,5 +2,6 @@
 
 pub mod calibration;
 pub mod difference;
+mod loads;
 pub mod numbers;
 pub mod terminal;

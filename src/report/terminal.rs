@@ -6,7 +6,10 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, Table, presets};
 
+use super::loads;
 use super::numbers::{bytes, grouped, micros, three_digits};
+use crate::measure::contention::Contention;
+use crate::measure::stats;
 use crate::record::{
     CheckOutcome, CheckRecord, Estimate, FactsVerdict, LooksRecord, Measured, MetricVerdict, Objection, Record,
     RoundOutcome, StackDifferences, StackRecord, Verdict,
@@ -30,9 +33,9 @@ pub fn render(record: &Record) -> String {
         changes(&mut text, differences);
     }
     let mut loads: Vec<&str> = Vec::new();
-    for round in &record.rounds {
-        if !loads.contains(&round.load.as_str()) {
-            loads.push(&round.load);
+    for estimate in &record.estimates {
+        if !loads.contains(&estimate.load.as_str()) && !record.rounds.is_empty() {
+            loads.push(&estimate.load);
         }
     }
     for load in loads {
@@ -55,9 +58,9 @@ fn title(text: &mut String, record: &Record) {
         cores => format!("on core {}", cores.iter().map(u16::to_string).collect::<Vec<_>>().join(", ")),
     };
     let line = format!(
-        "{} · {} cores · {} · stacks {}, load {}",
+        "{} · {} · {} · stacks {}, load {}",
         machine.cpu,
-        machine.cores,
+        counted(machine.cores, "core"),
         machine.kernel,
         place(&provenance.stack_cores),
         place(&provenance.load_cores),
@@ -162,15 +165,32 @@ fn load(text: &mut String, record: &Record, load: &str) {
         "CPU/req",
         "… proxy",
         "… server",
-        "RSS",
+        "memory",
         "switches/req",
         "errors",
     ]);
-    for stack in &record.stacks {
+    let (visited, spared): (Vec<_>, Vec<_>) = record.stacks.iter().partition(|stack| is_visited(record, load, stack));
+    for stack in visited {
         table.add_row(stack_row(record, load, &stack.name));
     }
     right_aligned(&mut table, 1..11);
     let _ = writeln!(text, "{}", indented(&table));
+    if let Some(line) = machine_line(record, load) {
+        let _ = writeln!(text, "  {}", styled(QUIET, &line));
+    }
+    for rows in loads::tables(record, load) {
+        let header: Vec<&str> = rows.header.iter().map(String::as_str).collect();
+        let mut table = self::table(&header);
+        let columns = header.len();
+        table.add_rows(rows.rows);
+        right_aligned(&mut table, 1..columns);
+        let _ = writeln!(text, "  {}\n{}", styled(QUIET, rows.title), indented(&table));
+    }
+    for stack in spared {
+        let why = if stack.error.is_some() { "it could not run" } else { "it failed its checks" };
+        let role = if stack.reference { ", and without the reference there are no ratios" } else { "" };
+        let _ = writeln!(text, "  {} was not measured: {why}{role}", stack.name);
+    }
     let ratios: Vec<&Estimate> =
         record.estimates.iter().filter(|estimate| estimate.load == load && estimate.ratio.is_some()).collect();
     for estimate in ratios {
@@ -184,21 +204,27 @@ fn load(text: &mut String, record: &Record, load: &str) {
     text.push('\n');
 }
 
+fn is_visited(record: &Record, load: &str, stack: &StackRecord) -> bool {
+    record.rounds.iter().any(|round| round.load == load && round.stack == stack.name)
+}
+
 fn stack_row(record: &Record, load: &str, stack: &str) -> Vec<String> {
     let visits = || record.rounds.iter().filter(|round| round.load == load && round.stack == stack);
     let valid: Vec<&Measured> = visits().filter_map(|round| round.valid()).collect();
     let median = |value: &dyn Fn(&Measured) -> Option<f64>| {
         let values: Vec<f64> = valid.iter().filter_map(|measured| value(measured)).collect();
-        crate::measure::stats::median(&values)
+        stats::median(&values)
     };
     let shown = |value: Option<f64>, form: &dyn Fn(f64) -> String| value.map_or_else(|| "–".to_owned(), form);
     let per_request = |measured: &Measured| {
         let used = measured.components.iter().map(|component| &component.used);
         let switches: u64 = used.map(|used| used.voluntary_context_switches + used.involuntary_context_switches).sum();
-        (measured.ok > 0).then(|| switches as f64 / measured.ok as f64)
+        (measured.answered > 0).then(|| switches as f64 / measured.answered as f64)
     };
-    let rss = |measured: &Measured| {
-        Some(measured.components.iter().map(|component| component.used.peak_rss_bytes).sum::<u64>() as f64)
+    // Shared pages once, where the kernel tells; once per process, where it does not.
+    let memory = |measured: &Measured| {
+        let peaks = measured.components.iter().map(|component| component.peaks);
+        Some(peaks.map(|peaks| peaks.peak_pss_bytes.unwrap_or(peaks.peak_rss_bytes)).sum::<u64>() as f64)
     };
     let has = |role: Role| valid.iter().any(|measured| measured.components.iter().any(|part| part.role == role));
     let cpu_of = |role: Role| match has(role) {
@@ -214,10 +240,32 @@ fn stack_row(record: &Record, load: &str, stack: &str) -> Vec<String> {
         shown(median(&|measured| measured.metric(Metric::CpuPerRequest)), &micros),
         cpu_of(Role::Proxy),
         cpu_of(Role::Server),
-        shown(median(&rss), &|value| bytes(value as u64)),
+        shown(median(&memory), &|value| bytes(value as u64)),
         shown(median(&per_request), &three_digits),
         errors(record, load, stack),
     ]
+}
+
+/// What the machine went through in the rounds of a load: the median, and the worst; nothing where it does not tell.
+fn machine_line(record: &Record, load: &str) -> Option<String> {
+    let measured = record.rounds.iter().filter(|round| round.load == load).filter_map(|round| match &round.outcome {
+        RoundOutcome::Measured(measured) => Some(measured.as_ref()),
+        RoundOutcome::Failed { .. } | RoundOutcome::Unavailable { .. } => None,
+    });
+    let measured: Vec<&Measured> = measured.collect();
+    let share = |name: &str, of: fn(&Contention) -> Option<u64>| {
+        let share =
+            |measured: &&&Measured| Some(of(&measured.machine)? as f64 / measured.machine.over_us.max(1) as f64);
+        let shares: Vec<f64> = measured.iter().filter_map(|one| share(&one)).collect();
+        let worst = shares.iter().copied().fold(0.0, f64::max) * 100.0;
+        Some(format!("{name} {:.1} % of the time, {worst:.1} % at worst", stats::median(&shares)? * 100.0))
+    };
+    let told = [
+        share("tasks waited for a CPU", |machine| machine.cpu_pressure_us),
+        share("stolen by the hypervisor", |machine| machine.stolen_us),
+    ];
+    let told: Vec<String> = told.into_iter().flatten().collect();
+    (!told.is_empty()).then(|| format!("the machine: {}", told.join(" · ")))
 }
 
 /// Every error of every round, by class: none is averaged away.
@@ -232,11 +280,12 @@ fn errors(record: &Record, load: &str, stack: &str) -> String {
                 }
             }
             RoundOutcome::Failed { .. } => failed_rounds += 1,
+            RoundOutcome::Unavailable { missing } => return format!("unavailable: {missing}"),
         }
     }
     let mut words: Vec<String> = classes.iter().map(|(class, count): (_, &u64)| format!("{count} {class}")).collect();
     if failed_rounds > 0 {
-        words.push(format!("{failed_rounds} rounds could not run"));
+        words.push(counted(failed_rounds, "round") + " could not run");
     }
     if words.is_empty() { "0".to_owned() } else { words.join(", ") }
 }
@@ -252,10 +301,20 @@ fn ratio_line(estimate: &Estimate) -> String {
             interval.confidence * 100.0,
             ratio.log_ratios.len()
         ),
-        None => format!("no interval from {} blocks", ratio.log_ratios.len()),
+        None => format!("no interval from {}", counted(ratio.log_ratios.len(), "block")),
     };
     let what = format!("{} of {}", estimate.metric, estimate.stack);
-    format!("{what:<28} {:.2} × {}   {}", ratio.ratio, ratio.reference, styled(QUIET, &interval))
+    let mut line = format!("{what:<28} {:.2} × {}   {}", ratio.ratio, ratio.reference, styled(QUIET, &interval));
+    if !ratio.driver_bound.is_empty() {
+        let bound = format!("the driver set the pace on {}", ratio.driver_bound.join(" and "));
+        let _ = write!(line, "  {}", styled(UNSURE, &bound));
+    }
+    line
+}
+
+/// A number of things, in words that agree with it.
+fn counted(count: usize, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
 }
 
 /// What speaks against rounds of this load: each kind once per stack, with how many rounds show it.
@@ -280,12 +339,21 @@ fn gate(text: &mut String, record: &Record) {
     let gate = &record.gate;
     let _ = writeln!(text, "{}", styled(TITLE, "Did it change?"));
     let facts = match gate.facts {
-        FactsVerdict::NotCompared => styled(QUIET, "exact facts: not compared (only a part of the scenario was run)"),
+        FactsVerdict::NotCompared => styled(QUIET, "exact facts: not compared (only a whole `lab run` is)"),
         FactsVerdict::New => styled(UNSURE, "exact facts: no snapshot is committed yet"),
         FactsVerdict::Same => styled(GOOD, "exact facts: as in the snapshot"),
         FactsVerdict::Changed => styled(BAD, "exact facts: not as in the snapshot"),
     };
     let _ = writeln!(text, "  {facts}");
+    if gate.errors_under_load > 0 {
+        let style = if gate.facts == FactsVerdict::Same { QUIET } else { BAD };
+        let errors = format!("{} under load", counted(gate.errors_under_load as usize, "error"));
+        let _ = writeln!(text, "  {}", styled(style, &errors));
+    }
+    if gate.without_valid_rounds > 0 {
+        let without = format!("{} without a valid round", counted(gate.without_valid_rounds, "stack"));
+        let _ = writeln!(text, "  {}", styled(BAD, &without));
+    }
     let LooksRecord { declared, made } = &record.looks;
     if declared.len() > 1 {
         let declared = declared.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");

@@ -6,7 +6,8 @@ use std::fmt::{self, Display, Write};
 use std::time::Duration;
 
 use super::model::{
-    Against, Check, CheckRequest, Expectation, Gate, Load, Metric, Placement, Scenario, Stack, TemplatePart,
+    Against, Check, CheckRequest, Driver, Expectation, Gate, Load, Metric, Placement, Scenario, Stack, Step,
+    TemplatePart, Warmup,
 };
 
 /// Describes `scenario`: its stacks and their settings, the checks asked of each, the loads, how many rounds that
@@ -74,8 +75,39 @@ fn write_check(f: &mut fmt::Formatter<'_>, scenario: &Scenario, check: &Check) -
 fn write_load(f: &mut fmt::Formatter<'_>, load: &Load) -> fmt::Result {
     writeln!(f, "  {}", load.name)?;
     writeln!(f, "    driver   {}", load.driver)?;
-    writeln!(f, "    asks     GET {}, timeout {}", load.path, Time(load.timeout))?;
+    match &load.driver {
+        Driver::Goose { steps, .. } if !steps.is_empty() => {
+            writeln!(f, "    asks     {}, timeout {}", Count(steps.len() as u64, "step"), Time(load.timeout))?;
+            for step in steps {
+                write_step(f, step)?;
+            }
+        }
+        _ => writeln!(f, "    asks     GET {}, timeout {}", load.path, Time(load.timeout))?,
+    }
     writeln!(f, "    window   {}", Time(load.duration))
+}
+
+fn write_step(f: &mut fmt::Formatter<'_>, step: &Step) -> fmt::Result {
+    write!(f, "             {}: {} {}", step.name, step.method, step.target)?;
+    if step.weight.get() > 1 {
+        write!(f, ", {} times", step.weight)?;
+    }
+    if !step.think.is_zero() {
+        write!(f, ", then a pause of {}", Time(step.think))?;
+    }
+    let expect = &step.expect;
+    let mut looks_at: Vec<String> = Vec::new();
+    looks_at.extend(expect.status.map(|status| format!("status {status}")));
+    looks_at.extend(expect.headers.iter().map(|(name, _)| name.clone()));
+    looks_at.extend(expect.body.is_some().then(|| "body".to_owned()));
+    if !looks_at.is_empty() {
+        write!(f, "; expects {}", looks_at.join(", "))?;
+    }
+    if !step.extract.is_empty() {
+        let names: Vec<_> = step.extract.iter().map(|(name, _)| name.as_str()).collect();
+        write!(f, "; takes {}", names.join(", "))?;
+    }
+    writeln!(f)
 }
 
 fn write_rounds(f: &mut fmt::Formatter<'_>, scenario: &Scenario) -> fmt::Result {
@@ -83,8 +115,9 @@ fn write_rounds(f: &mut fmt::Formatter<'_>, scenario: &Scenario) -> fmt::Result 
     let blocks = rounds.most();
     let visits = |things: usize| u64::from(blocks.get()).saturating_mul(things as u64);
     let total = visits(scenario.stacks.len() * scenario.loads.len());
-    let window: Duration = scenario.loads.iter().map(|load| load.duration + rounds.warmup).sum();
+    let window: Duration = scenario.loads.iter().map(|load| load.duration + rounds.warmup.most()).sum();
     let seconds = window.as_secs().saturating_mul(visits(scenario.stacks.len()));
+    let is_open = rounds.looks.len() > 1 || matches!(rounds.warmup, Warmup::Auto { .. });
     let at_most = if rounds.looks.len() > 1 { "at most " } else { "" };
     writeln!(
         f,
@@ -99,8 +132,20 @@ fn write_rounds(f: &mut fmt::Formatter<'_>, scenario: &Scenario) -> fmt::Result 
         let looks: Vec<String> = rounds.looks.iter().map(ToString::to_string).collect();
         writeln!(f, "           ends when a look after {} blocks leaves nothing undecided", looks.join(", "))?;
     }
-    writeln!(f, "           each freshly started and warmed up for {}", Time(rounds.warmup))?;
-    writeln!(f, "           {}about {} under load, plus starts and checks", at_most, Time(Duration::from_secs(seconds)))
+    match rounds.warmup {
+        Warmup::Fixed(lasting) => {
+            writeln!(f, "           each freshly started and warmed up for {}", Time(lasting))?;
+        }
+        Warmup::Auto { most } => {
+            writeln!(f, "           each freshly started and warmed up until steady, {} at the most", Time(most))?;
+        }
+    }
+    writeln!(
+        f,
+        "           {}about {} under load, plus starts and checks",
+        if is_open { "at most " } else { "" },
+        Time(Duration::from_secs(seconds))
+    )
 }
 
 /// A number of things, in the plural where there is not exactly one.

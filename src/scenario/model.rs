@@ -11,6 +11,13 @@ use std::time::Duration;
 
 use regex::Regex;
 
+mod load;
+
+pub use load::{
+    Arrival, Arrivals, Driver, External, Load, OpenLoop, Rate, Source, Step, StepExpectation, StepText, TextPiece,
+    TimerKind,
+};
+
 /// One scenario file, resolved.
 #[derive(Debug, Clone)]
 pub struct Scenario {
@@ -361,41 +368,6 @@ impl AppField {
     }
 }
 
-/// How a stack is driven.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Load {
-    /// Unique within the scenario.
-    pub name: String,
-    /// Which driver, with its own settings.
-    pub driver: Driver,
-    /// The request target asked for, from `/` on.
-    pub path: String,
-    /// The measured window, after the warm-up.
-    pub duration: Duration,
-    /// How long one request may take before it is recorded as a client timeout.
-    pub timeout: Duration,
-}
-
-/// A load driver and its settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Driver {
-    /// Closed loop: each user asks, waits for the answer, and asks again.
-    Goose {
-        /// Concurrent users.
-        users: NonZeroU32,
-    },
-}
-
-impl fmt::Display for Driver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Driver::Goose { users } => {
-                write!(f, "goose, {users} {}", if users.get() == 1 { "user" } else { "users" })
-            }
-        }
-    }
-}
-
 /// Randomised complete blocks: each block visits every stack under every load once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rounds {
@@ -403,9 +375,31 @@ pub struct Rounds {
     /// nothing undecided, and with the last in any case; `count = N` in the file is one look after N.
     pub looks: Vec<NonZeroU32>,
     /// Driven but not measured, before each measured window.
-    pub warmup: Duration,
+    pub warmup: Warmup,
     /// Seeds the order of visits.
     pub seed: u64,
+}
+
+/// How long a stack is driven before it is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Warmup {
+    /// Exactly so long.
+    Fixed(Duration),
+    /// Until its seconds are alike, by the evidence of the load's own driver.
+    Auto {
+        /// The longest it may take; what is not steady by then is measured all the same, and said to be unsteady.
+        most: Duration,
+    },
+}
+
+impl Warmup {
+    /// The longest it may take.
+    #[must_use]
+    pub fn most(self) -> Duration {
+        match self {
+            Warmup::Fixed(duration) | Warmup::Auto { most: duration } => duration,
+        }
+    }
 }
 
 impl Rounds {

@@ -106,14 +106,14 @@ macro_rules! wire_table {
      } $(= { $($table_extra:tt)* })?) => {
         $(#[doc = $doc])+
         #[derive(Debug, Default)]
-        pub(super) struct $name {
-            $($(#[doc = $key_doc])+ pub(super) $key: $crate::scenario::read::Field<$type>,)+
+        pub(in crate::scenario) struct $name {
+            $($(#[doc = $key_doc])+ pub(in crate::scenario) $key: $crate::scenario::read::Field<$type>,)+
             has_unknown_keys: bool,
         }
 
         impl $name {
             /// Reads the keys of `table`.
-            pub(super) fn from_table(
+            pub(in crate::scenario) fn from_table(
                 table: &toml::de::DeTable<'_>,
                 span: $crate::scenario::diagnostic::Span,
                 problems: &mut $crate::scenario::diagnostic::Problems<'_>,

@@ -38,9 +38,30 @@ impl TemplateError {
     }
 }
 
-/// Splits `text` into its pieces.
+/// One piece of a text with names in braces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// As it is.
+    Literal(String),
+    /// A name in braces, and its place in the text, braces included.
+    Name(String, Range<usize>),
+}
+
+/// Splits `text` into a template with the placeholders of checks.
 pub(super) fn parse(text: &str) -> Result<Template, TemplateError> {
-    let mut parts = Vec::new();
+    let part = |piece| match piece {
+        Piece::Literal(text) => Ok(TemplatePart::Text(text)),
+        Piece::Name(name, part) => match PLACEHOLDERS.iter().find(|(known, _)| *known == name) {
+            Some((_, placeholder)) => Ok(TemplatePart::Placeholder(*placeholder)),
+            None => Err(TemplateError::Unknown { name, part }),
+        },
+    };
+    Ok(Template { parts: split(text)?.into_iter().map(part).collect::<Result<_, _>>()? })
+}
+
+/// Splits `text` into its pieces, whatever the names.
+pub(super) fn split(text: &str) -> Result<Vec<Piece>, TemplateError> {
+    let mut pieces = Vec::new();
     let mut literal = String::new();
     let mut at = 0;
     while let Some(next) = text[at..].find(['{', '}']) {
@@ -54,23 +75,20 @@ pub(super) fn parse(text: &str) -> Result<Template, TemplateError> {
             return Err(TemplateError::Lone { brace: '}', part: start..start + 1 });
         } else {
             let length = rest.find('}').ok_or(TemplateError::Lone { brace: '{', part: start..start + 1 })?;
-            let name = &rest[1..length];
             let part = start..start + length + 1;
-            let Some((_, placeholder)) = PLACEHOLDERS.iter().find(|(known, _)| *known == name) else {
-                return Err(TemplateError::Unknown { name: name.to_owned(), part });
-            };
             if !literal.is_empty() {
-                parts.push(TemplatePart::Text(std::mem::take(&mut literal)));
+                pieces.push(Piece::Literal(std::mem::take(&mut literal)));
             }
-            parts.push(TemplatePart::Placeholder(*placeholder));
-            part.end
+            let end = part.end;
+            pieces.push(Piece::Name(rest[1..length].to_owned(), part));
+            end
         };
     }
     literal.push_str(&text[at..]);
     if !literal.is_empty() {
-        parts.push(TemplatePart::Text(literal));
+        pieces.push(Piece::Literal(literal));
     }
-    Ok(Template { parts })
+    Ok(pieces)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Says which keys there are, which must be there, and of what type they are; what the values may be is
 //! [`resolve`](super::resolve)'s to say. The doc comments here are the descriptions of the JSON Schema.
 
+mod load;
 mod quantity;
 mod rule;
 
@@ -10,7 +11,8 @@ use super::model::{Against, App, ProxyKind, ServerKind};
 use super::read::{ByName, List, OneOf, Whole, Word};
 use super::table::wire_table;
 
-pub(super) use quantity::{DurationText, PercentText};
+pub(super) use load::{ArrivalsKind, DriverKind, Load, Ramp, RateText, Step, StepExpect, ValueSource};
+pub(super) use quantity::{DurationText, PercentText, WarmupText};
 pub(super) use rule::{HeaderLine, HeaderRule, TextRule};
 
 wire_table! {
@@ -193,24 +195,6 @@ wire_table! {
 }
 
 wire_table! {
-    /// How a stack is driven.
-    Load in "`[[load]]`" {
-        /// Name of the load, unique in the scenario: lower-case letters, digits and `-`.
-        required name: String = { "pattern": "^[a-z0-9-]+$" },
-        /// Which load driver. `goose` is a closed loop: each user asks, waits for the answer, and asks again.
-        required driver: OneOf<DriverKind>,
-        /// The request target that is asked for, from `/` on.
-        optional path: String = { "pattern": "^/[!-~]*$", "default": "/" },
-        /// Concurrent users, 1 to 65535.
-        required users: Whole = { "minimum": 1, "maximum": 65535 },
-        /// The measured window, after the warm-up; whole seconds, 1 or more.
-        required duration: DurationText,
-        /// How long one request may take before it is recorded as a client timeout.
-        optional timeout: DurationText = { "default": "10s" },
-    }
-}
-
-wire_table! {
     /// Randomised complete blocks: each block visits every stack under every load once, freshly started.
     Rounds in "`[rounds]`" {
         /// Blocks, 1 to 10000; an exact interval needs 6, and a gate of several metrics some more.
@@ -218,8 +202,11 @@ wire_table! {
         /// Instead of `count`: after how many blocks the run is looked at, ascending. It ends as soon as a look leaves
         /// nothing undecided; each look may err by its share only.
         optional looks: List<Whole> = { "minItems": 1, "maxItems": 10 },
-        /// Driven but not measured, before each measured window; whole seconds, may be `0s`.
-        optional warmup: DurationText = { "default": "1s" },
+        /// Driven but not measured, before each measured window: whole seconds (may be `0s`), or `auto`: until five
+        /// seconds in a row are alike.
+        optional warmup: WarmupText = { "default": "1s" },
+        /// The longest that `warmup = "auto"` may take; whole seconds, 5 or more.
+        optional warmup_most: DurationText = { "default": "30s" },
         /// Seeds the order of visits.
         optional seed: Whole = { "minimum": 0, "default": 2011 },
     } = { "not": { "required": ["count", "looks"] } }
@@ -290,16 +277,4 @@ impl Word for ServerKind {
 impl Word for Against {
     const WHAT: &'static str = "comparison";
     const ALL: &'static [(&'static str, Self)] = &[("snapshot", Against::Snapshot), ("reference", Against::Reference)];
-}
-
-/// A load driver's name.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum DriverKind {
-    /// Closed loop.
-    Goose,
-}
-
-impl Word for DriverKind {
-    const WHAT: &'static str = "load driver";
-    const ALL: &'static [(&'static str, Self)] = &[("goose", DriverKind::Goose)];
 }

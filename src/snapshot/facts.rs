@@ -106,16 +106,20 @@ fn render_loads(text: &mut String, rounds: &[RoundRecord]) {
     for (load, stack) in seen {
         let visits = rounds.iter().filter(|round| round.load == load && round.stack == stack);
         let mut classes: BTreeSet<ErrorClass> = BTreeSet::new();
-        let mut failed = false;
+        let (mut failed, mut unavailable) = (false, false);
         for round in visits {
             match &round.outcome {
                 RoundOutcome::Measured(measured) => classes.extend(measured.failed.keys()),
                 RoundOutcome::Failed { .. } => failed = true,
+                RoundOutcome::Unavailable { .. } => unavailable = true,
             }
         }
         let mut words: Vec<&str> = classes.iter().map(|class| class.name()).collect();
         if failed {
             words.push("a round could not run");
+        }
+        if unavailable {
+            words.push("unavailable");
         }
         let words = if words.is_empty() { "none".to_owned() } else { words.join(", ") };
         line(text, &format!("{load} on {stack}: {words}"));

@@ -81,6 +81,13 @@ impl<'a> Case<'a> {
             (None, _) => {
                 Some((Verdict::Invalid, "no block in which it and the reference stack have valid rounds".to_owned()))
             }
+            (Some(ratio), _) if !ratio.driver_bound.is_empty() => {
+                let stacks = ratio.driver_bound.join(" and ");
+                Some((
+                    Verdict::Incomparable,
+                    format!("the driver set the pace on {stacks}, so this is no ratio of stacks"),
+                ))
+            }
             (Some(_), Against::Reference) => None,
             (Some(ratio), Against::Snapshot) => {
                 incomparable(ratio, estimate, known, now, committed).map(|why| (Verdict::Incomparable, why))
@@ -192,15 +199,17 @@ pub fn is_open(verdicts: &[MetricVerdict]) -> bool {
     verdicts.iter().any(|metric| metric.verdict == Verdict::Inconclusive)
 }
 
-/// The exit code. A failed check fails with or without the gate; a changed fact and a *fail* verdict only when
+/// The exit code. A failed check fails with or without the gate, and so do errors under load that no snapshot knows; a changed fact and a *fail* verdict only when
 /// `gated`; what is undecided only when `strict` as well.
 #[must_use]
 pub fn exit(outcome: &GateOutcome, gated: bool, strict: bool) -> Exit {
     let is = |verdict: Verdict| outcome.metrics.iter().any(|metric| metric.verdict == verdict);
-    if outcome.failed_checks > 0 {
+    // Errors that were reviewed and committed are facts like any other.
+    let unreviewed_errors = outcome.errors_under_load > 0 && outcome.facts != FactsVerdict::Same;
+    if outcome.failed_checks > 0 || unreviewed_errors {
         return Exit::Failed;
     }
-    if outcome.could_not_run > 0 {
+    if outcome.could_not_run > 0 || outcome.without_valid_rounds > 0 {
         return Exit::CouldNotRun;
     }
     if gated && (outcome.facts == FactsVerdict::Changed || is(Verdict::Fail)) {

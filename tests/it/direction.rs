@@ -9,7 +9,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // The twins and what they share know nothing of scenarios, stacks, checks, loads or reports.
     ("http", &[]),
     ("app", &["http"]),
-    ("server", &["http"]),
+    ("server", &[]),
     ("proxy", &[]),
     // The harness, from what it reads to what it says.
     ("exit", &[]),
@@ -23,7 +23,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("engine", &["scenario", "stack", "check", "load", "measure", "event", "record", "snapshot"]),
     ("snapshot", &["exit", "scenario", "check", "load", "measure", "record"]),
     ("report", &["scenario", "stack", "measure", "record"]),
-    ("cli", &[]),
+    // The flags of `lab serve` follow from the table of its settings.
+    ("cli", &["server"]),
     ("cmd", &["*"]),
 ];
 

@@ -3,6 +3,7 @@
 mod direction;
 mod drive;
 mod lifecycle;
+mod loads;
 mod proxy;
 mod rounds;
 mod run;
@@ -11,3 +12,4 @@ mod serve;
 mod snapshot;
 mod support;
 mod twin;
+mod wsgi;

@@ -3,4 +3,8 @@
 mod app;
 mod interactive;
 mod lifecycle;
-mod wire;
+mod processes;
+mod python;
+pub(crate) mod server;
+mod signals;
+pub(crate) mod wire;

@@ -64,6 +64,19 @@ impl Project {
     }
 }
 
+/// Whether a program is installed. Where it is not, says so, and fails if `LAB_REQUIRE` names it.
+pub(crate) fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    if !is_there {
+        let required = std::env::var("LAB_REQUIRE").unwrap_or_default();
+        let is_required = required.split(',').any(|name| name.trim() == program);
+        assert!(!is_required, "LAB_REQUIRE names {program}, which is not installed");
+        eprintln!("SKIPPED, at least in part: {program} is not installed");
+    }
+    is_there
+}
+
 /// Both streams as text.
 pub(crate) fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
@@ -85,7 +98,7 @@ pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) 
 pub(crate) fn short(scenario: &str) -> String {
     let scenario = replaced(scenario, "duration = \"2s\"", "duration = \"1s\"");
     let scenario = replaced(&scenario, "warmup = \"1s\"", "warmup = \"0s\"");
-    replaced(&scenario, "count  = 10", "count  = 1 ")
+    replaced(&scenario, "count  = 8 ", "count  = 1 ")
 }
 
 /// `text` with `old` replaced, which must be there.

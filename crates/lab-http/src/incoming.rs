@@ -225,6 +225,21 @@ impl<R> Incoming<R> {
         self.received
     }
 
+    /// Takes what was received and not read yet, for someone who reads the connection in another way for a while.
+    pub fn take_buffered(&mut self) -> Vec<u8> {
+        let taken = self.buffered().to_vec();
+        self.unread = 0..0;
+        taken
+    }
+
+    /// Puts back what such a reader has read too much, in front of everything else.
+    pub fn give_back(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.buffer.splice(..self.unread.start, bytes.iter().copied());
+            self.unread = 0..bytes.len() + self.unread.len();
+        }
+    }
+
     /// The connection itself, for instance to write to it. What is read past this type is lost to it.
     pub fn io_mut(&mut self) -> &mut R {
         &mut self.io

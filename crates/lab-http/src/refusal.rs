@@ -99,6 +99,15 @@ pub enum Refusal {
     /// The trailer section is longer than [`Limits::trailers`](crate::Limits::trailers).
     #[error("the trailer section is too long")]
     TrailersTooLong,
+    /// A field that is one value and no list is given more than once (RFC 9110 §5.3).
+    #[error("a field that must stand alone is repeated")]
+    FieldRepeated,
+    /// A field name with an underscore, which a WSGI environ would take for another (gunicorn's `header_map`).
+    #[error("a field name has an underscore")]
+    FieldNameAmbiguous,
+    /// Several fields say what the scheme is, and not the same (gunicorn's `secure_scheme_headers`).
+    #[error("the fields that say the scheme disagree")]
+    SchemeAmbiguous,
     /// A body larger than the server takes (RFC 9110 §15.5.14; nginx's `client_max_body_size`).
     #[error("the body is too large")]
     BodyTooLarge,

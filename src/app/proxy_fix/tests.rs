@@ -33,7 +33,7 @@ fn environ(
         request.headers_mut().append(name, value.parse().unwrap());
     }
     let (peer, local) = ("192.0.2.1:4711".parse().unwrap(), "192.0.2.2:8000".parse().unwrap());
-    request.extensions_mut().insert(ConnectionInfo { peer, local });
+    request.extensions_mut().insert(ConnectionInfo::Tcp { peer, local });
     app.call(request).into_inner().unwrap()
 }
 

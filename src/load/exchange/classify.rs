@@ -10,7 +10,7 @@ use super::Phase;
 use crate::load::ledger::ErrorClass;
 
 /// The class of a timeout in `phase`.
-pub(super) fn timed_out(phase: Phase) -> ErrorClass {
+pub(in crate::load) fn timed_out(phase: Phase) -> ErrorClass {
     match phase {
         Phase::Connecting => ErrorClass::TimeoutConnect,
         Phase::AwaitingAnswer => ErrorClass::TimeoutFirstByte,

@@ -102,7 +102,10 @@ fn app(wire: &Spanned<wire::AppSaw>, problems: &mut Problems<'_>) -> Option<BTre
     all_good.then_some(rules)
 }
 
-fn header_rules(wire: &ByName<wire::HeaderRule>, problems: &mut Problems<'_>) -> Option<Vec<(String, HeaderRule)>> {
+pub(super) fn header_rules(
+    wire: &ByName<wire::HeaderRule>,
+    problems: &mut Problems<'_>,
+) -> Option<Vec<(String, HeaderRule)>> {
     let mut names = Unique::new("header");
     let resolved: Vec<_> = wire
         .0
@@ -163,7 +166,7 @@ fn count(field: &Field<Whole>, problems: &mut Problems<'_>) -> Option<HeaderRule
 }
 
 /// The rule of a key that may be missing: `Some(None)` where it is, `None` after a problem.
-fn text_rule_of(field: &Field<wire::TextRule>, problems: &mut Problems<'_>) -> Option<Option<TextRule>> {
+pub(super) fn text_rule_of(field: &Field<wire::TextRule>, problems: &mut Problems<'_>) -> Option<Option<TextRule>> {
     field.or(None, |rule| text_rule(rule, problems).map(Some))
 }
 
@@ -224,7 +227,7 @@ fn only_true(field: &Field<bool>, key: &str, problems: &mut Problems<'_>) -> Opt
 }
 
 /// Where a key's value stands, if it is there; an empty place where it is bad.
-fn place<T>(field: &Field<T>) -> Option<Span> {
+pub(super) fn place<T>(field: &Field<T>) -> Option<Span> {
     match field {
         Field::Absent => None,
         Field::Bad => Some(0..0),
@@ -233,7 +236,7 @@ fn place<T>(field: &Field<T>) -> Option<Span> {
 }
 
 /// The one key of a rule that is there; a problem where there is none, or more than one.
-fn exactly_one<'k>(
+pub(super) fn exactly_one<'k>(
     keys: &[(&'k str, Option<Span>)],
     rule: Span,
     has_unknown_keys: bool,

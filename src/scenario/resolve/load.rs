@@ -1,20 +1,18 @@
-//! Resolves how the stacks are driven, and where: `[[load]]`, `[placement]`.
+//! Resolves how the stacks are driven, and where: `[[load]]` (its driver in [`driver`]), `[placement]`.
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use toml::Spanned;
 
 use super::super::diagnostic::{Diagnostic, Problems, Span};
-use super::super::model::{Driver, Load, Placement};
+use super::super::model::{Load, Placement};
 use super::super::read::{Field, List, Whole};
-use super::super::wire::{self, DriverKind, DurationText};
+use super::super::wire::{self, DurationText};
+use super::driver;
 use super::values::{Unique, origin_form, slug, whole};
 
 /// Long enough for any page, short enough to notice a hang.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A user holds a connection, and there are no more local ports to one address.
-const MOST_USERS: u32 = 65_535;
 /// What the kernel's affinity masks hold without asking for more (`CPU_SETSIZE`).
 const LAST_CORE: u16 = 1023;
 
@@ -37,10 +35,6 @@ pub(super) fn loads(wire: &List<wire::Load>, problems: &mut Problems<'_>) -> Opt
 fn load(wire: &wire::Load, problems: &mut Problems<'_>) -> Option<Load> {
     let name = wire.name.good().and_then(|name| slug(name, problems));
     let path = wire.path.or("/".to_owned(), |path| origin_form(path, "`path`", problems));
-    let users =
-        wire.users.good().and_then(|users| whole(users, "`users`", 1..=MOST_USERS, problems)).and_then(NonZeroU32::new);
-    let duration =
-        wire.duration.good().and_then(|time| whole_seconds(time, "`duration`", Duration::from_secs(1), problems));
     let timeout = wire.timeout.or(DEFAULT_TIMEOUT, |time| {
         let timeout = time.get_ref().0;
         if timeout.is_zero() {
@@ -50,13 +44,11 @@ fn load(wire: &wire::Load, problems: &mut Problems<'_>) -> Option<Load> {
         }
         Some(timeout)
     });
-    let driver = match wire.driver.value()?.0 {
-        DriverKind::Goose => Driver::Goose { users: users? },
-    };
-    Some(Load { name: name?, driver, path: path?, duration: duration?, timeout: timeout? })
+    let (driver, duration) = driver::driver(wire, problems)?;
+    Some(Load { name: name?, driver, path: path?, duration, timeout: timeout? })
 }
 
-/// A duration that goose can keep: it counts in whole seconds.
+/// A duration of whole seconds, `shortest` or more.
 pub(super) fn whole_seconds(
     time: &Spanned<DurationText>,
     what: &str,
@@ -65,9 +57,9 @@ pub(super) fn whole_seconds(
 ) -> Option<Duration> {
     let duration = time.get_ref().0;
     let problem = if duration < shortest {
-        format!("{what} is too short for goose")
+        format!("{what} is too short")
     } else if duration.subsec_nanos() != 0 {
-        format!("{what} is not a number of whole seconds, which is all that goose counts in")
+        format!("{what} is not a number of whole seconds")
     } else {
         return Some(duration);
     };

@@ -13,7 +13,14 @@ fn estimate(metric: Metric, ratio: f64) -> Estimate {
         unit: Unit::Us,
         rounds: 10,
         median: Some(1.0),
-        ratio: Some(Ratio { reference: "r".to_owned(), ratio, log_ratios, interval: None, t_interval: None }),
+        ratio: Some(Ratio {
+            reference: "r".to_owned(),
+            ratio,
+            log_ratios,
+            interval: None,
+            t_interval: None,
+            driver_bound: Vec::new(),
+        }),
     }
 }
 
@@ -118,6 +125,10 @@ fn exit_codes_are_as_documented() {
         (with(FactsVerdict::New, Verdict::Incomparable), [Exit::Ok, Exit::Ok, Exit::Inconclusive]),
         (GateOutcome { failed_checks: 1, could_not_run: 1, ..GateOutcome::default() }, [Exit::Failed; 3]),
         (GateOutcome { could_not_run: 1, ..GateOutcome::default() }, [Exit::CouldNotRun; 3]),
+        (GateOutcome { without_valid_rounds: 1, ..GateOutcome::default() }, [Exit::CouldNotRun; 3]),
+        (GateOutcome { errors_under_load: 1, ..GateOutcome::default() }, [Exit::Failed; 3]),
+        (GateOutcome { errors_under_load: 1, facts: FactsVerdict::New, ..GateOutcome::default() }, [Exit::Failed; 3]),
+        (GateOutcome { errors_under_load: 1, facts: FactsVerdict::Same, ..GateOutcome::default() }, [Exit::Ok; 3]),
     ];
     for (outcome, expected) in cases {
         let exits = [exit(&outcome, false, false), exit(&outcome, true, false), exit(&outcome, true, true)];

@@ -9,8 +9,8 @@ use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
-use lab::http::extensions::ArrivedHead;
-use lab::server::RequestBody;
+use lab_server::RequestBody;
+use lab_server::extensions::ArrivedHead;
 
 /// More bytes than the buffers of a connection hold.
 pub(super) const LARGE: usize = 32 * 1024 * 1024;
@@ -39,9 +39,9 @@ async fn answer(request: Request<RequestBody>) -> Result<Response<AppBody>, Stri
     let path = request.uri().path().to_owned();
     let response = match path.as_str() {
         "/arrived" => {
-            let arrived = request.extensions().get::<ArrivedHead>().expect("inserted by the server").view();
-            let lines: Vec<_> = arrived.headers.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            text(&format!("{} {} {} {}", arrived.method, arrived.target, arrived.version, lines.join(" ")))
+            let arrived = request.extensions().get::<ArrivedHead>().expect("inserted by the server");
+            let lines: Vec<_> = arrived.lines().into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+            text(&format!("{} {} {} {}", arrived.method(), arrived.target(), arrived.version_text(), lines.join(" ")))
         }
         "/echo" => Response::new(request.into_body().map_err(|error| error.to_string()).boxed()),
         "/read" => match request.into_body().collect().await {

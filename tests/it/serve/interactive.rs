@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lab::server::Settings;
+use lab_server::{Order, Settings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -125,7 +125,7 @@ fn an_idle_connection_is_closed_after_its_time() {
 fn stopping_closes_idle_connections_and_ends_those_in_use() {
     run(async {
         let (mut idle, stop) = connect(Settings::default()).await;
-        stop.send(true).unwrap();
+        stop.send(Order::Finish).unwrap();
         assert_eq!(rest(&mut idle).await, "");
 
         let (mut busy, stop) = connect(Settings::default()).await;
@@ -133,7 +133,7 @@ fn stopping_closes_idle_connections_and_ends_those_in_use() {
             .await
             .unwrap();
         read_until(&mut busy, "100 Continue\r\n\r\n").await;
-        stop.send(true).unwrap();
+        stop.send(Order::Finish).unwrap();
         busy.write_all(b"ab").await.unwrap();
         let answer = rest(&mut busy).await;
         assert!(answer.contains("Connection: close\r\n") && answer.ends_with("read 2 bytes"), "{answer}");

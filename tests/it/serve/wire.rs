@@ -5,8 +5,9 @@
 
 use std::rc::Rc;
 
-use lab::http::extensions::ConnectionInfo;
-use lab::server::{Settings, connection};
+use lab_server::extensions::ConnectionInfo;
+use lab_server::observer::Nobody;
+use lab_server::{Order, ServiceGateway, Settings, connection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -46,23 +47,24 @@ pub(super) fn run<T>(test: impl Future<Output = T>) -> T {
 }
 
 /// A connection to a server of [`App`], and what tells that server to stop.
-pub(super) async fn connect(settings: Settings) -> (TcpStream, watch::Sender<bool>) {
+pub(super) async fn connect(settings: Settings) -> (TcpStream, watch::Sender<Order>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let local = listener.local_addr().expect("an address");
-    let (stop, stopping) = watch::channel(false);
+    let (stop, stopping) = watch::channel(Order::Serve);
     let client = TcpStream::connect(local).await.expect("a connection");
     let (server, peer) = listener.accept().await.expect("a connection");
     tokio::task::spawn_local(connection::serve(
         server,
-        ConnectionInfo { peer, local },
-        App,
+        ConnectionInfo::Tcp { peer, local },
+        ServiceGateway(App, Nobody),
         Rc::new(settings),
         stopping,
     ));
     (client, stop)
 }
 
-fn unescape(case: &str) -> Vec<u8> {
+/// What a case sends, and a sound request behind it.
+pub(crate) fn unescape(case: &str) -> Vec<u8> {
     let lines: String = case.lines().filter(|line| !line.starts_with('#')).chain([AFTER]).collect();
     let mut bytes = Vec::new();
     let mut rest = lines.chars();
@@ -84,6 +86,7 @@ fn unescape(case: &str) -> Vec<u8> {
     bytes
 }
 
-fn escape(answer: &[u8]) -> String {
+/// An answer, readable.
+pub(crate) fn escape(answer: &[u8]) -> String {
     answer.escape_ascii().to_string().replace("\\'", "'").replace("\\\"", "\"").replace("\\n", "\\n\n")
 }

@@ -1,0 +1,187 @@
+//! What lab's drivers can do, beside wrk and goose in the same run: `cargo bench --bench drivers`.
+//!
+//! A peer is measured in alternating rounds, the server on one core and the driver on another; what counts are the
+//! ratios, and CPU time per request more than requests per second, for it says what a driver could do if the server
+//! were faster. Without wrk there is no peer. With `--test` every part runs once, briefly, and the figures mean nothing.
+
+use std::io::{BufRead, BufReader, Write};
+use std::num::NonZeroU32;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::Duration;
+
+use lab::load::external::Program;
+use lab::load::plan::{Arrivals, Schedule, Stretch};
+use lab::load::protocol::{Arrival, Decoder, DriveOutcome, DrivePlan, Event, Mode, OpenPlan, TimerKind};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+fn main() {
+    let brief = std::env::args().any(|argument| argument == "--test");
+    let (rounds, window) = if brief { (1, Duration::from_secs(1)) } else { (6, Duration::from_secs(3)) };
+    let allowed = sched_getaffinity(None).unwrap();
+    let cores: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).collect();
+    let (server_core, driver_core) = (cores[0], cores[cores.len() - 1]);
+    println!("server on core {server_core}, driver on core {driver_core}; load average {}", load_average());
+    let server = Server::start(server_core);
+    pin(driver_core);
+
+    capacity(&server.url, rounds, window);
+    for timer in [TimerKind::Timerfd, TimerKind::Spin] {
+        lag(&server.url, timer, if brief { 2_000 } else { 20_000 }, window);
+    }
+    memory(&server.url, if brief { 1 } else { 20 });
+}
+
+/// Closed loops of 32 connections.
+fn capacity(url: &str, rounds: usize, window: Duration) {
+    let connections = number(32);
+    let wrk = Program::Wrk { connections };
+    let mut modes = vec![
+        ("closed", Mode::Closed { connections }),
+        ("goose", Mode::Goose { users: connections, steps: Vec::new() }),
+    ];
+    if wrk.find().is_ok() {
+        modes.insert(1, ("wrk", Mode::External { program: wrk }));
+    }
+    let mut seen: Vec<Vec<(f64, f64)>> = vec![Vec::new(); modes.len()];
+    for _ in 0..rounds {
+        for (at, (_, mode)) in modes.iter().enumerate() {
+            let (outcome, _) = drive(&plan(url, mode.clone(), window));
+            let ok = outcome.ledger.ok as f64;
+            seen[at].push((outcome.ledger.throughput_per_s(), outcome.driver_cpu.as_secs_f64() * 1e6 / ok));
+        }
+    }
+    println!(
+        "\n{:<8} {:>10} {:>12} {:>14} {:>16}",
+        "driver", "req/s", "CPU us/req", "req/s / first", "per CPU / first"
+    );
+    for ((name, _), figures) in modes.iter().zip(&seen) {
+        let of_first = |value: fn(&(f64, f64)) -> f64| {
+            median(figures.iter().zip(&seen[0]).map(|(own, first)| value(own) / value(first)).collect())
+        };
+        println!(
+            "{name:<8} {:>10.0} {:>12.2} {:>14.2} {:>16.2}",
+            median(figures.iter().map(|(per_s, _)| *per_s).collect()),
+            median(figures.iter().map(|(_, us)| *us).collect()),
+            of_first(|(per_s, _)| *per_s),
+            1.0 / of_first(|(_, us)| *us),
+        );
+    }
+}
+
+/// How late an open loop begins what is scheduled.
+fn lag(url: &str, timer: TimerKind, rate: u32, window: Duration) {
+    let schedule = Schedule {
+        stretches: vec![Stretch { rate_per_s: number(rate), lasts: window + WARMUP }],
+        arrivals: Arrivals::Uniform,
+    };
+    let arrival = Arrival::Pooled { connections: number(16) };
+    let open = OpenPlan { schedule, arrival, most_open: number(4096), timer };
+    let (outcome, _) = drive(&plan(url, Mode::Open(open), window));
+    let ledger = &outcome.ledger;
+    let open = ledger.open.as_ref().expect("an open ledger");
+    println!(
+        "\nopen at {rate}/s, {timer:?}: {} of {} ok, lag p50 {} us, p99 {} us, max {} us; busy {:.0} %",
+        ledger.ok,
+        open.scheduled,
+        open.lag_us.value_at_quantile(0.5),
+        open.lag_us.value_at_quantile(0.99),
+        open.lag_us.max(),
+        outcome.driver_cpu.as_secs_f64() / window.as_secs_f64() * 100.0,
+    );
+}
+
+/// Whether a driver's memory grows with its requests.
+fn memory(url: &str, seconds: u64) {
+    let mode = Mode::Closed { connections: number(32) };
+    let (outcome, rss_kib) = drive(&plan(url, mode, Duration::from_secs(seconds)));
+    println!(
+        "\nmemory of the closed driver: {rss_kib:?} KiB at the window's ends, {} requests apart",
+        outcome.ledger.ok
+    );
+}
+
+const WARMUP: Duration = Duration::from_secs(1);
+
+fn plan(url: &str, mode: Mode, window: Duration) -> DrivePlan {
+    DrivePlan { url: url.to_owned(), mode, warmup: WARMUP, window, timeout: Duration::from_secs(5) }
+}
+
+fn number(number: u32) -> NonZeroU32 {
+    NonZeroU32::new(number).unwrap()
+}
+
+/// Runs a driver; its outcome, and its resident memory when the window opened and closed.
+fn drive(plan: &DrivePlan) -> (DriveOutcome, Vec<u64>) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+    let mut child = command.arg("drive").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(plan.to_json().unwrap().as_bytes()).unwrap();
+    let (mut decoder, mut rss) = (Decoder::default(), Vec::new());
+    let mut outcome = None;
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        match decoder.line(&line.unwrap()).unwrap() {
+            Event::WindowOpened | Event::WindowClosed => rss.extend(rss_kib(child.id())),
+            Event::Outcome(last) => outcome = Some(*last),
+            Event::Ready => {}
+        }
+    }
+    assert!(child.wait().unwrap().success());
+    (outcome.unwrap(), rss)
+}
+
+/// `None` if the process has ended meanwhile.
+fn rss_kib(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// `lab serve` with its smallest answer, the fastest server at hand.
+struct Server {
+    child: Child,
+    url: String,
+    /// Held open: the server writes its log there.
+    _log: BufReader<ChildStderr>,
+}
+
+impl Server {
+    fn start(core: usize) -> Server {
+        pin(core);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+        command.args(["serve", "--bind", "127.0.0.1:0", "--workers", "1", "native:hello"]);
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        let mut url = None;
+        while !line.contains("is ready") {
+            line.clear();
+            assert!(log.read_line(&mut line).unwrap() > 0, "the server ended");
+            let address = line.split("at http://").nth(1).map(|address| format!("http://{}/pong", address.trim()));
+            url = url.or(address);
+        }
+        Server { child, url: url.unwrap(), _log: log }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Its workers end with it.
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// Binds this thread, and with it the processes that it starts from here on.
+fn pin(core: usize) {
+    let mut set = CpuSet::new();
+    set.set(core);
+    sched_setaffinity(None, &set).unwrap();
+}
+
+fn load_average() -> String {
+    std::fs::read_to_string("/proc/loadavg").unwrap().split(' ').take(1).collect()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

@@ -1,0 +1,86 @@
+//! `wsgi.file_wrapper` (PEP 3333: "Optional Platform-Specific File Handling").
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use pyo3::exceptions::{PyAttributeError, PyStopIteration};
+use pyo3::intern;
+use pyo3::prelude::*;
+use rustix::fs::{FileType, fstat};
+
+use crate::response::FilePart;
+
+/// A file-like object as an iterable of blocks. Where there is a real file behind it, the server sends that itself.
+#[pyclass(frozen, module = "lab_wsgi")]
+pub(crate) struct FileWrapper {
+    #[pyo3(get)]
+    filelike: Py<PyAny>,
+    #[pyo3(get)]
+    blksize: isize,
+}
+
+#[pymethods]
+impl FileWrapper {
+    #[new]
+    #[pyo3(signature = (filelike, blksize=8192))]
+    fn new(filelike: Py<PyAny>, blksize: isize) -> FileWrapper {
+        FileWrapper { filelike, blksize }
+    }
+
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let block = self.filelike.bind(py).call_method1(intern!(py, "read"), (self.blksize,))?;
+        if block.is_truthy()? { Ok(block) } else { Err(PyStopIteration::new_err(())) }
+    }
+
+    /// Only there if the file-like object has it, as the PEP wants it.
+    fn __getattr__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        match name {
+            "close" => self.filelike.bind(py).getattr(intern!(py, "close")),
+            _ => Err(PyAttributeError::new_err(format!("'FileWrapper' object has no attribute '{name}'"))),
+        }
+    }
+}
+
+impl FileWrapper {
+    /// The rest of the file behind the object, if it is a regular one.
+    pub(crate) fn file_part(&self, py: Python<'_>) -> Option<FilePart> {
+        let filelike = self.filelike.bind(py);
+        if !is_plain_file(filelike).unwrap_or(false) {
+            return None;
+        }
+        let descriptor: i32 = filelike.call_method0(intern!(py, "fileno")).ok()?.extract().ok()?;
+        let file = duplicate(descriptor)?;
+        let status = fstat(&file).ok()?;
+        if !FileType::from_raw_mode(status.st_mode).is_file() {
+            return None;
+        }
+        // The object may have read ahead of its own position, which is the one that counts.
+        let offset: u64 = filelike.call_method0(intern!(py, "tell")).ok()?.extract().ok()?;
+        let length = u64::try_from(status.st_size).ok()?.saturating_sub(offset);
+        Some(FilePart { file, offset, length })
+    }
+}
+
+/// Whether reading the object gives the bytes of the file behind its descriptor. Others have a descriptor as well and
+/// give something else, such as `gzip.GzipFile`.
+fn is_plain_file(filelike: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let io = filelike.py().import(intern!(filelike.py(), "io"))?;
+    let file_io = io.getattr(intern!(filelike.py(), "FileIO"))?;
+    for buffered in ["BufferedReader", "BufferedRandom"] {
+        if filelike.get_type().is(&io.getattr(buffered)?) {
+            return Ok(filelike.getattr(intern!(filelike.py(), "raw"))?.get_type().is(&file_io));
+        }
+    }
+    Ok(filelike.get_type().is(&file_io))
+}
+
+fn duplicate(descriptor: i32) -> Option<OwnedFd> {
+    if descriptor < 0 {
+        return None;
+    }
+    // SAFETY: the object that told the descriptor is alive and has it open, or the kernel says that it is not open.
+    unsafe { BorrowedFd::borrow_raw(descriptor) }.try_clone_to_owned().ok()
+}

@@ -1,0 +1,176 @@
+//! From a load of the scenario to a plan for its driver. Pure.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::load::audit::Offer;
+use crate::load::external::Program;
+use crate::load::journey::{self, Extract, Pattern, Piece, Text};
+use crate::load::plan::{self, Schedule, Stretch};
+use crate::load::protocol::{self, DrivePlan, Mode, OpenPlan};
+use crate::scenario::model::{
+    Arrival, Arrivals, Driver, External, HeaderRule, Load, OpenLoop, Placeholders, Rate, Source, Step, StepText,
+    TextPiece, TextRule, TimerKind,
+};
+
+/// The plan of `load` against the stack at `entry`.
+#[must_use]
+pub fn drive_plan(load: &Load, warmup: Duration, entry: SocketAddr) -> DrivePlan {
+    let mode = match &load.driver {
+        Driver::Goose { users, steps } => {
+            // Stacks are on loopback, where both ends of a connection have the same address.
+            let address = entry.ip().to_string();
+            let values = Placeholders { client: address.clone(), host: address, port: entry.port() };
+            Mode::Goose { users: *users, steps: steps.iter().map(|step| self::step(step, &values)).collect() }
+        }
+        Driver::Closed { connections } => Mode::Closed { connections: *connections },
+        Driver::Open(open) => Mode::Open(open_plan(open, warmup, load.duration)),
+        Driver::External(external) => Mode::External { program: program(*external) },
+    };
+    DrivePlan {
+        url: format!("http://{entry}{}", load.path),
+        mode,
+        warmup,
+        window: load.duration,
+        timeout: load.timeout,
+    }
+}
+
+/// The program that such a driver is.
+#[must_use]
+pub fn program(external: External) -> Program {
+    match external {
+        External::Httperf { rate, calls } => Program::Httperf { rate_per_s: rate, calls },
+        External::Wrk { connections } => Program::Wrk { connections },
+        External::H2load { connections } => Program::H2load { connections },
+    }
+}
+
+/// What a load offers, for the audit of its rounds.
+#[must_use]
+pub fn offer(load: &Load) -> Offer {
+    match &load.driver {
+        Driver::Goose { users, .. } => Offer::Users { users: *users },
+        Driver::Closed { connections }
+        | Driver::External(External::Wrk { connections } | External::H2load { connections }) => {
+            Offer::Users { users: *connections }
+        }
+        Driver::Open(open) => Offer::Arrivals {
+            is_constant: matches!(open.rate, Rate::Constant(_)),
+            spins: open.timer == TimerKind::Spin,
+        },
+        // httperf looks at the clock all the time.
+        Driver::External(External::Httperf { .. }) => Offer::Arrivals { is_constant: true, spins: true },
+    }
+}
+
+fn open_plan(open: &OpenLoop, warmup: Duration, window: Duration) -> OpenPlan {
+    let mut stretches: Vec<Stretch> =
+        open.rate.stretches(window).into_iter().map(|(rate_per_s, lasts)| Stretch { rate_per_s, lasts }).collect();
+    // The warm-up has the first rate.
+    if let Some(first) = stretches.first_mut() {
+        first.lasts += warmup;
+    }
+    let arrivals = match open.arrivals {
+        Arrivals::Uniform => plan::Arrivals::Uniform,
+        Arrivals::Poisson { seed } => plan::Arrivals::Poisson { seed },
+    };
+    OpenPlan {
+        schedule: Schedule { stretches, arrivals },
+        arrival: match open.arrival {
+            Arrival::Session { calls } => protocol::Arrival::Session { calls },
+            Arrival::Pooled { connections } => protocol::Arrival::Pooled { connections },
+        },
+        most_open: open.max_open,
+        timer: match open.timer {
+            TimerKind::Timerfd => protocol::TimerKind::Timerfd,
+            TimerKind::Spin => protocol::TimerKind::Spin,
+        },
+    }
+}
+
+fn step(step: &Step, values: &Placeholders) -> journey::Step {
+    let source = |source: &Source| match source {
+        Source::Header(name) => journey::Source::Header(name.clone()),
+        Source::Cookie(name) => journey::Source::Cookie(name.clone()),
+        Source::Json(pointer) => journey::Source::Json(pointer.clone()),
+    };
+    let expect = &step.expect;
+    journey::Step {
+        name: step.name.clone(),
+        method: step.method.clone(),
+        target: text(&step.target),
+        headers: step.headers.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
+        body: text(&step.body),
+        times: step.weight,
+        think: step.think,
+        extract: step.extract.iter().map(|(name, from)| Extract { name: name.clone(), from: source(from) }).collect(),
+        expect: journey::StepExpectation {
+            status: expect.status,
+            headers: expect.headers.iter().map(|(name, rule)| (name.clone(), header_rule(rule, values))).collect(),
+            body: expect.body.as_ref().map(|rule| text_rule(rule, values)),
+        },
+    }
+}
+
+fn text(text: &StepText) -> Text {
+    let piece = |piece: &TextPiece| match piece {
+        TextPiece::Literal(text) => Piece::Literal(text.clone()),
+        TextPiece::Value(name) => Piece::Value(name.clone()),
+    };
+    Text(text.0.iter().map(piece).collect())
+}
+
+fn header_rule(rule: &HeaderRule, values: &Placeholders) -> journey::HeaderRule {
+    match rule {
+        HeaderRule::Absent => journey::HeaderRule::Absent,
+        HeaderRule::Present => journey::HeaderRule::Present,
+        HeaderRule::Count(count) => journey::HeaderRule::Count(*count),
+        HeaderRule::Lines(rules) => {
+            journey::HeaderRule::Lines(rules.iter().map(|rule| text_rule(rule, values)).collect())
+        }
+    }
+}
+
+fn text_rule(rule: &TextRule, values: &Placeholders) -> journey::TextRule {
+    match rule {
+        TextRule::Equal(template) => journey::TextRule::Equal(template.fill(values)),
+        TextRule::Contains(template) => journey::TextRule::Contains(template.fill(values)),
+        TextRule::Matches(regex) => journey::TextRule::Matches(Pattern(regex.clone())),
+        TextRule::Empty => journey::TextRule::Empty,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+
+    #[test]
+    fn the_warm_up_has_a_ramps_first_rate_and_the_plan_fills_its_time() {
+        let number = |number| NonZeroU32::new(number).unwrap();
+        let hold = Duration::from_secs(2);
+        let open = OpenLoop {
+            rate: Rate::Ramp { from: number(10), to: number(30), step: number(10), hold },
+            arrivals: Arrivals::Uniform,
+            arrival: Arrival::Session { calls: number(3) },
+            max_open: number(9),
+            timer: TimerKind::Timerfd,
+        };
+        let load = Load {
+            name: "ramp".to_owned(),
+            driver: Driver::Open(open),
+            path: "/pong".to_owned(),
+            duration: hold * 3,
+            timeout: hold,
+        };
+        let plan = drive_plan(&load, Duration::from_secs(1), "127.0.0.1:80".parse().unwrap());
+        assert_eq!(plan.url, "http://127.0.0.1:80/pong");
+        let Mode::Open(open) = plan.mode else { panic!("{plan:?}") };
+        assert_eq!(open.schedule.length(), plan.warmup + plan.window);
+        let rates: Vec<_> =
+            open.schedule.stretches.iter().map(|one| (one.rate_per_s.get(), one.lasts.as_secs())).collect();
+        assert_eq!(rates, [(10, 3), (20, 2), (30, 2)]);
+    }
+}

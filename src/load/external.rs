@@ -1,0 +1,210 @@
+//! Drivers that are not lab's own: httperf, wrk and h2load, run as they are installed, for cross-checks.
+//!
+//! Each counts and classifies in its own way; its output is brought into the same ledger without making up what it
+//! does not tell. Coarse classes stand for what a program does not tell apart, an empty histogram for times it does not
+//! print. They have no warm-up of their own that fits: they are run once for the warm-up and again for the window.
+
+mod h2load;
+mod httperf;
+mod wrk;
+
+use std::env;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, Write};
+use std::num::NonZeroU32;
+use std::os::fd::AsRawFd as _;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use reqwest::Url;
+use rustix::fs::{MemfdFlags, memfd_create};
+use serde::{Deserialize, Serialize};
+
+use super::driver::{DriveError, report};
+use super::ledger::Ledger;
+use super::protocol::{DriveOutcome, DrivePlan, Event};
+
+/// A program, with the settings that it has and others have not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Program {
+    /// An open loop of sessions, <https://github.com/httperf/httperf>.
+    Httperf {
+        /// Sessions per second.
+        rate_per_s: NonZeroU32,
+        /// Calls of each session.
+        calls: NonZeroU32,
+    },
+    /// A closed loop, <https://github.com/wg/wrk>.
+    Wrk {
+        /// Connections.
+        connections: NonZeroU32,
+    },
+    /// A closed loop, <https://nghttp2.org/documentation/h2load-howto.html>; HTTP/1.1 is what the stacks speak.
+    H2load {
+        /// Connections.
+        connections: NonZeroU32,
+    },
+}
+
+/// One run of a program.
+struct Run<'a> {
+    url: &'a Url,
+    lasts: Duration,
+    timeout: Duration,
+    /// A file of the program's own, empty before it starts.
+    file: &'a str,
+}
+
+/// What a program's output says.
+struct Told {
+    ledger: Ledger,
+    connections_opened: Option<u64>,
+}
+
+/// Output that is not what the program prints.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot find {what} in what {program} printed")]
+pub struct OutputError {
+    program: &'static str,
+    what: &'static str,
+}
+
+impl Program {
+    /// The command.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Program::Httperf { .. } => "httperf",
+            Program::Wrk { .. } => "wrk",
+            Program::H2load { .. } => "h2load",
+        }
+    }
+
+    /// Where it is installed, by `PATH`; else what is missing, and the Debian package that has it.
+    ///
+    /// # Errors
+    /// It is not installed.
+    pub fn find(self) -> Result<PathBuf, String> {
+        let path = env::var_os("PATH").unwrap_or_default();
+        let found = env::split_paths(&path).map(|folder| folder.join(self.name())).find(|file| file.is_file());
+        let package = match self {
+            Program::Httperf { .. } => "httperf",
+            Program::Wrk { .. } => "wrk",
+            Program::H2load { .. } => "nghttp2-client",
+        };
+        found.ok_or_else(|| format!("{} is not installed (Debian: apt-get install {package})", self.name()))
+    }
+
+    fn arguments(self, run: &Run<'_>) -> Vec<String> {
+        match self {
+            Program::Httperf { rate_per_s, calls } => httperf::arguments(run, rate_per_s, calls),
+            Program::Wrk { connections } => wrk::arguments(run, connections),
+            Program::H2load { connections } => h2load::arguments(run, connections),
+        }
+    }
+}
+
+/// Runs the program of a plan.
+///
+/// # Errors
+/// It is not installed, fails, or prints something else than it does; or lab has gone.
+pub(super) fn drive(
+    plan: &DrivePlan,
+    url: &Url,
+    program: Program,
+    output: &mut impl Write,
+) -> Result<DriveOutcome, DriveError> {
+    let path = program.find().map_err(DriveError::Unavailable)?;
+    let run = |lasts: Duration| -> Result<(Output, String), DriveError> {
+        // A file without a name, which the program opens by its descriptor.
+        let mut file = File::from(memfd_create(program.name(), MemfdFlags::empty()).map_err(io::Error::from)?);
+        if let Program::Wrk { .. } = program {
+            file.write_all(wrk::SCRIPT.as_bytes())?;
+        }
+        let name = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let arguments = program.arguments(&Run { url, lasts, timeout: plan.timeout, file: &name });
+        let ended = Command::new(&path).args(arguments).stdin(Stdio::null()).output()?;
+        let mut written = String::new();
+        file.rewind()?;
+        file.read_to_string(&mut written)?;
+        Ok((ended, written))
+    };
+    report(output, &Event::Ready)?;
+    if !plan.warmup.is_zero() {
+        run(plan.warmup)?;
+    }
+    let cpu_before = cpu_of_children()?;
+    report(output, &Event::WindowOpened)?;
+    let (ended, written) = run(plan.window)?;
+    report(output, &Event::WindowClosed)?;
+    let driver_cpu = cpu_of_children()?.saturating_sub(cpu_before);
+
+    let text = String::from_utf8_lossy(&ended.stdout);
+    if !ended.status.success() {
+        let said = String::from_utf8_lossy(&ended.stderr);
+        let said = if said.trim().is_empty() { text.trim().to_owned() } else { said.trim().to_owned() };
+        return Err(DriveError::ProgramFailed { program: program.name(), said });
+    }
+    let told = match program {
+        Program::Httperf { rate_per_s, calls } => {
+            httperf::parse(&text, httperf::sessions(rate_per_s, plan.window), calls, plan.window)
+        }
+        Program::Wrk { connections } => wrk::parse(&text, connections),
+        Program::H2load { .. } => h2load::parse(&text, &written),
+    }?;
+    Ok(DriveOutcome {
+        ledger: told.ledger,
+        steps: Vec::new(),
+        mean_pause: Duration::ZERO,
+        connections_opened: told.connections_opened,
+        driver_cpu,
+        // Each is told to use one.
+        driver_threads: 1,
+        unclassified: Vec::new(),
+    })
+}
+
+fn cpu_of_children() -> io::Result<Duration> {
+    use nix::sys::resource::{UsageWho, getrusage};
+    use nix::sys::time::TimeValLike as _;
+
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let us = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    Ok(Duration::from_micros(u64::try_from(us).unwrap_or(0)))
+}
+
+/// A time as programs take it: seconds, possibly with a fraction.
+fn seconds(time: Duration) -> String {
+    format!("{}", time.as_secs_f64())
+}
+
+/// The number behind `label` in `text`.
+fn number<T: std::str::FromStr>(text: &str, label: &str) -> Option<T> {
+    let behind = text.split_once(label)?.1.trim_start();
+    let end = behind.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(behind.len());
+    behind[..end].parse().ok()
+}
+
+/// The number in front of `label` in `text`.
+fn number_before<T: std::str::FromStr>(text: &str, label: &str) -> Option<T> {
+    let before = text.split_once(label)?.0.trim_end();
+    let start = before.rfind(|c: char| !c.is_ascii_digit() && c != '.').map_or(0, |at| at + 1);
+    before[start..].parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_stand_behind_or_in_front_of_their_labels() {
+        let text = "requests: 164 total, 168 started\ntest-duration 1.981 s";
+        assert_eq!(number(text, "requests:"), Some(164));
+        assert_eq!(number_before(text, " started"), Some(168));
+        assert_eq!(number(text, "test-duration"), Some(1.981));
+        assert_eq!(number::<u64>(text, "absent"), None);
+        assert_eq!(number_before::<u64>(text, "requests"), None);
+    }
+}

@@ -1,0 +1,83 @@
+//! h2load: what is asked of it, and what it prints.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::{OutputError, Run, Told, number, number_before, seconds};
+use crate::load::histogram;
+use crate::load::ledger::{ErrorClass, Ledger};
+
+pub(super) fn arguments(run: &Run<'_>, connections: NonZeroU32) -> Vec<String> {
+    vec![
+        "--h1".to_owned(),
+        "--threads=1".to_owned(),
+        format!("--clients={connections}"),
+        format!("--duration={}", seconds(run.lasts)),
+        format!("--connection-inactivity-timeout={}", seconds(run.timeout)),
+        format!("--log-file={}", run.file),
+        run.url.to_string(),
+    ]
+}
+
+/// Reads its report and its log, which has a line for each answer: start, status, microseconds.
+///
+/// A client whose connection breaks asks nothing more, and h2load 1.52 counts its last request as started and no
+/// further; here it is unfinished.
+pub(super) fn parse(text: &str, log: &str) -> Result<Told, OutputError> {
+    let missing = |what: &'static str| OutputError { program: "h2load", what: what.trim() };
+    let report = text.split_once("requests:").ok_or(missing("requests:"))?.1;
+    let count = |label: &'static str| number_before::<u64>(report, label).ok_or(missing(label));
+    let (errored, timeout) = (count(" errored")?, count(" timeout\n")?);
+    let failed = [
+        (ErrorClass::Status4xx, count(" 4xx")?),
+        (ErrorClass::Status5xx, count(" 5xx")?),
+        (ErrorClass::Broken, errored.saturating_sub(timeout)),
+        (ErrorClass::Timeout, timeout),
+    ];
+    let mut service_time_us = histogram::of_times_us();
+    for line in log.lines() {
+        let us = line.split('\t').nth(2).and_then(|us| us.parse().ok()).ok_or(missing("a time in the log"))?;
+        service_time_us.saturating_record(us);
+    }
+    let ok = count(" 2xx")? + count(" 3xx")?;
+    let window: f64 = number(text, "finished in").ok_or(missing("finished in"))?;
+    let ledger = Ledger {
+        ok,
+        answered: ok,
+        failed: failed.into_iter().filter(|(_, count)| *count > 0).collect(),
+        unfinished: count(" started")?.saturating_sub(count(" done")?),
+        // Those of errors are among them.
+        body_bytes: None,
+        service_time_us,
+        ..Ledger::empty(Duration::from_secs_f64(window))
+    };
+    Ok(Told { ledger, connections_opened: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn a_run_with_errors() {
+        let log = include_str!("../../../fixtures/load/h2load.mixed.log");
+        let ledger = parse(include_str!("../../../fixtures/load/h2load.mixed.txt"), log).unwrap().ledger;
+        assert_eq!((ledger.ok, ledger.unfinished, ledger.window), (130, 4, Duration::from_secs(2)));
+        assert_eq!(ledger.failed, BTreeMap::from([(ErrorClass::Status4xx, 17), (ErrorClass::Status5xx, 17)]));
+        assert_eq!(ledger.service_time_us.len(), 164);
+    }
+
+    #[test]
+    fn nobody_listens() {
+        let ledger = parse(include_str!("../../../fixtures/load/h2load.refused.txt"), "").unwrap().ledger;
+        assert_eq!((ledger.ok, ledger.failures()), (0, 0));
+    }
+
+    #[test]
+    fn other_output_is_refused() {
+        let error = parse("h2load: unrecognized option", "").err().unwrap();
+        assert_eq!(error.to_string(), "cannot find requests: in what h2load printed");
+    }
+}

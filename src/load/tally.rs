@@ -1,0 +1,230 @@
+//! What one thread of an open loop counts. Pure: every instant is passed in.
+//!
+//! A request belongs to the window in which it was scheduled, and is counted in exactly one place: as good, as failed,
+//! as shed or as unsent. What was scheduled in the warm-up is counted nowhere but among the answers of the seconds in
+//! which it ended.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::histogram::rounded_us;
+use super::ledger::{Ledger, OpenLedger};
+use super::recorder::{DETAILS_KEPT, Outcome, Window};
+use super::seconds::{Board, Seconds};
+
+/// An arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Due {
+    /// Its scheduled instant.
+    pub(super) at: Instant,
+    /// Whether it belongs to the window, or to the warm-up.
+    pub(super) is_measured: bool,
+}
+
+/// One request that was sent or could not be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Call {
+    /// Its arrival.
+    pub(super) due: Due,
+    /// Whether it is the arrival's first; the later calls of a session have no scheduled instant.
+    pub(super) is_first: bool,
+    /// When it was sent; `None` if there was no connection to send it on.
+    pub(super) sent: Option<Instant>,
+    /// When the driver took it up.
+    pub(super) began: Instant,
+    /// When it ended.
+    pub(super) ended: Instant,
+}
+
+/// The counts of one thread.
+#[derive(Debug)]
+pub(super) struct Tally {
+    window: Window,
+    board: Arc<Board>,
+    seconds: Seconds,
+    ledger: Ledger,
+    open: OpenLedger,
+    connections_opened: u64,
+    details: Vec<String>,
+}
+
+/// What one thread of a driver came to.
+#[derive(Debug)]
+pub(super) struct Counted {
+    /// Its part of the ledger.
+    pub(super) ledger: Ledger,
+    /// Connections that came about up to the window's end, or for its requests.
+    pub(super) connections_opened: u64,
+    /// What was said about the first few failures of no class.
+    pub(super) details: Vec<String>,
+}
+
+impl Tally {
+    /// Of nothing yet.
+    pub(super) fn new(window: Window, board: Arc<Board>) -> Tally {
+        Tally {
+            window,
+            board,
+            seconds: Seconds::default(),
+            ledger: Ledger::empty(window.length()),
+            open: OpenLedger::empty(),
+            connections_opened: 0,
+            details: Vec::new(),
+        }
+    }
+
+    /// An arrival of `calls` requests is due.
+    pub(super) fn scheduled(&mut self, at: Instant, calls: u64) -> Due {
+        let is_measured = at >= self.window.opens && at < self.window.closes;
+        if is_measured {
+            self.open.scheduled += calls;
+        }
+        Due { at, is_measured }
+    }
+
+    /// The driver was `late` to act for an arrival.
+    pub(super) fn lag(&mut self, due: Due, late: Duration) {
+        if due.is_measured {
+            self.open.lag_us.saturating_record(rounded_us(late));
+        }
+    }
+
+    /// An arrival of `calls` requests was refused: too many were open.
+    pub(super) fn shed(&mut self, due: Due, calls: u64) {
+        if due.is_measured {
+            self.open.shed += calls;
+        }
+    }
+
+    /// `calls` later requests of an arrival are not sent any more.
+    pub(super) fn unsent(&mut self, due: Due, calls: u64) {
+        if due.is_measured {
+            self.open.unsent += calls;
+        }
+    }
+
+    /// An arrival of `calls` requests has waited until `now` for nothing.
+    pub(super) fn given_up(&mut self, due: Due, calls: u64, now: Instant) {
+        if due.is_measured {
+            self.open.unsent += calls;
+            self.open.response_time_us.saturating_record(rounded_us(now.saturating_duration_since(due.at)));
+        }
+    }
+
+    /// A connection came about, `time` after it was asked for.
+    pub(super) fn connected(&mut self, due: Due, now: Instant, time: Duration) {
+        if due.is_measured {
+            self.open.connect_time_us.saturating_record(rounded_us(time));
+        }
+        if due.is_measured || now < self.window.closes {
+            self.connections_opened += 1;
+        }
+    }
+
+    /// A request ended.
+    pub(super) fn ended(&mut self, call: &Call, outcome: Outcome) {
+        let Call { due, ended, .. } = *call;
+        let since = |instant: Instant| rounded_us(ended.saturating_duration_since(instant));
+        let is_ok = matches!(outcome, Outcome::Ok { .. });
+        let shown_us = if call.is_first { since(due.at) } else { since(call.began) };
+        self.seconds.ended(self.window, &self.board, ended, is_ok, shown_us);
+        if is_ok && ended >= self.window.opens && ended < self.window.closes {
+            self.ledger.answered += 1;
+        }
+        if !due.is_measured {
+            return;
+        }
+        if call.is_first {
+            self.open.response_time_us.saturating_record(since(due.at));
+        }
+        if let Some(sent) = call.sent {
+            let times = if call.is_first { &mut self.ledger.service_time_us } else { &mut self.open.later_calls_us };
+            times.saturating_record(since(sent));
+        }
+        match outcome {
+            Outcome::Ok { body_bytes } => {
+                self.ledger.ok += 1;
+                self.ledger.body_bytes = self.ledger.body_bytes.map(|sum| sum + body_bytes);
+            }
+            Outcome::Failed { class, detail } => {
+                *self.ledger.failed.entry(class).or_default() += 1;
+                if self.details.len() < DETAILS_KEPT {
+                    self.details.extend(detail);
+                }
+            }
+        }
+    }
+
+    /// The sum, when every arrival has ended somewhere; nothing is left. The seconds are on the board.
+    pub(super) fn finish(&mut self) -> Counted {
+        self.seconds.finish(self.window, &self.board);
+        let mut ledger = std::mem::replace(&mut self.ledger, Ledger::empty(self.window.length()));
+        ledger.open = Some(std::mem::replace(&mut self.open, OpenLedger::empty()));
+        let details = std::mem::take(&mut self.details);
+        Counted { ledger, connections_opened: self.connections_opened, details }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ledger::ErrorClass;
+    use super::*;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn what_is_scheduled_within_the_window_ends_in_exactly_one_place() {
+        let start = Instant::now();
+        let board = Arc::new(Board::new(1));
+        let mut tally = Tally::new(Window { opens: start + ms(1000), closes: start + ms(2000) }, board.clone());
+        let mut call = |at: u64, ended: u64, outcome: Outcome| {
+            let due = tally.scheduled(start + ms(at), 1);
+            tally.lag(due, ms(1));
+            let (sent, ended) = (start + ms(at + 5), start + ms(ended));
+            tally.connected(due, sent, ms(4));
+            tally.ended(&Call { due, is_first: true, sent: Some(sent), began: sent, ended }, outcome);
+        };
+        let ok = Outcome::Ok { body_bytes: 10 };
+        call(999, 1200, ok.clone()); // of the warm-up, answered within the window
+        call(1000, 1900, ok.clone());
+        call(1999, 2500, ok); // of the window, answered after it
+        call(1500, 3500, Outcome::Failed { class: ErrorClass::TimeoutBody, detail: None });
+        for calls in [2, 3] {
+            let due = tally.scheduled(start + ms(1600), calls);
+            tally.shed(due, calls);
+        }
+        let due = tally.scheduled(start + ms(1700), 4);
+        tally.given_up(due, 4, start + ms(2700));
+        let Counted { ledger, connections_opened: opened, .. } = tally.finish();
+        assert!(ledger.adds_up());
+        let open = ledger.open.as_ref().unwrap();
+        assert_eq!((open.scheduled, open.shed, open.unsent), (12, 5, 4));
+        assert_eq!((ledger.ok, ledger.failures(), ledger.answered), (2, 1, 2));
+        assert_eq!(open.response_time_us.len(), 4, "all but what was shed");
+        assert_eq!(open.response_time_us.max() / 100_000, 20, "the timeout, as long as it was waited for");
+        assert_eq!(ledger.service_time_us.max() / 1000, 1995);
+        assert_eq!((open.lag_us.len(), open.connect_time_us.len(), opened), (3, 3, 4));
+        assert_eq!(board.rows(None)[0].answered, 2);
+    }
+
+    #[test]
+    fn later_calls_of_a_session_stand_apart() {
+        let start = Instant::now();
+        let board = Arc::new(Board::new(1));
+        let mut tally = Tally::new(Window { opens: start, closes: start + ms(1000) }, board);
+        let due = tally.scheduled(start, 3);
+        for (is_first, from, to) in [(true, 10, 30), (false, 30, 31)] {
+            let (began, ended) = (start + ms(from), start + ms(to));
+            tally.ended(&Call { due, is_first, sent: Some(began), began, ended }, Outcome::Ok { body_bytes: 0 });
+        }
+        tally.unsent(due, 1);
+        let ledger = tally.finish().ledger;
+        assert!(ledger.adds_up());
+        let open = ledger.open.unwrap();
+        assert_eq!(ledger.service_time_us.len(), 1);
+        assert_eq!((open.later_calls_us.len(), open.later_calls_us.max()), (1, 1000));
+        assert_eq!((open.response_time_us.len(), open.response_time_us.max() / 1000), (1, 30));
+    }
+}

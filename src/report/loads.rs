@@ -1,0 +1,136 @@
+//! What only some loads have: an open loop's schedule and how it was kept, its seconds under a ramp, a journey's steps.
+//! One line of cells for each row; whoever shows them makes the table.
+
+use super::numbers::{grouped, micros};
+use crate::measure::stats::median;
+use crate::record::{Distribution, Measured, OpenMeasured, Record, RoundRecord};
+
+/// A table: its header and its rows.
+pub(super) struct Rows {
+    pub(super) title: &'static str,
+    pub(super) header: Vec<String>,
+    pub(super) rows: Vec<Vec<String>>,
+}
+
+/// A ramp is one whose fastest second asks for so much more than its slowest.
+const RAMP: u64 = 2;
+
+/// Longer windows are for the record; nobody reads so many rows.
+const MOST_SECONDS: usize = 60;
+
+/// The tables of one load, none of them empty.
+pub(super) fn tables(record: &Record, load: &str) -> Vec<Rows> {
+    let tables = [schedule(record, load), seconds(record, load), steps(record, load)];
+    tables.into_iter().filter(|table| !table.rows.is_empty()).collect()
+}
+
+/// The valid rounds of a stack under a load.
+fn valid<'a>(record: &'a Record, load: &'a str, stack: &'a str) -> Vec<&'a Measured> {
+    let rounds = record.rounds.iter().filter(move |round| round.load == load && round.stack == stack);
+    rounds.filter_map(RoundRecord::valid).collect()
+}
+
+fn shown(values: impl Iterator<Item = Option<f64>>, form: impl Fn(f64) -> String) -> String {
+    let values: Vec<f64> = values.flatten().collect();
+    median(&values).map_or_else(|| "–".to_owned(), form)
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// How an open loop's schedule was kept: medians over the valid rounds, what was not asked added up.
+fn schedule(record: &Record, load: &str) -> Rows {
+    let header = names(&[
+        "stack",
+        "asked/s",
+        "answered/s",
+        "response max",
+        "service p50",
+        "service p99",
+        "lag p99",
+        "shed",
+        "unsent",
+    ]);
+    let row = |stack: &str| {
+        let rounds = valid(record, load, stack);
+        let opens: Vec<(&Measured, &OpenMeasured)> =
+            rounds.iter().filter_map(|measured| Some((*measured, measured.open.as_deref()?))).collect();
+        if opens.is_empty() {
+            return None;
+        }
+        let of = |value: &dyn Fn(&Measured, &OpenMeasured) -> Option<f64>, form: fn(f64) -> String| {
+            shown(opens.iter().map(|(measured, open)| value(measured, open)), form)
+        };
+        let time =
+            |times: Option<&Distribution>, value: fn(&Distribution) -> u64| times.map(|times| value(times) as f64);
+        let asked = |measured: &Measured, open: &OpenMeasured| open.scheduled as f64 * 1e6 / measured.window_us as f64;
+        let sum = |value: fn(&OpenMeasured) -> u64| opens.iter().map(|(_, open)| value(open)).sum::<u64>().to_string();
+        Some(vec![
+            stack.to_owned(),
+            of(&|measured, open| Some(asked(measured, open)), grouped),
+            of(&|measured, _| Some(measured.throughput_per_s), grouped),
+            of(&|_, open| time(open.response_time.as_ref(), |times| times.max_us), micros),
+            of(&|measured, _| time(measured.service_time.as_ref(), |times| times.p50_us), micros),
+            of(&|measured, _| time(measured.service_time.as_ref(), |times| times.p99_us), micros),
+            of(&|_, open| time(open.lag.as_ref(), |times| times.p99_us), micros),
+            sum(|open| open.shed),
+            sum(|open| open.unsent),
+        ])
+    };
+    let rows = record.stacks.iter().filter_map(|stack| row(&stack.name)).collect();
+    Rows { title: "as scheduled", header, rows }
+}
+
+/// A ramp's seconds, with what each stack answered and its 99th percentile: medians over the valid rounds.
+fn seconds(record: &Record, load: &str) -> Rows {
+    let stacks: Vec<(&str, Vec<&Measured>)> =
+        record.stacks.iter().map(|stack| (stack.name.as_str(), valid(record, load, &stack.name))).collect();
+    let offered: Vec<u64> = stacks
+        .iter()
+        .flat_map(|(_, rounds)| rounds.first())
+        .next()
+        .map(|measured| measured.seconds.iter().filter_map(|second| second.offered).collect())
+        .unwrap_or_default();
+    let is_ramp = offered.iter().max() >= offered.iter().min().map(|least| least * RAMP).as_ref();
+    let mut header = names(&["second", "asked"]);
+    header.extend(stacks.iter().flat_map(|(name, _)| [format!("{name} answered"), "p99".to_owned()]));
+    if offered.is_empty() || !is_ramp || offered.len() > MOST_SECONDS {
+        return Rows { title: "", header, rows: Vec::new() };
+    }
+    let row = |(number, asked): (usize, &u64)| {
+        let mut cells = vec![(number + 1).to_string(), grouped(*asked as f64)];
+        for (_, rounds) in &stacks {
+            let second = || rounds.iter().filter_map(|measured| measured.seconds.get(number));
+            cells.push(shown(second().map(|second| Some(second.answered as f64)), grouped));
+            cells.push(shown(second().map(|second| second.times_us.as_ref().map(|times| times.p99 as f64)), micros));
+        }
+        cells
+    };
+    Rows { title: "second by second", header, rows: offered.iter().enumerate().map(row).collect() }
+}
+
+/// A journey's steps: medians over the valid rounds, errors added up.
+fn steps(record: &Record, load: &str) -> Rows {
+    let mut rows = Vec::new();
+    for stack in &record.stacks {
+        let rounds = valid(record, load, &stack.name);
+        let Some(first) = rounds.first() else { continue };
+        for (number, step) in first.steps.iter().enumerate() {
+            let step_of =
+                || rounds.iter().filter_map(|measured| Some((measured.window_us, measured.steps.get(number)?)));
+            let time = |value: fn(&Distribution) -> u64| {
+                shown(step_of().map(|(_, step)| step.service_time.as_ref().map(|times| value(times) as f64)), micros)
+            };
+            rows.push(vec![
+                stack.name.clone(),
+                step.name.clone(),
+                shown(step_of().map(|(window_us, step)| Some(step.ok as f64 * 1e6 / window_us as f64)), grouped),
+                time(|times| times.p50_us),
+                time(|times| times.p99_us),
+                step_of().map(|(_, step)| step.failed).sum::<u64>().to_string(),
+            ]);
+        }
+    }
+    Rows { title: "step by step", header: names(&["stack", "step", "answered/s", "p50", "p99", "errors"]), rows }
+}

@@ -1,0 +1,314 @@
+//! Loads: how a stack is driven.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::{HeaderRule, TextRule};
+
+/// How a stack is driven.
+#[derive(Debug, Clone)]
+pub struct Load {
+    /// Unique within the scenario.
+    pub name: String,
+    /// Which driver, with its own settings.
+    pub driver: Driver,
+    /// The request target asked for, from `/` on; a journey's steps have their own.
+    pub path: String,
+    /// The measured window, after the warm-up.
+    pub duration: Duration,
+    /// How long one request may take before it is recorded as a client timeout.
+    pub timeout: Duration,
+}
+
+/// A load driver and its settings.
+#[derive(Debug, Clone)]
+pub enum Driver {
+    /// Closed loop: each user asks, waits for the answer, and asks again.
+    Goose {
+        /// Concurrent users.
+        users: NonZeroU32,
+        /// What each user asks, in order and over and over; empty is the load's path.
+        steps: Vec<Step>,
+    },
+    /// Closed loop on lab's own client.
+    Closed {
+        /// Connections, each with one request under way at a time.
+        connections: NonZeroU32,
+    },
+    /// Open loop: requests arrive at a rate, whatever the stack does.
+    Open(OpenLoop),
+    /// A program that is not lab's own.
+    External(External),
+}
+
+/// A load driver that is not lab's own, and its settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum External {
+    /// httperf: an open loop of sessions.
+    Httperf {
+        /// Sessions per second.
+        rate: NonZeroU32,
+        /// Calls of each session.
+        calls: NonZeroU32,
+    },
+    /// wrk: a closed loop.
+    Wrk {
+        /// Connections.
+        connections: NonZeroU32,
+    },
+    /// h2load: a closed loop.
+    H2load {
+        /// Connections.
+        connections: NonZeroU32,
+    },
+}
+
+/// An open loop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenLoop {
+    /// Arrivals per second.
+    pub rate: Rate,
+    /// How they lie within the time.
+    pub arrivals: Arrivals,
+    /// What an arrival is.
+    pub arrival: Arrival,
+    /// Arrivals that may be under way or waiting at once; one beyond is shed.
+    pub max_open: NonZeroU32,
+    /// How the driver waits for an instant.
+    pub timer: TimerKind,
+}
+
+/// Arrivals per second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rate {
+    /// The same all the time.
+    Constant(NonZeroU32),
+    /// In steps, up or down; the last step is exactly `to`.
+    Ramp {
+        /// The first rate.
+        from: NonZeroU32,
+        /// The last rate.
+        to: NonZeroU32,
+        /// The difference from one to the next.
+        step: NonZeroU32,
+        /// How long each lasts.
+        hold: Duration,
+    },
+}
+
+impl Rate {
+    /// The rates with how long each lasts; a constant one lasts for `duration`.
+    #[must_use]
+    pub fn stretches(self, duration: Duration) -> Vec<(NonZeroU32, Duration)> {
+        match self {
+            Rate::Constant(rate) => vec![(rate, duration)],
+            Rate::Ramp { from, to, step, hold } => {
+                let count = from.get().abs_diff(to.get()) / step;
+                let rate_of = |number: u32| match to > from {
+                    true => from.get() + number * step.get(),
+                    false => from.get() - number * step.get(),
+                };
+                (0..=count).filter_map(|number| Some((NonZeroU32::new(rate_of(number))?, hold))).collect()
+            }
+        }
+    }
+}
+
+/// How arrivals lie within the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrivals {
+    /// One every 1/rate.
+    Uniform,
+    /// As independent clients arrive.
+    Poisson {
+        /// The same seed gives the same instants, on every stack and in every round.
+        seed: u64,
+    },
+}
+
+/// What an arrival is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// A client that connects, makes so many calls one after the other, and closes.
+    Session {
+        /// Calls of each session.
+        calls: NonZeroU32,
+    },
+    /// A request over one of so many kept-alive connections.
+    Pooled {
+        /// Connections.
+        connections: NonZeroU32,
+    },
+}
+
+/// How the driver waits for an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimerKind {
+    /// With the kernel's timers.
+    Timerfd,
+    /// At last by looking at the clock, which keeps a core busy.
+    Spin,
+}
+
+/// One request of a journey.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Unique within the journey.
+    pub name: String,
+    /// The method: GET, HEAD, POST, PUT, PATCH or DELETE.
+    pub method: String,
+    /// The request target, from `/` on.
+    pub target: StepText,
+    /// Header lines beside those of every request.
+    pub headers: Vec<(String, StepText)>,
+    /// The body; empty is none.
+    pub body: StepText,
+    /// How often it is asked in a row.
+    pub weight: NonZeroU32,
+    /// The pause behind each request.
+    pub think: Duration,
+    /// What is taken from its answer, by the name it goes by in later steps.
+    pub extract: Vec<(String, Source)>,
+    /// What its answer must be.
+    pub expect: StepExpectation,
+}
+
+/// A text with values that earlier steps have taken.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StepText(pub Vec<TextPiece>);
+
+/// A piece of a [`StepText`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TextPiece {
+    /// As it is.
+    Literal(String),
+    /// The value of this name.
+    Value(String),
+}
+
+impl fmt::Display for StepText {
+    /// As it stands in the scenario file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for piece in &self.0 {
+            match piece {
+                TextPiece::Literal(text) => f.write_str(&text.replace('{', "{{").replace('}', "}}"))?,
+                TextPiece::Value(name) => write!(f, "{{{name}}}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where a value stands in an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The first header line of this name.
+    Header(String),
+    /// The cookie of this name, as the answer sets it.
+    Cookie(String),
+    /// The string, number or boolean at this JSON pointer (RFC 6901) of the body.
+    Json(String),
+}
+
+/// What a step's answer must be; `None` and empty mean: not looked at. Placeholders are those of checks.
+#[derive(Debug, Clone, Default)]
+pub struct StepExpectation {
+    /// The status. One that is expected is no error.
+    pub status: Option<u16>,
+    /// Header lines by name, in the file's order.
+    pub headers: Vec<(String, HeaderRule)>,
+    /// The body.
+    pub body: Option<TextRule>,
+}
+
+impl Driver {
+    /// The name in scenario files.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Driver::Goose { .. } => "goose",
+            Driver::Closed { .. } => "closed",
+            Driver::Open(_) => "open",
+            Driver::External(External::Httperf { .. }) => "httperf",
+            Driver::External(External::Wrk { .. }) => "wrk",
+            Driver::External(External::H2load { .. }) => "h2load",
+        }
+    }
+}
+
+impl fmt::Display for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, ", self.name())?;
+        match self {
+            Driver::Goose { users, .. } => counted(f, *users, "user"),
+            Driver::Closed { connections }
+            | Driver::External(External::Wrk { connections } | External::H2load { connections }) => {
+                counted(f, *connections, "connection")
+            }
+            Driver::Open(open) => write!(f, "{open}"),
+            Driver::External(External::Httperf { rate, calls }) => {
+                write!(f, "{rate} sessions/s of ")?;
+                counted(f, *calls, "call")
+            }
+        }
+    }
+}
+
+impl fmt::Display for OpenLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.arrival {
+            Arrival::Session { .. } => "sessions/s",
+            Arrival::Pooled { .. } => "requests/s",
+        };
+        match self.rate {
+            Rate::Constant(rate) => write!(f, "{rate} {what}")?,
+            Rate::Ramp { from, to, step, hold } => {
+                write!(f, "from {from} to {to} {what} by {step} every {} s", hold.as_secs_f64())?;
+            }
+        }
+        match self.arrival {
+            Arrival::Session { calls } => {
+                f.write_str(" of ")?;
+                counted(f, calls, "call")?;
+            }
+            Arrival::Pooled { connections } => {
+                f.write_str(" over ")?;
+                counted(f, connections, "connection")?;
+            }
+        }
+        match self.arrivals {
+            Arrivals::Uniform => f.write_str(", evenly spaced")?,
+            Arrivals::Poisson { seed } => write!(f, ", Poisson seeded with {seed}")?,
+        }
+        write!(f, ", at most {} open", self.max_open)?;
+        match self.timer {
+            TimerKind::Timerfd => Ok(()),
+            TimerKind::Spin => f.write_str(", spinning"),
+        }
+    }
+}
+
+fn counted(f: &mut fmt::Formatter<'_>, count: NonZeroU32, what: &str) -> fmt::Result {
+    write!(f, "{count} {what}{}", if count.get() == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ramp(from: u32, to: u32, step: u32) -> Vec<u32> {
+        let number = |number| NonZeroU32::new(number).unwrap();
+        let hold = Duration::from_secs(2);
+        let rate = Rate::Ramp { from: number(from), to: number(to), step: number(step), hold };
+        let stretches = rate.stretches(Duration::ZERO);
+        assert!(stretches.iter().all(|(_, lasts)| *lasts == hold));
+        stretches.iter().map(|(rate, _)| rate.get()).collect()
+    }
+
+    #[test]
+    fn ramps_go_up_and_down() {
+        assert_eq!(ramp(500, 2000, 500), [500, 1000, 1500, 2000]);
+        assert_eq!(ramp(30, 10, 10), [30, 20, 10]);
+    }
+}

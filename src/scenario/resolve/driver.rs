@@ -1,0 +1,246 @@
+//! Resolves a load's driver: which keys go with it, and what they may say.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::super::diagnostic::{Diagnostic, Problems, Span};
+use super::super::model::{Arrival, Arrivals, Driver, External, OpenLoop, Rate, TimerKind};
+use super::super::read::{Field, Whole, Word as _};
+use super::super::suggest;
+use super::super::table::Table as _;
+use super::super::wire::{self, ArrivalsKind, DriverKind, DurationText, RateText};
+use super::load::whole_seconds;
+use super::rounds::DEFAULT_SEED;
+use super::step;
+use super::values::whole;
+
+/// A user holds a connection, and there are no more local ports to one address.
+const MOST_CONNECTIONS: u32 = 65_535;
+/// Below the ports that Linux has for connections of its own making.
+const MOST_OPEN: u32 = 60_000;
+/// Room for a stack that does not answer for some seconds, and far below the limits on descriptors.
+const DEFAULT_MAX_OPEN: NonZeroU32 = NonZeroU32::new(4096).unwrap(); // OK because it is not zero; checked when compiled
+/// Beyond what any driver can keep up with.
+const MOST_RATE: u32 = 1_000_000;
+/// A session that long never ends within a window.
+const MOST_CALLS: u32 = 1_000_000;
+/// So short a window holds nothing worth measuring.
+const SHORTEST: Duration = Duration::from_millis(100);
+/// A ramp lasts no longer than a single window may.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Which keys go with a driver beside those of every load.
+fn keys_of(driver: DriverKind) -> &'static [&'static str] {
+    match driver {
+        DriverKind::Goose => &["users", "step"],
+        DriverKind::Closed | DriverKind::Wrk | DriverKind::H2load => &["connections"],
+        DriverKind::Open => &["rate", "calls_per_connection", "connections", "arrivals", "seed", "max_open", "timer"],
+        DriverKind::Httperf => &["rate", "calls_per_connection"],
+    }
+}
+
+/// The driver and the measured window.
+pub(super) fn driver(wire: &wire::Load, problems: &mut Problems<'_>) -> Option<(Driver, Duration)> {
+    let kind = wire.driver.good()?;
+    let all_fit = keys_fit(wire, kind.get_ref().0, problems);
+    let place = kind.span();
+    let kind = kind.get_ref().0;
+    let connections = |problems: &mut Problems<'_>| {
+        let connections = needed(&wire.connections, "connections", kind, &place, problems)?;
+        whole(connections, "`connections`", 1..=MOST_CONNECTIONS, problems).and_then(NonZeroU32::new)
+    };
+    let driver = match kind {
+        DriverKind::Goose => {
+            let users = needed(&wire.users, "users", kind, &place, problems)
+                .and_then(|users| whole(users, "`users`", 1..=MOST_CONNECTIONS, problems))
+                .and_then(NonZeroU32::new);
+            let steps = wire.step.or(Vec::new(), |steps| step::steps(steps, &wire.path, problems));
+            users.zip(steps).map(|(users, steps)| Driver::Goose { users, steps })
+        }
+        DriverKind::Closed => connections(problems).map(|connections| Driver::Closed { connections }),
+        DriverKind::Wrk => connections(problems).map(|connections| Driver::External(External::Wrk { connections })),
+        DriverKind::H2load => {
+            connections(problems).map(|connections| Driver::External(External::H2load { connections }))
+        }
+        DriverKind::Open => open(wire, &place, problems).map(Driver::Open),
+        DriverKind::Httperf => httperf(wire, &place, problems),
+    };
+    let ramp = match &driver {
+        Some(Driver::Open(OpenLoop { rate: rate @ Rate::Ramp { .. }, .. })) => Some(*rate),
+        _ => None,
+    };
+    let window = match (&wire.duration, ramp) {
+        (Field::Absent, Some(rate)) => Some(rate.stretches(Duration::ZERO).iter().map(|(_, lasts)| *lasts).sum()),
+        (Field::Good(time), Some(_)) => {
+            let message = "`duration` beside a ramp, which lasts as long as its steps";
+            problems.push(Diagnostic::at(time.span(), message).hint("leave it out"));
+            None
+        }
+        // What is wrong with the rate is said, and whether it was to be a ramp is not known.
+        (Field::Absent, None) if driver.is_none() && kind == DriverKind::Open => None,
+        (duration, _) => {
+            needed(duration, "duration", kind, &place, problems).and_then(|time| window(time, kind, problems))
+        }
+    };
+    driver.zip(window).filter(|_| all_fit)
+}
+
+/// The measured window: whole seconds where the driver counts in them.
+fn window(time: &Spanned<DurationText>, driver: DriverKind, problems: &mut Problems<'_>) -> Option<Duration> {
+    match driver {
+        DriverKind::Goose | DriverKind::Wrk | DriverKind::H2load => {
+            whole_seconds(time, "`duration`", Duration::from_secs(1), problems)
+        }
+        DriverKind::Closed | DriverKind::Open | DriverKind::Httperf => {
+            let duration = time.get_ref().0;
+            if duration < SHORTEST {
+                let hint = format!("accepted: from \"{}ms\" on", SHORTEST.as_millis());
+                problems.push(Diagnostic::at(time.span(), "`duration` is too short").hint(hint));
+                return None;
+            }
+            Some(duration)
+        }
+    }
+}
+
+fn open(wire: &wire::Load, place: &Span, problems: &mut Problems<'_>) -> Option<OpenLoop> {
+    let rate = needed(&wire.rate, "rate", DriverKind::Open, place, problems).and_then(|rate| match rate.get_ref() {
+        RateText::Constant(number) => {
+            per_second(&Spanned::new(rate.span(), *number), "`rate`", problems).map(Rate::Constant)
+        }
+        RateText::Ramp(ramp) => self::ramp(ramp, rate.span(), problems),
+    });
+    let arrival = match (&wire.calls_per_connection, &wire.connections) {
+        (Field::Good(calls), Field::Good(connections)) => {
+            let message = "`calls_per_connection` beside `connections`";
+            let hint = "an arrival is a session of calls, or a request over a pool of connections";
+            problems.push(Diagnostic::at(calls.span(), message).related(connections.span(), "the pool").hint(hint));
+            None
+        }
+        (Field::Absent, Field::Good(connections)) => {
+            let connections = whole(connections, "`connections`", 1..=MOST_CONNECTIONS, problems);
+            connections.and_then(NonZeroU32::new).map(|connections| Arrival::Pooled { connections })
+        }
+        (_, Field::Bad) => None,
+        (calls, _) => self::calls(calls, problems).map(|calls| Arrival::Session { calls }),
+    };
+    let arrivals = wire.arrivals.value().map_or(ArrivalsKind::Uniform, |word| word.0);
+    let seed = wire.seed.or(DEFAULT_SEED, |seed| whole(seed, "`seed`", 0..=u64::MAX, problems));
+    let arrivals = match (arrivals, &wire.seed) {
+        (ArrivalsKind::Poisson, _) => seed.map(|seed| Arrivals::Poisson { seed }),
+        (ArrivalsKind::Uniform, Field::Good(seed)) => {
+            let hint = "write `arrivals = \"poisson\"`, or leave `seed` out";
+            problems.push(Diagnostic::at(seed.span(), "evenly spaced arrivals have no `seed`").hint(hint));
+            None
+        }
+        (ArrivalsKind::Uniform, _) => seed.map(|_| Arrivals::Uniform),
+    };
+    let max_open = wire
+        .max_open
+        .or(DEFAULT_MAX_OPEN, |most| whole(most, "`max_open`", 1..=MOST_OPEN, problems).and_then(NonZeroU32::new));
+    let timer = wire.timer.value().map_or(TimerKind::Timerfd, |word| word.0);
+    let is_good = !matches!(wire.arrivals, Field::Bad) && !matches!(wire.timer, Field::Bad);
+    let open = OpenLoop { rate: rate?, arrivals: arrivals?, arrival: arrival?, max_open: max_open?, timer };
+    is_good.then_some(open)
+}
+
+fn httperf(wire: &wire::Load, place: &Span, problems: &mut Problems<'_>) -> Option<Driver> {
+    let rate = needed(&wire.rate, "rate", DriverKind::Httperf, place, problems).and_then(|rate| match rate.get_ref() {
+        RateText::Constant(number) => per_second(&Spanned::new(rate.span(), *number), "`rate`", problems),
+        RateText::Ramp(_) => {
+            let hint = "write a number, or `driver = \"open\"`";
+            problems.push(Diagnostic::at(rate.span(), "httperf knows no ramps").hint(hint));
+            None
+        }
+    });
+    let calls = calls(&wire.calls_per_connection, problems);
+    Some(Driver::External(External::Httperf { rate: rate?, calls: calls? }))
+}
+
+fn calls(field: &Field<Whole>, problems: &mut Problems<'_>) -> Option<NonZeroU32> {
+    field.or(NonZeroU32::MIN, |calls| {
+        whole(calls, "`calls_per_connection`", 1..=MOST_CALLS, problems).and_then(NonZeroU32::new)
+    })
+}
+
+fn per_second(number: &Spanned<Whole>, what: &str, problems: &mut Problems<'_>) -> Option<NonZeroU32> {
+    whole(number, what, 1..=MOST_RATE, problems).and_then(NonZeroU32::new)
+}
+
+fn ramp(wire: &wire::Ramp, place: Span, problems: &mut Problems<'_>) -> Option<Rate> {
+    let mut number = |field: &Field<Whole>, what| field.good().and_then(|number| per_second(number, what, problems));
+    let (from, to, step) = (number(&wire.from, "`from`"), number(&wire.to, "`to`"), number(&wire.step, "`step`"));
+    let hold = wire.hold.good().and_then(|time| whole_seconds(time, "`hold`", Duration::from_secs(1), problems));
+    let (from, to, step, hold) = (from?, to?, step?, hold?);
+    if wire.has_unknown_keys() {
+        return None;
+    }
+    let way = from.get().abs_diff(to.get());
+    let (problem, hint) = if way == 0 {
+        ("the ramp goes nowhere".to_owned(), format!("write `rate = {from}` for a constant rate"))
+    } else if way % step != 0 {
+        let past = way - way % step;
+        let last = if to > from { from.get() + past } else { from.get() - past };
+        (format!("steps of {step} do not lead from {from} to {to}"), format!("they lead to {last}"))
+    } else if hold.saturating_mul(way / step + 1) > LONGEST {
+        (format!("the ramp's {} steps last longer than a day", way / step + 1), "take larger steps".to_owned())
+    } else {
+        return Some(Rate::Ramp { from, to, step, hold });
+    };
+    problems.push(Diagnostic::at(place, problem).hint(hint));
+    None
+}
+
+/// A key without which the driver cannot run.
+fn needed<'f, T>(
+    field: &'f Field<T>,
+    key: &str,
+    driver: DriverKind,
+    place: &Span,
+    problems: &mut Problems<'_>,
+) -> Option<&'f Spanned<T>> {
+    if field.is_absent() {
+        problems.push(Diagnostic::at(place.clone(), format!("driver `{}` needs the key `{key}`", name(driver))));
+    }
+    field.good()
+}
+
+/// Reports every key that goes with other drivers only.
+fn keys_fit(wire: &wire::Load, driver: DriverKind, problems: &mut Problems<'_>) -> bool {
+    let given = [
+        ("users", wire.users.good().map(Spanned::span)),
+        ("connections", wire.connections.good().map(Spanned::span)),
+        ("rate", wire.rate.good().map(Spanned::span)),
+        ("calls_per_connection", wire.calls_per_connection.good().map(Spanned::span)),
+        ("arrivals", wire.arrivals.good().map(Spanned::span)),
+        ("seed", wire.seed.good().map(Spanned::span)),
+        ("max_open", wire.max_open.good().map(Spanned::span)),
+        ("timer", wire.timer.good().map(Spanned::span)),
+        ("step", wire.step.good().map(Spanned::span)),
+    ];
+    let fitting = keys_of(driver);
+    let mut all_fit = true;
+    for (key, place) in given.into_iter().filter_map(|(key, place)| Some((key, place?))) {
+        if fitting.contains(&key) {
+            continue;
+        }
+        all_fit = false;
+        let others = DriverKind::ALL.iter().filter(|(_, other)| keys_of(*other).contains(&key));
+        let others: Vec<_> = others.map(|(name, _)| *name).collect();
+        let message = format!("`{key}` does not go with driver `{}`", name(driver));
+        let hint = format!(
+            "driver `{}` takes {}; `{key}` goes with {}",
+            name(driver),
+            suggest::quoted(fitting),
+            suggest::quoted(&others)
+        );
+        problems.push(Diagnostic::at(place, message).hint(hint));
+    }
+    all_fit
+}
+
+fn name(driver: DriverKind) -> &'static str {
+    DriverKind::ALL.iter().find(|(_, kind)| *kind == driver).map_or("", |(name, _)| name)
+}

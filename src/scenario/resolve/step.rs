@@ -1,0 +1,197 @@
+//! Resolves `[[load.step]]`: a journey's requests, and the values that go from one to the next.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::super::diagnostic::{Diagnostic, Problems};
+use super::super::model::{Source, Step, StepExpectation, StepText, TextPiece};
+use super::super::read::{Field, List};
+use super::super::table::Table as _;
+use super::super::template::{Piece, split};
+use super::super::{suggest, wire};
+use super::expect::{exactly_one, header_rules, place, text_rule_of};
+use super::values::{Unique, header_name, one_line, origin_form, sent_header_name, whole};
+
+/// The methods that goose knows.
+const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+/// More of the same in a row is a load of its own.
+const MOST_IN_A_ROW: u32 = 1_000;
+
+/// The steps in the file's order; `path` is the load's own, which has no meaning beside them.
+pub(super) fn steps(
+    wire: &Spanned<List<wire::Step>>,
+    path: &Field<String>,
+    problems: &mut Problems<'_>,
+) -> Option<Vec<Step>> {
+    let list = &wire.get_ref().0;
+    if list.is_empty() {
+        problems.push(Diagnostic::at(wire.span(), "`step` is empty: nothing would be asked"));
+        return None;
+    }
+    if let Some(path) = path.good() {
+        let message = "`path` beside steps, which have their own";
+        problems.push(Diagnostic::at(path.span(), message).hint("leave it out"));
+        return None;
+    }
+    let mut names = Unique::new("step");
+    let mut known: Vec<String> = Vec::new();
+    let mut resolved = Vec::new();
+    for wire in list {
+        if let Some(name) = wire.get_ref().name.good() {
+            names.add(name, problems);
+        }
+        resolved.push(step(wire.get_ref(), &known, problems));
+        if let Some(extract) = wire.get_ref().extract.value() {
+            known.extend(extract.0.iter().map(|(name, _)| name.get_ref().clone()));
+        }
+    }
+    resolved.into_iter().collect()
+}
+
+fn step(wire: &wire::Step, known: &[String], problems: &mut Problems<'_>) -> Option<Step> {
+    let name = wire.name.good().and_then(|name| one_line(name, "a step's `name`", problems));
+    let method = wire.method.or("GET".to_owned(), |method| {
+        let found = METHODS.contains(&method.get_ref().as_str());
+        if !found {
+            let message = format!("a step cannot ask with `{}`", method.get_ref());
+            problems.push(Diagnostic::at(method.span(), message).hint(suggest::accepted(method.get_ref(), &METHODS)));
+        }
+        found.then(|| method.get_ref().clone())
+    });
+    let target = wire.path.good().and_then(|path| {
+        // A value may be a whole path, such as a Location's.
+        if !path.get_ref().starts_with('{') {
+            origin_form(path, "`path`", problems)?;
+        }
+        text(path, known, problems)
+    });
+    let headers = wire.headers.or(Vec::new(), |lines| {
+        let resolved: Vec<_> = lines
+            .get_ref()
+            .0
+            .iter()
+            .map(|line| {
+                let line = line.get_ref();
+                let name = sent_header_name(&line.name, problems);
+                let value = header_value(&line.value, known, problems);
+                Some((name?, value?))
+            })
+            .collect();
+        resolved.into_iter().collect()
+    });
+    let body = wire.body.or(StepText::default(), |body| text(body, known, problems));
+    let weight = wire
+        .weight
+        .or(NonZeroU32::MIN, |weight| whole(weight, "`weight`", 1..=MOST_IN_A_ROW, problems).and_then(NonZeroU32::new));
+    let think = wire.think.or(Duration::ZERO, |think| Some(think.get_ref().0));
+    let extract = wire.extract.or(Vec::new(), |values| {
+        let resolved: Vec<_> = values
+            .get_ref()
+            .0
+            .iter()
+            .map(|(name, source)| {
+                let name = value_name(name, problems);
+                let source = source.good().and_then(|source| self::source(source, problems));
+                Some((name?, source?))
+            })
+            .collect();
+        resolved.into_iter().collect()
+    });
+    let expect = wire.expect.or(StepExpectation::default(), |expect| expectation(expect, problems));
+    Some(Step {
+        name: name?,
+        method: method?,
+        target: target?,
+        headers: headers?,
+        body: body?,
+        weight: weight?,
+        think: think?,
+        extract: extract?,
+        expect: expect?,
+    })
+}
+
+fn header_value(value: &Spanned<String>, known: &[String], problems: &mut Problems<'_>) -> Option<StepText> {
+    if let Some((at, wrong)) = value.get_ref().char_indices().find(|(_, c)| c.is_control() || !c.is_ascii()) {
+        let place = problems.within_string(&value.span(), value.get_ref(), at..at + wrong.len_utf8());
+        problems.push(Diagnostic::at(place, format!("a step's header cannot hold {wrong:?}")));
+        return None;
+    }
+    text(value, known, problems)
+}
+
+/// A text whose names earlier steps have extracted.
+fn text(text: &Spanned<String>, known: &[String], problems: &mut Problems<'_>) -> Option<StepText> {
+    let within = |part, problems: &Problems<'_>| problems.within_string(&text.span(), text.get_ref(), part);
+    let pieces = match split(text.get_ref()) {
+        Ok(pieces) => pieces,
+        Err(error) => {
+            let hint = "write `{NAME}` for a value; `{{` and `}}` stand for braces";
+            problems.push(Diagnostic::at(within(error.part(), problems), error.to_string()).hint(hint));
+            return None;
+        }
+    };
+    let mut resolved = Vec::new();
+    for piece in pieces {
+        match piece {
+            Piece::Literal(text) => resolved.push(TextPiece::Literal(text)),
+            Piece::Name(name, _) if known.contains(&name) => resolved.push(TextPiece::Value(name)),
+            Piece::Name(name, part) => {
+                let hint = match known {
+                    [] => "name it in `extract` of an earlier step; `{{` and `}}` stand for braces".to_owned(),
+                    known => suggest::accepted(&name, &known.iter().map(String::as_str).collect::<Vec<_>>()),
+                };
+                let message = format!("no earlier step extracts `{name}`");
+                problems.push(Diagnostic::at(within(part, problems), message).hint(hint));
+                return None;
+            }
+        }
+    }
+    Some(StepText(resolved))
+}
+
+fn value_name(name: &Spanned<String>, problems: &mut Problems<'_>) -> Option<String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let text = name.get_ref();
+    if !text.is_empty() && text.chars().all(fits) {
+        return Some(text.clone());
+    }
+    let hint = "accepted: letters, digits, `_` and `-`";
+    problems.push(Diagnostic::at(name.span(), format!("`{text}` cannot be a value's name")).hint(hint));
+    None
+}
+
+fn source(wire: &Spanned<wire::ValueSource>, problems: &mut Problems<'_>) -> Option<Source> {
+    let source = wire.get_ref();
+    let keys = [("header", place(&source.header)), ("cookie", place(&source.cookie)), ("json", place(&source.json))];
+    match exactly_one(&keys, wire.span(), source.has_unknown_keys(), problems)? {
+        "header" => header_name(source.header.good()?, problems).map(Source::Header),
+        "cookie" => header_name(source.cookie.good()?, problems).map(Source::Cookie),
+        _ => {
+            let pointer = source.json.good()?;
+            if !pointer.get_ref().is_empty() && !pointer.get_ref().starts_with('/') {
+                let message = format!("`{}` is no JSON pointer", pointer.get_ref());
+                let hint = "accepted: `/` and a key or an index, for each level (RFC 6901), such as \"/items/0/id\"";
+                problems.push(Diagnostic::at(pointer.span(), message).hint(hint));
+                return None;
+            }
+            Some(Source::Json(pointer.get_ref().clone()))
+        }
+    }
+}
+
+fn expectation(wire: &Spanned<wire::StepExpect>, problems: &mut Problems<'_>) -> Option<StepExpectation> {
+    let expect = wire.get_ref();
+    let says_nothing = expect.status.is_absent() && expect.headers.is_absent() && expect.body.is_absent();
+    if says_nothing && !expect.has_unknown_keys() {
+        let hint = "expect at least one of `status`, `headers`, `body`, or leave it out";
+        problems.push(Diagnostic::at(wire.span(), "the step's `expect` expects nothing").hint(hint));
+        return None;
+    }
+    let status = expect.status.or(None, |status| whole(status, "`status`", 100..=599, problems).map(Some));
+    let headers = expect.headers.or(Vec::new(), |rules| header_rules(rules.get_ref(), problems));
+    let body = text_rule_of(&expect.body, problems);
+    Some(StepExpectation { status: status?, headers: headers?, body: body? })
+}

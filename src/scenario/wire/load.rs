@@ -1,0 +1,202 @@
+//! `[[load]]`: one table for every driver. Which keys go with which driver is for [`resolve`](crate::scenario::resolve)
+//! to say.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::{DurationText, HeaderLine, HeaderRule, TextRule};
+use crate::scenario::diagnostic::Problems;
+use crate::scenario::model::TimerKind;
+use crate::scenario::read::{ByName, FromToml, List, OneOf, Whole, Word, wrong_type};
+use crate::scenario::table::wire_table;
+
+wire_table! {
+    /// How a stack is driven.
+    Load in "`[[load]]`" {
+        /// Name of the load, unique in the scenario: lower-case letters, digits and `-`.
+        required name: String = { "pattern": "^[a-z0-9-]+$" },
+        /// Which load driver. Closed loops, in which each user or connection asks, waits for the answer, and asks again:
+        /// `goose`, `closed` (lab's own), `wrk`, `h2load`. Open loops, in which requests arrive at a rate whatever the
+        /// stack does: `open` (lab's own), `httperf`.
+        required driver: OneOf<DriverKind>,
+        /// The request target that is asked for, from `/` on; not with steps.
+        optional path: String = { "pattern": "^/[!-~]*$", "default": "/" },
+        /// goose: concurrent users, 1 to 65535.
+        optional users: Whole = { "minimum": 1, "maximum": 65535 },
+        /// closed, wrk, h2load: connections, 1 to 65535, each with one request under way at a time. open: requests arrive
+        /// over a pool of so many kept-alive connections.
+        optional connections: Whole = { "minimum": 1, "maximum": 65535 },
+        /// open: arrivals per second, 1 to 1000000, or a ramp of rates. httperf: sessions per second.
+        optional rate: RateText,
+        /// open, httperf: an arrival is a session that connects, makes so many calls, 1 to 1000000, and closes.
+        optional calls_per_connection: Whole = { "minimum": 1, "maximum": 1_000_000, "default": 1 },
+        /// open: how arrivals lie within the time.
+        optional arrivals: OneOf<ArrivalsKind> = { "default": "uniform" },
+        /// open: seeds Poisson arrivals.
+        optional seed: Whole = { "minimum": 0, "default": 2011 },
+        /// open: arrivals that may be under way or waiting at once, 1 to 60000; one beyond is shed, and counted.
+        optional max_open: Whole = { "minimum": 1, "maximum": 60000, "default": 4096 },
+        /// open: how an instant is waited for; `spin` is finer and keeps a core busy.
+        optional timer: OneOf<TimerKind> = { "default": "timerfd" },
+        /// The measured window, after the warm-up; whole seconds, 1 or more, but for `open`, `closed` and `httperf`. Not
+        /// with a ramp, which lasts as long as its steps.
+        optional duration: DurationText,
+        /// How long one request may take before it is recorded as a client timeout.
+        optional timeout: DurationText = { "default": "10s" },
+        /// goose: what each user asks, in order and over and over.
+        optional step: List<Step> = { "minItems": 1 },
+    }
+}
+
+wire_table! {
+    /// A ramp of arrival rates, ascending or descending.
+    Ramp in "`rate`" {
+        /// The first rate, arrivals per second.
+        required from: Whole = { "minimum": 1, "maximum": 1_000_000 },
+        /// The last rate.
+        required to: Whole = { "minimum": 1, "maximum": 1_000_000 },
+        /// The difference from one rate to the next; it leads from the first exactly to the last.
+        required step: Whole = { "minimum": 1, "maximum": 1_000_000 },
+        /// How long each rate lasts; whole seconds, 1 or more.
+        required hold: DurationText,
+    }
+}
+
+wire_table! {
+    /// One request of a journey. Texts may hold `{NAME}` for a value that an earlier step extracts.
+    Step in "`[[load.step]]`" {
+        /// Name of the step, unique in the load.
+        required name: String,
+        /// The method: GET, HEAD, POST, PUT, PATCH or DELETE.
+        optional method: String = { "default": "GET" },
+        /// The request target, from `/` on, or a value that holds one.
+        required path: String = { "pattern": "^[/{][!-~]*$" },
+        /// Header lines beside those of every request, as pairs of name and value.
+        optional headers: List<HeaderLine>,
+        /// The body.
+        optional body: String,
+        /// How often it is asked in a row, 1 to 1000.
+        optional weight: Whole = { "minimum": 1, "maximum": 1000, "default": 1 },
+        /// The pause behind each of its requests.
+        optional think: DurationText = { "default": "0s" },
+        /// Values to take from its answer, by the name that later steps use.
+        optional extract: ByName<ValueSource>,
+        /// What its answer must be; one that is not is a `check-failed`, and the journey begins anew.
+        optional expect: StepExpect = { "minProperties": 1 },
+    }
+}
+
+wire_table! {
+    /// Where a value stands in an answer; exactly one key.
+    ValueSource in "the value" {
+        /// The first header line of this name.
+        optional header: String,
+        /// The cookie of this name, as Set-Cookie sets it.
+        optional cookie: String,
+        /// A JSON pointer (RFC 6901) into the body, such as `/items/0/id`.
+        optional json: String,
+    } = { "minProperties": 1, "maxProperties": 1 }
+}
+
+wire_table! {
+    /// What a step's answer must be; what is not named is not looked at.
+    StepExpect in "`expect`" {
+        /// The status code, 100 to 599. One that is expected is no error; without it 2xx and 3xx are good.
+        optional status: Whole = { "minimum": 100, "maximum": 599 },
+        /// The header lines, by name.
+        optional headers: ByName<HeaderRule>,
+        /// The body.
+        optional body: TextRule,
+    }
+}
+
+/// A rate as a number, or a ramp.
+#[derive(Debug)]
+pub(in crate::scenario) enum RateText {
+    /// Constant.
+    Constant(Whole),
+    /// In steps.
+    Ramp(Ramp),
+}
+
+impl FromToml for RateText {
+    fn from_toml(value: &Spanned<DeValue<'_>>, what: &str, problems: &mut Problems<'_>) -> Option<Self> {
+        match value.get_ref() {
+            DeValue::Integer(_) => Whole::from_toml(value, what, problems).map(RateText::Constant),
+            DeValue::Table(table) => Some(RateText::Ramp(Ramp::from_table(table, value.span(), problems))),
+            _ => {
+                let expected = "a whole number of arrivals per second, or a ramp `{ from, to, step, hold }`";
+                wrong_type(value, what, expected, problems);
+                None
+            }
+        }
+    }
+}
+
+impl JsonSchema for RateText {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Rate".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [{ "type": "integer", "minimum": 1, "maximum": 1_000_000 }, generator.subschema_for::<Ramp>()],
+        })
+    }
+}
+
+/// A load driver's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::scenario) enum DriverKind {
+    /// goose, closed loop.
+    Goose,
+    /// lab's own closed loop.
+    Closed,
+    /// lab's own open loop.
+    Open,
+    /// httperf, open loop.
+    Httperf,
+    /// wrk, closed loop.
+    Wrk,
+    /// h2load, closed loop.
+    H2load,
+}
+
+impl Word for DriverKind {
+    const WHAT: &'static str = "load driver";
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("goose", DriverKind::Goose),
+        ("open", DriverKind::Open),
+        ("closed", DriverKind::Closed),
+        ("httperf", DriverKind::Httperf),
+        ("wrk", DriverKind::Wrk),
+        ("h2load", DriverKind::H2load),
+    ];
+}
+
+/// How arrivals lie within the time.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::scenario) enum ArrivalsKind {
+    /// Evenly spaced.
+    Uniform,
+    /// Exponentially distributed gaps.
+    Poisson,
+}
+
+impl Word for ArrivalsKind {
+    const WHAT: &'static str = "sort of arrivals";
+    const ALL: &'static [(&'static str, Self)] =
+        &[("uniform", ArrivalsKind::Uniform), ("poisson", ArrivalsKind::Poisson)];
+}
+
+impl Word for TimerKind {
+    const WHAT: &'static str = "timer";
+    const ALL: &'static [(&'static str, Self)] = &[("timerfd", TimerKind::Timerfd), ("spin", TimerKind::Spin)];
+}

@@ -1,0 +1,381 @@
+//! The settings of gunicorn 27.0, each on a row: name, flags, what its values are, its default, and how lab stands to
+//! it. The section is the one gunicorn's documentation has it in.
+
+use super::kind::Kind;
+use super::value::Value;
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// Its name in a configuration file.
+    pub name: &'static str,
+    /// The section of gunicorn's documentation.
+    pub section: &'static str,
+    /// Its flags on the command line, in which `-x` is a short one; without any it is for configuration files only.
+    pub flags: &'static [&'static str],
+    /// How its flag is used.
+    pub action: Action,
+    /// What its values are.
+    pub kind: Kind,
+    /// What it is unless it is set.
+    pub default: Initial,
+    /// How lab stands to it.
+    pub standing: Standing,
+    /// One line of help.
+    pub help: &'static str,
+}
+
+/// How a flag is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// With a value; the last one counts.
+    Value,
+    /// With a value, as often as there are values.
+    Append,
+    /// Alone: true.
+    SetTrue,
+    /// Alone: false.
+    SetFalse,
+    /// With a value, or alone, which means this one.
+    Optional(&'static str),
+}
+
+/// A default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Initial {
+    /// `None`
+    None,
+    /// A truth value.
+    Bool(bool),
+    /// A number.
+    Int(i64),
+    /// A string.
+    Text(&'static str),
+    /// No strings.
+    Empty,
+    /// A dictionary.
+    Pairs(&'static [(&'static str, &'static str)]),
+    /// gunicorn's own hook, by its qualified name.
+    Hook(&'static str),
+    /// An environment variable, else this.
+    Variable(&'static str, &'static str),
+    /// `0.0.0.0:$PORT`, else `127.0.0.1:8000`.
+    Bind,
+    /// The current folder.
+    CurrentFolder,
+    /// The user of this process.
+    CurrentUser,
+    /// The group of this process.
+    CurrentGroup,
+    /// A socket below the user's runtime or home folder.
+    ControlSocket,
+}
+
+/// How lab stands to a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It does what it does in gunicorn.
+    Honoured,
+    /// A function for gunicorn's own process: never called, and named in a warning when it is set.
+    Hook,
+    /// Anything but the default is refused, with these words about what to do instead.
+    Refused(&'static str),
+}
+
+impl Initial {
+    /// The default as a value, given what surrounds this process. Not yet judged by the setting's kind.
+    #[must_use]
+    pub fn value(self, around: &super::Surroundings) -> Value {
+        match self {
+            Initial::None => Value::None,
+            Initial::Bool(value) => Value::Bool(value),
+            Initial::Int(value) => Value::Int(value),
+            Initial::Text(text) => Value::text(text),
+            Initial::Empty => Value::List(Vec::new()),
+            Initial::Pairs(pairs) => {
+                Value::Pairs(pairs.iter().map(|(key, value)| ((*key).to_owned(), Value::text(*value))).collect())
+            }
+            Initial::Hook(name) => Value::Callable(name.to_owned()),
+            Initial::Variable(variable, otherwise) => Value::text(around.variable(variable).unwrap_or(otherwise)),
+            Initial::Bind => match around.variable("PORT") {
+                Some(port) => Value::texts([format!("0.0.0.0:{port}")]),
+                None => Value::texts(["127.0.0.1:8000"]),
+            },
+            Initial::CurrentFolder => Value::text(around.folder.to_string_lossy()),
+            Initial::CurrentUser => Value::Int(i64::from(around.user)),
+            Initial::CurrentGroup => Value::Int(i64::from(around.group)),
+            Initial::ControlSocket => {
+                Value::text(match (around.variable("XDG_RUNTIME_DIR"), around.variable("HOME")) {
+                    (Some(runtime), _) if !runtime.is_empty() => format!("{runtime}/gunicorn.ctl"),
+                    (_, home) => format!("{}/.gunicorn/gunicorn.ctl", home.unwrap_or("~")),
+                })
+            }
+        }
+    }
+}
+
+/// The setting of this name.
+#[must_use]
+pub fn lookup(name: &str) -> Option<&'static Setting> {
+    TABLE.iter().find(|setting| setting.name == name)
+}
+
+const fn row(
+    section: &'static str,
+    name: &'static str,
+    flags: &'static [&'static str],
+    kind: Kind,
+    default: Initial,
+    help: &'static str,
+) -> Setting {
+    let action = match kind {
+        Kind::Bool => Action::SetTrue,
+        Kind::Texts | Kind::Files => Action::Append,
+        _ => Action::Value,
+    };
+    Setting { name, section, flags, action, kind, default, standing: Standing::Honoured, help }
+}
+
+const fn refused(
+    section: &'static str,
+    name: &'static str,
+    flags: &'static [&'static str],
+    kind: Kind,
+    default: Initial,
+    instead: &'static str,
+) -> Setting {
+    Setting { standing: Standing::Refused(instead), ..row(section, name, flags, kind, default, "") }
+}
+
+const fn hook(section: &'static str, name: &'static str, default: &'static str) -> Setting {
+    let setting = row(section, name, &[], Kind::Hook, Initial::Hook(default), "");
+    Setting { standing: Standing::Hook, ..setting }
+}
+
+const FILE: &str = "Config File";
+const SOCKET: &str = "Server Socket";
+const WORKERS: &str = "Worker Processes";
+const SECURITY: &str = "Security";
+const DEBUGGING: &str = "Debugging";
+const MECHANICS: &str = "Server Mechanics";
+const LOGGING: &str = "Logging";
+const NAMING: &str = "Process Naming";
+const HOOKS: &str = "Server Hooks";
+const SSL: &str = "SSL";
+const HTTP2: &str = "HTTP/2";
+const DIRTY: &str = "Dirty Arbiters";
+const DIRTY_HOOKS: &str = "Dirty Arbiter Hooks";
+const CONTROL: &str = "Control";
+
+const LOGCONFIG: &str = "Python's logging is not used; errorlog, accesslog and loglevel say where logs go";
+const SYSLOG: &str = "send errorlog and accesslog to a file or to `-`, and that to syslog, as with `| logger`";
+const TLS: &str = "lab serve speaks no TLS; put a proxy that does in front of it";
+const H2: &str = "lab serve speaks HTTP/1.1 only; a proxy in front of it may speak HTTP/2";
+const ASGI: &str = "lab serve hosts WSGI applications, not ASGI ones";
+const STRICT: &str = "such requests are refused in any case, for they are read differently by different servers";
+const PROXY: &str =
+    "let nginx read the PROXY protocol (`listen 80 proxy_protocol`) and say who the client is in a header";
+const PASTE: &str = "make a WSGI module that loads the Paste configuration and name that";
+const DIRTY_NO: &str = "there is no dirty arbiter; start a task queue of its own";
+const CONTROL_NO: &str = "there is no control socket; use signals";
+
+use Initial as I;
+use Kind as K;
+
+/// All settings, in gunicorn's order.
+#[rustfmt::skip] // a row for each, as a table has them
+pub static TABLE: &[Setting] = &[
+    row(FILE, "config", &["-c", "--config"], K::Text, I::Text("./gunicorn.conf.py"),
+        "The configuration file: PATH, file:PATH or python:MODULE"),
+    row(FILE, "wsgi_app", &[], K::Text, I::None, "The application"),
+    row(SOCKET, "bind", &["-b", "--bind"], K::Texts, I::Bind,
+        "Where to listen: HOST, HOST:PORT, unix:PATH or fd://N; may be given several times"),
+    row(SOCKET, "backlog", &["--backlog"], K::Natural, I::Int(2048), "Connections that may wait to be accepted"),
+    row(WORKERS, "workers", &["-w", "--workers"], K::Natural, I::Variable("WEB_CONCURRENCY", "1"), "Worker processes"),
+    row(WORKERS, "worker_class", &["-k", "--worker-class"], K::Class, I::Text("sync"),
+        "The type of workers: sync or gthread"),
+    row(WORKERS, "threads", &["--threads"], K::Natural, I::Int(1), "Threads of each worker"),
+    row(WORKERS, "worker_connections", &["--worker-connections"], K::Natural, I::Int(1000),
+        "Connections of a worker at the same time"),
+    row(WORKERS, "max_requests", &["--max-requests"], K::Natural, I::Int(0),
+        "Requests after which a worker is replaced; 0 is never"),
+    row(WORKERS, "max_requests_jitter", &["--max-requests-jitter"], K::Natural, I::Int(0),
+        "At most so many more, at random for each worker"),
+    row(WORKERS, "timeout", &["-t", "--timeout"], K::Natural, I::Int(30),
+        "Seconds after which a worker that hangs is killed and replaced; 0 is never"),
+    row(WORKERS, "graceful_timeout", &["--graceful-timeout"], K::Natural, I::Int(30),
+        "Seconds that in-flight requests get to finish in"),
+    row(WORKERS, "keepalive", &["--keep-alive"], K::Natural, I::Int(2),
+        "Seconds that a connection may be idle between two requests"),
+    row(SECURITY, "limit_request_line", &["--limit-request-line"], K::Natural, I::Int(4094),
+        "Bytes of a request line, at most; 0 is all that lab reads, 64 KiB"),
+    row(SECURITY, "limit_request_fields", &["--limit-request-fields"], K::Natural, I::Int(100),
+        "Header fields of a request, at most"),
+    row(SECURITY, "limit_request_field_size", &["--limit-request-field_size"], K::Natural, I::Int(8190),
+        "Bytes of a header field, at most"),
+    row(DEBUGGING, "reload", &["--reload"], K::Bool, I::Bool(false), "Replace workers when code changes"),
+    row(DEBUGGING, "reload_engine", &["--reload-engine"], K::Choice(&["auto", "poll", "inotify"]), I::Text("auto"),
+        "How changes are noticed: auto or poll"),
+    row(DEBUGGING, "reload_extra_files", &["--reload-extra-file"], K::Files, I::Empty,
+        "A further file, or a pattern, to be watched by --reload; may be given several times"),
+    refused(DEBUGGING, "spew", &["--spew"], K::Bool, I::Bool(false), "use `python -m trace`"),
+    row(DEBUGGING, "check_config", &["--check-config"], K::Bool, I::Bool(false),
+        "Check the configuration and the application, and exit"),
+    row(DEBUGGING, "print_config", &["--print-config"], K::Bool, I::Bool(false),
+        "Print the configuration as resolved, check the application, and exit"),
+    refused(MECHANICS, "preload_app", &["--preload"], K::Bool, I::Bool(false),
+        "workers are not forked from the master, so each loads the application itself"),
+    Setting { action: Action::SetFalse, ..refused(MECHANICS, "sendfile", &["--no-sendfile"], K::Bool, I::None,
+        "wsgi.file_wrapper sends files as the system does it best; to send one otherwise, yield its content") },
+    row(MECHANICS, "reuse_port", &["--reuse-port"], K::Bool, I::Bool(false),
+        "Give each worker a socket of its own at the same address (SO_REUSEPORT)"),
+    row(MECHANICS, "chdir", &["--chdir"], K::Folder, I::CurrentFolder,
+        "Change to this folder before the application is loaded"),
+    row(MECHANICS, "daemon", &["-D", "--daemon"], K::Bool, I::Bool(false), "Detach from the terminal"),
+    row(MECHANICS, "raw_env", &["-e", "--env"], K::Texts, I::Empty,
+        "Set an environment variable, NAME=VALUE; may be given several times"),
+    row(MECHANICS, "pidfile", &["-p", "--pid"], K::Text, I::None, "Write the master's process id to this file"),
+    row(MECHANICS, "worker_tmp_dir", &["--worker-tmp-dir"], K::Text, I::None,
+        "The folder of the workers' heartbeat files [default: in memory]"),
+    row(MECHANICS, "user", &["-u", "--user"], K::User, I::CurrentUser,
+        "The user that workers run as: a name or a number"),
+    row(MECHANICS, "group", &["-g", "--group"], K::Group, I::CurrentGroup,
+        "The group that workers run as: a name or a number"),
+    row(MECHANICS, "umask", &["-m", "--umask"], K::Natural, I::Int(0),
+        "The mode bits that unix sockets do not get: octal with a leading 0"),
+    row(MECHANICS, "initgroups", &["--initgroups"], K::Bool, I::Bool(false), "Give workers all groups of their user"),
+    refused(MECHANICS, "tmp_upload_dir", &[], K::Text, I::None, "set TMPDIR, with raw_env for the workers alone"),
+    row(MECHANICS, "secure_scheme_headers", &[], K::Pairs, I::Pairs(&[("X-FORWARDED-PROTOCOL", "ssl"),
+        ("X-FORWARDED-PROTO", "https"), ("X-FORWARDED-SSL", "on")]), ""),
+    row(MECHANICS, "forwarded_allow_ips", &["--forwarded-allow-ips"], K::Addresses, I::Variable("FORWARDED_ALLOW_IPS",
+        "127.0.0.1,::1"), "Proxies that may say what the scheme is: addresses and networks with commas between, or *"),
+    row(LOGGING, "accesslog", &["--access-logfile"], K::Text, I::None,
+        "The access log: a file, or - for standard output"),
+    refused(LOGGING, "disable_redirect_access_to_syslog", &["--disable-redirect-access-to-syslog"], K::Bool,
+        I::Bool(false), SYSLOG),
+    row(LOGGING, "access_log_format", &["--access-logformat"], K::Text,
+        I::Text("%(h)s %(l)s %(u)s %(t)s \"%(r)s\" %(s)s %(b)s \"%(f)s\" \"%(a)s\""), "The format of the access log"),
+    row(LOGGING, "errorlog", &["--error-logfile", "--log-file"], K::Text, I::Text("-"),
+        "The error log: a file, or - for standard error"),
+    row(LOGGING, "loglevel", &["--log-level"], K::Text, I::Text("info"),
+        "What the error log says: debug, info, warning, error or critical"),
+    row(LOGGING, "capture_output", &["--capture-output"], K::Bool, I::Bool(false),
+        "Send what the application prints to the error log"),
+    refused(LOGGING, "logger_class", &["--logger-class"], K::Class, I::Text("gunicorn.glogging.Logger"), LOGCONFIG),
+    refused(LOGGING, "logconfig", &["--log-config"], K::Text, I::None, LOGCONFIG),
+    refused(LOGGING, "logconfig_dict", &[], K::Pairs, I::Pairs(&[]), LOGCONFIG),
+    refused(LOGGING, "logconfig_json", &["--log-config-json"], K::Text, I::None, LOGCONFIG),
+    refused(LOGGING, "syslog_addr", &["--log-syslog-to"], K::Text, I::Text("udp://localhost:514"), SYSLOG),
+    refused(LOGGING, "syslog", &["--log-syslog"], K::Bool, I::Bool(false), SYSLOG),
+    refused(LOGGING, "syslog_prefix", &["--log-syslog-prefix"], K::Text, I::None, SYSLOG),
+    refused(LOGGING, "syslog_facility", &["--log-syslog-facility"], K::Text, I::Text("user"), SYSLOG),
+    row(LOGGING, "enable_stdio_inheritance", &["-R", "--enable-stdio-inheritance"], K::Bool, I::Bool(false),
+        "With --daemon: keep standard output and error"),
+    row(LOGGING, "statsd_host", &["--statsd-host"], K::Statsd, I::None,
+        "Send metrics to this statsd server: HOST:PORT or unix://PATH"),
+    row(LOGGING, "dogstatsd_tags", &["--dogstatsd-tags"], K::Text, I::Text(""),
+        "Tags of all metrics, in DogStatsD's form"),
+    row(LOGGING, "statsd_prefix", &["--statsd-prefix"], K::Text, I::Text(""), "What the names of metrics start with"),
+    row(LOGGING, "enable_backlog_metric", &["--enable-backlog-metric"], K::Bool, I::Bool(false),
+        "Send how many connections wait to be accepted as a metric"),
+    row(NAMING, "proc_name", &["-n", "--name"], K::Text, I::None, "What the processes are called in ps"),
+    row(NAMING, "default_proc_name", &[], K::Text, I::Text("gunicorn"), ""),
+    row(MECHANICS, "pythonpath", &["--pythonpath"], K::Text, I::None,
+        "Folders that modules are looked for in first, with commas between"),
+    refused(MECHANICS, "paste", &["--paste", "--paster"], K::Text, I::None, PASTE),
+    hook(HOOKS, "on_starting", "OnStarting.on_starting"),
+    hook(HOOKS, "on_reload", "OnReload.on_reload"),
+    hook(HOOKS, "when_ready", "WhenReady.when_ready"),
+    hook(HOOKS, "pre_fork", "Prefork.pre_fork"),
+    hook(HOOKS, "post_fork", "Postfork.post_fork"),
+    hook(HOOKS, "post_worker_init", "PostWorkerInit.post_worker_init"),
+    hook(HOOKS, "worker_int", "WorkerInt.worker_int"),
+    hook(HOOKS, "worker_abort", "WorkerAbort.worker_abort"),
+    hook(HOOKS, "pre_exec", "PreExec.pre_exec"),
+    hook(HOOKS, "pre_request", "PreRequest.pre_request"),
+    hook(HOOKS, "post_request", "PostRequest.post_request"),
+    hook(HOOKS, "child_exit", "ChildExit.child_exit"),
+    hook(HOOKS, "worker_exit", "WorkerExit.worker_exit"),
+    hook(HOOKS, "nworkers_changed", "NumWorkersChanged.nworkers_changed"),
+    hook(HOOKS, "on_exit", "OnExit.on_exit"),
+    hook(HOOKS, "ssl_context", "NewSSLContext.ssl_context"),
+    Setting { action: Action::Optional("auto"), ..refused(MECHANICS, "proxy_protocol", &["--proxy-protocol"],
+        K::ProxyProtocol, I::Text("off"), PROXY) },
+    refused(MECHANICS, "proxy_allow_ips", &["--proxy-allow-from"], K::Addresses, I::Text("127.0.0.1,::1"), PROXY),
+    refused(MECHANICS, "protocol", &["--protocol"], K::Text, I::Text("http"),
+        "lab serve speaks HTTP; use `proxy_pass` instead of `uwsgi_pass` in nginx"),
+    refused(MECHANICS, "uwsgi_allow_ips", &["--uwsgi-allow-from"], K::Addresses, I::Text("127.0.0.1,::1"),
+        "lab serve does not speak uwsgi's protocol"),
+    refused(SSL, "keyfile", &["--keyfile"], K::Text, I::None, TLS),
+    refused(SSL, "certfile", &["--certfile"], K::Text, I::None, TLS),
+    refused(SSL, "ssl_version", &["--ssl-version"], K::Any, I::Int(2), TLS),
+    refused(SSL, "cert_reqs", &["--cert-reqs"], K::Natural, I::Int(0), TLS),
+    refused(SSL, "ca_certs", &["--ca-certs"], K::Text, I::None, TLS),
+    refused(SSL, "suppress_ragged_eofs", &["--suppress-ragged-eofs"], K::Bool, I::Bool(true), TLS),
+    refused(SSL, "do_handshake_on_connect", &["--do-handshake-on-connect"], K::Bool, I::Bool(false), TLS),
+    refused(SSL, "ciphers", &["--ciphers"], K::Text, I::None, TLS),
+    refused(HTTP2, "http_protocols", &["--http-protocols"], K::Protocols, I::Text("h1"), H2),
+    refused(HTTP2, "http2_cleartext", &["--http2-cleartext"], K::Choice(&["off", "prior-knowledge", "upgrade", "both"]),
+        I::Text("off"), H2),
+    refused(HTTP2, "http2_max_concurrent_streams", &["--http2-max-concurrent-streams"], K::Natural, I::Int(100), H2),
+    refused(HTTP2, "http2_initial_window_size", &["--http2-initial-window-size"], K::Natural, I::Int(65_535), H2),
+    refused(HTTP2, "http2_max_frame_size", &["--http2-max-frame-size"], K::Natural, I::Int(16_384), H2),
+    refused(HTTP2, "http2_max_header_list_size", &["--http2-max-header-list-size"], K::Natural, I::Int(65_536), H2),
+    refused(MECHANICS, "raw_paste_global_conf", &["--paste-global"], K::Texts, I::Empty, PASTE),
+    refused(MECHANICS, "permit_obsolete_folding", &["--permit-obsolete-folding"], K::Bool, I::Bool(false), STRICT),
+    refused(MECHANICS, "strip_header_spaces", &["--strip-header-spaces"], K::Bool, I::Bool(false), STRICT),
+    refused(MECHANICS, "permit_unconventional_http_method", &["--permit-unconventional-http-method"], K::Bool,
+        I::Bool(false), "every method that RFC 9110 calls a token is handed to the application"),
+    refused(MECHANICS, "permit_unconventional_http_version", &["--permit-unconventional-http-version"], K::Bool,
+        I::Bool(false), STRICT),
+    refused(MECHANICS, "casefold_http_method", &["--casefold-http-method"], K::Bool, I::Bool(false),
+        "methods are case-sensitive (RFC 9110 §9.1)"),
+    row(MECHANICS, "forwarder_headers", &["--forwarder-headers"], K::Names, I::Text("SCRIPT_NAME,PATH_INFO"),
+        "Headers with underscores that trusted proxies may send, with commas between"),
+    row(MECHANICS, "header_map", &["--header-map"], K::Choice(&["drop", "refuse", "dangerous"]), I::Text("drop"),
+        "What to do with headers whose names have underscores: drop, refuse or dangerous"),
+    refused(WORKERS, "asgi_loop", &["--asgi-loop"], K::Choice(&["auto", "asyncio", "uvloop"]), I::Text("auto"), ASGI),
+    refused(WORKERS, "asgi_lifespan", &["--asgi-lifespan"], K::Choice(&["auto", "on", "off"]), I::Text("auto"), ASGI),
+    refused(WORKERS, "asgi_disconnect_grace_period", &["--asgi-disconnect-grace-period"], K::Natural, I::Int(3), ASGI),
+    refused(WORKERS, "websocket_max_message_size", &["--websocket-max-message-size"], K::Natural,
+        I::Int(16 * 1024 * 1024), ASGI),
+    refused(WORKERS, "http_parser", &["--http-parser"], K::Choice(&["auto", "fast", "python"]), I::Text("auto"),
+        "there is one parser, lab's own"),
+    refused(MECHANICS, "root_path", &["--root-path"], K::Text, I::Text(""), "set SCRIPT_NAME with raw_env"),
+    refused(DIRTY, "dirty_apps", &["--dirty-app"], K::Texts, I::Empty, DIRTY_NO),
+    refused(DIRTY, "dirty_workers", &["--dirty-workers"], K::Natural, I::Int(0), DIRTY_NO),
+    refused(DIRTY, "dirty_timeout", &["--dirty-timeout"], K::Natural, I::Int(300), DIRTY_NO),
+    refused(DIRTY, "dirty_threads", &["--dirty-threads"], K::Natural, I::Int(1), DIRTY_NO),
+    refused(DIRTY, "dirty_graceful_timeout", &["--dirty-graceful-timeout"], K::Natural, I::Int(30), DIRTY_NO),
+    hook(DIRTY_HOOKS, "on_dirty_starting", "OnDirtyStarting.on_dirty_starting"),
+    hook(DIRTY_HOOKS, "dirty_post_fork", "DirtyPostFork.dirty_post_fork"),
+    hook(DIRTY_HOOKS, "dirty_worker_init", "DirtyWorkerInit.dirty_worker_init"),
+    hook(DIRTY_HOOKS, "dirty_worker_exit", "DirtyWorkerExit.dirty_worker_exit"),
+    refused(CONTROL, "control_socket", &["--control-socket"], K::Text, I::ControlSocket, CONTROL_NO),
+    refused(CONTROL, "control_socket_mode", &["--control-socket-mode"], K::Natural, I::Int(0o600), CONTROL_NO),
+    row(CONTROL, "control_socket_disable", &["--no-control-socket"], K::Bool, I::Bool(false),
+        "Nothing: there is no control socket"),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_and_flags_are_there_once() {
+        let names: BTreeSet<_> = TABLE.iter().map(|setting| setting.name).collect();
+        assert_eq!(names.len(), TABLE.len());
+        let flags: Vec<_> = TABLE.iter().flat_map(|setting| setting.flags).collect();
+        assert_eq!(flags.iter().collect::<BTreeSet<_>>().len(), flags.len());
+    }
+
+    #[test]
+    fn what_has_a_flag_has_help() {
+        let shown = |setting: &&Setting| !setting.flags.is_empty() && setting.standing == Standing::Honoured;
+        for setting in TABLE.iter().filter(shown) {
+            assert!(!setting.help.is_empty(), "{}", setting.name);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The value of a setting, as Python has it, and as Python prints it.
+
+use std::fmt::{self, Write as _};
+
+/// A value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// `None`
+    None,
+    /// `True`, `False`
+    Bool(bool),
+    /// An integer.
+    Int(i64),
+    /// A string.
+    Text(String),
+    /// A list.
+    List(Vec<Value>),
+    /// A tuple.
+    Tuple(Vec<Value>),
+    /// A dictionary with keys that are strings, in order.
+    Pairs(Vec<(String, Value)>),
+    /// A function or class of a configuration file, by its qualified name.
+    Callable(String),
+    /// Anything else a configuration file can hold, by its `repr`.
+    Opaque(String),
+}
+
+impl Value {
+    /// A string.
+    pub fn text(text: impl Into<String>) -> Value {
+        Value::Text(text.into())
+    }
+
+    /// A list of strings.
+    pub fn texts<T: Into<String>>(texts: impl IntoIterator<Item = T>) -> Value {
+        Value::List(texts.into_iter().map(Value::text).collect())
+    }
+
+    /// From what the evaluator of configuration files says: JSON, in which `{"$callable": name}`, `{"$tuple": [...]}`
+    /// and `{"$opaque": repr}` stand for what JSON lacks.
+    #[must_use]
+    pub fn from_json(json: &serde_json::Value) -> Value {
+        use serde_json::Value as Json;
+        match json {
+            Json::Null => Value::None,
+            Json::Bool(value) => Value::Bool(*value),
+            Json::Number(number) => number.as_i64().map_or_else(|| Value::Opaque(number.to_string()), Value::Int),
+            Json::String(text) => Value::Text(text.clone()),
+            Json::Array(items) => Value::List(items.iter().map(Value::from_json).collect()),
+            Json::Object(map) => match map.iter().next() {
+                Some((key, Json::String(text))) if map.len() == 1 && key == "$callable" => {
+                    Value::Callable(text.clone())
+                }
+                Some((key, Json::String(text))) if map.len() == 1 && key == "$opaque" => Value::Opaque(text.clone()),
+                Some((key, Json::Array(items))) if map.len() == 1 && key == "$tuple" => {
+                    Value::Tuple(items.iter().map(Value::from_json).collect())
+                }
+                _ => Value::Pairs(map.iter().map(|(key, value)| (key.clone(), Value::from_json(value))).collect()),
+            },
+        }
+    }
+
+    /// Whether Python takes it for true.
+    #[must_use]
+    pub fn is_truthy(&self) -> bool {
+        match self {
+            Value::None => false,
+            Value::Bool(value) => *value,
+            Value::Int(value) => *value != 0,
+            Value::Text(text) => !text.is_empty(),
+            Value::List(items) | Value::Tuple(items) => !items.is_empty(),
+            Value::Pairs(pairs) => !pairs.is_empty(),
+            Value::Callable(_) | Value::Opaque(_) => true,
+        }
+    }
+
+    /// Python's `repr`.
+    fn repr(&self) -> String {
+        match self {
+            Value::Text(text) => repr_of(text),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// Python's `str`, as `--print-config` shows values; a callable as gunicorn shows one.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let joined = |items: &[Value]| items.iter().map(Value::repr).collect::<Vec<_>>().join(", ");
+        match self {
+            Value::None => f.write_str("None"),
+            Value::Bool(true) => f.write_str("True"),
+            Value::Bool(false) => f.write_str("False"),
+            Value::Int(value) => write!(f, "{value}"),
+            Value::Text(text) | Value::Opaque(text) => f.write_str(text),
+            Value::List(items) => write!(f, "[{}]", joined(items)),
+            Value::Tuple(items) if items.len() == 1 => write!(f, "({},)", joined(items)),
+            Value::Tuple(items) => write!(f, "({})", joined(items)),
+            Value::Pairs(pairs) => {
+                let pairs: Vec<_> =
+                    pairs.iter().map(|(key, value)| format!("{}: {}", repr_of(key), value.repr())).collect();
+                write!(f, "{{{}}}", pairs.join(", "))
+            }
+            Value::Callable(name) => write!(f, "<{name}()>"),
+        }
+    }
+}
+
+/// Python's `repr` of a string: in single quotes, unless only those occur in it.
+fn repr_of(text: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let mut out = String::from(quote);
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if c == quote => out.extend(['\\', c]),
+            c if c.is_control() => {
+                // OK because writing to a String cannot fail
+                let _ = write!(out, "\\x{:02x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push(quote);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_printed_as_python_prints_them() {
+        let cases = [
+            (r#"null"#, "None"),
+            (r#"true"#, "True"),
+            (r#"" a'b ""#, " a'b "),
+            (r#"["a", "b'c", "d\"e'f", "g\n"]"#, r#"['a', "b'c", 'd"e\'f', 'g\n']"#),
+            (r#"{"A": "b", "C": 1}"#, "{'A': 'b', 'C': 1}"),
+            (r#"{"$tuple": ["localhost", 8125]}"#, "('localhost', 8125)"),
+            (r#"{"$callable": "post_fork"}"#, "<post_fork()>"),
+            (r#"[]"#, "[]"),
+            (r#"1.5"#, "1.5"),
+        ];
+        for (json, printed) in cases {
+            assert_eq!(Value::from_json(&serde_json::from_str(json).unwrap()).to_string(), printed, "{json}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! lab's drivers held against the programs that others trust. Needs wrk, httperf and h2load.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use lab::load::external::Program;
+use lab::load::ledger::{ErrorClass, Ledger};
+use lab::load::protocol::{Arrival, DriveOutcome, DrivePlan, Mode};
+
+use super::driver::{drive, number, open, plan};
+use super::servers::{Behaviour, PONG, refusing, runtime, send, serve};
+use crate::support::is_installed;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// With a server that takes its time nobody is saturated, and all closed loops have the same throughput.
+///
+/// On a machine that does other things a driver may come late, for a thread of lab's stays on its core where others
+/// move; what is claimed is that nothing but chance tells them apart, so one run in three has to show it.
+#[test]
+fn closed_loops_agree_on_throughput() {
+    let runtime = runtime();
+    let (address, _) = serve(&runtime, |_, _| Behaviour::SendLate(Duration::from_millis(50), PONG.into()));
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        let throughput = throughput_of_all(address);
+        let own = throughput["closed"];
+        if throughput.values().all(|other| (other / own - 1.0).abs() < 0.05) {
+            return;
+        }
+        seen.push(throughput);
+    }
+    panic!("never within 5 % of each other: {seen:?}");
+}
+
+/// Answers per second of every closed loop, all driven at once, so that what else the machine does hits them alike.
+fn throughput_of_all(address: SocketAddr) -> BTreeMap<&'static str, f64> {
+    let connections = number(8);
+    let mut modes = vec![
+        ("closed", Mode::Closed { connections }),
+        ("goose", Mode::Goose { users: connections, steps: Vec::new() }),
+    ];
+    let programs = [Program::Wrk { connections }, Program::H2load { connections }];
+    for program in programs.into_iter().filter(|program| is_installed(program.name())) {
+        modes.push((program.name(), Mode::External { program }));
+    }
+    std::thread::scope(|scope| {
+        let run = |(name, mode)| {
+            let plan = DrivePlan { warmup: SECOND, window: 2 * SECOND, ..plan(address, mode) };
+            (name, scope.spawn(move || drive(&plan)))
+        };
+        let running: Vec<_> = modes.into_iter().map(run).collect();
+        let ended = running.into_iter().map(|(name, running)| {
+            let ledger = running.join().unwrap().ledger;
+            assert_eq!(ledger.failures(), 0, "{name}");
+            let timed = ledger.service_time_us.len();
+            assert!(timed.abs_diff(ledger.ok) <= 8, "{name}: {timed} times of {} answers", ledger.ok);
+            (name, ledger.throughput_per_s())
+        });
+        ended.collect()
+    })
+}
+
+/// What both tell: answers, connections, errors. httperf tells no phases.
+fn told(outcome: &DriveOutcome) -> (u64, u64, Option<u64>, BTreeMap<ErrorClass, u64>) {
+    let Ledger { ok, failed, open, .. } = &outcome.ledger;
+    let mut coarse = BTreeMap::new();
+    for (class, count) in failed {
+        let class = match class {
+            ErrorClass::TimeoutFirstByte | ErrorClass::TimeoutBody => ErrorClass::Timeout,
+            ErrorClass::ResetBeforeFirstByte | ErrorClass::ResetMidBody => ErrorClass::Reset,
+            same => *same,
+        };
+        *coarse.entry(class).or_insert(0) += count;
+    }
+    (open.as_ref().unwrap().scheduled, *ok, outcome.connections_opened, coarse)
+}
+
+fn httperf_agrees_with_open(address: SocketAddr, expected: &[(ErrorClass, u64)]) {
+    let program = Program::Httperf { rate_per_s: number(100), calls: number(2) };
+    let timeout = Duration::from_millis(500);
+    let theirs = drive(&DrivePlan { timeout, ..plan(address, Mode::External { program }) });
+    let arrival = Arrival::Session { calls: number(2) };
+    let ours = drive(&DrivePlan { timeout, ..plan(address, Mode::Open(open(100, SECOND, arrival))) });
+    assert_eq!(told(&theirs), told(&ours));
+    assert_eq!(told(&ours).3, BTreeMap::from_iter(expected.iter().copied()));
+}
+
+#[test]
+fn httperf_and_open_agree() {
+    if !is_installed("httperf") {
+        return;
+    }
+    let runtime = runtime();
+    let (healthy, _) = serve(&runtime, |_, _| send(PONG));
+    httperf_agrees_with_open(healthy, &[]);
+    httperf_agrees_with_open(refusing(&runtime), &[(ErrorClass::ConnectRefused, 100)]);
+    let (resetting, _) = serve(&runtime, |_, _| Behaviour::Reset);
+    httperf_agrees_with_open(resetting, &[(ErrorClass::Reset, 100)]);
+    let (slow, _) = serve(&runtime, |_, _| Behaviour::SendLate(3 * SECOND, PONG.into()));
+    httperf_agrees_with_open(slow, &[(ErrorClass::Timeout, 100)]);
+    let (failing, _) = serve(&runtime, |_, _| send("HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n"));
+    httperf_agrees_with_open(failing, &[(ErrorClass::Status5xx, 200)]);
+}

@@ -1,0 +1,43 @@
+//! The server that stops for a second: what a closed loop cannot see, an open one must.
+
+use std::time::Duration;
+
+use lab::load::protocol::{Arrival, DrivePlan, Event, Mode};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::driver::{drive_and_watch, number, open, plan};
+use crate::serve::server::Server;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Coordinated omission: with the worker stopped for 1 s under 1,000/s, about 1,000 arrivals have to wait, up to 1 s,
+/// though only those in flight took long to be served.
+#[test]
+fn a_frozen_server_is_seen_from_the_scheduled_instants() {
+    let server = Server::start(1);
+    let worker = Pid::from_raw(i32::try_from(server.workers[0]).unwrap()).unwrap();
+    let connections = 4;
+    let mode = Mode::Open(open(1000, 4 * SECOND, Arrival::Pooled { connections: number(connections) }));
+    let address = server.address.parse().unwrap();
+    let plan = DrivePlan { warmup: SECOND, window: 3 * SECOND, ..plan(address, mode) };
+    let outcome = drive_and_watch(&plan, |event| {
+        if *event == Event::WindowOpened {
+            kill_process(worker, Signal::STOP).unwrap();
+            // Not a wait for something to happen: it is what happens.
+            std::thread::sleep(SECOND);
+            kill_process(worker, Signal::CONT).unwrap();
+        }
+    });
+    let ledger = &outcome.ledger;
+    let open = ledger.open.as_ref().unwrap();
+    assert_eq!((ledger.ok, open.scheduled), (3000, 3000));
+    let max = open.response_time_us.max();
+    assert!((950_000..1_500_000).contains(&max), "response time up to {max} us");
+    let affected = open.response_time_us.count_between(50_000, u64::MAX);
+    assert!((850..=1_200).contains(&affected), "{affected} were affected");
+    let slow = ledger.service_time_us.count_between(500_000, u64::MAX);
+    assert!(slow <= connections.into(), "{slow} were served slowly, but {connections} in flight");
+    // The seconds show it where it happened.
+    let answered: Vec<u64> = ledger.seconds.iter().map(|second| second.answered).collect();
+    assert!(answered[0] < 200 && answered[1] > 1_500, "{answered:?}");
+}

@@ -1,0 +1,72 @@
+//! The closed loop on goose.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use lab::load::ledger::ErrorClass;
+use lab::load::protocol::{DrivePlan, Mode};
+
+use super::driver::{drive, number};
+use super::servers::{PONG, refusing, runtime, send, serve};
+
+fn plan(address: SocketAddr, users: u32) -> DrivePlan {
+    let mode = Mode::Goose { users: number(users), steps: Vec::new() };
+    DrivePlan { warmup: Duration::from_secs(1), ..super::driver::plan(address, mode) }
+}
+
+#[test]
+fn the_ledger_agrees_with_the_servers_own_count() {
+    let runtime = runtime();
+    let (address, counts) = serve(&runtime, |_, _| send(PONG));
+    let outcome = drive(&plan(address, 4));
+    let served = counts.served();
+    let ledger = &outcome.ledger;
+
+    assert_eq!(ledger.window, Duration::from_secs(1));
+    assert_eq!(ledger.failed, BTreeMap::new());
+    assert!(ledger.ok > 0 && ledger.ok <= served, "{} of {served}", ledger.ok);
+    assert!(ledger.unfinished <= 4);
+    assert_eq!(ledger.body_bytes, Some(5 * ledger.ok));
+    assert_eq!(ledger.service_time_us.len(), ledger.ok);
+    assert!(outcome.driver_cpu > Duration::ZERO);
+    assert_eq!(outcome.unclassified, Vec::<String>::new());
+    let accepted = counts.accepted();
+    assert_eq!((outcome.connections_opened, accepted), (Some(4), 4), "one connection for each user");
+}
+
+#[test]
+fn errors_are_counted_and_the_window_still_ends() {
+    let runtime = runtime();
+    let (address, _) = serve(&runtime, |_, _| send("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"));
+    let outcome = drive(&DrivePlan { warmup: Duration::ZERO, ..plan(address, 2) });
+    assert_eq!(outcome.ledger.ok, 0);
+    assert_eq!(outcome.ledger.failed.keys().collect::<Vec<_>>(), [&ErrorClass::Status4xx]);
+
+    let outcome = drive(&DrivePlan { warmup: Duration::ZERO, ..plan(refusing(&runtime), 2) });
+    assert_eq!(outcome.ledger.ok, 0);
+    assert_eq!(outcome.ledger.failed.keys().collect::<Vec<_>>(), [&ErrorClass::ConnectRefused]);
+    assert_eq!(outcome.connections_opened, Some(0));
+}
+
+#[test]
+fn requests_that_a_silent_server_holds_are_unfinished_and_do_not_delay_the_end() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let plan = DrivePlan { timeout: Duration::from_secs(600), ..plan(silent.local_addr().unwrap(), 3) };
+    let outcome = drive(&plan);
+    assert_eq!((outcome.ledger.ok, outcome.ledger.failures(), outcome.ledger.unfinished), (0, 0, 3));
+}
+
+/// hyper-util begins to connect whenever its pool is empty at the very moment of a request, and throws the connection
+/// away when the old one comes back. A body that takes several reads makes that happen all the time.
+#[test]
+fn large_bodies_open_no_connections_but_one_for_each_user() {
+    let runtime = runtime();
+    let large = send(&format!("HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n{}", "x".repeat(300_000)));
+    let (address, counts) = serve(&runtime, move |_, _| large.clone());
+    let outcome = drive(&plan(address, 4));
+    assert_eq!(outcome.ledger.failures(), 0);
+    assert_eq!(outcome.ledger.body_bytes, Some(300_000 * outcome.ledger.ok));
+    let accepted = counts.accepted();
+    assert_eq!((outcome.connections_opened, accepted), (Some(4), 4));
+}

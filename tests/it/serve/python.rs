@@ -1,0 +1,308 @@
+//! `lab serve` where Python is needed: configuration files, and WSGI applications behind the whole of it.
+
+use std::fs;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::server::{Server, get};
+use crate::support::{text, wait_for};
+use crate::wsgi::environment;
+
+/// An environment, and arguments.
+type Case = (&'static [(&'static str, &'static str)], &'static [&'static str]);
+
+/// A folder with an application in it.
+struct Folder {
+    folder: TempDir,
+    venv: PathBuf,
+}
+
+const APP: &str = r#"
+import os, time
+
+def app(environ, start_response):
+    if environ["PATH_INFO"] == "/hang":
+        time.sleep(60)
+    start_response("200 OK", [("Content-Type", "text/plain"), ("X-Own", "yes")])
+    return [f"{os.getpid()} {os.environ.get('COLOUR')} {os.getcwd()}".encode()]
+"#;
+
+impl Folder {
+    /// None without Python, which is then said.
+    fn new() -> Option<Folder> {
+        let python = environment::python()?;
+        let venv = python.ancestors().nth(2).unwrap().to_owned();
+        let folder = Folder { folder: tempfile::tempdir().unwrap(), venv };
+        folder.write("shop.py", APP);
+        Some(folder)
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path().join(name), text).unwrap();
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path().join(name)).unwrap_or_default()
+    }
+
+    fn in_here(&self, mut command: Command) -> Command {
+        for variable in ["GUNICORN_CMD_ARGS", "PORT", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "VIRTUAL_ENV"] {
+            command.env_remove(variable);
+        }
+        command.current_dir(self.path()).env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+    }
+
+    fn lab(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+        command.arg("serve").arg("--venv").arg(&self.venv);
+        self.in_here(command)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.lab().args(arguments).output().unwrap()
+    }
+
+    /// A server of the application on a free port.
+    fn serve(&self, arguments: &[&str], workers: usize) -> Server {
+        let mut command = self.lab();
+        command.args(["--bind", "127.0.0.1:0"]).args(arguments);
+        Server::of(&mut command, workers, "shop:app")
+    }
+}
+
+fn body(server: &Server, path: &str) -> String {
+    let answer = get(TcpStream::connect(&server.address).unwrap(), path).unwrap();
+    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+#[test]
+fn what_is_configured_is_printed_as_by_gunicorn() {
+    let Some(folder) = Folder::new() else { return };
+    folder.write(
+        "full.py",
+        r#"
+import multiprocessing, os
+bind = ["127.0.0.1:1", "[::1]:2", "unix:/tmp/x"]
+workers = multiprocessing.cpu_count() * 2 + 1
+timeout = "0x10"
+raw_env = ["A=b", "C=d'e"]
+secure_scheme_headers = {"X-FORWARDED-PROTO": "https"}
+forwarded_allow_ips = "10.0.0.0/8, *"
+reload_extra_files = ("shop.py", "*.toml")
+statsd_host = "localhost:1"
+user = "nobody"
+group = 65534
+umask = 0o22
+accesslog = " - "
+helper = 3
+def post_fork(server, worker):
+    pass
+on_exit = lambda server: None
+"#,
+    );
+    folder.write("gunicorn.conf.py", "workers = 7\nkeepalive = True\n");
+    let cases: [Case; 6] = [
+        (&[], &[]),
+        (&[], &["-c", "full.py"]),
+        (&[], &["-c", "file:full.py", "-w", "1", "-m", "0177"]),
+        (&[("GUNICORN_CMD_ARGS", "--workers 5 -b a:1 -b 'b:2' --name \"a b\"")], &["-b", "c:3"]),
+        (&[("PORT", "80"), ("WEB_CONCURRENCY", "3"), ("FORWARDED_ALLOW_IPS", "10.0.0.1")], &["-c", "python:shop"]),
+        (&[], &["-D", "-R", "--initgroups", "-k", "gthread", "--threads=2", "-e", "X=1", "-e", "Y="]),
+    ];
+    for (environment, arguments) in cases {
+        let printed = |mut command: Command| {
+            let environment = environment.iter().copied();
+            let output =
+                command.envs(environment).args(arguments).args(["--print-config", "shop:app"]).output().unwrap();
+            (String::from_utf8(output.stdout.clone()).unwrap(), text(&output))
+        };
+        let mut gunicorn = Command::new(folder.venv.join("bin/python"));
+        gunicorn.args(["-m", "gunicorn"]);
+        let (expected, said) = printed(folder.in_here(gunicorn));
+        assert!(expected.contains("wsgi_app"), "{said}");
+        let (own, said) = printed(folder.lab());
+        compare(&expected, &own, &format!("{environment:?} {arguments:?}: {said}"));
+    }
+}
+
+/// Compares line by line, so that what differs is seen.
+fn compare(expected: &str, own: &str, what: &str) {
+    for (expected, own) in expected.lines().zip(own.lines()) {
+        // ssl's own enumerations print differently from one version of Python to the next.
+        if !["ssl_version", "cert_reqs"].iter().any(|name| expected.starts_with(name)) {
+            assert_eq!(own, expected, "{what}");
+        }
+    }
+    assert_eq!(own.lines().count(), expected.lines().count(), "{what}");
+}
+
+#[test]
+fn mistakes_in_a_configuration_are_told_with_their_place() {
+    let Some(folder) = Folder::new() else { return };
+    let cases = [
+        ("workers = 1\nbind = [\n", &["gunicorn.conf.py\", line 2", "SyntaxError"][..]),
+        (
+            "def half(n):\n    return n / 0\nworkers = half(1)\n",
+            &["line 3, in <module>", "line 2, in half", "ZeroDivisionError"],
+        ),
+        ("workers = -1\n", &["gunicorn.conf.py: workers = -1: must be a number, 0 or more"]),
+        ("certfile = 'c'\nspew = True\n", &["certfile = c is not supported", "hint: ", "spew = True is not supported"]),
+        ("worker_class = 'gevent'\n", &["worker_class = gevent is not supported", "gthread"]),
+    ];
+    for (text_of_file, parts) in cases {
+        folder.write("gunicorn.conf.py", text_of_file);
+        let output = folder.run(&["--check-config", "shop:app"]);
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        for part in parts {
+            assert!(said.contains(part), "{part:?}: {said}");
+        }
+        assert!(!said.contains("importlib"), "{said}");
+    }
+}
+
+#[test]
+fn hooks_and_slips_of_the_pen_are_warned_of() {
+    let Some(folder) = Folder::new() else { return };
+    folder.write("c.py", "import os\nworker = 3\nhelper = 1\ndef when_ready(server):\n    pass\nprint('read')\n");
+    let output = folder.run(&["-c", "c.py", "--check-config", "shop:app"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("c.py: \"worker\" is not a setting; did you mean \"workers\"?"), "{said}");
+    assert!(said.contains("hooks are not called") && said.contains(": when_ready\n"), "{said}");
+    assert!(!said.contains("helper"), "{said}");
+}
+
+#[test]
+fn an_application_that_is_not_there_is_named() {
+    let Some(folder) = Folder::new() else { return };
+    folder.write("broken.py", "import nothing_of_the_kind\n");
+    for (app, check_code, code, part) in [
+        ("shop:other", 1, 4, "has no attribute 'other'"),
+        ("nowhere:app", 1, 4, "nowhere"),
+        ("broken:app", 1, 3, "nothing_of_the_kind"),
+    ] {
+        let checked = folder.run(&["--check-config", app]);
+        assert_eq!(checked.status.code(), Some(check_code), "{}", text(&checked));
+        assert!(text(&checked).contains(part), "{}", text(&checked));
+        let served = folder.run(&["--bind", "127.0.0.1:0", app]);
+        assert_eq!(served.status.code(), Some(code), "{}", text(&served));
+        assert!(text(&served).contains(part), "{}", text(&served));
+        assert_eq!(text(&served).matches("started worker").count(), 1, "{}", text(&served));
+    }
+    let none = folder.run(&[]);
+    assert!(text(&none).contains("no application is named"), "{}", text(&none));
+}
+
+#[test]
+fn a_python_without_the_gateway_is_told_how_to_get_it() {
+    let Some(folder) = Folder::new() else { return };
+    fs::create_dir_all(folder.path().join("bare/bin")).unwrap();
+    let python = fs::canonicalize(folder.venv.join("bin/python")).unwrap();
+    std::os::unix::fs::symlink(python, folder.path().join("bare/bin/python")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+    command.args(["serve", "--venv", "bare", "shop:app"]);
+    let output = folder.in_here(command).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("has no module lab_wsgi"), "{}", text(&output));
+    assert!(text(&output).contains("-m pip install ./crates/lab-wsgi"), "{}", text(&output));
+}
+
+#[test]
+fn a_reload_takes_over_what_the_configuration_says_now() {
+    let Some(folder) = Folder::new() else { return };
+    folder.write("gunicorn.conf.py", "import os\nraw_env = ['COLOUR=red']\nos.environ['SHADE'] = 'dark'\n");
+    let server = folder.serve(&["--name", "shop"], 1);
+    let before = body(&server, "/");
+    assert!(before.ends_with(&format!(" red {}", folder.path().display())), "{before}");
+    let pid = before.split(' ').next().unwrap();
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+    assert!(String::from_utf8_lossy(&line).ends_with("-m\0lab_wsgi\0lab: worker [shop]\0"));
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap();
+    assert!(String::from_utf8_lossy(&environment).contains("\0SHADE=dark\0"));
+
+    folder.write("gunicorn.conf.py", "raw_env = ['COLOUR=blue']\nworkers = 2\n");
+    server.signal(Signal::HUP);
+    server.wait_for_worker();
+    server.wait_for("exited with code 0");
+    assert!(body(&server, "/").contains(" blue "));
+
+    // What is wrong changes nothing, be it the configuration or the application.
+    folder.write("gunicorn.conf.py", "workers = 'many'\n");
+    server.signal(Signal::HUP);
+    server.wait_for("the configuration stays as it was");
+    folder.write("gunicorn.conf.py", "");
+    folder.write("shop.py", "raise RuntimeError('no')\n");
+    server.signal(Signal::HUP);
+    server.wait_for("the reload is undone");
+    assert!(body(&server, "/").contains(" blue "));
+}
+
+#[test]
+fn a_worker_that_hangs_is_killed_and_its_request_named() {
+    let Some(folder) = Folder::new() else { return };
+    let server = folder.serve(&["--timeout", "1"], 1);
+    let hanging = TcpStream::connect(&server.address).unwrap();
+    let asked = std::thread::spawn(move || get(hanging, "/hang?why"));
+    let line = server.wait_for("WORKER TIMEOUT");
+    assert!(line.contains("in GET /hang?why HTTP/1.1"), "{line}");
+    server.wait_for_worker();
+    assert!(!asked.join().unwrap().is_ok_and(|answer| answer.contains("200 OK")));
+    assert!(body(&server, "/").contains("None"));
+}
+
+#[test]
+fn code_that_changes_is_taken_over() {
+    let Some(folder) = Folder::new() else { return };
+    let server = folder.serve(&["--reload", "--reload-extra-file", "*.toml"], 1);
+    assert!(body(&server, "/").contains("None"));
+    let touch = |name: &str, text: &str| {
+        folder.write(name, text);
+        let file = fs::File::options().append(true).open(folder.path().join(name)).unwrap();
+        file.set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(5)).unwrap();
+    };
+    touch("shop.py", "raise RuntimeError('half written')\n");
+    server.wait_for("waiting for a file to change");
+    touch("shop.toml", "");
+    server.wait_for("shop.toml was modified");
+    server.wait_for("waiting for a file to change");
+    folder.write("shop.py", &APP.replace("COLOUR", "SHADE"));
+    let file = fs::File::options().append(true).open(folder.path().join("shop.py")).unwrap();
+    file.set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(60)).unwrap();
+    server.wait_for("is ready");
+    assert!(body(&server, "/").contains("None"));
+}
+
+#[test]
+fn logs_of_an_application_are_gunicorns() {
+    let Some(folder) = Folder::new() else { return };
+    let format = r#"%(h)s %(u)s "%(r)s" %(s)s %(B)s %(U)s %(q)s %(a)s %({x-a}i)s %({X-Own}o)s %({wsgi.url_scheme}e)s"#;
+    let arguments =
+        ["--access-logfile", "access", "--error-logfile", "errors", "--capture-output", "--access-logformat", format];
+    let mut command = folder.lab();
+    command.args(["--bind", "unix:socket"]).args(arguments).arg("talker:app");
+    folder.write(
+        "talker.py",
+        "import sys\nfrom shop import app\nprint('printed', flush=True)\nprint('complained', file=sys.stderr)\n",
+    );
+    let mut master = command.spawn().unwrap();
+    wait_for("a worker", || folder.read("errors").contains("is ready").then_some(()));
+    let client = std::os::unix::net::UnixStream::connect(folder.path().join("socket")).unwrap();
+    let length = get(client, "/a%20b?c=d").unwrap().split_once("\r\n\r\n").unwrap().1.len();
+    let expected = format!(" - \"GET /a%20b?c=d HTTP/1.1\" 200 {length} /a b c=d test - yes http\n");
+    wait_for("a line", || folder.read("access").ends_with('\n').then_some(()));
+    assert_eq!(folder.read("access"), expected);
+    super::server::tell(master.id(), Signal::TERM);
+    assert_eq!(master.wait().unwrap().code(), Some(0));
+    let errors = folder.read("errors");
+    assert!(errors.contains("printed\n") && errors.contains("complained\n"), "{errors}");
+}

@@ -1,0 +1,144 @@
+//! A running `lab serve`, and what its log says.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Far longer than anything here takes; nothing waits this long unless it is broken.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running `lab serve`.
+pub(crate) struct Server {
+    pub(super) master: Child,
+    log: Receiver<String>,
+    /// `HOST:PORT`
+    pub(crate) address: String,
+    /// The workers that were ready when the server was.
+    pub(crate) workers: Vec<u32>,
+}
+
+impl Server {
+    pub(crate) fn start(workers: usize) -> Server {
+        Server::with(&[], workers)
+    }
+
+    /// With further arguments.
+    pub(super) fn with(arguments: &[&str], workers: usize) -> Server {
+        Server::from_command(Server::command().args(arguments), workers)
+    }
+
+    /// What starts a server on a free port.
+    pub(super) fn command() -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+        command.args(["serve", "--bind", "127.0.0.1:0"]);
+        command
+    }
+
+    pub(super) fn from_command(command: &mut Command, workers: usize) -> Server {
+        Server::of(command, workers, "native:hello")
+    }
+
+    /// With an application, and so many workers.
+    pub(super) fn of(command: &mut Command, workers: usize, app: &str) -> Server {
+        if workers != 1 {
+            command.args(["--workers", &workers.to_string()]);
+        }
+        command.arg(app);
+        let mut master = command.stderr(Stdio::piped()).spawn().expect("lab starts");
+        let stderr = BufReader::new(master.stderr.take().expect("piped"));
+        let (lines, log) = channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines() {
+                let line = line.expect("the log is text");
+                eprintln!("{line}");
+                if lines.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut server = Server { master, log, address: String::new(), workers: Vec::new() };
+        let line = server.wait_for("Listening at: ");
+        let address = line.split("http://").nth(1).unwrap_or_default();
+        server.address = address.split([' ', ',']).next().unwrap_or_default().to_owned();
+        server.workers = (0..workers).map(|_| server.wait_for_worker()).collect();
+        server
+    }
+
+    /// The next line of the log that holds `text`.
+    pub(super) fn wait_for(&self, text: &str) -> String {
+        loop {
+            let line =
+                self.log.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("no {text:?} in the log: {error}"));
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// The next worker that is ready.
+    pub(super) fn wait_for_worker(&self) -> u32 {
+        let line = self.wait_for("is ready");
+        line.rsplit(' ').nth(2).and_then(|pid| pid.parse().ok()).unwrap_or_else(|| panic!("no worker in {line:?}"))
+    }
+
+    /// Waits until no process writes to the log any more: until master and workers are all gone.
+    pub(super) fn wait_until_all_are_gone(&self) {
+        loop {
+            match self.log.recv_timeout(PATIENCE) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => panic!("a process is still there"),
+            }
+        }
+    }
+
+    pub(super) fn get_pong(&self) -> String {
+        let client = TcpStream::connect(&self.address).expect("the server listens");
+        get(client, "/pong").expect("the server answers")
+    }
+
+    /// A connection whose request a worker is working on: its app waits for the five bytes of the body.
+    pub(super) fn request_in_flight(&self) -> TcpStream {
+        let mut client = TcpStream::connect(&self.address).expect("the server listens");
+        let head = "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+        client.write_all(head.as_bytes()).expect("the server reads");
+        let mut interim = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+        client.read_exact(&mut interim).expect("the server answers");
+        assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+        client
+    }
+
+    pub(super) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.master), signal).expect("the master is there");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Ends the master of a test that failed; the workers die with it.
+        let _ = self.master.kill();
+        let _ = self.master.wait();
+    }
+}
+
+/// Asks for `path` and reads the answer to its end.
+pub(super) fn get(mut client: impl Read + Write, path: &str) -> std::io::Result<String> {
+    write!(client, "GET {path} HTTP/1.1\r\nHost: a\r\nUser-Agent: test\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    client.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+pub(super) fn kill(pid: u32) {
+    tell(pid, Signal::KILL);
+}
+
+/// Sends a signal to a process.
+pub(super) fn tell(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process id");
+    kill_process(pid, signal).expect("the process is there");
+}

@@ -1,0 +1,5 @@
+"""Needs what is not there."""
+
+import not_installed
+
+app = not_installed.app

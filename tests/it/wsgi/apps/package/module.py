@@ -1,0 +1,5 @@
+"""An application in a package."""
+
+from strings import answering
+
+app = answering("package")

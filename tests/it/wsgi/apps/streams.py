@@ -1,0 +1,53 @@
+"""Responses that take their time."""
+
+import os
+import tempfile
+import threading
+import time
+
+LARGE = 32 * 1024 * 1024
+meeting = threading.Barrier(2)
+local = threading.local()
+
+
+def waiting():
+    folder = tempfile.mkdtemp()
+    signal = os.path.join(folder, "x-go")
+    yield signal.encode()
+    while not os.path.exists(signal):
+        time.sleep(0.001)
+    os.remove(signal)
+    os.rmdir(folder)
+    yield b"went on"
+
+
+def app(environ, start_response):
+    path = environ["PATH_INFO"]
+
+    def respond(content, length=None):
+        start_response("200 OK", [] if length is None else [("Content-Length", str(length))])
+        return content
+
+    if path == "/generator":
+        return respond(waiting())
+    if path == "/wait":
+        while not os.path.exists(environ["QUERY_STRING"]):
+            time.sleep(0.001)
+        return respond([b"waited"])
+    if path == "/large-list":
+        return respond([b"x" * LARGE])
+    if path == "/large-file":
+        file = tempfile.TemporaryFile()
+        file.truncate(LARGE)
+        return respond(environ["wsgi.file_wrapper"](file), LARGE)
+    if path == "/meet":
+        meeting.wait(timeout=30)
+        own = threading.current_thread() is not threading.main_thread()
+        multithread = "multithread" if environ["wsgi.multithread"] else "single"
+        return respond([f"met in {'a thread of its own' if own else 'the main thread'}, {multithread}".encode()])
+    if path == "/read":
+        return respond([environ["wsgi.input"].read()])
+    if path == "/local":
+        local.calls = getattr(local, "calls", 0) + 1
+        return respond([str(local.calls).encode()])
+    return respond([path[1:].encode()])

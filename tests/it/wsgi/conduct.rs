@@ -1,0 +1,40 @@
+//! Raw bytes in, raw bytes out: what becomes of requests to an application that does everything right, and to one that
+//! does everything wrong. Every case is followed by a sound request on the same connection, so that the snapshot shows
+//! whether that one was answered.
+
+use std::path::Path;
+
+use super::environment::python;
+use super::launch::{Worker, settings};
+use crate::serve::wire::{escape, unescape};
+
+#[test]
+fn a_sound_application_is_answered_for() {
+    let Some(python) = python() else { return };
+    let worker = Worker::start(python, settings("good:app"));
+    insta::glob!("cases/good/*.http", |path| answers(&worker, "validated", path));
+    // Every iterable that has a way to be closed was.
+    let closed: u32 = worker.get("/closed").parse().expect("a number");
+    assert!(closed > 20, "{closed} were closed");
+    // The validator stands between server and application, and hides from the one what the other returned.
+    let worker = Worker::start(python, settings("good:plain"));
+    insta::glob!("cases/good/*.http", |path| answers(&worker, "plain", path));
+}
+
+#[test]
+fn an_unsound_application_is_contained() {
+    let Some(python) = python() else { return };
+    let worker = Worker::start(python, settings("bad:app"));
+    insta::glob!("cases/bad/*.http", |path| answers(&worker, "bad", path));
+    assert_ne!(worker.get("/closed"), "0");
+}
+
+fn answers(worker: &Worker, which: &str, path: &Path) {
+    let case = std::fs::read_to_string(path).expect("a case");
+    let answer = worker.exchange(&unescape(&case));
+    insta::with_settings!({ description => &case, omit_expression => true, prepend_module_to_snapshot => false,
+        snapshot_path => format!("snapshots/{which}"),
+        filters => [(r"Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", "Date: {date}")] }, {
+        insta::assert_snapshot!(which, escape(&answer));
+    });
+}

@@ -1,0 +1,82 @@
+//! The virtual environment the tests run in, made once and kept under the target folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use crate::support::has;
+
+/// What is served in the tests, and what it is compared with.
+const PACKAGES: [&str; 6] = ["flask", "django", "bottle", "falcon", "pyramid", "gunicorn==27.0.1"];
+
+/// The Python of an environment with lab_wsgi and the packages in it; None if this machine has no Python, which is then
+/// said.
+pub(crate) fn python() -> Option<&'static Path> {
+    static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
+    PYTHON.get_or_init(make).as_deref()
+}
+
+fn make() -> Option<PathBuf> {
+    let base = base_python();
+    if !has("python", &base) {
+        return None;
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wsgi-venv");
+    let python = folder.join("bin/python");
+    let stamp = folder.join("installed");
+    let wanted = fingerprint(&base);
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Some(python);
+    }
+    eprintln!("making a virtual environment in {}", folder.display());
+    if !python.exists() {
+        run(Command::new(&base).args(["-m", "venv"]).arg(&folder));
+    }
+    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/lab-wsgi");
+    let mut pip = Command::new(&python);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES).arg(crate_folder);
+    // Compiled as the tests are, and beside what they compile.
+    pip.env("MATURIN_PEP517_ARGS", "--profile dev");
+    pip.env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab-wsgi"));
+    run(&mut pip);
+    fs::write(stamp, wanted).expect("the environment can be written to");
+    Some(python)
+}
+
+/// The Python that `LAB_PYTHON` names, or the first `python3` on the path.
+fn base_python() -> String {
+    if let Ok(python) = std::env::var("LAB_PYTHON") {
+        return python;
+    }
+    let path = std::env::var("PATH").unwrap_or_default();
+    let found = path.split(':').map(|folder| format!("{folder}/python3")).find(|program| Path::new(program).exists());
+    found.unwrap_or_else(|| "python3".to_owned())
+}
+
+/// Changes whenever what is installed has to be installed again.
+fn fingerprint(base: &str) -> String {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates");
+    let mut files = Vec::new();
+    list(&crates, &mut files);
+    files.sort();
+    format!("{base}\n{PACKAGES:?}\n{}", files.join("\n"))
+}
+
+fn list(folder: &Path, files: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).expect("a folder of this package") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            list(&path, files);
+        } else if path.extension().is_some_and(|extension| ["rs", "py", "toml"].iter().any(|own| extension == *own)) {
+            let changed = path.metadata().and_then(|metadata| metadata.modified()).expect("a file of this package");
+            files.push(format!("{} {changed:?}", path.display()));
+        }
+    }
+}
+
+fn run(command: &mut Command) {
+    // A shell may have another environment active, and what pip says is only of interest when it fails.
+    let output = command.env_remove("VIRTUAL_ENV").stdin(Stdio::null()).output().expect("it starts");
+    assert!(output.status.success(), "{command:?}: {}", crate::support::text(&output));
+}

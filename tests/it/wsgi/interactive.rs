@@ -1,0 +1,227 @@
+//! What depends on the order in which the two sides speak.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+
+use super::environment::python;
+use super::launch::{Worker, settings};
+use crate::support::wait_for;
+
+/// More bytes than are kept in memory or in the buffers of a connection.
+const LARGE: usize = 32 * 1024 * 1024;
+
+/// Reads until what was read ends with `end`.
+fn read_until(client: &mut TcpStream, end: &str) -> String {
+    let (mut read, mut byte) = (Vec::new(), [0]);
+    while !read.ends_with(end.as_bytes()) {
+        let count = client.read(&mut byte).unwrap_or_else(|error| panic!("{error} behind {}", read.escape_ascii()));
+        assert_eq!(count, 1, "the end, behind {}", read.escape_ascii());
+        read.push(byte[0]);
+    }
+    String::from_utf8_lossy(&read).into_owned()
+}
+
+fn rest(client: &mut TcpStream) -> String {
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).expect("the worker closes in order");
+    String::from_utf8_lossy(&rest).into_owned()
+}
+
+fn send(worker: &Worker, request: &str) -> TcpStream {
+    let mut client = worker.connect();
+    client.write_all(request.as_bytes()).expect("the worker reads");
+    client
+}
+
+fn start(app: &str) -> Option<Worker> {
+    python().map(|python| Worker::start(python, settings(app)))
+}
+
+const EXPECT: &str = "HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+
+#[test]
+fn the_body_is_asked_for_when_the_application_first_reads_it() {
+    let Some(worker) = start("good:app") else { return };
+    let mut client = send(&worker, &format!("POST /read {EXPECT}"));
+    assert_eq!(read_until(&mut client, "\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+    // A request behind the body is not lost.
+    client.write_all(b"HelloGET /after HTTP/1.1\r\nHost: a\r\n\r\n").expect("the worker reads");
+    let answer = read_until(&mut client, "Hello|");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && !answer.contains("Connection: close"), "{answer}");
+    read_until(&mut client, "you asked for /after");
+}
+
+#[test]
+fn a_body_nobody_reads_is_not_asked_for() {
+    let Some(worker) = start("good:app") else { return };
+    let mut client = send(&worker, &format!("POST /unread {EXPECT}"));
+    client.shutdown(Shutdown::Write).expect("a socket");
+    let answer = rest(&mut client);
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("Connection: close\r\n"), "{answer}");
+}
+
+#[test]
+fn a_body_that_was_asked_for_and_is_unsound_raises() {
+    let Some(mut worker) = start("bad:app") else { return };
+    let chunked = "HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let asked = |path: &str, body: &str| {
+        let mut client = send(&worker, &format!("POST {path} {chunked}"));
+        read_until(&mut client, "100 Continue\r\n\r\n");
+        client.write_all(body.as_bytes()).expect("the worker reads");
+        client.shutdown(Shutdown::Write).expect("a socket");
+        rest(&mut client)
+    };
+    let answer = asked("/read", "x\r\n");
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.ends_with("a chunk size is malformed\n"), "{answer}");
+    let answer = asked("/read-anyway", "5\r\nHel");
+    assert!(answer.contains("BodyError: the request body was refused: the connection ended within"), "{answer}");
+    let answer = asked("/read-anyway", "5\r\nHello\r\n0\r\n\r\n");
+    assert!(answer.ends_with("\r\n\r\nHello"), "{answer}");
+
+    // Behind the first bytes of a response nobody can be asked any more.
+    let mut client = send(&worker, &format!("POST /read-late {chunked}"));
+    client.shutdown(Shutdown::Write).expect("a socket");
+    let answer = rest(&mut client);
+    assert!(answer.contains("the response has begun") && !answer.contains("100 Continue"), "{answer}");
+    worker.wait_for("BodyError");
+}
+
+#[test]
+fn a_response_is_sent_as_it_is_produced() {
+    let Some(worker) = start("streams:app") else { return };
+    let mut client = send(&worker, "GET /generator HTTP/1.1\r\nHost: a\r\n\r\n");
+    // The application goes on when the file that it names is there.
+    let file = read_until(&mut client, "-go\r\n").lines().last().expect("a chunk").to_owned();
+    std::fs::write(file, "").expect("a file");
+    read_until(&mut client, "went on\r\n0\r\n\r\n");
+}
+
+#[test]
+fn slow_clients_keep_nobody_waiting() {
+    let Some(worker) = start("good:app") else { return };
+    let _head = send(&worker, "GET / HTTP/1.1\r\nHost:");
+    let _sized = send(&worker, "POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nHel");
+    let _chunked = send(&worker, "POST /read HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n");
+    let _idle = worker.connect();
+    assert_eq!(worker.get("/quick"), "you asked for /quick");
+}
+
+#[test]
+fn large_bodies_are_kept_in_a_file() {
+    let Some(worker) = start("good:app") else { return };
+    let mut client = send(&worker, &format!("POST /length HTTP/1.1\r\nHost: a\r\nContent-Length: {LARGE}\r\n\r\n"));
+    let memory = || resident_bytes(worker.pid().as_raw_nonzero().get());
+    let before = memory();
+    let piece = vec![b'x'; LARGE / 4];
+    for _ in 0..3 {
+        client.write_all(&piece).expect("the worker reads");
+    }
+    // All but the rest has been read, as far as the sockets' own buffers go.
+    let open = || has_unnamed_file(worker.pid().as_raw_nonzero().get()).then_some(());
+    wait_for("a file without a name", open);
+    let grown = memory().saturating_sub(before);
+    assert!(grown < LARGE / 4, "the worker has grown by {grown} bytes");
+    client.write_all(&piece).expect("the worker reads");
+    read_until(&mut client, &LARGE.to_string());
+}
+
+#[test]
+fn a_client_that_does_not_read_keeps_nobody_waiting() {
+    let Some(worker) = start("streams:app") else { return };
+    for path in ["/large-list", "/large-file"] {
+        let mut slow = send(&worker, &format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
+        read_until(&mut slow, "\r\n\r\n");
+        assert_eq!(worker.get("/quick"), "quick", "{path}");
+        assert_eq!(rest(&mut slow).len(), LARGE, "{path}");
+    }
+}
+
+#[test]
+fn an_answer_does_not_wait_for_a_slow_call_behind_it() {
+    let Some(worker) = start("streams:app") else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let wait = |name: &str| {
+        let request = format!("GET /wait?{} HTTP/1.1\r\nHost: a\r\n\r\n", folder.path().join(name).display());
+        send(&worker, &request)
+    };
+    // While the worker is busy, a quick and a slow request arrive, and are found ready together.
+    let mut busy = wait("one");
+    wait_for("a request in progress", || worker.notes().request);
+    let mut quick = send(&worker, "GET /quick HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut slow = wait("two");
+    std::fs::write(folder.path().join("one"), "").expect("a file");
+    read_until(&mut busy, "waited");
+    read_until(&mut quick, "quick");
+    std::fs::write(folder.path().join("two"), "").expect("a file");
+    read_until(&mut slow, "waited");
+}
+
+#[test]
+fn an_endless_response_ends_with_its_client() {
+    let Some(worker) = start("bad:app") else { return };
+    let mut client = send(&worker, "GET /raises-midway HTTP/1.1\r\nHost: a\r\n\r\n");
+    rest(&mut client);
+    let mut client = send(&worker, "GET /endless HTTP/1.1\r\nHost: a\r\n\r\n");
+    read_until(&mut client, "xxx");
+    drop(client);
+    assert_eq!(worker.get("/after"), "you asked for /after");
+}
+
+#[test]
+fn a_silent_connection_is_closed_after_its_time() {
+    let Some(python) = python() else { return };
+    let mut settings = settings("good:app");
+    settings.keepalive_s = 1;
+    let worker = Worker::start(python, settings);
+    let mut client = send(&worker, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    let answer = rest(&mut client);
+    assert!(answer.ends_with("you asked for /x") && !answer.contains("Connection: close"), "{answer}");
+}
+
+#[test]
+fn without_keep_alive_every_answer_is_the_last() {
+    let Some(python) = python() else { return };
+    let mut settings = settings("good:app");
+    settings.keepalive_s = 0;
+    let worker = Worker::start(python, settings);
+    let mut client = send(&worker, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(rest(&mut client).contains("Connection: close\r\n"));
+}
+
+#[test]
+fn threads_answer_at_the_same_time() {
+    let Some(python) = python() else { return };
+    let mut settings = settings("streams:app");
+    settings.threads = 2;
+    let worker = Worker::start(python, settings);
+    // Each of the two waits for the other.
+    let mut one = send(&worker, "GET /meet HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut other = send(&worker, "GET /meet HTTP/1.1\r\nHost: a\r\n\r\n");
+    read_until(&mut one, "met in a thread of its own, multithread");
+    read_until(&mut other, "met in a thread of its own, multithread");
+    // A thread that waits for the body it asked for keeps no other from answering.
+    let mut asked = send(&worker, &format!("POST /read {EXPECT}"));
+    read_until(&mut asked, "100 Continue\r\n\r\n");
+    assert_eq!(worker.get("/quick"), "quick");
+    asked.write_all(b"Hello").expect("the worker reads");
+    read_until(&mut asked, "Hello");
+    // What is local to a thread lasts.
+    let calls: Vec<u32> = (0..8).map(|_| worker.get("/local").parse().expect("a number")).collect();
+    assert!(calls.iter().max() > Some(&3), "{calls:?}");
+}
+
+/// The resident memory of a process.
+fn resident_bytes(pid: i32) -> usize {
+    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).expect("the worker lives");
+    let pages: usize = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a number");
+    pages * rustix::param::page_size()
+}
+
+/// Whether a process has a file open that has no name.
+fn has_unnamed_file(pid: i32) -> bool {
+    let folder = format!("/proc/{pid}/fd");
+    let links = std::fs::read_dir(folder).expect("the worker lives").flatten();
+    let mut targets = links.filter_map(|link| std::fs::read_link(link.path()).ok());
+    let temporary = std::env::temp_dir();
+    targets.any(|target| target.starts_with(&temporary) && target.to_string_lossy().ends_with("(deleted)"))
+}

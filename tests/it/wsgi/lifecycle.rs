@@ -1,0 +1,178 @@
+//! How workers end, and what they leave for their arbiter to read.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+
+use lab_server::access_record::AccessRecord;
+use lab_server::worker_settings::{AccessLog, InheritedSocket};
+use rustix::process::Signal;
+
+use super::environment::python;
+use super::launch::{Worker, settings};
+use crate::support::wait_for;
+
+fn start(app: &str) -> Option<Worker> {
+    python().map(|python| Worker::start(python, settings(app)))
+}
+
+/// A request that is in the application, which does not answer.
+fn hang(worker: &Worker) -> std::net::TcpStream {
+    let mut client = worker.connect();
+    client.write_all(b"GET /hang?a HTTP/1.1\r\nHost: a\r\n\r\n").expect("the worker reads");
+    wait_for("a request in progress", || worker.notes().request);
+    client
+}
+
+#[test]
+fn a_worker_told_to_finish_answers_what_it_has_begun() {
+    let Some(mut worker) = start("good:app") else { return };
+    let mut client = worker.connect();
+    client.write_all(b"POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nHel").expect("the worker reads");
+    let mut idle = worker.connect();
+    // It is known to have both connections when it has answered on a third.
+    worker.get("/");
+    worker.signal(Signal::TERM);
+    assert_eq!(idle.read(&mut [0]).expect("it is closed"), 0);
+    client.write_all(b"lo").expect("the worker reads");
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.contains("Connection: close\r\n") && answer.ends_with("Hello|"), "{answer}");
+    assert_eq!(worker.end().code(), Some(0));
+}
+
+#[test]
+fn a_worker_told_to_quit_leaves_the_application_where_it_is() {
+    for signal in [Signal::QUIT, Signal::INT] {
+        let Some(mut worker) = start("bad:app") else { return };
+        let _client = hang(&worker);
+        worker.signal(signal);
+        assert_eq!(worker.end().code(), Some(0), "{signal:?}");
+    }
+}
+
+#[test]
+fn the_notes_tell_which_request_a_worker_is_in() {
+    let Some(mut worker) = start("bad:app") else { return };
+    worker.get("/one");
+    worker.get("/two");
+    let idle = worker.notes();
+    assert_eq!((idle.requests, idle.request), (2, None));
+    wait_for("a sign of life", || (worker.notes().heartbeat > idle.heartbeat).then_some(()));
+    let _client = hang(&worker);
+    assert_eq!(worker.notes().request.as_deref(), Some("GET /hang?a HTTP/1.1"));
+    // An arbiter that has waited for long enough has it say where it is.
+    worker.signal(Signal::ABORT);
+    worker.wait_for("is aborted here:");
+    worker.wait_for("time.sleep(600)");
+    assert!(worker.end().code().is_some());
+}
+
+#[test]
+fn a_crash_says_where() {
+    let Some(mut worker) = start("bad:app") else { return };
+    let mut client = worker.connect();
+    client.write_all(b"GET /crash HTTP/1.1\r\nHost: a\r\n\r\n").expect("the worker reads");
+    worker.wait_for("Segmentation fault");
+    worker.wait_for("in app");
+    assert_eq!(worker.end().code(), None);
+}
+
+#[test]
+fn a_worker_ends_after_its_requests() {
+    let Some(python) = python() else { return };
+    let mut settings = settings("good:app");
+    (settings.max_requests, settings.max_requests_jitter) = (3, 0);
+    let mut worker = Worker::start(python, settings);
+    let mut client = worker.connect();
+    client.write_all(&b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n".repeat(4)).expect("the worker reads");
+    let mut answers = String::new();
+    client.read_to_string(&mut answers).expect("the worker closes in order");
+    assert_eq!(answers.matches("you asked for /x").count(), 3, "{answers}");
+    assert_eq!(answers.matches("Connection: close").count(), 1, "{answers}");
+    worker.wait_for("ends after 3 requests");
+    assert_eq!(worker.end().code(), Some(0));
+}
+
+#[test]
+fn what_is_said_on_the_streams_is_passed_on() {
+    let Some(mut worker) = start("good:app") else { return };
+    worker.get("/errors");
+    // Two streams, so that the order is not fixed.
+    let said = [worker.wait_for("said on "), worker.wait_for("said on ")].concat();
+    assert!(said.contains("stdout") && said.contains("wsgi.errors"), "{said}");
+}
+
+#[test]
+fn exceptions_are_logged_with_their_tracebacks() {
+    let Some(mut worker) = start("bad:app") else { return };
+    worker.exchange(b"GET /raises?a HTTP/1.1\r\nHost: a\r\n\r\n");
+    worker.wait_for("[ERROR] GET /raises?a: the application raised");
+    worker.wait_for("Traceback (most recent call last):");
+    worker.wait_for("ValueError: out of coffee");
+    worker.exchange(b"GET /too-short HTTP/1.1\r\nHost: a\r\n\r\n");
+    worker.wait_for("GET /too-short: the response is shorter than its Content-Length");
+    worker.exchange(b"GET /too-long HTTP/1.1\r\nHost: a\r\n\r\n");
+    worker.wait_for("GET /too-long: the response is longer than its Content-Length");
+}
+
+#[test]
+fn answered_requests_are_recorded() {
+    let Some(python) = python() else { return };
+    let (reading, writing) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("a pipe");
+    let mut settings = settings("bad:app");
+    settings.access_log = Some(AccessLog {
+        fd: 10,
+        request_headers: vec!["x-a".to_owned()],
+        response_headers: vec!["content-type".to_owned()],
+        environ: vec!["server_protocol".to_owned()],
+    });
+    let mut worker = Worker::spawn(python, settings, vec![writing]);
+    worker.wait_for("is ready");
+    let mut records = BufReader::new(std::fs::File::from(reading)).lines();
+    let mut recorded = |request: &[u8]| -> AccessRecord {
+        worker.exchange(request);
+        serde_json::from_str(&records.next().expect("a record").expect("text")).expect("a record")
+    };
+    let record =
+        recorded(b"GET /a%20b?c HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nUser-Agent: me\r\nAuthorization: Basic dTpw\r\n\r\n");
+    assert_eq!((record.method.as_str(), record.target.as_str(), record.path.as_str()), ("GET", "/a%20b?c", "/a b"));
+    assert_eq!((record.query.as_str(), record.protocol.as_str()), ("c", "HTTP/1.1"));
+    assert_eq!((record.remote_addr.as_str(), record.user.as_deref()), ("127.0.0.1", Some("u")));
+    assert_eq!((record.status, record.sent_bytes), (200, "you asked for /a b".len() as u64));
+    assert_eq!((record.user_agent.as_deref(), record.referer.as_deref()), (Some("me"), None));
+    assert_eq!(record.request_headers, [("x-a".to_owned(), "1".to_owned())]);
+    assert_eq!(record.response_headers, [("content-type".to_owned(), "text/plain".to_owned())]);
+    assert_eq!(record.environ, [("server_protocol".to_owned(), "HTTP/1.1".to_owned())]);
+    assert!(record.time_us > 1_700_000_000_000_000 && record.duration_us < 30_000_000, "{record:?}");
+    let record = recorded(b"GET /raises HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!((record.status, record.sent_bytes), (500, 0));
+    // All are written before the worker ends.
+    worker.exchange(b"GET /last HTTP/1.1\r\nHost: a\r\n\r\n");
+    worker.signal(Signal::TERM);
+    assert!(worker.end().success());
+    assert!(records.next().is_some_and(|record| record.expect("text").contains("/last")));
+    assert!(records.next().is_none());
+}
+
+#[test]
+fn a_worker_serves_unix_sockets_beside_others() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("app.sock");
+    let listener = UnixListener::bind(&path).expect("a socket");
+    let mut settings = settings("good:app");
+    settings.sockets.push(InheritedSocket { fd: 10, address: format!("unix:{}", path.display()) });
+    let mut worker = Worker::spawn(python, settings, vec![listener.into()]);
+    worker.wait_for("is ready");
+    assert_eq!(worker.get("/tcp"), "you asked for /tcp");
+    let mut client = UnixStream::connect(&path).expect("the worker listens");
+    // Whoever gets to the socket is trusted with the scheme.
+    let request = b"GET /environ HTTP/1.0\r\nHost: [::1]:81\r\nX-Forwarded-Proto: https\r\n\r\n";
+    client.write_all(request).expect("the worker reads");
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).expect("an answer");
+    for variable in ["REMOTE_ADDR=\n", "SERVER_NAME=[::1]\n", "wsgi.url_scheme=https"] {
+        assert!(answer.contains(variable), "{variable}: {answer}");
+    }
+    assert!(!answer.contains("REMOTE_PORT"), "{answer}");
+}

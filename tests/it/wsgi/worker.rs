@@ -1,0 +1,74 @@
+//! Which application a worker loads, and what it says when there is none.
+
+use super::environment::python;
+use super::launch::{Worker, settings};
+
+#[test]
+fn application_strings_are_read_as_gunicorn_reads_them() {
+    let Some(python) = python() else { return };
+    let cases = [
+        ("strings", "application"),
+        ("strings:app", "app"),
+        ("strings:create_app()", "made of () {}"),
+        ("strings:create_app(\"x\", y=[1, None])", "made of ('x',) {'y': [1, None]}"),
+        ("strings:holder.inner.app", "attribute"),
+        ("strings:holder.make(7)", "made by 7"),
+        ("package.module:app", "package"),
+    ];
+    for (app, expected) in cases {
+        assert_eq!(Worker::start(python, settings(app)).get("/"), expected, "{app}");
+    }
+}
+
+#[test]
+fn what_cannot_be_loaded_is_said() {
+    let Some(python) = python() else { return };
+    let cases = [
+        ("absent:app", 4, "cannot load the application 'absent:app': there is no module 'absent' in "),
+        ("absent:app", 4, "hint: --chdir or --pythonpath name the folder it is in, --venv the environment"),
+        ("package.absent:app", 4, "there is no module 'package.absent' in "),
+        ("strings.py", 4, "'strings.py' is a file; did you mean strings:application?"),
+        ("strings:absent", 4, "'strings' has no attribute 'absent'; did you mean app or application or create_app?"),
+        ("strings:holder.absent", 4, "'strings.holder' has no attribute 'absent'"),
+        ("strings:number", 4, "'strings:number' is an int, which cannot be called"),
+        ("strings:number()", 4, "'number()' calls an int, which cannot be called"),
+        ("strings:create_app(x)", 4, "the arguments in 'create_app(x)' are not literals"),
+        ("strings:create_app(**{'a': 1})", 4, "the arguments in \"create_app(**{'a': 1})\" are not literals"),
+        ("strings:two(1)", 4, "two() missing 1 required positional argument: 'second'"),
+        ("strings:raises()", 3, "ValueError: out of coffee"),
+        ("strings:app app", 4, "'app app' is not a name such as app"),
+        ("strings:[app]", 4, "'[app]' is not a name such as app"),
+        ("broken:app", 3, "SyntaxError"),
+        ("needy:app", 3, "ModuleNotFoundError: No module named 'not_installed'"),
+        ("exits:app", 3, "SystemExit: 9"),
+    ];
+    for (app, code, expected) in cases {
+        let mut worker = Worker::spawn(python, settings(app), Vec::new());
+        let said = worker.last_words();
+        assert!(said.contains(expected), "{app}: {said}");
+        assert_eq!(worker.end().code(), Some(code), "{app}");
+    }
+}
+
+#[test]
+fn an_application_finds_itself_where_the_settings_say() {
+    let Some(python) = python() else { return };
+    let mut settings = settings("placed:app");
+    settings.pythonpath = vec!["package".to_owned()];
+    settings.raw_env = vec!["LAB_TEST=a=b".to_owned()];
+    let apps = settings.chdir.clone().expect("a folder");
+    let worker = Worker::start(python, settings);
+    let (apps, package) = (apps.display().to_string(), apps.join("package").display().to_string());
+    assert_eq!(worker.get("/"), format!("{apps} {package} {apps} a=b"));
+}
+
+#[test]
+fn settings_that_make_no_sense_are_named() {
+    let Some(python) = python() else { return };
+    let mut settings = settings("good:app");
+    settings.forwarded_allow_ips = vec!["10.0.0.1/8".to_owned()];
+    let mut worker = Worker::spawn(python, settings, Vec::new());
+    let said = worker.last_words();
+    assert!(said.contains("\"10.0.0.1/8\" is no peer"), "{said}");
+    assert_eq!(worker.end().code(), Some(3));
+}
