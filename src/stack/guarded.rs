@@ -106,6 +106,10 @@ impl Guarded {
             command.arg("--input").arg(input);
         }
         command.arg("--").args(&program.command).envs(program.environment);
+        // Not where lab was started: gunicorn, for one, reads a gunicorn.conf.py that lies there.
+        if let Some(folder) = log.parent() {
+            command.current_dir(folder);
+        }
         let inherited = (FIRST_INHERITED_FD..).zip(program.sockets);
         let mappings = inherited.map(|(child_fd, socket)| FdMapping { parent_fd: socket.socket, child_fd }).collect();
         command.fd_mappings(mappings).map_err(io::Error::other)?;

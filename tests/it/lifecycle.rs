@@ -153,10 +153,7 @@ fn a_configuration_that_is_wrong_is_said_before_anything_starts() {
     let conf = project.path("fixtures/nginx/corrected.conf");
     let right = fs::read_to_string(&conf).unwrap();
     let cases = [
-        (
-            replaced(&right, "worker_processes 1;", "nosuch_directive on;"),
-            "unknown directive \"nosuch_directive\"",
-        ),
+        (replaced(&right, "worker_processes 1;", "nosuch_directive on;"), "unknown directive \"nosuch_directive\""),
         (replaced(&right, "http://app_server", "http://app_servr"), "app_servr"),
         (replaced(&right, "listen 80;", "listen unix:/run/x.sock;"), "cannot relocate `listen unix:/run/x.sock`"),
         (right.replace('{', ""), "unexpected"),
