@@ -16,12 +16,15 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use lab::proxy::phases::Phases;
+use lab::proxy::phases::files::Disk;
 use lab::proxy::request::Request;
+use lab::proxy::route::Route;
 use lab::proxy::settings::Settings;
 use lab::proxy::settings::location::Found;
 use lab::proxy::settings::pass::Pass;
-use lab::proxy::variables::{ClientConnection, Outcome, Scope, Template};
-use lab::proxy::{read_configuration, request_head};
+use lab::proxy::variables::{ClientConnection, Names, Outcome, Scope, Template, Values};
+use lab::proxy::{CommandLine, read_configuration, read_configuration_text, request_head};
 use lab::scenario::model::{App, Proxy, ProxyKind, Server, ServerKind, Stack};
 use lab::stack::process::{Launcher, READY_DEADLINE};
 use lab_http::{Limits, RequestHead, parse::RequestParser};
@@ -29,6 +32,13 @@ use lab_http::{Limits, RequestHead, parse::RequestParser};
 const REQUEST: &[u8] = b"GET /headers?q=1 HTTP/1.1\r\nHost: shop.example:8080\r\nUser-Agent: bench/1.0\r\n\
     Accept: text/html,application/xhtml+xml\r\nAccept-Language: en\r\nAccept-Encoding: gzip\r\nCookie: a=1; b=2\r\n\
     X-Forwarded-For: 203.0.113.9\r\nConnection: keep-alive\r\nCache-Control: no-cache\r\n\r\n";
+
+/// Locations of every kind, as a server has them that grew over the years.
+const LOCATIONS: &str = "events {} http { server { root /srv; \
+    location / { return 200; } location = /health { return 200; } location /static/ { index a b; } \
+    location /api/ { return 200; location /api/v2/ { return 200; } } location ^~ /assets/ { return 200; } \
+    location ~ \\.php$ { return 404; } location ~* \\.(?:png|jpe?g|css|js)$ { return 200; } \
+    location /old/ { rewrite ^/old/([0-9]+)/(.*)$ /new/$2?year=$1 last; } location /new/ { return 200; } } }";
 
 fn corrected_conf() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/nginx/corrected.conf")
@@ -42,26 +52,65 @@ fn head() -> RequestHead {
 
 /// Where the corrected file sends every request.
 fn pass(settings: &Settings) -> &Pass {
-    match settings.servers[0].locations.find(b"/") {
+    match settings.servers[0].locations().find(b"/", &Values::default()) {
         // OK because the corrected file's only location passes to its upstream
         Found::Location(location) => location.pass.as_ref().expect("a location that passes"),
         found => panic!("the corrected file has a location for everything, not {found:?}"),
     }
 }
 
-fn rewriting(criterion: &mut Criterion) {
+fn corrected() -> Settings {
+    let line = CommandLine { file: &corrected_conf(), prefix: None, error_log: None, directives: "" };
     // OK because a test holds that the corrected file is valid
-    let settings = read_configuration(&corrected_conf(), None).expect("the corrected file");
+    read_configuration(line).expect("the corrected file").0
+}
+
+/// From a request to what is left to do for it.
+fn routing(criterion: &mut Criterion) {
+    // OK because the benchmark's own configuration is valid
+    let grown = read_configuration_text(LOCATIONS, Path::new("nginx.conf")).expect("a valid configuration");
+    let corrected = corrected();
+    let connection = ClientConnection::new(1, ([192, 0, 2, 1], 4711).into(), ([192, 0, 2, 2], 80).into());
+    let outcome = Outcome::default();
+    let mut group = criterion.benchmark_group("phases");
+    for (name, settings, target) in [
+        ("one location that passes", &corrected, "/headers?q=1"),
+        ("a prefix among many", &grown, "/api/v2/things"),
+        ("a regular expression among many", &grown, "/img/logo.png"),
+        ("a rewrite to another location", &grown, "/old/2011/post"),
+    ] {
+        let mut head = RequestHead::new("GET", target, lab_http::Version::Http11);
+        head.headers.push("Host", "shop.example");
+        // OK because the benchmark's own request is valid
+        let request = Request::judge(&head, true).expect("a valid request");
+        let server = &settings.servers[0];
+        let phases =
+            Phases { settings, server, connection: &connection, request: &request, outcome: &outcome, files: &Disk };
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let mut route = Route::new(Some(&request), &server.outside, Values::new(&settings.names));
+                black_box(phases.begin(&mut route));
+            });
+        });
+    }
+    group.finish();
+}
+
+fn rewriting(criterion: &mut Criterion) {
+    let settings = corrected();
     let pass = pass(&settings);
     let head = head();
     // OK because the benchmark's own request is valid
-    let request = Request::judge(&head).expect("a valid request");
+    let request = Request::judge(&head, true).expect("a valid request");
     let connection = ClientConnection::new(1, ([192, 0, 2, 1], 4711).into(), ([192, 0, 2, 2], 80).into());
     let outcome = Outcome::default();
+    let route = Route::new(Some(&request), &settings.servers[0].outside, Values::default());
     let scope = Scope {
         connection: &connection,
         request: Some(&request),
         refused_line: b"",
+        route: &route,
+        maps: &settings.maps,
         server: &settings.servers[0],
         pass: Some(pass),
         outcome: &outcome,
@@ -81,7 +130,7 @@ fn rewriting(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("variables");
     for text in ["$proxy_add_x_forwarded_for", "$scheme://$host$request_uri", "$http_user_agent"] {
         // OK because the benchmark's own templates are valid
-        let template = Template::compile(text).expect("a valid template");
+        let template = Template::compile(text, &Names::default()).expect("a valid template");
         group.bench_function(text, |bencher| {
             bencher.iter(|| {
                 out.clear();
@@ -193,6 +242,6 @@ fn round_trips(criterion: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
-    targets = rewriting, round_trips
+    targets = routing, rewriting, round_trips
 }
 criterion_main!(benches);

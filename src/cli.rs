@@ -143,7 +143,7 @@ pub struct RunArgs {
     /// are used up (without any: after the scenario's count, twice and three times as many)
     #[arg(long, value_name = "N|auto")]
     pub rounds: Option<RoundsArg>,
-    /// Go on with the finished rounds of an interrupted run: the name of its folder in reports/SCENARIO/
+    /// Go on with the finished rounds of an interrupted run: the name of its folder below `reports`
     #[arg(long, value_name = "RUN", conflicts_with = "rounds")]
     pub resume: Option<String>,
 }
@@ -252,16 +252,38 @@ pub struct CompletionsArgs {
 
 /// `lab proxy`, by nginx's names.
 #[derive(Debug, Args)]
+#[command(disable_version_flag = true)]
 pub struct ProxyArgs {
     /// The configuration file
-    #[arg(short = 'c', value_name = "FILE")]
-    pub config: PathBuf,
+    #[arg(short = 'c', value_name = "FILE", required_unless_present_any = ["version", "details"])]
+    pub config: Option<PathBuf>,
     /// What relative paths in the configuration are relative to [default: the configuration's folder]
     #[arg(short = 'p', value_name = "PREFIX")]
     pub prefix: Option<PathBuf>,
+    /// Where errors go unless the configuration says so [default: standard error]
+    #[arg(short = 'e', value_name = "FILE")]
+    pub error_log: Option<PathBuf>,
+    /// Directives of the main level, before those of the file: "worker_processes 2; pid run.pid;"
+    #[arg(short = 'g', value_name = "DIRECTIVES", default_value = "", hide_default_value = true)]
+    pub directives: String,
     /// Test the configuration and exit
     #[arg(short = 't')]
     pub test: bool,
+    /// Test the configuration, print all its files and exit
+    #[arg(short = 'T')]
+    pub dump: bool,
+    /// Say nothing but errors while testing
+    #[arg(short = 'q')]
+    pub quiet: bool,
+    /// Tell a running proxy, found by the configuration's pid file: stop, quit, reload, reopen
+    #[arg(short = 's', value_name = "SIGNAL")]
+    pub signal: Option<String>,
+    /// Print the version and exit
+    #[arg(short = 'v')]
+    pub version: bool,
+    /// Print the version and how this lab was built, and exit
+    #[arg(short = 'V')]
+    pub details: bool,
 }
 
 /// `lab serve`: what lab adds to gunicorn's settings, and those.

@@ -67,11 +67,15 @@ impl<'a> Comparison<'a> {
         };
         let ratios = self.ratios(estimates);
         gate.metrics = self.judge(estimates, &ratios, findings.looks_made);
-        // Ratios are never the same to the last digit: they wait for review only when there is something to decide.
-        let decided = |verdict: Verdict| matches!(verdict, Verdict::Pass | Verdict::Inconclusive);
-        let all_decided =
-            scenario.gate.against == Against::Reference || gate.metrics.iter().all(|m| decided(m.verdict));
-        if !ratios.ratios.is_empty() && (self.committed.is_none() || !all_decided) {
+        // Ratios are never the same to the last digit: they wait for review only when there is something to decide, or
+        // when those that are committed cannot decide anything.
+        let is_settled = |metric: &MetricVerdict| match metric.verdict {
+            Verdict::Pass => true,
+            Verdict::Inconclusive => metric.further_rounds.is_some(),
+            Verdict::Fail | Verdict::Improved | Verdict::Incomparable | Verdict::Invalid => false,
+        };
+        let all_settled = scenario.gate.against == Against::Reference || gate.metrics.iter().all(is_settled);
+        if !ratios.ratios.is_empty() && (self.committed.is_none() || !all_settled) {
             let name = ratios_name(scenario);
             store.compare(&name, &describe("ratios"), &ratios.render()).context("keep the ratios for review")?;
         } else {

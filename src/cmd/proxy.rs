@@ -1,29 +1,74 @@
 //! `lab proxy`.
 
+use std::io::Write as _;
+
 use anyhow::Context as _;
 
 use crate::cli::ProxyArgs;
 use crate::exit::Exit;
-use crate::proxy::{master, read_configuration, sockets};
+use crate::proxy::control::{self, Order};
+use crate::proxy::{CommandLine, master, read_configuration, sockets};
 
 /// Runs the proxy until it is told to stop. A configuration that is wrong is exit code 1, as in nginx.
 pub(super) fn run(args: &ProxyArgs) -> anyhow::Result<Exit> {
-    let settings = match read_configuration(&args.config, args.prefix.as_deref()) {
-        Ok(settings) => settings,
+    if args.version || args.details {
+        print_version(args.details);
+        return Ok(Exit::Ok);
+    }
+    let Some(config) = args.config.as_deref() else { return Ok(Exit::Usage) };
+    let line = CommandLine {
+        file: config,
+        prefix: args.prefix.as_deref(),
+        error_log: args.error_log.as_deref(),
+        directives: &args.directives,
+    };
+    let is_test = args.test || args.dump;
+    let (settings, sources) = match read_configuration(line) {
+        Ok(read) => read,
         Err(error) => {
             eprintln!("lab proxy: {error}");
-            if args.test {
-                eprintln!("lab proxy: configuration file {} test failed", args.config.display());
+            if is_test {
+                eprintln!("lab proxy: configuration file {} test failed", config.display());
             }
             return Ok(Exit::Usage);
         }
     };
-    if args.test {
-        eprintln!("lab proxy: the configuration file {} syntax is ok", args.config.display());
-        eprintln!("lab proxy: configuration file {} test is successful", args.config.display());
+    if is_test {
+        if !args.quiet {
+            eprintln!("lab proxy: the configuration file {} syntax is ok", config.display());
+            eprintln!("lab proxy: configuration file {} test is successful", config.display());
+        }
+        if args.dump {
+            let mut out = std::io::stdout().lock();
+            for source in &sources {
+                writeln!(out, "# configuration file {}:\n{}\n", source.file.display(), source.text)?;
+            }
+        }
+        return Ok(Exit::Ok);
+    }
+    if let Some(name) = &args.signal {
+        let Some(order) = Order::named(name) else {
+            eprintln!("lab proxy: invalid option \"-s {name}\"; accepted: stop, quit, reload, reopen");
+            return Ok(Exit::Usage);
+        };
+        if let Err(error) = control::tell(settings.process.pid.as_deref(), order) {
+            eprintln!("lab proxy: {error}");
+            return Ok(Exit::Usage);
+        }
         return Ok(Exit::Ok);
     }
     let inherited = std::env::var(sockets::INHERITED).ok();
-    master::run(settings, inherited.as_deref()).with_context(|| format!("proxy with {}", args.config.display()))?;
+    let reread = || read_configuration(line).map(|(settings, _)| settings).map_err(|error| error.to_string());
+    master::run(settings, &reread, inherited.as_deref()).with_context(|| format!("proxy with {}", config.display()))?;
     Ok(Exit::Ok)
+}
+
+/// As nginx, on standard error.
+fn print_version(details: bool) {
+    eprintln!("lab proxy version: lab/{}", env!("CARGO_PKG_VERSION"));
+    if details {
+        let kind = if cfg!(debug_assertions) { "debug" } else { "release" };
+        eprintln!("built for {}-{} ({kind})", std::env::consts::ARCH, std::env::consts::OS);
+        eprintln!("configured by nginx.conf; regular expressions without look-around and back-references");
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::check::observed::Observed;
 use crate::check::redact::Redaction;
 use crate::load::protocol::DriveOutcome;
+use crate::measure::contention::Contention;
 use crate::record::{ComponentRecord, ComponentUse};
 use crate::scenario::model::{CheckRequest, Load, Placeholders, Stack};
 
@@ -65,4 +66,6 @@ pub struct Driven {
     pub outcome: DriveOutcome,
     /// What each component used within the window, from the client inwards.
     pub components: Vec<ComponentUse>,
+    /// What the machine went through.
+    pub machine: Contention,
 }

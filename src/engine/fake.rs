@@ -11,6 +11,9 @@ use crate::check::observed::Observed;
 use crate::check::redact::Redaction;
 use crate::load::ledger::{ErrorClass, Ledger};
 use crate::load::protocol::DriveOutcome;
+use crate::load::seconds::{SecondRow, SecondTimes};
+use crate::measure::contention::Contention;
+use crate::measure::footprint::Peaks;
 use crate::measure::resources::ResourceUse;
 use crate::record::{ComponentRecord, ComponentUse};
 use crate::scenario::model::{CheckRequest, Load, Placeholders, Stack};
@@ -29,8 +32,16 @@ pub(super) struct Behaviour {
     pub(super) cpu_us: u64,
     /// CPU time the driver uses in a window of one second.
     pub(super) driver_cpu: Duration,
+    /// The time over which what a window used is read.
+    pub(super) read_over_us: u64,
+    /// CPU time that others get of the machine in a window.
+    pub(super) stolen_us: u64,
+    /// Handshakes that its listening socket turns away in a window.
+    pub(super) drops: u64,
     /// Errors in a window.
     pub(super) failed: BTreeMap<ErrorClass, u64>,
+    /// So many drives get faster from second to second; the others do not.
+    pub(super) cold_drives: usize,
     /// Starts that fail, counted from 0.
     pub(super) failing_starts: Vec<usize>,
     /// Drives whose client is at fault, counted from 0.
@@ -46,7 +57,11 @@ impl Default for Behaviour {
             service_us: 1000,
             cpu_us: 100_000,
             driver_cpu: Duration::from_millis(100),
+            read_over_us: 1_000_000,
+            stolen_us: 0,
+            drops: 0,
             failed: BTreeMap::new(),
+            cold_drives: 0,
             failing_starts: Vec::new(),
             spoilt_drives: Vec::new(),
         }
@@ -141,10 +156,17 @@ impl Backend for Fake {
         let [pace, cost] = self.noise.map_or([1.0; 2], |noise| noise.factors(running, drive));
         // With the pace, the requests of the window and their time change against each other: Little's law holds.
         let ok = (behaviour.ok as f64 * pace).round() as u64;
-        let ended = ok + failed.values().sum::<u64>();
         let mut ledger = Ledger { ok, answered: ok, body_bytes: Some(ok * 5), ..Ledger::empty(Duration::from_secs(1)) };
+        let ended = ok + failed.values().sum::<u64>();
         ledger.service_time_us.record_n((behaviour.service_us as f64 / pace).round() as u64, ended).unwrap();
         ledger.failed = failed;
+        ledger.seconds = (0..load.duration.as_secs())
+            .map(|second| SecondRow {
+                answered: if drive < behaviour.cold_drives { ok / 2 + ok * second / 10 } else { ok },
+                times_us: Some(SecondTimes { p50: behaviour.service_us, p99: 0, max: 0 }),
+                ..SecondRow::default()
+            })
+            .collect();
         Ok(Driven {
             outcome: DriveOutcome {
                 ledger,
@@ -155,8 +177,16 @@ impl Backend for Fake {
                 driver_threads: 1,
                 unclassified: Vec::new(),
             },
+            machine: Contention {
+                over_us: behaviour.read_over_us,
+                stolen_us: Some(behaviour.stolen_us),
+                ..Contention::default()
+            },
             components: vec![ComponentUse {
                 role: Role::Server,
+                peaks: Peaks::default(),
+                accept_queue_drops: Some(behaviour.drops),
+                curve: Vec::new(),
                 used: ResourceUse {
                     cpu_us: (behaviour.cpu_us as f64 * cost * pace).round() as u64,
                     ..ResourceUse::default()

@@ -9,19 +9,15 @@ use tokio::time::MissedTickBehavior;
 
 use super::backend::{Asked, Backend, Description, Driven};
 use super::plan::{drive_plan, program};
+use super::watch::{self, Watch, Watched};
 use crate::check::probe;
 use crate::check::redact::Redaction;
 use crate::load::protocol::{Decoder, DrivePlan, Event};
-use crate::measure::procfs;
-use crate::measure::resources::{PeakRss, Sample};
-use crate::record::{ComponentRecord, ComponentUse};
+use crate::record::ComponentRecord;
 use crate::scenario::model::{CheckRequest, Driver, Load, Stack};
 use crate::stack::guarded::{Guarded, Output, Program};
 use crate::stack::process::{Component, Launcher, Running};
 use crate::stack::ready::last_lines;
-
-/// Time between two looks at the components: are they alive, and how much memory do they hold?
-const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long a driver may take beyond its warm-up and window: starting its users, and writing its outcome.
 const DRIVER_EXTRA: Duration = Duration::from_secs(40);
@@ -126,20 +122,17 @@ async fn follow(driver: &mut Guarded, running: &mut Running) -> Result<Driven, S
     let stdout = driver.take_stdout().ok_or("the driver's output was taken before")?;
     let mut lines = BufReader::new(stdout).lines();
     let mut decoder = Decoder::default();
-    let mut at_opening: Option<Vec<Sample>> = None;
-    let mut used: Option<Vec<ComponentUse>> = None;
-    let mut peaks: Vec<PeakRss> = vec![PeakRss::default(); running.components.len()];
-    let mut ticks = tokio::time::interval(WATCH_INTERVAL);
+    let mut watch: Option<Watch> = None;
+    let mut watched: Option<Watched> = None;
+    let mut ticks = tokio::time::interval(watch::INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let line = tokio::select! {
             line = lines.next_line() => line.map_err(|error| format!("read the driver's events: {error}"))?,
             _ = ticks.tick() => {
-                if let Some(how) = running.ended() {
-                    return Err(how);
-                }
-                if at_opening.is_some() && used.is_none() {
-                    observe_memory(&running.components, &mut peaks);
+                all_alive(running)?;
+                if let Some(watch) = &mut watch {
+                    watch.look(&running.components);
                 }
                 continue;
             }
@@ -150,50 +143,25 @@ async fn follow(driver: &mut Guarded, running: &mut Running) -> Result<Driven, S
         };
         match decoder.line(&line).map_err(in_full)? {
             Event::Ready => {}
-            Event::WindowOpened => at_opening = Some(samples(running)?),
+            Event::WindowOpened => watch = Some(Watch::open(all_alive(running)?)?),
             Event::WindowClosed => {
-                let opened = at_opening.as_deref().unwrap_or_default();
-                used = Some(uses(running, opened, &peaks)?);
+                let components = all_alive(running)?;
+                watched = watch.take().map(|watch| watch.close(components)).transpose()?;
             }
             Event::Outcome(outcome) => {
-                let components = used.unwrap_or_default();
-                return Ok(Driven { outcome: *outcome, components });
+                let Watched { components, machine } = watched.unwrap_or_default();
+                return Ok(Driven { outcome: *outcome, components, machine });
             }
         }
     }
 }
 
-fn samples(running: &mut Running) -> Result<Vec<Sample>, String> {
+/// The components, none of which has ended.
+fn all_alive(running: &mut Running) -> Result<&[Component], String> {
     match running.ended() {
         Some(how) => Err(how),
-        None => running.components.iter().map(sample).collect(),
+        None => Ok(&running.components),
     }
-}
-
-fn sample(component: &Component) -> Result<Sample, String> {
-    let guard = component.process.pid().ok_or_else(|| format!("the {} has ended", component.role))?;
-    procfs::read_descendants(guard).map_err(|error| format!("the {}: {error}", component.role))
-}
-
-fn observe_memory(components: &[Component], peaks: &mut [PeakRss]) {
-    for (component, peak) in components.iter().zip(peaks) {
-        // A reading that fails is one of many; the window's ends are where a failure counts.
-        if let Some(Ok(rss_bytes)) = component.process.pid().map(procfs::rss_of_descendants) {
-            peak.observe(rss_bytes);
-        }
-    }
-}
-
-fn uses(running: &mut Running, opened: &[Sample], peaks: &[PeakRss]) -> Result<Vec<ComponentUse>, String> {
-    let closed = samples(running)?;
-    let parts = running.components.iter().zip(opened.iter().zip(&closed)).zip(peaks);
-    Ok(parts
-        .map(|((component, (opened, closed)), peak)| {
-            let mut used = closed.since(opened);
-            used.peak_rss_bytes = used.peak_rss_bytes.max(peak.bytes());
-            ComponentUse { role: component.role, used }
-        })
-        .collect())
 }
 
 /// An error with its sources.

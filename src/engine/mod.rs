@@ -11,6 +11,9 @@ pub mod local;
 pub mod plan;
 pub mod tiers;
 mod resume;
+mod suspicion;
+mod warmup;
+mod watch;
 
 #[cfg(test)]
 mod fake;
@@ -29,7 +32,7 @@ use crate::load::audit;
 use crate::measure::rounds::{Visit, schedule};
 use crate::record::{
     CheckOutcome, CheckRecord, Distribution, DriverUse, Measured, Objection, OpenMeasured, RoundOutcome, RoundRecord,
-    SeenDifference, StackDifferences, StackRecord, StepMeasured,
+    SeenDifference, StackDifferences, StackRecord, StepMeasured, WarmupRecord,
 };
 use crate::scenario::model::{Check, CheckRequest, Load, Scenario, Stack};
 
@@ -196,14 +199,13 @@ async fn measure<B: Backend>(
 
     for (index, &Visit { block, load, stack }) in visits.iter().enumerate() {
         let (load, stack) = (&scenario.loads[load], measured[stack]);
-        let is_made = rounds.iter().any(|r| r.block == block && r.load == load.name && r.stack == stack.name);
         if let Some(missing) = unavailable.get(load.name.as_str()) {
             // One row says so; it will not be there in the next block either.
-            if block == 0 && !is_made {
+            if block == 0 && !is_made(&rounds, block, load, stack) {
                 let outcome = RoundOutcome::Unavailable { missing: missing.clone() };
                 rounds.push(RoundRecord { block, load: load.name.clone(), stack: stack.name.clone(), outcome });
             }
-        } else if !is_made
+        } else if !is_made(&rounds, block, load, stack)
             && blocks_missing(&rounds, load, block, looks[look])
             && !resume::is_cut(&rounds, &load.name, block)
         {
@@ -221,6 +223,10 @@ async fn measure<B: Backend>(
         }
     }
     (rounds, look)
+}
+
+fn is_made(rounds: &[RoundRecord], block: u32, load: &Load, stack: &Stack) -> bool {
+    rounds.iter().any(|round| round.block == block && round.load == load.name && round.stack == stack.name)
 }
 
 /// So many blocks and half as many to repeat those with an invalid round, so that a machine on which every round is
@@ -255,7 +261,7 @@ async fn visit<B: Backend>(
     listener.hear(&Event::RoundStarted { block, load: &load.name, stack: &stack.name });
     let name = format!("rounds/{:03}-{}-{}", block + 1, load.name, stack.name);
     let outcome = match visit_stack(scenario, stack, load, &name, backend).await {
-        Ok(measured) => RoundOutcome::Measured(measured),
+        Ok(measured) => RoundOutcome::Measured(Box::new(measured)),
         Err(error) => {
             listener.hear(&Event::Failed { stack: &stack.name, error: &error });
             RoundOutcome::Failed { error }
@@ -275,18 +281,25 @@ async fn visit_stack<B: Backend>(
     backend: &mut B,
 ) -> Result<Measured, String> {
     let mut running = backend.start(stack, visit).await?;
-    let driven = backend.drive(&mut running, load, scenario.rounds.warmup, visit).await;
+    let warmed = warmup::warm_up(&mut running, load, scenario.rounds.warmup, visit, backend).await;
+    let driven = match &warmed {
+        Ok(warmed) => backend.drive(&mut running, load, warmed.remaining, visit).await,
+        Err(error) => Err(error.clone()),
+    };
     // A stack is stopped whatever its driver says; the driver's error matters more than the stop's.
     let stopped = backend.stop(running).await;
     let driven = driven?;
     stopped?;
     let findings = audit::audit(plan::offer(load), &driven.outcome);
-    Ok(measured(driven, &findings))
+    let mut measured = measured(warmed?.record, driven, &findings);
+    measured.objections.extend(warmup::objection(&measured.warmup));
+    measured.objections.extend(suspicion::warnings(&measured));
+    Ok(measured)
 }
 
 /// A measured window as the record keeps it.
-fn measured(driven: Driven, findings: &[audit::Finding]) -> Measured {
-    let Driven { outcome, components } = driven;
+fn measured(warmup: WarmupRecord, driven: Driven, findings: &[audit::Finding]) -> Measured {
+    let Driven { outcome, components, machine } = driven;
     let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     let objection = |finding: &audit::Finding| Objection {
         kind: finding.kind().to_owned(),
@@ -294,6 +307,7 @@ fn measured(driven: Driven, findings: &[audit::Finding]) -> Measured {
         said: finding.to_string(),
     };
     Measured {
+        warmup,
         window_us: micros(outcome.ledger.window),
         ok: outcome.ledger.ok,
         throughput_per_s: outcome.ledger.throughput_per_s(),
@@ -307,6 +321,7 @@ fn measured(driven: Driven, findings: &[audit::Finding]) -> Measured {
         body_bytes: outcome.ledger.body_bytes,
         connections_opened: outcome.connections_opened,
         components,
+        machine,
         driver: DriverUse { cpu_us: micros(outcome.driver_cpu), unclassified: outcome.unclassified },
         objections: findings.iter().map(objection).collect(),
     }

@@ -14,7 +14,7 @@ use crate::measure::decision::Looks;
 use crate::record::{Estimate, MetricVerdict, RoundOutcome, RoundRecord, Verdict};
 use crate::scenario::model::{
     Against, App, Check, CheckRequest, Driver, Expectation, Gate, Load, Metric, Placement, Rounds, Scenario, Server,
-    ServerKind, Stack, Template, TemplatePart, TextRule,
+    ServerKind, Stack, Template, TemplatePart, TextRule, Warmup,
 };
 use crate::snapshot::gate::{self, Rules};
 use crate::snapshot::ratios::Ratios;
@@ -53,7 +53,11 @@ fn scenario(blocks: u32) -> Scenario {
             duration: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
         }],
-        rounds: Rounds { looks: vec![NonZeroU32::new(blocks).unwrap()], warmup: Duration::ZERO, seed: 2011 },
+        rounds: Rounds {
+            looks: vec![NonZeroU32::new(blocks).unwrap()],
+            warmup: Warmup::Fixed(Duration::ZERO),
+            seed: 2011,
+        },
         placement: Placement::Auto,
         gate: Gate {
             against: Against::Snapshot,
@@ -390,4 +394,47 @@ fn a_driver_without_time_left_bounds_every_ratio_but_that_of_cpu_time() {
     assert_eq!(bound(Metric::Throughput), &["direct"]);
     assert_eq!(bound(Metric::P99), &["direct"]);
     assert_eq!(bound(Metric::CpuPerRequest), &[] as &[String]);
+}
+
+#[test]
+fn late_readings_stolen_time_and_a_full_accept_queue_are_warnings_and_no_more() {
+    let (scenario, mut fake) = comparison(&[1], &[], |proxied| {
+        proxied.read_over_us = 1_100_000;
+        proxied.stolen_us = 22_000;
+        proxied.drops = 3;
+    });
+    let (findings, _) = decided(&scenario, &mut fake);
+    let proxied = findings.rounds.iter().find(|round| round.stack == "proxied").unwrap();
+    let said: Vec<&str> = proxied.valid().unwrap().objections.iter().map(|objection| objection.said.as_str()).collect();
+    assert_eq!(
+        said,
+        [
+            "what the stack used was read over a time +10 % off the window; its cost is as uncertain",
+            "the hypervisor gave 2 % of a core's time to others; every number suffers",
+            "the server turned 3 connections away for a full accept queue; clients try again after a second"
+        ]
+    );
+    let direct = findings.rounds.iter().find(|round| round.stack == "direct").unwrap();
+    assert_eq!(direct.valid().unwrap().objections, []);
+}
+
+#[test]
+fn a_warm_up_ends_with_the_seconds_that_are_alike_or_is_said_to_be_unsteady() {
+    let mut scenario = scenario(1);
+    scenario.rounds.warmup = Warmup::Auto { most: Duration::from_secs(12) };
+    let mut fake = fake();
+    fake.stacks.get_mut("direct").unwrap().cold_drives = 1;
+    fake.stacks.get_mut("proxied").unwrap().cold_drives = 9;
+    let findings = findings(&scenario, &mut fake);
+    let of = |stack: &str| {
+        let round = findings.rounds.iter().find(|round| round.stack == stack).unwrap();
+        let measured = round.valid().unwrap();
+        let said: Vec<&str> = measured.objections.iter().map(|objection| objection.said.as_str()).collect();
+        (measured.warmup.lasted_us, measured.warmup.is_steady, measured.warmup.seconds.len(), said)
+    };
+    // Five cold seconds, five that are alike, and one for the measuring driver's connections.
+    assert_eq!(of("direct"), (11_000_000, Some(true), 10, vec![]));
+    let unsteady = "no steady state within 11 s: the last 5 seconds scattered or drifted";
+    assert_eq!(of("proxied"), (11_000_000, Some(false), 10, vec![unsteady]));
+    assert_eq!(fake.log.iter().filter(|line| line.starts_with("drive direct")).count(), 3);
 }

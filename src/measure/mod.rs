@@ -10,5 +10,8 @@ pub mod decision;
 pub mod tiers;
 pub mod calibration;
 pub mod resources;
+pub mod footprint;
 pub mod procfs;
+pub mod sockets;
+pub mod contention;
 pub mod machine;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 
+use super::footprint::Level;
 use super::resources::{ProcessKey, ProcessSample, Sample, ThreadSample};
 
 /// Why a component could not be read.
@@ -44,15 +45,6 @@ pub fn read_component(root: u32) -> Result<Sample, ProcfsError> {
     Ok(sample)
 }
 
-/// The sum of the resident set sizes of `root` and all its descendants, in bytes: what a periodic peak reading needs
-/// and no more.
-///
-/// # Errors
-/// As [`read_component`].
-pub fn read_rss(root: u32) -> Result<u64, ProcfsError> {
-    Ok(read_tree(root)?.keys().map(|&pid| process_rss(pid)).sum())
-}
-
 /// Reads all descendants of the process `root`, and not `root` itself: what runs under a guard, without the guard.
 ///
 /// # Errors
@@ -63,12 +55,25 @@ pub fn read_descendants(root: u32) -> Result<Sample, ProcfsError> {
     Ok(sample)
 }
 
-/// The sum of the resident set sizes of all descendants of `root`, in bytes.
+/// What all descendants of `root` hold now; the connections are not `/proc`'s to tell.
 ///
 /// # Errors
 /// As [`read_component`].
-pub fn rss_of_descendants(root: u32) -> Result<u64, ProcfsError> {
-    Ok(descendants_of(root)?.into_iter().map(process_rss).sum())
+pub fn level_of_descendants(root: u32) -> Result<Level, ProcfsError> {
+    let mut level = Level { pss_bytes: Some(0), ..Level::default() };
+    for pid in descendants_of(root)? {
+        let Some(status) = read(&format!("/proc/{pid}/status")).map(|text| parse_status(&text)) else { continue };
+        level.rss_bytes += status.rss_bytes;
+        level.threads += status.threads;
+        level.processes += 1;
+        level.open_fds += fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, |fds| fds.count() as u64);
+        // A process without memory of its own (it has just ended) has nothing to share either.
+        if status.rss_bytes > 0 {
+            let pss = read(&format!("/proc/{pid}/smaps_rollup")).as_deref().and_then(parse_pss);
+            level.pss_bytes = level.pss_bytes.zip(pss).map(|(sum, pss)| sum + pss);
+        }
+    }
+    Ok(level)
 }
 
 /// The numbers of all descendants of `root`, in ascending order.
@@ -126,13 +131,8 @@ fn read_process(pid: u32, stat: &Stat, ticks_per_s: u64) -> ProcessSample {
         system_us: us(stat.system_ticks),
         children_user_us: us(stat.children_user_ticks),
         children_system_us: us(stat.children_system_ticks),
-        rss_bytes: process_rss(pid),
         threads,
     }
-}
-
-fn process_rss(pid: u32) -> u64 {
-    read(&format!("/proc/{pid}/status")).map_or(0, |text| parse_status(&text).rss_bytes)
 }
 
 /// A file of `/proc` as text: names of programs need not be UTF-8.
@@ -176,6 +176,7 @@ fn parse_schedstat(text: &str) -> Option<u64> {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Status {
     rss_bytes: u64,
+    threads: u64,
     voluntary_context_switches: u64,
     involuntary_context_switches: u64,
 }
@@ -188,12 +189,19 @@ fn parse_status(text: &str) -> Status {
         match name {
             // "kB" here is 1024 bytes.
             "VmRSS" => status.rss_bytes = number() * 1024,
+            "Threads" => status.threads = number(),
             "voluntary_ctxt_switches" => status.voluntary_context_switches = number(),
             "nonvoluntary_ctxt_switches" => status.involuntary_context_switches = number(),
             _ => {}
         }
     }
     status
+}
+
+/// The proportional set size of `smaps_rollup`, in bytes.
+fn parse_pss(text: &str) -> Option<u64> {
+    let kib = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    kib.split_ascii_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
 /// `root` and everything below it, given every process with its parent.
@@ -241,12 +249,20 @@ mod tests {
     fn schedstat_and_status() {
         assert_eq!(parse_schedstat("60343468 11667312 218\n"), Some(60_343_468));
         assert_eq!(parse_schedstat(""), None);
-        let text = "Name:\tsh\nVmHWM:\t    3000 kB\nVmRSS:\t    1900 kB\nvoluntary_ctxt_switches:\t195\n\
+        let text = "Name:\tsh\nVmHWM:\t    3000 kB\nVmRSS:\t    1900 kB\nThreads:\t2\nvoluntary_ctxt_switches:\t195\n\
                     nonvoluntary_ctxt_switches:\t23\n";
         assert_eq!(
             parse_status(text),
-            Status { rss_bytes: 1900 * 1024, voluntary_context_switches: 195, involuntary_context_switches: 23 }
+            Status {
+                rss_bytes: 1900 * 1024,
+                threads: 2,
+                voluntary_context_switches: 195,
+                involuntary_context_switches: 23
+            }
         );
+        let rollup = "55d0-7ffe ---p 00000000 00:00 0    [rollup]\nRss:    1200 kB\nPss:     700 kB\nPss_Dirty: 9 kB\n";
+        assert_eq!(parse_pss(rollup), Some(700 * 1024));
+        assert_eq!(parse_pss(""), None);
         assert_eq!(parse_status("Name:\tgone\nState:\tZ (zombie)\n"), Status::default());
     }
 
@@ -271,8 +287,7 @@ mod tests {
                 break used;
             }
         };
-        assert!(used.peak_rss_bytes > 100_000);
-        assert!(read_rss(me).unwrap() > 100_000);
+        assert!(used.cpu_user_us + used.cpu_system_us < 60_000_000);
     }
 
     #[test]
@@ -288,7 +303,11 @@ mod tests {
         BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let sample = read_component(shell.id()).unwrap();
         assert_eq!(sample.processes.len(), 2);
-        assert!(sample.processes.values().all(|process| process.threads.len() == 1 && process.rss_bytes > 0));
+        assert!(sample.processes.values().all(|process| process.threads.len() == 1));
+        let inner = level_of_descendants(shell.id()).unwrap();
+        assert_eq!((inner.processes, inner.threads), (1, 1));
+        assert!(inner.rss_bytes > 0 && inner.open_fds >= 3, "{inner:?}");
+        assert!(inner.pss_bytes.is_none_or(|pss| pss <= inner.rss_bytes), "{inner:?}");
         drop(shell.stdin.take());
         shell.wait().unwrap();
         let gone = read_component(shell.id()).unwrap_err();

@@ -16,8 +16,6 @@ pub struct ResourceUse {
     pub cpu_user_us: u64,
     /// … of it in the kernel (clock ticks).
     pub cpu_system_us: u64,
-    /// The largest sum of resident set sizes seen; shared pages count once per process.
-    pub peak_rss_bytes: u64,
     /// Times a thread gave the CPU up by itself.
     pub voluntary_context_switches: u64,
     /// Times the kernel took it away.
@@ -51,8 +49,6 @@ pub struct ProcessSample {
     pub children_user_us: u64,
     /// Kernel CPU time of the same.
     pub children_system_us: u64,
-    /// Resident set size.
-    pub rss_bytes: u64,
     /// Its living threads, by thread number.
     pub threads: BTreeMap<u32, ThreadSample>,
 }
@@ -73,21 +69,14 @@ pub struct ThreadSample {
 const TICK_ERROR_US: u64 = 20_000;
 
 impl Sample {
-    /// The sum of the processes' resident set sizes.
-    #[must_use]
-    pub fn rss_bytes(&self) -> u64 {
-        self.processes.values().map(|process| process.rss_bytes).sum()
-    }
-
     /// What the component used between `earlier` and this reading.
     ///
     /// Processes and threads that began in between count in full. Of those that ended, what is known counts: a
     /// thread's time stays in its process's tick account, a waited-for child's in its parent's; the context switches
-    /// after the last reading are lost with them. The peak is the larger of the two readings; see [`PeakRss`].
+    /// after the last reading are lost with them.
     #[must_use]
     pub fn since(&self, earlier: &Sample) -> ResourceUse {
-        let mut used =
-            ResourceUse { peak_rss_bytes: self.rss_bytes().max(earlier.rss_bytes()), ..ResourceUse::default() };
+        let mut used = ResourceUse::default();
         let mut children_user_us = 0;
         let mut children_system_us = 0;
         for (key, now) in &self.processes {
@@ -136,25 +125,6 @@ impl ProcessSample {
     }
 }
 
-/// The largest resident set size seen so far; to be fed every now and then while a window lasts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PeakRss {
-    bytes: u64,
-}
-
-impl PeakRss {
-    /// Takes note of one reading.
-    pub fn observe(&mut self, rss_bytes: u64) {
-        self.bytes = self.bytes.max(rss_bytes);
-    }
-
-    /// The largest reading so far, in bytes; 0 before the first.
-    #[must_use]
-    pub fn bytes(self) -> u64 {
-        self.bytes
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,7 +141,7 @@ mod tests {
                 (tid, switches)
             })
             .collect();
-        let sample = ProcessSample { user_us, system_us, rss_bytes: 1000, threads, ..ProcessSample::default() };
+        let sample = ProcessSample { user_us, system_us, threads, ..ProcessSample::default() };
         (ProcessKey { pid, started_ticks: 5 }, sample)
     }
 
@@ -192,7 +162,6 @@ mod tests {
                 cpu_us: 40_000,
                 cpu_user_us: 30_000,
                 cpu_system_us: 10_000,
-                peak_rss_bytes: 2000,
                 voluntary_context_switches: 40,
                 involuntary_context_switches: 4,
             }
@@ -247,13 +216,6 @@ mod tests {
     fn numbers_that_went_backwards_are_nothing() {
         let before = sample([process(1, 900_000, 900_000, &[(1, 900_000_000)])]);
         let after = sample([process(1, 0, 0, &[(1, 0)])]);
-        assert_eq!(after.since(&before), ResourceUse { peak_rss_bytes: 1000, ..ResourceUse::default() });
-    }
-
-    #[test]
-    fn the_peak_is_the_largest_reading() {
-        let mut peak = PeakRss::default();
-        [3, 9, 4].into_iter().for_each(|bytes| peak.observe(bytes));
-        assert_eq!(peak.bytes(), 9);
+        assert_eq!(after.since(&before), ResourceUse::default());
     }
 }

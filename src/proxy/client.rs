@@ -3,41 +3,48 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
-use lab_http::{BodyDecoder, Incoming, Limits, Outgoing, ReadError, Refusal, RequestHead};
+use lab_http::{Incoming, Limits, Outgoing, ReadError, Refusal, RequestHead};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 
-use super::error_page;
 use super::forward::{self, Failure};
 use super::log::{self, About};
+use super::own_answer::{OwnAnswer, OwnBody};
+use super::phases::files::Disk;
+use super::phases::{Action, Phases};
 use super::request::{Request, clean};
 use super::request_head::may_not_be_forwarded;
-use super::response_head::{Persistence, write_origin, write_own};
+use super::response_head::Persistence;
+use super::route::Route;
 use super::sent::Sent;
+use super::settings::heads::Heads;
 use super::settings::level::Rules;
-use super::settings::location::Found;
 use super::settings::logs::Severity;
 use super::settings::pass::Pass;
 use super::settings::server::Server;
 use super::timer::{Timer, now_or_pending};
-use super::variables::{ClientConnection, Outcome, Scope};
+use super::upload::Upload;
+use super::variables::{ClientConnection, Outcome, Scope, Values};
 use super::worker::Worker;
 
-/// nginx's bounds: a request line or a field of 8 KiB, 32 KiB in all. It bounds the number of fields only so.
-const LIMITS: Limits = Limits {
-    start_line: 8 * 1024,
-    field: 8 * 1024,
-    fields: 1000,
-    head: 32 * 1024,
-    chunk_extension: 256,
-    chunk_extensions: 16 * 1024,
-    trailers: 8 * 1024,
-};
-/// A body nobody wants is read to its end up to this many bytes, to keep the connection.
-const DRAINED: u64 = 64 * 1024;
+/// The bounds of `large_client_header_buffers`, which bound the number of fields only so.
+fn limits(heads: &Heads) -> Limits {
+    Limits {
+        start_line: heads.line,
+        field: heads.line,
+        fields: 1000,
+        head: heads.total,
+        chunk_extension: 256,
+        chunk_extensions: 16 * 1024,
+        trailers: 8 * 1024,
+    }
+}
+
 /// Before a connection is closed on a client that is still sending, this much is read and thrown away, in bytes, so
 /// that the client gets to read its answer (RFC 9112 §9.6).
 const LINGERING: u64 = 1024 * 1024;
+/// When workers quit, an idle connection is still served a request that arrives within this time.
+const LAST_CALL: Duration = Duration::from_secs(1);
 /// nginx's `lingering_timeout`.
 const LINGERING_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -58,6 +65,7 @@ pub(super) struct Subject<'a> {
     pub(super) connection: &'a ClientConnection,
     pub(super) request: Option<&'a Request<'a>>,
     pub(super) refused_line: &'a [u8],
+    pub(super) route: &'a Route<'a>,
     pub(super) server: &'a Server,
     pub(super) rules: &'a Rules,
     pub(super) pass: Option<&'a Pass>,
@@ -86,8 +94,10 @@ impl<'a> Subject<'a> {
             connection: self.connection,
             request: self.request,
             refused_line: self.refused_line,
+            route: self.route,
             server: self.server,
             pass: self.pass,
+            maps: &self.worker.settings.maps,
             outcome,
         }
     }
@@ -108,6 +118,8 @@ impl<'a> Subject<'a> {
             && self.request.is_some_and(|request| request.persistent)
             && !rules.keepalive.idle.is_zero()
             && self.connection.requests < rules.keepalive_requests
+            && self.connection.age < rules.keepalive_time
+            && !self.route.closes
             && !self.worker.is_quitting();
         Persistence { keep_alive, announced: rules.keepalive.announced }
     }
@@ -120,25 +132,29 @@ pub(super) async fn serve(worker: &Worker, mut stream: TcpStream, peer: SocketAd
     let of_address = listens.iter().copied().find(|&index| worker.settings.listens[index].address == local);
     let Some(listen) = of_address.or_else(|| listens.first().copied()) else { return };
     let default_server = &worker.settings.servers[worker.settings.listens[listen].default_server];
-    _ = stream.set_nodelay(default_server.rules.tcp_nodelay);
+    _ = stream.set_nodelay(default_server.rules().tcp_nodelay);
 
+    let begun = Instant::now();
     let mut connection = ClientConnection::new(worker.next_serial(), peer, local);
     let (read, write) = stream.split();
     let mut client = Client {
-        incoming: Incoming::new(read, LIMITS),
+        incoming: Incoming::new(read, limits(&default_server.heads)),
         outgoing: Outgoing::new(Sent::new(write)),
         read_timer: Timer::new(),
         write_timer: Timer::new(),
-        outcome: Outcome::default(),
+        outcome: Outcome::new(worker.settings.needs_heads),
     };
-    let mut idle = default_server.client_header_timeout;
+    let mut idle = default_server.heads.timeout;
     let next = loop {
+        connection.is_pipelined = !client.incoming.buffered().is_empty();
         if !client.wait(worker, idle).await {
             break Next::Cut;
         }
         connection.requests += 1;
         client.outcome.clear();
-        let (next, after) = client.one_request(worker, &connection, listen, default_server).await;
+        let started = Instant::now();
+        connection.age = started - begun;
+        let (next, after) = client.one_request(worker, &connection, listen, default_server, started).await;
         idle = after;
         if next != Next::KeepAlive {
             break next;
@@ -156,17 +172,18 @@ pub(super) async fn serve(worker: &Worker, mut stream: TcpStream, peer: SocketAd
 impl Client<'_> {
     /// Waits for the first byte of a request; false if there will be none.
     async fn wait(&mut self, worker: &Worker, limit: Duration) -> bool {
-        // the common case on a busy connection, and the only one that counts while the worker is quitting
+        // the common case on a busy connection
         if let std::task::Poll::Ready(arrived) = now_or_pending(self.incoming.wait()).await {
             return arrived.unwrap_or(false);
         }
-        if worker.is_quitting() {
-            return false;
+        if !worker.is_quitting() {
+            tokio::select! {
+                arrived = self.read_timer.within(limit, self.incoming.wait()) => return matches!(arrived, Ok(Ok(true))),
+                () = worker.quitting() => {}
+            }
         }
-        tokio::select! {
-            arrived = self.read_timer.within(limit, self.incoming.wait()) => matches!(arrived, Ok(Ok(true))),
-            () = worker.quitting() => false,
-        }
+        // the client does not know yet, and its next request may be on its way
+        matches!(self.read_timer.within(limit.min(LAST_CALL), self.incoming.wait()).await, Ok(Ok(true)))
     }
 
     /// Reads a request, answers it and logs it. Returns what becomes of the connection, and how long it may idle.
@@ -176,14 +193,15 @@ impl Client<'_> {
         connection: &ClientConnection,
         listen: usize,
         default_server: &Server,
+        started: Instant,
     ) -> (Next, Duration) {
-        let started = Instant::now();
+        let heads = &default_server.heads;
         let read = self.incoming.read_request_head();
-        let read = self.read_timer.within(default_server.client_header_timeout, read).await;
+        let read = self.read_timer.within(heads.timeout, read).await;
         let (line, refusal) = match read.unwrap_or(Err(ReadError::Refused(Refusal::Timeout))) {
             Ok(Some(mut head)) => {
-                clean(&mut head);
-                match Request::judge(&head) {
+                clean(&mut head, heads);
+                match Request::judge(&head, heads.merge_slashes) {
                     Ok(request) => return self.judged(worker, connection, listen, &request, started).await,
                     Err(refusal) => (line_of(&head), refusal),
                 }
@@ -208,15 +226,26 @@ impl Client<'_> {
         refusal: Refusal,
         started: Instant,
     ) -> Next {
-        let subject =
-            Subject { worker, connection, request: None, refused_line: line, server, rules: &server.rules, pass: None };
+        let route = Route::new(None, &server.outside, Values::new(&worker.settings.names));
+        let subject = Subject {
+            worker,
+            connection,
+            request: None,
+            refused_line: line,
+            route: &route,
+            server,
+            rules: server.rules(),
+            pass: None,
+        };
         subject.log_error(&self.outcome, Severity::Info, &format!("client sent an invalid request: {refusal}"), None);
-        let next = self.answer_page(&subject, refusal.status(), b"", false).await;
+        let answer = OwnAnswer { status: refusal.status(), body: OwnBody::Page };
+        let next = self.answer(&subject, answer, false).await;
+        self.outcome.is_complete = next != Next::Cut;
         self.log_access(&subject, started);
         next
     }
 
-    /// Finds out where a request belongs, has it answered there, and logs it.
+    /// Takes a request through the configuration's phases, has it answered, and logs it.
     async fn judged(
         &mut self,
         worker: &Worker,
@@ -225,96 +254,86 @@ impl Client<'_> {
         request: &Request<'_>,
         started: Instant,
     ) -> (Next, Duration) {
-        let server = worker.settings.listens[listen].server_for(request.host.as_deref());
-        let server = &worker.settings.servers[server];
-        let found = server.locations.find(&request.path);
-        let location = match found {
-            Found::Location(location) | Found::AddSlash(location) => Some(location),
-            Found::Nothing => None,
+        let settings = &*worker.settings;
+        let values = Values::new(&settings.names);
+        let server = settings.listens[listen].server_for(request.host.as_deref(), &values);
+        let server = &settings.servers[server];
+        self.outcome.now = SystemTime::now();
+        let mut route = Route::new(Some(request), &server.outside, values);
+        let mut upload = Upload::new(request.body);
+        let phases = Phases { settings, server, connection, request, outcome: &self.outcome, files: &Disk };
+        let mut action = phases.begin(&mut route);
+        let next = loop {
+            let notes = std::mem::take(&mut route.notes);
+            let subject = Subject {
+                worker,
+                connection,
+                request: Some(request),
+                refused_line: b"",
+                route: &route,
+                server,
+                rules: &route.location.rules,
+                pass: route.pass,
+            };
+            for (severity, message) in notes {
+                subject.log_error(&self.outcome, severity, &message, None);
+            }
+            let status = match action {
+                Action::Pass(_) if may_not_be_forwarded(request) => {
+                    let body = OwnBody::Page;
+                    break self.answer_unread(&subject, OwnAnswer { status: 200, body }, &mut upload).await;
+                }
+                Action::Pass(pass) => match forward::forward(self, &subject, request, pass, &mut upload).await {
+                    Ok(next) => break next,
+                    Err(Failure::Answer { status }) => status,
+                    Err(Failure::ClientGone) => {
+                        // as nginx logs a client that did not wait for its answer
+                        self.outcome.status = 499;
+                        break Next::Cut;
+                    }
+                },
+                Action::Page(status) => {
+                    let answer = OwnAnswer { status, body: OwnBody::Page };
+                    break self.answer_unread(&subject, answer, &mut upload).await;
+                }
+                Action::Text { status, text } => {
+                    let answer = OwnAnswer { status: route.status.unwrap_or(status), body: OwnBody::Text(text) };
+                    match answer.conditions_fail(&subject) {
+                        Some(status) => status,
+                        None => break self.answer_unread(&subject, answer, &mut upload).await,
+                    }
+                }
+                Action::File(opened) => {
+                    let answer = OwnAnswer { status: route.status.unwrap_or(200), body: OwnBody::File(opened) };
+                    match answer.conditions_fail(&subject) {
+                        Some(status) => status,
+                        None => break self.answer_unread(&subject, answer, &mut upload).await,
+                    }
+                }
+                Action::Drop(status) => {
+                    self.outcome.status = status;
+                    break Next::Cut;
+                }
+            };
+            let phases = Phases { settings, server, connection, request, outcome: &self.outcome, files: &Disk };
+            action = phases.finish(&mut route, status);
         };
+        self.outcome.request_body_bytes = upload.received();
+        self.outcome.is_complete = !matches!(next, Next::Cut | Next::Reset);
+        let rules = &route.location.rules;
+        let pass = route.pass;
         let subject = Subject {
             worker,
             connection,
             request: Some(request),
             refused_line: b"",
+            route: &route,
             server,
-            rules: location.map_or(&server.rules, |location| &location.rules),
-            pass: location.and_then(|location| location.pass.as_ref()),
-        };
-        let next = match (found, subject.pass) {
-            // as nginx; what a TRACE would echo is nobody's business
-            _ if request.head.method() == b"TRACE" => self.answer_page(&subject, 405, b"", false).await,
-            (Found::Location(_), Some(_)) if may_not_be_forwarded(request) => {
-                self.answer_unread(&subject, 200, b"").await
-            }
-            (Found::Location(_), Some(pass)) => self.pass_on(&subject, request, pass).await,
-            (Found::AddSlash(location), _) => {
-                let mut field = b"Location: ".to_vec();
-                write_origin(&subject.scope(&self.outcome), &mut field);
-                field.extend_from_slice(location.path.as_bytes());
-                if let Some(query) = request.target.query {
-                    field.push(b'?');
-                    field.extend_from_slice(query);
-                }
-                field.extend_from_slice(b"\r\n");
-                self.answer_unread(&subject, 301, &field).await
-            }
-            (Found::Location(_), None) | (Found::Nothing, _) => self.answer_unread(&subject, 404, b"").await,
+            rules,
+            pass,
         };
         self.log_access(&subject, started);
-        (next, subject.rules.keepalive.idle)
-    }
-
-    async fn pass_on(&mut self, subject: &Subject<'_>, request: &Request<'_>, pass: &Pass) -> Next {
-        match forward::forward(self, subject, request, pass).await {
-            Ok(next) => next,
-            Err(Failure::Answer { status, body_was_read }) => {
-                self.answer_page(subject, status, b"", body_was_read).await
-            }
-            Err(Failure::ClientGone) => {
-                // as nginx logs a client that did not wait for its answer
-                self.outcome.status = 499;
-                Next::Cut
-            }
-        }
-    }
-
-    /// Answers a request whose body was not looked at: the connection is kept if there is little of it.
-    async fn answer_unread(&mut self, subject: &Subject<'_>, status: u16, fields: &[u8]) -> Next {
-        let mut may_keep = true;
-        if let Some(request) = subject.request.filter(|request| !request.body.is_empty()) {
-            let mut body = BodyDecoder::new(request.body, &LIMITS);
-            let drained = async {
-                !request.expects_continue && matches!(self.incoming.drain(&mut body, DRAINED).await, Ok(true))
-            };
-            may_keep = self.read_timer.within(subject.rules.client_body_timeout, drained).await.unwrap_or(false);
-        }
-        self.answer_page(subject, status, fields, may_keep).await
-    }
-
-    /// Answers with a page of the proxy's own.
-    async fn answer_page(&mut self, subject: &Subject<'_>, status: u16, fields: &[u8], may_keep: bool) -> Next {
-        let tokens = subject.rules.server_tokens;
-        let persistence = subject.persistence(may_keep);
-        let page = if status == 200 { Vec::new() } else { error_page::html(status, tokens) };
-        let fields = if page.is_empty() { fields.to_vec() } else { [error_page::CONTENT_TYPE, fields].concat() };
-        let before = self.outgoing.io_mut().bytes;
-        let out = self.outgoing.buffer();
-        let start = out.len();
-        write_own(status, tokens, &fields, page.len() as u64, persistence, out);
-        self.outcome.head_bytes = (out.len() - start) as u64;
-        if subject.request.is_none_or(|request| request.head.method() != b"HEAD") {
-            out.extend_from_slice(&page);
-        }
-        self.outcome.status = status;
-        let flushed = self.write_timer.within(subject.rules.send_timeout, self.outgoing.flush()).await;
-        self.count_body(before);
-        match flushed {
-            Ok(Ok(())) if persistence.keep_alive => Next::KeepAlive,
-            Ok(Ok(())) if may_keep => Next::Close,
-            Ok(Ok(())) => Next::Linger,
-            _ => Next::Cut,
-        }
+        (next, rules.keepalive.idle)
     }
 
     /// Takes note of how much of an answer was sent behind its head. `before` is what the connection had sent before.
@@ -330,7 +349,7 @@ impl Client<'_> {
         self.outcome.now = SystemTime::now();
         self.outcome.elapsed = started.elapsed();
         for access_log in &subject.rules.access_log {
-            log::append(access_log.file, &access_log.format, &subject.scope(&self.outcome));
+            log::append(access_log, &subject.scope(&self.outcome));
         }
     }
 

@@ -3,13 +3,22 @@
 use super::response_head::{product, reason};
 
 /// The media type of the pages.
-pub const CONTENT_TYPE: &[u8] = b"Content-Type: text/html\r\n";
+pub const MEDIA_TYPE: &str = "text/html";
 
-/// The page for a status.
+/// The page for a status; none for those that have no words of their own.
 #[must_use]
-pub fn html(status: u16, tokens: bool) -> Vec<u8> {
+pub fn html(status: u16, tokens: bool) -> Option<Vec<u8>> {
+    let words = match status {
+        0..=300 | 304 => "",
+        302 => "Found",
+        401 => "Authorization Required",
+        status => reason(status),
+    };
+    if words.is_empty() {
+        return None;
+    }
     let product = product(tokens);
-    let title = format!("{status} {}", reason(status));
+    let title = format!("{status} {words}");
     let lines = [
         "<html>",
         &format!("<head><title>{title}</title></head>"),
@@ -20,7 +29,7 @@ pub fn html(status: u16, tokens: bool) -> Vec<u8> {
         "</html>",
         "",
     ];
-    lines.join("\r\n").into_bytes()
+    Some(lines.join("\r\n").into_bytes())
 }
 
 #[cfg(test)]
@@ -29,12 +38,13 @@ mod tests {
 
     #[test]
     fn a_page_names_its_status_and_the_version_only_where_wanted() {
-        let page = String::from_utf8(html(502, false)).unwrap();
+        let page = String::from_utf8(html(502, false).unwrap()).unwrap();
         assert_eq!(
             page,
             "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n\
              <center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>lab</center>\r\n</body>\r\n</html>\r\n"
         );
-        assert!(String::from_utf8(html(502, true)).unwrap().contains("<center>lab/"));
+        assert!(String::from_utf8(html(502, true).unwrap()).unwrap().contains("<center>lab/"));
+        assert_eq!((html(418, true), html(204, true)), (None, None));
     }
 }

@@ -2,23 +2,23 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::clock;
+use super::log_file::LogFile;
 use super::settings::Settings;
-use super::settings::logs::{ErrorLog, ErrorTarget, Severity};
+use super::settings::logs::{AccessFile, AccessLog, ErrorLog, ErrorTarget, Severity};
 use super::variables::{Scope, Template, Variable};
 
 /// The files of all logs, open for appending and shared by all workers.
 #[derive(Debug, Clone)]
 pub struct LogFiles {
     /// By [`AccessLog::file`](super::settings::logs::AccessLog::file).
-    access: Vec<Arc<File>>,
-    errors: HashMap<PathBuf, Arc<File>>,
+    access: Vec<(Arc<LogFile>, AccessFile)>,
+    errors: HashMap<PathBuf, Arc<LogFile>>,
 }
 
 /// A log that cannot be opened.
@@ -34,7 +34,20 @@ const ENOUGH: usize = 64 * 1024;
 
 thread_local! {
     /// What this worker has gathered, by file.
-    static GATHERED: RefCell<Vec<(Arc<File>, Vec<u8>)>> = const { RefCell::new(Vec::new()) };
+    static GATHERED: RefCell<Vec<Gathered>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lines that wait to be written to one file.
+#[derive(Debug)]
+struct Gathered {
+    file: Arc<LogFile>,
+    lines: Vec<u8>,
+    /// How much waits, if `buffer=` says so.
+    buffer: Option<usize>,
+    /// How long it waits at most.
+    flush: Option<Duration>,
+    /// Since when it has waited.
+    since: Instant,
 }
 
 impl LogFiles {
@@ -43,24 +56,29 @@ impl LogFiles {
     /// # Errors
     /// The first that cannot be opened.
     pub fn open(settings: &Settings) -> Result<LogFiles, OpenError> {
-        let access = settings.access_log_files.iter().map(|path| open(path)).collect::<Result<_, _>>()?;
-        let mut errors = HashMap::new();
-        let rules = settings.rules().map(|rules| &rules.error_log);
-        for log in rules.chain([&settings.process.error_log]) {
-            if let ErrorTarget::File(path) = &log.target
-                && !errors.contains_key(path)
-            {
-                errors.insert(path.clone(), open(path)?);
-            }
-        }
-        Ok(LogFiles { access, errors })
+        let access = settings.access_log_files.iter().map(|access| Ok((open(&access.path)?, access.clone())));
+        let access = access.collect::<Result<_, _>>()?;
+        let errors = settings.error_log_files.iter().map(|path| Ok((path.clone(), open(path)?)));
+        Ok(LogFiles { access, errors: errors.collect::<Result<_, _>>()? })
+    }
+
+    /// Opens every file anew, under its name; returns those of which that failed, which go on as they were.
+    pub(super) fn reopen(&self) -> Vec<OpenError> {
+        let files = self.access.iter().map(|(file, _)| file).chain(self.errors.values());
+        let failed = files.filter_map(|file| Some((file, file.reopen().err()?)));
+        failed.map(|(file, source)| OpenError { path: file.path().to_owned(), source }).collect()
     }
 
     /// Makes this thread a worker's: from now on [`append`] gathers lines here.
     pub(super) fn begin_gathering(&self) {
-        GATHERED.with_borrow_mut(|gathered| {
-            *gathered = self.access.iter().map(|file| (Arc::clone(file), Vec::new())).collect();
-        });
+        let gathered = |(file, access): &(Arc<LogFile>, AccessFile)| Gathered {
+            file: Arc::clone(file),
+            lines: Vec::new(),
+            buffer: access.buffer,
+            flush: access.flush,
+            since: Instant::now(),
+        };
+        GATHERED.with_borrow_mut(|all| *all = self.access.iter().map(gathered).collect());
     }
 
     /// Writes a line to an error log in nginx's format, if it is severe enough.
@@ -87,10 +105,12 @@ impl LogFiles {
         }
         line.push(b'\n');
         // there is nowhere left to tell of a log that cannot be written
-        _ = match &log.target {
-            ErrorTarget::File(path) => self.errors.get(path).map(|file| (&**file).write_all(&line)),
-            ErrorTarget::Stderr => Some(io::stderr().write_all(&line)),
-        };
+        for (target, _) in log.targets.iter().filter(|(_, level)| severity <= *level) {
+            _ = match target {
+                ErrorTarget::File(path) => self.errors.get(path).map(|file| file.append(&line)),
+                ErrorTarget::Stderr => Some(io::stderr().write_all(&line)),
+            };
+        }
     }
 }
 
@@ -106,7 +126,7 @@ impl About<'_> {
     /// The tail nginx gives its lines.
     fn write(&self, line: &mut Vec<u8>) {
         line.extend_from_slice(b", client: ");
-        line.extend_from_slice(self.scope.connection.peer_address.as_bytes());
+        line.extend_from_slice(self.scope.client_address().as_bytes());
         line.extend_from_slice(b", server: ");
         line.extend_from_slice(self.scope.server.first_name.as_bytes());
         let mut quoted = |name: &str, variable: &Variable| {
@@ -134,36 +154,58 @@ impl About<'_> {
     }
 }
 
-/// Gathers a line for an access log. It is in the file before this thread next sleeps.
-pub(super) fn append(file: usize, format: &Template, scope: &Scope<'_>) {
-    GATHERED.with_borrow_mut(|gathered| {
-        let Some((file, lines)) = gathered.get_mut(file) else { return };
-        format.write_log(scope, lines);
-        lines.push(b'\n');
-        if lines.len() >= ENOUGH {
-            write_out(file, lines);
-        }
-    });
-}
-
-/// Writes what this thread has gathered.
-pub(super) fn flush() {
-    GATHERED.with_borrow_mut(|gathered| {
-        for (file, lines) in gathered.iter_mut().filter(|(_, lines)| !lines.is_empty()) {
-            write_out(file, lines);
-        }
-    });
-}
-
-fn write_out(mut file: &File, lines: &mut Vec<u8>) {
-    if let Err(error) = file.write_all(lines) {
-        // as nginx, which goes on serving; the lines are lost
-        _ = writeln!(io::stderr(), "[alert] cannot write to an access log: {error}");
+/// Gathers a line for an access log. Without `buffer=` it is in the file before this thread next sleeps.
+pub(super) fn append(log: &AccessLog, scope: &Scope<'_>) {
+    let is_unwanted = |condition: &Template| matches!(&*condition.value(scope), b"" | b"0");
+    if log.condition.as_ref().is_some_and(is_unwanted) {
+        return;
     }
-    lines.clear();
+    GATHERED.with_borrow_mut(|gathered| {
+        let Some(gathered) = gathered.get_mut(log.file) else { return };
+        if gathered.lines.is_empty() && gathered.flush.is_some() {
+            gathered.since = Instant::now();
+        }
+        log.format.line.write_log(scope, log.format.escape, &mut gathered.lines);
+        gathered.lines.push(b'\n');
+        if gathered.lines.len() >= gathered.buffer.unwrap_or(ENOUGH) {
+            gathered.write_out();
+        }
+    });
 }
 
-fn open(path: &Path) -> Result<Arc<File>, OpenError> {
-    let file = OpenOptions::new().create(true).append(true).open(path);
-    file.map(Arc::new).map_err(|source| OpenError { path: path.to_owned(), source })
+/// Writes what this thread has gathered and nothing tells to wait for more.
+pub(super) fn flush() {
+    write_where(|gathered| gathered.buffer.is_none());
+}
+
+/// Writes what has waited long enough.
+pub(super) fn flush_due() {
+    write_where(|gathered| gathered.flush.is_some_and(|flush| gathered.since.elapsed() >= flush));
+}
+
+/// Writes all that this thread has gathered.
+pub(super) fn flush_all() {
+    write_where(|_| true);
+}
+
+fn write_where(is_wanted: impl Fn(&Gathered) -> bool) {
+    GATHERED.with_borrow_mut(|gathered| {
+        for gathered in gathered.iter_mut().filter(|gathered| !gathered.lines.is_empty() && is_wanted(gathered)) {
+            gathered.write_out();
+        }
+    });
+}
+
+impl Gathered {
+    fn write_out(&mut self) {
+        if let Err(error) = self.file.append(&self.lines) {
+            // as nginx, which goes on serving; the lines are lost
+            _ = writeln!(io::stderr(), "[alert] cannot write to an access log: {error}");
+        }
+        self.lines.clear();
+    }
+}
+
+fn open(path: &Path) -> Result<Arc<LogFile>, OpenError> {
+    LogFile::open(path).map(Arc::new).map_err(|source| OpenError { path: path.to_owned(), source })
 }

@@ -14,17 +14,19 @@
 //! - slow heads and bodies are answered with 408, heads that are too large with 431.
 //!
 //! And because it is simpler so: without `error_log`, `access_log` and `pid` there is standard error, nothing, and no
-//! file; the beginning of a request's body is collected, not all of it; an answer is not buffered beyond what sockets
-//! hold; X-Accel-Redirect is hidden, not followed. No Via field is added, as in nginx.
+//! file; X-Accel-Redirect is hidden, not followed. No Via field is added, as in nginx.
 //!
 //! The modules stand in the order in which a configuration becomes a running proxy and a request becomes an answer.
 
 pub mod conf;
+pub mod pattern;
 pub mod settings;
 pub mod variables;
 pub mod clock;
 pub mod uri;
 pub mod request;
+pub mod route;
+pub mod phases;
 pub mod request_head;
 pub mod response_head;
 pub mod error_page;
@@ -32,29 +34,56 @@ pub mod balancer;
 pub mod sockets;
 pub mod log;
 
+mod log_file;
 mod timer;
 mod sent;
+mod stream;
+mod spool;
 mod upstream;
 mod client;
 mod upload;
 mod forward;
+mod attempts;
 mod exchange;
+mod own_answer;
+mod answer;
+mod waiting;
+mod tunnel;
 mod worker;
 
+mod affinity;
+mod generation;
+
 pub mod master;
+pub mod control;
 
 use std::path::Path;
 
-use conf::{ConfError, Directive};
-use settings::Settings;
+use conf::{ConfError, Directive, Loaded, Source};
+use settings::{Places, Settings};
 
-/// Reads, checks and understands a configuration file and everything it includes. Relative paths in it are relative to
-/// `prefix`, or to the file's own folder.
+/// What a command line says of a configuration, by nginx's options.
+#[derive(Debug, Clone, Copy)]
+pub struct CommandLine<'c> {
+    /// `-c`: the file.
+    pub file: &'c Path,
+    /// `-p`: what relative paths in it are relative to; without, the file's own folder.
+    pub prefix: Option<&'c Path>,
+    /// `-e`: where errors go if no `error_log` of the main level says so.
+    pub error_log: Option<&'c Path>,
+    /// `-g`: directives of the main level, before those of the file.
+    pub directives: &'c str,
+}
+
+/// Reads, checks and understands a configuration file and everything it includes. The files are given out as well.
 ///
 /// # Errors
 /// The first thing that is wrong, by file and line.
-pub fn read_configuration(file: &Path, prefix: Option<&Path>) -> Result<Settings, ConfError> {
-    understand(&conf::load(file)?, file, prefix)
+pub fn read_configuration(line: CommandLine<'_>) -> Result<(Settings, Vec<Source>), ConfError> {
+    let mut tree = conf::parse(line.directives, Path::new("command line"))?;
+    let Loaded { tree: of_file, sources } = conf::load(line.file)?;
+    tree.extend(of_file);
+    Ok((understand(&tree, line.file, line.prefix, line.error_log)?, sources))
 }
 
 /// As [`read_configuration`], for the text of a configuration that is to be read as `file`; nothing is included.
@@ -62,11 +91,16 @@ pub fn read_configuration(file: &Path, prefix: Option<&Path>) -> Result<Settings
 /// # Errors
 /// The first thing that is wrong, by file and line.
 pub fn read_configuration_text(source: &str, file: &Path) -> Result<Settings, ConfError> {
-    understand(&conf::parse(source, file)?, file, None)
+    understand(&conf::parse(source, file)?, file, None, None)
 }
 
-fn understand(tree: &[Directive], file: &Path, prefix: Option<&Path>) -> Result<Settings, ConfError> {
+fn understand(
+    tree: &[Directive],
+    file: &Path,
+    prefix: Option<&Path>,
+    error_log: Option<&Path>,
+) -> Result<Settings, ConfError> {
     conf::check(tree)?;
     let folder = file.parent().unwrap_or(Path::new(""));
-    settings::read(tree, file, prefix.unwrap_or(folder))
+    settings::read(tree, file, Places { prefix: prefix.unwrap_or(folder), error_log })
 }

@@ -6,6 +6,7 @@ use lab_http::connection::judge_request;
 use lab_http::target::Target;
 use lab_http::{BodyLength, Refusal, RequestHead};
 
+use super::settings::heads::Heads;
 use super::uri;
 
 /// A request head that was judged, with what its routing and its variables need.
@@ -25,6 +26,8 @@ pub struct Request<'h> {
     pub persistent: bool,
     /// Whether the client waits for `100 Continue`.
     pub expects_continue: bool,
+    /// How many bytes the head was received as.
+    pub head_bytes: u64,
 }
 
 impl<'h> Request<'h> {
@@ -33,9 +36,9 @@ impl<'h> Request<'h> {
     /// # Errors
     /// What may not be served, with the status it is answered with: bad framing, a bad host or target, a method that
     /// is not for proxies.
-    pub fn judge(head: &'h RequestHead) -> Result<Request<'h>, Refusal> {
+    pub fn judge(head: &'h RequestHead, merge_slashes: bool) -> Result<Request<'h>, Refusal> {
         let judged = judge_request(head)?;
-        let path = uri::normalise(judged.target.path).map_err(|_| Refusal::Target)?;
+        let path = uri::normalise(judged.target.path, merge_slashes).map_err(|_| Refusal::Target)?;
         Ok(Request {
             path,
             host: judged.target.host.map(bare_host),
@@ -44,6 +47,7 @@ impl<'h> Request<'h> {
             body: judged.body,
             persistent: judged.persistent,
             expects_continue: judged.expects_continue,
+            head_bytes: head.text_len() as u64,
         })
     }
 }
@@ -52,10 +56,12 @@ impl<'h> Request<'h> {
 ///
 /// - those that Connection names (RFC 9110 §7.6.1), so that `Connection: X-Forwarded-For` cannot take away what the
 ///   proxy adds; but not those that delimit the message or say whom it is for, which are no one's to name;
-/// - those whose names have anything but letters, digits and dashes in them (nginx's `ignore_invalid_headers on` and
-///   `underscores_in_headers off`): behind a CGI-style gateway `X_Real_IP` and `X-Real-IP` are one.
-pub fn clean(head: &mut RequestHead) {
-    const NOT_TO_BE_NAMED: [&[u8]; 4] = [b"connection", b"content-length", b"host", b"transfer-encoding"];
+/// - those whose names have anything but letters, digits and dashes in them, unless `ignore_invalid_headers` is off, or
+///   underscores are all there is and `underscores_in_headers` is on: behind a CGI-style gateway `X_Real_IP` and
+///   `X-Real-IP` are one.
+pub fn clean(head: &mut RequestHead, rules: &Heads) {
+    // Upgrade is named by every request for another protocol, and never forwarded unless the configuration says so
+    const NOT_TO_BE_NAMED: [&[u8]; 5] = [b"connection", b"content-length", b"host", b"transfer-encoding", b"upgrade"];
     const HARMLESS: [&[u8]; 2] = [b"close", b"keep-alive"];
     let is_one_of = |list: &[&[u8]], name: &[u8]| list.iter().any(|own| name.eq_ignore_ascii_case(own));
     let mut unwanted: Vec<String> = Vec::new();
@@ -65,7 +71,9 @@ pub fn clean(head: &mut RequestHead) {
         }
     }
     for (name, _) in head.headers.iter() {
-        if !name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-') {
+        let is_valid =
+            |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-' || (*byte == b'_' && rules.underscores);
+        if rules.ignore_invalid && !name.iter().all(is_valid) {
             unwanted.push(String::from_utf8_lossy(name).into_owned());
         }
     }
@@ -108,14 +116,14 @@ mod tests {
             ("127.0.0.1", "127.0.0.1"),
         ] {
             let head = head(&[("Host", host)]);
-            let request = Request::judge(&head).unwrap();
+            let request = Request::judge(&head, true).unwrap();
             assert_eq!(request.host.as_deref(), Some(expected.as_bytes()), "{host}");
         }
     }
 
     #[test]
     fn named_and_oddly_named_fields_are_gone_before_anyone_reads_them() {
-        let mut head = head(&[
+        let head = head(&[
             ("Host", "a"),
             ("X-Forwarded-For", "1.2.3.4"),
             ("X_Real_IP", "1.2.3.4"),
@@ -123,9 +131,23 @@ mod tests {
             ("Connection", "close, x-forwarded-for, Host"),
             ("X-Kept", "1"),
         ]);
-        clean(&mut head);
-        let names: Vec<&[u8]> = head.headers.iter().map(|(name, _)| name).collect();
-        assert_eq!(names, [&b"Host"[..], b"Connection", b"X-Kept"]);
+        let defaults = Heads {
+            timeout: std::time::Duration::ZERO,
+            line: 0,
+            total: 0,
+            underscores: false,
+            ignore_invalid: true,
+            merge_slashes: true,
+        };
+        let cleaned = |rules: Heads| {
+            let mut head = head.clone();
+            clean(&mut head, &rules);
+            let names = head.headers.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned());
+            names.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(cleaned(defaults), "Host Connection X-Kept");
+        assert_eq!(cleaned(Heads { underscores: true, ..defaults }), "Host X_Real_IP Connection X-Kept");
+        assert_eq!(cleaned(Heads { ignore_invalid: false, ..defaults }), "Host X_Real_IP X.Y Connection X-Kept");
     }
 
     #[test]
@@ -135,6 +157,6 @@ mod tests {
             head.headers.push("Host", "a");
             head
         };
-        assert_eq!(Request::judge(&head).unwrap_err(), Refusal::Target);
+        assert_eq!(Request::judge(&head, true).unwrap_err(), Refusal::Target);
     }
 }

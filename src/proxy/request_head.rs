@@ -6,15 +6,16 @@ use lab_http::write::{content_length, decimal, end, field};
 use lab_http::{BodyLength, Version};
 
 use super::request::Request;
+use super::route::Route;
 use super::settings::pass::Pass;
 use super::uri;
 use super::variables::Scope;
 
 /// Appends the whole head, its final empty line included. `body` is how the body will be delimited on this hop.
 pub fn write(request: &Request<'_>, pass: &Pass, scope: &Scope<'_>, body: BodyLength, out: &mut Vec<u8>) {
-    out.extend_from_slice(request.head.method());
+    out.extend_from_slice(scope.route.method);
     out.push(b' ');
-    write_target(request, pass, out);
+    write_target(request, pass, scope.route, out);
     out.push(b' ');
     out.extend_from_slice(pass.version.text().as_bytes());
     out.extend_from_slice(b"\r\n");
@@ -51,31 +52,58 @@ pub fn write(request: &Request<'_>, pass: &Pass, scope: &Scope<'_>, body: BodyLe
     end(out);
 }
 
-/// Appends the target: as it came, or with the location's part replaced by the URI of `proxy_pass`.
+/// Appends the target: as it came, or with the location's part replaced by the URI of `proxy_pass`, or as the
+/// configuration has rewritten it.
 ///
-/// As nginx: what follows that part is escaped again only if the client escaped anything, and an absolute target loses
-/// its origin. `*` stays itself.
-fn write_target(request: &Request<'_>, pass: &Pass, out: &mut Vec<u8>) {
-    let Some(uri) = pass.uri.as_ref().filter(|_| request.target.path != b"*") else {
-        out.extend_from_slice(&request.target.origin_form(request.head));
-        return;
+/// As nginx: a path that is not sent as it came is escaped again only if the client escaped anything, or if the
+/// configuration made it, and an absolute target loses its origin. `*` stays itself.
+fn write_target(request: &Request<'_>, pass: &Pass, route: &Route<'_>, out: &mut Vec<u8>) {
+    let replacement = pass.uri.as_ref().filter(|_| request.target.path != b"*");
+    match route.proxied.as_ref().map(|proxied| proxied.uri.as_deref()) {
+        Some(Some(uri)) => {
+            write_safe(uri, out);
+            return;
+        }
+        _ if replacement.is_none() && route.is_untouched => {
+            out.extend_from_slice(&request.target.origin_form(request.head));
+            return;
+        }
+        _ => {}
+    }
+    let matched = match replacement.filter(|_| route.is_of_location) {
+        Some(uri) => {
+            out.extend_from_slice(uri.as_bytes());
+            pass.matched
+        }
+        None => 0,
     };
-    out.extend_from_slice(uri.as_bytes());
-    let rest = request.path.get(pass.matched..).unwrap_or_default();
-    if request.target.path.contains(&b'%') {
+    let rest = route.uri.get(matched..).unwrap_or_default();
+    if route.is_internal || request.target.path.contains(&b'%') {
         uri::escape(rest, out);
     } else {
         out.extend_from_slice(rest);
     }
-    if let Some(query) = request.target.query.filter(|query| !query.is_empty()) {
+    if route.has_args() {
         out.push(b'?');
-        out.extend_from_slice(query);
+        write_safe(route.args(), out);
+    }
+}
+
+/// Appends a part of a target that variables may have made, with everything escaped that would end the target or the
+/// request line. nginx passes such bytes on.
+fn write_safe(text: &[u8], out: &mut Vec<u8>) {
+    for &byte in text {
+        if byte <= 0x20 || byte == 0x7f {
+            out.extend_from_slice(&[b'%', uri::hex_digit(byte >> 4), uri::hex_digit(byte)]);
+        } else {
+            out.push(byte);
+        }
     }
 }
 
 /// A variable may hold a line end that a client escaped (`$uri` of `/%0d%0aX-Admin:1`). RFC 9110 §5.5 has control
 /// characters replaced by spaces.
-fn disarm(value: &mut [u8]) {
+pub(super) fn disarm(value: &mut [u8]) {
     for byte in value {
         if (*byte < 0x20 && *byte != b'\t') || *byte == 0x7f {
             *byte = b' ';

@@ -16,6 +16,8 @@ pub const INHERITED: &str = "NGINX";
 /// A listening socket and the `listen`s it serves.
 #[derive(Debug)]
 pub struct Bound {
+    /// Where it listens.
+    pub address: SocketAddr,
     /// The socket, not blocking.
     pub socket: TcpListener,
     /// Indexes into [`Settings::listens`](super::settings::Settings::listens): the socket's own address first.
@@ -51,15 +53,15 @@ pub enum SocketError {
     },
 }
 
-/// Takes over inherited sockets, by `listen` address, and binds the others. What was inherited and is not wanted is
-/// closed.
+/// Takes over the sockets that there are, by `listen` address, and binds the others: those of `present`, which stay open,
+/// and those inherited from whoever started the proxy, which are closed if nobody wants them.
 ///
 /// As nginx, a wildcard (`listen 80`) also serves what names one address of the same port, which then has no socket of
 /// its own.
 ///
 /// # Errors
 /// The first address that cannot be had; nothing is listened on then.
-pub fn open(listens: &[Listen], inherited: Option<&str>) -> Result<Vec<Bound>, SocketError> {
+pub fn open(listens: &[Listen], present: &[Bound], inherited: Option<&str>) -> Result<Vec<Bound>, SocketError> {
     let mut inherited = inherited.map(take_inherited).transpose()?.unwrap_or_default();
     let is_covered = |listen: &Listen| {
         let covers = |other: &Listen| other.address != listen.address && is_wildcard_for(other.address, listen.address);
@@ -67,15 +69,23 @@ pub fn open(listens: &[Listen], inherited: Option<&str>) -> Result<Vec<Bound>, S
     };
     let mut bound = Vec::new();
     for (index, listen) in listens.iter().enumerate().filter(|(_, listen)| !is_covered(listen)) {
-        let socket = match inherited.iter().position(|(address, _)| *address == listen.address) {
-            Some(position) => inherited.swap_remove(position).1,
-            None => bind(listen).map_err(|source| SocketError::Bind { address: listen.address, source })?,
+        let failed = |source| SocketError::Bind { address: listen.address, source };
+        let own = present.iter().find(|bound| bound.address == listen.address);
+        let socket = match (own, inherited.iter().position(|(address, _)| *address == listen.address)) {
+            (Some(own), _) => listen_again(&own.socket, listen).map_err(failed)?,
+            (None, Some(position)) => listen_again(&inherited.swap_remove(position).1, listen).map_err(failed)?,
+            (None, None) => bind(listen).map_err(failed)?,
         };
         let others = listens
             .iter()
             .enumerate()
             .filter(|(_, other)| other.address != listen.address && is_wildcard_for(listen.address, other.address));
-        bound.push(Bound { socket, listens: [index].into_iter().chain(others.map(|(other, _)| other)).collect() });
+        let address = listen.address;
+        bound.push(Bound {
+            address,
+            socket,
+            listens: [index].into_iter().chain(others.map(|(other, _)| other)).collect(),
+        });
     }
     Ok(bound)
 }
@@ -94,6 +104,13 @@ fn bind(listen: &Listen) -> io::Result<TcpListener> {
     socket.listen(listen.backlog)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
+}
+
+/// The same socket, with another length of its queue perhaps.
+fn listen_again(socket: &TcpListener, listen: &Listen) -> io::Result<TcpListener> {
+    let socket = socket.try_clone()?;
+    socket2::SockRef::from(&socket).listen(listen.backlog)?;
+    Ok(socket)
 }
 
 /// The sockets of the variable with their addresses.
@@ -142,7 +159,8 @@ mod tests {
         let file = std::path::Path::new("nginx.conf");
         let tree = conf::parse(&source, file).unwrap();
         conf::check(&tree).unwrap();
-        settings::read(&tree, file, std::path::Path::new("")).unwrap().listens
+        let places = settings::Places { prefix: std::path::Path::new(""), error_log: None };
+        settings::read(&tree, file, places).unwrap().listens
     }
 
     #[test]
@@ -150,7 +168,7 @@ mod tests {
         let (wanted, leftover) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
         let (address, closed) = (wanted.local_addr().unwrap(), leftover.local_addr().unwrap());
         let variable = format!("{};{};", wanted.into_raw_fd(), leftover.into_raw_fd());
-        let bound = open(&listens(&format!("listen {address};")), Some(&variable)).unwrap();
+        let bound = open(&listens(&format!("listen {address};")), &[], Some(&variable)).unwrap();
         assert_eq!(bound.len(), 1);
         assert_eq!(bound[0].socket.local_addr().unwrap(), address);
         std::net::TcpStream::connect(address).unwrap();
@@ -161,11 +179,11 @@ mod tests {
     fn what_is_no_listening_socket_is_refused_by_number() {
         let unconnected = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         let number = unconnected.into_raw_fd();
-        let error = open(&[], Some(&format!("{number};"))).unwrap_err().to_string();
+        let error = open(&[], &[], Some(&format!("{number};"))).unwrap_err().to_string();
         assert!(error.starts_with(&format!("inherited descriptor {number} is not a listening TCP socket")), "{error}");
-        assert!(matches!(open(&[], Some("x;")), Err(SocketError::Number { .. })));
-        assert!(matches!(open(&[], Some("2;")), Err(SocketError::Inherited { number: 2, .. })));
-        assert!(matches!(open(&[], Some("99999;")), Err(SocketError::Inherited { .. })));
+        assert!(matches!(open(&[], &[], Some("x;")), Err(SocketError::Number { .. })));
+        assert!(matches!(open(&[], &[], Some("2;")), Err(SocketError::Inherited { number: 2, .. })));
+        assert!(matches!(open(&[], &[], Some("99999;")), Err(SocketError::Inherited { .. })));
     }
 
     #[test]
@@ -173,7 +191,7 @@ mod tests {
         let free = TcpListener::bind("0.0.0.0:0").unwrap();
         let port = free.local_addr().unwrap().port();
         let variable = format!("{};", free.into_raw_fd());
-        let bound = open(&listens(&format!("listen 127.0.0.1:{port}; listen {port};")), Some(&variable)).unwrap();
+        let bound = open(&listens(&format!("listen 127.0.0.1:{port}; listen {port};")), &[], Some(&variable)).unwrap();
         assert_eq!(bound.len(), 1);
         assert_eq!(bound[0].listens, [1, 0]);
     }

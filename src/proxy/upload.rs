@@ -1,22 +1,22 @@
 //! A request's body on its way through.
 //!
-//! The beginning of it is collected before an upstream is asked, as nginx does (`proxy_request_buffering on`, with the
-//! default `client_body_buffer_size`): a small body, sent however slowly or in whatever chunks, reaches the upstream
-//! whole and with its length, and can be sent a second time. The rest of a larger one passes through as it comes.
+//! As nginx does, all of it is collected before an upstream is asked (`proxy_request_buffering on`): a body, sent
+//! however slowly or in whatever chunks, reaches the upstream whole and with its length, and can be sent a second time.
+//! What does not fit `client_body_buffer_size` waits in a file. Without buffering it passes through as it comes.
 
 use lab_http::{BodyDecoder, BodyLength, Incoming, Limits, ReadError, Refusal};
 use tokio::io::AsyncRead;
 
-/// How much is collected, in bytes: nginx's `client_body_buffer_size`.
-const COLLECTED: u64 = 16 * 1024;
-/// How much is collected of a body whose length has to be known first, in bytes.
-const COLLECTED_FOR_LENGTH: u64 = 16 * 1024 * 1024;
+use super::settings::buffering::Buffering;
+use super::spool::Spool;
 
 /// A body on its way from the client.
 #[derive(Debug)]
 pub(super) struct Upload {
     decoder: BodyDecoder,
-    collected: Vec<u8>,
+    /// The beginning of what was collected; the rest is in the file.
+    memory: Vec<u8>,
+    file: Option<Spool>,
     received: u64,
 }
 
@@ -26,9 +26,6 @@ pub(super) enum BodyTrouble {
     /// Larger than `client_max_body_size`.
     #[error("client intended to send too large body")]
     TooLarge,
-    /// Its length has to be known before it can be sent on, and it is too large to wait for.
-    #[error("client sent a body of unknown length, which this upstream's HTTP/1.0 has no way to take")]
-    LengthRequired,
     /// Not framed as it has to be.
     #[error("client sent an invalid body: {0}")]
     Invalid(Refusal),
@@ -38,6 +35,9 @@ pub(super) enum BodyTrouble {
     /// The client closed the connection, or it failed.
     #[error("client prematurely closed connection: {0}")]
     Gone(String),
+    /// The file it waits in cannot be written or read.
+    #[error("a file for the request's body failed: {0}")]
+    File(std::io::Error),
 }
 
 impl BodyTrouble {
@@ -45,9 +45,9 @@ impl BodyTrouble {
     pub(super) fn status(&self) -> Option<u16> {
         match self {
             BodyTrouble::TooLarge => Some(413),
-            BodyTrouble::LengthRequired => Some(411),
             BodyTrouble::Invalid(refusal) => Some(refusal.status()),
             BodyTrouble::TimedOut => Some(408),
+            BodyTrouble::File(_) => Some(500),
             BodyTrouble::Gone(_) => None,
         }
     }
@@ -65,7 +65,8 @@ impl From<ReadError> for BodyTrouble {
 
 impl Upload {
     pub(super) fn new(length: BodyLength) -> Upload {
-        Upload { decoder: BodyDecoder::new(length, &Limits::default()), collected: Vec::new(), received: 0 }
+        let decoder = BodyDecoder::new(length, &Limits::default());
+        Upload { decoder, memory: Vec::new(), file: None, received: 0 }
     }
 
     /// Whether all of the body was read from the client.
@@ -73,39 +74,58 @@ impl Upload {
         self.decoder.is_at_end()
     }
 
+    /// How much was collected, in bytes.
+    pub(super) fn collected(&self) -> u64 {
+        self.memory.len() as u64 + self.file.as_ref().map_or(0, Spool::length)
+    }
+
     /// Whether something was read that is not collected, so that the body cannot be sent again.
     pub(super) fn is_spent(&self) -> bool {
-        self.received > self.collected.len() as u64
+        self.received > self.collected()
     }
 
-    /// What was collected of the body: its beginning.
-    pub(super) fn collected(&self) -> &[u8] {
-        &self.collected
+    /// The part of what was collected that is in memory: its beginning.
+    pub(super) fn memory(&self) -> &[u8] {
+        &self.memory
     }
 
-    /// Collects the beginning of the body, or all of it if its length `has_to_be_known`.
+    /// How many bytes of content were read.
+    pub(super) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Reads the rest of the body and throws it away, if there is not too much of it; whether it is gone.
+    pub(super) async fn drain<R: AsyncRead + Unpin>(&mut self, client: &mut Incoming<R>, bound: u64) -> bool {
+        matches!(client.drain(&mut self.decoder, bound).await, Ok(true))
+    }
+
+    /// Appends a block of the part that is in a file to `out`, from `position` in the file on; returns its length, 0 at
+    /// the end.
+    pub(super) fn read_file(&self, position: u64, out: &mut Vec<u8>) -> Result<usize, BodyTrouble> {
+        self.file.as_ref().map_or(Ok(0), |file| file.read(position, out)).map_err(BodyTrouble::File)
+    }
+
+    /// Collects the next piece of the body.
     pub(super) async fn collect<R: AsyncRead + Unpin>(
         &mut self,
         client: &mut Incoming<R>,
         limit: Option<u64>,
-        has_to_be_known: bool,
+        buffering: &Buffering,
     ) -> Result<(), BodyTrouble> {
-        let enough = match (has_to_be_known, self.decoder.left()) {
-            (true, None) => COLLECTED_FOR_LENGTH,
-            // a large body of known length can just as well pass through from its start
-            (_, Some(left)) if left > COLLECTED => return Ok(()),
-            _ => COLLECTED,
+        let Some(piece) = client.read_body_piece(&mut self.decoder).await? else { return Ok(()) };
+        self.received = count(self.received, piece, limit)?;
+        if self.file.is_none() && self.memory.len() + piece.len() <= buffering.request_memory {
+            self.memory.extend_from_slice(piece);
+            return Ok(());
+        }
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => {
+                let folder = buffering.request_folder.as_deref();
+                self.file.insert(Spool::new(folder).map_err(BodyTrouble::File)?)
+            }
         };
-        while self.received < enough && !self.is_complete() {
-            let piece = client.read_body_piece(&mut self.decoder).await?;
-            let Some(piece) = piece else { break };
-            self.collected.extend_from_slice(piece);
-            self.received = count(self.received, piece, limit)?;
-        }
-        if has_to_be_known && !self.is_complete() && self.decoder.left().is_none() {
-            return Err(BodyTrouble::LengthRequired);
-        }
-        Ok(())
+        file.push(piece).map_err(BodyTrouble::File)
     }
 
     /// The next piece of the body behind what was collected; none at its end.

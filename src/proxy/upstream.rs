@@ -5,26 +5,29 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lab_http::{Incoming, Limits, Outgoing};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpStream, UnixStream};
 
-use super::balancer::Balancer;
+use super::balancer::{Balancer, Key, Search, Verdict};
 use super::sent::Sent;
-use super::settings::upstream::Upstream;
+use super::settings::upstream::{Address, Method, Upstream};
+use super::stream::{ReadSide, WriteSide, split_tcp, split_unix};
+use super::variables::Scope;
 
 /// One connection to a server of an upstream.
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) incoming: Incoming<OwnedReadHalf>,
-    pub(super) outgoing: Outgoing<Sent<OwnedWriteHalf>>,
+    pub(super) incoming: Incoming<ReadSide>,
+    pub(super) outgoing: Outgoing<Sent<WriteSide>>,
     /// Which of the upstream's servers it leads to.
     pub(super) server: usize,
     /// How many requests it has carried, the present one included.
     pub(super) requests: usize,
+    made: Instant,
     idle_since: Instant,
 }
 
@@ -39,36 +42,41 @@ pub(super) struct Group {
 
 impl Group {
     pub(super) fn new(settings: &Upstream) -> Group {
-        Group {
-            settings: settings.clone(),
-            balancer: RefCell::new(Balancer::new(&settings.servers)),
-            idle: RefCell::default(),
-        }
+        Group { settings: settings.clone(), balancer: RefCell::new(Balancer::new(settings)), idle: RefCell::default() }
     }
 
-    /// The server to ask next; none if all were tried or are out of order.
-    pub(super) fn choose(&self, tried: &[usize]) -> Option<usize> {
-        self.balancer.borrow_mut().choose(tried, Instant::now())
+    /// The name of the upstream.
+    pub(super) fn name(&self) -> &str {
+        &self.settings.name
     }
 
-    /// How many servers there are.
-    pub(super) fn servers(&self) -> usize {
-        self.settings.servers.len()
+    /// How many servers may be asked for one request.
+    pub(super) fn tries(&self) -> usize {
+        self.balancer.borrow().tries()
     }
 
-    /// The address of a server.
-    pub(super) fn address(&self, server: usize) -> SocketAddr {
-        self.settings.servers[server].address
+    /// The server to ask next; none if all were asked or are out of order. `client` is its address, unless it came over
+    /// a unix socket. What is chosen has to be [`released`](Group::release).
+    pub(super) fn choose(&self, search: &mut Search, client: Option<IpAddr>, scope: &Scope<'_>) -> Option<usize> {
+        let mut text = Vec::new();
+        let key = match &self.settings.method {
+            Method::Hash { key, .. } => {
+                key.write(scope, &mut text);
+                Key::Text(&text)
+            }
+            Method::RoundRobin | Method::LeastConnections | Method::IpHash => Key::Client(client),
+        };
+        self.balancer.borrow_mut().choose(search, key, Instant::now())
     }
 
-    /// Takes note that a server could not be reached, or failed before it answered.
-    pub(super) fn failed(&self, server: usize) {
-        self.balancer.borrow_mut().failed(server, Instant::now());
+    /// The address of a server, as text.
+    pub(super) fn label(&self, server: usize) -> &Arc<str> {
+        &self.settings.servers[server].label
     }
 
-    /// Takes note that a server answered.
-    pub(super) fn succeeded(&self, server: usize) {
-        self.balancer.borrow_mut().succeeded(server);
+    /// Takes note of what came of asking a server. True if this put it out of order.
+    pub(super) fn release(&self, server: usize, verdict: Verdict) -> bool {
+        self.balancer.borrow_mut().release(server, verdict, Instant::now())
     }
 
     /// The idle connection to a server that was used last, if one is still open.
@@ -77,10 +85,12 @@ impl Group {
     /// found has to do, which costs nothing.
     pub(super) fn take_idle(&self, server: usize, surely: bool) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
-        while let Some(position) = idle.iter().rposition(|connection| connection.server == server) {
+        let address = &self.settings.servers[server].address;
+        let leads_there = |connection: &Connection| self.settings.servers[connection.server].address == *address;
+        while let Some(position) = idle.iter().rposition(leads_there) {
             let connection = idle.remove(position)?;
             if connection.idle_since.elapsed() < self.settings.keepalive_timeout && connection.is_quiet(surely) {
-                return Some(connection);
+                return Some(Connection { server, ..connection });
             }
         }
         None
@@ -88,7 +98,9 @@ impl Group {
 
     /// Keeps a connection for the next request, if it may be; the one idle for longest makes room.
     pub(super) fn keep(&self, mut connection: Connection) {
-        if self.settings.keepalive == 0 || connection.requests >= self.settings.keepalive_requests {
+        let is_old = connection.requests >= self.settings.keepalive_requests
+            || connection.made.elapsed() >= self.settings.keepalive_time;
+        if self.settings.keepalive == 0 || is_old {
             return;
         }
         connection.idle_since = Instant::now();
@@ -109,18 +121,27 @@ impl Group {
 
     /// Makes a new connection to a server.
     pub(super) async fn connect(&self, server: usize, limit: Duration) -> io::Result<Connection> {
-        let connecting = TcpStream::connect(self.address(server));
-        let stream =
+        let connecting = async {
+            match &self.settings.servers[server].address {
+                Address::Internet(address) => {
+                    let stream = TcpStream::connect(address).await?;
+                    // heads and small bodies leave in one write; waiting for more of them only delays
+                    stream.set_nodelay(true)?;
+                    Ok(split_tcp(stream))
+                }
+                Address::Unix(path) => UnixStream::connect(path).await.map(split_unix),
+            }
+        };
+        let (read, write) =
             tokio::time::timeout(limit, connecting).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        // heads and small bodies leave in one write; waiting for more of them only delays
-        stream.set_nodelay(true)?;
-        let (read, write) = stream.into_split();
+        let now = Instant::now();
         Ok(Connection {
             incoming: Incoming::new(read, Limits::response()),
             outgoing: Outgoing::new(Sent::new(write)),
             server,
             requests: 0,
-            idle_since: Instant::now(),
+            made: now,
+            idle_since: now,
         })
     }
 }
@@ -128,12 +149,6 @@ impl Group {
 impl Connection {
     /// Whether nothing has arrived on an idle connection: neither its end nor bytes nobody asked for.
     fn is_quiet(&self, surely: bool) -> bool {
-        let read = self.incoming.io();
-        let would_block =
-            |result: io::Result<usize>| result.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
-        self.incoming.buffered().is_empty()
-            && would_block(read.try_read(&mut [0]))
-            && (!surely
-                || would_block(socket2::SockRef::from(read.as_ref()).peek(&mut [std::mem::MaybeUninit::uninit()])))
+        self.incoming.buffered().is_empty() && self.incoming.io().is_quiet(surely)
     }
 }

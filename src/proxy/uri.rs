@@ -7,8 +7,12 @@ use std::borrow::Cow;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MalformedPath;
 
-/// Decodes a path and resolves `.`, `..` and `//`. The path begins with a slash, or is `*`.
-pub fn normalise(path: &[u8]) -> Result<Cow<'_, [u8]>, MalformedPath> {
+/// Decodes a path and resolves `.`, `..` and, unless told otherwise, `//` (nginx's `merge_slashes`). The path begins
+/// with a slash, or is `*`.
+///
+/// # Errors
+/// It leads out of the root, or has an escape that is none.
+pub fn normalise(path: &[u8], merge_slashes: bool) -> Result<Cow<'_, [u8]>, MalformedPath> {
     let is_plain = memchr::memchr(b'%', path).is_none() && !has_dots_or_doubled_slashes(path);
     if is_plain {
         return Ok(Cow::Borrowed(path));
@@ -22,6 +26,11 @@ pub fn normalise(path: &[u8]) -> Result<Cow<'_, [u8]>, MalformedPath> {
     for segment in segments {
         ends_open = matches!(segment, b"" | b"." | b"..");
         match segment {
+            b"" if !merge_slashes => {
+                slashes.push(out.len());
+                out.push(b'/');
+                ends_open = false;
+            }
             b"" | b"." => {}
             b".." => out.truncate(slashes.pop().ok_or(MalformedPath)?),
             _ => {
@@ -37,16 +46,89 @@ pub fn normalise(path: &[u8]) -> Result<Cow<'_, [u8]>, MalformedPath> {
     Ok(Cow::Owned(out))
 }
 
-/// Escapes what nginx escapes in a path it passes on: controls, space, `#`, `%`, `?` and everything beyond ASCII.
+/// Escapes what nginx escapes in a path it passes on or redirects to: controls, space, `"#%<>?\^`, the backquote,
+/// braces, bars and everything beyond ASCII.
 pub fn escape(path: &[u8], out: &mut Vec<u8>) {
-    for &byte in path {
-        if matches!(byte, 0..=0x20 | b'#' | b'%' | b'?' | 0x7f..) {
-            let digit = |nibble: u8| b"0123456789ABCDEF"[usize::from(nibble)];
-            out.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
+    escape_where(path, out, |byte| {
+        matches!(
+            byte,
+            0..=0x20 | b'"' | b'#' | b'%' | b'<' | b'>' | b'?' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | 0x7f..
+        )
+    });
+}
+
+/// Escapes what nginx escapes in a path that becomes an argument: what [`escape`] escapes, and `&`, `+` and `;`.
+pub fn escape_argument(text: &[u8], out: &mut Vec<u8>) {
+    escape_where(text, out, |byte| {
+        matches!(
+            byte,
+            0..=0x20 | b'"' | b'#' | b'%' | b'&' | b'+' | b';' | b'<' | b'>' | b'?' | b'\\' | b'^' | b'`' | b'{' | b'|'
+                | b'}' | 0x7f..
+        )
+    });
+}
+
+fn escape_where(text: &[u8], out: &mut Vec<u8>, needs: impl Fn(u8) -> bool) {
+    for &byte in text {
+        if needs(byte) {
+            out.extend_from_slice(&[b'%', hex_digit(byte >> 4), hex_digit(byte & 15)]);
         } else {
             out.push(byte);
         }
     }
+}
+
+/// A digit of a hexadecimal number, upper-case.
+pub(super) fn hex_digit(nibble: u8) -> u8 {
+    b"0123456789ABCDEF"[usize::from(nibble & 15)]
+}
+
+/// Takes back those escapes of a redirect that stand for printable characters behind `%`, up to the first question
+/// mark, as nginx does with the target of a `rewrite`.
+pub fn unescape_redirect(target: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(target.len());
+    let mut rest = target;
+    loop {
+        rest = match rest {
+            [] => return out,
+            [b'?', ..] => {
+                out.extend_from_slice(rest);
+                return out;
+            }
+            [b'%', high, low, behind @ ..] => {
+                let digit = |byte: &u8| char::from(*byte).to_digit(16);
+                let byte = digit(high).zip(digit(low)).map(|(high, low)| (high * 16 + low) as u8);
+                match byte.filter(|byte| matches!(byte, b'&'..0x7f)) {
+                    Some(byte) => out.push(byte),
+                    None => out.extend_from_slice(&rest[..3]),
+                }
+                if byte == Some(b'?') {
+                    out.extend_from_slice(behind);
+                    return out;
+                }
+                behind
+            }
+            [byte, behind @ ..] => {
+                out.push(*byte);
+                behind
+            }
+        };
+    }
+}
+
+/// Splits a URI that a configuration made at its first `?`.
+pub fn split_args(uri: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match memchr::memchr(b'?', uri) {
+        Some(mark) => (&uri[..mark], Some(&uri[mark + 1..])),
+        None => (uri, None),
+    }
+}
+
+/// What follows the last dot of a path's last segment; a dot at the segment's start begins no extension.
+pub fn extension(path: &[u8]) -> Option<&[u8]> {
+    let segment = memchr::memrchr(b'/', path).map_or(path, |slash| &path[slash + 1..]);
+    let dot = memchr::memrchr(b'.', segment).filter(|dot| *dot > 0)?;
+    Some(&segment[dot + 1..])
 }
 
 fn has_dots_or_doubled_slashes(path: &[u8]) -> bool {
@@ -109,15 +191,49 @@ mod tests {
             ("/%+1", None),
             ("/%00", None),
         ] {
-            let found = normalise(path.as_bytes()).ok().map(|path| String::from_utf8(path.into_owned()).unwrap());
+            let found = normalise(path.as_bytes(), true).ok().map(|path| String::from_utf8(path.into_owned()).unwrap());
             assert_eq!(found.as_deref(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn slashes_stay_where_they_are_not_to_be_merged() {
+        for (path, expected) in [("//a///b//", "//a///b//"), ("/a//../b", "/a/b"), ("/a/.//b", "/a//b"), ("/%2f", "//")]
+        {
+            assert_eq!(normalise(path.as_bytes(), false).as_deref(), Ok(expected.as_bytes()), "{path}");
         }
     }
 
     #[test]
     fn escaping_leaves_plain_paths_alone() {
         let mut out = Vec::new();
-        escape(b"/a b?c#d%e\xffz~", &mut out);
-        assert_eq!(out, b"/a%20b%3Fc%23d%25e%FFz~");
+        escape(b"/a b?c#d%e\xff;&z~", &mut out);
+        assert_eq!(out, b"/a%20b%3Fc%23d%25e%FF;&z~");
+        let mut out = Vec::new();
+        escape_argument(b"/a b&c+d;e=f", &mut out);
+        assert_eq!(out, b"/a%20b%26c%2Bd%3Be=f");
+    }
+
+    #[test]
+    fn redirects_are_unescaped_where_nginx_does() {
+        for (escaped, expected) in [
+            ("http://e/a%20b%2Bc%26", "http://e/a%20b+c&"),
+            ("/%22%25%FF%7E", "/%22%25%FF~"),
+            ("/%3C?%3C", "/<?%3C"),
+            ("/%3C%3F%3C", "/<?%3C"),
+            ("/%", "/%"),
+            ("/%zz", "/%zz"),
+        ] {
+            assert_eq!(unescape_redirect(escaped.as_bytes()), expected.as_bytes(), "{escaped}");
+        }
+    }
+
+    #[test]
+    fn extensions_are_of_the_last_segment() {
+        for (path, expected) in
+            [("/a.html", Some("html")), ("/a.b/c", None), ("/.html", None), ("/a.", Some("")), ("/a.b.c", Some("c"))]
+        {
+            assert_eq!(extension(path.as_bytes()), expected.map(str::as_bytes), "{path}");
+        }
     }
 }

@@ -78,7 +78,7 @@ pub(super) fn run(
     });
     let served = runtime.block_on(worker.serve(listeners, phases));
     drop(runtime);
-    log::flush();
+    log::flush_all();
     served
 }
 
@@ -114,7 +114,10 @@ impl Worker {
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = sweep.tick() => self.upstreams.iter().for_each(Group::sweep),
+                _ = sweep.tick() => {
+                    self.upstreams.iter().for_each(Group::sweep);
+                    log::flush_due();
+                }
                 // a master that is gone is a master that says stop
                 phase = phases.wait_for(|phase| *phase > Phase::Serve) => match phase.map_or(Phase::Stop, |phase| *phase) {
                     Phase::Stop => return Ok(()),
@@ -132,9 +135,11 @@ impl Worker {
                 self.closed.notified().await;
             }
         };
+        let shutdown_timeout = self.settings.process.shutdown_timeout;
         tokio::select! {
             () = finished => {}
             _ = phases.wait_for(|phase| *phase == Phase::Stop) => {}
+            () = sleep(shutdown_timeout.unwrap_or_default()), if shutdown_timeout.is_some() => {}
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ pub use estimate::{Estimate, Placed, Ratio, RatioInterval, Unit};
 pub use gate::{FactsVerdict, GateOutcome, MetricVerdict, Verdict};
 pub use round::{
     ComponentUse, Distribution, DriverUse, Measured, Objection, OpenMeasured, RoundOutcome, RoundRecord, StepMeasured,
+    WarmupRecord,
 };
 
 use std::collections::BTreeMap;

@@ -9,6 +9,8 @@ use crate::load::histogram::{self, HistogramError};
 use crate::load::ledger::{ErrorClass, OpenLedger};
 use crate::load::protocol::StepOutcome;
 use crate::load::seconds::SecondRow;
+use crate::measure::contention::Contention;
+use crate::measure::footprint::{Level, Peaks};
 use crate::measure::resources::ResourceUse;
 use crate::scenario::model::Metric;
 use crate::stack::Role;
@@ -41,10 +43,9 @@ impl RoundRecord {
 /// What came of a round. A failed one is a row with its error, never a zero and never absent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
-#[expect(clippy::large_enum_variant, reason = "there are few rounds, and nearly all of them are measured")]
 pub enum RoundOutcome {
     /// It was measured.
-    Measured(Measured),
+    Measured(Box<Measured>),
     /// It could not be.
     Failed {
         /// Why.
@@ -60,6 +61,9 @@ pub enum RoundOutcome {
 /// A measured window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
+    /// What came before the window.
+    #[serde(default)]
+    pub warmup: WarmupRecord,
     /// The measured window.
     pub window_us: u64,
     /// Complete good answers: of what ended within the window in a closed loop, of what was scheduled within it in an
@@ -91,6 +95,8 @@ pub struct Measured {
     pub steps: Vec<StepMeasured>,
     /// What each component used within the window, from the client inwards.
     pub components: Vec<ComponentUse>,
+    /// What the machine as a whole went through within the window; the load driver and other programs are in it.
+    pub machine: Contention,
     /// What the load driver used.
     pub driver: DriverUse,
     /// What speaks against this round.
@@ -158,6 +164,18 @@ impl StepMeasured {
     }
 }
 
+/// How a stack was warmed up.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WarmupRecord {
+    /// How long it was driven before the window.
+    pub lasted_us: u64,
+    /// Whether it was steady in the end; `None` for a warm-up of a given length.
+    pub is_steady: Option<bool>,
+    /// The seconds that were looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seconds: Vec<SecondRow>,
+}
+
 /// What the load driver used within the window.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DriverUse {
@@ -186,6 +204,14 @@ pub struct ComponentUse {
     /// What it used within the window.
     #[serde(flatten)]
     pub used: ResourceUse,
+    /// The most it held within the window.
+    #[serde(flatten)]
+    pub peaks: Peaks,
+    /// Handshakes that its listening socket turned away within the window, for a full accept queue or another reason.
+    /// `None` where the kernel does not tell.
+    pub accept_queue_drops: Option<u64>,
+    /// What it held, from the opening of the window to its end.
+    pub curve: Vec<Level>,
 }
 
 /// A distribution of times.

@@ -8,6 +8,8 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::loads;
 use super::numbers::{bytes, grouped, micros, three_digits};
+use crate::measure::contention::Contention;
+use crate::measure::stats;
 use crate::record::{
     CheckOutcome, CheckRecord, Estimate, FactsVerdict, LooksRecord, Measured, MetricVerdict, Objection, Record,
     RoundOutcome, StackDifferences, StackRecord, Verdict,
@@ -163,7 +165,7 @@ fn load(text: &mut String, record: &Record, load: &str) {
         "CPU/req",
         "… proxy",
         "… server",
-        "RSS",
+        "memory",
         "switches/req",
         "errors",
     ]);
@@ -173,6 +175,9 @@ fn load(text: &mut String, record: &Record, load: &str) {
     }
     right_aligned(&mut table, 1..11);
     let _ = writeln!(text, "{}", indented(&table));
+    if let Some(line) = machine_line(record, load) {
+        let _ = writeln!(text, "  {}", styled(QUIET, &line));
+    }
     for rows in loads::tables(record, load) {
         let header: Vec<&str> = rows.header.iter().map(String::as_str).collect();
         let mut table = self::table(&header);
@@ -208,7 +213,7 @@ fn stack_row(record: &Record, load: &str, stack: &str) -> Vec<String> {
     let valid: Vec<&Measured> = visits().filter_map(|round| round.valid()).collect();
     let median = |value: &dyn Fn(&Measured) -> Option<f64>| {
         let values: Vec<f64> = valid.iter().filter_map(|measured| value(measured)).collect();
-        crate::measure::stats::median(&values)
+        stats::median(&values)
     };
     let shown = |value: Option<f64>, form: &dyn Fn(f64) -> String| value.map_or_else(|| "–".to_owned(), form);
     let per_request = |measured: &Measured| {
@@ -216,8 +221,10 @@ fn stack_row(record: &Record, load: &str, stack: &str) -> Vec<String> {
         let switches: u64 = used.map(|used| used.voluntary_context_switches + used.involuntary_context_switches).sum();
         (measured.answered > 0).then(|| switches as f64 / measured.answered as f64)
     };
-    let rss = |measured: &Measured| {
-        Some(measured.components.iter().map(|component| component.used.peak_rss_bytes).sum::<u64>() as f64)
+    // Shared pages once, where the kernel tells; once per process, where it does not.
+    let memory = |measured: &Measured| {
+        let peaks = measured.components.iter().map(|component| component.peaks);
+        Some(peaks.map(|peaks| peaks.peak_pss_bytes.unwrap_or(peaks.peak_rss_bytes)).sum::<u64>() as f64)
     };
     let has = |role: Role| valid.iter().any(|measured| measured.components.iter().any(|part| part.role == role));
     let cpu_of = |role: Role| match has(role) {
@@ -233,10 +240,32 @@ fn stack_row(record: &Record, load: &str, stack: &str) -> Vec<String> {
         shown(median(&|measured| measured.metric(Metric::CpuPerRequest)), &micros),
         cpu_of(Role::Proxy),
         cpu_of(Role::Server),
-        shown(median(&rss), &|value| bytes(value as u64)),
+        shown(median(&memory), &|value| bytes(value as u64)),
         shown(median(&per_request), &three_digits),
         errors(record, load, stack),
     ]
+}
+
+/// What the machine went through in the rounds of a load: the median, and the worst; nothing where it does not tell.
+fn machine_line(record: &Record, load: &str) -> Option<String> {
+    let measured = record.rounds.iter().filter(|round| round.load == load).filter_map(|round| match &round.outcome {
+        RoundOutcome::Measured(measured) => Some(measured.as_ref()),
+        RoundOutcome::Failed { .. } | RoundOutcome::Unavailable { .. } => None,
+    });
+    let measured: Vec<&Measured> = measured.collect();
+    let share = |name: &str, of: fn(&Contention) -> Option<u64>| {
+        let share =
+            |measured: &&&Measured| Some(of(&measured.machine)? as f64 / measured.machine.over_us.max(1) as f64);
+        let shares: Vec<f64> = measured.iter().filter_map(|one| share(&one)).collect();
+        let worst = shares.iter().copied().fold(0.0, f64::max) * 100.0;
+        Some(format!("{name} {:.1} % of the time, {worst:.1} % at worst", stats::median(&shares)? * 100.0))
+    };
+    let told = [
+        share("tasks waited for a CPU", |machine| machine.cpu_pressure_us),
+        share("stolen by the hypervisor", |machine| machine.stolen_us),
+    ];
+    let told: Vec<String> = told.into_iter().flatten().collect();
+    (!told.is_empty()).then(|| format!("the machine: {}", told.join(" · ")))
 }
 
 /// Every error of every round, by class: none is averaged away.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::model::{
     Against, Check, CheckRequest, Driver, Expectation, Gate, Load, Metric, Placement, Scenario, Stack, Step,
-    TemplatePart,
+    TemplatePart, Warmup,
 };
 
 /// Describes `scenario`: its stacks and their settings, the checks asked of each, the loads, how many rounds that
@@ -115,8 +115,9 @@ fn write_rounds(f: &mut fmt::Formatter<'_>, scenario: &Scenario) -> fmt::Result 
     let blocks = rounds.most();
     let visits = |things: usize| u64::from(blocks.get()).saturating_mul(things as u64);
     let total = visits(scenario.stacks.len() * scenario.loads.len());
-    let window: Duration = scenario.loads.iter().map(|load| load.duration + rounds.warmup).sum();
+    let window: Duration = scenario.loads.iter().map(|load| load.duration + rounds.warmup.most()).sum();
     let seconds = window.as_secs().saturating_mul(visits(scenario.stacks.len()));
+    let is_open = rounds.looks.len() > 1 || matches!(rounds.warmup, Warmup::Auto { .. });
     let at_most = if rounds.looks.len() > 1 { "at most " } else { "" };
     writeln!(
         f,
@@ -131,8 +132,20 @@ fn write_rounds(f: &mut fmt::Formatter<'_>, scenario: &Scenario) -> fmt::Result 
         let looks: Vec<String> = rounds.looks.iter().map(ToString::to_string).collect();
         writeln!(f, "           ends when a look after {} blocks leaves nothing undecided", looks.join(", "))?;
     }
-    writeln!(f, "           each freshly started and warmed up for {}", Time(rounds.warmup))?;
-    writeln!(f, "           {}about {} under load, plus starts and checks", at_most, Time(Duration::from_secs(seconds)))
+    match rounds.warmup {
+        Warmup::Fixed(lasting) => {
+            writeln!(f, "           each freshly started and warmed up for {}", Time(lasting))?;
+        }
+        Warmup::Auto { most } => {
+            writeln!(f, "           each freshly started and warmed up until steady, {} at the most", Time(most))?;
+        }
+    }
+    writeln!(
+        f,
+        "           {}about {} under load, plus starts and checks",
+        if is_open { "at most " } else { "" },
+        Time(Duration::from_secs(seconds))
+    )
 }
 
 /// A number of things, in the plural where there is not exactly one.

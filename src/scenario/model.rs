@@ -375,9 +375,31 @@ pub struct Rounds {
     /// nothing undecided, and with the last in any case; `count = N` in the file is one look after N.
     pub looks: Vec<NonZeroU32>,
     /// Driven but not measured, before each measured window.
-    pub warmup: Duration,
+    pub warmup: Warmup,
     /// Seeds the order of visits.
     pub seed: u64,
+}
+
+/// How long a stack is driven before it is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Warmup {
+    /// Exactly so long.
+    Fixed(Duration),
+    /// Until its seconds are alike, by the evidence of the load's own driver.
+    Auto {
+        /// The longest it may take; what is not steady by then is measured all the same, and said to be unsteady.
+        most: Duration,
+    },
+}
+
+impl Warmup {
+    /// The longest it may take.
+    #[must_use]
+    pub fn most(self) -> Duration {
+        match self {
+            Warmup::Fixed(duration) | Warmup::Auto { most: duration } => duration,
+        }
+    }
 }
 
 impl Rounds {

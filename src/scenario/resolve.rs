@@ -63,7 +63,7 @@ pub(super) fn resolve(
         let message = "the scenario has neither a `[[check]]` nor a `[[load]]`: nothing to find out";
         problems.push(Diagnostic::at(0..0, message).hint("add at least one of them"));
     }
-    let rounds = rounds::rounds(wire.rounds.value(), problems);
+    let rounds = rounds::rounds(wire.rounds.value(), loads.as_deref().unwrap_or_default(), problems);
     let placement = wire.placement.or(Placement::Auto, |placement| load::placement(placement.get_ref(), problems));
     let gate = rounds::gate(wire.gate.value());
     Some(Scenario {

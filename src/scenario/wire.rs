@@ -12,7 +12,7 @@ use super::read::{ByName, List, OneOf, Whole, Word};
 use super::table::wire_table;
 
 pub(super) use load::{ArrivalsKind, DriverKind, Load, Ramp, RateText, Step, StepExpect, ValueSource};
-pub(super) use quantity::{DurationText, PercentText};
+pub(super) use quantity::{DurationText, PercentText, WarmupText};
 pub(super) use rule::{HeaderLine, HeaderRule, TextRule};
 
 wire_table! {
@@ -202,8 +202,11 @@ wire_table! {
         /// Instead of `count`: after how many blocks the run is looked at, ascending. It ends as soon as a look leaves
         /// nothing undecided; each look may err by its share only.
         optional looks: List<Whole> = { "minItems": 1, "maxItems": 10 },
-        /// Driven but not measured, before each measured window; whole seconds, may be `0s`.
-        optional warmup: DurationText = { "default": "1s" },
+        /// Driven but not measured, before each measured window: whole seconds (may be `0s`), or `auto`: until five
+        /// seconds in a row are alike.
+        optional warmup: WarmupText = { "default": "1s" },
+        /// The longest that `warmup = "auto"` may take; whole seconds, 5 or more.
+        optional warmup_most: DurationText = { "default": "30s" },
         /// Seeds the order of visits.
         optional seed: Whole = { "minimum": 0, "default": 2011 },
     } = { "not": { "required": ["count", "looks"] } }

@@ -216,3 +216,41 @@ impl Observer for Watcher {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lab_server::notes::{Notes, SIZE};
+    use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
+
+    use super::*;
+
+    #[test]
+    fn who_hangs_is_seen_in_its_request() {
+        let notes = memfd_create("notes", MemfdFlags::CLOEXEC).unwrap();
+        ftruncate(&notes, SIZE as u64).unwrap();
+        let life = Arc::new(Life::default());
+        *life.slot() = Some(ArrivedHead::new("GET", "/slow", "HTTP/1.1", &[]));
+        keep_notes(Arc::clone(&life), notes.try_clone().unwrap()).unwrap();
+        loop {
+            let mut page = [0; SIZE];
+            rustix::io::pread(&notes, &mut page, 0).unwrap();
+            let notes = Notes::decode(&page).unwrap();
+            assert!(notes.heartbeat >= SERVING);
+            if notes.request.as_deref() == Some("GET /slow HTTP/1.1") {
+                return;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn the_number_of_requests_varies_by_its_jitter() {
+        let text = r#"{"app": "native:hello", "master": 1, "sockets": []}"#;
+        let mut settings: WorkerSettings = serde_json::from_str(text).unwrap();
+        assert_eq!(most_requests(&settings), None);
+        settings.max_requests = 10;
+        assert_eq!(most_requests(&settings), Some(10));
+        settings.max_requests_jitter = 5;
+        assert!((0..100).all(|_| most_requests(&settings).is_some_and(|most| (10..=15).contains(&most))));
+    }
+}

@@ -36,7 +36,8 @@ pub struct RatioFact {
     /// The interval's ends, to four digits; none for too few rounds. For the reader: comparisons are made from `blocks`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<RatioInterval>,
-    /// The ratio in each block it is from, to five digits.
+    /// The ratio in each block it is from, to five digits; without any, it is too uncertain to compare with.
+    #[serde(default)]
     pub blocks: Vec<f64>,
 }
 

@@ -11,4 +11,5 @@ mod scenario;
 mod serve;
 mod snapshot;
 mod support;
+mod twin;
 mod wsgi;

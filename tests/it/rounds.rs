@@ -100,7 +100,7 @@ fn rounds_until_decided_end_with_the_look_that_decides() {
     assert_eq!(by_cost["tiers"], serde_json::json!([["direct"], ["proxied"]]));
     let bad = project.run(&["run", "scenarios/default.toml", "--rounds", "many"]);
     assert_eq!(bad.status.code(), Some(1));
-    assert!(text(&bad).contains("accepted: `auto`, or a number of blocks from 1 on"), "{}", text(&bad));
+    assert!(text(&bad).contains("accepted: `auto`, or a number of blocks from 1 to 10000"), "{}", text(&bad));
 }
 
 #[test]
@@ -127,4 +127,21 @@ fn a_calibration_is_stored_and_runs_warn_of_margins_below_it() {
     assert!(text(&run).contains("the margin of throughput under pingpong is 25.0 %, below this machine's noise floor"));
     let record = json(&project, "reports/default/latest/record.json");
     assert_eq!(record["below_noise_floor"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_warm_up_by_evidence_is_recorded_with_its_seconds() {
+    let project = Project::new(|scenario| {
+        replaced(&short(scenario), "warmup = \"0s\"", "warmup = \"auto\"\nwarmup_most = \"5s\"")
+    });
+    let output = project.run(&["run", "scenarios/default.toml", "--only", "direct"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let record = json(&project, "reports/default/latest/record.json");
+    let round = &record["rounds"][0];
+    assert_eq!(round["warmup"]["lasted_us"], 6_000_000, "five seconds, and one to connect");
+    let seconds = round["warmup"]["seconds"].as_array().unwrap();
+    assert!(seconds.iter().all(|second| second["answered"].as_u64().unwrap() > 0) && seconds.len() == 5, "{seconds:?}");
+    // Whether this machine is steady just now is not for a test to say; that it is said is.
+    let is_steady = round["warmup"]["is_steady"].as_bool().unwrap();
+    assert_eq!(text(&output).contains("no steady state within 6 s"), !is_steady, "{}", text(&output));
 }

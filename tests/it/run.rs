@@ -42,6 +42,14 @@ fn the_first_run_is_new_the_second_the_same_and_a_changed_expectation_fails() {
         for part in parts {
             assert!(part["cpu_us"].as_u64().unwrap() > 10_000, "{part}");
             assert!(part["peak_rss_bytes"].as_u64().unwrap() > 1_000_000, "{part}");
+            assert!(part["peak_pss_bytes"].as_u64().is_none_or(|pss| pss > 100_000), "{part}");
+            assert!(part["peak_open_fds"].as_u64().unwrap() > 10, "{part}");
+            assert!(part["peak_threads"].as_u64().unwrap() >= 2, "{part}");
+            assert!(part["peak_connections"].as_u64().is_none_or(|connections| connections >= 16), "{part}");
+            assert!(part["accept_queue_drops"].as_u64().is_none_or(|drops| drops == 0), "{part}");
+            let curve = part["curve"].as_array().unwrap();
+            assert!(curve.len() >= 3, "{part}");
+            assert!(curve.iter().map(|level| level["at_us"].as_u64().unwrap()).is_sorted(), "{part}");
         }
     }
 

@@ -51,6 +51,12 @@ impl RequestHead {
         self.method.of(&self.headers.text)
     }
 
+    /// How many bytes of text the head holds: of one that was read, as many as were received.
+    #[must_use]
+    pub fn text_len(&self) -> usize {
+        self.headers.text.len()
+    }
+
     /// The request target, exactly as it stood in the request line.
     #[must_use]
     pub fn target(&self) -> &[u8] {

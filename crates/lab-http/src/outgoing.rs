@@ -56,6 +56,22 @@ impl<W: AsyncWrite + Unpin> Outgoing<W> {
         Ok(())
     }
 
+    /// As [`piece`](Outgoing::piece), but what the peer does not take at once is kept in the buffer, however much it is:
+    /// see [`unwritten`](Outgoing::unwritten).
+    pub async fn piece_without_waiting(&mut self, encoder: &mut BodyEncoder, content: &[u8]) -> Result<(), WriteError> {
+        encoder.before(&mut self.buffer, content.len())?;
+        let mut left = content;
+        if content.len() >= WORTH_ITS_OWN_WRITE {
+            poll_fn(|cx| self.poll_write_now(cx, &mut left)).await?;
+        }
+        self.buffer.extend_from_slice(left);
+        encoder.behind(&mut self.buffer, content.len());
+        if self.buffer.len() >= WORTH_ITS_OWN_WRITE {
+            poll_fn(|cx| self.poll_write_now(cx, &mut &[][..])).await?;
+        }
+        Ok(())
+    }
+
     /// Writes the end of a body, and everything that is still in the buffer.
     pub async fn end(&mut self, encoder: &mut BodyEncoder, trailers: Option<&Headers>) -> Result<(), WriteError> {
         encoder.end(&mut self.buffer, trailers)?;
@@ -64,8 +80,13 @@ impl<W: AsyncWrite + Unpin> Outgoing<W> {
 
     /// Writes everything that is still in the buffer. Can be dropped while it waits, and called again.
     pub async fn flush(&mut self) -> io::Result<()> {
-        self.write_with(&[]).await?;
-        poll_fn(|cx| Pin::new(&mut self.io).poll_flush(cx)).await
+        poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    /// As [`flush`](Outgoing::flush), for code that polls.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_write_with(cx, &mut &[][..]))?;
+        Pin::new(&mut self.io).poll_flush(cx)
     }
 
     /// Tells the peer that nothing more will be written.
@@ -78,6 +99,17 @@ impl<W: AsyncWrite + Unpin> Outgoing<W> {
     async fn write_with(&mut self, content: &[u8]) -> io::Result<()> {
         let mut content = content;
         poll_fn(|cx| self.poll_write_with(cx, &mut content)).await
+    }
+
+    /// Writes what can be written, and is always ready.
+    fn poll_write_now(&mut self, cx: &mut Context<'_>, content: &mut &[u8]) -> Poll<io::Result<()>> {
+        let written = self.poll_write_with(cx, content);
+        // a buffer that is never quite empty must not keep what was written of it
+        if self.written > self.buffer.len() / 2 {
+            self.buffer.drain(..self.written);
+            self.written = 0;
+        }
+        if written.is_pending() { Poll::Ready(Ok(())) } else { written }
     }
 
     fn poll_write_with(&mut self, cx: &mut Context<'_>, content: &mut &[u8]) -> Poll<io::Result<()>> {
@@ -107,6 +139,11 @@ impl<W> Outgoing<W> {
     /// Where heads are written to; see [`write`](mod@crate::write).
     pub fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.buffer
+    }
+
+    /// How many bytes wait to be written.
+    pub fn unwritten(&self) -> usize {
+        self.buffer.len() - self.written
     }
 
     /// Whether everything was written.

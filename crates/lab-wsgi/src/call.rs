@@ -18,6 +18,7 @@ use crate::body::{Body, Failure, Remains};
 use crate::environ::Environs;
 use crate::file_wrapper::FileWrapper;
 use crate::input::Input;
+use crate::outbox::{Outbox, Ticket};
 use crate::outlet::{Outlet, Socket};
 use crate::response::{FilePart, Response, Rest};
 use crate::start_response::{StartResponse, not_bytes};
@@ -50,12 +51,16 @@ pub(crate) struct Job {
     pub(crate) buffer: Vec<u8>,
     /// How long the client may not read.
     pub(crate) patience: Duration,
+    /// Where quick answers wait for each other, if they do.
+    pub(crate) outbox: Option<Outbox>,
 }
 
 /// What came of it.
 pub(crate) struct Outcome {
     pub(crate) ending: Ending,
-    /// Bytes still to be written.
+    /// For an answer that waits to be sent with others.
+    pub(crate) ticket: Option<Ticket>,
+    /// Bytes still to be written behind that.
     pub(crate) buffer: Vec<u8>,
     pub(crate) file: Option<FilePart>,
     /// Bytes of content.
@@ -104,7 +109,7 @@ impl Application {
         };
         let expectation = if let Body::Unasked(unasked) = &job.body { Some(unasked.expectation.clone()) } else { None };
         let awaits_body = expectation.is_some();
-        let outlet = Outlet::new(job.socket, job.buffer, job.patience);
+        let outlet = Outlet::new(job.socket, job.buffer, job.patience, job.outbox);
         let response = Response::new(job.asked, job.persistent, expectation, outlet);
         let prepared = (|| {
             let input = Bound::new(py, Input::new(job.body))?;
@@ -179,7 +184,7 @@ where
         for item in items() {
             response.push(content(&item)?.as_bytes())?;
         }
-        Ok(())
+        Ok(response.send()?)
     })?
 }
 
@@ -258,6 +263,7 @@ impl Outcome {
     fn new(rest: Rest) -> Outcome {
         Outcome {
             ending: Ending::Failed,
+            ticket: rest.ticket,
             buffer: rest.buffer,
             file: rest.file,
             sent: rest.sent,
@@ -271,6 +277,7 @@ impl Outcome {
     pub(crate) fn without_response() -> Outcome {
         Outcome {
             ending: Ending::Failed,
+            ticket: None,
             buffer: Vec::new(),
             file: None,
             sent: 0,

@@ -19,12 +19,14 @@ use lab_server::{Gateway, Order};
 use pyo3::prelude::*;
 use rustix::fs::sendfile;
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use crate::access::AccessLog;
 use crate::body::{Body, Expectation, Failure, Remains, Unasked};
 use crate::call::{self, Application, Client, Job, Outcome};
 use crate::notes;
+use crate::outbox::Outbox;
 use crate::outlet::Socket;
 use crate::pool::Pool;
 use crate::response::FilePart;
@@ -43,6 +45,8 @@ pub(crate) struct Duties {
     pub(crate) application: Arc<Application>,
     /// The threads that call the application; without them it is called in place.
     pub(crate) pool: Option<Pool>,
+    /// Where quick answers wait for each other, if the application is called in place.
+    pub(crate) outbox: Option<Outbox>,
     pub(crate) access_log: Option<Rc<AccessLog>>,
     pub(crate) orders: watch::Sender<Order>,
     /// Requests to serve before the worker ends; 0 for all.
@@ -169,9 +173,10 @@ impl Gateway<Stream> for WsgiGateway {
             socket,
             buffer: std::mem::take(connection.buffer()),
             patience: connection.settings().send_timeout,
+            outbox: self.worker.outbox.clone(),
         };
         let mut outcome = self.call(job).await;
-        let answered = answer(connection, asked, &mut outcome).await;
+        let answered = answer(connection, asked, &mut outcome, self.worker.outbox.as_ref()).await;
         if let (Some(log), Some(began)) = (&self.worker.access_log, began)
             && !matches!(outcome.ending, call::Ending::Refused(_))
             && let Ok(variables) =
@@ -197,7 +202,12 @@ impl Duties {
 }
 
 /// Writes what the application left to be written, and makes the connection ready for the next request.
-async fn answer(connection: &mut Connection<Stream>, asked: Asked, outcome: &mut Outcome) -> Result<(), Ending> {
+async fn answer(
+    connection: &mut Connection<Stream>,
+    asked: Asked,
+    outcome: &mut Outcome,
+    outbox: Option<&Outbox>,
+) -> Result<(), Ending> {
     match &outcome.ending {
         call::Ending::Refused(error) => return Err(refuse(connection, asked, error.clone()).await),
         call::Ending::Failed => {
@@ -209,7 +219,19 @@ async fn answer(connection: &mut Connection<Stream>, asked: Asked, outcome: &mut
         }
         call::Ending::Persist | call::Ending::Close => {}
     }
-    *connection.buffer() = std::mem::take(&mut outcome.buffer);
+    *connection.buffer() = match outcome.ticket.take() {
+        None => std::mem::take(&mut outcome.buffer),
+        Some(ticket) => {
+            // Whoever is ready is served first; the first to come back sends the answers of all.
+            yield_now().await;
+            if let Some(outbox) = outbox {
+                outbox.send_all();
+            }
+            let mut unsent = ticket.redeem();
+            unsent.append(&mut outcome.buffer);
+            unsent
+        }
+    };
     connection.flush().await?;
     if let Some(part) = outcome.file.take() {
         send_file(connection, part).await?;

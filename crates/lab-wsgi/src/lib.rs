@@ -24,6 +24,7 @@ mod file_wrapper;
 
 mod response;
 mod outlet;
+mod outbox;
 mod body;
 mod spool;
 mod awaited;

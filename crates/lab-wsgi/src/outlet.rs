@@ -4,15 +4,19 @@
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 
 use crate::awaited::wait_for;
+use crate::outbox::{Outbox, QUICK, Ticket};
 
 /// Bytes that may lie unsent before the application is made to wait for its client.
 pub(crate) const BACKLOG: usize = 1024 * 1024;
+
+/// Answers from this size on do not wait for others.
+const TOGETHER: usize = 64 * 1024;
 
 /// A socket that is used while its connection waits.
 #[derive(Debug, Clone)]
@@ -49,12 +53,33 @@ pub(crate) struct Outlet {
     pub(crate) buffer: Vec<u8>,
     /// How long a client may not read.
     patience: Duration,
+    /// Where quick answers wait for each other, if they do.
+    outbox: Option<Outbox>,
+    began: Instant,
+    /// For the answer that waits.
+    ticket: Option<Ticket>,
 }
 
 impl Outlet {
     /// `patience` is how long a client may not read before the connection is given up.
-    pub(crate) fn new(socket: Socket, buffer: Vec<u8>, patience: Duration) -> Outlet {
-        Outlet { socket, buffer, patience }
+    pub(crate) fn new(socket: Socket, buffer: Vec<u8>, patience: Duration, outbox: Option<Outbox>) -> Outlet {
+        Outlet { socket, buffer, patience, outbox, began: Instant::now(), ticket: None }
+    }
+
+    /// Sends what is in the buffer, which is the last of the response: at once, or with the answers of others.
+    pub(crate) fn post(&mut self) -> io::Result<()> {
+        match &self.outbox {
+            Some(outbox) if self.ticket.is_none() && self.buffer.len() < TOGETHER && self.began.elapsed() < QUICK => {
+                self.ticket = Some(outbox.post(&self.socket, std::mem::take(&mut self.buffer)));
+                Ok(())
+            }
+            _ => self.send(&[]),
+        }
+    }
+
+    /// The buffer, and the ticket of what waits to be sent before it.
+    pub(crate) fn into_rest(self) -> (Vec<u8>, Option<Ticket>) {
+        (self.buffer, self.ticket)
     }
 
     /// Sends the buffer and then `content`, as far as the socket takes them; what it does not take is in the buffer

@@ -9,6 +9,7 @@ use lab_server::response::Asked;
 use lab_server::wsgi::response::Started;
 
 use crate::body::Expectation;
+use crate::outbox::Ticket;
 use crate::outlet::Outlet;
 
 /// Content from this size on is sent from where it lies; below, it is copied behind the head.
@@ -41,7 +42,9 @@ pub(crate) struct FilePart {
 /// What is left of a response when the application has ended.
 #[derive(Debug)]
 pub(crate) struct Rest {
-    /// Bytes still to be written.
+    /// For an answer that waits to be sent with others.
+    pub(crate) ticket: Option<Ticket>,
+    /// Bytes still to be written behind that.
     pub(crate) buffer: Vec<u8>,
     /// What is to be sent behind them.
     pub(crate) file: Option<FilePart>,
@@ -127,9 +130,11 @@ impl Response {
         Ok(())
     }
 
-    /// Sends what there is to send, as far as the client takes it.
+    /// Sends what there is to send, as far as the client takes it. What completes the response may wait for the answers
+    /// of others.
     pub(crate) fn send(&mut self) -> io::Result<()> {
-        self.outlet.send(&[])
+        let room = self.encoder.as_ref().and_then(BodyEncoder::room);
+        if room == Some(0) { self.outlet.post() } else { self.outlet.send(&[]) }
     }
 
     /// Whether the client takes it so slowly that the application is to wait.
@@ -173,8 +178,10 @@ impl Response {
     /// Hands over what is left.
     pub(crate) fn into_rest(self) -> Rest {
         let is_committed = self.is_committed();
+        let (buffer, ticket) = self.outlet.into_rest();
         Rest {
-            buffer: self.outlet.buffer,
+            ticket,
+            buffer,
             file: self.file,
             persistent: self.persistent,
             head: self.started.filter(|_| is_committed),
@@ -186,6 +193,6 @@ impl Response {
 impl Rest {
     /// For a client that is gone.
     pub(crate) fn without_bytes(self) -> Rest {
-        Rest { buffer: Vec::new(), file: None, persistent: false, ..self }
+        Rest { ticket: None, buffer: Vec::new(), file: None, persistent: false, ..self }
     }
 }

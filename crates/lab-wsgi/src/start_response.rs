@@ -1,5 +1,6 @@
 //! `start_response` and the `write` it returns (PEP 3333: "The start_response() Callable").
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -111,11 +112,11 @@ fn add(started: &mut Started, field: &Bound<'_, PyAny>) -> PyResult<()> {
     started.field(&native(&name, "a header name")?, &native(&value, "a header value")?).map_err(refused)
 }
 
-/// The bytes of a native string. They are copied: the string may die before they are used.
-fn native(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<u8>> {
+/// The bytes of a native string.
+fn native<'v>(value: &'v Bound<'_, PyAny>, what: &str) -> PyResult<Cow<'v, [u8]>> {
     match value.cast::<PyString>() {
         Ok(string) => match text::bytes(string) {
-            Ok(bytes) => Ok(bytes.into_owned()),
+            Ok(bytes) => Ok(bytes),
             Err(_) => Err(PyValueError::new_err(format!("{what} has characters that are not in Latin-1"))),
         },
         Err(_) => Err(PyTypeError::new_err(format!("{what} is not a str but {}", value.get_type().name()?))),

@@ -21,6 +21,7 @@ use crate::access::AccessLog;
 use crate::call::Application;
 use crate::environ::Environs;
 use crate::gateway::{Duties, WsgiGateway};
+use crate::outbox::Outbox;
 use crate::pool::Pool;
 use crate::{log, notes, orders};
 
@@ -96,9 +97,11 @@ fn run(
             Some(wanted) => Some(AccessLog::start(wanted.clone(), inherited(wanted.fd)?)?),
             None => None,
         };
+        let outbox = if pool.is_none() { Some(Outbox::start()?) } else { None };
         let duties = Rc::new(Duties {
             application,
             pool,
+            outbox,
             access_log,
             orders: to,
             max_requests: if settings.max_requests == 0 { 0 } else { settings.max_requests + jitter },

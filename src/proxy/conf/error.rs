@@ -60,6 +60,12 @@ pub enum ConfErrorKind {
         /// A supported name that is close.
         hint: Option<String>,
     },
+    /// A directive that nginx has and lab has not.
+    #[error("directive \"{name}\" is one of nginx's that is not supported")]
+    UnsupportedDirective {
+        /// The directive.
+        name: String,
+    },
     /// A directive stands in a block where it has no meaning.
     #[error("\"{name}\" directive is not allowed in {context}; it belongs in {}", in_words(allowed))]
     NotAllowedHere {
@@ -134,6 +140,19 @@ pub enum ConfErrorKind {
         /// A supported name that is close.
         hint: Option<String>,
     },
+    /// A regular expression that cannot be compiled.
+    #[error("regular expression \"{pattern}\" in \"{name}\" directive {problem}")]
+    Pattern {
+        /// The directive.
+        name: String,
+        /// The expression as written.
+        pattern: String,
+        /// What is wrong with it, as the end of a sentence.
+        problem: String,
+    },
+    /// Directives or parameters that contradict each other.
+    #[error("{0}")]
+    Conflict(String),
     /// An `access_log` names a format that no `log_format` defines.
     #[error("unknown log format \"{name}\"{}", suggestion(hint.as_deref()))]
     UnknownLogFormat {

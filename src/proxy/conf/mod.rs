@@ -7,14 +7,16 @@
 mod error;
 mod lexer;
 mod syntax;
+mod glob;
 mod load;
+mod unsupported;
 mod directives;
 mod values;
 
 pub use directives::{Context, check};
 pub use error::{ConfError, ConfErrorKind};
-pub use load::load;
+pub use load::{Loaded, Source, load};
 pub use syntax::{Arg, Directive, parse, quote};
 
 pub(crate) use error::closest;
-pub(crate) use values::{parse_number, parse_time};
+pub(crate) use values::{parse_number, parse_size, parse_time};

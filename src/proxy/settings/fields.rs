@@ -1,6 +1,6 @@
 //! Field lines a proxy sets, drops and hides: `proxy_set_header`, and sets of field names.
 
-use super::super::variables::Template;
+use super::super::variables::{Names, Scope, Template};
 
 /// The field lines that are written instead of the client's, with nginx's defaults filled in.
 #[derive(Debug, Clone)]
@@ -19,12 +19,25 @@ impl SetFields {
         for (name, value) in [("Host", "$proxy_host"), ("Connection", "close")] {
             if !lines.iter().any(|(own, _)| own.eq_ignore_ascii_case(name)) {
                 // OK because the variable of the constant is known
-                lines.push((name.to_owned(), Template::compile(value).expect("a default is a template")));
+                lines.push((
+                    name.to_owned(),
+                    Template::compile(value, &Names::default()).expect("a default is a template"),
+                ));
             }
         }
         let own = lines.iter().map(|(name, _)| name.as_str());
         let replaced = own.chain(HOP_BY_HOP).chain(FRAMING).collect();
         SetFields { lines, replaced }
+    }
+
+    /// Whether the upstream is asked for another protocol.
+    #[must_use]
+    pub fn asks_for_upgrade(&self, scope: &Scope<'_>) -> bool {
+        let mut value = Vec::new();
+        for (_, template) in self.lines.iter().filter(|(name, _)| name.eq_ignore_ascii_case("upgrade")) {
+            template.write(scope, &mut value);
+        }
+        !value.is_empty()
     }
 
     /// Whether the upstream is always told to close the connection after its answer.
@@ -43,13 +56,20 @@ pub(crate) const HOP_BY_HOP: [&str; 8] =
 const FRAMING: [&str; 3] = ["Content-Length", "Expect", "Max-Forwards"];
 
 /// A set of field names, compared without regard to case.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct NameSet {
     /// Lower-case names by their length, which few names share; the last place holds all longer ones.
     by_length: [Vec<Box<[u8]>>; 32],
 }
 
 impl NameSet {
+    /// Adds a name.
+    pub fn insert(&mut self, name: &str) {
+        if !self.contains(name.as_bytes()) {
+            self.by_length[name.len().min(31)].push(name.to_ascii_lowercase().into_bytes().into());
+        }
+    }
+
     /// Whether `name` is in the set.
     #[must_use]
     pub fn contains(&self, name: &[u8]) -> bool {
@@ -59,12 +79,8 @@ impl NameSet {
 
 impl<'a> FromIterator<&'a str> for NameSet {
     fn from_iter<I: IntoIterator<Item = &'a str>>(names: I) -> NameSet {
-        let mut set = NameSet { by_length: Default::default() };
-        for name in names {
-            if !set.contains(name.as_bytes()) {
-                set.by_length[name.len().min(31)].push(name.to_ascii_lowercase().into_bytes().into());
-            }
-        }
+        let mut set = NameSet::default();
+        names.into_iter().for_each(|name| set.insert(name));
         set
     }
 }
@@ -85,7 +101,7 @@ mod tests {
 
     #[test]
     fn the_defaults_stand_behind_the_file_and_give_way_to_it() {
-        let line = |name: &str, value: &str| (name.to_owned(), Template::compile(value).unwrap());
+        let line = |name: &str, value: &str| (name.to_owned(), Template::compile(value, &Names::default()).unwrap());
         let set = SetFields::new(vec![line("X-A", "1"), line("connection", "")]);
         let names: Vec<&str> = set.lines.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["X-A", "connection", "Host"]);

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::super::conf::{ConfError, ConfErrorKind, Directive, parse_number};
+use super::super::variables::Values;
 use super::server::Server;
 use super::server_name::NameIndex;
 use super::upstream::resolve;
@@ -26,10 +27,15 @@ pub struct Listen {
 }
 
 impl Listen {
-    /// Chooses the server of a request by its host, lower-case and without a port.
+    /// Chooses the server of a request by its host, lower-case and without a port. What a name that is a regular
+    /// expression catches is kept in `values`.
     #[must_use]
-    pub fn server_for(&self, host: Option<&[u8]>) -> usize {
-        host.and_then(|host| self.names.find(host)).unwrap_or(self.default_server)
+    pub fn server_for(&self, host: Option<&[u8]>, values: &Values) -> usize {
+        let found = match host {
+            Some(host) => self.names.find(host, values),
+            None => self.names.nameless(),
+        };
+        found.unwrap_or(self.default_server)
     }
 
     pub(super) fn index_names(&mut self, servers: &[Server]) {

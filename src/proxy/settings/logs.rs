@@ -2,27 +2,49 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::super::conf::{ConfError, ConfErrorKind, Directive, closest};
-use super::super::variables::Template;
+use super::super::conf::{ConfError, ConfErrorKind, Directive, closest, parse_size, parse_time};
+use super::super::variables::{Escape, Names, Template};
+use super::reading::Reading;
 
 /// One `access_log`: where lines go and what they look like.
 #[derive(Debug, Clone)]
 pub struct AccessLog {
-    /// The file lines are appended to.
-    pub path: PathBuf,
-    /// The line, its end left out.
-    pub format: Arc<Template>,
-    /// Which of [`Settings::access_log_files`](super::Settings::access_log_files) that is.
+    /// The line.
+    pub format: Arc<LogFormat>,
+    /// Which of [`Settings::access_log_files`](super::Settings::access_log_files) it goes to.
     pub file: usize,
+    /// `if=`: whether there is a line at all; not if it is empty or `0`.
+    pub condition: Option<Template>,
 }
 
-/// `error_log`.
+/// A `log_format`.
+#[derive(Debug)]
+pub struct LogFormat {
+    /// The line, its end left out.
+    pub line: Template,
+    /// How values are written into it.
+    pub escape: Escape,
+}
+
+/// A file of an access log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessFile {
+    /// The file lines are appended to.
+    pub path: PathBuf,
+    /// `buffer=`: lines wait until they are so many bytes. Without it they wait until the worker has nothing to do.
+    pub buffer: Option<usize>,
+    /// `flush=`: but no longer than that.
+    pub flush: Option<Duration>,
+}
+
+/// `error_log`: one or several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorLog {
-    /// Where lines go.
-    pub target: ErrorTarget,
-    /// The least severe level that is written.
+    /// Where lines go, and which.
+    pub targets: Vec<(ErrorTarget, Severity)>,
+    /// The least severe level that is written anywhere.
     pub level: Severity,
 }
 
@@ -79,18 +101,33 @@ impl Severity {
 
 impl Default for ErrorLog {
     fn default() -> ErrorLog {
-        ErrorLog { target: ErrorTarget::Stderr, level: Severity::Error }
+        ErrorLog { targets: vec![(ErrorTarget::Stderr, Severity::Error)], level: Severity::Error }
     }
 }
 
 impl ErrorLog {
-    pub(super) fn read(directive: &Directive, prefix: &Path) -> Result<ErrorLog, ConfError> {
+    /// A log that goes nowhere yet.
+    pub(super) fn none() -> ErrorLog {
+        ErrorLog { targets: Vec::new(), level: Severity::Emerg }
+    }
+
+    /// To a file, for what is worth telling.
+    pub(super) fn to_file(path: PathBuf) -> ErrorLog {
+        ErrorLog { targets: vec![(ErrorTarget::File(path), Severity::Error)], level: Severity::Error }
+    }
+
+    /// Adds where one more directive sends lines.
+    pub(super) fn add(&mut self, directive: &Directive, reading: &mut Reading<'_>) -> Result<(), ConfError> {
         let target = match directive.first() {
             "stderr" => ErrorTarget::Stderr,
             path if path.starts_with("syslog:") || path.starts_with("memory:") => {
                 return Err(directive.unsupported(format!("\"{path}\""), "a file, stderr"));
             }
-            path => ErrorTarget::File(prefix.join(path)),
+            path => {
+                let path = reading.prefix.join(path);
+                reading.add_error_file(&path);
+                ErrorTarget::File(path)
+            }
         };
         let level = match directive.arg(1) {
             None => Severity::Error,
@@ -99,75 +136,131 @@ impl ErrorLog {
                 .find(|level| level.as_str() == text)
                 .ok_or_else(|| directive.invalid(text, "debug, info, notice, warn, error, crit, alert, emerg"))?,
         };
-        Ok(ErrorLog { target, level })
+        self.level = self.level.max(level);
+        self.targets.push((target, level));
+        Ok(())
     }
 }
 
 impl AccessLog {
     /// One directive: a log, or none for `off`.
-    pub(super) fn read(
-        directive: &Directive,
-        formats: &LogFormats,
-        prefix: &Path,
-    ) -> Result<Option<AccessLog>, ConfError> {
-        const ACCEPTED: &str = "off, or a file and the name of a log_format";
+    pub(super) fn read(directive: &Directive, reading: &mut Reading<'_>) -> Result<Option<AccessLog>, ConfError> {
+        const ACCEPTED: &str = "off, or a file, the name of a log_format, buffer=SIZE, flush=TIME, if=CONDITION";
         let path = directive.first();
         if path == "off" {
-            return Ok(None);
+            return match directive.arg(1) {
+                None => Ok(None),
+                Some(more) => Err(directive.invalid(more, "nothing behind off")),
+            };
         }
         if path.starts_with("syslog:") || path.contains('$') {
             return Err(directive.unsupported(format!("\"{path}\""), ACCEPTED));
         }
-        let name = directive.arg(1).unwrap_or("combined");
-        if name.contains('=') {
-            return Err(directive.unsupported(format!("parameter \"{name}\""), ACCEPTED));
+        let mut name = "combined";
+        let (mut buffer, mut flush, mut condition) = (None, None, None);
+        for (index, arg) in directive.args.iter().enumerate().skip(1) {
+            let text = arg.value.as_str();
+            let invalid = || directive.invalid(text, ACCEPTED);
+            match text.split_once('=') {
+                None if index == 1 => name = text,
+                Some(("buffer", size)) => {
+                    let size = parse_size(size).filter(|size| *size > 0).and_then(|size| usize::try_from(size).ok());
+                    buffer = Some(size.ok_or_else(invalid)?);
+                }
+                Some(("flush", time)) => {
+                    let time = parse_time(time).filter(|time| !time.is_zero());
+                    flush = Some(time.ok_or_else(invalid)?);
+                }
+                Some(("if", text)) => condition = Some(reading.template(directive, text)?),
+                _ if text == "gzip" || text.starts_with("gzip=") => {
+                    return Err(directive.unsupported(format!("parameter \"{text}\""), ACCEPTED));
+                }
+                _ => return Err(invalid()),
+            }
         }
-        let format = formats.find(name).ok_or_else(|| {
-            let hint = closest(name, formats.list.iter().map(|(name, _)| name.as_str()));
+        if flush.is_some() && buffer.is_none() {
+            let message = format!("no buffer is defined for access_log \"{path}\"");
+            return Err(directive.error(ConfErrorKind::Conflict(message)));
+        }
+        let format = reading.formats.find(name).ok_or_else(|| {
+            let hint = closest(name, reading.formats.list.iter().map(|(name, _)| name.as_str()));
             directive.error(ConfErrorKind::UnknownLogFormat { name: name.to_owned(), hint })
         })?;
-        Ok(Some(AccessLog { path: prefix.join(path), format, file: 0 }))
+        let file = AccessFile { path: reading.prefix.join(path), buffer, flush };
+        let file = reading.add_access_file(file).ok_or_else(|| {
+            let message = format!("access_log \"{path}\" already defined with conflicting parameters");
+            directive.error(ConfErrorKind::Conflict(message))
+        })?;
+        Ok(Some(AccessLog { format, file, condition }))
+    }
+}
+
+impl Reading<'_> {
+    /// The place of a file among those of access logs; none if it is there with other parameters.
+    fn add_access_file(&mut self, file: AccessFile) -> Option<usize> {
+        match self.access_files.iter().position(|own| own.path == file.path) {
+            Some(place) => (self.access_files[place] == file).then_some(place),
+            None => {
+                self.access_files.push(file);
+                Some(self.access_files.len() - 1)
+            }
+        }
+    }
+
+    fn add_error_file(&mut self, path: &Path) {
+        if !self.error_files.iter().any(|own| own == path) {
+            self.error_files.push(path.to_owned());
+        }
     }
 }
 
 /// The formats that `log_format` defines, and `combined`.
 #[derive(Debug)]
 pub(super) struct LogFormats {
-    list: Vec<(String, Arc<Template>)>,
+    list: Vec<(String, Arc<LogFormat>)>,
 }
 
 /// nginx's documentation of `log_format` defines it so.
 const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \
                         \"$http_referer\" \"$http_user_agent\"";
 
+impl Default for LogFormats {
+    fn default() -> LogFormats {
+        // OK because the variables of the constant are known
+        let line = Template::compile(COMBINED, &Names::default()).expect("the combined format is a template");
+        let combined = LogFormat { line, escape: Escape::Default };
+        LogFormats { list: vec![("combined".to_owned(), Arc::new(combined))] }
+    }
+}
+
 impl LogFormats {
     /// Reads the `log_format` directives of the `http` block, wherever they stand in it.
-    pub(super) fn read(http: &[Directive]) -> Result<LogFormats, ConfError> {
-        // OK because the variables of the constant are known
-        let combined = Template::compile(COMBINED).expect("the combined format is a template");
-        let mut formats = LogFormats { list: vec![("combined".to_owned(), Arc::new(combined))] };
+    pub(super) fn read(http: &[Directive], reading: &mut Reading<'_>) -> Result<(), ConfError> {
         for directive in http.iter().filter(|directive| directive.name == "log_format") {
             let name = directive.first().to_owned();
-            if formats.find(&name).is_some() {
+            if reading.formats.find(&name).is_some() {
                 return Err(directive.error(ConfErrorKind::DuplicateName { what: "log_format", name }));
             }
             let mut text = String::new();
+            let mut escape = Escape::default();
             for (index, arg) in directive.args.iter().enumerate().skip(1) {
-                match arg.value.strip_prefix("escape=") {
-                    Some("default") if index == 1 => {}
-                    Some(other) if index == 1 => {
-                        return Err(directive.unsupported(format!("escape={other}"), "escape=default"));
+                match arg.value.strip_prefix("escape=").filter(|_| index == 1) {
+                    Some("default") => escape = Escape::Default,
+                    Some("json") => escape = Escape::Json,
+                    Some("none") => escape = Escape::None,
+                    Some(other) => {
+                        return Err(directive.invalid(other, "escape=default, escape=json, escape=none"));
                     }
-                    _ => text.push_str(&arg.value),
+                    None => text.push_str(&arg.value),
                 }
             }
-            let template = Template::compile(&text).map_err(|kind| directive.error(kind))?;
-            formats.list.push((name, Arc::new(template)));
+            let line = reading.template(directive, &text)?;
+            reading.formats.list.push((name, Arc::new(LogFormat { line, escape })));
         }
-        Ok(formats)
+        Ok(())
     }
 
-    fn find(&self, name: &str) -> Option<Arc<Template>> {
+    fn find(&self, name: &str) -> Option<Arc<LogFormat>> {
         self.list.iter().find(|(own, _)| own == name).map(|(_, format)| Arc::clone(format))
     }
 }

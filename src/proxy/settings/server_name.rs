@@ -1,11 +1,14 @@
-//! `server_name`: exact names and wildcards, in nginx's order of precedence.
+//! `server_name`: exact names, wildcards and regular expressions, in nginx's order of precedence.
 
 use std::collections::HashMap;
 
 use super::super::conf::{ConfError, Directive};
+use super::super::pattern::Pattern;
+use super::super::variables::Values;
+use super::reading::Reading;
 
 /// One name of a server, lower-case.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum ServerName {
     /// `www.example.org`; `""` matches a request without a host; `_` and the like match nothing that exists.
     Exact(String),
@@ -15,14 +18,21 @@ pub enum ServerName {
     SelfAndBelow(String),
     /// `www.example.*`: any name that begins with the part up to and with the last dot.
     AnyAfter(String),
+    /// `~^www\d+\.example\.org$`
+    Matching(Pattern),
 }
 
 impl ServerName {
-    /// Reads one argument of `server_name`.
-    pub(super) fn read(directive: &Directive, text: &str) -> Result<ServerName, ConfError> {
-        const ACCEPTED: &str = "names such as example.org, *.example.org, .example.org, www.example.*";
-        if text.starts_with('~') {
-            return Err(directive.unsupported(format!("the regular expression \"{text}\""), ACCEPTED));
+    /// Reads one argument of `server_name`; `$hostname` is this machine's name.
+    pub(super) fn read(directive: &Directive, text: &str, reading: &Reading<'_>) -> Result<ServerName, ConfError> {
+        const ACCEPTED: &str =
+            "names such as example.org, *.example.org, .example.org, www.example.*, ~REGEX, and $hostname";
+        if let Some(pattern) = text.strip_prefix('~') {
+            // as nginx: hosts are lower-case, so that the pattern's case does not matter
+            return reading.pattern(directive, pattern, true).map(ServerName::Matching);
+        }
+        if text == "$hostname" {
+            return Ok(ServerName::Exact(hostname().to_owned()));
         }
         if text.contains('$') {
             return Err(directive.unsupported(format!("a variable (\"{text}\")"), ACCEPTED));
@@ -47,22 +57,23 @@ impl ServerName {
         Ok(kind(rest.to_owned()))
     }
 
-    /// The name as `$server_name` gives it when it is a server's first.
+    /// The name as `$server_name` gives it when it is a server's first: nginx leaves out a leading dot.
     #[must_use]
     pub fn text(&self) -> String {
         match self {
             ServerName::Exact(name) => name.clone(),
             ServerName::AnyBelow(tail) => format!("*{tail}"),
-            ServerName::SelfAndBelow(name) => format!(".{name}"),
+            ServerName::SelfAndBelow(name) => name.clone(),
             ServerName::AnyAfter(head) => format!("{head}*"),
+            ServerName::Matching(pattern) => format!("~{}", pattern.as_str()),
         }
     }
 }
 
 /// The names of all servers of one address.
 ///
-/// nginx's order: the exact name; the longest wildcard at the front; the longest wildcard at the end. Of two servers
-/// with the same name the first has it.
+/// nginx's order: the exact name; the longest wildcard at the front; the longest wildcard at the end; the first regular
+/// expression. Of two servers with the same name the first has it.
 #[derive(Debug, Default)]
 pub struct NameIndex {
     exact: HashMap<Vec<u8>, usize>,
@@ -70,16 +81,34 @@ pub struct NameIndex {
     tails: Vec<(String, usize)>,
     /// Heads ending with a dot, longest first.
     heads: Vec<(String, usize)>,
+    patterns: Vec<(Pattern, usize)>,
+}
+
+/// The name of this machine, lower-case.
+pub(in crate::proxy) fn hostname() -> &'static str {
+    static NAME: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    NAME.get_or_init(|| rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase())
 }
 
 impl NameIndex {
-    /// The server that has this host's name. The host is lower-case and without a port.
+    /// The server of requests that name no host: one with the name `""`, which is also a server's that has no name.
     #[must_use]
-    pub fn find(&self, host: &[u8]) -> Option<usize> {
+    pub fn nameless(&self) -> Option<usize> {
+        self.exact.get(&b""[..]).copied()
+    }
+
+    /// The server that has this host's name. The host is lower-case and without a port. What a regular expression
+    /// catches is kept in `values`.
+    #[must_use]
+    pub fn find(&self, host: &[u8], values: &Values) -> Option<usize> {
         let longer = |pattern: &str| host.len() > pattern.len();
         let tail = || self.tails.iter().find(|(tail, _)| longer(tail) && host.ends_with(tail.as_bytes()));
         let head = || self.heads.iter().find(|(head, _)| longer(head) && host.starts_with(head.as_bytes()));
-        self.exact.get(host).copied().or_else(|| tail().or_else(head).map(|(_, server)| *server))
+        let pattern = || self.patterns.iter().find(|(pattern, _)| pattern.matches(host, values));
+        let exact = self.exact.get(host).copied();
+        exact
+            .or_else(|| tail().or_else(head).map(|(_, server)| *server))
+            .or_else(|| pattern().map(|(_, server)| *server))
     }
 }
 
@@ -97,6 +126,7 @@ impl<'a> FromIterator<(&'a ServerName, usize)> for NameIndex {
                     index.tails.push((format!(".{name}"), server));
                 }
                 ServerName::AnyAfter(head) => index.heads.push((head.clone(), server)),
+                ServerName::Matching(pattern) => index.patterns.push((pattern.clone(), server)),
             }
         }
         // stable sorts: of two equal names the first stays first
@@ -114,13 +144,22 @@ mod tests {
 
     fn names(text: &str) -> Result<Vec<ServerName>, String> {
         let tree = super::super::super::conf::parse(&format!("server_name {text};"), Path::new("c")).unwrap();
-        let read = |arg: &super::super::super::conf::Arg| ServerName::read(&tree[0], &arg.value);
+        let reading = Reading::empty(Path::new(""));
+        let read = |arg: &super::super::super::conf::Arg| ServerName::read(&tree[0], &arg.value, &reading);
         tree[0].args.iter().map(read).collect::<Result<_, _>>().map_err(|error| error.to_string())
+    }
+
+    fn find(index: &NameIndex, host: &str) -> Option<usize> {
+        index.find(host.as_bytes(), &Values::default())
     }
 
     #[test]
     fn the_most_exact_name_wins() {
-        let listed = names("www.example.* *.example.org *.a.example.org .b.org Exact.example.org mail.*").unwrap();
+        let listed = names(
+            "www.example.* *.example.org *.a.example.org .b.org Exact.example.org mail.* \
+                            ~^[a-z]$ ~^.$",
+        )
+        .unwrap();
         let index: NameIndex = listed.iter().zip(0..).collect();
         for (host, expected) in [
             ("exact.example.org", Some(4)),
@@ -134,8 +173,10 @@ mod tests {
             ("cb.org", None),
             ("mail.", None),
             ("mail.net", Some(5)),
+            ("x", Some(6)),
+            ("0", Some(7)),
         ] {
-            assert_eq!(index.find(host.as_bytes()), expected, "{host}");
+            assert_eq!(find(&index, host), expected, "{host}");
         }
     }
 
@@ -143,12 +184,12 @@ mod tests {
     fn the_first_of_two_equal_names_wins() {
         let listed = names("a.org *.b.org").unwrap();
         let index: NameIndex = listed.iter().zip([7, 7]).chain(listed.iter().zip([8, 8])).collect();
-        assert_eq!((index.find(b"a.org"), index.find(b"x.b.org")), (Some(7), Some(7)));
+        assert_eq!((find(&index, "a.org"), find(&index, "x.b.org")), (Some(7), Some(7)));
     }
 
     #[test]
     fn malformed_names_are_refused() {
-        for text in ["a.*.b", "*a.org", "*.", ".", "a/b", "~^a$", "$hostname", "*..a", "*.*"] {
+        for text in ["a.*.b", "*a.org", "*.", ".", "a/b", "~(a", "$host", "*..a", "*.*"] {
             assert!(names(text).is_err(), "{text}");
         }
     }

@@ -1,9 +1,16 @@
 //! nginx's variables: templates compiled once, written straight into an output buffer.
 
+mod names;
+mod values;
 mod name;
 mod template;
-mod value;
+mod lookup;
+mod outcome;
+mod scope;
 
 pub use name::Variable;
-pub use template::Template;
-pub use value::{Attempt, ClientConnection, Outcome, Scope};
+pub use names::Names;
+pub use outcome::{Attempt, ClientConnection, Outcome};
+pub use scope::Scope;
+pub use template::{Escape, Template};
+pub use values::Values;

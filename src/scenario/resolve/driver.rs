@@ -12,6 +12,7 @@ use super::super::suggest;
 use super::super::table::Table as _;
 use super::super::wire::{self, ArrivalsKind, DriverKind, DurationText, RateText};
 use super::load::whole_seconds;
+use super::rounds::DEFAULT_SEED;
 use super::step;
 use super::values::whole;
 
@@ -25,8 +26,6 @@ const DEFAULT_MAX_OPEN: NonZeroU32 = NonZeroU32::new(4096).unwrap(); // OK becau
 const MOST_RATE: u32 = 1_000_000;
 /// A session that long never ends within a window.
 const MOST_CALLS: u32 = 1_000_000;
-/// For Poisson arrivals, where the file names none.
-const DEFAULT_SEED: u64 = 2011;
 /// So short a window holds nothing worth measuring.
 const SHORTEST: Duration = Duration::from_millis(100);
 /// A ramp lasts no longer than a single window may.

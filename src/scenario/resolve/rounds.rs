@@ -6,23 +6,26 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::super::diagnostic::{Diagnostic, Problems};
-use super::super::model::{Gate, Metric, Rounds};
+use super::super::model::{Driver, Gate, Load, Metric, Rounds, Warmup};
 use super::super::read::{List, Whole};
-use super::super::wire;
+use super::super::wire::{self, DurationText, WarmupText};
 use super::load::whole_seconds;
 use super::values::whole;
 
 /// Enough for a gate of a few metrics: six have an exact 95 % interval, and every metric more needs its share.
 const DEFAULT_COUNT: NonZeroU32 = NonZeroU32::new(10).unwrap(); // OK because ten is not zero; checked when compiled
 const DEFAULT_WARMUP: Duration = Duration::from_secs(1);
-const DEFAULT_SEED: u64 = 2011;
+const DEFAULT_WARMUP_MOST: Duration = Duration::from_secs(30);
+/// The evidence is five seconds that are alike.
+const SHORTEST_WARMUP_MOST: Duration = Duration::from_secs(5);
+pub(super) const DEFAULT_SEED: u64 = 2011;
 /// Hours of rounds even at the shortest; more is a slip of the finger.
 const MOST_BLOCKS: u32 = 10_000;
 /// Each look has an equal share of the error, and with less than that nothing is ever decided.
 const MOST_LOOKS: usize = 10;
 
 /// The rounds; the defaults where the table or a key of it is missing.
-pub(super) fn rounds(wire: Option<&wire::Rounds>, problems: &mut Problems<'_>) -> Option<Rounds> {
+pub(super) fn rounds(wire: Option<&wire::Rounds>, loads: &[Load], problems: &mut Problems<'_>) -> Option<Rounds> {
     let absent = wire::Rounds::default();
     let wire = wire.unwrap_or(&absent);
     if let (Some(count), Some(looks)) = (wire.count.good(), wire.looks.good()) {
@@ -34,9 +37,44 @@ pub(super) fn rounds(wire: Option<&wire::Rounds>, problems: &mut Problems<'_>) -
     }
     let one = wire.count.or(vec![DEFAULT_COUNT], |count| Some(vec![blocks(count, "`count`", problems)?]));
     let looks = wire.looks.or(one.unwrap_or_default(), |looks| ascending(looks, problems));
-    let warmup = wire.warmup.or(DEFAULT_WARMUP, |time| whole_seconds(time, "`warmup`", Duration::ZERO, problems));
+    let warmup = warmup(wire, loads, problems);
     let seed = wire.seed.or(DEFAULT_SEED, |seed| whole(seed, "`seed`", 0..=u64::MAX, problems));
     Some(Rounds { looks: looks.filter(|looks| !looks.is_empty())?, warmup: warmup?, seed: seed? })
+}
+
+fn warmup(wire: &wire::Rounds, loads: &[Load], problems: &mut Problems<'_>) -> Option<Warmup> {
+    let most = wire
+        .warmup_most
+        .or(DEFAULT_WARMUP_MOST, |time| whole_seconds(time, "`warmup_most`", SHORTEST_WARMUP_MOST, problems));
+    let (duration, span) = match wire.warmup.good() {
+        Some(warmup) => (*warmup.get_ref(), warmup.span()),
+        None if wire.warmup.is_absent() => (WarmupText::For(DEFAULT_WARMUP), 0..0),
+        None => return None,
+    };
+    match duration {
+        WarmupText::For(duration) => {
+            if let Some(most) = wire.warmup_most.good() {
+                let message = "`warmup_most` belongs to `warmup = \"auto\"`";
+                problems.push(Diagnostic::at(most.span(), message).hint("a warm-up of a given length takes that long"));
+                return None;
+            }
+            whole_seconds(&Spanned::new(span, DurationText(duration)), "`warmup`", Duration::ZERO, problems)
+                .map(Warmup::Fixed)
+        }
+        WarmupText::Auto => {
+            // A program that is not lab's own says what it did when it is done, and not what each second was.
+            let silent = loads.iter().find(|load| matches!(load.driver, Driver::External(_)));
+            if let Some(load) = silent {
+                let message = format!(
+                    "no warm-up can be ended by evidence under the load `{}`: its driver keeps no seconds",
+                    load.name
+                );
+                problems.push(Diagnostic::at(span, message).hint("give a duration, such as \"3s\""));
+                return None;
+            }
+            most.map(|most| Warmup::Auto { most })
+        }
+    }
 }
 
 fn blocks(number: &Spanned<Whole>, what: &str, problems: &mut Problems<'_>) -> Option<NonZeroU32> {

@@ -35,6 +35,39 @@ impl JsonSchema for DurationText {
     }
 }
 
+/// A warm-up: a duration, or the word `auto`.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::scenario) enum WarmupText {
+    /// Until the evidence says that it is over.
+    Auto,
+    /// So long.
+    For(Duration),
+}
+
+impl FromToml for WarmupText {
+    fn from_toml(value: &Spanned<DeValue<'_>>, what: &str, problems: &mut Problems<'_>) -> Option<Self> {
+        if value.get_ref().as_str() == Some("auto") {
+            return Some(WarmupText::Auto);
+        }
+        let form = format!("`auto`, or {}", units::DURATION_FORM);
+        quantity(value, what, Some("s"), &form, units::duration, problems).map(WarmupText::For)
+    }
+}
+
+impl JsonSchema for WarmupText {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Warmup".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "const": "auto" }, { "type": "string", "pattern": units::DURATION_PATTERN }] })
+    }
+}
+
 /// A percentage as text, kept as a fraction.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::scenario) struct PercentText(pub(in crate::scenario) f64);

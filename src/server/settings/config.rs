@@ -47,8 +47,6 @@ pub struct Config {
     pub reload: bool,
     /// Further files and patterns to watch then.
     pub reload_extra_files: Vec<String>,
-    /// Whether to use sendfile.
-    pub sendfile: bool,
     /// Where the application is loaded and run.
     pub chdir: PathBuf,
     /// Where modules are looked for first.
@@ -78,10 +76,6 @@ pub struct Trust {
     pub forwarder_headers: Vec<String>,
     /// `drop`, `refuse` or `dangerous`.
     pub header_map: String,
-    /// `off`, `v1`, `v2` or `auto`.
-    pub proxy_protocol: String,
-    /// Proxies that may use it.
-    pub proxy_allow_ips: Vec<String>,
 }
 
 /// How the processes run.
@@ -181,7 +175,6 @@ impl Config {
             trust: read.trust(),
             reload: read.flag("reload"),
             reload_extra_files: read.texts("reload_extra_files"),
-            sendfile: layers.get("sendfile") == &Value::None,
             chdir: read.text("chdir").unwrap_or_default().into(),
             pythonpath: read.pythonpath(),
             raw_env,
@@ -283,8 +276,6 @@ impl Read<'_> {
             secure_scheme_headers: headers,
             forwarder_headers: self.texts("forwarder_headers"),
             header_map: self.text("header_map").unwrap_or_else(|| "drop".to_owned()),
-            proxy_protocol: self.text("proxy_protocol").unwrap_or_else(|| "off".to_owned()),
-            proxy_allow_ips: self.texts("proxy_allow_ips"),
         }
     }
 
@@ -405,7 +396,7 @@ mod tests {
         assert_eq!((config.workers, config.threads, config.backlog), (1, 1, 2048));
         assert_eq!((config.timeout, config.keepalive), (Duration::from_secs(30), Duration::from_secs(2)));
         assert_eq!((config.process.name.as_str(), config.worker_class()), ("m:a", "sync"));
-        assert!(config.sendfile && config.statsd.is_none() && config.logs.accesslog.is_none());
+        assert!(config.statsd.is_none() && config.logs.accesslog.is_none());
     }
 
     #[test]

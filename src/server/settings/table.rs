@@ -173,6 +173,8 @@ const TLS: &str = "lab serve speaks no TLS; put a proxy that does in front of it
 const H2: &str = "lab serve speaks HTTP/1.1 only; a proxy in front of it may speak HTTP/2";
 const ASGI: &str = "lab serve hosts WSGI applications, not ASGI ones";
 const STRICT: &str = "such requests are refused in any case, for they are read differently by different servers";
+const PROXY: &str =
+    "let nginx read the PROXY protocol (`listen 80 proxy_protocol`) and say who the client is in a header";
 const PASTE: &str = "make a WSGI module that loads the Paste configuration and name that";
 const DIRTY_NO: &str = "there is no dirty arbiter; start a task queue of its own";
 const CONTROL_NO: &str = "there is no control socket; use signals";
@@ -223,8 +225,8 @@ pub static TABLE: &[Setting] = &[
         "Print the configuration as resolved, check the application, and exit"),
     refused(MECHANICS, "preload_app", &["--preload"], K::Bool, I::Bool(false),
         "workers are not forked from the master, so each loads the application itself"),
-    Setting { action: Action::SetFalse, ..row(MECHANICS, "sendfile", &["--no-sendfile"], K::Bool, I::None,
-        "Do not use sendfile for wsgi.file_wrapper") },
+    Setting { action: Action::SetFalse, ..refused(MECHANICS, "sendfile", &["--no-sendfile"], K::Bool, I::None,
+        "wsgi.file_wrapper sends files as the system does it best; to send one otherwise, yield its content") },
     row(MECHANICS, "reuse_port", &["--reuse-port"], K::Bool, I::Bool(false),
         "Give each worker a socket of its own at the same address (SO_REUSEPORT)"),
     row(MECHANICS, "chdir", &["--chdir"], K::Folder, I::CurrentFolder,
@@ -297,10 +299,9 @@ pub static TABLE: &[Setting] = &[
     hook(HOOKS, "nworkers_changed", "NumWorkersChanged.nworkers_changed"),
     hook(HOOKS, "on_exit", "OnExit.on_exit"),
     hook(HOOKS, "ssl_context", "NewSSLContext.ssl_context"),
-    Setting { action: Action::Optional("auto"), ..row(MECHANICS, "proxy_protocol", &["--proxy-protocol"],
-        K::ProxyProtocol, I::Text("off"), "Read the client's address from the PROXY protocol: off, v1, v2 or auto") },
-    row(MECHANICS, "proxy_allow_ips", &["--proxy-allow-from"], K::Addresses, I::Text("127.0.0.1,::1"),
-        "Proxies that may use the PROXY protocol: addresses and networks with commas between, or *"),
+    Setting { action: Action::Optional("auto"), ..refused(MECHANICS, "proxy_protocol", &["--proxy-protocol"],
+        K::ProxyProtocol, I::Text("off"), PROXY) },
+    refused(MECHANICS, "proxy_allow_ips", &["--proxy-allow-from"], K::Addresses, I::Text("127.0.0.1,::1"), PROXY),
     refused(MECHANICS, "protocol", &["--protocol"], K::Text, I::Text("http"),
         "lab serve speaks HTTP; use `proxy_pass` instead of `uwsgi_pass` in nginx"),
     refused(MECHANICS, "uwsgi_allow_ips", &["--uwsgi-allow-from"], K::Addresses, I::Text("127.0.0.1,::1"),

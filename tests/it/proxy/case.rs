@@ -3,38 +3,59 @@
 //! ```text
 //! --- http | server | location      directives, put into that block of the configuration; `server` replaces the
 //!                                    default location, `location` is put into it
-//! --- client [alone]                the bytes of the client; `alone` sends no legitimate request behind them
+//! --- client [alone] [anew] [after TEXT]   the bytes of the client, one section after the other; `alone` sends no
+//!                                    legitimate request behind the last; `anew` on a connection of their own, once
+//!                                    the one before has ended; `after` waits until TEXT was received
+//! --- file PATH                     a file in the configuration's folder
 //! --- upstream [early] [close|reset]  the bytes of one answer, one section after the other; `early` does not wait
 //!                                    for the request's body; `close` and `reset` end the connection behind it
 //! ```
 //!
 //! Each line stands for itself and CRLF. `\` at the end of a line takes the CRLF away; `\r`, `\n`, `\t`, `\0`, `\xNN` and `\\`
-//! are what they are in Rust, and `\*N(text)` is the text N times. `{upstream}` in directives is the upstream's address,
-//! `{dead}` one where nobody listens.
+//! are what they are in Rust, and `\*N(text)` is the text N times. In directives `{upstream}`, `{second}` and `{third}`
+//! are the upstream's addresses, `{unix}` its unix socket, `{dead}` an address where nobody listens.
 
+use std::io::Write as _;
 use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 #[derive(Debug, Default)]
-pub(super) struct Case {
-    pub(super) http: String,
-    pub(super) server: Option<String>,
-    pub(super) location: String,
-    pub(super) client: Vec<u8>,
-    pub(super) is_alone: bool,
-    pub(super) answers: Vec<Answer>,
+pub(crate) struct Case {
+    pub(crate) http: String,
+    pub(crate) server: Option<String>,
+    pub(crate) location: String,
+    pub(crate) client: Vec<Step>,
+    pub(crate) is_alone: bool,
+    pub(crate) answers: Vec<Answer>,
+    /// Paths inside the configuration's folder, with contents.
+    pub(crate) files: Vec<(String, Vec<u8>)>,
 }
+
+/// What the client sends in one go.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Step {
+    pub(crate) bytes: Vec<u8>,
+    /// Whether it goes out on a connection of its own.
+    pub(crate) is_anew: bool,
+    /// What must have been received before.
+    pub(crate) after: Option<String>,
+}
+
+/// Follows a case's own bytes on the same connection: what becomes of it shows whether the proxy still knows where it
+/// stands.
+const LEGITIMATE: &[u8] = b"GET /legitimate HTTP/1.1\r\nHost: example.org\r\nConnection: close\r\n\r\n";
 
 /// What the upstream does with one request.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Answer {
-    pub(super) bytes: Vec<u8>,
-    pub(super) is_early: bool,
-    pub(super) end: End,
+pub(crate) struct Answer {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) is_early: bool,
+    pub(crate) end: End,
 }
 
 /// What the upstream does with the connection behind an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum End {
+pub(crate) enum End {
     #[default]
     KeepOpen,
     Close,
@@ -42,7 +63,7 @@ pub(super) enum End {
 }
 
 impl Case {
-    pub(super) fn read(file: &Path) -> Case {
+    pub(crate) fn read(file: &Path) -> Case {
         let text = std::fs::read_to_string(file).expect("a case");
         let mut case = Case::default();
         for section in text.split("--- ").skip(1) {
@@ -53,8 +74,19 @@ impl Case {
                 Some("server") => case.server = Some(body.to_owned()),
                 Some("location") => case.location = body.to_owned(),
                 Some("client") => {
-                    case.client.extend(bytes(body));
-                    case.is_alone = words.next() == Some("alone");
+                    let mut step = Step { bytes: bytes(body), ..Step::default() };
+                    while let Some(word) = words.next() {
+                        match word {
+                            "alone" => case.is_alone = true,
+                            "anew" => step.is_anew = true,
+                            "after" => step.after = Some(words.by_ref().collect::<Vec<_>>().join(" ")),
+                            other => panic!("unknown word {other:?} in {}", file.display()),
+                        }
+                    }
+                    case.client.push(step);
+                }
+                Some("file") => {
+                    case.files.push((words.next().expect("a path").to_owned(), bytes(body)));
                 }
                 Some("upstream") => {
                     let mut answer = Answer { bytes: bytes(body), ..Answer::default() };
@@ -71,12 +103,27 @@ impl Case {
                 other => panic!("unknown section {other:?} in {}", file.display()),
             }
         }
+        if let Some(last) = case.client.last_mut().filter(|_| !case.is_alone) {
+            last.bytes.extend_from_slice(LEGITIMATE);
+        }
         case
+    }
+
+    /// Puts the case's files into `folder`, all of the same age.
+    pub(crate) fn write_files(&self, folder: &Path) {
+        let age = UNIX_EPOCH + Duration::from_secs(1_300_000_000);
+        for (path, content) in &self.files {
+            let path = folder.join(path);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            let mut file = std::fs::File::create(path).expect("a file");
+            file.write_all(content).expect("a file is written");
+            file.set_modified(age).expect("a file has an age");
+        }
     }
 }
 
 /// The bytes a section stands for.
-pub(super) fn bytes(text: &str) -> Vec<u8> {
+pub(crate) fn bytes(text: &str) -> Vec<u8> {
     let mut out = Vec::new();
     for line in text.lines() {
         let (line, line_end) = match line.strip_suffix('\\') {

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use super::running::NGINX;
+
 fn test(file: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_lab")).args(["proxy", "-t", "-c"]).arg(file).output().expect("lab runs")
 }
@@ -48,17 +50,13 @@ fn the_shipped_configurations_are_right_for_lab() {
 /// Needs nginx; without it the test says so and passes, unless `LAB_REQUIRE` names nginx.
 #[test]
 fn the_shipped_configurations_are_right_for_nginx() {
-    let nginx = Path::new("/usr/sbin/nginx");
-    if !nginx.exists() {
-        let required = std::env::var("LAB_REQUIRE").unwrap_or_default();
-        assert!(!required.split(',').any(|name| name == "nginx"), "LAB_REQUIRE names nginx, which is not installed");
-        eprintln!("SKIPPED: nginx is not installed");
+    if !crate::support::has("nginx", NGINX) {
         return;
     }
     for file in shipped() {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(folder.path().join("logs")).expect("a folder");
-        let mut command = Command::new(nginx);
+        let mut command = Command::new(NGINX);
         let output = command.arg("-t").arg("-p").arg(folder.path()).arg("-c").arg(&file).output().expect("nginx runs");
         assert!(output.status.success(), "{}: {}", file.display(), String::from_utf8_lossy(&output.stderr));
     }

@@ -123,8 +123,13 @@ fn a_client_that_goes_away_takes_its_request_along() {
 
 #[test]
 fn half_a_body_is_never_forwarded_as_a_whole_one() {
-    let upstream = Upstream::start(Vec::new());
-    let proxy = super::plain_proxy(&upstream);
+    for start in [super::plain_proxy, super::streaming_proxy] {
+        let upstream = Upstream::start(Vec::new());
+        send_half_bodies(&start(&upstream), &upstream);
+    }
+}
+
+fn send_half_bodies(proxy: &Proxy, upstream: &Upstream) {
     for (head, sent) in
         [("Content-Length: 10", 5), ("Content-Length: 100000", 50_000), ("Transfer-Encoding: chunked", 50_000)]
     {
@@ -148,7 +153,7 @@ fn half_a_body_is_never_forwarded_as_a_whole_one() {
 #[test]
 fn a_body_whose_framing_breaks_is_never_ended() {
     let upstream = Upstream::start(Vec::new());
-    let proxy = super::plain_proxy(&upstream);
+    let proxy = super::streaming_proxy(&upstream);
     let head = b"POST / HTTP/1.1\r\nHost: example.org\r\nTransfer-Encoding: chunked\r\n\r\n4e20\r\n";
     let got = proxy.converse(&[&head[..], &[b'a'; 20_000], b"\r\n+5\r\nhello\r\n0\r\n\r\n"].concat());
     let got = String::from_utf8(got).unwrap();
@@ -220,7 +225,7 @@ fn a_large_body_passes_both_ways_at_once() {
         }
     });
     let proxy = Proxy::start(&format!(
-        "events {{ }} http {{ client_max_body_size 0; \
+        "events {{ }} http {{ client_max_body_size 0; proxy_request_buffering off; \
          server {{ listen {{listen}}; location / {{ proxy_pass http://{address}; }} }} }}"
     ));
     let body: Vec<u8> = (0..size).map(|index| (index % 251) as u8).collect();
@@ -240,7 +245,7 @@ fn a_large_body_passes_both_ways_at_once() {
 fn an_answer_to_half_a_request_ends_the_connection() {
     let refused = b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno";
     let upstream = Upstream::start(vec![Answer { bytes: refused.to_vec(), is_early: true, end: End::Close }]);
-    let proxy = super::plain_proxy(&upstream);
+    let proxy = super::streaming_proxy(&upstream);
     let head = b"POST / HTTP/1.1\r\nHost: example.org\r\nContent-Length: 900000\r\n\r\n";
     let got = String::from_utf8(proxy.converse(&[&head[..], &[b'a'; 500_000]].concat())).unwrap();
     assert!(got.starts_with("HTTP/1.1 413 Too Large\r\n"), "{got}");

@@ -1,24 +1,26 @@
 //! `lab proxy`, end to end: raw bytes from a client, through the real binary, to an upstream that remembers them.
 
-mod case;
-mod running;
-mod upstream;
+pub(crate) mod case;
+pub(crate) mod running;
+pub(crate) mod upstream;
 
-mod cases;
+pub(crate) mod cases;
 mod refusals;
 mod configurations;
 mod connections;
+mod crowd;
 mod lifecycle;
 mod logs;
+mod reload;
 
 use running::Proxy;
 use upstream::Upstream;
 
 /// The configuration around a location's directives.
-fn configuration(http: &str, server: Option<&str>, location: &str, upstream: &Upstream) -> String {
+pub(crate) fn configuration(http: &str, server: Option<&str>, location: &str, upstream: &Upstream) -> String {
     let default = format!("location / {{ proxy_pass http://app; {location} }}");
     let server = server.unwrap_or(&default);
-    format!(
+    upstream.fill_in(&format!(
         "daemon off; worker_processes 1; pid pid; error_log error.log info;\n\
          events {{ worker_connections 512; }}\n\
          http {{\n\
@@ -27,11 +29,16 @@ fn configuration(http: &str, server: Option<&str>, location: &str, upstream: &Up
              upstream app {{ server {{upstream}}; keepalive 4; }}\n\
              server {{ listen {{listen}}; server_name example.org; {server} }}\n\
          }}\n"
-    )
-    .replace("{upstream}", &upstream.address.to_string())
+    ))
 }
 
 /// A proxy with nothing but the settings for kept-alive connections.
 fn plain_proxy(upstream: &Upstream) -> Proxy {
     Proxy::start(&configuration("", None, "proxy_http_version 1.1; proxy_set_header Connection '';", upstream))
+}
+
+/// The same, but bodies of requests pass through as they come.
+fn streaming_proxy(upstream: &Upstream) -> Proxy {
+    let location = "proxy_http_version 1.1; proxy_set_header Connection ''; proxy_request_buffering off;";
+    Proxy::start(&configuration("", None, location, upstream))
 }

@@ -1,58 +1,86 @@
-//! A running `lab proxy` with a listening socket that the test bound.
+//! A running `lab proxy`, or its twin, with a listening socket that the test bound.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use command_fds::{CommandFdExt as _, FdMapping};
 
+use super::case::Step;
+
 /// Nothing takes this long unless it is stuck.
-pub(super) const STUCK: Duration = Duration::from_secs(20);
+pub(crate) const STUCK: Duration = Duration::from_secs(20);
 
 #[derive(Debug)]
-pub(super) struct Proxy {
+pub(crate) struct Proxy {
     child: Child,
-    pub(super) address: SocketAddr,
+    pub(crate) address: SocketAddr,
     pub(super) folder: tempfile::TempDir,
+    /// The other end of its standard output, which ends when the last of its processes does.
+    alive: UnixStream,
+    /// How long a client waits for its next bytes.
+    patience: Duration,
 }
 
+/// Which of the twins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Program {
+    Lab,
+    Nginx,
+}
+
+/// Where Debian's package puts it.
+pub(crate) const NGINX: &str = "/usr/sbin/nginx";
+
 impl Proxy {
-    /// Starts the proxy on a configuration in which `{listen}` stands for its address.
-    ///
-    /// With `LAB_TEST_PROXY=/usr/sbin/nginx` in the environment the cases run on nginx instead, for a look at where
-    /// the two differ.
+    /// Starts `lab proxy` on a configuration in which `{listen}` stands for its address.
     pub(super) fn start(configuration: &str) -> Proxy {
+        Proxy::start_as(Program::Lab, configuration, |_| ())
+    }
+
+    /// Starts either of the twins, once `prepare` has put what it needs into its folder.
+    pub(crate) fn start_as(program: Program, configuration: &str, prepare: impl FnOnce(&Path)) -> Proxy {
         let folder = tempfile::tempdir().expect("a folder");
+        prepare(folder.path());
         let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = socket.local_addr().expect("an address");
         let file = folder.path().join("nginx.conf");
         std::fs::write(&file, configuration.replace("{listen}", &address.to_string())).expect("a configuration");
-        let mut command = match std::env::var_os("LAB_TEST_PROXY") {
-            Some(program) => Command::new(program),
-            None => {
+        let mut command = match program {
+            Program::Nginx => Command::new(NGINX),
+            Program::Lab => {
                 let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
                 command.arg("proxy");
                 command
             }
         };
+        if program == Program::Nginx && rustix::process::geteuid().is_root() {
+            // its workers have to get into the folder
+            command.args(["-g", "user root;"]);
+        }
         command.arg("-c").arg(&file).arg("-p").arg(folder.path()).env("NGINX", "3;");
-        command.stdin(Stdio::null()).stderr(std::fs::File::create(folder.path().join("stderr")).expect("a file"));
+        let (alive, stdout) = UnixStream::pair().expect("two sockets");
+        command
+            .stdin(Stdio::null())
+            .stdout(OwnedFd::from(stdout))
+            .stderr(std::fs::File::create(folder.path().join("stderr")).expect("a file"));
         command.fd_mappings(vec![FdMapping { parent_fd: OwnedFd::from(socket), child_fd: 3 }]).expect("no collision");
         let child = command.spawn().expect("the proxy starts");
         // the parent's copy of the socket goes with the command
         drop(command);
-        Proxy { child, address, folder }
+        // nginx is known to wait for ever in some cases
+        let patience = if program == Program::Nginx { STUCK / 5 } else { STUCK };
+        Proxy { child, address, folder, alive, patience }
     }
 
-    pub(super) fn connect(&self) -> TcpStream {
+    pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).expect("the proxy listens");
-        // nginx is known to wait for more in some cases
-        let patience = if std::env::var_os("LAB_TEST_PROXY").is_some() { STUCK / 10 } else { STUCK };
-        stream.set_read_timeout(Some(patience)).expect("a timeout");
-        stream.set_write_timeout(Some(patience)).expect("a timeout");
+        stream.set_read_timeout(Some(self.patience)).expect("a timeout");
+        stream.set_write_timeout(Some(self.patience)).expect("a timeout");
         stream
     }
 
@@ -64,22 +92,61 @@ impl Proxy {
         read_to_end(&mut stream).0
     }
 
-    pub(super) fn read(&self, file: &str) -> String {
+    /// Has a client do all its steps; returns what each of its connections got, and how it ended.
+    pub(crate) fn converse_in_steps(&self, steps: &[Step]) -> Vec<(Vec<u8>, End)> {
+        let mut connections = Vec::new();
+        let mut got = Vec::new();
+        let mut stream = self.connect();
+        for step in steps {
+            if step.is_anew {
+                let end = read_until(&mut stream, &mut got, |_| false);
+                connections.push((std::mem::take(&mut got), end));
+                stream = self.connect();
+            }
+            if let Some(text) = &step.after {
+                let is_there = |got: &[u8]| got.windows(text.len()).any(|window| window == text.as_bytes());
+                read_until(&mut stream, &mut got, is_there);
+            }
+            // a refusal may close the connection before all was written
+            _ = stream.write_all(&step.bytes);
+        }
+        let end = read_until(&mut stream, &mut got, |_| false);
+        connections.push((got, end));
+        connections
+    }
+
+    pub(crate) fn read(&self, file: &str) -> String {
         std::fs::read_to_string(self.folder.path().join(file)).unwrap_or_default()
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    pub(super) fn signal(&self, signal: rustix::process::Signal) {
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).expect("the proxy runs");
     }
 
+    /// Whether the proxy ends by itself within that time, its workers included.
+    pub(crate) fn ends_within(&mut self, limit: Duration) -> bool {
+        self.alive.set_read_timeout(Some(limit)).expect("a timeout");
+        loop {
+            match self.alive.read(&mut [0]) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                read => return read.is_ok_and(|read| read == 0),
+            }
+        }
+    }
+
     /// Waits for the proxy to end by itself.
-    pub(super) fn wait(&mut self) -> ExitStatus {
-        wait_for("the proxy to end", || self.child.try_wait().expect("a child"))
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        assert!(self.ends_within(STUCK), "the proxy does not end");
+        self.child.wait().expect("a child")
     }
 }
 
@@ -93,7 +160,7 @@ impl Drop for Proxy {
 }
 
 /// Reads once, whatever signals this process gets meanwhile.
-pub(super) fn read_some(stream: &mut TcpStream, piece: &mut [u8]) -> std::io::Result<usize> {
+pub(crate) fn read_some(stream: &mut TcpStream, piece: &mut [u8]) -> std::io::Result<usize> {
     loop {
         match stream.read(piece) {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
@@ -102,25 +169,43 @@ pub(super) fn read_some(stream: &mut TcpStream, piece: &mut [u8]) -> std::io::Re
     }
 }
 
+/// How a connection ended for its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Closed,
+    Reset,
+    /// Nothing more came, and it was not closed.
+    Stalled,
+}
+
 /// Reads to the end of a connection; whether it ended well, or was reset.
 pub(super) fn read_to_end(stream: &mut TcpStream) -> (Vec<u8>, bool) {
     let mut all = Vec::new();
+    let end = read_until(stream, &mut all, |_| false);
+    if end == End::Stalled {
+        all.extend_from_slice(b"(and then nothing)");
+    }
+    (all, end == End::Closed)
+}
+
+/// Reads until what was received `is_enough`, or the connection ends.
+fn read_until(stream: &mut TcpStream, got: &mut Vec<u8>, is_enough: impl Fn(&[u8]) -> bool) -> End {
     let mut piece = [0; 16 * 1024];
     loop {
+        if is_enough(got) {
+            return End::Stalled;
+        }
         match read_some(stream, &mut piece) {
-            Ok(0) => return (all, true),
-            Ok(read) => all.extend_from_slice(&piece[..read]),
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return (all, false),
-            Err(error) => {
-                all.extend_from_slice(format!("(and then {error})").as_bytes());
-                return (all, false);
-            }
+            Ok(0) => return End::Closed,
+            Ok(read) => got.extend_from_slice(&piece[..read]),
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return End::Reset,
+            Err(_) => return End::Stalled,
         }
     }
 }
 
 /// Waits for a condition that another process or thread brings about.
-pub(super) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = condition() {

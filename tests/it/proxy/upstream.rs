@@ -1,51 +1,88 @@
 //! An upstream that does what it is told, and remembers exactly what it received.
 
 use std::collections::VecDeque;
-use std::io::Write as _;
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr};
 use std::sync::{Arc, Mutex};
 
+use socket2::{Domain, SockAddr, Socket, Type};
+
 use super::case::{Answer, End};
-use super::running::read_some;
 
 #[derive(Debug)]
-pub(super) struct Upstream {
-    pub(super) address: SocketAddr,
+pub(crate) struct Upstream {
+    pub(crate) address: SocketAddr,
+    /// Its further addresses.
+    pub(crate) others: [SocketAddr; 2],
+    folder: tempfile::TempDir,
     shared: Arc<Mutex<Shared>>,
+}
+
+/// What one connection received.
+#[derive(Debug, Clone)]
+pub(crate) struct Received {
+    /// Which of the upstream's addresses it came to; the unix socket is the last.
+    pub(crate) listener: usize,
+    pub(crate) bytes: Vec<u8>,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
     answers: VecDeque<Answer>,
     /// By connection.
-    received: Vec<Vec<u8>>,
+    received: Vec<Received>,
     /// How many connections were ended as an answer wanted it.
     ended: usize,
 }
 
 impl Upstream {
     /// Answers with these, one after the other, whatever connection a request comes on; then with a short 200.
-    pub(super) fn start(answers: Vec<Answer>) -> Upstream {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("an address");
+    pub(crate) fn start(answers: Vec<Answer>) -> Upstream {
         let shared = Arc::new(Mutex::new(Shared { answers: answers.into(), ..Shared::default() }));
-        let (accepting, inner) = (listener, Arc::clone(&shared));
-        std::thread::spawn(move || {
-            for stream in accepting.incoming().flatten() {
-                let shared = Arc::clone(&inner);
-                let connection = {
-                    let mut shared = shared.lock().expect("no panic");
-                    shared.received.push(Vec::new());
-                    shared.received.len() - 1
-                };
-                std::thread::spawn(move || serve(stream, connection, &shared));
-            }
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = SockAddr::unix(folder.path().join("socket")).expect("a path");
+        let any = SockAddr::from(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let mut addresses = [&any, &any, &any, &path].into_iter().enumerate().map(|(number, address)| {
+            let listener = Socket::new(address.domain(), Type::STREAM, None).expect("a socket");
+            listener.bind(address).expect("an address");
+            listener.listen(128).expect("an address to listen on");
+            let bound = listener.local_addr().expect("an address").as_socket();
+            let shared = Arc::clone(&shared);
+            std::thread::spawn(move || accept(&listener, number, &shared));
+            bound.or((address.domain() == Domain::UNIX).then_some(SocketAddr::from(([0; 4], 0)))).expect("an address")
         });
-        Upstream { address, shared }
+        let mut next = || addresses.next().expect("one of four");
+        let (address, others, _unix) = (next(), [next(), next()], next());
+        drop(addresses);
+        Upstream { address, others, folder, shared }
+    }
+
+    /// Puts its addresses into a configuration.
+    pub(crate) fn fill_in(&self, configuration: &str) -> String {
+        let [second, third] = self.others;
+        configuration
+            .replace("{upstream}", &self.address.to_string())
+            .replace("{second}", &second.to_string())
+            .replace("{third}", &third.to_string())
+            .replace("{unix}", &format!("unix:{}", self.folder.path().join("socket").display()))
+    }
+
+    /// Takes its addresses out of a text again.
+    pub(crate) fn take_out(&self, text: &str) -> String {
+        let [second, third] = self.others;
+        text.replace(&self.address.to_string(), "{upstream}")
+            .replace(&second.to_string(), "{second}")
+            .replace(&third.to_string(), "{third}")
+            .replace(&format!("unix:{}", self.folder.path().join("socket").display()), "{unix}")
     }
 
     /// What was received so far, by connection.
-    pub(super) fn received(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn received(&self) -> Vec<Vec<u8>> {
+        self.connections().into_iter().map(|received| received.bytes).collect()
+    }
+
+    /// What was received so far, by connection, and where.
+    pub(crate) fn connections(&self) -> Vec<Received> {
         self.shared.lock().expect("no panic").received.clone()
     }
 
@@ -55,7 +92,19 @@ impl Upstream {
     }
 }
 
-fn serve(mut stream: TcpStream, connection: usize, shared: &Mutex<Shared>) {
+fn accept(listener: &Socket, number: usize, shared: &Arc<Mutex<Shared>>) {
+    while let Ok((stream, _)) = listener.accept() {
+        let shared = Arc::clone(shared);
+        let connection = {
+            let mut shared = shared.lock().expect("no panic");
+            shared.received.push(Received { listener: number, bytes: Vec::new() });
+            shared.received.len() - 1
+        };
+        std::thread::spawn(move || serve(stream, connection, &shared));
+    }
+}
+
+fn serve(mut stream: Socket, connection: usize, shared: &Mutex<Shared>) {
     let mut unread = Vec::new();
     loop {
         let Some(head_end) = read_until(&mut stream, &mut unread, connection, shared, end_of_head) else {
@@ -78,7 +127,7 @@ fn serve(mut stream: TcpStream, connection: usize, shared: &Mutex<Shared>) {
         match answer.end {
             End::KeepOpen => continue,
             End::Close => _ = stream.shutdown(Shutdown::Both),
-            End::Reset => _ = socket2::SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)),
+            End::Reset => _ = stream.set_linger(Some(std::time::Duration::ZERO)),
         }
         drop(stream);
         shared.lock().expect("no panic").ended += 1;
@@ -87,7 +136,7 @@ fn serve(mut stream: TcpStream, connection: usize, shared: &Mutex<Shared>) {
 }
 
 fn read_until(
-    stream: &mut TcpStream,
+    stream: &mut Socket,
     unread: &mut Vec<u8>,
     connection: usize,
     shared: &Mutex<Shared>,
@@ -98,9 +147,12 @@ fn read_until(
             return Some(end);
         }
         let mut piece = [0; 4096];
-        let read = read_some(stream, &mut piece).ok().filter(|read| *read > 0)?;
+        let read = match stream.read(&mut piece) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            read => read.ok().filter(|read| *read > 0)?,
+        };
         unread.extend_from_slice(&piece[..read]);
-        shared.lock().expect("no panic").received[connection].extend_from_slice(&piece[..read]);
+        shared.lock().expect("no panic").received[connection].bytes.extend_from_slice(&piece[..read]);
     }
 }
 

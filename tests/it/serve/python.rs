@@ -12,6 +12,9 @@ use super::server::{Server, get};
 use crate::support::{text, wait_for};
 use crate::wsgi::environment;
 
+/// An environment, and arguments.
+type Case = (&'static [(&'static str, &'static str)], &'static [&'static str]);
+
 /// A folder with an application in it.
 struct Folder {
     folder: TempDir,
@@ -94,7 +97,6 @@ timeout = "0x10"
 raw_env = ["A=b", "C=d'e"]
 secure_scheme_headers = {"X-FORWARDED-PROTO": "https"}
 forwarded_allow_ips = "10.0.0.0/8, *"
-proxy_protocol = True
 reload_extra_files = ("shop.py", "*.toml")
 statsd_host = "localhost:1"
 user = "nobody"
@@ -108,13 +110,13 @@ on_exit = lambda server: None
 "#,
     );
     folder.write("gunicorn.conf.py", "workers = 7\nkeepalive = True\n");
-    let cases: [(&[(&str, &str)], &[&str]); 6] = [
+    let cases: [Case; 6] = [
         (&[], &[]),
         (&[], &["-c", "full.py"]),
-        (&[], &["-c", "file:full.py", "-w", "1", "--proxy-protocol", "v1", "-m", "0177"]),
+        (&[], &["-c", "file:full.py", "-w", "1", "-m", "0177"]),
         (&[("GUNICORN_CMD_ARGS", "--workers 5 -b a:1 -b 'b:2' --name \"a b\"")], &["-b", "c:3"]),
         (&[("PORT", "80"), ("WEB_CONCURRENCY", "3"), ("FORWARDED_ALLOW_IPS", "10.0.0.1")], &["-c", "python:shop"]),
-        (&[], &["--no-sendfile", "-D", "-R", "--initgroups", "-k", "gthread", "--threads=2", "-e", "X=1", "-e", "Y="]),
+        (&[], &["-D", "-R", "--initgroups", "-k", "gthread", "--threads=2", "-e", "X=1", "-e", "Y="]),
     ];
     for (environment, arguments) in cases {
         let printed = |mut command: Command| {
@@ -128,12 +130,12 @@ on_exit = lambda server: None
         let (expected, said) = printed(folder.in_here(gunicorn));
         assert!(expected.contains("wsgi_app"), "{said}");
         let (own, said) = printed(folder.lab());
-        similar_asserts(&expected, &own, &format!("{environment:?} {arguments:?}: {said}"));
+        compare(&expected, &own, &format!("{environment:?} {arguments:?}: {said}"));
     }
 }
 
 /// Compares line by line, so that what differs is seen.
-fn similar_asserts(expected: &str, own: &str, what: &str) {
+fn compare(expected: &str, own: &str, what: &str) {
     for (expected, own) in expected.lines().zip(own.lines()) {
         // ssl's own enumerations print differently from one version of Python to the next.
         if !["ssl_version", "cert_reqs"].iter().any(|name| expected.starts_with(name)) {

@@ -137,6 +137,26 @@ fn a_client_that_does_not_read_keeps_nobody_waiting() {
 }
 
 #[test]
+fn an_answer_does_not_wait_for_a_slow_call_behind_it() {
+    let Some(worker) = start("streams:app") else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let wait = |name: &str| {
+        let request = format!("GET /wait?{} HTTP/1.1\r\nHost: a\r\n\r\n", folder.path().join(name).display());
+        send(&worker, &request)
+    };
+    // While the worker is busy, a quick and a slow request arrive, and are found ready together.
+    let mut busy = wait("one");
+    wait_for("a request in progress", || worker.notes().request);
+    let mut quick = send(&worker, "GET /quick HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut slow = wait("two");
+    std::fs::write(folder.path().join("one"), "").expect("a file");
+    read_until(&mut busy, "waited");
+    read_until(&mut quick, "quick");
+    std::fs::write(folder.path().join("two"), "").expect("a file");
+    read_until(&mut slow, "waited");
+}
+
+#[test]
 fn an_endless_response_ends_with_its_client() {
     let Some(worker) = start("bad:app") else { return };
     let mut client = send(&worker, "GET /raises-midway HTTP/1.1\r\nHost: a\r\n\r\n");

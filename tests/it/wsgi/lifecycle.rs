@@ -1,9 +1,10 @@
 //! How workers end, and what they leave for their arbiter to read.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
 
 use lab_server::access_record::AccessRecord;
-use lab_server::worker_settings::AccessLog;
+use lab_server::worker_settings::{AccessLog, InheritedSocket};
 use rustix::process::Signal;
 
 use super::environment::python;
@@ -151,4 +152,27 @@ fn answered_requests_are_recorded() {
     assert!(worker.end().success());
     assert!(records.next().is_some_and(|record| record.expect("text").contains("/last")));
     assert!(records.next().is_none());
+}
+
+#[test]
+fn a_worker_serves_unix_sockets_beside_others() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("app.sock");
+    let listener = UnixListener::bind(&path).expect("a socket");
+    let mut settings = settings("good:app");
+    settings.sockets.push(InheritedSocket { fd: 10, address: format!("unix:{}", path.display()) });
+    let mut worker = Worker::spawn(python, settings, vec![listener.into()]);
+    worker.wait_for("is ready");
+    assert_eq!(worker.get("/tcp"), "you asked for /tcp");
+    let mut client = UnixStream::connect(&path).expect("the worker listens");
+    // Whoever gets to the socket is trusted with the scheme.
+    let request = b"GET /environ HTTP/1.0\r\nHost: [::1]:81\r\nX-Forwarded-Proto: https\r\n\r\n";
+    client.write_all(request).expect("the worker reads");
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).expect("an answer");
+    for variable in ["REMOTE_ADDR=\n", "SERVER_NAME=[::1]\n", "wsgi.url_scheme=https"] {
+        assert!(answer.contains(variable), "{variable}: {answer}");
+    }
+    assert!(!answer.contains("REMOTE_PORT"), "{answer}");
 }

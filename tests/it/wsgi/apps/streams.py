@@ -30,6 +30,10 @@ def app(environ, start_response):
 
     if path == "/generator":
         return respond(waiting())
+    if path == "/wait":
+        while not os.path.exists(environ["QUERY_STRING"]):
+            time.sleep(0.001)
+        return respond([b"waited"])
     if path == "/large-list":
         return respond([b"x" * LARGE])
     if path == "/large-file":

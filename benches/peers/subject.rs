@@ -1,0 +1,203 @@
+//! The proxies, what they proxy to, and what they use of the machine.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, setrlimit};
+use tempfile::TempDir;
+
+const NGINX: &str = "/usr/sbin/nginx";
+const HAPROXY: &str = "/usr/sbin/haproxy";
+pub(super) const NEEDED: [&str; 4] = [NGINX, HAPROXY, super::wrk::WRK, "/usr/bin/taskset"];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    Nginx,
+    Haproxy,
+    Lab,
+}
+
+impl Subject {
+    pub(super) const ALL: [Subject; 3] = [Subject::Nginx, Subject::Haproxy, Subject::Lab];
+}
+
+/// An nginx with files of 1,000, 16,000 and 1,000,000 bytes, beside wrk.
+pub(super) struct Upstream {
+    address: SocketAddr,
+    _process: Process,
+}
+
+impl Upstream {
+    pub(super) fn start() -> Upstream {
+        let address = free_address();
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, size) in [("1k", 1_000), ("16k", 16_000), ("1m", 1_000_000)] {
+            fs::write(folder.path().join(name), "x".repeat(size)).expect("a file");
+        }
+        let configuration = format!(
+            "daemon off; pid pid; worker_processes 1; error_log stderr; events {{ worker_connections 4096; }}\n\
+             http {{ access_log off; sendfile on; tcp_nopush on; open_file_cache max=10; keepalive_requests 100000000;\n\
+             server {{ listen {address} backlog=4096; root .; }} }}\n"
+        );
+        let command = nginx(&folder, &configuration);
+        Upstream { address, _process: Process::start(&command, "1", address, folder) }
+    }
+}
+
+/// A subject at work on the first core.
+pub(super) struct Running {
+    pub(super) address: SocketAddr,
+    process: Process,
+}
+
+impl Running {
+    pub(super) fn start(subject: Subject, upstream: &Upstream) -> Running {
+        let address = free_address();
+        let folder = tempfile::tempdir().expect("a folder");
+        let upstream = upstream.address;
+        let configuration = format!(
+            "daemon off; pid pid; worker_processes 1; error_log error.log;\n\
+             events {{ worker_connections 22000; }}\n\
+             http {{ access_log off; upstream app {{ server {upstream}; keepalive 64; }}\n\
+             server {{ listen {address} backlog=4096; location / {{ proxy_pass http://app;\n\
+             proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $host;\n\
+             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n\
+             proxy_set_header X-Forwarded-Proto $scheme; }} }} }}\n"
+        );
+        let command = match subject {
+            Subject::Nginx => nginx(&folder, &configuration),
+            Subject::Lab => {
+                fs::write(folder.path().join("nginx.conf"), configuration).expect("a configuration");
+                let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+                command.args(["proxy", "-p"]).arg(folder.path()).arg("-c").arg(folder.path().join("nginx.conf"));
+                command
+            }
+            Subject::Haproxy => {
+                let configuration = format!(
+                    "global\n  nbthread 1\n  maxconn 22000\n\
+                     defaults\n  mode http\n  timeout connect 60s\n  timeout client 60s\n  timeout server 60s\n\
+                     listen app\n  bind {address} backlog 4096\n  option forwardfor\n  http-reuse always\n\
+                     http-request set-header X-Forwarded-Proto http\n  server app {upstream} pool-max-conn 64\n"
+                );
+                fs::write(folder.path().join("haproxy.cfg"), configuration).expect("a configuration");
+                let mut command = Command::new(HAPROXY);
+                command.args(["-db", "-f"]).arg(folder.path().join("haproxy.cfg"));
+                command
+            }
+        };
+        Running { address, process: Process::start(&command, "0", address, folder) }
+    }
+
+    /// CPU time of all its threads, by the scheduler's own count.
+    pub(super) fn cpu(&self) -> Duration {
+        let of_thread = |thread: &fs::DirEntry| {
+            let text = fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
+            text.split(' ').next().and_then(|nanoseconds| nanoseconds.parse().ok()).unwrap_or(0)
+        };
+        let threads = self
+            .process
+            .family()
+            .into_iter()
+            .flat_map(|pid| fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten());
+        Duration::from_nanos(threads.map(|thread| of_thread(&thread)).sum())
+    }
+
+    /// Its share of memory, in KiB.
+    pub(super) fn memory_kib(&self) -> u64 {
+        let of_process = |pid: u32| -> u64 {
+            let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+            let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+            line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+        };
+        self.process.family().into_iter().map(of_process).sum()
+    }
+}
+
+/// A program and its folder, until this value ends.
+struct Process {
+    child: Child,
+    _folder: TempDir,
+}
+
+impl Process {
+    fn start(command: &Command, core: &str, address: SocketAddr, folder: TempDir) -> Process {
+        let mut pinned = Command::new("taskset");
+        pinned.args(["-c", core]).arg(command.get_program()).args(command.get_args());
+        pinned.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = pinned.spawn().expect("a program starts");
+        let begun = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{:?} does not listen", command.get_program());
+            std::thread::yield_now();
+        }
+        Process { child, _folder: folder }
+    }
+
+    /// The process and its children: no subject has grandchildren.
+    fn family(&self) -> Vec<u32> {
+        let pid = self.child.id();
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        [pid].into_iter().chain(children.split_whitespace().filter_map(|child| child.parse().ok())).collect()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        _ = self.child.wait();
+    }
+}
+
+fn nginx(folder: &TempDir, configuration: &str) -> Command {
+    fs::write(folder.path().join("nginx.conf"), configuration).expect("a configuration");
+    let mut command = Command::new(NGINX);
+    if rustix::process::geteuid().is_root() {
+        // its worker has to get into the folder
+        command.args(["-g", "user root;"]);
+    }
+    command.arg("-p").arg(folder.path()).arg("-c").arg(folder.path().join("nginx.conf"));
+    command
+}
+
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port")
+}
+
+/// The body of what is answered to a GET.
+pub(super) fn get(address: SocketAddr, path: &str) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").expect("a request");
+    let mut all = Vec::new();
+    stream.read_to_end(&mut all).expect("an answer");
+    let head = all.windows(4).position(|window| window == b"\r\n\r\n").expect("a head");
+    all.split_off(head + 4)
+}
+
+/// A connection that had a request and its answer.
+pub(super) fn ask_and_stay(address: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    stream.write_all(b"GET /1k HTTP/1.1\r\nHost: a\r\n\r\n").expect("a request");
+    let mut got = 0;
+    while got < 1_000 {
+        got += stream.read(&mut [0; 4096]).expect("an answer");
+    }
+    stream
+}
+
+/// Raises the bound on open files, here and for what is started from here.
+pub(super) fn allow_descriptors(count: usize) {
+    let mut limit = getrlimit(Resource::Nofile);
+    let wanted = (count as u64 * 2).min(limit.maximum.unwrap_or(u64::MAX));
+    limit.current = limit.current.map(|current| current.max(wanted));
+    setrlimit(Resource::Nofile, limit).expect("the bound can be raised as far as allowed");
+}
+
+/// What else there is to know of the figures.
+pub(super) fn machine() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    format!("{cores} cores, load {}", load.split(' ').next().unwrap_or("?"))
+}

@@ -1,0 +1,35 @@
+//! wrk, on the second core.
+
+use std::net::SocketAddr;
+use std::process::Command;
+
+pub(super) const WRK: &str = "/usr/bin/wrk";
+
+pub(super) struct Result {
+    pub(super) requests: u64,
+    pub(super) requests_per_s: f64,
+    pub(super) p99: String,
+    /// What went wrong, in wrk's words.
+    pub(super) errors: String,
+}
+
+pub(super) fn run(address: SocketAddr, path: &str, connections: usize, keeps_alive: bool, seconds: u64) -> Result {
+    let mut command = Command::new("taskset");
+    command.args(["-c", "1", WRK, "-t1", "--latency", &format!("-c{connections}"), &format!("-d{seconds}s")]);
+    if !keeps_alive {
+        command.args(["-H", "Connection: close"]);
+    }
+    let output = command.arg(format!("http://{address}{path}")).output().expect("wrk runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let word = |behind: &str, place: usize| {
+        let line = text.lines().find(|line| line.contains(behind));
+        line.and_then(|line| line.split_whitespace().nth(place)).unwrap_or_default().to_owned()
+    };
+    let wrong = |line: &&str| line.contains("Socket errors") || line.contains("Non-2xx");
+    Result {
+        requests: word("requests in", 0).parse().unwrap_or_else(|_| panic!("wrk counts requests: {text}")),
+        requests_per_s: word("Requests/sec:", 1).parse().unwrap_or_default(),
+        p99: word("99%", 1),
+        errors: text.lines().filter(wrong).collect::<Vec<_>>().join("; "),
+    }
+}

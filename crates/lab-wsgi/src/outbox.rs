@@ -1,0 +1,159 @@
+//! Responses that leave together. No Python.
+//!
+//! A client that waits is woken by its answer, which costs the sender a good part of what a short call of an application
+//! costs. Answers that leave one right after the other wake a client that serves many connections (a proxy) once. So the
+//! answers of quick calls wait until every request that is ready has been called with.
+//!
+//! None of them waits for a slow call, though: a watchman sends what has waited for too long.
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::net::{SendFlags, send};
+
+use crate::outlet::Socket;
+
+/// Calls that take longer are answered at once.
+pub(crate) const QUICK: Duration = Duration::from_micros(500);
+/// How often the watchman looks. An answer waits for twice as long at most.
+const ROUND: Duration = Duration::from_millis(2);
+/// Rounds without an answer after which the watchman sleeps.
+const ROUNDS_TILL_SLEEP: u32 = 50;
+
+/// The answers that wait.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Outbox(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Whether something was posted since the watchman last looked.
+    is_stirred: AtomicBool,
+    /// Whether the watchman sleeps until he is woken.
+    sleeps: AtomicBool,
+    woken: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    held: VecDeque<Held>,
+    posted: u64,
+    /// Answers below this number were sent, as far as their sockets took them.
+    sent: u64,
+}
+
+#[derive(Debug)]
+struct Held {
+    number: u64,
+    socket: RawFd,
+    buffer: Vec<u8>,
+}
+
+/// The right to get back what could not be sent. As long as it exists, the socket must be open.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    number: u64,
+    outbox: Outbox,
+}
+
+impl Outbox {
+    /// With a watchman of its own.
+    pub(crate) fn start() -> std::io::Result<Outbox> {
+        let outbox = Outbox::default();
+        let watched = Arc::clone(&outbox.0);
+        std::thread::Builder::new().name("lab-outbox".to_owned()).spawn(move || watched.watch())?;
+        Ok(outbox)
+    }
+
+    /// Has an answer wait.
+    pub(crate) fn post(&self, socket: &Socket, buffer: Vec<u8>) -> Ticket {
+        let mut state = self.0.lock();
+        let number = state.posted;
+        state.posted += 1;
+        state.held.push_back(Held { number, socket: socket.as_fd().as_raw_fd(), buffer });
+        drop(state);
+        self.0.is_stirred.store(true, Ordering::Relaxed);
+        if self.0.sleeps.swap(false, Ordering::AcqRel) {
+            self.0.woken.notify_one();
+        }
+        Ticket { number, outbox: self.clone() }
+    }
+
+    /// Sends everything that waits, as far as the sockets take it.
+    pub(crate) fn send_all(&self) {
+        self.0.lock().send(u64::MAX);
+    }
+}
+
+impl Ticket {
+    /// What could not be sent.
+    pub(crate) fn redeem(self) -> Vec<u8> {
+        self.take()
+    }
+
+    fn take(&self) -> Vec<u8> {
+        let mut state = self.outbox.0.lock();
+        // The first in is nearly always the first out.
+        let place = state.held.iter().position(|held| held.number == self.number);
+        place.and_then(|place| state.held.remove(place)).map(|held| held.buffer).unwrap_or_default()
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.take();
+    }
+}
+
+impl State {
+    /// Sends what waits and was posted before `number`.
+    fn send(&mut self, number: u64) {
+        let upto = number.min(self.posted);
+        if self.sent >= upto {
+            return;
+        }
+        for held in self.held.iter_mut().filter(|held| (self.sent..upto).contains(&held.number)) {
+            // SAFETY: whoever posted the answer keeps its ticket until the socket is to be closed, and the ticket takes
+            // the answer out of here.
+            let socket = unsafe { BorrowedFd::borrow_raw(held.socket) };
+            // What is wrong with the socket, its connection finds out with what is left.
+            if let Ok(sent) = send(socket, &held.buffer, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+                held.buffer.drain(..sent);
+            }
+        }
+        self.sent = upto;
+    }
+}
+
+impl Shared {
+    /// The watchman: sends in each round what was there in the last.
+    fn watch(&self) {
+        let mut quiet_rounds = 0;
+        let mut overdue = 0;
+        loop {
+            std::thread::sleep(ROUND);
+            let mut state = self.lock();
+            state.send(overdue);
+            overdue = state.posted;
+            quiet_rounds = if self.is_stirred.swap(false, Ordering::Relaxed) { 0 } else { quiet_rounds + 1 };
+            if quiet_rounds >= ROUNDS_TILL_SLEEP {
+                quiet_rounds = 0;
+                self.sleeps.store(true, Ordering::Release);
+                // Posted between the look and the sleep: the poster found nobody asleep.
+                if !self.is_stirred.load(Ordering::Acquire) {
+                    let awake = self.woken.wait_while(state, |_| self.sleeps.load(Ordering::Acquire));
+                    drop(awake.unwrap_or_else(PoisonError::into_inner));
+                }
+                self.sleeps.store(false, Ordering::Release);
+            }
+        }
+    }
+
+    // Nothing panics while it holds the lock.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,112 @@
+//! Watches a stack's components, and the machine around them, while a window is open.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::measure::contention::{Contention, Reading};
+use crate::measure::footprint::{Level, Peaks};
+use crate::measure::procfs;
+use crate::measure::resources::Sample;
+use crate::measure::sockets::{self, PortState};
+use crate::record::ComponentUse;
+use crate::stack::process::Component;
+
+/// Time between two readings of what the components hold. Reading a proportional set size walks a process's pages,
+/// so this is a compromise between peaks that are missed and work for the core of the load.
+pub(super) const INTERVAL: Duration = Duration::from_millis(250);
+
+/// An open window.
+pub(super) struct Watch {
+    opened: Instant,
+    used: Vec<Sample>,
+    drops: Vec<Option<u64>>,
+    machine: Reading,
+    curves: Vec<Vec<Level>>,
+}
+
+/// What was seen in a window.
+#[derive(Default)]
+pub(super) struct Watched {
+    /// Each component, from the client inwards.
+    pub(super) components: Vec<ComponentUse>,
+    /// The machine as a whole.
+    pub(super) machine: Contention,
+}
+
+impl Watch {
+    /// Opens it. A component that has ended by now is an error of the round.
+    pub(super) fn open(components: &[Component]) -> Result<Watch, String> {
+        let ports = ports();
+        let mut watch = Watch {
+            opened: Instant::now(),
+            used: samples(components)?,
+            drops: components.iter().map(|component| port(&ports, component)?.drops).collect(),
+            machine: Reading::now(),
+            curves: vec![Vec::new(); components.len()],
+        };
+        watch.look(components);
+        Ok(watch)
+    }
+
+    /// Takes a reading of what the components hold. One that fails is one of many; the window's ends are where a
+    /// failure counts.
+    pub(super) fn look(&mut self, components: &[Component]) {
+        self.look_at(components, &ports());
+    }
+
+    fn look_at(&mut self, components: &[Component], ports: &Ports) {
+        let at_us = u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX);
+        for (component, curve) in components.iter().zip(&mut self.curves) {
+            let level = component.process.pid().map(procfs::level_of_descendants);
+            if let Some(Ok(level)) = level {
+                let port = port(ports, component);
+                let (connections, accept_queue) = (port.map(|p| p.connections), port.map(|p| p.accept_queue));
+                curve.push(Level { at_us, connections, accept_queue, ..level });
+            }
+        }
+    }
+
+    /// Closes it. A component that has ended within the window is an error of the round, and no row of zeros.
+    pub(super) fn close(mut self, components: &[Component]) -> Result<Watched, String> {
+        // First what is compared with the opening, before reading it takes time itself.
+        let machine = Reading::now().since(self.machine);
+        let closed = samples(components)?;
+        let ports = ports();
+        self.look_at(components, &ports);
+        let mut uses = Vec::new();
+        let before = self.used.iter().zip(self.drops);
+        for ((component, curve), (closed, (opened, drops))) in
+            components.iter().zip(self.curves).zip(closed.iter().zip(before))
+        {
+            let drops_now = port(&ports, component).and_then(|port| port.drops);
+            uses.push(ComponentUse {
+                role: component.role,
+                used: closed.since(opened),
+                peaks: Peaks::of(&curve),
+                accept_queue_drops: drops_now.zip(drops).map(|(now, before)| now.saturating_sub(before)),
+                curve,
+            });
+        }
+        Ok(Watched { components: uses, machine })
+    }
+}
+
+/// The state of all ports; `None` where the kernel does not tell.
+type Ports = Option<BTreeMap<u16, PortState>>;
+
+fn ports() -> Ports {
+    sockets::ports().ok()
+}
+
+fn port(ports: &Ports, component: &Component) -> Option<PortState> {
+    ports.as_ref()?.get(&component.address.port()).copied()
+}
+
+fn samples(components: &[Component]) -> Result<Vec<Sample>, String> {
+    components.iter().map(sample).collect()
+}
+
+fn sample(component: &Component) -> Result<Sample, String> {
+    let guard = component.process.pid().ok_or_else(|| format!("the {} has ended", component.role))?;
+    procfs::read_descendants(guard).map_err(|error| format!("the {}: {error}", component.role))
+}

@@ -1,0 +1,50 @@
+//! `proxy_pass` with variables: what its URL comes to for a request.
+
+use std::net::SocketAddr;
+
+use super::super::route::{Proxied, Route, Target};
+use super::super::settings::pass::{Destination, Pass, UrlProblem, parse_url};
+use super::Phases;
+
+/// Finds out where a request goes, if that is not known beforehand.
+///
+/// # Errors
+/// The status the client is answered with, and what the error log is told.
+pub(super) fn resolve<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, pass: &Pass) -> Result<(), (u16, String)> {
+    let Destination::Url(template) = &pass.destination else { return Ok(()) };
+    let url = template.value(&phases.scope(route));
+    let Ok(url) = String::from_utf8(url) else {
+        return Err((500, "invalid URL prefix in a proxy_pass that is not text".to_owned()));
+    };
+    let parts = parse_url(&url).map_err(|problem| match problem {
+        UrlProblem::Https => (502, format!("https to upstreams is not supported, in \"{url}\"")),
+        UrlProblem::Malformed => (500, format!("invalid URL prefix in \"{url}\"")),
+    })?;
+    let known =
+        phases.settings.upstreams.iter().position(|upstream| upstream.name.eq_ignore_ascii_case(parts.authority));
+    let target = match known {
+        Some(index) => Target::Upstream(index),
+        None => match address(parts.authority) {
+            Some(address) => Target::Address(address),
+            None => {
+                let host = parts.authority.rsplit_once(':').map_or(parts.authority, |(host, _)| host);
+                return Err((502, format!("no resolver defined to resolve {host}")));
+            }
+        },
+    };
+    let uri = parts.uri.map(|uri| if uri.starts_with('?') { format!("/{uri}") } else { uri.to_owned() });
+    route.proxied = Some(Box::new(Proxied {
+        target,
+        host: parts.host().as_bytes().to_vec(),
+        port: parts.port(),
+        uri: uri.map(String::into_bytes),
+    }));
+    Ok(())
+}
+
+/// The address a text is, with a port or without.
+fn address(text: &str) -> Option<SocketAddr> {
+    let ip = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let with_port = text.parse().ok().filter(|address: &SocketAddr| address.port() > 0);
+    with_port.or_else(|| ip.parse().ok().map(|ip| SocketAddr::new(ip, 80)))
+}

@@ -1,0 +1,147 @@
+//! `set_real_ip_from`, `real_ip_header`, `real_ip_recursive`: whose word is taken for who the client is.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs as _};
+
+use super::super::conf::{ConfError, Directive, parse_number};
+
+/// What the real ip module is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RealIp {
+    /// The peers that are trusted; without any nothing changes.
+    pub trusted: Vec<Network>,
+    /// The field that names the client.
+    pub header: String,
+    /// Whether trusted addresses in the field are passed over, from its right end.
+    pub is_recursive: bool,
+}
+
+impl Default for RealIp {
+    fn default() -> RealIp {
+        RealIp { trusted: Vec::new(), header: "X-Real-IP".to_owned(), is_recursive: false }
+    }
+}
+
+/// What the directives of one block say.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RealIpLevel {
+    trusted: Option<Vec<Network>>,
+    header: Option<String>,
+    is_recursive: Option<bool>,
+}
+
+impl RealIpLevel {
+    pub(super) fn read(&mut self, directive: &Directive) -> Result<(), ConfError> {
+        match directive.name.as_str() {
+            "set_real_ip_from" => self.trusted.get_or_insert_default().extend(Network::read(directive)?),
+            "real_ip_header" => self.header = Some(header(directive)?),
+            "real_ip_recursive" => self.is_recursive = Some(directive.flag()?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Fills in from the enclosing block what this one does not say.
+    pub(super) fn inherit(self, outer: &RealIpLevel) -> RealIpLevel {
+        RealIpLevel {
+            trusted: self.trusted.or_else(|| outer.trusted.clone()),
+            header: self.header.or_else(|| outer.header.clone()),
+            is_recursive: self.is_recursive.or(outer.is_recursive),
+        }
+    }
+
+    pub(super) fn finish(&self) -> RealIp {
+        let defaults = RealIp::default();
+        RealIp {
+            trusted: self.trusted.clone().unwrap_or_default(),
+            header: self.header.clone().unwrap_or(defaults.header),
+            is_recursive: self.is_recursive.unwrap_or(false),
+        }
+    }
+}
+
+/// A range of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    /// How many leading bits have to be the same.
+    bits: u32,
+}
+
+impl Network {
+    /// Whether the address is in the range. An IPv4 address in IPv6 form counts as what it is.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                let mask = u32::MAX.checked_shl(32 - self.bits).unwrap_or(0);
+                own.to_bits() & mask == other.to_bits() & mask
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => {
+                let mask = u128::MAX.checked_shl(128 - self.bits).unwrap_or(0);
+                own.to_bits() & mask == other.to_bits() & mask
+            }
+            _ => false,
+        }
+    }
+
+    /// Reads the networks of one `set_real_ip_from`: an address, a range, or the addresses of a name.
+    pub(in crate::proxy) fn read(directive: &Directive) -> Result<Vec<Network>, ConfError> {
+        const ACCEPTED: &str = "an address, a range such as 10.0.0.0/8 or fd00::/8, or a name";
+        let text = directive.first();
+        if text == "unix:" {
+            return Err(directive.unsupported("\"unix:\"", ACCEPTED));
+        }
+        let invalid = || directive.invalid(text, ACCEPTED);
+        if let Some((address, bits)) = text.split_once('/') {
+            let address: IpAddr = address.parse().map_err(|_| invalid())?;
+            let bits = parse_number(bits).filter(|bits| *bits <= width(address)).ok_or_else(invalid)?;
+            return Ok(vec![Network { address, bits }]);
+        }
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Ok(vec![Network { address, bits: width(address) }]);
+        }
+        let found = (text, 0).to_socket_addrs().map_err(|_| invalid())?;
+        Ok(found.map(|found| Network { address: found.ip(), bits: width(found.ip()) }).collect())
+    }
+}
+
+fn width(address: IpAddr) -> u32 {
+    match address {
+        IpAddr::V4(_) => Ipv4Addr::BITS,
+        IpAddr::V6(_) => Ipv6Addr::BITS,
+    }
+}
+
+/// Reads `real_ip_header`.
+fn header(directive: &Directive) -> Result<String, ConfError> {
+    match directive.first() {
+        "proxy_protocol" => {
+            Err(directive.unsupported("\"proxy_protocol\"", "X-Real-IP, X-Forwarded-For, or another field"))
+        }
+        name if lab_http::Headers::is_clean(name.as_bytes(), b"") => Ok(name.to_owned()),
+        name => Err(directive.invalid(name, "the name of a field")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_hold_what_shares_their_bits() {
+        for (network, bits, address, expected) in [
+            ("10.0.0.0", 8, "10.255.0.1", true),
+            ("10.0.0.0", 8, "11.0.0.1", false),
+            ("0.0.0.0", 0, "8.8.8.8", true),
+            ("127.0.0.1", 32, "127.0.0.1", true),
+            ("127.0.0.1", 32, "127.0.0.2", false),
+            ("127.0.0.0", 8, "::ffff:127.0.0.1", true),
+            ("fd00::", 8, "fdff::1", true),
+            ("fd00::", 8, "fe00::1", false),
+            ("::", 0, "1.2.3.4", false),
+        ] {
+            let network = Network { address: network.parse().unwrap(), bits };
+            assert_eq!(network.contains(address.parse().unwrap()), expected, "{network:?} {address}");
+        }
+    }
+}

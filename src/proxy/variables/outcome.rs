@@ -1,0 +1,147 @@
+//! What variables can tell of a connection, and of what became of a request.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use lab_http::Headers;
+
+/// A connection of a client.
+#[derive(Debug, Clone)]
+pub struct ClientConnection {
+    /// A number no other connection of this process has.
+    pub serial: u64,
+    /// How many requests it has made, the present one included.
+    pub requests: usize,
+    /// How old it was when the present request began.
+    pub age: Duration,
+    /// Whether the present request had arrived before the one before it was answered.
+    pub is_pipelined: bool,
+    /// The client's end.
+    pub peer: SocketAddr,
+    /// The client's address as text, which most requests need.
+    pub peer_address: String,
+    /// Our end.
+    pub local: SocketAddr,
+}
+
+/// What became of a request, as far as it has got.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The status of the answer, 0 before there is one.
+    pub status: u16,
+    /// Bytes of heads sent to the client.
+    pub head_bytes: u64,
+    /// Bytes sent to the client behind the head, framing included.
+    pub body_bytes: u64,
+    /// Bytes of content that were read of the request's body.
+    pub request_body_bytes: u64,
+    /// Whether the answer went out to its end.
+    pub is_complete: bool,
+    /// The present, for what is written now.
+    pub now: SystemTime,
+    /// How long the request has taken since its first byte.
+    pub elapsed: Duration,
+    /// The upstream servers asked so far.
+    pub attempts: Vec<Attempt>,
+    /// Whether the heads below are kept: only if the configuration has a variable that needs one.
+    pub keeps_heads: bool,
+    /// The head that was sent to the client.
+    pub sent_head: Vec<u8>,
+    /// The fields of the upstream's answer.
+    pub upstream_fields: Headers,
+}
+
+/// One upstream server that was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its address; the upstream's name if none of its servers could be asked.
+    pub address: Arc<str>,
+    /// What it answered; what the client was told instead, where it did not.
+    pub status: u16,
+    /// From the first attempt to connect to the end of the answer.
+    pub took: Duration,
+    /// How long connecting took; nothing at all for a connection that was kept.
+    pub connected: Option<Duration>,
+    /// How long the head of the answer took.
+    pub head_took: Option<Duration>,
+    /// Bytes sent to it.
+    pub bytes_sent: u64,
+    /// Bytes received from it.
+    pub bytes_received: u64,
+    /// Bytes of the answer's content.
+    pub content: u64,
+}
+
+impl ClientConnection {
+    /// A connection that has made no request yet.
+    #[must_use]
+    pub fn new(serial: u64, peer: SocketAddr, local: SocketAddr) -> ClientConnection {
+        let peer_address = peer.ip().to_string();
+        ClientConnection { serial, requests: 0, age: Duration::ZERO, is_pipelined: false, peer, peer_address, local }
+    }
+}
+
+impl Attempt {
+    /// A server that is asked now.
+    #[must_use]
+    pub fn new(address: Arc<str>) -> Attempt {
+        Attempt {
+            address,
+            status: 0,
+            took: Duration::ZERO,
+            connected: None,
+            head_took: None,
+            bytes_sent: 0,
+            bytes_received: 0,
+            content: 0,
+        }
+    }
+}
+
+impl Default for Outcome {
+    fn default() -> Outcome {
+        Outcome {
+            status: 0,
+            head_bytes: 0,
+            body_bytes: 0,
+            request_body_bytes: 0,
+            is_complete: false,
+            now: UNIX_EPOCH,
+            elapsed: Duration::ZERO,
+            attempts: Vec::new(),
+            keeps_heads: false,
+            sent_head: Vec::new(),
+            upstream_fields: Headers::new(),
+        }
+    }
+}
+
+impl Outcome {
+    /// Nothing yet. The heads of answers are kept only if some variable needs them.
+    #[must_use]
+    pub fn new(keeps_heads: bool) -> Outcome {
+        Outcome { keeps_heads, ..Outcome::default() }
+    }
+
+    /// Forgets everything, and keeps the memory.
+    pub fn clear(&mut self) {
+        self.attempts.clear();
+        *self = Outcome { attempts: std::mem::take(&mut self.attempts), ..Outcome::new(self.keeps_heads) };
+    }
+
+    /// Keeps the head that is sent to the client, if it is needed.
+    pub fn keep_sent(&mut self, head: &[u8]) {
+        if self.keeps_heads {
+            self.sent_head.clear();
+            self.sent_head.extend_from_slice(head);
+        }
+    }
+
+    /// Keeps the fields of an upstream's answer, if they are needed.
+    pub fn keep_upstream(&mut self, fields: &Headers) {
+        if self.keeps_heads {
+            self.upstream_fields.clone_from(fields);
+        }
+    }
+}

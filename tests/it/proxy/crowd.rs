@@ -1,0 +1,72 @@
+//! Many clients that want nothing, or take their time, beside one that does not.
+
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+use super::case::{Answer, End};
+use super::running::{Proxy, read_to_end, wait_for};
+use super::upstream::Upstream;
+
+const IDLE: usize = 10_000;
+const SLOW: usize = 1_000;
+const UNREADING: usize = 4;
+
+/// Asks so many times, one after the other; the longest that one took.
+fn longest_of(proxy: &Proxy, count: usize) -> Duration {
+    let ask = |_| {
+        let begun = Instant::now();
+        let mut stream = proxy.connect();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        let (got, _) = read_to_end(&mut stream);
+        assert!(got.ends_with(b"legit"), "{}", String::from_utf8_lossy(&got));
+        begun.elapsed()
+    };
+    (0..count).map(ask).max().unwrap_or_default()
+}
+
+#[test]
+fn a_crowd_does_not_hold_up_who_comes_behind_it() {
+    // both ends of the connections, one in each process
+    let needed = (IDLE + SLOW + 1_000) as u64;
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.maximum.is_some_and(|maximum| maximum < needed) {
+        eprintln!("SKIPPED: {needed} descriptors are needed, and {:?} allowed", limit.maximum);
+        return;
+    }
+    limit.current = limit.current.map(|current| current.max(needed));
+    setrlimit(Resource::Nofile, limit).unwrap();
+
+    let large = [&b"HTTP/1.1 200 OK\r\nContent-Length: 30000000\r\n\r\n"[..], &vec![b'a'; 30_000_000]].concat();
+    let large = Answer { bytes: large, is_early: false, end: End::KeepOpen };
+    let upstream = Upstream::start(vec![large; UNREADING]);
+    let proxy = Proxy::start(&format!(
+        "worker_processes 1; events {{ worker_connections 20000; }} http {{ upstream app {{ server {}; keepalive 4; }} \
+         server {{ listen {{listen}} backlog=4096; location / {{ proxy_pass http://app; }} }} }}",
+        upstream.address
+    ));
+    let mut crowd: Vec<TcpStream> = Vec::new();
+    for number in 0..UNREADING {
+        let mut unreading = proxy.connect();
+        unreading.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        crowd.push(unreading);
+        wait_for("the upstream to be asked", || (upstream.received().len() > number).then_some(()));
+    }
+    let alone = longest_of(&proxy, 100);
+    for _ in 0..SLOW {
+        let mut slow = proxy.connect();
+        slow.write_all(b"POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf").unwrap();
+        crowd.push(slow);
+    }
+    crowd.extend((0..IDLE).map(|_| proxy.connect()));
+    let crowded = longest_of(&proxy, 100);
+    // generous: other tests run beside this one
+    assert!(crowded < alone * 10 + Duration::from_secs(1), "{crowded:?}, and {alone:?} without the crowd");
+    // nobody was sent away for it
+    let mut last = crowd.pop().unwrap();
+    last.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    assert!(read_to_end(&mut last).0.ends_with(b"legit"));
+    assert!(!String::from_utf8_lossy(&upstream.received().concat()).contains("/slow"), "half a request was passed on");
+}

@@ -1,0 +1,193 @@
+//! A proxy that is told to change while it serves: reload, reopen, `-s`, `daemon on`.
+
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use rustix::process::Signal;
+
+use super::running::{Proxy, STUCK, read_some, wait_for};
+use super::upstream::Upstream;
+
+/// The whole configuration: the location answers with the upstream at `{address}`.
+fn configuration(address: &str, extra: &str) -> String {
+    format!(
+        "worker_processes 2; pid pid; error_log error.log notice; {extra}\n\
+         events {{ }} http {{ access_log access.log; upstream app {{ server {address}; keepalive 8; }} \
+         server {{ listen {{listen}}; location / {{ proxy_pass http://app; proxy_http_version 1.1; \
+         proxy_set_header Connection ''; }} }} }}"
+    )
+}
+
+fn rewrite(proxy: &Proxy, configuration: &str) {
+    let text = configuration.replace("{listen}", &proxy.address.to_string());
+    std::fs::write(proxy.path().join("nginx.conf"), text).unwrap();
+}
+
+/// One request on a kept-alive connection; whether the connection is to go on.
+fn ask(stream: &mut TcpStream) -> std::io::Result<bool> {
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")?;
+    let mut got = Vec::new();
+    let mut piece = [0; 4096];
+    loop {
+        let text = String::from_utf8_lossy(&got).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            assert!(head.starts_with("HTTP/1.1 200 "), "{text}");
+            if body == "legit" {
+                return Ok(head.contains("Connection: keep-alive"));
+            }
+        }
+        match read_some(stream, &mut piece)? {
+            0 => return Err(std::io::Error::other(format!("closed after {text:?}"))),
+            read => got.extend_from_slice(&piece[..read]),
+        }
+    }
+}
+
+fn reloads(proxy: &Proxy) -> usize {
+    proxy.read("error.log").matches("start worker threads").count()
+}
+
+#[test]
+fn no_request_is_lost_while_the_configuration_is_reloaded() {
+    let upstream = Upstream::start(Vec::new());
+    let configuration = configuration(&upstream.address.to_string(), "");
+    let proxy = Proxy::start(&configuration);
+    wait_for("the start", || (reloads(&proxy) == 1).then_some(()));
+    let (is_over, served) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                let mut stream = proxy.connect();
+                while !is_over.load(Ordering::Relaxed) {
+                    match ask(&mut stream) {
+                        Ok(true) => {}
+                        Ok(false) => stream = proxy.connect(),
+                        Err(error) => {
+                            is_over.store(true, Ordering::Relaxed);
+                            panic!("a request was lost: {error}");
+                        }
+                    }
+                    served.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        for number in 2..8 {
+            let before = served.load(Ordering::Relaxed);
+            proxy.signal(Signal::HUP);
+            wait_for("the new workers", || (reloads(&proxy) == number).then_some(()));
+            wait_for("requests", || {
+                let is_enough = served.load(Ordering::Relaxed) > before + 100;
+                (is_enough || is_over.load(Ordering::Relaxed)).then_some(())
+            });
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    assert!(served.into_inner() > 600);
+}
+
+#[test]
+fn a_reload_changes_what_is_served_and_a_bad_file_changes_nothing() {
+    let (first, second) = (Upstream::start(Vec::new()), Upstream::start(Vec::new()));
+    let proxy = Proxy::start(&configuration(&first.address.to_string(), ""));
+    assert!(ask(&mut proxy.connect()).unwrap());
+    rewrite(&proxy, "events { } http { nonsense; }");
+    proxy.signal(Signal::HUP);
+    wait_for("the refusal", || {
+        let log = proxy.read("error.log");
+        let line = log.lines().find(|line| line.contains("[emerg]"))?.to_owned();
+        assert!(line.contains("nginx.conf:1: unknown directive \"nonsense\""), "{line}");
+        Some(())
+    });
+    assert!(ask(&mut proxy.connect()).unwrap());
+    assert_eq!(second.received().len(), 0);
+    // an address that cannot be listened on is as bad
+    rewrite(&proxy, "events { } http { server { listen 192.0.2.1:80; } }");
+    proxy.signal(Signal::HUP);
+    wait_for("the refusal", || proxy.read("error.log").contains("bind() to 192.0.2.1:80 failed").then_some(()));
+    assert!(ask(&mut proxy.connect()).unwrap());
+
+    let mut idle = proxy.connect();
+    assert!(ask(&mut idle).unwrap());
+    rewrite(&proxy, &configuration(&second.address.to_string(), ""));
+    proxy.signal(Signal::HUP);
+    // an old connection is answered once more, by the old workers, and told that it was the last time
+    wait_for("the new workers", || (reloads(&proxy) == 2).then_some(()));
+    wait_for("a new connection to be served anew", || {
+        ask(&mut proxy.connect()).unwrap();
+        (!second.received().is_empty()).then_some(())
+    });
+    assert_eq!(proxy.read("pid").trim().parse::<u32>().ok(), Some(proxy.id()));
+}
+
+#[test]
+fn logs_are_reopened_under_their_names() {
+    let upstream = Upstream::start(Vec::new());
+    let proxy = Proxy::start(&configuration(&upstream.address.to_string(), ""));
+    ask(&mut proxy.connect()).unwrap();
+    wait_for("a line", || (!proxy.read("access.log").is_empty()).then_some(()));
+    for log in ["access.log", "error.log"] {
+        std::fs::rename(proxy.path().join(log), proxy.path().join(format!("{log}.1"))).unwrap();
+    }
+    proxy.signal(Signal::USR1);
+    wait_for("new files", || {
+        let is_there = |log| proxy.path().join(log).exists();
+        (is_there("access.log") && is_there("error.log")).then_some(())
+    });
+    ask(&mut proxy.connect()).unwrap();
+    wait_for("a line", || (!proxy.read("access.log").is_empty()).then_some(()));
+    assert_eq!(proxy.read("access.log.1").lines().count(), 1);
+}
+
+fn tell(folder: &Path, order: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+    command.args(["proxy", "-s", order, "-p"]).arg(folder).arg("-c").arg(folder.join("nginx.conf"));
+    command.output().unwrap()
+}
+
+#[test]
+fn a_running_proxy_is_told_by_its_pid_file() {
+    let upstream = Upstream::start(Vec::new());
+    let mut proxy = Proxy::start(&configuration(&upstream.address.to_string(), ""));
+    wait_for("the start", || (reloads(&proxy) == 1).then_some(()));
+    assert!(tell(proxy.path(), "reload").status.success());
+    wait_for("the new workers", || (reloads(&proxy) == 2).then_some(()));
+    assert!(tell(proxy.path(), "reopen").status.success());
+    wait_for("the logs", || proxy.read("error.log").contains("reopening logs").then_some(()));
+    let refused = tell(proxy.path(), "restart");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("invalid option \"-s restart\""));
+    assert!(tell(proxy.path(), "quit").status.success());
+    assert!(proxy.wait().success());
+    let nobody = tell(proxy.path(), "stop");
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&nobody.stderr).contains("/pid\" failed: No such file"));
+}
+
+#[test]
+fn a_daemon_leaves_its_parent_and_serves_on() {
+    let upstream = Upstream::start(Vec::new());
+    // what it inherits keeps a proxy in the foreground, so this one binds a port of its own
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let text = configuration(&upstream.address.to_string(), "daemon on; master_process off;");
+    std::fs::write(folder.path().join("nginx.conf"), text.replace("{listen}", &address.to_string())).unwrap();
+    drop(free);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+    command.args(["proxy", "-p"]).arg(folder.path()).arg("-c").arg(folder.path().join("nginx.conf"));
+    let started = command.stderr(std::process::Stdio::null()).status().unwrap();
+    assert!(started.success(), "the parent ends once the child stands");
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(STUCK)).unwrap();
+    assert!(ask(&mut stream).unwrap());
+    let pid = wait_for("the pid", || {
+        std::fs::read_to_string(folder.path().join("pid")).ok().filter(|pid| pid.ends_with('\n'))
+    });
+    let threads = std::fs::read_dir(format!("/proc/{}/task", pid.trim())).unwrap().count();
+    assert_eq!(threads, 2, "one worker beside the master");
+    assert!(tell(folder.path(), "stop").status.success());
+    wait_for("its end", || (!folder.path().join("pid").exists()).then_some(()));
+}

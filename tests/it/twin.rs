@@ -1,0 +1,103 @@
+//! nginx and its twin, side by side: each case runs on both, and what the client got, what the upstream received and
+//! what was logged is compared field by field.
+//!
+//! Where they differ stands, with its reason, in `twin/differences.toml`. A difference that does not stand there fails
+//! the test, and so does a row whose cases do not differ any more. The cases are those of `proxy/cases/`, which have
+//! snapshots as well, and those of `twin/cases/`, for which nginx itself says what is right.
+//!
+//! `LAB_TWIN=word` runs only the cases with that word in their names, and prints both sides.
+
+mod differences;
+mod observed;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use crate::proxy::case::Case;
+use crate::proxy::configuration;
+use crate::proxy::running::{NGINX, Program, Proxy, STUCK};
+use crate::proxy::upstream::Upstream;
+use crate::support::has;
+use differences::{Difference, Table, compare};
+use observed::Observed;
+
+/// How many cases run at a time: most of a case is waiting for processes.
+const AT_A_TIME: usize = 4;
+
+#[test]
+fn nginx_and_its_twin_differ_only_where_the_table_says() {
+    if !has("nginx", NGINX) {
+        return;
+    }
+    let only = std::env::var("LAB_TWIN").ok();
+    let mut files: Vec<PathBuf> = ["proxy/cases", "twin/cases"].into_iter().flat_map(files).collect();
+    files.retain(|file| only.as_ref().is_none_or(|word| name_of(file).contains(word.as_str())));
+    assert!(!files.is_empty(), "no case has {only:?} in its name");
+    files.reverse();
+    let count = files.len();
+    let (waiting, found) = (Mutex::new(files), Mutex::new(BTreeMap::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..AT_A_TIME {
+            scope.spawn(|| {
+                loop {
+                    let Some(file) = waiting.lock().expect("no panic").pop() else { return };
+                    let name = name_of(&file);
+                    let case = Case::read(&file);
+                    let [nginx, lab] = [Program::Nginx, Program::Lab].map(|program| run(&case, program));
+                    if only.is_some() {
+                        eprintln!("=== {name}\n--- nginx\n{nginx}\n--- lab\n{lab}");
+                    }
+                    found.lock().expect("no panic").insert(name, compare(&nginx, &lab));
+                }
+            });
+        }
+    });
+    let found: BTreeMap<String, Vec<Difference>> = found.into_inner().expect("no panic");
+    let table = Table::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/twin/differences.toml").as_path());
+    let wrong = table.judge(&found, only.is_none());
+    assert!(wrong.is_empty(), "{} of {count} cases:\n{}", found.len(), wrong.join("\n"));
+}
+
+/// Runs one case on one of the twins.
+fn run(case: &Case, program: Program) -> Observed {
+    let upstream = Upstream::start(case.answers.clone());
+    let dead = {
+        // bound and let go: nobody listens there
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        socket.local_addr().expect("an address").to_string()
+    };
+    let configuration = configuration(&case.http, case.server.as_deref(), &case.location, &upstream);
+    let prepare = |folder: &Path| case.write_files(folder);
+    let mut proxy = Proxy::start_as(program, &configuration.replace("{dead}", &dead), prepare);
+    let got = proxy.converse_in_steps(&case.client);
+    // a twin that has finished has logged everything; one that cannot finish is told to stop
+    proxy.signal(rustix::process::Signal::QUIT);
+    if !proxy.ends_within(STUCK / 10) {
+        proxy.signal(rustix::process::Signal::TERM);
+        proxy.wait();
+    }
+    let received = upstream.connections();
+    let normalise = |text: &str| {
+        let text = upstream
+            .take_out(text)
+            .replace(&dead, "{dead}")
+            .replace(&proxy.address.to_string(), "{listen}")
+            .replace(&format!(":{}", proxy.address.port()), ":{port}")
+            .replace(&proxy.path().display().to_string(), "{folder}");
+        observed::normalise(&text)
+    };
+    Observed::new(&got, &received, &proxy.read("access.log"), &normalise)
+}
+
+fn name_of(file: &Path) -> String {
+    file.file_stem().expect("a file").to_string_lossy().into_owned()
+}
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it").join(folder);
+    let files = std::fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let mut files: Vec<PathBuf> = files.filter(|file| file.extension().is_some_and(|end| end == "case")).collect();
+    files.sort();
+    files
+}

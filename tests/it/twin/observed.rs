@@ -1,0 +1,213 @@
+//! What was seen of one case on one of the twins, taken apart so that it can be compared field by field.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::proxy::cases::visible;
+use crate::proxy::running::End;
+use crate::proxy::upstream::Received;
+
+#[derive(Debug)]
+pub(super) struct Observed {
+    /// By connection of the client.
+    pub(super) connections: Vec<Connection>,
+    /// What the upstream received, by connection.
+    pub(super) upstream: Vec<Upstream>,
+    /// The lines of the access log.
+    pub(super) logged: Vec<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) answers: Vec<Message>,
+    pub(super) end: &'static str,
+}
+
+#[derive(Debug)]
+pub(super) struct Upstream {
+    /// `{upstream}`, `{second}`, `{third}` or `{unix}`.
+    pub(super) address: &'static str,
+    pub(super) requests: Vec<Message>,
+}
+
+/// A request or an answer.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) start_line: String,
+    pub(super) fields: Vec<(String, String)>,
+    /// Without its framing, as text in which every byte can be told.
+    pub(super) body: String,
+    /// Whether it came to its end.
+    pub(super) is_whole: bool,
+}
+
+impl Observed {
+    pub(super) fn new(
+        got: &[(Vec<u8>, End)],
+        received: &[Received],
+        logged: &str,
+        normalise: &dyn Fn(&str) -> String,
+    ) -> Observed {
+        let connections = got.iter().map(|(bytes, end)| {
+            let answers = messages(bytes, normalise);
+            let by_end =
+                answers.last().is_some_and(|last| !last.start_line.contains(" 101 ") && last.framing().is_none());
+            let end = match end {
+                End::Stalled => "stalled",
+                // what was left unread decides between the two, unless it is all that tells where a body ends
+                End::Reset if by_end => "reset within an answer that lasts until then",
+                End::Reset | End::Closed => "closed",
+            };
+            Connection { answers, end }
+        });
+        let upstream = received.iter().map(|received| Upstream {
+            address: ["{upstream}", "{second}", "{third}", "{unix}"][received.listener],
+            requests: messages(&received.bytes, normalise),
+        });
+        Observed {
+            connections: connections.collect(),
+            upstream: upstream.collect(),
+            logged: logged.lines().map(normalise).collect(),
+        }
+    }
+}
+
+impl Message {
+    pub(super) fn field(&self, name: &str) -> Vec<&str> {
+        let own = self.fields.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
+        own.map(|(_, value)| value.as_str()).collect()
+    }
+
+    fn framing(&self) -> Option<&'static str> {
+        let has = |name| !self.field(name).is_empty();
+        if has("transfer-encoding") {
+            return Some("chunks");
+        }
+        (has("content-length") || self.start_line.contains(" 204") || self.start_line.contains(" 304"))
+            .then_some("length")
+    }
+}
+
+/// Takes a connection's bytes apart. Where the other side's words are needed (HEAD), what follows tells: no body of a
+/// case looks like a message.
+fn messages(mut rest: &[u8], normalise: &dyn Fn(&str) -> String) -> Vec<Message> {
+    let mut messages = Vec::new();
+    while !rest.is_empty() {
+        let head_end = find(rest, b"\r\n\r\n").map(|at| at + 4);
+        let (head, behind) = rest.split_at(head_end.unwrap_or(rest.len()));
+        let head = visible(head);
+        let mut lines = head.lines().map(normalise);
+        let start_line = lines.next().unwrap_or_default();
+        let fields = lines.filter(|line| !line.is_empty()).map(|line| {
+            let (name, value) = line.split_once(':').unwrap_or((&line, ""));
+            (name.to_owned(), value.trim_start().to_owned())
+        });
+        let mut message = Message { fields: fields.collect(), start_line, body: String::new(), is_whole: true };
+        let (body, behind, is_whole) = body(&message, behind);
+        message.body = normalise(&visible(&body));
+        message.is_whole = is_whole && head_end.is_some();
+        if message.body.contains("<center>(name") {
+            // the names differ in length
+            let length = message.fields.iter_mut().find(|(name, _)| name == "Content-Length");
+            length.into_iter().for_each(|(_, length)| *length = "(that of the page)".to_owned());
+        }
+        messages.push(message);
+        rest = behind;
+    }
+    messages
+}
+
+/// The body of a message, what is behind it, and whether it is all there.
+fn body<'b>(message: &Message, bytes: &'b [u8]) -> (Vec<u8>, &'b [u8], bool) {
+    let is_answer = message.start_line.starts_with("HTTP/");
+    let is_next = |bytes: &[u8]| bytes.is_empty() || (is_answer && bytes.starts_with(b"HTTP/1."));
+    let status = message.start_line.split(' ').nth(1).unwrap_or_default();
+    let has_none = is_answer && (status == "204" || status == "304" || (status.starts_with('1') && status != "101"));
+    if has_none || (is_answer && is_next(bytes)) {
+        // an empty body that was announced otherwise is one of HEAD, or is missing: the announcement is compared anyway
+        return (Vec::new(), bytes, true);
+    }
+    if message.field("transfer-encoding").first().is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
+        return chunks(bytes);
+    }
+    if let Some(length) = message.field("content-length").first().and_then(|value| value.parse::<usize>().ok()) {
+        let (body, behind) = bytes.split_at(length.min(bytes.len()));
+        return (body.to_vec(), behind, body.len() == length);
+    }
+    if is_answer || message.start_line.is_empty() { (bytes.to_vec(), b"", true) } else { (Vec::new(), bytes, true) }
+}
+
+fn chunks(mut bytes: &[u8]) -> (Vec<u8>, &[u8], bool) {
+    let mut body = Vec::new();
+    loop {
+        let Some(line_end) = find(bytes, b"\r\n") else { return (body, b"", false) };
+        let size = std::str::from_utf8(&bytes[..line_end]).ok().and_then(|size| usize::from_str_radix(size, 16).ok());
+        let Some(size) = size else { return (body, bytes, false) };
+        let content = &bytes[line_end + 2..];
+        if size == 0 {
+            return match find(content, b"\r\n") {
+                Some(0) => (body, &content[2..], true),
+                _ => (body, b"", false),
+            };
+        }
+        body.extend_from_slice(&content[..size.min(content.len())]);
+        if content.len() < size + 2 {
+            return (body, b"", false);
+        }
+        bytes = &content[size + 2..];
+    }
+}
+
+fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+    bytes.windows(needle.len()).position(|window| window == needle)
+}
+
+/// Takes out what is different in every run, and the twins' own names.
+pub(super) fn normalise(text: &str) -> String {
+    static PATTERNS: LazyLock<[(Regex, &str); 4]> = LazyLock::new(|| {
+        [
+            (r"Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", "Date: (now)"),
+            (r"Server: (?:nginx|lab)(/[\d.]+)?$", "Server: (name$1)"),
+            (r"<center>(?:nginx|lab)(/[\d.]+)?</center>", "<center>(name$1)</center>"),
+            (r"\(name/[\d.]+\)", "(name and version)"),
+        ]
+        .map(|(pattern, with)| (Regex::new(pattern).expect("a pattern"), with))
+    });
+    let mut text = text.to_owned();
+    for (pattern, with) in &*PATTERNS {
+        if let Cow::Owned(replaced) = pattern.replace_all(&text, *with) {
+            text = replaced;
+        }
+    }
+    text
+}
+
+impl fmt::Display for Observed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for connection in &self.connections {
+            for message in &connection.answers {
+                writeln!(f, "client got {message}")?;
+            }
+            writeln!(f, "client's connection was {}", connection.end)?;
+        }
+        for upstream in &self.upstream {
+            for message in &upstream.requests {
+                writeln!(f, "{} received {message}", upstream.address)?;
+            }
+        }
+        write!(f, "logged {}", self.logged.join(" | "))
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.start_line)?;
+        for (name, value) in &self.fields {
+            writeln!(f, "    {name}: {value}")?;
+        }
+        write!(f, "    [{}] {}", self.body, if self.is_whole { "" } else { "(not whole)" })
+    }
+}
