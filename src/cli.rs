@@ -143,7 +143,7 @@ pub struct RunArgs {
     /// are used up (without any: after the scenario's count, twice and three times as many)
     #[arg(long, value_name = "N|auto")]
     pub rounds: Option<RoundsArg>,
-    /// Go on with the finished rounds of an interrupted run: the name of its folder below `reports`
+    /// Go on with the finished rounds of an interrupted run: the name of its folder in reports/SCENARIO/
     #[arg(long, value_name = "RUN", conflicts_with = "rounds")]
     pub resume: Option<String>,
 }

@@ -41,7 +41,7 @@ pub(super) fn run(args: &ProxyArgs) -> anyhow::Result<Exit> {
         if args.dump {
             let mut out = std::io::stdout().lock();
             for source in &sources {
-                writeln!(out, "# configuration file {}:\n{}\n", source.file.display(), source.text)?;
+                writeln!(out, "# configuration file {}:\n{}", source.file.display(), source.text)?;
             }
         }
         return Ok(Exit::Ok);

@@ -48,6 +48,10 @@ pub(super) enum Answered {
 impl Relay<'_, '_> {
     pub(super) async fn run(&mut self, timer: &mut Timer) -> Result<Answered, Trouble> {
         let head = self.final_head(timer).await?;
+        if let Some(attempt) = self.outcome.attempts.last_mut() {
+            attempt.head_took = Some(attempt.begun.elapsed());
+            attempt.status = head.status;
+        }
         if head.status == 101 {
             self.outcome.status = 101;
             let scope = self.subject.scope(self.outcome);
@@ -187,6 +191,7 @@ impl Relay<'_, '_> {
             }
             match now_or_pending(self.upstream.read_body_piece(&mut decoder)).await {
                 Poll::Ready(Ok(Some(piece))) if waiting.is_empty() => {
+                    count(self.outcome, piece);
                     let sending = self.client.piece_without_waiting(&mut encoder, piece).await;
                     gone(Ok(sending))?;
                     if self.client.unwritten() > buffering.answer_memory {
@@ -198,7 +203,10 @@ impl Relay<'_, '_> {
                         }
                     }
                 }
-                Poll::Ready(Ok(Some(piece))) => waiting.push(&mut encoder, piece).map_err(|error| no_file(&error))?,
+                Poll::Ready(Ok(Some(piece))) => {
+                    count(self.outcome, piece);
+                    waiting.push(&mut encoder, piece).map_err(|error| no_file(&error))?;
+                }
                 Poll::Ready(Ok(None)) => break,
                 Poll::Ready(Err(error)) => {
                     let trouble = self.broken_off(&error, length, before);
@@ -315,6 +323,13 @@ impl Relay<'_, '_> {
         }
         self.progress.is_answered.set(true);
         gone(timer.within(self.subject.rules.send_timeout, self.client.flush()).await)
+    }
+}
+
+/// Counts content of the present upstream's answer.
+fn count(outcome: &mut Outcome, piece: &[u8]) {
+    if let Some(attempt) = outcome.attempts.last_mut() {
+        attempt.content += piece.len() as u64;
     }
 }
 

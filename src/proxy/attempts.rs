@@ -72,7 +72,7 @@ impl<'a> Attempts<'a> {
             None => self.group.name().into(),
         };
         let status = if chosen.is_some() { 0 } else { 502 };
-        client.outcome.attempts.push(Attempt { status, ..Attempt::new(address) });
+        client.outcome.attempts.push(Attempt { status, ..Attempt::new(address, self.asked) });
         let Some(server) = chosen else {
             let message = "no live upstreams while connecting to upstream";
             let upstream = self.url(self.group.name());
@@ -99,6 +99,26 @@ impl<'a> Attempts<'a> {
     pub(super) fn again_on_a_new_connection(&mut self, client: &mut Client<'_>, server: usize) {
         self.note(client, 0);
         self.again = Some(server);
+    }
+
+    /// There is a connection to the present server.
+    pub(super) fn connected(&self, client: &mut Client<'_>) {
+        if let Some(attempt) = client.outcome.attempts.last_mut() {
+            attempt.connected = Some(attempt.begun.elapsed());
+        }
+    }
+
+    /// So many bytes went to the present server, and so many came from it.
+    pub(super) fn transferred(&self, client: &mut Client<'_>, sent: u64, received: u64) {
+        if let Some(attempt) = client.outcome.attempts.last_mut() {
+            attempt.bytes_sent = sent;
+            attempt.bytes_received = received;
+        }
+    }
+
+    /// What the present server answered.
+    pub(super) fn status(&self, client: &Client<'_>) -> u16 {
+        client.outcome.attempts.last().map_or(0, |attempt| attempt.status)
     }
 
     /// The present server answered, or the client failed.

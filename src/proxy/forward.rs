@@ -42,9 +42,9 @@ pub(super) async fn forward(
     let begun = Instant::now();
     let made;
     let group = match destination(subject, pass) {
-        Target::Upstream(index) => subject.worker.upstream(index),
-        Target::Address(address) => {
-            made = Group::new(&Upstream::of_address(address));
+        Destined::Upstream(index) => subject.worker.upstream(index),
+        Destined::Made(target) => {
+            made = Group::new(&make_upstream(client, subject, target).await?);
             &made
         }
     };
@@ -63,13 +63,17 @@ pub(super) async fn forward(
                 let scope = subject.scope(&client.outcome);
                 request_head::write(request, pass, &scope, length, connection.outgoing.buffer());
                 let sent_before = connection.outgoing.io_mut().bytes;
+                let received_before = connection.incoming.received();
+                attempts.connected(client);
                 let others = attempts.others();
                 let others = others.as_ref();
                 let ended = exchange(client, subject, request, pass, upload, length, &mut connection, others).await;
-                attempts.is_unsent = connection.outgoing.io_mut().bytes == sent_before;
+                let sent = connection.outgoing.io_mut().bytes - sent_before;
+                attempts.is_unsent = sent == 0;
+                attempts.transferred(client, sent, connection.incoming.received() - received_before);
                 match ended {
                     Ok(done) => {
-                        attempts.ended(client, server, client.outcome.status, Verdict::Served);
+                        attempts.ended(client, server, attempts.status(client), Verdict::Served);
                         if done.reusable {
                             group.keep(connection);
                         }
@@ -101,7 +105,7 @@ pub(super) async fn forward(
             Trouble::Halfway { next, whose, message } => {
                 // as nginx: clients come and go, an upstream should not
                 let severity = if whose == Side::Client { Severity::Info } else { Severity::Error };
-                attempts.ended(client, server, client.outcome.status, Verdict::Served);
+                attempts.ended(client, server, attempts.status(client), Verdict::Served);
                 attempts.log(client, severity, &message, server);
                 return Ok(next);
             }
@@ -109,14 +113,45 @@ pub(super) async fn forward(
     }
 }
 
-/// Whom a request goes to.
-fn destination(subject: &Subject<'_>, pass: &Pass) -> Target {
-    match (&pass.destination, &subject.route.proxied) {
-        (Destination::Upstream(index), _) => Target::Upstream(*index),
-        (Destination::Url(_), Some(proxied)) => proxied.target,
+/// Whom a request goes to: an upstream of the configuration, or one that is made for it.
+enum Destined<'a> {
+    Upstream(usize),
+    Made(&'a Target),
+}
+
+fn destination<'a>(subject: &Subject<'a>, pass: &Pass) -> Destined<'a> {
+    match (&pass.destination, subject.route.proxied.as_ref().map(|proxied| &proxied.target)) {
+        (Destination::Upstream(index), _) | (Destination::Url(_), Some(Target::Upstream(index))) => {
+            Destined::Upstream(*index)
+        }
+        (Destination::Url(_), Some(target)) => Destined::Made(target),
         // OK because the phases end with this action only when they have found out
         (Destination::Url(_), None) => unreachable!("a URL with variables that came to nothing"),
     }
+}
+
+/// The upstream that the URL of a request came to. A name is looked up while the request waits.
+async fn make_upstream(client: &Client<'_>, subject: &Subject<'_>, target: &Target) -> Result<Upstream, Failure> {
+    let (host, port) = match target {
+        Target::Name(host, port) => (host.as_str(), *port),
+        Target::Address(address) => return Ok(Upstream::of_addresses(&address.to_string(), [*address])),
+        Target::Upstream(index) => return Ok(subject.worker.settings.upstreams[*index].clone()),
+    };
+    let patience = subject.rules.resolver.unwrap_or_default();
+    let found = tokio::time::timeout(patience, tokio::net::lookup_host((host, port))).await;
+    let message = match found {
+        Ok(Ok(addresses)) => {
+            let upstream = Upstream::of_addresses(&format!("{host}:{port}"), addresses);
+            if !upstream.servers.is_empty() {
+                return Ok(upstream);
+            }
+            format!("{host} could not be resolved (it has no address)")
+        }
+        Ok(Err(error)) => format!("{host} could not be resolved ({error})"),
+        Err(_) => format!("{host} could not be resolved (110: Operation timed out)"),
+    };
+    subject.log_error(&client.outcome, Severity::Error, &message, None);
+    Err(Failure::Answer { status: 502 })
 }
 
 /// Gives the client what it has not taken yet. The upstream is done by then, and may serve others.

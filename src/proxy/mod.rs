@@ -10,11 +10,16 @@
 //! - `Expect: 100-continue` reaches an HTTP/1.1 upstream, and interim answers reach the client;
 //! - an upstream's Date stays, as does a Connection: close that was asked for; an unasked 101 is a 502;
 //! - answers that could be read in two ways are 502: repeated lengths, lengths beside chunks, unknown codings;
-//! - line ends in variables become spaces; white space around values goes; 204 has no Content-Length;
+//! - line ends in variables become spaces in fields and escapes in targets; white space around values goes; 204 has no
+//!   Content-Length;
+//! - If-None-Match alone decides where it stands beside If-Modified-Since;
 //! - slow heads and bodies are answered with 408, heads that are too large with 431.
 //!
 //! And because it is simpler so: without `error_log`, `access_log` and `pid` there is standard error, nothing, and no
-//! file; X-Accel-Redirect is hidden, not followed. No Via field is added, as in nginx.
+//! file; X-Accel-Redirect is hidden, not followed. No Via field is added, as in nginx. Regular expressions are those of
+//! linear time: look-around and back-references are refused by name, and `$` is only the very end. A request that was
+//! refused while it was read gets lab's own page, whatever `error_page` says. Names in a `proxy_pass` with variables are
+//! looked up by the system, not by the `resolver` that is named. Files are sent whole, not by ranges.
 //!
 //! The modules stand in the order in which a configuration becomes a running proxy and a request becomes an answer.
 

@@ -77,12 +77,14 @@ pub struct Proxied {
 }
 
 /// Whom a `proxy_pass` with variables means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// An upstream, as an index into [`Settings::upstreams`](super::settings::Settings::upstreams).
     Upstream(usize),
     /// A single server.
     Address(SocketAddr),
+    /// The servers that a name and a port stand for, which has to be asked first.
+    Name(String, u16),
 }
 
 /// As nginx: the path may be rewritten or redirected to ten times.

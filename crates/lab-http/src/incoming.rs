@@ -32,6 +32,8 @@ pub struct Incoming<R> {
     unread: Range<usize>,
     /// Whether the last read filled all the room there was.
     was_filled: bool,
+    /// Bytes received since the connection began.
+    received: u64,
     request: RequestParser,
     response: ResponseParser,
 }
@@ -56,6 +58,7 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
             buffer: Vec::new(),
             unread: 0..0,
             was_filled: false,
+            received: 0,
             request: RequestParser::default(),
             response: ResponseParser::default(),
         }
@@ -153,6 +156,7 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
         let read = room.filled().len();
         self.was_filled = room.remaining() == 0;
         self.unread.end += read;
+        self.received += read as u64;
         Poll::Ready(Ok(read))
     }
 
@@ -214,6 +218,11 @@ impl<R> Incoming<R> {
     /// What was received and not read yet.
     pub fn buffered(&self) -> &[u8] {
         &self.buffer[self.unread.clone()]
+    }
+
+    /// How many bytes were received since the connection began.
+    pub fn received(&self) -> u64 {
+        self.received
     }
 
     /// Takes what was received and not read yet, for someone who reads the connection in another way for a while.

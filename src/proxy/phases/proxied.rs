@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::super::route::{Proxied, Route, Target};
-use super::super::settings::pass::{Destination, Pass, UrlProblem, parse_url};
+use super::super::settings::pass::{Destination, Pass, UrlParts, UrlProblem, parse_url};
 use super::Phases;
 
 /// Finds out where a request goes, if that is not known beforehand.
@@ -20,18 +20,7 @@ pub(super) fn resolve<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, pass: 
         UrlProblem::Https => (502, format!("https to upstreams is not supported, in \"{url}\"")),
         UrlProblem::Malformed => (500, format!("invalid URL prefix in \"{url}\"")),
     })?;
-    let known =
-        phases.settings.upstreams.iter().position(|upstream| upstream.name.eq_ignore_ascii_case(parts.authority));
-    let target = match known {
-        Some(index) => Target::Upstream(index),
-        None => match address(parts.authority) {
-            Some(address) => Target::Address(address),
-            None => {
-                let host = parts.authority.rsplit_once(':').map_or(parts.authority, |(host, _)| host);
-                return Err((502, format!("no resolver defined to resolve {host}")));
-            }
-        },
-    };
+    let target = target(phases, route, &parts)?;
     let uri = parts.uri.map(|uri| if uri.starts_with('?') { format!("/{uri}") } else { uri.to_owned() });
     route.proxied = Some(Box::new(Proxied {
         target,
@@ -40,6 +29,22 @@ pub(super) fn resolve<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, pass: 
         uri: uri.map(String::into_bytes),
     }));
     Ok(())
+}
+
+fn target(phases: &Phases<'_, '_>, route: &Route<'_>, parts: &UrlParts<'_>) -> Result<Target, (u16, String)> {
+    let authority = parts.authority;
+    let upstreams = &phases.settings.upstreams;
+    if let Some(index) = upstreams.iter().position(|upstream| upstream.name.eq_ignore_ascii_case(authority)) {
+        return Ok(Target::Upstream(index));
+    }
+    if let Some(address) = address(authority) {
+        return Ok(Target::Address(address));
+    }
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    match route.location.rules.resolver {
+        Some(_) if parts.port() > 0 => Ok(Target::Name(host.to_owned(), parts.port())),
+        _ => Err((502, format!("no resolver defined to resolve {host}"))),
+    }
 }
 
 /// The address a text is, with a port or without.

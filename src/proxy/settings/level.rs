@@ -28,6 +28,7 @@ pub(super) struct Level {
     pub(super) keepalive_requests: Option<usize>,
     pub(super) keepalive_time: Option<Duration>,
     pub(super) resolver: Option<bool>,
+    pub(super) resolver_timeout: Option<Duration>,
     pub(super) redirects: RedirectLevel,
     pub(super) files: FilesLevel,
     pub(super) error_pages: Option<Vec<ErrorPage>>,
@@ -82,9 +83,9 @@ pub struct Rules {
     pub keepalive_requests: usize,
     /// `keepalive_time`: after that long a connection is closed.
     pub keepalive_time: Duration,
-    /// Whether there is a `resolver`, so that a name in `proxy_pass` may be looked up while a request waits. The
-    /// system's resolver is asked, whichever is named.
-    pub has_resolver: bool,
+    /// `resolver_timeout`, if there is a `resolver`: how long a name in `proxy_pass` may take to be looked up while a
+    /// request waits. The system's resolver is asked, whichever is named.
+    pub resolver: Option<Duration>,
     /// `absolute_redirect`: whether redirects to a path are given an origin.
     pub absolute_redirect: bool,
     /// `port_in_redirect`: whether that origin has a port.
@@ -156,7 +157,7 @@ impl Level {
                 "keepalive_requests" => level.keepalive_requests = Some(directive.number()?),
                 "keepalive_time" => level.keepalive_time = Some(directive.time()?),
                 "resolver" => level.resolver = Some(directive.first() != "off"),
-                "resolver_timeout" => _ = directive.time()?,
+                "resolver_timeout" => level.resolver_timeout = Some(directive.time()?),
                 "error_page" => ErrorPage::read(directive, reading, level.error_pages.get_or_insert_default())?,
                 "recursive_error_pages" => level.recursive_error_pages = Some(directive.flag()?),
                 "add_header" => level.added.get_or_insert_default().read(directive, reading)?,
@@ -197,6 +198,7 @@ impl Level {
             keepalive_requests: self.keepalive_requests.or(outer.keepalive_requests),
             keepalive_time: self.keepalive_time.or(outer.keepalive_time),
             resolver: self.resolver.or(outer.resolver),
+            resolver_timeout: self.resolver_timeout.or(outer.resolver_timeout),
             redirects: RedirectLevel {
                 absolute: self.redirects.absolute.or(outer.redirects.absolute),
                 port: self.redirects.port.or(outer.redirects.port),
@@ -240,7 +242,7 @@ impl Level {
             keepalive: self.keepalive.unwrap_or(KeepAlive { idle: Duration::from_secs(75), announced: None }),
             keepalive_requests: self.keepalive_requests.unwrap_or(1000),
             keepalive_time: self.keepalive_time.unwrap_or(Duration::from_secs(3600)),
-            has_resolver: self.resolver.unwrap_or(false),
+            resolver: self.resolver.filter(|is_on| *is_on).map(|_| self.resolver_timeout.unwrap_or(minute / 2)),
             absolute_redirect: self.redirects.absolute.unwrap_or(true),
             port_in_redirect: self.redirects.port.unwrap_or(true),
             server_name_in_redirect: self.redirects.server_name.unwrap_or(false),

@@ -157,11 +157,11 @@ impl Upstream {
 }
 
 impl Upstream {
-    /// An upstream of one server, for a request whose `proxy_pass` came to that address.
+    /// The servers that a request's own `proxy_pass` came to.
     #[must_use]
-    pub fn of_address(address: SocketAddr) -> Upstream {
-        let written = address.to_string();
-        Upstream::new(&written, vec![UpstreamServer::new(Address::Internet(address), &written)])
+    pub fn of_addresses(name: &str, addresses: impl IntoIterator<Item = SocketAddr>) -> Upstream {
+        let server = |address: SocketAddr| UpstreamServer::new(Address::Internet(address), name);
+        Upstream::new(name, addresses.into_iter().map(server).collect())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lab_http::Headers;
 
@@ -59,9 +59,11 @@ pub struct Attempt {
     pub address: Arc<str>,
     /// What it answered; what the client was told instead, where it did not.
     pub status: u16,
-    /// From the first attempt to connect to the end of the answer.
+    /// When it was asked first.
+    pub begun: Instant,
+    /// From then to the end of the answer.
     pub took: Duration,
-    /// How long connecting took; nothing at all for a connection that was kept.
+    /// How long it took until a connection stood; next to nothing for one that was kept.
     pub connected: Option<Duration>,
     /// How long the head of the answer took.
     pub head_took: Option<Duration>,
@@ -85,10 +87,11 @@ impl ClientConnection {
 impl Attempt {
     /// A server that is asked now.
     #[must_use]
-    pub fn new(address: Arc<str>) -> Attempt {
+    pub fn new(address: Arc<str>, begun: Instant) -> Attempt {
         Attempt {
             address,
             status: 0,
+            begun,
             took: Duration::ZERO,
             connected: None,
             head_took: None,

@@ -65,3 +65,55 @@ fn a_client_cannot_write_lines_of_its_own() {
         wait_for("a line", || proxy.read("error.log").lines().find(|line| line.contains("[info]")).map(str::to_owned));
     assert!(line.contains("request: \"GET /?red HTTP/1.1\""), "{line}");
 }
+
+#[test]
+fn a_buffered_log_is_written_when_it_is_full_or_has_waited_or_the_worker_ends() {
+    let mut proxy = Proxy::start(
+        "events { } http { log_format uri '$uri'; access_log waits.log uri buffer=64k; \
+         access_log full.log uri buffer=20; access_log waited.log uri buffer=64k flush=1ms; \
+         server { listen {listen}; return 204; } }",
+    );
+    proxy.converse(b"GET /0123456789 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert_eq!(first_line(&proxy, "waited.log"), "/0123456789");
+    assert_eq!(proxy.read("full.log"), "");
+    proxy.converse(b"GET /9876543210 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    wait_for("two lines", || Some(()).filter(|()| proxy.read("full.log").lines().count() == 2));
+    assert_eq!(proxy.read("waits.log"), "");
+    proxy.signal(rustix::process::Signal::TERM);
+    proxy.wait();
+    assert_eq!(proxy.read("waits.log"), "/0123456789\n/9876543210\n");
+}
+
+#[test]
+fn several_error_logs_have_each_its_level() {
+    let proxy = Proxy::start(
+        "events { } error_log all.log info; error_log few.log crit; http { server { listen {listen}; root nowhere; \
+         location / { error_log own.log; error_log own-info.log info; } } }",
+    );
+    proxy.converse(b"GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let line = first_line(&proxy, "own.log");
+    assert!(line.contains("[error]") && line.contains("nowhere/a\" failed (2: No such file or directory)"), "{line}");
+    assert!(first_line(&proxy, "own-info.log").contains("nowhere/a"));
+    assert!(!proxy.read("all.log").contains("nowhere/a"));
+    assert_eq!(proxy.read("few.log"), "");
+}
+
+#[test]
+fn the_upstreams_part_in_an_answer_is_accounted_for() {
+    let upstream = Upstream::start(Vec::new());
+    let proxy = Proxy::start(&format!(
+        "events {{ }} http {{ log_format up '$upstream_connect_time $upstream_header_time $upstream_bytes_sent \
+         $upstream_bytes_received $upstream_response_length $upstream_http_content_length $sent_http_content_length \
+         $request_length $connection_time $request_id $request_completion $pipe'; access_log access.log up; \
+         server {{ listen {{listen}}; location / {{ proxy_pass http://{}; }} }} }}",
+        upstream.address
+    ));
+    proxy.converse(b"POST /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc");
+    let line = first_line(&proxy, "access.log");
+    let received = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nlegit".len();
+    let pattern = format!(
+        r"^\d\.\d{{3}} \d\.\d{{3}} \d+ {received} 5 5 5 {} \d\.\d{{3}} [0-9a-f]{{32}} OK \.$",
+        b"POST /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc".len()
+    );
+    assert!(regex::Regex::new(&pattern).unwrap().is_match(&line), "{line} is not {pattern}");
+}

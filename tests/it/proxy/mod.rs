@@ -6,6 +6,7 @@ pub(crate) mod upstream;
 
 pub(crate) mod cases;
 mod refusals;
+mod command_line;
 mod configurations;
 mod connections;
 mod crowd;

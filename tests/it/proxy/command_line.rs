@@ -1,0 +1,93 @@
+//! nginx's options, as far as a command that ends by itself shows them.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn lab(arguments: &[&str], folder: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+    command.arg("proxy").args(arguments).current_dir(folder).output().expect("lab runs")
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");
+    write("nginx.conf", "events { }\nhttp { include inner.conf; }\n");
+    write("inner.conf", "server { listen 127.0.0.1:8000; }\n");
+    folder
+}
+
+#[test]
+fn a_test_says_that_all_is_well_unless_it_is_to_be_quiet() {
+    let folder = folder();
+    let output = lab(&["-t", "-c", "nginx.conf"], folder.path());
+    assert!(output.status.success() && said(&output).contains("syntax is ok"), "{}", said(&output));
+    let output = lab(&["-t", "-q", "-c", "nginx.conf"], folder.path());
+    assert!(output.status.success() && said(&output).is_empty(), "{}", said(&output));
+}
+
+#[test]
+fn a_dump_has_every_file_once_and_whole() {
+    let folder = folder();
+    let output = lab(&["-T", "-q", "-c", "nginx.conf"], folder.path());
+    assert!(output.status.success());
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "# configuration file nginx.conf:\nevents { }\nhttp { include inner.conf; }\n\n\
+         # configuration file inner.conf:\nserver { listen 127.0.0.1:8000; }\n\n"
+    );
+}
+
+#[test]
+fn directives_of_the_command_line_belong_to_the_main_level() {
+    let folder = folder();
+    let test = |directives: &str| lab(&["-t", "-c", "nginx.conf", "-g", directives], folder.path());
+    assert!(test("worker_processes 2; daemon off;").status.success());
+    for (directives, message) in [
+        ("worker_processes 0;", "command line:1: invalid value \"0\" in \"worker_processes\" directive"),
+        ("worker_processes 2", "command line:1: unexpected end of file, expecting \";\" or \"{\""),
+        ("root html;", "command line:1: \"root\" directive is not allowed in the main level"),
+        ("events { }", "nginx.conf:1: \"events\" directive is duplicate"),
+    ] {
+        let output = test(directives);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(said(&output).contains(message), "{directives}: {}", said(&output));
+    }
+}
+
+#[test]
+fn the_version_needs_no_configuration() {
+    let folder = folder();
+    for (option, lines) in [("-v", 1), ("-V", 3)] {
+        let output = lab(&[option], folder.path());
+        let said = said(&output);
+        assert!(output.status.success() && said.starts_with("lab proxy version: lab/"), "{said}");
+        assert_eq!(said.lines().count(), lines, "{said}");
+    }
+    assert!(!lab(&[], folder.path()).status.success());
+}
+
+#[test]
+fn errors_go_where_the_command_line_says_unless_the_configuration_does() {
+    let folder = folder();
+    std::fs::write(folder.path().join("own.conf"), "error_log own.log notice; events { } http { }").expect("a file");
+    for (file, log) in [("nginx.conf", "given.log"), ("own.conf", "own.log")] {
+        // a pid file that cannot be written ends the proxy when its logs are open
+        let arguments = ["-c", file, "-e", "given.log", "-g", "pid nowhere/pid;"];
+        assert!(!lab(&arguments, folder.path()).status.success());
+        assert!(folder.path().join(log).exists(), "{log}");
+        _ = std::fs::remove_file(folder.path().join(log));
+    }
+    assert!(!folder.path().join("given.log").exists());
+}
+
+#[test]
+fn a_signal_has_to_be_one() {
+    let folder = folder();
+    let output = lab(&["-c", "nginx.conf", "-s", "restart"], folder.path());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("accepted: stop, quit, reload, reopen"), "{}", said(&output));
+}
