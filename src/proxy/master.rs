@@ -43,7 +43,7 @@ pub enum RunError {
 /// Runs the proxy until a signal ends it: SIGTERM and SIGINT at once, SIGQUIT when what has begun is finished. SIGHUP
 /// has it `reread` its configuration, SIGUSR1 opens its logs anew.
 ///
-/// `inherited` is the value of [`sockets::INHERITED`] in the environment. With `daemon on` the present process ends here
+/// `inherited` is the value of [`super::sockets::INHERITED`] in the environment. With `daemon on` the present process ends here
 /// with status 0, once nothing is left that could fail to be opened.
 ///
 /// # Errors
