@@ -155,7 +155,10 @@ impl Server {
         while !line.contains("is ready") {
             line.clear();
             assert!(log.read_line(&mut line).unwrap() > 0, "the server ended");
-            let address = line.split("at http://").nth(1).map(|address| format!("http://{}/pong", address.trim()));
+            let address = line.split("http://").nth(1).map(|rest| {
+                let address = rest.split_whitespace().next().unwrap_or_default();
+                format!("http://{address}/pong")
+            });
             url = url.or(address);
         }
         Server { child, url: url.unwrap(), _log: log }
