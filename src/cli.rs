@@ -60,6 +60,9 @@ pub enum Command {
     List(ListArgs),
     /// Say what a scenario would run, resolved; nothing is started
     Explain(ScenarioArgs),
+    /// Find what an nginx.conf, a gunicorn.conf.py and an application say that was not meant
+    #[command(after_long_help = LINT_EXAMPLES)]
+    Lint(LintArgs),
     /// Look at, accept or reject snapshots that wait for review
     Snapshot(SnapshotArgs),
     /// Print the JSON Schema of scenario files, for editors
@@ -86,6 +89,15 @@ pub enum Command {
     #[command(hide = true)]
     SnapshotAssert(SnapshotAssertArgs),
 }
+
+const LINT_EXAMPLES: &str = "\
+Examples:
+  lab lint /etc/nginx/sites-enabled/app
+  lab lint nginx.conf gunicorn.conf.py app.py     also what they make of each other
+  lab lint --rules                                what is looked for, and why
+
+Files whose names end in .py are read as Python, by Python's parser, and are not run; all others as nginx.conf, with
+what they include. Exit code 4 when there is an error or a warning; advice alone is 0.";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -122,6 +134,20 @@ pub struct OutputArgs {
     /// Say nothing unless something is wrong
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// `lab lint`.
+#[derive(Debug, Args)]
+pub struct LintArgs {
+    /// nginx.conf or one site's file; gunicorn.conf.py; the application's file
+    #[arg(value_name = "FILE", required_unless_present = "rules")]
+    pub files: Vec<PathBuf>,
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Print the rules, and why they are there
+    #[arg(long, conflicts_with = "files")]
+    pub rules: bool,
 }
 
 /// `lab run`.

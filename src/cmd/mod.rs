@@ -9,6 +9,7 @@ mod drive;
 mod explain;
 mod guard;
 mod journal;
+mod lint;
 mod list;
 mod progress;
 mod proxy;
@@ -34,6 +35,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Calibrate(args) => calibrate::run(&args).map(ExitCode::from),
         Command::Check(args) => check::run(&args).map(ExitCode::from),
         Command::Up(args) => up::run(&args).map(ExitCode::from),
+        Command::Lint(args) => lint::run(&args).map(ExitCode::from),
         Command::List(args) => list::run(&args).map(ExitCode::from),
         Command::Explain(args) => explain::run(&args).map(ExitCode::from),
         Command::Snapshot(args) => snapshot::run(&args).map(ExitCode::from),

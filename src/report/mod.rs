@@ -2,6 +2,7 @@
 
 pub mod calibration;
 pub mod difference;
+pub mod finding;
 mod loads;
 pub mod numbers;
 pub mod terminal;

@@ -11,6 +11,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("app", &["http"]),
     ("server", &[]),
     ("proxy", &[]),
+    // It reads configurations as the proxy does.
+    ("lint", &["proxy"]),
     // The harness, from what it reads to what it says.
     ("exit", &[]),
     ("scenario", &[]),
@@ -22,7 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("event", &["check", "record"]),
     ("engine", &["scenario", "stack", "check", "load", "measure", "event", "record", "snapshot"]),
     ("snapshot", &["exit", "scenario", "check", "load", "measure", "record"]),
-    ("report", &["scenario", "stack", "measure", "record"]),
+    ("report", &["scenario", "stack", "measure", "record", "lint"]),
     // The flags of `lab serve` follow from the table of its settings.
     ("cli", &["server"]),
     ("cmd", &["*"]),

@@ -3,6 +3,7 @@
 mod direction;
 mod drive;
 mod lifecycle;
+mod lint;
 mod loads;
 mod proxy;
 mod rounds;
