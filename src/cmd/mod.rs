@@ -4,6 +4,7 @@ mod calibrate;
 mod check;
 mod comparison;
 mod completions;
+mod diff;
 mod doctor;
 mod drive;
 mod explain;
@@ -34,6 +35,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Run(args) => run::run(&args).map(ExitCode::from),
         Command::Calibrate(args) => calibrate::run(&args).map(ExitCode::from),
         Command::Check(args) => check::run(&args).map(ExitCode::from),
+        Command::Diff(args) => diff::run(&args).map(ExitCode::from),
         Command::Up(args) => up::run(&args).map(ExitCode::from),
         Command::Lint(args) => lint::run(&args).map(ExitCode::from),
         Command::List(args) => list::run(&args).map(ExitCode::from),

@@ -5,4 +5,5 @@ pub mod difference;
 pub mod finding;
 mod loads;
 pub mod numbers;
+pub mod stacks;
 pub mod terminal;

@@ -24,7 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("event", &["check", "record"]),
     ("engine", &["scenario", "stack", "check", "load", "measure", "event", "record", "snapshot"]),
     ("snapshot", &["exit", "scenario", "check", "load", "measure", "record"]),
-    ("report", &["scenario", "stack", "measure", "record", "lint"]),
+    ("report", &["scenario", "stack", "check", "measure", "record", "lint"]),
     // The flags of `lab serve` follow from the table of its settings.
     ("cli", &["server"]),
     ("cmd", &["*"]),

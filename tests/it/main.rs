@@ -1,5 +1,6 @@
 //! lab's integration tests: one crate, data-driven.
 
+mod diff;
 mod direction;
 mod drive;
 mod lifecycle;
