@@ -12,6 +12,7 @@ use lab_http::{
 use tokio::net::tcp::WriteHalf;
 
 use super::client::{Next, Subject};
+use super::clock;
 use super::exchange::{Done, Failing, Progress, Side, Trouble};
 use super::request::Request;
 use super::response_head;
@@ -49,7 +50,7 @@ impl Relay<'_, '_> {
     pub(super) async fn run(&mut self, timer: &mut Timer) -> Result<Answered, Trouble> {
         let head = self.final_head(timer).await?;
         if let Some(attempt) = self.outcome.attempts.last_mut() {
-            attempt.head_took = Some(attempt.begun.elapsed());
+            attempt.head_took = Some(clock::since(attempt.begun));
             attempt.status = head.status;
         }
         if head.status == 101 {

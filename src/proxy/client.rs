@@ -1,12 +1,16 @@
 //! A client's connection, one request after the other.
 
+use std::future::{Future as _, poll_fn};
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
 use lab_http::{Incoming, Limits, Outgoing, ReadError, Refusal, RequestHead};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 
+use super::clock;
 use super::forward::{self, Failure};
 use super::log::{self, About};
 use super::own_answer::{OwnAnswer, OwnBody};
@@ -22,7 +26,7 @@ use super::settings::level::Rules;
 use super::settings::logs::Severity;
 use super::settings::pass::Pass;
 use super::settings::server::Server;
-use super::timer::{Timer, now_or_pending};
+use super::timer::{TimedOut, Timer, now_or_pending};
 use super::upload::Upload;
 use super::variables::{ClientConnection, Outcome, Scope, Values};
 use super::worker::Worker;
@@ -43,6 +47,8 @@ fn limits(heads: &Heads) -> Limits {
 /// Before a connection is closed on a client that is still sending, this much is read and thrown away, in bytes, so
 /// that the client gets to read its answer (RFC 9112 §9.6).
 const LINGERING: u64 = 1024 * 1024;
+/// A connection that has waited this long for a request gives its memory back, as it may wait for long.
+const SOON: Duration = Duration::from_secs(1);
 /// When workers quit, an idle connection is still served a request that arrives within this time.
 const LAST_CALL: Duration = Duration::from_secs(1);
 /// nginx's `lingering_timeout`.
@@ -125,16 +131,23 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Serves one connection to its end. `listens` are those of the socket that accepted it.
-pub(super) async fn serve(worker: &Worker, mut stream: TcpStream, peer: SocketAddr, listens: &[usize]) {
-    // a client that is gone already has no address, and nothing to be told
-    let Ok(local) = stream.local_addr() else { return };
+/// Serves one connection to its end. `place` is its own among the worker's connections, `listens` are those of the socket that accepted it.
+pub(super) async fn serve(worker: &Worker, place: usize, mut stream: TcpStream, peer: SocketAddr, listens: &[usize]) {
+    // only on a wildcard address is there something to ask
+    let named = listens.first().map(|&index| worker.settings.listens[index].address);
+    let local = match named.filter(|address| !address.ip().is_unspecified()) {
+        Some(address) => address,
+        // a client that is gone already has no address, and nothing to be told
+        None => match stream.local_addr() {
+            Ok(address) => address,
+            Err(_) => return,
+        },
+    };
     let of_address = listens.iter().copied().find(|&index| worker.settings.listens[index].address == local);
     let Some(listen) = of_address.or_else(|| listens.first().copied()) else { return };
     let default_server = &worker.settings.servers[worker.settings.listens[listen].default_server];
-    _ = stream.set_nodelay(default_server.rules().tcp_nodelay);
 
-    let begun = Instant::now();
+    let begun = clock::now();
     let mut connection = ClientConnection::new(worker.next_serial(), peer, local);
     let (read, write) = stream.split();
     let mut client = Client {
@@ -147,14 +160,16 @@ pub(super) async fn serve(worker: &Worker, mut stream: TcpStream, peer: SocketAd
     let mut idle = default_server.heads.timeout;
     let next = loop {
         connection.is_pipelined = !client.incoming.buffered().is_empty();
-        if !client.wait(worker, idle).await {
+        if !client.wait(worker, place, idle).await {
             break Next::Cut;
         }
         connection.requests += 1;
         client.outcome.clear();
-        let started = Instant::now();
+        let started = clock::now();
         connection.age = started - begun;
-        let (next, after) = client.one_request(worker, &connection, listen, default_server, started).await;
+        // in a box, so that a connection that waits takes little
+        let request = Box::pin(client.one_request(worker, &connection, listen, default_server, started));
+        let (next, after) = request.await;
         idle = after;
         if next != Next::KeepAlive {
             break next;
@@ -171,19 +186,55 @@ pub(super) async fn serve(worker: &Worker, mut stream: TcpStream, peer: SocketAd
 
 impl Client<'_> {
     /// Waits for the first byte of a request; false if there will be none.
-    async fn wait(&mut self, worker: &Worker, limit: Duration) -> bool {
+    async fn wait(&mut self, worker: &Worker, place: usize, limit: Duration) -> bool {
         // the common case on a busy connection
-        if let std::task::Poll::Ready(arrived) = now_or_pending(self.incoming.wait()).await {
+        if let Poll::Ready(arrived) = now_or_pending(self.incoming.wait()).await {
             return arrived.unwrap_or(false);
         }
+        let mut left = limit;
         if !worker.is_quitting() {
-            tokio::select! {
-                arrived = self.read_timer.within(limit, self.incoming.wait()) => return matches!(arrived, Ok(Ok(true))),
-                () = worker.quitting() => {}
+            let soon = limit.min(SOON);
+            match self.wait_unless_quitting(worker, place, soon).await {
+                Err(TimedOut) if limit > soon => {
+                    // by now it may be one of many that are held for what may come
+                    self.incoming.release();
+                    self.outgoing.release();
+                    self.outcome.release();
+                    left = limit - soon;
+                }
+                Err(TimedOut) => return false,
+                Ok(Some(arrived)) => return arrived,
+                Ok(None) => {}
+            }
+        }
+        if !worker.is_quitting() {
+            match self.wait_unless_quitting(worker, place, left).await {
+                Err(TimedOut) => return false,
+                Ok(Some(arrived)) => return arrived,
+                Ok(None) => {}
             }
         }
         // the client does not know yet, and its next request may be on its way
-        matches!(self.read_timer.within(limit.min(LAST_CALL), self.incoming.wait()).await, Ok(Ok(true)))
+        matches!(self.read_timer.within(left.min(LAST_CALL), self.incoming.wait()).await, Ok(Ok(true)))
+    }
+
+    /// Waits for the first byte, or for the worker to quit, in which case there is no answer.
+    async fn wait_unless_quitting(
+        &mut self,
+        worker: &Worker,
+        place: usize,
+        limit: Duration,
+    ) -> Result<Option<bool>, TimedOut> {
+        let mut waiting = pin!(self.incoming.wait());
+        let either = poll_fn(|cx| match waiting.as_mut().poll(cx) {
+            Poll::Ready(arrived) => Poll::Ready(Some(arrived.unwrap_or(false))),
+            Poll::Pending if worker.is_quitting() => Poll::Ready(None),
+            Poll::Pending => {
+                worker.sign(place, cx.waker());
+                Poll::Pending
+            }
+        });
+        self.read_timer.within(limit, either).await
     }
 
     /// Reads a request, answers it and logs it. Returns what becomes of the connection, and how long it may idle.
@@ -347,7 +398,7 @@ impl Client<'_> {
             return;
         }
         self.outcome.now = SystemTime::now();
-        self.outcome.elapsed = started.elapsed();
+        self.outcome.elapsed = clock::since(started);
         for access_log in &subject.rules.access_log {
             log::append(access_log, &subject.scope(&self.outcome));
         }

@@ -13,6 +13,7 @@ use lab_http::{Incoming, Limits, Outgoing};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::balancer::{Balancer, Key, Search, Verdict};
+use super::clock;
 use super::sent::Sent;
 use super::settings::upstream::{Address, Method, Upstream};
 use super::stream::{ReadSide, WriteSide, split_tcp, split_unix};
@@ -66,7 +67,7 @@ impl Group {
             }
             Method::RoundRobin | Method::LeastConnections | Method::IpHash => Key::Client(client),
         };
-        self.balancer.borrow_mut().choose(search, key, Instant::now())
+        self.balancer.borrow_mut().choose(search, key, clock::now())
     }
 
     /// The address of a server, as text.
@@ -76,7 +77,7 @@ impl Group {
 
     /// Takes note of what came of asking a server. True if this put it out of order.
     pub(super) fn release(&self, server: usize, verdict: Verdict) -> bool {
-        self.balancer.borrow_mut().release(server, verdict, Instant::now())
+        self.balancer.borrow_mut().release(server, verdict, clock::now())
     }
 
     /// The idle connection to a server that was used last, if one is still open.
@@ -89,7 +90,7 @@ impl Group {
         let leads_there = |connection: &Connection| self.settings.servers[connection.server].address == *address;
         while let Some(position) = idle.iter().rposition(leads_there) {
             let connection = idle.remove(position)?;
-            if connection.idle_since.elapsed() < self.settings.keepalive_timeout && connection.is_quiet(surely) {
+            if clock::since(connection.idle_since) < self.settings.keepalive_timeout && connection.is_quiet(surely) {
                 return Some(Connection { server, ..connection });
             }
         }
@@ -99,11 +100,11 @@ impl Group {
     /// Keeps a connection for the next request, if it may be; the one idle for longest makes room.
     pub(super) fn keep(&self, mut connection: Connection) {
         let is_old = connection.requests >= self.settings.keepalive_requests
-            || connection.made.elapsed() >= self.settings.keepalive_time;
+            || clock::since(connection.made) >= self.settings.keepalive_time;
         if self.settings.keepalive == 0 || is_old {
             return;
         }
-        connection.idle_since = Instant::now();
+        connection.idle_since = clock::now();
         let mut idle = self.idle.borrow_mut();
         if idle.len() >= self.settings.keepalive {
             idle.pop_front();
@@ -115,7 +116,7 @@ impl Group {
     pub(super) fn sweep(&self) {
         let mut idle = self.idle.borrow_mut();
         idle.retain(|connection| {
-            connection.idle_since.elapsed() < self.settings.keepalive_timeout && connection.is_quiet(false)
+            clock::since(connection.idle_since) < self.settings.keepalive_timeout && connection.is_quiet(false)
         });
     }
 
@@ -134,7 +135,7 @@ impl Group {
         };
         let (read, write) =
             tokio::time::timeout(limit, connecting).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        let now = Instant::now();
+        let now = clock::now();
         Ok(Connection {
             incoming: Incoming::new(read, Limits::response()),
             outgoing: Outgoing::new(Sent::new(write)),

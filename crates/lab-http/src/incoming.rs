@@ -185,6 +185,15 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
         }
     }
 
+    /// Gives back all memory that nothing unread lies in, for a connection that may wait for long.
+    pub fn release(&mut self) {
+        if self.unread.is_empty() {
+            self.buffer = Vec::new();
+            self.unread = 0..0;
+            self.was_filled = false;
+        }
+    }
+
     /// Gives back what a large body made the buffer grow by.
     fn settle(&mut self) {
         if self.unread.is_empty() && self.buffer.len() > USUAL {

@@ -141,6 +141,13 @@ impl<W> Outgoing<W> {
         &mut self.buffer
     }
 
+    /// Gives back all memory, if nothing waits to be written.
+    pub fn release(&mut self) {
+        if self.buffer.is_empty() {
+            self.buffer = Vec::new();
+        }
+    }
+
     /// How many bytes wait to be written.
     pub fn unwritten(&self) -> usize {
         self.buffer.len() - self.written
