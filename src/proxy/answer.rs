@@ -9,7 +9,6 @@ use lab_http::outgoing::WriteError;
 use lab_http::{
     BodyDecoder, BodyEncoder, BodyLength, Incoming, Limits, Outgoing, ReadError, Refusal, ResponseHead, Version,
 };
-use tokio::net::tcp::WriteHalf;
 
 use super::client::{Next, Subject};
 use super::clock;
@@ -19,7 +18,7 @@ use super::response_head;
 use super::sent::Sent;
 use super::settings::pass::Pass;
 use super::settings::retry::Retry;
-use super::stream::ReadSide;
+use super::stream::{ClientWrite, UpstreamRead};
 use super::timer::{TimedOut, Timer, now_or_pending};
 use super::variables::Outcome;
 use super::waiting::Waiting;
@@ -30,8 +29,8 @@ pub(super) struct Relay<'r, 's> {
     pub(super) request: &'r Request<'r>,
     pub(super) pass: &'r Pass,
     pub(super) progress: &'r Progress,
-    pub(super) upstream: &'r mut Incoming<ReadSide>,
-    pub(super) client: &'r mut Outgoing<Sent<WriteHalf<'s>>>,
+    pub(super) upstream: &'r mut Incoming<UpstreamRead>,
+    pub(super) client: &'r mut Outgoing<Sent<ClientWrite<'s>>>,
     pub(super) outcome: &'r mut Outcome,
     /// Which statuses are another server's chance, if there is one.
     pub(super) others: Option<&'r Retry>,

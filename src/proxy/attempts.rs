@@ -66,7 +66,7 @@ impl<'a> Attempts<'a> {
         }
         let scope = self.subject.scope(&client.outcome);
         let address = scope.client_ip();
-        let chosen = self.group.choose(&mut self.search, Some(address), &scope);
+        let chosen = self.group.choose(&mut self.search, address, &scope);
         self.asked = clock::now();
         let address = match chosen {
             Some(server) => self.group.label(server).clone(),

@@ -7,8 +7,6 @@ use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
 use lab_http::{Incoming, Limits, Outgoing, ReadError, Refusal, RequestHead};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{ReadHalf, WriteHalf};
 
 use super::clock;
 use super::forward::{self, Failure};
@@ -26,6 +24,8 @@ use super::settings::level::Rules;
 use super::settings::logs::Severity;
 use super::settings::pass::Pass;
 use super::settings::server::Server;
+use super::settings::upstream::Address;
+use super::stream::{ClientRead, ClientWrite, Stream};
 use super::timer::{TimedOut, Timer, now_or_pending};
 use super::upload::Upload;
 use super::variables::{ClientConnection, Outcome, Scope, Values};
@@ -57,8 +57,8 @@ const LINGERING_TIMEOUT: Duration = Duration::from_secs(5);
 /// The two sides of the connection and what is known of the present request's fate.
 #[derive(Debug)]
 pub(super) struct Client<'s> {
-    pub(super) incoming: Incoming<ReadHalf<'s>>,
-    pub(super) outgoing: Outgoing<Sent<WriteHalf<'s>>>,
+    pub(super) incoming: Incoming<ClientRead<'s>>,
+    pub(super) outgoing: Outgoing<Sent<ClientWrite<'s>>>,
     pub(super) read_timer: Timer,
     pub(super) write_timer: Timer,
     pub(super) outcome: Outcome,
@@ -132,19 +132,15 @@ impl<'a> Subject<'a> {
 }
 
 /// Serves one connection to its end. `place` is its own among the worker's connections, `listens` are those of the socket that accepted it.
-pub(super) async fn serve(worker: &Worker, place: usize, mut stream: TcpStream, peer: SocketAddr, listens: &[usize]) {
-    // only on a wildcard address is there something to ask
-    let named = listens.first().map(|&index| worker.settings.listens[index].address);
-    let local = match named.filter(|address| !address.ip().is_unspecified()) {
-        Some(address) => address,
-        // a client that is gone already has no address, and nothing to be told
-        None => match stream.local_addr() {
-            Ok(address) => address,
-            Err(_) => return,
-        },
-    };
-    let of_address = listens.iter().copied().find(|&index| worker.settings.listens[index].address == local);
-    let Some(listen) = of_address.or_else(|| listens.first().copied()) else { return };
+pub(super) async fn serve(
+    worker: &Worker,
+    place: usize,
+    mut stream: Stream,
+    peer: Option<SocketAddr>,
+    listens: &[usize],
+) {
+    // a client that is gone already has no address, and nothing to be told
+    let Some((listen, local)) = find_listen(worker, listens, &stream) else { return };
     let default_server = &worker.settings.servers[worker.settings.listens[listen].default_server];
 
     let begun = clock::now();
@@ -180,7 +176,7 @@ pub(super) async fn serve(worker: &Worker, place: usize, mut stream: TcpStream, 
     }
     drop(client);
     if next == Next::Reset {
-        _ = stream.set_zero_linger();
+        stream.reset_when_dropped();
     }
 }
 
@@ -412,6 +408,22 @@ impl Client<'_> {
         };
         _ = self.read_timer.within(LINGERING_TIMEOUT, lingering).await;
     }
+}
+
+/// Which of the `listen`s of a socket a connection came to, and our end of it.
+fn find_listen(worker: &Worker, listens: &[usize], stream: &Stream) -> Option<(usize, Address)> {
+    let all = &worker.settings.listens;
+    let first = *listens.first()?;
+    let (Address::Internet(own), Stream::Tcp(stream)) = (&all[first].address, stream) else {
+        return Some((first, all[first].address.clone()));
+    };
+    if !own.ip().is_unspecified() {
+        return Some((first, all[first].address.clone()));
+    }
+    // only a wildcard has to be asked
+    let local = Address::Internet(stream.local_addr().ok()?);
+    let named = listens.iter().copied().find(|&index| all[index].address == local);
+    Some((named.unwrap_or(first), local))
 }
 
 /// The request line of a head that was read.

@@ -16,14 +16,14 @@ use super::balancer::{Balancer, Key, Search, Verdict};
 use super::clock;
 use super::sent::Sent;
 use super::settings::upstream::{Address, Method, Upstream};
-use super::stream::{ReadSide, WriteSide, split_tcp, split_unix};
+use super::stream::{Stream, UpstreamRead, UpstreamWrite};
 use super::variables::Scope;
 
 /// One connection to a server of an upstream.
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) incoming: Incoming<ReadSide>,
-    pub(super) outgoing: Outgoing<Sent<WriteSide>>,
+    pub(super) incoming: Incoming<UpstreamRead>,
+    pub(super) outgoing: Outgoing<Sent<UpstreamWrite>>,
     /// Which of the upstream's servers it leads to.
     pub(super) server: usize,
     /// How many requests it has carried, the present one included.
@@ -128,13 +128,14 @@ impl Group {
                     let stream = TcpStream::connect(address).await?;
                     // heads and small bodies leave in one write; waiting for more of them only delays
                     stream.set_nodelay(true)?;
-                    Ok(split_tcp(stream))
+                    Ok(Stream::Tcp(stream))
                 }
-                Address::Unix(path) => UnixStream::connect(path).await.map(split_unix),
+                Address::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
             }
         };
-        let (read, write) =
-            tokio::time::timeout(limit, connecting).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        let stream: io::Result<Stream> =
+            tokio::time::timeout(limit, connecting).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
+        let (read, write) = stream?.into_split();
         let now = clock::now();
         Ok(Connection {
             incoming: Incoming::new(read, Limits::response()),

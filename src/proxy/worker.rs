@@ -2,13 +2,15 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 
+use socket2::Socket;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -18,6 +20,8 @@ use super::log::{self, LogFiles};
 use super::roll::Roll;
 use super::settings::Settings;
 use super::settings::logs::Severity;
+use super::settings::upstream::Address;
+use super::stream::{Either, Stream};
 use super::upstream::Group;
 
 /// What the master wants its workers to do.
@@ -50,7 +54,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 const ACCEPT_REST: Duration = Duration::from_millis(500);
 
 /// A listening socket of this worker, with the `listen`s it serves.
-pub(super) type Listener = (TcpListener, Vec<usize>);
+pub(super) type Listener = (Socket, Vec<usize>);
 
 /// Runs a worker on the present thread until it is told to end.
 ///
@@ -107,13 +111,15 @@ impl Worker {
     async fn serve(self: Rc<Self>, listeners: Vec<Listener>, mut phases: watch::Receiver<Phase>) -> io::Result<()> {
         let mut accepting = Vec::new();
         for (socket, listens) in listeners {
-            let first = listens.first().map(|&index| &self.settings.listens[index]);
-            if let Some(first) = first {
-                // what is accepted inherits it
-                let rules = self.settings.servers[first.default_server].rules();
-                socket2::SockRef::from(&socket).set_tcp_nodelay(rules.tcp_nodelay)?;
-            }
-            let listener = tokio::net::TcpListener::from_std(socket)?;
+            let Some(listen) = listens.first().map(|&index| &self.settings.listens[index]) else { continue };
+            let listener = match listen.address {
+                Address::Internet(_) => {
+                    // what is accepted inherits it
+                    socket.set_tcp_nodelay(self.settings.servers[listen.default_server].rules().tcp_nodelay)?;
+                    Either::Tcp(TcpListener::from_std(socket.into())?)
+                }
+                Address::Unix(_) => Either::Unix(UnixListener::from_std(OwnedFd::from(socket).into())?),
+            };
             accepting.push(tokio::task::spawn_local(Rc::clone(&self).accept(listener, listens.into())));
         }
         let mut sweep = interval(SWEEP);
@@ -150,12 +156,18 @@ impl Worker {
         Ok(())
     }
 
-    async fn accept(self: Rc<Self>, listener: tokio::net::TcpListener, listens: Rc<[usize]>) {
+    async fn accept(self: Rc<Self>, listener: Either<TcpListener, UnixListener>, listens: Rc<[usize]>) {
         loop {
             while self.clients.count() >= self.settings.process.worker_connections {
                 self.closed.notified().await;
             }
-            match listener.accept().await {
+            let accepted = match &listener {
+                Either::Tcp(listener) => {
+                    listener.accept().await.map(|(stream, peer)| (Stream::Tcp(stream), Some(peer)))
+                }
+                Either::Unix(listener) => listener.accept().await.map(|(stream, _)| (Stream::Unix(stream), None)),
+            };
+            match accepted {
                 Ok((stream, peer)) => {
                     let (worker, listens) = (Rc::clone(&self), Rc::clone(&listens));
                     let place = Place::new(worker);
