@@ -47,8 +47,6 @@ fn limits(heads: &Heads) -> Limits {
 /// Before a connection is closed on a client that is still sending, this much is read and thrown away, in bytes, so
 /// that the client gets to read its answer (RFC 9112 §9.6).
 const LINGERING: u64 = 1024 * 1024;
-/// A connection that has waited this long for a request gives its memory back, as it may wait for long.
-const SOON: Duration = Duration::from_secs(1);
 /// When workers quit, an idle connection is still served a request that arrives within this time.
 const LAST_CALL: Duration = Duration::from_secs(1);
 /// nginx's `lingering_timeout`.
@@ -187,31 +185,15 @@ impl Client<'_> {
         if let Poll::Ready(arrived) = now_or_pending(self.incoming.wait()).await {
             return arrived.unwrap_or(false);
         }
-        let mut left = limit;
         if !worker.is_quitting() {
-            let soon = limit.min(SOON);
-            match self.wait_unless_quitting(worker, place, soon).await {
-                Err(TimedOut) if limit > soon => {
-                    // by now it may be one of many that are held for what may come
-                    self.incoming.release();
-                    self.outgoing.release();
-                    self.outcome.release();
-                    left = limit - soon;
-                }
-                Err(TimedOut) => return false,
-                Ok(Some(arrived)) => return arrived,
-                Ok(None) => {}
-            }
-        }
-        if !worker.is_quitting() {
-            match self.wait_unless_quitting(worker, place, left).await {
+            match self.wait_unless_quitting(worker, place, limit).await {
                 Err(TimedOut) => return false,
                 Ok(Some(arrived)) => return arrived,
                 Ok(None) => {}
             }
         }
         // the client does not know yet, and its next request may be on its way
-        matches!(self.read_timer.within(left.min(LAST_CALL), self.incoming.wait()).await, Ok(Ok(true)))
+        matches!(self.read_timer.within(limit.min(LAST_CALL), self.incoming.wait()).await, Ok(Ok(true)))
     }
 
     /// Waits for the first byte, or for the worker to quit, in which case there is no answer.

@@ -135,11 +135,6 @@ impl Outcome {
         *self = Outcome { attempts: std::mem::take(&mut self.attempts), ..Outcome::new(self.keeps_heads) };
     }
 
-    /// Forgets everything, and gives the memory back.
-    pub fn release(&mut self) {
-        *self = Outcome::new(self.keeps_heads);
-    }
-
     /// Keeps the head that is sent to the client, if it is needed.
     pub fn keep_sent(&mut self, head: &[u8]) {
         if self.keeps_heads {
