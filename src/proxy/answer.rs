@@ -239,7 +239,7 @@ impl Relay<'_, '_> {
         if let Poll::Ready(flushed) = now_or_pending(self.client.flush()).await {
             gone(Ok(flushed))?;
             waiting.has_moved();
-            waiting.load(self.client.buffer()).map_err(|error| no_file(&error))?;
+            waiting.load(self.client).map_err(|error| no_file(&error))?;
         }
         Ok(())
     }
@@ -256,7 +256,7 @@ impl Relay<'_, '_> {
         match now_or_pending(self.client.flush()).await {
             Poll::Ready(flushed) => {
                 gone(Ok(flushed))?;
-                if waiting.load(self.client.buffer()).map_err(|error| no_file(&error))? {
+                if waiting.load(self.client).map_err(|error| no_file(&error))? {
                     return Ok(());
                 }
                 let arriving = poll_fn(|cx| self.upstream.poll_fill(cx));
@@ -296,7 +296,7 @@ impl Relay<'_, '_> {
     async fn drain(&mut self, timer: &mut Timer, waiting: &mut Waiting) -> Result<(), Trouble> {
         loop {
             self.flush(timer).await?;
-            if !waiting.load(self.client.buffer()).map_err(|error| no_file(&error))? {
+            if !waiting.load(self.client).map_err(|error| no_file(&error))? {
                 return Ok(());
             }
         }

@@ -73,6 +73,8 @@ impl<'a> Attempts<'a> {
             None => self.group.name().into(),
         };
         let status = if chosen.is_some() { 0 } else { 502 };
+        // seldom is there a second
+        client.outcome.attempts.reserve_exact(1);
         client.outcome.attempts.push(Attempt { status, ..Attempt::new(address, self.asked) });
         let Some(server) = chosen else {
             let message = "no live upstreams while connecting to upstream";

@@ -158,12 +158,12 @@ pub(super) async fn serve(
             break Next::Cut;
         }
         connection.requests += 1;
-        client.outcome.clear();
         let started = clock::now();
         connection.age = started - begun;
         // in a box, so that a connection that waits takes little
         let request = Box::pin(client.one_request(worker, &connection, listen, default_server, started));
         let (next, after) = request.await;
+        client.outcome.clear();
         idle = after;
         if next != Next::KeepAlive {
             break next;

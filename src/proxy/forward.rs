@@ -168,7 +168,7 @@ async fn finish(
             attempts.log(client, Severity::Info, &message, server);
             break next;
         }
-        match done.waiting.load(client.outgoing.buffer()) {
+        match done.waiting.load(&mut client.outgoing) {
             Ok(true) => {}
             Ok(false) => break done.next,
             Err(error) => {

@@ -129,10 +129,9 @@ impl Outcome {
         Outcome { keeps_heads, ..Outcome::default() }
     }
 
-    /// Forgets everything, and keeps the memory.
+    /// Forgets everything, and gives the memory back: the next request may be long in coming.
     pub fn clear(&mut self) {
-        self.attempts.clear();
-        *self = Outcome { attempts: std::mem::take(&mut self.attempts), ..Outcome::new(self.keeps_heads) };
+        *self = Outcome::new(self.keeps_heads);
     }
 
     /// Keeps the head that is sent to the client, if it is needed.
