@@ -13,7 +13,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("proxy", &[]),
     // The harness, from what it reads to what it says.
     ("exit", &[]),
-    ("scenario", &[]),
+    ("document", &[]),
+    ("scenario", &["document"]),
     ("stack", &["scenario", "proxy", "measure"]),
     ("check", &["scenario", "http"]),
     ("load", &[]),
