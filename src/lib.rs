@@ -9,6 +9,7 @@ pub mod cli;
 pub mod cmd;
 pub mod exit;
 
+pub mod document;
 pub mod scenario;
 pub mod stack;
 pub mod check;

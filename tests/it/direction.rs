@@ -15,7 +15,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("lint", &["proxy"]),
     // The harness, from what it reads to what it says.
     ("exit", &[]),
-    ("scenario", &[]),
+    ("document", &[]),
+    ("scenario", &["document"]),
     ("stack", &["scenario", "proxy", "measure"]),
     ("check", &["scenario", "http"]),
     ("load", &[]),
