@@ -103,7 +103,8 @@ fn memory(url: &str, seconds: u64) {
 const WARMUP: Duration = Duration::from_secs(1);
 
 fn plan(url: &str, mode: Mode, window: Duration) -> DrivePlan {
-    DrivePlan { url: url.to_owned(), mode, warmup: WARMUP, window, timeout: Duration::from_secs(5) }
+    let url = url.to_owned();
+    DrivePlan { url, tls: None, http2: None, mode, warmup: WARMUP, window, timeout: Duration::from_secs(5) }
 }
 
 fn number(number: u32) -> NonZeroU32 {

@@ -73,7 +73,13 @@ impl Backend for Local {
         warmup: Duration,
         visit: &str,
     ) -> Result<Driven, String> {
-        let plan = drive_plan(load, warmup, running.entry());
+        let entry = match load.tls {
+            None => Some(running.entry()),
+            Some(_) => running.tls_entry(),
+        };
+        let nowhere =
+            "nothing of the stack listens with TLS, which the load speaks; a `listen … ssl` of its proxy would";
+        let plan = drive_plan(load, warmup, entry.ok_or(nowhere)?);
         let folder = self.launcher.folder.join(visit);
         let mut driver = self.start_driver(&plan, &folder).map_err(|error| format!("start the driver: {error}"))?;
         // An open loop waits for the last of what was scheduled: to begin, and to be answered.

@@ -1,16 +1,17 @@
 //! From a load of the scenario to a plan for its driver. Pure.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::load::audit::Offer;
 use crate::load::external::Program;
 use crate::load::journey::{self, Extract, Pattern, Piece, Text};
 use crate::load::plan::{self, Schedule, Stretch};
-use crate::load::protocol::{self, DrivePlan, Mode, OpenPlan};
+use crate::load::protocol::{self, DrivePlan, Http2, Mode, OpenPlan};
 use crate::scenario::model::{
     Arrival, Arrivals, Driver, External, HeaderRule, Load, OpenLoop, Placeholders, Rate, Source, Step, StepText,
-    TextPiece, TextRule, TimerKind,
+    TextPiece, TextRule, TimerKind, Tls, Trust,
 };
 
 /// The plan of `load` against the stack at `entry`.
@@ -27,13 +28,24 @@ pub fn drive_plan(load: &Load, warmup: Duration, entry: SocketAddr) -> DrivePlan
         Driver::Open(open) => Mode::Open(open_plan(open, warmup, load.duration)),
         Driver::External(external) => Mode::External { program: program(*external) },
     };
+    let scheme = if load.tls.is_some() { "https" } else { "http" };
     DrivePlan {
-        url: format!("http://{entry}{}", load.path),
+        url: format!("{scheme}://{entry}{}", load.path),
+        tls: load.tls.as_ref().map(tls),
+        http2: load.http2_streams.map(|streams| Http2 { streams }),
         mode,
         warmup,
         window: load.duration,
         timeout: load.timeout,
     }
+}
+
+fn tls(tls: &Tls) -> protocol::Tls {
+    let trust = match &tls.trust {
+        Trust::Ca(file) => protocol::Trust::Ca(file.clone()),
+        Trust::Insecure => protocol::Trust::Insecure,
+    };
+    protocol::Tls { trust, server_name: tls.server_name.clone() }
 }
 
 /// The program that such a driver is.
@@ -53,7 +65,8 @@ pub fn offer(load: &Load) -> Offer {
         Driver::Goose { users, .. } => Offer::Users { users: *users },
         Driver::Closed { connections }
         | Driver::External(External::Wrk { connections } | External::H2load { connections }) => {
-            Offer::Users { users: *connections }
+            let streams = load.http2_streams.unwrap_or(NonZeroU32::MIN);
+            Offer::Users { users: connections.saturating_mul(streams) }
         }
         Driver::Open(open) => Offer::Arrivals {
             is_constant: matches!(open.rate, Rate::Constant(_)),
@@ -143,8 +156,6 @@ fn text_rule(rule: &TextRule, values: &Placeholders) -> journey::TextRule {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
-
     use super::*;
 
     #[test]
@@ -162,6 +173,8 @@ mod tests {
             name: "ramp".to_owned(),
             driver: Driver::Open(open),
             path: "/pong".to_owned(),
+            tls: None,
+            http2_streams: None,
             duration: hold * 3,
             timeout: hold,
         };

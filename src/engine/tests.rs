@@ -50,6 +50,8 @@ fn scenario(blocks: u32) -> Scenario {
             name: "load".to_owned(),
             driver: Driver::Goose { users: NonZeroU32::MIN, steps: Vec::new() },
             path: "/pong".to_owned(),
+            tls: None,
+            http2_streams: None,
             duration: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
         }],

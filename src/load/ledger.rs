@@ -19,6 +19,10 @@ pub enum ErrorClass {
     ConnectRefused,
     /// Reset while connecting.
     ResetConnecting,
+    /// The server did not come through the TLS handshake, or does not speak the version of HTTP that was asked for (ALPN).
+    TlsHandshake,
+    /// The server's certificate is not one to trust: not vouched for, for another name, or out of its time.
+    TlsCertificate,
     /// Reset after the request was sent, before the first byte of the answer.
     ResetBeforeFirstByte,
     /// Reset within the body.
@@ -33,6 +37,10 @@ pub enum ErrorClass {
     PrematureEof,
     /// The answer was not HTTP.
     Protocol,
+    /// HTTP/2: the server ends the connection in good order, or has enough streams, and has not looked at this one
+    /// (RFC 9113 section 8.7). A browser would ask again; a load does not, so as to hide nothing. nginx does so with what
+    /// is under way when a connection has had `keepalive_requests`.
+    StreamRefused,
     /// A complete answer with a 4xx status.
     #[serde(rename = "status-4xx")]
     Status4xx,
@@ -66,6 +74,8 @@ impl ErrorClass {
         match self {
             ErrorClass::ConnectRefused => "connect-refused",
             ErrorClass::ResetConnecting => "reset-connecting",
+            ErrorClass::TlsHandshake => "tls-handshake",
+            ErrorClass::TlsCertificate => "tls-certificate",
             ErrorClass::ResetBeforeFirstByte => "reset-before-first-byte",
             ErrorClass::ResetMidBody => "reset-mid-body",
             ErrorClass::TimeoutConnect => "timeout-connect",
@@ -73,6 +83,7 @@ impl ErrorClass {
             ErrorClass::TimeoutBody => "timeout-body",
             ErrorClass::PrematureEof => "premature-eof",
             ErrorClass::Protocol => "protocol",
+            ErrorClass::StreamRefused => "stream-refused",
             ErrorClass::Status4xx => "status-4xx",
             ErrorClass::Status5xx => "status-5xx",
             ErrorClass::CheckFailed => "check-failed",
@@ -85,6 +96,12 @@ impl ErrorClass {
             ErrorClass::ClientNoFreePort => "client-no-free-port",
             ErrorClass::ClientOther => "client-other",
         }
+    }
+
+    /// Whether the answer was complete, and it is only its status that makes it a failure.
+    #[must_use]
+    pub fn is_of_a_status(self) -> bool {
+        matches!(self, ErrorClass::Status4xx | ErrorClass::Status5xx)
     }
 
     /// Whether the client itself is at fault, which voids the round.
@@ -240,6 +257,8 @@ mod tests {
         let classes = [
             ErrorClass::ConnectRefused,
             ErrorClass::ResetConnecting,
+            ErrorClass::TlsHandshake,
+            ErrorClass::TlsCertificate,
             ErrorClass::ResetBeforeFirstByte,
             ErrorClass::ResetMidBody,
             ErrorClass::TimeoutConnect,
@@ -247,6 +266,7 @@ mod tests {
             ErrorClass::TimeoutBody,
             ErrorClass::PrematureEof,
             ErrorClass::Protocol,
+            ErrorClass::StreamRefused,
             ErrorClass::Status4xx,
             ErrorClass::Status5xx,
             ErrorClass::CheckFailed,

@@ -34,11 +34,6 @@ impl Pool {
         Pool(RefCell::new(State { waiting: VecDeque::new(), idle: VecDeque::new(), members }))
     }
 
-    /// How many connections it has.
-    pub(super) fn members(&self) -> usize {
-        self.0.borrow().members.len()
-    }
-
     /// Gives an arrival to an idle member; false if it has to wait for one.
     pub(super) fn hand_over(&self, due: Due) -> bool {
         let mut state = self.0.borrow_mut();

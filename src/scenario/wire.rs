@@ -11,7 +11,9 @@ use super::model::{Against, App, ProxyKind, ServerKind};
 use crate::document::read::{ByName, List, OneOf, Whole, Word};
 use crate::document::table::wire_table;
 
-pub(super) use load::{ArrivalsKind, DriverKind, Load, Ramp, RateText, Step, StepExpect, ValueSource};
+pub(super) use load::{
+    ArrivalsKind, DriverKind, HttpVersion, Load, Ramp, RateText, Step, StepExpect, Tls, ValueSource,
+};
 pub(super) use quantity::{DurationText, PercentText, WarmupText};
 pub(super) use rule::{HeaderLine, HeaderRule, TextRule};
 

@@ -7,3 +7,4 @@ mod goose;
 mod journey;
 mod open;
 mod servers;
+mod tls;

@@ -35,8 +35,11 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 fn keys_of(driver: DriverKind) -> &'static [&'static str] {
     match driver {
         DriverKind::Goose => &["users", "step"],
-        DriverKind::Closed | DriverKind::Wrk | DriverKind::H2load => &["connections"],
-        DriverKind::Open => &["rate", "calls_per_connection", "connections", "arrivals", "seed", "max_open", "timer"],
+        DriverKind::Wrk => &["connections"],
+        DriverKind::Closed | DriverKind::H2load => &["connections", "http", "streams"],
+        DriverKind::Open => {
+            &["rate", "calls_per_connection", "connections", "arrivals", "seed", "max_open", "timer", "http", "streams"]
+        }
         DriverKind::Httperf => &["rate", "calls_per_connection"],
     }
 }
@@ -218,6 +221,8 @@ fn keys_fit(wire: &wire::Load, driver: DriverKind, problems: &mut Problems<'_>) 
         ("seed", wire.seed.good().map(Spanned::span)),
         ("max_open", wire.max_open.good().map(Spanned::span)),
         ("timer", wire.timer.good().map(Spanned::span)),
+        ("http", wire.http.good().map(Spanned::span)),
+        ("streams", wire.streams.good().map(Spanned::span)),
         ("step", wire.step.good().map(Spanned::span)),
     ];
     let fitting = keys_of(driver);
@@ -241,6 +246,6 @@ fn keys_fit(wire: &wire::Load, driver: DriverKind, problems: &mut Problems<'_>) 
     all_fit
 }
 
-fn name(driver: DriverKind) -> &'static str {
+pub(super) fn name(driver: DriverKind) -> &'static str {
     DriverKind::ALL.iter().find(|(_, kind)| *kind == driver).map_or("", |(name, _)| name)
 }
