@@ -39,8 +39,8 @@ fn a_wrong_configuration_is_refused_without_the_test_option_too() {
 }
 
 #[test]
-fn the_shipped_configurations_are_right_for_lab() {
-    for file in shipped() {
+fn right_configurations_are_right_for_lab() {
+    for file in right() {
         let output = test(&file);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success() && said.contains("test is successful"), "{}: {said}", file.display());
@@ -49,11 +49,11 @@ fn the_shipped_configurations_are_right_for_lab() {
 
 /// Needs nginx; without it the test says so and passes, unless `LAB_REQUIRE` names nginx.
 #[test]
-fn the_shipped_configurations_are_right_for_nginx() {
+fn right_configurations_are_right_for_nginx() {
     if !crate::support::has("nginx", NGINX) {
         return;
     }
-    for file in shipped() {
+    for file in right() {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(folder.path().join("logs")).expect("a folder");
         let mut command = Command::new(NGINX);
@@ -62,6 +62,8 @@ fn the_shipped_configurations_are_right_for_nginx() {
     }
 }
 
-fn shipped() -> [PathBuf; 1] {
-    [Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/nginx/corrected.conf")]
+/// What is shipped, and a file with every directive and variable.
+fn right() -> [PathBuf; 2] {
+    let files = ["fixtures/nginx/corrected.conf", "tests/it/proxy/good/everything.conf"];
+    files.map(|file| Path::new(env!("CARGO_MANIFEST_DIR")).join(file))
 }
