@@ -157,8 +157,9 @@ impl Backend for Fake {
         // With the pace, the requests of the window and their time change against each other: Little's law holds.
         let ok = (behaviour.ok as f64 * pace).round() as u64;
         let mut ledger = Ledger { ok, answered: ok, body_bytes: Some(ok * 5), ..Ledger::empty(Duration::from_secs(1)) };
-        let ended = ok + failed.values().sum::<u64>();
-        ledger.service_time_us.record_n((behaviour.service_us as f64 / pace).round() as u64, ended).unwrap();
+        let service_us = (behaviour.service_us as f64 / pace).round() as u64;
+        ledger.service_time_us.record_n(service_us, ok).unwrap();
+        ledger.failed_time_us.record_n(service_us, failed.values().sum()).unwrap();
         ledger.failed = failed;
         ledger.seconds = (0..load.duration.as_secs())
             .map(|second| SecondRow {

@@ -142,8 +142,12 @@ pub fn audit(offer: Offer, outcome: &DriveOutcome) -> Vec<Finding> {
 /// one service time of each user either way, which matters where few requests fit into the window.
 fn littles_law(users: NonZeroU32, pause: Duration, ledger: &Ledger) -> Option<Finding> {
     let window_us = ledger.window.as_secs_f64() * 1e6;
-    let mean_us = ledger.service_time_us.mean() + pause.as_secs_f64() * 1e6;
-    let seen = ledger.service_time_us.len() as f64 * mean_us / window_us;
+    // Failed ones were waited for as well.
+    let times = [&ledger.service_time_us, &ledger.failed_time_us].map(|times| (times.len() as f64, times.mean()));
+    let count: f64 = times.iter().map(|(count, _)| count).sum();
+    let waited_us: f64 = times.iter().filter(|(count, _)| *count > 0.0).map(|(count, mean_us)| count * mean_us).sum();
+    let mean_us = waited_us / count + pause.as_secs_f64() * 1e6;
+    let seen = count * mean_us / window_us;
     let off = (seen / f64::from(users.get()) - 1.0).abs();
     (off > LITTLE_TOLERANCE + mean_us / window_us).then_some(Finding::LittlesLaw { users: users.get(), seen })
 }
@@ -312,6 +316,14 @@ mod tests {
         let paused = DriveOutcome { mean_pause: Duration::from_millis(4), ..outcome(2000, 1000) };
         assert_eq!(audit(OFFER, &paused), []);
         assert_eq!(audit(OFFER, &outcome(2000, 1000))[0].kind(), "littles-law");
+    }
+
+    #[test]
+    fn failed_requests_were_waited_for_as_well() {
+        let mut half = outcome(5_000, 1000);
+        half.ledger.failed = BTreeMap::from([(ErrorClass::TimeoutBody, 2_500)]);
+        half.ledger.failed_time_us.record_n(2000, 2_500).unwrap();
+        assert_eq!(audit(OFFER, &half), []);
     }
 
     #[test]

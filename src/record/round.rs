@@ -82,8 +82,11 @@ pub struct Measured {
     pub connections_opened: Option<u64>,
     /// Good answers per second of the window.
     pub throughput_per_s: f64,
-    /// Service time: from the send to the last byte of the body. `None` if no request was timed.
+    /// Service time of good answers: from the send to the last byte of the body. `None` if none was timed.
     pub service_time: Option<Distribution>,
+    /// The same of failed requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_time: Option<Distribution>,
     /// What only an open loop has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<Box<OpenMeasured>>,
@@ -106,6 +109,10 @@ pub struct Measured {
 /// The open loop's part: `scheduled` is the sum of `ok`, `failed`, `shed` and `unsent`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OpenMeasured {
+    /// What the instants of this block were seeded with, after the scenario's seed and the block; `None` for those that
+    /// chance has no part in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// Requests the schedule asked for within the window.
     pub scheduled: u64,
     /// Of these, refused by the driver because too many were open.
@@ -127,6 +134,7 @@ impl OpenMeasured {
     #[must_use]
     pub fn of(open: &OpenLedger) -> OpenMeasured {
         OpenMeasured {
+            seed: None,
             scheduled: open.scheduled,
             shed: open.shed,
             unsent: open.unsent,

@@ -42,6 +42,8 @@ fn errors_are_counted_and_the_window_still_ends() {
     let outcome = drive(&DrivePlan { warmup: Duration::ZERO, ..plan(address, 2) });
     assert_eq!(outcome.ledger.ok, 0);
     assert_eq!(outcome.ledger.failed.keys().collect::<Vec<_>>(), [&ErrorClass::Status4xx]);
+    let (good, failed) = (outcome.ledger.service_time_us.len(), outcome.ledger.failed_time_us.len());
+    assert_eq!((good, failed), (0, outcome.ledger.failures()), "the times of failures are kept apart");
 
     let outcome = drive(&DrivePlan { warmup: Duration::ZERO, ..plan(refusing(&runtime), 2) });
     assert_eq!(outcome.ledger.ok, 0);
