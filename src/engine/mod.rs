@@ -298,6 +298,7 @@ async fn visit_stack<B: Backend>(
     }
     measured.objections.extend(warmup::objection(&measured.warmup));
     measured.objections.extend(suspicion::warnings(&measured));
+    measured.objections.extend(suspicion::uninvited(&measured).filter(|_| plan::opens_all_connections(load)));
     Ok(measured)
 }
 
@@ -327,7 +328,12 @@ fn measured(warmup: WarmupRecord, driven: Driven, findings: &[audit::Finding]) -
         connections_opened: outcome.connections_opened,
         components,
         machine,
-        driver: DriverUse { cpu_us: micros(outcome.driver_cpu), unclassified: outcome.unclassified },
+        driver: DriverUse {
+            cpu_us: micros(outcome.driver_cpu.total()),
+            cpu_user_us: micros(outcome.driver_cpu.user),
+            cpu_system_us: micros(outcome.driver_cpu.system),
+            unclassified: outcome.unclassified,
+        },
         objections: findings.iter().map(objection).collect(),
     }
 }

@@ -168,7 +168,7 @@ fn not_kept_up(ledger: &Ledger, open: &OpenLedger, is_constant: bool) -> Option<
 
 fn client_saturated(outcome: &DriveOutcome, is_open: bool) -> Option<Finding> {
     let available = outcome.ledger.window.as_secs_f64() * f64::from(outcome.driver_threads);
-    let busy = outcome.driver_cpu.as_secs_f64() / available;
+    let busy = outcome.driver_cpu.total().as_secs_f64() / available;
     (busy > BUSY_LIMIT).then_some(Finding::ClientSaturated { busy, is_open })
 }
 
@@ -254,7 +254,12 @@ impl fmt::Display for Finding {
 mod tests {
     use std::collections::BTreeMap;
 
+    use super::super::cpu_time::CpuTime;
     use super::*;
+
+    fn user(ms: u64) -> CpuTime {
+        CpuTime { user: Duration::from_millis(ms), system: Duration::ZERO }
+    }
 
     const USERS: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
@@ -267,7 +272,7 @@ mod tests {
             steps: Vec::new(),
             mean_pause: Duration::ZERO,
             connections_opened: Some(10),
-            driver_cpu: Duration::from_millis(100),
+            driver_cpu: user(100),
             driver_threads: 1,
             unclassified: Vec::new(),
         }
@@ -300,7 +305,7 @@ mod tests {
             outcome.ledger.open.as_mut().unwrap().lag_us.record_n(1100, 20).unwrap();
         };
         assert_eq!(open_kinds(CONSTANT, late), [("late-driver", Severity::Invalid)]);
-        let busy = |outcome: &mut DriveOutcome| outcome.driver_cpu = Duration::from_millis(900);
+        let busy = |outcome: &mut DriveOutcome| outcome.driver_cpu = user(900);
         assert_eq!(open_kinds(CONSTANT, busy), [("client-saturated", Severity::Invalid)]);
         assert_eq!(open_kinds(Offer::Arrivals { is_constant: true, spins: true }, busy), []);
         let behind = |outcome: &mut DriveOutcome| outcome.ledger.answered = 980;
@@ -335,7 +340,7 @@ mod tests {
 
     #[test]
     fn each_core_of_the_driver_has_its_own_time() {
-        let two = DriveOutcome { driver_cpu: Duration::from_millis(1500), driver_threads: 2, ..outcome(10_000, 1000) };
+        let two = DriveOutcome { driver_cpu: user(1500), driver_threads: 2, ..outcome(10_000, 1000) };
         assert_eq!(audit(OFFER, &two), []);
     }
 
@@ -394,7 +399,10 @@ mod tests {
 
     #[test]
     fn a_saturated_client_is_said_and_does_not_void() {
-        let busy = DriveOutcome { driver_cpu: Duration::from_millis(970), ..outcome(10_000, 1000) };
+        let busy = DriveOutcome {
+            driver_cpu: CpuTime { system: Duration::from_millis(300), ..user(670) },
+            ..outcome(10_000, 1000)
+        };
         let findings = audit(OFFER, &busy);
         assert_eq!(findings[0].severity(), Severity::Warning);
         assert_eq!(

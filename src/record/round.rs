@@ -189,6 +189,12 @@ pub struct WarmupRecord {
 pub struct DriverUse {
     /// CPU time of its process.
     pub cpu_us: u64,
+    /// … of it in user mode.
+    #[serde(default)]
+    pub cpu_user_us: u64,
+    /// … of it in the kernel.
+    #[serde(default)]
+    pub cpu_system_us: u64,
     /// What was said about the first few failures that fit no class.
     pub unclassified: Vec<String>,
 }
@@ -218,6 +224,11 @@ pub struct ComponentUse {
     /// Handshakes that its listening socket turned away within the window, for a full accept queue or another reason.
     /// `None` where the kernel does not tell.
     pub accept_queue_drops: Option<u64>,
+    /// Connections it has accepted from the driver's start to the window's end, warm-up included: those that the driver
+    /// opened, if it is the outermost. Give or take those that were ending at that moment. `None` where the kernel does
+    /// not tell.
+    #[serde(default)]
+    pub accepted_connections: Option<u64>,
     /// What it held, from the opening of the window to its end.
     pub curve: Vec<Level>,
 }
