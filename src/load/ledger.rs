@@ -132,11 +132,15 @@ pub struct Ledger {
     pub answered: u64,
     /// Bytes of the bodies of `ok` answers; `None` if an external driver does not tell.
     pub body_bytes: Option<u64>,
-    /// Service time in microseconds, from the send to the last byte of the body, of every request that was sent, failed
-    /// ones included. A timeout counts as long as it was waited for. Of the calls of a session only the first; empty
-    /// where an external driver does not tell single times.
+    /// Service time in microseconds, from the send to the last byte of the body, of every good answer. Of the calls of a
+    /// session only the first; empty where an external driver does not tell single times, and wrk's holds failed ones as
+    /// well.
     #[serde(with = "histogram::as_text")]
     pub service_time_us: Histogram<u64>,
+    /// The same of every request that was sent and failed, apart: a server that refuses at once would else look fast, and
+    /// one that hangs slow, by requests that it served nobody with. A timeout counts as long as it was waited for.
+    #[serde(with = "histogram::as_text")]
+    pub failed_time_us: Histogram<u64>,
     /// The window's seconds, one after the other; the last may be a part of one. Empty where a driver keeps none.
     pub seconds: Vec<SecondRow>,
     /// What only an open loop has.
@@ -163,7 +167,7 @@ pub struct OpenLedger {
     /// Time to connect in microseconds, of every connection that came about for requests of the window.
     #[serde(with = "histogram::as_text")]
     pub connect_time_us: Histogram<u64>,
-    /// Service time of a session's second and later calls, in microseconds.
+    /// Service time of a session's second and later calls, in microseconds; good answers only.
     #[serde(with = "histogram::as_text")]
     pub later_calls_us: Histogram<u64>,
     /// A ramp's rates, one after the other; empty where the window has one rate only.
@@ -238,6 +242,7 @@ impl Ledger {
             answered: 0,
             body_bytes: Some(0),
             service_time_us: histogram::of_times_us(),
+            failed_time_us: histogram::of_times_us(),
             seconds: Vec::new(),
             open: None,
         }
@@ -271,6 +276,7 @@ impl Ledger {
         self.answered += other.answered;
         self.body_bytes = self.body_bytes.zip(other.body_bytes).map(|(one, other)| one + other);
         histogram::add(&mut self.service_time_us, &other.service_time_us);
+        histogram::add(&mut self.failed_time_us, &other.failed_time_us);
         match (&mut self.open, &other.open) {
             (Some(open), Some(other)) => open.add(other),
             (open @ None, Some(other)) => *open = Some(other.clone()),

@@ -170,7 +170,11 @@ impl Tally {
             self.with_rate(due, |rate| rate.response_time_us.saturating_record(took_us));
         }
         if let Some(sent) = call.sent {
-            let times = if call.is_first { &mut self.ledger.service_time_us } else { &mut self.open.later_calls_us };
+            let times = match (is_ok, call.is_first) {
+                (false, _) => &mut self.ledger.failed_time_us,
+                (true, true) => &mut self.ledger.service_time_us,
+                (true, false) => &mut self.open.later_calls_us,
+            };
             times.saturating_record(since(sent));
         }
         match outcome {
@@ -240,7 +244,8 @@ mod tests {
         assert_eq!((ledger.ok, ledger.failures(), ledger.answered), (2, 1, 2));
         assert_eq!(open.response_time_us.len(), 4, "all but what was shed");
         assert_eq!(open.response_time_us.max() / 100_000, 20, "the timeout, as long as it was waited for");
-        assert_eq!(ledger.service_time_us.max() / 1000, 1995);
+        assert_eq!((ledger.service_time_us.len(), ledger.failed_time_us.len()), (2, 1));
+        assert_eq!(ledger.failed_time_us.max() / 1000, 1995);
         assert_eq!((open.lag_us.len(), open.connect_time_us.len(), opened), (3, 3, 4));
         assert_eq!(board.rows(None)[0].answered, 2);
     }

@@ -82,8 +82,11 @@ pub struct Measured {
     pub connections_opened: Option<u64>,
     /// Good answers per second of the window.
     pub throughput_per_s: f64,
-    /// Service time: from the send to the last byte of the body. `None` if no request was timed.
+    /// Service time of good answers: from the send to the last byte of the body. `None` if none was timed.
     pub service_time: Option<Distribution>,
+    /// The same of failed requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_time: Option<Distribution>,
     /// What only an open loop has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<Box<OpenMeasured>>,
@@ -106,6 +109,10 @@ pub struct Measured {
 /// The open loop's part: `scheduled` is the sum of `ok`, `failed`, `shed` and `unsent`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OpenMeasured {
+    /// What the instants of this block were seeded with, after the scenario's seed and the block; `None` for those that
+    /// chance has no part in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// Requests the schedule asked for within the window.
     pub scheduled: u64,
     /// Of these, refused by the driver because too many were open.
@@ -181,6 +188,7 @@ impl OpenMeasured {
     #[must_use]
     pub fn of(open: &OpenLedger) -> OpenMeasured {
         OpenMeasured {
+            seed: None,
             scheduled: open.scheduled,
             shed: open.shed,
             unsent: open.unsent,
@@ -236,6 +244,12 @@ pub struct WarmupRecord {
 pub struct DriverUse {
     /// CPU time of its process.
     pub cpu_us: u64,
+    /// … of it in user mode.
+    #[serde(default)]
+    pub cpu_user_us: u64,
+    /// … of it in the kernel.
+    #[serde(default)]
+    pub cpu_system_us: u64,
     /// What was said about the first few failures that fit no class.
     pub unclassified: Vec<String>,
 }
@@ -265,6 +279,11 @@ pub struct ComponentUse {
     /// Handshakes that its listening socket turned away within the window, for a full accept queue or another reason.
     /// `None` where the kernel does not tell.
     pub accept_queue_drops: Option<u64>,
+    /// Connections it has accepted from the driver's start to the window's end, warm-up included: those that the driver
+    /// opened, if it is the outermost. Give or take those that were ending at that moment. `None` where the kernel does
+    /// not tell.
+    #[serde(default)]
+    pub accepted_connections: Option<u64>,
     /// What it held, from the opening of the window to its end.
     pub curve: Vec<Level>,
 }

@@ -158,7 +158,7 @@ pub enum Arrivals {
     Uniform,
     /// As independent clients arrive.
     Poisson {
-        /// The same seed gives the same instants, on every stack and in every round.
+        /// The same seed gives the same instants, on every stack; in every block others.
         seed: u64,
     },
 }

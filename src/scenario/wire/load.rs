@@ -42,7 +42,7 @@ wire_table! {
         optional calls_per_connection: Whole = { "minimum": 1, "maximum": 1_000_000, "default": 1 },
         /// open: how arrivals lie within the time.
         optional arrivals: OneOf<ArrivalsKind> = { "default": "uniform" },
-        /// open: seeds Poisson arrivals.
+        /// open: seeds Poisson arrivals; each block has its own, the same for all stacks.
         optional seed: Whole = { "minimum": 0, "default": 2011 },
         /// open: arrivals that may be under way or waiting at once, 1 to 60000; one beyond is shed, and counted.
         optional max_open: Whole = { "minimum": 1, "maximum": 60000, "default": 4096 },
