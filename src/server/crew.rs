@@ -255,6 +255,9 @@ fn orders(plan: &Plan, sockets: &[Listener], age: u64) -> Orders {
             "dangerous" => HeaderMapPolicy::Dangerous,
             _ => HeaderMapPolicy::Drop,
         },
+        tls: config.tls.clone(),
+        proxy_protocol: config.proxy_protocol,
+        proxy_allow_ips: trust.proxy_allow_ips.clone(),
         access_log: None,
     };
     let process = &config.process;

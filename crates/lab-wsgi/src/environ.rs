@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use lab_http::RequestHead;
 use lab_server::extensions::ConnectionInfo;
+use lab_server::proxy_protocol::Proxied;
 use lab_server::wsgi::environ::{Variables, variable_name};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -42,7 +43,12 @@ impl Environs {
     }
 
     /// What the environs of one connection have in common.
-    pub(crate) fn of_connection(&self, py: Python<'_>, info: &ConnectionInfo) -> PyResult<Py<PyDict>> {
+    pub(crate) fn of_connection(
+        &self,
+        py: Python<'_>,
+        info: &ConnectionInfo,
+        proxied: Option<Proxied>,
+    ) -> PyResult<Py<PyDict>> {
         let environ = self.base.bind(py).copy()?;
         match info {
             ConnectionInfo::Tcp { peer, local } => {
@@ -53,6 +59,14 @@ impl Environs {
             }
             // As gunicorn says it; the server's name is then the request's to tell.
             ConnectionInfo::Unix => environ.set_item(intern!(py, "REMOTE_ADDR"), "")?,
+        }
+        // gunicorn's names; there they hold for the first request of the connection only.
+        if let Some(Proxied { protocol, client, proxy }) = proxied {
+            environ.set_item(intern!(py, "PROXY_PROTOCOL"), protocol)?;
+            environ.set_item(intern!(py, "REMOTE_ADDR"), client.ip().to_string())?;
+            environ.set_item(intern!(py, "REMOTE_PORT"), client.port().to_string())?;
+            environ.set_item(intern!(py, "PROXY_ADDR"), proxy.ip().to_string())?;
+            environ.set_item(intern!(py, "PROXY_PORT"), proxy.port().to_string())?;
         }
         Ok(environ.unbind())
     }
