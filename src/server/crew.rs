@@ -258,6 +258,7 @@ fn orders(plan: &Plan, sockets: &[Listener], age: u64) -> Orders {
         tls: config.tls.clone(),
         proxy_protocol: config.proxy_protocol,
         proxy_allow_ips: trust.proxy_allow_ips.clone(),
+        loglevel: config.logs.loglevel.as_str().to_lowercase(),
         access_log: None,
     };
     let process = &config.process;
@@ -266,7 +267,6 @@ fn orders(plan: &Plan, sockets: &[Listener], age: u64) -> Orders {
         python: plan.python.clone(),
         name: format!("lab: worker [{}]", process.name),
         identity: Identity { user: process.user, group: process.group, initgroups: process.initgroups },
-        loglevel: config.logs.loglevel.as_str().to_lowercase(),
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod worker_settings;
 pub mod notes;
 pub mod access_record;
+pub mod log_line;
 
 pub mod settings;
 pub mod extensions;

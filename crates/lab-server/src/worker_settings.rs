@@ -110,12 +110,23 @@ pub struct WorkerSettings {
     /// Peers that may send them: addresses, networks, or `*` for all.
     #[serde(default = "default::loopback")]
     pub proxy_allow_ips: Vec<String>,
+    /// What the worker's log says: `debug`, `info`, `warn` or `error`, and what is worse.
+    #[serde(default = "default::loglevel")]
+    pub loglevel: String,
     /// Where access records go to; None if nobody wants them.
     #[serde(default)]
     pub access_log: Option<AccessLog>,
 }
 
 impl WorkerSettings {
+    /// What the worker's log says.
+    ///
+    /// # Errors
+    /// There is no such level.
+    pub fn log_level(&self) -> Result<tracing::Level, TermsError> {
+        self.loglevel.parse().map_err(|_| TermsError::LogLevel(self.loglevel.clone()))
+    }
+
     /// On which terms the worker works. Reads the files of `tls`.
     ///
     /// # Errors
@@ -152,6 +163,9 @@ pub enum TermsError {
     /// Who may send PROXY headers is not clear.
     #[error("proxy_allow_ips: {0}")]
     Peer(PeerError),
+    /// There is no such level.
+    #[error("loglevel: there is no {0:?}; there is: debug, info, warn, error")]
+    LogLevel(String),
     /// There can be no TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -205,6 +219,10 @@ mod default {
 
     pub(super) fn one() -> u32 {
         1
+    }
+
+    pub(super) fn loglevel() -> String {
+        "info".to_owned()
     }
 
     pub(super) fn worker_connections() -> u32 {

@@ -12,6 +12,7 @@ use rustix::event::PollFlags;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, sendmsg};
 
 use crate::awaited::wait_for;
+use crate::kept::Kept;
 use crate::outbox::{Outbox, QUICK, Ticket};
 
 /// Bytes that may lie unsent before the application is made to wait for its client.
@@ -99,6 +100,8 @@ pub(crate) struct Outlet {
     pub(crate) buffer: Vec<u8>,
     /// How long a client may not read.
     patience: Duration,
+    /// What is to be sent behind the buffer.
+    content: Option<Kept>,
     /// Where quick answers wait for each other, if they do.
     outbox: Option<Outbox>,
     began: Instant,
@@ -111,18 +114,31 @@ impl Outlet {
     pub(crate) fn new(socket: Socket, buffer: Vec<u8>, patience: Duration, outbox: Option<Outbox>) -> Outlet {
         // What waits there is sent as it is.
         let outbox = outbox.filter(|_| socket.is_plain());
-        Outlet { socket, buffer, patience, outbox, began: Instant::now(), ticket: None }
+        Outlet { socket, buffer, content: None, patience, outbox, began: Instant::now(), ticket: None }
     }
 
     /// Sends what is in the buffer, which is the last of the response: at once, or with the answers of others.
     pub(crate) fn post(&mut self) -> io::Result<()> {
         match &self.outbox {
-            Some(outbox) if self.ticket.is_none() && self.buffer.len() < TOGETHER && self.began.elapsed() < QUICK => {
-                self.ticket = Some(outbox.post(&self.socket, std::mem::take(&mut self.buffer)));
+            Some(outbox) if self.ticket.is_none() && self.length() < TOGETHER && self.began.elapsed() < QUICK => {
+                let (buffer, content) = (std::mem::take(&mut self.buffer), self.content.take());
+                self.ticket = Some(outbox.post(&self.socket, buffer, content));
                 Ok(())
             }
-            _ => self.send(&[]),
+            _ => match self.content.take() {
+                Some(content) => self.send(&content),
+                None => self.send(&[]),
+            },
         }
+    }
+
+    /// Has the last content of the response sent from where it lies; to be followed by [`post`](Outlet::post).
+    pub(crate) fn keep(&mut self, content: Kept) {
+        self.content = Some(content);
+    }
+
+    fn length(&self) -> usize {
+        self.buffer.len() + self.content.as_ref().map_or(0, |content| content.len())
     }
 
     /// The buffer, and the ticket of what waits to be sent before it.

@@ -46,7 +46,7 @@ impl Worker {
         let settings: WorkerSettings = serde_json::from_str(settings)
             .map_err(|error| PyValueError::new_err(format!("the settings of the worker: {error}")))?;
         lab_server::worker::die_with(settings.master).map_err(|error| PyOSError::new_err(error.to_string()))?;
-        log::start();
+        log::start(settings.log_level().map_err(|error| PyValueError::new_err(error.to_string()))?);
         if let Some(notes) = notes {
             notes::open(&inherited(notes)?)?;
             notes::beat();

@@ -265,6 +265,24 @@ fn a_worker_that_hangs_is_killed_and_its_request_named() {
 }
 
 #[test]
+fn requests_of_an_application_are_metrics() {
+    let Some(folder) = Folder::new() else { return };
+    let statsd = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let host = statsd.local_addr().unwrap().to_string();
+    let server = folder.serve(&["--statsd-host", &host, "--statsd-prefix", "shop"], 1);
+    body(&server, "/");
+    let expected = ["request.status.200:1|c|@1.0", "request.duration:", "requests:1|c|@1.0", "workers:1|g"]
+        .map(|name| format!("shop.gunicorn.{name}"));
+    let mut missing: Vec<&String> = expected.iter().collect();
+    while !missing.is_empty() {
+        let mut datagram = [0; 256];
+        let length = statsd.recv(&mut datagram).unwrap();
+        let metric = String::from_utf8_lossy(&datagram[..length]).into_owned();
+        missing.retain(|name| !metric.starts_with(*name));
+    }
+}
+
+#[test]
 fn code_that_changes_is_taken_over() {
     let Some(folder) = Folder::new() else { return };
     let server = folder.serve(&["--reload", "--reload-extra-file", "*.toml"], 1);
