@@ -20,6 +20,18 @@ use crate::text::latin1;
 /// Names of fields that are remembered; clients can make up any number of them.
 const REMEMBERED_NAMES: usize = 512;
 
+/// The variables that every request sets.
+const OF_REQUESTS: [&str; 8] = [
+    "REQUEST_METHOD",
+    "SCRIPT_NAME",
+    "PATH_INFO",
+    "QUERY_STRING",
+    "RAW_URI",
+    "SERVER_PROTOCOL",
+    "wsgi.url_scheme",
+    "wsgi.input",
+];
+
 /// What the environs of one worker have in common.
 pub(crate) struct Environs {
     base: Py<PyDict>,
@@ -39,6 +51,10 @@ impl Environs {
         // The end of the body is where reading ends, also without CONTENT_LENGTH.
         base.set_item(intern!(py, "wsgi.input_terminated"), true)?;
         base.set_item(intern!(py, "SERVER_SOFTWARE"), concat!("lab/", env!("CARGO_PKG_VERSION")))?;
+        // What every request sets has its place already, so that its dictionary does not have to grow for it.
+        for name in OF_REQUESTS {
+            base.set_item(PyString::intern(py, name), py.None())?;
+        }
         Ok(Environs { base: base.unbind(), keys: Mutex::new(HashMap::new()) })
     }
 
