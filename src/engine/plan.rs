@@ -190,6 +190,7 @@ fn text_rule(rule: &TextRule, values: &Placeholders) -> journey::TextRule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::model::OnErrors;
 
     fn load(open: OpenLoop) -> Load {
         Load {
@@ -200,6 +201,7 @@ mod tests {
             http2_streams: None,
             duration: Duration::from_secs(6),
             timeout: Duration::from_secs(2),
+            errors: OnErrors::Fail,
         }
     }
 

@@ -13,8 +13,8 @@ use crate::load::ledger::ErrorClass;
 use crate::measure::decision::Looks;
 use crate::record::{Estimate, MetricVerdict, RoundOutcome, RoundRecord, Verdict};
 use crate::scenario::model::{
-    Against, App, Check, CheckRequest, Driver, Expectation, Gate, Load, Metric, Placement, Rounds, Scenario, Server,
-    ServerKind, Stack, Template, TemplatePart, TextRule, Warmup,
+    Against, App, Check, CheckRequest, Driver, Expectation, Gate, Load, Metric, OnErrors, Placement, Rounds, Scenario,
+    Server, ServerKind, Stack, Template, TemplatePart, TextRule, Warmup,
 };
 use crate::snapshot::gate::{self, Rules};
 use crate::snapshot::ratios::Ratios;
@@ -54,6 +54,7 @@ fn scenario(blocks: u32) -> Scenario {
             http2_streams: None,
             duration: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
+            errors: OnErrors::Fail,
         }],
         rounds: Rounds {
             looks: vec![NonZeroU32::new(blocks).unwrap()],
@@ -228,7 +229,7 @@ fn errors_under_load_are_counted_by_class_and_are_no_throughput() {
     let findings = findings(&scenario, &mut fake);
     let estimates = estimates(&scenario, &findings.rounds);
     assert_eq!(estimate(&estimates, "proxied", Metric::Throughput).median, Some(400.0));
-    let text = crate::snapshot::facts::render(&findings.stacks, &findings.rounds);
+    let text = crate::snapshot::facts::render(&findings.stacks, &findings.rounds, &[]);
     assert!(text.contains("load on direct: none\nload on proxied: status-5xx"), "{text}");
 }
 

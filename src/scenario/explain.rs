@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Write};
 use std::time::Duration;
 
 use super::model::{
-    Against, Check, CheckRequest, Driver, Expectation, Gate, Load, Metric, Placement, Scenario, Stack, Step,
+    Against, Check, CheckRequest, Driver, Expectation, Gate, Load, Metric, OnErrors, Placement, Scenario, Stack, Step,
     TemplatePart, Warmup,
 };
 
@@ -91,6 +91,9 @@ fn write_load(f: &mut fmt::Formatter<'_>, load: &Load) -> fmt::Result {
             }
         }
         _ => writeln!(f, "    asks     GET {}, timeout {}", load.path, Time(load.timeout))?,
+    }
+    if load.errors == OnErrors::Count {
+        writeln!(f, "    errors   counted, no failure of the run")?;
     }
     writeln!(f, "    window   {}", Time(load.duration))
 }
