@@ -31,6 +31,8 @@ pub(super) fn run(address: SocketAddr, path: &str, connections: usize, rate: u32
     let open = OpenPlan { schedule, arrival, most_open: number(4096), timer: TimerKind::Timerfd };
     let plan = DrivePlan {
         url: format!("http://{address}{path}"),
+        tls: None,
+        http2: None,
         mode: Mode::Open(open),
         warmup: Duration::ZERO,
         window,
