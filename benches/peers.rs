@@ -18,6 +18,7 @@ mod wrk;
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use subject::{Running, Subject, Upstream};
 
@@ -107,26 +108,26 @@ fn options() -> Options {
 struct Figures {
     cpu_us_per_request: f64,
     requests_per_s: f64,
-    times: String,
+    p50: Duration,
+    p99: Duration,
 }
 
 /// Drives a subject for so long; how many requests it answered, and the rest of its figures.
 fn run(load: &Load, running: &Running, seconds: u64) -> (u64, Figures) {
-    let (requests, requests_per_s, times) = match load.arrivals {
+    let (requests, requests_per_s, p50, p99) = match load.arrivals {
         Arrivals::Open(rate) => {
             let result = open::run(running.address, load.path, load.connections, rate, seconds);
             assert_eq!(result.lost, 0, "requests without an answer");
-            let times = format!("p50 {:?} p99 {:?} after due", result.p50, result.p99);
-            (result.requests, result.requests_per_s, times)
+            (result.requests, result.requests_per_s, result.p50, result.p99)
         }
         Arrivals::Closed | Arrivals::OneRequestEach => {
             let keeps_alive = matches!(load.arrivals, Arrivals::Closed);
             let result = wrk::run(running.address, load.path, load.connections, keeps_alive, seconds);
             assert_eq!(result.errors, "", "wrk saw errors");
-            (result.requests, result.requests_per_s, format!("p99 {}", result.p99))
+            (result.requests, result.requests_per_s, result.p50, result.p99)
         }
     };
-    (requests, Figures { cpu_us_per_request: 0.0, requests_per_s, times })
+    (requests, Figures { cpu_us_per_request: 0.0, requests_per_s, p50, p99 })
 }
 
 fn drive(load: &Load, options: &Options, upstream: &Upstream) {
@@ -160,14 +161,16 @@ fn drive(load: &Load, options: &Options, upstream: &Upstream) {
         let mut ratios: Vec<f64> = ratios.collect();
         ratios.sort_by(f64::total_cmp);
         println!(
-            "  {:8} cpu {:8.2} us/request  {:.3} x nginx ({:.3} to {:.3})  {:9.0} requests/s  {}",
+            "  {:8} cpu {:8.2} us/request  {:.3} x nginx ({:.3} to {:.3})  {:9.0} requests/s  \
+             p50 {:.2} ms  p99 {:.2} ms",
             format!("{subject:?}").to_lowercase(),
             median(figures.iter().map(|figures| figures.cpu_us_per_request)),
             median(ratios.iter().copied()),
             ratios.first().copied().unwrap_or_default(),
             ratios.last().copied().unwrap_or_default(),
             median(figures.iter().map(|figures| figures.requests_per_s)),
-            figures.last().map_or("", |figures| figures.times.as_str()),
+            median(figures.iter().map(|figures| figures.p50.as_secs_f64() * 1e3)),
+            median(figures.iter().map(|figures| figures.p99.as_secs_f64() * 1e3)),
         );
     }
 }
