@@ -143,14 +143,19 @@ fn drive(load: &Load, options: &Options, upstream: &Upstream) {
 /// Memory with many connections that each had one request and wait for the next.
 fn hold(upstream: &Upstream) {
     subject::allow_descriptors(IDLE + 1000);
-    println!("\nidle ({IDLE} connections, each after a request)");
+    println!("\nidle (connections after a request each)");
     for subject in Subject::ALL {
         let running = Running::start(subject, upstream);
         let before = running.memory_kib();
-        let held: Vec<TcpStream> = (0..IDLE).map(|_| subject::ask_and_stay(running.address)).collect();
+        let held: Vec<TcpStream> =
+            (0..IDLE.min(subject.most_connections())).map(|_| subject::ask_and_stay(running.address)).collect();
         let after = running.memory_kib();
         let each = (after as f64 - before as f64) * 1024.0 / held.len() as f64;
-        println!("  {:8} {:6} KiB, {:.0} bytes each", format!("{subject:?}").to_lowercase(), after, each);
+        println!(
+            "  {:8} {:6} connections {after:7} KiB, {each:.0} bytes each",
+            format!("{subject:?}").to_lowercase(),
+            held.len()
+        );
     }
 }
 

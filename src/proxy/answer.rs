@@ -9,16 +9,16 @@ use lab_http::outgoing::WriteError;
 use lab_http::{
     BodyDecoder, BodyEncoder, BodyLength, Incoming, Limits, Outgoing, ReadError, Refusal, ResponseHead, Version,
 };
-use tokio::net::tcp::WriteHalf;
 
 use super::client::{Next, Subject};
+use super::clock;
 use super::exchange::{Done, Failing, Progress, Side, Trouble};
 use super::request::Request;
 use super::response_head;
 use super::sent::Sent;
 use super::settings::pass::Pass;
 use super::settings::retry::Retry;
-use super::stream::ReadSide;
+use super::stream::{ClientWrite, UpstreamRead};
 use super::timer::{TimedOut, Timer, now_or_pending};
 use super::variables::Outcome;
 use super::waiting::Waiting;
@@ -29,8 +29,8 @@ pub(super) struct Relay<'r, 's> {
     pub(super) request: &'r Request<'r>,
     pub(super) pass: &'r Pass,
     pub(super) progress: &'r Progress,
-    pub(super) upstream: &'r mut Incoming<ReadSide>,
-    pub(super) client: &'r mut Outgoing<Sent<WriteHalf<'s>>>,
+    pub(super) upstream: &'r mut Incoming<UpstreamRead>,
+    pub(super) client: &'r mut Outgoing<Sent<ClientWrite<'s>>>,
     pub(super) outcome: &'r mut Outcome,
     /// Which statuses are another server's chance, if there is one.
     pub(super) others: Option<&'r Retry>,
@@ -49,7 +49,7 @@ impl Relay<'_, '_> {
     pub(super) async fn run(&mut self, timer: &mut Timer) -> Result<Answered, Trouble> {
         let head = self.final_head(timer).await?;
         if let Some(attempt) = self.outcome.attempts.last_mut() {
-            attempt.head_took = Some(attempt.begun.elapsed());
+            attempt.head_took = Some(clock::since(attempt.begun));
             attempt.status = head.status;
         }
         if head.status == 101 {
@@ -239,7 +239,7 @@ impl Relay<'_, '_> {
         if let Poll::Ready(flushed) = now_or_pending(self.client.flush()).await {
             gone(Ok(flushed))?;
             waiting.has_moved();
-            waiting.load(self.client.buffer()).map_err(|error| no_file(&error))?;
+            waiting.load(self.client).map_err(|error| no_file(&error))?;
         }
         Ok(())
     }
@@ -256,7 +256,7 @@ impl Relay<'_, '_> {
         match now_or_pending(self.client.flush()).await {
             Poll::Ready(flushed) => {
                 gone(Ok(flushed))?;
-                if waiting.load(self.client.buffer()).map_err(|error| no_file(&error))? {
+                if waiting.load(self.client).map_err(|error| no_file(&error))? {
                     return Ok(());
                 }
                 let arriving = poll_fn(|cx| self.upstream.poll_fill(cx));
@@ -296,7 +296,7 @@ impl Relay<'_, '_> {
     async fn drain(&mut self, timer: &mut Timer, waiting: &mut Waiting) -> Result<(), Trouble> {
         loop {
             self.flush(timer).await?;
-            if !waiting.load(self.client.buffer()).map_err(|error| no_file(&error))? {
+            if !waiting.load(self.client).map_err(|error| no_file(&error))? {
                 return Ok(());
             }
         }

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::balancer::{Search, Verdict};
 use super::client::{Client, Subject};
+use super::clock;
 use super::exchange::Failing;
 use super::forward::Failure;
 use super::request::Request;
@@ -65,13 +66,15 @@ impl<'a> Attempts<'a> {
         }
         let scope = self.subject.scope(&client.outcome);
         let address = scope.client_ip();
-        let chosen = self.group.choose(&mut self.search, Some(address), &scope);
-        self.asked = Instant::now();
+        let chosen = self.group.choose(&mut self.search, address, &scope);
+        self.asked = clock::now();
         let address = match chosen {
             Some(server) => self.group.label(server).clone(),
             None => self.group.name().into(),
         };
         let status = if chosen.is_some() { 0 } else { 502 };
+        // seldom is there a second
+        client.outcome.attempts.reserve_exact(1);
         client.outcome.attempts.push(Attempt { status, ..Attempt::new(address, self.asked) });
         let Some(server) = chosen else {
             let message = "no live upstreams while connecting to upstream";
@@ -104,7 +107,7 @@ impl<'a> Attempts<'a> {
     /// There is a connection to the present server.
     pub(super) fn connected(&self, client: &mut Client<'_>) {
         if let Some(attempt) = client.outcome.attempts.last_mut() {
-            attempt.connected = Some(attempt.begun.elapsed());
+            attempt.connected = Some(clock::since(attempt.begun));
         }
     }
 
@@ -175,12 +178,12 @@ impl<'a> Attempts<'a> {
     fn note(&self, client: &mut Client<'_>, status: u16) {
         if let Some(attempt) = client.outcome.attempts.last_mut() {
             attempt.status = status;
-            attempt.took = self.asked.elapsed();
+            attempt.took = clock::since(self.asked);
         }
     }
 
     fn is_in_time(&self) -> bool {
         let timeout = self.subject.rules.retry.timeout;
-        timeout.is_zero() || self.begun.elapsed() < timeout
+        timeout.is_zero() || clock::since(self.begun) < timeout
     }
 }

@@ -1,12 +1,14 @@
 //! A client's connection, one request after the other.
 
+use std::future::{Future as _, poll_fn};
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
 use lab_http::{Incoming, Limits, Outgoing, ReadError, Refusal, RequestHead};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{ReadHalf, WriteHalf};
 
+use super::clock;
 use super::forward::{self, Failure};
 use super::log::{self, About};
 use super::own_answer::{OwnAnswer, OwnBody};
@@ -22,7 +24,9 @@ use super::settings::level::Rules;
 use super::settings::logs::Severity;
 use super::settings::pass::Pass;
 use super::settings::server::Server;
-use super::timer::{Timer, now_or_pending};
+use super::settings::upstream::Address;
+use super::stream::{ClientRead, ClientWrite, Stream};
+use super::timer::{TimedOut, Timer, now_or_pending};
 use super::upload::Upload;
 use super::variables::{ClientConnection, Outcome, Scope, Values};
 use super::worker::Worker;
@@ -51,8 +55,8 @@ const LINGERING_TIMEOUT: Duration = Duration::from_secs(5);
 /// The two sides of the connection and what is known of the present request's fate.
 #[derive(Debug)]
 pub(super) struct Client<'s> {
-    pub(super) incoming: Incoming<ReadHalf<'s>>,
-    pub(super) outgoing: Outgoing<Sent<WriteHalf<'s>>>,
+    pub(super) incoming: Incoming<ClientRead<'s>>,
+    pub(super) outgoing: Outgoing<Sent<ClientWrite<'s>>>,
     pub(super) read_timer: Timer,
     pub(super) write_timer: Timer,
     pub(super) outcome: Outcome,
@@ -125,16 +129,19 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Serves one connection to its end. `listens` are those of the socket that accepted it.
-pub(super) async fn serve(worker: &Worker, mut stream: TcpStream, peer: SocketAddr, listens: &[usize]) {
+/// Serves one connection to its end. `place` is its own among the worker's connections, `listens` are those of the socket that accepted it.
+pub(super) async fn serve(
+    worker: &Worker,
+    place: usize,
+    mut stream: Stream,
+    peer: Option<SocketAddr>,
+    listens: &[usize],
+) {
     // a client that is gone already has no address, and nothing to be told
-    let Ok(local) = stream.local_addr() else { return };
-    let of_address = listens.iter().copied().find(|&index| worker.settings.listens[index].address == local);
-    let Some(listen) = of_address.or_else(|| listens.first().copied()) else { return };
+    let Some((listen, local)) = find_listen(worker, listens, &stream) else { return };
     let default_server = &worker.settings.servers[worker.settings.listens[listen].default_server];
-    _ = stream.set_nodelay(default_server.rules().tcp_nodelay);
 
-    let begun = Instant::now();
+    let begun = clock::now();
     let mut connection = ClientConnection::new(worker.next_serial(), peer, local);
     let (read, write) = stream.split();
     let mut client = Client {
@@ -147,14 +154,16 @@ pub(super) async fn serve(worker: &Worker, mut stream: TcpStream, peer: SocketAd
     let mut idle = default_server.heads.timeout;
     let next = loop {
         connection.is_pipelined = !client.incoming.buffered().is_empty();
-        if !client.wait(worker, idle).await {
+        if !client.wait(worker, place, idle).await {
             break Next::Cut;
         }
         connection.requests += 1;
-        client.outcome.clear();
-        let started = Instant::now();
+        let started = clock::now();
         connection.age = started - begun;
-        let (next, after) = client.one_request(worker, &connection, listen, default_server, started).await;
+        // in a box, so that a connection that waits takes little
+        let request = Box::pin(client.one_request(worker, &connection, listen, default_server, started));
+        let (next, after) = request.await;
+        client.outcome.clear();
         idle = after;
         if next != Next::KeepAlive {
             break next;
@@ -165,25 +174,45 @@ pub(super) async fn serve(worker: &Worker, mut stream: TcpStream, peer: SocketAd
     }
     drop(client);
     if next == Next::Reset {
-        _ = stream.set_zero_linger();
+        stream.reset_when_dropped();
     }
 }
 
 impl Client<'_> {
     /// Waits for the first byte of a request; false if there will be none.
-    async fn wait(&mut self, worker: &Worker, limit: Duration) -> bool {
+    async fn wait(&mut self, worker: &Worker, place: usize, limit: Duration) -> bool {
         // the common case on a busy connection
-        if let std::task::Poll::Ready(arrived) = now_or_pending(self.incoming.wait()).await {
+        if let Poll::Ready(arrived) = now_or_pending(self.incoming.wait()).await {
             return arrived.unwrap_or(false);
         }
         if !worker.is_quitting() {
-            tokio::select! {
-                arrived = self.read_timer.within(limit, self.incoming.wait()) => return matches!(arrived, Ok(Ok(true))),
-                () = worker.quitting() => {}
+            match self.wait_unless_quitting(worker, place, limit).await {
+                Err(TimedOut) => return false,
+                Ok(Some(arrived)) => return arrived,
+                Ok(None) => {}
             }
         }
         // the client does not know yet, and its next request may be on its way
         matches!(self.read_timer.within(limit.min(LAST_CALL), self.incoming.wait()).await, Ok(Ok(true)))
+    }
+
+    /// Waits for the first byte, or for the worker to quit, in which case there is no answer.
+    async fn wait_unless_quitting(
+        &mut self,
+        worker: &Worker,
+        place: usize,
+        limit: Duration,
+    ) -> Result<Option<bool>, TimedOut> {
+        let mut waiting = pin!(self.incoming.wait());
+        let either = poll_fn(|cx| match waiting.as_mut().poll(cx) {
+            Poll::Ready(arrived) => Poll::Ready(Some(arrived.unwrap_or(false))),
+            Poll::Pending if worker.is_quitting() => Poll::Ready(None),
+            Poll::Pending => {
+                worker.sign(place, cx.waker());
+                Poll::Pending
+            }
+        });
+        self.read_timer.within(limit, either).await
     }
 
     /// Reads a request, answers it and logs it. Returns what becomes of the connection, and how long it may idle.
@@ -347,7 +376,7 @@ impl Client<'_> {
             return;
         }
         self.outcome.now = SystemTime::now();
-        self.outcome.elapsed = started.elapsed();
+        self.outcome.elapsed = clock::since(started);
         for access_log in &subject.rules.access_log {
             log::append(access_log, &subject.scope(&self.outcome));
         }
@@ -361,6 +390,22 @@ impl Client<'_> {
         };
         _ = self.read_timer.within(LINGERING_TIMEOUT, lingering).await;
     }
+}
+
+/// Which of the `listen`s of a socket a connection came to, and our end of it.
+fn find_listen(worker: &Worker, listens: &[usize], stream: &Stream) -> Option<(usize, Address)> {
+    let all = &worker.settings.listens;
+    let first = *listens.first()?;
+    let (Address::Internet(own), Stream::Tcp(stream)) = (&all[first].address, stream) else {
+        return Some((first, all[first].address.clone()));
+    };
+    if !own.ip().is_unspecified() {
+        return Some((first, all[first].address.clone()));
+    }
+    // only a wildcard has to be asked
+    let local = Address::Internet(stream.local_addr().ok()?);
+    let named = listens.iter().copied().find(|&index| all[index].address == local);
+    Some((named.unwrap_or(first), local))
 }
 
 /// The request line of a head that was read.

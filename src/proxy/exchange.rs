@@ -10,7 +10,6 @@ use std::task::Poll;
 
 use lab_http::outgoing::WriteError;
 use lab_http::{BodyEncoder, BodyLength, Incoming, Outgoing};
-use tokio::net::tcp::ReadHalf;
 
 use super::answer::{Answered, Relay};
 use super::client::{Client, Next, Subject};
@@ -18,7 +17,7 @@ use super::request::Request;
 use super::sent::Sent;
 use super::settings::pass::Pass;
 use super::settings::retry::Retry;
-use super::stream::WriteSide;
+use super::stream::{ClientRead, UpstreamWrite};
 use super::timer::{TimedOut, Timer, now_or_pending};
 use super::tunnel;
 use super::upload::{BodyTrouble, Upload};
@@ -171,13 +170,13 @@ pub(super) async fn exchange(
 /// Sends the head and the body, as the client sends it.
 #[expect(clippy::too_many_arguments, reason = "the halves of two connections, borrowed one by one")]
 async fn send(
-    client: &mut Incoming<ReadHalf<'_>>,
+    client: &mut Incoming<ClientRead<'_>>,
     timer: &mut Timer,
     subject: &Subject<'_>,
     pass: &Pass,
     upload: &mut Upload,
     length: BodyLength,
-    upstream: &mut Outgoing<Sent<WriteSide>>,
+    upstream: &mut Outgoing<Sent<UpstreamWrite>>,
     progress: &Progress,
 ) -> Result<(), Sending> {
     let closed = |_: TimedOut| Sending::UpstreamClosed;
@@ -217,7 +216,7 @@ async fn send(
 }
 
 /// Waits for the client to go away, reading ahead what it sends meanwhile.
-async fn watch(client: &mut Incoming<ReadHalf<'_>>, progress: &Progress) -> Trouble {
+async fn watch(client: &mut Incoming<ClientRead<'_>>, progress: &Progress) -> Trouble {
     while client.buffered().len() < READ_AHEAD {
         match poll_fn(|cx| client.poll_fill(cx)).await {
             Ok(0) => return client_trouble(&BodyTrouble::Gone("the connection was closed".to_owned()), progress),

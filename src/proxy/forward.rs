@@ -1,13 +1,12 @@
 //! Passing a request on, from its body's first byte to its answer's last.
 
-use std::time::Instant;
-
 use lab_http::{BodyLength, Version, write};
 
 use super::answer::gone;
 use super::attempts::Attempts;
 use super::balancer::Verdict;
 use super::client::{Client, Next, Subject};
+use super::clock;
 use super::exchange::{Done, Failing, Side, Trouble, exchange};
 use super::request::Request;
 use super::request_head;
@@ -39,7 +38,7 @@ pub(super) async fn forward(
     pass: &Pass,
     upload: &mut Upload,
 ) -> Result<Next, Failure> {
-    let begun = Instant::now();
+    let begun = clock::now();
     let made;
     let group = match destination(subject, pass) {
         Destined::Upstream(index) => subject.worker.upstream(index),
@@ -169,7 +168,7 @@ async fn finish(
             attempts.log(client, Severity::Info, &message, server);
             break next;
         }
-        match done.waiting.load(client.outgoing.buffer()) {
+        match done.waiting.load(&mut client.outgoing) {
             Ok(true) => {}
             Ok(false) => break done.next,
             Err(error) => {

@@ -54,6 +54,7 @@ mod own_answer;
 mod answer;
 mod waiting;
 mod tunnel;
+mod roll;
 mod worker;
 
 mod affinity;

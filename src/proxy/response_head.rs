@@ -222,14 +222,17 @@ fn write_redirect(pass: &Pass, scope: &Scope<'_>, name: &[u8], before: &[u8], ur
 fn write_origin(scope: &Scope<'_>, out: &mut Vec<u8>) {
     let rules = &scope.route.location.rules;
     out.extend_from_slice(b"http://");
-    let local = scope.connection.local;
+    let local = scope.connection.local.internet();
     match scope.request.and_then(|request| request.host.as_deref()) {
         _ if rules.server_name_in_redirect => out.extend_from_slice(scope.server.first_name.as_bytes()),
         Some(host) => out.extend_from_slice(host),
-        None if local.is_ipv6() => out.extend_from_slice(format!("[{}]", local.ip()).as_bytes()),
-        None => out.extend_from_slice(local.ip().to_string().as_bytes()),
+        None => match local {
+            Some(local) if local.is_ipv6() => out.extend_from_slice(format!("[{}]", local.ip()).as_bytes()),
+            Some(local) => out.extend_from_slice(local.ip().to_string().as_bytes()),
+            None => out.extend_from_slice(scope.connection.local.to_string().as_bytes()),
+        },
     }
-    let port = local.port();
+    let port = local.map_or(80, |local| local.port());
     if rules.port_in_redirect && port != 80 {
         out.push(b':');
         decimal(out, u64::from(port));

@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use crate::load::histogram::{self, HistogramError};
-use crate::load::ledger::{ErrorClass, OpenLedger};
+use crate::load::ledger::{ErrorClass, OpenLedger, RateLedger};
 use crate::load::protocol::StepOutcome;
 use crate::load::seconds::SecondRow;
 use crate::measure::contention::Contention;
@@ -127,6 +127,60 @@ pub struct OpenMeasured {
     pub connect_time: Option<Distribution>,
     /// Service time of a session's second and later calls.
     pub later_calls: Option<Distribution>,
+    /// A ramp's rates, one after the other; empty where there is one rate only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rates: Vec<RateMeasured>,
+}
+
+/// What was scheduled while a ramp had one of its rates, whenever it ended: `scheduled` is the sum of `ok`, `failed`,
+/// `shed` and `unsent`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RateMeasured {
+    /// Arrivals per second.
+    pub rate_per_s: u32,
+    /// For how long.
+    pub lasts_us: u64,
+    /// Requests the schedule asked for.
+    pub scheduled: u64,
+    /// Complete good answers.
+    pub ok: u64,
+    /// Errors by class.
+    pub failed: BTreeMap<ErrorClass, u64>,
+    /// Refused by the driver because too many were open.
+    pub shed: u64,
+    /// Never sent.
+    pub unsent: u64,
+    /// From the scheduled instant to the end.
+    pub response_time: Option<Distribution>,
+}
+
+impl RateMeasured {
+    /// A rate's ledger as the record keeps it.
+    #[must_use]
+    pub fn of(rate: &RateLedger) -> RateMeasured {
+        RateMeasured {
+            rate_per_s: rate.rate_per_s.get(),
+            lasts_us: u64::try_from(rate.lasts.as_micros()).unwrap_or(u64::MAX),
+            scheduled: rate.scheduled,
+            ok: rate.ok,
+            failed: rate.failed.clone(),
+            shed: rate.shed,
+            unsent: rate.unsent,
+            response_time: Distribution::of(&rate.response_time_us),
+        }
+    }
+
+    /// Good answers for each second of the rate.
+    #[must_use]
+    pub fn ok_per_s(&self) -> f64 {
+        self.ok as f64 * 1e6 / self.lasts_us as f64
+    }
+
+    /// Requests asked for in each second of the rate.
+    #[must_use]
+    pub fn asked_per_s(&self) -> f64 {
+        self.scheduled as f64 * 1e6 / self.lasts_us as f64
+    }
 }
 
 impl OpenMeasured {
@@ -142,6 +196,7 @@ impl OpenMeasured {
             lag: Distribution::of(&open.lag_us),
             connect_time: Distribution::of(&open.connect_time_us),
             later_calls: Distribution::of(&open.later_calls_us),
+            rates: open.rates.iter().map(RateMeasured::of).collect(),
         }
     }
 }

@@ -17,10 +17,11 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
-use super::diagnostic::{Diagnostic, Problems, Span};
 use super::model::{App, Placement, Proxy, Scenario, Server, Stack};
-use super::read::{Field, List};
-use super::{suggest, wire};
+use super::wire;
+use crate::document::diagnostic::{Diagnostic, Problems, Span};
+use crate::document::read::{Field, List};
+use crate::document::suggest;
 use values::{Unique, one_line, slug, whole};
 
 /// The version of the format that is read here.

@@ -8,8 +8,8 @@ mod quantity;
 mod rule;
 
 use super::model::{Against, App, ProxyKind, ServerKind};
-use super::read::{ByName, List, OneOf, Whole, Word};
-use super::table::wire_table;
+use crate::document::read::{ByName, List, OneOf, Whole, Word};
+use crate::document::table::wire_table;
 
 pub(super) use load::{
     ArrivalsKind, DriverKind, HttpVersion, Load, Ramp, RateText, Step, StepExpect, Tls, ValueSource,

@@ -59,25 +59,34 @@ impl RealIpLevel {
     }
 }
 
-/// A range of addresses.
+/// Peers that have something in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    /// How many leading bits have to be the same.
-    bits: u32,
+pub enum Network {
+    /// A range of addresses.
+    Range {
+        /// One of them.
+        address: IpAddr,
+        /// How many leading bits have to be the same.
+        bits: u32,
+    },
+    /// `unix:`, all that come over a unix socket.
+    Unix,
 }
 
 impl Network {
-    /// Whether the address is in the range. An IPv4 address in IPv6 form counts as what it is.
+    /// Whether the address is in the range; none is that of a peer on a unix socket. An IPv4 address in IPv6 form counts
+    /// as what it is.
     #[must_use]
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address.to_canonical()) {
+    pub fn contains(&self, address: Option<IpAddr>) -> bool {
+        let Network::Range { address: own, bits } = *self else { return address.is_none() };
+        let Some(address) = address else { return false };
+        match (own, address.to_canonical()) {
             (IpAddr::V4(own), IpAddr::V4(other)) => {
-                let mask = u32::MAX.checked_shl(32 - self.bits).unwrap_or(0);
+                let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
                 own.to_bits() & mask == other.to_bits() & mask
             }
             (IpAddr::V6(own), IpAddr::V6(other)) => {
-                let mask = u128::MAX.checked_shl(128 - self.bits).unwrap_or(0);
+                let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
                 own.to_bits() & mask == other.to_bits() & mask
             }
             _ => false,
@@ -86,22 +95,22 @@ impl Network {
 
     /// Reads the networks of one `set_real_ip_from`: an address, a range, or the addresses of a name.
     pub(in crate::proxy) fn read(directive: &Directive) -> Result<Vec<Network>, ConfError> {
-        const ACCEPTED: &str = "an address, a range such as 10.0.0.0/8 or fd00::/8, or a name";
+        const ACCEPTED: &str = "an address, a range such as 10.0.0.0/8 or fd00::/8, a name, or unix:";
         let text = directive.first();
         if text == "unix:" {
-            return Err(directive.unsupported("\"unix:\"", ACCEPTED));
+            return Ok(vec![Network::Unix]);
         }
         let invalid = || directive.invalid(text, ACCEPTED);
         if let Some((address, bits)) = text.split_once('/') {
             let address: IpAddr = address.parse().map_err(|_| invalid())?;
             let bits = parse_number(bits).filter(|bits| *bits <= width(address)).ok_or_else(invalid)?;
-            return Ok(vec![Network { address, bits }]);
+            return Ok(vec![Network::Range { address, bits }]);
         }
         if let Ok(address) = text.parse::<IpAddr>() {
-            return Ok(vec![Network { address, bits: width(address) }]);
+            return Ok(vec![Network::Range { address, bits: width(address) }]);
         }
         let found = (text, 0).to_socket_addrs().map_err(|_| invalid())?;
-        Ok(found.map(|found| Network { address: found.ip(), bits: width(found.ip()) }).collect())
+        Ok(found.map(|found| Network::Range { address: found.ip(), bits: width(found.ip()) }).collect())
     }
 }
 
@@ -140,8 +149,8 @@ mod tests {
             ("fd00::", 8, "fe00::1", false),
             ("::", 0, "1.2.3.4", false),
         ] {
-            let network = Network { address: network.parse().unwrap(), bits };
-            assert_eq!(network.contains(address.parse().unwrap()), expected, "{network:?} {address}");
+            let network = Network::Range { address: network.parse().unwrap(), bits };
+            assert_eq!(network.contains(Some(address.parse().unwrap())), expected, "{network:?} {address}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the variables stand for: a request, its connection, where it goes, and what became of it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
@@ -14,6 +14,7 @@ use super::super::settings::map::Map;
 use super::super::settings::pass::Pass;
 use super::super::settings::server::Server;
 use super::super::settings::server_name::hostname;
+use super::super::settings::upstream::Address;
 use super::lookup::{self, JOINED_OF_ANSWERS, JOINED_OF_REQUESTS};
 use super::name::Variable;
 use super::outcome::{Attempt, ClientConnection, Outcome};
@@ -89,10 +90,11 @@ impl Scope<'_> {
         }
     }
 
-    /// The client's address: the peer's, or what the real ip module made of it.
+    /// The client's address: the peer's, or what the real ip module made of it; none on a unix socket.
     #[must_use]
-    pub fn client_ip(&self) -> IpAddr {
-        self.route.client.as_ref().map_or_else(|| self.connection.peer.ip(), |client| client.ip)
+    pub fn client_ip(&self) -> Option<IpAddr> {
+        let peer = self.connection.peer.map(|peer| peer.ip());
+        self.route.client.as_ref().map_or(peer, |client| Some(client.ip))
     }
 
     /// The client's address as text.
@@ -127,8 +129,9 @@ impl Scope<'_> {
         let start = out.len();
         match variable {
             Variable::BinaryRemoteAddr => match self.client_ip() {
-                IpAddr::V4(address) => out.extend_from_slice(&address.octets()),
-                IpAddr::V6(address) => out.extend_from_slice(&address.octets()),
+                Some(IpAddr::V4(address)) => out.extend_from_slice(&address.octets()),
+                Some(IpAddr::V6(address)) => out.extend_from_slice(&address.octets()),
+                None => out.extend_from_slice(self.client_address().as_bytes()),
             },
             Variable::Connection => decimal(out, self.connection.serial),
             Variable::ConnectionRequests => decimal(out, self.connection.requests as u64),
@@ -140,21 +143,24 @@ impl Scope<'_> {
             Variable::Pid => decimal(out, u64::from(std::process::id())),
             Variable::Pipe => out.push(if self.connection.is_pipelined { b'p' } else { b'.' }),
             Variable::RealipRemoteAddr => out.extend_from_slice(self.connection.peer_address.as_bytes()),
-            Variable::RealipRemotePort => decimal(out, u64::from(self.connection.peer.port())),
+            Variable::RealipRemotePort => return port(self.connection.peer, out),
             Variable::RemoteAddr => out.extend_from_slice(self.client_address().as_bytes()),
             Variable::RemotePort => match &self.route.client {
-                None => decimal(out, u64::from(self.connection.peer.port())),
+                None => return port(self.connection.peer, out),
                 Some(client) if client.port > 0 => decimal(out, u64::from(client.port)),
                 Some(_) => return true,
             },
             Variable::RequestId => out.extend_from_slice(self.route.values.request_id()),
             Variable::Scheme => out.extend_from_slice(b"http"),
-            Variable::ServerAddr => out.extend_from_slice(self.connection.local.ip().to_string().as_bytes()),
+            Variable::ServerAddr => match &self.connection.local {
+                Address::Internet(address) => out.extend_from_slice(address.ip().to_string().as_bytes()),
+                unix @ Address::Unix(_) => out.extend_from_slice(unix.to_string().as_bytes()),
+            },
             Variable::ServerName => {
                 out.extend_from_slice(self.server.first_name.as_bytes());
                 return true;
             }
-            Variable::ServerPort => decimal(out, u64::from(self.connection.local.port())),
+            Variable::ServerPort => return port(self.connection.local.internet(), out),
             Variable::TimeIso8601 => clock::write_iso8601(self.outcome.now, out),
             Variable::TimeLocal => clock::write_log_time(self.outcome.now, out),
             _ => {}
@@ -318,6 +324,14 @@ impl Scope<'_> {
 fn append(out: &mut Vec<u8>, value: Option<&[u8]>) -> bool {
     out.extend_from_slice(value.unwrap_or_default());
     value.is_some()
+}
+
+/// A port; what has none has an empty text, as in nginx.
+fn port(address: Option<SocketAddr>, out: &mut Vec<u8>) -> bool {
+    if let Some(address) = address {
+        decimal(out, u64::from(address.port()));
+    }
+    true
 }
 
 /// Seconds with three decimals.

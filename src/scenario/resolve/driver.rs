@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::super::diagnostic::{Diagnostic, Problems, Span};
 use super::super::model::{Arrival, Arrivals, Driver, External, OpenLoop, Rate, TimerKind};
-use super::super::read::{Field, Whole, Word as _};
-use super::super::suggest;
-use super::super::table::Table as _;
 use super::super::wire::{self, ArrivalsKind, DriverKind, DurationText, RateText};
 use super::load::whole_seconds;
 use super::rounds::DEFAULT_SEED;
 use super::step;
 use super::values::whole;
+use crate::document::diagnostic::{Diagnostic, Problems, Span};
+use crate::document::read::{Field, Whole, Word as _};
+use crate::document::suggest;
+use crate::document::table::Table as _;
 
 /// A user holds a connection, and there are no more local ports to one address.
 const MOST_CONNECTIONS: u32 = 65_535;

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::super::diagnostic::{Diagnostic, Problems, Span};
 use super::super::model::{Load, Placement};
-use super::super::read::{Field, List, Whole};
 use super::super::wire::{self, DurationText};
 use super::values::{Unique, origin_form, slug, whole};
 use super::{Surroundings, driver, spoken};
+use crate::document::diagnostic::{Diagnostic, Problems, Span};
+use crate::document::read::{Field, List, Whole};
 
 /// Long enough for any page, short enough to notice a hang.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);

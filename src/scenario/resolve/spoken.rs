@@ -4,13 +4,13 @@ use std::num::NonZeroU32;
 
 use toml::Spanned;
 
-use super::super::diagnostic::{Diagnostic, Problems};
 use super::super::model::{Tls, Trust};
-use super::super::read::{Field, OneOf};
 use super::super::wire::{self, DriverKind, HttpVersion};
 use super::driver::name;
 use super::values::whole;
 use super::{Surroundings, file};
+use crate::document::diagnostic::{Diagnostic, Problems};
+use crate::document::read::{Field, OneOf};
 
 /// More than servers let a connection have.
 const MOST_STREAMS: u32 = 1000;

@@ -8,10 +8,10 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::{DurationText, HeaderLine, HeaderRule, TextRule};
-use crate::scenario::diagnostic::Problems;
+use crate::document::diagnostic::Problems;
+use crate::document::read::{ByName, FromToml, List, OneOf, Whole, Word, wrong_type};
+use crate::document::table::wire_table;
 use crate::scenario::model::TimerKind;
-use crate::scenario::read::{ByName, FromToml, List, OneOf, Whole, Word, wrong_type};
-use crate::scenario::table::wire_table;
 
 wire_table! {
     /// How a stack is driven.

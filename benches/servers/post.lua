@@ -1,0 +1,3 @@
+-- wrk: POST 64 kB.
+wrk.method = "POST"
+wrk.body = string.rep("x", 65536)
