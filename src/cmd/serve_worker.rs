@@ -43,7 +43,7 @@ fn start() -> anyhow::Result<()> {
 }
 
 fn serve_native(orders: &Orders, descriptors: Descriptors) -> anyhow::Result<()> {
-    ErrorLog::start(LogFile::Stderr, orders.loglevel.parse()?, None)?;
+    ErrorLog::start(LogFile::Stderr, orders.settings.log_level()?, None)?;
     let name = orders.settings.app.strip_prefix("native:").unwrap_or_default();
     let app = sample::lookup(name).context("there is no such app")??;
     if let Some(folder) = &orders.settings.chdir {
