@@ -23,6 +23,7 @@ use lab::proxy::route::Route;
 use lab::proxy::settings::Settings;
 use lab::proxy::settings::location::Found;
 use lab::proxy::settings::pass::Pass;
+use lab::proxy::settings::upstream::Address;
 use lab::proxy::variables::{ClientConnection, Names, Outcome, Scope, Template, Values};
 use lab::proxy::{CommandLine, read_configuration, read_configuration_text, request_head};
 use lab::scenario::model::{App, Proxy, ProxyKind, Server, ServerKind, Stack};
@@ -70,7 +71,8 @@ fn routing(criterion: &mut Criterion) {
     // OK because the benchmark's own configuration is valid
     let grown = read_configuration_text(LOCATIONS, Path::new("nginx.conf")).expect("a valid configuration");
     let corrected = corrected();
-    let connection = ClientConnection::new(1, ([192, 0, 2, 1], 4711).into(), ([192, 0, 2, 2], 80).into());
+    let connection =
+        ClientConnection::new(1, Some(([192, 0, 2, 1], 4711).into()), Address::Internet(([192, 0, 2, 2], 80).into()));
     let outcome = Outcome::default();
     let mut group = criterion.benchmark_group("phases");
     for (name, settings, target) in [
@@ -102,13 +104,14 @@ fn rewriting(criterion: &mut Criterion) {
     let head = head();
     // OK because the benchmark's own request is valid
     let request = Request::judge(&head, true).expect("a valid request");
-    let connection = ClientConnection::new(1, ([192, 0, 2, 1], 4711).into(), ([192, 0, 2, 2], 80).into());
+    let connection =
+        ClientConnection::new(1, Some(([192, 0, 2, 1], 4711).into()), Address::Internet(([192, 0, 2, 2], 80).into()));
     let outcome = Outcome::default();
     let route = Route::new(Some(&request), &settings.servers[0].outside, Values::default());
     let scope = Scope {
         connection: &connection,
         request: Some(&request),
-        refused_line: b"",
+        refused_line: None,
         route: &route,
         maps: &settings.maps,
         server: &settings.servers[0],

@@ -54,12 +54,18 @@ pub enum Command {
     Calibrate(CalibrateArgs),
     /// Run a scenario's checks, without any load
     Check(CheckArgs),
+    /// Ask two stacks of a scenario the same, and show every field in which they differ
+    #[command(after_long_help = DIFF_EXAMPLES)]
+    Diff(DiffArgs),
     /// Start a scenario's stacks, print their addresses, and wait for Ctrl-C
     Up(UpArgs),
     /// List the scenarios of a folder, or a scenario's stacks, checks and loads
     List(ListArgs),
     /// Say what a scenario would run, resolved; nothing is started
     Explain(ScenarioArgs),
+    /// Find what an nginx.conf, a gunicorn.conf.py and an application say that was not meant
+    #[command(after_long_help = LINT_EXAMPLES)]
+    Lint(LintArgs),
     /// Look at, accept or reject snapshots that wait for review
     Snapshot(SnapshotArgs),
     /// Print the JSON Schema of scenario files, for editors
@@ -86,6 +92,22 @@ pub enum Command {
     #[command(hide = true)]
     SnapshotAssert(SnapshotAssertArgs),
 }
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  lab diff scenarios/default.toml direct proxied
+  lab diff scenarios/default.toml --path /headers --path /no-such-page
+
+Ports, dates and versions are no differences. Exit code 0 whatever differs, unless --exit-code is given.";
+
+const LINT_EXAMPLES: &str = "\
+Examples:
+  lab lint /etc/nginx/sites-enabled/app
+  lab lint nginx.conf gunicorn.conf.py app.py     also what they make of each other
+  lab lint --rules                                what is looked for, and why
+
+Files whose names end in .py are read as Python, by Python's parser, and are not run; all others as nginx.conf, with
+what they include. Exit code 4 when there is an error or a warning; advice alone is 0.";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -122,6 +144,20 @@ pub struct OutputArgs {
     /// Say nothing unless something is wrong
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// `lab lint`.
+#[derive(Debug, Args)]
+pub struct LintArgs {
+    /// nginx.conf or one site's file; gunicorn.conf.py; the application's file
+    #[arg(value_name = "FILE", required_unless_present = "rules")]
+    pub files: Vec<PathBuf>,
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Print the rules, and why they are there
+    #[arg(long, conflicts_with = "files")]
+    pub rules: bool,
 }
 
 /// `lab run`.
@@ -194,6 +230,41 @@ pub struct CheckArgs {
     /// How much is said.
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+/// `lab diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The scenario file
+    #[arg(value_name = "SCENARIO.toml")]
+    pub scenario: PathBuf,
+    /// The stacks: the others are compared with the first [default: all, with the reference]
+    #[arg(value_name = "STACK")]
+    pub stacks: Vec<String>,
+    /// Ask for this path instead of the scenario's checks; may be given several times
+    #[arg(long, value_name = "PATH", value_parser = path_of_a_request)]
+    pub path: Vec<String>,
+    /// Print the differences as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Exit with 4 when something differs
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+impl DiffArgs {
+    /// The scenario, with only the stacks that were named.
+    #[must_use]
+    pub fn selection(&self) -> ScenarioArgs {
+        ScenarioArgs { scenario: self.scenario.clone(), only: self.stacks.clone(), skip: Vec::new() }
+    }
+}
+
+/// A path as it is sent: it starts with a slash and has nothing that would end the request line.
+fn path_of_a_request(text: &str) -> Result<String, String> {
+    let is_sendable = text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let wanted = "a path starts with `/` and is percent-encoded where it is not printable ASCII";
+    if is_sendable { Ok(text.to_owned()) } else { Err(wanted.to_owned()) }
 }
 
 /// `lab up`.

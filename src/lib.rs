@@ -2,12 +2,14 @@
 //!
 //! `lab run scenario.toml` starts the stacks a scenario names, checks what they do, measures how fast they do it,
 //! and compares both with the snapshot that was reviewed before. The modules stand in reading order: what happens
-//! to a scenario, top to bottom; then the twins, which know nothing of scenarios.
+//! to a scenario, top to bottom; then the twins, which know nothing of scenarios, and what
+//! reads their configurations without running them.
 
 pub mod cli;
 pub mod cmd;
 pub mod exit;
 
+pub mod document;
 pub mod scenario;
 pub mod stack;
 pub mod check;
@@ -23,3 +25,4 @@ pub mod http;
 pub mod app;
 pub mod server;
 pub mod proxy;
+pub mod lint;

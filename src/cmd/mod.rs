@@ -4,11 +4,13 @@ mod calibrate;
 mod check;
 mod comparison;
 mod completions;
+mod diff;
 mod doctor;
 mod drive;
 mod explain;
 mod guard;
 mod journal;
+mod lint;
 mod list;
 mod progress;
 mod proxy;
@@ -33,7 +35,9 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Run(args) => run::run(&args).map(ExitCode::from),
         Command::Calibrate(args) => calibrate::run(&args).map(ExitCode::from),
         Command::Check(args) => check::run(&args).map(ExitCode::from),
+        Command::Diff(args) => diff::run(&args).map(ExitCode::from),
         Command::Up(args) => up::run(&args).map(ExitCode::from),
+        Command::Lint(args) => lint::run(&args).map(ExitCode::from),
         Command::List(args) => list::run(&args).map(ExitCode::from),
         Command::Explain(args) => explain::run(&args).map(ExitCode::from),
         Command::Snapshot(args) => snapshot::run(&args).map(ExitCode::from),

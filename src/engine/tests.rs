@@ -50,6 +50,8 @@ fn scenario(blocks: u32) -> Scenario {
             name: "load".to_owned(),
             driver: Driver::Goose { users: NonZeroU32::MIN, steps: Vec::new() },
             path: "/pong".to_owned(),
+            tls: None,
+            http2_streams: None,
             duration: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
         }],
@@ -402,6 +404,7 @@ fn late_readings_stolen_time_and_a_full_accept_queue_are_warnings_and_no_more() 
         proxied.read_over_us = 1_100_000;
         proxied.stolen_us = 22_000;
         proxied.drops = 3;
+        proxied.uninvited = 4;
     });
     let (findings, _) = decided(&scenario, &mut fake);
     let proxied = findings.rounds.iter().find(|round| round.stack == "proxied").unwrap();
@@ -411,7 +414,8 @@ fn late_readings_stolen_time_and_a_full_accept_queue_are_warnings_and_no_more() 
         [
             "what the stack used was read over a time +10 % off the window; its cost is as uncertain",
             "the hypervisor gave 2 % of a core's time to others; every number suffers",
-            "the server turned 3 connections away for a full accept queue; clients try again after a second"
+            "the server turned 3 connections away for a full accept queue; clients try again after a second",
+            "the server accepted 5 connections, but the driver opened 1"
         ]
     );
     let direct = findings.rounds.iter().find(|round| round.stack == "direct").unwrap();

@@ -1,8 +1,9 @@
 //! Watches a stack's components, and the machine around them, while a window is open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use crate::measure::accepted::Accepted;
 use crate::measure::contention::{Contention, Reading};
 use crate::measure::footprint::{Level, Peaks};
 use crate::measure::procfs;
@@ -14,6 +15,23 @@ use crate::stack::process::Component;
 /// Time between two readings of what the components hold. Reading a proportional set size walks a process's pages,
 /// so this is a compromise between peaks that are missed and work for the core of the load.
 pub(super) const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Before the window: connections count from the driver's start.
+pub(super) struct Lookout(Option<Accepted>);
+
+impl Lookout {
+    /// Begins to count, where the kernel tells.
+    pub(super) fn begin() -> Lookout {
+        Lookout(Accepted::begin().ok())
+    }
+
+    /// Takes note of the connections that have ended.
+    pub(super) fn look(&mut self) {
+        if let Some(accepted) = &mut self.0 {
+            accepted.look();
+        }
+    }
+}
 
 /// An open window.
 pub(super) struct Watch {
@@ -67,10 +85,11 @@ impl Watch {
     }
 
     /// Closes it. A component that has ended within the window is an error of the round, and no row of zeros.
-    pub(super) fn close(mut self, components: &[Component]) -> Result<Watched, String> {
+    pub(super) fn close(mut self, components: &[Component], lookout: &mut Lookout) -> Result<Watched, String> {
         // First what is compared with the opening, before reading it takes time itself.
         let machine = Reading::now().since(self.machine);
         let closed = samples(components)?;
+        let accepted = lookout.0.as_mut().and_then(|accepted| accepted.so_far().ok().flatten());
         let ports = ports();
         self.look_at(components, &ports);
         let mut uses = Vec::new();
@@ -83,6 +102,11 @@ impl Watch {
                 role: component.role,
                 used: closed.since(opened),
                 peaks: Peaks::of(&curve),
+                accepted_connections: accepted.as_ref().map(|accepted| {
+                    let ports = [Some(component.address), component.tls_address].into_iter().flatten();
+                    let ports: BTreeSet<u16> = ports.map(|address| address.port()).collect();
+                    ports.iter().filter_map(|port| accepted.get(port)).sum()
+                }),
                 accept_queue_drops: drops_now.zip(drops).map(|(now, before)| now.saturating_sub(before)),
                 curve,
             });

@@ -142,8 +142,12 @@ pub fn audit(offer: Offer, outcome: &DriveOutcome) -> Vec<Finding> {
 /// one service time of each user either way, which matters where few requests fit into the window.
 fn littles_law(users: NonZeroU32, pause: Duration, ledger: &Ledger) -> Option<Finding> {
     let window_us = ledger.window.as_secs_f64() * 1e6;
-    let mean_us = ledger.service_time_us.mean() + pause.as_secs_f64() * 1e6;
-    let seen = ledger.service_time_us.len() as f64 * mean_us / window_us;
+    // Failed ones were waited for as well.
+    let times = [&ledger.service_time_us, &ledger.failed_time_us].map(|times| (times.len() as f64, times.mean()));
+    let count: f64 = times.iter().map(|(count, _)| count).sum();
+    let waited_us: f64 = times.iter().filter(|(count, _)| *count > 0.0).map(|(count, mean_us)| count * mean_us).sum();
+    let mean_us = waited_us / count + pause.as_secs_f64() * 1e6;
+    let seen = count * mean_us / window_us;
     let off = (seen / f64::from(users.get()) - 1.0).abs();
     (off > LITTLE_TOLERANCE + mean_us / window_us).then_some(Finding::LittlesLaw { users: users.get(), seen })
 }
@@ -164,7 +168,7 @@ fn not_kept_up(ledger: &Ledger, open: &OpenLedger, is_constant: bool) -> Option<
 
 fn client_saturated(outcome: &DriveOutcome, is_open: bool) -> Option<Finding> {
     let available = outcome.ledger.window.as_secs_f64() * f64::from(outcome.driver_threads);
-    let busy = outcome.driver_cpu.as_secs_f64() / available;
+    let busy = outcome.driver_cpu.total().as_secs_f64() / available;
     (busy > BUSY_LIMIT).then_some(Finding::ClientSaturated { busy, is_open })
 }
 
@@ -250,7 +254,12 @@ impl fmt::Display for Finding {
 mod tests {
     use std::collections::BTreeMap;
 
+    use super::super::cpu_time::CpuTime;
     use super::*;
+
+    fn user(ms: u64) -> CpuTime {
+        CpuTime { user: Duration::from_millis(ms), system: Duration::ZERO }
+    }
 
     const USERS: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
@@ -263,7 +272,7 @@ mod tests {
             steps: Vec::new(),
             mean_pause: Duration::ZERO,
             connections_opened: Some(10),
-            driver_cpu: Duration::from_millis(100),
+            driver_cpu: user(100),
             driver_threads: 1,
             unclassified: Vec::new(),
         }
@@ -296,7 +305,7 @@ mod tests {
             outcome.ledger.open.as_mut().unwrap().lag_us.record_n(1100, 20).unwrap();
         };
         assert_eq!(open_kinds(CONSTANT, late), [("late-driver", Severity::Invalid)]);
-        let busy = |outcome: &mut DriveOutcome| outcome.driver_cpu = Duration::from_millis(900);
+        let busy = |outcome: &mut DriveOutcome| outcome.driver_cpu = user(900);
         assert_eq!(open_kinds(CONSTANT, busy), [("client-saturated", Severity::Invalid)]);
         assert_eq!(open_kinds(Offer::Arrivals { is_constant: true, spins: true }, busy), []);
         let behind = |outcome: &mut DriveOutcome| outcome.ledger.answered = 980;
@@ -315,6 +324,14 @@ mod tests {
     }
 
     #[test]
+    fn failed_requests_were_waited_for_as_well() {
+        let mut half = outcome(5_000, 1000);
+        half.ledger.failed = BTreeMap::from([(ErrorClass::TimeoutBody, 2_500)]);
+        half.ledger.failed_time_us.record_n(2000, 2_500).unwrap();
+        assert_eq!(audit(OFFER, &half), []);
+    }
+
+    #[test]
     fn a_driver_that_tells_no_times_is_not_held_to_them() {
         let mut silent = outcome(10, 1);
         silent.ledger.service_time_us.reset();
@@ -323,7 +340,7 @@ mod tests {
 
     #[test]
     fn each_core_of_the_driver_has_its_own_time() {
-        let two = DriveOutcome { driver_cpu: Duration::from_millis(1500), driver_threads: 2, ..outcome(10_000, 1000) };
+        let two = DriveOutcome { driver_cpu: user(1500), driver_threads: 2, ..outcome(10_000, 1000) };
         assert_eq!(audit(OFFER, &two), []);
     }
 
@@ -382,7 +399,10 @@ mod tests {
 
     #[test]
     fn a_saturated_client_is_said_and_does_not_void() {
-        let busy = DriveOutcome { driver_cpu: Duration::from_millis(970), ..outcome(10_000, 1000) };
+        let busy = DriveOutcome {
+            driver_cpu: CpuTime { system: Duration::from_millis(300), ..user(670) },
+            ..outcome(10_000, 1000)
+        };
         let findings = audit(OFFER, &busy);
         assert_eq!(findings[0].severity(), Severity::Warning);
         assert_eq!(

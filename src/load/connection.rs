@@ -1,31 +1,31 @@
-//! lab's own client: one connection, one request under way, every failure told by class.
+//! HTTP/1.1 as lab's own drivers speak it: one connection, one request under way, every failure told by class.
 //!
 //! It speaks with the twins' own `lab-http` instead of hyper's client: the request is written in the task that sends it,
 //! in the same turn, so that the instant of the send is the instant of the write; nothing is repeated behind the
 //! load's back; and there is no channel between the task that asks and the task that reads, which is what a client
-//! needs that is to keep up with wrk. Plain HTTP/1.1 over TCP only: TLS and HTTP/2 are refused by the driver.
+//! needs that is to keep up with wrk.
 
 use std::future::poll_fn;
-use std::net::SocketAddr;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use lab_http::connection::is_persistent;
 use lab_http::framing::{BodyLength, response_body};
 use lab_http::{BodyDecoder, Incoming, Limits, ReadError, Refusal};
 use tokio::io::AsyncWrite as _;
-use tokio::net::TcpStream;
 
 use super::exchange::{Phase, class_of_status, class_of_timeout, failed};
 use super::ledger::ErrorClass;
 use super::recorder::Outcome;
+use super::stream::Stream;
+use super::target::Target;
 use super::timer::Patience;
 
 /// A connection to the stack.
 #[derive(Debug)]
 pub(super) struct Connection {
-    incoming: Incoming<TcpStream>,
+    incoming: Incoming<Stream>,
     patience: Patience,
     timeout: Duration,
 }
@@ -50,43 +50,11 @@ pub(super) enum After {
     Broken,
 }
 
-/// Where requests go, and what they say.
-#[derive(Debug)]
-pub(super) struct Target {
-    /// The stack's address.
-    pub(super) address: SocketAddr,
-    /// The whole request.
-    pub(super) request: Vec<u8>,
-    /// How long connecting and asking may take together.
-    pub(super) timeout: Duration,
-}
-
-impl Target {
-    /// A GET of `path` at `address`, with `authority` for its Host.
-    pub(super) fn get(address: SocketAddr, authority: &str, path: &str, timeout: Duration) -> Target {
-        let agent = concat!("lab/", env!("CARGO_PKG_VERSION"));
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: {agent}\r\nAccept: */*\r\n\r\n")
-            .into_bytes();
-        Target { address, request, timeout }
-    }
-}
-
 impl Connection {
     /// Connects; no later than the target's timeout from `began`.
     pub(super) async fn open(target: &Target, began: Instant) -> Result<Connection, Outcome> {
         let mut patience = Patience::new(began + target.timeout);
-        let mut connect = pin!(TcpStream::connect(target.address));
-        let connected = poll_fn(|cx| match connect.as_mut().poll(cx) {
-            Poll::Ready(connected) => Poll::Ready(Some(connected)),
-            Poll::Pending => patience.poll_end(cx).map(|()| None),
-        });
-        let stream = match connected.await {
-            Some(Ok(stream)) => stream,
-            Some(Err(error)) => return Err(failed(&error, Phase::Connecting)),
-            None => return Err(timed_out(Phase::Connecting)),
-        };
-        // Requests go out in one write, so that this only matters for the rest of a large one.
-        _ = stream.set_nodelay(true);
+        let stream = Stream::connect(target.address, target.tls.as_ref(), &mut patience).await?;
         Ok(Connection { incoming: Incoming::new(stream, Limits::response()), patience, timeout: target.timeout })
     }
 
@@ -105,6 +73,11 @@ impl Connection {
             let io = self.incoming.io_mut();
             let write = poll_fn(|cx| Pin::new(&mut *io).poll_write(cx, &request[written..]));
             written += within(&mut self.patience, Phase::AwaitingAnswer, write).await?;
+        }
+        if let Stream::Tls(stream) = self.incoming.io_mut() {
+            // What was written may still lie in a record that the socket had no room for.
+            let flush = poll_fn(|cx| Pin::new(&mut *stream).poll_flush(cx));
+            within(&mut self.patience, Phase::AwaitingAnswer, flush).await?;
         }
         let head = loop {
             let read = self.incoming.read_response_head();
@@ -149,26 +122,15 @@ async fn within<T, E: Into<ReadError>>(
     phase: Phase,
     step: impl Future<Output = Result<T, E>>,
 ) -> Result<T, Outcome> {
-    let mut step = pin!(step);
-    poll_fn(|cx| {
-        if let Poll::Ready(done) = step.as_mut().poll(cx) {
-            return Poll::Ready(done.map_err(|error| match error.into() {
-                ReadError::Io(error) => failed(&error, phase),
-                ReadError::Refused(refusal) => refused(&refusal),
-            }));
-        }
-        ready!(patience.poll_end(cx));
-        Poll::Ready(Err(timed_out(phase)))
+    let done = patience.limit(step).await.ok_or_else(|| of_class(class_of_timeout(phase)))?;
+    done.map_err(|error| match error.into() {
+        ReadError::Io(error) => failed(&error, phase),
+        ReadError::Refused(refusal) => refused(&refusal),
     })
-    .await
 }
 
 fn of_class(class: ErrorClass) -> Outcome {
     Outcome::Failed { class, detail: None }
-}
-
-fn timed_out(phase: Phase) -> Outcome {
-    of_class(class_of_timeout(phase))
 }
 
 fn refused(refusal: &Refusal) -> Outcome {
@@ -177,10 +139,20 @@ fn refused(refusal: &Refusal) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
+    use std::net::SocketAddr;
 
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::super::target::Said;
     use super::*;
+
+    fn bytes(target: &Target) -> &[u8] {
+        match &target.said {
+            Said::Http1(bytes) => bytes,
+            Said::Http2 { .. } => unreachable!(),
+        }
+    }
 
     const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -190,20 +162,20 @@ mod tests {
         F: Future<Output = ()>,
     {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let target = Target::get(listener.local_addr().unwrap(), "there", "/", timeout);
+        let target = Target::plain(listener.local_addr().unwrap(), timeout);
         let server = async {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut head = Vec::new();
             while !head.ends_with(b"\r\n\r\n") {
                 head.push(stream.read_u8().await.unwrap());
             }
-            assert_eq!(head, target.request);
+            assert_eq!(head, bytes(&target));
             answer(stream).await;
             std::future::pending::<()>().await;
         };
         let client = async {
             let began = Instant::now();
-            Connection::open(&target, began).await.unwrap().ask(&target.request, began).await
+            Connection::open(&target, began).await.unwrap().ask(bytes(&target), began).await
         };
         tokio::select! {
             exchanged = client => exchanged,
@@ -295,7 +267,7 @@ mod tests {
         let address = socket.local_addr().unwrap().as_socket().unwrap();
         // A backlog of 0 holds one connection on Linux; the handshakes after it are not answered.
         let _held = std::net::TcpStream::connect(address).unwrap();
-        let target = Target::get(address, "there", "/", short);
+        let target = Target::plain(address, short);
         let outcome = Connection::open(&target, Instant::now()).await.unwrap_err();
         assert_eq!(outcome, of_class(ErrorClass::TimeoutConnect));
         drop(socket);
@@ -306,7 +278,7 @@ mod tests {
     #[tokio::test]
     async fn an_idle_connection_that_ends_is_noticed() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let target = Target::get(listener.local_addr().unwrap(), "there", "/", TIMEOUT);
+        let target = Target::plain(listener.local_addr().unwrap(), TIMEOUT);
         let (connection, accepted) = tokio::join!(Connection::open(&target, Instant::now()), listener.accept());
         let mut connection = connection.unwrap();
         drop(accepted.unwrap());

@@ -10,17 +10,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::goose::prelude::GooseError;
-use reqwest::Url;
+use reqwest::{Certificate, ClientBuilder, Url};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::Builder;
 
+use super::cpu_time::CpuTime;
 use super::external::{self, OutputError};
 use super::goose::ClosedLoop;
 use super::journey::Step;
-use super::protocol::{DriveOutcome, DrivePlan, Event, Mode, ProtocolError};
+use super::protocol::{DriveOutcome, DrivePlan, Ends, Event, Mode, ProtocolError, Trust};
 use super::recorder::Window;
 use super::threads::{self, Work};
+use super::tls::{self, TlsError};
 
 /// How long all users may take to start.
 const START_DEADLINE: Duration = Duration::from_secs(30);
@@ -32,11 +34,22 @@ pub enum DriveError {
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
     /// The plan cannot be carried out.
-    #[error("cannot drive `{url}`: expected http://HOST[:PORT]/PATH (no driver speaks TLS or HTTP/2)")]
+    #[error("cannot drive `{url}`: expected http://HOST[:PORT]/PATH, or https:// in a plan that says whom to trust")]
     Url {
         /// The plan's URL.
         url: String,
     },
+    /// The driver does not speak what the plan asks for.
+    #[error("driver `{driver}` does not {what}")]
+    CannotSpeak {
+        /// The driver.
+        driver: &'static str,
+        /// What it does not do, in words.
+        what: &'static str,
+    },
+    /// TLS cannot be spoken as planned.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// An open loop's schedule is not as long as its warm-up and window.
     #[error("the schedule lasts {} ms, but warm-up and window {} ms", .schedule.as_millis(), .plan.as_millis())]
     Schedule {
@@ -89,7 +102,7 @@ pub fn run_child(mut input: impl Read, mut output: impl Write) -> Result<(), Dri
     let mut document = String::new();
     input.read_to_string(&mut document)?;
     let plan = DrivePlan::from_json(&document)?;
-    let url = parse_url(&plan.url)?;
+    let url = parse_url(&plan)?;
     raise_descriptor_limit();
     let outcome = match &plan.mode {
         Mode::Goose { users, steps } => drive_goose(&plan, &url, *users, steps, &mut output),
@@ -115,8 +128,12 @@ fn drive_goose(
     steps: &[Step],
     output: &mut impl Write,
 ) -> Result<DriveOutcome, DriveError> {
+    if plan.http2.is_some() {
+        return Err(DriveError::CannotSpeak { driver: "goose", what: "speak HTTP/2" });
+    }
     let users = users.get() as usize;
-    let closed_loop = Arc::new(ClosedLoop::new(url.clone(), users, steps.to_vec(), plan.timeout)?);
+    let (url, adapt) = tls_of_goose(plan, url)?;
+    let closed_loop = Arc::new(ClosedLoop::new(url, users, steps.to_vec(), plan.timeout, adapt)?);
     // goose's own end is only a backstop: dropping the attack ends it.
     let attack = closed_loop.clone().attack(START_DEADLINE + plan.warmup + plan.window + START_DEADLINE);
     let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -126,6 +143,39 @@ fn drive_goose(
             outcome = measure(plan, users, &closed_loop, output) => outcome,
         }
     })
+}
+
+/// The URL by the name that is asked for, and what makes goose's clients ask for it and trust as planned. A client
+/// resumes its TLS sessions, as a browser does.
+fn tls_of_goose(
+    plan: &DrivePlan,
+    url: &Url,
+) -> Result<(Url, impl Fn(ClientBuilder) -> ClientBuilder + use<>), DriveError> {
+    let mut url = url.clone();
+    let mut trusted = Vec::new();
+    let mut resolved = None;
+    let is_insecure = plan.tls.as_ref().is_some_and(|tls| tls.trust == Trust::Insecure);
+    if let Some(tls) = &plan.tls {
+        if let Trust::Ca(file) = &tls.trust {
+            for certificate in tls::certificates(file)? {
+                trusted.push(Certificate::from_der(&certificate)?);
+            }
+        }
+        if let Some(name) = &tls.server_name {
+            let no_address = || DriveError::Url { url: plan.url.clone() };
+            let address = url.socket_addrs(|| None)?.into_iter().next().ok_or_else(no_address)?;
+            url.set_host(Some(name)).map_err(|_| TlsError::Name(name.clone()))?;
+            resolved = Some((name.clone(), address));
+        }
+    }
+    let adapt = move |builder: ClientBuilder| {
+        let builder = builder.tls_certs_only(trusted.clone()).tls_danger_accept_invalid_certs(is_insecure);
+        match &resolved {
+            Some((name, address)) => builder.resolve(name, *address),
+            None => builder,
+        }
+    };
+    Ok((url, adapt))
 }
 
 async fn measure(
@@ -140,14 +190,14 @@ async fn measure(
     let opens = Instant::now() + plan.warmup;
     let window = Window { opens, closes: opens + plan.window };
     closed_loop.set_window(window);
-    report(output, &Event::Ready)?;
+    report(output, &Event::Ready { window: Some(ends(window)) })?;
 
     tokio::time::sleep_until(window.opens.into()).await;
-    let cpu_before = cpu_time();
+    let cpu_before = CpuTime::of_process()?;
     report(output, &Event::WindowOpened)?;
 
     tokio::time::sleep_until(window.closes.into()).await;
-    let driver_cpu = cpu_time().saturating_sub(cpu_before);
+    let driver_cpu = CpuTime::of_process()?.since(cpu_before);
     let connections_opened = closed_loop.connections_opened();
     report(output, &Event::WindowClosed)?;
 
@@ -165,9 +215,10 @@ async fn measure(
     })
 }
 
-fn parse_url(text: &str) -> Result<Url, DriveError> {
-    let url = Url::parse(text).ok().filter(|url| url.scheme() == "http" && url.host().is_some());
-    url.ok_or_else(|| DriveError::Url { url: text.to_owned() })
+fn parse_url(plan: &DrivePlan) -> Result<Url, DriveError> {
+    let scheme = if plan.tls.is_some() { "https" } else { "http" };
+    let url = Url::parse(&plan.url).ok().filter(|url| url.scheme() == scheme && url.host().is_some());
+    url.ok_or_else(|| DriveError::Url { url: plan.url.clone() })
 }
 
 /// An open loop may have more connections than the usual soft limit has descriptors. If it cannot be raised, running
@@ -178,10 +229,13 @@ fn raise_descriptor_limit() {
     _ = setrlimit(Resource::Nofile, limit);
 }
 
-/// CPU time of all threads of this process, ended ones included.
-pub(super) fn cpu_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+/// A window that lies ahead, on the clock that is shared with lab.
+pub(super) fn ends(window: Window) -> Ends {
+    let time = clock_gettime(ClockId::Monotonic);
+    let shared = Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0));
+    let now = Instant::now();
+    let ahead = |at: Instant| shared + at.saturating_duration_since(now);
+    Ends { opens: ahead(window.opens), closes: ahead(window.closes) }
 }
 
 pub(super) fn report(output: &mut impl Write, event: &Event) -> Result<(), DriveError> {
@@ -203,6 +257,24 @@ mod tests {
         error.to_string()
     }
 
+    #[test]
+    fn what_a_driver_does_not_speak_is_refused_by_name() {
+        let with = |mode: &str, spoken: &str| {
+            let plan = plan("http://127.0.0.1:1/", mode);
+            plan.replacen('{', &format!("{{{spoken},"), 1)
+        };
+        let (http2, goose) = (r#""http2":{"streams":1}"#, r#"{"goose":{"users":1,"steps":[]}}"#);
+        assert_eq!(refused(&with(goose, http2)), "driver `goose` does not speak HTTP/2");
+        let wrk = r#"{"external":{"program":{"wrk":{"connections":1}}}}"#;
+        assert_eq!(refused(&with(wrk, http2)), "driver `wrk` does not speak HTTP/2");
+        let tls = |spoken: &str, mode: &str| refused(&with(mode, spoken).replace("http://", "https://"));
+        let ca = r#""tls":{"trust":{"ca":"/ca.pem"}}"#;
+        assert_eq!(tls(ca, wrk), "driver `wrk` does not verify certificates: only an insecure plan can be its");
+        let named = r#""tls":{"trust":"insecure","server_name":"example.org"}"#;
+        assert_eq!(tls(named, wrk), "driver `wrk` does not ask for another name than that of the URL");
+        assert!(tls(ca, r#"{"closed":{"connections":1}}"#).starts_with("cannot read certificates from /ca.pem"));
+    }
+
     fn plan(url: &str, mode: &str) -> String {
         format!(r#"{{"url":"{url}","mode":{mode},"warmup_us":0,"window_us":1000000,"timeout_us":1}}"#)
     }
@@ -212,7 +284,7 @@ mod tests {
         assert!(refused("{}").starts_with("cannot read the plan"));
         for url in ["https://127.0.0.1/", "pong", "unix:/tmp/socket"] {
             let plan = plan(url, r#"{"closed":{"connections":1}}"#);
-            let told = "expected http://HOST[:PORT]/PATH (no driver speaks TLS or HTTP/2)";
+            let told = "expected http://HOST[:PORT]/PATH, or https:// in a plan that says whom to trust";
             assert_eq!(refused(&plan), format!("cannot drive `{url}`: {told}"));
         }
         let schedule = r#"{"stretches":[{"rate_per_s":1,"lasts_us":7000}],"arrivals":"uniform"}"#;

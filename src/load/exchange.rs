@@ -32,8 +32,7 @@ pub enum Phase {
 /// The client of one user: as plain as a benchmark needs it.
 ///
 /// One connection, kept alive. A redirect is an answer, not a reason to ask again; nothing is retried but what was
-/// never written; no compression, no cookies, no proxy from the environment. No TLS roots are loaded: the stacks
-/// under test speak plain HTTP.
+/// never written; no compression, no cookies, no proxy from the environment. Nobody's certificate is trusted.
 pub fn client_builder(watch: &ConnectWatch) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .user_agent(concat!("lab/", env!("CARGO_PKG_VERSION")))
@@ -149,8 +148,9 @@ pub(super) fn class_of_status(status: u16) -> Option<ErrorClass> {
 /// A failure in `phase`, told by class, and in words where no class says it.
 pub(super) fn failed(error: &(dyn Error + 'static), phase: Phase) -> Outcome {
     let class = classify::error(error, phase);
-    let detail = (class == ErrorClass::ClientOther).then(|| classify::describe(error));
-    Outcome::Failed { class, detail }
+    let says_too_little =
+        matches!(class, ErrorClass::ClientOther | ErrorClass::TlsHandshake | ErrorClass::TlsCertificate);
+    Outcome::Failed { class, detail: says_too_little.then(|| classify::describe(error)) }
 }
 
 #[cfg(test)]

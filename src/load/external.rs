@@ -21,9 +21,10 @@ use reqwest::Url;
 use rustix::fs::{MemfdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
 
+use super::cpu_time::CpuTime;
 use super::driver::{DriveError, report};
 use super::ledger::Ledger;
-use super::protocol::{DriveOutcome, DrivePlan, Event};
+use super::protocol::{DriveOutcome, DrivePlan, Event, Http2, Trust};
 
 /// A program, with the settings that it has and others have not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +42,7 @@ pub enum Program {
         /// Connections.
         connections: NonZeroU32,
     },
-    /// A closed loop, <https://nghttp2.org/documentation/h2load-howto.html>; HTTP/1.1 is what the stacks speak.
+    /// A closed loop, <https://nghttp2.org/documentation/h2load-howto.html>; the only one that speaks HTTP/2.
     H2load {
         /// Connections.
         connections: NonZeroU32,
@@ -53,6 +54,7 @@ struct Run<'a> {
     url: &'a Url,
     lasts: Duration,
     timeout: Duration,
+    http2: Option<Http2>,
     /// A file of the program's own, empty before it starts.
     file: &'a str,
 }
@@ -97,6 +99,21 @@ impl Program {
         found.ok_or_else(|| format!("{} is not installed (Debian: apt-get install {package})", self.name()))
     }
 
+    /// What a plan asks for that the program does not do, in words.
+    fn cannot(self, plan: &DrivePlan) -> Option<&'static str> {
+        let speaks_http2 = matches!(self, Program::H2load { .. });
+        let tls = plan.tls.as_ref();
+        if plan.http2.is_some() && !speaks_http2 {
+            Some("speak HTTP/2")
+        } else if tls.is_some_and(|tls| tls.trust != Trust::Insecure) {
+            Some("verify certificates: only an insecure plan can be its")
+        } else if tls.is_some_and(|tls| tls.server_name.is_some()) {
+            Some("ask for another name than that of the URL")
+        } else {
+            None
+        }
+    }
+
     fn arguments(self, run: &Run<'_>) -> Vec<String> {
         match self {
             Program::Httperf { rate_per_s, calls } => httperf::arguments(run, rate_per_s, calls),
@@ -116,6 +133,9 @@ pub(super) fn drive(
     program: Program,
     output: &mut impl Write,
 ) -> Result<DriveOutcome, DriveError> {
+    if let Some(what) = program.cannot(plan) {
+        return Err(DriveError::CannotSpeak { driver: program.name(), what });
+    }
     let path = program.find().map_err(DriveError::Unavailable)?;
     let run = |lasts: Duration| -> Result<(Output, String), DriveError> {
         // A file without a name, which the program opens by its descriptor.
@@ -124,22 +144,22 @@ pub(super) fn drive(
             file.write_all(wrk::SCRIPT.as_bytes())?;
         }
         let name = format!("/proc/self/fd/{}", file.as_raw_fd());
-        let arguments = program.arguments(&Run { url, lasts, timeout: plan.timeout, file: &name });
+        let arguments = program.arguments(&Run { url, lasts, timeout: plan.timeout, http2: plan.http2, file: &name });
         let ended = Command::new(&path).args(arguments).stdin(Stdio::null()).output()?;
         let mut written = String::new();
         file.rewind()?;
         file.read_to_string(&mut written)?;
         Ok((ended, written))
     };
-    report(output, &Event::Ready)?;
+    report(output, &Event::Ready { window: None })?;
     if !plan.warmup.is_zero() {
         run(plan.warmup)?;
     }
-    let cpu_before = cpu_of_children()?;
+    let cpu_before = CpuTime::of_children()?;
     report(output, &Event::WindowOpened)?;
     let (ended, written) = run(plan.window)?;
     report(output, &Event::WindowClosed)?;
-    let driver_cpu = cpu_of_children()?.saturating_sub(cpu_before);
+    let driver_cpu = CpuTime::of_children()?.since(cpu_before);
 
     let text = String::from_utf8_lossy(&ended.stdout);
     if !ended.status.success() {
@@ -152,7 +172,7 @@ pub(super) fn drive(
             httperf::parse(&text, httperf::sessions(rate_per_s, plan.window), calls, plan.window)
         }
         Program::Wrk { connections } => wrk::parse(&text, connections),
-        Program::H2load { .. } => h2load::parse(&text, &written),
+        Program::H2load { .. } => h2load::parse(&text, &written, plan.http2.is_some()),
     }?;
     Ok(DriveOutcome {
         ledger: told.ledger,
@@ -164,15 +184,6 @@ pub(super) fn drive(
         driver_threads: 1,
         unclassified: Vec::new(),
     })
-}
-
-fn cpu_of_children() -> io::Result<Duration> {
-    use nix::sys::resource::{UsageWho, getrusage};
-    use nix::sys::time::TimeValLike as _;
-
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let us = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
-    Ok(Duration::from_micros(u64::try_from(us).unwrap_or(0)))
 }
 
 /// A time as programs take it: seconds, possibly with a fraction.

@@ -15,7 +15,7 @@ use ::goose::client::GooseClientBuilder;
 use ::goose::config::GooseConfiguration;
 use ::goose::goose::GooseResponse;
 use ::goose::prelude::{GooseError, GooseMethod, GooseRequest, GooseUser, Scenario, Transaction};
-use reqwest::{Client, Method, RequestBuilder, Url};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Url};
 use tokio::sync::Notify;
 
 use super::exchange::{ConnectWatch, client_builder, exchange, judged_exchange};
@@ -66,15 +66,21 @@ struct Progress {
 }
 
 impl ClosedLoop {
-    /// `users` users of `url`, none of them started, who go through `steps` if there are any. To be run on a runtime of
-    /// one thread.
+    /// `users` users of `url`, none of them started, who go through `steps` if there are any, each with a client that
+    /// `adapt` has made fit for it. To be run on a runtime of one thread.
     ///
     /// # Errors
     /// The HTTP client cannot be built.
-    pub fn new(url: Url, users: usize, steps: Vec<Step>, timeout: Duration) -> Result<ClosedLoop, reqwest::Error> {
+    pub fn new(
+        url: Url,
+        users: usize,
+        steps: Vec<Step>,
+        timeout: Duration,
+        adapt: impl Fn(ClientBuilder) -> ClientBuilder,
+    ) -> Result<ClosedLoop, reqwest::Error> {
         let user = |_| {
             let watch = ConnectWatch::default();
-            Ok(User { client: client_builder(&watch).build()?, watch, progress: Mutex::default() })
+            Ok(User { client: adapt(client_builder(&watch)).build()?, watch, progress: Mutex::default() })
         };
         Ok(ClosedLoop {
             url,

@@ -8,12 +8,13 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use super::connection::{After, Connection, Target};
+use super::line::Line;
 use super::pool::Pool;
 use super::protocol::{Arrival, OpenPlan};
 use super::recorder::Window;
 use super::seconds::Board;
 use super::tally::{Call, Counted, Due, Tally};
+use super::target::Target;
 use super::timer::Timer;
 
 /// How many overdue arrivals are begun in a row before those under way get their turn.
@@ -62,19 +63,22 @@ pub(super) async fn run(
 ) -> io::Result<Counted> {
     let timer = Timer::new(plan.timer)?;
     let start = window.closes - plan.schedule.length();
+    let within = plan.schedule.within(window.opens - start, window.closes - start);
+    let rates: Vec<_> = within.into_iter().map(|(begins, stretch)| (start + begins, stretch)).collect();
     let thread = Rc::new(Thread {
         last_begin: window.closes + target.timeout,
         target,
-        tally: RefCell::new(Tally::new(window, board)),
+        tally: RefCell::new(Tally::new(window, board, &rates)),
         open: Cell::new(0),
         all_ended: Notify::new(),
     });
     let (calls, pool) = match plan.arrival {
         Arrival::Session { calls } => (calls.get(), None),
         Arrival::Pooled { connections } => {
-            let pool = Rc::new(Pool::new(share.of(connections.get())));
-            for member in 0..pool.members() {
-                tokio::task::spawn_local(serve_pool(thread.clone(), pool.clone(), member));
+            let lines = Line::over(&thread.target, share.of(connections.get()));
+            let pool = Rc::new(Pool::new(lines.len()));
+            for (member, line) in lines.into_iter().enumerate() {
+                tokio::task::spawn_local(serve_pool(thread.clone(), pool.clone(), member, line));
             }
             (1, Some(pool))
         }
@@ -123,39 +127,23 @@ impl Thread {
         }
     }
 
-    /// Connects if there is no connection, asks, and records what came of it. Leaves a connection that can be used
-    /// again; false if the request failed and took the connection with it.
-    async fn call(&self, connection: &mut Option<Connection>, due: Due, is_first: bool, began: Instant) -> bool {
-        let mut sent = began;
-        let mut open = match connection.take() {
-            Some(open) => open,
-            None => match Connection::open(&self.target, began).await {
-                Ok(open) => {
-                    sent = Instant::now();
-                    self.tally.borrow_mut().connected(due, sent, sent - began);
-                    open
-                }
-                Err(outcome) => {
-                    let call = Call { due, is_first, sent: None, began, ended: Instant::now() };
-                    self.tally.borrow_mut().ended(&call, outcome);
-                    return false;
-                }
-            },
-        };
-        let exchanged = open.ask(&self.target.request, began).await;
-        let call = Call { due, is_first, sent: Some(sent), began, ended: Instant::now() };
-        self.tally.borrow_mut().ended(&call, exchanged.outcome);
-        if exchanged.after == After::Reusable {
-            *connection = Some(open);
+    /// Asks over `line`, and records what came of it; false if the request failed and took the connection with it.
+    async fn call(&self, line: &mut Line, due: Due, is_first: bool, began: Instant) -> bool {
+        let asked = line.ask(&self.target, began).await;
+        let ended = Instant::now();
+        let mut tally = self.tally.borrow_mut();
+        if let (Some(sent), Some(time)) = (asked.sent, asked.connected) {
+            tally.connected(due, sent, time);
         }
-        exchanged.after != After::Broken
+        tally.ended(&Call { due, is_first, sent: asked.sent, began, ended }, asked.outcome);
+        asked.is_complete
     }
 }
 
 /// A client's visit: one connection, `calls` requests. Where the server closes the connection after a complete answer,
 /// it goes on over a new one; where a request fails, it is over.
 async fn session(thread: Rc<Thread>, due: Due, calls: u32) {
-    let mut connection = None;
+    let mut line = Line::new(&thread.target);
     let mut began = Instant::now();
     thread.tally.borrow_mut().lag(due, began.saturating_duration_since(due.at));
     for number in 0..calls {
@@ -168,7 +156,7 @@ async fn session(thread: Rc<Thread>, due: Due, calls: u32) {
             }
             break;
         }
-        if !thread.call(&mut connection, due, number == 0, began).await {
+        if !thread.call(&mut line, due, number == 0, began).await {
             thread.tally.borrow_mut().unsent(due, left - 1);
             break;
         }
@@ -177,16 +165,13 @@ async fn session(thread: Rc<Thread>, due: Due, calls: u32) {
     thread.arrival_ended();
 }
 
-/// One connection of the pool: takes one arrival after the other, the one that waited longest first.
-async fn serve_pool(thread: Rc<Thread>, pool: Rc<Pool>, member: usize) {
-    let mut connection: Option<Connection> = None;
+/// One line of the pool: takes one arrival after the other, the one that waited longest first.
+async fn serve_pool(thread: Rc<Thread>, pool: Rc<Pool>, member: usize, mut line: Line) {
     loop {
         let (due, has_waited) = std::future::poll_fn(|cx| {
             let taken = pool.poll_take(member, cx);
-            if taken.is_pending() && connection.as_mut().is_some_and(|idle| idle.poll_spoilt(cx).is_ready()) {
-                // The server closed it while nothing was asked of it, which is its right; the next request opens
-                // another. Nothing was sent, so nothing is repeated.
-                connection = None;
+            if taken.is_pending() {
+                line.poll_spoilt(cx);
             }
             taken
         })
@@ -198,7 +183,7 @@ async fn serve_pool(thread: Rc<Thread>, pool: Rc<Pool>, member: usize) {
             if !has_waited {
                 thread.tally.borrow_mut().lag(due, began.saturating_duration_since(due.at));
             }
-            thread.call(&mut connection, due, true, began).await;
+            thread.call(&mut line, due, true, began).await;
         }
         thread.arrival_ended();
     }

@@ -34,11 +34,6 @@ impl Pool {
         Pool(RefCell::new(State { waiting: VecDeque::new(), idle: VecDeque::new(), members }))
     }
 
-    /// How many connections it has.
-    pub(super) fn members(&self) -> usize {
-        self.0.borrow().members.len()
-    }
-
     /// Gives an arrival to an idle member; false if it has to wait for one.
     pub(super) fn hand_over(&self, due: Due) -> bool {
         let mut state = self.0.borrow_mut();
@@ -81,7 +76,7 @@ mod tests {
     #[test]
     fn members_take_turns_and_arrivals_keep_their_order() {
         let start = Instant::now();
-        let due = |ms| Due { at: start + Duration::from_millis(ms), is_measured: true };
+        let due = |ms| Due { at: start + Duration::from_millis(ms), is_measured: true, rate: None };
         let pool = Pool::new(2);
         let cx = Context::from_waker(Waker::noop());
         assert!(!pool.hand_over(due(0)), "nobody is there yet");

@@ -3,10 +3,12 @@
 //! Pure. The parent feeds a [`Decoder`] with the lines of the driver's standard output.
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::cpu_time::CpuTime;
 use super::external::Program;
 use super::journey::Step;
 use super::ledger::Ledger;
@@ -16,8 +18,15 @@ use super::plan::Schedule;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DrivePlan {
-    /// What is asked for, from `http://` on; a journey asks for its own paths of the same origin.
+    /// What is asked for, from `http://` on, or from `https://` on if there is `tls`; a journey asks for its own paths
+    /// of the same origin.
     pub url: String,
+    /// How TLS is spoken, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    /// How HTTP/2 is spoken; else it is HTTP/1.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http2: Option<Http2>,
     /// Who asks, and how.
     pub mode: Mode,
     /// Driven but not measured, counted from the instant at which all users run.
@@ -29,6 +38,37 @@ pub struct DrivePlan {
     /// How long one request may take, from connecting to the body's last byte.
     #[serde(rename = "timeout_us", with = "as_micros")]
     pub timeout: Duration,
+}
+
+/// How TLS is spoken. There is no default for whom to trust: a certificate is never silently left unverified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// Whose certificates are accepted.
+    pub trust: Trust,
+    /// The name that is asked for (SNI, RFC 6066 section 3), that the certificate must be for, and that requests carry as
+    /// their host; `None` is the URL's own host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_name: Option<String>,
+}
+
+/// Whose certificates are accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trust {
+    /// Those that a certificate in this PEM file vouches for; a self-signed one vouches for itself.
+    Ca(PathBuf),
+    /// Anybody's.
+    Insecure,
+}
+
+/// How HTTP/2 is spoken: over TLS by ALPN, else with prior knowledge (RFC 9113 section 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http2 {
+    /// Requests that each connection may have under way at once. Where the server allows fewer, the others wait within
+    /// the client, as a browser's do, and their waiting is part of their service time.
+    pub streams: NonZeroU32,
 }
 
 /// Who asks, and how.
@@ -44,7 +84,7 @@ pub enum Mode {
     },
     /// Closed loop on lab's own client, as lean as it can be.
     Closed {
-        /// Connections, each with one request under way at a time.
+        /// Connections, each with one request under way at a time; over HTTP/2 with as many as it has streams.
         connections: NonZeroU32,
     },
     /// Open loop: requests arrive by a schedule, whatever the stack does.
@@ -73,12 +113,13 @@ pub struct OpenPlan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Arrival {
-    /// A client: it connects, makes so many calls one after the other, and closes (httperf's `--num-calls`).
+    /// A client: it connects, makes so many calls one after the other, and closes (httperf's `--num-calls`). Over HTTP/2
+    /// as well: a session is a connection, and has one stream at a time.
     Session {
         /// Calls of each session.
         calls: NonZeroU32,
     },
-    /// A request over one of so many kept-alive connections, as soon as one is free.
+    /// A request over one of so many kept-alive connections, as soon as one is free; over HTTP/2 a stream of one.
     Pooled {
         /// Connections, opened when they are first needed.
         connections: NonZeroU32,
@@ -100,13 +141,29 @@ pub enum TimerKind {
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// All users run; the warm-up begins.
-    Ready,
+    Ready {
+        /// When the window opens and closes, told beforehand, so that whoever reads the stack's use at its ends need not
+        /// wait for a busy driver to say that it is time. `None` if a program that is not lab's own decides.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        window: Option<Ends>,
+    },
     /// The warm-up is over.
     WindowOpened,
     /// The measured window is over.
     WindowClosed,
     /// What it came to. The last event.
     Outcome(Box<DriveOutcome>),
+}
+
+/// The two ends of a window on the clock that all processes share (`CLOCK_MONOTONIC`, clock_gettime(2)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ends {
+    /// Its first instant.
+    #[serde(rename = "opens_us", with = "as_micros")]
+    pub opens: Duration,
+    /// The first instant behind it.
+    #[serde(rename = "closes_us", with = "as_micros")]
+    pub closes: Duration,
 }
 
 /// What a drive came to.
@@ -124,11 +181,10 @@ pub struct DriveOutcome {
     /// one for each user. `None` if an external driver does not tell.
     pub connections_opened: Option<u64>,
     /// CPU time of the driver itself over the window.
-    #[serde(rename = "driver_cpu_us", with = "as_micros")]
-    pub driver_cpu: Duration,
+    pub driver_cpu: CpuTime,
     /// Threads of the driver, each with a core of its own: so many windows are the most its CPU time can be.
     pub driver_threads: u32,
-    /// What was said about the first few failures of the class `client-other`.
+    /// What was said about the first few failures of `client-other` and of TLS, whose classes do not say all.
     pub unclassified: Vec<String>,
 }
 
@@ -197,7 +253,7 @@ impl Event {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Event::Ready => "ready",
+            Event::Ready { .. } => "ready",
             Event::WindowOpened => "window-opened",
             Event::WindowClosed => "window-closed",
             Event::Outcome(_) => "outcome",
@@ -290,7 +346,7 @@ mod tests {
             steps: vec![StepOutcome { name: "log in".into(), ok: 1, failed: 0, service_time_us }],
             mean_pause: Duration::from_millis(2),
             connections_opened: Some(6),
-            driver_cpu: Duration::from_micros(987_654),
+            driver_cpu: CpuTime { user: Duration::from_micros(987_654), system: Duration::from_micros(3) },
             driver_threads: 1,
             unclassified: vec!["odd".into()],
         }
@@ -299,6 +355,8 @@ mod tests {
     fn goose() -> DrivePlan {
         DrivePlan {
             url: "http://127.0.0.1:8000/pong".into(),
+            tls: None,
+            http2: None,
             mode: Mode::Goose { users: NonZeroU32::new(32).unwrap(), steps: Vec::new() },
             warmup: Duration::from_secs(3),
             window: Duration::from_millis(2500),
@@ -319,7 +377,9 @@ mod tests {
             most_open: NonZeroU32::MIN,
             timer: TimerKind::Spin,
         };
-        let open = DrivePlan { mode: Mode::Open(open), ..goose() };
+        let tls = Tls { trust: Trust::Ca("/site.pem".into()), server_name: Some("example.org".to_owned()) };
+        let http2 = Http2 { streams: NonZeroU32::MIN };
+        let open = DrivePlan { tls: Some(tls), http2: Some(http2), mode: Mode::Open(open), ..goose() };
         assert_eq!(DrivePlan::from_json(&open.to_json().unwrap()).unwrap(), open);
     }
 
@@ -334,7 +394,9 @@ mod tests {
     #[test]
     fn events_survive_their_lines() {
         let mut decoder = Decoder::default();
-        for event in [Event::Ready, Event::WindowOpened, Event::WindowClosed, Event::Outcome(Box::new(outcome()))] {
+        let ends = Ends { opens: Duration::from_secs(5), closes: Duration::from_millis(7500) };
+        let ready = Event::Ready { window: Some(ends) };
+        for event in [ready, Event::WindowOpened, Event::WindowClosed, Event::Outcome(Box::new(outcome()))] {
             let line = event.to_line().unwrap();
             assert!(!line.contains('\n'));
             assert_eq!(decoder.line(&line).unwrap(), event);

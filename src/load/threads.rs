@@ -1,7 +1,6 @@
 //! lab's own drivers: one thread for each core the process may use, each with its own runtime, connections and counts.
 
 use std::io::{self, Write};
-use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
@@ -13,14 +12,15 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::runtime::{Builder, LocalRuntime};
 
 use super::closed;
-use super::connection::Target;
-use super::driver::{DriveError, cpu_time, report};
+use super::cpu_time::CpuTime;
+use super::driver::{DriveError, ends, report};
 use super::ledger::Ledger;
 use super::open::{self, Share};
 use super::protocol::{Arrival, DriveOutcome, DrivePlan, Event, OpenPlan};
 use super::recorder::{DETAILS_KEPT, Recorder, Window};
 use super::seconds::Board;
 use super::tally::Counted;
+use super::target::Target;
 
 /// Time between the last thread's being ready and the first request.
 const LEAD: Duration = Duration::from_millis(5);
@@ -44,7 +44,7 @@ pub(super) fn drive(
     work: Work<'_>,
     output: &mut impl Write,
 ) -> Result<DriveOutcome, DriveError> {
-    let target = Arc::new(target(url, plan.timeout)?);
+    let target = Arc::new(Target::of(plan, url)?);
     let cores = cores_allowed()?;
     let threads = cores.len().min(work.most_threads());
     let board = Arc::new(Board::new(threads));
@@ -76,12 +76,12 @@ pub(super) fn drive(
             // A thread that could not start is no longer listening; it is asked why below.
             _ = set_window.send(window);
         }
-        report(output, &Event::Ready)?;
+        report(output, &Event::Ready { window: Some(ends(window)) })?;
         thread::sleep(window.opens.saturating_duration_since(Instant::now()));
-        let cpu_before = cpu_time();
+        let cpu_before = CpuTime::of_process()?;
         report(output, &Event::WindowOpened)?;
         thread::sleep(window.closes.saturating_duration_since(Instant::now()));
-        let driver_cpu = cpu_time().saturating_sub(cpu_before);
+        let driver_cpu = CpuTime::of_process()?.since(cpu_before);
         report(output, &Event::WindowClosed)?;
 
         let mut ledger = Ledger::empty(plan.window);
@@ -158,21 +158,4 @@ fn prepare(core: usize) -> io::Result<LocalRuntime> {
 fn cores_allowed() -> io::Result<Vec<usize>> {
     let set = sched_getaffinity(None)?;
     Ok((0..CpuSet::MAX_CPU).filter(|core| set.is_set(*core)).collect())
-}
-
-fn target(url: &Url, timeout: Duration) -> Result<Target, DriveError> {
-    let no_address = || DriveError::Url { url: url.to_string() };
-    let host = url.host_str().ok_or_else(no_address)?;
-    let port = url.port_or_known_default().ok_or_else(no_address)?;
-    let bare_host = host.trim_start_matches('[').trim_end_matches(']');
-    let address: SocketAddr = (bare_host, port).to_socket_addrs()?.next().ok_or_else(no_address)?;
-    let authority = match url.port() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    };
-    let path = match url.query() {
-        Some(query) => format!("{}?{query}", url.path()),
-        None => url.path().to_owned(),
-    };
-    Ok(Target::get(address, &authority, &path, timeout))
 }

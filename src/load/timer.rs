@@ -1,8 +1,9 @@
 //! Waiting: for the instant of an arrival, and for answers with a limit.
 
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -86,6 +87,16 @@ impl Patience {
         self.until = until.into();
     }
 
+    /// What `step` comes to; `None` if patience ends before.
+    pub(super) async fn limit<T>(&mut self, step: impl Future<Output = T>) -> Option<T> {
+        let mut step = pin!(step);
+        poll_fn(|cx| match step.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending => self.poll_end(cx).map(|()| None),
+        })
+        .await
+    }
+
     /// Whether it is at its end.
     pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
@@ -100,8 +111,6 @@ impl Patience {
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
-
     use super::*;
 
     #[tokio::test]

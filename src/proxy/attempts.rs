@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::balancer::{Search, Verdict};
 use super::client::{Client, Subject};
+use super::clock;
 use super::exchange::Failing;
 use super::forward::Failure;
 use super::request::Request;
@@ -28,6 +29,8 @@ pub(super) struct Attempts<'a> {
     /// The server to ask again, on a new connection.
     again: Option<usize>,
     is_idempotent: bool,
+    /// How many servers were asked before the request was redirected to this upstream.
+    earlier: usize,
     /// Whether the present server has got nothing of the request.
     pub(super) is_unsent: bool,
 }
@@ -38,6 +41,7 @@ impl<'a> Attempts<'a> {
         request: &'a Request<'a>,
         group: &'a Group,
         begun: Instant,
+        earlier: usize,
     ) -> Attempts<'a> {
         let bound = match subject.rules.retry.tries {
             0 => usize::MAX,
@@ -53,6 +57,7 @@ impl<'a> Attempts<'a> {
             asked: begun,
             again: None,
             is_idempotent: matches!(request.head.method(), b"GET" | b"HEAD" | b"PUT" | b"DELETE" | b"OPTIONS"),
+            earlier,
             is_unsent: true,
         }
     }
@@ -65,14 +70,18 @@ impl<'a> Attempts<'a> {
         }
         let scope = self.subject.scope(&client.outcome);
         let address = scope.client_ip();
-        let chosen = self.group.choose(&mut self.search, Some(address), &scope);
-        self.asked = Instant::now();
+        let chosen = self.group.choose(&mut self.search, address, &scope);
+        self.asked = clock::now();
         let address = match chosen {
             Some(server) => self.group.label(server).clone(),
             None => self.group.name().into(),
         };
         let status = if chosen.is_some() { 0 } else { 502 };
-        client.outcome.attempts.push(Attempt { status, ..Attempt::new(address, self.asked) });
+        let attempts = &mut client.outcome.attempts;
+        let is_redirected = self.earlier > 0 && attempts.len() == self.earlier;
+        // seldom is there a second
+        attempts.reserve_exact(1);
+        attempts.push(Attempt { status, is_redirected, ..Attempt::new(address, self.asked) });
         let Some(server) = chosen else {
             let message = "no live upstreams while connecting to upstream";
             let upstream = self.url(self.group.name());
@@ -104,7 +113,7 @@ impl<'a> Attempts<'a> {
     /// There is a connection to the present server.
     pub(super) fn connected(&self, client: &mut Client<'_>) {
         if let Some(attempt) = client.outcome.attempts.last_mut() {
-            attempt.connected = Some(attempt.begun.elapsed());
+            attempt.connected = Some(clock::since(attempt.begun));
         }
     }
 
@@ -149,7 +158,7 @@ impl<'a> Attempts<'a> {
             Failing::Timeout => retry.on_timeout,
             Failing::Invalid => retry.on_invalid_header,
             Failing::Status(status) => retry.on_status(status),
-            Failing::ForGood | Failing::Intercepted(_) => false,
+            Failing::ForGood => false,
         };
         if is_meant && self.left > 0 && self.is_in_time() && self.may_repeat(upload) {
             return Ok(());
@@ -175,12 +184,12 @@ impl<'a> Attempts<'a> {
     fn note(&self, client: &mut Client<'_>, status: u16) {
         if let Some(attempt) = client.outcome.attempts.last_mut() {
             attempt.status = status;
-            attempt.took = self.asked.elapsed();
+            attempt.took = clock::since(self.asked);
         }
     }
 
     fn is_in_time(&self) -> bool {
         let timeout = self.subject.rules.retry.timeout;
-        timeout.is_zero() || self.begun.elapsed() < timeout
+        timeout.is_zero() || clock::since(self.begun) < timeout
     }
 }

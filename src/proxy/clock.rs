@@ -1,7 +1,8 @@
-//! Local time in the forms that logs have it in, made once per second and thread.
+//! The present: looked at once per turn of a worker, as in nginx, and its local time in the forms that logs have it in,
+//! made once per second and thread.
 
-use std::cell::RefCell;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The texts of one second.
 struct Second {
@@ -13,6 +14,25 @@ struct Second {
 
 thread_local! {
     static CACHED: RefCell<Option<Second>> = const { RefCell::new(None) };
+    /// When this thread, a worker's, last woke up.
+    static TURN: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// The present, as of this turn of the worker: what it does until it next waits takes no time worth telling apart.
+#[must_use]
+pub fn now() -> Instant {
+    TURN.get().unwrap_or_else(Instant::now)
+}
+
+/// How long ago that was.
+#[must_use]
+pub fn since(then: Instant) -> Duration {
+    now().saturating_duration_since(then)
+}
+
+/// Begins a turn of the worker that runs on this thread.
+pub(super) fn turn() {
+    TURN.set(Some(Instant::now()));
 }
 
 /// `24/Nov/2026:11:00:00 +0000`, as access logs have it.

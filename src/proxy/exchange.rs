@@ -10,15 +10,15 @@ use std::task::Poll;
 
 use lab_http::outgoing::WriteError;
 use lab_http::{BodyEncoder, BodyLength, Incoming, Outgoing};
-use tokio::net::tcp::ReadHalf;
 
+use super::accel::Instead;
 use super::answer::{Answered, Relay};
 use super::client::{Client, Next, Subject};
 use super::request::Request;
 use super::sent::Sent;
 use super::settings::pass::Pass;
 use super::settings::retry::Retry;
-use super::stream::WriteSide;
+use super::stream::{ClientRead, UpstreamWrite};
 use super::timer::{TimedOut, Timer, now_or_pending};
 use super::tunnel;
 use super::upload::{BodyTrouble, Upload};
@@ -45,6 +45,9 @@ pub(super) struct Done {
 pub(super) enum Trouble {
     /// The upstream failed, and the client has got nothing of an answer yet.
     Upstream { failing: Failing, message: String },
+    /// The upstream answered, with this status, and the client gets something else; the connection may carry another
+    /// request, or not.
+    Instead { instead: Instead, status: u16, reusable: bool },
     /// The client failed, and nothing of an answer was sent to it: what it is answered, or nothing if it is gone.
     Client { status: Option<u16>, message: String },
     /// One of them failed when the answer had begun.
@@ -65,8 +68,6 @@ pub(super) enum Failing {
     Invalid,
     /// It answered with a status that is another server's chance.
     Status(u16),
-    /// It answered with a status that `error_page` has a page for, and `proxy_intercept_errors` is on.
-    Intercepted(u16),
     /// It failed in a way that asking another server cannot mend.
     ForGood,
 }
@@ -77,7 +78,7 @@ impl Failing {
         match self {
             Failing::Error { .. } | Failing::Invalid | Failing::ForGood => 502,
             Failing::Timeout => 504,
-            Failing::Status(status) | Failing::Intercepted(status) => status,
+            Failing::Status(status) => status,
         }
     }
 }
@@ -140,6 +141,7 @@ pub(super) async fn exchange(
             client: client_out,
             outcome,
             others,
+            buffers: subject.rules.buffering.answers,
         };
         let mut answering = pin!(relay.run(write_timer));
         let mut is_sending = true;
@@ -171,13 +173,13 @@ pub(super) async fn exchange(
 /// Sends the head and the body, as the client sends it.
 #[expect(clippy::too_many_arguments, reason = "the halves of two connections, borrowed one by one")]
 async fn send(
-    client: &mut Incoming<ReadHalf<'_>>,
+    client: &mut Incoming<ClientRead<'_>>,
     timer: &mut Timer,
     subject: &Subject<'_>,
     pass: &Pass,
     upload: &mut Upload,
     length: BodyLength,
-    upstream: &mut Outgoing<Sent<WriteSide>>,
+    upstream: &mut Outgoing<Sent<UpstreamWrite>>,
     progress: &Progress,
 ) -> Result<(), Sending> {
     let closed = |_: TimedOut| Sending::UpstreamClosed;
@@ -217,7 +219,7 @@ async fn send(
 }
 
 /// Waits for the client to go away, reading ahead what it sends meanwhile.
-async fn watch(client: &mut Incoming<ReadHalf<'_>>, progress: &Progress) -> Trouble {
+async fn watch(client: &mut Incoming<ClientRead<'_>>, progress: &Progress) -> Trouble {
     while client.buffered().len() < READ_AHEAD {
         match poll_fn(|cx| client.poll_fill(cx)).await {
             Ok(0) => return client_trouble(&BodyTrouble::Gone("the connection was closed".to_owned()), progress),

@@ -26,7 +26,10 @@ pub(super) struct Opened {
 impl Opened {
     pub(super) fn new(settings: &Settings, present: &[Bound], inherited: Option<&str>) -> Result<Opened, RunError> {
         let logs = LogFiles::open(settings)?;
-        Ok(Opened { logs, sockets: sockets::open(&settings.listens, present, inherited)? })
+        Ok(Opened {
+            logs,
+            sockets: sockets::open(&settings.listens, count(settings.process.workers), present, inherited)?,
+        })
     }
 }
 
@@ -55,7 +58,7 @@ impl Generation {
         let count = count(settings.process.workers);
         let allowed = affinity::allowed().unwrap_or_default();
         for (number, cores) in affinity::plan(&settings.process.affinity, count, &allowed).into_iter().enumerate() {
-            let listeners = opened.sockets.iter().map(|bound| Ok((bound.socket.try_clone()?, bound.listens.clone())));
+            let listeners = opened.sockets.iter().map(|bound| Ok((bound.of_worker(number)?, bound.listens.clone())));
             let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
             let (settings, logs, phases) = (Arc::clone(settings), opened.logs.clone(), phases.clone());
             let ended = Ended { serial, channel: ended.clone() };

@@ -1,27 +1,55 @@
 //! Listening sockets: inherited from whoever started the proxy, or bound here.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::conf::parse_number;
 use super::settings::listen::Listen;
+use super::settings::upstream::Address;
 
 /// The environment variable in which nginx hands listening sockets to its successor: `3;4;`.
 pub const INHERITED: &str = "NGINX";
 
-/// A listening socket and the `listen`s it serves.
+/// The listening sockets of one address, and the `listen`s they serve.
 #[derive(Debug)]
 pub struct Bound {
-    /// Where it listens.
-    pub address: SocketAddr,
-    /// The socket, not blocking.
-    pub socket: TcpListener,
-    /// Indexes into [`Settings::listens`](super::settings::Settings::listens): the socket's own address first.
+    /// Where they listen.
+    pub address: Address,
+    /// The sockets, not blocking: one for all workers, or with `reuseport` one for each.
+    pub sockets: Vec<Socket>,
+    /// Indexes into [`Settings::listens`](super::settings::Settings::listens): the sockets' own address first.
     pub listens: Vec<usize>,
+    /// The file of a unix socket that was made here.
+    file: Option<Arc<SocketFile>>,
+}
+
+impl Bound {
+    /// The socket of a worker.
+    ///
+    /// # Errors
+    /// There are no descriptors left.
+    pub fn of_worker(&self, worker: usize) -> io::Result<Socket> {
+        self.sockets[worker % self.sockets.len()].try_clone()
+    }
+}
+
+/// The file of a unix socket, there as long as this value.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // somebody may have removed it already
+        _ = std::fs::remove_file(&self.path);
+    }
 }
 
 /// Why there is no listening socket.
@@ -31,7 +59,7 @@ pub enum SocketError {
     #[error("bind() to {address} failed: {source}")]
     Bind {
         /// The address.
-        address: SocketAddr,
+        address: Address,
         /// Why.
         source: io::Error,
     },
@@ -44,7 +72,7 @@ pub enum SocketError {
         text: String,
     },
     /// A number in [`INHERITED`] that is no listening socket.
-    #[error("inherited descriptor {number} is not a listening TCP socket: {source}")]
+    #[error("inherited descriptor {number} is not a listening socket: {source}")]
     Inherited {
         /// The number.
         number: i32,
@@ -61,60 +89,76 @@ pub enum SocketError {
 ///
 /// # Errors
 /// The first address that cannot be had; nothing is listened on then.
-pub fn open(listens: &[Listen], present: &[Bound], inherited: Option<&str>) -> Result<Vec<Bound>, SocketError> {
+pub fn open(
+    listens: &[Listen],
+    workers: usize,
+    present: &[Bound],
+    inherited: Option<&str>,
+) -> Result<Vec<Bound>, SocketError> {
     let mut inherited = inherited.map(take_inherited).transpose()?.unwrap_or_default();
-    let is_covered = |listen: &Listen| {
-        let covers = |other: &Listen| other.address != listen.address && is_wildcard_for(other.address, listen.address);
-        listens.iter().any(covers)
-    };
+    let is_covered = |listen: &Listen| listens.iter().any(|other| is_wildcard_for(&other.address, &listen.address));
     let mut bound = Vec::new();
     for (index, listen) in listens.iter().enumerate().filter(|(_, listen)| !is_covered(listen)) {
-        let failed = |source| SocketError::Bind { address: listen.address, source };
+        let failed = |source| SocketError::Bind { address: listen.address.clone(), source };
+        let mut found = Vec::new();
         let own = present.iter().find(|bound| bound.address == listen.address);
-        let socket = match (own, inherited.iter().position(|(address, _)| *address == listen.address)) {
-            (Some(own), _) => listen_again(&own.socket, listen).map_err(failed)?,
-            (None, Some(position)) => listen_again(&inherited.swap_remove(position).1, listen).map_err(failed)?,
-            (None, None) => bind(listen).map_err(failed)?,
-        };
-        let others = listens
-            .iter()
-            .enumerate()
-            .filter(|(_, other)| other.address != listen.address && is_wildcard_for(listen.address, other.address));
-        let address = listen.address;
-        bound.push(Bound {
-            address,
-            socket,
-            listens: [index].into_iter().chain(others.map(|(other, _)| other)).collect(),
-        });
+        for socket in own.iter().flat_map(|own| &own.sockets) {
+            found.push(socket.try_clone().map_err(failed)?);
+        }
+        while let Some(position) = inherited.iter().position(|(address, _)| *address == listen.address) {
+            found.push(inherited.swap_remove(position).1);
+        }
+        let count = if listen.is_per_worker { workers } else { 1 };
+        found.truncate(count);
+        let mut file = own.and_then(|own| own.file.clone());
+        while found.len() < count {
+            found.push(bind(listen, &mut file).map_err(failed)?);
+        }
+        for socket in &found {
+            // once more for those that listen already: the queue may have another length now
+            socket.listen(listen.backlog).map_err(failed)?;
+        }
+        let others = listens.iter().enumerate();
+        let others = others.filter(|(_, other)| is_wildcard_for(&listen.address, &other.address));
+        let listens = [index].into_iter().chain(others.map(|(other, _)| other)).collect();
+        bound.push(Bound { address: listen.address.clone(), sockets: found, listens, file });
     }
     Ok(bound)
 }
 
-fn is_wildcard_for(wildcard: SocketAddr, address: SocketAddr) -> bool {
-    wildcard.ip().is_unspecified() && wildcard.is_ipv4() == address.is_ipv4() && wildcard.port() == address.port()
+fn is_wildcard_for(wildcard: &Address, address: &Address) -> bool {
+    let (Some(wildcard), Some(address)) = (wildcard.internet(), address.internet()) else { return false };
+    let is_of_family = wildcard.is_ipv4() == address.is_ipv4() && wildcard.port() == address.port();
+    wildcard.ip().is_unspecified() && is_of_family && wildcard != address
 }
 
-fn bind(listen: &Listen) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(listen.address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    if listen.address.is_ipv6() {
-        socket.set_only_v6(listen.ipv6_only)?;
-    }
-    socket.bind(&listen.address.into())?;
-    socket.listen(listen.backlog)?;
+fn bind(listen: &Listen, file: &mut Option<Arc<SocketFile>>) -> io::Result<Socket> {
+    let socket = match &listen.address {
+        Address::Internet(address) => {
+            let socket = Socket::new(Domain::for_address(*address), Type::STREAM, Some(Protocol::TCP))?;
+            socket.set_reuse_address(true)?;
+            socket.set_reuse_port(listen.is_per_worker)?;
+            if address.is_ipv6() {
+                socket.set_only_v6(listen.ipv6_only)?;
+            }
+            socket.bind(&(*address).into())?;
+            socket
+        }
+        Address::Unix(path) => {
+            let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+            socket.bind(&SockAddr::unix(path)?)?;
+            *file = Some(Arc::new(SocketFile { path: path.clone() }));
+            // as nginx: whoever gets to the file may connect
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
+            socket
+        }
+    };
     socket.set_nonblocking(true)?;
-    Ok(socket.into())
-}
-
-/// The same socket, with another length of its queue perhaps.
-fn listen_again(socket: &TcpListener, listen: &Listen) -> io::Result<TcpListener> {
-    let socket = socket.try_clone()?;
-    socket2::SockRef::from(&socket).listen(listen.backlog)?;
     Ok(socket)
 }
 
 /// The sockets of the variable with their addresses.
-fn take_inherited(text: &str) -> Result<Vec<(SocketAddr, TcpListener)>, SocketError> {
+fn take_inherited(text: &str) -> Result<Vec<(Address, Socket)>, SocketError> {
     let numbers = text.split([';', ':']).filter(|number| !number.is_empty());
     numbers
         .map(|text| {
@@ -124,14 +168,16 @@ fn take_inherited(text: &str) -> Result<Vec<(SocketAddr, TcpListener)>, SocketEr
         .collect()
 }
 
-fn take(number: i32) -> io::Result<(SocketAddr, TcpListener)> {
+fn take(number: i32) -> io::Result<(Address, Socket)> {
     let socket = Socket::from(own(number)?);
-    let address = socket.local_addr()?.as_socket();
+    let local = socket.local_addr()?;
+    let unix = || local.as_pathname().map(|path| Address::Unix(path.to_owned()));
+    let address = local.as_socket().map(Address::Internet).or_else(unix);
     let address = address.filter(|_| socket.is_listener().unwrap_or(false));
-    let address = address.ok_or_else(|| io::Error::other("it does not listen on an internet address"))?;
+    let address = address.ok_or_else(|| io::Error::other("it does not listen on an internet address or a path"))?;
     socket.set_cloexec(true)?;
     socket.set_nonblocking(true)?;
-    Ok((address, socket.into()))
+    Ok((address, socket))
 }
 
 /// Makes a bare descriptor number an owned one: the kernel hands out a second descriptor for it, as it would for one
@@ -148,6 +194,7 @@ fn own(number: i32) -> io::Result<OwnedFd> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{SocketAddr, TcpListener};
     use std::os::fd::IntoRawFd as _;
 
     use super::super::conf;
@@ -163,27 +210,31 @@ mod tests {
         settings::read(&tree, file, places).unwrap().listens
     }
 
+    fn address(socket: &Socket) -> SocketAddr {
+        socket.local_addr().unwrap().as_socket().unwrap()
+    }
+
     #[test]
     fn an_inherited_socket_is_used_for_its_own_address_and_a_leftover_is_closed() {
         let (wanted, leftover) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
-        let (address, closed) = (wanted.local_addr().unwrap(), leftover.local_addr().unwrap());
+        let (open_at, closed_at) = (wanted.local_addr().unwrap(), leftover.local_addr().unwrap());
         let variable = format!("{};{};", wanted.into_raw_fd(), leftover.into_raw_fd());
-        let bound = open(&listens(&format!("listen {address};")), &[], Some(&variable)).unwrap();
+        let bound = open(&listens(&format!("listen {open_at};")), 1, &[], Some(&variable)).unwrap();
         assert_eq!(bound.len(), 1);
-        assert_eq!(bound[0].socket.local_addr().unwrap(), address);
-        std::net::TcpStream::connect(address).unwrap();
-        assert!(std::net::TcpStream::connect(closed).is_err());
+        assert_eq!(address(&bound[0].sockets[0]), open_at);
+        std::net::TcpStream::connect(open_at).unwrap();
+        assert!(std::net::TcpStream::connect(closed_at).is_err());
     }
 
     #[test]
     fn what_is_no_listening_socket_is_refused_by_number() {
         let unconnected = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         let number = unconnected.into_raw_fd();
-        let error = open(&[], &[], Some(&format!("{number};"))).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("inherited descriptor {number} is not a listening TCP socket")), "{error}");
-        assert!(matches!(open(&[], &[], Some("x;")), Err(SocketError::Number { .. })));
-        assert!(matches!(open(&[], &[], Some("2;")), Err(SocketError::Inherited { number: 2, .. })));
-        assert!(matches!(open(&[], &[], Some("99999;")), Err(SocketError::Inherited { .. })));
+        let error = open(&[], 1, &[], Some(&format!("{number};"))).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("inherited descriptor {number} is not a listening socket")), "{error}");
+        assert!(matches!(open(&[], 1, &[], Some("x;")), Err(SocketError::Number { .. })));
+        assert!(matches!(open(&[], 1, &[], Some("2;")), Err(SocketError::Inherited { number: 2, .. })));
+        assert!(matches!(open(&[], 1, &[], Some("99999;")), Err(SocketError::Inherited { .. })));
     }
 
     #[test]
@@ -191,8 +242,37 @@ mod tests {
         let free = TcpListener::bind("0.0.0.0:0").unwrap();
         let port = free.local_addr().unwrap().port();
         let variable = format!("{};", free.into_raw_fd());
-        let bound = open(&listens(&format!("listen 127.0.0.1:{port}; listen {port};")), &[], Some(&variable)).unwrap();
+        let listens = listens(&format!("listen 127.0.0.1:{port}; listen {port};"));
+        let bound = open(&listens, 1, &[], Some(&variable)).unwrap();
         assert_eq!(bound.len(), 1);
         assert_eq!(bound[0].listens, [1, 0]);
+    }
+
+    #[test]
+    fn with_reuseport_each_worker_has_a_socket_that_outlives_a_reload() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let listens = listens(&format!("listen 127.0.0.1:{port} reuseport;"));
+        let first = open(&listens, 3, &[], None).unwrap();
+        assert_eq!(first[0].sockets.len(), 3);
+        let second = open(&listens, 2, &first, None).unwrap();
+        assert_eq!(second[0].sockets.len(), 2);
+        drop(first);
+        std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        assert_eq!(address(&second[0].of_worker(3).unwrap()).port(), port);
+    }
+
+    #[test]
+    fn the_file_of_a_unix_socket_is_there_as_long_as_somebody_listens() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let listens = listens(&format!("listen unix:{};", path.display()));
+        let first = open(&listens, 1, &[], None).unwrap();
+        assert!(open(&listens, 1, &[], None).is_err(), "it is taken");
+        let second = open(&listens, 1, &first, None).unwrap();
+        drop(first);
+        std::os::unix::net::UnixStream::connect(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o666);
+        drop(second);
+        assert!(!path.exists());
     }
 }

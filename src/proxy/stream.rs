@@ -1,74 +1,104 @@
-//! The two sides of a connection, over TCP or a unix socket.
+//! Connections and their two sides, over TCP or a unix socket.
 
 use std::io::{self, IoSlice};
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 
-/// Where bytes come from.
+/// One of two.
 #[derive(Debug)]
-pub(super) enum ReadSide {
-    Tcp(tcp::OwnedReadHalf),
-    Unix(unix::OwnedReadHalf),
+pub(super) enum Either<T, U> {
+    Tcp(T),
+    Unix(U),
 }
 
-/// Where bytes go to.
-#[derive(Debug)]
-pub(super) enum WriteSide {
-    Tcp(tcp::OwnedWriteHalf),
-    Unix(unix::OwnedWriteHalf),
+/// A connection.
+pub(super) type Stream = Either<TcpStream, UnixStream>;
+/// Where a client's bytes come from.
+pub(super) type ClientRead<'s> = Either<tcp::ReadHalf<'s>, unix::ReadHalf<'s>>;
+/// Where a client's bytes go to.
+pub(super) type ClientWrite<'s> = Either<tcp::WriteHalf<'s>, unix::WriteHalf<'s>>;
+/// Where an upstream's bytes come from.
+pub(super) type UpstreamRead = Either<tcp::OwnedReadHalf, unix::OwnedReadHalf>;
+/// Where an upstream's bytes go to.
+pub(super) type UpstreamWrite = Either<tcp::OwnedWriteHalf, unix::OwnedWriteHalf>;
+
+impl Stream {
+    /// Its two sides, for as long as it is lent.
+    pub(super) fn split(&mut self) -> (ClientRead<'_>, ClientWrite<'_>) {
+        match self {
+            Either::Tcp(stream) => {
+                let (read, write) = stream.split();
+                (Either::Tcp(read), Either::Tcp(write))
+            }
+            Either::Unix(stream) => {
+                let (read, write) = stream.split();
+                (Either::Unix(read), Either::Unix(write))
+            }
+        }
+    }
+
+    /// Its two sides, for good.
+    pub(super) fn into_split(self) -> (UpstreamRead, UpstreamWrite) {
+        match self {
+            Either::Tcp(stream) => {
+                let (read, write) = stream.into_split();
+                (Either::Tcp(read), Either::Tcp(write))
+            }
+            Either::Unix(stream) => {
+                let (read, write) = stream.into_split();
+                (Either::Unix(read), Either::Unix(write))
+            }
+        }
+    }
+
+    /// Has the peer see that the connection broke, once it is dropped. A unix socket has no way to say so.
+    pub(super) fn reset_when_dropped(&self) {
+        if let Either::Tcp(stream) = self {
+            // one that is broken already needs no help
+            _ = stream.set_zero_linger();
+        }
+    }
 }
 
-/// Takes a TCP connection apart.
-pub(super) fn split_tcp(stream: TcpStream) -> (ReadSide, WriteSide) {
-    let (read, write) = stream.into_split();
-    (ReadSide::Tcp(read), WriteSide::Tcp(write))
-}
-
-/// Takes a connection over a unix socket apart.
-pub(super) fn split_unix(stream: UnixStream) -> (ReadSide, WriteSide) {
-    let (read, write) = stream.into_split();
-    (ReadSide::Unix(read), WriteSide::Unix(write))
-}
-
-impl ReadSide {
+impl UpstreamRead {
     /// Whether nothing has arrived: neither the end of the connection nor bytes nobody asked for.
     ///
     /// `surely` asks the kernel; otherwise what the last look at all sockets found has to do, which costs nothing.
     pub(super) fn is_quiet(&self, surely: bool) -> bool {
-        let would_block =
-            |result: io::Result<usize>| result.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
         let mut byte = [0];
-        let mut unread = [std::mem::MaybeUninit::uninit()];
         match self {
-            ReadSide::Tcp(half) => {
-                would_block(half.try_read(&mut byte))
-                    && (!surely || would_block(socket2::SockRef::from(half.as_ref()).peek(&mut unread)))
-            }
-            ReadSide::Unix(half) => {
-                would_block(half.try_read(&mut byte))
-                    && (!surely || would_block(socket2::SockRef::from(half.as_ref()).peek(&mut unread)))
-            }
+            Either::Tcp(half) => would_block(half.try_read(&mut byte)) && (!surely || is_unread(half.as_ref())),
+            Either::Unix(half) => would_block(half.try_read(&mut byte)) && (!surely || is_unread(half.as_ref())),
         }
     }
 }
 
-impl AsyncRead for ReadSide {
+fn is_unread(socket: impl AsFd) -> bool {
+    would_block(socket2::SockRef::from(&socket).peek(&mut [std::mem::MaybeUninit::uninit()]))
+}
+
+fn would_block(read: io::Result<usize>) -> bool {
+    read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+}
+
+impl<T: AsyncRead + Unpin, U: AsyncRead + Unpin> AsyncRead for Either<T, U> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            ReadSide::Tcp(half) => Pin::new(half).poll_read(cx, buffer),
-            ReadSide::Unix(half) => Pin::new(half).poll_read(cx, buffer),
+            Either::Tcp(half) => Pin::new(half).poll_read(cx, buffer),
+            Either::Unix(half) => Pin::new(half).poll_read(cx, buffer),
         }
     }
 }
 
-impl AsyncWrite for WriteSide {
+impl<T: AsyncWrite + Unpin, U: AsyncWrite + Unpin> AsyncWrite for Either<T, U> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            WriteSide::Tcp(half) => Pin::new(half).poll_write(cx, buffer),
-            WriteSide::Unix(half) => Pin::new(half).poll_write(cx, buffer),
+            Either::Tcp(half) => Pin::new(half).poll_write(cx, buffer),
+            Either::Unix(half) => Pin::new(half).poll_write(cx, buffer),
         }
     }
 
@@ -78,26 +108,29 @@ impl AsyncWrite for WriteSide {
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            WriteSide::Tcp(half) => Pin::new(half).poll_write_vectored(cx, buffers),
-            WriteSide::Unix(half) => Pin::new(half).poll_write_vectored(cx, buffers),
+            Either::Tcp(half) => Pin::new(half).poll_write_vectored(cx, buffers),
+            Either::Unix(half) => Pin::new(half).poll_write_vectored(cx, buffers),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
-        true
+        match self {
+            Either::Tcp(half) => half.is_write_vectored(),
+            Either::Unix(half) => half.is_write_vectored(),
+        }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            WriteSide::Tcp(half) => Pin::new(half).poll_flush(cx),
-            WriteSide::Unix(half) => Pin::new(half).poll_flush(cx),
+            Either::Tcp(half) => Pin::new(half).poll_flush(cx),
+            Either::Unix(half) => Pin::new(half).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            WriteSide::Tcp(half) => Pin::new(half).poll_shutdown(cx),
-            WriteSide::Unix(half) => Pin::new(half).poll_shutdown(cx),
+            Either::Tcp(half) => Pin::new(half).poll_shutdown(cx),
+            Either::Unix(half) => Pin::new(half).poll_shutdown(cx),
         }
     }
 }

@@ -2,42 +2,57 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::{Poll, ready};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
+
+use super::clock;
 
 /// The wait took too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TimedOut;
 
 /// One timer, set again and again: a connection that waits thousands of times registers with the clock once.
+///
+/// Nor is it set anew for each wait: one that is set to an earlier time goes off there, is found to be early, and only
+/// then set to the right one. Most waits are over long before.
 #[derive(Debug)]
 pub(super) struct Timer {
     sleep: Pin<Box<Sleep>>,
+    is_set: bool,
 }
 
 impl Timer {
     pub(super) fn new() -> Timer {
-        Timer { sleep: Box::pin(tokio::time::sleep(Duration::ZERO)) }
+        Timer { sleep: Box::pin(tokio::time::sleep(Duration::ZERO)), is_set: false }
     }
 
     /// Waits for `future`, but no longer than `limit`. The clock is only set if there is something to wait for.
     pub(super) async fn within<T>(&mut self, limit: Duration, future: impl Future<Output = T>) -> Result<T, TimedOut> {
         let mut future = pin!(future);
-        let mut is_set = false;
+        let mut deadline = None;
         poll_fn(|cx| {
             if let Poll::Ready(value) = future.as_mut().poll(cx) {
                 return Poll::Ready(Ok(value));
             }
-            if !is_set {
+            let deadline = *deadline.get_or_insert_with(|| {
+                let now = clock::now();
                 // a limit beyond the end of time is none
-                let deadline = Instant::now().checked_add(limit);
-                self.sleep.as_mut().reset(deadline.unwrap_or_else(|| Instant::now() + Duration::from_secs(1 << 30)));
-                is_set = true;
+                Instant::from_std(now.checked_add(limit).unwrap_or_else(|| now + Duration::from_secs(1 << 30)))
+            });
+            if !self.is_set || self.sleep.deadline() > deadline {
+                self.sleep.as_mut().reset(deadline);
+                self.is_set = true;
             }
-            ready!(self.sleep.as_mut().poll(cx));
-            Poll::Ready(Err(TimedOut))
+            while self.sleep.as_mut().poll(cx).is_ready() {
+                if self.sleep.deadline() >= deadline {
+                    self.is_set = false;
+                    return Poll::Ready(Err(TimedOut));
+                }
+                self.sleep.as_mut().reset(deadline);
+            }
+            Poll::Pending
         })
         .await
     }
@@ -59,5 +74,23 @@ mod tests {
         assert_eq!(timer.within(Duration::ZERO, async { 1 }).await, Ok(1));
         assert_eq!(timer.within(Duration::from_millis(1), std::future::pending::<()>()).await, Err(TimedOut));
         assert_eq!(timer.within(Duration::MAX, async { 2 }).await, Ok(2));
+    }
+
+    #[tokio::test]
+    async fn a_timer_that_is_set_too_early_or_too_late_goes_off_in_time() {
+        let mut timer = Timer::new();
+        let begun = std::time::Instant::now();
+        let mut ends = async |limit: u64, over: u64| {
+            let other = tokio::time::sleep(Duration::from_millis(over));
+            (timer.within(Duration::from_millis(limit), other).await.is_err(), begun.elapsed().as_millis())
+        };
+        assert!(!ends(30, 1).await.0);
+        // set for 30 ms, and goes off in the middle of this
+        let (is_over, at) = ends(60, 60_000).await;
+        assert!(is_over && at >= 60, "{at}");
+        assert!(!ends(60_000, 1).await.0);
+        // set for a minute
+        let (is_over, at) = ends(5, 60_000).await;
+        assert!(is_over && at < 20_000, "{at}");
     }
 }

@@ -13,16 +13,17 @@ use lab_http::{Incoming, Limits, Outgoing};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::balancer::{Balancer, Key, Search, Verdict};
+use super::clock;
 use super::sent::Sent;
 use super::settings::upstream::{Address, Method, Upstream};
-use super::stream::{ReadSide, WriteSide, split_tcp, split_unix};
+use super::stream::{Stream, UpstreamRead, UpstreamWrite};
 use super::variables::Scope;
 
 /// One connection to a server of an upstream.
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) incoming: Incoming<ReadSide>,
-    pub(super) outgoing: Outgoing<Sent<WriteSide>>,
+    pub(super) incoming: Incoming<UpstreamRead>,
+    pub(super) outgoing: Outgoing<Sent<UpstreamWrite>>,
     /// Which of the upstream's servers it leads to.
     pub(super) server: usize,
     /// How many requests it has carried, the present one included.
@@ -66,7 +67,7 @@ impl Group {
             }
             Method::RoundRobin | Method::LeastConnections | Method::IpHash => Key::Client(client),
         };
-        self.balancer.borrow_mut().choose(search, key, Instant::now())
+        self.balancer.borrow_mut().choose(search, key, clock::now())
     }
 
     /// The address of a server, as text.
@@ -76,7 +77,7 @@ impl Group {
 
     /// Takes note of what came of asking a server. True if this put it out of order.
     pub(super) fn release(&self, server: usize, verdict: Verdict) -> bool {
-        self.balancer.borrow_mut().release(server, verdict, Instant::now())
+        self.balancer.borrow_mut().release(server, verdict, clock::now())
     }
 
     /// The idle connection to a server that was used last, if one is still open.
@@ -89,7 +90,7 @@ impl Group {
         let leads_there = |connection: &Connection| self.settings.servers[connection.server].address == *address;
         while let Some(position) = idle.iter().rposition(leads_there) {
             let connection = idle.remove(position)?;
-            if connection.idle_since.elapsed() < self.settings.keepalive_timeout && connection.is_quiet(surely) {
+            if clock::since(connection.idle_since) < self.settings.keepalive_timeout && connection.is_quiet(surely) {
                 return Some(Connection { server, ..connection });
             }
         }
@@ -99,11 +100,11 @@ impl Group {
     /// Keeps a connection for the next request, if it may be; the one idle for longest makes room.
     pub(super) fn keep(&self, mut connection: Connection) {
         let is_old = connection.requests >= self.settings.keepalive_requests
-            || connection.made.elapsed() >= self.settings.keepalive_time;
+            || clock::since(connection.made) >= self.settings.keepalive_time;
         if self.settings.keepalive == 0 || is_old {
             return;
         }
-        connection.idle_since = Instant::now();
+        connection.idle_since = clock::now();
         let mut idle = self.idle.borrow_mut();
         if idle.len() >= self.settings.keepalive {
             idle.pop_front();
@@ -115,7 +116,7 @@ impl Group {
     pub(super) fn sweep(&self) {
         let mut idle = self.idle.borrow_mut();
         idle.retain(|connection| {
-            connection.idle_since.elapsed() < self.settings.keepalive_timeout && connection.is_quiet(false)
+            clock::since(connection.idle_since) < self.settings.keepalive_timeout && connection.is_quiet(false)
         });
     }
 
@@ -127,14 +128,15 @@ impl Group {
                     let stream = TcpStream::connect(address).await?;
                     // heads and small bodies leave in one write; waiting for more of them only delays
                     stream.set_nodelay(true)?;
-                    Ok(split_tcp(stream))
+                    Ok(Stream::Tcp(stream))
                 }
-                Address::Unix(path) => UnixStream::connect(path).await.map(split_unix),
+                Address::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
             }
         };
-        let (read, write) =
-            tokio::time::timeout(limit, connecting).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        let now = Instant::now();
+        let stream: io::Result<Stream> =
+            tokio::time::timeout(limit, connecting).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
+        let (read, write) = stream?.into_split();
+        let now = clock::now();
         Ok(Connection {
             incoming: Incoming::new(read, Limits::response()),
             outgoing: Outgoing::new(Sent::new(write)),

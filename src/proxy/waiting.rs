@@ -4,7 +4,8 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use lab_http::BodyEncoder;
+use lab_http::{BodyEncoder, Outgoing};
+use tokio::io::AsyncWrite;
 
 use super::spool::Spool;
 
@@ -59,10 +60,11 @@ impl Waiting {
         }
     }
 
-    /// Takes a block out into `out`; false if nothing was left.
-    pub(super) fn load(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
+    /// Takes a block out into a connection's buffer; false if nothing was left.
+    pub(super) fn load<W: AsyncWrite + Unpin>(&mut self, to: &mut Outgoing<W>) -> io::Result<bool> {
+        // without a file the connection need not even have a buffer
         let Some(file) = &mut self.file else { return Ok(false) };
-        let read = file.read(self.position, out)?;
+        let read = file.read(self.position, to.buffer())?;
         self.position += read as u64;
         if read == 0 {
             // the client has caught up
@@ -99,9 +101,9 @@ mod tests {
         waiting.push(&mut encoder, &large).unwrap();
         waiting.push(&mut encoder, b"hello").unwrap();
         waiting.end(&mut encoder).unwrap();
-        let mut out = Vec::new();
+        let mut out = Outgoing::new(Vec::new());
         while waiting.load(&mut out).unwrap() {}
         assert!(waiting.is_empty());
-        assert_eq!(out, [b"186a0\r\n", &large[..], b"\r\n5\r\nhello\r\n0\r\n\r\n"].concat());
+        assert_eq!(*out.buffer(), [b"186a0\r\n", &large[..], b"\r\n5\r\nhello\r\n0\r\n\r\n"].concat());
     }
 }

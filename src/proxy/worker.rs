@@ -1,21 +1,28 @@
 //! A worker: one thread, one `current_thread` runtime. A connection stays with the worker that accepted it.
 
 use std::cell::Cell;
-use std::future::Future;
 use std::io;
-use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Waker;
 use std::time::Duration;
 
+use socket2::Socket;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::client;
+use super::clock;
 use super::log::{self, LogFiles};
+use super::resolver::Names;
+use super::roll::Roll;
 use super::settings::Settings;
 use super::settings::logs::Severity;
+use super::settings::upstream::Address;
+use super::stream::{Either, Stream};
 use super::upstream::Group;
 
 /// What the master wants its workers to do.
@@ -35,11 +42,11 @@ pub(super) struct Worker {
     pub(super) settings: Arc<Settings>,
     pub(super) logs: LogFiles,
     upstreams: Vec<Group>,
+    /// What was found of names that are not in the configuration.
+    pub(super) names: Names,
     /// Open connections of clients.
-    clients: Cell<usize>,
+    clients: Roll,
     is_quitting: Cell<bool>,
-    /// Told when the worker begins to quit.
-    quits: Notify,
     /// Told when a client's connection was closed.
     closed: Notify,
 }
@@ -50,7 +57,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 const ACCEPT_REST: Duration = Duration::from_millis(500);
 
 /// A listening socket of this worker, with the `listen`s it serves.
-pub(super) type Listener = (TcpListener, Vec<usize>);
+pub(super) type Listener = (Socket, Vec<usize>);
 
 /// Runs a worker on the present thread until it is told to end.
 ///
@@ -64,16 +71,17 @@ pub(super) fn run(
 ) -> io::Result<()> {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     // lines of access logs are written when there is nothing better to do
-    let runtime = runtime.enable_all().on_thread_park(log::flush).build_local(Default::default())?;
+    let runtime =
+        runtime.enable_all().on_thread_park(log::flush).on_thread_unpark(clock::turn).build_local(Default::default())?;
     logs.begin_gathering();
     let upstreams = settings.upstreams.iter().map(Group::new).collect();
     let worker = Rc::new(Worker {
         settings,
         logs,
         upstreams,
-        clients: Cell::new(0),
+        names: Names::default(),
+        clients: Roll::default(),
         is_quitting: Cell::new(false),
-        quits: Notify::new(),
         closed: Notify::new(),
     });
     let served = runtime.block_on(worker.serve(listeners, phases));
@@ -93,9 +101,9 @@ impl Worker {
         self.is_quitting.get()
     }
 
-    /// Waits for the worker to begin to quit.
-    pub(super) fn quitting(&self) -> impl Future<Output = ()> {
-        self.quits.notified()
+    /// Has a connection's task woken when the worker begins to quit.
+    pub(super) fn sign(&self, place: usize, waker: &Waker) {
+        self.clients.sign(place, waker);
     }
 
     /// A number no other connection of the process has.
@@ -107,7 +115,15 @@ impl Worker {
     async fn serve(self: Rc<Self>, listeners: Vec<Listener>, mut phases: watch::Receiver<Phase>) -> io::Result<()> {
         let mut accepting = Vec::new();
         for (socket, listens) in listeners {
-            let listener = tokio::net::TcpListener::from_std(socket)?;
+            let Some(listen) = listens.first().map(|&index| &self.settings.listens[index]) else { continue };
+            let listener = match listen.address {
+                Address::Internet(_) => {
+                    // what is accepted inherits it
+                    socket.set_tcp_nodelay(self.settings.servers[listen.default_server].rules().tcp_nodelay)?;
+                    Either::Tcp(TcpListener::from_std(socket.into())?)
+                }
+                Address::Unix(_) => Either::Unix(UnixListener::from_std(OwnedFd::from(socket).into())?),
+            };
             accepting.push(tokio::task::spawn_local(Rc::clone(&self).accept(listener, listens.into())));
         }
         let mut sweep = interval(SWEEP);
@@ -129,9 +145,9 @@ impl Worker {
             task.abort();
         }
         self.is_quitting.set(true);
-        self.quits.notify_waiters();
+        self.clients.call();
         let finished = async {
-            while self.clients.get() > 0 {
+            while self.clients.count() > 0 {
                 self.closed.notified().await;
             }
         };
@@ -144,18 +160,23 @@ impl Worker {
         Ok(())
     }
 
-    async fn accept(self: Rc<Self>, listener: tokio::net::TcpListener, listens: Rc<[usize]>) {
+    async fn accept(self: Rc<Self>, listener: Either<TcpListener, UnixListener>, listens: Rc<[usize]>) {
         loop {
-            while self.clients.get() >= self.settings.process.worker_connections {
+            while self.clients.count() >= self.settings.process.worker_connections {
                 self.closed.notified().await;
             }
-            match listener.accept().await {
+            let accepted = match &listener {
+                Either::Tcp(listener) => {
+                    listener.accept().await.map(|(stream, peer)| (Stream::Tcp(stream), Some(peer)))
+                }
+                Either::Unix(listener) => listener.accept().await.map(|(stream, _)| (Stream::Unix(stream), None)),
+            };
+            match accepted {
                 Ok((stream, peer)) => {
                     let (worker, listens) = (Rc::clone(&self), Rc::clone(&listens));
-                    let counted = Counted::new(Rc::clone(&self));
+                    let place = Place::new(worker);
                     tokio::task::spawn_local(async move {
-                        let _counted = counted;
-                        client::serve(&worker, stream, peer, &listens).await;
+                        client::serve(&place.worker, place.number, stream, peer, &listens).await;
                     });
                 }
                 Err(error) => {
@@ -168,21 +189,21 @@ impl Worker {
     }
 }
 
-/// Counts a client's connection for as long as it lives, however it ends.
-struct Counted {
+/// A client's connection among all of a worker's, however it ends.
+struct Place {
     worker: Rc<Worker>,
+    number: usize,
 }
 
-impl Counted {
-    fn new(worker: Rc<Worker>) -> Counted {
-        worker.clients.set(worker.clients.get() + 1);
-        Counted { worker }
+impl Place {
+    fn new(worker: Rc<Worker>) -> Place {
+        Place { number: worker.clients.take(), worker }
     }
 }
 
-impl Drop for Counted {
+impl Drop for Place {
     fn drop(&mut self) {
-        self.worker.clients.set(self.worker.clients.get() - 1);
+        self.worker.clients.leave(self.number);
         self.worker.closed.notify_waiters();
     }
 }

@@ -2,6 +2,8 @@
 
 pub mod calibration;
 pub mod difference;
+pub mod finding;
 mod loads;
 pub mod numbers;
+pub mod stacks;
 pub mod terminal;

@@ -75,6 +75,14 @@ fn write_check(f: &mut fmt::Formatter<'_>, scenario: &Scenario, check: &Check) -
 fn write_load(f: &mut fmt::Formatter<'_>, load: &Load) -> fmt::Result {
     writeln!(f, "  {}", load.name)?;
     writeln!(f, "    driver   {}", load.driver)?;
+    let http2 = load.http2_streams.map(|streams| match streams.get() {
+        1 => "HTTP/2".to_owned(),
+        more => format!("HTTP/2 with {more} streams on each connection"),
+    });
+    let spoken: Vec<String> = http2.into_iter().chain(load.tls.as_ref().map(ToString::to_string)).collect();
+    if !spoken.is_empty() {
+        writeln!(f, "    speaks   {}", spoken.join(" over "))?;
+    }
     match &load.driver {
         Driver::Goose { steps, .. } if !steps.is_empty() => {
             writeln!(f, "    asks     {}, timeout {}", Count(steps.len() as u64, "step"), Time(load.timeout))?;

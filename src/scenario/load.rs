@@ -2,17 +2,15 @@
 //!
 //! The only part of this module with effects: it reads the file and asks whether the files it names exist.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use toml::de::DeTable;
-
-use super::diagnostic::{Diagnostic, Problems};
-use super::error::ScenarioErrors;
 use super::model::Scenario;
 use super::resolve::{Surroundings, resolve};
 use super::wire;
+use crate::document::{self, DocumentErrors};
 
+/// What messages call the file.
+const SORT: &str = "scenario";
 /// The folder that a project's scenarios lie in; its parent is their root.
 const SCENARIOS_FOLDER: &str = "scenarios";
 
@@ -23,17 +21,12 @@ const SCENARIOS_FOLDER: &str = "scenarios";
 ///
 /// # Errors
 ///
-/// [`ScenarioErrors`]: the file cannot be read, is not text, or holds something wrong.
-pub fn load(path: &Path) -> Result<Scenario, ScenarioErrors> {
-    let unreadable = |source| ScenarioErrors::Unreadable { file: path.to_owned(), source };
-    let bytes = fs::read(path).map_err(unreadable)?;
-    let root = root_of(&std::path::absolute(path).map_err(unreadable)?);
-    let source = String::from_utf8(bytes).map_err(|error| {
-        let text_before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = 1 + text_before.iter().filter(|byte| **byte == b'\n').count();
-        ScenarioErrors::NotText { file: path.to_owned(), line }
-    })?;
-    parse(&source, path, &root, &Path::is_file)
+/// [`DocumentErrors`]: the file cannot be read, is not text, or holds something wrong.
+pub fn load(path: &Path) -> Result<Scenario, DocumentErrors> {
+    let source = document::read_text(SORT, path)?;
+    let absolute = std::path::absolute(path);
+    let root = absolute.map_err(|source| DocumentErrors::Unreadable { sort: SORT, file: path.to_owned(), source })?;
+    parse(&source, path, &root_of(&root), &Path::is_file)
 }
 
 /// Validates the text of a scenario that was read from `file` and whose root is `root`, an absolute path;
@@ -41,33 +34,17 @@ pub fn load(path: &Path) -> Result<Scenario, ScenarioErrors> {
 ///
 /// # Errors
 ///
-/// [`ScenarioErrors::Invalid`] with every problem found. Where the text is not TOML at all, nothing else is looked at.
+/// [`DocumentErrors::Invalid`] with every problem found. Where the text is not TOML at all, nothing else is looked at.
 pub fn parse(
     source: &str,
     file: &Path,
     root: &Path,
     is_file: &dyn Fn(&Path) -> bool,
-) -> Result<Scenario, ScenarioErrors> {
-    let mut problems = Problems::new(source);
-    let (document, syntax_errors) = DeTable::parse_recoverable(source);
-    for error in syntax_errors {
-        let end = source.len();
-        problems.push(Diagnostic::at(error.span().unwrap_or(end..end), format!("not TOML: {}", error.message())));
-    }
-    let scenario = if problems.is_empty() {
-        let wire = wire::Scenario::from_table(document.get_ref(), document.span(), &mut problems);
-        resolve(&wire, &Surroundings { source, file, root, is_file }, &mut problems)
-    } else {
-        None
-    };
-    match scenario {
-        Some(scenario) if problems.is_empty() => Ok(scenario),
-        _ => Err(ScenarioErrors::Invalid {
-            file: file.to_owned(),
-            text: source.to_owned(),
-            diagnostics: problems.into_sorted(),
-        }),
-    }
+) -> Result<Scenario, DocumentErrors> {
+    document::parse(SORT, source, file, |document, span, problems| {
+        let wire = wire::Scenario::from_table(document, span, problems);
+        resolve(&wire, &Surroundings { source, file, root, is_file }, problems)
+    })
 }
 
 /// The root of the scenario at the absolute path `file`.
@@ -81,6 +58,8 @@ fn root_of(file: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -108,6 +87,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("latin1.toml");
         fs::write(&file, b"schema = 1\nname = \"caf\xe9\"\n").unwrap();
-        assert!(matches!(load(&file), Err(ScenarioErrors::NotText { line: 2, .. })));
+        assert!(matches!(load(&file), Err(DocumentErrors::NotText { line: 2, .. })));
     }
 }

@@ -15,7 +15,7 @@ mod load;
 
 pub use load::{
     Arrival, Arrivals, Driver, External, Load, OpenLoop, Rate, Source, Step, StepExpectation, StepText, TextPiece,
-    TimerKind,
+    TimerKind, Tls, Trust,
 };
 
 /// One scenario file, resolved.

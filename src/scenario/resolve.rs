@@ -8,18 +8,20 @@ mod driver;
 mod expect;
 mod load;
 mod rounds;
+mod spoken;
 mod step;
 mod values;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
-use super::diagnostic::{Diagnostic, Problems, Span};
 use super::model::{App, Placement, Proxy, Scenario, Server, Stack};
-use super::read::{Field, List};
-use super::{suggest, wire};
+use super::wire;
+use crate::document::diagnostic::{Diagnostic, Problems, Span};
+use crate::document::read::{Field, List};
+use crate::document::suggest;
 use values::{Unique, one_line, slug, whole};
 
 /// The version of the format that is read here.
@@ -58,7 +60,7 @@ pub(super) fn resolve(
     let app = wire.app.value().and_then(|app| app.native.value()).map(|native| App { native: native.0.0.to_owned() });
     let stacks = stacks(&wire.stack, surroundings, problems);
     let checks = wire.check.or(Vec::new(), |checks| check::checks(checks.get_ref(), &stack_names(wire), problems));
-    let loads = wire.load.or(Vec::new(), |loads| load::loads(loads.get_ref(), problems));
+    let loads = wire.load.or(Vec::new(), |loads| load::loads(loads.get_ref(), surroundings, problems));
     if lists_nothing(&wire.check) && lists_nothing(&wire.load) {
         let message = "the scenario has neither a `[[check]]` nor a `[[load]]`: nothing to find out";
         problems.push(Diagnostic::at(0..0, message).hint("add at least one of them"));
@@ -157,18 +159,21 @@ fn stack(wire: &wire::Stack, surroundings: &Surroundings<'_>, problems: &mut Pro
 }
 
 fn proxy(wire: &wire::Proxy, surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) -> Option<Proxy> {
-    let config = wire.config.good().and_then(|path| {
-        let absolute = surroundings.root.join(path.get_ref());
-        if path.get_ref().is_empty() || !(surroundings.is_file)(&absolute) {
-            let message = format!("no such file: `{}`", path.get_ref());
-            let hint = "a relative path starts at the scenario's root: the folder above `scenarios/`, \
-                        or the scenario's own folder where that has another name";
-            problems.push(Diagnostic::at(path.span(), message).hint(hint));
-            return None;
-        }
-        Some(absolute)
-    });
+    let config = wire.config.good().and_then(|path| file(path, surroundings, problems));
     Some(Proxy { kind: wire.kind.value()?.0, config: config? })
+}
+
+/// An existing file, absolute.
+fn file(path: &Spanned<String>, surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) -> Option<PathBuf> {
+    let absolute = surroundings.root.join(path.get_ref());
+    if path.get_ref().is_empty() || !(surroundings.is_file)(&absolute) {
+        let message = format!("no such file: `{}`", path.get_ref());
+        let hint = "a relative path starts at the scenario's root: the folder above `scenarios/`, \
+                    or the scenario's own folder where that has another name";
+        problems.push(Diagnostic::at(path.span(), message).hint(hint));
+        return None;
+    }
+    Some(absolute)
 }
 
 fn server(wire: &wire::Server, problems: &mut Problems<'_>) -> Option<Server> {

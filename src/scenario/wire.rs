@@ -8,10 +8,12 @@ mod quantity;
 mod rule;
 
 use super::model::{Against, App, ProxyKind, ServerKind};
-use super::read::{ByName, List, OneOf, Whole, Word};
-use super::table::wire_table;
+use crate::document::read::{ByName, List, OneOf, Whole, Word};
+use crate::document::table::wire_table;
 
-pub(super) use load::{ArrivalsKind, DriverKind, Load, Ramp, RateText, Step, StepExpect, ValueSource};
+pub(super) use load::{
+    ArrivalsKind, DriverKind, HttpVersion, Load, Ramp, RateText, Step, StepExpect, Tls, ValueSource,
+};
 pub(super) use quantity::{DurationText, PercentText, WarmupText};
 pub(super) use rule::{HeaderLine, HeaderRule, TextRule};
 

@@ -38,6 +38,8 @@ pub struct Component {
     pub version: String,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it listens with TLS, if it does.
+    pub tls_address: Option<SocketAddr>,
     /// The process and its log.
     pub process: Guarded,
 }
@@ -54,6 +56,12 @@ impl Running {
     #[must_use]
     pub fn entry(&self) -> SocketAddr {
         self.components[0].address
+    }
+
+    /// Where a client connects that speaks TLS; `None` if the outermost component does not.
+    #[must_use]
+    pub fn tls_entry(&self) -> Option<SocketAddr> {
+        self.components[0].tls_address
     }
 
     /// Says which component has ended by itself, how, and what it said last; `None` while all are alive.
@@ -147,7 +155,8 @@ impl Launcher {
         };
         let environment = vec![("NGINX".to_owned(), inherited)];
         let program = self.program(command, environment, sockets, folder.join("proxy.log"));
-        self.component(Role::Proxy, program, relocated.entry).await
+        let component = self.component(Role::Proxy, program, relocated.entry).await?;
+        Ok(Component { tls_address: relocated.tls_entry, ..component })
     }
 
     fn program(
@@ -176,7 +185,7 @@ impl Launcher {
             return Err(error);
         }
         let version = format!("lab {}", env!("CARGO_PKG_VERSION"));
-        Ok(Component { role, version, address, process })
+        Ok(Component { role, version, address, tls_address: None, process })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Relocation: a user's nginx.conf, made to run in a run's own folder and on its own ports.
 //!
-//! Listen addresses, upstream addresses and file paths are rewritten; every other byte of the file stays as written.
+//! Listen addresses, upstream addresses and paths of logs and certificates are rewritten; every other byte of the file
+//! stays as written.
 //! Pure: the addresses are handed in.
 
 use std::collections::BTreeMap;
@@ -16,8 +17,10 @@ use crate::proxy::conf::{self, Arg, ConfError, Directive, quote};
 pub struct Relocated {
     /// The file's text with what had to be changed.
     pub text: String,
-    /// Where the first `listen` of the file went: the address clients connect to.
+    /// Where the first `listen` without TLS went, or if there is none the first: the address clients connect to.
     pub entry: SocketAddr,
+    /// Where the first `listen … ssl` went: the address clients connect to that speak TLS.
+    pub tls_entry: Option<SocketAddr>,
 }
 
 /// Why a configuration cannot be relocated.
@@ -65,18 +68,40 @@ pub fn nginx(
     reserve: &mut dyn FnMut() -> io::Result<SocketAddr>,
 ) -> Result<Relocated, RelocateError> {
     let tree = conf::parse(source, file)?;
-    let mut relocation =
-        Relocation { file, upstream, folder, reserve, listens: BTreeMap::new(), entry: None, edits: Vec::new() };
+    let mut relocation = Relocation {
+        file,
+        upstream,
+        folder,
+        reserve,
+        listens: BTreeMap::new(),
+        plain_entry: None,
+        tls_entry: None,
+        edits: Vec::new(),
+    };
     relocation.walk(&tree, "main")?;
-    let entry = relocation.entry.ok_or_else(|| RelocateError::NoListen(file.to_owned()))?;
+    let tls_entry = relocation.tls_entry;
+    let entry = relocation.plain_entry.or(tls_entry).ok_or_else(|| RelocateError::NoListen(file.to_owned()))?;
     let mut text = source.to_owned();
     // From the end, so that earlier positions stay true.
     relocation.edits.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
     for (span, replacement) in relocation.edits {
         text.replace_range(span, &replacement);
     }
-    Ok(Relocated { text, entry })
+    Ok(Relocated { text, entry, tls_entry })
 }
+
+/// Directives whose argument is a file, and their twins with `proxy_` in front.
+const FILES_OF_TLS: [&str; 9] = [
+    "ssl_certificate",
+    "ssl_certificate_key",
+    "ssl_client_certificate",
+    "ssl_crl",
+    "ssl_dhparam",
+    "ssl_password_file",
+    "ssl_session_ticket_key",
+    "ssl_stapling_file",
+    "ssl_trusted_certificate",
+];
 
 struct Relocation<'a> {
     file: &'a Path,
@@ -84,7 +109,8 @@ struct Relocation<'a> {
     folder: &'a Path,
     reserve: &'a mut dyn FnMut() -> io::Result<SocketAddr>,
     listens: BTreeMap<String, SocketAddr>,
-    entry: Option<SocketAddr>,
+    plain_entry: Option<SocketAddr>,
+    tls_entry: Option<SocketAddr>,
     edits: Vec<(Range<usize>, String)>,
 }
 
@@ -103,6 +129,7 @@ impl Relocation<'_> {
                 ("upstream", "server") => self.replace(first, &self.upstream.to_string()),
                 (_, "proxy_pass") => self.proxy_pass(first),
                 (_, "access_log" | "error_log" | "pid") => self.log(first),
+                (_, name) if FILES_OF_TLS.contains(&name.strip_prefix("proxy_").unwrap_or(name)) => self.file(first),
                 _ => {}
             }
             self.walk(directive.block.as_deref().unwrap_or_default(), &directive.name)?;
@@ -129,7 +156,8 @@ impl Relocation<'_> {
                 address
             }
         };
-        self.entry.get_or_insert(address);
+        let is_tls = directive.args.iter().skip(1).any(|arg| arg.value == "ssl");
+        if is_tls { &mut self.tls_entry } else { &mut self.plain_entry }.get_or_insert(address);
         self.replace(arg, &address.to_string());
         Ok(())
     }
@@ -149,6 +177,14 @@ impl Relocation<'_> {
             }
         };
         self.replace(arg, &format!("{scheme}://{}{uri}", self.upstream));
+    }
+
+    /// A file stays where it is; nginx would look for a relative one beside the configuration, which moves.
+    fn file(&mut self, arg: &Arg) {
+        let is_elsewhere = ["data:", "engine:", "$"].iter().any(|word| arg.value.contains(word));
+        if let (false, Some(folder)) = (is_elsewhere || Path::new(&arg.value).is_absolute(), self.file.parent()) {
+            self.replace(arg, &folder.join(&arg.value).display().to_string());
+        }
     }
 
     fn log(&mut self, arg: &Arg) {
@@ -236,6 +272,24 @@ http {
         let relocated = relocated(source).unwrap();
         assert_eq!(relocated.text, expected);
         assert_eq!(relocated.entry.port(), 40_001);
+    }
+
+    #[test]
+    fn a_listener_with_tls_has_an_entry_of_its_own_and_its_files_stay_where_they_are() {
+        let source = "http { server { listen 443 ssl http2; listen 80; ssl_certificate tls/site.pem;\n\
+                      ssl_certificate_key /keys/site.pem; ssl_dhparam $dhparam; } }";
+        let mut ports = 40_000..;
+        let mut reserve = || Ok(SocketAddr::from(([127, 0, 0, 1], ports.next().unwrap_or_default())));
+        let upstream = SocketAddr::from(([127, 0, 0, 1], 50_000));
+        let (file, folder) = (Path::new("/project/nginx.conf"), Path::new("/run/visit"));
+        let relocated = nginx(source, file, upstream, folder, &mut reserve).unwrap();
+        assert_eq!((relocated.entry.port(), relocated.tls_entry.map(|entry| entry.port())), (40_001, Some(40_000)));
+        let expected = "http { server { listen 127.0.0.1:40000 ssl http2; listen 127.0.0.1:40001; \
+                        ssl_certificate /project/tls/site.pem;\n\
+                        ssl_certificate_key /keys/site.pem; ssl_dhparam $dhparam; } }";
+        assert_eq!(relocated.text, expected);
+        let only_tls = nginx("http { server { listen 443 ssl; } }", file, upstream, folder, &mut reserve).unwrap();
+        assert_eq!(Some(only_tls.entry), only_tls.tls_entry);
     }
 
     #[test]

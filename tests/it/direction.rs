@@ -11,9 +11,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("app", &["http"]),
     ("server", &[]),
     ("proxy", &[]),
+    // It reads configurations as the proxy does.
+    ("lint", &["proxy"]),
     // The harness, from what it reads to what it says.
     ("exit", &[]),
-    ("scenario", &[]),
+    ("document", &[]),
+    ("scenario", &["document"]),
     ("stack", &["scenario", "proxy", "measure"]),
     ("check", &["scenario", "http"]),
     ("load", &[]),
@@ -22,7 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("event", &["check", "record"]),
     ("engine", &["scenario", "stack", "check", "load", "measure", "event", "record", "snapshot"]),
     ("snapshot", &["exit", "scenario", "check", "load", "measure", "record"]),
-    ("report", &["scenario", "stack", "measure", "record"]),
+    ("report", &["scenario", "stack", "check", "measure", "record", "lint"]),
     // The flags of `lab serve` follow from the table of its settings.
     ("cli", &["server"]),
     ("cmd", &["*"]),

@@ -1,8 +1,10 @@
 //! lab's integration tests: one crate, data-driven.
 
+mod diff;
 mod direction;
 mod drive;
 mod lifecycle;
+mod lint;
 mod loads;
 mod proxy;
 mod rounds;

@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use lab::document::DocumentErrors;
 use lab::scenario;
 
 /// The folder `cargo test` runs in; messages show paths as they were given, so they are given relative to it.
@@ -102,6 +103,6 @@ fn a_byte_order_mark_and_crlf_are_no_problem() {
     }
     let marked = "\u{feff}schema = 1\r\nname = \"A\"\r\n";
     let errors = scenario::parse(marked, Path::new("windows.toml"), Path::new("/"), &|_| true).unwrap_err();
-    let scenario::ScenarioErrors::Invalid { text, diagnostics, .. } = &errors else { panic!("{errors}") };
+    let DocumentErrors::Invalid { text, diagnostics, .. } = &errors else { panic!("{errors}") };
     assert!(diagnostics.iter().any(|one| &text[one.span()] == "\"A\""), "{}", errors.render(false));
 }

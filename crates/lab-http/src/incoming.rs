@@ -12,11 +12,10 @@ use crate::body::BodyDecoder;
 use crate::head::{RequestHead, ResponseHead};
 use crate::limits::Limits;
 use crate::parse::{RequestParser, ResponseParser};
+use crate::pool::{ReadBuffer, USUAL};
 use crate::refusal::Refusal;
 
-/// Bytes a connection's buffer starts with; enough for nearly every head.
-const USUAL: usize = 8 * 1024;
-/// Bytes it grows to while a body keeps filling it.
+/// Bytes a connection's buffer grows to while a body keeps filling it.
 const LARGEST_FOR_BODIES: usize = 64 * 1024;
 
 /// Reads messages from `R`. What was received but not asked for yet (the start of a body, a pipelined request) stays
@@ -27,7 +26,7 @@ const LARGEST_FOR_BODIES: usize = 64 * 1024;
 pub struct Incoming<R> {
     io: R,
     limits: Limits,
-    buffer: Vec<u8>,
+    buffer: ReadBuffer,
     /// Where the unread bytes lie in the buffer.
     unread: Range<usize>,
     /// Whether the last read filled all the room there was.
@@ -55,7 +54,7 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
         Incoming {
             io,
             limits,
-            buffer: Vec::new(),
+            buffer: ReadBuffer::default(),
             unread: 0..0,
             was_filled: false,
             received: 0,
@@ -66,6 +65,7 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
 
     /// Waits until a byte is there; false if the connection ended instead. This is where an idle connection waits.
     pub async fn wait(&mut self) -> io::Result<bool> {
+        self.settle();
         Ok(!self.unread.is_empty() || self.fill().await? > 0)
     }
 
@@ -152,9 +152,15 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
     pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         self.make_room();
         let mut room = ReadBuf::new(&mut self.buffer[self.unread.end..]);
-        ready!(Pin::new(&mut self.io).poll_read(cx, &mut room))?;
-        let read = room.filled().len();
-        self.was_filled = room.remaining() == 0;
+        let result = Pin::new(&mut self.io).poll_read(cx, &mut room);
+        let (read, is_filled) = (room.filled().len(), room.remaining() == 0);
+        if result.is_pending() && self.unread.is_empty() && self.buffer.len() == USUAL {
+            // others can use it while this connection waits
+            self.buffer = ReadBuffer::default();
+            self.unread = 0..0;
+        }
+        ready!(result)?;
+        self.was_filled = is_filled;
         self.unread.end += read;
         self.received += read as u64;
         Poll::Ready(Ok(read))
@@ -188,8 +194,7 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
     /// Gives back what a large body made the buffer grow by.
     fn settle(&mut self) {
         if self.unread.is_empty() && self.buffer.len() > USUAL {
-            self.buffer.truncate(USUAL);
-            self.buffer.shrink_to_fit();
+            self.buffer = ReadBuffer::default();
             self.unread = 0..0;
             self.was_filled = false;
         }
@@ -200,15 +205,18 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
         if self.unread.is_empty() {
             self.unread = 0..0;
             let wanted = if self.was_filled { (self.buffer.len() * 2).min(LARGEST_FOR_BODIES) } else { USUAL };
+            if self.buffer.is_empty() {
+                self.buffer = ReadBuffer::take();
+            }
             if self.buffer.len() < wanted {
-                self.buffer.resize(wanted, 0);
+                self.buffer.grow(wanted);
             }
         } else if self.unread.end == self.buffer.len() {
             if self.unread.start > 0 {
                 self.buffer.copy_within(self.unread.clone(), 0);
                 self.unread = 0..self.unread.len();
             } else {
-                self.buffer.resize(self.buffer.len() * 2, 0);
+                self.buffer.grow(self.buffer.len() * 2);
             }
         }
     }
@@ -235,8 +243,12 @@ impl<R> Incoming<R> {
     /// Puts back what such a reader has read too much, in front of everything else.
     pub fn give_back(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {
-            self.buffer.splice(..self.unread.start, bytes.iter().copied());
-            self.unread = 0..bytes.len() + self.unread.len();
+            let all = [bytes, self.buffered()].concat();
+            let mut buffer = ReadBuffer::take();
+            buffer.grow(all.len());
+            buffer[..all.len()].copy_from_slice(&all);
+            self.buffer = buffer;
+            self.unread = 0..all.len();
         }
     }
 

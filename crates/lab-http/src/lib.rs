@@ -28,6 +28,7 @@ pub mod date;
 pub mod incoming;
 pub mod outgoing;
 
+mod pool;
 mod syntax;
 
 pub use body::BodyDecoder;

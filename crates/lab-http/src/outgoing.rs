@@ -9,6 +9,7 @@ use tokio::io::AsyncWrite;
 
 use crate::encode::{BodyEncoder, LengthError};
 use crate::headers::Headers;
+use crate::pool;
 
 /// Content from this size on is written from where it lies; below, it is copied behind the head.
 const WORTH_ITS_OWN_WRITE: usize = 16 * 1024;
@@ -43,13 +44,13 @@ impl<W: AsyncWrite + Unpin> Outgoing<W> {
     /// Writes a piece of content with its framing. To be called again only after it returned; if it is dropped while
     /// it waits, the connection is of no more use.
     pub async fn piece(&mut self, encoder: &mut BodyEncoder, content: &[u8]) -> Result<(), WriteError> {
-        encoder.before(&mut self.buffer, content.len())?;
+        encoder.before(self.buffer(), content.len())?;
         if content.len() >= WORTH_ITS_OWN_WRITE {
             self.write_with(content).await?;
         } else {
-            self.buffer.extend_from_slice(content);
+            self.buffer().extend_from_slice(content);
         }
-        encoder.behind(&mut self.buffer, content.len());
+        encoder.behind(self.buffer(), content.len());
         if self.buffer.len() >= WORTH_ITS_OWN_WRITE {
             self.write_with(&[]).await?;
         }
@@ -59,13 +60,13 @@ impl<W: AsyncWrite + Unpin> Outgoing<W> {
     /// As [`piece`](Outgoing::piece), but what the peer does not take at once is kept in the buffer, however much it is:
     /// see [`unwritten`](Outgoing::unwritten).
     pub async fn piece_without_waiting(&mut self, encoder: &mut BodyEncoder, content: &[u8]) -> Result<(), WriteError> {
-        encoder.before(&mut self.buffer, content.len())?;
+        encoder.before(self.buffer(), content.len())?;
         let mut left = content;
         if content.len() >= WORTH_ITS_OWN_WRITE {
             poll_fn(|cx| self.poll_write_now(cx, &mut left)).await?;
         }
-        self.buffer.extend_from_slice(left);
-        encoder.behind(&mut self.buffer, content.len());
+        self.buffer().extend_from_slice(left);
+        encoder.behind(self.buffer(), content.len());
         if self.buffer.len() >= WORTH_ITS_OWN_WRITE {
             poll_fn(|cx| self.poll_write_now(cx, &mut &[][..])).await?;
         }
@@ -74,7 +75,7 @@ impl<W: AsyncWrite + Unpin> Outgoing<W> {
 
     /// Writes the end of a body, and everything that is still in the buffer.
     pub async fn end(&mut self, encoder: &mut BodyEncoder, trailers: Option<&Headers>) -> Result<(), WriteError> {
-        encoder.end(&mut self.buffer, trailers)?;
+        encoder.end(self.buffer(), trailers)?;
         Ok(self.flush().await?)
     }
 
@@ -118,7 +119,8 @@ impl<W: AsyncWrite + Unpin> Outgoing<W> {
             let slices = [IoSlice::new(buffered), IoSlice::new(content)];
             let written = match (buffered, *content) {
                 ([], []) => {
-                    self.buffer.clear();
+                    // others can use it while nothing is to be written
+                    pool::give_back(std::mem::take(&mut self.buffer));
                     self.written = 0;
                     return Poll::Ready(Ok(()));
                 }
@@ -138,6 +140,9 @@ impl<W: AsyncWrite + Unpin> Outgoing<W> {
 impl<W> Outgoing<W> {
     /// Where heads are written to; see [`write`](mod@crate::write).
     pub fn buffer(&mut self) -> &mut Vec<u8> {
+        if self.buffer.capacity() == 0 {
+            self.buffer = pool::take_for_writing();
+        }
         &mut self.buffer
     }
 

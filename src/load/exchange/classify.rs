@@ -55,6 +55,9 @@ fn cause_class(cause: &(dyn Error + 'static), phase: Phase) -> Option<ErrorClass
     if let Some(error) = cause.downcast_ref::<io::Error>() {
         return io_class(error, phase);
     }
+    if let Some(error) = cause.downcast_ref::<rustls::Error>() {
+        return Some(tls_class(error, phase));
+    }
     let error = cause.downcast_ref::<hyper::Error>()?;
     // A request that was canceled or found the channel closed met a connection that the server closed at the same
     // moment; the client library repeats those that were never written, and only those.
@@ -64,6 +67,16 @@ fn cause_class(cause: &(dyn Error + 'static), phase: Phase) -> Option<ErrorClass
         Some(ErrorClass::Protocol)
     } else {
         None
+    }
+}
+
+fn tls_class(error: &rustls::Error, phase: Phase) -> ErrorClass {
+    match (error, phase) {
+        (rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented, _) => {
+            ErrorClass::TlsCertificate
+        }
+        (_, Phase::Connecting) => ErrorClass::TlsHandshake,
+        _ => ErrorClass::Protocol,
     }
 }
 
@@ -84,6 +97,8 @@ fn io_class(error: &io::Error, phase: Phase) -> Option<ErrorClass> {
             })
         }
         io::ErrorKind::TimedOut => Some(timed_out(phase)),
+        // Only TLS reads anything before the first request is sent.
+        io::ErrorKind::UnexpectedEof if phase == Phase::Connecting => Some(ErrorClass::TlsHandshake),
         io::ErrorKind::UnexpectedEof => Some(ErrorClass::PrematureEof),
         // hyper's words for a chunked body that is none.
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => Some(ErrorClass::Protocol),
@@ -123,6 +138,19 @@ mod tests {
         ] {
             assert_eq!(class_of(errno.into(), phase), class, "{errno:?} {phase:?}");
         }
+    }
+
+    #[test]
+    fn tls_errors_are_those_of_the_handshake_or_of_the_certificate() {
+        let class = |error: rustls::Error, phase| class_of(io::Error::new(io::ErrorKind::InvalidData, error), phase);
+        let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        assert_eq!(class(unknown, Phase::Connecting), ErrorClass::TlsCertificate);
+        let alert = rustls::Error::AlertReceived(rustls::AlertDescription::HandshakeFailure);
+        assert_eq!(class(alert, Phase::Connecting), ErrorClass::TlsHandshake);
+        assert_eq!(class(rustls::Error::DecryptError, Phase::ReadingBody), ErrorClass::Protocol);
+        let eof = || io::Error::from(io::ErrorKind::UnexpectedEof);
+        assert_eq!(class_of(eof(), Phase::Connecting), ErrorClass::TlsHandshake);
+        assert_eq!(class_of(eof(), Phase::ReadingBody), ErrorClass::PrematureEof);
     }
 
     #[test]

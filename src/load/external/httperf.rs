@@ -17,7 +17,9 @@ pub(super) fn arguments(run: &Run<'_>, rate_per_s: NonZeroU32, calls: NonZeroU32
         None => run.url.path().to_owned(),
     };
     let host = run.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    vec![
+    // Each connection with a handshake of its own, as lab's own drivers have it.
+    let tls: &[&str] = if run.url.scheme() == "https" { &["--ssl", "--ssl-no-reuse"] } else { &[] };
+    let arguments = vec![
         "--hog".to_owned(),
         format!("--server={host}"),
         format!("--port={}", run.url.port_or_known_default().unwrap_or(80)),
@@ -26,7 +28,8 @@ pub(super) fn arguments(run: &Run<'_>, rate_per_s: NonZeroU32, calls: NonZeroU32
         format!("--num-conns={}", sessions(rate_per_s, run.lasts)),
         format!("--num-calls={calls}"),
         format!("--timeout={}", seconds(run.timeout)),
-    ]
+    ];
+    arguments.into_iter().chain(tls.iter().map(ToString::to_string)).collect()
 }
 
 /// Reads its report. It prints means and no distribution, so that every histogram stays empty; what it does not

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::super::route::{Client, Route};
-use super::super::settings::real_ip::RealIp;
+use super::super::settings::real_ip::{RealIp, SaidBy};
 use super::Phases;
 
 /// Finds out who the client is, once for each request.
@@ -12,21 +12,34 @@ pub(super) fn apply(phases: &Phases<'_, '_>, route: &mut Route<'_>) {
     if rules.trusted.is_empty() || route.client.is_some() {
         return;
     }
-    let headers = &phases.request.head.headers;
-    // as nginx: of X-Forwarded-For all lines count, of any other field the first
-    let is_list = rules.header.eq_ignore_ascii_case("X-Forwarded-For");
-    let lines: Vec<&[u8]> = headers.get_all(&rules.header).take(if is_list { usize::MAX } else { 1 }).collect();
     let peer = phases.connection.peer;
-    let said = client(rules, peer, &lines);
-    if said != peer {
+    let said = match &rules.said_by {
+        SaidBy::ProxyProtocol => {
+            let Some(announced) = phases.connection.announced else { return };
+            // as nginx: an address is as good as a field that holds it, and the port is the announced one
+            let said = client(rules, peer, &[announced.source.ip().to_string().as_bytes()]);
+            said.filter(|said| Some(*said) != peer).map(|said| SocketAddr::new(said.ip(), announced.source.port()))
+        }
+        SaidBy::Field(name) => {
+            // as nginx: of X-Forwarded-For all lines count, of any other field the first
+            let is_list = name.eq_ignore_ascii_case("X-Forwarded-For");
+            let lines = phases.request.head.headers.get_all(name).take(if is_list { usize::MAX } else { 1 });
+            client(rules, peer, &lines.collect::<Vec<_>>())
+        }
+    };
+    if let Some(said) = said.filter(|_| said != peer) {
         route.client = Some(Client { ip: said.ip(), port: said.port(), text: said.ip().to_string() });
     }
 }
 
 /// The client as trusted addresses name it: the last address of the lines or, if recursive, the last that is not
 /// trusted. What cannot be read ends the search. An address is as believable as the one that named it.
-fn client(rules: &RealIp, peer: SocketAddr, lines: &[&[u8]]) -> SocketAddr {
-    let is_trusted = |address: SocketAddr| rules.trusted.iter().any(|network| network.contains(address.ip()));
+///
+/// None is a peer on a unix socket.
+fn client(rules: &RealIp, peer: Option<SocketAddr>, lines: &[&[u8]]) -> Option<SocketAddr> {
+    let is_trusted = |address: Option<SocketAddr>| {
+        rules.trusted.iter().any(|network| network.contains(address.map(|address| address.ip())))
+    };
     let mut client = peer;
     let separated = |byte: &u8| matches!(byte, b' ' | b',');
     let words = lines.iter().rev().flat_map(|line| line.rsplit(separated)).filter(|word| !word.is_empty());
@@ -35,7 +48,7 @@ fn client(rules: &RealIp, peer: SocketAddr, lines: &[&[u8]]) -> SocketAddr {
             break;
         }
         let Some(named) = address(word) else { break };
-        client = named;
+        client = Some(named);
         if !rules.is_recursive {
             break;
         }
@@ -64,7 +77,7 @@ mod tests {
             let tree = super::super::super::conf::parse(&text, Path::new("c")).unwrap();
             Network::read(&tree[0]).unwrap()
         };
-        RealIp { trusted: networks.iter().flat_map(read).collect(), header: "X-Forwarded-For".into(), is_recursive }
+        RealIp { trusted: networks.iter().flat_map(read).collect(), said_by: SaidBy::ProxyProtocol, is_recursive }
     }
 
     #[test]
@@ -86,8 +99,11 @@ mod tests {
             (&["10.0.0.0/8"], false, &[" , "], "10.0.0.1:9"),
         ] {
             let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
-            let found = client(&rules(networks, recursive), peer, &lines);
+            let found = client(&rules(networks, recursive), Some(peer), &lines).unwrap();
             assert_eq!(found.to_string(), expected, "{networks:?} {recursive} {lines:?}");
         }
+        assert_eq!(client(&rules(&["10.0.0.0/8"], true), None, &[b"1.2.3.4"]), None);
+        let found = client(&rules(&["unix:", "10.0.0.0/8"], true), None, &[b"1.2.3.4, 10.0.0.2"]);
+        assert_eq!(found.unwrap().to_string(), "1.2.3.4:0");
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use lab_http::{RequestHead, Version};
 
 use super::super::conf;
+use super::super::settings::upstream::Address;
 use super::super::settings::{self, Places};
 use super::super::variables::Values;
 use super::files::{Kind, Seen};
@@ -59,7 +60,7 @@ fn outcome(http: &str, server: &str, request_line: &str) -> String {
     head.headers.push("Host", "example.org");
     let request = Request::judge(&head, true).unwrap();
     let address = |port| std::net::SocketAddr::from(([127, 0, 0, 1], port));
-    let connection = ClientConnection::new(1, address(9), address(80));
+    let connection = ClientConnection::new(1, Some(address(9)), Address::Internet(address(80)));
     let server = &settings.servers[0];
     let mut route = Route::new(Some(&request), &server.outside, Values::new(&settings.names));
     let outcome = Outcome::default();
@@ -400,7 +401,7 @@ fn bodies_that_are_too_large_are_refused_before_anything_runs() {
         head.headers.push("Content-Length", length);
         let request = Request::judge(&head, true).unwrap();
         let address = std::net::SocketAddr::from(([127, 0, 0, 1], 9));
-        let connection = ClientConnection::new(1, address, address);
+        let connection = ClientConnection::new(1, Some(address), Address::Internet(address));
         let server = &settings.servers[0];
         let mut route = Route::new(Some(&request), &server.outside, Values::new(&settings.names));
         let outcome = Outcome::default();

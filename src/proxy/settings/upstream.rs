@@ -85,6 +85,17 @@ pub enum Address {
     Unix(PathBuf),
 }
 
+impl Address {
+    /// The internet address; none of a unix socket.
+    #[must_use]
+    pub fn internet(&self) -> Option<SocketAddr> {
+        match self {
+            Address::Internet(address) => Some(*address),
+            Address::Unix(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::super::proxy_protocol::Announced;
+use super::super::settings::upstream::Address;
+
 use lab_http::Headers;
 
 /// A connection of a client.
@@ -17,12 +20,14 @@ pub struct ClientConnection {
     pub age: Duration,
     /// Whether the present request had arrived before the one before it was answered.
     pub is_pipelined: bool,
-    /// The client's end.
-    pub peer: SocketAddr,
-    /// The client's address as text, which most requests need.
+    /// The client's end; none on a unix socket.
+    pub peer: Option<SocketAddr>,
+    /// The client's address as text, which most requests need; `unix:` on a unix socket.
     pub peer_address: String,
     /// Our end.
-    pub local: SocketAddr,
+    pub local: Address,
+    /// What the connection began with, if its `listen` says `proxy_protocol`.
+    pub announced: Option<Announced>,
 }
 
 /// What became of a request, as far as it has got.
@@ -73,14 +78,25 @@ pub struct Attempt {
     pub bytes_received: u64,
     /// Bytes of the answer's content.
     pub content: u64,
+    /// Whether the request was redirected within the configuration since the attempt before.
+    pub is_redirected: bool,
 }
 
 impl ClientConnection {
     /// A connection that has made no request yet.
     #[must_use]
-    pub fn new(serial: u64, peer: SocketAddr, local: SocketAddr) -> ClientConnection {
-        let peer_address = peer.ip().to_string();
-        ClientConnection { serial, requests: 0, age: Duration::ZERO, is_pipelined: false, peer, peer_address, local }
+    pub fn new(serial: u64, peer: Option<SocketAddr>, local: Address) -> ClientConnection {
+        let peer_address = peer.map_or_else(|| "unix:".to_owned(), |peer| peer.ip().to_string());
+        ClientConnection {
+            serial,
+            requests: 0,
+            age: Duration::ZERO,
+            is_pipelined: false,
+            peer,
+            peer_address,
+            local,
+            announced: None,
+        }
     }
 }
 
@@ -98,6 +114,7 @@ impl Attempt {
             bytes_sent: 0,
             bytes_received: 0,
             content: 0,
+            is_redirected: false,
         }
     }
 }
@@ -127,10 +144,9 @@ impl Outcome {
         Outcome { keeps_heads, ..Outcome::default() }
     }
 
-    /// Forgets everything, and keeps the memory.
+    /// Forgets everything, and gives the memory back: the next request may be long in coming.
     pub fn clear(&mut self) {
-        self.attempts.clear();
-        *self = Outcome { attempts: std::mem::take(&mut self.attempts), ..Outcome::new(self.keeps_heads) };
+        *self = Outcome::new(self.keeps_heads);
     }
 
     /// Keeps the head that is sent to the client, if it is needed.

@@ -1,6 +1,6 @@
 //! What the variables stand for: a request, its connection, where it goes, and what became of it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
@@ -14,6 +14,7 @@ use super::super::settings::map::Map;
 use super::super::settings::pass::Pass;
 use super::super::settings::server::Server;
 use super::super::settings::server_name::hostname;
+use super::super::settings::upstream::Address;
 use super::lookup::{self, JOINED_OF_ANSWERS, JOINED_OF_REQUESTS};
 use super::name::Variable;
 use super::outcome::{Attempt, ClientConnection, Outcome};
@@ -25,8 +26,8 @@ pub struct Scope<'a> {
     pub connection: &'a ClientConnection,
     /// The request, unless it was refused while it was read.
     pub request: Option<&'a Request<'a>>,
-    /// The request line as far as it arrived, for a request that was refused.
-    pub refused_line: &'a [u8],
+    /// The request line as far as it arrived, if the request was refused.
+    pub refused_line: Option<&'a [u8]>,
     /// Where it goes, as far as that is known.
     pub route: &'a Route<'a>,
     /// The server that answers.
@@ -43,6 +44,8 @@ impl Scope<'_> {
     /// Appends the value of a variable; false if it has none.
     pub fn write(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         match variable {
+            // as nginx: a request of which nothing arrived has an empty line, not none
+            Variable::Request if self.refused_line.is_some() => append(out, self.refused_line),
             Variable::Capture(number) => self.route.values.write_capture(*number, out),
             Variable::Own(slot) => self.write_own(*slot, out),
             Variable::BodyBytesSent
@@ -89,16 +92,23 @@ impl Scope<'_> {
         }
     }
 
-    /// The client's address: the peer's, or what the real ip module made of it.
+    /// The client's address: the peer's, or what the real ip module made of it; none on a unix socket.
     #[must_use]
-    pub fn client_ip(&self) -> IpAddr {
-        self.route.client.as_ref().map_or_else(|| self.connection.peer.ip(), |client| client.ip)
+    pub fn client_ip(&self) -> Option<IpAddr> {
+        let peer = self.connection.peer.map(|peer| peer.ip());
+        self.route.client.as_ref().map_or(peer, |client| Some(client.ip))
     }
 
     /// The client's address as text.
     #[must_use]
     pub fn client_address(&self) -> &str {
         self.route.client.as_ref().map_or(&self.connection.peer_address, |client| &client.text)
+    }
+
+    /// The client's end of the connection as the PROXY protocol announced it, or the server's.
+    fn announced(&self, of_client: bool) -> Option<SocketAddr> {
+        let announced = self.connection.announced?;
+        Some(if of_client { announced.source } else { announced.destination })
     }
 
     /// A variable of the configuration's own: what it was given, or what its map says, which it keeps.
@@ -127,8 +137,9 @@ impl Scope<'_> {
         let start = out.len();
         match variable {
             Variable::BinaryRemoteAddr => match self.client_ip() {
-                IpAddr::V4(address) => out.extend_from_slice(&address.octets()),
-                IpAddr::V6(address) => out.extend_from_slice(&address.octets()),
+                Some(IpAddr::V4(address)) => out.extend_from_slice(&address.octets()),
+                Some(IpAddr::V6(address)) => out.extend_from_slice(&address.octets()),
+                None => out.extend_from_slice(self.client_address().as_bytes()),
             },
             Variable::Connection => decimal(out, self.connection.serial),
             Variable::ConnectionRequests => decimal(out, self.connection.requests as u64),
@@ -139,22 +150,35 @@ impl Scope<'_> {
             Variable::NginxVersion => out.extend_from_slice(env!("CARGO_PKG_VERSION").as_bytes()),
             Variable::Pid => decimal(out, u64::from(std::process::id())),
             Variable::Pipe => out.push(if self.connection.is_pipelined { b'p' } else { b'.' }),
+            Variable::ProxyProtocolAddr | Variable::ProxyProtocolServerAddr => {
+                let end = self.announced(matches!(variable, Variable::ProxyProtocolAddr));
+                return append(out, end.map(|end| end.ip().to_string()).as_deref().map(str::as_bytes));
+            }
+            Variable::ProxyProtocolPort | Variable::ProxyProtocolServerPort => {
+                match self.announced(matches!(variable, Variable::ProxyProtocolPort)) {
+                    Some(end) => decimal(out, u64::from(end.port())),
+                    None => return false,
+                }
+            }
             Variable::RealipRemoteAddr => out.extend_from_slice(self.connection.peer_address.as_bytes()),
-            Variable::RealipRemotePort => decimal(out, u64::from(self.connection.peer.port())),
+            Variable::RealipRemotePort => return port(self.connection.peer, out),
             Variable::RemoteAddr => out.extend_from_slice(self.client_address().as_bytes()),
             Variable::RemotePort => match &self.route.client {
-                None => decimal(out, u64::from(self.connection.peer.port())),
+                None => return port(self.connection.peer, out),
                 Some(client) if client.port > 0 => decimal(out, u64::from(client.port)),
                 Some(_) => return true,
             },
             Variable::RequestId => out.extend_from_slice(self.route.values.request_id()),
             Variable::Scheme => out.extend_from_slice(b"http"),
-            Variable::ServerAddr => out.extend_from_slice(self.connection.local.ip().to_string().as_bytes()),
+            Variable::ServerAddr => match &self.connection.local {
+                Address::Internet(address) => out.extend_from_slice(address.ip().to_string().as_bytes()),
+                unix @ Address::Unix(_) => out.extend_from_slice(unix.to_string().as_bytes()),
+            },
             Variable::ServerName => {
                 out.extend_from_slice(self.server.first_name.as_bytes());
                 return true;
             }
-            Variable::ServerPort => decimal(out, u64::from(self.connection.local.port())),
+            Variable::ServerPort => return port(self.connection.local.internet(), out),
             Variable::TimeIso8601 => clock::write_iso8601(self.outcome.now, out),
             Variable::TimeLocal => clock::write_log_time(self.outcome.now, out),
             _ => {}
@@ -176,9 +200,14 @@ impl Scope<'_> {
             Variable::SentField(name) => {
                 return lookup::write_field(lookup::lines(&self.outcome.sent_head), name, JOINED_OF_ANSWERS, out);
             }
-            // as nginx: a request that got no answer is logged with 000
-            Variable::Status if self.outcome.status == 0 => out.extend_from_slice(b"000"),
-            Variable::Status => decimal(out, u64::from(self.outcome.status)),
+            Variable::Status => match Some(self.outcome.status).filter(|status| *status > 0) {
+                Some(status) => decimal(out, u64::from(status)),
+                None => match self.route.status.or(self.route.returned) {
+                    Some(status) => decimal(out, u64::from(status)),
+                    // as nginx: a request that got no answer is logged with 000
+                    None => out.extend_from_slice(b"000"),
+                },
+            },
             _ => {}
         }
         out.len() > start
@@ -219,8 +248,6 @@ impl Scope<'_> {
     /// What a request that was refused while it was read has of what others have.
     fn write_of_refused(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         match variable {
-            // as nginx: a request of which nothing arrived has an empty line, not none
-            Variable::Request => append(out, Some(self.refused_line)),
             Variable::Host => append(out, Some(self.server.first_name.as_bytes())),
             _ => false,
         }
@@ -307,7 +334,7 @@ impl Scope<'_> {
     fn join_attempts(&self, out: &mut Vec<u8>, write: impl Fn(&Attempt, &mut Vec<u8>)) {
         for (index, attempt) in self.outcome.attempts.iter().enumerate() {
             if index > 0 {
-                out.extend_from_slice(b", ");
+                out.extend_from_slice(if attempt.is_redirected { b" : " } else { b", " });
             }
             write(attempt, out);
         }
@@ -318,6 +345,14 @@ impl Scope<'_> {
 fn append(out: &mut Vec<u8>, value: Option<&[u8]>) -> bool {
     out.extend_from_slice(value.unwrap_or_default());
     value.is_some()
+}
+
+/// A port; what has none has an empty text, as in nginx.
+fn port(address: Option<SocketAddr>, out: &mut Vec<u8>) -> bool {
+    if let Some(address) = address {
+        decimal(out, u64::from(address.port()));
+    }
+    true
 }
 
 /// Seconds with three decimals.

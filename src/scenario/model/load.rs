@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{HeaderRule, TextRule};
@@ -15,10 +16,45 @@ pub struct Load {
     pub driver: Driver,
     /// The request target asked for, from `/` on; a journey's steps have their own.
     pub path: String,
+    /// How TLS is spoken, if it is; the stack is then asked where it listens with TLS.
+    pub tls: Option<Tls>,
+    /// Requests that each connection may have under way at once over HTTP/2; `None` is HTTP/1.1.
+    pub http2_streams: Option<NonZeroU32>,
     /// The measured window, after the warm-up.
     pub duration: Duration,
     /// How long one request may take before it is recorded as a client timeout.
     pub timeout: Duration,
+}
+
+/// How TLS is spoken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// Whose certificates are accepted.
+    pub trust: Trust,
+    /// The name that is asked for and that the certificate must be for; `None` is the stack's address.
+    pub server_name: Option<String>,
+}
+
+/// Whose certificates are accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trust {
+    /// Those that a certificate in this existing file vouches for; absolute.
+    Ca(PathBuf),
+    /// Anybody's.
+    Insecure,
+}
+
+impl fmt::Display for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TLS")?;
+        if let Some(name) = &self.server_name {
+            write!(f, " to {name}")?;
+        }
+        match &self.trust {
+            Trust::Ca(file) => write!(f, ", trusting {}", file.file_name().unwrap_or_default().display()),
+            Trust::Insecure => f.write_str(", trusting anybody"),
+        }
+    }
 }
 
 /// A load driver and its settings.
@@ -122,7 +158,7 @@ pub enum Arrivals {
     Uniform,
     /// As independent clients arrive.
     Poisson {
-        /// The same seed gives the same instants, on every stack and in every round.
+        /// The same seed gives the same instants, on every stack; in every block others.
         seed: u64,
     },
 }

@@ -2,13 +2,13 @@
 
 use toml::Spanned;
 
-use super::super::diagnostic::{Diagnostic, Problems};
 use super::super::model::{Check, CheckRequest, Template};
-use super::super::read::{Field, List};
-use super::super::table::Table;
 use super::super::wire;
 use super::values::{Unique, one_line, origin_form, sent_header_name, sent_method, template};
 use super::{expect, known_stack};
+use crate::document::diagnostic::{Diagnostic, Problems};
+use crate::document::read::{Field, List};
+use crate::document::table::Table;
 
 /// The checks in the file's order; `None` where one of them is wrong.
 pub(super) fn checks(

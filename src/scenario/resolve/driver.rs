@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::super::diagnostic::{Diagnostic, Problems, Span};
 use super::super::model::{Arrival, Arrivals, Driver, External, OpenLoop, Rate, TimerKind};
-use super::super::read::{Field, Whole, Word as _};
-use super::super::suggest;
-use super::super::table::Table as _;
 use super::super::wire::{self, ArrivalsKind, DriverKind, DurationText, RateText};
 use super::load::whole_seconds;
 use super::rounds::DEFAULT_SEED;
 use super::step;
 use super::values::whole;
+use crate::document::diagnostic::{Diagnostic, Problems, Span};
+use crate::document::read::{Field, Whole, Word as _};
+use crate::document::suggest;
+use crate::document::table::Table as _;
 
 /// A user holds a connection, and there are no more local ports to one address.
 const MOST_CONNECTIONS: u32 = 65_535;
@@ -35,8 +35,11 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 fn keys_of(driver: DriverKind) -> &'static [&'static str] {
     match driver {
         DriverKind::Goose => &["users", "step"],
-        DriverKind::Closed | DriverKind::Wrk | DriverKind::H2load => &["connections"],
-        DriverKind::Open => &["rate", "calls_per_connection", "connections", "arrivals", "seed", "max_open", "timer"],
+        DriverKind::Wrk => &["connections"],
+        DriverKind::Closed | DriverKind::H2load => &["connections", "http", "streams"],
+        DriverKind::Open => {
+            &["rate", "calls_per_connection", "connections", "arrivals", "seed", "max_open", "timer", "http", "streams"]
+        }
         DriverKind::Httperf => &["rate", "calls_per_connection"],
     }
 }
@@ -218,6 +221,8 @@ fn keys_fit(wire: &wire::Load, driver: DriverKind, problems: &mut Problems<'_>) 
         ("seed", wire.seed.good().map(Spanned::span)),
         ("max_open", wire.max_open.good().map(Spanned::span)),
         ("timer", wire.timer.good().map(Spanned::span)),
+        ("http", wire.http.good().map(Spanned::span)),
+        ("streams", wire.streams.good().map(Spanned::span)),
         ("step", wire.step.good().map(Spanned::span)),
     ];
     let fitting = keys_of(driver);
@@ -241,6 +246,6 @@ fn keys_fit(wire: &wire::Load, driver: DriverKind, problems: &mut Problems<'_>) 
     all_fit
 }
 
-fn name(driver: DriverKind) -> &'static str {
+pub(super) fn name(driver: DriverKind) -> &'static str {
     DriverKind::ALL.iter().find(|(_, kind)| *kind == driver).map_or("", |(name, _)| name)
 }

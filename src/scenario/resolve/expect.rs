@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use regex::Regex;
 use toml::Spanned;
 
-use super::super::diagnostic::{Diagnostic, Problems, Span};
 use super::super::model::{AppField, Expectation, HeaderRule, TextRule, UpstreamExpectation};
-use super::super::read::{ByName, Field, List, Whole};
-use super::super::table::Table;
-use super::super::{suggest, wire};
+use super::super::wire;
 use super::values::{Unique, header_name, template, whole};
+use crate::document::diagnostic::{Diagnostic, Problems, Span};
+use crate::document::read::{ByName, Field, List, Whole};
+use crate::document::suggest;
+use crate::document::table::Table;
 
 /// More lines of one name than any server lets through.
 const MOST_LINES: u32 = 1_000;

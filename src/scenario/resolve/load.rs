@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::super::diagnostic::{Diagnostic, Problems, Span};
 use super::super::model::{Load, Placement};
-use super::super::read::{Field, List, Whole};
 use super::super::wire::{self, DurationText};
-use super::driver;
 use super::values::{Unique, origin_form, slug, whole};
+use super::{Surroundings, driver, spoken};
+use crate::document::diagnostic::{Diagnostic, Problems, Span};
+use crate::document::read::{Field, List, Whole};
 
 /// Long enough for any page, short enough to notice a hang.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -17,7 +17,11 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const LAST_CORE: u16 = 1023;
 
 /// The loads in the file's order; `None` where one of them is wrong.
-pub(super) fn loads(wire: &List<wire::Load>, problems: &mut Problems<'_>) -> Option<Vec<Load>> {
+pub(super) fn loads(
+    wire: &List<wire::Load>,
+    surroundings: &Surroundings<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Vec<Load>> {
     let mut names = Unique::new("load");
     let resolved: Vec<_> = wire
         .0
@@ -26,13 +30,13 @@ pub(super) fn loads(wire: &List<wire::Load>, problems: &mut Problems<'_>) -> Opt
             if let Some(name) = wire.get_ref().name.good() {
                 names.add(name, problems);
             }
-            load(wire.get_ref(), problems)
+            load(wire.get_ref(), surroundings, problems)
         })
         .collect();
     resolved.into_iter().collect()
 }
 
-fn load(wire: &wire::Load, problems: &mut Problems<'_>) -> Option<Load> {
+fn load(wire: &wire::Load, surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) -> Option<Load> {
     let name = wire.name.good().and_then(|name| slug(name, problems));
     let path = wire.path.or("/".to_owned(), |path| origin_form(path, "`path`", problems));
     let timeout = wire.timeout.or(DEFAULT_TIMEOUT, |time| {
@@ -44,8 +48,11 @@ fn load(wire: &wire::Load, problems: &mut Problems<'_>) -> Option<Load> {
         }
         Some(timeout)
     });
+    let tls = wire.tls.or(None, |tls| spoken::tls(tls, &wire.driver, surroundings, problems).map(Some));
+    let http2_streams = spoken::http2_streams(wire, problems);
     let (driver, duration) = driver::driver(wire, problems)?;
-    Some(Load { name: name?, driver, path: path?, duration, timeout: timeout? })
+    let (tls, http2_streams) = (tls?, http2_streams?);
+    Some(Load { name: name?, driver, path: path?, tls, http2_streams, duration, timeout: timeout? })
 }
 
 /// A duration of whole seconds, `shortest` or more.

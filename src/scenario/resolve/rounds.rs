@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::super::diagnostic::{Diagnostic, Problems};
 use super::super::model::{Driver, Gate, Load, Metric, Rounds, Warmup};
-use super::super::read::{List, Whole};
 use super::super::wire::{self, DurationText, WarmupText};
 use super::load::whole_seconds;
 use super::values::whole;
+use crate::document::diagnostic::{Diagnostic, Problems};
+use crate::document::read::{List, Whole};
 
 /// Enough for a gate of a few metrics: six have an exact 95 % interval, and every metric more needs its share.
 const DEFAULT_COUNT: NonZeroU32 = NonZeroU32::new(10).unwrap(); // OK because ten is not zero; checked when compiled

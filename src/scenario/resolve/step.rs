@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::super::diagnostic::{Diagnostic, Problems};
 use super::super::model::{Source, Step, StepExpectation, StepText, TextPiece};
-use super::super::read::{Field, List};
-use super::super::table::Table as _;
-use super::super::template::{Piece, split};
-use super::super::{suggest, wire};
+use super::super::wire;
 use super::expect::{exactly_one, header_rules, place, text_rule_of};
 use super::values::{Unique, header_name, one_line, origin_form, sent_header_name, whole};
+use crate::document::braces::{Piece, split};
+use crate::document::diagnostic::{Diagnostic, Problems};
+use crate::document::read::{Field, List};
+use crate::document::suggest;
+use crate::document::table::Table as _;
 
 /// The methods that goose knows.
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];

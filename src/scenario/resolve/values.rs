@@ -6,11 +6,12 @@ use std::ops::RangeInclusive;
 
 use toml::Spanned;
 
-use super::super::diagnostic::{Diagnostic, Problems, Span};
 use super::super::model::Template;
-use super::super::read::Whole;
-use super::super::suggest;
-use super::super::template::{self, TemplateError};
+use super::super::template;
+use crate::document::braces::BracesError;
+use crate::document::diagnostic::{Diagnostic, Problems, Span};
+use crate::document::read::Whole;
+use crate::document::suggest;
 
 /// A name that is also a folder's or a file's: lower-case letters, digits and `-`.
 pub(super) fn slug(name: &Spanned<String>, problems: &mut Problems<'_>) -> Option<String> {
@@ -153,10 +154,10 @@ pub(super) fn template(text: &Spanned<String>, problems: &mut Problems<'_>) -> O
             let place = problems.within_string(&text.span(), text.get_ref(), error.part());
             let known: Vec<_> = template::PLACEHOLDERS.iter().map(|(name, _)| format!("`{{{name}}}`")).collect();
             let close = match &error {
-                TemplateError::Unknown { name, .. } => {
+                BracesError::Unknown { name, .. } => {
                     suggest::closest(name, template::PLACEHOLDERS.iter().map(|(known, _)| *known))
                 }
-                TemplateError::Lone { .. } => None,
+                BracesError::Lone { .. } => None,
             };
             let meant = close.map(|name| format!("did you mean `{{{name}}}`? ")).unwrap_or_default();
             let hint = format!("{meant}accepted: {}; `{{{{` and `}}}}` stand for braces", known.join(", "));

@@ -8,10 +8,10 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::{DurationText, HeaderLine, HeaderRule, TextRule};
-use crate::scenario::diagnostic::Problems;
+use crate::document::diagnostic::Problems;
+use crate::document::read::{ByName, FromToml, List, OneOf, Whole, Word, wrong_type};
+use crate::document::table::wire_table;
 use crate::scenario::model::TimerKind;
-use crate::scenario::read::{ByName, FromToml, List, OneOf, Whole, Word, wrong_type};
-use crate::scenario::table::wire_table;
 
 wire_table! {
     /// How a stack is driven.
@@ -24,6 +24,13 @@ wire_table! {
         required driver: OneOf<DriverKind>,
         /// The request target that is asked for, from `/` on; not with steps.
         optional path: String = { "pattern": "^/[!-~]*$", "default": "/" },
+        /// Speaks TLS, to where the stack listens with it.
+        optional tls: Tls = { "minProperties": 1 },
+        /// open, closed, h2load: the version of HTTP that is spoken; `2` over TLS by ALPN, else with prior knowledge.
+        optional http: OneOf<HttpVersion> = { "default": "1.1" },
+        /// With `http = "2"`: requests that each connection may have under way at once, 1 to 1000; not with sessions,
+        /// whose calls come one after the other.
+        optional streams: Whole = { "minimum": 1, "maximum": 1000, "default": 1 },
         /// goose: concurrent users, 1 to 65535.
         optional users: Whole = { "minimum": 1, "maximum": 65535 },
         /// closed, wrk, h2load: connections, 1 to 65535, each with one request under way at a time. open: requests arrive
@@ -35,7 +42,7 @@ wire_table! {
         optional calls_per_connection: Whole = { "minimum": 1, "maximum": 1_000_000, "default": 1 },
         /// open: how arrivals lie within the time.
         optional arrivals: OneOf<ArrivalsKind> = { "default": "uniform" },
-        /// open: seeds Poisson arrivals.
+        /// open: seeds Poisson arrivals; each block has its own, the same for all stacks.
         optional seed: Whole = { "minimum": 0, "default": 2011 },
         /// open: arrivals that may be under way or waiting at once, 1 to 60000; one beyond is shed, and counted.
         optional max_open: Whole = { "minimum": 1, "maximum": 60000, "default": 4096 },
@@ -48,6 +55,20 @@ wire_table! {
         optional timeout: DurationText = { "default": "10s" },
         /// goose: what each user asks, in order and over and over.
         optional step: List<Step> = { "minItems": 1 },
+    }
+}
+
+wire_table! {
+    /// How TLS is spoken: whom to trust, with `ca` or `insecure`, has to be said.
+    Tls in "`tls`" {
+        /// A file with the certificates to trust, as PEM, relative to the scenario's root; a self-signed one vouches for
+        /// itself. Not for httperf, wrk and h2load, which verify nothing.
+        optional ca: String,
+        /// Trusts anybody.
+        optional insecure: bool = { "default": false },
+        /// The name that is asked for (SNI), that the certificate must be for, and that requests carry as their host.
+        /// Default: the stack's address. Not for httperf, wrk and h2load.
+        optional server_name: String = { "pattern": "^[A-Za-z0-9.-]+$" },
     }
 }
 
@@ -179,6 +200,20 @@ impl Word for DriverKind {
         ("wrk", DriverKind::Wrk),
         ("h2load", DriverKind::H2load),
     ];
+}
+
+/// A version of HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::scenario) enum HttpVersion {
+    /// HTTP/1.1.
+    One,
+    /// HTTP/2.
+    Two,
+}
+
+impl Word for HttpVersion {
+    const WHAT: &'static str = "version of HTTP";
+    const ALL: &'static [(&'static str, Self)] = &[("1.1", HttpVersion::One), ("2", HttpVersion::Two)];
 }
 
 /// How arrivals lie within the time.

@@ -7,8 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use crate::scenario::diagnostic::{Diagnostic, Problems, Span};
-use crate::scenario::read::{FromToml, wrong_type};
+use crate::document::diagnostic::{Diagnostic, Problems, Span};
+use crate::document::read::{FromToml, wrong_type};
 use crate::scenario::units::{self, UnitError};
 
 /// A duration as text with its unit.

@@ -7,8 +7,8 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::{HeaderTable, TextTable};
-use crate::scenario::diagnostic::{Diagnostic, Problems};
-use crate::scenario::read::{FromToml, List, wrong_type};
+use crate::document::diagnostic::{Diagnostic, Problems};
+use crate::document::read::{FromToml, List, wrong_type};
 
 /// One header line of a request: `["X-A", "1"]`.
 #[derive(Debug)]

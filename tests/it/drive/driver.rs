@@ -17,6 +17,8 @@ pub(super) fn number(number: u32) -> NonZeroU32 {
 pub(super) fn plan(address: SocketAddr, mode: Mode) -> DrivePlan {
     DrivePlan {
         url: format!("http://{address}/pong"),
+        tls: None,
+        http2: None,
         mode,
         warmup: Duration::ZERO,
         window: Duration::from_secs(1),

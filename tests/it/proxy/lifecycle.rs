@@ -1,11 +1,13 @@
 //! Signals, the pid file and the sockets.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 
 use rustix::process::Signal;
 
 use super::running::{Proxy, STUCK, read_some, read_to_end, wait_for};
+use super::upstream::Upstream;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n";
 
@@ -70,6 +72,31 @@ fn a_port_that_is_taken_is_named() {
     // the socket the proxy inherits is not for this address
     let mut proxy = Proxy::start(&format!("events {{ }} http {{ server {{ listen {address}; }} }}"));
     assert_eq!(proxy.wait().code(), Some(3));
-    let said = proxy.read("stderr");
-    assert!(said.contains(&format!("bind() to {address} failed")), "{said}");
+    let why = std::io::Error::from_raw_os_error(rustix::io::Errno::ADDRINUSE.raw_os_error());
+    assert_eq!(proxy.read("stderr"), format!("lab proxy: bind() to {address} failed: {why}\n"));
+}
+
+#[test]
+fn a_unix_socket_is_listened_on_and_its_clients_have_no_address() {
+    let upstream = Upstream::start(Vec::new());
+    let mut proxy = Proxy::start(&format!(
+        "pid pid; events {{ }} http {{ log_format who '$remote_addr|$remote_port|$server_port'; access_log access.log who; \
+         server {{ listen unix:{{folder}}/socket; location / {{ proxy_pass http://{}; \
+         proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; }} }} }}",
+        upstream.address
+    ));
+    let path = proxy.path().join("socket");
+    let mut stream = wait_for("the socket", || UnixStream::connect(&path).ok());
+    stream.set_read_timeout(Some(STUCK)).unwrap();
+    stream.write_all(b"GET / HTTP/1.0\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n").unwrap();
+    let mut got = String::new();
+    stream.read_to_string(&mut got).unwrap();
+    assert!(got.starts_with("HTTP/1.1 200 OK\r\n") && got.ends_with("legit"), "{got}");
+    let received = String::from_utf8(upstream.received().concat()).unwrap();
+    assert!(received.contains("X-Forwarded-For: 1.2.3.4, unix:\r\n"), "{received}");
+    let log = wait_for("the access log", || Some(proxy.read("access.log")).filter(|log| log.ends_with('\n')));
+    assert_eq!(log, "unix:||\n");
+    proxy.signal(Signal::QUIT);
+    assert!(proxy.wait().success());
+    assert!(!path.exists());
 }

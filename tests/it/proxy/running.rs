@@ -37,7 +37,7 @@ pub(crate) enum Program {
 pub(crate) const NGINX: &str = "/usr/sbin/nginx";
 
 impl Proxy {
-    /// Starts `lab proxy` on a configuration in which `{listen}` stands for its address.
+    /// Starts `lab proxy` on a configuration in which `{listen}` stands for its address and `{folder}` for its folder.
     pub(super) fn start(configuration: &str) -> Proxy {
         Proxy::start_as(Program::Lab, configuration, |_| ())
     }
@@ -49,7 +49,7 @@ impl Proxy {
         let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = socket.local_addr().expect("an address");
         let file = folder.path().join("nginx.conf");
-        std::fs::write(&file, configuration.replace("{listen}", &address.to_string())).expect("a configuration");
+        std::fs::write(&file, filled(configuration, address, folder.path())).expect("a configuration");
         let mut command = match program {
             Program::Nginx => Command::new(NGINX),
             Program::Lab => {
@@ -214,4 +214,9 @@ pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) 
         assert!(begun.elapsed() < STUCK, "waited in vain for {what}");
         std::thread::yield_now();
     }
+}
+
+/// A configuration with the proxy's address and folder in it.
+fn filled(configuration: &str, address: SocketAddr, folder: &Path) -> String {
+    configuration.replace("{listen}", &address.to_string()).replace("{folder}", &folder.display().to_string())
 }

@@ -1,7 +1,7 @@
 //! Reads TOML's tree, in which every key and value knows its place, into values.
 //!
 //! A derived `Deserialize` stops at the first problem; this reports every one and goes on. What it reports is of the
-//! wrong type; whether a value of the right type is possible is [`resolve`](super::resolve)'s to say.
+//! wrong type; whether a value of the right type is possible is for others to say.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use super::diagnostic::{Diagnostic, Problems};
 use super::suggest;
 
 /// A value that TOML can hold.
-pub(super) trait FromToml: Sized {
+pub(crate) trait FromToml: Sized {
     /// Whether this is written as a table.
     const IS_TABLE: bool = false;
 
@@ -23,7 +23,7 @@ pub(super) trait FromToml: Sized {
 
 /// What became of a key of a table.
 #[derive(Debug, Default)]
-pub(super) enum Field<T> {
+pub(crate) enum Field<T> {
     /// It is not there.
     #[default]
     Absent,
@@ -35,7 +35,7 @@ pub(super) enum Field<T> {
 
 impl<T> Field<T> {
     /// The value with its place, if there is a good one.
-    pub(super) fn good(&self) -> Option<&Spanned<T>> {
+    pub(crate) fn good(&self) -> Option<&Spanned<T>> {
         match self {
             Field::Good(value) => Some(value),
             Field::Absent | Field::Bad => None,
@@ -43,12 +43,12 @@ impl<T> Field<T> {
     }
 
     /// The value, if there is a good one.
-    pub(super) fn value(&self) -> Option<&T> {
+    pub(crate) fn value(&self) -> Option<&T> {
         self.good().map(Spanned::get_ref)
     }
 
     /// What `resolve` makes of a good value; `default` where there is none; `None` after a bad one.
-    pub(super) fn or<U>(&self, default: U, resolve: impl FnOnce(&Spanned<T>) -> Option<U>) -> Option<U> {
+    pub(crate) fn or<U>(&self, default: U, resolve: impl FnOnce(&Spanned<T>) -> Option<U>) -> Option<U> {
         match self {
             Field::Absent => Some(default),
             Field::Bad => None,
@@ -57,13 +57,13 @@ impl<T> Field<T> {
     }
 
     /// Whether the key is not there at all.
-    pub(super) fn is_absent(&self) -> bool {
+    pub(crate) fn is_absent(&self) -> bool {
         matches!(self, Field::Absent)
     }
 }
 
 /// Reports that `value` is of the wrong type.
-pub(super) fn wrong_type(value: &Spanned<DeValue<'_>>, what: &str, expected: &str, problems: &mut Problems<'_>) {
+pub(crate) fn wrong_type(value: &Spanned<DeValue<'_>>, what: &str, expected: &str, problems: &mut Problems<'_>) {
     let found = match value.get_ref() {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "a whole number",
@@ -98,7 +98,7 @@ impl FromToml for bool {
 
 /// A whole number, before anybody says which are possible.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Whole(pub(super) i128);
+pub(crate) struct Whole(pub(crate) i128);
 
 impl FromToml for Whole {
     fn from_toml(value: &Spanned<DeValue<'_>>, what: &str, problems: &mut Problems<'_>) -> Option<Self> {
@@ -130,7 +130,7 @@ impl JsonSchema for Whole {
 
 /// A list; a bad item is reported and left out, and a list of nothing but bad items is bad itself.
 #[derive(Debug)]
-pub(super) struct List<T>(pub(super) Vec<Spanned<T>>);
+pub(crate) struct List<T>(pub(crate) Vec<Spanned<T>>);
 
 impl<T: FromToml> FromToml for List<T> {
     fn from_toml(value: &Spanned<DeValue<'_>>, what: &str, problems: &mut Problems<'_>) -> Option<Self> {
@@ -172,7 +172,7 @@ impl<T: JsonSchema> JsonSchema for List<T> {
 
 /// A table whose keys are anybody's choice, in the file's order.
 #[derive(Debug)]
-pub(super) struct ByName<T>(pub(super) Vec<(Spanned<String>, Field<T>)>);
+pub(crate) struct ByName<T>(pub(crate) Vec<(Spanned<String>, Field<T>)>);
 
 impl<T: FromToml> FromToml for ByName<T> {
     fn from_toml(value: &Spanned<DeValue<'_>>, what: &str, problems: &mut Problems<'_>) -> Option<Self> {
@@ -210,7 +210,7 @@ impl<T: JsonSchema> JsonSchema for ByName<T> {
 }
 
 /// A closed set of words.
-pub(super) trait Word: Copy + 'static {
+pub(crate) trait Word: Copy + 'static {
     /// What the words name, for messages: `proxy kind`.
     const WHAT: &'static str;
     /// Every word with its meaning.
@@ -219,7 +219,7 @@ pub(super) trait Word: Copy + 'static {
 
 /// One word of the set `W`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct OneOf<W>(pub(super) W);
+pub(crate) struct OneOf<W>(pub(crate) W);
 
 impl<W: Word> FromToml for OneOf<W> {
     fn from_toml(value: &Spanned<DeValue<'_>>, what: &str, problems: &mut Problems<'_>) -> Option<Self> {

@@ -12,13 +12,13 @@ use super::read::{Field, FromToml};
 use super::suggest;
 
 /// A table with a closed set of keys.
-pub(super) trait Table {
+pub(crate) trait Table {
     /// Whether there were other keys. They are reported; that the table says too little need not be.
     fn has_unknown_keys(&self) -> bool;
 }
 
 /// A table being read key by key.
-pub(super) struct TableReader<'t, 'i, 'p, 's> {
+pub(crate) struct TableReader<'t, 'i, 'p, 's> {
     table: &'t DeTable<'i>,
     span: Span,
     place: &'static str,
@@ -29,17 +29,17 @@ pub(super) struct TableReader<'t, 'i, 'p, 's> {
 
 impl<'t, 'i, 'p, 's> TableReader<'t, 'i, 'p, 's> {
     /// Starts on `table`, which messages call `place`.
-    pub(super) fn new(table: &'t DeTable<'i>, span: Span, place: &'static str, problems: &'p mut Problems<'s>) -> Self {
+    pub(crate) fn new(table: &'t DeTable<'i>, span: Span, place: &'static str, problems: &'p mut Problems<'s>) -> Self {
         TableReader { table, span, place, known: Vec::new(), missing: Vec::new(), problems }
     }
 
     /// Reads a key that may be missing.
-    pub(super) fn optional<T: FromToml>(&mut self, key: &'static str, _description: &[&str]) -> Field<T> {
+    pub(crate) fn optional<T: FromToml>(&mut self, key: &'static str, _description: &[&str]) -> Field<T> {
         self.field(key)
     }
 
     /// Reads a key that must be there; `description` says what it holds.
-    pub(super) fn required<T: FromToml>(&mut self, key: &'static str, description: &[&str]) -> Field<T> {
+    pub(crate) fn required<T: FromToml>(&mut self, key: &'static str, description: &[&str]) -> Field<T> {
         let field = self.field(key);
         if field.is_absent() {
             self.missing.push((key, paragraph(description)));
@@ -58,7 +58,7 @@ impl<'t, 'i, 'p, 's> TableReader<'t, 'i, 'p, 's> {
     }
 
     /// Reports what is missing and every key that was not asked for; says whether there was such a key.
-    pub(super) fn finish(self) -> bool {
+    pub(crate) fn finish(self) -> bool {
         if !self.missing.is_empty() {
             let names: Vec<_> = self.missing.iter().map(|(key, _)| *key).collect();
             let keys = if names.len() == 1 { "key" } else { "keys" };
@@ -78,7 +78,7 @@ impl<'t, 'i, 'p, 's> TableReader<'t, 'i, 'p, 's> {
 }
 
 /// One key of a table's JSON Schema: the schema of its type, its description, and what `extra` adds.
-pub(super) fn property<T: JsonSchema>(
+pub(crate) fn property<T: JsonSchema>(
     generator: &mut SchemaGenerator,
     description: &str,
     extra: serde_json::Value,
@@ -92,11 +92,11 @@ pub(super) fn property<T: JsonSchema>(
 }
 
 /// The lines of a doc comment as one paragraph.
-pub(super) fn paragraph(lines: &[&str]) -> String {
+pub(crate) fn paragraph(lines: &[&str]) -> String {
     lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
 }
 
-/// Defines a table of the scenario file: its type, how it is read, and its JSON Schema.
+/// Defines a table of a document: its type, how it is read, and its JSON Schema.
 ///
 /// After a key's type, `= { … }` adds to the key's schema (bounds, the default); after the keys, it adds to the table's.
 macro_rules! wire_table {
@@ -106,40 +106,40 @@ macro_rules! wire_table {
      } $(= { $($table_extra:tt)* })?) => {
         $(#[doc = $doc])+
         #[derive(Debug, Default)]
-        pub(in crate::scenario) struct $name {
-            $($(#[doc = $key_doc])+ pub(in crate::scenario) $key: $crate::scenario::read::Field<$type>,)+
+        pub(crate) struct $name {
+            $($(#[doc = $key_doc])+ pub(crate) $key: $crate::document::read::Field<$type>,)+
             has_unknown_keys: bool,
         }
 
         impl $name {
             /// Reads the keys of `table`.
-            pub(in crate::scenario) fn from_table(
+            pub(crate) fn from_table(
                 table: &toml::de::DeTable<'_>,
-                span: $crate::scenario::diagnostic::Span,
-                problems: &mut $crate::scenario::diagnostic::Problems<'_>,
+                span: $crate::document::diagnostic::Span,
+                problems: &mut $crate::document::diagnostic::Problems<'_>,
             ) -> Self {
-                let mut reader = $crate::scenario::table::TableReader::new(table, span, $place, problems);
+                let mut reader = $crate::document::table::TableReader::new(table, span, $place, problems);
                 $(let $key = reader.$need(stringify!($key), &[$($key_doc),+]);)+
                 $name { $($key,)+ has_unknown_keys: reader.finish() }
             }
         }
 
-        impl $crate::scenario::table::Table for $name {
+        impl $crate::document::table::Table for $name {
             fn has_unknown_keys(&self) -> bool {
                 self.has_unknown_keys
             }
         }
 
-        impl $crate::scenario::read::FromToml for $name {
+        impl $crate::document::read::FromToml for $name {
             const IS_TABLE: bool = true;
 
             fn from_toml(
                 value: &toml::Spanned<toml::de::DeValue<'_>>,
                 what: &str,
-                problems: &mut $crate::scenario::diagnostic::Problems<'_>,
+                problems: &mut $crate::document::diagnostic::Problems<'_>,
             ) -> Option<Self> {
                 let Some(table) = value.get_ref().as_table() else {
-                    $crate::scenario::read::wrong_type(value, what, "a table", problems);
+                    $crate::document::read::wrong_type(value, what, "a table", problems);
                     return None;
                 };
                 Some($name::from_table(table, value.span(), problems))
@@ -152,7 +152,7 @@ macro_rules! wire_table {
             }
 
             fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                use $crate::scenario::table::{paragraph, property};
+                use $crate::document::table::{paragraph, property};
                 let mut properties = serde_json::Map::new();
                 let mut required: Vec<&str> = Vec::new();
                 $(
@@ -180,4 +180,4 @@ macro_rules! wire_table {
         }
     };
 }
-pub(super) use wire_table;
+pub(crate) use wire_table;

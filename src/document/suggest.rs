@@ -1,7 +1,7 @@
 //! Words for hints: what is accepted, and which of it was probably meant.
 
 /// The candidate that `word` is most likely a misspelling of, if any is close enough.
-pub(super) fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub(crate) fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     /// Found by trying: `wokers` and `hedaers` are caught, `kind` for `king` too, `path` for `port` is not.
     const SIMILAR_ENOUGH: f64 = 0.8;
     let word = word.to_lowercase();
@@ -14,7 +14,7 @@ pub(super) fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
 }
 
 /// A hint that names what was probably meant, then everything that is accepted.
-pub(super) fn accepted(word: &str, candidates: &[&str]) -> String {
+pub(crate) fn accepted(word: &str, candidates: &[&str]) -> String {
     let all = quoted(candidates);
     match closest(word, candidates.iter().copied()) {
         Some(close) if candidates.len() > 1 => format!("did you mean `{close}`? accepted: {all}"),
@@ -23,13 +23,13 @@ pub(super) fn accepted(word: &str, candidates: &[&str]) -> String {
 }
 
 /// A sentence as part of another: no capital, no full stop.
-pub(super) fn in_a_sentence(text: &str) -> String {
+pub(crate) fn in_a_sentence(text: &str) -> String {
     let mut chars = text.trim_end_matches('.').chars();
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
 /// The names in back quotes, separated by commas.
-pub(super) fn quoted(names: &[&str]) -> String {
+pub(crate) fn quoted(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 

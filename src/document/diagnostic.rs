@@ -1,4 +1,4 @@
-//! What is wrong with a scenario file, and where: collected while reading, rendered once at the end.
+//! What is wrong with a document, and where: collected while reading, rendered once at the end.
 //!
 //! Pure: knows the text of one file and nothing of what its values mean.
 
@@ -7,7 +7,7 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet, normalize_untrusted_str};
 
 /// A range of bytes in the file's text.
-pub(super) type Span = Range<usize>;
+pub(crate) type Span = Range<usize>;
 
 /// One problem: a message, the place it is about, and what would be accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,24 +21,24 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     /// A problem with the text at `span`.
-    pub(super) fn at(span: Span, message: impl Into<String>) -> Self {
+    pub(crate) fn at(span: Span, message: impl Into<String>) -> Self {
         Diagnostic { message: message.into(), span, label: None, related: Vec::new(), hint: None }
     }
 
     /// Says something beside the caret.
-    pub(super) fn label(mut self, text: impl Into<String>) -> Self {
+    pub(crate) fn label(mut self, text: impl Into<String>) -> Self {
         self.label = Some(text.into());
         self
     }
 
     /// Shows a second place, with what it has to do with the first.
-    pub(super) fn related(mut self, span: Span, text: impl Into<String>) -> Self {
+    pub(crate) fn related(mut self, span: Span, text: impl Into<String>) -> Self {
         self.related.push((span, text.into()));
         self
     }
 
     /// Says, on a line of its own, what would be accepted.
-    pub(super) fn hint(mut self, text: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, text: impl Into<String>) -> Self {
         self.hint = Some(text.into());
         self
     }
@@ -56,7 +56,7 @@ impl Diagnostic {
     }
 
     /// The message with its line of the file, a caret under the exact text, and the hint.
-    pub(super) fn render(&self, source: &str, path: &str, color: bool) -> String {
+    pub(crate) fn render(&self, source: &str, path: &str, color: bool) -> String {
         let within = |span: &Span| visible(source, span);
         let mut primary = AnnotationKind::Primary.span(within(&self.span));
         if let Some(label) = &self.label {
@@ -73,7 +73,7 @@ impl Diagnostic {
 }
 
 /// The renderer of every message: plain text unless colour is asked for.
-pub(super) fn renderer(color: bool) -> Renderer {
+pub(crate) fn renderer(color: bool) -> Renderer {
     if color { Renderer::styled() } else { Renderer::plain() }
 }
 
@@ -89,41 +89,41 @@ fn visible(source: &str, span: &Span) -> Span {
 
 /// The problems of one file, gathered while it is read.
 #[derive(Debug)]
-pub(super) struct Problems<'s> {
+pub(crate) struct Problems<'s> {
     source: &'s str,
     found: Vec<Diagnostic>,
 }
 
 impl<'s> Problems<'s> {
     /// None yet, in a file that holds `source`.
-    pub(super) fn new(source: &'s str) -> Self {
+    pub(crate) fn new(source: &'s str) -> Self {
         Problems { source, found: Vec::new() }
     }
 
     /// Adds one.
-    pub(super) fn push(&mut self, diagnostic: Diagnostic) {
+    pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
         self.found.push(diagnostic);
     }
 
     /// Adds one that makes all others meaningless.
-    pub(super) fn replace_with(&mut self, diagnostic: Diagnostic) {
+    pub(crate) fn replace_with(&mut self, diagnostic: Diagnostic) {
         self.found = vec![diagnostic];
     }
 
     /// Whether there are none.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 
     /// All of them, in the file's order.
-    pub(super) fn into_sorted(mut self) -> Vec<Diagnostic> {
+    pub(crate) fn into_sorted(mut self) -> Vec<Diagnostic> {
         self.found.sort_by_key(|diagnostic| diagnostic.span.start);
         self.found
     }
 
     /// Where `part` of the decoded string `text` stands in the file, given the literal at `literal`;
     /// the whole literal where escapes make that unclear.
-    pub(super) fn within_string(&self, literal: &Span, text: &str, part: Range<usize>) -> Span {
+    pub(crate) fn within_string(&self, literal: &Span, text: &str, part: Range<usize>) -> Span {
         let written = self.source.get(literal.clone()).unwrap_or_default();
         for quotes in [1, 3] {
             if written.len() == text.len() + 2 * quotes && written.get(quotes..quotes + text.len()) == Some(text) {

@@ -1,0 +1,79 @@
+//! `lab diff`: the same requests to two stacks, and every field that differs.
+
+use std::io::Write as _;
+
+use super::run::{self, Kind};
+use super::select;
+use crate::cli::{DiffArgs, OutputArgs};
+use crate::exit::Exit;
+use crate::record::StackRecord;
+use crate::report::stacks::{self, Compared};
+use crate::scenario::model::{Check, CheckRequest, Expectation, Scenario};
+
+/// Asks the stacks, and prints where they differ from the first.
+pub(super) fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
+    let mut scenario = match select::scenario(&args.selection())? {
+        Ok(scenario) => scenario,
+        Err(exit) => return Ok(exit),
+    };
+    if scenario.stacks.len() < 2 {
+        let file = args.scenario.display();
+        writeln!(anstream::stderr(), "lab: {file}: one stack has nothing to differ from; name two")?;
+        return Ok(Exit::Usage);
+    }
+    let first = args.stacks.first().unwrap_or(&scenario.reference().name).clone();
+    if !args.path.is_empty() {
+        scenario.checks = args.path.iter().map(|path| get(path)).collect();
+    }
+    let others = ordered(&mut scenario, &first, &args.stacks);
+    let output = OutputArgs { json: args.json, quiet: false };
+    let kind = Kind { checks_only: true, compared: false };
+    let run::Outcome::Finished(finished) = run::execute(&mut scenario, output, kind, None)? else {
+        return Ok(Exit::Interrupted);
+    };
+    let found = &finished.record.stacks;
+    if let Some((stack, error)) = found.iter().find_map(|stack| Some((&stack.name, stack.error.as_ref()?))) {
+        writeln!(anstream::stderr(), "lab: {stack} could not run: {error}")?;
+        return Ok(Exit::CouldNotRun);
+    }
+    let by_name = |name: &str| found.iter().find(|stack| stack.name == name);
+    let Some(reference) = by_name(&first) else { return Ok(Exit::CouldNotRun) };
+    let others: Vec<&StackRecord> = others.iter().filter_map(|name| by_name(name)).collect();
+    let compared: Vec<Vec<Compared>> = others.iter().map(|other| stacks::compare(reference, other)).collect();
+
+    let mut out = anstream::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string(&compared.concat())?)?;
+    } else {
+        for (other, compared) in others.iter().zip(&compared) {
+            writeln!(out, "{} against {}\n\n{}", other.name, reference.name, stacks::render(compared))?;
+        }
+    }
+    let differs = !compared.iter().flatten().all(Compared::is_same);
+    Ok(if args.exit_code && differs { Exit::Failed } else { Exit::Ok })
+}
+
+/// Makes `first` the reference; the names of the others, in the order they were asked for.
+fn ordered(scenario: &mut Scenario, first: &str, asked: &[String]) -> Vec<String> {
+    for stack in &mut scenario.stacks {
+        stack.reference = stack.name == first;
+    }
+    let all: Vec<String> = scenario.stacks.iter().map(|stack| stack.name.clone()).collect();
+    let names = if asked.is_empty() { all } else { asked.to_vec() };
+    names.into_iter().filter(|name| name != first).collect()
+}
+
+/// A request for a path that no check of the scenario makes.
+fn get(path: &str) -> Check {
+    Check {
+        name: path.to_owned(),
+        stacks: None,
+        request: CheckRequest::Composed {
+            method: "GET".to_owned(),
+            target: path.to_owned(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        },
+        expect: Expectation::default(),
+    }
+}

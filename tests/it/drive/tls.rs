@@ -1,0 +1,211 @@
+//! TLS and HTTP/2, held against real nginx with a certificate of the test's own.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lab::load::external::Program as Other;
+use lab::load::ledger::ErrorClass;
+use lab::load::protocol::{Arrival, DriveOutcome, DrivePlan, Http2, Mode, Tls, Trust};
+
+use super::driver::{drive, number, open, plan};
+use super::servers::{PONG, runtime, send, serve};
+use crate::proxy::running::{NGINX, Program, Proxy};
+use crate::support::{has, is_installed};
+
+const SECOND: Duration = Duration::from_secs(1);
+const SITE: &str = "site.example";
+
+/// nginx with a certificate for [`SITE`], which a file of the test's vouches for.
+struct Site {
+    nginx: Proxy,
+    ca: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Site {
+    /// Listening with these words behind the address; `further` stands in the server.
+    fn start(words: &str, further: &str) -> Site {
+        let folder = tempfile::tempdir().unwrap();
+        let rcgen::CertifiedKey { cert, signing_key } =
+            rcgen::generate_simple_self_signed([SITE.to_owned(), "127.0.0.1".to_owned()]).unwrap();
+        let (ca, key) = (folder.path().join("site.pem"), folder.path().join("site.key"));
+        std::fs::write(&ca, cert.pem()).unwrap();
+        std::fs::write(&key, signing_key.serialize_pem()).unwrap();
+        let configuration = format!(
+            "daemon off; worker_processes 1; pid nginx.pid; error_log error.log; events {{ }}\n\
+             http {{ access_log off; server {{ listen {{listen}} {words}; {further}\n\
+             ssl_certificate {}; ssl_certificate_key {};\n\
+             location = /pong {{ return 200 \"Pong!\"; }} }} }}\n",
+            ca.display(),
+            key.display()
+        );
+        Site { nginx: Proxy::start_as(Program::Nginx, &configuration, |_| ()), ca, _folder: folder }
+    }
+
+    fn plan(&self, mode: Mode) -> DrivePlan {
+        let tls = Tls { trust: Trust::Ca(self.ca.clone()), server_name: Some(SITE.to_owned()) };
+        let plan = plan(self.nginx.address, mode);
+        DrivePlan { url: plan.url.replace("http://", "https://"), tls: Some(tls), ..plan }
+    }
+}
+
+fn http2(streams: u32) -> Option<Http2> {
+    Some(Http2 { streams: number(streams) })
+}
+
+fn sessions(calls: u32) -> Mode {
+    Mode::Open(open(50, SECOND, Arrival::Session { calls: number(calls) }))
+}
+
+fn pool(connections: u32) -> Mode {
+    Mode::Open(open(200, SECOND, Arrival::Pooled { connections: number(connections) }))
+}
+
+fn closed(connections: u32) -> Mode {
+    Mode::Closed { connections: number(connections) }
+}
+
+/// No failure, every body whole; returns the outcome.
+fn sound(plan: &DrivePlan) -> DriveOutcome {
+    let outcome = drive(plan);
+    let ledger = &outcome.ledger;
+    assert_eq!(ledger.failed, BTreeMap::new(), "{plan:?}: {:?}", outcome.unclassified);
+    assert!(ledger.ok > 0 && ledger.body_bytes == Some(5 * ledger.ok), "{plan:?}: {ledger:?}");
+    outcome
+}
+
+/// Every failure is of this class.
+fn failing(plan: &DrivePlan, class: ErrorClass) -> DriveOutcome {
+    let outcome = drive(plan);
+    assert_eq!(outcome.ledger.failed.keys().collect::<Vec<_>>(), [&class], "{plan:?}: {:?}", outcome.unclassified);
+    outcome
+}
+
+#[test]
+fn own_drivers_speak_tls_and_http2_with_nginx() {
+    if !has("nginx", NGINX) {
+        return;
+    }
+    let both = Site::start("ssl http2", "keepalive_requests 1000000;");
+    let in_the_clear = Site::start("http2", "keepalive_requests 1000000;");
+    let http1 = DrivePlan { http2: None, ..both.plan(closed(3)) };
+    for (name, of) in [
+        ("HTTP/1.1 over TLS", http1.clone()),
+        ("HTTP/2 over TLS", DrivePlan { http2: http2(1), ..http1.clone() }),
+        ("HTTP/2 with prior knowledge", DrivePlan { http2: http2(1), ..plan(in_the_clear.nginx.address, closed(3)) }),
+    ] {
+        let opened = |mode: Mode, http2: Option<Http2>| {
+            let outcome = sound(&DrivePlan { mode, http2, ..of.clone() });
+            (outcome.ledger.ok, outcome.connections_opened)
+        };
+        assert_eq!(opened(closed(3), of.http2).1, Some(3), "{name}");
+        assert_eq!(opened(sessions(3), of.http2), (150, Some(50)), "{name}: a session is a connection");
+        let (ok, connections) = opened(pool(2), of.http2);
+        assert!(ok == 200 && connections.is_some_and(|opened| opened <= 2), "{name}: {connections:?}");
+        if of.http2.is_some() {
+            assert_eq!(opened(closed(2), http2(10)).1, Some(2), "{name}: ten streams share a connection");
+            assert_eq!(opened(pool(2), http2(10)), (200, Some(2)), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_certificate_is_never_silently_unverified() {
+    if !has("nginx", NGINX) {
+        return;
+    }
+    let site = Site::start("ssl", "");
+    let other = Site::start("ssl", "");
+    let goose = Mode::Goose { users: NonZeroU32::MIN, steps: Vec::new() };
+    for mode in [sessions(1), closed(1), goose] {
+        let trusting = |trust: Trust, server_name: Option<&str>| {
+            let tls = Tls { trust, server_name: server_name.map(str::to_owned) };
+            DrivePlan { tls: Some(tls), ..site.plan(mode.clone()) }
+        };
+        sound(&trusting(Trust::Ca(site.ca.clone()), Some(SITE)));
+        sound(&trusting(Trust::Ca(site.ca.clone()), None));
+        sound(&trusting(Trust::Insecure, Some("elsewhere.example")));
+        let untrusted = failing(&trusting(Trust::Ca(other.ca.clone()), Some(SITE)), ErrorClass::TlsCertificate);
+        assert!(!untrusted.unclassified.is_empty(), "what is wrong with it is told");
+        failing(&trusting(Trust::Ca(site.ca.clone()), Some("elsewhere.example")), ErrorClass::TlsCertificate);
+    }
+}
+
+/// A server that greets whoever connects, and not in TLS.
+fn speaks_first() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            _ = stream.unwrap().write_all(b"SSH-2.0-OpenSSH_9.2p1\r\n");
+        }
+    });
+    address
+}
+
+#[test]
+fn handshakes_that_come_to_nothing_have_a_class() {
+    if !has("nginx", NGINX) {
+        return;
+    }
+    let site = Site::start("ssl", "");
+    for mode in [sessions(1), closed(1)] {
+        // It does not offer HTTP/2.
+        failing(&DrivePlan { http2: http2(1), ..site.plan(mode.clone()) }, ErrorClass::TlsHandshake);
+        let insecure = |address| {
+            let tls = Some(Tls { trust: Trust::Insecure, server_name: None });
+            let plan = plan(address, mode.clone());
+            DrivePlan { url: plan.url.replace("http://", "https://"), tls, timeout: SECOND / 5, ..plan }
+        };
+        failing(&insecure(speaks_first()), ErrorClass::TlsHandshake);
+        // It waits for the end of a head that never comes.
+        let runtime = runtime();
+        let (silent, _) = serve(&runtime, |_, _| send(PONG));
+        failing(&insecure(silent), ErrorClass::TimeoutConnect);
+    }
+}
+
+#[test]
+fn a_server_that_ends_its_connections_in_good_order_is_told_from_one_that_fails() {
+    if !has("nginx", NGINX) {
+        return;
+    }
+    let site = Site::start("ssl http2", "keepalive_requests 20;");
+    // With one stream the end of a connection is known before the next request, which opens another.
+    let one = sound(&DrivePlan { http2: http2(1), ..site.plan(pool(1)) });
+    assert_eq!((one.ledger.ok, one.connections_opened), (200, Some(10)));
+    // With several, some are under way that the server has said it will not look at.
+    let several = drive(&DrivePlan { http2: http2(10), ..site.plan(closed(1)) });
+    let refused = several.ledger.failed.get(&ErrorClass::StreamRefused).copied().unwrap_or_default();
+    assert_eq!(several.ledger.failures(), refused, "{:?}", several.ledger.failed);
+    assert!(refused > 0 && several.ledger.ok >= 2 * refused, "{refused} refused, {} good", several.ledger.ok);
+}
+
+#[test]
+fn other_programs_are_asked_for_what_they_speak() {
+    if !has("nginx", NGINX) {
+        return;
+    }
+    let site = Site::start("ssl http2", "keepalive_requests 1000000;");
+    let connections = number(2);
+    let httperf = Other::Httperf { rate_per_s: number(20), calls: number(2) };
+    for (program, spoken) in [
+        (Other::Wrk { connections }, None),
+        (Other::H2load { connections }, None),
+        (Other::H2load { connections }, http2(4)),
+        (httperf, None),
+    ] {
+        if !is_installed(program.name()) {
+            continue;
+        }
+        let tls = Some(Tls { trust: Trust::Insecure, server_name: None });
+        let plan = DrivePlan { tls, http2: spoken, ..site.plan(Mode::External { program }) };
+        let outcome = drive(&plan);
+        assert_eq!(outcome.ledger.failed, BTreeMap::new(), "{plan:?}");
+        assert!(outcome.ledger.ok >= 40, "{plan:?}: {}", outcome.ledger.ok);
+    }
+}

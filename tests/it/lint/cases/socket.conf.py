@@ -1,0 +1,2 @@
+bind = "unix:/run/app.sock"
+forwarded_allow_ips = "*"
