@@ -12,6 +12,7 @@ use lab_server::proxy_protocol::Proxied;
 use lab_server::wsgi::environ::{Variables, variable_name};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::MutexExt as _;
 use pyo3::types::{PyDict, PyString};
 
 use crate::file_wrapper::FileWrapper;
@@ -123,8 +124,9 @@ impl Environs {
 
     /// The key of a field.
     fn key<'py>(&self, py: Python<'py>, name: &[u8]) -> Bound<'py, PyString> {
-        // Nothing panics while it holds the lock.
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nothing panics while it holds the lock. Who waits for it lets go of the interpreter meanwhile, as whoever has
+        // it may need that, for instance to collect garbage.
+        let mut keys = self.keys.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
         if let Some(key) = keys.get(name) {
             return key.bind(py).clone();
         }
