@@ -45,6 +45,15 @@ pub enum Finding {
         /// 99th percentile of its lag.
         p99_us: u64,
     },
+    /// The driver was late at some rates of a ramp.
+    LateAtRates {
+        /// At how many.
+        late: usize,
+        /// Of how many.
+        rates: usize,
+        /// The least of them, arrivals per second.
+        from_per_s: u32,
+    },
     /// Of what was scheduled, too little came to an end within the window: what was measured is a growing queue.
     NotKeptUp {
         /// Requests that ended within the window, well or not.
@@ -102,7 +111,7 @@ const BUSY_LIMIT: f64 = 0.80;
 const LEAST_ENDED: f64 = 0.99;
 
 /// The most that the 99th percentile of the driver's lag may be.
-const LATE_LIMIT_US: u64 = 1000;
+pub const LATE_LIMIT_US: u64 = 1000;
 
 /// The findings about a round under a load that offers `offer`.
 #[must_use]
@@ -153,8 +162,18 @@ fn littles_law(users: NonZeroU32, pause: Duration, ledger: &Ledger) -> Option<Fi
 }
 
 fn late_driver(open: &OpenLedger) -> Option<Finding> {
-    let p99_us = open.lag_us.value_at_quantile(0.99);
-    (p99_us > LATE_LIMIT_US).then_some(Finding::LateDriver { p99_us })
+    let late: Vec<_> = open.rates.iter().filter(|rate| rate.lag_us.value_at_quantile(0.99) > LATE_LIMIT_US).collect();
+    match late.iter().map(|rate| rate.rate_per_s.get()).min() {
+        // a ramp has rates that are as good as they were, whatever the driver made of others
+        Some(from_per_s) if late.len() < open.rates.len() => {
+            Some(Finding::LateAtRates { late: late.len(), rates: open.rates.len(), from_per_s })
+        }
+        None if !open.rates.is_empty() => None,
+        _ => {
+            let p99_us = open.lag_us.value_at_quantile(0.99);
+            (p99_us > LATE_LIMIT_US).then_some(Finding::LateDriver { p99_us })
+        }
+    }
 }
 
 /// What is under way at the window's end belongs to the next second: as much as is under way on average, by Little.
@@ -182,6 +201,7 @@ impl Finding {
             Finding::LittlesLaw { .. } => "littles-law",
             Finding::ClientSaturated { .. } => CLIENT_SATURATED,
             Finding::LateDriver { .. } => "late-driver",
+            Finding::LateAtRates { .. } => "late-at-rates",
             Finding::NotKeptUp { .. } => "not-kept-up",
             Finding::DoesNotAddUp { .. } => "does-not-add-up",
         }
@@ -192,9 +212,9 @@ impl Finding {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
-            Finding::ClientSaturated { is_open: false, .. } | Finding::NotKeptUp { is_constant: false, .. } => {
-                Severity::Warning
-            }
+            Finding::ClientSaturated { is_open: false, .. }
+            | Finding::NotKeptUp { is_constant: false, .. }
+            | Finding::LateAtRates { .. } => Severity::Warning,
             Finding::ClientFault { .. }
             | Finding::NothingOk { .. }
             | Finding::LittlesLaw { .. }
@@ -236,6 +256,10 @@ impl fmt::Display for Finding {
             Finding::LateDriver { p99_us } => {
                 write!(f, "the driver was late: one request in a hundred began {p99_us} us or more behind its schedule")
             }
+            Finding::LateAtRates { late, rates, from_per_s } => write!(
+                f,
+                "the driver was late at {late} of {rates} rates, from {from_per_s} arrivals per second on; they do not count"
+            ),
             Finding::NotKeptUp { ended, scheduled, is_constant } => {
                 write!(f, "of {scheduled} requests, {ended} ended within the window; ")?;
                 f.write_str(match is_constant {

@@ -196,6 +196,9 @@ pub struct RateLedger {
     /// As in [`OpenLedger::response_time_us`].
     #[serde(with = "histogram::as_text")]
     pub response_time_us: Histogram<u64>,
+    /// As in [`OpenLedger::lag_us`].
+    #[serde(with = "histogram::as_text")]
+    pub lag_us: Histogram<u64>,
 }
 
 impl RateLedger {
@@ -211,6 +214,7 @@ impl RateLedger {
             shed: 0,
             unsent: 0,
             response_time_us: histogram::of_times_us(),
+            lag_us: histogram::of_times_us(),
         }
     }
 
@@ -221,6 +225,7 @@ impl RateLedger {
         self.shed += other.shed;
         self.unsent += other.unsent;
         histogram::add(&mut self.response_time_us, &other.response_time_us);
+        histogram::add(&mut self.lag_us, &other.lag_us);
     }
 }
 

@@ -107,9 +107,11 @@ impl Tally {
 
     /// The driver was `late` to act for an arrival.
     pub(super) fn lag(&mut self, due: Due, late: Duration) {
+        let late_us = rounded_us(late);
         if due.is_measured {
-            self.open.lag_us.saturating_record(rounded_us(late));
+            self.open.lag_us.saturating_record(late_us);
         }
+        self.with_rate(due, |rate| rate.lag_us.saturating_record(late_us));
     }
 
     /// An arrival of `calls` requests was refused: too many were open.

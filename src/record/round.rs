@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use crate::load::audit;
 use crate::load::histogram::{self, HistogramError};
 use crate::load::ledger::{ErrorClass, OpenLedger, RateLedger};
 use crate::load::protocol::StepOutcome;
@@ -152,6 +153,8 @@ pub struct RateMeasured {
     pub unsent: u64,
     /// From the scheduled instant to the end.
     pub response_time: Option<Distribution>,
+    /// How late the driver was.
+    pub lag: Option<Distribution>,
 }
 
 impl RateMeasured {
@@ -167,7 +170,14 @@ impl RateMeasured {
             shed: rate.shed,
             unsent: rate.unsent,
             response_time: Distribution::of(&rate.response_time_us),
+            lag: Distribution::of(&rate.lag_us),
         }
+    }
+
+    /// Whether the driver was late at this rate, so that what was seen is as much its doing as the stack's.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        self.lag.as_ref().is_some_and(|lag| lag.p99_us > audit::LATE_LIMIT_US)
     }
 
     /// Good answers for each second of the rate.
@@ -357,6 +367,14 @@ impl Measured {
         (self.answered > 0).then(|| cpu_us as f64 / self.answered as f64)
     }
 
+    /// Under a ramp, the most good answers per second at any of its rates, by the second in which they were asked for;
+    /// rates at which the driver was late do not count. `None` without a ramp.
+    #[must_use]
+    pub fn peak_per_s(&self) -> Option<f64> {
+        let rates = self.open.as_ref()?.rates.iter().filter(|rate| !rate.is_late());
+        rates.map(RateMeasured::ok_per_s).reduce(f64::max)
+    }
+
     /// The value of a metric, in its own unit: requests per second or microseconds. `None` without good answers.
     #[must_use]
     pub fn metric(&self, metric: Metric) -> Option<f64> {
@@ -364,7 +382,7 @@ impl Measured {
             return None;
         }
         match metric {
-            Metric::Throughput => Some(self.throughput_per_s),
+            Metric::Throughput => Some(self.peak_per_s().unwrap_or(self.throughput_per_s)),
             Metric::CpuPerRequest => self.cpu_per_request_us(None),
             Metric::P50 => self.latency().map(|times| times.p50_us as f64),
             Metric::P99 => self.latency().map(|times| times.p99_us as f64),

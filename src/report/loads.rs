@@ -118,8 +118,10 @@ fn rates(record: &Record, load: &str) -> [Rows; 3] {
     let (mut answered, mut times, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for (stack, rounds) in stacks.iter().filter(|(_, rounds)| !rounds.is_empty()) {
         let of = |rate: usize| rounds.iter().filter_map(move |rates| rates.get(rate));
+        // where the driver was late in a round, that round says nothing of the rate
+        let of = |rate: usize| of(rate).filter(|rate| !rate.is_late());
         let ok = |rate: usize| of(rate).map(|rate| Some(rate.ok_per_s()));
-        let peak = rounds.iter().map(|rates| rates.iter().map(RateMeasured::ok_per_s).reduce(f64::max));
+        let peak = valid(record, load, stack).into_iter().map(Measured::peak_per_s);
         let lead = vec![(*stack).to_owned(), shown(peak, grouped)];
         answered.push(lead.into_iter().chain(columns.iter().map(|rate| shown(ok(*rate), grouped))).collect());
         let p99 = |rate: usize| of(rate).map(|rate| rate.response_time.as_ref().map(|times| times.p99_us as f64));
