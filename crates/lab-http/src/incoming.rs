@@ -180,6 +180,12 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
                 return Poll::Ready(Ok(Some(start..self.unread.start)));
             }
             if body.is_at_end() {
+                if self.unread.is_empty() {
+                    // the next message may be long in coming, and a buffer that others use stays in the caches
+                    self.buffer = ReadBuffer::default();
+                    self.unread = 0..0;
+                    self.was_filled = false;
+                }
                 return Poll::Ready(Ok(None));
             }
             if ready!(self.poll_fill(cx))? == 0 {
