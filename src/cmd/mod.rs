@@ -11,12 +11,15 @@ mod guard;
 mod journal;
 mod list;
 mod progress;
+mod places;
 mod proxy;
+mod provision;
 mod run;
 mod schema;
 mod select;
 mod serve;
 mod serve_worker;
+mod servers;
 mod session;
 mod snapshot;
 mod up;
@@ -36,6 +39,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Up(args) => up::run(&args).map(ExitCode::from),
         Command::List(args) => list::run(&args).map(ExitCode::from),
         Command::Explain(args) => explain::run(&args).map(ExitCode::from),
+        Command::Servers(args) => servers::run(&args).map(ExitCode::from),
+        Command::Provision(args) => provision::run(&args).map(ExitCode::from),
         Command::Snapshot(args) => snapshot::run(&args).map(ExitCode::from),
         Command::Schema => schema::run().map(ExitCode::from),
         Command::Doctor => doctor::run().map(ExitCode::from),

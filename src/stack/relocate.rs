@@ -18,6 +18,9 @@ pub struct Relocated {
     pub text: String,
     /// Where the first `listen` of the file went: the address clients connect to.
     pub entry: SocketAddr,
+    /// Directives of the main level that the file leaves to nginx's defaults, which would lead out of the folder or into
+    /// the background.
+    pub globals: String,
 }
 
 /// Why a configuration cannot be relocated.
@@ -75,7 +78,15 @@ pub fn nginx(
     for (span, replacement) in relocation.edits {
         text.replace_range(span, &replacement);
     }
-    Ok(Relocated { text, entry })
+    let says = |name: &str| tree.iter().any(|directive| directive.name == name);
+    let mut globals = String::new();
+    for (name, value) in [("daemon", "off"), ("pid", "nginx.pid"), ("error_log", "error.log")] {
+        if !says(name) {
+            let value = if name == "daemon" { value.to_owned() } else { folder.join(value).display().to_string() };
+            globals.push_str(&format!("{name} {}; ", quote(&value)));
+        }
+    }
+    Ok(Relocated { text, entry, globals: globals.trim_end().to_owned() })
 }
 
 struct Relocation<'a> {
@@ -103,6 +114,8 @@ impl Relocation<'_> {
                 ("upstream", "server") => self.replace(first, &self.upstream.to_string()),
                 (_, "proxy_pass") => self.proxy_pass(first),
                 (_, "access_log" | "error_log" | "pid") => self.log(first),
+                // Whoever starts it watches over it.
+                ("main", "daemon") => self.replace(first, "off"),
                 _ => {}
             }
             self.walk(directive.block.as_deref().unwrap_or_default(), &directive.name)?;
@@ -191,6 +204,7 @@ mod tests {
     fn addresses_and_paths_move_and_everything_else_stays() {
         let source = "\
 # a comment
+daemon on;
 pid /run/nginx.pid;
 error_log logs/error.log warn;
 http {
@@ -213,6 +227,7 @@ http {
 ";
         let expected = "\
 # a comment
+daemon off;
 pid /run/visit/nginx.pid;
 error_log /run/visit/error.log warn;
 http {
@@ -236,6 +251,13 @@ http {
         let relocated = relocated(source).unwrap();
         assert_eq!(relocated.text, expected);
         assert_eq!(relocated.entry.port(), 40_001);
+        assert_eq!(relocated.globals, "");
+    }
+
+    #[test]
+    fn what_the_file_leaves_to_defaults_is_said() {
+        let relocated = relocated("http { server { listen 80; } }").unwrap();
+        assert_eq!(relocated.globals, "daemon off; pid /run/visit/nginx.pid; error_log /run/visit/error.log;");
     }
 
     #[test]

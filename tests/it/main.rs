@@ -2,8 +2,10 @@
 
 mod direction;
 mod drive;
+mod kinds;
 mod lifecycle;
 mod loads;
+mod provision;
 mod proxy;
 mod rounds;
 mod run;
