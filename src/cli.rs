@@ -66,6 +66,11 @@ pub enum Command {
     /// Find what an nginx.conf, a gunicorn.conf.py and an application say that was not meant
     #[command(after_long_help = LINT_EXAMPLES)]
     Lint(LintArgs),
+    /// List the kinds of servers and proxies, and what of them this machine has
+    Servers(ServersArgs),
+    /// Make the virtual environments that a scenario's servers run in
+    #[command(after_long_help = PROVISION_EXAMPLES)]
+    Provision(ProvisionArgs),
     /// Look at, accept or reject snapshots that wait for review
     Snapshot(SnapshotArgs),
     /// Print the JSON Schema of scenario files, for editors
@@ -121,6 +126,16 @@ Examples:
 The record is written to reports/<scenario>/<run>/record.json, and reports/<scenario>/latest leads to the newest.
 A difference from the reviewed snapshot waits beside it as .snap.new: see `lab snapshot`.";
 
+const PROVISION_EXAMPLES: &str = "\
+Examples:
+  lab provision scenarios/pong.toml        what this scenario's stacks need
+  lab provision waitress bjoern            two kinds by name
+  lab provision all --python python3.13    every kind, on another Python
+  lab provision gunicorn --relock --kinds fixtures
+
+What can be made is made, with progress; what cannot is said at the end, and its log kept. An interrupted run goes on
+where it was. Debian packages are named, and installed by nobody but you.";
+
 /// A scenario and which part of it.
 #[derive(Debug, Clone, Args)]
 pub struct ScenarioArgs {
@@ -133,6 +148,23 @@ pub struct ScenarioArgs {
     /// Not this stack; may be given several times
     #[arg(long, value_name = "STACK")]
     pub skip: Vec<String>,
+    /// Where kinds are.
+    #[command(flatten)]
+    pub kinds: KindsArgs,
+}
+
+/// Where kinds are looked for, and where environments are kept.
+#[derive(Debug, Clone, Args)]
+pub struct KindsArgs {
+    /// A folder of kinds, searched before the scenario's own and lab's: *.toml in it, in servers/ and in proxies/
+    #[arg(long, value_name = "FOLDER", env = "LAB_KINDS", hide_env_values = true)]
+    pub kinds: Option<PathBuf>,
+    /// The folder that virtual environments are kept in [default: lab in $XDG_CACHE_HOME or in ~/.cache]
+    #[arg(long, value_name = "FOLDER", env = "LAB_CACHE", hide_env_values = true)]
+    pub cache: Option<PathBuf>,
+    /// The Python that environments are made with [default: python3]
+    #[arg(long, value_name = "PYTHON", env = "LAB_PYTHON", hide_env_values = true)]
+    pub python: Option<PathBuf>,
 }
 
 /// How much is said, and in which form.
@@ -216,6 +248,9 @@ pub struct CalibrateArgs {
     /// How much is said.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Where kinds are.
+    #[command(flatten)]
+    pub kinds: KindsArgs,
     /// Blocks of two rounds each
     #[arg(long, value_name = "N", default_value = "20")]
     pub rounds: NonZeroU32,
@@ -250,13 +285,17 @@ pub struct DiffArgs {
     /// Exit with 4 when something differs
     #[arg(long)]
     pub exit_code: bool,
+    /// Where kinds are.
+    #[command(flatten)]
+    pub kinds: KindsArgs,
 }
 
 impl DiffArgs {
     /// The scenario, with only the stacks that were named.
     #[must_use]
     pub fn selection(&self) -> ScenarioArgs {
-        ScenarioArgs { scenario: self.scenario.clone(), only: self.stacks.clone(), skip: Vec::new() }
+        let (scenario, only, kinds) = (self.scenario.clone(), self.stacks.clone(), self.kinds.clone());
+        ScenarioArgs { scenario, only, skip: Vec::new(), kinds }
     }
 }
 
@@ -281,6 +320,34 @@ pub struct ListArgs {
     /// A folder of scenarios, or one scenario file
     #[arg(value_name = "PATH", default_value = "scenarios")]
     pub path: PathBuf,
+    /// Where kinds are.
+    #[command(flatten)]
+    pub kinds: KindsArgs,
+}
+
+/// `lab servers`.
+#[derive(Debug, Args)]
+pub struct ServersArgs {
+    /// Only these kinds, with their notes [default: a table of all]
+    #[arg(value_name = "KIND")]
+    pub only: Vec<String>,
+    /// Where kinds are.
+    #[command(flatten)]
+    pub kinds: KindsArgs,
+}
+
+/// `lab provision`.
+#[derive(Debug, Args)]
+pub struct ProvisionArgs {
+    /// Scenarios (files), whose stacks' kinds and applications are provisioned, and kinds by name; `all` for every kind
+    #[arg(value_name = "SCENARIO.toml|KIND", required = true)]
+    pub what: Vec<String>,
+    /// Where kinds are.
+    #[command(flatten)]
+    pub kinds: KindsArgs,
+    /// Write the lock files of these kinds anew, beside the kinds, instead; needs uv and --kinds
+    #[arg(long, requires = "kinds")]
+    pub relock: bool,
 }
 
 /// `lab snapshot`.

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::time::Duration;
 
+use super::places::places;
 use super::select;
 use super::session::{self, Session};
 use crate::cli::UpArgs;
@@ -21,7 +22,7 @@ pub(super) fn run(args: &UpArgs) -> anyhow::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     let session = Session::open(&scenario, None)?;
-    let launcher = session.local(&scenario)?.launcher;
+    let launcher = session.local(&scenario, &places(&args.scenario.kinds)?)?.launcher;
     let work = async {
         let mut stacks = start(&scenario, &launcher).await?;
         writeln!(anstream::stderr(), "\nlogs in {}; Ctrl-C stops everything", session.folder.display())?;

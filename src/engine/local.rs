@@ -35,6 +35,10 @@ pub struct Local {
 impl Backend for Local {
     type Running = Running;
 
+    fn missing(&self, stack: &Stack) -> Option<String> {
+        self.launcher.unavailable(stack)
+    }
+
     async fn start(&mut self, stack: &Stack, visit: &str) -> Result<Running, String> {
         self.launcher.start(stack, visit).await.map_err(in_full)
     }
@@ -49,8 +53,8 @@ impl Backend for Local {
                 .map(|part| ComponentRecord { role: part.role, version: part.version.clone() })
                 .collect(),
             redaction: Redaction {
-                addresses: components.map(|part| part.address).zip(names).collect(),
-                versions: vec![(format!("lab/{}", env!("CARGO_PKG_VERSION")), "lab/{version}".to_owned())],
+                addresses: components.clone().map(|part| part.address).zip(names).collect(),
+                versions: versions(components),
             },
         }
     }
@@ -216,6 +220,17 @@ fn instant(at: Duration) -> Instant {
     let time = clock_gettime(ClockId::Monotonic);
     let shared = Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0));
     Instant::now() + at.saturating_sub(shared)
+}
+
+/// The components' versions as they stand in Server fields, behind a slash.
+fn versions<'a>(components: impl Iterator<Item = &'a Component>) -> Vec<(String, String)> {
+    let own = std::iter::once(env!("CARGO_PKG_VERSION"));
+    let theirs = components.filter_map(|part| part.version.rsplit(' ').next());
+    let mut versions: Vec<_> =
+        own.chain(theirs).map(|version| (format!("/{version}"), "/{version}".to_owned())).collect();
+    versions.sort();
+    versions.dedup();
+    versions
 }
 
 /// The components, none of which has ended.

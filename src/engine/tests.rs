@@ -9,19 +9,28 @@ use super::estimates::estimates;
 use super::fake::{Behaviour, Fake, Noise};
 use super::tiers::placed;
 use super::{Findings, Plan, run};
+use crate::catalog::kind::Interface;
+use crate::catalog::{Catalog, Role};
 use crate::load::ledger::ErrorClass;
 use crate::measure::decision::Looks;
 use crate::record::{Estimate, MetricVerdict, RoundOutcome, RoundRecord, Verdict};
 use crate::scenario::model::{
     Against, App, Check, CheckRequest, Driver, Expectation, Gate, Load, Metric, OnErrors, Placement, Rounds, Scenario,
-    Server, ServerKind, Stack, Template, TemplatePart, TextRule, Warmup,
+    Server, Stack, Template, TemplatePart, TextRule, Warmup,
 };
 use crate::snapshot::gate::{self, Rules};
 use crate::snapshot::ratios::Ratios;
 
 fn stack(name: &str) -> Stack {
-    let server = Server { kind: ServerKind::Lab, workers: NonZeroU16::MIN };
-    Stack { name: name.to_owned(), proxy: None, server, reference: name == "direct" }
+    Stack {
+        name: name.to_owned(),
+        proxy: None,
+        server: Server::new(Catalog::builtin().choose(Role::Server, "lab").unwrap()),
+        app: Interface::Native,
+        reference: name == "direct",
+        is_optional: false,
+        impossible: None,
+    }
 }
 
 fn scenario(blocks: u32) -> Scenario {
@@ -31,6 +40,7 @@ fn scenario(blocks: u32) -> Scenario {
         target: "/pong".to_owned(),
         headers: Vec::new(),
         body: Vec::new(),
+        times: NonZeroU16::MIN,
     };
     Scenario {
         name: "s".to_owned(),
@@ -38,11 +48,12 @@ fn scenario(blocks: u32) -> Scenario {
         file: PathBuf::new(),
         root: PathBuf::new(),
         sha256: String::new(),
-        app: App { native: "hello".to_owned() },
+        app: App::native("hello"),
         stacks: vec![stack("direct"), stack("proxied")],
         checks: vec![Check {
             name: "it answers".to_owned(),
             stacks: None,
+            needs: Vec::new(),
             request,
             expect: Expectation { body: Some(TextRule::Equal(pong)), ..Expectation::default() },
         }],

@@ -3,9 +3,11 @@
 mod diff;
 mod direction;
 mod drive;
+mod kinds;
 mod lifecycle;
 mod lint;
 mod loads;
+mod provision;
 mod proxy;
 mod rounds;
 mod run;

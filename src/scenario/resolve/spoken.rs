@@ -8,7 +8,7 @@ use super::super::model::{Tls, Trust};
 use super::super::wire::{self, DriverKind, HttpVersion};
 use super::driver::name;
 use super::values::whole;
-use super::{Surroundings, file};
+use super::{Surroundings, existing};
 use crate::document::diagnostic::{Diagnostic, Problems};
 use crate::document::read::{Field, OneOf};
 
@@ -31,7 +31,7 @@ pub(super) fn tls(
             problems.push(Diagnostic::at(insecure.span(), message).related(ca.span(), "the file").hint(hint));
             None
         }
-        (Field::Good(ca), None) => file(ca, surroundings, problems).map(Trust::Ca),
+        (Field::Good(ca), None) => existing(ca, surroundings, problems).map(Trust::Ca),
         (Field::Bad, _) => None,
         (Field::Absent, Some(_)) => Some(Trust::Insecure),
         (Field::Absent, None) => {

@@ -211,7 +211,7 @@ fn a_relocated_nginx_is_asked_where_it_listens_with_tls() {
     let inherited: String = (FIRST_INHERITED_FD..).zip(&sockets).map(|(fd, _)| format!("{fd};")).collect();
     let (moved, folder) = (moved.display().to_string(), run.path().display().to_string());
     let mut command = [NGINX, "-p", &folder, "-c", &moved, "-g"].map(str::to_owned).to_vec();
-    command.push("daemon off; pid nginx.pid; error_log error.log; user root;".to_owned());
+    command.push(format!("{} user root;", relocated.globals));
     let program = Started {
         command,
         environment: vec![("NGINX".to_owned(), inherited)],
@@ -225,7 +225,8 @@ fn a_relocated_nginx_is_asked_where_it_listens_with_tls() {
     runtime().block_on(async {
         let mut nginx = Guarded::start(env!("CARGO_BIN_EXE_lab").as_ref(), program).unwrap();
         for address in [relocated.entry, tls_entry] {
-            ready::wait(Role::Proxy, &mut nginx, address, 10 * SECOND).await.unwrap();
+            let question = ready::Question { role: Role::Proxy, address, path: "/", binds_itself: false };
+            ready::wait(&question, &mut nginx, 10 * SECOND).await.unwrap();
         }
         let plan = |url: String, plan: DrivePlan| DrivePlan { url, ..plan };
         let secure = plan(format!("https://{tls_entry}/pong"), project.plan(closed(2)));
