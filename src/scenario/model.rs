@@ -16,7 +16,7 @@ use crate::catalog::kind::{Ability, Interface, Workers};
 mod load;
 
 pub use load::{
-    Arrival, Arrivals, Driver, External, Load, OnErrors, OpenLoop, Rate, Source, Step, StepExpectation, StepText,
+    Arrival, Arrivals, Driver, External, Http, Load, OnErrors, OpenLoop, Rate, Source, Step, StepExpectation, StepText,
     TextPiece, TimerKind, Tls, Trust,
 };
 

@@ -18,8 +18,8 @@ pub struct Load {
     pub path: String,
     /// How TLS is spoken, if it is; the stack is then asked where it listens with TLS.
     pub tls: Option<Tls>,
-    /// Requests that each connection may have under way at once over HTTP/2; `None` is HTTP/1.1.
-    pub http2_streams: Option<NonZeroU32>,
+    /// Which version of HTTP is spoken.
+    pub http: Http,
     /// The measured window, after the warm-up.
     pub duration: Duration,
     /// How long one request may take before it is recorded as a client timeout.
@@ -36,6 +36,20 @@ pub enum OnErrors {
     Fail,
     /// Counted, and nothing more: the load is meant to go past what a stack can answer.
     Count,
+}
+
+/// A version of HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Http {
+    /// HTTP/1.0, a connection for each request.
+    OneZero,
+    /// HTTP/1.1.
+    OneOne,
+    /// HTTP/2.
+    Two {
+        /// Requests that each connection may have under way at once.
+        streams: NonZeroU32,
+    },
 }
 
 /// How TLS is spoken.

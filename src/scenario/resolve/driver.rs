@@ -40,7 +40,7 @@ fn keys_of(driver: DriverKind) -> &'static [&'static str] {
         DriverKind::Open => {
             &["rate", "calls_per_connection", "connections", "arrivals", "seed", "max_open", "timer", "http", "streams"]
         }
-        DriverKind::Httperf => &["rate", "calls_per_connection"],
+        DriverKind::Httperf => &["rate", "calls_per_connection", "http"],
     }
 }
 

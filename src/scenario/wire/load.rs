@@ -26,7 +26,8 @@ wire_table! {
         optional path: String = { "pattern": "^/[!-~]*$", "default": "/" },
         /// Speaks TLS, to where the stack listens with it.
         optional tls: Tls = { "minProperties": 1 },
-        /// open, closed, h2load: the version of HTTP that is spoken; `2` over TLS by ALPN, else with prior knowledge.
+        /// The version of HTTP that is spoken. open, closed, httperf: `1.0`, a connection for each request. open, closed,
+        /// h2load: `2`, over TLS by ALPN, else with prior knowledge.
         optional http: OneOf<HttpVersion> = { "default": "1.1" },
         /// With `http = "2"`: requests that each connection may have under way at once, 1 to 1000; not with sessions,
         /// whose calls come one after the other.
@@ -208,15 +209,18 @@ impl Word for DriverKind {
 /// A version of HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::scenario) enum HttpVersion {
+    /// HTTP/1.0.
+    OneZero,
     /// HTTP/1.1.
-    One,
+    OneOne,
     /// HTTP/2.
     Two,
 }
 
 impl Word for HttpVersion {
     const WHAT: &'static str = "version of HTTP";
-    const ALL: &'static [(&'static str, Self)] = &[("1.1", HttpVersion::One), ("2", HttpVersion::Two)];
+    const ALL: &'static [(&'static str, Self)] =
+        &[("1.0", HttpVersion::OneZero), ("1.1", HttpVersion::OneOne), ("2", HttpVersion::Two)];
 }
 
 impl Word for OnErrors {
