@@ -243,7 +243,7 @@ mod tests {
         let number = |number| NonZeroU32::new(number).unwrap();
         let hold = Duration::from_secs(2);
         let open = OpenLoop {
-            rate: Rate::Ramp { from: number(10), to: number(30), step: number(10), hold },
+            rate: Rate::Ramp { rates: [10, 20, 30].map(number).to_vec(), hold },
             arrivals: Arrivals::Uniform,
             arrival: Arrival::Session { calls: number(3) },
             max_open: number(9),

@@ -73,6 +73,8 @@ fn scenario(blocks: u32) -> Scenario {
             seed: 2011,
         },
         placement: Placement::Auto,
+        quick: None,
+        is_short: false,
         gate: Gate {
             against: Against::Snapshot,
             margins: [(Metric::CpuPerRequest, 0.05), (Metric::Throughput, 0.05)].into(),

@@ -9,6 +9,8 @@ mod driver;
 mod expect;
 mod load;
 mod matrix;
+mod quick;
+mod ramp;
 mod rounds;
 mod spoken;
 mod stack;
@@ -79,6 +81,8 @@ pub(super) fn resolve(
     let rounds = rounds::rounds(wire.rounds.value(), loads.as_deref().unwrap_or_default(), problems);
     let placement = wire.placement.or(Placement::Auto, |placement| load::placement(placement.get_ref(), problems));
     let gate = rounds::gate(wire.gate.value());
+    let loads_known = loads.as_deref().unwrap_or_default();
+    let quick = wire.quick.or(None, |quick| quick::quick(quick.get_ref(), loads_known, problems).map(Some));
     Some(Scenario {
         name: name?,
         title: title?,
@@ -92,6 +96,8 @@ pub(super) fn resolve(
         rounds: rounds?,
         placement: placement?,
         gate,
+        quick: quick?,
+        is_short: false,
     })
 }
 

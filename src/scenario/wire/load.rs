@@ -83,8 +83,10 @@ wire_table! {
         required from: Whole = { "minimum": 1, "maximum": 1_000_000 },
         /// The last rate.
         required to: Whole = { "minimum": 1, "maximum": 1_000_000 },
-        /// The difference from one rate to the next; it leads from the first exactly to the last.
-        required step: Whole = { "minimum": 1, "maximum": 1_000_000 },
+        /// The difference from one rate to the next; it leads from the first exactly to the last. This or `factor`.
+        optional step: Whole = { "minimum": 1, "maximum": 1_000_000 },
+        /// How many times the one before a rate is, or a part of it; it leads from the first exactly to the last.
+        optional factor: Whole = { "minimum": 2, "maximum": 1_000_000 },
         /// How long each rate lasts; whole seconds, 1 or more.
         required hold: DurationText,
     }
@@ -144,14 +146,14 @@ pub(in crate::scenario) enum RateText {
     /// Constant.
     Constant(Whole),
     /// In steps.
-    Ramp(Ramp),
+    Ramp(Box<Ramp>),
 }
 
 impl FromToml for RateText {
     fn from_toml(value: &Spanned<DeValue<'_>>, what: &str, problems: &mut Problems<'_>) -> Option<Self> {
         match value.get_ref() {
             DeValue::Integer(_) => Whole::from_toml(value, what, problems).map(RateText::Constant),
-            DeValue::Table(table) => Some(RateText::Ramp(Ramp::from_table(table, value.span(), problems))),
+            DeValue::Table(table) => Some(RateText::Ramp(Box::new(Ramp::from_table(table, value.span(), problems)))),
             _ => {
                 let expected = "a whole number of arrivals per second, or a ramp `{ from, to, step, hold }`";
                 wrong_type(value, what, expected, problems);
