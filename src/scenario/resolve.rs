@@ -81,8 +81,7 @@ pub(super) fn resolve(
     let rounds = rounds::rounds(wire.rounds.value(), loads.as_deref().unwrap_or_default(), problems);
     let placement = wire.placement.or(Placement::Auto, |placement| load::placement(placement.get_ref(), problems));
     let gate = rounds::gate(wire.gate.value());
-    let loads_known = loads.as_deref().unwrap_or_default();
-    let quick = wire.quick.or(None, |quick| quick::quick(quick.get_ref(), loads_known, problems).map(Some));
+    let quick = wire.quick.or(None, |quick| quick::quick(quick.get_ref(), &load_names(wire), problems).map(Some));
     Some(Scenario {
         name: name?,
         title: title?,
@@ -99,6 +98,12 @@ pub(super) fn resolve(
         quick: quick?,
         is_short: false,
     })
+}
+
+/// Every load's name, sound or not: what is wrong with a load is reported where it stands.
+fn load_names(wire: &wire::Scenario) -> Vec<&str> {
+    let loads = wire.load.value().map(|list| list.0.as_slice()).unwrap_or_default();
+    loads.iter().filter_map(|load| load.get_ref().name.value()).map(String::as_str).collect()
 }
 
 /// The path that a scenario's file names, absolute, if there is such a file.

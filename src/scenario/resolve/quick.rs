@@ -3,18 +3,19 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::super::model::{Load, Quick};
+use super::super::model::Quick;
 use super::super::wire;
 use super::load::whole_seconds;
 use super::values::whole;
 use crate::document::diagnostic::{Diagnostic, Problems};
+use crate::document::suggest;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MOST_BLOCKS: u32 = 10_000;
 const MOST_RATES: u16 = 1000;
 
 /// What `--quick` leaves; `None` where something of it is wrong.
-pub(super) fn quick(wire: &wire::Quick, loads: &[Load], problems: &mut Problems<'_>) -> Option<Quick> {
+pub(super) fn quick(wire: &wire::Quick, known: &[&str], problems: &mut Problems<'_>) -> Option<Quick> {
     let blocks = wire
         .rounds
         .or(NonZeroU32::MIN, |rounds| whole(rounds, "`rounds`", 1..=MOST_BLOCKS, problems).and_then(NonZeroU32::new));
@@ -22,10 +23,9 @@ pub(super) fn quick(wire: &wire::Quick, loads: &[Load], problems: &mut Problems<
     let names = wire.loads.or(None, |list| {
         let mut names = Vec::new();
         for name in &list.get_ref().0 {
-            if !loads.iter().any(|load| load.name == *name.get_ref()) {
-                let known: Vec<_> = loads.iter().map(|load| format!("`{}`", load.name)).collect();
+            if !known.contains(&name.get_ref().as_str()) {
                 let message = format!("there is no load `{}`", name.get_ref());
-                problems.push(Diagnostic::at(name.span(), message).hint(format!("accepted: {}", known.join(", "))));
+                problems.push(Diagnostic::at(name.span(), message).hint(suggest::accepted(name.get_ref(), known)));
                 return None;
             }
             names.push(name.get_ref().clone());
