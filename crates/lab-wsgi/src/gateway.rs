@@ -177,7 +177,7 @@ impl Gateway<Stream> for WsgiGateway {
             outbox: self.worker.outbox.clone(),
         };
         let mut outcome = self.call(job).await;
-        let answered = answer(connection, asked, &mut outcome, self.worker.outbox.as_ref()).await;
+        let answered = answer(connection, asked, &mut outcome).await;
         if let (Some(log), Some(began)) = (&self.worker.access_log, began)
             && !matches!(outcome.ending, call::Ending::Refused(_))
             && let Ok(variables) =
@@ -203,12 +203,7 @@ impl Duties {
 }
 
 /// Writes what the application left to be written, and makes the connection ready for the next request.
-async fn answer(
-    connection: &mut Connection<Stream>,
-    asked: Asked,
-    outcome: &mut Outcome,
-    outbox: Option<&Outbox>,
-) -> Result<(), Ending> {
+async fn answer(connection: &mut Connection<Stream>, asked: Asked, outcome: &mut Outcome) -> Result<(), Ending> {
     match &outcome.ending {
         call::Ending::Refused(error) => return Err(refuse(connection, asked, error.clone()).await),
         call::Ending::Failed => {
@@ -223,11 +218,8 @@ async fn answer(
     *connection.buffer() = match outcome.ticket.take() {
         None => std::mem::take(&mut outcome.buffer),
         Some(ticket) => {
-            // Whoever is ready is served first; the first to come back sends the answers of all.
+            // Whoever is ready is served first.
             yield_now().await;
-            if let Some(outbox) = outbox {
-                outbox.send_all();
-            }
             let mut unsent = ticket.redeem();
             unsent.append(&mut outcome.buffer);
             unsent

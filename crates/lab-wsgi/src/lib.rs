@@ -12,6 +12,7 @@ mod orders;
 mod notes;
 mod access;
 mod log;
+mod allocator;
 
 mod gateway;
 mod pool;

@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,7 +16,6 @@ use std::time::Duration;
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 
 use crate::kept::Kept;
-use crate::outlet::Socket;
 
 /// Calls that take longer are answered at once.
 pub(crate) const QUICK: Duration = Duration::from_micros(500);
@@ -73,11 +72,11 @@ impl Outbox {
     }
 
     /// Has an answer wait.
-    pub(crate) fn post(&self, socket: &Socket, buffer: Vec<u8>, content: Option<Kept>) -> Ticket {
+    pub(crate) fn post(&self, socket: BorrowedFd<'_>, buffer: Vec<u8>, content: Option<Kept>) -> Ticket {
         let mut state = self.0.lock();
         let number = state.posted;
         state.posted += 1;
-        state.held.push_back(Held { number, socket: socket.as_fd().as_raw_fd(), buffer, content });
+        state.held.push_back(Held { number, socket: socket.as_raw_fd(), buffer, content });
         drop(state);
         self.0.is_stirred.store(true, Ordering::Relaxed);
         if self.0.sleeps.swap(false, Ordering::AcqRel) {
@@ -85,34 +84,34 @@ impl Outbox {
         }
         Ticket { number, outbox: self.clone() }
     }
-
-    /// Sends everything that waits, as far as the sockets take it.
-    pub(crate) fn send_all(&self) {
-        self.0.lock().send(u64::MAX);
-    }
 }
 
 impl Ticket {
-    /// What could not be sent.
+    /// What could not be sent. The first of its turn to come back sends what waits, as far as the sockets take it.
     pub(crate) fn redeem(self) -> Vec<u8> {
-        self.take()
-    }
-
-    fn take(&self) -> Vec<u8> {
         let mut state = self.outbox.0.lock();
-        // The first in is nearly always the first out.
-        let place = state.held.iter().position(|held| held.number == self.number);
-        place.and_then(|place| state.held.remove(place)).map(Held::unsent).unwrap_or_default()
+        // Else this answer has left already, and what waits now is of the next turn, which is not over.
+        if state.sent <= self.number {
+            state.send(u64::MAX);
+        }
+        state.take(self.number)
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.take();
+        self.outbox.0.lock().take(self.number);
     }
 }
 
 impl State {
+    /// Takes what is left of an answer away, if it is still there.
+    fn take(&mut self, number: u64) -> Vec<u8> {
+        // The first in is nearly always the first out.
+        let place = self.held.iter().position(|held| held.number == number);
+        place.and_then(|place| self.held.remove(place)).map(Held::unsent).unwrap_or_default()
+    }
+
     /// Sends what waits and was posted before `number`.
     fn send(&mut self, number: u64) {
         let upto = number.min(self.posted);
@@ -179,5 +178,58 @@ impl Shared {
     // Nothing panics while it holds the lock.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{ErrorKind, Read as _};
+    use std::os::fd::AsFd as _;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    /// The client's side of a connection, and the ticket of an answer on the other.
+    fn post(outbox: &Outbox, answer: &str) -> (UnixStream, UnixStream, Ticket) {
+        let (client, server) = UnixStream::pair().unwrap();
+        client.set_nonblocking(true).unwrap();
+        let ticket = outbox.post(server.as_fd(), answer.as_bytes().to_vec(), None);
+        (client, server, ticket)
+    }
+
+    fn received(mut client: &UnixStream) -> Option<String> {
+        let mut buffer = [0; 16];
+        match client.read(&mut buffer) {
+            Ok(length) => Some(String::from_utf8_lossy(&buffer[..length]).into_owned()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn answers_of_the_next_turn_do_not_leave_with_this_one() {
+        // without a watchman
+        let outbox = Outbox::default();
+        let (one, _one, first) = post(&outbox, "one");
+        let (two, _two, second) = post(&outbox, "two");
+        assert_eq!((received(&one), received(&two)), (None, None));
+        assert_eq!(first.redeem(), b"");
+        assert_eq!((received(&one), received(&two)), (Some("one".to_owned()), Some("two".to_owned())));
+        // The first has called for its next request already when the second comes back.
+        let (three, _three, third) = post(&outbox, "three");
+        assert_eq!(second.redeem(), b"");
+        assert_eq!(received(&three), None);
+        assert_eq!(third.redeem(), b"");
+        assert_eq!(received(&three), Some("three".to_owned()));
+    }
+
+    #[test]
+    fn an_answer_that_is_given_up_is_not_sent() {
+        let outbox = Outbox::default();
+        let (one, _one, first) = post(&outbox, "one");
+        let (two, _two, second) = post(&outbox, "two");
+        drop(first);
+        assert_eq!(second.redeem(), b"");
+        assert_eq!((received(&one), received(&two)), (None, Some("two".to_owned())));
     }
 }

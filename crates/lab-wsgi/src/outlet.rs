@@ -122,7 +122,7 @@ impl Outlet {
         match &self.outbox {
             Some(outbox) if self.ticket.is_none() && self.length() < TOGETHER && self.began.elapsed() < QUICK => {
                 let (buffer, content) = (std::mem::take(&mut self.buffer), self.content.take());
-                self.ticket = Some(outbox.post(&self.socket, buffer, content));
+                self.ticket = Some(outbox.post(self.socket.as_fd(), buffer, content));
                 Ok(())
             }
             _ => match self.content.take() {

@@ -24,7 +24,7 @@ use crate::environ::Environs;
 use crate::gateway::{Duties, WsgiGateway};
 use crate::outbox::Outbox;
 use crate::pool::Pool;
-use crate::{log, notes, orders};
+use crate::{allocator, log, notes, orders};
 
 /// How often an idle worker shows that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -46,6 +46,7 @@ impl Worker {
         let settings: WorkerSettings = serde_json::from_str(settings)
             .map_err(|error| PyValueError::new_err(format!("the settings of the worker: {error}")))?;
         lab_server::worker::die_with(settings.master).map_err(|error| PyOSError::new_err(error.to_string()))?;
+        allocator::settle();
         log::start(settings.log_level().map_err(|error| PyValueError::new_err(error.to_string()))?);
         if let Some(notes) = notes {
             notes::open(&inherited(notes)?)?;

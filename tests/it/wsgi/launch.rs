@@ -47,7 +47,16 @@ impl Worker {
     }
 
     /// Starts a worker that also inherits `others`, from descriptor 10 on.
-    pub(super) fn spawn(python: &Path, mut settings: WorkerSettings, others: Vec<OwnedFd>) -> Worker {
+    pub(super) fn spawn(python: &Path, settings: WorkerSettings, others: Vec<OwnedFd>) -> Worker {
+        Worker::launch(python, settings, others, &[])
+    }
+
+    /// Starts a worker with `variables` in its environment.
+    pub(super) fn spawn_in(python: &Path, settings: WorkerSettings, variables: &[(&str, &str)]) -> Worker {
+        Worker::launch(python, settings, Vec::new(), variables)
+    }
+
+    fn launch(python: &Path, mut settings: WorkerSettings, others: Vec<OwnedFd>, variables: &[(&str, &str)]) -> Worker {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         settings.sockets.push(InheritedSocket { fd: 3, address: address.to_string() });
@@ -59,7 +68,7 @@ impl Worker {
 
         let mut command = Command::new(python);
         command.args(["-m", "lab_wsgi"]).env(SETTINGS_FD, "4").env(NOTES_FD, "5").env_remove("SCRIPT_NAME");
-        command.env("PYTHONDONTWRITEBYTECODE", "1");
+        command.env("PYTHONDONTWRITEBYTECODE", "1").envs(variables.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut inherited = vec![
             OwnedFd::from(listener.try_clone().expect("a handle")),
@@ -134,6 +143,13 @@ impl Worker {
         let mut page = [0; SIZE];
         self.notes.read_exact_at(&mut page, 0).expect("the notes");
         Notes::decode(&page).expect("whole notes")
+    }
+
+    /// Page faults so far that needed no disk (proc(5): `minflt`).
+    pub(super) fn faults(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("the worker lives");
+        let behind_name = stat.rsplit_once(')').expect("a name").1;
+        behind_name.split_whitespace().nth(7).and_then(|number| number.parse().ok()).expect("a number")
     }
 
     pub(super) fn connect(&self) -> TcpStream {

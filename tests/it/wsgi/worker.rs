@@ -1,5 +1,7 @@
 //! Which application a worker loads, and what it says when there is none.
 
+use std::io::{Read, Write};
+
 use super::environment::python;
 use super::launch::{Worker, settings};
 
@@ -71,4 +73,30 @@ fn settings_that_make_no_sense_are_named() {
     let said = worker.last_words();
     assert!(said.contains("\"10.0.0.1/8\" is no peer"), "{said}");
     assert_eq!(worker.end().code(), Some(3));
+}
+
+#[test]
+fn the_memory_of_bodies_is_kept_unless_the_environment_says_how_much_is() {
+    let Some(python) = python() else { return };
+    let request = [&b"POST /length HTTP/1.1\r\nHost: a\r\nContent-Length: 65536\r\n\r\n"[..], &[b'x'; 65536]].concat();
+    let faults = |environment: &[(&str, &str)]| {
+        let mut worker = Worker::spawn_in(python, settings("good:app"), environment);
+        worker.wait_for("is ready");
+        let mut client = worker.connect();
+        let mut post = |times: usize| {
+            for _ in 0..times {
+                client.write_all(&request).expect("the worker reads");
+                let mut answer = [0; 512];
+                let length = client.read(&mut answer).expect("an answer");
+                assert!(String::from_utf8_lossy(&answer[..length]).starts_with("HTTP/1.1 200 "));
+            }
+        };
+        post(50);
+        let before = worker.faults();
+        post(200);
+        (worker.faults() - before) / 200
+    };
+    assert!(faults(&[]) < 2);
+    assert!(faults(&[("MALLOC_TRIM_THRESHOLD_", "65536"), ("MALLOC_MMAP_THRESHOLD_", "32768")]) > 8);
+    assert!(faults(&[("GLIBC_TUNABLES", "glibc.malloc.trim_threshold=65536:glibc.malloc.mmap_threshold=32768")]) > 8);
 }
