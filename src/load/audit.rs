@@ -45,10 +45,10 @@ pub enum Finding {
         /// 99th percentile of its lag.
         p99_us: u64,
     },
-    /// The driver was late at some rates of a ramp.
-    LateAtRates {
+    /// The driver fell behind at some rates of a ramp.
+    BehindAtRates {
         /// At how many.
-        late: usize,
+        behind: usize,
         /// Of how many.
         rates: usize,
         /// The least of them, arrivals per second.
@@ -113,6 +113,11 @@ const LEAST_ENDED: f64 = 0.99;
 /// The most that the 99th percentile of the driver's lag may be.
 pub const LATE_LIMIT_US: u64 = 1000;
 
+/// The most that the 99th percentile of the driver's lag may be at a rate of a ramp whose answers are to be counted. A
+/// driver that is late by less still asks for what the rate says, only its times are not the stack's alone; one that
+/// cannot keep up falls behind further with every request.
+pub const BEHIND_LIMIT_US: u64 = 100_000;
+
 /// The findings about a round under a load that offers `offer`.
 #[must_use]
 pub fn audit(offer: Offer, outcome: &DriveOutcome) -> Vec<Finding> {
@@ -162,11 +167,12 @@ fn littles_law(users: NonZeroU32, pause: Duration, ledger: &Ledger) -> Option<Fi
 }
 
 fn late_driver(open: &OpenLedger) -> Option<Finding> {
-    let late: Vec<_> = open.rates.iter().filter(|rate| rate.lag_us.value_at_quantile(0.99) > LATE_LIMIT_US).collect();
-    match late.iter().map(|rate| rate.rate_per_s.get()).min() {
+    let behind: Vec<_> =
+        open.rates.iter().filter(|rate| rate.lag_us.value_at_quantile(0.99) > BEHIND_LIMIT_US).collect();
+    match behind.iter().map(|rate| rate.rate_per_s.get()).min() {
         // a ramp has rates that are as good as they were, whatever the driver made of others
-        Some(from_per_s) if late.len() < open.rates.len() => {
-            Some(Finding::LateAtRates { late: late.len(), rates: open.rates.len(), from_per_s })
+        Some(from_per_s) if behind.len() < open.rates.len() => {
+            Some(Finding::BehindAtRates { behind: behind.len(), rates: open.rates.len(), from_per_s })
         }
         None if !open.rates.is_empty() => None,
         _ => {
@@ -201,7 +207,7 @@ impl Finding {
             Finding::LittlesLaw { .. } => "littles-law",
             Finding::ClientSaturated { .. } => CLIENT_SATURATED,
             Finding::LateDriver { .. } => "late-driver",
-            Finding::LateAtRates { .. } => "late-at-rates",
+            Finding::BehindAtRates { .. } => "behind-at-rates",
             Finding::NotKeptUp { .. } => "not-kept-up",
             Finding::DoesNotAddUp { .. } => "does-not-add-up",
         }
@@ -214,7 +220,7 @@ impl Finding {
         match self {
             Finding::ClientSaturated { is_open: false, .. }
             | Finding::NotKeptUp { is_constant: false, .. }
-            | Finding::LateAtRates { .. } => Severity::Warning,
+            | Finding::BehindAtRates { .. } => Severity::Warning,
             Finding::ClientFault { .. }
             | Finding::NothingOk { .. }
             | Finding::LittlesLaw { .. }
@@ -256,9 +262,9 @@ impl fmt::Display for Finding {
             Finding::LateDriver { p99_us } => {
                 write!(f, "the driver was late: one request in a hundred began {p99_us} us or more behind its schedule")
             }
-            Finding::LateAtRates { late, rates, from_per_s } => write!(
+            Finding::BehindAtRates { behind, rates, from_per_s } => write!(
                 f,
-                "the driver was late at {late} of {rates} rates, from {from_per_s} arrivals per second on; they do not count"
+                "the driver fell behind at {behind} of {rates} rates, from {from_per_s} arrivals per second on; they do not count"
             ),
             Finding::NotKeptUp { ended, scheduled, is_constant } => {
                 write!(f, "of {scheduled} requests, {ended} ended within the window; ")?;
@@ -279,6 +285,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::super::cpu_time::CpuTime;
+    use super::super::ledger::RateLedger;
     use super::*;
 
     fn user(ms: u64) -> CpuTime {
@@ -434,5 +441,26 @@ mod tests {
             "the driver was busy for 97 % of the window; the stack may be faster than shown"
         );
         assert_eq!(kinds(&outcome(10_000, 1000)), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn a_ramp_is_judged_rate_by_rate() {
+        let ramp = |lags_us: [u64; 3]| {
+            let mut outcome = outcome(1000, 1000);
+            let scheduled = outcome.ledger.ok + outcome.ledger.failures() + outcome.ledger.unfinished;
+            let mut open = OpenLedger { scheduled, ..OpenLedger::empty() };
+            for (number, lag_us) in (1..).zip(lags_us) {
+                let mut rate = RateLedger::empty(NonZeroU32::new(100 * number).unwrap(), Duration::from_secs(1));
+                rate.lag_us.record(lag_us).unwrap();
+                open.lag_us.record(lag_us).unwrap();
+                open.rates.push(rate);
+            }
+            outcome.ledger.open = Some(open);
+            let findings = audit(Offer::Arrivals { is_constant: false, spins: true }, &outcome);
+            findings.iter().map(|finding| (finding.kind(), finding.severity())).collect::<Vec<_>>()
+        };
+        assert_eq!(ramp([100, 5000, 90_000]), [], "late, but in step with what was asked for");
+        assert_eq!(ramp([100, 200_000, 900_000]), [("behind-at-rates", Severity::Warning)]);
+        assert_eq!(ramp([200_000, 200_000, 900_000]), [("late-driver", Severity::Invalid)]);
     }
 }

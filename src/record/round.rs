@@ -174,10 +174,18 @@ impl RateMeasured {
         }
     }
 
-    /// Whether the driver was late at this rate, so that what was seen is as much its doing as the stack's.
+    /// Whether the driver fell behind at this rate, so that it did not ask for what the rate says.
     #[must_use]
-    pub fn is_late(&self) -> bool {
-        self.lag.as_ref().is_some_and(|lag| lag.p99_us > audit::LATE_LIMIT_US)
+    pub fn fell_behind(&self) -> bool {
+        self.lag.as_ref().is_some_and(|lag| lag.p99_us > audit::BEHIND_LIMIT_US)
+    }
+
+    /// The response times, unless the driver was so late that they are more than a tenth its own doing.
+    #[must_use]
+    pub fn response_time_of_the_stack(&self) -> Option<&Distribution> {
+        let times = self.response_time.as_ref()?;
+        let late_us = self.lag.as_ref().map_or(0, |lag| lag.p99_us);
+        (late_us <= audit::LATE_LIMIT_US || late_us <= times.p99_us / 10).then_some(times)
     }
 
     /// Good answers for each second of the rate.
@@ -368,10 +376,10 @@ impl Measured {
     }
 
     /// Under a ramp, the most good answers per second at any of its rates, by the second in which they were asked for;
-    /// rates at which the driver was late do not count. `None` without a ramp.
+    /// rates at which the driver fell behind do not count. `None` without a ramp.
     #[must_use]
     pub fn peak_per_s(&self) -> Option<f64> {
-        let rates = self.open.as_ref()?.rates.iter().filter(|rate| !rate.is_late());
+        let rates = self.open.as_ref()?.rates.iter().filter(|rate| !rate.fell_behind());
         rates.map(RateMeasured::ok_per_s).reduce(f64::max)
     }
 

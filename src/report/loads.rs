@@ -118,18 +118,22 @@ fn rates(record: &Record, load: &str) -> [Rows; 3] {
     let (mut answered, mut times, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for (stack, rounds) in stacks.iter().filter(|(_, rounds)| !rounds.is_empty()) {
         let of = |rate: usize| rounds.iter().filter_map(move |rates| rates.get(rate));
-        // where the driver was late in a round, that round says nothing of the rate
-        let of = |rate: usize| of(rate).filter(|rate| !rate.is_late());
+        // where the driver fell behind in a round, that round says nothing of the rate
+        let of = |rate: usize| of(rate).filter(|rate| !rate.fell_behind());
         let ok = |rate: usize| of(rate).map(|rate| Some(rate.ok_per_s()));
         let peak = valid(record, load, stack).into_iter().map(Measured::peak_per_s);
         let lead = vec![(*stack).to_owned(), shown(peak, grouped)];
         answered.push(lead.into_iter().chain(columns.iter().map(|rate| shown(ok(*rate), grouped))).collect());
-        let p99 = |rate: usize| of(rate).map(|rate| rate.response_time.as_ref().map(|times| times.p99_us as f64));
+        let p99 = |rate: usize| of(rate).map(|rate| rate.response_time_of_the_stack().map(|times| times.p99_us as f64));
         let lead = vec![(*stack).to_owned()];
         times.push(lead.into_iter().chain(columns.iter().map(|rate| shown(p99(*rate), micros))).collect());
         for class in classes(rounds) {
-            let counts = columns.iter().map(|rate| of(*rate).map(|rate| lost(rate, &class)).sum::<u64>());
-            let cells = counts.map(|count| if count == 0 { "·".to_owned() } else { grouped(count as f64) });
+            let counts: Vec<u64> =
+                columns.iter().map(|rate| of(*rate).map(|rate| lost(rate, &class)).sum::<u64>()).collect();
+            if counts.iter().all(|count| *count == 0) {
+                continue;
+            }
+            let cells = counts.into_iter().map(|count| if count == 0 { "·".to_owned() } else { grouped(count as f64) });
             errors.push(vec![(*stack).to_owned(), class.clone()].into_iter().chain(cells).collect());
         }
     }
