@@ -26,7 +26,7 @@ use lab::proxy::settings::pass::Pass;
 use lab::proxy::settings::upstream::Address;
 use lab::proxy::variables::{ClientConnection, Names, Outcome, Scope, Template, Values};
 use lab::proxy::{CommandLine, read_configuration, read_configuration_text, request_head};
-use lab::scenario::model::{App, Proxy, ProxyKind, Server, ServerKind, Stack};
+use lab::scenario::model::{App, Backend, Proxy, ProxyKind, Server, ServerKind, Stack};
 use lab::stack::process::{Launcher, READY_DEADLINE};
 use lab_http::{Limits, RequestHead, parse::RequestParser};
 
@@ -211,7 +211,7 @@ fn answer_pong(listener: std::net::TcpListener) -> std::io::Result<()> {
 
 fn stack(name: &str, proxy: Option<Proxy>) -> Stack {
     let server = Server { kind: ServerKind::Lab, workers: NonZeroU16::MIN };
-    Stack { name: name.to_owned(), proxy, server, reference: false }
+    Stack { name: name.to_owned(), proxy, server, backend: Backend::Process, reference: false }
 }
 
 fn round_trips(criterion: &mut Criterion) {

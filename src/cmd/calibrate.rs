@@ -22,7 +22,7 @@ const FOLDER: &str = "calibration";
 
 /// Measures, stores and says what this machine can tell apart.
 pub(super) fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
-    let selected = ScenarioArgs { scenario: args.scenario.clone(), only: Vec::new(), skip: Vec::new() };
+    let selected = ScenarioArgs { scenario: args.scenario.clone(), only: Vec::new(), skip: Vec::new(), backend: None };
     let scenario = match select::scenario(&selected)? {
         Ok(scenario) => scenario,
         Err(exit) => return Ok(exit),

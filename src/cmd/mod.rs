@@ -2,6 +2,7 @@
 
 mod calibrate;
 mod check;
+mod clean;
 mod comparison;
 mod completions;
 mod diff;
@@ -9,11 +10,13 @@ mod doctor;
 mod drive;
 mod explain;
 mod guard;
+mod keep;
 mod journal;
 mod lint;
 mod list;
 mod progress;
 mod proxy;
+mod reap;
 mod run;
 mod schema;
 mod select;
@@ -41,6 +44,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::List(args) => list::run(&args).map(ExitCode::from),
         Command::Explain(args) => explain::run(&args).map(ExitCode::from),
         Command::Snapshot(args) => snapshot::run(&args).map(ExitCode::from),
+        Command::Clean(args) => clean::run(&args).map(ExitCode::from),
         Command::Schema => schema::run().map(ExitCode::from),
         Command::Doctor => doctor::run().map(ExitCode::from),
         Command::Completions(args) => completions::run(&args).map(ExitCode::from),
@@ -49,6 +53,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::ServeWorker => serve_worker::run(),
         Command::Drive => drive::run().map(ExitCode::from),
         Command::Guard(args) => guard::run(&args),
+        Command::Keep(args) => keep::run(&args),
+        Command::Reap(args) => reap::run(&args).map(ExitCode::from),
         Command::SnapshotAssert(args) => snapshot::assert(&args),
     };
     match outcome {

@@ -1,5 +1,5 @@
-//! The backend that is real: stacks as subprocesses of lab, requests over loopback sockets, a load driver in a process
-//! of its own.
+//! The backend that is real: stacks as subprocesses of lab or in containers, requests over sockets of this machine, a
+//! load driver in a process of its own.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,7 +14,9 @@ use crate::check::probe;
 use crate::check::redact::Redaction;
 use crate::load::protocol::{Decoder, DrivePlan, Event};
 use crate::record::ComponentRecord;
-use crate::scenario::model::{CheckRequest, Driver, Load, Stack};
+use crate::scenario::model::{self as scenario, CheckRequest, Driver, Load, Scenario, Stack};
+use crate::stack::container::launch::Containers;
+use crate::stack::container::site::SiteError;
 use crate::stack::guarded::{Guarded, Output, Program};
 use crate::stack::process::{Component, Launcher, Running};
 use crate::stack::ready::last_lines;
@@ -22,20 +24,28 @@ use crate::stack::ready::last_lines;
 /// How long a driver may take beyond its warm-up and window: starting its users, and writing its outcome.
 const DRIVER_EXTRA: Duration = Duration::from_secs(40);
 
-/// Stacks as subprocesses.
+/// Stacks on this machine.
 #[derive(Debug)]
 pub struct Local {
     /// Starts the stacks.
     pub launcher: Launcher,
     /// Cores of the load driver; empty leaves it unpinned.
     pub load_cores: Vec<u16>,
+    /// The run's name in a container engine.
+    pub run: String,
+    /// Starts the stacks that are run in containers; opened by [`Local::open`] where there are any.
+    pub containers: Option<Containers>,
 }
 
 impl Backend for Local {
     type Running = Running;
 
     async fn start(&mut self, stack: &Stack, visit: &str) -> Result<Running, String> {
-        self.launcher.start(stack, visit).await.map_err(in_full)
+        match (stack.backend, &mut self.containers) {
+            (scenario::Backend::Process, _) => self.launcher.start(stack, visit).await.map_err(in_full),
+            (scenario::Backend::Container, Some(containers)) => containers.start(stack, visit).await.map_err(in_full),
+            (scenario::Backend::Container, None) => Err("the run has no place in a container engine".to_owned()),
+        }
     }
 
     fn describe(&self, running: &Running) -> Description {
@@ -49,13 +59,14 @@ impl Backend for Local {
                 .collect(),
             redaction: Redaction {
                 addresses: components.map(|part| part.address).zip(names).collect(),
+                names: running.names.clone(),
                 versions: vec![(format!("lab/{}", env!("CARGO_PKG_VERSION")), "lab/{version}".to_owned())],
             },
         }
     }
 
     async fn ask(&mut self, running: &Running, request: &CheckRequest) -> Result<Asked, String> {
-        let (observed, values) = probe::ask(running.entry(), request).await.map_err(in_full)?;
+        let (observed, values) = probe::ask(running.entry(), running.client, request).await.map_err(in_full)?;
         Ok(Asked { observed, values })
     }
 
@@ -104,6 +115,28 @@ impl Backend for Local {
 }
 
 impl Local {
+    /// Finds the container engine and makes a place for the run in it, if one of the scenario's stacks needs that.
+    ///
+    /// # Errors
+    /// There is no engine, or it refuses.
+    pub async fn open(&mut self, scenario: &Scenario) -> Result<(), SiteError> {
+        if scenario.stacks.iter().any(|stack| stack.backend == scenario::Backend::Container) {
+            self.containers = Some(Containers::open(self.launcher.clone(), &self.run).await?);
+        }
+        Ok(())
+    }
+
+    /// Removes what the run made in a container engine, and waits for it.
+    ///
+    /// # Errors
+    /// Something may be left.
+    pub async fn close(self) -> Result<(), SiteError> {
+        match self.containers {
+            Some(containers) => containers.close().await,
+            None => Ok(()),
+        }
+    }
+
     fn start_driver(&self, plan: &DrivePlan, folder: &Path) -> std::io::Result<Guarded> {
         let input: PathBuf = folder.join("driver.plan.json");
         std::fs::write(&input, plan.to_json().map_err(std::io::Error::other)?)?;

@@ -13,15 +13,15 @@ use crate::load::ledger::ErrorClass;
 use crate::measure::decision::Looks;
 use crate::record::{Estimate, MetricVerdict, RoundOutcome, RoundRecord, Verdict};
 use crate::scenario::model::{
-    Against, App, Check, CheckRequest, Driver, Expectation, Gate, Load, Metric, Placement, Rounds, Scenario, Server,
-    ServerKind, Stack, Template, TemplatePart, TextRule, Warmup,
+    Against, App, Backend, Check, CheckRequest, Driver, Expectation, Gate, Load, Metric, Placement, Rounds, Scenario,
+    Server, ServerKind, Stack, Template, TemplatePart, TextRule, Warmup,
 };
 use crate::snapshot::gate::{self, Rules};
 use crate::snapshot::ratios::Ratios;
 
 fn stack(name: &str) -> Stack {
     let server = Server { kind: ServerKind::Lab, workers: NonZeroU16::MIN };
-    Stack { name: name.to_owned(), proxy: None, server, reference: name == "direct" }
+    Stack { name: name.to_owned(), proxy: None, server, backend: Backend::Process, reference: name == "direct" }
 }
 
 fn scenario(blocks: u32) -> Scenario {

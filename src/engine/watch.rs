@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use crate::measure::contention::{Contention, Reading};
 use crate::measure::footprint::{Level, Peaks};
-use crate::measure::procfs;
 use crate::measure::resources::Sample;
 use crate::measure::sockets::{self, PortState};
 use crate::record::ComponentUse;
@@ -57,8 +56,7 @@ impl Watch {
     fn look_at(&mut self, components: &[Component], ports: &Ports) {
         let at_us = u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX);
         for (component, curve) in components.iter().zip(&mut self.curves) {
-            let level = component.process.pid().map(procfs::level_of_descendants);
-            if let Some(Ok(level)) = level {
+            if let Ok(level) = component.level() {
                 let port = port(ports, component);
                 let (connections, accept_queue) = (port.map(|p| p.connections), port.map(|p| p.accept_queue));
                 curve.push(Level { at_us, connections, accept_queue, ..level });
@@ -99,7 +97,7 @@ fn ports() -> Ports {
 }
 
 fn port(ports: &Ports, component: &Component) -> Option<PortState> {
-    ports.as_ref()?.get(&component.address.port()).copied()
+    ports.as_ref()?.get(&component.counted_port()?).copied()
 }
 
 fn samples(components: &[Component]) -> Result<Vec<Sample>, String> {
@@ -107,6 +105,5 @@ fn samples(components: &[Component]) -> Result<Vec<Sample>, String> {
 }
 
 fn sample(component: &Component) -> Result<Sample, String> {
-    let guard = component.process.pid().ok_or_else(|| format!("the {} has ended", component.role))?;
-    procfs::read_descendants(guard).map_err(|error| format!("the {}: {error}", component.role))
+    component.used().map_err(|error| format!("the {}: {error}", component.role))
 }

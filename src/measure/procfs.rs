@@ -60,8 +60,20 @@ pub fn read_descendants(root: u32) -> Result<Sample, ProcfsError> {
 /// # Errors
 /// As [`read_component`].
 pub fn level_of_descendants(root: u32) -> Result<Level, ProcfsError> {
+    Ok(level_of(descendants_of(root)?))
+}
+
+/// What the process `root` and all its descendants hold now; the connections are not `/proc`'s to tell.
+///
+/// # Errors
+/// As [`read_component`].
+pub fn level_of_component(root: u32) -> Result<Level, ProcfsError> {
+    Ok(level_of(read_tree(root)?.into_keys()))
+}
+
+fn level_of(pids: impl IntoIterator<Item = u32>) -> Level {
     let mut level = Level { pss_bytes: Some(0), ..Level::default() };
-    for pid in descendants_of(root)? {
+    for pid in pids {
         let Some(status) = read(&format!("/proc/{pid}/status")).map(|text| parse_status(&text)) else { continue };
         level.rss_bytes += status.rss_bytes;
         level.threads += status.threads;
@@ -73,7 +85,7 @@ pub fn level_of_descendants(root: u32) -> Result<Level, ProcfsError> {
             level.pss_bytes = level.pss_bytes.zip(pss).map(|(sum, pss)| sum + pss);
         }
     }
-    Ok(level)
+    level
 }
 
 /// The numbers of all descendants of `root`, in ascending order.
@@ -91,6 +103,12 @@ pub fn descendants_of(root: u32) -> Result<Vec<u32>, ProcfsError> {
 pub fn cores_allowed() -> Result<Vec<usize>, ProcfsError> {
     let allowed = rustix::thread::sched_getaffinity(None).map_err(|errno| ProcfsError::Affinity(errno.into()))?;
     Ok((0..rustix::thread::CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core)).collect())
+}
+
+/// When a process started, in clock ticks since the machine did; `None` if there is no such process.
+#[must_use]
+pub fn started_ticks(pid: u32) -> Option<u64> {
+    read(&format!("/proc/{pid}/stat")).as_deref().and_then(parse_stat).map(|stat| stat.started_ticks)
 }
 
 fn read_tree(root: u32) -> Result<BTreeMap<u32, Stat>, ProcfsError> {

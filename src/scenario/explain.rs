@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Write};
 use std::time::Duration;
 
 use super::model::{
-    Against, Check, CheckRequest, Driver, Expectation, Gate, Load, Metric, Placement, Scenario, Stack, Step,
+    Against, Backend, Check, CheckRequest, Driver, Expectation, Gate, Load, Metric, Placement, Scenario, Stack, Step,
     TemplatePart, Warmup,
 };
 
@@ -52,6 +52,9 @@ impl Display for Explained<'_> {
 fn write_stack(f: &mut fmt::Formatter<'_>, scenario: &Scenario, stack: &Stack) -> fmt::Result {
     let reference = std::ptr::eq(stack, scenario.reference());
     writeln!(f, "  {}{}", stack.name, if reference { " (reference: ratios are against this stack)" } else { "" })?;
+    if stack.backend == Backend::Container {
+        writeln!(f, "    runs     each component in a container")?;
+    }
     match &stack.proxy {
         Some(proxy) => {
             let config = proxy.config.strip_prefix(&scenario.root).unwrap_or(&proxy.config);

@@ -81,8 +81,34 @@ pub struct Stack {
     pub proxy: Option<Proxy>,
     /// The app server.
     pub server: Server,
+    /// How its components are run.
+    pub backend: Backend,
     /// Whether ratios are against this stack.
     pub reference: bool,
+}
+
+/// How a stack's components are run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// As subprocesses of lab.
+    #[default]
+    Process,
+    /// As containers.
+    Container,
+}
+
+impl Backend {
+    /// Everything there is.
+    pub const ALL: [Backend; 2] = [Backend::Process, Backend::Container];
+
+    /// The name in scenario files and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Backend::Process => "process",
+            Backend::Container => "container",
+        }
+    }
 }
 
 /// A reverse proxy: its kind and its configuration file.

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
-use super::model::{App, Placement, Proxy, Scenario, Server, Stack};
+use super::model::{App, Backend, Placement, Proxy, Scenario, Server, Stack};
 use super::wire;
 use crate::document::diagnostic::{Diagnostic, Problems, Span};
 use crate::document::read::{Field, List};
@@ -58,7 +58,8 @@ pub(super) fn resolve(
     let name = scenario_name(&wire.name, problems);
     let title = wire.title.or(None, |title| one_line(title, "`title`", problems).map(Some));
     let app = wire.app.value().and_then(|app| app.native.value()).map(|native| App { native: native.0.0.to_owned() });
-    let stacks = stacks(&wire.stack, surroundings, problems);
+    let backend = wire.backend.value().map_or(Backend::default(), |backend| backend.0);
+    let stacks = stacks(&wire.stack, backend, surroundings, problems);
     let checks = wire.check.or(Vec::new(), |checks| check::checks(checks.get_ref(), &stack_names(wire), problems));
     let loads = wire.load.or(Vec::new(), |loads| load::loads(loads.get_ref(), surroundings, problems));
     if lists_nothing(&wire.check) && lists_nothing(&wire.load) {
@@ -110,6 +111,7 @@ fn stack_names(wire: &wire::Scenario) -> Vec<&str> {
 
 fn stacks(
     wire: &Field<List<wire::Stack>>,
+    backend: Backend,
     surroundings: &Surroundings<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<Vec<Stack>> {
@@ -140,13 +142,18 @@ fn stacks(
                     ),
                 }
             }
-            stack(wire, surroundings, problems)
+            stack(wire, backend, surroundings, problems)
         })
         .collect();
     resolved.into_iter().collect()
 }
 
-fn stack(wire: &wire::Stack, surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) -> Option<Stack> {
+fn stack(
+    wire: &wire::Stack,
+    backend: Backend,
+    surroundings: &Surroundings<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Stack> {
     let name = wire.name.good().and_then(|name| slug(name, problems));
     let proxy = wire.proxy.or(None, |wire| proxy(wire.get_ref(), surroundings, problems).map(Some));
     let server = wire.server.value().and_then(|wire| server(wire, problems));
@@ -154,6 +161,7 @@ fn stack(wire: &wire::Stack, surroundings: &Surroundings<'_>, problems: &mut Pro
         name: name?,
         proxy: proxy?,
         server: server?,
+        backend: wire.backend.value().map_or(backend, |own| own.0),
         reference: wire.reference.value().copied().unwrap_or_default(),
     })
 }

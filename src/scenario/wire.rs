@@ -7,7 +7,7 @@ mod load;
 mod quantity;
 mod rule;
 
-use super::model::{Against, App, ProxyKind, ServerKind};
+use super::model::{Against, App, Backend, ProxyKind, ServerKind};
 use crate::document::read::{ByName, List, OneOf, Whole, Word};
 use crate::document::table::wire_table;
 
@@ -28,6 +28,9 @@ wire_table! {
         optional title: String,
         /// What is served.
         required app: AppTable,
+        /// How the components of the stacks are run: as subprocesses of lab, or each in a container. `--backend` on the
+        /// command line has the last word.
+        optional backend: OneOf<Backend> = { "default": "process" },
         /// Who serves it: the deployments under test, compared with each other.
         required stack: List<Stack> = { "minItems": 1 },
         /// Is it right? Requests with what is expected at the client and at the app.
@@ -60,6 +63,8 @@ wire_table! {
         optional proxy: Proxy,
         /// The app server.
         required server: Server,
+        /// How its components are run. Default: as the scenario's `backend` says.
+        optional backend: OneOf<Backend>,
         /// Whether ratios are against this stack; at most one is. Default: the first stack is the reference.
         optional reference: bool = { "default": false },
     }
@@ -274,6 +279,11 @@ impl Word for ProxyKind {
 impl Word for ServerKind {
     const WHAT: &'static str = "server kind";
     const ALL: &'static [(&'static str, Self)] = &[("lab", ServerKind::Lab)];
+}
+
+impl Word for Backend {
+    const WHAT: &'static str = "backend";
+    const ALL: &'static [(&'static str, Self)] = &[("process", Backend::Process), ("container", Backend::Container)];
 }
 
 impl Word for Against {

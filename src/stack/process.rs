@@ -1,11 +1,14 @@
 //! The process backend: a stack's components as subprocesses of lab.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::guarded::{FIRST_INHERITED_FD, Guarded, Output, Program, Reserved};
 use super::{Role, SHOWN_LINES, StartError, ready, relocate, shown};
+use crate::measure::footprint::Level;
+use crate::measure::procfs::{self, ProcfsError};
+use crate::measure::resources::Sample;
 use crate::scenario::model;
 
 /// How long a component may take until it answers.
@@ -29,6 +32,18 @@ pub struct Launcher {
     pub ready_deadline: Duration,
 }
 
+/// Which processes a component is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Account {
+    /// Those below its guard.
+    Guarded,
+    /// A container's first process and all below it.
+    Container {
+        /// That process, as this machine counts.
+        pid: u32,
+    },
+}
+
 /// One running part of a stack.
 #[derive(Debug)]
 pub struct Component {
@@ -40,8 +55,49 @@ pub struct Component {
     pub address: SocketAddr,
     /// Where it listens with TLS, if it does.
     pub tls_address: Option<SocketAddr>,
-    /// The process and its log.
+    /// Its guard or keeper, and its log.
     pub process: Guarded,
+    /// Which processes it is.
+    pub account: Account,
+}
+
+impl Component {
+    /// What its processes have used so far.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn used(&self) -> Result<Sample, ProcfsError> {
+        match self.root()? {
+            (Account::Guarded, root) => procfs::read_descendants(root),
+            (Account::Container { .. }, root) => procfs::read_component(root),
+        }
+    }
+
+    /// What its processes hold now.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn level(&self) -> Result<Level, ProcfsError> {
+        match self.root()? {
+            (Account::Guarded, root) => procfs::level_of_descendants(root),
+            (Account::Container { .. }, root) => procfs::level_of_component(root),
+        }
+    }
+
+    /// The port it listens on, as this machine's kernel counts connections by it; a container's ports are in a
+    /// namespace of their own.
+    #[must_use]
+    pub fn counted_port(&self) -> Option<u16> {
+        (self.account == Account::Guarded).then(|| self.address.port())
+    }
+
+    fn root(&self) -> Result<(Account, u32), ProcfsError> {
+        let keeper = self.process.pid().ok_or(ProcfsError::Ended { pid: 0 })?;
+        Ok(match self.account {
+            Account::Guarded => (self.account, keeper),
+            Account::Container { pid } => (self.account, pid),
+        })
+    }
 }
 
 /// A stack that is up and answers. Dropping it stops it in the background.
@@ -49,6 +105,10 @@ pub struct Component {
 pub struct Running {
     /// Its parts, from the client inwards: the proxy (if any), then the server.
     pub components: Vec<Component>,
+    /// The address that the stack sees clients at, where it is not the one they have on this machine.
+    pub client: Option<IpAddr>,
+    /// What is accidental in this start, and the names that stand for it; a text before all that it begins with.
+    pub names: Vec<(String, String)>,
 }
 
 impl Running {
@@ -103,7 +163,9 @@ impl Launcher {
             let upstream = components[0].address;
             components.insert(0, self.proxy(proxy, upstream, &folder).await?);
         }
-        Ok(Running { components })
+        // Whoever asks and whoever is asked are at one address.
+        let names = vec![(Ipv4Addr::LOCALHOST.to_string(), "{client}".to_owned())];
+        Ok(Running { components, client: None, names })
     }
 
     async fn server(&self, server: &model::Server, folder: &std::path::Path) -> Result<Component, StartError> {
@@ -133,7 +195,7 @@ impl Launcher {
     ) -> Result<Component, StartError> {
         let source = std::fs::read_to_string(&proxy.config).map_err(io(format!("read {}", proxy.config.display())))?;
         let mut sockets = Vec::new();
-        let relocated = relocate::nginx(&source, &proxy.config, upstream, folder, &mut || {
+        let relocated = relocate::nginx(&source, &proxy.config, &upstream.to_string(), folder, &mut || {
             let socket = Reserved::loopback()?;
             let address = socket.address();
             sockets.push(socket);
@@ -185,12 +247,12 @@ impl Launcher {
             return Err(error);
         }
         let version = format!("lab {}", env!("CARGO_PKG_VERSION"));
-        Ok(Component { role, version, address, tls_address: None, process })
+        Ok(Component { role, version, address, tls_address: None, process, account: Account::Guarded })
     }
 }
 
 /// An error's context.
-fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> StartError {
+pub(super) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> StartError {
     let what = what.into();
     move |source| StartError::Io { what, source }
 }

@@ -1,0 +1,123 @@
+//! Nothing is left in the engine, whatever is killed.
+
+use std::fs;
+use std::process::{Child, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{docker, eventually, has_engine, left_by, nothing_is_left_by, running};
+use crate::support::{Project, replaced, short, text};
+
+fn long() -> Project {
+    Project::new(|scenario| replaced(scenario, "duration = \"2s\"", "duration = \"60s\""))
+}
+
+/// `lab run` in containers, once its load is being driven.
+fn under_load(project: &Project) -> Child {
+    let lab = project
+        .lab(&["run", "scenarios/default.toml", "--only", "proxied", "--backend", "container"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let is_driver = |line: &str| line.ends_with("lab drive ") && !line.contains(" guard ");
+    eventually("the driver runs", || project.marked().into_iter().find(|(_, line)| is_driver(line)));
+    lab
+}
+
+fn kill(pid: u32, signal: Signal) {
+    kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
+}
+
+#[test]
+fn a_killed_lab_leaves_nothing_in_the_engine() {
+    if !has_engine() {
+        return;
+    }
+    let project = long();
+    let mut lab = under_load(&project);
+    assert_eq!(running(lab.id()).len(), 2);
+    kill(lab.id(), Signal::KILL);
+    lab.wait().unwrap();
+    nothing_is_left_by(lab.id());
+    eventually("all processes end", || project.marked().is_empty().then_some(()));
+}
+
+#[test]
+fn an_interrupted_lab_leaves_nothing_in_the_engine() {
+    if !has_engine() {
+        return;
+    }
+    let project = long();
+    let mut lab = under_load(&project);
+    kill(lab.id(), Signal::INT);
+    assert_eq!(lab.wait().unwrap().code(), Some(130));
+    assert_eq!(left_by(lab.id()), Vec::<String>::new());
+    assert_eq!(project.marked(), []);
+}
+
+#[test]
+fn what_is_left_when_everything_is_killed_is_swept_by_the_next_run() {
+    if !has_engine() {
+        return;
+    }
+    let project = long();
+    let mut lab = under_load(&project);
+    // All at once: the reaper and the keepers cannot do their work any more.
+    let all = project.marked();
+    for (pid, _) in
+        all.iter().filter(|(pid, line)| *pid != lab.id() && !line.contains(" serve") && !line.contains(" proxy"))
+    {
+        kill(*pid, Signal::STOP);
+    }
+    kill(lab.id(), Signal::KILL);
+    lab.wait().unwrap();
+    for (pid, _) in project.marked() {
+        let _ = kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL);
+    }
+    assert!(!left_by(lab.id()).is_empty(), "there is nothing to sweep");
+    let seen = project.run(&["clean", "--dry-run"]);
+    assert!(text(&seen).contains("would be removed"), "{}", text(&seen));
+    let next = Project::new(str::to_owned);
+    let output = next.run(&["check", "scenarios/default.toml", "--only", "direct", "--backend", "container"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_eq!(left_by(lab.id()), Vec::<String>::new());
+}
+
+#[test]
+fn a_container_that_is_killed_under_load_is_the_error_of_its_round() {
+    if !has_engine() {
+        return;
+    }
+    let project = Project::new(|scenario| {
+        let once = replaced(scenario, "count  = 8 ", "count  = 1 ");
+        replaced(&once, "duration = \"2s\"", "duration = \"20s\"")
+    });
+    let lab = under_load(&project);
+    let pid = lab.id();
+    let server = running(pid).into_iter().find(|(component, _)| component.ends_with("-server")).unwrap().1;
+    assert!(docker(&["kill", &server]).status.success());
+    // The round is repeated, which need not be waited for.
+    let rounds = eventually("the round is written", || {
+        let folder = fs::read_dir(project.path("reports/default")).ok()?.flatten().next()?.path();
+        fs::read_to_string(folder.join("rounds.jsonl")).ok().filter(|text| text.contains('\n'))
+    });
+    assert!(rounds.contains("the server has ended with exit status: 137"), "{rounds}");
+    kill(pid, Signal::INT);
+    { lab }.wait().unwrap();
+    nothing_is_left_by(pid);
+}
+
+#[test]
+fn clean_touches_nothing_without_labs_label() {
+    if !has_engine() {
+        return;
+    }
+    let name = format!("not-labs-{}", std::process::id());
+    assert!(docker(&["network", "create", "--label", "dev.other.run=x", &name]).status.success());
+    let project = Project::new(short);
+    let cleaned = project.run(&["clean"]);
+    let is_there = docker(&["network", "inspect", &name]).status.success();
+    docker(&["network", "rm", &name]);
+    assert!(is_there && cleaned.status.success(), "{}", text(&cleaned));
+}
