@@ -1,12 +1,15 @@
 //! What proxying costs: `lab proxy` beside nginx and haproxy, in alternating rounds of one run.
 //!
-//!     cargo bench --bench peers                             # everything, about four minutes
+//!     cargo bench --bench peers                             # everything, about five minutes
 //!     cargo bench --bench peers -- --rounds 9 --only 1k     # one load, more rounds
 //!
 //! Each subject is started afresh for each round, with one worker, on the first core; wrk and the upstream (an nginx that
 //! serves files) are on the second. The figure is the CPU time of the subject's processes per request; what counts is its
-//! ratio to nginx's in the same round. lab and nginx read the same nginx.conf.
+//! ratio to nginx's in the same round. lab and nginx read the same nginx.conf. One load is open: requests arrive at a
+//! fixed rate, and what counts is how long after they were due their answers were there.
 
+#[path = "peers/open.rs"]
+mod open;
 #[path = "peers/subject.rs"]
 mod subject;
 #[path = "peers/wrk.rs"]
@@ -15,6 +18,7 @@ mod wrk;
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use subject::{Running, Subject, Upstream};
 
@@ -23,14 +27,26 @@ struct Load {
     name: &'static str,
     path: &'static str,
     connections: usize,
-    keeps_alive: bool,
+    arrivals: Arrivals,
 }
 
-const LOADS: [Load; 4] = [
-    Load { name: "1k", path: "/1k", connections: 64, keeps_alive: true },
-    Load { name: "16k", path: "/16k", connections: 64, keeps_alive: true },
-    Load { name: "1m", path: "/1m", connections: 16, keeps_alive: true },
-    Load { name: "connections", path: "/1k", connections: 64, keeps_alive: false },
+/// When the next request comes.
+#[derive(Clone, Copy)]
+enum Arrivals {
+    /// When the one before it is answered, on the same connection.
+    Closed,
+    /// The same, on a new connection.
+    OneRequestEach,
+    /// So many times a second.
+    Open(u32),
+}
+
+const LOADS: [Load; 5] = [
+    Load { name: "1k", path: "/1k", connections: 64, arrivals: Arrivals::Closed },
+    Load { name: "16k", path: "/16k", connections: 64, arrivals: Arrivals::Closed },
+    Load { name: "1m", path: "/1m", connections: 16, arrivals: Arrivals::Closed },
+    Load { name: "connections", path: "/1k", connections: 64, arrivals: Arrivals::OneRequestEach },
+    Load { name: "open", path: "/1k", connections: 64, arrivals: Arrivals::Open(5_000) },
 ];
 
 /// So many connections are held idle for the memory they take.
@@ -92,7 +108,26 @@ fn options() -> Options {
 struct Figures {
     cpu_us_per_request: f64,
     requests_per_s: f64,
-    p99: String,
+    p50: Duration,
+    p99: Duration,
+}
+
+/// Drives a subject for so long; how many requests it answered, and the rest of its figures.
+fn run(load: &Load, running: &Running, seconds: u64) -> (u64, Figures) {
+    let (requests, requests_per_s, p50, p99) = match load.arrivals {
+        Arrivals::Open(rate) => {
+            let result = open::run(running.address, load.path, load.connections, rate, seconds);
+            assert_eq!(result.lost, 0, "requests without an answer");
+            (result.requests, result.requests_per_s, result.p50, result.p99)
+        }
+        Arrivals::Closed | Arrivals::OneRequestEach => {
+            let keeps_alive = matches!(load.arrivals, Arrivals::Closed);
+            let result = wrk::run(running.address, load.path, load.connections, keeps_alive, seconds);
+            assert_eq!(result.errors, "", "wrk saw errors");
+            (result.requests, result.requests_per_s, result.p50, result.p99)
+        }
+    };
+    (requests, Figures { cpu_us_per_request: 0.0, requests_per_s, p50, p99 })
 }
 
 fn drive(load: &Load, options: &Options, upstream: &Upstream) {
@@ -102,24 +137,22 @@ fn drive(load: &Load, options: &Options, upstream: &Upstream) {
         for step in 0..Subject::ALL.len() {
             let index = (round + step) % Subject::ALL.len();
             let running = Running::start(Subject::ALL[index], upstream);
-            let run = |seconds| wrk::run(running.address, load.path, load.connections, load.keeps_alive, seconds);
-            run(1);
+            run(load, &running, 1);
             let before = running.cpu();
-            let result = run(options.seconds);
-            let cpu = running.cpu() - before;
-            assert_eq!(result.errors, "", "{:?}", Subject::ALL[index]);
-            rows[index].push(Figures {
-                cpu_us_per_request: cpu.as_secs_f64() * 1e6 / result.requests as f64,
-                requests_per_s: result.requests_per_s,
-                p99: result.p99,
-            });
+            let (requests, figures) = run(load, &running, options.seconds);
+            let cpu_us_per_request = (running.cpu() - before).as_secs_f64() * 1e6 / requests as f64;
+            rows[index].push(Figures { cpu_us_per_request, ..figures });
         }
     }
     println!(
         "\n{} ({} connections{})",
         load.name,
         load.connections,
-        if load.keeps_alive { "" } else { ", one request each" }
+        match load.arrivals {
+            Arrivals::Closed => String::new(),
+            Arrivals::OneRequestEach => ", one request each".to_owned(),
+            Arrivals::Open(rate) => format!(", {rate} requests/s"),
+        }
     );
     let reference = Subject::ALL.iter().position(|subject| *subject == Subject::Nginx).expect("nginx is one of them");
     for (subject, figures) in Subject::ALL.iter().zip(&rows) {
@@ -128,14 +161,16 @@ fn drive(load: &Load, options: &Options, upstream: &Upstream) {
         let mut ratios: Vec<f64> = ratios.collect();
         ratios.sort_by(f64::total_cmp);
         println!(
-            "  {:8} cpu {:8.2} us/request  {:.3} x nginx ({:.3} to {:.3})  {:9.0} requests/s  p99 {}",
+            "  {:8} cpu {:8.2} us/request  {:.3} x nginx ({:.3} to {:.3})  {:9.0} requests/s  \
+             p50 {:.2} ms  p99 {:.2} ms",
             format!("{subject:?}").to_lowercase(),
             median(figures.iter().map(|figures| figures.cpu_us_per_request)),
             median(ratios.iter().copied()),
             ratios.first().copied().unwrap_or_default(),
             ratios.last().copied().unwrap_or_default(),
             median(figures.iter().map(|figures| figures.requests_per_s)),
-            figures.last().map_or("", |figures| figures.p99.as_str()),
+            median(figures.iter().map(|figures| figures.p50.as_secs_f64() * 1e3)),
+            median(figures.iter().map(|figures| figures.p99.as_secs_f64() * 1e3)),
         );
     }
 }

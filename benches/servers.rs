@@ -25,7 +25,7 @@ use subject::{Running, Subject};
 /// What is asked for, and how.
 struct Load {
     name: &'static str,
-    /// The application in `servers/apps.py`.
+    /// The application, in `servers/`.
     app: &'static str,
     connections: usize,
     /// How many requests a worker is to be in at a time; 1 is what the server does by itself.
@@ -34,13 +34,13 @@ struct Load {
 }
 
 const LOADS: [Load; 7] = [
-    Load { name: "pong", app: "pong", connections: 32, threads: 1, posts: false },
-    Load { name: "flask", app: "flask", connections: 32, threads: 1, posts: false },
-    Load { name: "10k", app: "ten_kilobytes", connections: 32, threads: 1, posts: false },
-    Load { name: "echo", app: "echo", connections: 32, threads: 1, posts: true },
-    Load { name: "sleep", app: "sleep", connections: 64, threads: 64, posts: false },
-    Load { name: "pong-1", app: "pong", connections: 1, threads: 1, posts: false },
-    Load { name: "flask-1", app: "flask", connections: 1, threads: 1, posts: false },
+    Load { name: "pong", app: "apps:pong", connections: 32, threads: 1, posts: false },
+    Load { name: "flask", app: "hello:app", connections: 32, threads: 1, posts: false },
+    Load { name: "10k", app: "apps:ten_kilobytes", connections: 32, threads: 1, posts: false },
+    Load { name: "echo", app: "apps:echo", connections: 32, threads: 1, posts: true },
+    Load { name: "sleep", app: "apps:sleep", connections: 64, threads: 64, posts: false },
+    Load { name: "pong-1", app: "apps:pong", connections: 1, threads: 1, posts: false },
+    Load { name: "flask-1", app: "hello:app", connections: 1, threads: 1, posts: false },
 ];
 
 struct Options {

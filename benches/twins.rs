@@ -111,7 +111,7 @@ fn rewriting(criterion: &mut Criterion) {
     let scope = Scope {
         connection: &connection,
         request: Some(&request),
-        refused_line: b"",
+        refused_line: None,
         route: &route,
         maps: &settings.maps,
         server: &settings.servers[0],

@@ -2,13 +2,15 @@
 
 use std::net::SocketAddr;
 use std::process::Command;
+use std::time::Duration;
 
 pub(super) const WRK: &str = "/usr/bin/wrk";
 
 pub(super) struct Result {
     pub(super) requests: u64,
     pub(super) requests_per_s: f64,
-    pub(super) p99: String,
+    pub(super) p50: Duration,
+    pub(super) p99: Duration,
     /// What went wrong, in wrk's words.
     pub(super) errors: String,
 }
@@ -29,7 +31,19 @@ pub(super) fn run(address: SocketAddr, path: &str, connections: usize, keeps_ali
     Result {
         requests: word("requests in", 0).parse().unwrap_or_else(|_| panic!("wrk counts requests: {text}")),
         requests_per_s: word("Requests/sec:", 1).parse().unwrap_or_default(),
-        p99: word("99%", 1),
+        p50: duration(&word("50%", 1)),
+        p99: duration(&word("99%", 1)),
         errors: text.lines().filter(wrong).collect::<Vec<_>>().join("; "),
     }
+}
+
+/// A time as wrk prints it: `950.00us`, `1.25ms`, `2.00s`.
+fn duration(text: &str) -> Duration {
+    let unit = text.find(|character: char| character.is_ascii_alphabetic()).unwrap_or(text.len());
+    let seconds = match &text[unit..] {
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        _ => 1.0,
+    };
+    Duration::from_secs_f64(text[..unit].parse::<f64>().unwrap_or_default() * seconds)
 }

@@ -1,8 +1,6 @@
-"""The applications that `cargo bench --bench servers` has all servers serve."""
+"""The small applications that `cargo bench --bench servers` has all servers serve."""
 
 import time
-
-from flask import Flask
 
 TEN_KILOBYTES = b"x" * 10_000
 
@@ -29,18 +27,12 @@ def sleep(environ, start_response):
     return pong(environ, start_response)
 
 
-flask = Flask(__name__)
-
-
-@flask.route("/")
-def hello():
-    return "Hello World!"
-
-
 if __name__ == "__main__":
     # bjoern has no command line.
+    import importlib
     import sys
 
     import bjoern
 
-    bjoern.run(globals()[sys.argv[1]], "127.0.0.1", int(sys.argv[2]))
+    module, name = sys.argv[1].split(":")
+    bjoern.run(getattr(importlib.import_module(module), name), "127.0.0.1", int(sys.argv[2]))

@@ -72,10 +72,10 @@ impl Subject {
         }
     }
 
-    /// Serves an application of `apps.py` with one worker, which can be in `threads` requests at a time.
+    /// Serves an application with one worker, which can be in `threads` requests at a time.
     fn command(self, environment: &Environment, app: &str, threads: usize, port: u16) -> Command {
         let bind = format!("127.0.0.1:{port}");
-        let (target, count) = (format!("apps:{app}"), threads.to_string());
+        let count = threads.to_string();
         let program = |name: &str| Command::new(environment.program(name));
         let gunicorn = |class: &str| {
             let mut command = program("gunicorn");
@@ -110,7 +110,7 @@ impl Subject {
                 command.args(["--master", "--die-on-term", "--processes", "1", "--disable-logging", "--http", &bind]);
                 command.args(["--http-keepalive", "--http-auto-chunked", "--add-header", "Connection: keep-alive"]);
                 let inner = format!("@lab-bench-{port}");
-                command.args(["--socket", &inner, "--http-to", &inner, "--listen", "100", "--module", &target]);
+                command.args(["--socket", &inner, "--http-to", &inner, "--listen", "100", "--module", app]);
                 if threads > 1 {
                     command.args(["--threads", &count]);
                 }
@@ -132,7 +132,7 @@ impl Subject {
                 command
             }
         };
-        command.arg(target);
+        command.arg(app);
         command
     }
 }

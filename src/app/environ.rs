@@ -9,7 +9,7 @@ use http::header::HOST;
 use http::{Extensions, HeaderMap, HeaderValue, Uri};
 
 use super::url::{self, UrlParts};
-use crate::http::extensions::ConnectionInfo;
+use crate::http::extensions::{ConnectionInfo, OverTls};
 use crate::http::view::Seen;
 
 /// The keys of WSGI's `environ` that middleware changes; it lives in the request's extensions.
@@ -71,7 +71,7 @@ impl Environ {
         };
         Self {
             remote_addr,
-            url_scheme: EnvironValue::Static("http"),
+            url_scheme: EnvironValue::Static(if extensions.get::<OverTls>().is_some() { "https" } else { "http" }),
             http_host,
             server_name,
             server_port,

@@ -54,7 +54,7 @@ impl<'a> Comparison<'a> {
         let Comparison { scenario, store, .. } = self;
         let mut differences = Vec::new();
         let describe = |what: &str| format!("{what} of the scenario {}", scenario.name);
-        let text = facts::render(&findings.stacks, &findings.rounds);
+        let text = facts::render(&findings.stacks, &findings.rounds, &scenario.counted_loads());
         let compared =
             store.compare(&scenario.name, &describe("exact facts"), &text).context("compare the exact facts")?;
         gate.facts = match compared {
@@ -101,12 +101,14 @@ fn ratios_name(scenario: &Scenario) -> String {
 }
 
 /// What of a run could not run, and how many checks failed; nothing compared yet.
-pub(super) fn outcome(findings: &Findings) -> GateOutcome {
+pub(super) fn outcome(scenario: &Scenario, findings: &Findings) -> GateOutcome {
     let stacks = findings.stacks.iter().filter(|stack| stack.error.is_some()).count();
     let failed =
         |round: &&RoundRecord| matches!(round.outcome, RoundOutcome::Failed { .. } | RoundOutcome::Unavailable { .. });
     let checks = findings.stacks.iter().flat_map(|stack| &stack.checks);
-    let measured = findings.rounds.iter().filter_map(|round| match &round.outcome {
+    let counted = scenario.counted_loads();
+    let judged = findings.rounds.iter().filter(|round| !counted.contains(&round.load.as_str()));
+    let measured = judged.filter_map(|round| match &round.outcome {
         RoundOutcome::Measured(measured) => Some(measured),
         RoundOutcome::Failed { .. } | RoundOutcome::Unavailable { .. } => None,
     });

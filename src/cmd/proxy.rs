@@ -2,11 +2,10 @@
 
 use std::io::Write as _;
 
-use anyhow::Context as _;
-
 use crate::cli::ProxyArgs;
 use crate::exit::Exit;
 use crate::proxy::control::{self, Order};
+use crate::proxy::log::LogFiles;
 use crate::proxy::{CommandLine, master, read_configuration, sockets};
 
 /// Runs the proxy until it is told to stop. A configuration that is wrong is exit code 1, as in nginx.
@@ -23,19 +22,26 @@ pub(super) fn run(args: &ProxyArgs) -> anyhow::Result<Exit> {
         directives: &args.directives,
     };
     let is_test = args.test || args.dump;
+    let failed = |error: &dyn std::fmt::Display| {
+        eprintln!("lab proxy: {error}");
+        if is_test {
+            eprintln!("lab proxy: configuration file {} test failed", config.display());
+        }
+        Ok(Exit::Usage)
+    };
     let (settings, sources) = match read_configuration(line) {
         Ok(read) => read,
-        Err(error) => {
-            eprintln!("lab proxy: {error}");
-            if is_test {
-                eprintln!("lab proxy: configuration file {} test failed", config.display());
-            }
-            return Ok(Exit::Usage);
-        }
+        Err(error) => return failed(&error),
     };
     if is_test {
         if !args.quiet {
             eprintln!("lab proxy: the configuration file {} syntax is ok", config.display());
+        }
+        // as nginx: what cannot be logged to is found out now
+        if let Err(error) = LogFiles::open(&settings) {
+            return failed(&error);
+        }
+        if !args.quiet {
             eprintln!("lab proxy: configuration file {} test is successful", config.display());
         }
         if args.dump {
@@ -59,7 +65,11 @@ pub(super) fn run(args: &ProxyArgs) -> anyhow::Result<Exit> {
     }
     let inherited = std::env::var(sockets::INHERITED).ok();
     let reread = || read_configuration(line).map(|(settings, _)| settings).map_err(|error| error.to_string());
-    master::run(settings, &reread, inherited.as_deref()).with_context(|| format!("proxy with {}", config.display()))?;
+    if let Err(error) = master::run(settings, &reread, inherited.as_deref()) {
+        // the error names its cause itself
+        eprintln!("lab proxy: {error}");
+        return Ok(Exit::CouldNotRun);
+    }
     Ok(Exit::Ok)
 }
 

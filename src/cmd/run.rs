@@ -175,7 +175,7 @@ pub(super) fn execute(
     }
 
     let estimates = estimates(scenario, &findings.rounds);
-    let mut gate = comparison::outcome(&findings);
+    let mut gate = comparison::outcome(scenario, &findings);
     let compared = match kind.compared {
         true => comparison.finish(&findings, &estimates, &mut gate),
         false => Ok(Vec::new()),

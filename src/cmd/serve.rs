@@ -70,7 +70,8 @@ fn serve(line: CommandLine, around: Surroundings, loaded: Loaded) -> anyhow::Res
     let pidfile = config.process.pidfile.as_deref().map(Pidfile::create).transpose()?;
     let listeners = listen(config, &around)?;
     let journal = journal(config)?;
-    let mut surface = Outside { line, around, pidfile, log: log.clone() };
+    let is_tls = config.tls.is_some();
+    let mut surface = Outside { line, around, pidfile, log: log.clone(), is_tls };
     let master = Master { plan: plan(loaded), listeners, journal, log };
     match master::run(master, &mut surface) {
         Ok(()) => Ok(Exit::Ok.into()),
@@ -88,11 +89,12 @@ struct Outside {
     around: Surroundings,
     pidfile: Option<Pidfile>,
     log: ErrorLog,
+    is_tls: bool,
 }
 
 impl Surface for Outside {
     fn ready(&mut self, listeners: &[Listener]) {
-        let places: Vec<_> = listeners.iter().map(Listener::url).collect();
+        let places: Vec<_> = listeners.iter().map(|listener| listener.url(self.is_tls)).collect();
         tracing::info!("Listening at: {} ({})", places.join(","), std::process::id());
         if let Some(socket) = self.around.variable("NOTIFY_SOCKET")
             && let Err(error) = notify(socket, "READY=1\nSTATUS=lab serves")

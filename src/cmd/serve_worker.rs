@@ -42,8 +42,12 @@ fn start() -> anyhow::Result<()> {
     }
 }
 
+/// glibc gives free memory above 128 KiB back to the system, only to ask for it again with the next request that has a
+/// body, at the price of a fault for each page (mallopt(3): `M_TRIM_THRESHOLD`, `M_MMAP_THRESHOLD`). Bytes.
+const ALLOCATOR: [(&str, &str); 2] = [("MALLOC_TRIM_THRESHOLD_", "8388608"), ("MALLOC_MMAP_THRESHOLD_", "4194304")];
+
 fn serve_native(orders: &Orders, descriptors: Descriptors) -> anyhow::Result<()> {
-    ErrorLog::start(LogFile::Stderr, orders.loglevel.parse()?, None)?;
+    ErrorLog::start(LogFile::Stderr, orders.settings.log_level()?, None)?;
     let name = orders.settings.app.strip_prefix("native:").unwrap_or_default();
     let app = sample::lookup(name).context("there is no such app")??;
     if let Some(folder) = &orders.settings.chdir {
@@ -73,6 +77,10 @@ fn become_python(python: &Path, orders: &Orders, descriptors: Descriptors) -> an
     let mut command = Command::new(python);
     command.args(["-m", "lab_wsgi", &orders.name]);
     command.env(SETTINGS_FD, settings.to_string()).env(NOTES_FD, notes.to_string());
+    // Whoever sets one of them knows better.
+    if ALLOCATOR.iter().all(|(name, _)| std::env::var_os(name).is_none()) {
+        command.envs(ALLOCATOR);
+    }
     command.fd_mappings(mappings)?;
     Ok(command.exec())
 }

@@ -9,6 +9,7 @@ use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 use super::backend::{Asked, Backend, Description, Driven};
 use crate::check::observed::Observed;
 use crate::check::redact::Redaction;
+use crate::load::cpu_time::CpuTime;
 use crate::load::ledger::{ErrorClass, Ledger};
 use crate::load::protocol::DriveOutcome;
 use crate::load::seconds::{SecondRow, SecondTimes};
@@ -38,6 +39,8 @@ pub(super) struct Behaviour {
     pub(super) stolen_us: u64,
     /// Handshakes that its listening socket turns away in a window.
     pub(super) drops: u64,
+    /// Connections that it accepts beside the one of the driver.
+    pub(super) uninvited: u64,
     /// Errors in a window.
     pub(super) failed: BTreeMap<ErrorClass, u64>,
     /// So many drives get faster from second to second; the others do not.
@@ -60,6 +63,7 @@ impl Default for Behaviour {
             read_over_us: 1_000_000,
             stolen_us: 0,
             drops: 0,
+            uninvited: 0,
             failed: BTreeMap::new(),
             cold_drives: 0,
             failing_starts: Vec::new(),
@@ -157,8 +161,9 @@ impl Backend for Fake {
         // With the pace, the requests of the window and their time change against each other: Little's law holds.
         let ok = (behaviour.ok as f64 * pace).round() as u64;
         let mut ledger = Ledger { ok, answered: ok, body_bytes: Some(ok * 5), ..Ledger::empty(Duration::from_secs(1)) };
-        let ended = ok + failed.values().sum::<u64>();
-        ledger.service_time_us.record_n((behaviour.service_us as f64 / pace).round() as u64, ended).unwrap();
+        let service_us = (behaviour.service_us as f64 / pace).round() as u64;
+        ledger.service_time_us.record_n(service_us, ok).unwrap();
+        ledger.failed_time_us.record_n(service_us, failed.values().sum()).unwrap();
         ledger.failed = failed;
         ledger.seconds = (0..load.duration.as_secs())
             .map(|second| SecondRow {
@@ -173,7 +178,7 @@ impl Backend for Fake {
                 steps: Vec::new(),
                 mean_pause: Duration::ZERO,
                 connections_opened: Some(1),
-                driver_cpu: behaviour.driver_cpu,
+                driver_cpu: CpuTime { user: behaviour.driver_cpu, system: Duration::ZERO },
                 driver_threads: 1,
                 unclassified: Vec::new(),
             },
@@ -186,6 +191,7 @@ impl Backend for Fake {
                 role: Role::Server,
                 peaks: Peaks::default(),
                 accept_queue_drops: Some(behaviour.drops),
+                accepted_connections: Some(1 + behaviour.uninvited),
                 curve: Vec::new(),
                 used: ResourceUse {
                     cpu_us: (behaviour.cpu_us as f64 * cost * pace).round() as u64,

@@ -2,14 +2,15 @@
 //! load driver in a process of its own.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::time::MissedTickBehavior;
 
 use super::backend::{Asked, Backend, Description, Driven};
 use super::plan::{drive_plan, program};
-use super::watch::{self, Watch, Watched};
+use super::watch::{self, Lookout, Watch, Watched};
 use crate::check::probe;
 use crate::check::redact::Redaction;
 use crate::load::protocol::{Decoder, DrivePlan, Event};
@@ -92,10 +93,11 @@ impl Backend for Local {
             "nothing of the stack listens with TLS, which the load speaks; a `listen … ssl` of its proxy would";
         let plan = drive_plan(load, warmup, entry.ok_or(nowhere)?);
         let folder = self.launcher.folder.join(visit);
+        let lookout = Lookout::begin();
         let mut driver = self.start_driver(&plan, &folder).map_err(|error| format!("start the driver: {error}"))?;
         // An open loop waits for the last of what was scheduled: to begin, and to be answered.
         let deadline = warmup + load.duration + 2 * load.timeout + DRIVER_EXTRA;
-        let window = match tokio::time::timeout(deadline, follow(&mut driver, running)).await {
+        let window = match tokio::time::timeout(deadline, follow(&mut driver, running, lookout)).await {
             Ok(window) => window,
             Err(_) => Err(format!("the driver was not done within {} s", deadline.as_secs())),
         };
@@ -154,23 +156,30 @@ impl Local {
     }
 }
 
-/// Follows a driver's events to its outcome, and reads what the components use between the window's two ends.
+/// Follows a driver's events to its outcome, and reads what the components use between the window's two ends: at the
+/// instants that the driver has announced, or else when it says that they have come.
 ///
 /// A component that has ended by the window's end is an error of the round: what it did not use is no measurement.
-async fn follow(driver: &mut Guarded, running: &mut Running) -> Result<Driven, String> {
+async fn follow(driver: &mut Guarded, running: &mut Running, mut lookout: Lookout) -> Result<Driven, String> {
     let stdout = driver.take_stdout().ok_or("the driver's output was taken before")?;
     let mut lines = BufReader::new(stdout).lines();
     let mut decoder = Decoder::default();
-    let mut watch: Option<Watch> = None;
-    let mut watched: Option<Watched> = None;
+    let mut window = Window::Ahead { opens: None, closes: None };
     let mut ticks = tokio::time::interval(watch::INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let line = tokio::select! {
+            // Its end is told beforehand, so that the reading does not wait for the driver's word in a full pipe.
+            biased;
+            () = window.end() => {
+                window = window.turn(all_alive(running)?, &mut lookout)?;
+                continue;
+            }
             line = lines.next_line() => line.map_err(|error| format!("read the driver's events: {error}"))?,
             _ = ticks.tick() => {
                 all_alive(running)?;
-                if let Some(watch) = &mut watch {
+                lookout.look();
+                if let Window::Open { watch, .. } = &mut window {
                     watch.look(&running.components);
                 }
                 continue;
@@ -181,18 +190,65 @@ async fn follow(driver: &mut Guarded, running: &mut Running) -> Result<Driven, S
             return Err("the driver ended without an outcome".to_owned());
         };
         match decoder.line(&line).map_err(in_full)? {
-            Event::Ready => {}
-            Event::WindowOpened => watch = Some(Watch::open(all_alive(running)?)?),
+            Event::Ready { window: Some(ends) } => {
+                window = Window::Ahead { opens: Some(instant(ends.opens)), closes: Some(instant(ends.closes)) };
+            }
+            Event::Ready { window: None } => {}
+            Event::WindowOpened => {
+                if let Window::Ahead { .. } = window {
+                    window = window.turn(all_alive(running)?, &mut lookout)?;
+                }
+            }
             Event::WindowClosed => {
-                let components = all_alive(running)?;
-                watched = watch.take().map(|watch| watch.close(components)).transpose()?;
+                if let Window::Open { .. } = window {
+                    window = window.turn(all_alive(running)?, &mut lookout)?;
+                }
             }
             Event::Outcome(outcome) => {
-                let Watched { components, machine } = watched.unwrap_or_default();
+                let Window::Closed(Watched { components, machine }) = window else {
+                    return Err("the driver's window has not closed".to_owned());
+                };
                 return Ok(Driven { outcome: *outcome, components, machine });
             }
         }
     }
+}
+
+/// Where the window is, and when it goes on, if that is known.
+enum Window {
+    Ahead { opens: Option<Instant>, closes: Option<Instant> },
+    Open { watch: Watch, closes: Option<Instant> },
+    Closed(Watched),
+}
+
+impl Window {
+    /// Waits for its next end; for ever if that is not known, or there is none.
+    async fn end(&self) {
+        match self {
+            Window::Ahead { opens: Some(at), .. } | Window::Open { closes: Some(at), .. } => {
+                tokio::time::sleep_until((*at).into()).await;
+            }
+            Window::Ahead { opens: None, .. } | Window::Open { closes: None, .. } | Window::Closed(_) => {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Opens it, or closes it.
+    fn turn(self, components: &[Component], lookout: &mut Lookout) -> Result<Window, String> {
+        Ok(match self {
+            Window::Ahead { closes, .. } => Window::Open { watch: Watch::open(components)?, closes },
+            Window::Open { watch, .. } => Window::Closed(watch.close(components, lookout)?),
+            closed @ Window::Closed(_) => closed,
+        })
+    }
+}
+
+/// An instant of the clock that the driver shares (`CLOCK_MONOTONIC`, which is what an [`Instant`] is of).
+fn instant(at: Duration) -> Instant {
+    let time = clock_gettime(ClockId::Monotonic);
+    let shared = Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0));
+    Instant::now() + at.saturating_sub(shared)
 }
 
 /// The components, none of which has ended.

@@ -260,7 +260,8 @@ async fn visit<B: Backend>(
 ) -> RoundRecord {
     listener.hear(&Event::RoundStarted { block, load: &load.name, stack: &stack.name });
     let name = format!("rounds/{:03}-{}-{}", block + 1, load.name, stack.name);
-    let outcome = match visit_stack(scenario, stack, load, &name, backend).await {
+    let driven = &plan::of_block(load, block);
+    let outcome = match visit_stack(scenario, stack, driven, &name, backend).await {
         Ok(measured) => RoundOutcome::Measured(Box::new(measured)),
         Err(error) => {
             listener.hear(&Event::Failed { stack: &stack.name, error: &error });
@@ -292,8 +293,12 @@ async fn visit_stack<B: Backend>(
     stopped?;
     let findings = audit::audit(plan::offer(load), &driven.outcome);
     let mut measured = measured(warmed?.record, driven, &findings);
+    if let Some(open) = &mut measured.open {
+        open.seed = plan::seed_of(load);
+    }
     measured.objections.extend(warmup::objection(&measured.warmup));
     measured.objections.extend(suspicion::warnings(&measured));
+    measured.objections.extend(suspicion::uninvited(&measured).filter(|_| plan::opens_all_connections(load)));
     Ok(measured)
 }
 
@@ -313,6 +318,7 @@ fn measured(warmup: WarmupRecord, driven: Driven, findings: &[audit::Finding]) -
         throughput_per_s: outcome.ledger.throughput_per_s(),
         answered: outcome.ledger.answered,
         service_time: Distribution::of(&outcome.ledger.service_time_us),
+        failed_time: Distribution::of(&outcome.ledger.failed_time_us),
         open: outcome.ledger.open.as_ref().map(|open| Box::new(OpenMeasured::of(open))),
         seconds: outcome.ledger.seconds,
         steps: outcome.steps.iter().map(StepMeasured::of).collect(),
@@ -322,7 +328,12 @@ fn measured(warmup: WarmupRecord, driven: Driven, findings: &[audit::Finding]) -
         connections_opened: outcome.connections_opened,
         components,
         machine,
-        driver: DriverUse { cpu_us: micros(outcome.driver_cpu), unclassified: outcome.unclassified },
+        driver: DriverUse {
+            cpu_us: micros(outcome.driver_cpu.total()),
+            cpu_user_us: micros(outcome.driver_cpu.user),
+            cpu_system_us: micros(outcome.driver_cpu.system),
+            unclassified: outcome.unclassified,
+        },
         objections: findings.iter().map(objection).collect(),
     }
 }

@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
+
 use crate::load::audit::Offer;
 use crate::load::external::Program;
 use crate::load::journey::{self, Extract, Pattern, Piece, Text};
@@ -46,6 +49,36 @@ fn tls(tls: &Tls) -> protocol::Tls {
         Trust::Insecure => protocol::Trust::Insecure,
     };
     protocol::Tls { trust, server_name: tls.server_name.clone() }
+}
+
+/// `load` as it is driven in a block: Poisson arrivals come at other instants in every block, so that no block's chance
+/// is all blocks' rule, and at the same in all visits of a block, which are compared with each other.
+#[must_use]
+pub fn of_block(load: &Load, block: u32) -> Load {
+    let mut load = load.clone();
+    if let Driver::Open(OpenLoop { arrivals: Arrivals::Poisson { seed }, .. }) = &mut load.driver {
+        // Streams of one key do not overlap.
+        let mut random = ChaCha8Rng::seed_from_u64(*seed);
+        random.set_stream(block.into());
+        *seed = random.next_u64();
+    }
+    load
+}
+
+/// What the instants of a load are seeded with, if chance has a part in them.
+#[must_use]
+pub fn seed_of(load: &Load) -> Option<u64> {
+    match &load.driver {
+        Driver::Open(OpenLoop { arrivals: Arrivals::Poisson { seed }, .. }) => Some(*seed),
+        _ => None,
+    }
+}
+
+/// Whether the driver tells of every connection that it opens, those of the warm-up included; a program that is not
+/// lab's own is run twice, and tells of the second time.
+#[must_use]
+pub fn opens_all_connections(load: &Load) -> bool {
+    !matches!(load.driver, Driver::External(_))
 }
 
 /// The program that such a driver is.
@@ -157,6 +190,45 @@ fn text_rule(rule: &TextRule, values: &Placeholders) -> journey::TextRule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::model::OnErrors;
+
+    fn load(open: OpenLoop) -> Load {
+        Load {
+            name: "arrivals".to_owned(),
+            driver: Driver::Open(open),
+            path: "/pong".to_owned(),
+            tls: None,
+            http2_streams: None,
+            duration: Duration::from_secs(6),
+            timeout: Duration::from_secs(2),
+            errors: OnErrors::Fail,
+        }
+    }
+
+    #[test]
+    fn blocks_differ_in_their_poisson_arrivals_and_repeat_them() {
+        let number = |number| NonZeroU32::new(number).unwrap();
+        let poisson = load(OpenLoop {
+            rate: Rate::Constant(number(1000)),
+            arrivals: Arrivals::Poisson { seed: 2011 },
+            arrival: Arrival::Pooled { connections: number(3) },
+            max_open: number(9),
+            timer: TimerKind::Timerfd,
+        });
+        let seeds: std::collections::BTreeSet<_> = (0..1000).map(|block| seed_of(&of_block(&poisson, block))).collect();
+        assert_eq!(seeds.len(), 1000);
+        assert_eq!(seed_of(&of_block(&poisson, 7)), seed_of(&of_block(&poisson, 7)));
+        let instants = |block| {
+            let Mode::Open(open) =
+                drive_plan(&of_block(&poisson, block), Duration::ZERO, "127.0.0.1:80".parse().unwrap()).mode
+            else {
+                panic!("{poisson:?}")
+            };
+            open.schedule.instants().take(3).map(|at| at.as_micros()).collect::<Vec<_>>()
+        };
+        let on_every_machine = (vec![1841, 7167, 7397], vec![901, 1704, 2390]);
+        assert_eq!((instants(0), instants(1)), on_every_machine);
+    }
 
     #[test]
     fn the_warm_up_has_a_ramps_first_rate_and_the_plan_fills_its_time() {
@@ -169,16 +241,7 @@ mod tests {
             max_open: number(9),
             timer: TimerKind::Timerfd,
         };
-        let load = Load {
-            name: "ramp".to_owned(),
-            driver: Driver::Open(open),
-            path: "/pong".to_owned(),
-            tls: None,
-            http2_streams: None,
-            duration: hold * 3,
-            timeout: hold,
-        };
-        let plan = drive_plan(&load, Duration::from_secs(1), "127.0.0.1:80".parse().unwrap());
+        let plan = drive_plan(&load(open), Duration::from_secs(1), "127.0.0.1:80".parse().unwrap());
         assert_eq!(plan.url, "http://127.0.0.1:80/pong");
         let Mode::Open(open) = plan.mode else { panic!("{plan:?}") };
         assert_eq!(open.schedule.length(), plan.warmup + plan.window);

@@ -8,6 +8,27 @@ const STOLEN_LIMIT: f64 = 0.01;
 /// How far the time over which a stack's use was read may differ from the window, as a fraction.
 const READING_TOLERANCE: f64 = 0.05;
 
+/// How many more connections than the driver opened a stack may accept unremarked: its own probes, and what was ending
+/// when the count began; and as a fraction.
+const UNINVITED: f64 = 3.0;
+/// See [`UNINVITED`].
+const UNINVITED_FRACTION: f64 = 0.01;
+
+/// A warning about a stack that accepted more connections than the driver says it opened: somebody else was there, or the
+/// driver's client opens connections behind its back.
+pub(super) fn uninvited(measured: &Measured) -> Option<Objection> {
+    let opened = measured.connections_opened?;
+    let outermost = measured.components.first()?;
+    let accepted = outermost.accepted_connections?;
+    let beyond = accepted.saturating_sub(opened);
+    let is_much = beyond as f64 > UNINVITED + opened as f64 * UNINVITED_FRACTION;
+    is_much.then(|| Objection {
+        kind: "uninvited-connections".to_owned(),
+        invalidates: false,
+        said: format!("the {} accepted {accepted} connections, but the driver opened {opened}", outermost.role),
+    })
+}
+
 /// Warnings about a round: it is valid, but the reader should know.
 pub(super) fn warnings(measured: &Measured) -> Vec<Objection> {
     let mut found = Vec::new();

@@ -13,8 +13,8 @@ use crate::load::ledger::ErrorClass;
 use crate::measure::decision::Looks;
 use crate::record::{Estimate, MetricVerdict, RoundOutcome, RoundRecord, Verdict};
 use crate::scenario::model::{
-    Against, App, Backend, Check, CheckRequest, Driver, Expectation, Gate, Load, Metric, Placement, Rounds, Scenario,
-    Server, ServerKind, Stack, Template, TemplatePart, TextRule, Warmup,
+    Against, App, Backend, Check, CheckRequest, Driver, Expectation, Gate, Load, Metric, OnErrors, Placement, Rounds,
+    Scenario, Server, ServerKind, Stack, Template, TemplatePart, TextRule, Warmup,
 };
 use crate::snapshot::gate::{self, Rules};
 use crate::snapshot::ratios::Ratios;
@@ -54,6 +54,7 @@ fn scenario(blocks: u32) -> Scenario {
             http2_streams: None,
             duration: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
+            errors: OnErrors::Fail,
         }],
         rounds: Rounds {
             looks: vec![NonZeroU32::new(blocks).unwrap()],
@@ -228,7 +229,7 @@ fn errors_under_load_are_counted_by_class_and_are_no_throughput() {
     let findings = findings(&scenario, &mut fake);
     let estimates = estimates(&scenario, &findings.rounds);
     assert_eq!(estimate(&estimates, "proxied", Metric::Throughput).median, Some(400.0));
-    let text = crate::snapshot::facts::render(&findings.stacks, &findings.rounds);
+    let text = crate::snapshot::facts::render(&findings.stacks, &findings.rounds, &[]);
     assert!(text.contains("load on direct: none\nload on proxied: status-5xx"), "{text}");
 }
 
@@ -404,6 +405,7 @@ fn late_readings_stolen_time_and_a_full_accept_queue_are_warnings_and_no_more() 
         proxied.read_over_us = 1_100_000;
         proxied.stolen_us = 22_000;
         proxied.drops = 3;
+        proxied.uninvited = 4;
     });
     let (findings, _) = decided(&scenario, &mut fake);
     let proxied = findings.rounds.iter().find(|round| round.stack == "proxied").unwrap();
@@ -413,7 +415,8 @@ fn late_readings_stolen_time_and_a_full_accept_queue_are_warnings_and_no_more() 
         [
             "what the stack used was read over a time +10 % off the window; its cost is as uncertain",
             "the hypervisor gave 2 % of a core's time to others; every number suffers",
-            "the server turned 3 connections away for a full accept queue; clients try again after a second"
+            "the server turned 3 connections away for a full accept queue; clients try again after a second",
+            "the server accepted 5 connections, but the driver opened 1"
         ]
     );
     let direct = findings.rounds.iter().find(|round| round.stack == "direct").unwrap();

@@ -1,23 +1,40 @@
 //! Watches a stack's components, and the machine around them, while a window is open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use crate::measure::accepted::Accepted;
 use crate::measure::contention::{Contention, Reading};
 use crate::measure::footprint::{Level, Peaks};
-use crate::measure::resources::Sample;
 use crate::measure::sockets::{self, PortState};
 use crate::record::ComponentUse;
-use crate::stack::process::Component;
+use crate::stack::process::{Component, Used};
 
 /// Time between two readings of what the components hold. Reading a proportional set size walks a process's pages,
 /// so this is a compromise between peaks that are missed and work for the core of the load.
 pub(super) const INTERVAL: Duration = Duration::from_millis(250);
 
+/// Before the window: connections count from the driver's start.
+pub(super) struct Lookout(Option<Accepted>);
+
+impl Lookout {
+    /// Begins to count, where the kernel tells.
+    pub(super) fn begin() -> Lookout {
+        Lookout(Accepted::begin().ok())
+    }
+
+    /// Takes note of the connections that have ended.
+    pub(super) fn look(&mut self) {
+        if let Some(accepted) = &mut self.0 {
+            accepted.look();
+        }
+    }
+}
+
 /// An open window.
 pub(super) struct Watch {
     opened: Instant,
-    used: Vec<Sample>,
+    used: Vec<Used>,
     drops: Vec<Option<u64>>,
     machine: Reading,
     curves: Vec<Vec<Level>>,
@@ -65,10 +82,11 @@ impl Watch {
     }
 
     /// Closes it. A component that has ended within the window is an error of the round, and no row of zeros.
-    pub(super) fn close(mut self, components: &[Component]) -> Result<Watched, String> {
+    pub(super) fn close(mut self, components: &[Component], lookout: &mut Lookout) -> Result<Watched, String> {
         // First what is compared with the opening, before reading it takes time itself.
         let machine = Reading::now().since(self.machine);
         let closed = samples(components)?;
+        let accepted = lookout.0.as_mut().and_then(|accepted| accepted.so_far().ok().flatten());
         let ports = ports();
         self.look_at(components, &ports);
         let mut uses = Vec::new();
@@ -81,6 +99,11 @@ impl Watch {
                 role: component.role,
                 used: closed.since(opened),
                 peaks: Peaks::of(&curve),
+                accepted_connections: accepted.as_ref().map(|accepted| {
+                    let ports = [Some(component.address), component.tls_address].into_iter().flatten();
+                    let ports: BTreeSet<u16> = ports.map(|address| address.port()).collect();
+                    ports.iter().filter_map(|port| accepted.get(port)).sum()
+                }),
                 accept_queue_drops: drops_now.zip(drops).map(|(now, before)| now.saturating_sub(before)),
                 curve,
             });
@@ -100,10 +123,10 @@ fn port(ports: &Ports, component: &Component) -> Option<PortState> {
     ports.as_ref()?.get(&component.counted_port()?).copied()
 }
 
-fn samples(components: &[Component]) -> Result<Vec<Sample>, String> {
+fn samples(components: &[Component]) -> Result<Vec<Used>, String> {
     components.iter().map(sample).collect()
 }
 
-fn sample(component: &Component) -> Result<Sample, String> {
+fn sample(component: &Component) -> Result<Used, String> {
     component.used().map_err(|error| format!("the {}: {error}", component.role))
 }

@@ -45,6 +45,15 @@ pub enum Finding {
         /// 99th percentile of its lag.
         p99_us: u64,
     },
+    /// The driver was late at some rates of a ramp.
+    LateAtRates {
+        /// At how many.
+        late: usize,
+        /// Of how many.
+        rates: usize,
+        /// The least of them, arrivals per second.
+        from_per_s: u32,
+    },
     /// Of what was scheduled, too little came to an end within the window: what was measured is a growing queue.
     NotKeptUp {
         /// Requests that ended within the window, well or not.
@@ -102,7 +111,7 @@ const BUSY_LIMIT: f64 = 0.80;
 const LEAST_ENDED: f64 = 0.99;
 
 /// The most that the 99th percentile of the driver's lag may be.
-const LATE_LIMIT_US: u64 = 1000;
+pub const LATE_LIMIT_US: u64 = 1000;
 
 /// The findings about a round under a load that offers `offer`.
 #[must_use]
@@ -142,15 +151,29 @@ pub fn audit(offer: Offer, outcome: &DriveOutcome) -> Vec<Finding> {
 /// one service time of each user either way, which matters where few requests fit into the window.
 fn littles_law(users: NonZeroU32, pause: Duration, ledger: &Ledger) -> Option<Finding> {
     let window_us = ledger.window.as_secs_f64() * 1e6;
-    let mean_us = ledger.service_time_us.mean() + pause.as_secs_f64() * 1e6;
-    let seen = ledger.service_time_us.len() as f64 * mean_us / window_us;
+    // Failed ones were waited for as well.
+    let times = [&ledger.service_time_us, &ledger.failed_time_us].map(|times| (times.len() as f64, times.mean()));
+    let count: f64 = times.iter().map(|(count, _)| count).sum();
+    let waited_us: f64 = times.iter().filter(|(count, _)| *count > 0.0).map(|(count, mean_us)| count * mean_us).sum();
+    let mean_us = waited_us / count + pause.as_secs_f64() * 1e6;
+    let seen = count * mean_us / window_us;
     let off = (seen / f64::from(users.get()) - 1.0).abs();
     (off > LITTLE_TOLERANCE + mean_us / window_us).then_some(Finding::LittlesLaw { users: users.get(), seen })
 }
 
 fn late_driver(open: &OpenLedger) -> Option<Finding> {
-    let p99_us = open.lag_us.value_at_quantile(0.99);
-    (p99_us > LATE_LIMIT_US).then_some(Finding::LateDriver { p99_us })
+    let late: Vec<_> = open.rates.iter().filter(|rate| rate.lag_us.value_at_quantile(0.99) > LATE_LIMIT_US).collect();
+    match late.iter().map(|rate| rate.rate_per_s.get()).min() {
+        // a ramp has rates that are as good as they were, whatever the driver made of others
+        Some(from_per_s) if late.len() < open.rates.len() => {
+            Some(Finding::LateAtRates { late: late.len(), rates: open.rates.len(), from_per_s })
+        }
+        None if !open.rates.is_empty() => None,
+        _ => {
+            let p99_us = open.lag_us.value_at_quantile(0.99);
+            (p99_us > LATE_LIMIT_US).then_some(Finding::LateDriver { p99_us })
+        }
+    }
 }
 
 /// What is under way at the window's end belongs to the next second: as much as is under way on average, by Little.
@@ -164,7 +187,7 @@ fn not_kept_up(ledger: &Ledger, open: &OpenLedger, is_constant: bool) -> Option<
 
 fn client_saturated(outcome: &DriveOutcome, is_open: bool) -> Option<Finding> {
     let available = outcome.ledger.window.as_secs_f64() * f64::from(outcome.driver_threads);
-    let busy = outcome.driver_cpu.as_secs_f64() / available;
+    let busy = outcome.driver_cpu.total().as_secs_f64() / available;
     (busy > BUSY_LIMIT).then_some(Finding::ClientSaturated { busy, is_open })
 }
 
@@ -178,6 +201,7 @@ impl Finding {
             Finding::LittlesLaw { .. } => "littles-law",
             Finding::ClientSaturated { .. } => CLIENT_SATURATED,
             Finding::LateDriver { .. } => "late-driver",
+            Finding::LateAtRates { .. } => "late-at-rates",
             Finding::NotKeptUp { .. } => "not-kept-up",
             Finding::DoesNotAddUp { .. } => "does-not-add-up",
         }
@@ -188,9 +212,9 @@ impl Finding {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
-            Finding::ClientSaturated { is_open: false, .. } | Finding::NotKeptUp { is_constant: false, .. } => {
-                Severity::Warning
-            }
+            Finding::ClientSaturated { is_open: false, .. }
+            | Finding::NotKeptUp { is_constant: false, .. }
+            | Finding::LateAtRates { .. } => Severity::Warning,
             Finding::ClientFault { .. }
             | Finding::NothingOk { .. }
             | Finding::LittlesLaw { .. }
@@ -232,6 +256,10 @@ impl fmt::Display for Finding {
             Finding::LateDriver { p99_us } => {
                 write!(f, "the driver was late: one request in a hundred began {p99_us} us or more behind its schedule")
             }
+            Finding::LateAtRates { late, rates, from_per_s } => write!(
+                f,
+                "the driver was late at {late} of {rates} rates, from {from_per_s} arrivals per second on; they do not count"
+            ),
             Finding::NotKeptUp { ended, scheduled, is_constant } => {
                 write!(f, "of {scheduled} requests, {ended} ended within the window; ")?;
                 f.write_str(match is_constant {
@@ -250,7 +278,12 @@ impl fmt::Display for Finding {
 mod tests {
     use std::collections::BTreeMap;
 
+    use super::super::cpu_time::CpuTime;
     use super::*;
+
+    fn user(ms: u64) -> CpuTime {
+        CpuTime { user: Duration::from_millis(ms), system: Duration::ZERO }
+    }
 
     const USERS: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
@@ -263,7 +296,7 @@ mod tests {
             steps: Vec::new(),
             mean_pause: Duration::ZERO,
             connections_opened: Some(10),
-            driver_cpu: Duration::from_millis(100),
+            driver_cpu: user(100),
             driver_threads: 1,
             unclassified: Vec::new(),
         }
@@ -296,7 +329,7 @@ mod tests {
             outcome.ledger.open.as_mut().unwrap().lag_us.record_n(1100, 20).unwrap();
         };
         assert_eq!(open_kinds(CONSTANT, late), [("late-driver", Severity::Invalid)]);
-        let busy = |outcome: &mut DriveOutcome| outcome.driver_cpu = Duration::from_millis(900);
+        let busy = |outcome: &mut DriveOutcome| outcome.driver_cpu = user(900);
         assert_eq!(open_kinds(CONSTANT, busy), [("client-saturated", Severity::Invalid)]);
         assert_eq!(open_kinds(Offer::Arrivals { is_constant: true, spins: true }, busy), []);
         let behind = |outcome: &mut DriveOutcome| outcome.ledger.answered = 980;
@@ -315,6 +348,14 @@ mod tests {
     }
 
     #[test]
+    fn failed_requests_were_waited_for_as_well() {
+        let mut half = outcome(5_000, 1000);
+        half.ledger.failed = BTreeMap::from([(ErrorClass::TimeoutBody, 2_500)]);
+        half.ledger.failed_time_us.record_n(2000, 2_500).unwrap();
+        assert_eq!(audit(OFFER, &half), []);
+    }
+
+    #[test]
     fn a_driver_that_tells_no_times_is_not_held_to_them() {
         let mut silent = outcome(10, 1);
         silent.ledger.service_time_us.reset();
@@ -323,7 +364,7 @@ mod tests {
 
     #[test]
     fn each_core_of_the_driver_has_its_own_time() {
-        let two = DriveOutcome { driver_cpu: Duration::from_millis(1500), driver_threads: 2, ..outcome(10_000, 1000) };
+        let two = DriveOutcome { driver_cpu: user(1500), driver_threads: 2, ..outcome(10_000, 1000) };
         assert_eq!(audit(OFFER, &two), []);
     }
 
@@ -382,7 +423,10 @@ mod tests {
 
     #[test]
     fn a_saturated_client_is_said_and_does_not_void() {
-        let busy = DriveOutcome { driver_cpu: Duration::from_millis(970), ..outcome(10_000, 1000) };
+        let busy = DriveOutcome {
+            driver_cpu: CpuTime { system: Duration::from_millis(300), ..user(670) },
+            ..outcome(10_000, 1000)
+        };
         let findings = audit(OFFER, &busy);
         assert_eq!(findings[0].severity(), Severity::Warning);
         assert_eq!(

@@ -15,10 +15,11 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::Builder;
 
+use super::cpu_time::CpuTime;
 use super::external::{self, OutputError};
 use super::goose::ClosedLoop;
 use super::journey::Step;
-use super::protocol::{DriveOutcome, DrivePlan, Event, Mode, ProtocolError, Trust};
+use super::protocol::{DriveOutcome, DrivePlan, Ends, Event, Mode, ProtocolError, Trust};
 use super::recorder::Window;
 use super::threads::{self, Work};
 use super::tls::{self, TlsError};
@@ -189,14 +190,14 @@ async fn measure(
     let opens = Instant::now() + plan.warmup;
     let window = Window { opens, closes: opens + plan.window };
     closed_loop.set_window(window);
-    report(output, &Event::Ready)?;
+    report(output, &Event::Ready { window: Some(ends(window)) })?;
 
     tokio::time::sleep_until(window.opens.into()).await;
-    let cpu_before = cpu_time();
+    let cpu_before = CpuTime::of_process()?;
     report(output, &Event::WindowOpened)?;
 
     tokio::time::sleep_until(window.closes.into()).await;
-    let driver_cpu = cpu_time().saturating_sub(cpu_before);
+    let driver_cpu = CpuTime::of_process()?.since(cpu_before);
     let connections_opened = closed_loop.connections_opened();
     report(output, &Event::WindowClosed)?;
 
@@ -228,10 +229,13 @@ fn raise_descriptor_limit() {
     _ = setrlimit(Resource::Nofile, limit);
 }
 
-/// CPU time of all threads of this process, ended ones included.
-pub(super) fn cpu_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+/// A window that lies ahead, on the clock that is shared with lab.
+pub(super) fn ends(window: Window) -> Ends {
+    let time = clock_gettime(ClockId::Monotonic);
+    let shared = Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0));
+    let now = Instant::now();
+    let ahead = |at: Instant| shared + at.saturating_duration_since(now);
+    Ends { opens: ahead(window.opens), closes: ahead(window.closes) }
 }
 
 pub(super) fn report(output: &mut impl Write, event: &Event) -> Result<(), DriveError> {

@@ -21,6 +21,7 @@ use reqwest::Url;
 use rustix::fs::{MemfdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
 
+use super::cpu_time::CpuTime;
 use super::driver::{DriveError, report};
 use super::ledger::Ledger;
 use super::protocol::{DriveOutcome, DrivePlan, Event, Http2, Trust};
@@ -150,15 +151,15 @@ pub(super) fn drive(
         file.read_to_string(&mut written)?;
         Ok((ended, written))
     };
-    report(output, &Event::Ready)?;
+    report(output, &Event::Ready { window: None })?;
     if !plan.warmup.is_zero() {
         run(plan.warmup)?;
     }
-    let cpu_before = cpu_of_children()?;
+    let cpu_before = CpuTime::of_children()?;
     report(output, &Event::WindowOpened)?;
     let (ended, written) = run(plan.window)?;
     report(output, &Event::WindowClosed)?;
-    let driver_cpu = cpu_of_children()?.saturating_sub(cpu_before);
+    let driver_cpu = CpuTime::of_children()?.since(cpu_before);
 
     let text = String::from_utf8_lossy(&ended.stdout);
     if !ended.status.success() {
@@ -183,15 +184,6 @@ pub(super) fn drive(
         driver_threads: 1,
         unclassified: Vec::new(),
     })
-}
-
-fn cpu_of_children() -> io::Result<Duration> {
-    use nix::sys::resource::{UsageWho, getrusage};
-    use nix::sys::time::TimeValLike as _;
-
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let us = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
-    Ok(Duration::from_micros(u64::try_from(us).unwrap_or(0)))
 }
 
 /// A time as programs take it: seconds, possibly with a fraction.

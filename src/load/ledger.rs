@@ -3,6 +3,7 @@
 //! Pure: drivers fill it, statistics and reports read it.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -131,11 +132,15 @@ pub struct Ledger {
     pub answered: u64,
     /// Bytes of the bodies of `ok` answers; `None` if an external driver does not tell.
     pub body_bytes: Option<u64>,
-    /// Service time in microseconds, from the send to the last byte of the body, of every request that was sent, failed
-    /// ones included. A timeout counts as long as it was waited for. Of the calls of a session only the first; empty
-    /// where an external driver does not tell single times.
+    /// Service time in microseconds, from the send to the last byte of the body, of every good answer. Of the calls of a
+    /// session only the first; empty where an external driver does not tell single times, and wrk's holds failed ones as
+    /// well.
     #[serde(with = "histogram::as_text")]
     pub service_time_us: Histogram<u64>,
+    /// The same of every request that was sent and failed, apart: a server that refuses at once would else look fast, and
+    /// one that hangs slow, by requests that it served nobody with. A timeout counts as long as it was waited for.
+    #[serde(with = "histogram::as_text")]
+    pub failed_time_us: Histogram<u64>,
     /// The window's seconds, one after the other; the last may be a part of one. Empty where a driver keeps none.
     pub seconds: Vec<SecondRow>,
     /// What only an open loop has.
@@ -162,9 +167,72 @@ pub struct OpenLedger {
     /// Time to connect in microseconds, of every connection that came about for requests of the window.
     #[serde(with = "histogram::as_text")]
     pub connect_time_us: Histogram<u64>,
-    /// Service time of a session's second and later calls, in microseconds.
+    /// Service time of a session's second and later calls, in microseconds; good answers only.
     #[serde(with = "histogram::as_text")]
     pub later_calls_us: Histogram<u64>,
+    /// A ramp's rates, one after the other; empty where the window has one rate only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rates: Vec<RateLedger>,
+}
+
+/// What was scheduled while a ramp had one of its rates, whenever it ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RateLedger {
+    /// Arrivals per second.
+    pub rate_per_s: NonZeroU32,
+    /// For how long, within the window.
+    #[serde(rename = "lasts_us", with = "super::protocol::as_micros")]
+    pub lasts: Duration,
+    /// Requests the schedule asked for.
+    pub scheduled: u64,
+    /// Of these, complete good answers.
+    pub ok: u64,
+    /// Of these, ended in an error, by class.
+    pub failed: BTreeMap<ErrorClass, u64>,
+    /// Of these, refused by the driver because too many were open already.
+    pub shed: u64,
+    /// Of these, never sent.
+    pub unsent: u64,
+    /// As in [`OpenLedger::response_time_us`].
+    #[serde(with = "histogram::as_text")]
+    pub response_time_us: Histogram<u64>,
+    /// As in [`OpenLedger::lag_us`].
+    #[serde(with = "histogram::as_text")]
+    pub lag_us: Histogram<u64>,
+}
+
+impl RateLedger {
+    /// Nothing was offered.
+    #[must_use]
+    pub fn empty(rate_per_s: NonZeroU32, lasts: Duration) -> RateLedger {
+        RateLedger {
+            rate_per_s,
+            lasts,
+            scheduled: 0,
+            ok: 0,
+            failed: BTreeMap::new(),
+            shed: 0,
+            unsent: 0,
+            response_time_us: histogram::of_times_us(),
+            lag_us: histogram::of_times_us(),
+        }
+    }
+
+    fn add(&mut self, other: &RateLedger) {
+        self.scheduled += other.scheduled;
+        self.ok += other.ok;
+        add_counts(&mut self.failed, &other.failed);
+        self.shed += other.shed;
+        self.unsent += other.unsent;
+        histogram::add(&mut self.response_time_us, &other.response_time_us);
+        histogram::add(&mut self.lag_us, &other.lag_us);
+    }
+}
+
+fn add_counts(sum: &mut BTreeMap<ErrorClass, u64>, other: &BTreeMap<ErrorClass, u64>) {
+    for (class, count) in other {
+        *sum.entry(*class).or_default() += count;
+    }
 }
 
 impl Ledger {
@@ -179,6 +247,7 @@ impl Ledger {
             answered: 0,
             body_bytes: Some(0),
             service_time_us: histogram::of_times_us(),
+            failed_time_us: histogram::of_times_us(),
             seconds: Vec::new(),
             open: None,
         }
@@ -207,13 +276,12 @@ impl Ledger {
     /// Adds what another thread of the same driver counted in the same window. Seconds are merged elsewhere.
     pub fn add(&mut self, other: &Ledger) {
         self.ok += other.ok;
-        for (class, count) in &other.failed {
-            *self.failed.entry(*class).or_default() += count;
-        }
+        add_counts(&mut self.failed, &other.failed);
         self.unfinished += other.unfinished;
         self.answered += other.answered;
         self.body_bytes = self.body_bytes.zip(other.body_bytes).map(|(one, other)| one + other);
         histogram::add(&mut self.service_time_us, &other.service_time_us);
+        histogram::add(&mut self.failed_time_us, &other.failed_time_us);
         match (&mut self.open, &other.open) {
             (Some(open), Some(other)) => open.add(other),
             (open @ None, Some(other)) => *open = Some(other.clone()),
@@ -234,6 +302,7 @@ impl OpenLedger {
             lag_us: histogram::of_times_us(),
             connect_time_us: histogram::of_times_us(),
             later_calls_us: histogram::of_times_us(),
+            rates: Vec::new(),
         }
     }
 
@@ -245,6 +314,10 @@ impl OpenLedger {
         histogram::add(&mut self.lag_us, &other.lag_us);
         histogram::add(&mut self.connect_time_us, &other.connect_time_us);
         histogram::add(&mut self.later_calls_us, &other.later_calls_us);
+        // the threads of a driver share one schedule, so they have the same rates
+        for (rate, other) in self.rates.iter_mut().zip(&other.rates) {
+            rate.add(other);
+        }
     }
 }
 

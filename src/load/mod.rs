@@ -11,6 +11,7 @@ pub mod driver;
 pub mod goose;
 pub mod journey;
 pub mod exchange;
+pub mod cpu_time;
 mod threads;
 mod open;
 mod closed;

@@ -63,10 +63,12 @@ pub(super) async fn run(
 ) -> io::Result<Counted> {
     let timer = Timer::new(plan.timer)?;
     let start = window.closes - plan.schedule.length();
+    let within = plan.schedule.within(window.opens - start, window.closes - start);
+    let rates: Vec<_> = within.into_iter().map(|(begins, stretch)| (start + begins, stretch)).collect();
     let thread = Rc::new(Thread {
         last_begin: window.closes + target.timeout,
         target,
-        tally: RefCell::new(Tally::new(window, board)),
+        tally: RefCell::new(Tally::new(window, board, &rates)),
         open: Cell::new(0),
         all_ended: Notify::new(),
     });

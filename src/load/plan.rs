@@ -83,6 +83,21 @@ impl Schedule {
         self.instants().skip(thread).step_by(threads.max(1))
     }
 
+    /// The stretches from `opens` until `closes`, each with the instant it begins; the first and the last may be parts.
+    #[must_use]
+    pub fn within(&self, opens: Duration, closes: Duration) -> Vec<(Duration, Stretch)> {
+        let mut begins = Duration::ZERO;
+        let mut found = Vec::new();
+        for stretch in &self.stretches {
+            let (from, to) = (begins.max(opens), (begins + stretch.lasts).min(closes));
+            if from < to {
+                found.push((from, Stretch { lasts: to - from, ..*stretch }));
+            }
+            begins += stretch.lasts;
+        }
+        found
+    }
+
     /// How many arrivals there are in each second from `opens` until `closes`; the last may be a part of one.
     #[must_use]
     pub fn per_second(&self, opens: Duration, closes: Duration) -> Vec<u64> {
@@ -192,6 +207,20 @@ mod tests {
         let gaps: Vec<f64> = instants.windows(2).map(|pair| pair[1] - pair[0]).collect();
         let square = gaps.iter().map(|gap| (gap * 1000.0).powi(2)).sum::<f64>() / gaps.len() as f64;
         assert!((square - 2.0).abs() < 0.05, "{square}");
+    }
+
+    #[test]
+    fn a_window_has_the_stretches_that_lie_in_it_or_their_parts() {
+        let schedule = schedule(&[(10, 2000), (20, 1500), (30, 500)], Arrivals::Uniform);
+        let within = |opens, closes| {
+            let found = schedule.within(Duration::from_millis(opens), Duration::from_millis(closes));
+            let told = |(begins, stretch): &(Duration, Stretch)| {
+                (begins.as_millis(), stretch.rate_per_s.get(), stretch.lasts.as_millis())
+            };
+            found.iter().map(told).collect::<Vec<_>>()
+        };
+        assert_eq!(within(1000, 3000), [(1000, 10, 1000), (2000, 20, 1000)]);
+        assert_eq!(within(2000, 4000), [(2000, 20, 1500), (3500, 30, 500)]);
     }
 
     #[test]

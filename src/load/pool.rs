@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn members_take_turns_and_arrivals_keep_their_order() {
         let start = Instant::now();
-        let due = |ms| Due { at: start + Duration::from_millis(ms), is_measured: true };
+        let due = |ms| Due { at: start + Duration::from_millis(ms), is_measured: true, rate: None };
         let pool = Pool::new(2);
         let cx = Context::from_waker(Waker::noop());
         assert!(!pool.hand_over(due(0)), "nobody is there yet");

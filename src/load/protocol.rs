@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::cpu_time::CpuTime;
 use super::external::Program;
 use super::journey::Step;
 use super::ledger::Ledger;
@@ -140,13 +141,29 @@ pub enum TimerKind {
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// All users run; the warm-up begins.
-    Ready,
+    Ready {
+        /// When the window opens and closes, told beforehand, so that whoever reads the stack's use at its ends need not
+        /// wait for a busy driver to say that it is time. `None` if a program that is not lab's own decides.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        window: Option<Ends>,
+    },
     /// The warm-up is over.
     WindowOpened,
     /// The measured window is over.
     WindowClosed,
     /// What it came to. The last event.
     Outcome(Box<DriveOutcome>),
+}
+
+/// The two ends of a window on the clock that all processes share (`CLOCK_MONOTONIC`, clock_gettime(2)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ends {
+    /// Its first instant.
+    #[serde(rename = "opens_us", with = "as_micros")]
+    pub opens: Duration,
+    /// The first instant behind it.
+    #[serde(rename = "closes_us", with = "as_micros")]
+    pub closes: Duration,
 }
 
 /// What a drive came to.
@@ -164,8 +181,7 @@ pub struct DriveOutcome {
     /// one for each user. `None` if an external driver does not tell.
     pub connections_opened: Option<u64>,
     /// CPU time of the driver itself over the window.
-    #[serde(rename = "driver_cpu_us", with = "as_micros")]
-    pub driver_cpu: Duration,
+    pub driver_cpu: CpuTime,
     /// Threads of the driver, each with a core of its own: so many windows are the most its CPU time can be.
     pub driver_threads: u32,
     /// What was said about the first few failures of `client-other` and of TLS, whose classes do not say all.
@@ -237,7 +253,7 @@ impl Event {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Event::Ready => "ready",
+            Event::Ready { .. } => "ready",
             Event::WindowOpened => "window-opened",
             Event::WindowClosed => "window-closed",
             Event::Outcome(_) => "outcome",
@@ -330,7 +346,7 @@ mod tests {
             steps: vec![StepOutcome { name: "log in".into(), ok: 1, failed: 0, service_time_us }],
             mean_pause: Duration::from_millis(2),
             connections_opened: Some(6),
-            driver_cpu: Duration::from_micros(987_654),
+            driver_cpu: CpuTime { user: Duration::from_micros(987_654), system: Duration::from_micros(3) },
             driver_threads: 1,
             unclassified: vec!["odd".into()],
         }
@@ -378,7 +394,9 @@ mod tests {
     #[test]
     fn events_survive_their_lines() {
         let mut decoder = Decoder::default();
-        for event in [Event::Ready, Event::WindowOpened, Event::WindowClosed, Event::Outcome(Box::new(outcome()))] {
+        let ends = Ends { opens: Duration::from_secs(5), closes: Duration::from_millis(7500) };
+        let ready = Event::Ready { window: Some(ends) };
+        for event in [ready, Event::WindowOpened, Event::WindowClosed, Event::Outcome(Box::new(outcome()))] {
             let line = event.to_line().unwrap();
             assert!(!line.contains('\n'));
             assert_eq!(decoder.line(&line).unwrap(), event);

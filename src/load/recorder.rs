@@ -80,6 +80,7 @@ struct Counts {
     details: Vec<String>,
     body_bytes: u64,
     service_time_us: Histogram<u64>,
+    failed_time_us: Histogram<u64>,
     seconds: Seconds,
 }
 
@@ -94,6 +95,7 @@ impl Default for Counts {
             details: Vec::new(),
             body_bytes: 0,
             service_time_us: histogram::of_times_us(),
+            failed_time_us: histogram::of_times_us(),
             seconds: Seconds::default(),
         }
     }
@@ -130,7 +132,11 @@ impl Recorder {
             return;
         }
         let us = histogram::rounded_us(ended.saturating_duration_since(started));
-        counts.service_time_us.saturating_record(us);
+        let times = match outcome {
+            Outcome::Ok { .. } => &mut counts.service_time_us,
+            Outcome::Failed { .. } => &mut counts.failed_time_us,
+        };
+        times.saturating_record(us);
         if let Some(window) = counts.window {
             counts.seconds.ended(window, &self.board, ended, matches!(outcome, Outcome::Ok { .. }), us);
         }
@@ -162,6 +168,7 @@ impl Recorder {
             answered: counts.ok,
             body_bytes: Some(counts.body_bytes),
             service_time_us: counts.service_time_us.clone(),
+            failed_time_us: counts.failed_time_us.clone(),
             ..Ledger::empty(window.length())
         };
         Some((ledger, counts.details.clone()))
@@ -217,8 +224,8 @@ mod tests {
         assert_eq!((ledger.ok, ledger.body_bytes), (1, Some(10)));
         assert_eq!(ledger.failed, BTreeMap::from([(ErrorClass::ConnectRefused, 1)]));
         assert_eq!(ledger.unfinished, 1);
-        assert_eq!(ledger.service_time_us.len(), 2);
-        assert_eq!(ledger.service_time_us.min(), 1000);
+        assert_eq!((ledger.service_time_us.len(), ledger.failed_time_us.len()), (1, 1), "failures are kept apart");
+        assert_eq!((ledger.service_time_us.min(), ledger.failed_time_us.max() / 1000), (1000, 999));
     }
 
     #[test]

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::histogram::rounded_us;
-use super::ledger::{Ledger, OpenLedger};
+use super::ledger::{Ledger, OpenLedger, RateLedger};
+use super::plan::Stretch;
 use super::recorder::{DETAILS_KEPT, Outcome, Window};
 use super::seconds::{Board, Seconds};
 
@@ -19,6 +20,8 @@ pub(super) struct Due {
     pub(super) at: Instant,
     /// Whether it belongs to the window, or to the warm-up.
     pub(super) is_measured: bool,
+    /// Which of the window's rates it belongs to, where there are several.
+    pub(super) rate: Option<usize>,
 }
 
 /// One request that was sent or could not be.
@@ -44,6 +47,8 @@ pub(super) struct Tally {
     seconds: Seconds,
     ledger: Ledger,
     open: OpenLedger,
+    /// When each of the window's rates begins, where there are several.
+    rates_begin: Vec<Instant>,
     connections_opened: u64,
     details: Vec<String>,
 }
@@ -60,14 +65,19 @@ pub(super) struct Counted {
 }
 
 impl Tally {
-    /// Of nothing yet.
-    pub(super) fn new(window: Window, board: Arc<Board>) -> Tally {
+    /// Of nothing yet. `rates` are the window's, each with the instant it begins.
+    pub(super) fn new(window: Window, board: Arc<Board>, rates: &[(Instant, Stretch)]) -> Tally {
+        // one rate is the whole window, which is counted anyway
+        let rates = if rates.len() > 1 { rates } else { &[] };
+        let mut open = OpenLedger::empty();
+        open.rates = rates.iter().map(|(_, rate)| RateLedger::empty(rate.rate_per_s, rate.lasts)).collect();
         Tally {
             window,
             board,
             seconds: Seconds::default(),
             ledger: Ledger::empty(window.length()),
-            open: OpenLedger::empty(),
+            open,
+            rates_begin: rates.iter().map(|(begins, _)| *begins).collect(),
             connections_opened: 0,
             details: Vec::new(),
         }
@@ -76,17 +86,32 @@ impl Tally {
     /// An arrival of `calls` requests is due.
     pub(super) fn scheduled(&mut self, at: Instant, calls: u64) -> Due {
         let is_measured = at >= self.window.opens && at < self.window.closes;
+        let rate = match is_measured {
+            true => self.rates_begin.partition_point(|begins| *begins <= at).checked_sub(1),
+            false => None,
+        };
         if is_measured {
             self.open.scheduled += calls;
         }
-        Due { at, is_measured }
+        let due = Due { at, is_measured, rate };
+        self.with_rate(due, |rate| rate.scheduled += calls);
+        due
+    }
+
+    /// Notes something of the rate that an arrival belongs to.
+    fn with_rate(&mut self, due: Due, note: impl FnOnce(&mut RateLedger)) {
+        if let Some(rate) = due.rate.and_then(|rate| self.open.rates.get_mut(rate)) {
+            note(rate);
+        }
     }
 
     /// The driver was `late` to act for an arrival.
     pub(super) fn lag(&mut self, due: Due, late: Duration) {
+        let late_us = rounded_us(late);
         if due.is_measured {
-            self.open.lag_us.saturating_record(rounded_us(late));
+            self.open.lag_us.saturating_record(late_us);
         }
+        self.with_rate(due, |rate| rate.lag_us.saturating_record(late_us));
     }
 
     /// An arrival of `calls` requests was refused: too many were open.
@@ -94,6 +119,7 @@ impl Tally {
         if due.is_measured {
             self.open.shed += calls;
         }
+        self.with_rate(due, |rate| rate.shed += calls);
     }
 
     /// `calls` later requests of an arrival are not sent any more.
@@ -101,14 +127,20 @@ impl Tally {
         if due.is_measured {
             self.open.unsent += calls;
         }
+        self.with_rate(due, |rate| rate.unsent += calls);
     }
 
     /// An arrival of `calls` requests has waited until `now` for nothing.
     pub(super) fn given_up(&mut self, due: Due, calls: u64, now: Instant) {
+        let waited_us = rounded_us(now.saturating_duration_since(due.at));
         if due.is_measured {
             self.open.unsent += calls;
-            self.open.response_time_us.saturating_record(rounded_us(now.saturating_duration_since(due.at)));
+            self.open.response_time_us.saturating_record(waited_us);
         }
+        self.with_rate(due, |rate| {
+            rate.unsent += calls;
+            rate.response_time_us.saturating_record(waited_us);
+        });
     }
 
     /// A connection came about, `time` after it was asked for.
@@ -135,19 +167,27 @@ impl Tally {
             return;
         }
         if call.is_first {
-            self.open.response_time_us.saturating_record(since(due.at));
+            let took_us = since(due.at);
+            self.open.response_time_us.saturating_record(took_us);
+            self.with_rate(due, |rate| rate.response_time_us.saturating_record(took_us));
         }
         if let Some(sent) = call.sent {
-            let times = if call.is_first { &mut self.ledger.service_time_us } else { &mut self.open.later_calls_us };
+            let times = match (is_ok, call.is_first) {
+                (false, _) => &mut self.ledger.failed_time_us,
+                (true, true) => &mut self.ledger.service_time_us,
+                (true, false) => &mut self.open.later_calls_us,
+            };
             times.saturating_record(since(sent));
         }
         match outcome {
             Outcome::Ok { body_bytes } => {
                 self.ledger.ok += 1;
+                self.with_rate(due, |rate| rate.ok += 1);
                 self.ledger.body_bytes = self.ledger.body_bytes.map(|sum| sum + body_bytes);
             }
             Outcome::Failed { class, detail } => {
                 *self.ledger.failed.entry(class).or_default() += 1;
+                self.with_rate(due, |rate| *rate.failed.entry(class).or_default() += 1);
                 if self.details.len() < DETAILS_KEPT {
                     self.details.extend(detail);
                 }
@@ -167,6 +207,8 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use super::super::ledger::ErrorClass;
     use super::*;
 
@@ -178,7 +220,7 @@ mod tests {
     fn what_is_scheduled_within_the_window_ends_in_exactly_one_place() {
         let start = Instant::now();
         let board = Arc::new(Board::new(1));
-        let mut tally = Tally::new(Window { opens: start + ms(1000), closes: start + ms(2000) }, board.clone());
+        let mut tally = Tally::new(Window { opens: start + ms(1000), closes: start + ms(2000) }, board.clone(), &[]);
         let mut call = |at: u64, ended: u64, outcome: Outcome| {
             let due = tally.scheduled(start + ms(at), 1);
             tally.lag(due, ms(1));
@@ -204,7 +246,8 @@ mod tests {
         assert_eq!((ledger.ok, ledger.failures(), ledger.answered), (2, 1, 2));
         assert_eq!(open.response_time_us.len(), 4, "all but what was shed");
         assert_eq!(open.response_time_us.max() / 100_000, 20, "the timeout, as long as it was waited for");
-        assert_eq!(ledger.service_time_us.max() / 1000, 1995);
+        assert_eq!((ledger.service_time_us.len(), ledger.failed_time_us.len()), (2, 1));
+        assert_eq!(ledger.failed_time_us.max() / 1000, 1995);
         assert_eq!((open.lag_us.len(), open.connect_time_us.len(), opened), (3, 3, 4));
         assert_eq!(board.rows(None)[0].answered, 2);
     }
@@ -213,7 +256,7 @@ mod tests {
     fn later_calls_of_a_session_stand_apart() {
         let start = Instant::now();
         let board = Arc::new(Board::new(1));
-        let mut tally = Tally::new(Window { opens: start, closes: start + ms(1000) }, board);
+        let mut tally = Tally::new(Window { opens: start, closes: start + ms(1000) }, board, &[]);
         let due = tally.scheduled(start, 3);
         for (is_first, from, to) in [(true, 10, 30), (false, 30, 31)] {
             let (began, ended) = (start + ms(from), start + ms(to));
@@ -226,5 +269,34 @@ mod tests {
         assert_eq!(ledger.service_time_us.len(), 1);
         assert_eq!((open.later_calls_us.len(), open.later_calls_us.max()), (1, 1000));
         assert_eq!((open.response_time_us.len(), open.response_time_us.max() / 1000), (1, 30));
+    }
+
+    #[test]
+    fn each_rate_of_a_ramp_has_its_own_ledger_by_the_scheduled_instant() {
+        let start = Instant::now();
+        let rate = |per_s| Stretch { rate_per_s: NonZeroU32::new(per_s).unwrap(), lasts: ms(500) };
+        let rates = [(start + ms(1000), rate(2)), (start + ms(1500), rate(4))];
+        let window = Window { opens: start + ms(1000), closes: start + ms(2000) };
+        let mut tally = Tally::new(window, Arc::new(Board::new(1)), &rates);
+        let timeout = Outcome::Failed { class: ErrorClass::TimeoutBody, detail: None };
+        for (at, outcome) in [
+            (999, Outcome::Ok { body_bytes: 1 }), // of the warm-up
+            (1000, Outcome::Ok { body_bytes: 1 }),
+            (1499, Outcome::Ok { body_bytes: 1 }), // ends while the next rate has begun
+            (1500, timeout),
+        ] {
+            let due = tally.scheduled(start + ms(at), 1);
+            let (sent, ended) = (start + ms(at + 5), start + ms(at + 40));
+            tally.ended(&Call { due, is_first: true, sent: Some(sent), began: sent, ended }, outcome);
+        }
+        let due = tally.scheduled(start + ms(1600), 3);
+        tally.shed(due, 3);
+        let due = tally.scheduled(start + ms(1700), 2);
+        tally.given_up(due, 2, start + ms(2700));
+        let rates = tally.finish().ledger.open.unwrap().rates;
+        let counts: Vec<_> = rates.iter().map(|rate| (rate.scheduled, rate.ok, rate.shed, rate.unsent)).collect();
+        assert_eq!(counts, [(2, 2, 0, 0), (6, 0, 3, 2)]);
+        assert_eq!(rates[1].failed.values().sum::<u64>(), 1);
+        assert_eq!((rates[0].response_time_us.max() / 1000, rates[1].response_time_us.len()), (40, 2));
     }
 }

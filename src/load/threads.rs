@@ -12,7 +12,8 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::runtime::{Builder, LocalRuntime};
 
 use super::closed;
-use super::driver::{DriveError, cpu_time, report};
+use super::cpu_time::CpuTime;
+use super::driver::{DriveError, ends, report};
 use super::ledger::Ledger;
 use super::open::{self, Share};
 use super::protocol::{Arrival, DriveOutcome, DrivePlan, Event, OpenPlan};
@@ -75,12 +76,12 @@ pub(super) fn drive(
             // A thread that could not start is no longer listening; it is asked why below.
             _ = set_window.send(window);
         }
-        report(output, &Event::Ready)?;
+        report(output, &Event::Ready { window: Some(ends(window)) })?;
         thread::sleep(window.opens.saturating_duration_since(Instant::now()));
-        let cpu_before = cpu_time();
+        let cpu_before = CpuTime::of_process()?;
         report(output, &Event::WindowOpened)?;
         thread::sleep(window.closes.saturating_duration_since(Instant::now()));
-        let driver_cpu = cpu_time().saturating_sub(cpu_before);
+        let driver_cpu = CpuTime::of_process()?.since(cpu_before);
         report(output, &Event::WindowClosed)?;
 
         let mut ledger = Ledger::empty(plan.window);

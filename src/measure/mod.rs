@@ -12,6 +12,8 @@ pub mod calibration;
 pub mod resources;
 pub mod footprint;
 pub mod procfs;
+pub mod cgroup;
 pub mod sockets;
+pub mod accepted;
 pub mod contention;
 pub mod machine;

@@ -35,14 +35,27 @@ pub enum ProcfsError {
 /// # Errors
 /// The root has ended, or `/proc` is not there.
 pub fn read_component(root: u32) -> Result<Sample, ProcfsError> {
-    let stats = read_tree(root)?;
+    Ok(sample(read_tree(root)?))
+}
+
+/// Reads these processes, as far as they are there.
+#[must_use]
+pub fn read_processes(pids: &[u32]) -> Sample {
+    sample(pids.iter().filter_map(|pid| Some((*pid, read_stat(*pid)?))))
+}
+
+fn sample(stats: impl IntoIterator<Item = (u32, Stat)>) -> Sample {
     let ticks_per_s = rustix::param::clock_ticks_per_second();
     let mut sample = Sample::default();
     for (pid, stat) in stats {
         let key = ProcessKey { pid, started_ticks: stat.started_ticks };
         sample.processes.insert(key, read_process(pid, &stat, ticks_per_s));
     }
-    Ok(sample)
+    sample
+}
+
+fn read_stat(pid: u32) -> Option<Stat> {
+    read(&format!("/proc/{pid}/stat")).as_deref().and_then(parse_stat)
 }
 
 /// Reads all descendants of the process `root`, and not `root` itself: what runs under a guard, without the guard.
@@ -60,18 +73,12 @@ pub fn read_descendants(root: u32) -> Result<Sample, ProcfsError> {
 /// # Errors
 /// As [`read_component`].
 pub fn level_of_descendants(root: u32) -> Result<Level, ProcfsError> {
-    Ok(level_of(descendants_of(root)?))
+    Ok(level_of(&descendants_of(root)?))
 }
 
-/// What the process `root` and all its descendants hold now; the connections are not `/proc`'s to tell.
-///
-/// # Errors
-/// As [`read_component`].
-pub fn level_of_component(root: u32) -> Result<Level, ProcfsError> {
-    Ok(level_of(read_tree(root)?.into_keys()))
-}
-
-fn level_of(pids: impl IntoIterator<Item = u32>) -> Level {
+/// What these processes hold now, as far as they are there.
+#[must_use]
+pub fn level_of(pids: &[u32]) -> Level {
     let mut level = Level { pss_bytes: Some(0), ..Level::default() };
     for pid in pids {
         let Some(status) = read(&format!("/proc/{pid}/status")).map(|text| parse_status(&text)) else { continue };
@@ -115,7 +122,7 @@ fn read_tree(root: u32) -> Result<BTreeMap<u32, Stat>, ProcfsError> {
     let mut stats = BTreeMap::new();
     for entry in fs::read_dir("/proc").map_err(ProcfsError::Unreadable)?.flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        if let Some(stat) = read(&format!("/proc/{pid}/stat")).as_deref().and_then(parse_stat) {
+        if let Some(stat) = read_stat(pid) {
             stats.insert(pid, stat);
         }
     }

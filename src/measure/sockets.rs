@@ -2,8 +2,8 @@
 //!
 //! `/proc/net/tcp` does not tell what a single listening socket dropped; the kernel's socket diagnostics do (sock_diag(7),
 //! as `ss` asks). Building the question and reading the answer are pure functions over bytes; asking is apart from them.
-//! How many connections a socket has *accepted* the kernel keeps for no single socket, only for all of a network
-//! namespace together: see [`contention`](super::contention).
+//! How many connections a socket has *accepted* the kernel keeps for no single socket: see
+//! [`accepted`](super::accepted).
 
 use std::collections::BTreeMap;
 use std::io;
@@ -27,27 +27,53 @@ pub struct PortState {
 /// # Errors
 /// The kernel has no socket diagnostics, or does not let this process ask.
 pub fn ports() -> io::Result<BTreeMap<u16, PortState>> {
-    let socket = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, SocketFlags::CLOEXEC, Some(SOCK_DIAG))?;
-    sendto(&socket, &question(), SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
     let mut ports = BTreeMap::new();
+    ask(1 << TCP_ESTABLISHED | 1 << TCP_LISTEN, |message| read_socket(message, &mut ports))?;
+    Ok(ports)
+}
+
+/// How many IPv4 connections each local port has, whatever their state, but those that only wait for late packets.
+///
+/// # Errors
+/// As [`ports`].
+pub(super) fn connections() -> io::Result<BTreeMap<u16, u64>> {
+    let mut ports = BTreeMap::new();
+    ask(CONNECTED, |message| {
+        let socket = Diagnosed::read(message)?;
+        if socket.timer != TIME_WAIT_TIMER {
+            *ports.entry(socket.port).or_default() += 1;
+        }
+        Some(())
+    })?;
+    Ok(ports)
+}
+
+/// Asks for all TCP sockets over IPv4 in one of `states`, and shows `read` each of them.
+fn ask(states: u32, mut read: impl FnMut(&[u8]) -> Option<()>) -> io::Result<()> {
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, SocketFlags::CLOEXEC, Some(SOCK_DIAG))?;
+    sendto(&socket, &question(states), SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let (_, length) = recv(&socket, &mut buffer[..], RecvFlags::empty())?;
-        if read_answer(buffer.get(..length).unwrap_or_default(), &mut ports)? {
-            return Ok(ports);
+        if read_answer(buffer.get(..length).unwrap_or_default(), &mut read)? {
+            return Ok(());
         }
     }
 }
 
-const SOCK_DIAG_BY_FAMILY: u16 = 20;
+pub(super) const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 /// `NLM_F_REQUEST | NLM_F_DUMP`
 const REQUEST_DUMP: u16 = 0x001 | 0x300;
-const AF_INET: u8 = 2;
+pub(super) const AF_INET: u8 = 2;
 const IPPROTO_TCP: u8 = 6;
 const TCP_ESTABLISHED: u8 = 1;
 const TCP_LISTEN: u8 = 10;
+/// ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, LAST_ACK and CLOSING: there is a socket, and it is not its listener's.
+const CONNECTED: u32 = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 8 | 1 << 9 | 1 << 11;
+/// The timer of what is left of a connection when its socket has gone; it may still be said to be in FIN_WAIT2.
+const TIME_WAIT_TIMER: u8 = 3;
 /// The attribute with a socket's memory counters, the last of which counts drops.
 const INET_DIAG_SKMEMINFO: u16 = 7;
 const SK_MEMINFO_DROPS: usize = 8;
@@ -57,8 +83,8 @@ const REQUEST: usize = 56;
 /// `struct inet_diag_msg`
 const MESSAGE: usize = 72;
 
-/// `struct nlmsghdr`, then `struct inet_diag_req_v2`: all TCP sockets that listen or are established.
-fn question() -> Vec<u8> {
+/// `struct nlmsghdr`, then `struct inet_diag_req_v2`: all TCP sockets in one of `states`.
+fn question(states: u32) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER + REQUEST);
     bytes.extend(((HEADER + REQUEST) as u32).to_ne_bytes());
     bytes.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
@@ -66,35 +92,72 @@ fn question() -> Vec<u8> {
     bytes.extend([0; 8]); // sequence number and port: one question at a time
     let with_memory = 1 << (INET_DIAG_SKMEMINFO - 1);
     bytes.extend([AF_INET, IPPROTO_TCP, with_memory, 0]);
-    bytes.extend((1_u32 << TCP_ESTABLISHED | 1 << TCP_LISTEN).to_ne_bytes());
+    bytes.extend(states.to_ne_bytes());
     bytes.resize(HEADER + REQUEST, 0); // any address, any port
     bytes
 }
 
+fn malformed() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the kernel's socket diagnostics cannot be read")
+}
+
+/// The messages of a datagram, each with its type; what is cut off is an error, after which there is nothing more.
+pub(super) fn messages(bytes: &[u8]) -> impl Iterator<Item = io::Result<(u16, &[u8])>> {
+    let mut rest = Some(bytes);
+    std::iter::from_fn(move || {
+        let bytes = rest.take().filter(|bytes| !bytes.is_empty())?;
+        let message = || {
+            let length = u32_at(bytes, 0)? as usize;
+            let found = (u16_at(bytes, 4)?, bytes.get(HEADER..length)?);
+            rest = Some(bytes.get(aligned(length)..).unwrap_or_default());
+            Some(found)
+        };
+        Some({ message }().ok_or_else(malformed))
+    })
+}
+
 /// Takes one datagram of the answer into account; says whether it was the last.
-fn read_answer(mut bytes: &[u8], ports: &mut BTreeMap<u16, PortState>) -> io::Result<bool> {
-    let malformed = || io::Error::new(io::ErrorKind::InvalidData, "the kernel's socket diagnostics cannot be read");
-    while !bytes.is_empty() {
-        let length = u32_at(bytes, 0).ok_or_else(malformed)? as usize;
-        let message = bytes.get(HEADER..length).ok_or_else(malformed)?;
-        match u16_at(bytes, 4).ok_or_else(malformed)? {
-            NLMSG_DONE => return Ok(true),
-            NLMSG_ERROR => {
+fn read_answer(bytes: &[u8], read: &mut impl FnMut(&[u8]) -> Option<()>) -> io::Result<bool> {
+    for message in messages(bytes) {
+        match message? {
+            (NLMSG_DONE, _) => return Ok(true),
+            (NLMSG_ERROR, message) => {
                 let code = u32_at(message, 0).ok_or_else(malformed)?.cast_signed();
                 return Err(io::Error::from_raw_os_error(-code));
             }
-            _ => read_socket(message, ports).ok_or_else(malformed)?,
+            (_, message) => read(message).ok_or_else(malformed)?,
         }
-        bytes = bytes.get(aligned(length)..).unwrap_or_default();
     }
     Ok(false)
 }
 
-/// One `struct inet_diag_msg` and its attributes. Ports are in network order; a listening socket's receive queue is
-/// the number of connections that wait to be accepted.
+/// The beginning of a `struct inet_diag_msg`; ports are in network order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Diagnosed {
+    pub(super) family: u8,
+    state: u8,
+    timer: u8,
+    pub(super) port: u16,
+    pub(super) peer_port: u16,
+}
+
+impl Diagnosed {
+    pub(super) fn read(message: &[u8]) -> Option<Diagnosed> {
+        let [family, state, timer, _, port @ .., peer_high, peer_low] = message.first_chunk::<8>()?;
+        Some(Diagnosed {
+            family: *family,
+            state: *state,
+            timer: *timer,
+            port: u16::from_be_bytes(*port.first_chunk()?),
+            peer_port: u16::from_be_bytes([*peer_high, *peer_low]),
+        })
+    }
+}
+
+/// One `struct inet_diag_msg` and its attributes. A listening socket's receive queue is the number of connections that
+/// wait to be accepted.
 fn read_socket(message: &[u8], ports: &mut BTreeMap<u16, PortState>) -> Option<()> {
-    let state = *message.get(1)?;
-    let port = u16::from_be_bytes([*message.get(4)?, *message.get(5)?]);
+    let Diagnosed { state, port, .. } = Diagnosed::read(message)?;
     let of_port = ports.entry(port).or_default();
     if state == TCP_ESTABLISHED {
         of_port.connections += 1;
@@ -163,24 +226,27 @@ mod tests {
             answer(TCP_ESTABLISHED, 50_000, 0, 0),
         ];
         let mut ports = BTreeMap::new();
-        assert!(!read_answer(&sockets.concat(), &mut ports).unwrap());
+        assert!(!read_answer(&sockets.concat(), &mut |message| read_socket(message, &mut ports)).unwrap());
         assert_eq!(ports[&8000], PortState { connections: 1, accept_queue: 4, drops: Some(8) });
         assert_eq!(ports[&50_000], PortState { connections: 1, accept_queue: 0, drops: None });
         let mut done = 20_u32.to_ne_bytes().to_vec();
         done.extend(NLMSG_DONE.to_ne_bytes());
         done.resize(20, 0);
-        assert!(read_answer(&done, &mut ports).unwrap());
+        assert!(read_answer(&done, &mut |_| None).unwrap());
     }
 
     #[test]
     fn what_is_cut_off_anywhere_is_an_error_and_no_panic() {
         let whole = answer(TCP_LISTEN, 8000, 3, 7);
         for length in 1..whole.len() {
-            assert!(read_answer(&whole[..length], &mut BTreeMap::new()).is_err(), "{length} bytes");
+            let mut ports = BTreeMap::new();
+            let read = read_answer(&whole[..length], &mut |message| read_socket(message, &mut ports));
+            assert!(read.is_err(), "{length} bytes");
         }
         let mut short = answer(TCP_LISTEN, 8000, 3, 7);
         short[..4].copy_from_slice(&(HEADER as u32 + 30).to_ne_bytes());
-        assert!(read_answer(&short, &mut BTreeMap::new()).is_err());
+        let mut ports = BTreeMap::new();
+        assert!(read_answer(&short, &mut |message| read_socket(message, &mut ports)).is_err());
     }
 
     #[test]

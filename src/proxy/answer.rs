@@ -10,12 +10,14 @@ use lab_http::{
     BodyDecoder, BodyEncoder, BodyLength, Incoming, Limits, Outgoing, ReadError, Refusal, ResponseHead, Version,
 };
 
+use super::accel::{self, Instead, Orders, Substitute};
 use super::client::{Next, Subject};
 use super::clock;
 use super::exchange::{Done, Failing, Progress, Side, Trouble};
 use super::request::Request;
 use super::response_head;
 use super::sent::Sent;
+use super::settings::logs::Severity;
 use super::settings::pass::Pass;
 use super::settings::retry::Retry;
 use super::stream::{ClientWrite, UpstreamRead};
@@ -34,6 +36,8 @@ pub(super) struct Relay<'r, 's> {
     pub(super) outcome: &'r mut Outcome,
     /// Which statuses are another server's chance, if there is one.
     pub(super) others: Option<&'r Retry>,
+    /// Whether the upstream is read ahead of a slow client: `proxy_buffering`, or what the answer says of it.
+    pub(super) buffers: bool,
 }
 
 /// What became of an answer.
@@ -66,13 +70,20 @@ impl Relay<'_, '_> {
             let message = format!("upstream answered {}", head.status);
             return Err(Trouble::Upstream { failing: Failing::Status(head.status), message });
         }
-        let rules = self.subject.rules;
-        let has_page = || !self.subject.route.has_error_page && rules.error_page(head.status).is_some();
-        if rules.intercept_errors && head.status >= 300 && has_page() {
-            let message = format!("upstream answered {}", head.status);
-            return Err(Trouble::Upstream { failing: Failing::Intercepted(head.status), message });
-        }
         self.outcome.keep_upstream(&head.headers);
+        let orders = accel::orders(&head, self.pass);
+        if orders.rate.is_some() {
+            self.client.io_mut().pace(orders.rate);
+        }
+        if let Some(instead) = self.instead(&head, &orders) {
+            let reusable = body.is_empty() && self.may_carry_another(&head);
+            return Err(Trouble::Instead { instead, status: head.status, reusable });
+        }
+        if let Some(charset) = orders.charset {
+            let message = format!("unknown charset \"{}\" to override", charset.escape_ascii());
+            self.subject.log_error(self.outcome, Severity::Error, &message, None);
+        }
+        self.buffers = orders.buffering.unwrap_or(self.subject.rules.buffering.answers);
         let status = self.subject.route.status.unwrap_or(head.status);
         // an error page of an upstream's may be answered with a status that has no content
         let is_cut = is_bodyless(status) && !is_bodyless(head.status);
@@ -98,19 +109,34 @@ impl Relay<'_, '_> {
         let passed_on = self.pass_on_body(timer, body, length, before).await;
         self.outcome.body_bytes = (self.client.io_mut().bytes - before).saturating_sub(head_bytes);
         let waiting = passed_on?;
-        let reusable = !is_cut
-            && head.version == Version::Http11
-            && is_persistent(head.version, &head.headers)
-            && body != BodyLength::UntilClose
-            && self.progress.is_sent.get()
-            && self.upstream.buffered().is_empty()
-            && !self.pass.fields.close_always();
+        let reusable = !is_cut && body != BodyLength::UntilClose && self.may_carry_another(&head);
         let next = match (persistence.keep_alive, self.progress.is_sent.get()) {
             (true, _) => Next::KeepAlive,
             (false, true) => Next::Close,
             (false, false) => Next::Linger,
         };
         Ok(Answered::Done(Done { next, reusable, waiting, before }))
+    }
+
+    /// What the client gets in place of this answer, if it does not get the answer.
+    fn instead(&self, head: &ResponseHead, orders: &Orders<'_>) -> Option<Instead> {
+        let rules = self.subject.rules;
+        let has_page = || !self.subject.route.has_error_page && rules.error_page(head.status).is_some();
+        if rules.intercept_errors && head.status >= 300 && has_page() {
+            return Some(Instead { by: Substitute::Page(head.status), kept: accel::kept_of_intercepted(head) });
+        }
+        let target = orders.redirect?.to_vec();
+        let kept = accel::kept_of_redirect(head, self.pass, &self.subject.scope(self.outcome));
+        Some(Instead { by: Substitute::Path(target), kept })
+    }
+
+    /// Whether the connection can carry another request, once this answer's body was read.
+    fn may_carry_another(&self, head: &ResponseHead) -> bool {
+        head.version == Version::Http11
+            && is_persistent(head.version, &head.headers)
+            && self.progress.is_sent.get()
+            && self.upstream.buffered().is_empty()
+            && !self.pass.fields.close_always()
     }
 
     /// Waits for the answer, and passes interim ones on (RFC 9110 §15.2).
@@ -196,7 +222,7 @@ impl Relay<'_, '_> {
                     gone(Ok(sending))?;
                     if self.client.unwritten() > buffering.answer_memory {
                         self.progress.is_answered.set(true);
-                        if !buffering.answers || buffering.answer_file == 0 {
+                        if !self.buffers || buffering.answer_file == 0 {
                             gone(timer.within(rules.send_timeout, self.client.flush()).await)?;
                         } else {
                             waiting.begin(buffering.answer_folder.as_deref()).map_err(|error| no_file(&error))?;
@@ -218,7 +244,7 @@ impl Relay<'_, '_> {
                     if !self.client.is_flushed() {
                         self.progress.is_answered.set(true);
                     }
-                    let has_room = buffering.answers
+                    let has_room = self.buffers
                         && (buffering.answer_file > 0 || self.client.unwritten() <= buffering.answer_memory);
                     self.wait(timer, &mut waiting, has_room, length).await?;
                 }

@@ -29,6 +29,8 @@ pub(super) struct Attempts<'a> {
     /// The server to ask again, on a new connection.
     again: Option<usize>,
     is_idempotent: bool,
+    /// How many servers were asked before the request was redirected to this upstream.
+    earlier: usize,
     /// Whether the present server has got nothing of the request.
     pub(super) is_unsent: bool,
 }
@@ -39,6 +41,7 @@ impl<'a> Attempts<'a> {
         request: &'a Request<'a>,
         group: &'a Group,
         begun: Instant,
+        earlier: usize,
     ) -> Attempts<'a> {
         let bound = match subject.rules.retry.tries {
             0 => usize::MAX,
@@ -54,6 +57,7 @@ impl<'a> Attempts<'a> {
             asked: begun,
             again: None,
             is_idempotent: matches!(request.head.method(), b"GET" | b"HEAD" | b"PUT" | b"DELETE" | b"OPTIONS"),
+            earlier,
             is_unsent: true,
         }
     }
@@ -73,9 +77,11 @@ impl<'a> Attempts<'a> {
             None => self.group.name().into(),
         };
         let status = if chosen.is_some() { 0 } else { 502 };
+        let attempts = &mut client.outcome.attempts;
+        let is_redirected = self.earlier > 0 && attempts.len() == self.earlier;
         // seldom is there a second
-        client.outcome.attempts.reserve_exact(1);
-        client.outcome.attempts.push(Attempt { status, ..Attempt::new(address, self.asked) });
+        attempts.reserve_exact(1);
+        attempts.push(Attempt { status, is_redirected, ..Attempt::new(address, self.asked) });
         let Some(server) = chosen else {
             let message = "no live upstreams while connecting to upstream";
             let upstream = self.url(self.group.name());
@@ -152,7 +158,7 @@ impl<'a> Attempts<'a> {
             Failing::Timeout => retry.on_timeout,
             Failing::Invalid => retry.on_invalid_header,
             Failing::Status(status) => retry.on_status(status),
-            Failing::ForGood | Failing::Intercepted(_) => false,
+            Failing::ForGood => false,
         };
         if is_meant && self.left > 0 && self.is_in_time() && self.may_repeat(upload) {
             return Ok(());

@@ -6,15 +6,17 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
-use lab_http::{Incoming, Limits, Outgoing, ReadError, Refusal, RequestHead};
+use lab_http::{Headers, Incoming, Limits, Outgoing, ReadError, Refusal, RequestHead, Version};
 
+use super::accel::{Instead, Substitute};
 use super::clock;
 use super::forward::{self, Failure};
 use super::log::{self, About};
 use super::own_answer::{OwnAnswer, OwnBody};
 use super::phases::files::Disk;
 use super::phases::{Action, Phases};
-use super::request::{Request, clean};
+use super::proxy_protocol::{self, Announced, Parsed};
+use super::request::{Request, bare_host, clean};
 use super::request_head::may_not_be_forwarded;
 use super::response_head::Persistence;
 use super::route::Route;
@@ -68,7 +70,7 @@ pub(super) struct Subject<'a> {
     pub(super) worker: &'a Worker,
     pub(super) connection: &'a ClientConnection,
     pub(super) request: Option<&'a Request<'a>>,
-    pub(super) refused_line: &'a [u8],
+    pub(super) refused_line: Option<&'a [u8]>,
     pub(super) route: &'a Route<'a>,
     pub(super) server: &'a Server,
     pub(super) rules: &'a Rules,
@@ -89,6 +91,42 @@ pub(super) enum Next {
     Cut,
     /// It is reset: the client could not tell otherwise that its answer is not whole.
     Reset,
+}
+
+/// A request, and who is to answer it.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    worker: &'a Worker,
+    connection: &'a ClientConnection,
+    server: &'a Server,
+    request: &'a Request<'a>,
+    /// The line of a request that was refused, for which `request` stands in.
+    refused_line: Option<&'a [u8]>,
+}
+
+/// Where a request enters the phases.
+enum Entered {
+    AtTheBeginning,
+    /// With a status that it has come to already.
+    At(u16),
+}
+
+impl<'a> Asked<'a> {
+    fn subject<'b>(&self, route: &'b Route<'b>) -> Subject<'b>
+    where
+        'a: 'b,
+    {
+        Subject {
+            worker: self.worker,
+            connection: self.connection,
+            request: Some(self.request),
+            refused_line: self.refused_line,
+            route,
+            server: self.server,
+            rules: &route.location.rules,
+            pass: route.pass,
+        }
+    }
 }
 
 impl<'a> Subject<'a> {
@@ -151,6 +189,17 @@ pub(super) async fn serve(
         write_timer: Timer::new(),
         outcome: Outcome::new(worker.settings.needs_heads),
     };
+    if worker.settings.listens[listen].is_announced {
+        match client.announcement(default_server.heads.timeout).await {
+            Ok(announced) => connection.announced = announced,
+            Err(header) => {
+                let log = &default_server.rules().error_log;
+                let message = format!("broken header: \"{}\"", header.escape_ascii());
+                worker.logs.error(log, Severity::Error, &message, None);
+                return;
+            }
+        }
+    }
     let mut idle = default_server.heads.timeout;
     let next = loop {
         connection.is_pipelined = !client.incoming.buffered().is_empty();
@@ -179,6 +228,28 @@ pub(super) async fn serve(
 }
 
 impl Client<'_> {
+    /// Reads what the PROXY protocol has a connection begin with, or gives back what is there instead of it.
+    async fn announcement(&mut self, limit: Duration) -> Result<Option<Announced>, Vec<u8>> {
+        let incoming = &mut self.incoming;
+        let reading = async {
+            loop {
+                match proxy_protocol::parse(incoming.buffered()) {
+                    Parsed::Incomplete => {}
+                    Parsed::Invalid => return Err(incoming.take_buffered()),
+                    Parsed::Whole { length, announced } => {
+                        let behind = incoming.take_buffered().split_off(length);
+                        incoming.give_back(&behind);
+                        return Ok(announced);
+                    }
+                }
+                if !matches!(poll_fn(|cx| incoming.poll_fill(cx)).await, Ok(1..)) {
+                    return Err(incoming.take_buffered());
+                }
+            }
+        };
+        self.read_timer.within(limit, reading).await.unwrap_or(Err(Vec::new()))
+    }
+
     /// Waits for the first byte of a request; false if there will be none.
     async fn wait(&mut self, worker: &Worker, place: usize, limit: Duration) -> bool {
         // the common case on a busy connection
@@ -227,25 +298,38 @@ impl Client<'_> {
         let heads = &default_server.heads;
         let read = self.incoming.read_request_head();
         let read = self.read_timer.within(heads.timeout, read).await;
-        let (line, refusal) = match read.unwrap_or(Err(ReadError::Refused(Refusal::Timeout))) {
+        let settings = &*worker.settings;
+        let values = Values::new(&settings.names);
+        let (line, refusal, server) = match read.unwrap_or(Err(ReadError::Refused(Refusal::Timeout))) {
             Ok(Some(mut head)) => {
                 clean(&mut head, heads);
+                let find_server =
+                    |host: Option<&[u8]>| &settings.servers[settings.listens[listen].server_for(host, &values)];
                 match Request::judge(&head, heads.merge_slashes) {
-                    Ok(request) => return self.judged(worker, connection, listen, &request, started).await,
-                    Err(refusal) => (line_of(&head), refusal),
+                    Ok(request) => {
+                        let server = find_server(request.host.as_deref());
+                        let asked = Asked { worker, connection, server, request: &request, refused_line: None };
+                        let route = Route::new(Some(&request), &server.outside, values);
+                        return self.serve_request(asked, route, Entered::AtTheBeginning, started).await;
+                    }
+                    Err(refusal) => {
+                        let host = head.headers.get("host").map(bare_host);
+                        (line_of(&head), refusal, host.map_or(default_server, |host| find_server(Some(&host))))
+                    }
                 }
             }
             Err(ReadError::Refused(refusal)) if refusal != Refusal::Truncated => {
-                (first_line(self.incoming.buffered()), refusal)
+                (first_line(self.incoming.buffered()), refusal, default_server)
             }
             // the client closed the connection before it had sent a request
             Ok(None) | Err(_) => return (Next::Cut, Duration::ZERO),
         };
-        let next = self.refused(worker, connection, default_server, &line, refusal, started).await;
+        let next = self.refused(worker, connection, server, &line, refusal, started).await;
         (next, Duration::ZERO)
     }
 
-    /// Answers a request that may not be served, and logs it.
+    /// Answers a request that may not be served, and logs it. Of the request nothing is used but its method: the page
+    /// that `error_page` has for it is fetched as if it were asked for.
     async fn refused(
         &mut self,
         worker: &Worker,
@@ -255,66 +339,59 @@ impl Client<'_> {
         refusal: Refusal,
         started: Instant,
     ) -> Next {
-        let route = Route::new(None, &server.outside, Values::new(&worker.settings.names));
-        let subject = Subject {
-            worker,
-            connection,
-            request: None,
-            refused_line: line,
-            route: &route,
-            server,
-            rules: server.rules(),
-            pass: None,
+        let method: &[u8] = if line.starts_with(b"HEAD ") { b"HEAD" } else { b"GET" };
+        let head = RequestHead::new(method, "/", Version::Http11);
+        let request = Request::stand_in(&head);
+        let mut route = Route::new(Some(&request), &server.outside, Values::new(&worker.settings.names));
+        route.closes = true;
+        route.note(Severity::Info, format!("client sent an invalid request: {refusal}"));
+        let status = match refusal.status() {
+            // nginx's own code for what has a status of its own since RFC 6585
+            431 if server.rules().error_page(431).is_none() && server.rules().error_page(494).is_some() => 494,
+            status => status,
         };
-        subject.log_error(&self.outcome, Severity::Info, &format!("client sent an invalid request: {refusal}"), None);
-        let answer = OwnAnswer { status: refusal.status(), body: OwnBody::Page };
-        let next = self.answer(&subject, answer, false).await;
-        self.outcome.is_complete = next != Next::Cut;
-        self.log_access(&subject, started);
-        next
+        let asked = Asked { worker, connection, server, request: &request, refused_line: Some(line) };
+        let (next, _) = self.serve_request(asked, route, Entered::At(status), started).await;
+        // what it had in mind may still be arriving
+        if next == Next::Close { Next::Linger } else { next }
     }
 
     /// Takes a request through the configuration's phases, has it answered, and logs it.
-    async fn judged(
+    async fn serve_request<'a>(
         &mut self,
-        worker: &Worker,
-        connection: &ClientConnection,
-        listen: usize,
-        request: &Request<'_>,
+        asked: Asked<'a>,
+        mut route: Route<'a>,
+        entered: Entered,
         started: Instant,
     ) -> (Next, Duration) {
-        let settings = &*worker.settings;
-        let values = Values::new(&settings.names);
-        let server = settings.listens[listen].server_for(request.host.as_deref(), &values);
-        let server = &settings.servers[server];
+        let Asked { worker, connection, server, request, refused_line } = asked;
         self.outcome.now = SystemTime::now();
-        let mut route = Route::new(Some(request), &server.outside, values);
         let mut upload = Upload::new(request.body);
+        let settings = &*worker.settings;
         let phases = Phases { settings, server, connection, request, outcome: &self.outcome, files: &Disk };
-        let mut action = phases.begin(&mut route);
+        let mut action = match entered {
+            Entered::AtTheBeginning => phases.begin(&mut route),
+            Entered::At(status) => phases.finish(&mut route, status),
+        };
         let next = loop {
             let notes = std::mem::take(&mut route.notes);
-            let subject = Subject {
-                worker,
-                connection,
-                request: Some(request),
-                refused_line: b"",
-                route: &route,
-                server,
-                rules: &route.location.rules,
-                pass: route.pass,
-            };
+            let subject = asked.subject(&route);
             for (severity, message) in notes {
                 subject.log_error(&self.outcome, severity, &message, None);
             }
-            let status = match action {
+            let instead = match action {
                 Action::Pass(_) if may_not_be_forwarded(request) => {
                     let body = OwnBody::Page;
                     break self.answer_unread(&subject, OwnAnswer { status: 200, body }, &mut upload).await;
                 }
                 Action::Pass(pass) => match forward::forward(self, &subject, request, pass, &mut upload).await {
                     Ok(next) => break next,
-                    Err(Failure::Answer { status }) => status,
+                    Err(Failure::Answer { status }) => Instead { by: Substitute::Page(status), kept: Headers::new() },
+                    Err(Failure::Instead(instead)) => instead,
+                    Err(Failure::Body { status }) => {
+                        route.is_body_refused = true;
+                        Instead { by: Substitute::Page(status), kept: Headers::new() }
+                    }
                     Err(Failure::ClientGone) => {
                         // as nginx logs a client that did not wait for its answer
                         self.outcome.status = 499;
@@ -328,14 +405,14 @@ impl Client<'_> {
                 Action::Text { status, text } => {
                     let answer = OwnAnswer { status: route.status.unwrap_or(status), body: OwnBody::Text(text) };
                     match answer.conditions_fail(&subject) {
-                        Some(status) => status,
+                        Some(status) => Instead { by: Substitute::Page(status), kept: Headers::new() },
                         None => break self.answer_unread(&subject, answer, &mut upload).await,
                     }
                 }
                 Action::File(opened) => {
                     let answer = OwnAnswer { status: route.status.unwrap_or(200), body: OwnBody::File(opened) };
                     match answer.conditions_fail(&subject) {
-                        Some(status) => status,
+                        Some(status) => Instead { by: Substitute::Page(status), kept: Headers::new() },
                         None => break self.answer_unread(&subject, answer, &mut upload).await,
                     }
                 }
@@ -344,25 +421,23 @@ impl Client<'_> {
                     break Next::Cut;
                 }
             };
+            route.keep(&instead.kept);
             let phases = Phases { settings, server, connection, request, outcome: &self.outcome, files: &Disk };
-            action = phases.finish(&mut route, status);
+            action = match instead.by {
+                Substitute::Page(status) => phases.finish(&mut route, status),
+                Substitute::Path(target) => phases.follow(&mut route, &target),
+            };
         };
+        // what was refused may still be arriving
+        let next = if next == Next::Close && route.is_body_refused { Next::Linger } else { next };
+        self.outgoing.io_mut().pace(None);
         self.outcome.request_body_bytes = upload.received();
         self.outcome.is_complete = !matches!(next, Next::Cut | Next::Reset);
-        let rules = &route.location.rules;
-        let pass = route.pass;
-        let subject = Subject {
-            worker,
-            connection,
-            request: Some(request),
-            refused_line: b"",
-            route: &route,
-            server,
-            rules,
-            pass,
-        };
-        self.log_access(&subject, started);
-        (next, rules.keepalive.idle)
+        let subject = asked.subject(&route);
+        // of a request that was refused, the log has what arrived
+        let logged = Subject { request: subject.request.filter(|_| refused_line.is_none()), ..subject };
+        self.log_access(&logged, started);
+        (next, route.location.rules.keepalive.idle)
     }
 
     /// Takes note of how much of an answer was sent behind its head. `before` is what the connection had sent before.

@@ -11,6 +11,7 @@ use std::task::Poll;
 use lab_http::outgoing::WriteError;
 use lab_http::{BodyEncoder, BodyLength, Incoming, Outgoing};
 
+use super::accel::Instead;
 use super::answer::{Answered, Relay};
 use super::client::{Client, Next, Subject};
 use super::request::Request;
@@ -44,6 +45,9 @@ pub(super) struct Done {
 pub(super) enum Trouble {
     /// The upstream failed, and the client has got nothing of an answer yet.
     Upstream { failing: Failing, message: String },
+    /// The upstream answered, with this status, and the client gets something else; the connection may carry another
+    /// request, or not.
+    Instead { instead: Instead, status: u16, reusable: bool },
     /// The client failed, and nothing of an answer was sent to it: what it is answered, or nothing if it is gone.
     Client { status: Option<u16>, message: String },
     /// One of them failed when the answer had begun.
@@ -64,8 +68,6 @@ pub(super) enum Failing {
     Invalid,
     /// It answered with a status that is another server's chance.
     Status(u16),
-    /// It answered with a status that `error_page` has a page for, and `proxy_intercept_errors` is on.
-    Intercepted(u16),
     /// It failed in a way that asking another server cannot mend.
     ForGood,
 }
@@ -76,7 +78,7 @@ impl Failing {
         match self {
             Failing::Error { .. } | Failing::Invalid | Failing::ForGood => 502,
             Failing::Timeout => 504,
-            Failing::Status(status) | Failing::Intercepted(status) => status,
+            Failing::Status(status) => status,
         }
     }
 }
@@ -139,6 +141,7 @@ pub(super) async fn exchange(
             client: client_out,
             outcome,
             others,
+            buffers: subject.rules.buffering.answers,
         };
         let mut answering = pin!(relay.run(write_timer));
         let mut is_sending = true;

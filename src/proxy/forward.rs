@@ -2,6 +2,7 @@
 
 use lab_http::{BodyLength, Version, write};
 
+use super::accel::Instead;
 use super::answer::gone;
 use super::attempts::Attempts;
 use super::balancer::Verdict;
@@ -22,6 +23,10 @@ use super::upstream::{Connection, Group};
 pub(super) enum Failure {
     /// The client is to be told.
     Answer { status: u16 },
+    /// The client is to be told that its body is not accepted, of which there may be more to come.
+    Body { status: u16 },
+    /// There was an answer, and the client gets something else.
+    Instead(Instead),
     /// There is nobody left to tell.
     ClientGone,
 }
@@ -47,12 +52,14 @@ pub(super) async fn forward(
             &made
         }
     };
+    let mut nothing = Upload::new(BodyLength::None);
+    let upload = if subject.route.is_body_refused { &mut nothing } else { upload };
     if upload.is_spent() {
         // it went to another upstream, which had no answer
         return Err(Failure::Answer { status: 502 });
     }
     let length = collect(client, subject, request, pass, upload).await?;
-    let mut attempts = Attempts::new(subject, request, group, begun);
+    let mut attempts = Attempts::new(subject, request, group, begun, client.outcome.attempts.len());
     loop {
         let (server, idle) = attempts.next(client)?;
         let is_reused = idle.is_some();
@@ -78,7 +85,12 @@ pub(super) async fn forward(
                         }
                         return Ok(finish(client, subject, done, &attempts, server).await);
                     }
-                    Err(trouble) => trouble,
+                    Err(trouble) => {
+                        if matches!(trouble, Trouble::Instead { reusable: true, .. }) {
+                            group.keep(connection);
+                        }
+                        trouble
+                    }
                 }
             }
         };
@@ -88,13 +100,13 @@ pub(super) async fn forward(
             {
                 attempts.again_on_a_new_connection(client, server);
             }
-            Trouble::Upstream { failing: Failing::Intercepted(status), .. } => {
-                attempts.ended(client, server, status, Verdict::Served);
-                return Err(Failure::Answer { status });
-            }
             Trouble::Upstream { failing, message } => {
                 attempts.log(client, Severity::Error, &message, server);
                 attempts.failed(client, server, failing, upload)?;
+            }
+            Trouble::Instead { instead, status, .. } => {
+                attempts.ended(client, server, status, Verdict::Served);
+                return Err(Failure::Instead(instead));
             }
             Trouble::Client { status, message } => {
                 attempts.ended(client, server, status.unwrap_or(499), Verdict::Served);
@@ -136,18 +148,12 @@ async fn make_upstream(client: &Client<'_>, subject: &Subject<'_>, target: &Targ
         Target::Address(address) => return Ok(Upstream::of_addresses(&address.to_string(), [*address])),
         Target::Upstream(index) => return Ok(subject.worker.settings.upstreams[*index].clone()),
     };
-    let patience = subject.rules.resolver.unwrap_or_default();
-    let found = tokio::time::timeout(patience, tokio::net::lookup_host((host, port))).await;
-    let message = match found {
-        Ok(Ok(addresses)) => {
-            let upstream = Upstream::of_addresses(&format!("{host}:{port}"), addresses);
-            if !upstream.servers.is_empty() {
-                return Ok(upstream);
-            }
-            format!("{host} could not be resolved (it has no address)")
-        }
-        Ok(Err(error)) => format!("{host} could not be resolved ({error})"),
-        Err(_) => format!("{host} could not be resolved (110: Operation timed out)"),
+    let message = match subject.rules.resolver {
+        Some(rules) => match subject.worker.names.find(host, port, rules).await {
+            Ok(addresses) => return Ok(Upstream::of_addresses(&format!("{host}:{port}"), addresses)),
+            Err(why) => format!("{host} could not be resolved ({why})"),
+        },
+        None => format!("no resolver defined to resolve {host}"),
     };
     subject.log_error(&client.outcome, Severity::Error, &message, None);
     Err(Failure::Answer { status: 502 })
@@ -189,13 +195,16 @@ async fn collect(
     pass: &Pass,
     upload: &mut Upload,
 ) -> Result<BodyLength, Failure> {
+    if subject.route.is_body_refused {
+        return Ok(BodyLength::Sized(0));
+    }
     let limit = subject.rules.client_max_body_size;
     if let BodyLength::Sized(length) = request.body
         && limit.is_some_and(|limit| length > limit)
     {
         let message = format!("client intended to send too large body: {length} bytes");
         subject.log_error(&client.outcome, Severity::Error, &message, None);
-        return Err(Failure::Answer { status: 413 });
+        return Err(Failure::Body { status: 413 });
     }
     if request.body.is_empty() {
         return Ok(request.body);
@@ -251,5 +260,5 @@ async fn connect(group: &Group, server: usize, pass: &Pass, idle: Option<Connect
 }
 
 fn failure_of_client(status: Option<u16>) -> Failure {
-    status.map_or(Failure::ClientGone, |status| Failure::Answer { status })
+    status.map_or(Failure::ClientGone, |status| Failure::Body { status })
 }

@@ -16,10 +16,11 @@
 //! - slow heads and bodies are answered with 408, heads that are too large with 431.
 //!
 //! And because it is simpler so: without `error_log`, `access_log` and `pid` there is standard error, nothing, and no
-//! file; X-Accel-Redirect is hidden, not followed. No Via field is added, as in nginx. Regular expressions are those of
-//! linear time: look-around and back-references are refused by name, and `$` is only the very end. A request that was
-//! refused while it was read gets lab's own page, whatever `error_page` says. Names in a `proxy_pass` with variables are
-//! looked up by the system, not by the `resolver` that is named. Files are sent whole, not by ranges.
+//! file. No Via field is added, as in nginx. Regular expressions are those of linear time: look-around and
+//! back-references are refused by name, and `$` is only the very end. The `error_page` of a request that was refused
+//! while it was read is fetched without a word of that request. Names in a `proxy_pass` with variables are looked up by
+//! the system, not by the `resolver` that is named: how long an answer is valid is then only known from `valid=`, and
+//! else taken to be five seconds. Files are sent whole, not by ranges.
 //!
 //! The modules stand in the order in which a configuration becomes a running proxy and a request becomes an answer.
 
@@ -29,11 +30,13 @@ pub mod settings;
 pub mod variables;
 pub mod clock;
 pub mod uri;
+pub mod proxy_protocol;
 pub mod request;
 pub mod route;
 pub mod phases;
 pub mod request_head;
 pub mod response_head;
+pub mod accel;
 pub mod error_page;
 pub mod balancer;
 pub mod sockets;
@@ -45,6 +48,7 @@ mod sent;
 mod stream;
 mod spool;
 mod upstream;
+mod resolver;
 mod client;
 mod upload;
 mod forward;

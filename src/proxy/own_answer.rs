@@ -94,8 +94,8 @@ impl Client<'_> {
             OwnBody::Text(_) | OwnBody::File(_) => None,
         };
         let (seen, type_of_file) = match &answer.body {
-            OwnBody::File(opened) => (Some(&opened.seen), opened.media_type.as_str()),
-            OwnBody::Page | OwnBody::Text(_) => (None, ""),
+            OwnBody::File(opened) => (Some(&opened.seen), opened.media_type.as_bytes()),
+            OwnBody::Page | OwnBody::Text(_) => (None, &b""[..]),
         };
         let content: &[u8] = match (&answer.body, &page) {
             (OwnBody::Text(text), _) => text,
@@ -103,12 +103,14 @@ impl Client<'_> {
             _ => b"",
         };
         let length = seen.map_or(content.len() as u64, |seen| seen.size);
+        // that of an upstream which sent the request here
+        let kept_type = subject.route.kept.get("content-type");
         let media_type = match (&answer.body, &page) {
-            _ if is_bodyless(status) => "",
-            (OwnBody::Page, Some(_)) => error_page::MEDIA_TYPE,
-            (OwnBody::Page, None) => "",
-            (OwnBody::Text(_), _) => media_type(subject.route),
-            (OwnBody::File(_), _) => type_of_file,
+            _ if is_bodyless(status) => b"",
+            (OwnBody::Page, Some(_)) => error_page::MEDIA_TYPE.as_bytes(),
+            (OwnBody::Page, None) => b"",
+            (OwnBody::Text(_), _) => kept_type.unwrap_or_else(|| media_type(subject.route).as_bytes()),
+            (OwnBody::File(_), _) => kept_type.unwrap_or(type_of_file),
         };
         let modified = seen.filter(|_| matches!(status, 200 | 304)).map(date);
         let tag = seen.and_then(|seen| tag(subject, seen));

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use lab_http::connection::judge_request;
-use lab_http::target::Target;
+use lab_http::target::{Form, Target};
 use lab_http::{BodyLength, Refusal, RequestHead};
 
 use super::settings::heads::Heads;
@@ -50,6 +50,21 @@ impl<'h> Request<'h> {
             head_bytes: head.text_len() as u64,
         })
     }
+
+    /// A request that says nothing, in place of one that was refused: what it said reaches nobody.
+    #[must_use]
+    pub fn stand_in(head: &'h RequestHead) -> Request<'h> {
+        Request {
+            target: Target { form: Form::Origin, path: b"/", query: None, host: None },
+            path: Cow::Borrowed(b"/"),
+            host: None,
+            body: BodyLength::None,
+            persistent: false,
+            expects_continue: false,
+            head_bytes: 0,
+            head,
+        }
+    }
 }
 
 /// Removes the fields that must reach neither variables nor an upstream, before anything is added to them:
@@ -83,7 +98,8 @@ pub fn clean(head: &mut RequestHead, rules: &Heads) {
 }
 
 /// The host without its port, as nginx's `$host`.
-fn bare_host(host: &[u8]) -> Cow<'_, [u8]> {
+#[must_use]
+pub fn bare_host(host: &[u8]) -> Cow<'_, [u8]> {
     let end = match host.first() {
         Some(b'[') => memchr::memchr(b']', host).map_or(host.len(), |bracket| bracket + 1),
         _ => memchr::memchr(b':', host).unwrap_or(host.len()),

@@ -11,6 +11,7 @@ use lab_http::write::{content_length, decimal, end, field, status_line};
 use lab_http::{BodyLength, ResponseHead, Version, date};
 
 use super::request_head::disarm;
+use super::route::Route;
 use super::settings::answers::AddedFields;
 use super::settings::pass::Pass;
 use super::uri;
@@ -53,6 +54,9 @@ pub fn write(
         field(out, b"Date", &date::now());
     }
     let added = &scope.route.location.rules.added;
+    if !scope.route.kept.is_empty() {
+        write_kept(scope.route, !head.headers.contains("content-type"), out);
+    }
     write_fields(head, pass, scope, added, out);
     write_added(added, status, scope, out);
     if body == BodyLength::Chunked {
@@ -90,7 +94,7 @@ pub struct OwnHead<'a> {
     /// The status.
     pub status: u16,
     /// The media type; empty for none.
-    pub media_type: &'a str,
+    pub media_type: &'a [u8],
     /// The length of the content; none for answers that have no content.
     pub length: Option<u64>,
     /// `Last-Modified`
@@ -109,7 +113,7 @@ pub fn write_own(head: OwnHead<'_>, scope: &Scope<'_>, persistence: Persistence,
     field(out, b"Server", product(rules.server_tokens).as_bytes());
     field(out, b"Date", &date::now());
     if !head.media_type.is_empty() {
-        field(out, b"Content-Type", head.media_type.as_bytes());
+        field(out, b"Content-Type", head.media_type);
     }
     if let Some(length) = head.length {
         content_length(out, length);
@@ -126,11 +130,21 @@ pub fn write_own(head: OwnHead<'_>, scope: &Scope<'_>, persistence: Persistence,
         out.extend_from_slice(b"\r\n");
     }
     write_persistence(persistence, out);
+    write_kept(scope.route, false, out);
     if let Some(tag) = head.tag.filter(|_| !is_replaced("ETag")) {
         field(out, b"ETag", tag);
     }
     write_added(&rules.added, head.status, scope, out);
     end(out);
+}
+
+/// The fields of an answer that was not sent. Its Content-Type counts where there is no other.
+fn write_kept(route: &Route<'_>, with_type: bool, out: &mut Vec<u8>) {
+    for (name, value) in route.kept.iter() {
+        if with_type || !name.eq_ignore_ascii_case(b"content-type") {
+            field(out, name, value);
+        }
+    }
 }
 
 /// The lines of `add_header`.

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
+use lab_http::Headers;
+
 use super::request::Request;
 use super::settings::location::Location;
 use super::settings::logs::Severity;
@@ -36,14 +38,18 @@ pub struct Route<'a> {
     pub changes_left: u8,
     /// The status that replaces the one of whatever answers now.
     pub status: Option<u16>,
+    /// The status of the `return` that answers now.
+    pub returned: Option<u16>,
     /// Whether an error page was fetched already.
     pub has_error_page: bool,
-    /// Whether the body was found too large: it is not looked at again.
+    /// Whether the body was refused, for its size or how it came: it is neither looked at again nor passed on.
     pub is_body_refused: bool,
     /// Whether the connection is closed behind the answer.
     pub closes: bool,
     /// Where a redirect leads.
     pub redirect: Option<Vec<u8>>,
+    /// Fields of an upstream's answer that was not sent, which the client gets with what is sent instead.
+    pub kept: Headers,
     /// Where the request is passed on to, if `proxy_pass` has variables.
     pub proxied: Option<Box<Proxied>>,
     /// The values of the configuration's own variables.
@@ -107,10 +113,12 @@ impl<'a> Route<'a> {
             is_below_alias: false,
             changes_left: CHANGES,
             status: None,
+            returned: None,
             has_error_page: false,
             is_body_refused: false,
             closes: false,
             redirect: None,
+            kept: Headers::new(),
             proxied: None,
             values,
             notes: Vec::new(),
@@ -127,6 +135,16 @@ impl<'a> Route<'a> {
     #[must_use]
     pub fn args(&self) -> &[u8] {
         self.args.as_deref().unwrap_or_default()
+    }
+
+    /// Keeps fields of an answer that is not sent. There is one Content-Type, the latest.
+    pub fn keep(&mut self, fields: &Headers) {
+        if fields.contains("content-type") {
+            self.kept.remove("content-type");
+        }
+        for (name, value) in fields.iter() {
+            self.kept.push(name, value);
+        }
     }
 
     /// Takes note of something for the error log.

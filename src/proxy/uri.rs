@@ -124,6 +124,40 @@ pub fn split_args(uri: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
+/// The path, unescaped, and the arguments of a URI that an upstream made; none if it leads out of the root or has a
+/// NUL. As nginx, which resolves nothing in it.
+pub fn safe(uri: &[u8]) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+    let (path, args) = split_args(uri);
+    let is_safe = |path: &[u8]| !path.contains(&0) && path.split(|&byte| byte == b'/').all(|segment| segment != b"..");
+    let unescaped = unescape(path);
+    let is_one = !path.is_empty() && is_safe(path) && is_safe(&unescaped);
+    is_one.then(|| (unescaped, args.map(<[u8]>::to_vec)))
+}
+
+/// Decodes a path as far as that is possible: as nginx, an escape that is none loses its `%`.
+fn unescape(path: &[u8]) -> Vec<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut out = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((&byte, behind)) = rest.split_first() {
+        rest = behind;
+        if byte != b'%' {
+            out.push(byte);
+            continue;
+        }
+        let Some((&high, behind)) = rest.split_first() else { break };
+        rest = behind;
+        let Some(high) = digit(high) else {
+            out.push(high);
+            continue;
+        };
+        let Some((&low, behind)) = rest.split_first() else { break };
+        rest = behind;
+        out.extend(digit(low).map(|low| high << 4 | low));
+    }
+    out
+}
+
 /// What follows the last dot of a path's last segment; a dot at the segment's start begins no extension.
 pub fn extension(path: &[u8]) -> Option<&[u8]> {
     let segment = memchr::memrchr(b'/', path).map_or(path, |slash| &path[slash + 1..]);
@@ -225,6 +259,29 @@ mod tests {
             ("/%zz", "/%zz"),
         ] {
             assert_eq!(unescape_redirect(escaped.as_bytes()), expected.as_bytes(), "{escaped}");
+        }
+    }
+
+    #[test]
+    fn a_uri_of_an_upstreams_is_unescaped_and_may_not_lead_out() {
+        for (uri, expected) in [
+            ("/a%20b?c%20d", Some(("/a b", Some("c%20d")))),
+            ("/a", Some(("/a", None))),
+            ("/a..b/..c", Some(("/a..b/..c", None))),
+            ("/%4", Some(("/", None))),
+            ("/%zz%", Some(("/zz", None))),
+            ("", None),
+            ("?a", None),
+            ("..", None),
+            ("/a/../b", None),
+            ("/a/..", None),
+            ("/%2e%2e/b", None),
+            ("/%2e.", None),
+            ("/%00", None),
+        ] {
+            let expected =
+                expected.map(|(path, args)| (path.as_bytes().to_vec(), args.map(|args| args.as_bytes().to_vec())));
+            assert_eq!(safe(uri.as_bytes()), expected, "{uri}");
         }
     }
 

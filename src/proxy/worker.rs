@@ -17,6 +17,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use super::client;
 use super::clock;
 use super::log::{self, LogFiles};
+use super::resolver::Names;
 use super::roll::Roll;
 use super::settings::Settings;
 use super::settings::logs::Severity;
@@ -41,6 +42,8 @@ pub(super) struct Worker {
     pub(super) settings: Arc<Settings>,
     pub(super) logs: LogFiles,
     upstreams: Vec<Group>,
+    /// What was found of names that are not in the configuration.
+    pub(super) names: Names,
     /// Open connections of clients.
     clients: Roll,
     is_quitting: Cell<bool>,
@@ -76,6 +79,7 @@ pub(super) fn run(
         settings,
         logs,
         upstreams,
+        names: Names::default(),
         clients: Roll::default(),
         is_quitting: Cell::new(false),
         closed: Notify::new(),

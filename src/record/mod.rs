@@ -12,8 +12,8 @@ pub use calibration::{Calibrated, CalibratedMetric, Calibration, FloorWarning};
 pub use estimate::{Estimate, Placed, Ratio, RatioInterval, Unit};
 pub use gate::{FactsVerdict, GateOutcome, MetricVerdict, Verdict};
 pub use round::{
-    ComponentUse, Distribution, DriverUse, Measured, Objection, OpenMeasured, RoundOutcome, RoundRecord, StepMeasured,
-    WarmupRecord,
+    ComponentUse, Distribution, DriverUse, Measured, Objection, OpenMeasured, RateMeasured, RoundOutcome, RoundRecord,
+    StepMeasured, WarmupRecord,
 };
 
 use std::collections::BTreeMap;

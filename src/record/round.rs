@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use crate::load::audit;
 use crate::load::histogram::{self, HistogramError};
-use crate::load::ledger::{ErrorClass, OpenLedger};
+use crate::load::ledger::{ErrorClass, OpenLedger, RateLedger};
 use crate::load::protocol::StepOutcome;
 use crate::load::seconds::SecondRow;
 use crate::measure::contention::Contention;
@@ -82,8 +83,11 @@ pub struct Measured {
     pub connections_opened: Option<u64>,
     /// Good answers per second of the window.
     pub throughput_per_s: f64,
-    /// Service time: from the send to the last byte of the body. `None` if no request was timed.
+    /// Service time of good answers: from the send to the last byte of the body. `None` if none was timed.
     pub service_time: Option<Distribution>,
+    /// The same of failed requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_time: Option<Distribution>,
     /// What only an open loop has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<Box<OpenMeasured>>,
@@ -106,6 +110,10 @@ pub struct Measured {
 /// The open loop's part: `scheduled` is the sum of `ok`, `failed`, `shed` and `unsent`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OpenMeasured {
+    /// What the instants of this block were seeded with, after the scenario's seed and the block; `None` for those that
+    /// chance has no part in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// Requests the schedule asked for within the window.
     pub scheduled: u64,
     /// Of these, refused by the driver because too many were open.
@@ -120,6 +128,69 @@ pub struct OpenMeasured {
     pub connect_time: Option<Distribution>,
     /// Service time of a session's second and later calls.
     pub later_calls: Option<Distribution>,
+    /// A ramp's rates, one after the other; empty where there is one rate only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rates: Vec<RateMeasured>,
+}
+
+/// What was scheduled while a ramp had one of its rates, whenever it ended: `scheduled` is the sum of `ok`, `failed`,
+/// `shed` and `unsent`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RateMeasured {
+    /// Arrivals per second.
+    pub rate_per_s: u32,
+    /// For how long.
+    pub lasts_us: u64,
+    /// Requests the schedule asked for.
+    pub scheduled: u64,
+    /// Complete good answers.
+    pub ok: u64,
+    /// Errors by class.
+    pub failed: BTreeMap<ErrorClass, u64>,
+    /// Refused by the driver because too many were open.
+    pub shed: u64,
+    /// Never sent.
+    pub unsent: u64,
+    /// From the scheduled instant to the end.
+    pub response_time: Option<Distribution>,
+    /// How late the driver was.
+    pub lag: Option<Distribution>,
+}
+
+impl RateMeasured {
+    /// A rate's ledger as the record keeps it.
+    #[must_use]
+    pub fn of(rate: &RateLedger) -> RateMeasured {
+        RateMeasured {
+            rate_per_s: rate.rate_per_s.get(),
+            lasts_us: u64::try_from(rate.lasts.as_micros()).unwrap_or(u64::MAX),
+            scheduled: rate.scheduled,
+            ok: rate.ok,
+            failed: rate.failed.clone(),
+            shed: rate.shed,
+            unsent: rate.unsent,
+            response_time: Distribution::of(&rate.response_time_us),
+            lag: Distribution::of(&rate.lag_us),
+        }
+    }
+
+    /// Whether the driver was late at this rate, so that what was seen is as much its doing as the stack's.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        self.lag.as_ref().is_some_and(|lag| lag.p99_us > audit::LATE_LIMIT_US)
+    }
+
+    /// Good answers for each second of the rate.
+    #[must_use]
+    pub fn ok_per_s(&self) -> f64 {
+        self.ok as f64 * 1e6 / self.lasts_us as f64
+    }
+
+    /// Requests asked for in each second of the rate.
+    #[must_use]
+    pub fn asked_per_s(&self) -> f64 {
+        self.scheduled as f64 * 1e6 / self.lasts_us as f64
+    }
 }
 
 impl OpenMeasured {
@@ -127,6 +198,7 @@ impl OpenMeasured {
     #[must_use]
     pub fn of(open: &OpenLedger) -> OpenMeasured {
         OpenMeasured {
+            seed: None,
             scheduled: open.scheduled,
             shed: open.shed,
             unsent: open.unsent,
@@ -134,6 +206,7 @@ impl OpenMeasured {
             lag: Distribution::of(&open.lag_us),
             connect_time: Distribution::of(&open.connect_time_us),
             later_calls: Distribution::of(&open.later_calls_us),
+            rates: open.rates.iter().map(RateMeasured::of).collect(),
         }
     }
 }
@@ -181,6 +254,12 @@ pub struct WarmupRecord {
 pub struct DriverUse {
     /// CPU time of its process.
     pub cpu_us: u64,
+    /// … of it in user mode.
+    #[serde(default)]
+    pub cpu_user_us: u64,
+    /// … of it in the kernel.
+    #[serde(default)]
+    pub cpu_system_us: u64,
     /// What was said about the first few failures that fit no class.
     pub unclassified: Vec<String>,
 }
@@ -210,6 +289,11 @@ pub struct ComponentUse {
     /// Handshakes that its listening socket turned away within the window, for a full accept queue or another reason.
     /// `None` where the kernel does not tell.
     pub accept_queue_drops: Option<u64>,
+    /// Connections it has accepted from the driver's start to the window's end, warm-up included: those that the driver
+    /// opened, if it is the outermost. Give or take those that were ending at that moment. `None` where the kernel does
+    /// not tell.
+    #[serde(default)]
+    pub accepted_connections: Option<u64>,
     /// What it held, from the opening of the window to its end.
     pub curve: Vec<Level>,
 }
@@ -283,6 +367,14 @@ impl Measured {
         (self.answered > 0).then(|| cpu_us as f64 / self.answered as f64)
     }
 
+    /// Under a ramp, the most good answers per second at any of its rates, by the second in which they were asked for;
+    /// rates at which the driver was late do not count. `None` without a ramp.
+    #[must_use]
+    pub fn peak_per_s(&self) -> Option<f64> {
+        let rates = self.open.as_ref()?.rates.iter().filter(|rate| !rate.is_late());
+        rates.map(RateMeasured::ok_per_s).reduce(f64::max)
+    }
+
     /// The value of a metric, in its own unit: requests per second or microseconds. `None` without good answers.
     #[must_use]
     pub fn metric(&self, metric: Metric) -> Option<f64> {
@@ -290,7 +382,7 @@ impl Measured {
             return None;
         }
         match metric {
-            Metric::Throughput => Some(self.throughput_per_s),
+            Metric::Throughput => Some(self.peak_per_s().unwrap_or(self.throughput_per_s)),
             Metric::CpuPerRequest => self.cpu_per_request_us(None),
             Metric::P50 => self.latency().map(|times| times.p50_us as f64),
             Metric::P99 => self.latency().map(|times| times.p99_us as f64),

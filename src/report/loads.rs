@@ -1,9 +1,11 @@
 //! What only some loads have: an open loop's schedule and how it was kept, its seconds under a ramp, a journey's steps.
 //! One line of cells for each row; whoever shows them makes the table.
 
+use std::collections::BTreeSet;
+
 use super::numbers::{grouped, micros};
 use crate::measure::stats::median;
-use crate::record::{Distribution, Measured, OpenMeasured, Record, RoundRecord};
+use crate::record::{Distribution, Measured, OpenMeasured, RateMeasured, Record, RoundRecord};
 
 /// A table: its header and its rows.
 pub(super) struct Rows {
@@ -11,6 +13,15 @@ pub(super) struct Rows {
     pub(super) header: Vec<String>,
     pub(super) rows: Vec<Vec<String>>,
 }
+
+impl Rows {
+    fn none() -> Rows {
+        Rows { title: "", header: Vec::new(), rows: Vec::new() }
+    }
+}
+
+/// More rates than these are for the record; a terminal is no wider.
+const MOST_RATES: usize = 12;
 
 /// A ramp is one whose fastest second asks for so much more than its slowest.
 const RAMP: u64 = 2;
@@ -20,7 +31,9 @@ const MOST_SECONDS: usize = 60;
 
 /// The tables of one load, none of them empty.
 pub(super) fn tables(record: &Record, load: &str) -> Vec<Rows> {
-    let tables = [schedule(record, load), seconds(record, load), steps(record, load)];
+    let [answered, times, errors] = rates(record, load);
+    let seconds = if answered.rows.is_empty() { seconds(record, load) } else { Rows::none() };
+    let tables = [schedule(record, load), answered, times, errors, seconds, steps(record, load)];
     tables.into_iter().filter(|table| !table.rows.is_empty()).collect()
 }
 
@@ -82,6 +95,90 @@ fn schedule(record: &Record, load: &str) -> Rows {
     Rows { title: "as scheduled", header, rows }
 }
 
+/// A ramp's rates, a column each: what each stack answered well in a second, how long that took, and what became of the
+/// rest. Medians over the valid rounds, errors added up; they belong to the rate at which they were asked for.
+fn rates(record: &Record, load: &str) -> [Rows; 3] {
+    let stacks: Vec<(&str, Vec<&[RateMeasured]>)> = record
+        .stacks
+        .iter()
+        .map(|stack| {
+            let opens = valid(record, load, &stack.name).into_iter().filter_map(|measured| measured.open.as_deref());
+            let rates = opens.map(|open| open.rates.as_slice()).filter(|rates| !rates.is_empty());
+            (stack.name.as_str(), rates.collect())
+        })
+        .collect();
+    let Some(asked) = stacks.iter().find_map(|(_, rounds)| rounds.first().copied()) else {
+        return [Rows::none(), Rows::none(), Rows::none()];
+    };
+    let columns = spread(asked.len(), MOST_RATES);
+    let at = |lead: &[&str]| {
+        let rates = columns.iter().map(|rate| grouped(asked[*rate].asked_per_s()));
+        names(lead).into_iter().chain(rates).collect::<Vec<_>>()
+    };
+    let (mut answered, mut times, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    for (stack, rounds) in stacks.iter().filter(|(_, rounds)| !rounds.is_empty()) {
+        let of = |rate: usize| rounds.iter().filter_map(move |rates| rates.get(rate));
+        // where the driver was late in a round, that round says nothing of the rate
+        let of = |rate: usize| of(rate).filter(|rate| !rate.is_late());
+        let ok = |rate: usize| of(rate).map(|rate| Some(rate.ok_per_s()));
+        let peak = valid(record, load, stack).into_iter().map(Measured::peak_per_s);
+        let lead = vec![(*stack).to_owned(), shown(peak, grouped)];
+        answered.push(lead.into_iter().chain(columns.iter().map(|rate| shown(ok(*rate), grouped))).collect());
+        let p99 = |rate: usize| of(rate).map(|rate| rate.response_time.as_ref().map(|times| times.p99_us as f64));
+        let lead = vec![(*stack).to_owned()];
+        times.push(lead.into_iter().chain(columns.iter().map(|rate| shown(p99(*rate), micros))).collect());
+        for class in classes(rounds) {
+            let counts = columns.iter().map(|rate| of(*rate).map(|rate| lost(rate, &class)).sum::<u64>());
+            let cells = counts.map(|count| if count == 0 { "·".to_owned() } else { grouped(count as f64) });
+            errors.push(vec![(*stack).to_owned(), class.clone()].into_iter().chain(cells).collect());
+        }
+    }
+    [
+        Rows {
+            title: "good answers per second, by requests asked per second",
+            header: at(&["stack", "peak"]),
+            rows: answered,
+        },
+        Rows {
+            title: "99th percentile of the response time, by requests asked per second",
+            header: at(&["stack"]),
+            rows: times,
+        },
+        Rows {
+            title: "not answered well, by requests asked per second",
+            header: at(&["stack", "class"]),
+            rows: errors,
+        },
+    ]
+}
+
+/// At most `most` of `count` numbers, evenly spread, the first and the last among them.
+fn spread(count: usize, most: usize) -> Vec<usize> {
+    if count <= most { (0..count).collect() } else { (0..most).map(|index| index * (count - 1) / (most - 1)).collect() }
+}
+
+/// Every way in which requests of a ramp were not answered well, over all its rates.
+fn classes(rounds: &[&[RateMeasured]]) -> Vec<String> {
+    let rates = || rounds.iter().flat_map(|rates| rates.iter());
+    let failed: BTreeSet<String> =
+        rates().flat_map(|rate| rate.failed.keys().map(|class| class.name().to_owned())).collect();
+    let shed = rates().any(|rate| rate.shed > 0).then(|| SHED.to_owned());
+    let unsent = rates().any(|rate| rate.unsent > 0).then(|| UNSENT.to_owned());
+    failed.into_iter().chain(shed).chain(unsent).collect()
+}
+
+/// How many requests of one rate ended so.
+fn lost(rate: &RateMeasured, class: &str) -> u64 {
+    match class {
+        SHED => rate.shed,
+        UNSENT => rate.unsent,
+        _ => rate.failed.iter().filter(|(failed, _)| failed.name() == class).map(|(_, count)| count).sum(),
+    }
+}
+
+const SHED: &str = "shed";
+const UNSENT: &str = "unsent";
+
 /// A ramp's seconds, with what each stack answered and its 99th percentile: medians over the valid rounds.
 fn seconds(record: &Record, load: &str) -> Rows {
     let stacks: Vec<(&str, Vec<&Measured>)> =
@@ -133,4 +230,15 @@ fn steps(record: &Record, load: &str) -> Rows {
         }
     }
     Rows { title: "step by step", header: names(&["stack", "step", "answered/s", "p50", "p99", "errors"]), rows }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_rates_the_first_the_last_and_some_between_are_shown() {
+        assert_eq!(spread(3, 12), [0, 1, 2]);
+        assert_eq!(spread(30, 4), [0, 9, 19, 29]);
+    }
 }

@@ -6,8 +6,8 @@ use std::fmt::{self, Display, Write};
 use std::time::Duration;
 
 use super::model::{
-    Against, Backend, Check, CheckRequest, Driver, Expectation, Gate, Load, Metric, Placement, Scenario, Stack, Step,
-    TemplatePart, Warmup,
+    Against, Backend, Check, CheckRequest, Driver, Expectation, Gate, Load, Metric, OnErrors, Placement, Scenario,
+    Stack, Step, TemplatePart, Warmup,
 };
 
 /// Describes `scenario`: its stacks and their settings, the checks asked of each, the loads, how many rounds that
@@ -94,6 +94,9 @@ fn write_load(f: &mut fmt::Formatter<'_>, load: &Load) -> fmt::Result {
             }
         }
         _ => writeln!(f, "    asks     GET {}, timeout {}", load.path, Time(load.timeout))?,
+    }
+    if load.errors == OnErrors::Count {
+        writeln!(f, "    errors   counted, no failure of the run")?;
     }
     writeln!(f, "    window   {}", Time(load.duration))
 }

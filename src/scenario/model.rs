@@ -14,8 +14,8 @@ use regex::Regex;
 mod load;
 
 pub use load::{
-    Arrival, Arrivals, Driver, External, Load, OpenLoop, Rate, Source, Step, StepExpectation, StepText, TextPiece,
-    TimerKind, Tls, Trust,
+    Arrival, Arrivals, Driver, External, Load, OnErrors, OpenLoop, Rate, Source, Step, StepExpectation, StepText,
+    TextPiece, TimerKind, Tls, Trust,
 };
 
 /// One scenario file, resolved.
@@ -52,6 +52,13 @@ impl Scenario {
     #[must_use]
     pub fn reference(&self) -> &Stack {
         self.stacks.iter().find(|stack| stack.reference).unwrap_or(&self.stacks[0])
+    }
+
+    /// The names of the loads whose errors are counted and nothing more.
+    #[must_use]
+    pub fn counted_loads(&self) -> Vec<&str> {
+        let counted = self.loads.iter().filter(|load| load.errors == OnErrors::Count);
+        counted.map(|load| load.name.as_str()).collect()
     }
 
     /// The checks that apply to `stack`, in the file's order.

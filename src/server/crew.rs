@@ -255,6 +255,10 @@ fn orders(plan: &Plan, sockets: &[Listener], age: u64) -> Orders {
             "dangerous" => HeaderMapPolicy::Dangerous,
             _ => HeaderMapPolicy::Drop,
         },
+        tls: config.tls.clone(),
+        proxy_protocol: config.proxy_protocol,
+        proxy_allow_ips: trust.proxy_allow_ips.clone(),
+        loglevel: config.logs.loglevel.as_str().to_lowercase(),
         access_log: None,
     };
     let process = &config.process;
@@ -263,7 +267,6 @@ fn orders(plan: &Plan, sockets: &[Listener], age: u64) -> Orders {
         python: plan.python.clone(),
         name: format!("lab: worker [{}]", process.name),
         identity: Identity { user: process.user, group: process.group, initgroups: process.initgroups },
-        loglevel: config.logs.loglevel.as_str().to_lowercase(),
     }
 }
 

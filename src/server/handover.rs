@@ -33,8 +33,6 @@ pub struct Orders {
     pub name: String,
     /// Who it runs as.
     pub identity: Identity,
-    /// What its log says.
-    pub loglevel: String,
 }
 
 /// Who a worker runs as.
@@ -164,7 +162,7 @@ mod tests {
         let log = AccessLog { fd: 9, request_headers: Vec::new(), response_headers: Vec::new(), environ: Vec::new() };
         settings.access_log = access.then_some(log);
         let identity = Identity { user: 0, group: 0, initgroups: false };
-        Orders { settings, python: None, name: "n".into(), identity, loglevel: "info".into() }
+        Orders { settings, python: None, name: "n".into(), identity }
     }
 
     /// Gives and takes, over the stdio handle turned back into a descriptor by way of a child's standard input.

@@ -141,8 +141,9 @@ impl Listener {
 
     /// Where it is bound, as a URL where there is one (gunicorn's "Listening at").
     #[must_use]
-    pub fn url(&self) -> String {
-        if self.address.starts_with("unix:") { self.address.clone() } else { format!("http://{}", self.address) }
+    pub fn url(&self, is_tls: bool) -> String {
+        let scheme = if is_tls { "https" } else { "http" };
+        if self.address.starts_with("unix:") { self.address.clone() } else { format!("{scheme}://{}", self.address) }
     }
 
     /// A further socket at the same address, for a worker of its own (gunicorn's `reuse_port`).

@@ -1,15 +1,15 @@
-//! The error log, in gunicorn's form: `[2026-11-24 11:00:00 +0000] [1234] [INFO] Listening at: http://127.0.0.1:8000`.
+//! The error log: where its lines go, from which level on, and what is counted of them.
 
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use lab_server::log_line::LogLine;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
-use tracing_subscriber::fmt::{FmtContext, FormattedFields, MakeWriter};
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
-use tracing_subscriber::registry::{LookupSpan, Registry};
+use tracing_subscriber::registry::Registry;
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -36,7 +36,7 @@ impl ErrorLog {
     ) -> Result<ErrorLog, tracing_subscriber::util::TryInitError> {
         let (filter, level) = reload::Layer::new(LevelFilter::from_level(level));
         let log = ErrorLog { file: Arc::new(Mutex::new(file)), statsd: Arc::new(Mutex::new(statsd)), level };
-        let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(log.clone()).event_format(Lines);
+        let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(log.clone()).event_format(LogLine);
         Registry::default().with(filter).with(lines).with(Metrics(Arc::clone(&log.statsd))).try_init()?;
         Ok(log)
     }
@@ -112,27 +112,5 @@ impl<S: Subscriber> Layer<S> for Metrics {
         if let Some(statsd) = &*lock(&self.0) {
             statsd.log(level);
         }
-    }
-}
-
-struct Lines;
-
-impl<S, N> FormatEvent<S, N> for Lines
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let now = jiff::Zoned::now();
-        let level = match *event.metadata().level() {
-            Level::WARN => "WARNING",
-            Level::TRACE => "DEBUG",
-            ref level => level.as_str(),
-        };
-        write!(to, "[{}] [{}] [{level}] ", now.strftime("%Y-%m-%d %H:%M:%S %z"), std::process::id())?;
-        // One line each, whatever a message holds.
-        let mut text = FormattedFields::<N>::new(String::new());
-        context.format_fields(text.as_writer(), event)?;
-        writeln!(to, "{}", text.fields.replace(['\n', '\r'], " "))
     }
 }

@@ -391,7 +391,7 @@ impl Crew {
         }
         self.seats.clear();
         old.into_iter().for_each(|(_, listener)| listener.close());
-        let places: Vec<_> = self.listeners.iter().map(Listener::url).collect();
+        let places: Vec<_> = self.listeners.iter().map(|listener| listener.url(config.tls.is_some())).collect();
         tracing::info!("Listening at: {} ({})", places.join(","), std::process::id());
         true
     }

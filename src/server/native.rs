@@ -45,7 +45,7 @@ where
     B: Body<Data = Bytes> + 'static,
     B::Error: Display,
 {
-    let terms = settings.terms();
+    let terms = settings.terms()?;
     let failed = |error| WorkerError::Io { what: "serve the listening sockets", error };
     let served = worker::runtime()?.block_on(async {
         let (give, orders) = watch::channel(Order::Serve);

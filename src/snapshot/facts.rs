@@ -15,9 +15,9 @@ use crate::scenario::model::AppField;
 const SHOWN_BODY_CHARS: usize = 200;
 
 /// The facts of a run: each check of each stack with the whole answer and what the app saw, then the errors of each
-/// load. Observations are redacted before they come here.
+/// load. Observations are redacted before they come here. How the loads of the names `counted` fail is no fact.
 #[must_use]
-pub fn render(stacks: &[StackRecord], rounds: &[RoundRecord]) -> String {
+pub fn render(stacks: &[StackRecord], rounds: &[RoundRecord], counted: &[&str]) -> String {
     let mut text = String::new();
     for stack in stacks {
         heading(&mut text, &format!("stack {}", stack.name));
@@ -35,7 +35,8 @@ pub fn render(stacks: &[StackRecord], rounds: &[RoundRecord]) -> String {
         }
         text.push('\n');
     }
-    render_loads(&mut text, rounds);
+    let judged: Vec<&RoundRecord> = rounds.iter().filter(|round| !counted.contains(&round.load.as_str())).collect();
+    render_loads(&mut text, &judged);
     text.truncate(text.trim_end().len());
     text
 }
@@ -92,7 +93,7 @@ fn render_observed(text: &mut String, observed: &Observed) {
 }
 
 /// Which errors each stack answered each load with; how many is a matter of time and not a fact.
-fn render_loads(text: &mut String, rounds: &[RoundRecord]) {
+fn render_loads(text: &mut String, rounds: &[&RoundRecord]) {
     let mut seen: Vec<(&str, &str)> = Vec::new();
     for round in rounds {
         if !seen.contains(&(&round.load, &round.stack)) {

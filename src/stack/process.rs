@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::guarded::{FIRST_INHERITED_FD, Guarded, Output, Program, Reserved};
 use super::{Role, SHOWN_LINES, StartError, ready, relocate, shown};
+use crate::measure::cgroup::{Cgroup, CgroupError, GroupSample};
 use crate::measure::footprint::Level;
 use crate::measure::procfs::{self, ProcfsError};
-use crate::measure::resources::Sample;
+use crate::measure::resources::{ResourceUse, Sample};
 use crate::scenario::model;
 
 /// How long a component may take until it answers.
@@ -33,15 +34,59 @@ pub struct Launcher {
 }
 
 /// Which processes a component is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Account {
     /// Those below its guard.
     Guarded,
-    /// A container's first process and all below it.
-    Container {
+    /// Those of a container's control group.
+    Group(Cgroup),
+    /// A container's first process and all below it, where the engine gives containers no control groups of their own
+    /// (rootless engines without delegation).
+    Tree {
         /// That process, as this machine counts.
         pid: u32,
     },
+}
+
+/// What a component has used so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Used {
+    /// By the accounts of its processes.
+    Processes(Sample),
+    /// By that of its control group.
+    Group(GroupSample),
+}
+
+impl Used {
+    /// What was used between `earlier` and this reading.
+    #[must_use]
+    pub fn since(&self, earlier: &Used) -> ResourceUse {
+        match (self, earlier) {
+            (Used::Group(now), Used::Group(then)) => now.since(then),
+            (now, then) => now.processes().since(then.processes()),
+        }
+    }
+
+    fn processes(&self) -> &Sample {
+        match self {
+            Used::Processes(sample) => sample,
+            Used::Group(group) => &group.processes,
+        }
+    }
+}
+
+/// Why it is not known what a component uses.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// Its processes cannot be read.
+    #[error(transparent)]
+    Processes(#[from] ProcfsError),
+    /// Its control group cannot be read: its container has ended, most likely.
+    #[error(transparent)]
+    Group(#[from] CgroupError),
+    /// Its guard or keeper has ended.
+    #[error("it has ended")]
+    Ended,
 }
 
 /// One running part of a stack.
@@ -62,26 +107,34 @@ pub struct Component {
 }
 
 impl Component {
-    /// What its processes have used so far.
+    /// What it has used so far.
     ///
     /// # Errors
     /// It has ended.
-    pub fn used(&self) -> Result<Sample, ProcfsError> {
-        match self.root()? {
-            (Account::Guarded, root) => procfs::read_descendants(root),
-            (Account::Container { .. }, root) => procfs::read_component(root),
-        }
+    pub fn used(&self) -> Result<Used, AccountError> {
+        let keeper = self.process.pid().ok_or(AccountError::Ended)?;
+        Ok(match &self.account {
+            Account::Guarded => Used::Processes(procfs::read_descendants(keeper)?),
+            Account::Group(group) => Used::Group(group.read()?),
+            Account::Tree { pid } => Used::Processes(procfs::read_component(*pid)?),
+        })
     }
 
     /// What its processes hold now.
     ///
     /// # Errors
     /// It has ended.
-    pub fn level(&self) -> Result<Level, ProcfsError> {
-        match self.root()? {
-            (Account::Guarded, root) => procfs::level_of_descendants(root),
-            (Account::Container { .. }, root) => procfs::level_of_component(root),
-        }
+    pub fn level(&self) -> Result<Level, AccountError> {
+        let keeper = self.process.pid().ok_or(AccountError::Ended)?;
+        Ok(match &self.account {
+            Account::Guarded => procfs::level_of_descendants(keeper)?,
+            Account::Group(group) => group.level()?,
+            Account::Tree { pid } => {
+                let mut pids = procfs::descendants_of(*pid)?;
+                pids.push(*pid);
+                procfs::level_of(&pids)
+            }
+        })
     }
 
     /// The port it listens on, as this machine's kernel counts connections by it; a container's ports are in a
@@ -89,14 +142,6 @@ impl Component {
     #[must_use]
     pub fn counted_port(&self) -> Option<u16> {
         (self.account == Account::Guarded).then(|| self.address.port())
-    }
-
-    fn root(&self) -> Result<(Account, u32), ProcfsError> {
-        let keeper = self.process.pid().ok_or(ProcfsError::Ended { pid: 0 })?;
-        Ok(match self.account {
-            Account::Guarded => (self.account, keeper),
-            Account::Container { pid } => (self.account, pid),
-        })
     }
 }
 

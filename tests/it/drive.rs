@@ -6,5 +6,5 @@ mod frozen;
 mod goose;
 mod journey;
 mod open;
-mod servers;
+pub(crate) mod servers;
 mod tls;

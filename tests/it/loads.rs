@@ -72,6 +72,12 @@ expect  = { status = 200, body = { contains = "{host}" } }
         (&ramp["ok"], &ramp["open"]["scheduled"], &ramp["connections_opened"]),
         (&120.into(), &120.into(), &60.into())
     );
+    // The kernel tells of a connection a little later than it ends.
+    let accepted = ramp["components"][0]["accepted_connections"].as_u64().unwrap();
+    assert!((58..=62).contains(&accepted), "{accepted} accepted");
+    let driver = &ramp["driver"];
+    let parts = driver["cpu_user_us"].as_u64().unwrap() + driver["cpu_system_us"].as_u64().unwrap();
+    assert!(parts > 0 && driver["cpu_us"].as_u64().unwrap().abs_diff(parts) <= 1, "{driver}");
     let offered: Vec<_> = ramp["seconds"].as_array().unwrap().iter().map(|second| second["offered"].as_u64()).collect();
     assert_eq!(offered, [Some(40), Some(20)]);
     assert!(ramp["open"]["response_time"]["p99_us"].as_u64().unwrap() > 0, "{ramp}");

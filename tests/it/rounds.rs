@@ -1,10 +1,13 @@
 //! How often is measured: looks, resuming, calibration, as a user runs them.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::process::Stdio;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::drive::servers::{Behaviour, PONG, runtime, send, serve};
 use crate::support::{Project, replaced, short, text, wait_for};
 
 fn json(project: &Project, file: &str) -> serde_json::Value {
@@ -144,4 +147,59 @@ fn a_warm_up_by_evidence_is_recorded_with_its_seconds() {
     // Whether this machine is steady just now is not for a test to say; that it is said is.
     let is_steady = round["warmup"]["is_steady"].as_bool().unwrap();
     assert_eq!(text(&output).contains("no steady state within 6 s"), !is_steady, "{}", text(&output));
+}
+
+/// A project with two stacks, each `lab proxy` in front of a server of the test's own; both as they are given, and each
+/// compared with the first over so many blocks.
+fn in_front_of(first: SocketAddr, second: SocketAddr, blocks: u32) -> Project {
+    let project = Project::new(str::to_owned);
+    let mut scenario = String::from("schema = 1\nname = \"compared\"\napp = { native = \"hello\" }\n");
+    for (name, upstream) in [("first", first), ("second", second)] {
+        // A variable is not moved to the stack's own server.
+        let configuration = format!(
+            "events {{ }}\nhttp {{ access_log off; server {{ listen 80; set $upstream {upstream};\n\
+             location / {{ proxy_http_version 1.1; proxy_pass http://$upstream; }} }} }}\n"
+        );
+        fs::write(project.path(&format!("{name}.conf")), configuration).unwrap();
+        scenario += &format!(
+            "[[stack]]\nname = \"{name}\"\nserver = {{ kind = \"lab\" }}\n\
+             proxy = {{ kind = \"lab\", config = \"{name}.conf\" }}\n"
+        );
+    }
+    scenario += &format!(
+        "[[load]]\nname = \"load\"\ndriver = \"closed\"\npath = \"/pong\"\nconnections = 2\nduration = \"300ms\"\n\
+         [rounds]\ncount = {blocks}\nwarmup = \"0s\"\n\
+         [gate]\nagainst = \"reference\"\nmargins = {{ throughput = \"20%\", p50 = \"20%\" }}\n"
+    );
+    fs::write(project.path("scenarios/compared.toml"), scenario).unwrap();
+    project
+}
+
+/// The verdicts on throughput and on the median.
+fn verdicts(project: &Project) -> Vec<String> {
+    let output = project.run(&["run", "scenarios/compared.toml", "--gate", "--quiet"]);
+    eprintln!("{}", text(&output));
+    let record = json(project, "reports/compared/latest/record.json");
+    let metrics = record["gate"]["metrics"].as_array().unwrap();
+    let verdicts: Vec<_> = metrics.iter().map(|metric| metric["verdict"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(output.status.code(), Some(if verdicts.iter().any(|verdict| verdict == "fail") { 4 } else { 0 }));
+    verdicts
+}
+
+#[test]
+fn a_stack_with_a_millisecond_added_fails_on_real_sockets() {
+    let runtime = runtime();
+    let (prompt, _) = serve(&runtime, |_, _| send(PONG));
+    let (late, _) = serve(&runtime, |_, _| Behaviour::SendLate(Duration::from_millis(1), PONG.into()));
+    assert_eq!(verdicts(&in_front_of(prompt, late, 8)), ["fail", "fail"]);
+}
+
+#[test]
+fn a_stack_against_itself_passes_or_is_inconclusive_on_real_sockets() {
+    let runtime = runtime();
+    let (server, _) = serve(&runtime, |_, _| send(PONG));
+    let verdicts = verdicts(&in_front_of(server, server, 20));
+    assert_eq!(verdicts.len(), 2);
+    let is_right = |verdict: &String| ["pass", "inconclusive"].contains(&verdict.as_str());
+    assert!(verdicts.iter().all(is_right), "{verdicts:?}");
 }

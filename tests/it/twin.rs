@@ -8,11 +8,12 @@
 //! `LAB_TWIN=word` runs only the cases with that word in their names, and prints both sides.
 
 mod differences;
+mod dns;
 mod observed;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 
 use crate::proxy::case::Case;
 use crate::proxy::configuration;
@@ -59,6 +60,9 @@ fn nginx_and_its_twin_differ_only_where_the_table_says() {
     assert!(wrong.is_empty(), "{} of {count} cases:\n{}", found.len(), wrong.join("\n"));
 }
 
+/// Where names are looked up by nginx.
+static DNS: LazyLock<String> = LazyLock::new(|| dns::start().to_string());
+
 /// Runs one case on one of the twins.
 fn run(case: &Case, program: Program) -> Observed {
     let upstream = Upstream::start(case.answers.clone());
@@ -69,7 +73,7 @@ fn run(case: &Case, program: Program) -> Observed {
     };
     let configuration = configuration(&case.http, case.server.as_deref(), &case.location, &upstream);
     let prepare = |folder: &Path| case.write_files(folder);
-    let mut proxy = Proxy::start_as(program, &configuration.replace("{dead}", &dead), prepare);
+    let mut proxy = Proxy::start_as(program, &configuration.replace("{dead}", &dead).replace("{dns}", &DNS), prepare);
     let got = proxy.converse_in_steps(&case.client);
     // a twin that has finished has logged everything; one that cannot finish is told to stop
     proxy.signal(rustix::process::Signal::QUIT);

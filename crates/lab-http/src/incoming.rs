@@ -12,11 +12,8 @@ use crate::body::BodyDecoder;
 use crate::head::{RequestHead, ResponseHead};
 use crate::limits::Limits;
 use crate::parse::{RequestParser, ResponseParser};
-use crate::pool::{ReadBuffer, USUAL};
+use crate::pool::{LARGE, ReadBuffer, USUAL};
 use crate::refusal::Refusal;
-
-/// Bytes a connection's buffer grows to while a body keeps filling it.
-const LARGEST_FOR_BODIES: usize = 64 * 1024;
 
 /// Reads messages from `R`. What was received but not asked for yet (the start of a body, a pipelined request) stays
 /// in the buffer. Every method can be dropped while it waits, and called again.
@@ -154,7 +151,7 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
         let mut room = ReadBuf::new(&mut self.buffer[self.unread.end..]);
         let result = Pin::new(&mut self.io).poll_read(cx, &mut room);
         let (read, is_filled) = (room.filled().len(), room.remaining() == 0);
-        if result.is_pending() && self.unread.is_empty() && self.buffer.len() == USUAL {
+        if result.is_pending() && self.unread.is_empty() && matches!(self.buffer.len(), USUAL | LARGE) {
             // others can use it while this connection waits
             self.buffer = ReadBuffer::default();
             self.unread = 0..0;
@@ -183,6 +180,12 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
                 return Poll::Ready(Ok(Some(start..self.unread.start)));
             }
             if body.is_at_end() {
+                if self.unread.is_empty() {
+                    // the next message may be long in coming, and a buffer that others use stays in the caches
+                    self.buffer = ReadBuffer::default();
+                    self.unread = 0..0;
+                    self.was_filled = false;
+                }
                 return Poll::Ready(Ok(None));
             }
             if ready!(self.poll_fill(cx))? == 0 {
@@ -191,7 +194,7 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
         }
     }
 
-    /// Gives back what a large body made the buffer grow by.
+    /// Gives back what a large head or body made the buffer grow by.
     fn settle(&mut self) {
         if self.unread.is_empty() && self.buffer.len() > USUAL {
             self.buffer = ReadBuffer::default();
@@ -204,12 +207,10 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
     fn make_room(&mut self) {
         if self.unread.is_empty() {
             self.unread = 0..0;
-            let wanted = if self.was_filled { (self.buffer.len() * 2).min(LARGEST_FOR_BODIES) } else { USUAL };
-            if self.buffer.is_empty() {
+            if self.was_filled && self.buffer.len() < LARGE {
+                self.buffer = ReadBuffer::take_large();
+            } else if self.buffer.is_empty() {
                 self.buffer = ReadBuffer::take();
-            }
-            if self.buffer.len() < wanted {
-                self.buffer.grow(wanted);
             }
         } else if self.unread.end == self.buffer.len() {
             if self.unread.start > 0 {

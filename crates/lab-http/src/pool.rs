@@ -8,13 +8,18 @@ use std::ops::{Deref, DerefMut};
 
 /// Bytes a buffer for reading starts with; enough for nearly every head.
 pub(crate) const USUAL: usize = 8 * 1024;
+/// Bytes of a buffer for a body that keeps filling the usual one.
+pub(crate) const LARGE: usize = 64 * 1024;
 /// So many buffers of a kind wait for their next use.
 const KEPT: usize = 128;
+/// So many of the large ones: 1 MiB for each thread.
+const LARGE_KEPT: usize = 16;
 /// A buffer for writing that grew beyond this many bytes is not kept.
 const LARGEST_KEPT: usize = 32 * 1024;
 
 thread_local! {
     static READING: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static LARGE_READING: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
     static WRITING: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -29,6 +34,12 @@ impl ReadBuffer {
     pub(crate) fn take() -> ReadBuffer {
         let pooled = READING.try_with(|pool| pool.borrow_mut().pop()).ok().flatten();
         ReadBuffer { bytes: pooled.unwrap_or_else(|| vec![0; USUAL]) }
+    }
+
+    /// One of [`LARGE`] bytes.
+    pub(crate) fn take_large() -> ReadBuffer {
+        let pooled = LARGE_READING.try_with(|pool| pool.borrow_mut().pop()).ok().flatten();
+        ReadBuffer { bytes: pooled.unwrap_or_else(|| vec![0; LARGE]) }
     }
 
     /// Makes it at least that large.
@@ -55,8 +66,10 @@ impl DerefMut for ReadBuffer {
 
 impl Drop for ReadBuffer {
     fn drop(&mut self) {
-        if self.bytes.len() == USUAL {
-            give(&READING, std::mem::take(&mut self.bytes));
+        match self.bytes.len() {
+            USUAL => give(&READING, KEPT, std::mem::take(&mut self.bytes)),
+            LARGE => give(&LARGE_READING, LARGE_KEPT, std::mem::take(&mut self.bytes)),
+            _ => {}
         }
     }
 }
@@ -71,15 +84,15 @@ pub(crate) fn take_for_writing() -> Vec<u8> {
 pub(crate) fn give_back(mut buffer: Vec<u8>) {
     if (1..=LARGEST_KEPT).contains(&buffer.capacity()) {
         buffer.clear();
-        give(&WRITING, buffer);
+        give(&WRITING, KEPT, buffer);
     }
 }
 
-fn give(pool: &'static std::thread::LocalKey<RefCell<Vec<Vec<u8>>>>, buffer: Vec<u8>) {
+fn give(pool: &'static std::thread::LocalKey<RefCell<Vec<Vec<u8>>>>, kept: usize, buffer: Vec<u8>) {
     // a thread that ends has no use for it
     _ = pool.try_with(|pool| {
         let mut pool = pool.borrow_mut();
-        if pool.len() < KEPT {
+        if pool.len() < kept {
             pool.push(buffer);
         }
     });
@@ -98,6 +111,12 @@ mod tests {
         let two = ReadBuffer::take();
         assert_eq!((two.as_ptr(), two.len()), (place, USUAL));
         assert_eq!(ReadBuffer::default().len(), 0);
+
+        let large = ReadBuffer::take_large();
+        let place = large.as_ptr();
+        drop(large);
+        let large = ReadBuffer::take_large();
+        assert_eq!((large.as_ptr(), large.len()), (place, LARGE));
 
         let mut writing = take_for_writing();
         writing.extend_from_slice(b"hello");

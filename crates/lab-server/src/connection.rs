@@ -1,6 +1,7 @@
 //! One connection: requests in, answers out, in order, until either side has enough. What answers a request is a
 //! [`Gateway`].
 
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio::time::{error::Elapsed, timeout};
 
 use crate::extensions::{ArrivedHead, ConnectionInfo};
 use crate::order::Order;
+use crate::proxy_protocol::{Proxied, Start};
 use crate::response;
 use crate::settings::Settings;
 use crate::wait::within;
@@ -44,20 +46,35 @@ pub async fn serve<G, IO>(
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let incoming = Incoming::new(io, settings.limits);
-    let mut connection = Connection { wire: Outgoing::new(Wire::new(incoming)), info, settings, orders };
-    let mut is_first = true;
-    let ending = loop {
-        let head = match connection.next_head(is_first).await {
-            Ok(head) => head,
-            Err(ending) => break ending,
-        };
-        is_first = false;
-        if let Err(ending) = gateway.exchange(&mut connection, head).await {
-            break ending;
-        }
+    let wire = Outgoing::new(Wire::new(incoming));
+    let mut connection = Connection { wire, info, proxied: None, settings, orders };
+    let ending = match connection.read_proxy_header().await {
+        Ok(()) => connection.exchange_all(&mut gateway).await,
+        Err(ending) => ending,
     };
-    if ending == Ending::Linger {
-        connection.linger().await;
+    match ending {
+        Ending::Linger => connection.linger().await,
+        // The client is to know that nothing was cut off (RFC 8446 §6.1).
+        Ending::Close if connection.settings.is_tls => {
+            let _ = timeout(connection.settings.linger_timeout, connection.wire.shutdown()).await;
+        }
+        Ending::Close => {}
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
+    async fn exchange_all<G: Gateway<IO>>(&mut self, gateway: &mut G) -> Ending {
+        let mut is_first = true;
+        loop {
+            let head = match self.next_head(is_first).await {
+                Ok(head) => head,
+                Err(ending) => return ending,
+            };
+            is_first = false;
+            if let Err(ending) = gateway.exchange(self, head).await {
+                return ending;
+            }
+        }
     }
 }
 
@@ -65,6 +82,8 @@ pub async fn serve<G, IO>(
 pub struct Connection<IO> {
     pub(crate) wire: Outgoing<Wire<IO>>,
     pub(crate) info: ConnectionInfo,
+    /// What a proxy says of its client.
+    proxied: Option<Proxied>,
     pub(crate) settings: Rc<Settings>,
     orders: watch::Receiver<Order>,
 }
@@ -83,6 +102,22 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
     #[must_use]
     pub fn info(&self) -> &ConnectionInfo {
         &self.info
+    }
+
+    /// What a proxy has said of its client, in a PROXY header.
+    #[must_use]
+    pub fn proxied(&self) -> Option<&Proxied> {
+        self.proxied.as_ref()
+    }
+
+    /// The two ends of the connection, with the client of a proxy instead of the proxy.
+    #[must_use]
+    pub fn client(&self) -> ConnectionInfo {
+        match (&self.proxied, self.info) {
+            (None, info) => info,
+            (Some(proxied), ConnectionInfo::Tcp { local, .. }) => ConnectionInfo::Tcp { peer: proxied.client, local },
+            (Some(proxied), ConnectionInfo::Unix) => ConnectionInfo::Tcp { peer: proxied.client, local: proxied.proxy },
+        }
     }
 
     /// What bounds the client.
@@ -146,6 +181,44 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
         self.last_words().await
     }
 
+    /// Reads what a proxy may say in front of the first request, if it may.
+    async fn read_proxy_header(&mut self) -> Result<(), Ending> {
+        let Some(rules) = self.settings.proxy_protocol.clone() else { return Ok(()) };
+        let (patience, info) = (self.settings.header_timeout, self.info);
+        let incoming = self.wire.io_mut().incoming().ok_or(Ending::Close)?;
+        let look = async {
+            loop {
+                match rules.look(&info, incoming.buffered()) {
+                    Ok(Start::Undecided) => {}
+                    found => return Ok(found),
+                }
+                if poll_fn(|cx| incoming.poll_fill(cx)).await? == 0 {
+                    return Err(std::io::ErrorKind::UnexpectedEof.into());
+                }
+            }
+        };
+        let found: Result<std::io::Result<_>, Elapsed> = tokio::select! {
+            biased;
+            found = timeout(patience, look) => found,
+            () = until_given_up(&mut self.orders, true) => return Err(Ending::Close),
+        };
+        match found {
+            Ok(Ok(Ok(Start::Header(length, proxied)))) => {
+                self.proxied = proxied;
+                let behind = incoming.take_buffered().split_off(length);
+                incoming.give_back(&behind);
+                Ok(())
+            }
+            Ok(Ok(Ok(Start::Request | Start::Undecided))) => Ok(()),
+            Ok(Ok(Err(error))) => {
+                tracing::info!("{}: refused with {}: {error}", self.info, error.status());
+                response::not_let_in(self.wire.buffer(), error);
+                Err(self.last_words().await)
+            }
+            Ok(Err(_)) | Err(_) => Err(Ending::Close),
+        }
+    }
+
     /// Waits for the next request head. Silence and a clean end close the connection without a word.
     async fn next_head(&mut self, is_first: bool) -> Result<ArrivedHead, Ending> {
         let patience = if is_first { self.settings.header_timeout } else { self.settings.keep_alive };
@@ -191,7 +264,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
 }
 
 /// Waits until no further request is waited for.
-async fn until_given_up(orders: &mut watch::Receiver<Order>, is_first: bool) {
+pub(crate) async fn until_given_up(orders: &mut watch::Receiver<Order>, is_first: bool) {
     let order = orders.wait_for(|order| *order != Order::Serve).await.map_or(Order::Quit, |order| *order);
     if is_first && order == Order::Finish {
         // Either of the two will do.

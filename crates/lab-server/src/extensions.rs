@@ -1,7 +1,7 @@
 //! What a host of an app puts into a request's extensions: what `http::Request` cannot hold.
 //!
-//! A server inserts both types; an app reads them. An app hosted by something else finds neither and makes do with
-//! the request's own parts.
+//! A server inserts these types; an app reads them. An app hosted by something else finds none and makes do with the
+//! request's own parts.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -28,6 +28,10 @@ pub enum ConnectionInfo {
     /// A connection over a unix socket, whose peer has no address.
     Unix,
 }
+
+/// The connection is over TLS, so that the scheme is `https`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OverTls;
 
 impl fmt::Display for ConnectionInfo {
     /// Who connected.

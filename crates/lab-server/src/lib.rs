@@ -7,11 +7,15 @@
 pub mod worker_settings;
 pub mod notes;
 pub mod access_record;
+pub mod log_line;
 
 pub mod settings;
 pub mod extensions;
 pub mod order;
 pub mod socket;
+pub mod tls;
+pub mod tls_stream;
+pub mod proxy_protocol;
 pub mod worker;
 pub mod connection;
 pub mod service;

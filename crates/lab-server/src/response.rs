@@ -7,6 +7,8 @@ use lab_http::connection::is_hop_by_hop;
 use lab_http::framing::is_bodyless;
 use lab_http::{BodyLength, Refusal, Version, date, write};
 
+use crate::proxy_protocol::ProxyError;
+
 /// What a response answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asked {
@@ -126,6 +128,12 @@ pub(crate) fn refusal(out: &mut Vec<u8>, head: bool, refusal: Refusal) {
     // RFC 9110 §15.5.6 asks for Allow; the target of CONNECT is no resource that allows any method.
     let allow: &[(&str, &str)] = if refusal == Refusal::Connect { &[("Allow", "")] } else { &[] };
     page(out, head, status, &refusal.to_string(), allow);
+}
+
+/// Appends the answer to a PROXY header that is not accepted.
+pub(crate) fn not_let_in(out: &mut Vec<u8>, error: ProxyError) {
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    page(out, false, status, &error.to_string(), &[]);
 }
 
 /// Appends the answer to a request on which the app failed; the connection closes behind it. What went wrong is for

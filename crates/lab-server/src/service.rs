@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;
 
 use crate::connection::{Connection, Ending, Gateway};
-use crate::extensions::ArrivedHead;
+use crate::extensions::{ArrivedHead, OverTls};
 use crate::observer::{Answered, Nobody, Observer};
 use crate::request;
 use crate::request_body::RequestBody;
@@ -71,6 +71,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
         B: Body<Data = Bytes>,
         B::Error: Display,
     {
+        let info = self.client();
         let asked = Asked { head: arrived.head().method() == b"HEAD", version: arrived.head().version };
         let judged = match judge_request(arrived.head()) {
             Ok(judged) => judged,
@@ -82,12 +83,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
             let body = BodyDecoder::new(judged.body, &self.settings.limits);
             self.wire.io_mut().lend(body, judged.expects_continue, self.settings.body_timeout)
         };
-        let request = match request::build(&arrived, &judged.target, self.info, body) {
+        let mut request = match request::build(&arrived, &judged.target, info, body) {
             Ok(request) => request,
             Err(refusal) => return Err(self.refuse(asked.head, refusal).await),
         };
+        if self.settings.is_tls {
+            request.extensions_mut().insert(OverTls);
+        }
         let began = Instant::now();
-        let info = self.info;
         let answered = |status, headers: &HeaderMap, sent_bytes| {
             let took = began.elapsed();
             observer.answered(&Answered { arrived: &arrived, info: &info, status, headers, sent_bytes, took });

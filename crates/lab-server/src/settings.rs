@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use lab_http::Limits;
 
+use crate::proxy_protocol::Rules;
+
 /// How connections are treated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -25,6 +27,10 @@ pub struct Settings {
     pub linger_timeout: Duration,
     /// Bytes read in that time, at most.
     pub linger_bytes: u64,
+    /// Whether connections are over TLS.
+    pub is_tls: bool,
+    /// The headers with which proxies say who their clients are; None if there are to be none.
+    pub proxy_protocol: Option<Rules>,
 }
 
 impl Default for Settings {
@@ -38,6 +44,8 @@ impl Default for Settings {
             drain_bytes: 64 * 1024,
             linger_timeout: Duration::from_secs(5),
             linger_bytes: 4 * 1024 * 1024,
+            is_tls: false,
+            proxy_protocol: None,
         }
     }
 }

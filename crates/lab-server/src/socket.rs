@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use rustix::net::{AddressFamily, sockopt};
@@ -13,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::extensions::ConnectionInfo;
+use crate::tls_stream::{Session, TlsStream};
 
 /// A listening socket.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub enum Stream {
     Tcp(TcpStream),
     /// At a path.
     Unix(UnixStream),
+    /// Either of them, with TLS in between.
+    Tls(Box<TlsStream>),
 }
 
 /// Where a socket is bound.
@@ -84,12 +88,19 @@ impl Listener {
 
 impl Stream {
     /// Waits until the socket takes bytes, and does `write`, which is to fail with
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if it does not after all.
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if it does not after all. Not for connections over TLS.
     pub async fn write_by<T>(&self, write: impl FnMut() -> io::Result<T>) -> io::Result<T> {
         match self {
             Stream::Tcp(stream) => stream.async_io(Interest::WRITABLE, write).await,
             Stream::Unix(stream) => stream.async_io(Interest::WRITABLE, write).await,
+            Stream::Tls(_) => Err(io::Error::new(io::ErrorKind::Unsupported, "bytes past TLS are no content")),
         }
+    }
+
+    /// What is agreed on the connection, if it is over TLS: what is written to its descriptor has to go through that.
+    #[must_use]
+    pub fn session(&self) -> Option<&Arc<Session>> {
+        if let Stream::Tls(stream) = self { Some(stream.session()) } else { None }
     }
 }
 
@@ -98,6 +109,7 @@ impl AsFd for Stream {
         match self {
             Stream::Tcp(stream) => stream.as_fd(),
             Stream::Unix(stream) => stream.as_fd(),
+            Stream::Tls(stream) => stream.as_fd(),
         }
     }
 }
@@ -117,6 +129,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, into),
             Stream::Unix(stream) => Pin::new(stream).poll_read(cx, into),
+            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, into),
         }
     }
 }
@@ -126,6 +139,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -137,6 +151,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }
 
@@ -144,6 +159,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -151,6 +167,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
+use rustls::ServerConfig;
 use tokio::runtime::{LocalOptions, LocalRuntime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
@@ -13,15 +14,18 @@ use tokio::task::{JoinSet, spawn_local, yield_now};
 use tokio::time::{sleep, timeout};
 
 use crate::connection::{self, Gateway};
+use crate::extensions::ConnectionInfo;
 use crate::order::Order;
 use crate::settings::Settings;
 use crate::socket::{Listener, Stream};
+use crate::tls_stream::TlsStream;
+use crate::worker_settings::TermsError;
 
 /// How long no connection is accepted after there were no resources for one.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// How a worker works.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Terms {
     /// What bounds its clients.
     pub settings: Settings,
@@ -29,6 +33,8 @@ pub struct Terms {
     pub graceful_timeout: Duration,
     /// Connections open at the same time (gunicorn's `worker_connections`).
     pub connections: u32,
+    /// The TLS of all its sockets; None without.
+    pub tls: Option<Arc<ServerConfig>>,
 }
 
 /// Why a worker cannot boot.
@@ -37,6 +43,9 @@ pub enum WorkerError {
     /// The master died before the worker could be tied to it.
     #[error("the master is gone")]
     MasterGone,
+    /// The settings make no sense here.
+    #[error(transparent)]
+    Terms(#[from] TermsError),
     /// The system refused something.
     #[error("cannot {what}: {error}")]
     Io {
@@ -82,11 +91,10 @@ where
     G: Gateway<Stream> + Clone + 'static,
 {
     let open = Arc::new(Semaphore::new(terms.connections as usize));
-    let settings = Rc::new(terms.settings);
+    let reception = Reception { settings: Rc::new(terms.settings), tls: terms.tls, orders: orders.clone() };
     let mut accepting = JoinSet::new();
     for listener in listeners {
-        let (gateway, settings) = (gateway.clone(), Rc::clone(&settings));
-        accepting.spawn_local(accept(listener, gateway, settings, Arc::clone(&open), orders.clone()));
+        accepting.spawn_local(accept(listener, gateway.clone(), reception.clone(), Arc::clone(&open)));
     }
     drop(gateway);
     tracing::info!("worker {} is ready", std::process::id());
@@ -108,21 +116,60 @@ where
     Ok(())
 }
 
-/// Accepts connections on one listener, as long as it is let.
-async fn accept<G>(
-    listener: Listener,
-    gateway: G,
+/// What becomes of accepted connections.
+#[derive(Clone)]
+struct Reception {
     settings: Rc<Settings>,
-    open: Arc<Semaphore>,
+    tls: Option<Arc<ServerConfig>>,
     orders: watch::Receiver<Order>,
-) where
+}
+
+impl Reception {
+    /// Shakes hands, if there are hands to be shaken, and serves the connection.
+    async fn receive<G: Gateway<Stream>>(mut self, stream: Stream, info: ConnectionInfo, gateway: G) {
+        let stream = match self.tls.take() {
+            None => stream,
+            Some(config) => match self.shake_hands(config, stream, &info).await {
+                Some(stream) => stream,
+                None => return,
+            },
+        };
+        connection::serve(stream, info, gateway, self.settings, self.orders).await;
+    }
+
+    /// A handshake takes no longer than a head may, and holds up nobody else.
+    async fn shake_hands(
+        &mut self,
+        config: Arc<ServerConfig>,
+        stream: Stream,
+        info: &ConnectionInfo,
+    ) -> Option<Stream> {
+        let shaken = tokio::select! {
+            biased;
+            shaken = timeout(self.settings.header_timeout, TlsStream::accept(config, stream)) => shaken,
+            () = connection::until_given_up(&mut self.orders, true) => return None,
+        };
+        match shaken {
+            Ok(Ok(stream)) => return Some(Stream::Tls(Box::new(stream))),
+            // Such connections are made and given up to see whether somebody listens.
+            Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+            Ok(Err(error)) => tracing::info!("{info}: the handshake failed: {error}"),
+            Err(_) => tracing::info!("{info}: the handshake took too long"),
+        }
+        None
+    }
+}
+
+/// Accepts connections on one listener, as long as it is let.
+async fn accept<G>(listener: Listener, gateway: G, reception: Reception, open: Arc<Semaphore>)
+where
     G: Gateway<Stream> + Clone + 'static,
 {
     // The semaphore is never closed.
     while let Ok(permit) = Arc::clone(&open).acquire_owned().await {
         match listener.accept().await {
             Ok(Some((stream, info))) => {
-                let connection = connection::serve(stream, info, gateway.clone(), Rc::clone(&settings), orders.clone());
+                let connection = reception.clone().receive(stream, info, gateway.clone());
                 spawn_local(async move {
                     connection.await;
                     drop(permit);

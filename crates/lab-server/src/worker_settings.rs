@@ -13,8 +13,11 @@ use std::time::Duration;
 use lab_http::Limits;
 use serde::{Deserialize, Serialize};
 
+use crate::proxy_protocol::{Rules, Versions};
 use crate::settings::Settings;
+use crate::tls::{self, TlsError, TlsSettings};
 use crate::worker::Terms;
+use crate::wsgi::trust::{PeerError, Peers};
 
 /// The environment variable with the descriptor to read the settings from.
 pub const SETTINGS_FD: &str = "LAB_WSGI_SETTINGS_FD";
@@ -98,15 +101,37 @@ pub struct WorkerSettings {
     /// What becomes of other fields with an underscore.
     #[serde(default)]
     pub header_map: HeaderMapPolicy,
+    /// TLS on all sockets; None without.
+    #[serde(default)]
+    pub tls: Option<TlsSettings>,
+    /// The headers by which proxies may say who their clients are.
+    #[serde(default)]
+    pub proxy_protocol: Versions,
+    /// Peers that may send them: addresses, networks, or `*` for all.
+    #[serde(default = "default::loopback")]
+    pub proxy_allow_ips: Vec<String>,
+    /// What the worker's log says: `debug`, `info`, `warn` or `error`, and what is worse.
+    #[serde(default = "default::loglevel")]
+    pub loglevel: String,
     /// Where access records go to; None if nobody wants them.
     #[serde(default)]
     pub access_log: Option<AccessLog>,
 }
 
 impl WorkerSettings {
-    /// What bounds the clients of the worker.
-    #[must_use]
-    pub fn terms(&self) -> Terms {
+    /// What the worker's log says.
+    ///
+    /// # Errors
+    /// There is no such level.
+    pub fn log_level(&self) -> Result<tracing::Level, TermsError> {
+        self.loglevel.parse().map_err(|_| TermsError::LogLevel(self.loglevel.clone()))
+    }
+
+    /// On which terms the worker works. Reads the files of `tls`.
+    ///
+    /// # Errors
+    /// Something in the settings makes no sense, or a file cannot be used.
+    pub fn terms(&self) -> Result<Terms, TermsError> {
         let bound = |limit: usize| if limit == 0 { LONGEST } else { limit.min(LONGEST) };
         let fields = if self.limit_request_fields == 0 { MOST_FIELDS } else { self.limit_request_fields };
         let (start_line, field) = (bound(self.limit_request_line), bound(self.limit_request_field_size));
@@ -114,12 +139,36 @@ impl WorkerSettings {
         let head = start_line + 2 + fields * (field + 2) + 2;
         let limits = Limits { start_line, field, fields, head, ..Limits::default() };
         let keep_alive = Duration::from_secs(self.keepalive_s);
-        Terms {
-            settings: Settings { limits, keep_alive, ..Settings::default() },
+        let is_on = self.proxy_protocol != Versions::Off;
+        let rules = || Ok(Rules { versions: self.proxy_protocol, allowed: Peers::new(&self.proxy_allow_ips)? });
+        let proxy_protocol = is_on.then(rules).transpose().map_err(TermsError::Peer)?;
+        Ok(Terms {
+            settings: Settings {
+                limits,
+                keep_alive,
+                is_tls: self.tls.is_some(),
+                proxy_protocol,
+                ..Settings::default()
+            },
             graceful_timeout: Duration::from_secs(self.graceful_timeout_s),
             connections: self.worker_connections.max(1),
-        }
+            tls: self.tls.as_ref().map(tls::load).transpose()?,
+        })
     }
+}
+
+/// Why there are no terms to work on.
+#[derive(Debug, thiserror::Error)]
+pub enum TermsError {
+    /// Who may send PROXY headers is not clear.
+    #[error("proxy_allow_ips: {0}")]
+    Peer(PeerError),
+    /// There is no such level.
+    #[error("loglevel: there is no {0:?}; there is: debug, info, warn, error")]
+    LogLevel(String),
+    /// There can be no TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// A listening socket the worker inherits.
@@ -170,6 +219,10 @@ mod default {
 
     pub(super) fn one() -> u32 {
         1
+    }
+
+    pub(super) fn loglevel() -> String {
+        "info".to_owned()
     }
 
     pub(super) fn worker_connections() -> u32 {

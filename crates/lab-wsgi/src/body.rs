@@ -1,5 +1,6 @@
 //! The body of a request: there is none, it has arrived, or its client waits to be asked for it. No Python.
 
+use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -8,7 +9,6 @@ use std::time::{Duration, Instant};
 use lab_http::write::CONTINUE;
 use lab_http::{BodyDecoder, Refusal};
 use rustix::event::PollFlags;
-use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use crate::awaited::wait_for;
 use crate::outlet::Socket;
@@ -115,11 +115,9 @@ impl Unasked {
     fn ask(&self, deadline: Instant) -> Result<(), Failure> {
         let mut interim = CONTINUE;
         while !interim.is_empty() {
-            match send(&self.socket, interim, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            match self.socket.send(interim, &[]) {
                 Ok(sent) => interim = &interim[sent..],
-                Err(rustix::io::Errno::AGAIN) => self.wait(PollFlags::OUT, deadline)?,
-                Err(rustix::io::Errno::INTR) => {}
-                Err(_) => return Err(Failure::Connection),
+                Err(error) => self.wait_after(&error, PollFlags::OUT, deadline)?,
             }
         }
         Ok(())
@@ -127,12 +125,19 @@ impl Unasked {
 
     fn receive(&self, room: &mut [u8], deadline: Instant) -> Result<usize, Failure> {
         loop {
-            match recv(&self.socket, &mut *room, RecvFlags::DONTWAIT) {
-                Ok((read, _)) => return Ok(read),
-                Err(rustix::io::Errno::AGAIN) => self.wait(PollFlags::IN, deadline)?,
-                Err(rustix::io::Errno::INTR) => {}
-                Err(_) => return Err(Failure::Connection),
+            match self.socket.receive(room) {
+                Ok(read) => return Ok(read),
+                Err(error) => self.wait_after(&error, PollFlags::IN, deadline)?,
             }
+        }
+    }
+
+    /// Waits, if all that is wrong is that the socket is not ready.
+    fn wait_after(&self, error: &io::Error, flags: PollFlags, deadline: Instant) -> Result<(), Failure> {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => self.wait(flags, deadline),
+            io::ErrorKind::Interrupted => Ok(()),
+            _ => Err(Failure::Connection),
         }
     }
 

@@ -181,8 +181,10 @@ where
             return Err(Broken::Raised(not_started()));
         }
         response.commit(Some(size));
-        for item in items() {
-            response.push(content(&item)?.as_bytes())?;
+        let mut items = items().peekable();
+        while let Some(item) = items.next() {
+            let content = content(&item)?;
+            if items.peek().is_some() { response.push(content.as_bytes())? } else { response.push_last(content)? }
         }
         Ok(response.send()?)
     })?

@@ -8,9 +8,11 @@ use std::sync::{Mutex, PoisonError};
 
 use lab_http::RequestHead;
 use lab_server::extensions::ConnectionInfo;
+use lab_server::proxy_protocol::Proxied;
 use lab_server::wsgi::environ::{Variables, variable_name};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::MutexExt as _;
 use pyo3::types::{PyDict, PyString};
 
 use crate::file_wrapper::FileWrapper;
@@ -18,6 +20,18 @@ use crate::text::latin1;
 
 /// Names of fields that are remembered; clients can make up any number of them.
 const REMEMBERED_NAMES: usize = 512;
+
+/// The variables that every request sets.
+const OF_REQUESTS: [&str; 8] = [
+    "REQUEST_METHOD",
+    "SCRIPT_NAME",
+    "PATH_INFO",
+    "QUERY_STRING",
+    "RAW_URI",
+    "SERVER_PROTOCOL",
+    "wsgi.url_scheme",
+    "wsgi.input",
+];
 
 /// What the environs of one worker have in common.
 pub(crate) struct Environs {
@@ -38,11 +52,20 @@ impl Environs {
         // The end of the body is where reading ends, also without CONTENT_LENGTH.
         base.set_item(intern!(py, "wsgi.input_terminated"), true)?;
         base.set_item(intern!(py, "SERVER_SOFTWARE"), concat!("lab/", env!("CARGO_PKG_VERSION")))?;
+        // What every request sets has its place already, so that its dictionary does not have to grow for it.
+        for name in OF_REQUESTS {
+            base.set_item(PyString::intern(py, name), py.None())?;
+        }
         Ok(Environs { base: base.unbind(), keys: Mutex::new(HashMap::new()) })
     }
 
     /// What the environs of one connection have in common.
-    pub(crate) fn of_connection(&self, py: Python<'_>, info: &ConnectionInfo) -> PyResult<Py<PyDict>> {
+    pub(crate) fn of_connection(
+        &self,
+        py: Python<'_>,
+        info: &ConnectionInfo,
+        proxied: Option<Proxied>,
+    ) -> PyResult<Py<PyDict>> {
         let environ = self.base.bind(py).copy()?;
         match info {
             ConnectionInfo::Tcp { peer, local } => {
@@ -53,6 +76,14 @@ impl Environs {
             }
             // As gunicorn says it; the server's name is then the request's to tell.
             ConnectionInfo::Unix => environ.set_item(intern!(py, "REMOTE_ADDR"), "")?,
+        }
+        // gunicorn's names; there they hold for the first request of the connection only.
+        if let Some(Proxied { protocol, client, proxy }) = proxied {
+            environ.set_item(intern!(py, "PROXY_PROTOCOL"), protocol)?;
+            environ.set_item(intern!(py, "REMOTE_ADDR"), client.ip().to_string())?;
+            environ.set_item(intern!(py, "REMOTE_PORT"), client.port().to_string())?;
+            environ.set_item(intern!(py, "PROXY_ADDR"), proxy.ip().to_string())?;
+            environ.set_item(intern!(py, "PROXY_PORT"), proxy.port().to_string())?;
         }
         Ok(environ.unbind())
     }
@@ -93,8 +124,9 @@ impl Environs {
 
     /// The key of a field.
     fn key<'py>(&self, py: Python<'py>, name: &[u8]) -> Bound<'py, PyString> {
-        // Nothing panics while it holds the lock.
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nothing panics while it holds the lock. Who waits for it lets go of the interpreter meanwhile, as whoever has
+        // it may need that, for instance to collect garbage.
+        let mut keys = self.keys.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
         if let Some(key) = keys.get(name) {
             return key.bind(py).clone();
         }

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::io;
-use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +17,7 @@ use lab_server::wsgi::response::Started;
 use lab_server::{Gateway, Order};
 use pyo3::prelude::*;
 use rustix::fs::sendfile;
+use rustix::io::pread;
 use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::timeout;
@@ -31,6 +31,9 @@ use crate::outlet::Socket;
 use crate::pool::Pool;
 use crate::response::FilePart;
 use crate::spool::Spool;
+
+/// Bytes of a file that are encrypted at a time.
+const FILE_BLOCK: usize = 64 * 1024;
 
 /// Answers requests with a WSGI application.
 #[derive(Clone)]
@@ -77,16 +80,14 @@ impl WsgiGateway {
         }
         let application = &self.worker.application;
         let info = *connection.info();
-        let environ = Python::attach(|py| application.environs.of_connection(py, &info)).map_err(|error| {
+        let proxied = connection.proxied().copied();
+        let environ = Python::attach(|py| application.environs.of_connection(py, &info, proxied)).map_err(|error| {
             tracing::error!("{info}: cannot be served: {error}");
             Ending::Close
         })?;
         let socket = match &self.worker.pool {
             None => None,
-            Some(_) => {
-                let duplicate = connection.incoming()?.io().as_fd().try_clone_to_owned();
-                Some(Socket::Owned(Arc::new(duplicate.map_err(|_| Ending::Close)?)))
-            }
+            Some(_) => Some(Socket::duplicate(connection.incoming()?.io()).map_err(|_| Ending::Close)?),
         };
         let client = Arc::new(Client { environ, is_trusted: application.policy.trusts(&info) });
         Ok(self.client.insert(OfConnection { client, socket }).clone())
@@ -183,7 +184,7 @@ impl Gateway<Stream> for WsgiGateway {
                 self.worker.application.policy.variables(arrived.head(), &judged.target, client.is_trusted)
         {
             let status = outcome.head.as_ref().map_or(500, Started::status);
-            let remote_addr = remote_addr(connection.info());
+            let remote_addr = remote_addr(&connection.client());
             log.record(began, arrived.head(), &variables, remote_addr, &outcome, status).await;
         }
         answered
@@ -247,13 +248,25 @@ async fn answer(
     Err(if connection.incoming()?.buffered().is_empty() { Ending::Close } else { Ending::Linger })
 }
 
-/// Sends a part of a file, without its bytes passing through this process.
+/// Sends a part of a file, without its bytes passing through this process unless they are to be encrypted here.
 async fn send_file(connection: &mut Connection<Stream>, part: FilePart) -> Result<(), Ending> {
     let patience = connection.settings().send_timeout;
-    let stream = connection.incoming()?.io();
     let (mut offset, end) = (part.offset, part.offset + part.length);
     while offset < end {
         let left = usize::try_from(end - offset).unwrap_or(usize::MAX);
+        if connection.settings().is_tls {
+            let mut block = vec![0; left.min(FILE_BLOCK)];
+            let read = pread(&part.file, &mut block, offset).unwrap_or(0);
+            // The file has become shorter, or cannot be read any more.
+            if read == 0 {
+                return Err(Ending::Close);
+            }
+            offset += read as u64;
+            connection.buffer().extend_from_slice(&block[..read]);
+            connection.flush().await?;
+            continue;
+        }
+        let stream = connection.incoming()?.io();
         let send = || sendfile(stream, &part.file, Some(&mut offset), left).map_err(io::Error::from);
         match timeout(patience, stream.write_by(send)).await {
             // The file has become shorter; what is missing cannot be made up for.

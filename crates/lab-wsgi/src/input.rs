@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use pyo3::create_exception;
 use pyo3::exceptions::{PyOSError, PyStopIteration};
 use pyo3::prelude::*;
+use pyo3::sync::MutexExt as _;
 use pyo3::types::{PyBytes, PyList};
 
 use crate::body::{Body, Failure, Remains, Unasked};
@@ -58,7 +59,7 @@ impl Input {
 
     /// Reads from the body, which is asked for and waited for if it must be.
     fn with<T>(&self, py: Python<'_>, read: impl FnOnce(&mut Spooled) -> PyResult<T>) -> PyResult<T> {
-        let mut state = self.lock();
+        let mut state = self.lock_attached(py);
         if matches!(state.source, Source::Unasked(_)) {
             let source = std::mem::replace(&mut state.source, Source::Arriving);
             drop(state);
@@ -66,7 +67,7 @@ impl Input {
                 let fetched = py.detach(|| unasked.fetch());
                 self.arrived(fetched);
             }
-            state = self.lock();
+            state = self.lock_attached(py);
         }
         match &mut state.source {
             Source::Arrived(spooled) => read(spooled),
@@ -84,6 +85,11 @@ impl Input {
         };
         state.source = source;
         state.remains = remains;
+    }
+
+    /// Bytes of Python are made while this is held, which may need the interpreter for itself: who waits lets go of it.
+    fn lock_attached(&self, py: Python<'_>) -> MutexGuard<'_, State> {
+        self.0.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
     }
 
     // Nothing panics while it holds the lock, and a state is always whole.

@@ -25,6 +25,7 @@ mod file_wrapper;
 mod response;
 mod outlet;
 mod outbox;
+mod kept;
 mod body;
 mod spool;
 mod awaited;

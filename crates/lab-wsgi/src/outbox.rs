@@ -7,13 +7,15 @@
 //! None of them waits for a slow call, though: a watchman sends what has waited for too long.
 
 use std::collections::VecDeque;
+use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::net::{SendFlags, send};
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 
+use crate::kept::Kept;
 use crate::outlet::Socket;
 
 /// Calls that take longer are answered at once.
@@ -50,6 +52,8 @@ struct Held {
     number: u64,
     socket: RawFd,
     buffer: Vec<u8>,
+    /// What is to be sent behind the buffer.
+    content: Option<Kept>,
 }
 
 /// The right to get back what could not be sent. As long as it exists, the socket must be open.
@@ -69,11 +73,11 @@ impl Outbox {
     }
 
     /// Has an answer wait.
-    pub(crate) fn post(&self, socket: &Socket, buffer: Vec<u8>) -> Ticket {
+    pub(crate) fn post(&self, socket: &Socket, buffer: Vec<u8>, content: Option<Kept>) -> Ticket {
         let mut state = self.0.lock();
         let number = state.posted;
         state.posted += 1;
-        state.held.push_back(Held { number, socket: socket.as_fd().as_raw_fd(), buffer });
+        state.held.push_back(Held { number, socket: socket.as_fd().as_raw_fd(), buffer, content });
         drop(state);
         self.0.is_stirred.store(true, Ordering::Relaxed);
         if self.0.sleeps.swap(false, Ordering::AcqRel) {
@@ -98,7 +102,7 @@ impl Ticket {
         let mut state = self.outbox.0.lock();
         // The first in is nearly always the first out.
         let place = state.held.iter().position(|held| held.number == self.number);
-        place.and_then(|place| state.held.remove(place)).map(|held| held.buffer).unwrap_or_default()
+        place.and_then(|place| state.held.remove(place)).map(Held::unsent).unwrap_or_default()
     }
 }
 
@@ -119,12 +123,32 @@ impl State {
             // SAFETY: whoever posted the answer keeps its ticket until the socket is to be closed, and the ticket takes
             // the answer out of here.
             let socket = unsafe { BorrowedFd::borrow_raw(held.socket) };
-            // What is wrong with the socket, its connection finds out with what is left.
-            if let Ok(sent) = send(socket, &held.buffer, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
-                held.buffer.drain(..sent);
-            }
+            held.send(socket);
         }
         self.sent = upto;
+    }
+}
+
+impl Held {
+    /// Sends as much as the socket takes. What is wrong with it, its connection finds out with what is left.
+    fn send(&mut self, socket: BorrowedFd<'_>) {
+        let content = self.content.as_deref().unwrap_or_default();
+        let slices = [IoSlice::new(&self.buffer), IoSlice::new(content)];
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        let Ok(sent) = sendmsg(socket, &slices, &mut SendAncillaryBuffer::default(), flags) else { return };
+        let from_content = sent.saturating_sub(self.buffer.len());
+        if from_content < content.len() {
+            self.buffer.extend_from_slice(&content[from_content..]);
+            self.buffer.drain(..sent - from_content);
+        } else {
+            self.buffer.clear();
+        }
+        self.content = None;
+    }
+
+    fn unsent(mut self) -> Vec<u8> {
+        self.buffer.extend_from_slice(self.content.as_deref().unwrap_or_default());
+        self.buffer
     }
 }
 

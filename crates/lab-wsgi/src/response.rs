@@ -1,4 +1,4 @@
-//! One response, as the application gives it bit by bit. No Python.
+//! One response, as the application gives it bit by bit.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -8,12 +8,19 @@ use lab_http::{BodyEncoder, BodyLength};
 use lab_server::response::Asked;
 use lab_server::wsgi::response::Started;
 
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
 use crate::body::Expectation;
+use crate::kept::Kept;
 use crate::outbox::Ticket;
 use crate::outlet::Outlet;
 
 /// Content from this size on is sent from where it lies; below, it is copied behind the head.
 const WORTH_ITS_OWN_SLICE: usize = 16 * 1024;
+
+/// The last content from this size on is kept where it lies; below, copying it costs less.
+const WORTH_KEEPING: usize = 2 * 1024;
 
 /// The response of one exchange.
 pub(crate) struct Response {
@@ -128,6 +135,21 @@ impl Response {
         }
         encoder.behind(&mut self.outlet.buffer, fitting.len());
         Ok(())
+    }
+
+    /// Adds the last content, which is sent from where it lies if that is worth it.
+    pub(crate) fn push_last(&mut self, content: &Bound<'_, PyBytes>) -> io::Result<()> {
+        let bytes = content.as_bytes();
+        match &mut self.encoder {
+            Some(encoder) if bytes.len() >= WORTH_KEEPING && encoder.room() == Some(bytes.len() as u64) => {
+                // It fits, and content of a known size has nothing behind it.
+                encoder.before(&mut self.outlet.buffer, bytes.len()).map_err(io::Error::other)?;
+                self.sent += bytes.len() as u64;
+                self.outlet.keep(Kept::new(content));
+                Ok(())
+            }
+            _ => self.push(bytes),
+        }
     }
 
     /// Sends what there is to send, as far as the client takes it. What completes the response may wait for the answers

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use lab_server::Order;
 use lab_server::socket::Listener;
+use lab_server::worker::Terms;
 use lab_server::worker_settings::WorkerSettings;
 use lab_server::wsgi::environ::Policy;
 use pyo3::exceptions::{PyOSError, PyValueError};
@@ -45,7 +46,7 @@ impl Worker {
         let settings: WorkerSettings = serde_json::from_str(settings)
             .map_err(|error| PyValueError::new_err(format!("the settings of the worker: {error}")))?;
         lab_server::worker::die_with(settings.master).map_err(|error| PyOSError::new_err(error.to_string()))?;
-        log::start();
+        log::start(settings.log_level().map_err(|error| PyValueError::new_err(error.to_string()))?);
         if let Some(notes) = notes {
             notes::open(&inherited(notes)?)?;
             notes::beat();
@@ -59,6 +60,7 @@ impl Worker {
     fn serve(&self, py: Python<'_>, application: Py<PyAny>, signals: i32, jitter: u64) -> PyResult<bool> {
         let settings = &self.settings;
         let script_name = std::env::var("SCRIPT_NAME").unwrap_or_default();
+        let terms = settings.terms().map_err(|error| PyValueError::new_err(error.to_string()))?;
         let policy = Policy::new(settings, &script_name).map_err(|error| PyValueError::new_err(error.to_string()))?;
         let application = Arc::new(Application {
             callable: application,
@@ -71,12 +73,13 @@ impl Worker {
             threads => Some(Pool::start(py, threads, &application)?),
         };
         let signals = inherited(signals)?;
-        py.detach(|| run(settings, application, pool, signals, jitter)).map_err(PyErr::from)
+        py.detach(|| run(settings, terms, application, pool, signals, jitter)).map_err(PyErr::from)
     }
 }
 
 fn run(
     settings: &WorkerSettings,
+    terms: Terms,
     application: Arc<Application>,
     pool: Option<Pool>,
     signals: OwnedFd,
@@ -116,7 +119,7 @@ fn run(
                 .push(listener.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", socket.address)))?);
         }
         let gateway = WsgiGateway::new(Rc::clone(&duties));
-        lab_server::worker::serve(listeners, gateway, settings.terms(), orders).await?;
+        lab_server::worker::serve(listeners, gateway, terms, orders).await?;
         if let Some(log) = &duties.access_log {
             log.finish().await;
         }

@@ -43,10 +43,14 @@ pub(super) fn parse(text: &str, log: &str, is_http2: bool) -> Result<Told, Outpu
         (ErrorClass::Broken, errored.saturating_sub(timeout)),
         (ErrorClass::Timeout, timeout),
     ];
-    let mut service_time_us = histogram::of_times_us();
+    let (mut service_time_us, mut failed_time_us) = (histogram::of_times_us(), histogram::of_times_us());
     for line in log.lines() {
-        let us = line.split('\t').nth(2).and_then(|us| us.parse().ok()).ok_or(missing("a time in the log"))?;
-        service_time_us.saturating_record(us);
+        let mut words = line.split('\t').skip(1);
+        let status: Option<i32> = words.next().and_then(|status| status.parse().ok());
+        let us = words.next().and_then(|us| us.parse().ok());
+        let (status, us) = status.zip(us).ok_or(missing("a time in the log"))?;
+        let times = if (200..400).contains(&status) { &mut service_time_us } else { &mut failed_time_us };
+        times.saturating_record(us);
     }
     let ok = count(" 2xx")? + count(" 3xx")?;
     let window: f64 = number(text, "finished in").ok_or(missing("finished in"))?;
@@ -58,6 +62,7 @@ pub(super) fn parse(text: &str, log: &str, is_http2: bool) -> Result<Told, Outpu
         // Those of errors are among them.
         body_bytes: None,
         service_time_us,
+        failed_time_us,
         ..Ledger::empty(Duration::from_secs_f64(window))
     };
     Ok(Told { ledger, connections_opened: None })
@@ -75,7 +80,7 @@ mod tests {
         let ledger = parse(include_str!("../../../fixtures/load/h2load.mixed.txt"), log, false).unwrap().ledger;
         assert_eq!((ledger.ok, ledger.unfinished, ledger.window), (130, 4, Duration::from_secs(2)));
         assert_eq!(ledger.failed, BTreeMap::from([(ErrorClass::Status4xx, 17), (ErrorClass::Status5xx, 17)]));
-        assert_eq!(ledger.service_time_us.len(), 164);
+        assert_eq!((ledger.service_time_us.len(), ledger.failed_time_us.len()), (130, 34));
     }
 
     #[test]

@@ -317,3 +317,19 @@ fn arguments_in_words(least: usize, most: usize) -> String {
         (least, most) => format!("{least} to {most} arguments"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_of_everything_has_every_directive() {
+        const PARTS: [&str; 2] = [
+            include_str!("../../../tests/it/proxy/good/everything.conf"),
+            include_str!("../../../tests/it/proxy/good/parts/upstreams.inc"),
+        ];
+        let words: Vec<&str> = PARTS.iter().flat_map(|part| part.split([' ', '\n', ';'])).collect();
+        let missing: Vec<&str> = RULES.iter().map(|rule| rule.name).filter(|name| !words.contains(name)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}

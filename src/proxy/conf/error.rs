@@ -8,12 +8,12 @@ use super::directives::Context;
 
 /// A configuration that is refused: where, and why.
 #[derive(Debug, Error)]
-#[error("{}:{line}: {kind}", file.display())]
+#[error("{}{kind}", place(file, *line))]
 pub struct ConfError {
     /// The file as it was named to the reader.
     pub file: PathBuf,
-    /// The line, counted from 1.
-    pub line: usize,
+    /// The line, counted from 1; none if there is no file to have lines.
+    pub line: Option<usize>,
     /// What is wrong.
     pub kind: ConfErrorKind,
 }
@@ -21,8 +21,12 @@ pub struct ConfError {
 impl ConfError {
     /// An error at a line of a file.
     pub(crate) fn new(file: &Path, line: usize, kind: ConfErrorKind) -> ConfError {
-        ConfError { file: file.to_owned(), line, kind }
+        ConfError { file: file.to_owned(), line: Some(line), kind }
     }
+}
+
+fn place(file: &Path, line: Option<usize>) -> String {
+    line.map_or_else(String::new, |line| format!("{}:{line}: ", file.display()))
 }
 
 /// The ways in which a configuration can be wrong. The wording follows nginx where nginx says the same thing.

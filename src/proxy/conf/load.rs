@@ -33,7 +33,7 @@ pub struct Source {
 /// # Errors
 /// A file that cannot be read or parsed, by file and line.
 pub fn load(file: &Path) -> Result<Loaded, ConfError> {
-    let source = read(file).map_err(|kind| ConfError::new(file, 1, kind))?;
+    let source = read(file).map_err(|kind| ConfError { file: file.to_owned(), line: None, kind })?;
     let mut tree = parse(&source.text, file)?;
     let mut sources = vec![source];
     expand(&mut tree, file.parent().unwrap_or(Path::new("")), 0, &mut sources)?;

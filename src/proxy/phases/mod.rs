@@ -105,18 +105,37 @@ impl<'a> Phases<'a, '_> {
 
     /// Goes on with a request that came to a status: with its error page, or to the end.
     pub fn finish(&self, route: &mut Route<'a>, status: u16) -> Action<'a> {
-        let mut status = status;
-        loop {
-            match error_page::of_status(self, route, status) {
-                Flow::Again => return self.run(route, Entry::Server),
-                Flow::Named(location) => {
-                    self.enter(route, location);
-                    return self.run(route, Entry::Location);
-                }
-                Flow::Status(next) => status = next,
-                Flow::Done(action) => return action,
-                Flow::Continue | Flow::FindLocation => return Action::Page(status),
+        let flow = error_page::of_status(self, route, status);
+        self.go_on(route, flow)
+    }
+
+    /// Goes on with a request that an upstream sent elsewhere: to the path or the named location of its
+    /// `X-Accel-Redirect`.
+    pub fn follow(&self, route: &mut Route<'a>, target: &[u8]) -> Action<'a> {
+        let flow = if target.first() == Some(&b'@') {
+            self.redirect_to_name(route, target)
+        } else if let Some((path, args)) = uri::safe(target) {
+            if route.method != b"HEAD" {
+                route.method = b"GET";
             }
+            self.redirect(route, path, args)
+        } else {
+            route.note(Severity::Error, format!("unsafe URI \"{}\" was detected", target.escape_ascii()));
+            Flow::Status(404)
+        };
+        self.go_on(route, flow)
+    }
+
+    fn go_on(&self, route: &mut Route<'a>, flow: Flow<'a>) -> Action<'a> {
+        match flow {
+            Flow::Continue | Flow::FindLocation => self.run(route, Entry::Find),
+            Flow::Again => self.run(route, Entry::Server),
+            Flow::Named(location) => {
+                self.enter(route, location);
+                self.run(route, Entry::Location)
+            }
+            Flow::Status(status) => self.finish(route, status),
+            Flow::Done(action) => action,
         }
     }
 
@@ -272,7 +291,7 @@ impl<'a> Phases<'a, '_> {
         Scope {
             connection: self.connection,
             request: Some(self.request),
-            refused_line: b"",
+            refused_line: None,
             route,
             server: self.server,
             pass: route.pass,

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::super::route::{Client, Route};
-use super::super::settings::real_ip::RealIp;
+use super::super::settings::real_ip::{RealIp, SaidBy};
 use super::Phases;
 
 /// Finds out who the client is, once for each request.
@@ -12,12 +12,21 @@ pub(super) fn apply(phases: &Phases<'_, '_>, route: &mut Route<'_>) {
     if rules.trusted.is_empty() || route.client.is_some() {
         return;
     }
-    let headers = &phases.request.head.headers;
-    // as nginx: of X-Forwarded-For all lines count, of any other field the first
-    let is_list = rules.header.eq_ignore_ascii_case("X-Forwarded-For");
-    let lines: Vec<&[u8]> = headers.get_all(&rules.header).take(if is_list { usize::MAX } else { 1 }).collect();
     let peer = phases.connection.peer;
-    let said = client(rules, peer, &lines);
+    let said = match &rules.said_by {
+        SaidBy::ProxyProtocol => {
+            let Some(announced) = phases.connection.announced else { return };
+            // as nginx: an address is as good as a field that holds it, and the port is the announced one
+            let said = client(rules, peer, &[announced.source.ip().to_string().as_bytes()]);
+            said.filter(|said| Some(*said) != peer).map(|said| SocketAddr::new(said.ip(), announced.source.port()))
+        }
+        SaidBy::Field(name) => {
+            // as nginx: of X-Forwarded-For all lines count, of any other field the first
+            let is_list = name.eq_ignore_ascii_case("X-Forwarded-For");
+            let lines = phases.request.head.headers.get_all(name).take(if is_list { usize::MAX } else { 1 });
+            client(rules, peer, &lines.collect::<Vec<_>>())
+        }
+    };
     if let Some(said) = said.filter(|_| said != peer) {
         route.client = Some(Client { ip: said.ip(), port: said.port(), text: said.ip().to_string() });
     }
@@ -68,7 +77,7 @@ mod tests {
             let tree = super::super::super::conf::parse(&text, Path::new("c")).unwrap();
             Network::read(&tree[0]).unwrap()
         };
-        RealIp { trusted: networks.iter().flat_map(read).collect(), header: "X-Forwarded-For".into(), is_recursive }
+        RealIp { trusted: networks.iter().flat_map(read).collect(), said_by: SaidBy::ProxyProtocol, is_recursive }
     }
 
     #[test]

@@ -132,6 +132,7 @@ fn rewrite_path<'a>(
 }
 
 fn return_now<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, directive: &Return) -> Flow<'a> {
+    route.returned = Some(directive.status);
     let text = directive.text.as_ref().map(|text| text.value(&phases.scope(route)));
     match (directive.status, text) {
         // as nginx: the client is not answered, as if it had not waited

@@ -12,6 +12,7 @@ use super::logs::{AccessLog, ErrorLog};
 use super::pass::ProxyLevel;
 use super::reading::Reading;
 use super::real_ip::{RealIp, RealIpLevel};
+use super::resolver::{Resolver, ResolverDirective};
 use super::retry::{Retry, RetryLevel};
 
 /// What the directives of one block say; `None` where they say nothing.
@@ -27,7 +28,7 @@ pub(super) struct Level {
     pub(super) keepalive: Option<KeepAlive>,
     pub(super) keepalive_requests: Option<usize>,
     pub(super) keepalive_time: Option<Duration>,
-    pub(super) resolver: Option<bool>,
+    pub(super) resolver: Option<ResolverDirective>,
     pub(super) resolver_timeout: Option<Duration>,
     pub(super) redirects: RedirectLevel,
     pub(super) files: FilesLevel,
@@ -83,9 +84,8 @@ pub struct Rules {
     pub keepalive_requests: usize,
     /// `keepalive_time`: after that long a connection is closed.
     pub keepalive_time: Duration,
-    /// `resolver_timeout`, if there is a `resolver`: how long a name in `proxy_pass` may take to be looked up while a
-    /// request waits. The system's resolver is asked, whichever is named.
-    pub resolver: Option<Duration>,
+    /// `resolver`: how a name that a `proxy_pass` with variables came to is looked up; without, it is not.
+    pub resolver: Option<Resolver>,
     /// `absolute_redirect`: whether redirects to a path are given an origin.
     pub absolute_redirect: bool,
     /// `port_in_redirect`: whether that origin has a port.
@@ -156,7 +156,7 @@ impl Level {
                 "keepalive_timeout" => level.keepalive = Some(keep_alive(directive)?),
                 "keepalive_requests" => level.keepalive_requests = Some(directive.number()?),
                 "keepalive_time" => level.keepalive_time = Some(directive.time()?),
-                "resolver" => level.resolver = Some(directive.first() != "off"),
+                "resolver" => level.resolver = Some(ResolverDirective::read(directive)?),
                 "resolver_timeout" => level.resolver_timeout = Some(directive.time()?),
                 "error_page" => ErrorPage::read(directive, reading, level.error_pages.get_or_insert_default())?,
                 "recursive_error_pages" => level.recursive_error_pages = Some(directive.flag()?),
@@ -242,7 +242,7 @@ impl Level {
             keepalive: self.keepalive.unwrap_or(KeepAlive { idle: Duration::from_secs(75), announced: None }),
             keepalive_requests: self.keepalive_requests.unwrap_or(1000),
             keepalive_time: self.keepalive_time.unwrap_or(Duration::from_secs(3600)),
-            resolver: self.resolver.filter(|is_on| *is_on).map(|_| self.resolver_timeout.unwrap_or(minute / 2)),
+            resolver: self.resolver.map(|resolver| resolver.finish(self.resolver_timeout)),
             absolute_redirect: self.redirects.absolute.unwrap_or(true),
             port_in_redirect: self.redirects.port.unwrap_or(true),
             server_name_in_redirect: self.redirects.server_name.unwrap_or(false),

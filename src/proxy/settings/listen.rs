@@ -17,6 +17,8 @@ pub struct Listen {
     pub backlog: i32,
     /// `reuseport`: whether each worker has a socket of its own, among which the kernel distributes connections.
     pub is_per_worker: bool,
+    /// `proxy_protocol`: whether each connection begins with a word of the proxy in front.
+    pub is_announced: bool,
     /// `ipv6only=`: whether a wildcard IPv6 socket leaves IPv4 alone.
     pub ipv6_only: bool,
     /// The server that answers when no name matches: the one marked `default_server`, or the first.
@@ -48,8 +50,7 @@ impl Listen {
 
 /// nginx's own backlog on Linux.
 const BACKLOG: i32 = 511;
-const ACCEPTED: &str =
-    "an address, a port or both, or unix:/PATH, then default_server, backlog=N, reuseport, ipv6only=on|off";
+const ACCEPTED: &str = "an address, a port or both, or unix:/PATH, then default_server, backlog=N, reuseport, proxy_protocol, ipv6only=on|off";
 
 /// Reads the `listen` directives of one `server` block into the list of all.
 pub(super) fn read(server: &Directive, index: usize, listens: &mut Vec<Listen>) -> Result<(), ConfError> {
@@ -89,6 +90,7 @@ fn add(directive: &Directive, address: &Address, index: usize, listens: &mut Vec
                 listen.default_server = index;
             }
             None if parameter == "reuseport" && address.internet().is_some() => listen.is_per_worker = true,
+            None if parameter == "proxy_protocol" => listen.is_announced = true,
             Some(("backlog", value)) => {
                 let backlog = parse_number(value).filter(|backlog| *backlog > 0);
                 listen.backlog =
@@ -107,6 +109,7 @@ fn entry<'a>(listens: &'a mut Vec<Listen>, address: &Address, first_server: usiz
         listens.push(Listen {
             address: address.clone(),
             is_per_worker: false,
+            is_announced: false,
             backlog: BACKLOG,
             ipv6_only: true,
             default_server: first_server,

@@ -24,6 +24,7 @@ pub mod fields;
 pub mod redirect;
 pub mod cookies;
 pub mod upstream;
+pub mod resolver;
 pub mod retry;
 pub mod buffering;
 

@@ -9,15 +9,24 @@ use super::super::conf::{ConfError, Directive, parse_number};
 pub struct RealIp {
     /// The peers that are trusted; without any nothing changes.
     pub trusted: Vec<Network>,
-    /// The field that names the client.
-    pub header: String,
+    /// What names the client.
+    pub said_by: SaidBy,
     /// Whether trusted addresses in the field are passed over, from its right end.
     pub is_recursive: bool,
 }
 
+/// `real_ip_header`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SaidBy {
+    /// A field of the request.
+    Field(String),
+    /// `proxy_protocol`: what the connection began with.
+    ProxyProtocol,
+}
+
 impl Default for RealIp {
     fn default() -> RealIp {
-        RealIp { trusted: Vec::new(), header: "X-Real-IP".to_owned(), is_recursive: false }
+        RealIp { trusted: Vec::new(), said_by: SaidBy::Field("X-Real-IP".to_owned()), is_recursive: false }
     }
 }
 
@@ -25,7 +34,7 @@ impl Default for RealIp {
 #[derive(Debug, Clone, Default)]
 pub(super) struct RealIpLevel {
     trusted: Option<Vec<Network>>,
-    header: Option<String>,
+    said_by: Option<SaidBy>,
     is_recursive: Option<bool>,
 }
 
@@ -33,7 +42,7 @@ impl RealIpLevel {
     pub(super) fn read(&mut self, directive: &Directive) -> Result<(), ConfError> {
         match directive.name.as_str() {
             "set_real_ip_from" => self.trusted.get_or_insert_default().extend(Network::read(directive)?),
-            "real_ip_header" => self.header = Some(header(directive)?),
+            "real_ip_header" => self.said_by = Some(said_by(directive)?),
             "real_ip_recursive" => self.is_recursive = Some(directive.flag()?),
             _ => {}
         }
@@ -44,7 +53,7 @@ impl RealIpLevel {
     pub(super) fn inherit(self, outer: &RealIpLevel) -> RealIpLevel {
         RealIpLevel {
             trusted: self.trusted.or_else(|| outer.trusted.clone()),
-            header: self.header.or_else(|| outer.header.clone()),
+            said_by: self.said_by.or_else(|| outer.said_by.clone()),
             is_recursive: self.is_recursive.or(outer.is_recursive),
         }
     }
@@ -53,7 +62,7 @@ impl RealIpLevel {
         let defaults = RealIp::default();
         RealIp {
             trusted: self.trusted.clone().unwrap_or_default(),
-            header: self.header.clone().unwrap_or(defaults.header),
+            said_by: self.said_by.clone().unwrap_or(defaults.said_by),
             is_recursive: self.is_recursive.unwrap_or(false),
         }
     }
@@ -122,13 +131,11 @@ fn width(address: IpAddr) -> u32 {
 }
 
 /// Reads `real_ip_header`.
-fn header(directive: &Directive) -> Result<String, ConfError> {
+fn said_by(directive: &Directive) -> Result<SaidBy, ConfError> {
     match directive.first() {
-        "proxy_protocol" => {
-            Err(directive.unsupported("\"proxy_protocol\"", "X-Real-IP, X-Forwarded-For, or another field"))
-        }
-        name if lab_http::Headers::is_clean(name.as_bytes(), b"") => Ok(name.to_owned()),
-        name => Err(directive.invalid(name, "the name of a field")),
+        "proxy_protocol" => Ok(SaidBy::ProxyProtocol),
+        name if lab_http::Headers::is_clean(name.as_bytes(), b"") => Ok(SaidBy::Field(name.to_owned())),
+        name => Err(directive.invalid(name, "the name of a field, or proxy_protocol")),
     }
 }
 

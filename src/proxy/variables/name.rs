@@ -64,6 +64,14 @@ pub enum Variable {
     ProxyHost,
     /// `$proxy_port`: the port of `proxy_pass`.
     ProxyPort,
+    /// `$proxy_protocol_addr`: the client's address as the PROXY protocol announced it.
+    ProxyProtocolAddr,
+    /// `$proxy_protocol_port`: its port.
+    ProxyProtocolPort,
+    /// `$proxy_protocol_server_addr`: the address the client connected to, as announced.
+    ProxyProtocolServerAddr,
+    /// `$proxy_protocol_server_port`: its port.
+    ProxyProtocolServerPort,
     /// `$realip_remote_addr`: the address of the peer, whatever the real ip module made of it.
     RealipRemoteAddr,
     /// `$realip_remote_port`: the port of the peer.
@@ -108,7 +116,8 @@ pub enum Variable {
     TimeIso8601,
     /// `$time_local`: local time as logs have it.
     TimeLocal,
-    /// `$upstream_addr`: the upstream server that was asked; several are joined with `, `.
+    /// `$upstream_addr`: the upstream server that was asked; several are joined with `, `, or with ` : ` where an internal
+    /// redirect lies between them.
     UpstreamAddr,
     /// `$upstream_bytes_received`: from the upstream, one for each address.
     UpstreamBytesReceived,
@@ -152,6 +161,10 @@ const NAMES: &[(&str, Variable)] = &[
     ("proxy_add_x_forwarded_for", Variable::ProxyAddXForwardedFor),
     ("proxy_host", Variable::ProxyHost),
     ("proxy_port", Variable::ProxyPort),
+    ("proxy_protocol_addr", Variable::ProxyProtocolAddr),
+    ("proxy_protocol_port", Variable::ProxyProtocolPort),
+    ("proxy_protocol_server_addr", Variable::ProxyProtocolServerAddr),
+    ("proxy_protocol_server_port", Variable::ProxyProtocolServerPort),
     ("query_string", Variable::Args),
     ("realip_remote_addr", Variable::RealipRemoteAddr),
     ("realip_remote_port", Variable::RealipRemotePort),
@@ -228,5 +241,24 @@ impl Variable {
     /// Whether its value is in the head of an answer, which has to be kept for it.
     pub(super) fn is_of_answer(&self) -> bool {
         matches!(self, Variable::SentField(_) | Variable::UpstreamField(_) | Variable::UpstreamCookie(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_of_everything_has_every_variable() {
+        let text = include_str!("../../../tests/it/proxy/good/everything.conf");
+        let is_word = |character: char| character.is_ascii_alphanumeric() || character == '_';
+        let ends = |rest: &str| !rest.starts_with(is_word);
+        let has =
+            |name: &str| text.match_indices(&format!("${name}")).any(|(at, found)| ends(&text[at + found.len()..]));
+        let missing: Vec<&str> = Variable::names().filter(|name| !has(name)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+        for (family, _) in FAMILIES {
+            assert!(text.contains(&format!("${family}")), "{family}");
+        }
     }
 }

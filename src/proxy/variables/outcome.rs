@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::super::proxy_protocol::Announced;
 use super::super::settings::upstream::Address;
 
 use lab_http::Headers;
@@ -25,6 +26,8 @@ pub struct ClientConnection {
     pub peer_address: String,
     /// Our end.
     pub local: Address,
+    /// What the connection began with, if its `listen` says `proxy_protocol`.
+    pub announced: Option<Announced>,
 }
 
 /// What became of a request, as far as it has got.
@@ -75,6 +78,8 @@ pub struct Attempt {
     pub bytes_received: u64,
     /// Bytes of the answer's content.
     pub content: u64,
+    /// Whether the request was redirected within the configuration since the attempt before.
+    pub is_redirected: bool,
 }
 
 impl ClientConnection {
@@ -82,7 +87,16 @@ impl ClientConnection {
     #[must_use]
     pub fn new(serial: u64, peer: Option<SocketAddr>, local: Address) -> ClientConnection {
         let peer_address = peer.map_or_else(|| "unix:".to_owned(), |peer| peer.ip().to_string());
-        ClientConnection { serial, requests: 0, age: Duration::ZERO, is_pipelined: false, peer, peer_address, local }
+        ClientConnection {
+            serial,
+            requests: 0,
+            age: Duration::ZERO,
+            is_pipelined: false,
+            peer,
+            peer_address,
+            local,
+            announced: None,
+        }
     }
 }
 
@@ -100,6 +114,7 @@ impl Attempt {
             bytes_sent: 0,
             bytes_received: 0,
             content: 0,
+            is_redirected: false,
         }
     }
 }

@@ -26,8 +26,8 @@ pub struct Scope<'a> {
     pub connection: &'a ClientConnection,
     /// The request, unless it was refused while it was read.
     pub request: Option<&'a Request<'a>>,
-    /// The request line as far as it arrived, for a request that was refused.
-    pub refused_line: &'a [u8],
+    /// The request line as far as it arrived, if the request was refused.
+    pub refused_line: Option<&'a [u8]>,
     /// Where it goes, as far as that is known.
     pub route: &'a Route<'a>,
     /// The server that answers.
@@ -44,6 +44,8 @@ impl Scope<'_> {
     /// Appends the value of a variable; false if it has none.
     pub fn write(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         match variable {
+            // as nginx: a request of which nothing arrived has an empty line, not none
+            Variable::Request if self.refused_line.is_some() => append(out, self.refused_line),
             Variable::Capture(number) => self.route.values.write_capture(*number, out),
             Variable::Own(slot) => self.write_own(*slot, out),
             Variable::BodyBytesSent
@@ -103,6 +105,12 @@ impl Scope<'_> {
         self.route.client.as_ref().map_or(&self.connection.peer_address, |client| &client.text)
     }
 
+    /// The client's end of the connection as the PROXY protocol announced it, or the server's.
+    fn announced(&self, of_client: bool) -> Option<SocketAddr> {
+        let announced = self.connection.announced?;
+        Some(if of_client { announced.source } else { announced.destination })
+    }
+
     /// A variable of the configuration's own: what it was given, or what its map says, which it keeps.
     fn write_own(&self, slot: usize, out: &mut Vec<u8>) -> bool {
         let values = &self.route.values;
@@ -142,6 +150,16 @@ impl Scope<'_> {
             Variable::NginxVersion => out.extend_from_slice(env!("CARGO_PKG_VERSION").as_bytes()),
             Variable::Pid => decimal(out, u64::from(std::process::id())),
             Variable::Pipe => out.push(if self.connection.is_pipelined { b'p' } else { b'.' }),
+            Variable::ProxyProtocolAddr | Variable::ProxyProtocolServerAddr => {
+                let end = self.announced(matches!(variable, Variable::ProxyProtocolAddr));
+                return append(out, end.map(|end| end.ip().to_string()).as_deref().map(str::as_bytes));
+            }
+            Variable::ProxyProtocolPort | Variable::ProxyProtocolServerPort => {
+                match self.announced(matches!(variable, Variable::ProxyProtocolPort)) {
+                    Some(end) => decimal(out, u64::from(end.port())),
+                    None => return false,
+                }
+            }
             Variable::RealipRemoteAddr => out.extend_from_slice(self.connection.peer_address.as_bytes()),
             Variable::RealipRemotePort => return port(self.connection.peer, out),
             Variable::RemoteAddr => out.extend_from_slice(self.client_address().as_bytes()),
@@ -182,9 +200,14 @@ impl Scope<'_> {
             Variable::SentField(name) => {
                 return lookup::write_field(lookup::lines(&self.outcome.sent_head), name, JOINED_OF_ANSWERS, out);
             }
-            // as nginx: a request that got no answer is logged with 000
-            Variable::Status if self.outcome.status == 0 => out.extend_from_slice(b"000"),
-            Variable::Status => decimal(out, u64::from(self.outcome.status)),
+            Variable::Status => match Some(self.outcome.status).filter(|status| *status > 0) {
+                Some(status) => decimal(out, u64::from(status)),
+                None => match self.route.status.or(self.route.returned) {
+                    Some(status) => decimal(out, u64::from(status)),
+                    // as nginx: a request that got no answer is logged with 000
+                    None => out.extend_from_slice(b"000"),
+                },
+            },
             _ => {}
         }
         out.len() > start
@@ -225,8 +248,6 @@ impl Scope<'_> {
     /// What a request that was refused while it was read has of what others have.
     fn write_of_refused(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         match variable {
-            // as nginx: a request of which nothing arrived has an empty line, not none
-            Variable::Request => append(out, Some(self.refused_line)),
             Variable::Host => append(out, Some(self.server.first_name.as_bytes())),
             _ => false,
         }
@@ -313,7 +334,7 @@ impl Scope<'_> {
     fn join_attempts(&self, out: &mut Vec<u8>, write: impl Fn(&Attempt, &mut Vec<u8>)) {
         for (index, attempt) in self.outcome.attempts.iter().enumerate() {
             if index > 0 {
-                out.extend_from_slice(b", ");
+                out.extend_from_slice(if attempt.is_redirected { b" : " } else { b", " });
             }
             write(attempt, out);
         }

@@ -24,6 +24,18 @@ pub struct Load {
     pub duration: Duration,
     /// How long one request may take before it is recorded as a client timeout.
     pub timeout: Duration,
+    /// What requests that fail are.
+    pub errors: OnErrors,
+}
+
+/// What requests that fail under a load are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnErrors {
+    /// A failure of the run, and a fact of its snapshot.
+    #[default]
+    Fail,
+    /// Counted, and nothing more: the load is meant to go past what a stack can answer.
+    Count,
 }
 
 /// How TLS is spoken.
@@ -158,7 +170,7 @@ pub enum Arrivals {
     Uniform,
     /// As independent clients arrive.
     Poisson {
-        /// The same seed gives the same instants, on every stack and in every round.
+        /// The same seed gives the same instants, on every stack; in every block others.
         seed: u64,
     },
 }

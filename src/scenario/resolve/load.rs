@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::super::model::{Load, Placement};
+use super::super::model::{Load, OnErrors, Placement};
 use super::super::wire::{self, DurationText};
 use super::values::{Unique, origin_form, slug, whole};
 use super::{Surroundings, driver, spoken};
@@ -51,8 +51,9 @@ fn load(wire: &wire::Load, surroundings: &Surroundings<'_>, problems: &mut Probl
     let tls = wire.tls.or(None, |tls| spoken::tls(tls, &wire.driver, surroundings, problems).map(Some));
     let http2_streams = spoken::http2_streams(wire, problems);
     let (driver, duration) = driver::driver(wire, problems)?;
+    let errors = wire.errors.or(OnErrors::Fail, |word| Some(word.get_ref().0))?;
     let (tls, http2_streams) = (tls?, http2_streams?);
-    Some(Load { name: name?, driver, path: path?, tls, http2_streams, duration, timeout: timeout? })
+    Some(Load { name: name?, driver, path: path?, tls, http2_streams, duration, timeout: timeout?, errors })
 }
 
 /// A duration of whole seconds, `shortest` or more.

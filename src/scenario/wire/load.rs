@@ -11,7 +11,7 @@ use super::{DurationText, HeaderLine, HeaderRule, TextRule};
 use crate::document::diagnostic::Problems;
 use crate::document::read::{ByName, FromToml, List, OneOf, Whole, Word, wrong_type};
 use crate::document::table::wire_table;
-use crate::scenario::model::TimerKind;
+use crate::scenario::model::{OnErrors, TimerKind};
 
 wire_table! {
     /// How a stack is driven.
@@ -42,7 +42,7 @@ wire_table! {
         optional calls_per_connection: Whole = { "minimum": 1, "maximum": 1_000_000, "default": 1 },
         /// open: how arrivals lie within the time.
         optional arrivals: OneOf<ArrivalsKind> = { "default": "uniform" },
-        /// open: seeds Poisson arrivals.
+        /// open: seeds Poisson arrivals; each block has its own, the same for all stacks.
         optional seed: Whole = { "minimum": 0, "default": 2011 },
         /// open: arrivals that may be under way or waiting at once, 1 to 60000; one beyond is shed, and counted.
         optional max_open: Whole = { "minimum": 1, "maximum": 60000, "default": 4096 },
@@ -53,6 +53,9 @@ wire_table! {
         optional duration: DurationText,
         /// How long one request may take before it is recorded as a client timeout.
         optional timeout: DurationText = { "default": "10s" },
+        /// What requests that fail are: `fail`, a failure of the run; `count`, counted only, as for a load that is meant
+        /// to go past what a stack can answer.
+        optional errors: OneOf<OnErrors> = { "default": "fail" },
         /// goose: what each user asks, in order and over and over.
         optional step: List<Step> = { "minItems": 1 },
     }
@@ -214,6 +217,11 @@ pub(in crate::scenario) enum HttpVersion {
 impl Word for HttpVersion {
     const WHAT: &'static str = "version of HTTP";
     const ALL: &'static [(&'static str, Self)] = &[("1.1", HttpVersion::One), ("2", HttpVersion::Two)];
+}
+
+impl Word for OnErrors {
+    const WHAT: &'static str = "answer to errors";
+    const ALL: &'static [(&'static str, Self)] = &[("fail", OnErrors::Fail), ("count", OnErrors::Count)];
 }
 
 /// How arrivals lie within the time.

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use lab_server::proxy_protocol::Versions;
+use lab_server::tls::{ClientCertificates, TlsSettings};
+
 use super::layers::{Layers, SettingsError, Surroundings};
 use super::value::Value;
 use crate::server::access_log::AccessFormat;
@@ -43,6 +46,10 @@ pub struct Config {
     pub limit_request_field_size: usize,
     /// Who is trusted with what.
     pub trust: Trust,
+    /// TLS on all sockets.
+    pub tls: Option<TlsSettings>,
+    /// The headers with which proxies may say who their clients are.
+    pub proxy_protocol: Versions,
     /// Whether workers are replaced when code changes.
     pub reload: bool,
     /// Further files and patterns to watch then.
@@ -70,6 +77,8 @@ pub struct Config {
 pub struct Trust {
     /// Proxies that may say what the scheme is.
     pub forwarded_allow_ips: Vec<String>,
+    /// Proxies that may send a PROXY header.
+    pub proxy_allow_ips: Vec<String>,
     /// Fields with the value that means `https`.
     pub secure_scheme_headers: Vec<(String, String)>,
     /// Fields with underscores that such a proxy may send.
@@ -151,6 +160,7 @@ impl Config {
         let bind = note(&mut wrong, read.bind()).unwrap_or_default();
         let logs = note(&mut wrong, read.logs());
         let raw_env = note(&mut wrong, read.raw_env()).unwrap_or_default();
+        let tls = note(&mut wrong, read.tls()).unwrap_or_default();
         wrong.extend(read.combinations());
         let (Some(app), Some(logs), true) = (&app, logs, wrong.is_empty()) else {
             wrong.extend(app.is_none().then_some(SettingsError::NoApplication));
@@ -173,6 +183,8 @@ impl Config {
             limit_request_fields: read.number("limit_request_fields"),
             limit_request_field_size: read.number("limit_request_field_size"),
             trust: read.trust(),
+            tls,
+            proxy_protocol: read.proxy_protocol(),
             reload: read.flag("reload"),
             reload_extra_files: read.texts("reload_extra_files"),
             chdir: read.text("chdir").unwrap_or_default().into(),
@@ -273,9 +285,41 @@ impl Read<'_> {
         };
         Trust {
             forwarded_allow_ips: self.texts("forwarded_allow_ips"),
+            proxy_allow_ips: self.texts("proxy_allow_ips"),
             secure_scheme_headers: headers,
             forwarder_headers: self.texts("forwarder_headers"),
             header_map: self.text("header_map").unwrap_or_else(|| "drop".to_owned()),
+        }
+    }
+
+    /// What is set about TLS; its files are relative to the folder that is changed to.
+    fn tls(&self) -> Result<Option<TlsSettings>, SettingsError> {
+        let chdir = PathBuf::from(self.text("chdir").unwrap_or_default());
+        let file = |name| self.text(name).map(|path| chdir.join(path));
+        let (certfile, keyfile) = (file("certfile"), file("keyfile"));
+        let Some(certfile) = certfile else {
+            let is_alone = keyfile.is_some();
+            return if is_alone { Err(self.layers.wrong("keyfile", "needs a certfile")) } else { Ok(None) };
+        };
+        let cert_reqs = match self.number("cert_reqs") {
+            0_u32 => ClientCertificates::None,
+            1 => ClientCertificates::Optional,
+            2 => ClientCertificates::Required,
+            _ => return Err(self.layers.wrong("cert_reqs", "must be 0, 1 or 2")),
+        };
+        let ca_certs = file("ca_certs");
+        if cert_reqs != ClientCertificates::None && ca_certs.is_none() {
+            return Err(self.layers.wrong("cert_reqs", "needs ca_certs, which says whose certificates are good"));
+        }
+        Ok(Some(TlsSettings { certfile, keyfile, ca_certs, cert_reqs, ciphers: self.text("ciphers") }))
+    }
+
+    fn proxy_protocol(&self) -> Versions {
+        match self.text("proxy_protocol").as_deref() {
+            Some("v1") => Versions::V1,
+            Some("v2") => Versions::V2,
+            Some("auto") => Versions::Auto,
+            _ => Versions::Off,
         }
     }
 
@@ -413,6 +457,21 @@ mod tests {
         let said = configured("-k gevent --log-level loud -e X --preload -b a:b").unwrap_err();
         for part in ["--worker-class", "--log-level = loud", "\"X\"", "--preload", "a:b"] {
             assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+
+    #[test]
+    fn tls_needs_what_belongs_together() {
+        let tls = configured("--certfile c.pem --keyfile k.pem --chdir /etc").unwrap().tls.unwrap();
+        assert_eq!((tls.certfile, tls.keyfile), ("/etc/c.pem".into(), Some("/etc/k.pem".into())));
+        for (arguments, part) in [
+            ("--keyfile k", "--keyfile = k: needs a certfile"),
+            ("--certfile c --cert-reqs 3 --ca-certs a", "--cert-reqs = 3: must be 0, 1 or 2"),
+            ("--certfile c --cert-reqs 2", "--cert-reqs = 2: needs ca_certs"),
+            ("--certfile c --ssl-version TLSv1", "--ssl-version = TLSv1 is not supported\nhint: TLS 1.2"),
+        ] {
+            let said = configured(arguments).unwrap_err();
+            assert!(said.contains(part), "{said}");
         }
     }
 

@@ -313,17 +313,17 @@ mod tests {
         let around = surroundings_of_a_test();
         let mut layers = Layers::new(&around).unwrap();
         let given = [
-            file("certfile", Value::text("c.pem")),
+            file("ssl_version", Value::text("TLSv1")),
             file("http_protocols", Value::text("h1")),
-            file("keyfile", Value::None),
+            file("paste", Value::None),
             file("spew", Value::Bool(false)),
         ];
         layers.apply(&Origin::File("gunicorn.conf.py".into()), given, &around).unwrap();
         layers.apply(&Origin::CommandLine, [file("preload_app", Value::Bool(true))], &around).unwrap();
         let said: Vec<_> = layers.unsupported_ones(&around).iter().map(ToString::to_string).collect();
         assert_eq!(said.len(), 2, "{said:?}");
-        assert!(said[0].starts_with("gunicorn.conf.py: certfile = c.pem is not supported\nhint: "), "{}", said[0]);
-        assert!(said[1].starts_with("command line: --preload = True is not supported\nhint: "), "{}", said[1]);
+        assert!(said[1].starts_with("gunicorn.conf.py: ssl_version = TLSv1 is not supported\nhint: "), "{}", said[1]);
+        assert!(said[0].starts_with("command line: --preload = True is not supported\nhint: "), "{}", said[0]);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use lab_server::tls::{self, TlsError};
+
 use super::arguments::{Given, from_variable};
 use super::config::Config;
 use super::file::{self, FileError};
@@ -48,6 +50,9 @@ pub enum LoadError {
     /// Some are wrong.
     #[error("{}", lines(.0))]
     Settings(Vec<SettingsError>),
+    /// There can be no TLS.
+    #[error("{0}")]
+    Tls(TlsError),
     /// The configuration file is.
     #[error(transparent)]
     File(#[from] FileError),
@@ -110,6 +115,9 @@ pub fn load(line: &CommandLine, around: &Surroundings) -> Result<Loaded, LoadErr
         warnings.push(format!("hooks are not called, for there is no gunicorn to hook into: {}", hooks.join(", ")));
     }
     let config = Config::new(line.app.as_deref(), &layers, around).map_err(LoadError::Settings)?;
+    if let Some(settings) = &config.tls {
+        tls::load(settings).map_err(LoadError::Tls)?;
+    }
     let file::Evaluated { environment, printed, .. } = evaluated;
     Ok(Loaded { layers, config, python, environment, warnings, printed })
 }

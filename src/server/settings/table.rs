@@ -169,12 +169,11 @@ const CONTROL: &str = "Control";
 
 const LOGCONFIG: &str = "Python's logging is not used; errorlog, accesslog and loglevel say where logs go";
 const SYSLOG: &str = "send errorlog and accesslog to a file or to `-`, and that to syslog, as with `| logger`";
-const TLS: &str = "lab serve speaks no TLS; put a proxy that does in front of it";
+const TLS_VERSION: &str = "TLS 1.2 and 1.3 are spoken; gunicorn ignores this setting";
+const RAGGED: &str = "an end without TLS's farewell is an end; HTTP knows whether something is missing";
 const H2: &str = "lab serve speaks HTTP/1.1 only; a proxy in front of it may speak HTTP/2";
 const ASGI: &str = "lab serve hosts WSGI applications, not ASGI ones";
 const STRICT: &str = "such requests are refused in any case, for they are read differently by different servers";
-const PROXY: &str =
-    "let nginx read the PROXY protocol (`listen 80 proxy_protocol`) and say who the client is in a header";
 const PASTE: &str = "make a WSGI module that loads the Paste configuration and name that";
 const DIRTY_NO: &str = "there is no dirty arbiter; start a task queue of its own";
 const CONTROL_NO: &str = "there is no control socket; use signals";
@@ -299,21 +298,26 @@ pub static TABLE: &[Setting] = &[
     hook(HOOKS, "nworkers_changed", "NumWorkersChanged.nworkers_changed"),
     hook(HOOKS, "on_exit", "OnExit.on_exit"),
     hook(HOOKS, "ssl_context", "NewSSLContext.ssl_context"),
-    Setting { action: Action::Optional("auto"), ..refused(MECHANICS, "proxy_protocol", &["--proxy-protocol"],
-        K::ProxyProtocol, I::Text("off"), PROXY) },
-    refused(MECHANICS, "proxy_allow_ips", &["--proxy-allow-from"], K::Addresses, I::Text("127.0.0.1,::1"), PROXY),
+    Setting { action: Action::Optional("auto"), ..row(MECHANICS, "proxy_protocol", &["--proxy-protocol"],
+        K::ProxyProtocol, I::Text("off"), "Let proxies say who their clients are: off, v1, v2 or auto") },
+    row(MECHANICS, "proxy_allow_ips", &["--proxy-allow-from"], K::Addresses, I::Text("127.0.0.1,::1"),
+        "Proxies that may do so: addresses and networks with commas between, or *"),
     refused(MECHANICS, "protocol", &["--protocol"], K::Text, I::Text("http"),
         "lab serve speaks HTTP; use `proxy_pass` instead of `uwsgi_pass` in nginx"),
     refused(MECHANICS, "uwsgi_allow_ips", &["--uwsgi-allow-from"], K::Addresses, I::Text("127.0.0.1,::1"),
         "lab serve does not speak uwsgi's protocol"),
-    refused(SSL, "keyfile", &["--keyfile"], K::Text, I::None, TLS),
-    refused(SSL, "certfile", &["--certfile"], K::Text, I::None, TLS),
-    refused(SSL, "ssl_version", &["--ssl-version"], K::Any, I::Int(2), TLS),
-    refused(SSL, "cert_reqs", &["--cert-reqs"], K::Natural, I::Int(0), TLS),
-    refused(SSL, "ca_certs", &["--ca-certs"], K::Text, I::None, TLS),
-    refused(SSL, "suppress_ragged_eofs", &["--suppress-ragged-eofs"], K::Bool, I::Bool(true), TLS),
-    refused(SSL, "do_handshake_on_connect", &["--do-handshake-on-connect"], K::Bool, I::Bool(false), TLS),
-    refused(SSL, "ciphers", &["--ciphers"], K::Text, I::None, TLS),
+    row(SSL, "keyfile", &["--keyfile"], K::Text, I::None, "The key of the certificate, unless it is in --certfile"),
+    row(SSL, "certfile", &["--certfile"], K::Text, I::None,
+        "Speak TLS, with the certificate (and those that lead to it) in this file, in PEM"),
+    refused(SSL, "ssl_version", &["--ssl-version"], K::Any, I::Int(2), TLS_VERSION),
+    row(SSL, "cert_reqs", &["--cert-reqs"], K::Natural, I::Int(0),
+        "Ask clients for certificates: 0 is no, 1 is that they may have one, 2 that they must"),
+    row(SSL, "ca_certs", &["--ca-certs"], K::Text, I::None, "The authorities of clients' certificates, in PEM"),
+    refused(SSL, "suppress_ragged_eofs", &["--suppress-ragged-eofs"], K::Bool, I::Bool(true), RAGGED),
+    row(SSL, "do_handshake_on_connect", &["--do-handshake-on-connect"], K::Bool, I::Bool(false),
+        "Nothing: a handshake holds up no other connection, whenever it is"),
+    row(SSL, "ciphers", &["--ciphers"], K::Text, I::None,
+        "Cipher suites of TLS 1.2, by OpenSSL's names with colons between"),
     refused(HTTP2, "http_protocols", &["--http-protocols"], K::Protocols, I::Text("h1"), H2),
     refused(HTTP2, "http2_cleartext", &["--http2-cleartext"], K::Choice(&["off", "prior-knowledge", "upgrade", "both"]),
         I::Text("off"), H2),

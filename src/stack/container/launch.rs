@@ -17,6 +17,7 @@ use super::labels;
 use super::mounts;
 use super::order::{Mounted, Order, Started};
 use super::site::{Site, SiteError};
+use crate::measure::cgroup::Cgroup;
 use crate::scenario::model;
 use crate::stack::guarded::{Guarded, Kept};
 use crate::stack::process::{Account, Component, Launcher, Running, io};
@@ -197,7 +198,7 @@ impl Containers {
             return Err(error);
         }
         let version = format!("lab {} (container, {})", env!("CARGO_PKG_VERSION"), self.site.engine.version);
-        let account = Account::Container { pid: at.pid };
+        let account = Cgroup::of_container(&at.id).map_or(Account::Tree { pid: at.pid }, Account::Group);
         Ok((Component { role, version, address, tls_address: None, process, account }, at))
     }
 

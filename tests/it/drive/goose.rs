@@ -29,7 +29,7 @@ fn the_ledger_agrees_with_the_servers_own_count() {
     assert!(ledger.unfinished <= 4);
     assert_eq!(ledger.body_bytes, Some(5 * ledger.ok));
     assert_eq!(ledger.service_time_us.len(), ledger.ok);
-    assert!(outcome.driver_cpu > Duration::ZERO);
+    assert!(outcome.driver_cpu.total() > Duration::ZERO);
     assert_eq!(outcome.unclassified, Vec::<String>::new());
     let accepted = counts.accepted();
     assert_eq!((outcome.connections_opened, accepted), (Some(4), 4), "one connection for each user");
@@ -42,6 +42,8 @@ fn errors_are_counted_and_the_window_still_ends() {
     let outcome = drive(&DrivePlan { warmup: Duration::ZERO, ..plan(address, 2) });
     assert_eq!(outcome.ledger.ok, 0);
     assert_eq!(outcome.ledger.failed.keys().collect::<Vec<_>>(), [&ErrorClass::Status4xx]);
+    let (good, failed) = (outcome.ledger.service_time_us.len(), outcome.ledger.failed_time_us.len());
+    assert_eq!((good, failed), (0, outcome.ledger.failures()), "the times of failures are kept apart");
 
     let outcome = drive(&DrivePlan { warmup: Duration::ZERO, ..plan(refusing(&runtime), 2) });
     assert_eq!(outcome.ledger.ok, 0);

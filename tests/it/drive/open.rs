@@ -7,8 +7,11 @@ use lab::load::ledger::ErrorClass;
 use lab::load::plan::{Arrivals, Schedule, Stretch};
 use lab::load::protocol::{Arrival, DrivePlan, Mode, OpenPlan};
 
+use lab::measure::accepted::Accepted;
+
 use super::driver::{drive, number, open, plan};
 use super::servers::{Behaviour, PONG, refusing, runtime, send, serve};
+use crate::support::wait_for;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -66,6 +69,7 @@ fn accepted_connections_are_the_intended_ones() {
     ] {
         let runtime = runtime();
         let served = behaviour.clone();
+        let mut by_kernel = Accepted::begin().expect("socket diagnostics");
         let (address, counts) = serve(&runtime, move |_, _| served.clone());
         let outcome = drive(&plan(address, Mode::Open(open(50, SECOND, sessions(4)))));
         assert_eq!((outcome.ledger.ok, outcome.ledger.body_bytes), (200, Some(1000)), "{behaviour:?}");
@@ -84,6 +88,11 @@ fn accepted_connections_are_the_intended_ones() {
             assert_eq!((counts.accepted() - before, outcome.connections_opened), (3, Some(3)), "{behaviour:?}");
             assert_eq!(outcome.ledger.failures(), 0);
         }
+        // The kernel, which is asked where a server gives no account of its own, says the same, if a little later.
+        wait_for("the kernel's count is the server's", || {
+            let counted = by_kernel.so_far().unwrap().expect("nothing lost");
+            (counted.get(&address.port()) == Some(&counts.accepted())).then_some(())
+        });
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 
 /// What a server does with a request.
 #[derive(Debug, Clone)]
-pub(super) enum Behaviour {
+pub(crate) enum Behaviour {
     /// Sends this and keeps the connection.
     Send(Arc<str>),
     /// Sends this and ends the connection.
@@ -25,36 +25,36 @@ pub(super) enum Behaviour {
 }
 
 /// A small answer.
-pub(super) const PONG: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nPong!";
+pub(crate) const PONG: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nPong!";
 
-pub(super) fn send(answer: &str) -> Behaviour {
+pub(crate) fn send(answer: &str) -> Behaviour {
     Behaviour::Send(answer.into())
 }
 
 /// A server's own account.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub(super) accepted: AtomicU64,
-    pub(super) served: AtomicU64,
+pub(crate) struct Counts {
+    pub(crate) accepted: AtomicU64,
+    pub(crate) served: AtomicU64,
 }
 
 impl Counts {
-    pub(super) fn accepted(&self) -> u64 {
+    pub(crate) fn accepted(&self) -> u64 {
         self.accepted.load(Ordering::Relaxed)
     }
 
-    pub(super) fn served(&self) -> u64 {
+    pub(crate) fn served(&self) -> u64 {
         self.served.load(Ordering::Relaxed)
     }
 }
 
 /// A thread for the servers of a test.
-pub(super) fn runtime() -> Runtime {
+pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
 /// Treats every request as `behave` says, which is given its number and its head, until the runtime is dropped.
-pub(super) fn serve(
+pub(crate) fn serve(
     runtime: &Runtime,
     behave: impl Fn(u64, &str) -> Behaviour + Send + Sync + 'static,
 ) -> (SocketAddr, Arc<Counts>) {
@@ -106,6 +106,6 @@ async fn serve_connection(
 }
 
 /// An address where nobody listens.
-pub(super) fn refusing(runtime: &Runtime) -> SocketAddr {
+pub(crate) fn refusing(runtime: &Runtime) -> SocketAddr {
     runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap().local_addr().unwrap()
 }

@@ -10,6 +10,8 @@ use std::time::Duration;
 use lab::load::external::Program as Other;
 use lab::load::ledger::ErrorClass;
 use lab::load::protocol::{Arrival, DriveOutcome, DrivePlan, Http2, Mode, Tls, Trust};
+use lab::stack::guarded::{FIRST_INHERITED_FD, Guarded, Output, Program as Started, Reserved};
+use lab::stack::{Role, ready, relocate};
 
 use super::driver::{drive, number, open, plan};
 use super::servers::{PONG, runtime, send, serve};
@@ -183,6 +185,55 @@ fn a_server_that_ends_its_connections_in_good_order_is_told_from_one_that_fails(
     let refused = several.ledger.failed.get(&ErrorClass::StreamRefused).copied().unwrap_or_default();
     assert_eq!(several.ledger.failures(), refused, "{:?}", several.ledger.failed);
     assert!(refused > 0 && several.ledger.ok >= 2 * refused, "{refused} refused, {} good", several.ledger.ok);
+}
+
+/// As a scenario's stack is started: on ports that lab has bound, from a configuration that has moved and whose
+/// certificate lies beside the original.
+#[test]
+fn a_relocated_nginx_is_asked_where_it_listens_with_tls() {
+    if !has("nginx", NGINX) {
+        return;
+    }
+    let project = Site::start("ssl", "");
+    let configuration = "events { }\nhttp { access_log off; server { listen 80; listen 443 ssl http2;\n\
+                         ssl_certificate site.pem; ssl_certificate_key site.key; keepalive_requests 1000000;\n\
+                         location = /pong { return 200 \"Pong!\"; } } }\n";
+    let run = tempfile::tempdir().unwrap();
+    let (original, moved) = (project.ca.with_file_name("nginx.conf"), run.path().join("nginx.conf"));
+    let mut sockets = Vec::new();
+    let mut reserve = || {
+        sockets.push(Reserved::loopback()?);
+        Ok(sockets[sockets.len() - 1].address())
+    };
+    let upstream = "127.0.0.1:1";
+    let relocated = relocate::nginx(configuration, &original, upstream, run.path(), &mut reserve).unwrap();
+    std::fs::write(&moved, &relocated.text).unwrap();
+    let inherited: String = (FIRST_INHERITED_FD..).zip(&sockets).map(|(fd, _)| format!("{fd};")).collect();
+    let (moved, folder) = (moved.display().to_string(), run.path().display().to_string());
+    let mut command = [NGINX, "-p", &folder, "-c", &moved, "-g"].map(str::to_owned).to_vec();
+    command.push("daemon off; pid nginx.pid; error_log error.log; user root;".to_owned());
+    let program = Started {
+        command,
+        environment: vec![("NGINX".to_owned(), inherited)],
+        cores: Vec::new(),
+        grace: SECOND,
+        sockets,
+        input: None,
+        output: Output::File(run.path().join("proxy.log")),
+    };
+    let tls_entry = relocated.tls_entry.unwrap();
+    runtime().block_on(async {
+        let mut nginx = Guarded::start(env!("CARGO_BIN_EXE_lab").as_ref(), program).unwrap();
+        for address in [relocated.entry, tls_entry] {
+            ready::wait(Role::Proxy, &mut nginx, address, 10 * SECOND).await.unwrap();
+        }
+        let plan = |url: String, plan: DrivePlan| DrivePlan { url, ..plan };
+        let secure = plan(format!("https://{tls_entry}/pong"), project.plan(closed(2)));
+        assert_eq!(sound(&DrivePlan { http2: http2(4), ..secure }).connections_opened, Some(2));
+        let plain = DrivePlan { tls: None, ..project.plan(closed(2)) };
+        sound(&plan(format!("http://{}/pong", relocated.entry), plain));
+        nginx.stop().await.unwrap();
+    });
 }
 
 #[test]

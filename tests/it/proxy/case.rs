@@ -13,7 +13,8 @@
 //!
 //! Each line stands for itself and CRLF. `\` at the end of a line takes the CRLF away; `\r`, `\n`, `\t`, `\0`, `\xNN` and `\\`
 //! are what they are in Rust, and `\*N(text)` is the text N times. In directives `{upstream}`, `{second}` and `{third}`
-//! are the upstream's addresses, `{unix}` its unix socket, `{dead}` an address where nobody listens.
+//! are the upstream's addresses, `{unix}` its unix socket, `{dead}` an address where nobody listens,
+//! and for the twins `{dns}` a name server.
 
 use std::io::Write as _;
 use std::path::Path;

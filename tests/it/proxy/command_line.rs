@@ -91,3 +91,26 @@ fn a_signal_has_to_be_one() {
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("accepted: stop, quit, reload, reopen"), "{}", said(&output));
 }
+
+#[test]
+fn what_cannot_be_read_or_opened_is_said_once() {
+    let folder = folder();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");
+    write("include.conf", "events { }\nhttp {\n    include none/x.conf;\n}\n");
+    write("log.conf", "events { } http { } error_log none/log;");
+    write("pid.conf", "events { } http { } pid none/pid; error_log log;");
+    let missing = std::io::Error::from_raw_os_error(rustix::io::Errno::NOENT.raw_os_error());
+    for (arguments, status, expected) in [
+        (&["-t", "-q", "-c", "none.conf"][..], 1, format!("cannot read none.conf: {missing}")),
+        (&["-c", "include.conf"], 1, format!("include.conf:3: cannot read none/x.conf: {missing}")),
+        (&["-t", "-q", "-c", "log.conf"], 1, format!("cannot open log none/log: {missing}")),
+        (&["-c", "log.conf"], 3, format!("cannot open log none/log: {missing}")),
+        (&["-c", "pid.conf"], 3, format!("cannot write pid file none/pid: {missing}")),
+    ] {
+        let output = lab(&[arguments, &["-g", "daemon off;"]].concat(), folder.path());
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(status), "{said}");
+        assert_eq!(said.lines().next(), Some(&*format!("lab proxy: {expected}")), "{arguments:?}");
+        assert_eq!(said.matches(&missing.to_string()).count(), 1, "{said}");
+    }
+}

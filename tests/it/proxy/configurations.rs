@@ -5,8 +5,17 @@ use std::process::{Command, Output};
 
 use super::running::NGINX;
 
-fn test(file: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_lab")).args(["proxy", "-t", "-c"]).arg(file).output().expect("lab runs")
+/// `-t`, with a folder for whatever the configuration has opened.
+fn test(program: &mut Command, file: &Path) -> Output {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("logs")).expect("a folder");
+    program.arg("-t").arg("-p").arg(folder.path()).arg("-c").arg(file).output().expect("a program that runs")
+}
+
+fn lab() -> Command {
+    let mut lab = Command::new(env!("CARGO_BIN_EXE_lab"));
+    lab.arg("proxy");
+    lab
 }
 
 #[test]
@@ -17,7 +26,7 @@ fn wrong_configurations_are_refused_by_line_and_name() {
     settings.set_omit_expression(true);
     settings.bind(|| {
         insta::glob!("bad/*.conf", |file| {
-            let output = test(file);
+            let output = test(&mut lab(), file);
             assert_eq!(output.status.code(), Some(1), "{}", file.display());
             let folder = format!("{}/", file.parent().expect("a folder").display());
             let said = String::from_utf8(output.stderr).expect("text").replace(&folder, "");
@@ -39,9 +48,9 @@ fn a_wrong_configuration_is_refused_without_the_test_option_too() {
 }
 
 #[test]
-fn the_shipped_configurations_are_right_for_lab() {
-    for file in shipped() {
-        let output = test(&file);
+fn right_configurations_are_right_for_lab() {
+    for file in right() {
+        let output = test(&mut lab(), &file);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success() && said.contains("test is successful"), "{}: {said}", file.display());
     }
@@ -49,19 +58,18 @@ fn the_shipped_configurations_are_right_for_lab() {
 
 /// Needs nginx; without it the test says so and passes, unless `LAB_REQUIRE` names nginx.
 #[test]
-fn the_shipped_configurations_are_right_for_nginx() {
+fn right_configurations_are_right_for_nginx() {
     if !crate::support::has("nginx", NGINX) {
         return;
     }
-    for file in shipped() {
-        let folder = tempfile::tempdir().expect("a folder");
-        std::fs::create_dir(folder.path().join("logs")).expect("a folder");
-        let mut command = Command::new(NGINX);
-        let output = command.arg("-t").arg("-p").arg(folder.path()).arg("-c").arg(&file).output().expect("nginx runs");
+    for file in right() {
+        let output = test(&mut Command::new(NGINX), &file);
         assert!(output.status.success(), "{}: {}", file.display(), String::from_utf8_lossy(&output.stderr));
     }
 }
 
-fn shipped() -> [PathBuf; 1] {
-    [Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/nginx/corrected.conf")]
+/// What is shipped, and a file with every directive and variable.
+fn right() -> [PathBuf; 2] {
+    let files = ["fixtures/nginx/corrected.conf", "tests/it/proxy/good/everything.conf"];
+    files.map(|file| Path::new(env!("CARGO_MANIFEST_DIR")).join(file))
 }

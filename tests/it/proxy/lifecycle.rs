@@ -72,8 +72,8 @@ fn a_port_that_is_taken_is_named() {
     // the socket the proxy inherits is not for this address
     let mut proxy = Proxy::start(&format!("events {{ }} http {{ server {{ listen {address}; }} }}"));
     assert_eq!(proxy.wait().code(), Some(3));
-    let said = proxy.read("stderr");
-    assert!(said.contains(&format!("bind() to {address} failed")), "{said}");
+    let why = std::io::Error::from_raw_os_error(rustix::io::Errno::ADDRINUSE.raw_os_error());
+    assert_eq!(proxy.read("stderr"), format!("lab proxy: bind() to {address} failed: {why}\n"));
 }
 
 #[test]

@@ -16,9 +16,9 @@ use crate::wsgi::environment;
 type Case = (&'static [(&'static str, &'static str)], &'static [&'static str]);
 
 /// A folder with an application in it.
-struct Folder {
+pub(super) struct Folder {
     folder: TempDir,
-    venv: PathBuf,
+    pub(super) venv: PathBuf,
 }
 
 const APP: &str = r#"
@@ -33,7 +33,7 @@ def app(environ, start_response):
 
 impl Folder {
     /// None without Python, which is then said.
-    fn new() -> Option<Folder> {
+    pub(super) fn new() -> Option<Folder> {
         let python = environment::python()?;
         let venv = python.ancestors().nth(2).unwrap().to_owned();
         let folder = Folder { folder: tempfile::tempdir().unwrap(), venv };
@@ -41,19 +41,19 @@ impl Folder {
         Some(folder)
     }
 
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(super) fn write(&self, name: &str, text: &str) {
         fs::write(self.path().join(name), text).unwrap();
     }
 
-    fn read(&self, name: &str) -> String {
+    pub(super) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path().join(name)).unwrap_or_default()
     }
 
-    fn in_here(&self, mut command: Command) -> Command {
+    pub(super) fn in_here(&self, mut command: Command) -> Command {
         for variable in ["GUNICORN_CMD_ARGS", "PORT", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "VIRTUAL_ENV"] {
             command.env_remove(variable);
         }
@@ -61,18 +61,18 @@ impl Folder {
         command
     }
 
-    fn lab(&self) -> Command {
+    pub(super) fn lab(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
         command.arg("serve").arg("--venv").arg(&self.venv);
         self.in_here(command)
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub(super) fn run(&self, arguments: &[&str]) -> Output {
         self.lab().args(arguments).output().unwrap()
     }
 
     /// A server of the application on a free port.
-    fn serve(&self, arguments: &[&str], workers: usize) -> Server {
+    pub(super) fn serve(&self, arguments: &[&str], workers: usize) -> Server {
         let mut command = self.lab();
         command.args(["--bind", "127.0.0.1:0"]).args(arguments);
         Server::of(&mut command, workers, "shop:app")
@@ -155,7 +155,11 @@ fn mistakes_in_a_configuration_are_told_with_their_place() {
             &["line 3, in <module>", "line 2, in half", "ZeroDivisionError"],
         ),
         ("workers = -1\n", &["gunicorn.conf.py: workers = -1: must be a number, 0 or more"]),
-        ("certfile = 'c'\nspew = True\n", &["certfile = c is not supported", "hint: ", "spew = True is not supported"]),
+        (
+            "preload_app = 1 > 0\nspew = True\n",
+            &["preload_app = True is not supported", "hint: ", "spew = True is not"],
+        ),
+        ("certfile = 'c.pem'\n", &["certfile ", "/c.pem: No such file or directory"]),
         ("worker_class = 'gevent'\n", &["worker_class = gevent is not supported", "gthread"]),
     ];
     for (text_of_file, parts) in cases {
@@ -258,6 +262,24 @@ fn a_worker_that_hangs_is_killed_and_its_request_named() {
     server.wait_for_worker();
     assert!(!asked.join().unwrap().is_ok_and(|answer| answer.contains("200 OK")));
     assert!(body(&server, "/").contains("None"));
+}
+
+#[test]
+fn requests_of_an_application_are_metrics() {
+    let Some(folder) = Folder::new() else { return };
+    let statsd = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let host = statsd.local_addr().unwrap().to_string();
+    let server = folder.serve(&["--statsd-host", &host, "--statsd-prefix", "shop"], 1);
+    body(&server, "/");
+    let expected = ["request.status.200:1|c|@1.0", "request.duration:", "requests:1|c|@1.0", "workers:1|g"]
+        .map(|name| format!("shop.gunicorn.{name}"));
+    let mut missing: Vec<&String> = expected.iter().collect();
+    while !missing.is_empty() {
+        let mut datagram = [0; 256];
+        let length = statsd.recv(&mut datagram).unwrap();
+        let metric = String::from_utf8_lossy(&datagram[..length]).into_owned();
+        missing.retain(|name| !metric.starts_with(*name));
+    }
 }
 
 #[test]

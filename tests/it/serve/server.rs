@@ -47,8 +47,14 @@ impl Server {
         if workers != 1 {
             command.args(["--workers", &workers.to_string()]);
         }
-        command.arg(app);
-        let mut master = command.stderr(Stdio::piped()).spawn().expect("lab starts");
+        let mut server = Server::spawn(command.arg(app));
+        server.workers = (0..workers).map(|_| server.wait_for_worker()).collect();
+        server
+    }
+
+    /// Anything that says, as gunicorn does, where it listens.
+    pub(super) fn spawn(command: &mut Command) -> Server {
+        let mut master = command.stderr(Stdio::piped()).spawn().expect("the server starts");
         let stderr = BufReader::new(master.stderr.take().expect("piped"));
         let (lines, log) = channel();
         std::thread::spawn(move || {
@@ -62,9 +68,8 @@ impl Server {
         });
         let mut server = Server { master, log, address: String::new(), workers: Vec::new() };
         let line = server.wait_for("Listening at: ");
-        let address = line.split("http://").nth(1).unwrap_or_default();
+        let address = line.split("://").nth(1).unwrap_or_default();
         server.address = address.split([' ', ',']).next().unwrap_or_default().to_owned();
-        server.workers = (0..workers).map(|_| server.wait_for_worker()).collect();
         server
     }
 

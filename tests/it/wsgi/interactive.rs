@@ -225,3 +225,33 @@ fn has_unnamed_file(pid: i32) -> bool {
     let temporary = std::env::temp_dir();
     targets.any(|target| target.starts_with(&temporary) && target.to_string_lossy().ends_with("(deleted)"))
 }
+
+/// Answers that wait for each other and are sent from where they lie, to a client that reads none of them for a while.
+#[test]
+fn a_late_reader_gets_large_answers_whole_and_in_order() {
+    let Some(worker) = start("good:plain") else { return };
+    const COUNT: u8 = 100;
+    let letter = |number: u8| char::from(b'a' + number % 26);
+    let mut client = worker.connect();
+    let mut asking = client.try_clone().expect("a handle");
+    let asked = std::thread::spawn(move || {
+        for number in 0..COUNT {
+            let close = if number + 1 == COUNT { "Connection: close\r\n" } else { "" };
+            let request = format!("GET /large-list?{} HTTP/1.1\r\nHost: a\r\n{close}\r\n", letter(number));
+            asking.write_all(request.as_bytes()).expect("the worker reads");
+        }
+    });
+    asked.join().expect("all is asked for");
+    // Its own buffers are full now, and the worker waits; another client is served all the same.
+    assert_eq!(worker.get("/one"), worker.get("/one"));
+    let answers = rest(&mut client);
+    let mut rest_of = answers.as_str();
+    for number in 0..COUNT {
+        let (head, behind) = rest_of.split_once("\r\n\r\n").expect("a head");
+        assert!(head.contains("Content-Length: 50000"), "{number}: {head}");
+        let (content, next) = behind.split_at(50_000);
+        assert!(content.chars().all(|found| found == letter(number)), "{number}");
+        rest_of = next;
+    }
+    assert_eq!(rest_of, "");
+}

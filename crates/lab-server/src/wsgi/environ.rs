@@ -21,6 +21,8 @@ pub struct Policy {
     header_map: HeaderMapPolicy,
     /// SCRIPT_NAME where no field sets it.
     script_name: Vec<u8>,
+    /// The scheme where no field says it.
+    is_https: bool,
 }
 
 /// What a request says, in the words of WSGI. All values are bytes that become text as Latin-1.
@@ -64,6 +66,7 @@ impl Policy {
             forwarder: if has_all { None } else { Some(settings.forwarder_headers.clone()) },
             header_map: settings.header_map,
             script_name: script_name.as_bytes().to_vec(),
+            is_https: settings.tls.is_some(),
         })
     }
 
@@ -118,7 +121,7 @@ impl Policy {
             script_name: script_name.escape_ascii().to_string(),
         })?;
         Ok(Variables {
-            is_https: scheme.unwrap_or(false),
+            is_https: scheme.unwrap_or(self.is_https),
             script_name,
             path_info: unquote(path),
             query: target.query.unwrap_or_default(),

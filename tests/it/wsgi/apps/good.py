@@ -74,6 +74,8 @@ def plain(environ, start_response):
         return text(len(stream.read(-1)))
     if path == "/list":
         return open_ended([b"one, ", b"", b"two"])
+    if path == "/large-list":
+        return open_ended([environ["QUERY_STRING"].encode() * 50_000])
     if path == "/generator":
         return open_ended(Closing([b"one, ", b"", b"two"]))
     if path == "/one":

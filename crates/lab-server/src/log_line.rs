@@ -1,0 +1,33 @@
+//! A line of the error log, in gunicorn's form: `[2026-11-24 11:00:00 +0000] [1234] [INFO] worker 1234 is ready`. Master and
+//! workers, whatever hosts their app, write it alike.
+
+use std::fmt;
+
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormattedFields};
+use tracing_subscriber::registry::LookupSpan;
+
+/// Formats events as lines of the error log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogLine;
+
+impl<S, N> FormatEvent<S, N> for LogLine
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let now = jiff::Zoned::now();
+        let level = match *event.metadata().level() {
+            Level::WARN => "WARNING",
+            Level::TRACE => "DEBUG",
+            ref level => level.as_str(),
+        };
+        write!(to, "[{}] [{}] [{level}] ", now.strftime("%Y-%m-%d %H:%M:%S %z"), std::process::id())?;
+        // One line each, whatever a message holds.
+        let mut text = FormattedFields::<N>::new(String::new());
+        context.format_fields(text.as_writer(), event)?;
+        writeln!(to, "{}", text.fields.replace(['\n', '\r'], " "))
+    }
+}
