@@ -7,7 +7,6 @@
 use std::hint::black_box;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,6 +15,9 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use lab::catalog::kind::Interface;
+use lab::catalog::{Catalog, Chosen, Role};
+use lab::provision::{Installed, Places};
 use lab::proxy::phases::Phases;
 use lab::proxy::phases::files::Disk;
 use lab::proxy::request::Request;
@@ -26,8 +28,8 @@ use lab::proxy::settings::pass::Pass;
 use lab::proxy::settings::upstream::Address;
 use lab::proxy::variables::{ClientConnection, Names, Outcome, Scope, Template, Values};
 use lab::proxy::{CommandLine, read_configuration, read_configuration_text, request_head};
-use lab::scenario::model::{App, Backend, Proxy, ProxyKind, Server, ServerKind, Stack};
-use lab::stack::process::{Launcher, READY_DEADLINE};
+use lab::scenario::model::{App, Backend, Proxy, Server, Stack};
+use lab::stack::process::Launcher;
 use lab_http::{Limits, RequestHead, parse::RequestParser};
 
 const REQUEST: &[u8] = b"GET /headers?q=1 HTTP/1.1\r\nHost: shop.example:8080\r\nUser-Agent: bench/1.0\r\n\
@@ -210,22 +212,34 @@ fn answer_pong(listener: std::net::TcpListener) -> std::io::Result<()> {
 }
 
 fn stack(name: &str, proxy: Option<Proxy>) -> Stack {
-    let server = Server { kind: ServerKind::Lab, workers: NonZeroU16::MIN };
-    Stack { name: name.to_owned(), proxy, server, backend: Backend::Process, reference: false }
+    let server = Server::new(kind(Role::Server));
+    let (app, backend) = (Interface::Native, Backend::Process);
+    Stack { name: name.to_owned(), proxy, server, backend, app, reference: false, is_optional: false, impossible: None }
+}
+
+/// lab itself, in that role.
+fn kind(role: Role) -> Chosen {
+    Catalog::builtin().choose(role, "lab").expect("a kind") // OK because lab knows itself
 }
 
 fn round_trips(criterion: &mut Criterion) {
     // OK because a benchmark without its folder, runtime or stacks has nothing to say, here and below
     let folder = tempfile::tempdir().expect("a folder");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let lab = PathBuf::from(env!("CARGO_BIN_EXE_lab"));
+    let no_python = Err("no Python is needed".to_owned());
+    let places = Places { lab: lab.clone(), cache: folder.path().to_owned(), python: no_python };
+    let mut installed = Installed::default();
+    installed.look(kind(Role::Server).kind(), Some(Interface::Native), "", &places);
+    installed.look(kind(Role::Proxy).kind(), None, "", &places);
     let launcher = Launcher {
         lab: PathBuf::from(env!("CARGO_BIN_EXE_lab")),
-        app: App { native: "hello".to_owned() },
+        app: App::native("hello"),
         folder: folder.path().to_owned(),
         cores: Vec::new(),
-        ready_deadline: READY_DEADLINE,
+        installed,
     };
-    let proxy = Proxy { kind: ProxyKind::Lab, config: corrected_conf() };
+    let proxy = Proxy { kind: kind(Role::Proxy), config: Some(corrected_conf()) };
     let start = |stack: Stack| runtime.block_on(launcher.start(&stack, &stack.name)).expect("a stack"); // OK as above
     let (direct, proxied) = (start(stack("direct", None)), start(stack("proxied", Some(proxy))));
 

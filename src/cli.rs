@@ -66,6 +66,11 @@ pub enum Command {
     /// Find what an nginx.conf, a gunicorn.conf.py and an application say that was not meant
     #[command(after_long_help = LINT_EXAMPLES)]
     Lint(LintArgs),
+    /// List the kinds of servers and proxies, and what of them this machine has
+    Servers(ServersArgs),
+    /// Make the virtual environments that a scenario's servers run in
+    #[command(after_long_help = PROVISION_EXAMPLES)]
+    Provision(ProvisionArgs),
     /// Look at, accept or reject snapshots that wait for review
     Snapshot(SnapshotArgs),
     /// Remove what ended runs have left in the container engine
@@ -130,6 +135,16 @@ Examples:
 The record is written to reports/<scenario>/<run>/record.json, and reports/<scenario>/latest leads to the newest.
 A difference from the reviewed snapshot waits beside it as .snap.new: see `lab snapshot`.";
 
+const PROVISION_EXAMPLES: &str = "\
+Examples:
+  lab provision scenarios/pong.toml        what this scenario's stacks need
+  lab provision waitress bjoern            two kinds by name
+  lab provision all --python python3.13    every kind, on another Python
+  lab provision gunicorn --relock --kinds fixtures
+
+What can be made is made, with progress; what cannot is said at the end, and its log kept. An interrupted run goes on
+where it was. Debian packages are named, and installed by nobody but you.";
+
 /// A scenario and which part of it.
 #[derive(Debug, Clone, Args)]
 pub struct ScenarioArgs {
@@ -145,6 +160,9 @@ pub struct ScenarioArgs {
     /// Run every stack so, whatever the scenario says
     #[arg(long, value_name = "BACKEND")]
     pub backend: Option<BackendArg>,
+    /// Where kinds are.
+    #[command(flatten)]
+    pub kinds: KindsArgs,
 }
 
 /// How components are run.
@@ -154,6 +172,20 @@ pub enum BackendArg {
     Process,
     /// Each in a container
     Container,
+}
+
+/// Where kinds are looked for, and where environments are kept.
+#[derive(Debug, Clone, Args)]
+pub struct KindsArgs {
+    /// A folder of kinds, searched before the scenario's own and lab's: *.toml in it, in servers/ and in proxies/
+    #[arg(long, value_name = "FOLDER", env = "LAB_KINDS", hide_env_values = true)]
+    pub kinds: Option<PathBuf>,
+    /// The folder that virtual environments are kept in [default: lab in $XDG_CACHE_HOME or in ~/.cache]
+    #[arg(long, value_name = "FOLDER", env = "LAB_CACHE", hide_env_values = true)]
+    pub cache: Option<PathBuf>,
+    /// The Python that environments are made with [default: python3]
+    #[arg(long, value_name = "PYTHON", env = "LAB_PYTHON", hide_env_values = true)]
+    pub python: Option<PathBuf>,
 }
 
 /// How much is said, and in which form.
@@ -200,6 +232,9 @@ pub struct RunArgs {
     /// are used up (without any: after the scenario's count, twice and three times as many)
     #[arg(long, value_name = "N|auto")]
     pub rounds: Option<RoundsArg>,
+    /// The scenario's short form, which its `[quick]` describes; compared with no snapshot
+    #[arg(long, conflicts_with_all = ["rounds", "gate"])]
+    pub quick: bool,
     /// Go on with the finished rounds of an interrupted run: the name of its folder in reports/SCENARIO/
     #[arg(long, value_name = "RUN", conflicts_with = "rounds")]
     pub resume: Option<String>,
@@ -237,6 +272,9 @@ pub struct CalibrateArgs {
     /// How much is said.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Where kinds are.
+    #[command(flatten)]
+    pub kinds: KindsArgs,
     /// Blocks of two rounds each
     #[arg(long, value_name = "N", default_value = "20")]
     pub rounds: NonZeroU32,
@@ -274,14 +312,17 @@ pub struct DiffArgs {
     /// Run every stack so, whatever the scenario says
     #[arg(long, value_name = "BACKEND")]
     pub backend: Option<BackendArg>,
+    /// Where kinds are.
+    #[command(flatten)]
+    pub kinds: KindsArgs,
 }
 
 impl DiffArgs {
     /// The scenario, with only the stacks that were named.
     #[must_use]
     pub fn selection(&self) -> ScenarioArgs {
-        let (scenario, only) = (self.scenario.clone(), self.stacks.clone());
-        ScenarioArgs { scenario, only, skip: Vec::new(), backend: self.backend }
+        let (scenario, only, kinds) = (self.scenario.clone(), self.stacks.clone(), self.kinds.clone());
+        ScenarioArgs { scenario, only, skip: Vec::new(), backend: self.backend, kinds }
     }
 }
 
@@ -306,6 +347,34 @@ pub struct ListArgs {
     /// A folder of scenarios, or one scenario file
     #[arg(value_name = "PATH", default_value = "scenarios")]
     pub path: PathBuf,
+    /// Where kinds are.
+    #[command(flatten)]
+    pub kinds: KindsArgs,
+}
+
+/// `lab servers`.
+#[derive(Debug, Args)]
+pub struct ServersArgs {
+    /// Only these kinds, with their notes [default: a table of all]
+    #[arg(value_name = "KIND")]
+    pub only: Vec<String>,
+    /// Where kinds are.
+    #[command(flatten)]
+    pub kinds: KindsArgs,
+}
+
+/// `lab provision`.
+#[derive(Debug, Args)]
+pub struct ProvisionArgs {
+    /// Scenarios (files), whose stacks' kinds and applications are provisioned, and kinds by name; `all` for every kind
+    #[arg(value_name = "SCENARIO.toml|KIND", required = true)]
+    pub what: Vec<String>,
+    /// Where kinds are.
+    #[command(flatten)]
+    pub kinds: KindsArgs,
+    /// Write the lock files of these kinds anew, beside the kinds, instead; needs uv and --kinds
+    #[arg(long, requires = "kinds")]
+    pub relock: bool,
 }
 
 /// `lab snapshot`.

@@ -11,6 +11,13 @@ pub enum Event<'a> {
         /// The stack.
         stack: &'a str,
     },
+    /// A stack is not to be had on this machine.
+    Unavailable {
+        /// The stack.
+        stack: &'a str,
+        /// What is missing.
+        missing: &'a str,
+    },
     /// A check was asked and judged, or could not be asked.
     Checked {
         /// The stack.

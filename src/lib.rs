@@ -10,6 +10,8 @@ pub mod cmd;
 pub mod exit;
 
 pub mod document;
+pub mod catalog;
+pub mod provision;
 pub mod scenario;
 pub mod stack;
 pub mod check;

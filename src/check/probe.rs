@@ -35,6 +35,16 @@ pub enum ProbeError {
     /// The connection was closed before the answer's head was complete.
     #[error("the connection was closed without an answer")]
     Closed,
+    /// It was closed though more was to be asked on it.
+    #[error("only {answered} of {times} requests were answered on one connection: {seen}")]
+    NotKept {
+        /// How many were answered.
+        answered: u16,
+        /// How many were to be.
+        times: u16,
+        /// What became of the next.
+        seen: String,
+    },
     /// What came is not an HTTP answer.
     #[error("the answer is not HTTP/1.1: {0}")]
     NotHttp(String),
@@ -65,9 +75,53 @@ async fn exchange(
     let client = client.map_or_else(|| connection.local_addr().map(|here| here.ip()), Ok)?.to_string();
     let values = Placeholders { client, host: address.ip().to_string(), port: address.port() };
     let (method, bytes) = compose(request, &values);
+    let times = match request {
+        CheckRequest::Composed { times, .. } => times.get(),
+        CheckRequest::Raw(_) => 1,
+    };
     // A server may refuse a request before it has read all of it: its answer counts, not the write that failed.
-    let written = connection.write_all(&bytes).await;
+    let mut written = connection.write_all(&bytes).await;
     let mut incoming = Incoming::new(connection, Limits::response());
+    for answered in 1..times {
+        let cut = |seen: String| ProbeError::NotKept { answered, times, seen };
+        let (head, body, framing_error) =
+            answer(&mut incoming, &method, written).await.map_err(|error| match error {
+                // The first one has nothing to do with keeping a connection.
+                error if answered == 1 => error,
+                error => cut(error.to_string()),
+            })?;
+        if let Some(error) = framing_error {
+            return Err(cut(format!("after {} bytes of body: {error}", body.len())));
+        }
+        if says_close(&head) {
+            return Err(cut("its answer says `Connection: close`".to_owned()));
+        }
+        written = incoming.io_mut().write_all(&bytes).await;
+    }
+    let last = answer(&mut incoming, &method, written).await;
+    let (head, body, framing_error) = last.map_err(|error| match times {
+        1 => error,
+        _ => ProbeError::NotKept { answered: times - 1, times, seen: error.to_string() },
+    })?;
+    let headers = head.headers.iter().map(|(name, value)| (latin1(name), latin1(value))).collect();
+    let reason = latin1(head.reason());
+    let observed = Observed { status: head.status, reason, headers, body: latin1(&body), framing_error };
+    Ok((observed, values))
+}
+
+/// Whether this answer is the last on its connection, by its own word (RFC 9112, section 9.6).
+fn says_close(head: &ResponseHead) -> bool {
+    head.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"connection")).any(|(_, value)| {
+        value.split(|byte| *byte == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
+    })
+}
+
+/// Reads one answer: its head, its body, and what is wrong with the body's framing.
+async fn answer(
+    incoming: &mut Incoming<TcpStream>,
+    method: &[u8],
+    written: io::Result<()>,
+) -> Result<(ResponseHead, Vec<u8>, Option<String>), ProbeError> {
     let head = loop {
         match incoming.read_response_head().await {
             Ok(Some(head)) if head.is_interim() => {}
@@ -77,22 +131,19 @@ async fn exchange(
             Err(ReadError::Io(error)) => return Err(ProbeError::Broken(error)),
         }
     };
-    let (body, framing_error) = read_body(&mut incoming, &method, &head).await;
-    let headers = head.headers.iter().map(|(name, value)| (latin1(name), latin1(value))).collect();
-    let reason = latin1(head.reason());
-    let observed = Observed { status: head.status, reason, headers, body: latin1(&body), framing_error };
-    Ok((observed, values))
+    let (body, framing_error) = read_body(incoming, method, &head).await;
+    Ok((head, body, framing_error))
 }
 
 /// The request's bytes, and its method, which decides whether the answer has a body.
 fn compose(request: &CheckRequest, values: &Placeholders) -> (Vec<u8>, Vec<u8>) {
-    let (method, target, headers, body) = match request {
+    let (method, target, headers, body, times) = match request {
         CheckRequest::Raw(template) => {
             let bytes = template.fill(values).into_bytes();
             let method = bytes.split(|byte| *byte == b' ').next().unwrap_or_default().to_vec();
             return (method, bytes);
         }
-        CheckRequest::Composed { method, target, headers, body } => (method, target, headers, body),
+        CheckRequest::Composed { method, target, headers, body, times } => (method, target, headers, body, times),
     };
     let given = |name: &str| headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
     let mut text = format!("{method} {target} HTTP/1.1\r\n");
@@ -105,7 +156,7 @@ fn compose(request: &CheckRequest, values: &Placeholders) -> (Vec<u8>, Vec<u8>) 
     if !body.is_empty() && !given("content-length") && !given("transfer-encoding") {
         let _ = write!(text, "Content-Length: {}\r\n", body.len());
     }
-    if !given("connection") {
+    if !given("connection") && times.get() == 1 {
         text.push_str("Connection: close\r\n");
     }
     text.push_str("\r\n");

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
+use super::places::places;
 use super::run::{self, Kind};
 use super::select;
 use crate::cli::{CalibrateArgs, ScenarioArgs};
@@ -22,7 +23,8 @@ const FOLDER: &str = "calibration";
 
 /// Measures, stores and says what this machine can tell apart.
 pub(super) fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
-    let selected = ScenarioArgs { scenario: args.scenario.clone(), only: Vec::new(), skip: Vec::new(), backend: None };
+    let (scenario, kinds) = (args.scenario.clone(), args.kinds.clone());
+    let selected = ScenarioArgs { scenario, only: Vec::new(), skip: Vec::new(), backend: None, kinds };
     let scenario = match select::scenario(&selected)? {
         Ok(scenario) => scenario,
         Err(exit) => return Ok(exit),
@@ -33,7 +35,8 @@ pub(super) fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
     }
     let mut own = against_itself(&scenario, FOLDER, args.rounds);
     let kind = Kind { checks_only: false, compared: false };
-    let run::Outcome::Finished(finished) = run::execute(&mut own, args.output, kind, None)? else {
+    let run::Outcome::Finished(finished) = run::execute(&mut own, args.output, kind, &places(&args.kinds)?, None)?
+    else {
         return Ok(Exit::Interrupted);
     };
     let record = &finished.record;

@@ -1,5 +1,6 @@
 //! `lab check`: a scenario's checks, without any load.
 
+use super::places::places;
 use super::run::{self, Kind};
 use super::select;
 use crate::cli::CheckArgs;
@@ -12,7 +13,9 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     let kind = Kind { checks_only: true, compared: false };
-    let run::Outcome::Finished(finished) = run::execute(&mut scenario, args.output, kind, None)? else {
+    let run::Outcome::Finished(finished) =
+        run::execute(&mut scenario, args.output, kind, &places(&args.scenario.kinds)?, None)?
+    else {
         return Ok(Exit::Interrupted);
     };
     run::conclude(*finished, args.output, false, false)

@@ -7,7 +7,9 @@ use anyhow::Context as _;
 use crate::engine::Findings;
 use crate::engine::estimates::estimates;
 use crate::measure::decision::Looks;
-use crate::record::{Estimate, FactsVerdict, GateOutcome, MetricVerdict, RoundOutcome, RoundRecord, Verdict};
+use crate::record::{
+    Estimate, FactsVerdict, GateOutcome, MetricVerdict, RoundOutcome, RoundRecord, StackRecord, Verdict,
+};
 use crate::report::difference;
 use crate::scenario::model::{Against, Scenario};
 use crate::snapshot::facts;
@@ -102,7 +104,9 @@ fn ratios_name(scenario: &Scenario) -> String {
 
 /// What of a run could not run, and how many checks failed; nothing compared yet.
 pub(super) fn outcome(scenario: &Scenario, findings: &Findings) -> GateOutcome {
-    let stacks = findings.stacks.iter().filter(|stack| stack.error.is_some()).count();
+    // What may be missing and is, is a row; what was asked for by itself could not run.
+    let is_missing = |stack: &StackRecord| stack.unavailable.is_some() && !stack.is_optional;
+    let stacks = findings.stacks.iter().filter(|stack| stack.error.is_some() || is_missing(stack)).count();
     let failed =
         |round: &&RoundRecord| matches!(round.outcome, RoundOutcome::Failed { .. } | RoundOutcome::Unavailable { .. });
     let checks = findings.stacks.iter().flat_map(|stack| &stack.checks);

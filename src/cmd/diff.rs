@@ -1,7 +1,9 @@
 //! `lab diff`: the same requests to two stacks, and every field that differs.
 
 use std::io::Write as _;
+use std::num::NonZeroU16;
 
+use super::places::places;
 use super::run::{self, Kind};
 use super::select;
 use crate::cli::{DiffArgs, OutputArgs};
@@ -28,11 +30,12 @@ pub(super) fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
     let others = ordered(&mut scenario, &first, &args.stacks);
     let output = OutputArgs { json: args.json, quiet: false };
     let kind = Kind { checks_only: true, compared: false };
-    let run::Outcome::Finished(finished) = run::execute(&mut scenario, output, kind, None)? else {
+    let run::Outcome::Finished(finished) = run::execute(&mut scenario, output, kind, &places(&args.kinds)?, None)?
+    else {
         return Ok(Exit::Interrupted);
     };
     let found = &finished.record.stacks;
-    if let Some((stack, error)) = found.iter().find_map(|stack| Some((&stack.name, stack.error.as_ref()?))) {
+    if let Some((stack, error)) = found.iter().find_map(why_not_run) {
         writeln!(anstream::stderr(), "lab: {stack} could not run: {error}")?;
         return Ok(Exit::CouldNotRun);
     }
@@ -53,6 +56,11 @@ pub(super) fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
     Ok(if args.exit_code && differs { Exit::Failed } else { Exit::Ok })
 }
 
+/// A stack that did not run, and why.
+fn why_not_run(stack: &StackRecord) -> Option<(&str, &str)> {
+    Some((&stack.name, stack.error.as_deref().or(stack.unavailable.as_deref())?))
+}
+
 /// Makes `first` the reference; the names of the others, in the order they were asked for.
 fn ordered(scenario: &mut Scenario, first: &str, asked: &[String]) -> Vec<String> {
     for stack in &mut scenario.stacks {
@@ -68,11 +76,13 @@ fn get(path: &str) -> Check {
     Check {
         name: path.to_owned(),
         stacks: None,
+        needs: Vec::new(),
         request: CheckRequest::Composed {
             method: "GET".to_owned(),
             target: path.to_owned(),
             headers: Vec::new(),
             body: Vec::new(),
+            times: NonZeroU16::MIN,
         },
         expect: Expectation::default(),
     }

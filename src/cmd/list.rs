@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::cli::KindsArgs;
 use crate::cli::ListArgs;
 use crate::exit::Exit;
 use crate::scenario::{self, model::Scenario};
@@ -23,7 +24,7 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<Exit> {
         writeln!(out, "no scenario (*.toml) in {}", args.path.display())?;
     }
     for file in files {
-        match load(&file) {
+        match load(&file, &args.kinds) {
             Ok(scenario) => {
                 let title = scenario.title.as_deref().unwrap_or_default();
                 writeln!(out, "{}  {title}", file.display())?;
@@ -54,8 +55,8 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<Exit> {
 }
 
 /// A scenario that could be run, or what is wrong with it or its configurations.
-fn load(file: &Path) -> Result<Scenario, String> {
-    let scenario = scenario::load(file).map_err(|errors| errors.render(false))?;
+fn load(file: &Path, kinds: &KindsArgs) -> Result<Scenario, String> {
+    let scenario = scenario::load(file, kinds.kinds.as_deref()).map_err(|errors| errors.render(false))?;
     verify::configurations(&scenario).map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
     Ok(scenario)
 }

@@ -15,13 +15,16 @@ mod journal;
 mod lint;
 mod list;
 mod progress;
+mod places;
 mod proxy;
+mod provision;
 mod reap;
 mod run;
 mod schema;
 mod select;
 mod serve;
 mod serve_worker;
+mod servers;
 mod session;
 mod snapshot;
 mod up;
@@ -43,6 +46,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Lint(args) => lint::run(&args).map(ExitCode::from),
         Command::List(args) => list::run(&args).map(ExitCode::from),
         Command::Explain(args) => explain::run(&args).map(ExitCode::from),
+        Command::Servers(args) => servers::run(&args).map(ExitCode::from),
+        Command::Provision(args) => provision::run(&args).map(ExitCode::from),
         Command::Snapshot(args) => snapshot::run(&args).map(ExitCode::from),
         Command::Clean(args) => clean::run(&args).map(ExitCode::from),
         Command::Schema => schema::run().map(ExitCode::from),

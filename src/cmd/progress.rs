@@ -103,6 +103,10 @@ impl Listener for Progress {
                     self.line(&format!("round {}/{planned}  {}", self.rounds, summary(round)));
                 }
             }
+            Event::Unavailable { stack, missing } => {
+                let first = missing.lines().next().unwrap_or_default();
+                self.now(format!("{stack} is unavailable: {first}"));
+            }
             Event::Failed { stack, error } => {
                 // The whole of it stands in the report.
                 let first = error.lines().next().unwrap_or_default();

@@ -13,9 +13,11 @@ use sha2::{Digest as _, Sha256};
 use super::calibrate;
 use super::comparison::{self, Comparison};
 use super::journal::{self, Both, Journal, Manifest};
+use super::places::places;
 use super::progress::Progress;
 use super::select;
 use super::session::{self, Session, WITHOUT_CONTAINERS};
+use crate::catalog;
 use crate::cli::{OutputArgs, RoundsArg, RunArgs, ScenarioArgs};
 use crate::engine::calibration;
 use crate::engine::estimates::estimates;
@@ -24,6 +26,7 @@ use crate::engine::{self, Plan};
 use crate::exit::Exit;
 use crate::measure::decision::Looks;
 use crate::measure::machine::Machine;
+use crate::provision::Places;
 use crate::record::{FactsVerdict, LooksRecord, Provenance, Record, RoundRecord, SCHEMA};
 use crate::report::terminal;
 use crate::scenario::model::{Backend, Scenario, Stack};
@@ -39,14 +42,20 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     if let Some(rounds) = args.rounds {
         scenario.rounds.looks = looks(rounds, &scenario.rounds.looks);
     }
+    if args.quick && !scenario.quicken() {
+        let file = args.scenario.scenario.display();
+        writeln!(anstream::stderr(), "lab: {file} has no short form: `[quick]` says what `--quick` leaves of it")?;
+        return Ok(Exit::Usage);
+    }
     // Another backend is another deployment: its facts are not those that were reviewed.
     let ScenarioArgs { only, skip, backend, .. } = &args.scenario;
-    let whole = only.is_empty() && skip.is_empty() && backend.is_none();
+    let whole = only.is_empty() && skip.is_empty() && backend.is_none() && !scenario.is_short;
     let kind = Kind { checks_only: false, compared: whole };
+    let places = places(&args.scenario.kinds)?;
     let outcome = match &args.resume {
-        None => execute(&mut scenario, args.output, kind, None)?,
+        None => execute(&mut scenario, args.output, kind, &places, None)?,
         Some(run) => match interrupted(&scenario, run)? {
-            Ok(interrupted) => execute(&mut scenario, args.output, kind, Some(interrupted))?,
+            Ok(interrupted) => execute(&mut scenario, args.output, kind, &places, Some(interrupted))?,
             Err(refusal) => {
                 writeln!(anstream::stderr(), "lab: {refusal}")?;
                 return Ok(Exit::Usage);
@@ -57,7 +66,9 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
         Outcome::Finished(finished) => conclude(*finished, args.output, args.gate, args.strict),
         Outcome::Interrupted { run } => {
             let scenario = args.scenario.scenario.display();
-            writeln!(anstream::stderr(), "interrupted; `lab run {scenario} --resume {run}` goes on with its rounds")?;
+            let short = if args.quick { " --quick" } else { "" };
+            let again = format!("lab run {scenario}{short} --resume {run}");
+            writeln!(anstream::stderr(), "interrupted; `{again}` goes on with its rounds")?;
             Ok(Exit::Interrupted)
         }
     }
@@ -139,6 +150,7 @@ pub(super) fn execute(
     scenario: &mut Scenario,
     output: OutputArgs,
     kind: Kind,
+    places: &Places,
     interrupted: Option<Interrupted>,
 ) -> anyhow::Result<Outcome> {
     let session = Session::open(scenario, interrupted.as_ref().map(|interrupted| interrupted.run.as_str()))?;
@@ -148,7 +160,7 @@ pub(super) fn execute(
     };
     scenario.rounds.looks.clone_from(&manifest.looks);
     let scenario = &*scenario;
-    let backend = session.local(scenario)?;
+    let backend = session.local(scenario, places)?;
     let store = Store { folder: scenario.root.join("reports/snapshots"), lab: backend.launcher.lab.clone() };
     let declared: Vec<u32> = scenario.rounds.looks.iter().map(|look| look.get()).collect();
     let machine = &session.machine;
@@ -208,9 +220,8 @@ pub(super) fn execute(
 /// What this run is made of.
 fn manifest(scenario: &Scenario, machine: Machine, started: Timestamp) -> anyhow::Result<Manifest> {
     let mut configurations = BTreeMap::new();
-    for proxy in scenario.stacks.iter().filter_map(|stack| stack.proxy.as_ref()) {
-        let bytes = fs::read(&proxy.config).with_context(|| format!("read {}", proxy.config.display()))?;
-        configurations.insert(relative(scenario, &proxy.config), format!("{:x}", Sha256::digest(bytes)));
+    for (name, bytes) in parts(scenario)? {
+        configurations.insert(name, format!("{:x}", Sha256::digest(bytes)));
     }
     Ok(Manifest {
         started: session::rfc3339(started),
@@ -220,6 +231,7 @@ fn manifest(scenario: &Scenario, machine: Machine, started: Timestamp) -> anyhow
         configurations,
         stacks: scenario.stacks.iter().map(in_manifest).collect(),
         looks: scenario.rounds.looks.clone(),
+        is_short: scenario.is_short,
         machine,
     })
 }
@@ -232,6 +244,39 @@ fn in_manifest(stack: &Stack) -> String {
     }
 }
 
+/// Everything beside the scenario's own file that its stacks are made from, by name.
+fn parts(scenario: &Scenario) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+    let mut parts = Vec::new();
+    let mut files: Vec<&Path> = Vec::new();
+    for stack in &scenario.stacks {
+        let proxy = stack.proxy.as_ref();
+        files.extend(proxy.and_then(|proxy| proxy.config.as_deref()).into_iter().chain(stack.server.config.as_deref()));
+        for kind in proxy.map(|proxy| &proxy.kind).into_iter().chain([&stack.server.kind]) {
+            let kind = kind.kind();
+            parts.push((format!("{} kind {}", kind.role, kind.name), kind.sha256.clone().into_bytes()));
+        }
+    }
+    files.extend(scenario.app.wsgi.as_ref().and_then(|app| app.requirements.as_deref()));
+    for file in files {
+        let bytes = fs::read(file).with_context(|| format!("read {}", file.display()))?;
+        parts.push((relative(scenario, file), bytes));
+    }
+    if let Some(app) = &scenario.app.wsgi {
+        let text = match &app.path {
+            None => catalog::app(&app.module).unwrap_or_default().as_bytes().to_vec(),
+            // A package's other modules are its author's to keep as they are while a run is interrupted.
+            Some(path) => {
+                let inside = app.module.replace('.', "/");
+                let file = path.join(format!("{inside}.py"));
+                let file = if file.is_file() { file } else { path.join(inside).join("__init__.py") };
+                fs::read(&file).with_context(|| format!("read {}", file.display()))?
+            }
+        };
+        parts.push((format!("app {}", app.module), text));
+    }
+    Ok(parts)
+}
+
 fn provenance(scenario: &Scenario, session: &Session, manifest: Manifest) -> Provenance {
     Provenance {
         run: session.run.clone(),
@@ -242,6 +287,7 @@ fn provenance(scenario: &Scenario, session: &Session, manifest: Manifest) -> Pro
         lab: env!("CARGO_PKG_VERSION").to_owned(),
         scenario: scenario.name.clone(),
         title: scenario.title.clone(),
+        is_short: manifest.is_short,
         file: relative(scenario, &scenario.file),
         sha256: manifest.sha256,
         configurations: manifest.configurations,

@@ -15,7 +15,7 @@ use crate::stack::verify;
 /// Loads the scenario, has its stacks run as `--backend` says, and keeps the stacks that `--only` and `--skip` leave. What is wrong is printed, and the exit
 /// code returned.
 pub(super) fn scenario(args: &ScenarioArgs) -> anyhow::Result<Result<Scenario, Exit>> {
-    let mut scenario = match scenario::load(&args.scenario) {
+    let mut scenario = match scenario::load(&args.scenario, args.kinds.kinds.as_deref()) {
         Ok(scenario) => scenario,
         Err(errors) => {
             let color = std::io::stderr().is_terminal();

@@ -8,12 +8,14 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::places;
 use crate::engine::local::Local;
 use crate::measure::machine::Machine;
 use crate::measure::procfs;
+use crate::provision::Places;
 use crate::scenario::model::{Placement, Scenario};
 use crate::stack::guard;
-use crate::stack::process::{Launcher, READY_DEADLINE};
+use crate::stack::process::Launcher;
 
 /// How long what was started may take to stop after Ctrl-C.
 /// A container engine that is busy takes its time.
@@ -56,14 +58,14 @@ impl Session {
     }
 
     /// The backend that runs stacks in this run's folder and on its cores.
-    pub(super) fn local(&self, scenario: &Scenario) -> anyhow::Result<Local> {
+    pub(super) fn local(&self, scenario: &Scenario, places: &Places) -> anyhow::Result<Local> {
         Ok(Local {
             launcher: Launcher {
-                lab: std::env::current_exe().context("find the lab binary")?,
+                lab: places.lab.clone(),
                 app: scenario.app.clone(),
                 folder: self.folder.clone(),
                 cores: self.stack_cores.clone(),
-                ready_deadline: READY_DEADLINE,
+                installed: places::installed(scenario, places)?,
             },
             load_cores: self.load_cores.clone(),
             run: self.site(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+use super::places::places;
 use super::select;
 use super::session::{self, Session, WITHOUT_CONTAINERS};
 use crate::cli::UpArgs;
@@ -24,7 +25,7 @@ pub(super) fn run(args: &UpArgs) -> anyhow::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     let session = Session::open(&scenario, None)?;
-    let backend = session.local(&scenario)?;
+    let backend = session.local(&scenario, &places(&args.scenario.kinds)?)?;
     let work = async {
         let mut backend = backend;
         backend.open(&scenario).await.context(WITHOUT_CONTAINERS)?;

@@ -14,6 +14,11 @@ pub trait Backend {
     /// A stack that is up.
     type Running;
 
+    /// Why a stack cannot be had here at all; `None` if it can be started.
+    fn missing(&self, _stack: &Stack) -> Option<String> {
+        None
+    }
+
     /// Starts a stack afresh and waits until it answers. `visit` names this start: logs are kept under it.
     fn start(&mut self, stack: &Stack, visit: &str) -> impl Future<Output = Result<Self::Running, String>>;
 

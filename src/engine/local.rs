@@ -16,7 +16,7 @@ use crate::check::redact::Redaction;
 use crate::load::protocol::{Decoder, DrivePlan, Event};
 use crate::record::ComponentRecord;
 use crate::scenario::model::{self as scenario, CheckRequest, Driver, Load, Scenario, Stack};
-use crate::stack::container::launch::Containers;
+use crate::stack::container::launch::{self, Containers};
 use crate::stack::container::site::SiteError;
 use crate::stack::guarded::{Guarded, Output, Program};
 use crate::stack::process::{Component, Launcher, Running};
@@ -41,6 +41,14 @@ pub struct Local {
 impl Backend for Local {
     type Running = Running;
 
+    fn missing(&self, stack: &Stack) -> Option<String> {
+        let refusal = match stack.backend {
+            scenario::Backend::Process => None,
+            scenario::Backend::Container => launch::refusal(stack),
+        };
+        refusal.or_else(|| self.launcher.unavailable(stack))
+    }
+
     async fn start(&mut self, stack: &Stack, visit: &str) -> Result<Running, String> {
         match (stack.backend, &mut self.containers) {
             (scenario::Backend::Process, _) => self.launcher.start(stack, visit).await.map_err(in_full),
@@ -59,9 +67,9 @@ impl Backend for Local {
                 .map(|part| ComponentRecord { role: part.role, version: part.version.clone() })
                 .collect(),
             redaction: Redaction {
-                addresses: components.map(|part| part.address).zip(names).collect(),
+                addresses: components.clone().map(|part| part.address).zip(names).collect(),
                 names: running.names.clone(),
-                versions: vec![(format!("lab/{}", env!("CARGO_PKG_VERSION")), "lab/{version}".to_owned())],
+                versions: versions(components),
             },
         }
     }
@@ -122,7 +130,11 @@ impl Local {
     /// # Errors
     /// There is no engine, or it refuses.
     pub async fn open(&mut self, scenario: &Scenario) -> Result<(), SiteError> {
-        if scenario.stacks.iter().any(|stack| stack.backend == scenario::Backend::Container) {
+        if scenario
+            .stacks
+            .iter()
+            .any(|stack| stack.backend == scenario::Backend::Container && self.missing(stack).is_none())
+        {
             self.containers = Some(Containers::open(self.launcher.clone(), &self.run).await?);
         }
         Ok(())
@@ -249,6 +261,18 @@ fn instant(at: Duration) -> Instant {
     let time = clock_gettime(ClockId::Monotonic);
     let shared = Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0));
     Instant::now() + at.saturating_sub(shared)
+}
+
+/// The components' versions as they stand in Server fields, behind a slash.
+fn versions<'a>(components: impl Iterator<Item = &'a Component>) -> Vec<(String, String)> {
+    let own = std::iter::once(env!("CARGO_PKG_VERSION"));
+    // What follows in parentheses says where it runs.
+    let theirs = components.filter_map(|part| part.version.split(" (").next()?.rsplit(' ').next());
+    let mut versions: Vec<_> =
+        own.chain(theirs).map(|version| (format!("/{version}"), "/{version}".to_owned())).collect();
+    versions.sort();
+    versions.dedup();
+    versions
 }
 
 /// The components, none of which has ended.

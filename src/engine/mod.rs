@@ -90,9 +90,15 @@ async fn check_stack<B: Backend>(
         name: stack.name.clone(),
         reference: stack.name == scenario.reference().name,
         components: Vec::new(),
+        unavailable: backend.missing(stack),
+        is_optional: stack.is_optional,
         error: None,
         checks: Vec::new(),
     };
+    if let Some(missing) = &record.unavailable {
+        listener.hear(&Event::Unavailable { stack: &stack.name, missing });
+        return record;
+    }
     listener.hear(&Event::Starting { stack: &stack.name });
     let running = match backend.start(stack, &format!("checks/{}", stack.name)).await {
         Ok(running) => running,
@@ -143,10 +149,12 @@ fn in_short(request: &CheckRequest) -> String {
 
 /// What each stack changes relative to the reference, over the checks that both were asked.
 fn compare_stacks(scenario: &Scenario, stacks: &[StackRecord]) -> Vec<StackDifferences> {
-    let Some(reference) = stacks.iter().find(|stack| stack.name == scenario.reference().name) else {
+    // What was not there has not changed anything.
+    let mut there = stacks.iter().filter(|stack| stack.unavailable.is_none());
+    let Some(reference) = there.clone().find(|stack| stack.name == scenario.reference().name) else {
         return Vec::new();
     };
-    let others = stacks.iter().filter(|stack| stack.name != reference.name);
+    let others = there.by_ref().filter(|stack| stack.name != reference.name);
     others
         .map(|other| {
             let mut found: Vec<SeenDifference> = Vec::new();

@@ -9,19 +9,29 @@ use super::estimates::estimates;
 use super::fake::{Behaviour, Fake, Noise};
 use super::tiers::placed;
 use super::{Findings, Plan, run};
+use crate::catalog::kind::Interface;
+use crate::catalog::{Catalog, Role};
 use crate::load::ledger::ErrorClass;
 use crate::measure::decision::Looks;
 use crate::record::{Estimate, MetricVerdict, RoundOutcome, RoundRecord, Verdict};
 use crate::scenario::model::{
-    Against, App, Backend, Check, CheckRequest, Driver, Expectation, Gate, Load, Metric, OnErrors, Placement, Rounds,
-    Scenario, Server, ServerKind, Stack, Template, TemplatePart, TextRule, Warmup,
+    Against, App, Backend, Check, CheckRequest, Driver, Expectation, Gate, Http, Load, Metric, OnErrors, Placement,
+    Rounds, Scenario, Server, Stack, Template, TemplatePart, TextRule, Warmup,
 };
 use crate::snapshot::gate::{self, Rules};
 use crate::snapshot::ratios::Ratios;
 
 fn stack(name: &str) -> Stack {
-    let server = Server { kind: ServerKind::Lab, workers: NonZeroU16::MIN };
-    Stack { name: name.to_owned(), proxy: None, server, backend: Backend::Process, reference: name == "direct" }
+    Stack {
+        name: name.to_owned(),
+        proxy: None,
+        server: Server::new(Catalog::builtin().choose(Role::Server, "lab").unwrap()),
+        backend: Backend::Process,
+        app: Interface::Native,
+        reference: name == "direct",
+        is_optional: false,
+        impossible: None,
+    }
 }
 
 fn scenario(blocks: u32) -> Scenario {
@@ -31,6 +41,7 @@ fn scenario(blocks: u32) -> Scenario {
         target: "/pong".to_owned(),
         headers: Vec::new(),
         body: Vec::new(),
+        times: NonZeroU16::MIN,
     };
     Scenario {
         name: "s".to_owned(),
@@ -38,11 +49,12 @@ fn scenario(blocks: u32) -> Scenario {
         file: PathBuf::new(),
         root: PathBuf::new(),
         sha256: String::new(),
-        app: App { native: "hello".to_owned() },
+        app: App::native("hello"),
         stacks: vec![stack("direct"), stack("proxied")],
         checks: vec![Check {
             name: "it answers".to_owned(),
             stacks: None,
+            needs: Vec::new(),
             request,
             expect: Expectation { body: Some(TextRule::Equal(pong)), ..Expectation::default() },
         }],
@@ -51,7 +63,7 @@ fn scenario(blocks: u32) -> Scenario {
             driver: Driver::Goose { users: NonZeroU32::MIN, steps: Vec::new() },
             path: "/pong".to_owned(),
             tls: None,
-            http2_streams: None,
+            http: Http::OneOne,
             duration: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
             errors: OnErrors::Fail,
@@ -62,6 +74,8 @@ fn scenario(blocks: u32) -> Scenario {
             seed: 2011,
         },
         placement: Placement::Auto,
+        quick: None,
+        is_short: false,
         gate: Gate {
             against: Against::Snapshot,
             margins: [(Metric::CpuPerRequest, 0.05), (Metric::Throughput, 0.05)].into(),

@@ -82,6 +82,9 @@ pub struct Provenance {
     pub scenario: String,
     /// Its title.
     pub title: Option<String>,
+    /// Whether this was the scenario's short form.
+    #[serde(default)]
+    pub is_short: bool,
     /// Its file, relative to the scenario's root where it lies within.
     pub file: String,
     /// SHA-256 of that file.
@@ -107,6 +110,12 @@ pub struct StackRecord {
     pub reference: bool,
     /// Its parts, from the client inwards; empty when it could not be started.
     pub components: Vec<ComponentRecord>,
+    /// What of it is not to be had on this machine, if so; it was not started then.
+    #[serde(default)]
+    pub unavailable: Option<String>,
+    /// Whether it may be missing.
+    #[serde(default)]
+    pub is_optional: bool,
     /// Why it could not be started, if so.
     pub error: Option<String>,
     /// Its checks, in the scenario's order.
@@ -117,7 +126,7 @@ impl StackRecord {
     /// Whether it was started and every check passed.
     #[must_use]
     pub fn passed(&self) -> bool {
-        self.error.is_none() && self.checks.iter().all(CheckRecord::passed)
+        self.error.is_none() && self.unavailable.is_none() && self.checks.iter().all(CheckRecord::passed)
     }
 }
 

@@ -120,6 +120,8 @@ mod tests {
             reference: false,
             components: Vec::new(),
             error: None,
+            unavailable: None,
+            is_optional: false,
             checks: checks.collect(),
         }
     }

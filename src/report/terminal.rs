@@ -65,7 +65,11 @@ fn title(text: &mut String, record: &Record) {
         place(&provenance.stack_cores),
         place(&provenance.load_cores),
     );
-    let _ = writeln!(text, "{}\n", styled(QUIET, &line));
+    let _ = writeln!(text, "{}", styled(QUIET, &line));
+    if provenance.is_short {
+        let _ = writeln!(text, "{}", styled(QUIET, "the short form: a first look, compared with no snapshot"));
+    }
+    text.push('\n');
 }
 
 fn checks(text: &mut String, record: &Record) {
@@ -76,6 +80,10 @@ fn checks(text: &mut String, record: &Record) {
         let _ = writeln!(text, "  {}  {}  {}", stack.name, verdict_on(stack), styled(QUIET, &parts.join(" → ")));
     }
     for stack in &record.stacks {
+        // The first line stands above.
+        if let Some(missing) = stack.unavailable.as_ref().filter(|missing| missing.contains('\n')) {
+            let _ = writeln!(text, "\n{} {}: {missing}", styled(QUIET, "unavailable"), stack.name);
+        }
         if let Some(error) = &stack.error {
             let _ = writeln!(text, "\n{} {}: {error}", styled(BAD, "could not run"), stack.name);
         }
@@ -88,6 +96,10 @@ fn checks(text: &mut String, record: &Record) {
 }
 
 fn verdict_on(stack: &StackRecord) -> String {
+    if let Some(missing) = &stack.unavailable {
+        let first = missing.lines().next().unwrap_or_default();
+        return styled(if stack.is_optional { QUIET } else { BAD }, &format!("unavailable: {first}"));
+    }
     if stack.error.is_some() {
         return styled(BAD, "could not run");
     }
@@ -187,7 +199,11 @@ fn load(text: &mut String, record: &Record, load: &str) {
         let _ = writeln!(text, "  {}\n{}", styled(QUIET, rows.title), indented(&table));
     }
     for stack in spared {
-        let why = if stack.error.is_some() { "it could not run" } else { "it failed its checks" };
+        let why = match (&stack.unavailable, &stack.error) {
+            (Some(_), _) => "it is unavailable",
+            (None, Some(_)) => "it could not run",
+            (None, None) => "it failed its checks",
+        };
         let role = if stack.reference { ", and without the reference there are no ratios" } else { "" };
         let _ = writeln!(text, "  {} was not measured: {why}{role}", stack.name);
     }

@@ -3,12 +3,14 @@
 //! Pure: the text depends on nothing but the scenario.
 
 use std::fmt::{self, Display, Write};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::model::{
-    Against, Backend, Check, CheckRequest, Driver, Expectation, Gate, Load, Metric, OnErrors, Placement, Scenario,
-    Stack, Step, TemplatePart, Warmup,
+    Against, Backend, Check, CheckRequest, Driver, Expectation, Gate, Http, Load, Metric, OnErrors, Placement,
+    Scenario, Stack, Step, TemplatePart, Warmup,
 };
+use crate::catalog::kind::Interface;
 
 /// Describes `scenario`: its stacks and their settings, the checks asked of each, the loads, how many rounds that
 /// makes and how long they take, where everything runs, and what is gated. Ends with a newline.
@@ -28,7 +30,7 @@ impl Display for Explained<'_> {
         }
         writeln!(f, "file       {}", scenario.file.display())?;
         writeln!(f, "sha256     {}", scenario.sha256)?;
-        writeln!(f, "app        {} (native)", scenario.app.native)?;
+        write_app(f, scenario)?;
         writeln!(f, "\nstacks")?;
         for stack in &scenario.stacks {
             write_stack(f, scenario, stack)?;
@@ -49,20 +51,52 @@ impl Display for Explained<'_> {
     }
 }
 
+fn write_app(f: &mut fmt::Formatter<'_>, scenario: &Scenario) -> fmt::Result {
+    let mut label = "app";
+    if let Some(app) = &scenario.app.wsgi {
+        let place = match &app.path {
+            Some(path) => format!("in {}", path.strip_prefix(&scenario.root).unwrap_or(path).display()),
+            None => "lab's own".to_owned(),
+        };
+        writeln!(f, "{label:<11}{}:{} (wsgi, {place})", app.module, app.callable)?;
+        label = "";
+    }
+    match &scenario.app.native {
+        Some(native) => writeln!(f, "{label:<11}{native} (native)"),
+        None => Ok(()),
+    }
+}
+
 fn write_stack(f: &mut fmt::Formatter<'_>, scenario: &Scenario, stack: &Stack) -> fmt::Result {
     let reference = std::ptr::eq(stack, scenario.reference());
     writeln!(f, "  {}{}", stack.name, if reference { " (reference: ratios are against this stack)" } else { "" })?;
+    let gone = stack.server.kind.kind().run.as_ref().err();
+    if let Some(reason) = stack.impossible.as_ref().or(gone) {
+        return writeln!(f, "    cannot run: {reason}");
+    }
     if stack.backend == Backend::Container {
         writeln!(f, "    runs     each component in a container")?;
     }
+    let relative = |path: &PathBuf| path.strip_prefix(&scenario.root).unwrap_or(path).display().to_string();
     match &stack.proxy {
         Some(proxy) => {
-            let config = proxy.config.strip_prefix(&scenario.root).unwrap_or(&proxy.config);
-            writeln!(f, "    proxy    {}, {}", proxy.kind, config.display())?;
+            let config = proxy.config.as_ref().map_or_else(|| "its default configuration".to_owned(), relative);
+            writeln!(f, "    proxy    {}, {config}", proxy.kind)?;
         }
         None => writeln!(f, "    proxy    none")?,
     }
-    writeln!(f, "    server   {}, {}", stack.server.kind, Count(u64::from(stack.server.workers.get()), "worker"))?;
+    let server = &stack.server;
+    write!(f, "    server   {}, {}", server.kind, server.workers)?;
+    if let Some(threads) = server.threads {
+        write!(f, " of {}", Count(threads.get().into(), "thread"))?;
+    }
+    if let Some(config) = &server.config {
+        write!(f, ", {}", relative(config))?;
+    }
+    if scenario.app.has(Interface::Wsgi) && scenario.app.has(Interface::Native) {
+        write!(f, ", the {} app", stack.app.name())?;
+    }
+    writeln!(f)?;
     writeln!(f, "    checks   {} of {}", scenario.checks_for(stack).count(), scenario.checks.len())
 }
 
@@ -78,11 +112,13 @@ fn write_check(f: &mut fmt::Formatter<'_>, scenario: &Scenario, check: &Check) -
 fn write_load(f: &mut fmt::Formatter<'_>, load: &Load) -> fmt::Result {
     writeln!(f, "  {}", load.name)?;
     writeln!(f, "    driver   {}", load.driver)?;
-    let http2 = load.http2_streams.map(|streams| match streams.get() {
-        1 => "HTTP/2".to_owned(),
-        more => format!("HTTP/2 with {more} streams on each connection"),
-    });
-    let spoken: Vec<String> = http2.into_iter().chain(load.tls.as_ref().map(ToString::to_string)).collect();
+    let version = match load.http {
+        Http::OneZero => Some("HTTP/1.0".to_owned()),
+        Http::OneOne => None,
+        Http::Two { streams } if streams.get() == 1 => Some("HTTP/2".to_owned()),
+        Http::Two { streams } => Some(format!("HTTP/2 with {streams} streams on each connection")),
+    };
+    let spoken: Vec<String> = version.into_iter().chain(load.tls.as_ref().map(ToString::to_string)).collect();
     if !spoken.is_empty() {
         writeln!(f, "    speaks   {}", spoken.join(" over "))?;
     }
@@ -193,13 +229,16 @@ struct Sent<'s>(&'s CheckRequest);
 impl Display for Sent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            CheckRequest::Composed { method, target, headers, body } => {
+            CheckRequest::Composed { method, target, headers, body, times } => {
                 write!(f, "{method} {target}")?;
                 if !headers.is_empty() {
                     write!(f, ", {}", Count(headers.len() as u64, "header"))?;
                 }
                 if !body.is_empty() {
                     write!(f, ", {} of body", Count(body.len() as u64, "byte"))?;
+                }
+                if times.get() > 1 {
+                    write!(f, ", {times} times on one connection")?;
                 }
                 Ok(())
             }

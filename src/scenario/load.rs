@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::model::Scenario;
 use super::resolve::{Surroundings, resolve};
 use super::wire;
+use crate::catalog::Catalog;
 use crate::document::{self, DocumentErrors};
 
 /// What messages call the file.
@@ -14,23 +15,28 @@ const SORT: &str = "scenario";
 /// The folder that a project's scenarios lie in; its parent is their root.
 const SCENARIOS_FOLDER: &str = "scenarios";
 
-/// Reads and validates the scenario at `path`.
+/// Reads and validates the scenario at `path`. Kinds are searched for in the folder `kinds`, then in the scenario's own,
+/// then among lab's.
 ///
 /// Its root, which relative paths in the file are relative to and where `reports/` lies, is the folder above
 /// `scenarios/` if the file lies in a folder of that name, else the file's own folder.
 ///
 /// # Errors
 ///
-/// [`DocumentErrors`]: the file cannot be read, is not text, or holds something wrong.
-pub fn load(path: &Path) -> Result<Scenario, DocumentErrors> {
+/// [`DocumentErrors`]: the file cannot be read, is not text, or holds something wrong; or a kind does.
+pub fn load(path: &Path, kinds: Option<&Path>) -> Result<Scenario, DocumentErrors> {
     let source = document::read_text(SORT, path)?;
     let absolute = std::path::absolute(path);
     let root = absolute.map_err(|source| DocumentErrors::Unreadable { sort: SORT, file: path.to_owned(), source })?;
-    parse(&source, path, &root_of(&root), &Path::is_file)
+    parse(&source, path, &root_of(&root), &Path::is_file, &|own| {
+        // Whichever comes last comes first.
+        [own, kinds].into_iter().flatten().try_fold(Catalog::builtin(), Catalog::with_folder)
+    })
 }
 
 /// Validates the text of a scenario that was read from `file` and whose root is `root`, an absolute path;
-/// `is_file` says whether a file it names exists.
+/// `is_file` says whether a file it names exists, `catalog` which kinds there are, those in the scenario's own folder of
+/// kinds included.
 ///
 /// # Errors
 ///
@@ -40,11 +46,17 @@ pub fn parse(
     file: &Path,
     root: &Path,
     is_file: &dyn Fn(&Path) -> bool,
+    catalog: &dyn Fn(Option<&Path>) -> Result<Catalog, DocumentErrors>,
 ) -> Result<Scenario, DocumentErrors> {
-    document::parse(SORT, source, file, |document, span, problems| {
+    let mut wrong_kinds = None;
+    let parsed = document::parse(SORT, source, file, |document, span, problems| {
         let wire = wire::Scenario::from_table(document, span, problems);
-        resolve(&wire, &Surroundings { source, file, root, is_file }, problems)
-    })
+        let own = wire.kinds.value().map(|folder| root.join(folder));
+        let catalog = catalog(own.as_deref()).map_err(|errors| wrong_kinds = Some(errors)).ok()?;
+        resolve(&wire, &Surroundings { source, file, root, is_file, catalog: &catalog }, problems)
+    });
+    // With kinds that cannot be read, nothing of the scenario can be judged.
+    wrong_kinds.map_or(parsed, Err)
 }
 
 /// The root of the scenario at the absolute path `file`.
@@ -78,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_an_error_that_names_it() {
-        let rendered = load(Path::new("no/such/scenario.toml")).unwrap_err().render(false);
+        let rendered = load(Path::new("no/such/scenario.toml"), None).unwrap_err().render(false);
         assert!(rendered.starts_with("error: cannot read the scenario no/such/scenario.toml: "), "{rendered}");
     }
 
@@ -87,6 +99,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("latin1.toml");
         fs::write(&file, b"schema = 1\nname = \"caf\xe9\"\n").unwrap();
-        assert!(matches!(load(&file), Err(DocumentErrors::NotText { line: 2, .. })));
+        assert!(matches!(load(&file, None), Err(DocumentErrors::NotText { line: 2, .. })));
     }
 }

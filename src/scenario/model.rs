@@ -4,17 +4,19 @@
 //! files exist, values are possible. No serde, no I/O: a value of these types can be built in a test as it is.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use regex::Regex;
 
+use crate::catalog::Chosen;
+use crate::catalog::kind::{Ability, Interface, Workers};
+
 mod load;
 
 pub use load::{
-    Arrival, Arrivals, Driver, External, Load, OnErrors, OpenLoop, Rate, Source, Step, StepExpectation, StepText,
+    Arrival, Arrivals, Driver, External, Http, Load, OnErrors, OpenLoop, Rate, Source, Step, StepExpectation, StepText,
     TextPiece, TimerKind, Tls, Trust,
 };
 
@@ -45,13 +47,33 @@ pub struct Scenario {
     pub placement: Placement,
     /// What is a change worth failing for.
     pub gate: Gate,
+    /// Its short form, if it has one.
+    pub quick: Option<Quick>,
+    /// Whether this is the short form already.
+    pub is_short: bool,
 }
 
 impl Scenario {
-    /// The stack that ratios are against: the one marked `reference`, else the first.
+    /// The stack that ratios are against: the one marked `reference`, else the first that is not known to be impossible.
     #[must_use]
     pub fn reference(&self) -> &Stack {
-        self.stacks.iter().find(|stack| stack.reference).unwrap_or(&self.stacks[0])
+        let marked = self.stacks.iter().find(|stack| stack.reference);
+        marked.or_else(|| self.stacks.iter().find(|stack| stack.is_possible())).unwrap_or(&self.stacks[0])
+    }
+
+    /// Leaves the short form of it; false if it has none.
+    pub fn quicken(&mut self) -> bool {
+        let Some(quick) = &self.quick else { return false };
+        if let Some(names) = &quick.loads {
+            self.loads.retain(|load| names.contains(&load.name));
+        }
+        for load in &mut self.loads {
+            quick.shorten(load);
+        }
+        self.rounds.looks = vec![quick.blocks];
+        self.rounds.warmup = Warmup::Fixed(quick.warmup);
+        self.is_short = true;
+        true
     }
 
     /// The names of the loads whose errors are counted and nothing more.
@@ -67,16 +89,54 @@ impl Scenario {
     }
 }
 
-/// What is served.
+/// What is served: at least one of the two.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct App {
     /// The name of a native app built into lab (`hello`).
-    pub native: String,
+    pub native: Option<String>,
+    /// A WSGI application.
+    pub wsgi: Option<WsgiApp>,
 }
 
 impl App {
     /// The names of the native apps.
     pub const NATIVE: [&str; 1] = ["hello"];
+
+    /// The native app of that name, alone.
+    #[must_use]
+    pub fn native(name: &str) -> App {
+        App { native: Some(name.to_owned()), wsgi: None }
+    }
+
+    /// Which of the two is served where nobody says.
+    #[must_use]
+    pub fn interface(&self) -> Interface {
+        if self.wsgi.is_some() { Interface::Wsgi } else { Interface::Native }
+    }
+
+    /// Whether there is one of that interface.
+    #[must_use]
+    pub fn has(&self, interface: Interface) -> bool {
+        match interface {
+            Interface::Wsgi => self.wsgi.is_some(),
+            Interface::Native => self.native.is_some(),
+        }
+    }
+}
+
+/// A WSGI application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WsgiApp {
+    /// The module, dots and all.
+    pub module: String,
+    /// The callable in it.
+    pub callable: String,
+    /// The folder the module is in, absolute; `None`: it is one of lab's own.
+    pub path: Option<PathBuf>,
+    /// Variables set for its server.
+    pub environment: Vec<(String, String)>,
+    /// A requirements file with what it needs, absolute.
+    pub requirements: Option<PathBuf>,
 }
 
 /// One deployment under test.
@@ -90,8 +150,23 @@ pub struct Stack {
     pub server: Server,
     /// How its components are run.
     pub backend: Backend,
+    /// Which of the scenario's apps it serves.
+    pub app: Interface,
     /// Whether ratios are against this stack.
     pub reference: bool,
+    /// Whether it may be missing: it was not asked for by itself, but is a cell of a matrix.
+    pub is_optional: bool,
+    /// Why it can never run as it is asked for, whatever the machine.
+    pub impossible: Option<String>,
+}
+
+impl Stack {
+    /// Whether some machine could run it.
+    #[must_use]
+    pub fn is_possible(&self) -> bool {
+        let proxy = self.proxy.as_ref().is_none_or(|proxy| proxy.kind.kind().run.is_ok());
+        self.impossible.is_none() && self.server.kind.kind().run.is_ok() && proxy
+    }
 }
 
 /// How a stack's components are run.
@@ -122,47 +197,34 @@ impl Backend {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxy {
     /// Which implementation.
-    pub kind: ProxyKind,
-    /// An existing file, absolute.
-    pub config: PathBuf,
-}
-
-/// Implementations of the proxy role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProxyKind {
-    /// `lab proxy`.
-    Lab,
-}
-
-impl fmt::Display for ProxyKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ProxyKind::Lab => "lab",
-        })
-    }
+    pub kind: Chosen,
+    /// An existing file, absolute; `None`: what comes with the kind.
+    pub config: Option<PathBuf>,
 }
 
 /// An app server: its kind and settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// Which implementation.
-    pub kind: ServerKind,
+    pub kind: Chosen,
     /// Worker processes.
-    pub workers: NonZeroU16,
+    pub workers: Workers,
+    /// Threads of each; `None`: what the kind has by itself.
+    pub threads: Option<NonZeroU16>,
+    /// An existing configuration file, absolute.
+    pub config: Option<PathBuf>,
+    /// More arguments.
+    pub arguments: Vec<String>,
 }
 
-/// Implementations of the app-server role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ServerKind {
-    /// `lab serve`.
-    Lab,
-}
-
-impl fmt::Display for ServerKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ServerKind::Lab => "lab",
-        })
+impl Server {
+    /// A kind as it is by itself, with the workers and threads its variant says.
+    #[must_use]
+    pub fn new(kind: Chosen) -> Server {
+        let variant = kind.variant();
+        let workers = variant.and_then(|variant| variant.workers).unwrap_or(Workers::Count(NonZeroU16::MIN));
+        let threads = variant.and_then(|variant| variant.threads);
+        Server { kind, workers, threads, config: None, arguments: Vec::new() }
     }
 }
 
@@ -173,6 +235,8 @@ pub struct Check {
     pub name: String,
     /// The stacks this is asked of; `None` is every stack.
     pub stacks: Option<Vec<String>>,
+    /// What a stack must be able to do to be asked this.
+    pub needs: Vec<Ability>,
     /// What is sent.
     pub request: CheckRequest,
     /// What must come back, and what the app must have seen.
@@ -183,7 +247,8 @@ impl Check {
     /// Whether this check is asked of `stack`.
     #[must_use]
     pub fn applies_to(&self, stack: &Stack) -> bool {
-        self.stacks.as_ref().is_none_or(|names| names.contains(&stack.name))
+        let is_named = self.stacks.as_ref().is_none_or(|names| names.contains(&stack.name));
+        is_named && self.needs.iter().all(|ability| stack.server.kind.cannot(*ability).is_none())
     }
 }
 
@@ -191,7 +256,7 @@ impl Check {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CheckRequest {
     /// Composed from its parts; `Host` is added unless given, `Content-Length` when there is a body and no
-    /// framing header is given, `Connection: close` unless Connection is given.
+    /// framing header is given, `Connection: close` unless Connection is given or it is sent several times.
     Composed {
         /// The method, as sent.
         method: String,
@@ -201,6 +266,8 @@ pub enum CheckRequest {
         headers: Vec<(String, Template)>,
         /// The body's bytes.
         body: Vec<u8>,
+        /// How often it is sent on one connection.
+        times: NonZeroU16,
     },
     /// Sent as it is, byte for byte, after placeholders are filled in.
     Raw(Template),
@@ -397,6 +464,38 @@ impl AppField {
             AppField::Path => "path",
             AppField::QueryString => "query_string",
             AppField::UrlRoot => "url_root",
+        }
+    }
+}
+
+/// The short form of a scenario.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quick {
+    /// Blocks.
+    pub blocks: NonZeroU32,
+    /// The warm-up before each window.
+    pub warmup: Duration,
+    /// The loads that are driven; `None` is all.
+    pub loads: Option<Vec<String>>,
+    /// The most rates that are left of a ramp; 2 or more.
+    pub rates: Option<usize>,
+    /// How long each rate of a ramp lasts.
+    pub hold: Option<Duration>,
+    /// The window of loads that are no ramps.
+    pub duration: Option<Duration>,
+}
+
+impl Quick {
+    /// A load as it is left.
+    fn shorten(&self, load: &mut Load) {
+        if let Driver::Open(OpenLoop { rate: Rate::Ramp { rates, hold }, .. }) = &mut load.driver {
+            if let Some(most) = self.rates.filter(|most| *most < rates.len()) {
+                *rates = (0..most).map(|index| rates[index * (rates.len() - 1) / (most - 1)]).collect();
+            }
+            *hold = self.hold.unwrap_or(*hold);
+            load.duration = *hold * u32::try_from(rates.len()).unwrap_or(u32::MAX);
+        } else {
+            load.duration = self.duration.unwrap_or(load.duration);
         }
     }
 }

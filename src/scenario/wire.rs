@@ -7,7 +7,8 @@ mod load;
 mod quantity;
 mod rule;
 
-use super::model::{Against, App, Backend, ProxyKind, ServerKind};
+use super::model::{Against, App, Backend};
+use crate::catalog::kind::{Ability, Interface};
 use crate::document::read::{ByName, List, OneOf, Whole, Word};
 use crate::document::table::wire_table;
 
@@ -26,13 +27,18 @@ wire_table! {
         required name: String = { "pattern": "^[a-z0-9-]+$" },
         /// One line for people.
         optional title: String,
+        /// A folder of kinds, relative to the scenario's root, searched before lab's own: `*.toml` in it and in its
+        /// `servers` and `proxies`.
+        optional kinds: String,
         /// What is served.
         required app: AppTable,
         /// How the components of the stacks are run: as subprocesses of lab, or each in a container. `--backend` on the
         /// command line has the last word.
         optional backend: OneOf<Backend> = { "default": "process" },
         /// Who serves it: the deployments under test, compared with each other.
-        required stack: List<Stack> = { "minItems": 1 },
+        optional stack: List<Stack> = { "minItems": 1 },
+        /// More of them: every server of a list behind every proxy of a list.
+        optional matrix: List<Matrix> = { "minItems": 1 },
         /// Is it right? Requests with what is expected at the client and at the app.
         optional check: List<Check>,
         /// How fast is it? How the stacks are driven.
@@ -41,17 +47,33 @@ wire_table! {
         optional rounds: Rounds,
         /// Which cores the stacks and the load drivers run on. Default: disjoint halves of what is there.
         optional placement: Placement,
+        /// What `lab run --quick` leaves of it: a first look, in minutes.
+        optional quick: Quick,
         /// Which changes against the reviewed snapshot fail `lab run --gate`.
         optional gate: Gate,
-    } = { "anyOf": [{ "required": ["check"] }, { "required": ["load"] }] }
+    } = {
+        "allOf": [
+            { "anyOf": [{ "required": ["check"] }, { "required": ["load"] }] },
+            { "anyOf": [{ "required": ["stack"] }, { "required": ["matrix"] }] },
+        ]
+    }
 }
 
 wire_table! {
-    /// What is served.
+    /// What is served: a WSGI application, an app built into lab, or one as the twin of the other.
     AppTable in "`[app]`" {
         /// Name of an app built into lab.
-        required native: OneOf<NativeApp>,
-    }
+        optional native: OneOf<NativeApp>,
+        /// A WSGI application, as `module:callable`.
+        optional wsgi: String = { "pattern": "^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*$" },
+        /// The folder its module is in, relative to the scenario's root. Default: the module is one of lab's own, which
+        /// are `pong`, `echo`, `sleep` and `hello`.
+        optional path: String,
+        /// Variables set for every server of the application.
+        optional environment: ByName<String>,
+        /// A requirements file of pip with what the application needs, versions pinned; relative to the scenario's root.
+        optional requirements: String,
+    } = { "anyOf": [{ "required": ["native"] }, { "required": ["wsgi"] }] }
 }
 
 wire_table! {
@@ -65,28 +87,79 @@ wire_table! {
         required server: Server,
         /// How its components are run. Default: as the scenario's `backend` says.
         optional backend: OneOf<Backend>,
+        /// Which of the two `[app]` names, where the server hosts both. Default: `wsgi` if there is one.
+        optional app: OneOf<Interface>,
         /// Whether ratios are against this stack; at most one is. Default: the first stack is the reference.
         optional reference: bool = { "default": false },
     }
 }
 
 wire_table! {
+    /// Stacks by combination: every server behind every proxy with every number of workers. What of them this machine
+    /// does not have, or cannot do what is asked, is a row that says so, and fails nothing.
+    Matrix in "`[[matrix]]`" {
+        /// What the names of the stacks start with. They are named after their parts: `nginx-gunicorn-gthread`, with
+        /// `-w2` behind where `workers` lists several numbers.
+        optional name: String = { "pattern": "^[a-z0-9-]+$" },
+        /// Server kinds; `kind/variant` for a variant, and `all` for every kind and variant that hosts the app, those
+        /// named `recommended` apart.
+        required server: List<String> = { "minItems": 1 },
+        /// Proxy kinds, each with its own default configuration; `none` for no proxy. Default: none.
+        optional proxy: List<String> = { "minItems": 1 },
+        /// Numbers of workers, 1 to 256. Default: what the variant says, else 1.
+        optional workers: List<Whole> = { "minItems": 1 },
+        /// Threads of each worker. Default: what the kind has by itself.
+        optional threads: Whole = { "minimum": 1, "maximum": 1024 },
+        /// Which of the two `[app]` names. Default: `wsgi` if there is one.
+        optional app: OneOf<Interface>,
+        /// Names of stacks that are left out.
+        optional except: List<String>,
+        /// Name of the stack that ratios are against.
+        optional reference: String,
+    }
+}
+
+wire_table! {
+    /// The short form of a scenario. What it measures is shown and recorded, and compared with no snapshot.
+    Quick in "`[quick]`" {
+        /// Blocks, 1 to 10000.
+        optional rounds: Whole = { "minimum": 1, "maximum": 10000, "default": 1 },
+        /// The warm-up before each measured window; whole seconds.
+        optional warmup: DurationText = { "default": "1s" },
+        /// Names of the loads that are driven. Default: all.
+        optional loads: List<String> = { "minItems": 1 },
+        /// The most rates that are left of a ramp, 2 or more: evenly chosen, the first and the last among them.
+        optional rates: Whole = { "minimum": 2, "maximum": 1000 },
+        /// How long each rate of a ramp lasts; whole seconds, 1 or more.
+        optional hold: DurationText,
+        /// The measured window of loads that are no ramps; whole seconds, 1 or more.
+        optional duration: DurationText,
+    }
+}
+
+wire_table! {
     /// A reverse proxy.
     Proxy in "`proxy`" {
-        /// Which implementation.
-        required kind: OneOf<ProxyKind>,
-        /// Its configuration file (an nginx.conf), relative to the scenario's root.
-        required config: String,
+        /// Which implementation, as `lab servers` lists them; `none` for no proxy.
+        required kind: String,
+        /// Its configuration file, relative to the scenario's root. Default: what comes with the kind.
+        optional config: String,
     }
 }
 
 wire_table! {
     /// An app server.
     Server in "`server`" {
-        /// Which implementation.
-        required kind: OneOf<ServerKind>,
-        /// Worker processes, 1 to 256.
+        /// Which implementation, as `lab servers` lists them; `kind/variant` for a variant.
+        required kind: String,
+        /// Worker processes, 1 to 256. Default: what the variant says, else 1.
         optional workers: Whole = { "minimum": 1, "maximum": 256, "default": 1 },
+        /// Threads of each worker, 1 to 1024. Default: what the variant says, else what the kind has by itself.
+        optional threads: Whole = { "minimum": 1, "maximum": 1024 },
+        /// A configuration file, relative to the scenario's root.
+        optional config: String,
+        /// More arguments for its command line.
+        optional arguments: List<String>,
     }
 }
 
@@ -97,6 +170,8 @@ wire_table! {
         required name: String,
         /// Names of the stacks this is asked of. Default: every stack.
         optional stacks: List<String> = { "minItems": 1 },
+        /// What a stack must be able to do to be asked this; others are not.
+        optional needs: List<OneOf<Ability>> = { "minItems": 1 },
         /// What is sent.
         required request: Request,
         /// What must come back, and what the app must have seen; at least one thing.
@@ -116,6 +191,8 @@ wire_table! {
         optional headers: List<HeaderLine>,
         /// The body.
         optional body: String,
+        /// How often it is sent on one connection, 1 to 100, each answered before the next; the last answer is judged.
+        optional times: Whole = { "minimum": 1, "maximum": 100, "default": 1 },
         /// The whole request, byte for byte, after placeholders are filled in.
         optional raw: String = { "minLength": 1 },
     } = { "oneOf": [{ "required": ["path"] }, { "required": ["raw"] }] }
@@ -271,14 +348,9 @@ impl Word for NativeApp {
     };
 }
 
-impl Word for ProxyKind {
-    const WHAT: &'static str = "proxy kind";
-    const ALL: &'static [(&'static str, Self)] = &[("lab", ProxyKind::Lab)];
-}
-
-impl Word for ServerKind {
-    const WHAT: &'static str = "server kind";
-    const ALL: &'static [(&'static str, Self)] = &[("lab", ServerKind::Lab)];
+impl Word for Interface {
+    const WHAT: &'static str = "interface";
+    const ALL: &'static [(&'static str, Self)] = &[("wsgi", Interface::Wsgi), ("native", Interface::Native)];
 }
 
 impl Word for Backend {

@@ -25,6 +25,10 @@ pub fn render(stacks: &[StackRecord], rounds: &[RoundRecord], counted: &[&str]) 
             let kind = component.version.split(' ').next().unwrap_or_default();
             line(&mut text, &format!("{}: {kind}", component.role));
         }
+        if stack.unavailable.is_some() {
+            // What is missing is this machine's matter; that the stack was not there is the fact.
+            line(&mut text, "unavailable");
+        }
         if let Some(error) = &stack.error {
             // Why, with its paths and ports, differs from run to run; that it did not start is the fact.
             let what = error.split(':').next().unwrap_or_default();

@@ -94,6 +94,37 @@ impl Reserved {
     }
 }
 
+/// A loopback port that is bound and does not listen: held for a program that binds it by itself.
+///
+/// As long as both say that they share the address (SO_REUSEADDR, as servers do, or SO_REUSEPORT), the kernel lets the
+/// program bind and listen, and gives the port to nobody who asks for just any. See socket(7).
+#[derive(Debug)]
+pub struct Held {
+    _socket: OwnedFd,
+    address: SocketAddr,
+}
+
+impl Held {
+    /// Binds a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// When no port is free, or no descriptor.
+    pub fn loopback() -> io::Result<Held> {
+        let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        rustix::net::sockopt::set_socket_reuseaddr(&socket, true)?;
+        rustix::net::sockopt::set_socket_reuseport(&socket, true)?;
+        rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        let address = SocketAddr::try_from(rustix::net::getsockname(&socket)?)?;
+        Ok(Held { _socket: socket, address })
+    }
+
+    /// The address that is held.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
 /// A running program. Dropping it lets its guard stop it in the background; [`stop`](Guarded::stop) waits for that.
 #[derive(Debug)]
 pub struct Guarded {

@@ -3,39 +3,21 @@
 //! A stack is started as a user would start it, from the same files, but on ports that lab has bound before and in a
 //! process tree that cannot outlive lab. Nothing here knows what is asked of a stack, or why.
 
+pub mod command;
 pub mod container;
 pub mod guard;
 pub mod guarded;
+pub mod listener;
 pub mod process;
 pub mod ready;
 pub mod relocate;
 pub mod verify;
 
-use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-/// The part a component plays in its stack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// The reverse proxy.
-    Proxy,
-    /// The app server, the app within.
-    Server,
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Role::Proxy => "proxy",
-            Role::Server => "server",
-        })
-    }
-}
+pub use crate::catalog::Role;
 
 /// Why a stack could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +30,17 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// It is not to be had on this machine.
+    #[error("the {role} is not to be had: {reason}")]
+    Unavailable {
+        /// Which component.
+        role: Role,
+        /// Why.
+        reason: String,
+    },
+    /// Its kind's command line cannot be filled in.
+    #[error(transparent)]
+    Command(#[from] command::MissingValue),
     /// A configuration cannot be relocated.
     #[error(transparent)]
     Relocate(#[from] relocate::RelocateError),

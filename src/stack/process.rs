@@ -1,19 +1,22 @@
 //! The process backend: a stack's components as subprocesses of lab.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::num::{NonZeroU16, NonZeroUsize};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::guarded::{FIRST_INHERITED_FD, Guarded, Output, Program, Reserved};
+use super::command::{Values, inherits};
+use super::guarded::{FIRST_INHERITED_FD, Guarded, Held, Output, Program, Reserved};
 use super::{Role, SHOWN_LINES, StartError, ready, relocate, shown};
+use crate::catalog::kind::{Attached, Interface, Kind, Language, Run};
+use crate::catalog::template::Value;
+use crate::catalog::{self, Chosen};
 use crate::measure::cgroup::{Cgroup, CgroupError, GroupSample};
 use crate::measure::footprint::Level;
 use crate::measure::procfs::{self, ProcfsError};
 use crate::measure::resources::{ResourceUse, Sample};
+use crate::provision::{Installation, Installed};
 use crate::scenario::model;
-
-/// How long a component may take until it answers.
-pub const READY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long a component may take to stop before it is killed.
 const STOP_GRACE: Duration = Duration::from_secs(3);
@@ -23,14 +26,14 @@ const STOP_GRACE: Duration = Duration::from_secs(3);
 pub struct Launcher {
     /// The lab binary: it is the guard of every component, and the components of kind `lab` themselves.
     pub lab: PathBuf,
-    /// The app every stack serves.
+    /// The apps the stacks serve.
     pub app: model::App,
     /// Where logs and relocated configurations are written; one folder per visit.
     pub folder: PathBuf,
     /// Cores of the components; empty leaves them unpinned.
     pub cores: Vec<u16>,
-    /// How long a component may take until it answers.
-    pub ready_deadline: Duration,
+    /// What of the kinds is on this machine.
+    pub installed: Installed,
 }
 
 /// Which processes a component is.
@@ -94,7 +97,7 @@ pub enum AccountError {
 pub struct Component {
     /// Its part in the stack.
     pub role: Role,
-    /// Its kind and version, as in `lab 0.1.0`.
+    /// Its kind and version, as in `lab 0.1.0` and `gunicorn/gthread 27.0.1`.
     pub version: String,
     /// Where it listens.
     pub address: SocketAddr,
@@ -104,6 +107,8 @@ pub struct Component {
     pub process: Guarded,
     /// Which processes it is.
     pub account: Account,
+    /// The port it has bound itself, held for as long as it may want it.
+    pub(super) _held: Option<Held>,
 }
 
 impl Component {
@@ -195,15 +200,48 @@ impl Running {
     }
 }
 
+/// Where a component listens.
+enum Socket {
+    /// On sockets it inherits.
+    Inherited(Vec<Reserved>),
+    /// On a port it binds itself.
+    Bound(Held),
+}
+
+/// A component about to be started.
+struct Prepared<'a> {
+    role: Role,
+    chosen: &'a Chosen,
+    run: &'a Run,
+    version: &'a str,
+    command: Vec<String>,
+    environment: Vec<(String, String)>,
+    address: SocketAddr,
+    socket: Socket,
+}
+
 impl Launcher {
+    /// Why a stack cannot be started on this machine, if that is known beforehand.
+    #[must_use]
+    pub fn unavailable(&self, stack: &model::Stack) -> Option<String> {
+        if let Some(reason) = &stack.impossible {
+            return Some(reason.clone());
+        }
+        let server = self.installed.get(stack.server.kind.kind(), Some(stack.app));
+        let proxy = stack.proxy.as_ref().map(|proxy| (proxy, self.installed.get(proxy.kind.kind(), None)));
+        let behind = || proxy.and_then(|(proxy, found)| Some(format!("proxy {}: {}", proxy.kind, found.err()?)));
+        server.err().map(str::to_owned).or_else(behind)
+    }
+
     /// Starts a stack in `folder`/`visit` and waits until it answers.
     ///
     /// # Errors
-    /// When a configuration, a process or the readiness probe fails; what was started by then is stopped.
+    /// When a kind is not there, or a configuration, a process or the readiness probe fails; what was started by then is
+    /// stopped.
     pub async fn start(&self, stack: &model::Stack, visit: &str) -> Result<Running, StartError> {
         let folder = self.folder.join(visit);
         std::fs::create_dir_all(&folder).map_err(io(format!("create {}", folder.display())))?;
-        let mut components = vec![self.server(&stack.server, &folder).await?];
+        let mut components = vec![self.server(stack, &folder).await?];
         if let Some(proxy) = &stack.proxy {
             let upstream = components[0].address;
             components.insert(0, self.proxy(proxy, upstream, &folder).await?);
@@ -213,87 +251,178 @@ impl Launcher {
         Ok(Running { components, client: None, names })
     }
 
-    async fn server(&self, server: &model::Server, folder: &std::path::Path) -> Result<Component, StartError> {
-        let socket = Reserved::loopback().map_err(io("reserve a port for the server"))?;
-        let address = socket.address();
-        let command = match server.kind {
-            model::ServerKind::Lab => vec![
-                self.lab.display().to_string(),
-                "serve".to_owned(),
-                "--bind".to_owned(),
-                format!("fd://{FIRST_INHERITED_FD}"),
-                "--workers".to_owned(),
-                server.workers.to_string(),
-                format!("native:{}", self.app.native),
-            ],
-        };
-        let log = folder.join("server.log");
-        let program = self.program(command, vec![], vec![socket], log);
-        self.component(Role::Server, program, address).await
+    async fn server(&self, stack: &model::Stack, folder: &Path) -> Result<Component, StartError> {
+        let server = &stack.server;
+        let (found, run) = self.found(&server.kind, Some(stack.app))?;
+        let (socket, address) = socket(run, Role::Server)?;
+        let mut values = Values::of(&self.lab, found, address, folder);
+        values.set(Value::Workers, server.workers.on(self.core_count()));
+        values.set(Value::Threads, server.threads.map_or(1, NonZeroU16::get));
+        if let Some(config) = &server.config {
+            values.set(Value::Config, config.display());
+        }
+        if let Some(launcher) = &run.launcher {
+            values.set(Value::Launcher, write(folder, launcher)?.display());
+        }
+        let mut environment = Vec::new();
+        match (stack.app, &self.app.wsgi, &self.app.native) {
+            (Interface::Wsgi, Some(app), _) => {
+                let path = app_folder(app, folder)?;
+                // Every server imports the application, and few have an option for where it is.
+                environment.push(("PYTHONPATH".to_owned(), path.display().to_string()));
+                environment.extend(app.environment.iter().cloned());
+                values.set_app(app, &path);
+            }
+            (Interface::Native, _, Some(app)) => values.set(Value::Native, app),
+            (interface, _, _) => {
+                let reason = format!("there is no {} app", interface.name());
+                return Err(StartError::Unavailable { role: Role::Server, reason });
+            }
+        }
+        environment.extend(values.environment(server.kind.kind(), run)?);
+        let command = values.server(server, stack.app, run, rustix::process::geteuid().is_root())?;
+        let (role, chosen, version) = (Role::Server, &server.kind, found.version.as_str());
+        let prepared = Prepared { role, chosen, run, version, command, environment, address, socket };
+        self.component(prepared, folder).await
     }
 
-    async fn proxy(
-        &self,
-        proxy: &model::Proxy,
-        upstream: SocketAddr,
-        folder: &std::path::Path,
-    ) -> Result<Component, StartError> {
-        let source = std::fs::read_to_string(&proxy.config).map_err(io(format!("read {}", proxy.config.display())))?;
-        let mut sockets = Vec::new();
-        let relocated = relocate::nginx(&source, &proxy.config, &upstream.to_string(), folder, &mut || {
-            let socket = Reserved::loopback()?;
-            let address = socket.address();
-            sockets.push(socket);
-            Ok(address)
-        })?;
-        let config = folder.join("nginx.conf");
-        std::fs::write(&config, &relocated.text).map_err(io(format!("write {}", config.display())))?;
-        // nginx's own way to inherit listening sockets: their descriptors, each followed by a semicolon.
-        let inherited: String = (FIRST_INHERITED_FD..).zip(&sockets).map(|(fd, _)| format!("{fd};")).collect();
-        let command = match proxy.kind {
-            model::ProxyKind::Lab => vec![
-                self.lab.display().to_string(),
-                "proxy".to_owned(),
-                "-p".to_owned(),
-                folder.display().to_string(),
-                "-c".to_owned(),
-                config.display().to_string(),
-            ],
+    async fn proxy(&self, proxy: &model::Proxy, upstream: SocketAddr, folder: &Path) -> Result<Component, StartError> {
+        let (found, run) = self.found(&proxy.kind, None)?;
+        let kind = proxy.kind.kind();
+        let (file, source) = configuration(proxy, run)?;
+        let (socket, address, tls, text, mut more) = if run.language == Language::Nginx {
+            let mut sockets = Vec::new();
+            let relocated = relocate::nginx(&source, &file, &upstream.to_string(), folder, &mut || {
+                let socket = Reserved::loopback()?;
+                let address = socket.address();
+                sockets.push(socket);
+                Ok(address)
+            })?;
+            let more = if relocated.globals.is_empty() { vec![] } else { vec!["-g".to_owned(), relocated.globals] };
+            (Socket::Inherited(sockets), relocated.entry, relocated.tls_entry, Some(relocated.text), more)
+        } else {
+            let (socket, address) = socket(run, Role::Proxy)?;
+            (socket, address, None, None, Vec::new())
         };
-        let environment = vec![("NGINX".to_owned(), inherited)];
-        let program = self.program(command, environment, sockets, folder.join("proxy.log"));
-        let component = self.component(Role::Proxy, program, relocated.entry).await?;
-        Ok(Component { tls_address: relocated.tls_entry, ..component })
+        let mut values = Values::of(&self.lab, found, address, folder);
+        values.set(Value::Upstream, upstream);
+        values.set(Value::Workers, 1);
+        let name = file.file_name().unwrap_or_default();
+        let config = folder.join(name);
+        let text = text.unwrap_or_else(|| match run.language {
+            Language::Marks => values.marked(&source),
+            Language::Own | Language::Nginx => source,
+        });
+        std::fs::write(&config, text).map_err(io(format!("write {}", config.display())))?;
+        values.set(Value::Config, config.display());
+        if let Some(launcher) = &run.launcher {
+            values.set(Value::Launcher, write(folder, launcher)?.display());
+        }
+        let mut environment = values.environment(kind, run)?;
+        if let (Language::Nginx, Socket::Inherited(sockets)) = (run.language, &socket) {
+            // nginx's own way to inherit listening sockets: their descriptors, each followed by a semicolon.
+            let inherited: String = (FIRST_INHERITED_FD..).zip(sockets).map(|(fd, _)| format!("{fd};")).collect();
+            environment.push(("NGINX".to_owned(), inherited));
+        }
+        let mut command = values.proxy(&proxy.kind, run, rustix::process::geteuid().is_root())?;
+        command.append(&mut more);
+        let (role, chosen, version) = (Role::Proxy, &proxy.kind, found.version.as_str());
+        let prepared = Prepared { role, chosen, run, version, command, environment, address, socket };
+        let component = self.component(prepared, folder).await?;
+        Ok(Component { tls_address: tls, ..component })
     }
 
-    fn program(
-        &self,
-        command: Vec<String>,
-        environment: Vec<(String, String)>,
-        sockets: Vec<Reserved>,
-        log: PathBuf,
-    ) -> Program {
-        Program {
+    /// The kind as it is on this machine, and how it is run.
+    pub(super) fn found<'a>(
+        &'a self,
+        chosen: &'a Chosen,
+        app: Option<Interface>,
+    ) -> Result<(&'a Installation, &'a Run), StartError> {
+        let kind: &Kind = chosen.kind();
+        let unavailable = |reason: &str| StartError::Unavailable { role: kind.role, reason: reason.to_owned() };
+        let run = kind.run.as_ref().map_err(|reason| unavailable(reason))?;
+        Ok((self.installed.get(kind, app).map_err(unavailable)?, run))
+    }
+
+    /// How many cores the components may use.
+    pub(super) fn core_count(&self) -> usize {
+        match self.cores.len() {
+            0 => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            count => count,
+        }
+    }
+
+    async fn component(&self, prepared: Prepared<'_>, folder: &Path) -> Result<Component, StartError> {
+        let Prepared { role, chosen, run, version, command, environment, address, socket } = prepared;
+        let (sockets, held) = match socket {
+            Socket::Inherited(sockets) => (sockets, None),
+            Socket::Bound(held) => (Vec::new(), Some(held)),
+        };
+        let program = Program {
             command,
             environment,
             cores: self.cores.clone(),
             grace: STOP_GRACE,
             sockets,
             input: None,
-            output: Output::File(log),
-        }
-    }
-
-    async fn component(&self, role: Role, program: Program, address: SocketAddr) -> Result<Component, StartError> {
+            output: Output::File(folder.join(format!("{role}.log"))),
+        };
         let mut process = Guarded::start(&self.lab, program).map_err(io(format!("start the {role}")))?;
-        if let Err(error) = ready::wait(role, &mut process, address, self.ready_deadline).await {
+        let question = ready::Question { role, address, path: &run.ready_path, binds_itself: held.is_some() };
+        if let Err(error) = ready::wait(&question, &mut process, run.ready_deadline).await {
             // The error that matters is why it was not ready.
             let _ = process.stop().await;
             return Err(error);
         }
-        let version = format!("lab {}", env!("CARGO_PKG_VERSION"));
-        Ok(Component { role, version, address, tls_address: None, process, account: Account::Guarded })
+        let (version, account) = (format!("{chosen} {version}"), Account::Guarded);
+        Ok(Component { role, version, address, tls_address: None, process, account, _held: held })
     }
+}
+
+/// The socket a kind is to listen on, and its address.
+fn socket(run: &Run, role: Role) -> Result<(Socket, SocketAddr), StartError> {
+    let what = || format!("reserve a port for the {role}");
+    if inherits(run) {
+        let reserved = Reserved::loopback().map_err(io(what()))?;
+        let address = reserved.address();
+        return Ok((Socket::Inherited(vec![reserved]), address));
+    }
+    let held = Held::loopback().map_err(io(what()))?;
+    let address = held.address();
+    Ok((Socket::Bound(held), address))
+}
+
+/// A proxy's configuration: the file's name and what it holds.
+pub(super) fn configuration(proxy: &model::Proxy, run: &Run) -> Result<(PathBuf, String), StartError> {
+    match (&proxy.config, &run.default_config) {
+        (Some(file), _) => {
+            let text = std::fs::read_to_string(file).map_err(io(format!("read {}", file.display())))?;
+            Ok((file.clone(), text))
+        }
+        (None, Some(default)) => Ok((PathBuf::from(&default.name), default.text.clone())),
+        (None, None) => {
+            let reason = format!("`{}` has no configuration", proxy.kind);
+            Err(StartError::Unavailable { role: Role::Proxy, reason })
+        }
+    }
+}
+
+/// The folder a WSGI application's module is in; lab's own are written there first.
+fn app_folder(app: &model::WsgiApp, folder: &Path) -> Result<PathBuf, StartError> {
+    if let Some(path) = &app.path {
+        return Ok(path.clone());
+    }
+    let inner = folder.join("app");
+    std::fs::create_dir_all(&inner).map_err(io(format!("create {}", inner.display())))?;
+    let text = catalog::app(&app.module).unwrap_or_default().to_owned();
+    write(&inner, &Attached { name: format!("{}.py", app.module), text })?;
+    Ok(inner)
+}
+
+fn write(folder: &Path, file: &Attached) -> Result<PathBuf, StartError> {
+    let path = folder.join(&file.name);
+    std::fs::write(&path, &file.text).map_err(io(format!("write {}", path.display())))?;
+    Ok(path)
 }
 
 /// An error's context.

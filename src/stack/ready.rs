@@ -11,22 +11,37 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::guarded::Guarded;
+use super::listener::{self, Owner};
 use super::{Role, SHOWN_LINES, StartError};
 
 /// Time between two probes.
 const INTERVAL: Duration = Duration::from_millis(10);
 
-/// Waits until `component` answers at `address`, at most until `deadline` has passed.
+/// What is asked of a component until it is answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Which component.
+    pub role: Role,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The path.
+    pub path: &'a str,
+    /// Whether it opens the listening socket itself; whose that is, is then looked at first.
+    pub binds_itself: bool,
+}
+
+/// Where the status code stands in an answer.
+const STATUS: std::ops::Range<usize> = 9..12;
+/// How long the rest of an answer may take.
+const REST: Duration = Duration::from_millis(100);
+
+/// Waits until `component` answers, at most until `deadline` has passed.
 ///
 /// # Errors
 /// [`StartError::Ended`] as soon as the component ends, [`StartError::NotReady`] when the deadline passes; both with
 /// the log's last lines.
-pub async fn wait(
-    role: Role,
-    component: &mut Guarded,
-    address: SocketAddr,
-    deadline: Duration,
-) -> Result<(), StartError> {
+pub async fn wait(question: &Question<'_>, component: &mut Guarded, deadline: Duration) -> Result<(), StartError> {
+    let Question { role, .. } = *question;
     let mut seen = "no answer".to_owned();
     let ready = async {
         loop {
@@ -35,12 +50,9 @@ pub async fn wait(
                 let log = component.log().to_owned();
                 return Err(StartError::Ended { role, status, last_lines: last_lines(&log, SHOWN_LINES), log });
             }
-            // A probe that hangs must not hide that the component has ended meanwhile.
-            match tokio::time::timeout(Duration::from_millis(500), probe(address)).await {
-                Ok(Ok(status)) if !matches!(status, 502..=504) => return Ok(()),
-                Ok(Ok(status)) => seen = format!("it answers {status}"),
-                Ok(Err(error)) => seen = error.to_string(),
-                Err(_) => seen = "it accepts connections and does not answer".to_owned(),
+            match look(question, component).await {
+                Ok(()) => return Ok(()),
+                Err(instead) => seen = instead,
             }
             tokio::time::sleep(INTERVAL).await;
         }
@@ -54,14 +66,35 @@ pub async fn wait(
     }
 }
 
-/// Asks for `/` and returns the status code of whatever answers.
-async fn probe(address: SocketAddr) -> io::Result<u16> {
+/// Whether it is ready now; or what was seen instead.
+async fn look(question: &Question<'_>, component: &Guarded) -> Result<(), String> {
+    if let (true, Some(guard)) = (question.binds_itself, component.pid()) {
+        match listener::owner(question.address.port(), guard) {
+            Ok(Owner::Program) => {}
+            Ok(Owner::Nobody) => return Err("it does not listen".to_owned()),
+            Ok(Owner::SomebodyElse) => return Err("somebody else listens on its port".to_owned()),
+            Err(error) => return Err(format!("who listens cannot be read: {error}")),
+        }
+    }
+    // A probe that hangs must not hide that the component has ended meanwhile.
+    match tokio::time::timeout(Duration::from_millis(500), probe(question.address, question.path)).await {
+        Ok(Ok(status)) if !matches!(status, 502..=504) => Ok(()),
+        Ok(Ok(status)) => Err(format!("it answers {status}")),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("it accepts connections and does not answer".to_owned()),
+    }
+}
+
+/// Asks for `path` and returns the status code of whatever answers.
+async fn probe(address: SocketAddr, path: &str) -> io::Result<u16> {
     let mut connection = TcpStream::connect(address).await?;
-    let request = format!("GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     connection.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
-    connection.read_to_end(&mut answer).await?;
-    std::str::from_utf8(answer.get(9..12).unwrap_or_default())
+    while answer.len() < STATUS.end && connection.read_buf(&mut answer).await? > 0 {}
+    // The rest is read for the component's peace, as long as it does not mind; some never close.
+    let _ = tokio::time::timeout(REST, connection.read_to_end(&mut answer)).await;
+    std::str::from_utf8(answer.get(STATUS).unwrap_or_default())
         .ok()
         .filter(|_| answer.starts_with(b"HTTP/1."))
         .and_then(|digits| digits.parse().ok())

@@ -21,6 +21,9 @@ pub struct Relocated {
     pub entry: SocketAddr,
     /// Where the first `listen … ssl` went: the address clients connect to that speak TLS.
     pub tls_entry: Option<SocketAddr>,
+    /// Directives of the main level that the file leaves to nginx's defaults, which would lead out of the folder or into
+    /// the background.
+    pub globals: String,
 }
 
 /// Why a configuration cannot be relocated.
@@ -87,7 +90,15 @@ pub fn nginx(
     for (span, replacement) in relocation.edits {
         text.replace_range(span, &replacement);
     }
-    Ok(Relocated { text, entry, tls_entry })
+    let says = |name: &str| tree.iter().any(|directive| directive.name == name);
+    let mut globals = String::new();
+    for (name, value) in [("daemon", "off"), ("pid", "nginx.pid"), ("error_log", "error.log")] {
+        if !says(name) {
+            let value = if name == "daemon" { value.to_owned() } else { folder.join(value).display().to_string() };
+            globals.push_str(&format!("{name} {}; ", quote(&value)));
+        }
+    }
+    Ok(Relocated { text, entry, tls_entry, globals: globals.trim_end().to_owned() })
 }
 
 /// Directives whose argument is a file, and their twins with `proxy_` in front.
@@ -130,6 +141,8 @@ impl Relocation<'_> {
                 (_, "proxy_pass") => self.proxy_pass(first),
                 (_, "access_log" | "error_log" | "pid") => self.log(first),
                 (_, name) if FILES_OF_TLS.contains(&name.strip_prefix("proxy_").unwrap_or(name)) => self.file(first),
+                // Whoever starts it watches over it.
+                ("main", "daemon") => self.replace(first, "off"),
                 _ => {}
             }
             self.walk(directive.block.as_deref().unwrap_or_default(), &directive.name)?;
@@ -227,6 +240,7 @@ mod tests {
     fn addresses_and_paths_move_and_everything_else_stays() {
         let source = "\
 # a comment
+daemon on;
 pid /run/nginx.pid;
 error_log logs/error.log warn;
 http {
@@ -249,6 +263,7 @@ http {
 ";
         let expected = "\
 # a comment
+daemon off;
 pid /run/visit/nginx.pid;
 error_log /run/visit/error.log warn;
 http {
@@ -272,6 +287,13 @@ http {
         let relocated = relocated(source).unwrap();
         assert_eq!(relocated.text, expected);
         assert_eq!(relocated.entry.port(), 40_001);
+        assert_eq!(relocated.globals, "");
+    }
+
+    #[test]
+    fn what_the_file_leaves_to_defaults_is_said() {
+        let relocated = relocated("http { server { listen 80; } }").unwrap();
+        assert_eq!(relocated.globals, "daemon off; pid /run/visit/nginx.pid; error_log /run/visit/error.log;");
     }
 
     #[test]

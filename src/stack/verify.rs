@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::relocate::{self, RelocateError};
+use crate::catalog::kind::{Install, Language};
 use crate::proxy::conf::ConfError;
 use crate::proxy::read_configuration_text;
-use crate::scenario::model::{ProxyKind, Scenario};
+use crate::scenario::model::Scenario;
 
 /// A configuration that no stack can be started with.
 #[derive(Debug, thiserror::Error)]
@@ -34,17 +35,19 @@ pub enum ConfigurationError {
 /// The first that is refused, with file and line.
 pub fn configurations(scenario: &Scenario) -> Result<(), ConfigurationError> {
     for proxy in scenario.stacks.iter().filter_map(|stack| stack.proxy.as_ref()) {
-        let file = shown(&proxy.config, &scenario.root);
-        let source = std::fs::read_to_string(&proxy.config)
+        let (Some(config), Ok(run)) = (&proxy.config, &proxy.kind.kind().run) else { continue };
+        let file = shown(config, &scenario.root);
+        let source = std::fs::read_to_string(config)
             .map_err(|source| ConfigurationError::Unreadable { file: file.clone(), source })?;
-        match proxy.kind {
-            ProxyKind::Lab => nginx(&source, &file)?,
+        if run.language == Language::Nginx {
+            nginx(&source, &file, proxy.kind.kind().install == Install::Lab)?;
         }
     }
     Ok(())
 }
 
-fn nginx(source: &str, file: &Path) -> Result<(), ConfigurationError> {
+/// Judges an nginx.conf; lab's own proxy is asked whether it reads it, another says so when it starts.
+fn nginx(source: &str, file: &Path, is_lab: bool) -> Result<(), ConfigurationError> {
     // Relocation keeps every line where it is, so what is wrong is wrong at the user's own line. The addresses only
     // stand for those that a start reserves.
     let mut port = 1;
@@ -53,7 +56,9 @@ fn nginx(source: &str, file: &Path) -> Result<(), ConfigurationError> {
         Ok(SocketAddr::from(([127, 0, 0, 1], port)))
     };
     let relocated = relocate::nginx(source, file, "127.0.0.1:1", Path::new("."), &mut reserve)?;
-    read_configuration_text(&relocated.text, file)?;
+    if is_lab {
+        read_configuration_text(&relocated.text, file)?;
+    }
     Ok(())
 }
 

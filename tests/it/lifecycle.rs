@@ -183,11 +183,12 @@ fn a_component_that_does_not_start_is_an_error_with_the_end_of_its_log() {
         output: Output::File(folder.path().join("server.log")),
     };
     let socket = Reserved::loopback().unwrap();
+    let question = ready::Question { role: Role::Server, address: socket.address(), path: "/", binds_itself: false };
     let wait = |script: &str, deadline: Duration| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut process = Guarded::start(Path::new(env!("CARGO_BIN_EXE_lab")), program(script)).unwrap();
-            let error = ready::wait(Role::Server, &mut process, socket.address(), deadline).await.unwrap_err();
+            let error = ready::wait(&question, &mut process, deadline).await.unwrap_err();
             process.stop().await.unwrap();
             error.to_string().replace(&folder.path().display().to_string(), "FOLDER")
         })

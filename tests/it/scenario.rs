@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use lab::catalog::Catalog;
 use lab::document::DocumentErrors;
 use lab::scenario;
 
@@ -23,10 +24,12 @@ fn shipped() -> Vec<PathBuf> {
 }
 
 /// Snapshots beside this file, named after the input alone.
-fn snapshots() -> insta::Settings {
+pub(crate) fn snapshots() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
+    // Where this lies is nobody's business.
+    settings.add_filter(&format!("{}/", regex::escape(env!("CARGO_MANIFEST_DIR"))), "");
     settings
 }
 
@@ -35,7 +38,7 @@ fn bad_scenarios_are_refused_with_a_message_that_helps() {
     snapshots().bind(|| {
         insta::glob!("../../fixtures/scenarios/bad", "*.toml", |path| {
             let path = fs::canonicalize(path).unwrap();
-            let errors = scenario::load(relative(&path)).expect_err("the scenario is bad");
+            let errors = scenario::load(relative(&path), None).expect_err("the scenario is bad");
             insta::assert_snapshot!("bad_scenario", errors.render(false));
         });
     });
@@ -47,10 +50,11 @@ fn good_scenarios_are_resolved_and_explained() {
         insta::glob!("../../fixtures/scenarios/good", "*.toml", |path| {
             let source = fs::read_to_string(path).unwrap();
             let file = Path::new("scenarios").join(path.file_name().unwrap());
-            let scenario = match scenario::parse(&source, &file, Path::new("/project"), &|_| true) {
-                Ok(scenario) => scenario,
-                Err(errors) => panic!("{}", errors.render(false)),
-            };
+            let scenario =
+                match scenario::parse(&source, &file, Path::new("/project"), &|_| true, &|_| Ok(Catalog::builtin())) {
+                    Ok(scenario) => scenario,
+                    Err(errors) => panic!("{}", errors.render(false)),
+                };
             insta::assert_snapshot!("resolved_scenario", format!("{scenario:#?}"));
             insta::assert_snapshot!("explained_scenario", scenario::explain(&scenario));
         });
@@ -67,7 +71,9 @@ fn a_file_damaged_anywhere_is_refused_with_a_message_or_is_still_a_scenario() {
     });
     let with_crlf_and_a_mark = [format!("\u{feff}{}", source.replace('\n', "\r\n"))];
     for damaged in truncated.chain(without_a_line).chain(with_crlf_and_a_mark) {
-        if let Err(errors) = scenario::parse(&damaged, Path::new("damaged.toml"), Path::new("/"), &|_| true) {
+        if let Err(errors) =
+            scenario::parse(&damaged, Path::new("damaged.toml"), Path::new("/"), &|_| true, &|_| Ok(Catalog::builtin()))
+        {
             assert!(errors.render(true).contains("error"), "no message for:\n{damaged}");
         }
     }
@@ -78,7 +84,7 @@ fn every_shipped_scenario_is_valid() {
     let files = shipped();
     assert!(!files.is_empty());
     for file in files {
-        if let Err(errors) = scenario::load(&file) {
+        if let Err(errors) = scenario::load(&file, None) {
             panic!("{}", errors.render(false));
         }
     }
@@ -98,11 +104,14 @@ fn the_schema_file_is_what_the_code_says() {
 fn a_byte_order_mark_and_crlf_are_no_problem() {
     let source = fs::read_to_string("fixtures/scenarios/good/everything.toml").unwrap().replace('\n', "\r\n");
     for source in [source.clone(), format!("\u{feff}{source}")] {
-        let scenario = scenario::parse(&source, Path::new("windows.toml"), Path::new("/"), &|_| true);
+        let scenario =
+            scenario::parse(&source, Path::new("windows.toml"), Path::new("/"), &|_| true, &|_| Ok(Catalog::builtin()));
         assert!(scenario.is_ok(), "{}", scenario.unwrap_err().render(false));
     }
     let marked = "\u{feff}schema = 1\r\nname = \"A\"\r\n";
-    let errors = scenario::parse(marked, Path::new("windows.toml"), Path::new("/"), &|_| true).unwrap_err();
+    let errors =
+        scenario::parse(marked, Path::new("windows.toml"), Path::new("/"), &|_| true, &|_| Ok(Catalog::builtin()))
+            .unwrap_err();
     let DocumentErrors::Invalid { text, diagnostics, .. } = &errors else { panic!("{errors}") };
     assert!(diagnostics.iter().any(|one| &text[one.span()] == "\"A\""), "{}", errors.render(false));
 }

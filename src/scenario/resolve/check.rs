@@ -1,19 +1,24 @@
 //! Resolves `[[check]]`: its name, its stacks and what it sends.
 
+use std::num::NonZeroU16;
+
 use toml::Spanned;
 
 use super::super::model::{Check, CheckRequest, Template};
 use super::super::wire;
-use super::values::{Unique, one_line, origin_form, sent_header_name, sent_method, template};
+use super::values::{Unique, one_line, origin_form, sent_header_name, sent_method, template, whole};
 use super::{expect, known_stack};
 use crate::document::diagnostic::{Diagnostic, Problems};
 use crate::document::read::{Field, List};
 use crate::document::table::Table;
 
+/// A check is no load.
+const MOST_TIMES: u16 = 100;
+
 /// The checks in the file's order; `None` where one of them is wrong.
 pub(super) fn checks(
     wire: &List<wire::Check>,
-    stack_names: &[&str],
+    stack_names: Option<&Vec<&str>>,
     problems: &mut Problems<'_>,
 ) -> Option<Vec<Check>> {
     let mut names = Unique::new("check");
@@ -30,15 +35,21 @@ pub(super) fn checks(
     resolved.into_iter().collect()
 }
 
-fn check(wire: &wire::Check, stack_names: &[&str], problems: &mut Problems<'_>) -> Option<Check> {
+fn check(wire: &wire::Check, stack_names: Option<&Vec<&str>>, problems: &mut Problems<'_>) -> Option<Check> {
     let name = wire.name.good().and_then(|name| one_line(name, "a check's `name`", problems));
     let stacks = wire.stacks.or(None, |names| stacks(names, stack_names, problems).map(Some));
     let request = wire.request.good().and_then(|wire| request(wire, problems));
     let expect = wire.expect.good().and_then(|wire| expect::expectation(wire, problems));
-    Some(Check { name: name?, stacks: stacks?, request: request?, expect: expect? })
+    let needs = wire.needs.value().map_or(Vec::new(), |list| list.0.iter().map(|one| one.get_ref().0).collect());
+    Some(Check { name: name?, stacks: stacks?, needs, request: request?, expect: expect? })
 }
 
-fn stacks(names: &Spanned<List<String>>, stack_names: &[&str], problems: &mut Problems<'_>) -> Option<Vec<String>> {
+/// The stacks a check names. Where it is not known which there are, none of them is unknown.
+fn stacks(
+    names: &Spanned<List<String>>,
+    stack_names: Option<&Vec<&str>>,
+    problems: &mut Problems<'_>,
+) -> Option<Vec<String>> {
     let list = &names.get_ref().0;
     if list.is_empty() {
         let message = "`stacks` is empty: the check would be asked of nothing";
@@ -49,7 +60,7 @@ fn stacks(names: &Spanned<List<String>>, stack_names: &[&str], problems: &mut Pr
     let mut all_known = true;
     for name in list {
         unique.add(name, problems);
-        all_known &= known_stack(name, stack_names, problems);
+        all_known &= stack_names.is_none_or(|known| known_stack(name, known, problems));
     }
     all_known.then(|| list.iter().map(|name| name.get_ref().clone()).collect())
 }
@@ -83,7 +94,10 @@ fn request(wire: &Spanned<wire::Request>, problems: &mut Problems<'_>) -> Option
         resolved.into_iter().collect()
     });
     let body = parts.body.or(Vec::new(), |body| Some(body.get_ref().clone().into_bytes()));
-    Some(CheckRequest::Composed { method: method?, target: target?, headers: headers?, body: body? })
+    let times = parts
+        .times
+        .or(NonZeroU16::MIN, |times| whole(times, "`times`", 1..=MOST_TIMES, problems).and_then(NonZeroU16::new));
+    Some(CheckRequest::Composed { method: method?, target: target?, headers: headers?, body: body?, times: times? })
 }
 
 /// Raw bytes, which leave nothing to compose.
@@ -93,6 +107,7 @@ fn raw(bytes: &Spanned<String>, parts: &wire::Request, problems: &mut Problems<'
         ("path", parts.path.good().map(Spanned::span)),
         ("headers", parts.headers.good().map(Spanned::span)),
         ("body", parts.body.good().map(Spanned::span)),
+        ("times", parts.times.good().map(Spanned::span)),
     ];
     let mut alone = true;
     for (key, span) in others.into_iter().filter_map(|(key, span)| Some((key, span?))) {

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,10 +18,13 @@ use super::labels;
 use super::mounts;
 use super::order::{Mounted, Order, Started};
 use super::site::{Site, SiteError};
+use crate::catalog::kind::{Interface, Kind, Language};
+use crate::catalog::template::Value;
 use crate::measure::cgroup::Cgroup;
 use crate::scenario::model;
-use crate::stack::guarded::{Guarded, Kept};
-use crate::stack::process::{Account, Component, Launcher, Running, io};
+use crate::stack::command::Values;
+use crate::stack::guarded::{FIRST_INHERITED_FD, Guarded, Kept};
+use crate::stack::process::{Account, Component, Launcher, Running, configuration, io};
 use crate::stack::{Role, SHOWN_LINES, StartError, ready, relocate};
 
 /// How long the engine may take until a container runs; pulling its image is part of that.
@@ -52,10 +56,38 @@ pub struct Containers {
 /// A container to be, as far as its role decides.
 struct Part {
     role: Role,
+    ready_path: String,
+    ready_deadline: Duration,
+    version: String,
     command: Vec<String>,
+    environment: BTreeMap<String, String>,
     hosts: BTreeMap<String, IpAddr>,
     mounts: Vec<Mounted>,
     port: u16,
+}
+
+/// Why a stack is not run in containers, whatever the machine; `None` if it is.
+///
+/// The only image there is holds lab: its proxy, its server and its apps.
+#[must_use]
+pub fn refusal(stack: &model::Stack) -> Option<String> {
+    let kinds = stack.proxy.iter().map(|proxy| &proxy.kind).chain([&stack.server.kind]);
+    for chosen in kinds {
+        let kind = chosen.kind();
+        if !is_lab(kind) {
+            let role = kind.role;
+            return Some(format!("the {role} `{chosen}` is run as a process only: containers hold lab's own kinds"));
+        }
+    }
+    (stack.app == Interface::Wsgi).then(|| {
+        "a WSGI app is run in a process only: in containers there is no Python, but native apps are".to_owned()
+    })
+}
+
+/// Whether that kind is the lab binary, in some role.
+fn is_lab(kind: &Kind) -> bool {
+    let Ok(run) = &kind.run else { return false };
+    run.command.first().is_some_and(|program| program.values().eq([Value::Lab]))
 }
 
 impl Containers {
@@ -82,7 +114,7 @@ impl Containers {
     /// When an image, a configuration, a container or the readiness probe fails; what was started by then is stopped.
     pub async fn start(&mut self, stack: &model::Stack, visit: &str) -> Result<Running, StartError> {
         let folder = self.launcher.folder.join(visit);
-        let (server, at) = self.server(&stack.server, &folder, visit).await?;
+        let (server, at) = self.server(stack, &folder, visit).await?;
         let mut names = vec![(format!("{SERVER}:{SERVER_PORT}"), format!("{{{SERVER}}}")), address_of(&server, &at)];
         let client = (server.address.ip() != at.address).then_some(self.site.gateway);
         let mut components = vec![server];
@@ -99,22 +131,40 @@ impl Containers {
 
     async fn server(
         &mut self,
-        server: &model::Server,
+        stack: &model::Stack,
         folder: &Path,
         visit: &str,
     ) -> Result<(Component, Started), StartError> {
-        let command = match server.kind {
-            model::ServerKind::Lab => vec![
-                LAB.to_owned(),
-                "serve".to_owned(),
-                "--bind".to_owned(),
-                format!("0.0.0.0:{SERVER_PORT}"),
-                "--workers".to_owned(),
-                server.workers.to_string(),
-                format!("native:{}", self.launcher.app.native),
-            ],
+        let server = &stack.server;
+        let (found, run) = self.launcher.found(&server.kind, Some(stack.app))?;
+        let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, SERVER_PORT));
+        let mut values = Values::of(Path::new(LAB), found, address, folder);
+        values.set(Value::Workers, server.workers.on(self.launcher.core_count()));
+        values.set(Value::Threads, server.threads.map_or(1, NonZeroU16::get));
+        if let Some(config) = &server.config {
+            values.set(Value::Config, config.display());
+        }
+        if let Some(app) = &self.launcher.app.native {
+            values.set(Value::Native, app);
+        }
+        // Root only in the engine's eyes, if at all.
+        let mut command = values.server(server, stack.app, run, false)?;
+        // What a subprocess inherits, a container opens by itself.
+        let inherited = format!("fd://{FIRST_INHERITED_FD}");
+        for argument in command.iter_mut().filter(|argument| **argument == inherited) {
+            *argument = address.to_string();
+        }
+        let part = Part {
+            role: Role::Server,
+            ready_path: run.ready_path.clone(),
+            ready_deadline: run.ready_deadline,
+            version: format!("{} {}", server.kind, found.version),
+            command,
+            environment: values.environment(server.kind.kind(), run)?.into_iter().collect(),
+            hosts: BTreeMap::new(),
+            mounts: server.config.iter().map(|path| Mounted { path: path.clone(), writable: false }).collect(),
+            port: SERVER_PORT,
         };
-        let part = Part { role: Role::Server, command, hosts: BTreeMap::new(), mounts: Vec::new(), port: SERVER_PORT };
         self.component(part, folder, visit).await
     }
 
@@ -125,7 +175,12 @@ impl Containers {
         folder: &Path,
         visit: &str,
     ) -> Result<(Component, Started), StartError> {
-        let source = std::fs::read_to_string(&proxy.config).map_err(io(format!("read {}", proxy.config.display())))?;
+        let (found, run) = self.launcher.found(&proxy.kind, None)?;
+        let (file, source) = configuration(proxy, run)?;
+        if run.language != Language::Nginx {
+            let reason = format!("`{}` is not configured in nginx's language", proxy.kind);
+            return Err(StartError::Unavailable { role: Role::Proxy, reason });
+        }
         // Its logs and its pid file go there, and nothing of anyone else's is there.
         let own = folder.join("proxy");
         std::fs::create_dir_all(&own).map_err(io(format!("create {}", own.display())))?;
@@ -139,23 +194,30 @@ impl Containers {
             Ok(address)
         };
         let upstream = format!("{SERVER}:{SERVER_PORT}");
-        let relocated = relocate::nginx(&source, &proxy.config, &upstream, &own, &mut reserve)?;
-        let config = folder.join("nginx.conf");
+        let relocated = relocate::nginx(&source, &file, &upstream, &own, &mut reserve)?;
+        let config = folder.join(file.file_name().unwrap_or_default());
         std::fs::write(&config, &relocated.text).map_err(io(format!("write {}", config.display())))?;
-        let command = match proxy.kind {
-            model::ProxyKind::Lab => vec![
-                LAB.to_owned(),
-                "proxy".to_owned(),
-                "-p".to_owned(),
-                own.display().to_string(),
-                "-c".to_owned(),
-                config.display().to_string(),
-            ],
-        };
+        let mut values = Values::of(Path::new(LAB), found, relocated.entry, &own);
+        values.set(Value::Config, config.display());
+        values.set(Value::Upstream, &upstream);
+        values.set(Value::Workers, 1);
+        let mut command = values.proxy(&proxy.kind, run, false)?;
+        if !relocated.globals.is_empty() {
+            command.extend(["-g".to_owned(), relocated.globals]);
+        }
         let mut mounts = vec![Mounted { path: own, writable: true }, Mounted { path: config.clone(), writable: false }];
         mounts.extend(mounts::named_by(&relocated.text, &config)?);
-        let hosts = BTreeMap::from([(SERVER.to_owned(), server.address)]);
-        let part = Part { role: Role::Proxy, command, hosts, mounts, port: relocated.entry.port() };
+        let part = Part {
+            role: Role::Proxy,
+            ready_path: run.ready_path.clone(),
+            ready_deadline: run.ready_deadline,
+            version: format!("{} {}", proxy.kind, found.version),
+            command,
+            environment: values.environment(proxy.kind.kind(), run)?.into_iter().collect(),
+            hosts: BTreeMap::from([(SERVER.to_owned(), server.address)]),
+            mounts,
+            port: relocated.entry.port(),
+        };
         let (component, at) = self.component(part, folder, visit).await?;
         // Only one port of a container is published; where that is the only way in, the other is out of reach.
         let tls = relocated.tls_entry.filter(|_| component.address.ip() == at.address);
@@ -164,7 +226,8 @@ impl Containers {
     }
 
     async fn component(&mut self, part: Part, folder: &Path, visit: &str) -> Result<(Component, Started), StartError> {
-        let role = part.role;
+        let (role, deadline, path) = (part.role, part.ready_deadline, part.ready_path.clone());
+        let version = format!("{} (container, {})", part.version, self.site.engine.version);
         std::fs::create_dir_all(folder).map_err(io(format!("create {}", folder.display())))?;
         let image = self.site.own_image(&self.launcher.lab, &self.run).await?;
         let order = self.order(part, &image, visit);
@@ -192,14 +255,15 @@ impl Containers {
             true => SocketAddr::new(at.address, order.port),
             false => at.published,
         };
-        if let Err(error) = ready::wait(role, &mut process, address, self.launcher.ready_deadline).await {
+        // Nobody else can listen in a container.
+        let question = ready::Question { role, address, path: &path, binds_itself: false };
+        if let Err(error) = ready::wait(&question, &mut process, deadline).await {
             // The error that matters is why it was not ready.
             let _ = process.stop().await;
             return Err(error);
         }
-        let version = format!("lab {} (container, {})", env!("CARGO_PKG_VERSION"), self.site.engine.version);
         let account = Cgroup::of_container(&at.id).map_or(Account::Tree { pid: at.pid }, Account::Group);
-        Ok((Component { role, version, address, tls_address: None, process, account }, at))
+        Ok((Component { role, version, address, tls_address: None, process, account, _held: None }, at))
     }
 
     fn order(&self, part: Part, image: &Reference, visit: &str) -> Order {
@@ -216,7 +280,7 @@ impl Containers {
             network: self.site.network.clone(),
             hosts: part.hosts,
             command: part.command,
-            environment: BTreeMap::new(),
+            environment: part.environment,
             user: format!("{uid}:{gid}"),
             working_folder: None,
             mounts: part.mounts,

@@ -1,0 +1,388 @@
+//! From a kind file as written to a kind: what values may be, and what they have to do with each other. Pure: what lies
+//! beside the file is asked for.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU16;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use regex::Regex;
+use sha2::{Digest, Sha256};
+use toml::Spanned;
+
+use super::kind::{Ability, Attached, Binds, Install, Kind, Language, Role, Run, Variant, Version, Workers};
+use super::template::{Template, Value};
+use super::wire;
+use crate::document::braces::BracesError;
+use crate::document::diagnostic::{Diagnostic, Problems};
+use crate::document::read::{Field, List, Whole};
+use crate::document::suggest;
+
+/// The version of the format that is read here.
+const SCHEMA: i128 = 1;
+/// Where the lock files of a folder of kinds lie.
+pub(super) const LOCKS: &str = "locks";
+
+/// What a kind's meaning depends on beside its tables.
+pub(super) struct Surroundings<'a> {
+    /// Its name.
+    pub(super) name: &'a str,
+    /// Its text.
+    pub(super) source: &'a str,
+    /// Where it was read from.
+    pub(super) file: &'a Path,
+    /// The text of a file beside it, if there is such a file.
+    pub(super) beside: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// Resolves a kind; `None` where something was added to `problems`.
+pub(super) fn resolve(wire: &wire::Kind, around: &Surroundings<'_>, problems: &mut Problems<'_>) -> Option<Kind> {
+    if let Some(version) = wire.schema.good().filter(|version| version.get_ref().0 != SCHEMA) {
+        let message = format!("unknown version of the format of kinds: {}", version.get_ref().0);
+        problems.replace_with(Diagnostic::at(version.span(), message).hint(format!("accepted: {SCHEMA}")));
+        return None;
+    }
+    let mut digest = Sha256::new();
+    digest.update(around.source);
+    let folder = around.file.parent().unwrap_or(Path::new(""));
+    let lock_name = format!("{LOCKS}/{}.txt", around.name);
+    let lock = (around.beside)(&lock_name);
+    digest.update(lock.as_deref().unwrap_or_default());
+    let role = wire.role.value().map(|role| role.0);
+    let is_gone = wire.unavailable.good();
+    if let (Some(gone), false) = (is_gone, wire.start.is_absent() && wire.install.is_absent()) {
+        let message = "a kind that is unavailable has neither `[install]` nor `[start]`";
+        problems.push(Diagnostic::at(gone.span(), message));
+    }
+    let install = match (&wire.install, is_gone) {
+        (_, Some(_)) => Some(Install::Nowhere),
+        (Field::Absent, None) => Some(Install::Lab),
+        (Field::Bad, None) => None,
+        (Field::Good(install), None) => self::install(install, folder, lock, folder.join(lock_name), problems),
+    };
+    let run = match (is_gone, wire.start.good()) {
+        (Some(reason), _) => Some(Err(reason.get_ref().clone())),
+        (None, Some(start)) => run(start, wire, role, around, problems).map(Ok),
+        (None, None) => {
+            if wire.start.is_absent() {
+                let message = "the kind has neither `[start]` nor `unavailable`";
+                problems.push(Diagnostic::at(0..0, message).hint("say how it is run, or why nobody can"));
+            }
+            None
+        }
+    };
+    let version = version(&wire.version, install.as_ref(), is_gone.is_some(), problems);
+    let cannot = wire.cannot.or(BTreeMap::new(), |cannot| Some(self::cannot(cannot.get_ref())));
+    if let Some(Ok(run)) = &run {
+        for attached in [&run.launcher, &run.default_config].into_iter().flatten() {
+            digest.update(&attached.text);
+        }
+        let says_no = cannot.as_ref().is_some_and(|cannot| cannot.contains_key(&Ability::Workers));
+        if role == Some(Role::Server) && run.workers.is_none() != says_no {
+            let message = "`start.workers` and `cannot.workers`: a server has exactly one of them";
+            let hint = "say how the number of workers is set, or why there can be only one";
+            problems.push(Diagnostic::at(wire.start.good().map_or(0..0, Spanned::span), message).hint(hint));
+        }
+    }
+    let variants = wire.variant.or(Vec::new(), |variants| {
+        let all = variants.get_ref().0.iter().filter_map(|(name, variant)| Some((name, variant.value()?)));
+        all.map(|(name, wire)| variant(name, wire, problems)).collect()
+    });
+    Some(Kind {
+        name: around.name.to_owned(),
+        role: role?,
+        title: wire.title.value()?.clone(),
+        sha256: digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
+        file: around.file.to_owned(),
+        install: install?,
+        version: version?,
+        run: run?,
+        cannot: cannot?,
+        variants: variants?,
+        notes: texts(&wire.notes),
+        sources: texts(&wire.sources),
+    })
+}
+
+fn texts(list: &Field<List<String>>) -> Vec<String> {
+    list.value().map_or(Vec::new(), |list| list.0.iter().map(|text| text.get_ref().clone()).collect())
+}
+
+fn install(
+    wire: &Spanned<wire::Install>,
+    folder: &Path,
+    lock: Option<String>,
+    lock_file: PathBuf,
+    problems: &mut Problems<'_>,
+) -> Option<Install> {
+    let at = wire.span();
+    let wire = wire.get_ref();
+    let ways = [!wire.pip.is_absent() || !wire.source.is_absent(), !wire.debian.is_absent(), !wire.image.is_absent()];
+    if ways.iter().filter(|is_there| **is_there).count() != 1 {
+        let message = "`[install]` must say one way";
+        let hint = "accepted: `pip` (and `source`), `debian` with `program`, or `image`";
+        problems.push(Diagnostic::at(at, message).hint(hint));
+        return None;
+    }
+    if wire.debian.is_absent() != wire.program.is_absent() {
+        problems.push(Diagnostic::at(at, "`debian` and `program` belong together"));
+        return None;
+    }
+    if let (Some(needs), true) = (wire.needs.good(), !ways[0]) {
+        problems.push(Diagnostic::at(needs.span(), "`needs` belongs to `pip` or `source`"));
+    }
+    if let (Some(package), Some(program)) = (wire.debian.value(), wire.program.value()) {
+        return Some(Install::Debian { package: package.clone(), program: program.clone() });
+    }
+    if let Some(image) = wire.image.value() {
+        return Some(Install::Image(image.clone()));
+    }
+    for requirement in wire.pip.value().into_iter().flat_map(|list| &list.0) {
+        if !requirement.get_ref().contains("==") {
+            let message = format!("`{}` is not pinned", requirement.get_ref());
+            problems.push(Diagnostic::at(requirement.span(), message).hint("accepted: a name, `==` and a version"));
+        }
+    }
+    Some(Install::Environment {
+        pip: texts(&wire.pip),
+        source: texts(&wire.source).iter().map(|path| folder.join(path)).collect(),
+        needs: texts(&wire.needs),
+        lock,
+        lock_file,
+    })
+}
+
+fn version(
+    wire: &Field<wire::Version>,
+    install: Option<&Install>,
+    is_gone: bool,
+    problems: &mut Problems<'_>,
+) -> Option<Version> {
+    let first_of_pip = || match install {
+        Some(Install::Environment { pip, .. }) => pip.first().map(|first| distribution(first).to_owned()),
+        _ => None,
+    };
+    let wire = match wire {
+        Field::Bad => return None,
+        Field::Absent if is_gone => return Some(Version::None),
+        Field::Absent => {
+            let found = first_of_pip();
+            if found.is_none() && install.is_some() {
+                let message = "nothing says how the kind's version is found out";
+                problems.push(Diagnostic::at(0..0, message).hint("add `[version]`"));
+            }
+            return found.map(Version::Distribution);
+        }
+        Field::Good(wire) => wire,
+    };
+    let (at, wire) = (wire.span(), wire.get_ref());
+    match (wire.distribution.value(), wire.command.good(), wire.matches.good()) {
+        (Some(distribution), None, None) => Some(Version::Distribution(distribution.clone())),
+        (None, Some(command), Some(matches)) => {
+            let command = templates(command, &[Value::Lab, Value::Python, Value::Bin, Value::Program], problems);
+            match Regex::new(matches.get_ref()) {
+                Ok(found) if found.captures_len() == 2 => Some(Version::Printed { command: command?, matches: found }),
+                Ok(_) => {
+                    let message = "`matches` must have one group, which is the version";
+                    problems.push(Diagnostic::at(matches.span(), message));
+                    None
+                }
+                Err(error) => {
+                    let message = format!("`matches` is not a regular expression: {error}");
+                    problems.push(Diagnostic::at(matches.span(), message));
+                    None
+                }
+            }
+        }
+        _ => {
+            let message = "`[version]` must say one way";
+            problems.push(Diagnostic::at(at, message).hint("accepted: `distribution`, or `command` with `matches`"));
+            None
+        }
+    }
+}
+
+/// The name a requirement starts with.
+pub(super) fn distribution(requirement: &str) -> &str {
+    let end = requirement.find(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c));
+    &requirement[..end.unwrap_or(requirement.len())]
+}
+
+/// What is known wherever a component is started.
+const ALWAYS: [Value; 9] = [
+    Value::Lab,
+    Value::Python,
+    Value::Venv,
+    Value::Bin,
+    Value::Program,
+    Value::Host,
+    Value::Port,
+    Value::Bind,
+    Value::Folder,
+];
+
+fn run(
+    start: &Spanned<wire::Start>,
+    kind: &wire::Kind,
+    role: Option<Role>,
+    around: &Surroundings<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Run> {
+    let at = start.span();
+    let wire = start.get_ref();
+    let binds = wire.binds.value().map_or(Binds::Itself, |binds| binds.0);
+    let language = wire.language.value().map_or(Language::Own, |language| language.0);
+    let launcher = attached(&wire.launcher, around, problems);
+    let default_config = attached(&wire.default_config, around, problems);
+    let mut known = ALWAYS.to_vec();
+    known.extend((binds == Binds::Inherits).then_some(Value::Fd));
+    known.extend((!wire.launcher.is_absent()).then_some(Value::Launcher));
+    let with = |more: &[Value]| [&known[..], more].concat();
+    let app = [Value::App, Value::Module, Value::Callable, Value::Path];
+    let of_role: &[Value] = match role {
+        Some(Role::Proxy) => &[Value::Upstream, Value::Config, Value::Workers],
+        Some(Role::Server) => &[],
+        None => return None,
+    };
+    let command = wire.command.good().and_then(|list| templates(list, &with(of_role), problems));
+    let as_root = wire.as_root.or(Vec::new(), |list| templates(list, &known, problems));
+    let mut optional = |list: &Field<List<String>>, more: &[Value]| {
+        list.or(None, |list| templates(list, &with(more), problems).map(Some))
+    };
+    let workers = optional(&wire.workers, &[Value::Workers]);
+    let threads = optional(&wire.threads, &[Value::Threads]);
+    let config = optional(&wire.config, &[Value::Config]);
+    let wsgi = optional(&wire.wsgi, &app);
+    let native = optional(&wire.native, &[Value::Native]);
+    let hosts_something = !wire.wsgi.is_absent() || !wire.native.is_absent();
+    if hosts_something != (role == Some(Role::Server)) {
+        let message = match hosts_something {
+            true => "a proxy hosts no app: it has neither `wsgi` nor `native`",
+            false => "a server must say how its app is named: `wsgi`, `native` or both",
+        };
+        problems.push(Diagnostic::at(at, message));
+    }
+    let environment = wire.environment.or(Vec::new(), |variables| {
+        let known = with(&[of_role, if hosts_something { &app } else { &[] }].concat());
+        let all = variables.get_ref().0.iter().filter_map(|(name, value)| Some((name, value.good()?)));
+        all.map(|(name, value)| Some((name.get_ref().clone(), template(value, &known, problems)?))).collect()
+    });
+    let ready = kind.ready.value();
+    let ready_path = ready.and_then(|ready| ready.path.value()).cloned().unwrap_or_else(|| "/".to_owned());
+    let deadline_s = match ready {
+        Some(ready) => ready.deadline_s.or(10, |seconds| whole(seconds, "`deadline_s`", 1, 300, problems)),
+        None => Some(10),
+    };
+    Some(Run {
+        command: command?,
+        workers: workers?,
+        threads: threads?,
+        config: config?,
+        wsgi: wsgi?,
+        native: native?,
+        as_root: as_root?,
+        environment: environment?,
+        launcher: launcher?,
+        binds,
+        language,
+        default_config: default_config?,
+        ready_path,
+        ready_deadline: Duration::from_secs(u64::from(deadline_s?)),
+    })
+}
+
+/// The file beside the kind's that a key names.
+fn attached(name: &Field<String>, around: &Surroundings<'_>, problems: &mut Problems<'_>) -> Option<Option<Attached>> {
+    name.or(None, |name| {
+        let text = Some(name.get_ref()).filter(|name| !name.contains('/')).and_then(|name| (around.beside)(name));
+        if text.is_none() {
+            let message = format!("no file `{}` lies beside the kind's", name.get_ref());
+            problems.push(Diagnostic::at(name.span(), message));
+        }
+        Some(Some(Attached { name: name.get_ref().clone(), text: text? }))
+    })
+}
+
+fn variant(name: &Spanned<String>, wire: &wire::Variant, problems: &mut Problems<'_>) -> Option<Variant> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if name.get_ref().is_empty() || !name.get_ref().chars().all(fits) {
+        let message = format!("`{}` cannot be a name", name.get_ref());
+        problems.push(Diagnostic::at(name.span(), message).hint("accepted: lower-case letters, digits and `-`"));
+    }
+    let known = [&ALWAYS[..], &[Value::Path]].concat();
+    let arguments = wire.arguments.or(Vec::new(), |list| templates(list, &known, problems));
+    let count = wire.workers.or(None, |number| whole(number, "`workers`", 1, 256, problems).map(Some));
+    let times = wire.workers_per_core.or(None, |number| whole(number, "`workers_per_core`", 1, 16, problems).map(Some));
+    let plus = wire.workers_plus.or(0, |number| whole(number, "`workers_plus`", 0, 256, problems));
+    let threads = wire.threads.or(None, |number| whole(number, "`threads`", 1, 1024, problems).map(Some));
+    let positive = |number: Option<u16>| number.and_then(NonZeroU16::new);
+    let workers = match (positive(count?), positive(times?)) {
+        (Some(_), Some(_)) => {
+            let message = "`workers` and `workers_per_core` are two answers to one question";
+            problems.push(Diagnostic::at(name.span(), message));
+            None
+        }
+        (Some(count), None) => Some(Workers::Count(count)),
+        (None, Some(times)) => Some(Workers::PerCore { times, plus: plus? }),
+        (None, None) => None,
+    };
+    Some(Variant {
+        name: name.get_ref().clone(),
+        title: wire.title.value()?.clone(),
+        arguments: arguments?,
+        workers,
+        threads: positive(threads?),
+        can: wire.can.value().map_or(Vec::new(), |list| list.0.iter().map(|one| one.get_ref().0).collect()),
+        cannot: wire.cannot.value().map_or(BTreeMap::new(), cannot),
+        notes: texts(&wire.notes),
+    })
+}
+
+fn cannot(wire: &wire::Cannot) -> BTreeMap<Ability, String> {
+    let all = [
+        (Ability::KeepAlive, &wire.keep_alive),
+        (Ability::Workers, &wire.workers),
+        (Ability::ChunkedInput, &wire.chunked_input),
+        (Ability::Head, &wire.head),
+    ];
+    all.into_iter().filter_map(|(ability, reason)| Some((ability, reason.value()?.clone()))).collect()
+}
+
+fn templates(list: &Spanned<List<String>>, known: &[Value], problems: &mut Problems<'_>) -> Option<Vec<Template>> {
+    list.get_ref().0.iter().map(|text| template(text, known, problems)).collect()
+}
+
+fn template(text: &Spanned<String>, known: &[Value], problems: &mut Problems<'_>) -> Option<Template> {
+    let names: Vec<&str> = known.iter().map(|value| value.name()).collect();
+    let unknown = |name: &str| suggest::accepted(name, &names) + "; `{{` and `}}` stand for braces";
+    match Template::parse(text.get_ref()) {
+        Ok(template) => {
+            let wrong = template.values().find(|value| !known.contains(value));
+            if let Some(value) = wrong {
+                let message = format!("there is no `{{{}}}` here", value.name());
+                problems.push(Diagnostic::at(text.span(), message).hint(unknown(value.name())));
+                return None;
+            }
+            Some(template)
+        }
+        Err(error) => {
+            let place = problems.within_string(&text.span(), text.get_ref(), error.part());
+            let name = match &error {
+                BracesError::Unknown { name, .. } => name.clone(),
+                BracesError::Lone { .. } => String::new(),
+            };
+            problems.push(Diagnostic::at(place, error.to_string()).hint(unknown(&name)));
+            None
+        }
+    }
+}
+
+fn whole(number: &Spanned<Whole>, what: &str, least: u16, most: u16, problems: &mut Problems<'_>) -> Option<u16> {
+    let value = number.get_ref().0;
+    let fitting = u16::try_from(value).ok().filter(|value| (least..=most).contains(value));
+    if fitting.is_none() {
+        let hint = format!("accepted: {least} to {most}");
+        problems.push(Diagnostic::at(number.span(), format!("{what} cannot be {value}")).hint(hint));
+    }
+    fitting
+}

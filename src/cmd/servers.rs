@@ -1,0 +1,150 @@
+//! `lab servers`: the kinds there are, and what of them this machine has.
+
+use std::io::Write as _;
+
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+
+use super::places::places;
+use super::provision::catalog;
+use crate::catalog::kind::{Ability, Install, Interface, Kind};
+use crate::catalog::{Catalog, Role};
+use crate::cli::ServersArgs;
+use crate::exit::Exit;
+use crate::provision::{self, Places};
+
+/// Prints a table of all kinds, or everything about some.
+pub(super) fn run(args: &ServersArgs) -> anyhow::Result<Exit> {
+    let catalog = match catalog(&args.kinds)? {
+        Ok(catalog) => catalog,
+        Err(exit) => return Ok(exit),
+    };
+    let places = places(&args.kinds)?;
+    let mut out = anstream::stdout().lock();
+    if args.only.is_empty() {
+        write!(out, "{}", table(&catalog, &places))?;
+        return Ok(Exit::Ok);
+    }
+    for (at, name) in args.only.iter().enumerate() {
+        let kinds: Vec<&Kind> = catalog.kinds().filter(|kind| kind.name == *name).collect();
+        if kinds.is_empty() {
+            writeln!(anstream::stderr(), "lab: there is no kind `{name}`; `lab servers` lists them")?;
+            return Ok(Exit::Usage);
+        }
+        for kind in kinds {
+            if at > 0 {
+                writeln!(out)?;
+            }
+            write!(out, "{}", about(kind, &places))?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+fn table(catalog: &Catalog, places: &Places) -> String {
+    let mut text = String::new();
+    for (role, title) in [(Role::Server, "servers"), (Role::Proxy, "proxies")] {
+        let mut table = Table::new();
+        table.load_preset(NOTHING);
+        table.set_header([title, "version", "variants", "cannot", "state"]);
+        for kind in catalog.kinds().filter(|kind| kind.role == role) {
+            let (version, state) = found(kind, places);
+            let variants: Vec<&str> = kind.variants.iter().map(|variant| variant.name.as_str()).collect();
+            let cannot: Vec<&str> = kind.cannot.keys().map(|ability| ability.name()).collect();
+            table.add_row([kind.name.clone(), version, variants.join(", "), cannot.join(", "), state]);
+        }
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(&table.trim_fmt());
+        text.push('\n');
+    }
+    text
+}
+
+/// Its version and what it is in; or nothing and why it is not there.
+fn found(kind: &Kind, places: &Places) -> (String, String) {
+    match provision::find(kind, hosted(kind), "", places) {
+        Ok(found) => {
+            let state = match (&kind.install, &found.venv) {
+                (_, Some(_)) => "provisioned",
+                (Install::Lab, _) => "lab itself",
+                _ => "installed",
+            };
+            (found.version, state.to_owned())
+        }
+        Err(reason) => {
+            let first = reason.lines().next().unwrap_or_default();
+            ("-".to_owned(), format!("unavailable: {first}"))
+        }
+    }
+}
+
+/// The interface a kind is asked about.
+fn hosted(kind: &Kind) -> Option<Interface> {
+    (kind.role == Role::Server).then_some(Interface::Wsgi)
+}
+
+fn about(kind: &Kind, places: &Places) -> String {
+    let mut text = String::new();
+    let mut line = |label: &str, said: &str| {
+        for (at, said) in said.lines().enumerate() {
+            text.push_str(&format!("{:<12}{said}\n", if at == 0 { label } else { "" }));
+        }
+    };
+    line(&kind.role.to_string(), &kind.name);
+    line("title", &kind.title);
+    match provision::find(kind, hosted(kind), "", places) {
+        Ok(found) => {
+            line("version", &found.version);
+            if let Some(place) = found.venv.or(found.program) {
+                line("is in", &place.display().to_string());
+            }
+        }
+        Err(reason) => line("unavailable", &reason),
+    }
+    match &kind.install {
+        Install::Environment { pip, source, needs, lock, .. } => {
+            let source = source.first().map(|folder| folder.display().to_string());
+            line("installs", &pip.iter().cloned().chain(source).collect::<Vec<_>>().join(", "));
+            if !needs.is_empty() {
+                line("needs", &format!("Debian's {}", needs.join(", ")));
+            }
+            if !pip.is_empty() {
+                line("lock file", if lock.is_some() { "yes, with hashes" } else { "none" });
+            }
+        }
+        Install::Debian { package, .. } => line("installs", &format!("Debian's {package}")),
+        Install::Image(image) => line("installs", &format!("the image {image}")),
+        Install::Lab | Install::Nowhere => {}
+    }
+    if kind.role == Role::Server && kind.run.is_ok() {
+        let hosts = [Interface::Wsgi, Interface::Native];
+        let run = kind.run.as_ref();
+        let hosted = hosts.into_iter().filter(|interface| match interface {
+            Interface::Wsgi => run.is_ok_and(|run| run.wsgi.is_some()),
+            Interface::Native => run.is_ok_and(|run| run.native.is_some()),
+        });
+        line("hosts", &hosted.map(Interface::name).collect::<Vec<_>>().join(", "));
+    }
+    if let Ok(run) = &kind.run {
+        let command: Vec<String> = run.command.iter().map(ToString::to_string).collect();
+        line("command", &command.join(" "));
+    }
+    for variant in &kind.variants {
+        line("variant", &format!("{}/{}: {}", kind.name, variant.name, variant.title));
+    }
+    for ability in Ability::ALL {
+        if let Some(reason) = kind.cannot.get(&ability) {
+            line("cannot", &format!("{}: {reason}", ability.name()));
+        }
+    }
+    for note in kind.notes.iter().chain(kind.variants.iter().flat_map(|variant| &variant.notes)) {
+        line("note", note);
+    }
+    for source in &kind.sources {
+        line("source", source);
+    }
+    line("file", &kind.file.display().to_string());
+    text
+}

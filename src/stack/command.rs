@@ -1,0 +1,200 @@
+//! The command line of a component: a kind's template, filled in. Pure.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use crate::catalog::kind::{Binds, Interface, Language, Run};
+use crate::catalog::template::{Template, Value};
+use crate::catalog::{Chosen, kind::Kind};
+use crate::provision::{Installation, bin};
+use crate::scenario::model::{Server, WsgiApp};
+
+use super::guarded::FIRST_INHERITED_FD;
+
+/// What a component's texts are filled in with.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Values(BTreeMap<Value, String>);
+
+/// A text of a kind asks for what there is none of here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the kind `{kind}` asks for `{{{value}}}`, and there is none")]
+pub struct MissingValue {
+    /// The kind.
+    pub kind: String,
+    /// The value.
+    pub value: &'static str,
+}
+
+impl Values {
+    /// What is known wherever a component is started.
+    pub(super) fn of(lab: &Path, found: &Installation, address: SocketAddr, folder: &Path) -> Values {
+        let mut values = Values::default();
+        values.set(Value::Lab, lab.display());
+        if let Some(venv) = &found.venv {
+            values.set(Value::Venv, venv.display());
+            values.set(Value::Bin, bin(venv).display());
+            values.set(Value::Python, bin(venv).join("python").display());
+        }
+        if let Some(program) = &found.program {
+            values.set(Value::Program, program.display());
+        }
+        values.set(Value::Host, address.ip());
+        values.set(Value::Port, address.port());
+        values.set(Value::Bind, address);
+        values.set(Value::Fd, FIRST_INHERITED_FD);
+        values.set(Value::Folder, folder.display());
+        values
+    }
+
+    /// Adds one.
+    pub(super) fn set(&mut self, value: Value, text: impl Display) {
+        self.0.insert(value, text.to_string());
+    }
+
+    /// What a WSGI application goes by; its module is in `path`.
+    pub(super) fn set_app(&mut self, app: &WsgiApp, path: &Path) {
+        self.set(Value::App, format!("{}:{}", app.module, app.callable));
+        self.set(Value::Module, &app.module);
+        self.set(Value::Callable, &app.callable);
+        self.set(Value::Path, path.display());
+    }
+
+    fn fill(&self, kind: &Kind, template: &Template) -> Result<String, MissingValue> {
+        template
+            .fill(&|value| self.0.get(&value).cloned())
+            .map_err(|value| MissingValue { kind: kind.name.clone(), value: value.name() })
+    }
+
+    fn extend(&self, kind: &Kind, line: &mut Vec<String>, templates: &[Template]) -> Result<(), MissingValue> {
+        templates.iter().try_for_each(|template| {
+            line.push(self.fill(kind, template)?);
+            Ok(())
+        })
+    }
+
+    /// The variables a kind sets.
+    pub(super) fn environment(&self, kind: &Kind, run: &Run) -> Result<Vec<(String, String)>, MissingValue> {
+        let all = run.environment.iter();
+        all.map(|(name, template)| Ok((name.clone(), self.fill(kind, template)?))).collect()
+    }
+
+    /// A server's command line.
+    pub(super) fn server(
+        &self,
+        server: &Server,
+        app: Interface,
+        run: &Run,
+        is_root: bool,
+    ) -> Result<Vec<String>, MissingValue> {
+        let kind = server.kind.kind();
+        let mut line = Vec::new();
+        self.extend(kind, &mut line, &run.command)?;
+        self.extend(kind, &mut line, run.workers.as_deref().unwrap_or_default())?;
+        if server.threads.is_some() {
+            self.extend(kind, &mut line, run.threads.as_deref().unwrap_or_default())?;
+        }
+        if server.config.is_some() {
+            self.extend(kind, &mut line, run.config.as_deref().unwrap_or_default())?;
+        }
+        if is_root {
+            self.extend(kind, &mut line, &run.as_root)?;
+        }
+        self.extend(kind, &mut line, variant_arguments(&server.kind))?;
+        line.extend(server.arguments.iter().cloned());
+        let named = match app {
+            Interface::Wsgi => &run.wsgi,
+            Interface::Native => &run.native,
+        };
+        self.extend(kind, &mut line, named.as_deref().unwrap_or_default())?;
+        Ok(line)
+    }
+
+    /// A proxy's command line.
+    pub(super) fn proxy(&self, proxy: &Chosen, run: &Run, is_root: bool) -> Result<Vec<String>, MissingValue> {
+        let mut line = Vec::new();
+        self.extend(proxy.kind(), &mut line, &run.command)?;
+        if is_root {
+            self.extend(proxy.kind(), &mut line, &run.as_root)?;
+        }
+        self.extend(proxy.kind(), &mut line, variant_arguments(proxy))?;
+        Ok(line)
+    }
+
+    /// A configuration with marks, filled in: `@listen@`, `@port@`, `@upstream@`, `@workers@`, `@folder@`.
+    pub(super) fn marked(&self, text: &str) -> String {
+        let marks = [
+            ("@listen@", Value::Bind),
+            ("@port@", Value::Port),
+            ("@upstream@", Value::Upstream),
+            ("@workers@", Value::Workers),
+            ("@folder@", Value::Folder),
+        ];
+        marks.iter().fold(text.to_owned(), |text, (mark, value)| {
+            text.replace(mark, self.0.get(value).map_or("", String::as_str))
+        })
+    }
+}
+
+fn variant_arguments(kind: &Chosen) -> &[Template] {
+    kind.variant().map_or(&[], |variant| &variant.arguments)
+}
+
+/// Whether lab's listening socket is handed over, rather than a port held.
+pub(super) fn inherits(run: &Run) -> bool {
+    run.binds == Binds::Inherits || run.language == Language::Nginx
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU16;
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::catalog::kind::Workers;
+    use crate::catalog::{Catalog, Role};
+
+    fn line(name: &str, workers: u16, threads: Option<u16>) -> String {
+        let mut server = Server::new(Catalog::builtin().choose(Role::Server, name).unwrap());
+        server.workers = Workers::Count(NonZeroU16::new(workers).unwrap());
+        server.threads = threads.and_then(NonZeroU16::new).or(server.threads);
+        server.arguments = vec!["--own".to_owned()];
+        let found = Installation { version: "1".to_owned(), venv: Some(PathBuf::from("/venv")), program: None };
+        let mut values = Values::of(Path::new("/lab"), &found, "127.0.0.1:80".parse().unwrap(), Path::new("/run"));
+        values.set(Value::Workers, workers);
+        values.set(Value::Threads, server.threads.map_or(1, NonZeroU16::get));
+        values.set(Value::Native, "hello");
+        values.set(Value::Launcher, "/run/launcher.py");
+        let app = WsgiApp {
+            module: "pong".to_owned(),
+            callable: "app".to_owned(),
+            path: None,
+            environment: Vec::new(),
+            requirements: None,
+        };
+        values.set_app(&app, Path::new("/apps"));
+        let kind = server.kind.clone();
+        values.server(&server, Interface::Wsgi, kind.kind().run.as_ref().unwrap(), false).unwrap().join(" ")
+    }
+
+    #[test]
+    fn a_servers_command_line_has_what_is_set_and_ends_with_the_app() {
+        assert_eq!(
+            line("waitress", 1, None),
+            "/venv/bin/waitress-serve --listen=127.0.0.1:80 --connection-limit=2000 --own pong:app"
+        );
+        assert_eq!(
+            line("gunicorn/gthread", 2, None),
+            "/venv/bin/gunicorn --bind 127.0.0.1:80 --backlog 2048 --no-control-socket --workers 2 --threads 4 --worker-class gthread --own pong:app"
+        );
+        assert_eq!(
+            line("bjoern", 2, None),
+            "/venv/bin/python /run/launcher.py 127.0.0.1 80 --workers 2 --own pong app"
+        );
+        assert_eq!(
+            line("lab", 1, Some(2)),
+            "/lab serve --bind fd://3 --workers 1 --threads 2 --own --venv /venv pong:app"
+        );
+    }
+}

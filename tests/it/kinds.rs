@@ -1,0 +1,63 @@
+//! Kinds as data: those that come with lab are valid and complete, and bad ones are refused with a message that helps.
+//!
+//! After a change on purpose: `INSTA_UPDATE=always cargo test --test it kinds::`, then read the difference.
+
+use std::fs;
+use std::path::Path;
+
+use lab::catalog::{self, Catalog};
+
+use crate::scenario::snapshots;
+
+#[test]
+fn every_kind_that_comes_with_lab_is_valid() {
+    for folder in ["fixtures/servers", "fixtures/proxies"] {
+        for entry in fs::read_dir(folder).unwrap() {
+            let file = entry.unwrap().path();
+            let is_kind = file.extension().is_some_and(|extension| extension == "toml");
+            if let Some(Err(errors)) = is_kind.then(|| catalog::load(&file)) {
+                panic!("{}", errors.render(false));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_file_of_the_kinds_and_apps_is_part_of_the_binary() {
+    let mut files = Vec::new();
+    for folder in ["servers", "servers/locks", "proxies", "apps"] {
+        for entry in fs::read_dir(Path::new("fixtures").join(folder)).unwrap() {
+            let file = entry.unwrap();
+            if file.path().is_file() {
+                files.push(format!("{folder}/{}", file.file_name().to_str().unwrap()));
+            }
+        }
+    }
+    files.sort();
+    let mut embedded: Vec<_> = catalog::builtin_files().into_iter().map(|(path, _)| path.to_owned()).collect();
+    embedded.sort();
+    assert_eq!(embedded, files);
+    let kinds = files.iter().filter(|path| path.ends_with(".toml")).count();
+    assert_eq!(Catalog::builtin().kinds().count(), kinds);
+}
+
+#[test]
+fn bad_kinds_are_refused_with_a_message_that_helps() {
+    snapshots().bind(|| {
+        insta::glob!("../../fixtures/kinds/bad", "*.toml", |path| {
+            let path = fs::canonicalize(path).unwrap();
+            let errors = catalog::load(path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap());
+            insta::assert_snapshot!("bad_kind", errors.expect_err("the kind is bad").render(false));
+        });
+    });
+}
+
+#[test]
+fn the_schema_of_kinds_is_what_the_code_says() {
+    let path = "fixtures/kind.schema.json";
+    if std::env::var_os("LAB_REGENERATE").is_some() {
+        fs::write(path, catalog::schema()).unwrap();
+    }
+    let committed = fs::read_to_string(path).unwrap_or_default();
+    assert!(committed == catalog::schema(), "{path} is out of date: LAB_REGENERATE=1 cargo test --test it kinds::");
+}

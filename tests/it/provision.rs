@@ -1,0 +1,246 @@
+//! Kinds on this machine: a server is added without Rust, environments are made whole or not at all, and what cannot be
+//! had is a row with its reason.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use crate::support::{Project, has, text};
+
+/// A server nobody has heard of: Python's own, in a script.
+const OWN_KIND: &str = r#"
+schema = 1
+role   = "server"
+title  = "my own server"
+
+[install]
+pip = []
+
+[version]
+command = ["{python}", "-c", "print('own 7.1')"]
+matches = 'own ([0-9.]+)'
+
+[start]
+command  = ["{python}", "{launcher}", "{host}", "{port}"]
+launcher = "own.py"
+wsgi     = ["{module}", "{callable}"]
+
+[start.environment]
+GREETING = "from {module} on {port}"
+
+[cannot]
+workers    = "it is mine"
+keep_alive = "it closes"
+"#;
+
+const OWN_LAUNCHER: &str = r#"
+import importlib, sys
+from wsgiref.simple_server import make_server
+
+host, port, module, name = sys.argv[1:]
+make_server(host, int(port), getattr(importlib.import_module(module), name)).serve_forever()
+"#;
+
+const OWN_APP: &str = r#"
+import os
+
+def application(environ, start_response):
+    said = (os.environ["GREETING"] + os.environ["MARK"]).encode()
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(said)))])
+    return [said]
+"#;
+
+const SCENARIO: &str = r#"
+schema = 1
+name   = "own"
+kinds  = "kinds"
+
+[app]
+wsgi        = "shop.main:application"
+path        = "apps"
+environment = { MARK = "!" }
+
+[[stack]]
+name   = "mine"
+server = { kind = "own" }
+
+[[matrix]]
+name   = "other"
+server = ["own", "fapws3"]
+
+[[check]]
+name    = "the variables of the kind and of the app arrive"
+request = { path = "/" }
+expect.status = 200
+expect.body   = { matches = '^from shop\.main on [0-9]+!$' }
+
+[[check]]
+name    = "not asked of what cannot do it"
+needs   = ["keep_alive"]
+request = { path = "/", times = 3 }
+expect.status = 200
+"#;
+
+/// The folder that environments of the tests are kept in, from one run of the tests to the next.
+fn cache() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("kinds-cache")
+}
+
+fn has_python() -> bool {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let found = path.split(':').map(|folder| format!("{folder}/python3")).find(|program| Path::new(program).exists());
+    has("python", &found.unwrap_or_else(|| "python3".to_owned()))
+}
+
+fn lab(project: &Project, arguments: &[&str]) -> Output {
+    project.lab(arguments).env("LAB_CACHE", cache()).env_remove("LAB_KINDS").output().unwrap()
+}
+
+fn write(project: &Project, file: &str, text: &str) {
+    let path = project.path(file);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn own() -> Project {
+    let project = Project::new(str::to_owned);
+    write(&project, "kinds/servers/own.toml", OWN_KIND);
+    write(&project, "kinds/servers/own.py", OWN_LAUNCHER);
+    write(&project, "apps/shop/__init__.py", "");
+    write(&project, "apps/shop/main.py", OWN_APP);
+    write(&project, "scenarios/own.toml", SCENARIO);
+    project
+}
+
+#[test]
+fn a_server_is_added_without_rust() {
+    if !has_python() {
+        return;
+    }
+    let project = own();
+    let provisioned = lab(&project, &["provision", "scenarios/own.toml"]);
+    assert_eq!(provisioned.status.code(), Some(0), "{}", text(&provisioned));
+    assert!(text(&provisioned).contains("own  7.1"), "{}", text(&provisioned));
+    assert!(text(&provisioned).contains("fapws3  unavailable: fapws3 is Python 2"), "{}", text(&provisioned));
+
+    let checked = lab(&project, &["check", "scenarios/own.toml"]);
+    let said = text(&checked);
+    assert_eq!(checked.status.code(), Some(0), "{said}");
+    assert!(said.contains("mine  1 of 1 checks passed  server own 7.1"), "{said}");
+    assert!(said.contains("other-own  1 of 1 checks passed"), "{said}");
+    assert!(said.contains("other-fapws3  unavailable: fapws3 is Python 2"), "{said}");
+
+    let listed = lab(&project, &["servers", "--kinds", "kinds"]);
+    let row = text(&listed).lines().find(|line| line.trim().starts_with("own ")).unwrap().to_owned();
+    assert!(row.contains("7.1") && row.contains("provisioned"), "{row}");
+}
+
+#[test]
+fn what_is_asked_for_by_itself_and_not_there_could_not_run() {
+    let project = own();
+    let scenario = SCENARIO.replace("server = { kind = \"own\" }", "server = { kind = \"fapws3\" }");
+    write(&project, "scenarios/own.toml", &scenario.replace("[\"own\", \"fapws3\"]", "[\"fapws3\"]"));
+    let checked = lab(&project, &["check", "scenarios/own.toml"]);
+    assert_eq!(checked.status.code(), Some(3), "{}", text(&checked));
+    assert!(text(&checked).contains("mine  unavailable: fapws3"), "{}", text(&checked));
+}
+
+#[test]
+fn a_build_that_fails_is_a_row_with_its_reason_and_is_tried_again() {
+    if !has_python() {
+        return;
+    }
+    let project = Project::new(str::to_owned);
+    let cache = project.path("cache");
+    let kind = OWN_KIND.replace("pip = []", "source = [\"package\"]").replace("launcher = \"own.py\"", "");
+    write(&project, "kinds/own.toml", &kind.replace("\"{launcher}\"", "\"-c\""));
+    // Builds without the index: its backend lies beside it.
+    let backend = "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n";
+    write(&project, "kinds/package/pyproject.toml", backend);
+    let broken = "def build_wheel(*_, **__):\n    raise RuntimeError('no such compiler')\n";
+    write(&project, "kinds/package/backend.py", broken);
+
+    let run = |arguments: &[&str]| {
+        let mut lab = project.lab(arguments);
+        lab.env("LAB_CACHE", &cache).env("LAB_KINDS", project.path("kinds")).output().unwrap()
+    };
+    let failed = run(&["provision", "own"]);
+    let said = text(&failed);
+    assert_eq!(failed.status.code(), Some(3), "{said}");
+    assert!(said.contains("own  unavailable: could not build it from source: "), "{said}");
+    assert!(said.contains("no such compiler") && said.contains(".log"), "{said}");
+    let listed = text(&run(&["servers"]));
+    let row = listed.lines().find(|line| line.trim().starts_with("own ")).unwrap();
+    assert!(row.contains("unavailable: could not build it"), "{row}");
+    let venvs: Vec<_> = fs::read_dir(cache.join("venvs")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(venvs.iter().all(|path| path.is_file()), "nothing half-made is left: {venvs:?}");
+
+    let again = run(&["provision", "own"]);
+    assert_eq!(again.status.code(), Some(3), "it is tried again: {}", text(&again));
+}
+
+#[test]
+fn a_half_made_environment_is_made_anew() {
+    if !has_python() {
+        return;
+    }
+    let project = own();
+    let cache = project.path("cache");
+    let run = |arguments: &[&str]| {
+        text(&project.lab(arguments).env("LAB_CACHE", &cache).env("LAB_KINDS", project.path("kinds")).output().unwrap())
+    };
+    assert!(run(&["provision", "own"]).contains("provisioned in"));
+    assert!(run(&["provision", "own"]).contains("own  7.1  there"));
+    let venv = fs::read_dir(cache.join("venvs")).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir());
+    fs::remove_file(venv.unwrap().join("lab-complete")).unwrap();
+    let listed = run(&["servers"]);
+    let row = listed.lines().find(|line| line.trim().starts_with("own ")).unwrap();
+    assert!(row.contains("not provisioned"), "{row}");
+    assert!(run(&["provision", "own"]).contains("provisioned in"));
+}
+
+/// Servers that bind their port themselves, with an app of lab's own.
+#[test]
+fn servers_from_the_index_serve_a_wsgi_application() {
+    const PONG: &str = r#"
+schema = 1
+name   = "pong"
+
+[app]
+wsgi = "pong:app"
+
+[[matrix]]
+server = ["wsgiref", "waitress", "gunicorn", "gunicorn/gthread"]
+
+[[check]]
+name    = "Pong!"
+request = { path = "/" }
+expect.status  = 200
+expect.headers = { Content-Type = "text/plain", Content-Length = "5" }
+expect.body    = "Pong!"
+
+[[check]]
+name    = "a connection stays open"
+needs   = ["keep_alive"]
+request = { path = "/", times = 5 }
+expect.status = 200
+"#;
+    if !has_python() {
+        return;
+    }
+    let project = Project::new(str::to_owned);
+    write(&project, "scenarios/pong.toml", PONG);
+    let provisioned = lab(&project, &["provision", "scenarios/pong.toml"]);
+    assert_eq!(provisioned.status.code(), Some(0), "{}", text(&provisioned));
+    let checked = lab(&project, &["check", "scenarios/pong.toml"]);
+    let said = text(&checked);
+    assert_eq!(checked.status.code(), Some(0), "{said}");
+    for row in [
+        "wsgiref  1 of 1 checks passed",
+        "waitress  2 of 2 checks passed",
+        "gunicorn  1 of 1 checks passed  server gunicorn 27",
+        "gunicorn-gthread  2 of 2 checks passed  server gunicorn/gthread 27",
+    ] {
+        assert!(said.contains(row), "{row}: {said}");
+    }
+}
