@@ -28,7 +28,7 @@ use lab::proxy::settings::pass::Pass;
 use lab::proxy::settings::upstream::Address;
 use lab::proxy::variables::{ClientConnection, Names, Outcome, Scope, Template, Values};
 use lab::proxy::{CommandLine, read_configuration, read_configuration_text, request_head};
-use lab::scenario::model::{App, Proxy, Server, Stack};
+use lab::scenario::model::{App, Backend, Proxy, Server, Stack};
 use lab::stack::process::Launcher;
 use lab_http::{Limits, RequestHead, parse::RequestParser};
 
@@ -213,8 +213,8 @@ fn answer_pong(listener: std::net::TcpListener) -> std::io::Result<()> {
 
 fn stack(name: &str, proxy: Option<Proxy>) -> Stack {
     let server = Server::new(kind(Role::Server));
-    let app = Interface::Native;
-    Stack { name: name.to_owned(), proxy, server, app, reference: false, is_optional: false, impossible: None }
+    let (app, backend) = (Interface::Native, Backend::Process);
+    Stack { name: name.to_owned(), proxy, server, backend, app, reference: false, is_optional: false, impossible: None }
 }
 
 /// lab itself, in that role.

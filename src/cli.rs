@@ -73,6 +73,8 @@ pub enum Command {
     Provision(ProvisionArgs),
     /// Look at, accept or reject snapshots that wait for review
     Snapshot(SnapshotArgs),
+    /// Remove what ended runs have left in the container engine
+    Clean(CleanArgs),
     /// Print the JSON Schema of scenario files, for editors
     Schema,
     /// Say what this machine has, and what lab can and cannot do here
@@ -90,6 +92,12 @@ pub enum Command {
     /// The load driver, in a process of its own: a plan on standard input, events on standard output
     #[command(hide = true)]
     Drive,
+    /// The parent of a container: starts it, and removes it when lab ends, however lab ends
+    #[command(hide = true)]
+    Keep(KeepArgs),
+    /// Removes what a run made in a container engine when lab ends, however lab ends
+    #[command(hide = true)]
+    Reap(ReapArgs),
     /// The parent of every program lab starts: stops it when lab ends, however lab ends
     #[command(hide = true)]
     Guard(GuardArgs),
@@ -121,6 +129,7 @@ Examples:
   lab run scenarios/default.toml --rounds 20          narrower intervals, more time
   lab run scenarios/default.toml --rounds auto        as many as it takes, and no more
   lab run scenarios/default.toml --resume 20261124T101500Z-4711
+  lab run scenarios/default.toml --backend container  every component in a container
   lab run scenarios/default.toml --only proxied --json | jq .estimates
 
 The record is written to reports/<scenario>/<run>/record.json, and reports/<scenario>/latest leads to the newest.
@@ -148,9 +157,21 @@ pub struct ScenarioArgs {
     /// Not this stack; may be given several times
     #[arg(long, value_name = "STACK")]
     pub skip: Vec<String>,
+    /// Run every stack so, whatever the scenario says
+    #[arg(long, value_name = "BACKEND")]
+    pub backend: Option<BackendArg>,
     /// Where kinds are.
     #[command(flatten)]
     pub kinds: KindsArgs,
+}
+
+/// How components are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum BackendArg {
+    /// As subprocesses of lab
+    Process,
+    /// Each in a container
+    Container,
 }
 
 /// Where kinds are looked for, and where environments are kept.
@@ -288,6 +309,9 @@ pub struct DiffArgs {
     /// Exit with 4 when something differs
     #[arg(long)]
     pub exit_code: bool,
+    /// Run every stack so, whatever the scenario says
+    #[arg(long, value_name = "BACKEND")]
+    pub backend: Option<BackendArg>,
     /// Where kinds are.
     #[command(flatten)]
     pub kinds: KindsArgs,
@@ -298,7 +322,7 @@ impl DiffArgs {
     #[must_use]
     pub fn selection(&self) -> ScenarioArgs {
         let (scenario, only, kinds) = (self.scenario.clone(), self.stacks.clone(), self.kinds.clone());
-        ScenarioArgs { scenario, only, skip: Vec::new(), kinds }
+        ScenarioArgs { scenario, only, skip: Vec::new(), backend: self.backend, kinds }
     }
 }
 
@@ -484,6 +508,33 @@ pub struct GuardArgs {
     /// The program and its arguments
     #[arg(last = true, required = true)]
     pub program: Vec<String>,
+}
+
+/// `lab clean`.
+#[derive(Debug, Args)]
+pub struct CleanArgs {
+    /// Say what would be removed, and remove nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Also what belongs to runs that cannot be seen from here, such as those of another container
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// `lab keep`, for lab's own use.
+#[derive(Debug, Args)]
+pub struct KeepArgs {
+    /// The container to run
+    #[arg(value_name = "ORDER.json")]
+    pub order: PathBuf,
+}
+
+/// `lab reap`, for lab's own use.
+#[derive(Debug, Args)]
+pub struct ReapArgs {
+    /// The run
+    #[arg(value_name = "RUN")]
+    pub run: String,
 }
 
 /// `lab snapshot-assert`, for lab's own use.

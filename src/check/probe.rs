@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use lab_http::{BodyDecoder, Incoming, Limits, ReadError, ResponseHead, framing};
@@ -54,16 +54,25 @@ pub enum ProbeError {
 }
 
 /// Sends one request to `address` on a connection of its own. Returns the answer and what the placeholders were.
+/// `client` is the address the stack sees this connection at, where it is not the one it has here.
 ///
 /// # Errors
 /// When there is no answer whose head can be judged. A broken body is part of the observation.
-pub async fn ask(address: SocketAddr, request: &CheckRequest) -> Result<(Observed, Placeholders), ProbeError> {
-    tokio::time::timeout(DEADLINE, exchange(address, request)).await.map_err(|_| ProbeError::TimedOut)?
+pub async fn ask(
+    address: SocketAddr,
+    client: Option<IpAddr>,
+    request: &CheckRequest,
+) -> Result<(Observed, Placeholders), ProbeError> {
+    tokio::time::timeout(DEADLINE, exchange(address, client, request)).await.map_err(|_| ProbeError::TimedOut)?
 }
 
-async fn exchange(address: SocketAddr, request: &CheckRequest) -> Result<(Observed, Placeholders), ProbeError> {
+async fn exchange(
+    address: SocketAddr,
+    client: Option<IpAddr>,
+    request: &CheckRequest,
+) -> Result<(Observed, Placeholders), ProbeError> {
     let mut connection = TcpStream::connect(address).await.map_err(|source| ProbeError::Connect { address, source })?;
-    let client = connection.local_addr()?.ip().to_string();
+    let client = client.map_or_else(|| connection.local_addr().map(|here| here.ip()), Ok)?.to_string();
     let values = Placeholders { client, host: address.ip().to_string(), port: address.port() };
     let (method, bytes) = compose(request, &values);
     let times = match request {

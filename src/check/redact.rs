@@ -12,6 +12,8 @@ use super::observed::Observed;
 pub struct Redaction {
     /// Addresses and the names that stand for them.
     pub addresses: Vec<(SocketAddr, String)>,
+    /// Other texts of this start, hosts without a port among them, and the names that stand for them.
+    pub names: Vec<(String, String)>,
     /// Version texts and the names that stand for them.
     pub versions: Vec<(String, String)>,
 }
@@ -39,15 +41,15 @@ impl Redaction {
         }
     }
 
-    /// A text with every known address and version replaced.
+    /// A text with every known address, name and version replaced.
     #[must_use]
     pub fn text(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for (address, name) in &self.addresses {
             text = text.replace(&address.to_string(), name);
         }
-        for (version, name) in &self.versions {
-            text = text.replace(version, name);
+        for (own, name) in self.names.iter().chain(&self.versions) {
+            text = text.replace(own, name);
         }
         text
     }
@@ -61,6 +63,7 @@ mod tests {
     fn ports_dates_versions_and_the_lengths_they_change_are_replaced() {
         let redaction = Redaction {
             addresses: vec![(([127, 0, 0, 1], 40_001).into(), "{host}:{port}".to_owned())],
+            names: vec![("127.0.0.1".to_owned(), "{client}".to_owned())],
             versions: vec![("lab/0.1.0".to_owned(), "lab/{version}".to_owned())],
         };
         let pairs = |lines: &[(&str, &str)]| -> Vec<(String, String)> {
@@ -75,7 +78,7 @@ mod tests {
                 ("Server", "lab/0.1.0"),
                 ("content-length", "17"),
             ]),
-            body: "at 127.0.0.1:40001".to_owned(),
+            body: "at 127.0.0.1:40001 from 127.0.0.1".to_owned(),
             framing_error: None,
         };
         let redacted = redaction.apply(&observed);
@@ -85,6 +88,6 @@ mod tests {
             ("Server", "lab/{version}"),
             ("content-length", "{length}"),
         ]);
-        assert_eq!((redacted.headers, redacted.body.as_str()), (expected, "at {host}:{port}"));
+        assert_eq!((redacted.headers, redacted.body.as_str()), (expected, "at {host}:{port} from {client}"));
     }
 }

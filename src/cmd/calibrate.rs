@@ -23,8 +23,8 @@ const FOLDER: &str = "calibration";
 
 /// Measures, stores and says what this machine can tell apart.
 pub(super) fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
-    let selected =
-        ScenarioArgs { scenario: args.scenario.clone(), only: Vec::new(), skip: Vec::new(), kinds: args.kinds.clone() };
+    let (scenario, kinds) = (args.scenario.clone(), args.kinds.clone());
+    let selected = ScenarioArgs { scenario, only: Vec::new(), skip: Vec::new(), backend: None, kinds };
     let scenario = match select::scenario(&selected)? {
         Ok(scenario) => scenario,
         Err(exit) => return Ok(exit),

@@ -7,6 +7,7 @@ use crate::exit::Exit;
 use crate::measure::machine::Machine;
 use crate::measure::procfs;
 use crate::report::numbers::bytes;
+use crate::stack::container::engine::Engine;
 use crate::stack::guarded::Reserved;
 
 /// Programs a later comparison may use, with the argument that prints their version.
@@ -51,6 +52,12 @@ pub(super) fn run() -> anyhow::Result<Exit> {
             writeln!(out, "  one core: load and stack share it, so throughput and latency are those of both together")?;
         }
         cores => writeln!(out, "  {cores} cores: load and stack run on disjoint ones")?,
+    }
+    writeln!(out, "\ncontainers (for `backend = \"container\"`)")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match runtime.block_on(Engine::find()) {
+        Ok(engine) => writeln!(out, "  found    {} at {}", engine.version, engine.endpoint)?,
+        Err(error) => writeln!(out, "  absent   {:#}", anyhow::Error::new(error))?,
     }
     writeln!(out, "\nother programs (none is needed for scenarios/default.toml)")?;
     for (program, argument) in PROGRAMS {

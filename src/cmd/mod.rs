@@ -2,6 +2,7 @@
 
 mod calibrate;
 mod check;
+mod clean;
 mod comparison;
 mod completions;
 mod diff;
@@ -9,6 +10,7 @@ mod doctor;
 mod drive;
 mod explain;
 mod guard;
+mod keep;
 mod journal;
 mod lint;
 mod list;
@@ -16,6 +18,7 @@ mod progress;
 mod places;
 mod proxy;
 mod provision;
+mod reap;
 mod run;
 mod schema;
 mod select;
@@ -46,6 +49,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Servers(args) => servers::run(&args).map(ExitCode::from),
         Command::Provision(args) => provision::run(&args).map(ExitCode::from),
         Command::Snapshot(args) => snapshot::run(&args).map(ExitCode::from),
+        Command::Clean(args) => clean::run(&args).map(ExitCode::from),
         Command::Schema => schema::run().map(ExitCode::from),
         Command::Doctor => doctor::run().map(ExitCode::from),
         Command::Completions(args) => completions::run(&args).map(ExitCode::from),
@@ -54,6 +58,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::ServeWorker => serve_worker::run(),
         Command::Drive => drive::run().map(ExitCode::from),
         Command::Guard(args) => guard::run(&args),
+        Command::Keep(args) => keep::run(&args),
+        Command::Reap(args) => reap::run(&args).map(ExitCode::from),
         Command::SnapshotAssert(args) => snapshot::assert(&args),
     };
     match outcome {

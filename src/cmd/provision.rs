@@ -72,8 +72,13 @@ fn wanted(args: &ProvisionArgs) -> anyhow::Result<Result<Vec<Wanted>, Exit>> {
     };
     for what in &args.what {
         if Path::new(what).extension().is_some_and(|extension| extension == "toml") {
-            let scenario =
-                ScenarioArgs { scenario: what.into(), only: Vec::new(), skip: Vec::new(), kinds: args.kinds.clone() };
+            let scenario = ScenarioArgs {
+                scenario: what.into(),
+                only: Vec::new(),
+                skip: Vec::new(),
+                backend: None,
+                kinds: args.kinds.clone(),
+            };
             let scenario = match select::scenario(&scenario)? {
                 Ok(scenario) => scenario,
                 Err(exit) => return Ok(Err(exit)),

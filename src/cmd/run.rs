@@ -16,9 +16,9 @@ use super::journal::{self, Both, Journal, Manifest};
 use super::places::places;
 use super::progress::Progress;
 use super::select;
-use super::session::{self, Session};
+use super::session::{self, Session, WITHOUT_CONTAINERS};
 use crate::catalog;
-use crate::cli::{OutputArgs, RoundsArg, RunArgs};
+use crate::cli::{OutputArgs, RoundsArg, RunArgs, ScenarioArgs};
 use crate::engine::calibration;
 use crate::engine::estimates::estimates;
 use crate::engine::tiers::placed;
@@ -29,7 +29,7 @@ use crate::measure::machine::Machine;
 use crate::provision::Places;
 use crate::record::{FactsVerdict, LooksRecord, Provenance, Record, RoundRecord, SCHEMA};
 use crate::report::terminal;
-use crate::scenario::model::Scenario;
+use crate::scenario::model::{Backend, Scenario, Stack};
 use crate::snapshot::gate;
 use crate::snapshot::store::Store;
 
@@ -47,7 +47,9 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
         writeln!(anstream::stderr(), "lab: {file} has no short form: `[quick]` says what `--quick` leaves of it")?;
         return Ok(Exit::Usage);
     }
-    let whole = args.scenario.only.is_empty() && args.scenario.skip.is_empty() && !scenario.is_short;
+    // Another backend is another deployment: its facts are not those that were reviewed.
+    let ScenarioArgs { only, skip, backend, .. } = &args.scenario;
+    let whole = only.is_empty() && skip.is_empty() && backend.is_none() && !scenario.is_short;
     let kind = Kind { checks_only: false, compared: whole };
     let places = places(&args.scenario.kinds)?;
     let outcome = match &args.resume {
@@ -158,7 +160,7 @@ pub(super) fn execute(
     };
     scenario.rounds.looks.clone_from(&manifest.looks);
     let scenario = &*scenario;
-    let mut backend = session.local(scenario, places)?;
+    let backend = session.local(scenario, places)?;
     let store = Store { folder: scenario.root.join("reports/snapshots"), lab: backend.launcher.lab.clone() };
     let declared: Vec<u32> = scenario.rounds.looks.iter().map(|look| look.get()).collect();
     let machine = &session.machine;
@@ -170,10 +172,19 @@ pub(super) fn execute(
     let mut is_decided = |rounds: &[RoundRecord], made| kind.compared && comparison.is_decided(rounds, made);
     let plan = Plan { checks_only: kind.checks_only, earlier, is_decided: &mut is_decided };
     let mut listener = Both(&mut progress, &mut journal);
-    let findings = session::run_until_interrupted(engine::run(scenario, plan, &mut backend, &mut listener))?;
+    let work = async {
+        let mut backend = backend;
+        backend.open(scenario).await.context(WITHOUT_CONTAINERS)?;
+        let findings = engine::run(scenario, plan, &mut backend, &mut listener).await;
+        anyhow::Ok((findings, backend.close().await))
+    };
+    let findings = session::run_until_interrupted(work)?.transpose()?;
     progress.finish();
     journal.finish()?;
-    let Some(findings) = findings else { return Ok(Outcome::Interrupted { run: session.run }) };
+    let Some((findings, closed)) = findings else { return Ok(Outcome::Interrupted { run: session.run }) };
+    if let Err(error) = closed {
+        writeln!(anstream::stderr(), "lab: {error:#}")?;
+    }
 
     let estimates = estimates(scenario, &findings.rounds);
     let mut gate = comparison::outcome(scenario, &findings);
@@ -218,11 +229,19 @@ fn manifest(scenario: &Scenario, machine: Machine, started: Timestamp) -> anyhow
         lab: session::executable().context("look at the lab binary")?,
         sha256: scenario.sha256.clone(),
         configurations,
-        stacks: scenario.stacks.iter().map(|stack| stack.name.clone()).collect(),
+        stacks: scenario.stacks.iter().map(in_manifest).collect(),
         looks: scenario.rounds.looks.clone(),
         is_short: scenario.is_short,
         machine,
     })
+}
+
+/// A stack's name, and its backend where that is not the usual one.
+fn in_manifest(stack: &Stack) -> String {
+    match stack.backend {
+        Backend::Process => stack.name.clone(),
+        Backend::Container => format!("{} (container)", stack.name),
+    }
 }
 
 /// Everything beside the scenario's own file that its stacks are made from, by name.

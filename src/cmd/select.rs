@@ -4,12 +4,15 @@ use std::io::Write as _;
 
 use anstream::stream::IsTerminal as _;
 
-use crate::cli::ScenarioArgs;
+use crate::cli::{BackendArg, ScenarioArgs};
 use crate::exit::Exit;
-use crate::scenario::{self, model::Scenario};
+use crate::scenario::{
+    self,
+    model::{Backend, Scenario},
+};
 use crate::stack::verify;
 
-/// Loads the scenario and keeps the stacks that `--only` and `--skip` leave. What is wrong is printed, and the exit
+/// Loads the scenario, has its stacks run as `--backend` says, and keeps the stacks that `--only` and `--skip` leave. What is wrong is printed, and the exit
 /// code returned.
 pub(super) fn scenario(args: &ScenarioArgs) -> anyhow::Result<Result<Scenario, Exit>> {
     let mut scenario = match scenario::load(&args.scenario, args.kinds.kinds.as_deref()) {
@@ -20,6 +23,14 @@ pub(super) fn scenario(args: &ScenarioArgs) -> anyhow::Result<Result<Scenario, E
             return Ok(Err(Exit::BadScenario));
         }
     };
+    if let Some(backend) = args.backend {
+        for stack in &mut scenario.stacks {
+            stack.backend = match backend {
+                BackendArg::Process => Backend::Process,
+                BackendArg::Container => Backend::Container,
+            };
+        }
+    }
     if let Err(error) = verify::configurations(&scenario) {
         writeln!(anstream::stderr(), "lab: {:#}", anyhow::Error::new(error))?;
         return Ok(Err(Exit::BadScenario));

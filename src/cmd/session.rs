@@ -18,7 +18,12 @@ use crate::stack::guard;
 use crate::stack::process::Launcher;
 
 /// How long what was started may take to stop after Ctrl-C.
-const STOP_DEADLINE: Duration = Duration::from_secs(10);
+/// A container engine that is busy takes its time.
+const STOP_DEADLINE: Duration = Duration::from_secs(45);
+
+/// What to do where there is no container engine.
+pub(super) const WITHOUT_CONTAINERS: &str =
+    "containers cannot be used here, and `backend = \"process\"` (or `--backend process`) needs none";
 
 /// A run's name, folder and cores.
 pub(super) struct Session {
@@ -52,7 +57,7 @@ impl Session {
         Ok(Session { run, folder, started, machine, load_cores, stack_cores })
     }
 
-    /// The backend that runs stacks as subprocesses, in this run's folder and on its cores.
+    /// The backend that runs stacks in this run's folder and on its cores.
     pub(super) fn local(&self, scenario: &Scenario, places: &Places) -> anyhow::Result<Local> {
         Ok(Local {
             launcher: Launcher {
@@ -63,7 +68,18 @@ impl Session {
                 installed: places::installed(scenario, places)?,
             },
             load_cores: self.load_cores.clone(),
+            run: self.site(),
+            containers: None,
         })
+    }
+}
+
+impl Session {
+    /// The name of this run for a container engine: a run that is resumed is another process, and what the interrupted
+    /// one has left is not its own.
+    fn site(&self) -> String {
+        let own = format!("-{}", std::process::id());
+        if self.run.ends_with(&own) { self.run.clone() } else { format!("{}{own}", self.run) }
     }
 }
 

@@ -3,14 +3,17 @@
 use std::io::Write as _;
 use std::time::Duration;
 
+use anyhow::Context as _;
+
 use super::places::places;
 use super::select;
-use super::session::{self, Session};
+use super::session::{self, Session, WITHOUT_CONTAINERS};
 use crate::cli::UpArgs;
+use crate::engine::backend::Backend as _;
+use crate::engine::local::Local;
 use crate::exit::Exit;
 use crate::scenario::model::Scenario;
-use crate::stack::StartError;
-use crate::stack::process::{Launcher, Running};
+use crate::stack::process::Running;
 
 /// Time between two looks at the components.
 const WATCH_INTERVAL: Duration = Duration::from_millis(200);
@@ -22,9 +25,11 @@ pub(super) fn run(args: &UpArgs) -> anyhow::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     let session = Session::open(&scenario, None)?;
-    let launcher = session.local(&scenario, &places(&args.scenario.kinds)?)?.launcher;
+    let backend = session.local(&scenario, &places(&args.scenario.kinds)?)?;
     let work = async {
-        let mut stacks = start(&scenario, &launcher).await?;
+        let mut backend = backend;
+        backend.open(&scenario).await.context(WITHOUT_CONTAINERS)?;
+        let mut stacks = start(&scenario, &mut backend).await?;
         writeln!(anstream::stderr(), "\nlogs in {}; Ctrl-C stops everything", session.folder.display())?;
         // Only Ctrl-C ends this, or a component that ends by itself; the stacks are let go of either way.
         let mut ticks = tokio::time::interval(WATCH_INTERVAL);
@@ -42,14 +47,12 @@ pub(super) fn run(args: &UpArgs) -> anyhow::Result<Exit> {
     }
 }
 
-async fn start(scenario: &Scenario, launcher: &Launcher) -> anyhow::Result<Vec<Running>> {
+async fn start(scenario: &Scenario, backend: &mut Local) -> anyhow::Result<Vec<Running>> {
     let mut stacks = Vec::new();
     let mut out = anstream::stdout().lock();
     for stack in &scenario.stacks {
-        let running = launcher
-            .start(stack, &stack.name)
-            .await
-            .map_err(|error: StartError| anyhow::Error::new(error).context(format!("stack {}", stack.name)))?;
+        let running = backend.start(stack, &stack.name).await;
+        let running = running.map_err(|error| anyhow::anyhow!("stack {}: {error}", stack.name))?;
         writeln!(out, "{}  http://{}", stack.name, running.entry())?;
         for component in &running.components {
             writeln!(out, "  {}  {}  {}", component.role, component.address, component.version)?;

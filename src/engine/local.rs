@@ -1,5 +1,5 @@
-//! The backend that is real: stacks as subprocesses of lab, requests over loopback sockets, a load driver in a process
-//! of its own.
+//! The backend that is real: stacks as subprocesses of lab or in containers, requests over sockets of this machine, a
+//! load driver in a process of its own.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -15,7 +15,9 @@ use crate::check::probe;
 use crate::check::redact::Redaction;
 use crate::load::protocol::{Decoder, DrivePlan, Event};
 use crate::record::ComponentRecord;
-use crate::scenario::model::{CheckRequest, Driver, Load, Stack};
+use crate::scenario::model::{self as scenario, CheckRequest, Driver, Load, Scenario, Stack};
+use crate::stack::container::launch::{self, Containers};
+use crate::stack::container::site::SiteError;
 use crate::stack::guarded::{Guarded, Output, Program};
 use crate::stack::process::{Component, Launcher, Running};
 use crate::stack::ready::last_lines;
@@ -23,24 +25,36 @@ use crate::stack::ready::last_lines;
 /// How long a driver may take beyond its warm-up and window: starting its users, and writing its outcome.
 const DRIVER_EXTRA: Duration = Duration::from_secs(40);
 
-/// Stacks as subprocesses.
+/// Stacks on this machine.
 #[derive(Debug)]
 pub struct Local {
     /// Starts the stacks.
     pub launcher: Launcher,
     /// Cores of the load driver; empty leaves it unpinned.
     pub load_cores: Vec<u16>,
+    /// The run's name in a container engine.
+    pub run: String,
+    /// Starts the stacks that are run in containers; opened by [`Local::open`] where there are any.
+    pub containers: Option<Containers>,
 }
 
 impl Backend for Local {
     type Running = Running;
 
     fn missing(&self, stack: &Stack) -> Option<String> {
-        self.launcher.unavailable(stack)
+        let refusal = match stack.backend {
+            scenario::Backend::Process => None,
+            scenario::Backend::Container => launch::refusal(stack),
+        };
+        refusal.or_else(|| self.launcher.unavailable(stack))
     }
 
     async fn start(&mut self, stack: &Stack, visit: &str) -> Result<Running, String> {
-        self.launcher.start(stack, visit).await.map_err(in_full)
+        match (stack.backend, &mut self.containers) {
+            (scenario::Backend::Process, _) => self.launcher.start(stack, visit).await.map_err(in_full),
+            (scenario::Backend::Container, Some(containers)) => containers.start(stack, visit).await.map_err(in_full),
+            (scenario::Backend::Container, None) => Err("the run has no place in a container engine".to_owned()),
+        }
     }
 
     fn describe(&self, running: &Running) -> Description {
@@ -54,13 +68,14 @@ impl Backend for Local {
                 .collect(),
             redaction: Redaction {
                 addresses: components.clone().map(|part| part.address).zip(names).collect(),
+                names: running.names.clone(),
                 versions: versions(components),
             },
         }
     }
 
     async fn ask(&mut self, running: &Running, request: &CheckRequest) -> Result<Asked, String> {
-        let (observed, values) = probe::ask(running.entry(), request).await.map_err(in_full)?;
+        let (observed, values) = probe::ask(running.entry(), running.client, request).await.map_err(in_full)?;
         Ok(Asked { observed, values })
     }
 
@@ -110,6 +125,32 @@ impl Backend for Local {
 }
 
 impl Local {
+    /// Finds the container engine and makes a place for the run in it, if one of the scenario's stacks needs that.
+    ///
+    /// # Errors
+    /// There is no engine, or it refuses.
+    pub async fn open(&mut self, scenario: &Scenario) -> Result<(), SiteError> {
+        if scenario
+            .stacks
+            .iter()
+            .any(|stack| stack.backend == scenario::Backend::Container && self.missing(stack).is_none())
+        {
+            self.containers = Some(Containers::open(self.launcher.clone(), &self.run).await?);
+        }
+        Ok(())
+    }
+
+    /// Removes what the run made in a container engine, and waits for it.
+    ///
+    /// # Errors
+    /// Something may be left.
+    pub async fn close(self) -> Result<(), SiteError> {
+        match self.containers {
+            Some(containers) => containers.close().await,
+            None => Ok(()),
+        }
+    }
+
     fn start_driver(&self, plan: &DrivePlan, folder: &Path) -> std::io::Result<Guarded> {
         let input: PathBuf = folder.join("driver.plan.json");
         std::fs::write(&input, plan.to_json().map_err(std::io::Error::other)?)?;
@@ -225,7 +266,8 @@ fn instant(at: Duration) -> Instant {
 /// The components' versions as they stand in Server fields, behind a slash.
 fn versions<'a>(components: impl Iterator<Item = &'a Component>) -> Vec<(String, String)> {
     let own = std::iter::once(env!("CARGO_PKG_VERSION"));
-    let theirs = components.filter_map(|part| part.version.rsplit(' ').next());
+    // What follows in parentheses says where it runs.
+    let theirs = components.filter_map(|part| part.version.split(" (").next()?.rsplit(' ').next());
     let mut versions: Vec<_> =
         own.chain(theirs).map(|version| (format!("/{version}"), "/{version}".to_owned())).collect();
     versions.sort();

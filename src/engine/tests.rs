@@ -15,8 +15,8 @@ use crate::load::ledger::ErrorClass;
 use crate::measure::decision::Looks;
 use crate::record::{Estimate, MetricVerdict, RoundOutcome, RoundRecord, Verdict};
 use crate::scenario::model::{
-    Against, App, Check, CheckRequest, Driver, Expectation, Gate, Http, Load, Metric, OnErrors, Placement, Rounds,
-    Scenario, Server, Stack, Template, TemplatePart, TextRule, Warmup,
+    Against, App, Backend, Check, CheckRequest, Driver, Expectation, Gate, Http, Load, Metric, OnErrors, Placement,
+    Rounds, Scenario, Server, Stack, Template, TemplatePart, TextRule, Warmup,
 };
 use crate::snapshot::gate::{self, Rules};
 use crate::snapshot::ratios::Ratios;
@@ -26,6 +26,7 @@ fn stack(name: &str) -> Stack {
         name: name.to_owned(),
         proxy: None,
         server: Server::new(Catalog::builtin().choose(Role::Server, "lab").unwrap()),
+        backend: Backend::Process,
         app: Interface::Native,
         reference: name == "direct",
         is_optional: false,

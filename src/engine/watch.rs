@@ -6,11 +6,9 @@ use std::time::{Duration, Instant};
 use crate::measure::accepted::Accepted;
 use crate::measure::contention::{Contention, Reading};
 use crate::measure::footprint::{Level, Peaks};
-use crate::measure::procfs;
-use crate::measure::resources::Sample;
 use crate::measure::sockets::{self, PortState};
 use crate::record::ComponentUse;
-use crate::stack::process::Component;
+use crate::stack::process::{Component, Used};
 
 /// Time between two readings of what the components hold. Reading a proportional set size walks a process's pages,
 /// so this is a compromise between peaks that are missed and work for the core of the load.
@@ -36,7 +34,7 @@ impl Lookout {
 /// An open window.
 pub(super) struct Watch {
     opened: Instant,
-    used: Vec<Sample>,
+    used: Vec<Used>,
     drops: Vec<Option<u64>>,
     machine: Reading,
     curves: Vec<Vec<Level>>,
@@ -75,8 +73,7 @@ impl Watch {
     fn look_at(&mut self, components: &[Component], ports: &Ports) {
         let at_us = u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX);
         for (component, curve) in components.iter().zip(&mut self.curves) {
-            let level = component.process.pid().map(procfs::level_of_descendants);
-            if let Some(Ok(level)) = level {
+            if let Ok(level) = component.level() {
                 let port = port(ports, component);
                 let (connections, accept_queue) = (port.map(|p| p.connections), port.map(|p| p.accept_queue));
                 curve.push(Level { at_us, connections, accept_queue, ..level });
@@ -123,14 +120,13 @@ fn ports() -> Ports {
 }
 
 fn port(ports: &Ports, component: &Component) -> Option<PortState> {
-    ports.as_ref()?.get(&component.address.port()).copied()
+    ports.as_ref()?.get(&component.counted_port()?).copied()
 }
 
-fn samples(components: &[Component]) -> Result<Vec<Sample>, String> {
+fn samples(components: &[Component]) -> Result<Vec<Used>, String> {
     components.iter().map(sample).collect()
 }
 
-fn sample(component: &Component) -> Result<Sample, String> {
-    let guard = component.process.pid().ok_or_else(|| format!("the {} has ended", component.role))?;
-    procfs::read_descendants(guard).map_err(|error| format!("the {}: {error}", component.role))
+fn sample(component: &Component) -> Result<Used, String> {
+    component.used().map_err(|error| format!("the {}: {error}", component.role))
 }

@@ -112,6 +112,12 @@ pub fn cores_allowed() -> Result<Vec<usize>, ProcfsError> {
     Ok((0..rustix::thread::CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core)).collect())
 }
 
+/// When a process started, in clock ticks since the machine did; `None` if there is no such process.
+#[must_use]
+pub fn started_ticks(pid: u32) -> Option<u64> {
+    read(&format!("/proc/{pid}/stat")).as_deref().and_then(parse_stat).map(|stat| stat.started_ticks)
+}
+
 fn read_tree(root: u32) -> Result<BTreeMap<u32, Stat>, ProcfsError> {
     let mut stats = BTreeMap::new();
     for entry in fs::read_dir("/proc").map_err(ProcfsError::Unreadable)?.flatten() {

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::model::{
-    Against, Check, CheckRequest, Driver, Expectation, Gate, Http, Load, Metric, OnErrors, Placement, Scenario, Stack,
-    Step, TemplatePart, Warmup,
+    Against, Backend, Check, CheckRequest, Driver, Expectation, Gate, Http, Load, Metric, OnErrors, Placement,
+    Scenario, Stack, Step, TemplatePart, Warmup,
 };
 use crate::catalog::kind::Interface;
 
@@ -73,6 +73,9 @@ fn write_stack(f: &mut fmt::Formatter<'_>, scenario: &Scenario, stack: &Stack) -
     let gone = stack.server.kind.kind().run.as_ref().err();
     if let Some(reason) = stack.impossible.as_ref().or(gone) {
         return writeln!(f, "    cannot run: {reason}");
+    }
+    if stack.backend == Backend::Container {
+        writeln!(f, "    runs     each component in a container")?;
     }
     let relative = |path: &PathBuf| path.strip_prefix(&scenario.root).unwrap_or(path).display().to_string();
     match &stack.proxy {

@@ -148,6 +148,8 @@ pub struct Stack {
     pub proxy: Option<Proxy>,
     /// The app server.
     pub server: Server,
+    /// How its components are run.
+    pub backend: Backend,
     /// Which of the scenario's apps it serves.
     pub app: Interface,
     /// Whether ratios are against this stack.
@@ -164,6 +166,30 @@ impl Stack {
     pub fn is_possible(&self) -> bool {
         let proxy = self.proxy.as_ref().is_none_or(|proxy| proxy.kind.kind().run.is_ok());
         self.impossible.is_none() && self.server.kind.kind().run.is_ok() && proxy
+    }
+}
+
+/// How a stack's components are run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// As subprocesses of lab.
+    #[default]
+    Process,
+    /// As containers.
+    Container,
+}
+
+impl Backend {
+    /// Everything there is.
+    pub const ALL: [Backend; 2] = [Backend::Process, Backend::Container];
+
+    /// The name in scenario files and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Backend::Process => "process",
+            Backend::Container => "container",
+        }
     }
 }
 

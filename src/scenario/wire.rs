@@ -7,7 +7,7 @@ mod load;
 mod quantity;
 mod rule;
 
-use super::model::{Against, App};
+use super::model::{Against, App, Backend};
 use crate::catalog::kind::{Ability, Interface};
 use crate::document::read::{ByName, List, OneOf, Whole, Word};
 use crate::document::table::wire_table;
@@ -32,6 +32,9 @@ wire_table! {
         optional kinds: String,
         /// What is served.
         required app: AppTable,
+        /// How the components of the stacks are run: as subprocesses of lab, or each in a container. `--backend` on the
+        /// command line has the last word.
+        optional backend: OneOf<Backend> = { "default": "process" },
         /// Who serves it: the deployments under test, compared with each other.
         optional stack: List<Stack> = { "minItems": 1 },
         /// More of them: every server of a list behind every proxy of a list.
@@ -82,6 +85,8 @@ wire_table! {
         optional proxy: Proxy,
         /// The app server.
         required server: Server,
+        /// How its components are run. Default: as the scenario's `backend` says.
+        optional backend: OneOf<Backend>,
         /// Which of the two `[app]` names, where the server hosts both. Default: `wsgi` if there is one.
         optional app: OneOf<Interface>,
         /// Whether ratios are against this stack; at most one is. Default: the first stack is the reference.
@@ -346,6 +351,11 @@ impl Word for NativeApp {
 impl Word for Interface {
     const WHAT: &'static str = "interface";
     const ALL: &'static [(&'static str, Self)] = &[("wsgi", Interface::Wsgi), ("native", Interface::Native)];
+}
+
+impl Word for Backend {
+    const WHAT: &'static str = "backend";
+    const ALL: &'static [(&'static str, Self)] = &[("process", Backend::Process), ("container", Backend::Container)];
 }
 
 impl Word for Against {

@@ -116,7 +116,7 @@ fn step(guard: &Guard) -> io::Result<Command> {
 }
 
 /// Waits until the other end of standard input is closed.
-async fn end_of_input() {
+pub(super) async fn end_of_input() {
     let Ok(input) = rustix::io::dup(rustix::stdio::stdin()) else { return };
     let Ok(mut pipe) = tokio::net::unix::pipe::Receiver::from_owned_fd(input) else { return };
     let mut byte = [0; 64];

@@ -37,6 +37,26 @@ pub struct Program {
     pub output: Output,
 }
 
+/// What lab's keepers and reapers of containers are started with: lab itself in another role, without a guard of its
+/// own, for what it keeps is no process.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// The role and its arguments.
+    pub arguments: Vec<String>,
+    /// The container engine it is to speak to, as `DOCKER_HOST` names it.
+    pub engine: String,
+    /// Where it writes what it has to say, and its container's output.
+    pub log: PathBuf,
+    /// Whether it tells lab something on its standard output.
+    pub tells: bool,
+    /// How long it may take to clean up.
+    pub deadline: Duration,
+}
+
+/// Variables that would have testcontainers, or the engine's client in it, do something else than it is told.
+const OTHER_ENGINES: [&str; 5] =
+    ["TESTCONTAINERS_COMMAND", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_DEFAULT_PLATFORM"];
+
 /// Where a guarded program's output goes.
 #[derive(Debug, Clone)]
 pub enum Output {
@@ -150,6 +170,25 @@ impl Guarded {
         let mut guard = command.spawn()?;
         let lifeline = guard.stdin.take();
         Ok(Guarded { guard, lifeline, log, grace: program.grace })
+    }
+
+    /// Starts a keeper or a reaper; what is said of the guard holds for it too.
+    ///
+    /// # Errors
+    /// When the log cannot be created, or the process cannot be started.
+    pub fn keep(lab: &Path, kept: Kept) -> io::Result<Guarded> {
+        let mut command = tokio::process::Command::new(lab);
+        command.args(&kept.arguments).env("DOCKER_HOST", &kept.engine);
+        for name in OTHER_ENGINES {
+            command.env_remove(name);
+        }
+        let stdout = if kept.tells { Stdio::piped() } else { Stdio::null() };
+        let stderr = Stdio::from(File::create(&kept.log)?);
+        // As for guards: Ctrl-C is lab's to answer.
+        command.process_group(0).stdin(Stdio::piped()).stdout(stdout).stderr(stderr);
+        let mut guard = command.spawn()?;
+        let lifeline = guard.stdin.take();
+        Ok(Guarded { guard, lifeline, log: kept.log, grace: kept.deadline })
     }
 
     /// The guard's process id; the program and all it starts are its descendants. `None` once it has ended.

@@ -4,6 +4,7 @@
 //! process tree that cannot outlive lab. Nothing here knows what is asked of a stack, or why.
 
 pub mod command;
+pub mod container;
 pub mod guard;
 pub mod guarded;
 pub mod listener;
@@ -43,6 +44,12 @@ pub enum StartError {
     /// A configuration cannot be relocated.
     #[error(transparent)]
     Relocate(#[from] relocate::RelocateError),
+    /// The engine has no place for the run, or lab's image cannot be made.
+    #[error(transparent)]
+    Site(#[from] container::site::SiteError),
+    /// A configuration that was relocated cannot be read again.
+    #[error(transparent)]
+    Configuration(#[from] crate::proxy::conf::ConfError),
     /// The component ended before it was ready.
     #[error("the {role} ended with {status} before it was ready{}", shown(log, last_lines))]
     Ended {

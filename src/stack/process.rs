@@ -1,6 +1,6 @@
 //! The process backend: a stack's components as subprocesses of lab.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +11,10 @@ use super::{Role, SHOWN_LINES, StartError, ready, relocate, shown};
 use crate::catalog::kind::{Attached, Interface, Kind, Language, Run};
 use crate::catalog::template::Value;
 use crate::catalog::{self, Chosen};
+use crate::measure::cgroup::{Cgroup, CgroupError, GroupSample};
+use crate::measure::footprint::Level;
+use crate::measure::procfs::{self, ProcfsError};
+use crate::measure::resources::{ResourceUse, Sample};
 use crate::provision::{Installation, Installed};
 use crate::scenario::model;
 
@@ -32,6 +36,62 @@ pub struct Launcher {
     pub installed: Installed,
 }
 
+/// Which processes a component is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Account {
+    /// Those below its guard.
+    Guarded,
+    /// Those of a container's control group.
+    Group(Cgroup),
+    /// A container's first process and all below it, where the engine gives containers no control groups of their own
+    /// (rootless engines without delegation).
+    Tree {
+        /// That process, as this machine counts.
+        pid: u32,
+    },
+}
+
+/// What a component has used so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Used {
+    /// By the accounts of its processes.
+    Processes(Sample),
+    /// By that of its control group.
+    Group(GroupSample),
+}
+
+impl Used {
+    /// What was used between `earlier` and this reading.
+    #[must_use]
+    pub fn since(&self, earlier: &Used) -> ResourceUse {
+        match (self, earlier) {
+            (Used::Group(now), Used::Group(then)) => now.since(then),
+            (now, then) => now.processes().since(then.processes()),
+        }
+    }
+
+    fn processes(&self) -> &Sample {
+        match self {
+            Used::Processes(sample) => sample,
+            Used::Group(group) => &group.processes,
+        }
+    }
+}
+
+/// Why it is not known what a component uses.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// Its processes cannot be read.
+    #[error(transparent)]
+    Processes(#[from] ProcfsError),
+    /// Its control group cannot be read: its container has ended, most likely.
+    #[error(transparent)]
+    Group(#[from] CgroupError),
+    /// Its guard or keeper has ended.
+    #[error("it has ended")]
+    Ended,
+}
+
 /// One running part of a stack.
 #[derive(Debug)]
 pub struct Component {
@@ -43,10 +103,51 @@ pub struct Component {
     pub address: SocketAddr,
     /// Where it listens with TLS, if it does.
     pub tls_address: Option<SocketAddr>,
-    /// The process and its log.
+    /// Its guard or keeper, and its log.
     pub process: Guarded,
+    /// Which processes it is.
+    pub account: Account,
     /// The port it has bound itself, held for as long as it may want it.
-    _held: Option<Held>,
+    pub(super) _held: Option<Held>,
+}
+
+impl Component {
+    /// What it has used so far.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn used(&self) -> Result<Used, AccountError> {
+        let keeper = self.process.pid().ok_or(AccountError::Ended)?;
+        Ok(match &self.account {
+            Account::Guarded => Used::Processes(procfs::read_descendants(keeper)?),
+            Account::Group(group) => Used::Group(group.read()?),
+            Account::Tree { pid } => Used::Processes(procfs::read_component(*pid)?),
+        })
+    }
+
+    /// What its processes hold now.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn level(&self) -> Result<Level, AccountError> {
+        let keeper = self.process.pid().ok_or(AccountError::Ended)?;
+        Ok(match &self.account {
+            Account::Guarded => procfs::level_of_descendants(keeper)?,
+            Account::Group(group) => group.level()?,
+            Account::Tree { pid } => {
+                let mut pids = procfs::descendants_of(*pid)?;
+                pids.push(*pid);
+                procfs::level_of(&pids)
+            }
+        })
+    }
+
+    /// The port it listens on, as this machine's kernel counts connections by it; a container's ports are in a
+    /// namespace of their own.
+    #[must_use]
+    pub fn counted_port(&self) -> Option<u16> {
+        (self.account == Account::Guarded).then(|| self.address.port())
+    }
 }
 
 /// A stack that is up and answers. Dropping it stops it in the background.
@@ -54,6 +155,10 @@ pub struct Component {
 pub struct Running {
     /// Its parts, from the client inwards: the proxy (if any), then the server.
     pub components: Vec<Component>,
+    /// The address that the stack sees clients at, where it is not the one they have on this machine.
+    pub client: Option<IpAddr>,
+    /// What is accidental in this start, and the names that stand for it; a text before all that it begins with.
+    pub names: Vec<(String, String)>,
 }
 
 impl Running {
@@ -141,7 +246,9 @@ impl Launcher {
             let upstream = components[0].address;
             components.insert(0, self.proxy(proxy, upstream, &folder).await?);
         }
-        Ok(Running { components })
+        // Whoever asks and whoever is asked are at one address.
+        let names = vec![(Ipv4Addr::LOCALHOST.to_string(), "{client}".to_owned())];
+        Ok(Running { components, client: None, names })
     }
 
     async fn server(&self, stack: &model::Stack, folder: &Path) -> Result<Component, StartError> {
@@ -185,7 +292,7 @@ impl Launcher {
         let (file, source) = configuration(proxy, run)?;
         let (socket, address, tls, text, mut more) = if run.language == Language::Nginx {
             let mut sockets = Vec::new();
-            let relocated = relocate::nginx(&source, &file, upstream, folder, &mut || {
+            let relocated = relocate::nginx(&source, &file, &upstream.to_string(), folder, &mut || {
                 let socket = Reserved::loopback()?;
                 let address = socket.address();
                 sockets.push(socket);
@@ -226,7 +333,7 @@ impl Launcher {
     }
 
     /// The kind as it is on this machine, and how it is run.
-    fn found<'a>(
+    pub(super) fn found<'a>(
         &'a self,
         chosen: &'a Chosen,
         app: Option<Interface>,
@@ -238,7 +345,7 @@ impl Launcher {
     }
 
     /// How many cores the components may use.
-    fn core_count(&self) -> usize {
+    pub(super) fn core_count(&self) -> usize {
         match self.cores.len() {
             0 => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
             count => count,
@@ -267,7 +374,8 @@ impl Launcher {
             let _ = process.stop().await;
             return Err(error);
         }
-        Ok(Component { role, version: format!("{chosen} {version}"), address, tls_address: None, process, _held: held })
+        let (version, account) = (format!("{chosen} {version}"), Account::Guarded);
+        Ok(Component { role, version, address, tls_address: None, process, account, _held: held })
     }
 }
 
@@ -285,7 +393,7 @@ fn socket(run: &Run, role: Role) -> Result<(Socket, SocketAddr), StartError> {
 }
 
 /// A proxy's configuration: the file's name and what it holds.
-fn configuration(proxy: &model::Proxy, run: &Run) -> Result<(PathBuf, String), StartError> {
+pub(super) fn configuration(proxy: &model::Proxy, run: &Run) -> Result<(PathBuf, String), StartError> {
     match (&proxy.config, &run.default_config) {
         (Some(file), _) => {
             let text = std::fs::read_to_string(file).map_err(io(format!("read {}", file.display())))?;
@@ -318,7 +426,7 @@ fn write(folder: &Path, file: &Attached) -> Result<PathBuf, StartError> {
 }
 
 /// An error's context.
-fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> StartError {
+pub(super) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> StartError {
     let what = what.into();
     move |source| StartError::Io { what, source }
 }

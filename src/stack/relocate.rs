@@ -66,7 +66,7 @@ pub enum RelocateError {
 pub fn nginx(
     source: &str,
     file: &Path,
-    upstream: SocketAddr,
+    upstream: &str,
     folder: &Path,
     reserve: &mut dyn FnMut() -> io::Result<SocketAddr>,
 ) -> Result<Relocated, RelocateError> {
@@ -116,7 +116,7 @@ const FILES_OF_TLS: [&str; 9] = [
 
 struct Relocation<'a> {
     file: &'a Path,
-    upstream: SocketAddr,
+    upstream: &'a str,
     folder: &'a Path,
     reserve: &'a mut dyn FnMut() -> io::Result<SocketAddr>,
     listens: BTreeMap<String, SocketAddr>,
@@ -137,7 +137,7 @@ impl Relocation<'_> {
                     return Err(RelocateError::Include { file: self.file.to_owned(), line: directive.line });
                 }
                 ("server", "listen") => self.listen(directive, first)?,
-                ("upstream", "server") => self.replace(first, &self.upstream.to_string()),
+                ("upstream", "server") => self.replace(first, self.upstream),
                 (_, "proxy_pass") => self.proxy_pass(first),
                 (_, "access_log" | "error_log" | "pid") => self.log(first),
                 (_, name) if FILES_OF_TLS.contains(&name.strip_prefix("proxy_").unwrap_or(name)) => self.file(first),
@@ -231,7 +231,7 @@ mod tests {
             port += 1;
             Ok(SocketAddr::from(([127, 0, 0, 1], port)))
         };
-        let upstream = SocketAddr::from(([127, 0, 0, 1], 50_000));
+        let upstream = "127.0.0.1:50000";
         nginx(source, Path::new("nginx.conf"), upstream, Path::new("/run/visit"), &mut reserve)
             .map_err(|error| error.to_string())
     }
@@ -302,7 +302,7 @@ http {
                       ssl_certificate_key /keys/site.pem; ssl_dhparam $dhparam; } }";
         let mut ports = 40_000..;
         let mut reserve = || Ok(SocketAddr::from(([127, 0, 0, 1], ports.next().unwrap_or_default())));
-        let upstream = SocketAddr::from(([127, 0, 0, 1], 50_000));
+        let upstream = "127.0.0.1:50000";
         let (file, folder) = (Path::new("/project/nginx.conf"), Path::new("/run/visit"));
         let relocated = nginx(source, file, upstream, folder, &mut reserve).unwrap();
         assert_eq!((relocated.entry.port(), relocated.tls_entry.map(|entry| entry.port())), (40_001, Some(40_000)));

@@ -55,8 +55,7 @@ fn nginx(source: &str, file: &Path, is_lab: bool) -> Result<(), ConfigurationErr
         port += 1;
         Ok(SocketAddr::from(([127, 0, 0, 1], port)))
     };
-    let upstream = SocketAddr::from(([127, 0, 0, 1], 1));
-    let relocated = relocate::nginx(source, file, upstream, Path::new("."), &mut reserve)?;
+    let relocated = relocate::nginx(source, file, "127.0.0.1:1", Path::new("."), &mut reserve)?;
     if is_lab {
         read_configuration_text(&relocated.text, file)?;
     }

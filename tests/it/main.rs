@@ -1,6 +1,7 @@
 //! lab's integration tests: one crate, data-driven.
 
 mod diff;
+mod containers;
 mod direction;
 mod drive;
 mod kinds;

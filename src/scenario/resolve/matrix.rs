@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 
 use toml::Spanned;
 
-use super::super::model::{App, Proxy, Server, Stack};
+use super::super::model::{App, Backend, Proxy, Server, Stack};
 use super::super::wire;
 use super::Surroundings;
 use super::stack::{MOST_THREADS, MOST_WORKERS, NO_PROXY, Reference, choose, count, objection};
@@ -24,6 +24,7 @@ const RECOMMENDED: &str = "recommended";
 pub(super) fn cells(
     matrix: &Spanned<wire::Matrix>,
     app: &App,
+    backend: Backend,
     names: &mut Unique,
     reference: &mut Reference,
     surroundings: &Surroundings<'_>,
@@ -51,6 +52,7 @@ pub(super) fn cells(
                     name: format!("{prefix}{proxied}{}{counted}", kind.slug()),
                     proxy: proxy.clone(),
                     server,
+                    backend,
                     app: interface,
                     reference: false,
                     is_optional: true,

@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 
 use toml::Spanned;
 
-use super::super::model::{App, Proxy, Server, Stack};
+use super::super::model::{App, Backend, Proxy, Server, Stack};
 use super::super::wire;
 use super::values::{Unique, slug, whole};
 use super::{Surroundings, existing, matrix};
@@ -37,6 +37,7 @@ pub(super) fn stacks(
         problems.push(Diagnostic::at(0..0, message).hint("add at least one of them"));
         return None;
     }
+    let backend = backend(wire);
     let mut names = Unique::new("stack");
     let mut reference = Reference(None);
     let written = wire.stack.or(Vec::new(), |list| {
@@ -48,19 +49,25 @@ pub(super) fn stacks(
             if let Some(marked) = wire.reference.good().filter(|marked| *marked.get_ref()) {
                 reference.mark(marked.span(), problems);
             }
-            stack(wire, app, surroundings, problems)
+            stack(wire, app, backend, surroundings, problems)
         });
         // Every one is read, whatever is wrong with another.
         all.collect::<Vec<_>>().into_iter().collect()
     });
     let cells = wire.matrix.or(Vec::new(), |list| {
         let all = list.get_ref().0.iter();
-        let all = all.map(|wire| matrix::cells(wire, app?, &mut names, &mut reference, surroundings, problems));
+        let all =
+            all.map(|wire| matrix::cells(wire, app?, backend, &mut names, &mut reference, surroundings, problems));
         all.collect::<Vec<_>>().into_iter().collect::<Option<Vec<_>>>().map(|cells| cells.concat())
     });
     let mut stacks = written?;
     stacks.extend(cells?);
     Some(stacks)
+}
+
+/// How stacks are run that do not say it themselves.
+fn backend(wire: &wire::Scenario) -> Backend {
+    wire.backend.value().map_or(Backend::default(), |backend| backend.0)
 }
 
 /// The place where a stack was marked as the reference.
@@ -83,6 +90,7 @@ impl Reference {
 fn stack(
     wire: &wire::Stack,
     app: Option<&App>,
+    backend: Backend,
     surroundings: &Surroundings<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<Stack> {
@@ -104,6 +112,7 @@ fn stack(
         name: name?,
         proxy: proxy?,
         server,
+        backend: wire.backend.value().map_or(backend, |own| own.0),
         app: interface,
         reference: wire.reference.value().copied().unwrap_or_default(),
         is_optional: false,

@@ -205,7 +205,7 @@ fn a_relocated_nginx_is_asked_where_it_listens_with_tls() {
         sockets.push(Reserved::loopback()?);
         Ok(sockets[sockets.len() - 1].address())
     };
-    let upstream = "127.0.0.1:1".parse().unwrap();
+    let upstream = "127.0.0.1:1";
     let relocated = relocate::nginx(configuration, &original, upstream, run.path(), &mut reserve).unwrap();
     std::fs::write(&moved, &relocated.text).unwrap();
     let inherited: String = (FIRST_INHERITED_FD..).zip(&sockets).map(|(fd, _)| format!("{fd};")).collect();

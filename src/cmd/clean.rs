@@ -1,0 +1,54 @@
+//! `lab clean`: removes what ended runs have left in the container engine.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use crate::cli::CleanArgs;
+use crate::exit::Exit;
+use crate::stack::container::engine::Engine;
+use crate::stack::container::labels::Life;
+use crate::stack::container::sweep;
+
+/// How long the removal of one run may take.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Removes, or only names, what is left. 3 when something could not be removed.
+pub(super) fn run(args: &CleanArgs) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(clean(args))
+}
+
+async fn clean(args: &CleanArgs) -> anyhow::Result<Exit> {
+    let engine = Engine::find().await?;
+    let mut out = anstream::stdout().lock();
+    let mut exit = Exit::Ok;
+    let runs = sweep::left(&engine).await?;
+    for (run, left) in &runs {
+        match left.life {
+            Life::Living => writeln!(out, "run {run} is at work; its containers stay")?,
+            Life::Unknown if !args.all => writeln!(out, "run {run} cannot be seen from here; --all removes it")?,
+            Life::Ended | Life::Unknown => {
+                writeln!(out, "run {run}")?;
+                let remaining = match args.dry_run {
+                    true => Vec::new(),
+                    false => sweep::remove_run(&engine, run, DEADLINE).await?,
+                };
+                for made in &left.made {
+                    let done = match (args.dry_run, remaining.contains(made)) {
+                        (true, _) => "would be removed",
+                        (false, true) => "cannot be removed",
+                        (false, false) => "removed",
+                    };
+                    writeln!(out, "  {made}: {done}")?;
+                }
+                if !remaining.is_empty() {
+                    exit = Exit::CouldNotRun;
+                }
+            }
+        }
+    }
+    if runs.is_empty() {
+        writeln!(out, "nothing of lab's is in {} ({})", engine.endpoint, engine.version)?;
+    }
+    Ok(exit)
+}

@@ -1,0 +1,159 @@
+//! The container engine: found, spoken to, and old enough to be trusted with a run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use testcontainers::bollard::errors::Error;
+use testcontainers::bollard::{API_DEFAULT_VERSION, Docker};
+
+use super::endpoint::{self, Endpoint, EndpointError, Surroundings};
+
+/// The oldest API lab speaks: Docker 20.10's.
+pub const OLDEST_API: (u32, u32) = (1, 41);
+
+/// How long the engine may take for an answer; importing and building images takes long.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(300);
+/// How long it may take to say who it is.
+const GREETING_DEADLINE: Duration = Duration::from_secs(10);
+
+/// An engine that answers.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    /// Its API.
+    pub(super) docker: Docker,
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// Its name and version, as in `Docker Engine 20.10.24`.
+    pub version: String,
+    /// Whether it runs without root's rights: the user `root` of its containers is whoever runs it.
+    pub rootless: bool,
+    /// Whether users of containers are mapped to others on the machine, unless a container asks for none of that.
+    pub(super) remaps_users: bool,
+}
+
+/// Why containers cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// There is none, or none that can be used.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// It is named, and does not answer.
+    #[error("no container engine answers at {endpoint}")]
+    Silent {
+        /// Where.
+        endpoint: Endpoint,
+        /// What happened.
+        source: Error,
+    },
+    /// It is too old.
+    #[error(
+        "the engine at {endpoint} speaks API {}; lab needs {}.{} (Docker 20.10) or newer",
+        api,
+        OLDEST_API.0,
+        OLDEST_API.1
+    )]
+    TooOld {
+        /// Where.
+        endpoint: Endpoint,
+        /// What it speaks.
+        api: String,
+    },
+    /// It refused something.
+    #[error("the engine cannot {what}")]
+    Refused {
+        /// What it was asked for.
+        what: String,
+        /// What it said.
+        source: Error,
+    },
+}
+
+impl EngineError {
+    /// Context for what the engine refused.
+    pub(super) fn refused(what: impl Into<String>) -> impl FnOnce(Error) -> EngineError {
+        let what = what.into();
+        move |source| EngineError::Refused { what, source }
+    }
+}
+
+impl Engine {
+    /// Finds the engine that the docker command would use, and asks it who it is.
+    ///
+    /// # Errors
+    /// There is none, it does not answer, or it is too old.
+    pub async fn find() -> Result<Engine, EngineError> {
+        Engine::at(find()?).await
+    }
+
+    async fn at(endpoint: Endpoint) -> Result<Engine, EngineError> {
+        let silent = |source| EngineError::Silent { endpoint: endpoint.clone(), source };
+        let seconds = ANSWER_DEADLINE.as_secs();
+        let docker = match &endpoint {
+            Endpoint::Socket(path) => {
+                Docker::connect_with_unix(&path.display().to_string(), seconds, API_DEFAULT_VERSION)
+            }
+            Endpoint::Loopback(_) => Docker::connect_with_http(&endpoint.to_string(), seconds, API_DEFAULT_VERSION),
+        };
+        let docker = docker.map_err(silent)?;
+        let greeting = async { Ok((docker.version().await?, docker.info().await?)) };
+        let (version, info) = match tokio::time::timeout(GREETING_DEADLINE, greeting).await {
+            Ok(said) => said.map_err(silent)?,
+            Err(_) => return Err(silent(Error::RequestTimeoutError)),
+        };
+        let api = version.api_version.unwrap_or_default();
+        if !is_new_enough(&api) {
+            return Err(EngineError::TooOld { endpoint, api });
+        }
+        let options = info.security_options.unwrap_or_default();
+        let has = |name: &str| options.iter().any(|option| option.split(',').any(|part| part == name));
+        let components = version.components.unwrap_or_default();
+        let name = match components.iter().any(|component| component.name.starts_with("Podman")) {
+            true => "Podman",
+            false => "Docker",
+        };
+        Ok(Engine {
+            docker,
+            version: format!("{name} {}", version.version.unwrap_or_default()),
+            rootless: has("name=rootless"),
+            remaps_users: has("name=userns"),
+            endpoint,
+        })
+    }
+}
+
+/// Whether an API version such as `1.41` is at least [`OLDEST_API`].
+fn is_new_enough(api: &str) -> bool {
+    let number = |text: Option<&str>| text.and_then(|text| text.parse::<u32>().ok());
+    let mut parts = api.split('.');
+    let version = number(parts.next()).zip(number(parts.next()));
+    version.is_some_and(|version| version >= OLDEST_API)
+}
+
+/// Chooses the engine by this machine's environment and files.
+fn find() -> Result<Endpoint, EndpointError> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let folder = variable("DOCKER_CONFIG")
+        .filter(|folder| !folder.is_empty())
+        .map(PathBuf::from)
+        .or_else(|| variable("HOME").map(|home| Path::new(&home).join(".docker")));
+    let file = |inside: &str| fs::read_to_string(folder.as_ref()?.join(inside)).ok();
+    let context = |name: &str| file(&format!("contexts/meta/{name}/meta.json"));
+    let exists = |path: &Path| path.exists();
+    let here = Surroundings { variable: &variable, config: file("config.json"), context: &context, exists: &exists };
+    endpoint::resolve(&here)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_numbers_and_not_texts() {
+        for (api, is_new) in
+            [("1.41", true), ("1.53", true), ("2.0", true), ("1.40", false), ("1.9", false), ("", false)]
+        {
+            assert_eq!(is_new_enough(api), is_new, "{api}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Images: lab's own, made on the spot from the binary that runs and the libraries it needs.
+//!
+//! No registry is asked and no base is needed: the root file system holds lab, its loader and its libraries at their
+//! own paths, and nothing else. It is streamed to the engine as a tar archive while it is read.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use futures_util::TryStreamExt as _;
+use testcontainers::bollard::body_try_stream;
+use testcontainers::bollard::query_parameters::CreateImageOptionsBuilder;
+use tokio::io::AsyncWrite;
+use tokio_tar::{Builder, EntryType, Header};
+use tokio_util::io::ReaderStream;
+
+use super::engine::{Engine, EngineError};
+use super::libraries::{self, LibrariesError};
+
+/// Where lab's binary is in its image.
+pub(super) const LAB: &str = "/lab";
+
+/// The name of lab's own images; their tag is the run they belong to.
+pub(super) const OWN_NAME: &str = "lab-own";
+
+/// Bytes between the reading of the archive and its sending.
+const IN_FLIGHT: usize = 256 * 1024;
+
+/// Why there is no image.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// It is not known what lab's binary needs.
+    #[error(transparent)]
+    Libraries(#[from] LibrariesError),
+    /// A file could not be read while it was sent.
+    #[error("cannot read what goes into the image")]
+    Unreadable(#[source] io::Error),
+    /// The engine refused it.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// A reference to an image in two parts, as testcontainers takes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    /// Everything before the last colon.
+    pub(super) name: String,
+    /// The tag.
+    pub(super) tag: String,
+}
+
+/// Makes the image of the lab binary at `lab`, tagged with the run's name.
+///
+/// # Errors
+/// The binary's libraries are not found, or the engine refuses the image.
+pub(super) async fn own(
+    engine: &Engine,
+    lab: &Path,
+    run: &str,
+    labels: &HashMap<String, String>,
+) -> Result<Reference, ImageError> {
+    let files = libraries::needed_by(lab)?;
+    let mut changes: Vec<String> = labels.iter().map(|(name, value)| format!("LABEL {name}=\"{value}\"")).collect();
+    let folders: BTreeSet<String> =
+        files.iter().filter_map(|file| file.parent()).map(|folder| folder.display().to_string()).collect();
+    if !folders.is_empty() {
+        // Where the loader of another distribution would not look by itself, without its cache.
+        let folders: Vec<String> = folders.into_iter().collect();
+        changes.push(format!("ENV LD_LIBRARY_PATH={}", folders.join(":")));
+    }
+    let reference = Reference { name: OWN_NAME.to_owned(), tag: run.to_owned() };
+    let (archive, end) = tokio::io::duplex(IN_FLIGHT);
+    let lab = lab.to_owned();
+    let writing = tokio::spawn(async move { write_root(archive, &lab, &files).await });
+    let options = CreateImageOptionsBuilder::new().from_src("-").repo(&reference.name).tag(&reference.tag);
+    let options = options.changes(changes).build();
+    let body = body_try_stream(ReaderStream::with_capacity(end, IN_FLIGHT));
+    let imported = engine.docker.create_image(Some(options), Some(body), None).try_collect::<Vec<_>>().await;
+    // A file that cannot be read is the cause of what the engine then says.
+    match writing.await {
+        Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => return Err(ImageError::Unreadable(error)),
+        _ => imported.map_err(EngineError::refused("import lab's own image"))?,
+    };
+    Ok(reference)
+}
+
+/// Writes the root file system: lab at [`LAB`], everything else at its own path.
+async fn write_root(
+    archive: impl AsyncWrite + Unpin + Send + 'static,
+    lab: &Path,
+    files: &BTreeSet<PathBuf>,
+) -> io::Result<()> {
+    let mut tar = Builder::new(archive);
+    let mut made = BTreeSet::new();
+    let entries = files.iter().map(|file| (file.as_path(), file.as_path()));
+    for (target, source) in std::iter::once((Path::new(LAB), lab)).chain(entries) {
+        let inside = target.strip_prefix("/").unwrap_or(target);
+        let folders: Vec<&Path> = inside.ancestors().skip(1).filter(|path| *path != Path::new("")).collect();
+        for folder in folders.into_iter().rev() {
+            if made.insert(folder.to_owned()) {
+                let mut header = header(EntryType::Directory, 0);
+                tar.append_data(&mut header, folder, tokio::io::empty()).await?;
+            }
+        }
+        let file = tokio::fs::File::open(source).await?;
+        let mut header = header(EntryType::Regular, file.metadata().await?.len());
+        tar.append_data(&mut header, inside, file).await?;
+    }
+    tar.into_inner().await.map(drop)
+}
+
+/// Root's, readable and executable by everyone, and of no particular time: the same files make the same image.
+fn header(kind: EntryType, bytes: u64) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_size(bytes);
+    header.set_mode(0o755);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header
+}

@@ -1,0 +1,325 @@
+//! The container backend: a stack's components as containers of lab's own image.
+//!
+//! Clients reach a container at its address in the run's network wherever this machine has a route to it, so that
+//! nothing stands between them: no port translation, no process that copies, and the client's address is the host's
+//! own in that network. Its published port is the way where there is none (rootless engines); there the engine
+//! connects on the client's behalf, from the network's gateway.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU16;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+use super::image::{LAB, Reference};
+use super::labels;
+use super::mounts;
+use super::order::{Mounted, Order, Started};
+use super::site::{Site, SiteError};
+use crate::catalog::kind::{Interface, Kind, Language};
+use crate::catalog::template::Value;
+use crate::measure::cgroup::Cgroup;
+use crate::scenario::model;
+use crate::stack::command::Values;
+use crate::stack::guarded::{FIRST_INHERITED_FD, Guarded, Kept};
+use crate::stack::process::{Account, Component, Launcher, Running, configuration, io};
+use crate::stack::{Role, SHOWN_LINES, StartError, ready, relocate};
+
+/// How long the engine may take until a container runs; pulling its image is part of that.
+const START_DEADLINE: Duration = Duration::from_secs(600);
+/// How long a keeper may take to stop and remove its container, beyond the container's own grace.
+const KEEPER_DEADLINE: Duration = Duration::from_secs(15);
+/// Seconds a container has between SIGTERM and SIGKILL, as a subprocess has.
+const STOP_GRACE_S: i32 = 3;
+/// The port of the app server in its container.
+const SERVER_PORT: u16 = 8000;
+/// The first port of the proxy in its container; its further listeners follow.
+const PROXY_PORT: u16 = 8080;
+/// The most memory of a component, in bytes: far more than any needs, and less than would take the machine down.
+const MEMORY_BYTES: i64 = 2 << 30;
+/// The most processes and threads of a component.
+const PIDS: i64 = 1024;
+/// The proxy's name for the server.
+const SERVER: &str = "server";
+
+/// Starts stacks in containers, all in one [`Site`].
+#[derive(Debug)]
+pub struct Containers {
+    /// What every stack is started with, containers or not.
+    launcher: Launcher,
+    run: String,
+    site: Site,
+}
+
+/// A container to be, as far as its role decides.
+struct Part {
+    role: Role,
+    ready_path: String,
+    ready_deadline: Duration,
+    version: String,
+    command: Vec<String>,
+    environment: BTreeMap<String, String>,
+    hosts: BTreeMap<String, IpAddr>,
+    mounts: Vec<Mounted>,
+    port: u16,
+}
+
+/// Why a stack is not run in containers, whatever the machine; `None` if it is.
+///
+/// The only image there is holds lab: its proxy, its server and its apps.
+#[must_use]
+pub fn refusal(stack: &model::Stack) -> Option<String> {
+    let kinds = stack.proxy.iter().map(|proxy| &proxy.kind).chain([&stack.server.kind]);
+    for chosen in kinds {
+        let kind = chosen.kind();
+        if !is_lab(kind) {
+            let role = kind.role;
+            return Some(format!("the {role} `{chosen}` is run as a process only: containers hold lab's own kinds"));
+        }
+    }
+    (stack.app == Interface::Wsgi).then(|| {
+        "a WSGI app is run in a process only: in containers there is no Python, but native apps are".to_owned()
+    })
+}
+
+/// Whether that kind is the lab binary, in some role.
+fn is_lab(kind: &Kind) -> bool {
+    let Ok(run) = &kind.run else { return false };
+    run.command.first().is_some_and(|program| program.values().eq([Value::Lab]))
+}
+
+impl Containers {
+    /// Opens the run's site.
+    ///
+    /// # Errors
+    /// There is no engine, or it refuses.
+    pub async fn open(launcher: Launcher, run: &str) -> Result<Containers, SiteError> {
+        let site = Site::open(&launcher.lab, run, &launcher.folder).await?;
+        Ok(Containers { launcher, run: run.to_owned(), site })
+    }
+
+    /// Removes everything of the run from the engine.
+    ///
+    /// # Errors
+    /// Something may be left.
+    pub async fn close(self) -> Result<(), SiteError> {
+        self.site.close().await
+    }
+
+    /// Starts a stack with its files in the run's folder under `visit`, and waits until it answers.
+    ///
+    /// # Errors
+    /// When an image, a configuration, a container or the readiness probe fails; what was started by then is stopped.
+    pub async fn start(&mut self, stack: &model::Stack, visit: &str) -> Result<Running, StartError> {
+        let folder = self.launcher.folder.join(visit);
+        let (server, at) = self.server(stack, &folder, visit).await?;
+        let mut names = vec![(format!("{SERVER}:{SERVER_PORT}"), format!("{{{SERVER}}}")), address_of(&server, &at)];
+        let client = (server.address.ip() != at.address).then_some(self.site.gateway);
+        let mut components = vec![server];
+        if let Some(proxy) = &stack.proxy {
+            let (proxy, at) = self.proxy(proxy, &at, &folder, visit).await?;
+            names.push(address_of(&proxy, &at));
+            components.insert(0, proxy);
+        }
+        names.push((self.site.gateway.to_string(), "{client}".to_owned()));
+        // One address may be the beginning of another.
+        names.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
+        Ok(Running { components, client, names })
+    }
+
+    async fn server(
+        &mut self,
+        stack: &model::Stack,
+        folder: &Path,
+        visit: &str,
+    ) -> Result<(Component, Started), StartError> {
+        let server = &stack.server;
+        let (found, run) = self.launcher.found(&server.kind, Some(stack.app))?;
+        let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, SERVER_PORT));
+        let mut values = Values::of(Path::new(LAB), found, address, folder);
+        values.set(Value::Workers, server.workers.on(self.launcher.core_count()));
+        values.set(Value::Threads, server.threads.map_or(1, NonZeroU16::get));
+        if let Some(config) = &server.config {
+            values.set(Value::Config, config.display());
+        }
+        if let Some(app) = &self.launcher.app.native {
+            values.set(Value::Native, app);
+        }
+        // Root only in the engine's eyes, if at all.
+        let mut command = values.server(server, stack.app, run, false)?;
+        // What a subprocess inherits, a container opens by itself.
+        let inherited = format!("fd://{FIRST_INHERITED_FD}");
+        for argument in command.iter_mut().filter(|argument| **argument == inherited) {
+            *argument = address.to_string();
+        }
+        let part = Part {
+            role: Role::Server,
+            ready_path: run.ready_path.clone(),
+            ready_deadline: run.ready_deadline,
+            version: format!("{} {}", server.kind, found.version),
+            command,
+            environment: values.environment(server.kind.kind(), run)?.into_iter().collect(),
+            hosts: BTreeMap::new(),
+            mounts: server.config.iter().map(|path| Mounted { path: path.clone(), writable: false }).collect(),
+            port: SERVER_PORT,
+        };
+        self.component(part, folder, visit).await
+    }
+
+    async fn proxy(
+        &mut self,
+        proxy: &model::Proxy,
+        server: &Started,
+        folder: &Path,
+        visit: &str,
+    ) -> Result<(Component, Started), StartError> {
+        let (found, run) = self.launcher.found(&proxy.kind, None)?;
+        let (file, source) = configuration(proxy, run)?;
+        if run.language != Language::Nginx {
+            let reason = format!("`{}` is not configured in nginx's language", proxy.kind);
+            return Err(StartError::Unavailable { role: Role::Proxy, reason });
+        }
+        // Its logs and its pid file go there, and nothing of anyone else's is there.
+        let own = folder.join("proxy");
+        std::fs::create_dir_all(&own).map_err(io(format!("create {}", own.display())))?;
+        if let Some((uid, gid)) = self.site.user.owner {
+            std::os::unix::fs::chown(&own, Some(uid), Some(gid)).map_err(io(format!("give away {}", own.display())))?;
+        }
+        let mut port = PROXY_PORT;
+        let mut reserve = || {
+            let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+            port += 1;
+            Ok(address)
+        };
+        let upstream = format!("{SERVER}:{SERVER_PORT}");
+        let relocated = relocate::nginx(&source, &file, &upstream, &own, &mut reserve)?;
+        let config = folder.join(file.file_name().unwrap_or_default());
+        std::fs::write(&config, &relocated.text).map_err(io(format!("write {}", config.display())))?;
+        let mut values = Values::of(Path::new(LAB), found, relocated.entry, &own);
+        values.set(Value::Config, config.display());
+        values.set(Value::Upstream, &upstream);
+        values.set(Value::Workers, 1);
+        let mut command = values.proxy(&proxy.kind, run, false)?;
+        if !relocated.globals.is_empty() {
+            command.extend(["-g".to_owned(), relocated.globals]);
+        }
+        let mut mounts = vec![Mounted { path: own, writable: true }, Mounted { path: config.clone(), writable: false }];
+        mounts.extend(mounts::named_by(&relocated.text, &config)?);
+        let part = Part {
+            role: Role::Proxy,
+            ready_path: run.ready_path.clone(),
+            ready_deadline: run.ready_deadline,
+            version: format!("{} {}", proxy.kind, found.version),
+            command,
+            environment: values.environment(proxy.kind.kind(), run)?.into_iter().collect(),
+            hosts: BTreeMap::from([(SERVER.to_owned(), server.address)]),
+            mounts,
+            port: relocated.entry.port(),
+        };
+        let (component, at) = self.component(part, folder, visit).await?;
+        // Only one port of a container is published; where that is the only way in, the other is out of reach.
+        let tls = relocated.tls_entry.filter(|_| component.address.ip() == at.address);
+        let tls_address = tls.map(|tls| SocketAddr::new(at.address, tls.port()));
+        Ok((Component { tls_address, ..component }, at))
+    }
+
+    async fn component(&mut self, part: Part, folder: &Path, visit: &str) -> Result<(Component, Started), StartError> {
+        let (role, deadline, path) = (part.role, part.ready_deadline, part.ready_path.clone());
+        let version = format!("{} (container, {})", part.version, self.site.engine.version);
+        std::fs::create_dir_all(folder).map_err(io(format!("create {}", folder.display())))?;
+        let image = self.site.own_image(&self.launcher.lab, &self.run).await?;
+        let order = self.order(part, &image, visit);
+        let file: PathBuf = folder.join(format!("{role}.container.json"));
+        let text = serde_json::to_string_pretty(&order).unwrap_or_default();
+        std::fs::write(&file, text).map_err(io(format!("write {}", file.display())))?;
+        let kept = Kept {
+            arguments: vec!["keep".to_owned(), file.display().to_string()],
+            engine: self.site.engine.endpoint.to_string(),
+            log: folder.join(format!("{role}.log")),
+            tells: true,
+            deadline: Duration::from_secs(u64::from(STOP_GRACE_S.unsigned_abs())) + KEEPER_DEADLINE,
+        };
+        let mut process = Guarded::keep(&self.launcher.lab, kept).map_err(io(format!("start the {role}'s keeper")))?;
+        let at = match tokio::time::timeout(START_DEADLINE, started(&mut process)).await {
+            Ok(Some(at)) => at,
+            Ok(None) => return Err(unstarted(role, process).await),
+            Err(_) => {
+                let (log, deadline) = (process.log().to_owned(), START_DEADLINE);
+                let seen = "the engine has not started it".to_owned();
+                return Err(StartError::NotReady { role, deadline, seen, last_lines: String::new(), log });
+            }
+        };
+        let address = match self.site.reaches(at.address) {
+            true => SocketAddr::new(at.address, order.port),
+            false => at.published,
+        };
+        // Nobody else can listen in a container.
+        let question = ready::Question { role, address, path: &path, binds_itself: false };
+        if let Err(error) = ready::wait(&question, &mut process, deadline).await {
+            // The error that matters is why it was not ready.
+            let _ = process.stop().await;
+            return Err(error);
+        }
+        let account = Cgroup::of_container(&at.id).map_or(Account::Tree { pid: at.pid }, Account::Group);
+        Ok((Component { role, version, address, tls_address: None, process, account, _held: None }, at))
+    }
+
+    fn order(&self, part: Part, image: &Reference, visit: &str) -> Order {
+        let in_a_name: String = visit.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let component = format!("{in_a_name}-{}", part.role);
+        let mut labels: BTreeMap<String, String> = self.site.labels.clone().into_iter().collect();
+        labels.insert(labels::COMPONENT.to_owned(), component.clone());
+        let (uid, gid) = self.site.user.inside;
+        Order {
+            name: format!("{}-{component}", self.site.network),
+            image: image.name.clone(),
+            tag: image.tag.clone(),
+            labels,
+            network: self.site.network.clone(),
+            hosts: part.hosts,
+            command: part.command,
+            environment: part.environment,
+            user: format!("{uid}:{gid}"),
+            working_folder: None,
+            mounts: part.mounts,
+            scratch: vec![PathBuf::from("/tmp")],
+            port: part.port,
+            cores: self.launcher.cores.clone(),
+            memory_bytes: MEMORY_BYTES,
+            pids: PIDS,
+            open_files: self.open_files(),
+            own_users: self.site.engine.remaps_users,
+            grace_s: STOP_GRACE_S,
+        }
+    }
+
+    /// lab's own limit, which is that of subprocesses too; a rootless engine cannot raise its own.
+    fn open_files(&self) -> Option<(i64, i64)> {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+        let number = |limit: Option<u64>| limit.and_then(|limit| i64::try_from(limit).ok());
+        number(limit.current).zip(number(limit.maximum)).filter(|_| !self.site.engine.rootless)
+    }
+}
+
+/// A component's address in its network, and the name that stands for it.
+fn address_of(component: &Component, at: &Started) -> (String, String) {
+    (at.address.to_string(), format!("{{{}}}", component.role))
+}
+
+/// Where the container is; `None` if its keeper ended without telling.
+async fn started(keeper: &mut Guarded) -> Option<Started> {
+    let mut lines = BufReader::new(keeper.take_stdout()?).lines();
+    let line = lines.next_line().await.ok()??;
+    serde_json::from_str(&line).ok()
+}
+
+/// Why a keeper ended without telling where its container is.
+async fn unstarted(role: Role, process: Guarded) -> StartError {
+    let log = process.log().to_owned();
+    match process.stop().await {
+        Ok(status) => StartError::Ended { role, status, last_lines: ready::last_lines(&log, SHOWN_LINES), log },
+        Err(source) => StartError::Io { what: format!("start the {role}"), source },
+    }
+}

@@ -1,0 +1,154 @@
+//! What a dynamically linked program needs beside itself: its loader and the libraries that the loader would choose.
+//!
+//! The loader itself is asked (`ld.so --list`, which is what `ldd` does): it alone knows the machine's search order.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// `PT_INTERP`: the program header that names the loader (System V gABI, program header).
+const PT_INTERP: u32 = 3;
+/// A loader's path is short; more is a broken file.
+const LONGEST_INTERPRETER: u64 = 4096;
+
+/// Why it is not known what a program needs.
+#[derive(Debug, thiserror::Error)]
+pub enum LibrariesError {
+    /// It cannot be read.
+    #[error("cannot read {}", file.display())]
+    Unreadable {
+        /// The program.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is not a program of this machine's kind.
+    #[error("{} is not a 64-bit little-endian ELF program", .0.display())]
+    NotElf(PathBuf),
+    /// Its loader does not find everything.
+    #[error("{} needs {missing}, which its loader does not find", file.display())]
+    Missing {
+        /// The program.
+        file: PathBuf,
+        /// The library.
+        missing: String,
+    },
+    /// Its loader does not list.
+    #[error("{} does not list what {} needs", loader.display(), file.display())]
+    NotListed {
+        /// The program.
+        file: PathBuf,
+        /// The loader.
+        loader: PathBuf,
+    },
+}
+
+/// The files `program` needs at their own paths: its loader and its libraries. Empty for a static program.
+///
+/// # Errors
+/// [`LibrariesError`].
+pub fn needed_by(program: &Path) -> Result<BTreeSet<PathBuf>, LibrariesError> {
+    let unreadable = |source| LibrariesError::Unreadable { file: program.to_owned(), source };
+    let mut file = fs::File::open(program).map_err(unreadable)?;
+    let mut head = Vec::new();
+    // The program headers follow the ELF header, well within this.
+    (&mut file).take(64 * 1024).read_to_end(&mut head).map_err(unreadable)?;
+    let not_elf = || LibrariesError::NotElf(program.to_owned());
+    let Some((offset, length)) = interpreter_position(&head).map_err(|()| not_elf())? else {
+        return Ok(BTreeSet::new());
+    };
+    if length > LONGEST_INTERPRETER {
+        return Err(not_elf());
+    }
+    file.seek(SeekFrom::Start(offset)).map_err(unreadable)?;
+    let mut name = Vec::new();
+    file.take(length).read_to_end(&mut name).map_err(unreadable)?;
+    let name = String::from_utf8(name).map_err(|_| not_elf())?;
+    let loader = PathBuf::from(name.trim_end_matches('\0'));
+    let listed = Command::new(&loader).arg("--list").arg(program).output();
+    let listed = listed.map_err(|source| LibrariesError::Unreadable { file: loader.clone(), source })?;
+    let text = String::from_utf8_lossy(&listed.stdout);
+    match parse(&text) {
+        Err(missing) => Err(LibrariesError::Missing { file: program.to_owned(), missing }),
+        Ok(_) if !listed.status.success() => Err(LibrariesError::NotListed { file: program.to_owned(), loader }),
+        Ok(mut needed) => {
+            needed.insert(loader);
+            Ok(needed)
+        }
+    }
+}
+
+/// Where the loader's name stands in an ELF file: its offset and length. `Ok(None)` for a static program, `Err` for
+/// what is no 64-bit little-endian ELF file.
+fn interpreter_position(head: &[u8]) -> Result<Option<(u64, u64)>, ()> {
+    let field = |at: usize, bytes: usize| -> Result<u64, ()> {
+        let slice = head.get(at..at + bytes).ok_or(())?;
+        Ok(slice.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    };
+    // Magic, ELFCLASS64, ELFDATA2LSB.
+    if !head.starts_with(b"\x7fELF\x02\x01") {
+        return Err(());
+    }
+    let (table, entry_bytes, entries) = (field(32, 8)?, field(54, 2)?, field(56, 2)?);
+    for entry in 0..entries {
+        let at = usize::try_from(table + entry * entry_bytes).map_err(|_| ())?;
+        if field(at, 4)? == u64::from(PT_INTERP) {
+            return Ok(Some((field(at + 8, 8)?, field(at + 32, 8)?)));
+        }
+    }
+    Ok(None)
+}
+
+/// The files a loader lists: `name => /path (0x…)`, or `/path (0x…)`. What is named without a path (the kernel's own
+/// page) is no file. `Err` is the name of one that is not found.
+fn parse(list: &str) -> Result<BTreeSet<PathBuf>, String> {
+    let mut files = BTreeSet::new();
+    for line in list.lines().map(str::trim) {
+        let (name, found) = match line.split_once(" => ") {
+            Some((name, found)) => (name, found),
+            None => (line, line),
+        };
+        if found.starts_with("not found") {
+            return Err(name.to_owned());
+        }
+        if found.starts_with('/') {
+            let path = found.rsplit_once(" (").map_or(found, |(path, _)| path);
+            files.insert(PathBuf::from(path));
+        }
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loaders_list_is_read() {
+        let list = "\tlinux-vdso.so.1 (0x00007f04bf4bc000)\n\
+                    \tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f04bc73e000)\n\
+                    \t/lib64/ld-linux-x86-64.so.2 (0x00007f04bf4be000)\n";
+        let files: Vec<PathBuf> = parse(list).unwrap().into_iter().collect();
+        assert_eq!(files, [Path::new("/lib/x86_64-linux-gnu/libc.so.6"), Path::new("/lib64/ld-linux-x86-64.so.2")]);
+        assert_eq!(parse("\tlibx.so => not found\n"), Err("libx.so".to_owned()));
+        assert_eq!(parse("\tstatically linked\n"), Ok(BTreeSet::new()));
+    }
+
+    #[test]
+    fn this_program_needs_a_loader_and_a_libc() {
+        let needed = needed_by(&std::env::current_exe().unwrap()).unwrap();
+        assert!(needed.iter().all(|file| file.is_file()), "{needed:?}");
+        assert!(needed.is_empty() || needed.iter().any(|file| file.to_string_lossy().contains("ld-")), "{needed:?}");
+    }
+
+    #[test]
+    fn what_is_no_program_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("text");
+        fs::write(&file, "#!/bin/sh\n").unwrap();
+        assert!(matches!(needed_by(&file), Err(LibrariesError::NotElf(_))));
+        assert_eq!(interpreter_position(b"\x7fELF\x02\x01 cut short"), Err(()));
+    }
+}

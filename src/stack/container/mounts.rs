@@ -1,0 +1,78 @@
+//! What a configuration names of the machine's files, so that its container sees them too, where they are.
+
+use std::path::{Path, PathBuf};
+
+use super::order::Mounted;
+use crate::proxy::conf::{self, Arg, ConfError, Directive};
+
+/// Directives of nginx whose first argument is a file or a folder that is read.
+const READ: [&str; 14] = [
+    "root",
+    "alias",
+    "auth_basic_user_file",
+    "ssl_certificate",
+    "ssl_certificate_key",
+    "ssl_client_certificate",
+    "ssl_crl",
+    "ssl_dhparam",
+    "ssl_password_file",
+    "ssl_session_ticket_key",
+    "ssl_stapling_file",
+    "ssl_trusted_certificate",
+    "proxy_ssl_certificate",
+    "proxy_ssl_certificate_key",
+];
+
+/// Every absolute path that an nginx.conf reads from and that is there, to be mounted read-only. Of a path with a
+/// variable in it, the folder before that.
+///
+/// # Errors
+/// The text is not nginx's language.
+pub(super) fn named_by(text: &str, file: &Path) -> Result<Vec<Mounted>, ConfError> {
+    let mut paths = Vec::new();
+    walk(&conf::parse(text, file)?, &mut paths);
+    paths.retain(|path: &PathBuf| path.is_absolute() && path.exists() && path != Path::new("/"));
+    paths.sort();
+    paths.dedup();
+    // What lies within a folder that is mounted is there already.
+    let all = paths.clone();
+    paths.retain(|path| !all.iter().any(|other| path != other && path.starts_with(other)));
+    Ok(paths.into_iter().map(|path| Mounted { path, writable: false }).collect())
+}
+
+fn walk(directives: &[Directive], paths: &mut Vec<PathBuf>) {
+    for directive in directives {
+        if READ.contains(&directive.name.as_str()) {
+            paths.extend(directive.args.first().and_then(path));
+        }
+        walk(directive.block.as_deref().unwrap_or_default(), paths);
+    }
+}
+
+fn path(arg: &Arg) -> Option<PathBuf> {
+    match arg.value.split_once('$') {
+        None => Some(PathBuf::from(&arg.value)),
+        Some((before, _)) => before.rsplit_once('/').map(|(folder, _)| PathBuf::from(folder)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_is_mounted_read_only_and_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let site = folder.path().join("site");
+        std::fs::create_dir_all(site.join("static")).unwrap();
+        std::fs::write(folder.path().join("site.pem"), "").unwrap();
+        let here = folder.path().display();
+        let text = format!(
+            "http {{ server {{ root {here}/site; ssl_certificate {here}/site.pem; location /s {{ alias {here}/site/static/; }}\n\
+             location /v {{ root {here}/site/$host; }} location /gone {{ root {here}/gone; }} location /r {{ root html; }} }} }}"
+        );
+        let mounts = named_by(&text, Path::new("nginx.conf")).unwrap();
+        let expected = [site, folder.path().join("site.pem")].map(|path| Mounted { path, writable: false });
+        assert_eq!(mounts, expected);
+    }
+}

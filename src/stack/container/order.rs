@@ -1,0 +1,73 @@
+//! What a keeper is told about its container, and what it tells when the container runs. JSON between two processes
+//! of one lab binary.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// A container to run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Order {
+    /// Its name for the engine; within the run's network also a name that leads to it.
+    pub name: String,
+    /// The image's name.
+    pub image: String,
+    /// The image's tag.
+    pub tag: String,
+    /// Labels; `dev.lab.component` among them.
+    pub labels: BTreeMap<String, String>,
+    /// The run's network.
+    pub network: String,
+    /// Names the container knows, with their addresses.
+    pub hosts: BTreeMap<String, IpAddr>,
+    /// What it runs; empty: what the image says.
+    pub command: Vec<String>,
+    /// Variables on top of the image's own.
+    pub environment: BTreeMap<String, String>,
+    /// Who runs it: `uid:gid`.
+    pub user: String,
+    /// Where it runs; `None` leaves that to the image.
+    pub working_folder: Option<PathBuf>,
+    /// What it sees of the machine's files, each at its own path.
+    pub mounts: Vec<Mounted>,
+    /// Folders in memory that it may write.
+    pub scratch: Vec<PathBuf>,
+    /// The port it listens on.
+    pub port: u16,
+    /// Cores it may use; empty: all.
+    pub cores: Vec<u16>,
+    /// The most memory it may use, in bytes, without swap.
+    pub memory_bytes: i64,
+    /// The most processes and threads.
+    pub pids: i64,
+    /// The most open files per process, soft and hard; `None` leaves the engine's own.
+    pub open_files: Option<(i64, i64)>,
+    /// Whether its users are the machine's, on an engine that would map them.
+    pub own_users: bool,
+    /// Seconds between SIGTERM and SIGKILL.
+    pub grace_s: i32,
+}
+
+/// A file or folder of the machine in a container, at the same path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mounted {
+    /// The path.
+    pub path: PathBuf,
+    /// Whether the container may write there.
+    pub writable: bool,
+}
+
+/// A container that runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Started {
+    /// The engine's name for it.
+    pub id: String,
+    /// Its first process, as this machine counts.
+    pub pid: u32,
+    /// Its address in the run's network.
+    pub address: IpAddr,
+    /// The loopback address its port is published at.
+    pub published: SocketAddr,
+}

@@ -1,0 +1,154 @@
+//! Removal: of one run's containers, networks and images, or of those that dead runs have left.
+//!
+//! Only what carries lab's label is looked at. Whoever else removes the same at the same time is welcome.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::time::Duration;
+
+use testcontainers::bollard::errors::Error;
+use testcontainers::bollard::query_parameters::{
+    ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
+    RemoveImageOptionsBuilder,
+};
+
+use super::engine::{Engine, EngineError};
+use super::labels::{self, Life, Owner};
+use crate::measure::procfs;
+
+/// Time between two attempts to remove what was still in use.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// What lab made in an engine.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Made {
+    /// A container, by its name.
+    Container(String),
+    /// A network, by its name.
+    Network(String),
+    /// An image, by its first tag, else its id.
+    Image(String),
+}
+
+impl fmt::Display for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Made::Container(name) => write!(f, "container {name}"),
+            Made::Network(name) => write!(f, "network {name}"),
+            Made::Image(name) => write!(f, "image {name}"),
+        }
+    }
+}
+
+/// What is left of one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// Whether its process runs.
+    pub life: Life,
+    /// Its objects in the order in which they can be removed: containers, networks, images.
+    pub made: Vec<Made>,
+}
+
+/// Everything that carries lab's label, by run.
+///
+/// # Errors
+/// The engine does not tell.
+pub async fn left(engine: &Engine) -> Result<BTreeMap<String, Left>, EngineError> {
+    let me = Owner::this_process().ok();
+    let mut runs: BTreeMap<String, Left> = BTreeMap::new();
+    for (labels, made) in listed(engine, labels::RUN).await? {
+        let Some(run) = labels.get(labels::RUN) else { continue };
+        let owner = labels.get(labels::OWNER).and_then(|text| Owner::parse(text));
+        let life = me.as_ref().zip(owner).map_or(Life::Unknown, |(me, owner)| owner.life(me, procfs::started_ticks));
+        let left = runs.entry(run.clone()).or_insert(Left { life, made: Vec::new() });
+        // Where two owners share a run (an interrupted one, resumed), the livelier counts.
+        left.life = left.life.max(life);
+        left.made.push(made);
+    }
+    for left in runs.values_mut() {
+        left.made.sort();
+    }
+    Ok(runs)
+}
+
+/// Removes everything of one run, again and again until nothing is left or the time is up. Returns what is left.
+///
+/// # Errors
+/// The engine does not tell what is there.
+pub async fn remove_run(engine: &Engine, run: &str, deadline: Duration) -> Result<Vec<Made>, EngineError> {
+    let label = format!("{}={run}", labels::RUN);
+    let until = tokio::time::Instant::now() + deadline;
+    loop {
+        let mut made: Vec<Made> = listed(engine, &label).await?.into_iter().map(|(_, made)| made).collect();
+        made.sort();
+        for one in &made {
+            // What is still in use now is not in a moment; what another has removed is removed.
+            let _ = remove(engine, one).await;
+        }
+        if made.is_empty() || tokio::time::Instant::now() > until {
+            return Ok(made);
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+/// Waits until no container of the run is left, at most so long: its keepers stop them in order.
+///
+/// # Errors
+/// The engine does not tell what is there.
+pub async fn wait_for_keepers(engine: &Engine, run: &str, deadline: Duration) -> Result<(), EngineError> {
+    let label = format!("{}={run}", labels::RUN);
+    let until = tokio::time::Instant::now() + deadline;
+    while !containers(engine, &label).await?.is_empty() && tokio::time::Instant::now() < until {
+        tokio::time::sleep(INTERVAL).await;
+    }
+    Ok(())
+}
+
+type Labelled = (HashMap<String, String>, Made);
+
+/// Everything with this label (`name` or `name=value`).
+async fn listed(engine: &Engine, label: &str) -> Result<Vec<Labelled>, EngineError> {
+    let mut found = containers(engine, label).await?;
+    let filters = HashMap::from([("label", vec![label])]);
+    let networks = ListNetworksOptionsBuilder::new().filters(&filters).build();
+    let networks = engine.docker.list_networks(Some(networks)).await.map_err(EngineError::refused("list networks"))?;
+    found.extend(networks.into_iter().filter_map(|network| {
+        let labels = network.labels.unwrap_or_default();
+        Some((labels, Made::Network(network.name?)))
+    }));
+    let images = ListImagesOptionsBuilder::new().all(true).filters(&filters).build();
+    let images = engine.docker.list_images(Some(images)).await.map_err(EngineError::refused("list images"))?;
+    found.extend(images.into_iter().map(|image| {
+        let name = image.repo_tags.into_iter().find(|tag| !tag.starts_with("<none>")).unwrap_or(image.id);
+        (image.labels, Made::Image(name))
+    }));
+    Ok(found)
+}
+
+async fn containers(engine: &Engine, label: &str) -> Result<Vec<Labelled>, EngineError> {
+    let filters = HashMap::from([("label", vec![label])]);
+    let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+    let found = engine.docker.list_containers(Some(options)).await.map_err(EngineError::refused("list containers"))?;
+    Ok(found
+        .into_iter()
+        .filter_map(|container| {
+            let name = container.names.and_then(|names| names.into_iter().next()).or(container.id)?;
+            Some((container.labels.unwrap_or_default(), Made::Container(name.trim_start_matches('/').to_owned())))
+        })
+        .collect())
+}
+
+async fn remove(engine: &Engine, made: &Made) -> Result<(), Error> {
+    match made {
+        Made::Container(name) => {
+            let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+            engine.docker.remove_container(name, Some(options)).await
+        }
+        Made::Network(name) => engine.docker.remove_network(name).await,
+        Made::Image(name) => {
+            let options = RemoveImageOptionsBuilder::new().force(true).build();
+            engine.docker.remove_image(name, Some(options), None).await.map(drop)
+        }
+    }
+}

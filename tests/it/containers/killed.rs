@@ -1,0 +1,215 @@
+//! Nothing is left in the engine, whatever is killed.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use tempfile::TempDir;
+
+use super::{docker, eventually, has_engine, left_by, nothing_is_left_by, record, running};
+use crate::support::{Project, has, replaced, short, text};
+
+const DOCKERD: &str = "/usr/sbin/dockerd";
+
+fn long() -> Project {
+    Project::new(|scenario| replaced(scenario, "duration = \"2s\"", "duration = \"60s\""))
+}
+
+/// `lab run` in containers, once its load is being driven.
+fn under_load(project: &Project) -> Child {
+    let lab = project
+        .lab(&["run", "scenarios/default.toml", "--only", "proxied", "--backend", "container"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let is_driver = |line: &str| line.ends_with("lab drive ") && !line.contains(" guard ");
+    eventually("the driver runs", || project.marked().into_iter().find(|(_, line)| is_driver(line)));
+    lab
+}
+
+fn kill(pid: u32, signal: Signal) {
+    kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
+}
+
+#[test]
+fn a_killed_lab_leaves_nothing_in_the_engine() {
+    if !has_engine() {
+        return;
+    }
+    let project = long();
+    let mut lab = under_load(&project);
+    assert_eq!(running(lab.id()).len(), 2);
+    kill(lab.id(), Signal::KILL);
+    lab.wait().unwrap();
+    nothing_is_left_by(lab.id());
+    eventually("all processes end", || project.marked().is_empty().then_some(()));
+}
+
+#[test]
+fn an_interrupted_lab_leaves_nothing_in_the_engine() {
+    if !has_engine() {
+        return;
+    }
+    let project = long();
+    let mut lab = under_load(&project);
+    kill(lab.id(), Signal::INT);
+    assert_eq!(lab.wait().unwrap().code(), Some(130));
+    assert_eq!(left_by(lab.id()), Vec::<String>::new());
+    assert_eq!(project.marked(), []);
+}
+
+#[test]
+fn what_is_left_when_everything_is_killed_is_swept_by_the_next_run() {
+    if !has_engine() {
+        return;
+    }
+    let project = long();
+    let mut lab = under_load(&project);
+    // All at once: the reaper and the keepers cannot do their work any more.
+    let all = project.marked();
+    for (pid, _) in
+        all.iter().filter(|(pid, line)| *pid != lab.id() && !line.contains(" serve") && !line.contains(" proxy"))
+    {
+        kill(*pid, Signal::STOP);
+    }
+    kill(lab.id(), Signal::KILL);
+    lab.wait().unwrap();
+    for (pid, _) in project.marked() {
+        let _ = kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL);
+    }
+    assert!(!left_by(lab.id()).is_empty(), "there is nothing to sweep");
+    let seen = project.run(&["clean", "--dry-run"]);
+    assert!(text(&seen).contains("would be removed"), "{}", text(&seen));
+    let next = Project::new(str::to_owned);
+    let output = next.run(&["check", "scenarios/default.toml", "--only", "direct", "--backend", "container"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_eq!(left_by(lab.id()), Vec::<String>::new());
+}
+
+#[test]
+fn a_container_that_is_killed_under_load_is_the_error_of_its_round() {
+    if !has_engine() {
+        return;
+    }
+    let project = Project::new(|scenario| {
+        let once = replaced(scenario, "count  = 8 ", "count  = 1 ");
+        replaced(&once, "duration = \"2s\"", "duration = \"20s\"")
+    });
+    let lab = under_load(&project);
+    let pid = lab.id();
+    let server = running(pid).into_iter().find(|(component, _)| component.ends_with("-server")).unwrap().1;
+    assert!(docker(&["kill", &server]).status.success());
+    // The round is repeated, which need not be waited for.
+    let rounds = eventually("the round is written", || {
+        let folder = fs::read_dir(project.path("reports/default")).ok()?.flatten().next()?.path();
+        fs::read_to_string(folder.join("rounds.jsonl")).ok().filter(|text| text.contains('\n'))
+    });
+    assert!(rounds.contains("the server has ended with exit status: 137"), "{rounds}");
+    kill(pid, Signal::INT);
+    { lab }.wait().unwrap();
+    nothing_is_left_by(pid);
+}
+
+/// An engine of this test's own, which may be stopped without harm to anyone.
+struct Engine {
+    process: Child,
+    folder: TempDir,
+}
+
+impl Engine {
+    fn start() -> Engine {
+        let folder = tempfile::tempdir().unwrap();
+        let process = Engine::spawn(folder.path());
+        Engine { process, folder }
+    }
+
+    fn spawn(folder: &Path) -> Child {
+        let inside = |name: &str| folder.join(name).display().to_string();
+        let log = fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
+        let host = format!("unix://{}", inside("sock"));
+        let process = Command::new(DOCKERD)
+            .args(["--data-root", &inside("data"), "--exec-root", &inside("exec"), "--pidfile", &inside("pid")])
+            // It shares the machine with other engines, and leaves the machine's rules to them.
+            .args(["--host", &host, "--bridge", "none", "--iptables=false"])
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        eventually("the engine answers", || {
+            let answer = Command::new("docker").args(["--host", &host, "info"]).output().unwrap();
+            answer.status.success().then_some(())
+        });
+        process
+    }
+
+    fn host(&self) -> String {
+        format!("unix://{}", self.folder.path().join("sock").display())
+    }
+
+    fn stop(&mut self) {
+        kill(self.process.id(), Signal::TERM);
+        self.process.wait().unwrap();
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Ok(None) = self.process.try_wait() {
+            self.stop();
+        }
+    }
+}
+
+#[test]
+fn an_engine_that_stops_under_load_is_told_and_what_it_kept_is_swept_later() {
+    if !has("dockerd", DOCKERD) || !rustix::process::getuid().is_root() {
+        eprintln!("SKIPPED: a test of an engine that stops needs dockerd and root");
+        return;
+    }
+    let mut engine = Engine::start();
+    let project = Project::new(|scenario| {
+        let once = replaced(scenario, "count  = 8 ", "count  = 1 ");
+        replaced(&once, "duration = \"2s\"", "duration = \"30s\"")
+    });
+    let lab = project
+        .lab(&["run", "scenarios/default.toml", "--only", "direct", "--backend", "container"])
+        .env("DOCKER_HOST", engine.host())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let is_driver = |line: &str| line.ends_with("lab drive ") && !line.contains(" guard ");
+    eventually("the driver runs", || project.marked().into_iter().find(|(_, line)| is_driver(line)));
+    engine.stop();
+    let output = lab.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert!(text(&output).contains("`lab clean` removes it"), "{}", text(&output));
+    let record = record(&project);
+    let rounds = record["rounds"].as_array().unwrap();
+    assert!(!rounds.is_empty() && rounds.iter().all(|round| round["outcome"] == "failed"), "{rounds:#?}");
+    assert_eq!(project.marked(), []);
+
+    engine.process = Engine::spawn(engine.folder.path());
+    let clean = || text(&project.lab(&["clean"]).env("DOCKER_HOST", engine.host()).output().unwrap());
+    let first = clean();
+    assert!(first.contains("network lab-") && first.contains(": removed"), "{first}");
+    let second = clean();
+    assert!(second.contains("nothing of lab's is in"), "{second}");
+}
+
+#[test]
+fn clean_touches_nothing_without_labs_label() {
+    if !has_engine() {
+        return;
+    }
+    let name = format!("not-labs-{}", std::process::id());
+    assert!(docker(&["network", "create", "--label", "dev.other.run=x", &name]).status.success());
+    let project = Project::new(short);
+    let cleaned = project.run(&["clean"]);
+    let is_there = docker(&["network", "inspect", &name]).status.success();
+    docker(&["network", "rm", &name]);
+    assert!(is_there && cleaned.status.success(), "{}", text(&cleaned));
+}

@@ -1,0 +1,95 @@
+//! Stacks in containers, on a real engine; skipped loudly where there is none.
+
+mod killed;
+mod runs;
+
+use std::collections::BTreeMap;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use crate::support::{Project, text};
+
+/// How long the engine may take to come to rest after a run.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The docker command, which must be there where an engine is.
+fn docker(arguments: &[&str]) -> Output {
+    Command::new("docker").args(arguments).output().unwrap()
+}
+
+/// Whether an engine answers. Where none does, the test is to be skipped, and this says so; unless `LAB_REQUIRE` names
+/// docker, in which case the test fails.
+fn has_engine() -> bool {
+    let answers = Command::new("docker").arg("info").output().is_ok_and(|output| output.status.success());
+    let required = std::env::var("LAB_REQUIRE").unwrap_or_default();
+    assert!(
+        answers || !required.split(',').any(|name| name == "docker"),
+        "LAB_REQUIRE names docker: no engine answers"
+    );
+    if !answers {
+        eprintln!("SKIPPED: no container engine answers to the docker command");
+    }
+    answers
+}
+
+/// What of lab's is in the engine and belongs to `lab`, the process of that number: containers, networks, images.
+fn left_by(pid: u32) -> Vec<String> {
+    let mut left = Vec::new();
+    for (kind, list) in [
+        ("container", &["ps", "-a", "--no-trunc"][..]),
+        ("network", &["network", "ls", "--no-trunc"]),
+        ("image", &["images", "-a", "--no-trunc"]),
+    ] {
+        let filter = ["--quiet", "--filter", "label=dev.lab.run"];
+        let ids = text(&docker(&[list, &filter].concat()));
+        for id in ids.split_whitespace() {
+            let format = match kind {
+                "network" => "{{index .Labels \"dev.lab.owner\"}}",
+                _ => "{{index .Config.Labels \"dev.lab.owner\"}}",
+            };
+            // One that has been removed meanwhile has no owner any more.
+            let owner = text(&docker(&["inspect", "--type", kind, "--format", format, id]));
+            if owner.split('/').nth(2) == Some(&pid.to_string()) {
+                left.push(format!("{kind} {id}"));
+            }
+        }
+    }
+    left
+}
+
+/// Waits until `condition` gives something; engines take longer than processes.
+fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = condition() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what}: not within {} s", PATIENCE.as_secs());
+        std::thread::yield_now();
+    }
+}
+
+fn nothing_is_left_by(pid: u32) {
+    eventually("everything of the run is removed", || left_by(pid).is_empty().then_some(()));
+}
+
+/// The running containers of the lab of that number, by their component.
+fn running(pid: u32) -> BTreeMap<String, String> {
+    let format = "{{.ID}} {{.Label \"dev.lab.owner\"}} {{.Label \"dev.lab.component\"}}";
+    let list = text(&docker(&["ps", "--no-trunc", "--filter", "label=dev.lab.run", "--format", format]));
+    let mut found = BTreeMap::new();
+    for line in list.lines() {
+        let mut parts = line.split(' ');
+        let (Some(id), Some(owner), Some(component)) = (parts.next(), parts.next(), parts.next()) else { continue };
+        if owner.split('/').nth(2) == Some(&pid.to_string()) {
+            found.insert(component.to_owned(), id.to_owned());
+        }
+    }
+    found
+}
+
+/// The one record of the project's runs.
+fn record(project: &Project) -> serde_json::Value {
+    let file = project.path("reports/default/latest/record.json");
+    serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
+}
