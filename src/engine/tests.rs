@@ -28,6 +28,7 @@ fn stack(name: &str) -> Stack {
         server: Server::new(Catalog::builtin().choose(Role::Server, "lab").unwrap()),
         app: Interface::Native,
         reference: name == "direct",
+        measured: true,
         is_optional: false,
         impossible: None,
     }
@@ -41,6 +42,8 @@ fn scenario(blocks: u32) -> Scenario {
         headers: Vec::new(),
         body: Vec::new(),
         times: NonZeroU16::MIN,
+        within: Duration::from_secs(10),
+        slow: None,
     };
     Scenario {
         name: "s".to_owned(),

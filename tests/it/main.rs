@@ -1,6 +1,7 @@
 //! lab's integration tests: one crate, data-driven.
 
 mod diff;
+mod deployments;
 mod direction;
 mod drive;
 mod kinds;
