@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use lab::load::external::Program;
 use lab::load::plan::{Arrivals, Schedule, Stretch};
-use lab::load::protocol::{Arrival, Decoder, DriveOutcome, DrivePlan, Event, Mode, OpenPlan, TimerKind};
+use lab::load::protocol::{Arrival, Decoder, DriveOutcome, DrivePlan, Event, Http, Mode, OpenPlan, TimerKind};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -113,7 +113,7 @@ const WARMUP: Duration = Duration::from_secs(1);
 
 fn plan(url: &str, mode: Mode, window: Duration) -> DrivePlan {
     let url = url.to_owned();
-    DrivePlan { url, tls: None, http2: None, mode, warmup: WARMUP, window, timeout: Duration::from_secs(5) }
+    DrivePlan { url, tls: None, http: Http::OneOne, mode, warmup: WARMUP, window, timeout: Duration::from_secs(5) }
 }
 
 fn number(number: u32) -> NonZeroU32 {

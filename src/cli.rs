@@ -211,6 +211,9 @@ pub struct RunArgs {
     /// are used up (without any: after the scenario's count, twice and three times as many)
     #[arg(long, value_name = "N|auto")]
     pub rounds: Option<RoundsArg>,
+    /// The scenario's short form, which its `[quick]` describes; compared with no snapshot
+    #[arg(long, conflicts_with_all = ["rounds", "gate"])]
+    pub quick: bool,
     /// Go on with the finished rounds of an interrupted run: the name of its folder in reports/SCENARIO/
     #[arg(long, value_name = "RUN", conflicts_with = "rounds")]
     pub resume: Option<String>,

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use lab::load::plan::{Arrivals, Schedule, Stretch};
-use lab::load::protocol::{Arrival, Decoder, DriveOutcome, DrivePlan, Event, Mode, OpenPlan, TimerKind};
+use lab::load::protocol::{Arrival, Decoder, DriveOutcome, DrivePlan, Event, Http, Mode, OpenPlan, TimerKind};
 
 pub(super) struct Result {
     pub(super) requests: u64,
@@ -32,7 +32,7 @@ pub(super) fn run(address: SocketAddr, path: &str, connections: usize, rate: u32
     let plan = DrivePlan {
         url: format!("http://{address}{path}"),
         tls: None,
-        http2: None,
+        http: Http::OneOne,
         mode: Mode::Open(open),
         warmup: Duration::ZERO,
         window,

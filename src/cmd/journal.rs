@@ -31,6 +31,8 @@ pub(super) struct Manifest {
     pub(super) stacks: Vec<String>,
     /// After how many blocks is looked.
     pub(super) looks: Vec<NonZeroU32>,
+    /// Whether it is the scenario's short form.
+    pub(super) is_short: bool,
     /// The machine.
     pub(super) machine: Machine,
 }
@@ -51,6 +53,8 @@ impl Manifest {
         }
         let stacks = format!("it ran the stacks {}; give the same --only and --skip", interrupted.stacks.join(", "));
         differs(self.stacks != interrupted.stacks && self.sha256 == interrupted.sha256, &stacks);
+        let form = if interrupted.is_short { "it was the short form; give --quick" } else { "it was not --quick" };
+        differs(self.is_short != interrupted.is_short, form);
         differs(self.lab != interrupted.lab, &format!("lab is another one: it was {}", interrupted.lab));
         differs(self.machine != interrupted.machine, "the machine is another one, or set up in another way");
         found

@@ -42,7 +42,12 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     if let Some(rounds) = args.rounds {
         scenario.rounds.looks = looks(rounds, &scenario.rounds.looks);
     }
-    let whole = args.scenario.only.is_empty() && args.scenario.skip.is_empty();
+    if args.quick && !scenario.quicken() {
+        let file = args.scenario.scenario.display();
+        writeln!(anstream::stderr(), "lab: {file} has no short form: `[quick]` says what `--quick` leaves of it")?;
+        return Ok(Exit::Usage);
+    }
+    let whole = args.scenario.only.is_empty() && args.scenario.skip.is_empty() && !scenario.is_short;
     let kind = Kind { checks_only: false, compared: whole };
     let places = places(&args.scenario.kinds)?;
     let outcome = match &args.resume {
@@ -59,7 +64,9 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
         Outcome::Finished(finished) => conclude(*finished, args.output, args.gate, args.strict),
         Outcome::Interrupted { run } => {
             let scenario = args.scenario.scenario.display();
-            writeln!(anstream::stderr(), "interrupted; `lab run {scenario} --resume {run}` goes on with its rounds")?;
+            let short = if args.quick { " --quick" } else { "" };
+            let again = format!("lab run {scenario}{short} --resume {run}");
+            writeln!(anstream::stderr(), "interrupted; `{again}` goes on with its rounds")?;
             Ok(Exit::Interrupted)
         }
     }
@@ -213,6 +220,7 @@ fn manifest(scenario: &Scenario, machine: Machine, started: Timestamp) -> anyhow
         configurations,
         stacks: scenario.stacks.iter().map(|stack| stack.name.clone()).collect(),
         looks: scenario.rounds.looks.clone(),
+        is_short: scenario.is_short,
         machine,
     })
 }
@@ -260,6 +268,7 @@ fn provenance(scenario: &Scenario, session: &Session, manifest: Manifest) -> Pro
         lab: env!("CARGO_PKG_VERSION").to_owned(),
         scenario: scenario.name.clone(),
         title: scenario.title.clone(),
+        is_short: manifest.is_short,
         file: relative(scenario, &scenario.file),
         sha256: manifest.sha256,
         configurations: manifest.configurations,

@@ -1,7 +1,6 @@
 //! From a load of the scenario to a plan for its driver. Pure.
 
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
@@ -11,9 +10,9 @@ use crate::load::audit::Offer;
 use crate::load::external::Program;
 use crate::load::journey::{self, Extract, Pattern, Piece, Text};
 use crate::load::plan::{self, Schedule, Stretch};
-use crate::load::protocol::{self, DrivePlan, Http2, Mode, OpenPlan};
+use crate::load::protocol::{self, DrivePlan, Mode, OpenPlan};
 use crate::scenario::model::{
-    Arrival, Arrivals, Driver, External, HeaderRule, Load, OpenLoop, Placeholders, Rate, Source, Step, StepText,
+    Arrival, Arrivals, Driver, External, HeaderRule, Http, Load, OpenLoop, Placeholders, Rate, Source, Step, StepText,
     TextPiece, TextRule, TimerKind, Tls, Trust,
 };
 
@@ -35,7 +34,7 @@ pub fn drive_plan(load: &Load, warmup: Duration, entry: SocketAddr) -> DrivePlan
     DrivePlan {
         url: format!("{scheme}://{entry}{}", load.path),
         tls: load.tls.as_ref().map(tls),
-        http2: load.http2_streams.map(|streams| Http2 { streams }),
+        http: http(load.http),
         mode,
         warmup,
         window: load.duration,
@@ -91,6 +90,14 @@ pub fn program(external: External) -> Program {
     }
 }
 
+fn http(version: Http) -> protocol::Http {
+    match version {
+        Http::OneZero => protocol::Http::OneZero,
+        Http::OneOne => protocol::Http::OneOne,
+        Http::Two { streams } => protocol::Http::Two { streams },
+    }
+}
+
 /// What a load offers, for the audit of its rounds.
 #[must_use]
 pub fn offer(load: &Load) -> Offer {
@@ -98,8 +105,7 @@ pub fn offer(load: &Load) -> Offer {
         Driver::Goose { users, .. } => Offer::Users { users: *users },
         Driver::Closed { connections }
         | Driver::External(External::Wrk { connections } | External::H2load { connections }) => {
-            let streams = load.http2_streams.unwrap_or(NonZeroU32::MIN);
-            Offer::Users { users: connections.saturating_mul(streams) }
+            Offer::Users { users: connections.saturating_mul(http(load.http).streams()) }
         }
         Driver::Open(open) => Offer::Arrivals {
             is_constant: matches!(open.rate, Rate::Constant(_)),
@@ -189,6 +195,8 @@ fn text_rule(rule: &TextRule, values: &Placeholders) -> journey::TextRule {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use super::*;
     use crate::scenario::model::OnErrors;
 
@@ -198,7 +206,7 @@ mod tests {
             driver: Driver::Open(open),
             path: "/pong".to_owned(),
             tls: None,
-            http2_streams: None,
+            http: Http::OneOne,
             duration: Duration::from_secs(6),
             timeout: Duration::from_secs(2),
             errors: OnErrors::Fail,
@@ -235,7 +243,7 @@ mod tests {
         let number = |number| NonZeroU32::new(number).unwrap();
         let hold = Duration::from_secs(2);
         let open = OpenLoop {
-            rate: Rate::Ramp { from: number(10), to: number(30), step: number(10), hold },
+            rate: Rate::Ramp { rates: [10, 20, 30].map(number).to_vec(), hold },
             arrivals: Arrivals::Uniform,
             arrival: Arrival::Session { calls: number(3) },
             max_open: number(9),

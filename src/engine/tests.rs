@@ -15,8 +15,8 @@ use crate::load::ledger::ErrorClass;
 use crate::measure::decision::Looks;
 use crate::record::{Estimate, MetricVerdict, RoundOutcome, RoundRecord, Verdict};
 use crate::scenario::model::{
-    Against, App, Check, CheckRequest, Driver, Expectation, Gate, Load, Metric, OnErrors, Placement, Rounds, Scenario,
-    Server, Stack, Template, TemplatePart, TextRule, Warmup,
+    Against, App, Check, CheckRequest, Driver, Expectation, Gate, Http, Load, Metric, OnErrors, Placement, Rounds,
+    Scenario, Server, Stack, Template, TemplatePart, TextRule, Warmup,
 };
 use crate::snapshot::gate::{self, Rules};
 use crate::snapshot::ratios::Ratios;
@@ -65,7 +65,7 @@ fn scenario(blocks: u32) -> Scenario {
             driver: Driver::Goose { users: NonZeroU32::MIN, steps: Vec::new() },
             path: "/pong".to_owned(),
             tls: None,
-            http2_streams: None,
+            http: Http::OneOne,
             duration: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
             errors: OnErrors::Fail,
@@ -76,6 +76,8 @@ fn scenario(blocks: u32) -> Scenario {
             seed: 2011,
         },
         placement: Placement::Auto,
+        quick: None,
+        is_short: false,
         gate: Gate {
             against: Against::Snapshot,
             margins: [(Metric::CpuPerRequest, 0.05), (Metric::Throughput, 0.05)].into(),

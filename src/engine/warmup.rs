@@ -58,9 +58,10 @@ pub(super) async fn warm_up<B: Backend>(
 fn steady_part(load: &Load) -> Load {
     let mut load = Load { duration: Duration::from_secs(TAIL as u64), ..load.clone() };
     if let Driver::Open(open) = &mut load.driver
-        && let Rate::Ramp { from, .. } = open.rate
+        && let Rate::Ramp { rates, .. } = &open.rate
+        && let Some(first) = rates.first()
     {
-        open.rate = Rate::Constant(from);
+        open.rate = Rate::Constant(*first);
     }
     load
 }

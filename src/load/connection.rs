@@ -149,7 +149,7 @@ mod tests {
 
     fn bytes(target: &Target) -> &[u8] {
         match &target.said {
-            Said::Http1(bytes) => bytes,
+            Said::Http1 { bytes, .. } => bytes,
             Said::Http2 { .. } => unreachable!(),
         }
     }

@@ -19,7 +19,7 @@ use super::cpu_time::CpuTime;
 use super::external::{self, OutputError};
 use super::goose::ClosedLoop;
 use super::journey::Step;
-use super::protocol::{DriveOutcome, DrivePlan, Ends, Event, Mode, ProtocolError, Trust};
+use super::protocol::{DriveOutcome, DrivePlan, Ends, Event, Http, Mode, ProtocolError, Trust};
 use super::recorder::Window;
 use super::threads::{self, Work};
 use super::tls::{self, TlsError};
@@ -128,8 +128,11 @@ fn drive_goose(
     steps: &[Step],
     output: &mut impl Write,
 ) -> Result<DriveOutcome, DriveError> {
-    if plan.http2.is_some() {
-        return Err(DriveError::CannotSpeak { driver: "goose", what: "speak HTTP/2" });
+    let cannot = |what| Err(DriveError::CannotSpeak { driver: "goose", what });
+    match plan.http {
+        Http::OneZero => return cannot("speak HTTP/1.0"),
+        Http::OneOne => {}
+        Http::Two { .. } => return cannot("speak HTTP/2"),
     }
     let users = users.get() as usize;
     let (url, adapt) = tls_of_goose(plan, url)?;
@@ -263,7 +266,7 @@ mod tests {
             let plan = plan("http://127.0.0.1:1/", mode);
             plan.replacen('{', &format!("{{{spoken},"), 1)
         };
-        let (http2, goose) = (r#""http2":{"streams":1}"#, r#"{"goose":{"users":1,"steps":[]}}"#);
+        let (http2, goose) = (r#""http":{"2":{"streams":1}}"#, r#"{"goose":{"users":1,"steps":[]}}"#);
         assert_eq!(refused(&with(goose, http2)), "driver `goose` does not speak HTTP/2");
         let wrk = r#"{"external":{"program":{"wrk":{"connections":1}}}}"#;
         assert_eq!(refused(&with(wrk, http2)), "driver `wrk` does not speak HTTP/2");

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use super::cpu_time::CpuTime;
 use super::driver::{DriveError, report};
 use super::ledger::Ledger;
-use super::protocol::{DriveOutcome, DrivePlan, Event, Http2, Trust};
+use super::protocol::{DriveOutcome, DrivePlan, Event, Http, Trust};
 
 /// A program, with the settings that it has and others have not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +54,7 @@ struct Run<'a> {
     url: &'a Url,
     lasts: Duration,
     timeout: Duration,
-    http2: Option<Http2>,
+    http: Http,
     /// A file of the program's own, empty before it starts.
     file: &'a str,
 }
@@ -101,10 +101,17 @@ impl Program {
 
     /// What a plan asks for that the program does not do, in words.
     fn cannot(self, plan: &DrivePlan) -> Option<&'static str> {
-        let speaks_http2 = matches!(self, Program::H2load { .. });
+        let speaks = match plan.http {
+            Http::OneZero => matches!(self, Program::Httperf { .. }),
+            Http::OneOne => true,
+            Http::Two { .. } => matches!(self, Program::H2load { .. }),
+        };
         let tls = plan.tls.as_ref();
-        if plan.http2.is_some() && !speaks_http2 {
-            Some("speak HTTP/2")
+        if !speaks {
+            Some(match plan.http {
+                Http::OneZero => "speak HTTP/1.0",
+                Http::OneOne | Http::Two { .. } => "speak HTTP/2",
+            })
         } else if tls.is_some_and(|tls| tls.trust != Trust::Insecure) {
             Some("verify certificates: only an insecure plan can be its")
         } else if tls.is_some_and(|tls| tls.server_name.is_some()) {
@@ -144,7 +151,7 @@ pub(super) fn drive(
             file.write_all(wrk::SCRIPT.as_bytes())?;
         }
         let name = format!("/proc/self/fd/{}", file.as_raw_fd());
-        let arguments = program.arguments(&Run { url, lasts, timeout: plan.timeout, http2: plan.http2, file: &name });
+        let arguments = program.arguments(&Run { url, lasts, timeout: plan.timeout, http: plan.http, file: &name });
         let ended = Command::new(&path).args(arguments).stdin(Stdio::null()).output()?;
         let mut written = String::new();
         file.rewind()?;
@@ -172,7 +179,7 @@ pub(super) fn drive(
             httperf::parse(&text, httperf::sessions(rate_per_s, plan.window), calls, plan.window)
         }
         Program::Wrk { connections } => wrk::parse(&text, connections),
-        Program::H2load { .. } => h2load::parse(&text, &written, plan.http2.is_some()),
+        Program::H2load { .. } => h2load::parse(&text, &written, matches!(plan.http, Http::Two { .. })),
     }?;
     Ok(DriveOutcome {
         ledger: told.ledger,

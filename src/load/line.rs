@@ -18,10 +18,12 @@ use super::timer::Patience;
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "the larger one is the one that has to be as fast as it can be")]
 pub(super) enum Line {
-    /// HTTP/1.1.
+    /// HTTP/1.1 or 1.0.
     Own {
         /// What is sent.
         request: Arc<[u8]>,
+        /// Whether a connection serves further requests.
+        keeps: bool,
         /// The connection, while there is one.
         connection: Option<Connection>,
     },
@@ -64,7 +66,7 @@ impl Line {
 
     fn with(target: &Target, shared: &Rc<Shared>) -> Line {
         match &target.said {
-            Said::Http1(request) => Line::Own { request: request.clone(), connection: None },
+            Said::Http1 { bytes, keeps } => Line::Own { request: bytes.clone(), keeps: *keeps, connection: None },
             Said::Http2 { head, .. } => Line::Shared { head: head.clone(), connection: shared.clone(), patience: None },
         }
     }
@@ -73,7 +75,7 @@ impl Line {
     /// `began`.
     pub(super) async fn ask(&mut self, target: &Target, began: Instant) -> Asked {
         match self {
-            Line::Own { request, connection: place } => {
+            Line::Own { request, keeps, connection: place } => {
                 let (mut sent, mut connected) = (began, None);
                 let mut connection = match place.take() {
                     Some(connection) => connection,
@@ -87,7 +89,7 @@ impl Line {
                     },
                 };
                 let exchanged = connection.ask(request, began).await;
-                if exchanged.after == After::Reusable {
+                if *keeps && exchanged.after == After::Reusable {
                     *place = Some(connection);
                 }
                 let is_complete = exchanged.after != After::Broken;

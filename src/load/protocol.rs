@@ -24,9 +24,9 @@ pub struct DrivePlan {
     /// How TLS is spoken, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
-    /// How HTTP/2 is spoken; else it is HTTP/1.1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub http2: Option<Http2>,
+    /// Which version of HTTP is spoken.
+    #[serde(default, skip_serializing_if = "Http::is_usual")]
+    pub http: Http,
     /// Who asks, and how.
     pub mode: Mode,
     /// Driven but not measured, counted from the instant at which all users run.
@@ -62,13 +62,39 @@ pub enum Trust {
     Insecure,
 }
 
-/// How HTTP/2 is spoken: over TLS by ALPN, else with prior knowledge (RFC 9113 section 3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Http2 {
-    /// Requests that each connection may have under way at once. Where the server allows fewer, the others wait within
-    /// the client, as a browser's do, and their waiting is part of their service time.
-    pub streams: NonZeroU32,
+/// Which version of HTTP is spoken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Http {
+    /// HTTP/1.0 as it was before keep-alive: a connection for each request, which is closed when it is answered.
+    #[serde(rename = "1.0")]
+    OneZero,
+    /// HTTP/1.1.
+    #[default]
+    #[serde(rename = "1.1")]
+    OneOne,
+    /// HTTP/2: over TLS by ALPN, else with prior knowledge (RFC 9113 section 3).
+    #[serde(rename = "2")]
+    Two {
+        /// Requests that each connection may have under way at once. Where the server allows fewer, the others wait
+        /// within the client, as a browser's do, and their waiting is part of their service time.
+        streams: NonZeroU32,
+    },
+}
+
+impl Http {
+    /// Requests that a connection may have under way at once.
+    #[must_use]
+    pub fn streams(self) -> NonZeroU32 {
+        match self {
+            Http::OneZero | Http::OneOne => NonZeroU32::MIN,
+            Http::Two { streams } => streams,
+        }
+    }
+
+    /// For serde: what is left out of a document.
+    fn is_usual(&self) -> bool {
+        *self == Http::OneOne
+    }
 }
 
 /// Who asks, and how.
@@ -356,7 +382,7 @@ mod tests {
         DrivePlan {
             url: "http://127.0.0.1:8000/pong".into(),
             tls: None,
-            http2: None,
+            http: Http::OneOne,
             mode: Mode::Goose { users: NonZeroU32::new(32).unwrap(), steps: Vec::new() },
             warmup: Duration::from_secs(3),
             window: Duration::from_millis(2500),
@@ -378,8 +404,8 @@ mod tests {
             timer: TimerKind::Spin,
         };
         let tls = Tls { trust: Trust::Ca("/site.pem".into()), server_name: Some("example.org".to_owned()) };
-        let http2 = Http2 { streams: NonZeroU32::MIN };
-        let open = DrivePlan { tls: Some(tls), http2: Some(http2), mode: Mode::Open(open), ..goose() };
+        let http = Http::Two { streams: NonZeroU32::MIN };
+        let open = DrivePlan { tls: Some(tls), http, mode: Mode::Open(open), ..goose() };
         assert_eq!(DrivePlan::from_json(&open.to_json().unwrap()).unwrap(), open);
     }
 

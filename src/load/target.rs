@@ -8,7 +8,7 @@ use http::Request;
 use reqwest::Url;
 
 use super::driver::DriveError;
-use super::protocol::DrivePlan;
+use super::protocol::{DrivePlan, Http};
 use super::tls::{HTTP_1_1, HTTP_2, Tls, server_name};
 
 const AGENT: &str = concat!("lab/", env!("CARGO_PKG_VERSION"));
@@ -29,8 +29,8 @@ pub(super) struct Target {
 /// A request, in the version of HTTP that is spoken.
 #[derive(Debug)]
 pub(super) enum Said {
-    /// All its bytes.
-    Http1(Arc<[u8]>),
+    /// All its bytes, and whether the connection may be kept.
+    Http1 { bytes: Arc<[u8]>, keeps: bool },
     /// Its fields, and how many may be under way on a connection at once.
     Http2 {
         /// The head; there is no body.
@@ -57,15 +57,16 @@ impl Target {
             Some(query) => format!("{}?{query}", url.path()),
             None => url.path().to_owned(),
         };
-        let version = if plan.http2.is_some() { HTTP_2 } else { HTTP_1_1 };
+        let version = if matches!(plan.http, Http::Two { .. }) { HTTP_2 } else { HTTP_1_1 };
         let tls = plan.tls.as_ref().map(|tls| Tls::new(&tls.trust, name, version)).transpose()?;
-        let said = match plan.http2 {
-            None => Said::http1(&authority, &path),
-            Some(http2) => {
+        let said = match plan.http {
+            Http::OneZero => Said::http1(&authority, &path, "1.0"),
+            Http::OneOne => Said::http1(&authority, &path, "1.1"),
+            Http::Two { streams } => {
                 let uri = format!("{}://{authority}{path}", url.scheme());
                 let head = Request::get(uri).header("user-agent", AGENT).header("accept", "*/*").body(());
                 let head = head.map_err(|_| no_address())?;
-                Said::Http2 { head: Arc::new(head), streams: http2.streams.get() as usize }
+                Said::Http2 { head: Arc::new(head), streams: streams.get() as usize }
             }
         };
         Ok(Target { address, tls, said, timeout: plan.timeout })
@@ -74,7 +75,7 @@ impl Target {
     /// How many requests a connection may have under way at once.
     pub(super) fn streams(&self) -> usize {
         match self.said {
-            Said::Http1(_) => 1,
+            Said::Http1 { .. } => 1,
             Said::Http2 { streams, .. } => streams,
         }
     }
@@ -82,9 +83,10 @@ impl Target {
 
 impl Said {
     /// A GET of `path` with `authority` for its Host.
-    fn http1(authority: &str, path: &str) -> Said {
-        let text = format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: {AGENT}\r\nAccept: */*\r\n\r\n");
-        Said::Http1(text.into_bytes().into())
+    fn http1(authority: &str, path: &str, version: &str) -> Said {
+        let text =
+            format!("GET {path} HTTP/{version}\r\nHost: {authority}\r\nUser-Agent: {AGENT}\r\nAccept: */*\r\n\r\n");
+        Said::Http1 { bytes: text.into_bytes().into(), keeps: version != "1.0" }
     }
 }
 
@@ -92,6 +94,6 @@ impl Said {
 impl Target {
     /// A GET of `/` in the clear at `address`.
     pub(super) fn plain(address: SocketAddr, timeout: Duration) -> Target {
-        Target { address, tls: None, said: Said::http1("there", "/"), timeout }
+        Target { address, tls: None, said: Said::http1("there", "/", "1.1"), timeout }
     }
 }

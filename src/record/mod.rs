@@ -82,6 +82,9 @@ pub struct Provenance {
     pub scenario: String,
     /// Its title.
     pub title: Option<String>,
+    /// Whether this was the scenario's short form.
+    #[serde(default)]
+    pub is_short: bool,
     /// Its file, relative to the scenario's root where it lies within.
     pub file: String,
     /// SHA-256 of that file.

@@ -65,7 +65,11 @@ fn title(text: &mut String, record: &Record) {
         place(&provenance.stack_cores),
         place(&provenance.load_cores),
     );
-    let _ = writeln!(text, "{}\n", styled(QUIET, &line));
+    let _ = writeln!(text, "{}", styled(QUIET, &line));
+    if provenance.is_short {
+        let _ = writeln!(text, "{}", styled(QUIET, "the short form: a first look, compared with no snapshot"));
+    }
+    text.push('\n');
 }
 
 fn checks(text: &mut String, record: &Record) {

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::model::{
-    Against, Check, CheckRequest, Driver, Expectation, Gate, Load, Metric, OnErrors, Placement, Scenario, SlowClients,
-    Stack, Step, TemplatePart, Warmup,
+    Against, Check, CheckRequest, Driver, Expectation, Gate, Http, Load, Metric, OnErrors, Placement, Scenario,
+    SlowClients, Stack, Step, TemplatePart, Warmup,
 };
 use crate::catalog::kind::Interface;
 
@@ -115,11 +115,13 @@ fn write_check(f: &mut fmt::Formatter<'_>, scenario: &Scenario, check: &Check) -
 fn write_load(f: &mut fmt::Formatter<'_>, load: &Load) -> fmt::Result {
     writeln!(f, "  {}", load.name)?;
     writeln!(f, "    driver   {}", load.driver)?;
-    let http2 = load.http2_streams.map(|streams| match streams.get() {
-        1 => "HTTP/2".to_owned(),
-        more => format!("HTTP/2 with {more} streams on each connection"),
-    });
-    let spoken: Vec<String> = http2.into_iter().chain(load.tls.as_ref().map(ToString::to_string)).collect();
+    let version = match load.http {
+        Http::OneZero => Some("HTTP/1.0".to_owned()),
+        Http::OneOne => None,
+        Http::Two { streams } if streams.get() == 1 => Some("HTTP/2".to_owned()),
+        Http::Two { streams } => Some(format!("HTTP/2 with {streams} streams on each connection")),
+    };
+    let spoken: Vec<String> = version.into_iter().chain(load.tls.as_ref().map(ToString::to_string)).collect();
     if !spoken.is_empty() {
         writeln!(f, "    speaks   {}", spoken.join(" over "))?;
     }

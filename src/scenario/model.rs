@@ -16,7 +16,7 @@ use crate::catalog::kind::{Ability, Interface, Workers};
 mod load;
 
 pub use load::{
-    Arrival, Arrivals, Driver, External, Load, OnErrors, OpenLoop, Rate, Source, Step, StepExpectation, StepText,
+    Arrival, Arrivals, Driver, External, Http, Load, OnErrors, OpenLoop, Rate, Source, Step, StepExpectation, StepText,
     TextPiece, TimerKind, Tls, Trust,
 };
 
@@ -47,6 +47,10 @@ pub struct Scenario {
     pub placement: Placement,
     /// What is a change worth failing for.
     pub gate: Gate,
+    /// Its short form, if it has one.
+    pub quick: Option<Quick>,
+    /// Whether this is the short form already.
+    pub is_short: bool,
 }
 
 impl Scenario {
@@ -58,6 +62,21 @@ impl Scenario {
         marked
             .or_else(|| self.stacks.iter().find(|stack| stack.measured && stack.is_possible()))
             .unwrap_or(&self.stacks[0])
+    }
+
+    /// Leaves the short form of it; false if it has none.
+    pub fn quicken(&mut self) -> bool {
+        let Some(quick) = &self.quick else { return false };
+        if let Some(names) = &quick.loads {
+            self.loads.retain(|load| names.contains(&load.name));
+        }
+        for load in &mut self.loads {
+            quick.shorten(load);
+        }
+        self.rounds.looks = vec![quick.blocks];
+        self.rounds.warmup = Warmup::Fixed(quick.warmup);
+        self.is_short = true;
+        true
     }
 
     /// The names of the loads whose errors are counted and nothing more.
@@ -468,6 +487,38 @@ impl AppField {
             AppField::Path => "path",
             AppField::QueryString => "query_string",
             AppField::UrlRoot => "url_root",
+        }
+    }
+}
+
+/// The short form of a scenario.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quick {
+    /// Blocks.
+    pub blocks: NonZeroU32,
+    /// The warm-up before each window.
+    pub warmup: Duration,
+    /// The loads that are driven; `None` is all.
+    pub loads: Option<Vec<String>>,
+    /// The most rates that are left of a ramp; 2 or more.
+    pub rates: Option<usize>,
+    /// How long each rate of a ramp lasts.
+    pub hold: Option<Duration>,
+    /// The window of loads that are no ramps.
+    pub duration: Option<Duration>,
+}
+
+impl Quick {
+    /// A load as it is left.
+    fn shorten(&self, load: &mut Load) {
+        if let Driver::Open(OpenLoop { rate: Rate::Ramp { rates, hold }, .. }) = &mut load.driver {
+            if let Some(most) = self.rates.filter(|most| *most < rates.len()) {
+                *rates = (0..most).map(|index| rates[index * (rates.len() - 1) / (most - 1)]).collect();
+            }
+            *hold = self.hold.unwrap_or(*hold);
+            load.duration = *hold * u32::try_from(rates.len()).unwrap_or(u32::MAX);
+        } else {
+            load.duration = self.duration.unwrap_or(load.duration);
         }
     }
 }

@@ -9,6 +9,8 @@ mod driver;
 mod expect;
 mod load;
 mod matrix;
+mod quick;
+mod ramp;
 mod rounds;
 mod spoken;
 mod stack;
@@ -79,6 +81,7 @@ pub(super) fn resolve(
     let rounds = rounds::rounds(wire.rounds.value(), loads.as_deref().unwrap_or_default(), problems);
     let placement = wire.placement.or(Placement::Auto, |placement| load::placement(placement.get_ref(), problems));
     let gate = rounds::gate(wire.gate.value());
+    let quick = wire.quick.or(None, |quick| quick::quick(quick.get_ref(), &load_names(wire), problems).map(Some));
     Some(Scenario {
         name: name?,
         title: title?,
@@ -92,7 +95,15 @@ pub(super) fn resolve(
         rounds: rounds?,
         placement: placement?,
         gate,
+        quick: quick?,
+        is_short: false,
     })
+}
+
+/// Every load's name, sound or not: what is wrong with a load is reported where it stands.
+fn load_names(wire: &wire::Scenario) -> Vec<&str> {
+    let loads = wire.load.value().map(|list| list.0.as_slice()).unwrap_or_default();
+    loads.iter().filter_map(|load| load.get_ref().name.value()).map(String::as_str).collect()
 }
 
 /// The path that a scenario's file names, absolute, if there is such a file.

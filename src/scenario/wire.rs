@@ -44,6 +44,8 @@ wire_table! {
         optional rounds: Rounds,
         /// Which cores the stacks and the load drivers run on. Default: disjoint halves of what is there.
         optional placement: Placement,
+        /// What `lab run --quick` leaves of it: a first look, in minutes.
+        optional quick: Quick,
         /// Which changes against the reviewed snapshot fail `lab run --gate`.
         optional gate: Gate,
     } = {
@@ -113,6 +115,24 @@ wire_table! {
         optional except: List<String>,
         /// Name of the stack that ratios are against.
         optional reference: String,
+    }
+}
+
+wire_table! {
+    /// The short form of a scenario. What it measures is shown and recorded, and compared with no snapshot.
+    Quick in "`[quick]`" {
+        /// Blocks, 1 to 10000.
+        optional rounds: Whole = { "minimum": 1, "maximum": 10000, "default": 1 },
+        /// The warm-up before each measured window; whole seconds.
+        optional warmup: DurationText = { "default": "1s" },
+        /// Names of the loads that are driven. Default: all.
+        optional loads: List<String> = { "minItems": 1 },
+        /// The most rates that are left of a ramp, 2 or more: evenly chosen, the first and the last among them.
+        optional rates: Whole = { "minimum": 2, "maximum": 1000 },
+        /// How long each rate of a ramp lasts; whole seconds, 1 or more.
+        optional hold: DurationText,
+        /// The measured window of loads that are no ramps; whole seconds, 1 or more.
+        optional duration: DurationText,
     }
 }
 

@@ -6,12 +6,13 @@ use std::time::Duration;
 use super::{OutputError, Run, Told, number, number_before, seconds};
 use crate::load::histogram;
 use crate::load::ledger::{ErrorClass, Ledger};
+use crate::load::protocol::Http;
 
 pub(super) fn arguments(run: &Run<'_>, connections: NonZeroU32) -> Vec<String> {
-    let version = match run.http2 {
-        None => "--h1".to_owned(),
+    let version = match run.http {
+        Http::OneZero | Http::OneOne => "--h1".to_owned(),
         // Its word for requests under way at once; HTTP/2 is what it speaks first, by ALPN and in the clear.
-        Some(http2) => format!("--max-concurrent-streams={}", http2.streams),
+        Http::Two { streams } => format!("--max-concurrent-streams={streams}"),
     };
     vec![
         version,

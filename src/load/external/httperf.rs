@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{OutputError, Run, Told, number, seconds};
 use crate::load::ledger::{ErrorClass, Ledger, OpenLedger};
+use crate::load::protocol::Http;
 
 /// How many sessions begin within `lasts`.
 pub(super) fn sessions(rate_per_s: NonZeroU32, lasts: Duration) -> u64 {
@@ -19,6 +20,7 @@ pub(super) fn arguments(run: &Run<'_>, rate_per_s: NonZeroU32, calls: NonZeroU32
     let host = run.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     // Each connection with a handshake of its own, as lab's own drivers have it.
     let tls: &[&str] = if run.url.scheme() == "https" { &["--ssl", "--ssl-no-reuse"] } else { &[] };
+    let version: &[&str] = if run.http == Http::OneZero { &["--http-version=1.0"] } else { &[] };
     let arguments = vec![
         "--hog".to_owned(),
         format!("--server={host}"),
@@ -29,7 +31,7 @@ pub(super) fn arguments(run: &Run<'_>, rate_per_s: NonZeroU32, calls: NonZeroU32
         format!("--num-calls={calls}"),
         format!("--timeout={}", seconds(run.timeout)),
     ];
-    arguments.into_iter().chain(tls.iter().map(ToString::to_string)).collect()
+    arguments.into_iter().chain(tls.iter().chain(version).map(ToString::to_string)).collect()
 }
 
 /// Reads its report. It prints means and no distribution, so that every histogram stays empty; what it does not

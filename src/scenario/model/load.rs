@@ -18,8 +18,8 @@ pub struct Load {
     pub path: String,
     /// How TLS is spoken, if it is; the stack is then asked where it listens with TLS.
     pub tls: Option<Tls>,
-    /// Requests that each connection may have under way at once over HTTP/2; `None` is HTTP/1.1.
-    pub http2_streams: Option<NonZeroU32>,
+    /// Which version of HTTP is spoken.
+    pub http: Http,
     /// The measured window, after the warm-up.
     pub duration: Duration,
     /// How long one request may take before it is recorded as a client timeout.
@@ -36,6 +36,20 @@ pub enum OnErrors {
     Fail,
     /// Counted, and nothing more: the load is meant to go past what a stack can answer.
     Count,
+}
+
+/// A version of HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Http {
+    /// HTTP/1.0, a connection for each request.
+    OneZero,
+    /// HTTP/1.1.
+    OneOne,
+    /// HTTP/2.
+    Two {
+        /// Requests that each connection may have under way at once.
+        streams: NonZeroU32,
+    },
 }
 
 /// How TLS is spoken.
@@ -128,18 +142,14 @@ pub struct OpenLoop {
 }
 
 /// Arrivals per second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rate {
     /// The same all the time.
     Constant(NonZeroU32),
-    /// In steps, up or down; the last step is exactly `to`.
+    /// One after the other, up or down.
     Ramp {
-        /// The first rate.
-        from: NonZeroU32,
-        /// The last rate.
-        to: NonZeroU32,
-        /// The difference from one to the next.
-        step: NonZeroU32,
+        /// The rates; two or more.
+        rates: Vec<NonZeroU32>,
         /// How long each lasts.
         hold: Duration,
     },
@@ -148,17 +158,10 @@ pub enum Rate {
 impl Rate {
     /// The rates with how long each lasts; a constant one lasts for `duration`.
     #[must_use]
-    pub fn stretches(self, duration: Duration) -> Vec<(NonZeroU32, Duration)> {
+    pub fn stretches(&self, duration: Duration) -> Vec<(NonZeroU32, Duration)> {
         match self {
-            Rate::Constant(rate) => vec![(rate, duration)],
-            Rate::Ramp { from, to, step, hold } => {
-                let count = from.get().abs_diff(to.get()) / step;
-                let rate_of = |number: u32| match to > from {
-                    true => from.get() + number * step.get(),
-                    false => from.get() - number * step.get(),
-                };
-                (0..=count).filter_map(|number| Some((NonZeroU32::new(rate_of(number))?, hold))).collect()
-            }
+            Rate::Constant(rate) => vec![(*rate, duration)],
+            Rate::Ramp { rates, hold } => rates.iter().map(|rate| (*rate, *hold)).collect(),
         }
     }
 }
@@ -303,16 +306,24 @@ impl fmt::Display for Driver {
     }
 }
 
+/// More rates than these are shown by the first two and the last.
+const SHOWN_RATES: usize = 12;
+
 impl fmt::Display for OpenLoop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.arrival {
             Arrival::Session { .. } => "sessions/s",
             Arrival::Pooled { .. } => "requests/s",
         };
-        match self.rate {
+        match &self.rate {
             Rate::Constant(rate) => write!(f, "{rate} {what}")?,
-            Rate::Ramp { from, to, step, hold } => {
-                write!(f, "from {from} to {to} {what} by {step} every {} s", hold.as_secs_f64())?;
+            Rate::Ramp { rates, hold } => {
+                let all = rates.iter().map(ToString::to_string);
+                let all: Vec<_> = match rates.len() {
+                    ..=SHOWN_RATES => all.collect(),
+                    more => all.clone().take(2).chain(["…".to_owned()]).chain(all.skip(more - 1)).collect(),
+                };
+                write!(f, "{} {what}, each for {} s,", all.join(", "), hold.as_secs_f64())?;
             }
         }
         match self.arrival {
@@ -339,24 +350,4 @@ impl fmt::Display for OpenLoop {
 
 fn counted(f: &mut fmt::Formatter<'_>, count: NonZeroU32, what: &str) -> fmt::Result {
     write!(f, "{count} {what}{}", if count.get() == 1 { "" } else { "s" })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ramp(from: u32, to: u32, step: u32) -> Vec<u32> {
-        let number = |number| NonZeroU32::new(number).unwrap();
-        let hold = Duration::from_secs(2);
-        let rate = Rate::Ramp { from: number(from), to: number(to), step: number(step), hold };
-        let stretches = rate.stretches(Duration::ZERO);
-        assert!(stretches.iter().all(|(_, lasts)| *lasts == hold));
-        stretches.iter().map(|(rate, _)| rate.get()).collect()
-    }
-
-    #[test]
-    fn ramps_go_up_and_down() {
-        assert_eq!(ramp(500, 2000, 500), [500, 1000, 1500, 2000]);
-        assert_eq!(ramp(30, 10, 10), [30, 20, 10]);
-    }
 }

@@ -8,6 +8,7 @@ use toml::Spanned;
 use super::super::model::{Arrival, Arrivals, Driver, External, OpenLoop, Rate, TimerKind};
 use super::super::wire::{self, ArrivalsKind, DriverKind, DurationText, RateText};
 use super::load::whole_seconds;
+use super::ramp::{Astray, Stride};
 use super::rounds::DEFAULT_SEED;
 use super::step;
 use super::values::whole;
@@ -40,7 +41,7 @@ fn keys_of(driver: DriverKind) -> &'static [&'static str] {
         DriverKind::Open => {
             &["rate", "calls_per_connection", "connections", "arrivals", "seed", "max_open", "timer", "http", "streams"]
         }
-        DriverKind::Httperf => &["rate", "calls_per_connection"],
+        DriverKind::Httperf => &["rate", "calls_per_connection", "http"],
     }
 }
 
@@ -71,7 +72,7 @@ pub(super) fn driver(wire: &wire::Load, problems: &mut Problems<'_>) -> Option<(
         DriverKind::Httperf => httperf(wire, &place, problems),
     };
     let ramp = match &driver {
-        Some(Driver::Open(OpenLoop { rate: rate @ Rate::Ramp { .. }, .. })) => Some(*rate),
+        Some(Driver::Open(OpenLoop { rate: rate @ Rate::Ramp { .. }, .. })) => Some(rate.clone()),
         _ => None,
     };
     let window = match (&wire.duration, ramp) {
@@ -174,23 +175,39 @@ fn per_second(number: &Spanned<Whole>, what: &str, problems: &mut Problems<'_>) 
 
 fn ramp(wire: &wire::Ramp, place: Span, problems: &mut Problems<'_>) -> Option<Rate> {
     let mut number = |field: &Field<Whole>, what| field.good().and_then(|number| per_second(number, what, problems));
-    let (from, to, step) = (number(&wire.from, "`from`"), number(&wire.to, "`to`"), number(&wire.step, "`step`"));
+    let (from, to) = (number(&wire.from, "`from`"), number(&wire.to, "`to`"));
+    let (step, factor) = (number(&wire.step, "`step`"), number(&wire.factor, "`factor`"));
     let hold = wire.hold.good().and_then(|time| whole_seconds(time, "`hold`", Duration::from_secs(1), problems));
-    let (from, to, step, hold) = (from?, to?, step?, hold?);
     if wire.has_unknown_keys() {
         return None;
     }
-    let way = from.get().abs_diff(to.get());
-    let (problem, hint) = if way == 0 {
-        ("the ramp goes nowhere".to_owned(), format!("write `rate = {from}` for a constant rate"))
-    } else if way % step != 0 {
-        let past = way - way % step;
-        let last = if to > from { from.get() + past } else { from.get() - past };
-        (format!("steps of {step} do not lead from {from} to {to}"), format!("they lead to {last}"))
-    } else if hold.saturating_mul(way / step + 1) > LONGEST {
-        (format!("the ramp's {} steps last longer than a day", way / step + 1), "take larger steps".to_owned())
-    } else {
-        return Some(Rate::Ramp { from, to, step, hold });
+    let stride = match (step, factor) {
+        (Some(step), None) if wire.factor.is_absent() => Stride::Step(step),
+        (None, Some(factor)) if wire.step.is_absent() => Stride::Factor(factor),
+        (Some(_), Some(_)) => {
+            let message = "the ramp has both `step` and `factor`";
+            problems.push(Diagnostic::at(place, message).hint("keep one of the two"));
+            return None;
+        }
+        (None, None) if wire.step.is_absent() && wire.factor.is_absent() => {
+            let hint = "add `step`, the difference from one rate to the next, or `factor`";
+            problems.push(Diagnostic::at(place, "the ramp does not say how it goes on").hint(hint));
+            return None;
+        }
+        _ => return None,
+    };
+    let (from, to, hold) = (from?, to?, hold?);
+    let (problem, hint) = match stride.rates(from, to) {
+        Err(Astray::Nowhere) => {
+            ("the ramp goes nowhere".to_owned(), format!("write `rate = {from}` for a constant rate"))
+        }
+        Err(Astray::Past(last)) => {
+            (format!("{stride} do not lead from {from} to {to}"), format!("they lead to {last}"))
+        }
+        Ok(rates) if hold.saturating_mul(u32::try_from(rates.len()).unwrap_or(u32::MAX)) > LONGEST => {
+            (format!("the ramp's {} steps last longer than a day", rates.len()), "take larger steps".to_owned())
+        }
+        Ok(rates) => return Some(Rate::Ramp { rates, hold }),
     };
     problems.push(Diagnostic::at(place, problem).hint(hint));
     None

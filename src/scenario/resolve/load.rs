@@ -49,11 +49,11 @@ fn load(wire: &wire::Load, surroundings: &Surroundings<'_>, problems: &mut Probl
         Some(timeout)
     });
     let tls = wire.tls.or(None, |tls| spoken::tls(tls, &wire.driver, surroundings, problems).map(Some));
-    let http2_streams = spoken::http2_streams(wire, problems);
+    let http = spoken::http(wire, problems);
     let (driver, duration) = driver::driver(wire, problems)?;
     let errors = wire.errors.or(OnErrors::Fail, |word| Some(word.get_ref().0))?;
-    let (tls, http2_streams) = (tls?, http2_streams?);
-    Some(Load { name: name?, driver, path: path?, tls, http2_streams, duration, timeout: timeout?, errors })
+    let (tls, http) = (tls?, http?);
+    Some(Load { name: name?, driver, path: path?, tls, http, duration, timeout: timeout?, errors })
 }
 
 /// A duration of whole seconds, `shortest` or more.

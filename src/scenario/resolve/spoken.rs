@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use toml::Spanned;
 
-use super::super::model::{Tls, Trust};
+use super::super::model::{Http, Tls, Trust};
 use super::super::wire::{self, DriverKind, HttpVersion};
 use super::driver::name;
 use super::values::whole;
@@ -75,22 +75,53 @@ fn host_name(name: &Spanned<String>, problems: &mut Problems<'_>) -> Option<Stri
     None
 }
 
-/// Requests under way at once over HTTP/2; `None` within for HTTP/1.1.
-pub(super) fn http2_streams(wire: &wire::Load, problems: &mut Problems<'_>) -> Option<Option<NonZeroU32>> {
-    let version = wire.http.or(HttpVersion::One, |word| Some(word.get_ref().0))?;
+/// The version of HTTP, and over HTTP/2 how many requests may be under way on a connection at once.
+pub(super) fn http(wire: &wire::Load, problems: &mut Problems<'_>) -> Option<Http> {
+    let version = wire.http.or(HttpVersion::OneOne, |word| Some(word.get_ref().0))?;
     let streams = wire.streams.or(NonZeroU32::MIN, |streams| {
         whole(streams, "`streams`", 1..=MOST_STREAMS, problems).and_then(NonZeroU32::new)
     })?;
-    let Some(given) = wire.streams.good() else { return Some((version == HttpVersion::Two).then_some(streams)) };
     let is_of_sessions =
         wire.driver.value().is_some_and(|kind| kind.0 == DriverKind::Open) && wire.connections.is_absent();
-    let (message, hint) = if version == HttpVersion::One {
-        ("HTTP/1.1 has no `streams`", "write `http = \"2\"`, or leave `streams` out")
-    } else if is_of_sessions {
-        ("sessions have no `streams`: their calls come one after the other", "leave it out, or give `connections`")
-    } else {
-        return Some(Some(streams));
-    };
-    problems.push(Diagnostic::at(given.span(), message).hint(hint));
-    None
+    if let Some(given) = wire.streams.good() {
+        let refused = match version {
+            HttpVersion::OneZero => Some(("HTTP/1.0 has no `streams`", "write `http = \"2\"`, or leave `streams` out")),
+            HttpVersion::OneOne => Some(("HTTP/1.1 has no `streams`", "write `http = \"2\"`, or leave `streams` out")),
+            HttpVersion::Two if is_of_sessions => Some((
+                "sessions have no `streams`: their calls come one after the other",
+                "leave it out, or give `connections`",
+            )),
+            HttpVersion::Two => None,
+        };
+        if let Some((message, hint)) = refused {
+            problems.push(Diagnostic::at(given.span(), message).hint(hint));
+            return None;
+        }
+    }
+    let spoken = wire.http.good().zip(wire.driver.value());
+    let unspoken = spoken.filter(|(given, kind)| match given.get_ref().0 {
+        HttpVersion::OneZero => kind.0 == DriverKind::H2load,
+        HttpVersion::OneOne => false,
+        HttpVersion::Two => kind.0 == DriverKind::Httperf,
+    });
+    if let Some((given, kind)) = unspoken {
+        let message = format!("driver `{}` does not speak this version", name(kind.0));
+        let hint = "`1.0` goes with `open`, `closed`, `httperf`; `2` with `open`, `closed`, `h2load`";
+        problems.push(Diagnostic::at(given.span(), message).hint(hint));
+        return None;
+    }
+    if let (HttpVersion::OneZero, Some(calls)) =
+        (version, wire.calls_per_connection.good().filter(|calls| calls.get_ref().0 > 1))
+    {
+        let message = "HTTP/1.0 has a connection for each call";
+        problems.push(
+            Diagnostic::at(calls.span(), message).hint("leave `calls_per_connection` out, or write `http = \"1.1\"`"),
+        );
+        return None;
+    }
+    Some(match version {
+        HttpVersion::OneZero => Http::OneZero,
+        HttpVersion::OneOne => Http::OneOne,
+        HttpVersion::Two => Http::Two { streams },
+    })
 }

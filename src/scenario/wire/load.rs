@@ -26,7 +26,8 @@ wire_table! {
         optional path: String = { "pattern": "^/[!-~]*$", "default": "/" },
         /// Speaks TLS, to where the stack listens with it.
         optional tls: Tls = { "minProperties": 1 },
-        /// open, closed, h2load: the version of HTTP that is spoken; `2` over TLS by ALPN, else with prior knowledge.
+        /// The version of HTTP that is spoken. open, closed, httperf: `1.0`, a connection for each request. open, closed,
+        /// h2load: `2`, over TLS by ALPN, else with prior knowledge.
         optional http: OneOf<HttpVersion> = { "default": "1.1" },
         /// With `http = "2"`: requests that each connection may have under way at once, 1 to 1000; not with sessions,
         /// whose calls come one after the other.
@@ -82,8 +83,10 @@ wire_table! {
         required from: Whole = { "minimum": 1, "maximum": 1_000_000 },
         /// The last rate.
         required to: Whole = { "minimum": 1, "maximum": 1_000_000 },
-        /// The difference from one rate to the next; it leads from the first exactly to the last.
-        required step: Whole = { "minimum": 1, "maximum": 1_000_000 },
+        /// The difference from one rate to the next; it leads from the first exactly to the last. This or `factor`.
+        optional step: Whole = { "minimum": 1, "maximum": 1_000_000 },
+        /// How many times the one before a rate is, or a part of it; it leads from the first exactly to the last.
+        optional factor: Whole = { "minimum": 2, "maximum": 1_000_000 },
         /// How long each rate lasts; whole seconds, 1 or more.
         required hold: DurationText,
     }
@@ -143,14 +146,14 @@ pub(in crate::scenario) enum RateText {
     /// Constant.
     Constant(Whole),
     /// In steps.
-    Ramp(Ramp),
+    Ramp(Box<Ramp>),
 }
 
 impl FromToml for RateText {
     fn from_toml(value: &Spanned<DeValue<'_>>, what: &str, problems: &mut Problems<'_>) -> Option<Self> {
         match value.get_ref() {
             DeValue::Integer(_) => Whole::from_toml(value, what, problems).map(RateText::Constant),
-            DeValue::Table(table) => Some(RateText::Ramp(Ramp::from_table(table, value.span(), problems))),
+            DeValue::Table(table) => Some(RateText::Ramp(Box::new(Ramp::from_table(table, value.span(), problems)))),
             _ => {
                 let expected = "a whole number of arrivals per second, or a ramp `{ from, to, step, hold }`";
                 wrong_type(value, what, expected, problems);
@@ -208,15 +211,18 @@ impl Word for DriverKind {
 /// A version of HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::scenario) enum HttpVersion {
+    /// HTTP/1.0.
+    OneZero,
     /// HTTP/1.1.
-    One,
+    OneOne,
     /// HTTP/2.
     Two,
 }
 
 impl Word for HttpVersion {
     const WHAT: &'static str = "version of HTTP";
-    const ALL: &'static [(&'static str, Self)] = &[("1.1", HttpVersion::One), ("2", HttpVersion::Two)];
+    const ALL: &'static [(&'static str, Self)] =
+        &[("1.0", HttpVersion::OneZero), ("1.1", HttpVersion::OneOne), ("2", HttpVersion::Two)];
 }
 
 impl Word for OnErrors {

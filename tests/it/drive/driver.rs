@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use lab::load::plan::{Arrivals, Schedule, Stretch};
-use lab::load::protocol::{Arrival, Decoder, DriveOutcome, DrivePlan, Event, Mode, OpenPlan, TimerKind};
+use lab::load::protocol::{Arrival, Decoder, DriveOutcome, DrivePlan, Event, Http, Mode, OpenPlan, TimerKind};
 
 pub(super) fn number(number: u32) -> NonZeroU32 {
     NonZeroU32::new(number).unwrap()
@@ -18,7 +18,7 @@ pub(super) fn plan(address: SocketAddr, mode: Mode) -> DrivePlan {
     DrivePlan {
         url: format!("http://{address}/pong"),
         tls: None,
-        http2: None,
+        http: Http::OneOne,
         mode,
         warmup: Duration::ZERO,
         window: Duration::from_secs(1),

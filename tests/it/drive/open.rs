@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lab::load::ledger::ErrorClass;
 use lab::load::plan::{Arrivals, Schedule, Stretch};
-use lab::load::protocol::{Arrival, DrivePlan, Mode, OpenPlan};
+use lab::load::protocol::{Arrival, DrivePlan, Http, Mode, OpenPlan};
 
 use lab::measure::accepted::Accepted;
 
@@ -93,6 +93,21 @@ fn accepted_connections_are_the_intended_ones() {
             let counted = by_kernel.so_far().unwrap().expect("nothing lost");
             (counted.get(&address.port()) == Some(&counts.accepted())).then_some(())
         });
+    }
+}
+
+/// A connection for each request, also with a server that would keep it; said and meant as HTTP/1.0.
+#[test]
+fn http_1_0_has_a_connection_for_each_request() {
+    for mode in [Mode::Open(open(50, SECOND, sessions(1))), Mode::Open(open(50, SECOND, pool(3)))] {
+        let runtime = runtime();
+        let (address, counts) = serve(&runtime, |_, head| match head.contains(" HTTP/1.0\r\n") {
+            true => send(PONG),
+            false => Behaviour::Reset,
+        });
+        let outcome = drive(&DrivePlan { http: Http::OneZero, ..plan(address, mode.clone()) });
+        assert_eq!((outcome.ledger.ok, outcome.ledger.failures()), (50, 0), "{mode:?}");
+        assert_eq!((counts.accepted(), outcome.connections_opened), (50, Some(50)), "{mode:?}");
     }
 }
 

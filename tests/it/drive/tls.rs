@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use lab::load::external::Program as Other;
 use lab::load::ledger::ErrorClass;
-use lab::load::protocol::{Arrival, DriveOutcome, DrivePlan, Http2, Mode, Tls, Trust};
+use lab::load::protocol::{Arrival, DriveOutcome, DrivePlan, Http, Mode, Tls, Trust};
 use lab::stack::guarded::{FIRST_INHERITED_FD, Guarded, Output, Program as Started, Reserved};
 use lab::stack::{Role, ready, relocate};
 
@@ -55,8 +55,8 @@ impl Site {
     }
 }
 
-fn http2(streams: u32) -> Option<Http2> {
-    Some(Http2 { streams: number(streams) })
+fn http2(streams: u32) -> Http {
+    Http::Two { streams: number(streams) }
 }
 
 fn sessions(calls: u32) -> Mode {
@@ -94,21 +94,21 @@ fn own_drivers_speak_tls_and_http2_with_nginx() {
     }
     let both = Site::start("ssl http2", "keepalive_requests 1000000;");
     let in_the_clear = Site::start("http2", "keepalive_requests 1000000;");
-    let http1 = DrivePlan { http2: None, ..both.plan(closed(3)) };
+    let http1 = DrivePlan { http: Http::OneOne, ..both.plan(closed(3)) };
     for (name, of) in [
         ("HTTP/1.1 over TLS", http1.clone()),
-        ("HTTP/2 over TLS", DrivePlan { http2: http2(1), ..http1.clone() }),
-        ("HTTP/2 with prior knowledge", DrivePlan { http2: http2(1), ..plan(in_the_clear.nginx.address, closed(3)) }),
+        ("HTTP/2 over TLS", DrivePlan { http: http2(1), ..http1.clone() }),
+        ("HTTP/2 with prior knowledge", DrivePlan { http: http2(1), ..plan(in_the_clear.nginx.address, closed(3)) }),
     ] {
-        let opened = |mode: Mode, http2: Option<Http2>| {
-            let outcome = sound(&DrivePlan { mode, http2, ..of.clone() });
+        let opened = |mode: Mode, http: Http| {
+            let outcome = sound(&DrivePlan { mode, http, ..of.clone() });
             (outcome.ledger.ok, outcome.connections_opened)
         };
-        assert_eq!(opened(closed(3), of.http2).1, Some(3), "{name}");
-        assert_eq!(opened(sessions(3), of.http2), (150, Some(50)), "{name}: a session is a connection");
-        let (ok, connections) = opened(pool(2), of.http2);
+        assert_eq!(opened(closed(3), of.http).1, Some(3), "{name}");
+        assert_eq!(opened(sessions(3), of.http), (150, Some(50)), "{name}: a session is a connection");
+        let (ok, connections) = opened(pool(2), of.http);
         assert!(ok == 200 && connections.is_some_and(|opened| opened <= 2), "{name}: {connections:?}");
-        if of.http2.is_some() {
+        if of.http != Http::OneOne {
             assert_eq!(opened(closed(2), http2(10)).1, Some(2), "{name}: ten streams share a connection");
             assert_eq!(opened(pool(2), http2(10)), (200, Some(2)), "{name}");
         }
@@ -157,7 +157,7 @@ fn handshakes_that_come_to_nothing_have_a_class() {
     let site = Site::start("ssl", "");
     for mode in [sessions(1), closed(1)] {
         // It does not offer HTTP/2.
-        failing(&DrivePlan { http2: http2(1), ..site.plan(mode.clone()) }, ErrorClass::TlsHandshake);
+        failing(&DrivePlan { http: http2(1), ..site.plan(mode.clone()) }, ErrorClass::TlsHandshake);
         let insecure = |address| {
             let tls = Some(Tls { trust: Trust::Insecure, server_name: None });
             let plan = plan(address, mode.clone());
@@ -178,10 +178,10 @@ fn a_server_that_ends_its_connections_in_good_order_is_told_from_one_that_fails(
     }
     let site = Site::start("ssl http2", "keepalive_requests 20;");
     // With one stream the end of a connection is known before the next request, which opens another.
-    let one = sound(&DrivePlan { http2: http2(1), ..site.plan(pool(1)) });
+    let one = sound(&DrivePlan { http: http2(1), ..site.plan(pool(1)) });
     assert_eq!((one.ledger.ok, one.connections_opened), (200, Some(10)));
     // With several, some are under way that the server has said it will not look at.
-    let several = drive(&DrivePlan { http2: http2(10), ..site.plan(closed(1)) });
+    let several = drive(&DrivePlan { http: http2(10), ..site.plan(closed(1)) });
     let refused = several.ledger.failed.get(&ErrorClass::StreamRefused).copied().unwrap_or_default();
     assert_eq!(several.ledger.failures(), refused, "{:?}", several.ledger.failed);
     assert!(refused > 0 && several.ledger.ok >= 2 * refused, "{refused} refused, {} good", several.ledger.ok);
@@ -230,7 +230,7 @@ fn a_relocated_nginx_is_asked_where_it_listens_with_tls() {
         }
         let plan = |url: String, plan: DrivePlan| DrivePlan { url, ..plan };
         let secure = plan(format!("https://{tls_entry}/pong"), project.plan(closed(2)));
-        assert_eq!(sound(&DrivePlan { http2: http2(4), ..secure }).connections_opened, Some(2));
+        assert_eq!(sound(&DrivePlan { http: http2(4), ..secure }).connections_opened, Some(2));
         let plain = DrivePlan { tls: None, ..project.plan(closed(2)) };
         sound(&plan(format!("http://{}/pong", relocated.entry), plain));
         nginx.stop().await.unwrap();
@@ -246,16 +246,16 @@ fn other_programs_are_asked_for_what_they_speak() {
     let connections = number(2);
     let httperf = Other::Httperf { rate_per_s: number(20), calls: number(2) };
     for (program, spoken) in [
-        (Other::Wrk { connections }, None),
-        (Other::H2load { connections }, None),
+        (Other::Wrk { connections }, Http::OneOne),
+        (Other::H2load { connections }, Http::OneOne),
         (Other::H2load { connections }, http2(4)),
-        (httperf, None),
+        (httperf, Http::OneOne),
     ] {
         if !is_installed(program.name()) {
             continue;
         }
         let tls = Some(Tls { trust: Trust::Insecure, server_name: None });
-        let plan = DrivePlan { tls, http2: spoken, ..site.plan(Mode::External { program }) };
+        let plan = DrivePlan { tls, http: spoken, ..site.plan(Mode::External { program }) };
         let outcome = drive(&plan);
         assert_eq!(outcome.ledger.failed, BTreeMap::new(), "{plan:?}");
         assert!(outcome.ledger.ok >= 40, "{plan:?}: {}", outcome.ledger.ok);

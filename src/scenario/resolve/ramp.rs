@@ -1,0 +1,89 @@
+//! From one arrival rate to another: in steps, or by a factor. Pure.
+
+use std::fmt;
+use std::num::NonZeroU32;
+
+/// How a ramp goes from one rate to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stride {
+    /// By so much.
+    Step(NonZeroU32),
+    /// So many times as much.
+    Factor(NonZeroU32),
+}
+
+/// Why there is no ramp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Astray {
+    /// It stays where it is.
+    Nowhere,
+    /// It passes its last rate; the last before that.
+    Past(NonZeroU32),
+}
+
+impl Stride {
+    /// The rates from `from` to exactly `to`, up or down.
+    pub(super) fn rates(self, from: NonZeroU32, to: NonZeroU32) -> Result<Vec<NonZeroU32>, Astray> {
+        if from == to || self == Stride::Factor(NonZeroU32::MIN) {
+            return Err(Astray::Nowhere);
+        }
+        let up = to > from;
+        let mut rates = vec![from];
+        let mut last = from;
+        while last != to {
+            let next = match (self, up) {
+                (Stride::Step(step), true) => last.checked_add(step.get()),
+                (Stride::Step(step), false) => last.get().checked_sub(step.get()).and_then(NonZeroU32::new),
+                (Stride::Factor(factor), true) => last.checked_mul(factor),
+                (Stride::Factor(factor), false) if last.get() % factor != 0 => None,
+                (Stride::Factor(factor), false) => NonZeroU32::new(last.get() / factor),
+            };
+            match next.filter(|next| if up { *next <= to } else { *next >= to }) {
+                Some(next) => last = next,
+                None => return Err(Astray::Past(last)),
+            }
+            rates.push(last);
+        }
+        Ok(rates)
+    }
+}
+
+impl fmt::Display for Stride {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stride::Step(step) => write!(f, "steps of {step}"),
+            Stride::Factor(factor) => write!(f, "factors of {factor}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(number: u32) -> NonZeroU32 {
+        NonZeroU32::new(number).unwrap()
+    }
+
+    fn ramp(from: u32, to: u32, stride: Stride) -> Vec<u32> {
+        stride.rates(number(from), number(to)).unwrap().into_iter().map(NonZeroU32::get).collect()
+    }
+
+    #[test]
+    fn ramps_go_up_and_down() {
+        assert_eq!(ramp(500, 2000, Stride::Step(number(500))), [500, 1000, 1500, 2000]);
+        assert_eq!(ramp(30, 10, Stride::Step(number(10))), [30, 20, 10]);
+        assert_eq!(ramp(100, 800, Stride::Factor(number(2))), [100, 200, 400, 800]);
+        assert_eq!(ramp(900, 100, Stride::Factor(number(3))), [900, 300, 100]);
+    }
+
+    #[test]
+    fn a_ramp_that_passes_its_end_is_none() {
+        let past = |from, to, stride: Stride| stride.rates(number(from), number(to)).unwrap_err();
+        assert_eq!(past(900, 500, Stride::Step(number(150))), Astray::Past(number(600)));
+        assert_eq!(past(100, 500, Stride::Factor(number(2))), Astray::Past(number(400)));
+        assert_eq!(past(100, 30, Stride::Factor(number(3))), Astray::Past(number(100)));
+        assert_eq!(past(u32::MAX - 1, u32::MAX, Stride::Step(number(2))), Astray::Past(number(u32::MAX - 1)));
+        assert_eq!(past(5, 5, Stride::Step(number(2))), Astray::Nowhere);
+    }
+}
