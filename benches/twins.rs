@@ -214,7 +214,17 @@ fn answer_pong(listener: std::net::TcpListener) -> std::io::Result<()> {
 fn stack(name: &str, proxy: Option<Proxy>) -> Stack {
     let server = Server::new(kind(Role::Server));
     let (app, backend) = (Interface::Native, Backend::Process);
-    Stack { name: name.to_owned(), proxy, server, backend, app, reference: false, is_optional: false, impossible: None }
+    Stack {
+        name: name.to_owned(),
+        proxy,
+        server,
+        backend,
+        app,
+        reference: false,
+        measured: true,
+        is_optional: false,
+        impossible: None,
+    }
 }
 
 /// lab itself, in that role.

@@ -27,6 +27,9 @@ pub fn judge(expect: &Expectation, observed: &Observed, values: &Placeholders) -
     if let Some(error) = &observed.framing_error {
         judge.note("framing", "a complete answer".to_owned(), error.clone(), false);
     }
+    if expect.unanswered {
+        judge.note("answer", "none".to_owned(), format!("{} {}", observed.status, observed.reason), false);
+    }
     if let Some(status) = expect.status {
         judge.note("status", status.to_string(), observed.status.to_string(), status == observed.status);
     }
@@ -214,6 +217,7 @@ mod tests {
     #[test]
     fn what_is_as_expected_agrees() {
         let expect = Expectation {
+            unanswered: false,
             status: Some(200),
             headers: vec![
                 ("DATE".to_owned(), HeaderRule::Count(1)),
@@ -244,6 +248,7 @@ mod tests {
     fn each_kind_of_difference_is_found() {
         let lines = |values: &[&str]| HeaderRule::Lines(values.iter().map(|v| TextRule::Equal(text(v))).collect());
         let expect = Expectation {
+            unanswered: true,
             status: Some(404),
             headers: vec![
                 ("Date".to_owned(), HeaderRule::Absent),

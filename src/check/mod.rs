@@ -8,3 +8,4 @@ pub mod judge;
 pub mod observed;
 pub mod probe;
 pub mod redact;
+mod slow;

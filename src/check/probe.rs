@@ -10,10 +10,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::observed::Observed;
-use crate::scenario::model::{CheckRequest, Placeholders};
-
-/// How long a whole exchange may take.
-const DEADLINE: Duration = Duration::from_secs(10);
+use super::slow;
+use crate::scenario::model::{CheckRequest, Placeholders, SlowClients};
 
 /// How long an answer without a body is watched for bytes that should not follow.
 const WATCHED_AFTER: Duration = Duration::from_millis(500);
@@ -48,9 +46,17 @@ pub enum ProbeError {
     /// What came is not an HTTP answer.
     #[error("the answer is not HTTP/1.1: {0}")]
     NotHttp(String),
-    /// Nothing came.
-    #[error("no complete answer within {} s", DEADLINE.as_secs())]
-    TimedOut,
+    /// Nothing came in time.
+    #[error("no complete answer within {}{meanwhile}", time(*within))]
+    Silent {
+        /// How long it was waited for.
+        within: Duration,
+        /// What the stack had to do meanwhile, in words, or nothing.
+        meanwhile: String,
+    },
+    /// The clients that were to be slow did not get that far.
+    #[error("a slow client could not begin its request")]
+    Slow(#[source] io::Error),
 }
 
 /// Sends one request to `address` on a connection of its own. Returns the answer and what the placeholders were.
@@ -63,7 +69,29 @@ pub async fn ask(
     client: Option<IpAddr>,
     request: &CheckRequest,
 ) -> Result<(Observed, Placeholders), ProbeError> {
-    tokio::time::timeout(DEADLINE, exchange(address, client, request)).await.map_err(|_| ProbeError::TimedOut)?
+    let (within, slow, target) = match request {
+        CheckRequest::Composed { within, slow, target, .. } => (*within, *slow, target.as_str()),
+        CheckRequest::Raw(_) => (CheckRequest::WITHIN, None, ""),
+    };
+    // They are slow until they are dropped.
+    let _slow = match slow {
+        Some(slow) => Some(slow::clients(address, target, slow).await.map_err(ProbeError::Slow)?),
+        None => None,
+    };
+    let meanwhile = slow.map_or(String::new(), |SlowClients { clients, part }| {
+        let plural = if clients.get() == 1 { " sends" } else { "s send" };
+        format!(" while {clients} client{plural} a {} a byte at a time", part.name())
+    });
+    let silent = |_| ProbeError::Silent { within, meanwhile };
+    tokio::time::timeout(within, exchange(address, client, request)).await.map_err(silent)?
+}
+
+/// A time in words: in seconds where it is whole ones.
+fn time(time: Duration) -> String {
+    match time.subsec_millis() {
+        0 => format!("{} s", time.as_secs()),
+        _ => format!("{} ms", time.as_millis()),
+    }
 }
 
 async fn exchange(
@@ -143,7 +171,7 @@ fn compose(request: &CheckRequest, values: &Placeholders) -> (Vec<u8>, Vec<u8>) 
             let method = bytes.split(|byte| *byte == b' ').next().unwrap_or_default().to_vec();
             return (method, bytes);
         }
-        CheckRequest::Composed { method, target, headers, body, times } => (method, target, headers, body, times),
+        CheckRequest::Composed { method, target, headers, body, times, .. } => (method, target, headers, body, times),
     };
     let given = |name: &str| headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
     let mut text = format!("{method} {target} HTTP/1.1\r\n");

@@ -83,6 +83,8 @@ fn get(path: &str) -> Check {
             headers: Vec::new(),
             body: Vec::new(),
             times: NonZeroU16::MIN,
+            within: CheckRequest::WITHIN,
+            slow: None,
         },
         expect: Expectation::default(),
     }

@@ -26,7 +26,8 @@ pub trait Backend {
     fn describe(&self, running: &Self::Running) -> Description;
 
     /// Sends one request and observes the answer.
-    fn ask(&mut self, running: &Self::Running, request: &CheckRequest) -> impl Future<Output = Result<Asked, String>>;
+    fn ask(&mut self, running: &Self::Running, request: &CheckRequest)
+    -> impl Future<Output = Result<Asked, NoAnswer>>;
 
     /// What a load needs that is not there, in words; `None` if it can be driven.
     fn unavailable(&self, _load: &Load) -> Option<String> {
@@ -62,6 +63,15 @@ pub struct Asked {
     pub observed: Observed,
     /// What `{client}`, `{host}` and `{port}` were.
     pub values: Placeholders,
+}
+
+/// Why there is no answer, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// Nothing was wrong, and none came in time.
+    Silent(String),
+    /// It could not be asked, or what came is no answer.
+    Failed(String),
 }
 
 /// What a measured window came to, and what it cost.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
-use super::backend::{Asked, Backend, Description, Driven};
+use super::backend::{Asked, Backend, Description, Driven, NoAnswer};
 use crate::check::observed::Observed;
 use crate::check::redact::Redaction;
 use crate::load::cpu_time::CpuTime;
@@ -126,7 +126,7 @@ impl Backend for Fake {
         }
     }
 
-    async fn ask(&mut self, running: &String, _request: &CheckRequest) -> Result<Asked, String> {
+    async fn ask(&mut self, running: &String, _request: &CheckRequest) -> Result<Asked, NoAnswer> {
         self.log.push(format!("ask {running}"));
         let observed = Observed {
             status: 200,

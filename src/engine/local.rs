@@ -8,10 +8,10 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::time::MissedTickBehavior;
 
-use super::backend::{Asked, Backend, Description, Driven};
+use super::backend::{Asked, Backend, Description, Driven, NoAnswer};
 use super::plan::{drive_plan, program};
 use super::watch::{self, Lookout, Watch, Watched};
-use crate::check::probe;
+use crate::check::probe::{self, ProbeError};
 use crate::check::redact::Redaction;
 use crate::load::protocol::{Decoder, DrivePlan, Event};
 use crate::record::ComponentRecord;
@@ -74,8 +74,12 @@ impl Backend for Local {
         }
     }
 
-    async fn ask(&mut self, running: &Running, request: &CheckRequest) -> Result<Asked, String> {
-        let (observed, values) = probe::ask(running.entry(), running.client, request).await.map_err(in_full)?;
+    async fn ask(&mut self, running: &Running, request: &CheckRequest) -> Result<Asked, NoAnswer> {
+        let (observed, values) =
+            probe::ask(running.entry(), running.client, request).await.map_err(|error| match error {
+                silent @ ProbeError::Silent { .. } => NoAnswer::Silent(in_full(silent)),
+                other => NoAnswer::Failed(in_full(other)),
+            })?;
         Ok(Asked { observed, values })
     }
 

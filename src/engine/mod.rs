@@ -23,7 +23,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use backend::{Backend, Driven};
+use backend::{Backend, Driven, NoAnswer};
 
 use crate::check::diff::differences;
 use crate::check::judge::judge;
@@ -113,6 +113,7 @@ async fn check_stack<B: Backend>(
         let outcome = ask(check, &running, backend).await;
         let heard = match &outcome {
             CheckOutcome::Judged { findings, .. } => Ok(findings.as_slice()),
+            CheckOutcome::Unanswered { .. } => Ok(&[][..]),
             CheckOutcome::Failed { error } => Err(error.as_str()),
         };
         listener.hear(&Event::Checked { stack: &stack.name, check: &check.name, outcome: heard });
@@ -132,7 +133,12 @@ async fn ask<B: Backend>(check: &Check, running: &B::Running, backend: &mut B) -
             findings: judge(&check.expect, &asked.observed, &asked.values),
             observed: redaction.apply(&asked.observed),
         },
-        Err(error) => CheckOutcome::Failed { error: redaction.text(&error) },
+        Err(NoAnswer::Silent(said)) if check.expect.unanswered => {
+            CheckOutcome::Unanswered { said: redaction.text(&said) }
+        }
+        Err(NoAnswer::Silent(error) | NoAnswer::Failed(error)) => {
+            CheckOutcome::Failed { error: redaction.text(&error) }
+        }
     }
 }
 
@@ -154,7 +160,12 @@ fn compare_stacks(scenario: &Scenario, stacks: &[StackRecord]) -> Vec<StackDiffe
     let Some(reference) = there.clone().find(|stack| stack.name == scenario.reference().name) else {
         return Vec::new();
     };
-    let others = there.by_ref().filter(|stack| stack.name != reference.name);
+    // Two stacks that are asked nothing in common are not alike, but not compared.
+    let is_asked = |other: &StackRecord, check: &str| other.checks.iter().any(|twin| twin.name == check);
+    let shares = |other: &&StackRecord| {
+        reference.checks.is_empty() || reference.checks.iter().any(|check| is_asked(other, &check.name))
+    };
+    let others = there.by_ref().filter(|stack| stack.name != reference.name).filter(shares);
     others
         .map(|other| {
             let mut found: Vec<SeenDifference> = Vec::new();
@@ -174,7 +185,7 @@ fn compare_stacks(scenario: &Scenario, stacks: &[StackRecord]) -> Vec<StackDiffe
         .collect()
 }
 
-/// Visits every stack that passed its checks under every load, block by block, until a look leaves nothing undecided
+/// Visits every stack that is to be measured and passed its checks under every load, block by block, until a look leaves nothing undecided
 /// or all looks have been made. Returns every round, and how many looks were made.
 async fn measure<B: Backend>(
     scenario: &Scenario,
@@ -186,7 +197,7 @@ async fn measure<B: Backend>(
     let measured: Vec<&Stack> = scenario
         .stacks
         .iter()
-        .filter(|stack| stacks.iter().any(|record| record.name == stack.name && record.passed()))
+        .filter(|stack| stack.measured && stacks.iter().any(|record| record.name == stack.name && record.passed()))
         .collect();
     let looks: Vec<u32> = scenario.rounds.looks.iter().map(|look| look.get()).collect();
     let visits = schedule(

@@ -29,6 +29,7 @@ fn stack(name: &str) -> Stack {
         backend: Backend::Process,
         app: Interface::Native,
         reference: name == "direct",
+        measured: true,
         is_optional: false,
         impossible: None,
     }
@@ -42,6 +43,8 @@ fn scenario(blocks: u32) -> Scenario {
         headers: Vec::new(),
         body: Vec::new(),
         times: NonZeroU16::MIN,
+        within: Duration::from_secs(10),
+        slow: None,
     };
     Scenario {
         name: "s".to_owned(),

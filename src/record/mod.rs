@@ -156,6 +156,7 @@ impl CheckRecord {
     pub fn passed(&self) -> bool {
         match &self.outcome {
             CheckOutcome::Judged { findings, .. } => findings.iter().all(|finding| finding.agrees),
+            CheckOutcome::Unanswered { .. } => true,
             CheckOutcome::Failed { .. } => false,
         }
     }
@@ -171,6 +172,11 @@ pub enum CheckOutcome {
         findings: Vec<Finding>,
         /// The whole answer, accidental parts (ports, dates, versions) replaced.
         observed: Observed,
+    },
+    /// No answer came in time, and none was to come.
+    Unanswered {
+        /// How long it was waited for.
+        said: String,
     },
     /// No answer came.
     Failed {

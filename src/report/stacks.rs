@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::terminal::{QUIET, TITLE, styled};
 use crate::check::diff::{Difference, differences};
+use crate::check::observed::Observed;
 use crate::record::{CheckOutcome, StackRecord};
 
 /// What two stacks made of one request.
@@ -43,21 +44,24 @@ pub fn compare(reference: &StackRecord, other: &StackRecord) -> Vec<Compared> {
         request: check.request.clone(),
         reference: reference.name.clone(),
         other: other.name.clone(),
-        outcome: match (&check.outcome, &twin.outcome) {
-            (CheckOutcome::Judged { observed: a, .. }, CheckOutcome::Judged { observed: b, .. }) => {
-                Ok(differences(a, b))
-            }
-            (CheckOutcome::Failed { error }, CheckOutcome::Judged { .. }) => {
-                Err(format!("{}: {error}", reference.name))
-            }
-            (CheckOutcome::Judged { .. }, CheckOutcome::Failed { error }) => Err(format!("{}: {error}", other.name)),
-            (CheckOutcome::Failed { error: a }, CheckOutcome::Failed { error: b }) if a == b => Ok(Vec::new()),
-            (CheckOutcome::Failed { error: a }, CheckOutcome::Failed { error: b }) => {
-                Err(format!("{}: {a}; {}: {b}", reference.name, other.name))
-            }
+        outcome: match (answer(&check.outcome), answer(&twin.outcome)) {
+            (Ok(a), Ok(b)) => Ok(differences(a, b)),
+            (Err(error), Ok(_)) => Err(format!("{}: {error}", reference.name)),
+            (Ok(_), Err(error)) => Err(format!("{}: {error}", other.name)),
+            (Err(a), Err(b)) if a == b => Ok(Vec::new()),
+            (Err(a), Err(b)) => Err(format!("{}: {a}; {}: {b}", reference.name, other.name)),
         },
     });
     compared.collect()
+}
+
+/// The answer, or why there is none.
+fn answer(outcome: &CheckOutcome) -> Result<&Observed, &str> {
+    match outcome {
+        CheckOutcome::Judged { observed, .. } => Ok(observed),
+        CheckOutcome::Unanswered { said } => Err(said),
+        CheckOutcome::Failed { error } => Err(error),
+    }
 }
 
 /// All of it for a person: a paragraph for each request that was answered differently, and how many were not.

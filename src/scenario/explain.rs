@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::model::{
     Against, Backend, Check, CheckRequest, Driver, Expectation, Gate, Http, Load, Metric, OnErrors, Placement,
-    Scenario, Stack, Step, TemplatePart, Warmup,
+    Scenario, SlowClients, Stack, Step, TemplatePart, Warmup,
 };
 use crate::catalog::kind::Interface;
 
@@ -86,7 +86,10 @@ fn write_stack(f: &mut fmt::Formatter<'_>, scenario: &Scenario, stack: &Stack) -
         None => writeln!(f, "    proxy    none")?,
     }
     let server = &stack.server;
-    write!(f, "    server   {}, {}", server.kind, server.workers)?;
+    write!(f, "    server   {}", server.kind)?;
+    if let Some(workers) = server.workers {
+        write!(f, ", {workers}")?;
+    }
     if let Some(threads) = server.threads {
         write!(f, " of {}", Count(threads.get().into(), "thread"))?;
     }
@@ -97,6 +100,9 @@ fn write_stack(f: &mut fmt::Formatter<'_>, scenario: &Scenario, stack: &Stack) -
         write!(f, ", the {} app", stack.app.name())?;
     }
     writeln!(f)?;
+    if !stack.measured {
+        writeln!(f, "    loads    none: it is only checked and compared")?;
+    }
     writeln!(f, "    checks   {} of {}", scenario.checks_for(stack).count(), scenario.checks.len())
 }
 
@@ -164,9 +170,10 @@ fn write_rounds(f: &mut fmt::Formatter<'_>, scenario: &Scenario) -> fmt::Result 
     let rounds = &scenario.rounds;
     let blocks = rounds.most();
     let visits = |things: usize| u64::from(blocks.get()).saturating_mul(things as u64);
-    let total = visits(scenario.stacks.len() * scenario.loads.len());
+    let measured = scenario.stacks.iter().filter(|stack| stack.measured).count();
+    let total = visits(measured * scenario.loads.len());
     let window: Duration = scenario.loads.iter().map(|load| load.duration + rounds.warmup.most()).sum();
-    let seconds = window.as_secs().saturating_mul(visits(scenario.stacks.len()));
+    let seconds = window.as_secs().saturating_mul(visits(measured));
     let is_open = rounds.looks.len() > 1 || matches!(rounds.warmup, Warmup::Auto { .. });
     let at_most = if rounds.looks.len() > 1 { "at most " } else { "" };
     writeln!(
@@ -174,7 +181,7 @@ fn write_rounds(f: &mut fmt::Formatter<'_>, scenario: &Scenario) -> fmt::Result 
         "\nrounds     {at_most}{}: {} x {} x {}, in an order seeded with {}",
         total,
         Count(blocks.get().into(), "block"),
-        Count(scenario.stacks.len() as u64, "stack"),
+        Count(measured as u64, "stack"),
         Count(scenario.loads.len() as u64, "load"),
         rounds.seed,
     )?;
@@ -229,7 +236,7 @@ struct Sent<'s>(&'s CheckRequest);
 impl Display for Sent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            CheckRequest::Composed { method, target, headers, body, times } => {
+            CheckRequest::Composed { method, target, headers, body, times, within, slow } => {
                 write!(f, "{method} {target}")?;
                 if !headers.is_empty() {
                     write!(f, ", {}", Count(headers.len() as u64, "header"))?;
@@ -239,6 +246,10 @@ impl Display for Sent<'_> {
                 }
                 if times.get() > 1 {
                     write!(f, ", {times} times on one connection")?;
+                }
+                if let Some(SlowClients { clients, part }) = slow {
+                    let clients = Count(clients.get().into(), "client");
+                    write!(f, ", while {clients} send a {} a byte at a time, within {}", part.name(), Time(*within))?;
                 }
                 Ok(())
             }
@@ -263,6 +274,7 @@ impl Display for Expected<'_> {
         let expect = self.0;
         let upstream = &expect.upstream;
         let mut seen: Vec<String> = Vec::new();
+        seen.extend(expect.unanswered.then(|| "no answer".to_owned()));
         seen.extend(expect.status.map(|status| format!("status {status}")));
         seen.extend(expect.headers.iter().map(|(name, _)| name.clone()));
         seen.extend(expect.body.is_some().then(|| "body".to_owned()));

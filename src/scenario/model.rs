@@ -54,11 +54,14 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// The stack that ratios are against: the one marked `reference`, else the first that is not known to be impossible.
+    /// The stack that ratios are against: the one marked `reference`, else the first that is measured and not known to be
+    /// impossible.
     #[must_use]
     pub fn reference(&self) -> &Stack {
         let marked = self.stacks.iter().find(|stack| stack.reference);
-        marked.or_else(|| self.stacks.iter().find(|stack| stack.is_possible())).unwrap_or(&self.stacks[0])
+        marked
+            .or_else(|| self.stacks.iter().find(|stack| stack.measured && stack.is_possible()))
+            .unwrap_or(&self.stacks[0])
     }
 
     /// Leaves the short form of it; false if it has none.
@@ -154,6 +157,8 @@ pub struct Stack {
     pub app: Interface,
     /// Whether ratios are against this stack.
     pub reference: bool,
+    /// Whether it is put under the loads, and not only checked and compared.
+    pub measured: bool,
     /// Whether it may be missing: it was not asked for by itself, but is a cell of a matrix.
     pub is_optional: bool,
     /// Why it can never run as it is asked for, whatever the machine.
@@ -207,8 +212,8 @@ pub struct Proxy {
 pub struct Server {
     /// Which implementation.
     pub kind: Chosen,
-    /// Worker processes.
-    pub workers: Workers,
+    /// Worker processes; `None`: as the configuration file says.
+    pub workers: Option<Workers>,
     /// Threads of each; `None`: what the kind has by itself.
     pub threads: Option<NonZeroU16>,
     /// An existing configuration file, absolute.
@@ -224,7 +229,7 @@ impl Server {
         let variant = kind.variant();
         let workers = variant.and_then(|variant| variant.workers).unwrap_or(Workers::Count(NonZeroU16::MIN));
         let threads = variant.and_then(|variant| variant.threads);
-        Server { kind, workers, threads, config: None, arguments: Vec::new() }
+        Server { kind, workers: Some(workers), threads, config: None, arguments: Vec::new() }
     }
 }
 
@@ -268,9 +273,51 @@ pub enum CheckRequest {
         body: Vec<u8>,
         /// How often it is sent on one connection.
         times: NonZeroU16,
+        /// How long the whole exchange may take.
+        within: Duration,
+        /// The clients that keep the stack waiting meanwhile.
+        slow: Option<SlowClients>,
     },
     /// Sent as it is, byte for byte, after placeholders are filled in.
     Raw(Template),
+}
+
+impl CheckRequest {
+    /// How long an exchange may take where nobody says.
+    pub const WITHIN: Duration = Duration::from_secs(10);
+}
+
+/// Clients that are sending a request for as long as a check is asked, and never come to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlowClients {
+    /// How many, each on a connection of its own.
+    pub clients: NonZeroU16,
+    /// What they are slow with.
+    pub part: SlowPart,
+}
+
+/// The part of a request that a slow client sends a byte at a time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SlowPart {
+    /// The head: a header line that does not end.
+    #[default]
+    Head,
+    /// The body, behind a head that says its length.
+    Body,
+}
+
+impl SlowPart {
+    /// Both.
+    pub const ALL: [SlowPart; 2] = [SlowPart::Head, SlowPart::Body];
+
+    /// The name in scenario files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            SlowPart::Head => "head",
+            SlowPart::Body => "body",
+        }
+    }
 }
 
 /// Text with placeholders `{client}`, `{host}`, `{port}`; `{{` and `}}` are braces.
@@ -363,6 +410,8 @@ impl Placeholder {
 /// What a check expects. `None` and empty mean: not looked at.
 #[derive(Debug, Clone, Default)]
 pub struct Expectation {
+    /// That no answer comes within the time the request allows; then nothing else is expected.
+    pub unanswered: bool,
     /// The status code at the client.
     pub status: Option<u16>,
     /// The response's header lines at the client, by name (compared without case), in the file's order.

@@ -7,7 +7,7 @@ mod load;
 mod quantity;
 mod rule;
 
-use super::model::{Against, App, Backend};
+use super::model::{Against, App, Backend, SlowPart};
 use crate::catalog::kind::{Ability, Interface};
 use crate::document::read::{ByName, List, OneOf, Whole, Word};
 use crate::document::table::wire_table;
@@ -91,6 +91,8 @@ wire_table! {
         optional app: OneOf<Interface>,
         /// Whether ratios are against this stack; at most one is. Default: the first stack is the reference.
         optional reference: bool = { "default": false },
+        /// Whether it is put under the loads; `false` for one that is only checked and compared.
+        optional measured: bool = { "default": true },
     }
 }
 
@@ -112,6 +114,8 @@ wire_table! {
         optional threads: Whole = { "minimum": 1, "maximum": 1024 },
         /// Which of the two `[app]` names. Default: `wsgi` if there is one.
         optional app: OneOf<Interface>,
+        /// Whether they are put under the loads; `false` for ones that are only checked and compared.
+        optional measured: bool = { "default": true },
         /// Names of stacks that are left out.
         optional except: List<String>,
         /// Name of the stack that ratios are against.
@@ -152,8 +156,8 @@ wire_table! {
     Server in "`server`" {
         /// Which implementation, as `lab servers` lists them; `kind/variant` for a variant.
         required kind: String,
-        /// Worker processes, 1 to 256. Default: what the variant says, else 1.
-        optional workers: Whole = { "minimum": 1, "maximum": 256, "default": 1 },
+        /// Worker processes, 1 to 256. Default: what the variant or the configuration file says, else 1.
+        optional workers: Whole = { "minimum": 1, "maximum": 256 },
         /// Threads of each worker, 1 to 1024. Default: what the variant says, else what the kind has by itself.
         optional threads: Whole = { "minimum": 1, "maximum": 1024 },
         /// A configuration file, relative to the scenario's root.
@@ -193,14 +197,31 @@ wire_table! {
         optional body: String,
         /// How often it is sent on one connection, 1 to 100, each answered before the next; the last answer is judged.
         optional times: Whole = { "minimum": 1, "maximum": 100, "default": 1 },
+        /// How long the whole exchange may take.
+        optional within: DurationText = { "default": "10s" },
+        /// Clients that keep the stack waiting meanwhile.
+        optional while_slow: WhileSlow,
         /// The whole request, byte for byte, after placeholders are filled in.
         optional raw: String = { "minLength": 1 },
     } = { "oneOf": [{ "required": ["path"] }, { "required": ["raw"] }] }
 }
 
 wire_table! {
+    /// Clients that each send a request a byte at a time and do not come to its end while the check is asked: before it
+    /// is, every one of them has sent the beginning.
+    WhileSlow in "`while_slow`" {
+        /// How many, 1 to 1000, each on a connection of its own.
+        required clients: Whole = { "minimum": 1, "maximum": 1000 },
+        /// What they are slow with: the `head`, or the `body` of a POST to the check's path.
+        optional part: OneOf<SlowPart> = { "default": "head" },
+    }
+}
+
+wire_table! {
     /// What a check expects; what is not named is not looked at.
     Expect in "`expect`" {
+        /// That no answer comes within the time the request allows; nothing else can be expected beside it.
+        optional unanswered: bool = { "const": true },
         /// The status code at the client, 100 to 599.
         optional status: Whole = { "minimum": 100, "maximum": 599 },
         /// The response's header lines at the client, by name.
@@ -356,6 +377,11 @@ impl Word for Interface {
 impl Word for Backend {
     const WHAT: &'static str = "backend";
     const ALL: &'static [(&'static str, Self)] = &[("process", Backend::Process), ("container", Backend::Container)];
+}
+
+impl Word for SlowPart {
+    const WHAT: &'static str = "part of a request";
+    const ALL: &'static [(&'static str, Self)] = &[("head", SlowPart::Head), ("body", SlowPart::Body)];
 }
 
 impl Word for Against {

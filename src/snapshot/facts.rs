@@ -59,6 +59,7 @@ fn render_check(text: &mut String, check: &CheckRecord) {
     let verdict = if check.passed() { "pass" } else { "FAIL" };
     let _ = writeln!(text, "\n{verdict}: {}\n  {}", check.name, check.request);
     match &check.outcome {
+        CheckOutcome::Unanswered { said } => line(text, &format!("  {said}")),
         CheckOutcome::Failed { error } => line(text, &format!("  no answer: {error}")),
         CheckOutcome::Judged { observed, .. } => render_observed(text, observed),
     }

@@ -91,7 +91,9 @@ impl Values {
         let kind = server.kind.kind();
         let mut line = Vec::new();
         self.extend(kind, &mut line, &run.command)?;
-        self.extend(kind, &mut line, run.workers.as_deref().unwrap_or_default())?;
+        if server.workers.is_some() {
+            self.extend(kind, &mut line, run.workers.as_deref().unwrap_or_default())?;
+        }
         if server.threads.is_some() {
             self.extend(kind, &mut line, run.threads.as_deref().unwrap_or_default())?;
         }
@@ -157,7 +159,7 @@ mod tests {
 
     fn line(name: &str, workers: u16, threads: Option<u16>) -> String {
         let mut server = Server::new(Catalog::builtin().choose(Role::Server, name).unwrap());
-        server.workers = Workers::Count(NonZeroU16::new(workers).unwrap());
+        server.workers = NonZeroU16::new(workers).map(Workers::Count);
         server.threads = threads.and_then(NonZeroU16::new).or(server.threads);
         server.arguments = vec!["--own".to_owned()];
         let found = Installation { version: "1".to_owned(), venv: Some(PathBuf::from("/venv")), program: None };

@@ -256,7 +256,7 @@ impl Launcher {
         let (found, run) = self.found(&server.kind, Some(stack.app))?;
         let (socket, address) = socket(run, Role::Server)?;
         let mut values = Values::of(&self.lab, found, address, folder);
-        values.set(Value::Workers, server.workers.on(self.core_count()));
+        values.set(Value::Workers, server.workers.map_or(NonZeroU16::MIN, |workers| workers.on(self.core_count())));
         values.set(Value::Threads, server.threads.map_or(1, NonZeroU16::get));
         if let Some(config) = &server.config {
             values.set(Value::Config, config.display());
@@ -291,6 +291,7 @@ impl Launcher {
         let kind = proxy.kind.kind();
         let (file, source) = configuration(proxy, run)?;
         let (socket, address, tls, text, mut more) = if run.language == Language::Nginx {
+            default_root(&file, folder)?;
             let mut sockets = Vec::new();
             let relocated = relocate::nginx(&source, &file, &upstream.to_string(), folder, &mut || {
                 let socket = Reserved::loopback()?;
@@ -405,6 +406,15 @@ pub(super) fn configuration(proxy: &model::Proxy, run: &Run) -> Result<(PathBuf,
             Err(StartError::Unavailable { role: Role::Proxy, reason })
         }
     }
+}
+
+/// Where no `root` leads, nginx looks in `html` below its prefix. As with every relative path, that is the folder the
+/// configuration was written in, not the one it is moved to.
+fn default_root(file: &Path, folder: &Path) -> Result<(), StartError> {
+    let Some(root) = file.parent().map(|written| written.join("html")).filter(|root| root.is_dir()) else {
+        return Ok(());
+    };
+    std::os::unix::fs::symlink(&root, folder.join("html")).map_err(io(format!("link to {}", root.display())))
 }
 
 /// The folder a WSGI application's module is in; lab's own are written there first.

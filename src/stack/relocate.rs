@@ -1,7 +1,7 @@
 //! Relocation: a user's nginx.conf, made to run in a run's own folder and on its own ports.
 //!
-//! Listen addresses, upstream addresses and paths of logs and certificates are rewritten; every other byte of the file
-//! stays as written.
+//! Listen addresses, upstream addresses and paths of logs, certificates and documents are rewritten; every other byte of
+//! the file stays as written.
 //! Pure: the addresses are handed in.
 
 use std::collections::BTreeMap;
@@ -141,6 +141,7 @@ impl Relocation<'_> {
                 (_, "proxy_pass") => self.proxy_pass(first),
                 (_, "access_log" | "error_log" | "pid") => self.log(first),
                 (_, name) if FILES_OF_TLS.contains(&name.strip_prefix("proxy_").unwrap_or(name)) => self.file(first),
+                (_, "root" | "alias") => self.documents(first),
                 // Whoever starts it watches over it.
                 ("main", "daemon") => self.replace(first, "off"),
                 _ => {}
@@ -196,6 +197,14 @@ impl Relocation<'_> {
     fn file(&mut self, arg: &Arg) {
         let is_elsewhere = ["data:", "engine:", "$"].iter().any(|word| arg.value.contains(word));
         if let (false, Some(folder)) = (is_elsewhere || Path::new(&arg.value).is_absolute(), self.file.parent()) {
+            self.replace(arg, &folder.join(&arg.value).display().to_string());
+        }
+    }
+
+    /// Documents stay where they are; what a variable begins with is only known to nginx.
+    fn documents(&mut self, arg: &Arg) {
+        let is_elsewhere = arg.value.starts_with('$') || Path::new(&arg.value).is_absolute();
+        if let (false, Some(folder)) = (is_elsewhere, self.file.parent()) {
             self.replace(arg, &folder.join(&arg.value).display().to_string());
         }
     }
@@ -312,6 +321,20 @@ http {
         assert_eq!(relocated.text, expected);
         let only_tls = nginx("http { server { listen 443 ssl; } }", file, upstream, folder, &mut reserve).unwrap();
         assert_eq!(Some(only_tls.entry), only_tls.tls_entry);
+    }
+
+    #[test]
+    fn documents_stay_where_they_are() {
+        let source = "http { server { listen 80; root site; location /a/ { alias ./a/; } location /v/ { root $r/x; }\n\
+                      location /h/ { root hosts/$host; } location /f/ { root /srv; } } }";
+        let mut reserve = || Ok(SocketAddr::from(([127, 0, 0, 1], 40_000)));
+        let upstream = "127.0.0.1:50000";
+        let relocated =
+            nginx(source, Path::new("/project/nginx.conf"), upstream, Path::new("/run"), &mut reserve).unwrap();
+        let expected = "http { server { listen 127.0.0.1:40000; root /project/site; \
+                        location /a/ { alias /project/./a/; } location /v/ { root $r/x; }\n\
+                        location /h/ { root /project/hosts/$host; } location /f/ { root /srv; } } }";
+        assert_eq!(relocated.text, expected);
     }
 
     #[test]

@@ -77,6 +77,13 @@ fn the_documented_deployment_is_explained() {
 fn the_corrected_files_have_nothing_against_them() {
     let (exit, said) = lint(&["fixtures/nginx/corrected.conf"]);
     assert_eq!((exit, said.trim_end()), (0, "fixtures/nginx/corrected.conf: nothing found"));
+    let folder = "fixtures/blog-2011/corrected";
+    let mut files = vec![format!("{folder}/nginx.conf")];
+    if has_python() {
+        files.extend(["gunicorn.conf.py", "app.py"].map(|file| format!("{folder}/{file}")));
+    }
+    let (exit, said) = lint(&files.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(exit == 0 && said.contains("nothing found"), "{said}");
 }
 
 #[test]

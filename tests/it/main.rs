@@ -2,6 +2,7 @@
 
 mod diff;
 mod containers;
+mod deployments;
 mod direction;
 mod drive;
 mod kinds;

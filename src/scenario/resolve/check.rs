@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 
 use toml::Spanned;
 
-use super::super::model::{Check, CheckRequest, Template};
+use super::super::model::{Check, CheckRequest, SlowClients, SlowPart, Template};
 use super::super::wire;
 use super::values::{Unique, one_line, origin_form, sent_header_name, sent_method, template, whole};
 use super::{expect, known_stack};
@@ -14,6 +14,8 @@ use crate::document::table::Table;
 
 /// A check is no load.
 const MOST_TIMES: u16 = 100;
+/// The same.
+const MOST_SLOW_CLIENTS: u16 = 1000;
 
 /// The checks in the file's order; `None` where one of them is wrong.
 pub(super) fn checks(
@@ -97,7 +99,22 @@ fn request(wire: &Spanned<wire::Request>, problems: &mut Problems<'_>) -> Option
     let times = parts
         .times
         .or(NonZeroU16::MIN, |times| whole(times, "`times`", 1..=MOST_TIMES, problems).and_then(NonZeroU16::new));
-    Some(CheckRequest::Composed { method: method?, target: target?, headers: headers?, body: body?, times: times? })
+    let within = parts.within.or(CheckRequest::WITHIN, |within| {
+        let time = within.get_ref().0;
+        if time.is_zero() {
+            problems.push(Diagnostic::at(within.span(), "`within` cannot be zero: no answer comes that soon"));
+        }
+        Some(time).filter(|time| !time.is_zero())
+    });
+    let slow = parts.while_slow.or(None, |wire| slow_clients(wire.get_ref(), problems).map(Some));
+    let (headers, body, times, within, slow) = (headers?, body?, times?, within?, slow?);
+    Some(CheckRequest::Composed { method: method?, target: target?, headers, body, times, within, slow })
+}
+
+fn slow_clients(wire: &wire::WhileSlow, problems: &mut Problems<'_>) -> Option<SlowClients> {
+    let clients = wire.clients.good().and_then(|clients| whole(clients, "`clients`", 1..=MOST_SLOW_CLIENTS, problems));
+    let part = wire.part.or(SlowPart::default(), |part| Some(part.get_ref().0));
+    Some(SlowClients { clients: clients.and_then(NonZeroU16::new)?, part: part? })
 }
 
 /// Raw bytes, which leave nothing to compose.
@@ -108,6 +125,8 @@ fn raw(bytes: &Spanned<String>, parts: &wire::Request, problems: &mut Problems<'
         ("headers", parts.headers.good().map(Spanned::span)),
         ("body", parts.body.good().map(Spanned::span)),
         ("times", parts.times.good().map(Spanned::span)),
+        ("within", parts.within.good().map(Spanned::span)),
+        ("while_slow", parts.while_slow.good().map(Spanned::span)),
     ];
     let mut alone = true;
     for (key, span) in others.into_iter().filter_map(|(key, span)| Some((key, span?))) {

@@ -21,16 +21,56 @@ pub(super) fn expectation(wire: &Spanned<wire::Expect>, problems: &mut Problems<
     let expect = wire.get_ref();
     if expects_nothing(expect) {
         let message = "the check expects nothing";
-        let hint = "expect at least one of `status`, `headers`, `body`, `upstream`, `app`";
+        let hint = "expect at least one of `status`, `headers`, `body`, `upstream`, `app`, or `unanswered` alone";
         problems.push(Diagnostic::at(wire.span(), message).hint(hint));
         return None;
+    }
+    if let Some(unanswered) = expect.unanswered.good() {
+        return nothing_at_all(expect, unanswered, problems);
     }
     let status = expect.status.or(None, |status| whole(status, "`status`", 100..=599, problems).map(Some));
     let headers = expect.headers.or(Vec::new(), |rules| header_rules(rules.get_ref(), problems));
     let body = text_rule_of(&expect.body, problems);
     let upstream = expect.upstream.or(UpstreamExpectation::default(), |wire| upstream(wire, problems));
     let app = expect.app.or(BTreeMap::new(), |wire| app(wire, problems));
-    Some(Expectation { status: status?, headers: headers?, body: body?, upstream: upstream?, app: app? })
+    Some(Expectation {
+        unanswered: false,
+        status: status?,
+        headers: headers?,
+        body: body?,
+        upstream: upstream?,
+        app: app?,
+    })
+}
+
+/// That no answer comes, which leaves nothing to expect of it.
+fn nothing_at_all(
+    expect: &wire::Expect,
+    unanswered: &Spanned<bool>,
+    problems: &mut Problems<'_>,
+) -> Option<Expectation> {
+    if !*unanswered.get_ref() {
+        let message = "`unanswered` can only be `true`";
+        problems.push(Diagnostic::at(unanswered.span(), message).hint("leave it out where an answer is expected"));
+        return None;
+    }
+    let others = [
+        ("status", expect.status.good().map(Spanned::span)),
+        ("headers", expect.headers.good().map(Spanned::span)),
+        ("body", expect.body.good().map(Spanned::span)),
+        ("upstream", expect.upstream.good().map(Spanned::span)),
+        ("app", expect.app.good().map(Spanned::span)),
+    ];
+    let mut alone = true;
+    for (key, span) in others.into_iter().filter_map(|(key, span)| Some((key, span?))) {
+        alone = false;
+        problems.push(
+            Diagnostic::at(span, format!("`{key}` beside `unanswered`"))
+                .related(unanswered.span(), "there is to be no answer")
+                .hint("expect an answer, or none"),
+        );
+    }
+    alone.then(|| Expectation { unanswered: true, ..Expectation::default() })
 }
 
 fn expects_nothing(expect: &wire::Expect) -> bool {
@@ -40,6 +80,7 @@ fn expects_nothing(expect: &wire::Expect) -> bool {
         Field::Good(headers) => headers.get_ref().0.is_empty(),
     };
     !expect.has_unknown_keys()
+        && expect.unanswered.is_absent()
         && expect.status.is_absent()
         && no_headers
         && expect.body.is_absent()

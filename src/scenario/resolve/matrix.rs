@@ -43,7 +43,7 @@ pub(super) fn cells(
         for proxy in &proxies {
             for count in &workers {
                 let mut server = Server::new(kind.clone());
-                server.workers = count.map_or(server.workers, Workers::Count);
+                server.workers = count.map(Workers::Count).or(server.workers);
                 server.threads = threads.or(server.threads);
                 let proxied = proxy.as_ref().map_or(String::new(), |proxy| format!("{}-", proxy.kind.slug()));
                 let counted = count.filter(|_| workers.len() > 1).map_or(String::new(), |count| format!("-w{count}"));
@@ -55,6 +55,7 @@ pub(super) fn cells(
                     backend,
                     app: interface,
                     reference: false,
+                    measured: wire.measured.value().copied().unwrap_or(true),
                     is_optional: true,
                     impossible,
                 });
@@ -63,6 +64,10 @@ pub(super) fn cells(
     }
     leave_out(&mut cells, &wire.except, problems);
     if let Some(named) = wire.reference.good() {
+        if let Some(spared) = wire.measured.good().filter(|measured| !*measured.get_ref()) {
+            let message = "the reference stack is not measured: there would be nothing to compare with";
+            problems.push(Diagnostic::at(spared.span(), message).related(named.span(), "the reference"));
+        }
         reference.mark(named.span(), problems);
         match cells.iter_mut().find(|cell| cell.name == *named.get_ref()) {
             Some(cell) => cell.reference = true,

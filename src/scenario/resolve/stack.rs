@@ -8,7 +8,7 @@ use super::super::model::{App, Backend, Proxy, Server, Stack};
 use super::super::wire;
 use super::values::{Unique, slug, whole};
 use super::{Surroundings, existing, matrix};
-use crate::catalog::kind::{Ability, Interface, Workers};
+use crate::catalog::kind::{Ability, Interface, Variant, Workers};
 use crate::catalog::{Chosen, Role};
 use crate::document::diagnostic::{Diagnostic, Problems, Span};
 use crate::document::suggest;
@@ -47,6 +47,10 @@ pub(super) fn stacks(
                 names.add(name, problems);
             }
             if let Some(marked) = wire.reference.good().filter(|marked| *marked.get_ref()) {
+                if let Some(spared) = wire.measured.good().filter(|measured| !*measured.get_ref()) {
+                    let message = "the reference stack is not measured: there would be nothing to compare with";
+                    problems.push(Diagnostic::at(spared.span(), message).related(marked.span(), "the reference"));
+                }
                 reference.mark(marked.span(), problems);
             }
             stack(wire, app, backend, surroundings, problems)
@@ -115,6 +119,7 @@ fn stack(
         backend: wire.backend.value().map_or(backend, |own| own.0),
         app: interface,
         reference: wire.reference.value().copied().unwrap_or_default(),
+        measured: wire.measured.value().copied().unwrap_or(true),
         is_optional: false,
         impossible: None,
     })
@@ -141,7 +146,10 @@ pub(super) fn objection(server: &Server, interface: Interface, app: &App) -> Opt
         return objection(said, "choose another kind, or another app");
     }
     let Ok(run) = &kind.kind().run else { return None };
-    if let Some(reason) = kind.cannot(Ability::Workers).filter(|_| server.workers != Workers::Count(NonZeroU16::MIN)) {
+    if let Some(reason) = kind
+        .cannot(Ability::Workers)
+        .filter(|_| server.workers.is_some_and(|workers| workers != Workers::Count(NonZeroU16::MIN)))
+    {
         let said = format!("`{kind}` cannot have more than one worker: {reason}");
         return objection(said, "leave out `workers`");
     }
@@ -184,9 +192,17 @@ fn server(wire: &wire::Server, surroundings: &Surroundings<'_>, problems: &mut P
         .map_or(Vec::new(), |list| list.0.iter().map(|argument| argument.get_ref().clone()).collect());
     let kind = wire.kind.good().and_then(|name| choose(Role::Server, name, surroundings, problems));
     let mut server = Server { arguments, config: config?, ..Server::new(kind?) };
-    server.workers = workers?.map_or(server.workers, Workers::Count);
+    // What a configuration file says is not said again on the command line, which would have the last word.
+    let by_itself =
+        server.workers.filter(|_| server.config.is_none() || server.kind.variant().is_some_and(says_workers));
+    server.workers = workers?.map(Workers::Count).or(by_itself);
     server.threads = threads?.or(server.threads);
     Some(server)
+}
+
+/// Whether a variant says how many workers there are.
+fn says_workers(variant: &Variant) -> bool {
+    variant.workers.is_some()
 }
 
 /// A number of workers or threads.

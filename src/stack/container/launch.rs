@@ -139,7 +139,10 @@ impl Containers {
         let (found, run) = self.launcher.found(&server.kind, Some(stack.app))?;
         let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, SERVER_PORT));
         let mut values = Values::of(Path::new(LAB), found, address, folder);
-        values.set(Value::Workers, server.workers.on(self.launcher.core_count()));
+        values.set(
+            Value::Workers,
+            server.workers.map_or(NonZeroU16::MIN, |workers| workers.on(self.launcher.core_count())),
+        );
         values.set(Value::Threads, server.threads.map_or(1, NonZeroU16::get));
         if let Some(config) = &server.config {
             values.set(Value::Config, config.display());
