@@ -55,6 +55,8 @@ struct Peer {
 pub struct Search {
     /// The servers that were asked already.
     tried: Vec<usize>,
+    /// Whether the only server was, which is most requests' whole list and needs none.
+    has_tried_only: bool,
     /// Whether only backups are left.
     is_on_backups: bool,
     /// What methods that hash have come to, and how often they had to go on.
@@ -151,11 +153,11 @@ impl Balancer {
     pub fn choose(&mut self, search: &mut Search, key: Key<'_>, now: Instant) -> Option<usize> {
         if self.is_single {
             let peer = &mut self.peers[0];
-            if !search.tried.is_empty() || peer.is_down || !peer.has_room() {
+            if search.has_tried_only || peer.is_down || !peer.has_room() {
                 return None;
             }
             peer.connections += 1;
-            search.tried.push(0);
+            search.has_tried_only = true;
             return Some(0);
         }
         let chosen = match (&self.method, key) {

@@ -20,6 +20,7 @@ thread_local! {
 
 /// The present, as of this turn of the worker: what it does until it next waits takes no time worth telling apart.
 #[must_use]
+#[inline]
 pub fn now() -> Instant {
     TURN.get().unwrap_or_else(Instant::now)
 }
@@ -27,7 +28,9 @@ pub fn now() -> Instant {
 /// How long ago that was.
 #[must_use]
 pub fn since(then: Instant) -> Duration {
-    now().saturating_duration_since(then)
+    let now = now();
+    // mostly in the same turn
+    if now == then { Duration::ZERO } else { now.saturating_duration_since(then) }
 }
 
 /// Begins a turn of the worker that runs on this thread.

@@ -5,7 +5,7 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::clock;
 
@@ -19,13 +19,14 @@ pub(super) struct TimedOut;
 /// then set to the right one. Most waits are over long before.
 #[derive(Debug)]
 pub(super) struct Timer {
-    sleep: Pin<Box<Sleep>>,
+    /// Made when it is first needed: many a connection is over before.
+    sleep: Option<Pin<Box<Sleep>>>,
     is_set: bool,
 }
 
 impl Timer {
     pub(super) fn new() -> Timer {
-        Timer { sleep: Box::pin(tokio::time::sleep(Duration::ZERO)), is_set: false }
+        Timer { sleep: None, is_set: false }
     }
 
     /// Waits for `future`, but no longer than `limit`. The clock is only set if there is something to wait for.
@@ -41,16 +42,17 @@ impl Timer {
                 // a limit beyond the end of time is none
                 Instant::from_std(now.checked_add(limit).unwrap_or_else(|| now + Duration::from_secs(1 << 30)))
             });
-            if !self.is_set || self.sleep.deadline() > deadline {
-                self.sleep.as_mut().reset(deadline);
+            let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+            if !self.is_set || sleep.deadline() > deadline {
+                sleep.as_mut().reset(deadline);
                 self.is_set = true;
             }
-            while self.sleep.as_mut().poll(cx).is_ready() {
-                if self.sleep.deadline() >= deadline {
+            while sleep.as_mut().poll(cx).is_ready() {
+                if sleep.deadline() >= deadline {
                     self.is_set = false;
                     return Poll::Ready(Err(TimedOut));
                 }
-                self.sleep.as_mut().reset(deadline);
+                sleep.as_mut().reset(deadline);
             }
             Poll::Pending
         })

@@ -138,7 +138,7 @@ impl Group {
         let (read, write) = stream?.into_split();
         let now = clock::now();
         Ok(Connection {
-            incoming: Incoming::new(read, Limits::response()),
+            incoming: Incoming::of_much(read, Limits::response()),
             outgoing: Outgoing::new(Sent::new(write)),
             server,
             requests: 0,

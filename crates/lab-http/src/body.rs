@@ -32,6 +32,7 @@ enum Kind {
 impl BodyDecoder {
     /// At the start of a body. `limits` bounds the framing of a chunked one.
     #[must_use]
+    #[inline]
     pub fn new(length: BodyLength, limits: &Limits) -> BodyDecoder {
         let kind = match length {
             BodyLength::None | BodyLength::Sized(0) => Kind::End,
@@ -50,6 +51,7 @@ impl BodyDecoder {
 
     /// Whether the body has ended, so that what follows belongs to the next message.
     #[must_use]
+    #[inline]
     pub fn is_at_end(&self) -> bool {
         match &self.kind {
             Kind::End => true,
@@ -78,6 +80,7 @@ impl BodyDecoder {
     }
 
     /// Takes the next bytes. The content in the answer counts as taken. Bytes behind the end of the body are left.
+    #[inline]
     pub fn decode(&mut self, input: &[u8]) -> Result<Piece, Refusal> {
         match &mut self.kind {
             Kind::Sized { left } => {

@@ -47,6 +47,7 @@ impl RequestHead {
 
     /// The method, case as sent: methods are case-sensitive (RFC 9110 §9.1).
     #[must_use]
+    #[inline]
     pub fn method(&self) -> &[u8] {
         self.method.of(&self.headers.text)
     }
@@ -59,6 +60,7 @@ impl RequestHead {
 
     /// The request target, exactly as it stood in the request line.
     #[must_use]
+    #[inline]
     pub fn target(&self) -> &[u8] {
         self.target.of(&self.headers.text)
     }

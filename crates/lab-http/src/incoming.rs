@@ -28,6 +28,8 @@ pub struct Incoming<R> {
     unread: Range<usize>,
     /// Whether the last read filled all the room there was.
     was_filled: bool,
+    /// Whether what is read may be large: answers are more often than requests.
+    takes_largest: bool,
     /// Bytes received since the connection began.
     received: u64,
     request: RequestParser,
@@ -54,10 +56,17 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
             buffer: ReadBuffer::default(),
             unread: 0..0,
             was_filled: false,
+            takes_largest: false,
             received: 0,
             request: RequestParser::default(),
             response: ResponseParser::default(),
         }
+    }
+
+    /// As [`new`](Incoming::new), for a side that may send much: it is read into a large buffer at once where one lies
+    /// ready, which is where bodies have been large before.
+    pub fn of_much(io: R, limits: Limits) -> Incoming<R> {
+        Incoming { takes_largest: true, ..Incoming::new(io, limits) }
     }
 
     /// Waits until a byte is there; false if the connection ended instead. This is where an idle connection waits.
@@ -210,7 +219,7 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
             if self.was_filled && self.buffer.len() < LARGE {
                 self.buffer = ReadBuffer::take_large();
             } else if self.buffer.is_empty() {
-                self.buffer = ReadBuffer::take();
+                self.buffer = if self.takes_largest { ReadBuffer::take_largest() } else { ReadBuffer::take() };
             }
         } else if self.unread.end == self.buffer.len() {
             if self.unread.start > 0 {

@@ -14,6 +14,9 @@ use crate::pool;
 /// Content from this size on is written from where it lies; below, it is copied behind the head.
 const WORTH_ITS_OWN_WRITE: usize = 16 * 1024;
 
+/// The same where nothing waits for the peer: content that came in one piece goes out in one.
+const WORTH_A_WRITE_NOW: usize = 8 * 1024;
+
 /// Writes messages to `W`. Heads and small content gather in a buffer until [`flush`](Outgoing::flush), which has to
 /// be called before waiting for anything else.
 #[derive(Debug)]
@@ -62,7 +65,7 @@ impl<W: AsyncWrite + Unpin> Outgoing<W> {
     pub async fn piece_without_waiting(&mut self, encoder: &mut BodyEncoder, content: &[u8]) -> Result<(), WriteError> {
         encoder.before(self.buffer(), content.len())?;
         let mut left = content;
-        if content.len() >= WORTH_ITS_OWN_WRITE {
+        if content.len() >= WORTH_A_WRITE_NOW {
             poll_fn(|cx| self.poll_write_now(cx, &mut left)).await?;
         }
         self.buffer().extend_from_slice(left);

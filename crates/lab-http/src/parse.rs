@@ -9,7 +9,7 @@ use crate::head::{RequestHead, ResponseHead, Version};
 use crate::headers::{Field, Headers, Span};
 use crate::limits::Limits;
 use crate::refusal::Refusal;
-use crate::syntax::{is_field_value, is_token, is_token_byte, trim};
+use crate::syntax::{is_field_value, is_token, token_length, trim};
 
 /// Reads request heads as a server must: what is not exactly HTTP is refused.
 #[derive(Debug, Default)]
@@ -227,7 +227,7 @@ fn parse_version(text: &[u8]) -> Option<Result<Version, Refusal>> {
 /// `field-name ":" OWS field-value OWS` (RFC 9112 §5).
 fn field_line(line: &[u8], at: usize, first: bool, colon: Colon) -> Result<Field, Refusal> {
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let name_length = line.iter().position(|&byte| !is_token_byte(byte)).ok_or(Refusal::FieldName)?;
+    let name_length = token_length(line).ok_or(Refusal::FieldName)?;
     let spaces = line[name_length..].iter().take_while(|byte| is_space(byte)).count();
     match (name_length, spaces, line.get(name_length + spaces)) {
         (0, 1.., _) if first => return Err(Refusal::SpaceBeforeFirstField),

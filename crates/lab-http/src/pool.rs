@@ -42,6 +42,12 @@ impl ReadBuffer {
         ReadBuffer { bytes: pooled.unwrap_or_else(|| vec![0; LARGE]) }
     }
 
+    /// One of [`LARGE`] bytes if one is there, one of [`USUAL`] bytes if not.
+    pub(crate) fn take_largest() -> ReadBuffer {
+        let pooled = LARGE_READING.try_with(|pool| pool.borrow_mut().pop()).ok().flatten();
+        pooled.map_or_else(ReadBuffer::take, |bytes| ReadBuffer { bytes })
+    }
+
     /// Makes it at least that large.
     pub(crate) fn grow(&mut self, size: usize) {
         if self.bytes.len() < size {
@@ -53,19 +59,31 @@ impl ReadBuffer {
 impl Deref for ReadBuffer {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
 impl DerefMut for ReadBuffer {
+    #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
         &mut self.bytes
     }
 }
 
 impl Drop for ReadBuffer {
+    #[inline]
     fn drop(&mut self) {
+        // most of the buffers that end are none
+        if !self.bytes.is_empty() {
+            self.give_back();
+        }
+    }
+}
+
+impl ReadBuffer {
+    fn give_back(&mut self) {
         match self.bytes.len() {
             USUAL => give(&READING, KEPT, std::mem::take(&mut self.bytes)),
             LARGE => give(&LARGE_READING, LARGE_KEPT, std::mem::take(&mut self.bytes)),
@@ -115,8 +133,9 @@ mod tests {
         let large = ReadBuffer::take_large();
         let place = large.as_ptr();
         drop(large);
-        let large = ReadBuffer::take_large();
+        let large = ReadBuffer::take_largest();
         assert_eq!((large.as_ptr(), large.len()), (place, LARGE));
+        assert_eq!(ReadBuffer::take_largest().len(), USUAL);
 
         let mut writing = take_for_writing();
         writing.extend_from_slice(b"hello");

@@ -49,7 +49,10 @@ pub fn fields(out: &mut Vec<u8>, headers: &Headers) {
 }
 
 /// Appends one field line.
+#[inline]
 pub fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    // once for the line instead of once for each part of it
+    out.reserve(name.len() + value.len() + 4);
     out.extend_from_slice(name);
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
@@ -64,6 +67,7 @@ pub fn content_length(out: &mut Vec<u8>, length: u64) {
 }
 
 /// Appends the empty line that ends a head.
+#[inline]
 pub fn end(out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }

@@ -73,7 +73,9 @@ impl NameSet {
     /// Whether `name` is in the set.
     #[must_use]
     pub fn contains(&self, name: &[u8]) -> bool {
-        self.by_length[name.len().min(31)].iter().any(|own| own.eq_ignore_ascii_case(name))
+        // names of a length seldom begin alike
+        let begins_alike = |own: &[u8]| own.first().copied() == name.first().map(u8::to_ascii_lowercase);
+        self.by_length[name.len().min(31)].iter().any(|own| begins_alike(own) && own.eq_ignore_ascii_case(name))
     }
 }
 

@@ -76,6 +76,8 @@ impl ServerName {
 /// expression. Of two servers with the same name the first has it.
 #[derive(Debug, Default)]
 pub struct NameIndex {
+    /// The name `""`, which most configurations have and no other.
+    nameless: Option<usize>,
     exact: HashMap<Vec<u8>, usize>,
     /// Tails beginning with a dot, longest first.
     tails: Vec<(String, usize)>,
@@ -94,7 +96,7 @@ impl NameIndex {
     /// The server of requests that name no host: one with the name `""`, which is also a server's that has no name.
     #[must_use]
     pub fn nameless(&self) -> Option<usize> {
-        self.exact.get(&b""[..]).copied()
+        self.nameless
     }
 
     /// The server that has this host's name. The host is lower-case and without a port. What a regular expression
@@ -105,7 +107,12 @@ impl NameIndex {
         let tail = || self.tails.iter().find(|(tail, _)| longer(tail) && host.ends_with(tail.as_bytes()));
         let head = || self.heads.iter().find(|(head, _)| longer(head) && host.starts_with(head.as_bytes()));
         let pattern = || self.patterns.iter().find(|(pattern, _)| pattern.matches(host, values));
-        let exact = self.exact.get(host).copied();
+        let exact = match host {
+            [] => self.nameless,
+            // hashing costs
+            _ if self.exact.is_empty() => None,
+            _ => self.exact.get(host).copied(),
+        };
         exact
             .or_else(|| tail().or_else(head).map(|(_, server)| *server))
             .or_else(|| pattern().map(|(_, server)| *server))
@@ -117,6 +124,7 @@ impl<'a> FromIterator<(&'a ServerName, usize)> for NameIndex {
         let mut index = NameIndex::default();
         for (name, server) in names {
             match name {
+                ServerName::Exact(name) if name.is_empty() => _ = index.nameless.get_or_insert(server),
                 ServerName::Exact(name) => {
                     index.exact.entry(name.clone().into_bytes()).or_insert(server);
                 }

@@ -1,6 +1,6 @@
 //! What variables can tell of a connection, and of what became of a request.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -86,7 +86,7 @@ impl ClientConnection {
     /// A connection that has made no request yet.
     #[must_use]
     pub fn new(serial: u64, peer: Option<SocketAddr>, local: Address) -> ClientConnection {
-        let peer_address = peer.map_or_else(|| "unix:".to_owned(), |peer| peer.ip().to_string());
+        let peer_address = peer.map_or_else(|| "unix:".to_owned(), |peer| text(peer.ip()));
         ClientConnection {
             serial,
             requests: 0,
@@ -98,6 +98,23 @@ impl ClientConnection {
             announced: None,
         }
     }
+}
+
+/// An address as text. Every connection needs it, and the formatting of the library costs as much as a system call.
+fn text(address: IpAddr) -> String {
+    let IpAddr::V4(address) = address else { return address.to_string() };
+    let mut text = String::with_capacity("255.255.255.255".len());
+    for (place, number) in address.octets().into_iter().enumerate() {
+        if place > 0 {
+            text.push('.');
+        }
+        for unit in [100, 10, 1] {
+            if number >= unit || unit == 1 {
+                text.push(char::from(b'0' + number / unit % 10));
+            }
+        }
+    }
+    text
 }
 
 impl Attempt {
@@ -162,5 +179,20 @@ impl Outcome {
         if self.keeps_heads {
             self.upstream_fields.clone_from(fields);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_written_as_the_library_writes_them() {
+        for octets in [[0, 0, 0, 0], [127, 0, 0, 1], [255, 255, 255, 255], [10, 100, 9, 99], [1, 20, 101, 200]] {
+            let address = IpAddr::from(octets);
+            assert_eq!(text(address), address.to_string());
+        }
+        let address = IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]);
+        assert_eq!(text(address), "::1");
     }
 }
