@@ -195,12 +195,5 @@ fn hold(upstream: &Upstream) {
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => 0.0,
-        count if count % 2 == 1 => values[middle],
-        _ => f64::midpoint(values[middle - 1], values[middle]),
-    }
+    lab::measure::stats::median(&values.collect::<Vec<_>>()).unwrap_or(0.0)
 }

@@ -194,12 +194,5 @@ fn machine(environment: &Environment, subjects: &[Subject]) -> String {
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => 0.0,
-        count if count % 2 == 1 => values[middle],
-        _ => f64::midpoint(values[middle - 1], values[middle]),
-    }
+    lab::measure::stats::median(&values.collect::<Vec<_>>()).unwrap_or(0.0)
 }

@@ -114,6 +114,11 @@ const FILES_OF_TLS: [&str; 9] = [
     "ssl_trusted_certificate",
 ];
 
+/// Whether a directive's argument is a file that TLS reads.
+pub(super) fn is_file_of_tls(name: &str) -> bool {
+    FILES_OF_TLS.contains(&name.strip_prefix("proxy_").unwrap_or(name))
+}
+
 struct Relocation<'a> {
     file: &'a Path,
     upstream: &'a str,
@@ -140,7 +145,7 @@ impl Relocation<'_> {
                 ("upstream", "server") => self.replace(first, self.upstream),
                 (_, "proxy_pass") => self.proxy_pass(first),
                 (_, "access_log" | "error_log" | "pid") => self.log(first),
-                (_, name) if FILES_OF_TLS.contains(&name.strip_prefix("proxy_").unwrap_or(name)) => self.file(first),
+                (_, name) if is_file_of_tls(name) => self.file(first),
                 (_, "root" | "alias") => self.documents(first),
                 // Whoever starts it watches over it.
                 ("main", "daemon") => self.replace(first, "off"),

@@ -1,25 +1,14 @@
 //! Deployments of other people's programs: the tutorial's of 2011, and a worker that a slow client occupies.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Output;
 
-use crate::support::{Project, has, text};
-
-/// The folder that environments of the tests are kept in, from one run of the tests to the next.
-fn cache() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("kinds-cache")
-}
-
-fn has_python() -> bool {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let found = path.split(':').map(|folder| format!("{folder}/python3")).find(|program| Path::new(program).exists());
-    has("python", &found.unwrap_or_else(|| "python3".to_owned()))
-}
+use crate::support::{Project, has, has_python, kinds_cache, text};
 
 /// lab in the folder of the project, for what its own scenarios name.
 fn lab(project: &Project, arguments: &[&str]) -> Output {
     let mut command = project.lab(arguments);
-    command.env("LAB_CACHE", cache()).env_remove("LAB_KINDS").output().unwrap()
+    command.env("LAB_CACHE", kinds_cache()).env_remove("LAB_KINDS").output().unwrap()
 }
 
 /// A project with the scenario of `name` and the fixtures it names, without the stacks that need the WSGI gateway, which

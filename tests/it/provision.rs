@@ -2,10 +2,9 @@
 //! had is a row with its reason.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use crate::support::{Project, has, text};
+use crate::support::{Project, has_python, kinds_cache, text};
 
 /// A server nobody has heard of: Python's own, in a script.
 const OWN_KIND: &str = r#"
@@ -81,19 +80,8 @@ request = { path = "/", times = 3 }
 expect.status = 200
 "#;
 
-/// The folder that environments of the tests are kept in, from one run of the tests to the next.
-fn cache() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("kinds-cache")
-}
-
-fn has_python() -> bool {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let found = path.split(':').map(|folder| format!("{folder}/python3")).find(|program| Path::new(program).exists());
-    has("python", &found.unwrap_or_else(|| "python3".to_owned()))
-}
-
 fn lab(project: &Project, arguments: &[&str]) -> Output {
-    project.lab(arguments).env("LAB_CACHE", cache()).env_remove("LAB_KINDS").output().unwrap()
+    project.lab(arguments).env("LAB_CACHE", kinds_cache()).env_remove("LAB_KINDS").output().unwrap()
 }
 
 fn write(project: &Project, file: &str, text: &str) {

@@ -118,3 +118,15 @@ pub(crate) fn has(name: &str, program: &str) -> bool {
     }
     is_there
 }
+
+/// The folder that environments of the tests are kept in, from one run of the tests to the next.
+pub(crate) fn kinds_cache() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("kinds-cache")
+}
+
+/// Whether there is a Python on the path.
+pub(crate) fn has_python() -> bool {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let found = path.split(':').map(|folder| format!("{folder}/python3")).find(|program| Path::new(program).exists());
+    has("python", &found.unwrap_or_else(|| "python3".to_owned()))
+}

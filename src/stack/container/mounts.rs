@@ -4,24 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::order::Mounted;
 use crate::proxy::conf::{self, Arg, ConfError, Directive};
+use crate::stack::relocate::is_file_of_tls;
 
-/// Directives of nginx whose first argument is a file or a folder that is read.
-const READ: [&str; 14] = [
-    "root",
-    "alias",
-    "auth_basic_user_file",
-    "ssl_certificate",
-    "ssl_certificate_key",
-    "ssl_client_certificate",
-    "ssl_crl",
-    "ssl_dhparam",
-    "ssl_password_file",
-    "ssl_session_ticket_key",
-    "ssl_stapling_file",
-    "ssl_trusted_certificate",
-    "proxy_ssl_certificate",
-    "proxy_ssl_certificate_key",
-];
+/// Whether a directive's first argument is a file or a folder that is read.
+fn names_what_is_read(name: &str) -> bool {
+    matches!(name, "root" | "alias" | "auth_basic_user_file") || is_file_of_tls(name)
+}
 
 /// Every absolute path that an nginx.conf reads from and that is there, to be mounted read-only. Of a path with a
 /// variable in it, the folder before that.
@@ -42,7 +30,7 @@ pub(super) fn named_by(text: &str, file: &Path) -> Result<Vec<Mounted>, ConfErro
 
 fn walk(directives: &[Directive], paths: &mut Vec<PathBuf>) {
     for directive in directives {
-        if READ.contains(&directive.name.as_str()) {
+        if names_what_is_read(&directive.name) {
             paths.extend(directive.args.first().and_then(path));
         }
         walk(directive.block.as_deref().unwrap_or_default(), paths);
