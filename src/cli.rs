@@ -4,9 +4,13 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
-use crate::server::settings::arguments::{Given, augment, given};
+mod internal;
+mod twins;
+
+pub use internal::{GuardArgs, KeepArgs, ReapArgs, SnapshotAssertArgs};
+pub use twins::{ProxyArgs, ServeArgs};
 
 /// What `--help` ends with.
 const EXIT_CODES: &str = "\
@@ -415,101 +419,6 @@ pub struct CompletionsArgs {
     pub shell: clap_complete::Shell,
 }
 
-/// `lab proxy`, by nginx's names.
-#[derive(Debug, Args)]
-#[command(disable_version_flag = true)]
-pub struct ProxyArgs {
-    /// The configuration file
-    #[arg(short = 'c', value_name = "FILE", required_unless_present_any = ["version", "details"])]
-    pub config: Option<PathBuf>,
-    /// What relative paths in the configuration are relative to [default: the configuration's folder]
-    #[arg(short = 'p', value_name = "PREFIX")]
-    pub prefix: Option<PathBuf>,
-    /// Where errors go unless the configuration says so [default: standard error]
-    #[arg(short = 'e', value_name = "FILE")]
-    pub error_log: Option<PathBuf>,
-    /// Directives of the main level, before those of the file: "worker_processes 2; pid run.pid;"
-    #[arg(short = 'g', value_name = "DIRECTIVES", default_value = "", hide_default_value = true)]
-    pub directives: String,
-    /// Test the configuration and exit
-    #[arg(short = 't')]
-    pub test: bool,
-    /// Test the configuration, print all its files and exit
-    #[arg(short = 'T')]
-    pub dump: bool,
-    /// Say nothing but errors while testing
-    #[arg(short = 'q')]
-    pub quiet: bool,
-    /// Tell a running proxy, found by the configuration's pid file: stop, quit, reload, reopen
-    #[arg(short = 's', value_name = "SIGNAL")]
-    pub signal: Option<String>,
-    /// Print the version and exit
-    #[arg(short = 'v')]
-    pub version: bool,
-    /// Print the version and how this lab was built, and exit
-    #[arg(short = 'V')]
-    pub details: bool,
-}
-
-/// `lab serve`: what lab adds to gunicorn's settings, and those.
-#[derive(Debug, Clone)]
-pub struct ServeArgs {
-    /// The application.
-    pub app: Option<String>,
-    /// The virtual environment.
-    pub venv: Option<PathBuf>,
-    /// gunicorn's settings, as far as they are given.
-    pub given: Given,
-}
-
-impl Args for ServeArgs {
-    fn augment_args(command: clap::Command) -> clap::Command {
-        let app = Arg::new("app")
-            .value_name("APP")
-            .help("The application: MODULE:CALLABLE, or native:NAME for an app built into lab");
-        let venv = Arg::new("venv").long("venv").value_name("DIR").value_parser(clap::value_parser!(PathBuf));
-        let venv =
-            venv.help("The virtual environment that a WSGI application runs in [default: $VIRTUAL_ENV, else python3]");
-        augment(command.arg(app).arg(venv)).infer_long_args(true)
-    }
-
-    fn augment_args_for_update(command: clap::Command) -> clap::Command {
-        ServeArgs::augment_args(command)
-    }
-}
-
-impl FromArgMatches for ServeArgs {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<ServeArgs, clap::Error> {
-        let app = matches.get_one::<String>("app").cloned();
-        Ok(ServeArgs { app, venv: matches.get_one::<PathBuf>("venv").cloned(), given: given(matches) })
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = ServeArgs::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
-
-/// `lab guard`, for lab's own use.
-#[derive(Debug, Args)]
-pub struct GuardArgs {
-    /// Cores the program may use
-    #[arg(long, value_delimiter = ',')]
-    pub cores: Vec<u16>,
-    /// Milliseconds between SIGTERM and SIGKILL
-    #[arg(long, default_value = "1000")]
-    pub grace_ms: u64,
-    /// A file the program reads as standard input
-    #[arg(long)]
-    pub input: Option<PathBuf>,
-    /// Become the program, to be killed when this parent ends
-    #[arg(long, value_name = "PARENT")]
-    pub exec: Option<u32>,
-    /// The program and its arguments
-    #[arg(last = true, required = true)]
-    pub program: Vec<String>,
-}
-
 /// `lab clean`.
 #[derive(Debug, Args)]
 pub struct CleanArgs {
@@ -519,33 +428,4 @@ pub struct CleanArgs {
     /// Also what belongs to runs that cannot be seen from here, such as those of another container
     #[arg(long)]
     pub all: bool,
-}
-
-/// `lab keep`, for lab's own use.
-#[derive(Debug, Args)]
-pub struct KeepArgs {
-    /// The container to run
-    #[arg(value_name = "ORDER.json")]
-    pub order: PathBuf,
-}
-
-/// `lab reap`, for lab's own use.
-#[derive(Debug, Args)]
-pub struct ReapArgs {
-    /// The run
-    #[arg(value_name = "RUN")]
-    pub run: String,
-}
-
-/// `lab snapshot-assert`, for lab's own use.
-#[derive(Debug, Args)]
-pub struct SnapshotAssertArgs {
-    /// The folder of the snapshots
-    pub folder: PathBuf,
-    /// The snapshot's name
-    #[arg(long)]
-    pub name: String,
-    /// One line for the snapshot's head
-    #[arg(long)]
-    pub description: String,
 }

@@ -1,0 +1,148 @@
+//! What is served, and who serves it: the app and the stacks.
+
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+
+use crate::catalog::Chosen;
+use crate::catalog::kind::{Interface, Workers};
+
+/// What is served: at least one of the two.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct App {
+    /// The name of a native app built into lab (`hello`).
+    pub native: Option<String>,
+    /// A WSGI application.
+    pub wsgi: Option<WsgiApp>,
+}
+
+impl App {
+    /// The names of the native apps.
+    pub const NATIVE: [&str; 1] = ["hello"];
+
+    /// The native app of that name, alone.
+    #[must_use]
+    pub fn native(name: &str) -> App {
+        App { native: Some(name.to_owned()), wsgi: None }
+    }
+
+    /// Which of the two is served where nobody says.
+    #[must_use]
+    pub fn interface(&self) -> Interface {
+        if self.wsgi.is_some() { Interface::Wsgi } else { Interface::Native }
+    }
+
+    /// Whether there is one of that interface.
+    #[must_use]
+    pub fn has(&self, interface: Interface) -> bool {
+        match interface {
+            Interface::Wsgi => self.wsgi.is_some(),
+            Interface::Native => self.native.is_some(),
+        }
+    }
+}
+
+/// A WSGI application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WsgiApp {
+    /// The module, dots and all.
+    pub module: String,
+    /// The callable in it.
+    pub callable: String,
+    /// The folder the module is in, absolute; `None`: it is one of lab's own.
+    pub path: Option<PathBuf>,
+    /// Variables set for its server.
+    pub environment: Vec<(String, String)>,
+    /// A requirements file with what it needs, absolute.
+    pub requirements: Option<PathBuf>,
+}
+
+/// One deployment under test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stack {
+    /// Unique within the scenario.
+    pub name: String,
+    /// The reverse proxy in front, if any.
+    pub proxy: Option<Proxy>,
+    /// The app server.
+    pub server: Server,
+    /// How its components are run.
+    pub backend: Backend,
+    /// Which of the scenario's apps it serves.
+    pub app: Interface,
+    /// Whether ratios are against this stack.
+    pub reference: bool,
+    /// Whether it is put under the loads, and not only checked and compared.
+    pub measured: bool,
+    /// Whether it may be missing: it was not asked for by itself, but is a cell of a matrix.
+    pub is_optional: bool,
+    /// Why it can never run as it is asked for, whatever the machine.
+    pub impossible: Option<String>,
+}
+
+impl Stack {
+    /// Whether some machine could run it.
+    #[must_use]
+    pub fn is_possible(&self) -> bool {
+        let proxy = self.proxy.as_ref().is_none_or(|proxy| proxy.kind.kind().run.is_ok());
+        self.impossible.is_none() && self.server.kind.kind().run.is_ok() && proxy
+    }
+}
+
+/// How a stack's components are run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// As subprocesses of lab.
+    #[default]
+    Process,
+    /// As containers.
+    Container,
+}
+
+impl Backend {
+    /// Everything there is.
+    pub const ALL: [Backend; 2] = [Backend::Process, Backend::Container];
+
+    /// The name in scenario files and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Backend::Process => "process",
+            Backend::Container => "container",
+        }
+    }
+}
+
+/// A reverse proxy: its kind and its configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// Which implementation.
+    pub kind: Chosen,
+    /// An existing file, absolute; `None`: what comes with the kind.
+    pub config: Option<PathBuf>,
+}
+
+/// An app server: its kind and settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Which implementation.
+    pub kind: Chosen,
+    /// Worker processes; `None`: as the configuration file says.
+    pub workers: Option<Workers>,
+    /// Threads of each; `None`: what the kind has by itself.
+    pub threads: Option<NonZeroU16>,
+    /// An existing configuration file, absolute.
+    pub config: Option<PathBuf>,
+    /// More arguments.
+    pub arguments: Vec<String>,
+}
+
+impl Server {
+    /// A kind as it is by itself, with the workers and threads its variant says.
+    #[must_use]
+    pub fn new(kind: Chosen) -> Server {
+        let variant = kind.variant();
+        let workers = variant.and_then(|variant| variant.workers).unwrap_or(Workers::Count(NonZeroU16::MIN));
+        let threads = variant.and_then(|variant| variant.threads);
+        Server { kind, workers: Some(workers), threads, config: None, arguments: Vec::new() }
+    }
+}
