@@ -9,10 +9,11 @@ use comfy_table::{CellAlignment, Table, presets};
 use super::loads;
 use super::numbers::{bytes, grouped, micros, three_digits};
 use crate::measure::contention::Contention;
+use crate::measure::footprint::Memory;
 use crate::measure::stats;
 use crate::record::{
     CheckOutcome, CheckRecord, Estimate, FactsVerdict, LooksRecord, Measured, MetricVerdict, Objection, Record,
-    RoundOutcome, StackDifferences, StackRecord, Verdict,
+    RoundOutcome, RoundRecord, StackDifferences, StackRecord, Verdict,
 };
 use crate::scenario::model::Metric;
 use crate::stack::Role;
@@ -170,24 +171,16 @@ fn changes(text: &mut String, found: &StackDifferences) {
 /// One load: a row per stack, then its ratios.
 fn load(text: &mut String, record: &Record, load: &str) {
     let _ = writeln!(text, "{}", styled(TITLE, &format!("How fast is it under {load}?")));
-    let mut table = table(&[
-        "stack",
-        "rounds",
-        "req/s",
-        "p50",
-        "p99",
-        "CPU/req",
-        "… proxy",
-        "… server",
-        "memory",
-        "switches/req",
-        "errors",
-    ]);
+    let knows_rest = knows_memory_at_rest(record, load);
+    let memory: &[&str] = if knows_rest { &["memory at rest", "… at peak"] } else { &["memory"] };
+    let lead = ["stack", "rounds", "req/s", "p50", "p99", "CPU/req", "… proxy", "… server"];
+    let header = [&lead[..], memory, &["switches/req", "errors"]].concat();
+    let mut table = table(&header);
     let (visited, spared): (Vec<_>, Vec<_>) = record.stacks.iter().partition(|stack| is_visited(record, load, stack));
     for stack in visited {
-        table.add_row(stack_row(record, load, &stack.name));
+        table.add_row(stack_row(record, load, &stack.name, knows_rest));
     }
-    right_aligned(&mut table, 1..11);
+    right_aligned(&mut table, 1..header.len());
     let _ = writeln!(text, "{}", indented(&table));
     if let Some(line) = machine_line(record, load) {
         let _ = writeln!(text, "  {}", styled(QUIET, &line));
@@ -226,7 +219,13 @@ fn is_visited(record: &Record, load: &str, stack: &StackRecord) -> bool {
     record.rounds.iter().any(|round| round.load == load && round.stack == stack.name)
 }
 
-fn stack_row(record: &Record, load: &str, stack: &str) -> Vec<String> {
+/// Whether any round says what its stack held before the load; those of an earlier lab do not.
+fn knows_memory_at_rest(record: &Record, load: &str) -> bool {
+    let rounds = record.rounds.iter().filter(|round| round.load == load).filter_map(RoundRecord::valid);
+    rounds.flat_map(|measured| &measured.components).any(|component| component.at_rest.is_some())
+}
+
+fn stack_row(record: &Record, load: &str, stack: &str, knows_rest: bool) -> Vec<String> {
     let visits = || record.rounds.iter().filter(|round| round.load == load && round.stack == stack);
     let valid: Vec<&Measured> = visits().filter_map(|round| round.valid()).collect();
     let median = |value: &dyn Fn(&Measured) -> Option<f64>| {
@@ -239,17 +238,22 @@ fn stack_row(record: &Record, load: &str, stack: &str) -> Vec<String> {
         let switches: u64 = used.map(|used| used.voluntary_context_switches + used.involuntary_context_switches).sum();
         (measured.answered > 0).then(|| switches as f64 / measured.answered as f64)
     };
-    // Shared pages once, where the kernel tells; once per process, where it does not.
-    let memory = |measured: &Measured| {
-        let peaks = measured.components.iter().map(|component| component.peaks);
-        Some(peaks.map(|peaks| peaks.peak_pss_bytes.unwrap_or(peaks.peak_rss_bytes)).sum::<u64>() as f64)
+    let at_peak = |measured: &Measured| {
+        let peaks = measured.components.iter().map(|component| component.peaks.memory().bytes());
+        Some(peaks.sum::<u64>() as f64)
     };
+    let at_rest = |measured: &Measured| {
+        let rest: Option<Vec<u64>> =
+            measured.components.iter().map(|component| component.at_rest.map(Memory::bytes)).collect();
+        Some(rest?.iter().sum::<u64>() as f64)
+    };
+    let memory = |value: &dyn Fn(&Measured) -> Option<f64>| shown(median(value), &|value| bytes(value as u64));
     let has = |role: Role| valid.iter().any(|measured| measured.components.iter().any(|part| part.role == role));
     let cpu_of = |role: Role| match has(role) {
         true => shown(median(&|measured| measured.cpu_per_request_us(Some(role))), &micros),
         false => "·".to_owned(),
     };
-    vec![
+    let mut row = vec![
         stack.to_owned(),
         format!("{}/{}", valid.len(), visits().count()),
         shown(median(&|measured| measured.metric(Metric::Throughput)), &grouped),
@@ -258,10 +262,12 @@ fn stack_row(record: &Record, load: &str, stack: &str) -> Vec<String> {
         shown(median(&|measured| measured.metric(Metric::CpuPerRequest)), &micros),
         cpu_of(Role::Proxy),
         cpu_of(Role::Server),
-        shown(median(&memory), &|value| bytes(value as u64)),
-        shown(median(&per_request), &three_digits),
-        errors(record, load, stack),
-    ]
+    ];
+    row.extend(knows_rest.then(|| memory(&at_rest)));
+    row.push(memory(&at_peak));
+    row.push(shown(median(&per_request), &three_digits));
+    row.push(errors(record, load, stack));
+    row
 }
 
 /// What the machine went through in the rounds of a load: the median, and the worst; nothing where it does not tell.
