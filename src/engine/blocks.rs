@@ -1,53 +1,62 @@
-//! Which stacks a block visits, and when there have been enough. Pure.
+//! Which stacks a block visits. Pure.
 //!
-//! Every planned block visits all stacks. An invalid or failed round is never averaged, and what it was to be compared
-//! with in its block has lost its partner; so a later block visits its stack again, and the reference beside it. The
-//! other stacks have what they need: one stack that falls over now and then does not cost a block of all others.
+//! The declared blocks visit every stack. Blocks after these, half as many at most, make up for rounds that failed or
+//! were invalid: they visit the stacks that lack rounds, and the reference, because a ratio is of two rounds of one
+//! block. So one stack that fails again and again does not cost a visit to all the others.
 
 use std::collections::BTreeSet;
 
 use crate::record::RoundRecord;
 
-/// The stacks that are measured, and which of them the others are compared with.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Measured<'a> {
-    /// All of them, by name.
-    pub(super) stacks: &'a [&'a str],
-    /// The reference stack; it may not be among them.
-    pub(super) reference: &'a str,
+/// A run's stacks and loads, as far as its blocks go.
+pub(super) struct Blocks<'a> {
+    /// The stacks that are measured.
+    pub(super) stacks: Vec<&'a str>,
+    /// The stack that ratios are against, if it is one of them.
+    pub(super) reference: Option<&'a str>,
+    /// The loads that can be driven.
+    pub(super) loads: Vec<&'a str>,
+    /// After how many blocks the run is looked at, ascending.
+    pub(super) looks: &'a [u32],
 }
 
-impl<'a> Measured<'a> {
-    /// The stacks that `block` is to visit under a load, so that each has `wanted` blocks: those that have fewer before
-    /// it, and with any of them the reference.
-    pub(super) fn lacking(self, rounds: &[RoundRecord], load: &str, block: u32, wanted: u32) -> BTreeSet<&'a str> {
-        let valid = |stack: &str| -> BTreeSet<u32> {
-            let earlier = rounds.iter().filter(|round| round.load == load && round.stack == stack);
-            earlier.filter(|round| round.block < block && round.valid().is_some()).map(|round| round.block).collect()
-        };
-        let has_reference = self.stacks.contains(&self.reference);
-        let of_reference = valid(self.reference);
-        let lacks = |stack: &&&str| {
-            let own = valid(stack);
-            let counted = own.iter().filter(|block| !has_reference || of_reference.contains(block)).count();
-            counted < wanted as usize
-        };
-        let mut lacking: BTreeSet<&str> = self.stacks.iter().filter(lacks).copied().collect();
-        if has_reference && !lacking.is_empty() {
-            lacking.insert(self.reference);
+impl Blocks<'_> {
+    /// Whether this stack is to be visited under this load in this block, for the look after `wanted` blocks.
+    pub(super) fn is_planned(&self, rounds: &[RoundRecord], load: &str, block: u32, stack: &str, wanted: u32) -> bool {
+        if Some(stack) == self.reference {
+            self.stacks.iter().any(|stack| self.lacks(rounds, load, block, stack, wanted))
+        } else {
+            self.lacks(rounds, load, block, stack, wanted)
         }
-        lacking
     }
 
-    /// Whether it is time for the look after `wanted` blocks: under every load all stacks have them, or have had their
-    /// chance.
-    pub(super) fn is_due(self, loads: &[&str], rounds: &[RoundRecord], block: u32, wanted: u32) -> bool {
-        let is_complete = |load: &&str| self.lacking(rounds, load, block + 1, wanted).is_empty();
-        loads.iter().all(is_complete) || block + 1 >= with_repeats(wanted)
+    /// Whether it is time for the look after `wanted` blocks: every stack has them under every load, or `blocks` were
+    /// all the chance it gets.
+    pub(super) fn is_due(&self, rounds: &[RoundRecord], blocks: u32, wanted: u32) -> bool {
+        let is_complete = |load: &str| !self.stacks.iter().any(|stack| self.lacks(rounds, load, blocks, stack, wanted));
+        self.loads.iter().all(|load| is_complete(load)) || blocks >= with_repeats(wanted)
+    }
+
+    /// The look that this block is made for, by the rounds before it: the number of blocks it is after.
+    pub(super) fn wanted(&self, rounds: &[RoundRecord], block: u32) -> u32 {
+        let next = self.looks.iter().find(|wanted| !self.is_due(rounds, block, **wanted));
+        next.or(self.looks.last()).copied().unwrap_or_default()
+    }
+
+    /// Whether there are fewer than `wanted` blocks before `block` in which this stack and the reference have a valid
+    /// round.
+    fn lacks(&self, rounds: &[RoundRecord], load: &str, block: u32, stack: &str, wanted: u32) -> bool {
+        let valid = |stack: &str| -> BTreeSet<u32> {
+            let visits = rounds.iter().filter(|round| round.load == load && round.stack == stack);
+            let earlier = visits.filter(|round| round.block < block && round.valid().is_some());
+            earlier.map(|round| round.block).collect()
+        };
+        let pairs = valid(stack).intersection(&valid(self.reference.unwrap_or(stack))).count();
+        pairs < wanted as usize
     }
 }
 
-/// So many blocks and half as many to repeat those with an invalid round, so that a machine on which every round is
+/// So many blocks and half as many to make up for failed and invalid rounds, so that a machine on which every round is
 /// invalid is a result and not an endless run.
 pub(super) fn with_repeats(blocks: u32) -> u32 {
     blocks + blocks.div_ceil(2)

@@ -1,16 +1,16 @@
 //! The engine: what a run does, in which order. Behaviour before speed.
 //!
 //! First every stack is started once and asked its checks. Then the rounds: randomised complete blocks over the stacks
-//! that passed, each visit freshly started; an invalid round is replaced in a further block, never averaged. The engine knows
-//! no process, socket or clock: a [`Backend`] does, and a fake one makes its numbers exact in the tests.
+//! that passed, each visit freshly started; an invalid round is shown and replaced in a further block, never averaged.
+//! The engine knows no process, socket or clock: a [`Backend`] does, and a fake one makes its numbers exact in the tests.
 
 pub mod backend;
-mod blocks;
 pub mod calibration;
 pub mod estimates;
 pub mod local;
 pub mod plan;
 pub mod tiers;
+mod blocks;
 mod resume;
 mod suspicion;
 mod warmup;
@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use backend::{Backend, Driven, NoAnswer};
-use blocks::with_repeats;
+use blocks::{Blocks, with_repeats};
 
 use crate::check::diff::differences;
 use crate::check::judge::judge;
@@ -208,13 +208,17 @@ async fn measure<B: Backend>(
         with_repeats(scenario.rounds.most().get()),
         scenario.rounds.seed,
     );
-    let names: Vec<&str> = measured.iter().map(|stack| stack.name.as_str()).collect();
-    let blocks = blocks::Measured { stacks: &names, reference: &scenario.reference().name };
-    let mut rounds = plan.earlier;
     let unavailable: BTreeMap<&str, String> =
         scenario.loads.iter().filter_map(|load| Some((load.name.as_str(), backend.unavailable(load)?))).collect();
-    let drivable: Vec<&str> =
-        scenario.loads.iter().map(|load| load.name.as_str()).filter(|load| !unavailable.contains_key(load)).collect();
+    let drivable: Vec<&Load> =
+        scenario.loads.iter().filter(|load| !unavailable.contains_key(load.name.as_str())).collect();
+    let blocks = Blocks {
+        stacks: measured.iter().map(|stack| stack.name.as_str()).collect(),
+        reference: measured.iter().map(|stack| &*stack.name).find(|name| *name == scenario.reference().name),
+        loads: drivable.iter().map(|load| load.name.as_str()).collect(),
+        looks: &looks,
+    };
+    let mut rounds = resume::continued(plan.earlier, &blocks);
     let mut look = 0;
     let per_block = measured.len() * drivable.len();
     listener.hear(&Event::RoundsPlanned { visits: per_block * looks[0] as usize, made: rounds.len() });
@@ -227,23 +231,15 @@ async fn measure<B: Backend>(
                 let outcome = RoundOutcome::Unavailable { missing: missing.clone() };
                 rounds.push(RoundRecord { block, load: load.name.clone(), stack: stack.name.clone(), outcome });
             }
-        } else {
-            let wanted = blocks.lacking(&rounds, &load.name, block, looks[look]);
-            let is_first =
-                index == 0 || visits[index - 1].block != block || visits[index - 1].load != visits[index].load;
-            if is_first {
-                resume::mark_if_cut(&mut rounds, &load.name, block, &wanted);
-            }
-            if wanted.contains(stack.name.as_str())
-                && !is_made(&rounds, block, load, stack)
-                && !resume::is_cut(&rounds, &load.name, block)
-            {
-                let round = visit(scenario, block, load, stack, backend, listener).await;
-                rounds.push(round);
-            }
+        } else if !is_made(&rounds, block, load, stack)
+            && blocks.is_planned(&rounds, &load.name, block, &stack.name, looks[look])
+            && !resume::is_cut(&rounds, &load.name, block)
+        {
+            let round = visit(scenario, block, load, stack, backend, listener).await;
+            rounds.push(round);
         }
         let block_ends = visits.get(index + 1).is_none_or(|next| next.block != block);
-        while block_ends && blocks.is_due(&drivable, &rounds, block, looks[look]) {
+        while block_ends && blocks.is_due(&rounds, block + 1, looks[look]) {
             look += 1;
             if look == looks.len() || (plan.is_decided)(&rounds, look) {
                 return (rounds, look);
