@@ -302,7 +302,8 @@ pub struct ComponentUse {
     /// not tell.
     #[serde(default)]
     pub accepted_connections: Option<u64>,
-    /// What it held, from the opening of the window to its end.
+    /// What it held, from the opening of the window to its end. Empty where a record is abridged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub curve: Vec<Level>,
 }
 
@@ -321,7 +322,8 @@ pub struct Distribution {
     pub p999_us: u64,
     /// Largest.
     pub max_us: u64,
-    /// The whole histogram: HdrHistogram's V2 encoding, in base64.
+    /// The whole histogram: HdrHistogram's V2 encoding, in base64. Empty where a record is abridged.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub histogram: String,
 }
 
@@ -351,6 +353,24 @@ impl Distribution {
 }
 
 impl Measured {
+    /// Leaves out histograms, seconds and curves; counts and percentiles stay.
+    pub(super) fn abridge(&mut self) {
+        self.seconds.clear();
+        self.warmup.seconds.clear();
+        self.components.iter_mut().for_each(|component| component.curve.clear());
+        let open = self.open.as_deref_mut();
+        let of_open = open.into_iter().flat_map(|open| {
+            let OpenMeasured { response_time, lag, connect_time, later_calls, rates, .. } = open;
+            let of_rates = rates.iter_mut().flat_map(|rate| [&mut rate.response_time, &mut rate.lag]);
+            [response_time, lag, connect_time, later_calls].into_iter().chain(of_rates)
+        });
+        let of_steps = self.steps.iter_mut().map(|step| &mut step.service_time);
+        let own = [&mut self.service_time, &mut self.failed_time];
+        for times in own.into_iter().chain(of_open).chain(of_steps).flatten() {
+            times.histogram.clear();
+        }
+    }
+
     /// Whether nothing makes this round invalid.
     #[must_use]
     pub fn is_valid(&self) -> bool {

@@ -287,7 +287,7 @@ fn machine_line(record: &Record, load: &str) -> Option<String> {
 }
 
 /// Every error of every round, by class: none is averaged away.
-fn errors(record: &Record, load: &str, stack: &str) -> String {
+pub(super) fn errors(record: &Record, load: &str, stack: &str) -> String {
     let mut classes = std::collections::BTreeMap::new();
     let mut failed_rounds = 0;
     for round in record.rounds.iter().filter(|round| round.load == load && round.stack == stack) {
@@ -331,7 +331,7 @@ fn ratio_line(estimate: &Estimate) -> String {
 }
 
 /// A number of things, in words that agree with it.
-fn counted(count: usize, thing: &str) -> String {
+pub(super) fn counted(count: usize, thing: &str) -> String {
     if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
 }
 
