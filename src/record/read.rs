@@ -51,6 +51,7 @@ impl Record {
                 observed.body.clear();
             }
         }
-        self.left_out = ["histograms", "seconds", "curves", "answers to checks that passed"].map(str::to_owned).to_vec();
+        self.left_out =
+            ["histograms", "seconds", "curves", "answers to checks that passed"].map(str::to_owned).to_vec();
     }
 }
