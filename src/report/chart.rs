@@ -22,7 +22,7 @@ const DOTS: [f64; 2] = [640.0, 790.0];
 /// From the base line of a text to the middle of its small letters.
 const HALF_LETTER: f64 = 4.0;
 /// So many letters of the caption fit into a line.
-const CAPTION_LETTERS: usize = 130;
+const CAPTION_LETTERS: usize = 136;
 /// So many of a stack's name.
 const NAME_LETTERS: usize = 24;
 
@@ -170,8 +170,8 @@ fn bar(drawing: &mut Drawing, scale: &Scale, spread: Spread, middle: f64) {
 fn caption(record: &Record) -> Vec<String> {
     let provenance = &record.provenance;
     let mut said = vec![
-        "Bars and dots are medians over the valid rounds, lines reach from the least to the most. Servers with the same place \
-         (=) could not be told apart."
+        "Bars and dots: medians over the valid rounds; lines: from the least to the most. Servers that share a place (=) could \
+         not be told apart."
             .to_owned(),
         made_by(record),
     ];

@@ -114,13 +114,12 @@ fn apart(one: &MetricRepeated) -> String {
 /// A line for each stack that moved, or is in one run only.
 fn changes(one: &MetricRepeated) -> Vec<String> {
     let moved = one.moved.iter().map(|Moved { stack, past, overlaps }| {
-        let past: Vec<String> = past.iter().map(in_words).collect();
         let overlaps = match overlaps {
             Some(true) => "; its intervals overlap",
             Some(false) => "; its intervals do not overlap",
             None => "",
         };
-        format!("{stack}: {}{overlaps}", past.join(", "))
+        format!("{stack}: {}{overlaps}", in_words(past))
     });
     let missing = one.missing.iter().map(|(stack, run)| {
         format!("{stack}: has a place in the {} run only", if *run == 0 { "first" } else { "second" })
@@ -128,14 +127,25 @@ fn changes(one: &MetricRepeated) -> Vec<String> {
     moved.chain(missing).collect()
 }
 
-fn in_words(changed: &Changed) -> String {
+/// How a stack stands otherwise, and to whom: those to whom it does so alike together.
+fn in_words(past: &[Changed]) -> String {
     let word = |stands: Stands| match stands {
         Stands::Above => "above",
         Stands::Beside => "beside",
         Stands::Below => "below",
     };
-    let [first, second] = changed.stands.map(word);
-    format!("{first} {}, then {second}", changed.other)
+    let mut alike: Vec<([Stands; 2], Vec<&str>)> = Vec::new();
+    for changed in past {
+        match alike.iter_mut().find(|(stands, _)| *stands == changed.stands) {
+            Some((_, others)) => others.push(&changed.other),
+            None => alike.push((changed.stands, vec![&changed.other])),
+        }
+    }
+    let said = alike.into_iter().map(|(stands, others)| {
+        let [first, second] = stands.map(word);
+        format!("{first} {}, then {second}", others.join(", "))
+    });
+    said.collect::<Vec<_>>().join("; ")
 }
 
 /// A row for each stack: the ratio of its medians by each metric.
