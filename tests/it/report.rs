@@ -49,6 +49,18 @@ fn a_record_is_shown_as_a_chart() {
     snapshots().bind(|| insta::assert_snapshot!("report_chart", said(folder.path(), &[".", "--format", "svg"])));
 }
 
+#[test]
+fn rates_that_somebody_could_not_answer_are_said_to_be_so() {
+    let folder = folder();
+    let rows = [("bjoern", 5_000.0, 12.0), ("granian", 3_000.0, 20.0), ("slow", 90.0, 900.0)];
+    let record = made::record("slow", &rows, &[&["bjoern"], &["granian"], &["slow"]]);
+    made::write(folder.path(), "slow.json", &record);
+    let said = said(folder.path(), &["slow.json", "--format", "markdown"]);
+    assert!(said.contains("No rate of the ramp was answered by every stack; the times are at the one"), "{said}");
+    assert!(said.contains("| p50, p99 at 250/s |"), "{said}");
+    assert!(said.contains("| 3 | slow | slow 1.4 | 90 | 0.018 (0.017 to 0.019) | 900 µs | – |"), "{said}");
+}
+
 /// Histograms, seconds and curves are left out, and no report misses them.
 #[test]
 fn an_abridged_record_says_the_same_compressed_or_not() {

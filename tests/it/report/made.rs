@@ -82,7 +82,7 @@ fn round(block: u32, (name, per_s, cpu_us): &Row) -> Value {
             let late = u64::from(*rate) - ok;
             let failed = if late > 0 { json!({ "timeout-first-byte": late }) } else { json!({}) };
             json!({ "rate_per_s": rate, "lasts_us": 1_000_000, "scheduled": rate, "ok": ok, "failed": failed, "shed": 0,
-                    "unsent": 0, "response_time": times(80 + u64::from(*rate) / 10), "lag": times(5) })
+                    "unsent": 0, "answered": ok, "response_time": times(80 + u64::from(*rate) / 10), "lag": times(5) })
         })
         .collect();
     let sum = |key: &str| rates.iter().map(|rate| rate[key].as_u64().unwrap()).sum::<u64>();
