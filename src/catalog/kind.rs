@@ -107,6 +107,27 @@ pub struct Kind {
     pub notes: Vec<String>,
     /// Where that is written.
     pub sources: Vec<String>,
+    /// Figures that others have published, in the file's order.
+    pub published: Vec<Published>,
+}
+
+/// A figure that somebody has published. Machines, years and methods differ: it is never ranked with what is measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// The figure.
+    pub figure: u64,
+    /// Its unit.
+    pub unit: String,
+    /// What it is of.
+    pub what: String,
+    /// The year in which it was published or measured.
+    pub year: u16,
+    /// Where it is published: an address.
+    pub source: String,
+    /// Under which conditions, and what is to be said against it.
+    pub conditions: String,
+    /// The variant it is of; `None` for the kind as it is.
+    pub variant: Option<String>,
 }
 
 /// How a kind comes to be on a machine.
@@ -301,6 +322,12 @@ impl Chosen {
     #[must_use]
     pub fn variant(&self) -> Option<&Variant> {
         self.variant.and_then(|at| self.kind.variants.get(at))
+    }
+
+    /// The published figures that are of it, and not of another of the kind's variants.
+    pub fn published(&self) -> impl Iterator<Item = &Published> {
+        let own = self.variant().map(|variant| variant.name.as_str());
+        self.kind.published.iter().filter(move |figure| figure.variant.as_deref() == own)
     }
 
     /// Why it cannot do something; `None` if it can.

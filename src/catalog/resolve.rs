@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use toml::Spanned;
 
 use super::kind::{Ability, Attached, Binds, Install, Kind, Language, Role, Run, Variant, Version, Workers};
+use super::published::published;
 use super::template::{Template, Value};
 use super::wire;
 use crate::document::braces::BracesError;
@@ -88,6 +89,10 @@ pub(super) fn resolve(wire: &wire::Kind, around: &Surroundings<'_>, problems: &m
         let all = variants.get_ref().0.iter().filter_map(|(name, variant)| Some((name, variant.value()?)));
         all.map(|(name, wire)| variant(name, wire, problems)).collect()
     });
+    let figures = match &variants {
+        Some(variants) => published(&wire.published, variants, problems),
+        None => None,
+    };
     Some(Kind {
         name: around.name.to_owned(),
         role: role?,
@@ -101,6 +106,7 @@ pub(super) fn resolve(wire: &wire::Kind, around: &Surroundings<'_>, problems: &m
         variants: variants?,
         notes: texts(&wire.notes),
         sources: texts(&wire.sources),
+        published: figures?,
     })
 }
 

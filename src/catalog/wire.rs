@@ -32,6 +32,28 @@ wire_table! {
         optional notes: List<String>,
         /// Where that is written.
         optional sources: List<String>,
+        /// Figures that others have published of it, for reports to show beside what is measured.
+        optional published: List<Published>,
+    }
+}
+
+wire_table! {
+    /// A figure that somebody has published. It is shown with its source, and never ranked with what is measured.
+    Published in "`[[published]]`" {
+        /// The figure.
+        required figure: Whole = { "minimum": 1 },
+        /// Its unit: `requests/s`.
+        required unit: String,
+        /// What it is of: `peak, at 200 connections`.
+        required what: String,
+        /// The year in which it was published, or was measured.
+        required year: Whole = { "minimum": 1990, "maximum": 2100 },
+        /// Where: an address that starts with `https://`.
+        required source: String,
+        /// Under which conditions, and what is to be said against it.
+        required conditions: String,
+        /// Which of the kind's variants it is of. Default: the kind as it is.
+        optional variant: String,
     }
 }
 

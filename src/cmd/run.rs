@@ -209,6 +209,7 @@ pub(super) fn execute(
         rounds: findings.rounds,
         estimates,
         gate,
+        left_out: Vec::new(),
     };
     let file = session.folder.join("record.json");
     let json = serde_json::to_string_pretty(&record).context("write the record as JSON")?;

@@ -27,14 +27,15 @@ use std::time::Duration;
 use backend::{Backend, Driven, NoAnswer};
 use blocks::{Blocks, with_repeats};
 
+use crate::catalog::kind;
 use crate::check::diff::differences;
 use crate::check::judge::judge;
 use crate::event::{Event, Listener};
 use crate::load::audit;
 use crate::measure::rounds::{Visit, schedule};
 use crate::record::{
-    CheckOutcome, CheckRecord, Distribution, DriverUse, Measured, Objection, OpenMeasured, RoundOutcome, RoundRecord,
-    SeenDifference, StackDifferences, StackRecord, StepMeasured, WarmupRecord,
+    CheckOutcome, CheckRecord, Distribution, DriverUse, Measured, Objection, OpenMeasured, PublishedFigure,
+    RoundOutcome, RoundRecord, SeenDifference, StackDifferences, StackRecord, StepMeasured, WarmupRecord,
 };
 use crate::scenario::model::{Check, CheckRequest, Load, Scenario, Stack};
 
@@ -96,6 +97,7 @@ async fn check_stack<B: Backend>(
         is_optional: stack.is_optional,
         error: None,
         checks: Vec::new(),
+        published: stack.server.kind.published().map(published).collect(),
     };
     if let Some(missing) = &record.unavailable {
         listener.hear(&Event::Unavailable { stack: &stack.name, missing });
@@ -126,6 +128,12 @@ async fn check_stack<B: Backend>(
         record.error = Some(error);
     }
     record
+}
+
+/// A kind's figure as the record keeps it.
+fn published(of_kind: &kind::Published) -> PublishedFigure {
+    let kind::Published { figure, unit, what, year, source, conditions, variant: _ } = of_kind.clone();
+    PublishedFigure { figure, unit, what, year, source, conditions }
 }
 
 async fn ask<B: Backend>(check: &Check, running: &B::Running, backend: &mut B) -> CheckOutcome {

@@ -6,11 +6,15 @@
 mod calibration;
 mod estimate;
 mod gate;
+mod published;
+mod read;
 mod round;
 
 pub use calibration::{Calibrated, CalibratedMetric, Calibration, FloorWarning};
 pub use estimate::{Estimate, Placed, Ratio, RatioInterval, Unit};
 pub use gate::{FactsVerdict, GateOutcome, MetricVerdict, Verdict};
+pub use published::PublishedFigure;
+pub use read::ReadError;
 pub use round::{
     ComponentUse, Distribution, DriverUse, Measured, Objection, OpenMeasured, RateMeasured, RoundOutcome, RoundRecord,
     StepMeasured, WarmupRecord,
@@ -52,6 +56,9 @@ pub struct Record {
     pub below_noise_floor: Option<Vec<FloorWarning>>,
     /// The comparison with the committed snapshot.
     pub gate: GateOutcome,
+    /// What was left out to make the record small; empty for a whole one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 /// After how many blocks the run was to be looked at, and how often it was.
@@ -120,6 +127,9 @@ pub struct StackRecord {
     pub error: Option<String>,
     /// Its checks, in the scenario's order.
     pub checks: Vec<CheckRecord>,
+    /// What others have published of its server.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub published: Vec<PublishedFigure>,
 }
 
 impl StackRecord {

@@ -309,7 +309,8 @@ pub struct ComponentUse {
     /// not tell.
     #[serde(default)]
     pub accepted_connections: Option<u64>,
-    /// What it held, from the opening of the window to its end.
+    /// What it held, from the opening of the window to its end. Empty where a record is abridged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub curve: Vec<Level>,
 }
 
@@ -328,7 +329,8 @@ pub struct Distribution {
     pub p999_us: u64,
     /// Largest.
     pub max_us: u64,
-    /// The whole histogram: HdrHistogram's V2 encoding, in base64.
+    /// The whole histogram: HdrHistogram's V2 encoding, in base64. Empty where a record is abridged.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub histogram: String,
 }
 
@@ -358,6 +360,24 @@ impl Distribution {
 }
 
 impl Measured {
+    /// Leaves out histograms, seconds and curves; counts and percentiles stay.
+    pub(super) fn abridge(&mut self) {
+        self.seconds.clear();
+        self.warmup.seconds.clear();
+        self.components.iter_mut().for_each(|component| component.curve.clear());
+        let open = self.open.as_deref_mut();
+        let of_open = open.into_iter().flat_map(|open| {
+            let OpenMeasured { response_time, lag, connect_time, later_calls, rates, .. } = open;
+            let of_rates = rates.iter_mut().flat_map(|rate| [&mut rate.response_time, &mut rate.lag]);
+            [response_time, lag, connect_time, later_calls].into_iter().chain(of_rates)
+        });
+        let of_steps = self.steps.iter_mut().map(|step| &mut step.service_time);
+        let own = [&mut self.service_time, &mut self.failed_time];
+        for times in own.into_iter().chain(of_open).chain(of_steps).flatten() {
+            times.histogram.clear();
+        }
+    }
+
     /// Whether nothing makes this round invalid.
     #[must_use]
     pub fn is_valid(&self) -> bool {
@@ -380,6 +400,20 @@ impl Measured {
         let counted = self.components.iter().filter(|component| role.is_none_or(|role| component.role == role));
         let cpu_us: u64 = counted.map(|component| component.used.cpu_us).sum();
         (self.answered > 0).then(|| cpu_us as f64 / self.answered as f64)
+    }
+
+    /// What all components held before any load, in bytes; `None` where it is not known of one.
+    #[must_use]
+    pub fn memory_at_rest(&self) -> Option<f64> {
+        let rest: Option<Vec<u64>> =
+            self.components.iter().map(|component| component.at_rest.map(Memory::bytes)).collect();
+        Some(rest?.iter().sum::<u64>() as f64)
+    }
+
+    /// The most that all components held within the window, in bytes.
+    #[must_use]
+    pub fn memory_at_peak(&self) -> f64 {
+        self.components.iter().map(|component| component.peaks.memory().bytes()).sum::<u64>() as f64
     }
 
     /// Under a ramp, the most good answers that ended in a second of any of its rates; rates at which the driver fell

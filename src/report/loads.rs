@@ -169,7 +169,7 @@ fn rates(record: &Record, load: &str, stacks: &[&str], is_many: bool) -> [Rows; 
 }
 
 /// At most `most` of `count` numbers, evenly spread, the first and the last among them.
-fn spread(count: usize, most: usize) -> Vec<usize> {
+pub(super) fn spread(count: usize, most: usize) -> Vec<usize> {
     if count <= most { (0..count).collect() } else { (0..most).map(|index| index * (count - 1) / (most - 1)).collect() }
 }
 

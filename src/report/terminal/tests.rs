@@ -101,6 +101,7 @@ fn record(stacks: &[Stack], blocks: u32) -> Record {
         error: None,
         unavailable: None,
         is_optional: true,
+        published: Vec::new(),
         checks: vec![check(true)],
     };
     let there: Vec<(&str, f64)> = stacks.iter().filter_map(|stack| Some((stack.name, stack.per_s?))).collect();
@@ -143,6 +144,7 @@ fn record(stacks: &[Stack], blocks: u32) -> Record {
     };
     Record {
         schema: SCHEMA,
+        left_out: Vec::new(),
         provenance: Provenance {
             run: "20261124T000000Z-1".to_owned(),
             started: String::new(),
