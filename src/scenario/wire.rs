@@ -103,8 +103,8 @@ wire_table! {
         /// What the names of the stacks start with. They are named after their parts: `nginx-gunicorn-gthread`, with
         /// `-w2` behind where `workers` lists several numbers.
         optional name: String = { "pattern": "^[a-z0-9-]+$" },
-        /// Server kinds; `kind/variant` for a variant, and `all` for every kind and variant that hosts the app, those
-        /// named `recommended` apart.
+        /// Server kinds; `kind/variant` for a variant, and `all` for every kind and variant that hosts the app and
+        /// speaks HTTP, those named `recommended` apart.
         required server: List<String> = { "minItems": 1 },
         /// Proxy kinds, each with its own default configuration; `none` for no proxy. Default: none.
         optional proxy: List<String> = { "minItems": 1 },
