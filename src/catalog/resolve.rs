@@ -21,6 +21,8 @@ use crate::document::suggest;
 
 /// The version of the format that is read here.
 const SCHEMA: i128 = 1;
+/// How long a kind may take to be ready that does not say it. Python on a busy machine takes more than ten seconds.
+const READY_DEADLINE_S: u16 = 30;
 /// Where the lock files of a folder of kinds lie.
 pub(super) const LOCKS: &str = "locks";
 
@@ -284,8 +286,10 @@ fn run(
     let ready = kind.ready.value();
     let ready_path = ready.and_then(|ready| ready.path.value()).cloned().unwrap_or_else(|| "/".to_owned());
     let deadline_s = match ready {
-        Some(ready) => ready.deadline_s.or(10, |seconds| whole(seconds, "`deadline_s`", 1, 300, problems)),
-        None => Some(10),
+        Some(ready) => {
+            ready.deadline_s.or(READY_DEADLINE_S, |seconds| whole(seconds, "`deadline_s`", 1, 300, problems))
+        }
+        None => Some(READY_DEADLINE_S),
     };
     Some(Run {
         command: command?,

@@ -107,7 +107,7 @@ wire_table! {
         /// The path that is asked for.
         optional path: String = { "default": "/" },
         /// The longest it may take, 1 to 300 seconds.
-        optional deadline_s: Whole = { "minimum": 1, "maximum": 300, "default": 10 },
+        optional deadline_s: Whole = { "minimum": 1, "maximum": 300, "default": 30 },
     }
 }
 
