@@ -81,7 +81,7 @@ fn a_slow_client_occupies_a_sync_worker_and_none_behind_a_proxy_that_waits() {
     );
     let said = text(&checked);
     assert_eq!(checked.status.code(), Some(0), "{said}");
-    for row in ["  gunicorn  2 of 2", "nginx-gunicorn  2 of 2", "lab-gunicorn  2 of 2"] {
+    for row in ["  gunicorn  3 of 3", "nginx-gunicorn  3 of 3", "lab-gunicorn  3 of 3"] {
         assert!(said.contains(row), "{row}: {said}");
     }
 }
