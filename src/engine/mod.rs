@@ -10,6 +10,7 @@ pub mod estimates;
 pub mod local;
 pub mod plan;
 pub mod tiers;
+pub mod validations;
 mod resume;
 mod suspicion;
 mod warmup;
@@ -207,18 +208,26 @@ async fn measure<B: Backend>(
         scenario.rounds.seed,
     );
     let names: Vec<&str> = measured.iter().map(|stack| stack.name.as_str()).collect();
-    let mut rounds = resume::continued(plan.earlier, &names);
+    let driven = |load: &str| -> Vec<&str> {
+        let load = scenario.loads.iter().find(|own| own.name == load);
+        names.iter().copied().filter(|stack| load.is_none_or(|load| load.drives(stack))).collect()
+    };
+    let mut rounds = resume::continued(plan.earlier, &driven);
     let unavailable: BTreeMap<&str, String> =
         scenario.loads.iter().filter_map(|load| Some((load.name.as_str(), backend.unavailable(load)?))).collect();
-    let drivable: Vec<&Load> =
-        scenario.loads.iter().filter(|load| !unavailable.contains_key(load.name.as_str())).collect();
+    let is_drivable = |load: &&Load| !unavailable.contains_key(load.name.as_str()) && !driven(&load.name).is_empty();
+    let drivable: Vec<&Load> = scenario.loads.iter().filter(is_drivable).collect();
     let mut look = 0;
-    let per_block = measured.len() * drivable.len();
-    listener.hear(&Event::RoundsPlanned { visits: per_block * looks[0] as usize, made: rounds.len() });
+    let visits_by = |look: u32| -> usize {
+        drivable.iter().map(|load| driven(&load.name).len() * load.blocks_of(look) as usize).sum()
+    };
+    listener.hear(&Event::RoundsPlanned { visits: visits_by(looks[0]), made: rounds.len() });
 
     for (index, &Visit { block, load, stack }) in visits.iter().enumerate() {
         let (load, stack) = (&scenario.loads[load], measured[stack]);
-        if let Some(missing) = unavailable.get(load.name.as_str()) {
+        if !load.drives(&stack.name) {
+            // It has no part in this load. The order of the others stays as it is drawn.
+        } else if let Some(missing) = unavailable.get(load.name.as_str()) {
             // One row says so; it will not be there in the next block either.
             if block == 0 && !is_made(&rounds, block, load, stack) {
                 let outcome = RoundOutcome::Unavailable { missing: missing.clone() };
@@ -237,7 +246,7 @@ async fn measure<B: Backend>(
             if look == looks.len() || (plan.is_decided)(&rounds, look) {
                 return (rounds, look);
             }
-            let visits = per_block * (looks[look] - looks[look - 1]) as usize;
+            let visits = visits_by(looks[look]) - visits_by(looks[look - 1]);
             listener.hear(&Event::MoreRoundsPlanned { look, visits });
         }
     }
@@ -260,12 +269,12 @@ fn is_due(loads: &[&Load], rounds: &[RoundRecord], block: u32, wanted: u32) -> b
     loads.iter().all(is_complete) || block + 1 >= with_repeats(wanted)
 }
 
-/// Whether fewer than `wanted` of this load's blocks before `block` are without a failed or invalid round.
+/// Whether fewer than `wanted` of this load's blocks, or as many as it has at most, before `block` are without a failed or invalid round.
 fn blocks_missing(rounds: &[RoundRecord], load: &Load, block: u32, wanted: u32) -> bool {
     let earlier = || rounds.iter().filter(|round| round.load == load.name && round.block < block);
     let visited: BTreeSet<u32> = earlier().map(|round| round.block).collect();
     let spoilt: BTreeSet<u32> = earlier().filter(|round| round.valid().is_none()).map(|round| round.block).collect();
-    visited.difference(&spoilt).count() < wanted as usize
+    visited.difference(&spoilt).count() < load.blocks_of(wanted) as usize
 }
 
 /// Makes one visit, whatever comes of it.

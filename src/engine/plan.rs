@@ -217,6 +217,9 @@ mod tests {
             duration: Duration::from_secs(6),
             timeout: Duration::from_secs(2),
             errors: OnErrors::Fail,
+            validates: None,
+            stacks: None,
+            blocks: None,
         }
     }
 

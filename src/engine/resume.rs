@@ -5,15 +5,15 @@ use crate::record::{Objection, RoundOutcome, RoundRecord};
 /// The kind of objection to a round whose block was cut off.
 const CUT: &str = "interrupted";
 
-/// The rounds of an interrupted run that measured `stacks`. What was left of the block in which it was interrupted is
+/// The rounds of an interrupted run in which a load of a name drives `stacks` of it. What was left of the block in which it was interrupted is
 /// not made up for: rounds are compared in pairs because they are close in time, and these no longer would be. So
 /// its rounds stay in the record, invalid, and another block replaces them.
-pub(super) fn continued(mut earlier: Vec<RoundRecord>, stacks: &[&str]) -> Vec<RoundRecord> {
+pub(super) fn continued<'s>(mut earlier: Vec<RoundRecord>, stacks: &dyn Fn(&str) -> Vec<&'s str>) -> Vec<RoundRecord> {
     let has = |rounds: &[RoundRecord], of: &RoundRecord, stack: &str| {
         rounds.iter().any(|round| round.block == of.block && round.load == of.load && round.stack == stack)
     };
     let is_cut: Vec<bool> =
-        earlier.iter().map(|round| !stacks.iter().all(|stack| has(&earlier, round, stack))).collect();
+        earlier.iter().map(|round| !stacks(&round.load).iter().all(|stack| has(&earlier, round, stack))).collect();
     for (round, _) in earlier.iter_mut().zip(is_cut).filter(|(_, is_cut)| *is_cut) {
         if let RoundOutcome::Measured(measured) = &mut round.outcome {
             let said = "the run was interrupted before the other stacks of this block; another block replaces it";

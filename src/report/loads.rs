@@ -126,7 +126,10 @@ fn rates(record: &Record, load: &str) -> [Rows; 3] {
         answered.push(lead.into_iter().chain(columns.iter().map(|rate| shown(ok(*rate), grouped))).collect());
         let p99 = |rate: usize| of(rate).map(|rate| rate.response_time_of_the_stack().map(|times| times.p99_us as f64));
         let lead = vec![(*stack).to_owned()];
-        times.push(lead.into_iter().chain(columns.iter().map(|rate| shown(p99(*rate), micros))).collect());
+        // a driver that tells no times has no row of them
+        if rounds.iter().any(|rates| rates.iter().any(|rate| rate.response_time.is_some())) {
+            times.push(lead.into_iter().chain(columns.iter().map(|rate| shown(p99(*rate), micros))).collect());
+        }
         for class in classes(rounds) {
             let counts: Vec<u64> =
                 columns.iter().map(|rate| of(*rate).map(|rate| lost(rate, &class)).sum::<u64>()).collect();

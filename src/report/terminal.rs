@@ -12,7 +12,7 @@ use crate::measure::contention::Contention;
 use crate::measure::stats;
 use crate::record::{
     CheckOutcome, CheckRecord, Estimate, FactsVerdict, LooksRecord, Measured, MetricVerdict, Objection, Record,
-    RoundOutcome, StackDifferences, StackRecord, Verdict,
+    RoundOutcome, StackDifferences, StackRecord, Validation, Verdict,
 };
 use crate::scenario::model::Metric;
 use crate::stack::Role;
@@ -38,8 +38,13 @@ pub fn render(record: &Record) -> String {
             loads.push(&estimate.load);
         }
     }
+    // Those that validate others have no estimates.
+    loads.extend(record.validations.iter().map(|validation| validation.by.as_str()));
     for load in loads {
         self::load(&mut text, record, load);
+    }
+    for validation in &record.validations {
+        validated(&mut text, validation);
     }
     gate(&mut text, record);
     text
@@ -200,7 +205,8 @@ fn load(text: &mut String, record: &Record, load: &str) {
         right_aligned(&mut table, 1..columns);
         let _ = writeln!(text, "  {}\n{}", styled(QUIET, rows.title), indented(&table));
     }
-    for stack in spared {
+    // One that is sound was not to be driven by this load.
+    for stack in spared.into_iter().filter(|stack| !stack.passed()) {
         let why = match (&stack.unavailable, &stack.error) {
             (Some(_), _) => "it is unavailable",
             (None, Some(_)) => "it could not run",
@@ -423,6 +429,28 @@ fn metric_line(metric: &MetricVerdict) -> String {
         let _ = write!(line, ": {because}");
     }
     line
+}
+
+/// A load by two drivers: what each stack came to by either.
+fn validated(text: &mut String, validation: &Validation) {
+    let Validation { load, driver, by, by_driver, missing, stacks } = validation;
+    let _ = writeln!(text, "{}", styled(TITLE, &format!("Does {by_driver} see the same under {load}?")));
+    if let Some(missing) = missing {
+        let _ = writeln!(text, "  {} {by} was left out: {missing}\n", styled(UNSURE, "unavailable"));
+        return;
+    }
+    let mut table = table(&["stack", &format!("{driver}, req/s"), &format!("{by_driver}, req/s"), "ratio"]);
+    for stack in stacks {
+        let shown = |value: Option<f64>, form: fn(f64) -> String| value.map_or_else(|| "–".to_owned(), form);
+        table.add_row([
+            stack.stack.clone(),
+            shown(stack.own_per_s, grouped),
+            shown(stack.other_per_s, grouped),
+            shown(stack.ratio(), |ratio| format!("{ratio:.2}")),
+        ]);
+    }
+    right_aligned(&mut table, 1..4);
+    let _ = writeln!(text, "{}\n", indented(&table));
 }
 
 /// Who shares which place under a load, a line per metric; nothing where there is nobody to compare with.

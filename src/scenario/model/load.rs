@@ -26,6 +26,26 @@ pub struct Load {
     pub timeout: Duration,
     /// What requests that fail are.
     pub errors: OnErrors,
+    /// The load that this one cross-validates: it asks for the same by another driver, and is neither ranked nor gated.
+    pub validates: Option<String>,
+    /// The stacks that are driven, by name; `None` is all that are measured.
+    pub stacks: Option<Vec<String>>,
+    /// The most blocks in which it is driven; `None` is all.
+    pub blocks: Option<NonZeroU32>,
+}
+
+impl Load {
+    /// Whether a measured stack of this name is driven.
+    #[must_use]
+    pub fn drives(&self, stack: &str) -> bool {
+        self.stacks.as_ref().is_none_or(|stacks| stacks.iter().any(|name| name == stack))
+    }
+
+    /// In how many blocks it is driven, of so many.
+    #[must_use]
+    pub fn blocks_of(&self, all: u32) -> u32 {
+        self.blocks.map_or(all, |most| most.get().min(all))
+    }
 }
 
 /// What requests that fail under a load are.

@@ -59,6 +59,13 @@ wire_table! {
         /// What requests that fail are: `fail`, a failure of the run; `count`, counted only, as for a load that is meant
         /// to go past what a stack can answer.
         optional errors: OneOf<OnErrors> = { "default": "fail" },
+        /// Cross-validates the load of this name: asks for the same by another driver. It is shown beside that one, and is
+        /// neither ranked nor gated. Where its program is not installed it is left out, with a row that says so.
+        optional validates: String = { "pattern": "^[a-z0-9-]+$" },
+        /// Names of the stacks that are driven. Default: every stack that is measured.
+        optional stacks: List<String> = { "minItems": 1 },
+        /// The most blocks in which it is driven, 1 to 10000. Default: all.
+        optional rounds: Whole = { "minimum": 1, "maximum": 10000 },
         /// goose: what each user asks, in order and over and over.
         optional step: List<Step> = { "minItems": 1 },
     }
