@@ -151,6 +151,8 @@ pub struct RateMeasured {
     pub shed: u64,
     /// Never sent.
     pub unsent: u64,
+    /// Complete good answers that ended while the ramp had this rate, whenever they were asked for.
+    pub answered: u64,
     /// From the scheduled instant to the end.
     pub response_time: Option<Distribution>,
     /// How late the driver was.
@@ -175,6 +177,7 @@ impl RateMeasured {
             failed: rate.failed.clone(),
             shed: rate.shed,
             unsent: rate.unsent,
+            answered: rate.answered,
             response_time: Distribution::of(&rate.response_time_us),
             lag: Distribution::of(&rate.lag_us),
             took_us: rate.took_us,
@@ -196,11 +199,11 @@ impl RateMeasured {
         (late_us <= audit::LATE_LIMIT_US || late_us <= times.p99_us / 10).then_some(times)
     }
 
-    /// Good answers for each second of the rate; where it was a run of its own that took longer, for each second of that:
-    /// a queue that is answered when nobody asks any more is no throughput.
+    /// Good answers that ended in each second of the rate; where it was a run of its own that took longer, in each second of
+    /// that: a queue that is answered when nobody asks any more is no throughput.
     #[must_use]
-    pub fn ok_per_s(&self) -> f64 {
-        self.ok as f64 * 1e6 / self.lasts_us.max(self.took_us.unwrap_or(0)) as f64
+    pub fn answered_per_s(&self) -> f64 {
+        self.answered as f64 * 1e6 / self.lasts_us.max(self.took_us.unwrap_or(0)) as f64
     }
 
     /// Requests asked for in each second of the rate.
@@ -384,12 +387,12 @@ impl Measured {
         (self.answered > 0).then(|| cpu_us as f64 / self.answered as f64)
     }
 
-    /// Under a ramp, the most good answers per second at any of its rates, by the second in which they were asked for;
-    /// rates at which the driver fell behind do not count. `None` without a ramp.
+    /// Under a ramp, the most good answers that ended in a second of any of its rates; rates at which the driver fell
+    /// behind do not count. `None` without a ramp.
     #[must_use]
     pub fn peak_per_s(&self) -> Option<f64> {
         let rates = self.open.as_ref()?.rates.iter().filter(|rate| !rate.fell_behind());
-        rates.map(RateMeasured::ok_per_s).reduce(f64::max)
+        rates.map(RateMeasured::answered_per_s).reduce(f64::max)
     }
 
     /// The value of a metric, in its own unit: requests per second or microseconds. `None` without good answers.

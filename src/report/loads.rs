@@ -95,8 +95,9 @@ fn schedule(record: &Record, load: &str) -> Rows {
     Rows { title: "as scheduled", header, rows }
 }
 
-/// A ramp's rates, a column each: what each stack answered well in a second, how long that took, and what became of the
-/// rest. Medians over the valid rounds, errors added up; they belong to the rate at which they were asked for.
+/// A ramp's rates, a column each: what each stack answered well in a second of it, how long that took, and what became
+/// of the rest. Medians over the valid rounds, errors added up; times and errors belong to the rate at which the request
+/// was asked for.
 fn rates(record: &Record, load: &str) -> [Rows; 3] {
     let stacks: Vec<(&str, Vec<&[RateMeasured]>)> = record
         .stacks
@@ -120,7 +121,7 @@ fn rates(record: &Record, load: &str) -> [Rows; 3] {
         let of = |rate: usize| rounds.iter().filter_map(move |rates| rates.get(rate));
         // where the driver fell behind in a round, that round says nothing of the rate
         let of = |rate: usize| of(rate).filter(|rate| !rate.fell_behind());
-        let ok = |rate: usize| of(rate).map(|rate| Some(rate.ok_per_s()));
+        let ok = |rate: usize| of(rate).map(|rate| Some(rate.answered_per_s()));
         let peak = valid(record, load, stack).into_iter().map(Measured::peak_per_s);
         let lead = vec![(*stack).to_owned(), shown(peak, grouped)];
         answered.push(lead.into_iter().chain(columns.iter().map(|rate| shown(ok(*rate), grouped))).collect());

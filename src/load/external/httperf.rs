@@ -97,6 +97,7 @@ fn rate(report: &Report, stretch: Stretch, calls: NonZeroU32, is_ramp: bool) -> 
     let mut rate = RateLedger {
         scheduled: sessions(stretch.rate_per_s, stretch.lasts) * calls,
         ok: report.ok,
+        answered: report.ok,
         failed,
         shed: if is_ramp { without[0] * calls } else { 0 },
         took_us: Some(report.took_us),
