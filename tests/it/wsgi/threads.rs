@@ -2,7 +2,11 @@
 
 use std::io::{Read, Write};
 
+use rustix::process::Signal;
+
+use super::environment::python;
 use super::interactive::{EXPECT, read_until, rest, send, start};
+use super::launch::{Worker, settings};
 
 #[test]
 fn a_thread_that_still_sends_does_so_to_nobody_else() {
@@ -38,8 +42,30 @@ fn a_thread_that_still_reads_a_body_ends_its_connection() {
     std::fs::write(file, "").expect("a file");
     read_until(&mut client, "read on");
     client.write_all(b"HelloGET /after HTTP/1.1\r\nHost: a\r\n\r\n").expect("the worker reads");
-    let mut behind = Vec::new();
-    client.read_to_end(&mut behind).expect("the worker closes in order");
-    assert_eq!(behind.escape_ascii().to_string(), "");
+    let behind = rest(&mut client);
+    // Unless the thread was done with the body before the answer ended, nobody knows where the next request starts.
+    assert!(behind.is_empty() || behind.starts_with("HTTP/1.1 200 ") && behind.ends_with("\r\n\r\nafter"), "{behind}");
     assert_eq!(worker.get("/quick"), "quick");
+}
+
+#[test]
+fn a_worker_with_threads_ends_in_order() {
+    let Some(python) = python() else { return };
+    let mut settings = settings("streams:app");
+    settings.threads = 16;
+    for _ in 0..5 {
+        let mut worker = Worker::start(python, settings.clone());
+        assert_eq!(worker.get("/quick"), "quick");
+        worker.signal(Signal::TERM);
+        assert_eq!(worker.end().code(), Some(0));
+    }
+}
+
+#[test]
+fn a_worker_ends_while_a_thread_of_the_application_still_sends() {
+    let Some(mut worker) = start("streams:app") else { return };
+    let _slow = send(&worker, "GET /writes-on HTTP/1.1\r\nHost: a\r\n\r\n");
+    worker.wait_for("a thread of it is still sending");
+    worker.signal(Signal::TERM);
+    assert_eq!(worker.end().code(), Some(0));
 }
