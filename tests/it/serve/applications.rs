@@ -57,7 +57,7 @@ fn c_code_that_crashes_takes_one_worker_with_it_and_the_others_serve_on() {
     folder.write("shop.py", CRASHES);
     // abort() does not leave Python the time to say where it was.
     for (path, signal, said) in [("/reads-nothing", 11, Some("in app")), ("/aborts", 6, None)] {
-        let server = folder.serve(&[], 2);
+        let server = folder.serve(&["--keep-alive", "60"], 2);
         let mut of_worker = BTreeMap::new();
         wait_for("a connection with each worker", || {
             let (client, worker) = connect(&server);
