@@ -1,7 +1,7 @@
 //! Which stacks a block visits. Pure.
 //!
 //! The declared blocks visit every stack. Blocks after these, half as many at most, make up for rounds that failed or
-//! were invalid: they visit the stacks that lack rounds, and the reference, because a ratio is of two rounds of one
+//! were invalid at the second try as well: they visit the stacks that lack rounds, and the reference, because a ratio is of two rounds of one
 //! block. So one stack that fails again and again does not cost a visit to all the others.
 
 use std::collections::BTreeSet;

@@ -1,8 +1,8 @@
 //! The engine: what a run does, in which order. Behaviour before speed.
 //!
 //! First every stack is started once and asked its checks. Then the rounds: randomised complete blocks over the stacks
-//! that passed, each visit freshly started; an invalid round is shown and replaced in a further block, never averaged.
-//! The engine knows no process, socket or clock: a [`Backend`] does, and a fake one makes its numbers exact in the tests.
+//! that passed, each visit freshly started; an invalid round is shown and replaced, never averaged: at the end of its
+//! block, or in a further one. The engine knows no process, socket or clock: a [`Backend`] does, and a fake one makes its numbers exact in the tests.
 
 pub mod backend;
 pub mod calibration;
@@ -234,8 +234,10 @@ async fn measure<B: Backend>(
         |look: u32| -> usize { drivable.iter().map(|load| driven(load) * load.blocks_of(look) as usize).sum() };
     listener.hear(&Event::RoundsPlanned { visits: visits_by(looks[0]), made: rounds.len() });
 
-    for (index, &Visit { block, load, stack }) in visits.iter().enumerate() {
-        let (load, stack) = (&scenario.loads[load], measured[stack]);
+    // Those whose round of this block failed or is invalid get a second chance in it, beside the others.
+    let mut again: Vec<&Stack> = Vec::new();
+    for (index, &Visit { block, load: number, stack }) in visits.iter().enumerate() {
+        let (load, stack, next) = (&scenario.loads[number], measured[stack], visits.get(index + 1));
         if !load.drives(&stack.name) {
             // It has no part in this load. The order of the others stays as it is drawn.
         } else if let Some(missing) = unavailable.get(load.name.as_str()) {
@@ -249,9 +251,17 @@ async fn measure<B: Backend>(
             && !resume::is_cut(&rounds, &load.name, block)
         {
             let round = visit(scenario, block, load, stack, backend, listener).await;
+            if round.valid().is_none() {
+                again.push(stack);
+            }
             rounds.push(round);
         }
-        let block_ends = visits.get(index + 1).is_none_or(|next| next.block != block);
+        if next.is_none_or(|next| (next.block, next.load) != (block, number)) {
+            for stack in again.drain(..) {
+                rounds.push(visit(scenario, block, load, stack, backend, listener).await);
+            }
+        }
+        let block_ends = next.is_none_or(|next| next.block != block);
         while block_ends && blocks.is_due(&rounds, block + 1, looks[look]) {
             look += 1;
             if look == looks.len() || (plan.is_decided)(&rounds, look) {
