@@ -11,7 +11,7 @@ use crate::load::ledger::{ErrorClass, OpenLedger, RateLedger};
 use crate::load::protocol::StepOutcome;
 use crate::load::seconds::SecondRow;
 use crate::measure::contention::Contention;
-use crate::measure::footprint::{Level, Peaks};
+use crate::measure::footprint::{Level, Memory, Peaks};
 use crate::measure::resources::ResourceUse;
 use crate::scenario::model::Metric;
 use crate::stack::Role;
@@ -294,6 +294,10 @@ pub struct ComponentUse {
     /// What it used within the window.
     #[serde(flatten)]
     pub used: ResourceUse,
+    /// What it held when its stack was freshly started and had answered the readiness probe, before any load. `None` in
+    /// records of an earlier lab, and where it could not be read.
+    #[serde(default)]
+    pub at_rest: Option<Memory>,
     /// The most it held within the window.
     #[serde(flatten)]
     pub peaks: Peaks,
