@@ -1,7 +1,7 @@
 //! A kind file as it is written: one type per table, key for key. What the values may be is [`resolve`](super::resolve)'s
 //! to say. The doc comments are what messages say of a key that is missing, and the descriptions of the JSON Schema.
 
-use super::kind::{Binds, Language, Role};
+use super::kind::{Binds, Language, Protocol, Role};
 use crate::document::read::{ByName, List, OneOf, Whole, Word};
 use crate::document::table::wire_table;
 
@@ -89,7 +89,7 @@ wire_table! {
 
 wire_table! {
     /// How a kind is run. The command line is `command`, then `workers`, `threads` and `config` as far as they are set,
-    /// `as_root`, the variant's and the scenario's `arguments`, then `wsgi` or `native`.
+    /// the variant's and the scenario's `arguments`, then `wsgi` or `native`; where lab is root, `as_root` before it.
     Start in "`[start]`" {
         /// The program and the arguments it always has.
         required command: List<String> = { "minItems": 1 },
@@ -103,7 +103,8 @@ wire_table! {
         optional wsgi: List<String>,
         /// Arguments that name an app built into lab. Default: it hosts none.
         optional native: List<String>,
-        /// Arguments that name somebody to run as, for where lab is root.
+        /// What starts it as somebody else where lab is root, for a kind that does not serve as root: a program and its
+        /// arguments, before `command`.
         optional as_root: List<String>,
         /// Variables set for it.
         optional environment: ByName<String>,
@@ -111,6 +112,9 @@ wire_table! {
         optional launcher: String,
         /// Who opens the listening socket: `itself`, or lab, from whom it `inherits` it.
         optional binds: OneOf<Binds> = { "default": "itself" },
+        /// What a server is spoken to in, and what a proxy speaks to its server: `http`, or `uwsgi`, uWSGI's own. A server
+        /// that does not speak HTTP is asked for behind a proxy that speaks what it does.
+        optional speaks: OneOf<Protocol> = { "default": "http" },
         /// The language of its configuration file: `nginx`, where addresses and paths are relocated; `marks`, where
         /// `@listen@`, `@port@`, `@upstream@`, `@workers@` and `@folder@` are replaced; `own`, which is handed over as it is.
         optional language: OneOf<Language> = { "default": "own" },
@@ -125,7 +129,7 @@ wire_table! {
         /// The path that is asked for.
         optional path: String = { "default": "/" },
         /// The longest it may take, 1 to 300 seconds.
-        optional deadline_s: Whole = { "minimum": 1, "maximum": 300, "default": 10 },
+        optional deadline_s: Whole = { "minimum": 1, "maximum": 300, "default": 30 },
     }
 }
 
@@ -148,6 +152,8 @@ wire_table! {
     Variant in "the variant" {
         /// What it is, in one line.
         required title: String,
+        /// The program and the arguments it always has, in place of the kind's.
+        optional command: List<String> = { "minItems": 1 },
         /// Arguments after the kind's own.
         optional arguments: List<String>,
         /// Workers, unless the scenario says how many.
@@ -158,6 +164,10 @@ wire_table! {
         optional workers_plus: Whole = { "minimum": 0, "maximum": 256, "default": 0 },
         /// Threads of each worker, unless the scenario says how many.
         optional threads: Whole = { "minimum": 1, "maximum": 1024 },
+        /// What it speaks, in place of what the kind does.
+        optional speaks: OneOf<Protocol>,
+        /// A configuration file beside the kind's, in place of the kind's own.
+        optional default_config: String,
         /// What it can do though the kind cannot.
         optional can: List<OneOf<super::kind::Ability>>,
         /// What it cannot do, and why.
@@ -175,6 +185,12 @@ impl Word for Role {
 impl Word for Binds {
     const WHAT: &'static str = "way to bind";
     const ALL: &'static [(&'static str, Self)] = &[("itself", Binds::Itself), ("inherits", Binds::Inherits)];
+}
+
+impl Word for Protocol {
+    const WHAT: &'static str = "protocol";
+    const ALL: &'static [(&'static str, Self)] =
+        &[(Protocol::Http.name(), Protocol::Http), (Protocol::Uwsgi.name(), Protocol::Uwsgi)];
 }
 
 impl Word for Language {

@@ -402,6 +402,20 @@ impl Measured {
         (self.answered > 0).then(|| cpu_us as f64 / self.answered as f64)
     }
 
+    /// What all components held before any load, in bytes; `None` where it is not known of one.
+    #[must_use]
+    pub fn memory_at_rest(&self) -> Option<f64> {
+        let rest: Option<Vec<u64>> =
+            self.components.iter().map(|component| component.at_rest.map(Memory::bytes)).collect();
+        Some(rest?.iter().sum::<u64>() as f64)
+    }
+
+    /// The most that all components held within the window, in bytes.
+    #[must_use]
+    pub fn memory_at_peak(&self) -> f64 {
+        self.components.iter().map(|component| component.peaks.memory().bytes()).sum::<u64>() as f64
+    }
+
     /// Under a ramp, the most good answers that ended in a second of any of its rates; rates at which the driver fell
     /// behind do not count. `None` without a ramp.
     #[must_use]

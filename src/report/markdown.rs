@@ -7,10 +7,9 @@ use super::common_rates::{self, CommonRate};
 use super::guards;
 use super::loads as tables_of_loads;
 use super::numbers::{bytes, grouped, micros};
-use super::speed::errors;
 use super::standing::{Standing, loads, not_measured, standings};
+use super::speed::errors;
 use super::terminal::counted;
-use crate::measure::footprint::Memory;
 use crate::measure::stats;
 use crate::record::{Estimate, Measured, Provenance, PublishedFigure, Record};
 use crate::scenario::model::Metric;
@@ -75,7 +74,7 @@ fn load(text: &mut String, record: &Record, load: &str) {
         true => header.extend(rates.iter().map(|rate| format!("p50, p99 at {}/s", grouped(rate.asked_per_s)))),
         false => header.push("p50, p99".to_owned()),
     }
-    header.extend(["memory at rest", "memory, peak", "rounds", "errors"].map(str::to_owned));
+    header.extend(["memory at rest, at peak", "rounds", "errors"].map(str::to_owned));
     let rows: Vec<Vec<String>> = standings.iter().map(|one| row(record, load, one, is_ramp, &rates)).collect();
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let _ = writeln!(text, "{}\n", table(&header, &rows));
@@ -119,27 +118,17 @@ fn row(record: &Record, load: &str, one: &Standing<'_>, is_ramp: bool, rates: &[
             cells.push(pair(of(Metric::P50).zip(of(Metric::P99))));
         }
     }
-    for memory in [memory_at_rest as fn(&Measured) -> Option<f64>, peak_memory] {
-        let over_rounds: Vec<f64> = one.rounds.iter().filter_map(|round| memory(round)).collect();
-        cells.push(stats::median(&over_rounds).map_or_else(|| NONE.to_owned(), |median| bytes(median as u64)));
-    }
+    let memory = |of: fn(&Measured) -> Option<f64>| {
+        let values: Vec<f64> = one.rounds.iter().filter_map(|round| of(round)).collect();
+        stats::median(&values).map_or_else(|| NONE.to_owned(), |median| bytes(median as u64))
+    };
+    cells.push(format!("{}, {}", memory(Measured::memory_at_rest), memory(|round| Some(round.memory_at_peak()))));
     cells.push(format!("{}/{visits}", one.rounds.len()));
     cells.push(escaped(&errors(record, load, &one.stack.name)));
     cells
 }
 
 const NONE: &str = "–";
-
-/// The memory of all components before any load; `None` where one of them was not read, or an earlier lab did not.
-fn memory_at_rest(measured: &Measured) -> Option<f64> {
-    let at_rest = measured.components.iter().map(|component| component.at_rest.map(Memory::bytes));
-    at_rest.sum::<Option<u64>>().map(|sum| sum as f64)
-}
-
-/// The most memory of all components.
-fn peak_memory(measured: &Measured) -> Option<f64> {
-    Some(measured.components.iter().map(|component| component.peaks.memory().bytes()).sum::<u64>() as f64)
-}
 
 /// The ratio of the throughput to the reference's, with its interval.
 fn ratio(record: &Record, load: &str, one: &Standing<'_>) -> String {

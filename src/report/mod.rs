@@ -1,22 +1,23 @@
 //! Reports: pure exporters from a [`Record`](crate::record::Record) to text.
 
-mod against;
 pub mod calibration;
 pub mod chart;
-pub mod markdown;
-pub mod repeat;
-pub mod repeatability;
-mod changes;
-mod checks;
 pub mod difference;
 pub mod finding;
+pub mod markdown;
+pub mod numbers;
+pub mod repeat;
+pub mod repeatability;
+pub mod stacks;
+pub mod terminal;
+
+mod against;
+mod changes;
+mod checks;
 mod common_rates;
 mod guards;
 mod loads;
-mod standing;
-mod svg;
-pub mod numbers;
 mod objections;
 mod speed;
-pub mod stacks;
-pub mod terminal;
+mod standing;
+mod svg;

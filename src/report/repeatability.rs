@@ -2,10 +2,16 @@
 
 use std::fmt::Write as _;
 
+use anstyle::{AnsiColor, Style};
+
 use super::markdown::{escaped, table as markdown_table};
 use super::numbers::three_digits;
 use super::repeat::{Changed, MetricRepeated, Moved, Repeated, Stands};
-use super::terminal::{BAD, GOOD, QUIET, TITLE, UNSURE, counted, indented, right_aligned, styled, table};
+use super::terminal::{QUIET, TITLE, counted, indented, right_aligned, styled, table};
+
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const UNSURE: Style = AnsiColor::Yellow.on_default();
 
 /// How the ratios are to be read.
 const READING: &str = "each run's median, the second's as a multiple of the first's";

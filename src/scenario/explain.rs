@@ -247,9 +247,14 @@ impl Display for Sent<'_> {
                 if times.get() > 1 {
                     write!(f, ", {times} times on one connection")?;
                 }
-                if let Some(SlowClients { clients, part }) = slow {
+                if let Some(SlowClients { clients, part, target }) = slow {
                     let clients = Count(clients.get().into(), "client");
-                    write!(f, ", while {clients} send a {} a byte at a time, within {}", part.name(), Time(*within))?;
+                    let (verb, part) = (part.verb(), part.one());
+                    write!(f, ", while {clients} {verb} {part} a byte at a time")?;
+                    if let Some(target) = target {
+                        write!(f, " on {target}")?;
+                    }
+                    write!(f, ", within {}", Time(*within))?;
                 }
                 Ok(())
             }

@@ -18,7 +18,7 @@ use super::labels;
 use super::mounts;
 use super::order::{Mounted, Order, Started};
 use super::site::{Site, SiteError};
-use crate::catalog::kind::{Interface, Kind, Language};
+use crate::catalog::kind::{Interface, Kind, Language, Protocol};
 use crate::catalog::template::Value;
 use crate::measure::cgroup::Cgroup;
 use crate::scenario::model;
@@ -179,7 +179,7 @@ impl Containers {
         visit: &str,
     ) -> Result<(Component, Started), StartError> {
         let (found, run) = self.launcher.found(&proxy.kind, None)?;
-        let (file, source) = configuration(proxy, run)?;
+        let (file, source) = configuration(proxy)?;
         if run.language != Language::Nginx {
             let reason = format!("`{}` is not configured in nginx's language", proxy.kind);
             return Err(StartError::Unavailable { role: Role::Proxy, reason });
@@ -259,7 +259,7 @@ impl Containers {
             false => at.published,
         };
         // Nobody else can listen in a container.
-        let question = ready::Question { role, address, path: &path, binds_itself: false };
+        let question = ready::Question { role, address, speaks: Protocol::Http, path: &path, binds_itself: false };
         if let Err(error) = ready::wait(&question, &mut process, deadline).await {
             // The error that matters is why it was not ready.
             let _ = process.stop().await;

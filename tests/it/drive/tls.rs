@@ -7,6 +7,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use lab::catalog::kind::Protocol;
 use lab::load::external::Program as Other;
 use lab::load::ledger::ErrorClass;
 use lab::load::protocol::{Arrival, DriveOutcome, DrivePlan, Http, Mode, Tls, Trust};
@@ -225,7 +226,8 @@ fn a_relocated_nginx_is_asked_where_it_listens_with_tls() {
     runtime().block_on(async {
         let mut nginx = Guarded::start(env!("CARGO_BIN_EXE_lab").as_ref(), program).unwrap();
         for address in [relocated.entry, tls_entry] {
-            let question = ready::Question { role: Role::Proxy, address, path: "/", binds_itself: false };
+            let question =
+                ready::Question { role: Role::Proxy, address, speaks: Protocol::Http, path: "/", binds_itself: false };
             ready::wait(&question, &mut nginx, 10 * SECOND).await.unwrap();
         }
         let plan = |url: String, plan: DrivePlan| DrivePlan { url, ..plan };
