@@ -10,6 +10,7 @@ pub mod estimates;
 pub mod local;
 pub mod plan;
 pub mod tiers;
+pub mod validations;
 mod blocks;
 mod resume;
 mod suspicion;
@@ -223,17 +224,21 @@ async fn measure<B: Backend>(
     let blocks = Blocks {
         stacks: measured.iter().map(|stack| stack.name.as_str()).collect(),
         reference: measured.iter().map(|stack| &*stack.name).find(|name| *name == scenario.reference().name),
-        loads: drivable.iter().map(|load| load.name.as_str()).collect(),
+        loads: drivable.clone(),
         looks: &looks,
     };
+    let driven = |load: &Load| measured.iter().filter(|stack| load.drives(&stack.name)).count();
     let mut rounds = resume::continued(plan.earlier, &blocks);
     let mut look = 0;
-    let per_block = measured.len() * drivable.len();
-    listener.hear(&Event::RoundsPlanned { visits: per_block * looks[0] as usize, made: rounds.len() });
+    let visits_by =
+        |look: u32| -> usize { drivable.iter().map(|load| driven(load) * load.blocks_of(look) as usize).sum() };
+    listener.hear(&Event::RoundsPlanned { visits: visits_by(looks[0]), made: rounds.len() });
 
     for (index, &Visit { block, load, stack }) in visits.iter().enumerate() {
         let (load, stack) = (&scenario.loads[load], measured[stack]);
-        if let Some(missing) = unavailable.get(load.name.as_str()) {
+        if !load.drives(&stack.name) {
+            // It has no part in this load. The order of the others stays as it is drawn.
+        } else if let Some(missing) = unavailable.get(load.name.as_str()) {
             // One row says so; it will not be there in the next block either.
             if block == 0 && !is_made(&rounds, block, load, stack) {
                 let outcome = RoundOutcome::Unavailable { missing: missing.clone() };
@@ -252,7 +257,7 @@ async fn measure<B: Backend>(
             if look == looks.len() || (plan.is_decided)(&rounds, look) {
                 return (rounds, look);
             }
-            let visits = per_block * (looks[look] - looks[look - 1]) as usize;
+            let visits = visits_by(looks[look]) - visits_by(looks[look - 1]);
             listener.hear(&Event::MoreRoundsPlanned { look, visits });
         }
     }

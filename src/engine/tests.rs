@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::estimates::estimates;
 use super::fake::{Behaviour, Fake, Noise};
 use super::tiers::placed;
+use super::validations::validations;
 use super::{Findings, Plan, run};
 use crate::catalog::kind::Interface;
 use crate::catalog::{Catalog, Role};
@@ -70,6 +71,9 @@ fn scenario(blocks: u32) -> Scenario {
             duration: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
             errors: OnErrors::Fail,
+            validates: None,
+            stacks: None,
+            blocks: None,
         }],
         rounds: Rounds {
             looks: vec![NonZeroU32::new(blocks).unwrap()],
@@ -188,6 +192,30 @@ fn a_load_whose_driver_is_missing_has_a_row_and_holds_up_no_other() {
         let RoundOutcome::Unavailable { missing } = &round.outcome else { panic!("{round:?}") };
         assert_eq!(missing, "elsewhere is not installed");
     }
+}
+
+#[test]
+fn a_load_that_validates_another_is_driven_where_it_says_and_ranks_nobody() {
+    let mut scenario = scenario(3);
+    let validates = Some(scenario.loads[0].name.clone());
+    let stacks = Some(vec!["direct".to_owned()]);
+    let by = Load { name: "by".to_owned(), validates, stacks, blocks: NonZeroU32::new(1), ..scenario.loads[0].clone() };
+    scenario.loads.push(by);
+    let findings = findings(&scenario, &mut fake());
+    let by: Vec<_> = findings.rounds.iter().filter(|round| round.load == "by").collect();
+    assert_eq!(by.iter().map(|round| (round.block, &*round.stack)).collect::<Vec<_>>(), [(0, "direct")]);
+    assert_eq!(findings.rounds.len(), 6 + 1);
+    assert!(estimates(&scenario, &findings.rounds).iter().all(|estimate| estimate.load != "by"));
+    assert!(placed(&scenario, &findings.rounds).iter().all(|placed| placed.load != "by"));
+    let [validation] = &validations(&scenario, &findings.rounds)[..] else { panic!("{findings:?}") };
+    let [stack] = &validation.stacks[..] else { panic!("{validation:?}") };
+    assert_eq!((&*validation.load, &*stack.stack), (&*scenario.loads[0].name, "direct"));
+    assert!(stack.own_per_s.is_some() && stack.other_per_s.is_some(), "{stack:?}");
+
+    let mut missing = Fake { unavailable: Some("by".to_owned()), ..fake() };
+    let rounds = self::findings(&scenario, &mut missing).rounds;
+    let validation = &validations(&scenario, &rounds)[0];
+    assert_eq!(validation.missing.as_deref(), Some("by is not installed"));
 }
 
 #[test]

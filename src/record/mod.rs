@@ -9,6 +9,7 @@ mod gate;
 mod published;
 mod read;
 mod round;
+mod validation;
 
 pub use calibration::{Calibrated, CalibratedMetric, Calibration, FloorWarning};
 pub use estimate::{Estimate, Placed, Ratio, RatioInterval, Unit};
@@ -19,6 +20,7 @@ pub use round::{
     ComponentUse, Distribution, DriverUse, Measured, Objection, OpenMeasured, RateMeasured, RoundOutcome, RoundRecord,
     StepMeasured, WarmupRecord,
 };
+pub use validation::{ValidatedStack, Validation};
 
 use std::collections::BTreeMap;
 
@@ -50,6 +52,9 @@ pub struct Record {
     pub estimates: Vec<Estimate>,
     /// Which stacks share which place.
     pub places: Vec<Placed>,
+    /// The loads that others were held against.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub validations: Vec<Validation>,
     /// The looks that were declared and made.
     pub looks: LooksRecord,
     /// The margins that this machine's noise alone may exceed; `None` where it has not been calibrated.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::load::audit;
 use crate::load::histogram::{self, HistogramError};
-use crate::load::ledger::{ErrorClass, OpenLedger, RateLedger};
+use crate::load::ledger::{ErrorClass, OpenLedger, RateLedger, Shortfall};
 use crate::load::protocol::StepOutcome;
 use crate::load::seconds::SecondRow;
 use crate::measure::contention::Contention;
@@ -157,6 +157,12 @@ pub struct RateMeasured {
     pub response_time: Option<Distribution>,
     /// How late the driver was.
     pub lag: Option<Distribution>,
+    /// From the first arrival to the end of the last request, where the rate was a run of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_us: Option<u64>,
+    /// Why less was asked for than the rate says, if a driver that tells no lag says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shortfall: Option<Shortfall>,
 }
 
 impl RateMeasured {
@@ -174,13 +180,15 @@ impl RateMeasured {
             answered: rate.answered,
             response_time: Distribution::of(&rate.response_time_us),
             lag: Distribution::of(&rate.lag_us),
+            took_us: rate.took_us,
+            shortfall: rate.shortfall,
         }
     }
 
     /// Whether the driver fell behind at this rate, so that it did not ask for what the rate says.
     #[must_use]
     pub fn fell_behind(&self) -> bool {
-        self.lag.as_ref().is_some_and(|lag| lag.p99_us > audit::BEHIND_LIMIT_US)
+        self.shortfall.is_some() || self.lag.as_ref().is_some_and(|lag| lag.p99_us > audit::BEHIND_LIMIT_US)
     }
 
     /// The response times, unless the driver was so late that they are more than a tenth its own doing.
@@ -191,10 +199,11 @@ impl RateMeasured {
         (late_us <= audit::LATE_LIMIT_US || late_us <= times.p99_us / 10).then_some(times)
     }
 
-    /// Good answers that ended in each second of the rate.
+    /// Good answers that ended in each second of the rate; where it was a run of its own that took longer, in each second of
+    /// that: a queue that is answered when nobody asks any more is no throughput.
     #[must_use]
     pub fn answered_per_s(&self) -> f64 {
-        self.answered as f64 * 1e6 / self.lasts_us as f64
+        self.answered as f64 * 1e6 / self.lasts_us.max(self.took_us.unwrap_or(0)) as f64
     }
 
     /// Requests asked for in each second of the rate.

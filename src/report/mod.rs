@@ -21,3 +21,4 @@ mod objections;
 mod speed;
 mod standing;
 mod svg;
+mod validation;

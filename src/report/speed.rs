@@ -23,7 +23,10 @@ pub(super) fn section(text: &mut String, record: &Record, load: &str) {
     };
     let header = columns.header();
     let mut table = table(&header);
-    let (visited, spared): (Vec<_>, Vec<_>) = record.stacks.iter().partition(|stack| is_visited(record, load, stack));
+    let (visited, mut spared): (Vec<_>, Vec<_>) =
+        record.stacks.iter().partition(|stack| is_visited(record, load, stack));
+    // One that other loads have driven is sound; this one was not to drive it.
+    spared.retain(|stack| !stack.passed() || record.rounds.iter().all(|round| round.stack != stack.name));
     let names = if is_many { best_first(record, load, &visited) } else { names(&visited) };
     for name in &names {
         let mut row = stack_row(record, load, name, columns);

@@ -143,6 +143,7 @@ fn record(stacks: &[Stack], blocks: u32) -> Record {
     Record {
         schema: SCHEMA,
         left_out: Vec::new(),
+        validations: Vec::new(),
         provenance: Provenance {
             run: "20261124T000000Z-1".to_owned(),
             started: String::new(),
