@@ -87,6 +87,16 @@ fn round(block: u32, (name, per_s, cpu_us): &Row) -> Value {
         .collect();
     let sum = |key: &str| rates.iter().map(|rate| rate[key].as_u64().unwrap()).sum::<u64>();
     let (ok, scheduled) = (sum("ok"), sum("scheduled"));
+    let at_rest = json!({ "rss_bytes": 9_437_184, "pss_bytes": 8_388_608 });
+    let mut component = json!({
+        "role": "server", "cpu_us": (ok as f64 * cpu_us) as u64, "cpu_user_us": 0, "cpu_system_us": 0,
+        "voluntary_context_switches": 10, "involuntary_context_switches": 0, "peak_rss_bytes": 20_971_520,
+        "peak_pss_bytes": 10_485_760, "peak_open_fds": 9, "peak_processes": 1, "peak_threads": 1,
+        "peak_connections": 10, "peak_accept_queue": 0, "accept_queue_drops": 0,
+        "curve": [{ "at_us": 0, "rss_bytes": 1, "pss_bytes": 1, "open_fds": 1, "processes": 1, "threads": 1,
+                    "connections": 1, "accept_queue": 0 }],
+    });
+    component["at_rest"] = at_rest;
     let open = json!({ "scheduled": scheduled, "shed": 0, "unsent": 0, "response_time": times(200), "lag": times(5),
                        "connect_time": null, "later_calls": null, "rates": rates });
     json!({
@@ -94,14 +104,7 @@ fn round(block: u32, (name, per_s, cpu_us): &Row) -> Value {
         "window_us": 4_000_000, "ok": ok, "failed": { "timeout-first-byte": scheduled - ok }, "unfinished": 0,
         "answered": ok, "body_bytes": ok * 5, "connections_opened": 10, "throughput_per_s": ok as f64 / 4.0,
         "service_time": times(150), "open": open,
-        "components": [{
-            "role": "server", "cpu_us": (ok as f64 * cpu_us) as u64, "cpu_user_us": 0, "cpu_system_us": 0,
-            "voluntary_context_switches": 10, "involuntary_context_switches": 0, "peak_rss_bytes": 20_971_520,
-            "peak_pss_bytes": 10_485_760, "peak_open_fds": 9, "peak_processes": 1, "peak_threads": 1,
-            "peak_connections": 10, "peak_accept_queue": 0, "accept_queue_drops": 0,
-            "curve": [{ "at_us": 0, "rss_bytes": 1, "pss_bytes": 1, "open_fds": 1, "processes": 1, "threads": 1,
-                        "connections": 1, "accept_queue": 0 }],
-        }],
+        "components": [component],
         "machine": { "over_us": 4_000_000, "cpu_pressure_us": 0, "memory_pressure_us": 0, "io_pressure_us": 0,
                      "stolen_us": 0, "accepted_connections": 10, "accept_queue_overflows": 0, "accept_queue_drops": 0 },
         "driver": { "cpu_us": 1_000_000, "unclassified": [] },
