@@ -191,12 +191,13 @@ impl RateMeasured {
         self.shortfall.is_some() || self.lag.as_ref().is_some_and(|lag| lag.p99_us > audit::BEHIND_LIMIT_US)
     }
 
-    /// The response times, unless the driver was so late that they are more than a tenth its own doing.
+    /// A percentile of the response times, unless the driver's own is so late that more than a tenth of it, and more than
+    /// a millisecond, is the driver's doing.
     #[must_use]
-    pub fn response_time_of_the_stack(&self) -> Option<&Distribution> {
-        let times = self.response_time.as_ref()?;
-        let late_us = self.lag.as_ref().map_or(0, |lag| lag.p99_us);
-        (late_us <= audit::LATE_LIMIT_US || late_us <= times.p99_us / 10).then_some(times)
+    pub fn time_of_the_stack_us(&self, percentile: fn(&Distribution) -> u64) -> Option<u64> {
+        let time_us = percentile(self.response_time.as_ref()?);
+        let late_us = self.lag.as_ref().map_or(0, percentile);
+        (late_us <= audit::LATE_LIMIT_US || late_us <= time_us / 10).then_some(time_us)
     }
 
     /// Good answers that ended in each second of the rate; where it was a run of its own that took longer, in each second of

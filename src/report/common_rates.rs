@@ -45,18 +45,19 @@ pub(super) fn common(standings: &[Standing<'_>]) -> Vec<CommonRate> {
 impl CommonRate {
     /// A stack's median and 99th percentile of the response time at this rate, in microseconds: medians over its valid
     /// rounds. `None` where it did not answer the rate, or the driver was too late to tell.
-    pub(super) fn times(&self, standing: &Standing<'_>) -> Option<(f64, f64)> {
+    pub(super) fn times(&self, standing: &Standing<'_>) -> Option<(f64, Option<f64>)> {
         times(standing, self.index)
     }
 }
 
-fn times(standing: &Standing<'_>, index: usize) -> Option<(f64, f64)> {
+fn times(standing: &Standing<'_>, index: usize) -> Option<(f64, Option<f64>)> {
     let shares: Vec<f64> = at(standing, index).map(|rate| rate.ok as f64 / rate.scheduled.max(1) as f64).collect();
     median(&shares).filter(|share| *share >= ANSWERED)?;
-    let times: Vec<_> = at(standing, index).filter_map(RateMeasured::response_time_of_the_stack).collect();
-    let of =
-        |value: fn(&Distribution) -> u64| median(&times.iter().map(|times| value(times) as f64).collect::<Vec<_>>());
-    Some((of(|times| times.p50_us)?, of(|times| times.p99_us)?))
+    let of = |percentile: fn(&Distribution) -> u64| {
+        let times = at(standing, index).filter_map(|rate| rate.time_of_the_stack_us(percentile));
+        median(&times.map(|time| time as f64).collect::<Vec<_>>())
+    };
+    Some((of(|times| times.p50_us)?, of(|times| times.p99_us)))
 }
 
 fn rates<'a>(standing: &Standing<'a>) -> impl Iterator<Item = &'a [RateMeasured]> {

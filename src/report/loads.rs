@@ -30,16 +30,17 @@ const RAMP: u64 = 2;
 /// Longer windows are for the record; nobody reads so many rows.
 const MOST_SECONDS: usize = 60;
 
-/// The tables of one load, none of them empty, with the rows of `stacks` in this order.
-pub(super) fn tables(record: &Record, load: &str, stacks: &[&str]) -> Vec<Rows> {
+/// The tables of one load, none of them empty, with the rows of `stacks` in this order. `by_class`: a ramp's errors have
+/// a row for each class, else one for each stack.
+pub(super) fn tables(record: &Record, load: &str, stacks: &[&str], by_class: bool) -> Vec<Rows> {
     let is_many = has_many_stacks(record);
-    let [answered, times, errors] = rates(record, load, stacks, is_many);
+    let [answered, medians, times, errors] = rates(record, load, stacks, by_class);
     let is_ramp = !answered.rows.is_empty();
     // A ramp's averages say little; of many stacks they would be a page of it.
     let schedule = if is_ramp && is_many { Rows::none() } else { schedule(record, load, stacks) };
     // A column per stack is for few of them.
     let seconds = if is_ramp || is_many { Rows::none() } else { seconds(record, load, stacks) };
-    let tables = [schedule, answered, times, errors, seconds, steps(record, load, stacks)];
+    let tables = [schedule, answered, medians, times, errors, seconds, steps(record, load, stacks)];
     tables.into_iter().filter(|table| !table.rows.is_empty()).collect()
 }
 
@@ -104,7 +105,7 @@ fn schedule(record: &Record, load: &str, stacks: &[&str]) -> Rows {
 /// A ramp's rates, a column each: what each stack answered well in a second of it, how long that took, and what became
 /// of the rest. Medians over the valid rounds, errors added up; times and errors belong to the rate at which the request
 /// was asked for.
-fn rates(record: &Record, load: &str, stacks: &[&str], is_many: bool) -> [Rows; 3] {
+fn rates(record: &Record, load: &str, stacks: &[&str], by_class: bool) -> [Rows; 4] {
     let stacks: Vec<(&str, Vec<&[RateMeasured]>)> = stacks
         .iter()
         .map(|stack| {
@@ -114,14 +115,14 @@ fn rates(record: &Record, load: &str, stacks: &[&str], is_many: bool) -> [Rows; 
         })
         .collect();
     let Some(asked) = stacks.iter().find_map(|(_, rounds)| rounds.first().copied()) else {
-        return [Rows::none(), Rows::none(), Rows::none()];
+        return [Rows::none(), Rows::none(), Rows::none(), Rows::none()];
     };
     let columns = spread(asked.len(), MOST_RATES);
     let at = |lead: &[&str]| {
         let rates = columns.iter().map(|rate| grouped(asked[*rate].asked_per_s()));
         names(lead).into_iter().chain(rates).collect::<Vec<_>>()
     };
-    let (mut answered, mut times, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut answered, mut medians, mut times, mut errors) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (stack, rounds) in stacks.iter().filter(|(_, rounds)| !rounds.is_empty()) {
         let of = |rate: usize| rounds.iter().filter_map(move |rates| rates.get(rate));
         // where the driver fell behind in a round, that round says nothing of the rate
@@ -130,16 +131,20 @@ fn rates(record: &Record, load: &str, stacks: &[&str], is_many: bool) -> [Rows; 
         let peak = valid(record, load, stack).into_iter().map(Measured::peak_per_s);
         let lead = vec![(*stack).to_owned(), shown(peak, grouped)];
         answered.push(lead.into_iter().chain(columns.iter().map(|rate| shown(ok(*rate), grouped))).collect());
-        let p99 = |rate: usize| of(rate).map(|rate| rate.response_time_of_the_stack().map(|times| times.p99_us as f64));
-        let lead = vec![(*stack).to_owned()];
+        let times_of = |percentile: fn(&Distribution) -> u64| -> Vec<String> {
+            let of = |rate| of(rate).map(|rate| Some(rate.time_of_the_stack_us(percentile)? as f64));
+            let cells = columns.iter().map(|rate| shown(of(*rate), micros));
+            std::iter::once((*stack).to_owned()).chain(cells).collect()
+        };
         // a driver that tells no times has no row of them
         if rounds.iter().any(|rates| rates.iter().any(|rate| rate.response_time.is_some())) {
-            times.push(lead.into_iter().chain(columns.iter().map(|rate| shown(p99(*rate), micros))).collect());
+            medians.push(times_of(|times| times.p50_us));
+            times.push(times_of(|times| times.p99_us));
         }
         let classes = classes(rounds);
-        let rows: Vec<(Option<&str>, &[String])> = match is_many {
-            true => vec![(None, &classes)],
-            false => classes.iter().map(|class| (Some(class.as_str()), std::slice::from_ref(class))).collect(),
+        let rows: Vec<(Option<&str>, &[String])> = match by_class {
+            false => vec![(None, &classes)],
+            true => classes.iter().map(|class| (Some(class.as_str()), std::slice::from_ref(class))).collect(),
         };
         for (name, classes) in rows {
             let all = |rate: &RateMeasured| classes.iter().map(|class| lost(rate, class)).sum::<u64>();
@@ -158,6 +163,7 @@ fn rates(record: &Record, load: &str, stacks: &[&str], is_many: bool) -> [Rows; 
             header: at(&["stack", "peak"]),
             rows: answered,
         },
+        Rows { title: "median response time, by requests asked per second", header: at(&["stack"]), rows: medians },
         Rows {
             title: "99th percentile of the response time, by requests asked per second",
             header: at(&["stack"]),
@@ -165,7 +171,7 @@ fn rates(record: &Record, load: &str, stacks: &[&str], is_many: bool) -> [Rows; 
         },
         Rows {
             title: "not answered well, by requests asked per second",
-            header: if is_many { at(&["stack"]) } else { at(&["stack", "class"]) },
+            header: if by_class { at(&["stack", "class"]) } else { at(&["stack"]) },
             rows: errors,
         },
     ]

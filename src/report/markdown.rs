@@ -86,7 +86,7 @@ fn load(text: &mut String, record: &Record, load: &str) {
         let _ = writeln!(text, "Not measured:\n\n{}\n", table(&["stack", "why"], &rows));
     }
     let names: Vec<&str> = standings.iter().map(|one| one.stack.name.as_str()).collect();
-    for rows in tables_of_loads::tables(record, load, &names) {
+    for rows in tables_of_loads::tables(record, load, &names, true) {
         let header: Vec<&str> = rows.header.iter().map(String::as_str).collect();
         let cells: Vec<Vec<String>> =
             rows.rows.iter().map(|row| row.iter().map(|cell| escaped(cell)).collect()).collect();
@@ -99,8 +99,9 @@ fn row(record: &Record, load: &str, one: &Standing<'_>, is_ramp: bool, rates: &[
     let median = |metric: Metric, form: fn(f64) -> String| {
         one.spread(metric).map_or_else(|| NONE.to_owned(), |spread| form(spread.median))
     };
-    let pair = |times: Option<(f64, f64)>| {
-        times.map_or_else(|| NONE.to_owned(), |(p50, p99)| format!("{}, {}", micros(p50), micros(p99)))
+    let pair = |times: Option<(f64, Option<f64>)>| {
+        let p99 = |p99: Option<f64>| p99.map_or_else(|| NONE.to_owned(), micros);
+        times.map_or_else(|| NONE.to_owned(), |(p50, high)| format!("{}, {}", micros(p50), p99(high)))
     };
     let visits = record.rounds.iter().filter(|round| round.load == load && round.stack == one.stack.name).count();
     let mut cells = vec![
@@ -115,7 +116,7 @@ fn row(record: &Record, load: &str, one: &Standing<'_>, is_ramp: bool, rates: &[
         true => cells.extend(rates.iter().map(|rate| pair(rate.times(one)))),
         false => {
             let of = |metric| Some(one.spread(metric)?.median);
-            cells.push(pair(of(Metric::P50).zip(of(Metric::P99))));
+            cells.push(pair(of(Metric::P50).map(|p50| (p50, of(Metric::P99)))));
         }
     }
     let memory = |of: fn(&Measured) -> Option<f64>| {

@@ -44,7 +44,7 @@ pub(super) fn section(text: &mut String, record: &Record, load: &str) {
     if let Some(line) = machine_line(record, load) {
         let _ = writeln!(text, "  {}", styled(QUIET, &line));
     }
-    for rows in loads::tables(record, load, &names) {
+    for rows in loads::tables(record, load, &names, !is_many) {
         let header: Vec<&str> = rows.header.iter().map(String::as_str).collect();
         let mut table = self::table(&header);
         let columns = header.len();
