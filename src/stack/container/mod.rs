@@ -19,5 +19,10 @@ pub mod reaper;
 pub mod site;
 pub mod sweep;
 
+pub mod build;
+pub mod inside;
+pub mod obtain;
+
 mod endpoint;
 mod mounts;
+mod pull;

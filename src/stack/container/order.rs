@@ -22,7 +22,7 @@ pub struct Order {
     pub network: String,
     /// Names the container knows, with their addresses.
     pub hosts: BTreeMap<String, IpAddr>,
-    /// What it runs; empty: what the image says.
+    /// What it runs, whatever the image says of that.
     pub command: Vec<String>,
     /// Variables on top of the image's own.
     pub environment: BTreeMap<String, String>,

@@ -1,5 +1,6 @@
 //! Stacks in containers, on a real engine; skipped loudly where there is none.
 
+mod images;
 mod killed;
 mod runs;
 
