@@ -189,6 +189,7 @@ impl Backend for Fake {
             },
             components: vec![ComponentUse {
                 role: Role::Server,
+                at_rest: None,
                 peaks: Peaks::default(),
                 accept_queue_drops: Some(behaviour.drops),
                 accepted_connections: Some(1 + behaviour.uninvited),

@@ -1,8 +1,8 @@
 //! The engine: what a run does, in which order. Behaviour before speed.
 //!
 //! First every stack is started once and asked its checks. Then the rounds: randomised complete blocks over the stacks
-//! that passed, each visit freshly started; a block with an invalid round is repeated, never averaged. The engine knows
-//! no process, socket or clock: a [`Backend`] does, and a fake one makes its numbers exact in the tests.
+//! that passed, each visit freshly started; an invalid round is shown and replaced in a further block, never averaged.
+//! The engine knows no process, socket or clock: a [`Backend`] does, and a fake one makes its numbers exact in the tests.
 
 pub mod backend;
 pub mod calibration;
@@ -10,6 +10,7 @@ pub mod estimates;
 pub mod local;
 pub mod plan;
 pub mod tiers;
+mod blocks;
 mod resume;
 mod suspicion;
 mod warmup;
@@ -20,10 +21,11 @@ mod fake;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use backend::{Backend, Driven, NoAnswer};
+use blocks::{Blocks, with_repeats};
 
 use crate::check::diff::differences;
 use crate::check::judge::judge;
@@ -206,12 +208,17 @@ async fn measure<B: Backend>(
         with_repeats(scenario.rounds.most().get()),
         scenario.rounds.seed,
     );
-    let names: Vec<&str> = measured.iter().map(|stack| stack.name.as_str()).collect();
-    let mut rounds = resume::continued(plan.earlier, &names);
     let unavailable: BTreeMap<&str, String> =
         scenario.loads.iter().filter_map(|load| Some((load.name.as_str(), backend.unavailable(load)?))).collect();
     let drivable: Vec<&Load> =
         scenario.loads.iter().filter(|load| !unavailable.contains_key(load.name.as_str())).collect();
+    let blocks = Blocks {
+        stacks: measured.iter().map(|stack| stack.name.as_str()).collect(),
+        reference: measured.iter().map(|stack| &*stack.name).find(|name| *name == scenario.reference().name),
+        loads: drivable.iter().map(|load| load.name.as_str()).collect(),
+        looks: &looks,
+    };
+    let mut rounds = resume::continued(plan.earlier, &blocks);
     let mut look = 0;
     let per_block = measured.len() * drivable.len();
     listener.hear(&Event::RoundsPlanned { visits: per_block * looks[0] as usize, made: rounds.len() });
@@ -225,14 +232,14 @@ async fn measure<B: Backend>(
                 rounds.push(RoundRecord { block, load: load.name.clone(), stack: stack.name.clone(), outcome });
             }
         } else if !is_made(&rounds, block, load, stack)
-            && blocks_missing(&rounds, load, block, looks[look])
+            && blocks.is_planned(&rounds, &load.name, block, &stack.name, looks[look])
             && !resume::is_cut(&rounds, &load.name, block)
         {
             let round = visit(scenario, block, load, stack, backend, listener).await;
             rounds.push(round);
         }
         let block_ends = visits.get(index + 1).is_none_or(|next| next.block != block);
-        while block_ends && is_due(&drivable, &rounds, block, looks[look]) {
+        while block_ends && blocks.is_due(&rounds, block + 1, looks[look]) {
             look += 1;
             if look == looks.len() || (plan.is_decided)(&rounds, look) {
                 return (rounds, look);
@@ -246,26 +253,6 @@ async fn measure<B: Backend>(
 
 fn is_made(rounds: &[RoundRecord], block: u32, load: &Load, stack: &Stack) -> bool {
     rounds.iter().any(|round| round.block == block && round.load == load.name && round.stack == stack.name)
-}
-
-/// So many blocks and half as many to repeat those with an invalid round, so that a machine on which every round is
-/// invalid is a result and not an endless run.
-fn with_repeats(blocks: u32) -> u32 {
-    blocks + blocks.div_ceil(2)
-}
-
-/// Whether it is time for the look after `wanted` blocks: every load that can be driven has them, or has had its chance.
-fn is_due(loads: &[&Load], rounds: &[RoundRecord], block: u32, wanted: u32) -> bool {
-    let is_complete = |load: &&Load| !blocks_missing(rounds, load, block + 1, wanted);
-    loads.iter().all(is_complete) || block + 1 >= with_repeats(wanted)
-}
-
-/// Whether fewer than `wanted` of this load's blocks before `block` are without a failed or invalid round.
-fn blocks_missing(rounds: &[RoundRecord], load: &Load, block: u32, wanted: u32) -> bool {
-    let earlier = || rounds.iter().filter(|round| round.load == load.name && round.block < block);
-    let visited: BTreeSet<u32> = earlier().map(|round| round.block).collect();
-    let spoilt: BTreeSet<u32> = earlier().filter(|round| round.valid().is_none()).map(|round| round.block).collect();
-    visited.difference(&spoilt).count() < wanted as usize
 }
 
 /// Makes one visit, whatever comes of it.

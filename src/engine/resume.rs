@@ -1,19 +1,16 @@
 //! The rounds of an interrupted run, as the run that continues it takes them. Pure.
 
+use super::blocks::Blocks;
 use crate::record::{Objection, RoundOutcome, RoundRecord};
 
 /// The kind of objection to a round whose block was cut off.
 const CUT: &str = "interrupted";
 
-/// The rounds of an interrupted run that measured `stacks`. What was left of the block in which it was interrupted is
-/// not made up for: rounds are compared in pairs because they are close in time, and these no longer would be. So
-/// its rounds stay in the record, invalid, and another block replaces them.
-pub(super) fn continued(mut earlier: Vec<RoundRecord>, stacks: &[&str]) -> Vec<RoundRecord> {
-    let has = |rounds: &[RoundRecord], of: &RoundRecord, stack: &str| {
-        rounds.iter().any(|round| round.block == of.block && round.load == of.load && round.stack == stack)
-    };
-    let is_cut: Vec<bool> =
-        earlier.iter().map(|round| !stacks.iter().all(|stack| has(&earlier, round, stack))).collect();
+/// The rounds of an interrupted run. What was left of the block in which it was interrupted is not made up for: rounds
+/// are compared in pairs because they are close in time, and these no longer would be. So its rounds stay in the
+/// record, invalid, and another block replaces them.
+pub(super) fn continued(mut earlier: Vec<RoundRecord>, blocks: &Blocks<'_>) -> Vec<RoundRecord> {
+    let is_cut: Vec<bool> = earlier.iter().map(|round| is_incomplete(&earlier, blocks, round)).collect();
     for (round, _) in earlier.iter_mut().zip(is_cut).filter(|(_, is_cut)| *is_cut) {
         if let RoundOutcome::Measured(measured) = &mut round.outcome {
             let said = "the run was interrupted before the other stacks of this block; another block replaces it";
@@ -21,6 +18,15 @@ pub(super) fn continued(mut earlier: Vec<RoundRecord>, stacks: &[&str]) -> Vec<R
         }
     }
     earlier
+}
+
+/// Whether a stack is missing from the block and load of this round.
+fn is_incomplete(earlier: &[RoundRecord], blocks: &Blocks<'_>, round: &RoundRecord) -> bool {
+    let RoundRecord { block, load, .. } = round;
+    let has = |stack: &str| earlier.iter().any(|r| r.block == *block && r.load == *load && r.stack == stack);
+    let wanted = blocks.wanted(earlier, *block);
+    let mut planned = blocks.stacks.iter().filter(|stack| blocks.is_planned(earlier, load, *block, stack, wanted));
+    !is_cut(earlier, load, *block) && !planned.all(|stack| has(stack))
 }
 
 /// Whether the rounds of this load in this block were cut off.

@@ -208,6 +208,26 @@ fn an_invalid_round_is_shown_and_its_block_replaced_and_never_averaged() {
 }
 
 #[test]
+fn a_block_that_replaces_visits_the_stacks_that_lack_a_round_and_the_reference() {
+    let mut scenario = scenario(6);
+    scenario.stacks.push(stack("third"));
+    let mut fake = fake();
+    fake.stacks.insert("third".to_owned(), Behaviour::default());
+    fake.stacks.get_mut("proxied").unwrap().spoilt_drives = (0..100).collect();
+    let rounds = findings(&scenario, &mut fake).rounds;
+    let of = |stack: &str| rounds.iter().filter(|round| round.stack == stack).count();
+    assert_eq!((of("direct"), of("proxied"), of("third")), (9, 9, 6), "half as many blocks again, without the third");
+    // What comes after an interruption in such a block is as it would have been.
+    for cut in [20, 24] {
+        let mut again = self::fake();
+        again.stacks = fake.stacks.clone();
+        let continued = continued(&scenario, &mut again, rounds[..cut].to_vec(), &mut |_, _| true);
+        let order = |rounds: &[RoundRecord]| -> Vec<_> { rounds.iter().map(|r| (r.block, r.stack.clone())).collect() };
+        assert_eq!(order(&continued.rounds), order(&rounds), "{cut}");
+    }
+}
+
+#[test]
 fn a_machine_on_which_every_round_is_invalid_ends_all_the_same() {
     let scenario = scenario(4);
     let mut fake = fake();

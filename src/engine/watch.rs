@@ -98,6 +98,7 @@ impl Watch {
             uses.push(ComponentUse {
                 role: component.role,
                 used: closed.since(opened),
+                at_rest: component.at_rest,
                 peaks: Peaks::of(&curve),
                 accepted_connections: accepted.as_ref().map(|accepted| {
                     let ports = [Some(component.address), component.tls_address].into_iter().flatten();

@@ -193,6 +193,9 @@ pub struct RateLedger {
     pub shed: u64,
     /// Of these, never sent.
     pub unsent: u64,
+    /// Complete good answers that ended while the ramp had this rate, whenever they were asked for: what the stack got
+    /// done in that time. What queues up is answered later, so `ok` is no measure of it.
+    pub answered: u64,
     /// As in [`OpenLedger::response_time_us`].
     #[serde(with = "histogram::as_text")]
     pub response_time_us: Histogram<u64>,
@@ -213,6 +216,7 @@ impl RateLedger {
             failed: BTreeMap::new(),
             shed: 0,
             unsent: 0,
+            answered: 0,
             response_time_us: histogram::of_times_us(),
             lag_us: histogram::of_times_us(),
         }
@@ -224,6 +228,7 @@ impl RateLedger {
         add_counts(&mut self.failed, &other.failed);
         self.shed += other.shed;
         self.unsent += other.unsent;
+        self.answered += other.answered;
         histogram::add(&mut self.response_time_us, &other.response_time_us);
         histogram::add(&mut self.lag_us, &other.lag_us);
     }

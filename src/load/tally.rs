@@ -86,16 +86,18 @@ impl Tally {
     /// An arrival of `calls` requests is due.
     pub(super) fn scheduled(&mut self, at: Instant, calls: u64) -> Due {
         let is_measured = at >= self.window.opens && at < self.window.closes;
-        let rate = match is_measured {
-            true => self.rates_begin.partition_point(|begins| *begins <= at).checked_sub(1),
-            false => None,
-        };
+        let rate = if is_measured { self.rate_at(at) } else { None };
         if is_measured {
             self.open.scheduled += calls;
         }
         let due = Due { at, is_measured, rate };
         self.with_rate(due, |rate| rate.scheduled += calls);
         due
+    }
+
+    /// Which of the window's rates it had at this instant, if it has several.
+    fn rate_at(&self, instant: Instant) -> Option<usize> {
+        self.rates_begin.partition_point(|begins| *begins <= instant).checked_sub(1)
     }
 
     /// Notes something of the rate that an arrival belongs to.
@@ -162,6 +164,8 @@ impl Tally {
         self.seconds.ended(self.window, &self.board, ended, is_ok, shown_us);
         if is_ok && ended >= self.window.opens && ended < self.window.closes {
             self.ledger.answered += 1;
+            let rate = self.rate_at(ended).and_then(|rate| self.open.rates.get_mut(rate));
+            rate.into_iter().for_each(|rate| rate.answered += 1);
         }
         if !due.is_measured {
             return;
@@ -296,6 +300,8 @@ mod tests {
         let rates = tally.finish().ledger.open.unwrap().rates;
         let counts: Vec<_> = rates.iter().map(|rate| (rate.scheduled, rate.ok, rate.shed, rate.unsent)).collect();
         assert_eq!(counts, [(2, 2, 0, 0), (6, 0, 3, 2)]);
+        let answered: Vec<u64> = rates.iter().map(|rate| rate.answered).collect();
+        assert_eq!(answered, [2, 1], "by the instant at which the answer ended");
         assert_eq!(rates[1].failed.values().sum::<u64>(), 1);
         assert_eq!((rates[0].response_time_us.max() / 1000, rates[1].response_time_us.len()), (40, 2));
     }

@@ -27,6 +27,32 @@ pub struct Level {
     pub accept_queue: Option<u64>,
 }
 
+/// What a component held in memory at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// As [`Level::rss_bytes`].
+    pub rss_bytes: u64,
+    /// As [`Level::pss_bytes`].
+    pub pss_bytes: Option<u64>,
+}
+
+impl Memory {
+    /// Shared pages divided among those who share them, where the kernel tells; counted once per process, where it does
+    /// not.
+    #[must_use]
+    pub fn bytes(self) -> u64 {
+        self.pss_bytes.unwrap_or(self.rss_bytes)
+    }
+}
+
+impl Level {
+    /// The memory of it.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        Memory { rss_bytes: self.rss_bytes, pss_bytes: self.pss_bytes }
+    }
+}
+
 /// The largest of each over a window.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peaks {
@@ -47,6 +73,12 @@ pub struct Peaks {
 }
 
 impl Peaks {
+    /// The most memory.
+    #[must_use]
+    pub fn memory(self) -> Memory {
+        Memory { rss_bytes: self.peak_rss_bytes, pss_bytes: self.peak_pss_bytes }
+    }
+
     /// Of a window's curve; nothing but zeros for none.
     #[must_use]
     pub fn of(curve: &[Level]) -> Peaks {

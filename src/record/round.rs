@@ -11,7 +11,7 @@ use crate::load::ledger::{ErrorClass, OpenLedger, RateLedger};
 use crate::load::protocol::StepOutcome;
 use crate::load::seconds::SecondRow;
 use crate::measure::contention::Contention;
-use crate::measure::footprint::{Level, Peaks};
+use crate::measure::footprint::{Level, Memory, Peaks};
 use crate::measure::resources::ResourceUse;
 use crate::scenario::model::Metric;
 use crate::stack::Role;
@@ -151,6 +151,8 @@ pub struct RateMeasured {
     pub shed: u64,
     /// Never sent.
     pub unsent: u64,
+    /// Complete good answers that ended while the ramp had this rate, whenever they were asked for.
+    pub answered: u64,
     /// From the scheduled instant to the end.
     pub response_time: Option<Distribution>,
     /// How late the driver was.
@@ -169,6 +171,7 @@ impl RateMeasured {
             failed: rate.failed.clone(),
             shed: rate.shed,
             unsent: rate.unsent,
+            answered: rate.answered,
             response_time: Distribution::of(&rate.response_time_us),
             lag: Distribution::of(&rate.lag_us),
         }
@@ -188,10 +191,10 @@ impl RateMeasured {
         (late_us <= audit::LATE_LIMIT_US || late_us <= times.p99_us / 10).then_some(times)
     }
 
-    /// Good answers for each second of the rate.
+    /// Good answers that ended in each second of the rate.
     #[must_use]
-    pub fn ok_per_s(&self) -> f64 {
-        self.ok as f64 * 1e6 / self.lasts_us as f64
+    pub fn answered_per_s(&self) -> f64 {
+        self.answered as f64 * 1e6 / self.lasts_us as f64
     }
 
     /// Requests asked for in each second of the rate.
@@ -291,6 +294,10 @@ pub struct ComponentUse {
     /// What it used within the window.
     #[serde(flatten)]
     pub used: ResourceUse,
+    /// What it held when its stack was freshly started and had answered the readiness probe, before any load. `None` in
+    /// records of an earlier lab, and where it could not be read.
+    #[serde(default)]
+    pub at_rest: Option<Memory>,
     /// The most it held within the window.
     #[serde(flatten)]
     pub peaks: Peaks,
@@ -375,12 +382,12 @@ impl Measured {
         (self.answered > 0).then(|| cpu_us as f64 / self.answered as f64)
     }
 
-    /// Under a ramp, the most good answers per second at any of its rates, by the second in which they were asked for;
-    /// rates at which the driver fell behind do not count. `None` without a ramp.
+    /// Under a ramp, the most good answers that ended in a second of any of its rates; rates at which the driver fell
+    /// behind do not count. `None` without a ramp.
     #[must_use]
     pub fn peak_per_s(&self) -> Option<f64> {
         let rates = self.open.as_ref()?.rates.iter().filter(|rate| !rate.fell_behind());
-        rates.map(RateMeasured::ok_per_s).reduce(f64::max)
+        rates.map(RateMeasured::answered_per_s).reduce(f64::max)
     }
 
     /// The value of a metric, in its own unit: requests per second or microseconds. `None` without good answers.

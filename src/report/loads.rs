@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::numbers::{grouped, micros};
+use super::terminal::has_many_stacks;
 use crate::measure::stats::median;
 use crate::record::{Distribution, Measured, OpenMeasured, RateMeasured, Record, RoundRecord};
 
@@ -29,11 +30,16 @@ const RAMP: u64 = 2;
 /// Longer windows are for the record; nobody reads so many rows.
 const MOST_SECONDS: usize = 60;
 
-/// The tables of one load, none of them empty.
-pub(super) fn tables(record: &Record, load: &str) -> Vec<Rows> {
-    let [answered, times, errors] = rates(record, load);
-    let seconds = if answered.rows.is_empty() { seconds(record, load) } else { Rows::none() };
-    let tables = [schedule(record, load), answered, times, errors, seconds, steps(record, load)];
+/// The tables of one load, none of them empty, with the rows of `stacks` in this order.
+pub(super) fn tables(record: &Record, load: &str, stacks: &[&str]) -> Vec<Rows> {
+    let is_many = has_many_stacks(record);
+    let [answered, times, errors] = rates(record, load, stacks, is_many);
+    let is_ramp = !answered.rows.is_empty();
+    // A ramp's averages say little; of many stacks they would be a page of it.
+    let schedule = if is_ramp && is_many { Rows::none() } else { schedule(record, load, stacks) };
+    // A column per stack is for few of them.
+    let seconds = if is_ramp || is_many { Rows::none() } else { seconds(record, load, stacks) };
+    let tables = [schedule, answered, times, errors, seconds, steps(record, load, stacks)];
     tables.into_iter().filter(|table| !table.rows.is_empty()).collect()
 }
 
@@ -53,7 +59,7 @@ fn names(names: &[&str]) -> Vec<String> {
 }
 
 /// How an open loop's schedule was kept: medians over the valid rounds, what was not asked added up.
-fn schedule(record: &Record, load: &str) -> Rows {
+fn schedule(record: &Record, load: &str, stacks: &[&str]) -> Rows {
     let header = names(&[
         "stack",
         "asked/s",
@@ -91,20 +97,20 @@ fn schedule(record: &Record, load: &str) -> Rows {
             sum(|open| open.unsent),
         ])
     };
-    let rows = record.stacks.iter().filter_map(|stack| row(&stack.name)).collect();
+    let rows = stacks.iter().filter_map(|stack| row(stack)).collect();
     Rows { title: "as scheduled", header, rows }
 }
 
-/// A ramp's rates, a column each: what each stack answered well in a second, how long that took, and what became of the
-/// rest. Medians over the valid rounds, errors added up; they belong to the rate at which they were asked for.
-fn rates(record: &Record, load: &str) -> [Rows; 3] {
-    let stacks: Vec<(&str, Vec<&[RateMeasured]>)> = record
-        .stacks
+/// A ramp's rates, a column each: what each stack answered well in a second of it, how long that took, and what became
+/// of the rest. Medians over the valid rounds, errors added up; times and errors belong to the rate at which the request
+/// was asked for.
+fn rates(record: &Record, load: &str, stacks: &[&str], is_many: bool) -> [Rows; 3] {
+    let stacks: Vec<(&str, Vec<&[RateMeasured]>)> = stacks
         .iter()
         .map(|stack| {
-            let opens = valid(record, load, &stack.name).into_iter().filter_map(|measured| measured.open.as_deref());
+            let opens = valid(record, load, stack).into_iter().filter_map(|measured| measured.open.as_deref());
             let rates = opens.map(|open| open.rates.as_slice()).filter(|rates| !rates.is_empty());
-            (stack.name.as_str(), rates.collect())
+            (*stack, rates.collect())
         })
         .collect();
     let Some(asked) = stacks.iter().find_map(|(_, rounds)| rounds.first().copied()) else {
@@ -120,21 +126,27 @@ fn rates(record: &Record, load: &str) -> [Rows; 3] {
         let of = |rate: usize| rounds.iter().filter_map(move |rates| rates.get(rate));
         // where the driver fell behind in a round, that round says nothing of the rate
         let of = |rate: usize| of(rate).filter(|rate| !rate.fell_behind());
-        let ok = |rate: usize| of(rate).map(|rate| Some(rate.ok_per_s()));
+        let ok = |rate: usize| of(rate).map(|rate| Some(rate.answered_per_s()));
         let peak = valid(record, load, stack).into_iter().map(Measured::peak_per_s);
         let lead = vec![(*stack).to_owned(), shown(peak, grouped)];
         answered.push(lead.into_iter().chain(columns.iter().map(|rate| shown(ok(*rate), grouped))).collect());
         let p99 = |rate: usize| of(rate).map(|rate| rate.response_time_of_the_stack().map(|times| times.p99_us as f64));
         let lead = vec![(*stack).to_owned()];
         times.push(lead.into_iter().chain(columns.iter().map(|rate| shown(p99(*rate), micros))).collect());
-        for class in classes(rounds) {
-            let counts: Vec<u64> =
-                columns.iter().map(|rate| of(*rate).map(|rate| lost(rate, &class)).sum::<u64>()).collect();
+        let classes = classes(rounds);
+        let rows: Vec<(Option<&str>, &[String])> = match is_many {
+            true => vec![(None, &classes)],
+            false => classes.iter().map(|class| (Some(class.as_str()), std::slice::from_ref(class))).collect(),
+        };
+        for (name, classes) in rows {
+            let all = |rate: &RateMeasured| classes.iter().map(|class| lost(rate, class)).sum::<u64>();
+            let counts: Vec<u64> = columns.iter().map(|rate| of(*rate).map(all).sum::<u64>()).collect();
             if counts.iter().all(|count| *count == 0) {
                 continue;
             }
             let cells = counts.into_iter().map(|count| if count == 0 { "·".to_owned() } else { grouped(count as f64) });
-            errors.push(vec![(*stack).to_owned(), class.clone()].into_iter().chain(cells).collect());
+            let lead = std::iter::once(*stack).chain(name).map(str::to_owned);
+            errors.push(lead.chain(cells).collect());
         }
     }
     [
@@ -150,7 +162,7 @@ fn rates(record: &Record, load: &str) -> [Rows; 3] {
         },
         Rows {
             title: "not answered well, by requests asked per second",
-            header: at(&["stack", "class"]),
+            header: if is_many { at(&["stack"]) } else { at(&["stack", "class"]) },
             rows: errors,
         },
     ]
@@ -184,9 +196,8 @@ const SHED: &str = "shed";
 const UNSENT: &str = "unsent";
 
 /// A ramp's seconds, with what each stack answered and its 99th percentile: medians over the valid rounds.
-fn seconds(record: &Record, load: &str) -> Rows {
-    let stacks: Vec<(&str, Vec<&Measured>)> =
-        record.stacks.iter().map(|stack| (stack.name.as_str(), valid(record, load, &stack.name))).collect();
+fn seconds(record: &Record, load: &str, stacks: &[&str]) -> Rows {
+    let stacks: Vec<(&str, Vec<&Measured>)> = stacks.iter().map(|stack| (*stack, valid(record, load, stack))).collect();
     let offered: Vec<u64> = stacks
         .iter()
         .flat_map(|(_, rounds)| rounds.first())
@@ -212,10 +223,10 @@ fn seconds(record: &Record, load: &str) -> Rows {
 }
 
 /// A journey's steps: medians over the valid rounds, errors added up.
-fn steps(record: &Record, load: &str) -> Rows {
+fn steps(record: &Record, load: &str, stacks: &[&str]) -> Rows {
     let mut rows = Vec::new();
-    for stack in &record.stacks {
-        let rounds = valid(record, load, &stack.name);
+    for stack in stacks {
+        let rounds = valid(record, load, stack);
         let Some(first) = rounds.first() else { continue };
         for (number, step) in first.steps.iter().enumerate() {
             let step_of =
@@ -224,7 +235,7 @@ fn steps(record: &Record, load: &str) -> Rows {
                 shown(step_of().map(|(_, step)| step.service_time.as_ref().map(|times| value(times) as f64)), micros)
             };
             rows.push(vec![
-                stack.name.clone(),
+                (*stack).to_owned(),
                 step.name.clone(),
                 shown(step_of().map(|(window_us, step)| Some(step.ok as f64 * 1e6 / window_us as f64)), grouped),
                 time(|times| times.p50_us),

@@ -134,7 +134,7 @@ wire_table! {
         optional loads: List<String> = { "minItems": 1 },
         /// The most rates that are left of a ramp, 2 or more: evenly chosen, the first and the last among them.
         optional rates: Whole = { "minimum": 2, "maximum": 1000 },
-        /// How long each rate of a ramp lasts; whole seconds, 1 or more.
+        /// How long each rate of a ramp lasts, from 100 ms on.
         optional hold: DurationText,
         /// The measured window of loads that are no ramps; whole seconds, 1 or more.
         optional duration: DurationText,

@@ -12,7 +12,7 @@ use crate::catalog::kind::{Attached, Interface, Kind, Language, Run};
 use crate::catalog::template::Value;
 use crate::catalog::{self, Chosen};
 use crate::measure::cgroup::{Cgroup, CgroupError, GroupSample};
-use crate::measure::footprint::Level;
+use crate::measure::footprint::{Level, Memory};
 use crate::measure::procfs::{self, ProcfsError};
 use crate::measure::resources::{ResourceUse, Sample};
 use crate::provision::{Installation, Installed};
@@ -120,6 +120,8 @@ pub struct Component {
     pub account: Account,
     /// The image it was made from, if it is a container of somebody else's.
     pub image: Option<Origin>,
+    /// What it held in memory when its stack was ready, before anybody but the readiness probe had asked for anything.
+    pub at_rest: Option<Memory>,
     /// The port it has bound itself, held for as long as it may want it.
     pub(super) _held: Option<Held>,
 }
@@ -175,6 +177,19 @@ pub struct Running {
 }
 
 impl Running {
+    /// A stack that is ready now: takes note of what its components hold before there is any load. A reading that fails is
+    /// no reason not to run the stack.
+    pub(super) fn ready(
+        mut components: Vec<Component>,
+        client: Option<IpAddr>,
+        names: Vec<(String, String)>,
+    ) -> Running {
+        for component in &mut components {
+            component.at_rest = component.level().ok().map(|level| level.memory());
+        }
+        Running { components, client, names }
+    }
+
     /// Where a client connects: the outermost component.
     #[must_use]
     pub fn entry(&self) -> SocketAddr {
@@ -266,7 +281,7 @@ impl Launcher {
         }
         // Whoever asks and whoever is asked are at one address.
         let names = vec![(Ipv4Addr::LOCALHOST.to_string(), "{client}".to_owned())];
-        Ok(Running { components, client: None, names })
+        Ok(Running::ready(components, None, names))
     }
 
     async fn server(&self, stack: &model::Stack, folder: &Path) -> Result<Component, StartError> {
@@ -394,7 +409,17 @@ impl Launcher {
             return Err(error);
         }
         let (version, account) = (format!("{chosen} {version}"), Account::Guarded);
-        Ok(Component { role, version, address, tls_address: None, process, account, image: None, _held: held })
+        Ok(Component {
+            role,
+            version,
+            address,
+            tls_address: None,
+            process,
+            account,
+            image: None,
+            at_rest: None,
+            _held: held,
+        })
     }
 }
 

@@ -43,6 +43,11 @@ fn the_first_run_is_new_the_second_the_same_and_a_changed_expectation_fails() {
             assert!(part["cpu_us"].as_u64().unwrap() > 10_000, "{part}");
             assert!(part["peak_rss_bytes"].as_u64().unwrap() > 1_000_000, "{part}");
             assert!(part["peak_pss_bytes"].as_u64().is_none_or(|pss| pss > 100_000), "{part}");
+            let at_rest = &part["at_rest"];
+            assert!(at_rest["rss_bytes"].as_u64().unwrap() > 1_000_000, "{part}");
+            // Proportional sizes also change with what others share; resident ones do not shrink within a second.
+            assert!(at_rest["rss_bytes"].as_u64() <= part["peak_rss_bytes"].as_u64(), "{part}");
+            assert_eq!(at_rest["pss_bytes"].is_null(), part["peak_pss_bytes"].is_null(), "{part}");
             assert!(part["peak_open_fds"].as_u64().unwrap() > 10, "{part}");
             assert!(part["peak_threads"].as_u64().unwrap() >= 2, "{part}");
             assert!(part["peak_connections"].as_u64().is_none_or(|connections| connections >= 16), "{part}");

@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::super::model::{Arrival, Arrivals, Driver, External, OpenLoop, Rate, TimerKind};
 use super::super::wire::{self, ArrivalsKind, DriverKind, DurationText, RateText};
-use super::load::whole_seconds;
+use super::load::{at_least, whole_seconds};
 use super::ramp::{Astray, Stride};
 use super::rounds::DEFAULT_SEED;
 use super::step;
@@ -28,7 +28,7 @@ const MOST_RATE: u32 = 1_000_000;
 /// A session that long never ends within a window.
 const MOST_CALLS: u32 = 1_000_000;
 /// So short a window holds nothing worth measuring.
-const SHORTEST: Duration = Duration::from_millis(100);
+pub(super) const SHORTEST: Duration = Duration::from_millis(100);
 /// A ramp lasts no longer than a single window may.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -97,15 +97,7 @@ fn window(time: &Spanned<DurationText>, driver: DriverKind, problems: &mut Probl
         DriverKind::Goose | DriverKind::Wrk | DriverKind::H2load => {
             whole_seconds(time, "`duration`", Duration::from_secs(1), problems)
         }
-        DriverKind::Closed | DriverKind::Open | DriverKind::Httperf => {
-            let duration = time.get_ref().0;
-            if duration < SHORTEST {
-                let hint = format!("accepted: from \"{}ms\" on", SHORTEST.as_millis());
-                problems.push(Diagnostic::at(time.span(), "`duration` is too short").hint(hint));
-                return None;
-            }
-            Some(duration)
-        }
+        DriverKind::Closed | DriverKind::Open | DriverKind::Httperf => at_least(time, "`duration`", SHORTEST, problems),
     }
 }
 
@@ -177,7 +169,7 @@ fn ramp(wire: &wire::Ramp, place: Span, problems: &mut Problems<'_>) -> Option<R
     let mut number = |field: &Field<Whole>, what| field.good().and_then(|number| per_second(number, what, problems));
     let (from, to) = (number(&wire.from, "`from`"), number(&wire.to, "`to`"));
     let (step, factor) = (number(&wire.step, "`step`"), number(&wire.factor, "`factor`"));
-    let hold = wire.hold.good().and_then(|time| whole_seconds(time, "`hold`", Duration::from_secs(1), problems));
+    let hold = wire.hold.good().and_then(|time| at_least(time, "`hold`", SHORTEST, problems));
     if wire.has_unknown_keys() {
         return None;
     }

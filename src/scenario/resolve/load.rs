@@ -76,6 +76,22 @@ pub(super) fn whole_seconds(
     None
 }
 
+/// A duration of `shortest`, less than a second, or more.
+pub(super) fn at_least(
+    time: &Spanned<DurationText>,
+    what: &str,
+    shortest: Duration,
+    problems: &mut Problems<'_>,
+) -> Option<Duration> {
+    let duration = time.get_ref().0;
+    if duration < shortest {
+        let hint = format!("accepted: from \"{}ms\" on", shortest.as_millis());
+        problems.push(Diagnostic::at(time.span(), format!("{what} is too short")).hint(hint));
+        return None;
+    }
+    Some(duration)
+}
+
 /// Two lists of cores that have none in common.
 pub(super) fn placement(wire: &wire::Placement, problems: &mut Problems<'_>) -> Option<Placement> {
     let mut taken: Vec<(u16, Span)> = Vec::new();

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::super::model::Quick;
 use super::super::wire;
-use super::load::whole_seconds;
+use super::driver::SHORTEST;
+use super::load::{at_least, whole_seconds};
 use super::values::whole;
 use crate::document::diagnostic::{Diagnostic, Problems};
 use crate::document::suggest;
@@ -33,7 +34,7 @@ pub(super) fn quick(wire: &wire::Quick, known: &[&str], problems: &mut Problems<
         Some(Some(names))
     });
     let rates = wire.rates.or(None, |rates| whole(rates, "`rates`", 2..=MOST_RATES, problems).map(Some));
-    let hold = wire.hold.or(None, |time| whole_seconds(time, "`hold`", SECOND, problems).map(Some));
+    let hold = wire.hold.or(None, |time| at_least(time, "`hold`", SHORTEST, problems).map(Some));
     let duration = wire.duration.or(None, |time| whole_seconds(time, "`duration`", SECOND, problems).map(Some));
     Some(Quick {
         blocks: blocks?,

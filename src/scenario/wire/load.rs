@@ -87,7 +87,7 @@ wire_table! {
         optional step: Whole = { "minimum": 1, "maximum": 1_000_000 },
         /// How many times the one before a rate is, or a part of it; it leads from the first exactly to the last.
         optional factor: Whole = { "minimum": 2, "maximum": 1_000_000 },
-        /// How long each rate lasts; whole seconds, 1 or more.
+        /// How long each rate lasts, from 100 ms on.
         required hold: DurationText,
     }
 }

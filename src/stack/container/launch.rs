@@ -138,7 +138,7 @@ impl Containers {
         names.push((self.site.gateway.to_string(), "{client}".to_owned()));
         // One address may be the beginning of another.
         names.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
-        Ok(Running { components, client, names })
+        Ok(Running::ready(components, client, names))
     }
 
     async fn server(
@@ -324,7 +324,20 @@ impl Containers {
             return Err(error);
         }
         let account = Cgroup::of_container(&at.id).map_or(Account::Tree { pid: at.pid }, Account::Group);
-        Ok((Component { role, version, address, tls_address: None, process, account, image: origin, _held: None }, at))
+        Ok((
+            Component {
+                role,
+                version,
+                address,
+                tls_address: None,
+                process,
+                account,
+                image: origin,
+                at_rest: None,
+                _held: None,
+            },
+            at,
+        ))
     }
 
     /// The kind as it is in `image`, or in lab's own.

@@ -1,0 +1,63 @@
+//! Which stacks a block visits. Pure.
+//!
+//! The declared blocks visit every stack. Blocks after these, half as many at most, make up for rounds that failed or
+//! were invalid: they visit the stacks that lack rounds, and the reference, because a ratio is of two rounds of one
+//! block. So one stack that fails again and again does not cost a visit to all the others.
+
+use std::collections::BTreeSet;
+
+use crate::record::RoundRecord;
+
+/// A run's stacks and loads, as far as its blocks go.
+pub(super) struct Blocks<'a> {
+    /// The stacks that are measured.
+    pub(super) stacks: Vec<&'a str>,
+    /// The stack that ratios are against, if it is one of them.
+    pub(super) reference: Option<&'a str>,
+    /// The loads that can be driven.
+    pub(super) loads: Vec<&'a str>,
+    /// After how many blocks the run is looked at, ascending.
+    pub(super) looks: &'a [u32],
+}
+
+impl Blocks<'_> {
+    /// Whether this stack is to be visited under this load in this block, for the look after `wanted` blocks.
+    pub(super) fn is_planned(&self, rounds: &[RoundRecord], load: &str, block: u32, stack: &str, wanted: u32) -> bool {
+        if Some(stack) == self.reference {
+            self.stacks.iter().any(|stack| self.lacks(rounds, load, block, stack, wanted))
+        } else {
+            self.lacks(rounds, load, block, stack, wanted)
+        }
+    }
+
+    /// Whether it is time for the look after `wanted` blocks: every stack has them under every load, or `blocks` were
+    /// all the chance it gets.
+    pub(super) fn is_due(&self, rounds: &[RoundRecord], blocks: u32, wanted: u32) -> bool {
+        let is_complete = |load: &str| !self.stacks.iter().any(|stack| self.lacks(rounds, load, blocks, stack, wanted));
+        self.loads.iter().all(|load| is_complete(load)) || blocks >= with_repeats(wanted)
+    }
+
+    /// The look that this block is made for, by the rounds before it: the number of blocks it is after.
+    pub(super) fn wanted(&self, rounds: &[RoundRecord], block: u32) -> u32 {
+        let next = self.looks.iter().find(|wanted| !self.is_due(rounds, block, **wanted));
+        next.or(self.looks.last()).copied().unwrap_or_default()
+    }
+
+    /// Whether there are fewer than `wanted` blocks before `block` in which this stack and the reference have a valid
+    /// round.
+    fn lacks(&self, rounds: &[RoundRecord], load: &str, block: u32, stack: &str, wanted: u32) -> bool {
+        let valid = |stack: &str| -> BTreeSet<u32> {
+            let visits = rounds.iter().filter(|round| round.load == load && round.stack == stack);
+            let earlier = visits.filter(|round| round.block < block && round.valid().is_some());
+            earlier.map(|round| round.block).collect()
+        };
+        let pairs = valid(stack).intersection(&valid(self.reference.unwrap_or(stack))).count();
+        pairs < wanted as usize
+    }
+}
+
+/// So many blocks and half as many to make up for failed and invalid rounds, so that a machine on which every round is
+/// invalid is a result and not an endless run.
+pub(super) fn with_repeats(blocks: u32) -> u32 {
+    blocks + blocks.div_ceil(2)
+}
