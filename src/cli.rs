@@ -7,9 +7,11 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand};
 
 mod internal;
+mod report;
 mod twins;
 
 pub use internal::{GuardArgs, KeepArgs, ReapArgs, SnapshotAssertArgs};
+pub use report::{ReportArgs, ReportFormat};
 pub use twins::{ProxyArgs, ServeArgs};
 
 /// What `--help` ends with.
@@ -77,6 +79,9 @@ pub enum Command {
     Provision(ProvisionArgs),
     /// Look at, accept or reject snapshots that wait for review
     Snapshot(SnapshotArgs),
+    /// Show the record of a run: as text, as markdown, as a chart, or beside another run's
+    #[command(after_long_help = report::EXAMPLES)]
+    Report(ReportArgs),
     /// Remove what ended runs have left in the container engine
     Clean(CleanArgs),
     /// Print the JSON Schema of scenario files, for editors

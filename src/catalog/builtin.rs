@@ -25,6 +25,7 @@ pub(super) const FILES: &[(&str, &str)] = fixtures![
     "proxies/lab.toml",
     "proxies/nginx.conf",
     "proxies/nginx.toml",
+    "proxies/nginx.uwsgi.conf",
     "servers/aspen.toml",
     "servers/bjoern.toml",
     "servers/bjoern_launcher.py",

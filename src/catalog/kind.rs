@@ -51,6 +51,27 @@ impl Interface {
     }
 }
 
+/// What a proxy and a server speak with each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1, as clients do.
+    Http,
+    /// uwsgi, uWSGI's own: the request as variables, the answer as HTTP.
+    /// <https://uwsgi-docs.readthedocs.io/en/latest/Protocol.html>
+    Uwsgi,
+}
+
+impl Protocol {
+    /// The name in kind files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Protocol::Http => "http",
+            Protocol::Uwsgi => "uwsgi",
+        }
+    }
+}
+
 /// What some kinds cannot do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ability {
@@ -107,6 +128,27 @@ pub struct Kind {
     pub notes: Vec<String>,
     /// Where that is written.
     pub sources: Vec<String>,
+    /// Figures that others have published, in the file's order.
+    pub published: Vec<Published>,
+}
+
+/// A figure that somebody has published. Machines, years and methods differ: it is never ranked with what is measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// The figure.
+    pub figure: u64,
+    /// Its unit.
+    pub unit: String,
+    /// What it is of.
+    pub what: String,
+    /// The year in which it was published or measured.
+    pub year: u16,
+    /// Where it is published: an address.
+    pub source: String,
+    /// Under which conditions, and what is to be said against it.
+    pub conditions: String,
+    /// The variant it is of; `None` for the kind as it is.
+    pub variant: Option<String>,
 }
 
 impl Kind {
@@ -180,7 +222,7 @@ pub struct Run {
     pub wsgi: Option<Vec<Template>>,
     /// Arguments that name an app built into lab; `None`: it hosts none.
     pub native: Option<Vec<Template>>,
-    /// Arguments that name somebody to run as, for where lab is root.
+    /// What its command line begins with where lab is root: a program that starts it as somebody else.
     pub as_root: Vec<Template>,
     /// Variables on top of lab's own environment, in the file's order.
     pub environment: Vec<(String, Template)>,
@@ -190,6 +232,8 @@ pub struct Run {
     pub binds: Binds,
     /// What is different in a container of an image that the scenario names.
     pub in_image: InImage,
+    /// What a server is spoken to in, and what a proxy speaks to its server.
+    pub speaks: Protocol,
     /// The language of its configuration file.
     pub language: Language,
     /// The configuration it has where the scenario names none.
@@ -245,12 +289,18 @@ pub struct Variant {
     pub name: String,
     /// What it is, in one line.
     pub title: String,
+    /// The program and the arguments it always has, in place of the kind's.
+    pub command: Option<Vec<Template>>,
     /// Arguments after the kind's own.
     pub arguments: Vec<Template>,
     /// Workers, unless the scenario says how many.
     pub workers: Option<Workers>,
     /// Threads of each worker, unless the scenario says how many.
     pub threads: Option<NonZeroU16>,
+    /// What it speaks, in place of what the kind does.
+    pub speaks: Option<Protocol>,
+    /// The configuration it has where the scenario names none, in place of the kind's.
+    pub default_config: Option<Attached>,
     /// What it can, though the kind cannot.
     pub can: Vec<Ability>,
     /// What it cannot do, and why.
@@ -323,6 +373,12 @@ impl Chosen {
         self.variant.and_then(|at| self.kind.variants.get(at))
     }
 
+    /// The published figures that are of it, and not of another of the kind's variants.
+    pub fn published(&self) -> impl Iterator<Item = &Published> {
+        let own = self.variant().map(|variant| variant.name.as_str());
+        self.kind.published.iter().filter(move |figure| figure.variant.as_deref() == own)
+    }
+
     /// Why it cannot do something; `None` if it can.
     #[must_use]
     pub fn cannot(&self, ability: Ability) -> Option<&str> {
@@ -340,6 +396,20 @@ impl Chosen {
             Interface::Wsgi => run.wsgi.is_some(),
             Interface::Native => run.native.is_some(),
         })
+    }
+
+    /// What it speaks: as a server with whoever is in front of it, as a proxy with its server.
+    #[must_use]
+    pub fn speaks(&self) -> Protocol {
+        let own = self.variant().and_then(|variant| variant.speaks);
+        own.or(self.kind.run.as_ref().ok().map(|run| run.speaks)).unwrap_or(Protocol::Http)
+    }
+
+    /// The configuration it has where the scenario names none.
+    #[must_use]
+    pub fn default_config(&self) -> Option<&Attached> {
+        let own = self.variant().and_then(|variant| variant.default_config.as_ref());
+        own.or(self.kind.run.as_ref().ok().and_then(|run| run.default_config.as_ref()))
     }
 
     /// The name with a dash, as stacks, files and folders are named.

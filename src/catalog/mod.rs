@@ -7,6 +7,7 @@ pub mod kind;
 pub mod template;
 
 mod builtin;
+mod published;
 mod resolve;
 mod wire;
 

@@ -1,8 +1,9 @@
 //! From a kind file as written to a kind: what values may be, and what they have to do with each other. Pure: what lies
 //! beside the file is asked for.
 
+mod variant;
+
 use std::collections::BTreeMap;
-use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use regex::Regex;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
-use super::kind::{Ability, Attached, Binds, InImage, Install, Kind, Language, Role, Run, Variant, Version, Workers};
+use super::kind::{Ability, Attached, Binds, InImage, Install, Kind, Language, Protocol, Role, Run, Version};
+use super::published::published;
 use super::template::{Template, Value};
 use super::wire;
 use crate::document::braces::BracesError;
@@ -20,6 +22,8 @@ use crate::document::suggest;
 
 /// The version of the format that is read here.
 const SCHEMA: i128 = 1;
+/// How long a kind may take to be ready that does not say it. Python on a busy machine takes more than ten seconds.
+const READY_DEADLINE_S: u16 = 30;
 /// Where the lock files of a folder of kinds lie.
 pub(super) const LOCKS: &str = "locks";
 
@@ -78,9 +82,6 @@ pub(super) fn resolve(wire: &wire::Kind, around: &Surroundings<'_>, problems: &m
     let version = version(&wire.version, install.as_ref(), is_gone.is_some(), problems);
     let cannot = wire.cannot.or(BTreeMap::new(), |cannot| Some(self::cannot(cannot.get_ref())));
     if let Some(Ok(run)) = &run {
-        for attached in [&run.launcher, &run.default_config].into_iter().flatten() {
-            digest.update(&attached.text);
-        }
         let says_no = cannot.as_ref().is_some_and(|cannot| cannot.contains_key(&Ability::Workers));
         if role == Some(Role::Server) && run.workers.is_none() != says_no {
             let message = "`start.workers` and `cannot.workers`: a server has exactly one of them";
@@ -90,8 +91,17 @@ pub(super) fn resolve(wire: &wire::Kind, around: &Surroundings<'_>, problems: &m
     }
     let variants = wire.variant.or(Vec::new(), |variants| {
         let all = variants.get_ref().0.iter().filter_map(|(name, variant)| Some((name, variant.value()?)));
-        all.map(|(name, wire)| variant(name, wire, problems)).collect()
+        all.map(|(name, own)| variant::variant(name, own, wire, role, around, problems)).collect()
     });
+    let figures = match &variants {
+        Some(variants) => published(&wire.published, variants, problems),
+        None => None,
+    };
+    let run_files = run.iter().flatten().flat_map(|run| [&run.launcher, &run.default_config]);
+    let variant_files = variants.iter().flatten().map(|variant| &variant.default_config);
+    for attached in run_files.chain(variant_files).flatten() {
+        digest.update(&attached.text);
+    }
     Some(Kind {
         name: around.name.to_owned(),
         role: role?,
@@ -105,6 +115,7 @@ pub(super) fn resolve(wire: &wire::Kind, around: &Surroundings<'_>, problems: &m
         variants: variants?,
         notes: texts(&wire.notes),
         sources: texts(&wire.sources),
+        published: figures?,
     })
 }
 
@@ -225,6 +236,23 @@ const ALWAYS: [Value; 9] = [
     Value::Folder,
 ];
 
+/// What every text of a kind may ask for.
+fn known(start: &wire::Start) -> Vec<Value> {
+    let inherits = start.binds.value().is_some_and(|binds| binds.0 == Binds::Inherits);
+    let mut known = ALWAYS.to_vec();
+    known.extend(inherits.then_some(Value::Fd));
+    known.extend((!start.launcher.is_absent()).then_some(Value::Launcher));
+    known
+}
+
+/// What the command and the environment of a kind of that role may ask for beside it.
+fn of_role(role: Role) -> &'static [Value] {
+    match role {
+        Role::Proxy => &[Value::Upstream, Value::Config, Value::Workers],
+        Role::Server => &[],
+    }
+}
+
 fn run(
     start: &Spanned<wire::Start>,
     kind: &wire::Kind,
@@ -238,16 +266,10 @@ fn run(
     let language = wire.language.value().map_or(Language::Own, |language| language.0);
     let launcher = attached(&wire.launcher, around, problems);
     let default_config = attached(&wire.default_config, around, problems);
-    let mut known = ALWAYS.to_vec();
-    known.extend((binds == Binds::Inherits).then_some(Value::Fd));
-    known.extend((!wire.launcher.is_absent()).then_some(Value::Launcher));
+    let known = known(wire);
     let with = |more: &[Value]| [&known[..], more].concat();
     let app = [Value::App, Value::Module, Value::Callable, Value::Path];
-    let of_role: &[Value] = match role {
-        Some(Role::Proxy) => &[Value::Upstream, Value::Config, Value::Workers],
-        Some(Role::Server) => &[],
-        None => return None,
-    };
+    let of_role = of_role(role?);
     let command = wire.command.good().and_then(|list| templates(list, &with(of_role), problems));
     let as_root = wire.as_root.or(Vec::new(), |list| templates(list, &known, problems));
     let mut optional = |list: &Field<List<String>>, more: &[Value]| {
@@ -280,8 +302,10 @@ fn run(
     let ready = kind.ready.value();
     let ready_path = ready.and_then(|ready| ready.path.value()).cloned().unwrap_or_else(|| "/".to_owned());
     let deadline_s = match ready {
-        Some(ready) => ready.deadline_s.or(10, |seconds| whole(seconds, "`deadline_s`", 1, 300, problems)),
-        None => Some(10),
+        Some(ready) => {
+            ready.deadline_s.or(READY_DEADLINE_S, |seconds| whole(seconds, "`deadline_s`", 1, 300, problems))
+        }
+        None => Some(READY_DEADLINE_S),
     };
     Some(Run {
         command: command?,
@@ -295,6 +319,7 @@ fn run(
         launcher: launcher?,
         binds,
         in_image: in_image?,
+        speaks: wire.speaks.value().map_or(Protocol::Http, |speaks| speaks.0),
         language,
         default_config: default_config?,
         ready_path,
@@ -325,41 +350,6 @@ fn attached(name: &Field<String>, around: &Surroundings<'_>, problems: &mut Prob
             problems.push(Diagnostic::at(name.span(), message));
         }
         Some(Some(Attached { name: name.get_ref().clone(), text: text? }))
-    })
-}
-
-fn variant(name: &Spanned<String>, wire: &wire::Variant, problems: &mut Problems<'_>) -> Option<Variant> {
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if name.get_ref().is_empty() || !name.get_ref().chars().all(fits) {
-        let message = format!("`{}` cannot be a name", name.get_ref());
-        problems.push(Diagnostic::at(name.span(), message).hint("accepted: lower-case letters, digits and `-`"));
-    }
-    let known = [&ALWAYS[..], &[Value::Path]].concat();
-    let arguments = wire.arguments.or(Vec::new(), |list| templates(list, &known, problems));
-    let count = wire.workers.or(None, |number| whole(number, "`workers`", 1, 256, problems).map(Some));
-    let times = wire.workers_per_core.or(None, |number| whole(number, "`workers_per_core`", 1, 16, problems).map(Some));
-    let plus = wire.workers_plus.or(0, |number| whole(number, "`workers_plus`", 0, 256, problems));
-    let threads = wire.threads.or(None, |number| whole(number, "`threads`", 1, 1024, problems).map(Some));
-    let positive = |number: Option<u16>| number.and_then(NonZeroU16::new);
-    let workers = match (positive(count?), positive(times?)) {
-        (Some(_), Some(_)) => {
-            let message = "`workers` and `workers_per_core` are two answers to one question";
-            problems.push(Diagnostic::at(name.span(), message));
-            None
-        }
-        (Some(count), None) => Some(Workers::Count(count)),
-        (None, Some(times)) => Some(Workers::PerCore { times, plus: plus? }),
-        (None, None) => None,
-    };
-    Some(Variant {
-        name: name.get_ref().clone(),
-        title: wire.title.value()?.clone(),
-        arguments: arguments?,
-        workers,
-        threads: positive(threads?),
-        can: wire.can.value().map_or(Vec::new(), |list| list.0.iter().map(|one| one.get_ref().0).collect()),
-        cannot: wire.cannot.value().map_or(BTreeMap::new(), cannot),
-        notes: texts(&wire.notes),
     })
 }
 

@@ -1,7 +1,7 @@
 //! A kind file as it is written: one type per table, key for key. What the values may be is [`resolve`](super::resolve)'s
 //! to say. The doc comments are what messages say of a key that is missing, and the descriptions of the JSON Schema.
 
-use super::kind::{Binds, Language, Role};
+use super::kind::{Binds, Language, Protocol, Role};
 use crate::document::read::{ByName, List, OneOf, Whole, Word};
 use crate::document::table::wire_table;
 
@@ -34,6 +34,28 @@ wire_table! {
         optional notes: List<String>,
         /// Where that is written.
         optional sources: List<String>,
+        /// Figures that others have published of it, for reports to show beside what is measured.
+        optional published: List<Published>,
+    }
+}
+
+wire_table! {
+    /// A figure that somebody has published. It is shown with its source, and never ranked with what is measured.
+    Published in "`[[published]]`" {
+        /// The figure.
+        required figure: Whole = { "minimum": 1 },
+        /// Its unit: `requests/s`.
+        required unit: String,
+        /// What it is of: `peak, at 200 connections`.
+        required what: String,
+        /// The year in which it was published, or was measured.
+        required year: Whole = { "minimum": 1990, "maximum": 2100 },
+        /// Where: an address that starts with `https://`.
+        required source: String,
+        /// Under which conditions, and what is to be said against it.
+        required conditions: String,
+        /// Which of the kind's variants it is of. Default: the kind as it is.
+        optional variant: String,
     }
 }
 
@@ -69,7 +91,7 @@ wire_table! {
 
 wire_table! {
     /// How a kind is run. The command line is `command`, then `workers`, `threads` and `config` as far as they are set,
-    /// `as_root`, the variant's and the scenario's `arguments`, then `wsgi` or `native`.
+    /// the variant's and the scenario's `arguments`, then `wsgi` or `native`; where lab is root, `as_root` before it.
     Start in "`[start]`" {
         /// The program and the arguments it always has.
         required command: List<String> = { "minItems": 1 },
@@ -83,7 +105,8 @@ wire_table! {
         optional wsgi: List<String>,
         /// Arguments that name an app built into lab. Default: it hosts none.
         optional native: List<String>,
-        /// Arguments that name somebody to run as, for where lab is root.
+        /// What starts it as somebody else where lab is root, for a kind that does not serve as root: a program and its
+        /// arguments, before `command`.
         optional as_root: List<String>,
         /// Variables set for it.
         optional environment: ByName<String>,
@@ -91,6 +114,9 @@ wire_table! {
         optional launcher: String,
         /// Who opens the listening socket: `itself`, or lab, from whom it `inherits` it.
         optional binds: OneOf<Binds> = { "default": "itself" },
+        /// What a server is spoken to in, and what a proxy speaks to its server: `http`, or `uwsgi`, uWSGI's own. A server
+        /// that does not speak HTTP is asked for behind a proxy that speaks what it does.
+        optional speaks: OneOf<Protocol> = { "default": "http" },
         /// The language of its configuration file: `nginx`, where addresses and paths are relocated; `marks`, where
         /// `@listen@`, `@port@`, `@upstream@`, `@workers@` and `@folder@` are replaced; `own`, which is handed over as it is.
         optional language: OneOf<Language> = { "default": "own" },
@@ -118,7 +144,7 @@ wire_table! {
         /// The path that is asked for.
         optional path: String = { "default": "/" },
         /// The longest it may take, 1 to 300 seconds.
-        optional deadline_s: Whole = { "minimum": 1, "maximum": 300, "default": 10 },
+        optional deadline_s: Whole = { "minimum": 1, "maximum": 300, "default": 30 },
     }
 }
 
@@ -141,6 +167,8 @@ wire_table! {
     Variant in "the variant" {
         /// What it is, in one line.
         required title: String,
+        /// The program and the arguments it always has, in place of the kind's.
+        optional command: List<String> = { "minItems": 1 },
         /// Arguments after the kind's own.
         optional arguments: List<String>,
         /// Workers, unless the scenario says how many.
@@ -151,6 +179,10 @@ wire_table! {
         optional workers_plus: Whole = { "minimum": 0, "maximum": 256, "default": 0 },
         /// Threads of each worker, unless the scenario says how many.
         optional threads: Whole = { "minimum": 1, "maximum": 1024 },
+        /// What it speaks, in place of what the kind does.
+        optional speaks: OneOf<Protocol>,
+        /// A configuration file beside the kind's, in place of the kind's own.
+        optional default_config: String,
         /// What it can do though the kind cannot.
         optional can: List<OneOf<super::kind::Ability>>,
         /// What it cannot do, and why.
@@ -168,6 +200,12 @@ impl Word for Role {
 impl Word for Binds {
     const WHAT: &'static str = "way to bind";
     const ALL: &'static [(&'static str, Self)] = &[("itself", Binds::Itself), ("inherits", Binds::Inherits)];
+}
+
+impl Word for Protocol {
+    const WHAT: &'static str = "protocol";
+    const ALL: &'static [(&'static str, Self)] =
+        &[(Protocol::Http.name(), Protocol::Http), (Protocol::Uwsgi.name(), Protocol::Uwsgi)];
 }
 
 impl Word for Language {

@@ -70,17 +70,20 @@ pub async fn ask(
     request: &CheckRequest,
 ) -> Result<(Observed, Placeholders), ProbeError> {
     let (within, slow, target) = match request {
-        CheckRequest::Composed { within, slow, target, .. } => (*within, *slow, target.as_str()),
+        CheckRequest::Composed { within, slow, target, .. } => (*within, slow.as_ref(), target.as_str()),
         CheckRequest::Raw(_) => (CheckRequest::WITHIN, None, ""),
     };
     // They are slow until they are dropped.
     let _slow = match slow {
-        Some(slow) => Some(slow::clients(address, target, slow).await.map_err(ProbeError::Slow)?),
+        Some(slow) => Some(
+            slow::clients(address, slow.target.as_deref().unwrap_or(target), slow).await.map_err(ProbeError::Slow)?,
+        ),
         None => None,
     };
-    let meanwhile = slow.map_or(String::new(), |SlowClients { clients, part }| {
-        let plural = if clients.get() == 1 { " sends" } else { "s send" };
-        format!(" while {clients} client{plural} a {} a byte at a time", part.name())
+    let meanwhile = slow.map_or(String::new(), |SlowClients { clients, part, .. }| {
+        let (verb, part) = (part.verb(), part.one());
+        let said = if clients.get() == 1 { format!(" {verb}s") } else { format!("s {verb}") };
+        format!(" while {clients} client{said} {part} a byte at a time")
     });
     let silent = |_| ProbeError::Silent { within, meanwhile };
     tokio::time::timeout(within, exchange(address, client, request)).await.map_err(silent)?

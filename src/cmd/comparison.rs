@@ -107,8 +107,13 @@ pub(super) fn outcome(scenario: &Scenario, findings: &Findings) -> GateOutcome {
     // What may be missing and is, is a row; what was asked for by itself could not run.
     let is_missing = |stack: &StackRecord| stack.unavailable.is_some() && !stack.is_optional;
     let stacks = findings.stacks.iter().filter(|stack| stack.error.is_some() || is_missing(stack)).count();
-    let failed =
-        |round: &&RoundRecord| matches!(round.outcome, RoundOutcome::Failed { .. } | RoundOutcome::Unavailable { .. });
+    // A cross-validation whose program is not installed is a row, and so is one that came to nothing.
+    let is_ranked = |round: &&RoundRecord| scenario.ranked_loads().any(|load| load.name == round.load);
+    let failed = |round: &&RoundRecord| match round.outcome {
+        RoundOutcome::Failed { .. } => true,
+        RoundOutcome::Unavailable { .. } => is_ranked(round),
+        RoundOutcome::Measured(_) => false,
+    };
     let checks = findings.stacks.iter().flat_map(|stack| &stack.checks);
     let counted = scenario.counted_loads();
     let judged = findings.rounds.iter().filter(|round| !counted.contains(&round.load.as_str()));
@@ -116,7 +121,8 @@ pub(super) fn outcome(scenario: &Scenario, findings: &Findings) -> GateOutcome {
         RoundOutcome::Measured(measured) => Some(measured),
         RoundOutcome::Failed { .. } | RoundOutcome::Unavailable { .. } => None,
     });
-    let visited: BTreeSet<_> = findings.rounds.iter().map(|round| (&round.load, &round.stack)).collect();
+    let visited: BTreeSet<_> =
+        findings.rounds.iter().filter(is_ranked).map(|round| (&round.load, &round.stack)).collect();
     let valid = findings.rounds.iter().filter(|round| round.valid().is_some());
     let valid: BTreeSet<_> = valid.map(|round| (&round.load, &round.stack)).collect();
     GateOutcome {

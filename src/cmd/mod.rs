@@ -19,6 +19,7 @@ mod places;
 mod proxy;
 mod provision;
 mod reap;
+mod report;
 mod run;
 mod schema;
 mod select;
@@ -49,6 +50,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Servers(args) => servers::run(&args).map(ExitCode::from),
         Command::Provision(args) => provision::run(&args).map(ExitCode::from),
         Command::Snapshot(args) => snapshot::run(&args).map(ExitCode::from),
+        Command::Report(args) => report::run(&args).map(ExitCode::from),
         Command::Clean(args) => clean::run(&args).map(ExitCode::from),
         Command::Schema => schema::run().map(ExitCode::from),
         Command::Doctor => doctor::run().map(ExitCode::from),

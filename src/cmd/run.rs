@@ -22,6 +22,7 @@ use crate::cli::{OutputArgs, RoundsArg, RunArgs, ScenarioArgs};
 use crate::engine::calibration;
 use crate::engine::estimates::estimates;
 use crate::engine::tiers::placed;
+use crate::engine::validations::validations;
 use crate::engine::{self, Plan};
 use crate::exit::Exit;
 use crate::measure::decision::Looks;
@@ -207,6 +208,7 @@ pub(super) fn execute(
         schema: SCHEMA,
         provenance: provenance(scenario, &session, manifest),
         places: if kind.checks_only { Vec::new() } else { placed(scenario, &findings.rounds) },
+        validations: if kind.checks_only { Vec::new() } else { validations(scenario, &findings.rounds) },
         below_noise_floor: calibrate::known(&scenario.root, machine, &scenario.name)?
             .map(|known| calibration::warnings(scenario, &known)),
         looks: LooksRecord { declared, made: findings.looks_made },
@@ -215,6 +217,7 @@ pub(super) fn execute(
         rounds: findings.rounds,
         estimates,
         gate,
+        left_out: Vec::new(),
     };
     let file = session.folder.join("record.json");
     let json = serde_json::to_string_pretty(&record).context("write the record as JSON")?;

@@ -7,11 +7,12 @@ use comfy_table::presets::NOTHING;
 
 use super::places::places;
 use super::provision::catalog;
-use crate::catalog::kind::{Ability, Install, Interface, Kind};
+use crate::catalog::kind::{Ability, Install, Interface, Kind, Published};
 use crate::catalog::{Catalog, Role};
 use crate::cli::ServersArgs;
 use crate::exit::Exit;
 use crate::provision::{self, Places};
+use crate::report::numbers::grouped;
 
 /// Prints a table of all kinds, or everything about some.
 pub(super) fn run(args: &ServersArgs) -> anyhow::Result<Exit> {
@@ -144,6 +145,11 @@ fn about(kind: &Kind, places: &Places) -> String {
     }
     for source in &kind.sources {
         line("source", source);
+    }
+    for figure in &kind.published {
+        let of = figure.variant.as_ref().map_or_else(String::new, |variant| format!("{}/{variant}: ", kind.name));
+        let Published { figure, unit, what, year, source, conditions, .. } = figure;
+        line("published", &format!("{of}{} {unit} ({what}), {year}, {source}: {conditions}", grouped(*figure as f64)));
     }
     line("file", &kind.file.display().to_string());
     text

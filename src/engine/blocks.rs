@@ -1,12 +1,13 @@
 //! Which stacks a block visits. Pure.
 //!
 //! The declared blocks visit every stack. Blocks after these, half as many at most, make up for rounds that failed or
-//! were invalid: they visit the stacks that lack rounds, and the reference, because a ratio is of two rounds of one
+//! were invalid at the second try as well: they visit the stacks that lack rounds, and the reference, because a ratio is of two rounds of one
 //! block. So one stack that fails again and again does not cost a visit to all the others.
 
 use std::collections::BTreeSet;
 
 use crate::record::RoundRecord;
+use crate::scenario::model::Load;
 
 /// A run's stacks and loads, as far as its blocks go.
 pub(super) struct Blocks<'a> {
@@ -15,7 +16,7 @@ pub(super) struct Blocks<'a> {
     /// The stack that ratios are against, if it is one of them.
     pub(super) reference: Option<&'a str>,
     /// The loads that can be driven.
-    pub(super) loads: Vec<&'a str>,
+    pub(super) loads: Vec<&'a Load>,
     /// After how many blocks the run is looked at, ascending.
     pub(super) looks: &'a [u32],
 }
@@ -23,7 +24,9 @@ pub(super) struct Blocks<'a> {
 impl Blocks<'_> {
     /// Whether this stack is to be visited under this load in this block, for the look after `wanted` blocks.
     pub(super) fn is_planned(&self, rounds: &[RoundRecord], load: &str, block: u32, stack: &str, wanted: u32) -> bool {
-        if Some(stack) == self.reference {
+        if self.loads.iter().any(|own| own.name == load && !own.drives(stack)) {
+            false
+        } else if Some(stack) == self.reference {
             self.stacks.iter().any(|stack| self.lacks(rounds, load, block, stack, wanted))
         } else {
             self.lacks(rounds, load, block, stack, wanted)
@@ -34,7 +37,7 @@ impl Blocks<'_> {
     /// all the chance it gets.
     pub(super) fn is_due(&self, rounds: &[RoundRecord], blocks: u32, wanted: u32) -> bool {
         let is_complete = |load: &str| !self.stacks.iter().any(|stack| self.lacks(rounds, load, blocks, stack, wanted));
-        self.loads.iter().all(|load| is_complete(load)) || blocks >= with_repeats(wanted)
+        self.loads.iter().all(|load| is_complete(&load.name)) || blocks >= with_repeats(wanted)
     }
 
     /// The look that this block is made for, by the rounds before it: the number of blocks it is after.
@@ -44,14 +47,20 @@ impl Blocks<'_> {
     }
 
     /// Whether there are fewer than `wanted` blocks before `block` in which this stack and the reference have a valid
-    /// round.
+    /// round; a load may be of some stacks only, and of fewer blocks.
     fn lacks(&self, rounds: &[RoundRecord], load: &str, block: u32, stack: &str, wanted: u32) -> bool {
+        let load_of = self.loads.iter().find(|own| own.name == load);
+        if load_of.is_some_and(|load| !load.drives(stack)) {
+            return false;
+        }
+        let reference = self.reference.filter(|name| load_of.is_none_or(|load| load.drives(name)));
+        let wanted = load_of.map_or(wanted, |load| load.blocks_of(wanted));
         let valid = |stack: &str| -> BTreeSet<u32> {
             let visits = rounds.iter().filter(|round| round.load == load && round.stack == stack);
             let earlier = visits.filter(|round| round.block < block && round.valid().is_some());
             earlier.map(|round| round.block).collect()
         };
-        let pairs = valid(stack).intersection(&valid(self.reference.unwrap_or(stack))).count();
+        let pairs = valid(stack).intersection(&valid(reference.unwrap_or(stack))).count();
         pairs < wanted as usize
     }
 }

@@ -29,6 +29,10 @@ pub fn against_itself(scenario: &Scenario, name: &str, blocks: NonZeroU32) -> Sc
     own.name = name.to_owned();
     own.stacks = vec![reference, again];
     own.checks = checks;
+    own.loads.retain(|load| load.validates.is_none());
+    for load in &mut own.loads {
+        load.stacks = None;
+    }
     own.rounds.looks = vec![blocks];
     own.gate = Gate::default();
     own
@@ -38,7 +42,7 @@ pub fn against_itself(scenario: &Scenario, name: &str, blocks: NonZeroU32) -> Sc
 #[must_use]
 pub fn calibrated(scenario: &Scenario, estimates: &[Estimate]) -> Vec<CalibratedMetric> {
     let mut metrics = Vec::new();
-    for load in &scenario.loads {
+    for load in scenario.ranked_loads() {
         for metric in Metric::ALL {
             let of_metric = |estimate: &&Estimate| estimate.load == load.name && estimate.metric == metric.name();
             let ratio = estimates.iter().filter(of_metric).find_map(|estimate| estimate.ratio.as_ref());
@@ -65,7 +69,7 @@ pub fn calibrated(scenario: &Scenario, estimates: &[Estimate]) -> Vec<Calibrated
 #[must_use]
 pub fn warnings(scenario: &Scenario, known: &Calibrated) -> Vec<FloorWarning> {
     let mut warnings = Vec::new();
-    for load in &scenario.loads {
+    for load in scenario.ranked_loads() {
         for (metric, margin) in &scenario.gate.margins {
             let is_of = |own: &&CalibratedMetric| is_of(own, load, *metric);
             let own = known.metrics.iter().find(is_of);
@@ -94,7 +98,7 @@ fn chances_of(scenario: &Scenario, metric: Metric, margin: f64, own: &[f64]) -> 
         margin,
         better: if metric.more_is_better() { Better::More } else { Better::Less },
         looks: &looks,
-        family: scenario.gate.margins.len().max(1) * scenario.loads.len() * others,
+        family: scenario.gate.margins.len().max(1) * scenario.ranked_loads().count() * others,
         against_run: scenario.gate.against == Against::Snapshot,
     };
     chances(own, gated, scenario.rounds.seed)

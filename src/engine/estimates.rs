@@ -14,7 +14,7 @@ pub const CONFIDENCE: f64 = 0.95;
 pub fn estimates(scenario: &Scenario, rounds: &[RoundRecord]) -> Vec<Estimate> {
     let reference = &scenario.reference().name;
     let mut estimates = Vec::new();
-    for load in &scenario.loads {
+    for load in scenario.ranked_loads() {
         for stack in &scenario.stacks {
             for metric in Metric::ALL {
                 let own = values(rounds, &load.name, &stack.name, metric);

@@ -15,7 +15,7 @@ use crate::check::probe::{self, ProbeError};
 use crate::check::redact::Redaction;
 use crate::load::protocol::{Decoder, DrivePlan, Event};
 use crate::record::{ComponentRecord, ImageRecord};
-use crate::scenario::model::{self as scenario, CheckRequest, Driver, Load, Scenario, Stack};
+use crate::scenario::model::{self as scenario, CheckRequest, Driver, External, Load, Scenario, Stack};
 use crate::stack::container::launch::Containers;
 use crate::stack::container::obtain::ObtainError;
 use crate::stack::container::site::SiteError;
@@ -85,8 +85,8 @@ impl Backend for Local {
     }
 
     fn unavailable(&self, load: &Load) -> Option<String> {
-        match load.driver {
-            Driver::External(external) => program(external).find().err(),
+        match &load.driver {
+            Driver::External(external) => program(external, load.duration).find().err(),
             Driver::Goose { .. } | Driver::Closed { .. } | Driver::Open(_) => None,
         }
     }
@@ -108,8 +108,7 @@ impl Backend for Local {
         let folder = self.launcher.folder.join(visit);
         let lookout = Lookout::begin();
         let mut driver = self.start_driver(&plan, &folder).map_err(|error| format!("start the driver: {error}"))?;
-        // An open loop waits for the last of what was scheduled: to begin, and to be answered.
-        let deadline = warmup + load.duration + 2 * load.timeout + DRIVER_EXTRA;
+        let deadline = (warmup + load.duration + DRIVER_EXTRA).saturating_add(last_answers(load));
         let window = match tokio::time::timeout(deadline, follow(&mut driver, running, lookout)).await {
             Ok(window) => window,
             Err(_) => Err(format!("the driver was not done within {} s", deadline.as_secs())),
@@ -187,6 +186,18 @@ impl Local {
             output: Output::Piped(folder.join("driver.log")),
         };
         Guarded::start(&self.launcher.lab, program)
+    }
+}
+
+/// How long a driver may wait for its last answers. An open loop waits for the last of what was scheduled: to begin, and to
+/// be answered. httperf does so behind each of its rates and for each call of its last sessions, and behind the warm-up.
+fn last_answers(load: &Load) -> Duration {
+    match &load.driver {
+        Driver::External(External::Httperf { rate, calls, .. }) => {
+            let runs = 1 + u32::try_from(rate.stretches(load.duration).len()).unwrap_or(u32::MAX);
+            load.timeout.saturating_mul(runs.saturating_mul(calls.get()))
+        }
+        _ => 2 * load.timeout,
     }
 }
 

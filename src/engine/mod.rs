@@ -1,8 +1,8 @@
 //! The engine: what a run does, in which order. Behaviour before speed.
 //!
 //! First every stack is started once and asked its checks. Then the rounds: randomised complete blocks over the stacks
-//! that passed, each visit freshly started; an invalid round is shown and replaced in a further block, never averaged.
-//! The engine knows no process, socket or clock: a [`Backend`] does, and a fake one makes its numbers exact in the tests.
+//! that passed, each visit freshly started; an invalid round is shown and replaced, never averaged: at the end of its
+//! block, or in a further one. The engine knows no process, socket or clock: a [`Backend`] does, and a fake one makes its numbers exact in the tests.
 
 pub mod backend;
 pub mod calibration;
@@ -10,6 +10,7 @@ pub mod estimates;
 pub mod local;
 pub mod plan;
 pub mod tiers;
+pub mod validations;
 mod blocks;
 mod resume;
 mod suspicion;
@@ -27,14 +28,15 @@ use std::time::Duration;
 use backend::{Backend, Driven, NoAnswer};
 use blocks::{Blocks, with_repeats};
 
+use crate::catalog::kind;
 use crate::check::diff::differences;
 use crate::check::judge::judge;
 use crate::event::{Event, Listener};
 use crate::load::audit;
 use crate::measure::rounds::{Visit, schedule};
 use crate::record::{
-    CheckOutcome, CheckRecord, Distribution, DriverUse, Measured, Objection, OpenMeasured, RoundOutcome, RoundRecord,
-    SeenDifference, StackDifferences, StackRecord, StepMeasured, WarmupRecord,
+    CheckOutcome, CheckRecord, Distribution, DriverUse, Measured, Objection, OpenMeasured, PublishedFigure,
+    RoundOutcome, RoundRecord, SeenDifference, StackDifferences, StackRecord, StepMeasured, WarmupRecord,
 };
 use crate::scenario::model::{Check, CheckRequest, Load, Scenario, Stack};
 
@@ -96,6 +98,7 @@ async fn check_stack<B: Backend>(
         is_optional: stack.is_optional,
         error: None,
         checks: Vec::new(),
+        published: stack.server.kind.published().map(published).collect(),
     };
     if let Some(missing) = &record.unavailable {
         listener.hear(&Event::Unavailable { stack: &stack.name, missing });
@@ -126,6 +129,12 @@ async fn check_stack<B: Backend>(
         record.error = Some(error);
     }
     record
+}
+
+/// A kind's figure as the record keeps it.
+fn published(of_kind: &kind::Published) -> PublishedFigure {
+    let kind::Published { figure, unit, what, year, source, conditions, variant: _ } = of_kind.clone();
+    PublishedFigure { figure, unit, what, year, source, conditions }
 }
 
 async fn ask<B: Backend>(check: &Check, running: &B::Running, backend: &mut B) -> CheckOutcome {
@@ -215,17 +224,23 @@ async fn measure<B: Backend>(
     let blocks = Blocks {
         stacks: measured.iter().map(|stack| stack.name.as_str()).collect(),
         reference: measured.iter().map(|stack| &*stack.name).find(|name| *name == scenario.reference().name),
-        loads: drivable.iter().map(|load| load.name.as_str()).collect(),
+        loads: drivable.clone(),
         looks: &looks,
     };
+    let driven = |load: &Load| measured.iter().filter(|stack| load.drives(&stack.name)).count();
     let mut rounds = resume::continued(plan.earlier, &blocks);
     let mut look = 0;
-    let per_block = measured.len() * drivable.len();
-    listener.hear(&Event::RoundsPlanned { visits: per_block * looks[0] as usize, made: rounds.len() });
+    let visits_by =
+        |look: u32| -> usize { drivable.iter().map(|load| driven(load) * load.blocks_of(look) as usize).sum() };
+    listener.hear(&Event::RoundsPlanned { visits: visits_by(looks[0]), made: rounds.len() });
 
-    for (index, &Visit { block, load, stack }) in visits.iter().enumerate() {
-        let (load, stack) = (&scenario.loads[load], measured[stack]);
-        if let Some(missing) = unavailable.get(load.name.as_str()) {
+    // Those whose round of this block failed or is invalid get a second chance in it, beside the others.
+    let mut again: Vec<&Stack> = Vec::new();
+    for (index, &Visit { block, load: number, stack }) in visits.iter().enumerate() {
+        let (load, stack, next) = (&scenario.loads[number], measured[stack], visits.get(index + 1));
+        if !load.drives(&stack.name) {
+            // It has no part in this load. The order of the others stays as it is drawn.
+        } else if let Some(missing) = unavailable.get(load.name.as_str()) {
             // One row says so; it will not be there in the next block either.
             if block == 0 && !is_made(&rounds, block, load, stack) {
                 let outcome = RoundOutcome::Unavailable { missing: missing.clone() };
@@ -236,15 +251,23 @@ async fn measure<B: Backend>(
             && !resume::is_cut(&rounds, &load.name, block)
         {
             let round = visit(scenario, block, load, stack, backend, listener).await;
+            if round.valid().is_none() {
+                again.push(stack);
+            }
             rounds.push(round);
         }
-        let block_ends = visits.get(index + 1).is_none_or(|next| next.block != block);
+        if next.is_none_or(|next| (next.block, next.load) != (block, number)) {
+            for stack in again.drain(..) {
+                rounds.push(visit(scenario, block, load, stack, backend, listener).await);
+            }
+        }
+        let block_ends = next.is_none_or(|next| next.block != block);
         while block_ends && blocks.is_due(&rounds, block + 1, looks[look]) {
             look += 1;
             if look == looks.len() || (plan.is_decided)(&rounds, look) {
                 return (rounds, look);
             }
-            let visits = per_block * (looks[look] - looks[look - 1]) as usize;
+            let visits = visits_by(looks[look]) - visits_by(looks[look - 1]);
             listener.hear(&Event::MoreRoundsPlanned { look, visits });
         }
     }

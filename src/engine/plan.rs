@@ -28,7 +28,7 @@ pub fn drive_plan(load: &Load, warmup: Duration, entry: SocketAddr) -> DrivePlan
         }
         Driver::Closed { connections } => Mode::Closed { connections: *connections },
         Driver::Open(open) => Mode::Open(open_plan(open, warmup, load.duration)),
-        Driver::External(external) => Mode::External { program: program(*external) },
+        Driver::External(external) => Mode::External { program: program(external, load.duration) },
     };
     let scheme = if load.tls.is_some() { "https" } else { "http" };
     DrivePlan {
@@ -80,14 +80,20 @@ pub fn opens_all_connections(load: &Load) -> bool {
     !matches!(load.driver, Driver::External(_))
 }
 
-/// The program that such a driver is.
+/// The program that such a driver is, for a window of so long.
 #[must_use]
-pub fn program(external: External) -> Program {
+pub fn program(external: &External, window: Duration) -> Program {
     match external {
-        External::Httperf { rate, calls } => Program::Httperf { rate_per_s: rate, calls },
-        External::Wrk { connections } => Program::Wrk { connections },
-        External::H2load { connections } => Program::H2load { connections },
+        External::Httperf { rate, calls, is_poisson } => {
+            Program::Httperf { rates: stretches(rate, window), calls: *calls, is_poisson: *is_poisson }
+        }
+        External::Wrk { connections } => Program::Wrk { connections: *connections },
+        External::H2load { connections } => Program::H2load { connections: *connections },
     }
+}
+
+fn stretches(rate: &Rate, window: Duration) -> Vec<Stretch> {
+    rate.stretches(window).into_iter().map(|(rate_per_s, lasts)| Stretch { rate_per_s, lasts }).collect()
 }
 
 fn http(version: Http) -> protocol::Http {
@@ -112,13 +118,14 @@ pub fn offer(load: &Load) -> Offer {
             spins: open.timer == TimerKind::Spin,
         },
         // httperf looks at the clock all the time.
-        Driver::External(External::Httperf { .. }) => Offer::Arrivals { is_constant: true, spins: true },
+        Driver::External(External::Httperf { rate, .. }) => {
+            Offer::Arrivals { is_constant: matches!(rate, Rate::Constant(_)), spins: true }
+        }
     }
 }
 
 fn open_plan(open: &OpenLoop, warmup: Duration, window: Duration) -> OpenPlan {
-    let mut stretches: Vec<Stretch> =
-        open.rate.stretches(window).into_iter().map(|(rate_per_s, lasts)| Stretch { rate_per_s, lasts }).collect();
+    let mut stretches = stretches(&open.rate, window);
     // The warm-up has the first rate.
     if let Some(first) = stretches.first_mut() {
         first.lasts += warmup;
@@ -210,6 +217,9 @@ mod tests {
             duration: Duration::from_secs(6),
             timeout: Duration::from_secs(2),
             errors: OnErrors::Fail,
+            validates: None,
+            stacks: None,
+            blocks: None,
         }
     }
 

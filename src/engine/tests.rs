@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::estimates::estimates;
 use super::fake::{Behaviour, Fake, Noise};
 use super::tiers::placed;
+use super::validations::validations;
 use super::{Findings, Plan, run};
 use crate::catalog::kind::Interface;
 use crate::catalog::{Catalog, Role};
@@ -70,6 +71,9 @@ fn scenario(blocks: u32) -> Scenario {
             duration: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
             errors: OnErrors::Fail,
+            validates: None,
+            stacks: None,
+            blocks: None,
         }],
         rounds: Rounds {
             looks: vec![NonZeroU32::new(blocks).unwrap()],
@@ -191,7 +195,31 @@ fn a_load_whose_driver_is_missing_has_a_row_and_holds_up_no_other() {
 }
 
 #[test]
-fn an_invalid_round_is_shown_and_its_block_replaced_and_never_averaged() {
+fn a_load_that_validates_another_is_driven_where_it_says_and_ranks_nobody() {
+    let mut scenario = scenario(3);
+    let validates = Some(scenario.loads[0].name.clone());
+    let stacks = Some(vec!["direct".to_owned()]);
+    let by = Load { name: "by".to_owned(), validates, stacks, blocks: NonZeroU32::new(1), ..scenario.loads[0].clone() };
+    scenario.loads.push(by);
+    let findings = findings(&scenario, &mut fake());
+    let by: Vec<_> = findings.rounds.iter().filter(|round| round.load == "by").collect();
+    assert_eq!(by.iter().map(|round| (round.block, &*round.stack)).collect::<Vec<_>>(), [(0, "direct")]);
+    assert_eq!(findings.rounds.len(), 6 + 1);
+    assert!(estimates(&scenario, &findings.rounds).iter().all(|estimate| estimate.load != "by"));
+    assert!(placed(&scenario, &findings.rounds).iter().all(|placed| placed.load != "by"));
+    let [validation] = &validations(&scenario, &findings.rounds)[..] else { panic!("{findings:?}") };
+    let [stack] = &validation.stacks[..] else { panic!("{validation:?}") };
+    assert_eq!((&*validation.load, &*stack.stack), (&*scenario.loads[0].name, "direct"));
+    assert!(stack.own_per_s.is_some() && stack.other_per_s.is_some(), "{stack:?}");
+
+    let mut missing = Fake { unavailable: Some("by".to_owned()), ..fake() };
+    let rounds = self::findings(&scenario, &mut missing).rounds;
+    let validation = &validations(&scenario, &rounds)[0];
+    assert_eq!(validation.missing.as_deref(), Some("by is not installed"));
+}
+
+#[test]
+fn an_invalid_round_is_shown_and_replaced_and_never_averaged() {
     let scenario = scenario(6);
     let mut fake = fake();
     fake.stacks.get_mut("proxied").unwrap().spoilt_drives = vec![1];
@@ -199,8 +227,8 @@ fn an_invalid_round_is_shown_and_its_block_replaced_and_never_averaged() {
     let spoilt: Vec<u32> =
         findings.rounds.iter().filter(|round| round.valid().is_none()).map(|round| round.block).collect();
     assert_eq!(spoilt, [1]);
-    assert_eq!(findings.rounds.iter().map(|round| round.block).max(), Some(6), "one block more");
-    assert_eq!(findings.rounds.len(), 14);
+    assert_eq!(findings.rounds.len(), 13, "made again in the same block");
+    assert_eq!(findings.rounds.iter().filter(|round| round.block == 1).count(), 3);
     let estimates = estimates(&scenario, &findings.rounds);
     let ratio = estimate(&estimates, "proxied", Metric::Throughput).ratio.as_ref().unwrap();
     assert_eq!(ratio.log_ratios.len(), 6);
@@ -216,9 +244,9 @@ fn a_block_that_replaces_visits_the_stacks_that_lack_a_round_and_the_reference()
     fake.stacks.get_mut("proxied").unwrap().spoilt_drives = (0..100).collect();
     let rounds = findings(&scenario, &mut fake).rounds;
     let of = |stack: &str| rounds.iter().filter(|round| round.stack == stack).count();
-    assert_eq!((of("direct"), of("proxied"), of("third")), (9, 9, 6), "half as many blocks again, without the third");
+    assert_eq!((of("direct"), of("proxied"), of("third")), (9, 18, 6), "half as many blocks again, without the third");
     // What comes after an interruption in such a block is as it would have been.
-    for cut in [20, 24] {
+    for cut in [24, 27] {
         let mut again = self::fake();
         again.stacks = fake.stacks.clone();
         let continued = continued(&scenario, &mut again, rounds[..cut].to_vec(), &mut |_, _| true);
@@ -233,7 +261,7 @@ fn a_machine_on_which_every_round_is_invalid_ends_all_the_same() {
     let mut fake = fake();
     fake.stacks.get_mut("direct").unwrap().spoilt_drives = (0..100).collect();
     let findings = findings(&scenario, &mut fake);
-    assert_eq!(findings.rounds.len(), 12, "half as many blocks again, and no more");
+    assert_eq!(findings.rounds.len(), 18, "half as many blocks again, a second chance in each, and no more");
     let estimates = estimates(&scenario, &findings.rounds);
     assert_eq!(estimate(&estimates, "direct", Metric::Throughput).median, None);
     assert_eq!(estimate(&estimates, "proxied", Metric::Throughput).ratio, None);
@@ -253,7 +281,7 @@ fn a_round_that_cannot_start_is_a_row_with_its_error() {
         })
         .collect();
     assert_eq!(failed, ["it will not start"]);
-    assert_eq!(findings.rounds.len(), 4, "the block is repeated");
+    assert_eq!(findings.rounds.len(), 3, "it is made again");
 }
 
 #[test]
@@ -382,13 +410,13 @@ fn a_run_ends_with_the_first_look_that_leaves_nothing_undecided() {
 
 #[test]
 fn a_look_waits_for_the_block_that_replaces_an_invalid_one() {
-    let (scenario, mut fake) = comparison(&[6, 12], &[], |proxied| proxied.spoilt_drives = vec![2]);
+    let (scenario, mut fake) = comparison(&[6, 12], &[], |proxied| proxied.spoilt_drives = vec![2, 3]);
     let mut looked_at = Vec::new();
     continued(&scenario, &mut fake, Vec::new(), &mut |rounds, look| {
         looked_at.push((look, rounds.len()));
         false
     });
-    assert_eq!(looked_at, [(1, 14)], "seven blocks for six; the last look is not asked about");
+    assert_eq!(looked_at, [(1, 15)], "seven blocks for six; the last look is not asked about");
 }
 
 #[test]

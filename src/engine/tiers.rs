@@ -19,7 +19,7 @@ pub fn placed(scenario: &Scenario, rounds: &[RoundRecord]) -> Vec<Placed> {
     }
     let error = ERROR / scenario.rounds.looks.len() as f64;
     let names = |stacks: &[usize]| stacks.iter().map(|stack| scenario.stacks[*stack].name.clone()).collect();
-    for load in &scenario.loads {
+    for load in scenario.ranked_loads() {
         for metric in Metric::ALL {
             let of_stack = |name: &str| values(rounds, &load.name, name, metric).into_iter().collect();
             let by_stack: Vec<_> = scenario.stacks.iter().map(|stack| of_stack(&stack.name)).collect();

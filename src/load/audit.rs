@@ -6,7 +6,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::ledger::{ErrorClass, Ledger, OpenLedger};
+use super::ledger::{ErrorClass, Ledger, OpenLedger, RateLedger};
 use super::protocol::DriveOutcome;
 
 /// One reason.
@@ -167,11 +167,13 @@ fn littles_law(users: NonZeroU32, pause: Duration, ledger: &Ledger) -> Option<Fi
 }
 
 fn late_driver(open: &OpenLedger) -> Option<Finding> {
-    let behind: Vec<_> =
-        open.rates.iter().filter(|rate| rate.lag_us.value_at_quantile(0.99) > BEHIND_LIMIT_US).collect();
+    let is_behind =
+        |rate: &&RateLedger| rate.shortfall.is_some() || rate.lag_us.value_at_quantile(0.99) > BEHIND_LIMIT_US;
+    let behind: Vec<_> = open.rates.iter().filter(is_behind).collect();
+    let tells_no_lag = open.rates.iter().all(|rate| rate.lag_us.is_empty());
     match behind.iter().map(|rate| rate.rate_per_s.get()).min() {
         // a ramp has rates that are as good as they were, whatever the driver made of others
-        Some(from_per_s) if behind.len() < open.rates.len() => {
+        Some(from_per_s) if behind.len() < open.rates.len() || tells_no_lag => {
             Some(Finding::BehindAtRates { behind: behind.len(), rates: open.rates.len(), from_per_s })
         }
         None if !open.rates.is_empty() => None,
@@ -218,14 +220,16 @@ impl Finding {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
-            Finding::ClientSaturated { is_open: false, .. }
-            | Finding::NotKeptUp { is_constant: false, .. }
-            | Finding::BehindAtRates { .. } => Severity::Warning,
+            Finding::ClientSaturated { is_open: false, .. } | Finding::NotKeptUp { is_constant: false, .. } => {
+                Severity::Warning
+            }
+            Finding::BehindAtRates { behind, rates, .. } if behind < rates => Severity::Warning,
             Finding::ClientFault { .. }
             | Finding::NothingOk { .. }
             | Finding::LittlesLaw { .. }
             | Finding::ClientSaturated { .. }
             | Finding::LateDriver { .. }
+            | Finding::BehindAtRates { .. }
             | Finding::NotKeptUp { .. }
             | Finding::DoesNotAddUp { .. } => Severity::Invalid,
         }
@@ -285,7 +289,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::super::cpu_time::CpuTime;
-    use super::super::ledger::RateLedger;
+    use super::super::ledger::Shortfall;
     use super::*;
 
     fn user(ms: u64) -> CpuTime {
@@ -462,5 +466,24 @@ mod tests {
         assert_eq!(ramp([100, 5000, 90_000]), [], "late, but in step with what was asked for");
         assert_eq!(ramp([100, 200_000, 900_000]), [("behind-at-rates", Severity::Warning)]);
         assert_eq!(ramp([200_000, 200_000, 900_000]), [("late-driver", Severity::Invalid)]);
+    }
+
+    #[test]
+    fn a_driver_without_lags_falls_behind_where_it_says_so_and_everywhere_is_too_much() {
+        let ramp = |shortfalls: [Option<Shortfall>; 2]| {
+            let mut outcome = outcome(1000, 1000);
+            let scheduled = outcome.ledger.ok + outcome.ledger.failures() + outcome.ledger.unfinished;
+            let rates = shortfalls.map(|shortfall| RateLedger {
+                shortfall,
+                ..RateLedger::empty(NonZeroU32::MIN, Duration::from_secs(1))
+            });
+            outcome.ledger.open = Some(OpenLedger { scheduled, rates: rates.to_vec(), ..OpenLedger::empty() });
+            let findings = audit(Offer::Arrivals { is_constant: false, spins: true }, &outcome);
+            findings.iter().map(|finding| (finding.kind(), finding.severity())).collect::<Vec<_>>()
+        };
+        let late = Some(Shortfall::Late);
+        assert_eq!(ramp([None, None]), []);
+        assert_eq!(ramp([None, Some(Shortfall::OutOfDescriptors)]), [("behind-at-rates", Severity::Warning)]);
+        assert_eq!(ramp([late, late]), [("behind-at-rates", Severity::Invalid)]);
     }
 }

@@ -114,7 +114,7 @@ pub fn run_child(mut input: impl Read, mut output: impl Write) -> Result<(), Dri
             }
             threads::drive(&plan, &url, Work::Open(open), &mut output)
         }
-        Mode::External { program } => external::drive(&plan, &url, *program, &mut output),
+        Mode::External { program } => external::drive(&plan, &url, program, &mut output),
     }?;
     report(&mut output, &Event::Outcome(Box::new(outcome)))
 }

@@ -24,18 +24,24 @@ use serde::{Deserialize, Serialize};
 use super::cpu_time::CpuTime;
 use super::driver::{DriveError, report};
 use super::ledger::Ledger;
+use super::plan::Stretch;
 use super::protocol::{DriveOutcome, DrivePlan, Event, Http, Trust};
 
 /// A program, with the settings that it has and others have not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Program {
-    /// An open loop of sessions, <https://github.com/httperf/httperf>.
+    /// An open loop of sessions, <https://github.com/httperf/httperf>. It knows one rate: each is a run of its own, which
+    /// ends with its last answer, and the warm-up is one more at the first of them.
     Httperf {
-        /// Sessions per second.
-        rate_per_s: NonZeroU32,
+        /// Sessions per second, and for how long they come; together as long as the window.
+        rates: Vec<Stretch>,
         /// Calls of each session.
         calls: NonZeroU32,
+        /// Whether the gaps between sessions are exponentially distributed, by httperf's own generator, which draws the
+        /// same ones in every run.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_poisson: bool,
     },
     /// A closed loop, <https://github.com/wg/wrk>.
     Wrk {
@@ -52,6 +58,8 @@ pub enum Program {
 /// One run of a program.
 struct Run<'a> {
     url: &'a Url,
+    /// Which of the program's runs it is.
+    number: usize,
     lasts: Duration,
     timeout: Duration,
     http: Http,
@@ -76,7 +84,7 @@ pub struct OutputError {
 impl Program {
     /// The command.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Program::Httperf { .. } => "httperf",
             Program::Wrk { .. } => "wrk",
@@ -88,7 +96,7 @@ impl Program {
     ///
     /// # Errors
     /// It is not installed.
-    pub fn find(self) -> Result<PathBuf, String> {
+    pub fn find(&self) -> Result<PathBuf, String> {
         let path = env::var_os("PATH").unwrap_or_default();
         let found = env::split_paths(&path).map(|folder| folder.join(self.name())).find(|file| file.is_file());
         let package = match self {
@@ -100,7 +108,7 @@ impl Program {
     }
 
     /// What a plan asks for that the program does not do, in words.
-    fn cannot(self, plan: &DrivePlan) -> Option<&'static str> {
+    fn cannot(&self, plan: &DrivePlan) -> Option<&'static str> {
         let speaks = match plan.http {
             Http::OneZero => matches!(self, Program::Httperf { .. }),
             Http::OneOne => true,
@@ -121,11 +129,21 @@ impl Program {
         }
     }
 
-    fn arguments(self, run: &Run<'_>) -> Vec<String> {
+    fn arguments(&self, run: &Run<'_>) -> Vec<String> {
         match self {
-            Program::Httperf { rate_per_s, calls } => httperf::arguments(run, rate_per_s, calls),
-            Program::Wrk { connections } => wrk::arguments(run, connections),
-            Program::H2load { connections } => h2load::arguments(run, connections),
+            Program::Httperf { rates, calls, is_poisson } => {
+                httperf::arguments(run, rates[run.number].rate_per_s, *calls, *is_poisson)
+            }
+            Program::Wrk { connections } => wrk::arguments(run, *connections),
+            Program::H2load { connections } => h2load::arguments(run, *connections),
+        }
+    }
+
+    /// How long each of its runs within the window lasts.
+    fn runs(&self, window: Duration) -> Vec<Duration> {
+        match self {
+            Program::Httperf { rates, .. } => rates.iter().map(|rate| rate.lasts).collect(),
+            Program::Wrk { .. } | Program::H2load { .. } => vec![window],
         }
     }
 }
@@ -137,49 +155,54 @@ impl Program {
 pub(super) fn drive(
     plan: &DrivePlan,
     url: &Url,
-    program: Program,
+    program: &Program,
     output: &mut impl Write,
 ) -> Result<DriveOutcome, DriveError> {
+    let runs = program.runs(plan.window);
+    let schedule: Duration = runs.iter().sum();
+    if schedule != plan.window || runs.is_empty() {
+        return Err(DriveError::Schedule { schedule: schedule + plan.warmup, plan: plan.window + plan.warmup });
+    }
     if let Some(what) = program.cannot(plan) {
         return Err(DriveError::CannotSpeak { driver: program.name(), what });
     }
     let path = program.find().map_err(DriveError::Unavailable)?;
-    let run = |lasts: Duration| -> Result<(Output, String), DriveError> {
+    let run = |number: usize, lasts: Duration| -> Result<(String, String), DriveError> {
         // A file without a name, which the program opens by its descriptor.
         let mut file = File::from(memfd_create(program.name(), MemfdFlags::empty()).map_err(io::Error::from)?);
         if let Program::Wrk { .. } = program {
             file.write_all(wrk::SCRIPT.as_bytes())?;
         }
         let name = format!("/proc/self/fd/{}", file.as_raw_fd());
-        let arguments = program.arguments(&Run { url, lasts, timeout: plan.timeout, http: plan.http, file: &name });
+        let (timeout, http) = (plan.timeout, plan.http);
+        let arguments = program.arguments(&Run { url, number, lasts, timeout, http, file: &name });
         let ended = Command::new(&path).args(arguments).stdin(Stdio::null()).output()?;
         let mut written = String::new();
         file.rewind()?;
         file.read_to_string(&mut written)?;
-        Ok((ended, written))
+        Ok((printed(program, &ended)?, written))
     };
     report(output, &Event::Ready { window: None })?;
     if !plan.warmup.is_zero() {
-        run(plan.warmup)?;
+        run(0, plan.warmup)?;
     }
     let cpu_before = CpuTime::of_children()?;
     report(output, &Event::WindowOpened)?;
-    let (ended, written) = run(plan.window)?;
+    let mut ended = Vec::new();
+    for (number, lasts) in runs.into_iter().enumerate() {
+        ended.push(run(number, lasts)?);
+    }
     report(output, &Event::WindowClosed)?;
     let driver_cpu = CpuTime::of_children()?.since(cpu_before);
 
-    let text = String::from_utf8_lossy(&ended.stdout);
-    if !ended.status.success() {
-        let said = String::from_utf8_lossy(&ended.stderr);
-        let said = if said.trim().is_empty() { text.trim().to_owned() } else { said.trim().to_owned() };
-        return Err(DriveError::ProgramFailed { program: program.name(), said });
-    }
+    let (text, written) = &ended[0]; // OK because a window without runs was refused above
     let told = match program {
-        Program::Httperf { rate_per_s, calls } => {
-            httperf::parse(&text, httperf::sessions(rate_per_s, plan.window), calls, plan.window)
+        Program::Httperf { rates, calls, .. } => {
+            let texts: Vec<&str> = ended.iter().map(|(text, _)| text.as_str()).collect();
+            httperf::told(&texts, rates, *calls)
         }
-        Program::Wrk { connections } => wrk::parse(&text, connections),
-        Program::H2load { .. } => h2load::parse(&text, &written, matches!(plan.http, Http::Two { .. })),
+        Program::Wrk { connections } => wrk::parse(text, *connections),
+        Program::H2load { .. } => h2load::parse(text, written, matches!(plan.http, Http::Two { .. })),
     }?;
     Ok(DriveOutcome {
         ledger: told.ledger,
@@ -191,6 +214,17 @@ pub(super) fn drive(
         driver_threads: 1,
         unclassified: Vec::new(),
     })
+}
+
+/// What a program that has ended printed.
+fn printed(program: &Program, ended: &Output) -> Result<String, DriveError> {
+    let text = String::from_utf8_lossy(&ended.stdout).into_owned();
+    if ended.status.success() {
+        return Ok(text);
+    }
+    let said = String::from_utf8_lossy(&ended.stderr);
+    let said = if said.trim().is_empty() { text.trim().to_owned() } else { said.trim().to_owned() };
+    Err(DriveError::ProgramFailed { program: program.name(), said })
 }
 
 /// A time as programs take it: seconds, possibly with a fraction.

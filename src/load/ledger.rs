@@ -175,6 +175,18 @@ pub struct OpenLedger {
     pub rates: Vec<RateLedger>,
 }
 
+/// Why a program that tells no lag did not ask for what a rate says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shortfall {
+    /// It had no descriptor left for some of its connections (httperf's are those of `FD_SETSIZE`, 1024).
+    OutOfDescriptors,
+    /// It had no local port left for some of its connections.
+    OutOfPorts,
+    /// It began some of its connections too late.
+    Late,
+}
+
 /// What was scheduled while a ramp had one of its rates, whenever it ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RateLedger {
@@ -202,6 +214,13 @@ pub struct RateLedger {
     /// As in [`OpenLedger::lag_us`].
     #[serde(with = "histogram::as_text")]
     pub lag_us: Histogram<u64>,
+    /// From the first arrival to the end of the last request, in microseconds, where each rate is a run of its own that
+    /// waits for its last answer; `None` where one rate follows on the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_us: Option<u64>,
+    /// Why less was asked for than the rate says, if a program that tells no lag says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shortfall: Option<Shortfall>,
 }
 
 impl RateLedger {
@@ -219,6 +238,8 @@ impl RateLedger {
             answered: 0,
             response_time_us: histogram::of_times_us(),
             lag_us: histogram::of_times_us(),
+            took_us: None,
+            shortfall: None,
         }
     }
 

@@ -6,15 +6,21 @@
 mod calibration;
 mod estimate;
 mod gate;
+mod published;
+mod read;
 mod round;
+mod validation;
 
 pub use calibration::{Calibrated, CalibratedMetric, Calibration, FloorWarning};
 pub use estimate::{Estimate, Placed, Ratio, RatioInterval, Unit};
 pub use gate::{FactsVerdict, GateOutcome, MetricVerdict, Verdict};
+pub use published::PublishedFigure;
+pub use read::ReadError;
 pub use round::{
     ComponentUse, Distribution, DriverUse, Measured, Objection, OpenMeasured, RateMeasured, RoundOutcome, RoundRecord,
     StepMeasured, WarmupRecord,
 };
+pub use validation::{ValidatedStack, Validation};
 
 use std::collections::BTreeMap;
 
@@ -46,12 +52,18 @@ pub struct Record {
     pub estimates: Vec<Estimate>,
     /// Which stacks share which place.
     pub places: Vec<Placed>,
+    /// The loads that others were held against.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub validations: Vec<Validation>,
     /// The looks that were declared and made.
     pub looks: LooksRecord,
     /// The margins that this machine's noise alone may exceed; `None` where it has not been calibrated.
     pub below_noise_floor: Option<Vec<FloorWarning>>,
     /// The comparison with the committed snapshot.
     pub gate: GateOutcome,
+    /// What was left out to make the record small; empty for a whole one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 /// After how many blocks the run was to be looked at, and how often it was.
@@ -120,6 +132,9 @@ pub struct StackRecord {
     pub error: Option<String>,
     /// Its checks, in the scenario's order.
     pub checks: Vec<CheckRecord>,
+    /// What others have published of its server.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub published: Vec<PublishedFigure>,
 }
 
 impl StackRecord {

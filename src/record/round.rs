@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::load::audit;
 use crate::load::histogram::{self, HistogramError};
-use crate::load::ledger::{ErrorClass, OpenLedger, RateLedger};
+use crate::load::ledger::{ErrorClass, OpenLedger, RateLedger, Shortfall};
 use crate::load::protocol::StepOutcome;
 use crate::load::seconds::SecondRow;
 use crate::measure::contention::Contention;
@@ -157,6 +157,12 @@ pub struct RateMeasured {
     pub response_time: Option<Distribution>,
     /// How late the driver was.
     pub lag: Option<Distribution>,
+    /// From the first arrival to the end of the last request, where the rate was a run of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_us: Option<u64>,
+    /// Why less was asked for than the rate says, if a driver that tells no lag says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shortfall: Option<Shortfall>,
 }
 
 impl RateMeasured {
@@ -174,13 +180,15 @@ impl RateMeasured {
             answered: rate.answered,
             response_time: Distribution::of(&rate.response_time_us),
             lag: Distribution::of(&rate.lag_us),
+            took_us: rate.took_us,
+            shortfall: rate.shortfall,
         }
     }
 
     /// Whether the driver fell behind at this rate, so that it did not ask for what the rate says.
     #[must_use]
     pub fn fell_behind(&self) -> bool {
-        self.lag.as_ref().is_some_and(|lag| lag.p99_us > audit::BEHIND_LIMIT_US)
+        self.shortfall.is_some() || self.lag.as_ref().is_some_and(|lag| lag.p99_us > audit::BEHIND_LIMIT_US)
     }
 
     /// The response times, unless the driver was so late that they are more than a tenth its own doing.
@@ -191,10 +199,11 @@ impl RateMeasured {
         (late_us <= audit::LATE_LIMIT_US || late_us <= times.p99_us / 10).then_some(times)
     }
 
-    /// Good answers that ended in each second of the rate.
+    /// Good answers that ended in each second of the rate; where it was a run of its own that took longer, in each second of
+    /// that: a queue that is answered when nobody asks any more is no throughput.
     #[must_use]
     pub fn answered_per_s(&self) -> f64 {
-        self.answered as f64 * 1e6 / self.lasts_us as f64
+        self.answered as f64 * 1e6 / self.lasts_us.max(self.took_us.unwrap_or(0)) as f64
     }
 
     /// Requests asked for in each second of the rate.
@@ -309,7 +318,8 @@ pub struct ComponentUse {
     /// not tell.
     #[serde(default)]
     pub accepted_connections: Option<u64>,
-    /// What it held, from the opening of the window to its end.
+    /// What it held, from the opening of the window to its end. Empty where a record is abridged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub curve: Vec<Level>,
 }
 
@@ -328,7 +338,8 @@ pub struct Distribution {
     pub p999_us: u64,
     /// Largest.
     pub max_us: u64,
-    /// The whole histogram: HdrHistogram's V2 encoding, in base64.
+    /// The whole histogram: HdrHistogram's V2 encoding, in base64. Empty where a record is abridged.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub histogram: String,
 }
 
@@ -358,6 +369,24 @@ impl Distribution {
 }
 
 impl Measured {
+    /// Leaves out histograms, seconds and curves; counts and percentiles stay.
+    pub(super) fn abridge(&mut self) {
+        self.seconds.clear();
+        self.warmup.seconds.clear();
+        self.components.iter_mut().for_each(|component| component.curve.clear());
+        let open = self.open.as_deref_mut();
+        let of_open = open.into_iter().flat_map(|open| {
+            let OpenMeasured { response_time, lag, connect_time, later_calls, rates, .. } = open;
+            let of_rates = rates.iter_mut().flat_map(|rate| [&mut rate.response_time, &mut rate.lag]);
+            [response_time, lag, connect_time, later_calls].into_iter().chain(of_rates)
+        });
+        let of_steps = self.steps.iter_mut().map(|step| &mut step.service_time);
+        let own = [&mut self.service_time, &mut self.failed_time];
+        for times in own.into_iter().chain(of_open).chain(of_steps).flatten() {
+            times.histogram.clear();
+        }
+    }
+
     /// Whether nothing makes this round invalid.
     #[must_use]
     pub fn is_valid(&self) -> bool {
@@ -380,6 +409,20 @@ impl Measured {
         let counted = self.components.iter().filter(|component| role.is_none_or(|role| component.role == role));
         let cpu_us: u64 = counted.map(|component| component.used.cpu_us).sum();
         (self.answered > 0).then(|| cpu_us as f64 / self.answered as f64)
+    }
+
+    /// What all components held before any load, in bytes; `None` where it is not known of one.
+    #[must_use]
+    pub fn memory_at_rest(&self) -> Option<f64> {
+        let rest: Option<Vec<u64>> =
+            self.components.iter().map(|component| component.at_rest.map(Memory::bytes)).collect();
+        Some(rest?.iter().sum::<u64>() as f64)
+    }
+
+    /// The most that all components held within the window, in bytes.
+    #[must_use]
+    pub fn memory_at_peak(&self) -> f64 {
+        self.components.iter().map(|component| component.peaks.memory().bytes()).sum::<u64>() as f64
     }
 
     /// Under a ramp, the most good answers that ended in a second of any of its rates; rates at which the driver fell

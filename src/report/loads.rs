@@ -132,7 +132,10 @@ fn rates(record: &Record, load: &str, stacks: &[&str], is_many: bool) -> [Rows; 
         answered.push(lead.into_iter().chain(columns.iter().map(|rate| shown(ok(*rate), grouped))).collect());
         let p99 = |rate: usize| of(rate).map(|rate| rate.response_time_of_the_stack().map(|times| times.p99_us as f64));
         let lead = vec![(*stack).to_owned()];
-        times.push(lead.into_iter().chain(columns.iter().map(|rate| shown(p99(*rate), micros))).collect());
+        // a driver that tells no times has no row of them
+        if rounds.iter().any(|rates| rates.iter().any(|rate| rate.response_time.is_some())) {
+            times.push(lead.into_iter().chain(columns.iter().map(|rate| shown(p99(*rate), micros))).collect());
+        }
         let classes = classes(rounds);
         let rows: Vec<(Option<&str>, &[String])> = match is_many {
             true => vec![(None, &classes)],
@@ -169,7 +172,7 @@ fn rates(record: &Record, load: &str, stacks: &[&str], is_many: bool) -> [Rows; 
 }
 
 /// At most `most` of `count` numbers, evenly spread, the first and the last among them.
-fn spread(count: usize, most: usize) -> Vec<usize> {
+pub(super) fn spread(count: usize, most: usize) -> Vec<usize> {
     if count <= most { (0..count).collect() } else { (0..most).map(|index| index * (count - 1) / (most - 1)).collect() }
 }
 

@@ -1,14 +1,24 @@
 //! Reports: pure exporters from a [`Record`](crate::record::Record) to text.
 
-mod against;
 pub mod calibration;
-mod changes;
-mod checks;
+pub mod chart;
 pub mod difference;
 pub mod finding;
-mod loads;
+pub mod markdown;
 pub mod numbers;
-mod objections;
-mod speed;
+pub mod repeat;
+pub mod repeatability;
 pub mod stacks;
 pub mod terminal;
+
+mod against;
+mod changes;
+mod checks;
+mod common_rates;
+mod guards;
+mod loads;
+mod objections;
+mod speed;
+mod standing;
+mod svg;
+mod validation;

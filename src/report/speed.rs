@@ -7,7 +7,6 @@ use super::numbers::{bytes, grouped, micros, three_digits};
 use super::terminal::{QUIET, TITLE, counted, has_many_stacks, indented, right_aligned, styled, table};
 use super::{against, loads, objections};
 use crate::measure::contention::Contention;
-use crate::measure::footprint::Memory;
 use crate::measure::stats;
 use crate::record::{Estimate, Measured, Record, RoundOutcome, RoundRecord, StackRecord};
 use crate::scenario::model::Metric;
@@ -24,7 +23,10 @@ pub(super) fn section(text: &mut String, record: &Record, load: &str) {
     };
     let header = columns.header();
     let mut table = table(&header);
-    let (visited, spared): (Vec<_>, Vec<_>) = record.stacks.iter().partition(|stack| is_visited(record, load, stack));
+    let (visited, mut spared): (Vec<_>, Vec<_>) =
+        record.stacks.iter().partition(|stack| is_visited(record, load, stack));
+    // One that other loads have driven is sound; this one was not to drive it.
+    spared.retain(|stack| !stack.passed() || record.rounds.iter().all(|round| round.stack != stack.name));
     let names = if is_many { best_first(record, load, &visited) } else { names(&visited) };
     for name in &names {
         let mut row = stack_row(record, load, name, columns);
@@ -147,15 +149,6 @@ fn stack_row(record: &Record, load: &str, stack: &str, columns: Columns) -> Vec<
         let switches: u64 = used.map(|used| used.voluntary_context_switches + used.involuntary_context_switches).sum();
         (measured.answered > 0).then(|| switches as f64 / measured.answered as f64)
     };
-    let at_peak = |measured: &Measured| {
-        let peaks = measured.components.iter().map(|component| component.peaks.memory().bytes());
-        Some(peaks.sum::<u64>() as f64)
-    };
-    let at_rest = |measured: &Measured| {
-        let rest: Option<Vec<u64>> =
-            measured.components.iter().map(|component| component.at_rest.map(Memory::bytes)).collect();
-        Some(rest?.iter().sum::<u64>() as f64)
-    };
     let memory = |value: &dyn Fn(&Measured) -> Option<f64>| shown(median(value), &|value| bytes(value as u64));
     let has = |role: Role| valid.iter().any(|measured| measured.components.iter().any(|part| part.role == role));
     let cpu_of = |role: Role| match has(role) {
@@ -171,8 +164,8 @@ fn stack_row(record: &Record, load: &str, stack: &str, columns: Columns) -> Vec<
         shown(median(&|measured| measured.metric(Metric::CpuPerRequest)), &micros),
     ];
     row.extend([Role::Proxy, Role::Server].into_iter().filter(|_| columns.by_part).map(cpu_of));
-    row.extend(columns.memory_at_rest.then(|| memory(&at_rest)));
-    row.push(memory(&at_peak));
+    row.extend(columns.memory_at_rest.then(|| memory(&Measured::memory_at_rest)));
+    row.push(memory(&|measured| Some(measured.memory_at_peak())));
     row.push(shown(median(&per_request), &three_digits));
     row.push(errors(record, load, stack));
     row
@@ -201,7 +194,7 @@ fn machine_line(record: &Record, load: &str) -> Option<String> {
 }
 
 /// Every error of every round, by class: none is averaged away.
-fn errors(record: &Record, load: &str, stack: &str) -> String {
+pub(super) fn errors(record: &Record, load: &str, stack: &str) -> String {
     let mut classes = BTreeMap::new();
     let mut failed_rounds = 0;
     for round in record.rounds.iter().filter(|round| round.load == load && round.stack == stack) {

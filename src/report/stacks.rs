@@ -127,6 +127,7 @@ mod tests {
             unavailable: None,
             is_optional: false,
             checks: checks.collect(),
+            published: Vec::new(),
         }
     }
 

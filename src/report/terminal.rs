@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::numbers::three_digits;
-use super::{changes, checks, speed};
+use super::{changes, checks, speed, validation};
 use crate::record::{FactsVerdict, LooksRecord, MetricVerdict, Record, Verdict};
 
 pub(super) const TITLE: Style = Style::new().bold();
@@ -29,8 +29,13 @@ pub fn render(record: &Record) -> String {
             loads.push(&estimate.load);
         }
     }
+    // Those that validate others have no estimates.
+    loads.extend(record.validations.iter().map(|validation| validation.by.as_str()));
     for load in loads {
         speed::section(&mut text, record, load);
+    }
+    for validation in &record.validations {
+        validation::section(&mut text, validation);
     }
     gate(&mut text, record);
     text

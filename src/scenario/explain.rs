@@ -155,6 +155,15 @@ fn write_load(f: &mut fmt::Formatter<'_>, load: &Load) -> fmt::Result {
     if load.errors == OnErrors::Count {
         writeln!(f, "    errors   counted, no failure of the run")?;
     }
+    if let Some(stacks) = &load.stacks {
+        writeln!(f, "    drives   {}", stacks.join(", "))?;
+    }
+    if let Some(most) = load.blocks {
+        writeln!(f, "    rounds   {} at most", Count(most.get().into(), "block"))?;
+    }
+    if let Some(other) = &load.validates {
+        writeln!(f, "    beside   {other}, which it cross-validates: neither ranked nor gated")?;
+    }
     writeln!(f, "    window   {}", Time(load.duration))
 }
 
@@ -184,16 +193,21 @@ fn write_step(f: &mut fmt::Formatter<'_>, step: &Step) -> fmt::Result {
 fn write_rounds(f: &mut fmt::Formatter<'_>, scenario: &Scenario) -> fmt::Result {
     let rounds = &scenario.rounds;
     let blocks = rounds.most();
-    let visits = |things: usize| u64::from(blocks.get()).saturating_mul(things as u64);
     let measured = scenario.stacks.iter().filter(|stack| stack.measured).count();
-    let total = visits(measured * scenario.loads.len());
-    let window: Duration = scenario.loads.iter().map(|load| load.duration + rounds.warmup.most()).sum();
-    let seconds = window.as_secs().saturating_mul(visits(measured));
+    let visits = |load: &Load| {
+        let driven = scenario.stacks.iter().filter(|stack| stack.measured && load.drives(&stack.name)).count();
+        u64::from(load.blocks_of(blocks.get())).saturating_mul(driven as u64)
+    };
+    let total: u64 = scenario.loads.iter().map(visits).sum();
+    let lasts = |load: &Load| (load.duration + rounds.warmup.most()).as_secs().saturating_mul(visits(load));
+    let seconds: u64 = scenario.loads.iter().map(lasts).sum();
     let is_open = rounds.looks.len() > 1 || matches!(rounds.warmup, Warmup::Auto { .. });
+    let is_limited = scenario.loads.iter().any(|load| load.stacks.is_some() || load.blocks.is_some());
+    let fewer = if is_limited { ", less what loads leave out" } else { "" };
     let at_most = if rounds.looks.len() > 1 { "at most " } else { "" };
     writeln!(
         f,
-        "\nrounds     {at_most}{}: {} x {} x {}, in an order seeded with {}",
+        "\nrounds     {at_most}{}: {} x {} x {}{fewer}, in an order seeded with {}",
         total,
         Count(blocks.get().into(), "block"),
         Count(measured as u64, "stack"),
@@ -262,9 +276,14 @@ impl Display for Sent<'_> {
                 if times.get() > 1 {
                     write!(f, ", {times} times on one connection")?;
                 }
-                if let Some(SlowClients { clients, part }) = slow {
+                if let Some(SlowClients { clients, part, target }) = slow {
                     let clients = Count(clients.get().into(), "client");
-                    write!(f, ", while {clients} send a {} a byte at a time, within {}", part.name(), Time(*within))?;
+                    let (verb, part) = (part.verb(), part.one());
+                    write!(f, ", while {clients} {verb} {part} a byte at a time")?;
+                    if let Some(target) = target {
+                        write!(f, " on {target}")?;
+                    }
+                    write!(f, ", within {}", Time(*within))?;
                 }
                 Ok(())
             }

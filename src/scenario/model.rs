@@ -73,7 +73,8 @@ impl Scenario {
     pub fn quicken(&mut self) -> bool {
         let Some(quick) = &self.quick else { return false };
         if let Some(names) = &quick.loads {
-            self.loads.retain(|load| names.contains(&load.name));
+            let is_left = |name: &String| names.contains(name);
+            self.loads.retain(|load| is_left(&load.name) && load.validates.as_ref().is_none_or(is_left));
         }
         for load in &mut self.loads {
             quick.shorten(load);
@@ -84,10 +85,16 @@ impl Scenario {
         true
     }
 
-    /// The names of the loads whose errors are counted and nothing more.
+    /// The loads that stacks are ranked and gated by: those that cross-validate no other.
+    pub fn ranked_loads(&self) -> impl Iterator<Item = &Load> {
+        self.loads.iter().filter(|load| load.validates.is_none())
+    }
+
+    /// The names of the loads whose errors are counted and nothing more; those of cross-validation are, for whether their
+    /// program is installed is no fact of the stacks.
     #[must_use]
     pub fn counted_loads(&self) -> Vec<&str> {
-        let counted = self.loads.iter().filter(|load| load.errors == OnErrors::Count);
+        let counted = self.loads.iter().filter(|load| load.errors == OnErrors::Count || load.validates.is_some());
         counted.map(|load| load.name.as_str()).collect()
     }
 

@@ -16,6 +16,7 @@ mod rounds;
 mod spoken;
 mod stack;
 mod step;
+mod validates;
 mod values;
 
 use std::path::{Path, PathBuf};
@@ -74,7 +75,9 @@ pub(super) fn resolve(
     let is_known = stacks.is_some() || wire.matrix.is_absent();
     let checks =
         wire.check.or(Vec::new(), |checks| check::checks(checks.get_ref(), is_known.then_some(&names), problems));
-    let loads = wire.load.or(Vec::new(), |loads| load::loads(loads.get_ref(), surroundings, problems));
+    let loads = wire
+        .load
+        .or(Vec::new(), |loads| load::loads(loads.get_ref(), is_known.then_some(&names), surroundings, problems));
     if lists_nothing(&wire.check) && lists_nothing(&wire.load) {
         let message = "the scenario has neither a `[[check]]` nor a `[[load]]`: nothing to find out";
         problems.push(Diagnostic::at(0..0, message).hint("add at least one of them"));

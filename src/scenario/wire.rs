@@ -103,8 +103,8 @@ wire_table! {
         /// What the names of the stacks start with. They are named after their parts: `nginx-gunicorn-gthread`, with
         /// `-w2` behind where `workers` lists several numbers.
         optional name: String = { "pattern": "^[a-z0-9-]+$" },
-        /// Server kinds; `kind/variant` for a variant, and `all` for every kind and variant that hosts the app, those
-        /// named `recommended` apart.
+        /// Server kinds; `kind/variant` for a variant, and `all` for every kind and variant that hosts the app and
+        /// speaks HTTP, those named `recommended` apart.
         required server: List<String> = { "minItems": 1 },
         /// Proxy kinds, each with its own default configuration; `none` for no proxy. Default: none.
         optional proxy: List<String> = { "minItems": 1 },
@@ -219,13 +219,16 @@ wire_table! {
 }
 
 wire_table! {
-    /// Clients that each send a request a byte at a time and do not come to its end while the check is asked: before it
-    /// is, every one of them has sent the beginning.
+    /// Clients that each send a request, or read its answer, a byte at a time and do not come to the end while the check
+    /// is asked: before it is, every one of them has begun.
     WhileSlow in "`while_slow`" {
         /// How many, 1 to 1000, each on a connection of its own.
         required clients: Whole = { "minimum": 1, "maximum": 1000 },
-        /// What they are slow with: the `head`, or the `body` of a POST to the check's path.
+        /// What they are slow with: the `head`, the `body` of a POST to the check's path, or the `answer` to a GET,
+        /// which has to be larger than what systems and proxies take up for their clients.
         optional part: OneOf<SlowPart> = { "default": "head" },
+        /// The path they ask for. Default: the check's own.
+        optional path: String = { "pattern": "^/[!-~]*$" },
     }
 }
 
@@ -392,8 +395,9 @@ impl Word for Backend {
 }
 
 impl Word for SlowPart {
-    const WHAT: &'static str = "part of a request";
-    const ALL: &'static [(&'static str, Self)] = &[("head", SlowPart::Head), ("body", SlowPart::Body)];
+    const WHAT: &'static str = "part of an exchange";
+    const ALL: &'static [(&'static str, Self)] =
+        &[("head", SlowPart::Head), ("body", SlowPart::Body), ("answer", SlowPart::Answer)];
 }
 
 impl Word for Against {

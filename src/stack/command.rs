@@ -90,7 +90,10 @@ impl Values {
     ) -> Result<Vec<String>, MissingValue> {
         let kind = server.kind.kind();
         let mut line = Vec::new();
-        self.extend(kind, &mut line, &run.command)?;
+        if is_root {
+            self.extend(kind, &mut line, &run.as_root)?;
+        }
+        self.extend(kind, &mut line, command(&server.kind, run))?;
         if server.workers.is_some() {
             self.extend(kind, &mut line, run.workers.as_deref().unwrap_or_default())?;
         }
@@ -99,9 +102,6 @@ impl Values {
         }
         if server.config.is_some() {
             self.extend(kind, &mut line, run.config.as_deref().unwrap_or_default())?;
-        }
-        if is_root {
-            self.extend(kind, &mut line, &run.as_root)?;
         }
         self.extend(kind, &mut line, variant_arguments(&server.kind))?;
         line.extend(server.arguments.iter().cloned());
@@ -116,10 +116,10 @@ impl Values {
     /// A proxy's command line.
     pub(super) fn proxy(&self, proxy: &Chosen, run: &Run, is_root: bool) -> Result<Vec<String>, MissingValue> {
         let mut line = Vec::new();
-        self.extend(proxy.kind(), &mut line, &run.command)?;
         if is_root {
             self.extend(proxy.kind(), &mut line, &run.as_root)?;
         }
+        self.extend(proxy.kind(), &mut line, command(proxy, run))?;
         self.extend(proxy.kind(), &mut line, variant_arguments(proxy))?;
         Ok(line)
     }
@@ -137,6 +137,10 @@ impl Values {
             text.replace(mark, self.0.get(value).map_or("", String::as_str))
         })
     }
+}
+
+fn command<'a>(kind: &'a Chosen, run: &'a Run) -> &'a [Template] {
+    kind.variant().and_then(|variant| variant.command.as_deref()).unwrap_or(&run.command)
 }
 
 fn variant_arguments(kind: &Chosen) -> &[Template] {
@@ -197,6 +201,11 @@ mod tests {
         assert_eq!(
             line("lab", 1, Some(2)),
             "/lab serve --bind fd://3 --workers 1 --threads 2 --own --venv /venv pong:app"
+        );
+        assert_eq!(
+            line("uwsgi/socket", 1, None),
+            "/venv/bin/uwsgi --socket 127.0.0.1:80 --listen 128 --master --need-app --die-on-term --disable-logging \
+             --processes 1 --own --pythonpath /apps --module pong:app"
         );
     }
 }

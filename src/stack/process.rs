@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::command::{Values, inherits};
 use super::guarded::{FIRST_INHERITED_FD, Guarded, Held, Output, Program, Reserved};
 use super::{Role, SHOWN_LINES, StartError, ready, relocate, shown};
-use crate::catalog::kind::{Attached, Interface, Kind, Language, Run};
+use crate::catalog::kind::{Attached, Interface, Kind, Language, Protocol, Run};
 use crate::catalog::template::Value;
 use crate::catalog::{self, Chosen};
 use crate::measure::cgroup::{Cgroup, CgroupError, GroupSample};
@@ -322,7 +322,7 @@ impl Launcher {
     async fn proxy(&self, proxy: &model::Proxy, upstream: SocketAddr, folder: &Path) -> Result<Component, StartError> {
         let (found, run) = self.found(&proxy.kind, None)?;
         let kind = proxy.kind.kind();
-        let (file, source) = configuration(proxy, run)?;
+        let (file, source) = configuration(proxy)?;
         let (socket, address, tls, text, mut more) = if run.language == Language::Nginx {
             default_root(&file, folder)?;
             let mut sockets = Vec::new();
@@ -402,7 +402,9 @@ impl Launcher {
             output: Output::File(folder.join(format!("{role}.log"))),
         };
         let mut process = Guarded::start(&self.lab, program).map_err(io(format!("start the {role}")))?;
-        let question = ready::Question { role, address, path: &run.ready_path, binds_itself: held.is_some() };
+        let speaks = if role == Role::Server { chosen.speaks() } else { Protocol::Http };
+        let binds_itself = held.is_some();
+        let question = ready::Question { role, address, speaks, path: &run.ready_path, binds_itself };
         if let Err(error) = ready::wait(&question, &mut process, run.ready_deadline).await {
             // The error that matters is why it was not ready.
             let _ = process.stop().await;
@@ -437,8 +439,8 @@ fn socket(run: &Run, role: Role) -> Result<(Socket, SocketAddr), StartError> {
 }
 
 /// A proxy's configuration: the file's name and what it holds.
-pub(super) fn configuration(proxy: &model::Proxy, run: &Run) -> Result<(PathBuf, String), StartError> {
-    match (&proxy.config, &run.default_config) {
+pub(super) fn configuration(proxy: &model::Proxy) -> Result<(PathBuf, String), StartError> {
+    match (&proxy.config, proxy.kind.default_config()) {
         (Some(file), _) => {
             let text = std::fs::read_to_string(file).map_err(io(format!("read {}", file.display())))?;
             Ok((file.clone(), text))

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use super::guarded::Guarded;
 use super::listener::{self, Owner};
 use super::{Role, SHOWN_LINES, StartError};
+use crate::catalog::kind::Protocol;
 
 /// Time between two probes.
 const INTERVAL: Duration = Duration::from_millis(10);
@@ -24,6 +25,8 @@ pub struct Question<'a> {
     pub role: Role,
     /// Where it listens.
     pub address: SocketAddr,
+    /// What it is asked in.
+    pub speaks: Protocol,
     /// The path.
     pub path: &'a str,
     /// Whether it opens the listening socket itself; whose that is, is then looked at first.
@@ -77,7 +80,7 @@ async fn look(question: &Question<'_>, component: &Guarded) -> Result<(), String
         }
     }
     // A probe that hangs must not hide that the component has ended meanwhile.
-    match tokio::time::timeout(Duration::from_millis(500), probe(question.address, question.path)).await {
+    match tokio::time::timeout(Duration::from_millis(500), probe(question)).await {
         Ok(Ok(status)) if !matches!(status, 502..=504) => Ok(()),
         Ok(Ok(status)) => Err(format!("it answers {status}")),
         Ok(Err(error)) => Err(error.to_string()),
@@ -85,11 +88,10 @@ async fn look(question: &Question<'_>, component: &Guarded) -> Result<(), String
     }
 }
 
-/// Asks for `path` and returns the status code of whatever answers.
-async fn probe(address: SocketAddr, path: &str) -> io::Result<u16> {
-    let mut connection = TcpStream::connect(address).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    connection.write_all(request.as_bytes()).await?;
+/// Asks for the path and returns the status code of whatever answers.
+async fn probe(question: &Question<'_>) -> io::Result<u16> {
+    let mut connection = TcpStream::connect(question.address).await?;
+    connection.write_all(&request(question)).await?;
     let mut answer = Vec::new();
     while answer.len() < STATUS.end && connection.read_buf(&mut answer).await? > 0 {}
     // The rest is read for the component's peace, as long as it does not mind; some never close.
@@ -99,6 +101,44 @@ async fn probe(address: SocketAddr, path: &str) -> io::Result<u16> {
         .filter(|_| answer.starts_with(b"HTTP/1."))
         .and_then(|digits| digits.parse().ok())
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "its answer is not HTTP/1"))
+}
+
+/// The question in the component's own protocol. Its answer is HTTP's in both.
+fn request(question: &Question<'_>) -> Vec<u8> {
+    let Question { address, path, .. } = question;
+    match question.speaks {
+        Protocol::Http => format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").into_bytes(),
+        Protocol::Uwsgi => {
+            let (host, port) = (address.ip().to_string(), address.port().to_string());
+            let bare = path.split('?').next().unwrap_or(path);
+            uwsgi_packet(&[
+                ("REQUEST_METHOD", "GET"),
+                ("REQUEST_URI", path),
+                ("PATH_INFO", bare),
+                ("QUERY_STRING", path.split_once('?').map_or("", |(_, query)| query)),
+                ("SERVER_PROTOCOL", "HTTP/1.1"),
+                ("SERVER_NAME", &host),
+                ("SERVER_PORT", &port),
+                ("HTTP_HOST", &address.to_string()),
+                ("REMOTE_ADDR", &host),
+            ])
+        }
+    }
+}
+
+/// A request as uwsgi has it: a header of a modifier (0: WSGI), the size and another modifier, then each variable's name
+/// and value behind their lengths. Numbers have 16 bits, the lower eight first.
+/// <https://uwsgi-docs.readthedocs.io/en/latest/Protocol.html>
+fn uwsgi_packet(variables: &[(&str, &str)]) -> Vec<u8> {
+    let mut block = Vec::new();
+    for text in variables.iter().flat_map(|(name, value)| [name, value]) {
+        // What is asked here is a few bytes long; a longer text would end early, and be answered all the same.
+        let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
+        block.extend_from_slice(&length.to_le_bytes());
+        block.extend_from_slice(&text.as_bytes()[..usize::from(length)]);
+    }
+    let size = u16::try_from(block.len()).unwrap_or(u16::MAX).to_le_bytes();
+    [&[0, size[0], size[1], 0], &block[..]].concat()
 }
 
 /// The last lines of a log, at most `count`; empty when there are none or the file cannot be read.
@@ -123,6 +163,14 @@ pub fn last_lines(log: &Path, count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_packet_of_uwsgi_has_its_size_and_the_length_of_each_text() {
+        let packet = uwsgi_packet(&[("REQUEST_METHOD", "GET"), ("QUERY_STRING", "")]);
+        let block = b"\x0e\0REQUEST_METHOD\x03\0GET\x0c\0QUERY_STRING\0\0";
+        assert_eq!(packet, [&[0, 37, 0, 0], &block[..]].concat());
+        assert_eq!(block.len(), 37);
+    }
 
     #[test]
     fn last_lines_are_the_last_and_a_missing_log_is_empty() {

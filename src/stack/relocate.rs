@@ -144,6 +144,7 @@ impl Relocation<'_> {
                 ("server", "listen") => self.listen(directive, first)?,
                 ("upstream", "server") => self.replace(first, self.upstream),
                 (_, "proxy_pass") => self.proxy_pass(first),
+                (_, "uwsgi_pass") => self.uwsgi_pass(first),
                 (_, "access_log" | "error_log" | "pid") => self.log(first),
                 (_, name) if is_file_of_tls(name) => self.file(first),
                 (_, "root" | "alias") => self.documents(first),
@@ -196,6 +197,17 @@ impl Relocation<'_> {
             }
         };
         self.replace(arg, &format!("{scheme}://{}{uri}", self.upstream));
+    }
+
+    /// The same for the address of a uWSGI server, which may have no scheme and has no URI.
+    fn uwsgi_pass(&mut self, arg: &Arg) {
+        let (scheme, address) = match arg.value.split_once("://") {
+            Some((scheme, address)) => (format!("{scheme}://"), address),
+            None => (String::new(), arg.value.as_str()),
+        };
+        if address.starts_with("unix:") || is_address(address) {
+            self.replace(arg, &format!("{scheme}{}", self.upstream));
+        }
     }
 
     /// A file stays where it is; nginx would look for a relative one beside the configuration, which moves.
@@ -271,6 +283,9 @@ http {
     location /l { proxy_pass http://localhost:8000; }
     location /6 { proxy_pass http://[::1]:8000/; }
     location /typo { proxy_pass http://ap; }
+    location /wa { uwsgi_pass 10.0.0.2:3031; }
+    location /wu { uwsgi_pass uwsgi://unix:/run/app.sock; }
+    location /wn { uwsgi_pass app; }
   }
   server { listen [::]:80; listen 80; listen 127.0.0.1:8081; }
 }
@@ -294,6 +309,9 @@ http {
     location /l { proxy_pass http://127.0.0.1:50000; }
     location /6 { proxy_pass http://127.0.0.1:50000/; }
     location /typo { proxy_pass http://ap; }
+    location /wa { uwsgi_pass 127.0.0.1:50000; }
+    location /wu { uwsgi_pass uwsgi://127.0.0.1:50000; }
+    location /wn { uwsgi_pass app; }
   }
   server { listen 127.0.0.1:40002; listen 127.0.0.1:40001; listen 127.0.0.1:40003; }
 }

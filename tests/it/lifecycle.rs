@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
+use lab::catalog::kind::Protocol;
 use lab::stack::guarded::{Guarded, Output, Program, Reserved};
 use lab::stack::{Role, ready};
 use rustix::process::{Pid, Signal, kill_process};
@@ -183,7 +184,13 @@ fn a_component_that_does_not_start_is_an_error_with_the_end_of_its_log() {
         output: Output::File(folder.path().join("server.log")),
     };
     let socket = Reserved::loopback().unwrap();
-    let question = ready::Question { role: Role::Server, address: socket.address(), path: "/", binds_itself: false };
+    let question = ready::Question {
+        role: Role::Server,
+        address: socket.address(),
+        speaks: Protocol::Http,
+        path: "/",
+        binds_itself: false,
+    };
     let wait = |script: &str, deadline: Duration| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {

@@ -10,6 +10,7 @@ mod lifecycle;
 mod lint;
 mod loads;
 mod provision;
+mod report;
 mod proxy;
 mod rounds;
 mod run;

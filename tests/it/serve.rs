@@ -1,6 +1,8 @@
 //! `lab serve`: what it answers, to the byte, and how its processes live and die.
 
+mod access_log;
 mod app;
+mod applications;
 mod interactive;
 mod lifecycle;
 mod processes;

@@ -6,4 +6,5 @@ mod frameworks;
 mod interactive;
 mod launch;
 mod lifecycle;
+mod threads;
 mod worker;

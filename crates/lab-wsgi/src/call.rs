@@ -126,8 +126,13 @@ impl Application {
         };
         let answered = self.answer(&environ, &start_response, &job.arrived);
         let recorded = self.record(&environ);
-        let remains = if awaits_body { input.get().reclaim() } else { None };
-        let Some(response) = start_response.get().take() else { return Outcome::without_response() };
+        let remains = if awaits_body { input.get().reclaim(py) } else { None };
+        let Some(response) = start_response.get().end(py) else {
+            let (method, target) = (job.arrived.method(), job.arrived.target());
+            tracing::error!("{method} {target}: the application has ended, and a thread of it is still sending");
+            // Nothing can be said any more: a response is on its way.
+            return Outcome { ending: Ending::Close, recorded, remains, ..Outcome::without_response() };
+        };
         let outcome = conclude(py, answered, response, &job.arrived);
         Outcome { recorded, remains, ..outcome }
     }
@@ -143,10 +148,10 @@ impl Application {
         let iterable = self.callable.bind(py).call1((environ, start_response))?;
         if let Ok(list) = iterable.cast_exact::<PyList>() {
             // Nothing is produced any more, and there is nothing to close.
-            return send_all(start_response.get(), || list.iter());
+            return send_all(py, start_response.get(), || list.iter());
         }
         if let Ok(tuple) = iterable.cast_exact::<PyTuple>() {
-            return send_all(start_response.get(), || tuple.iter());
+            return send_all(py, start_response.get(), || tuple.iter());
         }
         let sent = match iterable.cast_exact::<FileWrapper>() {
             Ok(wrapper) => send_file(start_response.get(), wrapper),
@@ -168,7 +173,7 @@ impl Application {
 }
 
 /// Sends content that is all there.
-fn send_all<'py, I>(start_response: &StartResponse, items: impl Fn() -> I) -> Result<(), Broken>
+fn send_all<'py, I>(py: Python<'py>, start_response: &StartResponse, items: impl Fn() -> I) -> Result<(), Broken>
 where
     I: Iterator<Item = Bound<'py, PyAny>>,
 {
@@ -176,7 +181,7 @@ where
     for item in items() {
         size += content(&item)?.as_bytes().len() as u64;
     }
-    start_response.with(|response| {
+    start_response.with(py, |response| {
         if !response.is_started() {
             return Err(Broken::Raised(not_started()));
         }
@@ -199,10 +204,10 @@ fn send_each(start_response: &StartResponse, iterable: &Bound<'_, PyAny>) -> Res
         let piece = piece?;
         let piece = content(&piece)?.as_bytes();
         // The head waits for the first content: until then the application may change it.
-        if piece.is_empty() && !start_response.with(|response| response.is_committed())? {
+        if piece.is_empty() && !start_response.with(py, |response| response.is_committed())? {
             continue;
         }
-        let (is_backlogged, is_bodyless) = start_response.with(|response| {
+        let (is_backlogged, is_bodyless) = start_response.with(py, |response| {
             if !response.is_started() {
                 return Err(Broken::Raised(not_started()));
             }
@@ -219,15 +224,16 @@ fn send_each(start_response: &StartResponse, iterable: &Bound<'_, PyAny>) -> Res
             return Ok(());
         }
     }
-    if start_response.with(|response| response.is_started())? { Ok(()) } else { Err(Broken::Raised(not_started())) }
+    if start_response.with(py, |response| response.is_started())? { Ok(()) } else { Err(Broken::Raised(not_started())) }
 }
 
 /// Leaves a file to the loop to send; one that is none is read like any iterable.
 fn send_file(start_response: &StartResponse, wrapper: &Bound<'_, FileWrapper>) -> Result<(), Broken> {
-    let is_ready = start_response.with(|response| response.is_started() && !response.is_committed())?;
-    let part = if is_ready { wrapper.get().file_part(wrapper.py()) } else { None };
+    let py = wrapper.py();
+    let is_ready = start_response.with(py, |response| response.is_started() && !response.is_committed())?;
+    let part = if is_ready { wrapper.get().file_part(py) } else { None };
     match part {
-        Some(part) => Ok(start_response.with(|response| response.push_file(part))??),
+        Some(part) => Ok(start_response.with(py, |response| response.push_file(part))??),
         None => send_each(start_response, wrapper.as_any()),
     }
 }

@@ -99,11 +99,12 @@ impl WsgiGateway {
         connection: &mut Connection<Stream>,
         judged: &Judged<'_>,
         asked: Asked,
-        socket: Socket,
+        socket: &Socket,
     ) -> Result<Body, Ending> {
         let mut decoder = BodyDecoder::new(judged.body, &connection.settings().limits);
         // Who has sent some of the body already does not wait to be asked for it (RFC 9110 §10.1.1).
         if judged.expects_continue && connection.incoming()?.buffered().is_empty() {
+            let socket = socket.owned().map_err(|_| Ending::Close)?;
             let (expectation, patience) = (Expectation::default(), self.worker.body_patience);
             return Ok(Body::Unasked(Box::new(Unasked { socket, decoder, expectation, patience })));
         }
@@ -161,7 +162,7 @@ impl Gateway<Stream> for WsgiGateway {
             if let Err(error) = variables {
                 return Err(refuse(connection, asked, error).await);
             }
-            self.body(connection, &judged, asked, socket.clone()).await?
+            self.body(connection, &judged, asked, &socket).await?
         };
         self.worker.count();
         let began = self.worker.access_log.as_ref().map(|log| log.begin());

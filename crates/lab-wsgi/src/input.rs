@@ -48,26 +48,30 @@ impl Input {
     }
 
     /// Takes what is left of a body that its client was to be asked for. It can no longer be asked for then.
-    pub(crate) fn reclaim(&self) -> Option<Remains> {
-        let mut state = self.lock();
-        if matches!(state.source, Source::Unasked(_)) {
-            state.source = Source::Failed(Failure::Answered);
-            return Some(Remains::Unasked);
+    pub(crate) fn reclaim(&self, py: Python<'_>) -> Option<Remains> {
+        let mut state = self.lock(py);
+        match state.source {
+            Source::Unasked(_) => {
+                state.source = Source::Failed(Failure::Answered);
+                Some(Remains::Unasked)
+            }
+            // A thread of the application still reads it: nobody knows where the next request starts.
+            Source::Arriving => Some(Remains::Failed(Failure::Answered)),
+            Source::Arrived(_) | Source::Failed(_) => state.remains.take(),
         }
-        state.remains.take()
     }
 
     /// Reads from the body, which is asked for and waited for if it must be.
     fn with<T>(&self, py: Python<'_>, read: impl FnOnce(&mut Spooled) -> PyResult<T>) -> PyResult<T> {
-        let mut state = self.lock_attached(py);
+        let mut state = self.lock(py);
         if matches!(state.source, Source::Unasked(_)) {
             let source = std::mem::replace(&mut state.source, Source::Arriving);
             drop(state);
             if let Source::Unasked(unasked) = source {
                 let fetched = py.detach(|| unasked.fetch());
-                self.arrived(fetched);
+                self.arrived(py, fetched);
             }
-            state = self.lock_attached(py);
+            state = self.lock(py);
         }
         match &mut state.source {
             Source::Arrived(spooled) => read(spooled),
@@ -76,8 +80,8 @@ impl Input {
         }
     }
 
-    fn arrived(&self, fetched: Result<(Spooled, Vec<u8>), Failure>) {
-        let mut state = self.lock();
+    fn arrived(&self, py: Python<'_>, fetched: Result<(Spooled, Vec<u8>), Failure>) {
+        let mut state = self.lock(py);
         let (source, remains) = match fetched {
             Ok((spooled, behind)) => (Source::Arrived(spooled), Some(Remains::Read(behind))),
             Err(Failure::Forgone) => (Source::Failed(Failure::Forgone), Some(Remains::Unasked)),
@@ -88,13 +92,9 @@ impl Input {
     }
 
     /// Bytes of Python are made while this is held, which may need the interpreter for itself: who waits lets go of it.
-    fn lock_attached(&self, py: Python<'_>) -> MutexGuard<'_, State> {
-        self.0.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
-    }
-
     // Nothing panics while it holds the lock, and a state is always whole.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self, py: Python<'_>) -> MutexGuard<'_, State> {
+        self.0.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
     }
 }
 

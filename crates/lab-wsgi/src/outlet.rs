@@ -45,8 +45,16 @@ impl Socket {
 
     /// For calls on other threads.
     pub(crate) fn duplicate(connection: &Stream) -> io::Result<Socket> {
-        let descriptor = Descriptor::Owned(Arc::new(connection.as_fd().try_clone_to_owned()?));
-        Ok(Socket { descriptor, session: connection.session().cloned() })
+        Socket::borrowed(connection).owned()
+    }
+
+    /// The same socket, to be used for as long as it takes.
+    pub(crate) fn owned(&self) -> io::Result<Socket> {
+        let descriptor = match &self.descriptor {
+            Descriptor::Borrowed(_) => Descriptor::Owned(Arc::new(self.as_fd().try_clone_to_owned()?)),
+            Descriptor::Owned(fd) => Descriptor::Owned(Arc::clone(fd)),
+        };
+        Ok(Socket { descriptor, session: self.session.clone() })
     }
 
     /// Whether bytes are sent as they are.
@@ -85,7 +93,8 @@ impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.descriptor {
             // SAFETY: the connection that owns the descriptor awaits the call in which this socket is used, and takes
-            // the response and the body, the only ones to hold the socket, away from Python when the call has ended.
+            // the response, the only one to hold it, away from Python when the call has ended. What a thread of the
+            // application may wait with beyond that end holds a duplicate: a response that waits, and a body.
             Descriptor::Borrowed(fd) => unsafe { BorrowedFd::borrow_raw(*fd) },
             Descriptor::Owned(fd) => fd.as_fd(),
         }
@@ -173,6 +182,8 @@ impl Outlet {
 
     /// Waits until the backlog is gone. To be called without the interpreter.
     pub(crate) fn wait(&mut self) -> io::Result<()> {
+        // It may be a thread of the application that waits, and the call may end meanwhile.
+        self.socket = self.socket.owned()?;
         while self.is_backlogged() {
             if !wait_for(self.socket.as_fd(), PollFlags::OUT, self.patience)? {
                 return Err(io::ErrorKind::TimedOut.into());

@@ -10,8 +10,11 @@ use tokio::sync::oneshot;
 
 use crate::call::{Application, Job, Outcome};
 
-/// The threads and what they have to do.
+/// What the threads have to do.
 pub(crate) struct Pool(Arc<Queue>);
+
+/// The threads themselves, objects of Python.
+pub(crate) struct Threads(Vec<Py<PyAny>>);
 
 #[derive(Default)]
 struct Queue {
@@ -34,8 +37,9 @@ struct Task {
 
 impl Pool {
     /// Starts the threads.
-    pub(crate) fn start(py: Python<'_>, threads: u32, application: &Arc<Application>) -> PyResult<Pool> {
+    pub(crate) fn start(py: Python<'_>, threads: u32, application: &Arc<Application>) -> PyResult<(Pool, Threads)> {
         let queue = Arc::new(Queue::default());
+        let mut started = Vec::new();
         let thread = py.import("threading")?.getattr("Thread")?;
         for number in 0..threads {
             let (queue, application) = (Arc::clone(&queue), Arc::clone(application));
@@ -46,9 +50,11 @@ impl Pool {
             settings.set_item("target", work)?;
             settings.set_item("name", format!("lab-{number}"))?;
             settings.set_item("daemon", true)?;
-            thread.call((), Some(&settings))?.call_method0("start")?;
+            let thread = thread.call((), Some(&settings))?;
+            thread.call_method0("start")?;
+            started.push(thread.unbind());
         }
-        Ok(Pool(queue))
+        Ok((Pool(queue), Threads(started)))
     }
 
     /// Has a job done as soon as a thread is free.
@@ -65,6 +71,14 @@ impl Pool {
         state.is_closed = true;
         self.0.changed.notify_all();
         state.running == 0
+    }
+}
+
+impl Threads {
+    /// Waits until all have ended, when they were let. One that came back to an interpreter that is being taken down
+    /// would be ended by Python within code of Rust (before CPython 3.14), and the process with it.
+    pub(crate) fn join(&self, py: Python<'_>) -> PyResult<()> {
+        self.0.iter().try_for_each(|thread| thread.call_method0(py, "join").map(|_| ()))
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use lab_server::wsgi::response::{StartError, Started};
 use pyo3::exceptions::{PyAssertionError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::sync::MutexExt as _;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use crate::response::Response;
@@ -17,7 +18,13 @@ use crate::text;
 ///
 /// The lock is never held while the interpreter is given away: whoever waits for the client takes the response out.
 #[pyclass(frozen, module = "lab_wsgi")]
-pub(crate) struct StartResponse(Mutex<Option<Response>>);
+pub(crate) struct StartResponse(Mutex<State>);
+
+struct State {
+    /// Not here while somebody waits with it for the client, nor when the exchange has ended.
+    response: Option<Response>,
+    has_ended: bool,
+}
 
 /// The `write` callable.
 #[pyclass(frozen, module = "lab_wsgi")]
@@ -25,30 +32,42 @@ pub(crate) struct Write(Py<StartResponse>);
 
 impl StartResponse {
     pub(crate) fn new(response: Response) -> StartResponse {
-        StartResponse(Mutex::new(Some(response)))
+        StartResponse(Mutex::new(State { response: Some(response), has_ended: false }))
     }
 
-    /// Takes the response away; None if it was taken before.
-    pub(crate) fn take(&self) -> Option<Response> {
-        self.lock().take()
+    /// Ends the exchange and takes the response away; None if a thread of the application still waits with it for the
+    /// client.
+    pub(crate) fn end(&self, py: Python<'_>) -> Option<Response> {
+        let mut state = self.lock(py);
+        state.has_ended = true;
+        state.response.take()
     }
 
     /// Does something with the response, if the exchange has not ended.
-    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Response) -> T) -> PyResult<T> {
-        self.lock().as_mut().map(act).ok_or_else(|| PyRuntimeError::new_err("the request has already been answered"))
+    pub(crate) fn with<T>(&self, py: Python<'_>, act: impl FnOnce(&mut Response) -> T) -> PyResult<T> {
+        let mut state = self.lock(py);
+        let has_ended = state.has_ended;
+        state.response.as_mut().map(act).ok_or_else(|| {
+            let why = if has_ended { "the request has already been answered" } else { "another thread is sending" };
+            PyRuntimeError::new_err(why)
+        })
     }
 
     /// Gives the interpreter away until the client has taken enough of what was sent.
     pub(crate) fn wait(&self, py: Python<'_>) -> io::Result<()> {
-        let Some(mut response) = self.take() else { return Ok(()) };
+        let Some(mut response) = self.lock(py).response.take() else { return Ok(()) };
         let waited = py.detach(|| response.wait());
-        *self.lock() = Some(response);
+        let mut state = self.lock(py);
+        if !state.has_ended {
+            state.response = Some(response);
+        }
         waited
     }
 
+    /// Whoever waits for it lets go of the interpreter: without a GIL, all may have to stand still for one meanwhile.
     // Nothing panics while it holds the lock, and a response is always whole.
-    fn lock(&self) -> MutexGuard<'_, Option<Response>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self, py: Python<'_>) -> MutexGuard<'_, State> {
+        self.0.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -61,7 +80,9 @@ impl StartResponse {
         response_headers: &Bound<'_, PyAny>,
         exc_info: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Write> {
-        let (is_started, is_committed) = slf.get().with(|response| (response.is_started(), response.is_committed()))?;
+        let py = slf.py();
+        let (is_started, is_committed) =
+            slf.get().with(py, |response| (response.is_started(), response.is_committed()))?;
         match exc_info {
             Some(exc_info) if is_committed => return Err(PyErr::from_value(exc_info.get_item(1)?)),
             None if is_started => {
@@ -74,7 +95,7 @@ impl StartResponse {
             Ok(list) => list.iter().try_for_each(|field| add(&mut started, &field))?,
             Err(_) => response_headers.try_iter()?.try_for_each(|field| add(&mut started, &field?))?,
         }
-        slf.get().with(|response| response.start(started))?;
+        slf.get().with(py, |response| response.start(started))?;
         Ok(Write(slf.clone().unbind()))
     }
 }
@@ -86,7 +107,7 @@ impl Write {
     fn __call__(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<()> {
         let Ok(content) = data.cast::<PyBytes>() else { return Err(not_bytes("write() was given", data)) };
         let start_response = self.0.get();
-        let is_backlogged = start_response.with(|response| {
+        let is_backlogged = start_response.with(py, |response| {
             response.commit(None);
             response.push(content.as_bytes())?;
             response.send()?;

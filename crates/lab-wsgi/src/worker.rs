@@ -24,7 +24,7 @@ use crate::environ::Environs;
 use crate::gateway::{Duties, WsgiGateway};
 use crate::outbox::Outbox;
 use crate::pool::Pool;
-use crate::{allocator, log, notes, orders};
+use crate::{allocator, awaited, log, notes, orders};
 
 /// How often an idle worker shows that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -69,12 +69,17 @@ impl Worker {
             policy,
             recorded: settings.access_log.as_ref().map(|log| log.environ.clone()).unwrap_or_default(),
         });
-        let pool = match settings.threads {
-            0 | 1 => None,
-            threads => Some(Pool::start(py, threads, &application)?),
+        let (pool, threads) = match settings.threads {
+            0 | 1 => (None, None),
+            threads => Pool::start(py, threads, &application).map(|(pool, threads)| (Some(pool), Some(threads)))?,
         };
         let signals = inherited(signals)?;
-        py.detach(|| run(settings, terms, application, pool, signals, jitter)).map_err(PyErr::from)
+        let has_ended = py.detach(|| run(settings, terms, application, pool, signals, jitter))?;
+        if let (Some(threads), true) = (threads, has_ended) {
+            threads.join(py)?;
+        }
+        // The application may have threads of its own that wait for a client.
+        Ok(has_ended && !awaited::is_anybody_waiting())
     }
 }
 

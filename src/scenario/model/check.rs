@@ -63,16 +63,18 @@ impl CheckRequest {
     pub const WITHIN: Duration = Duration::from_secs(10);
 }
 
-/// Clients that are sending a request for as long as a check is asked, and never come to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Clients that send a request, or read its answer, for as long as a check is asked, and never come to the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlowClients {
     /// How many, each on a connection of its own.
     pub clients: NonZeroU16,
     /// What they are slow with.
     pub part: SlowPart,
+    /// The request target they ask for; `None`: the check's own.
+    pub target: Option<String>,
 }
 
-/// The part of a request that a slow client sends a byte at a time.
+/// The part of an exchange that a slow client takes a byte at a time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SlowPart {
     /// The head: a header line that does not end.
@@ -80,11 +82,13 @@ pub enum SlowPart {
     Head,
     /// The body, behind a head that says its length.
     Body,
+    /// The answer, of which the client's system keeps as little as it may.
+    Answer,
 }
 
 impl SlowPart {
-    /// Both.
-    pub const ALL: [SlowPart; 2] = [SlowPart::Head, SlowPart::Body];
+    /// Everything there is.
+    pub const ALL: [SlowPart; 3] = [SlowPart::Head, SlowPart::Body, SlowPart::Answer];
 
     /// The name in scenario files.
     #[must_use]
@@ -92,6 +96,26 @@ impl SlowPart {
         match self {
             SlowPart::Head => "head",
             SlowPart::Body => "body",
+            SlowPart::Answer => "answer",
+        }
+    }
+
+    /// One of them, in words.
+    #[must_use]
+    pub fn one(self) -> &'static str {
+        match self {
+            SlowPart::Head => "a head",
+            SlowPart::Body => "a body",
+            SlowPart::Answer => "an answer",
+        }
+    }
+
+    /// What slow clients do with it.
+    #[must_use]
+    pub fn verb(self) -> &'static str {
+        match self {
+            SlowPart::Head | SlowPart::Body => "send",
+            SlowPart::Answer => "read",
         }
     }
 }

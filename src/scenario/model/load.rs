@@ -26,6 +26,26 @@ pub struct Load {
     pub timeout: Duration,
     /// What requests that fail are.
     pub errors: OnErrors,
+    /// The load that this one cross-validates: it asks for the same by another driver, and is neither ranked nor gated.
+    pub validates: Option<String>,
+    /// The stacks that are driven, by name; `None` is all that are measured.
+    pub stacks: Option<Vec<String>>,
+    /// The most blocks in which it is driven; `None` is all.
+    pub blocks: Option<NonZeroU32>,
+}
+
+impl Load {
+    /// Whether a measured stack of this name is driven.
+    #[must_use]
+    pub fn drives(&self, stack: &str) -> bool {
+        self.stacks.as_ref().is_none_or(|stacks| stacks.iter().any(|name| name == stack))
+    }
+
+    /// In how many blocks it is driven, of so many.
+    #[must_use]
+    pub fn blocks_of(&self, all: u32) -> u32 {
+        self.blocks.map_or(all, |most| most.get().min(all))
+    }
 }
 
 /// What requests that fail under a load are.
@@ -105,14 +125,16 @@ pub enum Driver {
 }
 
 /// A load driver that is not lab's own, and its settings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum External {
     /// httperf: an open loop of sessions.
     Httperf {
-        /// Sessions per second.
-        rate: NonZeroU32,
+        /// Sessions per second; each rate of a ramp is a run of its own.
+        rate: Rate,
         /// Calls of each session.
         calls: NonZeroU32,
+        /// Whether they come as independent clients do, by httperf's own generator; else evenly spaced.
+        is_poisson: bool,
     },
     /// wrk: a closed loop.
     Wrk {
@@ -274,6 +296,15 @@ pub struct StepExpectation {
 }
 
 impl Driver {
+    /// What an open loop asks for; `None` for a closed one.
+    #[must_use]
+    pub fn rate(&self) -> Option<&Rate> {
+        match self {
+            Driver::Open(OpenLoop { rate, .. }) | Driver::External(External::Httperf { rate, .. }) => Some(rate),
+            Driver::Goose { .. } | Driver::Closed { .. } | Driver::External(_) => None,
+        }
+    }
+
     /// The name in scenario files.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -298,9 +329,11 @@ impl fmt::Display for Driver {
                 counted(f, *connections, "connection")
             }
             Driver::Open(open) => write!(f, "{open}"),
-            Driver::External(External::Httperf { rate, calls }) => {
-                write!(f, "{rate} sessions/s of ")?;
-                counted(f, *calls, "call")
+            Driver::External(External::Httperf { rate, calls, is_poisson }) => {
+                write_rate(f, rate, "sessions/s")?;
+                f.write_str(" of ")?;
+                counted(f, *calls, "call")?;
+                f.write_str(if *is_poisson { ", Poisson" } else { "" })
             }
         }
     }
@@ -315,17 +348,7 @@ impl fmt::Display for OpenLoop {
             Arrival::Session { .. } => "sessions/s",
             Arrival::Pooled { .. } => "requests/s",
         };
-        match &self.rate {
-            Rate::Constant(rate) => write!(f, "{rate} {what}")?,
-            Rate::Ramp { rates, hold } => {
-                let all = rates.iter().map(ToString::to_string);
-                let all: Vec<_> = match rates.len() {
-                    ..=SHOWN_RATES => all.collect(),
-                    more => all.clone().take(2).chain(["…".to_owned()]).chain(all.skip(more - 1)).collect(),
-                };
-                write!(f, "{} {what}, each for {} s,", all.join(", "), hold.as_secs_f64())?;
-            }
-        }
+        write_rate(f, &self.rate, what)?;
         match self.arrival {
             Arrival::Session { calls } => {
                 f.write_str(" of ")?;
@@ -344,6 +367,20 @@ impl fmt::Display for OpenLoop {
         match self.timer {
             TimerKind::Timerfd => Ok(()),
             TimerKind::Spin => f.write_str(", spinning"),
+        }
+    }
+}
+
+fn write_rate(f: &mut fmt::Formatter<'_>, rate: &Rate, what: &str) -> fmt::Result {
+    match rate {
+        Rate::Constant(rate) => write!(f, "{rate} {what}"),
+        Rate::Ramp { rates, hold } => {
+            let all = rates.iter().map(ToString::to_string);
+            let all: Vec<_> = match rates.len() {
+                ..=SHOWN_RATES => all.collect(),
+                more => all.clone().take(2).chain(["…".to_owned()]).chain(all.skip(more - 1)).collect(),
+            };
+            write!(f, "{} {what}, each for {} s,", all.join(", "), hold.as_secs_f64())
         }
     }
 }

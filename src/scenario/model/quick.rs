@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{Driver, Load, OpenLoop, Rate};
+use super::{Driver, External, Load, OpenLoop, Rate};
 
 /// The short form of a scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,11 @@ pub struct Quick {
 impl Quick {
     /// A load as it is left.
     pub(super) fn shorten(&self, load: &mut Load) {
-        if let Driver::Open(OpenLoop { rate: Rate::Ramp { rates, hold }, .. }) = &mut load.driver {
+        let rate = match &mut load.driver {
+            Driver::Open(OpenLoop { rate, .. }) | Driver::External(External::Httperf { rate, .. }) => Some(rate),
+            Driver::Goose { .. } | Driver::Closed { .. } | Driver::External(_) => None,
+        };
+        if let Some(Rate::Ramp { rates, hold }) = rate {
             if let Some(most) = self.rates.filter(|most| *most < rates.len()) {
                 *rates = (0..most).map(|index| rates[index * (rates.len() - 1) / (most - 1)]).collect();
             }

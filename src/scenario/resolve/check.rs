@@ -114,7 +114,8 @@ fn request(wire: &Spanned<wire::Request>, problems: &mut Problems<'_>) -> Option
 fn slow_clients(wire: &wire::WhileSlow, problems: &mut Problems<'_>) -> Option<SlowClients> {
     let clients = wire.clients.good().and_then(|clients| whole(clients, "`clients`", 1..=MOST_SLOW_CLIENTS, problems));
     let part = wire.part.or(SlowPart::default(), |part| Some(part.get_ref().0));
-    Some(SlowClients { clients: clients.and_then(NonZeroU16::new)?, part: part? })
+    let target = wire.path.or(None, |path| origin_form(path, "`path`", problems).map(Some));
+    Some(SlowClients { clients: clients.and_then(NonZeroU16::new)?, part: part?, target: target? })
 }
 
 /// Raw bytes, which leave nothing to compose.

@@ -41,7 +41,7 @@ fn keys_of(driver: DriverKind) -> &'static [&'static str] {
         DriverKind::Open => {
             &["rate", "calls_per_connection", "connections", "arrivals", "seed", "max_open", "timer", "http", "streams"]
         }
-        DriverKind::Httperf => &["rate", "calls_per_connection", "http"],
+        DriverKind::Httperf => &["rate", "calls_per_connection", "arrivals", "http"],
     }
 }
 
@@ -71,10 +71,7 @@ pub(super) fn driver(wire: &wire::Load, problems: &mut Problems<'_>) -> Option<(
         DriverKind::Open => open(wire, &place, problems).map(Driver::Open),
         DriverKind::Httperf => httperf(wire, &place, problems),
     };
-    let ramp = match &driver {
-        Some(Driver::Open(OpenLoop { rate: rate @ Rate::Ramp { .. }, .. })) => Some(rate.clone()),
-        _ => None,
-    };
+    let ramp = driver.as_ref().and_then(Driver::rate).filter(|rate| matches!(rate, Rate::Ramp { .. })).cloned();
     let window = match (&wire.duration, ramp) {
         (Field::Absent, Some(rate)) => Some(rate.stretches(Duration::ZERO).iter().map(|(_, lasts)| *lasts).sum()),
         (Field::Good(time), Some(_)) => {
@@ -83,7 +80,7 @@ pub(super) fn driver(wire: &wire::Load, problems: &mut Problems<'_>) -> Option<(
             None
         }
         // What is wrong with the rate is said, and whether it was to be a ramp is not known.
-        (Field::Absent, None) if driver.is_none() && kind == DriverKind::Open => None,
+        (Field::Absent, None) if driver.is_none() && matches!(kind, DriverKind::Open | DriverKind::Httperf) => None,
         (duration, _) => {
             needed(duration, "duration", kind, &place, problems).and_then(|time| window(time, kind, problems))
         }
@@ -102,12 +99,7 @@ fn window(time: &Spanned<DurationText>, driver: DriverKind, problems: &mut Probl
 }
 
 fn open(wire: &wire::Load, place: &Span, problems: &mut Problems<'_>) -> Option<OpenLoop> {
-    let rate = needed(&wire.rate, "rate", DriverKind::Open, place, problems).and_then(|rate| match rate.get_ref() {
-        RateText::Constant(number) => {
-            per_second(&Spanned::new(rate.span(), *number), "`rate`", problems).map(Rate::Constant)
-        }
-        RateText::Ramp(ramp) => self::ramp(ramp, rate.span(), problems),
-    });
+    let rate = rate(wire, DriverKind::Open, place, problems);
     let arrival = match (&wire.calls_per_connection, &wire.connections) {
         (Field::Good(calls), Field::Good(connections)) => {
             let message = "`calls_per_connection` beside `connections`";
@@ -143,16 +135,21 @@ fn open(wire: &wire::Load, place: &Span, problems: &mut Problems<'_>) -> Option<
 }
 
 fn httperf(wire: &wire::Load, place: &Span, problems: &mut Problems<'_>) -> Option<Driver> {
-    let rate = needed(&wire.rate, "rate", DriverKind::Httperf, place, problems).and_then(|rate| match rate.get_ref() {
-        RateText::Constant(number) => per_second(&Spanned::new(rate.span(), *number), "`rate`", problems),
-        RateText::Ramp(_) => {
-            let hint = "write a number, or `driver = \"open\"`";
-            problems.push(Diagnostic::at(rate.span(), "httperf knows no ramps").hint(hint));
-            None
-        }
-    });
+    let rate = rate(wire, DriverKind::Httperf, place, problems);
     let calls = calls(&wire.calls_per_connection, problems);
-    Some(Driver::External(External::Httperf { rate: rate?, calls: calls? }))
+    let arrivals = wire.arrivals.or(ArrivalsKind::Uniform, |word| Some(word.get_ref().0));
+    let is_poisson = matches!(arrivals?, ArrivalsKind::Poisson);
+    Some(Driver::External(External::Httperf { rate: rate?, calls: calls?, is_poisson }))
+}
+
+fn rate(wire: &wire::Load, driver: DriverKind, place: &Span, problems: &mut Problems<'_>) -> Option<Rate> {
+    let rate = needed(&wire.rate, "rate", driver, place, problems)?;
+    match rate.get_ref() {
+        RateText::Constant(number) => {
+            per_second(&Spanned::new(rate.span(), *number), "`rate`", problems).map(Rate::Constant)
+        }
+        RateText::Ramp(ramp) => self::ramp(ramp, rate.span(), problems),
+    }
 }
 
 fn calls(field: &Field<Whole>, problems: &mut Problems<'_>) -> Option<NonZeroU32> {

@@ -1,13 +1,15 @@
 //! Resolves how the stacks are driven, and where: `[[load]]` (its driver in [`driver`]), `[placement]`.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use toml::Spanned;
 
 use super::super::model::{Load, OnErrors, Placement};
 use super::super::wire::{self, DurationText};
+use super::rounds::MOST_BLOCKS;
 use super::values::{Unique, origin_form, slug, whole};
-use super::{Surroundings, driver, spoken};
+use super::{Surroundings, driver, known_stack, spoken, validates};
 use crate::document::diagnostic::{Diagnostic, Problems, Span};
 use crate::document::read::{Field, List, Whole};
 
@@ -19,6 +21,7 @@ const LAST_CORE: u16 = 1023;
 /// The loads in the file's order; `None` where one of them is wrong.
 pub(super) fn loads(
     wire: &List<wire::Load>,
+    stacks: Option<&[&str]>,
     surroundings: &Surroundings<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<Vec<Load>> {
@@ -30,13 +33,19 @@ pub(super) fn loads(
             if let Some(name) = wire.get_ref().name.good() {
                 names.add(name, problems);
             }
-            load(wire.get_ref(), surroundings, problems)
+            load(wire.get_ref(), stacks, surroundings, problems)
         })
         .collect();
-    resolved.into_iter().collect()
+    let loads: Vec<Load> = resolved.into_iter().collect::<Option<_>>()?;
+    validates::all_can(wire, &loads, problems).then_some(loads)
 }
 
-fn load(wire: &wire::Load, surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) -> Option<Load> {
+fn load(
+    wire: &wire::Load,
+    stacks: Option<&[&str]>,
+    surroundings: &Surroundings<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Load> {
     let name = wire.name.good().and_then(|name| slug(name, problems));
     let path = wire.path.or("/".to_owned(), |path| origin_form(path, "`path`", problems));
     let timeout = wire.timeout.or(DEFAULT_TIMEOUT, |time| {
@@ -52,8 +61,29 @@ fn load(wire: &wire::Load, surroundings: &Surroundings<'_>, problems: &mut Probl
     let http = spoken::http(wire, problems);
     let (driver, duration) = driver::driver(wire, problems)?;
     let errors = wire.errors.or(OnErrors::Fail, |word| Some(word.get_ref().0))?;
-    let (tls, http) = (tls?, http?);
-    Some(Load { name: name?, driver, path: path?, tls, http, duration, timeout: timeout?, errors })
+    let stacks = wire.stacks.or(None, |names| named(names, stacks, problems).map(Some));
+    let blocks = wire
+        .rounds
+        .or(None, |most| whole(most, "`rounds`", 1..=MOST_BLOCKS, problems).and_then(NonZeroU32::new).map(Some));
+    let validates = wire.validates.or(None, |name| Some(Some(name.get_ref().clone())));
+    let (name, path, timeout) = (name?, path?, timeout?);
+    let (tls, http, validates, stacks, blocks) = (tls?, http?, validates?, stacks?, blocks?);
+    Some(Load { name, driver, path, tls, http, duration, timeout, errors, validates, stacks, blocks })
+}
+
+/// The stacks a load names. Where it is not known which there are, none of them is unknown.
+fn named(names: &Spanned<List<String>>, known: Option<&[&str]>, problems: &mut Problems<'_>) -> Option<Vec<String>> {
+    let listed = &names.get_ref().0;
+    if listed.is_empty() {
+        let message = "`stacks` is empty: the load would drive nothing";
+        problems.push(Diagnostic::at(names.span(), message).hint("leave `stacks` out to drive every stack"));
+        return None;
+    }
+    let mut all_known = true;
+    for name in listed {
+        all_known &= known.is_none_or(|known| known_stack(name, known, problems));
+    }
+    all_known.then(|| listed.iter().map(|name| name.get_ref().clone()).collect())
 }
 
 /// A duration of whole seconds, `shortest` or more.

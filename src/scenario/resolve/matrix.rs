@@ -9,13 +9,13 @@ use super::super::wire;
 use super::Surroundings;
 use super::stack::{MOST_THREADS, MOST_WORKERS, NO_PROXY, Reference, choose, count, objection};
 use super::values::{Unique, slug};
-use crate::catalog::kind::{Interface, Workers};
+use crate::catalog::kind::{Interface, Protocol, Workers};
 use crate::catalog::{Chosen, Role};
 use crate::document::diagnostic::{Diagnostic, Problems};
 use crate::document::read::{Field, List};
 use crate::document::suggest;
 
-/// The word for every server kind that hosts the app.
+/// The word for every server kind that hosts the app and speaks HTTP.
 const ALL: &str = "all";
 /// The variant that is another table's subject: as each project recommends it.
 const RECOMMENDED: &str = "recommended";
@@ -47,7 +47,7 @@ pub(super) fn cells(
                 server.threads = threads.or(server.threads);
                 let proxied = proxy.as_ref().map_or(String::new(), |proxy| format!("{}-", proxy.kind.slug()));
                 let counted = count.filter(|_| workers.len() > 1).map_or(String::new(), |count| format!("-w{count}"));
-                let impossible = objection(&server, interface, app).map(|objection| objection.said);
+                let impossible = objection(proxy.as_ref(), &server, interface, app).map(|objection| objection.said);
                 cells.push(Stack {
                     name: format!("{prefix}{proxied}{}{counted}", kind.slug()),
                     proxy: proxy.clone(),
@@ -94,7 +94,9 @@ fn servers(
         if name.get_ref() == ALL {
             let every = surroundings.catalog.choices(Role::Server);
             let fitting = every.filter(|kind| {
-                kind.hosts(interface) && kind.variant().is_none_or(|variant| variant.name != RECOMMENDED)
+                kind.hosts(interface)
+                    && kind.speaks() == Protocol::Http
+                    && kind.variant().is_none_or(|variant| variant.name != RECOMMENDED)
             });
             chosen.extend(fitting.map(Some));
         } else {
@@ -117,7 +119,8 @@ fn proxies(
         }
         let kind = choose(Role::Proxy, name, surroundings, problems);
         if let Some(kind) = &kind
-            && kind.kind().run.as_ref().is_ok_and(|run| run.default_config.is_none())
+            && kind.kind().run.is_ok()
+            && kind.default_config().is_none()
         {
             let message = format!("`{kind}` needs a configuration file: none comes with it");
             problems.push(Diagnostic::at(name.span(), message).hint("write its stacks as `[[stack]]`, with `config`"));

@@ -20,7 +20,7 @@ const DEFAULT_WARMUP_MOST: Duration = Duration::from_secs(30);
 const SHORTEST_WARMUP_MOST: Duration = Duration::from_secs(5);
 pub(super) const DEFAULT_SEED: u64 = 2011;
 /// Hours of rounds even at the shortest; more is a slip of the finger.
-const MOST_BLOCKS: u32 = 10_000;
+pub(super) const MOST_BLOCKS: u32 = 10_000;
 /// Each look has an equal share of the error, and with less than that nothing is ever decided.
 const MOST_LOOKS: usize = 10;
 

@@ -8,7 +8,7 @@ use super::super::model::{App, Backend, Proxy, Server, Stack};
 use super::super::wire;
 use super::values::{Unique, slug, whole};
 use super::{Surroundings, existing, image, matrix};
-use crate::catalog::kind::{Ability, Interface, Variant, Workers};
+use crate::catalog::kind::{Ability, Interface, Protocol, Variant, Workers};
 use crate::catalog::{Chosen, Role};
 use crate::document::diagnostic::{Diagnostic, Problems, Span};
 use crate::document::suggest;
@@ -109,7 +109,7 @@ fn stack(
         (None, Some(kind)) => kind.span(),
         (None, None) => 0..0,
     };
-    if let Some(objection) = objection(&server, interface, app) {
+    if let Some(objection) = objection(proxy.as_ref().and_then(Option::as_ref), &server, interface, app) {
         problems.push(Diagnostic::at(at(), objection.said).hint(objection.hint));
         return None;
     }
@@ -134,8 +134,8 @@ pub(super) struct Objection {
     pub(super) hint: &'static str,
 }
 
-/// What is wrong with such a server of such an app, if anything.
-pub(super) fn objection(server: &Server, interface: Interface, app: &App) -> Option<Objection> {
+/// What is wrong with such a server of such an app behind such a proxy, if anything.
+pub(super) fn objection(proxy: Option<&Proxy>, server: &Server, interface: Interface, app: &App) -> Option<Objection> {
     let kind = &server.kind;
     let objection = |said: String, hint| Some(Objection { said, hint });
     if !app.has(interface) {
@@ -147,6 +147,22 @@ pub(super) fn objection(server: &Server, interface: Interface, app: &App) -> Opt
         return objection(said, "choose another kind, or another app");
     }
     let Ok(run) = &kind.kind().run else { return None };
+    let spoken = kind.speaks().name();
+    match proxy {
+        None if kind.speaks() != Protocol::Http => {
+            let said = format!("`{kind}` speaks {spoken}, which clients do not");
+            return objection(
+                said,
+                "put a proxy in front of it that speaks the same to its server, as `nginx/uwsgi` does",
+            );
+        }
+        Some(proxy) if proxy.kind.speaks() != kind.speaks() => {
+            let said =
+                format!("`{kind}` speaks {spoken}, and `{}` in front of it {}", proxy.kind, proxy.kind.speaks().name());
+            return objection(said, "choose variants that speak the same");
+        }
+        _ => {}
+    }
     if let Some(reason) = kind
         .cannot(Ability::Workers)
         .filter(|_| server.workers.is_some_and(|workers| workers != Workers::Count(NonZeroU16::MIN)))
@@ -185,7 +201,7 @@ fn proxy(
         return Some(None);
     }
     let kind = choose(Role::Proxy, name, surroundings, problems)?;
-    let needs_one = kind.kind().run.as_ref().is_ok_and(|run| run.default_config.is_none());
+    let needs_one = kind.kind().run.is_ok() && kind.default_config().is_none();
     if needs_one && wire.config.is_absent() {
         let message = format!("`{kind}` needs a configuration file: none comes with it");
         problems.push(Diagnostic::at(name.span(), message).hint("add `config`"));

@@ -37,11 +37,13 @@ wire_table! {
         /// closed, wrk, h2load: connections, 1 to 65535, each with one request under way at a time. open: requests arrive
         /// over a pool of so many kept-alive connections.
         optional connections: Whole = { "minimum": 1, "maximum": 65535 },
-        /// open: arrivals per second, 1 to 1000000, or a ramp of rates. httperf: sessions per second.
+        /// open, httperf: arrivals per second, 1 to 1000000, or a ramp of rates; of httperf each rate is a run of its own,
+        /// which ends with its last answer.
         optional rate: RateText,
         /// open, httperf: an arrival is a session that connects, makes so many calls, 1 to 1000000, and closes.
         optional calls_per_connection: Whole = { "minimum": 1, "maximum": 1_000_000, "default": 1 },
-        /// open: how arrivals lie within the time.
+        /// open, httperf: how arrivals lie within the time. httperf's Poisson arrivals are of its own making, and have no
+        /// seed.
         optional arrivals: OneOf<ArrivalsKind> = { "default": "uniform" },
         /// open: seeds Poisson arrivals; each block has its own, the same for all stacks.
         optional seed: Whole = { "minimum": 0, "default": 2011 },
@@ -57,6 +59,13 @@ wire_table! {
         /// What requests that fail are: `fail`, a failure of the run; `count`, counted only, as for a load that is meant
         /// to go past what a stack can answer.
         optional errors: OneOf<OnErrors> = { "default": "fail" },
+        /// Cross-validates the load of this name: asks for the same by another driver. It is shown beside that one, and is
+        /// neither ranked nor gated. Where its program is not installed it is left out, with a row that says so.
+        optional validates: String = { "pattern": "^[a-z0-9-]+$" },
+        /// Names of the stacks that are driven. Default: every stack that is measured.
+        optional stacks: List<String> = { "minItems": 1 },
+        /// The most blocks in which it is driven, 1 to 10000. Default: all.
+        optional rounds: Whole = { "minimum": 1, "maximum": 10000 },
         /// goose: what each user asks, in order and over and over.
         optional step: List<Step> = { "minItems": 1 },
     }

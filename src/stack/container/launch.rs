@@ -21,7 +21,7 @@ use super::obtain::{Images, ObtainError};
 use super::order::{Mounted, Order, Started};
 use super::site::{Site, SiteError};
 use crate::catalog::Chosen;
-use crate::catalog::kind::{Interface, Kind, Language, Run};
+use crate::catalog::kind::{Interface, Kind, Language, Protocol, Run};
 use crate::catalog::template::Value;
 use crate::measure::cgroup::Cgroup;
 use crate::provision::Installation;
@@ -71,6 +71,8 @@ struct Part {
     mounts: Vec<Mounted>,
     scratch: Vec<PathBuf>,
     port: u16,
+    /// What it is spoken to in.
+    speaks: Protocol,
     /// The image; `None`: lab's own.
     origin: Option<Origin>,
 }
@@ -208,6 +210,7 @@ impl Containers {
             mounts,
             scratch: scratch(&run),
             port: SERVER_PORT,
+            speaks: server.kind.speaks(),
             origin,
         };
         self.component(part, folder, visit).await
@@ -222,7 +225,7 @@ impl Containers {
         visit: &str,
     ) -> Result<(Component, Started), StartError> {
         let Inside { found, run, origin } = self.inside(&proxy.kind, stack.proxy_image(), None)?;
-        let (file, source) = configuration(proxy, &run)?;
+        let (file, source) = configuration(proxy)?;
         // Its logs and its pid file go there, and nothing of anyone else's is there.
         let own = self.own_folder(folder, Role::Proxy)?;
         let mut port = PROXY_PORT;
@@ -273,6 +276,7 @@ impl Containers {
             mounts,
             scratch: scratch(&run),
             port: entry.port(),
+            speaks: Protocol::Http,
             origin,
         };
         let (component, at) = self.component(part, folder, visit).await?;
@@ -283,7 +287,7 @@ impl Containers {
     }
 
     async fn component(&mut self, part: Part, folder: &Path, visit: &str) -> Result<(Component, Started), StartError> {
-        let (role, deadline, path) = (part.role, part.ready_deadline, part.ready_path.clone());
+        let (role, speaks, deadline, path) = (part.role, part.speaks, part.ready_deadline, part.ready_path.clone());
         let version = format!("{} (container, {})", part.version, self.site.engine.version);
         std::fs::create_dir_all(folder).map_err(io(format!("create {}", folder.display())))?;
         let image = match &part.origin {
@@ -317,7 +321,7 @@ impl Containers {
             false => at.published,
         };
         // Nobody else can listen in a container.
-        let question = ready::Question { role, address, path: &path, binds_itself: false };
+        let question = ready::Question { role, address, speaks, path: &path, binds_itself: false };
         if let Err(error) = ready::wait(&question, &mut process, deadline).await {
             // The error that matters is why it was not ready.
             let _ = process.stop().await;

@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use lab::load::external::Program;
-use lab::load::ledger::{ErrorClass, Ledger};
-use lab::load::protocol::{Arrival, DriveOutcome, DrivePlan, Mode};
+use lab::load::ledger::{ErrorClass, Ledger, Shortfall};
+use lab::load::plan::{Arrivals, Schedule, Stretch};
+use lab::load::protocol::{Arrival, DriveOutcome, DrivePlan, Mode, OpenPlan};
 
 use super::driver::{drive, number, open, plan};
 use super::servers::{Behaviour, PONG, refusing, runtime, send, serve};
@@ -78,7 +79,8 @@ fn told(outcome: &DriveOutcome) -> (u64, u64, Option<u64>, BTreeMap<ErrorClass, 
 }
 
 fn httperf_agrees_with_open(address: SocketAddr, expected: &[(ErrorClass, u64)]) {
-    let program = Program::Httperf { rate_per_s: number(100), calls: number(2) };
+    let rates = vec![Stretch { rate_per_s: number(100), lasts: SECOND }];
+    let program = Program::Httperf { rates, calls: number(2), is_poisson: false };
     let timeout = Duration::from_millis(500);
     let theirs = drive(&DrivePlan { timeout, ..plan(address, Mode::External { program }) });
     let arrival = Arrival::Session { calls: number(2) };
@@ -102,4 +104,59 @@ fn httperf_and_open_agree() {
     httperf_agrees_with_open(slow, &[(ErrorClass::Timeout, 100)]);
     let (failing, _) = serve(&runtime, |_, _| send("HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n"));
     httperf_agrees_with_open(failing, &[(ErrorClass::Status5xx, 200)]);
+}
+
+/// What each rate of a ramp came to: asked, answered, failed, unsent.
+fn by_rate(outcome: &DriveOutcome) -> Vec<[u64; 4]> {
+    assert!(outcome.ledger.adds_up(), "{:?}", outcome.ledger);
+    let rates = &outcome.ledger.open.as_ref().unwrap().rates;
+    rates.iter().map(|rate| [rate.scheduled, rate.ok, rate.failed.values().sum(), rate.unsent]).collect()
+}
+
+#[test]
+fn httperf_and_open_agree_on_a_ramp() {
+    if !is_installed("httperf") {
+        return;
+    }
+    let runtime = runtime();
+    let rates: Vec<Stretch> =
+        [20, 40, 80].map(|rate| Stretch { rate_per_s: number(rate), lasts: SECOND }).into_iter().collect();
+    let calls = number(2);
+    let (healthy, _) = serve(&runtime, |_, _| send(PONG));
+    for (is_poisson, address) in [(false, healthy), (true, healthy), (false, refusing(&runtime))] {
+        let arrivals = if is_poisson { Arrivals::Poisson { seed: 1 } } else { Arrivals::Uniform };
+        let schedule = Schedule { stretches: rates.clone(), arrivals };
+        let ours = Mode::Open(OpenPlan { schedule, ..open(20, SECOND, Arrival::Session { calls }) });
+        let program = Program::Httperf { rates: rates.clone(), calls, is_poisson };
+        let [ours, theirs] = [ours, Mode::External { program }]
+            .map(|mode| drive(&DrivePlan { window: 3 * SECOND, ..plan(address, mode) }));
+        if is_poisson {
+            // lab's arrivals fill the time, httperf's are so many: they differ by chance
+            let asked: Vec<u64> = by_rate(&theirs).iter().map(|rate| rate[0]).collect();
+            assert_eq!((asked, theirs.ledger.failures()), (vec![40, 80, 160], 0));
+        } else {
+            assert_eq!(by_rate(&theirs), by_rate(&ours));
+        }
+        for rate in &theirs.ledger.open.as_ref().unwrap().rates {
+            assert!(rate.took_us.is_some() && rate.lag_us.is_empty() && rate.response_time_us.is_empty(), "{rate:?}");
+        }
+    }
+}
+
+#[test]
+fn a_rate_for_which_httperf_has_no_descriptors_is_its_own_fault() {
+    if !is_installed("httperf") {
+        return;
+    }
+    let runtime = runtime();
+    // nobody is answered in time, so that 2000 connections would have to be open at once
+    let (slow, _) = serve(&runtime, |_, _| Behaviour::SendLate(10 * SECOND, PONG.into()));
+    let rates = [10, 2000].map(|rate| Stretch { rate_per_s: number(rate), lasts: SECOND }).into_iter().collect();
+    let program = Program::Httperf { rates, calls: number(1), is_poisson: false };
+    let timeout = 2 * SECOND;
+    let outcome = drive(&DrivePlan { window: 2 * SECOND, timeout, ..plan(slow, Mode::External { program }) });
+    let rates = &outcome.ledger.open.as_ref().unwrap().rates;
+    assert_eq!(rates[0].failed, BTreeMap::from([(ErrorClass::Timeout, 10)]));
+    assert_eq!(rates[1].shortfall, Some(Shortfall::OutOfDescriptors));
+    assert!(rates[1].shed > 0 && outcome.ledger.adds_up(), "{:?}", rates[1].failed);
 }

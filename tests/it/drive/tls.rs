@@ -7,8 +7,10 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use lab::catalog::kind::Protocol;
 use lab::load::external::Program as Other;
 use lab::load::ledger::ErrorClass;
+use lab::load::plan::Stretch;
 use lab::load::protocol::{Arrival, DriveOutcome, DrivePlan, Http, Mode, Tls, Trust};
 use lab::stack::guarded::{FIRST_INHERITED_FD, Guarded, Output, Program as Started, Reserved};
 use lab::stack::{Role, ready, relocate};
@@ -225,7 +227,8 @@ fn a_relocated_nginx_is_asked_where_it_listens_with_tls() {
     runtime().block_on(async {
         let mut nginx = Guarded::start(env!("CARGO_BIN_EXE_lab").as_ref(), program).unwrap();
         for address in [relocated.entry, tls_entry] {
-            let question = ready::Question { role: Role::Proxy, address, path: "/", binds_itself: false };
+            let question =
+                ready::Question { role: Role::Proxy, address, speaks: Protocol::Http, path: "/", binds_itself: false };
             ready::wait(&question, &mut nginx, 10 * SECOND).await.unwrap();
         }
         let plan = |url: String, plan: DrivePlan| DrivePlan { url, ..plan };
@@ -244,7 +247,8 @@ fn other_programs_are_asked_for_what_they_speak() {
     }
     let site = Site::start("ssl http2", "keepalive_requests 1000000;");
     let connections = number(2);
-    let httperf = Other::Httperf { rate_per_s: number(20), calls: number(2) };
+    let rates = vec![Stretch { rate_per_s: number(20), lasts: Duration::from_secs(1) }];
+    let httperf = Other::Httperf { rates, calls: number(2), is_poisson: false };
     for (program, spoken) in [
         (Other::Wrk { connections }, Http::OneOne),
         (Other::H2load { connections }, Http::OneOne),

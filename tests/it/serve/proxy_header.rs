@@ -22,7 +22,7 @@ def app(environ, start_response):
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\nConnection: close\r\n\r\n";
 
 /// The status of the answer, and its content if it is a good one.
-fn ask(server: &Server, bytes: &[u8]) -> String {
+pub(super) fn ask(server: &Server, bytes: &[u8]) -> String {
     let mut client = TcpStream::connect(&server.address).expect("the server listens");
     client.set_read_timeout(Some(Duration::from_secs(30))).expect("a socket");
     client.write_all(bytes).expect("the server reads");
@@ -70,7 +70,8 @@ fn cases() -> Vec<Vec<u8>> {
     cases
 }
 
-fn servers(folder: &Folder, arguments: &[&str]) -> (Server, Server) {
+/// gunicorn and lab, with the same application.
+pub(super) fn servers(folder: &Folder, arguments: &[&str]) -> (Server, Server) {
     let mut gunicorn = Command::new(folder.venv.join("bin/python"));
     gunicorn.args(["-m", "gunicorn", "--no-control-socket", "--bind", "127.0.0.1:0"]).args(arguments).arg("who:app");
     let gunicorn = Server::spawn(&mut folder.in_here(gunicorn));

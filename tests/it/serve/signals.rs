@@ -11,7 +11,7 @@ use super::server::{Server, get, tell};
 use crate::support::wait_for;
 
 /// Asks without pause on four connections at a time, while `meanwhile` runs; how many answers there were.
-fn under_load(address: &str, meanwhile: impl FnOnce()) -> u32 {
+pub(super) fn under_load(address: &str, meanwhile: impl FnOnce()) -> u32 {
     let (stop, answers) = (AtomicBool::new(false), AtomicU32::new(0));
     let ask = || {
         while !stop.load(Ordering::Relaxed) {
@@ -41,7 +41,7 @@ impl Drop for Stop<'_> {
 }
 
 /// Reloads, and waits until the workers before are gone and as many new ones are there.
-fn reload(server: &Server, workers: &BTreeSet<u32>) -> BTreeSet<u32> {
+pub(super) fn reload(server: &Server, workers: &BTreeSet<u32>) -> BTreeSet<u32> {
     server.signal(Signal::HUP);
     let mut new = BTreeSet::new();
     let mut gone = 0;

@@ -26,12 +26,14 @@ fn make() -> Option<PathBuf> {
     let python = folder.join("bin/python");
     let stamp = folder.join("installed");
     let wanted = fingerprint(&base);
-    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+    let installed = fs::read_to_string(&stamp).unwrap_or_default();
+    if installed == wanted {
         return Some(python);
     }
     eprintln!("making a virtual environment in {}", folder.display());
-    if !python.exists() {
-        run(Command::new(&base).args(["-m", "venv"]).arg(&folder));
+    // That of another Python is of no use.
+    if installed.lines().next() != Some(&base) || !python.exists() {
+        run(Command::new(&base).args(["-m", "venv", "--clear"]).arg(&folder));
     }
     let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/lab-wsgi");
     let mut pip = Command::new(&python);

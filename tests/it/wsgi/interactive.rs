@@ -11,7 +11,7 @@ use crate::support::wait_for;
 const LARGE: usize = 32 * 1024 * 1024;
 
 /// Reads until what was read ends with `end`.
-fn read_until(client: &mut TcpStream, end: &str) -> String {
+pub(super) fn read_until(client: &mut TcpStream, end: &str) -> String {
     let (mut read, mut byte) = (Vec::new(), [0]);
     while !read.ends_with(end.as_bytes()) {
         let count = client.read(&mut byte).unwrap_or_else(|error| panic!("{error} behind {}", read.escape_ascii()));
@@ -21,23 +21,23 @@ fn read_until(client: &mut TcpStream, end: &str) -> String {
     String::from_utf8_lossy(&read).into_owned()
 }
 
-fn rest(client: &mut TcpStream) -> String {
+pub(super) fn rest(client: &mut TcpStream) -> String {
     let mut rest = Vec::new();
     client.read_to_end(&mut rest).expect("the worker closes in order");
     String::from_utf8_lossy(&rest).into_owned()
 }
 
-fn send(worker: &Worker, request: &str) -> TcpStream {
+pub(super) fn send(worker: &Worker, request: &str) -> TcpStream {
     let mut client = worker.connect();
     client.write_all(request.as_bytes()).expect("the worker reads");
     client
 }
 
-fn start(app: &str) -> Option<Worker> {
+pub(super) fn start(app: &str) -> Option<Worker> {
     python().map(|python| Worker::start(python, settings(app)))
 }
 
-const EXPECT: &str = "HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+pub(super) const EXPECT: &str = "HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
 
 #[test]
 fn the_body_is_asked_for_when_the_application_first_reads_it() {

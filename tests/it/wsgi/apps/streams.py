@@ -47,6 +47,21 @@ def app(environ, start_response):
         return respond([f"met in {'a thread of its own' if own else 'the main thread'}, {multithread}".encode()])
     if path == "/read":
         return respond([environ["wsgi.input"].read()])
+    if path == "/writes-on":
+        write = start_response("200 OK", [])
+        threading.Thread(target=write, args=[b"x" * LARGE], daemon=True).start()
+        # Until the thread waits for the client.
+        while True:
+            try:
+                write(b"")
+            except RuntimeError:
+                return []
+            time.sleep(0.001)
+    if path == "/reads-on":
+        threading.Thread(target=environ["wsgi.input"].read, daemon=True).start()
+        while not os.path.exists(environ["QUERY_STRING"]):
+            time.sleep(0.001)
+        return respond([b"read on"])
     if path == "/local":
         local.calls = getattr(local, "calls", 0) + 1
         return respond([str(local.calls).encode()])

@@ -1,0 +1,56 @@
+//! The command line of `lab report`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// What its help shows as examples.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  lab report reports/default/latest                               as `lab run` printed it
+  lab report reports/default/latest --format markdown
+  lab report reports/default/latest --format svg --output chart.svg
+  lab report reports/default/latest --format record --output small.json.gz
+  lab report second.json.gz --against first.json.gz --exit-code   are the tiers of two runs the same?
+
+Tiers are the same where every two stacks stand to each other as before: apart in the same order, or sharing a place.
+Exit code 0 whatever the record says, unless --exit-code is given; 2 for what is not a record that this lab reads.";
+
+/// `lab report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// record.json, record.json.gz, or the folder of a run
+    #[arg(value_name = "RECORD")]
+    pub record: PathBuf,
+    /// What to make of it
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: ReportFormat,
+    /// Only this load; may be given several times
+    #[arg(long, value_name = "LOAD")]
+    pub load: Vec<String>,
+    /// Compare with this earlier record of the same scenario
+    #[arg(long, value_name = "RECORD")]
+    pub against: Option<PathBuf>,
+    /// With --against: only this metric; may be given several times
+    #[arg(long, value_name = "METRIC", requires = "against")]
+    pub metric: Vec<String>,
+    /// With --against: exit with 4 when the tiers are not the same
+    #[arg(long, requires = "against")]
+    pub exit_code: bool,
+    /// Write it to this file; compressed where its name ends in .gz
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// What to make of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ReportFormat {
+    /// The report of `lab run`
+    Text,
+    /// Tables for a README, what was guarded against, and published figures
+    Markdown,
+    /// A chart of throughput and CPU time per request
+    Svg,
+    /// The record without histograms, curves and seconds: small enough to be committed
+    Record,
+}

@@ -1,0 +1,138 @@
+//! `lab report`: a record as text, as markdown, as a chart or abridged, and beside another of the same scenario.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use flate2::Compression;
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
+
+use crate::cli::{ReportArgs, ReportFormat};
+use crate::exit::Exit;
+use crate::record::Record;
+use crate::report::repeat::Repeated;
+use crate::report::{chart, markdown, repeatability, terminal};
+
+/// The names that a record has in its run's folder, in the order they are looked for.
+const NAMES: [&str; 2] = ["record.json", "record.json.gz"];
+
+/// Says what was asked for of the record.
+pub(super) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
+    let mut records = Vec::new();
+    for path in std::iter::once(&args.record).chain(&args.against) {
+        match read(path) {
+            Ok(record) => records.push(record),
+            Err(error) => return refuse(&format!("{}: {error:#}", path.display()), Exit::BadScenario),
+        }
+    }
+    for record in &mut records {
+        if let Err(message) = narrow(record, args) {
+            return refuse(&message, Exit::Usage);
+        }
+    }
+    let (text, exit) = match records.as_mut_slice() {
+        [second, first] => {
+            let [one, two] = [&first.provenance.scenario, &second.provenance.scenario];
+            if one != two {
+                return refuse(&format!("a record of {two} cannot be compared with one of {one}"), Exit::BadScenario);
+            }
+            let repeated = Repeated::of(first, second);
+            let text = match args.format {
+                ReportFormat::Text => repeatability::render(&repeated),
+                ReportFormat::Markdown => repeatability::render_markdown(&repeated),
+                ReportFormat::Svg | ReportFormat::Record => {
+                    return refuse("two records are compared as `text` or as `markdown`", Exit::Usage);
+                }
+            };
+            (text, if args.exit_code && !repeated.is_same() { Exit::Failed } else { Exit::Ok })
+        }
+        [record] => (rendered(record, args.format)?, Exit::Ok),
+        _ => (String::new(), Exit::Ok),
+    };
+    match &args.output {
+        Some(file) => write(file, &text)?,
+        None => write!(anstream::stdout().lock(), "{text}")?,
+    }
+    Ok(exit)
+}
+
+fn refuse(message: &str, exit: Exit) -> anyhow::Result<Exit> {
+    writeln!(anstream::stderr(), "lab: {message}")?;
+    Ok(exit)
+}
+
+fn rendered(record: &mut Record, format: ReportFormat) -> anyhow::Result<String> {
+    Ok(match format {
+        ReportFormat::Text => terminal::render(record),
+        ReportFormat::Markdown => markdown::render(record),
+        ReportFormat::Svg => chart::render(record),
+        ReportFormat::Record => {
+            record.abridge();
+            serde_json::to_string(record).context("write the record as JSON")? + "\n"
+        }
+    })
+}
+
+/// The record in a file, or in a run's folder; compressed or not, whatever its name says.
+fn read(path: &Path) -> anyhow::Result<Record> {
+    let file: PathBuf = match path.is_dir() {
+        false => path.to_owned(),
+        true => {
+            let found = NAMES.iter().map(|name| path.join(name)).find(|file| file.is_file());
+            found.with_context(|| format!("the folder has neither {}", NAMES.join(" nor ")))?
+        }
+    };
+    let bytes = fs::read(file)?;
+    let text = match bytes.starts_with(&GZIP) {
+        false => String::from_utf8(bytes).context("it is not text")?,
+        true => {
+            let mut text = String::new();
+            MultiGzDecoder::new(bytes.as_slice()).read_to_string(&mut text).context("it cannot be decompressed")?;
+            text
+        }
+    };
+    Ok(Record::from_json(&text)?)
+}
+
+/// What a gzip file starts with (RFC 1952, section 2.3.1).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// Leaves of a record the loads and metrics that were asked for; or says which there are.
+fn narrow(record: &mut Record, args: &ReportArgs) -> Result<(), String> {
+    let known = |of: &dyn Fn(&crate::record::Estimate) -> &String| -> BTreeSet<String> {
+        record.estimates.iter().map(|estimate| of(estimate).clone()).collect()
+    };
+    for (what, asked, known) in [
+        ("load", &args.load, known(&|estimate| &estimate.load)),
+        ("metric", &args.metric, known(&|estimate| &estimate.metric)),
+    ] {
+        if let Some(unknown) = asked.iter().find(|name| !known.contains(*name)) {
+            let known: Vec<String> = known.into_iter().collect();
+            let run = &record.provenance.run;
+            return Err(format!("run {run} has no {what} `{unknown}`; accepted: {}", known.join(", ")));
+        }
+    }
+    let is_asked = |asked: &[String], name: &String| asked.is_empty() || asked.contains(name);
+    record.rounds.retain(|round| is_asked(&args.load, &round.load));
+    record.gate.metrics.retain(|one| is_asked(&args.load, &one.load) && is_asked(&args.metric, &one.metric));
+    record.estimates.retain(|one| is_asked(&args.load, &one.load) && is_asked(&args.metric, &one.metric));
+    record.places.retain(|one| is_asked(&args.load, &one.load) && is_asked(&args.metric, &one.metric));
+    Ok(())
+}
+
+/// Writes a file, compressed where its name ends in `.gz`; without colours.
+fn write(file: &Path, text: &str) -> anyhow::Result<()> {
+    let plain = anstream::adapter::strip_str(text).to_string();
+    let bytes = match file.extension().is_some_and(|extension| extension == "gz") {
+        false => plain.into_bytes(),
+        true => {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+            encoder.write_all(plain.as_bytes()).context("compress the report")?;
+            encoder.finish().context("compress the report")?
+        }
+    };
+    fs::write(file, bytes).with_context(|| format!("write {}", file.display()))
+}

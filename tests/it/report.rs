@@ -1,0 +1,152 @@
+//! `lab report`: what is made of a record, from whole, abridged and compressed ones, and what is refused.
+//!
+//! After a change on purpose: `INSTA_UPDATE=always cargo test --test it report::`, then read the difference.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::json;
+use tempfile::TempDir;
+
+mod made;
+
+use crate::scenario::snapshots;
+use crate::support::text;
+use made::FIRST;
+
+const TIERS: &[&[&str]] = &[&["bjoern", "fastwsgi"], &["granian"], &["wsgiref"]];
+
+/// A folder with the record of a first run.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    made::write(folder.path(), "record.json", &made::record("first", &FIRST, TIERS));
+    folder
+}
+
+fn report(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+    command.arg("report").args(arguments).current_dir(folder).env("NO_COLOR", "1").env_remove("RUST_BACKTRACE");
+    command.output().unwrap()
+}
+
+/// What a report says that succeeds.
+fn said(folder: &Path, arguments: &[&str]) -> String {
+    let output = report(folder, arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_record_is_shown_as_markdown() {
+    let folder = folder();
+    snapshots()
+        .bind(|| insta::assert_snapshot!("report_markdown", said(folder.path(), &[".", "--format", "markdown"])));
+}
+
+#[test]
+fn a_record_is_shown_as_a_chart() {
+    let folder = folder();
+    snapshots().bind(|| insta::assert_snapshot!("report_chart", said(folder.path(), &[".", "--format", "svg"])));
+}
+
+#[test]
+fn rates_that_somebody_could_not_answer_are_said_to_be_so() {
+    let folder = folder();
+    let rows = [("bjoern", 5_000.0, 12.0), ("granian", 3_000.0, 20.0), ("slow", 90.0, 900.0)];
+    let record = made::record("slow", &rows, &[&["bjoern"], &["granian"], &["slow"]]);
+    made::write(folder.path(), "slow.json", &record);
+    let said = said(folder.path(), &["slow.json", "--format", "markdown"]);
+    assert!(said.contains("No rate of the ramp was answered by every stack; the times are at the one"), "{said}");
+    assert!(said.contains("| p50, p99 at 250/s |"), "{said}");
+    assert!(said.contains("| 3 | slow | slow 1.4 | 90 | 0.018 (0.017 to 0.019) | 900 µs | – |"), "{said}");
+}
+
+/// Histograms, seconds and curves are left out, and no report misses them.
+#[test]
+fn an_abridged_record_says_the_same_compressed_or_not() {
+    let folder = folder();
+    let inside = folder.path();
+    said(inside, &["record.json", "--format", "record", "--output", "small.json.gz"]);
+    let small = said(inside, &["record.json", "--format", "record"]);
+    assert!(small.contains(r#""left_out":["histograms""#));
+    assert!(!small.contains("SGlzdG9ncmFt") && !small.contains("Pong!") && !small.contains("\"curve\""));
+    for format in ["text", "markdown", "svg"] {
+        let whole = said(inside, &["record.json", "--format", format]);
+        assert!(whole.contains("granian"), "{whole}");
+        assert_eq!(said(inside, &["small.json.gz", "--format", format]), whole);
+    }
+    let again = said(inside, &["record.json", "--against", "small.json.gz", "--exit-code"]);
+    assert!(again.contains("the same 3 tiers of 4 stacks"), "{again}");
+}
+
+#[test]
+fn two_runs_beside_each_other() {
+    let folder = folder();
+    let inside = folder.path();
+    // the first place has split, the last two have changed places, and a stack is slower by a tenth
+    let rows =
+        [("bjoern", 5_000.0, 12.0), ("fastwsgi", 4_500.0, 12.5), ("granian", 850.0, 20.0), ("wsgiref", 910.0, 150.0)];
+    let tiers: &[&[&str]] = &[&["bjoern"], &["fastwsgi"], &["wsgiref"], &["granian"]];
+    let mut second = made::record("second", &rows, tiers);
+    second["provenance"]["machine"]["kernel"] = json!("Linux 6.2");
+    made::write(inside, "second.json", &second);
+
+    let same = report(inside, &["record.json", "--against", "record.json", "--exit-code"]);
+    assert_eq!(same.status.code(), Some(0), "{}", text(&same));
+    let moved = report(inside, &["second.json", "--against", "record.json", "--exit-code"]);
+    assert_eq!(moved.status.code(), Some(4), "{}", text(&moved));
+    snapshots().bind(|| {
+        insta::assert_snapshot!("report_against", text(&moved));
+        let markdown = said(inside, &["second.json", "--against", "record.json", "--format", "markdown"]);
+        insta::assert_snapshot!("report_against_markdown", markdown);
+    });
+}
+
+#[test]
+fn a_place_that_splits_moves_nobody_beneath() {
+    let folder = folder();
+    let tiers: &[&[&str]] = &[&["bjoern"], &["fastwsgi"], &["granian"], &["wsgiref"]];
+    made::write(folder.path(), "second.json", &made::record("second", &FIRST, tiers));
+    let said = said(folder.path(), &["second.json", "--against", ".", "--metric", "throughput"]);
+    assert!(
+        said.contains("2 stacks moved, of 4 stacks; 3 tiers, then 4; no two were told apart in opposite"),
+        "{said}"
+    );
+    assert!(said.contains("bjoern: beside fastwsgi, then above"), "{said}");
+    assert!(!said.contains("granian:") && !said.contains("wsgiref:"), "{said}");
+}
+
+#[test]
+fn what_is_no_record_is_refused() {
+    let folder = folder();
+    let inside = folder.path();
+    let mut other = made::record("other", &FIRST, TIERS);
+    other["schema"] = json!(2);
+    made::write(inside, "newer.json", &other);
+    other["schema"] = json!(1);
+    other["provenance"]["scenario"] = json!("hello");
+    made::write(inside, "hello.json", &other);
+    std::fs::write(inside.join("text.json"), "no record").unwrap();
+    std::fs::write(inside.join("broken.json.gz"), [0x1f, 0x8b, 0]).unwrap();
+    std::fs::create_dir(inside.join("empty")).unwrap();
+    for (arguments, code, expected) in [
+        (&["newer.json"][..], 2, "lab: newer.json: it is a record of schema 2; this lab reads schema 1\n"),
+        (&["text.json"], 2, "lab: text.json: it is not a record: expected ident at line 1 column 2\n"),
+        (&["broken.json.gz"], 2, "lab: broken.json.gz: it cannot be decompressed: "),
+        (&["empty"], 2, "lab: empty: the folder has neither record.json nor record.json.gz\n"),
+        (&["none.json"], 2, "lab: none.json: No such file or directory (os error 2)\n"),
+        (&["hello.json", "--against", "."], 2, "lab: a record of hello cannot be compared with one of pong\n"),
+        (&[".", "--load", "burst"], 1, "lab: run first has no load `burst`; accepted: keep-alive\n"),
+        (
+            &[".", "--against", ".", "--metric", "p99"],
+            1,
+            "lab: run first has no metric `p99`; accepted: cpu_per_request, ",
+        ),
+        (&[".", "--against", ".", "--format", "svg"], 1, "lab: two records are compared as `text` or as `markdown`\n"),
+    ] {
+        let output = report(inside, arguments);
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.starts_with(expected), "{arguments:?}: {said}");
+    }
+}
