@@ -212,6 +212,9 @@ fn limit(config: &mut HostConfig, order: &Order) {
     let options = format!("mode=1777,uid={uid},gid={gid}");
     let scratch = order.scratch.iter().map(|folder| (folder.display().to_string(), options.clone()));
     config.tmpfs = Some(scratch.collect());
+    config.dns_search = Some(vec![order.domain.clone()]);
+    // Engines set 0, and then a name is asked for as it is first: of servers outside, which take their time.
+    config.dns_options = Some(vec!["ndots:1".to_owned()]);
     config.memory = Some(order.memory_bytes);
     config.memory_swap = Some(order.memory_bytes);
     config.pids_limit = Some(order.pids);

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
+use super::domain;
 use super::image::{LAB, Reference};
 use super::inside;
 use super::labels;
@@ -396,13 +397,14 @@ impl Containers {
     }
 
     fn order(&self, part: Part, image: &Reference, visit: &str) -> Order {
-        let in_a_name: String = visit.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        let component = format!("{in_a_name}-{}", part.role);
+        let component = format!("{}-{}", domain::label(visit), part.role);
+        let domain = domain::of(visit, &self.site.network);
         let mut labels: BTreeMap<String, String> = self.site.labels.clone().into_iter().collect();
         labels.insert(labels::COMPONENT.to_owned(), component.clone());
         let (uid, gid) = self.site.user.inside;
         Order {
-            name: format!("{}-{component}", self.site.network),
+            name: domain::name(part.role, &domain),
+            domain,
             image: image.name.clone(),
             tag: image.tag.clone(),
             labels,

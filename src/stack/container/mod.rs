@@ -23,6 +23,7 @@ pub mod build;
 pub mod inside;
 pub mod obtain;
 
+mod domain;
 mod endpoint;
 mod mounts;
 mod pull;

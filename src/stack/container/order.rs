@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 /// A container to run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Order {
-    /// Its name for the engine; within the run's network also a name that leads to it.
+    /// Its name for the engine, which within the run's network leads to it: its role in its stack's domain.
     pub name: String,
+    /// Its stack's domain, in which its names are looked up: there `proxy` and `server` lead to the stack's own.
+    pub domain: String,
     /// The image's name.
     pub image: String,
     /// The image's tag.

@@ -28,11 +28,11 @@ expect.upstream.headers = { X-Forwarded-For = "203.0.113.9, {client}" }
 expect.app.remote_addr  = "{client}"
 "#;
 
-const NGINX: &str =
+pub(super) const NGINX: &str =
     r#"proxy = { kind = "nginx", image = "lab-test/nginx", config = "fixtures/blog-2011/corrected/nginx.conf" }"#;
 
 /// A project with one such scenario of these stacks.
-fn project(stacks: &str) -> Project {
+pub(super) fn project(stacks: &str) -> Project {
     let project = Project::new(str::to_owned);
     for folder in ["fixtures/blog-2011", "fixtures/images/flask"] {
         let target = project.path(folder);
@@ -52,7 +52,7 @@ fn check(stacks: &str) -> (Project, Output) {
 
 /// Whether the engine has the base images. Where it does not, the test is to be skipped, and this says so; unless
 /// `LAB_REQUIRE` names images, in which case the test fails.
-fn has_images() -> bool {
+pub(super) fn has_images() -> bool {
     if !has_engine() {
         return false;
     }

@@ -2,6 +2,7 @@
 
 mod images;
 mod killed;
+mod names;
 mod runs;
 
 use std::collections::BTreeMap;
