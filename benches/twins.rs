@@ -249,7 +249,7 @@ fn round_trips(criterion: &mut Criterion) {
         cores: Vec::new(),
         installed,
     };
-    let proxy = Proxy { kind: kind(Role::Proxy), config: Some(corrected_conf()) };
+    let proxy = Proxy { kind: kind(Role::Proxy), config: Some(corrected_conf()), image: None };
     let start = |stack: Stack| runtime.block_on(launcher.start(&stack, &stack.name)).expect("a stack"); // OK as above
     let (direct, proxied) = (start(stack("direct", None)), start(stack("proxied", Some(proxy))));
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use super::template::Template;
+use super::template::{Template, Value};
 
 /// The part a component plays in its stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -151,6 +151,15 @@ pub struct Published {
     pub variant: Option<String>,
 }
 
+impl Kind {
+    /// Whether it is the lab binary, in some role.
+    #[must_use]
+    pub fn is_lab(&self) -> bool {
+        let Ok(run) = &self.run else { return false };
+        run.command.first().is_some_and(|program| program.values().eq([Value::Lab]))
+    }
+}
+
 /// How a kind comes to be on a machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Install {
@@ -221,6 +230,8 @@ pub struct Run {
     pub launcher: Option<Attached>,
     /// Who opens the listening socket.
     pub binds: Binds,
+    /// What is different in a container of an image that the scenario names.
+    pub in_image: InImage,
     /// What a server is spoken to in, and what a proxy speaks to its server.
     pub speaks: Protocol,
     /// The language of its configuration file.
@@ -231,6 +242,15 @@ pub struct Run {
     pub ready_path: String,
     /// How long that may take.
     pub ready_deadline: Duration,
+}
+
+/// How a kind is run in a container of an image of others.
+#[derive(Debug, Clone, Default)]
+pub struct InImage {
+    /// The program and the arguments it always has; `None`: the same as elsewhere.
+    pub command: Option<Vec<Template>>,
+    /// Folders it writes into, whatever it is told.
+    pub scratch: Vec<PathBuf>,
 }
 
 /// A file that belongs to a kind.

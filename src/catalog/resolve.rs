@@ -11,7 +11,7 @@ use regex::Regex;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
-use super::kind::{Ability, Attached, Binds, Install, Kind, Language, Protocol, Role, Run, Version};
+use super::kind::{Ability, Attached, Binds, InImage, Install, Kind, Language, Protocol, Role, Run, Version};
 use super::published::published;
 use super::template::{Template, Value};
 use super::wire;
@@ -57,6 +57,10 @@ pub(super) fn resolve(wire: &wire::Kind, around: &Surroundings<'_>, problems: &m
     if let (Some(gone), false) = (is_gone, wire.start.is_absent() && wire.install.is_absent()) {
         let message = "a kind that is unavailable has neither `[install]` nor `[start]`";
         problems.push(Diagnostic::at(gone.span(), message));
+    }
+    if let (Some(container), true) = (wire.container.good(), wire.start.is_absent()) {
+        let message = "`[container]` says what is different from `[start]`, and there is none";
+        problems.push(Diagnostic::at(container.span(), message));
     }
     let install = match (&wire.install, is_gone) {
         (_, Some(_)) => Some(Install::Nowhere),
@@ -289,6 +293,12 @@ fn run(
         let all = variables.get_ref().0.iter().filter_map(|(name, value)| Some((name, value.good()?)));
         all.map(|(name, value)| Some((name.get_ref().clone(), template(value, &known, problems)?))).collect()
     });
+    let in_image = kind.container.or(InImage::default(), |container| {
+        let container = container.get_ref();
+        let command = container.command.or(None, |list| templates(list, &with(of_role), problems).map(Some));
+        let scratch = container.scratch.or(Vec::new(), |list| folders(list, problems));
+        Some(InImage { command: command?, scratch: scratch? })
+    });
     let ready = kind.ready.value();
     let ready_path = ready.and_then(|ready| ready.path.value()).cloned().unwrap_or_else(|| "/".to_owned());
     let deadline_s = match ready {
@@ -308,12 +318,27 @@ fn run(
         environment: environment?,
         launcher: launcher?,
         binds,
+        in_image: in_image?,
         speaks: wire.speaks.value().map_or(Protocol::Http, |speaks| speaks.0),
         language,
         default_config: default_config?,
         ready_path,
         ready_deadline: Duration::from_secs(u64::from(deadline_s?)),
     })
+}
+
+/// Folders of an image.
+fn folders(list: &Spanned<List<String>>, problems: &mut Problems<'_>) -> Option<Vec<PathBuf>> {
+    let folder = |text: &Spanned<String>| {
+        let path = PathBuf::from(text.get_ref());
+        if !path.is_absolute() || path == Path::new("/") {
+            let message = format!("`{}` is no folder of an image", text.get_ref());
+            problems.push(Diagnostic::at(text.span(), message).hint("accepted: an absolute path below `/`"));
+            return None;
+        }
+        Some(path)
+    };
+    list.get_ref().0.iter().map(folder).collect()
 }
 
 /// The file beside the kind's that a key names.

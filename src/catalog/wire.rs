@@ -22,6 +22,8 @@ wire_table! {
         optional version: Version,
         /// How it is run.
         optional start: Start,
+        /// What is different about that in a container of an image that the scenario names.
+        optional container: Container,
         /// When it is ready.
         optional ready: Ready,
         /// What it cannot do, and why.
@@ -120,6 +122,19 @@ wire_table! {
         optional language: OneOf<Language> = { "default": "own" },
         /// A configuration file beside the kind's, for where the scenario names none.
         optional default_config: String,
+    }
+}
+
+wire_table! {
+    /// How a kind is run in a container of an image that the scenario names. What it says of programs with `{program}`,
+    /// `{python}` and `{bin}/` is looked up on the image's own path there.
+    Container in "`[container]`" {
+        /// The program and the arguments it always has, where they are others: images have other versions than the one
+        /// that `[install]` pins.
+        optional command: List<String> = { "minItems": 1 },
+        /// Folders that it writes into wherever its files are said to be: they are in memory, for nothing else of an
+        /// image can be written.
+        optional scratch: List<String> = { "minItems": 1 },
     }
 }
 

@@ -1,4 +1,4 @@
-//! `lab clean`: removes what ended runs have left in the container engine.
+//! `lab clean`: removes what ended runs have left in the container engine, and the images that were built for them.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -47,7 +47,19 @@ async fn clean(args: &CleanArgs) -> anyhow::Result<Exit> {
             }
         }
     }
-    if runs.is_empty() {
+    let built = sweep::built(&engine).await?;
+    if !built.is_empty() {
+        writeln!(out, "built from folders, and built anew by the next run that names them")?;
+    }
+    for made in &built {
+        let done = match args.dry_run {
+            true => "would be removed",
+            false if sweep::remove_built(&engine, made).await => "removed",
+            false => "in use; stays",
+        };
+        writeln!(out, "  {made}: {done}")?;
+    }
+    if runs.is_empty() && built.is_empty() {
         writeln!(out, "nothing of lab's is in {} ({})", engine.endpoint, engine.version)?;
     }
     Ok(exit)

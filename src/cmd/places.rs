@@ -30,8 +30,11 @@ pub(super) fn installed(scenario: &Scenario, places: &Places) -> anyhow::Result<
     let requirements = requirements(scenario)?;
     let mut installed = Installed::default();
     for stack in &scenario.stacks {
-        installed.look(stack.server.kind.kind(), Some(stack.app), needed(stack.app, &requirements), places);
-        if let Some(proxy) = &stack.proxy {
+        // What is in an image is not looked for on this machine.
+        if stack.server_image().is_none() {
+            installed.look(stack.server.kind.kind(), Some(stack.app), needed(stack.app, &requirements), places);
+        }
+        if let Some(proxy) = stack.proxy.as_ref().filter(|_| stack.proxy_image().is_none()) {
             installed.look(proxy.kind.kind(), None, "", places);
         }
     }

@@ -85,8 +85,11 @@ fn wanted(args: &ProvisionArgs) -> anyhow::Result<Result<Vec<Wanted>, Exit>> {
             };
             let requirements = requirements(&scenario)?;
             for stack in &scenario.stacks {
-                add(stack.server.kind.kind(), Some(stack.app), needed(stack.app, &requirements));
-                if let Some(proxy) = &stack.proxy {
+                // What an image brings needs no environment here.
+                if stack.server_image().is_none() {
+                    add(stack.server.kind.kind(), Some(stack.app), needed(stack.app, &requirements));
+                }
+                if let Some(proxy) = stack.proxy.as_ref().filter(|_| stack.proxy_image().is_none()) {
                     add(proxy.kind.kind(), None, "");
                 }
             }

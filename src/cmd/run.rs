@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::num::NonZeroU32;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -30,7 +30,7 @@ use crate::measure::machine::Machine;
 use crate::provision::Places;
 use crate::record::{FactsVerdict, LooksRecord, Provenance, Record, RoundRecord, SCHEMA};
 use crate::report::terminal;
-use crate::scenario::model::{Backend, Scenario, Stack};
+use crate::scenario::model::{Backend, Image, Scenario, Stack};
 use crate::snapshot::gate;
 use crate::snapshot::store::Store;
 
@@ -173,9 +173,15 @@ pub(super) fn execute(
     let mut is_decided = |rounds: &[RoundRecord], made| kind.compared && comparison.is_decided(rounds, made);
     let plan = Plan { checks_only: kind.checks_only, earlier, is_decided: &mut is_decided };
     let mut listener = Both(&mut progress, &mut journal);
+    let mut say = |line: &str| {
+        if !(output.quiet || output.json) {
+            session::say(line);
+        }
+    };
     let work = async {
         let mut backend = backend;
         backend.open(scenario).await.context(WITHOUT_CONTAINERS)?;
+        backend.obtain(scenario, &mut say).await?;
         let findings = engine::run(scenario, plan, &mut backend, &mut listener).await;
         anyhow::Ok((findings, backend.close().await))
     };
@@ -259,6 +265,9 @@ fn parts(scenario: &Scenario) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
             parts.push((format!("{} kind {}", kind.role, kind.name), kind.sha256.clone().into_bytes()));
         }
     }
+    // What else a folder holds is its author's to keep as it is.
+    let dockerfiles = dockerfiles(scenario);
+    files.extend(dockerfiles.iter().map(PathBuf::as_path));
     files.extend(scenario.app.wsgi.as_ref().and_then(|app| app.requirements.as_deref()));
     for file in files {
         let bytes = fs::read(file).with_context(|| format!("read {}", file.display()))?;
@@ -278,6 +287,17 @@ fn parts(scenario: &Scenario) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
         parts.push((format!("app {}", app.module), text));
     }
     Ok(parts)
+}
+
+/// The files by which images are built.
+fn dockerfiles(scenario: &Scenario) -> Vec<PathBuf> {
+    let images = scenario.stacks.iter().flat_map(|stack| stack.proxy_image().into_iter().chain(stack.server_image()));
+    images
+        .filter_map(|image| match image {
+            Image::Built(folder) => Some(folder.join("Dockerfile")),
+            Image::Named(_) => None,
+        })
+        .collect()
 }
 
 fn provenance(scenario: &Scenario, session: &Session, manifest: Manifest) -> Provenance {

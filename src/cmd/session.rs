@@ -1,6 +1,7 @@
 //! One use of a scenario's stacks: its folder, its cores, its name, and an orderly end whatever ends it.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -102,6 +103,12 @@ pub(super) fn point_latest_to(folder: &Path) -> std::io::Result<()> {
     let fresh = parent.join(format!(".latest-{}", std::process::id()));
     std::os::unix::fs::symlink(name, &fresh)?;
     fs::rename(&fresh, parent.join("latest"))
+}
+
+/// Says what is being waited for.
+pub(super) fn say(line: &str) {
+    // Whoever does not listen has no need to know.
+    let _ = writeln!(anstream::stderr(), "{line}");
 }
 
 /// Runs `work` on one thread; `None` when Ctrl-C or SIGTERM ended it. Either way it is dropped, which lets go of all that

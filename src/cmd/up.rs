@@ -29,6 +29,7 @@ pub(super) fn run(args: &UpArgs) -> anyhow::Result<Exit> {
     let work = async {
         let mut backend = backend;
         backend.open(&scenario).await.context(WITHOUT_CONTAINERS)?;
+        backend.obtain(&scenario, &mut session::say).await?;
         let mut stacks = start(&scenario, &mut backend).await?;
         writeln!(anstream::stderr(), "\nlogs in {}; Ctrl-C stops everything", session.folder.display())?;
         // Only Ctrl-C ends this, or a component that ends by itself; the stacks are let go of either way.

@@ -121,7 +121,7 @@ impl Backend for Fake {
 
     fn describe(&self, _running: &String) -> Description {
         Description {
-            components: vec![ComponentRecord { role: Role::Server, version: "fake 1".to_owned() }],
+            components: vec![ComponentRecord { role: Role::Server, version: "fake 1".to_owned(), image: None }],
             redaction: Redaction { addresses: Vec::new(), names: Vec::new(), versions: Vec::new() },
         }
     }

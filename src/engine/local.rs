@@ -14,12 +14,13 @@ use super::watch::{self, Lookout, Watch, Watched};
 use crate::check::probe::{self, ProbeError};
 use crate::check::redact::Redaction;
 use crate::load::protocol::{Decoder, DrivePlan, Event};
-use crate::record::ComponentRecord;
+use crate::record::{ComponentRecord, ImageRecord};
 use crate::scenario::model::{self as scenario, CheckRequest, Driver, External, Load, Scenario, Stack};
-use crate::stack::container::launch::{self, Containers};
+use crate::stack::container::launch::Containers;
+use crate::stack::container::obtain::ObtainError;
 use crate::stack::container::site::SiteError;
 use crate::stack::guarded::{Guarded, Output, Program};
-use crate::stack::process::{Component, Launcher, Running};
+use crate::stack::process::{Component, Launcher, Origin, Running};
 use crate::stack::ready::last_lines;
 
 /// How long a driver may take beyond its warm-up and window: starting its users, and writing its outcome.
@@ -42,11 +43,7 @@ impl Backend for Local {
     type Running = Running;
 
     fn missing(&self, stack: &Stack) -> Option<String> {
-        let refusal = match stack.backend {
-            scenario::Backend::Process => None,
-            scenario::Backend::Container => launch::refusal(stack),
-        };
-        refusal.or_else(|| self.launcher.unavailable(stack))
+        stack.refused_in_containers().or_else(|| self.launcher.unavailable(stack))
     }
 
     async fn start(&mut self, stack: &Stack, visit: &str) -> Result<Running, String> {
@@ -64,7 +61,11 @@ impl Backend for Local {
         Description {
             components: components
                 .clone()
-                .map(|part| ComponentRecord { role: part.role, version: part.version.clone() })
+                .map(|part| ComponentRecord {
+                    role: part.role,
+                    version: part.version.clone(),
+                    image: part.image.clone().map(|Origin { name, id, digest }| ImageRecord { name, id, digest }),
+                })
                 .collect(),
             redaction: Redaction {
                 addresses: components.clone().map(|part| part.address).zip(names).collect(),
@@ -141,6 +142,23 @@ impl Local {
             self.containers = Some(Containers::open(self.launcher.clone(), &self.run).await?);
         }
         Ok(())
+    }
+
+    /// Has the engine get the images that the scenario's stacks name; what that takes is told to `say`, a line at a
+    /// time.
+    ///
+    /// # Errors
+    /// One cannot be pulled or built, or does not have its kind.
+    pub async fn obtain(&mut self, scenario: &Scenario, say: &mut dyn FnMut(&str)) -> Result<(), ObtainError> {
+        let Some(mut containers) = self.containers.take() else { return Ok(()) };
+        let mut outcome = Ok(());
+        for stack in &scenario.stacks {
+            if outcome.is_ok() && self.missing(stack).is_none() {
+                outcome = containers.obtain(stack, &scenario.root, say).await;
+            }
+        }
+        self.containers = Some(containers);
+        outcome
     }
 
     /// Removes what the run made in a container engine, and waits for it.

@@ -152,6 +152,21 @@ pub struct ComponentRecord {
     pub role: Role,
     /// Its kind and version.
     pub version: String,
+    /// The image its container is made from, where that is not lab's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageRecord>,
+}
+
+/// An image, as the engine knew it during the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageRecord {
+    /// What the scenario calls it: its name with a tag or digest, or the folder it was built in.
+    pub name: String,
+    /// Its id: the digest of its configuration, and so of all that is in it.
+    pub id: String,
+    /// What it can be pulled by again, if it was pulled: `name@sha256:…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
 }
 
 /// One check on one stack.

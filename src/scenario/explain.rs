@@ -3,11 +3,11 @@
 //! Pure: the text depends on nothing but the scenario.
 
 use std::fmt::{self, Display, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::model::{
-    Against, Backend, Check, CheckRequest, Driver, Expectation, Gate, Http, Load, Metric, OnErrors, Placement,
+    Against, Backend, Check, CheckRequest, Driver, Expectation, Gate, Http, Image, Load, Metric, OnErrors, Placement,
     Scenario, SlowClients, Stack, Step, TemplatePart, Warmup,
 };
 use crate::catalog::kind::Interface;
@@ -70,8 +70,8 @@ fn write_app(f: &mut fmt::Formatter<'_>, scenario: &Scenario) -> fmt::Result {
 fn write_stack(f: &mut fmt::Formatter<'_>, scenario: &Scenario, stack: &Stack) -> fmt::Result {
     let reference = std::ptr::eq(stack, scenario.reference());
     writeln!(f, "  {}{}", stack.name, if reference { " (reference: ratios are against this stack)" } else { "" })?;
-    let gone = stack.server.kind.kind().run.as_ref().err();
-    if let Some(reason) = stack.impossible.as_ref().or(gone) {
+    let gone = stack.server.kind.kind().run.as_ref().err().cloned();
+    if let Some(reason) = stack.impossible.clone().or(gone).or_else(|| stack.refused_in_containers()) {
         return writeln!(f, "    cannot run: {reason}");
     }
     if stack.backend == Backend::Container {
@@ -81,7 +81,7 @@ fn write_stack(f: &mut fmt::Formatter<'_>, scenario: &Scenario, stack: &Stack) -
     match &stack.proxy {
         Some(proxy) => {
             let config = proxy.config.as_ref().map_or_else(|| "its default configuration".to_owned(), relative);
-            writeln!(f, "    proxy    {}, {config}", proxy.kind)?;
+            writeln!(f, "    proxy    {}, {config}{}", proxy.kind, MadeFrom(stack.proxy_image(), &scenario.root))?;
         }
         None => writeln!(f, "    proxy    none")?,
     }
@@ -99,11 +99,26 @@ fn write_stack(f: &mut fmt::Formatter<'_>, scenario: &Scenario, stack: &Stack) -
     if scenario.app.has(Interface::Wsgi) && scenario.app.has(Interface::Native) {
         write!(f, ", the {} app", stack.app.name())?;
     }
-    writeln!(f)?;
+    writeln!(f, "{}", MadeFrom(stack.server_image(), &scenario.root))?;
     if !stack.measured {
         writeln!(f, "    loads    none: it is only checked and compared")?;
     }
     writeln!(f, "    checks   {} of {}", scenario.checks_for(stack).count(), scenario.checks.len())
+}
+
+/// What a component's container is made from, after its other settings.
+struct MadeFrom<'a>(Option<&'a Image>, &'a Path);
+
+impl fmt::Display for MadeFrom<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => Ok(()),
+            Some(Image::Named(name)) => write!(f, ", from the image {name}"),
+            Some(Image::Built(folder)) => {
+                write!(f, ", from the image built in {}", folder.strip_prefix(self.1).unwrap_or(folder).display())
+            }
+        }
+    }
 }
 
 fn write_check(f: &mut fmt::Formatter<'_>, scenario: &Scenario, check: &Check) -> fmt::Result {

@@ -23,7 +23,7 @@ pub use load::{
     TextPiece, TimerKind, Tls, Trust,
 };
 pub use quick::Quick;
-pub use stack::{App, Backend, Proxy, Server, Stack, WsgiApp};
+pub use stack::{App, Backend, Image, Proxy, Server, Stack, WsgiApp};
 
 /// One scenario file, resolved.
 #[derive(Debug, Clone)]

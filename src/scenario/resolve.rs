@@ -7,6 +7,7 @@ mod app;
 mod check;
 mod driver;
 mod expect;
+mod image;
 mod load;
 mod matrix;
 mod quick;

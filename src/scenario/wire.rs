@@ -148,6 +148,12 @@ wire_table! {
         required kind: String,
         /// Its configuration file, relative to the scenario's root. Default: what comes with the kind.
         optional config: String,
+        /// The image its container is made from, as the engine names it; pulled where the engine has it not. Default:
+        /// lab's own kinds have an image of their own.
+        optional image: String,
+        /// Instead of `image`: a folder with a `Dockerfile`, relative to the scenario's root, from which the engine
+        /// builds it.
+        optional build: String,
     }
 }
 
@@ -164,6 +170,12 @@ wire_table! {
         optional config: String,
         /// More arguments for its command line.
         optional arguments: List<String>,
+        /// The image its container is made from, as the engine names it; pulled where the engine has it not. Default:
+        /// lab's own kinds have an image of their own.
+        optional image: String,
+        /// Instead of `image`: a folder with a `Dockerfile`, relative to the scenario's root, from which the engine
+        /// builds it.
+        optional build: String,
     }
 }
 

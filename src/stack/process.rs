@@ -36,6 +36,17 @@ pub struct Launcher {
     pub installed: Installed,
 }
 
+/// The image of a component, as the engine knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// What the scenario calls it: a name, or the folder it was built in.
+    pub name: String,
+    /// Its id, which is `sha256:` and the digest of its configuration.
+    pub id: String,
+    /// What it can be pulled by again, if it was pulled: `name@sha256:…`.
+    pub digest: Option<String>,
+}
+
 /// Which processes a component is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Account {
@@ -107,6 +118,8 @@ pub struct Component {
     pub process: Guarded,
     /// Which processes it is.
     pub account: Account,
+    /// The image it was made from, if it is a container of somebody else's.
+    pub image: Option<Origin>,
     /// What it held in memory when its stack was ready, before anybody but the readiness probe had asked for anything.
     pub at_rest: Option<Memory>,
     /// The port it has bound itself, held for as long as it may want it.
@@ -242,8 +255,13 @@ impl Launcher {
         if let Some(reason) = &stack.impossible {
             return Some(reason.clone());
         }
-        let server = self.installed.get(stack.server.kind.kind(), Some(stack.app));
-        let proxy = stack.proxy.as_ref().map(|proxy| (proxy, self.installed.get(proxy.kind.kind(), None)));
+        // Whether an image has them is found out when it is there.
+        let server = match stack.server_image() {
+            Some(_) => Ok(()),
+            None => self.installed.get(stack.server.kind.kind(), Some(stack.app)).map(drop),
+        };
+        let proxy = stack.proxy.as_ref().filter(|_| stack.proxy_image().is_none());
+        let proxy = proxy.map(|proxy| (proxy, self.installed.get(proxy.kind.kind(), None)));
         let behind = || proxy.and_then(|(proxy, found)| Some(format!("proxy {}: {}", proxy.kind, found.err()?)));
         server.err().map(str::to_owned).or_else(behind)
     }
@@ -393,7 +411,17 @@ impl Launcher {
             return Err(error);
         }
         let (version, account) = (format!("{chosen} {version}"), Account::Guarded);
-        Ok(Component { role, version, address, tls_address: None, process, account, at_rest: None, _held: held })
+        Ok(Component {
+            role,
+            version,
+            address,
+            tls_address: None,
+            process,
+            account,
+            image: None,
+            at_rest: None,
+            _held: held,
+        })
     }
 }
 
@@ -435,7 +463,7 @@ fn default_root(file: &Path, folder: &Path) -> Result<(), StartError> {
 }
 
 /// The folder a WSGI application's module is in; lab's own are written there first.
-fn app_folder(app: &model::WsgiApp, folder: &Path) -> Result<PathBuf, StartError> {
+pub(super) fn app_folder(app: &model::WsgiApp, folder: &Path) -> Result<PathBuf, StartError> {
     if let Some(path) = &app.path {
         return Ok(path.clone());
     }
@@ -446,7 +474,7 @@ fn app_folder(app: &model::WsgiApp, folder: &Path) -> Result<PathBuf, StartError
     Ok(inner)
 }
 
-fn write(folder: &Path, file: &Attached) -> Result<PathBuf, StartError> {
+pub(super) fn write(folder: &Path, file: &Attached) -> Result<PathBuf, StartError> {
     let path = folder.join(&file.name);
     std::fs::write(&path, &file.text).map_err(io(format!("write {}", path.display())))?;
     Ok(path)

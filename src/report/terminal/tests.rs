@@ -95,7 +95,7 @@ fn record(stacks: &[Stack], blocks: u32) -> Record {
     let of = |stack: &Stack| StackRecord {
         name: stack.name.to_owned(),
         reference: stack.name == reference,
-        components: vec![ComponentRecord { role: Role::Server, version: format!("{} 1.2", stack.name) }],
+        components: vec![ComponentRecord { role: Role::Server, version: format!("{} 1.2", stack.name), image: None }],
         error: None,
         unavailable: None,
         is_optional: true,

@@ -86,6 +86,46 @@ impl Stack {
         let proxy = self.proxy.as_ref().is_none_or(|proxy| proxy.kind.kind().run.is_ok());
         self.impossible.is_none() && self.server.kind.kind().run.is_ok() && proxy
     }
+
+    /// Why it is not run in containers, whatever the machine; `None` if it is, or is not asked to be.
+    ///
+    /// Without an image of its own a component runs in lab's, which holds lab: its proxy, its server and its apps.
+    #[must_use]
+    pub fn refused_in_containers(&self) -> Option<String> {
+        if self.backend == Backend::Process {
+            return None;
+        }
+        let proxy = self.proxy.iter().map(|proxy| (&proxy.kind, &proxy.image));
+        let without = proxy
+            .chain([(&self.server.kind, &self.server.image)])
+            .find(|(kind, image)| image.is_none() && !kind.kind().is_lab());
+        if let Some((kind, _)) = without {
+            let role = kind.kind().role;
+            return Some(format!(
+                "the {role} `{kind}` needs an image in a container: name one that has it, by `image` or `build`, or run \
+                 the stack with `backend = \"process\"`"
+            ));
+        }
+        let is_own = self.server.image.is_none();
+        (is_own && self.app == Interface::Wsgi).then(|| {
+            "`lab serve` hosts WSGI apps in processes only, for its image holds no Python: run the stack with `backend = \
+             \"process\"`, or choose another server with an `image` that has it, or `app = \"native\"`"
+                .to_owned()
+        })
+    }
+
+    /// What the proxy's container is made from, where that is not lab's own image; `None` for a process.
+    #[must_use]
+    pub fn proxy_image(&self) -> Option<&Image> {
+        let image = self.proxy.as_ref().and_then(|proxy| proxy.image.as_ref());
+        image.filter(|_| self.backend == Backend::Container)
+    }
+
+    /// The same of the server's.
+    #[must_use]
+    pub fn server_image(&self) -> Option<&Image> {
+        self.server.image.as_ref().filter(|_| self.backend == Backend::Container)
+    }
 }
 
 /// How a stack's components are run.
@@ -119,6 +159,17 @@ pub struct Proxy {
     pub kind: Chosen,
     /// An existing file, absolute; `None`: what comes with the kind.
     pub config: Option<PathBuf>,
+    /// What its container is made from; `None`: lab's own image.
+    pub image: Option<Image>,
+}
+
+/// What a container is made from, where it is not lab's own image.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Image {
+    /// An image that the engine has or pulls, with its tag or digest.
+    Named(String),
+    /// What the `Dockerfile` in this folder, absolute, says.
+    Built(PathBuf),
 }
 
 /// An app server: its kind and settings.
@@ -134,6 +185,8 @@ pub struct Server {
     pub config: Option<PathBuf>,
     /// More arguments.
     pub arguments: Vec<String>,
+    /// What its container is made from; `None`: lab's own image.
+    pub image: Option<Image>,
 }
 
 impl Server {
@@ -143,6 +196,6 @@ impl Server {
         let variant = kind.variant();
         let workers = variant.and_then(|variant| variant.workers).unwrap_or(Workers::Count(NonZeroU16::MIN));
         let threads = variant.and_then(|variant| variant.threads);
-        Server { kind, workers: Some(workers), threads, config: None, arguments: Vec::new() }
+        Server { kind, workers: Some(workers), threads, config: None, arguments: Vec::new(), image: None }
     }
 }

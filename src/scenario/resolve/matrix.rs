@@ -125,7 +125,7 @@ fn proxies(
             let message = format!("`{kind}` needs a configuration file: none comes with it");
             problems.push(Diagnostic::at(name.span(), message).hint("write its stacks as `[[stack]]`, with `config`"));
         }
-        chosen.push(kind.map(|kind| Some(Proxy { kind, config: None })));
+        chosen.push(kind.map(|kind| Some(Proxy { kind, config: None, image: None })));
     }
     chosen.into_iter().collect()
 }

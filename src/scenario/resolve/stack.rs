@@ -7,7 +7,7 @@ use toml::Spanned;
 use super::super::model::{App, Backend, Proxy, Server, Stack};
 use super::super::wire;
 use super::values::{Unique, slug, whole};
-use super::{Surroundings, existing, matrix};
+use super::{Surroundings, existing, image, matrix};
 use crate::catalog::kind::{Ability, Interface, Protocol, Variant, Workers};
 use crate::catalog::{Chosen, Role};
 use crate::document::diagnostic::{Diagnostic, Problems, Span};
@@ -99,8 +99,9 @@ fn stack(
     problems: &mut Problems<'_>,
 ) -> Option<Stack> {
     let name = wire.name.good().and_then(|name| slug(name, problems));
-    let proxy = wire.proxy.or(None, |wire| proxy(wire.get_ref(), surroundings, problems));
-    let server = wire.server.value().and_then(|wire| server(wire, surroundings, problems));
+    let backend = wire.backend.value().map_or(backend, |own| own.0);
+    let proxy = wire.proxy.or(None, |wire| proxy(wire.get_ref(), backend, surroundings, problems));
+    let server = wire.server.value().and_then(|wire| server(wire, backend, surroundings, problems));
     let (app, server) = (app?, server?);
     let interface = wire.app.value().map_or(app.interface(), |interface| interface.0);
     let at = || match (wire.app.good(), wire.server.value().and_then(|server| server.kind.good())) {
@@ -116,7 +117,7 @@ fn stack(
         name: name?,
         proxy: proxy?,
         server,
-        backend: wire.backend.value().map_or(backend, |own| own.0),
+        backend,
         app: interface,
         reference: wire.reference.value().copied().unwrap_or_default(),
         measured: wire.measured.value().copied().unwrap_or(true),
@@ -180,12 +181,22 @@ pub(super) fn objection(proxy: Option<&Proxy>, server: &Server, interface: Inter
 }
 
 /// The proxy; `Some(None)` for `none`.
-fn proxy(wire: &wire::Proxy, surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) -> Option<Option<Proxy>> {
+fn proxy(
+    wire: &wire::Proxy,
+    backend: Backend,
+    surroundings: &Surroundings<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Option<Proxy>> {
+    let source = image::Source { image: &wire.image, build: &wire.build };
     let config = wire.config.or(None, |path| existing(path, surroundings, problems).map(Some));
     let name = wire.kind.good()?;
     if name.get_ref() == NO_PROXY {
         if let Some(config) = wire.config.good() {
             problems.push(Diagnostic::at(config.span(), "no proxy has no configuration").hint("leave out `config`"));
+        }
+        if let Some((key, at)) = source.key() {
+            let hint = format!("leave out `{key}`");
+            problems.push(Diagnostic::at(at, "no proxy has no container").hint(hint));
         }
         return Some(None);
     }
@@ -195,10 +206,16 @@ fn proxy(wire: &wire::Proxy, surroundings: &Surroundings<'_>, problems: &mut Pro
         let message = format!("`{kind}` needs a configuration file: none comes with it");
         problems.push(Diagnostic::at(name.span(), message).hint("add `config`"));
     }
-    Some(Some(Proxy { kind, config: config? }))
+    let image = image::image(&source, &kind, backend, surroundings, problems);
+    Some(Some(Proxy { kind, config: config?, image: image? }))
 }
 
-fn server(wire: &wire::Server, surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) -> Option<Server> {
+fn server(
+    wire: &wire::Server,
+    backend: Backend,
+    surroundings: &Surroundings<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Server> {
     let workers = wire.workers.or(None, |workers| count(workers, "`workers`", MOST_WORKERS, problems).map(Some));
     let threads = wire.threads.or(None, |threads| count(threads, "`threads`", MOST_THREADS, problems).map(Some));
     let config = wire.config.or(None, |path| existing(path, surroundings, problems).map(Some));
@@ -207,7 +224,10 @@ fn server(wire: &wire::Server, surroundings: &Surroundings<'_>, problems: &mut P
         .value()
         .map_or(Vec::new(), |list| list.0.iter().map(|argument| argument.get_ref().clone()).collect());
     let kind = wire.kind.good().and_then(|name| choose(Role::Server, name, surroundings, problems));
-    let mut server = Server { arguments, config: config?, ..Server::new(kind?) };
+    let kind = kind?;
+    let source = image::Source { image: &wire.image, build: &wire.build };
+    let image = image::image(&source, &kind, backend, surroundings, problems);
+    let mut server = Server { arguments, config: config?, image: image?, ..Server::new(kind) };
     // What a configuration file says is not said again on the command line, which would have the last word.
     let by_itself =
         server.workers.filter(|_| server.config.is_none() || server.kind.variant().is_some_and(says_workers));

@@ -24,7 +24,7 @@ pub(super) const LAB: &str = "/lab";
 pub(super) const OWN_NAME: &str = "lab-own";
 
 /// Bytes between the reading of the archive and its sending.
-const IN_FLIGHT: usize = 256 * 1024;
+pub(super) const IN_FLIGHT: usize = 256 * 1024;
 
 /// Why there is no image.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,14 @@ pub struct Reference {
     pub(super) name: String,
     /// The tag.
     pub(super) tag: String,
+}
+
+impl Reference {
+    /// The image of that id, which is `sha256:` and a digest.
+    pub(super) fn of_id(id: &str) -> Reference {
+        let (name, tag) = id.split_once(':').unwrap_or(("sha256", id));
+        Reference { name: name.to_owned(), tag: tag.to_owned() }
+    }
 }
 
 /// Makes the image of the lab binary at `lab`, tagged with the run's name.

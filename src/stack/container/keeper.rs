@@ -158,7 +158,11 @@ async fn attend(
 
 /// What testcontainers is asked for.
 fn request(order: &Order) -> ContainerRequest<GenericImage> {
-    let image = GenericImage::new(order.image.clone(), order.tag.clone()).with_exposed_port(order.port.tcp());
+    let mut image = GenericImage::new(order.image.clone(), order.tag.clone()).with_exposed_port(order.port.tcp());
+    // The command line is the whole of it: scripts that images begin with would rewrite what is read-only here.
+    if let Some(program) = order.command.first() {
+        image = image.with_entrypoint(program);
+    }
     let mut request = image
         .with_container_name(&order.name)
         .with_network(&order.network)
@@ -168,8 +172,8 @@ fn request(order: &Order) -> ContainerRequest<GenericImage> {
         .with_cap_drop("ALL")
         .with_security_opt("no-new-privileges:true")
         .with_startup_timeout(START_DEADLINE);
-    if !order.command.is_empty() {
-        request = request.with_cmd(&order.command);
+    if let Some((_, arguments)) = order.command.split_first() {
+        request = request.with_cmd(arguments);
     }
     for (name, value) in &order.environment {
         request = request.with_env_var(name, value);
@@ -184,9 +188,6 @@ fn request(order: &Order) -> ContainerRequest<GenericImage> {
             false => testcontainers::core::AccessMode::ReadOnly,
         };
         request = request.with_mount(Mount::bind_mount(&path, &path).with_access_mode(mode));
-    }
-    for folder in &order.scratch {
-        request = request.with_mount(Mount::tmpfs_mount(folder.display().to_string()));
     }
     if let Some(folder) = &order.working_folder {
         request = request.with_working_dir(folder.display().to_string());
@@ -206,6 +207,14 @@ fn limit(config: &mut HostConfig, order: &Order) {
     let binding = PortBinding { host_ip: Some(Ipv4Addr::LOCALHOST.to_string()), host_port: Some(String::new()) };
     config.publish_all_ports = Some(false);
     config.port_bindings = Some(HashMap::from([(order.port.tcp().to_string(), Some(vec![binding]))]));
+    // By itself it would be root's, and of the mode of the folder that the image has there.
+    let (uid, gid) = order.user.split_once(':').unwrap_or((&order.user, "0"));
+    let options = format!("mode=1777,uid={uid},gid={gid}");
+    let scratch = order.scratch.iter().map(|folder| (folder.display().to_string(), options.clone()));
+    config.tmpfs = Some(scratch.collect());
+    config.dns_search = Some(vec![order.domain.clone()]);
+    // Engines set 0, and then a name is asked for as it is first: of servers outside, which take their time.
+    config.dns_options = Some(vec!["ndots:1".to_owned()]);
     config.memory = Some(order.memory_bytes);
     config.memory_swap = Some(order.memory_bytes);
     config.pids_limit = Some(order.pids);

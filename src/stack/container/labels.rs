@@ -11,6 +11,8 @@ pub(super) const RUN: &str = "dev.lab.run";
 pub(super) const OWNER: &str = "dev.lab.owner";
 /// A container's name within its run; unique there.
 pub(super) const COMPONENT: &str = "dev.lab.component";
+/// An image that was built from a folder, and is kept: the folder.
+pub(super) const BUILT: &str = "dev.lab.built";
 
 /// The labels of everything a run makes.
 pub(super) fn of_run(run: &str, owner: &Owner) -> HashMap<String, String> {

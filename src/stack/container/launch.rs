@@ -1,4 +1,4 @@
-//! The container backend: a stack's components as containers of lab's own image.
+//! The container backend: a stack's components as containers, of lab's own image or of those that the scenario names.
 //!
 //! Clients reach a container at its address in the run's network wherever this machine has a route to it, so that
 //! nothing stands between them: no port translation, no process that copies, and the client's address is the host's
@@ -13,18 +13,23 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
+use super::domain;
 use super::image::{LAB, Reference};
+use super::inside;
 use super::labels;
 use super::mounts;
+use super::obtain::{Images, ObtainError};
 use super::order::{Mounted, Order, Started};
 use super::site::{Site, SiteError};
-use crate::catalog::kind::{Interface, Kind, Language, Protocol};
+use crate::catalog::Chosen;
+use crate::catalog::kind::{Interface, Kind, Language, Protocol, Run};
 use crate::catalog::template::Value;
 use crate::measure::cgroup::Cgroup;
+use crate::provision::Installation;
 use crate::scenario::model;
 use crate::stack::command::Values;
 use crate::stack::guarded::{FIRST_INHERITED_FD, Guarded, Kept};
-use crate::stack::process::{Account, Component, Launcher, Running, configuration, io};
+use crate::stack::process::{Account, Component, Launcher, Origin, Running, app_folder, configuration, io, write};
 use crate::stack::{Role, SHOWN_LINES, StartError, ready, relocate};
 
 /// How long the engine may take until a container runs; pulling its image is part of that.
@@ -51,6 +56,8 @@ pub struct Containers {
     launcher: Launcher,
     run: String,
     site: Site,
+    /// The images of others that the scenario names.
+    images: Images,
 }
 
 /// A container to be, as far as its role decides.
@@ -63,31 +70,19 @@ struct Part {
     environment: BTreeMap<String, String>,
     hosts: BTreeMap<String, IpAddr>,
     mounts: Vec<Mounted>,
+    scratch: Vec<PathBuf>,
     port: u16,
+    /// What it is spoken to in.
+    speaks: Protocol,
+    /// The image; `None`: lab's own.
+    origin: Option<Origin>,
 }
 
-/// Why a stack is not run in containers, whatever the machine; `None` if it is.
-///
-/// The only image there is holds lab: its proxy, its server and its apps.
-#[must_use]
-pub fn refusal(stack: &model::Stack) -> Option<String> {
-    let kinds = stack.proxy.iter().map(|proxy| &proxy.kind).chain([&stack.server.kind]);
-    for chosen in kinds {
-        let kind = chosen.kind();
-        if !is_lab(kind) {
-            let role = kind.role;
-            return Some(format!("the {role} `{chosen}` is run as a process only: containers hold lab's own kinds"));
-        }
-    }
-    (stack.app == Interface::Wsgi).then(|| {
-        "a WSGI app is run in a process only: in containers there is no Python, but native apps are".to_owned()
-    })
-}
-
-/// Whether that kind is the lab binary, in some role.
-fn is_lab(kind: &Kind) -> bool {
-    let Ok(run) = &kind.run else { return false };
-    run.command.first().is_some_and(|program| program.values().eq([Value::Lab]))
+/// A kind as it is in its image.
+struct Inside {
+    found: Installation,
+    run: Run,
+    origin: Option<Origin>,
 }
 
 impl Containers {
@@ -97,7 +92,27 @@ impl Containers {
     /// There is no engine, or it refuses.
     pub async fn open(launcher: Launcher, run: &str) -> Result<Containers, SiteError> {
         let site = Site::open(&launcher.lab, run, &launcher.folder).await?;
-        Ok(Containers { launcher, run: run.to_owned(), site })
+        Ok(Containers { launcher, run: run.to_owned(), site, images: Images::default() })
+    }
+
+    /// Has the engine get every image that `stack` names, and finds the kinds in them; `root` is the scenario's. What
+    /// that takes is told to `say`, a line at a time.
+    ///
+    /// # Errors
+    /// An image cannot be pulled or built, or does not have the kind.
+    pub async fn obtain(
+        &mut self,
+        stack: &model::Stack,
+        root: &Path,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<(), ObtainError> {
+        if let (Some(proxy), Some(image)) = (&stack.proxy, stack.proxy_image()) {
+            self.images.obtain(&self.site, image, proxy.kind.kind(), root, say).await?;
+        }
+        if let Some(image) = stack.server_image() {
+            self.images.obtain(&self.site, image, stack.server.kind.kind(), root, say).await?;
+        }
+        Ok(())
     }
 
     /// Removes everything of the run from the engine.
@@ -119,7 +134,7 @@ impl Containers {
         let client = (server.address.ip() != at.address).then_some(self.site.gateway);
         let mut components = vec![server];
         if let Some(proxy) = &stack.proxy {
-            let (proxy, at) = self.proxy(proxy, &at, &folder, visit).await?;
+            let (proxy, at) = self.proxy(stack, proxy, &at, &folder, visit).await?;
             names.push(address_of(&proxy, &at));
             components.insert(0, proxy);
         }
@@ -136,9 +151,11 @@ impl Containers {
         visit: &str,
     ) -> Result<(Component, Started), StartError> {
         let server = &stack.server;
-        let (found, run) = self.launcher.found(&server.kind, Some(stack.app))?;
+        let Inside { found, run, origin } = self.inside(&server.kind, stack.server_image(), Some(stack.app))?;
         let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, SERVER_PORT));
-        let mut values = Values::of(Path::new(LAB), found, address, folder);
+        let own = self.own_folder(folder, Role::Server)?;
+        let mut values = self.values(server.kind.kind(), &found, origin.is_some(), address, &own);
+        let mut mounts = Vec::new();
         values.set(
             Value::Workers,
             server.workers.map_or(NonZeroU16::MIN, |workers| workers.on(self.launcher.core_count())),
@@ -146,12 +163,38 @@ impl Containers {
         values.set(Value::Threads, server.threads.map_or(1, NonZeroU16::get));
         if let Some(config) = &server.config {
             values.set(Value::Config, config.display());
+            mounts.push(Mounted { path: config.clone(), writable: false });
         }
-        if let Some(app) = &self.launcher.app.native {
-            values.set(Value::Native, app);
+        if let Some(launcher) = &run.launcher {
+            let path = write(folder, launcher)?;
+            values.set(Value::Launcher, path.display());
+            mounts.push(Mounted { path, writable: false });
         }
+        let mut environment = BTreeMap::new();
+        match (stack.app, &self.launcher.app.wsgi, &self.launcher.app.native) {
+            (Interface::Wsgi, Some(app), _) => {
+                let path = app_folder(app, folder)?;
+                // Every server imports the application, and few have an option for where it is.
+                environment.insert("PYTHONPATH".to_owned(), path.display().to_string());
+                environment.extend(app.environment.iter().cloned());
+                values.set_app(app, &path);
+                mounts.push(Mounted { path, writable: false });
+            }
+            (Interface::Native, _, Some(app)) => values.set(Value::Native, app),
+            (interface, _, _) => {
+                let reason = format!("there is no {} app", interface.name());
+                return Err(StartError::Unavailable { role: Role::Server, reason });
+            }
+        }
+        environment.extend(values.environment(server.kind.kind(), &run)?);
         // Root only in the engine's eyes, if at all.
-        let mut command = values.server(server, stack.app, run, false)?;
+        let mut command = values.server(server, stack.app, &run, false)?;
+        inside::on_path(&mut command);
+        // A server that is told of it writes there, its pid file for one.
+        let named = own.display().to_string();
+        if command.iter().chain(environment.values()).any(|text| text.contains(&named)) {
+            mounts.push(Mounted { path: own, writable: true });
+        }
         // What a subprocess inherits, a container opens by itself.
         let inherited = format!("fd://{FIRST_INHERITED_FD}");
         for argument in command.iter_mut().filter(|argument| **argument == inherited) {
@@ -163,33 +206,29 @@ impl Containers {
             ready_deadline: run.ready_deadline,
             version: format!("{} {}", server.kind, found.version),
             command,
-            environment: values.environment(server.kind.kind(), run)?.into_iter().collect(),
+            environment,
             hosts: BTreeMap::new(),
-            mounts: server.config.iter().map(|path| Mounted { path: path.clone(), writable: false }).collect(),
+            mounts,
+            scratch: scratch(&run),
             port: SERVER_PORT,
+            speaks: server.kind.speaks(),
+            origin,
         };
         self.component(part, folder, visit).await
     }
 
     async fn proxy(
         &mut self,
+        stack: &model::Stack,
         proxy: &model::Proxy,
         server: &Started,
         folder: &Path,
         visit: &str,
     ) -> Result<(Component, Started), StartError> {
-        let (found, run) = self.launcher.found(&proxy.kind, None)?;
+        let Inside { found, run, origin } = self.inside(&proxy.kind, stack.proxy_image(), None)?;
         let (file, source) = configuration(proxy)?;
-        if run.language != Language::Nginx {
-            let reason = format!("`{}` is not configured in nginx's language", proxy.kind);
-            return Err(StartError::Unavailable { role: Role::Proxy, reason });
-        }
         // Its logs and its pid file go there, and nothing of anyone else's is there.
-        let own = folder.join("proxy");
-        std::fs::create_dir_all(&own).map_err(io(format!("create {}", own.display())))?;
-        if let Some((uid, gid)) = self.site.user.owner {
-            std::os::unix::fs::chown(&own, Some(uid), Some(gid)).map_err(io(format!("give away {}", own.display())))?;
-        }
+        let own = self.own_folder(folder, Role::Proxy)?;
         let mut port = PROXY_PORT;
         let mut reserve = || {
             let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
@@ -197,42 +236,66 @@ impl Containers {
             Ok(address)
         };
         let upstream = format!("{SERVER}:{SERVER_PORT}");
-        let relocated = relocate::nginx(&source, &file, &upstream, &own, &mut reserve)?;
         let config = folder.join(file.file_name().unwrap_or_default());
-        std::fs::write(&config, &relocated.text).map_err(io(format!("write {}", config.display())))?;
-        let mut values = Values::of(Path::new(LAB), found, relocated.entry, &own);
+        let relocated = match run.language {
+            Language::Nginx => Some(relocate::nginx(&source, &file, &upstream, &own, &mut reserve)?),
+            Language::Own | Language::Marks => None,
+        };
+        let entry = relocated.as_ref().map_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, PROXY_PORT)), |own| own.entry);
+        let mut values = self.values(proxy.kind.kind(), &found, origin.is_some(), entry, &own);
         values.set(Value::Config, config.display());
         values.set(Value::Upstream, &upstream);
         values.set(Value::Workers, 1);
-        let mut command = values.proxy(&proxy.kind, run, false)?;
-        if !relocated.globals.is_empty() {
-            command.extend(["-g".to_owned(), relocated.globals]);
-        }
+        let text = match (&relocated, run.language) {
+            (Some(relocated), _) => relocated.text.clone(),
+            (None, Language::Marks) => values.marked(&source),
+            (None, Language::Own | Language::Nginx) => source,
+        };
+        std::fs::write(&config, &text).map_err(io(format!("write {}", config.display())))?;
         let mut mounts = vec![Mounted { path: own, writable: true }, Mounted { path: config.clone(), writable: false }];
-        mounts.extend(mounts::named_by(&relocated.text, &config)?);
+        if let Some(launcher) = &run.launcher {
+            let path = write(folder, launcher)?;
+            values.set(Value::Launcher, path.display());
+            mounts.push(Mounted { path, writable: false });
+        }
+        let mut command = values.proxy(&proxy.kind, &run, false)?;
+        inside::on_path(&mut command);
+        if let Some(relocated) = &relocated {
+            if !relocated.globals.is_empty() {
+                command.extend(["-g".to_owned(), relocated.globals.clone()]);
+            }
+            mounts.extend(mounts::named_by(&text, &config)?);
+        }
         let part = Part {
             role: Role::Proxy,
             ready_path: run.ready_path.clone(),
             ready_deadline: run.ready_deadline,
             version: format!("{} {}", proxy.kind, found.version),
             command,
-            environment: values.environment(proxy.kind.kind(), run)?.into_iter().collect(),
+            environment: values.environment(proxy.kind.kind(), &run)?.into_iter().collect(),
             hosts: BTreeMap::from([(SERVER.to_owned(), server.address)]),
             mounts,
-            port: relocated.entry.port(),
+            scratch: scratch(&run),
+            port: entry.port(),
+            speaks: Protocol::Http,
+            origin,
         };
         let (component, at) = self.component(part, folder, visit).await?;
         // Only one port of a container is published; where that is the only way in, the other is out of reach.
-        let tls = relocated.tls_entry.filter(|_| component.address.ip() == at.address);
+        let tls = relocated.and_then(|relocated| relocated.tls_entry).filter(|_| component.address.ip() == at.address);
         let tls_address = tls.map(|tls| SocketAddr::new(at.address, tls.port()));
         Ok((Component { tls_address, ..component }, at))
     }
 
     async fn component(&mut self, part: Part, folder: &Path, visit: &str) -> Result<(Component, Started), StartError> {
-        let (role, deadline, path) = (part.role, part.ready_deadline, part.ready_path.clone());
+        let (role, speaks, deadline, path) = (part.role, part.speaks, part.ready_deadline, part.ready_path.clone());
         let version = format!("{} (container, {})", part.version, self.site.engine.version);
         std::fs::create_dir_all(folder).map_err(io(format!("create {}", folder.display())))?;
-        let image = self.site.own_image(&self.launcher.lab, &self.run).await?;
+        let image = match &part.origin {
+            Some(origin) => Reference::of_id(&origin.id),
+            None => self.site.own_image(&self.launcher.lab, &self.run).await?,
+        };
+        let origin = part.origin.clone();
         let order = self.order(part, &image, visit);
         let file: PathBuf = folder.join(format!("{role}.container.json"));
         let text = serde_json::to_string_pretty(&order).unwrap_or_default();
@@ -259,24 +322,89 @@ impl Containers {
             false => at.published,
         };
         // Nobody else can listen in a container.
-        let question = ready::Question { role, address, speaks: Protocol::Http, path: &path, binds_itself: false };
+        let question = ready::Question { role, address, speaks, path: &path, binds_itself: false };
         if let Err(error) = ready::wait(&question, &mut process, deadline).await {
             // The error that matters is why it was not ready.
             let _ = process.stop().await;
             return Err(error);
         }
         let account = Cgroup::of_container(&at.id).map_or(Account::Tree { pid: at.pid }, Account::Group);
-        Ok((Component { role, version, address, tls_address: None, process, account, at_rest: None, _held: None }, at))
+        Ok((
+            Component {
+                role,
+                version,
+                address,
+                tls_address: None,
+                process,
+                account,
+                image: origin,
+                at_rest: None,
+                _held: None,
+            },
+            at,
+        ))
+    }
+
+    /// The kind as it is in `image`, or in lab's own.
+    fn inside(
+        &self,
+        chosen: &Chosen,
+        image: Option<&model::Image>,
+        app: Option<Interface>,
+    ) -> Result<Inside, StartError> {
+        let Some(image) = image else {
+            let (found, run) = self.launcher.found(chosen, app)?;
+            return Ok(Inside { found: found.clone(), run: run.clone(), origin: None });
+        };
+        let kind = chosen.kind();
+        let unavailable = |reason: &str| StartError::Unavailable { role: kind.role, reason: reason.to_owned() };
+        let run = kind.run.as_ref().map_err(|reason| unavailable(reason))?;
+        let obtained = self.images.get(image, kind);
+        let (origin, found) = obtained.ok_or_else(|| unavailable("its image was not looked for"))?;
+        let command = run.in_image.command.as_ref().unwrap_or(&run.command).clone();
+        Ok(Inside { found: found.clone(), run: Run { command, ..run.clone() }, origin: Some(origin.clone()) })
+    }
+
+    /// What is known of a component, whatever its role.
+    fn values(
+        &self,
+        kind: &Kind,
+        found: &Installation,
+        is_of_others: bool,
+        address: SocketAddr,
+        folder: &Path,
+    ) -> Values {
+        let mut values = Values::of(Path::new(LAB), found, address, folder);
+        if is_of_others {
+            let inside = inside::value(kind);
+            for value in [Value::Python, Value::Bin, Value::Program] {
+                if let Some(text) = inside(value) {
+                    values.set(value, text);
+                }
+            }
+        }
+        values
+    }
+
+    /// A folder that the component may write into.
+    fn own_folder(&self, folder: &Path, role: Role) -> Result<PathBuf, StartError> {
+        let own = folder.join(role.to_string());
+        std::fs::create_dir_all(&own).map_err(io(format!("create {}", own.display())))?;
+        if let Some((uid, gid)) = self.site.user.owner {
+            std::os::unix::fs::chown(&own, Some(uid), Some(gid)).map_err(io(format!("give away {}", own.display())))?;
+        }
+        Ok(own)
     }
 
     fn order(&self, part: Part, image: &Reference, visit: &str) -> Order {
-        let in_a_name: String = visit.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        let component = format!("{in_a_name}-{}", part.role);
+        let component = format!("{}-{}", domain::label(visit), part.role);
+        let domain = domain::of(visit, &self.site.network);
         let mut labels: BTreeMap<String, String> = self.site.labels.clone().into_iter().collect();
         labels.insert(labels::COMPONENT.to_owned(), component.clone());
         let (uid, gid) = self.site.user.inside;
         Order {
-            name: format!("{}-{component}", self.site.network),
+            name: domain::name(part.role, &domain),
+            domain,
             image: image.name.clone(),
             tag: image.tag.clone(),
             labels,
@@ -287,7 +415,7 @@ impl Containers {
             user: format!("{uid}:{gid}"),
             working_folder: None,
             mounts: part.mounts,
-            scratch: vec![PathBuf::from("/tmp")],
+            scratch: part.scratch,
             port: part.port,
             cores: self.launcher.cores.clone(),
             memory_bytes: MEMORY_BYTES,
@@ -304,6 +432,11 @@ impl Containers {
         let number = |limit: Option<u64>| limit.and_then(|limit| i64::try_from(limit).ok());
         number(limit.current).zip(number(limit.maximum)).filter(|_| !self.site.engine.rootless)
     }
+}
+
+/// The folders in memory that a kind may write into: the usual one, and its own.
+fn scratch(run: &Run) -> Vec<PathBuf> {
+    std::iter::once(PathBuf::from("/tmp")).chain(run.in_image.scratch.iter().cloned()).collect()
 }
 
 /// A component's address in its network, and the name that stands for it.

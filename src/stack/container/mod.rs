@@ -19,5 +19,11 @@ pub mod reaper;
 pub mod site;
 pub mod sweep;
 
+pub mod build;
+pub mod inside;
+pub mod obtain;
+
+mod domain;
 mod endpoint;
 mod mounts;
+mod pull;

@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 /// A container to run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Order {
-    /// Its name for the engine; within the run's network also a name that leads to it.
+    /// Its name for the engine, which within the run's network leads to it: its role in its stack's domain.
     pub name: String,
+    /// Its stack's domain, in which its names are looked up: there `proxy` and `server` lead to the stack's own.
+    pub domain: String,
     /// The image's name.
     pub image: String,
     /// The image's tag.
@@ -22,7 +24,7 @@ pub struct Order {
     pub network: String,
     /// Names the container knows, with their addresses.
     pub hosts: BTreeMap<String, IpAddr>,
-    /// What it runs; empty: what the image says.
+    /// What it runs, whatever the image says of that.
     pub command: Vec<String>,
     /// Variables on top of the image's own.
     pub environment: BTreeMap<String, String>,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use testcontainers::bollard::models::NetworkCreateRequest;
 use testcontainers::bollard::query_parameters::InspectNetworkOptions;
@@ -17,6 +18,9 @@ use crate::stack::ready::last_lines;
 
 /// Who runs containers of a lab that runs as root: nobody, on every distribution.
 const NOBODY: u32 = 65_534;
+/// How long the removal of a dead run may take: another lab may be removing the same, and an image cannot go before its
+/// last container has gone.
+const SWEEP_DEADLINE: Duration = Duration::from_secs(3);
 
 /// A run's place in an engine.
 #[derive(Debug)]
@@ -81,7 +85,7 @@ impl Site {
         for (dead, left) in sweep::left(&engine).await? {
             if left.life == Life::Ended {
                 // What cannot be removed now is looked at again at the next start.
-                let _ = sweep::remove_run(&engine, &dead, std::time::Duration::ZERO).await;
+                let _ = sweep::remove_run(&engine, &dead, SWEEP_DEADLINE).await;
             }
         }
         let reaper = Guarded::keep(

@@ -71,6 +71,25 @@ pub async fn left(engine: &Engine) -> Result<BTreeMap<String, Left>, EngineError
     Ok(runs)
 }
 
+/// The images that were built from folders, and kept for the next time.
+///
+/// # Errors
+/// The engine does not tell.
+pub async fn built(engine: &Engine) -> Result<Vec<Made>, EngineError> {
+    Ok(images(engine, labels::BUILT).await?.into_iter().map(|(_, made)| made).collect())
+}
+
+/// Removes such an image. Returns whether it is gone: one that a container is made from stays.
+pub async fn remove_built(engine: &Engine, made: &Made) -> bool {
+    match made {
+        Made::Image(name) => {
+            let options = RemoveImageOptionsBuilder::new().build();
+            engine.docker.remove_image(name, Some(options), None).await.is_ok()
+        }
+        Made::Container(_) | Made::Network(_) => false,
+    }
+}
+
 /// Removes everything of one run, again and again until nothing is left or the time is up. Returns what is left.
 ///
 /// # Errors
@@ -117,13 +136,19 @@ async fn listed(engine: &Engine, label: &str) -> Result<Vec<Labelled>, EngineErr
         let labels = network.labels.unwrap_or_default();
         Some((labels, Made::Network(network.name?)))
     }));
-    let images = ListImagesOptionsBuilder::new().all(true).filters(&filters).build();
-    let images = engine.docker.list_images(Some(images)).await.map_err(EngineError::refused("list images"))?;
-    found.extend(images.into_iter().map(|image| {
+    found.extend(images(engine, label).await?);
+    Ok(found)
+}
+
+async fn images(engine: &Engine, label: &str) -> Result<Vec<Labelled>, EngineError> {
+    let filters = HashMap::from([("label", vec![label])]);
+    let options = ListImagesOptionsBuilder::new().all(true).filters(&filters).build();
+    let images = engine.docker.list_images(Some(options)).await.map_err(EngineError::refused("list images"))?;
+    let named = images.into_iter().map(|image| {
         let name = image.repo_tags.into_iter().find(|tag| !tag.starts_with("<none>")).unwrap_or(image.id);
         (image.labels, Made::Image(name))
-    }));
-    Ok(found)
+    });
+    Ok(named.collect())
 }
 
 async fn containers(engine: &Engine, label: &str) -> Result<Vec<Labelled>, EngineError> {

@@ -1,6 +1,8 @@
 //! Stacks in containers, on a real engine; skipped loudly where there is none.
 
+mod images;
 mod killed;
+mod names;
 mod runs;
 
 use std::collections::BTreeMap;

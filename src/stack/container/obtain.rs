@@ -1,0 +1,96 @@
+//! The images that a scenario names: had, pulled or built before anything is started, and asked for the kinds in them.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::path::Path;
+
+use super::build::{self, BuildError};
+use super::engine::EngineError;
+use super::inside::{self, InsideError};
+use super::pull;
+use super::site::Site;
+use crate::catalog::Role;
+use crate::catalog::kind::Kind;
+use crate::provision::Installation;
+use crate::scenario::model::Image;
+use crate::stack::process::Origin;
+
+/// Why a component's image is not to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ObtainError {
+    /// The engine does not have it and cannot pull it, or does not describe it.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// It cannot be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The kind is not in it.
+    #[error(transparent)]
+    Inside(#[from] InsideError),
+    /// It has no id by which it could be told from another.
+    #[error("the engine does not tell the id of the image {0}")]
+    Nameless(String),
+}
+
+/// Images that are there, and what is in them.
+#[derive(Debug, Default)]
+pub(super) struct Images {
+    origins: BTreeMap<Image, Origin>,
+    kinds: BTreeMap<(Image, Role, String), Installation>,
+}
+
+impl Images {
+    /// Has the engine get `image`, and finds `kind` in it. Each is done once. `root` is the scenario's.
+    ///
+    /// # Errors
+    /// [`ObtainError`].
+    pub(super) async fn obtain(
+        &mut self,
+        site: &Site,
+        image: &Image,
+        kind: &Kind,
+        root: &Path,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<(), ObtainError> {
+        let origin = match self.origins.get(image) {
+            Some(origin) => origin.clone(),
+            None => {
+                let origin = origin(site, image, root, say).await?;
+                self.origins.insert(image.clone(), origin.clone());
+                origin
+            }
+        };
+        let key = (image.clone(), kind.role, kind.name.clone());
+        if let Entry::Vacant(entry) = self.kinds.entry(key) {
+            entry.insert(inside::find(&site.engine, kind, (&origin.id, &origin.name), &site.labels).await?);
+        }
+        Ok(())
+    }
+
+    /// What was obtained; `None` if it was not.
+    pub(super) fn get(&self, image: &Image, kind: &Kind) -> Option<(&Origin, &Installation)> {
+        let found = self.kinds.get(&(image.clone(), kind.role, kind.name.clone()))?;
+        Some((self.origins.get(image)?, found))
+    }
+}
+
+/// The image as the engine has it, once it has it.
+async fn origin(site: &Site, image: &Image, root: &Path, say: &mut dyn FnMut(&str)) -> Result<Origin, ObtainError> {
+    let (name, tag) = match image {
+        Image::Named(name) => {
+            pull::pull(&site.engine, name, say).await?;
+            (name.clone(), name.clone())
+        }
+        Image::Built(folder) => {
+            let name = folder.strip_prefix(root).unwrap_or(folder).display().to_string();
+            let tag = build::build(&site.engine, (folder, &name), &site.network, say).await?;
+            (name, tag)
+        }
+    };
+    let seen = site.engine.docker.inspect_image(&tag).await;
+    let seen = seen.map_err(EngineError::refused(format!("describe the image {name}")))?;
+    // The containers are made from this id: another image may get the tag meanwhile.
+    let id = seen.id.ok_or_else(|| ObtainError::Nameless(name.clone()))?;
+    let digest = seen.repo_digests.and_then(|digests| digests.into_iter().next());
+    Ok(Origin { name, id, digest })
+}

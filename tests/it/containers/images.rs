@@ -1,0 +1,183 @@
+//! Images of others: named, built, and not to be had. The base images come from `fixtures/images/make`.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use super::{docker, has_engine};
+use crate::support::{Project, text};
+
+/// What every scenario here begins with: the tutorial's app, which says what it saw.
+const APP: &str = r#"
+schema  = 1
+name    = "images"
+backend = "container"
+
+[app]
+wsgi   = "blog:app"
+path   = "fixtures/blog-2011"
+native = "hello"
+"#;
+
+/// Whether the client is told from whoever claims to be it.
+const CHECK: &str = r#"
+[[check]]
+name    = "the proxy and the app see the client, and a forged address is not trusted"
+request = { path = "/headers", headers = [["X-Forwarded-For", "203.0.113.9"]] }
+expect.upstream.headers = { X-Forwarded-For = "203.0.113.9, {client}" }
+expect.app.remote_addr  = "{client}"
+"#;
+
+pub(super) const NGINX: &str =
+    r#"proxy = { kind = "nginx", image = "lab-test/nginx", config = "fixtures/blog-2011/corrected/nginx.conf" }"#;
+
+/// A project with one such scenario of these stacks.
+pub(super) fn project(stacks: &str) -> Project {
+    let project = Project::new(str::to_owned);
+    for folder in ["fixtures/blog-2011", "fixtures/images/flask"] {
+        let target = project.path(folder);
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        assert!(Command::new("cp").arg("-r").args([&source, &target]).status().unwrap().success());
+    }
+    fs::write(project.path("scenarios/images.toml"), format!("{APP}\n{stacks}\n{CHECK}")).unwrap();
+    project
+}
+
+fn check(stacks: &str) -> (Project, Output) {
+    let project = project(stacks);
+    let output = project.run(&["check", "scenarios/images.toml"]);
+    (project, output)
+}
+
+/// Whether the engine has the base images. Where it does not, the test is to be skipped, and this says so; unless
+/// `LAB_REQUIRE` names images, in which case the test fails.
+pub(super) fn has_images() -> bool {
+    if !has_engine() {
+        return false;
+    }
+    let has =
+        ["lab-test/nginx", "lab-test/flask"].iter().all(|name| docker(&["image", "inspect", name]).status.success());
+    let required = std::env::var("LAB_REQUIRE").unwrap_or_default();
+    assert!(
+        has || !required.split(',').any(|name| name == "images"),
+        "LAB_REQUIRE names images: run fixtures/images/make"
+    );
+    if !has {
+        eprintln!("SKIPPED: the engine has no lab-test images; fixtures/images/make makes them");
+    }
+    has
+}
+
+#[test]
+fn nginx_gunicorn_and_flask_run_in_containers_of_their_images() {
+    if !has_images() {
+        return;
+    }
+    let stacks = format!(
+        "[[stack]]\nname = \"named\"\n{NGINX}\nserver = {{ kind = \"gunicorn\", image = \"lab-test/flask\", workers = 2 }}\n\
+         [[stack]]\nname = \"built\"\n{NGINX}\nserver = {{ kind = \"gunicorn/gthread\", build = \"fixtures/images/flask\", \
+         config = \"fixtures/blog-2011/corrected/gunicorn.conf.py\" }}\n\
+         [[stack]]\nname = \"mixed\"\nproxy = {{ kind = \"lab\", config = \"fixtures/blog-2011/corrected/nginx.conf\" }}\n\
+         server = {{ kind = \"gunicorn\", image = \"lab-test/flask\" }}\n"
+    );
+    let (project, output) = check(&stacks);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(text(&output).contains("building the image in fixtures/images/flask: Step 1/"), "{}", text(&output));
+
+    let file = project.path("reports/images/latest/record.json");
+    let record: serde_json::Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    let component = |stack: usize, at: usize| record["stacks"][stack]["components"][at].clone();
+    assert_eq!(component(0, 0)["image"]["name"], "lab-test/nginx:latest");
+    assert_eq!(component(1, 1)["image"]["name"], "fixtures/images/flask");
+    assert!(component(1, 1)["image"]["id"].as_str().unwrap().starts_with("sha256:"), "{record:#}");
+    assert!(component(1, 1)["version"].as_str().unwrap().starts_with("gunicorn/gthread "), "{record:#}");
+    assert!(component(2, 0)["image"].is_null(), "{record:#}");
+
+    // What was built is kept until somebody asks for it to go.
+    let built = docker(&["images", "--quiet", "--filter", &format!("label=dev.lab.built={}", folder(&project))]);
+    assert!(!text(&built).trim().is_empty());
+    let cleaned = text(&project.run(&["clean", "--dry-run"]));
+    assert!(cleaned.contains("image lab-built:") && cleaned.contains("would be removed"), "{cleaned}");
+    docker(&["rmi", text(&built).trim()]);
+}
+
+/// The folder of the Dockerfile as lab names it.
+fn folder(project: &Project) -> String {
+    project.path("fixtures/images/flask").display().to_string()
+}
+
+#[test]
+fn an_image_that_cannot_be_had_is_told_in_one_sentence() {
+    if !has_engine() {
+        return;
+    }
+    // A registry on a port that nobody listens on.
+    let image = "127.0.0.1:9/nobody/has:1";
+    let (project, output) =
+        check(&format!("[[stack]]\nname = \"one\"\nserver = {{ kind = \"gunicorn\", image = \"{image}\" }}\n"));
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    let said = text(&output);
+    assert!(said.contains(&format!("pulling the image {image}")), "{said}");
+    assert!(said.contains(&format!("the engine cannot pull the image `{image}`, which it does not have")), "{said}");
+    assert_eq!(project.marked(), []);
+}
+
+#[test]
+fn an_image_without_the_kind_is_told() {
+    if !has_images() {
+        return;
+    }
+    let (_, output) =
+        check("[[stack]]\nname = \"one\"\nserver = { kind = \"waitress\", image = \"lab-test/flask\" }\n");
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert!(
+        text(&output).contains("the image lab-test/flask:latest has no `waitress`: `python3 "),
+        "{}",
+        text(&output)
+    );
+    let (_, output) =
+        check("[[stack]]\nname = \"one\"\nserver = { kind = \"gunicorn\", image = \"lab-test/nginx\" }\n");
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert!(text(&output).contains("cannot be started"), "{}", text(&output));
+}
+
+#[test]
+fn a_build_that_fails_shows_its_last_lines() {
+    if !has_images() {
+        return;
+    }
+    let project = project("[[stack]]\nname = \"one\"\nserver = { kind = \"gunicorn\", build = \"broken\" }\n");
+    fs::create_dir(project.path("broken")).unwrap();
+    fs::write(project.path("broken/Dockerfile"), "FROM lab-test/flask\nRUN echo before it fails && exit 7\n").unwrap();
+    let output = project.run(&["check", "scenarios/images.toml"]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    let said = text(&output);
+    assert!(said.contains("the image in broken cannot be built") && said.contains("| before it fails"), "{said}");
+    assert!(said.contains("returned a non-zero code: 7"), "{said}");
+}
+
+#[test]
+fn stacks_that_no_container_can_hold_are_explained_and_refused() {
+    let project = project(
+        "[[stack]]\nname = \"bare\"\nserver = { kind = \"gunicorn\" }\n\
+         [[stack]]\nname = \"proxied\"\nproxy = { kind = \"nginx\" }\nserver = { kind = \"lab\" }\napp = \"native\"\n\
+         [[stack]]\nname = \"python\"\nserver = { kind = \"lab\" }\n\
+         [[stack]]\nname = \"native\"\nserver = { kind = \"lab\" }\napp = \"native\"\n",
+    );
+    let explained = text(&project.run(&["explain", "scenarios/images.toml"]));
+    for refusal in [
+        "cannot run: the server `gunicorn` needs an image in a container: name one that has it, by `image` or `build`",
+        "cannot run: the proxy `nginx` needs an image in a container",
+        "cannot run: `lab serve` hosts WSGI apps in processes only, for its image holds no Python",
+    ] {
+        assert!(explained.contains(refusal), "{explained}");
+    }
+    assert_eq!(explained.matches("each component in a container").count(), 1, "{explained}");
+    // As processes they are what they always were.
+    let explained = text(&project.run(&["explain", "scenarios/images.toml", "--backend", "process"]));
+    assert!(!explained.contains("cannot run"), "{explained}");
+    let output = project.run(&["check", "scenarios/images.toml", "--only", "bare"]);
+    assert!(text(&output).contains("needs an image in a container"), "{}", text(&output));
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+}

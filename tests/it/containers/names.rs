@@ -1,0 +1,73 @@
+//! The names by which the components of a stack find one another, asked from inside.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::images::{NGINX, has_images, project};
+use super::{docker, eventually, nothing_is_left_by, running};
+use crate::support::{Project, text};
+
+const SERVER: &str = r#"server = { kind = "gunicorn", image = "lab-test/flask" }"#;
+
+/// What a container makes of `proxy` and `server`.
+fn found(id: &str) -> Vec<String> {
+    let ask = "import socket; print(*map(socket.gethostbyname, ['proxy', 'server']))";
+    let output = docker(&["exec", id, "python3", "-c", ask]);
+    assert!(output.status.success(), "{}", text(&output));
+    text(&output).split_whitespace().map(str::to_owned).collect()
+}
+
+/// Where a container is in its network.
+fn address(id: &str) -> String {
+    text(&docker(&["inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", id]))
+        .trim()
+        .to_owned()
+}
+
+/// Each server finds its own stack's proxy and itself.
+fn names_lead_to_their_own_stack(project: &Project, command: &str, stacks: usize) {
+    let lab = project.lab(&[command, "scenarios/images.toml"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let mut lab = lab.unwrap();
+    let containers: BTreeMap<String, String> = eventually("all containers run", || {
+        let containers = running(lab.id());
+        (containers.len() == 2 * stacks).then_some(containers)
+    });
+    let servers = containers.iter().filter_map(|(name, id)| Some((name.strip_suffix("-server")?, id)));
+    let mut addresses = Vec::new();
+    for (stack, server) in servers {
+        let own = vec![address(&containers[&format!("{stack}-proxy")]), address(server)];
+        assert_eq!(found(server), own, "{stack}");
+        addresses.extend(own);
+    }
+    addresses.sort();
+    addresses.dedup();
+    assert_eq!(addresses.len(), 2 * stacks, "{addresses:?}");
+    kill_process(Pid::from_child(&lab), Signal::INT).unwrap();
+    lab.wait().unwrap();
+    nothing_is_left_by(lab.id());
+}
+
+#[test]
+fn of_several_stacks_in_one_network_each_has_its_own_proxy_and_server() {
+    if !has_images() {
+        return;
+    }
+    let stack = |name| format!("[[stack]]\nname = \"{name}\"\n{NGINX}\n{SERVER}\n");
+    names_lead_to_their_own_stack(&project(&(stack("one") + &stack("other"))), "up", 2);
+}
+
+#[test]
+fn a_stack_under_load_has_its_proxy_and_server() {
+    if !has_images() {
+        return;
+    }
+    let project = project(&format!("[[stack]]\nname = \"one\"\n{NGINX}\n{SERVER}\n"));
+    let file = project.path("scenarios/images.toml");
+    let load =
+        "[[load]]\nname = \"closed\"\ndriver = \"closed\"\npath = \"/headers\"\nconnections = 2\nduration = \"60s\"\n";
+    fs::write(&file, format!("{}\n{load}", fs::read_to_string(&file).unwrap())).unwrap();
+    names_lead_to_their_own_stack(&project, "run", 1);
+}
