@@ -65,6 +65,14 @@ pub enum StartError {
     /// Nothing could be handed over.
     #[error(transparent)]
     Handover(#[from] HandoverError),
+    /// There can be no notes where `worker_tmp_dir` says.
+    #[error("cannot keep the notes of a worker in worker_tmp_dir {folder:?}, a folder to write to would do: {error}")]
+    Notes {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
     /// The system refused.
     #[error("cannot start a worker: {0}")]
     Io(#[from] io::Error),
@@ -89,7 +97,11 @@ impl Member {
     ) -> Result<Member, StartError> {
         let config = &plan.config;
         let now = Instant::now();
-        let heartbeat = Heartbeat::new(config.process.worker_tmp_dir.as_deref(), now)?;
+        let folder = config.process.worker_tmp_dir.as_deref();
+        let heartbeat = Heartbeat::new(folder, now).map_err(|error| match folder {
+            Some(folder) => StartError::Notes { folder: folder.to_owned(), error },
+            None => error.into(),
+        })?;
         let mut orders = orders(plan, sockets, age);
         orders.settings.access_log = desk.journal.borrow().wanted();
         let records = orders.settings.access_log.is_some().then(pipe).transpose()?;
@@ -201,7 +213,7 @@ fn furnish(command: &mut Command, plan: &Plan) {
             None => command.env_remove(name),
         };
     }
-    for variable in super::daemon::VARIABLES {
+    for variable in super::daemon::VARIABLES.iter().chain(&super::listen::VARIABLES) {
         command.env_remove(variable);
     }
     command.envs(plan.config.raw_env.iter().filter_map(|pair| pair.split_once('=')));

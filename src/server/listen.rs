@@ -181,6 +181,9 @@ impl AsFd for Listener {
     }
 }
 
+/// The variables by which systemd tells of sockets (sd_listen_fds(3)), which are this process's and no child's.
+pub(super) const VARIABLES: [&str; 3] = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
+
 /// The sockets that systemd activated this process with (sd_listen_fds(3)): none unless `LISTEN_PID` is this process.
 /// They come instead of those of `bind`.
 #[must_use]

@@ -3,6 +3,8 @@
 mod access_log;
 mod app;
 mod applications;
+mod bounds;
+mod hosts;
 mod interactive;
 mod lifecycle;
 mod processes;

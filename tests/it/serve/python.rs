@@ -160,6 +160,8 @@ fn mistakes_in_a_configuration_are_told_with_their_place() {
             &["preload_app = True is not supported", "hint: ", "spew = True is not"],
         ),
         ("certfile = 'c.pem'\n", &["certfile ", "/c.pem: No such file or directory"]),
+        ("reload_engine = 'inotify'\n", &["reload_engine = inotify is not supported", "hint: use poll"]),
+        ("reload_engine = 'magic'\n", &["reload_engine", "auto", "poll"]),
         ("worker_class = 'gevent'\n", &["worker_class = gevent is not supported", "gthread"]),
     ];
     for (text_of_file, parts) in cases {
@@ -269,7 +271,8 @@ fn requests_of_an_application_are_metrics() {
     let Some(folder) = Folder::new() else { return };
     let statsd = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let host = statsd.local_addr().unwrap().to_string();
-    let server = folder.serve(&["--statsd-host", &host, "--statsd-prefix", "shop"], 1);
+    let tags = "where:north,app:shop";
+    let server = folder.serve(&["--statsd-host", &host, "--statsd-prefix", "shop", "--dogstatsd-tags", tags], 1);
     body(&server, "/");
     let expected = ["request.status.200:1|c|@1.0", "request.duration:", "requests:1|c|@1.0", "workers:1|g"]
         .map(|name| format!("shop.gunicorn.{name}"));
@@ -278,6 +281,7 @@ fn requests_of_an_application_are_metrics() {
         let mut datagram = [0; 256];
         let length = statsd.recv(&mut datagram).unwrap();
         let metric = String::from_utf8_lossy(&datagram[..length]).into_owned();
+        assert_eq!(metric.split_once("|#").map(|(_, tags)| tags), Some(tags), "{metric}");
         missing.retain(|name| !metric.starts_with(*name));
     }
 }
@@ -285,7 +289,7 @@ fn requests_of_an_application_are_metrics() {
 #[test]
 fn code_that_changes_is_taken_over() {
     let Some(folder) = Folder::new() else { return };
-    let server = folder.serve(&["--reload", "--reload-extra-file", "*.toml"], 1);
+    let server = folder.serve(&["--reload", "--reload-engine", "poll", "--reload-extra-file", "*.toml"], 1);
     assert!(body(&server, "/").contains("None"));
     let touch = |name: &str, text: &str| {
         folder.write(name, text);

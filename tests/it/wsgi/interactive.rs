@@ -255,3 +255,25 @@ fn a_late_reader_gets_large_answers_whole_and_in_order() {
     }
     assert_eq!(rest_of, "");
 }
+
+/// `wsgi.input_terminated`: who reads on without counting finds the end of the body, not the next request, and does not
+/// wait for more.
+#[test]
+fn the_input_ends_where_the_body_does() {
+    let Some(worker) = start("streams:app") else { return };
+    let requests = [
+        ("Content-Length: 5\r\n\r\nHello", "Hello"),
+        ("Transfer-Encoding: chunked\r\n\r\n2\r\nHe\r\n3\r\nllo\r\n0\r\n\r\n", "Hello"),
+        ("Content-Length: 0\r\n\r\n", ""),
+        ("\r\n", ""),
+    ];
+    // All on one connection, which stays open: an input without an end would be waited for.
+    let mut client = worker.connect();
+    for (rest_of_request, body) in requests {
+        let request = format!("POST /until-end HTTP/1.1\r\nHost: a\r\n{rest_of_request}");
+        client.write_all(request.as_bytes()).expect("the worker reads");
+        client.write_all(b"GET /quick HTTP/1.1\r\nHost: a\r\n\r\n").expect("the worker reads");
+        let answer = read_until(&mut client, "\r\n\r\nquick");
+        assert!(answer.contains(&format!("\r\n\r\nTrue {body:?}.HTTP/1.1 200 ")), "{request}: {answer}");
+    }
+}

@@ -47,6 +47,10 @@ def app(environ, start_response):
         return respond([f"met in {'a thread of its own' if own else 'the main thread'}, {multithread}".encode()])
     if path == "/read":
         return respond([environ["wsgi.input"].read()])
+    if path == "/until-end":
+        body = "".join(piece.decode() for piece in iter(lambda: environ["wsgi.input"].read(4), b""))
+        content = f'{environ["wsgi.input_terminated"]} "{body}".'.encode()
+        return respond([content], len(content))
     if path == "/writes-on":
         write = start_response("200 OK", [])
         threading.Thread(target=write, args=[b"x" * LARGE], daemon=True).start()
