@@ -250,7 +250,7 @@ async fn measure<B: Backend>(
             && blocks.is_planned(&rounds, &load.name, block, &stack.name, looks[look])
             && !resume::is_cut(&rounds, &load.name, block)
         {
-            let round = visit(scenario, block, load, stack, backend, listener).await;
+            let round = visit(scenario, block, load, stack, "", backend, listener).await;
             if round.valid().is_none() {
                 again.push(stack);
             }
@@ -258,7 +258,7 @@ async fn measure<B: Backend>(
         }
         if next.is_none_or(|next| (next.block, next.load) != (block, number)) {
             for stack in again.drain(..) {
-                rounds.push(visit(scenario, block, load, stack, backend, listener).await);
+                rounds.push(visit(scenario, block, load, stack, "-again", backend, listener).await);
             }
         }
         let block_ends = next.is_none_or(|next| next.block != block);
@@ -278,17 +278,18 @@ fn is_made(rounds: &[RoundRecord], block: u32, load: &Load, stack: &Stack) -> bo
     rounds.iter().any(|round| round.block == block && round.load == load.name && round.stack == stack.name)
 }
 
-/// Makes one visit, whatever comes of it.
+/// Makes one visit, whatever comes of it. Its logs are where its name and `suffix` say.
 async fn visit<B: Backend>(
     scenario: &Scenario,
     block: u32,
     load: &Load,
     stack: &Stack,
+    suffix: &str,
     backend: &mut B,
     listener: &mut dyn Listener,
 ) -> RoundRecord {
     listener.hear(&Event::RoundStarted { block, load: &load.name, stack: &stack.name });
-    let name = format!("rounds/{:03}-{}-{}", block + 1, load.name, stack.name);
+    let name = format!("rounds/{:03}-{}-{}{suffix}", block + 1, load.name, stack.name);
     let driven = &plan::of_block(load, block);
     let outcome = match visit_stack(scenario, stack, driven, &name, backend).await {
         Ok(measured) => RoundOutcome::Measured(Box::new(measured)),

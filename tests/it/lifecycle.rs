@@ -123,9 +123,9 @@ fn a_server_that_dies_under_load_is_an_error_of_the_round() {
         .unwrap();
     wait_for_driver(&project);
     signal(pid_of(&project, |line| line.starts_with("lab: master ")), Signal::KILL);
-    // The block is repeated, and must not be measured either.
-    let second = |line: &str| line.contains("rounds/002-") && line.contains(" guard ") && line.contains("lab drive");
-    wait_for("the block is repeated", || project.marked().into_iter().find(|(_, line)| second(line)));
+    // It is made again, and must not be measured either.
+    let second = |line: &str| line.contains("-again") && line.contains(" guard ") && line.contains("lab drive");
+    wait_for("the round is made again", || project.marked().into_iter().find(|(_, line)| second(line)));
     signal(lab.id(), Signal::INT);
     let output = lab.wait_with_output().unwrap();
     let said = text(&output);
