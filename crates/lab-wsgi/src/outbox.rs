@@ -135,13 +135,9 @@ impl Held {
         let slices = [IoSlice::new(&self.buffer), IoSlice::new(content)];
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         let Ok(sent) = sendmsg(socket, &slices, &mut SendAncillaryBuffer::default(), flags) else { return };
-        let from_content = sent.saturating_sub(self.buffer.len());
-        if from_content < content.len() {
-            self.buffer.extend_from_slice(&content[from_content..]);
-            self.buffer.drain(..sent - from_content);
-        } else {
-            self.buffer.clear();
-        }
+        let from_buffer = sent.min(self.buffer.len());
+        self.buffer.drain(..from_buffer);
+        self.buffer.extend_from_slice(&content[sent - from_buffer..]);
         self.content = None;
     }
 
@@ -221,6 +217,21 @@ mod tests {
         assert_eq!(received(&three), None);
         assert_eq!(third.redeem(), b"");
         assert_eq!(received(&three), Some("three".to_owned()));
+    }
+
+    /// What the socket did not take of an answer without content of its own was lost.
+    #[test]
+    fn what_a_socket_does_not_take_is_given_back() {
+        let answer: Vec<u8> = (0..4 * 1024 * 1024).map(|number: u32| number.to_le_bytes()[1]).collect();
+        let (mut client, server) = UnixStream::pair().unwrap();
+        let ticket = Outbox::default().post(server.as_fd(), answer.clone(), None);
+        let unsent = ticket.redeem();
+        drop(server);
+        let mut whole = Vec::new();
+        client.read_to_end(&mut whole).unwrap();
+        assert!(!whole.is_empty() && !unsent.is_empty());
+        whole.extend(unsent);
+        assert!(whole == answer);
     }
 
     #[test]
