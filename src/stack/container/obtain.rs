@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::Path;
 
+use testcontainers::bollard::models::ImageInspect;
+
 use super::build::{self, BuildError};
 use super::engine::EngineError;
 use super::inside::{self, InsideError};
@@ -89,8 +91,30 @@ async fn origin(site: &Site, image: &Image, root: &Path, say: &mut dyn FnMut(&st
     };
     let seen = site.engine.docker.inspect_image(&tag).await;
     let seen = seen.map_err(EngineError::refused(format!("describe the image {name}")))?;
-    // The containers are made from this id: another image may get the tag meanwhile.
-    let id = seen.id.ok_or_else(|| ObtainError::Nameless(name.clone()))?;
+    described(name, seen)
+}
+
+/// What is kept of an image: the containers are made from its id, for another image may get the tag meanwhile.
+fn described(name: String, seen: ImageInspect) -> Result<Origin, ObtainError> {
+    let Some(id) = seen.id else { return Err(ObtainError::Nameless(name)) };
     let digest = seen.repo_digests.and_then(|digests| digests.into_iter().next());
     Ok(Origin { name, id, digest })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_kept_by_its_id_and_one_without_is_refused() {
+        let seen = |id: Option<&str>| ImageInspect {
+            id: id.map(str::to_owned),
+            repo_digests: Some(vec!["nginx@sha256:aa".to_owned()]),
+            ..ImageInspect::default()
+        };
+        let origin = described("nginx:1.28".to_owned(), seen(Some("sha256:bb"))).unwrap();
+        assert_eq!((origin.id.as_str(), origin.digest.as_deref()), ("sha256:bb", Some("nginx@sha256:aa")));
+        let refusal = described("nginx:1.28".to_owned(), seen(None)).unwrap_err();
+        assert_eq!(refusal.to_string(), "the engine does not tell the id of the image nginx:1.28");
+    }
 }
