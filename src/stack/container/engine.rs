@@ -26,6 +26,8 @@ pub struct Engine {
     pub endpoint: Endpoint,
     /// Its name and version, as in `Docker Engine 20.10.24`.
     pub version: String,
+    /// Whether it is Podman, which does not understand everything as Docker does.
+    pub(super) is_podman: bool,
     /// Whether it runs without root's rights: the user `root` of its containers is whoever runs it.
     pub rootless: bool,
     /// Whether users of containers are mapped to others on the machine, unless a container asks for none of that.
@@ -108,13 +110,15 @@ impl Engine {
         let options = info.security_options.unwrap_or_default();
         let has = |name: &str| options.iter().any(|option| option.split(',').any(|part| part == name));
         let components = version.components.unwrap_or_default();
-        let name = match components.iter().any(|component| component.name.starts_with("Podman")) {
+        let is_podman = components.iter().any(|component| component.name.starts_with("Podman"));
+        let name = match is_podman {
             true => "Podman",
             false => "Docker",
         };
         Ok(Engine {
             docker,
             version: format!("{name} {}", version.version.unwrap_or_default()),
+            is_podman,
             rootless: has("name=rootless"),
             remaps_users: has("name=userns"),
             endpoint,

@@ -15,6 +15,7 @@ use tokio_tar::{Builder, EntryType, Header};
 use tokio_util::io::ReaderStream;
 
 use super::engine::{Engine, EngineError};
+use super::labels;
 use super::libraries::{self, LibrariesError};
 
 /// Where lab's binary is in its image.
@@ -57,6 +58,15 @@ impl Reference {
     }
 }
 
+/// lab's own image.
+#[derive(Debug, Clone)]
+pub(super) struct Own {
+    pub(super) image: Reference,
+    /// `LD_LIBRARY_PATH` of its containers: where the loader of another distribution would not look by itself, without
+    /// its cache. Empty where lab needs no library.
+    pub(super) library_path: String,
+}
+
 /// Makes the image of the lab binary at `lab`, tagged with the run's name.
 ///
 /// # Errors
@@ -66,16 +76,14 @@ pub(super) async fn own(
     lab: &Path,
     run: &str,
     labels: &HashMap<String, String>,
-) -> Result<Reference, ImageError> {
+) -> Result<Own, ImageError> {
     let files = libraries::needed_by(lab)?;
-    let mut changes: Vec<String> = labels.iter().map(|(name, value)| format!("LABEL {name}=\"{value}\"")).collect();
+    // Podman understands one change and takes all that follow for the first one's value.
+    let told = labels.iter().filter(|(name, _)| !engine.is_podman || *name == labels::RUN);
+    let changes = told.map(|(name, value)| format!("LABEL {name}={value}")).collect();
     let folders: BTreeSet<String> =
         files.iter().filter_map(|file| file.parent()).map(|folder| folder.display().to_string()).collect();
-    if !folders.is_empty() {
-        // Where the loader of another distribution would not look by itself, without its cache.
-        let folders: Vec<String> = folders.into_iter().collect();
-        changes.push(format!("ENV LD_LIBRARY_PATH={}", folders.join(":")));
-    }
+    let library_path = folders.into_iter().collect::<Vec<_>>().join(":");
     let reference = Reference { name: OWN_NAME.to_owned(), tag: run.to_owned() };
     let (archive, end) = tokio::io::duplex(IN_FLIGHT);
     let lab = lab.to_owned();
@@ -85,11 +93,13 @@ pub(super) async fn own(
     let body = body_try_stream(ReaderStream::with_capacity(end, IN_FLIGHT));
     let imported = engine.docker.create_image(Some(options), Some(body), None).try_collect::<Vec<_>>().await;
     // A file that cannot be read is the cause of what the engine then says.
-    match writing.await {
+    let said = match writing.await {
         Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => return Err(ImageError::Unreadable(error)),
         _ => imported.map_err(EngineError::refused("import lab's own image"))?,
     };
-    Ok(reference)
+    // Podman gives it the tag `latest`, whatever it is asked for; its id is of no other.
+    let id = said.into_iter().filter_map(|info| info.status).rfind(|status| status.starts_with("sha256:"));
+    Ok(Own { image: id.map_or(reference, |id| Reference::of_id(&id)), library_path })
 }
 
 /// Writes the root file system: lab at [`LAB`], everything else at its own path.

@@ -195,6 +195,9 @@ fn request(order: &Order) -> ContainerRequest<GenericImage> {
     if let Some((soft, hard)) = order.open_files {
         request = request.with_ulimit("nofile", soft, Some(hard));
     }
+    if let Some((soft, hard)) = order.processes {
+        request = request.with_ulimit("nproc", soft, Some(hard));
+    }
     if order.own_users {
         request = request.with_userns_mode("host");
     }
@@ -209,7 +212,8 @@ fn limit(config: &mut HostConfig, order: &Order) {
     config.port_bindings = Some(HashMap::from([(order.port.tcp().to_string(), Some(vec![binding]))]));
     // By itself it would be root's, and of the mode of the folder that the image has there.
     let (uid, gid) = order.user.split_once(':').unwrap_or((&order.user, "0"));
-    let options = format!("mode=1777,uid={uid},gid={gid}");
+    let owner = if order.owned_scratch { format!(",uid={uid},gid={gid}") } else { String::new() };
+    let options = format!("mode=1777{owner}");
     let scratch = order.scratch.iter().map(|folder| (folder.display().to_string(), options.clone()));
     config.tmpfs = Some(scratch.collect());
     config.dns_search = Some(vec![order.domain.clone()]);

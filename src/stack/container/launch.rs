@@ -11,6 +11,7 @@ use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::process::{Resource, getrlimit};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::domain;
@@ -46,6 +47,8 @@ const PROXY_PORT: u16 = 8080;
 const MEMORY_BYTES: i64 = 2 << 30;
 /// The most processes and threads of a component.
 const PIDS: i64 = 1024;
+/// What Podman 4 itself lowers its own limit of processes to.
+const PODMAN_PROCESSES: i64 = 32_768;
 /// The proxy's name for the server.
 const SERVER: &str = "server";
 
@@ -287,13 +290,24 @@ impl Containers {
         Ok((Component { tls_address, ..component }, at))
     }
 
-    async fn component(&mut self, part: Part, folder: &Path, visit: &str) -> Result<(Component, Started), StartError> {
+    async fn component(
+        &mut self,
+        mut part: Part,
+        folder: &Path,
+        visit: &str,
+    ) -> Result<(Component, Started), StartError> {
         let (role, speaks, deadline, path) = (part.role, part.speaks, part.ready_deadline, part.ready_path.clone());
         let version = format!("{} (container, {})", part.version, self.site.engine.version);
         std::fs::create_dir_all(folder).map_err(io(format!("create {}", folder.display())))?;
         let image = match &part.origin {
             Some(origin) => Reference::of_id(&origin.id),
-            None => self.site.own_image(&self.launcher.lab, &self.run).await?,
+            None => {
+                let own = self.site.own_image(&self.launcher.lab, &self.run).await?;
+                if !own.library_path.is_empty() {
+                    part.environment.insert("LD_LIBRARY_PATH".to_owned(), own.library_path);
+                }
+                own.image
+            }
         };
         let origin = part.origin.clone();
         let order = self.order(part, &image, visit);
@@ -416,11 +430,13 @@ impl Containers {
             working_folder: None,
             mounts: part.mounts,
             scratch: part.scratch,
+            owned_scratch: !self.site.engine.is_podman,
             port: part.port,
             cores: self.launcher.cores.clone(),
             memory_bytes: MEMORY_BYTES,
             pids: PIDS,
             open_files: self.open_files(),
+            processes: self.processes(),
             own_users: self.site.engine.remaps_users,
             grace_s: STOP_GRACE_S,
         }
@@ -428,10 +444,21 @@ impl Containers {
 
     /// lab's own limit, which is that of subprocesses too; a rootless engine cannot raise its own.
     fn open_files(&self) -> Option<(i64, i64)> {
-        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-        let number = |limit: Option<u64>| limit.and_then(|limit| i64::try_from(limit).ok());
-        number(limit.current).zip(number(limit.maximum)).filter(|_| !self.site.engine.rootless)
+        limit(Resource::Nofile, i64::MAX).filter(|_| !self.site.engine.rootless)
     }
+
+    /// lab's own limit, in Podman: that asks for 1 048 576 where nothing is said, which the kernel refuses a root that
+    /// may not raise limits.
+    fn processes(&self) -> Option<(i64, i64)> {
+        limit(Resource::Nproc, PODMAN_PROCESSES).filter(|_| self.site.engine.is_podman && !self.site.engine.rootless)
+    }
+}
+
+/// A limit of this process, soft and hard, and no more than `most`; `None` where there is none.
+fn limit(resource: Resource, most: i64) -> Option<(i64, i64)> {
+    let limit = getrlimit(resource);
+    let number = |limit: Option<u64>| limit.and_then(|limit| i64::try_from(limit).ok()).map(|limit| limit.min(most));
+    number(limit.current).zip(number(limit.maximum))
 }
 
 /// The folders in memory that a kind may write into: the usual one, and its own.

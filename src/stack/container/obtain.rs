@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::Path;
 
+use testcontainers::bollard::models::ImageInspect;
+
 use super::build::{self, BuildError};
 use super::engine::EngineError;
 use super::inside::{self, InsideError};
@@ -89,8 +91,29 @@ async fn origin(site: &Site, image: &Image, root: &Path, say: &mut dyn FnMut(&st
     };
     let seen = site.engine.docker.inspect_image(&tag).await;
     let seen = seen.map_err(EngineError::refused(format!("describe the image {name}")))?;
-    // The containers are made from this id: another image may get the tag meanwhile.
-    let id = seen.id.ok_or_else(|| ObtainError::Nameless(name.clone()))?;
+    described(&name, seen).ok_or_else(|| ObtainError::Nameless(name))
+}
+
+/// What is kept of an image; `None` if it has no id. The containers are made from that, for another image may get the tag
+/// meanwhile.
+fn described(name: &str, seen: ImageInspect) -> Option<Origin> {
     let digest = seen.repo_digests.and_then(|digests| digests.into_iter().next());
-    Ok(Origin { name, id, digest })
+    Some(Origin { name: name.to_owned(), id: seen.id?, digest })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_kept_by_its_id_and_one_without_is_refused() {
+        let seen = |id: Option<&str>| ImageInspect {
+            id: id.map(str::to_owned),
+            repo_digests: Some(vec!["nginx@sha256:aa".to_owned()]),
+            ..ImageInspect::default()
+        };
+        let origin = described("nginx:1.28", seen(Some("sha256:bb"))).unwrap();
+        assert_eq!((origin.id.as_str(), origin.digest.as_deref()), ("sha256:bb", Some("nginx@sha256:aa")));
+        assert_eq!(described("nginx:1.28", seen(None)), None);
+    }
 }

@@ -10,7 +10,7 @@ use testcontainers::bollard::models::NetworkCreateRequest;
 use testcontainers::bollard::query_parameters::InspectNetworkOptions;
 
 use super::engine::{Engine, EngineError};
-use super::image::{self, ImageError, Reference};
+use super::image::{self, ImageError, Own};
 use super::labels::{self, Life, Owner};
 use super::{reaper, sweep};
 use crate::stack::guarded::{Guarded, Kept};
@@ -32,7 +32,7 @@ pub struct Site {
     pub(super) gateway: IpAddr,
     /// Who runs the containers, and whom their folders belong to.
     pub(super) user: User,
-    own_image: Option<Reference>,
+    own_image: Option<Own>,
     reaper: Guarded,
 }
 
@@ -118,13 +118,13 @@ impl Site {
     }
 
     /// The image of lab itself, made when it is first asked for.
-    pub(super) async fn own_image(&mut self, lab: &Path, run: &str) -> Result<Reference, SiteError> {
-        if let Some(reference) = &self.own_image {
-            return Ok(reference.clone());
+    pub(super) async fn own_image(&mut self, lab: &Path, run: &str) -> Result<Own, SiteError> {
+        if let Some(own) = &self.own_image {
+            return Ok(own.clone());
         }
-        let reference = image::own(&self.engine, lab, run, &self.labels).await?;
-        self.own_image = Some(reference.clone());
-        Ok(reference)
+        let own = image::own(&self.engine, lab, run, &self.labels).await?;
+        self.own_image = Some(own.clone());
+        Ok(own)
     }
 
     /// Whether a connection from here to `address` of the run's network goes there directly: from the host's own

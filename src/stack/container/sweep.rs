@@ -55,20 +55,24 @@ pub struct Left {
 /// The engine does not tell.
 pub async fn left(engine: &Engine) -> Result<BTreeMap<String, Left>, EngineError> {
     let me = Owner::this_process().ok();
-    let mut runs: BTreeMap<String, Left> = BTreeMap::new();
+    let mut runs: BTreeMap<String, (Option<Life>, Vec<Made>)> = BTreeMap::new();
     for (labels, made) in listed(engine, labels::RUN).await? {
         let Some(run) = labels.get(labels::RUN) else { continue };
-        let owner = labels.get(labels::OWNER).and_then(|text| Owner::parse(text));
-        let life = me.as_ref().zip(owner).map_or(Life::Unknown, |(me, owner)| owner.life(me, procfs::started_ticks));
-        let left = runs.entry(run.clone()).or_insert(Left { life, made: Vec::new() });
-        // Where two owners share a run (an interrupted one, resumed), the livelier counts.
-        left.life = left.life.max(life);
-        left.made.push(made);
+        let life = labels.get(labels::OWNER).map(|text| {
+            let owner = me.as_ref().zip(Owner::parse(text));
+            owner.map_or(Life::Unknown, |(me, owner)| owner.life(me, procfs::started_ticks))
+        });
+        let (lives, all) = runs.entry(run.clone()).or_default();
+        // Where two owners share a run (an interrupted one, resumed), the livelier counts. What does not tell its owner,
+        // as an image in Podman, has that of the rest.
+        *lives = (*lives).max(life);
+        all.push(made);
     }
-    for left in runs.values_mut() {
-        left.made.sort();
-    }
-    Ok(runs)
+    let left = runs.into_iter().map(|(run, (life, mut made))| {
+        made.sort();
+        (run, Left { life: life.unwrap_or(Life::Unknown), made })
+    });
+    Ok(left.collect())
 }
 
 /// The images that were built from folders, and kept for the next time.

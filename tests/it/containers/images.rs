@@ -158,6 +158,21 @@ fn a_build_that_fails_shows_its_last_lines() {
 }
 
 #[test]
+fn a_build_from_what_cannot_be_read_says_which_folder() {
+    if !has_engine() {
+        return;
+    }
+    let project = project("[[stack]]\nname = \"one\"\nserver = { kind = \"gunicorn\", build = \"broken\" }\n");
+    fs::create_dir(project.path("broken")).unwrap();
+    fs::write(project.path("broken/Dockerfile"), "FROM scratch\nCOPY . /\n").unwrap();
+    // Nobody can read a socket as a file, not even root.
+    let _socket = std::os::unix::net::UnixListener::bind(project.path("broken/socket")).unwrap();
+    let output = project.run(&["check", "scenarios/images.toml"]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert!(text(&output).contains("cannot read what the image in broken is built from"), "{}", text(&output));
+}
+
+#[test]
 fn stacks_that_no_container_can_hold_are_explained_and_refused() {
     let project = project(
         "[[stack]]\nname = \"bare\"\nserver = { kind = \"gunicorn\" }\n\
