@@ -91,14 +91,14 @@ async fn origin(site: &Site, image: &Image, root: &Path, say: &mut dyn FnMut(&st
     };
     let seen = site.engine.docker.inspect_image(&tag).await;
     let seen = seen.map_err(EngineError::refused(format!("describe the image {name}")))?;
-    described(name, seen)
+    described(&name, seen).ok_or_else(|| ObtainError::Nameless(name))
 }
 
-/// What is kept of an image: the containers are made from its id, for another image may get the tag meanwhile.
-fn described(name: String, seen: ImageInspect) -> Result<Origin, ObtainError> {
-    let Some(id) = seen.id else { return Err(ObtainError::Nameless(name)) };
+/// What is kept of an image; `None` if it has no id. The containers are made from that, for another image may get the tag
+/// meanwhile.
+fn described(name: &str, seen: ImageInspect) -> Option<Origin> {
     let digest = seen.repo_digests.and_then(|digests| digests.into_iter().next());
-    Ok(Origin { name, id, digest })
+    Some(Origin { name: name.to_owned(), id: seen.id?, digest })
 }
 
 #[cfg(test)]
@@ -112,9 +112,8 @@ mod tests {
             repo_digests: Some(vec!["nginx@sha256:aa".to_owned()]),
             ..ImageInspect::default()
         };
-        let origin = described("nginx:1.28".to_owned(), seen(Some("sha256:bb"))).unwrap();
+        let origin = described("nginx:1.28", seen(Some("sha256:bb"))).unwrap();
         assert_eq!((origin.id.as_str(), origin.digest.as_deref()), ("sha256:bb", Some("nginx@sha256:aa")));
-        let refusal = described("nginx:1.28".to_owned(), seen(None)).unwrap_err();
-        assert_eq!(refusal.to_string(), "the engine does not tell the id of the image nginx:1.28");
+        assert_eq!(described("nginx:1.28", seen(None)), None);
     }
 }
