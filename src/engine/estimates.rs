@@ -9,13 +9,13 @@ use crate::scenario::model::{Metric, Scenario};
 /// The confidence every interval has at least.
 pub const CONFIDENCE: f64 = 0.95;
 
-/// Estimates every metric of every stack under every load, in the scenario's order.
+/// Estimates every metric of every measured stack under every load, in the scenario's order.
 #[must_use]
 pub fn estimates(scenario: &Scenario, rounds: &[RoundRecord]) -> Vec<Estimate> {
     let reference = &scenario.reference().name;
     let mut estimates = Vec::new();
     for load in scenario.ranked_loads() {
-        for stack in &scenario.stacks {
+        for stack in scenario.stacks.iter().filter(|stack| stack.measured) {
             for metric in Metric::ALL {
                 let own = values(rounds, &load.name, &stack.name, metric);
                 let ratio = (stack.name != *reference)
