@@ -1,8 +1,8 @@
 //! Which stacks a block visits. Pure.
 //!
 //! The declared blocks visit every stack. Blocks after these, half as many at most, make up for rounds that failed or
-//! were invalid at the second try as well: they visit the stacks that lack rounds, and the reference, because a ratio is of two rounds of one
-//! block. So one stack that fails again and again does not cost a visit to all the others.
+//! were invalid at the second try as well: they visit the stacks that lack rounds, and the reference, because a ratio is
+//! of two rounds of one block. So one stack that fails again and again does not cost a visit to all the others.
 
 use std::collections::BTreeSet;
 
@@ -23,21 +23,17 @@ pub(super) struct Blocks<'a> {
 
 impl Blocks<'_> {
     /// Whether this stack is to be visited under this load in this block, for the look after `wanted` blocks.
-    pub(super) fn is_planned(&self, rounds: &[RoundRecord], load: &str, block: u32, stack: &str, wanted: u32) -> bool {
-        if self.loads.iter().any(|own| own.name == load && !own.drives(stack)) {
-            false
-        } else if Some(stack) == self.reference {
-            self.stacks.iter().any(|stack| self.lacks(rounds, load, block, stack, wanted))
-        } else {
-            self.lacks(rounds, load, block, stack, wanted)
-        }
+    pub(super) fn is_planned(&self, rounds: &[RoundRecord], load: &Load, block: u32, stack: &str, wanted: u32) -> bool {
+        let lacks = |stack: &str| self.lacks(rounds, load, block, stack, wanted);
+        let is_for_others = Some(stack) == self.reference && self.stacks.iter().any(|stack| lacks(stack));
+        load.drives(stack) && (is_for_others || lacks(stack))
     }
 
     /// Whether it is time for the look after `wanted` blocks: every stack has them under every load, or `blocks` were
     /// all the chance it gets.
     pub(super) fn is_due(&self, rounds: &[RoundRecord], blocks: u32, wanted: u32) -> bool {
-        let is_complete = |load: &str| !self.stacks.iter().any(|stack| self.lacks(rounds, load, blocks, stack, wanted));
-        self.loads.iter().all(|load| is_complete(&load.name)) || blocks >= with_repeats(wanted)
+        let lacks = |load: &Load| self.stacks.iter().any(|stack| self.lacks(rounds, load, blocks, stack, wanted));
+        blocks >= with_repeats(wanted) || !self.loads.iter().any(|load| lacks(load))
     }
 
     /// The look that this block is made for, by the rounds before it: the number of blocks it is after.
@@ -48,20 +44,15 @@ impl Blocks<'_> {
 
     /// Whether there are fewer than `wanted` blocks before `block` in which this stack and the reference have a valid
     /// round; a load may be of some stacks only, and of fewer blocks.
-    fn lacks(&self, rounds: &[RoundRecord], load: &str, block: u32, stack: &str, wanted: u32) -> bool {
-        let load_of = self.loads.iter().find(|own| own.name == load);
-        if load_of.is_some_and(|load| !load.drives(stack)) {
-            return false;
-        }
-        let reference = self.reference.filter(|name| load_of.is_none_or(|load| load.drives(name)));
-        let wanted = load_of.map_or(wanted, |load| load.blocks_of(wanted));
+    fn lacks(&self, rounds: &[RoundRecord], load: &Load, block: u32, stack: &str, wanted: u32) -> bool {
+        let reference = self.reference.filter(|name| load.drives(name));
         let valid = |stack: &str| -> BTreeSet<u32> {
-            let visits = rounds.iter().filter(|round| round.load == load && round.stack == stack);
+            let visits = rounds.iter().filter(|round| round.load == load.name && round.stack == stack);
             let earlier = visits.filter(|round| round.block < block && round.valid().is_some());
             earlier.map(|round| round.block).collect()
         };
         let pairs = valid(stack).intersection(&valid(reference.unwrap_or(stack))).count();
-        pairs < wanted as usize
+        load.drives(stack) && pairs < load.blocks_of(wanted) as usize
     }
 }
 

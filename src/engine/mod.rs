@@ -247,7 +247,7 @@ async fn measure<B: Backend>(
                 rounds.push(RoundRecord { block, load: load.name.clone(), stack: stack.name.clone(), outcome });
             }
         } else if !is_made(&rounds, block, load, stack)
-            && blocks.is_planned(&rounds, &load.name, block, &stack.name, looks[look])
+            && blocks.is_planned(&rounds, load, block, &stack.name, looks[look])
             && !resume::is_cut(&rounds, &load.name, block)
         {
             let round = visit(scenario, block, load, stack, "", backend, listener).await;

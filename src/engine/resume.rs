@@ -24,8 +24,10 @@ pub(super) fn continued(mut earlier: Vec<RoundRecord>, blocks: &Blocks<'_>) -> V
 fn is_incomplete(earlier: &[RoundRecord], blocks: &Blocks<'_>, round: &RoundRecord) -> bool {
     let RoundRecord { block, load, .. } = round;
     let has = |stack: &str| earlier.iter().any(|r| r.block == *block && r.load == *load && r.stack == stack);
+    // A load that cannot be driven any more is not made up for.
+    let Some(driven) = blocks.loads.iter().find(|own| own.name == *load) else { return false };
     let wanted = blocks.wanted(earlier, *block);
-    let mut planned = blocks.stacks.iter().filter(|stack| blocks.is_planned(earlier, load, *block, stack, wanted));
+    let mut planned = blocks.stacks.iter().filter(|stack| blocks.is_planned(earlier, driven, *block, stack, wanted));
     !is_cut(earlier, load, *block) && !planned.all(|stack| has(stack))
 }
 

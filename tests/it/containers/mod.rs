@@ -7,9 +7,9 @@ mod runs;
 
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::support::{Project, text};
+use crate::support::{Project, text, wait_within};
 
 /// How long the engine may take to come to rest after a run.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -60,15 +60,8 @@ fn left_by(pid: u32) -> Vec<String> {
 }
 
 /// Waits until `condition` gives something; engines take longer than processes.
-fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = condition() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "{what}: not within {} s", PATIENCE.as_secs());
-        std::thread::yield_now();
-    }
+fn eventually<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
+    wait_within(PATIENCE, what, condition)
 }
 
 fn nothing_is_left_by(pid: u32) {
