@@ -76,7 +76,11 @@ fn together(text: &mut String, record: &Record, load: &str, stacks: &[&str]) {
     if let Some(blocks) = placed.iter().flatten().filter_map(|placed| placed.blocks_needed).max() {
         let what = if has_places { "more could be told apart" } else { "no places: stacks can be told apart" };
         let made = ratios.iter().map(|ratio| ratio.log_ratios.len()).max().unwrap_or(0);
-        let line = format!("{what} from {blocks} blocks on, and there are {made}");
+        let line = if made < blocks {
+            format!("{what} from {blocks} blocks on, and there are {made}")
+        } else {
+            format!("{what} with {blocks} blocks that every two have in common, and some have fewer")
+        };
         let _ = writeln!(text, "  {}", styled(QUIET, &line));
     }
     let mut bound: Vec<&str> = ratios.iter().flat_map(|ratio| &ratio.driver_bound).map(String::as_str).collect();

@@ -2,11 +2,11 @@
 
 use super::loads::spread;
 use super::standing::Standing;
+use super::times::Seen;
 use crate::measure::stats::median;
 use crate::record::{Distribution, RateMeasured};
 
-/// A rate is answered where so much of what was asked for got a good answer, in the median round; it is comparable where
-/// the driver was in time besides, so that the times are the stack's.
+/// A rate is answered where so much of what was asked for got a good answer, in the median round.
 const ANSWERED: f64 = 0.99;
 /// More columns of rates make a table too wide to read.
 const MOST: usize = 3;
@@ -43,21 +43,18 @@ pub(super) fn common(standings: &[Standing<'_>]) -> Vec<CommonRate> {
 }
 
 impl CommonRate {
-    /// A stack's median and 99th percentile of the response time at this rate, in microseconds: medians over its valid
-    /// rounds. `None` where it did not answer the rate, or the driver was too late to tell.
-    pub(super) fn times(&self, standing: &Standing<'_>) -> Option<(f64, Option<f64>)> {
+    /// A stack's median and 99th percentile of the response time at this rate. `None` where it did not answer the rate.
+    pub(super) fn times(&self, standing: &Standing<'_>) -> Option<[Seen; 2]> {
         times(standing, self.index)
     }
 }
 
-fn times(standing: &Standing<'_>, index: usize) -> Option<(f64, Option<f64>)> {
+fn times(standing: &Standing<'_>, index: usize) -> Option<[Seen; 2]> {
     let shares: Vec<f64> = at(standing, index).map(|rate| rate.ok as f64 / rate.scheduled.max(1) as f64).collect();
     median(&shares).filter(|share| *share >= ANSWERED)?;
-    let of = |percentile: fn(&Distribution) -> u64| {
-        let times = at(standing, index).filter_map(|rate| rate.time_of_the_stack_us(percentile));
-        median(&times.map(|time| time as f64).collect::<Vec<_>>())
-    };
-    Some((of(|times| times.p50_us)?, of(|times| times.p99_us)))
+    let rounds: Vec<&RateMeasured> = at(standing, index).collect();
+    let seen = |percentile: fn(&Distribution) -> u64| Seen::of(rounds.iter().copied(), percentile);
+    Some([seen(|times| times.p50_us)?, seen(|times| times.p99_us)?])
 }
 
 fn rates<'a>(standing: &Standing<'a>) -> impl Iterator<Item = &'a [RateMeasured]> {

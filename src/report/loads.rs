@@ -5,19 +5,20 @@ use std::collections::BTreeSet;
 
 use super::numbers::{grouped, micros};
 use super::terminal::has_many_stacks;
+use super::times::{BOUND, Seen};
 use crate::measure::stats::median;
 use crate::record::{Distribution, Measured, OpenMeasured, RateMeasured, Record, RoundRecord};
 
 /// A table: its header and its rows.
 pub(super) struct Rows {
-    pub(super) title: &'static str,
+    pub(super) title: String,
     pub(super) header: Vec<String>,
     pub(super) rows: Vec<Vec<String>>,
 }
 
 impl Rows {
     fn none() -> Rows {
-        Rows { title: "", header: Vec::new(), rows: Vec::new() }
+        Rows { title: String::new(), header: Vec::new(), rows: Vec::new() }
     }
 }
 
@@ -99,7 +100,7 @@ fn schedule(record: &Record, load: &str, stacks: &[&str]) -> Rows {
         ])
     };
     let rows = stacks.iter().filter_map(|stack| row(stack)).collect();
-    Rows { title: "as scheduled", header, rows }
+    Rows { title: "as scheduled".to_owned(), header, rows }
 }
 
 /// A ramp's rates, a column each: what each stack answered well in a second of it, how long that took, and what became
@@ -132,8 +133,9 @@ fn rates(record: &Record, load: &str, stacks: &[&str], by_class: bool) -> [Rows;
         let lead = vec![(*stack).to_owned(), shown(peak, grouped)];
         answered.push(lead.into_iter().chain(columns.iter().map(|rate| shown(ok(*rate), grouped))).collect());
         let times_of = |percentile: fn(&Distribution) -> u64| -> Vec<String> {
-            let of = |rate| of(rate).map(|rate| Some(rate.time_of_the_stack_us(percentile)? as f64));
-            let cells = columns.iter().map(|rate| shown(of(*rate), micros));
+            let cells = columns
+                .iter()
+                .map(|rate| Seen::of(of(*rate), percentile).map_or_else(|| "–".to_owned(), |seen| seen.to_string()));
             std::iter::once((*stack).to_owned()).chain(cells).collect()
         };
         // a driver that tells no times has no row of them
@@ -157,20 +159,21 @@ fn rates(record: &Record, load: &str, stacks: &[&str], by_class: bool) -> [Rows;
             errors.push(lead.chain(cells).collect());
         }
     }
+    let of_times = |what: &str, rows: Vec<Vec<String>>| {
+        let has_bounds = rows.iter().flatten().any(|cell| cell.starts_with('≤'));
+        let reading = if has_bounds { format!(" ({BOUND})") } else { String::new() };
+        Rows { title: format!("{what}, by requests asked per second{reading}"), header: at(&["stack"]), rows }
+    };
     [
         Rows {
-            title: "good answers per second, by requests asked per second",
+            title: "good answers per second, by requests asked per second".to_owned(),
             header: at(&["stack", "peak"]),
             rows: answered,
         },
-        Rows { title: "median response time, by requests asked per second", header: at(&["stack"]), rows: medians },
+        of_times("median response time", medians),
+        of_times("99th percentile of the response time", times),
         Rows {
-            title: "99th percentile of the response time, by requests asked per second",
-            header: at(&["stack"]),
-            rows: times,
-        },
-        Rows {
-            title: "not answered well, by requests asked per second",
+            title: "not answered well, by requests asked per second".to_owned(),
             header: if by_class { at(&["stack", "class"]) } else { at(&["stack"]) },
             rows: errors,
         },
@@ -217,7 +220,7 @@ fn seconds(record: &Record, load: &str, stacks: &[&str]) -> Rows {
     let mut header = names(&["second", "asked"]);
     header.extend(stacks.iter().flat_map(|(name, _)| [format!("{name} answered"), "p99".to_owned()]));
     if offered.is_empty() || !is_ramp || offered.len() > MOST_SECONDS {
-        return Rows { title: "", header, rows: Vec::new() };
+        return Rows::none();
     }
     let row = |(number, asked): (usize, &u64)| {
         let mut cells = vec![(number + 1).to_string(), grouped(*asked as f64)];
@@ -228,7 +231,7 @@ fn seconds(record: &Record, load: &str, stacks: &[&str]) -> Rows {
         }
         cells
     };
-    Rows { title: "second by second", header, rows: offered.iter().enumerate().map(row).collect() }
+    Rows { title: "second by second".to_owned(), header, rows: offered.iter().enumerate().map(row).collect() }
 }
 
 /// A journey's steps: medians over the valid rounds, errors added up.
@@ -253,7 +256,11 @@ fn steps(record: &Record, load: &str, stacks: &[&str]) -> Rows {
             ]);
         }
     }
-    Rows { title: "step by step", header: names(&["stack", "step", "answered/s", "p50", "p99", "errors"]), rows }
+    Rows {
+        title: "step by step".to_owned(),
+        header: names(&["stack", "step", "answered/s", "p50", "p99", "errors"]),
+        rows,
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::numbers::{bytes, grouped, micros};
 use super::speed::errors;
 use super::standing::{Standing, loads, not_measured, standings};
 use super::terminal::counted;
+use super::times;
 use crate::measure::stats;
 use crate::record::{Estimate, Measured, Provenance, PublishedFigure, Record};
 use crate::scenario::model::Metric;
@@ -78,7 +79,7 @@ fn load(text: &mut String, record: &Record, load: &str) {
     let rows: Vec<Vec<String>> = standings.iter().map(|one| row(record, load, one, is_ramp, &rates)).collect();
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let _ = writeln!(text, "{}\n", table(&header, &rows));
-    let _ = writeln!(text, "{}\n", reading(record, load, is_ramp, &rates));
+    let _ = writeln!(text, "{}\n", reading(record, load, is_ramp, &rates, &standings));
 
     let without = not_measured(record, load);
     if !without.is_empty() {
@@ -90,7 +91,7 @@ fn load(text: &mut String, record: &Record, load: &str) {
         let header: Vec<&str> = rows.header.iter().map(String::as_str).collect();
         let cells: Vec<Vec<String>> =
             rows.rows.iter().map(|row| row.iter().map(|cell| escaped(cell)).collect()).collect();
-        let title = escaped(rows.title);
+        let title = escaped(&rows.title);
         let _ = writeln!(text, "<details><summary>{title}</summary>\n\n{}\n\n</details>\n", table(&header, &cells));
     }
 }
@@ -99,10 +100,8 @@ fn row(record: &Record, load: &str, one: &Standing<'_>, is_ramp: bool, rates: &[
     let median = |metric: Metric, form: fn(f64) -> String| {
         one.spread(metric).map_or_else(|| NONE.to_owned(), |spread| form(spread.median))
     };
-    let pair = |times: Option<(f64, Option<f64>)>| {
-        let p99 = |p99: Option<f64>| p99.map_or_else(|| NONE.to_owned(), micros);
-        times.map_or_else(|| NONE.to_owned(), |(p50, high)| format!("{}, {}", micros(p50), p99(high)))
-    };
+    let of_rate =
+        |rate: &CommonRate| rate.times(one).map_or_else(|| NONE.to_owned(), |[p50, p99]| format!("{p50}, {p99}"));
     let visits = record.rounds.iter().filter(|round| round.load == load && round.stack == one.stack.name).count();
     let mut cells = vec![
         one.place_in_words(),
@@ -113,10 +112,10 @@ fn row(record: &Record, load: &str, one: &Standing<'_>, is_ramp: bool, rates: &[
         median(Metric::CpuPerRequest, micros),
     ];
     match is_ramp {
-        true => cells.extend(rates.iter().map(|rate| pair(rate.times(one)))),
+        true => cells.extend(rates.iter().map(of_rate)),
         false => {
-            let of = |metric| Some(one.spread(metric)?.median);
-            cells.push(pair(of(Metric::P50).map(|p50| (p50, of(Metric::P99)))));
+            let [p50, p99] = [Metric::P50, Metric::P99].map(|metric| median(metric, micros));
+            cells.push(if p50 == NONE { p50 } else { format!("{p50}, {p99}") });
         }
     }
     let memory = |of: fn(&Measured) -> Option<f64>| {
@@ -149,7 +148,7 @@ fn ratio(record: &Record, load: &str, one: &Standing<'_>) -> String {
 }
 
 /// How the table of a load is to be read.
-fn reading(record: &Record, load: &str, is_ramp: bool, rates: &[CommonRate]) -> String {
+fn reading(record: &Record, load: &str, is_ramp: bool, rates: &[CommonRate], standings: &[Standing<'_>]) -> String {
     let mut said = vec![
         "Medians over the valid rounds. Stacks with the same place (=) could not be told apart.".to_owned(),
         "The ratio is the Hodges-Lehmann estimate over paired rounds, with its exact signed-rank interval.".to_owned(),
@@ -157,7 +156,7 @@ fn reading(record: &Record, load: &str, is_ramp: bool, rates: &[CommonRate]) -> 
     let by_throughput =
         |placed: &&crate::record::Placed| placed.load == load && placed.metric == Metric::Throughput.name();
     if let Some(blocks) = record.places.iter().find(by_throughput).and_then(|placed| placed.blocks_needed) {
-        said.push(format!("So many stacks can be told apart from {blocks} blocks on; there were fewer."));
+        said.push(format!("It takes {blocks} blocks to tell so many apart, and some two have fewer in common."));
     }
     let own = |estimate: &&Estimate| estimate.load == load && estimate.metric == Metric::Throughput.name();
     let ratios = record.estimates.iter().filter(own).filter_map(|estimate| estimate.ratio.as_ref());
@@ -178,6 +177,10 @@ fn reading(record: &Record, load: &str, is_ramp: bool, rates: &[CommonRate]) -> 
              was asked), from the instant at which a request was due."
                 .to_owned(),
         ),
+    }
+    let mut shown = rates.iter().flat_map(|rate| standings.iter().filter_map(move |one| rate.times(one)));
+    if shown.any(|times| times.iter().any(|seen| seen.is_bound)) {
+        said.push(format!("{}.", times::BOUND));
     }
     said.push("Errors are those of all rounds, past saturation too.".to_owned());
     said.join(" ")

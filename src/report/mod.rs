@@ -21,4 +21,5 @@ mod objections;
 mod speed;
 mod standing;
 mod svg;
+mod times;
 mod validation;

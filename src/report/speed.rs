@@ -50,7 +50,7 @@ pub(super) fn section(text: &mut String, record: &Record, load: &str) {
         let columns = header.len();
         table.add_rows(rows.rows);
         right_aligned(&mut table, 1..columns);
-        let _ = writeln!(text, "  {}\n{}", styled(QUIET, rows.title), indented(&table));
+        let _ = writeln!(text, "  {}\n{}", styled(QUIET, &rows.title), indented(&table));
     }
     if is_many {
         spared_together(text, &spared);

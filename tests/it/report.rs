@@ -61,6 +61,24 @@ fn rates_that_somebody_could_not_answer_are_said_to_be_so() {
     assert!(said.contains("| 3 | slow | slow 1.4 | 90 | 0.018 (0.017 to 0.019) | 900 µs | – |"), "{said}");
 }
 
+/// Its lag is part of what it saw, so that is the most it can have been.
+#[test]
+fn times_that_a_late_driver_saw_are_bounds() {
+    let folder = folder();
+    let mut record = made::record("late", &FIRST, TIERS);
+    for round in record["rounds"].as_array_mut().unwrap() {
+        let lag = &mut round["open"]["rates"][0]["lag"];
+        (lag["p50_us"], lag["p99_us"]) = (json!(3), json!(1_500));
+    }
+    made::write(folder.path(), "late.json", &record);
+    let markdown = said(folder.path(), &["late.json", "--format", "markdown"]);
+    assert!(markdown.contains("| 105 µs, ≤ 420 µs |"), "{markdown}");
+    assert!(markdown.contains("≤: the driver was itself late, and its lag is part of that time."), "{markdown}");
+    let terminal = said(folder.path(), &["late.json"]);
+    assert!(terminal.contains("99th percentile of the response time, by requests asked per second (≤: "), "{terminal}");
+    assert!(terminal.contains("median response time, by requests asked per second\n"), "{terminal}");
+}
+
 /// Histograms, seconds and curves are left out, and no report misses them.
 #[test]
 fn an_abridged_record_says_the_same_compressed_or_not() {
