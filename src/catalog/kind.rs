@@ -158,6 +158,12 @@ impl Kind {
         let Ok(run) = &self.run else { return false };
         run.command.first().is_some_and(|program| program.values().eq([Value::Lab]))
     }
+
+    /// Whether lab's own image does for it: it is lab, or in an environment that containers of that image can see.
+    #[must_use]
+    pub fn is_for_own_image(&self) -> bool {
+        self.is_lab() || matches!(self.install, Install::Environment { .. })
+    }
 }
 
 /// How a kind comes to be on a machine.

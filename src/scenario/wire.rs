@@ -149,7 +149,7 @@ wire_table! {
         /// Its configuration file, relative to the scenario's root. Default: what comes with the kind.
         optional config: String,
         /// The image its container is made from, as the engine names it; pulled where the engine has it not. Default:
-        /// lab's own kinds have an image of their own.
+        /// lab makes one for its own kinds.
         optional image: String,
         /// Instead of `image`: a folder with a `Dockerfile`, relative to the scenario's root, from which the engine
         /// builds it.
@@ -171,7 +171,7 @@ wire_table! {
         /// More arguments for its command line.
         optional arguments: List<String>,
         /// The image its container is made from, as the engine names it; pulled where the engine has it not. Default:
-        /// lab's own kinds have an image of their own.
+        /// lab makes one for its own kinds, and for those in an environment that `lab provision` has made.
         optional image: String,
         /// Instead of `image`: a folder with a `Dockerfile`, relative to the scenario's root, from which the engine
         /// builds it.

@@ -89,29 +89,22 @@ impl Stack {
 
     /// Why it is not run in containers, whatever the machine; `None` if it is, or is not asked to be.
     ///
-    /// Without an image of its own a component runs in lab's, which holds lab: its proxy, its server and its apps.
+    /// Without an image of its own a component runs in lab's, which holds lab, or what is in a virtual environment of this
+    /// machine.
     #[must_use]
     pub fn refused_in_containers(&self) -> Option<String> {
         if self.backend == Backend::Process {
             return None;
         }
         let proxy = self.proxy.iter().map(|proxy| (&proxy.kind, &proxy.image));
-        let without = proxy
+        let (kind, _) = proxy
             .chain([(&self.server.kind, &self.server.image)])
-            .find(|(kind, image)| image.is_none() && !kind.kind().is_lab());
-        if let Some((kind, _)) = without {
-            let role = kind.kind().role;
-            return Some(format!(
-                "the {role} `{kind}` needs an image in a container: name one that has it, by `image` or `build`, or run \
-                 the stack with `backend = \"process\"`"
-            ));
-        }
-        let is_own = self.server.image.is_none();
-        (is_own && self.app == Interface::Wsgi).then(|| {
-            "`lab serve` hosts WSGI apps in processes only, for its image holds no Python: run the stack with `backend = \
-             \"process\"`, or choose another server with an `image` that has it, or `app = \"native\"`"
-                .to_owned()
-        })
+            .find(|(kind, image)| image.is_none() && !kind.kind().is_for_own_image())?;
+        let role = kind.kind().role;
+        Some(format!(
+            "the {role} `{kind}` needs an image in a container: name one that has it, by `image` or `build`, or run the \
+             stack with `backend = \"process\"`"
+        ))
     }
 
     /// What the proxy's container is made from, where that is not lab's own image; `None` for a process.

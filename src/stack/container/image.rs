@@ -21,7 +21,7 @@ use super::libraries::{self, LibrariesError};
 /// Where lab's binary is in its image.
 pub(super) const LAB: &str = "/lab";
 
-/// The name of lab's own images; their tag is the run they belong to.
+/// The name of lab's own images; their tag is the run they belong to, and the environment they are for.
 pub(super) const OWN_NAME: &str = "lab-own";
 
 /// Bytes between the reading of the archive and its sending.
@@ -67,24 +67,26 @@ pub(super) struct Own {
     pub(super) library_path: String,
 }
 
-/// Makes the image of the lab binary at `lab`, tagged with the run's name.
+/// Makes the image of the lab binary at `lab` with that tag, which also has the libraries in `more`.
 ///
 /// # Errors
 /// The binary's libraries are not found, or the engine refuses the image.
 pub(super) async fn own(
     engine: &Engine,
     lab: &Path,
-    run: &str,
+    more: &BTreeSet<PathBuf>,
+    tag: String,
     labels: &HashMap<String, String>,
 ) -> Result<Own, ImageError> {
-    let files = libraries::needed_by(lab)?;
+    let mut files = libraries::needed_by(lab)?;
+    files.extend(more.iter().cloned());
     // Podman understands one change and takes all that follow for the first one's value.
     let told = labels.iter().filter(|(name, _)| !engine.is_podman || *name == labels::RUN);
     let changes = told.map(|(name, value)| format!("LABEL {name}={value}")).collect();
     let folders: BTreeSet<String> =
         files.iter().filter_map(|file| file.parent()).map(|folder| folder.display().to_string()).collect();
     let library_path = folders.into_iter().collect::<Vec<_>>().join(":");
-    let reference = Reference { name: OWN_NAME.to_owned(), tag: run.to_owned() };
+    let reference = Reference { name: OWN_NAME.to_owned(), tag };
     let (archive, end) = tokio::io::duplex(IN_FLIGHT);
     let lab = lab.to_owned();
     let writing = tokio::spawn(async move { write_root(archive, &lab, &files).await });

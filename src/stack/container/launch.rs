@@ -21,7 +21,7 @@ use super::labels;
 use super::mounts;
 use super::obtain::{Images, ObtainError};
 use super::order::{Mounted, Order, Started};
-use super::site::{Site, SiteError};
+use super::site::{Furnished, Site, SiteError};
 use crate::catalog::Chosen;
 use crate::catalog::kind::{Interface, Kind, Language, Protocol, Run};
 use crate::catalog::template::Value;
@@ -79,6 +79,8 @@ struct Part {
     speaks: Protocol,
     /// The image; `None`: lab's own.
     origin: Option<Origin>,
+    /// The virtual environment that goes with lab's own, if it needs one.
+    venv: Option<PathBuf>,
 }
 
 /// A kind as it is in its image.
@@ -216,6 +218,7 @@ impl Containers {
             port: SERVER_PORT,
             speaks: server.kind.speaks(),
             origin,
+            venv: found.venv,
         };
         self.component(part, folder, visit).await
     }
@@ -282,6 +285,7 @@ impl Containers {
             port: entry.port(),
             speaks: Protocol::Http,
             origin,
+            venv: found.venv,
         };
         let (component, at) = self.component(part, folder, visit).await?;
         // Only one port of a container is published; where that is the only way in, the other is out of reach.
@@ -302,7 +306,9 @@ impl Containers {
         let image = match &part.origin {
             Some(origin) => Reference::of_id(&origin.id),
             None => {
-                let own = self.site.own_image(&self.launcher.lab, &self.run).await?;
+                let own_image = self.site.own_image(&self.launcher.lab, &self.run, part.venv.as_deref());
+                let Furnished { own, mounts } = own_image.await?;
+                part.mounts.extend(mounts);
                 if !own.library_path.is_empty() {
                     part.environment.insert("LD_LIBRARY_PATH".to_owned(), own.library_path);
                 }

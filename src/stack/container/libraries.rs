@@ -1,4 +1,5 @@
-//! What a dynamically linked program needs beside itself: its loader and the libraries that the loader would choose.
+//! What a dynamically linked program needs beside itself: its loader and the libraries that the loader would choose; and
+//! what the modules need that such a program loads when it runs.
 //!
 //! The loader itself is asked (`ld.so --list`, which is what `ldd` does): it alone knows the machine's search order.
 
@@ -50,15 +51,37 @@ pub enum LibrariesError {
 /// # Errors
 /// [`LibrariesError`].
 pub fn needed_by(program: &Path) -> Result<BTreeSet<PathBuf>, LibrariesError> {
+    let Some(loader) = loader_of(program)? else { return Ok(BTreeSet::new()) };
+    let listed =
+        list(&loader, program).map_err(|source| LibrariesError::Unreadable { file: loader.clone(), source })?;
+    match listed.missing {
+        Some(missing) => Err(LibrariesError::Missing { file: program.to_owned(), missing }),
+        None if !listed.is_whole => Err(LibrariesError::NotListed { file: program.to_owned(), loader }),
+        None => Ok(listed.files.into_iter().chain([loader]).collect()),
+    }
+}
+
+/// The libraries that `loader` finds for `module`, which a program may load when it runs. What it does not find is no
+/// error: such a module cannot be loaded on this machine either, and most programs never ask for it.
+///
+/// # Errors
+/// The loader cannot be started.
+pub(super) fn found_for(loader: &Path, module: &Path) -> io::Result<BTreeSet<PathBuf>> {
+    Ok(list(loader, module)?.files)
+}
+
+/// The loader of `program`; `None` for a static program.
+///
+/// # Errors
+/// It cannot be read, or is no program of this machine's kind.
+pub(super) fn loader_of(program: &Path) -> Result<Option<PathBuf>, LibrariesError> {
     let unreadable = |source| LibrariesError::Unreadable { file: program.to_owned(), source };
     let mut file = fs::File::open(program).map_err(unreadable)?;
     let mut head = Vec::new();
     // The program headers follow the ELF header, well within this.
     (&mut file).take(64 * 1024).read_to_end(&mut head).map_err(unreadable)?;
     let not_elf = || LibrariesError::NotElf(program.to_owned());
-    let Some((offset, length)) = interpreter_position(&head).map_err(|()| not_elf())? else {
-        return Ok(BTreeSet::new());
-    };
+    let Some((offset, length)) = interpreter_position(&head).map_err(|()| not_elf())? else { return Ok(None) };
     if length > LONGEST_INTERPRETER {
         return Err(not_elf());
     }
@@ -66,18 +89,22 @@ pub fn needed_by(program: &Path) -> Result<BTreeSet<PathBuf>, LibrariesError> {
     let mut name = Vec::new();
     file.take(length).read_to_end(&mut name).map_err(unreadable)?;
     let name = String::from_utf8(name).map_err(|_| not_elf())?;
-    let loader = PathBuf::from(name.trim_end_matches('\0'));
-    let listed = Command::new(&loader).arg("--list").arg(program).output();
-    let listed = listed.map_err(|source| LibrariesError::Unreadable { file: loader.clone(), source })?;
-    let text = String::from_utf8_lossy(&listed.stdout);
-    match parse(&text) {
-        Err(missing) => Err(LibrariesError::Missing { file: program.to_owned(), missing }),
-        Ok(_) if !listed.status.success() => Err(LibrariesError::NotListed { file: program.to_owned(), loader }),
-        Ok(mut needed) => {
-            needed.insert(loader);
-            Ok(needed)
-        }
-    }
+    Ok(Some(PathBuf::from(name.trim_end_matches('\0'))))
+}
+
+/// What a loader lists.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Listed {
+    files: BTreeSet<PathBuf>,
+    /// The first library that is not found.
+    missing: Option<String>,
+    /// Whether the loader ended well.
+    is_whole: bool,
+}
+
+fn list(loader: &Path, file: &Path) -> io::Result<Listed> {
+    let listed = Command::new(loader).arg("--list").arg(file).output()?;
+    Ok(Listed { is_whole: listed.status.success(), ..parse(&String::from_utf8_lossy(&listed.stdout)) })
 }
 
 /// Where the loader's name stands in an ELF file: its offset and length. `Ok(None)` for a static program, `Err` for
@@ -101,24 +128,24 @@ fn interpreter_position(head: &[u8]) -> Result<Option<(u64, u64)>, ()> {
     Ok(None)
 }
 
-/// The files a loader lists: `name => /path (0x…)`, or `/path (0x…)`. What is named without a path (the kernel's own
-/// page) is no file. `Err` is the name of one that is not found.
-fn parse(list: &str) -> Result<BTreeSet<PathBuf>, String> {
-    let mut files = BTreeSet::new();
+/// The files a loader lists: `name => /path (0x…)`, or `/path (0x…)`, and `name => not found`. What is named without a
+/// path (the kernel's own page) is no file.
+fn parse(list: &str) -> Listed {
+    let mut listed = Listed::default();
     for line in list.lines().map(str::trim) {
         let (name, found) = match line.split_once(" => ") {
             Some((name, found)) => (name, found),
             None => (line, line),
         };
         if found.starts_with("not found") {
-            return Err(name.to_owned());
+            listed.missing.get_or_insert_with(|| name.to_owned());
         }
         if found.starts_with('/') {
             let path = found.rsplit_once(" (").map_or(found, |(path, _)| path);
-            files.insert(PathBuf::from(path));
+            listed.files.insert(PathBuf::from(path));
         }
     }
-    Ok(files)
+    listed
 }
 
 #[cfg(test)]
@@ -130,10 +157,12 @@ mod tests {
         let list = "\tlinux-vdso.so.1 (0x00007f04bf4bc000)\n\
                     \tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f04bc73e000)\n\
                     \t/lib64/ld-linux-x86-64.so.2 (0x00007f04bf4be000)\n";
-        let files: Vec<PathBuf> = parse(list).unwrap().into_iter().collect();
+        let files: Vec<PathBuf> = parse(list).files.into_iter().collect();
         assert_eq!(files, [Path::new("/lib/x86_64-linux-gnu/libc.so.6"), Path::new("/lib64/ld-linux-x86-64.so.2")]);
-        assert_eq!(parse("\tlibx.so => not found\n"), Err("libx.so".to_owned()));
-        assert_eq!(parse("\tstatically linked\n"), Ok(BTreeSet::new()));
+        let listed = parse("\tlibx.so => not found\n\tliby.so => /lib/liby.so (0x00007f04bc73e000)\n");
+        assert_eq!(listed.missing.as_deref(), Some("libx.so"));
+        assert_eq!(listed.files, BTreeSet::from([PathBuf::from("/lib/liby.so")]));
+        assert_eq!(parse("\tstatically linked\n"), Listed::default());
     }
 
     #[test]

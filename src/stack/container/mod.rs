@@ -15,6 +15,7 @@ pub mod labels;
 pub mod launch;
 pub mod libraries;
 pub mod order;
+pub mod python;
 pub mod reaper;
 pub mod site;
 pub mod sweep;

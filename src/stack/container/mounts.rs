@@ -1,4 +1,5 @@
-//! What a configuration names of the machine's files, so that its container sees them too, where they are.
+//! What a configuration names of the machine's files, so that its container sees them too, where they are; and what of
+//! several such paths is to be mounted.
 
 use std::path::{Path, PathBuf};
 
@@ -20,12 +21,17 @@ pub(super) fn named_by(text: &str, file: &Path) -> Result<Vec<Mounted>, ConfErro
     let mut paths = Vec::new();
     walk(&conf::parse(text, file)?, &mut paths);
     paths.retain(|path: &PathBuf| path.is_absolute() && path.exists() && path != Path::new("/"));
+    Ok(outermost(paths).into_iter().map(|path| Mounted { path, writable: false }).collect())
+}
+
+/// The paths in order, each once, without those within another: what lies within a folder that is mounted is there
+/// already.
+pub(super) fn outermost(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
     paths.sort();
     paths.dedup();
-    // What lies within a folder that is mounted is there already.
     let all = paths.clone();
     paths.retain(|path| !all.iter().any(|other| path != other && path.starts_with(other)));
-    Ok(paths.into_iter().map(|path| Mounted { path, writable: false }).collect())
+    paths
 }
 
 fn walk(directives: &[Directive], paths: &mut Vec<PathBuf>) {

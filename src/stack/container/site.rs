@@ -1,6 +1,6 @@
-//! The site of a run in the engine: its network, lab's own image, and the reaper that removes both in the end.
+//! The site of a run in the engine: its network, lab's own images, and the reaper that removes all in the end.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -12,6 +12,8 @@ use testcontainers::bollard::query_parameters::InspectNetworkOptions;
 use super::engine::{Engine, EngineError};
 use super::image::{self, ImageError, Own};
 use super::labels::{self, Life, Owner};
+use super::order::Mounted;
+use super::python::{Environment, EnvironmentError};
 use super::{reaper, sweep};
 use crate::stack::guarded::{Guarded, Kept};
 use crate::stack::ready::last_lines;
@@ -32,8 +34,15 @@ pub struct Site {
     pub(super) gateway: IpAddr,
     /// Who runs the containers, and whom their folders belong to.
     pub(super) user: User,
-    own_image: Option<Own>,
+    own_images: BTreeMap<Option<PathBuf>, Furnished>,
     reaper: Guarded,
+}
+
+/// lab's own image, and what its containers see of this machine besides.
+#[derive(Debug, Clone)]
+pub(super) struct Furnished {
+    pub(super) own: Own,
+    pub(super) mounts: Vec<Mounted>,
 }
 
 /// The user of containers: by number inside, and by number on the machine.
@@ -54,6 +63,9 @@ pub enum SiteError {
     /// lab's own image cannot be made.
     #[error("cannot make the image of lab itself")]
     Image(#[from] ImageError),
+    /// What an environment needs in a container is not known.
+    #[error("cannot take a Python environment into a container")]
+    Environment(#[from] EnvironmentError),
     /// The system refused something.
     #[error("cannot {what}")]
     Io {
@@ -114,17 +126,46 @@ impl Site {
         let gateway = ranges.iter().find_map(|range| range.gateway.as_ref()?.parse::<IpAddr>().ok());
         let untold = || SiteError::Io { what: "use the network", source: io::Error::other("it has no gateway") };
         let user = User::for_engine(&engine);
-        Ok(Site { gateway: gateway.ok_or_else(untold)?, engine, labels, network, user, own_image: None, reaper })
+        Ok(Site {
+            gateway: gateway.ok_or_else(untold)?,
+            engine,
+            labels,
+            network,
+            user,
+            own_images: BTreeMap::new(),
+            reaper,
+        })
     }
 
-    /// The image of lab itself, made when it is first asked for.
-    pub(super) async fn own_image(&mut self, lab: &Path, run: &str) -> Result<Own, SiteError> {
-        if let Some(own) = &self.own_image {
-            return Ok(own.clone());
+    /// The image of lab itself, made when it is first asked for; with a virtual environment one for that, whose containers
+    /// see the environment.
+    pub(super) async fn own_image(
+        &mut self,
+        lab: &Path,
+        run: &str,
+        venv: Option<&Path>,
+    ) -> Result<Furnished, SiteError> {
+        let key = venv.map(Path::to_owned);
+        if let Some(furnished) = self.own_images.get(&key) {
+            return Ok(furnished.clone());
         }
-        let own = image::own(&self.engine, lab, run, &self.labels).await?;
-        self.own_image = Some(own.clone());
-        Ok(own)
+        let environment = match key.clone() {
+            None => Environment::default(),
+            // It starts a program for each module that is not Python.
+            Some(venv) => match tokio::task::spawn_blocking(move || Environment::of(&venv)).await {
+                Ok(environment) => environment?,
+                Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+            },
+        };
+        let tag = match self.own_images.len() {
+            0 => run.to_owned(),
+            others => format!("{run}-{others}"),
+        };
+        let own = image::own(&self.engine, lab, &environment.libraries, tag, &self.labels).await?;
+        let mounts = environment.mounts.into_iter().map(|path| Mounted { path, writable: false }).collect();
+        let furnished = Furnished { own, mounts };
+        self.own_images.insert(key, furnished.clone());
+        Ok(furnished)
     }
 
     /// Whether a connection from here to `address` of the run's network goes there directly: from the host's own

@@ -3,6 +3,7 @@
 mod images;
 mod killed;
 mod names;
+mod python;
 mod runs;
 
 use std::collections::BTreeMap;

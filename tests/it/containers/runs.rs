@@ -85,6 +85,11 @@ fn containers_may_do_no_more_than_they_need() {
         assert_eq!(host["SecurityOpt"], serde_json::json!(["no-new-privileges:true"]), "{host:#}");
         assert!(host["Memory"].as_i64() > Some(0) && host["PidsLimit"].as_i64() > Some(0), "{host:#}");
         assert_eq!(host["MemorySwap"], host["Memory"], "no swap");
+        let cores = std::thread::available_parallelism().unwrap().get();
+        if cores > 1 {
+            let own = host["CpusetCpus"].as_str().unwrap();
+            assert_eq!(own.split(',').count(), cores.div_ceil(2), "the larger half is the stacks': {own}");
+        }
         assert_ne!(seen[0]["Config"]["User"], "0:0", "root without need");
         let ports = seen[0]["NetworkSettings"]["Ports"].as_object().unwrap();
         let published: Vec<_> = ports.values().flat_map(|bindings| bindings.as_array().unwrap()).collect();
