@@ -46,17 +46,29 @@ impl fmt::Display for Seen {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
-    use std::time::Duration;
+    use std::collections::BTreeMap;
 
     use super::*;
-    use crate::load::ledger::RateLedger;
 
-    fn rate(times_us: &[u64], lag_us: u64) -> RateMeasured {
-        let mut ledger = RateLedger::empty(NonZeroU32::MIN, Duration::from_secs(1));
-        times_us.iter().for_each(|time| ledger.response_time_us.record(*time).unwrap());
-        ledger.lag_us.record(lag_us).unwrap();
-        RateMeasured::of(&ledger)
+    fn rate(time_us: Option<u64>, lag_us: u64) -> RateMeasured {
+        let all = |us: u64| {
+            let (mean_us, histogram) = (us as f64, String::new());
+            Distribution { mean_us, p50_us: us, p90_us: us, p99_us: us, p999_us: us, max_us: us, histogram }
+        };
+        RateMeasured {
+            rate_per_s: 1,
+            lasts_us: 1_000_000,
+            scheduled: 1,
+            ok: 1,
+            failed: BTreeMap::new(),
+            shed: 0,
+            unsent: 0,
+            answered: 1,
+            response_time: time_us.map(all),
+            lag: Some(all(lag_us)),
+            took_us: None,
+            shortfall: None,
+        }
     }
 
     fn shown(rounds: &[RateMeasured]) -> String {
@@ -65,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_late_driver_makes_a_time_a_bound_unless_it_was_in_time_once() {
-        let (late, in_time, nothing) = (rate(&[3_000], 2_500), rate(&[500], 20), rate(&[], 20));
+        let (late, in_time, nothing) = (rate(Some(3_000), 2_500), rate(Some(500), 20), rate(None, 20));
         assert_eq!(shown(&[in_time.clone(), in_time.clone()]), "500 µs");
         assert_eq!(shown(&[late.clone(), in_time, nothing.clone()]), "500 µs");
         assert_eq!(shown(&[late, nothing.clone()]), "≤ 3.00 ms");
