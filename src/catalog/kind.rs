@@ -159,10 +159,13 @@ impl Kind {
         run.command.first().is_some_and(|program| program.values().eq([Value::Lab]))
     }
 
-    /// Whether lab's own image does for it: it is lab, or in an environment that containers of that image can see.
+    /// Why lab's own image does not do for it, though it runs elsewhere: its containers can see an environment of this
+    /// machine, and have nothing else. `None` if it does, or if nobody can run the kind any more.
     #[must_use]
-    pub fn is_for_own_image(&self) -> bool {
-        self.is_lab() || matches!(self.install, Install::Environment { .. })
+    pub fn needs_image(&self) -> Option<&str> {
+        let run = self.run.as_ref().ok()?;
+        let is_seen = self.is_lab() || matches!(self.install, Install::Environment { .. });
+        run.in_image.needed.as_deref().or((!is_seen).then_some("lab's own has only lab and what pip installs"))
     }
 }
 
@@ -236,7 +239,7 @@ pub struct Run {
     pub launcher: Option<Attached>,
     /// Who opens the listening socket.
     pub binds: Binds,
-    /// What is different in a container of an image that the scenario names.
+    /// What is different in a container.
     pub in_image: InImage,
     /// What a server is spoken to in, and what a proxy speaks to its server.
     pub speaks: Protocol,
@@ -250,13 +253,15 @@ pub struct Run {
     pub ready_deadline: Duration,
 }
 
-/// How a kind is run in a container of an image of others.
+/// How a kind is run in a container.
 #[derive(Debug, Clone, Default)]
 pub struct InImage {
-    /// The program and the arguments it always has; `None`: the same as elsewhere.
+    /// The program and the arguments it always has in an image of others; `None`: the same as elsewhere.
     pub command: Option<Vec<Template>>,
     /// Folders it writes into, whatever it is told.
     pub scratch: Vec<PathBuf>,
+    /// Why lab's own image does not do for it; `None`: it does, if the kind is in an environment at all.
+    pub needed: Option<String>,
 }
 
 /// A file that belongs to a kind.

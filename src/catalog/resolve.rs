@@ -297,7 +297,8 @@ fn run(
         let container = container.get_ref();
         let command = container.command.or(None, |list| templates(list, &with(of_role), problems).map(Some));
         let scratch = container.scratch.or(Vec::new(), |list| folders(list, problems));
-        Some(InImage { command: command?, scratch: scratch? })
+        let needed = container.needs_image.value().cloned();
+        Some(InImage { command: command?, scratch: scratch?, needed })
     });
     let ready = kind.ready.value();
     let ready_path = ready.and_then(|ready| ready.path.value()).cloned().unwrap_or_else(|| "/".to_owned());

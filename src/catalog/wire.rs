@@ -126,8 +126,8 @@ wire_table! {
 }
 
 wire_table! {
-    /// How a kind is run in a container of an image that the scenario names. What it says of programs with `{program}`,
-    /// `{python}` and `{bin}/` is looked up on the image's own path there.
+    /// How a kind is run in a container. In an image that the scenario names, what `command` says of programs with
+    /// `{program}`, `{python}` and `{bin}/` is looked up on the image's own path.
     Container in "`[container]`" {
         /// The program and the arguments it always has, where they are others: images have other versions than the one
         /// that `[install]` pins.
@@ -135,6 +135,9 @@ wire_table! {
         /// Folders that it writes into wherever its files are said to be: they are in memory, for nothing else of an
         /// image can be written.
         optional scratch: List<String> = { "minItems": 1 },
+        /// Why it does not run in the image that lab makes, which has no shell and no programs but lab and those of the
+        /// kind's environment: what follows "for". Default: it does.
+        optional needs_image: String = { "minLength": 1 },
     }
 }
 

@@ -97,14 +97,15 @@ impl Stack {
             return None;
         }
         let proxy = self.proxy.iter().map(|proxy| (&proxy.kind, &proxy.image));
-        let (kind, _) = proxy
-            .chain([(&self.server.kind, &self.server.image)])
-            .find(|(kind, image)| image.is_none() && !kind.kind().is_for_own_image())?;
-        let role = kind.kind().role;
-        Some(format!(
-            "the {role} `{kind}` needs an image in a container: name one that has it, by `image` or `build`, or run the \
-             stack with `backend = \"process\"`"
-        ))
+        let components = proxy.chain([(&self.server.kind, &self.server.image)]);
+        let mut without = components.filter(|(_, image)| image.is_none()).map(|(kind, _)| kind);
+        without.find_map(|kind| {
+            let (role, reason) = (kind.kind().role, kind.kind().needs_image()?);
+            Some(format!(
+                "the {role} `{kind}` needs an image in a container, for {reason}: name one that has it, by `image` or \
+                 `build`, or run the stack with `backend = \"process\"`"
+            ))
+        })
     }
 
     /// What the proxy's container is made from, where that is not lab's own image; `None` for a process.

@@ -171,7 +171,8 @@ impl Containers {
             mounts.push(Mounted { path: config.clone(), writable: false });
         }
         if let Some(launcher) = &run.launcher {
-            let path = write(folder, launcher)?;
+            // In `{folder}`, as elsewhere: some kinds look for it there.
+            let path = write(&own, launcher)?;
             values.set(Value::Launcher, path.display());
             mounts.push(Mounted { path, writable: false });
         }

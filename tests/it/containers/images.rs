@@ -177,17 +177,26 @@ fn stacks_that_no_container_can_hold_are_explained_and_refused() {
     let project = project(
         "[[stack]]\nname = \"proxied\"\nproxy = { kind = \"nginx\" }\nserver = { kind = \"lab\" }\napp = \"native\"\n\
          [[stack]]\nname = \"python\"\nserver = { kind = \"gunicorn\" }\n\
+         [[stack]]\nname = \"apache\"\nserver = { kind = \"mod-wsgi\" }\n\
+         [[stack]]\nname = \"gone\"\nserver = { kind = \"meinheld\" }\n\
          [[stack]]\nname = \"native\"\nserver = { kind = \"lab\" }\napp = \"native\"\n",
     );
     let explained = text(&project.run(&["explain", "scenarios/images.toml"]));
-    let refusal =
-        "cannot run: the proxy `nginx` needs an image in a container: name one that has it, by `image` or `build`";
-    assert!(explained.contains(refusal), "{explained}");
+    for refusal in [
+        "cannot run: the proxy `nginx` needs an image in a container, for lab's own has only lab and what pip installs: name",
+        "cannot run: the server `mod-wsgi` needs an image in a container, for its httpd is started by a shell script: name",
+        "cannot run: meinheld 1.0.2 needs greenlet",
+    ] {
+        assert!(explained.contains(refusal), "{explained}");
+    }
     assert_eq!(explained.matches("each component in a container").count(), 2, "{explained}");
     // As processes they are what they always were.
     let explained = text(&project.run(&["explain", "scenarios/images.toml", "--backend", "process"]));
-    assert!(!explained.contains("cannot run"), "{explained}");
+    assert_eq!(explained.matches("cannot run").count(), 1, "{explained}");
     let output = project.run(&["check", "scenarios/images.toml", "--only", "proxied"]);
     assert!(text(&output).contains("needs an image in a container"), "{}", text(&output));
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    // An image would be of no use to what nobody can run.
+    let output = project.run(&["check", "scenarios/images.toml", "--only", "gone"]);
+    assert!(text(&output).contains("needs greenlet") && !text(&output).contains("needs an image"), "{}", text(&output));
 }

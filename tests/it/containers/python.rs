@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 
 use super::{has_engine, nothing_is_left_by};
 use crate::support::{Project, has_python, kinds_cache, text};
@@ -43,6 +44,10 @@ reference = true
 name   = "gunicorn"
 server = { kind = "gunicorn/gthread", workers = 2 }
 
+[[stack]]                                   # it imports a script that comes with the kind
+name   = "uvicorn"
+server = { kind = "uvicorn" }
+
 [[check]]
 name    = "everything is there, and nothing of it can be changed"
 request = { path = "/" }
@@ -80,11 +85,12 @@ fn an_environment_is_served_in_lab_s_own_image() {
         lab
     };
     let explained = text(&lab(&["explain", "scenarios/python.toml"]).output().unwrap());
-    assert_eq!(explained.matches("each component in a container").count(), 2, "{explained}");
+    assert_eq!(explained.matches("each component in a container").count(), 3, "{explained}");
     let provisioned = lab(&["provision", "scenarios/python.toml"]).output().unwrap();
     assert_eq!(provisioned.status.code(), Some(0), "{}", text(&provisioned));
 
-    let run = lab(&["run", "scenarios/python.toml"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut run = lab(&["run", "scenarios/python.toml"]);
+    let run = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let pid = run.id();
     let output = run.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
