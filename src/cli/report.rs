@@ -11,9 +11,9 @@ Examples:
   lab report reports/default/latest --format markdown
   lab report reports/default/latest --format svg --output chart.svg
   lab report reports/default/latest --format record --output small.json.gz
-  lab report second.json.gz --against first.json.gz --exit-code   are the tiers of two runs the same?
+  lab report second.json.gz --against first.json.gz --exit-code   do two runs agree?
 
-Tiers are the same where every two stacks stand to each other as before: apart in the same order, or sharing a place.
+Two runs agree where no two stacks are told apart in opposite orders, and each one's places have some in common.
 Exit code 0 whatever the record says, unless --exit-code is given; 2 for what is not a record that this lab reads.";
 
 /// `lab report`.
@@ -34,7 +34,7 @@ pub struct ReportArgs {
     /// With --against: only this metric; may be given several times
     #[arg(long, value_name = "METRIC", requires = "against")]
     pub metric: Vec<String>,
-    /// With --against: exit with 4 when the tiers are not the same
+    /// With --against: exit with 4 when the places do not agree
     #[arg(long, requires = "against")]
     pub exit_code: bool,
     /// Write it to this file; compressed where its name ends in .gz

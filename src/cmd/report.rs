@@ -47,7 +47,7 @@ pub(super) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
                     return refuse("two records are compared as `text` or as `markdown`", Exit::Usage);
                 }
             };
-            (text, if args.exit_code && !repeated.is_same() { Exit::Failed } else { Exit::Ok })
+            (text, if args.exit_code && !repeated.agrees() { Exit::Failed } else { Exit::Ok })
         }
         [record] => (rendered(record, args.format)?, Exit::Ok),
         _ => (String::new(), Exit::Ok),

@@ -21,7 +21,7 @@ use crate::catalog;
 use crate::cli::{OutputArgs, RoundsArg, RunArgs, ScenarioArgs};
 use crate::engine::calibration;
 use crate::engine::estimates::estimates;
-use crate::engine::tiers::placed;
+use crate::engine::places::placed;
 use crate::engine::validations::validations;
 use crate::engine::{self, Plan};
 use crate::exit::Exit;

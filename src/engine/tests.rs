@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::estimates::estimates;
 use super::fake::{Behaviour, Fake, Noise};
-use super::tiers::placed;
+use super::places::placed;
 use super::validations::validations;
 use super::{Findings, Plan, run};
 use crate::catalog::kind::Interface;
@@ -447,9 +447,12 @@ fn stacks_that_cannot_be_told_apart_share_a_place() {
     let (scenario, mut fake) = comparison(&[12], &[], |proxied| proxied.cpu_us *= 2);
     let (findings, _) = decided(&scenario, &mut fake);
     let places = placed(&scenario, &findings.rounds);
-    let tiers = |metric: Metric| &places.iter().find(|placed| placed.metric == metric.name()).unwrap().tiers;
-    assert_eq!(tiers(Metric::CpuPerRequest), &[["direct"], ["proxied"]]);
-    assert_eq!(tiers(Metric::Throughput).len(), 1);
+    let shown = |metric: Metric| {
+        let placed = places.iter().find(|placed| placed.metric == metric.name()).unwrap();
+        placed.places.iter().map(|place| (place.stack.as_str(), place.to_string())).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(Metric::CpuPerRequest), [("direct", "1".to_owned()), ("proxied", "2".to_owned())]);
+    assert!(shown(Metric::Throughput).iter().all(|(_, place)| place == "1–2"));
 }
 
 #[test]

@@ -7,7 +7,7 @@ pub mod signed_rank;
 pub mod student_t;
 pub mod verdict;
 pub mod decision;
-pub mod tiers;
+pub mod places;
 pub mod calibration;
 pub mod resources;
 pub mod footprint;

@@ -12,7 +12,7 @@ mod round;
 mod validation;
 
 pub use calibration::{Calibrated, CalibratedMetric, Calibration, FloorWarning};
-pub use estimate::{Estimate, Placed, Ratio, RatioInterval, Unit};
+pub use estimate::{Estimate, Place, Placed, Ratio, RatioInterval, Unit};
 pub use gate::{FactsVerdict, GateOutcome, MetricVerdict, Verdict};
 pub use published::PublishedFigure;
 pub use read::ReadError;
@@ -33,7 +33,7 @@ use crate::measure::machine::Machine;
 use crate::stack::Role;
 
 /// The version of the record's shape; it grows when a reader of the old shape would misread the new one.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// Everything a run established, and what it takes to repeat it.
 #[derive(Debug, Clone, Serialize, Deserialize)]

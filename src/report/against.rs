@@ -32,7 +32,8 @@ fn together(text: &mut String, record: &Record, load: &str, stacks: &[&str]) {
     let reference = ratios.first().map(|ratio| ratio.reference.as_str());
     let placed = SHOWN.map(|metric| placed(record, load, metric));
     let has_intervals = ratios.iter().any(|ratio| ratio.interval.is_some());
-    let has_places = placed.iter().flatten().any(|placed| placed.tiers.len() > 1);
+    let has_places =
+        placed.iter().flatten().any(|placed| placed.places.iter().any(|place| !place.better_than.is_empty()));
     if ratios.is_empty() && !has_places {
         return;
     }
@@ -47,7 +48,9 @@ fn together(text: &mut String, record: &Record, load: &str, stacks: &[&str]) {
         let mut row = vec![(*stack).to_owned()];
         for (metric, placed) in SHOWN.into_iter().zip(&placed) {
             let ratio = ratio(stack, metric);
-            row.extend(has_places.then(|| placed.map_or_else(none, |placed| place(placed, stack))));
+            row.extend(
+                has_places.then(|| placed.and_then(|placed| placed.of(stack)).map_or_else(none, ToString::to_string)),
+            );
             row.push(match ratio {
                 Some(ratio) => format!("{:.2} ×", ratio.ratio),
                 None if Some(*stack) == reference => "1".to_owned(),
@@ -70,7 +73,7 @@ fn together(text: &mut String, record: &Record, load: &str, stacks: &[&str]) {
         let _ = writeln!(text, "  {}", styled(QUIET, "ratios of p50 and p99 are in the record"));
     }
     if has_places {
-        let meaning = "stacks that share a place (=) are not told apart; those of different places are";
+        let meaning = PLACES;
         let _ = writeln!(text, "  {}", styled(QUIET, meaning));
     }
     if let Some(blocks) = placed.iter().flatten().filter_map(|placed| placed.blocks_needed).max() {
@@ -91,6 +94,10 @@ fn together(text: &mut String, record: &Record, load: &str, stacks: &[&str]) {
         let _ = writeln!(text, "  {}", styled(UNSURE, &line));
     }
 }
+
+/// What a range of places means.
+pub(super) const PLACES: &str =
+    "places are ranges: before one's range are those told to be better, after it those told to be worse";
 
 fn none() -> String {
     "·".to_owned()
@@ -119,18 +126,6 @@ fn placed<'a>(record: &'a Record, load: &str, metric: Metric) -> Option<&'a Plac
     record.places.iter().find(|placed| placed.load == load && placed.metric == metric.name())
 }
 
-/// A stack's place, with `=` where others share it; places are counted as in a race.
-fn place(placed: &Placed, stack: &str) -> String {
-    let mut place = 1;
-    for tier in &placed.tiers {
-        if tier.iter().any(|name| name == stack) {
-            return if tier.len() > 1 { format!("{place}=") } else { place.to_string() };
-        }
-        place += tier.len();
-    }
-    none()
-}
-
 fn ratio_line(estimate: &Estimate) -> String {
     // OK because only estimates with a ratio are shown
     let ratio = estimate.ratio.as_ref().expect("a ratio");
@@ -153,15 +148,10 @@ fn ratio_line(estimate: &Estimate) -> String {
     line
 }
 
-/// Who shares which place under a load, a line per metric; nothing where there is nobody to compare with.
+/// Where each stands under a load, a line per metric; nothing where there is nobody to compare with.
 fn places(text: &mut String, record: &Record, load: &str) {
     for placed in record.places.iter().filter(|placed| placed.load == load) {
-        let mut place = 1;
-        let mut shown: Vec<String> = Vec::new();
-        for tier in &placed.tiers {
-            shown.push(format!("{place}. {}", tier.join(" = ")));
-            place += tier.len();
-        }
+        let mut shown: Vec<String> = placed.places.iter().map(|place| format!("{place}: {}", place.stack)).collect();
         shown.extend(placed.unplaced.iter().map(|stack| format!("without a place: {stack}")));
         let needed = placed.blocks_needed.map(|blocks| format!("   told apart from {blocks} blocks on"));
         let what = format!("places by {}", placed.metric);

@@ -1,6 +1,7 @@
 //! A record as a chart: for each load the servers by place, with the requests they answered in a second and what one
 //! cost. SVG, for pages with a light or a dark ground, 880 pixels wide.
 
+use super::against::PLACES;
 use super::numbers::{grouped, micros};
 use super::standing::{Spread, Standing, loads, not_measured, standings};
 use super::svg::{Anchor, Drawing, Scale};
@@ -14,7 +15,7 @@ const RIGHT: f64 = WIDTH as f64 - MARGIN;
 const ROW: f64 = 20.0;
 const BAR: f64 = 11.0;
 /// Where names begin; to the left of them are the places.
-const NAMES: f64 = 66.0;
+const NAMES: f64 = 70.0;
 /// The bars, with room for the figure after the longest.
 const BARS: [f64; 2] = [248.0, 548.0];
 /// The dots; their figures are at the right margin.
@@ -30,11 +31,11 @@ const STYLE: &str = "\
 text { font-family: system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif; font-size: 12px; fill: #1f2328; }
 .title { font-size: 16px; font-weight: 600; } .load { font-size: 14px; font-weight: 600; } .reference { font-weight: 600; }
 .quiet { fill: #59636e; font-size: 11px; } .ground { fill: #ffffff; stroke: #d1d9e0; } .band { fill: #f2f5f8; }
-.grid { stroke: #d8dee4; } .axis { stroke: #818b98; } .tie { stroke: #818b98; stroke-width: 2; }
+.grid { stroke: #d8dee4; } .axis { stroke: #818b98; }
 .bar { fill: #5b8fd6; } .dot { fill: #d9822b; } .whisker { stroke: #1f2328; } .cost { stroke: #d9822b; stroke-width: 1.5; }
 @media (prefers-color-scheme: dark) {
 text { fill: #f0f6fc; } .quiet { fill: #9198a1; } .ground { fill: #0d1117; stroke: #3d444d; } .band { fill: #171d25; }
-.grid { stroke: #2b323b; } .axis { stroke: #656c76; } .tie { stroke: #9198a1; } .bar { fill: #3f74bd; } .dot { fill: #e8a15a; }
+.grid { stroke: #2b323b; } .axis { stroke: #656c76; } .bar { fill: #3f74bd; } .dot { fill: #e8a15a; }
 .whisker { stroke: #f0f6fc; } .cost { stroke: #e8a15a; }
 }
 ";
@@ -120,24 +121,22 @@ fn axis_micros(us: f64) -> String {
     }
 }
 
-/// Behind every second place a band, and before each its number, with a line along those who share it.
+/// Before each row its place, and behind every second group a band. A group ends where the places of all before end
+/// ahead of those of all after.
 fn bands(drawing: &mut Drawing, standings: &[Standing<'_>], first: f64) {
-    let mut row = 0;
-    let mut is_shaded = false;
-    while row < standings.len() {
-        let place = standings[row].place;
-        let shared = standings[row..].iter().take_while(|one| one.place == place).count();
-        let (top, height) = (first + row as f64 * ROW, shared as f64 * ROW);
+    let ends_before = |row: usize| {
+        let before = standings[..row].iter().map(|one| one.place.map(|place| place.worst));
+        let after = standings[row..].iter().map(|one| one.place.map_or(usize::MAX, |place| place.best));
+        before.map(|worst| worst.unwrap_or(usize::MAX)).max() < after.min()
+    };
+    let mut is_shaded = true;
+    for (row, standing) in standings.iter().enumerate() {
+        is_shaded ^= ends_before(row);
+        let top = first + row as f64 * ROW;
         if is_shaded {
-            drawing.rectangle("band", [MARGIN - 6.0, top, RIGHT - MARGIN + 12.0, height], 3.0);
+            drawing.rectangle("band", [MARGIN - 6.0, top, RIGHT - MARGIN + 12.0, ROW], 0.0);
         }
-        let words = standings[row].place_in_words();
-        drawing.text("", [MARGIN + 26.0, top + height / 2.0 + HALF_LETTER], Anchor::End, &words);
-        if shared > 1 && place.is_some() {
-            drawing.line("tie", [MARGIN + 33.0, top + 4.0], [MARGIN + 33.0, top + height - 4.0]);
-        }
-        is_shaded = !is_shaded;
-        row += shared;
+        drawing.text("", [NAMES - 10.0, top + ROW / 2.0 + HALF_LETTER], Anchor::End, &standing.place_in_words());
     }
 }
 
@@ -170,9 +169,7 @@ fn bar(drawing: &mut Drawing, scale: &Scale, spread: Spread, middle: f64) {
 fn caption(record: &Record) -> Vec<String> {
     let provenance = &record.provenance;
     let mut said = vec![
-        "Bars and dots: medians over the valid rounds; lines: from the least to the most. Servers that share a place (=) could \
-         not be told apart."
-            .to_owned(),
+        format!("Bars and dots: medians over the valid rounds; lines: from the least to the most; {PLACES}."),
         made_by(record),
     ];
     if provenance.is_short {

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::against::PLACES;
 use super::common_rates::{self, CommonRate};
 use super::guards;
 use super::loads as tables_of_loads;
@@ -150,7 +151,7 @@ fn ratio(record: &Record, load: &str, one: &Standing<'_>) -> String {
 /// How the table of a load is to be read.
 fn reading(record: &Record, load: &str, is_ramp: bool, rates: &[CommonRate], standings: &[Standing<'_>]) -> String {
     let mut said = vec![
-        "Medians over the valid rounds. Stacks with the same place (=) could not be told apart.".to_owned(),
+        format!("Medians over the valid rounds; {PLACES}."),
         "The ratio is the Hodges-Lehmann estimate over paired rounds, with its exact signed-rank interval.".to_owned(),
     ];
     let by_throughput =

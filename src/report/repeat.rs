@@ -1,13 +1,14 @@
-//! Two runs of one scenario beside each other: are the tiers the same, and how far apart are the medians?
+//! Two runs of one scenario beside each other: do the places agree, and how far apart are the medians?
 //!
-//! Tiers are the same where every two stacks that have a place in both runs stand to each other as before: apart in the
-//! same order, or sharing a place. A stack has moved where it stands otherwise to at least one other; so a place that
-//! splits in two moves those in it, and nobody beneath. Pure.
+//! Places agree where no two stacks are told apart in opposite orders, and every stack's places in the first run have
+//! some in common with those in the second. That a pair is told apart in one run only is no disagreement: with a
+//! difference at the edge of what so many blocks can tell, it is told in every second run. How many there are is
+//! counted. Pure.
 
 use std::collections::BTreeMap;
 
 use crate::measure::stats;
-use crate::record::{Placed, RatioInterval, Record};
+use crate::record::{Place, Placed, Record};
 
 /// Two runs beside each other.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,47 +28,38 @@ pub struct MetricRepeated {
     pub load: String,
     /// The metric's name.
     pub metric: String,
-    /// How many tiers either run has.
-    pub tiers: [usize; 2],
     /// Whether one of the runs had too few blocks to tell so many stacks apart.
     pub is_too_short: bool,
-    /// Stacks that have a place in both runs, and stand otherwise to at least one other.
-    pub moved: Vec<Moved>,
+    /// The stacks that have a place in both runs, in the first run's order.
+    pub stacks: Vec<StackRepeated>,
+    /// What the two runs say of every two of these.
+    pub pairs: Pairs,
     /// Stacks with a place in one of the runs only, and which of the two it is: 0 or 1.
     pub missing: Vec<(String, usize)>,
-    /// The second run's median as a multiple of the first's, by stack, in the first run's order of places.
-    pub ratios: Vec<(String, f64)>,
 }
 
-/// A stack that moved.
+/// One stack in two runs.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Moved {
+pub struct StackRepeated {
     /// The stack.
     pub stack: String,
-    /// To whom it stands otherwise.
-    pub past: Vec<Changed>,
-    /// Whether the intervals of its ratio to the reference stack overlap; `None` where one of the runs has none.
-    pub overlaps: Option<bool>,
+    /// Its place in the first run, and in the second.
+    pub places: [Place; 2],
+    /// The second run's median as a multiple of the first's.
+    pub ratio: Option<f64>,
 }
 
-/// How a stack stands to another in two runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Changed {
-    /// The other.
-    pub other: String,
-    /// In the first run, and in the second.
-    pub stands: [Stands; 2],
-}
-
-/// How one stack stands to another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stands {
-    /// In a better tier.
-    Above,
-    /// In the same one.
-    Beside,
-    /// In a worse one.
-    Below,
+/// Pairs of stacks, by what two runs say of them. The better one stands first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pairs {
+    /// How many were told apart in the same order twice.
+    pub in_both: usize,
+    /// Those told apart in the first run only, and in the second only.
+    pub in_one: [Vec<(String, String)>; 2],
+    /// How many were told apart in neither.
+    pub in_neither: usize,
+    /// Those told apart in opposite orders; the order is the first run's.
+    pub reversed: Vec<(String, String)>,
 }
 
 impl Repeated {
@@ -85,94 +77,116 @@ impl Repeated {
         }
     }
 
-    /// Whether there is something to compare, and all tiers are the same.
+    /// Whether there is something to compare, and all places agree.
     #[must_use]
-    pub fn is_same(&self) -> bool {
-        !self.metrics.is_empty() && self.metrics.iter().all(MetricRepeated::is_same)
+    pub fn agrees(&self) -> bool {
+        !self.metrics.is_empty() && self.metrics.iter().all(MetricRepeated::agrees)
     }
 }
 
 impl MetricRepeated {
     fn of(records: [&Record; 2], placed: [&Placed; 2]) -> MetricRepeated {
-        let [first, second] = placed.map(tier_of);
-        let in_order: Vec<&str> = placed[0].tiers.iter().flatten().map(String::as_str).collect();
-        let both: Vec<&str> = in_order.iter().copied().filter(|stack| second.contains_key(stack)).collect();
-        let moved = both.iter().filter_map(|stack| {
-            let past = both.iter().filter(|other| *other != stack).filter_map(|other| {
-                let stands = [stand(first[stack], first[other]), stand(second[stack], second[other])];
-                (stands[0] != stands[1]).then(|| Changed { other: (*other).to_owned(), stands })
-            });
-            let past: Vec<Changed> = past.collect();
-            let [one, two] = records.map(|record| interval(record, placed[0], stack));
-            let overlaps = one.zip(two).map(|(one, two)| one.lower <= two.upper && two.lower <= one.upper);
-            (!past.is_empty()).then(|| Moved { stack: (*stack).to_owned(), past, overlaps })
-        });
-        let only = |has: &BTreeMap<&str, usize>, lacks: &BTreeMap<&str, usize>, run: usize| {
-            let only = has.keys().filter(|stack| !lacks.contains_key(*stack));
-            only.map(|stack| ((*stack).to_owned(), run)).collect::<Vec<_>>()
+        let stack = |place: &Place| {
+            let [one, two] = records.map(|record| median(record, placed[0], &place.stack));
+            Some(StackRepeated {
+                stack: place.stack.clone(),
+                places: [place.clone(), placed[1].of(&place.stack)?.clone()],
+                ratio: one.zip(two).map(|(one, two)| two / one),
+            })
         };
-        let ratios = both.iter().filter_map(|stack| {
-            let [one, two] = records.map(|record| median(record, placed[0], stack));
-            Some(((*stack).to_owned(), two? / one?))
+        let stacks: Vec<StackRepeated> = placed[0].places.iter().filter_map(stack).collect();
+        let missing = [(0, 1), (1, 0)].into_iter().flat_map(|(run, other): (usize, usize)| {
+            let only = placed[run].places.iter().filter(move |place| placed[other].of(&place.stack).is_none());
+            only.map(move |place| (place.stack.clone(), run))
         });
         MetricRepeated {
             load: placed[0].load.clone(),
             metric: placed[0].metric.clone(),
-            tiers: placed.map(|placed| placed.tiers.len()),
             is_too_short: placed.iter().any(|placed| placed.blocks_needed.is_some()),
-            moved: moved.collect(),
-            missing: [only(&first, &second, 0), only(&second, &first, 1)].concat(),
-            ratios: ratios.collect(),
+            pairs: Pairs::of(&stacks),
+            missing: missing.collect(),
+            stacks,
         }
     }
 
-    /// Whether the tiers are the same.
+    /// Whether the places agree.
     #[must_use]
-    pub fn is_same(&self) -> bool {
-        self.moved.is_empty() && self.missing.is_empty()
+    pub fn agrees(&self) -> bool {
+        self.pairs.reversed.is_empty() && self.missing.is_empty() && self.moved().next().is_none()
     }
 
-    /// Pairs that were told apart in both runs, in opposite orders: what tiers promise not to happen. Each pair once.
-    #[must_use]
-    pub fn reversed(&self) -> Vec<(&str, &str)> {
-        let pairs = self.moved.iter().flat_map(|moved| moved.past.iter().map(move |past| (moved, past)));
-        let was_above = pairs.filter(|(_, past)| past.stands == [Stands::Above, Stands::Below]);
-        was_above.map(|(moved, past)| (moved.stack.as_str(), past.other.as_str())).collect()
+    /// Stacks whose places in the two runs have none in common.
+    pub fn moved(&self) -> impl Iterator<Item = &StackRepeated> {
+        self.stacks.iter().filter(|one| {
+            let [first, second] = &one.places;
+            first.worst < second.best || second.worst < first.best
+        })
     }
 
     /// The stack whose median differs most, and its ratio.
     #[must_use]
-    pub fn farthest(&self) -> Option<&(String, f64)> {
-        self.ratios.iter().max_by(|one, two| one.1.ln().abs().total_cmp(&two.1.ln().abs()))
+    pub fn farthest(&self) -> Option<(&str, f64)> {
+        let ratios = self.stacks.iter().filter_map(|one| Some((one.stack.as_str(), one.ratio?)));
+        ratios.max_by(|one, two| one.1.ln().abs().total_cmp(&two.1.ln().abs()))
     }
 
     /// The median of how far the medians differ, as a fraction.
     #[must_use]
     pub fn typical(&self) -> Option<f64> {
-        let apart: Vec<f64> = self.ratios.iter().map(|(_, ratio)| ratio.ln().abs()).collect();
+        let apart: Vec<f64> = self.stacks.iter().filter_map(|one| Some(one.ratio?.ln().abs())).collect();
         stats::median(&apart).map(f64::exp_m1)
     }
 }
 
-fn tier_of(placed: &Placed) -> BTreeMap<&str, usize> {
-    let tiers = placed.tiers.iter().enumerate();
-    tiers.flat_map(|(tier, stacks)| stacks.iter().map(move |stack| (stack.as_str(), tier))).collect()
+impl Pairs {
+    fn of(stacks: &[StackRepeated]) -> Pairs {
+        let mut pairs = Pairs::default();
+        for (n, one) in stacks.iter().enumerate() {
+            for other in &stacks[n + 1..] {
+                let named = |better: &StackRepeated, worse: &StackRepeated| (better.stack.clone(), worse.stack.clone());
+                match [0, 1].map(|run| Order::of(one, other, run)) {
+                    [None, None] => pairs.in_neither += 1,
+                    [Some(first), Some(second)] if first == second => pairs.in_both += 1,
+                    [Some(Order::Better), None] => pairs.in_one[0].push(named(one, other)),
+                    [Some(Order::Worse), None] => pairs.in_one[0].push(named(other, one)),
+                    [None, Some(Order::Better)] => pairs.in_one[1].push(named(one, other)),
+                    [None, Some(Order::Worse)] => pairs.in_one[1].push(named(other, one)),
+                    [Some(Order::Better), Some(_)] => pairs.reversed.push(named(one, other)),
+                    [Some(Order::Worse), Some(_)] => pairs.reversed.push(named(other, one)),
+                }
+            }
+        }
+        pairs
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn all(&self) -> usize {
+        self.in_both + self.in_one[0].len() + self.in_one[1].len() + self.in_neither + self.reversed.len()
+    }
 }
 
-fn stand(own: usize, other: usize) -> Stands {
-    match own.cmp(&other) {
-        std::cmp::Ordering::Less => Stands::Above,
-        std::cmp::Ordering::Equal => Stands::Beside,
-        std::cmp::Ordering::Greater => Stands::Below,
+/// How one stack stands to another that it was told from.
+#[derive(Clone, Copy, PartialEq)]
+enum Order {
+    Better,
+    Worse,
+}
+
+impl Order {
+    fn of(one: &StackRepeated, other: &StackRepeated, run: usize) -> Option<Order> {
+        let is_better =
+            |better: &StackRepeated, worse: &StackRepeated| better.places[run].better_than.contains(&worse.stack);
+        match (is_better(one, other), is_better(other, one)) {
+            (true, _) => Some(Order::Better),
+            (false, true) => Some(Order::Worse),
+            (false, false) => None,
+        }
     }
 }
 
 fn estimate<'a>(record: &'a Record, of: &Placed, stack: &str) -> Option<&'a crate::record::Estimate> {
     record.estimates.iter().find(|one| one.load == of.load && one.metric == of.metric && one.stack == stack)
-}
-
-fn interval(record: &Record, of: &Placed, stack: &str) -> Option<RatioInterval> {
-    estimate(record, of, stack)?.ratio.as_ref()?.interval
 }
 
 fn median(record: &Record, of: &Placed, stack: &str) -> Option<f64> {

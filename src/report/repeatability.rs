@@ -6,15 +6,16 @@ use anstyle::{AnsiColor, Style};
 
 use super::markdown::{escaped, table as markdown_table};
 use super::numbers::three_digits;
-use super::repeat::{Changed, MetricRepeated, Moved, Repeated, Stands};
+use super::repeat::{MetricRepeated, Repeated, StackRepeated};
 use super::terminal::{QUIET, TITLE, counted, indented, right_aligned, styled, table};
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const UNSURE: Style = AnsiColor::Yellow.on_default();
 
-/// How the ratios are to be read.
-const READING: &str = "each run's median, the second's as a multiple of the first's";
+/// When places agree.
+const AGREEING: &str = "Places agree where no two stacks are told apart in opposite orders, and each one's places in \
+                        both runs have some in common.";
 
 /// For a terminal.
 #[must_use]
@@ -31,18 +32,20 @@ pub fn render(repeated: &Repeated) -> String {
         let _ = writeln!(text, "\n{}", styled(TITLE, load));
         let of_load: Vec<&MetricRepeated> = repeated.metrics.iter().filter(|one| one.load == load).collect();
         for one in &of_load {
-            let style = if one.is_same() { GOOD } else { BAD };
+            let style = if one.agrees() { GOOD } else { BAD };
             let _ =
                 writeln!(text, "  {:<16} {}{}", one.metric, styled(style, &verdict(one)), styled(QUIET, &apart(one)));
-            for line in changes(one) {
+            for line in disagreements(one) {
                 let _ = writeln!(text, "    {line}");
             }
         }
         let header: Vec<&str> = std::iter::once("stack").chain(of_load.iter().map(|one| one.metric.as_str())).collect();
-        let mut table = table(&header);
-        table.add_rows(ratios(&of_load));
-        right_aligned(&mut table, 1..header.len());
-        let _ = writeln!(text, "  {}\n{}", styled(QUIET, READING), indented(&table));
+        for (title, cell) in TABLES {
+            let mut table = table(&header);
+            table.add_rows(rows(&of_load, cell));
+            right_aligned(&mut table, 1..header.len());
+            let _ = writeln!(text, "  {}\n{}", styled(QUIET, title), indented(&table));
+        }
     }
     text
 }
@@ -55,26 +58,25 @@ pub fn render_markdown(repeated: &Repeated) -> String {
     for unlike in &repeated.unlike {
         let _ = write!(text, " Mind that {}.", escaped(unlike));
     }
-    text.push_str(
-        " Tiers are the same where every two stacks stand to each other as before: apart in the same order, or sharing a \
-         place.\n",
-    );
+    let _ = writeln!(text, " {AGREEING}");
     for load in loads(repeated) {
         let _ = writeln!(text, "\n## {}\n", escaped(load));
         let of_load: Vec<&MetricRepeated> = repeated.metrics.iter().filter(|one| one.load == load).collect();
         for one in &of_load {
-            let mark = if one.is_same() { "" } else { "**" };
+            let mark = if one.agrees() { "" } else { "**" };
             let _ = writeln!(text, "- {}: {mark}{}{mark}{}", escaped(&one.metric), verdict(one), escaped(&apart(one)));
-            for line in changes(one) {
+            for line in disagreements(one).into_iter().chain(in_one_only(one)) {
                 let _ = writeln!(text, "  - {}", escaped(&line));
             }
         }
         let header: Vec<String> =
             std::iter::once("stack".to_owned()).chain(of_load.iter().map(|one| escaped(&one.metric))).collect();
         let header: Vec<&str> = header.iter().map(String::as_str).collect();
-        let rows = ratios(&of_load).into_iter().map(|row| row.iter().map(|cell| escaped(cell)).collect::<Vec<_>>());
-        let rows: Vec<Vec<String>> = rows.collect();
-        let _ = writeln!(text, "\n{}:\n\n{}", capitalised(READING), markdown_table(&header, &rows));
+        for (title, cell) in TABLES {
+            let mut rows = rows(&of_load, cell);
+            rows.iter_mut().flatten().for_each(|cell| *cell = escaped(cell));
+            let _ = writeln!(text, "\n{}:\n\n{}", capitalised(title), markdown_table(&header, &rows));
+        }
     }
     text
 }
@@ -86,23 +88,27 @@ fn loads(repeated: &Repeated) -> Vec<&str> {
 }
 
 fn verdict(one: &MetricRepeated) -> String {
-    let [first, second] = one.tiers;
-    let stacks = counted(one.ratios.len(), "stack");
-    let short = if one.is_too_short { ", from too few blocks to tell so many apart" } else { "" };
-    if one.is_same() {
-        return format!("the same {} of {stacks}{short}", counted(first, "tier"));
+    let pairs = &one.pairs;
+    let [first, second] = pairs.in_one.each_ref().map(Vec::len);
+    let told = format!(
+        "of {}, {} are told apart in both runs, {} in one only, {} in neither",
+        counted(pairs.all(), "pair"),
+        pairs.in_both,
+        first + second,
+        pairs.in_neither
+    );
+    let short = if one.is_too_short { "; too few blocks to tell so many apart" } else { "" };
+    if one.agrees() {
+        return format!("places agree; {told}{short}");
     }
-    let mut said = format!("{} moved, of {stacks}", counted(one.moved.len(), "stack"));
-    if first != second {
-        let _ = write!(said, "; {first} tiers, then {second}");
-    }
-    match one.reversed().len() {
-        0 => said.push_str("; no two were told apart in opposite orders"),
-        pairs => {
-            let _ = write!(said, "; {} told apart in opposite orders", counted(pairs, "pair"));
-        }
-    }
-    said + short
+    let mut said = Vec::new();
+    let mut say = |count: usize, what: &str, then: &str| {
+        said.extend((count > 0).then(|| format!("{}{then}", counted(count, what))));
+    };
+    say(pairs.reversed.len(), "pair", " told apart in opposite orders");
+    say(one.moved().count(), "stack", " without a place in common");
+    say(one.missing.len(), "stack", " in one run only");
+    format!("{}; {told}{short}", said.join(", "))
 }
 
 /// How far apart the medians are.
@@ -111,53 +117,51 @@ fn apart(one: &MetricRepeated) -> String {
     format!("; medians {} % apart, at most {stack}, {ratio:.3}", three_digits(typical * 100.0))
 }
 
-/// A line for each stack that moved, or is in one run only.
-fn changes(one: &MetricRepeated) -> Vec<String> {
-    let moved = one.moved.iter().map(|Moved { stack, past, overlaps }| {
-        let overlaps = match overlaps {
-            Some(true) => "; its intervals overlap",
-            Some(false) => "; its intervals do not overlap",
-            None => "",
-        };
-        format!("{stack}: {}{overlaps}", in_words(past))
-    });
-    let missing = one.missing.iter().map(|(stack, run)| {
+/// A line for each.
+fn disagreements(one: &MetricRepeated) -> Vec<String> {
+    let mut lines: Vec<String> =
+        one.pairs.reversed.iter().map(|(first, second)| format!("{first} before {second}, then behind it")).collect();
+    lines.extend(
+        one.moved().map(|StackRepeated { stack, places: [first, second], .. }| {
+            format!("{stack}: place {first}, then {second}")
+        }),
+    );
+    lines.extend(one.missing.iter().map(|(stack, run)| {
         format!("{stack}: has a place in the {} run only", if *run == 0 { "first" } else { "second" })
-    });
-    moved.chain(missing).collect()
+    }));
+    lines
 }
 
-/// How a stack stands otherwise, and to whom: those to whom it does so alike together.
-fn in_words(past: &[Changed]) -> String {
-    let word = |stands: Stands| match stands {
-        Stands::Above => "above",
-        Stands::Beside => "beside",
-        Stands::Below => "below",
+/// A line for each run that tells pairs apart which the other does not.
+fn in_one_only(one: &MetricRepeated) -> Vec<String> {
+    let line = |(pairs, run): (&Vec<(String, String)>, &str)| {
+        let named: Vec<String> = pairs.iter().map(|(better, worse)| format!("{better} before {worse}")).collect();
+        (!named.is_empty()).then(|| format!("in the {run} only: {}", named.join(", ")))
     };
-    let mut alike: Vec<([Stands; 2], Vec<&str>)> = Vec::new();
-    for changed in past {
-        match alike.iter_mut().find(|(stands, _)| *stands == changed.stands) {
-            Some((_, others)) => others.push(&changed.other),
-            None => alike.push((changed.stands, vec![&changed.other])),
-        }
-    }
-    let said = alike.into_iter().map(|(stands, others)| {
-        let [first, second] = stands.map(word);
-        format!("{first} {}, then {second}", others.join(", "))
-    });
-    said.collect::<Vec<_>>().join("; ")
+    one.pairs.in_one.iter().zip(["first", "second"]).filter_map(line).collect()
 }
 
-/// A row for each stack: the ratio of its medians by each metric.
-fn ratios(of_load: &[&MetricRepeated]) -> Vec<Vec<String>> {
+/// What a cell of the tables has of a stack by a metric.
+type Cell = fn(&StackRepeated) -> Option<String>;
+
+/// The tables of a load: their titles, and what their cells have.
+const TABLES: [(&str, Cell); 2] = [
+    ("places in the first run, and in the second", |one| {
+        let [first, second] = &one.places;
+        Some(if first.to_string() == second.to_string() { first.to_string() } else { format!("{first}, {second}") })
+    }),
+    ("each run's median, the second's as a multiple of the first's", |one| Some(format!("{:.3}", one.ratio?))),
+];
+
+/// A row for each stack: its name, and a cell by each metric.
+fn rows(of_load: &[&MetricRepeated], cell: Cell) -> Vec<Vec<String>> {
     let Some(first) = of_load.first() else { return Vec::new() };
-    let cell = |one: &MetricRepeated, stack: &str| {
-        let ratio = one.ratios.iter().find(|(own, _)| own == stack);
-        ratio.map_or_else(|| "–".to_owned(), |(_, ratio)| format!("{ratio:.3}"))
+    let of_stack = |one: &MetricRepeated, name: &str| {
+        one.stacks.iter().find(|stack| stack.stack == name).and_then(cell).unwrap_or_else(|| "–".to_owned())
     };
     let row =
-        |stack: &str| std::iter::once(stack.to_owned()).chain(of_load.iter().map(|one| cell(one, stack))).collect();
-    first.ratios.iter().map(|(stack, _)| row(stack)).collect()
+        |name: &str| std::iter::once(name.to_owned()).chain(of_load.iter().map(|one| of_stack(one, name))).collect();
+    first.stacks.iter().map(|one| row(&one.stack)).collect()
 }
 
 fn capitalised(text: &str) -> String {

@@ -1,7 +1,7 @@
 //! Where each stack stands under one load: its place, and what its valid rounds come to. What tables and charts share.
 
 use crate::measure::stats;
-use crate::record::{Measured, Record, RoundOutcome, RoundRecord, StackRecord};
+use crate::record::{Measured, Place, Placed, Record, RoundOutcome, RoundRecord, StackRecord};
 use crate::scenario::model::Metric;
 
 /// One stack that was visited under a load.
@@ -9,10 +9,8 @@ use crate::scenario::model::Metric;
 pub(super) struct Standing<'a> {
     /// The stack.
     pub(super) stack: &'a StackRecord,
-    /// Its place by throughput, which stacks that cannot be told apart share; `None` without a valid round.
-    pub(super) place: Option<usize>,
-    /// Whether somebody shares it.
-    pub(super) is_shared: bool,
+    /// Its place by throughput; `None` without a valid round.
+    pub(super) place: Option<&'a Place>,
     /// Its valid rounds.
     pub(super) rounds: Vec<&'a Measured>,
 }
@@ -45,13 +43,9 @@ impl Standing<'_> {
         Spread::of(self.rounds.iter().filter_map(|measured| measured.metric(metric)))
     }
 
-    /// The place as people write it: `3`, or `=3` where it is shared.
+    /// The place, or a dash.
     pub(super) fn place_in_words(&self) -> String {
-        match self.place {
-            Some(place) if self.is_shared => format!("={place}"),
-            Some(place) => place.to_string(),
-            None => "–".to_owned(),
-        }
+        self.place.map_or_else(|| "–".to_owned(), ToString::to_string)
     }
 
     /// The kinds and versions of its parts.
@@ -73,15 +67,10 @@ pub(super) fn loads(record: &Record) -> Vec<&str> {
     loads
 }
 
-/// Every stack that was visited under a load: by place, the best median first within one; then those without a place.
+/// Every stack that was visited under a load: the best median first, then those without a place.
 pub(super) fn standings<'a>(record: &'a Record, load: &str) -> Vec<Standing<'a>> {
-    let mut places: Vec<(&str, usize, bool)> = Vec::new();
-    let throughput =
-        |placed: &&crate::record::Placed| placed.load == load && placed.metric == Metric::Throughput.name();
-    for tier in record.places.iter().filter(throughput).flat_map(|placed| &placed.tiers) {
-        let place = places.len() + 1;
-        places.extend(tier.iter().map(|stack| (stack.as_str(), place, tier.len() > 1)));
-    }
+    let throughput = |placed: &&Placed| placed.load == load && placed.metric == Metric::Throughput.name();
+    let places: &[Place] = record.places.iter().find(throughput).map_or(&[], |placed| &placed.places);
     let standing = |stack: &'a StackRecord| {
         let visits = record.rounds.iter().filter(|round| round.load == load && round.stack == stack.name);
         let visits: Vec<&RoundRecord> = visits.collect();
@@ -90,9 +79,8 @@ pub(super) fn standings<'a>(record: &'a Record, load: &str) -> Vec<Standing<'a>>
             return None;
         }
         let rounds: Vec<&Measured> = visits.into_iter().filter_map(RoundRecord::valid).collect();
-        let order = places.iter().position(|(name, ..)| *name == stack.name);
-        let place = order.map(|at| places[at].1);
-        Some((order, Standing { stack, place, is_shared: order.is_some_and(|at| places[at].2), rounds }))
+        let order = places.iter().position(|place| place.stack == stack.name);
+        Some((order, Standing { stack, place: order.map(|at| &places[at]), rounds }))
     };
     let mut found: Vec<_> = record.stacks.iter().filter_map(standing).collect();
     found.sort_by_key(|(order, _)| order.unwrap_or(usize::MAX));

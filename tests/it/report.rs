@@ -14,12 +14,12 @@ use crate::scenario::snapshots;
 use crate::support::text;
 use made::FIRST;
 
-const TIERS: &[&[&str]] = &[&["bjoern", "fastwsgi"], &["granian"], &["wsgiref"]];
+const GROUPS: &[&[&str]] = &[&["bjoern", "fastwsgi"], &["granian"], &["wsgiref"]];
 
 /// A folder with the record of a first run.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    made::write(folder.path(), "record.json", &made::record("first", &FIRST, TIERS));
+    made::write(folder.path(), "record.json", &made::record("first", &FIRST, GROUPS));
     folder
 }
 
@@ -65,7 +65,7 @@ fn rates_that_somebody_could_not_answer_are_said_to_be_so() {
 #[test]
 fn times_that_a_late_driver_saw_are_bounds() {
     let folder = folder();
-    let mut record = made::record("late", &FIRST, TIERS);
+    let mut record = made::record("late", &FIRST, GROUPS);
     for round in record["rounds"].as_array_mut().unwrap() {
         let lag = &mut round["open"]["rates"][0]["lag"];
         (lag["p50_us"], lag["p99_us"]) = (json!(3), json!(1_500));
@@ -94,18 +94,21 @@ fn an_abridged_record_says_the_same_compressed_or_not() {
         assert_eq!(said(inside, &["small.json.gz", "--format", format]), whole);
     }
     let again = said(inside, &["record.json", "--against", "small.json.gz", "--exit-code"]);
-    assert!(again.contains("the same 3 tiers of 4 stacks"), "{again}");
+    assert!(
+        again.contains("places agree; of 6 pairs, 5 are told apart in both runs, 0 in one only, 1 in neither"),
+        "{again}"
+    );
 }
 
 #[test]
 fn two_runs_beside_each_other() {
     let folder = folder();
     let inside = folder.path();
-    // the first place has split, the last two have changed places, and a stack is slower by a tenth
+    // the first two are told apart now, the last two have changed places, and a stack is slower by a tenth
     let rows =
         [("bjoern", 5_000.0, 12.0), ("fastwsgi", 4_500.0, 12.5), ("granian", 850.0, 20.0), ("wsgiref", 910.0, 150.0)];
-    let tiers: &[&[&str]] = &[&["bjoern"], &["fastwsgi"], &["wsgiref"], &["granian"]];
-    let mut second = made::record("second", &rows, tiers);
+    let groups: &[&[&str]] = &[&["bjoern"], &["fastwsgi"], &["wsgiref"], &["granian"]];
+    let mut second = made::record("second", &rows, groups);
     second["provenance"]["machine"]["kernel"] = json!("Linux 6.2");
     made::write(inside, "second.json", &second);
 
@@ -121,34 +124,48 @@ fn two_runs_beside_each_other() {
 }
 
 #[test]
-fn a_place_that_splits_moves_nobody_beneath() {
+fn a_pair_that_one_run_only_tells_apart_is_no_disagreement() {
     let folder = folder();
-    let tiers: &[&[&str]] = &[&["bjoern"], &["fastwsgi"], &["granian"], &["wsgiref"]];
-    made::write(folder.path(), "second.json", &made::record("second", &FIRST, tiers));
-    let said = said(folder.path(), &["second.json", "--against", ".", "--metric", "throughput"]);
-    assert!(
-        said.contains("2 stacks moved, of 4 stacks; 3 tiers, then 4; no two were told apart in opposite"),
-        "{said}"
-    );
-    assert!(said.contains("bjoern: beside fastwsgi, then above"), "{said}");
-    assert!(!said.contains("granian:") && !said.contains("wsgiref:"), "{said}");
+    let groups: &[&[&str]] = &[&["bjoern"], &["fastwsgi"], &["granian"], &["wsgiref"]];
+    made::write(folder.path(), "second.json", &made::record("second", &FIRST[..3], &groups[..3]));
+    let short = report(folder.path(), &["second.json", "--against", ".", "--exit-code"]);
+    assert_eq!(short.status.code(), Some(4), "{}", text(&short));
+    assert!(text(&short).contains("wsgiref: has a place in the first run only\n"), "{}", text(&short));
+    made::write(folder.path(), "second.json", &made::record("second", &FIRST, groups));
+    let said = said(folder.path(), &["second.json", "--against", ".", "--metric", "throughput", "--exit-code"]);
+    assert!(said.contains("places agree; of 6 pairs, 5 are told apart in both runs, 1 in one only, 0 in"), "{said}");
+}
+
+/// What README shows is made of records that are published with it, and two full runs agree.
+#[test]
+fn published_reports_are_what_their_records_say() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/published");
+    let published = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
+    let [first, second] = ["wsgi-pingpong.json.gz", "wsgi-pingpong-again.json.gz"];
+    for (file, arguments) in [
+        ("wsgi-pingpong.md", &[first, "--format", "markdown"][..]),
+        ("wsgi-pingpong.svg", &[first, "--format", "svg"]),
+        ("wsgi-pingpong-repeated.md", &[second, "--against", first, "--format", "markdown", "--exit-code"]),
+    ] {
+        assert!(said(&folder, arguments) == published(file), "{file}: `lab report {}` differs", arguments.join(" "));
+    }
 }
 
 #[test]
 fn what_is_no_record_is_refused() {
     let folder = folder();
     let inside = folder.path();
-    let mut other = made::record("other", &FIRST, TIERS);
-    other["schema"] = json!(2);
+    let mut other = made::record("other", &FIRST, GROUPS);
+    other["schema"] = json!(3);
     made::write(inside, "newer.json", &other);
-    other["schema"] = json!(1);
+    other["schema"] = json!(2);
     other["provenance"]["scenario"] = json!("hello");
     made::write(inside, "hello.json", &other);
     std::fs::write(inside.join("text.json"), "no record").unwrap();
     std::fs::write(inside.join("broken.json.gz"), [0x1f, 0x8b, 0]).unwrap();
     std::fs::create_dir(inside.join("empty")).unwrap();
     for (arguments, code, expected) in [
-        (&["newer.json"][..], 2, "lab: newer.json: it is a record of schema 2; this lab reads schema 1\n"),
+        (&["newer.json"][..], 2, "lab: newer.json: it is a record of schema 3; this lab reads schema 2\n"),
         (&["text.json"], 2, "lab: text.json: it is not a record: expected ident at line 1 column 2\n"),
         (&["broken.json.gz"], 2, "lab: broken.json.gz: it cannot be decompressed: "),
         (&["empty"], 2, "lab: empty: the folder has neither record.json nor record.json.gz\n"),

@@ -98,7 +98,9 @@ fn rounds_until_decided_end_with_the_look_that_decides() {
     assert_eq!(record["gate"]["metrics"][0]["look"], 1);
     let placed = record["places"].as_array().unwrap();
     let by_cost = placed.iter().find(|placed| placed["metric"] == "cpu_per_request").unwrap();
-    assert_eq!(by_cost["tiers"], serde_json::json!([["direct"], ["proxied"]]));
+    let first = serde_json::json!({ "stack": "direct", "best": 1, "worst": 1, "better_than": ["proxied"] });
+    assert_eq!(by_cost["places"][0], first);
+    assert_eq!((&by_cost["places"][1]["stack"], &by_cost["places"][1]["best"]), (&"proxied".into(), &2.into()));
     let bad = project.run(&["run", "scenarios/default.toml", "--rounds", "many"]);
     assert_eq!(bad.status.code(), Some(1));
     assert!(text(&bad).contains("accepted: `auto`, or a number of blocks from 1 to 10000"), "{}", text(&bad));

@@ -12,8 +12,8 @@ use crate::measure::machine::Machine;
 use crate::measure::resources::ResourceUse;
 use crate::record::{
     CheckOutcome, CheckRecord, ComponentRecord, ComponentUse, Distribution, DriverUse, Estimate, GateOutcome,
-    LooksRecord, Measured, Objection, Placed, Provenance, Ratio, RatioInterval, Record, RoundOutcome, RoundRecord,
-    SCHEMA, SeenDifference, StackDifferences, StackRecord, Unit, WarmupRecord,
+    LooksRecord, Measured, Objection, Place, Placed, Provenance, Ratio, RatioInterval, Record, RoundOutcome,
+    RoundRecord, SCHEMA, SeenDifference, StackDifferences, StackRecord, Unit, WarmupRecord,
 };
 use crate::stack::Role;
 
@@ -130,13 +130,18 @@ fn record(stacks: &[Stack], blocks: u32) -> Record {
     let fastest = there[0].1;
     let mut by_rate = there.clone();
     by_rate.sort_by(|one, other| other.1.total_cmp(&one.1));
-    let tiers: Vec<Vec<String>> =
-        by_rate.chunks(2).map(|pair| pair.iter().map(|(name, _)| (*name).to_owned()).collect()).collect();
+    let names: Vec<String> = by_rate.iter().map(|(name, _)| (*name).to_owned()).collect();
     let is_enough = blocks >= 6;
-    let place = |metric: &str| Placed {
+    // every two of them cannot be told apart
+    let place = |at: usize| {
+        let (best, worst) =
+            if is_enough { (at / 2 * 2 + 1, (at / 2 * 2 + 2).min(names.len())) } else { (1, names.len()) };
+        Place { stack: names[at].clone(), best, worst, better_than: names[worst..].to_vec() }
+    };
+    let placed = |metric: &str| Placed {
         load: LOAD.to_owned(),
         metric: metric.to_owned(),
-        tiers: if is_enough { tiers.clone() } else { vec![tiers.concat()] },
+        places: (0..names.len()).map(place).collect(),
         unplaced: Vec::new(),
         blocks_needed: (!is_enough).then_some(6),
     };
@@ -196,7 +201,7 @@ fn record(stacks: &[Stack], blocks: u32) -> Record {
                 ]
             })
             .collect(),
-        places: vec![place("throughput"), place("cpu_per_request")],
+        places: vec![placed("throughput"), placed("cpu_per_request")],
         looks: LooksRecord { declared: vec![blocks], made: 1 },
         below_noise_floor: None,
         gate: GateOutcome::default(),

@@ -13,8 +13,8 @@ pub(super) const FIRST: [Row; 4] =
 const BLOCKS: u32 = 6;
 const RATES: [u32; 4] = [250, 500, 1_000, 8_000];
 
-/// A record of these stacks in these tiers, each a list of their names.
-pub(super) fn record(run: &str, rows: &[Row], tiers: &[&[&str]]) -> Value {
+/// A record of these stacks in these groups, each a list of names: those of one are told from those of all others.
+pub(super) fn record(run: &str, rows: &[Row], groups: &[&[&str]]) -> Value {
     let rounds: Vec<Value> = (0..BLOCKS).flat_map(|block| rows.iter().map(move |row| round(block, row))).collect();
     let mut estimates = Vec::new();
     for (name, per_s, cpu_us) in rows {
@@ -32,7 +32,16 @@ pub(super) fn record(run: &str, rows: &[Row], tiers: &[&[&str]]) -> Value {
         estimates.push(estimate("throughput", "per_s", *per_s, per_s / rows[0].1));
         estimates.push(estimate("cpu_per_request", "us", *cpu_us, cpu_us / rows[0].2));
     }
-    let placed = |metric: &str| json!({ "load": "keep-alive", "metric": metric, "tiers": tiers, "unplaced": ["meinheld"], "blocks_needed": null });
+    let places: Vec<Value> = groups
+        .iter()
+        .enumerate()
+        .flat_map(|(n, group)| {
+            let (before, behind) = (groups[..n].concat(), groups[n + 1..].concat());
+            let (best, worst) = (before.len() + 1, before.len() + group.len());
+            group.iter().map(move |name| json!({ "stack": name, "best": best, "worst": worst, "better_than": behind }))
+        })
+        .collect();
+    let placed = |metric: &str| json!({ "load": "keep-alive", "metric": metric, "places": places, "unplaced": ["meinheld"], "blocks_needed": null });
     let mut stacks: Vec<Value> = rows.iter().map(|(name, ..)| stack(name, *name == rows[0].0)).collect();
     stacks.push(json!({
         "name": "meinheld", "reference": false, "components": [], "error": null, "checks": [], "is_optional": true,
@@ -41,7 +50,7 @@ pub(super) fn record(run: &str, rows: &[Row], tiers: &[&[&str]]) -> Value {
                         "source": "https://example.org/raw", "conditions": "one process; `OK`" }],
     }));
     json!({
-        "schema": 1,
+        "schema": 2,
         "provenance": {
             "run": run, "started": "2026-11-24T10:00:00Z", "resumed": [], "ended": "2026-11-24T11:00:00Z",
             "command": ["lab", "run", "scenarios/pong.toml"], "lab": "0.1.0", "scenario": "pong",
