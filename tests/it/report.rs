@@ -142,8 +142,11 @@ fn published_reports_are_what_their_records_say() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/published");
     let published = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
     let [first, second] = ["wsgi-pingpong.json.gz", "wsgi-pingpong-again.json.gz"];
+    let recommended = "wsgi-recommended.json.gz";
     for (file, arguments) in [
-        ("wsgi-pingpong.md", &[first, "--format", "markdown"][..]),
+        ("wsgi-recommended.md", &[recommended, "--format", "markdown"][..]),
+        ("wsgi-recommended.svg", &[recommended, "--format", "svg"]),
+        ("wsgi-pingpong.md", &[first, "--format", "markdown"]),
         ("wsgi-pingpong.svg", &[first, "--format", "svg"]),
         ("wsgi-pingpong-repeated.md", &[second, "--against", first, "--format", "markdown", "--exit-code"]),
     ] {
