@@ -118,7 +118,8 @@ wire_table! {
         /// that does not speak HTTP is asked for behind a proxy that speaks what it does.
         optional speaks: OneOf<Protocol> = { "default": "http" },
         /// The language of its configuration file: `nginx`, where addresses and paths are relocated; `marks`, where
-        /// `@listen@`, `@port@`, `@upstream@`, `@workers@` and `@folder@` are replaced; `own`, which is handed over as it is.
+        /// `@listen@`, `@host@`, `@port@`, `@upstream@`, `@workers@` and `@folder@` are replaced; `own`, which is handed
+        /// over as it is.
         optional language: OneOf<Language> = { "default": "own" },
         /// A configuration file beside the kind's, for where the scenario names none.
         optional default_config: String,

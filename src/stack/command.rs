@@ -124,10 +124,11 @@ impl Values {
         Ok(line)
     }
 
-    /// A configuration with marks, filled in: `@listen@`, `@port@`, `@upstream@`, `@workers@`, `@folder@`.
+    /// A configuration with marks, filled in: `@listen@`, `@host@`, `@port@`, `@upstream@`, `@workers@`, `@folder@`.
     pub(super) fn marked(&self, text: &str) -> String {
         let marks = [
             ("@listen@", Value::Bind),
+            ("@host@", Value::Host),
             ("@port@", Value::Port),
             ("@upstream@", Value::Upstream),
             ("@workers@", Value::Workers),

@@ -1,11 +1,13 @@
 //! The container engine: found, spoken to, and old enough to be trusted with a run.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use testcontainers::bollard::errors::Error;
 use testcontainers::bollard::{API_DEFAULT_VERSION, Docker};
+use tokio::time::Instant;
 
 use super::endpoint::{self, Endpoint, EndpointError, Surroundings};
 
@@ -16,6 +18,28 @@ pub const OLDEST_API: (u32, u32) = (1, 41);
 const ANSWER_DEADLINE: Duration = Duration::from_secs(300);
 /// How long it may take to say who it is.
 const GREETING_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long an engine may tell of containers in words that are not Docker's.
+const SETTLING: Duration = Duration::from_secs(5);
+/// Between two questions meanwhile.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// Asks again while the answer cannot be read: in the moment between a container's end and its cleaning up, Podman calls
+/// it `stopped`, which Docker's API has not.
+pub(super) async fn settled<T, F>(mut ask: impl FnMut() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let until = Instant::now() + SETTLING;
+    loop {
+        match ask().await {
+            Err(Error::JsonDataError { .. } | Error::JsonSerdeError { .. }) if Instant::now() < until => {
+                tokio::time::sleep(INTERVAL).await;
+            }
+            answer => return answer,
+        }
+    }
+}
 
 /// An engine that answers.
 #[derive(Debug, Clone)]
@@ -31,7 +55,7 @@ pub struct Engine {
     /// Whether it runs without root's rights: the user `root` of its containers is whoever runs it.
     pub rootless: bool,
     /// Whether users of containers are mapped to others on the machine, unless a container asks for none of that.
-    pub(super) remaps_users: bool,
+    remaps_users: bool,
 }
 
 /// Why containers cannot be used.
@@ -119,10 +143,30 @@ impl Engine {
             docker,
             version: format!("{name} {}", version.version.unwrap_or_default()),
             is_podman,
-            rootless: has("name=rootless"),
+            rootless: has("name=rootless") || (is_podman && is_somebodys(&endpoint)),
             remaps_users: has("name=userns"),
             endpoint,
         })
+    }
+}
+
+impl Engine {
+    /// The user namespace in which a container's users are the machine's, where that takes a word.
+    pub(super) fn users(&self) -> Option<&'static str> {
+        match (self.rootless, self.is_podman) {
+            (false, _) => self.remaps_users.then_some("host"),
+            // Its user alone is the machine's, and that is whoever runs lab.
+            (true, true) => Some("keep-id"),
+            (true, false) => None,
+        }
+    }
+}
+
+/// Whether the socket is not root's. Podman says that it is rootless in a field that Docker's API does not have.
+fn is_somebodys(endpoint: &Endpoint) -> bool {
+    match endpoint {
+        Endpoint::Socket(path) => fs::metadata(path).is_ok_and(|found| found.uid() != 0),
+        Endpoint::Loopback(_) => false,
     }
 }
 

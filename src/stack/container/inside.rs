@@ -11,6 +11,7 @@ use testcontainers::bollard::query_parameters::{
 };
 
 use super::engine::{Engine, EngineError};
+use super::limits;
 use crate::catalog::kind::{Install, Kind, Version};
 use crate::catalog::template::Value;
 use crate::provision::Installation;
@@ -167,6 +168,7 @@ async fn printed(
             security_opt: Some(vec!["no-new-privileges:true".to_owned()]),
             memory: Some(MEMORY_BYTES),
             memory_swap: Some(MEMORY_BYTES),
+            ulimits: Some(limits::of(engine)),
             ..HostConfig::default()
         }),
         ..ContainerCreateBody::default()

@@ -24,6 +24,7 @@ use testcontainers::core::{Host, IntoContainerPort as _, Mount};
 use testcontainers::runners::AsyncRunner as _;
 use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt as _, TestcontainersError};
 
+use super::engine::settled;
 use super::order::{Order, Started};
 use crate::stack::guard;
 
@@ -85,7 +86,10 @@ async fn keep(order: &Order, told: &mut dyn Write, log: &mut dyn Write) -> Resul
     let container = match request(order).start().await {
         Ok(container) => container,
         Err(error) => {
-            // It may have been created and then not started.
+            // It may have been created and then not started; or have ended already, and then its log says why.
+            let options = LogsOptionsBuilder::new().stdout(true).stderr(true).build();
+            let _ = settled(|| docker.inspect_container(&order.name, None::<InspectContainerOptions>)).await;
+            rest(&mut Box::pin(docker.logs(&order.name, Some(options))), log).await;
             remove(&docker, &order.name).await;
             return Err(KeeperError::Start(error));
         }
@@ -109,7 +113,7 @@ async fn attend(
 ) -> Result<i32, KeeperError> {
     let id = container.id();
     let inspect = || async {
-        let inspected = docker.inspect_container(id, None::<InspectContainerOptions>).await;
+        let inspected = settled(|| docker.inspect_container(id, None::<InspectContainerOptions>)).await;
         inspected.map_err(|source| KeeperError::Engine { what: "describe the container", source })
     };
     let seen = inspect().await?;
@@ -198,8 +202,8 @@ fn request(order: &Order) -> ContainerRequest<GenericImage> {
     if let Some((soft, hard)) = order.processes {
         request = request.with_ulimit("nproc", soft, Some(hard));
     }
-    if order.own_users {
-        request = request.with_userns_mode("host");
+    if let Some(users) = &order.users {
+        request = request.with_userns_mode(users);
     }
     let limits = order.clone();
     request.with_host_config_modifier(move |config| limit(config, &limits))
@@ -210,11 +214,7 @@ fn limit(config: &mut HostConfig, order: &Order) {
     let binding = PortBinding { host_ip: Some(Ipv4Addr::LOCALHOST.to_string()), host_port: Some(String::new()) };
     config.publish_all_ports = Some(false);
     config.port_bindings = Some(HashMap::from([(order.port.tcp().to_string(), Some(vec![binding]))]));
-    // By itself it would be root's, and of the mode of the folder that the image has there.
-    let (uid, gid) = order.user.split_once(':').unwrap_or((&order.user, "0"));
-    let owner = if order.owned_scratch { format!(",uid={uid},gid={gid}") } else { String::new() };
-    let options = format!("mode=1777{owner}");
-    let scratch = order.scratch.iter().map(|folder| (folder.display().to_string(), options.clone()));
+    let scratch = order.scratch.iter().map(|folder| (folder.display().to_string(), order.scratch_options.clone()));
     config.tmpfs = Some(scratch.collect());
     config.dns_search = Some(vec![order.domain.clone()]);
     // Engines set 0, and then a name is asked for as it is first: of servers outside, which take their time.

@@ -3,7 +3,7 @@
 //! Clients reach a container at its address in the run's network wherever this machine has a route to it, so that
 //! nothing stands between them: no port translation, no process that copies, and the client's address is the host's
 //! own in that network. Its published port is the way where there is none (rootless engines); there the engine
-//! connects on the client's behalf, from the network's gateway.
+//! connects on the client's behalf: Docker from the network's gateway, Podman from inside the container.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -11,13 +11,13 @@ use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::process::{Resource, getrlimit};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::domain;
 use super::image::{LAB, Reference};
 use super::inside;
 use super::labels;
+use super::limits;
 use super::mounts;
 use super::obtain::{Images, ObtainError};
 use super::order::{Mounted, Order, Started};
@@ -47,8 +47,6 @@ const PROXY_PORT: u16 = 8080;
 const MEMORY_BYTES: i64 = 2 << 30;
 /// The most processes and threads of a component.
 const PIDS: i64 = 1024;
-/// What Podman 4 itself lowers its own limit of processes to.
-const PODMAN_PROCESSES: i64 = 32_768;
 /// The proxy's name for the server.
 const SERVER: &str = "server";
 
@@ -136,14 +134,22 @@ impl Containers {
         let folder = self.launcher.folder.join(visit);
         let (server, at) = self.server(stack, &folder, visit).await?;
         let mut names = vec![(format!("{SERVER}:{SERVER_PORT}"), format!("{{{SERVER}}}")), address_of(&server, &at)];
-        let client = (server.address.ip() != at.address).then_some(self.site.gateway);
         let mut components = vec![server];
+        let mut outermost = at.address;
         if let Some(proxy) = &stack.proxy {
             let (proxy, at) = self.proxy(stack, proxy, &at, &folder, visit).await?;
             names.push(address_of(&proxy, &at));
             components.insert(0, proxy);
+            outermost = at.address;
         }
-        names.push((self.site.gateway.to_string(), "{client}".to_owned()));
+        let client = match components[0].address.ip() == outermost {
+            true => None,
+            false if self.site.engine.is_podman => Some(outermost),
+            false => Some(self.site.gateway),
+        };
+        let seen_at = client.unwrap_or(self.site.gateway).to_string();
+        names.retain(|(address, _)| *address != seen_at);
+        names.push((seen_at, "{client}".to_owned()));
         // One address may be the beginning of another.
         names.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
         Ok(Running::ready(components, client, names))
@@ -437,35 +443,22 @@ impl Containers {
             working_folder: None,
             mounts: part.mounts,
             scratch: part.scratch,
-            owned_scratch: !self.site.engine.is_podman,
+            // By itself it would be root's, and of the mode of the folder that the image has there. Podman has a word of
+            // its own for the container's user, and fills the folder with what the image has, unless told not to.
+            scratch_options: match self.site.engine.is_podman {
+                true => "mode=1777,U,notmpcopyup".to_owned(),
+                false => format!("mode=1777,uid={uid},gid={gid}"),
+            },
             port: part.port,
             cores: self.launcher.cores.clone(),
             memory_bytes: MEMORY_BYTES,
             pids: PIDS,
-            open_files: self.open_files(),
-            processes: self.processes(),
-            own_users: self.site.engine.remaps_users,
+            open_files: limits::open_files(&self.site.engine),
+            processes: limits::processes(&self.site.engine),
+            users: self.site.engine.users().map(str::to_owned),
             grace_s: STOP_GRACE_S,
         }
     }
-
-    /// lab's own limit, which is that of subprocesses too; a rootless engine cannot raise its own.
-    fn open_files(&self) -> Option<(i64, i64)> {
-        limit(Resource::Nofile, i64::MAX).filter(|_| !self.site.engine.rootless)
-    }
-
-    /// lab's own limit, in Podman: that asks for 1 048 576 where nothing is said, which the kernel refuses a root that
-    /// may not raise limits.
-    fn processes(&self) -> Option<(i64, i64)> {
-        limit(Resource::Nproc, PODMAN_PROCESSES).filter(|_| self.site.engine.is_podman && !self.site.engine.rootless)
-    }
-}
-
-/// A limit of this process, soft and hard, and no more than `most`; `None` where there is none.
-fn limit(resource: Resource, most: i64) -> Option<(i64, i64)> {
-    let limit = getrlimit(resource);
-    let number = |limit: Option<u64>| limit.and_then(|limit| i64::try_from(limit).ok()).map(|limit| limit.min(most));
-    number(limit.current).zip(number(limit.maximum))
 }
 
 /// The folders in memory that a kind may write into: the usual one, and its own.

@@ -26,5 +26,6 @@ pub mod obtain;
 
 mod domain;
 mod endpoint;
+mod limits;
 mod mounts;
 mod pull;

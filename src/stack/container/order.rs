@@ -36,8 +36,8 @@ pub struct Order {
     pub mounts: Vec<Mounted>,
     /// Folders in memory that it may write.
     pub scratch: Vec<PathBuf>,
-    /// Whether those can be given to its user: Podman has no word for that.
-    pub owned_scratch: bool,
+    /// How these are mounted.
+    pub scratch_options: String,
     /// The port it listens on.
     pub port: u16,
     /// Cores it may use; empty: all.
@@ -50,8 +50,8 @@ pub struct Order {
     pub open_files: Option<(i64, i64)>,
     /// The most processes of its user on the machine, soft and hard; `None` leaves the engine's own.
     pub processes: Option<(i64, i64)>,
-    /// Whether its users are the machine's, on an engine that would map them.
-    pub own_users: bool,
+    /// How its users are those of the machine, where they are not without a word.
+    pub users: Option<String>,
     /// Seconds between SIGTERM and SIGKILL.
     pub grace_s: i32,
 }

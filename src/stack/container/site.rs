@@ -195,11 +195,12 @@ impl Site {
 }
 
 impl User {
-    /// lab's own user; nobody, if that is root; and in a rootless engine root, which is whoever runs the engine.
+    /// lab's own user; nobody, if that is root; and in a rootless engine that cannot keep lab's, root, which is whoever
+    /// runs the engine.
     fn for_engine(engine: &Engine) -> User {
         let own = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
         match own {
-            _ if engine.rootless => User { inside: (0, 0), owner: None },
+            _ if engine.rootless && engine.users().is_none() => User { inside: (0, 0), owner: None },
             (0, _) => User { inside: (NOBODY, NOBODY), owner: Some((NOBODY, NOBODY)) },
             own => User { inside: own, owner: None },
         }

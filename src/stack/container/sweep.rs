@@ -12,7 +12,7 @@ use testcontainers::bollard::query_parameters::{
     RemoveImageOptionsBuilder,
 };
 
-use super::engine::{Engine, EngineError};
+use super::engine::{Engine, EngineError, settled};
 use super::labels::{self, Life, Owner};
 use crate::measure::procfs;
 
@@ -158,7 +158,8 @@ async fn images(engine: &Engine, label: &str) -> Result<Vec<Labelled>, EngineErr
 async fn containers(engine: &Engine, label: &str) -> Result<Vec<Labelled>, EngineError> {
     let filters = HashMap::from([("label", vec![label])]);
     let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-    let found = engine.docker.list_containers(Some(options)).await.map_err(EngineError::refused("list containers"))?;
+    let found = settled(|| engine.docker.list_containers(Some(options.clone()))).await;
+    let found = found.map_err(EngineError::refused("list containers"))?;
     Ok(found
         .into_iter()
         .filter_map(|container| {

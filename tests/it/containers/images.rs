@@ -56,8 +56,8 @@ pub(super) fn has_images() -> bool {
     if !has_engine() {
         return false;
     }
-    let has =
-        ["lab-test/nginx", "lab-test/flask"].iter().all(|name| docker(&["image", "inspect", name]).status.success());
+    let has_image = |name: &&str| docker(&["image", "inspect", &format!("lab-test/{name}")]).status.success();
+    let has = ["nginx", "haproxy", "apache", "caddy", "flask"].iter().all(has_image);
     let required = std::env::var("LAB_REQUIRE").unwrap_or_default();
     assert!(
         has || !required.split(',').any(|name| name == "images"),
@@ -105,6 +105,34 @@ fn nginx_gunicorn_and_flask_run_in_containers_of_their_images() {
 /// The folder of the Dockerfile as lab names it.
 fn folder(project: &Project) -> String {
     project.path("fixtures/images/flask").display().to_string()
+}
+
+/// Their configurations are lab's own: they listen where a container must, and start as nobody.
+#[test]
+fn the_other_proxies_run_in_containers_of_their_images() {
+    if !has_images() {
+        return;
+    }
+    let proxies = ["haproxy", "apache", "caddy"];
+    let stack = |name: &str| {
+        format!(
+            "[[stack]]\nname = \"{name}\"\nproxy = {{ kind = \"{name}\", image = \"lab-test/{name}\" }}\n\
+             server = {{ kind = \"lab\" }}\napp = \"native\"\n"
+        )
+    };
+    let check = "[[check]]\nname = \"a forged address is not believed\"\n\
+                 request = { path = \"/headers\", headers = [[\"X-Forwarded-For\", \"203.0.113.9\"]] }\n\
+                 expect.app = { remote_addr = \"{client}\", scheme = \"http\" }\n";
+    let project = project("");
+    let stacks: String = proxies.iter().copied().map(stack).collect();
+    fs::write(project.path("scenarios/images.toml"), format!("{APP}\n{stacks}\n{check}")).unwrap();
+    let output = project.run(&["check", "scenarios/images.toml"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    for proxy in proxies {
+        let line = said.lines().find(|line| line.trim_start().starts_with(proxy)).unwrap_or_default();
+        assert!(line.contains("1 of 1 checks passed") && line.contains("(container, "), "{said}");
+    }
 }
 
 #[test]

@@ -1,17 +1,13 @@
 //! Nothing is left in the engine, whatever is killed.
 
 use std::fs;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use tempfile::TempDir;
-
-use super::{docker, eventually, has_engine, left_by, nothing_is_left_by, record, running};
-use crate::support::{Project, has, replaced, short, text};
-
-const DOCKERD: &str = "/usr/sbin/dockerd";
+use super::engine::Engine;
+use super::{docker, eventually, has_engine, kill, left_by, nothing_is_left_by, record, running};
+use crate::support::{Project, replaced, short, text};
 
 fn long() -> Project {
     Project::new(|scenario| replaced(scenario, "duration = \"2s\"", "duration = \"60s\""))
@@ -28,10 +24,6 @@ fn under_load(project: &Project) -> Child {
     let is_driver = |line: &str| line.ends_with("lab drive ") && !line.contains(" guard ");
     eventually("the driver runs", || project.marked().into_iter().find(|(_, line)| is_driver(line)));
     lab
-}
-
-fn kill(pid: u32, signal: Signal) {
-    kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
 }
 
 #[test]
@@ -113,63 +105,9 @@ fn a_container_that_is_killed_under_load_is_the_error_of_its_round() {
     nothing_is_left_by(pid);
 }
 
-/// An engine of this test's own, which may be stopped without harm to anyone.
-struct Engine {
-    process: Child,
-    folder: TempDir,
-}
-
-impl Engine {
-    fn start() -> Engine {
-        let folder = tempfile::tempdir().unwrap();
-        let process = Engine::spawn(folder.path());
-        Engine { process, folder }
-    }
-
-    fn spawn(folder: &Path) -> Child {
-        let inside = |name: &str| folder.join(name).display().to_string();
-        let log = fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
-        let host = format!("unix://{}", inside("sock"));
-        let process = Command::new(DOCKERD)
-            .args(["--data-root", &inside("data"), "--exec-root", &inside("exec"), "--pidfile", &inside("pid")])
-            // It shares the machine with other engines, and leaves the machine's rules to them.
-            .args(["--host", &host, "--bridge", "none", "--iptables=false"])
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        eventually("the engine answers", || {
-            let answer = Command::new("docker").args(["--host", &host, "info"]).output().unwrap();
-            answer.status.success().then_some(())
-        });
-        process
-    }
-
-    fn host(&self) -> String {
-        format!("unix://{}", self.folder.path().join("sock").display())
-    }
-
-    fn stop(&mut self) {
-        kill(self.process.id(), Signal::TERM);
-        self.process.wait().unwrap();
-    }
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        if let Ok(None) = self.process.try_wait() {
-            self.stop();
-        }
-    }
-}
-
 #[test]
 fn an_engine_that_stops_under_load_is_told_and_what_it_kept_is_swept_later() {
-    if !has("dockerd", DOCKERD) || !rustix::process::getuid().is_root() {
-        eprintln!("SKIPPED: a test of an engine that stops needs dockerd and root");
-        return;
-    }
-    let mut engine = Engine::start();
+    let Some(mut engine) = Engine::docker() else { return };
     let project = Project::new(|scenario| {
         let once = replaced(scenario, "count  = 8 ", "count  = 1 ");
         replaced(&once, "duration = \"2s\"", "duration = \"30s\"")
@@ -192,7 +130,7 @@ fn an_engine_that_stops_under_load_is_told_and_what_it_kept_is_swept_later() {
     assert!(!rounds.is_empty() && rounds.iter().all(|round| round["outcome"] == "failed"), "{rounds:#?}");
     assert_eq!(project.marked(), []);
 
-    engine.process = Engine::spawn(engine.folder.path());
+    engine.start();
     let clean = || text(&project.lab(&["clean"]).env("DOCKER_HOST", engine.host()).output().unwrap());
     let first = clean();
     assert!(first.contains("network lab-") && first.contains(": removed"), "{first}");

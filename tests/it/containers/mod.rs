@@ -1,14 +1,18 @@
 //! Stacks in containers, on a real engine; skipped loudly where there is none.
 
+mod engine;
 mod images;
 mod killed;
 mod names;
+mod podman;
 mod python;
 mod runs;
 
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
 use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{Project, text, wait_within};
 
@@ -63,6 +67,10 @@ fn left_by(pid: u32) -> Vec<String> {
 /// Waits until `condition` gives something; engines take longer than processes.
 fn eventually<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
     wait_within(PATIENCE, what, condition)
+}
+
+fn kill(pid: u32, signal: Signal) {
+    kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
 }
 
 fn nothing_is_left_by(pid: u32) {

@@ -1,0 +1,126 @@
+//! Engines of a test's own, which may be stopped without harm to anyone.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::{eventually, kill};
+use crate::support::has;
+
+const DOCKERD: &str = "/usr/sbin/dockerd";
+const PODMAN: &str = "/usr/bin/podman";
+
+/// What Podman is to use, whatever else is installed.
+const CONTAINERS_CONF: &str = "\
+[engine]
+cgroup_manager = \"cgroupfs\"
+events_logger = \"file\"
+runtime = \"runc\"
+[network]
+network_backend = \"netavark\"
+";
+
+/// A running engine, with all it keeps in a folder that goes with it.
+pub(super) struct Engine {
+    make: Make,
+    folder: TempDir,
+    process: Option<Child>,
+}
+
+#[derive(Clone, Copy)]
+enum Make {
+    Docker,
+    Podman,
+}
+
+impl Engine {
+    /// Docker's; `None`, said aloud, where it cannot be started.
+    pub(super) fn docker() -> Option<Engine> {
+        Engine::of(Make::Docker, "dockerd", DOCKERD)
+    }
+
+    /// Podman's, as root; only where it is asked for, for it makes bridges on the machine.
+    pub(super) fn podman() -> Option<Engine> {
+        let required = std::env::var("LAB_REQUIRE").unwrap_or_default();
+        if !required.split(',').any(|name| name == "podman") {
+            eprintln!("SKIPPED: tests on Podman are for where LAB_REQUIRE names podman");
+            return None;
+        }
+        Engine::of(Make::Podman, "podman", PODMAN)
+    }
+
+    fn of(make: Make, name: &str, program: &str) -> Option<Engine> {
+        if !has(name, program) {
+            return None;
+        }
+        if !rustix::process::getuid().is_root() {
+            eprintln!("SKIPPED: an engine of a test's own takes root");
+            return None;
+        }
+        let mut engine = Engine { make, folder: tempfile::tempdir().unwrap(), process: None };
+        engine.start();
+        Some(engine)
+    }
+
+    /// Starts it, the first time or after it was stopped.
+    pub(super) fn start(&mut self) {
+        let log = fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
+        let mut command = self.command();
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        self.process = Some(command.spawn().unwrap());
+        eventually("the engine answers", || self.ask(&["info"]).status.success().then_some(()));
+    }
+
+    fn command(&self) -> Command {
+        let [data, exec, pid, networks] =
+            ["data", "exec", "pid", "networks"].map(|name| self.path(name).display().to_string());
+        match self.make {
+            Make::Docker => {
+                let mut command = Command::new(DOCKERD);
+                command.args(["--data-root", &data, "--exec-root", &exec, "--pidfile", &pid]);
+                // It shares the machine with other engines, and leaves the machine's rules to them.
+                command.args(["--host", &self.host(), "--bridge", "none", "--iptables=false"]);
+                command
+            }
+            Make::Podman => {
+                let conf = self.path("containers.conf");
+                fs::write(&conf, CONTAINERS_CONF).unwrap();
+                let mut command = Command::new(PODMAN);
+                command.args(["--root", &data, "--runroot", &exec, "--network-config-dir", &networks]);
+                command.args(["system", "service", "--time", "0", &self.host()]);
+                command.env("CONTAINERS_CONF", conf);
+                command
+            }
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// For `DOCKER_HOST`.
+    pub(super) fn host(&self) -> String {
+        format!("unix://{}", self.path("sock").display())
+    }
+
+    /// What the docker command says of it.
+    pub(super) fn ask(&self, arguments: &[&str]) -> Output {
+        Command::new("docker").args(["--host", &self.host()]).args(arguments).output().unwrap()
+    }
+
+    /// Stops it; what it keeps stays.
+    pub(super) fn stop(&mut self) {
+        let Some(mut process) = self.process.take() else { return };
+        kill(process.id(), Signal::TERM);
+        process.wait().unwrap();
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -1,0 +1,90 @@
+//! The same on Podman, which speaks Docker's language with an accent.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+
+use super::engine::Engine;
+use super::images::{NGINX, has_images, project};
+use super::{eventually, kill, record};
+use crate::support::{Project, replaced, short, text};
+
+/// What of lab's is in the engine.
+fn left_in(engine: &Engine) -> Vec<String> {
+    let lists = [("container", &["ps", "-a"][..]), ("network", &["network", "ls"]), ("image", &["images", "-a"])];
+    let left = lists.iter().flat_map(|(kind, list)| {
+        let ids = text(&engine.ask(&[list, &["--quiet", "--filter", "label=dev.lab.run"][..]].concat()));
+        ids.split_whitespace().map(|id| format!("{kind} {id}")).collect::<Vec<_>>()
+    });
+    left.collect()
+}
+
+#[test]
+fn the_default_scenario_runs_on_podman_and_leaves_nothing() {
+    let Some(engine) = Engine::podman() else { return };
+    let project = Project::new(short);
+    let arguments = ["run", "scenarios/default.toml", "--backend", "container"];
+    let output = project.lab(&arguments).env("DOCKER_HOST", engine.host()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let record = record(&project);
+    for stack in record["stacks"].as_array().unwrap() {
+        for component in stack["components"].as_array().unwrap() {
+            assert!(component["version"].as_str().unwrap().contains("(container, Podman "), "{component:#}");
+        }
+    }
+    let rounds = record["rounds"].as_array().unwrap();
+    assert!(rounds.iter().all(|round| round["outcome"] == "measured"), "{rounds:#?}");
+    assert!(rounds.iter().all(|round| round["components"][0]["cpu_us"].as_u64() > Some(0)), "{rounds:#?}");
+    assert_eq!(left_in(&engine), [""; 0]);
+}
+
+/// Folders in memory belong to the user, limits are ones that Podman's root may set, and what ends at once says why.
+#[test]
+fn images_of_others_run_on_podman() {
+    let Some(engine) = Engine::podman() else { return };
+    if !has_images() {
+        return;
+    }
+    let make = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/images/make");
+    let made = Command::new(make).env("DOCKER_HOST", engine.host()).output().unwrap();
+    assert!(made.status.success(), "{}", text(&made));
+    let stacks = format!(
+        "[[stack]]\nname = \"named\"\n{NGINX}\nserver = {{ kind = \"gunicorn\", image = \"lab-test/flask\", workers = 2 }}\n\
+         [[stack]]\nname = \"built\"\n{NGINX}\nserver = {{ kind = \"gunicorn/gthread\", build = \"fixtures/images/flask\" }}\n\
+         [[stack]]\nname = \"wrong\"\nserver = {{ kind = \"gunicorn\", image = \"lab-test/flask\", arguments = [\"--nonsense\"] }}\n"
+    );
+    let project = project(&stacks);
+    let check = |only: &[&str]| {
+        let mut arguments = vec!["check", "scenarios/images.toml"];
+        arguments.extend(only.iter().flat_map(|stack| ["--only", stack]));
+        project.lab(&arguments).env("DOCKER_HOST", engine.host()).output().unwrap()
+    };
+    let output = check(&["named", "built"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let output = check(&["wrong"]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert!(text(&output).contains("gunicorn: error: unrecognized arguments: --nonsense"), "{}", text(&output));
+    assert_eq!(left_in(&engine), [""; 0]);
+}
+
+#[test]
+fn a_killed_lab_leaves_nothing_in_podman() {
+    let Some(engine) = Engine::podman() else { return };
+    let project = Project::new(|scenario| replaced(scenario, "duration = \"2s\"", "duration = \"60s\""));
+    let mut lab = project
+        .lab(&["run", "scenarios/default.toml", "--only", "proxied", "--backend", "container"])
+        .env("DOCKER_HOST", engine.host())
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(project.path("said")).unwrap())
+        .spawn()
+        .unwrap();
+    let is_driver = |line: &str| line.ends_with("lab drive ") && !line.contains(" guard ");
+    eventually("the driver runs", || project.marked().into_iter().find(|(_, line)| is_driver(line)));
+    assert!(!left_in(&engine).is_empty());
+    kill(lab.id(), Signal::KILL);
+    lab.wait().unwrap();
+    eventually("everything of the run is removed", || left_in(&engine).is_empty().then_some(()));
+    eventually("its processes end", || project.marked().is_empty().then_some(()));
+}
