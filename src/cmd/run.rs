@@ -18,6 +18,7 @@ use super::progress::Progress;
 use super::select;
 use super::session::{self, Session, WITHOUT_CONTAINERS};
 use crate::catalog;
+use crate::catalog::kind::Language;
 use crate::cli::{OutputArgs, RoundsArg, RunArgs, ScenarioArgs};
 use crate::engine::calibration;
 use crate::engine::estimates::estimates;
@@ -28,9 +29,10 @@ use crate::exit::Exit;
 use crate::measure::decision::Looks;
 use crate::measure::machine::Machine;
 use crate::provision::Places;
+use crate::proxy::conf::{self, Source};
 use crate::record::{FactsVerdict, LooksRecord, Provenance, Record, RoundRecord, SCHEMA};
 use crate::report::terminal;
-use crate::scenario::model::{Backend, Image, Scenario, Stack};
+use crate::scenario::model::{Backend, Image, Proxy, Scenario, Stack};
 use crate::snapshot::gate;
 use crate::snapshot::store::Store;
 
@@ -257,9 +259,11 @@ fn in_manifest(stack: &Stack) -> String {
 fn parts(scenario: &Scenario) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
     let mut parts = Vec::new();
     let mut files: Vec<&Path> = Vec::new();
+    let mut includes: Vec<Source> = Vec::new();
     for stack in &scenario.stacks {
         let proxy = stack.proxy.as_ref();
         files.extend(proxy.and_then(|proxy| proxy.config.as_deref()).into_iter().chain(stack.server.config.as_deref()));
+        includes.extend(proxy.into_iter().flat_map(included));
         for kind in proxy.map(|proxy| &proxy.kind).into_iter().chain([&stack.server.kind]) {
             let kind = kind.kind();
             parts.push((format!("{} kind {}", kind.role, kind.name), kind.sha256.clone().into_bytes()));
@@ -273,6 +277,7 @@ fn parts(scenario: &Scenario) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
         let bytes = fs::read(file).with_context(|| format!("read {}", file.display()))?;
         parts.push((relative(scenario, file), bytes));
     }
+    parts.extend(includes.into_iter().map(|source| (relative(scenario, &source.file), source.text.into_bytes())));
     if let Some(app) = &scenario.app.wsgi {
         let text = match &app.path {
             None => catalog::app(&app.module).unwrap_or_default().as_bytes().to_vec(),
@@ -287,6 +292,15 @@ fn parts(scenario: &Scenario) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
         parts.push((format!("app {}", app.module), text));
     }
     Ok(parts)
+}
+
+/// What a proxy's nginx.conf includes. One that cannot be read was refused before.
+fn included(proxy: &Proxy) -> Vec<Source> {
+    let is_nginx = proxy.kind.kind().run.as_ref().is_ok_and(|run| run.language == Language::Nginx);
+    let config = proxy.config.as_deref().filter(|_| is_nginx);
+    config
+        .and_then(|config| conf::load(config).ok())
+        .map_or_else(Vec::new, |loaded| loaded.sources.into_iter().skip(1).collect())
 }
 
 /// The files by which images are built.

@@ -104,6 +104,14 @@ pub fn read_configuration_text(source: &str, file: &Path) -> Result<Settings, Co
     understand(&conf::parse(source, file)?, file, None, None)
 }
 
+/// As [`read_configuration`], with the files from `read`, which may call them otherwise.
+///
+/// # Errors
+/// The first thing that is wrong, by file and line.
+pub fn read_configuration_with(file: &Path, read: &mut conf::Read<'_>) -> Result<Settings, ConfError> {
+    understand(&conf::load_with(file, read)?.tree, file, None, None)
+}
+
 fn understand(
     tree: &[Directive],
     file: &Path,

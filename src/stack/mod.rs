@@ -12,6 +12,7 @@ pub mod process;
 pub mod ready;
 pub mod relocate;
 pub mod verify;
+mod nginx;
 
 use std::path::PathBuf;
 use std::process::ExitStatus;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::command::{Values, inherits};
 use super::guarded::{FIRST_INHERITED_FD, Guarded, Held, Output, Program, Reserved};
-use super::{Role, SHOWN_LINES, StartError, ready, relocate, shown};
+use super::nginx;
+use super::{Role, SHOWN_LINES, StartError, ready, shown};
 use crate::catalog::kind::{Attached, Interface, Kind, Language, Protocol, Run};
 use crate::catalog::template::Value;
 use crate::catalog::{self, Chosen};
@@ -324,14 +325,19 @@ impl Launcher {
         let kind = proxy.kind.kind();
         let (file, source) = configuration(proxy)?;
         let (socket, address, tls, text, mut more) = if run.language == Language::Nginx {
-            default_root(&file, folder)?;
             let mut sockets = Vec::new();
-            let relocated = relocate::nginx(&source, &file, &upstream.to_string(), folder, &mut || {
+            let mut reserve = || {
                 let socket = Reserved::loopback()?;
                 let address = socket.address();
                 sockets.push(socket);
                 Ok(address)
-            })?;
+            };
+            let upstream = upstream.to_string();
+            let relocated = nginx::relocated(&source, &file, &upstream, folder, folder, &mut reserve)?;
+            nginx::default_root(&file, folder)?;
+            if let (true, Some(program)) = (relocated.loads_modules, &found.program) {
+                nginx::modules(program, folder).await?;
+            }
             let more = if relocated.globals.is_empty() { vec![] } else { vec!["-g".to_owned(), relocated.globals] };
             (Socket::Inherited(sockets), relocated.entry, relocated.tls_entry, Some(relocated.text), more)
         } else {
@@ -451,15 +457,6 @@ pub(super) fn configuration(proxy: &model::Proxy) -> Result<(PathBuf, String), S
             Err(StartError::Unavailable { role: Role::Proxy, reason })
         }
     }
-}
-
-/// Where no `root` leads, nginx looks in `html` below its prefix. As with every relative path, that is the folder the
-/// configuration was written in, not the one it is moved to.
-fn default_root(file: &Path, folder: &Path) -> Result<(), StartError> {
-    let Some(root) = file.parent().map(|written| written.join("html")).filter(|root| root.is_dir()) else {
-        return Ok(());
-    };
-    std::os::unix::fs::symlink(&root, folder.join("html")).map_err(io(format!("link to {}", root.display())))
 }
 
 /// The folder a WSGI application's module is in; lab's own are written there first.

@@ -1,13 +1,14 @@
 //! Judges the configurations a scenario names, before anything is started.
 
+use std::ffi::OsStr;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::relocate::{self, RelocateError};
+use super::relocate::{self, Included, Move, RelocateError};
 use crate::catalog::kind::{Install, Language};
-use crate::proxy::conf::ConfError;
-use crate::proxy::read_configuration_text;
+use crate::proxy::conf::{self, ConfError, Directive, Source};
+use crate::proxy::read_configuration_with;
 use crate::scenario::model::Scenario;
 
 /// A configuration that no stack can be started with.
@@ -40,14 +41,15 @@ pub fn configurations(scenario: &Scenario) -> Result<(), ConfigurationError> {
         let source = std::fs::read_to_string(config)
             .map_err(|source| ConfigurationError::Unreadable { file: file.clone(), source })?;
         if run.language == Language::Nginx {
-            nginx(&source, &file, proxy.kind.kind().install == Install::Lab)?;
+            nginx(&source, &file, config, &scenario.root, proxy.kind.kind().install == Install::Lab)?;
         }
     }
     Ok(())
 }
 
-/// Judges an nginx.conf; lab's own proxy is asked whether it reads it, another says so when it starts.
-fn nginx(source: &str, file: &Path, is_lab: bool) -> Result<(), ConfigurationError> {
+/// Judges the nginx.conf at `config`, called `file`, and what it includes; lab's own proxy is asked whether it reads
+/// them, another says so when it starts.
+fn nginx(source: &str, file: &Path, config: &Path, root: &Path, is_lab: bool) -> Result<(), ConfigurationError> {
     // Relocation keeps every line where it is, so what is wrong is wrong at the user's own line. The addresses only
     // stand for those that a start reserves.
     let mut port = 1;
@@ -55,9 +57,22 @@ fn nginx(source: &str, file: &Path, is_lab: bool) -> Result<(), ConfigurationErr
         port += 1;
         Ok(SocketAddr::from(([127, 0, 0, 1], port)))
     };
-    let relocated = relocate::nginx(source, file, "127.0.0.1:1", Path::new("."), &mut reserve)?;
+    let folder = config.parent().unwrap_or(root);
+    let mut include = |directive: &Directive| {
+        let sources = conf::included(directive, folder)?;
+        Ok(sources.into_iter().map(|source| Source { file: shown(&source.file, root), ..source }).collect())
+    };
+    let (upstream, target) = ("127.0.0.1:1", Path::new("."));
+    let target = Move { upstream, folder: target, reserve: &mut reserve, include: &mut include };
+    let relocated = relocate::nginx(source, file, target)?;
     if is_lab {
-        read_configuration_text(&relocated.text, file)?;
+        read_configuration_with(file, &mut |asked| {
+            let is_asked = |included: &&Included| asked.file_name() == Some(OsStr::new(&included.name));
+            Ok(match relocated.included.iter().find(is_asked) {
+                Some(included) => Source { file: included.file.clone(), text: included.text.clone() },
+                None => Source { file: file.to_owned(), text: relocated.text.clone() },
+            })
+        })?;
     }
     Ok(())
 }

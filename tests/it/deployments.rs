@@ -192,3 +192,115 @@ fn a_server_that_speaks_uwsgi_is_served_behind_a_proxy_that_does() {
         assert!(said.contains(row), "{row}: {said}");
     }
 }
+
+/// As Debian lays out nginx's folder.
+const DEBIAN: [(&str, &str); 6] = [
+    (
+        "nginx.conf",
+        "user www-data;\nworker_processes auto;\npid /run/nginx.pid;\nerror_log /var/log/nginx/error.log;\n\
+         include modules-enabled/*.conf;\n\nevents { worker_connections 768; }\n\nhttp {\n    include mime.types;\n\
+         \x20   default_type application/octet-stream;\n    access_log /var/log/nginx/access.log;\n\n\
+         \x20   include conf.d/*.conf;\n    include sites-enabled/*;\n}\n",
+    ),
+    ("mime.types", "types {\n    text/html   html;\n    text/x-own  own;\n}\n"),
+    (
+        "proxy_params",
+        "proxy_set_header Host $http_host;\nproxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n",
+    ),
+    ("conf.d/app.conf", "upstream app { server 127.0.0.1:8000; }\n"),
+    (
+        "sites-enabled/default",
+        "server {\n    listen 80 default_server;\n    root site;\n    location / { include proxy_params; proxy_pass \
+         http://app; }\n    location /static/ { }\n}\n",
+    ),
+    ("site/static/a.own", "of its own\n"),
+];
+
+const INCLUDING: &str = r#"
+schema = 1
+name   = "including"
+
+[app]
+native = "hello"
+
+[[stack]]
+name      = "nginx"
+proxy     = { kind = "nginx", config = "nginx/nginx.conf" }
+server    = { kind = "lab" }
+reference = true
+
+[[stack]]
+name   = "twin"
+proxy  = { kind = "lab", config = "nginx/nginx.conf" }
+server = { kind = "lab" }
+
+[[check]]
+name    = "what is included forwards"
+request = { path = "/headers", headers = [["X-Forwarded-For", "203.0.113.9"]] }
+expect.upstream.headers = { X-Forwarded-For = "203.0.113.9, {client}", Host = "{host}:{port}" }
+
+[[check]]
+name    = "what is included knows types"
+request = { path = "/static/a.own" }
+expect.headers = { Content-Type = "text/x-own" }
+expect.body    = "of its own\n"
+"#;
+
+#[test]
+fn a_configuration_in_several_files_is_one() {
+    if !has("nginx", "/usr/sbin/nginx") {
+        return;
+    }
+    let project = Project::new(str::to_owned);
+    for (name, content) in DEBIAN {
+        let file = project.path("nginx").join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, content).unwrap();
+    }
+    std::fs::write(project.path("scenarios/including.toml"), INCLUDING).unwrap();
+    let checked = lab(&project, &["check", "scenarios/including.toml"]);
+    let said = text(&checked);
+    assert_eq!(checked.status.code(), Some(0), "{said}");
+    assert_eq!(said.matches("2 of 2 checks passed").count(), 2, "{said}");
+    let record = std::fs::read(project.path("reports/including/latest/record.json")).unwrap();
+    let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+    let parts = record["provenance"]["configurations"].as_object().unwrap();
+    for file in ["nginx.conf", "mime.types", "conf.d/app.conf", "sites-enabled/default", "proxy_params"] {
+        assert!(parts.contains_key(&format!("nginx/{file}")), "{parts:?}");
+    }
+
+    std::fs::write(project.path("nginx/sites-enabled/default"), "server {\n listen 80;\n proxy_passs http://app;\n}\n")
+        .unwrap();
+    let wrong = lab(&project, &["check", "scenarios/including.toml", "--only", "twin"]);
+    assert_eq!(wrong.status.code(), Some(2), "{}", text(&wrong));
+    assert!(text(&wrong).contains("nginx/sites-enabled/default:3: "), "{}", text(&wrong));
+    std::fs::write(project.path("nginx/sites-enabled/default"), "server { listen 80; include gone; }\n").unwrap();
+    let gone = lab(&project, &["check", "scenarios/including.toml"]);
+    assert_eq!(gone.status.code(), Some(2), "{}", text(&gone));
+    assert!(text(&gone).contains("nginx/sites-enabled/default:1: "), "{}", text(&gone));
+}
+
+#[test]
+fn modules_are_found_below_the_prefix_that_nginx_was_built_with() {
+    let module = "/usr/share/nginx/modules/ngx_http_echo_module.so";
+    if !has("nginx", "/usr/sbin/nginx") || !has("nginx-mod-http-echo", module) {
+        return;
+    }
+    let project = Project::new(str::to_owned);
+    std::fs::create_dir(project.path("nginx")).unwrap();
+    std::fs::write(project.path("nginx/modules.conf"), "load_module modules/ngx_http_echo_module.so;\n").unwrap();
+    std::fs::write(
+        project.path("nginx/nginx.conf"),
+        "include modules.conf;\nevents { }\nhttp { server { listen 80; location / { echo_duplicate 1 loaded; } } }\n",
+    )
+    .unwrap();
+    std::fs::write(
+        project.path("scenarios/modules.toml"),
+        "schema = 1\nname = \"modules\"\n[app]\nnative = \"hello\"\n\
+         [[stack]]\nname = \"nginx\"\nproxy = { kind = \"nginx\", config = \"nginx/nginx.conf\" }\nserver = { kind = \"lab\" }\n\
+         [[check]]\nname = \"it is loaded\"\nrequest = { path = \"/\" }\nexpect.body = \"loaded\"\n",
+    )
+    .unwrap();
+    let checked = lab(&project, &["check", "scenarios/modules.toml"]);
+    assert_eq!(checked.status.code(), Some(0), "{}", text(&checked));
+}

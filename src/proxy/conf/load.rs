@@ -1,5 +1,6 @@
 //! Reads a configuration from files: the one that was named, and what it includes.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::{ConfError, ConfErrorKind};
@@ -7,7 +8,7 @@ use super::glob;
 use super::syntax::{Directive, parse};
 
 /// How deep `include` may nest; nginx runs out of stack or descriptors instead.
-const MAX_DEPTH: usize = 16;
+pub(crate) const MAX_DEPTH: usize = 16;
 
 /// A configuration as it was read.
 #[derive(Debug)]
@@ -33,41 +34,72 @@ pub struct Source {
 /// # Errors
 /// A file that cannot be read or parsed, by file and line.
 pub fn load(file: &Path) -> Result<Loaded, ConfError> {
-    let source = read(file).map_err(|kind| ConfError { file: file.to_owned(), line: None, kind })?;
-    let mut tree = parse(&source.text, file)?;
+    load_with(file, &mut read)
+}
+
+/// As [`load`], with files from `read`, which may call them otherwise.
+///
+/// # Errors
+/// As [`load`]'s.
+pub fn load_with(file: &Path, read: &mut Read<'_>) -> Result<Loaded, ConfError> {
+    let unreadable = |source| ConfErrorKind::Unreadable { file: file.to_owned(), source };
+    let source =
+        read(file).map_err(|error| ConfError { file: file.to_owned(), line: None, kind: unreadable(error) })?;
+    let mut tree = parse(&source.text, &source.file)?;
     let mut sources = vec![source];
-    expand(&mut tree, file.parent().unwrap_or(Path::new("")), 0, &mut sources)?;
+    expand(&mut tree, file.parent().unwrap_or(Path::new("")), 0, &mut sources, read)?;
     Ok(Loaded { tree, sources })
 }
 
-fn read(file: &Path) -> Result<Source, ConfErrorKind> {
-    let text = std::fs::read_to_string(file);
-    let text = text.map_err(|source| ConfErrorKind::Unreadable { file: file.to_owned(), source })?;
-    Ok(Source { file: file.to_owned(), text })
+/// Reads a file.
+pub type Read<'a> = dyn FnMut(&Path) -> io::Result<Source> + 'a;
+
+fn read(file: &Path) -> io::Result<Source> {
+    Ok(Source { file: file.to_owned(), text: std::fs::read_to_string(file)? })
 }
 
-fn expand(block: &mut Vec<Directive>, folder: &Path, depth: usize, sources: &mut Vec<Source>) -> Result<(), ConfError> {
+/// The files that an `include` names, of a configuration in that folder.
+///
+/// # Errors
+/// One of them cannot be read, or the directive is not as it should be.
+pub fn included(directive: &Directive, folder: &Path) -> Result<Vec<Source>, ConfError> {
+    included_by(directive, folder, &mut read)
+}
+
+fn included_by(directive: &Directive, folder: &Path, read: &mut Read<'_>) -> Result<Vec<Source>, ConfError> {
+    let source = |file: PathBuf| {
+        read(&file).map_err(|source| directive.error(ConfErrorKind::Unreadable { file: file.clone(), source }))
+    };
+    included_files(directive, folder)?.into_iter().map(source).collect()
+}
+
+fn expand(
+    block: &mut Vec<Directive>,
+    folder: &Path,
+    depth: usize,
+    sources: &mut Vec<Source>,
+    read: &mut Read<'_>,
+) -> Result<(), ConfError> {
     let mut index = 0;
     while index < block.len() {
         let directive = &mut block[index];
         if directive.name != "include" {
             if let Some(inner) = &mut directive.block {
-                expand(inner, folder, depth, sources)?;
+                expand(inner, folder, depth, sources, read)?;
             }
             index += 1;
             continue;
         }
         let mut included = Vec::new();
-        for file in included_files(directive, folder)? {
+        for source in included_by(directive, folder, read)? {
             if depth == MAX_DEPTH {
-                return Err(directive.error(ConfErrorKind::IncludedTooDeep { file }));
+                return Err(directive.error(ConfErrorKind::IncludedTooDeep { file: source.file }));
             }
-            let source = read(&file).map_err(|kind| directive.error(kind))?;
-            let mut tree = parse(&source.text, &file)?;
-            if !sources.iter().any(|earlier| earlier.file == file) {
+            let mut tree = parse(&source.text, &source.file)?;
+            if !sources.iter().any(|earlier| earlier.file == source.file) {
                 sources.push(source);
             }
-            expand(&mut tree, folder, depth + 1, sources)?;
+            expand(&mut tree, folder, depth + 1, sources, read)?;
             included.append(&mut tree);
         }
         let count = included.len();

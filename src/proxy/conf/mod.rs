@@ -15,8 +15,9 @@ mod values;
 
 pub use directives::{Context, check};
 pub use error::{ConfError, ConfErrorKind};
-pub use load::{Loaded, Source, load};
+pub use load::{Loaded, Read, Source, included, load, load_with};
 pub use syntax::{Arg, Directive, parse, quote};
 
 pub(crate) use error::closest;
+pub(crate) use load::MAX_DEPTH;
 pub(crate) use values::{parse_number, parse_size, parse_time};

@@ -31,7 +31,7 @@ use crate::scenario::model;
 use crate::stack::command::Values;
 use crate::stack::guarded::{FIRST_INHERITED_FD, Guarded, Kept};
 use crate::stack::process::{Account, Component, Launcher, Origin, Running, app_folder, configuration, io, write};
-use crate::stack::{Role, SHOWN_LINES, StartError, ready, relocate};
+use crate::stack::{Role, SHOWN_LINES, StartError, nginx, ready};
 
 /// How long the engine may take until a container runs; pulling its image is part of that.
 const START_DEADLINE: Duration = Duration::from_secs(600);
@@ -250,17 +250,17 @@ impl Containers {
         };
         let upstream = format!("{SERVER}:{SERVER_PORT}");
         let config = folder.join(file.file_name().unwrap_or_default());
-        let relocated = match run.language {
-            Language::Nginx => Some(relocate::nginx(&source, &file, &upstream, &own, &mut reserve)?),
+        let moved = match run.language {
+            Language::Nginx => Some(nginx::relocated(&source, &file, &upstream, &own, folder, &mut reserve)?),
             Language::Own | Language::Marks => None,
         };
-        let entry = relocated.as_ref().map_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, PROXY_PORT)), |own| own.entry);
+        let entry = moved.as_ref().map_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, PROXY_PORT)), |own| own.entry);
         let mut values = self.values(proxy.kind.kind(), &found, origin.is_some(), entry, &own);
         values.set(Value::Config, config.display());
         values.set(Value::Upstream, &upstream);
         values.set(Value::Workers, 1);
-        let text = match (&relocated, run.language) {
-            (Some(relocated), _) => relocated.text.clone(),
+        let text = match (&moved, run.language) {
+            (Some(moved), _) => moved.text.clone(),
             (None, Language::Marks) => values.marked(&source),
             (None, Language::Own | Language::Nginx) => source,
         };
@@ -273,11 +273,16 @@ impl Containers {
         }
         let mut command = values.proxy(&proxy.kind, &run, false)?;
         inside::on_path(&mut command);
-        if let Some(relocated) = &relocated {
-            if !relocated.globals.is_empty() {
-                command.extend(["-g".to_owned(), relocated.globals.clone()]);
+        if let Some(moved) = &moved {
+            if !moved.globals.is_empty() {
+                command.extend(["-g".to_owned(), moved.globals.clone()]);
             }
-            mounts.extend(mounts::named_by(&text, &config)?);
+            let mut texts = vec![(text.as_str(), config.as_path())];
+            for included in &moved.included {
+                mounts.push(Mounted { path: folder.join(&included.name), writable: false });
+                texts.push((&included.text, &included.file));
+            }
+            mounts.extend(mounts::named_by(&texts)?);
         }
         let part = Part {
             role: Role::Proxy,
@@ -296,7 +301,7 @@ impl Containers {
         };
         let (component, at) = self.component(part, folder, visit).await?;
         // Only one port of a container is published; where that is the only way in, the other is out of reach.
-        let tls = relocated.and_then(|relocated| relocated.tls_entry).filter(|_| component.address.ip() == at.address);
+        let tls = moved.and_then(|moved| moved.tls_entry).filter(|_| component.address.ip() == at.address);
         let tls_address = tls.map(|tls| SocketAddr::new(at.address, tls.port()));
         Ok((Component { tls_address, ..component }, at))
     }

@@ -12,14 +12,16 @@ fn names_what_is_read(name: &str) -> bool {
     matches!(name, "root" | "alias" | "auth_basic_user_file") || is_file_of_tls(name)
 }
 
-/// Every absolute path that an nginx.conf reads from and that is there, to be mounted read-only. Of a path with a
-/// variable in it, the folder before that.
+/// Every absolute path that the files of an nginx.conf read from and that is there, to be mounted read-only. Of a path
+/// with a variable in it, the folder before that.
 ///
 /// # Errors
-/// The text is not nginx's language.
-pub(super) fn named_by(text: &str, file: &Path) -> Result<Vec<Mounted>, ConfError> {
+/// A text is not nginx's language.
+pub(super) fn named_by(texts: &[(&str, &Path)]) -> Result<Vec<Mounted>, ConfError> {
     let mut paths = Vec::new();
-    walk(&conf::parse(text, file)?, &mut paths);
+    for (text, file) in texts {
+        walk(&conf::parse(text, file)?, &mut paths);
+    }
     paths.retain(|path: &PathBuf| path.is_absolute() && path.exists() && path != Path::new("/"));
     Ok(outermost(paths).into_iter().map(|path| Mounted { path, writable: false }).collect())
 }
@@ -65,7 +67,8 @@ mod tests {
             "http {{ server {{ root {here}/site; ssl_certificate {here}/site.pem; location /s {{ alias {here}/site/static/; }}\n\
              location /v {{ root {here}/site/$host; }} location /gone {{ root {here}/gone; }} location /r {{ root html; }} }} }}"
         );
-        let mounts = named_by(&text, Path::new("nginx.conf")).unwrap();
+        let included = format!("server {{ root {here}/site; }}");
+        let mounts = named_by(&[(&text, Path::new("nginx.conf")), (&included, Path::new("other"))]).unwrap();
         let expected = [site, folder.path().join("site.pem")].map(|path| Mounted { path, writable: false });
         assert_eq!(mounts, expected);
     }

@@ -119,6 +119,23 @@ fn containers_may_do_no_more_than_they_need() {
 }
 
 #[test]
+fn what_a_configuration_includes_is_in_its_container() {
+    if !has_engine() {
+        return;
+    }
+    let project = Project::new(str::to_owned);
+    let file = project.path("fixtures/nginx/corrected.conf");
+    let whole = std::fs::read_to_string(&file).unwrap();
+    let (before, headers) = whole.split_once("proxy_set_header").unwrap();
+    let (headers, after) = headers.split_at(headers.rfind("proxy_set_header").unwrap());
+    std::fs::create_dir(file.with_file_name("parts")).unwrap();
+    std::fs::write(file.with_file_name("parts/headers"), format!("proxy_set_header{headers}")).unwrap();
+    std::fs::write(&file, format!("{before}include parts/*;\n{after}")).unwrap();
+    let output = project.run(&["check", "scenarios/default.toml", "--only", "proxied", "--backend", "container"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+}
+
+#[test]
 fn without_an_engine_one_sentence_says_so_and_what_to_do() {
     let project = Project::new(str::to_owned);
     let check = ["check", "scenarios/default.toml", "--backend", "container"];

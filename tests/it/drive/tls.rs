@@ -13,7 +13,8 @@ use lab::load::ledger::ErrorClass;
 use lab::load::plan::Stretch;
 use lab::load::protocol::{Arrival, DriveOutcome, DrivePlan, Http, Mode, Tls, Trust};
 use lab::stack::guarded::{FIRST_INHERITED_FD, Guarded, Output, Program as Started, Reserved};
-use lab::stack::{Role, ready, relocate};
+use lab::stack::relocate::{self, Move};
+use lab::stack::{Role, ready};
 
 use super::driver::{drive, number, open, plan};
 use super::servers::{PONG, runtime, send, serve};
@@ -207,8 +208,9 @@ fn a_relocated_nginx_is_asked_where_it_listens_with_tls() {
         sockets.push(Reserved::loopback()?);
         Ok(sockets[sockets.len() - 1].address())
     };
-    let upstream = "127.0.0.1:1";
-    let relocated = relocate::nginx(configuration, &original, upstream, run.path(), &mut reserve).unwrap();
+    let (upstream, folder) = ("127.0.0.1:1", run.path());
+    let target = Move { upstream, folder, reserve: &mut reserve, include: &mut |_| Ok(Vec::new()) };
+    let relocated = relocate::nginx(configuration, &original, target).unwrap();
     std::fs::write(&moved, &relocated.text).unwrap();
     let inherited: String = (FIRST_INHERITED_FD..).zip(&sockets).map(|(fd, _)| format!("{fd};")).collect();
     let (moved, folder) = (moved.display().to_string(), run.path().display().to_string());

@@ -1,0 +1,74 @@
+//! What a relocated nginx finds in its folder: the files that its configuration includes, and the folders that nginx has
+//! by default below its prefix, which is that folder.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use tokio::process::Command;
+
+use super::StartError;
+use super::process::{io, write};
+use super::relocate::{self, Move, Relocated};
+use crate::catalog::kind::Attached;
+use crate::proxy::conf::{self, Directive};
+
+/// An nginx.conf whose logs go to `logs`, relocated into `folder`, where what it includes is written.
+pub(super) fn relocated(
+    source: &str,
+    file: &Path,
+    upstream: &str,
+    logs: &Path,
+    folder: &Path,
+    reserve: &mut dyn FnMut() -> std::io::Result<SocketAddr>,
+) -> Result<Relocated, StartError> {
+    let home = file.parent().unwrap_or(Path::new(""));
+    let mut include = |directive: &Directive| conf::included(directive, home);
+    let relocated = relocate::nginx(source, file, Move { upstream, folder: logs, reserve, include: &mut include })?;
+    for included in &relocated.included {
+        write(folder, &Attached { name: included.name.clone(), text: included.text.clone() })?;
+    }
+    Ok(relocated)
+}
+
+/// Where no `root` leads, nginx looks in `html` below its prefix. As with every relative path, that is the folder the
+/// configuration was written in, not the one it is moved to.
+pub(super) fn default_root(file: &Path, folder: &Path) -> Result<(), StartError> {
+    let Some(root) = file.parent().map(|written| written.join("html")).filter(|root| root.is_dir()) else {
+        return Ok(());
+    };
+    symlink(&root, folder.join("html")).map_err(io(format!("link to {}", root.display())))
+}
+
+/// Links the modules of the nginx that is `program`: paths of `load_module` are relative to its prefix. Where it has
+/// none, nginx says so of the first.
+pub(super) async fn modules(program: &Path, folder: &Path) -> Result<(), StartError> {
+    let asked = Command::new(program).arg("-V").output().await;
+    let asked = asked.map_err(io(format!("ask {} for its prefix", program.display())))?;
+    let said = String::from_utf8_lossy(&asked.stderr);
+    match prefix(&said).map(|prefix| prefix.join(MODULES)).filter(|modules| modules.is_dir()) {
+        Some(modules) => symlink(&modules, folder.join(MODULES)).map_err(io(format!("link to {}", modules.display()))),
+        None => Ok(()),
+    }
+}
+
+/// The folder of modules, in every build of nginx.
+const MODULES: &str = "modules";
+
+/// The prefix that nginx was built with, of what it says of its build.
+fn prefix(said: &str) -> Option<PathBuf> {
+    said.split_whitespace().find_map(|word| word.strip_prefix("--prefix=")).map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_prefix_is_read_from_what_nginx_says_of_its_build() {
+        let said = "nginx version: nginx/1.22.1\nconfigure arguments: --with-cc-opt='-g -ffile-prefix-map=/b=. -O2' \
+                    --prefix=/usr/share/nginx --conf-path=/etc/nginx/nginx.conf\n";
+        assert_eq!(prefix(said), Some(PathBuf::from("/usr/share/nginx")));
+        assert_eq!(prefix("nginx version: nginx/1.22.1\n"), None);
+    }
+}
