@@ -34,7 +34,7 @@ pub struct ReportArgs {
     /// With --against: only this metric; may be given several times
     #[arg(long, value_name = "METRIC", requires = "against")]
     pub metric: Vec<String>,
-    /// With --against: exit with 4 when the places do not agree
+    /// With --against: exit with 4 when the places do not agree, and with 5 when too little is told to say so
     #[arg(long, requires = "against")]
     pub exit_code: bool,
     /// Write it to this file; compressed where its name ends in .gz

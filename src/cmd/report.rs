@@ -47,7 +47,13 @@ pub(super) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
                     return refuse("two records are compared as `text` or as `markdown`", Exit::Usage);
                 }
             };
-            (text, if args.exit_code && !repeated.agrees() { Exit::Failed } else { Exit::Ok })
+            let exit = match repeated.agrees() {
+                _ if !args.exit_code => Exit::Ok,
+                Some(true) => Exit::Ok,
+                Some(false) => Exit::Failed,
+                None => Exit::Inconclusive,
+            };
+            (text, exit)
         }
         [record] => (rendered(record, args.format)?, Exit::Ok),
         _ => (String::new(), Exit::Ok),

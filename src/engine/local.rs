@@ -151,6 +151,11 @@ impl Local {
     /// One cannot be pulled or built, or does not have its kind.
     pub async fn obtain(&mut self, scenario: &Scenario, say: &mut dyn FnMut(&str)) -> Result<(), ObtainError> {
         let Some(mut containers) = self.containers.take() else { return Ok(()) };
+        let is_proxied =
+            |stack: &scenario::Stack| stack.backend == scenario::Backend::Container && stack.proxy.is_some();
+        if let Some(warning) = containers.warning().filter(|_| scenario.stacks.iter().any(is_proxied)) {
+            say(warning);
+        }
         let mut outcome = Ok(());
         for stack in &scenario.stacks {
             if outcome.is_ok() && self.missing(stack).is_none() {

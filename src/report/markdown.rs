@@ -12,6 +12,7 @@ use super::speed::errors;
 use super::standing::{Standing, loads, not_measured, standings};
 use super::terminal::counted;
 use super::times;
+use super::validation;
 use crate::measure::stats;
 use crate::record::{Estimate, Measured, Provenance, PublishedFigure, Record};
 use crate::scenario::model::Metric;
@@ -25,6 +26,9 @@ pub fn render(record: &Record) -> String {
     let _ = writeln!(text, "{}\n", made_by(provenance));
     for load in loads(record) {
         self::load(&mut text, record, load);
+    }
+    for one in &record.validations {
+        validation::markdown(&mut text, one);
     }
     let guards = guards::guards(record);
     if !guards.is_empty() {

@@ -3,7 +3,7 @@
 //! Places agree where no two stacks are told apart in opposite orders, and every stack's places in the first run have
 //! some in common with those in the second. That a pair is told apart in one run only is no disagreement: with a
 //! difference at the edge of what so many blocks can tell, it is told in every second run. How many there are is
-//! counted. Pure.
+//! counted. Where the blocks were too few to tell anything apart twice, nothing can be said. Pure.
 
 use std::collections::BTreeMap;
 
@@ -77,10 +77,14 @@ impl Repeated {
         }
     }
 
-    /// Whether there is something to compare, and all places agree.
+    /// Whether all places agree; `None` where nothing contradicts, and too little is told to say that anything agrees.
     #[must_use]
-    pub fn agrees(&self) -> bool {
-        !self.metrics.is_empty() && self.metrics.iter().all(MetricRepeated::agrees)
+    pub fn agrees(&self) -> Option<bool> {
+        let each: Vec<Option<bool>> = self.metrics.iter().map(MetricRepeated::agrees).collect();
+        match each.contains(&Some(false)) {
+            true => Some(false),
+            false => (!each.is_empty() && !each.contains(&None)).then_some(true),
+        }
     }
 }
 
@@ -109,10 +113,13 @@ impl MetricRepeated {
         }
     }
 
-    /// Whether the places agree.
+    /// Whether the places agree; `None` where the blocks were too few for either run to tell what the other does.
     #[must_use]
-    pub fn agrees(&self) -> bool {
-        self.pairs.reversed.is_empty() && self.missing.is_empty() && self.moved().next().is_none()
+    pub fn agrees(&self) -> Option<bool> {
+        if !(self.pairs.reversed.is_empty() && self.missing.is_empty() && self.moved().next().is_none()) {
+            return Some(false);
+        }
+        (self.pairs.in_both > 0 || !self.is_too_short).then_some(true)
     }
 
     /// Stacks whose places in the two runs have none in common.

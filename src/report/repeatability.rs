@@ -32,7 +32,11 @@ pub fn render(repeated: &Repeated) -> String {
         let _ = writeln!(text, "\n{}", styled(TITLE, load));
         let of_load: Vec<&MetricRepeated> = repeated.metrics.iter().filter(|one| one.load == load).collect();
         for one in &of_load {
-            let style = if one.agrees() { GOOD } else { BAD };
+            let style = match one.agrees() {
+                Some(true) => GOOD,
+                None => UNSURE,
+                Some(false) => BAD,
+            };
             let _ =
                 writeln!(text, "  {:<16} {}{}", one.metric, styled(style, &verdict(one)), styled(QUIET, &apart(one)));
             for line in disagreements(one) {
@@ -63,7 +67,7 @@ pub fn render_markdown(repeated: &Repeated) -> String {
         let _ = writeln!(text, "\n## {}\n", escaped(load));
         let of_load: Vec<&MetricRepeated> = repeated.metrics.iter().filter(|one| one.load == load).collect();
         for one in &of_load {
-            let mark = if one.agrees() { "" } else { "**" };
+            let mark = if one.agrees() == Some(true) { "" } else { "**" };
             let _ = writeln!(text, "- {}: {mark}{}{mark}{}", escaped(&one.metric), verdict(one), escaped(&apart(one)));
             for line in disagreements(one).into_iter().chain(in_one_only(one)) {
                 let _ = writeln!(text, "  - {}", escaped(&line));
@@ -98,8 +102,10 @@ fn verdict(one: &MetricRepeated) -> String {
         pairs.in_neither
     );
     let short = if one.is_too_short { "; too few blocks to tell so many apart" } else { "" };
-    if one.agrees() {
-        return format!("places agree; {told}{short}");
+    match one.agrees() {
+        Some(true) => return format!("places agree; {told}{short}"),
+        None => return format!("nothing can be said; {told}{short}"),
+        Some(false) => {}
     }
     let mut said = Vec::new();
     let mut say = |count: usize, what: &str, then: &str| {
@@ -155,13 +161,18 @@ const TABLES: [(&str, Cell); 2] = [
 
 /// A row for each stack: its name, and a cell by each metric.
 fn rows(of_load: &[&MetricRepeated], cell: Cell) -> Vec<Vec<String>> {
-    let Some(first) = of_load.first() else { return Vec::new() };
+    let mut names: Vec<&str> = Vec::new();
+    for stack in of_load.iter().flat_map(|one| &one.stacks) {
+        if !names.contains(&stack.stack.as_str()) {
+            names.push(&stack.stack);
+        }
+    }
     let of_stack = |one: &MetricRepeated, name: &str| {
         one.stacks.iter().find(|stack| stack.stack == name).and_then(cell).unwrap_or_else(|| "–".to_owned())
     };
     let row =
         |name: &str| std::iter::once(name.to_owned()).chain(of_load.iter().map(|one| of_stack(one, name))).collect();
-    first.stacks.iter().map(|one| row(&one.stack)).collect()
+    names.into_iter().map(row).collect()
 }
 
 fn capitalised(text: &str) -> String {

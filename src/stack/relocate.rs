@@ -189,6 +189,7 @@ impl Relocation<'_, '_> {
                 (_, "proxy_pass") => self.proxy_pass(first),
                 (_, "uwsgi_pass") => self.uwsgi_pass(first),
                 (_, "access_log" | "error_log" | "pid") => self.log(first),
+                (_, "auth_basic_user_file") => self.file(first),
                 (_, name) if is_file_of_tls(name) => self.file(first),
                 (_, "root" | "alias") => self.documents(first),
                 // Whoever starts it watches over it.
@@ -408,12 +409,13 @@ http {
     #[test]
     fn a_listener_with_tls_has_an_entry_of_its_own_and_its_files_stay_where_they_are() {
         let source = "http { server { listen 443 ssl http2; listen 80; ssl_certificate tls/site.pem;\n\
-                      ssl_certificate_key /keys/site.pem; ssl_dhparam $dhparam; } }";
+                      ssl_certificate_key /keys/site.pem; ssl_dhparam $dhparam; auth_basic_user_file users; } }";
         let relocated = relocated_with(source, "/project/nginx.conf", &[]).unwrap();
         assert_eq!((relocated.entry.port(), relocated.tls_entry.map(|entry| entry.port())), (40_002, Some(40_001)));
         let expected = "http { server { listen 127.0.0.1:40001 ssl http2; listen 127.0.0.1:40002; \
                         ssl_certificate /project/tls/site.pem;\n\
-                        ssl_certificate_key /keys/site.pem; ssl_dhparam $dhparam; } }";
+                        ssl_certificate_key /keys/site.pem; ssl_dhparam $dhparam; \
+                        auth_basic_user_file /project/users; } }";
         assert_eq!(relocated.text, expected);
         let only_tls = self::relocated("http { server { listen 443 ssl; } }").unwrap();
         assert_eq!(Some(only_tls.entry), only_tls.tls_entry);

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use crate::support::{Project, has, has_python, kinds_cache, text};
+use crate::support::{Project, has, has_python, kinds_cache, replaced, text};
 
 /// lab in the folder of the project, for what its own scenarios name.
 fn lab(project: &Project, arguments: &[&str]) -> Output {
@@ -191,6 +191,70 @@ fn a_server_that_speaks_uwsgi_is_served_behind_a_proxy_that_does() {
     ] {
         assert!(said.contains(row), "{row}: {said}");
     }
+}
+
+#[test]
+fn every_proxy_is_and_protects_as_the_scenario_says() {
+    let programs = [
+        ("nginx", "/usr/sbin/nginx"),
+        ("haproxy", "/usr/sbin/haproxy"),
+        ("apache", "/usr/sbin/apache2"),
+        ("caddy", "/usr/bin/caddy"),
+    ];
+    if !has_python() || !programs.iter().all(|(name, program)| has(name, program)) {
+        return;
+    }
+    let project = project("proxies", |_| false);
+    let provisioned = lab(&project, &["provision", "scenarios/proxies.toml"]);
+    assert_eq!(provisioned.status.code(), Some(0), "{}", text(&provisioned));
+    let checked = lab(&project, &["check", "scenarios/proxies.toml"]);
+    let said = text(&checked);
+    assert_eq!(checked.status.code(), Some(0), "{said}");
+    let passed =
+        said.lines().filter(|line| line.contains("7 of 7 checks passed") || line.contains("3 of 3 checks passed"));
+    assert_eq!(passed.count(), 12, "{said}");
+}
+
+/// Those of the catalogue that need no compiler.
+const WHEELS: [&str; 17] = [
+    "cheroot",
+    "cherrypy",
+    "eventlet",
+    "fastwsgi",
+    "gevent",
+    "granian",
+    "gunicorn",
+    "gunicorn/gevent",
+    "gunicorn/gthread",
+    "hypercorn",
+    "paste",
+    "rocket3",
+    "tornado",
+    "twisted",
+    "uvicorn",
+    "waitress",
+    "werkzeug",
+];
+
+#[test]
+fn servers_that_need_no_compiler_pass_the_checks_of_the_comparison() {
+    if !has_python() {
+        return;
+    }
+    let project = project("wsgi-pingpong", |paragraph| paragraph.contains("uwsgi/socket"));
+    let file = project.path("scenarios/wsgi-pingpong.toml");
+    let scenario = std::fs::read_to_string(&file).unwrap();
+    let scenario = replaced(&scenario, "[\"all\"]", &format!("{WHEELS:?}"));
+    let scenario = replaced(&scenario, "reference = \"bjoern\"", "reference = \"waitress\"");
+    let scenario =
+        replaced(&scenario, "\"bjoern\", \"granian\", \"lab\", \"uwsgi\", \"waitress\"", "\"granian\", \"waitress\"");
+    std::fs::write(&file, scenario).unwrap();
+    let provisioned = lab(&project, &["provision", "scenarios/wsgi-pingpong.toml"]);
+    assert_eq!(provisioned.status.code(), Some(0), "{}", text(&provisioned));
+    let checked = lab(&project, &["check", "scenarios/wsgi-pingpong.toml"]);
+    let said = text(&checked);
+    assert_eq!(checked.status.code(), Some(0), "{said}");
+    assert_eq!(said.matches("checks passed").count(), WHEELS.len(), "{said}");
 }
 
 /// As Debian lays out nginx's folder.

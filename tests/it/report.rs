@@ -136,7 +136,26 @@ fn a_pair_that_one_run_only_tells_apart_is_no_disagreement() {
     assert!(said.contains("places agree; of 6 pairs, 5 are told apart in both runs, 1 in one only, 0 in"), "{said}");
 }
 
-/// What README shows is made of records that are published with it, and two full runs agree.
+/// Nothing contradicts where nothing was told, and nothing is shown by that.
+#[test]
+fn runs_that_tell_nothing_apart_do_not_agree() {
+    let folder = tempfile::tempdir().unwrap();
+    let inside = folder.path();
+    let mut record = made::record("short", &FIRST, &[&["bjoern", "fastwsgi", "granian", "wsgiref"]]);
+    for placed in record["places"].as_array_mut().unwrap() {
+        placed["blocks_needed"] = json!(7);
+    }
+    made::write(inside, "short.json", &record);
+    let output = report(inside, &["short.json", "--against", "short.json", "--exit-code"]);
+    assert_eq!(output.status.code(), Some(5), "{}", text(&output));
+    assert!(
+        text(&output).contains("nothing can be said; of 6 pairs, 0 are told apart in both runs"),
+        "{}",
+        text(&output)
+    );
+}
+
+/// The reports and charts that README leads to are made of records that are published with it, and two full runs agree.
 #[test]
 fn published_reports_are_what_their_records_say() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/published");

@@ -30,7 +30,7 @@ fn the_first_run_is_new_the_second_the_same_and_a_changed_expectation_fails() {
     assert!(!project.path("reports/snapshots/default.snap.new").exists());
 
     let record = latest(&project);
-    assert_eq!(record["schema"], 1);
+    assert_eq!(record["schema"], 2);
     assert_eq!(record["gate"]["facts"], "same");
     let rounds = record["rounds"].as_array().unwrap();
     assert!(rounds.len() >= 2, "a block with an invalid round is repeated");

@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::domain;
+use super::engine::Engine;
 use super::image::{LAB, Reference};
 use super::inside;
 use super::labels;
@@ -116,6 +117,16 @@ impl Containers {
             self.images.obtain(&self.site, image, stack.server.kind.kind(), root, say).await?;
         }
         Ok(())
+    }
+
+    /// What checks of stacks with a proxy cannot see in this engine.
+    #[must_use]
+    pub fn warning(&self) -> Option<&'static str> {
+        let Engine { rootless, is_podman, .. } = self.site.engine;
+        (rootless && is_podman).then_some(
+            "warning: rootless Podman shows every client at the proxy's own address, so no check can tell here whether a \
+             proxy says who the client is",
+        )
     }
 
     /// Removes everything of the run from the engine.

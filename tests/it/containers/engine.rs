@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -23,11 +24,16 @@ runtime = \"runc\"
 network_backend = \"netavark\"
 ";
 
+/// Held by the one Podman that runs: two that know nothing of each other give their networks the same addresses.
+static ONE_PODMAN: Mutex<()> = Mutex::new(());
+
 /// A running engine, with all it keeps in a folder that goes with it.
 pub(super) struct Engine {
     make: Make,
     folder: TempDir,
     process: Option<Child>,
+    /// Let go of when it has ended.
+    _turn: Option<MutexGuard<'static, ()>>,
 }
 
 #[derive(Clone, Copy)]
@@ -60,7 +66,10 @@ impl Engine {
             eprintln!("SKIPPED: an engine of a test's own takes root");
             return None;
         }
-        let mut engine = Engine { make, folder: tempfile::tempdir().unwrap(), process: None };
+        // A test that failed has ended its engine as well.
+        let turn = || ONE_PODMAN.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = matches!(make, Make::Podman).then(turn);
+        let mut engine = Engine { make, folder: tempfile::tempdir().unwrap(), process: None, _turn: turn };
         engine.start();
         Some(engine)
     }
