@@ -162,8 +162,11 @@ fn published_reports_are_what_their_records_say() {
     let published = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
     let [first, second] = ["wsgi-pingpong.json.gz", "wsgi-pingpong-again.json.gz"];
     let recommended = "wsgi-recommended.json.gz";
+    let containers = ["containers.json.gz", "containers-again.json.gz"];
     for (file, arguments) in [
-        ("wsgi-recommended.md", &[recommended, "--format", "markdown"][..]),
+        ("containers.md", &[containers[0], "--format", "markdown"][..]),
+        ("containers-repeated.md", &[containers[1], "--against", containers[0], "--format", "markdown", "--exit-code"]),
+        ("wsgi-recommended.md", &[recommended, "--format", "markdown"]),
         ("wsgi-recommended.svg", &[recommended, "--format", "svg"]),
         ("wsgi-pingpong.md", &[first, "--format", "markdown"]),
         ("wsgi-pingpong.svg", &[first, "--format", "svg"]),

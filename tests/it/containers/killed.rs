@@ -144,10 +144,23 @@ fn clean_touches_nothing_without_labs_label() {
         return;
     }
     let name = format!("not-labs-{}", std::process::id());
-    assert!(docker(&["network", "create", "--label", "dev.other.run=x", &name]).status.success());
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty.tar");
+    fs::write(&empty, [0; 1024]).unwrap();
+    let label = "LABEL dev.other.run=x";
+    for made in [
+        &["network", "create", "--label", "dev.other.run=x", &name][..],
+        &["import", "--change", label, &empty.display().to_string(), &name],
+        &["create", "--label", "dev.other.run=x", "--name", &name, &name, "/nothing"],
+    ] {
+        let output = docker(made);
+        assert!(output.status.success(), "{}", text(&output));
+    }
     let project = Project::new(short);
     let cleaned = project.run(&["clean"]);
-    let is_there = docker(&["network", "inspect", &name]).status.success();
+    let are_there = ["network", "image", "container"].map(|kind| docker(&[kind, "inspect", &name]).status.success());
+    docker(&["rm", &name]);
+    docker(&["rmi", &name]);
     docker(&["network", "rm", &name]);
-    assert!(is_there && cleaned.status.success(), "{}", text(&cleaned));
+    assert!(are_there == [true; 3] && cleaned.status.success(), "{are_there:?}: {}", text(&cleaned));
 }
