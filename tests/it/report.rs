@@ -164,7 +164,8 @@ fn published_reports_are_what_their_records_say() {
     let recommended = "wsgi-recommended.json.gz";
     let containers = ["containers.json.gz", "containers-again.json.gz"];
     for (file, arguments) in [
-        ("containers.md", &[containers[0], "--format", "markdown"][..]),
+        ("proxies.md", &["proxies.json.gz", "--format", "markdown"][..]),
+        ("containers.md", &[containers[0], "--format", "markdown"]),
         ("containers-repeated.md", &[containers[1], "--against", containers[0], "--format", "markdown", "--exit-code"]),
         ("wsgi-recommended.md", &[recommended, "--format", "markdown"]),
         ("wsgi-recommended.svg", &[recommended, "--format", "svg"]),

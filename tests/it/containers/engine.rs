@@ -1,7 +1,8 @@
 //! Engines of a test's own, which may be stopped without harm to anyone.
 
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -40,6 +41,37 @@ pub(super) struct Engine {
 enum Make {
     Docker,
     Podman,
+    Rootless(User),
+}
+
+/// An ordinary user of the machine.
+#[derive(Clone, Copy)]
+pub(super) struct User {
+    uid: u32,
+    gid: u32,
+}
+
+impl User {
+    /// The one that `LAB_ROOTLESS_USER` names, who has a range of users below (`/etc/subuid`) and a `/run/user`.
+    fn for_tests() -> User {
+        let name = std::env::var("LAB_ROOTLESS_USER").expect("LAB_REQUIRE names rootless: LAB_ROOTLESS_USER says whom");
+        let users = fs::read_to_string("/etc/passwd").unwrap();
+        let line = users.lines().find(|line| line.split(':').next() == Some(&name)).expect("a user of that name");
+        let number = |at: usize| line.split(':').nth(at).and_then(|number| number.parse().ok()).unwrap();
+        User { uid: number(2), gid: number(3) }
+    }
+
+    /// Gives a folder and all in it to this user.
+    pub(super) fn own(self, folder: &Path) {
+        let owner = format!("{}:{}", self.uid, self.gid);
+        assert!(Command::new("chown").args(["-R", &owner]).arg(folder).status().unwrap().success());
+    }
+
+    /// Has a command run as this user, at home in `folder`.
+    pub(super) fn runs(self, command: &mut Command, folder: &Path) {
+        command.uid(self.uid).gid(self.gid).current_dir(folder);
+        command.env("HOME", folder).env("XDG_RUNTIME_DIR", format!("/run/user/{}", self.uid));
+    }
 }
 
 impl Engine {
@@ -58,6 +90,17 @@ impl Engine {
         Engine::of(Make::Podman, "podman", PODMAN)
     }
 
+    /// Podman's without root, and whose it is; only where it is asked for.
+    pub(super) fn rootless() -> Option<(Engine, User)> {
+        let required = std::env::var("LAB_REQUIRE").unwrap_or_default();
+        if !required.split(',').any(|name| name == "rootless") {
+            eprintln!("SKIPPED: tests on rootless Podman are for where LAB_REQUIRE names rootless");
+            return None;
+        }
+        let user = User::for_tests();
+        Some((Engine::of(Make::Rootless(user), "podman", PODMAN)?, user))
+    }
+
     fn of(make: Make, name: &str, program: &str) -> Option<Engine> {
         if !has(name, program) {
             return None;
@@ -68,7 +111,7 @@ impl Engine {
         }
         // A test that failed has ended its engine as well.
         let turn = || ONE_PODMAN.lock().unwrap_or_else(PoisonError::into_inner);
-        let turn = matches!(make, Make::Podman).then(turn);
+        let turn = matches!(make, Make::Podman | Make::Rootless(_)).then(turn);
         let mut engine = Engine { make, folder: tempfile::tempdir().unwrap(), process: None, _turn: turn };
         engine.start();
         Some(engine)
@@ -94,13 +137,17 @@ impl Engine {
                 command.args(["--host", &self.host(), "--bridge", "none", "--iptables=false"]);
                 command
             }
-            Make::Podman => {
+            Make::Podman | Make::Rootless(_) => {
                 let conf = self.path("containers.conf");
                 fs::write(&conf, CONTAINERS_CONF).unwrap();
                 let mut command = Command::new(PODMAN);
                 command.args(["--root", &data, "--runroot", &exec, "--network-config-dir", &networks]);
                 command.args(["system", "service", "--time", "0", &self.host()]);
                 command.env("CONTAINERS_CONF", conf);
+                if let Make::Rootless(user) = self.make {
+                    user.own(self.folder.path());
+                    user.runs(&mut command, self.folder.path());
+                }
                 command
             }
         }

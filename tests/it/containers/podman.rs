@@ -1,6 +1,7 @@
 //! The same on Podman, which speaks Docker's language with an accent.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -66,6 +67,27 @@ fn images_of_others_run_on_podman() {
     let output = check(&["wrong"]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
     assert!(text(&output).contains("gunicorn: error: unrecognized arguments: --nonsense"), "{}", text(&output));
+    assert_eq!(left_in(&engine), [""; 0]);
+}
+
+/// Nobody is root here: neither lab, nor the engine, nor what runs in the containers.
+#[test]
+fn the_default_scenario_is_right_on_rootless_podman() {
+    let Some((engine, user)) = Engine::rootless() else { return };
+    let project = Project::new(str::to_owned);
+    let (folder, lab) = (project.path(""), project.path("lab"));
+    // Where lab was built may be closed to others.
+    fs::copy(env!("CARGO_BIN_EXE_lab"), &lab).unwrap();
+    user.own(&folder);
+    let mut command = Command::new(lab);
+    command.args(["check", "scenarios/default.toml", "--backend", "container"]);
+    user.runs(&mut command, &folder);
+    let output = command.env("DOCKER_HOST", engine.host()).env("NO_COLOR", "1").output().unwrap();
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("warning: rootless Podman shows every client at the proxy's own address"), "{said}");
+    let container = fs::metadata(project.path("reports/default/latest/checks/proxied/proxy")).unwrap();
+    assert_eq!(container.uid(), fs::metadata(&folder).unwrap().uid(), "what containers write is the user's");
     assert_eq!(left_in(&engine), [""; 0]);
 }
 
