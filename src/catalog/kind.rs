@@ -194,7 +194,7 @@ pub enum Install {
         /// The program it brings, looked for on the path and in `/usr/sbin`.
         program: String,
     },
-    /// As an image; lab starts processes only, so such a kind is not run.
+    /// As an image, with its tag or digest: it runs in containers only.
     Image(String),
     /// Not at all.
     Nowhere,

@@ -6,6 +6,8 @@
 pub mod kind;
 pub mod template;
 
+pub(crate) mod image_name;
+
 mod builtin;
 mod published;
 mod resolve;

@@ -11,6 +11,7 @@ use regex::Regex;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
+use super::image_name;
 use super::kind::{Ability, Attached, Binds, InImage, Install, Kind, Language, Protocol, Role, Run, Version};
 use super::published::published;
 use super::template::{Template, Value};
@@ -149,8 +150,12 @@ fn install(
     if let (Some(package), Some(program)) = (wire.debian.value(), wire.program.value()) {
         return Some(Install::Debian { package: package.clone(), program: program.clone() });
     }
-    if let Some(image) = wire.image.value() {
-        return Some(Install::Image(image.clone()));
+    if let Some(image) = wire.image.good() {
+        let name = image_name::complete(image.get_ref());
+        if name.is_none() {
+            problems.push(image_name::refused(image));
+        }
+        return name.map(Install::Image);
     }
     for requirement in wire.pip.value().into_iter().flat_map(|list| &list.0) {
         if !requirement.get_ref().contains("==") {

@@ -80,7 +80,7 @@ pub fn find(kind: &Kind, app: Option<Interface>, requirements: &str, places: &Pl
     match &kind.install {
         Install::Lab | Install::Nowhere => {}
         Install::Image(image) => {
-            return Err(format!("it is to be had as the image {image} only, and lab starts processes"));
+            return Err(format!("it is to be had as the image {image} only: run it with `--backend container`"));
         }
         Install::Debian { package, program } => {
             let path = program_on_path(program)

@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use crate::catalog::Chosen;
-use crate::catalog::kind::{Interface, Workers};
+use crate::catalog::kind::{Install, Interface, Workers};
 
 /// What is served: at least one of the two.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,6 +166,17 @@ pub enum Image {
     Built(PathBuf),
 }
 
+impl Image {
+    /// The image that a kind is, if it is to be had as one only.
+    #[must_use]
+    pub fn of_kind(kind: &Chosen) -> Option<Image> {
+        match &kind.kind().install {
+            Install::Image(name) => Some(Image::Named(name.clone())),
+            _ => None,
+        }
+    }
+}
+
 /// An app server: its kind and settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
@@ -190,6 +201,7 @@ impl Server {
         let variant = kind.variant();
         let workers = variant.and_then(|variant| variant.workers).unwrap_or(Workers::Count(NonZeroU16::MIN));
         let threads = variant.and_then(|variant| variant.threads);
-        Server { kind, workers: Some(workers), threads, config: None, arguments: Vec::new(), image: None }
+        let image = Image::of_kind(&kind);
+        Server { kind, workers: Some(workers), threads, config: None, arguments: Vec::new(), image }
     }
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 
 use toml::Spanned;
 
-use super::super::model::{App, Backend, Proxy, Server, Stack};
+use super::super::model::{App, Backend, Image, Proxy, Server, Stack};
 use super::super::wire;
 use super::Surroundings;
 use super::stack::{MOST_THREADS, MOST_WORKERS, NO_PROXY, Reference, choose, count, objection};
@@ -125,7 +125,10 @@ fn proxies(
             let message = format!("`{kind}` needs a configuration file: none comes with it");
             problems.push(Diagnostic::at(name.span(), message).hint("write its stacks as `[[stack]]`, with `config`"));
         }
-        chosen.push(kind.map(|kind| Some(Proxy { kind, config: None, image: None })));
+        chosen.push(kind.map(|kind| {
+            let image = Image::of_kind(&kind);
+            Some(Proxy { kind, config: None, image })
+        }));
     }
     chosen.into_iter().collect()
 }

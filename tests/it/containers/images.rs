@@ -135,6 +135,51 @@ fn the_other_proxies_run_in_containers_of_their_images() {
     }
 }
 
+/// A kind that is nothing but an image: no scenario has to name that.
+const IMAGED: &str = r#"
+schema = 1
+role   = "server"
+title  = "gunicorn, as an image has it"
+
+[install]
+image = "lab-test/flask"
+
+[version]
+command = ["{python}", "-m", "gunicorn", "--version"]
+matches = 'version ([0-9.]+)'
+
+[start]
+command = ["{python}", "-m", "gunicorn", "--bind", "{bind}"]
+workers = ["--workers", "{workers}"]
+wsgi    = ["{app}"]
+"#;
+
+#[test]
+fn a_kind_that_is_an_image_runs_in_containers_and_nowhere_else() {
+    if !has_images() {
+        return;
+    }
+    let project = project(&format!(
+        "[[matrix]]\nserver = [\"imaged\"]\n[[stack]]\nname = \"proxied\"\n{NGINX}\nserver = {{ kind = \"imaged\" }}\n"
+    ));
+    fs::create_dir_all(project.path("kinds/servers")).unwrap();
+    let kind = project.path("kinds/servers/imaged.toml");
+    fs::write(&kind, IMAGED).unwrap();
+    let lab = |arguments: &[&str]| {
+        let output = project.lab(arguments).env("LAB_KINDS", project.path("kinds")).output().unwrap();
+        (output.status.code(), text(&output))
+    };
+    let (code, said) = lab(&["check", "scenarios/images.toml", "--only", "proxied"]);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = lab(&["check", "scenarios/images.toml", "--only", "imaged", "--backend", "process"]);
+    assert_eq!(code, Some(0), "in a matrix, what is not there is a row: {said}");
+    assert!(said.contains("the image lab-test/flask:latest only: run it with `--backend container`"), "{said}");
+    fs::write(&kind, IMAGED.replace("lab-test/flask", "Not An Image")).unwrap();
+    let (code, said) = lab(&["check", "scenarios/images.toml"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("`Not An Image` cannot be the name of an image"), "{said}");
+}
+
 #[test]
 fn an_image_that_cannot_be_had_is_told_in_one_sentence() {
     if !has_engine() {
