@@ -231,6 +231,28 @@ fn a_build_that_fails_shows_its_last_lines() {
 }
 
 #[test]
+fn what_an_image_says_of_its_own_health_is_in_the_log() {
+    if !has_images() {
+        return;
+    }
+    let project = project(
+        "[[stack]]\nname = \"sick\"\nserver = { kind = \"gunicorn\", build = \"sick\" }\n\
+         [[load]]\nname = \"closed\"\ndriver = \"closed\"\npath = \"/\"\nconnections = 4\nduration = \"4s\"\n[rounds]\ncount = 1\n",
+    );
+    let scenario = project.path("scenarios/images.toml");
+    let text_of_it = fs::read_to_string(&scenario).unwrap().replace(CHECK, "");
+    fs::write(&scenario, text_of_it).unwrap();
+    fs::create_dir(project.path("sick")).unwrap();
+    let health = "HEALTHCHECK --interval=1s --retries=1 CMD [\"python3\", \"-c\", \"raise SystemExit(1)\"]";
+    fs::write(project.path("sick/Dockerfile"), format!("FROM lab-test/flask\n{health}\n")).unwrap();
+    let output = project.run(&["run", "scenarios/images.toml"]);
+    let rounds = fs::read_dir(project.path("reports/images/latest/rounds"));
+    let folder = rounds.unwrap_or_else(|_| panic!("{}", text(&output))).flatten().next().unwrap().path();
+    let log = fs::read_to_string(folder.join("server.log")).unwrap();
+    assert!(log.contains("lab: the image's own health check says unhealthy"), "{log}");
+}
+
+#[test]
 fn a_build_from_what_cannot_be_read_says_which_folder() {
     if !has_engine() {
         return;
