@@ -13,9 +13,9 @@ use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::Method;
 use http_body_util::Empty;
-use lab::app::routing::RuleMap;
-use lab::app::{Environ, ProxyFix, sample};
-use lab::http::extensions::ConnectionInfo;
+use lab_app::routing::RuleMap;
+use lab_app::{Environ, ProxyFix, sample};
+use lab_http::extensions::ConnectionInfo;
 use tower_service::Service;
 
 /// An app that does nothing but take the environ.

@@ -10,9 +10,9 @@ use std::num::NonZeroU32;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use lab::load::external::Program;
-use lab::load::plan::{Arrivals, Schedule, Stretch};
-use lab::load::protocol::{Arrival, Decoder, DriveOutcome, DrivePlan, Event, Http, Mode, OpenPlan, TimerKind};
+use lab_load::external::Program;
+use lab_load::plan::{Arrivals, Schedule, Stretch};
+use lab_load::protocol::{Arrival, Decoder, DriveOutcome, DrivePlan, Event, Http, Mode, OpenPlan, TimerKind};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -5,11 +5,11 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use lab::load::histogram;
-use lab::load::plan::{Arrivals, Schedule, Stretch};
-use lab::load::recorder::{Outcome, Recorder, Window};
-use lab::measure::signed_rank;
-use lab::measure::stats;
+use lab_load::histogram;
+use lab_load::plan::{Arrivals, Schedule, Stretch};
+use lab_load::recorder::{Outcome, Recorder, Window};
+use lab_stats::signed_rank;
+use lab_stats::stats;
 
 fn recording(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("record");

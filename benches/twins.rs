@@ -18,19 +18,20 @@ use hyper_util::rt::TokioIo;
 use lab::catalog::kind::Interface;
 use lab::catalog::{Catalog, Chosen, Role};
 use lab::provision::{Installed, Places};
-use lab::proxy::phases::Phases;
-use lab::proxy::phases::files::Disk;
-use lab::proxy::request::Request;
-use lab::proxy::route::Route;
-use lab::proxy::settings::Settings;
-use lab::proxy::settings::location::Found;
-use lab::proxy::settings::pass::Pass;
-use lab::proxy::settings::upstream::Address;
-use lab::proxy::variables::{ClientConnection, Names, Outcome, Scope, Template, Values};
-use lab::proxy::{CommandLine, read_configuration, read_configuration_text, request_head};
 use lab::scenario::model::{App, Backend, Proxy, Server, Stack};
 use lab::stack::process::Launcher;
 use lab_http::{Limits, RequestHead, parse::RequestParser};
+use lab_proxy::config::Settings;
+use lab_proxy::config::location::Found;
+use lab_proxy::config::pass::Pass;
+use lab_proxy::config::upstream::Address;
+use lab_proxy::eval::{ClientConnection, Names, Outcome, Scope, Template, Values};
+use lab_proxy::routing::phases::Phases;
+use lab_proxy::routing::phases::files::Disk;
+use lab_proxy::routing::request::Request;
+use lab_proxy::routing::route::Route;
+use lab_proxy::upstream::request_head;
+use lab_proxy::{CommandLine, read_configuration, read_configuration_text};
 
 const REQUEST: &[u8] = b"GET /headers?q=1 HTTP/1.1\r\nHost: shop.example:8080\r\nUser-Agent: bench/1.0\r\n\
     Accept: text/html,application/xhtml+xml\r\nAccept-Language: en\r\nAccept-Encoding: gzip\r\nCookie: a=1; b=2\r\n\

@@ -15,7 +15,6 @@ pub mod provision;
 pub mod scenario;
 pub mod stack;
 pub mod check;
-pub mod load;
 pub mod measure;
 pub mod engine;
 pub mod event;
@@ -23,8 +22,4 @@ pub mod record;
 pub mod snapshot;
 pub mod report;
 
-pub mod http;
-pub mod app;
-pub mod server;
-pub mod proxy;
 pub mod lint;

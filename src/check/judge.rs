@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::observed::{Observed, lines};
-use crate::http::view::{AppView, Seen};
 use crate::scenario::model::{AppField, Expectation, HeaderRule, Placeholders, TextRule, UpstreamExpectation};
+use lab_app::view::{AppView, Seen};
 
 /// One expectation and what was seen in its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,8 +161,8 @@ mod tests {
     use regex::Regex;
 
     use super::*;
-    use crate::http::view::Arrived;
     use crate::scenario::model::{Placeholder, Template, TemplatePart};
+    use lab_app::view::Arrived;
 
     fn text(value: &str) -> Template {
         Template { parts: vec![TemplatePart::Text(value.to_owned())] }

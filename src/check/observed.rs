@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::http::view::AppView;
+use lab_app::view::AppView;
 
 /// An answer as it arrived at the client. Text that is not UTF-8 is read as Latin-1, so that no byte is lost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Args, FromArgMatches};
 
-use crate::server::settings::arguments::{Given, augment, given};
+use lab_serve::settings::arguments::{Given, augment, given};
 
 /// `lab proxy`, by nginx's names.
 #[derive(Debug, Args)]

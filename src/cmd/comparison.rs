@@ -6,7 +6,6 @@ use anyhow::Context as _;
 
 use crate::engine::Findings;
 use crate::engine::estimates::estimates;
-use crate::measure::decision::Looks;
 use crate::record::{
     Estimate, FactsVerdict, GateOutcome, MetricVerdict, RoundOutcome, RoundRecord, StackRecord, Verdict,
 };
@@ -16,6 +15,7 @@ use crate::snapshot::facts;
 use crate::snapshot::gate::{self, Rules};
 use crate::snapshot::ratios::Ratios;
 use crate::snapshot::store::{Comparison as Compared, Store};
+use lab_stats::decision::Looks;
 
 /// What a run is compared with.
 pub(super) struct Comparison<'a> {

@@ -1,4 +1,4 @@
-//! `lab drive`: the load driver in a process of its own. Hidden; see [`load::driver`](crate::load::driver).
+//! `lab drive`: the load driver in a process of its own. Hidden; see [`load::driver`](lab_load::driver).
 
 use std::fs::File;
 use std::io;
@@ -6,7 +6,7 @@ use std::io;
 use anyhow::Context as _;
 
 use crate::exit::Exit;
-use crate::load::driver;
+use lab_load::driver;
 
 /// Carries out the plan on standard input and reports on standard output.
 pub(super) fn run() -> anyhow::Result<Exit> {

@@ -9,9 +9,9 @@ use anstream::stream::IsTerminal as _;
 use crate::cli::LintArgs;
 use crate::exit::Exit;
 use crate::lint::{self, Finding, Severity};
-use crate::proxy::conf;
+
 use crate::report::finding;
-use crate::server::interpreter;
+use lab_serve::interpreter;
 
 /// Prints what the rules have against the files.
 pub(super) fn run(args: &LintArgs) -> anyhow::Result<Exit> {
@@ -64,7 +64,7 @@ fn read(files: &[PathBuf]) -> anyhow::Result<Read> {
                 file.display()
             );
         }
-        let loaded = conf::load(file)?;
+        let loaded = lab_nginx_conf::load(file)?;
         read.findings.extend(lint::nginx::lint(&loaded.tree));
         unset.extend(lint::nginx::unset(&loaded.tree));
         read.texts.extend(loaded.sources.into_iter().map(|source| (source.file, source.text)));

@@ -4,9 +4,10 @@ use std::io::Write as _;
 
 use crate::cli::ProxyArgs;
 use crate::exit::Exit;
-use crate::proxy::control::{self, Order};
-use crate::proxy::log::LogFiles;
-use crate::proxy::{CommandLine, master, read_configuration, sockets};
+use lab_proxy::runtime::control::{self, Order};
+use lab_proxy::runtime::log::LogFiles;
+use lab_proxy::runtime::{master, sockets};
+use lab_proxy::{CommandLine, read_configuration};
 
 /// Runs the proxy until it is told to stop. A configuration that is wrong is exit code 1, as in nginx.
 pub(super) fn run(args: &ProxyArgs) -> anyhow::Result<Exit> {

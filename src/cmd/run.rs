@@ -26,15 +26,15 @@ use crate::engine::places::placed;
 use crate::engine::validations::validations;
 use crate::engine::{self, Plan};
 use crate::exit::Exit;
-use crate::measure::decision::Looks;
 use crate::measure::machine::Machine;
 use crate::provision::Places;
-use crate::proxy::conf::{self, Source};
 use crate::record::{FactsVerdict, LooksRecord, Provenance, Record, RoundRecord, SCHEMA};
 use crate::report::terminal;
 use crate::scenario::model::{Backend, Image, Proxy, Scenario, Stack};
 use crate::snapshot::gate;
 use crate::snapshot::store::Store;
+use lab_nginx_conf::Source;
+use lab_stats::decision::Looks;
 
 /// Runs the scenario and says what came of it.
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
@@ -299,7 +299,7 @@ fn included(proxy: &Proxy) -> Vec<Source> {
     let is_nginx = proxy.kind.kind().run.as_ref().is_ok_and(|run| run.language == Language::Nginx);
     let config = proxy.config.as_deref().filter(|_| is_nginx);
     config
-        .and_then(|config| conf::load(config).ok())
+        .and_then(|config| lab_nginx_conf::load(config).ok())
         .map_or_else(Vec::new, |loaded| loaded.sources.into_iter().skip(1).collect())
 }
 

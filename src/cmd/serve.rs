@@ -4,22 +4,22 @@ use std::env;
 
 use anyhow::Context;
 
-use crate::app::sample;
 use crate::cli::ServeArgs;
 use crate::exit::Exit;
-use crate::server::crew::{Plan, check_application};
-use crate::server::daemon::{self, Stage};
-use crate::server::interpreter::require_gateway;
-use crate::server::journal::Journal;
-use crate::server::listen::{Bind, Listener, activated};
-use crate::server::log::ErrorLog;
-use crate::server::log_file::LogFile;
-use crate::server::master::{self, Master, MasterError, Surface, socket_options};
-use crate::server::notify::notify;
-use crate::server::pidfile::Pidfile;
-use crate::server::settings::load::{CommandLine, Loaded, load, surroundings};
-use crate::server::settings::{Config, Surroundings};
-use crate::server::statsd::Statsd;
+use lab_app::sample;
+use lab_serve::crew::{Plan, check_application};
+use lab_serve::daemon::{self, Stage};
+use lab_serve::interpreter::require_gateway;
+use lab_serve::journal::Journal;
+use lab_serve::listen::{Bind, Listener, activated};
+use lab_serve::log::ErrorLog;
+use lab_serve::log_file::LogFile;
+use lab_serve::master::{self, Master, MasterError, Surface, socket_options};
+use lab_serve::notify::notify;
+use lab_serve::pidfile::Pidfile;
+use lab_serve::settings::load::{CommandLine, Loaded, load, surroundings};
+use lab_serve::settings::{Config, Surroundings};
+use lab_serve::statsd::Statsd;
 
 /// gunicorn's exit code when an application cannot be loaded; lab's own for everything else.
 const APP_LOAD_ERROR: u8 = 4;

@@ -7,15 +7,15 @@ use std::process::Command;
 
 use anyhow::Context as _;
 use command_fds::{CommandFdExt as _, FdMapping};
-use lab_server::worker;
-use lab_server::worker_settings::{BOOT_ERROR, NOTES_FD, SETTINGS_FD};
+use lab_worker::worker;
+use lab_worker::worker_settings::{BOOT_ERROR, NOTES_FD, SETTINGS_FD};
 
-use crate::app::sample;
-use crate::server::handover::{self, Descriptors, Orders};
-use crate::server::identity::become_somebody;
-use crate::server::log::ErrorLog;
-use crate::server::log_file::LogFile;
-use crate::server::native;
+use lab_app::sample;
+use lab_serve::handover::{self, Descriptors, Orders};
+use lab_serve::identity::become_somebody;
+use lab_serve::log::ErrorLog;
+use lab_serve::log_file::LogFile;
+use lab_serve::native;
 
 /// The first descriptor behind the standard ones.
 const FIRST_FD: i32 = 3;

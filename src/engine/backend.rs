@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::check::observed::Observed;
 use crate::check::redact::Redaction;
-use crate::load::protocol::DriveOutcome;
 use crate::measure::contention::Contention;
 use crate::record::{ComponentRecord, ComponentUse};
 use crate::scenario::model::{CheckRequest, Load, Placeholders, Stack};
+use lab_load::protocol::DriveOutcome;
 
 /// A way to run stacks. Errors are texts for people: the engine records them and goes on.
 pub trait Backend {

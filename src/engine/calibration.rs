@@ -2,12 +2,12 @@
 
 use std::num::NonZeroU32;
 
-use crate::measure::calibration::{Chances, Gated, chances};
-use crate::measure::decision::Looks;
-use crate::measure::verdict::Better;
 use crate::record::{Calibrated, CalibratedMetric, Estimate, FloorWarning};
 use crate::scenario::model::{Against, Gate, Load, Metric, Scenario, Stack};
 use crate::snapshot::ratios::described;
+use lab_stats::calibration::{Chances, Gated, chances};
+use lab_stats::decision::Looks;
+use lab_stats::verdict::Better;
 
 /// The scenario that compares the reference stack with itself, `blocks` times, and gates nothing. `name` is where its
 /// reports go.

@@ -1,10 +1,10 @@
 //! From rounds to estimates: what each stack does under each load, and its ratio to the reference stack. Pure.
 
-use crate::load::audit;
-use crate::measure::signed_rank::SignedRankInterval;
-use crate::measure::stats;
 use crate::record::{Estimate, Measured, Ratio, RatioInterval, RoundRecord, Unit};
 use crate::scenario::model::{Metric, Scenario};
+use lab_load::audit;
+use lab_stats::signed_rank::SignedRankInterval;
+use lab_stats::stats;
 
 /// The confidence every interval has at least.
 pub const CONFIDENCE: f64 = 0.95;

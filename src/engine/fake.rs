@@ -9,16 +9,16 @@ use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 use super::backend::{Asked, Backend, Description, Driven, NoAnswer};
 use crate::check::observed::Observed;
 use crate::check::redact::Redaction;
-use crate::load::cpu_time::CpuTime;
-use crate::load::ledger::{ErrorClass, Ledger};
-use crate::load::protocol::DriveOutcome;
-use crate::load::seconds::{SecondRow, SecondTimes};
 use crate::measure::contention::Contention;
 use crate::measure::footprint::Peaks;
 use crate::measure::resources::ResourceUse;
 use crate::record::{ComponentRecord, ComponentUse};
 use crate::scenario::model::{CheckRequest, Load, Placeholders, Stack};
 use crate::stack::Role;
+use lab_load::cpu_time::CpuTime;
+use lab_load::ledger::{ErrorClass, Ledger};
+use lab_load::protocol::DriveOutcome;
+use lab_load::seconds::{SecondRow, SecondTimes};
 
 /// What one stack does.
 #[derive(Debug, Clone)]

@@ -13,7 +13,6 @@ use super::plan::{drive_plan, program};
 use super::watch::{self, Lookout, Watch, Watched};
 use crate::check::probe::{self, ProbeError};
 use crate::check::redact::Redaction;
-use crate::load::protocol::{Decoder, DrivePlan, Event};
 use crate::record::{ComponentRecord, ImageRecord};
 use crate::scenario::model::{self as scenario, CheckRequest, Driver, External, Load, Scenario, Stack};
 use crate::stack::container::launch::Containers;
@@ -22,6 +21,7 @@ use crate::stack::container::site::SiteError;
 use crate::stack::guarded::{Guarded, Output, Program};
 use crate::stack::process::{Component, Launcher, Origin, Running};
 use crate::stack::ready::last_lines;
+use lab_load::protocol::{Decoder, DrivePlan, Event};
 
 /// How long a driver may take beyond its warm-up and window: starting its users, and writing its outcome.
 const DRIVER_EXTRA: Duration = Duration::from_secs(40);

@@ -32,13 +32,13 @@ use crate::catalog::kind;
 use crate::check::diff::differences;
 use crate::check::judge::judge;
 use crate::event::{Event, Listener};
-use crate::load::audit;
-use crate::measure::rounds::{Visit, schedule};
 use crate::record::{
     CheckOutcome, CheckRecord, Distribution, DriverUse, Measured, Objection, OpenMeasured, PublishedFigure,
     RoundOutcome, RoundRecord, SeenDifference, StackDifferences, StackRecord, StepMeasured, WarmupRecord,
 };
 use crate::scenario::model::{Check, CheckRequest, Load, Scenario, Stack};
+use lab_load::audit;
+use lab_stats::rounds::{Visit, schedule};
 
 /// What a run found; the raw part of a [`Record`](crate::record::Record).
 #[derive(Debug, Clone)]

@@ -1,9 +1,9 @@
 //! From rounds to places: under each load and by each metric, where each stack stands. Pure.
 
-use crate::measure::places;
-use crate::measure::verdict::Better;
 use crate::record::{Place, Placed, RoundRecord};
 use crate::scenario::model::{Metric, Scenario};
+use lab_stats::places;
+use lab_stats::verdict::Better;
 
 use super::estimates::values;
 

@@ -6,15 +6,15 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
-use crate::load::audit::Offer;
-use crate::load::external::Program;
-use crate::load::journey::{self, Extract, Pattern, Piece, Text};
-use crate::load::plan::{self, Schedule, Stretch};
-use crate::load::protocol::{self, DrivePlan, Mode, OpenPlan};
 use crate::scenario::model::{
     Arrival, Arrivals, Driver, External, HeaderRule, Http, Load, OpenLoop, Placeholders, Rate, Source, Step, StepText,
     TextPiece, TextRule, TimerKind, Tls, Trust,
 };
+use lab_load::audit::Offer;
+use lab_load::external::Program;
+use lab_load::journey::{self, Extract, Pattern, Piece, Text};
+use lab_load::plan::{self, Schedule, Stretch};
+use lab_load::protocol::{self, DrivePlan, Mode, OpenPlan};
 
 /// The plan of `load` against the stack at `entry`.
 #[must_use]

@@ -12,8 +12,6 @@ use super::validations::validations;
 use super::{Findings, Plan, run};
 use crate::catalog::kind::Interface;
 use crate::catalog::{Catalog, Role};
-use crate::load::ledger::ErrorClass;
-use crate::measure::decision::Looks;
 use crate::record::{Estimate, MetricVerdict, RoundOutcome, RoundRecord, Verdict};
 use crate::scenario::model::{
     Against, App, Backend, Check, CheckRequest, Driver, Expectation, Gate, Http, Load, Metric, OnErrors, Placement,
@@ -21,6 +19,8 @@ use crate::scenario::model::{
 };
 use crate::snapshot::gate::{self, Rules};
 use crate::snapshot::ratios::Ratios;
+use lab_load::ledger::ErrorClass;
+use lab_stats::decision::Looks;
 
 fn stack(name: &str) -> Stack {
     Stack {

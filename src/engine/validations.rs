@@ -1,8 +1,8 @@
 //! From rounds to cross-validations: each load that validates another, beside that one. Pure.
 
-use crate::measure::stats;
 use crate::record::{RoundOutcome, RoundRecord, ValidatedStack, Validation};
 use crate::scenario::model::{Metric, Scenario};
+use lab_stats::stats;
 
 use super::estimates::values;
 

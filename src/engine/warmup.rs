@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use super::backend::Backend;
-use crate::load::seconds::SecondRow;
-use crate::measure::warmup::{Second, TAIL, is_steady};
 use crate::record::{Objection, WarmupRecord};
 use crate::scenario::model::{Driver, Load, Rate, Warmup};
+use lab_load::seconds::SecondRow;
+use lab_stats::warmup::{Second, TAIL, is_steady};
 
 /// How long a driver that finds a stack warm still drives it before it measures: its connections are new.
 const CONNECTING: Duration = Duration::from_secs(1);

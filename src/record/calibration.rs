@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::measure::calibration::Chances;
 use crate::measure::machine::Machine;
+use lab_stats::calibration::Chances;
 
 /// All calibrations of one machine: the content of `reports/calibration/FINGERPRINT.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

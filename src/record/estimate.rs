@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use serde::{Deserialize, Serialize};
 
-use crate::measure::signed_rank::Interval;
+use lab_stats::signed_rank::Interval;
 
 /// What the valid rounds of one stack under one load say about one metric.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

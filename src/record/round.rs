@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use crate::load::audit;
-use crate::load::histogram::{self, HistogramError};
-use crate::load::ledger::{ErrorClass, OpenLedger, RateLedger, Shortfall};
-use crate::load::protocol::StepOutcome;
-use crate::load::seconds::SecondRow;
 use crate::measure::contention::Contention;
 use crate::measure::footprint::{Level, Memory, Peaks};
 use crate::measure::resources::ResourceUse;
 use crate::scenario::model::Metric;
 use crate::stack::Role;
+use lab_load::audit;
+use lab_load::histogram::{self, HistogramError};
+use lab_load::ledger::{ErrorClass, OpenLedger, RateLedger, Shortfall};
+use lab_load::protocol::StepOutcome;
+use lab_load::seconds::SecondRow;
 
 /// One visit of one stack under one load.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -3,8 +3,8 @@
 use super::loads::spread;
 use super::standing::Standing;
 use super::times::Seen;
-use crate::measure::stats::median;
 use crate::record::{Distribution, RateMeasured};
+use lab_stats::stats::median;
 
 /// A rate is answered where so much of what was asked for got a good answer, in the median round.
 const ANSWERED: f64 = 0.99;

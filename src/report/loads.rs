@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use super::numbers::{grouped, micros};
 use super::terminal::has_many_stacks;
 use super::times::{BOUND, Seen};
-use crate::measure::stats::median;
 use crate::record::{Distribution, Measured, OpenMeasured, RateMeasured, Record, RoundRecord};
+use lab_stats::stats::median;
 
 /// A table: its header and its rows.
 pub(super) struct Rows {

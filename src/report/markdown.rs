@@ -13,9 +13,9 @@ use super::standing::{Standing, loads, not_measured, standings};
 use super::terminal::counted;
 use super::times;
 use super::validation;
-use crate::measure::stats;
 use crate::record::{Estimate, Measured, Provenance, PublishedFigure, Record};
 use crate::scenario::model::Metric;
+use lab_stats::stats;
 
 /// The whole report.
 #[must_use]

@@ -7,8 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::measure::stats;
 use crate::record::{Place, Placed, Record};
+use lab_stats::stats;
 
 /// Two runs beside each other.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,10 +7,10 @@ use super::numbers::{bytes, grouped, micros, three_digits};
 use super::terminal::{QUIET, TITLE, counted, has_many_stacks, indented, right_aligned, styled, table};
 use super::{against, loads, objections};
 use crate::measure::contention::Contention;
-use crate::measure::stats;
 use crate::record::{Estimate, Measured, Record, RoundOutcome, RoundRecord, StackRecord};
 use crate::scenario::model::Metric;
 use crate::stack::Role;
+use lab_stats::stats;
 
 /// One load: a row per stack, then its ratios.
 pub(super) fn section(text: &mut String, record: &Record, load: &str) {

@@ -1,8 +1,8 @@
 //! Where each stack stands under one load: its place, and what its valid rounds come to. What tables and charts share.
 
-use crate::measure::stats;
 use crate::record::{Measured, Place, Placed, Record, RoundOutcome, RoundRecord, StackRecord};
 use crate::scenario::model::Metric;
+use lab_stats::stats;
 
 /// One stack that was visited under a load.
 #[derive(Debug)]

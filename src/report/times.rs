@@ -4,8 +4,8 @@
 use std::fmt;
 
 use super::numbers::micros;
-use crate::measure::stats::median;
 use crate::record::{Distribution, RateMeasured};
+use lab_stats::stats::median;
 
 /// How a bound is to be read, where one is shown.
 pub(super) const BOUND: &str = "≤: the driver was itself late, and its lag is part of that time";

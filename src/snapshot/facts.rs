@@ -7,9 +7,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::check::judge::seen_field;
 use crate::check::observed::Observed;
-use crate::load::ledger::ErrorClass;
 use crate::record::{CheckOutcome, CheckRecord, RoundOutcome, RoundRecord, StackRecord};
 use crate::scenario::model::AppField;
+use lab_load::ledger::ErrorClass;
 
 /// Longer bodies stand in a snapshot as their length and digest.
 const SHOWN_BODY_CHARS: usize = 200;

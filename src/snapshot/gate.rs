@@ -2,10 +2,10 @@
 
 use super::ratios::{RatioFact, Ratios};
 use crate::exit::Exit;
-use crate::measure::decision::{self, Answer, Looks, Question};
-use crate::measure::verdict::{self, Better, Further};
 use crate::record::{Estimate, FactsVerdict, GateOutcome, MetricVerdict, Ratio, RatioInterval, Verdict};
 use crate::scenario::model::{Against, Gate, Metric};
+use lab_stats::decision::{self, Answer, Looks, Question};
+use lab_stats::verdict::{self, Better, Further};
 
 /// What a run's ratios are judged by.
 #[derive(Debug, Clone, Copy)]

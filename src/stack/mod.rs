@@ -50,7 +50,7 @@ pub enum StartError {
     Site(#[from] container::site::SiteError),
     /// A configuration that was relocated cannot be read again.
     #[error(transparent)]
-    Configuration(#[from] crate::proxy::conf::ConfError),
+    Configuration(#[from] lab_nginx_conf::ConfError),
     /// The component ended before it was ready.
     #[error("the {role} ended with {status} before it was ready{}", shown(log, last_lines))]
     Ended {

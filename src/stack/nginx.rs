@@ -11,7 +11,7 @@ use super::StartError;
 use super::process::{io, write};
 use super::relocate::{self, Move, Relocated};
 use crate::catalog::kind::Attached;
-use crate::proxy::conf::{self, Directive};
+use lab_nginx_conf::Directive;
 
 /// An nginx.conf whose logs go to `logs`, relocated into `folder`, where what it includes is written.
 pub(super) fn relocated(
@@ -23,7 +23,7 @@ pub(super) fn relocated(
     reserve: &mut dyn FnMut() -> std::io::Result<SocketAddr>,
 ) -> Result<Relocated, StartError> {
     let home = file.parent().unwrap_or(Path::new(""));
-    let mut include = |directive: &Directive| conf::included(directive, home);
+    let mut include = |directive: &Directive| lab_nginx_conf::included(directive, home);
     let relocated = relocate::nginx(source, file, Move { upstream, folder: logs, reserve, include: &mut include })?;
     for included in &relocated.included {
         write(folder, &Attached { name: included.name.clone(), text: included.text.clone() })?;

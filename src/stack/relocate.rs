@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::proxy::conf::{self, Arg, ConfError, ConfErrorKind, Directive, Source, quote};
+use lab_nginx_conf::{Arg, ConfError, ConfErrorKind, Directive, Source, quote};
 
 /// A relocated configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +84,7 @@ pub enum RelocateError {
 /// When a text is not nginx's language, none listens anywhere or one does on a unix socket, an included file cannot be
 /// read, or no address can be reserved.
 pub fn nginx(source: &str, file: &Path, target: Move<'_>) -> Result<Relocated, RelocateError> {
-    let tree = conf::parse(source, file)?;
+    let tree = lab_nginx_conf::parse(source, file)?;
     let folder = target.folder;
     let mut relocation = Relocation {
         home: file.parent().unwrap_or(Path::new("")),
@@ -205,10 +205,10 @@ impl Relocation<'_, '_> {
     fn include(&mut self, directive: &Directive, context: &str) -> Result<(), RelocateError> {
         let mut said = Vec::new();
         for Source { file, text } in (self.target.include)(directive)? {
-            if self.depth == conf::MAX_DEPTH {
+            if self.depth == lab_nginx_conf::MAX_DEPTH {
                 return Err(directive.error(ConfErrorKind::IncludedTooDeep { file }).into());
             }
-            let tree = conf::parse(&text, &file)?;
+            let tree = lab_nginx_conf::parse(&text, &file)?;
             let including = std::mem::replace(&mut self.file, file);
             let edits = std::mem::take(&mut self.edits);
             self.depth += 1;

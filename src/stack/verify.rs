@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::relocate::{self, Included, Move, RelocateError};
 use crate::catalog::kind::{Install, Language};
-use crate::proxy::conf::{self, ConfError, Directive, Source};
-use crate::proxy::read_configuration_with;
 use crate::scenario::model::Scenario;
+use lab_nginx_conf::{ConfError, Directive, Source};
+use lab_proxy::read_configuration_with;
 
 /// A configuration that no stack can be started with.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +59,7 @@ fn nginx(source: &str, file: &Path, config: &Path, root: &Path, is_lab: bool) ->
     };
     let folder = config.parent().unwrap_or(root);
     let mut include = |directive: &Directive| {
-        let sources = conf::included(directive, folder)?;
+        let sources = lab_nginx_conf::included(directive, folder)?;
         Ok(sources.into_iter().map(|source| Source { file: shown(&source.file, root), ..source }).collect())
     };
     let (upstream, target) = ("127.0.0.1:1", Path::new("."));

@@ -1,4 +1,4 @@
-//! Nothing imports upwards: which module of lab may use which others is written down here, and held.
+//! Holds the direction of imports inside the harness: each module may use only the modules listed beside it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,30 +6,21 @@ use std::path::{Path, PathBuf};
 
 /// Each module with the modules it may use; what is not named here it may not.
 const ALLOWED: &[(&str, &[&str])] = &[
-    // The twins and what they share know nothing of scenarios, stacks, checks, loads or reports.
-    ("http", &[]),
-    ("app", &["http"]),
-    ("server", &[]),
-    ("proxy", &[]),
-    // It reads configurations as the proxy does.
-    ("lint", &["proxy"]),
-    // The harness, from what it reads to what it says.
     ("exit", &[]),
     ("document", &[]),
+    ("lint", &[]),
     ("catalog", &["document"]),
     ("provision", &["catalog"]),
     ("scenario", &["catalog", "document"]),
-    ("stack", &["catalog", "provision", "scenario", "proxy", "measure"]),
-    ("check", &["scenario", "http"]),
-    ("load", &[]),
+    ("stack", &["catalog", "provision", "scenario", "measure"]),
+    ("check", &["scenario"]),
     ("measure", &[]),
-    ("record", &["scenario", "stack", "check", "load", "measure"]),
+    ("record", &["scenario", "stack", "check", "measure"]),
     ("event", &["check", "record"]),
-    ("engine", &["catalog", "scenario", "stack", "check", "load", "measure", "event", "record", "snapshot"]),
-    ("snapshot", &["exit", "scenario", "check", "load", "measure", "record"]),
+    ("engine", &["catalog", "scenario", "stack", "check", "measure", "event", "record", "snapshot"]),
+    ("snapshot", &["exit", "scenario", "check", "record"]),
     ("report", &["scenario", "stack", "check", "measure", "record", "lint"]),
-    // The flags of `lab serve` follow from the table of its settings.
-    ("cli", &["server"]),
+    ("cli", &[]),
     ("cmd", &["*"]),
 ];
 

@@ -27,6 +27,7 @@ pub mod write;
 pub mod date;
 pub mod incoming;
 pub mod outgoing;
+pub mod extensions;
 
 mod pool;
 mod syntax;

@@ -5,7 +5,7 @@ use super::fields::meant;
 use super::scope::{Block, at, place};
 use crate::lint::finding::Finding;
 use crate::lint::rule::{Rule, Severity};
-use crate::proxy::conf::Directive;
+use lab_nginx_conf::Directive;
 
 pub(super) const FORWARDED_FOR_UNSET: Rule = Rule {
     name: "forwarded-for-unset",

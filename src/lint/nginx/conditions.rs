@@ -3,7 +3,7 @@
 use super::scope::{Block, at};
 use crate::lint::finding::Finding;
 use crate::lint::rule::{Rule, Severity};
-use crate::proxy::conf::Directive;
+use lab_nginx_conf::Directive;
 
 pub(super) const INVERTED_FILE_TEST: Rule = Rule {
     name: "inverted-file-test",

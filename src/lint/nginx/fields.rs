@@ -98,7 +98,7 @@ pub(super) fn meant(name: &str) -> Option<&'static str> {
 fn not_inherited(block: &Block, name: &'static str, rule: &Rule, found: &mut Vec<Finding>) {
     let Some(first) = block.own(name).next() else { return };
     let Some(around) = block.around() else { return };
-    let fields = |directives: Vec<&crate::proxy::conf::Directive>| -> Vec<String> {
+    let fields = |directives: Vec<&lab_nginx_conf::Directive>| -> Vec<String> {
         directives.into_iter().filter_map(|directive| directive.arg(0).map(str::to_owned)).collect()
     };
     let own = fields(block.own(name).collect());

@@ -3,7 +3,7 @@
 use super::scope::{Block, at};
 use crate::lint::finding::Finding;
 use crate::lint::rule::{Rule, Severity};
-use crate::proxy::conf::Directive;
+use lab_nginx_conf::Directive;
 
 pub(super) const ALIAS_TRAVERSAL: Rule = Rule {
     name: "alias-traversal",

@@ -14,7 +14,7 @@ mod injection;
 mod requests;
 mod upstreams;
 
-use crate::proxy::conf::Directive;
+use lab_nginx_conf::Directive;
 
 use super::finding::{Finding, Place};
 use super::rule::Rule;

@@ -2,7 +2,7 @@
 
 use crate::lint::finding::{Finding, Place};
 use crate::lint::rule::Rule;
-use crate::proxy::conf::{Arg, Directive};
+use lab_nginx_conf::{Arg, Directive};
 
 /// A block, and where it stands.
 #[derive(Debug, Clone, Copy)]
@@ -102,7 +102,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::proxy::conf::parse;
+    use lab_nginx_conf::parse;
 
     #[test]
     fn lists_are_inherited_whole_or_not_at_all() {

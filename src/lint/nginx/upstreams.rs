@@ -3,7 +3,7 @@
 use super::scope::{Block, at};
 use crate::lint::finding::Finding;
 use crate::lint::rule::{Rule, Severity};
-use crate::proxy::conf::Directive;
+use lab_nginx_conf::Directive;
 
 pub(super) const KEEPALIVE_UNUSED: Rule = Rule {
     name: "keepalive-unused",

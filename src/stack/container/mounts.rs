@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use super::order::Mounted;
-use crate::proxy::conf::{self, Arg, ConfError, Directive};
 use crate::stack::relocate::is_file_of_tls;
+use lab_nginx_conf::{Arg, ConfError, Directive};
 
 /// Whether a directive's first argument is a file or a folder that is read.
 fn names_what_is_read(name: &str) -> bool {
@@ -20,7 +20,7 @@ fn names_what_is_read(name: &str) -> bool {
 pub(super) fn named_by(texts: &[(&str, &Path)]) -> Result<Vec<Mounted>, ConfError> {
     let mut paths = Vec::new();
     for (text, file) in texts {
-        walk(&conf::parse(text, file)?, &mut paths);
+        walk(&lab_nginx_conf::parse(text, file)?, &mut paths);
     }
     paths.retain(|path: &PathBuf| path.is_absolute() && path.exists() && path != Path::new("/"));
     Ok(outermost(paths).into_iter().map(|path| Mounted { path, writable: false }).collect())

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use lab::load::external::Program;
-use lab::load::ledger::{ErrorClass, Ledger, Shortfall};
-use lab::load::plan::{Arrivals, Schedule, Stretch};
-use lab::load::protocol::{Arrival, DriveOutcome, DrivePlan, Mode, OpenPlan};
+use lab_load::external::Program;
+use lab_load::ledger::{ErrorClass, Ledger, Shortfall};
+use lab_load::plan::{Arrivals, Schedule, Stretch};
+use lab_load::protocol::{Arrival, DriveOutcome, DrivePlan, Mode, OpenPlan};
 
 use super::driver::{drive, number, open, plan};
 use super::servers::{Behaviour, PONG, refusing, runtime, send, serve};

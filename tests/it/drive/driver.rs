@@ -6,8 +6,8 @@ use std::num::NonZeroU32;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use lab::load::plan::{Arrivals, Schedule, Stretch};
-use lab::load::protocol::{Arrival, Decoder, DriveOutcome, DrivePlan, Event, Http, Mode, OpenPlan, TimerKind};
+use lab_load::plan::{Arrivals, Schedule, Stretch};
+use lab_load::protocol::{Arrival, Decoder, DriveOutcome, DrivePlan, Event, Http, Mode, OpenPlan, TimerKind};
 
 pub(super) fn number(number: u32) -> NonZeroU32 {
     NonZeroU32::new(number).unwrap()

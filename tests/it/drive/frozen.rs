@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lab::load::protocol::{Arrival, DrivePlan, Event, Mode};
+use lab_load::protocol::{Arrival, DrivePlan, Event, Mode};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::driver::{drive_and_watch, number, open, plan};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use lab::load::journey::{Extract, Piece, Source, Step, StepExpectation, Text, TextRule};
-use lab::load::ledger::ErrorClass;
-use lab::load::protocol::{DriveOutcome, Mode};
+use lab_load::journey::{Extract, Piece, Source, Step, StepExpectation, Text, TextRule};
+use lab_load::ledger::ErrorClass;
+use lab_load::protocol::{DriveOutcome, Mode};
 
 use super::driver::{drive, number, plan};
 use super::servers::{Behaviour, runtime, send, serve};

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lab::load::ledger::ErrorClass;
-use lab::load::plan::{Arrivals, Schedule, Stretch};
-use lab::load::protocol::{Arrival, DrivePlan, Http, Mode, OpenPlan};
+use lab_load::ledger::ErrorClass;
+use lab_load::plan::{Arrivals, Schedule, Stretch};
+use lab_load::protocol::{Arrival, DrivePlan, Http, Mode, OpenPlan};
 
 use lab::measure::accepted::Accepted;
 
@@ -207,7 +207,7 @@ fn what_is_too_much_is_shed_or_given_up_and_counted() {
     assert!(ledger.0.open.as_ref().unwrap().response_time_us.min() >= 299_000);
 }
 
-struct Places(lab::load::ledger::Ledger);
+struct Places(lab_load::ledger::Ledger);
 
 impl Places {
     /// Scheduled, ok, failed, shed, unsent.

@@ -8,13 +8,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lab::catalog::kind::Protocol;
-use lab::load::external::Program as Other;
-use lab::load::ledger::ErrorClass;
-use lab::load::plan::Stretch;
-use lab::load::protocol::{Arrival, DriveOutcome, DrivePlan, Http, Mode, Tls, Trust};
 use lab::stack::guarded::{FIRST_INHERITED_FD, Guarded, Output, Program as Started, Reserved};
 use lab::stack::relocate::{self, Move};
 use lab::stack::{Role, ready};
+use lab_load::external::Program as Other;
+use lab_load::ledger::ErrorClass;
+use lab_load::plan::Stretch;
+use lab_load::protocol::{Arrival, DriveOutcome, DrivePlan, Http, Mode, Tls, Trust};
 
 use super::driver::{drive, number, open, plan};
 use super::servers::{PONG, runtime, send, serve};

@@ -9,8 +9,8 @@ use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
-use lab_server::RequestBody;
-use lab_server::extensions::ArrivedHead;
+use lab_http::extensions::ArrivedHead;
+use lab_worker::RequestBody;
 
 /// More bytes than the buffers of a connection hold.
 pub(super) const LARGE: usize = 32 * 1024 * 1024;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lab_server::{Order, Settings};
+use lab_worker::{Order, Settings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -220,7 +220,7 @@ fn a_python_without_the_gateway_is_told_how_to_get_it() {
     let output = folder.in_here(command).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output).contains("has no module lab_wsgi"), "{}", text(&output));
-    assert!(text(&output).contains("-m pip install ./crates/lab-wsgi"), "{}", text(&output));
+    assert!(text(&output).contains("-m pip install ./crates/lab-python"), "{}", text(&output));
 }
 
 #[test]

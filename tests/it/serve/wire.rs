@@ -5,9 +5,9 @@
 
 use std::rc::Rc;
 
-use lab_server::extensions::ConnectionInfo;
-use lab_server::observer::Nobody;
-use lab_server::{Order, ServiceGateway, Settings, connection};
+use lab_http::extensions::ConnectionInfo;
+use lab_worker::observer::Nobody;
+use lab_worker::{Order, ServiceGateway, Settings, connection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;

@@ -35,7 +35,7 @@ fn make() -> Option<PathBuf> {
     if installed.lines().next() != Some(&base) || !python.exists() {
         run(Command::new(&base).args(["-m", "venv", "--clear"]).arg(&folder));
     }
-    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/lab-wsgi");
+    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/lab-python");
     let mut pip = Command::new(&python);
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES).arg(crate_folder);
     // Compiled as the tests are, and beside what they compile.

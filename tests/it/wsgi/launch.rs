@@ -10,8 +10,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use command_fds::{CommandFdExt, FdMapping};
-use lab_server::notes::{Notes, SIZE};
-use lab_server::worker_settings::{InheritedSocket, NOTES_FD, SETTINGS_FD, WorkerSettings};
+use lab_worker::notes::{Notes, SIZE};
+use lab_worker::worker_settings::{InheritedSocket, NOTES_FD, SETTINGS_FD, WorkerSettings};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, Signal, kill_process};
 

@@ -3,8 +3,8 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 
-use lab_server::access_record::AccessRecord;
-use lab_server::worker_settings::{AccessLog, InheritedSocket};
+use lab_worker::access_record::AccessRecord;
+use lab_worker::worker_settings::{AccessLog, InheritedSocket};
 use rustix::process::Signal;
 
 use super::environment::python;
@@ -57,7 +57,7 @@ fn the_notes_tell_which_request_a_worker_is_in() {
     worker.get("/one");
     worker.get("/two");
     // An answer may reach its client before the worker notes that it has left.
-    let is_idle = |notes: &lab_server::notes::Notes| notes.requests == 2 && notes.request.is_none();
+    let is_idle = |notes: &lab_worker::notes::Notes| notes.requests == 2 && notes.request.is_none();
     let idle = wait_for("an idle worker", || Some(worker.notes()).filter(is_idle));
     wait_for("a sign of life", || (worker.notes().heartbeat > idle.heartbeat).then_some(()));
     let _client = hang(&worker);

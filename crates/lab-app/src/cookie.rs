@@ -1,0 +1,244 @@
+//! Cookies: what a client sent, and the Set-Cookie lines of a response.
+//!
+//! Reading and quoting follow `werkzeug.http.parse_cookie` and `dump_cookie` of 3.1.9.
+
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
+
+use crate::url::{self, COOKIE_PATH};
+
+/// A cookie to set: `response.set_cookie(name, value, …)`.
+#[derive(Debug, Clone)]
+pub struct Cookie {
+    name: String,
+    value: String,
+    max_age: Option<Duration>,
+    path: Option<String>,
+    domain: Option<String>,
+    secure: bool,
+    httponly: bool,
+    samesite: Option<SameSite>,
+    partitioned: bool,
+}
+
+/// When a cookie goes along with requests from other sites (RFC 6265bis §5.6.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SameSite {
+    /// Never.
+    Strict,
+    /// Only on top-level navigation.
+    Lax,
+    /// Always.
+    None,
+}
+
+impl Cookie {
+    /// A session cookie for the whole host: path `/`, nothing else.
+    #[must_use]
+    pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            value: value.into(),
+            max_age: None,
+            path: Some("/".to_owned()),
+            domain: None,
+            secure: false,
+            httponly: false,
+            samesite: None,
+            partitioned: false,
+        }
+    }
+
+    /// How long it is kept, in whole seconds; Expires is set to match. Zero deletes it.
+    #[must_use]
+    pub fn max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = Some(max_age);
+        self
+    }
+
+    /// The path below which it is sent; `None`: that of the request.
+    #[must_use]
+    pub fn path(mut self, path: Option<&str>) -> Self {
+        self.path = path.map(str::to_owned);
+        self
+    }
+
+    /// The domain whose hosts it is sent to. A leading dot and a port are dropped.
+    #[must_use]
+    pub fn domain(mut self, domain: &str) -> Self {
+        let host = domain.split(':').next().unwrap_or_default();
+        self.domain = Some(host.trim_start_matches('.').to_owned()).filter(|domain| !domain.is_empty());
+        self
+    }
+
+    /// Sent over https only.
+    #[must_use]
+    pub fn secure(mut self) -> Self {
+        self.secure = true;
+        self
+    }
+
+    /// Kept from scripts.
+    #[must_use]
+    pub fn httponly(mut self) -> Self {
+        self.httponly = true;
+        self
+    }
+
+    /// Restricts requests from other sites.
+    #[must_use]
+    pub fn samesite(mut self, samesite: SameSite) -> Self {
+        self.samesite = Some(samesite);
+        self
+    }
+
+    /// Kept apart for each top-level site; secure, too.
+    #[must_use]
+    pub fn partitioned(mut self) -> Self {
+        self.partitioned = true;
+        self.secure()
+    }
+
+    /// The value of the Set-Cookie field, its attributes in werkzeug's order; `now` is what Expires counts from.
+    #[must_use]
+    pub fn field(&self, now: SystemTime) -> String {
+        let mut field = format!("{}={}", self.name, quote(&self.value));
+        let mut add = |name: &str, value: &str| {
+            field.push_str("; ");
+            field.push_str(name);
+            if !value.is_empty() {
+                field.push('=');
+                field.push_str(value);
+            }
+        };
+        if let Some(domain) = &self.domain {
+            add("Domain", domain);
+        }
+        if let Some(max_age) = self.max_age {
+            add("Expires", &httpdate::fmt_http_date(now + max_age));
+            add("Max-Age", &max_age.as_secs().to_string());
+        }
+        if self.secure {
+            add("Secure", "");
+        }
+        if self.httponly {
+            add("HttpOnly", "");
+        }
+        if let Some(path) = &self.path {
+            add("Path", &url::quote(path, COOKIE_PATH));
+        }
+        match self.samesite {
+            Some(SameSite::Strict) => add("SameSite", "Strict"),
+            Some(SameSite::Lax) => add("SameSite", "Lax"),
+            Some(SameSite::None) => add("SameSite", "None"),
+            None => {}
+        }
+        if self.partitioned {
+            add("Partitioned", "");
+        }
+        field
+    }
+}
+
+/// Adds the cookies of one Cookie field, in order, to `cookies`. What cannot be read is skipped up to the next `;`.
+pub(super) fn parse(field: &str, cookies: &mut Vec<(String, String)>) {
+    let mut rest = Some(field);
+    while let Some(text) = rest {
+        match read_one(text) {
+            Some((cookie, after)) => {
+                cookies.push(cookie);
+                rest = after;
+            }
+            None => rest = text.split_once(';').map(|(_, after)| after),
+        }
+    }
+}
+
+/// Reads one cookie and its `;`, and says what follows; nothing follows the last.
+fn read_one(text: &str) -> Option<((String, String), Option<&str>)> {
+    const BLANK: [char; 2] = [' ', '\t'];
+    let text = text.trim_start_matches(BLANK);
+    let end = text.find([' ', '\t', '=', '"', ';']).unwrap_or(text.len());
+    let (name, after) = (text[..end].to_owned(), text[end..].trim_start_matches(BLANK));
+    if name.is_empty() {
+        return None;
+    }
+    let (value, after) = match after.strip_prefix('=') {
+        None => (String::new(), after),
+        Some(value) => {
+            let value = value.trim_start_matches(BLANK);
+            match quoted(value) {
+                Some((inner, after)) => (unquote(inner), after),
+                None => {
+                    let end = value.find([' ', '\t', '"', ';']).unwrap_or(value.len());
+                    (value[..end].to_owned(), &value[end..])
+                }
+            }
+        }
+    };
+    let after = after.trim_start_matches(BLANK);
+    match after.strip_prefix(';') {
+        Some(after) => Some(((name, value), Some(after))),
+        None if after.is_empty() => Some(((name, value), None)),
+        None => None,
+    }
+}
+
+/// A value in quotes, without them, and what follows.
+fn quoted(text: &str) -> Option<(&str, &str)> {
+    let inner = text.strip_prefix('"')?;
+    let mut escaped = false;
+    for (index, character) in inner.char_indices() {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => return Some((&inner[..index], &inner[index + 1..])),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Undoes backslashes: `\"`, and `\303` for a byte.
+fn unquote(inner: &str) -> String {
+    let mut bytes = Vec::with_capacity(inner.len());
+    let mut rest = inner.as_bytes();
+    loop {
+        let (byte, after) = match rest {
+            [] => break,
+            [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..] => {
+                ((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'), after)
+            }
+            [b'\\', escaped, after @ ..] => (*escaped, after),
+            [byte, after @ ..] => (*byte, after),
+        };
+        bytes.push(byte);
+        rest = after;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The value, in quotes if it holds what RFC 6265 does not allow, each such byte as an octal escape.
+fn quote(value: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';' | b'\\');
+    if value.bytes().all(is_plain) {
+        return value.to_owned();
+    }
+    let mut quoted = String::from('"');
+    for byte in value.bytes() {
+        match byte {
+            b'"' | b'\\' => {
+                quoted.push('\\');
+                quoted.push(char::from(byte));
+            }
+            // OK because writing to a String cannot fail
+            0..=0x1f | b',' | b';' | 0x7f.. => write!(quoted, "\\{byte:03o}").unwrap_or_default(),
+            _ => quoted.push(char::from(byte)),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+//! `/environ`: the request as a WSGI app gets it, by PEP 3333's names.
+
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::environ::latin1;
+use crate::view::Arrived;
+use crate::{Environ, HttpException, Request, Response, jsonify};
+
+/// What `/environ` answers.
+#[derive(Debug, Serialize)]
+struct EnvironView {
+    /// The request line and the header lines, in order and with duplicates.
+    arrived: Arrived,
+    /// The environ as the app has it. `werkzeug.proxy_fix.orig` is in it, if ProxyFix was.
+    environ: Map<String, Value>,
+    /// The environ as ProxyFix was given it.
+    before_proxy_fix: Map<String, Value>,
+}
+
+pub(super) fn environ(request: &Request) -> Result<Response, HttpException> {
+    let environ = request.environ();
+    let mut after = wsgi(request, environ);
+    if let Some(original) = &environ.proxy_fix_orig {
+        let original: Map<String, Value> =
+            original.items().map(|(key, value)| (key.to_owned(), value.into())).collect();
+        after.insert("werkzeug.proxy_fix.orig".to_owned(), original.into());
+    }
+    let before_proxy_fix = wsgi(request, environ.before_proxy_fix());
+    jsonify(&EnvironView { arrived: request.arrived(), environ: after, before_proxy_fix })
+}
+
+/// All keys that describe the request; what belongs to the server (`wsgi.input`, `wsgi.multithread` …) is left out.
+fn wsgi(request: &Request, environ: &Environ) -> Map<String, Value> {
+    let arrived = request.arrived();
+    let raw_path = request.path_as_sent();
+    let path_info: Vec<u8> = percent_decode_str(raw_path).collect();
+    let mut keys = Map::new();
+    let mut set = |key: &str, value: String| {
+        keys.insert(key.to_owned(), value.into());
+    };
+    set("REQUEST_METHOD", arrived.method);
+    set("PATH_INFO", latin1(&path_info).into_owned());
+    set("QUERY_STRING", request.query_string().to_owned());
+    set("RAW_URI", arrived.target);
+    set("SERVER_PROTOCOL", arrived.version);
+    for name in request.headers().keys() {
+        let key = match name.as_str() {
+            "content-type" => "CONTENT_TYPE".to_owned(),
+            "content-length" => "CONTENT_LENGTH".to_owned(),
+            name => format!("HTTP_{}", name.to_ascii_uppercase().replace('-', "_")),
+        };
+        set(&key, request.header(name.as_str()).unwrap_or_default().into_owned());
+    }
+    for (key, value) in environ.items() {
+        set(key, value.into_owned());
+    }
+    keys
+}

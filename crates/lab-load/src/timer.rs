@@ -1,0 +1,138 @@
+//! Waiting: for the instant of an arrival, and for answers with a limit.
+
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+};
+use tokio::io::unix::AsyncFd;
+use tokio::time::Sleep;
+
+use crate::protocol::TimerKind;
+
+/// How long before an instant spinning begins: longer than a wake-up takes on an idle machine.
+const SPIN: Duration = Duration::from_micros(60);
+
+/// Waits for instants more finely than tokio's millisecond.
+#[derive(Debug)]
+pub(super) struct Timer {
+    fd: AsyncFd<OwnedFd>,
+    kind: TimerKind,
+}
+
+impl Timer {
+    /// On the present runtime.
+    pub(super) fn new(kind: TimerKind) -> io::Result<Timer> {
+        let fd = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+        #[expect(deprecated, reason = "the way that replaces it is unsafe; an OwnedFd keeps what `new` trusts in")]
+        let fd = AsyncFd::new(fd)?;
+        Ok(Timer { fd, kind })
+    }
+
+    /// Waits until `at`; says how long ago that was. What is due already is not waited for at all.
+    pub(super) async fn until(&self, at: Instant) -> io::Result<Duration> {
+        let early = match self.kind {
+            TimerKind::Timerfd => Duration::ZERO,
+            TimerKind::Spin => SPIN,
+        };
+        loop {
+            let now = Instant::now();
+            if let Some(late) = now.checked_duration_since(at) {
+                return Ok(late);
+            }
+            match (at - now).checked_sub(early).filter(|left| !left.is_zero()) {
+                Some(left) => self.sleep(left).await?,
+                // Others get their turn, sockets included: what is under way goes on while this looks at the clock.
+                None => tokio::task::yield_now().await,
+            }
+        }
+    }
+
+    async fn sleep(&self, time: Duration) -> io::Result<()> {
+        let value = Timespec {
+            // OK because no schedule is longer than a few days
+            tv_sec: i64::try_from(time.as_secs()).expect("a short time"),
+            tv_nsec: i64::from(time.subsec_nanos()),
+        };
+        let never_again = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let setting = Itimerspec { it_interval: never_again, it_value: value };
+        timerfd_settime(self.fd.get_ref(), TimerfdTimerFlags::empty(), &setting)?;
+        // The expiry need not be read: setting the timer again forgets it.
+        self.fd.readable().await?.clear_ready();
+        Ok(())
+    }
+}
+
+/// A limit on a row of waits. The runtime's clock is asked for a wake-up once in a while, not for every wait: limits
+/// only ever move later, so a wake-up that comes too early is set anew.
+#[derive(Debug)]
+pub(super) struct Patience {
+    sleep: Pin<Box<Sleep>>,
+    until: tokio::time::Instant,
+}
+
+impl Patience {
+    /// Lasting until `until`.
+    pub(super) fn new(until: Instant) -> Patience {
+        Patience { sleep: Box::pin(tokio::time::sleep_until(until.into())), until: until.into() }
+    }
+
+    /// Now lasting until `until`, which is no earlier than before.
+    pub(super) fn extend(&mut self, until: Instant) {
+        self.until = until.into();
+    }
+
+    /// What `step` comes to; `None` if patience ends before.
+    pub(super) async fn limit<T>(&mut self, step: impl Future<Output = T>) -> Option<T> {
+        let mut step = pin!(step);
+        poll_fn(|cx| match step.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending => self.poll_end(cx).map(|()| None),
+        })
+        .await
+    }
+
+    /// Whether it is at its end.
+    pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(self.sleep.as_mut().poll(cx));
+            if tokio::time::Instant::now() >= self.until {
+                return Poll::Ready(());
+            }
+            self.sleep.as_mut().reset(self.until);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_instant_comes_early_and_past_ones_are_not_waited_for() {
+        for kind in [TimerKind::Timerfd, TimerKind::Spin] {
+            let timer = Timer::new(kind).unwrap();
+            let start = Instant::now();
+            for us in [0, 50, 700, 1400, 1401, 3000] {
+                let at = start + Duration::from_micros(us);
+                let late = timer.until(at).await.unwrap();
+                assert!(Instant::now() >= at + late);
+            }
+            assert!(timer.until(start).await.unwrap() >= Duration::from_micros(3000));
+        }
+    }
+
+    #[tokio::test]
+    async fn patience_ends_where_it_was_last_extended_to() {
+        let start = Instant::now();
+        let mut patience = Patience::new(start + Duration::from_millis(5));
+        patience.extend(start + Duration::from_millis(30));
+        poll_fn(|cx| patience.poll_end(cx)).await;
+        assert!(start.elapsed() >= Duration::from_millis(30));
+    }
+}

@@ -1,0 +1,156 @@
+//! Reads a configuration from files: the one that was named, and what it includes.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::{ConfError, ConfErrorKind};
+use crate::glob;
+use crate::syntax::{Directive, parse};
+
+/// How deep `include` may nest; nginx runs out of stack or descriptors instead.
+pub const MAX_DEPTH: usize = 16;
+
+/// A configuration as it was read.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The directives, those of included files in the place of their `include`.
+    pub tree: Vec<Directive>,
+    /// The files, each once, in the order they were first read.
+    pub sources: Vec<Source>,
+}
+
+/// One file of a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The file as it was named.
+    pub file: PathBuf,
+    /// What stands in it.
+    pub text: String,
+}
+
+/// Reads a file and puts the directives of every included file in the place of its `include`. Relative paths of
+/// includes are relative to the folder of `file` itself, as in nginx (its "configuration prefix").
+///
+/// # Errors
+/// A file that cannot be read or parsed, by file and line.
+pub fn load(file: &Path) -> Result<Loaded, ConfError> {
+    load_with(file, &mut read)
+}
+
+/// As [`load`], with files from `read`, which may call them otherwise.
+///
+/// # Errors
+/// As [`load`]'s.
+pub fn load_with(file: &Path, read: &mut Read<'_>) -> Result<Loaded, ConfError> {
+    let unreadable = |source| ConfErrorKind::Unreadable { file: file.to_owned(), source };
+    let source =
+        read(file).map_err(|error| ConfError { file: file.to_owned(), line: None, kind: unreadable(error) })?;
+    let mut tree = parse(&source.text, &source.file)?;
+    let mut sources = vec![source];
+    expand(&mut tree, file.parent().unwrap_or(Path::new("")), 0, &mut sources, read)?;
+    Ok(Loaded { tree, sources })
+}
+
+/// Reads a file.
+pub type Read<'a> = dyn FnMut(&Path) -> io::Result<Source> + 'a;
+
+fn read(file: &Path) -> io::Result<Source> {
+    Ok(Source { file: file.to_owned(), text: std::fs::read_to_string(file)? })
+}
+
+/// The files that an `include` names, of a configuration in that folder.
+///
+/// # Errors
+/// One of them cannot be read, or the directive is not as it should be.
+pub fn included(directive: &Directive, folder: &Path) -> Result<Vec<Source>, ConfError> {
+    included_by(directive, folder, &mut read)
+}
+
+fn included_by(directive: &Directive, folder: &Path, read: &mut Read<'_>) -> Result<Vec<Source>, ConfError> {
+    let source = |file: PathBuf| {
+        read(&file).map_err(|source| directive.error(ConfErrorKind::Unreadable { file: file.clone(), source }))
+    };
+    included_files(directive, folder)?.into_iter().map(source).collect()
+}
+
+fn expand(
+    block: &mut Vec<Directive>,
+    folder: &Path,
+    depth: usize,
+    sources: &mut Vec<Source>,
+    read: &mut Read<'_>,
+) -> Result<(), ConfError> {
+    let mut index = 0;
+    while index < block.len() {
+        let directive = &mut block[index];
+        if directive.name != "include" {
+            if let Some(inner) = &mut directive.block {
+                expand(inner, folder, depth, sources, read)?;
+            }
+            index += 1;
+            continue;
+        }
+        let mut included = Vec::new();
+        for source in included_by(directive, folder, read)? {
+            if depth == MAX_DEPTH {
+                return Err(directive.error(ConfErrorKind::IncludedTooDeep { file: source.file }));
+            }
+            let mut tree = parse(&source.text, &source.file)?;
+            if !sources.iter().any(|earlier| earlier.file == source.file) {
+                sources.push(source);
+            }
+            expand(&mut tree, folder, depth + 1, sources, read)?;
+            included.append(&mut tree);
+        }
+        let count = included.len();
+        block.splice(index..=index, included);
+        index += count;
+    }
+    Ok(())
+}
+
+/// The files one `include` names: one, or those a pattern matches, in order of their names.
+fn included_files(directive: &Directive, folder: &Path) -> Result<Vec<PathBuf>, ConfError> {
+    let name = || directive.name.clone();
+    if directive.block.is_some() {
+        return Err(directive.error(ConfErrorKind::NotABlock { name: name() }));
+    }
+    let [pattern] = &directive.args[..] else {
+        let (accepted, found) = ("1 argument".to_owned(), directive.args.len());
+        return Err(directive.error(ConfErrorKind::Arguments { name: name(), accepted, found }));
+    };
+    let path = folder.join(&pattern.value);
+    // as in nginx, a pattern that matches nothing includes nothing, whatever the reason
+    Ok(if glob::is_pattern(&pattern.value) { glob::matching(&path) } else { vec![path] })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn includes_are_put_in_place_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        std::fs::create_dir(folder.path().join("sites")).unwrap();
+        write("nginx.conf", "a;\nb { include sites/*; }\nc;");
+        write("sites/2", "two;");
+        write("sites/1", "one;\ninclude inner.conf;");
+        write("inner.conf", "inner;");
+        let Loaded { tree, sources } = load(&folder.path().join("nginx.conf")).unwrap();
+        let names: Vec<&str> = tree[1].block.as_ref().unwrap().iter().map(|inner| inner.name.as_str()).collect();
+        assert_eq!(names, ["one", "inner", "two"]);
+        let inner = &tree[1].block.as_ref().unwrap()[1];
+        assert!(inner.file.ends_with("inner.conf"));
+        let read: Vec<_> = sources.iter().map(|source| source.file.file_name().unwrap().to_str().unwrap()).collect();
+        assert_eq!(read, ["nginx.conf", "1", "inner.conf", "2"]);
+    }
+
+    #[test]
+    fn a_file_that_includes_itself_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("nginx.conf");
+        std::fs::write(&file, "include nginx.conf;").unwrap();
+        assert!(matches!(load(&file).unwrap_err().kind, ConfErrorKind::IncludedTooDeep { .. }));
+    }
+}

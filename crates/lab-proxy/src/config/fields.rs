@@ -1,0 +1,113 @@
+//! Field lines a proxy sets, drops and hides: `proxy_set_header`, and sets of field names.
+
+use crate::eval::{Names, Scope, Template};
+
+/// The field lines that are written instead of the client's, with nginx's defaults filled in.
+#[derive(Debug, Clone)]
+pub struct SetFields {
+    /// Name and value, in the order they are written: the file's, then the defaults. One whose value is empty when a
+    /// request comes is not written.
+    pub lines: Vec<(String, Template)>,
+    /// The names whose lines from the client are not forwarded: those above, and what belongs to a single hop.
+    pub replaced: NameSet,
+}
+
+impl SetFields {
+    /// Completes the lines of `proxy_set_header`. nginx's defaults are `Host: $proxy_host` and `Connection: close`.
+    #[must_use]
+    pub fn new(mut lines: Vec<(String, Template)>) -> SetFields {
+        for (name, value) in [("Host", "$proxy_host"), ("Connection", "close")] {
+            if !lines.iter().any(|(own, _)| own.eq_ignore_ascii_case(name)) {
+                // OK because the variable of the constant is known
+                lines.push((
+                    name.to_owned(),
+                    Template::compile(value, &Names::default()).expect("a default is a template"),
+                ));
+            }
+        }
+        let own = lines.iter().map(|(name, _)| name.as_str());
+        let replaced = own.chain(HOP_BY_HOP).chain(FRAMING).collect();
+        SetFields { lines, replaced }
+    }
+
+    /// Whether the upstream is asked for another protocol.
+    #[must_use]
+    pub fn asks_for_upgrade(&self, scope: &Scope<'_>) -> bool {
+        let mut value = Vec::new();
+        for (_, template) in self.lines.iter().filter(|(name, _)| name.eq_ignore_ascii_case("upgrade")) {
+            template.write(scope, &mut value);
+        }
+        !value.is_empty()
+    }
+
+    /// Whether the upstream is always told to close the connection after its answer.
+    #[must_use]
+    pub fn close_always(&self) -> bool {
+        let connection = self.lines.iter().find(|(name, _)| name.eq_ignore_ascii_case("connection"));
+        connection.and_then(|(_, value)| value.constant()).is_some_and(|value| value.eq_ignore_ascii_case(b"close"))
+    }
+}
+
+/// Fields that belong to a single hop, whatever Connection says (RFC 9110 §7.6.1; HTTP2-Settings by RFC 7540 §3.2.1).
+pub(crate) const HOP_BY_HOP: [&str; 8] =
+    ["Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "HTTP2-Settings"];
+
+/// Fields that are written anew for each hop of a request, by what its body and its client need.
+const FRAMING: [&str; 3] = ["Content-Length", "Expect", "Max-Forwards"];
+
+/// A set of field names, compared without regard to case.
+#[derive(Debug, Clone, Default)]
+pub struct NameSet {
+    /// Lower-case names by their length, which few names share; the last place holds all longer ones.
+    by_length: [Vec<Box<[u8]>>; 32],
+}
+
+impl NameSet {
+    /// Adds a name.
+    pub fn insert(&mut self, name: &str) {
+        if !self.contains(name.as_bytes()) {
+            self.by_length[name.len().min(31)].push(name.to_ascii_lowercase().into_bytes().into());
+        }
+    }
+
+    /// Whether `name` is in the set.
+    #[must_use]
+    pub fn contains(&self, name: &[u8]) -> bool {
+        // names of a length seldom begin alike
+        let begins_alike = |own: &[u8]| own.first().copied() == name.first().map(u8::to_ascii_lowercase);
+        self.by_length[name.len().min(31)].iter().any(|own| begins_alike(own) && own.eq_ignore_ascii_case(name))
+    }
+}
+
+impl<'a> FromIterator<&'a str> for NameSet {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(names: I) -> NameSet {
+        let mut set = NameSet::default();
+        names.into_iter().for_each(|name| set.insert(name));
+        set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_whatever_their_case_and_length() {
+        let long = "X-A-Very-Long-Name-That-Nobody-Would-Ever-Give-To-A-Field";
+        let set: NameSet = ["TE", "Keep-Alive", long].into_iter().collect();
+        for (name, expected) in [("te", true), ("KEEP-ALIVE", true), (long, true), ("T", false), ("", false)] {
+            assert_eq!(set.contains(name.as_bytes()), expected, "{name}");
+        }
+        assert!(!set.contains(&[b'x'; 57]));
+    }
+
+    #[test]
+    fn the_defaults_stand_behind_the_file_and_give_way_to_it() {
+        let line = |name: &str, value: &str| (name.to_owned(), Template::compile(value, &Names::default()).unwrap());
+        let set = SetFields::new(vec![line("X-A", "1"), line("connection", "")]);
+        let names: Vec<&str> = set.lines.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["X-A", "connection", "Host"]);
+        assert!(!set.close_always());
+        assert!(SetFields::new(Vec::new()).close_always());
+    }
+}

@@ -1,0 +1,84 @@
+//! How heads of requests are read: what servers say before it is known which of them is meant.
+
+use std::time::Duration;
+
+use lab_nginx_conf::{ConfError, Directive, parse_number, parse_size};
+
+/// How heads of requests are read. What the default server of an address says holds for all, since which server is
+/// meant is in the head itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heads {
+    /// `client_header_timeout`
+    pub timeout: Duration,
+    /// Bytes that a request line or a field may have, and bytes of all together: `large_client_header_buffers`.
+    pub line: usize,
+    /// See [`line`](Heads::line).
+    pub total: usize,
+    /// `underscores_in_headers`: whether names with underscores are valid.
+    pub underscores: bool,
+    /// `ignore_invalid_headers`: whether fields with invalid names are dropped.
+    pub ignore_invalid: bool,
+    /// `merge_slashes`
+    pub merge_slashes: bool,
+}
+
+/// What the directives of one block say.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct HeadsLevel {
+    timeout: Option<Duration>,
+    buffer: Option<usize>,
+    large_buffers: Option<(usize, usize)>,
+    underscores: Option<bool>,
+    ignore_invalid: Option<bool>,
+    merge_slashes: Option<bool>,
+}
+
+impl HeadsLevel {
+    pub(super) fn read(&mut self, directive: &Directive) -> Result<(), ConfError> {
+        match directive.name.as_str() {
+            "client_header_timeout" => self.timeout = Some(directive.time()?),
+            "client_header_buffer_size" => self.buffer = Some(positive_size(directive, directive.first())?),
+            "large_client_header_buffers" => {
+                let number = parse_number(directive.first()).filter(|number| *number > 0);
+                let number = number.ok_or_else(|| directive.invalid(directive.first(), "a number from 1"))?;
+                let size = positive_size(directive, directive.arg(1).unwrap_or_default())?;
+                self.large_buffers = Some((number, size));
+            }
+            "underscores_in_headers" => self.underscores = Some(directive.flag()?),
+            "ignore_invalid_headers" => self.ignore_invalid = Some(directive.flag()?),
+            "merge_slashes" => self.merge_slashes = Some(directive.flag()?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn inherit(self, outer: HeadsLevel) -> HeadsLevel {
+        HeadsLevel {
+            timeout: self.timeout.or(outer.timeout),
+            buffer: self.buffer.or(outer.buffer),
+            large_buffers: self.large_buffers.or(outer.large_buffers),
+            underscores: self.underscores.or(outer.underscores),
+            ignore_invalid: self.ignore_invalid.or(outer.ignore_invalid),
+            merge_slashes: self.merge_slashes.or(outer.merge_slashes),
+        }
+    }
+
+    pub(super) fn resolve(self) -> Heads {
+        let (number, size) = self.large_buffers.unwrap_or((4, 8 * 1024));
+        // a line that fits the first buffer never needs a large one
+        let first = self.buffer.unwrap_or(1024);
+        Heads {
+            timeout: self.timeout.unwrap_or(Duration::from_secs(60)),
+            line: size.max(first),
+            total: number.saturating_mul(size).max(first),
+            underscores: self.underscores.unwrap_or(false),
+            ignore_invalid: self.ignore_invalid.unwrap_or(true),
+            merge_slashes: self.merge_slashes.unwrap_or(true),
+        }
+    }
+}
+
+fn positive_size(directive: &Directive, text: &str) -> Result<usize, ConfError> {
+    let size = parse_size(text).filter(|size| *size > 0).and_then(|size| usize::try_from(size).ok());
+    size.ok_or_else(|| directive.invalid(text, "a size such as 512, 8k or 1m"))
+}

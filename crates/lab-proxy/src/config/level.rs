@@ -1,0 +1,277 @@
+//! What one block says that the blocks inside it inherit, and what holds in the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::answers::{AddedFields, ErrorPage, Index, Types};
+use super::buffering::{Buffering, BufferingLevel};
+use super::files::{FilesLevel, IfModifiedSince};
+use super::heads::{Heads, HeadsLevel};
+use super::logs::{AccessLog, ErrorLog};
+use super::pass::ProxyLevel;
+use super::reading::Reading;
+use super::real_ip::{RealIp, RealIpLevel};
+use super::resolver::{Resolver, ResolverDirective};
+use super::retry::{Retry, RetryLevel};
+use lab_nginx_conf::{ConfError, Directive};
+
+/// What the directives of one block say; `None` where they say nothing.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Level {
+    pub(super) access_log: Option<Vec<AccessLog>>,
+    pub(super) error_log: Option<ErrorLog>,
+    pub(super) server_tokens: Option<bool>,
+    pub(super) tcp_nodelay: Option<bool>,
+    pub(super) client_body_timeout: Option<Duration>,
+    pub(super) client_max_body_size: Option<u64>,
+    pub(super) send_timeout: Option<Duration>,
+    pub(super) keepalive: Option<KeepAlive>,
+    pub(super) keepalive_requests: Option<usize>,
+    pub(super) keepalive_time: Option<Duration>,
+    pub(super) resolver: Option<ResolverDirective>,
+    pub(super) resolver_timeout: Option<Duration>,
+    pub(super) redirects: RedirectLevel,
+    pub(super) files: FilesLevel,
+    pub(super) error_pages: Option<Vec<ErrorPage>>,
+    pub(super) recursive_error_pages: Option<bool>,
+    pub(super) added: Option<AddedFields>,
+    pub(super) real_ip: RealIpLevel,
+    pub(super) heads: HeadsLevel,
+    pub(super) intercept_errors: Option<bool>,
+    pub(super) ignore_client_abort: Option<bool>,
+    pub(super) retry: RetryLevel,
+    pub(super) buffering: BufferingLevel,
+    pub(super) proxy: ProxyLevel,
+}
+
+/// How redirects of lab's own are written.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct RedirectLevel {
+    absolute: Option<bool>,
+    port: Option<bool>,
+    server_name: Option<bool>,
+}
+
+/// `keepalive_timeout`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeepAlive {
+    /// How long a connection may wait for its next request; zero closes it after each.
+    pub idle: Duration,
+    /// What the `Keep-Alive: timeout=` field of answers says; without it there is no such field.
+    pub announced: Option<Duration>,
+}
+
+/// What holds for a request, once its server and location are known.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// `access_log`; empty when off. Without the directive it is off, unlike in nginx.
+    pub access_log: Vec<AccessLog>,
+    /// `error_log`
+    pub error_log: ErrorLog,
+    /// `server_tokens`: whether the version is named in `Server` and error pages.
+    pub server_tokens: bool,
+    /// `tcp_nodelay`
+    pub tcp_nodelay: bool,
+    /// `client_body_timeout`: between two reads of a body.
+    pub client_body_timeout: Duration,
+    /// `client_max_body_size` in bytes; more is 413. None for no limit (`0`).
+    pub client_max_body_size: Option<u64>,
+    /// `send_timeout`: between two writes of an answer.
+    pub send_timeout: Duration,
+    /// `keepalive_timeout`
+    pub keepalive: KeepAlive,
+    /// `keepalive_requests`: after that many a connection is closed.
+    pub keepalive_requests: usize,
+    /// `keepalive_time`: after that long a connection is closed.
+    pub keepalive_time: Duration,
+    /// `resolver`: how a name that a `proxy_pass` with variables came to is looked up; without, it is not.
+    pub resolver: Option<Resolver>,
+    /// `absolute_redirect`: whether redirects to a path are given an origin.
+    pub absolute_redirect: bool,
+    /// `port_in_redirect`: whether that origin has a port.
+    pub port_in_redirect: bool,
+    /// `server_name_in_redirect`: whether its host is the server's first name, whatever the client said.
+    pub server_name_in_redirect: bool,
+    /// `index`
+    pub index: Vec<Index>,
+    /// `types`
+    pub types: Arc<Types>,
+    /// `default_type`
+    pub default_type: String,
+    /// `etag`
+    pub etag: bool,
+    /// `if_modified_since`
+    pub if_modified_since: IfModifiedSince,
+    /// `log_not_found`: whether a missing file is told to the error log.
+    pub log_not_found: bool,
+    /// `error_page`
+    pub error_pages: Vec<ErrorPage>,
+    /// `recursive_error_pages`: whether an error page may have an error page.
+    pub recursive_error_pages: bool,
+    /// `add_header`
+    pub added: AddedFields,
+    /// `set_real_ip_from` and what belongs to it.
+    pub real_ip: RealIp,
+    /// `proxy_intercept_errors`: whether an upstream's answers of 300 and more give way to `error_page`.
+    pub intercept_errors: bool,
+    /// `proxy_ignore_client_abort`: whether an upstream is left to finish for a client that is gone.
+    pub ignore_client_abort: bool,
+    /// `proxy_next_upstream`
+    pub retry: Retry,
+    /// What the proxy takes upon itself of bodies.
+    pub buffering: Buffering,
+}
+
+impl Rules {
+    /// The error page for a status, if there is one.
+    #[must_use]
+    pub fn error_page(&self, status: u16) -> Option<&ErrorPage> {
+        self.error_pages.iter().find(|page| page.status == status)
+    }
+}
+
+impl Level {
+    /// Reads what a block says itself; directives that do not inherit are left to others.
+    pub(super) fn read(block: &[Directive], reading: &mut Reading<'_>) -> Result<Level, ConfError> {
+        let mut level = Level::default();
+        for directive in block {
+            let name = directive.name.as_str();
+            match name {
+                "access_log" => {
+                    let logs = level.access_log.get_or_insert_default();
+                    logs.extend(AccessLog::read(directive, reading)?);
+                }
+                "error_log" => level.error_log.get_or_insert_with(ErrorLog::none).add(directive, reading)?,
+                "server_tokens" => level.server_tokens = Some(server_tokens(directive)?),
+                // how the kernel is told to send; lab has no choice to offer, but the value has to be one
+                "sendfile" | "tcp_nopush" => _ = directive.flag()?,
+                // how tables are laid out in memory
+                name if name.ends_with("_hash_max_size") || name.ends_with("_hash_bucket_size") => {
+                    _ = directive.size()?;
+                }
+                "tcp_nodelay" => level.tcp_nodelay = Some(directive.flag()?),
+                "client_body_timeout" => level.client_body_timeout = Some(directive.time()?),
+                "client_max_body_size" => level.client_max_body_size = Some(directive.size()?),
+                "send_timeout" => level.send_timeout = Some(directive.time()?),
+                "keepalive_timeout" => level.keepalive = Some(keep_alive(directive)?),
+                "keepalive_requests" => level.keepalive_requests = Some(directive.number()?),
+                "keepalive_time" => level.keepalive_time = Some(directive.time()?),
+                "resolver" => level.resolver = Some(ResolverDirective::read(directive)?),
+                "resolver_timeout" => level.resolver_timeout = Some(directive.time()?),
+                "error_page" => ErrorPage::read(directive, reading, level.error_pages.get_or_insert_default())?,
+                "recursive_error_pages" => level.recursive_error_pages = Some(directive.flag()?),
+                "add_header" => level.added.get_or_insert_default().read(directive, reading)?,
+                "absolute_redirect" => level.redirects.absolute = Some(directive.flag()?),
+                "port_in_redirect" => level.redirects.port = Some(directive.flag()?),
+                "server_name_in_redirect" => level.redirects.server_name = Some(directive.flag()?),
+                "proxy_intercept_errors" => level.intercept_errors = Some(directive.flag()?),
+                "proxy_ignore_client_abort" => level.ignore_client_abort = Some(directive.flag()?),
+                "client_body_buffer_size" | "client_body_temp_path" => {
+                    level.buffering.read(directive, reading.prefix)?;
+                }
+                name if name.starts_with("proxy_") => {
+                    level.retry.read(directive)?;
+                    level.buffering.read(directive, reading.prefix)?;
+                    level.proxy.read(directive, reading)?;
+                }
+                _ => {
+                    level.files.read(directive, reading)?;
+                    level.real_ip.read(directive)?;
+                    level.heads.read(directive)?;
+                }
+            }
+        }
+        Ok(level)
+    }
+
+    /// Fills in from the enclosing block what this one does not say.
+    pub(super) fn inherit(self, outer: &Level) -> Level {
+        Level {
+            access_log: self.access_log.or_else(|| outer.access_log.clone()),
+            error_log: self.error_log.or_else(|| outer.error_log.clone()),
+            server_tokens: self.server_tokens.or(outer.server_tokens),
+            tcp_nodelay: self.tcp_nodelay.or(outer.tcp_nodelay),
+            client_body_timeout: self.client_body_timeout.or(outer.client_body_timeout),
+            client_max_body_size: self.client_max_body_size.or(outer.client_max_body_size),
+            send_timeout: self.send_timeout.or(outer.send_timeout),
+            keepalive: self.keepalive.or(outer.keepalive),
+            keepalive_requests: self.keepalive_requests.or(outer.keepalive_requests),
+            keepalive_time: self.keepalive_time.or(outer.keepalive_time),
+            resolver: self.resolver.or(outer.resolver),
+            resolver_timeout: self.resolver_timeout.or(outer.resolver_timeout),
+            redirects: RedirectLevel {
+                absolute: self.redirects.absolute.or(outer.redirects.absolute),
+                port: self.redirects.port.or(outer.redirects.port),
+                server_name: self.redirects.server_name.or(outer.redirects.server_name),
+            },
+            files: self.files.inherit(&outer.files),
+            error_pages: self.error_pages.or_else(|| outer.error_pages.clone()),
+            recursive_error_pages: self.recursive_error_pages.or(outer.recursive_error_pages),
+            added: self.added.or_else(|| outer.added.clone()),
+            real_ip: self.real_ip.inherit(&outer.real_ip),
+            heads: self.heads.inherit(outer.heads),
+            intercept_errors: self.intercept_errors.or(outer.intercept_errors),
+            ignore_client_abort: self.ignore_client_abort.or(outer.ignore_client_abort),
+            retry: self.retry.inherit(&outer.retry),
+            buffering: self.buffering.inherit(&outer.buffering),
+            proxy: self.proxy.inherit(&outer.proxy),
+        }
+    }
+
+    /// How heads are read in a server whose block this is.
+    pub(super) fn heads_within(&self, block: &[Directive]) -> Result<Heads, ConfError> {
+        let mut own = HeadsLevel::default();
+        for directive in block {
+            own.read(directive)?;
+        }
+        Ok(own.inherit(self.heads).resolve())
+    }
+
+    /// What holds, with nginx's defaults where nothing is said.
+    pub(super) fn rules(&self) -> Rules {
+        let minute = Duration::from_secs(60);
+        let files = &self.files;
+        Rules {
+            access_log: self.access_log.clone().unwrap_or_default(),
+            error_log: self.error_log.clone().unwrap_or_default(),
+            server_tokens: self.server_tokens.unwrap_or(true),
+            tcp_nodelay: self.tcp_nodelay.unwrap_or(true),
+            client_body_timeout: self.client_body_timeout.unwrap_or(minute),
+            client_max_body_size: Some(self.client_max_body_size.unwrap_or(1 << 20)).filter(|size| *size > 0),
+            send_timeout: self.send_timeout.unwrap_or(minute),
+            keepalive: self.keepalive.unwrap_or(KeepAlive { idle: Duration::from_secs(75), announced: None }),
+            keepalive_requests: self.keepalive_requests.unwrap_or(1000),
+            keepalive_time: self.keepalive_time.unwrap_or(Duration::from_secs(3600)),
+            resolver: self.resolver.map(|resolver| resolver.finish(self.resolver_timeout)),
+            absolute_redirect: self.redirects.absolute.unwrap_or(true),
+            port_in_redirect: self.redirects.port.unwrap_or(true),
+            server_name_in_redirect: self.redirects.server_name.unwrap_or(false),
+            index: files.index.clone().unwrap_or_else(Index::default_list),
+            types: files.types.clone().unwrap_or_default(),
+            default_type: files.default_type.clone().unwrap_or_else(|| "text/plain".to_owned()),
+            etag: files.etag.unwrap_or(true),
+            if_modified_since: files.if_modified_since.unwrap_or_default(),
+            log_not_found: files.log_not_found.unwrap_or(true),
+            error_pages: self.error_pages.clone().unwrap_or_default(),
+            recursive_error_pages: self.recursive_error_pages.unwrap_or(false),
+            added: self.added.clone().unwrap_or_default(),
+            real_ip: self.real_ip.finish(),
+            intercept_errors: self.intercept_errors.unwrap_or(false),
+            ignore_client_abort: self.ignore_client_abort.unwrap_or(false),
+            retry: self.retry.finish(),
+            buffering: self.buffering.finish(),
+        }
+    }
+}
+
+fn server_tokens(directive: &Directive) -> Result<bool, ConfError> {
+    if directive.first() == "build" {
+        return Err(directive.unsupported("\"build\"", "on, off"));
+    }
+    directive.flag()
+}
+
+fn keep_alive(directive: &Directive) -> Result<KeepAlive, ConfError> {
+    let announced = directive.arg(1).map(|value| directive.time_of(value)).transpose()?;
+    Ok(KeepAlive { idle: directive.time()?, announced: announced.filter(|time| !time.is_zero()) })
+}

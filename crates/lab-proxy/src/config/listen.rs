@@ -1,0 +1,158 @@
+//! `listen`: the sockets, and which servers answer on each.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::server::Server;
+use super::server_name::NameIndex;
+use super::upstream::{Address, resolve};
+use crate::eval::Values;
+use lab_nginx_conf::{ConfError, ConfErrorKind, Directive, parse_number};
+
+/// One address to listen on.
+#[derive(Debug)]
+pub struct Listen {
+    /// The address; the unspecified one (`listen 80`, `listen *:80`) stands for every address of its family.
+    pub address: Address,
+    /// `backlog=`: the length of the queue of connections that wait to be accepted.
+    pub backlog: i32,
+    /// `reuseport`: whether each worker has a socket of its own, among which the kernel distributes connections.
+    pub is_per_worker: bool,
+    /// `proxy_protocol`: whether each connection begins with a word of the proxy in front.
+    pub is_announced: bool,
+    /// `ipv6only=`: whether a wildcard IPv6 socket leaves IPv4 alone.
+    pub ipv6_only: bool,
+    /// The server that answers when no name matches: the one marked `default_server`, or the first.
+    pub default_server: usize,
+    /// The servers of this address, in file order.
+    pub servers: Vec<usize>,
+    /// The names of those servers.
+    pub names: NameIndex,
+    default_is_marked: bool,
+}
+
+impl Listen {
+    /// Chooses the server of a request by its host, lower-case and without a port. What a name that is a regular
+    /// expression catches is kept in `values`.
+    #[must_use]
+    pub fn server_for(&self, host: Option<&[u8]>, values: &Values) -> usize {
+        let found = match host {
+            Some(host) => self.names.find(host, values),
+            None => self.names.nameless(),
+        };
+        found.unwrap_or(self.default_server)
+    }
+
+    pub(super) fn index_names(&mut self, servers: &[Server]) {
+        self.names =
+            self.servers.iter().flat_map(|&index| servers[index].names.iter().map(move |name| (name, index))).collect();
+    }
+}
+
+/// nginx's own backlog on Linux.
+const BACKLOG: i32 = 511;
+const ACCEPTED: &str = "an address, a port or both, or unix:/PATH, then default_server, backlog=N, reuseport, proxy_protocol, ipv6only=on|off";
+
+/// Reads the `listen` directives of one `server` block into the list of all.
+pub(super) fn read(server: &Directive, index: usize, listens: &mut Vec<Listen>) -> Result<(), ConfError> {
+    let block = server.block.as_deref().unwrap_or_default();
+    let mut found = false;
+    for directive in block.iter().filter(|directive| directive.name == "listen") {
+        found = true;
+        for address in addresses(directive)? {
+            add(directive, &address, index, listens)?;
+        }
+    }
+    if !found {
+        // as nginx: a server without the directive listens on port 80, or 8000 where it may not
+        let port = if rustix::process::geteuid().is_root() { 80 } else { 8000 };
+        let address = Address::Internet((Ipv4Addr::UNSPECIFIED, port).into());
+        entry(listens, &address, index).servers.push(index);
+    }
+    Ok(())
+}
+
+fn add(directive: &Directive, address: &Address, index: usize, listens: &mut Vec<Listen>) -> Result<(), ConfError> {
+    let listen = entry(listens, address, index);
+    if listen.servers.contains(&index) {
+        let name = directive.first().to_owned();
+        return Err(directive.error(ConfErrorKind::DuplicateName { what: "listen", name }));
+    }
+    listen.servers.push(index);
+    let is_ipv6 = address.internet().is_some_and(|address| address.is_ipv6());
+    for parameter in directive.args.iter().skip(1).map(|arg| arg.value.as_str()) {
+        match parameter.split_once('=') {
+            None if matches!(parameter, "default_server" | "default") => {
+                if listen.default_is_marked {
+                    let name = address.to_string();
+                    return Err(directive.error(ConfErrorKind::DuplicateName { what: "default server for", name }));
+                }
+                listen.default_is_marked = true;
+                listen.default_server = index;
+            }
+            None if parameter == "reuseport" && address.internet().is_some() => listen.is_per_worker = true,
+            None if parameter == "proxy_protocol" => listen.is_announced = true,
+            Some(("backlog", value)) => {
+                let backlog = parse_number(value).filter(|backlog| *backlog > 0);
+                listen.backlog =
+                    backlog.ok_or_else(|| directive.invalid(parameter, "backlog= with a number from 1"))?;
+            }
+            Some(("ipv6only", "on")) if is_ipv6 => listen.ipv6_only = true,
+            Some(("ipv6only", "off")) if is_ipv6 => listen.ipv6_only = false,
+            _ => return Err(directive.unsupported(format!("parameter \"{parameter}\""), ACCEPTED)),
+        }
+    }
+    Ok(())
+}
+
+fn entry<'a>(listens: &'a mut Vec<Listen>, address: &Address, first_server: usize) -> &'a mut Listen {
+    let position = listens.iter().position(|listen| listen.address == *address).unwrap_or_else(|| {
+        listens.push(Listen {
+            address: address.clone(),
+            is_per_worker: false,
+            is_announced: false,
+            backlog: BACKLOG,
+            ipv6_only: true,
+            default_server: first_server,
+            servers: Vec::new(),
+            names: NameIndex::default(),
+            default_is_marked: false,
+        });
+        listens.len() - 1
+    });
+    &mut listens[position]
+}
+
+/// `80`, `*:80`, `127.0.0.1`, `127.0.0.1:80`, `[::1]`, `[::]:80`, `name:80`, `unix:/path`.
+fn addresses(directive: &Directive) -> Result<Vec<Address>, ConfError> {
+    let text = directive.first();
+    let invalid = || directive.invalid(text, ACCEPTED);
+    match text.strip_prefix("unix:") {
+        Some("") => return Err(invalid()),
+        Some(path) => return Ok(vec![Address::Unix(path.into())]),
+        None => {}
+    }
+    let port = match text.strip_prefix('*') {
+        Some("") => Some("80"),
+        Some(rest) => Some(rest.strip_prefix(':').ok_or_else(invalid)?),
+        // a row of digits is a port, never an address, though resolvers know better
+        None => Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())),
+    };
+    if let Some(port) = port {
+        let port = parse_number::<u16>(port).filter(|port| *port > 0).ok_or_else(invalid)?;
+        return Ok(vec![Address::Internet((Ipv4Addr::UNSPECIFIED, port).into())]);
+    }
+    if let Some(rest) = text.strip_prefix('[') {
+        let (host, port) = rest.split_once(']').ok_or_else(invalid)?;
+        let port = match port.strip_prefix(':') {
+            None if port.is_empty() => 80,
+            port => port.and_then(parse_number).filter(|port| *port > 0).ok_or_else(invalid)?,
+        };
+        let host: Ipv6Addr = host.parse().map_err(|_| invalid())?;
+        return Ok(vec![Address::Internet((host, port).into())]);
+    }
+    let addresses = resolve(directive, text, 80)?;
+    if addresses.iter().any(|address| address.port() == 0) {
+        return Err(invalid());
+    }
+    Ok(addresses.into_iter().map(Address::Internet).collect())
+}

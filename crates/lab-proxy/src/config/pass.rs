@@ -1,0 +1,305 @@
+//! `proxy_pass` and what stands around it: where the requests of a location go, and in what words.
+
+use std::time::Duration;
+
+use lab_http::{Headers, Version};
+
+use super::cookies::{self, CookieRule, CookieRules};
+use super::fields::{HOP_BY_HOP, NameSet, SetFields};
+use super::reading::Reading;
+use super::redirect::{self, Redirect, RedirectRule};
+use crate::eval::Template;
+use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
+
+/// How the requests of one location are passed on.
+#[derive(Debug)]
+pub struct Pass {
+    /// Where they go.
+    pub destination: Destination,
+    /// `$proxy_host`: what stands between `http://` and the URI.
+    pub host: String,
+    /// `$proxy_port`
+    pub port: u16,
+    /// The URI of `proxy_pass`, which replaces the part of a path that the location matched. Without one a request's
+    /// target is passed on as it came.
+    pub uri: Option<String>,
+    /// How many bytes of a path the location matched.
+    pub matched: usize,
+    /// `proxy_http_version`
+    pub version: Version,
+    /// `proxy_set_header`
+    pub fields: SetFields,
+    /// The fields of answers that are not passed on: those of a single hop, nginx's own secrets, `proxy_hide_header`
+    /// less `proxy_pass_header`.
+    pub hidden: NameSet,
+    /// `proxy_redirect`
+    pub redirects: Vec<Redirect>,
+    /// `proxy_cookie_domain`, `proxy_cookie_path`
+    pub cookies: CookieRules,
+    /// `proxy_ignore_headers`: fields of answers that are not obeyed.
+    pub ignored: NameSet,
+    /// `proxy_connect_timeout`
+    pub connect_timeout: Duration,
+    /// `proxy_send_timeout`: between two writes of a request.
+    pub send_timeout: Duration,
+    /// `proxy_read_timeout`: between two reads of an answer.
+    pub read_timeout: Duration,
+}
+
+/// Where requests are passed on to.
+#[derive(Debug)]
+pub enum Destination {
+    /// An upstream, as an index into [`Settings::upstreams`](super::Settings::upstreams).
+    Upstream(usize),
+    /// What a URL with variables comes to for a request: see [`Route::proxied`](crate::routing::route::Route::proxied).
+    Url(Template),
+}
+
+/// Where a `proxy_pass` stands.
+pub(super) struct PassPlace<'p> {
+    /// The path of its location.
+    pub(super) path: &'p str,
+    /// Whether that is the start of a request's path, which a URI can replace.
+    pub(super) has_prefix: bool,
+}
+
+/// What the `proxy_*` directives of one block say.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ProxyLevel {
+    version: Option<Version>,
+    set_fields: Option<Vec<(String, Template)>>,
+    pass_fields: Option<Vec<String>>,
+    hide_fields: Option<Vec<String>>,
+    redirects: Option<Vec<RedirectRule>>,
+    cookie_domains: Option<Vec<cookies::Written>>,
+    cookie_paths: Option<Vec<cookies::Written>>,
+    ignored: Option<Vec<String>>,
+    connect_timeout: Option<Duration>,
+    send_timeout: Option<Duration>,
+    read_timeout: Option<Duration>,
+}
+
+/// What nginx hides of an answer unless `proxy_pass_header` says otherwise. It hides Date as well, which a proxy has
+/// to keep (RFC 9110 §6.6.1).
+const HIDDEN: [&str; 7] = [
+    "Server",
+    "X-Pad",
+    "X-Accel-Expires",
+    "X-Accel-Redirect",
+    "X-Accel-Limit-Rate",
+    "X-Accel-Buffering",
+    "X-Accel-Charset",
+];
+
+impl ProxyLevel {
+    /// Reads one `proxy_*` directive; `proxy_pass` itself is read with its location.
+    pub(super) fn read(&mut self, directive: &Directive, reading: &mut Reading<'_>) -> Result<(), ConfError> {
+        let name = || directive.first().to_owned();
+        match directive.name.as_str() {
+            "proxy_http_version" => {
+                self.version = Some(match directive.first() {
+                    "1.0" => Version::Http10,
+                    "1.1" => Version::Http11,
+                    other => return Err(directive.invalid(other, "1.0, 1.1")),
+                });
+            }
+            "proxy_set_header" => self.set_fields.get_or_insert_default().push(set_field(directive, reading)?),
+            "proxy_pass_header" => self.pass_fields.get_or_insert_default().push(name()),
+            "proxy_hide_header" => self.hide_fields.get_or_insert_default().push(name()),
+            "proxy_redirect" => {
+                self.redirects.get_or_insert_default().push(RedirectRule::read(directive, reading)?);
+            }
+            "proxy_cookie_domain" => {
+                self.cookie_domains.get_or_insert_default().push(CookieRule::read(directive, reading)?);
+            }
+            "proxy_cookie_path" => {
+                self.cookie_paths.get_or_insert_default().push(CookieRule::read(directive, reading)?);
+            }
+            "proxy_ignore_headers" => self.ignored = Some(ignored(directive)?),
+            "proxy_connect_timeout" => self.connect_timeout = Some(directive.time()?),
+            "proxy_send_timeout" => self.send_timeout = Some(directive.time()?),
+            "proxy_read_timeout" => self.read_timeout = Some(directive.time()?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Fills in from the enclosing block. Lists are taken over only as a whole: one `proxy_set_header` in a block
+    /// drops those of the enclosing one.
+    pub(super) fn inherit(self, outer: &ProxyLevel) -> ProxyLevel {
+        ProxyLevel {
+            version: self.version.or(outer.version),
+            set_fields: self.set_fields.or_else(|| outer.set_fields.clone()),
+            pass_fields: self.pass_fields.or_else(|| outer.pass_fields.clone()),
+            hide_fields: self.hide_fields.or_else(|| outer.hide_fields.clone()),
+            redirects: self.redirects.or_else(|| outer.redirects.clone()),
+            cookie_domains: self.cookie_domains.or_else(|| outer.cookie_domains.clone()),
+            cookie_paths: self.cookie_paths.or_else(|| outer.cookie_paths.clone()),
+            ignored: self.ignored.or_else(|| outer.ignored.clone()),
+            connect_timeout: self.connect_timeout.or(outer.connect_timeout),
+            send_timeout: self.send_timeout.or(outer.send_timeout),
+            read_timeout: self.read_timeout.or(outer.read_timeout),
+        }
+    }
+
+    fn hidden(&self) -> NameSet {
+        let passed = self.pass_fields.iter().flatten().map(String::as_str).collect::<NameSet>();
+        let hide = self.hide_fields.iter().flatten().map(String::as_str);
+        let by_choice = HIDDEN.into_iter().chain(hide).filter(|name| !passed.contains(name.as_bytes()));
+        HOP_BY_HOP.into_iter().chain(by_choice).collect()
+    }
+}
+
+/// What cookie rules come to: nothing as soon as one is `off`.
+fn rules_of(written: Option<&[cookies::Written]>) -> Vec<CookieRule> {
+    written.and_then(|rules| rules.iter().cloned().collect::<Option<Vec<_>>>()).unwrap_or_default()
+}
+
+impl Pass {
+    /// Reads the `proxy_pass` of the location with this path.
+    pub(super) fn read(
+        directive: &Directive,
+        place: &PassPlace<'_>,
+        level: &ProxyLevel,
+        reading: &mut Reading<'_>,
+    ) -> Result<Pass, ConfError> {
+        let url = directive.first();
+        let (destination, host, port, uri) = if url.contains('$') {
+            (Destination::Url(reading.template(directive, url)?), String::new(), 0, None)
+        } else {
+            let parts = parse_url(url).map_err(|problem| match problem {
+                UrlProblem::Https => directive.unsupported("https", ACCEPTED),
+                UrlProblem::Malformed => directive.invalid(url, ACCEPTED),
+            })?;
+            if parts.uri.is_some() && !place.has_prefix {
+                let message = "\"proxy_pass\" cannot have URI part in location given by regular expression, or inside \
+                               named location, or inside \"if\" statement";
+                return Err(directive.error(ConfErrorKind::Conflict(message.to_owned())));
+            }
+            let upstream = reading.upstreams.find_or_add(directive, parts.authority, DEFAULT_PORT)?;
+            let uri = parts.uri.map(str::to_owned);
+            (Destination::Upstream(upstream), parts.host().to_owned(), parts.port(), uri)
+        };
+        let minute = Duration::from_secs(60);
+        Ok(Pass {
+            destination,
+            host,
+            port,
+            matched: place.path.len(),
+            version: level.version.unwrap_or(Version::Http10),
+            fields: SetFields::new(level.set_fields.clone().unwrap_or_default()),
+            hidden: level.hidden(),
+            redirects: redirect::resolve(directive, level.redirects.as_deref(), uri.is_some(), place.path)?,
+            cookies: CookieRules {
+                domains: rules_of(level.cookie_domains.as_deref()),
+                paths: rules_of(level.cookie_paths.as_deref()),
+            },
+            ignored: level.ignored.iter().flatten().map(String::as_str).collect(),
+            connect_timeout: level.connect_timeout.unwrap_or(minute),
+            send_timeout: level.send_timeout.unwrap_or(minute),
+            read_timeout: level.read_timeout.unwrap_or(minute),
+            uri,
+        })
+    }
+}
+
+const ACCEPTED: &str = "http://HOST[:PORT][/URI] or http://unix:/PATH[:/URI], HOST an upstream or an address";
+const DEFAULT_PORT: u16 = 80;
+
+/// The URL of a `proxy_pass`, taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UrlParts<'u> {
+    /// Host and port as written.
+    pub authority: &'u str,
+    /// What follows.
+    pub uri: Option<&'u str>,
+}
+
+/// What is wrong with the URL of a `proxy_pass`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UrlProblem {
+    /// TLS to upstreams is not spoken.
+    Https,
+    /// It is no `http://HOST`.
+    Malformed,
+}
+
+/// Takes the URL of a `proxy_pass` apart, at its start or when its variables have values.
+///
+/// # Errors
+/// It is no `http` URL.
+pub fn parse_url(url: &str) -> Result<UrlParts<'_>, UrlProblem> {
+    let starts_with = |scheme: &str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    if starts_with("https://") {
+        return Err(UrlProblem::Https);
+    }
+    let rest = Some(url).filter(|_| starts_with("http://")).ok_or(UrlProblem::Malformed)?;
+    let rest = &rest["http://".len()..];
+    let (authority, uri) = take_apart(rest);
+    if authority.is_empty() { Err(UrlProblem::Malformed) } else { Ok(UrlParts { authority, uri }) }
+}
+
+/// The address and the URI of what stands behind `http://`. The path of a unix socket ends at a colon.
+fn take_apart(rest: &str) -> (&str, Option<&str>) {
+    let end = match rest.strip_prefix("unix:") {
+        Some(path) => path.find(':').map(|colon| colon + "unix:".len()),
+        None => rest.find(['/', '?', '#']),
+    };
+    match end {
+        Some(end) => (&rest[..end], Some(rest[end..].trim_start_matches(':')).filter(|uri| !uri.is_empty())),
+        None => (rest, None),
+    }
+}
+
+impl<'u> UrlParts<'u> {
+    /// `$proxy_host`: as nginx, the scheme's own port is left out of it.
+    #[must_use]
+    pub fn host(&self) -> &'u str {
+        // as nginx: no address is a name for a Host field
+        let is_unix = self.authority.starts_with("unix:");
+        if is_unix { "localhost" } else { self.authority.strip_suffix(":80").unwrap_or(self.authority) }
+    }
+
+    /// `$proxy_port`
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(DEFAULT_PORT)
+    }
+}
+
+/// Reads `proxy_ignore_headers`.
+fn ignored(directive: &Directive) -> Result<Vec<String>, ConfError> {
+    const FIELDS: [&str; 9] = [
+        "X-Accel-Redirect",
+        "X-Accel-Expires",
+        "X-Accel-Limit-Rate",
+        "X-Accel-Buffering",
+        "X-Accel-Charset",
+        "Expires",
+        "Cache-Control",
+        "Set-Cookie",
+        "Vary",
+    ];
+    let fields = directive.args.iter().map(|arg| {
+        let is_known = FIELDS.iter().any(|field| field.eq_ignore_ascii_case(&arg.value));
+        let accepted = "X-Accel-Redirect, X-Accel-Expires, X-Accel-Limit-Rate, X-Accel-Buffering, X-Accel-Charset, \
+                        Expires, Cache-Control, Set-Cookie, Vary";
+        if is_known { Ok(arg.value.clone()) } else { Err(directive.invalid(&arg.value, accepted)) }
+    });
+    fields.collect()
+}
+
+fn set_field(directive: &Directive, reading: &mut Reading<'_>) -> Result<(String, Template), ConfError> {
+    let (name, value) = (directive.first(), directive.arg(1).unwrap_or_default());
+    if name.eq_ignore_ascii_case("Content-Length") || name.eq_ignore_ascii_case("Transfer-Encoding") {
+        let accepted = "any other field; how a body is delimited is up to lab";
+        return Err(directive.unsupported(format!("\"{name}\""), accepted));
+    }
+    if !Headers::is_clean(name.as_bytes(), b"") {
+        return Err(directive.invalid(name, "the name of a field"));
+    }
+    if !Headers::is_clean(name.as_bytes(), value.as_bytes()) {
+        return Err(directive.invalid(&value.escape_debug().to_string(), "a value without control characters"));
+    }
+    Ok((name.to_owned(), reading.template(directive, value)?))
+}

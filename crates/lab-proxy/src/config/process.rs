@@ -1,0 +1,161 @@
+//! The main level and `events`: what concerns the whole process.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::logs::ErrorLog;
+use super::reading::Reading;
+use lab_nginx_conf::{ConfError, Directive};
+
+/// What the process as a whole is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// `worker_processes`: how many workers, or one for every core the process may run on.
+    pub workers: Workers,
+    /// `worker_connections`: how many connections of clients one worker holds at a time; nginx counts those to upstreams
+    /// as well.
+    pub worker_connections: usize,
+    /// `pid`: where the process id is written. Without the directive none is written, unlike nginx.
+    pub pid: Option<PathBuf>,
+    /// `error_log` of the main level; standard error without the directive, unlike nginx.
+    pub error_log: ErrorLog,
+    /// `daemon`: whether the process goes to the background. Without the directive it stays, unlike nginx.
+    pub is_daemon: bool,
+    /// `worker_cpu_affinity`
+    pub affinity: Affinity,
+    /// `worker_shutdown_timeout`: how long requests in flight may take once workers are to quit; without it, for ever.
+    pub shutdown_timeout: Option<Duration>,
+}
+
+/// Which cores workers run on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Affinity {
+    /// Each of several workers on a core of its own, in turn; a single one wherever it may. Without the directive, unlike
+    /// nginx, which pins none.
+    Own,
+    /// `auto`, with a mask or without: in turn on the cores of the mask, by number.
+    InTurn(Option<Vec<usize>>),
+    /// Masks: each worker's cores, and the last one's for all that follow.
+    Masks(Vec<Vec<usize>>),
+}
+
+/// The argument of `worker_processes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workers {
+    /// One for every core of the process's affinity mask.
+    Auto,
+    /// That many; at least 1.
+    Count(usize),
+}
+
+/// Reads the main level and the `events` block.
+///
+/// `error_log` is where errors go if no directive says so.
+pub(super) fn read(
+    tree: &[Directive],
+    events: &Directive,
+    error_log: Option<&Path>,
+    reading: &mut Reading<'_>,
+) -> Result<Process, ConfError> {
+    let mut process = Process {
+        workers: Workers::Count(1),
+        worker_connections: 512,
+        pid: None,
+        error_log: ErrorLog::none(),
+        is_daemon: false,
+        affinity: Affinity::Own,
+        shutdown_timeout: None,
+    };
+    let mut is_alone = false;
+    for directive in tree {
+        match directive.name.as_str() {
+            "worker_processes" => process.workers = workers(directive)?,
+            "pid" => process.pid = Some(reading.prefix.join(directive.first())),
+            "error_log" => process.error_log.add(directive, reading)?,
+            "pcre_jit" => _ = directive.flag()?,
+            "daemon" => process.is_daemon = directive.flag()?,
+            "master_process" => is_alone = !directive.flag()?,
+            "worker_cpu_affinity" => process.affinity = affinity(directive)?,
+            "worker_shutdown_timeout" => process.shutdown_timeout = Some(directive.time()?),
+            _ => {}
+        }
+    }
+    if is_alone {
+        // as nginx: without a master there is one worker, whatever else is said
+        process.workers = Workers::Count(1);
+    }
+    for directive in events.block.as_deref().unwrap_or_default() {
+        match directive.name.as_str() {
+            "worker_connections" => process.worker_connections = positive(directive)?,
+            "use" if directive.first() == "epoll" => {}
+            "use" => return Err(directive.unsupported(format!("\"{}\"", directive.first()), "epoll")),
+            // how connections are accepted is the runtime's choice; the value has to be one all the same
+            _ => _ = directive.flag()?,
+        }
+    }
+    if process.error_log.targets.is_empty() {
+        process.error_log = match error_log {
+            None => ErrorLog::default(),
+            Some(path) if path == Path::new("stderr") => ErrorLog::default(),
+            Some(path) => {
+                let path = reading.prefix.join(path);
+                reading.error_files.push(path.clone());
+                ErrorLog::to_file(path)
+            }
+        };
+    }
+    Ok(process)
+}
+
+fn affinity(directive: &Directive) -> Result<Affinity, ConfError> {
+    const ACCEPTED: &str = "masks of 0 and 1, one for each worker, or auto and a mask or none";
+    let mask = |text: &str| {
+        let is_mask = !text.is_empty() && text.bytes().all(|bit| matches!(bit, b'0' | b'1'));
+        // the last digit is the first core
+        let cores = text.bytes().rev().enumerate().filter(|(_, bit)| *bit == b'1').map(|(core, _)| core);
+        let cores: Vec<usize> = cores.collect();
+        if is_mask && !cores.is_empty() { Ok(cores) } else { Err(directive.invalid(text, ACCEPTED)) }
+    };
+    let words: Vec<&str> = directive.args.iter().map(|arg| arg.value.as_str()).collect();
+    match words[..] {
+        ["auto"] => Ok(Affinity::InTurn(None)),
+        ["auto", text] => Ok(Affinity::InTurn(Some(mask(text)?))),
+        _ => Ok(Affinity::Masks(words.into_iter().map(mask).collect::<Result<_, _>>()?)),
+    }
+}
+
+fn workers(directive: &Directive) -> Result<Workers, ConfError> {
+    if directive.first() == "auto" {
+        return Ok(Workers::Auto);
+    }
+    positive(directive)
+        .map(Workers::Count)
+        .map_err(|_| directive.invalid(directive.first(), "auto, or a number from 1"))
+}
+
+fn positive(directive: &Directive) -> Result<usize, ConfError> {
+    match directive.number()? {
+        0 => Err(directive.invalid("0", "a number from 1")),
+        number => Ok(number),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn affinity_of(text: &str) -> Option<Affinity> {
+        let tree = lab_nginx_conf::parse(&format!("worker_cpu_affinity {text};"), Path::new("nginx.conf")).unwrap();
+        affinity(&tree[0]).ok()
+    }
+
+    #[test]
+    fn masks_are_read_from_their_ends() {
+        assert_eq!(affinity_of("0001 0110"), Some(Affinity::Masks(vec![vec![0], vec![1, 2]])));
+        assert_eq!(affinity_of("auto"), Some(Affinity::InTurn(None)));
+        assert_eq!(affinity_of("auto 1010"), Some(Affinity::InTurn(Some(vec![1, 3]))));
+        for text in ["0", "2", "auto auto", "1 auto", "''"] {
+            assert_eq!(affinity_of(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! `set_real_ip_from`, `real_ip_header`, `real_ip_recursive`: whose word is taken for who the client is.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs as _};
+
+use lab_nginx_conf::{ConfError, Directive, parse_number};
+
+/// What the real ip module is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RealIp {
+    /// The peers that are trusted; without any nothing changes.
+    pub trusted: Vec<Network>,
+    /// What names the client.
+    pub said_by: SaidBy,
+    /// Whether trusted addresses in the field are passed over, from its right end.
+    pub is_recursive: bool,
+}
+
+/// `real_ip_header`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SaidBy {
+    /// A field of the request.
+    Field(String),
+    /// `proxy_protocol`: what the connection began with.
+    ProxyProtocol,
+}
+
+impl Default for RealIp {
+    fn default() -> RealIp {
+        RealIp { trusted: Vec::new(), said_by: SaidBy::Field("X-Real-IP".to_owned()), is_recursive: false }
+    }
+}
+
+/// What the directives of one block say.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RealIpLevel {
+    trusted: Option<Vec<Network>>,
+    said_by: Option<SaidBy>,
+    is_recursive: Option<bool>,
+}
+
+impl RealIpLevel {
+    pub(super) fn read(&mut self, directive: &Directive) -> Result<(), ConfError> {
+        match directive.name.as_str() {
+            "set_real_ip_from" => self.trusted.get_or_insert_default().extend(Network::read(directive)?),
+            "real_ip_header" => self.said_by = Some(said_by(directive)?),
+            "real_ip_recursive" => self.is_recursive = Some(directive.flag()?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Fills in from the enclosing block what this one does not say.
+    pub(super) fn inherit(self, outer: &RealIpLevel) -> RealIpLevel {
+        RealIpLevel {
+            trusted: self.trusted.or_else(|| outer.trusted.clone()),
+            said_by: self.said_by.or_else(|| outer.said_by.clone()),
+            is_recursive: self.is_recursive.or(outer.is_recursive),
+        }
+    }
+
+    pub(super) fn finish(&self) -> RealIp {
+        let defaults = RealIp::default();
+        RealIp {
+            trusted: self.trusted.clone().unwrap_or_default(),
+            said_by: self.said_by.clone().unwrap_or(defaults.said_by),
+            is_recursive: self.is_recursive.unwrap_or(false),
+        }
+    }
+}
+
+/// Peers that have something in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    /// A range of addresses.
+    Range {
+        /// One of them.
+        address: IpAddr,
+        /// How many leading bits have to be the same.
+        bits: u32,
+    },
+    /// `unix:`, all that come over a unix socket.
+    Unix,
+}
+
+impl Network {
+    /// Whether the address is in the range; none is that of a peer on a unix socket. An IPv4 address in IPv6 form counts
+    /// as what it is.
+    #[must_use]
+    pub fn contains(&self, address: Option<IpAddr>) -> bool {
+        let Network::Range { address: own, bits } = *self else { return address.is_none() };
+        let Some(address) = address else { return false };
+        match (own, address.to_canonical()) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
+                own.to_bits() & mask == other.to_bits() & mask
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => {
+                let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
+                own.to_bits() & mask == other.to_bits() & mask
+            }
+            _ => false,
+        }
+    }
+
+    /// Reads the networks of one `set_real_ip_from`: an address, a range, or the addresses of a name.
+    pub(crate) fn read(directive: &Directive) -> Result<Vec<Network>, ConfError> {
+        const ACCEPTED: &str = "an address, a range such as 10.0.0.0/8 or fd00::/8, a name, or unix:";
+        let text = directive.first();
+        if text == "unix:" {
+            return Ok(vec![Network::Unix]);
+        }
+        let invalid = || directive.invalid(text, ACCEPTED);
+        if let Some((address, bits)) = text.split_once('/') {
+            let address: IpAddr = address.parse().map_err(|_| invalid())?;
+            let bits = parse_number(bits).filter(|bits| *bits <= width(address)).ok_or_else(invalid)?;
+            return Ok(vec![Network::Range { address, bits }]);
+        }
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Ok(vec![Network::Range { address, bits: width(address) }]);
+        }
+        let found = (text, 0).to_socket_addrs().map_err(|_| invalid())?;
+        Ok(found.map(|found| Network::Range { address: found.ip(), bits: width(found.ip()) }).collect())
+    }
+}
+
+fn width(address: IpAddr) -> u32 {
+    match address {
+        IpAddr::V4(_) => Ipv4Addr::BITS,
+        IpAddr::V6(_) => Ipv6Addr::BITS,
+    }
+}
+
+/// Reads `real_ip_header`.
+fn said_by(directive: &Directive) -> Result<SaidBy, ConfError> {
+    match directive.first() {
+        "proxy_protocol" => Ok(SaidBy::ProxyProtocol),
+        name if lab_http::Headers::is_clean(name.as_bytes(), b"") => Ok(SaidBy::Field(name.to_owned())),
+        name => Err(directive.invalid(name, "the name of a field, or proxy_protocol")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_hold_what_shares_their_bits() {
+        for (network, bits, address, expected) in [
+            ("10.0.0.0", 8, "10.255.0.1", true),
+            ("10.0.0.0", 8, "11.0.0.1", false),
+            ("0.0.0.0", 0, "8.8.8.8", true),
+            ("127.0.0.1", 32, "127.0.0.1", true),
+            ("127.0.0.1", 32, "127.0.0.2", false),
+            ("127.0.0.0", 8, "::ffff:127.0.0.1", true),
+            ("fd00::", 8, "fdff::1", true),
+            ("fd00::", 8, "fe00::1", false),
+            ("::", 0, "1.2.3.4", false),
+        ] {
+            let network = Network::Range { address: network.parse().unwrap(), bits };
+            assert_eq!(network.contains(Some(address.parse().unwrap())), expected, "{network:?} {address}");
+        }
+    }
+}

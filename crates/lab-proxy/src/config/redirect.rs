@@ -1,0 +1,112 @@
+//! `proxy_redirect`: how `Location` and `Refresh` of an upstream are put into the client's terms.
+
+use super::reading::Reading;
+use crate::eval::pattern::Pattern;
+use crate::eval::{Scope, Template};
+use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
+
+/// One replacement of a URL, or of its start.
+#[derive(Debug, Clone)]
+pub struct Redirect {
+    from: From,
+    to: Template,
+}
+
+#[derive(Debug, Clone)]
+enum From {
+    /// The start of the URL; case matters, as in nginx.
+    Start(Template),
+    /// All of it.
+    Pattern(Pattern),
+}
+
+impl Redirect {
+    /// Writes the URL as this rule has it, if it is the rule's.
+    pub fn rewrite(&self, scope: &Scope<'_>, url: &[u8], out: &mut Vec<u8>) -> bool {
+        match &self.from {
+            From::Start(from) => {
+                let start = out.len();
+                from.write(scope, out);
+                let rest = url.strip_prefix(&out[start..]);
+                out.truncate(start);
+                let Some(rest) = rest else { return false };
+                self.to.write(scope, out);
+                out.extend_from_slice(rest);
+                true
+            }
+            From::Pattern(pattern) => {
+                let is_match = pattern.matches(url, &scope.route.values);
+                if is_match {
+                    self.to.write(scope, out);
+                }
+                is_match
+            }
+        }
+    }
+}
+
+/// One `proxy_redirect` as it was written.
+#[derive(Debug, Clone)]
+pub(super) enum RedirectRule {
+    Off,
+    Default,
+    Pair(Redirect),
+}
+
+impl RedirectRule {
+    pub(super) fn read(directive: &Directive, reading: &mut Reading<'_>) -> Result<RedirectRule, ConfError> {
+        const ACCEPTED: &str = "off, default, or a URL or ~REGEX and what replaces it";
+        let (first, Some(to)) = (directive.first(), directive.arg(1)) else {
+            return match directive.first() {
+                "off" | "false" => Ok(RedirectRule::Off),
+                "default" => Ok(RedirectRule::Default),
+                word => Err(directive.invalid(word, ACCEPTED)),
+            };
+        };
+        let from = match first.strip_prefix('~') {
+            Some(pattern) => match pattern.strip_prefix('*') {
+                Some(pattern) => From::Pattern(reading.pattern(directive, pattern, true)?),
+                None => From::Pattern(reading.pattern(directive, pattern, false)?),
+            },
+            None => From::Start(reading.template(directive, first)?),
+        };
+        Ok(RedirectRule::Pair(Redirect { from, to: reading.template(directive, to)? }))
+    }
+}
+
+/// What the rules of a level come to for a location: nothing as soon as one is `off`, the default if there is none.
+///
+/// The default replaces the URL of `proxy_pass` by the path of the location. Without a URI in it, that is its origin
+/// and a slash, replaced by a slash. A URL with variables has no default.
+pub(super) fn resolve(
+    directive: &Directive,
+    rules: Option<&[RedirectRule]>,
+    has_uri: bool,
+    location: &str,
+) -> Result<Vec<Redirect>, ConfError> {
+    let url = directive.first();
+    let has_variables = url.contains('$');
+    let default = || {
+        let slash = if has_uri { "" } else { "/" };
+        Redirect {
+            from: From::Start(Template::text(&format!("{url}{slash}"))),
+            to: Template::text(if has_uri { location } else { "/" }),
+        }
+    };
+    Ok(match rules {
+        None if has_variables => Vec::new(),
+        None => vec![default()],
+        Some(rules) if rules.iter().any(|rule| matches!(rule, RedirectRule::Off)) => Vec::new(),
+        Some(rules) if has_variables && rules.iter().any(|rule| matches!(rule, RedirectRule::Default)) => {
+            let message = "\"proxy_redirect default\" cannot be used with \"proxy_pass\" directive with variables";
+            return Err(directive.error(ConfErrorKind::Conflict(message.to_owned())));
+        }
+        Some(rules) => rules
+            .iter()
+            .map(|rule| match rule {
+                RedirectRule::Pair(redirect) => redirect.clone(),
+                RedirectRule::Default | RedirectRule::Off => default(),
+            })
+            .collect(),
+    })
+}

@@ -1,0 +1,126 @@
+//! `proxy_next_upstream` and what bounds it: which failures are another server's chance.
+
+use std::time::Duration;
+
+use lab_nginx_conf::{ConfError, Directive};
+
+/// When the next server of an upstream is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// `error`: a server that cannot be reached, or that breaks off before its head is there.
+    pub on_error: bool,
+    /// `timeout`: one that takes too long, to connect or to answer.
+    pub on_timeout: bool,
+    /// `invalid_header`: one whose head is empty or not to be accepted.
+    pub on_invalid_header: bool,
+    /// `http_500`, `http_502`, … as the place of the status in [`STATUSES`].
+    statuses: u8,
+    /// `non_idempotent`: requests too that may not be repeated without harm (RFC 9110 §9.2.2).
+    pub even_if_not_idempotent: bool,
+    /// `proxy_next_upstream_tries`: how many servers are asked at most, the first included; 0 for no bound.
+    pub tries: usize,
+    /// `proxy_next_upstream_timeout`: for how long others are asked; zero for no bound.
+    pub timeout: Duration,
+}
+
+/// What the directives of one block say.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RetryLevel {
+    flags: Option<Retry>,
+    tries: Option<usize>,
+    timeout: Option<Duration>,
+}
+
+/// The statuses that may count as a server's failure.
+const STATUSES: [u16; 7] = [500, 502, 503, 504, 403, 404, 429];
+
+const NEVER: Retry = Retry {
+    on_error: false,
+    on_timeout: false,
+    on_invalid_header: false,
+    statuses: 0,
+    even_if_not_idempotent: false,
+    tries: 0,
+    timeout: Duration::ZERO,
+};
+
+impl Retry {
+    /// Whether an answer with this status is another server's chance.
+    #[must_use]
+    pub fn on_status(&self, status: u16) -> bool {
+        self.statuses != 0 && bit(status).is_some_and(|bit| self.statuses & bit != 0)
+    }
+}
+
+impl Default for Retry {
+    /// nginx's: `error timeout`.
+    fn default() -> Retry {
+        Retry { on_error: true, on_timeout: true, ..NEVER }
+    }
+}
+
+fn bit(status: u16) -> Option<u8> {
+    STATUSES.iter().position(|own| *own == status).map(|place| 1 << place)
+}
+
+impl RetryLevel {
+    pub(super) fn read(&mut self, directive: &Directive) -> Result<(), ConfError> {
+        match directive.name.as_str() {
+            "proxy_next_upstream" => self.flags = Some(read_flags(directive)?),
+            "proxy_next_upstream_tries" => self.tries = Some(directive.number()?),
+            "proxy_next_upstream_timeout" => self.timeout = Some(directive.time()?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn inherit(self, outer: &RetryLevel) -> RetryLevel {
+        RetryLevel {
+            flags: self.flags.or(outer.flags),
+            tries: self.tries.or(outer.tries),
+            timeout: self.timeout.or(outer.timeout),
+        }
+    }
+
+    pub(super) fn finish(&self) -> Retry {
+        Retry {
+            tries: self.tries.unwrap_or(0),
+            timeout: self.timeout.unwrap_or(Duration::ZERO),
+            ..self.flags.unwrap_or_default()
+        }
+    }
+}
+
+fn read_flags(directive: &Directive) -> Result<Retry, ConfError> {
+    const ACCEPTED: &str = "error, timeout, invalid_header, http_500, http_502, http_503, http_504, http_403, http_404, \
+                            http_429, non_idempotent, off";
+    let mut retry = NEVER;
+    let mut is_off = false;
+    for word in directive.args.iter().map(|arg| arg.value.as_str()) {
+        match word {
+            "error" => retry.on_error = true,
+            "timeout" => retry.on_timeout = true,
+            "invalid_header" => retry.on_invalid_header = true,
+            "non_idempotent" => retry.even_if_not_idempotent = true,
+            "off" => is_off = true,
+            _ => {
+                let status = word.strip_prefix("http_").and_then(|status| status.parse().ok());
+                retry.statuses |= status.and_then(bit).ok_or_else(|| directive.invalid(word, ACCEPTED))?;
+            }
+        }
+    }
+    Ok(if is_off { NEVER } else { retry })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_named_statuses_count() {
+        let retry = Retry { statuses: bit(502).unwrap() | bit(404).unwrap(), ..Retry::default() };
+        let counted: Vec<u16> = (100..600).filter(|status| retry.on_status(*status)).collect();
+        assert_eq!(counted, [404, 502]);
+        assert!(!Retry::default().on_status(502));
+    }
+}

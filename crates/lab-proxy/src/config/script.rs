@@ -1,0 +1,261 @@
+//! The rewrite module's directives, in the order they run: `set`, `rewrite`, `return`, `break`, `if`.
+
+use super::location::Location;
+use super::reading::Reading;
+use crate::eval::pattern::Pattern;
+use crate::eval::{Template, Variable};
+use lab_nginx_conf::{ConfError, Directive, parse_number};
+
+/// One directive.
+#[derive(Debug)]
+pub enum Instruction {
+    /// `set $name value`
+    Set {
+        /// The variable's slot; none for `$args`.
+        slot: Option<usize>,
+        /// What it is given.
+        value: Template,
+    },
+    /// `rewrite`
+    Rewrite(Rewrite),
+    /// `return`
+    Return(Return),
+    /// `break`
+    Break,
+    /// `if`
+    If {
+        /// When.
+        condition: Condition,
+        /// What holds from then on; nothing changes in a server.
+        place: Option<Box<Location>>,
+        /// What runs then.
+        then: Vec<Instruction>,
+    },
+}
+
+/// `rewrite regex replacement [flag]`
+#[derive(Debug)]
+pub struct Rewrite {
+    /// What the path has to match.
+    pub pattern: Pattern,
+    /// The new path, or where the client is sent.
+    pub replacement: Template,
+    /// The new arguments, if the replacement has any; redirects have them in the replacement.
+    pub args: Option<Template>,
+    /// Whether the request's own arguments go behind them: unless the replacement ends with `?`.
+    pub keeps_args: bool,
+    /// Whether the replacement has a `?`.
+    pub has_mark: bool,
+    /// What happens then.
+    pub then: AfterRewrite,
+}
+
+/// What a `rewrite` that matched leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterRewrite {
+    /// The next directive.
+    Next,
+    /// `last`: another location.
+    Last,
+    /// `break`: the end of rewriting, in this location.
+    Break,
+    /// `redirect`, `permanent`, or a URL: an answer.
+    Redirect(u16),
+}
+
+/// `return`
+#[derive(Debug)]
+pub struct Return {
+    /// The status.
+    pub status: u16,
+    /// What is said, or where the client is sent.
+    pub text: Option<Template>,
+}
+
+/// The condition of an `if`.
+#[derive(Debug)]
+pub enum Condition {
+    /// `$variable`: neither empty nor `0`.
+    True(Template),
+    /// `=`, `!=`
+    Equal {
+        /// The variable.
+        left: Template,
+        /// What it is compared with.
+        right: Template,
+        /// Whether it has to differ.
+        negated: bool,
+    },
+    /// `~`, `~*`, `!~`, `!~*`
+    Matches {
+        /// The variable.
+        text: Template,
+        /// The regular expression.
+        pattern: Pattern,
+        /// Whether it must not match.
+        negated: bool,
+    },
+    /// `-f`, `-d`, `-e`, `-x`
+    File {
+        /// The path.
+        path: Template,
+        /// What it has to be.
+        kind: FileTest,
+        /// Whether it must not be.
+        negated: bool,
+    },
+}
+
+/// What a file is tested for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileTest {
+    /// `-f`: a file.
+    File,
+    /// `-d`: a folder.
+    Folder,
+    /// `-e`: anything.
+    Exists,
+    /// `-x`: executable for its owner.
+    Executable,
+}
+
+/// Makes the location that holds inside a condition, if there is one.
+pub(super) type PlaceOf<'p> =
+    &'p mut dyn FnMut(&Directive, &mut Reading<'_>) -> Result<Option<Box<Location>>, ConfError>;
+
+/// Reads the rewrite directives of a block. `place` makes the location that holds inside a condition.
+pub(super) fn read(
+    block: &[Directive],
+    reading: &mut Reading<'_>,
+    place: PlaceOf<'_>,
+) -> Result<Vec<Instruction>, ConfError> {
+    let mut script = Vec::new();
+    for directive in block {
+        script.push(match directive.name.as_str() {
+            "set" => {
+                let name = directive.first().trim_start_matches('$');
+                let slot = reading.names.slot(name);
+                Instruction::Set { slot, value: reading.template(directive, directive.arg(1).unwrap_or_default())? }
+            }
+            "rewrite" => Instruction::Rewrite(Rewrite::read(directive, reading)?),
+            "return" => Instruction::Return(Return::read(directive, reading)?),
+            "break" => Instruction::Break,
+            "if" => {
+                let condition = Condition::read(directive, reading)?;
+                let inner = directive.block.as_deref().unwrap_or_default();
+                let place = place(directive, reading)?;
+                // conditions do not nest, so that nothing is asked for a place
+                let then = read(inner, reading, &mut |_, _| Ok(None))?;
+                Instruction::If { condition, place, then }
+            }
+            // on or off: nothing is logged either way but what an operator has to know
+            "rewrite_log" | "uninitialized_variable_warn" => {
+                directive.flag()?;
+                continue;
+            }
+            _ => continue,
+        });
+    }
+    Ok(script)
+}
+
+/// Whether a target leads to another origin.
+fn is_url(text: &str) -> bool {
+    ["http://", "https://", "$scheme"].iter().any(|start| text.starts_with(start))
+}
+
+impl Rewrite {
+    fn read(directive: &Directive, reading: &mut Reading<'_>) -> Result<Rewrite, ConfError> {
+        let pattern = reading.pattern(directive, directive.first(), false)?;
+        let text = directive.arg(1).unwrap_or_default();
+        let mut then = match directive.arg(2) {
+            None => AfterRewrite::Next,
+            Some("last") => AfterRewrite::Last,
+            Some("break") => AfterRewrite::Break,
+            Some("redirect") => AfterRewrite::Redirect(302),
+            Some("permanent") => AfterRewrite::Redirect(301),
+            Some(other) => return Err(directive.invalid(other, "last, break, redirect, permanent")),
+        };
+        if is_url(text) && !matches!(then, AfterRewrite::Redirect(_)) {
+            then = AfterRewrite::Redirect(302);
+        }
+        let (text, keeps_args) = match text.strip_suffix('?') {
+            Some(text) => (text, false),
+            None => (text, true),
+        };
+        let has_mark = text.contains('?');
+        let (replacement, args) = match (then, text.split_once('?')) {
+            (AfterRewrite::Redirect(_), _) | (_, None) => (text, None),
+            (_, Some((path, args))) => (path, Some(reading.template(directive, args)?)),
+        };
+        let replacement = reading.template(directive, replacement)?;
+        Ok(Rewrite { pattern, replacement, args, keeps_args, has_mark, then })
+    }
+}
+
+impl Return {
+    fn read(directive: &Directive, reading: &mut Reading<'_>) -> Result<Return, ConfError> {
+        const ACCEPTED: &str = "a status from 200 to 999, or a URL that begins with http://, https:// or $scheme";
+        let first = directive.first();
+        let status = parse_number::<u16>(first).filter(|_| !first.is_empty());
+        let (status, text) = match (status, directive.arg(1)) {
+            (Some(status @ 200..=999), text) => (status, text),
+            (None, None) if is_url(first) => (302, Some(first)),
+            _ => return Err(directive.invalid(first, ACCEPTED)),
+        };
+        let text = text.map(|text| reading.template(directive, text)).transpose()?;
+        Ok(Return { status, text })
+    }
+}
+
+impl Condition {
+    fn read(directive: &Directive, reading: &mut Reading<'_>) -> Result<Condition, ConfError> {
+        const ACCEPTED: &str = "($variable), ($variable = text), ($variable ~ regex) or (-f file), with !=, !~, ~*, !~*, \
+                                -d, -e, -x and their negations";
+        let written = directive.args.iter().map(|arg| arg.value.as_str()).collect::<Vec<_>>();
+        let invalid = || directive.invalid(&written.join(" "), ACCEPTED);
+        let mut words = written.clone();
+        let first = words.first_mut().and_then(|first| first.strip_prefix('(').map(|rest| *first = rest));
+        let last = words.last_mut().and_then(|last| last.strip_suffix(')').map(|rest| *last = rest));
+        first.and(last).ok_or_else(invalid)?;
+        if words.first() == Some(&"") {
+            words.remove(0);
+        }
+        // the closing parenthesis by itself; an empty last word is compared with
+        if written.last() == Some(&")") {
+            words.pop();
+        }
+        let variable = |word: &str, reading: &mut Reading<'_>| -> Result<Template, ConfError> {
+            let name = word.strip_prefix('$').filter(|name| !name.is_empty()).ok_or_else(invalid)?;
+            let template = reading.template(directive, word)?;
+            Variable::named(name, &reading.names).ok_or_else(invalid)?;
+            Ok(template)
+        };
+        match words[..] {
+            [word] if word.starts_with('$') => Ok(Condition::True(variable(word, reading)?)),
+            [left, operator @ ("=" | "!="), right] if left.starts_with('$') => Ok(Condition::Equal {
+                left: variable(left, reading)?,
+                right: reading.template(directive, right)?,
+                negated: operator == "!=",
+            }),
+            [text, operator @ ("~" | "~*" | "!~" | "!~*"), pattern] if text.starts_with('$') => {
+                Ok(Condition::Matches {
+                    text: variable(text, reading)?,
+                    pattern: reading.pattern(directive, pattern, operator.ends_with('*'))?,
+                    negated: operator.starts_with('!'),
+                })
+            }
+            [test, path] => {
+                let kind = match test.trim_start_matches('!') {
+                    "-f" => FileTest::File,
+                    "-d" => FileTest::Folder,
+                    "-e" => FileTest::Exists,
+                    "-x" => FileTest::Executable,
+                    _ => return Err(invalid()),
+                };
+                Ok(Condition::File { path: reading.template(directive, path)?, kind, negated: test.starts_with('!') })
+            }
+            _ => Err(invalid()),
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The variables a configuration defines itself: by `set`, by `map`, and by the named groups of regular expressions.
+
+/// The names, each with a slot of [`Values`](super::Values).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names {
+    list: Vec<String>,
+}
+
+impl Names {
+    /// The slot of a name, which is new or was defined before. Case does not matter, as in nginx.
+    pub(crate) fn define(&mut self, name: &str) -> usize {
+        self.slot(name).unwrap_or_else(|| {
+            self.list.push(name.to_ascii_lowercase());
+            self.list.len() - 1
+        })
+    }
+
+    /// The slot of a name that is defined.
+    #[must_use]
+    pub fn slot(&self, name: &str) -> Option<usize> {
+        self.list.iter().position(|own| own.eq_ignore_ascii_case(name))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.list.len()
+    }
+
+    /// The name of a slot.
+    #[must_use]
+    pub fn name(&self, slot: usize) -> &str {
+        self.list.get(slot).map_or("", String::as_str)
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().map(String::as_str)
+    }
+}

@@ -1,0 +1,170 @@
+//! Regular expressions of a configuration, and what their groups caught.
+//!
+//! nginx compiles them with PCRE, lab with the `regex` crate, which matches in linear time whatever a client sends. The
+//! syntax is the same but for what needs backtracking: look-around, back-references, atomic groups and possessive
+//! quantifiers are refused by name. As in PCRE without its UTF mode, a text is bytes and classes are ASCII; unlike in
+//! PCRE, `$` matches only at the very end, not before a final line feed.
+
+use regex::bytes::{Regex, RegexBuilder};
+
+use crate::eval::{Names, Values};
+use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
+
+/// One regular expression.
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    regex: Regex,
+    /// How many groups it has.
+    groups: usize,
+    /// The groups with names: which group, and the variable's slot.
+    named: Box<[(usize, usize)]>,
+}
+
+impl Pattern {
+    /// Compiles a pattern that a directive has. Its named groups are variables.
+    pub(crate) fn compile(
+        directive: &Directive,
+        pattern: &str,
+        ignore_case: bool,
+        names: &Names,
+    ) -> Result<Pattern, ConfError> {
+        let regex = compile(pattern, ignore_case).map_err(|problem| {
+            let (name, pattern) = (directive.name.clone(), pattern.to_owned());
+            directive.error(ConfErrorKind::Pattern { name, pattern, problem })
+        })?;
+        let named = regex.capture_names().enumerate();
+        let named = named.filter_map(|(group, name)| Some((group, names.slot(name?)?))).collect();
+        Ok(Pattern { groups: regex.captures_len() - 1, named, regex })
+    }
+
+    /// The text as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.regex.as_str()
+    }
+
+    /// Whether the text matches. If it does, `$1` and on are its groups from now on, and so are its named ones.
+    pub fn matches(&self, text: &[u8], values: &Values) -> bool {
+        if self.groups == 0 {
+            let is_match = self.regex.is_match(text);
+            if is_match {
+                values.catch(text, &[]);
+            }
+            return is_match;
+        }
+        let mut locations = self.regex.capture_locations();
+        if self.regex.captures_read(&mut locations, text).is_none() {
+            return false;
+        }
+        let spans: Vec<Option<(usize, usize)>> = (1..=self.groups).map(|group| locations.get(group)).collect();
+        values.catch(text, &spans);
+        for &(group, slot) in &self.named {
+            values.set(slot, locations.get(group).map_or(&b""[..], |(start, end)| &text[start..end]));
+        }
+        true
+    }
+}
+
+/// The names of a pattern's groups; none if it cannot be compiled, which is told when it is.
+pub(crate) fn group_names(pattern: &str) -> Vec<String> {
+    let regex = compile(pattern, false);
+    regex.iter().flat_map(|regex| regex.capture_names().flatten()).map(str::to_owned).collect()
+}
+
+fn compile(pattern: &str, ignore_case: bool) -> Result<Regex, String> {
+    if let Some(feature) = backtracking(pattern.as_bytes()) {
+        return Err(format!("uses {feature}, which is not supported"));
+    }
+    RegexBuilder::new(pattern).unicode(false).case_insensitive(ignore_case).build().map_err(|error| match error {
+        regex::Error::CompiledTooBig(_) => "is too large".to_owned(),
+        error => {
+            let said = error.to_string();
+            let reason = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+            format!("cannot be compiled: {}", reason.trim().trim_start_matches("error: "))
+        }
+    })
+}
+
+/// What of PCRE a pattern uses that needs backtracking.
+fn backtracking(pattern: &[u8]) -> Option<&'static str> {
+    const GROUPS: &[(&[u8], &str)] = &[
+        (b"(?=", "look-ahead"),
+        (b"(?!", "look-ahead"),
+        (b"(?<=", "look-behind"),
+        (b"(?<!", "look-behind"),
+        (b"(?>", "an atomic group"),
+        (b"(?(", "a conditional group"),
+        (b"(?R", "recursion"),
+    ];
+    let mut rest = pattern;
+    let mut is_in_class = false;
+    loop {
+        rest = match rest {
+            [] => return None,
+            [b'\\', b'1'..=b'9' | b'k' | b'g', ..] if !is_in_class => return Some("a back-reference"),
+            [b'\\', _, behind @ ..] => behind,
+            [b'[', behind @ ..] if !is_in_class => {
+                is_in_class = true;
+                // a bracket at the start of a class is a member of it
+                let behind = behind.strip_prefix(b"^").unwrap_or(behind);
+                behind.strip_prefix(b"]").unwrap_or(behind)
+            }
+            [b']', behind @ ..] => {
+                is_in_class = false;
+                behind
+            }
+            [b'*' | b'+' | b'?' | b'}', b'+', ..] if !is_in_class => return Some("a possessive quantifier"),
+            [b'(', behind @ ..] if !is_in_class => match GROUPS.iter().find(|(start, _)| rest.starts_with(start)) {
+                Some((_, feature)) => return Some(feature),
+                None => behind,
+            },
+            [_, behind @ ..] => behind,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn pattern(text: &str, names: &Names) -> Result<Pattern, String> {
+        let quoted = lab_nginx_conf::quote(text).into_owned();
+        let tree = lab_nginx_conf::parse(&format!("rewrite {quoted};"), Path::new("c")).unwrap();
+        Pattern::compile(&tree[0], text, false, names).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn groups_are_caught_and_named_ones_are_variables() {
+        let mut names = Names::default();
+        let slot = names.define("year");
+        let pattern = pattern(r"^/(?<year>\d+)/(x)?([^/]*)$", &names).unwrap();
+        let values = Values::new(&names);
+        assert!(!pattern.matches(b"/a/b", &values));
+        assert!(pattern.matches(b"/2011/caf\xe9", &values));
+        let mut out = Vec::new();
+        assert!(values.write_capture(1, &mut out) && values.write_capture(3, &mut out));
+        assert!(!values.write_capture(2, &mut out) && !values.write_capture(4, &mut out));
+        assert_eq!(out, b"2011caf\xe9");
+        assert_eq!(values.get(slot).as_deref(), Some(&b"2011"[..]));
+    }
+
+    #[test]
+    fn what_pcre_alone_can_do_is_refused_by_name() {
+        for (text, problem) in [
+            ("^/(?!a)", "uses look-ahead, which is not supported"),
+            ("(?<=a)b", "uses look-behind, which is not supported"),
+            (r"(a)\1", "uses a back-reference, which is not supported"),
+            ("(?>a+)b", "uses an atomic group, which is not supported"),
+            ("a++", "uses a possessive quantifier, which is not supported"),
+            ("(a", "cannot be compiled: unclosed group"),
+        ] {
+            let message = pattern(text, &Names::default()).unwrap_err();
+            assert!(message.ends_with(problem), "{message}");
+        }
+        for text in [r"\++", "[?+]", r"\(?=", "[(?=]", "[]?+]", "a{2}", "a+?"] {
+            assert!(pattern(text, &Names::default()).is_ok(), "{text}");
+        }
+    }
+}

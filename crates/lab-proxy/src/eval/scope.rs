@@ -1,0 +1,364 @@
+//! What the variables stand for: a request, its connection, where it goes, and what became of it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+use lab_http::write::decimal;
+
+use super::lookup::{self, JOINED_OF_ANSWERS, JOINED_OF_REQUESTS};
+use super::name::Variable;
+use super::outcome::{Attempt, ClientConnection, Outcome};
+use crate::config::map::Map;
+use crate::config::pass::Pass;
+use crate::config::server::Server;
+use crate::config::server_name::hostname;
+use crate::config::upstream::Address;
+use crate::routing::request::Request;
+use crate::routing::route::Route;
+use crate::runtime::clock;
+
+/// Everything variables can speak of, while a request is served or after it was.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'a> {
+    /// The client's connection.
+    pub connection: &'a ClientConnection,
+    /// The request, unless it was refused while it was read.
+    pub request: Option<&'a Request<'a>>,
+    /// The request line as far as it arrived, if the request was refused.
+    pub refused_line: Option<&'a [u8]>,
+    /// Where it goes, as far as that is known.
+    pub route: &'a Route<'a>,
+    /// The server that answers.
+    pub server: &'a Server,
+    /// How the request is passed on, if it is.
+    pub pass: Option<&'a Pass>,
+    /// The configuration's maps, by the slots of their variables.
+    pub maps: &'a [Option<Map>],
+    /// What became of it.
+    pub outcome: &'a Outcome,
+}
+
+impl Scope<'_> {
+    /// Appends the value of a variable; false if it has none.
+    pub fn write(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+        match variable {
+            // as nginx: a request of which nothing arrived has an empty line, not none
+            Variable::Request if self.refused_line.is_some() => append(out, self.refused_line),
+            Variable::Capture(number) => self.route.values.write_capture(*number, out),
+            Variable::Own(slot) => self.write_own(*slot, out),
+            Variable::BodyBytesSent
+            | Variable::BytesSent
+            | Variable::RequestCompletion
+            | Variable::RequestTime
+            | Variable::SentField(_)
+            | Variable::Status => self.write_of_answer(variable, out),
+            Variable::UpstreamAddr
+            | Variable::UpstreamBytesReceived
+            | Variable::UpstreamBytesSent
+            | Variable::UpstreamConnectTime
+            | Variable::UpstreamCookie(_)
+            | Variable::UpstreamField(_)
+            | Variable::UpstreamHeaderTime
+            | Variable::UpstreamResponseLength
+            | Variable::UpstreamResponseTime
+            | Variable::UpstreamStatus => self.write_of_upstream(variable, out),
+            Variable::Argument(_)
+            | Variable::Args
+            | Variable::ContentLength
+            | Variable::ContentType
+            | Variable::Cookie(_)
+            | Variable::DocumentRoot
+            | Variable::Host
+            | Variable::HttpField(_)
+            | Variable::IsArgs
+            | Variable::ProxyAddXForwardedFor
+            | Variable::ProxyHost
+            | Variable::ProxyPort
+            | Variable::RealpathRoot
+            | Variable::RemoteUser
+            | Variable::Request
+            | Variable::RequestFilename
+            | Variable::RequestLength
+            | Variable::RequestMethod
+            | Variable::RequestUri
+            | Variable::ServerProtocol
+            | Variable::Uri => match self.request {
+                Some(request) => self.write_of_request(request, variable, out),
+                None => self.write_of_refused(variable, out),
+            },
+            variable => self.write_of_connection(variable, out),
+        }
+    }
+
+    /// The client's address: the peer's, or what the real ip module made of it; none on a unix socket.
+    #[must_use]
+    pub fn client_ip(&self) -> Option<IpAddr> {
+        let peer = self.connection.peer.map(|peer| peer.ip());
+        self.route.client.as_ref().map_or(peer, |client| Some(client.ip))
+    }
+
+    /// The client's address as text.
+    #[must_use]
+    pub fn client_address(&self) -> &str {
+        self.route.client.as_ref().map_or(&self.connection.peer_address, |client| &client.text)
+    }
+
+    /// The client's end of the connection as the PROXY protocol announced it, or the server's.
+    fn announced(&self, of_client: bool) -> Option<SocketAddr> {
+        let announced = self.connection.announced?;
+        Some(if of_client { announced.source } else { announced.destination })
+    }
+
+    /// A variable of the configuration's own: what it was given, or what its map says, which it keeps.
+    fn write_own(&self, slot: usize, out: &mut Vec<u8>) -> bool {
+        let values = &self.route.values;
+        if values.write(slot, out) {
+            return true;
+        }
+        // as nginx: one that was given nothing is empty, not missing
+        let Some(Some(map)) = self.maps.get(slot) else { return true };
+        if !values.begin(slot) {
+            return false;
+        }
+        let start = out.len();
+        map.write(self, out);
+        if map.is_volatile {
+            values.forget(slot);
+        } else {
+            values.set(slot, &out[start..]);
+        }
+        true
+    }
+
+    /// Variables of the process, the connection and the server, which even a refused request has.
+    fn write_of_connection(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+        let start = out.len();
+        match variable {
+            Variable::BinaryRemoteAddr => match self.client_ip() {
+                Some(IpAddr::V4(address)) => out.extend_from_slice(&address.octets()),
+                Some(IpAddr::V6(address)) => out.extend_from_slice(&address.octets()),
+                None => out.extend_from_slice(self.client_address().as_bytes()),
+            },
+            Variable::Connection => decimal(out, self.connection.serial),
+            Variable::ConnectionRequests => decimal(out, self.connection.requests as u64),
+            Variable::ConnectionTime => seconds(out, self.connection.age + self.outcome.elapsed),
+            Variable::Hostname => out.extend_from_slice(hostname().as_bytes()),
+            Variable::Https => return true,
+            Variable::Msec => seconds(out, self.outcome.now.duration_since(UNIX_EPOCH).unwrap_or_default()),
+            Variable::NginxVersion => out.extend_from_slice(env!("CARGO_PKG_VERSION").as_bytes()),
+            Variable::Pid => decimal(out, u64::from(std::process::id())),
+            Variable::Pipe => out.push(if self.connection.is_pipelined { b'p' } else { b'.' }),
+            Variable::ProxyProtocolAddr | Variable::ProxyProtocolServerAddr => {
+                let end = self.announced(matches!(variable, Variable::ProxyProtocolAddr));
+                return append(out, end.map(|end| end.ip().to_string()).as_deref().map(str::as_bytes));
+            }
+            Variable::ProxyProtocolPort | Variable::ProxyProtocolServerPort => {
+                match self.announced(matches!(variable, Variable::ProxyProtocolPort)) {
+                    Some(end) => decimal(out, u64::from(end.port())),
+                    None => return false,
+                }
+            }
+            Variable::RealipRemoteAddr => out.extend_from_slice(self.connection.peer_address.as_bytes()),
+            Variable::RealipRemotePort => return port(self.connection.peer, out),
+            Variable::RemoteAddr => out.extend_from_slice(self.client_address().as_bytes()),
+            Variable::RemotePort => match &self.route.client {
+                None => return port(self.connection.peer, out),
+                Some(client) if client.port > 0 => decimal(out, u64::from(client.port)),
+                Some(_) => return true,
+            },
+            Variable::RequestId => out.extend_from_slice(self.route.values.request_id()),
+            Variable::Scheme => out.extend_from_slice(b"http"),
+            Variable::ServerAddr => match &self.connection.local {
+                Address::Internet(address) => out.extend_from_slice(address.ip().to_string().as_bytes()),
+                unix @ Address::Unix(_) => out.extend_from_slice(unix.to_string().as_bytes()),
+            },
+            Variable::ServerName => {
+                out.extend_from_slice(self.server.first_name.as_bytes());
+                return true;
+            }
+            Variable::ServerPort => return port(self.connection.local.internet(), out),
+            Variable::TimeIso8601 => clock::write_iso8601(self.outcome.now, out),
+            Variable::TimeLocal => clock::write_log_time(self.outcome.now, out),
+            _ => {}
+        }
+        out.len() > start
+    }
+
+    /// Variables of the answer to the client.
+    fn write_of_answer(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+        let start = out.len();
+        match variable {
+            Variable::BodyBytesSent => decimal(out, self.outcome.body_bytes),
+            Variable::BytesSent => decimal(out, self.outcome.head_bytes + self.outcome.body_bytes),
+            Variable::RequestCompletion => {
+                out.extend_from_slice(if self.outcome.is_complete { b"OK" } else { b"" });
+                return true;
+            }
+            Variable::RequestTime => seconds(out, self.outcome.elapsed),
+            Variable::SentField(name) => {
+                return lookup::write_field(lookup::lines(&self.outcome.sent_head), name, JOINED_OF_ANSWERS, out);
+            }
+            Variable::Status => match Some(self.outcome.status).filter(|status| *status > 0) {
+                Some(status) => decimal(out, u64::from(status)),
+                None => match self.route.status.or(self.route.returned) {
+                    Some(status) => decimal(out, u64::from(status)),
+                    // as nginx: a request that got no answer is logged with 000
+                    None => out.extend_from_slice(b"000"),
+                },
+            },
+            _ => {}
+        }
+        out.len() > start
+    }
+
+    /// Variables of the upstream's answer, one value for each server that was asked.
+    fn write_of_upstream(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+        let start = out.len();
+        let optional = |out: &mut Vec<u8>, time: Option<Duration>| match time {
+            Some(time) => seconds(out, time),
+            None => out.push(b'-'),
+        };
+        match variable {
+            Variable::UpstreamAddr => {
+                self.join_attempts(out, |attempt, out| out.extend_from_slice(attempt.address.as_bytes()));
+            }
+            Variable::UpstreamBytesReceived => {
+                self.join_attempts(out, |attempt, out| decimal(out, attempt.bytes_received));
+            }
+            Variable::UpstreamBytesSent => self.join_attempts(out, |attempt, out| decimal(out, attempt.bytes_sent)),
+            Variable::UpstreamConnectTime => self.join_attempts(out, |attempt, out| optional(out, attempt.connected)),
+            Variable::UpstreamHeaderTime => self.join_attempts(out, |attempt, out| optional(out, attempt.head_took)),
+            Variable::UpstreamResponseLength => self.join_attempts(out, |attempt, out| decimal(out, attempt.content)),
+            Variable::UpstreamResponseTime => self.join_attempts(out, |attempt, out| seconds(out, attempt.took)),
+            Variable::UpstreamStatus => self.join_attempts(out, |attempt, out| decimal(out, attempt.status.into())),
+            Variable::UpstreamField(name) => {
+                let fields = self.outcome.upstream_fields.iter();
+                return lookup::write_field(fields, name, JOINED_OF_ANSWERS, out);
+            }
+            Variable::UpstreamCookie(name) => {
+                return append(out, lookup::set_cookie(&self.outcome.upstream_fields, name));
+            }
+            _ => {}
+        }
+        out.len() > start
+    }
+
+    /// What a request that was refused while it was read has of what others have.
+    fn write_of_refused(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+        match variable {
+            Variable::Host => append(out, Some(self.server.first_name.as_bytes())),
+            _ => false,
+        }
+    }
+
+    /// Variables that only a request can give a value.
+    fn write_of_request(&self, request: &Request<'_>, variable: &Variable, out: &mut Vec<u8>) -> bool {
+        let headers = &request.head.headers;
+        let start = out.len();
+        match variable {
+            Variable::Argument(name) => {
+                return append(out, lookup::argument(self.route.args.as_deref().unwrap_or_default(), name));
+            }
+            Variable::Args => return append(out, self.route.args.as_deref()),
+            Variable::IsArgs => {
+                out.extend_from_slice(if self.route.has_args() { b"?" } else { b"" });
+                return true;
+            }
+            Variable::ContentLength => return append(out, headers.get("content-length")),
+            Variable::ContentType => return append(out, headers.get("content-type")),
+            Variable::Cookie(name) => return append(out, lookup::cookie(headers, name)),
+            Variable::DocumentRoot => self.route.location.root.write(self, out),
+            Variable::RealpathRoot => {
+                let root = std::fs::canonicalize(Path::new(std::ffi::OsStr::from_bytes(&self.root())));
+                return append(out, root.ok().as_ref().map(|root| root.as_os_str().as_bytes()));
+            }
+            Variable::RequestFilename => {
+                if let Some(path) = self.route.location.root.path_of(self) {
+                    out.extend_from_slice(&path.bytes);
+                }
+            }
+            Variable::Host => match &request.host {
+                Some(host) => out.extend_from_slice(host),
+                None => return append(out, Some(self.server.first_name.as_bytes())),
+            },
+            // the target's host overrides the field (RFC 9112 §3.2.2)
+            Variable::HttpField(name) if name == "host" => return append(out, request.target.host),
+            Variable::HttpField(name) => return lookup::write_field(headers.iter(), name, JOINED_OF_REQUESTS, out),
+            Variable::ProxyAddXForwardedFor => {
+                lookup::write_field(headers.iter(), "x_forwarded_for", JOINED_OF_REQUESTS, out);
+                if out.len() > start {
+                    out.extend_from_slice(b", ");
+                }
+                out.extend_from_slice(self.client_address().as_bytes());
+            }
+            Variable::ProxyHost => match (&self.route.proxied, self.pass) {
+                (Some(proxied), _) => out.extend_from_slice(&proxied.host),
+                (None, Some(pass)) => out.extend_from_slice(pass.host.as_bytes()),
+                (None, None) => {}
+            },
+            Variable::ProxyPort => match (&self.route.proxied, self.pass) {
+                (Some(proxied), _) => decimal(out, u64::from(proxied.port)),
+                (None, Some(pass)) => decimal(out, u64::from(pass.port)),
+                (None, None) => {}
+            },
+            Variable::RemoteUser => {
+                let user = headers.get("authorization").and_then(lookup::basic_user);
+                return append(out, user.as_deref());
+            }
+            Variable::Request => {
+                out.extend_from_slice(request.head.method());
+                out.push(b' ');
+                out.extend_from_slice(request.head.target());
+                out.push(b' ');
+                out.extend_from_slice(request.head.version.text().as_bytes());
+            }
+            Variable::RequestLength => decimal(out, request.head_bytes + self.outcome.request_body_bytes),
+            Variable::RequestMethod => out.extend_from_slice(self.route.method),
+            Variable::RequestUri => out.extend_from_slice(&request.target.origin_form(request.head)),
+            Variable::ServerProtocol => out.extend_from_slice(request.head.version.text().as_bytes()),
+            Variable::Uri => out.extend_from_slice(&self.route.uri),
+            _ => {}
+        }
+        out.len() > start
+    }
+
+    /// `root` or `alias` of the request.
+    fn root(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.route.location.root.write(self, &mut out);
+        out
+    }
+
+    fn join_attempts(&self, out: &mut Vec<u8>, write: impl Fn(&Attempt, &mut Vec<u8>)) {
+        for (index, attempt) in self.outcome.attempts.iter().enumerate() {
+            if index > 0 {
+                out.extend_from_slice(if attempt.is_redirected { b" : " } else { b", " });
+            }
+            write(attempt, out);
+        }
+    }
+}
+
+/// Appends a value that may be missing; whether it was there.
+fn append(out: &mut Vec<u8>, value: Option<&[u8]>) -> bool {
+    out.extend_from_slice(value.unwrap_or_default());
+    value.is_some()
+}
+
+/// A port; what has none has an empty text, as in nginx.
+fn port(address: Option<SocketAddr>, out: &mut Vec<u8>) -> bool {
+    if let Some(address) = address {
+        decimal(out, u64::from(address.port()));
+    }
+    true
+}
+
+/// Seconds with three decimals.
+fn seconds(out: &mut Vec<u8>, time: Duration) {
+    decimal(out, time.as_secs());
+    let millis = time.subsec_millis();
+    out.push(b'.');
+    out.extend([100, 10, 1].map(|unit| b'0' + (millis / unit % 10) as u8));
+}

@@ -1,0 +1,125 @@
+//! Conditional requests (RFC 9110 §13), for answers that have a date or a tag of their own.
+//!
+//! Pure. Where nginx lets `If-Modified-Since` speak beside `If-None-Match`, the RFC is followed: the tag alone counts.
+
+use lab_http::Headers;
+
+use crate::config::files::IfModifiedSince;
+
+/// What is known of an answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Validators<'a> {
+    /// `ETag`, quotes included.
+    pub tag: Option<&'a [u8]>,
+    /// `Last-Modified`, in seconds since 1970.
+    pub modified: Option<i64>,
+}
+
+/// What the conditions come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The answer is sent.
+    Send,
+    /// 304: the client has it.
+    NotModified,
+    /// 412: it is not what the client expected.
+    Failed,
+}
+
+/// Judges the conditions of a GET or HEAD whose answer is 200 (RFC 9110 §13.2.2).
+#[must_use]
+pub fn judge(headers: &Headers, own: Validators<'_>, dates: IfModifiedSince) -> Verdict {
+    if headers.contains("if-match") {
+        if !lists(headers, "if-match", own.tag, false) {
+            return Verdict::Failed;
+        }
+    } else if let Some(date) = headers.get("if-unmodified-since")
+        && date_of(date).zip(own.modified).is_none_or(|(date, modified)| modified > date)
+    {
+        return Verdict::Failed;
+    }
+    if headers.contains("if-none-match") {
+        return if lists(headers, "if-none-match", own.tag, true) { Verdict::NotModified } else { Verdict::Send };
+    }
+    let since = headers.get("if-modified-since").and_then(date_of).zip(own.modified);
+    let is_known = since.is_some_and(|(date, modified)| match dates {
+        IfModifiedSince::Off => false,
+        IfModifiedSince::Exact => date == modified,
+        IfModifiedSince::Before => modified <= date,
+    });
+    if is_known { Verdict::NotModified } else { Verdict::Send }
+}
+
+fn date_of(value: &[u8]) -> Option<i64> {
+    let time = httpdate::parse_http_date(std::str::from_utf8(value).ok()?).ok()?;
+    let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs()).ok()
+}
+
+/// Whether a list of tags holds the answer's own, or is `*`. A weak comparison (§8.8.3.2) does not look at `W/`.
+fn lists(headers: &Headers, name: &str, own: Option<&[u8]>, weak: bool) -> bool {
+    let strip = |tag: &'_ [u8]| -> Vec<u8> { tag.strip_prefix(b"W/").filter(|_| weak).unwrap_or(tag).to_vec() };
+    headers.get_all(name).any(|line| {
+        if line == b"*" {
+            return true;
+        }
+        let Some(own) = own.map(strip).filter(|own| weak || !own.starts_with(b"W/")) else { return false };
+        let mut rest = line;
+        loop {
+            rest = rest.trim_ascii_start().strip_prefix(b",").unwrap_or(rest).trim_ascii_start();
+            let start = if rest.starts_with(b"W/") { 2 } else { 0 };
+            let Some(quoted) = rest.get(start..).and_then(|quoted| quoted.strip_prefix(b"\"")) else { return false };
+            let Some(end) = memchr::memchr(b'"', quoted) else { return false };
+            let (tag, behind) = rest.split_at(start + end + 2);
+            if strip(tag) == own {
+                return true;
+            }
+            rest = behind;
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_are_judged_in_the_order_of_the_rfc() {
+        const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+        const LATER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
+        const EARLIER: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
+        use Verdict::{Failed, NotModified, Send};
+        for (lines, dates, expected) in [
+            (&[][..], IfModifiedSince::Exact, Send),
+            (&[("If-None-Match", "\"a\"")], IfModifiedSince::Exact, NotModified),
+            (&[("If-None-Match", "W/\"a\"")], IfModifiedSince::Exact, NotModified),
+            (&[("If-None-Match", "\"x\", \"a\"")], IfModifiedSince::Exact, NotModified),
+            (&[("If-None-Match", "\"x,y\" , W/\"a\"")], IfModifiedSince::Exact, NotModified),
+            (&[("If-None-Match", "*")], IfModifiedSince::Exact, NotModified),
+            (&[("If-None-Match", "\"b\"")], IfModifiedSince::Exact, Send),
+            (&[("If-None-Match", "a")], IfModifiedSince::Exact, Send),
+            (&[("If-None-Match", "\"b\""), ("If-Modified-Since", DATE)], IfModifiedSince::Exact, Send),
+            (&[("If-None-Match", "\"a\""), ("If-Modified-Since", EARLIER)], IfModifiedSince::Exact, NotModified),
+            (&[("If-Modified-Since", DATE)], IfModifiedSince::Exact, NotModified),
+            (&[("If-Modified-Since", LATER)], IfModifiedSince::Exact, Send),
+            (&[("If-Modified-Since", LATER)], IfModifiedSince::Before, NotModified),
+            (&[("If-Modified-Since", EARLIER)], IfModifiedSince::Before, Send),
+            (&[("If-Modified-Since", DATE)], IfModifiedSince::Off, Send),
+            (&[("If-Modified-Since", "yesterday")], IfModifiedSince::Exact, Send),
+            (&[("If-Match", "\"a\"")], IfModifiedSince::Exact, Send),
+            (&[("If-Match", "W/\"a\"")], IfModifiedSince::Exact, Failed),
+            (&[("If-Match", "*")], IfModifiedSince::Exact, Send),
+            (&[("If-Match", "\"b\"")], IfModifiedSince::Exact, Failed),
+            (&[("If-Unmodified-Since", DATE)], IfModifiedSince::Exact, Send),
+            (&[("If-Unmodified-Since", EARLIER)], IfModifiedSince::Exact, Failed),
+            (&[("If-Match", "\"a\""), ("If-Unmodified-Since", EARLIER)], IfModifiedSince::Exact, Send),
+        ] {
+            let headers: Headers = lines.iter().copied().collect();
+            let own = Validators { tag: Some(b"\"a\""), modified: Some(784_111_777) };
+            assert_eq!(judge(&headers, own, dates), expected, "{lines:?}");
+        }
+        let headers: Headers = [("If-Match", "\"a\"")].into_iter().collect();
+        let nothing = Validators { tag: None, modified: None };
+        assert_eq!(judge(&headers, nothing, IfModifiedSince::Exact), Failed);
+    }
+}

@@ -1,0 +1,194 @@
+//! `try_files`, `index` and files: how a location answers that passes nothing on.
+
+use std::borrow::Cow;
+use std::io;
+
+use super::files::{self, Kind, Opened};
+use super::{Action, Flow, Phases};
+use crate::config::answers::LastResort;
+use crate::config::location::Location;
+use crate::config::logs::Severity;
+use crate::config::root::FilePath;
+use crate::routing::route::Route;
+use crate::routing::uri;
+
+/// `try_files`: the path becomes that of the first file that is there.
+pub(super) fn try_files<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> Flow<'a> {
+    let Some(try_files) = &route.location.try_files else { return Flow::Continue };
+    let location: &Location = route.location;
+    let mut root = Vec::new();
+    location.root.write(&phases.scope(route), &mut root);
+    for (template, is_folder) in &try_files.files {
+        let mut name = template.value(&phases.scope(route));
+        if let Some(matched) = location.root.replaces()
+            && name.len() >= matched
+            && name[..matched] == location.path.as_bytes()[..matched]
+        {
+            name.drain(..matched);
+        }
+        let path = [&*root, &*name].concat();
+        let wanted = if *is_folder { Kind::Folder } else { Kind::File };
+        let is_there = match phases.files.look(&path) {
+            Ok(seen) => (seen.kind == Kind::Folder) == (wanted == Kind::Folder),
+            Err(error) => {
+                if !is_missing(&error) {
+                    note_failure(route, Severity::Crit, "stat()", &path, &error);
+                }
+                false
+            }
+        };
+        if !is_there {
+            continue;
+        }
+        if location.root.is_file() {
+            if !*is_folder {
+                route.uri = Cow::Owned(name);
+                route.is_below_alias = true;
+            }
+        } else if location.root.is_alias() {
+            route.uri = Cow::Owned([location.path.as_bytes(), &*name].concat());
+        } else {
+            route.uri = Cow::Owned(name);
+        }
+        return Flow::Continue;
+    }
+    match &try_files.last {
+        LastResort::Status(status) => Flow::Status(*status),
+        LastResort::Named(name) => phases.redirect_to_name(route, format!("@{name}").as_bytes()),
+        LastResort::Uri(template) => {
+            let target = template.value(&phases.scope(route));
+            if target.first() == Some(&b'@') {
+                return phases.redirect_to_name(route, &target);
+            }
+            let (path, args) = uri::split_args(&target);
+            let (path, args) = (path.to_vec(), args.map(<[u8]>::to_vec));
+            phases.redirect(route, path, args)
+        }
+    }
+}
+
+/// `index`, and files.
+pub(super) fn serve<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> Flow<'a> {
+    let is_readable = matches!(route.method, b"GET" | b"HEAD" | b"POST");
+    let is_folder = route.uri.last() == Some(&b'/');
+    if is_folder && is_readable {
+        match index(phases, route) {
+            Flow::Continue => {}
+            flow => return flow,
+        }
+    }
+    if !is_readable {
+        return Flow::Status(405);
+    }
+    let Some(path) = route.location.root.path_of(&phases.scope(route)) else { return misplaced_alias(route) };
+    if is_folder {
+        let path = String::from_utf8_lossy(&path.bytes).into_owned();
+        route.note(Severity::Error, format!("directory index of \"{path}\" is forbidden"));
+        return Flow::Status(403);
+    }
+    file(phases, route, &path)
+}
+
+/// The first file of `index` that is there: the request is redirected to it.
+fn index<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> Flow<'a> {
+    let mut folder_is_there = false;
+    for index in &route.location.rules.index {
+        let name = index.name.value(&phases.scope(route));
+        let args = route.args.as_deref().map(<[u8]>::to_vec);
+        if index.is_absolute {
+            return phases.redirect(route, name, args);
+        }
+        let Some(folder) = route.location.root.path_of(&phases.scope(route)) else { return misplaced_alias(route) };
+        let path = [&*folder.bytes, &*name].concat();
+        match phases.files.look(&path) {
+            Ok(_) => {
+                let target = [&*route.uri, &*name].concat();
+                return phases.redirect(route, target, args);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if !folder_is_there {
+                    match phases.files.look(&folder.bytes) {
+                        Ok(_) => folder_is_there = true,
+                        Err(error) => return index_failure(route, &path, &error),
+                    }
+                }
+            }
+            Err(error) if is_missing(&error) || is_forbidden(&error) => return index_failure(route, &path, &error),
+            Err(error) => {
+                note_failure(route, Severity::Crit, "stat()", &path, &error);
+                return Flow::Status(500);
+            }
+        }
+    }
+    Flow::Continue
+}
+
+fn index_failure<'a>(route: &mut Route<'_>, path: &[u8], error: &io::Error) -> Flow<'a> {
+    let (is, status) = if is_forbidden(error) { ("forbidden", 403) } else { ("not found", 404) };
+    if status == 403 || route.location.rules.log_not_found {
+        let path = String::from_utf8_lossy(path).into_owned();
+        route.note(Severity::Error, format!("\"{path}\" is {is} ({})", files::error_text(error)));
+    }
+    Flow::Status(status)
+}
+
+fn file<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, path: &FilePath) -> Flow<'a> {
+    let opened = phases.files.open(&path.bytes);
+    let (file, seen) = match opened {
+        Ok(opened) => opened,
+        Err(error) if is_missing(&error) => {
+            if route.location.rules.log_not_found {
+                note_failure(route, Severity::Error, "open()", &path.bytes, &error);
+            }
+            return Flow::Status(404);
+        }
+        Err(error) => {
+            let (status, severity) = if is_forbidden(&error) { (403, Severity::Error) } else { (500, Severity::Crit) };
+            note_failure(route, severity, "open()", &path.bytes, &error);
+            return Flow::Status(status);
+        }
+    };
+    match seen.kind {
+        Kind::Folder => {
+            route.redirect = Some(super::rewrite::with_slash(route));
+            Flow::Status(301)
+        }
+        Kind::Other => {
+            let path = String::from_utf8_lossy(&path.bytes).into_owned();
+            route.note(Severity::Crit, format!("\"{path}\" is not a regular file"));
+            Flow::Status(404)
+        }
+        Kind::File if route.method == b"POST" => Flow::Status(405),
+        Kind::File => {
+            let media_type = media_type(route).to_owned();
+            Flow::Done(Action::File(Opened { file, seen, media_type }))
+        }
+    }
+}
+
+/// The media type of what the request's path names.
+pub(crate) fn media_type<'r>(route: &'r Route<'_>) -> &'r str {
+    let rules = &route.location.rules;
+    uri::extension(&route.uri).and_then(|extension| rules.types.find(extension)).unwrap_or(&rules.default_type)
+}
+
+fn misplaced_alias<'a>(route: &mut Route<'_>) -> Flow<'a> {
+    let path = route.location.path.clone();
+    route.note(Severity::Alert, format!("\"alias\" cannot be used in location \"{path}\" where URI was rewritten"));
+    Flow::Status(500)
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidFilename, InvalidInput, NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory | InvalidFilename | InvalidInput)
+}
+
+fn is_forbidden(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied
+        || error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+}
+
+fn note_failure(route: &mut Route<'_>, severity: Severity, call: &str, path: &[u8], error: &io::Error) {
+    let path = String::from_utf8_lossy(path).into_owned();
+    route.note(severity, format!("{call} \"{path}\" failed ({})", files::error_text(error)));
+}

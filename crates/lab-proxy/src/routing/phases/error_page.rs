@@ -1,0 +1,53 @@
+//! `error_page`: what a client gets instead of the bare status.
+
+use super::{Action, Flow, Phases};
+use crate::config::answers::Answered;
+use crate::routing::route::Route;
+use crate::routing::uri;
+
+/// What a status leads to: its page, or the status itself.
+pub(super) fn of_status<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, status: u16) -> Flow<'a> {
+    route.status = Some(match status {
+        // as nginx: codes of its own are told to nobody
+        494..=497 => 400,
+        status => status,
+    });
+    // as nginx: behind these nothing more is to be expected of a connection
+    route.closes |= matches!(status, 400 | 413 | 414 | 495..=497 | 500 | 501);
+    let rules = &route.location.rules;
+    let may_have_page = !route.has_error_page && route.changes_left > 0;
+    let Some(page) = rules.error_page(status).filter(|_| may_have_page) else {
+        return Flow::Done(Action::Page(route.status.unwrap_or(status)));
+    };
+    route.has_error_page = !rules.recursive_error_pages;
+    match page.answered {
+        Answered::Same => {}
+        Answered::OfPage => route.status = None,
+        Answered::With(status) => route.status = Some(status),
+    }
+    let target = page.page.value(&phases.scope(route));
+    match target.first() {
+        Some(b'/') => {
+            let (path, args) = uri::split_args(&target);
+            let (path, args) = (path.to_vec(), args.map(<[u8]>::to_vec));
+            if route.method != b"HEAD" {
+                route.method = b"GET";
+            }
+            route.redirect = None;
+            phases.redirect(route, path, args)
+        }
+        Some(b'@') => {
+            route.redirect = None;
+            phases.redirect_to_name(route, &target)
+        }
+        _ => {
+            let status = match page.answered {
+                Answered::With(status @ (301 | 302 | 303 | 307 | 308)) => status,
+                _ => 302,
+            };
+            route.status = Some(status);
+            route.redirect = Some(target);
+            Flow::Done(Action::Page(status))
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The real ip module: a trusted peer says who the client is.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::Phases;
+use crate::config::real_ip::{RealIp, SaidBy};
+use crate::routing::route::{Client, Route};
+
+/// Finds out who the client is, once for each request.
+pub(super) fn apply(phases: &Phases<'_, '_>, route: &mut Route<'_>) {
+    let rules = &route.location.rules.real_ip;
+    if rules.trusted.is_empty() || route.client.is_some() {
+        return;
+    }
+    let peer = phases.connection.peer;
+    let said = match &rules.said_by {
+        SaidBy::ProxyProtocol => {
+            let Some(announced) = phases.connection.announced else { return };
+            // as nginx: an address is as good as a field that holds it, and the port is the announced one
+            let said = client(rules, peer, &[announced.source.ip().to_string().as_bytes()]);
+            said.filter(|said| Some(*said) != peer).map(|said| SocketAddr::new(said.ip(), announced.source.port()))
+        }
+        SaidBy::Field(name) => {
+            // as nginx: of X-Forwarded-For all lines count, of any other field the first
+            let is_list = name.eq_ignore_ascii_case("X-Forwarded-For");
+            let lines = phases.request.head.headers.get_all(name).take(if is_list { usize::MAX } else { 1 });
+            client(rules, peer, &lines.collect::<Vec<_>>())
+        }
+    };
+    if let Some(said) = said.filter(|_| said != peer) {
+        route.client = Some(Client { ip: said.ip(), port: said.port(), text: said.ip().to_string() });
+    }
+}
+
+/// The client as trusted addresses name it: the last address of the lines or, if recursive, the last that is not
+/// trusted. What cannot be read ends the search. An address is as believable as the one that named it.
+///
+/// None is a peer on a unix socket.
+fn client(rules: &RealIp, peer: Option<SocketAddr>, lines: &[&[u8]]) -> Option<SocketAddr> {
+    let is_trusted = |address: Option<SocketAddr>| {
+        rules.trusted.iter().any(|network| network.contains(address.map(|address| address.ip())))
+    };
+    let mut client = peer;
+    let separated = |byte: &u8| matches!(byte, b' ' | b',');
+    let words = lines.iter().rev().flat_map(|line| line.rsplit(separated)).filter(|word| !word.is_empty());
+    for word in words {
+        if !is_trusted(client) {
+            break;
+        }
+        let Some(named) = address(word) else { break };
+        client = Some(named);
+        if !rules.is_recursive {
+            break;
+        }
+    }
+    client
+}
+
+/// An address with or without a port.
+fn address(word: &[u8]) -> Option<SocketAddr> {
+    let text = std::str::from_utf8(word).ok()?;
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let ip = || bare.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 0));
+    ip().or_else(|| text.parse::<SocketAddr>().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::real_ip::Network;
+
+    fn rules(networks: &[&str], is_recursive: bool) -> RealIp {
+        let read = |network: &&str| {
+            let text = format!("set_real_ip_from {network};");
+            let tree = lab_nginx_conf::parse(&text, Path::new("c")).unwrap();
+            Network::read(&tree[0]).unwrap()
+        };
+        RealIp { trusted: networks.iter().flat_map(read).collect(), said_by: SaidBy::ProxyProtocol, is_recursive }
+    }
+
+    #[test]
+    fn the_client_is_who_a_trusted_peer_says_it_is() {
+        let peer: SocketAddr = "10.0.0.1:9".parse().unwrap();
+        for (networks, recursive, lines, expected) in [
+            (&["10.0.0.0/8"][..], false, &["1.2.3.4"][..], "1.2.3.4:0"),
+            (&["10.0.0.0/8"], false, &["1.2.3.4, 5.6.7.8"], "5.6.7.8:0"),
+            (&["10.0.0.0/8"], false, &["1.2.3.4", "5.6.7.8"], "5.6.7.8:0"),
+            (&["11.0.0.0/8"], false, &["1.2.3.4"], "10.0.0.1:9"),
+            (&["10.0.0.0/8"], true, &["1.2.3.4, 5.6.7.8, 10.0.0.2"], "5.6.7.8:0"),
+            (&["10.0.0.0/8"], true, &["1.2.3.4", "10.0.0.3,10.0.0.2"], "1.2.3.4:0"),
+            (&["10.0.0.0/8"], true, &["10.0.0.3, 10.0.0.2"], "10.0.0.3:0"),
+            (&["10.0.0.0/8"], true, &["junk, 10.0.0.2"], "10.0.0.2:0"),
+            (&["10.0.0.0/8"], false, &["unknown"], "10.0.0.1:9"),
+            (&["10.0.0.0/8"], false, &["1.2.3.4:77"], "1.2.3.4:77"),
+            (&["10.0.0.0/8"], false, &["[fd00::1]:77"], "[fd00::1]:77"),
+            (&["10.0.0.0/8"], false, &["fd00::1"], "[fd00::1]:0"),
+            (&["10.0.0.0/8"], false, &[" , "], "10.0.0.1:9"),
+        ] {
+            let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
+            let found = client(&rules(networks, recursive), Some(peer), &lines).unwrap();
+            assert_eq!(found.to_string(), expected, "{networks:?} {recursive} {lines:?}");
+        }
+        assert_eq!(client(&rules(&["10.0.0.0/8"], true), None, &[b"1.2.3.4"]), None);
+        let found = client(&rules(&["unix:", "10.0.0.0/8"], true), None, &[b"1.2.3.4, 10.0.0.2"]);
+        assert_eq!(found.unwrap().to_string(), "1.2.3.4:0");
+    }
+}

@@ -1,0 +1,181 @@
+//! The rewrite module at work.
+
+use std::borrow::Cow;
+
+use super::files::Kind;
+use super::{Action, Flow, Phases, append_args};
+use crate::config::logs::Severity;
+use crate::config::script::{AfterRewrite, Condition, FileTest, Instruction, Return, Rewrite};
+use crate::routing::route::Route;
+use crate::routing::uri;
+
+/// Runs a script to its end, or to what ends it. [`Flow::FindLocation`] if the path changed on the way.
+pub(super) fn run<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, script: &'a [Instruction]) -> Flow<'a> {
+    let mut is_changed = false;
+    match run_block(phases, route, script, &mut is_changed) {
+        Some(flow) => flow,
+        None if is_changed => Flow::FindLocation,
+        None => Flow::Continue,
+    }
+}
+
+/// What ends the whole script; nothing if it goes on behind the block. `is_changed` is whether another location is to
+/// be looked for.
+fn run_block<'a>(
+    phases: &Phases<'a, '_>,
+    route: &mut Route<'a>,
+    script: &'a [Instruction],
+    is_changed: &mut bool,
+) -> Option<Flow<'a>> {
+    for instruction in script {
+        match instruction {
+            Instruction::Set { slot, value } => {
+                let value = value.value(&phases.scope(route));
+                match slot {
+                    Some(slot) => route.values.set(*slot, &value),
+                    None => route.args = Some(Cow::Owned(value)),
+                }
+            }
+            Instruction::Break => {
+                *is_changed = false;
+                return Some(Flow::Continue);
+            }
+            Instruction::Return(directive) => return Some(return_now(phases, route, directive)),
+            Instruction::Rewrite(rewrite) => {
+                if let Some(flow) = rewrite_path(phases, route, rewrite, is_changed) {
+                    return Some(flow);
+                }
+            }
+            Instruction::If { condition, place, then } => {
+                if !holds(phases, route, condition) {
+                    continue;
+                }
+                if let Some(place) = place {
+                    route.location = place;
+                    route.pass = place.pass.as_ref();
+                }
+                if let Some(flow) = run_block(phases, route, then, is_changed) {
+                    return Some(flow);
+                }
+            }
+        }
+    }
+    None
+}
+
+fn rewrite_path<'a>(
+    phases: &Phases<'a, '_>,
+    route: &mut Route<'a>,
+    rewrite: &Rewrite,
+    is_changed: &mut bool,
+) -> Option<Flow<'a>> {
+    if !rewrite.pattern.matches(&route.uri, &route.values) {
+        // as nginx: what an expression before it caught is gone
+        route.values.catch(b"", &[]);
+        return None;
+    }
+    // what nginx escapes of a path again, it escapes only if the client had escaped or written a plus
+    let target = phases.request.head.target();
+    let escapes = memchr::memchr2(b'%', b'+', target).is_some();
+    let scope = phases.scope(route);
+    if let AfterRewrite::Redirect(status) = rewrite.then {
+        let mut target = Vec::new();
+        if escapes {
+            rewrite.replacement.write_escaping_captures(&scope, &mut target);
+        } else {
+            rewrite.replacement.write(&scope, &mut target);
+        }
+        let mut target = uri::unescape_redirect(&target);
+        if rewrite.keeps_args && route.has_args() {
+            target.push(if rewrite.has_mark { b'&' } else { b'?' });
+            target.extend_from_slice(route.args());
+        }
+        route.redirect = Some(target);
+        return Some(Flow::Status(status));
+    }
+    let path = rewrite.replacement.value(&scope);
+    let mut args = rewrite.args.as_ref().map(|template| {
+        let mut args = Vec::new();
+        if escapes {
+            template.write_escaping_captures(&scope, &mut args);
+        } else {
+            template.write(&scope, &mut args);
+        }
+        args
+    });
+    if let Some(args) = args.as_mut().filter(|_| rewrite.keeps_args && route.has_args()) {
+        args.push(b'&');
+        args.extend_from_slice(route.args());
+    }
+    match args {
+        Some(args) => route.args = Some(Cow::Owned(args)),
+        None if !rewrite.keeps_args => route.args = Some(Cow::Borrowed(b"")),
+        None => {}
+    }
+    if path.is_empty() {
+        route.note(Severity::Error, "the rewritten URI has a zero length");
+        return Some(Flow::Status(500));
+    }
+    route.uri = Cow::Owned(path);
+    route.is_internal = true;
+    route.is_untouched = false;
+    *is_changed = true;
+    match rewrite.then {
+        AfterRewrite::Break => {
+            route.is_of_location = false;
+            *is_changed = false;
+            Some(Flow::Continue)
+        }
+        AfterRewrite::Last => Some(Flow::FindLocation),
+        AfterRewrite::Next | AfterRewrite::Redirect(_) => None,
+    }
+}
+
+fn return_now<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, directive: &Return) -> Flow<'a> {
+    route.returned = Some(directive.status);
+    let text = directive.text.as_ref().map(|text| text.value(&phases.scope(route)));
+    match (directive.status, text) {
+        // as nginx: the client is not answered, as if it had not waited
+        (status @ (408 | 444 | 499), None) => Flow::Done(Action::Drop(status)),
+        (status @ (301 | 302 | 303 | 307 | 308), text) => {
+            route.redirect = Some(text.unwrap_or_default());
+            Flow::Status(status)
+        }
+        (status @ 400.., None) => Flow::Status(status),
+        (status, text) => Flow::Done(Action::Text { status, text: text.unwrap_or_default() }),
+    }
+}
+
+fn holds(phases: &Phases<'_, '_>, route: &mut Route<'_>, condition: &Condition) -> bool {
+    let scope = phases.scope(route);
+    match condition {
+        Condition::True(variable) => !matches!(&*variable.value(&scope), b"" | b"0"),
+        Condition::Equal { left, right, negated } => (left.value(&scope) == right.value(&scope)) != *negated,
+        Condition::Matches { text, pattern, negated } => {
+            let is_match = pattern.matches(&text.value(&scope), &route.values);
+            if !is_match {
+                route.values.catch(b"", &[]);
+            }
+            is_match != *negated
+        }
+        Condition::File { path, kind, negated } => {
+            let found = phases.files.look(&path.value(&scope)).ok();
+            let is_so = found.is_some_and(|found| match kind {
+                FileTest::File => found.kind == Kind::File,
+                FileTest::Folder => found.kind == Kind::Folder,
+                FileTest::Exists => true,
+                FileTest::Executable => found.is_executable,
+            });
+            is_so != *negated
+        }
+    }
+}
+
+/// The target of a redirect to the request's own path with a slash behind it.
+pub(super) fn with_slash(route: &Route<'_>) -> Vec<u8> {
+    let mut target = Vec::new();
+    uri::escape(&route.uri, &mut target);
+    target.push(b'/');
+    append_args(&mut target, route.args());
+    target
+}

@@ -1,0 +1,178 @@
+//! A request as the proxy understood it.
+
+use std::borrow::Cow;
+
+use lab_http::connection::judge_request;
+use lab_http::target::{Form, Target};
+use lab_http::{BodyLength, Refusal, RequestHead};
+
+use crate::config::heads::Heads;
+use crate::routing::uri;
+
+/// A request head that was judged, with what its routing and its variables need.
+#[derive(Debug)]
+pub struct Request<'h> {
+    /// The head, cleaned by [`clean`].
+    pub head: &'h RequestHead,
+    /// Its target, taken apart.
+    pub target: Target<'h>,
+    /// The path, normalised: `$uri`.
+    pub path: Cow<'h, [u8]>,
+    /// The host it names, lower-case, without a port and a final dot.
+    pub host: Option<Cow<'h, [u8]>>,
+    /// How its body is delimited.
+    pub body: BodyLength,
+    /// Whether the client wants the connection kept open.
+    pub persistent: bool,
+    /// Whether the client waits for `100 Continue`.
+    pub expects_continue: bool,
+    /// How many bytes the head was received as.
+    pub head_bytes: u64,
+}
+
+impl<'h> Request<'h> {
+    /// Judges a head.
+    ///
+    /// # Errors
+    /// What may not be served, with the status it is answered with: bad framing, a bad host or target, a method that
+    /// is not for proxies.
+    pub fn judge(head: &'h RequestHead, merge_slashes: bool) -> Result<Request<'h>, Refusal> {
+        let judged = judge_request(head)?;
+        let path = uri::normalise(judged.target.path, merge_slashes).map_err(|_| Refusal::Target)?;
+        Ok(Request {
+            path,
+            host: judged.target.host.map(bare_host),
+            head,
+            target: judged.target,
+            body: judged.body,
+            persistent: judged.persistent,
+            expects_continue: judged.expects_continue,
+            head_bytes: head.text_len() as u64,
+        })
+    }
+
+    /// A request that says nothing, in place of one that was refused: what it said reaches nobody.
+    #[must_use]
+    pub fn stand_in(head: &'h RequestHead) -> Request<'h> {
+        Request {
+            target: Target { form: Form::Origin, path: b"/", query: None, host: None },
+            path: Cow::Borrowed(b"/"),
+            host: None,
+            body: BodyLength::None,
+            persistent: false,
+            expects_continue: false,
+            head_bytes: 0,
+            head,
+        }
+    }
+}
+
+/// Removes the fields that must reach neither variables nor an upstream, before anything is added to them:
+///
+/// - those that Connection names (RFC 9110 §7.6.1), so that `Connection: X-Forwarded-For` cannot take away what the
+///   proxy adds; but not those that delimit the message or say whom it is for, which are no one's to name;
+/// - those whose names have anything but letters, digits and dashes in them, unless `ignore_invalid_headers` is off, or
+///   underscores are all there is and `underscores_in_headers` is on: behind a CGI-style gateway `X_Real_IP` and
+///   `X-Real-IP` are one.
+pub fn clean(head: &mut RequestHead, rules: &Heads) {
+    // Upgrade is named by every request for another protocol, and never forwarded unless the configuration says so
+    const NOT_TO_BE_NAMED: [&[u8]; 5] = [b"connection", b"content-length", b"host", b"transfer-encoding", b"upgrade"];
+    const HARMLESS: [&[u8]; 2] = [b"close", b"keep-alive"];
+    let is_one_of = |list: &[&[u8]], name: &[u8]| list.iter().any(|own| name.eq_ignore_ascii_case(own));
+    let mut unwanted: Vec<String> = Vec::new();
+    for option in head.headers.list("connection") {
+        if !is_one_of(&HARMLESS, option) && !is_one_of(&NOT_TO_BE_NAMED, option) {
+            unwanted.push(String::from_utf8_lossy(option).into_owned());
+        }
+    }
+    for (name, _) in head.headers.iter() {
+        let is_valid =
+            |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-' || (*byte == b'_' && rules.underscores);
+        if rules.ignore_invalid && !name.iter().all(is_valid) {
+            unwanted.push(String::from_utf8_lossy(name).into_owned());
+        }
+    }
+    for name in unwanted {
+        head.headers.remove(&name);
+    }
+}
+
+/// The host without its port, as nginx's `$host`.
+#[must_use]
+pub fn bare_host(host: &[u8]) -> Cow<'_, [u8]> {
+    let end = match host.first() {
+        Some(b'[') => memchr::memchr(b']', host).map_or(host.len(), |bracket| bracket + 1),
+        _ => memchr::memchr(b':', host).unwrap_or(host.len()),
+    };
+    let host = host[..end].strip_suffix(b".").unwrap_or(&host[..end]);
+    if host.iter().any(u8::is_ascii_uppercase) { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) }
+}
+
+#[cfg(test)]
+mod tests {
+    use lab_http::Version;
+
+    use super::*;
+
+    fn head(lines: &[(&str, &str)]) -> RequestHead {
+        let mut head = RequestHead::new("GET", "/", Version::Http11);
+        for (name, value) in lines {
+            head.headers.push(name, value);
+        }
+        head
+    }
+
+    #[test]
+    fn the_host_is_bare_and_lower_case() {
+        for (host, expected) in [
+            ("Example.ORG:8080", "example.org"),
+            ("example.org.", "example.org"),
+            ("example.org.:80", "example.org"),
+            ("[::1]:80", "[::1]"),
+            ("127.0.0.1", "127.0.0.1"),
+        ] {
+            let head = head(&[("Host", host)]);
+            let request = Request::judge(&head, true).unwrap();
+            assert_eq!(request.host.as_deref(), Some(expected.as_bytes()), "{host}");
+        }
+    }
+
+    #[test]
+    fn named_and_oddly_named_fields_are_gone_before_anyone_reads_them() {
+        let head = head(&[
+            ("Host", "a"),
+            ("X-Forwarded-For", "1.2.3.4"),
+            ("X_Real_IP", "1.2.3.4"),
+            ("X.Y", "1"),
+            ("Connection", "close, x-forwarded-for, Host"),
+            ("X-Kept", "1"),
+        ]);
+        let defaults = Heads {
+            timeout: std::time::Duration::ZERO,
+            line: 0,
+            total: 0,
+            underscores: false,
+            ignore_invalid: true,
+            merge_slashes: true,
+        };
+        let cleaned = |rules: Heads| {
+            let mut head = head.clone();
+            clean(&mut head, &rules);
+            let names = head.headers.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned());
+            names.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(cleaned(defaults), "Host Connection X-Kept");
+        assert_eq!(cleaned(Heads { underscores: true, ..defaults }), "Host X_Real_IP Connection X-Kept");
+        assert_eq!(cleaned(Heads { ignore_invalid: false, ..defaults }), "Host X_Real_IP X.Y Connection X-Kept");
+    }
+
+    #[test]
+    fn a_path_out_of_the_root_is_refused() {
+        let head = {
+            let mut head = RequestHead::new("GET", "/a/../../etc", Version::Http11);
+            head.headers.push("Host", "a");
+            head
+        };
+        assert_eq!(Request::judge(&head, true).unwrap_err(), Refusal::Target);
+    }
+}

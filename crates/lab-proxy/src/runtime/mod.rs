@@ -1,0 +1,16 @@
+//! What the proxy runs on: the master, its workers, listening sockets, clocks and logs.
+
+pub mod clock;
+pub mod control;
+pub mod log;
+pub mod master;
+pub mod sockets;
+
+pub(crate) mod affinity;
+pub(crate) mod generation;
+pub(crate) mod log_file;
+pub(crate) mod roll;
+pub(crate) mod spool;
+pub(crate) mod stream;
+pub(crate) mod timer;
+pub(crate) mod worker;

@@ -1,0 +1,277 @@
+//! Listening sockets: inherited from whoever started the proxy, or bound here.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use crate::config::listen::Listen;
+use crate::config::upstream::Address;
+use lab_nginx_conf::parse_number;
+
+/// The environment variable in which nginx hands listening sockets to its successor: `3;4;`.
+pub const INHERITED: &str = "NGINX";
+
+/// The listening sockets of one address, and the `listen`s they serve.
+#[derive(Debug)]
+pub struct Bound {
+    /// Where they listen.
+    pub address: Address,
+    /// The sockets, not blocking: one for all workers, or with `reuseport` one for each.
+    pub sockets: Vec<Socket>,
+    /// Indexes into [`Settings::listens`](crate::config::Settings::listens): the sockets' own address first.
+    pub listens: Vec<usize>,
+    /// The file of a unix socket that was made here.
+    file: Option<Arc<SocketFile>>,
+}
+
+impl Bound {
+    /// The socket of a worker.
+    ///
+    /// # Errors
+    /// There are no descriptors left.
+    pub fn of_worker(&self, worker: usize) -> io::Result<Socket> {
+        self.sockets[worker % self.sockets.len()].try_clone()
+    }
+}
+
+/// The file of a unix socket, there as long as this value.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // somebody may have removed it already
+        _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Why there is no listening socket.
+#[derive(Debug, thiserror::Error)]
+pub enum SocketError {
+    /// An address that cannot be listened on.
+    #[error("bind() to {address} failed: {source}")]
+    Bind {
+        /// The address.
+        address: Address,
+        /// Why.
+        source: io::Error,
+    },
+    /// What stands in [`INHERITED`] is not what nginx would put there.
+    #[error(
+        "invalid socket number \"{text}\" in {INHERITED} environment variable; accepted: numbers, each with a semicolon behind it"
+    )]
+    Number {
+        /// The part that is not a number.
+        text: String,
+    },
+    /// A number in [`INHERITED`] that is no listening socket.
+    #[error("inherited descriptor {number} is not a listening socket: {source}")]
+    Inherited {
+        /// The number.
+        number: i32,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Takes over the sockets that there are, by `listen` address, and binds the others: those of `present`, which stay open,
+/// and those inherited from whoever started the proxy, which are closed if nobody wants them.
+///
+/// As nginx, a wildcard (`listen 80`) also serves what names one address of the same port, which then has no socket of
+/// its own.
+///
+/// # Errors
+/// The first address that cannot be had; nothing is listened on then.
+pub fn open(
+    listens: &[Listen],
+    workers: usize,
+    present: &[Bound],
+    inherited: Option<&str>,
+) -> Result<Vec<Bound>, SocketError> {
+    let mut inherited = inherited.map(take_inherited).transpose()?.unwrap_or_default();
+    let is_covered = |listen: &Listen| listens.iter().any(|other| is_wildcard_for(&other.address, &listen.address));
+    let mut bound = Vec::new();
+    for (index, listen) in listens.iter().enumerate().filter(|(_, listen)| !is_covered(listen)) {
+        let failed = |source| SocketError::Bind { address: listen.address.clone(), source };
+        let mut found = Vec::new();
+        let own = present.iter().find(|bound| bound.address == listen.address);
+        for socket in own.iter().flat_map(|own| &own.sockets) {
+            found.push(socket.try_clone().map_err(failed)?);
+        }
+        while let Some(position) = inherited.iter().position(|(address, _)| *address == listen.address) {
+            found.push(inherited.swap_remove(position).1);
+        }
+        let count = if listen.is_per_worker { workers } else { 1 };
+        found.truncate(count);
+        let mut file = own.and_then(|own| own.file.clone());
+        while found.len() < count {
+            found.push(bind(listen, &mut file).map_err(failed)?);
+        }
+        for socket in &found {
+            // once more for those that listen already: the queue may have another length now
+            socket.listen(listen.backlog).map_err(failed)?;
+        }
+        let others = listens.iter().enumerate();
+        let others = others.filter(|(_, other)| is_wildcard_for(&listen.address, &other.address));
+        let listens = [index].into_iter().chain(others.map(|(other, _)| other)).collect();
+        bound.push(Bound { address: listen.address.clone(), sockets: found, listens, file });
+    }
+    Ok(bound)
+}
+
+fn is_wildcard_for(wildcard: &Address, address: &Address) -> bool {
+    let (Some(wildcard), Some(address)) = (wildcard.internet(), address.internet()) else { return false };
+    let is_of_family = wildcard.is_ipv4() == address.is_ipv4() && wildcard.port() == address.port();
+    wildcard.ip().is_unspecified() && is_of_family && wildcard != address
+}
+
+fn bind(listen: &Listen, file: &mut Option<Arc<SocketFile>>) -> io::Result<Socket> {
+    let socket = match &listen.address {
+        Address::Internet(address) => {
+            let socket = Socket::new(Domain::for_address(*address), Type::STREAM, Some(Protocol::TCP))?;
+            socket.set_reuse_address(true)?;
+            socket.set_reuse_port(listen.is_per_worker)?;
+            if address.is_ipv6() {
+                socket.set_only_v6(listen.ipv6_only)?;
+            }
+            socket.bind(&(*address).into())?;
+            socket
+        }
+        Address::Unix(path) => {
+            let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+            socket.bind(&SockAddr::unix(path)?)?;
+            *file = Some(Arc::new(SocketFile { path: path.clone() }));
+            // as nginx: whoever gets to the file may connect
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
+            socket
+        }
+    };
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// The sockets of the variable with their addresses.
+fn take_inherited(text: &str) -> Result<Vec<(Address, Socket)>, SocketError> {
+    let numbers = text.split([';', ':']).filter(|number| !number.is_empty());
+    numbers
+        .map(|text| {
+            let number = parse_number(text).ok_or_else(|| SocketError::Number { text: text.to_owned() })?;
+            take(number).map_err(|source| SocketError::Inherited { number, source })
+        })
+        .collect()
+}
+
+fn take(number: i32) -> io::Result<(Address, Socket)> {
+    let socket = Socket::from(own(number)?);
+    let local = socket.local_addr()?;
+    let unix = || local.as_pathname().map(|path| Address::Unix(path.to_owned()));
+    let address = local.as_socket().map(Address::Internet).or_else(unix);
+    let address = address.filter(|_| socket.is_listener().unwrap_or(false));
+    let address = address.ok_or_else(|| io::Error::other("it does not listen on an internet address or a path"))?;
+    socket.set_cloexec(true)?;
+    socket.set_nonblocking(true)?;
+    Ok((address, socket))
+}
+
+/// Makes a bare descriptor number an owned one: the kernel hands out a second descriptor for it, as it would for one
+/// of another process (pidfd_getfd), and the first is closed. That is how it is done without unsafe code.
+fn own(number: i32) -> io::Result<OwnedFd> {
+    if number <= 2 {
+        return Err(io::Error::other("it is one of the standard streams"));
+    }
+    let process = pidfd_open(getpid(), PidfdFlags::empty())?;
+    let owned = pidfd_getfd(process, number, PidfdGetfdFlags::empty())?;
+    nix::unistd::close(number)?;
+    Ok(owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{SocketAddr, TcpListener};
+    use std::os::fd::IntoRawFd as _;
+
+    use super::*;
+    use crate::config;
+
+    fn listens(text: &str) -> Vec<Listen> {
+        let source = format!("events {{}} http {{ server {{ {text} }} }}");
+        let file = std::path::Path::new("nginx.conf");
+        let tree = lab_nginx_conf::parse(&source, file).unwrap();
+        lab_nginx_conf::check(&tree).unwrap();
+        let places = config::Places { prefix: std::path::Path::new(""), error_log: None };
+        config::read(&tree, file, places).unwrap().listens
+    }
+
+    fn address(socket: &Socket) -> SocketAddr {
+        socket.local_addr().unwrap().as_socket().unwrap()
+    }
+
+    #[test]
+    fn an_inherited_socket_is_used_for_its_own_address_and_a_leftover_is_closed() {
+        let (wanted, leftover) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+        let (open_at, closed_at) = (wanted.local_addr().unwrap(), leftover.local_addr().unwrap());
+        let variable = format!("{};{};", wanted.into_raw_fd(), leftover.into_raw_fd());
+        let bound = open(&listens(&format!("listen {open_at};")), 1, &[], Some(&variable)).unwrap();
+        assert_eq!(bound.len(), 1);
+        assert_eq!(address(&bound[0].sockets[0]), open_at);
+        std::net::TcpStream::connect(open_at).unwrap();
+        assert!(std::net::TcpStream::connect(closed_at).is_err());
+    }
+
+    #[test]
+    fn what_is_no_listening_socket_is_refused_by_number() {
+        let unconnected = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let number = unconnected.into_raw_fd();
+        let error = open(&[], 1, &[], Some(&format!("{number};"))).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("inherited descriptor {number} is not a listening socket")), "{error}");
+        assert!(matches!(open(&[], 1, &[], Some("x;")), Err(SocketError::Number { .. })));
+        assert!(matches!(open(&[], 1, &[], Some("2;")), Err(SocketError::Inherited { number: 2, .. })));
+        assert!(matches!(open(&[], 1, &[], Some("99999;")), Err(SocketError::Inherited { .. })));
+    }
+
+    #[test]
+    fn a_wildcard_serves_the_single_addresses_of_its_port() {
+        let free = TcpListener::bind("0.0.0.0:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        let variable = format!("{};", free.into_raw_fd());
+        let listens = listens(&format!("listen 127.0.0.1:{port}; listen {port};"));
+        let bound = open(&listens, 1, &[], Some(&variable)).unwrap();
+        assert_eq!(bound.len(), 1);
+        assert_eq!(bound[0].listens, [1, 0]);
+    }
+
+    #[test]
+    fn with_reuseport_each_worker_has_a_socket_that_outlives_a_reload() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let listens = listens(&format!("listen 127.0.0.1:{port} reuseport;"));
+        let first = open(&listens, 3, &[], None).unwrap();
+        assert_eq!(first[0].sockets.len(), 3);
+        let second = open(&listens, 2, &first, None).unwrap();
+        assert_eq!(second[0].sockets.len(), 2);
+        drop(first);
+        std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        assert_eq!(address(&second[0].of_worker(3).unwrap()).port(), port);
+    }
+
+    #[test]
+    fn the_file_of_a_unix_socket_is_there_as_long_as_somebody_listens() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let listens = listens(&format!("listen unix:{};", path.display()));
+        let first = open(&listens, 1, &[], None).unwrap();
+        assert!(open(&listens, 1, &[], None).is_err(), "it is taken");
+        let second = open(&listens, 1, &first, None).unwrap();
+        drop(first);
+        std::os::unix::net::UnixStream::connect(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o666);
+        drop(second);
+        assert!(!path.exists());
+    }
+}

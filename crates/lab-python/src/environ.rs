@@ -1,0 +1,164 @@
+//! The environ of a request (PEP 3333: "environ Variables"): [`Variables`] as a Python dictionary.
+//!
+//! What is the same for all requests of a worker is in one dictionary, what is the same for all of a connection in a
+//! copy of it, and each request gets a copy of that. Keys are interned, so that looking them up compares no text.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use lab_http::RequestHead;
+use lab_http::extensions::ConnectionInfo;
+use lab_worker::proxy_protocol::Proxied;
+use lab_worker::wsgi::environ::{Variables, variable_name};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::MutexExt as _;
+use pyo3::types::{PyDict, PyString};
+
+use crate::file_wrapper::FileWrapper;
+use crate::text::latin1;
+
+/// Names of fields that are remembered; clients can make up any number of them.
+const REMEMBERED_NAMES: usize = 512;
+
+/// The variables that every request sets.
+const OF_REQUESTS: [&str; 8] = [
+    "REQUEST_METHOD",
+    "SCRIPT_NAME",
+    "PATH_INFO",
+    "QUERY_STRING",
+    "RAW_URI",
+    "SERVER_PROTOCOL",
+    "wsgi.url_scheme",
+    "wsgi.input",
+];
+
+/// What the environs of one worker have in common.
+pub(crate) struct Environs {
+    base: Py<PyDict>,
+    /// Keys by the names of fields as they were sent.
+    keys: Mutex<HashMap<Box<[u8]>, Py<PyString>>>,
+}
+
+impl Environs {
+    pub(crate) fn new(py: Python<'_>, multithread: bool, multiprocess: bool) -> PyResult<Environs> {
+        let base = PyDict::new(py);
+        base.set_item(intern!(py, "wsgi.version"), (1, 0))?;
+        base.set_item(intern!(py, "wsgi.errors"), py.import("sys")?.getattr("stderr")?)?;
+        base.set_item(intern!(py, "wsgi.multithread"), multithread)?;
+        base.set_item(intern!(py, "wsgi.multiprocess"), multiprocess)?;
+        base.set_item(intern!(py, "wsgi.run_once"), false)?;
+        base.set_item(intern!(py, "wsgi.file_wrapper"), py.get_type::<FileWrapper>())?;
+        // The end of the body is where reading ends, also without CONTENT_LENGTH.
+        base.set_item(intern!(py, "wsgi.input_terminated"), true)?;
+        base.set_item(intern!(py, "SERVER_SOFTWARE"), concat!("lab/", env!("CARGO_PKG_VERSION")))?;
+        // What every request sets has its place already, so that its dictionary does not have to grow for it.
+        for name in OF_REQUESTS {
+            base.set_item(PyString::intern(py, name), py.None())?;
+        }
+        Ok(Environs { base: base.unbind(), keys: Mutex::new(HashMap::new()) })
+    }
+
+    /// What the environs of one connection have in common.
+    pub(crate) fn of_connection(
+        &self,
+        py: Python<'_>,
+        info: &ConnectionInfo,
+        proxied: Option<Proxied>,
+    ) -> PyResult<Py<PyDict>> {
+        let environ = self.base.bind(py).copy()?;
+        match info {
+            ConnectionInfo::Tcp { peer, local } => {
+                environ.set_item(intern!(py, "REMOTE_ADDR"), peer.ip().to_string())?;
+                environ.set_item(intern!(py, "REMOTE_PORT"), peer.port().to_string())?;
+                environ.set_item(intern!(py, "SERVER_NAME"), local.ip().to_string())?;
+                environ.set_item(intern!(py, "SERVER_PORT"), local.port().to_string())?;
+            }
+            // As gunicorn says it; the server's name is then the request's to tell.
+            ConnectionInfo::Unix => environ.set_item(intern!(py, "REMOTE_ADDR"), "")?,
+        }
+        // gunicorn's names; there they hold for the first request of the connection only.
+        if let Some(Proxied { protocol, client, proxy }) = proxied {
+            environ.set_item(intern!(py, "PROXY_PROTOCOL"), protocol)?;
+            environ.set_item(intern!(py, "REMOTE_ADDR"), client.ip().to_string())?;
+            environ.set_item(intern!(py, "REMOTE_PORT"), client.port().to_string())?;
+            environ.set_item(intern!(py, "PROXY_ADDR"), proxy.ip().to_string())?;
+            environ.set_item(intern!(py, "PROXY_PORT"), proxy.port().to_string())?;
+        }
+        Ok(environ.unbind())
+    }
+
+    /// The environ of one request.
+    pub(crate) fn of_request<'py>(
+        &self,
+        connection: &Bound<'py, PyDict>,
+        head: &RequestHead,
+        variables: &Variables<'_>,
+        input: Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let py = connection.py();
+        let environ = connection.copy()?;
+        environ.set_item(intern!(py, "REQUEST_METHOD"), method(py, head.method())?)?;
+        environ.set_item(intern!(py, "SCRIPT_NAME"), short(py, &variables.script_name)?)?;
+        environ.set_item(intern!(py, "PATH_INFO"), latin1(py, &variables.path_info)?)?;
+        environ.set_item(intern!(py, "QUERY_STRING"), short(py, variables.query)?)?;
+        environ.set_item(intern!(py, "RAW_URI"), latin1(py, head.target())?)?;
+        let protocol = match head.version {
+            lab_http::Version::Http10 => intern!(py, "HTTP/1.0"),
+            lab_http::Version::Http11 => intern!(py, "HTTP/1.1"),
+        };
+        environ.set_item(intern!(py, "SERVER_PROTOCOL"), protocol)?;
+        let scheme = if variables.is_https { intern!(py, "https") } else { intern!(py, "http") };
+        environ.set_item(intern!(py, "wsgi.url_scheme"), scheme)?;
+        environ.set_item(intern!(py, "wsgi.input"), input)?;
+        for (name, value) in &variables.fields {
+            environ.set_item(self.key(py, name), latin1(py, value)?)?;
+        }
+        if !environ.contains(intern!(py, "SERVER_NAME"))? {
+            let (name, port) = server(variables);
+            environ.set_item(intern!(py, "SERVER_NAME"), latin1(py, name)?)?;
+            environ.set_item(intern!(py, "SERVER_PORT"), latin1(py, port)?)?;
+        }
+        Ok(environ)
+    }
+
+    /// The key of a field.
+    fn key<'py>(&self, py: Python<'py>, name: &[u8]) -> Bound<'py, PyString> {
+        // Nothing panics while it holds the lock. Who waits for it lets go of the interpreter meanwhile, as whoever has
+        // it may need that, for instance to collect garbage.
+        let mut keys = self.keys.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = keys.get(name) {
+            return key.bind(py).clone();
+        }
+        let key = PyString::intern(py, &variable_name(name));
+        if keys.len() < REMEMBERED_NAMES {
+            keys.insert(name.into(), key.clone().unbind());
+        }
+        key
+    }
+}
+
+fn method<'py>(py: Python<'py>, method: &[u8]) -> PyResult<Bound<'py, PyString>> {
+    match method {
+        b"GET" => Ok(intern!(py, "GET").clone()),
+        b"POST" => Ok(intern!(py, "POST").clone()),
+        other => latin1(py, other),
+    }
+}
+
+/// A text that is often empty.
+fn short<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyString>> {
+    if text.is_empty() { Ok(intern!(py, "").clone()) } else { latin1(py, text) }
+}
+
+/// The name and port of the server behind a unix socket, which only the client knows (as gunicorn).
+fn server<'v>(variables: &'v Variables<'_>) -> (&'v [u8], &'v [u8]) {
+    let standard: &[u8] = if variables.is_https { b"443" } else { b"80" };
+    let host = variables.fields.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"host"));
+    let Some((_, host)) = host else { return (b"localhost", standard) };
+    let bracket = host.iter().rposition(|&byte| byte == b']').unwrap_or(0);
+    match host[bracket..].iter().position(|&byte| byte == b':') {
+        Some(colon) => (&host[..bracket + colon], &host[bracket + colon + 1..]),
+        None => (host, standard),
+    }
+}

@@ -1,0 +1,400 @@
+//! What the values of a setting may be, and how what is given becomes one: gunicorn's validators.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use super::Surroundings;
+use super::value::Value;
+
+/// What the values of a setting are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// True or false.
+    Bool,
+    /// A number that is not negative.
+    Natural,
+    /// A string, or none.
+    Text,
+    /// Strings.
+    Texts,
+    /// Files, which must exist, and patterns of files.
+    Files,
+    /// Addresses and networks, with commas between, or `*`.
+    Addresses,
+    /// Names, with commas between.
+    Names,
+    /// A dictionary.
+    Pairs,
+    /// The name of a class.
+    Class,
+    /// A user by name or number.
+    User,
+    /// A group by name or number.
+    Group,
+    /// A folder that exists.
+    Folder,
+    /// `HOST:PORT` or `unix://PATH`.
+    Statsd,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// `off`, `v1`, `v2`, `auto`, or a truth value.
+    ProxyProtocol,
+    /// `h1` and `h2`, with commas between.
+    Protocols,
+    /// A function.
+    Hook,
+    /// Anything.
+    Any,
+}
+
+impl Kind {
+    /// What `given` comes to as a value of this kind, or what would be accepted.
+    ///
+    /// # Errors
+    /// It is nothing of this kind.
+    pub fn judge(self, given: Value, around: &Surroundings) -> Result<Value, String> {
+        match self {
+            Kind::Bool => truth(given),
+            Kind::Natural => natural(&given),
+            Kind::Text => text(given),
+            Kind::Texts => texts(given),
+            Kind::Files => files(given, around),
+            Kind::Addresses => addresses(given),
+            Kind::Names => names(given),
+            Kind::Pairs => match given {
+                Value::Pairs(_) => Ok(given),
+                _ => Err("must be a dictionary".to_owned()),
+            },
+            Kind::Class => match given {
+                Value::Callable(name) => Ok(Value::Text(name)),
+                _ => text(given),
+            },
+            Kind::User => id(given, around.user, "user", |name| (around.user_id)(name)),
+            Kind::Group => id(given, around.group, "group", |name| (around.group_id)(name)),
+            Kind::Folder => folder(given, around),
+            Kind::Statsd => statsd(given),
+            Kind::Choice(words) => choice(given, words),
+            Kind::ProxyProtocol => proxy_protocol(given),
+            Kind::Protocols => protocols(given),
+            Kind::Hook => match given {
+                Value::Callable(_) | Value::Text(_) => Ok(given),
+                _ => Err("must be a function".to_owned()),
+            },
+            Kind::Any => Ok(given),
+        }
+    }
+}
+
+fn truth(given: Value) -> Result<Value, String> {
+    match &given {
+        Value::None | Value::Bool(_) => Ok(given),
+        Value::Text(text) if text.trim().eq_ignore_ascii_case("true") => Ok(Value::Bool(true)),
+        Value::Text(text) if text.trim().eq_ignore_ascii_case("false") => Ok(Value::Bool(false)),
+        _ => Err("must be True or False".to_owned()),
+    }
+}
+
+fn natural(given: &Value) -> Result<Value, String> {
+    let number = match given {
+        Value::Bool(value) => Some(i64::from(*value)),
+        Value::Int(value) => Some(*value),
+        Value::Text(text) => int(text),
+        _ => None,
+    };
+    number.filter(|number| *number >= 0).map(Value::Int).ok_or_else(|| "must be a number, 0 or more".to_owned())
+}
+
+/// Python's `int(text, 0)`: decimal, or with `0x`, `0o` or `0b`. A decimal with a leading zero is none.
+#[must_use]
+pub(super) fn int(text: &str) -> Option<i64> {
+    let text = text.trim().replace('_', "");
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, text.strip_prefix('+').unwrap_or(&text)),
+    };
+    let lower = digits.to_ascii_lowercase();
+    let (radix, digits) = match lower.get(..2) {
+        Some("0x") => (16, &lower[2..]),
+        Some("0o") => (8, &lower[2..]),
+        Some("0b") => (2, &lower[2..]),
+        _ => (10, lower.as_str()),
+    };
+    let is_plain = digits.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if !is_plain || (radix == 10 && digits.len() > 1 && digits.starts_with('0') && !digits.trim_matches('0').is_empty())
+    {
+        return None;
+    }
+    i64::from_str_radix(digits, radix).ok().map(|number| sign * number)
+}
+
+fn text(given: Value) -> Result<Value, String> {
+    match given {
+        Value::None => Ok(Value::None),
+        Value::Text(text) => Ok(Value::text(text.trim())),
+        _ => Err("must be a string".to_owned()),
+    }
+}
+
+fn texts(given: Value) -> Result<Value, String> {
+    let items = match given {
+        given if !given.is_truthy() => Vec::new(),
+        Value::Text(_) => vec![given],
+        Value::List(items) | Value::Tuple(items) => items,
+        _ => return Err("must be a list of strings".to_owned()),
+    };
+    items.into_iter().map(text).collect::<Result<_, _>>().map(Value::List)
+}
+
+/// Whether a path is a pattern.
+#[must_use]
+pub(crate) fn is_pattern(path: &str) -> bool {
+    path.contains(['*', '?', '['])
+}
+
+fn files(given: Value, around: &Surroundings) -> Result<Value, String> {
+    let given = texts(given)?;
+    if let Value::List(items) = &given {
+        for item in items {
+            if let Value::Text(path) = item
+                && !is_pattern(path)
+                && !around.folder.join(path).exists()
+            {
+                return Err(format!("there is no file {path:?}"));
+            }
+        }
+    }
+    Ok(given)
+}
+
+fn split(given: Value) -> Result<Vec<String>, String> {
+    match text(given)? {
+        Value::Text(text) if !text.is_empty() => {
+            Ok(text.split(',').filter(|part| !part.is_empty()).map(|part| part.trim().to_owned()).collect())
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn names(given: Value) -> Result<Value, String> {
+    split(given).map(Value::texts)
+}
+
+fn addresses(given: Value) -> Result<Value, String> {
+    let parts = split(given)?;
+    for part in parts.iter().filter(|part| *part != "*") {
+        let strict = "must be addresses and networks with commas between, or *";
+        let (address, bits) = match part.split_once('/') {
+            Some((address, bits)) => (address, Some(bits)),
+            None => (part.as_str(), None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| format!("{strict}; {part:?} is neither"))?;
+        let Some(bits) = bits else { continue };
+        let width = if address.is_ipv4() { 32 } else { 128 };
+        let bits = bits.parse::<u32>().ok().filter(|bits| *bits <= width);
+        let bits = bits.ok_or_else(|| format!("{strict}; {part:?} is neither"))?;
+        let value = match address {
+            IpAddr::V4(address) => u128::from(address.to_bits()),
+            IpAddr::V6(address) => address.to_bits(),
+        };
+        let host_bits = if bits == width { 0 } else { value & (u128::MAX >> (128 - (width - bits))) };
+        if host_bits != 0 {
+            return Err(format!("{part:?} has host bits set, so it is no network"));
+        }
+    }
+    Ok(Value::texts(parts))
+}
+
+fn id(given: Value, own: u32, what: &str, lookup: impl Fn(&str) -> Option<u32>) -> Result<Value, String> {
+    match given {
+        Value::None => Ok(Value::Int(i64::from(own))),
+        Value::Int(id) if u32::try_from(id).is_ok() => Ok(Value::Int(id)),
+        Value::Text(name) => match name.parse::<u32>() {
+            Ok(id) => Ok(Value::Int(i64::from(id))),
+            Err(_) => {
+                lookup(&name).map(|id| Value::Int(i64::from(id))).ok_or_else(|| format!("there is no {what} {name:?}"))
+            }
+        },
+        _ => Err(format!("must be a {what} by name or number")),
+    }
+}
+
+fn folder(given: Value, around: &Surroundings) -> Result<Value, String> {
+    let Value::Text(path) = text(given)? else { return Err("must be a folder".to_owned()) };
+    let full = normal(&around.folder.join(&path));
+    if Path::new(&full).exists() { Ok(Value::Text(full)) } else { Err(format!("there is no folder {path:?}")) }
+}
+
+/// A path without `.`, `..` and empty parts, as Python's `normpath` has it.
+fn normal(path: &Path) -> String {
+    let mut parts = Vec::new();
+    for part in path.to_string_lossy().split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part.to_owned()),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
+/// A path stays a string; a host becomes a pair with its port, 8125 unless it is given.
+fn statsd(given: Value) -> Result<Value, String> {
+    let Value::Text(address) = text(given)? else { return Ok(Value::None) };
+    let is_host_named_unix = address.strip_prefix("unix:").is_some_and(|port| port.parse::<u16>().is_ok());
+    if let Some(path) = address.strip_prefix("unix:").filter(|_| !is_host_named_unix) {
+        return Ok(Value::text(path.strip_prefix("//").unwrap_or(path)));
+    }
+    let accepted = || "must be HOST:PORT or unix://PATH".to_owned();
+    let (host, port) = host_and_port(&address, 8125).ok_or_else(accepted)?;
+    Ok(Value::Tuple(vec![Value::Text(host), Value::Int(i64::from(port))]))
+}
+
+/// gunicorn's `parse_address` for what names a host: `HOST`, `HOST:PORT`, `[HOST]`, `[HOST]:PORT`, `tcp://…`.
+#[must_use]
+pub(crate) fn host_and_port(address: &str, default_port: u16) -> Option<(String, u16)> {
+    let address = address.strip_prefix("tcp://").unwrap_or(address);
+    let (host, port) = match address.strip_prefix('[') {
+        Some(rest) => {
+            let (host, behind) = rest.split_once(']')?;
+            match behind.strip_prefix(':') {
+                Some(port) => (host, Some(port)),
+                None if behind.is_empty() => (host, None),
+                None => return None,
+            }
+        }
+        None => match address.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None if address.is_empty() => ("0.0.0.0", None),
+            None => (address, None),
+        },
+    };
+    let port = match port {
+        Some(port) => port.parse().ok()?,
+        None => default_port,
+    };
+    Some((host.to_lowercase(), port))
+}
+
+fn choice(given: Value, words: &[&'static str]) -> Result<Value, String> {
+    let accepted = || format!("must be one of {}", words.join(", "));
+    let word = match given {
+        Value::None => words.first().copied().unwrap_or_default().to_owned(),
+        // gunicorn takes a truth value for http2_cleartext.
+        Value::Bool(value) if words.first() == Some(&"off") => {
+            if value { words.get(1) } else { words.first() }.copied().unwrap_or_default().to_owned()
+        }
+        Value::Text(word) => word.trim().to_lowercase(),
+        _ => return Err(accepted()),
+    };
+    if words.contains(&word.as_str()) { Ok(Value::Text(word)) } else { Err(accepted()) }
+}
+
+fn proxy_protocol(given: Value) -> Result<Value, String> {
+    let word = match given {
+        Value::None | Value::Bool(false) => "off".to_owned(),
+        Value::Bool(true) => "auto".to_owned(),
+        Value::Text(word) => word.trim().to_lowercase(),
+        _ => String::new(),
+    };
+    let normal = match word.as_str() {
+        "false" | "off" | "0" | "none" => "off",
+        "true" | "auto" | "1" => "auto",
+        "v1" => "v1",
+        "v2" => "v2",
+        _ => return Err("must be one of off, v1, v2, auto".to_owned()),
+    };
+    Ok(Value::text(normal))
+}
+
+fn protocols(given: Value) -> Result<Value, String> {
+    let parts: Vec<String> = split(given)?.into_iter().map(|part| part.to_lowercase()).collect();
+    if let Some(unknown) = parts.iter().find(|part| !matches!(part.as_str(), "h1" | "h2" | "h3")) {
+        return Err(format!("must be h1; {unknown:?} is no protocol"));
+    }
+    Ok(if parts.is_empty() { Value::texts(["h1"]) } else { Value::texts(parts) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layers::surroundings_of_a_test;
+    use super::*;
+
+    fn judged(kind: Kind, json: &str) -> String {
+        let given = Value::from_json(&serde_json::from_str(json).unwrap());
+        match kind.judge(given, &surroundings_of_a_test()) {
+            Ok(value) => value.to_string(),
+            Err(accepted) => format!("! {accepted}"),
+        }
+    }
+
+    #[test]
+    fn values_are_judged_as_by_gunicorns_validators() {
+        let cases = [
+            (Kind::Bool, r#"" TRUE ""#, "True"),
+            (Kind::Bool, "1", "! must be True or False"),
+            (Kind::Natural, r#""0x10""#, "16"),
+            (Kind::Natural, r#""010""#, "! must be a number, 0 or more"),
+            (Kind::Natural, r#""00""#, "0"),
+            (Kind::Natural, "true", "1"),
+            (Kind::Natural, "-1", "! must be a number, 0 or more"),
+            (Kind::Natural, "0.5", "! must be a number, 0 or more"),
+            (Kind::Text, r#"" a ""#, "a"),
+            (Kind::Text, "1", "! must be a string"),
+            (Kind::Texts, r#""a""#, "['a']"),
+            (Kind::Texts, r#"{"$tuple": ["a", " b"]}"#, "['a', 'b']"),
+            (Kind::Texts, "null", "[]"),
+            (Kind::Files, r#"["/nowhere", "*.x"]"#, "! there is no file \"/nowhere\""),
+            (Kind::Files, r#""/etc/*.nothing""#, "['/etc/*.nothing']"),
+            (Kind::Addresses, r#""127.0.0.1, 10.0.0.0/8,::1""#, "['127.0.0.1', '10.0.0.0/8', '::1']"),
+            (Kind::Addresses, r#""*""#, "['*']"),
+            (Kind::Addresses, r#""10.0.0.1/8""#, "! \"10.0.0.1/8\" has host bits set, so it is no network"),
+            (Kind::Addresses, r#""fe80::/64""#, "['fe80::/64']"),
+            (
+                Kind::Addresses,
+                r#""localhost""#,
+                "! must be addresses and networks with commas between, or *; \"localhost\" is neither",
+            ),
+            (Kind::Class, r#"{"$callable": "m.Worker"}"#, "m.Worker"),
+            (Kind::User, r#""nobody""#, "65534"),
+            (Kind::User, r#""12""#, "12"),
+            (Kind::User, r#""nemo""#, "! there is no user \"nemo\""),
+            (Kind::Group, "null", "1000"),
+            (Kind::Folder, r#""/usr/../etc/.""#, "/etc"),
+            (Kind::Folder, r#""/nowhere""#, "! there is no folder \"/nowhere\""),
+            (Kind::Statsd, r#""localhost""#, "('localhost', 8125)"),
+            (Kind::Statsd, r#""[::1]:9""#, "('::1', 9)"),
+            (Kind::Statsd, r#""unix:1""#, "('unix', 1)"),
+            (Kind::Statsd, r#""unix:///run/statsd""#, "/run/statsd"),
+            (Kind::Choice(&["drop", "refuse"]), r#"" Refuse""#, "refuse"),
+            (Kind::Choice(&["drop", "refuse"]), r#""x""#, "! must be one of drop, refuse"),
+            (Kind::ProxyProtocol, "true", "auto"),
+            (Kind::ProxyProtocol, r#""V1""#, "v1"),
+            (Kind::ProxyProtocol, r#""v3""#, "! must be one of off, v1, v2, auto"),
+            (Kind::Protocols, r#""h1,h2""#, "['h1', 'h2']"),
+        ];
+        for (kind, given, expected) in cases {
+            assert_eq!(judged(kind, given), expected, "{kind:?} {given}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_hosts_are_read() {
+        let cases = [
+            ("", Some(("0.0.0.0", 8000))),
+            ("LocalHost", Some(("localhost", 8000))),
+            ("10.0.0.1:80", Some(("10.0.0.1", 80))),
+            (":80", Some(("", 80))),
+            ("[::1]", Some(("::1", 8000))),
+            ("[::1]:80", Some(("::1", 80))),
+            ("tcp://h:1", Some(("h", 1))),
+            ("::1", None),
+            ("h:x", None),
+            ("h:65536", None),
+            ("[::1]x", None),
+        ];
+        for (address, expected) in cases {
+            let expected = expected.map(|(host, port)| (host.to_owned(), port));
+            assert_eq!(host_and_port(address, 8000), expected, "{address}");
+        }
+    }
+}
