@@ -1,111 +1,98 @@
-//! The settings of gunicorn 27.0, each on a row: name, flags, what its values are, its default, and how lab stands to
-//! it. The section is the one gunicorn's documentation has it in.
+//! The settings of gunicorn 27.0, one in each row: its section in gunicorn's documentation, name, flags, kind of values,
+//! default, and lab's support for it.
 
 use super::kind::Kind;
 use super::value::Value;
 
-/// One setting.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
-    /// Its name in a configuration file.
+    /// The name in a configuration file.
     pub name: &'static str,
     /// The section of gunicorn's documentation.
     pub section: &'static str,
-    /// Its flags on the command line, in which `-x` is a short one; without any it is for configuration files only.
+    /// The flags, short ones as `-x`; none for a setting that only a configuration file can hold.
     pub flags: &'static [&'static str],
-    /// How its flag is used.
     pub action: Action,
-    /// What its values are.
     pub kind: Kind,
-    /// What it is unless it is set.
-    pub default: Initial,
-    /// How lab stands to it.
-    pub standing: Standing,
-    /// One line of help.
+    pub default: DefaultValue,
+    pub support: Support,
+    /// One line for `--help`.
     pub help: &'static str,
 }
 
-/// How a flag is used.
+/// How a flag takes its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// With a value; the last one counts.
+    /// With a value; the last occurrence counts.
     Value,
-    /// With a value, as often as there are values.
+    /// With a value; all occurrences count.
     Append,
-    /// Alone: true.
+    /// Without a value: sets true.
     SetTrue,
-    /// Alone: false.
+    /// Without a value: sets false.
     SetFalse,
-    /// With a value, or alone, which means this one.
+    /// With a value, or without one, which means this value.
     Optional(&'static str),
 }
 
-/// A default.
+/// The default of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Initial {
-    /// `None`
+pub enum DefaultValue {
     None,
-    /// A truth value.
     Bool(bool),
-    /// A number.
     Int(i64),
-    /// A string.
     Text(&'static str),
-    /// No strings.
+    /// An empty list.
     Empty,
-    /// A dictionary.
     Pairs(&'static [(&'static str, &'static str)]),
     /// gunicorn's own hook, by its qualified name.
     Hook(&'static str),
-    /// An environment variable, else this.
+    /// The value of an environment variable, or this one if it is not set.
     Variable(&'static str, &'static str),
-    /// `0.0.0.0:$PORT`, else `127.0.0.1:8000`.
+    /// `0.0.0.0:$PORT`, or `127.0.0.1:8000` if PORT is not set.
     Bind,
-    /// The current folder.
     CurrentFolder,
-    /// The user of this process.
     CurrentUser,
-    /// The group of this process.
     CurrentGroup,
-    /// A socket below the user's runtime or home folder.
+    /// A path in the user's runtime or home folder.
     ControlSocket,
 }
 
-/// How lab stands to a setting.
+/// lab's support for a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// It does what it does in gunicorn.
-    Honoured,
-    /// A function for gunicorn's own process: never called, and named in a warning when it is set.
-    Hook,
-    /// Anything but the default is refused, with these words about what to do instead.
+pub enum Support {
+    /// It does the same as in gunicorn.
+    Implemented,
+    /// A function that gunicorn calls and lab does not. Setting it logs a warning.
+    HookNotCalled,
+    /// Every value but the default is refused, with this hint what to use instead.
     Refused(&'static str),
 }
 
-impl Initial {
-    /// The default as a value, given what surrounds this process. Not yet judged by the setting's kind.
+impl DefaultValue {
+    /// The default as a value, not yet validated.
     #[must_use]
-    pub fn value(self, around: &super::Surroundings) -> Value {
+    pub fn value(self, context: &super::SettingsContext) -> Value {
         match self {
-            Initial::None => Value::None,
-            Initial::Bool(value) => Value::Bool(value),
-            Initial::Int(value) => Value::Int(value),
-            Initial::Text(text) => Value::text(text),
-            Initial::Empty => Value::List(Vec::new()),
-            Initial::Pairs(pairs) => {
+            DefaultValue::None => Value::None,
+            DefaultValue::Bool(value) => Value::Bool(value),
+            DefaultValue::Int(value) => Value::Int(value),
+            DefaultValue::Text(text) => Value::text(text),
+            DefaultValue::Empty => Value::List(Vec::new()),
+            DefaultValue::Pairs(pairs) => {
                 Value::Pairs(pairs.iter().map(|(key, value)| ((*key).to_owned(), Value::text(*value))).collect())
             }
-            Initial::Hook(name) => Value::Callable(name.to_owned()),
-            Initial::Variable(variable, otherwise) => Value::text(around.variable(variable).unwrap_or(otherwise)),
-            Initial::Bind => match around.variable("PORT") {
+            DefaultValue::Hook(name) => Value::Callable(name.to_owned()),
+            DefaultValue::Variable(variable, otherwise) => Value::text(context.variable(variable).unwrap_or(otherwise)),
+            DefaultValue::Bind => match context.variable("PORT") {
                 Some(port) => Value::texts([format!("0.0.0.0:{port}")]),
                 None => Value::texts(["127.0.0.1:8000"]),
             },
-            Initial::CurrentFolder => Value::text(around.folder.to_string_lossy()),
-            Initial::CurrentUser => Value::Int(i64::from(around.user)),
-            Initial::CurrentGroup => Value::Int(i64::from(around.group)),
-            Initial::ControlSocket => {
-                Value::text(match (around.variable("XDG_RUNTIME_DIR"), around.variable("HOME")) {
+            DefaultValue::CurrentFolder => Value::text(context.folder.to_string_lossy()),
+            DefaultValue::CurrentUser => Value::Int(i64::from(context.user)),
+            DefaultValue::CurrentGroup => Value::Int(i64::from(context.group)),
+            DefaultValue::ControlSocket => {
+                Value::text(match (context.variable("XDG_RUNTIME_DIR"), context.variable("HOME")) {
                     (Some(runtime), _) if !runtime.is_empty() => format!("{runtime}/gunicorn.ctl"),
                     (_, home) => format!("{}/.gunicorn/gunicorn.ctl", home.unwrap_or("~")),
                 })
@@ -114,7 +101,7 @@ impl Initial {
     }
 }
 
-/// The setting of this name.
+/// Finds a setting by its name.
 #[must_use]
 pub fn lookup(name: &str) -> Option<&'static Setting> {
     TABLE.iter().find(|setting| setting.name == name)
@@ -125,7 +112,7 @@ const fn row(
     name: &'static str,
     flags: &'static [&'static str],
     kind: Kind,
-    default: Initial,
+    default: DefaultValue,
     help: &'static str,
 ) -> Setting {
     let action = match kind {
@@ -133,7 +120,7 @@ const fn row(
         Kind::Texts | Kind::Files => Action::Append,
         _ => Action::Value,
     };
-    Setting { name, section, flags, action, kind, default, standing: Standing::Honoured, help }
+    Setting { name, section, flags, action, kind, default, support: Support::Implemented, help }
 }
 
 const fn refused(
@@ -141,15 +128,15 @@ const fn refused(
     name: &'static str,
     flags: &'static [&'static str],
     kind: Kind,
-    default: Initial,
-    instead: &'static str,
+    default: DefaultValue,
+    hint: &'static str,
 ) -> Setting {
-    Setting { standing: Standing::Refused(instead), ..row(section, name, flags, kind, default, "") }
+    Setting { support: Support::Refused(hint), ..row(section, name, flags, kind, default, "") }
 }
 
 const fn hook(section: &'static str, name: &'static str, default: &'static str) -> Setting {
-    let setting = row(section, name, &[], Kind::Hook, Initial::Hook(default), "");
-    Setting { standing: Standing::Hook, ..setting }
+    let setting = row(section, name, &[], Kind::Hook, DefaultValue::Hook(default), "");
+    Setting { support: Support::HookNotCalled, ..setting }
 }
 
 const FILE: &str = "Config File";
@@ -178,11 +165,11 @@ const PASTE: &str = "make a WSGI module that loads the Paste configuration and n
 const DIRTY_NO: &str = "there is no dirty arbiter; start a task queue of its own";
 const CONTROL_NO: &str = "there is no control socket; use signals";
 
-use Initial as I;
+use DefaultValue as I;
 use Kind as K;
 
-/// All settings, in gunicorn's order.
-#[rustfmt::skip] // a row for each, as a table has them
+/// All settings, in the order of gunicorn's source.
+#[rustfmt::skip] // keeps the rows of the table compact
 pub static TABLE: &[Setting] = &[
     row(FILE, "config", &["-c", "--config"], K::Text, I::Text("./gunicorn.conf.py"),
         "The configuration file: PATH, file:PATH or python:MODULE"),
@@ -368,7 +355,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_flags_are_there_once() {
+    fn names_and_flags_are_unique() {
         let names: BTreeSet<_> = TABLE.iter().map(|setting| setting.name).collect();
         assert_eq!(names.len(), TABLE.len());
         let flags: Vec<_> = TABLE.iter().flat_map(|setting| setting.flags).collect();
@@ -376,8 +363,8 @@ mod tests {
     }
 
     #[test]
-    fn what_has_a_flag_has_help() {
-        let shown = |setting: &&Setting| !setting.flags.is_empty() && setting.standing == Standing::Honoured;
+    fn settings_with_flags_have_help() {
+        let shown = |setting: &&Setting| !setting.flags.is_empty() && setting.support == Support::Implemented;
         for setting in TABLE.iter().filter(shown) {
             assert!(!setting.help.is_empty(), "{}", setting.name);
         }
