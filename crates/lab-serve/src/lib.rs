@@ -4,10 +4,12 @@
 //! `current_thread` runtime, which accepts connections and calls the application on the core that accepted. `lab-worker`
 //! holds what happens inside a worker; this crate holds the processes around it. In reading order: [`settings`], then
 //! [`listen`], then the [`arbiter`] with its workers, then the [`process`] they run in and their [`logging`].
+//! [`differences`] lists where lab departs from gunicorn on purpose.
 //!
 //! This crate knows nothing of scenarios, stacks, checks and reports.
 
 pub mod settings;
+pub mod differences;
 
 pub mod listen;
 
