@@ -1,4 +1,4 @@
-//! Serves a request on the event loop: reads its body, has the application called, and sends what the call left unsent.
+//! Serves a request on the event loop: reads its body, calls the application, and sends what the call left unsent.
 
 use std::cell::Cell;
 use std::io;

@@ -63,7 +63,7 @@ pub enum ListenError {
     #[error("cannot listen on {address}: {error}")]
     Bind { address: String, error: io::Error },
     /// The path of a unix socket is in use by another kind of file.
-    #[error("cannot listen on unix:{}: there is something that is no socket", .0.display())]
+    #[error("cannot listen on unix:{}: the path exists and is not a socket", .0.display())]
     Occupied(PathBuf),
     #[error("cannot take over descriptor {fd}: {error}")]
     Descriptor { fd: i32, error: io::Error },

@@ -12,7 +12,7 @@ pub struct AccessFormat {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AccessFormatError {
-    #[error("must be text with atoms like %(h)s; {0:?} is none")]
+    #[error("must be text with atoms like %(h)s; {0:?} is not one")]
     Atom(String),
 }
 

@@ -18,11 +18,11 @@ load(settings['app'])";
 /// Why no interpreter can run the application.
 #[derive(Debug, thiserror::Error)]
 pub enum InterpreterError {
-    #[error("{} is no virtual environment: there is no bin/python in it\nhint: make one with `python3 -m venv {}`", .0.display(), .0.display())]
+    #[error("{} is not a virtual environment: it has no bin/python\nhint: make one with `python3 -m venv {}`", .0.display(), .0.display())]
     NoVenv(PathBuf),
     #[error("cannot run {}: {error}\nhint: name a virtual environment with --venv, or install python3", .python.display())]
     NoPython { python: PathBuf, error: std::io::Error },
-    #[error("{} has no module lab_wsgi, by which lab serves WSGI applications\nhint: install it with `{} -m pip install ./crates/lab-python`", .0.display(), .0.display())]
+    #[error("{} has no module lab_wsgi, which lab needs to serve WSGI applications\nhint: install it with `{} -m pip install ./crates/lab-python`", .0.display(), .0.display())]
     NoGateway(PathBuf),
     /// The application cannot be loaded. Python has printed the reason.
     #[error("cannot load the application {0:?}")]
@@ -93,7 +93,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let python = folder.path().join("bin/python");
         let missing = find(Some(folder.path()), None).unwrap_err().to_string();
-        assert!(missing.contains("is no virtual environment"), "{missing}");
+        assert!(missing.contains("is not a virtual environment"), "{missing}");
         std::fs::create_dir(folder.path().join("bin")).unwrap();
         std::fs::write(&python, "").unwrap();
         assert_eq!(find(Some(folder.path()), Some("/other")).unwrap(), python);

@@ -249,7 +249,7 @@ impl ConfigReader<'_> {
         let bind = given.iter().map(|text| text.parse::<Bind>());
         let bind = bind.collect::<Result<Vec<_>, _>>();
         let bind = bind.map_err(|error| self.resolved.invalid("bind", error.to_string()))?;
-        if bind.is_empty() { Err(self.resolved.invalid("bind", "must name a place to listen")) } else { Ok(bind) }
+        if bind.is_empty() { Err(self.resolved.invalid("bind", "must name at least one address")) } else { Ok(bind) }
     }
 
     /// The number of threads. In lab sync and gthread differ in nothing else.
@@ -262,8 +262,8 @@ impl ConfigReader<'_> {
             }
             "gevent" | "gevent_wsgi" | "gevent_pywsgi" | "eventlet" | "tornado" => Err(self.resolved.unsupported(
                 "worker_class",
-                "a worker of lab waits for slow clients without occupying a thread; for requests that wait for \
-                 something else use worker_class = \"gthread\" with threads",
+                "slow clients do not occupy a thread of a lab worker; for requests that wait for something else, use \
+                 worker_class = \"gthread\" with threads",
             )),
             "asgi" | "uvicorn.workers.UvicornWorker" | "uvicorn_worker.UvicornWorker" => {
                 Err(self.resolved.unsupported(
@@ -306,7 +306,7 @@ impl ConfigReader<'_> {
         };
         let ca_certs = file("ca_certs");
         if cert_reqs != ClientCertificates::None && ca_certs.is_none() {
-            return Err(self.resolved.invalid("cert_reqs", "needs ca_certs, which says whose certificates are good"));
+            return Err(self.resolved.invalid("cert_reqs", "needs ca_certs, the authorities to trust"));
         }
         Ok(Some(TlsSettings { certfile, keyfile, ca_certs, cert_reqs, ciphers: self.text("ciphers") }))
     }
@@ -390,12 +390,12 @@ impl ConfigReader<'_> {
     fn combinations(&self) -> Vec<SettingsError> {
         let mut errors = Vec::new();
         if self.text("reload_engine").as_deref() == Some("inotify") {
-            errors.push(self.resolved.unsupported("reload_engine", "use poll: the times of the files are looked at"));
+            errors.push(self.resolved.unsupported("reload_engine", "use poll, which compares modification times"));
         }
         let is_inherited = self.texts("bind").iter().any(|bind| bind.starts_with("fd://"));
         if self.flag("reuse_port") && is_inherited {
             errors.push(
-                self.resolved.unsupported("reuse_port", "a socket that is inherited cannot be made once per worker"),
+                self.resolved.unsupported("reuse_port", "an inherited socket cannot be bound again for each worker"),
             );
         }
         errors

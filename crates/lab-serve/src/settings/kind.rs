@@ -179,7 +179,7 @@ fn names(given: Value) -> Result<Value, String> {
 fn addresses(given: Value) -> Result<Value, String> {
     let parts = split(given)?;
     for part in parts.iter().filter(|part| *part != "*") {
-        let strict = "must be addresses and networks with commas between, or *";
+        let strict = "must be comma-separated addresses and networks, or *";
         let (address, bits) = match part.split_once('/') {
             Some((address, bits)) => (address, Some(bits)),
             None => (part.as_str(), None),
@@ -195,7 +195,7 @@ fn addresses(given: Value) -> Result<Value, String> {
         };
         let host_bits = if bits == width { 0 } else { value & (u128::MAX >> (128 - (width - bits))) };
         if host_bits != 0 {
-            return Err(format!("{part:?} has host bits set, so it is no network"));
+            return Err(format!("{part:?} has host bits set, so it is not a network"));
         }
     }
     Ok(Value::texts(parts))
@@ -306,7 +306,7 @@ fn proxy_protocol(given: Value) -> Result<Value, String> {
 fn protocols(given: Value) -> Result<Value, String> {
     let parts: Vec<String> = split(given)?.into_iter().map(|part| part.to_lowercase()).collect();
     if let Some(unknown) = parts.iter().find(|part| !matches!(part.as_str(), "h1" | "h2" | "h3")) {
-        return Err(format!("must be h1; {unknown:?} is no protocol"));
+        return Err(format!("must be h1; {unknown:?} is not a protocol"));
     }
     Ok(if parts.is_empty() { Value::texts(["h1"]) } else { Value::texts(parts) })
 }
@@ -344,12 +344,12 @@ mod tests {
             (Kind::Files, r#""/etc/*.nothing""#, "['/etc/*.nothing']"),
             (Kind::Addresses, r#""127.0.0.1, 10.0.0.0/8,::1""#, "['127.0.0.1', '10.0.0.0/8', '::1']"),
             (Kind::Addresses, r#""*""#, "['*']"),
-            (Kind::Addresses, r#""10.0.0.1/8""#, "! \"10.0.0.1/8\" has host bits set, so it is no network"),
+            (Kind::Addresses, r#""10.0.0.1/8""#, "! \"10.0.0.1/8\" has host bits set, so it is not a network"),
             (Kind::Addresses, r#""fe80::/64""#, "['fe80::/64']"),
             (
                 Kind::Addresses,
                 r#""localhost""#,
-                "! must be addresses and networks with commas between, or *; \"localhost\" is neither",
+                "! must be comma-separated addresses and networks, or *; \"localhost\" is neither",
             ),
             (Kind::Class, r#"{"$callable": "m.Worker"}"#, "m.Worker"),
             (Kind::User, r#""nobody""#, "65534"),

@@ -100,7 +100,7 @@ pub fn load(line: &CommandLine, context: &SettingsContext) -> Result<LoadedSetti
     resolved.apply(&Origin::CommandLine, line.given.iter().cloned(), context)?;
     let hooks = resolved.hooks();
     if !hooks.is_empty() {
-        warnings.push(format!("hooks are not called, for there is no gunicorn to hook into: {}", hooks.join(", ")));
+        warnings.push(format!("hooks are not called: {}", hooks.join(", ")));
     }
     let config = Config::new(line.app.as_deref(), &resolved, context).map_err(LoadError::Settings)?;
     if let Some(settings) = &config.tls {
