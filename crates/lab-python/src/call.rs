@@ -131,7 +131,7 @@ impl Application {
         let body_remainder = if awaits_body { input.get().reclaim(py) } else { None };
         let Some(response) = start_response.get().end(py) else {
             let (method, target) = (call.arrived.method(), call.arrived.target());
-            tracing::error!("{method} {target}: the application has returned while one of its threads is still sending");
+            tracing::error!("{method} {target}: the application has ended, and one of its threads is still sending");
             // The response has begun, so no error response can be sent.
             let outcome = CallOutcome::Close;
             return CallResult { outcome, logged_variables, body_remainder, ..CallResult::without_response() };
