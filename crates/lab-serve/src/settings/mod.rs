@@ -1,7 +1,7 @@
 //! gunicorn's settings, with the names, defaults and precedence of gunicorn 27.
 //!
 //! One [table](table::TABLE) holds all of them. The flags, `GUNICORN_CMD_ARGS`, `gunicorn.conf.py`, `--print-config` and
-//! [`compatibility`] follow from it. Settings that lab does not support are in it too, each with a hint what to use
+//! [`compatibility()`] follow from it. Settings that lab does not support are in it too, each with a hint what to use
 //! instead. In reading order: the table; values and their validation; the sources of values, and which of them wins; the
 //! typed [`Config`]. Only `file` runs a process and only `load` reads the environment; the rest is pure.
 
