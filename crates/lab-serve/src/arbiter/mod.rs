@@ -2,8 +2,8 @@
 //! die or hang, and ends them.
 //!
 //! It serves no requests itself, so a request cannot bring it down. In reading order: the loop (this file),
-//! [`reload`], one worker ([`worker_handle`]), what a worker is started with ([`worker_spec`], [`handover`]), and what the
-//! arbiter watches ([`signals`], [`heartbeat`], [`file_watcher`]).
+//! `reload`, one worker (`worker_handle`), what a worker is started with (`worker_spec`, `handover`), and what the
+//! arbiter watches (`signals`, `heartbeat`, `file_watcher`).
 
 mod reload;
 mod worker_handle;
