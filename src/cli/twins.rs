@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Args, FromArgMatches};
 
-use lab_serve::settings::arguments::{Given, augment, given};
+use lab_serve::settings::arguments::{GivenSettings, augment, from_matches};
 
 /// `lab proxy`, by nginx's names.
 #[derive(Debug, Args)]
@@ -50,7 +50,7 @@ pub struct ServeArgs {
     /// The virtual environment.
     pub venv: Option<PathBuf>,
     /// gunicorn's settings, as far as they are given.
-    pub given: Given,
+    pub given: GivenSettings,
 }
 
 impl Args for ServeArgs {
@@ -72,7 +72,7 @@ impl Args for ServeArgs {
 impl FromArgMatches for ServeArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<ServeArgs, clap::Error> {
         let app = matches.get_one::<String>("app").cloned();
-        Ok(ServeArgs { app, venv: matches.get_one::<PathBuf>("venv").cloned(), given: given(matches) })
+        Ok(ServeArgs { app, venv: matches.get_one::<PathBuf>("venv").cloned(), given: from_matches(matches) })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

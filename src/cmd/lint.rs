@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::lint::{self, Finding, Severity};
 
 use crate::report::finding;
-use lab_serve::interpreter;
+use lab_serve::process::interpreter;
 
 /// Prints what the rules have against the files.
 pub(super) fn run(args: &LintArgs) -> anyhow::Result<Exit> {

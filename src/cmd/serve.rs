@@ -1,4 +1,4 @@
-//! `lab serve`: the master and its workers.
+//! `lab serve`: the arbiter and its workers.
 
 use std::env;
 
@@ -7,41 +7,41 @@ use anyhow::Context;
 use crate::cli::ServeArgs;
 use crate::exit::Exit;
 use lab_app::sample;
-use lab_serve::crew::{Plan, check_application};
-use lab_serve::daemon::{self, Stage};
-use lab_serve::interpreter::require_gateway;
-use lab_serve::journal::Journal;
-use lab_serve::listen::{Bind, Listener, activated};
-use lab_serve::log::ErrorLog;
+use lab_serve::arbiter::worker_spec::WorkerSpec;
+use lab_serve::arbiter::{self, ArbiterError, ArbiterHooks, ArbiterParts};
+use lab_serve::listen::{Bind, Listener, SocketOptions, activated, describe_listeners};
 use lab_serve::log_file::LogFile;
-use lab_serve::master::{self, Master, MasterError, Surface, socket_options};
-use lab_serve::notify::notify;
+use lab_serve::logging::error_log::ErrorLog;
+use lab_serve::logging::log_sinks::AccessSinks;
+use lab_serve::logging::statsd::Statsd;
 use lab_serve::pidfile::Pidfile;
-use lab_serve::settings::load::{CommandLine, Loaded, load, surroundings};
-use lab_serve::settings::{Config, Surroundings};
-use lab_serve::statsd::Statsd;
+use lab_serve::process::daemon::{self, Stage};
+use lab_serve::process::interpreter::require_gateway;
+use lab_serve::process::notify::notify;
+use lab_serve::settings::load::{CommandLine, LoadedSettings, load, process_context};
+use lab_serve::settings::{Config, SettingsContext};
 
-/// gunicorn's exit code when an application cannot be loaded; lab's own for everything else.
+/// gunicorn's exit code when an application cannot be loaded. All other codes are lab's own.
 const APP_LOAD_ERROR: u8 = 4;
 
-/// Runs the master until it is told to stop.
+/// Runs the arbiter until a signal stops it.
 pub(super) fn run(args: &ServeArgs) -> anyhow::Result<std::process::ExitCode> {
     if daemon::stage() == Stage::Session {
         daemon::lead_session().context("cannot start the server in the background")?;
         return Ok(Exit::Ok.into());
     }
     let line = CommandLine { app: args.app.clone(), venv: args.venv.clone(), given: args.given.clone() };
-    let around = surroundings().context("cannot find the current folder")?;
-    let loaded = match load(&line, &around).map_err(anyhow::Error::from).and_then(checked) {
+    let context = process_context().context("cannot find the current folder")?;
+    let loaded = match load(&line, &context).map_err(anyhow::Error::from).and_then(checked) {
         Ok(loaded) => loaded,
         Err(error) => return Ok(usage(&error).into()),
     };
     if loaded.config.print_config {
-        print!("{}", loaded.layers.print());
+        print!("{}", loaded.resolved.print());
     }
     if loaded.config.print_config || loaded.config.check_config {
         loaded.warnings.iter().for_each(|warning| eprintln!("lab: {warning}"));
-        return Ok(match check_application(&plan(loaded)) {
+        return Ok(match worker_spec(loaded).check_application() {
             Ok(()) => Exit::Ok.into(),
             Err(error) => usage(&error.into()).into(),
         });
@@ -53,59 +53,63 @@ pub(super) fn run(args: &ServeArgs) -> anyhow::Result<std::process::ExitCode> {
             daemon::detach(&name, keeps_stdio).context("cannot start the server in the background")?;
             return Ok(Exit::Ok.into());
         }
-        return Err(daemon::go_by(&name)).context("cannot go by a name");
+        return Err(daemon::restart_as(&name)).context("cannot set the process name");
     }
-    serve(line, around, loaded)
+    serve(line, context, loaded)
 }
 
-fn serve(line: CommandLine, around: Surroundings, loaded: Loaded) -> anyhow::Result<std::process::ExitCode> {
-    // Started through a link in /proc, the process would else be called after that.
+fn serve(
+    line: CommandLine,
+    context: SettingsContext,
+    loaded: LoadedSettings,
+) -> anyhow::Result<std::process::ExitCode> {
+    // The kernel names a process after the file it was started from, which is a link in /proc here.
     rustix::thread::set_name(c"lab").context("cannot name the process")?;
     env::set_current_dir(&loaded.config.chdir)
         .with_context(|| format!("cannot change to {}", loaded.config.chdir.display()))?;
     let config = &loaded.config;
-    let log = ErrorLog::start(error_log(config)?, config.logs.loglevel, statsd(config))?;
-    say(&loaded);
+    let error_log = ErrorLog::start(error_log_file(config)?, config.logs.loglevel, statsd(config))?;
+    log_warnings(&loaded);
     tracing::info!("Starting lab {} ({})", env!("CARGO_PKG_VERSION"), config.app);
     let pidfile = config.process.pidfile.as_deref().map(Pidfile::create).transpose()?;
-    let listeners = listen(config, &around)?;
-    let journal = journal(config)?;
+    let listeners = listen(config, &context)?;
+    let access = access_sinks(config)?;
     let is_tls = config.tls.is_some();
-    let mut surface = Outside { line, around, pidfile, log: log.clone(), is_tls };
-    let master = Master { plan: plan(loaded), listeners, journal, log };
-    match master::run(master, &mut surface) {
+    let mut hooks = ServeHooks { line, context, pidfile, error_log: error_log.clone(), is_tls };
+    let parts = ArbiterParts { worker_spec: worker_spec(loaded), listeners, access, error_log };
+    match arbiter::run(parts, &mut hooks) {
         Ok(()) => Ok(Exit::Ok.into()),
         Err(error) => {
             tracing::error!("shutting down: {error}");
-            let code = if let MasterError::AppLoad(_) = error { APP_LOAD_ERROR } else { Exit::CouldNotRun as u8 };
+            let code = if let ArbiterError::AppLoad(_) = error { APP_LOAD_ERROR } else { Exit::CouldNotRun as u8 };
             Ok(code.into())
         }
     }
 }
 
-/// What a master cannot do itself: it knows no command line, no files beside its logs and no systemd.
-struct Outside {
+/// What the arbiter leaves to the command line tool: reloading settings, the pid file, and systemd.
+struct ServeHooks {
     line: CommandLine,
-    around: Surroundings,
+    context: SettingsContext,
     pidfile: Option<Pidfile>,
-    log: ErrorLog,
+    error_log: ErrorLog,
     is_tls: bool,
 }
 
-impl Surface for Outside {
+impl ArbiterHooks for ServeHooks {
     fn ready(&mut self, listeners: &[Listener]) {
-        let places: Vec<_> = listeners.iter().map(|listener| listener.url(self.is_tls)).collect();
-        tracing::info!("Listening at: {} ({})", places.join(","), std::process::id());
-        if let Some(socket) = self.around.variable("NOTIFY_SOCKET")
+        let addresses = describe_listeners(listeners, self.is_tls);
+        tracing::info!("Listening at: {addresses} ({})", std::process::id());
+        if let Some(socket) = self.context.variable("NOTIFY_SOCKET")
             && let Err(error) = notify(socket, "READY=1\nSTATUS=lab serves")
         {
-            tracing::debug!("cannot tell systemd: {error}");
+            tracing::debug!("cannot notify systemd: {error}");
         }
     }
 
-    fn reload(&mut self) -> Option<(Plan, Journal)> {
-        let reloaded = load(&self.line, &self.around).map_err(anyhow::Error::from).and_then(checked);
-        match reloaded.and_then(|loaded| self.refit(loaded)) {
+    fn reload(&mut self) -> Option<(WorkerSpec, AccessSinks)> {
+        let reloaded = load(&self.line, &self.context).map_err(anyhow::Error::from).and_then(checked);
+        match reloaded.and_then(|loaded| self.apply(loaded)) {
             Ok(reloaded) => Some(reloaded),
             Err(error) => {
                 tracing::error!("{error:#}; the configuration stays as it was");
@@ -115,23 +119,24 @@ impl Surface for Outside {
     }
 }
 
-impl Outside {
-    fn refit(&mut self, loaded: Loaded) -> anyhow::Result<(Plan, Journal)> {
+impl ServeHooks {
+    /// Applies reloaded settings to what the hooks own. Everything that can fail comes first.
+    fn apply(&mut self, loaded: LoadedSettings) -> anyhow::Result<(WorkerSpec, AccessSinks)> {
         let config = &loaded.config;
         env::set_current_dir(&config.chdir).with_context(|| format!("cannot change to {}", config.chdir.display()))?;
-        let (file, journal) = (error_log(config)?, journal(config)?);
-        let wanted = config.process.pidfile.as_deref().map(std::path::absolute).transpose()?;
-        if wanted.as_deref() != self.pidfile.as_ref().map(Pidfile::path) {
-            self.pidfile = wanted.as_deref().map(Pidfile::create).transpose()?;
+        let (file, access) = (error_log_file(config)?, access_sinks(config)?);
+        let pidfile = config.process.pidfile.as_deref().map(std::path::absolute).transpose()?;
+        if pidfile.as_deref() != self.pidfile.as_ref().map(Pidfile::path) {
+            self.pidfile = pidfile.as_deref().map(Pidfile::create).transpose()?;
         }
-        self.log.change(file, config.logs.loglevel, statsd(config));
-        say(&loaded);
-        Ok((plan(loaded), journal))
+        self.error_log.reconfigure(file, config.logs.loglevel, statsd(config));
+        log_warnings(&loaded);
+        Ok((worker_spec(loaded), access))
     }
 }
 
-/// Makes sure that there is what would run the application.
-fn checked(loaded: Loaded) -> anyhow::Result<Loaded> {
+/// Checks that the application can be run: that the native one exists, or that Python has the gateway.
+fn checked(loaded: LoadedSettings) -> anyhow::Result<LoadedSettings> {
     let config = &loaded.config;
     match config.native_app() {
         Some(name) if sample::NAMES.contains(&name) => {}
@@ -144,20 +149,20 @@ fn checked(loaded: Loaded) -> anyhow::Result<Loaded> {
     Ok(loaded)
 }
 
-fn plan(loaded: Loaded) -> Plan {
-    let Loaded { config, python, environment, .. } = loaded;
-    Plan { python: config.native_app().is_none().then_some(python), environment, config }
+fn worker_spec(loaded: LoadedSettings) -> WorkerSpec {
+    let LoadedSettings { config, python, environment, .. } = loaded;
+    WorkerSpec { python: config.native_app().is_none().then_some(python), environment, config }
 }
 
-/// What systemd hands over comes instead of what is configured.
-fn listen(config: &Config, around: &Surroundings) -> anyhow::Result<Vec<Listener>> {
-    let activated = activated(around.variable("LISTEN_PID"), around.variable("LISTEN_FDS"));
+/// Sockets from systemd replace the configured ones.
+fn listen(config: &Config, context: &SettingsContext) -> anyhow::Result<Vec<Listener>> {
+    let activated = activated(context.variable("LISTEN_PID"), context.variable("LISTEN_FDS"));
     let binds: &[Bind] = if activated.is_empty() { &config.bind } else { &activated };
-    let options = socket_options(config);
+    let options = SocketOptions::from_config(config);
     Ok(binds.iter().map(|bind| bind.listen(options)).collect::<Result<_, _>>()?)
 }
 
-fn error_log(config: &Config) -> anyhow::Result<LogFile> {
+fn error_log_file(config: &Config) -> anyhow::Result<LogFile> {
     let owner = (config.process.user, config.process.group);
     Ok(match config.logs.errorlog.as_str() {
         "-" => LogFile::Stderr,
@@ -165,21 +170,21 @@ fn error_log(config: &Config) -> anyhow::Result<LogFile> {
     })
 }
 
-fn journal(config: &Config) -> anyhow::Result<Journal> {
+fn access_sinks(config: &Config) -> anyhow::Result<AccessSinks> {
     let owner = (config.process.user, config.process.group);
     let file = match config.logs.accesslog.as_deref() {
         None => None,
         Some("-") => Some(LogFile::Stdout),
         Some(path) => Some(LogFile::open(path.as_ref(), owner)?),
     };
-    let access = file.map(|file| (file, config.logs.access_log_format.clone()));
-    Ok(Journal { access, statsd: statsd(config) })
+    let access_log = file.map(|file| (file, config.logs.access_log_format.clone()));
+    Ok(AccessSinks { access_log, statsd: statsd(config) })
 }
 
-/// A server without its statsd serves on, as gunicorn does.
+/// As in gunicorn, a server whose statsd cannot be reached still serves.
 fn statsd(config: &Config) -> Option<Statsd> {
     let statsd = config.statsd.as_ref()?;
-    match Statsd::new(statsd) {
+    match Statsd::connect(statsd) {
         Ok(statsd) => Some(statsd),
         Err(error) => {
             tracing::warn!("cannot reach statsd at {:?}: {error}", statsd.host);
@@ -188,7 +193,7 @@ fn statsd(config: &Config) -> Option<Statsd> {
     }
 }
 
-fn say(loaded: &Loaded) {
+fn log_warnings(loaded: &LoadedSettings) {
     let printed = &loaded.printed;
     if !printed.is_empty() {
         eprint!("{printed}");

@@ -1,4 +1,4 @@
-//! `lab serve-worker`: one worker of `lab serve`. Hidden; its master's orders are its standard input.
+//! `lab serve-worker`: one worker of `lab serve`. Hidden; it receives its bootstrap document on standard input.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
@@ -7,20 +7,20 @@ use std::process::Command;
 
 use anyhow::Context as _;
 use command_fds::{CommandFdExt as _, FdMapping};
+use lab_worker::bootstrap::{BOOT_ERROR, SCOREBOARD_FD, SETTINGS_FD};
 use lab_worker::worker;
-use lab_worker::worker_settings::{BOOT_ERROR, NOTES_FD, SETTINGS_FD};
 
 use lab_app::sample;
-use lab_serve::handover::{self, Descriptors, Orders};
-use lab_serve::identity::become_somebody;
-use lab_serve::log::ErrorLog;
+use lab_serve::arbiter::handover::{self, Descriptors, WorkerBootstrap};
 use lab_serve::log_file::LogFile;
-use lab_serve::native;
+use lab_serve::logging::error_log::ErrorLog;
+use lab_serve::native_worker;
+use lab_serve::process::identity::set_identity;
 
 /// The first descriptor behind the standard ones.
 const FIRST_FD: i32 = 3;
 
-/// Runs one worker until its master tells it to stop.
+/// Runs one worker until its arbiter ends it.
 pub(super) fn run() -> anyhow::Result<std::process::ExitCode> {
     match start() {
         Ok(()) => Ok(std::process::ExitCode::SUCCESS),
@@ -32,30 +32,31 @@ pub(super) fn run() -> anyhow::Result<std::process::ExitCode> {
 }
 
 fn start() -> anyhow::Result<()> {
-    let (orders, descriptors) = handover::take()?;
-    // Who changes who it is loses its tie to its master, so that is made after it.
-    become_somebody(orders.identity)?;
-    worker::die_with(orders.settings.master)?;
-    match &orders.python {
-        Some(python) => Err(become_python(python, &orders, descriptors)?).context("cannot become Python"),
-        None => serve_native(&orders, descriptors),
+    let (bootstrap, descriptors) = handover::receive()?;
+    // setuid clears the parent-death signal, so it has to be set afterwards.
+    set_identity(bootstrap.identity)?;
+    worker::die_with_arbiter(bootstrap.settings.arbiter)?;
+    match &bootstrap.python {
+        Some(python) => Err(exec_python(python, &bootstrap, descriptors)?).context("cannot become Python"),
+        None => serve_native(&bootstrap, descriptors),
     }
 }
 
-fn serve_native(orders: &Orders, descriptors: Descriptors) -> anyhow::Result<()> {
-    ErrorLog::start(LogFile::Stderr, orders.settings.log_level()?, None)?;
-    let name = orders.settings.app.strip_prefix("native:").unwrap_or_default();
+fn serve_native(bootstrap: &WorkerBootstrap, descriptors: Descriptors) -> anyhow::Result<()> {
+    let settings = &bootstrap.settings;
+    ErrorLog::start(LogFile::Stderr, settings.log_level()?, None)?;
+    let name = settings.app.strip_prefix("native:").unwrap_or_default();
     let app = sample::lookup(name).context("there is no such app")??;
-    if let Some(folder) = &orders.settings.chdir {
+    if let Some(folder) = &settings.chdir {
         std::env::set_current_dir(folder).with_context(|| format!("cannot change to {}", folder.display()))?;
     }
-    Ok(native::serve(app, &orders.settings, descriptors)?)
+    Ok(native_worker::serve(app, settings, descriptors)?)
 }
 
-/// Becomes the interpreter, which finds its settings, its notes and everything they name in descriptors of its own.
-/// Only returns if that is not possible.
-fn become_python(python: &Path, orders: &Orders, descriptors: Descriptors) -> anyhow::Result<std::io::Error> {
-    let mut settings = orders.settings.clone();
+/// Replaces this process with the interpreter, which inherits the settings, the scoreboard and all other descriptors
+/// under known numbers. Returns only on failure.
+fn exec_python(python: &Path, bootstrap: &WorkerBootstrap, descriptors: Descriptors) -> anyhow::Result<std::io::Error> {
+    let mut settings = bootstrap.settings.clone();
     let mut mappings = Vec::new();
     let mut map = |parent_fd: OwnedFd| {
         let child_fd = FIRST_FD + i32::try_from(mappings.len()).unwrap_or_default();
@@ -68,11 +69,11 @@ fn become_python(python: &Path, orders: &Orders, descriptors: Descriptors) -> an
     if let (Some(access), Some(fd)) = (&mut settings.access_log, descriptors.access) {
         access.fd = map(fd);
     }
-    let notes = map(descriptors.notes);
-    let settings = map(handover::document(&settings)?);
+    let scoreboard = map(descriptors.scoreboard);
+    let settings = map(handover::settings_file(&settings)?);
     let mut command = Command::new(python);
-    command.args(["-m", "lab_wsgi", &orders.name]);
-    command.env(SETTINGS_FD, settings.to_string()).env(NOTES_FD, notes.to_string());
+    command.args(["-m", "lab_wsgi", &bootstrap.name]);
+    command.env(SETTINGS_FD, settings.to_string()).env(SCOREBOARD_FD, scoreboard.to_string());
     command.fd_mappings(mappings)?;
     Ok(command.exec())
 }

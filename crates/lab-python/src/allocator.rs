@@ -1,39 +1,40 @@
-//! How much free memory the C library's allocator holds on to. No Python.
+//! How much free memory the C library's allocator keeps. No Python.
 //!
-//! glibc gives free memory above 128 KiB back to the system, only to ask for it again with the next request that has a
-//! body of 64 kB, at the price of a fault for each page.
+//! glibc returns free memory above 128 KiB to the system and requests it again for the next 64 kB body, at the cost of a
+//! page fault for each page.
 //!
-//! This is said to the allocator and not to the environment, which the processes that an application starts inherit.
+//! The settings go to the allocator directly, since environment variables would be inherited by the processes that an
+//! application starts.
 
-/// What says the same to glibc (mallopt(3), "ENVIRONMENT VARIABLES").
+/// The environment variables of these settings (mallopt(3), "ENVIRONMENT VARIABLES").
 const VARIABLES: [&str; 2] = ["MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"];
-/// The same in `GLIBC_TUNABLES` (glibc's manual, "Memory Allocation Tunables").
+/// Their names in `GLIBC_TUNABLES` (glibc's manual, "Memory Allocation Tunables").
 const TUNABLES: [&str; 2] = ["glibc.malloc.trim_threshold", "glibc.malloc.mmap_threshold"];
 
-/// Has the allocator keep what requests need again and again, unless the environment says how much that is to be. To be
-/// called while there is one thread.
-pub(crate) fn settle() {
+/// Makes the allocator keep the memory that every request needs, unless the environment sets its own values. Call it while
+/// there is one thread.
+pub(crate) fn configure() {
     let tunables = std::env::var("GLIBC_TUNABLES").unwrap_or_default();
-    let is_told = VARIABLES.iter().any(|name| std::env::var_os(name).is_some())
+    let is_configured = VARIABLES.iter().any(|name| std::env::var_os(name).is_some())
         || TUNABLES.iter().any(|name| tunables.contains(name));
-    if !is_told {
-        keep();
+    if !is_configured {
+        set_thresholds();
     }
 }
 
 #[cfg(target_env = "gnu")]
-fn keep() {
-    /// Bytes of free memory that are not given back.
-    const KEPT: libc::c_int = 8 * 1024 * 1024;
-    /// Bytes from which on memory is had from the system and given back by itself.
-    const BY_ITSELF: libc::c_int = 4 * 1024 * 1024;
-    for (parameter, bytes) in [(libc::M_TRIM_THRESHOLD, KEPT), (libc::M_MMAP_THRESHOLD, BY_ITSELF)] {
-        // SAFETY: both take a number of bytes, and change what is done with memory that is not in use; no other thread
-        // is in the allocator.
+fn set_thresholds() {
+    /// Free memory up to this size is not returned to the system.
+    const TRIM_THRESHOLD: libc::c_int = 8 * 1024 * 1024;
+    /// Allocations from this size on are mapped and unmapped individually.
+    const MMAP_THRESHOLD: libc::c_int = 4 * 1024 * 1024;
+    for (parameter, bytes) in [(libc::M_TRIM_THRESHOLD, TRIM_THRESHOLD), (libc::M_MMAP_THRESHOLD, MMAP_THRESHOLD)] {
+        // SAFETY: both parameters take a number of bytes and affect unused memory only. No other thread is in the
+        // allocator.
         unsafe { libc::mallopt(parameter, bytes) };
     }
 }
 
-/// Other C libraries have nothing of the kind.
+/// Other C libraries have no such settings.
 #[cfg(not(target_env = "gnu"))]
-fn keep() {}
+fn set_thresholds() {}

@@ -1,4 +1,4 @@
-//! The call of the application: from an environ to a response that has left, or is ready to.
+//! The call of the application: from a request to a response that is sent, or as far as its client accepts it.
 
 use std::io;
 use std::sync::Arc;
@@ -6,148 +6,151 @@ use std::time::Duration;
 
 use lab_http::encode::LengthError;
 use lab_http::extensions::ArrivedHead;
-use lab_worker::response::Asked;
+use lab_worker::response::RequestMeta;
 use lab_worker::wsgi::environ::{EnvironError, Policy};
-use lab_worker::wsgi::response::Started;
+use lab_worker::wsgi::response::WsgiResponseHead;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyIterator, PyList, PyTuple};
 use pyo3::{ffi, intern};
 
-use crate::body::{Body, Failure, Remains};
-use crate::environ::Environs;
+use crate::client_socket::ClientSocket;
+use crate::environ::EnvironBuilder;
 use crate::file_wrapper::FileWrapper;
-use crate::input::Input;
-use crate::outbox::{Outbox, Ticket};
-use crate::outlet::{Outlet, Socket};
-use crate::response::{FilePart, Response, Rest};
+use crate::request_body::{BodyFailure, BodyRemainder, RequestBody};
+use crate::response::{FileRange, Response, UnsentResponse};
+use crate::response_batch::{BatchTicket, ResponseBatch};
+use crate::response_writer::ResponseWriter;
 use crate::start_response::{StartResponse, not_bytes};
+use crate::wsgi_input::WsgiInput;
 
-/// What all calls of one worker share.
+/// The application of a worker, with everything that all calls share.
 pub(crate) struct Application {
     pub(crate) callable: Py<PyAny>,
-    pub(crate) environs: Environs,
+    pub(crate) environs: EnvironBuilder,
     pub(crate) policy: Policy,
-    /// Variables of the environ that the access log wants.
-    pub(crate) recorded: Vec<String>,
+    /// Environ variables that the access log names.
+    pub(crate) logged_variables: Vec<String>,
 }
 
-/// What all calls on one connection share.
-pub(crate) struct Client {
+/// What all calls of one connection share.
+pub(crate) struct ConnectionContext {
     pub(crate) environ: Py<PyDict>,
     pub(crate) is_trusted: bool,
 }
 
-/// One request, ready to be called with.
-pub(crate) struct Job {
-    pub(crate) client: Arc<Client>,
+/// One request that is ready for the application.
+pub(crate) struct Call {
+    pub(crate) connection: Arc<ConnectionContext>,
     pub(crate) arrived: ArrivedHead,
-    pub(crate) body: Body,
-    pub(crate) asked: Asked,
-    /// Whether another request may follow, as far as the client and the worker are concerned.
-    pub(crate) persistent: bool,
-    pub(crate) socket: Socket,
-    /// Empty; its memory is used.
+    pub(crate) body: RequestBody,
+    pub(crate) meta: RequestMeta,
+    /// Whether client and worker allow another request on the connection.
+    pub(crate) keep_alive: bool,
+    pub(crate) socket: ClientSocket,
+    /// An empty buffer, to reuse its memory.
     pub(crate) buffer: Vec<u8>,
-    /// How long the client may not read.
-    pub(crate) patience: Duration,
-    /// Where quick answers wait for each other, if they do.
-    pub(crate) outbox: Option<Outbox>,
+    pub(crate) send_timeout: Duration,
+    /// None to send every response at once.
+    pub(crate) batch: Option<ResponseBatch>,
 }
 
-/// What came of it.
-pub(crate) struct Outcome {
-    pub(crate) ending: Ending,
-    /// For an answer that waits to be sent with others.
-    pub(crate) ticket: Option<Ticket>,
-    /// Bytes still to be written behind that.
+/// The result of a call. `ticket`, `buffer` and `file` are the unsent parts of the response, in this order.
+pub(crate) struct CallResult {
+    pub(crate) outcome: CallOutcome,
+    /// Bytes in the batch.
+    pub(crate) ticket: Option<BatchTicket>,
     pub(crate) buffer: Vec<u8>,
-    pub(crate) file: Option<FilePart>,
-    /// Bytes of content.
-    pub(crate) sent: u64,
-    /// The head that was sent.
-    pub(crate) head: Option<Started>,
-    /// The variables of the environ that the access log wants.
-    pub(crate) recorded: Vec<(String, String)>,
-    /// What is left of a body that its client was to be asked for.
-    pub(crate) remains: Option<Remains>,
+    pub(crate) file: Option<FileRange>,
+    /// Bytes of content in the whole response.
+    pub(crate) sent_bytes: u64,
+    /// The head, if the response has begun.
+    pub(crate) head: Option<WsgiResponseHead>,
+    /// The environ variables that the access log names.
+    pub(crate) logged_variables: Vec<(String, String)>,
+    /// What became of a body with `Expect: 100-continue`.
+    pub(crate) body_remainder: Option<BodyRemainder>,
 }
 
-/// How a call ends.
+/// How a call ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum CallOutcome {
     /// The response is complete, and another request may follow.
-    Persist,
-    /// The response is as complete as it gets, and the connection ends with it.
+    KeepAlive,
+    /// The response is complete or was cut off, and the connection must close.
     Close,
-    /// There is no response, because the application failed.
+    /// The application failed before its response began.
     Failed,
     /// The application was not called.
     Refused(EnvironError),
 }
 
-/// Why a response was not completed.
-enum Broken {
-    /// The application raised, or gave what is no response.
+/// Why a response is incomplete.
+enum ResponseError {
+    /// The application raised, or its response is invalid.
     Raised(PyErr),
     /// The client is gone, or too slow.
-    Gone,
+    ClientGone,
 }
 
 impl Application {
-    /// Calls the application, and sends what it answers as far as the client takes it. Whatever the application does,
-    /// it ends here: every exception is logged, and none is passed on.
-    pub(crate) fn call(&self, py: Python<'_>, job: Job) -> Outcome {
-        let head = job.arrived.head();
+    /// Calls the application and sends its response as far as the client accepts it. Every exception is logged here; none
+    /// is passed on.
+    pub(crate) fn call(&self, py: Python<'_>, call: Call) -> CallResult {
+        let head = call.arrived.head();
         let judged = match lab_http::connection::judge_request(head) {
             Ok(judged) => judged,
-            Err(refusal) => return Outcome::refused(refusal.into()),
+            Err(refusal) => return CallResult::refused(refusal.into()),
         };
-        let variables = match self.policy.variables(head, &judged.target, job.client.is_trusted) {
+        let variables = match self.policy.variables(head, &judged.target, call.connection.is_trusted) {
             Ok(variables) => variables,
-            Err(error) => return Outcome::refused(error),
+            Err(error) => return CallResult::refused(error),
         };
-        let expectation = if let Body::Unasked(unasked) = &job.body { Some(unasked.expectation.clone()) } else { None };
+        let expectation = match &call.body {
+            RequestBody::AwaitingContinue(body) => Some(body.expectation.clone()),
+            RequestBody::Empty | RequestBody::Received(_) => None,
+        };
         let awaits_body = expectation.is_some();
-        let outlet = Outlet::new(job.socket, job.buffer, job.patience, job.outbox);
-        let response = Response::new(job.asked, job.persistent, expectation, outlet);
+        let writer = ResponseWriter::new(call.socket, call.buffer, call.send_timeout, call.batch);
+        let response = Response::new(call.meta, call.keep_alive, expectation, writer);
         let prepared = (|| {
-            let input = Bound::new(py, Input::new(job.body))?;
-            let connection = job.client.environ.bind(py);
-            let environ = self.environs.of_request(connection, head, &variables, input.clone().into_any())?;
+            let input = Bound::new(py, WsgiInput::new(call.body))?;
+            let connection = call.connection.environ.bind(py);
+            let environ = self.environs.for_request(connection, head, &variables, input.clone().into_any())?;
             Ok::<_, PyErr>((input, environ, Bound::new(py, StartResponse::new(response))?))
         })();
         let (input, environ, start_response) = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {
-                report(py, &job.arrived, &error);
-                return Outcome::without_response();
+                log_exception(py, &call.arrived, &error);
+                return CallResult::without_response();
             }
         };
-        let answered = self.answer(&environ, &start_response, &job.arrived);
-        let recorded = self.record(&environ);
-        let remains = if awaits_body { input.get().reclaim(py) } else { None };
+        let responded = self.respond(&environ, &start_response, &call.arrived);
+        let logged_variables = self.logged_variables(&environ);
+        let body_remainder = if awaits_body { input.get().reclaim(py) } else { None };
         let Some(response) = start_response.get().end(py) else {
-            let (method, target) = (job.arrived.method(), job.arrived.target());
-            tracing::error!("{method} {target}: the application has ended, and a thread of it is still sending");
-            // Nothing can be said any more: a response is on its way.
-            return Outcome { ending: Ending::Close, recorded, remains, ..Outcome::without_response() };
+            let (method, target) = (call.arrived.method(), call.arrived.target());
+            tracing::error!("{method} {target}: the application has ended, and one of its threads is still sending");
+            // The response has begun, so no error response can be sent.
+            let outcome = CallOutcome::Close;
+            return CallResult { outcome, logged_variables, body_remainder, ..CallResult::without_response() };
         };
-        let outcome = conclude(py, answered, response, &job.arrived);
-        Outcome { recorded, remains, ..outcome }
+        let result = conclude(py, responded, response, &call.arrived);
+        CallResult { logged_variables, body_remainder, ..result }
     }
 
     /// Calls the application and sends its iterable, which is closed in any case.
-    fn answer(
+    fn respond(
         &self,
         environ: &Bound<'_, PyDict>,
         start_response: &Bound<'_, StartResponse>,
         arrived: &ArrivedHead,
-    ) -> Result<(), Broken> {
+    ) -> Result<(), ResponseError> {
         let py = environ.py();
         let iterable = self.callable.bind(py).call1((environ, start_response))?;
         if let Ok(list) = iterable.cast_exact::<PyList>() {
-            // Nothing is produced any more, and there is nothing to close.
+            // A list is complete and has no close method.
             return send_all(py, start_response.get(), || list.iter());
         }
         if let Ok(tuple) = iterable.cast_exact::<PyTuple>() {
@@ -158,22 +161,22 @@ impl Application {
             Err(_) => send_each(start_response.get(), &iterable),
         };
         if let Err(error) = close(&iterable) {
-            report(py, arrived, &error);
+            log_exception(py, arrived, &error);
         }
         sent
     }
 
-    fn record(&self, environ: &Bound<'_, PyDict>) -> Vec<(String, String)> {
+    fn logged_variables(&self, environ: &Bound<'_, PyDict>) -> Vec<(String, String)> {
         let value = |name: &String| {
             let found = environ.iter().find(|(key, _)| key.to_string().eq_ignore_ascii_case(name))?;
             Some((name.clone(), found.1.to_string()))
         };
-        self.recorded.iter().filter_map(value).collect()
+        self.logged_variables.iter().filter_map(value).collect()
     }
 }
 
-/// Sends content that is all there.
-fn send_all<'py, I>(py: Python<'py>, start_response: &StartResponse, items: impl Fn() -> I) -> Result<(), Broken>
+/// Sends content that is complete.
+fn send_all<'py, I>(py: Python<'py>, start_response: &StartResponse, items: impl Fn() -> I) -> Result<(), ResponseError>
 where
     I: Iterator<Item = Bound<'py, PyAny>>,
 {
@@ -183,7 +186,7 @@ where
     }
     start_response.with(py, |response| {
         if !response.is_started() {
-            return Err(Broken::Raised(not_started()));
+            return Err(ResponseError::Raised(not_started()));
         }
         response.commit(Some(size));
         let mut items = items().peekable();
@@ -195,21 +198,22 @@ where
     })?
 }
 
-/// Sends content as it is produced: each piece before the next is asked for.
-fn send_each(start_response: &StartResponse, iterable: &Bound<'_, PyAny>) -> Result<(), Broken> {
+/// Sends content as it is produced. PEP 3333 requires each piece to be sent before the next one is requested.
+fn send_each(start_response: &StartResponse, iterable: &Bound<'_, PyAny>) -> Result<(), ResponseError> {
     let py = iterable.py();
     let is_only_one = known_length(iterable)? == Some(1);
     let mut pieces: Bound<'_, PyIterator> = iterable.try_iter()?;
     for piece in &mut pieces {
         let piece = piece?;
         let piece = content(&piece)?.as_bytes();
-        // The head waits for the first content: until then the application may change it.
+        // PEP 3333: the head must not be sent before the first content that is not empty; until then the application may
+        // replace it.
         if piece.is_empty() && !start_response.with(py, |response| response.is_committed())? {
             continue;
         }
         let (is_backlogged, is_bodyless) = start_response.with(py, |response| {
             if !response.is_started() {
-                return Err(Broken::Raised(not_started()));
+                return Err(ResponseError::Raised(not_started()));
             }
             response.commit(is_only_one.then_some(piece.len() as u64));
             response.push(piece)?;
@@ -219,100 +223,109 @@ fn send_each(start_response: &StartResponse, iterable: &Bound<'_, PyAny>) -> Res
         if is_backlogged {
             start_response.wait(py)?;
         }
-        // Nothing of it is sent, and it may be endless.
+        // Content that is not sent may be endless.
         if is_bodyless {
             return Ok(());
         }
     }
-    if start_response.with(py, |response| response.is_started())? { Ok(()) } else { Err(Broken::Raised(not_started())) }
+    if start_response.with(py, |response| response.is_started())? {
+        Ok(())
+    } else {
+        Err(ResponseError::Raised(not_started()))
+    }
 }
 
-/// Leaves a file to the loop to send; one that is none is read like any iterable.
-fn send_file(start_response: &StartResponse, wrapper: &Bound<'_, FileWrapper>) -> Result<(), Broken> {
+/// Leaves a file to the event loop. An object that is not a plain file is read like any iterable.
+fn send_file(start_response: &StartResponse, wrapper: &Bound<'_, FileWrapper>) -> Result<(), ResponseError> {
     let py = wrapper.py();
     let is_ready = start_response.with(py, |response| response.is_started() && !response.is_committed())?;
-    let part = if is_ready { wrapper.get().file_part(py) } else { None };
-    match part {
-        Some(part) => Ok(start_response.with(py, |response| response.push_file(part))??),
+    let range = if is_ready { wrapper.get().file_range(py) } else { None };
+    match range {
+        Some(range) => Ok(start_response.with(py, |response| response.set_file(range))??),
         None => send_each(start_response, wrapper.as_any()),
     }
 }
 
-/// Turns what the application left behind into what the loop is to do.
-fn conclude(py: Python<'_>, answered: Result<(), Broken>, mut response: Response, arrived: &ArrivedHead) -> Outcome {
-    let ending = match answered {
+/// Completes the response, and decides what the event loop does next.
+fn conclude(
+    py: Python<'_>,
+    responded: Result<(), ResponseError>,
+    mut response: Response,
+    arrived: &ArrivedHead,
+) -> CallResult {
+    let outcome = match responded {
         Ok(()) => match response.finish() {
-            Ok(()) => Ending::Persist,
+            Ok(()) => CallOutcome::KeepAlive,
             Err(error) => {
-                let says = if matches!(error, LengthError::TooLong) { "longer" } else { "shorter" };
+                let comparison = if matches!(error, LengthError::TooLong) { "longer" } else { "shorter" };
                 tracing::error!(
-                    "{} {}: the response is {says} than its Content-Length",
+                    "{} {}: the response is {comparison} than its Content-Length",
                     arrived.method(),
                     arrived.target()
                 );
-                Ending::Close
+                CallOutcome::Close
             }
         },
-        Err(Broken::Raised(error)) => {
-            report(py, arrived, &error);
-            if response.is_committed() { Ending::Close } else { Ending::Failed }
+        Err(ResponseError::Raised(error)) => {
+            log_exception(py, arrived, &error);
+            if response.is_committed() { CallOutcome::Close } else { CallOutcome::Failed }
         }
-        Err(Broken::Gone) => {
+        Err(ResponseError::ClientGone) => {
             tracing::debug!("{} {}: the client is gone", arrived.method(), arrived.target());
-            return Outcome { ending: Ending::Close, ..Outcome::new(response.into_rest().without_bytes()) };
+            return CallResult::new(CallOutcome::Close, response.into_unsent().discard());
         }
     };
-    let rest = response.into_rest();
-    let ending = if ending == Ending::Persist && !rest.persistent { Ending::Close } else { ending };
-    Outcome { ending, ..Outcome::new(rest) }
+    let unsent = response.into_unsent();
+    let must_close = outcome == CallOutcome::KeepAlive && !unsent.keep_alive;
+    CallResult::new(if must_close { CallOutcome::Close } else { outcome }, unsent)
 }
 
-impl Outcome {
-    fn new(rest: Rest) -> Outcome {
-        Outcome {
-            ending: Ending::Failed,
-            ticket: rest.ticket,
-            buffer: rest.buffer,
-            file: rest.file,
-            sent: rest.sent,
-            head: rest.head,
-            recorded: Vec::new(),
-            remains: None,
+impl CallResult {
+    fn new(outcome: CallOutcome, unsent: UnsentResponse) -> CallResult {
+        CallResult {
+            outcome,
+            ticket: unsent.ticket,
+            buffer: unsent.buffer,
+            file: unsent.file,
+            sent_bytes: unsent.sent_bytes,
+            head: unsent.head,
+            logged_variables: Vec::new(),
+            body_remainder: None,
         }
     }
 
-    /// The application, or what stands between it and its caller, failed before it could answer.
-    pub(crate) fn without_response() -> Outcome {
-        Outcome {
-            ending: Ending::Failed,
+    /// A failure before the response began, of the application or of this crate.
+    pub(crate) fn without_response() -> CallResult {
+        CallResult {
+            outcome: CallOutcome::Failed,
             ticket: None,
             buffer: Vec::new(),
             file: None,
-            sent: 0,
+            sent_bytes: 0,
             head: None,
-            recorded: Vec::new(),
-            remains: None,
+            logged_variables: Vec::new(),
+            body_remainder: None,
         }
     }
 
-    fn refused(error: EnvironError) -> Outcome {
-        Outcome { ending: Ending::Refused(error), ..Outcome::without_response() }
+    fn refused(error: EnvironError) -> CallResult {
+        CallResult { outcome: CallOutcome::Refused(error), ..CallResult::without_response() }
     }
 
-    /// What was wrong about the body, if it could not be read.
-    pub(crate) fn body_failure(&self) -> Option<Failure> {
-        if let Some(Remains::Failed(failure)) = &self.remains { Some(*failure) } else { None }
+    /// Why the body could not be read, if it could not.
+    pub(crate) fn body_failure(&self) -> Option<BodyFailure> {
+        if let Some(BodyRemainder::Failed(failure)) = &self.body_remainder { Some(*failure) } else { None }
     }
 }
 
-/// Logs what the application raised, with its traceback.
-fn report(py: Python<'_>, arrived: &ArrivedHead, error: &PyErr) {
+/// Logs an exception of the application with its traceback.
+fn log_exception(py: Python<'_>, arrived: &ArrivedHead, error: &PyErr) {
     tracing::error!("{} {}: the application raised", arrived.method(), arrived.target());
     error.display(py);
 }
 
-fn content<'a, 'py>(item: &'a Bound<'py, PyAny>) -> Result<&'a Bound<'py, PyBytes>, Broken> {
-    item.cast::<PyBytes>().map_err(|_| Broken::Raised(not_bytes("the application's iterable has", item)))
+fn content<'a, 'py>(item: &'a Bound<'py, PyAny>) -> Result<&'a Bound<'py, PyBytes>, ResponseError> {
+    item.cast::<PyBytes>().map_err(|_| ResponseError::Raised(not_bytes("the application's iterable has", item)))
 }
 
 fn not_started() -> PyErr {
@@ -327,13 +340,14 @@ fn close(iterable: &Bound<'_, PyAny>) -> PyResult<()> {
     }
 }
 
-/// The length of an iterable that has one.
+/// The length of an iterable, if it has one. Looking at the slots of its type is cheaper than `len()`, which raises an
+/// exception for a generator.
 fn known_length(iterable: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
-    // SAFETY: a type lives as long as its objects, and its slots are filled when it is ready.
+    // SAFETY: a type lives as long as its objects, and the slots of a ready type are final.
     let has_length = unsafe {
         let slots = |object: *mut ffi::PyObject| {
-            let of_type = ffi::Py_TYPE(object);
-            ((*of_type).tp_as_sequence, (*of_type).tp_as_mapping)
+            let object_type = ffi::Py_TYPE(object);
+            ((*object_type).tp_as_sequence, (*object_type).tp_as_mapping)
         };
         let (sequence, mapping) = slots(iterable.as_ptr());
         (!sequence.is_null() && (*sequence).sq_length.is_some())
@@ -342,14 +356,14 @@ fn known_length(iterable: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
     if has_length { iterable.len().map(Some) } else { Ok(None) }
 }
 
-impl From<PyErr> for Broken {
-    fn from(error: PyErr) -> Broken {
-        Broken::Raised(error)
+impl From<PyErr> for ResponseError {
+    fn from(error: PyErr) -> ResponseError {
+        ResponseError::Raised(error)
     }
 }
 
-impl From<io::Error> for Broken {
-    fn from(_: io::Error) -> Broken {
-        Broken::Gone
+impl From<io::Error> for ResponseError {
+    fn from(_: io::Error) -> ResponseError {
+        ResponseError::ClientGone
     }
 }

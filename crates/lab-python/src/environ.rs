@@ -1,7 +1,7 @@
 //! The environ of a request (PEP 3333: "environ Variables"): [`Variables`] as a Python dictionary.
 //!
-//! What is the same for all requests of a worker is in one dictionary, what is the same for all of a connection in a
-//! copy of it, and each request gets a copy of that. Keys are interned, so that looking them up compares no text.
+//! A worker has one dictionary with the variables that never change. Each connection has a copy with its addresses, and
+//! each request a copy of that. Keys are interned, so a lookup compares pointers instead of text.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -16,13 +16,13 @@ use pyo3::sync::MutexExt as _;
 use pyo3::types::{PyDict, PyString};
 
 use crate::file_wrapper::FileWrapper;
-use crate::text::latin1;
+use crate::latin1;
 
-/// Names of fields that are remembered; clients can make up any number of them.
-const REMEMBERED_NAMES: usize = 512;
+/// The most field names whose keys are cached. Clients can invent any number of names.
+const MOST_CACHED_KEYS: usize = 512;
 
 /// The variables that every request sets.
-const OF_REQUESTS: [&str; 8] = [
+const REQUEST_VARIABLES: [&str; 8] = [
     "REQUEST_METHOD",
     "SCRIPT_NAME",
     "PATH_INFO",
@@ -33,15 +33,15 @@ const OF_REQUESTS: [&str; 8] = [
     "wsgi.input",
 ];
 
-/// What the environs of one worker have in common.
-pub(crate) struct Environs {
+/// Builds the environs of one worker.
+pub(crate) struct EnvironBuilder {
     base: Py<PyDict>,
-    /// Keys by the names of fields as they were sent.
+    /// Cached keys by the field names as received.
     keys: Mutex<HashMap<Box<[u8]>, Py<PyString>>>,
 }
 
-impl Environs {
-    pub(crate) fn new(py: Python<'_>, multithread: bool, multiprocess: bool) -> PyResult<Environs> {
+impl EnvironBuilder {
+    pub(crate) fn new(py: Python<'_>, multithread: bool, multiprocess: bool) -> PyResult<EnvironBuilder> {
         let base = PyDict::new(py);
         base.set_item(intern!(py, "wsgi.version"), (1, 0))?;
         base.set_item(intern!(py, "wsgi.errors"), py.import("sys")?.getattr("stderr")?)?;
@@ -49,18 +49,18 @@ impl Environs {
         base.set_item(intern!(py, "wsgi.multiprocess"), multiprocess)?;
         base.set_item(intern!(py, "wsgi.run_once"), false)?;
         base.set_item(intern!(py, "wsgi.file_wrapper"), py.get_type::<FileWrapper>())?;
-        // The end of the body is where reading ends, also without CONTENT_LENGTH.
+        // Reading stops at the end of the body, even without CONTENT_LENGTH.
         base.set_item(intern!(py, "wsgi.input_terminated"), true)?;
         base.set_item(intern!(py, "SERVER_SOFTWARE"), concat!("lab/", env!("CARGO_PKG_VERSION")))?;
-        // What every request sets has its place already, so that its dictionary does not have to grow for it.
-        for name in OF_REQUESTS {
+        // With these keys in place, the dictionary of a request does not have to grow for them.
+        for name in REQUEST_VARIABLES {
             base.set_item(PyString::intern(py, name), py.None())?;
         }
-        Ok(Environs { base: base.unbind(), keys: Mutex::new(HashMap::new()) })
+        Ok(EnvironBuilder { base: base.unbind(), keys: Mutex::new(HashMap::new()) })
     }
 
-    /// What the environs of one connection have in common.
-    pub(crate) fn of_connection(
+    /// The variables that all requests of a connection share.
+    pub(crate) fn for_connection(
         &self,
         py: Python<'_>,
         info: &ConnectionInfo,
@@ -74,10 +74,10 @@ impl Environs {
                 environ.set_item(intern!(py, "SERVER_NAME"), local.ip().to_string())?;
                 environ.set_item(intern!(py, "SERVER_PORT"), local.port().to_string())?;
             }
-            // As gunicorn says it; the server's name is then the request's to tell.
+            // As in gunicorn. SERVER_NAME then comes from each request.
             ConnectionInfo::Unix => environ.set_item(intern!(py, "REMOTE_ADDR"), "")?,
         }
-        // gunicorn's names; there they hold for the first request of the connection only.
+        // gunicorn sets these for the first request of a connection only.
         if let Some(Proxied { protocol, client, proxy }) = proxied {
             environ.set_item(intern!(py, "PROXY_PROTOCOL"), protocol)?;
             environ.set_item(intern!(py, "REMOTE_ADDR"), client.ip().to_string())?;
@@ -89,7 +89,7 @@ impl Environs {
     }
 
     /// The environ of one request.
-    pub(crate) fn of_request<'py>(
+    pub(crate) fn for_request<'py>(
         &self,
         connection: &Bound<'py, PyDict>,
         head: &RequestHead,
@@ -99,10 +99,10 @@ impl Environs {
         let py = connection.py();
         let environ = connection.copy()?;
         environ.set_item(intern!(py, "REQUEST_METHOD"), method(py, head.method())?)?;
-        environ.set_item(intern!(py, "SCRIPT_NAME"), short(py, &variables.script_name)?)?;
-        environ.set_item(intern!(py, "PATH_INFO"), latin1(py, &variables.path_info)?)?;
-        environ.set_item(intern!(py, "QUERY_STRING"), short(py, variables.query)?)?;
-        environ.set_item(intern!(py, "RAW_URI"), latin1(py, head.target())?)?;
+        environ.set_item(intern!(py, "SCRIPT_NAME"), often_empty(py, &variables.script_name)?)?;
+        environ.set_item(intern!(py, "PATH_INFO"), latin1::decode(py, &variables.path_info)?)?;
+        environ.set_item(intern!(py, "QUERY_STRING"), often_empty(py, variables.query)?)?;
+        environ.set_item(intern!(py, "RAW_URI"), latin1::decode(py, head.target())?)?;
         let protocol = match head.version {
             lab_http::Version::Http10 => intern!(py, "HTTP/1.0"),
             lab_http::Version::Http11 => intern!(py, "HTTP/1.1"),
@@ -112,26 +112,26 @@ impl Environs {
         environ.set_item(intern!(py, "wsgi.url_scheme"), scheme)?;
         environ.set_item(intern!(py, "wsgi.input"), input)?;
         for (name, value) in &variables.fields {
-            environ.set_item(self.key(py, name), latin1(py, value)?)?;
+            environ.set_item(self.key(py, name), latin1::decode(py, value)?)?;
         }
         if !environ.contains(intern!(py, "SERVER_NAME"))? {
-            let (name, port) = server(variables);
-            environ.set_item(intern!(py, "SERVER_NAME"), latin1(py, name)?)?;
-            environ.set_item(intern!(py, "SERVER_PORT"), latin1(py, port)?)?;
+            let (name, port) = server_name_and_port(variables);
+            environ.set_item(intern!(py, "SERVER_NAME"), latin1::decode(py, name)?)?;
+            environ.set_item(intern!(py, "SERVER_PORT"), latin1::decode(py, port)?)?;
         }
         Ok(environ)
     }
 
-    /// The key of a field.
+    /// The interned key of a field.
     fn key<'py>(&self, py: Python<'py>, name: &[u8]) -> Bound<'py, PyString> {
-        // Nothing panics while it holds the lock. Who waits for it lets go of the interpreter meanwhile, as whoever has
-        // it may need that, for instance to collect garbage.
+        // Nothing panics while it holds the lock. A thread that waits for it detaches, because the thread that holds it
+        // may stop all attached threads, for example to collect garbage.
         let mut keys = self.keys.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
         if let Some(key) = keys.get(name) {
             return key.bind(py).clone();
         }
         let key = PyString::intern(py, &variable_name(name));
-        if keys.len() < REMEMBERED_NAMES {
+        if keys.len() < MOST_CACHED_KEYS {
             keys.insert(name.into(), key.clone().unbind());
         }
         key
@@ -142,17 +142,17 @@ fn method<'py>(py: Python<'py>, method: &[u8]) -> PyResult<Bound<'py, PyString>>
     match method {
         b"GET" => Ok(intern!(py, "GET").clone()),
         b"POST" => Ok(intern!(py, "POST").clone()),
-        other => latin1(py, other),
+        other => latin1::decode(py, other),
     }
 }
 
-/// A text that is often empty.
-fn short<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyString>> {
-    if text.is_empty() { Ok(intern!(py, "").clone()) } else { latin1(py, text) }
+/// A native string that is often empty.
+fn often_empty<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyString>> {
+    if text.is_empty() { Ok(intern!(py, "").clone()) } else { latin1::decode(py, text) }
 }
 
-/// The name and port of the server behind a unix socket, which only the client knows (as gunicorn).
-fn server<'v>(variables: &'v Variables<'_>) -> (&'v [u8], &'v [u8]) {
+/// The name and port of the server behind a unix socket, from the Host field (as in gunicorn).
+fn server_name_and_port<'v>(variables: &'v Variables<'_>) -> (&'v [u8], &'v [u8]) {
     let standard: &[u8] = if variables.is_https { b"443" } else { b"80" };
     let host = variables.fields.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"host"));
     let Some((_, host)) = host else { return (b"localhost", standard) };

@@ -7,9 +7,9 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use rustix::fs::{FileType, fstat};
 
-use crate::response::FilePart;
+use crate::response::FileRange;
 
-/// A file-like object as an iterable of blocks. Where there is a real file behind it, the server sends that itself.
+/// A file-like object as an iterable of blocks. If it is a plain file, the server sends the file itself instead.
 #[pyclass(frozen, module = "lab_wsgi")]
 pub(crate) struct FileWrapper {
     #[pyo3(get)]
@@ -35,7 +35,7 @@ impl FileWrapper {
         if block.is_truthy()? { Ok(block) } else { Err(PyStopIteration::new_err(())) }
     }
 
-    /// Only there if the file-like object has it, as the PEP wants it.
+    /// The PEP requires `close` only if the file-like object has it.
     fn __getattr__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
         match name {
             "close" => self.filelike.bind(py).getattr(intern!(py, "close")),
@@ -45,8 +45,8 @@ impl FileWrapper {
 }
 
 impl FileWrapper {
-    /// The rest of the file behind the object, if it is a regular one.
-    pub(crate) fn file_part(&self, py: Python<'_>) -> Option<FilePart> {
+    /// The part of the file behind the current position; None if the object is not a regular file.
+    pub(crate) fn file_range(&self, py: Python<'_>) -> Option<FileRange> {
         let filelike = self.filelike.bind(py);
         if !is_plain_file(filelike).unwrap_or(false) {
             return None;
@@ -57,15 +57,15 @@ impl FileWrapper {
         if !FileType::from_raw_mode(status.st_mode).is_file() {
             return None;
         }
-        // The object may have read ahead of its own position, which is the one that counts.
+        // A buffered reader may be ahead with the descriptor; its own position counts.
         let offset: u64 = filelike.call_method0(intern!(py, "tell")).ok()?.extract().ok()?;
         let length = u64::try_from(status.st_size).ok()?.saturating_sub(offset);
-        Some(FilePart { file, offset, length })
+        Some(FileRange { file, offset, length })
     }
 }
 
-/// Whether reading the object gives the bytes of the file behind its descriptor. Others have a descriptor as well and
-/// give something else, such as `gzip.GzipFile`.
+/// Whether the object reads exactly the bytes behind its descriptor. Objects such as `gzip.GzipFile` have a descriptor as
+/// well, but read something else.
 fn is_plain_file(filelike: &Bound<'_, PyAny>) -> PyResult<bool> {
     let io = filelike.py().import(intern!(filelike.py(), "io"))?;
     let file_io = io.getattr(intern!(filelike.py(), "FileIO"))?;
@@ -81,6 +81,6 @@ fn duplicate(descriptor: i32) -> Option<OwnedFd> {
     if descriptor < 0 {
         return None;
     }
-    // SAFETY: the object that told the descriptor is alive and has it open, or the kernel says that it is not open.
+    // SAFETY: the object that returned the descriptor is alive and has it open; otherwise the kernel reports an error.
     unsafe { BorrowedFd::borrow_raw(descriptor) }.try_clone_to_owned().ok()
 }

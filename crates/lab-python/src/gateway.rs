@@ -1,4 +1,4 @@
-//! One exchange: from a request head to the last byte of its response.
+//! Serves a request on the event loop: reads its body, calls the application, and sends what the call left unsent.
 
 use std::cell::Cell;
 use std::io;
@@ -7,14 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lab_http::connection::{Judged, judge_request};
-use lab_http::{BodyDecoder, ReadError};
-use lab_worker::connection::{Connection, Ending};
 use lab_http::extensions::{ArrivedHead, ConnectionInfo};
-use lab_worker::response::Asked;
+use lab_http::{BodyDecoder, ReadError};
+use lab_worker::connection::{Connection, ConnectionEnd};
+use lab_worker::response::RequestMeta;
 use lab_worker::socket::Stream;
 use lab_worker::wsgi::environ::EnvironError;
-use lab_worker::wsgi::response::Started;
-use lab_worker::{Gateway, Order};
+use lab_worker::{Gateway, ShutdownState};
 use pyo3::prelude::*;
 use rustix::fs::sendfile;
 use rustix::io::pread;
@@ -22,237 +21,254 @@ use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-use crate::access::AccessLog;
-use crate::body::{Body, Expectation, Failure, Remains, Unasked};
-use crate::call::{self, Application, Client, Job, Outcome};
-use crate::notes;
-use crate::outbox::Outbox;
-use crate::outlet::Socket;
-use crate::pool::Pool;
-use crate::response::FilePart;
+use crate::access_reporter::{AccessReporter, CompletedRequest, StartTime};
+use crate::call::{Application, Call, CallOutcome, CallResult, ConnectionContext};
+use crate::client_socket::ClientSocket;
+use crate::request_body::{AwaitingBody, BodyFailure, BodyRemainder, Expectation, RequestBody};
+use crate::response::FileRange;
+use crate::response_batch::ResponseBatch;
+use crate::scoreboard;
 use crate::spool::Spool;
+use crate::thread_pool::ThreadPool;
 
-/// Bytes of a file that are encrypted at a time.
+/// How many bytes of a file are encrypted at a time.
 const FILE_BLOCK: usize = 64 * 1024;
 
-/// Answers requests with a WSGI application.
+/// Serves requests with a WSGI application.
 #[derive(Clone)]
 pub(crate) struct WsgiGateway {
-    worker: Rc<Duties>,
-    /// Made with the first request of a connection.
-    client: Option<OfConnection>,
+    worker: Rc<WorkerState>,
+    /// Set by the first request of a connection.
+    connection: Option<ConnectionState>,
 }
 
-/// What one worker does and has done.
-pub(crate) struct Duties {
+/// What all connections of a worker share.
+pub(crate) struct WorkerState {
     pub(crate) application: Arc<Application>,
-    /// The threads that call the application; without them it is called in place.
-    pub(crate) pool: Option<Pool>,
-    /// Where quick answers wait for each other, if the application is called in place.
-    pub(crate) outbox: Option<Outbox>,
-    pub(crate) access_log: Option<Rc<AccessLog>>,
-    pub(crate) orders: watch::Sender<Order>,
-    /// Requests to serve before the worker ends; 0 for all.
+    /// The threads that call the application; None to call it on the event loop's thread.
+    pub(crate) pool: Option<ThreadPool>,
+    /// Batches responses; None with a thread pool.
+    pub(crate) batch: Option<ResponseBatch>,
+    pub(crate) access_reporter: Option<Rc<AccessReporter>>,
+    pub(crate) shutdown: watch::Sender<ShutdownState>,
+    /// The number of requests after which the worker ends; 0 for no limit.
     pub(crate) max_requests: u64,
-    /// How long an application may wait for a body that it asks for.
-    pub(crate) body_patience: Duration,
+    /// How long an application may wait for a body after `100 Continue`.
+    pub(crate) continue_timeout: Duration,
     pub(crate) served: Cell<u64>,
     pub(crate) in_progress: Cell<u64>,
 }
 
 /// What the requests of one connection share.
 #[derive(Clone)]
-struct OfConnection {
-    client: Arc<Client>,
-    /// For calls on other threads.
-    socket: Option<Socket>,
+struct ConnectionState {
+    context: Arc<ConnectionContext>,
+    /// A duplicate of the socket for calls on other threads.
+    socket: Option<ClientSocket>,
 }
 
 impl WsgiGateway {
-    pub(crate) fn new(worker: Rc<Duties>) -> WsgiGateway {
-        WsgiGateway { worker, client: None }
+    pub(crate) fn new(worker: Rc<WorkerState>) -> WsgiGateway {
+        WsgiGateway { worker, connection: None }
     }
 
-    /// What is known of the connection.
-    fn client(&mut self, connection: &mut Connection<Stream>) -> Result<OfConnection, Ending> {
-        if let Some(known) = &self.client {
-            return Ok(known.clone());
+    fn connection_state(&mut self, connection: &mut Connection<Stream>) -> Result<ConnectionState, ConnectionEnd> {
+        if let Some(state) = &self.connection {
+            return Ok(state.clone());
         }
         let application = &self.worker.application;
         let info = *connection.info();
         let proxied = connection.proxied().copied();
-        let environ = Python::attach(|py| application.environs.of_connection(py, &info, proxied)).map_err(|error| {
-            tracing::error!("{info}: cannot be served: {error}");
-            Ending::Close
-        })?;
+        let environ =
+            Python::attach(|py| application.environs.for_connection(py, &info, proxied)).map_err(|error| {
+                tracing::error!("{info}: cannot be served: {error}");
+                ConnectionEnd::Close
+            })?;
         let socket = match &self.worker.pool {
             None => None,
-            Some(_) => Some(Socket::duplicate(connection.incoming()?.io()).map_err(|_| Ending::Close)?),
+            Some(_) => Some(ClientSocket::duplicate(connection.incoming()?.io()).map_err(|_| ConnectionEnd::Close)?),
         };
-        let client = Arc::new(Client { environ, is_trusted: application.policy.trusts(&info) });
-        Ok(self.client.insert(OfConnection { client, socket }).clone())
+        let context = Arc::new(ConnectionContext { environ, is_trusted: application.policy.trusts(&info) });
+        Ok(self.connection.insert(ConnectionState { context, socket }).clone())
     }
 
-    /// Reads all of a request body, so that a client that sends it slowly keeps nobody else waiting.
-    async fn body(
+    /// Reads the whole request body before the call, so a slow client does not occupy the application.
+    async fn read_body(
         &self,
         connection: &mut Connection<Stream>,
         judged: &Judged<'_>,
-        asked: Asked,
-        socket: &Socket,
-    ) -> Result<Body, Ending> {
-        let mut decoder = BodyDecoder::new(judged.body, &connection.settings().limits);
-        // Who has sent some of the body already does not wait to be asked for it (RFC 9110 §10.1.1).
+        meta: RequestMeta,
+        socket: &ClientSocket,
+    ) -> Result<RequestBody, ConnectionEnd> {
+        let mut decoder = BodyDecoder::new(judged.body, &connection.config().limits);
+        // A client that has begun to send the body no longer waits for 100 Continue (RFC 9110 §10.1.1).
         if judged.expects_continue && connection.incoming()?.buffered().is_empty() {
-            let socket = socket.owned().map_err(|_| Ending::Close)?;
-            let (expectation, patience) = (Expectation::default(), self.worker.body_patience);
-            return Ok(Body::Unasked(Box::new(Unasked { socket, decoder, expectation, patience })));
+            let socket = socket.to_owned_socket().map_err(|_| ConnectionEnd::Close)?;
+            let (expectation, timeout) = (Expectation::default(), self.worker.continue_timeout);
+            let body = AwaitingBody { socket, decoder, expectation, timeout };
+            return Ok(RequestBody::AwaitingContinue(Box::new(body)));
         }
         let mut spool = Spool::new(decoder.left());
         loop {
-            match connection.body_piece(&mut decoder).await {
+            match connection.read_body(&mut decoder).await {
                 Ok(Some(content)) => {
                     if let Err(error) = spool.push(content) {
-                        return Err(cannot_spool(connection, asked, &error).await);
+                        return Err(send_spool_error(connection, meta, &error).await);
                     }
                 }
                 Ok(None) => break,
-                Err(ReadError::Refused(refusal)) => return Err(connection.refuse(asked.head, refusal).await),
-                Err(ReadError::Io(_)) => return Err(Ending::Close),
+                Err(ReadError::Refused(refusal)) => return Err(connection.refuse(meta.is_head, refusal).await),
+                Err(ReadError::Io(_)) => return Err(ConnectionEnd::Close),
             }
         }
         match spool.finish() {
-            Ok(spooled) => Ok(Body::Arrived(spooled)),
-            Err(error) => Err(cannot_spool(connection, asked, &error).await),
+            Ok(spooled) => Ok(RequestBody::Received(spooled)),
+            Err(error) => Err(send_spool_error(connection, meta, &error).await),
         }
     }
 
-    /// Has the application called: in place, or on one of the threads.
-    async fn call(&self, job: Job) -> Outcome {
+    /// Calls the application, on this thread or in the pool.
+    async fn call(&self, call: Call) -> CallResult {
         let worker = &self.worker;
-        notes::begin(job.arrived.head());
+        scoreboard::begin(call.arrived.head());
         worker.in_progress.set(worker.in_progress.get() + 1);
-        let outcome = match &worker.pool {
-            None => Python::attach(|py| worker.application.call(py, job)),
-            Some(pool) => pool.call(job).await,
+        let result = match &worker.pool {
+            None => Python::attach(|py| worker.application.call(py, call)),
+            Some(pool) => pool.call(call).await,
         };
         worker.in_progress.set(worker.in_progress.get() - 1);
-        notes::end(worker.in_progress.get() == 0);
-        outcome
+        scoreboard::end(worker.in_progress.get() == 0);
+        result
     }
 }
 
 impl Gateway<Stream> for WsgiGateway {
-    async fn exchange(&mut self, connection: &mut Connection<Stream>, arrived: ArrivedHead) -> Result<(), Ending> {
-        let asked = Asked { head: arrived.head().method() == b"HEAD", version: arrived.head().version };
+    async fn exchange(
+        &mut self,
+        connection: &mut Connection<Stream>,
+        arrived: ArrivedHead,
+    ) -> Result<(), ConnectionEnd> {
+        let meta = RequestMeta { is_head: arrived.head().method() == b"HEAD", version: arrived.head().version };
         let judged = match judge_request(arrived.head()) {
             Ok(judged) => judged,
-            Err(refusal) => return Err(connection.refuse(asked.head, refusal).await),
+            Err(refusal) => return Err(connection.refuse(meta.is_head, refusal).await),
         };
-        let OfConnection { client, socket } = self.client(connection)?;
+        let ConnectionState { context, socket } = self.connection_state(connection)?;
         let socket = match socket {
             Some(socket) => socket,
-            None => Socket::borrowed(connection.incoming()?.io()),
+            None => ClientSocket::borrowed(connection.incoming()?.io()),
         };
         let body = if judged.body.is_empty() {
-            Body::Empty
+            RequestBody::Empty
         } else {
-            // A request that is refused anyway is refused before its body is read.
-            let variables = self.worker.application.policy.variables(arrived.head(), &judged.target, client.is_trusted);
+            // Refuse an invalid request before its body is read.
+            let variables =
+                self.worker.application.policy.variables(arrived.head(), &judged.target, context.is_trusted);
             if let Err(error) = variables {
-                return Err(refuse(connection, asked, error).await);
+                return Err(send_environ_error(connection, meta, error).await);
             }
-            self.body(connection, &judged, asked, &socket).await?
+            self.read_body(connection, &judged, meta, &socket).await?
         };
-        self.worker.count();
-        let began = self.worker.access_log.as_ref().map(|log| log.begin());
-        let job = Job {
-            client: Arc::clone(&client),
+        self.worker.count_request();
+        let start = self.worker.access_reporter.as_ref().map(|_| StartTime::now());
+        let call = Call {
+            connection: Arc::clone(&context),
             arrived: arrived.clone(),
             body,
-            asked,
-            persistent: judged.persistent && connection.may_persist(),
+            meta,
+            keep_alive: judged.persistent && connection.may_keep_alive(),
             socket,
             buffer: std::mem::take(connection.buffer()),
-            patience: connection.settings().send_timeout,
-            outbox: self.worker.outbox.clone(),
+            send_timeout: connection.config().send_timeout,
+            batch: self.worker.batch.clone(),
         };
-        let mut outcome = self.call(job).await;
-        let answered = answer(connection, asked, &mut outcome).await;
-        if let (Some(log), Some(began)) = (&self.worker.access_log, began)
-            && !matches!(outcome.ending, call::Ending::Refused(_))
+        let mut result = self.call(call).await;
+        let sent = send_result(connection, meta, &mut result).await;
+        if let (Some(reporter), Some(start)) = (&self.worker.access_reporter, start)
+            && !matches!(result.outcome, CallOutcome::Refused(_))
             && let Ok(variables) =
-                self.worker.application.policy.variables(arrived.head(), &judged.target, client.is_trusted)
+                self.worker.application.policy.variables(arrived.head(), &judged.target, context.is_trusted)
         {
-            let status = outcome.head.as_ref().map_or(500, Started::status);
-            let remote_addr = remote_addr(&connection.client());
-            log.record(began, arrived.head(), &variables, remote_addr, &outcome, status).await;
+            let request = CompletedRequest {
+                start,
+                head: arrived.head(),
+                variables: &variables,
+                remote_addr: remote_addr(&connection.client_info()),
+                response: result.head.as_ref(),
+                sent_bytes: result.sent_bytes,
+                environ: result.logged_variables,
+            };
+            reporter.report(request).await;
         }
-        answered
+        sent
     }
 }
 
-impl Duties {
-    /// Counts a request; after the last one the worker is to end.
-    fn count(&self) {
+impl WorkerState {
+    /// Counts a request. The last one that the worker may serve starts its shutdown.
+    fn count_request(&self) {
         self.served.set(self.served.get() + 1);
         if self.served.get() == self.max_requests {
             tracing::info!("worker {} ends after {} requests", std::process::id(), self.max_requests);
-            Order::Finish.give(&self.orders);
+            ShutdownState::Graceful.announce(&self.shutdown);
         }
     }
 }
 
-/// Writes what the application left to be written, and makes the connection ready for the next request.
-async fn answer(connection: &mut Connection<Stream>, asked: Asked, outcome: &mut Outcome) -> Result<(), Ending> {
-    match &outcome.ending {
-        call::Ending::Refused(error) => return Err(refuse(connection, asked, error.clone()).await),
-        call::Ending::Failed => {
-            return Err(match outcome.body_failure() {
-                Some(Failure::Refused(refusal)) => connection.refuse(asked.head, refusal).await,
-                Some(Failure::Connection) => Ending::Close,
-                _ => connection.fail(asked.head).await,
+/// Sends the unsent part of a response, or an error response, and makes the connection ready for the next request.
+async fn send_result(
+    connection: &mut Connection<Stream>,
+    meta: RequestMeta,
+    result: &mut CallResult,
+) -> Result<(), ConnectionEnd> {
+    match &result.outcome {
+        CallOutcome::Refused(error) => return Err(send_environ_error(connection, meta, error.clone()).await),
+        CallOutcome::Failed => {
+            return Err(match result.body_failure() {
+                Some(BodyFailure::Refused(refusal)) => connection.refuse(meta.is_head, refusal).await,
+                Some(BodyFailure::Connection) => ConnectionEnd::Close,
+                _ => connection.send_server_error(meta.is_head).await,
             });
         }
-        call::Ending::Persist | call::Ending::Close => {}
+        CallOutcome::KeepAlive | CallOutcome::Close => {}
     }
-    *connection.buffer() = match outcome.ticket.take() {
-        None => std::mem::take(&mut outcome.buffer),
+    *connection.buffer() = match result.ticket.take() {
+        None => std::mem::take(&mut result.buffer),
         Some(ticket) => {
-            // Whoever is ready is served first.
+            // Every ready request is served first; their responses join the batch.
             yield_now().await;
             let mut unsent = ticket.redeem();
-            unsent.append(&mut outcome.buffer);
+            unsent.append(&mut result.buffer);
             unsent
         }
     };
     connection.flush().await?;
-    if let Some(part) = outcome.file.take() {
-        send_file(connection, part).await?;
+    if let Some(range) = result.file.take() {
+        send_file(connection, range).await?;
     }
-    match outcome.remains.take() {
-        Some(Remains::Read(behind)) => connection.incoming()?.give_back(&behind),
-        Some(Remains::Unasked | Remains::Failed(_)) => return Err(Ending::Linger),
+    match result.body_remainder.take() {
+        Some(BodyRemainder::Read(behind)) => connection.incoming()?.give_back(&behind),
+        Some(BodyRemainder::NotRequested | BodyRemainder::Failed(_)) => return Err(ConnectionEnd::Linger),
         None => {}
     }
-    if outcome.ending == call::Ending::Persist {
+    if result.outcome == CallOutcome::KeepAlive {
         return Ok(());
     }
-    Err(if connection.incoming()?.buffered().is_empty() { Ending::Close } else { Ending::Linger })
+    Err(if connection.incoming()?.buffered().is_empty() { ConnectionEnd::Close } else { ConnectionEnd::Linger })
 }
 
-/// Sends a part of a file, without its bytes passing through this process unless they are to be encrypted here.
-async fn send_file(connection: &mut Connection<Stream>, part: FilePart) -> Result<(), Ending> {
-    let patience = connection.settings().send_timeout;
-    let (mut offset, end) = (part.offset, part.offset + part.length);
+/// Sends a part of a file: with `sendfile`, or over TLS in blocks that are encrypted here.
+async fn send_file(connection: &mut Connection<Stream>, range: FileRange) -> Result<(), ConnectionEnd> {
+    let send_timeout = connection.config().send_timeout;
+    let (mut offset, end) = (range.offset, range.offset + range.length);
     while offset < end {
         let left = usize::try_from(end - offset).unwrap_or(usize::MAX);
-        if connection.settings().is_tls {
+        if connection.config().is_tls() {
             let mut block = vec![0; left.min(FILE_BLOCK)];
-            let read = pread(&part.file, &mut block, offset).unwrap_or(0);
-            // The file has become shorter, or cannot be read any more.
+            let read = pread(&range.file, &mut block, offset).unwrap_or(0);
+            // The file was truncated, or can no longer be read.
             if read == 0 {
-                return Err(Ending::Close);
+                return Err(ConnectionEnd::Close);
             }
             offset += read as u64;
             connection.buffer().extend_from_slice(&block[..read]);
@@ -260,31 +276,35 @@ async fn send_file(connection: &mut Connection<Stream>, part: FilePart) -> Resul
             continue;
         }
         let stream = connection.incoming()?.io();
-        let send = || sendfile(stream, &part.file, Some(&mut offset), left).map_err(io::Error::from);
-        match timeout(patience, stream.write_by(send)).await {
-            // The file has become shorter; what is missing cannot be made up for.
-            Ok(Ok(0)) => return Err(Ending::Close),
+        let send = || sendfile(stream, &range.file, Some(&mut offset), left).map_err(io::Error::from);
+        match timeout(send_timeout, stream.write_by(send)).await {
+            // The file was truncated, so the response cannot be completed.
+            Ok(Ok(0)) => return Err(ConnectionEnd::Close),
             Ok(Ok(_)) => {}
-            _ => return Err(Ending::Close),
+            _ => return Err(ConnectionEnd::Close),
         }
     }
     Ok(())
 }
 
-async fn refuse(connection: &mut Connection<Stream>, asked: Asked, error: EnvironError) -> Ending {
+async fn send_environ_error(
+    connection: &mut Connection<Stream>,
+    meta: RequestMeta,
+    error: EnvironError,
+) -> ConnectionEnd {
     match error {
-        EnvironError::Refused(refusal) => connection.refuse(asked.head, refusal).await,
+        EnvironError::Refused(refusal) => connection.refuse(meta.is_head, refusal).await,
         EnvironError::ScriptName { .. } => {
             tracing::error!("{error}");
-            connection.fail(asked.head).await
+            connection.send_server_error(meta.is_head).await
         }
     }
 }
 
-async fn cannot_spool(connection: &mut Connection<Stream>, asked: Asked, error: &io::Error) -> Ending {
+async fn send_spool_error(connection: &mut Connection<Stream>, meta: RequestMeta, error: &io::Error) -> ConnectionEnd {
     let folder = std::env::temp_dir();
     tracing::error!("cannot keep a request body in {}: {error}", folder.display());
-    connection.fail(asked.head).await
+    connection.send_server_error(meta.is_head).await
 }
 
 fn remote_addr(info: &ConnectionInfo) -> String {

@@ -1,36 +1,40 @@
-//! The Python gateway of lab's app server: a WSGI application in CPython, called in place on the core that accepted.
+//! The Python gateway of lab's app server: a WSGI application in CPython, called on the core that accepted.
 //!
-//! What can be said without Python is in `lab-server`: connections, which variables a request becomes, what may be
-//! answered. Here is the glue. In reading order: the worker and its loop; one exchange; the call of the application;
-//! what the application is handed; how its answer leaves.
+//! `lab-worker` holds everything that needs no Python: connections, environ variables, the validation of response heads.
+//! This crate adds the interpreter. The interpreter is attached only while the application is called. A request that is
+//! still arriving and a response that is still being sent occupy the event loop and nothing else.
 //!
-//! The interpreter is only attached to while the application is called. A request whose head or body is still
-//! arriving, and a response that is still leaving, occupy the loop and nothing else.
+//! The modules in reading order:
 
+// The worker process: its start and end, and what its arbiter sees of it.
 mod worker;
-mod orders;
-mod notes;
-mod access;
-mod log;
+mod signals;
+mod scoreboard;
+mod access_reporter;
+mod error_log;
 mod allocator;
 
+// The WSGI call path: from a request head to the call of the application.
 mod gateway;
-mod pool;
-
+mod thread_pool;
 mod call;
 mod environ;
 mod start_response;
-mod input;
-mod file_wrapper;
+mod latin1;
 
-mod response;
-mod outlet;
-mod outbox;
-mod kept;
-mod body;
+// Body input: what the application reads.
+mod request_body;
+mod wsgi_input;
 mod spool;
-mod awaited;
-mod text;
+
+// Response output: how content leaves.
+mod response;
+mod file_wrapper;
+mod pinned_bytes;
+mod response_writer;
+mod response_batch;
+mod client_socket;
+mod socket_wait;
 
 use pyo3::prelude::*;
 
@@ -38,7 +42,7 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 fn _lab_wsgi(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    module.add("BodyError", module.py().get_type::<input::BodyError>())?;
+    module.add("BodyError", module.py().get_type::<wsgi_input::BodyError>())?;
     module.add_class::<file_wrapper::FileWrapper>()?;
     module.add_class::<worker::Worker>()
 }

@@ -1,122 +1,123 @@
-//! One response, as the application gives it bit by bit.
+//! One response, built from what the application gives: a head, then content or a file.
 
 use std::io;
 use std::os::fd::OwnedFd;
 
 use lab_http::encode::LengthError;
 use lab_http::{BodyEncoder, BodyLength};
-use lab_worker::response::Asked;
-use lab_worker::wsgi::response::Started;
+use lab_worker::response::RequestMeta;
+use lab_worker::wsgi::response::WsgiResponseHead;
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::body::Expectation;
-use crate::kept::Kept;
-use crate::outbox::Ticket;
-use crate::outlet::Outlet;
+use crate::pinned_bytes::PinnedBytes;
+use crate::request_body::Expectation;
+use crate::response_batch::BatchTicket;
+use crate::response_writer::ResponseWriter;
 
-/// Content from this size on is sent from where it lies; below, it is copied behind the head.
-const WORTH_ITS_OWN_SLICE: usize = 16 * 1024;
+/// Content of this size or more is sent without a copy. Smaller content is copied behind the head.
+const SEND_DIRECTLY_FROM: usize = 16 * 1024;
 
-/// The last content from this size on is kept where it lies; below, copying it costs less.
-const WORTH_KEEPING: usize = 2 * 1024;
+/// The last content is pinned from this size on. Below, a copy costs less.
+const PIN_FROM: usize = 2 * 1024;
 
-/// The response of one exchange.
 pub(crate) struct Response {
-    asked: Asked,
+    meta: RequestMeta,
     /// Whether another request may follow, as far as is known.
-    persistent: bool,
+    keep_alive: bool,
     expectation: Option<Expectation>,
-    /// What `start_response` was called with last.
-    started: Option<Started>,
-    /// From when on the head cannot be changed any more: it is on its way.
+    /// The head of the last call of `start_response`.
+    head: Option<WsgiResponseHead>,
+    /// Set when the head is committed: it can no longer be changed.
     encoder: Option<BodyEncoder>,
-    outlet: Outlet,
-    file: Option<FilePart>,
-    sent: u64,
+    writer: ResponseWriter,
+    file: Option<FileRange>,
+    sent_bytes: u64,
     is_too_long: bool,
 }
 
-/// A part of a file that is to be sent behind everything else.
+/// A part of a file, to be sent after everything else.
 #[derive(Debug)]
-pub(crate) struct FilePart {
+pub(crate) struct FileRange {
     pub(crate) file: OwnedFd,
     pub(crate) offset: u64,
     pub(crate) length: u64,
 }
 
-/// What is left of a response when the application has ended.
+/// The unsent part of a response when the application has returned, in this order.
 #[derive(Debug)]
-pub(crate) struct Rest {
-    /// For an answer that waits to be sent with others.
-    pub(crate) ticket: Option<Ticket>,
-    /// Bytes still to be written behind that.
+pub(crate) struct UnsentResponse {
+    /// Bytes in the batch.
+    pub(crate) ticket: Option<BatchTicket>,
     pub(crate) buffer: Vec<u8>,
-    /// What is to be sent behind them.
-    pub(crate) file: Option<FilePart>,
+    pub(crate) file: Option<FileRange>,
     /// Whether another request may follow.
-    pub(crate) persistent: bool,
-    /// The head, if it was begun to be sent.
-    pub(crate) head: Option<Started>,
-    /// Bytes of content.
-    pub(crate) sent: u64,
+    pub(crate) keep_alive: bool,
+    /// The head, if it was committed.
+    pub(crate) head: Option<WsgiResponseHead>,
+    /// Bytes of content in the whole response.
+    pub(crate) sent_bytes: u64,
 }
 
 impl Response {
-    pub(crate) fn new(asked: Asked, persistent: bool, expectation: Option<Expectation>, outlet: Outlet) -> Response {
+    pub(crate) fn new(
+        meta: RequestMeta,
+        keep_alive: bool,
+        expectation: Option<Expectation>,
+        writer: ResponseWriter,
+    ) -> Response {
         Response {
-            asked,
-            persistent,
+            meta,
+            keep_alive,
             expectation,
-            started: None,
+            head: None,
             encoder: None,
-            outlet,
+            writer,
             file: None,
-            sent: 0,
+            sent_bytes: 0,
             is_too_long: false,
         }
     }
 
     /// Whether `start_response` was called.
     pub(crate) fn is_started(&self) -> bool {
-        self.started.is_some()
+        self.head.is_some()
     }
 
-    /// Whether the head is on its way.
+    /// Whether the head can no longer be changed.
     pub(crate) fn is_committed(&self) -> bool {
         self.encoder.is_some()
     }
 
-    /// Whether there is no content in this response, whatever the application gives.
+    /// Whether the response must not have content, even if the application gives some.
     pub(crate) fn is_bodyless(&self) -> bool {
         self.encoder.as_ref().is_some_and(|encoder| encoder.length() == BodyLength::None)
     }
 
-    /// Takes the head. One that was taken before and is not on its way is forgotten.
-    pub(crate) fn start(&mut self, started: Started) {
-        self.started = Some(started);
+    /// Sets the head. It replaces one that is not committed.
+    pub(crate) fn set_head(&mut self, head: WsgiResponseHead) {
+        self.head = Some(head);
     }
 
     /// The Content-Length that the application gave.
-    pub(crate) fn announced(&self) -> Option<u64> {
-        self.started.as_ref().and_then(Started::length)
+    pub(crate) fn content_length(&self) -> Option<u64> {
+        self.head.as_ref().and_then(WsgiResponseHead::content_length)
     }
 
-    /// Sends the head on its way; `size` is that of all the content, if that is known.
+    /// Commits the head. `size` is the length of the whole content, if known.
     pub(crate) fn commit(&mut self, size: Option<u64>) {
-        let (Some(started), None) = (&self.started, &self.encoder) else { return };
-        // A client that was not asked for its body may send it or not: nobody knows where the next request starts.
-        let is_unasked = self.expectation.as_ref().is_some_and(Expectation::forgo);
-        let framing = started.framing(self.asked, size);
+        let (Some(head), None) = (&self.head, &self.encoder) else { return };
+        // Without 100 Continue a client may send its body or not, so the start of the next request is unknown.
+        let skips_body = self.expectation.as_ref().is_some_and(Expectation::forgo);
+        let framing = head.framing(self.meta, size);
         let encoder = BodyEncoder::new(framing.body);
-        self.persistent &= !is_unasked && !encoder.ends_connection();
-        started.write(&mut self.outlet.buffer, self.asked, self.persistent, framing);
+        self.keep_alive &= !skips_body && !encoder.ends_connection();
+        head.write(&mut self.writer.buffer, self.meta, self.keep_alive, framing);
         self.encoder = Some(encoder);
     }
 
-    /// Adds content to what is to be sent. Of content that is too long, so much is sent as was announced: then at least
-    /// the client has a whole response.
+    /// Adds content. Content beyond the Content-Length is cut off, so the client still gets a complete response.
     pub(crate) fn push(&mut self, content: &[u8]) -> io::Result<()> {
         let Some(encoder) = &mut self.encoder else { return Ok(()) };
         if encoder.length() == BodyLength::None || content.is_empty() {
@@ -125,63 +126,62 @@ impl Response {
         let room = encoder.room().map_or(usize::MAX, |room| usize::try_from(room).unwrap_or(usize::MAX));
         let fitting = &content[..room.min(content.len())];
         self.is_too_long |= fitting.len() < content.len();
-        self.sent += fitting.len() as u64;
-        // Never too long, as there is room for it.
-        encoder.before(&mut self.outlet.buffer, fitting.len()).map_err(io::Error::other)?;
-        if fitting.len() >= WORTH_ITS_OWN_SLICE {
-            self.outlet.send(fitting)?;
+        self.sent_bytes += fitting.len() as u64;
+        // Cannot fail: the content was cut to fit.
+        encoder.before(&mut self.writer.buffer, fitting.len()).map_err(io::Error::other)?;
+        if fitting.len() >= SEND_DIRECTLY_FROM {
+            self.writer.send(fitting)?;
         } else {
-            self.outlet.buffer.extend_from_slice(fitting);
+            self.writer.buffer.extend_from_slice(fitting);
         }
-        encoder.behind(&mut self.outlet.buffer, fitting.len());
+        encoder.behind(&mut self.writer.buffer, fitting.len());
         Ok(())
     }
 
-    /// Adds the last content, which is sent from where it lies if that is worth it.
+    /// Adds the last content. Large content is pinned instead of copied.
     pub(crate) fn push_last(&mut self, content: &Bound<'_, PyBytes>) -> io::Result<()> {
         let bytes = content.as_bytes();
         match &mut self.encoder {
-            Some(encoder) if bytes.len() >= WORTH_KEEPING && encoder.room() == Some(bytes.len() as u64) => {
-                // It fits, and content of a known size has nothing behind it.
-                encoder.before(&mut self.outlet.buffer, bytes.len()).map_err(io::Error::other)?;
-                self.sent += bytes.len() as u64;
-                self.outlet.keep(Kept::new(content));
+            Some(encoder) if bytes.len() >= PIN_FROM && encoder.room() == Some(bytes.len() as u64) => {
+                // Cannot fail: the content fits. Content of known size has no framing behind it.
+                encoder.before(&mut self.writer.buffer, bytes.len()).map_err(io::Error::other)?;
+                self.sent_bytes += bytes.len() as u64;
+                self.writer.set_last_content(PinnedBytes::new(content));
                 Ok(())
             }
             _ => self.push(bytes),
         }
     }
 
-    /// Sends what there is to send, as far as the client takes it. What completes the response may wait for the answers
-    /// of others.
+    /// Sends as much as the client accepts. The last bytes of a response may wait in the batch.
     pub(crate) fn send(&mut self) -> io::Result<()> {
         let room = self.encoder.as_ref().and_then(BodyEncoder::room);
-        if room == Some(0) { self.outlet.post() } else { self.outlet.send(&[]) }
+        if room == Some(0) { self.writer.send_last() } else { self.writer.send(&[]) }
     }
 
-    /// Whether the client takes it so slowly that the application is to wait.
+    /// Whether so many bytes are unsent that the application has to wait.
     pub(crate) fn is_backlogged(&self) -> bool {
-        self.outlet.is_backlogged()
+        self.writer.is_backlogged()
     }
 
-    /// Waits for the client. To be called without the interpreter.
+    /// Blocks until the backlog is gone. Call it detached from the interpreter.
     pub(crate) fn wait(&mut self) -> io::Result<()> {
-        self.outlet.wait()
+        self.writer.wait()
     }
 
-    /// Adds a part of a file as the content, or as much of it as was announced.
-    pub(crate) fn push_file(&mut self, part: FilePart) -> io::Result<()> {
-        let length = self.announced().unwrap_or(part.length).min(part.length);
+    /// Sets a part of a file as the content, cut to the Content-Length.
+    pub(crate) fn set_file(&mut self, range: FileRange) -> io::Result<()> {
+        let length = self.content_length().unwrap_or(range.length).min(range.length);
         self.commit(Some(length));
         let Some(encoder) = &mut self.encoder else { return Ok(()) };
         if encoder.length() == BodyLength::None || length == 0 {
             return Ok(());
         }
-        // No more than was announced, so that it fits; no chunks, as the size is known.
+        // Cannot fail: the length was cut to fit. Content of known size has no framing behind it.
         let size = usize::try_from(length).map_err(io::Error::other)?;
-        encoder.before(&mut self.outlet.buffer, size).map_err(io::Error::other)?;
-        self.sent += length;
-        self.file = Some(FilePart { length, ..part });
+        encoder.before(&mut self.writer.buffer, size).map_err(io::Error::other)?;
+        self.sent_bytes += length;
+        self.file = Some(FileRange { length, ..range });
         Ok(())
     }
 
@@ -192,29 +192,28 @@ impl Response {
             return Err(LengthError::TooLong);
         }
         match &mut self.encoder {
-            Some(encoder) => encoder.end(&mut self.outlet.buffer, None),
+            Some(encoder) => encoder.end(&mut self.writer.buffer, None),
             None => Ok(()),
         }
     }
 
-    /// Hands over what is left.
-    pub(crate) fn into_rest(self) -> Rest {
+    pub(crate) fn into_unsent(self) -> UnsentResponse {
         let is_committed = self.is_committed();
-        let (buffer, ticket) = self.outlet.into_rest();
-        Rest {
+        let (buffer, ticket) = self.writer.into_unsent();
+        UnsentResponse {
             ticket,
             buffer,
             file: self.file,
-            persistent: self.persistent,
-            head: self.started.filter(|_| is_committed),
-            sent: self.sent,
+            keep_alive: self.keep_alive,
+            head: self.head.filter(|_| is_committed),
+            sent_bytes: self.sent_bytes,
         }
     }
 }
 
-impl Rest {
-    /// For a client that is gone.
-    pub(crate) fn without_bytes(self) -> Rest {
-        Rest { ticket: None, buffer: Vec::new(), file: None, persistent: false, ..self }
+impl UnsentResponse {
+    /// Drops all unsent bytes, because the client is gone.
+    pub(crate) fn discard(self) -> UnsentResponse {
+        UnsentResponse { ticket: None, buffer: Vec::new(), file: None, keep_alive: false, ..self }
     }
 }

@@ -4,24 +4,23 @@ use std::borrow::Cow;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use lab_worker::wsgi::response::{StartError, Started};
+use lab_worker::wsgi::response::{ResponseHeadError, WsgiResponseHead};
 use pyo3::exceptions::{PyAssertionError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt as _;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
+use crate::latin1;
 use crate::response::Response;
-use crate::text;
 
-/// The callable of one request. It holds the response until the exchange ends; what an application calls after that
-/// raises.
+/// The callable of one request. It holds the response until the call of the application ends; later calls raise.
 ///
-/// The lock is never held while the interpreter is given away: whoever waits for the client takes the response out.
+/// The lock is never held while detached: a thread that waits for the client takes the response out.
 #[pyclass(frozen, module = "lab_wsgi")]
 pub(crate) struct StartResponse(Mutex<State>);
 
 struct State {
-    /// Not here while somebody waits with it for the client, nor when the exchange has ended.
+    /// None while a thread waits for the client with it, and after the call has ended.
     response: Option<Response>,
     has_ended: bool,
 }
@@ -35,15 +34,14 @@ impl StartResponse {
         StartResponse(Mutex::new(State { response: Some(response), has_ended: false }))
     }
 
-    /// Ends the exchange and takes the response away; None if a thread of the application still waits with it for the
-    /// client.
+    /// Ends the call and takes the response; None if a thread of the application is still waiting for the client with it.
     pub(crate) fn end(&self, py: Python<'_>) -> Option<Response> {
         let mut state = self.lock(py);
         state.has_ended = true;
         state.response.take()
     }
 
-    /// Does something with the response, if the exchange has not ended.
+    /// Calls `act` with the response. Raises after the call has ended.
     pub(crate) fn with<T>(&self, py: Python<'_>, act: impl FnOnce(&mut Response) -> T) -> PyResult<T> {
         let mut state = self.lock(py);
         let has_ended = state.has_ended;
@@ -53,7 +51,7 @@ impl StartResponse {
         })
     }
 
-    /// Gives the interpreter away until the client has taken enough of what was sent.
+    /// Detaches from the interpreter until the backlog of the response is gone.
     pub(crate) fn wait(&self, py: Python<'_>) -> io::Result<()> {
         let Some(mut response) = self.lock(py).response.take() else { return Ok(()) };
         let waited = py.detach(|| response.wait());
@@ -64,8 +62,8 @@ impl StartResponse {
         waited
     }
 
-    /// Whoever waits for it lets go of the interpreter: without a GIL, all may have to stand still for one meanwhile.
-    // Nothing panics while it holds the lock, and a response is always whole.
+    /// Detaches while it waits for the lock: without a GIL, a garbage collection stops all attached threads.
+    // Nothing panics while it holds the lock, so a poisoned lock is impossible.
     fn lock(&self, py: Python<'_>) -> MutexGuard<'_, State> {
         self.0.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
     }
@@ -90,12 +88,12 @@ impl StartResponse {
             }
             _ => {}
         }
-        let mut started = Started::new(&native(status, "the status")?).map_err(refused)?;
+        let mut head = WsgiResponseHead::new(&native_bytes(status, "the status")?).map_err(value_error)?;
         match response_headers.cast_exact::<PyList>() {
-            Ok(list) => list.iter().try_for_each(|field| add(&mut started, &field))?,
-            Err(_) => response_headers.try_iter()?.try_for_each(|field| add(&mut started, &field?))?,
+            Ok(list) => list.iter().try_for_each(|field| add_field(&mut head, &field))?,
+            Err(_) => response_headers.try_iter()?.try_for_each(|field| add_field(&mut head, &field?))?,
         }
-        slf.get().with(py, |response| response.start(started))?;
+        slf.get().with(py, |response| response.set_head(head))?;
         Ok(Write(slf.clone().unbind()))
     }
 }
@@ -121,22 +119,22 @@ impl Write {
 }
 
 /// Adds one field of the application's list.
-fn add(started: &mut Started, field: &Bound<'_, PyAny>) -> PyResult<()> {
+fn add_field(head: &mut WsgiResponseHead, field: &Bound<'_, PyAny>) -> PyResult<()> {
     let pair = field.cast::<PyTuple>().ok().filter(|pair| pair.len() == 2);
     let (name, value) = match pair {
         Some(pair) => (pair.get_borrowed_item(0)?.to_owned(), pair.get_borrowed_item(1)?.to_owned()),
-        // Not a tuple, as PEP 3333 wants it, but gunicorn takes any pair.
+        // PEP 3333 requires a tuple, but gunicorn accepts any pair.
         None => field
             .extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()
             .map_err(|_| PyTypeError::new_err("a response header is not a (name, value) tuple"))?,
     };
-    started.field(&native(&name, "a header name")?, &native(&value, "a header value")?).map_err(refused)
+    head.field(&native_bytes(&name, "a header name")?, &native_bytes(&value, "a header value")?).map_err(value_error)
 }
 
 /// The bytes of a native string.
-fn native<'v>(value: &'v Bound<'_, PyAny>, what: &str) -> PyResult<Cow<'v, [u8]>> {
+fn native_bytes<'v>(value: &'v Bound<'_, PyAny>, what: &str) -> PyResult<Cow<'v, [u8]>> {
     match value.cast::<PyString>() {
-        Ok(string) => match text::bytes(string) {
+        Ok(string) => match latin1::encode(string) {
             Ok(bytes) => Ok(bytes),
             Err(_) => Err(PyValueError::new_err(format!("{what} has characters that are not in Latin-1"))),
         },
@@ -144,15 +142,15 @@ fn native<'v>(value: &'v Bound<'_, PyAny>, what: &str) -> PyResult<Cow<'v, [u8]>
     }
 }
 
-/// That something is not bytes.
-pub(crate) fn not_bytes(whence: &str, found: &Bound<'_, PyAny>) -> PyErr {
+/// The TypeError for a value that is not bytes. `source` says where it comes from.
+pub(crate) fn not_bytes(source: &str, found: &Bound<'_, PyAny>) -> PyErr {
     match found.get_type().name() {
-        Ok(name) => PyTypeError::new_err(format!("{whence} {name} and not bytes")),
+        Ok(name) => PyTypeError::new_err(format!("{source} {name} and not bytes")),
         Err(error) => error,
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is used as a function value where an error is handed over")]
-fn refused(error: StartError) -> PyErr {
+#[expect(clippy::needless_pass_by_value, reason = "passed to map_err, which gives the error by value")]
+fn value_error(error: ResponseHeadError) -> PyErr {
     PyValueError::new_err(error.to_string())
 }

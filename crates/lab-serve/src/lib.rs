@@ -1,32 +1,23 @@
-//! The app server: gunicorn's twin.
+//! lab's app server, after gunicorn: an arbiter and its workers.
 //!
-//! A master binds the listening sockets and starts workers that inherit them; a worker is one process with one
-//! `current_thread` runtime, which accepts connections and calls the app in place, on the core that accepted. What a
-//! worker does is in `crates/lab-worker`, which hosts any tower service; here are the processes around it. In reading
-//! order: what is set, where it listens, the processes, and what they leave to read.
+//! The arbiter binds the listening sockets and starts workers that inherit them. A worker is one process with one
+//! `current_thread` runtime, which accepts connections and calls the application on the core that accepted. `lab-worker`
+//! holds what happens inside a worker; this crate holds the processes around it. In reading order: [`settings`], then
+//! [`listen`], then the [`arbiter`] with its workers, then the [`process`] they run in and their [`logging`].
+//! [`differences`] lists where lab departs from gunicorn on purpose.
 //!
-//! Knows nothing of scenarios, stacks, checks and reports.
+//! This crate knows nothing of scenarios, stacks, checks and reports.
 
 pub mod settings;
+pub mod differences;
+
 pub mod listen;
 
-pub mod master;
-mod signals;
-pub mod crew;
-pub mod handover;
-pub mod heartbeat;
-mod watch;
-pub mod native;
-mod native_record;
+pub mod arbiter;
+pub mod native_worker;
 
-pub mod interpreter;
-pub mod identity;
-pub mod daemon;
+pub mod process;
 pub mod pidfile;
-pub mod notify;
 
-pub mod journal;
-pub mod access_log;
-pub mod log;
+pub mod logging;
 pub mod log_file;
-pub mod statsd;

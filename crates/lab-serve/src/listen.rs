@@ -1,4 +1,4 @@
-//! Where a server listens: sockets it binds, sockets it was given, and sockets systemd activated it with.
+//! Listening sockets: bound by the server, inherited as descriptors, or passed by systemd.
 
 use std::fmt;
 use std::io;
@@ -20,29 +20,28 @@ const FIRST_ACTIVATED: i32 = 3;
 /// A place to listen (gunicorn's `bind`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Bind {
-    /// `HOST`, `HOST:PORT`, `[HOST]:PORT`. Port 0 is any free one; no host is all IPv4 addresses.
+    /// `HOST`, `HOST:PORT` or `[HOST]:PORT`. Port 0 takes any free port; an empty host is all IPv4 addresses.
     Tcp {
-        /// A name or an address.
         host: String,
-        /// The port, 8000 unless it is given.
+        /// 8000 if the text has no port.
         port: u16,
     },
     /// `unix:PATH`
     Unix(PathBuf),
-    /// `fd://N`: a listening socket that was inherited as descriptor N.
+    /// `fd://N`: a socket inherited as descriptor N.
     Inherited(i32),
 }
 
-/// How sockets are made.
+/// How listening sockets are created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SocketOptions {
     /// Connections that may wait to be accepted (gunicorn's `backlog`).
     pub backlog: i32,
-    /// Whether others may bind the same address (gunicorn's `reuse_port`).
+    /// Whether other sockets may bind the same address (gunicorn's `reuse_port`).
     pub reuse_port: bool,
-    /// The mode bits that a unix socket does not get (gunicorn's `umask`).
+    /// The mode bits that are cleared on a unix socket (gunicorn's `umask`).
     pub umask: u32,
-    /// The user and the group that a unix socket belongs to (gunicorn's `user`, `group`).
+    /// The user and the group that own a unix socket (gunicorn's `user`, `group`).
     pub owner: (u32, u32),
 }
 
@@ -50,38 +49,24 @@ pub struct SocketOptions {
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
-    /// Where it is bound, as people write it: `127.0.0.1:8000`, `[::1]:8000`, `unix:/run/app.sock`.
+    /// The address as text: `127.0.0.1:8000`, `[::1]:8000`, `unix:/run/app.sock`.
     pub address: String,
-    /// The path to remove when it is closed.
+    /// The path to remove on close.
     unlink: Option<PathBuf>,
 }
 
-/// Why nothing can be listened on.
+/// Why a listening socket cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// It does not name a place to listen.
     #[error("cannot listen on {0:?}: neither HOST, HOST:PORT, [HOST]:PORT, unix:PATH nor fd://N")]
     Syntax(String),
-    /// The address cannot be bound.
     #[error("cannot listen on {address}: {error}")]
-    Bind {
-        /// As it was given.
-        address: String,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// There is something else at the path of a unix socket.
-    #[error("cannot listen on unix:{}: there is something that is no socket", .0.display())]
+    Bind { address: String, error: io::Error },
+    /// The path of a unix socket is in use by another kind of file.
+    #[error("cannot listen on unix:{}: the path exists and is not a socket", .0.display())]
     Occupied(PathBuf),
-    /// There is no such descriptor, or it cannot be taken over.
     #[error("cannot take over descriptor {fd}: {error}")]
-    Descriptor {
-        /// Its number.
-        fd: i32,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// There is one, but it is something else.
+    Descriptor { fd: i32, error: io::Error },
     #[error("descriptor {0} is not a listening TCP or unix socket")]
     NotListening(i32),
 }
@@ -119,10 +104,10 @@ impl fmt::Display for Bind {
 }
 
 impl Bind {
-    /// Makes or takes over the listening socket.
+    /// Creates or takes over the listening socket.
     ///
     /// # Errors
-    /// The address cannot be bound, or the descriptor is no listening socket.
+    /// The address cannot be bound, or the descriptor is not a listening socket.
     pub fn listen(&self, options: SocketOptions) -> Result<Listener, ListenError> {
         let failed = |error| ListenError::Bind { address: self.to_string(), error };
         match self {
@@ -139,26 +124,26 @@ impl Listener {
         Ok(Listener { socket, address, unlink: None })
     }
 
-    /// Where it is bound, as a URL where there is one (gunicorn's "Listening at").
+    /// The address as a URL; that of a unix socket as `unix:PATH` (gunicorn's "Listening at").
     #[must_use]
     pub fn url(&self, is_tls: bool) -> String {
         let scheme = if is_tls { "https" } else { "http" };
         if self.address.starts_with("unix:") { self.address.clone() } else { format!("{scheme}://{}", self.address) }
     }
 
-    /// A further socket at the same address, for a worker of its own (gunicorn's `reuse_port`).
+    /// Binds another socket to the same address, for one more worker (gunicorn's `reuse_port`).
     ///
     /// # Errors
-    /// The system does not let it be bound.
+    /// The address cannot be bound again.
     pub fn sibling(&self, options: SocketOptions) -> io::Result<Listener> {
         match self.socket.local_addr()?.as_socket() {
             Some(address) => bind_to(address, options).and_then(Listener::new),
-            // A unix socket cannot be bound twice; its siblings are the same one.
+            // A path cannot be bound twice, so all workers share the one socket.
             None => Listener::new(self.socket.try_clone()?),
         }
     }
 
-    /// Connections that wait to be accepted; None where the system does not tell, as for unix sockets.
+    /// The number of connections that wait to be accepted; None where proc(5) does not say, as for unix sockets.
     #[must_use]
     pub fn waiting(&self) -> Option<u64> {
         let inode = rustix::fs::fstat(&self.socket).ok()?.st_ino;
@@ -166,13 +151,19 @@ impl Listener {
         tables.iter().find_map(|table| waiting_in(&std::fs::read_to_string(table).ok()?, inode))
     }
 
-    /// Closes the socket and removes its path, if this server made it.
+    /// Closes the socket, and removes its path if this server created it.
     pub fn close(self) {
         if let Some(path) = &self.unlink {
-            // Who has removed it already has done the same.
+            // A missing file is as good as a removed one.
             let _ = std::fs::remove_file(path);
         }
     }
+}
+
+/// The addresses of listeners, as gunicorn logs them.
+#[must_use]
+pub fn describe_listeners(listeners: &[Listener], is_tls: bool) -> String {
+    listeners.iter().map(|listener| listener.url(is_tls)).collect::<Vec<_>>().join(",")
 }
 
 impl AsFd for Listener {
@@ -181,11 +172,11 @@ impl AsFd for Listener {
     }
 }
 
-/// The variables by which systemd tells of sockets (sd_listen_fds(3)), which are this process's and no child's.
+/// The variables that describe systemd's sockets (sd_listen_fds(3)). Children must not inherit them.
 pub(super) const VARIABLES: [&str; 3] = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
 
-/// The sockets that systemd activated this process with (sd_listen_fds(3)): none unless `LISTEN_PID` is this process.
-/// They come instead of those of `bind`.
+/// The sockets that systemd passed to this process (sd_listen_fds(3)); none if `LISTEN_PID` is another process. They
+/// replace those of `bind`.
 #[must_use]
 pub fn activated(listen_pid: Option<&str>, listen_fds: Option<&str>) -> Vec<Bind> {
     let number = |text: Option<&str>| text.and_then(|text| text.parse::<i32>().ok());
@@ -195,7 +186,7 @@ pub fn activated(listen_pid: Option<&str>, listen_fds: Option<&str>) -> Vec<Bind
     (FIRST_ACTIVATED..FIRST_ACTIVATED + number(listen_fds).unwrap_or(0).max(0)).map(Bind::Inherited).collect()
 }
 
-/// A name stands for its IPv4 addresses first, as in gunicorn.
+/// Tries the IPv4 addresses of a name first, as gunicorn does.
 fn bind_tcp(host: &str, port: u16, options: SocketOptions) -> io::Result<Socket> {
     let mut addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
     addresses.sort_by_key(SocketAddr::is_ipv6);
@@ -220,7 +211,7 @@ fn bind_to(address: SocketAddr, options: SocketOptions) -> io::Result<Socket> {
 
 fn bind_unix(path: &Path, options: SocketOptions) -> Result<Listener, ListenError> {
     let failed = |error| ListenError::Bind { address: format!("unix:{}", path.display()), error };
-    // What a server that crashed has left behind would be in the way.
+    // A server that crashed leaves its socket behind, which would make bind fail.
     match std::fs::symlink_metadata(path) {
         Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path).map_err(failed)?,
         Ok(_) => return Err(ListenError::Occupied(path.to_owned())),
@@ -243,9 +234,8 @@ fn bind_unix(path: &Path, options: SocketOptions) -> Result<Listener, ListenErro
     make().map_err(failed)
 }
 
-/// Takes over an inherited socket, as a duplicate that further processes do not inherit. The descriptor itself stays
-/// open until this process ends, as its giver holds it open as well. A socket that does not listen yet, as systemd
-/// never hands over but others may, is made to.
+/// Takes over an inherited socket, as a duplicate that is closed on exec. The inherited descriptor stays open until this
+/// process ends. systemd passes sockets that already listen; other programs may not, so `listen` is called if needed.
 fn inherit(fd: i32, options: SocketOptions) -> Result<Listener, ListenError> {
     let socket = Socket::from(duplicate(fd).map_err(|error| ListenError::Descriptor { fd, error })?);
     let not_listening = |_| ListenError::NotListening(fd);
@@ -263,8 +253,8 @@ fn inherit(fd: i32, options: SocketOptions) -> Result<Listener, ListenError> {
     Listener::new(socket).map_err(not_listening)
 }
 
-/// Descriptors other than the standard ones come as bare numbers, which only the kernel can check: it is asked to hand
-/// this process a duplicate of its own descriptor.
+/// Duplicates an inherited descriptor, known only by its number. `pidfd_getfd` on this process itself does that without
+/// `unsafe`, and the kernel checks the number.
 fn duplicate(fd: i32) -> io::Result<OwnedFd> {
     if fd == 0 {
         return io::stdin().as_fd().try_clone_to_owned();
@@ -273,14 +263,14 @@ fn duplicate(fd: i32) -> io::Result<OwnedFd> {
     Ok(pidfd_getfd(own, fd, PidfdGetfdFlags::empty())?)
 }
 
-/// The receive queue of the socket of this inode in a table of proc(5), which for a listening socket is the number of
-/// connections that wait.
+/// Finds the socket of this inode in a table of proc(5). Its receive queue is, for a listening socket, the number of
+/// connections that wait to be accepted.
 fn waiting_in(table: &str, inode: u64) -> Option<u64> {
     table.lines().skip(1).find_map(|line| {
         let fields: Vec<_> = line.split_ascii_whitespace().collect();
-        let is_it = fields.get(9)?.parse() == Ok(inode);
+        let is_match = fields.get(9)?.parse() == Ok(inode);
         let (_, waiting) = fields.get(4)?.split_once(':')?;
-        is_it.then(|| u64::from_str_radix(waiting, 16).ok())?
+        is_match.then(|| u64::from_str_radix(waiting, 16).ok())?
     })
 }
 
@@ -312,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn places_to_listen_are_read() {
+    fn bind_addresses_are_parsed() {
         let tcp = |host: &str, port| Bind::Tcp { host: host.to_owned(), port };
         let cases = [
             ("127.0.0.1:8000", tcp("127.0.0.1", 8000)),
@@ -336,14 +326,14 @@ mod tests {
     }
 
     #[test]
-    fn an_inherited_socket_listens_on_where_it_was() {
+    fn inherited_socket_keeps_its_address() {
         let given = loopback().listen(options()).unwrap();
         let taken = Bind::Inherited(given.as_fd().as_raw_fd()).listen(options()).unwrap();
         assert_eq!(taken.address, given.address);
     }
 
     #[test]
-    fn what_does_not_listen_is_named() {
+    fn unusable_descriptors_are_named() {
         let file = std::fs::File::open("/dev/null").unwrap();
         let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let unbound = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
@@ -354,14 +344,14 @@ mod tests {
     }
 
     #[test]
-    fn an_address_in_use_is_named() {
+    fn address_in_use_is_named() {
         let taken = loopback().listen(options()).unwrap();
         let error = taken.address.parse::<Bind>().unwrap().listen(options()).unwrap_err().to_string();
         assert!(error.starts_with(&format!("cannot listen on {}: ", taken.address)), "{error}");
     }
 
     #[test]
-    fn a_unix_socket_has_its_mode_replaces_a_stale_one_and_goes_away() {
+    fn unix_socket_replaces_a_stale_one() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
@@ -384,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_that_wait_are_counted() {
+    fn waiting_connections_are_counted() {
         let listener = loopback().listen(options()).unwrap();
         assert_eq!(listener.waiting(), Some(0));
         let _client = std::net::TcpStream::connect(&listener.address).unwrap();
@@ -392,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn systemd_hands_sockets_to_one_process_only() {
+    fn systemd_sockets_are_for_one_process_only() {
         let own = std::process::id().to_string();
         assert_eq!(activated(Some(&own), Some("2")), [Bind::Inherited(3), Bind::Inherited(4)]);
         assert_eq!(activated(Some("1"), Some("2")), []);

@@ -1,13 +1,13 @@
-//! One answered request, as a worker reports it for the access log and for statistics.
+//! One completed request, as a worker reports it to the arbiter for the access log and for statsd.
 //!
-//! The worker says what happened; the arbiter formats it (gunicorn's `access_log_format`). Bytes of the protocol are
-//! read as Latin-1, one character a byte.
+//! The arbiter does the formatting (gunicorn's `access_log_format`). Bytes of the protocol are read as Latin-1, one
+//! character for each.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
-/// One answered request; gunicorn's atoms are in brackets. On the pipe each is one line of JSON.
+/// One completed request; gunicorn's atoms are in brackets. On the pipe each is one line of JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct AccessRecord {
     /// REMOTE_ADDR (`h`); empty for a unix socket.
@@ -19,7 +19,7 @@ pub struct AccessRecord {
     pub time_us: u64,
     /// REQUEST_METHOD (`m`).
     pub method: String,
-    /// The request target as it was sent (RAW_URI; `r` is `method target protocol`).
+    /// The request target as received (RAW_URI; `r` is `method target protocol`).
     pub target: String,
     /// PATH_INFO (`U`).
     pub path: String,
@@ -27,11 +27,11 @@ pub struct AccessRecord {
     pub query: String,
     /// SERVER_PROTOCOL (`H`).
     pub protocol: String,
-    /// The status that was sent (`s`).
+    /// The status of the response (`s`).
     pub status: u16,
     /// Bytes of content that were sent (`B`, `b`).
     pub sent_bytes: u64,
-    /// How long the application took, its response written included, in microseconds (`T`, `M`, `D`, `L`).
+    /// From the call of the application to the end of its response, in microseconds (`T`, `M`, `D`, `L`).
     pub duration_us: u64,
     /// The Referer field (`f`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,20 +39,20 @@ pub struct AccessRecord {
     /// The User-Agent field (`a`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
-    /// The request fields asked for, by the names they were asked for by; absent ones left out.
+    /// The request fields that the log format names, by those names; absent fields are left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub request_headers: Vec<(String, String)>,
-    /// The response fields asked for.
+    /// The response fields that the log format names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub response_headers: Vec<(String, String)>,
-    /// The variables of the environ asked for, as text.
+    /// The environ variables that the log format names, as text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environ: Vec<(String, String)>,
 }
 
 /// The user in the value of an Authorization field of the Basic scheme (RFC 7617).
 #[must_use]
-pub fn user(authorization: &[u8]) -> Option<String> {
+pub fn basic_auth_user(authorization: &[u8]) -> Option<String> {
     let (scheme, credentials) = authorization.split_at_checked(6)?;
     if !scheme.eq_ignore_ascii_case(b"basic ") {
         return None;
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_user_of_a_basic_authorization_is_told() {
+    fn user_of_a_basic_authorization() {
         let cases = [
             ("Basic dXNlcjpwYXNz", Some("user")),
             ("basic  dXNlcjpwYTpzcw== ", Some("user")),
@@ -77,7 +77,7 @@ mod tests {
             ("Basic", None),
         ];
         for (value, expected) in cases {
-            assert_eq!(user(value.as_bytes()).as_deref(), expected, "{value}");
+            assert_eq!(basic_auth_user(value.as_bytes()).as_deref(), expected, "{value}");
         }
     }
 }

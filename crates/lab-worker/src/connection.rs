@@ -1,118 +1,70 @@
-//! One connection: requests in, answers out, in order, until either side has enough. What answers a request is a
-//! [`Gateway`].
+//! One connection, as a [`Gateway`](crate::Gateway) sees it: reading heads and bodies, writing responses and errors, and
+//! closing in an orderly way.
 
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::time::Duration;
 
+use lab_http::extensions::{ArrivedHead, ConnectionInfo};
 use lab_http::{BodyDecoder, Incoming, Outgoing, ReadError, Refusal};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{error::Elapsed, timeout};
 
-use crate::order::Order;
+use crate::config::WorkerConfig;
+use crate::lendable::{BodyFailure, LendableStream};
 use crate::proxy_protocol::{Proxied, Start};
 use crate::response;
-use crate::settings::Settings;
+use crate::shutdown::ShutdownState;
 use crate::wait::within;
-use crate::wire::{Failure, Wire};
-use lab_http::extensions::{ArrivedHead, ConnectionInfo};
 
-/// What answers requests: an app, and the way it is called.
-pub trait Gateway<IO> {
-    /// Answers one request, up to the last byte of its response; an error ends the connection. Requests of one
-    /// connection come one after the other.
-    fn exchange(
-        &mut self,
-        connection: &mut Connection<IO>,
-        arrived: ArrivedHead,
-    ) -> impl Future<Output = Result<(), Ending>>;
-}
+/// How long a connection accepted just before a graceful shutdown may take to send its first byte. Its client was
+/// accepted and could not know about the shutdown.
+const FIRST_BYTE_GRACE: Duration = Duration::from_secs(1);
 
-/// How long a connection that was accepted just before the order to finish may take to send its first byte: its client
-/// has been let in, and could not know.
-const FIRST_WORD: Duration = Duration::from_secs(1);
-
-/// Serves `io` through `gateway` until it closes. When the order is no longer to serve, an idle connection is closed,
-/// and one with a request in progress behind its answer.
-pub async fn serve<G, IO>(
-    io: IO,
-    info: ConnectionInfo,
-    mut gateway: G,
-    settings: Rc<Settings>,
-    orders: watch::Receiver<Order>,
-) where
-    G: Gateway<IO>,
-    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let incoming = Incoming::new(io, settings.limits);
-    let wire = Outgoing::new(Wire::new(incoming));
-    let mut connection = Connection { wire, info, proxied: None, settings, orders };
-    let ending = match connection.read_proxy_header().await {
-        Ok(()) => connection.exchange_all(&mut gateway).await,
-        Err(ending) => ending,
-    };
-    match ending {
-        Ending::Linger => connection.linger().await,
-        // The client is to know that nothing was cut off (RFC 8446 §6.1).
-        Ending::Close if connection.settings.is_tls => {
-            let _ = timeout(connection.settings.linger_timeout, connection.wire.shutdown()).await;
-        }
-        Ending::Close => {}
-    }
-}
-
-impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
-    async fn exchange_all<G: Gateway<IO>>(&mut self, gateway: &mut G) -> Ending {
-        let mut is_first = true;
-        loop {
-            let head = match self.next_head(is_first).await {
-                Ok(head) => head,
-                Err(ending) => return ending,
-            };
-            is_first = false;
-            if let Err(ending) = gateway.exchange(self, head).await {
-                return ending;
-            }
-        }
-    }
-}
-
-/// A connection, as a gateway sees it.
+/// A connection that requests arrive on.
 pub struct Connection<IO> {
-    pub(crate) wire: Outgoing<Wire<IO>>,
+    pub(crate) outgoing: Outgoing<LendableStream<IO>>,
     pub(crate) info: ConnectionInfo,
-    /// What a proxy says of its client.
     proxied: Option<Proxied>,
-    pub(crate) settings: Rc<Settings>,
-    orders: watch::Receiver<Order>,
+    pub(crate) config: Rc<WorkerConfig>,
+    shutdown: watch::Receiver<ShutdownState>,
 }
 
 /// How a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// Everything was read, or nobody is there to read an answer.
+pub enum ConnectionEnd {
+    /// Close at once: either everything was read, or the client can no longer receive a response.
     Close,
-    /// The client may still be sending, and has an answer to read.
+    /// Close for writing and keep reading for a while: the client may still be sending and has a response to read.
     Linger,
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
-    /// The two ends of the connection.
+    pub(crate) fn new(
+        outgoing: Outgoing<LendableStream<IO>>,
+        info: ConnectionInfo,
+        config: Rc<WorkerConfig>,
+        shutdown: watch::Receiver<ShutdownState>,
+    ) -> Connection<IO> {
+        Connection { outgoing, info, proxied: None, config, shutdown }
+    }
+
+    /// The addresses of the connection itself.
     #[must_use]
     pub fn info(&self) -> &ConnectionInfo {
         &self.info
     }
 
-    /// What a proxy has said of its client, in a PROXY header.
+    /// The addresses from a PROXY header, if there was one.
     #[must_use]
     pub fn proxied(&self) -> Option<&Proxied> {
         self.proxied.as_ref()
     }
 
-    /// The two ends of the connection, with the client of a proxy instead of the proxy.
+    /// The addresses of the connection; behind a PROXY header, those of the proxy's client.
     #[must_use]
-    pub fn client(&self) -> ConnectionInfo {
+    pub fn client_info(&self) -> ConnectionInfo {
         match (&self.proxied, self.info) {
             (None, info) => info,
             (Some(proxied), ConnectionInfo::Tcp { local, .. }) => ConnectionInfo::Tcp { peer: proxied.client, local },
@@ -120,73 +72,78 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
         }
     }
 
-    /// What bounds the client.
+    /// The limits and timeouts of this connection.
     #[must_use]
-    pub fn settings(&self) -> &Rc<Settings> {
-        &self.settings
+    pub fn config(&self) -> &Rc<WorkerConfig> {
+        &self.config
     }
 
-    /// Whether another request may be served on this connection: not if the worker is to end, nor without keep-alive.
+    /// Whether another request may follow on this connection: not during a shutdown, nor without keep-alive.
     #[must_use]
-    pub fn may_persist(&self) -> bool {
-        !self.settings.keep_alive.is_zero() && *self.orders.borrow() == Order::Serve
+    pub fn may_keep_alive(&self) -> bool {
+        !self.config.keep_alive.is_zero() && *self.shutdown.borrow() == ShutdownState::Running
     }
 
-    /// Where a response is written to; see [`flush`](Connection::flush).
+    /// The buffer that a response is written to; see [`flush`](Connection::flush).
     pub fn buffer(&mut self) -> &mut Vec<u8> {
-        self.wire.buffer()
+        self.outgoing.buffer()
     }
 
-    /// Writes what is in the buffer, within the send timeout; an error says that nobody reads any more.
-    pub async fn flush(&mut self) -> Result<(), Ending> {
-        match within(self.settings.send_timeout, self.wire.flush()).await {
+    /// Writes the buffer within the send timeout. An error means that the client no longer reads.
+    pub async fn flush(&mut self) -> Result<(), ConnectionEnd> {
+        match within(self.config.send_timeout, self.outgoing.flush()).await {
             Ok(Ok(())) => Ok(()),
-            _ => Err(Ending::Close),
+            _ => Err(ConnectionEnd::Close),
         }
     }
 
     /// The reading side.
-    pub fn incoming(&mut self) -> Result<&mut Incoming<IO>, Ending> {
-        self.wire.io_mut().incoming().ok_or(Ending::Close)
+    pub fn incoming(&mut self) -> Result<&mut Incoming<IO>, ConnectionEnd> {
+        self.outgoing.io_mut().incoming().ok_or(ConnectionEnd::Close)
     }
 
-    /// Reads the next content of a request body, which may stall for the body timeout; None at its end.
-    pub async fn body_piece(&mut self, body: &mut BodyDecoder) -> Result<Option<&[u8]>, ReadError> {
-        let patience = self.settings.body_timeout;
-        let gone = || ReadError::Io(std::io::ErrorKind::NotConnected.into());
-        let incoming = self.wire.io_mut().incoming().ok_or_else(gone)?;
-        within(patience, incoming.read_body_piece(body)).await.unwrap_or(Err(Refusal::Timeout.into()))
+    /// Reads the next content of a request body; None at its end. A client that sends nothing for the body timeout is a
+    /// [`Refusal::Timeout`].
+    pub async fn read_body(&mut self, body: &mut BodyDecoder) -> Result<Option<&[u8]>, ReadError> {
+        let limit = self.config.body_timeout;
+        let lent = || ReadError::Io(std::io::ErrorKind::NotConnected.into());
+        let incoming = self.outgoing.io_mut().incoming().ok_or_else(lent)?;
+        within(limit, incoming.read_body_piece(body)).await.unwrap_or(Err(Refusal::Timeout.into()))
     }
 
-    /// Answers a request that is not to be served. Nothing that arrived behind it is looked at.
-    pub async fn refuse(&mut self, head: bool, refusal: Refusal) -> Ending {
+    /// Sends the error response of a request that is not handed to the application. Bytes that arrived behind the
+    /// request are ignored.
+    pub async fn refuse(&mut self, is_head: bool, refusal: Refusal) -> ConnectionEnd {
         tracing::info!("{}: refused with {}: {refusal}", self.info, refusal.status());
-        response::refusal(self.wire.buffer(), head, refusal);
-        self.last_words().await
+        response::write_refusal(self.outgoing.buffer(), is_head, refusal);
+        self.flush_and_close().await
     }
 
-    /// Answers a request on which the app failed.
-    pub async fn fail(&mut self, head: bool) -> Ending {
-        response::server_error(self.wire.buffer(), head);
-        self.last_words().await
+    /// Sends a 500 for a request on which the application failed.
+    pub async fn send_server_error(&mut self, is_head: bool) -> ConnectionEnd {
+        response::write_server_error(self.outgoing.buffer(), is_head);
+        self.flush_and_close().await
     }
 
-    /// Answers a request on which the app failed: with what was wrong about its body, if that was the reason.
-    pub(crate) async fn apologise(&mut self, head: bool) -> Ending {
-        match self.wire.io_mut().failure() {
-            Some(Failure::Refused(refusal)) => response::refusal(self.wire.buffer(), head, refusal),
-            Some(Failure::Io) => return Ending::Close,
-            None => response::server_error(self.wire.buffer(), head),
+    /// Sends the error response of a request on which the application failed while the connection was lent to its body:
+    /// what was wrong with the body if that was the reason, and a 500 otherwise.
+    pub(crate) async fn send_body_or_server_error(&mut self, is_head: bool) -> ConnectionEnd {
+        match self.outgoing.io_mut().failure() {
+            Some(BodyFailure::Refused(refusal)) => {
+                response::write_refusal(self.outgoing.buffer(), is_head, refusal);
+                self.flush_and_close().await
+            }
+            Some(BodyFailure::Io) => ConnectionEnd::Close,
+            None => self.send_server_error(is_head).await,
         }
-        self.last_words().await
     }
 
-    /// Reads what a proxy may say in front of the first request, if it may.
-    async fn read_proxy_header(&mut self) -> Result<(), Ending> {
-        let Some(rules) = self.settings.proxy_protocol.clone() else { return Ok(()) };
-        let (patience, info) = (self.settings.header_timeout, self.info);
-        let incoming = self.wire.io_mut().incoming().ok_or(Ending::Close)?;
-        let look = async {
+    /// Reads the PROXY header in front of the first request, where the configuration allows one.
+    pub(crate) async fn read_proxy_header(&mut self) -> Result<(), ConnectionEnd> {
+        let Some(rules) = self.config.proxy_protocol.clone() else { return Ok(()) };
+        let (limit, info) = (self.config.header_timeout, self.info);
+        let incoming = self.outgoing.io_mut().incoming().ok_or(ConnectionEnd::Close)?;
+        let read_start = async {
             loop {
                 match rules.look(&info, incoming.buffered()) {
                     Ok(Start::Undecided) => {}
@@ -199,8 +156,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
         };
         let found: Result<std::io::Result<_>, Elapsed> = tokio::select! {
             biased;
-            found = timeout(patience, look) => found,
-            () = until_given_up(&mut self.orders, true) => return Err(Ending::Close),
+            found = timeout(limit, read_start) => found,
+            () = wait_for_shutdown(&mut self.shutdown, true) => return Err(ConnectionEnd::Close),
         };
         match found {
             Ok(Ok(Ok(Start::Header(length, proxied)))) => {
@@ -212,62 +169,76 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
             Ok(Ok(Ok(Start::Request | Start::Undecided))) => Ok(()),
             Ok(Ok(Err(error))) => {
                 tracing::info!("{}: refused with {}: {error}", self.info, error.status());
-                response::not_let_in(self.wire.buffer(), error);
-                Err(self.last_words().await)
+                response::write_proxy_header_error(self.outgoing.buffer(), error);
+                Err(self.flush_and_close().await)
             }
-            Ok(Err(_)) | Err(_) => Err(Ending::Close),
+            Ok(Err(_)) | Err(_) => Err(ConnectionEnd::Close),
         }
     }
 
-    /// Waits for the next request head. Silence and a clean end close the connection without a word.
-    async fn next_head(&mut self, is_first: bool) -> Result<ArrivedHead, Ending> {
-        let patience = if is_first { self.settings.header_timeout } else { self.settings.keep_alive };
-        let header_timeout = self.settings.header_timeout;
-        let incoming = self.wire.io_mut().incoming().ok_or(Ending::Close)?;
+    /// Waits for the next request head. A connection that stays idle or ends between two requests is closed without a
+    /// response.
+    pub(crate) async fn next_head(&mut self, is_first: bool) -> Result<ArrivedHead, ConnectionEnd> {
+        let idle_timeout = if is_first { self.config.header_timeout } else { self.config.keep_alive };
+        let header_timeout = self.config.header_timeout;
+        let incoming = self.outgoing.io_mut().incoming().ok_or(ConnectionEnd::Close)?;
         let arrived: Result<_, Elapsed> = tokio::select! {
             biased;
-            arrived = within(patience, incoming.wait()) => arrived,
-            () = until_given_up(&mut self.orders, is_first) => return Err(Ending::Close),
+            arrived = within(idle_timeout, incoming.wait()) => arrived,
+            () = wait_for_shutdown(&mut self.shutdown, is_first) => return Err(ConnectionEnd::Close),
         };
         if !matches!(arrived, Ok(Ok(true))) {
-            return Err(Ending::Close);
+            return Err(ConnectionEnd::Close);
         }
         match within(header_timeout, incoming.read_request_head()).await {
             Ok(Ok(Some(head))) => Ok(ArrivedHead::from(head)),
-            Ok(Ok(None) | Err(ReadError::Io(_) | ReadError::Refused(Refusal::Truncated))) => Err(Ending::Close),
+            Ok(Ok(None) | Err(ReadError::Io(_) | ReadError::Refused(Refusal::Truncated))) => Err(ConnectionEnd::Close),
             Ok(Err(ReadError::Refused(refusal))) => Err(self.refuse(false, refusal).await),
             Err(_) => Err(self.refuse(false, Refusal::Timeout).await),
         }
     }
 
-    async fn last_words(&mut self) -> Ending {
+    async fn flush_and_close(&mut self) -> ConnectionEnd {
         match self.flush().await {
-            Ok(()) => Ending::Linger,
-            Err(ending) => ending,
+            Ok(()) => ConnectionEnd::Linger,
+            Err(end) => end,
         }
     }
 
-    /// Closes for writing and reads on for a while, so that the client gets to read its answer (RFC 9112 §9.6).
+    pub(crate) async fn close(&mut self, end: ConnectionEnd) {
+        match end {
+            ConnectionEnd::Linger => self.linger().await,
+            // TLS tells a complete end from a cut by its close_notify alert (RFC 8446 §6.1).
+            ConnectionEnd::Close if self.config.is_tls() => {
+                let _ = timeout(self.config.linger_timeout, self.outgoing.shutdown()).await;
+            }
+            ConnectionEnd::Close => {}
+        }
+    }
+
+    /// Closes for writing and keeps reading for a while. A close with unread bytes makes the kernel send a reset, which
+    /// can destroy the response before the client has read it (RFC 9112 §9.6).
     async fn linger(&mut self) {
-        self.wire.io_mut().reclaim();
-        let bound = self.settings.linger_bytes;
+        self.outgoing.io_mut().reclaim();
+        let bound = self.config.linger_bytes;
         let lingering = async {
-            self.wire.shutdown().await?;
-            match self.wire.io_mut().incoming() {
+            self.outgoing.shutdown().await?;
+            match self.outgoing.io_mut().incoming() {
                 Some(incoming) => incoming.discard(bound).await,
                 None => Ok(()),
             }
         };
-        // Whatever becomes of it, the connection is closed behind it.
-        let _ = timeout(self.settings.linger_timeout, lingering).await;
+        // The connection is closed next, whether this succeeded or not.
+        let _ = timeout(self.config.linger_timeout, lingering).await;
     }
 }
 
-/// Waits until no further request is waited for.
-pub(crate) async fn until_given_up(orders: &mut watch::Receiver<Order>, is_first: bool) {
-    let order = orders.wait_for(|order| *order != Order::Serve).await.map_or(Order::Quit, |order| *order);
-    if is_first && order == Order::Finish {
-        // Either of the two will do.
-        let _ = timeout(FIRST_WORD, orders.wait_for(|order| *order == Order::Quit)).await;
+/// Returns when the connection should stop waiting for a request.
+pub(crate) async fn wait_for_shutdown(shutdown: &mut watch::Receiver<ShutdownState>, is_first: bool) {
+    let state = shutdown.wait_for(|state| *state != ShutdownState::Running).await;
+    let state = state.map_or(ShutdownState::Immediate, |state| *state);
+    if is_first && state == ShutdownState::Graceful {
+        // An immediate shutdown ends the grace period early.
+        let _ = timeout(FIRST_BYTE_GRACE, shutdown.wait_for(|state| *state == ShutdownState::Immediate)).await;
     }
 }

@@ -1,35 +1,41 @@
-//! What every worker of lab's app server runs, whatever hosts the app: how a request becomes a call of the app and a
-//! response becomes bytes, and the loop that accepts connections around it.
+//! One worker process of lab's app server, whichever kind of application it hosts: it accepts connections, reads
+//! requests, calls the application and writes responses.
 //!
-//! A crate of its own, so that a worker inside a Python interpreter carries nothing of the harness with it. It knows
-//! nothing of the processes around a worker: their arbiter is in `lab` itself, and so are scenarios and reports.
+//! This is a crate of its own so that a worker inside a Python interpreter carries nothing of the harness. It knows
+//! nothing of the arbiter that starts it (`lab-serve`), nor of scenarios and reports. In reading order:
+//!
+//! - what a worker shares with its arbiter: [`bootstrap`] (what it is given at its start), [`scoreboard`],
+//!   [`access_record`] and [`log_line`];
+//! - the worker itself: [`config`], [`shutdown`], [`worker`];
+//! - one connection: [`connection`], and the [`gateway`] that answers its requests;
+//! - the two kinds of application: [`native`] (tower services) and [`wsgi`] (what PEP 3333 asks for and needs no
+//!   Python; `lab-python` adds the interpreter). Both use [`response`].
 
-pub mod worker_settings;
-pub mod notes;
+pub mod bootstrap;
+pub mod scoreboard;
 pub mod access_record;
 pub mod log_line;
 
-pub mod settings;
+pub mod config;
+pub mod shutdown;
+pub mod worker;
 
-pub mod order;
 pub mod socket;
 pub mod tls;
 pub mod tls_stream;
 pub mod proxy_protocol;
-pub mod worker;
+mod wait;
+
 pub mod connection;
-pub mod service;
-pub mod observer;
-pub mod request_body;
+mod lendable;
+pub mod gateway;
 pub mod response;
+
+pub mod native;
 pub mod wsgi;
 
-mod request;
-mod wait;
-mod wire;
-
-pub use connection::Gateway;
-pub use order::Order;
-pub use request_body::{BodyError, RequestBody};
-pub use service::ServiceGateway;
-pub use settings::Settings;
+pub use config::WorkerConfig;
+pub use gateway::Gateway;
+pub use native::ServiceGateway;
+pub use native::request_body::{BodyError, RequestBody};
+pub use shutdown::ShutdownState;

@@ -1,5 +1,5 @@
-//! A line of the error log, in gunicorn's form: `[2026-11-24 11:00:00 +0000] [1234] [INFO] worker 1234 is ready`. Master and
-//! workers, whatever hosts their app, write it alike.
+//! A line of the error log, in gunicorn's form: `[2026-11-24 11:00:00 +0000] [1234] [INFO] worker 1234 is ready`. The
+//! arbiter and all kinds of workers use it.
 
 use std::fmt;
 
@@ -8,7 +8,6 @@ use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Formats events as lines of the error log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogLine;
 
@@ -25,7 +24,7 @@ where
             ref level => level.as_str(),
         };
         write!(to, "[{}] [{}] [{level}] ", now.strftime("%Y-%m-%d %H:%M:%S %z"), std::process::id())?;
-        // One line each, whatever a message holds.
+        // A message may contain line breaks, and an entry must stay one line.
         let mut text = FormattedFields::<N>::new(String::new());
         context.format_fields(text.as_writer(), event)?;
         writeln!(to, "{}", text.fields.replace(['\n', '\r'], " "))

@@ -1,4 +1,4 @@
-//! How a response of the app is put on the wire: which framing it gets, and its head. Pure.
+//! The framing and the head of a response, and the responses lab sends for itself. Pure.
 
 use http::header::{CONTENT_LENGTH, DATE, SERVER};
 use http::{HeaderMap, HeaderName, StatusCode};
@@ -9,77 +9,76 @@ use lab_http::{BodyLength, Refusal, Version, date, write};
 
 use crate::proxy_protocol::ProxyError;
 
-/// What a response answers.
+/// The properties of a request that decide how its response is framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asked {
-    /// Whether the method was HEAD.
-    pub head: bool,
-    /// The version of the request.
+pub struct RequestMeta {
+    /// Whether the method is HEAD.
+    pub is_head: bool,
     pub version: Version,
 }
 
-/// The framing of a response.
+/// How a response delimits its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Framing {
-    /// How the body is written; [`BodyLength::None`] where there must be none, whatever the app gave.
+    /// How the body is written; [`BodyLength::None`] where the protocol forbids a body, even if the application gave one.
     pub body: BodyLength,
-    /// The Content-Length that is announced: also without a body, in answer to HEAD and in a 304 (RFC 9110 §8.6).
-    announced: Option<u64>,
+    /// The Content-Length to send: in a response to HEAD and in a 304 also without a body (RFC 9110 §8.6).
+    content_length: Option<u64>,
 }
 
-/// What an app may not answer.
+/// A response that an application must not give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ResponseError {
+pub(crate) enum InvalidResponse {
     #[error("the app answered with the interim status {0}")]
     Interim(u16),
     #[error("the app answered with a Content-Length that is not one number")]
     ContentLength,
 }
 
-/// Decides on the framing (RFC 9112 §6.3): as the app's Content-Length says, else as long as the body knows itself to
-/// be, else in chunks, or up to the end of the connection for HTTP/1.0.
-pub(crate) fn framing(asked: Asked, status: u16, given: Option<u64>, size: Option<u64>) -> Framing {
-    let announced = given.or(size);
-    if asked.head {
-        // An app that leaves the body out of its answer to HEAD knows nothing of the size it would have had.
-        let announced = announced.filter(|&size| given.is_some() || size > 0);
-        return Framing { body: BodyLength::None, announced: announced.filter(|_| status != 204) };
+/// Chooses the framing (RFC 9112 §6.3): the application's Content-Length, or the size of a body that is complete, or
+/// chunks; for HTTP/1.0 the end of the connection instead of chunks.
+pub(crate) fn choose_framing(meta: RequestMeta, status: u16, given: Option<u64>, size: Option<u64>) -> Framing {
+    let content_length = given.or(size);
+    if meta.is_head {
+        // Some applications omit the body of a response to HEAD; an empty one says nothing about the size for GET.
+        let content_length = content_length.filter(|&size| given.is_some() || size > 0);
+        return Framing { body: BodyLength::None, content_length: content_length.filter(|_| status != 204) };
     }
     if is_bodyless(status) {
-        return Framing { body: BodyLength::None, announced: given.filter(|_| status == 304) };
+        return Framing { body: BodyLength::None, content_length: given.filter(|_| status == 304) };
     }
-    let body = match (announced, asked.version) {
+    let body = match (content_length, meta.version) {
         (Some(size), _) => BodyLength::Sized(size),
         (None, Version::Http11) => BodyLength::Chunked,
         (None, Version::Http10) => BodyLength::UntilClose,
     };
-    Framing { body, announced }
+    Framing { body, content_length }
 }
 
-/// The framing of a response in the types of `http`.
-pub(crate) fn frame(
-    asked: Asked,
+/// Chooses the framing of a response in the types of `http`.
+pub(crate) fn choose_http_framing(
+    meta: RequestMeta,
     status: StatusCode,
     headers: &HeaderMap,
     size: &SizeHint,
-) -> Result<Framing, ResponseError> {
+) -> Result<Framing, InvalidResponse> {
     if status.is_informational() {
-        return Err(ResponseError::Interim(status.as_u16()));
+        return Err(InvalidResponse::Interim(status.as_u16()));
     }
-    Ok(framing(asked, status.as_u16(), given_length(headers)?, size.exact()))
+    Ok(choose_framing(meta, status.as_u16(), app_content_length(headers)?, size.exact()))
 }
 
-/// Appends the head of a response. Fields of the connection are the server's own business, the app's are dropped
-/// (PEP 3333: "Other HTTP Features"); Server and Date are added where the app gave none.
-pub(crate) fn head(
+/// Appends the head of a response. Hop-by-hop fields belong to the server, so the application's are dropped. Server and
+/// Date are added where the application gave none.
+pub(crate) fn write_head(
     out: &mut Vec<u8>,
-    asked: Asked,
-    persistent: bool,
+    meta: RequestMeta,
+    keep_alive: bool,
     status: StatusCode,
     headers: &HeaderMap,
     framing: Framing,
 ) {
-    // The version is the server's own, not the client's (RFC 9110 §2.5).
+    // A server sends its own version, not the client's (RFC 9110 §2.5).
     write::status_line(out, Version::Http11, status.as_u16(), status.canonical_reason().unwrap_or("").as_bytes());
     let (mut has_server, mut has_date) = (false, false);
     for (name, value) in headers {
@@ -88,33 +87,40 @@ pub(crate) fn head(
         }
         has_server |= name == SERVER;
         has_date |= name == DATE;
-        field(out, name, value.as_bytes());
+        write_title_case_field(out, name, value.as_bytes());
     }
-    end_of_head(out, asked, persistent, framing, Own { server: has_server, date: has_date });
+    let app_fields = AppFields { has_server, has_date };
+    write_head_end(out, meta, keep_alive, framing, app_fields);
 }
 
-/// Which of the fields that a server adds the app has given itself.
+/// Which of the fields that a server adds by default the application has set itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Own {
-    pub(crate) server: bool,
-    pub(crate) date: bool,
+pub(crate) struct AppFields {
+    pub(crate) has_server: bool,
+    pub(crate) has_date: bool,
 }
 
 /// Appends the server's own fields and the end of a head.
-pub(crate) fn end_of_head(out: &mut Vec<u8>, asked: Asked, persistent: bool, framing: Framing, own: Own) {
-    if !own.server {
+pub(crate) fn write_head_end(
+    out: &mut Vec<u8>,
+    meta: RequestMeta,
+    keep_alive: bool,
+    framing: Framing,
+    app_fields: AppFields,
+) {
+    if !app_fields.has_server {
         write::field(out, b"Server", b"lab");
     }
-    if !own.date {
+    if !app_fields.has_date {
         write::field(out, b"Date", &date::now());
     }
-    if let Some(size) = framing.announced {
+    if let Some(size) = framing.content_length {
         write::content_length(out, size);
     }
     if framing.body == BodyLength::Chunked {
         write::field(out, b"Transfer-Encoding", b"chunked");
     }
-    match (persistent, asked.version) {
+    match (keep_alive, meta.version) {
         (false, _) => write::field(out, b"Connection", b"close"),
         (true, Version::Http10) => write::field(out, b"Connection", b"keep-alive"),
         (true, Version::Http11) => {}
@@ -122,27 +128,27 @@ pub(crate) fn end_of_head(out: &mut Vec<u8>, asked: Asked, persistent: bool, fra
     write::end(out);
 }
 
-/// Appends the answer to a request that is not handed to the app; the connection closes behind it.
-pub(crate) fn refusal(out: &mut Vec<u8>, head: bool, refusal: Refusal) {
+/// Appends the response to a request that is not handed to the application. The connection closes after it.
+pub(crate) fn write_refusal(out: &mut Vec<u8>, is_head: bool, refusal: Refusal) {
     let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    // RFC 9110 §15.5.6 asks for Allow; the target of CONNECT is no resource that allows any method.
+    // A 405 needs Allow (RFC 9110 §15.5.6); the target of CONNECT is not a resource, so no method is allowed.
     let allow: &[(&str, &str)] = if refusal == Refusal::Connect { &[("Allow", "")] } else { &[] };
-    page(out, head, status, &refusal.to_string(), allow);
+    write_error_page(out, is_head, status, &refusal.to_string(), allow);
 }
 
-/// Appends the answer to a PROXY header that is not accepted.
-pub(crate) fn not_let_in(out: &mut Vec<u8>, error: ProxyError) {
+/// Appends the response to a PROXY header that is not accepted.
+pub(crate) fn write_proxy_header_error(out: &mut Vec<u8>, error: ProxyError) {
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    page(out, false, status, &error.to_string(), &[]);
+    write_error_page(out, false, status, &error.to_string(), &[]);
 }
 
-/// Appends the answer to a request on which the app failed; the connection closes behind it. What went wrong is for
-/// the log, not for the client.
-pub(crate) fn server_error(out: &mut Vec<u8>, head: bool) {
-    page(out, head, StatusCode::INTERNAL_SERVER_ERROR, "the application failed", &[]);
+/// Appends the response to a request on which the application failed. The connection closes after it. The reason is
+/// logged; the client must not see it.
+pub(crate) fn write_server_error(out: &mut Vec<u8>, is_head: bool) {
+    write_error_page(out, is_head, StatusCode::INTERNAL_SERVER_ERROR, "the application failed", &[]);
 }
 
-fn page(out: &mut Vec<u8>, head: bool, status: StatusCode, reason: &str, fields: &[(&str, &str)]) {
+fn write_error_page(out: &mut Vec<u8>, is_head: bool, status: StatusCode, reason: &str, fields: &[(&str, &str)]) {
     let title = status.canonical_reason().unwrap_or("");
     let body = format!("{} {title}: {reason}\n", status.as_u16());
     write::status_line(out, Version::Http11, status.as_u16(), title.as_bytes());
@@ -155,24 +161,25 @@ fn page(out: &mut Vec<u8>, head: bool, status: StatusCode, reason: &str, fields:
     }
     write::field(out, b"Connection", b"close");
     write::end(out);
-    if !head {
+    if !is_head {
         out.extend_from_slice(body.as_bytes());
     }
 }
 
-/// The app's Content-Length: one line of digits, or none.
-fn given_length(headers: &HeaderMap) -> Result<Option<u64>, ResponseError> {
+/// The application's Content-Length. More than one line, or anything but digits, is an error.
+fn app_content_length(headers: &HeaderMap) -> Result<Option<u64>, InvalidResponse> {
     let mut lines = headers.get_all(CONTENT_LENGTH).iter();
     let Some(line) = lines.next() else { return Ok(None) };
     let text = line.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     match (text.and_then(|text| text.parse().ok()), lines.next()) {
         (Some(size), None) => Ok(Some(size)),
-        _ => Err(ResponseError::ContentLength),
+        _ => Err(InvalidResponse::ContentLength),
     }
 }
 
-/// Appends a field line with the name as people write it, `Content-Type`; `http` only knows lower case.
-fn field(out: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
+/// Appends a field line with its name in title case, `Content-Type`. `http` keeps names in lower case, and some clients
+/// expect the usual spelling.
+fn write_title_case_field(out: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
     let start = out.len();
     write::field(out, name.as_str().as_bytes(), value);
     let mut starts_word = true;
@@ -196,13 +203,18 @@ mod tests {
         status: u16,
         length: Option<&str>,
         size: Option<u64>,
-    ) -> Result<Framing, ResponseError> {
+    ) -> Result<Framing, InvalidResponse> {
         let mut headers = HeaderMap::new();
         if let Some(length) = length {
             headers.insert(CONTENT_LENGTH, HeaderValue::from_str(length).unwrap());
         }
         let size = size.map_or_else(SizeHint::default, SizeHint::with_exact);
-        frame(Asked { head, version }, StatusCode::from_u16(status).unwrap(), &headers, &size)
+        choose_http_framing(
+            RequestMeta { is_head: head, version },
+            StatusCode::from_u16(status).unwrap(),
+            &headers,
+            &size,
+        )
     }
 
     #[test]
@@ -210,7 +222,7 @@ mod tests {
         use BodyLength::{Chunked, None as Nothing, Sized, UntilClose};
         use Version::{Http10, Http11};
         let cases = [
-            // head, version, status, the app's Content-Length, the body's size: framing and announced length
+            // HEAD, version, status, the app's Content-Length, the body's size: framing and Content-Length sent
             (false, Http11, 200, None, Some(5), Sized(5), Some(5)),
             (false, Http11, 200, Some("5"), Some(6), Sized(5), Some(5)),
             (false, Http11, 200, Some("5"), None, Sized(5), Some(5)),
@@ -226,23 +238,23 @@ mod tests {
             (false, Http11, 304, Some("5"), Some(0), Nothing, Some(5)),
             (false, Http11, 304, None, Some(5), Nothing, None),
         ];
-        for (head, version, status, length, size, body, announced) in cases {
+        for (head, version, status, length, size, body, content_length) in cases {
             let found = framed(head, version, status, length, size);
-            assert_eq!(found, Ok(Framing { body, announced }), "{head} {version:?} {status} {length:?} {size:?}");
+            assert_eq!(found, Ok(Framing { body, content_length }), "{head} {version:?} {status} {length:?} {size:?}");
         }
     }
 
     #[test]
-    fn what_cannot_be_framed_is_an_error_of_the_app() {
+    fn unframable_responses_are_errors() {
         let length = |text| framed(false, Version::Http11, 200, Some(text), None);
-        assert_eq!(length("+5"), Err(ResponseError::ContentLength));
-        assert_eq!(length(""), Err(ResponseError::ContentLength));
-        assert_eq!(length("5, 5"), Err(ResponseError::ContentLength));
-        assert_eq!(framed(false, Version::Http11, 101, None, None), Err(ResponseError::Interim(101)));
+        assert_eq!(length("+5"), Err(InvalidResponse::ContentLength));
+        assert_eq!(length(""), Err(InvalidResponse::ContentLength));
+        assert_eq!(length("5, 5"), Err(InvalidResponse::ContentLength));
+        assert_eq!(framed(false, Version::Http11, 101, None, None), Err(InvalidResponse::Interim(101)));
     }
 
     #[test]
-    fn a_head_has_the_servers_fields_once_and_none_of_the_connections() {
+    fn head_has_server_fields_once_without_hop_by_hop() {
         let mut headers = HeaderMap::new();
         for (name, value) in [
             ("content-type", "text/plain"),
@@ -258,8 +270,9 @@ mod tests {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
         let mut out = Vec::new();
-        let framing = Framing { body: BodyLength::Sized(3), announced: Some(3) };
-        head(&mut out, Asked { head: false, version: Version::Http10 }, true, StatusCode::OK, &headers, framing);
+        let framing = Framing { body: BodyLength::Sized(3), content_length: Some(3) };
+        let meta = RequestMeta { is_head: false, version: Version::Http10 };
+        write_head(&mut out, meta, true, StatusCode::OK, &headers, framing);
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nDate: today\r\n\

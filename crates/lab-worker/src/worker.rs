@@ -1,10 +1,12 @@
-//! One worker: a process with one `current_thread` runtime, which accepts connections and serves them in place.
+//! One worker: a process with one `current_thread` runtime, which accepts connections and serves them on the core that
+//! accepted them.
 
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lab_http::extensions::ConnectionInfo;
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 use rustls::ServerConfig;
 use tokio::runtime::{LocalOptions, LocalRuntime};
@@ -13,61 +15,40 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinSet, spawn_local, yield_now};
 use tokio::time::{sleep, timeout};
 
-use crate::connection::{self, Gateway};
-use crate::order::Order;
-use crate::settings::Settings;
+use crate::config::{WorkerConfig, WorkerConfigError};
+use crate::connection::wait_for_shutdown;
+use crate::gateway::{Gateway, serve_connection};
+use crate::shutdown::ShutdownState;
 use crate::socket::{Listener, Stream};
 use crate::tls_stream::TlsStream;
-use crate::worker_settings::TermsError;
-use lab_http::extensions::ConnectionInfo;
 
-/// How long no connection is accepted after there were no resources for one.
-const PAUSE: Duration = Duration::from_millis(100);
-
-/// How a worker works.
-#[derive(Debug, Clone)]
-pub struct Terms {
-    /// What bounds its clients.
-    pub settings: Settings,
-    /// How long requests in progress get to end in (gunicorn's `graceful_timeout`).
-    pub graceful_timeout: Duration,
-    /// Connections open at the same time (gunicorn's `worker_connections`).
-    pub connections: u32,
-    /// The TLS of all its sockets; None without.
-    pub tls: Option<Arc<ServerConfig>>,
-}
+/// How long to wait after `accept` failed for lack of resources, such as descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why a worker cannot boot.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
-    /// The master died before the worker could be tied to it.
-    #[error("the master is gone")]
-    MasterGone,
-    /// The settings make no sense here.
+    /// The arbiter died before the worker could tie itself to it.
+    #[error("the arbiter is gone")]
+    ArbiterGone,
     #[error(transparent)]
-    Terms(#[from] TermsError),
-    /// The system refused something.
+    Config(#[from] WorkerConfigError),
     #[error("cannot {what}: {error}")]
-    Io {
-        /// What was tried.
-        what: &'static str,
-        /// What the system said.
-        error: io::Error,
-    },
+    Io { what: &'static str, error: io::Error },
 }
 
-/// Makes this process die with its master, however that dies, and go by its name; to be called first. `master` is the
-/// process that started this one. The signal comes when the *thread* that started this process ends, so a master has
-/// to start its workers from its main thread.
-pub fn die_with(master: i32) -> Result<(), WorkerError> {
+/// Makes this process die with its arbiter, however that ends, and names it. Call it first. `arbiter` is the process
+/// that started this one. The kernel sends the signal when the *thread* that started this process ends, so an arbiter
+/// must start its workers from its main thread.
+pub fn die_with_arbiter(arbiter: i32) -> Result<(), WorkerError> {
     set_parent_process_death_signal(Some(Signal::KILL))
-        .map_err(|errno| WorkerError::Io { what: "tie the worker to its master", error: errno.into() })?;
-    // Started through a link in /proc, the process would else be called after that.
+        .map_err(|errno| WorkerError::Io { what: "tie the worker to its arbiter", error: errno.into() })?;
+    // The kernel names a process after the file it was started from, which is a link in /proc here.
     rustix::thread::set_name(c"lab")
         .map_err(|errno| WorkerError::Io { what: "name the worker", error: errno.into() })?;
-    // Who had died before that is no longer the parent.
-    if getppid().map(Pid::as_raw_nonzero).is_none_or(|parent| parent.get() != master) {
-        return Err(WorkerError::MasterGone);
+    // The signal is not sent for a parent that died before the call above.
+    if getppid().map(Pid::as_raw_nonzero).is_none_or(|parent| parent.get() != arbiter) {
+        return Err(WorkerError::ArbiterGone);
     }
     Ok(())
 }
@@ -80,78 +61,73 @@ pub fn runtime() -> Result<LocalRuntime, WorkerError> {
         .map_err(|error| WorkerError::Io { what: "start a runtime", error })
 }
 
-/// Accepts connections on all `listeners` and serves them through clones of `gateway`, until the order comes to end.
+/// Accepts connections on all `listeners` and serves each through a clone of `gateway`, until a shutdown is announced
+/// and complete.
 pub async fn serve<G>(
     listeners: Vec<Listener>,
     gateway: G,
-    terms: Terms,
-    mut orders: watch::Receiver<Order>,
+    config: WorkerConfig,
+    mut shutdown: watch::Receiver<ShutdownState>,
 ) -> io::Result<()>
 where
     G: Gateway<Stream> + Clone + 'static,
 {
-    let open = Arc::new(Semaphore::new(terms.connections as usize));
-    let reception = Reception { settings: Rc::new(terms.settings), tls: terms.tls, orders: orders.clone() };
+    let (max_connections, graceful_timeout) = (config.max_connections, config.graceful_timeout);
+    let open = Arc::new(Semaphore::new(max_connections as usize));
+    let acceptor = ConnectionAcceptor { config: Rc::new(config), shutdown: shutdown.clone() };
     let mut accepting = JoinSet::new();
     for listener in listeners {
-        accepting.spawn_local(accept(listener, gateway.clone(), reception.clone(), Arc::clone(&open)));
+        accepting.spawn_local(accept(listener, gateway.clone(), acceptor.clone(), Arc::clone(&open)));
     }
     drop(gateway);
     tracing::info!("worker {} is ready", std::process::id());
-    let ended = |order: &Order| *order != Order::Serve;
-    // The sender is held by whoever may give orders; if nobody is left, nothing more is to be done either.
-    let order = orders.wait_for(ended).await.map_or(Order::Finish, |order| *order);
+    // An error means that every sender is gone: nothing can announce a shutdown any more.
+    let announced = shutdown.wait_for(|state| *state != ShutdownState::Running).await;
+    let state = announced.map_or(ShutdownState::Graceful, |state| *state);
     accepting.shutdown().await;
-    if order == Order::Quit {
+    if state == ShutdownState::Immediate {
         return Ok(());
     }
-    let all_ended = open.acquire_many(terms.connections);
+    let all_closed = open.acquire_many(max_connections);
     tokio::select! {
-        ended = timeout(terms.graceful_timeout, all_ended) => if ended.is_err() {
-            let left = terms.connections as usize - open.available_permits();
-            tracing::warn!("{left} connections did not end within {:?}", terms.graceful_timeout);
+        closed = timeout(graceful_timeout, all_closed) => if closed.is_err() {
+            let left = max_connections as usize - open.available_permits();
+            tracing::warn!("{left} connections did not end within {graceful_timeout:?}");
         },
-        _ = orders.wait_for(|order| *order == Order::Quit) => {}
+        _ = shutdown.wait_for(|state| *state == ShutdownState::Immediate) => {}
     }
     Ok(())
 }
 
-/// What becomes of accepted connections.
+/// Turns accepted sockets into served connections.
 #[derive(Clone)]
-struct Reception {
-    settings: Rc<Settings>,
-    tls: Option<Arc<ServerConfig>>,
-    orders: watch::Receiver<Order>,
+struct ConnectionAcceptor {
+    config: Rc<WorkerConfig>,
+    shutdown: watch::Receiver<ShutdownState>,
 }
 
-impl Reception {
-    /// Shakes hands, if there are hands to be shaken, and serves the connection.
-    async fn receive<G: Gateway<Stream>>(mut self, stream: Stream, info: ConnectionInfo, gateway: G) {
-        let stream = match self.tls.take() {
+impl ConnectionAcceptor {
+    async fn serve<G: Gateway<Stream>>(mut self, stream: Stream, info: ConnectionInfo, gateway: G) {
+        let stream = match self.config.tls.clone() {
             None => stream,
-            Some(config) => match self.shake_hands(config, stream, &info).await {
+            Some(tls) => match self.tls_handshake(tls, stream, &info).await {
                 Some(stream) => stream,
                 None => return,
             },
         };
-        connection::serve(stream, info, gateway, self.settings, self.orders).await;
+        serve_connection(stream, info, gateway, self.config, self.shutdown).await;
     }
 
-    /// A handshake takes no longer than a head may, and holds up nobody else.
-    async fn shake_hands(
-        &mut self,
-        config: Arc<ServerConfig>,
-        stream: Stream,
-        info: &ConnectionInfo,
-    ) -> Option<Stream> {
-        let shaken = tokio::select! {
+    /// Each connection does its handshake in its own task, so a slow client delays no other connection.
+    async fn tls_handshake(&mut self, tls: Arc<ServerConfig>, stream: Stream, info: &ConnectionInfo) -> Option<Stream> {
+        let handshake = tokio::select! {
             biased;
-            shaken = timeout(self.settings.header_timeout, TlsStream::accept(config, stream)) => shaken,
-            () = connection::until_given_up(&mut self.orders, true) => return None,
+            handshake = timeout(self.config.header_timeout, TlsStream::accept(tls, stream)) => handshake,
+            () = wait_for_shutdown(&mut self.shutdown, true) => return None,
         };
-        match shaken {
+        match handshake {
             Ok(Ok(stream)) => return Some(Stream::Tls(Box::new(stream))),
-            // Such connections are made and given up to see whether somebody listens.
+            // A health check that only opens and closes a connection is not worth a log line.
             Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {}
             Ok(Err(error)) => tracing::info!("{info}: the handshake failed: {error}"),
             Err(_) => tracing::info!("{info}: the handshake took too long"),
@@ -160,8 +136,8 @@ impl Reception {
     }
 }
 
-/// Accepts connections on one listener, as long as it is let.
-async fn accept<G>(listener: Listener, gateway: G, reception: Reception, open: Arc<Semaphore>)
+/// Accepts connections on one listener until its task is aborted.
+async fn accept<G>(listener: Listener, gateway: G, acceptor: ConnectionAcceptor, open: Arc<Semaphore>)
 where
     G: Gateway<Stream> + Clone + 'static,
 {
@@ -169,45 +145,44 @@ where
     while let Ok(permit) = Arc::clone(&open).acquire_owned().await {
         match listener.accept().await {
             Ok(Some((stream, info))) => {
-                let connection = reception.clone().receive(stream, info, gateway.clone());
+                let connection = acceptor.clone().serve(stream, info, gateway.clone());
                 spawn_local(async move {
                     connection.await;
                     drop(permit);
                 });
-                // Leaves the next connection to another worker, if one is idle.
+                // Serving first leaves the next connection to another worker, if one is idle.
                 yield_now().await;
             }
             Ok(None) => {}
-            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) if is_connection_error(&error) => {}
             Err(error) => {
-                tracing::error!("cannot accept connections for {} ms: {error}", PAUSE.as_millis());
-                sleep(PAUSE).await;
+                tracing::error!("cannot accept connections for {} ms: {error}", ACCEPT_PAUSE.as_millis());
+                sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-/// Turns signals into orders: SIGTERM to finish, SIGINT and SIGQUIT to quit (gunicorn: "Signal Handling"). To be called
-/// on a worker's runtime.
-pub fn obey_signals(to: watch::Sender<Order>) -> io::Result<()> {
+/// Announces a shutdown on signals: graceful on SIGTERM, immediate on SIGINT and SIGQUIT (gunicorn: "Signal Handling").
+/// Call it on a worker's runtime.
+pub fn announce_shutdown_on_signals(to: watch::Sender<ShutdownState>) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut quit = signal(SignalKind::quit())?;
     spawn_local(async move {
         loop {
             tokio::select! {
-                _ = terminate.recv() => Order::Finish.give(&to),
-                _ = interrupt.recv() => Order::Quit.give(&to),
-                _ = quit.recv() => Order::Quit.give(&to),
+                _ = terminate.recv() => ShutdownState::Graceful.announce(&to),
+                _ = interrupt.recv() => ShutdownState::Immediate.announce(&to),
+                _ = quit.recv() => ShutdownState::Immediate.announce(&to),
             }
         }
     });
     Ok(())
 }
 
-/// Whether only the connection that was to be accepted is affected (accept(2): errors of the new socket), not the
-/// listening socket or the process.
-fn is_of_one_connection(error: &io::Error) -> bool {
+/// Whether an error of `accept` concerns only the new connection (accept(2)), not the listener or the process.
+fn is_connection_error(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, TimedOut};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted | TimedOut)
 }

@@ -1,4 +1,4 @@
-//! What is held at a time, and where: connections, those that wait to be, and the notes of workers.
+//! What is held at a time, and where: connections, those that wait to be, and the scoreboards of workers.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -84,11 +84,11 @@ fn as_many_clients_wait_as_the_backlog_says() {
 }
 
 #[test]
-fn notes_of_workers_are_where_they_are_told_to_be() {
+fn scoreboards_are_where_the_settings_say() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().to_str().unwrap();
     for host in hosts() {
-        for (arguments, place) in [(&["--worker-tmp-dir", folder][..], folder), (&[], "/memfd:lab-notes")] {
+        for (arguments, place) in [(&["--worker-tmp-dir", folder][..], folder), (&[], "/memfd:lab-scoreboard")] {
             let server = host.serve(arguments);
             // The worker has them in its memory by now, and the descriptor is closed.
             let files = fs::read_dir(format!("/proc/{}/fd", server.master.id())).unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lab_worker::{Order, Settings};
+use lab_worker::{ShutdownState, WorkerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -28,7 +28,7 @@ async fn rest(client: &mut TcpStream) -> String {
 #[test]
 fn the_body_is_asked_for_when_the_app_first_reads_it() {
     run(async {
-        let (mut client, _stop) = connect(Settings::default()).await;
+        let (mut client, _stop) = connect(WorkerConfig::default()).await;
         let head = "POST /read HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
         client.write_all(head.as_bytes()).await.unwrap();
         assert_eq!(read_until(&mut client, "\r\n\r\n").await, "HTTP/1.1 100 Continue\r\n\r\n");
@@ -42,7 +42,7 @@ fn the_body_is_asked_for_when_the_app_first_reads_it() {
 #[test]
 fn a_stream_is_sent_as_it_is_produced() {
     run(async {
-        let (mut client, _stop) = connect(Settings::default()).await;
+        let (mut client, _stop) = connect(WorkerConfig::default()).await;
         client.write_all(b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").await.unwrap();
         client.write_all(b"3\r\none\r\n").await.unwrap();
         read_until(&mut client, "\r\n\r\n3\r\none\r\n").await;
@@ -54,7 +54,7 @@ fn a_stream_is_sent_as_it_is_produced() {
 #[test]
 fn a_large_body_goes_through_and_comes_back() {
     run(async {
-        let (client, _stop) = connect(Settings::default()).await;
+        let (client, _stop) = connect(WorkerConfig::default()).await;
         let (mut reading, mut writing) = client.into_split();
         let body = "0123456789".repeat(100_000);
         let sending = async {
@@ -77,17 +77,17 @@ fn slow_clients_are_bounded() {
     let instant = Duration::from_millis(1);
     let cases = [
         // what is sent, which bound it runs into, and what is answered
-        ("", Settings { header_timeout: instant, ..Settings::default() }, ""),
-        ("GET / HT", Settings { header_timeout: instant, ..Settings::default() }, "HTTP/1.1 408 "),
+        ("", WorkerConfig { header_timeout: instant, ..WorkerConfig::default() }, ""),
+        ("GET / HT", WorkerConfig { header_timeout: instant, ..WorkerConfig::default() }, "HTTP/1.1 408 "),
         (
             "POST /read-or-fail HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nHel",
-            Settings { body_timeout: instant, ..Settings::default() },
+            WorkerConfig { body_timeout: instant, ..WorkerConfig::default() },
             "HTTP/1.1 408 ",
         ),
     ];
     for (sent, settings, answer) in cases {
         run(async {
-            let (mut client, _stop) = connect(Settings { linger_timeout: instant, ..settings }).await;
+            let (mut client, _stop) = connect(WorkerConfig { linger_timeout: instant, ..settings }).await;
             client.write_all(sent.as_bytes()).await.unwrap();
             let rest = rest(&mut client).await;
             assert!(rest.starts_with(answer) && rest.is_empty() == answer.is_empty(), "{sent:?}: {rest}");
@@ -98,7 +98,7 @@ fn slow_clients_are_bounded() {
 #[test]
 fn a_client_that_does_not_read_is_bounded() {
     run(async {
-        let settings = Settings { send_timeout: Duration::from_millis(1), ..Settings::default() };
+        let settings = WorkerConfig { send_timeout: Duration::from_millis(1), ..WorkerConfig::default() };
         let (mut client, stop) = connect(settings).await;
         client.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
         // The server's end of the connection holds the other end of this channel.
@@ -114,7 +114,7 @@ fn a_client_that_does_not_read_is_bounded() {
 fn an_idle_connection_is_closed_after_its_time() {
     run(async {
         let (mut client, _stop) =
-            connect(Settings { keep_alive: Duration::from_millis(1), ..Settings::default() }).await;
+            connect(WorkerConfig { keep_alive: Duration::from_millis(1), ..WorkerConfig::default() }).await;
         client.write_all(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
         let answer = rest(&mut client).await;
         assert!(answer.ends_with("you asked for /x") && !answer.contains("Connection: close"), "{answer}");
@@ -124,16 +124,16 @@ fn an_idle_connection_is_closed_after_its_time() {
 #[test]
 fn stopping_closes_idle_connections_and_ends_those_in_use() {
     run(async {
-        let (mut idle, stop) = connect(Settings::default()).await;
-        stop.send(Order::Finish).unwrap();
+        let (mut idle, stop) = connect(WorkerConfig::default()).await;
+        stop.send(ShutdownState::Graceful).unwrap();
         assert_eq!(rest(&mut idle).await, "");
 
-        let (mut busy, stop) = connect(Settings::default()).await;
+        let (mut busy, stop) = connect(WorkerConfig::default()).await;
         busy.write_all(b"POST /read HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
             .await
             .unwrap();
         read_until(&mut busy, "100 Continue\r\n\r\n").await;
-        stop.send(Order::Finish).unwrap();
+        stop.send(ShutdownState::Graceful).unwrap();
         busy.write_all(b"ab").await.unwrap();
         let answer = rest(&mut busy).await;
         assert!(answer.contains("Connection: close\r\n") && answer.ends_with("read 2 bytes"), "{answer}");

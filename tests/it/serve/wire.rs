@@ -6,8 +6,9 @@
 use std::rc::Rc;
 
 use lab_http::extensions::ConnectionInfo;
-use lab_worker::observer::Nobody;
-use lab_worker::{Order, ServiceGateway, Settings, connection};
+use lab_worker::gateway::serve_connection;
+use lab_worker::native::observer::NoObserver;
+use lab_worker::{ServiceGateway, ShutdownState, WorkerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -32,7 +33,7 @@ fn raw_requests_have_their_raw_answers() {
 
 /// Sends all of `request` and then nothing more, and returns everything that is answered.
 async fn exchange(request: &[u8]) -> Vec<u8> {
-    let (mut client, _stop) = connect(Settings::default()).await;
+    let (mut client, _stop) = connect(WorkerConfig::default()).await;
     client.write_all(request).await.expect("the server reads");
     client.shutdown().await.expect("the server reads");
     let mut answer = Vec::new();
@@ -47,16 +48,16 @@ pub(super) fn run<T>(test: impl Future<Output = T>) -> T {
 }
 
 /// A connection to a server of [`App`], and what tells that server to stop.
-pub(super) async fn connect(settings: Settings) -> (TcpStream, watch::Sender<Order>) {
+pub(super) async fn connect(settings: WorkerConfig) -> (TcpStream, watch::Sender<ShutdownState>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let local = listener.local_addr().expect("an address");
-    let (stop, stopping) = watch::channel(Order::Serve);
+    let (stop, stopping) = watch::channel(ShutdownState::Running);
     let client = TcpStream::connect(local).await.expect("a connection");
     let (server, peer) = listener.accept().await.expect("a connection");
-    tokio::task::spawn_local(connection::serve(
+    tokio::task::spawn_local(serve_connection(
         server,
         ConnectionInfo::Tcp { peer, local },
-        ServiceGateway(App, Nobody),
+        ServiceGateway(App, NoObserver),
         Rc::new(settings),
         stopping,
     ));

@@ -146,7 +146,7 @@ fn an_answer_does_not_wait_for_a_slow_call_behind_it() {
     };
     // While the worker is busy, a quick and a slow request arrive, and are found ready together.
     let mut busy = wait("one");
-    wait_for("a request in progress", || worker.notes().request);
+    wait_for("a request in progress", || worker.scoreboard().request);
     let mut quick = send(&worker, "GET /quick HTTP/1.1\r\nHost: a\r\n\r\n");
     let mut slow = wait("two");
     std::fs::write(folder.path().join("one"), "").expect("a file");

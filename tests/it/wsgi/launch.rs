@@ -1,4 +1,4 @@
-//! Starts a worker as an arbiter does: the listening socket, the settings and the notes as descriptors.
+//! Starts a worker as an arbiter does: the listening socket, the settings and the scoreboard as descriptors.
 
 use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,8 +10,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use command_fds::{CommandFdExt, FdMapping};
-use lab_worker::notes::{Notes, SIZE};
-use lab_worker::worker_settings::{InheritedSocket, NOTES_FD, SETTINGS_FD, WorkerSettings};
+use lab_worker::bootstrap::{InheritedSocket, SCOREBOARD_FD, SETTINGS_FD, WorkerSettings};
+use lab_worker::scoreboard::{SIZE, Scoreboard};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -24,7 +24,7 @@ pub(super) struct Worker {
     pub(super) address: SocketAddr,
     /// A second handle on the listening socket, as the arbiter keeps one.
     _listener: TcpListener,
-    notes: std::fs::File,
+    scoreboard: std::fs::File,
     log: Receiver<String>,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Worker {
 pub(super) fn settings(app: &str) -> WorkerSettings {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/wsgi/apps");
     let mut settings: WorkerSettings =
-        serde_json::from_value(serde_json::json!({ "app": app, "master": std::process::id(), "sockets": [] }))
+        serde_json::from_value(serde_json::json!({ "app": app, "arbiter": std::process::id(), "sockets": [] }))
             .expect("settings");
     settings.chdir = Some(folder);
     settings
@@ -63,17 +63,17 @@ impl Worker {
         let mut document = std::fs::File::from(memfd_create("settings", MemfdFlags::CLOEXEC).expect("a memfd"));
         serde_json::to_writer(&mut document, &settings).expect("a document");
         document.rewind().expect("a file");
-        let notes = std::fs::File::from(memfd_create("notes", MemfdFlags::CLOEXEC).expect("a memfd"));
-        notes.set_len(SIZE as u64).expect("a file");
+        let scoreboard = std::fs::File::from(memfd_create("scoreboard", MemfdFlags::CLOEXEC).expect("a memfd"));
+        scoreboard.set_len(SIZE as u64).expect("a file");
 
         let mut command = Command::new(python);
-        command.args(["-m", "lab_wsgi"]).env(SETTINGS_FD, "4").env(NOTES_FD, "5").env_remove("SCRIPT_NAME");
+        command.args(["-m", "lab_wsgi"]).env(SETTINGS_FD, "4").env(SCOREBOARD_FD, "5").env_remove("SCRIPT_NAME");
         command.env("PYTHONDONTWRITEBYTECODE", "1").envs(variables.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut inherited = vec![
             OwnedFd::from(listener.try_clone().expect("a handle")),
             OwnedFd::from(document),
-            OwnedFd::from(notes.try_clone().expect("a handle")),
+            OwnedFd::from(scoreboard.try_clone().expect("a handle")),
         ];
         let numbers = (3..6).chain(10..);
         inherited.extend(others);
@@ -96,7 +96,7 @@ impl Worker {
                 }
             });
         }
-        Worker { process, address, _listener: listener, notes, log }
+        Worker { process, address, _listener: listener, scoreboard, log }
     }
 
     /// The next line of what it says that holds `text`.
@@ -139,10 +139,10 @@ impl Worker {
         }
     }
 
-    pub(super) fn notes(&self) -> Notes {
+    pub(super) fn scoreboard(&self) -> Scoreboard {
         let mut page = [0; SIZE];
-        self.notes.read_exact_at(&mut page, 0).expect("the notes");
-        Notes::decode(&page).expect("whole notes")
+        self.scoreboard.read_exact_at(&mut page, 0).expect("the scoreboard");
+        Scoreboard::decode(&page).expect("a whole scoreboard")
     }
 
     /// Page faults so far that needed no disk (proc(5): `minflt`).

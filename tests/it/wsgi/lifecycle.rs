@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 
 use lab_worker::access_record::AccessRecord;
-use lab_worker::worker_settings::{AccessLog, InheritedSocket};
+use lab_worker::bootstrap::{AccessLogSettings, InheritedSocket};
 use rustix::process::Signal;
 
 use super::environment::python;
@@ -20,7 +20,7 @@ fn hang(worker: &Worker) -> std::net::TcpStream {
     let mut client = worker.connect();
     client.write_all(b"GET /hang?a HTTP/1.1\r\nHost: a\r\n\r\n").expect("the worker reads");
     // The one before it may have been answered and not be noted as such yet.
-    wait_for("a request in progress", || worker.notes().request.filter(|line| line.starts_with("GET /hang?a ")));
+    wait_for("a request in progress", || worker.scoreboard().request.filter(|line| line.starts_with("GET /hang?a ")));
     client
 }
 
@@ -52,16 +52,17 @@ fn a_worker_told_to_quit_leaves_the_application_where_it_is() {
 }
 
 #[test]
-fn the_notes_tell_which_request_a_worker_is_in() {
+fn scoreboard_shows_the_current_request() {
     let Some(mut worker) = start("bad:app") else { return };
     worker.get("/one");
     worker.get("/two");
     // An answer may reach its client before the worker notes that it has left.
-    let is_idle = |notes: &lab_worker::notes::Notes| notes.requests == 2 && notes.request.is_none();
-    let idle = wait_for("an idle worker", || Some(worker.notes()).filter(is_idle));
-    wait_for("a sign of life", || (worker.notes().heartbeat > idle.heartbeat).then_some(()));
+    let is_idle =
+        |scoreboard: &lab_worker::scoreboard::Scoreboard| scoreboard.requests == 2 && scoreboard.request.is_none();
+    let idle = wait_for("an idle worker", || Some(worker.scoreboard()).filter(is_idle));
+    wait_for("a sign of life", || (worker.scoreboard().heartbeat > idle.heartbeat).then_some(()));
     let _client = hang(&worker);
-    assert_eq!(worker.notes().request.as_deref(), Some("GET /hang?a HTTP/1.1"));
+    assert_eq!(worker.scoreboard().request.as_deref(), Some("GET /hang?a HTTP/1.1"));
     // An arbiter that has waited for long enough has it say where it is.
     worker.signal(Signal::ABORT);
     worker.wait_for("is aborted here:");
@@ -135,7 +136,7 @@ fn answered_requests_are_recorded() {
     let Some(python) = python() else { return };
     let (reading, writing) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("a pipe");
     let mut settings = settings("bad:app");
-    settings.access_log = Some(AccessLog {
+    settings.access_log = Some(AccessLogSettings {
         fd: 10,
         request_headers: vec!["x-a".to_owned()],
         response_headers: vec!["content-type".to_owned()],

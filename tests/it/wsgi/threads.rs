@@ -13,7 +13,7 @@ fn a_thread_that_still_sends_does_so_to_nobody_else() {
     let Some(mut worker) = start("streams:app") else { return };
     // It is sent more than the client takes, so that the thread waits when the application has ended.
     let mut slow = send(&worker, "GET /writes-on HTTP/1.1\r\nHost: a\r\n\r\n");
-    worker.wait_for("GET /writes-on: the application has ended, and a thread of it is still sending");
+    worker.wait_for("GET /writes-on: the application has ended, and one of its threads is still sending");
     let others: Vec<_> = (0..4).map(|_| send(&worker, "GET /quick HTTP/1.0\r\nHost: a\r\n\r\n")).collect();
     // Nothing was said into the midst of the response, which has no end.
     let mut read = Vec::new();
@@ -65,7 +65,7 @@ fn a_worker_with_threads_ends_in_order() {
 fn a_worker_ends_while_a_thread_of_the_application_still_sends() {
     let Some(mut worker) = start("streams:app") else { return };
     let _slow = send(&worker, "GET /writes-on HTTP/1.1\r\nHost: a\r\n\r\n");
-    worker.wait_for("a thread of it is still sending");
+    worker.wait_for("one of its threads is still sending");
     worker.signal(Signal::TERM);
     assert_eq!(worker.end().code(), Some(0));
 }

@@ -1,4 +1,4 @@
-"""The Python gateway of lab's app server. ``python -m lab_wsgi`` is a worker, which ``lab serve`` starts."""
+"""The Python gateway of lab's app server. ``python -m lab_wsgi`` is a worker; ``lab serve`` starts it."""
 
 from ._lab_wsgi import BodyError, FileWrapper, __version__
 

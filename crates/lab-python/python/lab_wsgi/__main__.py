@@ -1,4 +1,4 @@
-"""A worker: reads its settings from the descriptor it inherits, loads the application and serves it."""
+"""A worker: reads its settings from an inherited descriptor, loads the application and serves it."""
 
 import faulthandler
 import json
@@ -26,10 +26,10 @@ def main():
         with open(int(descriptor), encoding="utf-8") as document:
             text = document.read()
         settings = json.loads(text)
-        notes = os.environ.pop("LAB_WSGI_NOTES_FD", None)
-        worker = _lab_wsgi.Worker(text, None if notes is None else int(notes))
-        wake_up = catch_signals()
-        settle_in(settings)
+        scoreboard = os.environ.pop("LAB_WSGI_SCOREBOARD_FD", None)
+        worker = _lab_wsgi.Worker(text, None if scoreboard is None else int(scoreboard))
+        signals = catch_signals()
+        prepare_process(settings)
     except Exception as error:
         print(f"lab_wsgi: the worker cannot boot: {error}", file=sys.stderr)
         return BOOT_ERROR
@@ -44,45 +44,45 @@ def main():
         return BOOT_ERROR
     jitter = random.randint(0, settings.get("max_requests_jitter", 0))
     try:
-        has_ended = worker.serve(application, wake_up, jitter)
+        has_ended = worker.serve(application, signals, jitter)
     except (OSError, ValueError) as error:
         print(f"lab_wsgi: the worker cannot serve: {error}", file=sys.stderr)
         return BOOT_ERROR
     if not has_ended:
-        # Threads that are still in the application would be torn out of it, in unsafe ways.
+        # A normal exit would finalize the interpreter under threads that still run the application.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
     return 0
 
 
-def settle_in(settings):
-    """Goes where the application expects to be: its folder, its path, its environment."""
+def prepare_process(settings):
+    """Sets the environment, the current folder and the module path that the application expects."""
     for assignment in settings.get("raw_env", []):
         name, _, value = assignment.partition("=")
         os.environ[name] = value
     if settings.get("chdir"):
         os.chdir(settings["chdir"])
-    # In the place of what `python -m` puts there.
+    # `python -m` puts its own folder first.
     sys.path[0] = os.getcwd()
     for folder in settings.get("pythonpath", []):
         sys.path.insert(0, os.path.abspath(folder))
 
 
 def catch_signals():
-    """Signals wake the loop, which then ends; those that end quickly interrupt the application as well. Returns the
-    descriptor the loop is woken by."""
+    """Installs the signal handlers. Every signal wakes the event loop; those for a quick stop also interrupt the
+    application. Returns the descriptor that signal numbers can be read from."""
     faulthandler.enable()
-    ours, loops = socket.socketpair()
-    ours.setblocking(False)
-    signal.set_wakeup_fd(ours.detach(), warn_on_full_buffer=False)
+    writer, reader = socket.socketpair()
+    writer.setblocking(False)
+    signal.set_wakeup_fd(writer.detach(), warn_on_full_buffer=False)
     signal.signal(signal.SIGTERM, lambda number, frame: None)
     signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGQUIT, interrupt)
     signal.signal(signal.SIGABRT, abort)
     for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH):
         signal.signal(number, signal.SIG_IGN)
-    return loops.detach()
+    return reader.detach()
 
 
 def interrupt(number, frame):
@@ -90,7 +90,7 @@ def interrupt(number, frame):
 
 
 def abort(number, frame):
-    """The arbiter has found the worker silent for too long: says where it is, and ends."""
+    """SIGABRT: the arbiter found the worker silent for too long. Prints the stack and ends the worker."""
     print(f"lab_wsgi: worker {os.getpid()} is aborted here:", file=sys.stderr)
     traceback.print_stack(frame)
     raise SystemExit(1)

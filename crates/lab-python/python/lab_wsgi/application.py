@@ -1,5 +1,5 @@
-"""Application strings, as gunicorn reads them: ``module``, ``module:name``, ``module:name.attribute`` and
-``module:factory("literals", only=True)``."""
+"""Loads the application that an application string names, as in gunicorn: ``module``, ``module:name``,
+``module:name.attribute`` or ``module:factory("literals", only=True)``."""
 
 import ast
 import importlib
@@ -7,11 +7,11 @@ import os
 
 
 class ApplicationError(Exception):
-    """There is no application where the string says. Starting the worker again would not help."""
+    """The string names no application. A replacement of the worker would fail as well."""
 
 
 def load(text):
-    """The WSGI application that ``text`` names. What its module raises is passed on."""
+    """Loads the WSGI application that ``text`` names. Exceptions of its module are passed on."""
     module_name, _, expression = text.partition(":")
     expression = expression or "application"
     names, arguments = _parse(expression)
@@ -30,7 +30,7 @@ def load(text):
 
 
 def _parse(expression):
-    """The dotted names in an expression, and the arguments if it is a call."""
+    """Splits an expression into its dotted names and, if it is a call, its arguments."""
     wanted = "a name such as app, api.app, or create_app(\"literals\", only=True)"
     try:
         node = ast.parse(expression, mode="eval").body
@@ -78,7 +78,7 @@ def _call(factory, expression, positional, named):
     try:
         return factory(*positional, **named)
     except TypeError as error:
-        # Raised by the call itself, and not within the function: then the arguments do not fit.
+        # Without a frame of the function, the call itself failed: the arguments do not match.
         if error.__traceback__ is not None and error.__traceback__.tb_next is None:
             raise ApplicationError(str(error)) from None
         raise

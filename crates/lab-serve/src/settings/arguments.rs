@@ -1,15 +1,15 @@
-//! The settings' flags: what clap is told of them, and what it found.
+//! The settings' flags, for clap: on the command line and in `GUNICORN_CMD_ARGS`.
 
 use clap::builder::OsStr;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::kind::{self, Kind};
-use super::layers::{SettingsError, alone};
-use super::table::{Action, Setting, Standing, TABLE};
+use super::resolve::{SettingsError, bare_flag_value};
+use super::table::{Action, Setting, Support, TABLE};
 use super::value::Value;
 
-/// The settings that a command line names, with what it says about them.
-pub type Given = Vec<(&'static Setting, Value)>;
+/// Settings with the values that one source gives them.
+pub type GivenSettings = Vec<(&'static Setting, Value)>;
 
 /// Adds a flag for each setting that has one.
 #[must_use]
@@ -20,8 +20,8 @@ pub fn augment(command: Command) -> Command {
 
 fn flag(setting: &'static Setting) -> Arg {
     let mut arg = Arg::new(setting.name).help(setting.help).help_heading(setting.section).required(false);
-    // What is not supported is known, so that it is refused with what to do instead, and not shown.
-    arg = arg.hide(matches!(setting.standing, Standing::Refused(_)));
+    // An unsupported flag is accepted here, so that it can be refused later with a hint; `--help` does not list it.
+    arg = arg.hide(matches!(setting.support, Support::Refused(_)));
     for flag in setting.flags {
         let name = flag.trim_start_matches('-');
         arg = match (flag.starts_with("--"), arg.get_long()) {
@@ -50,29 +50,33 @@ fn flag(setting: &'static Setting) -> Arg {
         Action::Value => arg.action(ArgAction::Set).value_name(value_name),
         Action::Append => arg.action(ArgAction::Append).value_name(value_name),
         Action::SetTrue | Action::SetFalse => arg.action(ArgAction::SetTrue),
-        Action::Optional(alone) => {
-            arg.action(ArgAction::Set).value_name(value_name).num_args(0..=1).default_missing_value(OsStr::from(alone))
-        }
+        Action::Optional(bare_value) => arg
+            .action(ArgAction::Set)
+            .value_name(value_name)
+            .num_args(0..=1)
+            .default_missing_value(OsStr::from(bare_value)),
     }
 }
 
 fn shown_default(setting: &Setting) -> Option<String> {
-    use super::table::Initial;
+    use super::table::DefaultValue;
     match setting.default {
-        Initial::Int(number) => Some(number.to_string()),
-        Initial::Text(text) => Some(text.to_owned()),
-        Initial::Variable(variable, otherwise) => Some(format!("${variable}, else {otherwise}")),
+        DefaultValue::Int(number) => Some(number.to_string()),
+        DefaultValue::Text(text) => Some(text.to_owned()),
+        DefaultValue::Variable(variable, otherwise) => Some(format!("${variable}, else {otherwise}")),
         _ => None,
     }
 }
 
-/// What `matches` holds of the settings.
+/// The settings on a command line.
 #[must_use]
-pub fn given(matches: &ArgMatches) -> Given {
+pub fn from_matches(matches: &ArgMatches) -> GivenSettings {
     let mut given = Vec::new();
     for setting in TABLE.iter().filter(|setting| !setting.flags.is_empty()) {
         let value = match setting.action {
-            Action::SetTrue | Action::SetFalse => matches.get_flag(setting.name).then(|| alone(setting.action)),
+            Action::SetTrue | Action::SetFalse => {
+                matches.get_flag(setting.name).then(|| bare_flag_value(setting.action))
+            }
             Action::Append => matches.get_many::<String>(setting.name).map(|values| Value::texts(values.cloned())),
             Action::Value | Action::Optional(_) => {
                 matches.get_one::<String>(setting.name).map(|text| number_or_text(setting, text))
@@ -83,7 +87,7 @@ pub fn given(matches: &ArgMatches) -> Given {
     given
 }
 
-/// A number on a command line is decimal; only a mode may be octal, by a leading zero.
+/// Numbers on a command line are decimal. Only modes may be octal, with a leading zero.
 fn number_or_text(setting: &Setting, text: &str) -> Value {
     let number = match (setting.kind, setting.name) {
         (Kind::Natural, "umask" | "control_socket_mode") => {
@@ -99,28 +103,28 @@ fn number_or_text(setting: &Setting, text: &str) -> Value {
     number.map_or_else(|| Value::text(text), Value::Int)
 }
 
-/// What `GUNICORN_CMD_ARGS` says, split as a shell splits words.
+/// The settings in `GUNICORN_CMD_ARGS`, which is split as by a shell.
 ///
 /// # Errors
-/// It cannot be split, or holds what is no flag of a setting.
-pub fn from_variable(text: &str) -> Result<Given, SettingsError> {
+/// A quote is not closed, or a flag is unknown.
+pub fn from_variable(text: &str) -> Result<GivenSettings, SettingsError> {
     let words = shlex::split(text).ok_or_else(|| SettingsError::Arguments("a quote is not closed".to_owned()))?;
     let command = Command::new("GUNICORN_CMD_ARGS").no_binary_name(true).disable_help_flag(true).infer_long_args(true);
-    // gunicorn reads an application here and makes nothing of it.
+    // gunicorn accepts an application here and ignores it.
     let command = augment(command).arg(Arg::new("args").num_args(0..));
-    let wrong = |error: clap::Error| {
+    let invalid = |error: clap::Error| {
         let text = error.render().to_string();
         let text = text.trim_start_matches("error: ");
         SettingsError::Arguments(text.split("\n\n").next().unwrap_or(text).replace('\n', " "))
     };
-    command.try_get_matches_from(words).map(|matches| given(&matches)).map_err(wrong)
+    command.try_get_matches_from(words).map(|matches| from_matches(&matches)).map_err(invalid)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn said(arguments: &str) -> Vec<String> {
+    fn parsed(arguments: &str) -> Vec<String> {
         match from_variable(arguments) {
             Ok(given) => given.iter().map(|(setting, value)| format!("{}={value}", setting.name)).collect(),
             Err(error) => vec![error.to_string()],
@@ -146,15 +150,15 @@ mod tests {
             ("app:app -n x", "proc_name=x"),
         ];
         for (arguments, expected) in cases {
-            let mut said = said(arguments);
-            said.sort_by_key(|said| expected.find(said.as_str()));
-            assert_eq!(said.join(" "), expected, "{arguments}");
+            let mut parsed = parsed(arguments);
+            parsed.sort_by_key(|setting| expected.find(setting.as_str()));
+            assert_eq!(parsed.join(" "), expected, "{arguments}");
         }
     }
 
     #[test]
-    fn what_is_no_flag_is_refused() {
-        assert!(said("--worker 1")[0].contains("--worker"), "{:?}", said("--worker 1"));
-        assert_eq!(said("'"), ["GUNICORN_CMD_ARGS: a quote is not closed"]);
+    fn unknown_flags_are_refused() {
+        assert!(parsed("--worker 1")[0].contains("--worker"), "{:?}", parsed("--worker 1"));
+        assert_eq!(parsed("'"), ["GUNICORN_CMD_ARGS: a quote is not closed"]);
     }
 }

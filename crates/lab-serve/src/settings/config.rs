@@ -1,4 +1,4 @@
-//! What a server makes of its settings: typed, checked against each other, and without anything lab does not have.
+//! The typed configuration of one server: settings checked against each other, without anything lab does not support.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,35 +6,34 @@ use std::time::Duration;
 use lab_worker::proxy_protocol::Versions;
 use lab_worker::tls::{ClientCertificates, TlsSettings};
 
-use super::layers::{Layers, SettingsError, Surroundings};
+use super::resolve::{ResolvedSettings, SettingsContext, SettingsError};
 use super::value::Value;
-use crate::access_log::AccessFormat;
 use crate::listen::Bind;
+use crate::logging::access_format::AccessFormat;
 
-/// The settings of one server.
+/// The configuration of one server. [`WorkerSettings`](lab_worker::bootstrap::WorkerSettings) is the part its workers get.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// The application: `native:NAME`, or what gunicorn would be given.
+    /// The application: `native:NAME`, or an application string as in gunicorn.
     pub app: String,
-    /// Where to listen.
     pub bind: Vec<Bind>,
     /// Connections that may wait to be accepted.
     pub backlog: i32,
-    /// Whether each worker gets a socket of its own.
+    /// Whether each worker has its own sockets.
     pub reuse_port: bool,
-    /// Worker processes.
+    /// The number of worker processes.
     pub workers: usize,
-    /// Requests one worker may be in at the same time: more than one is gunicorn's gthread.
+    /// Requests that may be in one worker's application at the same time; more than one is gunicorn's gthread.
     pub threads: u32,
-    /// Connections one worker has open at the same time.
+    /// Connections that one worker has open at the same time.
     pub worker_connections: u32,
-    /// Requests after which a worker is replaced; 0 is never.
+    /// Requests after which a worker is replaced; 0 for no limit.
     pub max_requests: u64,
-    /// At most so many more.
+    /// The largest random number that is added to `max_requests`.
     pub max_requests_jitter: u64,
-    /// How long a worker may be silent; zero is for ever.
+    /// How long a worker may be silent; zero for no limit.
     pub timeout: Duration,
-    /// How long in-flight requests get to end in.
+    /// How long requests in progress may take to complete in a graceful stop.
     pub graceful_timeout: Duration,
     /// How long a connection may be idle between two requests.
     pub keepalive: Duration,
@@ -44,44 +43,40 @@ pub struct Config {
     pub limit_request_fields: usize,
     /// Bytes of one field line; 0 for the longest that lab reads.
     pub limit_request_field_size: usize,
-    /// Who is trusted with what.
     pub trust: Trust,
-    /// TLS on all sockets.
+    /// TLS on all listeners; None for plain text.
     pub tls: Option<TlsSettings>,
-    /// The headers with which proxies may say who their clients are.
+    /// The versions of the PROXY header that are accepted.
     pub proxy_protocol: Versions,
     /// Whether workers are replaced when code changes.
     pub reload: bool,
-    /// Further files and patterns to watch then.
+    /// More files and patterns to watch then.
     pub reload_extra_files: Vec<String>,
     /// Where the application is loaded and run.
     pub chdir: PathBuf,
-    /// Where modules are looked for first.
+    /// The first folders of the module path.
     pub pythonpath: Vec<String>,
     /// Environment variables, `NAME=VALUE`.
     pub raw_env: Vec<String>,
-    /// How the processes run.
     pub process: ProcessConfig,
-    /// What is written where.
     pub logs: LogConfig,
-    /// Where metrics go to.
     pub statsd: Option<StatsdConfig>,
-    /// Only check the configuration.
+    /// Check the configuration and exit.
     pub check_config: bool,
-    /// Only print the configuration.
+    /// Print the configuration and exit.
     pub print_config: bool,
 }
 
-/// Who is trusted with what.
+/// Which peers are trusted, and with what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trust {
-    /// Proxies that may say what the scheme is.
+    /// Peers that may set the scheme and the `forwarder_headers`.
     pub forwarded_allow_ips: Vec<String>,
-    /// Proxies that may send a PROXY header.
+    /// Peers that may send a PROXY header.
     pub proxy_allow_ips: Vec<String>,
-    /// Fields with the value that means `https`.
+    /// Fields, each with the value that means `https`.
     pub secure_scheme_headers: Vec<(String, String)>,
-    /// Fields with underscores that such a proxy may send.
+    /// Fields with underscores that a trusted peer may send.
     pub forwarder_headers: Vec<String>,
     /// `drop`, `refuse` or `dangerous`.
     pub header_map: String,
@@ -92,11 +87,11 @@ pub struct Trust {
 pub struct ProcessConfig {
     /// Detach from the terminal.
     pub daemon: bool,
-    /// Then keep standard output and error.
+    /// Keep standard output and error when detached.
     pub enable_stdio_inheritance: bool,
-    /// Where the master's process id is written to.
+    /// The file for the arbiter's process id.
     pub pidfile: Option<PathBuf>,
-    /// Where the workers' notes lie; in memory unless it is given.
+    /// The folder of the workers' scoreboards; None for memory.
     pub worker_tmp_dir: Option<PathBuf>,
     /// The user that workers run as.
     pub user: u32,
@@ -104,142 +99,142 @@ pub struct ProcessConfig {
     pub group: u32,
     /// Whether workers get all groups of their user.
     pub initgroups: bool,
-    /// The mode bits that unix sockets do not get.
+    /// The mode bits that are cleared on unix sockets.
     pub umask: u32,
-    /// What the processes are called.
+    /// The name in process titles.
     pub name: String,
 }
 
-/// What is written where.
+/// The logs of a server.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogConfig {
     /// The access log: a file, or `-`.
     pub accesslog: Option<String>,
-    /// Its format.
     pub access_log_format: AccessFormat,
     /// The error log: a file, or `-`.
     pub errorlog: String,
-    /// What it says.
     pub loglevel: tracing::Level,
-    /// Whether what the application prints goes there.
+    /// Whether the error log also receives what the application prints.
     pub capture_output: bool,
 }
 
-/// Where metrics go to.
+/// Metrics for statsd.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatsdConfig {
-    /// The server.
     pub host: StatsdHost,
-    /// What the names of metrics start with.
+    /// The prefix of metric names; empty, or ending in a dot.
     pub prefix: String,
-    /// DogStatsD's tags.
+    /// Tags in DogStatsD's format.
     pub tags: String,
-    /// Whether the backlog is one of the metrics.
+    /// Whether to send the backlog.
     pub backlog: bool,
 }
 
 /// A statsd server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StatsdHost {
-    /// Over UDP: a name or an address, and a port.
+    /// A host and a port, over UDP.
     Udp(String, u16),
-    /// Over a unix socket.
     Unix(PathBuf),
 }
 
 impl Config {
-    /// Makes the configuration of `app`, which the command line names, or of the application that the settings name.
+    /// Makes the configuration. `app` is the application on the command line; None for that of `wsgi_app`.
     ///
     /// # Errors
-    /// Everything that is wrong with it, all at once.
-    pub fn new(app: Option<&str>, layers: &Layers, around: &Surroundings) -> Result<Config, Vec<SettingsError>> {
-        let mut wrong = layers.unsupported_ones(around);
-        let read = Read { layers };
-        let app = app.map(str::to_owned).or_else(|| read.text("wsgi_app"));
-        let threads = note(&mut wrong, read.threads()).unwrap_or(1);
-        let bind = note(&mut wrong, read.bind()).unwrap_or_default();
-        let logs = note(&mut wrong, read.logs());
-        let raw_env = note(&mut wrong, read.raw_env()).unwrap_or_default();
-        let tls = note(&mut wrong, read.tls()).unwrap_or_default();
-        wrong.extend(read.combinations());
-        let (Some(app), Some(logs), true) = (&app, logs, wrong.is_empty()) else {
-            wrong.extend(app.is_none().then_some(SettingsError::NoApplication));
-            return Err(wrong);
+    /// All errors at once.
+    pub fn new(
+        app: Option<&str>,
+        resolved: &ResolvedSettings,
+        context: &SettingsContext,
+    ) -> Result<Config, Vec<SettingsError>> {
+        let mut errors = resolved.unsupported_settings(context);
+        let reader = ConfigReader { resolved };
+        let app = app.map(str::to_owned).or_else(|| reader.text("wsgi_app"));
+        let threads = collect_error(&mut errors, reader.threads()).unwrap_or(1);
+        let bind = collect_error(&mut errors, reader.bind()).unwrap_or_default();
+        let logs = collect_error(&mut errors, reader.logs());
+        let raw_env = collect_error(&mut errors, reader.raw_env()).unwrap_or_default();
+        let tls = collect_error(&mut errors, reader.tls()).unwrap_or_default();
+        errors.extend(reader.combinations());
+        let (Some(app), Some(logs), true) = (&app, logs, errors.is_empty()) else {
+            errors.extend(app.is_none().then_some(SettingsError::NoApplication));
+            return Err(errors);
         };
         Ok(Config {
             app: app.clone(),
             bind,
-            backlog: read.number("backlog"),
-            reuse_port: read.flag("reuse_port"),
-            workers: read.number("workers"),
+            backlog: reader.number("backlog"),
+            reuse_port: reader.flag("reuse_port"),
+            workers: reader.number("workers"),
             threads,
-            worker_connections: read.number("worker_connections"),
-            max_requests: read.number("max_requests"),
-            max_requests_jitter: read.number("max_requests_jitter"),
-            timeout: read.seconds("timeout"),
-            graceful_timeout: read.seconds("graceful_timeout"),
-            keepalive: read.seconds("keepalive"),
-            limit_request_line: read.number("limit_request_line"),
-            limit_request_fields: read.number("limit_request_fields"),
-            limit_request_field_size: read.number("limit_request_field_size"),
-            trust: read.trust(),
+            worker_connections: reader.number("worker_connections"),
+            max_requests: reader.number("max_requests"),
+            max_requests_jitter: reader.number("max_requests_jitter"),
+            timeout: reader.seconds("timeout"),
+            graceful_timeout: reader.seconds("graceful_timeout"),
+            keepalive: reader.seconds("keepalive"),
+            limit_request_line: reader.number("limit_request_line"),
+            limit_request_fields: reader.number("limit_request_fields"),
+            limit_request_field_size: reader.number("limit_request_field_size"),
+            trust: reader.trust(),
             tls,
-            proxy_protocol: read.proxy_protocol(),
-            reload: read.flag("reload"),
-            reload_extra_files: read.texts("reload_extra_files"),
-            chdir: read.text("chdir").unwrap_or_default().into(),
-            pythonpath: read.pythonpath(),
+            proxy_protocol: reader.proxy_protocol(),
+            reload: reader.flag("reload"),
+            reload_extra_files: reader.texts("reload_extra_files"),
+            chdir: reader.text("chdir").unwrap_or_default().into(),
+            pythonpath: reader.pythonpath(),
             raw_env,
-            process: read.process(app),
+            process: reader.process(app),
             logs,
-            statsd: read.statsd(),
-            check_config: read.flag("check_config"),
-            print_config: read.flag("print_config"),
+            statsd: reader.statsd(),
+            check_config: reader.flag("check_config"),
+            print_config: reader.flag("print_config"),
         })
     }
 
-    /// The name of the native app, if the application is one.
+    /// The name of the native application, if it is one.
     #[must_use]
     pub fn native_app(&self) -> Option<&str> {
         self.app.strip_prefix("native:")
     }
 
-    /// What gunicorn calls the type of the workers.
+    /// gunicorn's name for the type of worker.
     #[must_use]
     pub fn worker_class(&self) -> &'static str {
         if self.threads > 1 { "gthread" } else { "sync" }
     }
 }
 
-fn note<T>(wrong: &mut Vec<SettingsError>, read: Result<T, SettingsError>) -> Option<T> {
-    read.map_err(|error| wrong.push(error)).ok()
+fn collect_error<T>(errors: &mut Vec<SettingsError>, read: Result<T, SettingsError>) -> Option<T> {
+    read.map_err(|error| errors.push(error)).ok()
 }
 
-/// Typed looks at judged values.
-struct Read<'a> {
-    layers: &'a Layers,
+/// Reads validated values as their types.
+struct ConfigReader<'a> {
+    resolved: &'a ResolvedSettings,
 }
 
-impl Read<'_> {
+impl ConfigReader<'_> {
     fn text(&self, name: &str) -> Option<String> {
-        match self.layers.get(name) {
+        match self.resolved.get(name) {
             Value::Text(text) if !text.is_empty() => Some(text.clone()),
             _ => None,
         }
     }
 
     fn texts(&self, name: &str) -> Vec<String> {
-        let Value::List(items) = self.layers.get(name) else { return Vec::new() };
+        let Value::List(items) = self.resolved.get(name) else { return Vec::new() };
         items.iter().filter_map(|item| if let Value::Text(text) = item { Some(text.clone()) } else { None }).collect()
     }
 
     fn flag(&self, name: &str) -> bool {
-        self.layers.get(name) == &Value::Bool(true)
+        self.resolved.get(name) == &Value::Bool(true)
     }
 
-    /// A number that is judged not to be negative; what is too large for its type is the largest of it.
-    fn number<N: TryFrom<i64> + num_bounds::Largest>(&self, name: &str) -> N {
-        match self.layers.get(name) {
+    /// A number, already validated as not negative. One that is too large for its type becomes the largest of the type.
+    fn number<N: TryFrom<i64> + number_types::Largest>(&self, name: &str) -> N {
+        match self.resolved.get(name) {
             Value::Int(number) => N::try_from(*number).unwrap_or(N::LARGEST),
             _ => N::LARGEST,
         }
@@ -253,11 +248,11 @@ impl Read<'_> {
         let given = self.texts("bind");
         let bind = given.iter().map(|text| text.parse::<Bind>());
         let bind = bind.collect::<Result<Vec<_>, _>>();
-        let bind = bind.map_err(|error| self.layers.wrong("bind", error.to_string()))?;
-        if bind.is_empty() { Err(self.layers.wrong("bind", "must name a place to listen")) } else { Ok(bind) }
+        let bind = bind.map_err(|error| self.resolved.invalid("bind", error.to_string()))?;
+        if bind.is_empty() { Err(self.resolved.invalid("bind", "must name at least one address")) } else { Ok(bind) }
     }
 
-    /// How many threads a worker has. sync and gthread are the same thing here, but for that number.
+    /// The number of threads. In lab sync and gthread differ in nothing else.
     fn threads(&self) -> Result<u32, SettingsError> {
         let threads: u32 = self.number("threads");
         let class = self.text("worker_class").unwrap_or_default();
@@ -265,21 +260,23 @@ impl Read<'_> {
             "sync" | "gthread" | "gunicorn.workers.sync.SyncWorker" | "gunicorn.workers.gthread.ThreadWorker" => {
                 Ok(threads.max(1))
             }
-            "gevent" | "gevent_wsgi" | "gevent_pywsgi" | "eventlet" | "tornado" => Err(self.layers.unsupported(
+            "gevent" | "gevent_wsgi" | "gevent_pywsgi" | "eventlet" | "tornado" => Err(self.resolved.unsupported(
                 "worker_class",
-                "a worker of lab waits for slow clients without occupying a thread; for requests that wait for \
-                 something else use worker_class = \"gthread\" with threads",
+                "slow clients do not occupy a thread of a lab worker; for requests that wait for something else, use \
+                 worker_class = \"gthread\" with threads",
             )),
-            "asgi" | "uvicorn.workers.UvicornWorker" | "uvicorn_worker.UvicornWorker" => Err(self.layers.unsupported(
-                "worker_class",
-                "lab serve hosts WSGI applications, not ASGI ones; use uvicorn for those",
-            )),
-            _ => Err(self.layers.unsupported("worker_class", "use sync, or gthread with threads")),
+            "asgi" | "uvicorn.workers.UvicornWorker" | "uvicorn_worker.UvicornWorker" => {
+                Err(self.resolved.unsupported(
+                    "worker_class",
+                    "lab serve hosts WSGI applications, not ASGI ones; use uvicorn for those",
+                ))
+            }
+            _ => Err(self.resolved.unsupported("worker_class", "use sync, or gthread with threads")),
         }
     }
 
     fn trust(&self) -> Trust {
-        let headers = match self.layers.get("secure_scheme_headers") {
+        let headers = match self.resolved.get("secure_scheme_headers") {
             Value::Pairs(pairs) => pairs.iter().map(|(name, value)| (name.clone(), value.to_string())).collect(),
             _ => Vec::new(),
         };
@@ -292,24 +289,24 @@ impl Read<'_> {
         }
     }
 
-    /// What is set about TLS; its files are relative to the folder that is changed to.
+    /// The TLS settings. Their files are relative to `chdir`.
     fn tls(&self) -> Result<Option<TlsSettings>, SettingsError> {
         let chdir = PathBuf::from(self.text("chdir").unwrap_or_default());
         let file = |name| self.text(name).map(|path| chdir.join(path));
         let (certfile, keyfile) = (file("certfile"), file("keyfile"));
         let Some(certfile) = certfile else {
-            let is_alone = keyfile.is_some();
-            return if is_alone { Err(self.layers.wrong("keyfile", "needs a certfile")) } else { Ok(None) };
+            let has_key_only = keyfile.is_some();
+            return if has_key_only { Err(self.resolved.invalid("keyfile", "needs a certfile")) } else { Ok(None) };
         };
         let cert_reqs = match self.number("cert_reqs") {
             0_u32 => ClientCertificates::None,
             1 => ClientCertificates::Optional,
             2 => ClientCertificates::Required,
-            _ => return Err(self.layers.wrong("cert_reqs", "must be 0, 1 or 2")),
+            _ => return Err(self.resolved.invalid("cert_reqs", "must be 0, 1 or 2")),
         };
         let ca_certs = file("ca_certs");
         if cert_reqs != ClientCertificates::None && ca_certs.is_none() {
-            return Err(self.layers.wrong("cert_reqs", "needs ca_certs, which says whose certificates are good"));
+            return Err(self.resolved.invalid("cert_reqs", "needs ca_certs, the authorities to trust"));
         }
         Ok(Some(TlsSettings { certfile, keyfile, ca_certs, cert_reqs, ciphers: self.text("ciphers") }))
     }
@@ -323,7 +320,7 @@ impl Read<'_> {
         }
     }
 
-    /// Relative to the folder that is changed to.
+    /// The folders are relative to `chdir`.
     fn pythonpath(&self) -> Vec<String> {
         let paths = self.text("pythonpath").unwrap_or_default();
         let chdir = PathBuf::from(self.text("chdir").unwrap_or_default());
@@ -334,7 +331,7 @@ impl Read<'_> {
     fn raw_env(&self) -> Result<Vec<String>, SettingsError> {
         let raw_env = self.texts("raw_env");
         match raw_env.iter().find(|pair| !pair.contains('=') || pair.starts_with('=') || pair.contains('\0')) {
-            Some(pair) => Err(self.layers.wrong("raw_env", format!("must be NAME=VALUE; {pair:?} is not"))),
+            Some(pair) => Err(self.resolved.invalid("raw_env", format!("must be NAME=VALUE; {pair:?} is not"))),
             None => Ok(raw_env),
         }
     }
@@ -360,13 +357,13 @@ impl Read<'_> {
             "info" => Level::INFO,
             "warning" => Level::WARN,
             "error" | "critical" => Level::ERROR,
-            _ => return Err(self.layers.wrong("loglevel", "must be one of debug, info, warning, error, critical")),
+            _ => return Err(self.resolved.invalid("loglevel", "must be one of debug, info, warning, error, critical")),
         };
         let format = self.text("access_log_format").unwrap_or_default();
         Ok(LogConfig {
             accesslog: self.text("accesslog"),
             access_log_format: AccessFormat::new(&format)
-                .map_err(|error| self.layers.wrong("access_log_format", error.to_string()))?,
+                .map_err(|error| self.resolved.invalid("access_log_format", error.to_string()))?,
             errorlog: self.text("errorlog").unwrap_or_else(|| "-".to_owned()),
             loglevel,
             capture_output: self.flag("capture_output"),
@@ -374,7 +371,7 @@ impl Read<'_> {
     }
 
     fn statsd(&self) -> Option<StatsdConfig> {
-        let host = match self.layers.get("statsd_host") {
+        let host = match self.resolved.get("statsd_host") {
             Value::Text(path) => StatsdHost::Unix(path.into()),
             Value::Tuple(pair) => match pair.as_slice() {
                 [Value::Text(host), Value::Int(port)] => StatsdHost::Udp(host.clone(), u16::try_from(*port).ok()?),
@@ -389,24 +386,24 @@ impl Read<'_> {
         Some(StatsdConfig { host, prefix, tags, backlog: self.flag("enable_backlog_metric") })
     }
 
-    /// What is fine by itself, but not together with something else, or not in general.
+    /// Errors about values that are valid for their setting but not supported, or not in this combination.
     fn combinations(&self) -> Vec<SettingsError> {
-        let mut wrong = Vec::new();
+        let mut errors = Vec::new();
         if self.text("reload_engine").as_deref() == Some("inotify") {
-            wrong.push(self.layers.unsupported("reload_engine", "use poll: the times of the files are looked at"));
+            errors.push(self.resolved.unsupported("reload_engine", "use poll, which compares modification times"));
         }
-        let is_given = self.texts("bind").iter().any(|bind| bind.starts_with("fd://"));
-        if self.flag("reuse_port") && is_given {
-            wrong.push(
-                self.layers.unsupported("reuse_port", "a socket that is inherited cannot be made once per worker"),
+        let is_inherited = self.texts("bind").iter().any(|bind| bind.starts_with("fd://"));
+        if self.flag("reuse_port") && is_inherited {
+            errors.push(
+                self.resolved.unsupported("reuse_port", "an inherited socket cannot be bound again for each worker"),
             );
         }
-        wrong
+        errors
     }
 }
 
-/// The largest value of a type of numbers.
-mod num_bounds {
+/// The integer types of the configuration, with their largest values.
+mod number_types {
     pub(super) trait Largest {
         const LARGEST: Self;
     }
@@ -420,17 +417,17 @@ mod num_bounds {
 #[cfg(test)]
 mod tests {
     use super::super::arguments::from_variable;
-    use super::super::layers::{Origin, surroundings_of_a_test};
+    use super::super::resolve::{Origin, test_context};
     use super::*;
 
     fn configured(arguments: &str) -> Result<Config, String> {
-        let around = surroundings_of_a_test();
-        let mut layers = Layers::new(&around).unwrap();
-        layers
-            .apply(&Origin::CommandLine, from_variable(arguments).unwrap(), &around)
+        let context = test_context();
+        let mut resolved = ResolvedSettings::new(&context).unwrap();
+        resolved
+            .apply(&Origin::CommandLine, from_variable(arguments).unwrap(), &context)
             .map_err(|error| error.to_string())?;
-        let all = |wrong: Vec<SettingsError>| wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-        Config::new(Some("m:a"), &layers, &around).map_err(all)
+        let all = |errors: Vec<SettingsError>| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        Config::new(Some("m:a"), &resolved, &context).map_err(all)
     }
 
     #[test]
@@ -447,21 +444,21 @@ mod tests {
     fn worker_classes_are_sync_and_gthread() {
         assert_eq!(configured("-k gthread --threads 4").unwrap().worker_class(), "gthread");
         for class in ["gevent", "eventlet", "tornado", "asgi", "my.Worker"] {
-            let said = configured(&format!("-k {class}")).unwrap_err();
-            assert!(said.contains(&format!("--worker-class = {class} is not supported\nhint: ")), "{said}");
+            let errors = configured(&format!("-k {class}")).unwrap_err();
+            assert!(errors.contains(&format!("--worker-class = {class} is not supported\nhint: ")), "{errors}");
         }
     }
 
     #[test]
-    fn everything_wrong_is_said_at_once() {
-        let said = configured("-k gevent --log-level loud -e X --preload -b a:b").unwrap_err();
+    fn all_errors_are_reported_at_once() {
+        let errors = configured("-k gevent --log-level loud -e X --preload -b a:b").unwrap_err();
         for part in ["--worker-class", "--log-level = loud", "\"X\"", "--preload", "a:b"] {
-            assert!(said.contains(part), "{part}: {said}");
+            assert!(errors.contains(part), "{part}: {errors}");
         }
     }
 
     #[test]
-    fn tls_needs_what_belongs_together() {
+    fn tls_settings_are_checked_together() {
         let tls = configured("--certfile c.pem --keyfile k.pem --chdir /etc").unwrap().tls.unwrap();
         assert_eq!((tls.certfile, tls.keyfile), ("/etc/c.pem".into(), Some("/etc/k.pem".into())));
         for (arguments, part) in [
@@ -470,13 +467,13 @@ mod tests {
             ("--certfile c --cert-reqs 2", "--cert-reqs = 2: needs ca_certs"),
             ("--certfile c --ssl-version TLSv1", "--ssl-version = TLSv1 is not supported\nhint: TLS 1.2"),
         ] {
-            let said = configured(arguments).unwrap_err();
-            assert!(said.contains(part), "{said}");
+            let errors = configured(arguments).unwrap_err();
+            assert!(errors.contains(part), "{errors}");
         }
     }
 
     #[test]
-    fn prefixes_of_metrics_end_in_one_dot() {
+    fn metric_prefixes_end_in_one_dot() {
         for (given, prefix) in [("", ""), ("a", "a."), ("a.b..", "a.b.")] {
             let config = configured(&format!("--statsd-host h:1 --statsd-prefix '{given}'")).unwrap();
             assert_eq!(config.statsd.unwrap().prefix, prefix, "{given}");

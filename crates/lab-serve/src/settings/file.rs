@@ -1,4 +1,4 @@
-//! A configuration file is a Python program (gunicorn: "Configuration File"), so Python evaluates it.
+//! Evaluates a configuration file. It is a Python program (gunicorn: "Configuration File"), so a Python process runs it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,65 +7,42 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
-use super::arguments::Given;
-use super::layers::similar;
+use super::arguments::GivenSettings;
+use super::resolve::similar;
 use super::table::{self, TABLE};
 use super::value::Value;
 
-/// The program that evaluates.
 const EVALUATE: &str = include_str!("evaluate.py");
 
-/// Why a configuration file says nothing.
+/// Why a configuration file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// There is none.
     #[error("there is no configuration file {0:?}")]
     Missing(String),
-    /// Python cannot be run.
     #[error("cannot run {} to evaluate {location}: {error}\nhint: name an environment with --venv, or install python3", .python.display())]
-    Python {
-        /// The interpreter.
-        python: PathBuf,
-        /// The configuration file.
-        location: String,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// Python found a mistake in it, and said so.
+    Python { python: PathBuf, location: String, error: io::Error },
+    /// The file raised an exception.
     #[error("failed to read config file {location}:\n{}", .traceback.trim_end())]
-    Evaluation {
-        /// The configuration file.
-        location: String,
-        /// What Python said.
-        traceback: String,
-    },
-    /// The evaluator did not answer as it should.
-    #[error("cannot make sense of what {} says of {location}: {error}", .python.display())]
-    Answer {
-        /// The interpreter.
-        python: PathBuf,
-        /// The configuration file.
-        location: String,
-        /// What is wrong with the answer.
-        error: serde_json::Error,
-    },
+    Evaluation { location: String, traceback: String },
+    /// The evaluator wrote no valid JSON.
+    #[error("cannot read what {} made of {location}: {error}", .python.display())]
+    Output { python: PathBuf, location: String, error: serde_json::Error },
 }
 
-/// What a configuration file comes to.
+/// The result of evaluating a configuration file.
 #[derive(Debug, Default)]
 pub struct Evaluated {
-    /// The settings in it.
-    pub given: Given,
-    /// Names in it that are almost those of settings, with the settings.
+    pub given: GivenSettings,
+    /// Names that resemble a setting, each with that setting.
     pub misspelt: Vec<(String, &'static str)>,
-    /// Environment variables it set, and (None) removed.
+    /// Environment variables that the file set, and (None) removed.
     pub environment: BTreeMap<String, Option<String>>,
-    /// What it printed.
+    /// What the file printed.
     pub printed: String,
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct EvaluatorOutput {
     settings: serde_json::Map<String, serde_json::Value>,
     others: Vec<String>,
     environment: BTreeMap<String, String>,
@@ -75,7 +52,7 @@ struct Answer {
 /// Evaluates `location` (PATH, file:PATH or python:MODULE) with `python` in `folder`.
 ///
 /// # Errors
-/// It is not there, or Python is not, or it fails.
+/// The file or the interpreter is missing, or the file raises an exception.
 pub fn evaluate(python: &Path, location: &str, folder: &Path) -> Result<Evaluated, FileError> {
     let is_module = location.starts_with("python:");
     let path = folder.join(location.strip_prefix("file:").unwrap_or(location));
@@ -84,7 +61,7 @@ pub fn evaluate(python: &Path, location: &str, folder: &Path) -> Result<Evaluate
     }
     let location = if is_module { location.to_owned() } else { path.to_string_lossy().into_owned() };
     let mut command = Command::new(python);
-    // A byte code cache of a configuration is of no use to anyone.
+    // -B: no __pycache__ beside a configuration file.
     command.args(["-B", "-c", EVALUATE, &location]).args(TABLE.iter().map(|setting| setting.name));
     let output = command.current_dir(folder).stdin(Stdio::null()).output().map_err(|error| FileError::Python {
         python: python.to_owned(),
@@ -95,19 +72,16 @@ pub fn evaluate(python: &Path, location: &str, folder: &Path) -> Result<Evaluate
     if !output.status.success() {
         return Err(FileError::Evaluation { location, traceback: printed });
     }
-    let answer: Answer = serde_json::from_slice(&output.stdout).map_err(|error| FileError::Answer {
-        python: python.to_owned(),
-        location,
-        error,
-    })?;
-    Ok(read(&answer, printed))
+    let output_document: EvaluatorOutput = serde_json::from_slice(&output.stdout)
+        .map_err(|error| FileError::Output { python: python.to_owned(), location, error })?;
+    Ok(evaluated(&output_document, printed))
 }
 
-fn read(answer: &Answer, printed: String) -> Evaluated {
-    let given = answer.settings.iter();
+fn evaluated(output: &EvaluatorOutput, printed: String) -> Evaluated {
+    let given = output.settings.iter();
     let given = given.filter_map(|(name, json)| Some((table::lookup(name)?, Value::from_json(json)))).collect();
-    let misspelt = answer.others.iter().filter_map(|name| Some((name.clone(), similar(name)?))).collect();
-    let set = answer.environment.iter().map(|(name, value)| (name.clone(), Some(value.clone())));
-    let removed = answer.removed.iter().map(|name| (name.clone(), None));
+    let misspelt = output.others.iter().filter_map(|name| Some((name.clone(), similar(name)?))).collect();
+    let set = output.environment.iter().map(|(name, value)| (name.clone(), Some(value.clone())));
+    let removed = output.removed.iter().map(|name| (name.clone(), None));
     Evaluated { given, misspelt, environment: set.chain(removed).collect(), printed }
 }

@@ -1,37 +1,35 @@
-//! What the values of a setting may be, and how what is given becomes one: gunicorn's validators.
+//! The kinds of values, and their validation: gunicorn's validators.
 
 use std::net::IpAddr;
 use std::path::Path;
 
-use super::Surroundings;
+use super::SettingsContext;
 use super::value::Value;
 
-/// What the values of a setting are.
+/// The kind of a setting's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// True or false.
     Bool,
-    /// A number that is not negative.
+    /// An integer, 0 or more.
     Natural,
-    /// A string, or none.
+    /// A string or `None`.
     Text,
-    /// Strings.
+    /// A list of strings.
     Texts,
-    /// Files, which must exist, and patterns of files.
+    /// A list of existing files and of patterns.
     Files,
-    /// Addresses and networks, with commas between, or `*`.
+    /// Comma-separated addresses and networks, or `*`.
     Addresses,
-    /// Names, with commas between.
+    /// Comma-separated names.
     Names,
-    /// A dictionary.
     Pairs,
-    /// The name of a class.
+    /// A class, by its name.
     Class,
     /// A user by name or number.
     User,
     /// A group by name or number.
     Group,
-    /// A folder that exists.
+    /// An existing folder.
     Folder,
     /// `HOST:PORT` or `unix://PATH`.
     Statsd,
@@ -39,26 +37,25 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// `off`, `v1`, `v2`, `auto`, or a truth value.
     ProxyProtocol,
-    /// `h1` and `h2`, with commas between.
+    /// Comma-separated `h1`, `h2` and `h3`.
     Protocols,
-    /// A function.
     Hook,
-    /// Anything.
+    /// Any value.
     Any,
 }
 
 impl Kind {
-    /// What `given` comes to as a value of this kind, or what would be accepted.
+    /// Validates a value and converts it to its normal form.
     ///
     /// # Errors
-    /// It is nothing of this kind.
-    pub fn judge(self, given: Value, around: &Surroundings) -> Result<Value, String> {
+    /// The value is not of this kind. The error says what would be accepted.
+    pub fn validate(self, given: Value, context: &SettingsContext) -> Result<Value, String> {
         match self {
             Kind::Bool => truth(given),
             Kind::Natural => natural(&given),
             Kind::Text => text(given),
             Kind::Texts => texts(given),
-            Kind::Files => files(given, around),
+            Kind::Files => files(given, context),
             Kind::Addresses => addresses(given),
             Kind::Names => names(given),
             Kind::Pairs => match given {
@@ -69,9 +66,9 @@ impl Kind {
                 Value::Callable(name) => Ok(Value::Text(name)),
                 _ => text(given),
             },
-            Kind::User => id(given, around.user, "user", |name| (around.user_id)(name)),
-            Kind::Group => id(given, around.group, "group", |name| (around.group_id)(name)),
-            Kind::Folder => folder(given, around),
+            Kind::User => id(given, context.user, "user", |name| (context.user_id)(name)),
+            Kind::Group => id(given, context.group, "group", |name| (context.group_id)(name)),
+            Kind::Folder => folder(given, context),
             Kind::Statsd => statsd(given),
             Kind::Choice(words) => choice(given, words),
             Kind::ProxyProtocol => proxy_protocol(given),
@@ -104,7 +101,7 @@ fn natural(given: &Value) -> Result<Value, String> {
     number.filter(|number| *number >= 0).map(Value::Int).ok_or_else(|| "must be a number, 0 or more".to_owned())
 }
 
-/// Python's `int(text, 0)`: decimal, or with `0x`, `0o` or `0b`. A decimal with a leading zero is none.
+/// Python's `int(text, 0)`: decimal, or with `0x`, `0o` or `0b`. A decimal with a leading zero is invalid.
 #[must_use]
 pub(super) fn int(text: &str) -> Option<i64> {
     let text = text.trim().replace('_', "");
@@ -145,19 +142,19 @@ fn texts(given: Value) -> Result<Value, String> {
     items.into_iter().map(text).collect::<Result<_, _>>().map(Value::List)
 }
 
-/// Whether a path is a pattern.
+/// Whether a path is a glob pattern.
 #[must_use]
 pub(crate) fn is_pattern(path: &str) -> bool {
     path.contains(['*', '?', '['])
 }
 
-fn files(given: Value, around: &Surroundings) -> Result<Value, String> {
+fn files(given: Value, context: &SettingsContext) -> Result<Value, String> {
     let given = texts(given)?;
     if let Value::List(items) = &given {
         for item in items {
             if let Value::Text(path) = item
                 && !is_pattern(path)
-                && !around.folder.join(path).exists()
+                && !context.folder.join(path).exists()
             {
                 return Err(format!("there is no file {path:?}"));
             }
@@ -182,7 +179,7 @@ fn names(given: Value) -> Result<Value, String> {
 fn addresses(given: Value) -> Result<Value, String> {
     let parts = split(given)?;
     for part in parts.iter().filter(|part| *part != "*") {
-        let strict = "must be addresses and networks with commas between, or *";
+        let strict = "must be comma-separated addresses and networks, or *";
         let (address, bits) = match part.split_once('/') {
             Some((address, bits)) => (address, Some(bits)),
             None => (part.as_str(), None),
@@ -198,7 +195,7 @@ fn addresses(given: Value) -> Result<Value, String> {
         };
         let host_bits = if bits == width { 0 } else { value & (u128::MAX >> (128 - (width - bits))) };
         if host_bits != 0 {
-            return Err(format!("{part:?} has host bits set, so it is no network"));
+            return Err(format!("{part:?} has host bits set, so it is not a network"));
         }
     }
     Ok(Value::texts(parts))
@@ -218,14 +215,14 @@ fn id(given: Value, own: u32, what: &str, lookup: impl Fn(&str) -> Option<u32>) 
     }
 }
 
-fn folder(given: Value, around: &Surroundings) -> Result<Value, String> {
+fn folder(given: Value, context: &SettingsContext) -> Result<Value, String> {
     let Value::Text(path) = text(given)? else { return Err("must be a folder".to_owned()) };
-    let full = normal(&around.folder.join(&path));
+    let full = normalize(&context.folder.join(&path));
     if Path::new(&full).exists() { Ok(Value::Text(full)) } else { Err(format!("there is no folder {path:?}")) }
 }
 
-/// A path without `.`, `..` and empty parts, as Python's `normpath` has it.
-fn normal(path: &Path) -> String {
+/// Removes `.`, `..` and empty parts from a path (Python's `normpath`).
+fn normalize(path: &Path) -> String {
     let mut parts = Vec::new();
     for part in path.to_string_lossy().split('/') {
         match part {
@@ -237,7 +234,7 @@ fn normal(path: &Path) -> String {
     format!("/{}", parts.join("/"))
 }
 
-/// A path stays a string; a host becomes a pair with its port, 8125 unless it is given.
+/// A path stays a string; a host becomes a tuple with its port, 8125 by default.
 fn statsd(given: Value) -> Result<Value, String> {
     let Value::Text(address) = text(given)? else { return Ok(Value::None) };
     let is_host_named_unix = address.strip_prefix("unix:").is_some_and(|port| port.parse::<u16>().is_ok());
@@ -249,7 +246,7 @@ fn statsd(given: Value) -> Result<Value, String> {
     Ok(Value::Tuple(vec![Value::Text(host), Value::Int(i64::from(port))]))
 }
 
-/// gunicorn's `parse_address` for what names a host: `HOST`, `HOST:PORT`, `[HOST]`, `[HOST]:PORT`, `tcp://…`.
+/// gunicorn's `parse_address` for hosts: `HOST`, `HOST:PORT`, `[HOST]`, `[HOST]:PORT`, `tcp://…`.
 #[must_use]
 pub(crate) fn host_and_port(address: &str, default_port: u16) -> Option<(String, u16)> {
     let address = address.strip_prefix("tcp://").unwrap_or(address);
@@ -279,7 +276,7 @@ fn choice(given: Value, words: &[&'static str]) -> Result<Value, String> {
     let accepted = || format!("must be one of {}", words.join(", "));
     let word = match given {
         Value::None => words.first().copied().unwrap_or_default().to_owned(),
-        // gunicorn takes a truth value for http2_cleartext.
+        // gunicorn accepts a boolean for http2_cleartext.
         Value::Bool(value) if words.first() == Some(&"off") => {
             if value { words.get(1) } else { words.first() }.copied().unwrap_or_default().to_owned()
         }
@@ -309,26 +306,26 @@ fn proxy_protocol(given: Value) -> Result<Value, String> {
 fn protocols(given: Value) -> Result<Value, String> {
     let parts: Vec<String> = split(given)?.into_iter().map(|part| part.to_lowercase()).collect();
     if let Some(unknown) = parts.iter().find(|part| !matches!(part.as_str(), "h1" | "h2" | "h3")) {
-        return Err(format!("must be h1; {unknown:?} is no protocol"));
+        return Err(format!("must be h1; {unknown:?} is not a protocol"));
     }
     Ok(if parts.is_empty() { Value::texts(["h1"]) } else { Value::texts(parts) })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::layers::surroundings_of_a_test;
+    use super::super::resolve::test_context;
     use super::*;
 
-    fn judged(kind: Kind, json: &str) -> String {
+    fn validated(kind: Kind, json: &str) -> String {
         let given = Value::from_json(&serde_json::from_str(json).unwrap());
-        match kind.judge(given, &surroundings_of_a_test()) {
+        match kind.validate(given, &test_context()) {
             Ok(value) => value.to_string(),
             Err(accepted) => format!("! {accepted}"),
         }
     }
 
     #[test]
-    fn values_are_judged_as_by_gunicorns_validators() {
+    fn values_are_validated_as_by_gunicorn() {
         let cases = [
             (Kind::Bool, r#"" TRUE ""#, "True"),
             (Kind::Bool, "1", "! must be True or False"),
@@ -347,12 +344,12 @@ mod tests {
             (Kind::Files, r#""/etc/*.nothing""#, "['/etc/*.nothing']"),
             (Kind::Addresses, r#""127.0.0.1, 10.0.0.0/8,::1""#, "['127.0.0.1', '10.0.0.0/8', '::1']"),
             (Kind::Addresses, r#""*""#, "['*']"),
-            (Kind::Addresses, r#""10.0.0.1/8""#, "! \"10.0.0.1/8\" has host bits set, so it is no network"),
+            (Kind::Addresses, r#""10.0.0.1/8""#, "! \"10.0.0.1/8\" has host bits set, so it is not a network"),
             (Kind::Addresses, r#""fe80::/64""#, "['fe80::/64']"),
             (
                 Kind::Addresses,
                 r#""localhost""#,
-                "! must be addresses and networks with commas between, or *; \"localhost\" is neither",
+                "! must be comma-separated addresses and networks, or *; \"localhost\" is neither",
             ),
             (Kind::Class, r#"{"$callable": "m.Worker"}"#, "m.Worker"),
             (Kind::User, r#""nobody""#, "65534"),
@@ -373,12 +370,12 @@ mod tests {
             (Kind::Protocols, r#""h1,h2""#, "['h1', 'h2']"),
         ];
         for (kind, given, expected) in cases {
-            assert_eq!(judged(kind, given), expected, "{kind:?} {given}");
+            assert_eq!(validated(kind, given), expected, "{kind:?} {given}");
         }
     }
 
     #[test]
-    fn addresses_of_hosts_are_read() {
+    fn host_addresses_are_parsed() {
         let cases = [
             ("", Some(("0.0.0.0", 8000))),
             ("LocalHost", Some(("localhost", 8000))),

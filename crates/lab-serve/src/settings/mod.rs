@@ -1,20 +1,21 @@
-//! gunicorn's settings: what `lab serve` is told, by the names, defaults and precedence of gunicorn 27.
+//! gunicorn's settings, with the names, defaults and precedence of gunicorn 27.
 //!
-//! One [table](table::TABLE) holds them all. Command line, `GUNICORN_CMD_ARGS`, `gunicorn.conf.py` and `--print-config`
-//! follow from it; a setting that lab cannot honour stands in it as well, with what to use instead. In reading order:
-//! the table, values and how they are judged, where they come from and which of them wins, and what a server makes of
-//! them. Only `file` runs a process and `load` looks around; everything
-//! else is pure.
+//! One [table](table::TABLE) holds all of them. The flags, `GUNICORN_CMD_ARGS`, `gunicorn.conf.py`, `--print-config` and
+//! [`compatibility()`] follow from it. Settings that lab does not support are in it too, each with a hint what to use
+//! instead. In reading order: the table; values and their validation; the sources of values, and which of them wins; the
+//! typed [`Config`]. Only `file` runs a process and only `load` reads the environment; the rest is pure.
 
 pub mod table;
+mod compatibility;
 pub mod value;
 pub mod kind;
 pub mod arguments;
 pub mod file;
-pub mod layers;
+pub mod resolve;
 pub mod config;
 pub mod load;
 
+pub use compatibility::{CompatibilityRow, compatibility};
 pub use config::Config;
-pub use layers::{Layers, Origin, SettingsError, Surroundings};
+pub use resolve::{Origin, ResolvedSettings, SettingsContext, SettingsError};
 pub use value::Value;

@@ -1,111 +1,98 @@
-//! The settings of gunicorn 27.0, each on a row: name, flags, what its values are, its default, and how lab stands to
-//! it. The section is the one gunicorn's documentation has it in.
+//! The settings of gunicorn 27.0, one in each row: its section in gunicorn's documentation, name, flags, kind of values,
+//! default, and lab's support for it.
 
 use super::kind::Kind;
 use super::value::Value;
 
-/// One setting.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
-    /// Its name in a configuration file.
+    /// The name in a configuration file.
     pub name: &'static str,
     /// The section of gunicorn's documentation.
     pub section: &'static str,
-    /// Its flags on the command line, in which `-x` is a short one; without any it is for configuration files only.
+    /// The flags, short ones as `-x`; none for a setting that only a configuration file can hold.
     pub flags: &'static [&'static str],
-    /// How its flag is used.
     pub action: Action,
-    /// What its values are.
     pub kind: Kind,
-    /// What it is unless it is set.
-    pub default: Initial,
-    /// How lab stands to it.
-    pub standing: Standing,
-    /// One line of help.
+    pub default: DefaultValue,
+    pub support: Support,
+    /// One line for `--help`.
     pub help: &'static str,
 }
 
-/// How a flag is used.
+/// How a flag takes its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// With a value; the last one counts.
+    /// With a value; the last occurrence counts.
     Value,
-    /// With a value, as often as there are values.
+    /// With a value; all occurrences count.
     Append,
-    /// Alone: true.
+    /// Without a value: sets true.
     SetTrue,
-    /// Alone: false.
+    /// Without a value: sets false.
     SetFalse,
-    /// With a value, or alone, which means this one.
+    /// With a value, or without one, which means this value.
     Optional(&'static str),
 }
 
-/// A default.
+/// The default of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Initial {
-    /// `None`
+pub enum DefaultValue {
     None,
-    /// A truth value.
     Bool(bool),
-    /// A number.
     Int(i64),
-    /// A string.
     Text(&'static str),
-    /// No strings.
+    /// An empty list.
     Empty,
-    /// A dictionary.
     Pairs(&'static [(&'static str, &'static str)]),
     /// gunicorn's own hook, by its qualified name.
     Hook(&'static str),
-    /// An environment variable, else this.
+    /// The value of an environment variable, or this one if it is not set.
     Variable(&'static str, &'static str),
-    /// `0.0.0.0:$PORT`, else `127.0.0.1:8000`.
+    /// `0.0.0.0:$PORT`, or `127.0.0.1:8000` if PORT is not set.
     Bind,
-    /// The current folder.
     CurrentFolder,
-    /// The user of this process.
     CurrentUser,
-    /// The group of this process.
     CurrentGroup,
-    /// A socket below the user's runtime or home folder.
+    /// A path in the user's runtime or home folder.
     ControlSocket,
 }
 
-/// How lab stands to a setting.
+/// lab's support for a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// It does what it does in gunicorn.
-    Honoured,
-    /// A function for gunicorn's own process: never called, and named in a warning when it is set.
-    Hook,
-    /// Anything but the default is refused, with these words about what to do instead.
+pub enum Support {
+    /// It does the same as in gunicorn.
+    Implemented,
+    /// A function that gunicorn calls and lab does not. Setting it logs a warning.
+    HookNotCalled,
+    /// Every value but the default is refused, with this hint what to use instead.
     Refused(&'static str),
 }
 
-impl Initial {
-    /// The default as a value, given what surrounds this process. Not yet judged by the setting's kind.
+impl DefaultValue {
+    /// The default as a value, not yet validated.
     #[must_use]
-    pub fn value(self, around: &super::Surroundings) -> Value {
+    pub fn value(self, context: &super::SettingsContext) -> Value {
         match self {
-            Initial::None => Value::None,
-            Initial::Bool(value) => Value::Bool(value),
-            Initial::Int(value) => Value::Int(value),
-            Initial::Text(text) => Value::text(text),
-            Initial::Empty => Value::List(Vec::new()),
-            Initial::Pairs(pairs) => {
+            DefaultValue::None => Value::None,
+            DefaultValue::Bool(value) => Value::Bool(value),
+            DefaultValue::Int(value) => Value::Int(value),
+            DefaultValue::Text(text) => Value::text(text),
+            DefaultValue::Empty => Value::List(Vec::new()),
+            DefaultValue::Pairs(pairs) => {
                 Value::Pairs(pairs.iter().map(|(key, value)| ((*key).to_owned(), Value::text(*value))).collect())
             }
-            Initial::Hook(name) => Value::Callable(name.to_owned()),
-            Initial::Variable(variable, otherwise) => Value::text(around.variable(variable).unwrap_or(otherwise)),
-            Initial::Bind => match around.variable("PORT") {
+            DefaultValue::Hook(name) => Value::Callable(name.to_owned()),
+            DefaultValue::Variable(variable, otherwise) => Value::text(context.variable(variable).unwrap_or(otherwise)),
+            DefaultValue::Bind => match context.variable("PORT") {
                 Some(port) => Value::texts([format!("0.0.0.0:{port}")]),
                 None => Value::texts(["127.0.0.1:8000"]),
             },
-            Initial::CurrentFolder => Value::text(around.folder.to_string_lossy()),
-            Initial::CurrentUser => Value::Int(i64::from(around.user)),
-            Initial::CurrentGroup => Value::Int(i64::from(around.group)),
-            Initial::ControlSocket => {
-                Value::text(match (around.variable("XDG_RUNTIME_DIR"), around.variable("HOME")) {
+            DefaultValue::CurrentFolder => Value::text(context.folder.to_string_lossy()),
+            DefaultValue::CurrentUser => Value::Int(i64::from(context.user)),
+            DefaultValue::CurrentGroup => Value::Int(i64::from(context.group)),
+            DefaultValue::ControlSocket => {
+                Value::text(match (context.variable("XDG_RUNTIME_DIR"), context.variable("HOME")) {
                     (Some(runtime), _) if !runtime.is_empty() => format!("{runtime}/gunicorn.ctl"),
                     (_, home) => format!("{}/.gunicorn/gunicorn.ctl", home.unwrap_or("~")),
                 })
@@ -114,7 +101,7 @@ impl Initial {
     }
 }
 
-/// The setting of this name.
+/// Finds a setting by its name.
 #[must_use]
 pub fn lookup(name: &str) -> Option<&'static Setting> {
     TABLE.iter().find(|setting| setting.name == name)
@@ -125,7 +112,7 @@ const fn row(
     name: &'static str,
     flags: &'static [&'static str],
     kind: Kind,
-    default: Initial,
+    default: DefaultValue,
     help: &'static str,
 ) -> Setting {
     let action = match kind {
@@ -133,7 +120,7 @@ const fn row(
         Kind::Texts | Kind::Files => Action::Append,
         _ => Action::Value,
     };
-    Setting { name, section, flags, action, kind, default, standing: Standing::Honoured, help }
+    Setting { name, section, flags, action, kind, default, support: Support::Implemented, help }
 }
 
 const fn refused(
@@ -141,15 +128,15 @@ const fn refused(
     name: &'static str,
     flags: &'static [&'static str],
     kind: Kind,
-    default: Initial,
-    instead: &'static str,
+    default: DefaultValue,
+    hint: &'static str,
 ) -> Setting {
-    Setting { standing: Standing::Refused(instead), ..row(section, name, flags, kind, default, "") }
+    Setting { support: Support::Refused(hint), ..row(section, name, flags, kind, default, "") }
 }
 
 const fn hook(section: &'static str, name: &'static str, default: &'static str) -> Setting {
-    let setting = row(section, name, &[], Kind::Hook, Initial::Hook(default), "");
-    Setting { standing: Standing::Hook, ..setting }
+    let setting = row(section, name, &[], Kind::Hook, DefaultValue::Hook(default), "");
+    Setting { support: Support::HookNotCalled, ..setting }
 }
 
 const FILE: &str = "Config File";
@@ -167,22 +154,23 @@ const DIRTY: &str = "Dirty Arbiters";
 const DIRTY_HOOKS: &str = "Dirty Arbiter Hooks";
 const CONTROL: &str = "Control";
 
-const LOGCONFIG: &str = "Python's logging is not used; errorlog, accesslog and loglevel say where logs go";
-const SYSLOG: &str = "send errorlog and accesslog to a file or to `-`, and that to syslog, as with `| logger`";
-const TLS_VERSION: &str = "TLS 1.2 and 1.3 are spoken; gunicorn ignores this setting";
-const RAGGED: &str = "an end without TLS's farewell is an end; HTTP knows whether something is missing";
+const LOGCONFIG: &str = "lab does not log through Python; use errorlog, accesslog and loglevel";
+const SYSLOG: &str =
+    "write errorlog and accesslog to a file or to `-`, and forward that to syslog, for example with `| logger`";
+const TLS_VERSION: &str = "TLS 1.2 and 1.3 are always enabled; gunicorn ignores this setting";
+const RAGGED: &str = "a connection may end without close_notify; HTTP's framing shows whether something is missing";
 const H2: &str = "lab serve speaks HTTP/1.1 only; a proxy in front of it may speak HTTP/2";
 const ASGI: &str = "lab serve hosts WSGI applications, not ASGI ones";
-const STRICT: &str = "such requests are refused in any case, for they are read differently by different servers";
-const PASTE: &str = "make a WSGI module that loads the Paste configuration and name that";
-const DIRTY_NO: &str = "there is no dirty arbiter; start a task queue of its own";
-const CONTROL_NO: &str = "there is no control socket; use signals";
+const STRICT: &str = "such requests are always refused, because servers disagree on their meaning";
+const PASTE: &str = "write a WSGI module that loads the Paste configuration, and name that module";
+const DIRTY_NO: &str = "lab has no dirty arbiter; run a separate task queue";
+const CONTROL_NO: &str = "lab has no control socket; use signals";
 
-use Initial as I;
+use DefaultValue as I;
 use Kind as K;
 
-/// All settings, in gunicorn's order.
-#[rustfmt::skip] // a row for each, as a table has them
+/// All settings, in the order of gunicorn's source.
+#[rustfmt::skip] // keeps the rows of the table compact
 pub static TABLE: &[Setting] = &[
     row(FILE, "config", &["-c", "--config"], K::Text, I::Text("./gunicorn.conf.py"),
         "The configuration file: PATH, file:PATH or python:MODULE"),
@@ -195,45 +183,45 @@ pub static TABLE: &[Setting] = &[
         "The type of workers: sync or gthread"),
     row(WORKERS, "threads", &["--threads"], K::Natural, I::Int(1), "Threads of each worker"),
     row(WORKERS, "worker_connections", &["--worker-connections"], K::Natural, I::Int(1000),
-        "Connections of a worker at the same time"),
+        "Connections that a worker keeps open at the same time"),
     row(WORKERS, "max_requests", &["--max-requests"], K::Natural, I::Int(0),
-        "Requests after which a worker is replaced; 0 is never"),
+        "Requests after which a worker is replaced; 0 for no limit"),
     row(WORKERS, "max_requests_jitter", &["--max-requests-jitter"], K::Natural, I::Int(0),
-        "At most so many more, at random for each worker"),
+        "The largest random number added to --max-requests, for each worker"),
     row(WORKERS, "timeout", &["-t", "--timeout"], K::Natural, I::Int(30),
-        "Seconds after which a worker that hangs is killed and replaced; 0 is never"),
+        "Seconds after which a worker that hangs is killed and replaced; 0 for no limit"),
     row(WORKERS, "graceful_timeout", &["--graceful-timeout"], K::Natural, I::Int(30),
-        "Seconds that in-flight requests get to finish in"),
+        "Seconds that requests in progress may take to finish"),
     row(WORKERS, "keepalive", &["--keep-alive"], K::Natural, I::Int(2),
         "Seconds that a connection may be idle between two requests"),
     row(SECURITY, "limit_request_line", &["--limit-request-line"], K::Natural, I::Int(4094),
-        "Bytes of a request line, at most; 0 is all that lab reads, 64 KiB"),
+        "The longest request line in bytes; 0 for the most that lab reads, 64 KiB"),
     row(SECURITY, "limit_request_fields", &["--limit-request-fields"], K::Natural, I::Int(100),
-        "Header fields of a request, at most"),
+        "The most header fields in a request"),
     row(SECURITY, "limit_request_field_size", &["--limit-request-field_size"], K::Natural, I::Int(8190),
-        "Bytes of a header field, at most"),
+        "The longest header field in bytes"),
     row(DEBUGGING, "reload", &["--reload"], K::Bool, I::Bool(false), "Replace workers when code changes"),
     row(DEBUGGING, "reload_engine", &["--reload-engine"], K::Choice(&["auto", "poll", "inotify"]), I::Text("auto"),
-        "How changes are noticed: auto or poll"),
+        "How to detect changes: auto or poll"),
     row(DEBUGGING, "reload_extra_files", &["--reload-extra-file"], K::Files, I::Empty,
-        "A further file, or a pattern, to be watched by --reload; may be given several times"),
+        "Another file or pattern that --reload watches; may be given several times"),
     refused(DEBUGGING, "spew", &["--spew"], K::Bool, I::Bool(false), "use `python -m trace`"),
     row(DEBUGGING, "check_config", &["--check-config"], K::Bool, I::Bool(false),
         "Check the configuration and the application, and exit"),
     row(DEBUGGING, "print_config", &["--print-config"], K::Bool, I::Bool(false),
         "Print the configuration as resolved, check the application, and exit"),
     refused(MECHANICS, "preload_app", &["--preload"], K::Bool, I::Bool(false),
-        "workers are not forked from the master, so each loads the application itself"),
+        "workers are not forked from the arbiter, so each loads the application itself"),
     Setting { action: Action::SetFalse, ..refused(MECHANICS, "sendfile", &["--no-sendfile"], K::Bool, I::None,
-        "wsgi.file_wrapper sends files as the system does it best; to send one otherwise, yield its content") },
+        "wsgi.file_wrapper always uses sendfile where it can; to avoid it, yield the content instead") },
     row(MECHANICS, "reuse_port", &["--reuse-port"], K::Bool, I::Bool(false),
-        "Give each worker a socket of its own at the same address (SO_REUSEPORT)"),
+        "Give each worker its own socket at the same address (SO_REUSEPORT)"),
     row(MECHANICS, "chdir", &["--chdir"], K::Folder, I::CurrentFolder,
         "Change to this folder before the application is loaded"),
     row(MECHANICS, "daemon", &["-D", "--daemon"], K::Bool, I::Bool(false), "Detach from the terminal"),
     row(MECHANICS, "raw_env", &["-e", "--env"], K::Texts, I::Empty,
         "Set an environment variable, NAME=VALUE; may be given several times"),
-    row(MECHANICS, "pidfile", &["-p", "--pid"], K::Text, I::None, "Write the master's process id to this file"),
+    row(MECHANICS, "pidfile", &["-p", "--pid"], K::Text, I::None, "Write the arbiter's process id to this file"),
     row(MECHANICS, "worker_tmp_dir", &["--worker-tmp-dir"], K::Text, I::None,
         "The folder of the workers' heartbeat files [default: in memory]"),
     row(MECHANICS, "user", &["-u", "--user"], K::User, I::CurrentUser,
@@ -241,13 +229,13 @@ pub static TABLE: &[Setting] = &[
     row(MECHANICS, "group", &["-g", "--group"], K::Group, I::CurrentGroup,
         "The group that workers run as: a name or a number"),
     row(MECHANICS, "umask", &["-m", "--umask"], K::Natural, I::Int(0),
-        "The mode bits that unix sockets do not get: octal with a leading 0"),
+        "The mode bits to clear on unix sockets; octal with a leading 0"),
     row(MECHANICS, "initgroups", &["--initgroups"], K::Bool, I::Bool(false), "Give workers all groups of their user"),
-    refused(MECHANICS, "tmp_upload_dir", &[], K::Text, I::None, "set TMPDIR, with raw_env for the workers alone"),
+    refused(MECHANICS, "tmp_upload_dir", &[], K::Text, I::None, "set TMPDIR; with raw_env, it applies to the workers only"),
     row(MECHANICS, "secure_scheme_headers", &[], K::Pairs, I::Pairs(&[("X-FORWARDED-PROTOCOL", "ssl"),
         ("X-FORWARDED-PROTO", "https"), ("X-FORWARDED-SSL", "on")]), ""),
     row(MECHANICS, "forwarded_allow_ips", &["--forwarded-allow-ips"], K::Addresses, I::Variable("FORWARDED_ALLOW_IPS",
-        "127.0.0.1,::1"), "Proxies that may say what the scheme is: addresses and networks with commas between, or *"),
+        "127.0.0.1,::1"), "Proxies that may set the scheme: comma-separated addresses and networks, or *"),
     row(LOGGING, "accesslog", &["--access-logfile"], K::Text, I::None,
         "The access log: a file, or - for standard output"),
     refused(LOGGING, "disable_redirect_access_to_syslog", &["--disable-redirect-access-to-syslog"], K::Bool,
@@ -257,7 +245,7 @@ pub static TABLE: &[Setting] = &[
     row(LOGGING, "errorlog", &["--error-logfile", "--log-file"], K::Text, I::Text("-"),
         "The error log: a file, or - for standard error"),
     row(LOGGING, "loglevel", &["--log-level"], K::Text, I::Text("info"),
-        "What the error log says: debug, info, warning, error or critical"),
+        "The level of the error log: debug, info, warning, error or critical"),
     row(LOGGING, "capture_output", &["--capture-output"], K::Bool, I::Bool(false),
         "Send what the application prints to the error log"),
     refused(LOGGING, "logger_class", &["--logger-class"], K::Class, I::Text("gunicorn.glogging.Logger"), LOGCONFIG),
@@ -273,14 +261,14 @@ pub static TABLE: &[Setting] = &[
     row(LOGGING, "statsd_host", &["--statsd-host"], K::Statsd, I::None,
         "Send metrics to this statsd server: HOST:PORT or unix://PATH"),
     row(LOGGING, "dogstatsd_tags", &["--dogstatsd-tags"], K::Text, I::Text(""),
-        "Tags of all metrics, in DogStatsD's form"),
-    row(LOGGING, "statsd_prefix", &["--statsd-prefix"], K::Text, I::Text(""), "What the names of metrics start with"),
+        "Tags for all metrics, in DogStatsD's format"),
+    row(LOGGING, "statsd_prefix", &["--statsd-prefix"], K::Text, I::Text(""), "The prefix of metric names"),
     row(LOGGING, "enable_backlog_metric", &["--enable-backlog-metric"], K::Bool, I::Bool(false),
-        "Send how many connections wait to be accepted as a metric"),
-    row(NAMING, "proc_name", &["-n", "--name"], K::Text, I::None, "What the processes are called in ps"),
+        "Also send the number of connections that wait to be accepted"),
+    row(NAMING, "proc_name", &["-n", "--name"], K::Text, I::None, "The name of the processes in ps"),
     row(NAMING, "default_proc_name", &[], K::Text, I::Text("gunicorn"), ""),
     row(MECHANICS, "pythonpath", &["--pythonpath"], K::Text, I::None,
-        "Folders that modules are looked for in first, with commas between"),
+        "Comma-separated folders to search first for modules"),
     refused(MECHANICS, "paste", &["--paste", "--paster"], K::Text, I::None, PASTE),
     hook(HOOKS, "on_starting", "OnStarting.on_starting"),
     hook(HOOKS, "on_reload", "OnReload.on_reload"),
@@ -299,25 +287,25 @@ pub static TABLE: &[Setting] = &[
     hook(HOOKS, "on_exit", "OnExit.on_exit"),
     hook(HOOKS, "ssl_context", "NewSSLContext.ssl_context"),
     Setting { action: Action::Optional("auto"), ..row(MECHANICS, "proxy_protocol", &["--proxy-protocol"],
-        K::ProxyProtocol, I::Text("off"), "Let proxies say who their clients are: off, v1, v2 or auto") },
+        K::ProxyProtocol, I::Text("off"), "The PROXY protocol, by which proxies name their clients: off, v1, v2 or auto") },
     row(MECHANICS, "proxy_allow_ips", &["--proxy-allow-from"], K::Addresses, I::Text("127.0.0.1,::1"),
-        "Proxies that may do so: addresses and networks with commas between, or *"),
+        "Proxies that may send a PROXY header: comma-separated addresses and networks, or *"),
     refused(MECHANICS, "protocol", &["--protocol"], K::Text, I::Text("http"),
         "lab serve speaks HTTP; use `proxy_pass` instead of `uwsgi_pass` in nginx"),
     refused(MECHANICS, "uwsgi_allow_ips", &["--uwsgi-allow-from"], K::Addresses, I::Text("127.0.0.1,::1"),
-        "lab serve does not speak uwsgi's protocol"),
-    row(SSL, "keyfile", &["--keyfile"], K::Text, I::None, "The key of the certificate, unless it is in --certfile"),
+        "lab serve does not support the uwsgi protocol"),
+    row(SSL, "keyfile", &["--keyfile"], K::Text, I::None, "The private key, if it is not in --certfile"),
     row(SSL, "certfile", &["--certfile"], K::Text, I::None,
-        "Speak TLS, with the certificate (and those that lead to it) in this file, in PEM"),
+        "Enable TLS, with the certificate chain in this PEM file"),
     refused(SSL, "ssl_version", &["--ssl-version"], K::Any, I::Int(2), TLS_VERSION),
     row(SSL, "cert_reqs", &["--cert-reqs"], K::Natural, I::Int(0),
-        "Ask clients for certificates: 0 is no, 1 is that they may have one, 2 that they must"),
-    row(SSL, "ca_certs", &["--ca-certs"], K::Text, I::None, "The authorities of clients' certificates, in PEM"),
+        "Client certificates: 0 for none, 1 for optional, 2 for required"),
+    row(SSL, "ca_certs", &["--ca-certs"], K::Text, I::None, "The certificate authorities for client certificates, in PEM"),
     refused(SSL, "suppress_ragged_eofs", &["--suppress-ragged-eofs"], K::Bool, I::Bool(true), RAGGED),
     row(SSL, "do_handshake_on_connect", &["--do-handshake-on-connect"], K::Bool, I::Bool(false),
-        "Nothing: a handshake holds up no other connection, whenever it is"),
+        "No effect: a handshake never blocks other connections"),
     row(SSL, "ciphers", &["--ciphers"], K::Text, I::None,
-        "Cipher suites of TLS 1.2, by OpenSSL's names with colons between"),
+        "Cipher suites of TLS 1.2, as OpenSSL names separated by colons"),
     refused(HTTP2, "http_protocols", &["--http-protocols"], K::Protocols, I::Text("h1"), H2),
     refused(HTTP2, "http2_cleartext", &["--http2-cleartext"], K::Choice(&["off", "prior-knowledge", "upgrade", "both"]),
         I::Text("off"), H2),
@@ -329,22 +317,22 @@ pub static TABLE: &[Setting] = &[
     refused(MECHANICS, "permit_obsolete_folding", &["--permit-obsolete-folding"], K::Bool, I::Bool(false), STRICT),
     refused(MECHANICS, "strip_header_spaces", &["--strip-header-spaces"], K::Bool, I::Bool(false), STRICT),
     refused(MECHANICS, "permit_unconventional_http_method", &["--permit-unconventional-http-method"], K::Bool,
-        I::Bool(false), "every method that RFC 9110 calls a token is handed to the application"),
+        I::Bool(false), "every method that is a token (RFC 9110) reaches the application"),
     refused(MECHANICS, "permit_unconventional_http_version", &["--permit-unconventional-http-version"], K::Bool,
         I::Bool(false), STRICT),
     refused(MECHANICS, "casefold_http_method", &["--casefold-http-method"], K::Bool, I::Bool(false),
         "methods are case-sensitive (RFC 9110 §9.1)"),
     row(MECHANICS, "forwarder_headers", &["--forwarder-headers"], K::Names, I::Text("SCRIPT_NAME,PATH_INFO"),
-        "Headers with underscores that trusted proxies may send, with commas between"),
+        "Comma-separated headers with underscores that trusted proxies may send"),
     row(MECHANICS, "header_map", &["--header-map"], K::Choice(&["drop", "refuse", "dangerous"]), I::Text("drop"),
-        "What to do with headers whose names have underscores: drop, refuse or dangerous"),
+        "What to do with other headers with underscores: drop, refuse or dangerous"),
     refused(WORKERS, "asgi_loop", &["--asgi-loop"], K::Choice(&["auto", "asyncio", "uvloop"]), I::Text("auto"), ASGI),
     refused(WORKERS, "asgi_lifespan", &["--asgi-lifespan"], K::Choice(&["auto", "on", "off"]), I::Text("auto"), ASGI),
     refused(WORKERS, "asgi_disconnect_grace_period", &["--asgi-disconnect-grace-period"], K::Natural, I::Int(3), ASGI),
     refused(WORKERS, "websocket_max_message_size", &["--websocket-max-message-size"], K::Natural,
         I::Int(16 * 1024 * 1024), ASGI),
     refused(WORKERS, "http_parser", &["--http-parser"], K::Choice(&["auto", "fast", "python"]), I::Text("auto"),
-        "there is one parser, lab's own"),
+        "lab has only its own parser"),
     refused(MECHANICS, "root_path", &["--root-path"], K::Text, I::Text(""), "set SCRIPT_NAME with raw_env"),
     refused(DIRTY, "dirty_apps", &["--dirty-app"], K::Texts, I::Empty, DIRTY_NO),
     refused(DIRTY, "dirty_workers", &["--dirty-workers"], K::Natural, I::Int(0), DIRTY_NO),
@@ -358,7 +346,7 @@ pub static TABLE: &[Setting] = &[
     refused(CONTROL, "control_socket", &["--control-socket"], K::Text, I::ControlSocket, CONTROL_NO),
     refused(CONTROL, "control_socket_mode", &["--control-socket-mode"], K::Natural, I::Int(0o600), CONTROL_NO),
     row(CONTROL, "control_socket_disable", &["--no-control-socket"], K::Bool, I::Bool(false),
-        "Nothing: there is no control socket"),
+        "No effect: lab has no control socket"),
 ];
 
 #[cfg(test)]
@@ -368,7 +356,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_flags_are_there_once() {
+    fn names_and_flags_are_unique() {
         let names: BTreeSet<_> = TABLE.iter().map(|setting| setting.name).collect();
         assert_eq!(names.len(), TABLE.len());
         let flags: Vec<_> = TABLE.iter().flat_map(|setting| setting.flags).collect();
@@ -376,8 +364,8 @@ mod tests {
     }
 
     #[test]
-    fn what_has_a_flag_has_help() {
-        let shown = |setting: &&Setting| !setting.flags.is_empty() && setting.standing == Standing::Honoured;
+    fn settings_with_flags_have_help() {
+        let shown = |setting: &&Setting| !setting.flags.is_empty() && setting.support == Support::Implemented;
         for setting in TABLE.iter().filter(shown) {
             assert!(!setting.help.is_empty(), "{}", setting.name);
         }

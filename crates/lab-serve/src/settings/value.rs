@@ -1,43 +1,34 @@
-//! The value of a setting, as Python has it, and as Python prints it.
+//! The value of a setting: a Python value that prints as in Python.
 
 use std::fmt::{self, Write as _};
 
-/// A value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
-    /// `None`
     None,
-    /// `True`, `False`
     Bool(bool),
-    /// An integer.
     Int(i64),
-    /// A string.
     Text(String),
-    /// A list.
     List(Vec<Value>),
-    /// A tuple.
     Tuple(Vec<Value>),
-    /// A dictionary with keys that are strings, in order.
+    /// A dictionary with string keys, in order.
     Pairs(Vec<(String, Value)>),
-    /// A function or class of a configuration file, by its qualified name.
+    /// A function or class, by its qualified name.
     Callable(String),
-    /// Anything else a configuration file can hold, by its `repr`.
+    /// Any other value, by its `repr`.
     Opaque(String),
 }
 
 impl Value {
-    /// A string.
     pub fn text(text: impl Into<String>) -> Value {
         Value::Text(text.into())
     }
 
-    /// A list of strings.
     pub fn texts<T: Into<String>>(texts: impl IntoIterator<Item = T>) -> Value {
         Value::List(texts.into_iter().map(Value::text).collect())
     }
 
-    /// From what the evaluator of configuration files says: JSON, in which `{"$callable": name}`, `{"$tuple": [...]}`
-    /// and `{"$opaque": repr}` stand for what JSON lacks.
+    /// Reads the JSON that `evaluate.py` writes. `{"$callable": name}`, `{"$tuple": [...]}` and `{"$opaque": repr}` stand
+    /// for values that JSON lacks.
     #[must_use]
     pub fn from_json(json: &serde_json::Value) -> Value {
         use serde_json::Value as Json;
@@ -60,7 +51,7 @@ impl Value {
         }
     }
 
-    /// Whether Python takes it for true.
+    /// Python's truth value.
     #[must_use]
     pub fn is_truthy(&self) -> bool {
         match self {
@@ -77,7 +68,7 @@ impl Value {
     /// Python's `repr`.
     fn repr(&self) -> String {
         match self {
-            Value::Text(text) => repr_of(text),
+            Value::Text(text) => repr_text(text),
             other => other.to_string(),
         }
     }
@@ -98,7 +89,7 @@ impl fmt::Display for Value {
             Value::Tuple(items) => write!(f, "({})", joined(items)),
             Value::Pairs(pairs) => {
                 let pairs: Vec<_> =
-                    pairs.iter().map(|(key, value)| format!("{}: {}", repr_of(key), value.repr())).collect();
+                    pairs.iter().map(|(key, value)| format!("{}: {}", repr_text(key), value.repr())).collect();
                 write!(f, "{{{}}}", pairs.join(", "))
             }
             Value::Callable(name) => write!(f, "<{name}()>"),
@@ -106,8 +97,8 @@ impl fmt::Display for Value {
     }
 }
 
-/// Python's `repr` of a string: in single quotes, unless only those occur in it.
-fn repr_of(text: &str) -> String {
+/// Python's `repr` of a string: in single quotes, unless it holds those and no double quotes.
+fn repr_text(text: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let mut out = String::from(quote);
     for c in text.chars() {
@@ -133,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_printed_as_python_prints_them() {
+    fn values_print_as_in_python() {
         let cases = [
             (r#"null"#, "None"),
             (r#"true"#, "True"),

@@ -1,5 +1,5 @@
-//! Which variables a request becomes (PEP 3333: "environ Variables"), with gunicorn's ways where the PEP leaves room:
-//! how repeated fields are joined, which fields with underscores pass, who may say what the scheme is.
+//! The environ variables of a request (PEP 3333: "environ Variables"). Where the PEP leaves a choice, gunicorn's rules
+//! apply: how repeated fields are joined, which fields with underscores pass, which peers may set the scheme.
 
 use std::borrow::Cow;
 
@@ -7,34 +7,34 @@ use lab_http::target::{Form, Target};
 use lab_http::{Refusal, RequestHead};
 
 use super::trust::{PeerError, Peers};
-use crate::worker_settings::{HeaderMapPolicy, WorkerSettings};
+use crate::bootstrap::{HeaderMapPolicy, WorkerSettings};
 use lab_http::extensions::ConnectionInfo;
 
 /// How fields become variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     trusted: Peers,
-    /// Names, and the value that means `https`.
+    /// Field names, each with the value that means `https`.
     secure_scheme: Vec<(String, String)>,
-    /// Names with underscores that a trusted peer may set; None for all.
-    forwarder: Option<Vec<String>>,
+    /// Field names with underscores that a trusted peer may send; None for all.
+    forwarder_headers: Option<Vec<String>>,
     header_map: HeaderMapPolicy,
-    /// SCRIPT_NAME where no field sets it.
+    /// SCRIPT_NAME unless a field sets it.
     script_name: Vec<u8>,
-    /// The scheme where no field says it.
+    /// The scheme unless a field sets it.
     is_https: bool,
 }
 
-/// What a request says, in the words of WSGI. All values are bytes that become text as Latin-1.
+/// The variables of one request. All values are bytes that become text as Latin-1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variables<'h> {
     /// `wsgi.url_scheme`: whether it is `https`.
     pub is_https: bool,
-    /// SCRIPT_NAME, as it was given.
+    /// SCRIPT_NAME, not decoded.
     pub script_name: Cow<'h, [u8]>,
-    /// PATH_INFO: the path behind SCRIPT_NAME, its escapes decoded.
+    /// PATH_INFO: the path behind SCRIPT_NAME, percent-decoded.
     pub path_info: Cow<'h, [u8]>,
-    /// QUERY_STRING.
+    /// QUERY_STRING, not decoded.
     pub query: &'h [u8],
     /// The fields that become variables, in order of their first line; see [`variable_name`].
     pub fields: Vec<(&'h [u8], Cow<'h, [u8]>)>,
@@ -43,40 +43,34 @@ pub struct Variables<'h> {
 /// Why a request cannot be handed to the application.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnvironError {
-    /// The request is not to be accepted.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// SCRIPT_NAME is not a prefix of the path: server and proxy are not set up for each other.
+    /// SCRIPT_NAME is not a prefix of the path: the configurations of server and proxy do not match.
     #[error("the path {path:?} does not start with SCRIPT_NAME {script_name:?}")]
-    ScriptName {
-        /// The path that was asked for.
-        path: String,
-        /// The prefix it was to have.
-        script_name: String,
-    },
+    ScriptName { path: String, script_name: String },
 }
 
 impl Policy {
-    /// As a worker was told. `script_name` is the environment variable of that name, which gunicorn reads as well.
+    /// Makes the policy of a worker. `script_name` is the environment variable SCRIPT_NAME, which gunicorn reads as well.
     pub fn new(settings: &WorkerSettings, script_name: &str) -> Result<Policy, PeerError> {
         let has_all = settings.forwarder_headers.iter().any(|name| name == "*");
         Ok(Policy {
             trusted: Peers::new(&settings.forwarded_allow_ips)?,
             secure_scheme: settings.secure_scheme_headers.clone().into_iter().collect(),
-            forwarder: if has_all { None } else { Some(settings.forwarder_headers.clone()) },
+            forwarder_headers: if has_all { None } else { Some(settings.forwarder_headers.clone()) },
             header_map: settings.header_map,
             script_name: script_name.as_bytes().to_vec(),
             is_https: settings.tls.is_some(),
         })
     }
 
-    /// Whether who is at the other end may say what the scheme is, and set the forwarder's fields.
+    /// Whether the peer is trusted to set the scheme and the forwarded headers.
     #[must_use]
     pub fn trusts(&self, connection: &ConnectionInfo) -> bool {
         self.trusted.include(connection)
     }
 
-    /// The variables of a request. `is_trusted` is what [`trusts`](Policy::trusts) says of its connection.
+    /// The variables of a request. `is_trusted` is the result of [`trusts`](Policy::trusts) for its connection.
     pub fn variables<'h>(
         &'h self,
         head: &'h RequestHead,
@@ -87,7 +81,7 @@ impl Policy {
         let mut script_name = Cow::Borrowed(self.script_name.as_slice());
         let mut scheme = None;
         for (name, value) in head.headers.iter() {
-            if is_trusted && let Some(is_https) = self.scheme_said(name, value) {
+            if is_trusted && let Some(is_https) = self.scheme_from_field(name, value) {
                 match scheme {
                     Some(before) if before != is_https => return Err(Refusal::SchemeAmbiguous.into()),
                     _ => scheme = Some(is_https),
@@ -101,7 +95,7 @@ impl Policy {
             }
             match fields.iter_mut().find(|(before, _)| is_same_variable(before, name)) {
                 None => fields.push((name, Cow::Borrowed(value))),
-                // gunicorn refuses the repeated fields that can only be one value, and joins the others.
+                // gunicorn refuses repeated fields that hold a single value, and joins all others.
                 Some(_) if name.eq_ignore_ascii_case(b"content-type") => return Err(Refusal::FieldRepeated.into()),
                 Some((_, joined)) => {
                     let joined = joined.to_mut();
@@ -123,25 +117,25 @@ impl Policy {
         Ok(Variables {
             is_https: scheme.unwrap_or(self.is_https),
             script_name,
-            path_info: unquote(path),
+            path_info: percent_decode(path),
             query: target.query.unwrap_or_default(),
             fields,
         })
     }
 
-    /// What a field says about the scheme, if it is one that says it.
-    fn scheme_said(&self, name: &[u8], value: &[u8]) -> Option<bool> {
-        let is_it = |(own, _): &&(String, String)| own.as_bytes().eq_ignore_ascii_case(name);
-        self.secure_scheme.iter().find(is_it).map(|(_, https)| https.as_bytes() == value)
+    /// Whether a field sets the scheme to `https`; None if it does not set the scheme.
+    fn scheme_from_field(&self, name: &[u8], value: &[u8]) -> Option<bool> {
+        let has_name = |(own, _): &&(String, String)| own.as_bytes().eq_ignore_ascii_case(name);
+        self.secure_scheme.iter().find(has_name).map(|(_, https)| https.as_bytes() == value)
     }
 
     /// Whether a field with an underscore in its name becomes a variable.
     fn passes(&self, name: &[u8], is_trusted: bool) -> Result<bool, Refusal> {
-        let is_forwarders = || match &self.forwarder {
+        let is_forwarder_header = || match &self.forwarder_headers {
             None => true,
             Some(names) => names.iter().any(|own| own.as_bytes().eq_ignore_ascii_case(name)),
         };
-        if is_trusted && is_forwarders() {
+        if is_trusted && is_forwarder_header() {
             return Ok(true);
         }
         match self.header_map {
@@ -152,13 +146,13 @@ impl Policy {
     }
 }
 
-/// The variable a field becomes: `HTTP_` and its name in upper case with `-` as `_`, but for the two that CGI names
-/// otherwise (RFC 3875 §4.1.2, §4.1.3).
+/// The variable of a field: `HTTP_` and its name in upper case with `-` as `_`, except for the two that CGI names
+/// differently (RFC 3875 §4.1.2, §4.1.3).
 #[must_use]
 pub fn variable_name(field: &[u8]) -> String {
     let upper = |byte: u8| if byte == b'-' { '_' } else { char::from(byte.to_ascii_uppercase()) };
     let name: String = field.iter().copied().map(upper).collect();
-    // A field with an underscore is another one.
+    // CONTENT_LENGTH with an underscore is a different field, and must not pass for Content-Length.
     match name.as_str() {
         "CONTENT_TYPE" | "CONTENT_LENGTH" if !field.contains(&b'_') => name,
         _ => format!("HTTP_{name}"),
@@ -171,8 +165,8 @@ fn is_same_variable(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && one.iter().map(fold).eq(other.iter().map(fold))
 }
 
-/// Decodes `%XX`; what is no escape stays as it is (Python's `urllib.parse.unquote_to_bytes`).
-fn unquote(text: &[u8]) -> Cow<'_, [u8]> {
+/// Decodes `%XX` and keeps everything else (Python's `urllib.parse.unquote_to_bytes`).
+fn percent_decode(text: &[u8]) -> Cow<'_, [u8]> {
     let Some(first) = memchr::memchr(b'%', text) else { return Cow::Borrowed(text) };
     let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
     let mut decoded = text[..first].to_vec();

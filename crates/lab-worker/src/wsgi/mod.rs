@@ -1,5 +1,5 @@
-//! What WSGI (PEP 3333) asks of a server and can be said without Python: which peer is believed, which variables a
-//! request becomes, and what an application may answer. Pure; `crates/lab-python` is the glue.
+//! The parts of WSGI (PEP 3333) that need no Python: which peers are trusted, the environ variables of a request, and the
+//! validation of an application's response head. Pure; `lab-python` adds the interpreter.
 
 pub mod trust;
 pub mod environ;

@@ -1,47 +1,47 @@
-//! Which peers are believed: gunicorn's `forwarded_allow_ips`.
+//! Which peers are trusted: gunicorn's `forwarded_allow_ips` and `proxy_allow_ips`.
 
 use std::net::IpAddr;
 
 use lab_http::extensions::ConnectionInfo;
 
-/// Addresses and networks of peers that are believed.
+/// A set of trusted peers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peers {
-    everybody: bool,
+    includes_all: bool,
     networks: Vec<(IpAddr, u8)>,
 }
 
-/// An entry that is none.
+/// An entry that is neither an address, a network nor `*`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no peer: an address, a network such as 10.0.0.0/8, or * for everybody")]
 pub struct PeerError(String);
 
 impl Peers {
-    /// Reads the entries.
+    /// Parses the entries: addresses, networks, and `*` for all peers.
     pub fn new(entries: &[impl AsRef<str>]) -> Result<Peers, PeerError> {
-        let mut peers = Peers { everybody: false, networks: Vec::new() };
+        let mut peers = Peers { includes_all: false, networks: Vec::new() };
         for entry in entries.iter().map(AsRef::as_ref).map(str::trim).filter(|entry| !entry.is_empty()) {
             match entry {
-                "*" => peers.everybody = true,
-                network => peers.networks.push(parse(network).ok_or_else(|| PeerError(network.to_owned()))?),
+                "*" => peers.includes_all = true,
+                network => peers.networks.push(parse_network(network).ok_or_else(|| PeerError(network.to_owned()))?),
             }
         }
         Ok(peers)
     }
 
-    /// Whether who is at the other end is one of them. A peer on a unix socket is: nobody else gets there.
+    /// Whether the peer's address is in this set. Peers on a unix socket always are: file permissions guard it.
     #[must_use]
     pub fn include(&self, connection: &ConnectionInfo) -> bool {
         match connection {
             ConnectionInfo::Unix => true,
             ConnectionInfo::Tcp { peer, .. } => {
-                self.everybody || self.networks.iter().any(|&network| is_within(peer.ip(), network))
+                self.includes_all || self.networks.iter().any(|&network| is_within(peer.ip(), network))
             }
         }
     }
 }
 
-fn parse(text: &str) -> Option<(IpAddr, u8)> {
+fn parse_network(text: &str) -> Option<(IpAddr, u8)> {
     let (address, length) = match text.split_once('/') {
         Some((address, length)) => (address, Some(length.parse::<u8>().ok()?)),
         None => (text, None),
@@ -49,7 +49,7 @@ fn parse(text: &str) -> Option<(IpAddr, u8)> {
     let address: IpAddr = address.parse().ok()?;
     let longest = if address.is_ipv4() { 32 } else { 128 };
     let length = length.unwrap_or(longest);
-    // Bits behind the prefix are a slip of the pen: which of the two was meant?
+    // Host bits behind the prefix are a mistake: the address or the prefix length is wrong.
     (length <= longest && network_of(address, length) == network_of(address, longest)).then_some((address, length))
 }
 
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn peers_are_addresses_networks_or_everybody() {
+    fn peers_are_addresses_networks_or_all() {
         let cases = [
             (&["127.0.0.1", "::1"][..], "127.0.0.1", true),
             (&["127.0.0.1", "::1"], "::1", true),
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_peer_is_named() {
+    fn invalid_entries_are_named() {
         for entry in ["localhost", "10.0.0.1/8", "10.0.0.0/33", "::/129", "10.0.0.0/", "**"] {
             assert_eq!(Peers::new(&[entry]), Err(PeerError(entry.to_owned())), "{entry}");
         }

@@ -3,16 +3,16 @@ use lab_http::connection::judge_request;
 
 use super::*;
 
-const SETTINGS: &str = r#"{"app": "m", "master": 1, "sockets": []}"#;
+const SETTINGS: &str = r#"{"app": "m", "arbiter": 1, "sockets": []}"#;
 
-/// The settings with some changed.
+/// The default settings, changed by `change`.
 fn settings(change: impl FnOnce(&mut WorkerSettings)) -> WorkerSettings {
     let mut settings = serde_json::from_str(SETTINGS).unwrap();
     change(&mut settings);
     settings
 }
 
-/// The variables of a request to `target` with `lines`, one `NAME=value` a line.
+/// The variables of a request to `target` with `lines`, as lines of `NAME=value`.
 fn variables(settings: &WorkerSettings, trusted: bool, target: &str, lines: &[(&str, &str)]) -> Result<String, String> {
     let mut head = RequestHead::new("GET", target, Version::Http11);
     head.headers.push("Host", "a");
@@ -32,7 +32,7 @@ fn variables(settings: &WorkerSettings, trusted: bool, target: &str, lines: &[(&
     Ok(text.join("\n"))
 }
 
-/// One variable of it.
+/// The value of one variable.
 fn one(found: &Result<String, String>, name: &str) -> Option<String> {
     let text = found.as_ref().unwrap();
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned)
@@ -69,7 +69,7 @@ fn fields_become_variables() {
 }
 
 #[test]
-fn the_host_of_an_absolute_target_is_the_host() {
+fn absolute_target_sets_the_host() {
     let found = variables(&settings(|_| {}), false, "http://b:1/", &[]);
     assert_eq!(one(&found, "HTTP_HOST").as_deref(), Some("b:1"));
 }
@@ -97,7 +97,7 @@ fn fields_with_underscores_pass_by_policy() {
 }
 
 #[test]
-fn only_a_trusted_peer_says_the_scheme() {
+fn only_a_trusted_peer_sets_the_scheme() {
     let scheme = |trusted, lines: &[(&str, &str)]| {
         let found = variables(&settings(|_| {}), trusted, "/", lines);
         found.clone().map(|_| one(&found, "scheme").unwrap())
@@ -112,7 +112,7 @@ fn only_a_trusted_peer_says_the_scheme() {
 }
 
 #[test]
-fn script_name_is_taken_off_the_path() {
+fn script_name_is_stripped_from_the_path() {
     let found = variables(&settings(|_| {}), true, "/app/a%20b", &[("SCRIPT_NAME", "/app")]);
     assert_eq!(one(&found, "SCRIPT_NAME").as_deref(), Some("/app"));
     assert_eq!(one(&found, "PATH_INFO").as_deref(), Some("/a b"));

@@ -1,0 +1,115 @@
+//! The error log of a process: its file, its level, and the count of warnings and errors for statsd.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lab_worker::log_line::LogLine;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+use tracing_subscriber::registry::Registry;
+use tracing_subscriber::reload;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use super::statsd::Statsd;
+use crate::log_file::LogFile;
+
+/// The error log of this process. It receives all `tracing` events from its level up.
+#[derive(Clone)]
+pub struct ErrorLog {
+    file: Arc<Mutex<LogFile>>,
+    statsd: Arc<Mutex<Option<Statsd>>>,
+    level: reload::Handle<LevelFilter, Registry>,
+}
+
+impl ErrorLog {
+    /// Installs the error log of this process.
+    ///
+    /// # Errors
+    /// One is installed already.
+    pub fn start(
+        file: LogFile,
+        level: Level,
+        statsd: Option<Statsd>,
+    ) -> Result<ErrorLog, tracing_subscriber::util::TryInitError> {
+        let (filter, level) = reload::Layer::new(LevelFilter::from_level(level));
+        let log = ErrorLog { file: Arc::new(Mutex::new(file)), statsd: Arc::new(Mutex::new(statsd)), level };
+        let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(log.clone()).event_format(LogLine);
+        Registry::default().with(filter).with(lines).with(StatsdCounter(Arc::clone(&log.statsd))).try_init()?;
+        Ok(log)
+    }
+
+    /// Reopens the file, which may have been moved (gunicorn: SIGUSR1).
+    ///
+    /// # Errors
+    /// The file cannot be opened. The old one then stays open.
+    pub fn reopen(&self) -> io::Result<()> {
+        lock(&self.file).reopen()
+    }
+
+    /// Applies a reloaded configuration.
+    pub fn reconfigure(&self, file: LogFile, level: Level, statsd: Option<Statsd>) {
+        *lock(&self.file) = file;
+        *lock(&self.statsd) = statsd;
+        // Fails only if the subscriber is gone.
+        let _ = self.level.reload(LevelFilter::from_level(level));
+    }
+
+    /// Appends the output of a worker.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        lock(&self.file).write_all(bytes)
+    }
+}
+
+impl fmt::Debug for ErrorLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ErrorLog").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+// A panic can leave at most a partial line, so a poisoned lock is still usable.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<'a> MakeWriter<'a> for ErrorLog {
+    type Writer = LogWriter<'a>;
+
+    fn make_writer(&'a self) -> LogWriter<'a> {
+        LogWriter(&self.file)
+    }
+}
+
+#[derive(Debug)]
+pub struct LogWriter<'a>(&'a Mutex<LogFile>);
+
+impl Write for LogWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        lock(self.0).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Counts warnings and errors (gunicorn: `gunicorn.log.warning`, `gunicorn.log.error`).
+struct StatsdCounter(Arc<Mutex<Option<Statsd>>>);
+
+impl<S: Subscriber> Layer<S> for StatsdCounter {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let level = match *event.metadata().level() {
+            Level::ERROR => "error",
+            Level::WARN => "warning",
+            _ => return,
+        };
+        if let Some(statsd) = &*lock(&self.0) {
+            statsd.log(level);
+        }
+    }
+}

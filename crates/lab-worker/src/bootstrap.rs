@@ -1,0 +1,243 @@
+//! What a worker is given at its start: one JSON document, written by the arbiter and read by the worker.
+//!
+//! A Python worker is started with `PYTHON -m lab_wsgi` and finds two descriptors in its environment:
+//! - [`SETTINGS_FD`], from which it reads this document up to its end;
+//! - [`SCOREBOARD_FD`], a memfd that holds its [`scoreboard`](crate::scoreboard).
+//!
+//! Field names are gunicorn's where gunicorn has the setting. Times are in seconds, as there.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::proxy_protocol::Versions;
+use crate::tls::TlsSettings;
+
+/// The environment variable with the descriptor of the settings.
+pub const SETTINGS_FD: &str = "LAB_WSGI_SETTINGS_FD";
+/// The environment variable with the descriptor of the scoreboard.
+pub const SCOREBOARD_FD: &str = "LAB_WSGI_SCOREBOARD_FD";
+
+/// The exit code of a worker that cannot boot (gunicorn's `WORKER_BOOT_ERROR`). A replacement would fail as well.
+pub const BOOT_ERROR: u8 = 3;
+/// The exit code of a worker that cannot load its application (gunicorn's `APP_LOAD_ERROR`).
+pub const APP_LOAD_ERROR: u8 = 4;
+
+/// The settings of one worker, unvalidated: [`WorkerConfig`](crate::WorkerConfig) is made from them. An omitted field
+/// has gunicorn's default.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerSettings {
+    /// The application string, `module:callable` (gunicorn's `wsgi_app`).
+    pub app: String,
+    /// The process id of the arbiter. The worker dies with it.
+    pub arbiter: i32,
+    /// The listening sockets, already bound; at least one.
+    pub sockets: Vec<InheritedSocket>,
+    /// The directory to change to before the application is loaded.
+    #[serde(default)]
+    pub chdir: Option<PathBuf>,
+    /// Directories to insert into `sys.path` in front of `chdir` or the current directory.
+    #[serde(default)]
+    pub pythonpath: Vec<String>,
+    /// `KEY=VALUE` pairs for the environment, set before the application is loaded.
+    #[serde(default)]
+    pub raw_env: Vec<String>,
+    /// How many workers were started up to this one (gunicorn's `worker.age`).
+    #[serde(default)]
+    pub age: u64,
+    /// The number of workers; more than one makes `wsgi.multiprocess` true.
+    #[serde(default = "default::one")]
+    pub workers: u32,
+    /// Requests that may be in the application at the same time; more than one is gunicorn's `gthread`.
+    #[serde(default = "default::one")]
+    pub threads: u32,
+    /// Connections open at the same time.
+    #[serde(default = "default::worker_connections")]
+    pub worker_connections: u32,
+    /// Requests after which the worker ends and is replaced; 0 for no limit.
+    #[serde(default)]
+    pub max_requests: u64,
+    /// The largest random number that is added to `max_requests`.
+    #[serde(default)]
+    pub max_requests_jitter: u64,
+    /// How long the worker may be silent before the arbiter kills it; 0 for no limit.
+    #[serde(default = "default::thirty")]
+    pub timeout_s: u64,
+    /// How long requests in progress may take to complete in a graceful shutdown.
+    #[serde(default = "default::thirty")]
+    pub graceful_timeout_s: u64,
+    /// How long a connection may be idle between two requests.
+    #[serde(default = "default::keepalive")]
+    pub keepalive_s: u64,
+    /// Bytes of the request line; 0 for the longest that lab reads.
+    #[serde(default = "default::limit_request_line")]
+    pub limit_request_line: usize,
+    /// Field lines in a head; 0 for the most that lab reads.
+    #[serde(default = "default::limit_request_fields")]
+    pub limit_request_fields: usize,
+    /// Bytes of one field line; 0 for the longest that lab reads.
+    #[serde(default = "default::limit_request_field_size")]
+    pub limit_request_field_size: usize,
+    /// Peers that are trusted to set the scheme and the `forwarder_headers`: addresses, networks, or `*` for all.
+    #[serde(default = "default::loopback")]
+    pub forwarded_allow_ips: Vec<String>,
+    /// Fields, each with the value that means `https`.
+    #[serde(default = "default::secure_scheme_headers")]
+    pub secure_scheme_headers: BTreeMap<String, String>,
+    /// Fields with an underscore that a trusted peer may set.
+    #[serde(default = "default::forwarder_headers")]
+    pub forwarder_headers: Vec<String>,
+    /// What to do with all other fields with an underscore.
+    #[serde(default)]
+    pub header_map: HeaderMapPolicy,
+    /// TLS on all listeners; None for plain text.
+    #[serde(default)]
+    pub tls: Option<TlsSettings>,
+    /// The versions of the PROXY header that are accepted.
+    #[serde(default)]
+    pub proxy_protocol: Versions,
+    /// Peers that may send a PROXY header: addresses, networks, or `*` for all.
+    #[serde(default = "default::loopback")]
+    pub proxy_allow_ips: Vec<String>,
+    /// The level of the error log: `debug`, `info`, `warn` or `error`.
+    #[serde(default = "default::loglevel")]
+    pub loglevel: String,
+    /// What to report of each request; None to report nothing.
+    #[serde(default)]
+    pub access_log: Option<AccessLogSettings>,
+}
+
+/// A log level that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("loglevel: there is no {0:?}; expected debug, info, warn or error")]
+pub struct LogLevelError(String);
+
+impl WorkerSettings {
+    /// The level of the error log.
+    ///
+    /// # Errors
+    /// There is no such level.
+    pub fn log_level(&self) -> Result<tracing::Level, LogLevelError> {
+        self.loglevel.parse().map_err(|_| LogLevelError(self.loglevel.clone()))
+    }
+}
+
+/// A listening socket the worker inherits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InheritedSocket {
+    /// Its descriptor in the worker.
+    pub fd: i32,
+    /// The address it is bound to, as text: `127.0.0.1:8000`, `[::1]:8000`, `unix:/run/app.sock`.
+    pub address: String,
+}
+
+/// What to do with a field whose name has an underscore (gunicorn's `header_map`). In a WSGI environ it has the same name
+/// as the field with a hyphen in its place, so a client could forge that one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HeaderMapPolicy {
+    /// Leave it out.
+    #[default]
+    Drop,
+    /// Refuse the request.
+    Refuse,
+    /// Map it like any other field.
+    Dangerous,
+}
+
+/// The pipe for access records, one line of JSON for each [`AccessRecord`](crate::access_record::AccessRecord), and the
+/// optional parts of a record. Each worker has its own pipe, so lines of any length are never interleaved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessLogSettings {
+    /// Its descriptor in the worker.
+    pub fd: i32,
+    /// Request fields to record, in lower case (`%({name}i)s` in gunicorn's `access_log_format`).
+    #[serde(default)]
+    pub request_headers: Vec<String>,
+    /// Response fields to record, in lower case (`%({name}o)s`).
+    #[serde(default)]
+    pub response_headers: Vec<String>,
+    /// Environ variables to record, by their names in any case (`%({name}e)s`).
+    #[serde(default)]
+    pub environ: Vec<String>,
+}
+
+/// gunicorn's defaults.
+mod default {
+    use std::collections::BTreeMap;
+
+    pub(super) fn one() -> u32 {
+        1
+    }
+
+    pub(super) fn loglevel() -> String {
+        "info".to_owned()
+    }
+
+    pub(super) fn worker_connections() -> u32 {
+        1000
+    }
+
+    pub(super) fn thirty() -> u64 {
+        30
+    }
+
+    pub(super) fn keepalive() -> u64 {
+        2
+    }
+
+    pub(super) fn limit_request_line() -> usize {
+        4094
+    }
+
+    pub(super) fn limit_request_fields() -> usize {
+        100
+    }
+
+    pub(super) fn limit_request_field_size() -> usize {
+        8190
+    }
+
+    pub(super) fn loopback() -> Vec<String> {
+        ["127.0.0.1", "::1"].map(str::to_owned).to_vec()
+    }
+
+    pub(super) fn secure_scheme_headers() -> BTreeMap<String, String> {
+        [("X-FORWARDED-PROTOCOL", "ssl"), ("X-FORWARDED-PROTO", "https"), ("X-FORWARDED-SSL", "on")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into()
+    }
+
+    pub(super) fn forwarder_headers() -> Vec<String> {
+        ["SCRIPT_NAME", "PATH_INFO"].map(str::to_owned).to_vec()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALLEST: &str = r#"{"app": "m:a", "arbiter": 7, "sockets": [{"fd": 3, "address": "127.0.0.1:8000"}]}"#;
+
+    #[test]
+    fn omitted_settings_have_gunicorns_defaults() {
+        let settings: WorkerSettings = serde_json::from_str(SMALLEST).expect("settings");
+        assert_eq!((settings.threads, settings.worker_connections, settings.timeout_s), (1, 1000, 30));
+        assert_eq!((settings.limit_request_line, settings.limit_request_field_size), (4094, 8190));
+        assert_eq!(settings.header_map, HeaderMapPolicy::Drop);
+        assert_eq!(settings.access_log, None);
+        let text = serde_json::to_string(&settings).expect("text");
+        assert_eq!(serde_json::from_str::<WorkerSettings>(&text).expect("settings"), settings);
+    }
+
+    #[test]
+    fn unknown_settings_are_refused_by_name() {
+        let text = SMALLEST.replace("{\"app\"", "{\"treads\": 2, \"app\"");
+        let error = serde_json::from_str::<WorkerSettings>(&text).unwrap_err().to_string();
+        assert!(error.starts_with("unknown field `treads`"), "{error}");
+    }
+}
