@@ -59,7 +59,6 @@ pub enum ErrorTarget {
 
 /// nginx's log levels, most severe first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Severity {
     Emerg,
     Alert,

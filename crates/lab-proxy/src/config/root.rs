@@ -2,6 +2,7 @@
 
 use super::reading::Reading;
 use crate::eval::{Scope, Template};
+use crate::routing::route::UriAlignment;
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
 
 /// The folder that files are in.
@@ -136,7 +137,7 @@ impl Root {
     #[must_use]
     pub fn path_of(&self, scope: &Scope<'_>) -> Option<FilePath> {
         let route = scope.route;
-        if self.is_alias() && !route.is_of_location {
+        if self.is_alias() && route.alignment == UriAlignment::Detached {
             return None;
         }
         let mut bytes = Vec::new();
@@ -145,7 +146,7 @@ impl Root {
         match self.kind {
             RootKind::Whole => bytes.extend_from_slice(&route.uri),
             RootKind::Behind(matched) => bytes.extend_from_slice(route.uri.get(matched..)?),
-            RootKind::Nothing if route.is_below_alias => bytes.extend_from_slice(&route.uri),
+            RootKind::Nothing if route.alignment == UriAlignment::BelowAlias => bytes.extend_from_slice(&route.uri),
             RootKind::Nothing => {}
         }
         Some(FilePath { bytes, root })

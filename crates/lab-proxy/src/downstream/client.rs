@@ -24,7 +24,7 @@ use crate::response::response_head::Persistence;
 use crate::routing::phases::files::Disk;
 use crate::routing::phases::{Action, Phases};
 use crate::routing::request::{Request, bare_host, clean};
-use crate::routing::route::Route;
+use crate::routing::route::{ConnectionReuse, RequestBody, Route};
 use crate::runtime::clock;
 use crate::runtime::log::{self, About};
 use crate::runtime::stream::{ClientRead, ClientWrite, Stream};
@@ -161,7 +161,7 @@ impl<'a> Subject<'a> {
             && !rules.keepalive.idle.is_zero()
             && self.connection.requests < rules.keepalive_requests
             && self.connection.age < rules.keepalive_time
-            && !self.route.closes
+            && self.route.connection == ConnectionReuse::Allowed
             && !self.worker.is_quitting();
         Persistence { keep_alive, announced: rules.keepalive.announced }
     }
@@ -343,7 +343,7 @@ impl Client<'_> {
         let head = RequestHead::new(method, "/", Version::Http11);
         let request = Request::stand_in(&head);
         let mut route = Route::new(Some(&request), &server.outside, Values::new(&worker.settings.names));
-        route.closes = true;
+        route.connection = ConnectionReuse::Forbidden;
         route.note(Severity::Info, format!("client sent an invalid request: {refusal}"));
         let status = match refusal.status() {
             // nginx's own code for what has a status of its own since RFC 6585
@@ -389,7 +389,7 @@ impl Client<'_> {
                     Err(Failure::Answer { status }) => Instead { by: Substitute::Page(status), kept: Headers::new() },
                     Err(Failure::Instead(instead)) => instead,
                     Err(Failure::Body { status }) => {
-                        route.is_body_refused = true;
+                        route.body = RequestBody::Refused;
                         Instead { by: Substitute::Page(status), kept: Headers::new() }
                     }
                     Err(Failure::ClientGone) => {
@@ -429,7 +429,7 @@ impl Client<'_> {
             };
         };
         // what was refused may still be arriving
-        let next = if next == Next::Close && route.is_body_refused { Next::Linger } else { next };
+        let next = if next == Next::Close && route.body == RequestBody::Refused { Next::Linger } else { next };
         self.outgoing.io_mut().pace(None);
         self.outcome.request_body_bytes = upload.received();
         self.outcome.is_complete = !matches!(next, Next::Cut | Next::Reset);

@@ -20,6 +20,7 @@ use crate::eval::Outcome;
 use crate::response::accel::{self, Instead, Orders, Substitute};
 use crate::response::response_head;
 use crate::routing::request::Request;
+use crate::routing::route::ErrorPages;
 use crate::runtime::clock;
 use crate::runtime::stream::{ClientWrite, UpstreamRead};
 use crate::runtime::timer::{TimedOut, Timer, now_or_pending};
@@ -121,7 +122,8 @@ impl Relay<'_, '_> {
     /// What the client gets in place of this answer, if it does not get the answer.
     fn instead(&self, head: &ResponseHead, orders: &Orders<'_>) -> Option<Instead> {
         let rules = self.subject.rules;
-        let has_page = || !self.subject.route.has_error_page && rules.error_page(head.status).is_some();
+        let has_page =
+            || self.subject.route.error_pages == ErrorPages::Allowed && rules.error_page(head.status).is_some();
         if rules.intercept_errors && head.status >= 300 && has_page() {
             return Some(Instead { by: Substitute::Page(head.status), kept: accel::kept_of_intercepted(head) });
         }

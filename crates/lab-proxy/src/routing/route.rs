@@ -26,26 +26,16 @@ pub struct Route<'a> {
     pub method: &'a [u8],
     /// The client, if the real ip module found out that it is not the peer.
     pub client: Option<Client>,
-    /// Whether the path was made by the configuration: what is `internal` may be reached.
-    pub is_internal: bool,
-    /// Whether the path is still the one the client sent, so that it is passed on byte by byte.
-    pub is_untouched: bool,
-    /// Whether the path still begins with what the location matched (nginx's `valid_location`).
-    pub is_of_location: bool,
-    /// Whether a file that `try_files` found lies below an `alias` of a regular expression.
-    pub is_below_alias: bool,
-    /// How often the path may still change before that is a cycle.
-    pub changes_left: u8,
+    pub origin: UriOrigin,
+    pub alignment: UriAlignment,
+    pub changes: ChangeBudget,
     /// The status that replaces the one of whatever answers now.
     pub status: Option<u16>,
     /// The status of the `return` that answers now.
     pub returned: Option<u16>,
-    /// Whether an error page was fetched already.
-    pub has_error_page: bool,
-    /// Whether the body was refused, for its size or how it came: it is neither looked at again nor passed on.
-    pub is_body_refused: bool,
-    /// Whether the connection is closed behind the answer.
-    pub closes: bool,
+    pub error_pages: ErrorPages,
+    pub body: RequestBody,
+    pub connection: ConnectionReuse,
     /// Where a redirect leads.
     pub redirect: Option<Vec<u8>>,
     /// Fields of an upstream's answer that was not sent, which the client gets with what is sent instead.
@@ -93,8 +83,92 @@ pub enum Target {
     Name(String, u16),
 }
 
-/// As nginx: the path may be rewritten or redirected to ten times.
-const CHANGES: u8 = 11;
+/// Who wrote the path, and whether locations that are `internal` may serve it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UriOrigin {
+    /// The client. The target is passed on byte for byte; `internal` locations are out of reach.
+    Client,
+    /// The client, but the configuration sent the request to a named location.
+    ClientRedirected,
+    /// The configuration, by `rewrite` or an internal redirect.
+    Configuration,
+}
+
+impl UriOrigin {
+    /// Whether `internal` locations may serve the request.
+    #[must_use]
+    pub fn is_internal(self) -> bool {
+        self != UriOrigin::Client
+    }
+
+    /// Whether the path is still the one the client sent.
+    #[must_use]
+    pub fn is_client(self) -> bool {
+        self != UriOrigin::Configuration
+    }
+}
+
+/// How the path relates to what its location matched, which `alias` and the URI of `proxy_pass` replace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UriAlignment {
+    /// It begins with what the location matched (nginx's `valid_location`).
+    Location,
+    /// `try_files` found it below the `alias` of a regular expression (nginx's `add_uri_to_alias`).
+    BelowAlias,
+    /// `rewrite … break` replaced it without a search for another location: there is nothing to cut off.
+    Detached,
+}
+
+/// How often the path may still change before the configuration is taken to run in a cycle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangeBudget {
+    left: u8,
+}
+
+impl Default for ChangeBudget {
+    /// As nginx: ten changes pass, the eleventh fails.
+    fn default() -> ChangeBudget {
+        ChangeBudget { left: 11 }
+    }
+}
+
+impl ChangeBudget {
+    /// Counts one change. False if that was one too many.
+    #[must_use]
+    pub fn spend(&mut self) -> bool {
+        self.left = self.left.saturating_sub(1);
+        self.left > 0
+    }
+
+    #[must_use]
+    pub fn is_spent(self) -> bool {
+        self.left == 0
+    }
+}
+
+/// Whether `error_page` still applies to the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorPages {
+    Allowed,
+    /// One was used, and `recursive_error_pages` is off.
+    Used,
+}
+
+/// What is known of the request's body before it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestBody {
+    Acceptable,
+    /// Refused for its size or its framing. No later phase checks it again, and it is not passed on.
+    Refused,
+}
+
+/// Whether the client's connection may serve another request after this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionReuse {
+    Allowed,
+    /// The connection closes after the response, whatever the client and `keepalive_timeout` say.
+    Forbidden,
+}
 
 impl<'a> Route<'a> {
     /// A request as it came, or nothing at all for one that was refused.
@@ -107,16 +181,14 @@ impl<'a> Route<'a> {
             args: request.and_then(|request| request.target.query).map(Cow::Borrowed),
             method: request.map_or(b"", |request| request.head.method()),
             client: None,
-            is_internal: false,
-            is_untouched: true,
-            is_of_location: true,
-            is_below_alias: false,
-            changes_left: CHANGES,
+            origin: UriOrigin::Client,
+            alignment: UriAlignment::Location,
+            changes: ChangeBudget::default(),
             status: None,
             returned: None,
-            has_error_page: false,
-            is_body_refused: false,
-            closes: false,
+            error_pages: ErrorPages::Allowed,
+            body: RequestBody::Acceptable,
+            connection: ConnectionReuse::Allowed,
             redirect: None,
             kept: Headers::new(),
             proxied: None,

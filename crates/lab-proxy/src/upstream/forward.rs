@@ -10,7 +10,7 @@ use crate::downstream::upload::{BodyTrouble, Upload};
 use crate::response::accel::Instead;
 use crate::response::answer::gone;
 use crate::routing::request::Request;
-use crate::routing::route::Target;
+use crate::routing::route::{RequestBody, Target};
 use crate::runtime::clock;
 use crate::upstream::attempts::Attempts;
 use crate::upstream::balancer::Verdict;
@@ -53,7 +53,7 @@ pub(crate) async fn forward(
         }
     };
     let mut nothing = Upload::new(BodyLength::None);
-    let upload = if subject.route.is_body_refused { &mut nothing } else { upload };
+    let upload = if subject.route.body == RequestBody::Refused { &mut nothing } else { upload };
     if upload.is_spent() {
         // it went to another upstream, which had no answer
         return Err(Failure::Answer { status: 502 });
@@ -195,7 +195,7 @@ async fn collect(
     pass: &Pass,
     upload: &mut Upload,
 ) -> Result<BodyLength, Failure> {
-    if subject.route.is_body_refused {
+    if subject.route.body == RequestBody::Refused {
         return Ok(BodyLength::Sized(0));
     }
     let limit = subject.rules.client_max_body_size;

@@ -8,7 +8,7 @@ use lab_http::{BodyLength, Version};
 use crate::config::pass::Pass;
 use crate::eval::Scope;
 use crate::routing::request::Request;
-use crate::routing::route::Route;
+use crate::routing::route::{Route, UriAlignment};
 use crate::routing::uri;
 
 /// Appends the whole head, its final empty line included. `body` is how the body will be delimited on this hop.
@@ -64,13 +64,13 @@ fn write_target(request: &Request<'_>, pass: &Pass, route: &Route<'_>, out: &mut
             write_safe(uri, out);
             return;
         }
-        _ if replacement.is_none() && route.is_untouched => {
+        _ if replacement.is_none() && route.origin.is_client() => {
             out.extend_from_slice(&request.target.origin_form(request.head));
             return;
         }
         _ => {}
     }
-    let matched = match replacement.filter(|_| route.is_of_location) {
+    let matched = match replacement.filter(|_| route.alignment != UriAlignment::Detached) {
         Some(uri) => {
             out.extend_from_slice(uri.as_bytes());
             pass.matched
@@ -78,7 +78,7 @@ fn write_target(request: &Request<'_>, pass: &Pass, route: &Route<'_>, out: &mut
         None => 0,
     };
     let rest = route.uri.get(matched..).unwrap_or_default();
-    if route.is_internal || request.target.path.contains(&b'%') {
+    if route.origin.is_internal() || request.target.path.contains(&b'%') {
         uri::escape(rest, out);
     } else {
         out.extend_from_slice(rest);

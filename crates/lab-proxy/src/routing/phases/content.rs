@@ -9,7 +9,7 @@ use crate::config::answers::LastResort;
 use crate::config::location::Location;
 use crate::config::logs::Severity;
 use crate::config::root::FilePath;
-use crate::routing::route::Route;
+use crate::routing::route::{Route, UriAlignment};
 use crate::routing::uri;
 
 /// `try_files`: the path becomes that of the first file that is there.
@@ -43,7 +43,9 @@ pub(super) fn try_files<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> F
         if location.root.is_file() {
             if !*is_folder {
                 route.uri = Cow::Owned(name);
-                route.is_below_alias = true;
+                if route.alignment == UriAlignment::Location {
+                    route.alignment = UriAlignment::BelowAlias;
+                }
             }
         } else if location.root.is_alias() {
             route.uri = Cow::Owned([location.path.as_bytes(), &*name].concat());

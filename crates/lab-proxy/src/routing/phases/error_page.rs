@@ -2,7 +2,7 @@
 
 use super::{Action, Flow, Phases};
 use crate::config::answers::Answered;
-use crate::routing::route::Route;
+use crate::routing::route::{ConnectionReuse, ErrorPages, Route};
 use crate::routing::uri;
 
 /// What a status leads to: its page, or the status itself.
@@ -13,13 +13,17 @@ pub(super) fn of_status<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, stat
         status => status,
     });
     // as nginx: behind these nothing more is to be expected of a connection
-    route.closes |= matches!(status, 400 | 413 | 414 | 495..=497 | 500 | 501);
+    if matches!(status, 400 | 413 | 414 | 495..=497 | 500 | 501) {
+        route.connection = ConnectionReuse::Forbidden;
+    }
     let rules = &route.location.rules;
-    let may_have_page = !route.has_error_page && route.changes_left > 0;
+    let may_have_page = route.error_pages == ErrorPages::Allowed && !route.changes.is_spent();
     let Some(page) = rules.error_page(status).filter(|_| may_have_page) else {
         return Flow::Done(Action::Page(route.status.unwrap_or(status)));
     };
-    route.has_error_page = !rules.recursive_error_pages;
+    if !rules.recursive_error_pages {
+        route.error_pages = ErrorPages::Used;
+    }
     match page.answered {
         Answered::Same => {}
         Answered::OfPage => route.status = None,

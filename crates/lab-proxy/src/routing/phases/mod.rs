@@ -24,7 +24,7 @@ use crate::config::pass::Pass;
 use crate::config::server::Server;
 use crate::eval::{ClientConnection, Outcome, Scope};
 use crate::routing::request::Request;
-use crate::routing::route::Route;
+use crate::routing::route::{ConnectionReuse, RequestBody, Route, UriAlignment, UriOrigin};
 use crate::routing::uri;
 use files::Files;
 
@@ -97,7 +97,7 @@ impl<'a> Phases<'a, '_> {
         real_ip::apply(self, route);
         // what a TRACE would echo is nobody's business
         if self.request.head.method() == b"TRACE" {
-            route.closes = true;
+            route.connection = ConnectionReuse::Forbidden;
             return self.finish(route, 405);
         }
         self.run(route, Entry::Server)
@@ -180,15 +180,15 @@ impl<'a> Phases<'a, '_> {
             Found::Nothing => &self.server.outside,
         };
         self.enter(route, location);
-        if location.is_internal && !route.is_internal {
+        if location.is_internal && !route.origin.is_internal() {
             return Flow::Status(404);
         }
         let limit = location.rules.client_max_body_size;
         if let BodyLength::Sized(length) = self.request.body
             && limit.is_some_and(|limit| length > limit)
-            && !route.is_body_refused
+            && route.body == RequestBody::Acceptable
         {
-            route.is_body_refused = true;
+            route.body = RequestBody::Refused;
             route.note(Severity::Error, format!("client intended to send too large body: {length} bytes"));
             return Flow::Status(413);
         }
@@ -232,8 +232,7 @@ impl<'a> Phases<'a, '_> {
 
     /// As nginx: a path may change ten times.
     fn after_change(&self, route: &mut Route<'a>) -> Flow<'a> {
-        route.changes_left -= 1;
-        if route.changes_left == 0 {
+        if !route.changes.spend() {
             let path = String::from_utf8_lossy(&route.uri).into_owned();
             route.note(Severity::Error, format!("rewrite or internal redirection cycle while processing \"{path}\""));
             return Flow::Status(500);
@@ -243,8 +242,7 @@ impl<'a> Phases<'a, '_> {
 
     /// Redirects the request inside the configuration: from the start, with another path.
     fn redirect(&self, route: &mut Route<'a>, path: Vec<u8>, args: Option<Vec<u8>>) -> Flow<'a> {
-        route.changes_left = route.changes_left.saturating_sub(1);
-        if route.changes_left == 0 {
+        if !route.changes.spend() {
             let path = String::from_utf8_lossy(&path).into_owned();
             let message = "rewrite or internal redirection cycle while internally redirecting to";
             route.note(Severity::Error, format!("{message} \"{path}\""));
@@ -252,25 +250,24 @@ impl<'a> Phases<'a, '_> {
         }
         route.uri = Cow::Owned(path);
         route.args = args.map(Cow::Owned);
-        route.is_internal = true;
-        route.is_untouched = false;
-        route.is_of_location = true;
-        route.is_below_alias = false;
+        route.origin = UriOrigin::Configuration;
+        route.alignment = UriAlignment::Location;
         Flow::Again
     }
 
     /// Redirects the request to a named location.
     fn redirect_to_name(&self, route: &mut Route<'a>, name: &[u8]) -> Flow<'a> {
-        route.changes_left = route.changes_left.saturating_sub(1);
         let name_text = String::from_utf8_lossy(name);
-        if route.changes_left == 0 {
+        if !route.changes.spend() {
             let message = "rewrite or internal redirection cycle while redirect to named location";
             route.note(Severity::Error, format!("{message} \"{name_text}\""));
             return Flow::Status(500);
         }
         match self.server.locations().named(name) {
             Some(location) => {
-                route.is_internal = true;
+                if route.origin == UriOrigin::Client {
+                    route.origin = UriOrigin::ClientRedirected;
+                }
                 Flow::Named(location)
             }
             None => {

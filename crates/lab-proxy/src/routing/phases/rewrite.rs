@@ -6,7 +6,7 @@ use super::files::Kind;
 use super::{Action, Flow, Phases, append_args};
 use crate::config::logs::Severity;
 use crate::config::script::{AfterRewrite, Condition, FileTest, Instruction, Return, Rewrite};
-use crate::routing::route::Route;
+use crate::routing::route::{Route, UriAlignment, UriOrigin};
 use crate::routing::uri;
 
 /// Runs a script to its end, or to what ends it. [`Flow::FindLocation`] if the path changed on the way.
@@ -117,12 +117,11 @@ fn rewrite_path<'a>(
         return Some(Flow::Status(500));
     }
     route.uri = Cow::Owned(path);
-    route.is_internal = true;
-    route.is_untouched = false;
+    route.origin = UriOrigin::Configuration;
     *is_changed = true;
     match rewrite.then {
         AfterRewrite::Break => {
-            route.is_of_location = false;
+            route.alignment = UriAlignment::Detached;
             *is_changed = false;
             Some(Flow::Continue)
         }
