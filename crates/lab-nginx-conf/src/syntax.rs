@@ -36,7 +36,13 @@ pub struct Arg {
 }
 
 impl Directive {
-    /// The value of the argument at `index`, or nothing.
+    /// The directives of the block; none for a directive that ends with `;`.
+    #[must_use]
+    pub fn children(&self) -> &[Directive] {
+        self.block.as_deref().unwrap_or_default()
+    }
+
+    /// The value of the argument at `index`, counted from 0 after the name.
     #[must_use]
     pub fn arg(&self, index: usize) -> Option<&str> {
         self.args.get(index).map(|arg| arg.value.as_str())

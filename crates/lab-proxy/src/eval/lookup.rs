@@ -1,4 +1,4 @@
-//! Values that are looked up by a name in what a client sent: fields, arguments, cookies, credentials.
+//! VariableValues that are looked up by a name in what a client sent: fields, arguments, cookies, credentials.
 //!
 //! Pure: bytes in, bytes out.
 
@@ -8,9 +8,9 @@ use lab_http::Headers;
 type Joined = [(&'static [u8], &'static [u8])];
 
 /// Of requests.
-pub(super) const JOINED_OF_REQUESTS: &Joined = &[(b"cookie", b"; "), (b"x_forwarded_for", b", "), (b"via", b", ")];
+pub(super) const JOINED_REQUEST_FIELDS: &Joined = &[(b"cookie", b"; "), (b"x_forwarded_for", b", "), (b"via", b", ")];
 /// Of answers.
-pub(super) const JOINED_OF_ANSWERS: &Joined = &[(b"cache_control", b", "), (b"link", b", ")];
+pub(super) const JOINED_RESPONSE_FIELDS: &Joined = &[(b"cache_control", b", "), (b"link", b", ")];
 
 /// Appends a field by the name of its variable, in which dashes are underscores; false if there is none.
 pub(super) fn write_field<'h>(
@@ -126,7 +126,7 @@ mod tests {
                 .collect();
         for (name, expected) in [("x_forwarded_for", "a, b"), ("x_a", "1"), ("x_b", "3"), ("x_c", "")] {
             let mut out = Vec::new();
-            assert_eq!(write_field(headers.iter(), name, JOINED_OF_REQUESTS, &mut out), !expected.is_empty());
+            assert_eq!(write_field(headers.iter(), name, JOINED_REQUEST_FIELDS, &mut out), !expected.is_empty());
             assert_eq!(out, expected.as_bytes(), "{name}");
         }
         assert_eq!(lines(b"HTTP/1.1 200 OK\r\nA: b\r\nC:d\r\n\r\n").count(), 2);

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::config::upstream::Address;
+use crate::config::address::Address;
 use crate::downstream::proxy_protocol::Announced;
 
 use lab_http::Headers;
@@ -32,7 +32,7 @@ pub struct ClientConnection {
 
 /// What became of a request, as far as it has got.
 #[derive(Debug, Clone)]
-pub struct Outcome {
+pub struct RequestOutcome {
     /// The status of the answer, 0 before there is one.
     pub status: u16,
     /// Bytes of heads sent to the client.
@@ -50,7 +50,7 @@ pub struct Outcome {
     /// The upstream servers asked so far.
     pub attempts: Vec<Attempt>,
     /// Whether the heads below are kept: only if the configuration has a variable that needs one.
-    pub keeps_heads: bool,
+    pub keeps_response_heads: bool,
     /// The head that was sent to the client.
     pub sent_head: Vec<u8>,
     /// The fields of the upstream's answer.
@@ -136,9 +136,9 @@ impl Attempt {
     }
 }
 
-impl Default for Outcome {
-    fn default() -> Outcome {
-        Outcome {
+impl Default for RequestOutcome {
+    fn default() -> RequestOutcome {
+        RequestOutcome {
             status: 0,
             head_bytes: 0,
             body_bytes: 0,
@@ -147,28 +147,28 @@ impl Default for Outcome {
             now: UNIX_EPOCH,
             elapsed: Duration::ZERO,
             attempts: Vec::new(),
-            keeps_heads: false,
+            keeps_response_heads: false,
             sent_head: Vec::new(),
             upstream_fields: Headers::new(),
         }
     }
 }
 
-impl Outcome {
+impl RequestOutcome {
     /// Nothing yet. The heads of answers are kept only if some variable needs them.
     #[must_use]
-    pub fn new(keeps_heads: bool) -> Outcome {
-        Outcome { keeps_heads, ..Outcome::default() }
+    pub fn new(keeps_response_heads: bool) -> RequestOutcome {
+        RequestOutcome { keeps_response_heads, ..RequestOutcome::default() }
     }
 
     /// Forgets everything, and gives the memory back: the next request may be long in coming.
     pub fn clear(&mut self) {
-        *self = Outcome::new(self.keeps_heads);
+        *self = RequestOutcome::new(self.keeps_response_heads);
     }
 
     /// Keeps the head that is sent to the client, if it is needed.
     pub fn keep_sent(&mut self, head: &[u8]) {
-        if self.keeps_heads {
+        if self.keeps_response_heads {
             self.sent_head.clear();
             self.sent_head.extend_from_slice(head);
         }
@@ -176,7 +176,7 @@ impl Outcome {
 
     /// Keeps the fields of an upstream's answer, if they are needed.
     pub fn keep_upstream(&mut self, fields: &Headers) {
-        if self.keeps_heads {
+        if self.keeps_response_heads {
             self.upstream_fields.clone_from(fields);
         }
     }

@@ -1,4 +1,4 @@
-//! Regular expressions of a configuration, and what their groups caught.
+//! Regular expressions of a configuration, and what their groups captures.
 //!
 //! nginx compiles them with PCRE, lab with the `regex` crate, which matches in linear time whatever a client sends. The
 //! syntax is the same but for what needs backtracking: look-around, back-references, atomic groups and possessive
@@ -7,7 +7,7 @@
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use crate::eval::{Names, Values};
+use crate::eval::{DefinedVariables, VariableValues};
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
 
 /// One regular expression.
@@ -26,7 +26,7 @@ impl Pattern {
         directive: &Directive,
         pattern: &str,
         ignore_case: bool,
-        names: &Names,
+        names: &DefinedVariables,
     ) -> Result<Pattern, ConfError> {
         let regex = compile(pattern, ignore_case).map_err(|problem| {
             let (name, pattern) = (directive.name.clone(), pattern.to_owned());
@@ -44,11 +44,11 @@ impl Pattern {
     }
 
     /// Whether the text matches. If it does, `$1` and on are its groups from now on, and so are its named ones.
-    pub fn matches(&self, text: &[u8], values: &Values) -> bool {
+    pub fn matches(&self, text: &[u8], values: &VariableValues) -> bool {
         if self.groups == 0 {
             let is_match = self.regex.is_match(text);
             if is_match {
-                values.catch(text, &[]);
+                values.set_captures(text, &[]);
             }
             return is_match;
         }
@@ -57,7 +57,7 @@ impl Pattern {
             return false;
         }
         let spans: Vec<Option<(usize, usize)>> = (1..=self.groups).map(|group| locations.get(group)).collect();
-        values.catch(text, &spans);
+        values.set_captures(text, &spans);
         for &(group, slot) in &self.named {
             values.set(slot, locations.get(group).map_or(&b""[..], |(start, end)| &text[start..end]));
         }
@@ -129,7 +129,7 @@ mod tests {
 
     use super::*;
 
-    fn pattern(text: &str, names: &Names) -> Result<Pattern, String> {
+    fn pattern(text: &str, names: &DefinedVariables) -> Result<Pattern, String> {
         let quoted = lab_nginx_conf::quote(text).into_owned();
         let tree = lab_nginx_conf::parse(&format!("rewrite {quoted};"), Path::new("c")).unwrap();
         Pattern::compile(&tree[0], text, false, names).map_err(|error| error.to_string())
@@ -137,10 +137,10 @@ mod tests {
 
     #[test]
     fn groups_are_caught_and_named_ones_are_variables() {
-        let mut names = Names::default();
+        let mut names = DefinedVariables::default();
         let slot = names.define("year");
         let pattern = pattern(r"^/(?<year>\d+)/(x)?([^/]*)$", &names).unwrap();
-        let values = Values::new(&names);
+        let values = VariableValues::new(&names);
         assert!(!pattern.matches(b"/a/b", &values));
         assert!(pattern.matches(b"/2011/caf\xe9", &values));
         let mut out = Vec::new();
@@ -160,11 +160,11 @@ mod tests {
             ("a++", "uses a possessive quantifier, which is not supported"),
             ("(a", "cannot be compiled: unclosed group"),
         ] {
-            let message = pattern(text, &Names::default()).unwrap_err();
+            let message = pattern(text, &DefinedVariables::default()).unwrap_err();
             assert!(message.ends_with(problem), "{message}");
         }
         for text in [r"\++", "[?+]", r"\(?=", "[(?=]", "[]?+]", "a{2}", "a+?"] {
-            assert!(pattern(text, &Names::default()).is_ok(), "{text}");
+            assert!(pattern(text, &DefinedVariables::default()).is_ok(), "{text}");
         }
     }
 }

@@ -7,14 +7,14 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use lab_http::write::decimal;
 
-use super::lookup::{self, JOINED_OF_ANSWERS, JOINED_OF_REQUESTS};
-use super::name::Variable;
-use super::outcome::{Attempt, ClientConnection, Outcome};
+use super::lookup::{self, JOINED_REQUEST_FIELDS, JOINED_RESPONSE_FIELDS};
+use super::outcome::{Attempt, ClientConnection, RequestOutcome};
+use super::variable::Variable;
+use crate::config::address::Address;
 use crate::config::map::Map;
-use crate::config::pass::Pass;
+use crate::config::proxy::pass::ProxyPass;
 use crate::config::server::Server;
-use crate::config::server_name::hostname;
-use crate::config::upstream::Address;
+use crate::config::server::name::hostname;
 use crate::routing::request::Request;
 use crate::routing::route::Route;
 use crate::runtime::clock;
@@ -33,11 +33,11 @@ pub struct Scope<'a> {
     /// The server that answers.
     pub server: &'a Server,
     /// How the request is passed on, if it is.
-    pub pass: Option<&'a Pass>,
+    pub pass: Option<&'a ProxyPass>,
     /// The configuration's maps, by the slots of their variables.
     pub maps: &'a [Option<Map>],
     /// What became of it.
-    pub outcome: &'a Outcome,
+    pub outcome: &'a RequestOutcome,
 }
 
 impl Scope<'_> {
@@ -47,13 +47,13 @@ impl Scope<'_> {
             // as nginx: a request of which nothing arrived has an empty line, not none
             Variable::Request if self.refused_line.is_some() => append(out, self.refused_line),
             Variable::Capture(number) => self.route.values.write_capture(*number, out),
-            Variable::Own(slot) => self.write_own(*slot, out),
+            Variable::Defined(slot) => self.write_defined_variable(*slot, out),
             Variable::BodyBytesSent
             | Variable::BytesSent
             | Variable::RequestCompletion
             | Variable::RequestTime
             | Variable::SentField(_)
-            | Variable::Status => self.write_of_answer(variable, out),
+            | Variable::Status => self.write_response_variable(variable, out),
             Variable::UpstreamAddr
             | Variable::UpstreamBytesReceived
             | Variable::UpstreamBytesSent
@@ -63,7 +63,7 @@ impl Scope<'_> {
             | Variable::UpstreamHeaderTime
             | Variable::UpstreamResponseLength
             | Variable::UpstreamResponseTime
-            | Variable::UpstreamStatus => self.write_of_upstream(variable, out),
+            | Variable::UpstreamStatus => self.write_upstream_variable(variable, out),
             Variable::Argument(_)
             | Variable::Args
             | Variable::ContentLength
@@ -85,10 +85,10 @@ impl Scope<'_> {
             | Variable::RequestUri
             | Variable::ServerProtocol
             | Variable::Uri => match self.request {
-                Some(request) => self.write_of_request(request, variable, out),
-                None => self.write_of_refused(variable, out),
+                Some(request) => self.write_request_variable(request, variable, out),
+                None => self.write_refused_request_variable(variable, out),
             },
-            variable => self.write_of_connection(variable, out),
+            variable => self.write_connection_variable(variable, out),
         }
     }
 
@@ -112,20 +112,20 @@ impl Scope<'_> {
     }
 
     /// A variable of the configuration's own: what it was given, or what its map says, which it keeps.
-    fn write_own(&self, slot: usize, out: &mut Vec<u8>) -> bool {
+    fn write_defined_variable(&self, slot: usize, out: &mut Vec<u8>) -> bool {
         let values = &self.route.values;
         if values.write(slot, out) {
             return true;
         }
         // as nginx: one that was given nothing is empty, not missing
         let Some(Some(map)) = self.maps.get(slot) else { return true };
-        if !values.begin(slot) {
+        if !values.begin_lookup(slot) {
             return false;
         }
         let start = out.len();
         map.write(self, out);
         if map.is_volatile {
-            values.forget(slot);
+            values.clear(slot);
         } else {
             values.set(slot, &out[start..]);
         }
@@ -133,7 +133,7 @@ impl Scope<'_> {
     }
 
     /// Variables of the process, the connection and the server, which even a refused request has.
-    fn write_of_connection(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+    fn write_connection_variable(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         let start = out.len();
         match variable {
             Variable::BinaryRemoteAddr => match self.client_ip() {
@@ -187,7 +187,7 @@ impl Scope<'_> {
     }
 
     /// Variables of the answer to the client.
-    fn write_of_answer(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+    fn write_response_variable(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         let start = out.len();
         match variable {
             Variable::BodyBytesSent => decimal(out, self.outcome.body_bytes),
@@ -198,7 +198,7 @@ impl Scope<'_> {
             }
             Variable::RequestTime => seconds(out, self.outcome.elapsed),
             Variable::SentField(name) => {
-                return lookup::write_field(lookup::lines(&self.outcome.sent_head), name, JOINED_OF_ANSWERS, out);
+                return lookup::write_field(lookup::lines(&self.outcome.sent_head), name, JOINED_RESPONSE_FIELDS, out);
             }
             Variable::Status => match Some(self.outcome.status).filter(|status| *status > 0) {
                 Some(status) => decimal(out, u64::from(status)),
@@ -214,7 +214,7 @@ impl Scope<'_> {
     }
 
     /// Variables of the upstream's answer, one value for each server that was asked.
-    fn write_of_upstream(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+    fn write_upstream_variable(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         let start = out.len();
         let optional = |out: &mut Vec<u8>, time: Option<Duration>| match time {
             Some(time) => seconds(out, time),
@@ -235,7 +235,7 @@ impl Scope<'_> {
             Variable::UpstreamStatus => self.join_attempts(out, |attempt, out| decimal(out, attempt.status.into())),
             Variable::UpstreamField(name) => {
                 let fields = self.outcome.upstream_fields.iter();
-                return lookup::write_field(fields, name, JOINED_OF_ANSWERS, out);
+                return lookup::write_field(fields, name, JOINED_RESPONSE_FIELDS, out);
             }
             Variable::UpstreamCookie(name) => {
                 return append(out, lookup::set_cookie(&self.outcome.upstream_fields, name));
@@ -246,7 +246,7 @@ impl Scope<'_> {
     }
 
     /// What a request that was refused while it was read has of what others have.
-    fn write_of_refused(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+    fn write_refused_request_variable(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         match variable {
             Variable::Host => append(out, Some(self.server.first_name.as_bytes())),
             _ => false,
@@ -254,7 +254,7 @@ impl Scope<'_> {
     }
 
     /// Variables that only a request can give a value.
-    fn write_of_request(&self, request: &Request<'_>, variable: &Variable, out: &mut Vec<u8>) -> bool {
+    fn write_request_variable(&self, request: &Request<'_>, variable: &Variable, out: &mut Vec<u8>) -> bool {
         let headers = &request.head.headers;
         let start = out.len();
         match variable {
@@ -275,7 +275,7 @@ impl Scope<'_> {
                 return append(out, root.ok().as_ref().map(|root| root.as_os_str().as_bytes()));
             }
             Variable::RequestFilename => {
-                if let Some(path) = self.route.location.root.path_of(self) {
+                if let Some(path) = self.route.location.root.file_path(self) {
                     out.extend_from_slice(&path.bytes);
                 }
             }
@@ -285,20 +285,20 @@ impl Scope<'_> {
             },
             // the target's host overrides the field (RFC 9112 §3.2.2)
             Variable::HttpField(name) if name == "host" => return append(out, request.target.host),
-            Variable::HttpField(name) => return lookup::write_field(headers.iter(), name, JOINED_OF_REQUESTS, out),
+            Variable::HttpField(name) => return lookup::write_field(headers.iter(), name, JOINED_REQUEST_FIELDS, out),
             Variable::ProxyAddXForwardedFor => {
-                lookup::write_field(headers.iter(), "x_forwarded_for", JOINED_OF_REQUESTS, out);
+                lookup::write_field(headers.iter(), "x_forwarded_for", JOINED_REQUEST_FIELDS, out);
                 if out.len() > start {
                     out.extend_from_slice(b", ");
                 }
                 out.extend_from_slice(self.client_address().as_bytes());
             }
-            Variable::ProxyHost => match (&self.route.proxied, self.pass) {
+            Variable::ProxyHost => match (&self.route.resolved_pass, self.pass) {
                 (Some(proxied), _) => out.extend_from_slice(&proxied.host),
                 (None, Some(pass)) => out.extend_from_slice(pass.host.as_bytes()),
                 (None, None) => {}
             },
-            Variable::ProxyPort => match (&self.route.proxied, self.pass) {
+            Variable::ProxyPort => match (&self.route.resolved_pass, self.pass) {
                 (Some(proxied), _) => decimal(out, u64::from(proxied.port)),
                 (None, Some(pass)) => decimal(out, u64::from(pass.port)),
                 (None, None) => {}

@@ -1,8 +1,8 @@
 //! Text with variables in it.
 
-use super::Names;
-use super::name::Variable;
+use super::DefinedVariables;
 use super::scope::Scope;
+use super::variable::Variable;
 use crate::routing::uri;
 use lab_nginx_conf::{ConfErrorKind, closest};
 
@@ -12,7 +12,7 @@ pub struct Template {
     parts: Box<[Part]>,
     /// Whether variables are looked up before any part is written: as in nginx, a regular expression of a `map` decides
     /// on `$1` of the whole text, also in front of it.
-    looks_first: bool,
+    looks_up_first: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,7 @@ enum Part {
 
 /// How the values of variables are written into a line of a log (`log_format … escape=`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Escape {
+pub enum LogEscape {
     /// `"`, `\`, controls and everything beyond ASCII as `\xXX`; `-` for what has no value.
     #[default]
     Default,
@@ -38,7 +38,7 @@ impl Template {
     ///
     /// # Errors
     /// A variable that lab does not know, or a `$` that begins none.
-    pub fn compile(text: &str, own: &Names) -> Result<Template, ConfErrorKind> {
+    pub fn compile(text: &str, own: &DefinedVariables) -> Result<Template, ConfErrorKind> {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some(dollar) = rest.find('$') {
@@ -70,15 +70,15 @@ impl Template {
         let has = |is_it: fn(&Variable) -> bool| {
             parts.iter().any(|part| matches!(part, Part::Variable(variable) if is_it(variable)))
         };
-        let looks_first = has(|variable| matches!(variable, Variable::Capture(_)))
-            && has(|variable| matches!(variable, Variable::Own(_)));
-        Ok(Template { parts: parts.into(), looks_first })
+        let looks_up_first = has(|variable| matches!(variable, Variable::Capture(_)))
+            && has(|variable| matches!(variable, Variable::Defined(_)));
+        Ok(Template { parts: parts.into(), looks_up_first })
     }
 
     /// Text without variables: a `$` is only a `$`.
     #[must_use]
     pub fn text(text: &str) -> Template {
-        Template { parts: [Part::Text(text.as_bytes().into())].into(), looks_first: false }
+        Template { parts: [Part::Text(text.as_bytes().into())].into(), looks_up_first: false }
     }
 
     /// The text, if there is no variable in it.
@@ -93,13 +93,13 @@ impl Template {
 
     /// Whether it needs the head of an answer, which is kept only where it is needed.
     #[must_use]
-    pub fn needs_answer(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Variable(variable) if variable.is_of_answer()))
+    pub fn needs_response_head(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Variable(variable) if variable.is_in_response_head()))
     }
 
     /// Appends the text; what a variable has no value for is empty.
     pub fn write(&self, scope: &Scope<'_>, out: &mut Vec<u8>) {
-        if self.looks_first {
+        if self.looks_up_first {
             self.look_up(scope);
         }
         for part in &self.parts {
@@ -112,7 +112,7 @@ impl Template {
 
     fn look_up(&self, scope: &Scope<'_>) {
         for part in &self.parts {
-            if let Part::Variable(variable @ Variable::Own(_)) = part {
+            if let Part::Variable(variable @ Variable::Defined(_)) = part {
                 scope.write(variable, &mut Vec::new());
             }
         }
@@ -126,9 +126,9 @@ impl Template {
         out
     }
 
-    /// Appends the text with what regular expressions caught escaped as arguments are (nginx's `rewrite`).
+    /// Appends the text with what regular expressions captures escaped as arguments are (nginx's `rewrite`).
     pub fn write_escaping_captures(&self, scope: &Scope<'_>, out: &mut Vec<u8>) {
-        if self.looks_first {
+        if self.looks_up_first {
             self.look_up(scope);
         }
         for part in &self.parts {
@@ -145,19 +145,19 @@ impl Template {
     }
 
     /// Appends the text as a log line.
-    pub fn write_log(&self, scope: &Scope<'_>, escape: Escape, out: &mut Vec<u8>) {
+    pub fn write_log(&self, scope: &Scope<'_>, escape: LogEscape, out: &mut Vec<u8>) {
         for part in &self.parts {
             match part {
                 Part::Text(text) => out.extend_from_slice(text),
                 Part::Variable(variable) => {
                     let start = out.len();
-                    if !scope.write(variable, out) && escape == Escape::Default {
+                    if !scope.write(variable, out) && escape == LogEscape::Default {
                         out.push(b'-');
                     }
                     match escape {
-                        Escape::Default => escape_from(out, start),
-                        Escape::Json => escape_json_from(out, start),
-                        Escape::None => {}
+                        LogEscape::Default => escape_from(out, start),
+                        LogEscape::Json => escape_json_from(out, start),
+                        LogEscape::None => {}
                     }
                 }
             }
@@ -165,7 +165,7 @@ impl Template {
     }
 }
 
-fn suggestion(name: &str, own: &Names) -> Option<String> {
+fn suggestion(name: &str, own: &DefinedVariables) -> Option<String> {
     let built_in: Vec<&str> = Variable::names().collect();
     closest(name, built_in.into_iter().chain(own.all()))
 }
@@ -215,7 +215,7 @@ mod tests {
     use super::*;
 
     fn compile(text: &str) -> Result<Template, ConfErrorKind> {
-        let mut own = Names::default();
+        let mut own = DefinedVariables::default();
         own.define("own");
         Template::compile(text, &own)
     }
@@ -239,7 +239,10 @@ mod tests {
         assert_eq!(compile("abc").unwrap().constant(), Some(&b"abc"[..]));
         assert_eq!(compile("$host").unwrap().constant(), None);
         assert_eq!(Template::text("$host").constant(), Some(&b"$host"[..]));
-        assert!(compile("$sent_http_a").unwrap().needs_answer() && !compile("$http_a").unwrap().needs_answer());
+        assert!(
+            compile("$sent_http_a").unwrap().needs_response_head()
+                && !compile("$http_a").unwrap().needs_response_head()
+        );
     }
 
     #[test]

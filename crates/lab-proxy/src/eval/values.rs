@@ -1,18 +1,18 @@
-//! What one request has given the configuration's own variables, and what regular expressions caught of it.
+//! What one request has given the configuration's own variables, and what regular expressions captures of it.
 //!
 //! Writing a template can change both, as in nginx: a `map` is looked up when its variable is first read and keeps its
-//! value from then on, and a regular expression in it replaces `$1`.
+//! value from then on, and a regular expression in it alias_prefix `$1`.
 
 use std::cell::{OnceCell, RefCell};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
-use super::Names;
+use super::DefinedVariables;
 
 /// The values of one request.
 #[derive(Debug, Default)]
-pub struct Values {
+pub struct VariableValues {
     slots: RefCell<Vec<Slot>>,
-    caught: RefCell<Caught>,
+    captures: RefCell<Captures>,
     request_id: OnceCell<[u8; 32]>,
 }
 
@@ -27,16 +27,16 @@ enum Slot {
 
 /// The groups of the last regular expression that matched.
 #[derive(Debug, Default)]
-struct Caught {
+struct Captures {
     text: Vec<u8>,
     spans: Vec<Option<(usize, usize)>>,
 }
 
-impl Values {
+impl VariableValues {
     /// With no value for any of the names.
     #[must_use]
-    pub fn new(names: &Names) -> Values {
-        Values { slots: RefCell::new(vec![Slot::Empty; names.count()]), ..Values::default() }
+    pub fn new(names: &DefinedVariables) -> VariableValues {
+        VariableValues { slots: RefCell::new(vec![Slot::Empty; names.count()]), ..VariableValues::default() }
     }
 
     /// Gives a variable its value.
@@ -67,34 +67,34 @@ impl Values {
     }
 
     /// Marks a variable as being looked up; false if it is so already.
-    pub(super) fn begin(&self, slot: usize) -> bool {
+    pub(super) fn begin_lookup(&self, slot: usize) -> bool {
         let mut slots = self.slots.borrow_mut();
         slots.get_mut(slot).is_some_and(|slot| std::mem::replace(slot, Slot::Busy) != Slot::Busy)
     }
 
     /// Ends a lookup whose value is not kept.
-    pub(super) fn forget(&self, slot: usize) {
+    pub(super) fn clear(&self, slot: usize) {
         if let Some(slot) = self.slots.borrow_mut().get_mut(slot) {
             *slot = Slot::Empty;
         }
     }
 
-    /// Keeps what a regular expression caught: the text it matched and its groups, the whole match left out.
-    pub(crate) fn catch(&self, text: &[u8], spans: &[Option<(usize, usize)>]) {
-        let mut caught = self.caught.borrow_mut();
-        caught.spans.clear();
-        caught.spans.extend_from_slice(spans);
-        caught.text.clear();
+    /// Keeps what a regular expression captures: the text it matched and its groups, the whole match left out.
+    pub(crate) fn set_captures(&self, text: &[u8], spans: &[Option<(usize, usize)>]) {
+        let mut captures = self.captures.borrow_mut();
+        captures.spans.clear();
+        captures.spans.extend_from_slice(spans);
+        captures.text.clear();
         if !spans.is_empty() {
-            caught.text.extend_from_slice(text);
+            captures.text.extend_from_slice(text);
         }
     }
 
     /// Appends a group by its number, from 1; false if there is none or it took no part in the match.
     pub(crate) fn write_capture(&self, number: usize, out: &mut Vec<u8>) -> bool {
-        let caught = self.caught.borrow();
-        let Some(Some((start, end))) = caught.spans.get(number - 1) else { return false };
-        out.extend_from_slice(&caught.text[*start..*end]);
+        let captures = self.captures.borrow();
+        let Some(Some((start, end))) = captures.spans.get(number - 1) else { return false };
+        out.extend_from_slice(&captures.text[*start..*end]);
         true
     }
 

@@ -6,13 +6,13 @@ use lab_http::connection::judge_request;
 use lab_http::target::{Form, Target};
 use lab_http::{BodyLength, Refusal, RequestHead};
 
-use crate::config::heads::Heads;
+use crate::config::server::request_head::RequestHeadConfig;
 use crate::routing::uri;
 
 /// A request head that was judged, with what its routing and its variables need.
 #[derive(Debug)]
 pub struct Request<'h> {
-    /// The head, cleaned by [`clean`].
+    /// The head, cleaned by [`remove_unsafe_fields`].
     pub head: &'h RequestHead,
     /// Its target, taken apart.
     pub target: Target<'h>,
@@ -36,7 +36,7 @@ impl<'h> Request<'h> {
     /// # Errors
     /// What may not be served, with the status it is answered with: bad framing, a bad host or target, a method that
     /// is not for proxies.
-    pub fn judge(head: &'h RequestHead, merge_slashes: bool) -> Result<Request<'h>, Refusal> {
+    pub fn validate(head: &'h RequestHead, merge_slashes: bool) -> Result<Request<'h>, Refusal> {
         let judged = judge_request(head)?;
         let path = uri::normalise(judged.target.path, merge_slashes).map_err(|_| Refusal::Target)?;
         Ok(Request {
@@ -53,7 +53,7 @@ impl<'h> Request<'h> {
 
     /// A request that says nothing, in place of one that was refused: what it said reaches nobody.
     #[must_use]
-    pub fn stand_in(head: &'h RequestHead) -> Request<'h> {
+    pub fn placeholder(head: &'h RequestHead) -> Request<'h> {
         Request {
             target: Target { form: Form::Origin, path: b"/", query: None, host: None },
             path: Cow::Borrowed(b"/"),
@@ -74,7 +74,7 @@ impl<'h> Request<'h> {
 /// - those whose names have anything but letters, digits and dashes in them, unless `ignore_invalid_headers` is off, or
 ///   underscores are all there is and `underscores_in_headers` is on: behind a CGI-style gateway `X_Real_IP` and
 ///   `X-Real-IP` are one.
-pub fn clean(head: &mut RequestHead, rules: &Heads) {
+pub fn remove_unsafe_fields(head: &mut RequestHead, rules: &RequestHeadConfig) {
     // Upgrade is named by every request for another protocol, and never forwarded unless the configuration says so
     const NOT_TO_BE_NAMED: [&[u8]; 5] = [b"connection", b"content-length", b"host", b"transfer-encoding", b"upgrade"];
     const HARMLESS: [&[u8]; 2] = [b"close", b"keep-alive"];
@@ -132,7 +132,7 @@ mod tests {
             ("127.0.0.1", "127.0.0.1"),
         ] {
             let head = head(&[("Host", host)]);
-            let request = Request::judge(&head, true).unwrap();
+            let request = Request::validate(&head, true).unwrap();
             assert_eq!(request.host.as_deref(), Some(expected.as_bytes()), "{host}");
         }
     }
@@ -147,7 +147,7 @@ mod tests {
             ("Connection", "close, x-forwarded-for, Host"),
             ("X-Kept", "1"),
         ]);
-        let defaults = Heads {
+        let defaults = RequestHeadConfig {
             timeout: std::time::Duration::ZERO,
             line: 0,
             total: 0,
@@ -155,15 +155,18 @@ mod tests {
             ignore_invalid: true,
             merge_slashes: true,
         };
-        let cleaned = |rules: Heads| {
+        let cleaned = |rules: RequestHeadConfig| {
             let mut head = head.clone();
-            clean(&mut head, &rules);
+            remove_unsafe_fields(&mut head, &rules);
             let names = head.headers.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned());
             names.collect::<Vec<_>>().join(" ")
         };
         assert_eq!(cleaned(defaults), "Host Connection X-Kept");
-        assert_eq!(cleaned(Heads { underscores: true, ..defaults }), "Host X_Real_IP Connection X-Kept");
-        assert_eq!(cleaned(Heads { ignore_invalid: false, ..defaults }), "Host X_Real_IP X.Y Connection X-Kept");
+        assert_eq!(cleaned(RequestHeadConfig { underscores: true, ..defaults }), "Host X_Real_IP Connection X-Kept");
+        assert_eq!(
+            cleaned(RequestHeadConfig { ignore_invalid: false, ..defaults }),
+            "Host X_Real_IP X.Y Connection X-Kept"
+        );
     }
 
     #[test]
@@ -173,6 +176,6 @@ mod tests {
             head.headers.push("Host", "a");
             head
         };
-        assert_eq!(Request::judge(&head, true).unwrap_err(), Refusal::Target);
+        assert_eq!(Request::validate(&head, true).unwrap_err(), Refusal::Target);
     }
 }

@@ -7,8 +7,8 @@ use lab_http::Headers;
 
 use crate::config::location::Location;
 use crate::config::logs::Severity;
-use crate::config::pass::Pass;
-use crate::eval::Values;
+use crate::config::proxy::pass::ProxyPass;
+use crate::eval::VariableValues;
 use crate::routing::request::Request;
 
 /// A request on its way through the configuration. It begins outside of every location.
@@ -17,7 +17,7 @@ pub struct Route<'a> {
     /// Where it is: a location, a condition in one, or the server outside of all.
     pub location: &'a Location,
     /// How it is passed on there: a condition passes on as the location it stands in, unless it has its own.
-    pub pass: Option<&'a Pass>,
+    pub pass: Option<&'a ProxyPass>,
     /// The path: normalised, and rewritten. `$uri`
     pub uri: Cow<'a, [u8]>,
     /// What follows the `?`; nothing if there is none. `$args`
@@ -25,11 +25,11 @@ pub struct Route<'a> {
     /// The method: the client's, or GET once an error page is fetched.
     pub method: &'a [u8],
     /// The client, if the real ip module found out that it is not the peer.
-    pub client: Option<Client>,
+    pub client: Option<ClientAddress>,
     pub origin: UriOrigin,
     pub alignment: UriAlignment,
     pub changes: ChangeBudget,
-    /// The status that replaces the one of whatever answers now.
+    /// The status that alias_prefix the one of whatever answers now.
     pub status: Option<u16>,
     /// The status of the `return` that answers now.
     pub returned: Option<u16>,
@@ -39,18 +39,18 @@ pub struct Route<'a> {
     /// Where a redirect leads.
     pub redirect: Option<Vec<u8>>,
     /// Fields of an upstream's answer that was not sent, which the client gets with what is sent instead.
-    pub kept: Headers,
+    pub preserved: Headers,
     /// Where the request is passed on to, if `proxy_pass` has variables.
-    pub proxied: Option<Box<Proxied>>,
+    pub resolved_pass: Option<Box<ResolvedPass>>,
     /// The values of the configuration's own variables.
-    pub values: Values,
+    pub values: VariableValues,
     /// What the error log is to be told.
     pub notes: Vec<(Severity, String)>,
 }
 
 /// A client that a trusted peer spoke for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Client {
+pub struct ClientAddress {
     /// Its address.
     pub ip: IpAddr,
     /// Its port, 0 if that is not known.
@@ -61,9 +61,9 @@ pub struct Client {
 
 /// What a `proxy_pass` with variables came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Proxied {
+pub struct ResolvedPass {
     /// Whom to ask.
-    pub target: Target,
+    pub target: PassTarget,
     /// `$proxy_host`
     pub host: Vec<u8>,
     /// `$proxy_port`
@@ -74,8 +74,8 @@ pub struct Proxied {
 
 /// Whom a `proxy_pass` with variables means.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// An upstream, as an index into [`Settings::upstreams`](crate::config::Settings::upstreams).
+pub enum PassTarget {
+    /// An upstream, as an index into [`Config::upstreams`](crate::config::Config::upstreams).
     Upstream(usize),
     /// A single server.
     Address(SocketAddr),
@@ -173,7 +173,7 @@ pub enum ConnectionReuse {
 impl<'a> Route<'a> {
     /// A request as it came, or nothing at all for one that was refused.
     #[must_use]
-    pub fn new(request: Option<&'a Request<'_>>, outside: &'a Location, values: Values) -> Route<'a> {
+    pub fn new(request: Option<&'a Request<'_>>, outside: &'a Location, values: VariableValues) -> Route<'a> {
         Route {
             location: outside,
             pass: None,
@@ -190,8 +190,8 @@ impl<'a> Route<'a> {
             body: RequestBody::Acceptable,
             connection: ConnectionReuse::Allowed,
             redirect: None,
-            kept: Headers::new(),
-            proxied: None,
+            preserved: Headers::new(),
+            resolved_pass: None,
             values,
             notes: Vec::new(),
         }
@@ -210,12 +210,12 @@ impl<'a> Route<'a> {
     }
 
     /// Keeps fields of an answer that is not sent. There is one Content-Type, the latest.
-    pub fn keep(&mut self, fields: &Headers) {
+    pub fn preserve(&mut self, fields: &Headers) {
         if fields.contains("content-type") {
-            self.kept.remove("content-type");
+            self.preserved.remove("content-type");
         }
         for (name, value) in fields.iter() {
-            self.kept.push(name, value);
+            self.preserved.push(name, value);
         }
     }
 

@@ -4,7 +4,7 @@
 
 use lab_http::Headers;
 
-use crate::config::files::IfModifiedSince;
+use crate::config::location::static_files::IfModifiedSince;
 
 /// What is known of an answer.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +17,7 @@ pub struct Validators<'a> {
 
 /// What the conditions come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Precondition {
     /// The answer is sent.
     Send,
     /// 304: the client has it.
@@ -28,18 +28,22 @@ pub enum Verdict {
 
 /// Judges the conditions of a GET or HEAD whose answer is 200 (RFC 9110 §13.2.2).
 #[must_use]
-pub fn judge(headers: &Headers, own: Validators<'_>, dates: IfModifiedSince) -> Verdict {
+pub fn evaluate(headers: &Headers, own: Validators<'_>, dates: IfModifiedSince) -> Precondition {
     if headers.contains("if-match") {
         if !lists(headers, "if-match", own.tag, false) {
-            return Verdict::Failed;
+            return Precondition::Failed;
         }
     } else if let Some(date) = headers.get("if-unmodified-since")
         && date_of(date).zip(own.modified).is_none_or(|(date, modified)| modified > date)
     {
-        return Verdict::Failed;
+        return Precondition::Failed;
     }
     if headers.contains("if-none-match") {
-        return if lists(headers, "if-none-match", own.tag, true) { Verdict::NotModified } else { Verdict::Send };
+        return if lists(headers, "if-none-match", own.tag, true) {
+            Precondition::NotModified
+        } else {
+            Precondition::Send
+        };
     }
     let since = headers.get("if-modified-since").and_then(date_of).zip(own.modified);
     let is_known = since.is_some_and(|(date, modified)| match dates {
@@ -47,7 +51,7 @@ pub fn judge(headers: &Headers, own: Validators<'_>, dates: IfModifiedSince) -> 
         IfModifiedSince::Exact => date == modified,
         IfModifiedSince::Before => modified <= date,
     });
-    if is_known { Verdict::NotModified } else { Verdict::Send }
+    if is_known { Precondition::NotModified } else { Precondition::Send }
 }
 
 fn date_of(value: &[u8]) -> Option<i64> {
@@ -88,7 +92,7 @@ mod tests {
         const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
         const LATER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
         const EARLIER: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
-        use Verdict::{Failed, NotModified, Send};
+        use Precondition::{Failed, NotModified, Send};
         for (lines, dates, expected) in [
             (&[][..], IfModifiedSince::Exact, Send),
             (&[("If-None-Match", "\"a\"")], IfModifiedSince::Exact, NotModified),
@@ -116,10 +120,10 @@ mod tests {
         ] {
             let headers: Headers = lines.iter().copied().collect();
             let own = Validators { tag: Some(b"\"a\""), modified: Some(784_111_777) };
-            assert_eq!(judge(&headers, own, dates), expected, "{lines:?}");
+            assert_eq!(evaluate(&headers, own, dates), expected, "{lines:?}");
         }
         let headers: Headers = [("If-Match", "\"a\"")].into_iter().collect();
         let nothing = Validators { tag: None, modified: None };
-        assert_eq!(judge(&headers, nothing, IfModifiedSince::Exact), Failed);
+        assert_eq!(evaluate(&headers, nothing, IfModifiedSince::Exact), Failed);
     }
 }

@@ -1,7 +1,7 @@
 //! `error_page`: what a client gets instead of the bare status.
 
 use super::{Action, Flow, Phases};
-use crate::config::answers::Answered;
+use crate::config::location::error_page::ErrorPageStatus;
 use crate::routing::route::{ConnectionReuse, ErrorPages, Route};
 use crate::routing::uri;
 
@@ -16,7 +16,7 @@ pub(super) fn of_status<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, stat
     if matches!(status, 400 | 413 | 414 | 495..=497 | 500 | 501) {
         route.connection = ConnectionReuse::Forbidden;
     }
-    let rules = &route.location.rules;
+    let rules = &route.location.config;
     let may_have_page = route.error_pages == ErrorPages::Allowed && !route.changes.is_spent();
     let Some(page) = rules.error_page(status).filter(|_| may_have_page) else {
         return Flow::Done(Action::Page(route.status.unwrap_or(status)));
@@ -25,9 +25,9 @@ pub(super) fn of_status<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, stat
         route.error_pages = ErrorPages::Used;
     }
     match page.answered {
-        Answered::Same => {}
-        Answered::OfPage => route.status = None,
-        Answered::With(status) => route.status = Some(status),
+        ErrorPageStatus::Unchanged => {}
+        ErrorPageStatus::FromPage => route.status = None,
+        ErrorPageStatus::Fixed(status) => route.status = Some(status),
     }
     let target = page.page.value(&phases.scope(route));
     match target.first() {
@@ -46,7 +46,7 @@ pub(super) fn of_status<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, stat
         }
         _ => {
             let status = match page.answered {
-                Answered::With(status @ (301 | 302 | 303 | 307 | 308)) => status,
+                ErrorPageStatus::Fixed(status @ (301 | 302 | 303 | 307 | 308)) => status,
                 _ => 302,
             };
             route.status = Some(status);

@@ -2,31 +2,31 @@
 //!
 //! Server rewrite, find a location, its rewrite, then (unless the path changed, which begins anew) access, `try_files`
 //! and content. The outcome is an [`Action`]: what is left to do, which is to send bytes. Nothing here waits, and files
-//! are only looked at through [`Files`].
+//! are only looked at through [`FileSystem`].
 
 mod rewrite;
 mod content;
 mod error_page;
-mod proxied;
+mod proxy_pass;
 mod real_ip;
 
 pub mod conditional;
-pub mod files;
+pub mod file_system;
 
 use std::borrow::Cow;
 
 use lab_http::BodyLength;
 
-use crate::config::Settings;
-use crate::config::location::{Found, Location};
+use crate::config::Config;
+use crate::config::location::{Location, LocationMatch};
 use crate::config::logs::Severity;
-use crate::config::pass::Pass;
+use crate::config::proxy::pass::ProxyPass;
 use crate::config::server::Server;
-use crate::eval::{ClientConnection, Outcome, Scope};
+use crate::eval::{ClientConnection, RequestOutcome, Scope};
 use crate::routing::request::Request;
 use crate::routing::route::{ConnectionReuse, RequestBody, Route, UriAlignment, UriOrigin};
 use crate::routing::uri;
-use files::Files;
+use file_system::FileSystem;
 
 pub(crate) use content::media_type;
 
@@ -34,7 +34,7 @@ pub(crate) use content::media_type;
 #[derive(Debug)]
 pub enum Action<'a> {
     /// It is passed on.
-    Pass(&'a Pass),
+    Pass(&'a ProxyPass),
     /// It is answered with a page for a status, and [`Route::redirect`] if there is one.
     Page(u16),
     /// It is answered with a text of the configuration's.
@@ -45,7 +45,7 @@ pub enum Action<'a> {
         text: Vec<u8>,
     },
     /// It is answered with a file.
-    File(files::Opened),
+    File(file_system::OpenedFile),
     /// It is not answered: the connection is closed, and the log has this status (`return 444`).
     Drop(u16),
 }
@@ -54,7 +54,7 @@ pub enum Action<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Phases<'a, 'o> {
     /// The configuration.
-    pub settings: &'a Settings,
+    pub config: &'a Config,
     /// The server that answers.
     pub server: &'a Server,
     /// The client's connection.
@@ -62,9 +62,9 @@ pub struct Phases<'a, 'o> {
     /// The request as it came.
     pub request: &'a Request<'a>,
     /// What became of it so far.
-    pub outcome: &'o Outcome,
+    pub outcome: &'o RequestOutcome,
     /// The file system.
-    pub files: &'o dyn Files,
+    pub files: &'o dyn FileSystem,
 }
 
 /// What one phase leads to.
@@ -176,14 +176,14 @@ impl<'a> Phases<'a, '_> {
     fn find_location(&self, route: &mut Route<'a>) -> Flow<'a> {
         let found = self.server.locations().find(&route.uri, &route.values);
         let location = match found {
-            Found::Location(location) | Found::AddSlash(location) => location,
-            Found::Nothing => &self.server.outside,
+            LocationMatch::Location(location) | LocationMatch::AddSlash(location) => location,
+            LocationMatch::None => &self.server.outside,
         };
         self.enter(route, location);
         if location.is_internal && !route.origin.is_internal() {
             return Flow::Status(404);
         }
-        let limit = location.rules.client_max_body_size;
+        let limit = location.config.client_max_body_size;
         if let BodyLength::Sized(length) = self.request.body
             && limit.is_some_and(|limit| length > limit)
             && route.body == RequestBody::Acceptable
@@ -192,7 +192,7 @@ impl<'a> Phases<'a, '_> {
             route.note(Severity::Error, format!("client intended to send too large body: {length} bytes"));
             return Flow::Status(413);
         }
-        if let Found::AddSlash(location) = found {
+        if let LocationMatch::AddSlash(location) = found {
             let mut target = Vec::new();
             uri::escape(location.path.as_bytes(), &mut target);
             append_args(&mut target, route.args());
@@ -219,7 +219,7 @@ impl<'a> Phases<'a, '_> {
             flow => return flow,
         }
         match route.pass {
-            Some(pass) => match proxied::resolve(self, route, pass) {
+            Some(pass) => match proxy_pass::resolve(self, route, pass) {
                 Ok(()) => Flow::Done(Action::Pass(pass)),
                 Err((status, message)) => {
                     route.note(Severity::Error, message);
@@ -280,7 +280,7 @@ impl<'a> Phases<'a, '_> {
     fn enter(&self, route: &mut Route<'a>, location: &'a Location) {
         route.location = location;
         route.pass = location.pass.as_ref();
-        route.proxied = None;
+        route.resolved_pass = None;
     }
 
     /// What variables see at this point.
@@ -292,7 +292,7 @@ impl<'a> Phases<'a, '_> {
             route,
             server: self.server,
             pass: route.pass,
-            maps: &self.settings.maps,
+            maps: &self.config.maps,
             outcome: self.outcome,
         }
     }

@@ -3,24 +3,24 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::Phases;
-use crate::config::real_ip::{RealIp, SaidBy};
-use crate::routing::route::{Client, Route};
+use crate::config::location::real_ip::{ClientAddressSource, RealIp};
+use crate::routing::route::{ClientAddress, Route};
 
 /// Finds out who the client is, once for each request.
 pub(super) fn apply(phases: &Phases<'_, '_>, route: &mut Route<'_>) {
-    let rules = &route.location.rules.real_ip;
+    let rules = &route.location.config.real_ip;
     if rules.trusted.is_empty() || route.client.is_some() {
         return;
     }
     let peer = phases.connection.peer;
-    let said = match &rules.said_by {
-        SaidBy::ProxyProtocol => {
+    let said = match &rules.source {
+        ClientAddressSource::ProxyProtocol => {
             let Some(announced) = phases.connection.announced else { return };
             // as nginx: an address is as good as a field that holds it, and the port is the announced one
             let said = client(rules, peer, &[announced.source.ip().to_string().as_bytes()]);
             said.filter(|said| Some(*said) != peer).map(|said| SocketAddr::new(said.ip(), announced.source.port()))
         }
-        SaidBy::Field(name) => {
+        ClientAddressSource::Field(name) => {
             // as nginx: of X-Forwarded-For all lines count, of any other field the first
             let is_list = name.eq_ignore_ascii_case("X-Forwarded-For");
             let lines = phases.request.head.headers.get_all(name).take(if is_list { usize::MAX } else { 1 });
@@ -28,7 +28,7 @@ pub(super) fn apply(phases: &Phases<'_, '_>, route: &mut Route<'_>) {
         }
     };
     if let Some(said) = said.filter(|_| said != peer) {
-        route.client = Some(Client { ip: said.ip(), port: said.port(), text: said.ip().to_string() });
+        route.client = Some(ClientAddress { ip: said.ip(), port: said.port(), text: said.ip().to_string() });
     }
 }
 
@@ -69,7 +69,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::config::real_ip::Network;
+    use crate::config::location::real_ip::Network;
 
     fn rules(networks: &[&str], is_recursive: bool) -> RealIp {
         let read = |network: &&str| {
@@ -77,7 +77,11 @@ mod tests {
             let tree = lab_nginx_conf::parse(&text, Path::new("c")).unwrap();
             Network::read(&tree[0]).unwrap()
         };
-        RealIp { trusted: networks.iter().flat_map(read).collect(), said_by: SaidBy::ProxyProtocol, is_recursive }
+        RealIp {
+            trusted: networks.iter().flat_map(read).collect(),
+            source: ClientAddressSource::ProxyProtocol,
+            is_recursive,
+        }
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::files::Kind;
+use super::file_system::FileKind;
 use super::{Action, Flow, Phases, append_args};
+use crate::config::location::rewrite::{Condition, FileTest, Instruction, Return, Rewrite, RewriteFlag};
 use crate::config::logs::Severity;
-use crate::config::script::{AfterRewrite, Condition, FileTest, Instruction, Return, Rewrite};
 use crate::routing::route::{Route, UriAlignment, UriOrigin};
 use crate::routing::uri;
 
@@ -70,15 +70,15 @@ fn rewrite_path<'a>(
     is_changed: &mut bool,
 ) -> Option<Flow<'a>> {
     if !rewrite.pattern.matches(&route.uri, &route.values) {
-        // as nginx: what an expression before it caught is gone
-        route.values.catch(b"", &[]);
+        // as nginx: what an expression before it captures is gone
+        route.values.set_captures(b"", &[]);
         return None;
     }
     // what nginx escapes of a path again, it escapes only if the client had escaped or written a plus
     let target = phases.request.head.target();
     let escapes = memchr::memchr2(b'%', b'+', target).is_some();
     let scope = phases.scope(route);
-    if let AfterRewrite::Redirect(status) = rewrite.then {
+    if let RewriteFlag::Redirect(status) = rewrite.then {
         let mut target = Vec::new();
         if escapes {
             rewrite.replacement.write_escaping_captures(&scope, &mut target);
@@ -87,7 +87,7 @@ fn rewrite_path<'a>(
         }
         let mut target = uri::unescape_redirect(&target);
         if rewrite.keeps_args && route.has_args() {
-            target.push(if rewrite.has_mark { b'&' } else { b'?' });
+            target.push(if rewrite.has_query { b'&' } else { b'?' });
             target.extend_from_slice(route.args());
         }
         route.redirect = Some(target);
@@ -120,13 +120,13 @@ fn rewrite_path<'a>(
     route.origin = UriOrigin::Configuration;
     *is_changed = true;
     match rewrite.then {
-        AfterRewrite::Break => {
+        RewriteFlag::Break => {
             route.alignment = UriAlignment::Detached;
             *is_changed = false;
             Some(Flow::Continue)
         }
-        AfterRewrite::Last => Some(Flow::FindLocation),
-        AfterRewrite::Next | AfterRewrite::Redirect(_) => None,
+        RewriteFlag::Last => Some(Flow::FindLocation),
+        RewriteFlag::Next | RewriteFlag::Redirect(_) => None,
     }
 }
 
@@ -153,15 +153,15 @@ fn holds(phases: &Phases<'_, '_>, route: &mut Route<'_>, condition: &Condition) 
         Condition::Matches { text, pattern, negated } => {
             let is_match = pattern.matches(&text.value(&scope), &route.values);
             if !is_match {
-                route.values.catch(b"", &[]);
+                route.values.set_captures(b"", &[]);
             }
             is_match != *negated
         }
         Condition::File { path, kind, negated } => {
-            let found = phases.files.look(&path.value(&scope)).ok();
+            let found = phases.files.metadata(&path.value(&scope)).ok();
             let is_so = found.is_some_and(|found| match kind {
-                FileTest::File => found.kind == Kind::File,
-                FileTest::Folder => found.kind == Kind::Folder,
+                FileTest::File => found.kind == FileKind::File,
+                FileTest::Folder => found.kind == FileKind::Folder,
                 FileTest::Exists => true,
                 FileTest::Executable => found.is_executable,
             });

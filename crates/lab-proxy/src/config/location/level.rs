@@ -3,50 +3,51 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::answers::{AddedFields, ErrorPage, Index, Types};
-use super::buffering::{Buffering, BufferingLevel};
-use super::files::{FilesLevel, IfModifiedSince};
-use super::heads::{Heads, HeadsLevel};
-use super::logs::{AccessLog, ErrorLog};
-use super::pass::ProxyLevel;
-use super::reading::Reading;
+use super::add_header::AddedFields;
+use super::error_page::ErrorPage;
 use super::real_ip::{RealIp, RealIpLevel};
-use super::resolver::{Resolver, ResolverDirective};
-use super::retry::{Retry, RetryLevel};
+use super::static_files::{FilesLevel, IfModifiedSince, Index, MediaTypes};
+use crate::config::logs::{AccessLog, ErrorLog};
+use crate::config::proxy::buffering::{BufferingConfig, BufferingLevel};
+use crate::config::proxy::pass::ProxyLevel;
+use crate::config::proxy::retry::{RetryLevel, RetryPolicy};
+use crate::config::reader::ConfigReader;
+use crate::config::server::request_head::{RequestHeadConfig, RequestHeadLevel};
+use crate::config::upstream::resolver::{Resolver, ResolverDirective};
 use lab_nginx_conf::{ConfError, Directive};
 
 /// What the directives of one block say; `None` where they say nothing.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Level {
-    pub(super) access_log: Option<Vec<AccessLog>>,
-    pub(super) error_log: Option<ErrorLog>,
-    pub(super) server_tokens: Option<bool>,
-    pub(super) tcp_nodelay: Option<bool>,
-    pub(super) client_body_timeout: Option<Duration>,
-    pub(super) client_max_body_size: Option<u64>,
-    pub(super) send_timeout: Option<Duration>,
-    pub(super) keepalive: Option<KeepAlive>,
-    pub(super) keepalive_requests: Option<usize>,
-    pub(super) keepalive_time: Option<Duration>,
-    pub(super) resolver: Option<ResolverDirective>,
-    pub(super) resolver_timeout: Option<Duration>,
-    pub(super) redirects: RedirectLevel,
-    pub(super) files: FilesLevel,
-    pub(super) error_pages: Option<Vec<ErrorPage>>,
-    pub(super) recursive_error_pages: Option<bool>,
-    pub(super) added: Option<AddedFields>,
-    pub(super) real_ip: RealIpLevel,
-    pub(super) heads: HeadsLevel,
-    pub(super) intercept_errors: Option<bool>,
-    pub(super) ignore_client_abort: Option<bool>,
-    pub(super) retry: RetryLevel,
-    pub(super) buffering: BufferingLevel,
-    pub(super) proxy: ProxyLevel,
+pub(crate) struct Level {
+    pub(crate) access_log: Option<Vec<AccessLog>>,
+    pub(crate) error_log: Option<ErrorLog>,
+    pub(crate) server_tokens: Option<bool>,
+    pub(crate) tcp_nodelay: Option<bool>,
+    pub(crate) client_body_timeout: Option<Duration>,
+    pub(crate) client_max_body_size: Option<u64>,
+    pub(crate) send_timeout: Option<Duration>,
+    pub(crate) keepalive: Option<KeepAlive>,
+    pub(crate) keepalive_requests: Option<usize>,
+    pub(crate) keepalive_time: Option<Duration>,
+    pub(crate) resolver: Option<ResolverDirective>,
+    pub(crate) resolver_timeout: Option<Duration>,
+    pub(crate) redirects: RedirectLevel,
+    pub(crate) files: FilesLevel,
+    pub(crate) error_pages: Option<Vec<ErrorPage>>,
+    pub(crate) recursive_error_pages: Option<bool>,
+    pub(crate) added: Option<AddedFields>,
+    pub(crate) real_ip: RealIpLevel,
+    pub(crate) heads: RequestHeadLevel,
+    pub(crate) intercept_errors: Option<bool>,
+    pub(crate) ignore_client_abort: Option<bool>,
+    pub(crate) retry: RetryLevel,
+    pub(crate) buffering: BufferingLevel,
+    pub(crate) proxy: ProxyLevel,
 }
 
 /// How redirects of lab's own are written.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct RedirectLevel {
+pub(crate) struct RedirectLevel {
     absolute: Option<bool>,
     port: Option<bool>,
     server_name: Option<bool>,
@@ -63,7 +64,7 @@ pub struct KeepAlive {
 
 /// What holds for a request, once its server and location are known.
 #[derive(Debug, Clone)]
-pub struct Rules {
+pub struct LocationConfig {
     /// `access_log`; empty when off. Without the directive it is off, unlike in nginx.
     pub access_log: Vec<AccessLog>,
     /// `error_log`
@@ -95,7 +96,7 @@ pub struct Rules {
     /// `index`
     pub index: Vec<Index>,
     /// `types`
-    pub types: Arc<Types>,
+    pub types: Arc<MediaTypes>,
     /// `default_type`
     pub default_type: String,
     /// `etag`
@@ -117,12 +118,12 @@ pub struct Rules {
     /// `proxy_ignore_client_abort`: whether an upstream is left to finish for a client that is gone.
     pub ignore_client_abort: bool,
     /// `proxy_next_upstream`
-    pub retry: Retry,
+    pub retry: RetryPolicy,
     /// What the proxy takes upon itself of bodies.
-    pub buffering: Buffering,
+    pub buffering: BufferingConfig,
 }
 
-impl Rules {
+impl LocationConfig {
     /// The error page for a status, if there is one.
     #[must_use]
     pub fn error_page(&self, status: u16) -> Option<&ErrorPage> {
@@ -132,16 +133,16 @@ impl Rules {
 
 impl Level {
     /// Reads what a block says itself; directives that do not inherit are left to others.
-    pub(super) fn read(block: &[Directive], reading: &mut Reading<'_>) -> Result<Level, ConfError> {
+    pub(crate) fn read(block: &[Directive], reader: &mut ConfigReader<'_>) -> Result<Level, ConfError> {
         let mut level = Level::default();
         for directive in block {
             let name = directive.name.as_str();
             match name {
                 "access_log" => {
                     let logs = level.access_log.get_or_insert_default();
-                    logs.extend(AccessLog::read(directive, reading)?);
+                    logs.extend(AccessLog::read(directive, reader)?);
                 }
-                "error_log" => level.error_log.get_or_insert_with(ErrorLog::none).add(directive, reading)?,
+                "error_log" => level.error_log.get_or_insert_with(ErrorLog::empty).add(directive, reader)?,
                 "server_tokens" => level.server_tokens = Some(server_tokens(directive)?),
                 // how the kernel is told to send; lab has no choice to offer, but the value has to be one
                 "sendfile" | "tcp_nopush" => _ = directive.flag()?,
@@ -158,24 +159,24 @@ impl Level {
                 "keepalive_time" => level.keepalive_time = Some(directive.time()?),
                 "resolver" => level.resolver = Some(ResolverDirective::read(directive)?),
                 "resolver_timeout" => level.resolver_timeout = Some(directive.time()?),
-                "error_page" => ErrorPage::read(directive, reading, level.error_pages.get_or_insert_default())?,
+                "error_page" => ErrorPage::read(directive, reader, level.error_pages.get_or_insert_default())?,
                 "recursive_error_pages" => level.recursive_error_pages = Some(directive.flag()?),
-                "add_header" => level.added.get_or_insert_default().read(directive, reading)?,
+                "add_header" => level.added.get_or_insert_default().read(directive, reader)?,
                 "absolute_redirect" => level.redirects.absolute = Some(directive.flag()?),
                 "port_in_redirect" => level.redirects.port = Some(directive.flag()?),
                 "server_name_in_redirect" => level.redirects.server_name = Some(directive.flag()?),
                 "proxy_intercept_errors" => level.intercept_errors = Some(directive.flag()?),
                 "proxy_ignore_client_abort" => level.ignore_client_abort = Some(directive.flag()?),
                 "client_body_buffer_size" | "client_body_temp_path" => {
-                    level.buffering.read(directive, reading.prefix)?;
+                    level.buffering.read(directive, reader.prefix)?;
                 }
                 name if name.starts_with("proxy_") => {
                     level.retry.read(directive)?;
-                    level.buffering.read(directive, reading.prefix)?;
-                    level.proxy.read(directive, reading)?;
+                    level.buffering.read(directive, reader.prefix)?;
+                    level.proxy.read(directive, reader)?;
                 }
                 _ => {
-                    level.files.read(directive, reading)?;
+                    level.files.read(directive, reader)?;
                     level.real_ip.read(directive)?;
                     level.heads.read(directive)?;
                 }
@@ -185,7 +186,7 @@ impl Level {
     }
 
     /// Fills in from the enclosing block what this one does not say.
-    pub(super) fn inherit(self, outer: &Level) -> Level {
+    pub(crate) fn inherit(self, outer: &Level) -> Level {
         Level {
             access_log: self.access_log.or_else(|| outer.access_log.clone()),
             error_log: self.error_log.or_else(|| outer.error_log.clone()),
@@ -219,8 +220,8 @@ impl Level {
     }
 
     /// How heads are read in a server whose block this is.
-    pub(super) fn heads_within(&self, block: &[Directive]) -> Result<Heads, ConfError> {
-        let mut own = HeadsLevel::default();
+    pub(crate) fn request_head(&self, block: &[Directive]) -> Result<RequestHeadConfig, ConfError> {
+        let mut own = RequestHeadLevel::default();
         for directive in block {
             own.read(directive)?;
         }
@@ -228,10 +229,10 @@ impl Level {
     }
 
     /// What holds, with nginx's defaults where nothing is said.
-    pub(super) fn rules(&self) -> Rules {
+    pub(crate) fn resolve(&self) -> LocationConfig {
         let minute = Duration::from_secs(60);
         let files = &self.files;
-        Rules {
+        LocationConfig {
             access_log: self.access_log.clone().unwrap_or_default(),
             error_log: self.error_log.clone().unwrap_or_default(),
             server_tokens: self.server_tokens.unwrap_or(true),
@@ -242,7 +243,7 @@ impl Level {
             keepalive: self.keepalive.unwrap_or(KeepAlive { idle: Duration::from_secs(75), announced: None }),
             keepalive_requests: self.keepalive_requests.unwrap_or(1000),
             keepalive_time: self.keepalive_time.unwrap_or(Duration::from_secs(3600)),
-            resolver: self.resolver.map(|resolver| resolver.finish(self.resolver_timeout)),
+            resolver: self.resolver.map(|resolver| resolver.resolve(self.resolver_timeout)),
             absolute_redirect: self.redirects.absolute.unwrap_or(true),
             port_in_redirect: self.redirects.port.unwrap_or(true),
             server_name_in_redirect: self.redirects.server_name.unwrap_or(false),
@@ -255,11 +256,11 @@ impl Level {
             error_pages: self.error_pages.clone().unwrap_or_default(),
             recursive_error_pages: self.recursive_error_pages.unwrap_or(false),
             added: self.added.clone().unwrap_or_default(),
-            real_ip: self.real_ip.finish(),
+            real_ip: self.real_ip.resolve(),
             intercept_errors: self.intercept_errors.unwrap_or(false),
             ignore_client_abort: self.ignore_client_abort.unwrap_or(false),
-            retry: self.retry.finish(),
-            buffering: self.buffering.finish(),
+            retry: self.retry.resolve(),
+            buffering: self.buffering.resolve(),
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::server::Server;
-use super::server_name::NameIndex;
-use super::upstream::{Address, resolve};
-use crate::eval::Values;
+use super::Server;
+use crate::config::address::{Address, resolve};
+use crate::config::server::name::ServerNameIndex;
+use crate::eval::VariableValues;
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive, parse_number};
 
 /// One address to listen on.
@@ -16,9 +16,9 @@ pub struct Listen {
     /// `backlog=`: the length of the queue of connections that wait to be accepted.
     pub backlog: i32,
     /// `reuseport`: whether each worker has a socket of its own, among which the kernel distributes connections.
-    pub is_per_worker: bool,
+    pub reuse_port: bool,
     /// `proxy_protocol`: whether each connection begins with a word of the proxy in front.
-    pub is_announced: bool,
+    pub proxy_protocol: bool,
     /// `ipv6only=`: whether a wildcard IPv6 socket leaves IPv4 alone.
     pub ipv6_only: bool,
     /// The server that answers when no name matches: the one marked `default_server`, or the first.
@@ -26,7 +26,7 @@ pub struct Listen {
     /// The servers of this address, in file order.
     pub servers: Vec<usize>,
     /// The names of those servers.
-    pub names: NameIndex,
+    pub names: ServerNameIndex,
     default_is_marked: bool,
 }
 
@@ -34,7 +34,7 @@ impl Listen {
     /// Chooses the server of a request by its host, lower-case and without a port. What a name that is a regular
     /// expression catches is kept in `values`.
     #[must_use]
-    pub fn server_for(&self, host: Option<&[u8]>, values: &Values) -> usize {
+    pub fn server_for(&self, host: Option<&[u8]>, values: &VariableValues) -> usize {
         let found = match host {
             Some(host) => self.names.find(host, values),
             None => self.names.nameless(),
@@ -42,7 +42,7 @@ impl Listen {
         found.unwrap_or(self.default_server)
     }
 
-    pub(super) fn index_names(&mut self, servers: &[Server]) {
+    pub(crate) fn index_names(&mut self, servers: &[Server]) {
         self.names =
             self.servers.iter().flat_map(|&index| servers[index].names.iter().map(move |name| (name, index))).collect();
     }
@@ -53,8 +53,8 @@ const BACKLOG: i32 = 511;
 const ACCEPTED: &str = "an address, a port or both, or unix:/PATH, then default_server, backlog=N, reuseport, proxy_protocol, ipv6only=on|off";
 
 /// Reads the `listen` directives of one `server` block into the list of all.
-pub(super) fn read(server: &Directive, index: usize, listens: &mut Vec<Listen>) -> Result<(), ConfError> {
-    let block = server.block.as_deref().unwrap_or_default();
+pub(crate) fn read(server: &Directive, index: usize, listens: &mut Vec<Listen>) -> Result<(), ConfError> {
+    let block = server.children();
     let mut found = false;
     for directive in block.iter().filter(|directive| directive.name == "listen") {
         found = true;
@@ -89,8 +89,8 @@ fn add(directive: &Directive, address: &Address, index: usize, listens: &mut Vec
                 listen.default_is_marked = true;
                 listen.default_server = index;
             }
-            None if parameter == "reuseport" && address.internet().is_some() => listen.is_per_worker = true,
-            None if parameter == "proxy_protocol" => listen.is_announced = true,
+            None if parameter == "reuseport" && address.internet().is_some() => listen.reuse_port = true,
+            None if parameter == "proxy_protocol" => listen.proxy_protocol = true,
             Some(("backlog", value)) => {
                 let backlog = parse_number(value).filter(|backlog| *backlog > 0);
                 listen.backlog =
@@ -108,13 +108,13 @@ fn entry<'a>(listens: &'a mut Vec<Listen>, address: &Address, first_server: usiz
     let position = listens.iter().position(|listen| listen.address == *address).unwrap_or_else(|| {
         listens.push(Listen {
             address: address.clone(),
-            is_per_worker: false,
-            is_announced: false,
+            reuse_port: false,
+            proxy_protocol: false,
             backlog: BACKLOG,
             ipv6_only: true,
             default_server: first_server,
             servers: Vec::new(),
-            names: NameIndex::default(),
+            names: ServerNameIndex::default(),
             default_is_marked: false,
         });
         listens.len() - 1

@@ -6,7 +6,7 @@ use lab_nginx_conf::{ConfError, Directive};
 
 /// When the next server of an upstream is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retry {
+pub struct RetryPolicy {
     /// `error`: a server that cannot be reached, or that breaks off before its head is there.
     pub on_error: bool,
     /// `timeout`: one that takes too long, to connect or to answer.
@@ -16,7 +16,7 @@ pub struct Retry {
     /// `http_500`, `http_502`, … as the place of the status in [`STATUSES`].
     statuses: u8,
     /// `non_idempotent`: requests too that may not be repeated without harm (RFC 9110 §9.2.2).
-    pub even_if_not_idempotent: bool,
+    pub non_idempotent: bool,
     /// `proxy_next_upstream_tries`: how many servers are asked at most, the first included; 0 for no bound.
     pub tries: usize,
     /// `proxy_next_upstream_timeout`: for how long others are asked; zero for no bound.
@@ -25,8 +25,8 @@ pub struct Retry {
 
 /// What the directives of one block say.
 #[derive(Debug, Clone, Default)]
-pub(super) struct RetryLevel {
-    flags: Option<Retry>,
+pub(crate) struct RetryLevel {
+    flags: Option<RetryPolicy>,
     tries: Option<usize>,
     timeout: Option<Duration>,
 }
@@ -34,17 +34,17 @@ pub(super) struct RetryLevel {
 /// The statuses that may count as a server's failure.
 const STATUSES: [u16; 7] = [500, 502, 503, 504, 403, 404, 429];
 
-const NEVER: Retry = Retry {
+const NEVER: RetryPolicy = RetryPolicy {
     on_error: false,
     on_timeout: false,
     on_invalid_header: false,
     statuses: 0,
-    even_if_not_idempotent: false,
+    non_idempotent: false,
     tries: 0,
     timeout: Duration::ZERO,
 };
 
-impl Retry {
+impl RetryPolicy {
     /// Whether an answer with this status is another server's chance.
     #[must_use]
     pub fn on_status(&self, status: u16) -> bool {
@@ -52,10 +52,10 @@ impl Retry {
     }
 }
 
-impl Default for Retry {
+impl Default for RetryPolicy {
     /// nginx's: `error timeout`.
-    fn default() -> Retry {
-        Retry { on_error: true, on_timeout: true, ..NEVER }
+    fn default() -> RetryPolicy {
+        RetryPolicy { on_error: true, on_timeout: true, ..NEVER }
     }
 }
 
@@ -64,7 +64,7 @@ fn bit(status: u16) -> Option<u8> {
 }
 
 impl RetryLevel {
-    pub(super) fn read(&mut self, directive: &Directive) -> Result<(), ConfError> {
+    pub(crate) fn read(&mut self, directive: &Directive) -> Result<(), ConfError> {
         match directive.name.as_str() {
             "proxy_next_upstream" => self.flags = Some(read_flags(directive)?),
             "proxy_next_upstream_tries" => self.tries = Some(directive.number()?),
@@ -74,7 +74,7 @@ impl RetryLevel {
         Ok(())
     }
 
-    pub(super) fn inherit(self, outer: &RetryLevel) -> RetryLevel {
+    pub(crate) fn inherit(self, outer: &RetryLevel) -> RetryLevel {
         RetryLevel {
             flags: self.flags.or(outer.flags),
             tries: self.tries.or(outer.tries),
@@ -82,8 +82,8 @@ impl RetryLevel {
         }
     }
 
-    pub(super) fn finish(&self) -> Retry {
-        Retry {
+    pub(crate) fn resolve(&self) -> RetryPolicy {
+        RetryPolicy {
             tries: self.tries.unwrap_or(0),
             timeout: self.timeout.unwrap_or(Duration::ZERO),
             ..self.flags.unwrap_or_default()
@@ -91,7 +91,7 @@ impl RetryLevel {
     }
 }
 
-fn read_flags(directive: &Directive) -> Result<Retry, ConfError> {
+fn read_flags(directive: &Directive) -> Result<RetryPolicy, ConfError> {
     const ACCEPTED: &str = "error, timeout, invalid_header, http_500, http_502, http_503, http_504, http_403, http_404, \
                             http_429, non_idempotent, off";
     let mut retry = NEVER;
@@ -101,7 +101,7 @@ fn read_flags(directive: &Directive) -> Result<Retry, ConfError> {
             "error" => retry.on_error = true,
             "timeout" => retry.on_timeout = true,
             "invalid_header" => retry.on_invalid_header = true,
-            "non_idempotent" => retry.even_if_not_idempotent = true,
+            "non_idempotent" => retry.non_idempotent = true,
             "off" => is_off = true,
             _ => {
                 let status = word.strip_prefix("http_").and_then(|status| status.parse().ok());
@@ -118,9 +118,9 @@ mod tests {
 
     #[test]
     fn only_the_named_statuses_count() {
-        let retry = Retry { statuses: bit(502).unwrap() | bit(404).unwrap(), ..Retry::default() };
+        let retry = RetryPolicy { statuses: bit(502).unwrap() | bit(404).unwrap(), ..RetryPolicy::default() };
         let counted: Vec<u16> = (100..600).filter(|status| retry.on_status(*status)).collect();
         assert_eq!(counted, [404, 502]);
-        assert!(!Retry::default().on_status(502));
+        assert!(!RetryPolicy::default().on_status(502));
     }
 }

@@ -1,12 +1,12 @@
 //! The variables a configuration defines itself: by `set`, by `map`, and by the named groups of regular expressions.
 
-/// The names, each with a slot of [`Values`](super::Values).
+/// The names, each with a slot of [`VariableValues`](super::VariableValues).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Names {
+pub struct DefinedVariables {
     list: Vec<String>,
 }
 
-impl Names {
+impl DefinedVariables {
     /// The slot of a name, which is new or was defined before. Case does not matter, as in nginx.
     pub(crate) fn define(&mut self, name: &str) -> usize {
         self.slot(name).unwrap_or_else(|| {

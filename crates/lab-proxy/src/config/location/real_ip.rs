@@ -10,14 +10,14 @@ pub struct RealIp {
     /// The peers that are trusted; without any nothing changes.
     pub trusted: Vec<Network>,
     /// What names the client.
-    pub said_by: SaidBy,
+    pub source: ClientAddressSource,
     /// Whether trusted addresses in the field are passed over, from its right end.
     pub is_recursive: bool,
 }
 
 /// `real_ip_header`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SaidBy {
+pub enum ClientAddressSource {
     /// A field of the request.
     Field(String),
     /// `proxy_protocol`: what the connection began with.
@@ -26,23 +26,23 @@ pub enum SaidBy {
 
 impl Default for RealIp {
     fn default() -> RealIp {
-        RealIp { trusted: Vec::new(), said_by: SaidBy::Field("X-Real-IP".to_owned()), is_recursive: false }
+        RealIp { trusted: Vec::new(), source: ClientAddressSource::Field("X-Real-IP".to_owned()), is_recursive: false }
     }
 }
 
 /// What the directives of one block say.
 #[derive(Debug, Clone, Default)]
-pub(super) struct RealIpLevel {
+pub(crate) struct RealIpLevel {
     trusted: Option<Vec<Network>>,
-    said_by: Option<SaidBy>,
+    source: Option<ClientAddressSource>,
     is_recursive: Option<bool>,
 }
 
 impl RealIpLevel {
-    pub(super) fn read(&mut self, directive: &Directive) -> Result<(), ConfError> {
+    pub(crate) fn read(&mut self, directive: &Directive) -> Result<(), ConfError> {
         match directive.name.as_str() {
             "set_real_ip_from" => self.trusted.get_or_insert_default().extend(Network::read(directive)?),
-            "real_ip_header" => self.said_by = Some(said_by(directive)?),
+            "real_ip_header" => self.source = Some(source(directive)?),
             "real_ip_recursive" => self.is_recursive = Some(directive.flag()?),
             _ => {}
         }
@@ -50,19 +50,19 @@ impl RealIpLevel {
     }
 
     /// Fills in from the enclosing block what this one does not say.
-    pub(super) fn inherit(self, outer: &RealIpLevel) -> RealIpLevel {
+    pub(crate) fn inherit(self, outer: &RealIpLevel) -> RealIpLevel {
         RealIpLevel {
             trusted: self.trusted.or_else(|| outer.trusted.clone()),
-            said_by: self.said_by.or_else(|| outer.said_by.clone()),
+            source: self.source.or_else(|| outer.source.clone()),
             is_recursive: self.is_recursive.or(outer.is_recursive),
         }
     }
 
-    pub(super) fn finish(&self) -> RealIp {
+    pub(crate) fn resolve(&self) -> RealIp {
         let defaults = RealIp::default();
         RealIp {
             trusted: self.trusted.clone().unwrap_or_default(),
-            said_by: self.said_by.clone().unwrap_or(defaults.said_by),
+            source: self.source.clone().unwrap_or(defaults.source),
             is_recursive: self.is_recursive.unwrap_or(false),
         }
     }
@@ -131,10 +131,10 @@ fn width(address: IpAddr) -> u32 {
 }
 
 /// Reads `real_ip_header`.
-fn said_by(directive: &Directive) -> Result<SaidBy, ConfError> {
+fn source(directive: &Directive) -> Result<ClientAddressSource, ConfError> {
     match directive.first() {
-        "proxy_protocol" => Ok(SaidBy::ProxyProtocol),
-        name if lab_http::Headers::is_clean(name.as_bytes(), b"") => Ok(SaidBy::Field(name.to_owned())),
+        "proxy_protocol" => Ok(ClientAddressSource::ProxyProtocol),
+        name if lab_http::Headers::is_clean(name.as_bytes(), b"") => Ok(ClientAddressSource::Field(name.to_owned())),
         name => Err(directive.invalid(name, "the name of a field, or proxy_protocol")),
     }
 }

@@ -1,7 +1,7 @@
 //! The rewrite module's directives, in the order they run: `set`, `rewrite`, `return`, `break`, `if`.
 
-use super::location::Location;
-use super::reading::Reading;
+use super::Location;
+use crate::config::reader::ConfigReader;
 use crate::eval::pattern::Pattern;
 use crate::eval::{Template, Variable};
 use lab_nginx_conf::{ConfError, Directive, parse_number};
@@ -45,14 +45,14 @@ pub struct Rewrite {
     /// Whether the request's own arguments go behind them: unless the replacement ends with `?`.
     pub keeps_args: bool,
     /// Whether the replacement has a `?`.
-    pub has_mark: bool,
+    pub has_query: bool,
     /// What happens then.
-    pub then: AfterRewrite,
+    pub then: RewriteFlag,
 }
 
 /// What a `rewrite` that matched leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AfterRewrite {
+pub enum RewriteFlag {
     /// The next directive.
     Next,
     /// `last`: another location.
@@ -120,13 +120,13 @@ pub enum FileTest {
 }
 
 /// Makes the location that holds inside a condition, if there is one.
-pub(super) type PlaceOf<'p> =
-    &'p mut dyn FnMut(&Directive, &mut Reading<'_>) -> Result<Option<Box<Location>>, ConfError>;
+pub(crate) type PlaceOf<'p> =
+    &'p mut dyn FnMut(&Directive, &mut ConfigReader<'_>) -> Result<Option<Box<Location>>, ConfError>;
 
 /// Reads the rewrite directives of a block. `place` makes the location that holds inside a condition.
-pub(super) fn read(
+pub(crate) fn read(
     block: &[Directive],
-    reading: &mut Reading<'_>,
+    reader: &mut ConfigReader<'_>,
     place: PlaceOf<'_>,
 ) -> Result<Vec<Instruction>, ConfError> {
     let mut script = Vec::new();
@@ -134,18 +134,18 @@ pub(super) fn read(
         script.push(match directive.name.as_str() {
             "set" => {
                 let name = directive.first().trim_start_matches('$');
-                let slot = reading.names.slot(name);
-                Instruction::Set { slot, value: reading.template(directive, directive.arg(1).unwrap_or_default())? }
+                let slot = reader.variables.slot(name);
+                Instruction::Set { slot, value: reader.template(directive, directive.arg(1).unwrap_or_default())? }
             }
-            "rewrite" => Instruction::Rewrite(Rewrite::read(directive, reading)?),
-            "return" => Instruction::Return(Return::read(directive, reading)?),
+            "rewrite" => Instruction::Rewrite(Rewrite::read(directive, reader)?),
+            "return" => Instruction::Return(Return::read(directive, reader)?),
             "break" => Instruction::Break,
             "if" => {
-                let condition = Condition::read(directive, reading)?;
-                let inner = directive.block.as_deref().unwrap_or_default();
-                let place = place(directive, reading)?;
+                let condition = Condition::read(directive, reader)?;
+                let inner = directive.children();
+                let place = place(directive, reader)?;
                 // conditions do not nest, so that nothing is asked for a place
-                let then = read(inner, reading, &mut |_, _| Ok(None))?;
+                let then = read(inner, reader, &mut |_, _| Ok(None))?;
                 Instruction::If { condition, place, then }
             }
             // on or off: nothing is logged either way but what an operator has to know
@@ -165,36 +165,36 @@ fn is_url(text: &str) -> bool {
 }
 
 impl Rewrite {
-    fn read(directive: &Directive, reading: &mut Reading<'_>) -> Result<Rewrite, ConfError> {
-        let pattern = reading.pattern(directive, directive.first(), false)?;
+    fn read(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<Rewrite, ConfError> {
+        let pattern = reader.pattern(directive, directive.first(), false)?;
         let text = directive.arg(1).unwrap_or_default();
         let mut then = match directive.arg(2) {
-            None => AfterRewrite::Next,
-            Some("last") => AfterRewrite::Last,
-            Some("break") => AfterRewrite::Break,
-            Some("redirect") => AfterRewrite::Redirect(302),
-            Some("permanent") => AfterRewrite::Redirect(301),
+            None => RewriteFlag::Next,
+            Some("last") => RewriteFlag::Last,
+            Some("break") => RewriteFlag::Break,
+            Some("redirect") => RewriteFlag::Redirect(302),
+            Some("permanent") => RewriteFlag::Redirect(301),
             Some(other) => return Err(directive.invalid(other, "last, break, redirect, permanent")),
         };
-        if is_url(text) && !matches!(then, AfterRewrite::Redirect(_)) {
-            then = AfterRewrite::Redirect(302);
+        if is_url(text) && !matches!(then, RewriteFlag::Redirect(_)) {
+            then = RewriteFlag::Redirect(302);
         }
         let (text, keeps_args) = match text.strip_suffix('?') {
             Some(text) => (text, false),
             None => (text, true),
         };
-        let has_mark = text.contains('?');
+        let has_query = text.contains('?');
         let (replacement, args) = match (then, text.split_once('?')) {
-            (AfterRewrite::Redirect(_), _) | (_, None) => (text, None),
-            (_, Some((path, args))) => (path, Some(reading.template(directive, args)?)),
+            (RewriteFlag::Redirect(_), _) | (_, None) => (text, None),
+            (_, Some((path, args))) => (path, Some(reader.template(directive, args)?)),
         };
-        let replacement = reading.template(directive, replacement)?;
-        Ok(Rewrite { pattern, replacement, args, keeps_args, has_mark, then })
+        let replacement = reader.template(directive, replacement)?;
+        Ok(Rewrite { pattern, replacement, args, keeps_args, has_query, then })
     }
 }
 
 impl Return {
-    fn read(directive: &Directive, reading: &mut Reading<'_>) -> Result<Return, ConfError> {
+    fn read(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<Return, ConfError> {
         const ACCEPTED: &str = "a status from 200 to 999, or a URL that begins with http://, https:// or $scheme";
         let first = directive.first();
         let status = parse_number::<u16>(first).filter(|_| !first.is_empty());
@@ -203,13 +203,13 @@ impl Return {
             (None, None) if is_url(first) => (302, Some(first)),
             _ => return Err(directive.invalid(first, ACCEPTED)),
         };
-        let text = text.map(|text| reading.template(directive, text)).transpose()?;
+        let text = text.map(|text| reader.template(directive, text)).transpose()?;
         Ok(Return { status, text })
     }
 }
 
 impl Condition {
-    fn read(directive: &Directive, reading: &mut Reading<'_>) -> Result<Condition, ConfError> {
+    fn read(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<Condition, ConfError> {
         const ACCEPTED: &str = "($variable), ($variable = text), ($variable ~ regex) or (-f file), with !=, !~, ~*, !~*, \
                                 -d, -e, -x and their negations";
         let written = directive.args.iter().map(|arg| arg.value.as_str()).collect::<Vec<_>>();
@@ -225,23 +225,23 @@ impl Condition {
         if written.last() == Some(&")") {
             words.pop();
         }
-        let variable = |word: &str, reading: &mut Reading<'_>| -> Result<Template, ConfError> {
+        let variable = |word: &str, reader: &mut ConfigReader<'_>| -> Result<Template, ConfError> {
             let name = word.strip_prefix('$').filter(|name| !name.is_empty()).ok_or_else(invalid)?;
-            let template = reading.template(directive, word)?;
-            Variable::named(name, &reading.names).ok_or_else(invalid)?;
+            let template = reader.template(directive, word)?;
+            Variable::named(name, &reader.variables).ok_or_else(invalid)?;
             Ok(template)
         };
         match words[..] {
-            [word] if word.starts_with('$') => Ok(Condition::True(variable(word, reading)?)),
+            [word] if word.starts_with('$') => Ok(Condition::True(variable(word, reader)?)),
             [left, operator @ ("=" | "!="), right] if left.starts_with('$') => Ok(Condition::Equal {
-                left: variable(left, reading)?,
-                right: reading.template(directive, right)?,
+                left: variable(left, reader)?,
+                right: reader.template(directive, right)?,
                 negated: operator == "!=",
             }),
             [text, operator @ ("~" | "~*" | "!~" | "!~*"), pattern] if text.starts_with('$') => {
                 Ok(Condition::Matches {
-                    text: variable(text, reading)?,
-                    pattern: reading.pattern(directive, pattern, operator.ends_with('*'))?,
+                    text: variable(text, reader)?,
+                    pattern: reader.pattern(directive, pattern, operator.ends_with('*'))?,
                     negated: operator.starts_with('!'),
                 })
             }
@@ -253,7 +253,7 @@ impl Condition {
                     "-x" => FileTest::Executable,
                     _ => return Err(invalid()),
                 };
-                Ok(Condition::File { path: reading.template(directive, path)?, kind, negated: test.starts_with('!') })
+                Ok(Condition::File { path: reader.template(directive, path)?, kind, negated: test.starts_with('!') })
             }
             _ => Err(invalid()),
         }

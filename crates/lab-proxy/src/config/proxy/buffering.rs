@@ -6,15 +6,15 @@ use lab_nginx_conf::{ConfError, Directive, parse_size};
 
 /// `proxy_buffering`, `proxy_request_buffering` and their bounds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Buffering {
+pub struct BufferingConfig {
     /// `proxy_buffering`: whether an answer is taken from the upstream as fast as it comes, whatever the client takes.
-    pub answers: bool,
+    pub responses: bool,
     /// How many bytes of an answer wait in memory: all of `proxy_buffers`.
-    pub answer_memory: usize,
+    pub response_memory: usize,
     /// `proxy_max_temp_file_size`: how many bytes of an answer may wait in a file; 0 for none.
-    pub answer_file: u64,
+    pub response_file_limit: u64,
     /// `proxy_temp_path`: the folder of those files.
-    pub answer_folder: Option<PathBuf>,
+    pub response_folder: Option<PathBuf>,
     /// `proxy_request_buffering`: whether an upstream is only asked when all of a request has arrived.
     pub requests: bool,
     /// `client_body_buffer_size`: how many bytes of a body wait in memory before they go into a file.
@@ -25,27 +25,27 @@ pub struct Buffering {
 
 /// What the directives of one block say.
 #[derive(Debug, Clone, Default)]
-pub(super) struct BufferingLevel {
-    answers: Option<bool>,
-    answer_memory: Option<usize>,
-    answer_file: Option<u64>,
-    answer_folder: Option<PathBuf>,
+pub(crate) struct BufferingLevel {
+    responses: Option<bool>,
+    response_memory: Option<usize>,
+    response_file_limit: Option<u64>,
+    response_folder: Option<PathBuf>,
     requests: Option<bool>,
     request_memory: Option<usize>,
     request_folder: Option<PathBuf>,
 }
 
 impl BufferingLevel {
-    pub(super) fn read(&mut self, directive: &Directive, prefix: &std::path::Path) -> Result<(), ConfError> {
+    pub(crate) fn read(&mut self, directive: &Directive, prefix: &std::path::Path) -> Result<(), ConfError> {
         match directive.name.as_str() {
-            "proxy_buffering" => self.answers = Some(directive.flag()?),
-            "proxy_buffers" => self.answer_memory = Some(buffers(directive)?),
+            "proxy_buffering" => self.responses = Some(directive.flag()?),
+            "proxy_buffers" => self.response_memory = Some(buffers(directive)?),
             // one piece of what waits, of which lab has no fixed ones: the values have to be some
             "proxy_buffer_size" | "proxy_busy_buffers_size" | "proxy_temp_file_write_size" => {
                 directive.size()?;
             }
-            "proxy_max_temp_file_size" => self.answer_file = Some(directive.size()?),
-            "proxy_temp_path" => self.answer_folder = Some(folder(directive, prefix)?),
+            "proxy_max_temp_file_size" => self.response_file_limit = Some(directive.size()?),
+            "proxy_temp_path" => self.response_folder = Some(folder(directive, prefix)?),
             "proxy_request_buffering" => self.requests = Some(directive.flag()?),
             "client_body_buffer_size" => self.request_memory = Some(memory(directive, directive.size()?)?),
             "client_body_temp_path" => self.request_folder = Some(folder(directive, prefix)?),
@@ -54,12 +54,12 @@ impl BufferingLevel {
         Ok(())
     }
 
-    pub(super) fn inherit(self, outer: &BufferingLevel) -> BufferingLevel {
+    pub(crate) fn inherit(self, outer: &BufferingLevel) -> BufferingLevel {
         BufferingLevel {
-            answers: self.answers.or(outer.answers),
-            answer_memory: self.answer_memory.or(outer.answer_memory),
-            answer_file: self.answer_file.or(outer.answer_file),
-            answer_folder: self.answer_folder.or_else(|| outer.answer_folder.clone()),
+            responses: self.responses.or(outer.responses),
+            response_memory: self.response_memory.or(outer.response_memory),
+            response_file_limit: self.response_file_limit.or(outer.response_file_limit),
+            response_folder: self.response_folder.or_else(|| outer.response_folder.clone()),
             requests: self.requests.or(outer.requests),
             request_memory: self.request_memory.or(outer.request_memory),
             request_folder: self.request_folder.or_else(|| outer.request_folder.clone()),
@@ -67,12 +67,12 @@ impl BufferingLevel {
     }
 
     /// What holds, with nginx's defaults where nothing is said: pages are 4 KiB.
-    pub(super) fn finish(&self) -> Buffering {
-        Buffering {
-            answers: self.answers.unwrap_or(true),
-            answer_memory: self.answer_memory.unwrap_or(8 * 4096),
-            answer_file: self.answer_file.unwrap_or(1 << 30),
-            answer_folder: self.answer_folder.clone(),
+    pub(crate) fn resolve(&self) -> BufferingConfig {
+        BufferingConfig {
+            responses: self.responses.unwrap_or(true),
+            response_memory: self.response_memory.unwrap_or(8 * 4096),
+            response_file_limit: self.response_file_limit.unwrap_or(1 << 30),
+            response_folder: self.response_folder.clone(),
             requests: self.requests.unwrap_or(true),
             request_memory: self.request_memory.unwrap_or(2 * 8192),
             request_folder: self.request_folder.clone(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::upstream::resolve;
+use crate::config::address::resolve;
 use lab_nginx_conf::{ConfError, Directive, parse_time};
 
 /// How names are looked up while a request waits. The servers that are named are not asked: the system is.
@@ -18,18 +18,18 @@ pub struct Resolver {
 
 /// What `resolver` says itself.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct ResolverDirective {
+pub(crate) struct ResolverDirective {
     valid: Duration,
     ipv6: bool,
 }
 
 /// The system does not tell how long an answer of a name server's is valid.
-const USUALLY_VALID: Duration = Duration::from_secs(5);
+const DEFAULT_VALID: Duration = Duration::from_secs(5);
 const ACCEPTED: &str = "addresses of name servers, then valid=TIME, ipv6=on|off";
 
 impl ResolverDirective {
-    pub(super) fn read(directive: &Directive) -> Result<ResolverDirective, ConfError> {
-        let mut resolver = ResolverDirective { valid: USUALLY_VALID, ipv6: true };
+    pub(crate) fn read(directive: &Directive) -> Result<ResolverDirective, ConfError> {
+        let mut resolver = ResolverDirective { valid: DEFAULT_VALID, ipv6: true };
         let mut has_server = false;
         for word in directive.args.iter().map(|arg| arg.value.as_str()) {
             match word.split_once('=') {
@@ -49,7 +49,7 @@ impl ResolverDirective {
         if has_server { Ok(resolver) } else { Err(directive.invalid(directive.first(), ACCEPTED)) }
     }
 
-    pub(super) fn finish(self, timeout: Option<Duration>) -> Resolver {
+    pub(crate) fn resolve(self, timeout: Option<Duration>) -> Resolver {
         let timeout = timeout.unwrap_or(Duration::from_secs(30));
         Resolver { timeout, valid: self.valid, ipv6: self.ipv6 }
     }

@@ -12,9 +12,9 @@ use std::path::Path;
 
 /// What there is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen {
+pub struct FileMetadata {
     /// What kind of thing.
-    pub kind: Kind,
+    pub kind: FileKind,
     /// Whether its owner may execute it.
     pub is_executable: bool,
     /// Its size in bytes.
@@ -25,7 +25,7 @@ pub struct Seen {
 
 /// A kind of thing in a file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FileKind {
     /// A file.
     File,
     /// A folder.
@@ -36,57 +36,57 @@ pub enum Kind {
 
 /// A file that is there to be sent.
 #[derive(Debug)]
-pub struct Opened {
+pub struct OpenedFile {
     /// The file, at its start; none where nobody is to read it, as in tests.
     pub file: Option<File>,
     /// What it is.
-    pub seen: Seen,
+    pub metadata: FileMetadata,
     /// Its media type; empty for none.
     pub media_type: String,
 }
 
 /// Looks at files.
-pub trait Files: std::fmt::Debug {
+pub trait FileSystem: std::fmt::Debug {
     /// What there is at a path, links followed.
     ///
     /// # Errors
     /// There is nothing, or it may not be looked at.
-    fn look(&self, path: &[u8]) -> io::Result<Seen>;
+    fn metadata(&self, path: &[u8]) -> io::Result<FileMetadata>;
 
     /// Opens a file for reading.
     ///
     /// # Errors
     /// It may not be read.
-    fn open(&self, path: &[u8]) -> io::Result<(Option<File>, Seen)>;
+    fn open(&self, path: &[u8]) -> io::Result<(Option<File>, FileMetadata)>;
 }
 
 /// The machine's own file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Disk;
 
-impl Files for Disk {
-    fn look(&self, path: &[u8]) -> io::Result<Seen> {
-        Ok(seen(&std::fs::metadata(Path::new(OsStr::from_bytes(path)))?))
+impl FileSystem for Disk {
+    fn metadata(&self, path: &[u8]) -> io::Result<FileMetadata> {
+        Ok(metadata(&std::fs::metadata(Path::new(OsStr::from_bytes(path)))?))
     }
 
-    fn open(&self, path: &[u8]) -> io::Result<(Option<File>, Seen)> {
+    fn open(&self, path: &[u8]) -> io::Result<(Option<File>, FileMetadata)> {
         use std::os::unix::fs::OpenOptionsExt as _;
         // a pipe that nobody writes to must not stop the worker
         let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
         let file = File::options().read(true).custom_flags(flags).open(Path::new(OsStr::from_bytes(path)))?;
-        let seen = seen(&file.metadata()?);
-        Ok((Some(file), seen))
+        let metadata = metadata(&file.metadata()?);
+        Ok((Some(file), metadata))
     }
 }
 
-fn seen(metadata: &Metadata) -> Seen {
+fn metadata(metadata: &Metadata) -> FileMetadata {
     const OWNER_MAY_EXECUTE: u32 = 0o100;
     let kind = match metadata.file_type() {
-        kind if kind.is_file() => Kind::File,
-        kind if kind.is_dir() => Kind::Folder,
-        _ => Kind::Other,
+        kind if kind.is_file() => FileKind::File,
+        kind if kind.is_dir() => FileKind::Folder,
+        _ => FileKind::Other,
     };
-    Seen {
+    FileMetadata {
         kind,
         is_executable: metadata.permissions().mode() & OWNER_MAY_EXECUTE != 0,
         size: metadata.len(),

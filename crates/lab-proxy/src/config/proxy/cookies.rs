@@ -1,6 +1,6 @@
 //! `proxy_cookie_domain` and `proxy_cookie_path`: how `Set-Cookie` of an upstream is put into the client's terms.
 
-use super::reading::Reading;
+use crate::config::reader::ConfigReader;
 use crate::eval::pattern::Pattern;
 use crate::eval::{Scope, Template};
 use lab_nginx_conf::{ConfError, Directive};
@@ -28,11 +28,11 @@ pub struct CookieRules {
 }
 
 /// One directive as it was written; none for `off`.
-pub(super) type Written = Option<CookieRule>;
+pub(crate) type Written = Option<CookieRule>;
 
 impl CookieRule {
-    pub(super) fn read(directive: &Directive, reading: &mut Reading<'_>) -> Result<Written, ConfError> {
-        const ACCEPTED: &str = "off, or a text and what replaces it";
+    pub(crate) fn read(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<Written, ConfError> {
+        const ACCEPTED: &str = "off, or a text and what alias_prefix it";
         let (first, is_domain) = (directive.first(), directive.name == "proxy_cookie_domain");
         let Some(to) = directive.arg(1) else {
             return if first == "off" { Ok(None) } else { Err(directive.invalid(first, ACCEPTED)) };
@@ -42,11 +42,11 @@ impl CookieRule {
                 let without_case = pattern.strip_prefix('*').filter(|_| !is_domain);
                 let pattern = without_case.unwrap_or(pattern);
                 // as nginx: the case of a domain never matters
-                From::Pattern(reading.pattern(directive, pattern, is_domain || without_case.is_some())?)
+                From::Pattern(reader.pattern(directive, pattern, is_domain || without_case.is_some())?)
             }
-            None => From::Text(reading.template(directive, first)?),
+            None => From::Text(reader.template(directive, first)?),
         };
-        Ok(Some(CookieRule { from, to: reading.template(directive, to)? }))
+        Ok(Some(CookieRule { from, to: reader.template(directive, to)? }))
     }
 
     /// The domain as the rule has it, if it is the rule's: the whole of it but for a leading dot, which stays.

@@ -1,6 +1,6 @@
 //! Field lines a proxy sets, drops and hides: `proxy_set_header`, and sets of field names.
 
-use crate::eval::{Names, Scope, Template};
+use crate::eval::{DefinedVariables, Scope, Template};
 
 /// The field lines that are written instead of the client's, with nginx's defaults filled in.
 #[derive(Debug, Clone)]
@@ -9,7 +9,7 @@ pub struct SetFields {
     /// request comes is not written.
     pub lines: Vec<(String, Template)>,
     /// The names whose lines from the client are not forwarded: those above, and what belongs to a single hop.
-    pub replaced: NameSet,
+    pub replaced: FieldNames,
 }
 
 impl SetFields {
@@ -21,7 +21,7 @@ impl SetFields {
                 // OK because the variable of the constant is known
                 lines.push((
                     name.to_owned(),
-                    Template::compile(value, &Names::default()).expect("a default is a template"),
+                    Template::compile(value, &DefinedVariables::default()).expect("a default is a template"),
                 ));
             }
         }
@@ -32,7 +32,7 @@ impl SetFields {
 
     /// Whether the upstream is asked for another protocol.
     #[must_use]
-    pub fn asks_for_upgrade(&self, scope: &Scope<'_>) -> bool {
+    pub fn requests_upgrade(&self, scope: &Scope<'_>) -> bool {
         let mut value = Vec::new();
         for (_, template) in self.lines.iter().filter(|(name, _)| name.eq_ignore_ascii_case("upgrade")) {
             template.write(scope, &mut value);
@@ -42,7 +42,7 @@ impl SetFields {
 
     /// Whether the upstream is always told to close the connection after its answer.
     #[must_use]
-    pub fn close_always(&self) -> bool {
+    pub fn always_closes(&self) -> bool {
         let connection = self.lines.iter().find(|(name, _)| name.eq_ignore_ascii_case("connection"));
         connection.and_then(|(_, value)| value.constant()).is_some_and(|value| value.eq_ignore_ascii_case(b"close"))
     }
@@ -57,12 +57,12 @@ const FRAMING: [&str; 3] = ["Content-Length", "Expect", "Max-Forwards"];
 
 /// A set of field names, compared without regard to case.
 #[derive(Debug, Clone, Default)]
-pub struct NameSet {
+pub struct FieldNames {
     /// Lower-case names by their length, which few names share; the last place holds all longer ones.
     by_length: [Vec<Box<[u8]>>; 32],
 }
 
-impl NameSet {
+impl FieldNames {
     /// Adds a name.
     pub fn insert(&mut self, name: &str) {
         if !self.contains(name.as_bytes()) {
@@ -79,9 +79,9 @@ impl NameSet {
     }
 }
 
-impl<'a> FromIterator<&'a str> for NameSet {
-    fn from_iter<I: IntoIterator<Item = &'a str>>(names: I) -> NameSet {
-        let mut set = NameSet::default();
+impl<'a> FromIterator<&'a str> for FieldNames {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(names: I) -> FieldNames {
+        let mut set = FieldNames::default();
         names.into_iter().for_each(|name| set.insert(name));
         set
     }
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn names_are_found_whatever_their_case_and_length() {
         let long = "X-A-Very-Long-Name-That-Nobody-Would-Ever-Give-To-A-Field";
-        let set: NameSet = ["TE", "Keep-Alive", long].into_iter().collect();
+        let set: FieldNames = ["TE", "Keep-Alive", long].into_iter().collect();
         for (name, expected) in [("te", true), ("KEEP-ALIVE", true), (long, true), ("T", false), ("", false)] {
             assert_eq!(set.contains(name.as_bytes()), expected, "{name}");
         }
@@ -103,11 +103,13 @@ mod tests {
 
     #[test]
     fn the_defaults_stand_behind_the_file_and_give_way_to_it() {
-        let line = |name: &str, value: &str| (name.to_owned(), Template::compile(value, &Names::default()).unwrap());
+        let line = |name: &str, value: &str| {
+            (name.to_owned(), Template::compile(value, &DefinedVariables::default()).unwrap())
+        };
         let set = SetFields::new(vec![line("X-A", "1"), line("connection", "")]);
         let names: Vec<&str> = set.lines.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["X-A", "connection", "Host"]);
-        assert!(!set.close_always());
-        assert!(SetFields::new(Vec::new()).close_always());
+        assert!(!set.always_closes());
+        assert!(SetFields::new(Vec::new()).always_closes());
     }
 }

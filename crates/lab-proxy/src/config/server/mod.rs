@@ -1,12 +1,16 @@
 //! `server`: a virtual host, its names and its locations.
 
-use super::heads::Heads;
-use super::level::{Level, Rules};
-use super::location::{Location, Locations, Outer};
-use super::reading::Reading;
-use super::root::Root;
-use super::server_name::ServerName;
+pub mod listen;
+pub mod name;
+pub mod request_head;
+
+use crate::config::location::level::{Level, LocationConfig};
+use crate::config::location::root::Root;
+use crate::config::location::{EnclosingBlock, Location, Locations};
+use crate::config::reader::ConfigReader;
 use lab_nginx_conf::{ConfError, Directive};
+use name::ServerName;
+use request_head::RequestHeadConfig;
 
 /// One virtual host.
 #[derive(Debug)]
@@ -18,29 +22,29 @@ pub struct Server {
     /// What holds for requests that no location takes, and the locations.
     pub outside: Location,
     /// How heads of requests are read, if it is the default server of its address.
-    pub heads: Heads,
+    pub request_head: RequestHeadConfig,
 }
 
 impl Server {
-    pub(super) fn read(
+    pub(crate) fn read(
         directive: &Directive,
         outer: &Level,
         root: &Root,
-        reading: &mut Reading<'_>,
+        reader: &mut ConfigReader<'_>,
     ) -> Result<Server, ConfError> {
-        let block = directive.block.as_deref().unwrap_or_default();
+        let block = directive.children();
         let mut names = Vec::new();
         for inner in block.iter().filter(|inner| inner.name == "server_name") {
             for arg in &inner.args {
-                names.push(ServerName::read(inner, &arg.value, reading)?);
+                names.push(ServerName::read(inner, &arg.value, reader)?);
             }
         }
         if names.is_empty() {
             names.push(ServerName::Exact(String::new()));
         }
-        let outside = Location::outside(block, &Outer { level: outer, root, location: None }, reading)?;
-        let heads = outer.heads_within(block)?;
-        Ok(Server { first_name: names[0].text(), names, outside, heads })
+        let outside = Location::outside(block, &EnclosingBlock { level: outer, root, location: None }, reader)?;
+        let request_head = outer.request_head(block)?;
+        Ok(Server { first_name: names[0].text(), names, outside, request_head })
     }
 
     /// Where requests go, by path.
@@ -51,7 +55,7 @@ impl Server {
 
     /// What holds for requests that no location takes.
     #[must_use]
-    pub fn rules(&self) -> &Rules {
-        &self.outside.rules
+    pub fn config(&self) -> &LocationConfig {
+        &self.outside.config
     }
 }

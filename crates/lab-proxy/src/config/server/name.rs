@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::reading::Reading;
-use crate::eval::Values;
+use crate::config::reader::ConfigReader;
+use crate::eval::VariableValues;
 use crate::eval::pattern::Pattern;
 use lab_nginx_conf::{ConfError, Directive};
 
@@ -13,23 +13,23 @@ pub enum ServerName {
     /// `www.example.org`; `""` matches a request without a host; `_` and the like match nothing that exists.
     Exact(String),
     /// `*.example.org`: any name that ends with the dot and what follows it.
-    AnyBelow(String),
+    LeadingWildcard(String),
     /// `.example.org`: the name itself and any below it.
-    SelfAndBelow(String),
+    LeadingDot(String),
     /// `www.example.*`: any name that begins with the part up to and with the last dot.
-    AnyAfter(String),
+    TrailingWildcard(String),
     /// `~^www\d+\.example\.org$`
-    Matching(Pattern),
+    Regex(Pattern),
 }
 
 impl ServerName {
     /// Reads one argument of `server_name`; `$hostname` is this machine's name.
-    pub(super) fn read(directive: &Directive, text: &str, reading: &Reading<'_>) -> Result<ServerName, ConfError> {
+    pub(crate) fn read(directive: &Directive, text: &str, reader: &ConfigReader<'_>) -> Result<ServerName, ConfError> {
         const ACCEPTED: &str =
             "names such as example.org, *.example.org, .example.org, www.example.*, ~REGEX, and $hostname";
         if let Some(pattern) = text.strip_prefix('~') {
             // as nginx: hosts are lower-case, so that the pattern's case does not matter
-            return reading.pattern(directive, pattern, true).map(ServerName::Matching);
+            return reader.pattern(directive, pattern, true).map(ServerName::Regex);
         }
         if text == "$hostname" {
             return Ok(ServerName::Exact(hostname().to_owned()));
@@ -39,11 +39,11 @@ impl ServerName {
         }
         let name = text.to_ascii_lowercase();
         let (kind, rest): (fn(String) -> ServerName, &str) = if let Some(rest) = name.strip_prefix("*.") {
-            (|rest| ServerName::AnyBelow(format!(".{rest}")), rest)
+            (|rest| ServerName::LeadingWildcard(format!(".{rest}")), rest)
         } else if let Some(rest) = name.strip_prefix('.') {
-            (ServerName::SelfAndBelow, rest)
+            (ServerName::LeadingDot, rest)
         } else if let Some(rest) = name.strip_suffix(".*") {
-            (|rest| ServerName::AnyAfter(format!("{rest}.")), rest)
+            (|rest| ServerName::TrailingWildcard(format!("{rest}.")), rest)
         } else {
             return if name.contains(['*', '/']) {
                 Err(directive.invalid(text, ACCEPTED))
@@ -62,10 +62,10 @@ impl ServerName {
     pub fn text(&self) -> String {
         match self {
             ServerName::Exact(name) => name.clone(),
-            ServerName::AnyBelow(tail) => format!("*{tail}"),
-            ServerName::SelfAndBelow(name) => name.clone(),
-            ServerName::AnyAfter(head) => format!("{head}*"),
-            ServerName::Matching(pattern) => format!("~{}", pattern.as_str()),
+            ServerName::LeadingWildcard(tail) => format!("*{tail}"),
+            ServerName::LeadingDot(name) => name.clone(),
+            ServerName::TrailingWildcard(head) => format!("{head}*"),
+            ServerName::Regex(pattern) => format!("~{}", pattern.as_str()),
         }
     }
 }
@@ -75,13 +75,13 @@ impl ServerName {
 /// nginx's order: the exact name; the longest wildcard at the front; the longest wildcard at the end; the first regular
 /// expression. Of two servers with the same name the first has it.
 #[derive(Debug, Default)]
-pub struct NameIndex {
+pub struct ServerNameIndex {
     /// The name `""`, which most configurations have and no other.
     nameless: Option<usize>,
     exact: HashMap<Vec<u8>, usize>,
     /// Tails beginning with a dot, longest first.
     tails: Vec<(String, usize)>,
-    /// Heads ending with a dot, longest first.
+    /// RequestHeadConfig ending with a dot, longest first.
     heads: Vec<(String, usize)>,
     patterns: Vec<(Pattern, usize)>,
 }
@@ -92,7 +92,7 @@ pub(crate) fn hostname() -> &'static str {
     NAME.get_or_init(|| rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase())
 }
 
-impl NameIndex {
+impl ServerNameIndex {
     /// The server of requests that name no host: one with the name `""`, which is also a server's that has no name.
     #[must_use]
     pub fn nameless(&self) -> Option<usize> {
@@ -102,7 +102,7 @@ impl NameIndex {
     /// The server that has this host's name. The host is lower-case and without a port. What a regular expression
     /// catches is kept in `values`.
     #[must_use]
-    pub fn find(&self, host: &[u8], values: &Values) -> Option<usize> {
+    pub fn find(&self, host: &[u8], values: &VariableValues) -> Option<usize> {
         let longer = |pattern: &str| host.len() > pattern.len();
         let tail = || self.tails.iter().find(|(tail, _)| longer(tail) && host.ends_with(tail.as_bytes()));
         let head = || self.heads.iter().find(|(head, _)| longer(head) && host.starts_with(head.as_bytes()));
@@ -119,22 +119,22 @@ impl NameIndex {
     }
 }
 
-impl<'a> FromIterator<(&'a ServerName, usize)> for NameIndex {
-    fn from_iter<I: IntoIterator<Item = (&'a ServerName, usize)>>(names: I) -> NameIndex {
-        let mut index = NameIndex::default();
+impl<'a> FromIterator<(&'a ServerName, usize)> for ServerNameIndex {
+    fn from_iter<I: IntoIterator<Item = (&'a ServerName, usize)>>(names: I) -> ServerNameIndex {
+        let mut index = ServerNameIndex::default();
         for (name, server) in names {
             match name {
                 ServerName::Exact(name) if name.is_empty() => _ = index.nameless.get_or_insert(server),
                 ServerName::Exact(name) => {
                     index.exact.entry(name.clone().into_bytes()).or_insert(server);
                 }
-                ServerName::AnyBelow(tail) => index.tails.push((tail.clone(), server)),
-                ServerName::SelfAndBelow(name) => {
+                ServerName::LeadingWildcard(tail) => index.tails.push((tail.clone(), server)),
+                ServerName::LeadingDot(name) => {
                     index.exact.entry(name.clone().into_bytes()).or_insert(server);
                     index.tails.push((format!(".{name}"), server));
                 }
-                ServerName::AnyAfter(head) => index.heads.push((head.clone(), server)),
-                ServerName::Matching(pattern) => index.patterns.push((pattern.clone(), server)),
+                ServerName::TrailingWildcard(head) => index.heads.push((head.clone(), server)),
+                ServerName::Regex(pattern) => index.patterns.push((pattern.clone(), server)),
             }
         }
         // stable sorts: of two equal names the first stays first
@@ -152,13 +152,13 @@ mod tests {
 
     fn names(text: &str) -> Result<Vec<ServerName>, String> {
         let tree = lab_nginx_conf::parse(&format!("server_name {text};"), Path::new("c")).unwrap();
-        let reading = Reading::empty(Path::new(""));
-        let read = |arg: &lab_nginx_conf::Arg| ServerName::read(&tree[0], &arg.value, &reading);
+        let reader = ConfigReader::new(Path::new(""));
+        let read = |arg: &lab_nginx_conf::Arg| ServerName::read(&tree[0], &arg.value, &reader);
         tree[0].args.iter().map(read).collect::<Result<_, _>>().map_err(|error| error.to_string())
     }
 
-    fn find(index: &NameIndex, host: &str) -> Option<usize> {
-        index.find(host.as_bytes(), &Values::default())
+    fn find(index: &ServerNameIndex, host: &str) -> Option<usize> {
+        index.find(host.as_bytes(), &VariableValues::default())
     }
 
     #[test]
@@ -168,7 +168,7 @@ mod tests {
                             ~^[a-z]$ ~^.$",
         )
         .unwrap();
-        let index: NameIndex = listed.iter().zip(0..).collect();
+        let index: ServerNameIndex = listed.iter().zip(0..).collect();
         for (host, expected) in [
             ("exact.example.org", Some(4)),
             ("x.a.example.org", Some(2)),
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn the_first_of_two_equal_names_wins() {
         let listed = names("a.org *.b.org").unwrap();
-        let index: NameIndex = listed.iter().zip([7, 7]).chain(listed.iter().zip([8, 8])).collect();
+        let index: ServerNameIndex = listed.iter().zip([7, 7]).chain(listed.iter().zip([8, 8])).collect();
         assert_eq!((find(&index, "a.org"), find(&index, "x.b.org")), (Some(7), Some(7)));
     }
 
