@@ -31,11 +31,12 @@ pub mod downstream;
 pub mod upstream;
 pub mod response;
 pub mod runtime;
+pub mod differences;
 
 use std::path::Path;
 
 use config::{Config, ConfigPaths};
-use lab_nginx_conf::{self as conf, ConfError, Directive, Loaded, Source};
+use lab_nginx_conf::{self as conf, ConfError, Directive, LoadedConfig, SourceFile};
 
 /// What a command line says of a configuration, by nginx's options.
 #[derive(Debug, Clone, Copy)]
@@ -54,9 +55,9 @@ pub struct CommandLine<'c> {
 ///
 /// # Errors
 /// The first thing that is wrong, by file and line.
-pub fn read_configuration(line: CommandLine<'_>) -> Result<(Config, Vec<Source>), ConfError> {
+pub fn read_configuration(line: CommandLine<'_>) -> Result<(Config, Vec<SourceFile>), ConfError> {
     let mut tree = conf::parse(line.directives, Path::new("command line"))?;
-    let Loaded { tree: of_file, sources } = conf::load(line.file)?;
+    let LoadedConfig { tree: of_file, sources } = conf::load(line.file)?;
     tree.extend(of_file);
     Ok((understand(&tree, line.file, line.prefix, line.error_log)?, sources))
 }
@@ -73,7 +74,7 @@ pub fn read_configuration_text(source: &str, file: &Path) -> Result<Config, Conf
 ///
 /// # Errors
 /// The first thing that is wrong, by file and line.
-pub fn read_configuration_with(file: &Path, read: &mut conf::Read<'_>) -> Result<Config, ConfError> {
+pub fn read_configuration_with(file: &Path, read: &mut conf::ReadFile<'_>) -> Result<Config, ConfError> {
     understand(&conf::load_with(file, read)?.tree, file, None, None)
 }
 
