@@ -114,7 +114,7 @@ pub const DIFFERENCES: &[Difference] = &[
     ),
     row(
         "white space before the colon of an upstream's field",
-        "Ignores the field.",
+        "Responds with 502.",
         "Removes the white space.",
         "RFC 9112 §5.1.",
     ),

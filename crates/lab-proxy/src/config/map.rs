@@ -8,7 +8,6 @@ use crate::eval::pattern::Pattern;
 use crate::eval::{Scope, Template};
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
 
-/// One `map` block.
 #[derive(Debug)]
 pub struct Map {
     source: Template,
@@ -18,13 +17,13 @@ pub struct Map {
     patterns: Vec<(Pattern, usize)>,
     values: Vec<Template>,
     default: Option<usize>,
-    /// `volatile`: the value is looked up each time it is read.
+    /// `volatile`: the map is evaluated whenever the variable is read.
     pub is_volatile: bool,
 }
 
 impl Map {
-    /// Appends what the map says in this scope: the value of the text itself, whatever its case; of the longest wildcard
-    /// that fits; of the first regular expression that matches; the default.
+    /// Appends the value for the source text: that of the text itself, ignoring case; of the longest wildcard; of the
+    /// first regular expression that matches; or the default.
     pub fn write(&self, scope: &Scope<'_>, out: &mut Vec<u8>) {
         let text = self.source.value(scope);
         let found = self.find(&text, scope).or(self.default);
@@ -46,7 +45,7 @@ impl Map {
         self.exact.get(&lower).copied().or_else(host).or_else(pattern)
     }
 
-    /// Reads the block, and tells the slot of its variable.
+    /// Reads a block. Returns it with the slot of its variable.
     pub(crate) fn read(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<(usize, Map), ConfError> {
         let entries = directive.children();
         let has = |flag: &str| entries.iter().any(|entry| entry.name == flag && entry.args.is_empty());
@@ -78,7 +77,7 @@ impl Map {
             } else if has("hostnames") && key.contains('*') | key.starts_with('.') {
                 hosts.push((ServerName::read(entry, key, reader)?, index));
             } else {
-                // a backslash takes the meaning from a key that would have one
+                // a backslash marks a key that would otherwise have a special meaning
                 let key = key.strip_prefix('\\').unwrap_or(key).to_ascii_lowercase().into_bytes();
                 if map.exact.insert(key, index).is_some() {
                     return Err(twice());
@@ -89,7 +88,7 @@ impl Map {
             map.hosts = Some(hosts.iter().map(|(name, index)| (name, *index)).collect());
         }
         let name = directive.arg(1).unwrap_or_default().trim_start_matches('$');
-        // OK because the names were collected from these very directives
+        // OK because the variables were collected from the same directives
         let slot = reader.variables.slot(name).expect("the variable of a map is defined");
         Ok((slot, map))
     }

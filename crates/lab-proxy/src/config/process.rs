@@ -1,4 +1,4 @@
-//! The main level and `events`: what concerns the whole process.
+//! The main level and `events`: the configuration of the process.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,50 +7,46 @@ use crate::config::logs::ErrorLog;
 use crate::config::reader::ConfigReader;
 use lab_nginx_conf::{ConfError, Directive};
 
-/// What the process as a whole is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessConfig {
-    /// `worker_processes`: how many workers, or one for every core the process may run on.
     pub workers: WorkerCount,
-    /// `worker_connections`: how many connections of clients one worker holds at a time; nginx counts those to upstreams
-    /// as well.
+    /// `worker_connections`: the limit of client connections of one worker. nginx also counts connections to upstreams.
     pub worker_connections: usize,
-    /// `pid`: where the process id is written. Without the directive none is written, unlike nginx.
+    /// `pid`: the file for the process id. Without the directive there is none, unlike in nginx.
     pub pid: Option<PathBuf>,
-    /// `error_log` of the main level; standard error without the directive, unlike nginx.
+    /// `error_log` of the main level. Without the directive, standard error, unlike in nginx.
     pub error_log: ErrorLog,
-    /// `daemon`: whether the process goes to the background. Without the directive it stays, unlike nginx.
+    /// `daemon`: whether the process goes to the background. Without the directive it does not, unlike in nginx.
     pub is_daemon: bool,
     /// `worker_cpu_affinity`
     pub affinity: Affinity,
-    /// `worker_shutdown_timeout`: how long requests in flight may take once workers are to quit; without it, for ever.
+    /// `worker_shutdown_timeout`: how long requests in flight may take after a worker was asked to quit. Without it,
+    /// forever.
     pub shutdown_timeout: Option<Duration>,
 }
 
 /// Which cores workers run on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Affinity {
-    /// Each of several workers on a core of its own, in turn; a single one wherever it may. Without the directive, unlike
-    /// nginx, which pins none.
+    /// Each of several workers on its own core, in turn; a single worker on any. This is the default, unlike in nginx,
+    /// which pins none.
     CorePerWorker,
-    /// `auto`, with a mask or without: in turn on the cores of the mask, by number.
+    /// `auto`, with or without a mask: one core of the mask for each worker, in turn.
     Auto(Option<Vec<usize>>),
-    /// Masks: each worker's cores, and the last one's for all that follow.
+    /// Masks: the cores of each worker. The last one applies to all that follow.
     Masks(Vec<Vec<usize>>),
 }
 
-/// The argument of `worker_processes`.
+/// `worker_processes`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WorkerCount {
-    /// One for every core of the process's affinity mask.
+    /// One for every core in the process's affinity mask.
     Auto,
-    /// That many; at least 1.
+    /// At least 1.
     Fixed(usize),
 }
 
-/// Reads the main level and the `events` block.
-///
-/// `error_log` is where errors go if no directive says so.
+/// Reads the main level and the `events` block. `error_log` applies if no directive sets one.
 pub(crate) fn read(
     tree: &[Directive],
     events: &Directive,
@@ -81,7 +77,7 @@ pub(crate) fn read(
         }
     }
     if is_alone {
-        // as nginx: without a master there is one worker, whatever else is said
+        // as in nginx: without a master there is exactly one worker
         process.workers = WorkerCount::Fixed(1);
     }
     for directive in events.children() {
@@ -89,7 +85,7 @@ pub(crate) fn read(
             "worker_connections" => process.worker_connections = positive(directive)?,
             "use" if directive.first() == "epoll" => {}
             "use" => return Err(directive.unsupported(format!("\"{}\"", directive.first()), "epoll")),
-            // how connections are accepted is the runtime's choice; the value has to be one all the same
+            // how connections are accepted is not configurable; the value is still validated
             _ => _ = directive.flag()?,
         }
     }

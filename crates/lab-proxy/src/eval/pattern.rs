@@ -1,27 +1,26 @@
-//! Regular expressions of a configuration, and what their groups captures.
+//! Regular expressions of a configuration.
 //!
-//! nginx compiles them with PCRE, lab with the `regex` crate, which matches in linear time whatever a client sends. The
-//! syntax is the same but for what needs backtracking: look-around, back-references, atomic groups and possessive
-//! quantifiers are refused by name. As in PCRE without its UTF mode, a text is bytes and classes are ASCII; unlike in
-//! PCRE, `$` matches only at the very end, not before a final line feed.
+//! nginx uses PCRE. lab uses the `regex` crate, which matches in linear time whatever a client sends. The syntax is the
+//! same, except for what needs backtracking: look-around, back-references, atomic groups and possessive quantifiers are
+//! refused by name. As in PCRE without its UTF mode, texts are bytes and classes are ASCII. Unlike in PCRE, `$` matches
+//! only at the very end, not before a final line feed.
 
 use regex::bytes::{Regex, RegexBuilder};
 
 use crate::eval::{DefinedVariables, VariableValues};
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
 
-/// One regular expression.
 #[derive(Debug, Clone)]
 pub struct Pattern {
     regex: Regex,
-    /// How many groups it has.
+    /// The number of groups.
     groups: usize,
-    /// The groups with names: which group, and the variable's slot.
+    /// The named groups, with the slots of their variables.
     named: Box<[(usize, usize)]>,
 }
 
 impl Pattern {
-    /// Compiles a pattern that a directive has. Its named groups are variables.
+    /// Compiles a pattern of a directive. Its named groups set variables.
     pub(crate) fn compile(
         directive: &Directive,
         pattern: &str,
@@ -43,7 +42,7 @@ impl Pattern {
         self.regex.as_str()
     }
 
-    /// Whether the text matches. If it does, `$1` and on are its groups from now on, and so are its named ones.
+    /// Whether the text matches. If it does, `$1` and so on and the variables of named groups are set.
     pub fn matches(&self, text: &[u8], values: &VariableValues) -> bool {
         if self.groups == 0 {
             let is_match = self.regex.is_match(text);
@@ -65,7 +64,7 @@ impl Pattern {
     }
 }
 
-/// The names of a pattern's groups; none if it cannot be compiled, which is told when it is.
+/// The names of a pattern's groups; none if it does not compile, which [`Pattern::compile`] reports.
 pub(crate) fn group_names(pattern: &str) -> Vec<String> {
     let regex = compile(pattern, false);
     regex.iter().flat_map(|regex| regex.capture_names().flatten()).map(str::to_owned).collect()
@@ -85,7 +84,7 @@ fn compile(pattern: &str, ignore_case: bool) -> Result<Regex, String> {
     })
 }
 
-/// What of PCRE a pattern uses that needs backtracking.
+/// The feature of a pattern that needs backtracking, if it has one.
 fn backtracking(pattern: &[u8]) -> Option<&'static str> {
     const GROUPS: &[(&[u8], &str)] = &[
         (b"(?=", "look-ahead"),
@@ -105,7 +104,7 @@ fn backtracking(pattern: &[u8]) -> Option<&'static str> {
             [b'\\', _, behind @ ..] => behind,
             [b'[', behind @ ..] if !is_in_class => {
                 is_in_class = true;
-                // a bracket at the start of a class is a member of it
+                // a bracket at the start of a class is a member of the class
                 let behind = behind.strip_prefix(b"^").unwrap_or(behind);
                 behind.strip_prefix(b"]").unwrap_or(behind)
             }

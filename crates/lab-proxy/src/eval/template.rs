@@ -1,17 +1,15 @@
-//! Text with variables in it.
-
 use super::DefinedVariables;
 use super::scope::Scope;
 use super::variable::Variable;
 use crate::routing::uri;
 use lab_nginx_conf::{ConfErrorKind, closest};
 
-/// Text with variables in it, taken apart once so that writing it is a walk over its parts.
+/// Text with variables, parsed once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     parts: Box<[Part]>,
-    /// Whether variables are looked up before any part is written: as in nginx, a regular expression of a `map` decides
-    /// on `$1` of the whole text, also in front of it.
+    /// Whether variables are looked up before any part is written: as in nginx, a regular expression of a `map` sets
+    /// `$1` for the whole text, also in front of its variable.
     looks_up_first: bool,
 }
 
@@ -21,23 +19,24 @@ enum Part {
     Variable(Variable),
 }
 
-/// How the values of variables are written into a line of a log (`log_format … escape=`).
+/// How the values of variables are escaped in a line of a log (`log_format … escape=`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogEscape {
-    /// `"`, `\`, controls and everything beyond ASCII as `\xXX`; `-` for what has no value.
+    /// Writes `"`, `\`, control characters and everything beyond ASCII as `\xXX`, and `-` for a variable without a
+    /// value.
     #[default]
     Default,
-    /// As in a JSON string; nothing for what has no value.
+    /// As in a JSON string. A variable without a value is empty.
     Json,
-    /// As they are; nothing for what has no value.
+    /// Unchanged. A variable without a value is empty.
     None,
 }
 
 impl Template {
-    /// Takes `$name`, `${name}` and `$1` out of the text.
+    /// Parses `$name`, `${name}` and `$1`.
     ///
     /// # Errors
-    /// A variable that lab does not know, or a `$` that begins none.
+    /// An unknown variable, or a `$` without a name.
     pub fn compile(text: &str, own: &DefinedVariables) -> Result<Template, ConfErrorKind> {
         let mut parts = Vec::new();
         let mut rest = text;
@@ -75,13 +74,13 @@ impl Template {
         Ok(Template { parts: parts.into(), looks_up_first })
     }
 
-    /// Text without variables: a `$` is only a `$`.
+    /// Text in which `$` has no special meaning.
     #[must_use]
     pub fn text(text: &str) -> Template {
         Template { parts: [Part::Text(text.as_bytes().into())].into(), looks_up_first: false }
     }
 
-    /// The text, if there is no variable in it.
+    /// The text, if it has no variables.
     #[must_use]
     pub fn constant(&self) -> Option<&[u8]> {
         match &self.parts[..] {
@@ -91,13 +90,13 @@ impl Template {
         }
     }
 
-    /// Whether it needs the head of an answer, which is kept only where it is needed.
+    /// Whether it reads the head of a response. Heads are kept only if something does.
     #[must_use]
     pub fn needs_response_head(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Variable(variable) if variable.is_in_response_head()))
     }
 
-    /// Appends the text; what a variable has no value for is empty.
+    /// Appends the text. A variable without a value is empty.
     pub fn write(&self, scope: &Scope<'_>, out: &mut Vec<u8>) {
         if self.looks_up_first {
             self.look_up(scope);
@@ -118,7 +117,6 @@ impl Template {
         }
     }
 
-    /// The text by itself.
     #[must_use]
     pub fn value(&self, scope: &Scope<'_>) -> Vec<u8> {
         let mut out = Vec::new();
@@ -126,7 +124,7 @@ impl Template {
         out
     }
 
-    /// Appends the text with what regular expressions captures escaped as arguments are (nginx's `rewrite`).
+    /// Appends the text. Captures are escaped like arguments, as nginx's `rewrite` does.
     pub fn write_escaping_captures(&self, scope: &Scope<'_>, out: &mut Vec<u8>) {
         if self.looks_up_first {
             self.look_up(scope);
@@ -144,7 +142,7 @@ impl Template {
         }
     }
 
-    /// Appends the text as a log line.
+    /// Appends the text to a line of a log.
     pub fn write_log(&self, scope: &Scope<'_>, escape: LogEscape, out: &mut Vec<u8>) {
         for part in &self.parts {
             match part {
@@ -170,7 +168,7 @@ fn suggestion(name: &str, own: &DefinedVariables) -> Option<String> {
     closest(name, built_in.into_iter().chain(own.all()))
 }
 
-/// Escapes what stands in `out` from `start` on, as nginx's `escape=default`.
+/// Escapes `out` from `start` on, as nginx's `escape=default`.
 fn escape_from(out: &mut Vec<u8>, start: usize) {
     let needs = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20 | 0x7f..);
     if !out[start..].iter().any(needs) {
@@ -186,7 +184,7 @@ fn escape_from(out: &mut Vec<u8>, start: usize) {
     }
 }
 
-/// Escapes what stands in `out` from `start` on, as nginx's `escape=json`: RFC 8259 §7, bytes beyond ASCII untouched.
+/// Escapes `out` from `start` on, as nginx's `escape=json` (RFC 8259 §7). Bytes beyond ASCII stay.
 fn escape_json_from(out: &mut Vec<u8>, start: usize) {
     let needs = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
     if !out[start..].iter().any(needs) {

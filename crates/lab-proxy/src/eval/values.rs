@@ -1,14 +1,13 @@
-//! What one request has given the configuration's own variables, and what regular expressions captures of it.
+//! The values of a request's defined variables, and the captures of its last regular expression.
 //!
-//! Writing a template can change both, as in nginx: a `map` is looked up when its variable is first read and keeps its
-//! value from then on, and a regular expression in it alias_prefix `$1`.
+//! As in nginx, writing a template can change both: a `map` is evaluated when its variable is first read, which keeps
+//! the value from then on, and a regular expression in it replaces `$1`.
 
 use std::cell::{OnceCell, RefCell};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
 use super::DefinedVariables;
 
-/// The values of one request.
 #[derive(Debug, Default)]
 pub struct VariableValues {
     slots: RefCell<Vec<Slot>>,
@@ -20,7 +19,7 @@ pub struct VariableValues {
 enum Slot {
     #[default]
     Empty,
-    /// It is being looked up just now: a `map` that needs itself finds nothing.
+    /// Being looked up: a `map` that depends on itself finds nothing.
     Busy,
     Value(Box<[u8]>),
 }
@@ -33,20 +32,18 @@ struct Captures {
 }
 
 impl VariableValues {
-    /// With no value for any of the names.
+    /// No variable has a value yet.
     #[must_use]
     pub fn new(names: &DefinedVariables) -> VariableValues {
         VariableValues { slots: RefCell::new(vec![Slot::Empty; names.count()]), ..VariableValues::default() }
     }
 
-    /// Gives a variable its value.
     pub fn set(&self, slot: usize, value: &[u8]) {
         if let Some(slot) = self.slots.borrow_mut().get_mut(slot) {
             *slot = Slot::Value(value.into());
         }
     }
 
-    /// The value of a variable, if it has one.
     #[must_use]
     pub fn get(&self, slot: usize) -> Option<Box<[u8]>> {
         match self.slots.borrow().get(slot) {
@@ -55,7 +52,7 @@ impl VariableValues {
         }
     }
 
-    /// Appends the value of a variable; false if it has none.
+    /// Appends the value of a variable. False if it has none.
     pub(super) fn write(&self, slot: usize, out: &mut Vec<u8>) -> bool {
         match self.slots.borrow().get(slot) {
             Some(Slot::Value(value)) => {
@@ -66,7 +63,7 @@ impl VariableValues {
         }
     }
 
-    /// Marks a variable as being looked up; false if it is so already.
+    /// Marks a variable as being looked up. False if it already is.
     pub(super) fn begin_lookup(&self, slot: usize) -> bool {
         let mut slots = self.slots.borrow_mut();
         slots.get_mut(slot).is_some_and(|slot| std::mem::replace(slot, Slot::Busy) != Slot::Busy)
@@ -79,7 +76,7 @@ impl VariableValues {
         }
     }
 
-    /// Keeps what a regular expression captures: the text it matched and its groups, the whole match left out.
+    /// Keeps the captures of a regular expression: the text it matched, and its groups without the whole match.
     pub(crate) fn set_captures(&self, text: &[u8], spans: &[Option<(usize, usize)>]) {
         let mut captures = self.captures.borrow_mut();
         captures.spans.clear();
@@ -90,7 +87,7 @@ impl VariableValues {
         }
     }
 
-    /// Appends a group by its number, from 1; false if there is none or it took no part in the match.
+    /// Appends a group by its number, from 1. False if there is no such group, or if it took no part in the match.
     pub(crate) fn write_capture(&self, number: usize, out: &mut Vec<u8>) -> bool {
         let captures = self.captures.borrow();
         let Some(Some((start, end))) = captures.spans.get(number - 1) else { return false };
@@ -98,10 +95,10 @@ impl VariableValues {
         true
     }
 
-    /// 32 hexadecimal digits that no other request has.
+    /// 32 hexadecimal digits, unique to the request.
     pub(super) fn request_id(&self) -> &[u8; 32] {
         self.request_id.get_or_init(|| {
-            // the keys of each state come from the system's source of randomness
+            // the keys of each state come from the system's random numbers
             let half = || RandomState::new().build_hasher().finish();
             let digit = |number: u128, place: usize| b"0123456789abcdef"[(number >> (4 * place)) as usize & 15];
             let number = u128::from(half()) << 64 | u128::from(half());

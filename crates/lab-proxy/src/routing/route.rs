@@ -1,4 +1,4 @@
-//! Where a request goes: what the phases of its processing make of it, and change on the way.
+//! The route of a request: the location it has reached, and what the phases have changed.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
@@ -11,75 +11,69 @@ use crate::config::proxy::pass::ProxyPass;
 use crate::eval::VariableValues;
 use crate::routing::request::Request;
 
-/// A request on its way through the configuration. It begins outside of every location.
+/// A request on its way through the configuration. It begins in the server block, outside of every location.
 #[derive(Debug)]
 pub struct Route<'a> {
-    /// Where it is: a location, a condition in one, or the server outside of all.
+    /// The location, the `if` inside one, or the server block.
     pub location: &'a Location,
-    /// How it is passed on there: a condition passes on as the location it stands in, unless it has its own.
+    /// How the request is passed on. An `if` without its own `proxy_pass` has that of its location.
     pub pass: Option<&'a ProxyPass>,
-    /// The path: normalised, and rewritten. `$uri`
+    /// `$uri`: the normalised path, perhaps rewritten.
     pub uri: Cow<'a, [u8]>,
-    /// What follows the `?`; nothing if there is none. `$args`
+    /// `$args`: what follows the `?`; none without one.
     pub args: Option<Cow<'a, [u8]>>,
-    /// The method: the client's, or GET once an error page is fetched.
+    /// The client's method, or GET after a redirect to an error page.
     pub method: &'a [u8],
-    /// The client, if the real ip module found out that it is not the peer.
+    /// The client's address, if the real ip module found one that is not the peer's.
     pub client: Option<ClientAddress>,
     pub origin: UriOrigin,
     pub alignment: UriAlignment,
     pub changes: ChangeBudget,
-    /// The status that alias_prefix the one of whatever answers now.
+    /// Replaces the status of the response.
     pub status: Option<u16>,
-    /// The status of the `return` that answers now.
+    /// The status of the `return` that ended the phases.
     pub returned: Option<u16>,
     pub error_pages: ErrorPages,
     pub body: RequestBody,
     pub connection: ConnectionReuse,
-    /// Where a redirect leads.
+    /// The target of a redirect.
     pub redirect: Option<Vec<u8>>,
-    /// Fields of an upstream's answer that was not sent, which the client gets with what is sent instead.
+    /// Fields of an upstream's response that was replaced; the client gets them with the replacement.
     pub preserved: Headers,
-    /// Where the request is passed on to, if `proxy_pass` has variables.
+    /// The evaluated `proxy_pass`, if it has variables.
     pub resolved_pass: Option<Box<ResolvedPass>>,
-    /// The values of the configuration's own variables.
     pub values: VariableValues,
-    /// What the error log is to be told.
+    /// Lines for the error log.
     pub notes: Vec<(Severity, String)>,
 }
 
-/// A client that a trusted peer spoke for.
+/// The address of a client, as a trusted peer reported it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientAddress {
-    /// Its address.
     pub ip: IpAddr,
-    /// Its port, 0 if that is not known.
+    /// 0 if it is not known.
     pub port: u16,
-    /// The address as text.
     pub text: String,
 }
 
-/// What a `proxy_pass` with variables came to.
+/// A `proxy_pass` with variables, evaluated for a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedPass {
-    /// Whom to ask.
     pub target: PassTarget,
     /// `$proxy_host`
     pub host: Vec<u8>,
     /// `$proxy_port`
     pub port: u16,
-    /// The URI in it, which is sent instead of the request's.
+    /// The URI, which replaces the request's.
     pub uri: Option<Vec<u8>>,
 }
 
-/// Whom a `proxy_pass` with variables means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PassTarget {
-    /// An upstream, as an index into [`Config::upstreams`](crate::config::Config::upstreams).
+    /// An index into [`Config::upstreams`](crate::config::Config::upstreams).
     Upstream(usize),
-    /// A single server.
     Address(SocketAddr),
-    /// The servers that a name and a port stand for, which has to be asked first.
+    /// A name and a port; the name must be looked up first.
     Name(String, u16),
 }
 
@@ -119,7 +113,7 @@ pub enum UriAlignment {
     Detached,
 }
 
-/// How often the path may still change before the configuration is taken to run in a cycle.
+/// How often the path may still change before the configuration counts as a cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChangeBudget {
     left: u8,
@@ -171,7 +165,7 @@ pub enum ConnectionReuse {
 }
 
 impl<'a> Route<'a> {
-    /// A request as it came, or nothing at all for one that was refused.
+    /// A request as it arrived, or an empty one in place of a refused one.
     #[must_use]
     pub fn new(request: Option<&'a Request<'_>>, outside: &'a Location, values: VariableValues) -> Route<'a> {
         Route {
@@ -197,19 +191,18 @@ impl<'a> Route<'a> {
         }
     }
 
-    /// Whether there are arguments that are not empty.
+    /// Whether there are arguments, and not only a `?`.
     #[must_use]
     pub fn has_args(&self) -> bool {
         self.args.as_ref().is_some_and(|args| !args.is_empty())
     }
 
-    /// The arguments; empty if there are none.
     #[must_use]
     pub fn args(&self) -> &[u8] {
         self.args.as_deref().unwrap_or_default()
     }
 
-    /// Keeps fields of an answer that is not sent. There is one Content-Type, the latest.
+    /// Keeps fields of a response that is replaced. Content-Type is unique: the last one counts.
     pub fn preserve(&mut self, fields: &Headers) {
         if fields.contains("content-type") {
             self.preserved.remove("content-type");
@@ -219,7 +212,7 @@ impl<'a> Route<'a> {
         }
     }
 
-    /// Takes note of something for the error log.
+    /// Adds a line for the error log.
     pub fn note(&mut self, severity: Severity, message: impl Into<String>) {
         self.notes.push((severity, message.into()));
     }

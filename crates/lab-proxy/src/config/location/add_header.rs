@@ -10,20 +10,18 @@ use lab_nginx_conf::{ConfError, Directive};
 /// The `add_header` lines of a block.
 #[derive(Debug, Clone, Default)]
 pub struct AddedFields {
-    /// The lines, in file order.
     pub lines: Vec<AddedField>,
-    /// The names of which an answer has none but what is added: as in nginx, `Last-Modified` and `ETag`.
+    /// Names whose own fields `add_header` replaces. As in nginx: `Last-Modified` and `ETag`.
     pub replaced: FieldNames,
 }
 
 /// One `add_header`.
 #[derive(Debug, Clone)]
 pub struct AddedField {
-    /// The field's name.
     pub name: String,
-    /// Its value; a line without one is not added.
+    /// A line with an empty value is not added.
     pub value: Template,
-    /// `always`: whatever the status.
+    /// `always`: added whatever the status; otherwise only to successful responses and redirects.
     pub is_always: bool,
 }
 
@@ -53,7 +51,7 @@ impl AddedFields {
         Ok(())
     }
 
-    /// The lines for an answer with this status.
+    /// The lines that apply to a response with this status.
     pub fn for_status(&self, status: u16) -> impl Iterator<Item = &AddedField> {
         let is_usual = matches!(status, 200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308);
         self.lines.iter().filter(move |line| is_usual || line.is_always)

@@ -4,23 +4,21 @@ use crate::config::reader::ConfigReader;
 use crate::eval::Template;
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive, parse_number};
 
-/// One status of an `error_page`.
+/// One status of an `error_page`, and the page for it.
 #[derive(Debug, Clone)]
 pub struct ErrorPage {
-    /// The status it stands for.
     pub status: u16,
-    /// The status the client is told.
     pub answered: ErrorPageStatus,
-    /// Where the page is: a path, `@name`, or a URL the client is sent to.
+    /// A path, `@name`, or a URL that the client is redirected to.
     pub page: Template,
 }
 
-/// With which status an error page is answered.
+/// The status of the response that carries an error page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorPageStatus {
-    /// With the error's own.
+    /// The error's own.
     Unchanged,
-    /// `=`: with whatever the page has.
+    /// `=`: the page's own.
     FromPage,
     /// `=200`
     Fixed(u16),
@@ -53,7 +51,7 @@ impl ErrorPage {
         for code in codes {
             let status = parse_number(&code.value).filter(|code| matches!(code, 300..=599) && *code != 499);
             let status = status.ok_or_else(|| directive.invalid(&code.value, CODES))?;
-            // as nginx: codes of its own are told to nobody
+            // as in nginx: clients do not see the codes that only nginx has
             let answered = match (answered, status) {
                 (ErrorPageStatus::Unchanged, 494..=497) => ErrorPageStatus::Fixed(400),
                 (answered, _) => answered,

@@ -1,4 +1,4 @@
-//! What one block says that the blocks inside it inherit, and what holds in the end.
+//! The directives that a block inherits from the enclosing one, and their effective values for a location.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::config::server::request_head::{RequestHeadConfig, RequestHeadLevel};
 use crate::config::upstream::resolver::{Resolver, ResolverDirective};
 use lab_nginx_conf::{ConfError, Directive};
 
-/// What the directives of one block say; `None` where they say nothing.
+/// The directives of one block; `None` where the block does not have one.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Level {
     pub(crate) access_log: Option<Vec<AccessLog>>,
@@ -45,7 +45,7 @@ pub(crate) struct Level {
     pub(crate) proxy: ProxyLevel,
 }
 
-/// How redirects of lab's own are written.
+/// How redirects that the proxy makes itself are written.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct RedirectLevel {
     absolute: Option<bool>,
@@ -58,40 +58,40 @@ pub(crate) struct RedirectLevel {
 pub struct KeepAlive {
     /// How long a connection may wait for its next request; zero closes it after each.
     pub idle: Duration,
-    /// What the `Keep-Alive: timeout=` field of answers says; without it there is no such field.
+    /// The value of the field `Keep-Alive: timeout=` of responses, if they have it.
     pub announced: Option<Duration>,
 }
 
-/// What holds for a request, once its server and location are known.
+/// The effective configuration of a request, once its server and location are known.
 #[derive(Debug, Clone)]
 pub struct LocationConfig {
     /// `access_log`; empty when off. Without the directive it is off, unlike in nginx.
     pub access_log: Vec<AccessLog>,
     /// `error_log`
     pub error_log: ErrorLog,
-    /// `server_tokens`: whether the version is named in `Server` and error pages.
+    /// `server_tokens`: whether `Server` and error pages name the version.
     pub server_tokens: bool,
     /// `tcp_nodelay`
     pub tcp_nodelay: bool,
     /// `client_body_timeout`: between two reads of a body.
     pub client_body_timeout: Duration,
-    /// `client_max_body_size` in bytes; more is 413. None for no limit (`0`).
+    /// `client_max_body_size` in bytes. A larger body is refused with 413; None (`0`) allows any.
     pub client_max_body_size: Option<u64>,
-    /// `send_timeout`: between two writes of an answer.
+    /// `send_timeout`: between two writes of a response.
     pub send_timeout: Duration,
     /// `keepalive_timeout`
     pub keepalive: KeepAlive,
-    /// `keepalive_requests`: after that many a connection is closed.
+    /// `keepalive_requests`: how many requests a connection serves before it closes.
     pub keepalive_requests: usize,
-    /// `keepalive_time`: after that long a connection is closed.
+    /// `keepalive_time`: how long a connection serves requests before it closes.
     pub keepalive_time: Duration,
-    /// `resolver`: how a name that a `proxy_pass` with variables came to is looked up; without, it is not.
+    /// `resolver`: how to look up a name in a `proxy_pass` with variables. Without it, such a name is an error.
     pub resolver: Option<Resolver>,
-    /// `absolute_redirect`: whether redirects to a path are given an origin.
+    /// `absolute_redirect`: whether a redirect to a path gets an origin.
     pub absolute_redirect: bool,
     /// `port_in_redirect`: whether that origin has a port.
     pub port_in_redirect: bool,
-    /// `server_name_in_redirect`: whether its host is the server's first name, whatever the client said.
+    /// `server_name_in_redirect`: whether its host is the server's first name instead of the one the client used.
     pub server_name_in_redirect: bool,
     /// `index`
     pub index: Vec<Index>,
@@ -103,7 +103,7 @@ pub struct LocationConfig {
     pub etag: bool,
     /// `if_modified_since`
     pub if_modified_since: IfModifiedSince,
-    /// `log_not_found`: whether a missing file is told to the error log.
+    /// `log_not_found`: whether the error log has missing files.
     pub log_not_found: bool,
     /// `error_page`
     pub error_pages: Vec<ErrorPage>,
@@ -111,20 +111,19 @@ pub struct LocationConfig {
     pub recursive_error_pages: bool,
     /// `add_header`
     pub added: AddedFields,
-    /// `set_real_ip_from` and what belongs to it.
+    /// `set_real_ip_from`, `real_ip_header` and `real_ip_recursive`.
     pub real_ip: RealIp,
-    /// `proxy_intercept_errors`: whether an upstream's answers of 300 and more give way to `error_page`.
+    /// `proxy_intercept_errors`: whether `error_page` replaces responses of an upstream with a status from 300.
     pub intercept_errors: bool,
-    /// `proxy_ignore_client_abort`: whether an upstream is left to finish for a client that is gone.
+    /// `proxy_ignore_client_abort`: whether an upstream may finish its response after the client has left.
     pub ignore_client_abort: bool,
     /// `proxy_next_upstream`
     pub retry: RetryPolicy,
-    /// What the proxy takes upon itself of bodies.
     pub buffering: BufferingConfig,
 }
 
 impl LocationConfig {
-    /// The error page for a status, if there is one.
+    /// The error page for a status.
     #[must_use]
     pub fn error_page(&self, status: u16) -> Option<&ErrorPage> {
         self.error_pages.iter().find(|page| page.status == status)
@@ -132,7 +131,7 @@ impl LocationConfig {
 }
 
 impl Level {
-    /// Reads what a block says itself; directives that do not inherit are left to others.
+    /// Reads the directives of a block. Ignores those that are not inherited.
     pub(crate) fn read(block: &[Directive], reader: &mut ConfigReader<'_>) -> Result<Level, ConfError> {
         let mut level = Level::default();
         for directive in block {
@@ -144,9 +143,9 @@ impl Level {
                 }
                 "error_log" => level.error_log.get_or_insert_with(ErrorLog::empty).add(directive, reader)?,
                 "server_tokens" => level.server_tokens = Some(server_tokens(directive)?),
-                // how the kernel is told to send; lab has no choice to offer, but the value has to be one
+                // how the kernel sends is not configurable; the value is still validated
                 "sendfile" | "tcp_nopush" => _ = directive.flag()?,
-                // how tables are laid out in memory
+                // the layout of tables in memory is not configurable either
                 name if name.ends_with("_hash_max_size") || name.ends_with("_hash_bucket_size") => {
                     _ = directive.size()?;
                 }
@@ -185,7 +184,7 @@ impl Level {
         Ok(level)
     }
 
-    /// Fills in from the enclosing block what this one does not say.
+    /// Fills in what this block does not set from the enclosing one.
     pub(crate) fn inherit(self, outer: &Level) -> Level {
         Level {
             access_log: self.access_log.or_else(|| outer.access_log.clone()),
@@ -219,7 +218,7 @@ impl Level {
         }
     }
 
-    /// How heads are read in a server whose block this is.
+    /// How the server with this block reads heads of requests.
     pub(crate) fn request_head(&self, block: &[Directive]) -> Result<RequestHeadConfig, ConfError> {
         let mut own = RequestHeadLevel::default();
         for directive in block {
@@ -228,7 +227,7 @@ impl Level {
         Ok(own.inherit(self.heads).resolve())
     }
 
-    /// What holds, with nginx's defaults where nothing is said.
+    /// The effective values, with nginx's defaults for what no block sets.
     pub(crate) fn resolve(&self) -> LocationConfig {
         let minute = Duration::from_secs(60);
         let files = &self.files;

@@ -21,27 +21,23 @@ use rewrite::Instruction;
 use root::Root;
 use try_files::TryFiles;
 
-/// A place of the configuration that requests are served at: a location, a condition inside one, or what is outside of
-/// all locations of a server.
+/// What serves a request: a location, an `if` inside one, or the server block for requests that no location matches.
 #[derive(Debug)]
 pub struct Location {
-    /// How paths are compared with `path`.
+    /// How a request's path is compared with `path`.
     pub matcher: Matcher,
-    /// The path, the name or the regular expression as it was written.
+    /// The path, name or regular expression as written.
     pub path: String,
-    /// Where its requests go. Without `proxy_pass` they are answered with files.
+    /// Where requests are passed to. Without `proxy_pass` they get files.
     pub pass: Option<ProxyPass>,
-    /// What holds for its requests.
     pub config: LocationConfig,
-    /// Where its files are.
     pub root: Root,
-    /// `internal`: whether only redirects of the configuration's own lead here.
+    /// `internal`: whether only internal redirects may lead here.
     pub is_internal: bool,
-    /// The rewrite module's directives.
+    /// The directives of the rewrite module.
     pub script: Vec<Instruction>,
     /// `try_files`
     pub try_files: Option<TryFiles>,
-    /// The locations inside it.
     pub locations: Locations,
 }
 
@@ -50,50 +46,48 @@ pub struct Location {
 pub enum Matcher {
     /// `location = /path`
     Exact,
-    /// `location /path`; `location ^~ /path` if no regular expression is to be tried behind it.
+    /// `location /path`, or `location ^~ /path`, after which no regular expression is tried.
     Prefix {
         /// Whether it is `^~`.
         is_final: bool,
     },
     /// `location ~ regex`
     Pattern(Pattern),
-    /// `location @name`: never by path.
+    /// `location @name`: reached by name only.
     Named,
-    /// A condition in a location, or what is outside of all locations: never by itself.
+    /// An `if`, or the server block: not matched by path.
     Never,
 }
 
-/// What the locations of a server say of a path.
+/// The result of a search for the location of a path.
 #[derive(Debug, Clone, Copy)]
 pub enum LocationMatch<'a> {
-    /// The location the request belongs to.
     Location(&'a Location),
-    /// The path is a proxied location's own without its last slash: the client is sent there (nginx's documentation of
-    /// `location`). What the request belongs to for logs and limits is the location.
+    /// The path is that of a proxied location without its final slash: the client is redirected there (nginx's
+    /// documentation of `location`). The location applies to the log and to limits.
     AddSlash(&'a Location),
-    /// None.
     None,
 }
 
-/// How far a search has come.
+/// The result of a search in one block.
 enum Search<'a> {
-    /// To its end.
+    /// No other block can change it.
     Settled(LocationMatch<'a>),
-    /// To a prefix, which a regular expression further out may take over.
+    /// A prefix, which a regular expression of an enclosing block may replace.
     Prefix(&'a Location),
     Nothing,
 }
 
-/// What is around a location.
+/// The block around a location.
 pub(crate) struct EnclosingBlock<'o> {
     pub(crate) level: &'o Level,
     pub(crate) root: &'o Root,
-    /// The enclosing location, if it is one.
+    /// None in a server block.
     pub(crate) location: Option<(&'o Matcher, &'o str)>,
 }
 
 impl Location {
-    /// What holds outside of all locations of a server, whose block this is. The locations themselves are inside it.
+    /// The location of a server block itself, which holds the server's locations.
     pub(crate) fn outside(
         block: &[Directive],
         outer: &EnclosingBlock<'_>,
@@ -125,7 +119,7 @@ impl Location {
             Some(own) if own.is_alias() && matches!(matcher, Matcher::Named) => {
                 let directive = block.iter().find(|inner| inner.name == "alias");
                 let message = "the \"alias\" directive cannot be used inside a named location".to_owned();
-                // OK because the root was read from this directive
+                // OK because the root was read from that directive
                 return Err(directive.expect("an alias").error(ConfErrorKind::Conflict(message)));
             }
             Some(own) => {
@@ -166,7 +160,7 @@ impl Location {
         Ok(Location { config: level.resolve(), matcher, path, pass, root, is_internal, script, try_files, locations })
     }
 
-    /// What holds inside a condition of a location.
+    /// The location of an `if` inside a location.
     fn condition(
         block: &[Directive],
         path: &str,
@@ -199,13 +193,13 @@ impl Location {
     }
 }
 
-/// Reads the words between `location` and its block.
+/// Reads the arguments of `location`.
 fn matcher(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<(Matcher, String), ConfError> {
     const ACCEPTED: &str = "/path, = /path, ^~ /path, ~ regex, ~* regex, @name";
     let words: Vec<&str> = directive.args.iter().map(|arg| arg.value.as_str()).collect();
     let (modifier, text) = match words[..] {
         [modifier @ ("=" | "^~" | "~" | "~*"), text] => (modifier, text),
-        // nginx allows to write the modifier and the path as one word
+        // nginx allows the modifier and the path to be one word
         [word] => {
             let modifier = ["=", "^~", "~*", "~"].into_iter().find(|modifier| word.starts_with(modifier));
             modifier.map_or(("", word), |modifier| (modifier, &word[modifier.len()..]))
@@ -224,7 +218,7 @@ fn matcher(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<(Matc
     Ok((matcher, text.to_owned()))
 }
 
-/// As nginx: a location inside another is a part of it, and has a name only at the server's level.
+/// As in nginx: a location inside another matches a part of its paths, and a named one is only allowed in a server.
 fn check_nesting(
     directive: &Directive,
     matcher: &Matcher,
@@ -246,24 +240,24 @@ fn check_nesting(
     Err(directive.error(ConfErrorKind::Conflict(message)))
 }
 
-/// The locations of one block, ready to be searched.
+/// The locations of one block, indexed for the search.
 #[derive(Debug, Default)]
 pub struct Locations {
     list: Vec<Location>,
     exact: HashMap<Vec<u8>, usize>,
-    /// Prefixes, and exact paths that want a slash, longest first.
+    /// Prefixes, and exact paths that end with a slash, longest first.
     prefixes: Vec<usize>,
     /// In file order.
     patterns: Vec<usize>,
 }
 
 impl Locations {
-    /// The location a request belongs to, by its normalised path. `*`, the server as a whole (RFC 9112 §3.2.4), belongs
-    /// where the root does. What a regular expression catches is kept in `values`.
+    /// The location of a normalised path. `*`, which means the whole server (RFC 9112 §3.2.4), is treated as `/`. The
+    /// captures of a regular expression are kept in `values`.
     ///
-    /// As nginx: an exact path ends the search. Otherwise the longest prefix is remembered, the locations inside it are
-    /// searched the same way, and the first regular expression that matches, inside before outside, takes it over,
-    /// unless the prefix is `^~`.
+    /// As in nginx: an exact path ends the search. Otherwise the longest prefix is remembered and its inner locations
+    /// are searched the same way. The first regular expression that matches, inner ones first, replaces the prefix,
+    /// unless that is `^~`.
     #[must_use]
     pub fn find(&self, path: &[u8], values: &VariableValues) -> LocationMatch<'_> {
         let path = if path == b"*" { b"/" } else { path };
@@ -275,7 +269,7 @@ impl Locations {
     }
 
     fn search(&self, path: &[u8], values: &VariableValues) -> Search<'_> {
-        // most blocks have no exact paths, and hashing costs
+        // most blocks have no exact paths, and hashing costs time
         if !self.exact.is_empty()
             && let Some(&index) = self.exact.get(path)
         {
@@ -318,7 +312,7 @@ impl Locations {
             .find(|location| matches!(&location.matcher, Matcher::Pattern(pattern) if pattern.matches(path, values)))
     }
 
-    /// The location with this name, which begins with `@`.
+    /// The location with this name, `@` included.
     #[must_use]
     pub fn named(&self, name: &[u8]) -> Option<&Location> {
         self.list.iter().find(|location| matches!(location.matcher, Matcher::Named) && location.path.as_bytes() == name)

@@ -1,26 +1,25 @@
-//! `set_real_ip_from`, `real_ip_header`, `real_ip_recursive`: whose word is taken for who the client is.
+//! `set_real_ip_from`, `real_ip_header`, `real_ip_recursive`: which peers may name the client's address, and where.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs as _};
 
 use lab_nginx_conf::{ConfError, Directive, parse_number};
 
-/// What the real ip module is told.
+/// The configuration of the real ip module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RealIp {
-    /// The peers that are trusted; without any nothing changes.
+    /// The trusted peers. Without any, the peer is the client.
     pub trusted: Vec<Network>,
-    /// What names the client.
     pub source: ClientAddressSource,
-    /// Whether trusted addresses in the field are passed over, from its right end.
+    /// Whether trusted addresses in the field are skipped, from its right end.
     pub is_recursive: bool,
 }
 
-/// `real_ip_header`
+/// `real_ip_header`: what names the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientAddressSource {
     /// A field of the request.
     Field(String),
-    /// `proxy_protocol`: what the connection began with.
+    /// `proxy_protocol`: the PROXY header of the connection.
     ProxyProtocol,
 }
 
@@ -30,7 +29,7 @@ impl Default for RealIp {
     }
 }
 
-/// What the directives of one block say.
+/// The directives of one block.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RealIpLevel {
     trusted: Option<Vec<Network>>,
@@ -49,7 +48,7 @@ impl RealIpLevel {
         Ok(())
     }
 
-    /// Fills in from the enclosing block what this one does not say.
+    /// Fills in what this block does not set from the enclosing one.
     pub(crate) fn inherit(self, outer: &RealIpLevel) -> RealIpLevel {
         RealIpLevel {
             trusted: self.trusted.or_else(|| outer.trusted.clone()),
@@ -68,23 +67,22 @@ impl RealIpLevel {
     }
 }
 
-/// Peers that have something in common.
+/// A set of peers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Network {
     /// A range of addresses.
     Range {
-        /// One of them.
+        /// Any address of the range.
         address: IpAddr,
-        /// How many leading bits have to be the same.
+        /// How many leading bits the addresses share.
         bits: u32,
     },
-    /// `unix:`, all that come over a unix socket.
+    /// `unix:`: all peers on unix sockets.
     Unix,
 }
 
 impl Network {
-    /// Whether the address is in the range; none is that of a peer on a unix socket. An IPv4 address in IPv6 form counts
-    /// as what it is.
+    /// Whether the set contains a peer; none is a peer on a unix socket. An IPv4 address in IPv6 form counts as IPv4.
     #[must_use]
     pub fn contains(&self, address: Option<IpAddr>) -> bool {
         let Network::Range { address: own, bits } = *self else { return address.is_none() };
@@ -102,7 +100,7 @@ impl Network {
         }
     }
 
-    /// Reads the networks of one `set_real_ip_from`: an address, a range, or the addresses of a name.
+    /// Reads a `set_real_ip_from`: an address, a range, or a host name, which may have several addresses.
     pub(crate) fn read(directive: &Directive) -> Result<Vec<Network>, ConfError> {
         const ACCEPTED: &str = "an address, a range such as 10.0.0.0/8 or fd00::/8, a name, or unix:";
         let text = directive.first();
@@ -130,7 +128,6 @@ fn width(address: IpAddr) -> u32 {
     }
 }
 
-/// Reads `real_ip_header`.
 fn source(directive: &Directive) -> Result<ClientAddressSource, ConfError> {
     match directive.first() {
         "proxy_protocol" => Ok(ClientAddressSource::ProxyProtocol),

@@ -1,4 +1,4 @@
-//! The rewrite module's directives, in the order they run: `set`, `rewrite`, `return`, `break`, `if`.
+//! The directives of the rewrite module, in the order they run: `set`, `rewrite`, `return`, `break`, `if`.
 
 use super::Location;
 use crate::config::reader::ConfigReader;
@@ -6,14 +6,12 @@ use crate::eval::pattern::Pattern;
 use crate::eval::{Template, Variable};
 use lab_nginx_conf::{ConfError, Directive, parse_number};
 
-/// One directive.
 #[derive(Debug)]
 pub enum Instruction {
     /// `set $name value`
     Set {
         /// The variable's slot; none for `$args`.
         slot: Option<usize>,
-        /// What it is given.
         value: Template,
     },
     /// `rewrite`
@@ -24,11 +22,9 @@ pub enum Instruction {
     Break,
     /// `if`
     If {
-        /// When.
         condition: Condition,
-        /// What holds from then on; nothing changes in a server.
+        /// The location that applies from then on; none for an `if` in a server.
         place: Option<Box<Location>>,
-        /// What runs then.
         then: Vec<Instruction>,
     },
 }
@@ -36,39 +32,37 @@ pub enum Instruction {
 /// `rewrite regex replacement [flag]`
 #[derive(Debug)]
 pub struct Rewrite {
-    /// What the path has to match.
+    /// The regular expression that the path must match.
     pub pattern: Pattern,
-    /// The new path, or where the client is sent.
+    /// The new path, or the target of the redirect.
     pub replacement: Template,
-    /// The new arguments, if the replacement has any; redirects have them in the replacement.
+    /// The new arguments, if the replacement has any. A redirect keeps them in `replacement`.
     pub args: Option<Template>,
-    /// Whether the request's own arguments go behind them: unless the replacement ends with `?`.
+    /// Whether the request's own arguments are appended: unless the replacement ends with `?`.
     pub keeps_args: bool,
     /// Whether the replacement has a `?`.
     pub has_query: bool,
-    /// What happens then.
     pub then: RewriteFlag,
 }
 
-/// What a `rewrite` that matched leads to.
+/// What follows a `rewrite` that matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RewriteFlag {
-    /// The next directive.
+    /// No flag: the next directive runs.
     Next,
-    /// `last`: another location.
+    /// `last`: the search for a location starts again.
     Last,
-    /// `break`: the end of rewriting, in this location.
+    /// `break`: rewriting ends, and the location stays.
     Break,
-    /// `redirect`, `permanent`, or a URL: an answer.
+    /// `redirect`, `permanent`, or a URL as the replacement: a redirect with this status.
     Redirect(u16),
 }
 
 /// `return`
 #[derive(Debug)]
 pub struct Return {
-    /// The status.
     pub status: u16,
-    /// What is said, or where the client is sent.
+    /// The body, or the target of a redirect.
     pub text: Option<Template>,
 }
 
@@ -79,51 +73,44 @@ pub enum Condition {
     True(Template),
     /// `=`, `!=`
     Equal {
-        /// The variable.
         left: Template,
-        /// What it is compared with.
         right: Template,
-        /// Whether it has to differ.
+        /// `!=`
         negated: bool,
     },
     /// `~`, `~*`, `!~`, `!~*`
     Matches {
-        /// The variable.
         text: Template,
-        /// The regular expression.
         pattern: Pattern,
-        /// Whether it must not match.
+        /// `!~`, `!~*`
         negated: bool,
     },
     /// `-f`, `-d`, `-e`, `-x`
     File {
-        /// The path.
         path: Template,
-        /// What it has to be.
         kind: FileTest,
-        /// Whether it must not be.
+        /// `!-f` and so on.
         negated: bool,
     },
 }
 
-/// What a file is tested for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileTest {
-    /// `-f`: a file.
+    /// A regular file.
     File,
-    /// `-d`: a folder.
+    /// A directory.
     Folder,
-    /// `-e`: anything.
+    /// Anything.
     Exists,
-    /// `-x`: executable for its owner.
+    /// A file that its owner may execute.
     Executable,
 }
 
-/// Makes the location that holds inside a condition, if there is one.
+/// Makes the location of an `if`, if it has one.
 pub(crate) type PlaceOf<'p> =
     &'p mut dyn FnMut(&Directive, &mut ConfigReader<'_>) -> Result<Option<Box<Location>>, ConfError>;
 
-/// Reads the rewrite directives of a block. `place` makes the location that holds inside a condition.
+/// Reads the rewrite directives of a block. `place` makes the location of an `if`.
 pub(crate) fn read(
     block: &[Directive],
     reader: &mut ConfigReader<'_>,
@@ -144,11 +131,11 @@ pub(crate) fn read(
                 let condition = Condition::read(directive, reader)?;
                 let inner = directive.children();
                 let place = place(directive, reader)?;
-                // conditions do not nest, so that nothing is asked for a place
+                // an `if` cannot contain another one, so this needs no location
                 let then = read(inner, reader, &mut |_, _| Ok(None))?;
                 Instruction::If { condition, place, then }
             }
-            // on or off: nothing is logged either way but what an operator has to know
+            // neither is implemented; the value is still validated
             "rewrite_log" | "uninitialized_variable_warn" => {
                 directive.flag()?;
                 continue;
@@ -221,7 +208,7 @@ impl Condition {
         if words.first() == Some(&"") {
             words.remove(0);
         }
-        // the closing parenthesis by itself; an empty last word is compared with
+        // a closing parenthesis that is a word of its own; an empty last word is an operand
         if written.last() == Some(&")") {
             words.pop();
         }

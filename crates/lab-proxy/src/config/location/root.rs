@@ -1,40 +1,39 @@
-//! `root` and `alias`: which file a path means.
+//! `root` and `alias`: the file that belongs to a path.
 
 use crate::config::reader::ConfigReader;
 use crate::eval::{Scope, Template};
 use crate::routing::route::UriAlignment;
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
 
-/// The folder that files are in.
+/// A `root` or `alias`.
 #[derive(Debug, Clone)]
 pub struct Root {
     folder: Template,
-    /// What a folder that does not begin with a slash is relative to.
+    /// The folder that a relative one starts from.
     prefix: Vec<u8>,
     kind: RootKind,
 }
 
-/// What of a path goes behind the folder.
+/// Which part of the path is appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RootKind {
     /// `root`: the whole path.
     Root,
-    /// `alias`: what follows the number of bytes that the location matched.
+    /// `alias`: what follows the given number of bytes, which the location matched.
     Alias(usize),
-    /// `alias` in a location with a regular expression: nothing, the value is the path of the file.
+    /// `alias` in a location with a regular expression: nothing, since its value is the path of the file.
     AliasedFile,
 }
 
-/// A file that belongs to a path.
+/// A file that belongs to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilePath {
-    /// The path of the file.
     pub bytes: Vec<u8>,
-    /// How many of them are the root's.
+    /// How many bytes of it come from `root` or `alias`.
     pub root: usize,
 }
 
-/// What a block says of its root, before its location is known.
+/// A `root` or `alias` whose location is not known yet.
 #[derive(Debug, Clone)]
 pub(crate) struct RootDirective {
     folder: Template,
@@ -42,7 +41,6 @@ pub(crate) struct RootDirective {
 }
 
 impl RootDirective {
-    /// Reads `root` or `alias`.
     pub(crate) fn read(
         directive: &Directive,
         before: Option<&RootDirective>,
@@ -64,13 +62,13 @@ impl RootDirective {
                 return Err(directive.invalid(text, "a folder that does not depend on itself"));
             }
         }
-        // a trailing slash is the path's own
+        // the path begins with the slash
         let text = if is_alias || text == "/" { text } else { text.strip_suffix('/').unwrap_or(text) };
         let text = if text == "/" && !is_alias { "" } else { text };
         Ok(RootDirective { folder: reader.template(directive, text)?, is_alias })
     }
 
-    /// The root of a location that matched so many bytes; none for a regular expression.
+    /// `matched` is how many bytes the location matched; none for a regular expression.
     pub(crate) fn resolve(self, matched: Option<usize>, reader: &ConfigReader<'_>) -> Root {
         let kind = match (self.is_alias, matched) {
             (false, _) => RootKind::Root,
@@ -95,18 +93,17 @@ fn prefix_bytes(reader: &ConfigReader<'_>) -> Vec<u8> {
 }
 
 impl Root {
-    /// nginx's root where none is named: `html` below the prefix.
+    /// The root without any directive: `html` below the prefix.
     pub(crate) fn nginx_default(reader: &ConfigReader<'_>) -> Root {
         Root { folder: Template::text("html"), prefix: prefix_bytes(reader), kind: RootKind::Root }
     }
 
-    /// Whether it is an `alias`.
     #[must_use]
     pub fn is_alias(&self) -> bool {
         self.kind != RootKind::Root
     }
 
-    /// How many bytes of a path an `alias` stands for; none for `root`, or if it stands for all.
+    /// How many bytes of a path an `alias` replaces; none for `root`, and for an `alias` that replaces everything.
     #[must_use]
     pub fn alias_prefix(&self) -> Option<usize> {
         match self.kind {
@@ -115,7 +112,7 @@ impl Root {
         }
     }
 
-    /// Whether it is the `alias` of a regular expression, which is a file by itself.
+    /// Whether it is the `alias` of a regular expression, which names a file.
     #[must_use]
     pub fn is_file(&self) -> bool {
         self.kind == RootKind::AliasedFile
@@ -132,8 +129,8 @@ impl Root {
         }
     }
 
-    /// The file that belongs to the request's path. None if an `alias` stands for a part of the path that a rewrite has
-    /// taken away.
+    /// The file that belongs to the request's path. None if an `alias` would replace a part of the path that `rewrite`
+    /// has already removed.
     #[must_use]
     pub fn file_path(&self, scope: &Scope<'_>) -> Option<FilePath> {
         let route = scope.route;

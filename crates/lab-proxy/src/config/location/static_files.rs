@@ -1,4 +1,4 @@
-//! Where files are and what they are: what blocks inherit of `root`, `index`, `types` and their like.
+//! `root`, `index`, `types` and the other directives about files, as blocks inherit them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,22 +8,22 @@ use crate::config::reader::ConfigReader;
 use crate::eval::Template;
 use lab_nginx_conf::{ConfError, Directive};
 
-/// `if_modified_since`: how the date is compared with a file's.
+/// `if_modified_since`: how the field's date is compared with a file's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum IfModifiedSince {
-    /// The field is not looked at.
+    /// The field is ignored.
     Off,
-    /// It has to be the file's own.
+    /// The dates must be equal.
     #[default]
     Exact,
-    /// It may be later.
+    /// The field's date may be later.
     Before,
 }
 
-/// What the directives of one block say.
+/// The directives of one block.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FilesLevel {
-    /// The block's own; what is inherited is known to its location.
+    /// The block's own `root` or `alias`. The inherited one is kept with its location.
     pub(crate) root: Option<RootDirective>,
     pub(crate) index: Option<Vec<Index>>,
     pub(crate) types: Option<Arc<MediaTypes>>,
@@ -71,14 +71,14 @@ impl FilesLevel {
 /// One argument of `index`.
 #[derive(Debug, Clone)]
 pub struct Index {
-    /// The file's name; with variables perhaps.
+    /// The name of a file, perhaps with variables.
     pub name: Template,
-    /// Whether it begins with a slash: a path that is redirected to without a look at files.
+    /// Whether it begins with a slash: then the request is redirected to it without a look at the file system.
     pub is_absolute: bool,
 }
 
 impl Index {
-    /// What is looked for where no `index` says so.
+    /// nginx's default.
     pub(crate) fn default_list() -> Vec<Index> {
         vec![Index { name: Template::text("index.html"), is_absolute: false }]
     }
@@ -99,14 +99,14 @@ impl Index {
     }
 }
 
-/// `types`: media types by the extensions of paths.
+/// `types`: media types by file name extensions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MediaTypes {
     by_extension: HashMap<Vec<u8>, String>,
 }
 
 impl Default for MediaTypes {
-    /// What nginx knows without any `types`.
+    /// nginx's default types.
     fn default() -> MediaTypes {
         let known = [("html", "text/html"), ("gif", "image/gif"), ("jpg", "image/jpeg")];
         let by_extension = known.map(|(extension, media_type)| (extension.as_bytes().to_vec(), media_type.to_owned()));
@@ -125,7 +125,7 @@ impl MediaTypes {
         MediaTypes { by_extension }
     }
 
-    /// The type of an extension, whatever its case.
+    /// The media type of an extension. Case does not matter.
     #[must_use]
     pub fn find(&self, extension: &[u8]) -> Option<&str> {
         self.by_extension.get(&extension.to_ascii_lowercase()).map(String::as_str)

@@ -4,12 +4,11 @@ use crate::config::reader::ConfigReader;
 use crate::eval::Template;
 use lab_nginx_conf::{ConfError, Directive, parse_number};
 
-/// `try_files`
 #[derive(Debug)]
 pub struct TryFiles {
-    /// What is looked for, and whether it has to be a folder.
+    /// The candidates, and whether each has to be a folder.
     pub files: Vec<(Template, bool)>,
-    /// What happens if nothing of it is there.
+    /// What follows if none of them exists.
     pub last: TryFilesFallback,
 }
 
@@ -20,7 +19,7 @@ pub enum TryFilesFallback {
     Status(u16),
     /// `@name`
     Named(String),
-    /// A path, with arguments perhaps.
+    /// A path, perhaps with arguments.
     Uri(Template),
 }
 

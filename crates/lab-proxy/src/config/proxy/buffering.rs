@@ -1,29 +1,30 @@
-//! How much of a body the proxy takes upon itself, in memory and in files, in both directions.
+//! How much of a body the proxy buffers, in memory and in files, in both directions.
 
 use std::path::PathBuf;
 
 use lab_nginx_conf::{ConfError, Directive, parse_size};
 
-/// `proxy_buffering`, `proxy_request_buffering` and their bounds.
+/// `proxy_buffering`, `proxy_request_buffering` and their limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BufferingConfig {
-    /// `proxy_buffering`: whether an answer is taken from the upstream as fast as it comes, whatever the client takes.
+    /// `proxy_buffering`: whether responses are read from the upstream as fast as it sends, even if the client is
+    /// slower.
     pub responses: bool,
-    /// How many bytes of an answer wait in memory: all of `proxy_buffers`.
+    /// `proxy_buffers`: how many bytes of a response are buffered in memory.
     pub response_memory: usize,
-    /// `proxy_max_temp_file_size`: how many bytes of an answer may wait in a file; 0 for none.
+    /// `proxy_max_temp_file_size`: how many bytes of a response are buffered in a file; 0 for none.
     pub response_file_limit: u64,
     /// `proxy_temp_path`: the folder of those files.
     pub response_folder: Option<PathBuf>,
-    /// `proxy_request_buffering`: whether an upstream is only asked when all of a request has arrived.
+    /// `proxy_request_buffering`: whether a request is passed on only after all of it has arrived.
     pub requests: bool,
-    /// `client_body_buffer_size`: how many bytes of a body wait in memory before they go into a file.
+    /// `client_body_buffer_size`: how many bytes of a request are buffered in memory before the rest goes into a file.
     pub request_memory: usize,
     /// `client_body_temp_path`: the folder of those files.
     pub request_folder: Option<PathBuf>,
 }
 
-/// What the directives of one block say.
+/// The directives of one block.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct BufferingLevel {
     responses: Option<bool>,
@@ -40,7 +41,7 @@ impl BufferingLevel {
         match directive.name.as_str() {
             "proxy_buffering" => self.responses = Some(directive.flag()?),
             "proxy_buffers" => self.response_memory = Some(buffers(directive)?),
-            // one piece of what waits, of which lab has no fixed ones: the values have to be some
+            // buffers have no fixed parts here; the values are still validated
             "proxy_buffer_size" | "proxy_busy_buffers_size" | "proxy_temp_file_write_size" => {
                 directive.size()?;
             }
@@ -66,7 +67,7 @@ impl BufferingLevel {
         }
     }
 
-    /// What holds, with nginx's defaults where nothing is said: pages are 4 KiB.
+    /// The effective values, with nginx's defaults for pages of 4 KiB.
     pub(crate) fn resolve(&self) -> BufferingConfig {
         BufferingConfig {
             responses: self.responses.unwrap_or(true),
@@ -95,7 +96,7 @@ fn memory(directive: &Directive, size: u64) -> Result<usize, ConfError> {
     usize::try_from(size).map_err(|_| directive.invalid(directive.first(), "a size that fits into memory"))
 }
 
-/// The folder; lab's files there have no names, so that levels of folders below it are of no use.
+/// Reads a folder. Levels of subfolders have no effect, since the files have no names.
 fn folder(directive: &Directive, prefix: &std::path::Path) -> Result<PathBuf, ConfError> {
     for level in directive.args.iter().skip(1).map(|arg| arg.value.as_str()) {
         if !matches!(level, "1" | "2") {

@@ -1,4 +1,4 @@
-//! `proxy_pass` and what stands around it: where the requests of a location go, and in what words.
+//! `proxy_pass` and the directives that shape its requests and responses.
 
 use std::time::Duration;
 
@@ -11,59 +11,57 @@ use crate::config::reader::ConfigReader;
 use crate::eval::Template;
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
 
-/// How the requests of one location are passed on.
+/// How a location passes requests on.
 #[derive(Debug)]
 pub struct ProxyPass {
-    /// Where they go.
     pub destination: Destination,
-    /// `$proxy_host`: what stands between `http://` and the URI.
+    /// `$proxy_host`: the part between `http://` and the URI.
     pub host: String,
     /// `$proxy_port`
     pub port: u16,
-    /// The URI of `proxy_pass`, which alias_prefix the part of a path that the location matched. Without one a request's
-    /// target is passed on as it came.
+    /// The URI of `proxy_pass`, which replaces the part of the path that the location matched. Without one, the target
+    /// is passed on unchanged.
     pub uri: Option<String>,
-    /// How many bytes of a path the location matched.
+    /// How many bytes of the path the location matched.
     pub matched: usize,
     /// `proxy_http_version`
     pub version: Version,
     /// `proxy_set_header`
     pub fields: SetFields,
-    /// The fields of answers that are not passed on: those of a single hop, nginx's own secrets, `proxy_hide_header`
-    /// less `proxy_pass_header`.
+    /// The fields of a response that are not passed on: those of a single hop, those that nginx hides, and
+    /// `proxy_hide_header`, without those of `proxy_pass_header`.
     pub hidden: FieldNames,
     /// `proxy_redirect`
     pub redirects: Vec<Redirect>,
     /// `proxy_cookie_domain`, `proxy_cookie_path`
     pub cookies: CookieRules,
-    /// `proxy_ignore_headers`: fields of answers that are not obeyed.
+    /// `proxy_ignore_headers`: fields of a response that the proxy does not obey.
     pub ignored: FieldNames,
     /// `proxy_connect_timeout`
     pub connect_timeout: Duration,
     /// `proxy_send_timeout`: between two writes of a request.
     pub send_timeout: Duration,
-    /// `proxy_read_timeout`: between two reads of an answer.
+    /// `proxy_read_timeout`: between two reads of a response.
     pub read_timeout: Duration,
 }
 
-/// Where requests are passed on to.
 #[derive(Debug)]
 pub enum Destination {
-    /// An upstream, as an index into [`Config::upstreams`](super::Config::upstreams).
+    /// An index into [`Config::upstreams`](crate::config::Config::upstreams).
     Upstream(usize),
-    /// What a URL with variables comes to for a request: see [`Route::proxied`](crate::routing::route::Route::proxied).
+    /// A URL with variables, which is evaluated for each request:
+    /// [`Route::resolved_pass`](crate::routing::route::Route::resolved_pass).
     Url(Template),
 }
 
-/// Where a `proxy_pass` stands.
+/// The location of a `proxy_pass`.
 pub(crate) struct PassLocation<'p> {
-    /// The path of its location.
     pub(crate) path: &'p str,
-    /// Whether that is the start of a request's path, which a URI can replace.
+    /// Whether the path is a prefix of the request's, so that a URI can replace it.
     pub(crate) has_prefix: bool,
 }
 
-/// What the `proxy_*` directives of one block say.
+/// The `proxy_*` directives of one block.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ProxyLevel {
     version: Option<Version>,
@@ -79,8 +77,8 @@ pub(crate) struct ProxyLevel {
     read_timeout: Option<Duration>,
 }
 
-/// What nginx hides of an answer unless `proxy_pass_header` says otherwise. It hides Date as well, which a proxy has
-/// to keep (RFC 9110 §6.6.1).
+/// Fields that nginx hides unless `proxy_pass_header` names them. It also hides Date, which a proxy has to keep (RFC
+/// 9110 §6.6.1).
 const HIDDEN: [&str; 7] = [
     "Server",
     "X-Pad",
@@ -92,7 +90,7 @@ const HIDDEN: [&str; 7] = [
 ];
 
 impl ProxyLevel {
-    /// Reads one `proxy_*` directive; `proxy_pass` itself is read with its location.
+    /// Reads any `proxy_*` directive but `proxy_pass`, which is read with its location.
     pub(crate) fn read(&mut self, directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<(), ConfError> {
         let name = || directive.first().to_owned();
         match directive.name.as_str() {
@@ -124,8 +122,8 @@ impl ProxyLevel {
         Ok(())
     }
 
-    /// Fills in from the enclosing block. Lists are taken over only as a whole: one `proxy_set_header` in a block
-    /// drops those of the enclosing one.
+    /// Fills in from the enclosing block. Lists are inherited as a whole: a block with one `proxy_set_header` inherits
+    /// none.
     pub(crate) fn inherit(self, outer: &ProxyLevel) -> ProxyLevel {
         ProxyLevel {
             version: self.version.or(outer.version),
@@ -150,13 +148,12 @@ impl ProxyLevel {
     }
 }
 
-/// What cookie rules come to: nothing as soon as one is `off`.
+/// The rules that apply: none if one of them is `off`.
 fn active_rules(written: Option<&[cookies::Written]>) -> Vec<CookieRule> {
     written.and_then(|rules| rules.iter().cloned().collect::<Option<Vec<_>>>()).unwrap_or_default()
 }
 
 impl ProxyPass {
-    /// Reads the `proxy_pass` of the location with this path.
     pub(crate) fn read(
         directive: &Directive,
         place: &PassLocation<'_>,
@@ -206,28 +203,27 @@ impl ProxyPass {
 const ACCEPTED: &str = "http://HOST[:PORT][/URI] or http://unix:/PATH[:/URI], HOST an upstream or an address";
 const DEFAULT_PORT: u16 = 80;
 
-/// The URL of a `proxy_pass`, taken apart.
+/// The parts of a `proxy_pass` URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PassUrl<'u> {
     /// Host and port as written.
     pub authority: &'u str,
-    /// What follows.
+    /// The rest, from the first `/` or `?`.
     pub uri: Option<&'u str>,
 }
 
-/// What is wrong with the URL of a `proxy_pass`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PassUrlError {
-    /// TLS to upstreams is not spoken.
+    /// TLS to upstreams is not supported.
     Https,
-    /// It is no `http://HOST`.
+    /// Not of the form `http://HOST`.
     Malformed,
 }
 
-/// Takes the URL of a `proxy_pass` apart, at its start or when its variables have values.
+/// Splits a URL: while the configuration is read, or for each request if it has variables.
 ///
 /// # Errors
-/// It is no `http` URL.
+/// It is not an `http` URL.
 pub fn parse_url(url: &str) -> Result<PassUrl<'_>, PassUrlError> {
     let starts_with = |scheme: &str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     if starts_with("https://") {
@@ -239,7 +235,7 @@ pub fn parse_url(url: &str) -> Result<PassUrl<'_>, PassUrlError> {
     if authority.is_empty() { Err(PassUrlError::Malformed) } else { Ok(PassUrl { authority, uri }) }
 }
 
-/// The address and the URI of what stands behind `http://`. The path of a unix socket ends at a colon.
+/// Splits what follows `http://` into address and URI. The path of a unix socket ends at a colon.
 fn take_apart(rest: &str) -> (&str, Option<&str>) {
     let end = match rest.strip_prefix("unix:") {
         Some(path) => path.find(':').map(|colon| colon + "unix:".len()),
@@ -252,10 +248,10 @@ fn take_apart(rest: &str) -> (&str, Option<&str>) {
 }
 
 impl<'u> PassUrl<'u> {
-    /// `$proxy_host`: as nginx, the scheme's own port is left out of it.
+    /// `$proxy_host`. As in nginx, it leaves out the default port.
     #[must_use]
     pub fn host(&self) -> &'u str {
-        // as nginx: no address is a name for a Host field
+        // as in nginx: a socket's path is no value for a Host field
         let is_unix = self.authority.starts_with("unix:");
         if is_unix { "localhost" } else { self.authority.strip_suffix(":80").unwrap_or(self.authority) }
     }
@@ -267,7 +263,6 @@ impl<'u> PassUrl<'u> {
     }
 }
 
-/// Reads `proxy_ignore_headers`.
 fn ignored(directive: &Directive) -> Result<Vec<String>, ConfError> {
     const FIELDS: [&str; 9] = [
         "X-Accel-Redirect",

@@ -1,4 +1,4 @@
-//! `proxy_redirect`: how `Location` and `Refresh` of an upstream are put into the client's terms.
+//! `proxy_redirect`: how `Location` and `Refresh` of an upstream are rewritten.
 
 use crate::config::reader::ConfigReader;
 use crate::eval::pattern::Pattern;
@@ -14,14 +14,14 @@ pub struct Redirect {
 
 #[derive(Debug, Clone)]
 enum From {
-    /// The start of the URL; case matters, as in nginx.
+    /// The start of the URL. As in nginx, case matters.
     Start(Template),
-    /// All of it.
+    /// The whole URL.
     Pattern(Pattern),
 }
 
 impl Redirect {
-    /// Writes the URL as this rule has it, if it is the rule's.
+    /// Appends the rewritten URL, if the rule matches.
     pub fn rewrite(&self, scope: &Scope<'_>, url: &[u8], out: &mut Vec<u8>) -> bool {
         match &self.from {
             From::Start(from) => {
@@ -45,7 +45,7 @@ impl Redirect {
     }
 }
 
-/// One `proxy_redirect` as it was written.
+/// One `proxy_redirect` directive.
 #[derive(Debug, Clone)]
 pub(crate) enum RedirectRule {
     Off,
@@ -74,10 +74,10 @@ impl RedirectRule {
     }
 }
 
-/// What the rules of a level come to for a location: nothing as soon as one is `off`, the default if there is none.
+/// The rules of a location: none if one is `off`, the default if there are none.
 ///
-/// The default alias_prefix the URL of `proxy_pass` by the path of the location. Without a URI in it, that is its origin
-/// and a slash, replaced by a slash. A URL with variables has no default.
+/// The default replaces the URL of `proxy_pass` by the path of the location. A URL without a URI part is replaced up to
+/// its slash, by a slash. A URL with variables has no default.
 pub(crate) fn resolve(
     directive: &Directive,
     rules: Option<&[RedirectRule]>,

@@ -1,29 +1,29 @@
-//! `proxy_next_upstream` and what bounds it: which failures are another server's chance.
+//! `proxy_next_upstream`: which failures of a server send the request to another one.
 
 use std::time::Duration;
 
 use lab_nginx_conf::{ConfError, Directive};
 
-/// When the next server of an upstream is asked.
+/// When a request is sent to another server of its upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// `error`: a server that cannot be reached, or that breaks off before its head is there.
+    /// `error`: the server cannot be reached, or closes the connection before its head is complete.
     pub on_error: bool,
-    /// `timeout`: one that takes too long, to connect or to answer.
+    /// `timeout`: it takes too long to connect or to respond.
     pub on_timeout: bool,
-    /// `invalid_header`: one whose head is empty or not to be accepted.
+    /// `invalid_header`: its head is empty or invalid.
     pub on_invalid_header: bool,
-    /// `http_500`, `http_502`, … as the place of the status in [`STATUSES`].
+    /// `http_500`, `http_502`, …: a bit for each index into [`STATUSES`].
     statuses: u8,
-    /// `non_idempotent`: requests too that may not be repeated without harm (RFC 9110 §9.2.2).
+    /// `non_idempotent`: also requests that are unsafe to repeat (RFC 9110 §9.2.2).
     pub non_idempotent: bool,
-    /// `proxy_next_upstream_tries`: how many servers are asked at most, the first included; 0 for no bound.
+    /// `proxy_next_upstream_tries`: how many servers are tried, the first included; 0 for no limit.
     pub tries: usize,
-    /// `proxy_next_upstream_timeout`: for how long others are asked; zero for no bound.
+    /// `proxy_next_upstream_timeout`: how long other servers are tried; zero for no limit.
     pub timeout: Duration,
 }
 
-/// What the directives of one block say.
+/// The directives of one block.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RetryLevel {
     flags: Option<RetryPolicy>,
@@ -31,7 +31,7 @@ pub(crate) struct RetryLevel {
     timeout: Option<Duration>,
 }
 
-/// The statuses that may count as a server's failure.
+/// The statuses that may count as failures.
 const STATUSES: [u16; 7] = [500, 502, 503, 504, 403, 404, 429];
 
 const NEVER: RetryPolicy = RetryPolicy {
@@ -45,7 +45,7 @@ const NEVER: RetryPolicy = RetryPolicy {
 };
 
 impl RetryPolicy {
-    /// Whether an answer with this status is another server's chance.
+    /// Whether a response with this status sends the request to another server.
     #[must_use]
     pub fn on_status(&self, status: u16) -> bool {
         self.statuses != 0 && bit(status).is_some_and(|bit| self.statuses & bit != 0)
@@ -53,7 +53,7 @@ impl RetryPolicy {
 }
 
 impl Default for RetryPolicy {
-    /// nginx's: `error timeout`.
+    /// nginx's default: `error timeout`.
     fn default() -> RetryPolicy {
         RetryPolicy { on_error: true, on_timeout: true, ..NEVER }
     }

@@ -12,16 +12,15 @@ use lab_nginx_conf::{ConfError, Directive};
 use name::ServerName;
 use request_head::RequestHeadConfig;
 
-/// One virtual host.
 #[derive(Debug)]
 pub struct Server {
-    /// The names of `server_name`, in file order; without the directive one empty name.
+    /// In file order. Without `server_name`, one empty name.
     pub names: Vec<ServerName>,
-    /// What `$server_name` gives: the first name as written, lower-case.
+    /// `$server_name`: the first name as written, in lower case.
     pub first_name: String,
-    /// What holds for requests that no location takes, and the locations.
+    /// The configuration of requests that no location matches, and the locations.
     pub outside: Location,
-    /// How heads of requests are read, if it is the default server of its address.
+    /// How heads of requests are read if this is the default server of its address.
     pub request_head: RequestHeadConfig,
 }
 
@@ -47,13 +46,12 @@ impl Server {
         Ok(Server { first_name: names[0].text(), names, outside, request_head })
     }
 
-    /// Where requests go, by path.
     #[must_use]
     pub fn locations(&self) -> &Locations {
         &self.outside.locations
     }
 
-    /// What holds for requests that no location takes.
+    /// The configuration of requests that no location matches.
     #[must_use]
     pub fn config(&self) -> &LocationConfig {
         &self.outside.config

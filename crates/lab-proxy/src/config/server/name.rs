@@ -7,28 +7,28 @@ use crate::eval::VariableValues;
 use crate::eval::pattern::Pattern;
 use lab_nginx_conf::{ConfError, Directive};
 
-/// One name of a server, lower-case.
+/// One name of a server, in lower case.
 #[derive(Debug, Clone)]
 pub enum ServerName {
-    /// `www.example.org`; `""` matches a request without a host; `_` and the like match nothing that exists.
+    /// `www.example.org`. `""` matches a request without a host.
     Exact(String),
-    /// `*.example.org`: any name that ends with the dot and what follows it.
+    /// `*.example.org`: any name with this end, which is kept with its leading dot.
     LeadingWildcard(String),
-    /// `.example.org`: the name itself and any below it.
+    /// `.example.org`: the name itself, and any name below it.
     LeadingDot(String),
-    /// `www.example.*`: any name that begins with the part up to and with the last dot.
+    /// `www.example.*`: any name with this start, which is kept with its final dot.
     TrailingWildcard(String),
     /// `~^www\d+\.example\.org$`
     Regex(Pattern),
 }
 
 impl ServerName {
-    /// Reads one argument of `server_name`; `$hostname` is this machine's name.
+    /// Reads one argument of `server_name`. `$hostname` is the name of this machine.
     pub(crate) fn read(directive: &Directive, text: &str, reader: &ConfigReader<'_>) -> Result<ServerName, ConfError> {
         const ACCEPTED: &str =
             "names such as example.org, *.example.org, .example.org, www.example.*, ~REGEX, and $hostname";
         if let Some(pattern) = text.strip_prefix('~') {
-            // as nginx: hosts are lower-case, so that the pattern's case does not matter
+            // as in nginx: hosts are lower-case, so the case of the pattern does not matter
             return reader.pattern(directive, pattern, true).map(ServerName::Regex);
         }
         if text == "$hostname" {
@@ -57,7 +57,7 @@ impl ServerName {
         Ok(kind(rest.to_owned()))
     }
 
-    /// The name as `$server_name` gives it when it is a server's first: nginx leaves out a leading dot.
+    /// `$server_name` of a server whose first name this is. As in nginx, without a leading dot.
     #[must_use]
     pub fn text(&self) -> String {
         match self {
@@ -72,35 +72,36 @@ impl ServerName {
 
 /// The names of all servers of one address.
 ///
-/// nginx's order: the exact name; the longest wildcard at the front; the longest wildcard at the end; the first regular
-/// expression. Of two servers with the same name the first has it.
+/// nginx's order: the exact name, the longest wildcard at the front, the longest wildcard at the end, the first regular
+/// expression. If two servers have the same name, the first one gets it.
 #[derive(Debug, Default)]
 pub struct ServerNameIndex {
-    /// The name `""`, which most configurations have and no other.
+    /// The server with the name `""`, apart because most configurations have no other names.
     nameless: Option<usize>,
     exact: HashMap<Vec<u8>, usize>,
-    /// Tails beginning with a dot, longest first.
+    /// Ends of names, with a leading dot, longest first.
     tails: Vec<(String, usize)>,
-    /// RequestHeadConfig ending with a dot, longest first.
+    /// Starts of names, with a final dot, longest first.
     heads: Vec<(String, usize)>,
     patterns: Vec<(Pattern, usize)>,
 }
 
-/// The name of this machine, lower-case.
+/// The name of this machine, in lower case.
 pub(crate) fn hostname() -> &'static str {
     static NAME: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     NAME.get_or_init(|| rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase())
 }
 
 impl ServerNameIndex {
-    /// The server of requests that name no host: one with the name `""`, which is also a server's that has no name.
+    /// The server of requests without a host: the first with the name `""`, which is also the name of a server without
+    /// one.
     #[must_use]
     pub fn nameless(&self) -> Option<usize> {
         self.nameless
     }
 
-    /// The server that has this host's name. The host is lower-case and without a port. What a regular expression
-    /// catches is kept in `values`.
+    /// The server with this host among its names. The host is lower-case and has no port. The captures of a regular
+    /// expression are kept in `values`.
     #[must_use]
     pub fn find(&self, host: &[u8], values: &VariableValues) -> Option<usize> {
         let longer = |pattern: &str| host.len() > pattern.len();
@@ -109,7 +110,7 @@ impl ServerNameIndex {
         let pattern = || self.patterns.iter().find(|(pattern, _)| pattern.matches(host, values));
         let exact = match host {
             [] => self.nameless,
-            // hashing costs
+            // hashing costs time
             _ if self.exact.is_empty() => None,
             _ => self.exact.get(host).copied(),
         };
@@ -137,7 +138,7 @@ impl<'a> FromIterator<(&'a ServerName, usize)> for ServerNameIndex {
                 ServerName::Regex(pattern) => index.patterns.push((pattern.clone(), server)),
             }
         }
-        // stable sorts: of two equal names the first stays first
+        // stable sorts: the first of two equal names stays first
         index.tails.sort_by_key(|(tail, _)| std::cmp::Reverse(tail.len()));
         index.heads.sort_by_key(|(head, _)| std::cmp::Reverse(head.len()));
         index

@@ -1,20 +1,20 @@
-//! How heads of requests are read: what servers say before it is known which of them is meant.
+//! How heads of requests are read.
 
 use std::time::Duration;
 
 use lab_nginx_conf::{ConfError, Directive, parse_number, parse_size};
 
-/// How heads of requests are read. What the default server of an address says holds for all, since which server is
-/// meant is in the head itself.
+/// How heads of requests are read. The default server of an address decides for all servers there, since the head
+/// itself names the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestHeadConfig {
     /// `client_header_timeout`
     pub timeout: Duration,
-    /// Bytes that a request line or a field may have, and bytes of all together: `large_client_header_buffers`.
+    /// `large_client_header_buffers`: the limit in bytes of a request line or a field.
     pub line: usize,
-    /// See [`line`](RequestHeadConfig::line).
+    /// `large_client_header_buffers`: the limit in bytes of a whole head.
     pub total: usize,
-    /// `underscores_in_headers`: whether names with underscores are valid.
+    /// `underscores_in_headers`: whether field names may have underscores.
     pub underscores: bool,
     /// `ignore_invalid_headers`: whether fields with invalid names are dropped.
     pub ignore_invalid: bool,
@@ -22,7 +22,7 @@ pub struct RequestHeadConfig {
     pub merge_slashes: bool,
 }
 
-/// What the directives of one block say.
+/// The directives of one block.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct RequestHeadLevel {
     timeout: Option<Duration>,
@@ -65,7 +65,7 @@ impl RequestHeadLevel {
 
     pub(crate) fn resolve(self) -> RequestHeadConfig {
         let (number, size) = self.large_buffers.unwrap_or((4, 8 * 1024));
-        // a line that fits the first buffer never needs a large one
+        // a line that fits into the first buffer never needs a large one
         let first = self.buffer.unwrap_or(1024);
         RequestHeadConfig {
             timeout: self.timeout.unwrap_or(Duration::from_secs(60)),

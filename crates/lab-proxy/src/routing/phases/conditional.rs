@@ -1,12 +1,12 @@
-//! Conditional requests (RFC 9110 §13), for answers that have a date or a tag of their own.
+//! Conditional requests (RFC 9110 §13) for responses with a date or an entity tag of their own.
 //!
-//! Pure. Where nginx lets `If-Modified-Since` speak beside `If-None-Match`, the RFC is followed: the tag alone counts.
+//! No I/O. nginx evaluates `If-Modified-Since` even beside `If-None-Match`; here, as in the RFC, the tag alone counts.
 
 use lab_http::Headers;
 
 use crate::config::location::static_files::IfModifiedSince;
 
-/// What is known of an answer.
+/// The validators of a response.
 #[derive(Debug, Clone, Copy)]
 pub struct Validators<'a> {
     /// `ETag`, quotes included.
@@ -15,18 +15,17 @@ pub struct Validators<'a> {
     pub modified: Option<i64>,
 }
 
-/// What the conditions come to.
+/// The result of the conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precondition {
-    /// The answer is sent.
     Send,
-    /// 304: the client has it.
+    /// 304: the client has a current copy.
     NotModified,
-    /// 412: it is not what the client expected.
+    /// 412: the response is not the one the client expects.
     Failed,
 }
 
-/// Judges the conditions of a GET or HEAD whose answer is 200 (RFC 9110 §13.2.2).
+/// Evaluates the conditions of a GET or HEAD whose response would be 200 (RFC 9110 §13.2.2).
 #[must_use]
 pub fn evaluate(headers: &Headers, own: Validators<'_>, dates: IfModifiedSince) -> Precondition {
     if headers.contains("if-match") {
@@ -60,7 +59,7 @@ fn date_of(value: &[u8]) -> Option<i64> {
     i64::try_from(since.as_secs()).ok()
 }
 
-/// Whether a list of tags holds the answer's own, or is `*`. A weak comparison (§8.8.3.2) does not look at `W/`.
+/// Whether a list contains the response's tag, or is `*`. A weak comparison (§8.8.3.2) ignores `W/`.
 fn lists(headers: &Headers, name: &str, own: Option<&[u8]>, weak: bool) -> bool {
     let strip = |tag: &'_ [u8]| -> Vec<u8> { tag.strip_prefix(b"W/").filter(|_| weak).unwrap_or(tag).to_vec() };
     headers.get_all(name).any(|line| {

@@ -1,4 +1,4 @@
-//! `try_files`, `index` and files: how a location answers that passes nothing on.
+//! `try_files`, `index` and files: the content of locations without `proxy_pass`.
 
 use std::borrow::Cow;
 use std::io;
@@ -12,7 +12,7 @@ use crate::config::logs::Severity;
 use crate::routing::route::{Route, UriAlignment};
 use crate::routing::uri;
 
-/// `try_files`: the path becomes that of the first file that is there.
+/// `try_files`: sets the path to the first candidate that exists.
 pub(super) fn try_files<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> Flow<'a> {
     let Some(try_files) = &route.location.try_files else { return Flow::Continue };
     let location: &Location = route.location;
@@ -69,7 +69,7 @@ pub(super) fn try_files<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> F
     }
 }
 
-/// `index`, and files.
+/// Serves `index`, and files.
 pub(super) fn serve<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> Flow<'a> {
     let is_readable = matches!(route.method, b"GET" | b"HEAD" | b"POST");
     let is_folder = route.uri.last() == Some(&b'/');
@@ -91,7 +91,7 @@ pub(super) fn serve<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> Flow<
     file(phases, route, &path)
 }
 
-/// The first file of `index` that is there: the request is redirected to it.
+/// Redirects the request to the first file of `index` that exists.
 fn index<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> Flow<'a> {
     let mut folder_is_there = false;
     for index in &route.location.config.index {
@@ -168,7 +168,7 @@ fn file<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, path: &FilePath) -> 
     }
 }
 
-/// The media type of what the request's path names.
+/// The media type by the extension of the request's path.
 pub(crate) fn media_type<'r>(route: &'r Route<'_>) -> &'r str {
     let rules = &route.location.config;
     uri::extension(&route.uri).and_then(|extension| rules.types.find(extension)).unwrap_or(&rules.default_type)

@@ -1,18 +1,18 @@
-//! `error_page`: what a client gets instead of the bare status.
+//! `error_page`: replaces the bare page of a status.
 
 use super::{Action, Flow, Phases};
 use crate::config::location::error_page::ErrorPageStatus;
 use crate::routing::route::{ConnectionReuse, ErrorPages, Route};
 use crate::routing::uri;
 
-/// What a status leads to: its page, or the status itself.
+/// Continues with the error page of a status, or ends with the status itself.
 pub(super) fn of_status<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, status: u16) -> Flow<'a> {
     route.status = Some(match status {
-        // as nginx: codes of its own are told to nobody
+        // as in nginx: clients do not see the codes that only nginx has
         494..=497 => 400,
         status => status,
     });
-    // as nginx: behind these nothing more is to be expected of a connection
+    // as in nginx: after these the connection is in no state to be used again
     if matches!(status, 400 | 413 | 414 | 495..=497 | 500 | 501) {
         route.connection = ConnectionReuse::Forbidden;
     }

@@ -1,6 +1,6 @@
-//! The file system as the phases see it: a look at a path, and a file opened for reading.
+//! The file system as the phases see it.
 //!
-//! Like nginx without `aio`, it is asked in place: a look takes microseconds, a hand-off to another thread more.
+//! Like nginx without `aio`, it is accessed directly: that takes microseconds, and another thread would take longer.
 
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
@@ -10,57 +10,51 @@ use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-/// What there is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileMetadata {
-    /// What kind of thing.
     pub kind: FileKind,
     /// Whether its owner may execute it.
     pub is_executable: bool,
-    /// Its size in bytes.
+    /// In bytes.
     pub size: u64,
-    /// When it changed last, in seconds since 1970.
+    /// The time of the last change, in seconds since 1970.
     pub modified: i64,
 }
 
-/// A kind of thing in a file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
-    /// A file.
     File,
-    /// A folder.
     Folder,
     /// A device, a socket or the like.
     Other,
 }
 
-/// A file that is there to be sent.
+/// A file to be sent.
 #[derive(Debug)]
 pub struct OpenedFile {
-    /// The file, at its start; none where nobody is to read it, as in tests.
+    /// The file, at its start; none in tests.
     pub file: Option<File>,
-    /// What it is.
     pub metadata: FileMetadata,
-    /// Its media type; empty for none.
+    /// Empty for none.
     pub media_type: String,
 }
 
-/// Looks at files.
+/// Access to files.
 pub trait FileSystem: std::fmt::Debug {
-    /// What there is at a path, links followed.
+    /// The metadata of a path. Symbolic links are followed.
     ///
     /// # Errors
-    /// There is nothing, or it may not be looked at.
+    /// Nothing is there, or it is not accessible.
     fn metadata(&self, path: &[u8]) -> io::Result<FileMetadata>;
 
     /// Opens a file for reading.
     ///
     /// # Errors
-    /// It may not be read.
+    /// It is not readable.
     fn open(&self, path: &[u8]) -> io::Result<(Option<File>, FileMetadata)>;
 }
 
-/// The machine's own file system.
+/// The file system of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Disk;
 
@@ -71,7 +65,7 @@ impl FileSystem for Disk {
 
     fn open(&self, path: &[u8]) -> io::Result<(Option<File>, FileMetadata)> {
         use std::os::unix::fs::OpenOptionsExt as _;
-        // a pipe that nobody writes to must not stop the worker
+        // opening a pipe without a writer would block the worker
         let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
         let file = File::options().read(true).custom_flags(flags).open(Path::new(OsStr::from_bytes(path)))?;
         let metadata = metadata(&file.metadata()?);
@@ -94,7 +88,7 @@ fn metadata(metadata: &Metadata) -> FileMetadata {
     }
 }
 
-/// What the error log calls an error of the system: `2: No such file or directory`.
+/// An error of the system as nginx logs it: `2: No such file or directory`.
 pub(super) fn error_text(error: &io::Error) -> String {
     let text = error.to_string();
     match error.raw_os_error() {

@@ -1,8 +1,8 @@
-//! What becomes of a request: nginx's phases, one after the other, over a configuration that was read.
+//! nginx's phases: what becomes of a request.
 //!
-//! Server rewrite, find a location, its rewrite, then (unless the path changed, which begins anew) access, `try_files`
-//! and content. The outcome is an [`Action`]: what is left to do, which is to send bytes. Nothing here waits, and files
-//! are only looked at through [`FileSystem`].
+//! The server's rewriting, the search for a location, the location's rewriting, access, `try_files` and content follow
+//! each other. If rewriting changes the path, the search starts again. The result is an [`Action`], which needs only
+//! I/O. Nothing here waits, and files are only accessed through [`FileSystem`].
 
 mod rewrite;
 mod content;
@@ -33,57 +33,47 @@ pub(crate) use content::media_type;
 /// What is left to do for a request.
 #[derive(Debug)]
 pub enum Action<'a> {
-    /// It is passed on.
+    /// Pass it to an upstream.
     Pass(&'a ProxyPass),
-    /// It is answered with a page for a status, and [`Route::redirect`] if there is one.
+    /// Respond with the page of a status, and with [`Route::redirect`] if there is one.
     Page(u16),
-    /// It is answered with a text of the configuration's.
+    /// Respond with a text of the configuration.
     Text {
-        /// The status.
         status: u16,
-        /// The text.
         text: Vec<u8>,
     },
-    /// It is answered with a file.
     File(file_system::OpenedFile),
-    /// It is not answered: the connection is closed, and the log has this status (`return 444`).
+    /// Close the connection without a response, and log this status (`return 444`).
     Drop(u16),
 }
 
-/// What holds still while a request goes through the phases.
+/// What does not change while a request goes through the phases.
 #[derive(Debug, Clone, Copy)]
 pub struct Phases<'a, 'o> {
-    /// The configuration.
     pub config: &'a Config,
-    /// The server that answers.
     pub server: &'a Server,
-    /// The client's connection.
     pub connection: &'a ClientConnection,
-    /// The request as it came.
+    /// The request as it arrived.
     pub request: &'a Request<'a>,
-    /// What became of it so far.
     pub outcome: &'o RequestOutcome,
-    /// The file system.
     pub files: &'o dyn FileSystem,
 }
 
-/// What one phase leads to.
+/// What follows a phase.
 enum Flow<'a> {
-    /// The next phase.
     Continue,
-    /// The path changed: from the search for a location on.
+    /// The path changed: search for a location again.
     FindLocation,
-    /// The configuration redirected the request: from the server's rewriting on.
+    /// An internal redirect: start with the server's rewriting again.
     Again,
-    /// A named location, which begins with its own rewriting.
+    /// Continue with the rewriting of this named location.
     Named(&'a Location),
-    /// The end of the phases.
     Done(Action<'a>),
-    /// A status, for which there may be an error page.
+    /// A status, which may have an error page.
     Status(u16),
 }
 
-/// Where the phases are entered.
+/// The phases that processing may start with.
 #[derive(Clone, Copy)]
 enum Entry {
     Server,
@@ -92,10 +82,10 @@ enum Entry {
 }
 
 impl<'a> Phases<'a, '_> {
-    /// Takes a request through the phases, from the first.
+    /// Takes a request through all phases.
     pub fn begin(&self, route: &mut Route<'a>) -> Action<'a> {
         real_ip::apply(self, route);
-        // what a TRACE would echo is nobody's business
+        // TRACE would echo fields that only proxies may see
         if self.request.head.method() == b"TRACE" {
             route.connection = ConnectionReuse::Forbidden;
             return self.finish(route, 405);
@@ -103,14 +93,13 @@ impl<'a> Phases<'a, '_> {
         self.run(route, Entry::Server)
     }
 
-    /// Goes on with a request that came to a status: with its error page, or to the end.
+    /// Continues with a status: with its error page, or to the end.
     pub fn finish(&self, route: &mut Route<'a>, status: u16) -> Action<'a> {
         let flow = error_page::of_status(self, route, status);
         self.go_on(route, flow)
     }
 
-    /// Goes on with a request that an upstream sent elsewhere: to the path or the named location of its
-    /// `X-Accel-Redirect`.
+    /// Continues with the path or the named location of an upstream's `X-Accel-Redirect`.
     pub fn follow(&self, route: &mut Route<'a>, target: &[u8]) -> Action<'a> {
         let flow = if target.first() == Some(&b'@') {
             self.redirect_to_name(route, target)
@@ -167,7 +156,7 @@ impl<'a> Phases<'a, '_> {
     fn server_rewrite(&self, route: &mut Route<'a>) -> Flow<'a> {
         self.enter(route, &self.server.outside);
         match rewrite::run(self, route, &self.server.outside.script) {
-            // a path that changed here is searched for anyway
+            // the search follows anyway
             Flow::FindLocation => Flow::Continue,
             flow => flow,
         }
@@ -202,7 +191,7 @@ impl<'a> Phases<'a, '_> {
         Flow::Continue
     }
 
-    /// From a location's rewriting to its content.
+    /// From the location's rewriting to its content.
     fn serve(&self, route: &mut Route<'a>) -> Flow<'a> {
         let location = route.location;
         let is_outside = std::ptr::eq(location, &raw const self.server.outside);
@@ -230,7 +219,7 @@ impl<'a> Phases<'a, '_> {
         }
     }
 
-    /// As nginx: a path may change ten times.
+    /// Counts a change of the path by `rewrite`.
     fn after_change(&self, route: &mut Route<'a>) -> Flow<'a> {
         if !route.changes.spend() {
             let path = String::from_utf8_lossy(&route.uri).into_owned();
@@ -240,7 +229,7 @@ impl<'a> Phases<'a, '_> {
         Flow::FindLocation
     }
 
-    /// Redirects the request inside the configuration: from the start, with another path.
+    /// Redirects the request internally: with another path, from the start.
     fn redirect(&self, route: &mut Route<'a>, path: Vec<u8>, args: Option<Vec<u8>>) -> Flow<'a> {
         if !route.changes.spend() {
             let path = String::from_utf8_lossy(&path).into_owned();
@@ -283,7 +272,7 @@ impl<'a> Phases<'a, '_> {
         route.resolved_pass = None;
     }
 
-    /// What variables see at this point.
+    /// The state that variables read at this point.
     fn scope<'s>(&'s self, route: &'s Route<'s>) -> Scope<'s> {
         Scope {
             connection: self.connection,
@@ -298,7 +287,7 @@ impl<'a> Phases<'a, '_> {
     }
 }
 
-/// Appends arguments to a redirect's target, if there are any.
+/// Appends arguments to the target of a redirect.
 fn append_args(target: &mut Vec<u8>, args: &[u8]) {
     if !args.is_empty() {
         target.push(b'?');

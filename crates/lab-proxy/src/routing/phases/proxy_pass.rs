@@ -1,4 +1,4 @@
-//! `proxy_pass` with variables: what its URL comes to for a request.
+//! Evaluates a `proxy_pass` with variables.
 
 use std::net::SocketAddr;
 
@@ -6,10 +6,10 @@ use super::Phases;
 use crate::config::proxy::pass::{Destination, PassUrl, PassUrlError, ProxyPass, parse_url};
 use crate::routing::route::{PassTarget, ResolvedPass, Route};
 
-/// Finds out where a request goes, if that is not known beforehand.
+/// Evaluates the URL of `proxy_pass`, if it has variables.
 ///
 /// # Errors
-/// The status the client is answered with, and what the error log is told.
+/// The status of the response, and a line for the error log.
 pub(super) fn resolve<'a>(
     phases: &Phases<'a, '_>,
     route: &mut Route<'a>,
@@ -51,7 +51,7 @@ fn target(phases: &Phases<'_, '_>, route: &Route<'_>, parts: &PassUrl<'_>) -> Re
     }
 }
 
-/// The address a text is, with a port or without.
+/// Parses an address with or without a port.
 fn address(text: &str) -> Option<SocketAddr> {
     let ip = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let with_port = text.parse().ok().filter(|address: &SocketAddr| address.port() > 0);

@@ -1,4 +1,4 @@
-//! The real ip module: a trusted peer says who the client is.
+//! The real ip module: a trusted peer may name the client's address.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,7 +6,7 @@ use super::Phases;
 use crate::config::location::real_ip::{ClientAddressSource, RealIp};
 use crate::routing::route::{ClientAddress, Route};
 
-/// Finds out who the client is, once for each request.
+/// Finds the client's address, once for each request.
 pub(super) fn apply(phases: &Phases<'_, '_>, route: &mut Route<'_>) {
     let rules = &route.location.config.real_ip;
     if rules.trusted.is_empty() || route.client.is_some() {
@@ -16,12 +16,12 @@ pub(super) fn apply(phases: &Phases<'_, '_>, route: &mut Route<'_>) {
     let said = match &rules.source {
         ClientAddressSource::ProxyProtocol => {
             let Some(announced) = phases.connection.announced else { return };
-            // as nginx: an address is as good as a field that holds it, and the port is the announced one
+            // as in nginx: the address is treated like one in a field, and the port is the one of the PROXY header
             let said = client(rules, peer, &[announced.source.ip().to_string().as_bytes()]);
             said.filter(|said| Some(*said) != peer).map(|said| SocketAddr::new(said.ip(), announced.source.port()))
         }
         ClientAddressSource::Field(name) => {
-            // as nginx: of X-Forwarded-For all lines count, of any other field the first
+            // as in nginx: all lines of X-Forwarded-For count, and the first line of any other field
             let is_list = name.eq_ignore_ascii_case("X-Forwarded-For");
             let lines = phases.request.head.headers.get_all(name).take(if is_list { usize::MAX } else { 1 });
             client(rules, peer, &lines.collect::<Vec<_>>())
@@ -32,8 +32,8 @@ pub(super) fn apply(phases: &Phases<'_, '_>, route: &mut Route<'_>) {
     }
 }
 
-/// The client as trusted addresses name it: the last address of the lines or, if recursive, the last that is not
-/// trusted. What cannot be read ends the search. An address is as believable as the one that named it.
+/// Finds the client's address in the lines: the last address or, if recursive, the last one that is not trusted. Each
+/// address is only believed if the one that named it is trusted. An invalid word ends the search.
 ///
 /// None is a peer on a unix socket.
 fn client(rules: &RealIp, peer: Option<SocketAddr>, lines: &[&[u8]]) -> Option<SocketAddr> {
@@ -56,7 +56,7 @@ fn client(rules: &RealIp, peer: Option<SocketAddr>, lines: &[&[u8]]) -> Option<S
     client
 }
 
-/// An address with or without a port.
+/// Parses an address with or without a port.
 fn address(word: &[u8]) -> Option<SocketAddr> {
     let text = std::str::from_utf8(word).ok()?;
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
