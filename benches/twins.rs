@@ -21,13 +21,13 @@ use lab::provision::{Installed, Places};
 use lab::scenario::model::{App, Backend, Proxy, Server, Stack};
 use lab::stack::process::Launcher;
 use lab_http::{Limits, RequestHead, parse::RequestParser};
-use lab_proxy::config::Settings;
-use lab_proxy::config::location::Found;
-use lab_proxy::config::pass::Pass;
-use lab_proxy::config::upstream::Address;
-use lab_proxy::eval::{ClientConnection, Names, Outcome, Scope, Template, Values};
+use lab_proxy::config::Config;
+use lab_proxy::config::address::Address;
+use lab_proxy::config::location::LocationMatch;
+use lab_proxy::config::proxy::pass::ProxyPass;
+use lab_proxy::eval::{ClientConnection, DefinedVariables, RequestOutcome, Scope, Template, VariableValues};
 use lab_proxy::routing::phases::Phases;
-use lab_proxy::routing::phases::files::Disk;
+use lab_proxy::routing::phases::file_system::Disk;
 use lab_proxy::routing::request::Request;
 use lab_proxy::routing::route::Route;
 use lab_proxy::upstream::request_head;
@@ -55,15 +55,15 @@ fn head() -> RequestHead {
 }
 
 /// Where the corrected file sends every request.
-fn pass(settings: &Settings) -> &Pass {
-    match settings.servers[0].locations().find(b"/", &Values::default()) {
+fn pass(settings: &Config) -> &ProxyPass {
+    match settings.servers[0].locations().find(b"/", &VariableValues::default()) {
         // OK because the corrected file's only location passes to its upstream
-        Found::Location(location) => location.pass.as_ref().expect("a location that passes"),
+        LocationMatch::Location(location) => location.pass.as_ref().expect("a location that passes"),
         found => panic!("the corrected file has a location for everything, not {found:?}"),
     }
 }
 
-fn corrected() -> Settings {
+fn corrected() -> Config {
     let line = CommandLine { file: &corrected_conf(), prefix: None, error_log: None, directives: "" };
     // OK because a test holds that the corrected file is valid
     read_configuration(line).expect("the corrected file").0
@@ -76,7 +76,7 @@ fn routing(criterion: &mut Criterion) {
     let corrected = corrected();
     let connection =
         ClientConnection::new(1, Some(([192, 0, 2, 1], 4711).into()), Address::Internet(([192, 0, 2, 2], 80).into()));
-    let outcome = Outcome::default();
+    let outcome = RequestOutcome::default();
     let mut group = criterion.benchmark_group("phases");
     for (name, settings, target) in [
         ("one location that passes", &corrected, "/headers?q=1"),
@@ -87,13 +87,19 @@ fn routing(criterion: &mut Criterion) {
         let mut head = RequestHead::new("GET", target, lab_http::Version::Http11);
         head.headers.push("Host", "shop.example");
         // OK because the benchmark's own request is valid
-        let request = Request::judge(&head, true).expect("a valid request");
+        let request = Request::validate(&head, true).expect("a valid request");
         let server = &settings.servers[0];
-        let phases =
-            Phases { settings, server, connection: &connection, request: &request, outcome: &outcome, files: &Disk };
+        let phases = Phases {
+            config: settings,
+            server,
+            connection: &connection,
+            request: &request,
+            outcome: &outcome,
+            files: &Disk,
+        };
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                let mut route = Route::new(Some(&request), &server.outside, Values::new(&settings.names));
+                let mut route = Route::new(Some(&request), &server.outside, VariableValues::new(&settings.variables));
                 black_box(phases.begin(&mut route));
             });
         });
@@ -106,11 +112,11 @@ fn rewriting(criterion: &mut Criterion) {
     let pass = pass(&settings);
     let head = head();
     // OK because the benchmark's own request is valid
-    let request = Request::judge(&head, true).expect("a valid request");
+    let request = Request::validate(&head, true).expect("a valid request");
     let connection =
         ClientConnection::new(1, Some(([192, 0, 2, 1], 4711).into()), Address::Internet(([192, 0, 2, 2], 80).into()));
-    let outcome = Outcome::default();
-    let route = Route::new(Some(&request), &settings.servers[0].outside, Values::default());
+    let outcome = RequestOutcome::default();
+    let route = Route::new(Some(&request), &settings.servers[0].outside, VariableValues::default());
     let scope = Scope {
         connection: &connection,
         request: Some(&request),
@@ -136,7 +142,7 @@ fn rewriting(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("variables");
     for text in ["$proxy_add_x_forwarded_for", "$scheme://$host$request_uri", "$http_user_agent"] {
         // OK because the benchmark's own templates are valid
-        let template = Template::compile(text, &Names::default()).expect("a valid template");
+        let template = Template::compile(text, &DefinedVariables::default()).expect("a valid template");
         group.bench_function(text, |bencher| {
             bencher.iter(|| {
                 out.clear();

@@ -33,7 +33,7 @@ use crate::report::terminal;
 use crate::scenario::model::{Backend, Image, Proxy, Scenario, Stack};
 use crate::snapshot::gate;
 use crate::snapshot::store::Store;
-use lab_nginx_conf::Source;
+use lab_nginx_conf::SourceFile;
 use lab_stats::decision::Looks;
 
 /// Runs the scenario and says what came of it.
@@ -259,7 +259,7 @@ fn in_manifest(stack: &Stack) -> String {
 fn parts(scenario: &Scenario) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
     let mut parts = Vec::new();
     let mut files: Vec<&Path> = Vec::new();
-    let mut includes: Vec<Source> = Vec::new();
+    let mut includes: Vec<SourceFile> = Vec::new();
     for stack in &scenario.stacks {
         let proxy = stack.proxy.as_ref();
         files.extend(proxy.and_then(|proxy| proxy.config.as_deref()).into_iter().chain(stack.server.config.as_deref()));
@@ -295,7 +295,7 @@ fn parts(scenario: &Scenario) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
 }
 
 /// What a proxy's nginx.conf includes. One that cannot be read was refused before.
-fn included(proxy: &Proxy) -> Vec<Source> {
+fn included(proxy: &Proxy) -> Vec<SourceFile> {
     let is_nginx = proxy.kind.kind().run.as_ref().is_ok_and(|run| run.language == Language::Nginx);
     let config = proxy.config.as_deref().filter(|_| is_nginx);
     config

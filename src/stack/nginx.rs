@@ -23,7 +23,7 @@ pub(super) fn relocated(
     reserve: &mut dyn FnMut() -> std::io::Result<SocketAddr>,
 ) -> Result<Relocated, StartError> {
     let home = file.parent().unwrap_or(Path::new(""));
-    let mut include = |directive: &Directive| lab_nginx_conf::included(directive, home);
+    let mut include = |directive: &Directive| lab_nginx_conf::included_files(directive, home);
     let relocated = relocate::nginx(source, file, Move { upstream, folder: logs, reserve, include: &mut include })?;
     for included in &relocated.included {
         write(folder, &Attached { name: included.name.clone(), text: included.text.clone() })?;

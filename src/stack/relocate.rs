@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use lab_nginx_conf::{Arg, ConfError, ConfErrorKind, Directive, Source, quote};
+use lab_nginx_conf::{Arg, ConfError, ConfErrorKind, Directive, SourceFile, quote};
 
 /// A relocated configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub struct Move<'a> {
     /// Gives each distinct `listen` address another.
     pub reserve: &'a mut dyn FnMut() -> io::Result<SocketAddr>,
     /// Reads the files that an `include` names.
-    pub include: &'a mut dyn FnMut(&Directive) -> Result<Vec<Source>, ConfError>,
+    pub include: &'a mut dyn FnMut(&Directive) -> Result<Vec<SourceFile>, ConfError>,
 }
 
 /// Why a configuration cannot be relocated.
@@ -180,7 +180,7 @@ impl Relocation<'_, '_> {
                 continue;
             }
             let Some(first) = directive.args.first() else {
-                self.walk(directive.block.as_deref().unwrap_or_default(), &directive.name)?;
+                self.walk(directive.children(), &directive.name)?;
                 continue;
             };
             match (context, directive.name.as_str()) {
@@ -196,7 +196,7 @@ impl Relocation<'_, '_> {
                 (MAIN, "daemon") => self.replace(first, "off"),
                 _ => {}
             }
-            self.walk(directive.block.as_deref().unwrap_or_default(), &directive.name)?;
+            self.walk(directive.children(), &directive.name)?;
         }
         Ok(())
     }
@@ -204,7 +204,7 @@ impl Relocation<'_, '_> {
     /// Relocates what is included, and has the directive name what came of it.
     fn include(&mut self, directive: &Directive, context: &str) -> Result<(), RelocateError> {
         let mut said = Vec::new();
-        for Source { file, text } in (self.target.include)(directive)? {
+        for SourceFile { file, text } in (self.target.include)(directive)? {
             if self.depth == lab_nginx_conf::MAX_DEPTH {
                 return Err(directive.error(ConfErrorKind::IncludedTooDeep { file }).into());
             }
@@ -332,7 +332,8 @@ mod tests {
         };
         let mut include = |directive: &Directive| {
             let is_it = |(name, _): &&(&str, &str)| *name == directive.args[0].value;
-            let source = |(name, text): &(&str, &str)| Source { file: PathBuf::from(name), text: (*text).to_owned() };
+            let source =
+                |(name, text): &(&str, &str)| SourceFile { file: PathBuf::from(name), text: (*text).to_owned() };
             Ok(files.iter().filter(is_it).map(source).collect())
         };
         let (upstream, folder) = ("127.0.0.1:50000", Path::new("/run/visit"));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::relocate::{self, Included, Move, RelocateError};
 use crate::catalog::kind::{Install, Language};
 use crate::scenario::model::Scenario;
-use lab_nginx_conf::{ConfError, Directive, Source};
+use lab_nginx_conf::{ConfError, Directive, SourceFile};
 use lab_proxy::read_configuration_with;
 
 /// A configuration that no stack can be started with.
@@ -59,8 +59,8 @@ fn nginx(source: &str, file: &Path, config: &Path, root: &Path, is_lab: bool) ->
     };
     let folder = config.parent().unwrap_or(root);
     let mut include = |directive: &Directive| {
-        let sources = lab_nginx_conf::included(directive, folder)?;
-        Ok(sources.into_iter().map(|source| Source { file: shown(&source.file, root), ..source }).collect())
+        let sources = lab_nginx_conf::included_files(directive, folder)?;
+        Ok(sources.into_iter().map(|source| SourceFile { file: shown(&source.file, root), ..source }).collect())
     };
     let (upstream, target) = ("127.0.0.1:1", Path::new("."));
     let target = Move { upstream, folder: target, reserve: &mut reserve, include: &mut include };
@@ -69,8 +69,8 @@ fn nginx(source: &str, file: &Path, config: &Path, root: &Path, is_lab: bool) ->
         read_configuration_with(file, &mut |asked| {
             let is_asked = |included: &&Included| asked.file_name() == Some(OsStr::new(&included.name));
             Ok(match relocated.included.iter().find(is_asked) {
-                Some(included) => Source { file: included.file.clone(), text: included.text.clone() },
-                None => Source { file: file.to_owned(), text: relocated.text.clone() },
+                Some(included) => SourceFile { file: included.file.clone(), text: included.text.clone() },
+                None => SourceFile { file: file.to_owned(), text: relocated.text.clone() },
             })
         })?;
     }

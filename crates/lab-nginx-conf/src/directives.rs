@@ -1,84 +1,30 @@
-//! The directives lab knows: where each may stand, and in what shape. [`check`] holds a tree against the table.
-//!
-//! Values are judged later, by who reads them.
+//! The table of supported directives: names, contexts, numbers of arguments. Values are validated later, when each block
+//! is read.
 
-use std::fmt;
+use crate::context::Context;
 
-use crate::error::{ConfError, ConfErrorKind, closest};
-use crate::syntax::Directive;
-use crate::unsupported;
-
-/// A block that directives stand in.
+/// How a directive ends, and how often one block may have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Context {
-    /// Outside of every block.
-    Main,
-    /// `events { }`
-    Events,
-    /// `http { }`
-    Http,
-    /// `upstream name { }`
-    Upstream,
-    /// `server { }`
-    Server,
-    /// `location path { }`
-    Location,
-    /// `if (condition) { }` in a server
-    ServerIf,
-    /// `if (condition) { }` in a location
-    LocationIf,
-    /// `map source $variable { }`
-    Map,
-    /// `types { }`
-    Types,
-}
-
-impl Context {
-    /// The block's name as it is written.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Context::Main => "the main level",
-            Context::Events => "\"events\"",
-            Context::Http => "\"http\"",
-            Context::Upstream => "\"upstream\"",
-            Context::Server => "\"server\"",
-            Context::Location => "\"location\"",
-            Context::ServerIf => "\"if\" in \"server\"",
-            Context::LocationIf => "\"if\" in \"location\"",
-            Context::Map => "\"map\"",
-            Context::Types => "\"types\"",
-        }
-    }
-}
-
-impl fmt::Display for Context {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// What ends a directive, and how often it may stand in one block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    /// Ends with `;`, stands once.
+pub(crate) enum Shape {
+    /// Ends with `;`; at most once.
     Once,
-    /// Ends with `;`, stands any number of times.
+    /// Ends with `;`; any number of times.
     Many,
-    /// Opens a block, stands once.
+    /// Opens a block; at most once.
     OneBlock(Context),
-    /// Opens a block, stands any number of times.
+    /// Opens a block; any number of times.
     Blocks(Context),
-    /// Opens a block whose lines begin with words of the user's own.
+    /// Opens a block whose lines begin with keys, not with the names of directives.
     Entries(Context),
 }
 
-struct Rule {
-    name: &'static str,
-    contexts: &'static [Context],
+/// Where a directive may stand, and in what form. A name may have several rules, for different contexts.
+pub(crate) struct DirectiveRule {
+    pub(crate) name: &'static str,
+    pub(crate) contexts: &'static [Context],
     /// The least and the greatest number of arguments.
-    args: (usize, usize),
-    shape: Shape,
+    pub(crate) args: (usize, usize),
+    pub(crate) shape: Shape,
 }
 
 const MAIN: &[Context] = &[Context::Main];
@@ -90,19 +36,19 @@ const LOCATION: &[Context] = &[Context::Location];
 const HTTP_SERVER: &[Context] = &[Context::Http, Context::Server];
 const SERVER_LOCATION: &[Context] = &[Context::Server, Context::Location];
 const REQUEST: &[Context] = &[Context::Http, Context::Server, Context::Location];
-/// Where a condition in a location may say something of its own.
+/// As REQUEST, and an `if` in a location.
 const REQUEST_IF: &[Context] = &[Context::Http, Context::Server, Context::Location, Context::LocationIf];
-/// Where the rewrite module's directives run.
+/// The contexts of the rewrite module.
 const REWRITE: &[Context] = &[Context::Server, Context::Location, Context::ServerIf, Context::LocationIf];
 const ANYWHERE_BUT_EVENTS: &[Context] = &[Context::Main, Context::Http, Context::Server, Context::Location];
-const ANY_NUMBER: usize = usize::MAX;
+pub(crate) const ANY_NUMBER: usize = usize::MAX;
 
-const fn rule(name: &'static str, contexts: &'static [Context], args: (usize, usize), shape: Shape) -> Rule {
-    Rule { name, contexts, args, shape }
+const fn rule(name: &'static str, contexts: &'static [Context], args: (usize, usize), shape: Shape) -> DirectiveRule {
+    DirectiveRule { name, contexts, args, shape }
 }
 
-/// In nginx's order: core, events, http, upstream, server, location, rewrite, real ip, proxy.
-const RULES: &[Rule] = &[
+/// In the order of nginx's documentation: core, events, http, upstream, server, location, rewrite, real ip, proxy.
+pub(crate) const RULES: &[DirectiveRule] = &[
     rule("user", MAIN, (1, 2), Shape::Once),
     rule("worker_processes", MAIN, (1, 1), Shape::Once),
     rule("pid", MAIN, (1, 1), Shape::Once),
@@ -201,7 +147,7 @@ const RULES: &[Rule] = &[
     rule("proxy_connect_timeout", REQUEST, (1, 1), Shape::Once),
     rule("proxy_read_timeout", REQUEST, (1, 1), Shape::Once),
     rule("proxy_send_timeout", REQUEST, (1, 1), Shape::Once),
-    // what stands between the two directions, and which server is asked
+    // load balancing, buffering and retries
     rule("least_conn", UPSTREAM, (0, 0), Shape::Once),
     rule("ip_hash", UPSTREAM, (0, 0), Shape::Once),
     rule("hash", UPSTREAM, (1, 2), Shape::Once),
@@ -222,101 +168,6 @@ const RULES: &[Rule] = &[
     rule("proxy_next_upstream_tries", REQUEST, (1, 1), Shape::Once),
     rule("proxy_next_upstream_timeout", REQUEST, (1, 1), Shape::Once),
 ];
-
-/// Holds every directive of a tree, from which `include`s are gone, against the table.
-///
-/// # Errors
-/// The first directive in file order that is unknown, misplaced, misshapen, or there twice.
-pub fn check(tree: &[Directive]) -> Result<(), ConfError> {
-    check_block(tree, Context::Main)
-}
-
-fn check_block(block: &[Directive], context: Context) -> Result<(), ConfError> {
-    for (index, directive) in block.iter().enumerate() {
-        let rule = rule_for(directive, context)?;
-        let name = || directive.name.clone();
-        let inner = match (rule.shape, &directive.block) {
-            (Shape::OneBlock(_) | Shape::Blocks(_) | Shape::Entries(_), None) => {
-                return Err(directive.error(ConfErrorKind::NoBlock { name: name() }));
-            }
-            (Shape::Once | Shape::Many, Some(_)) => {
-                return Err(directive.error(ConfErrorKind::NotABlock { name: name() }));
-            }
-            (Shape::OneBlock(inner) | Shape::Blocks(inner), Some(block)) => Some((inner, block)),
-            (Shape::Entries(inner), Some(block)) => {
-                check_entries(block, inner)?;
-                None
-            }
-            (Shape::Once | Shape::Many, None) => None,
-        };
-        let (least, most) = rule.args;
-        if !(least..=most).contains(&directive.args.len()) {
-            let found = directive.args.len();
-            let accepted = arguments_in_words(least, most);
-            return Err(directive.error(ConfErrorKind::Arguments { name: name(), accepted, found }));
-        }
-        let once = matches!(rule.shape, Shape::Once | Shape::OneBlock(_));
-        if once && block[..index].iter().any(|earlier| earlier.name == directive.name) {
-            return Err(directive.error(ConfErrorKind::Duplicate { name: name() }));
-        }
-        if let Some((inner, block)) = inner {
-            check_block(block, inner)?;
-        }
-    }
-    Ok(())
-}
-
-/// Lines of the user's own: a word and what belongs to it.
-fn check_entries(block: &[Directive], context: Context) -> Result<(), ConfError> {
-    for entry in block {
-        let name = entry.name.clone();
-        if entry.block.is_some() {
-            return Err(entry.error(ConfErrorKind::NotABlock { name }));
-        }
-        let is_flag = context == Context::Map && matches!(name.as_str(), "hostnames" | "volatile");
-        let accepted = match (context, entry.args.len()) {
-            (_, 0) if is_flag => continue,
-            (Context::Map, 1) if !is_flag => continue,
-            (Context::Types, 1..) => continue,
-            (Context::Map, _) if is_flag => "none",
-            (Context::Map, _) => "1 argument",
-            _ => "at least 1 argument",
-        };
-        let (accepted, found) = (accepted.to_owned(), entry.args.len());
-        return Err(entry.error(ConfErrorKind::Arguments { name, accepted, found }));
-    }
-    Ok(())
-}
-
-fn rule_for(directive: &Directive, context: Context) -> Result<&'static Rule, ConfError> {
-    let mut allowed = Vec::new();
-    for rule in RULES.iter().filter(|rule| rule.name == directive.name) {
-        if rule.contexts.contains(&context) {
-            return Ok(rule);
-        }
-        allowed.extend_from_slice(rule.contexts);
-    }
-    let name = directive.name.clone();
-    Err(directive.error(if allowed.is_empty() {
-        if unsupported::is_nginxs(&name) {
-            return Err(directive.error(ConfErrorKind::UnsupportedDirective { name }));
-        }
-        let hint = closest(&name, RULES.iter().map(|rule| rule.name).chain(["include"]));
-        ConfErrorKind::UnknownDirective { name, hint }
-    } else {
-        ConfErrorKind::NotAllowedHere { name, context, allowed }
-    }))
-}
-
-fn arguments_in_words(least: usize, most: usize) -> String {
-    let noun = |count| if count == 1 { "argument" } else { "arguments" };
-    match (least, most) {
-        (0, 0) => "none".to_owned(),
-        (least, most) if least == most => format!("{least} {}", noun(least)),
-        (least, ANY_NUMBER) => format!("at least {least} {}", noun(least)),
-        (least, most) => format!("{least} to {most} arguments"),
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::directives::Context;
+use crate::context::Context;
 
 /// A configuration that is refused: where, and why.
 #[derive(Debug, Error)]

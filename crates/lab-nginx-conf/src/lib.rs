@@ -1,23 +1,39 @@
-//! nginx's configuration language: text, to a syntax tree with positions, to a tree that was checked.
+//! nginx's configuration language: from text to a checked syntax tree in which every word knows its place.
 //!
-//! [`parse`] is pure and keeps every directive, known or not, so that a tool can rewrite single arguments by their
-//! byte spans and leave everything else of a file as it was written. [`load()`] reads files and resolves `include`;
-//! [`check`] refuses what lab does not know. What the directives mean is [``settings`' matter.
+//! The steps, each a module: the lexer splits text into words, [`parse`] makes a tree of them, [`load()`] resolves
+//! `include`, and [`check`] compares the tree with the table of supported directives. [`parse`] keeps every directive,
+//! known or not, so a tool can rewrite single arguments by their byte spans and leave the rest of the file alone. What
+//! a directive means is up to whoever reads the tree; numbers, sizes and times are read by the methods of
+//! [`Directive`].
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! let text = "http {\n    server {\n        listen 8080;\n    }\n}\n";
+//! let tree = lab_nginx_conf::parse(text, Path::new("nginx.conf"))?;
+//! let listen = lab_nginx_conf::walk(&tree).find(|directive| directive.name == "listen").unwrap();
+//! println!("{}:{}: listens on {}", listen.file.display(), listen.line, listen.first());
+//! // nginx.conf:3: listens on 8080
+//! # assert_eq!((listen.line, listen.first()), (3, "8080"));
+//! # Ok::<(), lab_nginx_conf::ConfError>(())
+//! ```
 
 mod error;
 mod lexer;
 mod syntax;
 mod glob;
-mod load;
-mod unsupported;
+mod include;
+mod context;
 mod directives;
+mod unsupported;
+mod check;
+mod compatibility;
 mod values;
 
-pub use directives::{Context, check};
-pub use error::{ConfError, ConfErrorKind};
-pub use load::{Loaded, Read, Source, included, load, load_with};
-pub use syntax::{Arg, Directive, parse, quote};
-
-pub use error::closest;
-pub use load::MAX_DEPTH;
+pub use check::check;
+pub use compatibility::{Compatibility, Support, compatibility};
+pub use context::Context;
+pub use error::{ConfError, ConfErrorKind, closest};
+pub use include::{LoadedConfig, MAX_DEPTH, ReadFile, SourceFile, included_files, load, load_with};
+pub use syntax::{Arg, Directive, parse, quote, walk};
 pub use values::{parse_number, parse_size, parse_time};

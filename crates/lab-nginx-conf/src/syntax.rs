@@ -36,7 +36,13 @@ pub struct Arg {
 }
 
 impl Directive {
-    /// The value of the argument at `index`, or nothing.
+    /// The directives of the block; none for a directive that ends with `;`.
+    #[must_use]
+    pub fn children(&self) -> &[Directive] {
+        self.block.as_deref().unwrap_or_default()
+    }
+
+    /// The value of the argument at `index`, counted from 0 after the name.
     #[must_use]
     pub fn arg(&self, index: usize) -> Option<&str> {
         self.args.get(index).map(|arg| arg.value.as_str())
@@ -83,6 +89,22 @@ pub fn parse(source: &str, file: &Path) -> Result<Vec<Directive>, ConfError> {
         (true, false) => "\"}\"",
     };
     Err(ConfError::new(&file, tokens.line(), ConfErrorKind::UnexpectedEnd { expecting }))
+}
+
+/// Visits every directive of a tree in file order, each before its children.
+pub fn walk(tree: &[Directive]) -> impl Iterator<Item = &Directive> {
+    let mut pending: Vec<std::slice::Iter<'_, Directive>> = vec![tree.iter()];
+    std::iter::from_fn(move || {
+        loop {
+            match pending.last_mut()?.next() {
+                Some(directive) => {
+                    pending.push(directive.children().iter());
+                    return Some(directive);
+                }
+                None => _ = pending.pop(),
+            }
+        }
+    })
 }
 
 /// Makes a directive without a block of the words read so far; there is at least one.
@@ -138,6 +160,13 @@ mod tests {
         assert_eq!((inner[0].arg(0), inner[0].arg(1), inner[0].arg(2)), (Some("2"), Some("3"), None));
         assert_eq!(inner[1].block.as_deref(), Some(&[][..]));
         assert_eq!((tree[0].line, inner[0].line, tree[2].line), (1, 3, 6));
+    }
+
+    #[test]
+    fn walking_visits_parents_before_children() {
+        let tree = read("a;\nb { c { d; } e; }\nf { }").unwrap();
+        let names: Vec<&str> = walk(&tree).map(|directive| directive.name.as_str()).collect();
+        assert_eq!(names, ["a", "b", "c", "d", "e", "f"]);
     }
 
     #[test]

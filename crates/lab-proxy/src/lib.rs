@@ -31,11 +31,12 @@ pub mod downstream;
 pub mod upstream;
 pub mod response;
 pub mod runtime;
+pub mod differences;
 
 use std::path::Path;
 
-use config::{Places, Settings};
-use lab_nginx_conf::{self as conf, ConfError, Directive, Loaded, Source};
+use config::{Config, ConfigPaths};
+use lab_nginx_conf::{self as conf, ConfError, Directive, LoadedConfig, SourceFile};
 
 /// What a command line says of a configuration, by nginx's options.
 #[derive(Debug, Clone, Copy)]
@@ -54,9 +55,9 @@ pub struct CommandLine<'c> {
 ///
 /// # Errors
 /// The first thing that is wrong, by file and line.
-pub fn read_configuration(line: CommandLine<'_>) -> Result<(Settings, Vec<Source>), ConfError> {
+pub fn read_configuration(line: CommandLine<'_>) -> Result<(Config, Vec<SourceFile>), ConfError> {
     let mut tree = conf::parse(line.directives, Path::new("command line"))?;
-    let Loaded { tree: of_file, sources } = conf::load(line.file)?;
+    let LoadedConfig { tree: of_file, sources } = conf::load(line.file)?;
     tree.extend(of_file);
     Ok((understand(&tree, line.file, line.prefix, line.error_log)?, sources))
 }
@@ -65,7 +66,7 @@ pub fn read_configuration(line: CommandLine<'_>) -> Result<(Settings, Vec<Source
 ///
 /// # Errors
 /// The first thing that is wrong, by file and line.
-pub fn read_configuration_text(source: &str, file: &Path) -> Result<Settings, ConfError> {
+pub fn read_configuration_text(source: &str, file: &Path) -> Result<Config, ConfError> {
     understand(&conf::parse(source, file)?, file, None, None)
 }
 
@@ -73,7 +74,7 @@ pub fn read_configuration_text(source: &str, file: &Path) -> Result<Settings, Co
 ///
 /// # Errors
 /// The first thing that is wrong, by file and line.
-pub fn read_configuration_with(file: &Path, read: &mut conf::Read<'_>) -> Result<Settings, ConfError> {
+pub fn read_configuration_with(file: &Path, read: &mut conf::ReadFile<'_>) -> Result<Config, ConfError> {
     understand(&conf::load_with(file, read)?.tree, file, None, None)
 }
 
@@ -82,8 +83,8 @@ fn understand(
     file: &Path,
     prefix: Option<&Path>,
     error_log: Option<&Path>,
-) -> Result<Settings, ConfError> {
+) -> Result<Config, ConfError> {
     conf::check(tree)?;
     let folder = file.parent().unwrap_or(Path::new(""));
-    config::read(tree, file, Places { prefix: prefix.unwrap_or(folder), error_log })
+    config::read(tree, file, ConfigPaths { prefix: prefix.unwrap_or(folder), error_log })
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::order::Mounted;
 use crate::stack::relocate::is_file_of_tls;
-use lab_nginx_conf::{Arg, ConfError, Directive};
+use lab_nginx_conf::{Arg, ConfError, walk};
 
 /// Whether a directive's first argument is a file or a folder that is read.
 fn names_what_is_read(name: &str) -> bool {
@@ -20,7 +20,9 @@ fn names_what_is_read(name: &str) -> bool {
 pub(super) fn named_by(texts: &[(&str, &Path)]) -> Result<Vec<Mounted>, ConfError> {
     let mut paths = Vec::new();
     for (text, file) in texts {
-        walk(&lab_nginx_conf::parse(text, file)?, &mut paths);
+        let tree = lab_nginx_conf::parse(text, file)?;
+        let named = walk(&tree).filter(|directive| names_what_is_read(&directive.name));
+        paths.extend(named.filter_map(|directive| directive.args.first().and_then(path)));
     }
     paths.retain(|path: &PathBuf| path.is_absolute() && path.exists() && path != Path::new("/"));
     Ok(outermost(paths).into_iter().map(|path| Mounted { path, writable: false }).collect())
@@ -34,15 +36,6 @@ pub(super) fn outermost(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
     let all = paths.clone();
     paths.retain(|path| !all.iter().any(|other| path != other && path.starts_with(other)));
     paths
-}
-
-fn walk(directives: &[Directive], paths: &mut Vec<PathBuf>) {
-    for directive in directives {
-        if names_what_is_read(&directive.name) {
-            paths.extend(directive.args.first().and_then(path));
-        }
-        walk(directive.block.as_deref().unwrap_or_default(), paths);
-    }
 }
 
 fn path(arg: &Arg) -> Option<PathBuf> {

@@ -1,65 +1,41 @@
 //! `access_log`, `log_format` and `error_log`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::reading::Reading;
-use crate::eval::{Escape, Names, Template};
+pub use crate::config::log_format::{AccessLogFile, LogFormat};
+use crate::config::reader::ConfigReader;
+use crate::eval::{LogEscape, Template};
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive, closest, parse_size, parse_time};
 
-/// One `access_log`: where lines go and what they look like.
+/// One `access_log`.
 #[derive(Debug, Clone)]
 pub struct AccessLog {
-    /// The line.
     pub format: Arc<LogFormat>,
-    /// Which of [`Settings::access_log_files`](super::Settings::access_log_files) it goes to.
+    /// An index into [`Config::access_log_files`](super::Config::access_log_files).
     pub file: usize,
-    /// `if=`: whether there is a line at all; not if it is empty or `0`.
+    /// `if=`: a request is logged unless this is empty or `0`.
     pub condition: Option<Template>,
 }
 
-/// A `log_format`.
-#[derive(Debug)]
-pub struct LogFormat {
-    /// The line, its end left out.
-    pub line: Template,
-    /// How values are written into it.
-    pub escape: Escape,
-}
-
-/// A file of an access log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccessFile {
-    /// The file lines are appended to.
-    pub path: PathBuf,
-    /// `buffer=`: lines wait until they are so many bytes. Without it they wait until the worker has nothing to do.
-    pub buffer: Option<usize>,
-    /// `flush=`: but no longer than that.
-    pub flush: Option<Duration>,
-}
-
-/// `error_log`: one or several.
+/// The `error_log`s of one level.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorLog {
-    /// Where lines go, and which.
-    pub targets: Vec<(ErrorTarget, Severity)>,
-    /// The least severe level that is written anywhere.
+    /// Each with the least severe level it receives.
+    pub targets: Vec<(ErrorLogTarget, Severity)>,
+    /// The least severe level that any target receives.
     pub level: Severity,
 }
 
-/// Where an error log goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ErrorTarget {
-    /// The process's standard error.
+pub enum ErrorLogTarget {
     Stderr,
-    /// A file that lines are appended to.
+    /// A file, which is appended to.
     File(PathBuf),
 }
 
 /// nginx's log levels, most severe first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Severity {
     Emerg,
     Alert,
@@ -83,7 +59,6 @@ impl Severity {
         Severity::Debug,
     ];
 
-    /// The level as nginx writes it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -101,32 +76,31 @@ impl Severity {
 
 impl Default for ErrorLog {
     fn default() -> ErrorLog {
-        ErrorLog { targets: vec![(ErrorTarget::Stderr, Severity::Error)], level: Severity::Error }
+        ErrorLog { targets: vec![(ErrorLogTarget::Stderr, Severity::Error)], level: Severity::Error }
     }
 }
 
 impl ErrorLog {
-    /// A log that goes nowhere yet.
-    pub(super) fn none() -> ErrorLog {
+    /// A log without targets.
+    pub(crate) fn empty() -> ErrorLog {
         ErrorLog { targets: Vec::new(), level: Severity::Emerg }
     }
 
-    /// To a file, for what is worth telling.
-    pub(super) fn to_file(path: PathBuf) -> ErrorLog {
-        ErrorLog { targets: vec![(ErrorTarget::File(path), Severity::Error)], level: Severity::Error }
+    /// Errors and worse, to one file.
+    pub(crate) fn to_file(path: PathBuf) -> ErrorLog {
+        ErrorLog { targets: vec![(ErrorLogTarget::File(path), Severity::Error)], level: Severity::Error }
     }
 
-    /// Adds where one more directive sends lines.
-    pub(super) fn add(&mut self, directive: &Directive, reading: &mut Reading<'_>) -> Result<(), ConfError> {
+    pub(crate) fn add(&mut self, directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<(), ConfError> {
         let target = match directive.first() {
-            "stderr" => ErrorTarget::Stderr,
+            "stderr" => ErrorLogTarget::Stderr,
             path if path.starts_with("syslog:") || path.starts_with("memory:") => {
                 return Err(directive.unsupported(format!("\"{path}\""), "a file, stderr"));
             }
             path => {
-                let path = reading.prefix.join(path);
-                reading.add_error_file(&path);
-                ErrorTarget::File(path)
+                let path = reader.prefix.join(path);
+                reader.log_paths.add_error(&path);
+                ErrorLogTarget::File(path)
             }
         };
         let level = match directive.arg(1) {
@@ -143,8 +117,8 @@ impl ErrorLog {
 }
 
 impl AccessLog {
-    /// One directive: a log, or none for `off`.
-    pub(super) fn read(directive: &Directive, reading: &mut Reading<'_>) -> Result<Option<AccessLog>, ConfError> {
+    /// Reads one directive; none for `off`.
+    pub(crate) fn read(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<Option<AccessLog>, ConfError> {
         const ACCEPTED: &str = "off, or a file, the name of a log_format, buffer=SIZE, flush=TIME, if=CONDITION";
         let path = directive.first();
         if path == "off" {
@@ -171,7 +145,7 @@ impl AccessLog {
                     let time = parse_time(time).filter(|time| !time.is_zero());
                     flush = Some(time.ok_or_else(invalid)?);
                 }
-                Some(("if", text)) => condition = Some(reading.template(directive, text)?),
+                Some(("if", text)) => condition = Some(reader.template(directive, text)?),
                 _ if text == "gzip" || text.starts_with("gzip=") => {
                     return Err(directive.unsupported(format!("parameter \"{text}\""), ACCEPTED));
                 }
@@ -182,12 +156,12 @@ impl AccessLog {
             let message = format!("no buffer is defined for access_log \"{path}\"");
             return Err(directive.error(ConfErrorKind::Conflict(message)));
         }
-        let format = reading.formats.find(name).ok_or_else(|| {
-            let hint = closest(name, reading.formats.list.iter().map(|(name, _)| name.as_str()));
+        let format = reader.formats.find(name).ok_or_else(|| {
+            let hint = closest(name, reader.formats.names());
             directive.error(ConfErrorKind::UnknownLogFormat { name: name.to_owned(), hint })
         })?;
-        let file = AccessFile { path: reading.prefix.join(path), buffer, flush };
-        let file = reading.add_access_file(file).ok_or_else(|| {
+        let file = AccessLogFile { path: reader.prefix.join(path), buffer, flush };
+        let file = reader.log_paths.add_access(file).ok_or_else(|| {
             let message = format!("access_log \"{path}\" already defined with conflicting parameters");
             directive.error(ConfErrorKind::Conflict(message))
         })?;
@@ -195,72 +169,28 @@ impl AccessLog {
     }
 }
 
-impl Reading<'_> {
-    /// The place of a file among those of access logs; none if it is there with other parameters.
-    fn add_access_file(&mut self, file: AccessFile) -> Option<usize> {
-        match self.access_files.iter().position(|own| own.path == file.path) {
-            Some(place) => (self.access_files[place] == file).then_some(place),
-            None => {
-                self.access_files.push(file);
-                Some(self.access_files.len() - 1)
-            }
+/// Reads all `log_format` directives of the `http` block before any `access_log`.
+pub(crate) fn read_formats(http: &[Directive], reader: &mut ConfigReader<'_>) -> Result<(), ConfError> {
+    for directive in http.iter().filter(|directive| directive.name == "log_format") {
+        let name = directive.first().to_owned();
+        if reader.formats.find(&name).is_some() {
+            return Err(directive.error(ConfErrorKind::DuplicateName { what: "log_format", name }));
         }
-    }
-
-    fn add_error_file(&mut self, path: &Path) {
-        if !self.error_files.iter().any(|own| own == path) {
-            self.error_files.push(path.to_owned());
-        }
-    }
-}
-
-/// The formats that `log_format` defines, and `combined`.
-#[derive(Debug)]
-pub(super) struct LogFormats {
-    list: Vec<(String, Arc<LogFormat>)>,
-}
-
-/// nginx's documentation of `log_format` defines it so.
-const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \
-                        \"$http_referer\" \"$http_user_agent\"";
-
-impl Default for LogFormats {
-    fn default() -> LogFormats {
-        // OK because the variables of the constant are known
-        let line = Template::compile(COMBINED, &Names::default()).expect("the combined format is a template");
-        let combined = LogFormat { line, escape: Escape::Default };
-        LogFormats { list: vec![("combined".to_owned(), Arc::new(combined))] }
-    }
-}
-
-impl LogFormats {
-    /// Reads the `log_format` directives of the `http` block, wherever they stand in it.
-    pub(super) fn read(http: &[Directive], reading: &mut Reading<'_>) -> Result<(), ConfError> {
-        for directive in http.iter().filter(|directive| directive.name == "log_format") {
-            let name = directive.first().to_owned();
-            if reading.formats.find(&name).is_some() {
-                return Err(directive.error(ConfErrorKind::DuplicateName { what: "log_format", name }));
-            }
-            let mut text = String::new();
-            let mut escape = Escape::default();
-            for (index, arg) in directive.args.iter().enumerate().skip(1) {
-                match arg.value.strip_prefix("escape=").filter(|_| index == 1) {
-                    Some("default") => escape = Escape::Default,
-                    Some("json") => escape = Escape::Json,
-                    Some("none") => escape = Escape::None,
-                    Some(other) => {
-                        return Err(directive.invalid(other, "escape=default, escape=json, escape=none"));
-                    }
-                    None => text.push_str(&arg.value),
+        let mut text = String::new();
+        let mut escape = LogEscape::default();
+        for (index, arg) in directive.args.iter().enumerate().skip(1) {
+            match arg.value.strip_prefix("escape=").filter(|_| index == 1) {
+                Some("default") => escape = LogEscape::Default,
+                Some("json") => escape = LogEscape::Json,
+                Some("none") => escape = LogEscape::None,
+                Some(other) => {
+                    return Err(directive.invalid(other, "escape=default, escape=json, escape=none"));
                 }
+                None => text.push_str(&arg.value),
             }
-            let line = reading.template(directive, &text)?;
-            reading.formats.list.push((name, Arc::new(LogFormat { line, escape })));
         }
-        Ok(())
+        let line = reader.template(directive, &text)?;
+        reader.formats.add(name, LogFormat { line, escape });
     }
-
-    fn find(&self, name: &str) -> Option<Arc<LogFormat>> {
-        self.list.iter().find(|(own, _)| own == name).map(|(_, format)| Arc::clone(format))
-    }
+    Ok(())
 }

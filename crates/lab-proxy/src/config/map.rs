@@ -2,29 +2,28 @@
 
 use std::collections::HashMap;
 
-use super::reading::Reading;
-use super::server_name::{NameIndex, ServerName};
+use crate::config::reader::ConfigReader;
+use crate::config::server::name::{ServerName, ServerNameIndex};
 use crate::eval::pattern::Pattern;
 use crate::eval::{Scope, Template};
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
 
-/// One `map` block.
 #[derive(Debug)]
 pub struct Map {
     source: Template,
     exact: HashMap<Vec<u8>, usize>,
     /// Host names with wildcards (`hostnames`).
-    hosts: Option<NameIndex>,
+    hosts: Option<ServerNameIndex>,
     patterns: Vec<(Pattern, usize)>,
     values: Vec<Template>,
     default: Option<usize>,
-    /// `volatile`: the value is looked up each time it is read.
+    /// `volatile`: the map is evaluated whenever the variable is read.
     pub is_volatile: bool,
 }
 
 impl Map {
-    /// Appends what the map says in this scope: the value of the text itself, whatever its case; of the longest wildcard
-    /// that fits; of the first regular expression that matches; the default.
+    /// Appends the value for the source text: that of the text itself, ignoring case; of the longest wildcard; of the
+    /// first regular expression that matches; or the default.
     pub fn write(&self, scope: &Scope<'_>, out: &mut Vec<u8>) {
         let text = self.source.value(scope);
         let found = self.find(&text, scope).or(self.default);
@@ -46,12 +45,12 @@ impl Map {
         self.exact.get(&lower).copied().or_else(host).or_else(pattern)
     }
 
-    /// Reads the block, and tells the slot of its variable.
-    pub(super) fn read(directive: &Directive, reading: &mut Reading<'_>) -> Result<(usize, Map), ConfError> {
-        let entries = directive.block.as_deref().unwrap_or_default();
+    /// Reads a block. Returns it with the slot of its variable.
+    pub(crate) fn read(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<(usize, Map), ConfError> {
+        let entries = directive.children();
         let has = |flag: &str| entries.iter().any(|entry| entry.name == flag && entry.args.is_empty());
         let mut map = Map {
-            source: reading.template(directive, directive.first())?,
+            source: reader.template(directive, directive.first())?,
             exact: HashMap::new(),
             hosts: None,
             patterns: Vec::new(),
@@ -62,7 +61,7 @@ impl Map {
         let mut hosts: Vec<(ServerName, usize)> = Vec::new();
         for entry in entries.iter().filter(|entry| !entry.args.is_empty()) {
             let index = map.values.len();
-            map.values.push(reading.template(entry, entry.first())?);
+            map.values.push(reader.template(entry, entry.first())?);
             let key = entry.name.as_str();
             let twice = || entry.error(ConfErrorKind::DuplicateName { what: "map key", name: key.to_owned() });
             if key == "default" {
@@ -74,11 +73,11 @@ impl Map {
                     Some(pattern) => (pattern, true),
                     None => (pattern, false),
                 };
-                map.patterns.push((reading.pattern(entry, pattern, ignore_case)?, index));
+                map.patterns.push((reader.pattern(entry, pattern, ignore_case)?, index));
             } else if has("hostnames") && key.contains('*') | key.starts_with('.') {
-                hosts.push((ServerName::read(entry, key, reading)?, index));
+                hosts.push((ServerName::read(entry, key, reader)?, index));
             } else {
-                // a backslash takes the meaning from a key that would have one
+                // a backslash marks a key that would otherwise have a special meaning
                 let key = key.strip_prefix('\\').unwrap_or(key).to_ascii_lowercase().into_bytes();
                 if map.exact.insert(key, index).is_some() {
                     return Err(twice());
@@ -89,8 +88,8 @@ impl Map {
             map.hosts = Some(hosts.iter().map(|(name, index)| (name, *index)).collect());
         }
         let name = directive.arg(1).unwrap_or_default().trim_start_matches('$');
-        // OK because the names were collected from these very directives
-        let slot = reading.names.slot(name).expect("the variable of a map is defined");
+        // OK because the variables were collected from the same directives
+        let slot = reader.variables.slot(name).expect("the variable of a map is defined");
         Ok((slot, map))
     }
 }

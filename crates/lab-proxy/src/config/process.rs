@@ -1,77 +1,73 @@
-//! The main level and `events`: what concerns the whole process.
+//! The main level and `events`: the configuration of the process.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::logs::ErrorLog;
-use super::reading::Reading;
+use crate::config::logs::ErrorLog;
+use crate::config::reader::ConfigReader;
 use lab_nginx_conf::{ConfError, Directive};
 
-/// What the process as a whole is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Process {
-    /// `worker_processes`: how many workers, or one for every core the process may run on.
-    pub workers: Workers,
-    /// `worker_connections`: how many connections of clients one worker holds at a time; nginx counts those to upstreams
-    /// as well.
+pub struct ProcessConfig {
+    pub workers: WorkerCount,
+    /// `worker_connections`: the limit of client connections of one worker. nginx also counts connections to upstreams.
     pub worker_connections: usize,
-    /// `pid`: where the process id is written. Without the directive none is written, unlike nginx.
+    /// `pid`: the file for the process id. Without the directive there is none, unlike in nginx.
     pub pid: Option<PathBuf>,
-    /// `error_log` of the main level; standard error without the directive, unlike nginx.
+    /// `error_log` of the main level. Without the directive, standard error, unlike in nginx.
     pub error_log: ErrorLog,
-    /// `daemon`: whether the process goes to the background. Without the directive it stays, unlike nginx.
+    /// `daemon`: whether the process goes to the background. Without the directive it does not, unlike in nginx.
     pub is_daemon: bool,
     /// `worker_cpu_affinity`
     pub affinity: Affinity,
-    /// `worker_shutdown_timeout`: how long requests in flight may take once workers are to quit; without it, for ever.
+    /// `worker_shutdown_timeout`: how long requests in flight may take after a worker was asked to quit. Without it,
+    /// forever.
     pub shutdown_timeout: Option<Duration>,
 }
 
 /// Which cores workers run on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Affinity {
-    /// Each of several workers on a core of its own, in turn; a single one wherever it may. Without the directive, unlike
-    /// nginx, which pins none.
-    Own,
-    /// `auto`, with a mask or without: in turn on the cores of the mask, by number.
-    InTurn(Option<Vec<usize>>),
-    /// Masks: each worker's cores, and the last one's for all that follow.
+    /// Each of several workers on its own core, in turn; a single worker on any. This is the default, unlike in nginx,
+    /// which pins none.
+    CorePerWorker,
+    /// `auto`, with or without a mask: one core of the mask for each worker, in turn.
+    Auto(Option<Vec<usize>>),
+    /// Masks: the cores of each worker. The last one applies to all that follow.
     Masks(Vec<Vec<usize>>),
 }
 
-/// The argument of `worker_processes`.
+/// `worker_processes`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Workers {
-    /// One for every core of the process's affinity mask.
+pub enum WorkerCount {
+    /// One for every core in the process's affinity mask.
     Auto,
-    /// That many; at least 1.
-    Count(usize),
+    /// At least 1.
+    Fixed(usize),
 }
 
-/// Reads the main level and the `events` block.
-///
-/// `error_log` is where errors go if no directive says so.
-pub(super) fn read(
+/// Reads the main level and the `events` block. `error_log` applies if no directive sets one.
+pub(crate) fn read(
     tree: &[Directive],
     events: &Directive,
     error_log: Option<&Path>,
-    reading: &mut Reading<'_>,
-) -> Result<Process, ConfError> {
-    let mut process = Process {
-        workers: Workers::Count(1),
+    reader: &mut ConfigReader<'_>,
+) -> Result<ProcessConfig, ConfError> {
+    let mut process = ProcessConfig {
+        workers: WorkerCount::Fixed(1),
         worker_connections: 512,
         pid: None,
-        error_log: ErrorLog::none(),
+        error_log: ErrorLog::empty(),
         is_daemon: false,
-        affinity: Affinity::Own,
+        affinity: Affinity::CorePerWorker,
         shutdown_timeout: None,
     };
     let mut is_alone = false;
     for directive in tree {
         match directive.name.as_str() {
             "worker_processes" => process.workers = workers(directive)?,
-            "pid" => process.pid = Some(reading.prefix.join(directive.first())),
-            "error_log" => process.error_log.add(directive, reading)?,
+            "pid" => process.pid = Some(reader.prefix.join(directive.first())),
+            "error_log" => process.error_log.add(directive, reader)?,
             "pcre_jit" => _ = directive.flag()?,
             "daemon" => process.is_daemon = directive.flag()?,
             "master_process" => is_alone = !directive.flag()?,
@@ -81,15 +77,15 @@ pub(super) fn read(
         }
     }
     if is_alone {
-        // as nginx: without a master there is one worker, whatever else is said
-        process.workers = Workers::Count(1);
+        // as in nginx: without a master there is exactly one worker
+        process.workers = WorkerCount::Fixed(1);
     }
-    for directive in events.block.as_deref().unwrap_or_default() {
+    for directive in events.children() {
         match directive.name.as_str() {
             "worker_connections" => process.worker_connections = positive(directive)?,
             "use" if directive.first() == "epoll" => {}
             "use" => return Err(directive.unsupported(format!("\"{}\"", directive.first()), "epoll")),
-            // how connections are accepted is the runtime's choice; the value has to be one all the same
+            // how connections are accepted is not configurable; the value is still validated
             _ => _ = directive.flag()?,
         }
     }
@@ -98,8 +94,8 @@ pub(super) fn read(
             None => ErrorLog::default(),
             Some(path) if path == Path::new("stderr") => ErrorLog::default(),
             Some(path) => {
-                let path = reading.prefix.join(path);
-                reading.error_files.push(path.clone());
+                let path = reader.prefix.join(path);
+                reader.log_paths.add_error(&path);
                 ErrorLog::to_file(path)
             }
         };
@@ -118,18 +114,18 @@ fn affinity(directive: &Directive) -> Result<Affinity, ConfError> {
     };
     let words: Vec<&str> = directive.args.iter().map(|arg| arg.value.as_str()).collect();
     match words[..] {
-        ["auto"] => Ok(Affinity::InTurn(None)),
-        ["auto", text] => Ok(Affinity::InTurn(Some(mask(text)?))),
+        ["auto"] => Ok(Affinity::Auto(None)),
+        ["auto", text] => Ok(Affinity::Auto(Some(mask(text)?))),
         _ => Ok(Affinity::Masks(words.into_iter().map(mask).collect::<Result<_, _>>()?)),
     }
 }
 
-fn workers(directive: &Directive) -> Result<Workers, ConfError> {
+fn workers(directive: &Directive) -> Result<WorkerCount, ConfError> {
     if directive.first() == "auto" {
-        return Ok(Workers::Auto);
+        return Ok(WorkerCount::Auto);
     }
     positive(directive)
-        .map(Workers::Count)
+        .map(WorkerCount::Fixed)
         .map_err(|_| directive.invalid(directive.first(), "auto, or a number from 1"))
 }
 
@@ -152,8 +148,8 @@ mod tests {
     #[test]
     fn masks_are_read_from_their_ends() {
         assert_eq!(affinity_of("0001 0110"), Some(Affinity::Masks(vec![vec![0], vec![1, 2]])));
-        assert_eq!(affinity_of("auto"), Some(Affinity::InTurn(None)));
-        assert_eq!(affinity_of("auto 1010"), Some(Affinity::InTurn(Some(vec![1, 3]))));
+        assert_eq!(affinity_of("auto"), Some(Affinity::Auto(None)));
+        assert_eq!(affinity_of("auto 1010"), Some(Affinity::Auto(Some(vec![1, 3]))));
         for text in ["0", "2", "auto auto", "1 auto", "''"] {
             assert_eq!(affinity_of(text), None, "{text}");
         }

@@ -8,23 +8,23 @@ use std::time::{Duration, Instant, SystemTime};
 
 use lab_http::{Headers, Incoming, Limits, Outgoing, ReadError, Refusal, RequestHead, Version};
 
-use crate::config::heads::Heads;
-use crate::config::level::Rules;
+use crate::config::address::Address;
+use crate::config::location::level::LocationConfig;
 use crate::config::logs::Severity;
-use crate::config::pass::Pass;
+use crate::config::proxy::pass::ProxyPass;
 use crate::config::server::Server;
-use crate::config::upstream::Address;
+use crate::config::server::request_head::RequestHeadConfig;
 use crate::downstream::own_answer::{OwnAnswer, OwnBody};
 use crate::downstream::proxy_protocol::{self, Announced, Parsed};
 use crate::downstream::sent::Sent;
 use crate::downstream::upload::Upload;
-use crate::eval::{ClientConnection, Outcome, Scope, Values};
+use crate::eval::{ClientConnection, RequestOutcome, Scope, VariableValues};
 use crate::response::accel::{Instead, Substitute};
 use crate::response::response_head::Persistence;
-use crate::routing::phases::files::Disk;
+use crate::routing::phases::file_system::Disk;
 use crate::routing::phases::{Action, Phases};
-use crate::routing::request::{Request, bare_host, clean};
-use crate::routing::route::Route;
+use crate::routing::request::{Request, bare_host, remove_unsafe_fields};
+use crate::routing::route::{ConnectionReuse, RequestBody, Route};
 use crate::runtime::clock;
 use crate::runtime::log::{self, About};
 use crate::runtime::stream::{ClientRead, ClientWrite, Stream};
@@ -34,7 +34,7 @@ use crate::upstream::forward::{self, Failure};
 use crate::upstream::request_head::may_not_be_forwarded;
 
 /// The bounds of `large_client_header_buffers`, which bound the number of fields only so.
-fn limits(heads: &Heads) -> Limits {
+fn limits(heads: &RequestHeadConfig) -> Limits {
     Limits {
         start_line: heads.line,
         field: heads.line,
@@ -61,7 +61,7 @@ pub(crate) struct Client<'s> {
     pub(crate) outgoing: Outgoing<Sent<ClientWrite<'s>>>,
     pub(crate) read_timer: Timer,
     pub(crate) write_timer: Timer,
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: RequestOutcome,
 }
 
 /// What a request is about: everything that holds still while it is served.
@@ -73,8 +73,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) refused_line: Option<&'a [u8]>,
     pub(crate) route: &'a Route<'a>,
     pub(crate) server: &'a Server,
-    pub(crate) rules: &'a Rules,
-    pub(crate) pass: Option<&'a Pass>,
+    pub(crate) rules: &'a LocationConfig,
+    pub(crate) pass: Option<&'a ProxyPass>,
 }
 
 /// What becomes of the connection after an answer.
@@ -123,7 +123,7 @@ impl<'a> Asked<'a> {
             refused_line: self.refused_line,
             route,
             server: self.server,
-            rules: &route.location.rules,
+            rules: &route.location.config,
             pass: route.pass,
         }
     }
@@ -131,7 +131,7 @@ impl<'a> Asked<'a> {
 
 impl<'a> Subject<'a> {
     /// What variables see.
-    pub(crate) fn scope<'b>(&'b self, outcome: &'b Outcome) -> Scope<'b> {
+    pub(crate) fn scope<'b>(&'b self, outcome: &'b RequestOutcome) -> Scope<'b> {
         Scope {
             connection: self.connection,
             request: self.request,
@@ -145,7 +145,13 @@ impl<'a> Subject<'a> {
     }
 
     /// Writes to the error log of where the request belongs.
-    pub(crate) fn log_error(&self, outcome: &Outcome, severity: Severity, message: &str, upstream: Option<String>) {
+    pub(crate) fn log_error(
+        &self,
+        outcome: &RequestOutcome,
+        severity: Severity,
+        message: &str,
+        upstream: Option<String>,
+    ) {
         if severity > self.rules.error_log.level {
             return;
         }
@@ -161,7 +167,7 @@ impl<'a> Subject<'a> {
             && !rules.keepalive.idle.is_zero()
             && self.connection.requests < rules.keepalive_requests
             && self.connection.age < rules.keepalive_time
-            && !self.route.closes
+            && self.route.connection == ConnectionReuse::Allowed
             && !self.worker.is_quitting();
         Persistence { keep_alive, announced: rules.keepalive.announced }
     }
@@ -183,24 +189,24 @@ pub(crate) async fn serve(
     let mut connection = ClientConnection::new(worker.next_serial(), peer, local);
     let (read, write) = stream.split();
     let mut client = Client {
-        incoming: Incoming::new(read, limits(&default_server.heads)),
+        incoming: Incoming::new(read, limits(&default_server.request_head)),
         outgoing: Outgoing::new(Sent::new(write)),
         read_timer: Timer::new(),
         write_timer: Timer::new(),
-        outcome: Outcome::new(worker.settings.needs_heads),
+        outcome: RequestOutcome::new(worker.settings.needs_response_heads),
     };
-    if worker.settings.listens[listen].is_announced {
-        match client.announcement(default_server.heads.timeout).await {
+    if worker.settings.listens[listen].proxy_protocol {
+        match client.announcement(default_server.request_head.timeout).await {
             Ok(announced) => connection.announced = announced,
             Err(header) => {
-                let log = &default_server.rules().error_log;
+                let log = &default_server.config().error_log;
                 let message = format!("broken header: \"{}\"", header.escape_ascii());
                 worker.logs.error(log, Severity::Error, &message, None);
                 return;
             }
         }
     }
-    let mut idle = default_server.heads.timeout;
+    let mut idle = default_server.request_head.timeout;
     let next = loop {
         connection.is_pipelined = !client.incoming.buffered().is_empty();
         if !client.wait(worker, place, idle).await {
@@ -295,17 +301,17 @@ impl Client<'_> {
         default_server: &Server,
         started: Instant,
     ) -> (Next, Duration) {
-        let heads = &default_server.heads;
+        let heads = &default_server.request_head;
         let read = self.incoming.read_request_head();
         let read = self.read_timer.within(heads.timeout, read).await;
         let settings = &*worker.settings;
-        let values = Values::new(&settings.names);
+        let values = VariableValues::new(&settings.variables);
         let (line, refusal, server) = match read.unwrap_or(Err(ReadError::Refused(Refusal::Timeout))) {
             Ok(Some(mut head)) => {
-                clean(&mut head, heads);
+                remove_unsafe_fields(&mut head, heads);
                 let find_server =
                     |host: Option<&[u8]>| &settings.servers[settings.listens[listen].server_for(host, &values)];
-                match Request::judge(&head, heads.merge_slashes) {
+                match Request::validate(&head, heads.merge_slashes) {
                     Ok(request) => {
                         let server = find_server(request.host.as_deref());
                         let asked = Asked { worker, connection, server, request: &request, refused_line: None };
@@ -341,13 +347,13 @@ impl Client<'_> {
     ) -> Next {
         let method: &[u8] = if line.starts_with(b"HEAD ") { b"HEAD" } else { b"GET" };
         let head = RequestHead::new(method, "/", Version::Http11);
-        let request = Request::stand_in(&head);
-        let mut route = Route::new(Some(&request), &server.outside, Values::new(&worker.settings.names));
-        route.closes = true;
+        let request = Request::placeholder(&head);
+        let mut route = Route::new(Some(&request), &server.outside, VariableValues::new(&worker.settings.variables));
+        route.connection = ConnectionReuse::Forbidden;
         route.note(Severity::Info, format!("client sent an invalid request: {refusal}"));
         let status = match refusal.status() {
             // nginx's own code for what has a status of its own since RFC 6585
-            431 if server.rules().error_page(431).is_none() && server.rules().error_page(494).is_some() => 494,
+            431 if server.config().error_page(431).is_none() && server.config().error_page(494).is_some() => 494,
             status => status,
         };
         let asked = Asked { worker, connection, server, request: &request, refused_line: Some(line) };
@@ -368,7 +374,7 @@ impl Client<'_> {
         self.outcome.now = SystemTime::now();
         let mut upload = Upload::new(request.body);
         let settings = &*worker.settings;
-        let phases = Phases { settings, server, connection, request, outcome: &self.outcome, files: &Disk };
+        let phases = Phases { config: settings, server, connection, request, outcome: &self.outcome, files: &Disk };
         let mut action = match entered {
             Entered::AtTheBeginning => phases.begin(&mut route),
             Entered::At(status) => phases.finish(&mut route, status),
@@ -389,7 +395,7 @@ impl Client<'_> {
                     Err(Failure::Answer { status }) => Instead { by: Substitute::Page(status), kept: Headers::new() },
                     Err(Failure::Instead(instead)) => instead,
                     Err(Failure::Body { status }) => {
-                        route.is_body_refused = true;
+                        route.body = RequestBody::Refused;
                         Instead { by: Substitute::Page(status), kept: Headers::new() }
                     }
                     Err(Failure::ClientGone) => {
@@ -421,15 +427,15 @@ impl Client<'_> {
                     break Next::Cut;
                 }
             };
-            route.keep(&instead.kept);
-            let phases = Phases { settings, server, connection, request, outcome: &self.outcome, files: &Disk };
+            route.preserve(&instead.kept);
+            let phases = Phases { config: settings, server, connection, request, outcome: &self.outcome, files: &Disk };
             action = match instead.by {
                 Substitute::Page(status) => phases.finish(&mut route, status),
                 Substitute::Path(target) => phases.follow(&mut route, &target),
             };
         };
         // what was refused may still be arriving
-        let next = if next == Next::Close && route.is_body_refused { Next::Linger } else { next };
+        let next = if next == Next::Close && route.body == RequestBody::Refused { Next::Linger } else { next };
         self.outgoing.io_mut().pace(None);
         self.outcome.request_body_bytes = upload.received();
         self.outcome.is_complete = !matches!(next, Next::Cut | Next::Reset);
@@ -437,7 +443,7 @@ impl Client<'_> {
         // of a request that was refused, the log has what arrived
         let logged = Subject { request: subject.request.filter(|_| refused_line.is_none()), ..subject };
         self.log_access(&logged, started);
-        (next, route.location.rules.keepalive.idle)
+        (next, route.location.config.keepalive.idle)
     }
 
     /// Takes note of how much of an answer was sent behind its head. `before` is what the connection had sent before.

@@ -6,14 +6,14 @@ use std::time::{Duration, UNIX_EPOCH};
 use lab_http::framing::is_bodyless;
 use lab_http::{BodyEncoder, BodyLength};
 
-use crate::config::files::IfModifiedSince;
+use crate::config::location::static_files::IfModifiedSince;
 use crate::config::logs::Severity;
 use crate::downstream::client::{Client, Next, Subject};
 use crate::downstream::error_page;
 use crate::downstream::upload::Upload;
 use crate::response::response_head::{OwnHead, write_own};
-use crate::routing::phases::conditional::{self, Validators, Verdict};
-use crate::routing::phases::files::{Opened, Seen};
+use crate::routing::phases::conditional::{self, Precondition, Validators};
+use crate::routing::phases::file_system::{FileMetadata, OpenedFile};
 use crate::routing::phases::media_type;
 
 /// A body nobody wants is read to its end up to this many bytes, to keep the connection.
@@ -36,34 +36,34 @@ pub(crate) enum OwnBody {
     /// A text, of the type that the path has.
     Text(Vec<u8>),
     /// A file.
-    File(Opened),
+    File(OpenedFile),
 }
 
 impl OwnAnswer {
     /// The status instead of this answer, if it is not what the client expected (RFC 9110 §13).
     pub(crate) fn conditions_fail(&self, subject: &Subject<'_>) -> Option<u16> {
-        (self.judge(subject) == Verdict::Failed).then_some(412)
+        (self.judge(subject) == Precondition::Failed).then_some(412)
     }
 
-    fn judge(&self, subject: &Subject<'_>) -> Verdict {
-        let Some(request) = subject.request.filter(|_| self.status == 200) else { return Verdict::Send };
+    fn judge(&self, subject: &Subject<'_>) -> Precondition {
+        let Some(request) = subject.request.filter(|_| self.status == 200) else { return Precondition::Send };
         let (tag, modified) = match &self.body {
-            OwnBody::Page => return Verdict::Send,
+            OwnBody::Page => return Precondition::Send,
             OwnBody::Text(_) => (None, None),
-            OwnBody::File(opened) => (tag(subject, &opened.seen), Some(opened.seen.modified)),
+            OwnBody::File(opened) => (tag(subject, &opened.metadata), Some(opened.metadata.modified)),
         };
         let dates: IfModifiedSince = subject.rules.if_modified_since;
-        conditional::judge(&request.head.headers, Validators { tag: tag.as_deref(), modified }, dates)
+        conditional::evaluate(&request.head.headers, Validators { tag: tag.as_deref(), modified }, dates)
     }
 }
 
 /// The tag of a file, in nginx's form: when it changed and how long it is.
-fn tag(subject: &Subject<'_>, seen: &Seen) -> Option<Vec<u8>> {
+fn tag(subject: &Subject<'_>, seen: &FileMetadata) -> Option<Vec<u8>> {
     subject.rules.etag.then(|| format!("\"{:x}-{:x}\"", seen.modified, seen.size).into_bytes())
 }
 
 /// The date of a file.
-fn date(seen: &Seen) -> String {
+fn date(seen: &FileMetadata) -> String {
     let since = Duration::from_secs(seen.modified.try_into().unwrap_or(0));
     httpdate::fmt_http_date(UNIX_EPOCH + since)
 }
@@ -87,14 +87,14 @@ impl Client<'_> {
     /// Answers. `may_keep` is whether the connection stands where the next request begins.
     pub(crate) async fn answer(&mut self, subject: &Subject<'_>, answer: OwnAnswer, may_keep: bool) -> Next {
         let persistence = subject.persistence(may_keep);
-        let is_known = answer.judge(subject) == Verdict::NotModified;
+        let is_known = answer.judge(subject) == Precondition::NotModified;
         let status = if is_known { 304 } else { answer.status };
         let page = match &answer.body {
             OwnBody::Page => error_page::html(status, subject.rules.server_tokens),
             OwnBody::Text(_) | OwnBody::File(_) => None,
         };
         let (seen, type_of_file) = match &answer.body {
-            OwnBody::File(opened) => (Some(&opened.seen), opened.media_type.as_bytes()),
+            OwnBody::File(opened) => (Some(&opened.metadata), opened.media_type.as_bytes()),
             OwnBody::Page | OwnBody::Text(_) => (None, &b""[..]),
         };
         let content: &[u8] = match (&answer.body, &page) {
@@ -104,7 +104,7 @@ impl Client<'_> {
         };
         let length = seen.map_or(content.len() as u64, |seen| seen.size);
         // that of an upstream which sent the request here
-        let kept_type = subject.route.kept.get("content-type");
+        let kept_type = subject.route.preserved.get("content-type");
         let media_type = match (&answer.body, &page) {
             _ if is_bodyless(status) => b"",
             (OwnBody::Page, Some(_)) => error_page::MEDIA_TYPE.as_bytes(),
@@ -152,10 +152,10 @@ impl Client<'_> {
     }
 
     /// Sends the content of a file; false if the client did not get all of it.
-    async fn send_file(&mut self, subject: &Subject<'_>, opened: Opened) -> bool {
+    async fn send_file(&mut self, subject: &Subject<'_>, opened: OpenedFile) -> bool {
         let Some(mut file) = opened.file else { return false };
-        let mut encoder = BodyEncoder::new(BodyLength::Sized(opened.seen.size));
-        let mut left = opened.seen.size;
+        let mut encoder = BodyEncoder::new(BodyLength::Sized(opened.metadata.size));
+        let mut left = opened.metadata.size;
         let mut block = vec![0; BLOCK.min(usize::try_from(left).unwrap_or(BLOCK))];
         while left > 0 {
             let wanted = block.len().min(usize::try_from(left).unwrap_or(BLOCK));

@@ -7,7 +7,7 @@
 use lab_http::{BodyDecoder, BodyLength, Incoming, Limits, ReadError, Refusal};
 use tokio::io::AsyncRead;
 
-use crate::config::buffering::Buffering;
+use crate::config::proxy::buffering::BufferingConfig;
 use crate::runtime::spool::Spool;
 
 /// A body on its way from the client.
@@ -110,7 +110,7 @@ impl Upload {
         &mut self,
         client: &mut Incoming<R>,
         limit: Option<u64>,
-        buffering: &Buffering,
+        buffering: &BufferingConfig,
     ) -> Result<(), BodyTrouble> {
         let Some(piece) = client.read_body_piece(&mut self.decoder).await? else { return Ok(()) };
         self.received = count(self.received, piece, limit)?;

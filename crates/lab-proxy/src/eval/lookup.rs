@@ -1,18 +1,14 @@
-//! Values that are looked up by a name in what a client sent: fields, arguments, cookies, credentials.
-//!
-//! Pure: bytes in, bytes out.
+//! Values by name from what a client sent: fields, arguments, cookies, credentials. No I/O.
 
 use lab_http::Headers;
 
-/// Fields whose lines nginx joins, with what it puts between them; of all others the first line counts.
+/// Fields whose lines nginx joins, each with its separator. Of any other field, the first line counts.
 type Joined = [(&'static [u8], &'static [u8])];
 
-/// Of requests.
-pub(super) const JOINED_OF_REQUESTS: &Joined = &[(b"cookie", b"; "), (b"x_forwarded_for", b", "), (b"via", b", ")];
-/// Of answers.
-pub(super) const JOINED_OF_ANSWERS: &Joined = &[(b"cache_control", b", "), (b"link", b", ")];
+pub(super) const JOINED_REQUEST_FIELDS: &Joined = &[(b"cookie", b"; "), (b"x_forwarded_for", b", "), (b"via", b", ")];
+pub(super) const JOINED_RESPONSE_FIELDS: &Joined = &[(b"cache_control", b", "), (b"link", b", ")];
 
-/// Appends a field by the name of its variable, in which dashes are underscores; false if there is none.
+/// Appends a field by the name of its variable, in which dashes are underscores. False if there is none.
 pub(super) fn write_field<'h>(
     lines: impl Iterator<Item = (&'h [u8], &'h [u8])>,
     name: &str,
@@ -35,7 +31,7 @@ pub(super) fn write_field<'h>(
     true
 }
 
-/// The lines of a head that was written, its start line left out.
+/// The fields of a serialised head.
 pub(super) fn lines(head: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     head.split(|&byte| byte == b'\n').skip(1).filter_map(|line| {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -44,7 +40,7 @@ pub(super) fn lines(head: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
-/// The value of an argument; nothing is decoded, and of several the first counts.
+/// The value of an argument, not decoded. If there are several, the first counts.
 pub(super) fn argument<'a>(args: &'a [u8], name: &str) -> Option<&'a [u8]> {
     args.split(|&byte| byte == b'&').find_map(|argument| {
         let (own, rest) = argument.split_at_checked(name.len())?;
@@ -52,7 +48,7 @@ pub(super) fn argument<'a>(args: &'a [u8], name: &str) -> Option<&'a [u8]> {
     })
 }
 
-/// The value of a cookie, as nginx finds it: names are compared without case, white space around `=` does not count.
+/// The value of a cookie. As in nginx, case does not matter in names, nor does white space around `=`.
 pub(super) fn cookie<'h>(headers: &'h Headers, name: &str) -> Option<&'h [u8]> {
     headers.get_all("cookie").flat_map(|line| line.split(|byte| matches!(byte, b';'))).find_map(|pair| {
         let pair = pair.trim_ascii_start();
@@ -64,7 +60,7 @@ pub(super) fn cookie<'h>(headers: &'h Headers, name: &str) -> Option<&'h [u8]> {
     })
 }
 
-/// The value of a cookie in the `Set-Cookie` lines of an upstream's answer.
+/// The value of a cookie in the `Set-Cookie` fields of a response.
 pub(super) fn set_cookie<'h>(headers: &'h Headers, name: &str) -> Option<&'h [u8]> {
     headers.get_all("set-cookie").find_map(|line| {
         let pair = line.split(|&byte| byte == b';').next()?;
@@ -126,7 +122,7 @@ mod tests {
                 .collect();
         for (name, expected) in [("x_forwarded_for", "a, b"), ("x_a", "1"), ("x_b", "3"), ("x_c", "")] {
             let mut out = Vec::new();
-            assert_eq!(write_field(headers.iter(), name, JOINED_OF_REQUESTS, &mut out), !expected.is_empty());
+            assert_eq!(write_field(headers.iter(), name, JOINED_REQUEST_FIELDS, &mut out), !expected.is_empty());
             assert_eq!(out, expected.as_bytes(), "{name}");
         }
         assert_eq!(lines(b"HTTP/1.1 200 OK\r\nA: b\r\nC:d\r\n\r\n").count(), 2);

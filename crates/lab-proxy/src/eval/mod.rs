@@ -1,17 +1,17 @@
-//! nginx's variables: templates compiled once, written straight into an output buffer.
+//! nginx's variables: templates are compiled once, and write their text straight into an output buffer.
 
 pub(crate) mod pattern;
-mod names;
+mod defined;
 mod values;
-mod name;
+mod variable;
 mod template;
 mod lookup;
 mod outcome;
 mod scope;
 
-pub use name::Variable;
-pub use names::Names;
-pub use outcome::{Attempt, ClientConnection, Outcome};
+pub use defined::DefinedVariables;
+pub use outcome::{Attempt, ClientConnection, RequestOutcome};
 pub use scope::Scope;
-pub use template::{Escape, Template};
-pub use values::Values;
+pub use template::{LogEscape, Template};
+pub use values::VariableValues;
+pub use variable::Variable;

@@ -1,89 +1,85 @@
-//! What variables can tell of a connection, and of what became of a request.
+//! What variables can read about a connection, and about the progress of a request.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::config::upstream::Address;
+use crate::config::address::Address;
 use crate::downstream::proxy_protocol::Announced;
 
 use lab_http::Headers;
 
-/// A connection of a client.
 #[derive(Debug, Clone)]
 pub struct ClientConnection {
-    /// A number no other connection of this process has.
+    /// Unique in this process.
     pub serial: u64,
-    /// How many requests it has made, the present one included.
+    /// How many requests it has made, including the current one.
     pub requests: usize,
-    /// How old it was when the present request began.
+    /// Its age when the current request began.
     pub age: Duration,
-    /// Whether the present request had arrived before the one before it was answered.
+    /// Whether the current request arrived before the response to the previous one was sent.
     pub is_pipelined: bool,
-    /// The client's end; none on a unix socket.
+    /// The client's address; none on a unix socket.
     pub peer: Option<SocketAddr>,
     /// The client's address as text, which most requests need; `unix:` on a unix socket.
     pub peer_address: String,
-    /// Our end.
+    /// The address that the client connected to.
     pub local: Address,
-    /// What the connection began with, if its `listen` says `proxy_protocol`.
+    /// The PROXY header, if `listen` has `proxy_protocol`.
     pub announced: Option<Announced>,
 }
 
-/// What became of a request, as far as it has got.
+/// The progress of a request, and at its end the outcome.
 #[derive(Debug, Clone)]
-pub struct Outcome {
-    /// The status of the answer, 0 before there is one.
+pub struct RequestOutcome {
+    /// The status of the response; 0 before there is one.
     pub status: u16,
     /// Bytes of heads sent to the client.
     pub head_bytes: u64,
-    /// Bytes sent to the client behind the head, framing included.
+    /// Bytes sent to the client after the head, framing included.
     pub body_bytes: u64,
-    /// Bytes of content that were read of the request's body.
+    /// Bytes of content read from the request's body.
     pub request_body_bytes: u64,
-    /// Whether the answer went out to its end.
+    /// Whether the whole response was sent.
     pub is_complete: bool,
-    /// The present, for what is written now.
+    /// The time of the evaluation.
     pub now: SystemTime,
-    /// How long the request has taken since its first byte.
+    /// The time since the first byte of the request.
     pub elapsed: Duration,
-    /// The upstream servers asked so far.
+    /// The upstream servers tried so far.
     pub attempts: Vec<Attempt>,
-    /// Whether the heads below are kept: only if the configuration has a variable that needs one.
-    pub keeps_heads: bool,
+    /// Whether the heads below are kept. They are if a variable of the configuration reads one.
+    pub keeps_response_heads: bool,
     /// The head that was sent to the client.
     pub sent_head: Vec<u8>,
-    /// The fields of the upstream's answer.
+    /// The fields of the upstream's response.
     pub upstream_fields: Headers,
 }
 
-/// One upstream server that was asked.
+/// A request to one upstream server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
-    /// Its address; the upstream's name if none of its servers could be asked.
+    /// The server's address; the name of the upstream if no server was available.
     pub address: Arc<str>,
-    /// What it answered; what the client was told instead, where it did not.
+    /// The status of its response, or of the one that the client got instead.
     pub status: u16,
-    /// When it was asked first.
+    /// When it began.
     pub begun: Instant,
-    /// From then to the end of the answer.
+    /// How long it took to the end of the response.
     pub took: Duration,
-    /// How long it took until a connection stood; next to nothing for one that was kept.
+    /// How long it took to connect; almost nothing for a connection that was kept.
     pub connected: Option<Duration>,
-    /// How long the head of the answer took.
+    /// How long it took to the end of the response's head.
     pub head_took: Option<Duration>,
-    /// Bytes sent to it.
     pub bytes_sent: u64,
-    /// Bytes received from it.
     pub bytes_received: u64,
-    /// Bytes of the answer's content.
+    /// Bytes of the response's content.
     pub content: u64,
-    /// Whether the request was redirected within the configuration since the attempt before.
+    /// Whether an internal redirect preceded it.
     pub is_redirected: bool,
 }
 
 impl ClientConnection {
-    /// A connection that has made no request yet.
     #[must_use]
     pub fn new(serial: u64, peer: Option<SocketAddr>, local: Address) -> ClientConnection {
         let peer_address = peer.map_or_else(|| "unix:".to_owned(), |peer| text(peer.ip()));
@@ -100,7 +96,8 @@ impl ClientConnection {
     }
 }
 
-/// An address as text. Every connection needs it, and the formatting of the library costs as much as a system call.
+/// Formats an address. Every connection needs this, and the formatting of the standard library costs as much as a
+/// system call.
 fn text(address: IpAddr) -> String {
     let IpAddr::V4(address) = address else { return address.to_string() };
     let mut text = String::with_capacity("255.255.255.255".len());
@@ -118,7 +115,6 @@ fn text(address: IpAddr) -> String {
 }
 
 impl Attempt {
-    /// A server that is asked now.
     #[must_use]
     pub fn new(address: Arc<str>, begun: Instant) -> Attempt {
         Attempt {
@@ -136,9 +132,9 @@ impl Attempt {
     }
 }
 
-impl Default for Outcome {
-    fn default() -> Outcome {
-        Outcome {
+impl Default for RequestOutcome {
+    fn default() -> RequestOutcome {
+        RequestOutcome {
             status: 0,
             head_bytes: 0,
             body_bytes: 0,
@@ -147,36 +143,36 @@ impl Default for Outcome {
             now: UNIX_EPOCH,
             elapsed: Duration::ZERO,
             attempts: Vec::new(),
-            keeps_heads: false,
+            keeps_response_heads: false,
             sent_head: Vec::new(),
             upstream_fields: Headers::new(),
         }
     }
 }
 
-impl Outcome {
-    /// Nothing yet. The heads of answers are kept only if some variable needs them.
+impl RequestOutcome {
+    /// An outcome without anything in it.
     #[must_use]
-    pub fn new(keeps_heads: bool) -> Outcome {
-        Outcome { keeps_heads, ..Outcome::default() }
+    pub fn new(keeps_response_heads: bool) -> RequestOutcome {
+        RequestOutcome { keeps_response_heads, ..RequestOutcome::default() }
     }
 
-    /// Forgets everything, and gives the memory back: the next request may be long in coming.
+    /// Resets everything, and frees the memory: the next request may be far away.
     pub fn clear(&mut self) {
-        *self = Outcome::new(self.keeps_heads);
+        *self = RequestOutcome::new(self.keeps_response_heads);
     }
 
-    /// Keeps the head that is sent to the client, if it is needed.
+    /// Keeps the head that is sent to the client, if a variable reads it.
     pub fn keep_sent(&mut self, head: &[u8]) {
-        if self.keeps_heads {
+        if self.keeps_response_heads {
             self.sent_head.clear();
             self.sent_head.extend_from_slice(head);
         }
     }
 
-    /// Keeps the fields of an upstream's answer, if they are needed.
+    /// Keeps the fields of an upstream's response, if a variable reads them.
     pub fn keep_upstream(&mut self, fields: &Headers) {
-        if self.keeps_heads {
+        if self.keeps_response_heads {
             self.upstream_fields.clone_from(fields);
         }
     }

@@ -1,32 +1,31 @@
-//! Regular expressions of a configuration, and what their groups caught.
+//! Regular expressions of a configuration.
 //!
-//! nginx compiles them with PCRE, lab with the `regex` crate, which matches in linear time whatever a client sends. The
-//! syntax is the same but for what needs backtracking: look-around, back-references, atomic groups and possessive
-//! quantifiers are refused by name. As in PCRE without its UTF mode, a text is bytes and classes are ASCII; unlike in
-//! PCRE, `$` matches only at the very end, not before a final line feed.
+//! nginx uses PCRE. lab uses the `regex` crate, which matches in linear time whatever a client sends. The syntax is the
+//! same, except for what needs backtracking: look-around, back-references, atomic groups and possessive quantifiers are
+//! refused by name. As in PCRE without its UTF mode, texts are bytes and classes are ASCII. Unlike in PCRE, `$` matches
+//! only at the very end, not before a final line feed.
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use crate::eval::{Names, Values};
+use crate::eval::{DefinedVariables, VariableValues};
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
 
-/// One regular expression.
 #[derive(Debug, Clone)]
 pub struct Pattern {
     regex: Regex,
-    /// How many groups it has.
+    /// The number of groups.
     groups: usize,
-    /// The groups with names: which group, and the variable's slot.
+    /// The named groups, with the slots of their variables.
     named: Box<[(usize, usize)]>,
 }
 
 impl Pattern {
-    /// Compiles a pattern that a directive has. Its named groups are variables.
+    /// Compiles a pattern of a directive. Its named groups set variables.
     pub(crate) fn compile(
         directive: &Directive,
         pattern: &str,
         ignore_case: bool,
-        names: &Names,
+        names: &DefinedVariables,
     ) -> Result<Pattern, ConfError> {
         let regex = compile(pattern, ignore_case).map_err(|problem| {
             let (name, pattern) = (directive.name.clone(), pattern.to_owned());
@@ -43,12 +42,12 @@ impl Pattern {
         self.regex.as_str()
     }
 
-    /// Whether the text matches. If it does, `$1` and on are its groups from now on, and so are its named ones.
-    pub fn matches(&self, text: &[u8], values: &Values) -> bool {
+    /// Whether the text matches. If it does, `$1` and so on and the variables of named groups are set.
+    pub fn matches(&self, text: &[u8], values: &VariableValues) -> bool {
         if self.groups == 0 {
             let is_match = self.regex.is_match(text);
             if is_match {
-                values.catch(text, &[]);
+                values.set_captures(text, &[]);
             }
             return is_match;
         }
@@ -57,7 +56,7 @@ impl Pattern {
             return false;
         }
         let spans: Vec<Option<(usize, usize)>> = (1..=self.groups).map(|group| locations.get(group)).collect();
-        values.catch(text, &spans);
+        values.set_captures(text, &spans);
         for &(group, slot) in &self.named {
             values.set(slot, locations.get(group).map_or(&b""[..], |(start, end)| &text[start..end]));
         }
@@ -65,7 +64,7 @@ impl Pattern {
     }
 }
 
-/// The names of a pattern's groups; none if it cannot be compiled, which is told when it is.
+/// The names of a pattern's groups; none if it does not compile, which [`Pattern::compile`] reports.
 pub(crate) fn group_names(pattern: &str) -> Vec<String> {
     let regex = compile(pattern, false);
     regex.iter().flat_map(|regex| regex.capture_names().flatten()).map(str::to_owned).collect()
@@ -85,7 +84,7 @@ fn compile(pattern: &str, ignore_case: bool) -> Result<Regex, String> {
     })
 }
 
-/// What of PCRE a pattern uses that needs backtracking.
+/// The feature of a pattern that needs backtracking, if it has one.
 fn backtracking(pattern: &[u8]) -> Option<&'static str> {
     const GROUPS: &[(&[u8], &str)] = &[
         (b"(?=", "look-ahead"),
@@ -105,7 +104,7 @@ fn backtracking(pattern: &[u8]) -> Option<&'static str> {
             [b'\\', _, behind @ ..] => behind,
             [b'[', behind @ ..] if !is_in_class => {
                 is_in_class = true;
-                // a bracket at the start of a class is a member of it
+                // a bracket at the start of a class is a member of the class
                 let behind = behind.strip_prefix(b"^").unwrap_or(behind);
                 behind.strip_prefix(b"]").unwrap_or(behind)
             }
@@ -129,7 +128,7 @@ mod tests {
 
     use super::*;
 
-    fn pattern(text: &str, names: &Names) -> Result<Pattern, String> {
+    fn pattern(text: &str, names: &DefinedVariables) -> Result<Pattern, String> {
         let quoted = lab_nginx_conf::quote(text).into_owned();
         let tree = lab_nginx_conf::parse(&format!("rewrite {quoted};"), Path::new("c")).unwrap();
         Pattern::compile(&tree[0], text, false, names).map_err(|error| error.to_string())
@@ -137,10 +136,10 @@ mod tests {
 
     #[test]
     fn groups_are_caught_and_named_ones_are_variables() {
-        let mut names = Names::default();
+        let mut names = DefinedVariables::default();
         let slot = names.define("year");
         let pattern = pattern(r"^/(?<year>\d+)/(x)?([^/]*)$", &names).unwrap();
-        let values = Values::new(&names);
+        let values = VariableValues::new(&names);
         assert!(!pattern.matches(b"/a/b", &values));
         assert!(pattern.matches(b"/2011/caf\xe9", &values));
         let mut out = Vec::new();
@@ -160,11 +159,11 @@ mod tests {
             ("a++", "uses a possessive quantifier, which is not supported"),
             ("(a", "cannot be compiled: unclosed group"),
         ] {
-            let message = pattern(text, &Names::default()).unwrap_err();
+            let message = pattern(text, &DefinedVariables::default()).unwrap_err();
             assert!(message.ends_with(problem), "{message}");
         }
         for text in [r"\++", "[?+]", r"\(?=", "[(?=]", "[]?+]", "a{2}", "a+?"] {
-            assert!(pattern(text, &Names::default()).is_ok(), "{text}");
+            assert!(pattern(text, &DefinedVariables::default()).is_ok(), "{text}");
         }
     }
 }

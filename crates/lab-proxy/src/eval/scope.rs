@@ -1,4 +1,4 @@
-//! What the variables stand for: a request, its connection, where it goes, and what became of it.
+//! Evaluates variables: for a request, its connection, its route and its outcome.
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::ffi::OsStrExt as _;
@@ -7,53 +7,48 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use lab_http::write::decimal;
 
-use super::lookup::{self, JOINED_OF_ANSWERS, JOINED_OF_REQUESTS};
-use super::name::Variable;
-use super::outcome::{Attempt, ClientConnection, Outcome};
+use super::lookup::{self, JOINED_REQUEST_FIELDS, JOINED_RESPONSE_FIELDS};
+use super::outcome::{Attempt, ClientConnection, RequestOutcome};
+use super::variable::Variable;
+use crate::config::address::Address;
 use crate::config::map::Map;
-use crate::config::pass::Pass;
+use crate::config::proxy::pass::ProxyPass;
 use crate::config::server::Server;
-use crate::config::server_name::hostname;
-use crate::config::upstream::Address;
+use crate::config::server::name::hostname;
 use crate::routing::request::Request;
 use crate::routing::route::Route;
 use crate::runtime::clock;
 
-/// Everything variables can speak of, while a request is served or after it was.
+/// Everything that variables can read, while a request is served and afterwards.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope<'a> {
-    /// The client's connection.
     pub connection: &'a ClientConnection,
-    /// The request, unless it was refused while it was read.
+    /// None if the request was refused while it was read.
     pub request: Option<&'a Request<'a>>,
-    /// The request line as far as it arrived, if the request was refused.
+    /// The part of the request line that arrived, if the request was refused.
     pub refused_line: Option<&'a [u8]>,
-    /// Where it goes, as far as that is known.
     pub route: &'a Route<'a>,
-    /// The server that answers.
     pub server: &'a Server,
-    /// How the request is passed on, if it is.
-    pub pass: Option<&'a Pass>,
-    /// The configuration's maps, by the slots of their variables.
+    pub pass: Option<&'a ProxyPass>,
+    /// By the slots of their variables.
     pub maps: &'a [Option<Map>],
-    /// What became of it.
-    pub outcome: &'a Outcome,
+    pub outcome: &'a RequestOutcome,
 }
 
 impl Scope<'_> {
-    /// Appends the value of a variable; false if it has none.
+    /// Appends the value of a variable. False if it has none.
     pub fn write(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         match variable {
-            // as nginx: a request of which nothing arrived has an empty line, not none
+            // as in nginx: the line of an empty request is empty, not missing
             Variable::Request if self.refused_line.is_some() => append(out, self.refused_line),
             Variable::Capture(number) => self.route.values.write_capture(*number, out),
-            Variable::Own(slot) => self.write_own(*slot, out),
+            Variable::Defined(slot) => self.write_defined_variable(*slot, out),
             Variable::BodyBytesSent
             | Variable::BytesSent
             | Variable::RequestCompletion
             | Variable::RequestTime
             | Variable::SentField(_)
-            | Variable::Status => self.write_of_answer(variable, out),
+            | Variable::Status => self.write_response_variable(variable, out),
             Variable::UpstreamAddr
             | Variable::UpstreamBytesReceived
             | Variable::UpstreamBytesSent
@@ -63,7 +58,7 @@ impl Scope<'_> {
             | Variable::UpstreamHeaderTime
             | Variable::UpstreamResponseLength
             | Variable::UpstreamResponseTime
-            | Variable::UpstreamStatus => self.write_of_upstream(variable, out),
+            | Variable::UpstreamStatus => self.write_upstream_variable(variable, out),
             Variable::Argument(_)
             | Variable::Args
             | Variable::ContentLength
@@ -85,14 +80,14 @@ impl Scope<'_> {
             | Variable::RequestUri
             | Variable::ServerProtocol
             | Variable::Uri => match self.request {
-                Some(request) => self.write_of_request(request, variable, out),
-                None => self.write_of_refused(variable, out),
+                Some(request) => self.write_request_variable(request, variable, out),
+                None => self.write_refused_request_variable(variable, out),
             },
-            variable => self.write_of_connection(variable, out),
+            variable => self.write_connection_variable(variable, out),
         }
     }
 
-    /// The client's address: the peer's, or what the real ip module made of it; none on a unix socket.
+    /// The client's address: the peer's, or the one that the real ip module found. None on a unix socket.
     #[must_use]
     pub fn client_ip(&self) -> Option<IpAddr> {
         let peer = self.connection.peer.map(|peer| peer.ip());
@@ -105,35 +100,35 @@ impl Scope<'_> {
         self.route.client.as_ref().map_or(&self.connection.peer_address, |client| &client.text)
     }
 
-    /// The client's end of the connection as the PROXY protocol announced it, or the server's.
+    /// The address of the client, or that of the server, in the PROXY header.
     fn announced(&self, of_client: bool) -> Option<SocketAddr> {
         let announced = self.connection.announced?;
         Some(if of_client { announced.source } else { announced.destination })
     }
 
-    /// A variable of the configuration's own: what it was given, or what its map says, which it keeps.
-    fn write_own(&self, slot: usize, out: &mut Vec<u8>) -> bool {
+    /// A variable of the configuration: the value it was given, or that of its map, which it keeps.
+    fn write_defined_variable(&self, slot: usize, out: &mut Vec<u8>) -> bool {
         let values = &self.route.values;
         if values.write(slot, out) {
             return true;
         }
-        // as nginx: one that was given nothing is empty, not missing
+        // as in nginx: without a value it is empty, not missing
         let Some(Some(map)) = self.maps.get(slot) else { return true };
-        if !values.begin(slot) {
+        if !values.begin_lookup(slot) {
             return false;
         }
         let start = out.len();
         map.write(self, out);
         if map.is_volatile {
-            values.forget(slot);
+            values.clear(slot);
         } else {
             values.set(slot, &out[start..]);
         }
         true
     }
 
-    /// Variables of the process, the connection and the server, which even a refused request has.
-    fn write_of_connection(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+    /// Variables of the process, the connection and the server. Even a refused request has these.
+    fn write_connection_variable(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         let start = out.len();
         match variable {
             Variable::BinaryRemoteAddr => match self.client_ip() {
@@ -186,8 +181,8 @@ impl Scope<'_> {
         out.len() > start
     }
 
-    /// Variables of the answer to the client.
-    fn write_of_answer(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+    /// Variables of the response to the client.
+    fn write_response_variable(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         let start = out.len();
         match variable {
             Variable::BodyBytesSent => decimal(out, self.outcome.body_bytes),
@@ -198,13 +193,13 @@ impl Scope<'_> {
             }
             Variable::RequestTime => seconds(out, self.outcome.elapsed),
             Variable::SentField(name) => {
-                return lookup::write_field(lookup::lines(&self.outcome.sent_head), name, JOINED_OF_ANSWERS, out);
+                return lookup::write_field(lookup::lines(&self.outcome.sent_head), name, JOINED_RESPONSE_FIELDS, out);
             }
             Variable::Status => match Some(self.outcome.status).filter(|status| *status > 0) {
                 Some(status) => decimal(out, u64::from(status)),
                 None => match self.route.status.or(self.route.returned) {
                     Some(status) => decimal(out, u64::from(status)),
-                    // as nginx: a request that got no answer is logged with 000
+                    // as in nginx: a request without a response is logged with 000
                     None => out.extend_from_slice(b"000"),
                 },
             },
@@ -213,8 +208,8 @@ impl Scope<'_> {
         out.len() > start
     }
 
-    /// Variables of the upstream's answer, one value for each server that was asked.
-    fn write_of_upstream(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+    /// Variables of upstream responses, with one value for each attempt.
+    fn write_upstream_variable(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         let start = out.len();
         let optional = |out: &mut Vec<u8>, time: Option<Duration>| match time {
             Some(time) => seconds(out, time),
@@ -235,7 +230,7 @@ impl Scope<'_> {
             Variable::UpstreamStatus => self.join_attempts(out, |attempt, out| decimal(out, attempt.status.into())),
             Variable::UpstreamField(name) => {
                 let fields = self.outcome.upstream_fields.iter();
-                return lookup::write_field(fields, name, JOINED_OF_ANSWERS, out);
+                return lookup::write_field(fields, name, JOINED_RESPONSE_FIELDS, out);
             }
             Variable::UpstreamCookie(name) => {
                 return append(out, lookup::set_cookie(&self.outcome.upstream_fields, name));
@@ -245,16 +240,16 @@ impl Scope<'_> {
         out.len() > start
     }
 
-    /// What a request that was refused while it was read has of what others have.
-    fn write_of_refused(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+    /// The variables of a request that a refused one has too.
+    fn write_refused_request_variable(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         match variable {
             Variable::Host => append(out, Some(self.server.first_name.as_bytes())),
             _ => false,
         }
     }
 
-    /// Variables that only a request can give a value.
-    fn write_of_request(&self, request: &Request<'_>, variable: &Variable, out: &mut Vec<u8>) -> bool {
+    /// Variables that need a complete request.
+    fn write_request_variable(&self, request: &Request<'_>, variable: &Variable, out: &mut Vec<u8>) -> bool {
         let headers = &request.head.headers;
         let start = out.len();
         match variable {
@@ -275,7 +270,7 @@ impl Scope<'_> {
                 return append(out, root.ok().as_ref().map(|root| root.as_os_str().as_bytes()));
             }
             Variable::RequestFilename => {
-                if let Some(path) = self.route.location.root.path_of(self) {
+                if let Some(path) = self.route.location.root.file_path(self) {
                     out.extend_from_slice(&path.bytes);
                 }
             }
@@ -283,22 +278,22 @@ impl Scope<'_> {
                 Some(host) => out.extend_from_slice(host),
                 None => return append(out, Some(self.server.first_name.as_bytes())),
             },
-            // the target's host overrides the field (RFC 9112 §3.2.2)
+            // the host of the target replaces the field (RFC 9112 §3.2.2)
             Variable::HttpField(name) if name == "host" => return append(out, request.target.host),
-            Variable::HttpField(name) => return lookup::write_field(headers.iter(), name, JOINED_OF_REQUESTS, out),
+            Variable::HttpField(name) => return lookup::write_field(headers.iter(), name, JOINED_REQUEST_FIELDS, out),
             Variable::ProxyAddXForwardedFor => {
-                lookup::write_field(headers.iter(), "x_forwarded_for", JOINED_OF_REQUESTS, out);
+                lookup::write_field(headers.iter(), "x_forwarded_for", JOINED_REQUEST_FIELDS, out);
                 if out.len() > start {
                     out.extend_from_slice(b", ");
                 }
                 out.extend_from_slice(self.client_address().as_bytes());
             }
-            Variable::ProxyHost => match (&self.route.proxied, self.pass) {
+            Variable::ProxyHost => match (&self.route.resolved_pass, self.pass) {
                 (Some(proxied), _) => out.extend_from_slice(&proxied.host),
                 (None, Some(pass)) => out.extend_from_slice(pass.host.as_bytes()),
                 (None, None) => {}
             },
-            Variable::ProxyPort => match (&self.route.proxied, self.pass) {
+            Variable::ProxyPort => match (&self.route.resolved_pass, self.pass) {
                 (Some(proxied), _) => decimal(out, u64::from(proxied.port)),
                 (None, Some(pass)) => decimal(out, u64::from(pass.port)),
                 (None, None) => {}
@@ -324,7 +319,7 @@ impl Scope<'_> {
         out.len() > start
     }
 
-    /// `root` or `alias` of the request.
+    /// The value of `root` or `alias`.
     fn root(&self) -> Vec<u8> {
         let mut out = Vec::new();
         self.route.location.root.write(self, &mut out);
@@ -341,13 +336,13 @@ impl Scope<'_> {
     }
 }
 
-/// Appends a value that may be missing; whether it was there.
+/// Appends a value. False if there is none.
 fn append(out: &mut Vec<u8>, value: Option<&[u8]>) -> bool {
     out.extend_from_slice(value.unwrap_or_default());
     value.is_some()
 }
 
-/// A port; what has none has an empty text, as in nginx.
+/// Appends a port. As in nginx, a missing port is empty.
 fn port(address: Option<SocketAddr>, out: &mut Vec<u8>) -> bool {
     if let Some(address) = address {
         decimal(out, u64::from(address.port()));
@@ -355,7 +350,7 @@ fn port(address: Option<SocketAddr>, out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Seconds with three decimals.
+/// Appends seconds with three decimals.
 fn seconds(out: &mut Vec<u8>, time: Duration) {
     decimal(out, time.as_secs());
     let millis = time.subsec_millis();

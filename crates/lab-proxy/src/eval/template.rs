@@ -1,18 +1,16 @@
-//! Text with variables in it.
-
-use super::Names;
-use super::name::Variable;
+use super::DefinedVariables;
 use super::scope::Scope;
+use super::variable::Variable;
 use crate::routing::uri;
 use lab_nginx_conf::{ConfErrorKind, closest};
 
-/// Text with variables in it, taken apart once so that writing it is a walk over its parts.
+/// Text with variables, parsed once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     parts: Box<[Part]>,
-    /// Whether variables are looked up before any part is written: as in nginx, a regular expression of a `map` decides
-    /// on `$1` of the whole text, also in front of it.
-    looks_first: bool,
+    /// Whether variables are looked up before any part is written: as in nginx, a regular expression of a `map` sets
+    /// `$1` for the whole text, also in front of its variable.
+    looks_up_first: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,24 +19,25 @@ enum Part {
     Variable(Variable),
 }
 
-/// How the values of variables are written into a line of a log (`log_format … escape=`).
+/// How the values of variables are escaped in a line of a log (`log_format … escape=`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Escape {
-    /// `"`, `\`, controls and everything beyond ASCII as `\xXX`; `-` for what has no value.
+pub enum LogEscape {
+    /// Writes `"`, `\`, control characters and everything beyond ASCII as `\xXX`, and `-` for a variable without a
+    /// value.
     #[default]
     Default,
-    /// As in a JSON string; nothing for what has no value.
+    /// As in a JSON string. A variable without a value is empty.
     Json,
-    /// As they are; nothing for what has no value.
+    /// Unchanged. A variable without a value is empty.
     None,
 }
 
 impl Template {
-    /// Takes `$name`, `${name}` and `$1` out of the text.
+    /// Parses `$name`, `${name}` and `$1`.
     ///
     /// # Errors
-    /// A variable that lab does not know, or a `$` that begins none.
-    pub fn compile(text: &str, own: &Names) -> Result<Template, ConfErrorKind> {
+    /// An unknown variable, or a `$` without a name.
+    pub fn compile(text: &str, own: &DefinedVariables) -> Result<Template, ConfErrorKind> {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some(dollar) = rest.find('$') {
@@ -70,18 +69,18 @@ impl Template {
         let has = |is_it: fn(&Variable) -> bool| {
             parts.iter().any(|part| matches!(part, Part::Variable(variable) if is_it(variable)))
         };
-        let looks_first = has(|variable| matches!(variable, Variable::Capture(_)))
-            && has(|variable| matches!(variable, Variable::Own(_)));
-        Ok(Template { parts: parts.into(), looks_first })
+        let looks_up_first = has(|variable| matches!(variable, Variable::Capture(_)))
+            && has(|variable| matches!(variable, Variable::Defined(_)));
+        Ok(Template { parts: parts.into(), looks_up_first })
     }
 
-    /// Text without variables: a `$` is only a `$`.
+    /// Text in which `$` has no special meaning.
     #[must_use]
     pub fn text(text: &str) -> Template {
-        Template { parts: [Part::Text(text.as_bytes().into())].into(), looks_first: false }
+        Template { parts: [Part::Text(text.as_bytes().into())].into(), looks_up_first: false }
     }
 
-    /// The text, if there is no variable in it.
+    /// The text, if it has no variables.
     #[must_use]
     pub fn constant(&self) -> Option<&[u8]> {
         match &self.parts[..] {
@@ -91,15 +90,15 @@ impl Template {
         }
     }
 
-    /// Whether it needs the head of an answer, which is kept only where it is needed.
+    /// Whether it reads the head of a response. Heads are kept only if something does.
     #[must_use]
-    pub fn needs_answer(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Variable(variable) if variable.is_of_answer()))
+    pub fn needs_response_head(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Variable(variable) if variable.is_in_response_head()))
     }
 
-    /// Appends the text; what a variable has no value for is empty.
+    /// Appends the text. A variable without a value is empty.
     pub fn write(&self, scope: &Scope<'_>, out: &mut Vec<u8>) {
-        if self.looks_first {
+        if self.looks_up_first {
             self.look_up(scope);
         }
         for part in &self.parts {
@@ -112,13 +111,12 @@ impl Template {
 
     fn look_up(&self, scope: &Scope<'_>) {
         for part in &self.parts {
-            if let Part::Variable(variable @ Variable::Own(_)) = part {
+            if let Part::Variable(variable @ Variable::Defined(_)) = part {
                 scope.write(variable, &mut Vec::new());
             }
         }
     }
 
-    /// The text by itself.
     #[must_use]
     pub fn value(&self, scope: &Scope<'_>) -> Vec<u8> {
         let mut out = Vec::new();
@@ -126,9 +124,9 @@ impl Template {
         out
     }
 
-    /// Appends the text with what regular expressions caught escaped as arguments are (nginx's `rewrite`).
+    /// Appends the text. Captures are escaped like arguments, as nginx's `rewrite` does.
     pub fn write_escaping_captures(&self, scope: &Scope<'_>, out: &mut Vec<u8>) {
-        if self.looks_first {
+        if self.looks_up_first {
             self.look_up(scope);
         }
         for part in &self.parts {
@@ -144,20 +142,20 @@ impl Template {
         }
     }
 
-    /// Appends the text as a log line.
-    pub fn write_log(&self, scope: &Scope<'_>, escape: Escape, out: &mut Vec<u8>) {
+    /// Appends the text to a line of a log.
+    pub fn write_log(&self, scope: &Scope<'_>, escape: LogEscape, out: &mut Vec<u8>) {
         for part in &self.parts {
             match part {
                 Part::Text(text) => out.extend_from_slice(text),
                 Part::Variable(variable) => {
                     let start = out.len();
-                    if !scope.write(variable, out) && escape == Escape::Default {
+                    if !scope.write(variable, out) && escape == LogEscape::Default {
                         out.push(b'-');
                     }
                     match escape {
-                        Escape::Default => escape_from(out, start),
-                        Escape::Json => escape_json_from(out, start),
-                        Escape::None => {}
+                        LogEscape::Default => escape_from(out, start),
+                        LogEscape::Json => escape_json_from(out, start),
+                        LogEscape::None => {}
                     }
                 }
             }
@@ -165,12 +163,12 @@ impl Template {
     }
 }
 
-fn suggestion(name: &str, own: &Names) -> Option<String> {
+fn suggestion(name: &str, own: &DefinedVariables) -> Option<String> {
     let built_in: Vec<&str> = Variable::names().collect();
     closest(name, built_in.into_iter().chain(own.all()))
 }
 
-/// Escapes what stands in `out` from `start` on, as nginx's `escape=default`.
+/// Escapes `out` from `start` on, as nginx's `escape=default`.
 fn escape_from(out: &mut Vec<u8>, start: usize) {
     let needs = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20 | 0x7f..);
     if !out[start..].iter().any(needs) {
@@ -186,7 +184,7 @@ fn escape_from(out: &mut Vec<u8>, start: usize) {
     }
 }
 
-/// Escapes what stands in `out` from `start` on, as nginx's `escape=json`: RFC 8259 §7, bytes beyond ASCII untouched.
+/// Escapes `out` from `start` on, as nginx's `escape=json` (RFC 8259 §7). Bytes beyond ASCII stay.
 fn escape_json_from(out: &mut Vec<u8>, start: usize) {
     let needs = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
     if !out[start..].iter().any(needs) {
@@ -215,7 +213,7 @@ mod tests {
     use super::*;
 
     fn compile(text: &str) -> Result<Template, ConfErrorKind> {
-        let mut own = Names::default();
+        let mut own = DefinedVariables::default();
         own.define("own");
         Template::compile(text, &own)
     }
@@ -239,7 +237,10 @@ mod tests {
         assert_eq!(compile("abc").unwrap().constant(), Some(&b"abc"[..]));
         assert_eq!(compile("$host").unwrap().constant(), None);
         assert_eq!(Template::text("$host").constant(), Some(&b"$host"[..]));
-        assert!(compile("$sent_http_a").unwrap().needs_answer() && !compile("$http_a").unwrap().needs_answer());
+        assert!(
+            compile("$sent_http_a").unwrap().needs_response_head()
+                && !compile("$http_a").unwrap().needs_response_head()
+        );
     }
 
     #[test]

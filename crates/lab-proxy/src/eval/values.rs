@@ -1,18 +1,17 @@
-//! What one request has given the configuration's own variables, and what regular expressions caught of it.
+//! The values of a request's defined variables, and the captures of its last regular expression.
 //!
-//! Writing a template can change both, as in nginx: a `map` is looked up when its variable is first read and keeps its
-//! value from then on, and a regular expression in it replaces `$1`.
+//! As in nginx, writing a template can change both: a `map` is evaluated when its variable is first read, which keeps
+//! the value from then on, and a regular expression in it replaces `$1`.
 
 use std::cell::{OnceCell, RefCell};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
-use super::Names;
+use super::DefinedVariables;
 
-/// The values of one request.
 #[derive(Debug, Default)]
-pub struct Values {
+pub struct VariableValues {
     slots: RefCell<Vec<Slot>>,
-    caught: RefCell<Caught>,
+    captures: RefCell<Captures>,
     request_id: OnceCell<[u8; 32]>,
 }
 
@@ -20,33 +19,31 @@ pub struct Values {
 enum Slot {
     #[default]
     Empty,
-    /// It is being looked up just now: a `map` that needs itself finds nothing.
+    /// Being looked up: a `map` that depends on itself finds nothing.
     Busy,
     Value(Box<[u8]>),
 }
 
 /// The groups of the last regular expression that matched.
 #[derive(Debug, Default)]
-struct Caught {
+struct Captures {
     text: Vec<u8>,
     spans: Vec<Option<(usize, usize)>>,
 }
 
-impl Values {
-    /// With no value for any of the names.
+impl VariableValues {
+    /// No variable has a value yet.
     #[must_use]
-    pub fn new(names: &Names) -> Values {
-        Values { slots: RefCell::new(vec![Slot::Empty; names.count()]), ..Values::default() }
+    pub fn new(names: &DefinedVariables) -> VariableValues {
+        VariableValues { slots: RefCell::new(vec![Slot::Empty; names.count()]), ..VariableValues::default() }
     }
 
-    /// Gives a variable its value.
     pub fn set(&self, slot: usize, value: &[u8]) {
         if let Some(slot) = self.slots.borrow_mut().get_mut(slot) {
             *slot = Slot::Value(value.into());
         }
     }
 
-    /// The value of a variable, if it has one.
     #[must_use]
     pub fn get(&self, slot: usize) -> Option<Box<[u8]>> {
         match self.slots.borrow().get(slot) {
@@ -55,7 +52,7 @@ impl Values {
         }
     }
 
-    /// Appends the value of a variable; false if it has none.
+    /// Appends the value of a variable. False if it has none.
     pub(super) fn write(&self, slot: usize, out: &mut Vec<u8>) -> bool {
         match self.slots.borrow().get(slot) {
             Some(Slot::Value(value)) => {
@@ -66,42 +63,42 @@ impl Values {
         }
     }
 
-    /// Marks a variable as being looked up; false if it is so already.
-    pub(super) fn begin(&self, slot: usize) -> bool {
+    /// Marks a variable as being looked up. False if it already is.
+    pub(super) fn begin_lookup(&self, slot: usize) -> bool {
         let mut slots = self.slots.borrow_mut();
         slots.get_mut(slot).is_some_and(|slot| std::mem::replace(slot, Slot::Busy) != Slot::Busy)
     }
 
     /// Ends a lookup whose value is not kept.
-    pub(super) fn forget(&self, slot: usize) {
+    pub(super) fn clear(&self, slot: usize) {
         if let Some(slot) = self.slots.borrow_mut().get_mut(slot) {
             *slot = Slot::Empty;
         }
     }
 
-    /// Keeps what a regular expression caught: the text it matched and its groups, the whole match left out.
-    pub(crate) fn catch(&self, text: &[u8], spans: &[Option<(usize, usize)>]) {
-        let mut caught = self.caught.borrow_mut();
-        caught.spans.clear();
-        caught.spans.extend_from_slice(spans);
-        caught.text.clear();
+    /// Keeps the captures of a regular expression: the text it matched, and its groups without the whole match.
+    pub(crate) fn set_captures(&self, text: &[u8], spans: &[Option<(usize, usize)>]) {
+        let mut captures = self.captures.borrow_mut();
+        captures.spans.clear();
+        captures.spans.extend_from_slice(spans);
+        captures.text.clear();
         if !spans.is_empty() {
-            caught.text.extend_from_slice(text);
+            captures.text.extend_from_slice(text);
         }
     }
 
-    /// Appends a group by its number, from 1; false if there is none or it took no part in the match.
+    /// Appends a group by its number, from 1. False if there is no such group, or if it took no part in the match.
     pub(crate) fn write_capture(&self, number: usize, out: &mut Vec<u8>) -> bool {
-        let caught = self.caught.borrow();
-        let Some(Some((start, end))) = caught.spans.get(number - 1) else { return false };
-        out.extend_from_slice(&caught.text[*start..*end]);
+        let captures = self.captures.borrow();
+        let Some(Some((start, end))) = captures.spans.get(number - 1) else { return false };
+        out.extend_from_slice(&captures.text[*start..*end]);
         true
     }
 
-    /// 32 hexadecimal digits that no other request has.
+    /// 32 hexadecimal digits, unique to the request.
     pub(super) fn request_id(&self) -> &[u8; 32] {
         self.request_id.get_or_init(|| {
-            // the keys of each state come from the system's source of randomness
+            // the keys of each state come from the system's random numbers
             let half = || RandomState::new().build_hasher().finish();
             let digit = |number: u128, place: usize| b"0123456789abcdef"[(number >> (4 * place)) as usize & 15];
             let number = u128::from(half()) << 64 | u128::from(half());

@@ -6,7 +6,7 @@
 use lab_http::connection::is_nominated;
 use lab_http::{Headers, ResponseHead};
 
-use crate::config::pass::Pass;
+use crate::config::proxy::pass::ProxyPass;
 use crate::eval::Scope;
 use lab_nginx_conf::parse_number;
 
@@ -43,7 +43,7 @@ pub enum Substitute {
 
 /// Reads the orders in an answer.
 #[must_use]
-pub fn orders<'h>(head: &'h ResponseHead, pass: &Pass) -> Orders<'h> {
+pub fn orders<'h>(head: &'h ResponseHead, pass: &ProxyPass) -> Orders<'h> {
     const PREFIX: &[u8] = b"x-accel-";
     let mut orders = Orders::default();
     for (name, value) in head.headers.iter() {
@@ -69,7 +69,7 @@ pub fn orders<'h>(head: &'h ResponseHead, pass: &Pass) -> Orders<'h> {
 /// The fields that survive `X-Accel-Redirect`, as in nginx; but not Accept-Ranges, for what is answered instead decides
 /// on that.
 #[must_use]
-pub fn kept_of_redirect(head: &ResponseHead, pass: &Pass, scope: &Scope<'_>) -> Headers {
+pub fn kept_of_redirect(head: &ResponseHead, pass: &ProxyPass, scope: &Scope<'_>) -> Headers {
     const KEPT: [&str; 5] = ["Content-Type", "Set-Cookie", "Content-Disposition", "Cache-Control", "Expires"];
     let mut kept = Headers::new();
     for (name, value) in head.headers.iter() {

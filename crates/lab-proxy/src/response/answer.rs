@@ -11,15 +11,16 @@ use lab_http::{
 };
 
 use crate::config::logs::Severity;
-use crate::config::pass::Pass;
-use crate::config::retry::Retry;
+use crate::config::proxy::pass::ProxyPass;
+use crate::config::proxy::retry::RetryPolicy;
 use crate::downstream::client::{Next, Subject};
 use crate::downstream::sent::Sent;
 use crate::downstream::waiting::Waiting;
-use crate::eval::Outcome;
+use crate::eval::RequestOutcome;
 use crate::response::accel::{self, Instead, Orders, Substitute};
 use crate::response::response_head;
 use crate::routing::request::Request;
+use crate::routing::route::ErrorPages;
 use crate::runtime::clock;
 use crate::runtime::stream::{ClientWrite, UpstreamRead};
 use crate::runtime::timer::{TimedOut, Timer, now_or_pending};
@@ -29,13 +30,13 @@ use crate::upstream::exchange::{Done, Failing, Progress, Side, Trouble};
 pub(crate) struct Relay<'r, 's> {
     pub(crate) subject: &'r Subject<'r>,
     pub(crate) request: &'r Request<'r>,
-    pub(crate) pass: &'r Pass,
+    pub(crate) pass: &'r ProxyPass,
     pub(crate) progress: &'r Progress,
     pub(crate) upstream: &'r mut Incoming<UpstreamRead>,
     pub(crate) client: &'r mut Outgoing<Sent<ClientWrite<'s>>>,
-    pub(crate) outcome: &'r mut Outcome,
+    pub(crate) outcome: &'r mut RequestOutcome,
     /// Which statuses are another server's chance, if there is one.
-    pub(crate) others: Option<&'r Retry>,
+    pub(crate) others: Option<&'r RetryPolicy>,
     /// Whether the upstream is read ahead of a slow client: `proxy_buffering`, or what the answer says of it.
     pub(crate) buffers: bool,
 }
@@ -83,7 +84,7 @@ impl Relay<'_, '_> {
             let message = format!("unknown charset \"{}\" to override", charset.escape_ascii());
             self.subject.log_error(self.outcome, Severity::Error, &message, None);
         }
-        self.buffers = orders.buffering.unwrap_or(self.subject.rules.buffering.answers);
+        self.buffers = orders.buffering.unwrap_or(self.subject.rules.buffering.responses);
         let status = self.subject.route.status.unwrap_or(head.status);
         // an error page of an upstream's may be answered with a status that has no content
         let is_cut = is_bodyless(status) && !is_bodyless(head.status);
@@ -121,7 +122,8 @@ impl Relay<'_, '_> {
     /// What the client gets in place of this answer, if it does not get the answer.
     fn instead(&self, head: &ResponseHead, orders: &Orders<'_>) -> Option<Instead> {
         let rules = self.subject.rules;
-        let has_page = || !self.subject.route.has_error_page && rules.error_page(head.status).is_some();
+        let has_page =
+            || self.subject.route.error_pages == ErrorPages::Allowed && rules.error_page(head.status).is_some();
         if rules.intercept_errors && head.status >= 300 && has_page() {
             return Some(Instead { by: Substitute::Page(head.status), kept: accel::kept_of_intercepted(head) });
         }
@@ -136,7 +138,7 @@ impl Relay<'_, '_> {
             && is_persistent(head.version, &head.headers)
             && self.progress.is_sent.get()
             && self.upstream.buffered().is_empty()
-            && !self.pass.fields.close_always()
+            && !self.pass.fields.always_closes()
     }
 
     /// Waits for the answer, and passes interim ones on (RFC 9110 §15.2).
@@ -177,7 +179,7 @@ impl Relay<'_, '_> {
         let is_asked = self.request.head.version == Version::Http11
             && headers.contains("upgrade")
             && headers.list_contains("connection", "upgrade");
-        is_asked && self.pass.fields.asks_for_upgrade(&self.subject.scope(self.outcome))
+        is_asked && self.pass.fields.requests_upgrade(&self.subject.scope(self.outcome))
     }
 
     fn closed_early(&self, what: &str) -> Trouble {
@@ -210,7 +212,7 @@ impl Relay<'_, '_> {
         loop {
             if !waiting.is_empty() {
                 self.advance(&mut waiting).await?;
-                if waiting.file_length() >= buffering.answer_file {
+                if waiting.file_length() >= buffering.response_file_limit {
                     self.wait(timer, &mut waiting, false, length).await?;
                     continue;
                 }
@@ -220,12 +222,12 @@ impl Relay<'_, '_> {
                     count(self.outcome, piece);
                     let sending = self.client.piece_without_waiting(&mut encoder, piece).await;
                     gone(Ok(sending))?;
-                    if self.client.unwritten() > buffering.answer_memory {
+                    if self.client.unwritten() > buffering.response_memory {
                         self.progress.is_answered.set(true);
-                        if !self.buffers || buffering.answer_file == 0 {
+                        if !self.buffers || buffering.response_file_limit == 0 {
                             gone(timer.within(rules.send_timeout, self.client.flush()).await)?;
                         } else {
-                            waiting.begin(buffering.answer_folder.as_deref()).map_err(|error| no_file(&error))?;
+                            waiting.begin(buffering.response_folder.as_deref()).map_err(|error| no_file(&error))?;
                         }
                     }
                 }
@@ -245,7 +247,7 @@ impl Relay<'_, '_> {
                         self.progress.is_answered.set(true);
                     }
                     let has_room = self.buffers
-                        && (buffering.answer_file > 0 || self.client.unwritten() <= buffering.answer_memory);
+                        && (buffering.response_file_limit > 0 || self.client.unwritten() <= buffering.response_memory);
                     self.wait(timer, &mut waiting, has_room, length).await?;
                 }
             }
@@ -353,7 +355,7 @@ impl Relay<'_, '_> {
 }
 
 /// Counts content of the present upstream's answer.
-fn count(outcome: &mut Outcome, piece: &[u8]) {
+fn count(outcome: &mut RequestOutcome, piece: &[u8]) {
     if let Some(attempt) = outcome.attempts.last_mut() {
         attempt.content += piece.len() as u64;
     }

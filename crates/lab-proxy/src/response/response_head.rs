@@ -10,8 +10,8 @@ use lab_http::framing::is_bodyless;
 use lab_http::write::{content_length, decimal, end, field, status_line};
 use lab_http::{BodyLength, ResponseHead, Version, date};
 
-use crate::config::answers::AddedFields;
-use crate::config::pass::Pass;
+use crate::config::location::add_header::AddedFields;
+use crate::config::proxy::pass::ProxyPass;
 use crate::eval::Scope;
 use crate::routing::route::Route;
 use crate::routing::uri;
@@ -36,7 +36,7 @@ pub fn product(tokens: bool) -> &'static str {
 /// for the client.
 pub fn write(
     head: &ResponseHead,
-    pass: &Pass,
+    pass: &ProxyPass,
     scope: &Scope<'_>,
     tokens: bool,
     body: BodyLength,
@@ -53,8 +53,8 @@ pub fn write(
     if !head.headers.contains("date") || pass.hidden.contains(b"date") {
         field(out, b"Date", &date::now());
     }
-    let added = &scope.route.location.rules.added;
-    if !scope.route.kept.is_empty() {
+    let added = &scope.route.location.config.added;
+    if !scope.route.preserved.is_empty() {
         write_kept(scope.route, !head.headers.contains("content-type"), out);
     }
     write_fields(head, pass, scope, added, out);
@@ -67,14 +67,14 @@ pub fn write(
 }
 
 /// Appends an interim answer (RFC 9110 §15.2), its final empty line included.
-pub fn write_interim(head: &ResponseHead, pass: &Pass, scope: &Scope<'_>, out: &mut Vec<u8>) {
+pub fn write_interim(head: &ResponseHead, pass: &ProxyPass, scope: &Scope<'_>, out: &mut Vec<u8>) {
     status_line(out, Version::Http11, head.status, head.reason());
     write_fields(head, pass, scope, &AddedFields::default(), out);
     end(out);
 }
 
 /// Appends a 101 that was asked for: the one answer whose Upgrade concerns the client (RFC 9110 §7.8).
-pub fn write_switching(head: &ResponseHead, pass: &Pass, scope: &Scope<'_>, tokens: bool, out: &mut Vec<u8>) {
+pub fn write_switching(head: &ResponseHead, pass: &ProxyPass, scope: &Scope<'_>, tokens: bool, out: &mut Vec<u8>) {
     status_line(out, Version::Http11, head.status, head.reason());
     field(out, b"Server", product(tokens).as_bytes());
     if !head.headers.contains("date") {
@@ -107,7 +107,7 @@ pub struct OwnHead<'a> {
 
 /// Appends the head of an answer of the proxy's own, in nginx's order.
 pub fn write_own(head: OwnHead<'_>, scope: &Scope<'_>, persistence: Persistence, out: &mut Vec<u8>) {
-    let rules = &scope.route.location.rules;
+    let rules = &scope.route.location.config;
     let is_replaced = |name: &str| rules.added.replaced.contains(name.as_bytes());
     status_line(out, Version::Http11, head.status, reason(head.status).as_bytes());
     field(out, b"Server", product(rules.server_tokens).as_bytes());
@@ -140,7 +140,7 @@ pub fn write_own(head: OwnHead<'_>, scope: &Scope<'_>, persistence: Persistence,
 
 /// The fields of an answer that was not sent. Its Content-Type counts where there is no other.
 fn write_kept(route: &Route<'_>, with_type: bool, out: &mut Vec<u8>) {
-    for (name, value) in route.kept.iter() {
+    for (name, value) in route.preserved.iter() {
         if with_type || !name.eq_ignore_ascii_case(b"content-type") {
             field(out, name, value);
         }
@@ -149,7 +149,7 @@ fn write_kept(route: &Route<'_>, with_type: bool, out: &mut Vec<u8>) {
 
 /// The lines of `add_header`.
 fn write_added(added: &AddedFields, status: u16, scope: &Scope<'_>, out: &mut Vec<u8>) {
-    for line in added.of_status(status) {
+    for line in added.for_status(status) {
         let start = out.len();
         out.extend_from_slice(line.name.as_bytes());
         out.extend_from_slice(b": ");
@@ -176,7 +176,7 @@ fn write_redirect_target(target: &[u8], out: &mut Vec<u8>) {
 }
 
 /// The fields of an upstream that a client gets, `Location` and `Refresh` in the client's terms.
-fn write_fields(head: &ResponseHead, pass: &Pass, scope: &Scope<'_>, added: &AddedFields, out: &mut Vec<u8>) {
+fn write_fields(head: &ResponseHead, pass: &ProxyPass, scope: &Scope<'_>, added: &AddedFields, out: &mut Vec<u8>) {
     let nominates = head
         .headers
         .list("connection")
@@ -213,7 +213,14 @@ fn write_fields(head: &ResponseHead, pass: &Pass, scope: &Scope<'_>, added: &Add
 /// Writes the line with its URL as the first `proxy_redirect` that applies has it; false if none does.
 ///
 /// As nginx: a path that comes out of it is given the origin the client knows, unless `absolute_redirect` is off.
-fn write_redirect(pass: &Pass, scope: &Scope<'_>, name: &[u8], before: &[u8], url: &[u8], out: &mut Vec<u8>) -> bool {
+fn write_redirect(
+    pass: &ProxyPass,
+    scope: &Scope<'_>,
+    name: &[u8],
+    before: &[u8],
+    url: &[u8],
+    out: &mut Vec<u8>,
+) -> bool {
     let mut rewritten = Vec::new();
     if !pass.redirects.iter().any(|redirect| redirect.rewrite(scope, url, &mut rewritten)) {
         return false;
@@ -222,7 +229,7 @@ fn write_redirect(pass: &Pass, scope: &Scope<'_>, name: &[u8], before: &[u8], ur
     out.extend_from_slice(b": ");
     out.extend_from_slice(before);
     let is_location = name.eq_ignore_ascii_case(b"location");
-    if is_location && rewritten.first() == Some(&b'/') && scope.route.location.rules.absolute_redirect {
+    if is_location && rewritten.first() == Some(&b'/') && scope.route.location.config.absolute_redirect {
         write_origin(scope, out);
     }
     write_redirect_target(&rewritten, out);
@@ -234,7 +241,7 @@ fn write_redirect(pass: &Pass, scope: &Scope<'_>, name: &[u8], before: &[u8], ur
 /// name; our own address for a client that named no host. The port is the one the client connected to, unless it is the
 /// scheme's own or `port_in_redirect` is off.
 fn write_origin(scope: &Scope<'_>, out: &mut Vec<u8>) {
-    let rules = &scope.route.location.rules;
+    let rules = &scope.route.location.config;
     out.extend_from_slice(b"http://");
     let local = scope.connection.local.internet();
     match scope.request.and_then(|request| request.host.as_deref()) {

@@ -1,4 +1,4 @@
-//! From a request to an action: nginx's phases over the compiled configuration. Sends nothing and waits for nothing.
+//! From a request to an action: nginx's phases over the configuration. No I/O but for a look at files.
 
 pub mod phases;
 pub mod request;

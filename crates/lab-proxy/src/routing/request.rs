@@ -1,4 +1,4 @@
-//! A request as the proxy understood it.
+//! A request that was validated.
 
 use std::borrow::Cow;
 
@@ -6,37 +6,35 @@ use lab_http::connection::judge_request;
 use lab_http::target::{Form, Target};
 use lab_http::{BodyLength, Refusal, RequestHead};
 
-use crate::config::heads::Heads;
+use crate::config::server::request_head::RequestHeadConfig;
 use crate::routing::uri;
 
-/// A request head that was judged, with what its routing and its variables need.
+/// A valid request head, with everything that routing and variables need of it.
 #[derive(Debug)]
 pub struct Request<'h> {
-    /// The head, cleaned by [`clean`].
+    /// Without the fields that [`remove_unsafe_fields`] removes.
     pub head: &'h RequestHead,
-    /// Its target, taken apart.
     pub target: Target<'h>,
-    /// The path, normalised: `$uri`.
+    /// `$uri`: the normalised path.
     pub path: Cow<'h, [u8]>,
-    /// The host it names, lower-case, without a port and a final dot.
+    /// The host, lower-case, without a port and a final dot.
     pub host: Option<Cow<'h, [u8]>>,
-    /// How its body is delimited.
     pub body: BodyLength,
-    /// Whether the client wants the connection kept open.
+    /// Whether the client wants the connection to stay open.
     pub persistent: bool,
     /// Whether the client waits for `100 Continue`.
     pub expects_continue: bool,
-    /// How many bytes the head was received as.
+    /// The size of the head as received.
     pub head_bytes: u64,
 }
 
 impl<'h> Request<'h> {
-    /// Judges a head.
+    /// Validates a head.
     ///
     /// # Errors
-    /// What may not be served, with the status it is answered with: bad framing, a bad host or target, a method that
-    /// is not for proxies.
-    pub fn judge(head: &'h RequestHead, merge_slashes: bool) -> Result<Request<'h>, Refusal> {
+    /// Bad framing, a bad host or target, or a method that proxies do not serve. The refusal has the status of the
+    /// response.
+    pub fn validate(head: &'h RequestHead, merge_slashes: bool) -> Result<Request<'h>, Refusal> {
         let judged = judge_request(head)?;
         let path = uri::normalise(judged.target.path, merge_slashes).map_err(|_| Refusal::Target)?;
         Ok(Request {
@@ -51,9 +49,9 @@ impl<'h> Request<'h> {
         })
     }
 
-    /// A request that says nothing, in place of one that was refused: what it said reaches nobody.
+    /// An empty request in place of one that was refused, so that nothing of that one reaches variables or upstreams.
     #[must_use]
-    pub fn stand_in(head: &'h RequestHead) -> Request<'h> {
+    pub fn placeholder(head: &'h RequestHead) -> Request<'h> {
         Request {
             target: Target { form: Form::Origin, path: b"/", query: None, host: None },
             path: Cow::Borrowed(b"/"),
@@ -67,15 +65,14 @@ impl<'h> Request<'h> {
     }
 }
 
-/// Removes the fields that must reach neither variables nor an upstream, before anything is added to them:
+/// Removes fields that must reach neither variables nor an upstream, before the proxy adds its own:
 ///
-/// - those that Connection names (RFC 9110 §7.6.1), so that `Connection: X-Forwarded-For` cannot take away what the
-///   proxy adds; but not those that delimit the message or say whom it is for, which are no one's to name;
-/// - those whose names have anything but letters, digits and dashes in them, unless `ignore_invalid_headers` is off, or
-///   underscores are all there is and `underscores_in_headers` is on: behind a CGI-style gateway `X_Real_IP` and
-///   `X-Real-IP` are one.
-pub fn clean(head: &mut RequestHead, rules: &Heads) {
-    // Upgrade is named by every request for another protocol, and never forwarded unless the configuration says so
+/// - fields that Connection names (RFC 9110 §7.6.1), so that `Connection: X-Forwarded-For` cannot remove what the
+///   proxy adds; except those that frame or route the message;
+/// - fields whose names have other characters than letters, digits and dashes: behind a CGI-style gateway, `X_Real_IP`
+///   and `X-Real-IP` are the same. `ignore_invalid_headers` and `underscores_in_headers` change this.
+pub fn remove_unsafe_fields(head: &mut RequestHead, rules: &RequestHeadConfig) {
+    // every request for another protocol names Upgrade, which is only passed on if the configuration says so
     const NOT_TO_BE_NAMED: [&[u8]; 5] = [b"connection", b"content-length", b"host", b"transfer-encoding", b"upgrade"];
     const HARMLESS: [&[u8]; 2] = [b"close", b"keep-alive"];
     let is_one_of = |list: &[&[u8]], name: &[u8]| list.iter().any(|own| name.eq_ignore_ascii_case(own));
@@ -97,7 +94,7 @@ pub fn clean(head: &mut RequestHead, rules: &Heads) {
     }
 }
 
-/// The host without its port, as nginx's `$host`.
+/// `$host`: the host without its port.
 #[must_use]
 pub fn bare_host(host: &[u8]) -> Cow<'_, [u8]> {
     let end = match host.first() {
@@ -132,7 +129,7 @@ mod tests {
             ("127.0.0.1", "127.0.0.1"),
         ] {
             let head = head(&[("Host", host)]);
-            let request = Request::judge(&head, true).unwrap();
+            let request = Request::validate(&head, true).unwrap();
             assert_eq!(request.host.as_deref(), Some(expected.as_bytes()), "{host}");
         }
     }
@@ -147,7 +144,7 @@ mod tests {
             ("Connection", "close, x-forwarded-for, Host"),
             ("X-Kept", "1"),
         ]);
-        let defaults = Heads {
+        let defaults = RequestHeadConfig {
             timeout: std::time::Duration::ZERO,
             line: 0,
             total: 0,
@@ -155,15 +152,18 @@ mod tests {
             ignore_invalid: true,
             merge_slashes: true,
         };
-        let cleaned = |rules: Heads| {
+        let cleaned = |rules: RequestHeadConfig| {
             let mut head = head.clone();
-            clean(&mut head, &rules);
+            remove_unsafe_fields(&mut head, &rules);
             let names = head.headers.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned());
             names.collect::<Vec<_>>().join(" ")
         };
         assert_eq!(cleaned(defaults), "Host Connection X-Kept");
-        assert_eq!(cleaned(Heads { underscores: true, ..defaults }), "Host X_Real_IP Connection X-Kept");
-        assert_eq!(cleaned(Heads { ignore_invalid: false, ..defaults }), "Host X_Real_IP X.Y Connection X-Kept");
+        assert_eq!(cleaned(RequestHeadConfig { underscores: true, ..defaults }), "Host X_Real_IP Connection X-Kept");
+        assert_eq!(
+            cleaned(RequestHeadConfig { ignore_invalid: false, ..defaults }),
+            "Host X_Real_IP X.Y Connection X-Kept"
+        );
     }
 
     #[test]
@@ -173,6 +173,6 @@ mod tests {
             head.headers.push("Host", "a");
             head
         };
-        assert_eq!(Request::judge(&head, true).unwrap_err(), Refusal::Target);
+        assert_eq!(Request::validate(&head, true).unwrap_err(), Refusal::Target);
     }
 }

@@ -1,4 +1,4 @@
-//! Where a request goes: what the phases of its processing make of it, and change on the way.
+//! The route of a request: the location it has reached, and what the phases have changed.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
@@ -7,99 +7,167 @@ use lab_http::Headers;
 
 use crate::config::location::Location;
 use crate::config::logs::Severity;
-use crate::config::pass::Pass;
-use crate::eval::Values;
+use crate::config::proxy::pass::ProxyPass;
+use crate::eval::VariableValues;
 use crate::routing::request::Request;
 
-/// A request on its way through the configuration. It begins outside of every location.
+/// A request on its way through the configuration. It begins in the server block, outside of every location.
 #[derive(Debug)]
 pub struct Route<'a> {
-    /// Where it is: a location, a condition in one, or the server outside of all.
+    /// The location, the `if` inside one, or the server block.
     pub location: &'a Location,
-    /// How it is passed on there: a condition passes on as the location it stands in, unless it has its own.
-    pub pass: Option<&'a Pass>,
-    /// The path: normalised, and rewritten. `$uri`
+    /// How the request is passed on. An `if` without its own `proxy_pass` has that of its location.
+    pub pass: Option<&'a ProxyPass>,
+    /// `$uri`: the normalised path, perhaps rewritten.
     pub uri: Cow<'a, [u8]>,
-    /// What follows the `?`; nothing if there is none. `$args`
+    /// `$args`: what follows the `?`; none without one.
     pub args: Option<Cow<'a, [u8]>>,
-    /// The method: the client's, or GET once an error page is fetched.
+    /// The client's method, or GET after a redirect to an error page.
     pub method: &'a [u8],
-    /// The client, if the real ip module found out that it is not the peer.
-    pub client: Option<Client>,
-    /// Whether the path was made by the configuration: what is `internal` may be reached.
-    pub is_internal: bool,
-    /// Whether the path is still the one the client sent, so that it is passed on byte by byte.
-    pub is_untouched: bool,
-    /// Whether the path still begins with what the location matched (nginx's `valid_location`).
-    pub is_of_location: bool,
-    /// Whether a file that `try_files` found lies below an `alias` of a regular expression.
-    pub is_below_alias: bool,
-    /// How often the path may still change before that is a cycle.
-    pub changes_left: u8,
-    /// The status that replaces the one of whatever answers now.
+    /// The client's address, if the real ip module found one that is not the peer's.
+    pub client: Option<ClientAddress>,
+    pub origin: UriOrigin,
+    pub alignment: UriAlignment,
+    pub changes: ChangeBudget,
+    /// Replaces the status of the response.
     pub status: Option<u16>,
-    /// The status of the `return` that answers now.
+    /// The status of the `return` that ended the phases.
     pub returned: Option<u16>,
-    /// Whether an error page was fetched already.
-    pub has_error_page: bool,
-    /// Whether the body was refused, for its size or how it came: it is neither looked at again nor passed on.
-    pub is_body_refused: bool,
-    /// Whether the connection is closed behind the answer.
-    pub closes: bool,
-    /// Where a redirect leads.
+    pub error_pages: ErrorPages,
+    pub body: RequestBody,
+    pub connection: ConnectionReuse,
+    /// The target of a redirect.
     pub redirect: Option<Vec<u8>>,
-    /// Fields of an upstream's answer that was not sent, which the client gets with what is sent instead.
-    pub kept: Headers,
-    /// Where the request is passed on to, if `proxy_pass` has variables.
-    pub proxied: Option<Box<Proxied>>,
-    /// The values of the configuration's own variables.
-    pub values: Values,
-    /// What the error log is to be told.
+    /// Fields of an upstream's response that was replaced; the client gets them with the replacement.
+    pub preserved: Headers,
+    /// The evaluated `proxy_pass`, if it has variables.
+    pub resolved_pass: Option<Box<ResolvedPass>>,
+    pub values: VariableValues,
+    /// Lines for the error log.
     pub notes: Vec<(Severity, String)>,
 }
 
-/// A client that a trusted peer spoke for.
+/// The address of a client, as a trusted peer reported it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Client {
-    /// Its address.
+pub struct ClientAddress {
     pub ip: IpAddr,
-    /// Its port, 0 if that is not known.
+    /// 0 if it is not known.
     pub port: u16,
-    /// The address as text.
     pub text: String,
 }
 
-/// What a `proxy_pass` with variables came to.
+/// A `proxy_pass` with variables, evaluated for a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Proxied {
-    /// Whom to ask.
-    pub target: Target,
+pub struct ResolvedPass {
+    pub target: PassTarget,
     /// `$proxy_host`
     pub host: Vec<u8>,
     /// `$proxy_port`
     pub port: u16,
-    /// The URI in it, which is sent instead of the request's.
+    /// The URI, which replaces the request's.
     pub uri: Option<Vec<u8>>,
 }
 
-/// Whom a `proxy_pass` with variables means.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// An upstream, as an index into [`Settings::upstreams`](crate::config::Settings::upstreams).
+pub enum PassTarget {
+    /// An index into [`Config::upstreams`](crate::config::Config::upstreams).
     Upstream(usize),
-    /// A single server.
     Address(SocketAddr),
-    /// The servers that a name and a port stand for, which has to be asked first.
+    /// A name and a port; the name must be looked up first.
     Name(String, u16),
 }
 
-/// As nginx: the path may be rewritten or redirected to ten times.
-const CHANGES: u8 = 11;
+/// Who wrote the path, and whether locations that are `internal` may serve it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UriOrigin {
+    /// The client. The target is passed on byte for byte; `internal` locations are out of reach.
+    Client,
+    /// The client, but the configuration sent the request to a named location.
+    ClientRedirected,
+    /// The configuration, by `rewrite` or an internal redirect.
+    Configuration,
+}
+
+impl UriOrigin {
+    /// Whether `internal` locations may serve the request.
+    #[must_use]
+    pub fn is_internal(self) -> bool {
+        self != UriOrigin::Client
+    }
+
+    /// Whether the path is still the one the client sent.
+    #[must_use]
+    pub fn is_client(self) -> bool {
+        self != UriOrigin::Configuration
+    }
+}
+
+/// How the path relates to what its location matched, which `alias` and the URI of `proxy_pass` replace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UriAlignment {
+    /// It begins with what the location matched (nginx's `valid_location`).
+    Location,
+    /// `try_files` found it below the `alias` of a regular expression (nginx's `add_uri_to_alias`).
+    BelowAlias,
+    /// `rewrite … break` replaced it without a search for another location: there is nothing to cut off.
+    Detached,
+}
+
+/// How often the path may still change before the configuration counts as a cycle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangeBudget {
+    left: u8,
+}
+
+impl Default for ChangeBudget {
+    /// As nginx: ten changes pass, the eleventh fails.
+    fn default() -> ChangeBudget {
+        ChangeBudget { left: 11 }
+    }
+}
+
+impl ChangeBudget {
+    /// Counts one change. False if that was one too many.
+    #[must_use]
+    pub fn spend(&mut self) -> bool {
+        self.left = self.left.saturating_sub(1);
+        self.left > 0
+    }
+
+    #[must_use]
+    pub fn is_spent(self) -> bool {
+        self.left == 0
+    }
+}
+
+/// Whether `error_page` still applies to the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorPages {
+    Allowed,
+    /// One was used, and `recursive_error_pages` is off.
+    Used,
+}
+
+/// What is known of the request's body before it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestBody {
+    Acceptable,
+    /// Refused for its size or its framing. No later phase checks it again, and it is not passed on.
+    Refused,
+}
+
+/// Whether the client's connection may serve another request after this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionReuse {
+    Allowed,
+    /// The connection closes after the response, whatever the client and `keepalive_timeout` say.
+    Forbidden,
+}
 
 impl<'a> Route<'a> {
-    /// A request as it came, or nothing at all for one that was refused.
+    /// A request as it arrived, or an empty one in place of a refused one.
     #[must_use]
-    pub fn new(request: Option<&'a Request<'_>>, outside: &'a Location, values: Values) -> Route<'a> {
+    pub fn new(request: Option<&'a Request<'_>>, outside: &'a Location, values: VariableValues) -> Route<'a> {
         Route {
             location: outside,
             pass: None,
@@ -107,47 +175,44 @@ impl<'a> Route<'a> {
             args: request.and_then(|request| request.target.query).map(Cow::Borrowed),
             method: request.map_or(b"", |request| request.head.method()),
             client: None,
-            is_internal: false,
-            is_untouched: true,
-            is_of_location: true,
-            is_below_alias: false,
-            changes_left: CHANGES,
+            origin: UriOrigin::Client,
+            alignment: UriAlignment::Location,
+            changes: ChangeBudget::default(),
             status: None,
             returned: None,
-            has_error_page: false,
-            is_body_refused: false,
-            closes: false,
+            error_pages: ErrorPages::Allowed,
+            body: RequestBody::Acceptable,
+            connection: ConnectionReuse::Allowed,
             redirect: None,
-            kept: Headers::new(),
-            proxied: None,
+            preserved: Headers::new(),
+            resolved_pass: None,
             values,
             notes: Vec::new(),
         }
     }
 
-    /// Whether there are arguments that are not empty.
+    /// Whether there are arguments, and not only a `?`.
     #[must_use]
     pub fn has_args(&self) -> bool {
         self.args.as_ref().is_some_and(|args| !args.is_empty())
     }
 
-    /// The arguments; empty if there are none.
     #[must_use]
     pub fn args(&self) -> &[u8] {
         self.args.as_deref().unwrap_or_default()
     }
 
-    /// Keeps fields of an answer that is not sent. There is one Content-Type, the latest.
-    pub fn keep(&mut self, fields: &Headers) {
+    /// Keeps fields of a response that is replaced. Content-Type is unique: the last one counts.
+    pub fn preserve(&mut self, fields: &Headers) {
         if fields.contains("content-type") {
-            self.kept.remove("content-type");
+            self.preserved.remove("content-type");
         }
         for (name, value) in fields.iter() {
-            self.kept.push(name, value);
+            self.preserved.push(name, value);
         }
     }
 
-    /// Takes note of something for the error log.
+    /// Adds a line for the error log.
     pub fn note(&mut self, severity: Severity, message: impl Into<String>) {
         self.notes.push((severity, message.into()));
     }

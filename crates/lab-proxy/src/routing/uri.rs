@@ -1,17 +1,17 @@
-//! Paths as nginx sees them: decoded, without dot segments and doubled slashes. What is compared with locations is
-//! this; what is passed on is the target as it came, unless `proxy_pass` has a URI.
+//! Normalised paths, as nginx makes them: decoded, without dot segments and doubled slashes. They are compared with
+//! locations. Upstreams get the target as it arrived, unless `proxy_pass` has a URI.
 
 use std::borrow::Cow;
 
-/// A path that leads out of the root, or has an escape that is none: 400 as in nginx.
+/// A path that leads above the root or has an invalid escape. As in nginx, the response is 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MalformedPath;
 
-/// Decodes a path and resolves `.`, `..` and, unless told otherwise, `//` (nginx's `merge_slashes`). The path begins
-/// with a slash, or is `*`.
+/// Decodes a path and resolves `.`, `..` and, with nginx's `merge_slashes`, `//`. The path begins with a slash, or is
+/// `*`.
 ///
 /// # Errors
-/// It leads out of the root, or has an escape that is none.
+/// The path leads above the root, or has an invalid escape.
 pub fn normalise(path: &[u8], merge_slashes: bool) -> Result<Cow<'_, [u8]>, MalformedPath> {
     let is_plain = memchr::memchr(b'%', path).is_none() && !has_dots_or_doubled_slashes(path);
     if is_plain {
@@ -19,7 +19,7 @@ pub fn normalise(path: &[u8], merge_slashes: bool) -> Result<Cow<'_, [u8]>, Malf
     }
     let decoded = decode(path)?;
     let mut out = Vec::with_capacity(decoded.len());
-    // where the segments written so far begin: their slashes
+    // the positions of the slashes before the segments written so far
     let mut slashes: Vec<usize> = Vec::new();
     let segments = decoded.strip_prefix(b"/").unwrap_or(&decoded).split(|&byte| byte == b'/');
     let mut ends_open = true;
@@ -46,8 +46,8 @@ pub fn normalise(path: &[u8], merge_slashes: bool) -> Result<Cow<'_, [u8]>, Malf
     Ok(Cow::Owned(out))
 }
 
-/// Escapes what nginx escapes in a path it passes on or redirects to: controls, space, `"#%<>?\^`, the backquote,
-/// braces, bars and everything beyond ASCII.
+/// Escapes a path that is passed on or redirected to, as nginx does: control characters, space, `"#%<>?\^`, the
+/// backquote, braces, bars and everything beyond ASCII.
 pub fn escape(path: &[u8], out: &mut Vec<u8>) {
     escape_where(path, out, |byte| {
         matches!(
@@ -57,7 +57,7 @@ pub fn escape(path: &[u8], out: &mut Vec<u8>) {
     });
 }
 
-/// Escapes what nginx escapes in a path that becomes an argument: what [`escape`] escapes, and `&`, `+` and `;`.
+/// Escapes a path that becomes an argument, as nginx does: what [`escape`] escapes, and `&`, `+` and `;`.
 pub fn escape_argument(text: &[u8], out: &mut Vec<u8>) {
     escape_where(text, out, |byte| {
         matches!(
@@ -78,13 +78,13 @@ fn escape_where(text: &[u8], out: &mut Vec<u8>, needs: impl Fn(u8) -> bool) {
     }
 }
 
-/// A digit of a hexadecimal number, upper-case.
+/// An upper-case hexadecimal digit.
 pub(crate) fn hex_digit(nibble: u8) -> u8 {
     b"0123456789ABCDEF"[usize::from(nibble & 15)]
 }
 
-/// Takes back those escapes of a redirect that stand for printable characters behind `%`, up to the first question
-/// mark, as nginx does with the target of a `rewrite`.
+/// Decodes those escapes in the target of a `rewrite` that stand for printable characters after `%`, up to the first
+/// question mark. As in nginx.
 pub fn unescape_redirect(target: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(target.len());
     let mut rest = target;
@@ -116,7 +116,7 @@ pub fn unescape_redirect(target: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Splits a URI that a configuration made at its first `?`.
+/// Splits a URI of the configuration at its first `?`.
 pub fn split_args(uri: &[u8]) -> (&[u8], Option<&[u8]>) {
     match memchr::memchr(b'?', uri) {
         Some(mark) => (&uri[..mark], Some(&uri[mark + 1..])),
@@ -124,8 +124,8 @@ pub fn split_args(uri: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// The path, unescaped, and the arguments of a URI that an upstream made; none if it leads out of the root or has a
-/// NUL. As nginx, which resolves nothing in it.
+/// Splits a URI from an upstream into its decoded path and its arguments. None if it leads above the root or has a NUL.
+/// As in nginx, dot segments are not resolved.
 pub fn safe(uri: &[u8]) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
     let (path, args) = split_args(uri);
     let is_safe = |path: &[u8]| !path.contains(&0) && path.split(|&byte| byte == b'/').all(|segment| segment != b"..");
@@ -134,7 +134,7 @@ pub fn safe(uri: &[u8]) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
     is_one.then(|| (unescaped, args.map(<[u8]>::to_vec)))
 }
 
-/// Decodes a path as far as that is possible: as nginx, an escape that is none loses its `%`.
+/// Decodes a path. As in nginx, an invalid escape loses its `%`.
 fn unescape(path: &[u8]) -> Vec<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let mut out = Vec::with_capacity(path.len());
@@ -158,7 +158,7 @@ fn unescape(path: &[u8]) -> Vec<u8> {
     out
 }
 
-/// What follows the last dot of a path's last segment; a dot at the segment's start begins no extension.
+/// What follows the last dot of the last segment. A dot at the start of the segment begins no extension.
 pub fn extension(path: &[u8]) -> Option<&[u8]> {
     let segment = memchr::memrchr(b'/', path).map_or(path, |slash| &path[slash + 1..]);
     let dot = memchr::memrchr(b'.', segment).filter(|dot| *dot > 0)?;

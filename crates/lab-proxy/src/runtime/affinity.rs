@@ -15,9 +15,9 @@ pub(crate) fn plan(affinity: &Affinity, workers: usize, allowed: &[usize]) -> Ve
         (0..workers).map(|worker| own(worker).into_iter().collect()).collect()
     };
     match affinity {
-        Affinity::Own if workers < 2 => vec![Vec::new(); workers],
-        Affinity::Own | Affinity::InTurn(None) => in_turn(allowed),
-        Affinity::InTurn(Some(cores)) => in_turn(cores),
+        Affinity::CorePerWorker if workers < 2 => vec![Vec::new(); workers],
+        Affinity::CorePerWorker | Affinity::Auto(None) => in_turn(allowed),
+        Affinity::Auto(Some(cores)) => in_turn(cores),
         Affinity::Masks(masks) => (0..workers).map(|worker| masks[worker.min(masks.len() - 1)].clone()).collect(),
     }
 }
@@ -46,11 +46,11 @@ mod tests {
 
     #[test]
     fn workers_take_cores_in_turn_or_as_they_are_told() {
-        let (own, auto) = (Affinity::Own, Affinity::InTurn(None));
+        let (own, auto) = (Affinity::CorePerWorker, Affinity::Auto(None));
         assert_eq!(plan(&own, 1, &[2, 3]), [Vec::<usize>::new()]);
         assert_eq!(plan(&own, 3, &[2, 3]), [[2], [3], [2]]);
         assert_eq!(plan(&auto, 1, &[2, 3]), [[2]]);
-        assert_eq!(plan(&Affinity::InTurn(Some(vec![3, 7])), 2, &[2, 3]), [[3], [3]]);
+        assert_eq!(plan(&Affinity::Auto(Some(vec![3, 7])), 2, &[2, 3]), [[3], [3]]);
         assert_eq!(plan(&Affinity::Masks(vec![vec![0], vec![1, 2]]), 3, &[0]), [vec![0], vec![1, 2], vec![1, 2]]);
         assert_eq!(plan(&own, 2, &[]), [Vec::<usize>::new(), Vec::new()]);
     }

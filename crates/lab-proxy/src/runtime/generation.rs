@@ -7,9 +7,9 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::{mpsc, watch};
 
-use crate::config::Settings;
+use crate::config::Config;
 use crate::config::logs::Severity;
-use crate::config::process::Workers;
+use crate::config::process::WorkerCount;
 use crate::runtime::affinity;
 use crate::runtime::log::LogFiles;
 use crate::runtime::master::RunError;
@@ -24,7 +24,7 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    pub(crate) fn new(settings: &Settings, present: &[Bound], inherited: Option<&str>) -> Result<Opened, RunError> {
+    pub(crate) fn new(settings: &Config, present: &[Bound], inherited: Option<&str>) -> Result<Opened, RunError> {
         let logs = LogFiles::open(settings)?;
         Ok(Opened {
             logs,
@@ -35,7 +35,7 @@ impl Opened {
 
 /// The workers of one configuration.
 pub(crate) struct Generation {
-    pub(crate) settings: Arc<Settings>,
+    pub(crate) settings: Arc<Config>,
     pub(crate) serial: usize,
     pub(crate) phase: watch::Sender<Phase>,
     pub(crate) threads: Vec<JoinHandle<io::Result<()>>>,
@@ -45,7 +45,7 @@ pub(crate) struct Generation {
 
 impl Generation {
     pub(crate) fn start(
-        settings: Settings,
+        settings: Config,
         opened: &Opened,
         ended: &mpsc::UnboundedSender<usize>,
     ) -> Result<Generation, RunError> {
@@ -100,9 +100,9 @@ impl Drop for Ended {
 }
 
 /// How many threads there will be: inside a container or under taskset, only as many as cores may be used.
-fn count(workers: Workers) -> usize {
+fn count(workers: WorkerCount) -> usize {
     match workers {
-        Workers::Count(count) => count,
-        Workers::Auto => thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        WorkerCount::Fixed(count) => count,
+        WorkerCount::Auto => thread::available_parallelism().map_or(1, std::num::NonZero::get),
     }
 }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::config::Settings;
-use crate::config::logs::{AccessFile, AccessLog, ErrorLog, ErrorTarget, Severity};
+use crate::config::Config;
+use crate::config::logs::{AccessLog, AccessLogFile, ErrorLog, ErrorLogTarget, Severity};
 use crate::eval::{Scope, Template, Variable};
 use crate::runtime::clock;
 use crate::runtime::log_file::LogFile;
@@ -17,7 +17,7 @@ use crate::runtime::log_file::LogFile;
 #[derive(Debug, Clone)]
 pub struct LogFiles {
     /// By [`AccessLog::file`](crate::config::logs::AccessLog::file).
-    access: Vec<(Arc<LogFile>, AccessFile)>,
+    access: Vec<(Arc<LogFile>, AccessLogFile)>,
     errors: HashMap<PathBuf, Arc<LogFile>>,
 }
 
@@ -55,7 +55,7 @@ impl LogFiles {
     ///
     /// # Errors
     /// The first that cannot be opened.
-    pub fn open(settings: &Settings) -> Result<LogFiles, OpenError> {
+    pub fn open(settings: &Config) -> Result<LogFiles, OpenError> {
         let access = settings.access_log_files.iter().map(|access| Ok((open(&access.path)?, access.clone())));
         let access = access.collect::<Result<_, _>>()?;
         let errors = settings.error_log_files.iter().map(|path| Ok((path.clone(), open(path)?)));
@@ -71,7 +71,7 @@ impl LogFiles {
 
     /// Makes this thread a worker's: from now on [`append`] gathers lines here.
     pub(crate) fn begin_gathering(&self) {
-        let gathered = |(file, access): &(Arc<LogFile>, AccessFile)| Gathered {
+        let gathered = |(file, access): &(Arc<LogFile>, AccessLogFile)| Gathered {
             file: Arc::clone(file),
             lines: Vec::new(),
             buffer: access.buffer,
@@ -107,8 +107,8 @@ impl LogFiles {
         // there is nowhere left to tell of a log that cannot be written
         for (target, _) in log.targets.iter().filter(|(_, level)| severity <= *level) {
             _ = match target {
-                ErrorTarget::File(path) => self.errors.get(path).map(|file| file.append(&line)),
-                ErrorTarget::Stderr => Some(io::stderr().write_all(&line)),
+                ErrorLogTarget::File(path) => self.errors.get(path).map(|file| file.append(&line)),
+                ErrorLogTarget::Stderr => Some(io::stderr().write_all(&line)),
             };
         }
     }

@@ -8,7 +8,7 @@ use tokio::signal;
 use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc;
 
-use crate::config::Settings;
+use crate::config::Config;
 use crate::config::logs::Severity;
 use crate::runtime::generation::{Generation, Opened};
 use crate::runtime::log::OpenError;
@@ -48,7 +48,7 @@ pub enum RunError {
 ///
 /// # Errors
 /// Something that is needed cannot be had. Nothing has been accepted then.
-pub fn run(settings: Settings, reread: &Reread<'_>, inherited: Option<&str>) -> Result<(), RunError> {
+pub fn run(settings: Config, reread: &Reread<'_>, inherited: Option<&str>) -> Result<(), RunError> {
     let mut opened = None;
     // as nginx: one that took over from another is where it belongs already
     if settings.process.is_daemon && inherited.is_none() {
@@ -93,7 +93,7 @@ pub fn run(settings: Settings, reread: &Reread<'_>, inherited: Option<&str>) -> 
 }
 
 /// Reads the configuration once more. Its error is what the log is told.
-pub type Reread<'a> = dyn Fn() -> Result<Settings, String> + 'a;
+pub type Reread<'a> = dyn Fn() -> Result<Config, String> + 'a;
 
 /// The process, its present workers and those that finish what they had begun.
 struct Master {
@@ -143,7 +143,7 @@ impl Master {
         }
     }
 
-    fn replace(&mut self, settings: Settings) -> Result<(), RunError> {
+    fn replace(&mut self, settings: Config) -> Result<(), RunError> {
         let opened = Opened::new(&settings, &self.opened.sockets, None)?;
         let path = settings.process.pid.as_ref();
         let pid = match path.filter(|path| self.pid.as_ref().is_none_or(|pid| pid.path != **path)) {

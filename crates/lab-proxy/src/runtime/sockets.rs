@@ -9,8 +9,8 @@ use std::sync::Arc;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use crate::config::listen::Listen;
-use crate::config::upstream::Address;
+use crate::config::address::Address;
+use crate::config::server::listen::Listen;
 use lab_nginx_conf::parse_number;
 
 /// The environment variable in which nginx hands listening sockets to its successor: `3;4;`.
@@ -23,7 +23,7 @@ pub struct Bound {
     pub address: Address,
     /// The sockets, not blocking: one for all workers, or with `reuseport` one for each.
     pub sockets: Vec<Socket>,
-    /// Indexes into [`Settings::listens`](crate::config::Settings::listens): the sockets' own address first.
+    /// Indexes into [`Config::listens`](crate::config::Config::listens): the sockets' own address first.
     pub listens: Vec<usize>,
     /// The file of a unix socket that was made here.
     file: Option<Arc<SocketFile>>,
@@ -108,7 +108,7 @@ pub fn open(
         while let Some(position) = inherited.iter().position(|(address, _)| *address == listen.address) {
             found.push(inherited.swap_remove(position).1);
         }
-        let count = if listen.is_per_worker { workers } else { 1 };
+        let count = if listen.reuse_port { workers } else { 1 };
         found.truncate(count);
         let mut file = own.and_then(|own| own.file.clone());
         while found.len() < count {
@@ -137,7 +137,7 @@ fn bind(listen: &Listen, file: &mut Option<Arc<SocketFile>>) -> io::Result<Socke
         Address::Internet(address) => {
             let socket = Socket::new(Domain::for_address(*address), Type::STREAM, Some(Protocol::TCP))?;
             socket.set_reuse_address(true)?;
-            socket.set_reuse_port(listen.is_per_worker)?;
+            socket.set_reuse_port(listen.reuse_port)?;
             if address.is_ipv6() {
                 socket.set_only_v6(listen.ipv6_only)?;
             }
@@ -205,8 +205,8 @@ mod tests {
         let file = std::path::Path::new("nginx.conf");
         let tree = lab_nginx_conf::parse(&source, file).unwrap();
         lab_nginx_conf::check(&tree).unwrap();
-        let places = config::Places { prefix: std::path::Path::new(""), error_log: None };
-        config::read(&tree, file, places).unwrap().listens
+        let paths = config::ConfigPaths { prefix: std::path::Path::new(""), error_log: None };
+        config::read(&tree, file, paths).unwrap().listens
     }
 
     fn address(socket: &Socket) -> SocketAddr {

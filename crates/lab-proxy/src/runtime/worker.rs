@@ -14,9 +14,9 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::config::Settings;
+use crate::config::Config;
+use crate::config::address::Address;
 use crate::config::logs::Severity;
-use crate::config::upstream::Address;
 use crate::downstream::client;
 use crate::runtime::clock;
 use crate::runtime::log::{self, LogFiles};
@@ -39,7 +39,7 @@ pub(crate) enum Phase {
 /// What a worker knows, and its connections share.
 #[derive(Debug)]
 pub(crate) struct Worker {
-    pub(crate) settings: Arc<Settings>,
+    pub(crate) settings: Arc<Config>,
     pub(crate) logs: LogFiles,
     upstreams: Vec<Group>,
     /// What was found of names that are not in the configuration.
@@ -64,7 +64,7 @@ pub(crate) type Listener = (Socket, Vec<usize>);
 /// # Errors
 /// No runtime could be made.
 pub(crate) fn run(
-    settings: Arc<Settings>,
+    settings: Arc<Config>,
     logs: LogFiles,
     listeners: Vec<Listener>,
     phases: watch::Receiver<Phase>,
@@ -119,7 +119,7 @@ impl Worker {
             let listener = match listen.address {
                 Address::Internet(_) => {
                     // what is accepted inherits it
-                    socket.set_tcp_nodelay(self.settings.servers[listen.default_server].rules().tcp_nodelay)?;
+                    socket.set_tcp_nodelay(self.settings.servers[listen.default_server].config().tcp_nodelay)?;
                     Either::Tcp(TcpListener::from_std(socket.into())?)
                 }
                 Address::Unix(_) => Either::Unix(UnixListener::from_std(OwnedFd::from(socket).into())?),

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::config::logs::Severity;
-use crate::config::retry::Retry;
+use crate::config::proxy::retry::RetryPolicy;
 use crate::downstream::client::{Client, Subject};
 use crate::downstream::upload::Upload;
 use crate::eval::Attempt;
@@ -92,16 +92,16 @@ impl<'a> Attempts<'a> {
     }
 
     /// What counts as a failure of the present server, if another may be asked then.
-    pub(crate) fn others(&self) -> Option<Retry> {
+    pub(crate) fn others(&self) -> Option<RetryPolicy> {
         let retry = self.subject.rules.retry;
-        let may_repeat = self.is_idempotent || retry.even_if_not_idempotent;
+        let may_repeat = self.is_idempotent || retry.non_idempotent;
         (self.left > 1 && may_repeat && self.is_in_time()).then_some(retry)
     }
 
     /// Whether the request may be sent again, as far as the request is concerned.
     pub(crate) fn may_repeat(&self, upload: &Upload) -> bool {
         let retry = &self.subject.rules.retry;
-        (self.is_idempotent || self.is_unsent || retry.even_if_not_idempotent) && !upload.is_spent()
+        (self.is_idempotent || self.is_unsent || retry.non_idempotent) && !upload.is_spent()
     }
 
     /// The connection was one that had served before, and was closed without a word: that says nothing of the server.

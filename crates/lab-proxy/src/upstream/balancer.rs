@@ -8,7 +8,7 @@ mod turns;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::config::upstream::{Method, Upstream, UpstreamServer};
+use crate::config::upstream::{BalancingMethod, Upstream, UpstreamServer};
 use hash::Ring;
 
 /// The servers of one upstream, as one worker has come to know them.
@@ -132,11 +132,11 @@ impl Balancer {
     #[must_use]
     pub fn new(upstream: &Upstream) -> Balancer {
         let method = match &upstream.method {
-            Method::RoundRobin => Balancing::RoundRobin,
-            Method::LeastConnections => Balancing::LeastConnections,
-            Method::IpHash => Balancing::IpHash,
-            Method::Hash { is_consistent: false, .. } => Balancing::Hash,
-            Method::Hash { is_consistent: true, .. } => Balancing::Ring(Ring::new(&upstream.servers)),
+            BalancingMethod::RoundRobin => Balancing::RoundRobin,
+            BalancingMethod::LeastConnections => Balancing::LeastConnections,
+            BalancingMethod::IpHash => Balancing::IpHash,
+            BalancingMethod::Hash { is_consistent: false, .. } => Balancing::Hash,
+            BalancingMethod::Hash { is_consistent: true, .. } => Balancing::Ring(Ring::new(&upstream.servers)),
         };
         let peers: Vec<Peer> = upstream.servers.iter().map(Peer::new).collect();
         Balancer { is_single: peers.len() == 1, peers, method }

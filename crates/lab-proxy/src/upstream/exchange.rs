@@ -11,8 +11,8 @@ use std::task::Poll;
 use lab_http::outgoing::WriteError;
 use lab_http::{BodyEncoder, BodyLength, Incoming, Outgoing};
 
-use crate::config::pass::Pass;
-use crate::config::retry::Retry;
+use crate::config::proxy::pass::ProxyPass;
+use crate::config::proxy::retry::RetryPolicy;
 use crate::downstream::client::{Client, Next, Subject};
 use crate::downstream::sent::Sent;
 use crate::downstream::upload::{BodyTrouble, Upload};
@@ -114,11 +114,11 @@ pub(crate) async fn exchange(
     client: &mut Client<'_>,
     subject: &Subject<'_>,
     request: &Request<'_>,
-    pass: &Pass,
+    pass: &ProxyPass,
     upload: &mut Upload,
     length: BodyLength,
     connection: &mut Connection,
-    others: Option<&Retry>,
+    others: Option<&RetryPolicy>,
 ) -> Result<Done, Trouble> {
     let progress = Progress::default();
     let answered = {
@@ -141,7 +141,7 @@ pub(crate) async fn exchange(
             client: client_out,
             outcome,
             others,
-            buffers: subject.rules.buffering.answers,
+            buffers: subject.rules.buffering.responses,
         };
         let mut answering = pin!(relay.run(write_timer));
         let mut is_sending = true;
@@ -176,7 +176,7 @@ async fn send(
     client: &mut Incoming<ClientRead<'_>>,
     timer: &mut Timer,
     subject: &Subject<'_>,
-    pass: &Pass,
+    pass: &ProxyPass,
     upload: &mut Upload,
     length: BodyLength,
     upstream: &mut Outgoing<Sent<UpstreamWrite>>,

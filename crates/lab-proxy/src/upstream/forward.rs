@@ -3,14 +3,14 @@
 use lab_http::{BodyLength, Version, write};
 
 use crate::config::logs::Severity;
-use crate::config::pass::{Destination, Pass};
+use crate::config::proxy::pass::{Destination, ProxyPass};
 use crate::config::upstream::Upstream;
 use crate::downstream::client::{Client, Next, Subject};
 use crate::downstream::upload::{BodyTrouble, Upload};
 use crate::response::accel::Instead;
 use crate::response::answer::gone;
 use crate::routing::request::Request;
-use crate::routing::route::Target;
+use crate::routing::route::{PassTarget, RequestBody};
 use crate::runtime::clock;
 use crate::upstream::attempts::Attempts;
 use crate::upstream::balancer::Verdict;
@@ -40,7 +40,7 @@ pub(crate) async fn forward(
     client: &mut Client<'_>,
     subject: &Subject<'_>,
     request: &Request<'_>,
-    pass: &Pass,
+    pass: &ProxyPass,
     upload: &mut Upload,
 ) -> Result<Next, Failure> {
     let begun = clock::now();
@@ -53,7 +53,7 @@ pub(crate) async fn forward(
         }
     };
     let mut nothing = Upload::new(BodyLength::None);
-    let upload = if subject.route.is_body_refused { &mut nothing } else { upload };
+    let upload = if subject.route.body == RequestBody::Refused { &mut nothing } else { upload };
     if upload.is_spent() {
         // it went to another upstream, which had no answer
         return Err(Failure::Answer { status: 502 });
@@ -127,12 +127,12 @@ pub(crate) async fn forward(
 /// Whom a request goes to: an upstream of the configuration, or one that is made for it.
 enum Destined<'a> {
     Upstream(usize),
-    Made(&'a Target),
+    Made(&'a PassTarget),
 }
 
-fn destination<'a>(subject: &Subject<'a>, pass: &Pass) -> Destined<'a> {
-    match (&pass.destination, subject.route.proxied.as_ref().map(|proxied| &proxied.target)) {
-        (Destination::Upstream(index), _) | (Destination::Url(_), Some(Target::Upstream(index))) => {
+fn destination<'a>(subject: &Subject<'a>, pass: &ProxyPass) -> Destined<'a> {
+    match (&pass.destination, subject.route.resolved_pass.as_ref().map(|proxied| &proxied.target)) {
+        (Destination::Upstream(index), _) | (Destination::Url(_), Some(PassTarget::Upstream(index))) => {
             Destined::Upstream(*index)
         }
         (Destination::Url(_), Some(target)) => Destined::Made(target),
@@ -142,15 +142,15 @@ fn destination<'a>(subject: &Subject<'a>, pass: &Pass) -> Destined<'a> {
 }
 
 /// The upstream that the URL of a request came to. A name is looked up while the request waits.
-async fn make_upstream(client: &Client<'_>, subject: &Subject<'_>, target: &Target) -> Result<Upstream, Failure> {
+async fn make_upstream(client: &Client<'_>, subject: &Subject<'_>, target: &PassTarget) -> Result<Upstream, Failure> {
     let (host, port) = match target {
-        Target::Name(host, port) => (host.as_str(), *port),
-        Target::Address(address) => return Ok(Upstream::of_addresses(&address.to_string(), [*address])),
-        Target::Upstream(index) => return Ok(subject.worker.settings.upstreams[*index].clone()),
+        PassTarget::Name(host, port) => (host.as_str(), *port),
+        PassTarget::Address(address) => return Ok(Upstream::from_addresses(&address.to_string(), [*address])),
+        PassTarget::Upstream(index) => return Ok(subject.worker.settings.upstreams[*index].clone()),
     };
     let message = match subject.rules.resolver {
         Some(rules) => match subject.worker.names.find(host, port, rules).await {
-            Ok(addresses) => return Ok(Upstream::of_addresses(&format!("{host}:{port}"), addresses)),
+            Ok(addresses) => return Ok(Upstream::from_addresses(&format!("{host}:{port}"), addresses)),
             Err(why) => format!("{host} could not be resolved ({why})"),
         },
         None => format!("no resolver defined to resolve {host}"),
@@ -192,10 +192,10 @@ async fn collect(
     client: &mut Client<'_>,
     subject: &Subject<'_>,
     request: &Request<'_>,
-    pass: &Pass,
+    pass: &ProxyPass,
     upload: &mut Upload,
 ) -> Result<BodyLength, Failure> {
-    if subject.route.is_body_refused {
+    if subject.route.body == RequestBody::Refused {
         return Ok(BodyLength::Sized(0));
     }
     let limit = subject.rules.client_max_body_size;
@@ -239,7 +239,12 @@ async fn collect(
     Ok(BodyLength::Sized(upload.collected()))
 }
 
-async fn connect(group: &Group, server: usize, pass: &Pass, idle: Option<Connection>) -> Result<Connection, Trouble> {
+async fn connect(
+    group: &Group,
+    server: usize,
+    pass: &ProxyPass,
+    idle: Option<Connection>,
+) -> Result<Connection, Trouble> {
     let mut connection = match idle {
         Some(connection) => connection,
         None => group.connect(server, pass.connect_timeout).await.map_err(|error| {

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use lab_http::{Incoming, Limits, Outgoing};
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::config::upstream::{Address, Method, Upstream};
+use crate::config::address::Address;
+use crate::config::upstream::{BalancingMethod, Upstream};
 use crate::downstream::sent::Sent;
 use crate::eval::Scope;
 use crate::runtime::clock;
@@ -61,11 +62,13 @@ impl Group {
     pub(crate) fn choose(&self, search: &mut Search, client: Option<IpAddr>, scope: &Scope<'_>) -> Option<usize> {
         let mut text = Vec::new();
         let key = match &self.settings.method {
-            Method::Hash { key, .. } => {
+            BalancingMethod::Hash { key, .. } => {
                 key.write(scope, &mut text);
                 Key::Text(&text)
             }
-            Method::RoundRobin | Method::LeastConnections | Method::IpHash => Key::Client(client),
+            BalancingMethod::RoundRobin | BalancingMethod::LeastConnections | BalancingMethod::IpHash => {
+                Key::Client(client)
+            }
         };
         self.balancer.borrow_mut().choose(search, key, clock::now())
     }

@@ -5,14 +5,14 @@
 use lab_http::write::{content_length, decimal, end, field};
 use lab_http::{BodyLength, Version};
 
-use crate::config::pass::Pass;
+use crate::config::proxy::pass::ProxyPass;
 use crate::eval::Scope;
 use crate::routing::request::Request;
-use crate::routing::route::Route;
+use crate::routing::route::{Route, UriAlignment};
 use crate::routing::uri;
 
 /// Appends the whole head, its final empty line included. `body` is how the body will be delimited on this hop.
-pub fn write(request: &Request<'_>, pass: &Pass, scope: &Scope<'_>, body: BodyLength, out: &mut Vec<u8>) {
+pub fn write(request: &Request<'_>, pass: &ProxyPass, scope: &Scope<'_>, body: BodyLength, out: &mut Vec<u8>) {
     out.extend_from_slice(scope.route.method);
     out.push(b' ');
     write_target(request, pass, scope.route, out);
@@ -57,20 +57,20 @@ pub fn write(request: &Request<'_>, pass: &Pass, scope: &Scope<'_>, body: BodyLe
 ///
 /// As nginx: a path that is not sent as it came is escaped again only if the client escaped anything, or if the
 /// configuration made it, and an absolute target loses its origin. `*` stays itself.
-fn write_target(request: &Request<'_>, pass: &Pass, route: &Route<'_>, out: &mut Vec<u8>) {
+fn write_target(request: &Request<'_>, pass: &ProxyPass, route: &Route<'_>, out: &mut Vec<u8>) {
     let replacement = pass.uri.as_ref().filter(|_| request.target.path != b"*");
-    match route.proxied.as_ref().map(|proxied| proxied.uri.as_deref()) {
+    match route.resolved_pass.as_ref().map(|proxied| proxied.uri.as_deref()) {
         Some(Some(uri)) => {
             write_safe(uri, out);
             return;
         }
-        _ if replacement.is_none() && route.is_untouched => {
+        _ if replacement.is_none() && route.origin.is_client() => {
             out.extend_from_slice(&request.target.origin_form(request.head));
             return;
         }
         _ => {}
     }
-    let matched = match replacement.filter(|_| route.is_of_location) {
+    let matched = match replacement.filter(|_| route.alignment != UriAlignment::Detached) {
         Some(uri) => {
             out.extend_from_slice(uri.as_bytes());
             pass.matched
@@ -78,7 +78,7 @@ fn write_target(request: &Request<'_>, pass: &Pass, route: &Route<'_>, out: &mut
         None => 0,
     };
     let rest = route.uri.get(matched..).unwrap_or_default();
-    if route.is_internal || request.target.path.contains(&b'%') {
+    if route.origin.is_internal() || request.target.path.contains(&b'%') {
         uri::escape(rest, out);
     } else {
         out.extend_from_slice(rest);

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use crate::config::resolver::Resolver;
+use crate::config::upstream::resolver::Resolver;
 use crate::runtime::clock;
 
 /// What was found.

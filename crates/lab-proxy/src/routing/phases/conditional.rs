@@ -1,12 +1,12 @@
-//! Conditional requests (RFC 9110 §13), for answers that have a date or a tag of their own.
+//! Conditional requests (RFC 9110 §13) for responses with a date or an entity tag of their own.
 //!
-//! Pure. Where nginx lets `If-Modified-Since` speak beside `If-None-Match`, the RFC is followed: the tag alone counts.
+//! No I/O. nginx evaluates `If-Modified-Since` even beside `If-None-Match`; here, as in the RFC, the tag alone counts.
 
 use lab_http::Headers;
 
-use crate::config::files::IfModifiedSince;
+use crate::config::location::static_files::IfModifiedSince;
 
-/// What is known of an answer.
+/// The validators of a response.
 #[derive(Debug, Clone, Copy)]
 pub struct Validators<'a> {
     /// `ETag`, quotes included.
@@ -15,31 +15,34 @@ pub struct Validators<'a> {
     pub modified: Option<i64>,
 }
 
-/// What the conditions come to.
+/// The result of the conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// The answer is sent.
+pub enum Precondition {
     Send,
-    /// 304: the client has it.
+    /// 304: the client has a current copy.
     NotModified,
-    /// 412: it is not what the client expected.
+    /// 412: the response is not the one the client expects.
     Failed,
 }
 
-/// Judges the conditions of a GET or HEAD whose answer is 200 (RFC 9110 §13.2.2).
+/// Evaluates the conditions of a GET or HEAD whose response would be 200 (RFC 9110 §13.2.2).
 #[must_use]
-pub fn judge(headers: &Headers, own: Validators<'_>, dates: IfModifiedSince) -> Verdict {
+pub fn evaluate(headers: &Headers, own: Validators<'_>, dates: IfModifiedSince) -> Precondition {
     if headers.contains("if-match") {
         if !lists(headers, "if-match", own.tag, false) {
-            return Verdict::Failed;
+            return Precondition::Failed;
         }
     } else if let Some(date) = headers.get("if-unmodified-since")
         && date_of(date).zip(own.modified).is_none_or(|(date, modified)| modified > date)
     {
-        return Verdict::Failed;
+        return Precondition::Failed;
     }
     if headers.contains("if-none-match") {
-        return if lists(headers, "if-none-match", own.tag, true) { Verdict::NotModified } else { Verdict::Send };
+        return if lists(headers, "if-none-match", own.tag, true) {
+            Precondition::NotModified
+        } else {
+            Precondition::Send
+        };
     }
     let since = headers.get("if-modified-since").and_then(date_of).zip(own.modified);
     let is_known = since.is_some_and(|(date, modified)| match dates {
@@ -47,7 +50,7 @@ pub fn judge(headers: &Headers, own: Validators<'_>, dates: IfModifiedSince) -> 
         IfModifiedSince::Exact => date == modified,
         IfModifiedSince::Before => modified <= date,
     });
-    if is_known { Verdict::NotModified } else { Verdict::Send }
+    if is_known { Precondition::NotModified } else { Precondition::Send }
 }
 
 fn date_of(value: &[u8]) -> Option<i64> {
@@ -56,7 +59,7 @@ fn date_of(value: &[u8]) -> Option<i64> {
     i64::try_from(since.as_secs()).ok()
 }
 
-/// Whether a list of tags holds the answer's own, or is `*`. A weak comparison (§8.8.3.2) does not look at `W/`.
+/// Whether a list contains the response's tag, or is `*`. A weak comparison (§8.8.3.2) ignores `W/`.
 fn lists(headers: &Headers, name: &str, own: Option<&[u8]>, weak: bool) -> bool {
     let strip = |tag: &'_ [u8]| -> Vec<u8> { tag.strip_prefix(b"W/").filter(|_| weak).unwrap_or(tag).to_vec() };
     headers.get_all(name).any(|line| {
@@ -88,7 +91,7 @@ mod tests {
         const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
         const LATER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
         const EARLIER: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
-        use Verdict::{Failed, NotModified, Send};
+        use Precondition::{Failed, NotModified, Send};
         for (lines, dates, expected) in [
             (&[][..], IfModifiedSince::Exact, Send),
             (&[("If-None-Match", "\"a\"")], IfModifiedSince::Exact, NotModified),
@@ -116,10 +119,10 @@ mod tests {
         ] {
             let headers: Headers = lines.iter().copied().collect();
             let own = Validators { tag: Some(b"\"a\""), modified: Some(784_111_777) };
-            assert_eq!(judge(&headers, own, dates), expected, "{lines:?}");
+            assert_eq!(evaluate(&headers, own, dates), expected, "{lines:?}");
         }
         let headers: Headers = [("If-Match", "\"a\"")].into_iter().collect();
         let nothing = Validators { tag: None, modified: None };
-        assert_eq!(judge(&headers, nothing, IfModifiedSince::Exact), Failed);
+        assert_eq!(evaluate(&headers, nothing, IfModifiedSince::Exact), Failed);
     }
 }

@@ -1,18 +1,18 @@
-//! `try_files`, `index` and files: how a location answers that passes nothing on.
+//! `try_files`, `index` and files: the content of locations without `proxy_pass`.
 
 use std::borrow::Cow;
 use std::io;
 
-use super::files::{self, Kind, Opened};
+use super::file_system::{self, FileKind, OpenedFile};
 use super::{Action, Flow, Phases};
-use crate::config::answers::LastResort;
 use crate::config::location::Location;
+use crate::config::location::root::FilePath;
+use crate::config::location::try_files::TryFilesFallback;
 use crate::config::logs::Severity;
-use crate::config::root::FilePath;
-use crate::routing::route::Route;
+use crate::routing::route::{Route, UriAlignment};
 use crate::routing::uri;
 
-/// `try_files`: the path becomes that of the first file that is there.
+/// `try_files`: sets the path to the first candidate that exists.
 pub(super) fn try_files<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> Flow<'a> {
     let Some(try_files) = &route.location.try_files else { return Flow::Continue };
     let location: &Location = route.location;
@@ -20,16 +20,16 @@ pub(super) fn try_files<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> F
     location.root.write(&phases.scope(route), &mut root);
     for (template, is_folder) in &try_files.files {
         let mut name = template.value(&phases.scope(route));
-        if let Some(matched) = location.root.replaces()
+        if let Some(matched) = location.root.alias_prefix()
             && name.len() >= matched
             && name[..matched] == location.path.as_bytes()[..matched]
         {
             name.drain(..matched);
         }
         let path = [&*root, &*name].concat();
-        let wanted = if *is_folder { Kind::Folder } else { Kind::File };
-        let is_there = match phases.files.look(&path) {
-            Ok(seen) => (seen.kind == Kind::Folder) == (wanted == Kind::Folder),
+        let wanted = if *is_folder { FileKind::Folder } else { FileKind::File };
+        let is_there = match phases.files.metadata(&path) {
+            Ok(metadata) => (metadata.kind == FileKind::Folder) == (wanted == FileKind::Folder),
             Err(error) => {
                 if !is_missing(&error) {
                     note_failure(route, Severity::Crit, "stat()", &path, &error);
@@ -43,7 +43,9 @@ pub(super) fn try_files<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> F
         if location.root.is_file() {
             if !*is_folder {
                 route.uri = Cow::Owned(name);
-                route.is_below_alias = true;
+                if route.alignment == UriAlignment::Location {
+                    route.alignment = UriAlignment::BelowAlias;
+                }
             }
         } else if location.root.is_alias() {
             route.uri = Cow::Owned([location.path.as_bytes(), &*name].concat());
@@ -53,9 +55,9 @@ pub(super) fn try_files<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> F
         return Flow::Continue;
     }
     match &try_files.last {
-        LastResort::Status(status) => Flow::Status(*status),
-        LastResort::Named(name) => phases.redirect_to_name(route, format!("@{name}").as_bytes()),
-        LastResort::Uri(template) => {
+        TryFilesFallback::Status(status) => Flow::Status(*status),
+        TryFilesFallback::Named(name) => phases.redirect_to_name(route, format!("@{name}").as_bytes()),
+        TryFilesFallback::Uri(template) => {
             let target = template.value(&phases.scope(route));
             if target.first() == Some(&b'@') {
                 return phases.redirect_to_name(route, &target);
@@ -67,7 +69,7 @@ pub(super) fn try_files<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> F
     }
 }
 
-/// `index`, and files.
+/// Serves `index`, and files.
 pub(super) fn serve<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> Flow<'a> {
     let is_readable = matches!(route.method, b"GET" | b"HEAD" | b"POST");
     let is_folder = route.uri.last() == Some(&b'/');
@@ -80,7 +82,7 @@ pub(super) fn serve<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> Flow<
     if !is_readable {
         return Flow::Status(405);
     }
-    let Some(path) = route.location.root.path_of(&phases.scope(route)) else { return misplaced_alias(route) };
+    let Some(path) = route.location.root.file_path(&phases.scope(route)) else { return misplaced_alias(route) };
     if is_folder {
         let path = String::from_utf8_lossy(&path.bytes).into_owned();
         route.note(Severity::Error, format!("directory index of \"{path}\" is forbidden"));
@@ -89,25 +91,25 @@ pub(super) fn serve<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> Flow<
     file(phases, route, &path)
 }
 
-/// The first file of `index` that is there: the request is redirected to it.
+/// Redirects the request to the first file of `index` that exists.
 fn index<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> Flow<'a> {
     let mut folder_is_there = false;
-    for index in &route.location.rules.index {
+    for index in &route.location.config.index {
         let name = index.name.value(&phases.scope(route));
         let args = route.args.as_deref().map(<[u8]>::to_vec);
         if index.is_absolute {
             return phases.redirect(route, name, args);
         }
-        let Some(folder) = route.location.root.path_of(&phases.scope(route)) else { return misplaced_alias(route) };
+        let Some(folder) = route.location.root.file_path(&phases.scope(route)) else { return misplaced_alias(route) };
         let path = [&*folder.bytes, &*name].concat();
-        match phases.files.look(&path) {
+        match phases.files.metadata(&path) {
             Ok(_) => {
                 let target = [&*route.uri, &*name].concat();
                 return phases.redirect(route, target, args);
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 if !folder_is_there {
-                    match phases.files.look(&folder.bytes) {
+                    match phases.files.metadata(&folder.bytes) {
                         Ok(_) => folder_is_there = true,
                         Err(error) => return index_failure(route, &path, &error),
                     }
@@ -125,19 +127,19 @@ fn index<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> Flow<'a> {
 
 fn index_failure<'a>(route: &mut Route<'_>, path: &[u8], error: &io::Error) -> Flow<'a> {
     let (is, status) = if is_forbidden(error) { ("forbidden", 403) } else { ("not found", 404) };
-    if status == 403 || route.location.rules.log_not_found {
+    if status == 403 || route.location.config.log_not_found {
         let path = String::from_utf8_lossy(path).into_owned();
-        route.note(Severity::Error, format!("\"{path}\" is {is} ({})", files::error_text(error)));
+        route.note(Severity::Error, format!("\"{path}\" is {is} ({})", file_system::error_text(error)));
     }
     Flow::Status(status)
 }
 
 fn file<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, path: &FilePath) -> Flow<'a> {
     let opened = phases.files.open(&path.bytes);
-    let (file, seen) = match opened {
+    let (file, metadata) = match opened {
         Ok(opened) => opened,
         Err(error) if is_missing(&error) => {
-            if route.location.rules.log_not_found {
+            if route.location.config.log_not_found {
                 note_failure(route, Severity::Error, "open()", &path.bytes, &error);
             }
             return Flow::Status(404);
@@ -148,27 +150,27 @@ fn file<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, path: &FilePath) -> 
             return Flow::Status(status);
         }
     };
-    match seen.kind {
-        Kind::Folder => {
+    match metadata.kind {
+        FileKind::Folder => {
             route.redirect = Some(super::rewrite::with_slash(route));
             Flow::Status(301)
         }
-        Kind::Other => {
+        FileKind::Other => {
             let path = String::from_utf8_lossy(&path.bytes).into_owned();
             route.note(Severity::Crit, format!("\"{path}\" is not a regular file"));
             Flow::Status(404)
         }
-        Kind::File if route.method == b"POST" => Flow::Status(405),
-        Kind::File => {
+        FileKind::File if route.method == b"POST" => Flow::Status(405),
+        FileKind::File => {
             let media_type = media_type(route).to_owned();
-            Flow::Done(Action::File(Opened { file, seen, media_type }))
+            Flow::Done(Action::File(OpenedFile { file, metadata, media_type }))
         }
     }
 }
 
-/// The media type of what the request's path names.
+/// The media type by the extension of the request's path.
 pub(crate) fn media_type<'r>(route: &'r Route<'_>) -> &'r str {
-    let rules = &route.location.rules;
+    let rules = &route.location.config;
     uri::extension(&route.uri).and_then(|extension| rules.types.find(extension)).unwrap_or(&rules.default_type)
 }
 
@@ -190,5 +192,5 @@ fn is_forbidden(error: &io::Error) -> bool {
 
 fn note_failure(route: &mut Route<'_>, severity: Severity, call: &str, path: &[u8], error: &io::Error) {
     let path = String::from_utf8_lossy(path).into_owned();
-    route.note(severity, format!("{call} \"{path}\" failed ({})", files::error_text(error)));
+    route.note(severity, format!("{call} \"{path}\" failed ({})", file_system::error_text(error)));
 }

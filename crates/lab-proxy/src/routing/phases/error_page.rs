@@ -1,29 +1,33 @@
-//! `error_page`: what a client gets instead of the bare status.
+//! `error_page`: replaces the bare page of a status.
 
 use super::{Action, Flow, Phases};
-use crate::config::answers::Answered;
-use crate::routing::route::Route;
+use crate::config::location::error_page::ErrorPageStatus;
+use crate::routing::route::{ConnectionReuse, ErrorPages, Route};
 use crate::routing::uri;
 
-/// What a status leads to: its page, or the status itself.
+/// Continues with the error page of a status, or ends with the status itself.
 pub(super) fn of_status<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, status: u16) -> Flow<'a> {
     route.status = Some(match status {
-        // as nginx: codes of its own are told to nobody
+        // as in nginx: clients do not see the codes that only nginx has
         494..=497 => 400,
         status => status,
     });
-    // as nginx: behind these nothing more is to be expected of a connection
-    route.closes |= matches!(status, 400 | 413 | 414 | 495..=497 | 500 | 501);
-    let rules = &route.location.rules;
-    let may_have_page = !route.has_error_page && route.changes_left > 0;
+    // as in nginx: after these the connection is in no state to be used again
+    if matches!(status, 400 | 413 | 414 | 495..=497 | 500 | 501) {
+        route.connection = ConnectionReuse::Forbidden;
+    }
+    let rules = &route.location.config;
+    let may_have_page = route.error_pages == ErrorPages::Allowed && !route.changes.is_spent();
     let Some(page) = rules.error_page(status).filter(|_| may_have_page) else {
         return Flow::Done(Action::Page(route.status.unwrap_or(status)));
     };
-    route.has_error_page = !rules.recursive_error_pages;
+    if !rules.recursive_error_pages {
+        route.error_pages = ErrorPages::Used;
+    }
     match page.answered {
-        Answered::Same => {}
-        Answered::OfPage => route.status = None,
-        Answered::With(status) => route.status = Some(status),
+        ErrorPageStatus::Unchanged => {}
+        ErrorPageStatus::FromPage => route.status = None,
+        ErrorPageStatus::Fixed(status) => route.status = Some(status),
     }
     let target = page.page.value(&phases.scope(route));
     match target.first() {
@@ -42,7 +46,7 @@ pub(super) fn of_status<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, stat
         }
         _ => {
             let status = match page.answered {
-                Answered::With(status @ (301 | 302 | 303 | 307 | 308)) => status,
+                ErrorPageStatus::Fixed(status @ (301 | 302 | 303 | 307 | 308)) => status,
                 _ => 302,
             };
             route.status = Some(status);

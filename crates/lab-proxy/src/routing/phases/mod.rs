@@ -1,89 +1,79 @@
-//! What becomes of a request: nginx's phases, one after the other, over a configuration that was read.
+//! nginx's phases: what becomes of a request.
 //!
-//! Server rewrite, find a location, its rewrite, then (unless the path changed, which begins anew) access, `try_files`
-//! and content. The outcome is an [`Action`]: what is left to do, which is to send bytes. Nothing here waits, and files
-//! are only looked at through [`Files`].
+//! The server's rewriting, the search for a location, the location's rewriting, access, `try_files` and content follow
+//! each other. If rewriting changes the path, the search starts again. The result is an [`Action`], which needs only
+//! I/O. Nothing here waits, and files are only accessed through [`FileSystem`].
 
 mod rewrite;
 mod content;
 mod error_page;
-mod proxied;
+mod proxy_pass;
 mod real_ip;
 
 pub mod conditional;
-pub mod files;
+pub mod file_system;
 
 use std::borrow::Cow;
 
 use lab_http::BodyLength;
 
-use crate::config::Settings;
-use crate::config::location::{Found, Location};
+use crate::config::Config;
+use crate::config::location::{Location, LocationMatch};
 use crate::config::logs::Severity;
-use crate::config::pass::Pass;
+use crate::config::proxy::pass::ProxyPass;
 use crate::config::server::Server;
-use crate::eval::{ClientConnection, Outcome, Scope};
+use crate::eval::{ClientConnection, RequestOutcome, Scope};
 use crate::routing::request::Request;
-use crate::routing::route::Route;
+use crate::routing::route::{ConnectionReuse, RequestBody, Route, UriAlignment, UriOrigin};
 use crate::routing::uri;
-use files::Files;
+use file_system::FileSystem;
 
 pub(crate) use content::media_type;
 
 /// What is left to do for a request.
 #[derive(Debug)]
 pub enum Action<'a> {
-    /// It is passed on.
-    Pass(&'a Pass),
-    /// It is answered with a page for a status, and [`Route::redirect`] if there is one.
+    /// Pass it to an upstream.
+    Pass(&'a ProxyPass),
+    /// Respond with the page of a status, and with [`Route::redirect`] if there is one.
     Page(u16),
-    /// It is answered with a text of the configuration's.
+    /// Respond with a text of the configuration.
     Text {
-        /// The status.
         status: u16,
-        /// The text.
         text: Vec<u8>,
     },
-    /// It is answered with a file.
-    File(files::Opened),
-    /// It is not answered: the connection is closed, and the log has this status (`return 444`).
+    File(file_system::OpenedFile),
+    /// Close the connection without a response, and log this status (`return 444`).
     Drop(u16),
 }
 
-/// What holds still while a request goes through the phases.
+/// What does not change while a request goes through the phases.
 #[derive(Debug, Clone, Copy)]
 pub struct Phases<'a, 'o> {
-    /// The configuration.
-    pub settings: &'a Settings,
-    /// The server that answers.
+    pub config: &'a Config,
     pub server: &'a Server,
-    /// The client's connection.
     pub connection: &'a ClientConnection,
-    /// The request as it came.
+    /// The request as it arrived.
     pub request: &'a Request<'a>,
-    /// What became of it so far.
-    pub outcome: &'o Outcome,
-    /// The file system.
-    pub files: &'o dyn Files,
+    pub outcome: &'o RequestOutcome,
+    pub files: &'o dyn FileSystem,
 }
 
-/// What one phase leads to.
+/// What follows a phase.
 enum Flow<'a> {
-    /// The next phase.
     Continue,
-    /// The path changed: from the search for a location on.
+    /// The path changed: search for a location again.
     FindLocation,
-    /// The configuration redirected the request: from the server's rewriting on.
+    /// An internal redirect: start with the server's rewriting again.
     Again,
-    /// A named location, which begins with its own rewriting.
+    /// Continue with the rewriting of this named location.
     Named(&'a Location),
-    /// The end of the phases.
     Done(Action<'a>),
-    /// A status, for which there may be an error page.
+    /// A status, which may have an error page.
     Status(u16),
 }
 
-/// Where the phases are entered.
+/// The phases that processing may start with.
 #[derive(Clone, Copy)]
 enum Entry {
     Server,
@@ -92,25 +82,24 @@ enum Entry {
 }
 
 impl<'a> Phases<'a, '_> {
-    /// Takes a request through the phases, from the first.
+    /// Takes a request through all phases.
     pub fn begin(&self, route: &mut Route<'a>) -> Action<'a> {
         real_ip::apply(self, route);
-        // what a TRACE would echo is nobody's business
+        // TRACE would echo fields that only proxies may see
         if self.request.head.method() == b"TRACE" {
-            route.closes = true;
+            route.connection = ConnectionReuse::Forbidden;
             return self.finish(route, 405);
         }
         self.run(route, Entry::Server)
     }
 
-    /// Goes on with a request that came to a status: with its error page, or to the end.
+    /// Continues with a status: with its error page, or to the end.
     pub fn finish(&self, route: &mut Route<'a>, status: u16) -> Action<'a> {
         let flow = error_page::of_status(self, route, status);
         self.go_on(route, flow)
     }
 
-    /// Goes on with a request that an upstream sent elsewhere: to the path or the named location of its
-    /// `X-Accel-Redirect`.
+    /// Continues with the path or the named location of an upstream's `X-Accel-Redirect`.
     pub fn follow(&self, route: &mut Route<'a>, target: &[u8]) -> Action<'a> {
         let flow = if target.first() == Some(&b'@') {
             self.redirect_to_name(route, target)
@@ -167,7 +156,7 @@ impl<'a> Phases<'a, '_> {
     fn server_rewrite(&self, route: &mut Route<'a>) -> Flow<'a> {
         self.enter(route, &self.server.outside);
         match rewrite::run(self, route, &self.server.outside.script) {
-            // a path that changed here is searched for anyway
+            // the search follows anyway
             Flow::FindLocation => Flow::Continue,
             flow => flow,
         }
@@ -176,23 +165,23 @@ impl<'a> Phases<'a, '_> {
     fn find_location(&self, route: &mut Route<'a>) -> Flow<'a> {
         let found = self.server.locations().find(&route.uri, &route.values);
         let location = match found {
-            Found::Location(location) | Found::AddSlash(location) => location,
-            Found::Nothing => &self.server.outside,
+            LocationMatch::Location(location) | LocationMatch::AddSlash(location) => location,
+            LocationMatch::None => &self.server.outside,
         };
         self.enter(route, location);
-        if location.is_internal && !route.is_internal {
+        if location.is_internal && !route.origin.is_internal() {
             return Flow::Status(404);
         }
-        let limit = location.rules.client_max_body_size;
+        let limit = location.config.client_max_body_size;
         if let BodyLength::Sized(length) = self.request.body
             && limit.is_some_and(|limit| length > limit)
-            && !route.is_body_refused
+            && route.body == RequestBody::Acceptable
         {
-            route.is_body_refused = true;
+            route.body = RequestBody::Refused;
             route.note(Severity::Error, format!("client intended to send too large body: {length} bytes"));
             return Flow::Status(413);
         }
-        if let Found::AddSlash(location) = found {
+        if let LocationMatch::AddSlash(location) = found {
             let mut target = Vec::new();
             uri::escape(location.path.as_bytes(), &mut target);
             append_args(&mut target, route.args());
@@ -202,7 +191,7 @@ impl<'a> Phases<'a, '_> {
         Flow::Continue
     }
 
-    /// From a location's rewriting to its content.
+    /// From the location's rewriting to its content.
     fn serve(&self, route: &mut Route<'a>) -> Flow<'a> {
         let location = route.location;
         let is_outside = std::ptr::eq(location, &raw const self.server.outside);
@@ -219,7 +208,7 @@ impl<'a> Phases<'a, '_> {
             flow => return flow,
         }
         match route.pass {
-            Some(pass) => match proxied::resolve(self, route, pass) {
+            Some(pass) => match proxy_pass::resolve(self, route, pass) {
                 Ok(()) => Flow::Done(Action::Pass(pass)),
                 Err((status, message)) => {
                     route.note(Severity::Error, message);
@@ -230,10 +219,9 @@ impl<'a> Phases<'a, '_> {
         }
     }
 
-    /// As nginx: a path may change ten times.
+    /// Counts a change of the path by `rewrite`.
     fn after_change(&self, route: &mut Route<'a>) -> Flow<'a> {
-        route.changes_left -= 1;
-        if route.changes_left == 0 {
+        if !route.changes.spend() {
             let path = String::from_utf8_lossy(&route.uri).into_owned();
             route.note(Severity::Error, format!("rewrite or internal redirection cycle while processing \"{path}\""));
             return Flow::Status(500);
@@ -241,10 +229,9 @@ impl<'a> Phases<'a, '_> {
         Flow::FindLocation
     }
 
-    /// Redirects the request inside the configuration: from the start, with another path.
+    /// Redirects the request internally: with another path, from the start.
     fn redirect(&self, route: &mut Route<'a>, path: Vec<u8>, args: Option<Vec<u8>>) -> Flow<'a> {
-        route.changes_left = route.changes_left.saturating_sub(1);
-        if route.changes_left == 0 {
+        if !route.changes.spend() {
             let path = String::from_utf8_lossy(&path).into_owned();
             let message = "rewrite or internal redirection cycle while internally redirecting to";
             route.note(Severity::Error, format!("{message} \"{path}\""));
@@ -252,25 +239,24 @@ impl<'a> Phases<'a, '_> {
         }
         route.uri = Cow::Owned(path);
         route.args = args.map(Cow::Owned);
-        route.is_internal = true;
-        route.is_untouched = false;
-        route.is_of_location = true;
-        route.is_below_alias = false;
+        route.origin = UriOrigin::Configuration;
+        route.alignment = UriAlignment::Location;
         Flow::Again
     }
 
     /// Redirects the request to a named location.
     fn redirect_to_name(&self, route: &mut Route<'a>, name: &[u8]) -> Flow<'a> {
-        route.changes_left = route.changes_left.saturating_sub(1);
         let name_text = String::from_utf8_lossy(name);
-        if route.changes_left == 0 {
+        if !route.changes.spend() {
             let message = "rewrite or internal redirection cycle while redirect to named location";
             route.note(Severity::Error, format!("{message} \"{name_text}\""));
             return Flow::Status(500);
         }
         match self.server.locations().named(name) {
             Some(location) => {
-                route.is_internal = true;
+                if route.origin == UriOrigin::Client {
+                    route.origin = UriOrigin::ClientRedirected;
+                }
                 Flow::Named(location)
             }
             None => {
@@ -283,10 +269,10 @@ impl<'a> Phases<'a, '_> {
     fn enter(&self, route: &mut Route<'a>, location: &'a Location) {
         route.location = location;
         route.pass = location.pass.as_ref();
-        route.proxied = None;
+        route.resolved_pass = None;
     }
 
-    /// What variables see at this point.
+    /// The state that variables read at this point.
     fn scope<'s>(&'s self, route: &'s Route<'s>) -> Scope<'s> {
         Scope {
             connection: self.connection,
@@ -295,13 +281,13 @@ impl<'a> Phases<'a, '_> {
             route,
             server: self.server,
             pass: route.pass,
-            maps: &self.settings.maps,
+            maps: &self.config.maps,
             outcome: self.outcome,
         }
     }
 }
 
-/// Appends arguments to a redirect's target, if there are any.
+/// Appends arguments to the target of a redirect.
 fn append_args(target: &mut Vec<u8>, args: &[u8]) {
     if !args.is_empty() {
         target.push(b'?');

@@ -1,39 +1,39 @@
-//! The real ip module: a trusted peer says who the client is.
+//! The real ip module: a trusted peer may name the client's address.
 
 use std::net::{IpAddr, SocketAddr};
 
 use super::Phases;
-use crate::config::real_ip::{RealIp, SaidBy};
-use crate::routing::route::{Client, Route};
+use crate::config::location::real_ip::{ClientAddressSource, RealIp};
+use crate::routing::route::{ClientAddress, Route};
 
-/// Finds out who the client is, once for each request.
+/// Finds the client's address, once for each request.
 pub(super) fn apply(phases: &Phases<'_, '_>, route: &mut Route<'_>) {
-    let rules = &route.location.rules.real_ip;
+    let rules = &route.location.config.real_ip;
     if rules.trusted.is_empty() || route.client.is_some() {
         return;
     }
     let peer = phases.connection.peer;
-    let said = match &rules.said_by {
-        SaidBy::ProxyProtocol => {
+    let said = match &rules.source {
+        ClientAddressSource::ProxyProtocol => {
             let Some(announced) = phases.connection.announced else { return };
-            // as nginx: an address is as good as a field that holds it, and the port is the announced one
+            // as in nginx: the address is treated like one in a field, and the port is the one of the PROXY header
             let said = client(rules, peer, &[announced.source.ip().to_string().as_bytes()]);
             said.filter(|said| Some(*said) != peer).map(|said| SocketAddr::new(said.ip(), announced.source.port()))
         }
-        SaidBy::Field(name) => {
-            // as nginx: of X-Forwarded-For all lines count, of any other field the first
+        ClientAddressSource::Field(name) => {
+            // as in nginx: all lines of X-Forwarded-For count, and the first line of any other field
             let is_list = name.eq_ignore_ascii_case("X-Forwarded-For");
             let lines = phases.request.head.headers.get_all(name).take(if is_list { usize::MAX } else { 1 });
             client(rules, peer, &lines.collect::<Vec<_>>())
         }
     };
     if let Some(said) = said.filter(|_| said != peer) {
-        route.client = Some(Client { ip: said.ip(), port: said.port(), text: said.ip().to_string() });
+        route.client = Some(ClientAddress { ip: said.ip(), port: said.port(), text: said.ip().to_string() });
     }
 }
 
-/// The client as trusted addresses name it: the last address of the lines or, if recursive, the last that is not
-/// trusted. What cannot be read ends the search. An address is as believable as the one that named it.
+/// Finds the client's address in the lines: the last address or, if recursive, the last one that is not trusted. Each
+/// address is only believed if the one that named it is trusted. An invalid word ends the search.
 ///
 /// None is a peer on a unix socket.
 fn client(rules: &RealIp, peer: Option<SocketAddr>, lines: &[&[u8]]) -> Option<SocketAddr> {
@@ -56,7 +56,7 @@ fn client(rules: &RealIp, peer: Option<SocketAddr>, lines: &[&[u8]]) -> Option<S
     client
 }
 
-/// An address with or without a port.
+/// Parses an address with or without a port.
 fn address(word: &[u8]) -> Option<SocketAddr> {
     let text = std::str::from_utf8(word).ok()?;
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
@@ -69,7 +69,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::config::real_ip::Network;
+    use crate::config::location::real_ip::Network;
 
     fn rules(networks: &[&str], is_recursive: bool) -> RealIp {
         let read = |network: &&str| {
@@ -77,7 +77,11 @@ mod tests {
             let tree = lab_nginx_conf::parse(&text, Path::new("c")).unwrap();
             Network::read(&tree[0]).unwrap()
         };
-        RealIp { trusted: networks.iter().flat_map(read).collect(), said_by: SaidBy::ProxyProtocol, is_recursive }
+        RealIp {
+            trusted: networks.iter().flat_map(read).collect(),
+            source: ClientAddressSource::ProxyProtocol,
+            is_recursive,
+        }
     }
 
     #[test]

@@ -1,15 +1,15 @@
-//! The rewrite module at work.
+//! Runs the directives of the rewrite module.
 
 use std::borrow::Cow;
 
-use super::files::Kind;
+use super::file_system::FileKind;
 use super::{Action, Flow, Phases, append_args};
+use crate::config::location::rewrite::{Condition, FileTest, Instruction, Return, Rewrite, RewriteFlag};
 use crate::config::logs::Severity;
-use crate::config::script::{AfterRewrite, Condition, FileTest, Instruction, Return, Rewrite};
-use crate::routing::route::Route;
+use crate::routing::route::{Route, UriAlignment, UriOrigin};
 use crate::routing::uri;
 
-/// Runs a script to its end, or to what ends it. [`Flow::FindLocation`] if the path changed on the way.
+/// Runs a script. [`Flow::FindLocation`] if it changed the path.
 pub(super) fn run<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, script: &'a [Instruction]) -> Flow<'a> {
     let mut is_changed = false;
     match run_block(phases, route, script, &mut is_changed) {
@@ -19,8 +19,8 @@ pub(super) fn run<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, script: &'
     }
 }
 
-/// What ends the whole script; nothing if it goes on behind the block. `is_changed` is whether another location is to
-/// be looked for.
+/// The flow that ends the whole script; none if the script continues after the block. `is_changed` tells whether
+/// another location must be searched for.
 fn run_block<'a>(
     phases: &Phases<'a, '_>,
     route: &mut Route<'a>,
@@ -70,15 +70,15 @@ fn rewrite_path<'a>(
     is_changed: &mut bool,
 ) -> Option<Flow<'a>> {
     if !rewrite.pattern.matches(&route.uri, &route.values) {
-        // as nginx: what an expression before it caught is gone
-        route.values.catch(b"", &[]);
+        // as in nginx: the captures of an earlier expression are lost
+        route.values.set_captures(b"", &[]);
         return None;
     }
-    // what nginx escapes of a path again, it escapes only if the client had escaped or written a plus
+    // as in nginx: captures are escaped again only if the client's target had escapes or a plus
     let target = phases.request.head.target();
     let escapes = memchr::memchr2(b'%', b'+', target).is_some();
     let scope = phases.scope(route);
-    if let AfterRewrite::Redirect(status) = rewrite.then {
+    if let RewriteFlag::Redirect(status) = rewrite.then {
         let mut target = Vec::new();
         if escapes {
             rewrite.replacement.write_escaping_captures(&scope, &mut target);
@@ -87,7 +87,7 @@ fn rewrite_path<'a>(
         }
         let mut target = uri::unescape_redirect(&target);
         if rewrite.keeps_args && route.has_args() {
-            target.push(if rewrite.has_mark { b'&' } else { b'?' });
+            target.push(if rewrite.has_query { b'&' } else { b'?' });
             target.extend_from_slice(route.args());
         }
         route.redirect = Some(target);
@@ -117,17 +117,16 @@ fn rewrite_path<'a>(
         return Some(Flow::Status(500));
     }
     route.uri = Cow::Owned(path);
-    route.is_internal = true;
-    route.is_untouched = false;
+    route.origin = UriOrigin::Configuration;
     *is_changed = true;
     match rewrite.then {
-        AfterRewrite::Break => {
-            route.is_of_location = false;
+        RewriteFlag::Break => {
+            route.alignment = UriAlignment::Detached;
             *is_changed = false;
             Some(Flow::Continue)
         }
-        AfterRewrite::Last => Some(Flow::FindLocation),
-        AfterRewrite::Next | AfterRewrite::Redirect(_) => None,
+        RewriteFlag::Last => Some(Flow::FindLocation),
+        RewriteFlag::Next | RewriteFlag::Redirect(_) => None,
     }
 }
 
@@ -135,7 +134,7 @@ fn return_now<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, directive: &Re
     route.returned = Some(directive.status);
     let text = directive.text.as_ref().map(|text| text.value(&phases.scope(route)));
     match (directive.status, text) {
-        // as nginx: the client is not answered, as if it had not waited
+        // as in nginx: no response, as if the client had left
         (status @ (408 | 444 | 499), None) => Flow::Done(Action::Drop(status)),
         (status @ (301 | 302 | 303 | 307 | 308), text) => {
             route.redirect = Some(text.unwrap_or_default());
@@ -154,15 +153,15 @@ fn holds(phases: &Phases<'_, '_>, route: &mut Route<'_>, condition: &Condition) 
         Condition::Matches { text, pattern, negated } => {
             let is_match = pattern.matches(&text.value(&scope), &route.values);
             if !is_match {
-                route.values.catch(b"", &[]);
+                route.values.set_captures(b"", &[]);
             }
             is_match != *negated
         }
         Condition::File { path, kind, negated } => {
-            let found = phases.files.look(&path.value(&scope)).ok();
+            let found = phases.files.metadata(&path.value(&scope)).ok();
             let is_so = found.is_some_and(|found| match kind {
-                FileTest::File => found.kind == Kind::File,
-                FileTest::Folder => found.kind == Kind::Folder,
+                FileTest::File => found.kind == FileKind::File,
+                FileTest::Folder => found.kind == FileKind::Folder,
                 FileTest::Exists => true,
                 FileTest::Executable => found.is_executable,
             });
@@ -171,7 +170,7 @@ fn holds(phases: &Phases<'_, '_>, route: &mut Route<'_>, condition: &Condition) 
     }
 }
 
-/// The target of a redirect to the request's own path with a slash behind it.
+/// The target of a redirect to the request's path with a slash at its end.
 pub(super) fn with_slash(route: &Route<'_>) -> Vec<u8> {
     let mut target = Vec::new();
     uri::escape(&route.uri, &mut target);

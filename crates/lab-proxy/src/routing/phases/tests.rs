@@ -6,30 +6,30 @@ use std::path::Path;
 
 use lab_http::{RequestHead, Version};
 
-use super::files::{Kind, Seen};
+use super::file_system::{FileKind, FileMetadata};
 use super::*;
-use crate::config::upstream::Address;
-use crate::config::{self, Places};
-use crate::eval::Values;
+use crate::config::address::Address;
+use crate::config::{self, ConfigPaths};
+use crate::eval::VariableValues;
 
 /// A file system of so many paths; those that end with a slash are folders.
 #[derive(Debug)]
 struct Paths(&'static [&'static str]);
 
-impl Files for Paths {
-    fn look(&self, path: &[u8]) -> io::Result<Seen> {
+impl FileSystem for Paths {
+    fn metadata(&self, path: &[u8]) -> io::Result<FileMetadata> {
         let path = std::str::from_utf8(path).unwrap();
         let kind = match self.0.iter().find(|own| own.trim_end_matches('/') == path.trim_end_matches('/')) {
-            Some(own) if own.ends_with('/') => Kind::Folder,
+            Some(own) if own.ends_with('/') => FileKind::Folder,
             Some(_) if path.ends_with('/') => return Err(io::ErrorKind::NotADirectory.into()),
-            Some(_) => Kind::File,
+            Some(_) => FileKind::File,
             None => return Err(io::ErrorKind::NotFound.into()),
         };
-        Ok(Seen { kind, is_executable: path.ends_with(".sh"), size: 1, modified: 1 })
+        Ok(FileMetadata { kind, is_executable: path.ends_with(".sh"), size: 1, modified: 1 })
     }
 
-    fn open(&self, path: &[u8]) -> io::Result<(Option<File>, Seen)> {
-        Ok((None, self.look(path)?))
+    fn open(&self, path: &[u8]) -> io::Result<(Option<File>, FileMetadata)> {
+        Ok((None, self.metadata(path)?))
     }
 }
 
@@ -52,19 +52,19 @@ fn outcome(http: &str, server: &str, request_line: &str) -> String {
     );
     let tree = lab_nginx_conf::parse(&text, file).unwrap();
     let read = lab_nginx_conf::check(&tree)
-        .and_then(|()| config::read(&tree, file, Places { prefix: Path::new("/prefix"), error_log: None }));
-    let settings = read.unwrap_or_else(|error| panic!("{server}: {error}"));
+        .and_then(|()| config::read(&tree, file, ConfigPaths { prefix: Path::new("/prefix"), error_log: None }));
+    let config = read.unwrap_or_else(|error| panic!("{server}: {error}"));
     let (method, target) = request_line.split_once(' ').unwrap_or(("GET", request_line));
     let mut head = RequestHead::new(method, target, Version::Http11);
     head.headers.push("Host", "example.org");
-    let request = Request::judge(&head, true).unwrap();
+    let request = Request::validate(&head, true).unwrap();
     let address = |port| std::net::SocketAddr::from(([127, 0, 0, 1], port));
     let connection = ClientConnection::new(1, Some(address(9)), Address::Internet(address(80)));
-    let server = &settings.servers[0];
-    let mut route = Route::new(Some(&request), &server.outside, Values::new(&settings.names));
-    let outcome = Outcome::default();
+    let server = &config.servers[0];
+    let mut route = Route::new(Some(&request), &server.outside, VariableValues::new(&config.variables));
+    let outcome = RequestOutcome::default();
     let phases = Phases {
-        settings: &settings,
+        config: &config,
         server,
         connection: &connection,
         request: &request,
@@ -83,7 +83,7 @@ fn outcome(http: &str, server: &str, request_line: &str) -> String {
         Action::Page(status) => format!("page {status}"),
         Action::Text { status, text } => format!("text {status} {}", String::from_utf8_lossy(&text)),
         Action::File(opened) => {
-            let path = route.location.root.path_of(&phases.scope(&route)).unwrap();
+            let path = route.location.root.file_path(&phases.scope(&route)).unwrap();
             format!("file {} {}", String::from_utf8_lossy(&path.bytes), opened.media_type)
         }
         Action::Drop(status) => format!("drop {status}"),
@@ -393,19 +393,19 @@ fn bodies_that_are_too_large_are_refused_before_anything_runs() {
     let file = Path::new("nginx.conf");
     let text = "events {} http { server { client_max_body_size 5; location / { return 200 ok; } } }";
     let tree = lab_nginx_conf::parse(text, file).unwrap();
-    let settings = config::read(&tree, file, Places { prefix: Path::new(""), error_log: None }).unwrap();
+    let config = config::read(&tree, file, ConfigPaths { prefix: Path::new(""), error_log: None }).unwrap();
     for (length, expected) in [("5", "Text"), ("6", "Page(413)")] {
         let mut head = RequestHead::new("POST", "/", Version::Http11);
         head.headers.push("Host", "a");
         head.headers.push("Content-Length", length);
-        let request = Request::judge(&head, true).unwrap();
+        let request = Request::validate(&head, true).unwrap();
         let address = std::net::SocketAddr::from(([127, 0, 0, 1], 9));
         let connection = ClientConnection::new(1, Some(address), Address::Internet(address));
-        let server = &settings.servers[0];
-        let mut route = Route::new(Some(&request), &server.outside, Values::new(&settings.names));
-        let outcome = Outcome::default();
+        let server = &config.servers[0];
+        let mut route = Route::new(Some(&request), &server.outside, VariableValues::new(&config.variables));
+        let outcome = RequestOutcome::default();
         let phases = Phases {
-            settings: &settings,
+            config: &config,
             server,
             connection: &connection,
             request: &request,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::*;
-use crate::config::upstream::Address;
+use crate::config::address::Address;
 use crate::eval::Template;
 
 const CLIENT: Key<'_> = Key::Client(None);
@@ -13,7 +13,7 @@ fn server(number: u16) -> UpstreamServer {
     UpstreamServer::new(Address::Internet(address), &address.to_string())
 }
 
-fn upstream(method: Method, servers: Vec<UpstreamServer>) -> Upstream {
+fn upstream(method: BalancingMethod, servers: Vec<UpstreamServer>) -> Upstream {
     Upstream {
         name: "app".to_owned(),
         servers,
@@ -25,7 +25,7 @@ fn upstream(method: Method, servers: Vec<UpstreamServer>) -> Upstream {
     }
 }
 
-fn balancer(method: Method, weights: &[i64]) -> Balancer {
+fn balancer(method: BalancingMethod, weights: &[i64]) -> Balancer {
     let servers = (1..).zip(weights).map(|(number, &weight)| UpstreamServer { weight, ..server(number) });
     Balancer::new(&upstream(method, servers.collect()))
 }
@@ -46,13 +46,13 @@ fn fail(balancer: &mut Balancer, index: usize, now: Instant) -> bool {
 
 #[test]
 fn weights_interleave_smoothly() {
-    let mut balancer = balancer(Method::RoundRobin, &[5, 1, 1]);
+    let mut balancer = balancer(BalancingMethod::RoundRobin, &[5, 1, 1]);
     assert_eq!(choose(&mut balancer, 7, Instant::now()), [0, 0, 1, 0, 2, 0, 0]);
 }
 
 #[test]
 fn a_failed_server_rests_for_its_timeout_and_comes_back_by_a_trial() {
-    let mut balancer = balancer(Method::RoundRobin, &[1, 1]);
+    let mut balancer = balancer(BalancingMethod::RoundRobin, &[1, 1]);
     let start = Instant::now();
     let later = |seconds| start + Duration::from_secs(seconds);
     let mut search = Search::default();
@@ -72,7 +72,7 @@ fn a_failed_server_rests_for_its_timeout_and_comes_back_by_a_trial() {
 
 #[test]
 fn a_single_server_is_asked_whatever_happened() {
-    let mut balancer = balancer(Method::RoundRobin, &[1]);
+    let mut balancer = balancer(BalancingMethod::RoundRobin, &[1]);
     let now = Instant::now();
     let mut search = Search::default();
     assert_eq!(balancer.choose(&mut search, CLIENT, now), Some(0));
@@ -85,7 +85,7 @@ fn a_single_server_is_asked_whatever_happened() {
 fn backups_are_asked_when_nobody_else_can_be_and_those_that_are_down_never() {
     let backup = UpstreamServer { is_backup: true, ..server(2) };
     let down = UpstreamServer { is_down: true, ..server(3) };
-    let mut balancer = Balancer::new(&upstream(Method::RoundRobin, vec![server(1), backup, down]));
+    let mut balancer = Balancer::new(&upstream(BalancingMethod::RoundRobin, vec![server(1), backup, down]));
     let now = Instant::now();
     assert_eq!(balancer.tries(), 2);
     assert_eq!(choose(&mut balancer, 2, now), [0, 0]);
@@ -101,7 +101,7 @@ fn backups_are_asked_when_nobody_else_can_be_and_those_that_are_down_never() {
 #[test]
 fn a_full_server_is_passed_over() {
     let full = UpstreamServer { max_conns: 1, ..server(1) };
-    let mut balancer = Balancer::new(&upstream(Method::RoundRobin, vec![full, server(2)]));
+    let mut balancer = Balancer::new(&upstream(BalancingMethod::RoundRobin, vec![full, server(2)]));
     let now = Instant::now();
     let in_flight: Vec<_> = (0..3).filter_map(|_| balancer.choose(&mut Search::default(), CLIENT, now)).collect();
     assert_eq!(in_flight, [0, 1, 1]);
@@ -111,7 +111,7 @@ fn a_full_server_is_passed_over() {
 
 #[test]
 fn the_least_busy_is_asked_by_weight() {
-    let mut balancer = balancer(Method::LeastConnections, &[2, 1]);
+    let mut balancer = balancer(BalancingMethod::LeastConnections, &[2, 1]);
     let now = Instant::now();
     let in_flight: Vec<_> = (0..6).filter_map(|_| balancer.choose(&mut Search::default(), CLIENT, now)).collect();
     assert_eq!(in_flight.iter().filter(|index| **index == 0).count(), 4, "{in_flight:?}");
@@ -122,7 +122,7 @@ fn the_least_busy_is_asked_by_weight() {
 
 #[test]
 fn a_network_comes_to_the_same_server_and_elsewhere_if_that_is_out_of_order() {
-    let mut balancer = balancer(Method::IpHash, &[1, 1, 1]);
+    let mut balancer = balancer(BalancingMethod::IpHash, &[1, 1, 1]);
     let now = Instant::now();
     let key = |last| Key::Client(Some(IpAddr::from([192, 0, 2, last])));
     let first = balancer.choose(&mut Search::default(), key(1), now).unwrap();
@@ -135,9 +135,9 @@ fn a_network_comes_to_the_same_server_and_elsewhere_if_that_is_out_of_order() {
 
 #[test]
 fn a_consistent_hash_moves_only_what_has_to_move() {
-    let hash = |is_consistent| Method::Hash { key: Template::text("unused"), is_consistent };
+    let hash = |is_consistent| BalancingMethod::Hash { key: Template::text("unused"), is_consistent };
     let now = Instant::now();
-    let placed = |method: Method, weights: &[i64]| -> Vec<usize> {
+    let placed = |method: BalancingMethod, weights: &[i64]| -> Vec<usize> {
         let mut balancer = balancer(method, weights);
         let keys = (0..1000).map(|number| format!("/path/{number}"));
         keys.filter_map(|key| balancer.choose(&mut Search::default(), Key::Text(key.as_bytes()), now)).collect()

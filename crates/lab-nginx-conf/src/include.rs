@@ -1,4 +1,4 @@
-//! Reads a configuration from files: the one that was named, and what it includes.
+//! Reads a configuration from a file and the files it includes.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,78 +7,77 @@ use crate::error::{ConfError, ConfErrorKind};
 use crate::glob;
 use crate::syntax::{Directive, parse};
 
-/// How deep `include` may nest; nginx runs out of stack or descriptors instead.
+/// How deep `include` may nest. nginx has no limit, and runs out of stack or descriptors instead.
 pub const MAX_DEPTH: usize = 16;
 
-/// A configuration as it was read.
+/// A configuration read from files.
 #[derive(Debug)]
-pub struct Loaded {
-    /// The directives, those of included files in the place of their `include`.
+pub struct LoadedConfig {
+    /// The directives. Those of included files replace their `include`.
     pub tree: Vec<Directive>,
     /// The files, each once, in the order they were first read.
-    pub sources: Vec<Source>,
+    pub sources: Vec<SourceFile>,
 }
 
 /// One file of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// The file as it was named.
+pub struct SourceFile {
+    /// The path as it was written.
     pub file: PathBuf,
-    /// What stands in it.
     pub text: String,
 }
 
-/// Reads a file and puts the directives of every included file in the place of its `include`. Relative paths of
-/// includes are relative to the folder of `file` itself, as in nginx (its "configuration prefix").
+/// Reads a file and replaces every `include` with the directives of the included files. As in nginx, relative paths
+/// start from the folder of `file` (the "configuration prefix"), in included files too.
 ///
 /// # Errors
 /// A file that cannot be read or parsed, by file and line.
-pub fn load(file: &Path) -> Result<Loaded, ConfError> {
+pub fn load(file: &Path) -> Result<LoadedConfig, ConfError> {
     load_with(file, &mut read)
 }
 
-/// As [`load`], with files from `read`, which may call them otherwise.
+/// As [`load`], but gets files from `read`, which may name them differently.
 ///
 /// # Errors
-/// As [`load`]'s.
-pub fn load_with(file: &Path, read: &mut Read<'_>) -> Result<Loaded, ConfError> {
+/// As [`load`].
+pub fn load_with(file: &Path, read: &mut ReadFile<'_>) -> Result<LoadedConfig, ConfError> {
     let unreadable = |source| ConfErrorKind::Unreadable { file: file.to_owned(), source };
     let source =
         read(file).map_err(|error| ConfError { file: file.to_owned(), line: None, kind: unreadable(error) })?;
     let mut tree = parse(&source.text, &source.file)?;
     let mut sources = vec![source];
     expand(&mut tree, file.parent().unwrap_or(Path::new("")), 0, &mut sources, read)?;
-    Ok(Loaded { tree, sources })
+    Ok(LoadedConfig { tree, sources })
 }
 
-/// Reads a file.
-pub type Read<'a> = dyn FnMut(&Path) -> io::Result<Source> + 'a;
+/// Reads one file.
+pub type ReadFile<'a> = dyn FnMut(&Path) -> io::Result<SourceFile> + 'a;
 
-fn read(file: &Path) -> io::Result<Source> {
-    Ok(Source { file: file.to_owned(), text: std::fs::read_to_string(file)? })
+fn read(file: &Path) -> io::Result<SourceFile> {
+    Ok(SourceFile { file: file.to_owned(), text: std::fs::read_to_string(file)? })
 }
 
-/// The files that an `include` names, of a configuration in that folder.
+/// Reads the files that an `include` names. `folder` is the folder of the main configuration file.
 ///
 /// # Errors
-/// One of them cannot be read, or the directive is not as it should be.
-pub fn included(directive: &Directive, folder: &Path) -> Result<Vec<Source>, ConfError> {
+/// A file that cannot be read; a directive with a block, or without exactly one argument.
+pub fn included_files(directive: &Directive, folder: &Path) -> Result<Vec<SourceFile>, ConfError> {
     included_by(directive, folder, &mut read)
 }
 
-fn included_by(directive: &Directive, folder: &Path, read: &mut Read<'_>) -> Result<Vec<Source>, ConfError> {
+fn included_by(directive: &Directive, folder: &Path, read: &mut ReadFile<'_>) -> Result<Vec<SourceFile>, ConfError> {
     let source = |file: PathBuf| {
         read(&file).map_err(|source| directive.error(ConfErrorKind::Unreadable { file: file.clone(), source }))
     };
-    included_files(directive, folder)?.into_iter().map(source).collect()
+    included_paths(directive, folder)?.into_iter().map(source).collect()
 }
 
 fn expand(
     block: &mut Vec<Directive>,
     folder: &Path,
     depth: usize,
-    sources: &mut Vec<Source>,
-    read: &mut Read<'_>,
+    sources: &mut Vec<SourceFile>,
+    read: &mut ReadFile<'_>,
 ) -> Result<(), ConfError> {
     let mut index = 0;
     while index < block.len() {
@@ -109,8 +108,8 @@ fn expand(
     Ok(())
 }
 
-/// The files one `include` names: one, or those a pattern matches, in order of their names.
-fn included_files(directive: &Directive, folder: &Path) -> Result<Vec<PathBuf>, ConfError> {
+/// The paths that an `include` names: one, or those that match a pattern, sorted.
+fn included_paths(directive: &Directive, folder: &Path) -> Result<Vec<PathBuf>, ConfError> {
     let name = || directive.name.clone();
     if directive.block.is_some() {
         return Err(directive.error(ConfErrorKind::NotABlock { name: name() }));
@@ -137,7 +136,7 @@ mod tests {
         write("sites/2", "two;");
         write("sites/1", "one;\ninclude inner.conf;");
         write("inner.conf", "inner;");
-        let Loaded { tree, sources } = load(&folder.path().join("nginx.conf")).unwrap();
+        let LoadedConfig { tree, sources } = load(&folder.path().join("nginx.conf")).unwrap();
         let names: Vec<&str> = tree[1].block.as_ref().unwrap().iter().map(|inner| inner.name.as_str()).collect();
         assert_eq!(names, ["one", "inner", "two"]);
         let inner = &tree[1].block.as_ref().unwrap()[1];

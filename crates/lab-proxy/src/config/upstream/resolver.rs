@@ -1,35 +1,34 @@
-//! `resolver`, `resolver_timeout`: how names are looked up that are only known when a request comes.
+//! `resolver`, `resolver_timeout`: how names are looked up that depend on the request.
 
 use std::time::Duration;
 
-use super::upstream::resolve;
+use crate::config::address::resolve;
 use lab_nginx_conf::{ConfError, Directive, parse_time};
 
-/// How names are looked up while a request waits. The servers that are named are not asked: the system is.
+/// How names are looked up while a request waits. The system is asked, not the name servers that the directive lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resolver {
-    /// `resolver_timeout`: how long a look-up may take.
+    /// `resolver_timeout`: how long a lookup may take.
     pub timeout: Duration,
-    /// `valid=`: how long what was found holds.
+    /// `valid=`: how long a result is kept.
     pub valid: Duration,
-    /// `ipv6=`: whether IPv6 addresses are wanted.
+    /// `ipv6=`: whether IPv6 addresses are used.
     pub ipv6: bool,
 }
 
-/// What `resolver` says itself.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct ResolverDirective {
+pub(crate) struct ResolverDirective {
     valid: Duration,
     ipv6: bool,
 }
 
-/// The system does not tell how long an answer of a name server's is valid.
-const USUALLY_VALID: Duration = Duration::from_secs(5);
+/// The system does not tell how long a result is valid.
+const DEFAULT_VALID: Duration = Duration::from_secs(5);
 const ACCEPTED: &str = "addresses of name servers, then valid=TIME, ipv6=on|off";
 
 impl ResolverDirective {
-    pub(super) fn read(directive: &Directive) -> Result<ResolverDirective, ConfError> {
-        let mut resolver = ResolverDirective { valid: USUALLY_VALID, ipv6: true };
+    pub(crate) fn read(directive: &Directive) -> Result<ResolverDirective, ConfError> {
+        let mut resolver = ResolverDirective { valid: DEFAULT_VALID, ipv6: true };
         let mut has_server = false;
         for word in directive.args.iter().map(|arg| arg.value.as_str()) {
             match word.split_once('=') {
@@ -40,7 +39,7 @@ impl ResolverDirective {
                 Some(("ipv6", "off")) => resolver.ipv6 = false,
                 Some(_) => return Err(directive.unsupported(format!("parameter \"{word}\""), ACCEPTED)),
                 None => {
-                    // nobody asks it, but it has to be one
+                    // not used, but it must be an address
                     resolve(directive, word, 53)?;
                     has_server = true;
                 }
@@ -49,7 +48,7 @@ impl ResolverDirective {
         if has_server { Ok(resolver) } else { Err(directive.invalid(directive.first(), ACCEPTED)) }
     }
 
-    pub(super) fn finish(self, timeout: Option<Duration>) -> Resolver {
+    pub(crate) fn resolve(self, timeout: Option<Duration>) -> Resolver {
         let timeout = timeout.unwrap_or(Duration::from_secs(30));
         Resolver { timeout, valid: self.valid, ipv6: self.ipv6 }
     }

@@ -1,27 +1,27 @@
-//! Field lines a proxy sets, drops and hides: `proxy_set_header`, and sets of field names.
+//! `proxy_set_header`, and sets of field names.
 
-use crate::eval::{Names, Scope, Template};
+use crate::eval::{DefinedVariables, Scope, Template};
 
-/// The field lines that are written instead of the client's, with nginx's defaults filled in.
+/// The fields that replace those of the client, with nginx's defaults.
 #[derive(Debug, Clone)]
 pub struct SetFields {
-    /// Name and value, in the order they are written: the file's, then the defaults. One whose value is empty when a
-    /// request comes is not written.
+    /// Names and values in the order they are written: the file's, then the defaults. A line whose value is empty is
+    /// left out.
     pub lines: Vec<(String, Template)>,
-    /// The names whose lines from the client are not forwarded: those above, and what belongs to a single hop.
-    pub replaced: NameSet,
+    /// Fields of the client that are not passed on: those above, and those of a single hop.
+    pub replaced: FieldNames,
 }
 
 impl SetFields {
-    /// Completes the lines of `proxy_set_header`. nginx's defaults are `Host: $proxy_host` and `Connection: close`.
+    /// Adds nginx's defaults: `Host: $proxy_host` and `Connection: close`.
     #[must_use]
     pub fn new(mut lines: Vec<(String, Template)>) -> SetFields {
         for (name, value) in [("Host", "$proxy_host"), ("Connection", "close")] {
             if !lines.iter().any(|(own, _)| own.eq_ignore_ascii_case(name)) {
-                // OK because the variable of the constant is known
+                // OK because the constants name only variables that exist
                 lines.push((
                     name.to_owned(),
-                    Template::compile(value, &Names::default()).expect("a default is a template"),
+                    Template::compile(value, &DefinedVariables::default()).expect("a default is a template"),
                 ));
             }
         }
@@ -30,9 +30,9 @@ impl SetFields {
         SetFields { lines, replaced }
     }
 
-    /// Whether the upstream is asked for another protocol.
+    /// Whether the request asks the upstream for another protocol.
     #[must_use]
-    pub fn asks_for_upgrade(&self, scope: &Scope<'_>) -> bool {
+    pub fn requests_upgrade(&self, scope: &Scope<'_>) -> bool {
         let mut value = Vec::new();
         for (_, template) in self.lines.iter().filter(|(name, _)| name.eq_ignore_ascii_case("upgrade")) {
             template.write(scope, &mut value);
@@ -40,9 +40,9 @@ impl SetFields {
         !value.is_empty()
     }
 
-    /// Whether the upstream is always told to close the connection after its answer.
+    /// Whether every request asks the upstream to close the connection.
     #[must_use]
-    pub fn close_always(&self) -> bool {
+    pub fn always_closes(&self) -> bool {
         let connection = self.lines.iter().find(|(name, _)| name.eq_ignore_ascii_case("connection"));
         connection.and_then(|(_, value)| value.constant()).is_some_and(|value| value.eq_ignore_ascii_case(b"close"))
     }
@@ -52,36 +52,34 @@ impl SetFields {
 pub(crate) const HOP_BY_HOP: [&str; 8] =
     ["Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "HTTP2-Settings"];
 
-/// Fields that are written anew for each hop of a request, by what its body and its client need.
+/// Fields that the proxy writes itself, by what the body and the client need.
 const FRAMING: [&str; 3] = ["Content-Length", "Expect", "Max-Forwards"];
 
-/// A set of field names, compared without regard to case.
+/// A set of field names. Case does not matter.
 #[derive(Debug, Clone, Default)]
-pub struct NameSet {
-    /// Lower-case names by their length, which few names share; the last place holds all longer ones.
+pub struct FieldNames {
+    /// Lower-case names by length; the last bucket has all longer ones.
     by_length: [Vec<Box<[u8]>>; 32],
 }
 
-impl NameSet {
-    /// Adds a name.
+impl FieldNames {
     pub fn insert(&mut self, name: &str) {
         if !self.contains(name.as_bytes()) {
             self.by_length[name.len().min(31)].push(name.to_ascii_lowercase().into_bytes().into());
         }
     }
 
-    /// Whether `name` is in the set.
     #[must_use]
     pub fn contains(&self, name: &[u8]) -> bool {
-        // names of a length seldom begin alike
+        // two names of one length rarely begin with the same letter
         let begins_alike = |own: &[u8]| own.first().copied() == name.first().map(u8::to_ascii_lowercase);
         self.by_length[name.len().min(31)].iter().any(|own| begins_alike(own) && own.eq_ignore_ascii_case(name))
     }
 }
 
-impl<'a> FromIterator<&'a str> for NameSet {
-    fn from_iter<I: IntoIterator<Item = &'a str>>(names: I) -> NameSet {
-        let mut set = NameSet::default();
+impl<'a> FromIterator<&'a str> for FieldNames {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(names: I) -> FieldNames {
+        let mut set = FieldNames::default();
         names.into_iter().for_each(|name| set.insert(name));
         set
     }
@@ -94,7 +92,7 @@ mod tests {
     #[test]
     fn names_are_found_whatever_their_case_and_length() {
         let long = "X-A-Very-Long-Name-That-Nobody-Would-Ever-Give-To-A-Field";
-        let set: NameSet = ["TE", "Keep-Alive", long].into_iter().collect();
+        let set: FieldNames = ["TE", "Keep-Alive", long].into_iter().collect();
         for (name, expected) in [("te", true), ("KEEP-ALIVE", true), (long, true), ("T", false), ("", false)] {
             assert_eq!(set.contains(name.as_bytes()), expected, "{name}");
         }
@@ -103,11 +101,13 @@ mod tests {
 
     #[test]
     fn the_defaults_stand_behind_the_file_and_give_way_to_it() {
-        let line = |name: &str, value: &str| (name.to_owned(), Template::compile(value, &Names::default()).unwrap());
+        let line = |name: &str, value: &str| {
+            (name.to_owned(), Template::compile(value, &DefinedVariables::default()).unwrap())
+        };
         let set = SetFields::new(vec![line("X-A", "1"), line("connection", "")]);
         let names: Vec<&str> = set.lines.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["X-A", "connection", "Host"]);
-        assert!(!set.close_always());
-        assert!(SetFields::new(Vec::new()).close_always());
+        assert!(!set.always_closes());
+        assert!(SetFields::new(Vec::new()).always_closes());
     }
 }

@@ -1,28 +1,32 @@
-//! `proxy_pass` with variables: what its URL comes to for a request.
+//! Evaluates a `proxy_pass` with variables.
 
 use std::net::SocketAddr;
 
 use super::Phases;
-use crate::config::pass::{Destination, Pass, UrlParts, UrlProblem, parse_url};
-use crate::routing::route::{Proxied, Route, Target};
+use crate::config::proxy::pass::{Destination, PassUrl, PassUrlError, ProxyPass, parse_url};
+use crate::routing::route::{PassTarget, ResolvedPass, Route};
 
-/// Finds out where a request goes, if that is not known beforehand.
+/// Evaluates the URL of `proxy_pass`, if it has variables.
 ///
 /// # Errors
-/// The status the client is answered with, and what the error log is told.
-pub(super) fn resolve<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, pass: &Pass) -> Result<(), (u16, String)> {
+/// The status of the response, and a line for the error log.
+pub(super) fn resolve<'a>(
+    phases: &Phases<'a, '_>,
+    route: &mut Route<'a>,
+    pass: &ProxyPass,
+) -> Result<(), (u16, String)> {
     let Destination::Url(template) = &pass.destination else { return Ok(()) };
     let url = template.value(&phases.scope(route));
     let Ok(url) = String::from_utf8(url) else {
         return Err((500, "invalid URL prefix in a proxy_pass that is not text".to_owned()));
     };
     let parts = parse_url(&url).map_err(|problem| match problem {
-        UrlProblem::Https => (502, format!("https to upstreams is not supported, in \"{url}\"")),
-        UrlProblem::Malformed => (500, format!("invalid URL prefix in \"{url}\"")),
+        PassUrlError::Https => (502, format!("https to upstreams is not supported, in \"{url}\"")),
+        PassUrlError::Malformed => (500, format!("invalid URL prefix in \"{url}\"")),
     })?;
     let target = target(phases, route, &parts)?;
     let uri = parts.uri.map(|uri| if uri.starts_with('?') { format!("/{uri}") } else { uri.to_owned() });
-    route.proxied = Some(Box::new(Proxied {
+    route.resolved_pass = Some(Box::new(ResolvedPass {
         target,
         host: parts.host().as_bytes().to_vec(),
         port: parts.port(),
@@ -31,23 +35,23 @@ pub(super) fn resolve<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, pass: 
     Ok(())
 }
 
-fn target(phases: &Phases<'_, '_>, route: &Route<'_>, parts: &UrlParts<'_>) -> Result<Target, (u16, String)> {
+fn target(phases: &Phases<'_, '_>, route: &Route<'_>, parts: &PassUrl<'_>) -> Result<PassTarget, (u16, String)> {
     let authority = parts.authority;
-    let upstreams = &phases.settings.upstreams;
+    let upstreams = &phases.config.upstreams;
     if let Some(index) = upstreams.iter().position(|upstream| upstream.name.eq_ignore_ascii_case(authority)) {
-        return Ok(Target::Upstream(index));
+        return Ok(PassTarget::Upstream(index));
     }
     if let Some(address) = address(authority) {
-        return Ok(Target::Address(address));
+        return Ok(PassTarget::Address(address));
     }
     let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-    match route.location.rules.resolver {
-        Some(_) if parts.port() > 0 => Ok(Target::Name(host.to_owned(), parts.port())),
+    match route.location.config.resolver {
+        Some(_) if parts.port() > 0 => Ok(PassTarget::Name(host.to_owned(), parts.port())),
         _ => Err((502, format!("no resolver defined to resolve {host}"))),
     }
 }
 
-/// The address a text is, with a port or without.
+/// Parses an address with or without a port.
 fn address(text: &str) -> Option<SocketAddr> {
     let ip = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let with_port = text.parse().ok().filter(|address: &SocketAddr| address.port() > 0);

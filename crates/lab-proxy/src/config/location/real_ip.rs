@@ -1,90 +1,88 @@
-//! `set_real_ip_from`, `real_ip_header`, `real_ip_recursive`: whose word is taken for who the client is.
+//! `set_real_ip_from`, `real_ip_header`, `real_ip_recursive`: which peers may name the client's address, and where.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs as _};
 
 use lab_nginx_conf::{ConfError, Directive, parse_number};
 
-/// What the real ip module is told.
+/// The configuration of the real ip module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RealIp {
-    /// The peers that are trusted; without any nothing changes.
+    /// The trusted peers. Without any, the peer is the client.
     pub trusted: Vec<Network>,
-    /// What names the client.
-    pub said_by: SaidBy,
-    /// Whether trusted addresses in the field are passed over, from its right end.
+    pub source: ClientAddressSource,
+    /// Whether trusted addresses in the field are skipped, from its right end.
     pub is_recursive: bool,
 }
 
-/// `real_ip_header`
+/// `real_ip_header`: what names the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SaidBy {
+pub enum ClientAddressSource {
     /// A field of the request.
     Field(String),
-    /// `proxy_protocol`: what the connection began with.
+    /// `proxy_protocol`: the PROXY header of the connection.
     ProxyProtocol,
 }
 
 impl Default for RealIp {
     fn default() -> RealIp {
-        RealIp { trusted: Vec::new(), said_by: SaidBy::Field("X-Real-IP".to_owned()), is_recursive: false }
+        RealIp { trusted: Vec::new(), source: ClientAddressSource::Field("X-Real-IP".to_owned()), is_recursive: false }
     }
 }
 
-/// What the directives of one block say.
+/// The directives of one block.
 #[derive(Debug, Clone, Default)]
-pub(super) struct RealIpLevel {
+pub(crate) struct RealIpLevel {
     trusted: Option<Vec<Network>>,
-    said_by: Option<SaidBy>,
+    source: Option<ClientAddressSource>,
     is_recursive: Option<bool>,
 }
 
 impl RealIpLevel {
-    pub(super) fn read(&mut self, directive: &Directive) -> Result<(), ConfError> {
+    pub(crate) fn read(&mut self, directive: &Directive) -> Result<(), ConfError> {
         match directive.name.as_str() {
             "set_real_ip_from" => self.trusted.get_or_insert_default().extend(Network::read(directive)?),
-            "real_ip_header" => self.said_by = Some(said_by(directive)?),
+            "real_ip_header" => self.source = Some(source(directive)?),
             "real_ip_recursive" => self.is_recursive = Some(directive.flag()?),
             _ => {}
         }
         Ok(())
     }
 
-    /// Fills in from the enclosing block what this one does not say.
-    pub(super) fn inherit(self, outer: &RealIpLevel) -> RealIpLevel {
+    /// Fills in what this block does not set from the enclosing one.
+    pub(crate) fn inherit(self, outer: &RealIpLevel) -> RealIpLevel {
         RealIpLevel {
             trusted: self.trusted.or_else(|| outer.trusted.clone()),
-            said_by: self.said_by.or_else(|| outer.said_by.clone()),
+            source: self.source.or_else(|| outer.source.clone()),
             is_recursive: self.is_recursive.or(outer.is_recursive),
         }
     }
 
-    pub(super) fn finish(&self) -> RealIp {
+    pub(crate) fn resolve(&self) -> RealIp {
         let defaults = RealIp::default();
         RealIp {
             trusted: self.trusted.clone().unwrap_or_default(),
-            said_by: self.said_by.clone().unwrap_or(defaults.said_by),
+            source: self.source.clone().unwrap_or(defaults.source),
             is_recursive: self.is_recursive.unwrap_or(false),
         }
     }
 }
 
-/// Peers that have something in common.
+/// A set of peers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Network {
     /// A range of addresses.
     Range {
-        /// One of them.
+        /// Any address of the range.
         address: IpAddr,
-        /// How many leading bits have to be the same.
+        /// How many leading bits the addresses share.
         bits: u32,
     },
-    /// `unix:`, all that come over a unix socket.
+    /// `unix:`: all peers on unix sockets.
     Unix,
 }
 
 impl Network {
-    /// Whether the address is in the range; none is that of a peer on a unix socket. An IPv4 address in IPv6 form counts
-    /// as what it is.
+    /// Whether the set contains a peer; none is a peer on a unix socket. An IPv4 address in IPv6 form counts as IPv4.
     #[must_use]
     pub fn contains(&self, address: Option<IpAddr>) -> bool {
         let Network::Range { address: own, bits } = *self else { return address.is_none() };
@@ -102,7 +100,7 @@ impl Network {
         }
     }
 
-    /// Reads the networks of one `set_real_ip_from`: an address, a range, or the addresses of a name.
+    /// Reads a `set_real_ip_from`: an address, a range, or a host name, which may have several addresses.
     pub(crate) fn read(directive: &Directive) -> Result<Vec<Network>, ConfError> {
         const ACCEPTED: &str = "an address, a range such as 10.0.0.0/8 or fd00::/8, a name, or unix:";
         let text = directive.first();
@@ -130,11 +128,10 @@ fn width(address: IpAddr) -> u32 {
     }
 }
 
-/// Reads `real_ip_header`.
-fn said_by(directive: &Directive) -> Result<SaidBy, ConfError> {
+fn source(directive: &Directive) -> Result<ClientAddressSource, ConfError> {
     match directive.first() {
-        "proxy_protocol" => Ok(SaidBy::ProxyProtocol),
-        name if lab_http::Headers::is_clean(name.as_bytes(), b"") => Ok(SaidBy::Field(name.to_owned())),
+        "proxy_protocol" => Ok(ClientAddressSource::ProxyProtocol),
+        name if lab_http::Headers::is_clean(name.as_bytes(), b"") => Ok(ClientAddressSource::Field(name.to_owned())),
         name => Err(directive.invalid(name, "the name of a field, or proxy_protocol")),
     }
 }

@@ -1,61 +1,61 @@
-//! `proxy_next_upstream` and what bounds it: which failures are another server's chance.
+//! `proxy_next_upstream`: which failures of a server send the request to another one.
 
 use std::time::Duration;
 
 use lab_nginx_conf::{ConfError, Directive};
 
-/// When the next server of an upstream is asked.
+/// When a request is sent to another server of its upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retry {
-    /// `error`: a server that cannot be reached, or that breaks off before its head is there.
+pub struct RetryPolicy {
+    /// `error`: the server cannot be reached, or closes the connection before its head is complete.
     pub on_error: bool,
-    /// `timeout`: one that takes too long, to connect or to answer.
+    /// `timeout`: it takes too long to connect or to respond.
     pub on_timeout: bool,
-    /// `invalid_header`: one whose head is empty or not to be accepted.
+    /// `invalid_header`: its head is empty or invalid.
     pub on_invalid_header: bool,
-    /// `http_500`, `http_502`, … as the place of the status in [`STATUSES`].
+    /// `http_500`, `http_502`, …: a bit for each index into [`STATUSES`].
     statuses: u8,
-    /// `non_idempotent`: requests too that may not be repeated without harm (RFC 9110 §9.2.2).
-    pub even_if_not_idempotent: bool,
-    /// `proxy_next_upstream_tries`: how many servers are asked at most, the first included; 0 for no bound.
+    /// `non_idempotent`: also requests that are unsafe to repeat (RFC 9110 §9.2.2).
+    pub non_idempotent: bool,
+    /// `proxy_next_upstream_tries`: how many servers are tried, the first included; 0 for no limit.
     pub tries: usize,
-    /// `proxy_next_upstream_timeout`: for how long others are asked; zero for no bound.
+    /// `proxy_next_upstream_timeout`: how long other servers are tried; zero for no limit.
     pub timeout: Duration,
 }
 
-/// What the directives of one block say.
+/// The directives of one block.
 #[derive(Debug, Clone, Default)]
-pub(super) struct RetryLevel {
-    flags: Option<Retry>,
+pub(crate) struct RetryLevel {
+    flags: Option<RetryPolicy>,
     tries: Option<usize>,
     timeout: Option<Duration>,
 }
 
-/// The statuses that may count as a server's failure.
+/// The statuses that may count as failures.
 const STATUSES: [u16; 7] = [500, 502, 503, 504, 403, 404, 429];
 
-const NEVER: Retry = Retry {
+const NEVER: RetryPolicy = RetryPolicy {
     on_error: false,
     on_timeout: false,
     on_invalid_header: false,
     statuses: 0,
-    even_if_not_idempotent: false,
+    non_idempotent: false,
     tries: 0,
     timeout: Duration::ZERO,
 };
 
-impl Retry {
-    /// Whether an answer with this status is another server's chance.
+impl RetryPolicy {
+    /// Whether a response with this status sends the request to another server.
     #[must_use]
     pub fn on_status(&self, status: u16) -> bool {
         self.statuses != 0 && bit(status).is_some_and(|bit| self.statuses & bit != 0)
     }
 }
 
-impl Default for Retry {
-    /// nginx's: `error timeout`.
-    fn default() -> Retry {
-        Retry { on_error: true, on_timeout: true, ..NEVER }
+impl Default for RetryPolicy {
+    /// nginx's default: `error timeout`.
+    fn default() -> RetryPolicy {
+        RetryPolicy { on_error: true, on_timeout: true, ..NEVER }
     }
 }
 
@@ -64,7 +64,7 @@ fn bit(status: u16) -> Option<u8> {
 }
 
 impl RetryLevel {
-    pub(super) fn read(&mut self, directive: &Directive) -> Result<(), ConfError> {
+    pub(crate) fn read(&mut self, directive: &Directive) -> Result<(), ConfError> {
         match directive.name.as_str() {
             "proxy_next_upstream" => self.flags = Some(read_flags(directive)?),
             "proxy_next_upstream_tries" => self.tries = Some(directive.number()?),
@@ -74,7 +74,7 @@ impl RetryLevel {
         Ok(())
     }
 
-    pub(super) fn inherit(self, outer: &RetryLevel) -> RetryLevel {
+    pub(crate) fn inherit(self, outer: &RetryLevel) -> RetryLevel {
         RetryLevel {
             flags: self.flags.or(outer.flags),
             tries: self.tries.or(outer.tries),
@@ -82,8 +82,8 @@ impl RetryLevel {
         }
     }
 
-    pub(super) fn finish(&self) -> Retry {
-        Retry {
+    pub(crate) fn resolve(&self) -> RetryPolicy {
+        RetryPolicy {
             tries: self.tries.unwrap_or(0),
             timeout: self.timeout.unwrap_or(Duration::ZERO),
             ..self.flags.unwrap_or_default()
@@ -91,7 +91,7 @@ impl RetryLevel {
     }
 }
 
-fn read_flags(directive: &Directive) -> Result<Retry, ConfError> {
+fn read_flags(directive: &Directive) -> Result<RetryPolicy, ConfError> {
     const ACCEPTED: &str = "error, timeout, invalid_header, http_500, http_502, http_503, http_504, http_403, http_404, \
                             http_429, non_idempotent, off";
     let mut retry = NEVER;
@@ -101,7 +101,7 @@ fn read_flags(directive: &Directive) -> Result<Retry, ConfError> {
             "error" => retry.on_error = true,
             "timeout" => retry.on_timeout = true,
             "invalid_header" => retry.on_invalid_header = true,
-            "non_idempotent" => retry.even_if_not_idempotent = true,
+            "non_idempotent" => retry.non_idempotent = true,
             "off" => is_off = true,
             _ => {
                 let status = word.strip_prefix("http_").and_then(|status| status.parse().ok());
@@ -118,9 +118,9 @@ mod tests {
 
     #[test]
     fn only_the_named_statuses_count() {
-        let retry = Retry { statuses: bit(502).unwrap() | bit(404).unwrap(), ..Retry::default() };
+        let retry = RetryPolicy { statuses: bit(502).unwrap() | bit(404).unwrap(), ..RetryPolicy::default() };
         let counted: Vec<u16> = (100..600).filter(|status| retry.on_status(*status)).collect();
         assert_eq!(counted, [404, 502]);
-        assert!(!Retry::default().on_status(502));
+        assert!(!RetryPolicy::default().on_status(502));
     }
 }

@@ -1,51 +1,50 @@
-//! `root` and `alias`: which file a path means.
+//! `root` and `alias`: the file that belongs to a path.
 
-use super::reading::Reading;
+use crate::config::reader::ConfigReader;
 use crate::eval::{Scope, Template};
+use crate::routing::route::UriAlignment;
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
 
-/// The folder that files are in.
+/// A `root` or `alias`.
 #[derive(Debug, Clone)]
 pub struct Root {
     folder: Template,
-    /// What a folder that does not begin with a slash is relative to.
+    /// The folder that a relative one starts from.
     prefix: Vec<u8>,
     kind: RootKind,
 }
 
-/// What of a path goes behind the folder.
+/// Which part of the path is appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RootKind {
     /// `root`: the whole path.
-    Whole,
-    /// `alias`: what follows so many bytes, which the location matched.
-    Behind(usize),
-    /// `alias` in a location with a regular expression: nothing, the folder is the file.
-    Nothing,
+    Root,
+    /// `alias`: what follows the given number of bytes, which the location matched.
+    Alias(usize),
+    /// `alias` in a location with a regular expression: nothing, since its value is the path of the file.
+    AliasedFile,
 }
 
-/// A file that belongs to a path.
+/// A file that belongs to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilePath {
-    /// The path of the file.
     pub bytes: Vec<u8>,
-    /// How many of them are the root's.
+    /// How many bytes of it come from `root` or `alias`.
     pub root: usize,
 }
 
-/// What a block says of its root, before its location is known.
+/// A `root` or `alias` whose location is not known yet.
 #[derive(Debug, Clone)]
-pub(super) struct RootDirective {
+pub(crate) struct RootDirective {
     folder: Template,
     is_alias: bool,
 }
 
 impl RootDirective {
-    /// Reads `root` or `alias`.
-    pub(super) fn read(
+    pub(crate) fn read(
         directive: &Directive,
         before: Option<&RootDirective>,
-        reading: &mut Reading<'_>,
+        reader: &mut ConfigReader<'_>,
     ) -> Result<RootDirective, ConfError> {
         let is_alias = directive.name == "alias";
         if let Some(before) = before {
@@ -63,30 +62,30 @@ impl RootDirective {
                 return Err(directive.invalid(text, "a folder that does not depend on itself"));
             }
         }
-        // a trailing slash is the path's own
+        // the path begins with the slash
         let text = if is_alias || text == "/" { text } else { text.strip_suffix('/').unwrap_or(text) };
         let text = if text == "/" && !is_alias { "" } else { text };
-        Ok(RootDirective { folder: reading.template(directive, text)?, is_alias })
+        Ok(RootDirective { folder: reader.template(directive, text)?, is_alias })
     }
 
-    /// The root of a location that matched so many bytes; none for a regular expression.
-    pub(super) fn within(self, matched: Option<usize>, reading: &Reading<'_>) -> Root {
+    /// `matched` is how many bytes the location matched; none for a regular expression.
+    pub(crate) fn resolve(self, matched: Option<usize>, reader: &ConfigReader<'_>) -> Root {
         let kind = match (self.is_alias, matched) {
-            (false, _) => RootKind::Whole,
-            (true, Some(matched)) => RootKind::Behind(matched),
-            (true, None) => RootKind::Nothing,
+            (false, _) => RootKind::Root,
+            (true, Some(matched)) => RootKind::Alias(matched),
+            (true, None) => RootKind::AliasedFile,
         };
-        Root { folder: self.folder, prefix: prefix_bytes(reading), kind }
+        Root { folder: self.folder, prefix: prefix_bytes(reader), kind }
     }
 
-    pub(super) fn is_alias(&self) -> bool {
+    pub(crate) fn is_alias(&self) -> bool {
         self.is_alias
     }
 }
 
-fn prefix_bytes(reading: &Reading<'_>) -> Vec<u8> {
+fn prefix_bytes(reader: &ConfigReader<'_>) -> Vec<u8> {
     use std::os::unix::ffi::OsStrExt as _;
-    let mut prefix = reading.prefix.as_os_str().as_bytes().to_vec();
+    let mut prefix = reader.prefix.as_os_str().as_bytes().to_vec();
     if !prefix.is_empty() && !prefix.ends_with(b"/") {
         prefix.push(b'/');
     }
@@ -94,30 +93,29 @@ fn prefix_bytes(reading: &Reading<'_>) -> Vec<u8> {
 }
 
 impl Root {
-    /// nginx's root where none is named: `html` below the prefix.
-    pub(super) fn default_of(reading: &Reading<'_>) -> Root {
-        Root { folder: Template::text("html"), prefix: prefix_bytes(reading), kind: RootKind::Whole }
+    /// The root without any directive: `html` below the prefix.
+    pub(crate) fn nginx_default(reader: &ConfigReader<'_>) -> Root {
+        Root { folder: Template::text("html"), prefix: prefix_bytes(reader), kind: RootKind::Root }
     }
 
-    /// Whether it is an `alias`.
     #[must_use]
     pub fn is_alias(&self) -> bool {
-        self.kind != RootKind::Whole
+        self.kind != RootKind::Root
     }
 
-    /// How many bytes of a path an `alias` stands for; none for `root`, or if it stands for all.
+    /// How many bytes of a path an `alias` replaces; none for `root`, and for an `alias` that replaces everything.
     #[must_use]
-    pub fn replaces(&self) -> Option<usize> {
+    pub fn alias_prefix(&self) -> Option<usize> {
         match self.kind {
-            RootKind::Behind(matched) => Some(matched),
-            RootKind::Whole | RootKind::Nothing => None,
+            RootKind::Alias(matched) => Some(matched),
+            RootKind::Root | RootKind::AliasedFile => None,
         }
     }
 
-    /// Whether it is the `alias` of a regular expression, which is a file by itself.
+    /// Whether it is the `alias` of a regular expression, which names a file.
     #[must_use]
     pub fn is_file(&self) -> bool {
-        self.kind == RootKind::Nothing
+        self.kind == RootKind::AliasedFile
     }
 
     /// Appends the folder.
@@ -131,22 +129,22 @@ impl Root {
         }
     }
 
-    /// The file that belongs to the request's path. None if an `alias` stands for a part of the path that a rewrite has
-    /// taken away.
+    /// The file that belongs to the request's path. None if an `alias` would replace a part of the path that `rewrite`
+    /// has already removed.
     #[must_use]
-    pub fn path_of(&self, scope: &Scope<'_>) -> Option<FilePath> {
+    pub fn file_path(&self, scope: &Scope<'_>) -> Option<FilePath> {
         let route = scope.route;
-        if self.is_alias() && !route.is_of_location {
+        if self.is_alias() && route.alignment == UriAlignment::Detached {
             return None;
         }
         let mut bytes = Vec::new();
         self.write(scope, &mut bytes);
         let root = bytes.len();
         match self.kind {
-            RootKind::Whole => bytes.extend_from_slice(&route.uri),
-            RootKind::Behind(matched) => bytes.extend_from_slice(route.uri.get(matched..)?),
-            RootKind::Nothing if route.is_below_alias => bytes.extend_from_slice(&route.uri),
-            RootKind::Nothing => {}
+            RootKind::Root => bytes.extend_from_slice(&route.uri),
+            RootKind::Alias(matched) => bytes.extend_from_slice(route.uri.get(matched..)?),
+            RootKind::AliasedFile if route.alignment == UriAlignment::BelowAlias => bytes.extend_from_slice(&route.uri),
+            RootKind::AliasedFile => {}
         }
         Some(FilePath { bytes, root })
     }

@@ -1,40 +1,38 @@
-//! `listen`: the sockets, and which servers answer on each.
+//! `listen`: the sockets, and the servers of each.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::server::Server;
-use super::server_name::NameIndex;
-use super::upstream::{Address, resolve};
-use crate::eval::Values;
+use super::Server;
+use crate::config::address::{Address, resolve};
+use crate::config::server::name::ServerNameIndex;
+use crate::eval::VariableValues;
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive, parse_number};
 
-/// One address to listen on.
 #[derive(Debug)]
 pub struct Listen {
-    /// The address; the unspecified one (`listen 80`, `listen *:80`) stands for every address of its family.
+    /// An unspecified address (`listen 80`, `listen *:80`) stands for every address of its family.
     pub address: Address,
-    /// `backlog=`: the length of the queue of connections that wait to be accepted.
+    /// `backlog=`: the limit of connections that wait to be accepted.
     pub backlog: i32,
-    /// `reuseport`: whether each worker has a socket of its own, among which the kernel distributes connections.
-    pub is_per_worker: bool,
-    /// `proxy_protocol`: whether each connection begins with a word of the proxy in front.
-    pub is_announced: bool,
-    /// `ipv6only=`: whether a wildcard IPv6 socket leaves IPv4 alone.
+    /// `reuseport`: whether each worker has its own socket, so that the kernel distributes connections among them.
+    pub reuse_port: bool,
+    /// `proxy_protocol`: whether each connection begins with a PROXY header.
+    pub proxy_protocol: bool,
+    /// `ipv6only=`: whether an unspecified IPv6 address leaves IPv4 to others.
     pub ipv6_only: bool,
-    /// The server that answers when no name matches: the one marked `default_server`, or the first.
+    /// The server of requests that match no name: the one marked `default_server`, or the first.
     pub default_server: usize,
-    /// The servers of this address, in file order.
+    /// In file order.
     pub servers: Vec<usize>,
-    /// The names of those servers.
-    pub names: NameIndex,
+    pub names: ServerNameIndex,
     default_is_marked: bool,
 }
 
 impl Listen {
-    /// Chooses the server of a request by its host, lower-case and without a port. What a name that is a regular
-    /// expression catches is kept in `values`.
+    /// Chooses the server of a request by its host, which is lower-case and has no port. The captures of a regular
+    /// expression are kept in `values`.
     #[must_use]
-    pub fn server_for(&self, host: Option<&[u8]>, values: &Values) -> usize {
+    pub fn server_for(&self, host: Option<&[u8]>, values: &VariableValues) -> usize {
         let found = match host {
             Some(host) => self.names.find(host, values),
             None => self.names.nameless(),
@@ -42,19 +40,19 @@ impl Listen {
         found.unwrap_or(self.default_server)
     }
 
-    pub(super) fn index_names(&mut self, servers: &[Server]) {
+    pub(crate) fn index_names(&mut self, servers: &[Server]) {
         self.names =
             self.servers.iter().flat_map(|&index| servers[index].names.iter().map(move |name| (name, index))).collect();
     }
 }
 
-/// nginx's own backlog on Linux.
+/// nginx's default on Linux.
 const BACKLOG: i32 = 511;
 const ACCEPTED: &str = "an address, a port or both, or unix:/PATH, then default_server, backlog=N, reuseport, proxy_protocol, ipv6only=on|off";
 
-/// Reads the `listen` directives of one `server` block into the list of all.
-pub(super) fn read(server: &Directive, index: usize, listens: &mut Vec<Listen>) -> Result<(), ConfError> {
-    let block = server.block.as_deref().unwrap_or_default();
+/// Reads the `listen` directives of a `server` block, and adds the server to each socket.
+pub(crate) fn read(server: &Directive, index: usize, listens: &mut Vec<Listen>) -> Result<(), ConfError> {
+    let block = server.children();
     let mut found = false;
     for directive in block.iter().filter(|directive| directive.name == "listen") {
         found = true;
@@ -63,7 +61,7 @@ pub(super) fn read(server: &Directive, index: usize, listens: &mut Vec<Listen>) 
         }
     }
     if !found {
-        // as nginx: a server without the directive listens on port 80, or 8000 where it may not
+        // as in nginx: without the directive a server listens on port 80, or on 8000 without the privilege
         let port = if rustix::process::geteuid().is_root() { 80 } else { 8000 };
         let address = Address::Internet((Ipv4Addr::UNSPECIFIED, port).into());
         entry(listens, &address, index).servers.push(index);
@@ -89,8 +87,8 @@ fn add(directive: &Directive, address: &Address, index: usize, listens: &mut Vec
                 listen.default_is_marked = true;
                 listen.default_server = index;
             }
-            None if parameter == "reuseport" && address.internet().is_some() => listen.is_per_worker = true,
-            None if parameter == "proxy_protocol" => listen.is_announced = true,
+            None if parameter == "reuseport" && address.internet().is_some() => listen.reuse_port = true,
+            None if parameter == "proxy_protocol" => listen.proxy_protocol = true,
             Some(("backlog", value)) => {
                 let backlog = parse_number(value).filter(|backlog| *backlog > 0);
                 listen.backlog =
@@ -108,13 +106,13 @@ fn entry<'a>(listens: &'a mut Vec<Listen>, address: &Address, first_server: usiz
     let position = listens.iter().position(|listen| listen.address == *address).unwrap_or_else(|| {
         listens.push(Listen {
             address: address.clone(),
-            is_per_worker: false,
-            is_announced: false,
+            reuse_port: false,
+            proxy_protocol: false,
             backlog: BACKLOG,
             ipv6_only: true,
             default_server: first_server,
             servers: Vec::new(),
-            names: NameIndex::default(),
+            names: ServerNameIndex::default(),
             default_is_marked: false,
         });
         listens.len() - 1
@@ -122,7 +120,7 @@ fn entry<'a>(listens: &'a mut Vec<Listen>, address: &Address, first_server: usiz
     &mut listens[position]
 }
 
-/// `80`, `*:80`, `127.0.0.1`, `127.0.0.1:80`, `[::1]`, `[::]:80`, `name:80`, `unix:/path`.
+/// Accepts `80`, `*:80`, `127.0.0.1`, `127.0.0.1:80`, `[::1]`, `[::]:80`, `name:80`, `unix:/path`.
 fn addresses(directive: &Directive) -> Result<Vec<Address>, ConfError> {
     let text = directive.first();
     let invalid = || directive.invalid(text, ACCEPTED);
@@ -134,7 +132,7 @@ fn addresses(directive: &Directive) -> Result<Vec<Address>, ConfError> {
     let port = match text.strip_prefix('*') {
         Some("") => Some("80"),
         Some(rest) => Some(rest.strip_prefix(':').ok_or_else(invalid)?),
-        // a row of digits is a port, never an address, though resolvers know better
+        // resolvers would take digits for an address; nginx takes them for a port
         None => Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())),
     };
     if let Some(port) = port {

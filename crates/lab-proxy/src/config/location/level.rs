@@ -1,52 +1,53 @@
-//! What one block says that the blocks inside it inherit, and what holds in the end.
+//! The directives that a block inherits from the enclosing one, and their effective values for a location.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::answers::{AddedFields, ErrorPage, Index, Types};
-use super::buffering::{Buffering, BufferingLevel};
-use super::files::{FilesLevel, IfModifiedSince};
-use super::heads::{Heads, HeadsLevel};
-use super::logs::{AccessLog, ErrorLog};
-use super::pass::ProxyLevel;
-use super::reading::Reading;
+use super::add_header::AddedFields;
+use super::error_page::ErrorPage;
 use super::real_ip::{RealIp, RealIpLevel};
-use super::resolver::{Resolver, ResolverDirective};
-use super::retry::{Retry, RetryLevel};
+use super::static_files::{FilesLevel, IfModifiedSince, Index, MediaTypes};
+use crate::config::logs::{AccessLog, ErrorLog};
+use crate::config::proxy::buffering::{BufferingConfig, BufferingLevel};
+use crate::config::proxy::pass::ProxyLevel;
+use crate::config::proxy::retry::{RetryLevel, RetryPolicy};
+use crate::config::reader::ConfigReader;
+use crate::config::server::request_head::{RequestHeadConfig, RequestHeadLevel};
+use crate::config::upstream::resolver::{Resolver, ResolverDirective};
 use lab_nginx_conf::{ConfError, Directive};
 
-/// What the directives of one block say; `None` where they say nothing.
+/// The directives of one block; `None` where the block does not have one.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Level {
-    pub(super) access_log: Option<Vec<AccessLog>>,
-    pub(super) error_log: Option<ErrorLog>,
-    pub(super) server_tokens: Option<bool>,
-    pub(super) tcp_nodelay: Option<bool>,
-    pub(super) client_body_timeout: Option<Duration>,
-    pub(super) client_max_body_size: Option<u64>,
-    pub(super) send_timeout: Option<Duration>,
-    pub(super) keepalive: Option<KeepAlive>,
-    pub(super) keepalive_requests: Option<usize>,
-    pub(super) keepalive_time: Option<Duration>,
-    pub(super) resolver: Option<ResolverDirective>,
-    pub(super) resolver_timeout: Option<Duration>,
-    pub(super) redirects: RedirectLevel,
-    pub(super) files: FilesLevel,
-    pub(super) error_pages: Option<Vec<ErrorPage>>,
-    pub(super) recursive_error_pages: Option<bool>,
-    pub(super) added: Option<AddedFields>,
-    pub(super) real_ip: RealIpLevel,
-    pub(super) heads: HeadsLevel,
-    pub(super) intercept_errors: Option<bool>,
-    pub(super) ignore_client_abort: Option<bool>,
-    pub(super) retry: RetryLevel,
-    pub(super) buffering: BufferingLevel,
-    pub(super) proxy: ProxyLevel,
+pub(crate) struct Level {
+    pub(crate) access_log: Option<Vec<AccessLog>>,
+    pub(crate) error_log: Option<ErrorLog>,
+    pub(crate) server_tokens: Option<bool>,
+    pub(crate) tcp_nodelay: Option<bool>,
+    pub(crate) client_body_timeout: Option<Duration>,
+    pub(crate) client_max_body_size: Option<u64>,
+    pub(crate) send_timeout: Option<Duration>,
+    pub(crate) keepalive: Option<KeepAlive>,
+    pub(crate) keepalive_requests: Option<usize>,
+    pub(crate) keepalive_time: Option<Duration>,
+    pub(crate) resolver: Option<ResolverDirective>,
+    pub(crate) resolver_timeout: Option<Duration>,
+    pub(crate) redirects: RedirectLevel,
+    pub(crate) files: FilesLevel,
+    pub(crate) error_pages: Option<Vec<ErrorPage>>,
+    pub(crate) recursive_error_pages: Option<bool>,
+    pub(crate) added: Option<AddedFields>,
+    pub(crate) real_ip: RealIpLevel,
+    pub(crate) heads: RequestHeadLevel,
+    pub(crate) intercept_errors: Option<bool>,
+    pub(crate) ignore_client_abort: Option<bool>,
+    pub(crate) retry: RetryLevel,
+    pub(crate) buffering: BufferingLevel,
+    pub(crate) proxy: ProxyLevel,
 }
 
-/// How redirects of lab's own are written.
+/// How redirects that the proxy makes itself are written.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct RedirectLevel {
+pub(crate) struct RedirectLevel {
     absolute: Option<bool>,
     port: Option<bool>,
     server_name: Option<bool>,
@@ -57,52 +58,52 @@ pub(super) struct RedirectLevel {
 pub struct KeepAlive {
     /// How long a connection may wait for its next request; zero closes it after each.
     pub idle: Duration,
-    /// What the `Keep-Alive: timeout=` field of answers says; without it there is no such field.
+    /// The value of the field `Keep-Alive: timeout=` of responses, if they have it.
     pub announced: Option<Duration>,
 }
 
-/// What holds for a request, once its server and location are known.
+/// The effective configuration of a request, once its server and location are known.
 #[derive(Debug, Clone)]
-pub struct Rules {
+pub struct LocationConfig {
     /// `access_log`; empty when off. Without the directive it is off, unlike in nginx.
     pub access_log: Vec<AccessLog>,
     /// `error_log`
     pub error_log: ErrorLog,
-    /// `server_tokens`: whether the version is named in `Server` and error pages.
+    /// `server_tokens`: whether `Server` and error pages name the version.
     pub server_tokens: bool,
     /// `tcp_nodelay`
     pub tcp_nodelay: bool,
     /// `client_body_timeout`: between two reads of a body.
     pub client_body_timeout: Duration,
-    /// `client_max_body_size` in bytes; more is 413. None for no limit (`0`).
+    /// `client_max_body_size` in bytes. A larger body is refused with 413; None (`0`) allows any.
     pub client_max_body_size: Option<u64>,
-    /// `send_timeout`: between two writes of an answer.
+    /// `send_timeout`: between two writes of a response.
     pub send_timeout: Duration,
     /// `keepalive_timeout`
     pub keepalive: KeepAlive,
-    /// `keepalive_requests`: after that many a connection is closed.
+    /// `keepalive_requests`: how many requests a connection serves before it closes.
     pub keepalive_requests: usize,
-    /// `keepalive_time`: after that long a connection is closed.
+    /// `keepalive_time`: how long a connection serves requests before it closes.
     pub keepalive_time: Duration,
-    /// `resolver`: how a name that a `proxy_pass` with variables came to is looked up; without, it is not.
+    /// `resolver`: how to look up a name in a `proxy_pass` with variables. Without it, such a name is an error.
     pub resolver: Option<Resolver>,
-    /// `absolute_redirect`: whether redirects to a path are given an origin.
+    /// `absolute_redirect`: whether a redirect to a path gets an origin.
     pub absolute_redirect: bool,
     /// `port_in_redirect`: whether that origin has a port.
     pub port_in_redirect: bool,
-    /// `server_name_in_redirect`: whether its host is the server's first name, whatever the client said.
+    /// `server_name_in_redirect`: whether its host is the server's first name instead of the one the client used.
     pub server_name_in_redirect: bool,
     /// `index`
     pub index: Vec<Index>,
     /// `types`
-    pub types: Arc<Types>,
+    pub types: Arc<MediaTypes>,
     /// `default_type`
     pub default_type: String,
     /// `etag`
     pub etag: bool,
     /// `if_modified_since`
     pub if_modified_since: IfModifiedSince,
-    /// `log_not_found`: whether a missing file is told to the error log.
+    /// `log_not_found`: whether the error log has missing files.
     pub log_not_found: bool,
     /// `error_page`
     pub error_pages: Vec<ErrorPage>,
@@ -110,20 +111,19 @@ pub struct Rules {
     pub recursive_error_pages: bool,
     /// `add_header`
     pub added: AddedFields,
-    /// `set_real_ip_from` and what belongs to it.
+    /// `set_real_ip_from`, `real_ip_header` and `real_ip_recursive`.
     pub real_ip: RealIp,
-    /// `proxy_intercept_errors`: whether an upstream's answers of 300 and more give way to `error_page`.
+    /// `proxy_intercept_errors`: whether `error_page` replaces responses of an upstream with a status from 300.
     pub intercept_errors: bool,
-    /// `proxy_ignore_client_abort`: whether an upstream is left to finish for a client that is gone.
+    /// `proxy_ignore_client_abort`: whether an upstream may finish its response after the client has left.
     pub ignore_client_abort: bool,
     /// `proxy_next_upstream`
-    pub retry: Retry,
-    /// What the proxy takes upon itself of bodies.
-    pub buffering: Buffering,
+    pub retry: RetryPolicy,
+    pub buffering: BufferingConfig,
 }
 
-impl Rules {
-    /// The error page for a status, if there is one.
+impl LocationConfig {
+    /// The error page for a status.
     #[must_use]
     pub fn error_page(&self, status: u16) -> Option<&ErrorPage> {
         self.error_pages.iter().find(|page| page.status == status)
@@ -131,21 +131,21 @@ impl Rules {
 }
 
 impl Level {
-    /// Reads what a block says itself; directives that do not inherit are left to others.
-    pub(super) fn read(block: &[Directive], reading: &mut Reading<'_>) -> Result<Level, ConfError> {
+    /// Reads the directives of a block. Ignores those that are not inherited.
+    pub(crate) fn read(block: &[Directive], reader: &mut ConfigReader<'_>) -> Result<Level, ConfError> {
         let mut level = Level::default();
         for directive in block {
             let name = directive.name.as_str();
             match name {
                 "access_log" => {
                     let logs = level.access_log.get_or_insert_default();
-                    logs.extend(AccessLog::read(directive, reading)?);
+                    logs.extend(AccessLog::read(directive, reader)?);
                 }
-                "error_log" => level.error_log.get_or_insert_with(ErrorLog::none).add(directive, reading)?,
+                "error_log" => level.error_log.get_or_insert_with(ErrorLog::empty).add(directive, reader)?,
                 "server_tokens" => level.server_tokens = Some(server_tokens(directive)?),
-                // how the kernel is told to send; lab has no choice to offer, but the value has to be one
+                // how the kernel sends is not configurable; the value is still validated
                 "sendfile" | "tcp_nopush" => _ = directive.flag()?,
-                // how tables are laid out in memory
+                // the layout of tables in memory is not configurable either
                 name if name.ends_with("_hash_max_size") || name.ends_with("_hash_bucket_size") => {
                     _ = directive.size()?;
                 }
@@ -158,24 +158,24 @@ impl Level {
                 "keepalive_time" => level.keepalive_time = Some(directive.time()?),
                 "resolver" => level.resolver = Some(ResolverDirective::read(directive)?),
                 "resolver_timeout" => level.resolver_timeout = Some(directive.time()?),
-                "error_page" => ErrorPage::read(directive, reading, level.error_pages.get_or_insert_default())?,
+                "error_page" => ErrorPage::read(directive, reader, level.error_pages.get_or_insert_default())?,
                 "recursive_error_pages" => level.recursive_error_pages = Some(directive.flag()?),
-                "add_header" => level.added.get_or_insert_default().read(directive, reading)?,
+                "add_header" => level.added.get_or_insert_default().read(directive, reader)?,
                 "absolute_redirect" => level.redirects.absolute = Some(directive.flag()?),
                 "port_in_redirect" => level.redirects.port = Some(directive.flag()?),
                 "server_name_in_redirect" => level.redirects.server_name = Some(directive.flag()?),
                 "proxy_intercept_errors" => level.intercept_errors = Some(directive.flag()?),
                 "proxy_ignore_client_abort" => level.ignore_client_abort = Some(directive.flag()?),
                 "client_body_buffer_size" | "client_body_temp_path" => {
-                    level.buffering.read(directive, reading.prefix)?;
+                    level.buffering.read(directive, reader.prefix)?;
                 }
                 name if name.starts_with("proxy_") => {
                     level.retry.read(directive)?;
-                    level.buffering.read(directive, reading.prefix)?;
-                    level.proxy.read(directive, reading)?;
+                    level.buffering.read(directive, reader.prefix)?;
+                    level.proxy.read(directive, reader)?;
                 }
                 _ => {
-                    level.files.read(directive, reading)?;
+                    level.files.read(directive, reader)?;
                     level.real_ip.read(directive)?;
                     level.heads.read(directive)?;
                 }
@@ -184,8 +184,8 @@ impl Level {
         Ok(level)
     }
 
-    /// Fills in from the enclosing block what this one does not say.
-    pub(super) fn inherit(self, outer: &Level) -> Level {
+    /// Fills in what this block does not set from the enclosing one.
+    pub(crate) fn inherit(self, outer: &Level) -> Level {
         Level {
             access_log: self.access_log.or_else(|| outer.access_log.clone()),
             error_log: self.error_log.or_else(|| outer.error_log.clone()),
@@ -218,20 +218,20 @@ impl Level {
         }
     }
 
-    /// How heads are read in a server whose block this is.
-    pub(super) fn heads_within(&self, block: &[Directive]) -> Result<Heads, ConfError> {
-        let mut own = HeadsLevel::default();
+    /// How the server with this block reads heads of requests.
+    pub(crate) fn request_head(&self, block: &[Directive]) -> Result<RequestHeadConfig, ConfError> {
+        let mut own = RequestHeadLevel::default();
         for directive in block {
             own.read(directive)?;
         }
         Ok(own.inherit(self.heads).resolve())
     }
 
-    /// What holds, with nginx's defaults where nothing is said.
-    pub(super) fn rules(&self) -> Rules {
+    /// The effective values, with nginx's defaults for what no block sets.
+    pub(crate) fn resolve(&self) -> LocationConfig {
         let minute = Duration::from_secs(60);
         let files = &self.files;
-        Rules {
+        LocationConfig {
             access_log: self.access_log.clone().unwrap_or_default(),
             error_log: self.error_log.clone().unwrap_or_default(),
             server_tokens: self.server_tokens.unwrap_or(true),
@@ -242,7 +242,7 @@ impl Level {
             keepalive: self.keepalive.unwrap_or(KeepAlive { idle: Duration::from_secs(75), announced: None }),
             keepalive_requests: self.keepalive_requests.unwrap_or(1000),
             keepalive_time: self.keepalive_time.unwrap_or(Duration::from_secs(3600)),
-            resolver: self.resolver.map(|resolver| resolver.finish(self.resolver_timeout)),
+            resolver: self.resolver.map(|resolver| resolver.resolve(self.resolver_timeout)),
             absolute_redirect: self.redirects.absolute.unwrap_or(true),
             port_in_redirect: self.redirects.port.unwrap_or(true),
             server_name_in_redirect: self.redirects.server_name.unwrap_or(false),
@@ -255,11 +255,11 @@ impl Level {
             error_pages: self.error_pages.clone().unwrap_or_default(),
             recursive_error_pages: self.recursive_error_pages.unwrap_or(false),
             added: self.added.clone().unwrap_or_default(),
-            real_ip: self.real_ip.finish(),
+            real_ip: self.real_ip.resolve(),
             intercept_errors: self.intercept_errors.unwrap_or(false),
             ignore_client_abort: self.ignore_client_abort.unwrap_or(false),
-            retry: self.retry.finish(),
-            buffering: self.buffering.finish(),
+            retry: self.retry.resolve(),
+            buffering: self.buffering.resolve(),
         }
     }
 }

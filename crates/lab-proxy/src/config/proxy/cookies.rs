@@ -1,6 +1,6 @@
-//! `proxy_cookie_domain` and `proxy_cookie_path`: how `Set-Cookie` of an upstream is put into the client's terms.
+//! `proxy_cookie_domain` and `proxy_cookie_path`: how attributes of an upstream's `Set-Cookie` are rewritten.
 
-use super::reading::Reading;
+use crate::config::reader::ConfigReader;
 use crate::eval::pattern::Pattern;
 use crate::eval::{Scope, Template};
 use lab_nginx_conf::{ConfError, Directive};
@@ -18,7 +18,7 @@ enum From {
     Pattern(Pattern),
 }
 
-/// The rules of a location, both kinds.
+/// The rules of a location.
 #[derive(Debug, Clone, Default)]
 pub struct CookieRules {
     /// `proxy_cookie_domain`
@@ -27,12 +27,12 @@ pub struct CookieRules {
     pub paths: Vec<CookieRule>,
 }
 
-/// One directive as it was written; none for `off`.
-pub(super) type Written = Option<CookieRule>;
+/// One directive; none for `off`.
+pub(crate) type Written = Option<CookieRule>;
 
 impl CookieRule {
-    pub(super) fn read(directive: &Directive, reading: &mut Reading<'_>) -> Result<Written, ConfError> {
-        const ACCEPTED: &str = "off, or a text and what replaces it";
+    pub(crate) fn read(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<Written, ConfError> {
+        const ACCEPTED: &str = "off, or a text and what alias_prefix it";
         let (first, is_domain) = (directive.first(), directive.name == "proxy_cookie_domain");
         let Some(to) = directive.arg(1) else {
             return if first == "off" { Ok(None) } else { Err(directive.invalid(first, ACCEPTED)) };
@@ -41,15 +41,15 @@ impl CookieRule {
             Some(pattern) => {
                 let without_case = pattern.strip_prefix('*').filter(|_| !is_domain);
                 let pattern = without_case.unwrap_or(pattern);
-                // as nginx: the case of a domain never matters
-                From::Pattern(reading.pattern(directive, pattern, is_domain || without_case.is_some())?)
+                // as in nginx, the case of a domain never matters
+                From::Pattern(reader.pattern(directive, pattern, is_domain || without_case.is_some())?)
             }
-            None => From::Text(reading.template(directive, first)?),
+            None => From::Text(reader.template(directive, first)?),
         };
-        Ok(Some(CookieRule { from, to: reading.template(directive, to)? }))
+        Ok(Some(CookieRule { from, to: reader.template(directive, to)? }))
     }
 
-    /// The domain as the rule has it, if it is the rule's: the whole of it but for a leading dot, which stays.
+    /// The new domain, if the rule matches: all of the old one is replaced but a leading dot.
     fn domain(&self, scope: &Scope<'_>, domain: &[u8]) -> Option<Vec<u8>> {
         let dot = if domain.starts_with(b".") { 1 } else { 0 };
         match &self.from {
@@ -59,7 +59,7 @@ impl CookieRule {
         }
     }
 
-    /// The path with its start as the rule has it, if it begins so.
+    /// The new path, if the rule matches the start of the old one.
     fn path(&self, scope: &Scope<'_>, path: &[u8]) -> Option<Vec<u8>> {
         match &self.from {
             From::Text(text) => {
@@ -76,14 +76,13 @@ impl CookieRule {
 }
 
 impl CookieRules {
-    /// Whether there are none, so that cookies stay as they are.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.domains.is_empty() && self.paths.is_empty()
     }
 
-    /// One `Set-Cookie` in the client's terms: of each attribute, the first rule that applies has its way. One that no
-    /// rule applies to stays as it is to the letter.
+    /// Rewrites one `Set-Cookie` by the first rule that matches each attribute. Without a match, the value stays byte
+    /// for byte the same.
     #[must_use]
     pub fn rewrite(&self, scope: &Scope<'_>, value: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(value.len());
@@ -98,7 +97,7 @@ impl CookieRules {
                 (Some(end), Some(replaced)) => {
                     is_changed = true;
                     out.extend_from_slice(&attribute[..=end]);
-                    // a variable may hold anything a client escaped
+                    // a variable may contain whatever a client escaped
                     out.extend(replaced.into_iter().filter(|byte| *byte >= 0x20 && *byte != 0x7f && *byte != b';'));
                 }
                 _ => out.extend_from_slice(attribute),

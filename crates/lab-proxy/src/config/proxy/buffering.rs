@@ -1,51 +1,52 @@
-//! How much of a body the proxy takes upon itself, in memory and in files, in both directions.
+//! How much of a body the proxy buffers, in memory and in files, in both directions.
 
 use std::path::PathBuf;
 
 use lab_nginx_conf::{ConfError, Directive, parse_size};
 
-/// `proxy_buffering`, `proxy_request_buffering` and their bounds.
+/// `proxy_buffering`, `proxy_request_buffering` and their limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Buffering {
-    /// `proxy_buffering`: whether an answer is taken from the upstream as fast as it comes, whatever the client takes.
-    pub answers: bool,
-    /// How many bytes of an answer wait in memory: all of `proxy_buffers`.
-    pub answer_memory: usize,
-    /// `proxy_max_temp_file_size`: how many bytes of an answer may wait in a file; 0 for none.
-    pub answer_file: u64,
+pub struct BufferingConfig {
+    /// `proxy_buffering`: whether responses are read from the upstream as fast as it sends, even if the client is
+    /// slower.
+    pub responses: bool,
+    /// `proxy_buffers`: how many bytes of a response are buffered in memory.
+    pub response_memory: usize,
+    /// `proxy_max_temp_file_size`: how many bytes of a response are buffered in a file; 0 for none.
+    pub response_file_limit: u64,
     /// `proxy_temp_path`: the folder of those files.
-    pub answer_folder: Option<PathBuf>,
-    /// `proxy_request_buffering`: whether an upstream is only asked when all of a request has arrived.
+    pub response_folder: Option<PathBuf>,
+    /// `proxy_request_buffering`: whether a request is passed on only after all of it has arrived.
     pub requests: bool,
-    /// `client_body_buffer_size`: how many bytes of a body wait in memory before they go into a file.
+    /// `client_body_buffer_size`: how many bytes of a request are buffered in memory before the rest goes into a file.
     pub request_memory: usize,
     /// `client_body_temp_path`: the folder of those files.
     pub request_folder: Option<PathBuf>,
 }
 
-/// What the directives of one block say.
+/// The directives of one block.
 #[derive(Debug, Clone, Default)]
-pub(super) struct BufferingLevel {
-    answers: Option<bool>,
-    answer_memory: Option<usize>,
-    answer_file: Option<u64>,
-    answer_folder: Option<PathBuf>,
+pub(crate) struct BufferingLevel {
+    responses: Option<bool>,
+    response_memory: Option<usize>,
+    response_file_limit: Option<u64>,
+    response_folder: Option<PathBuf>,
     requests: Option<bool>,
     request_memory: Option<usize>,
     request_folder: Option<PathBuf>,
 }
 
 impl BufferingLevel {
-    pub(super) fn read(&mut self, directive: &Directive, prefix: &std::path::Path) -> Result<(), ConfError> {
+    pub(crate) fn read(&mut self, directive: &Directive, prefix: &std::path::Path) -> Result<(), ConfError> {
         match directive.name.as_str() {
-            "proxy_buffering" => self.answers = Some(directive.flag()?),
-            "proxy_buffers" => self.answer_memory = Some(buffers(directive)?),
-            // one piece of what waits, of which lab has no fixed ones: the values have to be some
+            "proxy_buffering" => self.responses = Some(directive.flag()?),
+            "proxy_buffers" => self.response_memory = Some(buffers(directive)?),
+            // buffers have no fixed parts here; the values are still validated
             "proxy_buffer_size" | "proxy_busy_buffers_size" | "proxy_temp_file_write_size" => {
                 directive.size()?;
             }
-            "proxy_max_temp_file_size" => self.answer_file = Some(directive.size()?),
-            "proxy_temp_path" => self.answer_folder = Some(folder(directive, prefix)?),
+            "proxy_max_temp_file_size" => self.response_file_limit = Some(directive.size()?),
+            "proxy_temp_path" => self.response_folder = Some(folder(directive, prefix)?),
             "proxy_request_buffering" => self.requests = Some(directive.flag()?),
             "client_body_buffer_size" => self.request_memory = Some(memory(directive, directive.size()?)?),
             "client_body_temp_path" => self.request_folder = Some(folder(directive, prefix)?),
@@ -54,25 +55,25 @@ impl BufferingLevel {
         Ok(())
     }
 
-    pub(super) fn inherit(self, outer: &BufferingLevel) -> BufferingLevel {
+    pub(crate) fn inherit(self, outer: &BufferingLevel) -> BufferingLevel {
         BufferingLevel {
-            answers: self.answers.or(outer.answers),
-            answer_memory: self.answer_memory.or(outer.answer_memory),
-            answer_file: self.answer_file.or(outer.answer_file),
-            answer_folder: self.answer_folder.or_else(|| outer.answer_folder.clone()),
+            responses: self.responses.or(outer.responses),
+            response_memory: self.response_memory.or(outer.response_memory),
+            response_file_limit: self.response_file_limit.or(outer.response_file_limit),
+            response_folder: self.response_folder.or_else(|| outer.response_folder.clone()),
             requests: self.requests.or(outer.requests),
             request_memory: self.request_memory.or(outer.request_memory),
             request_folder: self.request_folder.or_else(|| outer.request_folder.clone()),
         }
     }
 
-    /// What holds, with nginx's defaults where nothing is said: pages are 4 KiB.
-    pub(super) fn finish(&self) -> Buffering {
-        Buffering {
-            answers: self.answers.unwrap_or(true),
-            answer_memory: self.answer_memory.unwrap_or(8 * 4096),
-            answer_file: self.answer_file.unwrap_or(1 << 30),
-            answer_folder: self.answer_folder.clone(),
+    /// The effective values, with nginx's defaults for pages of 4 KiB.
+    pub(crate) fn resolve(&self) -> BufferingConfig {
+        BufferingConfig {
+            responses: self.responses.unwrap_or(true),
+            response_memory: self.response_memory.unwrap_or(8 * 4096),
+            response_file_limit: self.response_file_limit.unwrap_or(1 << 30),
+            response_folder: self.response_folder.clone(),
             requests: self.requests.unwrap_or(true),
             request_memory: self.request_memory.unwrap_or(2 * 8192),
             request_folder: self.request_folder.clone(),
@@ -95,7 +96,7 @@ fn memory(directive: &Directive, size: u64) -> Result<usize, ConfError> {
     usize::try_from(size).map_err(|_| directive.invalid(directive.first(), "a size that fits into memory"))
 }
 
-/// The folder; lab's files there have no names, so that levels of folders below it are of no use.
+/// Reads a folder. Levels of subfolders have no effect, since the files have no names.
 fn folder(directive: &Directive, prefix: &std::path::Path) -> Result<PathBuf, ConfError> {
     for level in directive.args.iter().skip(1).map(|arg| arg.value.as_str()) {
         if !matches!(level, "1" | "2") {

@@ -1,13 +1,13 @@
-//! The variables a configuration defines itself: by `set`, by `map`, and by the named groups of regular expressions.
+//! The variables that a configuration defines: by `set`, by `map`, and by named groups of regular expressions.
 
-/// The names, each with a slot of [`Values`](super::Values).
+/// The names of the variables, each with a slot of [`VariableValues`](super::VariableValues).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Names {
+pub struct DefinedVariables {
     list: Vec<String>,
 }
 
-impl Names {
-    /// The slot of a name, which is new or was defined before. Case does not matter, as in nginx.
+impl DefinedVariables {
+    /// The slot of a name, which is created if it is new. As in nginx, case does not matter.
     pub(crate) fn define(&mut self, name: &str) -> usize {
         self.slot(name).unwrap_or_else(|| {
             self.list.push(name.to_ascii_lowercase());
@@ -15,13 +15,12 @@ impl Names {
         })
     }
 
-    /// The slot of a name that is defined.
+    /// The slot of a name.
     #[must_use]
     pub fn slot(&self, name: &str) -> Option<usize> {
         self.list.iter().position(|own| own.eq_ignore_ascii_case(name))
     }
 
-    /// How many there are.
     #[must_use]
     pub fn count(&self) -> usize {
         self.list.len()

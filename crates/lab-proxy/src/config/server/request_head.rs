@@ -1,20 +1,20 @@
-//! How heads of requests are read: what servers say before it is known which of them is meant.
+//! How heads of requests are read.
 
 use std::time::Duration;
 
 use lab_nginx_conf::{ConfError, Directive, parse_number, parse_size};
 
-/// How heads of requests are read. What the default server of an address says holds for all, since which server is
-/// meant is in the head itself.
+/// How heads of requests are read. The default server of an address decides for all servers there, since the head
+/// itself names the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Heads {
+pub struct RequestHeadConfig {
     /// `client_header_timeout`
     pub timeout: Duration,
-    /// Bytes that a request line or a field may have, and bytes of all together: `large_client_header_buffers`.
+    /// `large_client_header_buffers`: the limit in bytes of a request line or a field.
     pub line: usize,
-    /// See [`line`](Heads::line).
+    /// `large_client_header_buffers`: the limit in bytes of a whole head.
     pub total: usize,
-    /// `underscores_in_headers`: whether names with underscores are valid.
+    /// `underscores_in_headers`: whether field names may have underscores.
     pub underscores: bool,
     /// `ignore_invalid_headers`: whether fields with invalid names are dropped.
     pub ignore_invalid: bool,
@@ -22,9 +22,9 @@ pub struct Heads {
     pub merge_slashes: bool,
 }
 
-/// What the directives of one block say.
+/// The directives of one block.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct HeadsLevel {
+pub(crate) struct RequestHeadLevel {
     timeout: Option<Duration>,
     buffer: Option<usize>,
     large_buffers: Option<(usize, usize)>,
@@ -33,8 +33,8 @@ pub(super) struct HeadsLevel {
     merge_slashes: Option<bool>,
 }
 
-impl HeadsLevel {
-    pub(super) fn read(&mut self, directive: &Directive) -> Result<(), ConfError> {
+impl RequestHeadLevel {
+    pub(crate) fn read(&mut self, directive: &Directive) -> Result<(), ConfError> {
         match directive.name.as_str() {
             "client_header_timeout" => self.timeout = Some(directive.time()?),
             "client_header_buffer_size" => self.buffer = Some(positive_size(directive, directive.first())?),
@@ -52,8 +52,8 @@ impl HeadsLevel {
         Ok(())
     }
 
-    pub(super) fn inherit(self, outer: HeadsLevel) -> HeadsLevel {
-        HeadsLevel {
+    pub(crate) fn inherit(self, outer: RequestHeadLevel) -> RequestHeadLevel {
+        RequestHeadLevel {
             timeout: self.timeout.or(outer.timeout),
             buffer: self.buffer.or(outer.buffer),
             large_buffers: self.large_buffers.or(outer.large_buffers),
@@ -63,11 +63,11 @@ impl HeadsLevel {
         }
     }
 
-    pub(super) fn resolve(self) -> Heads {
+    pub(crate) fn resolve(self) -> RequestHeadConfig {
         let (number, size) = self.large_buffers.unwrap_or((4, 8 * 1024));
-        // a line that fits the first buffer never needs a large one
+        // a line that fits into the first buffer never needs a large one
         let first = self.buffer.unwrap_or(1024);
-        Heads {
+        RequestHeadConfig {
             timeout: self.timeout.unwrap_or(Duration::from_secs(60)),
             line: size.max(first),
             total: number.saturating_mul(size).max(first),

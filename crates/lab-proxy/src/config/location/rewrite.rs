@@ -1,19 +1,17 @@
-//! The rewrite module's directives, in the order they run: `set`, `rewrite`, `return`, `break`, `if`.
+//! The directives of the rewrite module, in the order they run: `set`, `rewrite`, `return`, `break`, `if`.
 
-use super::location::Location;
-use super::reading::Reading;
+use super::Location;
+use crate::config::reader::ConfigReader;
 use crate::eval::pattern::Pattern;
 use crate::eval::{Template, Variable};
 use lab_nginx_conf::{ConfError, Directive, parse_number};
 
-/// One directive.
 #[derive(Debug)]
 pub enum Instruction {
     /// `set $name value`
     Set {
         /// The variable's slot; none for `$args`.
         slot: Option<usize>,
-        /// What it is given.
         value: Template,
     },
     /// `rewrite`
@@ -24,11 +22,9 @@ pub enum Instruction {
     Break,
     /// `if`
     If {
-        /// When.
         condition: Condition,
-        /// What holds from then on; nothing changes in a server.
+        /// The location that applies from then on; none for an `if` in a server.
         place: Option<Box<Location>>,
-        /// What runs then.
         then: Vec<Instruction>,
     },
 }
@@ -36,39 +32,37 @@ pub enum Instruction {
 /// `rewrite regex replacement [flag]`
 #[derive(Debug)]
 pub struct Rewrite {
-    /// What the path has to match.
+    /// The regular expression that the path must match.
     pub pattern: Pattern,
-    /// The new path, or where the client is sent.
+    /// The new path, or the target of the redirect.
     pub replacement: Template,
-    /// The new arguments, if the replacement has any; redirects have them in the replacement.
+    /// The new arguments, if the replacement has any. A redirect keeps them in `replacement`.
     pub args: Option<Template>,
-    /// Whether the request's own arguments go behind them: unless the replacement ends with `?`.
+    /// Whether the request's own arguments are appended: unless the replacement ends with `?`.
     pub keeps_args: bool,
     /// Whether the replacement has a `?`.
-    pub has_mark: bool,
-    /// What happens then.
-    pub then: AfterRewrite,
+    pub has_query: bool,
+    pub then: RewriteFlag,
 }
 
-/// What a `rewrite` that matched leads to.
+/// What follows a `rewrite` that matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AfterRewrite {
-    /// The next directive.
+pub enum RewriteFlag {
+    /// No flag: the next directive runs.
     Next,
-    /// `last`: another location.
+    /// `last`: the search for a location starts again.
     Last,
-    /// `break`: the end of rewriting, in this location.
+    /// `break`: rewriting ends, and the location stays.
     Break,
-    /// `redirect`, `permanent`, or a URL: an answer.
+    /// `redirect`, `permanent`, or a URL as the replacement: a redirect with this status.
     Redirect(u16),
 }
 
 /// `return`
 #[derive(Debug)]
 pub struct Return {
-    /// The status.
     pub status: u16,
-    /// What is said, or where the client is sent.
+    /// The body, or the target of a redirect.
     pub text: Option<Template>,
 }
 
@@ -79,54 +73,47 @@ pub enum Condition {
     True(Template),
     /// `=`, `!=`
     Equal {
-        /// The variable.
         left: Template,
-        /// What it is compared with.
         right: Template,
-        /// Whether it has to differ.
+        /// `!=`
         negated: bool,
     },
     /// `~`, `~*`, `!~`, `!~*`
     Matches {
-        /// The variable.
         text: Template,
-        /// The regular expression.
         pattern: Pattern,
-        /// Whether it must not match.
+        /// `!~`, `!~*`
         negated: bool,
     },
     /// `-f`, `-d`, `-e`, `-x`
     File {
-        /// The path.
         path: Template,
-        /// What it has to be.
         kind: FileTest,
-        /// Whether it must not be.
+        /// `!-f` and so on.
         negated: bool,
     },
 }
 
-/// What a file is tested for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileTest {
-    /// `-f`: a file.
+    /// A regular file.
     File,
-    /// `-d`: a folder.
+    /// A directory.
     Folder,
-    /// `-e`: anything.
+    /// Anything.
     Exists,
-    /// `-x`: executable for its owner.
+    /// A file that its owner may execute.
     Executable,
 }
 
-/// Makes the location that holds inside a condition, if there is one.
-pub(super) type PlaceOf<'p> =
-    &'p mut dyn FnMut(&Directive, &mut Reading<'_>) -> Result<Option<Box<Location>>, ConfError>;
+/// Makes the location of an `if`, if it has one.
+pub(crate) type PlaceOf<'p> =
+    &'p mut dyn FnMut(&Directive, &mut ConfigReader<'_>) -> Result<Option<Box<Location>>, ConfError>;
 
-/// Reads the rewrite directives of a block. `place` makes the location that holds inside a condition.
-pub(super) fn read(
+/// Reads the rewrite directives of a block. `place` makes the location of an `if`.
+pub(crate) fn read(
     block: &[Directive],
-    reading: &mut Reading<'_>,
+    reader: &mut ConfigReader<'_>,
     place: PlaceOf<'_>,
 ) -> Result<Vec<Instruction>, ConfError> {
     let mut script = Vec::new();
@@ -134,21 +121,21 @@ pub(super) fn read(
         script.push(match directive.name.as_str() {
             "set" => {
                 let name = directive.first().trim_start_matches('$');
-                let slot = reading.names.slot(name);
-                Instruction::Set { slot, value: reading.template(directive, directive.arg(1).unwrap_or_default())? }
+                let slot = reader.variables.slot(name);
+                Instruction::Set { slot, value: reader.template(directive, directive.arg(1).unwrap_or_default())? }
             }
-            "rewrite" => Instruction::Rewrite(Rewrite::read(directive, reading)?),
-            "return" => Instruction::Return(Return::read(directive, reading)?),
+            "rewrite" => Instruction::Rewrite(Rewrite::read(directive, reader)?),
+            "return" => Instruction::Return(Return::read(directive, reader)?),
             "break" => Instruction::Break,
             "if" => {
-                let condition = Condition::read(directive, reading)?;
-                let inner = directive.block.as_deref().unwrap_or_default();
-                let place = place(directive, reading)?;
-                // conditions do not nest, so that nothing is asked for a place
-                let then = read(inner, reading, &mut |_, _| Ok(None))?;
+                let condition = Condition::read(directive, reader)?;
+                let inner = directive.children();
+                let place = place(directive, reader)?;
+                // an `if` cannot contain another one, so this needs no location
+                let then = read(inner, reader, &mut |_, _| Ok(None))?;
                 Instruction::If { condition, place, then }
             }
-            // on or off: nothing is logged either way but what an operator has to know
+            // neither is implemented; the value is still validated
             "rewrite_log" | "uninitialized_variable_warn" => {
                 directive.flag()?;
                 continue;
@@ -165,36 +152,36 @@ fn is_url(text: &str) -> bool {
 }
 
 impl Rewrite {
-    fn read(directive: &Directive, reading: &mut Reading<'_>) -> Result<Rewrite, ConfError> {
-        let pattern = reading.pattern(directive, directive.first(), false)?;
+    fn read(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<Rewrite, ConfError> {
+        let pattern = reader.pattern(directive, directive.first(), false)?;
         let text = directive.arg(1).unwrap_or_default();
         let mut then = match directive.arg(2) {
-            None => AfterRewrite::Next,
-            Some("last") => AfterRewrite::Last,
-            Some("break") => AfterRewrite::Break,
-            Some("redirect") => AfterRewrite::Redirect(302),
-            Some("permanent") => AfterRewrite::Redirect(301),
+            None => RewriteFlag::Next,
+            Some("last") => RewriteFlag::Last,
+            Some("break") => RewriteFlag::Break,
+            Some("redirect") => RewriteFlag::Redirect(302),
+            Some("permanent") => RewriteFlag::Redirect(301),
             Some(other) => return Err(directive.invalid(other, "last, break, redirect, permanent")),
         };
-        if is_url(text) && !matches!(then, AfterRewrite::Redirect(_)) {
-            then = AfterRewrite::Redirect(302);
+        if is_url(text) && !matches!(then, RewriteFlag::Redirect(_)) {
+            then = RewriteFlag::Redirect(302);
         }
         let (text, keeps_args) = match text.strip_suffix('?') {
             Some(text) => (text, false),
             None => (text, true),
         };
-        let has_mark = text.contains('?');
+        let has_query = text.contains('?');
         let (replacement, args) = match (then, text.split_once('?')) {
-            (AfterRewrite::Redirect(_), _) | (_, None) => (text, None),
-            (_, Some((path, args))) => (path, Some(reading.template(directive, args)?)),
+            (RewriteFlag::Redirect(_), _) | (_, None) => (text, None),
+            (_, Some((path, args))) => (path, Some(reader.template(directive, args)?)),
         };
-        let replacement = reading.template(directive, replacement)?;
-        Ok(Rewrite { pattern, replacement, args, keeps_args, has_mark, then })
+        let replacement = reader.template(directive, replacement)?;
+        Ok(Rewrite { pattern, replacement, args, keeps_args, has_query, then })
     }
 }
 
 impl Return {
-    fn read(directive: &Directive, reading: &mut Reading<'_>) -> Result<Return, ConfError> {
+    fn read(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<Return, ConfError> {
         const ACCEPTED: &str = "a status from 200 to 999, or a URL that begins with http://, https:// or $scheme";
         let first = directive.first();
         let status = parse_number::<u16>(first).filter(|_| !first.is_empty());
@@ -203,13 +190,13 @@ impl Return {
             (None, None) if is_url(first) => (302, Some(first)),
             _ => return Err(directive.invalid(first, ACCEPTED)),
         };
-        let text = text.map(|text| reading.template(directive, text)).transpose()?;
+        let text = text.map(|text| reader.template(directive, text)).transpose()?;
         Ok(Return { status, text })
     }
 }
 
 impl Condition {
-    fn read(directive: &Directive, reading: &mut Reading<'_>) -> Result<Condition, ConfError> {
+    fn read(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<Condition, ConfError> {
         const ACCEPTED: &str = "($variable), ($variable = text), ($variable ~ regex) or (-f file), with !=, !~, ~*, !~*, \
                                 -d, -e, -x and their negations";
         let written = directive.args.iter().map(|arg| arg.value.as_str()).collect::<Vec<_>>();
@@ -221,27 +208,27 @@ impl Condition {
         if words.first() == Some(&"") {
             words.remove(0);
         }
-        // the closing parenthesis by itself; an empty last word is compared with
+        // a closing parenthesis that is a word of its own; an empty last word is an operand
         if written.last() == Some(&")") {
             words.pop();
         }
-        let variable = |word: &str, reading: &mut Reading<'_>| -> Result<Template, ConfError> {
+        let variable = |word: &str, reader: &mut ConfigReader<'_>| -> Result<Template, ConfError> {
             let name = word.strip_prefix('$').filter(|name| !name.is_empty()).ok_or_else(invalid)?;
-            let template = reading.template(directive, word)?;
-            Variable::named(name, &reading.names).ok_or_else(invalid)?;
+            let template = reader.template(directive, word)?;
+            Variable::named(name, &reader.variables).ok_or_else(invalid)?;
             Ok(template)
         };
         match words[..] {
-            [word] if word.starts_with('$') => Ok(Condition::True(variable(word, reading)?)),
+            [word] if word.starts_with('$') => Ok(Condition::True(variable(word, reader)?)),
             [left, operator @ ("=" | "!="), right] if left.starts_with('$') => Ok(Condition::Equal {
-                left: variable(left, reading)?,
-                right: reading.template(directive, right)?,
+                left: variable(left, reader)?,
+                right: reader.template(directive, right)?,
                 negated: operator == "!=",
             }),
             [text, operator @ ("~" | "~*" | "!~" | "!~*"), pattern] if text.starts_with('$') => {
                 Ok(Condition::Matches {
-                    text: variable(text, reading)?,
-                    pattern: reading.pattern(directive, pattern, operator.ends_with('*'))?,
+                    text: variable(text, reader)?,
+                    pattern: reader.pattern(directive, pattern, operator.ends_with('*'))?,
                     negated: operator.starts_with('!'),
                 })
             }
@@ -253,7 +240,7 @@ impl Condition {
                     "-x" => FileTest::Executable,
                     _ => return Err(invalid()),
                 };
-                Ok(Condition::File { path: reading.template(directive, path)?, kind, negated: test.starts_with('!') })
+                Ok(Condition::File { path: reader.template(directive, path)?, kind, negated: test.starts_with('!') })
             }
             _ => Err(invalid()),
         }

@@ -1,6 +1,6 @@
-//! `proxy_redirect`: how `Location` and `Refresh` of an upstream are put into the client's terms.
+//! `proxy_redirect`: how `Location` and `Refresh` of an upstream are rewritten.
 
-use super::reading::Reading;
+use crate::config::reader::ConfigReader;
 use crate::eval::pattern::Pattern;
 use crate::eval::{Scope, Template};
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
@@ -14,14 +14,14 @@ pub struct Redirect {
 
 #[derive(Debug, Clone)]
 enum From {
-    /// The start of the URL; case matters, as in nginx.
+    /// The start of the URL. As in nginx, case matters.
     Start(Template),
-    /// All of it.
+    /// The whole URL.
     Pattern(Pattern),
 }
 
 impl Redirect {
-    /// Writes the URL as this rule has it, if it is the rule's.
+    /// Appends the rewritten URL, if the rule matches.
     pub fn rewrite(&self, scope: &Scope<'_>, url: &[u8], out: &mut Vec<u8>) -> bool {
         match &self.from {
             From::Start(from) => {
@@ -45,17 +45,17 @@ impl Redirect {
     }
 }
 
-/// One `proxy_redirect` as it was written.
+/// One `proxy_redirect` directive.
 #[derive(Debug, Clone)]
-pub(super) enum RedirectRule {
+pub(crate) enum RedirectRule {
     Off,
     Default,
     Pair(Redirect),
 }
 
 impl RedirectRule {
-    pub(super) fn read(directive: &Directive, reading: &mut Reading<'_>) -> Result<RedirectRule, ConfError> {
-        const ACCEPTED: &str = "off, default, or a URL or ~REGEX and what replaces it";
+    pub(crate) fn read(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<RedirectRule, ConfError> {
+        const ACCEPTED: &str = "off, default, or a URL or ~REGEX and what alias_prefix it";
         let (first, Some(to)) = (directive.first(), directive.arg(1)) else {
             return match directive.first() {
                 "off" | "false" => Ok(RedirectRule::Off),
@@ -65,20 +65,20 @@ impl RedirectRule {
         };
         let from = match first.strip_prefix('~') {
             Some(pattern) => match pattern.strip_prefix('*') {
-                Some(pattern) => From::Pattern(reading.pattern(directive, pattern, true)?),
-                None => From::Pattern(reading.pattern(directive, pattern, false)?),
+                Some(pattern) => From::Pattern(reader.pattern(directive, pattern, true)?),
+                None => From::Pattern(reader.pattern(directive, pattern, false)?),
             },
-            None => From::Start(reading.template(directive, first)?),
+            None => From::Start(reader.template(directive, first)?),
         };
-        Ok(RedirectRule::Pair(Redirect { from, to: reading.template(directive, to)? }))
+        Ok(RedirectRule::Pair(Redirect { from, to: reader.template(directive, to)? }))
     }
 }
 
-/// What the rules of a level come to for a location: nothing as soon as one is `off`, the default if there is none.
+/// The rules of a location: none if one is `off`, the default if there are none.
 ///
-/// The default replaces the URL of `proxy_pass` by the path of the location. Without a URI in it, that is its origin
-/// and a slash, replaced by a slash. A URL with variables has no default.
-pub(super) fn resolve(
+/// The default replaces the URL of `proxy_pass` by the path of the location. A URL without a URI part is replaced up to
+/// its slash, by a slash. A URL with variables has no default.
+pub(crate) fn resolve(
     directive: &Directive,
     rules: Option<&[RedirectRule]>,
     has_uri: bool,

@@ -2,34 +2,34 @@
 
 use std::collections::HashMap;
 
-use super::reading::Reading;
-use crate::eval::Values;
+use crate::config::reader::ConfigReader;
+use crate::eval::VariableValues;
 use crate::eval::pattern::Pattern;
 use lab_nginx_conf::{ConfError, Directive};
 
-/// One name of a server, lower-case.
+/// One name of a server, in lower case.
 #[derive(Debug, Clone)]
 pub enum ServerName {
-    /// `www.example.org`; `""` matches a request without a host; `_` and the like match nothing that exists.
+    /// `www.example.org`. `""` matches a request without a host.
     Exact(String),
-    /// `*.example.org`: any name that ends with the dot and what follows it.
-    AnyBelow(String),
-    /// `.example.org`: the name itself and any below it.
-    SelfAndBelow(String),
-    /// `www.example.*`: any name that begins with the part up to and with the last dot.
-    AnyAfter(String),
+    /// `*.example.org`: any name with this end, which is kept with its leading dot.
+    LeadingWildcard(String),
+    /// `.example.org`: the name itself, and any name below it.
+    LeadingDot(String),
+    /// `www.example.*`: any name with this start, which is kept with its final dot.
+    TrailingWildcard(String),
     /// `~^www\d+\.example\.org$`
-    Matching(Pattern),
+    Regex(Pattern),
 }
 
 impl ServerName {
-    /// Reads one argument of `server_name`; `$hostname` is this machine's name.
-    pub(super) fn read(directive: &Directive, text: &str, reading: &Reading<'_>) -> Result<ServerName, ConfError> {
+    /// Reads one argument of `server_name`. `$hostname` is the name of this machine.
+    pub(crate) fn read(directive: &Directive, text: &str, reader: &ConfigReader<'_>) -> Result<ServerName, ConfError> {
         const ACCEPTED: &str =
             "names such as example.org, *.example.org, .example.org, www.example.*, ~REGEX, and $hostname";
         if let Some(pattern) = text.strip_prefix('~') {
-            // as nginx: hosts are lower-case, so that the pattern's case does not matter
-            return reading.pattern(directive, pattern, true).map(ServerName::Matching);
+            // as in nginx: hosts are lower-case, so the case of the pattern does not matter
+            return reader.pattern(directive, pattern, true).map(ServerName::Regex);
         }
         if text == "$hostname" {
             return Ok(ServerName::Exact(hostname().to_owned()));
@@ -39,11 +39,11 @@ impl ServerName {
         }
         let name = text.to_ascii_lowercase();
         let (kind, rest): (fn(String) -> ServerName, &str) = if let Some(rest) = name.strip_prefix("*.") {
-            (|rest| ServerName::AnyBelow(format!(".{rest}")), rest)
+            (|rest| ServerName::LeadingWildcard(format!(".{rest}")), rest)
         } else if let Some(rest) = name.strip_prefix('.') {
-            (ServerName::SelfAndBelow, rest)
+            (ServerName::LeadingDot, rest)
         } else if let Some(rest) = name.strip_suffix(".*") {
-            (|rest| ServerName::AnyAfter(format!("{rest}.")), rest)
+            (|rest| ServerName::TrailingWildcard(format!("{rest}.")), rest)
         } else {
             return if name.contains(['*', '/']) {
                 Err(directive.invalid(text, ACCEPTED))
@@ -57,59 +57,60 @@ impl ServerName {
         Ok(kind(rest.to_owned()))
     }
 
-    /// The name as `$server_name` gives it when it is a server's first: nginx leaves out a leading dot.
+    /// `$server_name` of a server whose first name this is. As in nginx, without a leading dot.
     #[must_use]
     pub fn text(&self) -> String {
         match self {
             ServerName::Exact(name) => name.clone(),
-            ServerName::AnyBelow(tail) => format!("*{tail}"),
-            ServerName::SelfAndBelow(name) => name.clone(),
-            ServerName::AnyAfter(head) => format!("{head}*"),
-            ServerName::Matching(pattern) => format!("~{}", pattern.as_str()),
+            ServerName::LeadingWildcard(tail) => format!("*{tail}"),
+            ServerName::LeadingDot(name) => name.clone(),
+            ServerName::TrailingWildcard(head) => format!("{head}*"),
+            ServerName::Regex(pattern) => format!("~{}", pattern.as_str()),
         }
     }
 }
 
 /// The names of all servers of one address.
 ///
-/// nginx's order: the exact name; the longest wildcard at the front; the longest wildcard at the end; the first regular
-/// expression. Of two servers with the same name the first has it.
+/// nginx's order: the exact name, the longest wildcard at the front, the longest wildcard at the end, the first regular
+/// expression. If two servers have the same name, the first one gets it.
 #[derive(Debug, Default)]
-pub struct NameIndex {
-    /// The name `""`, which most configurations have and no other.
+pub struct ServerNameIndex {
+    /// The server with the name `""`, apart because most configurations have no other names.
     nameless: Option<usize>,
     exact: HashMap<Vec<u8>, usize>,
-    /// Tails beginning with a dot, longest first.
+    /// Ends of names, with a leading dot, longest first.
     tails: Vec<(String, usize)>,
-    /// Heads ending with a dot, longest first.
+    /// Starts of names, with a final dot, longest first.
     heads: Vec<(String, usize)>,
     patterns: Vec<(Pattern, usize)>,
 }
 
-/// The name of this machine, lower-case.
+/// The name of this machine, in lower case.
 pub(crate) fn hostname() -> &'static str {
     static NAME: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     NAME.get_or_init(|| rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase())
 }
 
-impl NameIndex {
-    /// The server of requests that name no host: one with the name `""`, which is also a server's that has no name.
+impl ServerNameIndex {
+    /// The server of requests without a host: the first with the name `""`, which is also the name of a server without
+    /// one.
     #[must_use]
     pub fn nameless(&self) -> Option<usize> {
         self.nameless
     }
 
-    /// The server that has this host's name. The host is lower-case and without a port. What a regular expression
-    /// catches is kept in `values`.
+    /// The server with this host among its names. The host is lower-case and has no port. The captures of a regular
+    /// expression are kept in `values`.
     #[must_use]
-    pub fn find(&self, host: &[u8], values: &Values) -> Option<usize> {
+    pub fn find(&self, host: &[u8], values: &VariableValues) -> Option<usize> {
         let longer = |pattern: &str| host.len() > pattern.len();
         let tail = || self.tails.iter().find(|(tail, _)| longer(tail) && host.ends_with(tail.as_bytes()));
         let head = || self.heads.iter().find(|(head, _)| longer(head) && host.starts_with(head.as_bytes()));
         let pattern = || self.patterns.iter().find(|(pattern, _)| pattern.matches(host, values));
         let exact = match host {
             [] => self.nameless,
-            // hashing costs
+            // hashing costs time
             _ if self.exact.is_empty() => None,
             _ => self.exact.get(host).copied(),
         };
@@ -119,25 +120,25 @@ impl NameIndex {
     }
 }
 
-impl<'a> FromIterator<(&'a ServerName, usize)> for NameIndex {
-    fn from_iter<I: IntoIterator<Item = (&'a ServerName, usize)>>(names: I) -> NameIndex {
-        let mut index = NameIndex::default();
+impl<'a> FromIterator<(&'a ServerName, usize)> for ServerNameIndex {
+    fn from_iter<I: IntoIterator<Item = (&'a ServerName, usize)>>(names: I) -> ServerNameIndex {
+        let mut index = ServerNameIndex::default();
         for (name, server) in names {
             match name {
                 ServerName::Exact(name) if name.is_empty() => _ = index.nameless.get_or_insert(server),
                 ServerName::Exact(name) => {
                     index.exact.entry(name.clone().into_bytes()).or_insert(server);
                 }
-                ServerName::AnyBelow(tail) => index.tails.push((tail.clone(), server)),
-                ServerName::SelfAndBelow(name) => {
+                ServerName::LeadingWildcard(tail) => index.tails.push((tail.clone(), server)),
+                ServerName::LeadingDot(name) => {
                     index.exact.entry(name.clone().into_bytes()).or_insert(server);
                     index.tails.push((format!(".{name}"), server));
                 }
-                ServerName::AnyAfter(head) => index.heads.push((head.clone(), server)),
-                ServerName::Matching(pattern) => index.patterns.push((pattern.clone(), server)),
+                ServerName::TrailingWildcard(head) => index.heads.push((head.clone(), server)),
+                ServerName::Regex(pattern) => index.patterns.push((pattern.clone(), server)),
             }
         }
-        // stable sorts: of two equal names the first stays first
+        // stable sorts: the first of two equal names stays first
         index.tails.sort_by_key(|(tail, _)| std::cmp::Reverse(tail.len()));
         index.heads.sort_by_key(|(head, _)| std::cmp::Reverse(head.len()));
         index
@@ -152,13 +153,13 @@ mod tests {
 
     fn names(text: &str) -> Result<Vec<ServerName>, String> {
         let tree = lab_nginx_conf::parse(&format!("server_name {text};"), Path::new("c")).unwrap();
-        let reading = Reading::empty(Path::new(""));
-        let read = |arg: &lab_nginx_conf::Arg| ServerName::read(&tree[0], &arg.value, &reading);
+        let reader = ConfigReader::new(Path::new(""));
+        let read = |arg: &lab_nginx_conf::Arg| ServerName::read(&tree[0], &arg.value, &reader);
         tree[0].args.iter().map(read).collect::<Result<_, _>>().map_err(|error| error.to_string())
     }
 
-    fn find(index: &NameIndex, host: &str) -> Option<usize> {
-        index.find(host.as_bytes(), &Values::default())
+    fn find(index: &ServerNameIndex, host: &str) -> Option<usize> {
+        index.find(host.as_bytes(), &VariableValues::default())
     }
 
     #[test]
@@ -168,7 +169,7 @@ mod tests {
                             ~^[a-z]$ ~^.$",
         )
         .unwrap();
-        let index: NameIndex = listed.iter().zip(0..).collect();
+        let index: ServerNameIndex = listed.iter().zip(0..).collect();
         for (host, expected) in [
             ("exact.example.org", Some(4)),
             ("x.a.example.org", Some(2)),
@@ -191,7 +192,7 @@ mod tests {
     #[test]
     fn the_first_of_two_equal_names_wins() {
         let listed = names("a.org *.b.org").unwrap();
-        let index: NameIndex = listed.iter().zip([7, 7]).chain(listed.iter().zip([8, 8])).collect();
+        let index: ServerNameIndex = listed.iter().zip([7, 7]).chain(listed.iter().zip([8, 8])).collect();
         assert_eq!((find(&index, "a.org"), find(&index, "x.b.org")), (Some(7), Some(7)));
     }
 

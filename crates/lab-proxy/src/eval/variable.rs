@@ -1,6 +1,6 @@
 //! The variables lab knows, by name.
 
-use super::Names;
+use super::DefinedVariables;
 
 /// One variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub enum Variable {
     /// `$1` to `$9`: a group of the regular expression that matched last.
     Capture(usize),
     /// One that the configuration defines, by its slot.
-    Own(usize),
+    Defined(usize),
     /// `$arg_NAME`: an argument of the request.
     Argument(String),
     /// `$cookie_NAME`: a cookie of the request.
@@ -216,8 +216,8 @@ impl Variable {
     /// The variable of this name, without its `$`. Case does not matter, as in nginx. What the configuration defines
     /// itself comes before families, and cannot have the name of a variable there is.
     #[must_use]
-    pub fn named(name: &str, own: &Names) -> Option<Variable> {
-        Variable::built_in(name).or_else(|| own.slot(name).map(Variable::Own)).or_else(|| Variable::of_family(name))
+    pub fn named(name: &str, own: &DefinedVariables) -> Option<Variable> {
+        Variable::built_in(name).or_else(|| own.slot(name).map(Variable::Defined)).or_else(|| Variable::of_family(name))
     }
 
     /// The variable of this name that is there without any configuration, families left out.
@@ -239,7 +239,7 @@ impl Variable {
     }
 
     /// Whether its value is in the head of an answer, which has to be kept for it.
-    pub(super) fn is_of_answer(&self) -> bool {
+    pub(super) fn is_in_response_head(&self) -> bool {
         matches!(self, Variable::SentField(_) | Variable::UpstreamField(_) | Variable::UpstreamCookie(_))
     }
 }

@@ -1,71 +1,69 @@
-//! `proxy_pass` and what stands around it: where the requests of a location go, and in what words.
+//! `proxy_pass` and the directives that shape its requests and responses.
 
 use std::time::Duration;
 
 use lab_http::{Headers, Version};
 
 use super::cookies::{self, CookieRule, CookieRules};
-use super::fields::{HOP_BY_HOP, NameSet, SetFields};
-use super::reading::Reading;
+use super::fields::{FieldNames, HOP_BY_HOP, SetFields};
 use super::redirect::{self, Redirect, RedirectRule};
+use crate::config::reader::ConfigReader;
 use crate::eval::Template;
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
 
-/// How the requests of one location are passed on.
+/// How a location passes requests on.
 #[derive(Debug)]
-pub struct Pass {
-    /// Where they go.
+pub struct ProxyPass {
     pub destination: Destination,
-    /// `$proxy_host`: what stands between `http://` and the URI.
+    /// `$proxy_host`: the part between `http://` and the URI.
     pub host: String,
     /// `$proxy_port`
     pub port: u16,
-    /// The URI of `proxy_pass`, which replaces the part of a path that the location matched. Without one a request's
-    /// target is passed on as it came.
+    /// The URI of `proxy_pass`, which replaces the part of the path that the location matched. Without one, the target
+    /// is passed on unchanged.
     pub uri: Option<String>,
-    /// How many bytes of a path the location matched.
+    /// How many bytes of the path the location matched.
     pub matched: usize,
     /// `proxy_http_version`
     pub version: Version,
     /// `proxy_set_header`
     pub fields: SetFields,
-    /// The fields of answers that are not passed on: those of a single hop, nginx's own secrets, `proxy_hide_header`
-    /// less `proxy_pass_header`.
-    pub hidden: NameSet,
+    /// The fields of a response that are not passed on: those of a single hop, those that nginx hides, and
+    /// `proxy_hide_header`, without those of `proxy_pass_header`.
+    pub hidden: FieldNames,
     /// `proxy_redirect`
     pub redirects: Vec<Redirect>,
     /// `proxy_cookie_domain`, `proxy_cookie_path`
     pub cookies: CookieRules,
-    /// `proxy_ignore_headers`: fields of answers that are not obeyed.
-    pub ignored: NameSet,
+    /// `proxy_ignore_headers`: fields of a response that the proxy does not obey.
+    pub ignored: FieldNames,
     /// `proxy_connect_timeout`
     pub connect_timeout: Duration,
     /// `proxy_send_timeout`: between two writes of a request.
     pub send_timeout: Duration,
-    /// `proxy_read_timeout`: between two reads of an answer.
+    /// `proxy_read_timeout`: between two reads of a response.
     pub read_timeout: Duration,
 }
 
-/// Where requests are passed on to.
 #[derive(Debug)]
 pub enum Destination {
-    /// An upstream, as an index into [`Settings::upstreams`](super::Settings::upstreams).
+    /// An index into [`Config::upstreams`](crate::config::Config::upstreams).
     Upstream(usize),
-    /// What a URL with variables comes to for a request: see [`Route::proxied`](crate::routing::route::Route::proxied).
+    /// A URL with variables, which is evaluated for each request:
+    /// [`Route::resolved_pass`](crate::routing::route::Route::resolved_pass).
     Url(Template),
 }
 
-/// Where a `proxy_pass` stands.
-pub(super) struct PassPlace<'p> {
-    /// The path of its location.
-    pub(super) path: &'p str,
-    /// Whether that is the start of a request's path, which a URI can replace.
-    pub(super) has_prefix: bool,
+/// The location of a `proxy_pass`.
+pub(crate) struct PassLocation<'p> {
+    pub(crate) path: &'p str,
+    /// Whether the path is a prefix of the request's, so that a URI can replace it.
+    pub(crate) has_prefix: bool,
 }
 
-/// What the `proxy_*` directives of one block say.
+/// The `proxy_*` directives of one block.
 #[derive(Debug, Clone, Default)]
-pub(super) struct ProxyLevel {
+pub(crate) struct ProxyLevel {
     version: Option<Version>,
     set_fields: Option<Vec<(String, Template)>>,
     pass_fields: Option<Vec<String>>,
@@ -79,8 +77,8 @@ pub(super) struct ProxyLevel {
     read_timeout: Option<Duration>,
 }
 
-/// What nginx hides of an answer unless `proxy_pass_header` says otherwise. It hides Date as well, which a proxy has
-/// to keep (RFC 9110 §6.6.1).
+/// Fields that nginx hides unless `proxy_pass_header` names them. It also hides Date, which a proxy has to keep (RFC
+/// 9110 §6.6.1).
 const HIDDEN: [&str; 7] = [
     "Server",
     "X-Pad",
@@ -92,8 +90,8 @@ const HIDDEN: [&str; 7] = [
 ];
 
 impl ProxyLevel {
-    /// Reads one `proxy_*` directive; `proxy_pass` itself is read with its location.
-    pub(super) fn read(&mut self, directive: &Directive, reading: &mut Reading<'_>) -> Result<(), ConfError> {
+    /// Reads any `proxy_*` directive but `proxy_pass`, which is read with its location.
+    pub(crate) fn read(&mut self, directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<(), ConfError> {
         let name = || directive.first().to_owned();
         match directive.name.as_str() {
             "proxy_http_version" => {
@@ -103,17 +101,17 @@ impl ProxyLevel {
                     other => return Err(directive.invalid(other, "1.0, 1.1")),
                 });
             }
-            "proxy_set_header" => self.set_fields.get_or_insert_default().push(set_field(directive, reading)?),
+            "proxy_set_header" => self.set_fields.get_or_insert_default().push(set_field(directive, reader)?),
             "proxy_pass_header" => self.pass_fields.get_or_insert_default().push(name()),
             "proxy_hide_header" => self.hide_fields.get_or_insert_default().push(name()),
             "proxy_redirect" => {
-                self.redirects.get_or_insert_default().push(RedirectRule::read(directive, reading)?);
+                self.redirects.get_or_insert_default().push(RedirectRule::read(directive, reader)?);
             }
             "proxy_cookie_domain" => {
-                self.cookie_domains.get_or_insert_default().push(CookieRule::read(directive, reading)?);
+                self.cookie_domains.get_or_insert_default().push(CookieRule::read(directive, reader)?);
             }
             "proxy_cookie_path" => {
-                self.cookie_paths.get_or_insert_default().push(CookieRule::read(directive, reading)?);
+                self.cookie_paths.get_or_insert_default().push(CookieRule::read(directive, reader)?);
             }
             "proxy_ignore_headers" => self.ignored = Some(ignored(directive)?),
             "proxy_connect_timeout" => self.connect_timeout = Some(directive.time()?),
@@ -124,9 +122,9 @@ impl ProxyLevel {
         Ok(())
     }
 
-    /// Fills in from the enclosing block. Lists are taken over only as a whole: one `proxy_set_header` in a block
-    /// drops those of the enclosing one.
-    pub(super) fn inherit(self, outer: &ProxyLevel) -> ProxyLevel {
+    /// Fills in from the enclosing block. Lists are inherited as a whole: a block with one `proxy_set_header` inherits
+    /// none.
+    pub(crate) fn inherit(self, outer: &ProxyLevel) -> ProxyLevel {
         ProxyLevel {
             version: self.version.or(outer.version),
             set_fields: self.set_fields.or_else(|| outer.set_fields.clone()),
@@ -142,46 +140,45 @@ impl ProxyLevel {
         }
     }
 
-    fn hidden(&self) -> NameSet {
-        let passed = self.pass_fields.iter().flatten().map(String::as_str).collect::<NameSet>();
+    fn hidden(&self) -> FieldNames {
+        let passed = self.pass_fields.iter().flatten().map(String::as_str).collect::<FieldNames>();
         let hide = self.hide_fields.iter().flatten().map(String::as_str);
         let by_choice = HIDDEN.into_iter().chain(hide).filter(|name| !passed.contains(name.as_bytes()));
         HOP_BY_HOP.into_iter().chain(by_choice).collect()
     }
 }
 
-/// What cookie rules come to: nothing as soon as one is `off`.
-fn rules_of(written: Option<&[cookies::Written]>) -> Vec<CookieRule> {
+/// The rules that apply: none if one of them is `off`.
+fn active_rules(written: Option<&[cookies::Written]>) -> Vec<CookieRule> {
     written.and_then(|rules| rules.iter().cloned().collect::<Option<Vec<_>>>()).unwrap_or_default()
 }
 
-impl Pass {
-    /// Reads the `proxy_pass` of the location with this path.
-    pub(super) fn read(
+impl ProxyPass {
+    pub(crate) fn read(
         directive: &Directive,
-        place: &PassPlace<'_>,
+        place: &PassLocation<'_>,
         level: &ProxyLevel,
-        reading: &mut Reading<'_>,
-    ) -> Result<Pass, ConfError> {
+        reader: &mut ConfigReader<'_>,
+    ) -> Result<ProxyPass, ConfError> {
         let url = directive.first();
         let (destination, host, port, uri) = if url.contains('$') {
-            (Destination::Url(reading.template(directive, url)?), String::new(), 0, None)
+            (Destination::Url(reader.template(directive, url)?), String::new(), 0, None)
         } else {
             let parts = parse_url(url).map_err(|problem| match problem {
-                UrlProblem::Https => directive.unsupported("https", ACCEPTED),
-                UrlProblem::Malformed => directive.invalid(url, ACCEPTED),
+                PassUrlError::Https => directive.unsupported("https", ACCEPTED),
+                PassUrlError::Malformed => directive.invalid(url, ACCEPTED),
             })?;
             if parts.uri.is_some() && !place.has_prefix {
                 let message = "\"proxy_pass\" cannot have URI part in location given by regular expression, or inside \
                                named location, or inside \"if\" statement";
                 return Err(directive.error(ConfErrorKind::Conflict(message.to_owned())));
             }
-            let upstream = reading.upstreams.find_or_add(directive, parts.authority, DEFAULT_PORT)?;
+            let upstream = reader.upstreams.find_or_add(directive, parts.authority, DEFAULT_PORT)?;
             let uri = parts.uri.map(str::to_owned);
             (Destination::Upstream(upstream), parts.host().to_owned(), parts.port(), uri)
         };
         let minute = Duration::from_secs(60);
-        Ok(Pass {
+        Ok(ProxyPass {
             destination,
             host,
             port,
@@ -191,8 +188,8 @@ impl Pass {
             hidden: level.hidden(),
             redirects: redirect::resolve(directive, level.redirects.as_deref(), uri.is_some(), place.path)?,
             cookies: CookieRules {
-                domains: rules_of(level.cookie_domains.as_deref()),
-                paths: rules_of(level.cookie_paths.as_deref()),
+                domains: active_rules(level.cookie_domains.as_deref()),
+                paths: active_rules(level.cookie_paths.as_deref()),
             },
             ignored: level.ignored.iter().flatten().map(String::as_str).collect(),
             connect_timeout: level.connect_timeout.unwrap_or(minute),
@@ -206,40 +203,39 @@ impl Pass {
 const ACCEPTED: &str = "http://HOST[:PORT][/URI] or http://unix:/PATH[:/URI], HOST an upstream or an address";
 const DEFAULT_PORT: u16 = 80;
 
-/// The URL of a `proxy_pass`, taken apart.
+/// The parts of a `proxy_pass` URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UrlParts<'u> {
+pub struct PassUrl<'u> {
     /// Host and port as written.
     pub authority: &'u str,
-    /// What follows.
+    /// The rest, from the first `/` or `?`.
     pub uri: Option<&'u str>,
 }
 
-/// What is wrong with the URL of a `proxy_pass`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UrlProblem {
-    /// TLS to upstreams is not spoken.
+pub enum PassUrlError {
+    /// TLS to upstreams is not supported.
     Https,
-    /// It is no `http://HOST`.
+    /// Not of the form `http://HOST`.
     Malformed,
 }
 
-/// Takes the URL of a `proxy_pass` apart, at its start or when its variables have values.
+/// Splits a URL: while the configuration is read, or for each request if it has variables.
 ///
 /// # Errors
-/// It is no `http` URL.
-pub fn parse_url(url: &str) -> Result<UrlParts<'_>, UrlProblem> {
+/// It is not an `http` URL.
+pub fn parse_url(url: &str) -> Result<PassUrl<'_>, PassUrlError> {
     let starts_with = |scheme: &str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     if starts_with("https://") {
-        return Err(UrlProblem::Https);
+        return Err(PassUrlError::Https);
     }
-    let rest = Some(url).filter(|_| starts_with("http://")).ok_or(UrlProblem::Malformed)?;
+    let rest = Some(url).filter(|_| starts_with("http://")).ok_or(PassUrlError::Malformed)?;
     let rest = &rest["http://".len()..];
     let (authority, uri) = take_apart(rest);
-    if authority.is_empty() { Err(UrlProblem::Malformed) } else { Ok(UrlParts { authority, uri }) }
+    if authority.is_empty() { Err(PassUrlError::Malformed) } else { Ok(PassUrl { authority, uri }) }
 }
 
-/// The address and the URI of what stands behind `http://`. The path of a unix socket ends at a colon.
+/// Splits what follows `http://` into address and URI. The path of a unix socket ends at a colon.
 fn take_apart(rest: &str) -> (&str, Option<&str>) {
     let end = match rest.strip_prefix("unix:") {
         Some(path) => path.find(':').map(|colon| colon + "unix:".len()),
@@ -251,11 +247,11 @@ fn take_apart(rest: &str) -> (&str, Option<&str>) {
     }
 }
 
-impl<'u> UrlParts<'u> {
-    /// `$proxy_host`: as nginx, the scheme's own port is left out of it.
+impl<'u> PassUrl<'u> {
+    /// `$proxy_host`. As in nginx, it leaves out the default port.
     #[must_use]
     pub fn host(&self) -> &'u str {
-        // as nginx: no address is a name for a Host field
+        // as in nginx: a socket's path is no value for a Host field
         let is_unix = self.authority.starts_with("unix:");
         if is_unix { "localhost" } else { self.authority.strip_suffix(":80").unwrap_or(self.authority) }
     }
@@ -267,7 +263,6 @@ impl<'u> UrlParts<'u> {
     }
 }
 
-/// Reads `proxy_ignore_headers`.
 fn ignored(directive: &Directive) -> Result<Vec<String>, ConfError> {
     const FIELDS: [&str; 9] = [
         "X-Accel-Redirect",
@@ -289,7 +284,7 @@ fn ignored(directive: &Directive) -> Result<Vec<String>, ConfError> {
     fields.collect()
 }
 
-fn set_field(directive: &Directive, reading: &mut Reading<'_>) -> Result<(String, Template), ConfError> {
+fn set_field(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<(String, Template), ConfError> {
     let (name, value) = (directive.first(), directive.arg(1).unwrap_or_default());
     if name.eq_ignore_ascii_case("Content-Length") || name.eq_ignore_ascii_case("Transfer-Encoding") {
         let accepted = "any other field; how a body is delimited is up to lab";
@@ -301,5 +296,5 @@ fn set_field(directive: &Directive, reading: &mut Reading<'_>) -> Result<(String
     if !Headers::is_clean(name.as_bytes(), value.as_bytes()) {
         return Err(directive.invalid(&value.escape_debug().to_string(), "a value without control characters"));
     }
-    Ok((name.to_owned(), reading.template(directive, value)?))
+    Ok((name.to_owned(), reader.template(directive, value)?))
 }

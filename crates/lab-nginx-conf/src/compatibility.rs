@@ -1,0 +1,114 @@
+//! Which of nginx's directives are supported: the tables of this crate as rows of one.
+
+use crate::context::Context;
+use crate::directives::RULES;
+use crate::unsupported::REFUSED;
+
+/// What lab does with one directive of nginx, or with all whose names begin alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compatibility {
+    /// The name; or the beginning of several, followed by `*`.
+    pub directive: String,
+    /// Where it may stand; empty for a directive that is refused.
+    pub contexts: Vec<Context>,
+    pub support: Support,
+}
+
+/// How far a directive is supported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Support {
+    /// It does what it does in nginx, but for the differences that the proxy lists.
+    Supported,
+    /// Its values are validated, and change nothing.
+    NoEffect { reason: &'static str },
+    /// It is refused by name.
+    Refused {
+        /// What to use instead, as a sentence.
+        reason: &'static str,
+    },
+}
+
+/// Directives whose values change nothing.
+const NO_EFFECT: &[(&str, &str)] = &[
+    ("user", "Workers are threads of one process and keep its user."),
+    ("pcre_jit", "Regular expressions are compiled by a different library."),
+    ("use", "epoll is the only event method."),
+    ("multi_accept", CONNECTIONS),
+    ("accept_mutex", CONNECTIONS),
+    ("sendfile", SENDING),
+    ("tcp_nopush", SENDING),
+    ("map_hash_max_size", TABLES),
+    ("map_hash_bucket_size", TABLES),
+    ("server_names_hash_max_size", TABLES),
+    ("server_names_hash_bucket_size", TABLES),
+    ("types_hash_max_size", TABLES),
+    ("types_hash_bucket_size", TABLES),
+    ("variables_hash_max_size", TABLES),
+    ("variables_hash_bucket_size", TABLES),
+    ("proxy_headers_hash_max_size", TABLES),
+    ("proxy_headers_hash_bucket_size", TABLES),
+    ("proxy_buffer_size", BUFFERS),
+    ("proxy_busy_buffers_size", BUFFERS),
+    ("proxy_temp_file_write_size", BUFFERS),
+    ("rewrite_log", "Rewriting is not logged."),
+    ("uninitialized_variable_warn", "Uninitialised variables are empty, without a warning."),
+];
+const CONNECTIONS: &str = "The runtime decides how connections are accepted.";
+const SENDING: &str = "The proxy decides how the kernel sends.";
+const TABLES: &str = "Hash tables size themselves.";
+const BUFFERS: &str = "Buffers have no fixed parts; proxy_buffers and proxy_max_temp_file_size set their limits.";
+
+/// One row for each directive of nginx that lab knows: the supported ones in the order of nginx's documentation, then
+/// the refused ones by reason.
+pub fn compatibility() -> impl Iterator<Item = Compatibility> {
+    let is_first = |index: usize, name: &str| RULES.iter().position(|rule| rule.name == name) == Some(index);
+    let supported =
+        RULES.iter().enumerate().filter(move |(index, rule)| is_first(*index, rule.name)).map(|(_, rule)| {
+            let mut contexts: Vec<Context> = Vec::new();
+            for context in RULES.iter().filter(|other| other.name == rule.name).flat_map(|other| other.contexts) {
+                if !contexts.contains(context) {
+                    contexts.push(*context);
+                }
+            }
+            let reason = NO_EFFECT.iter().find(|(name, _)| *name == rule.name).map(|(_, reason)| *reason);
+            let support = reason.map_or(Support::Supported, |reason| Support::NoEffect { reason });
+            Compatibility { directive: rule.name.to_owned(), contexts, support }
+        });
+    let include =
+        Compatibility { directive: "include".to_owned(), contexts: Context::ALL.to_vec(), support: Support::Supported };
+    let refused = REFUSED.iter().flat_map(|group| {
+        let names = group.names.iter().map(|name| (*name).to_owned());
+        let directives = names.chain(group.prefixes.iter().map(|prefix| format!("{prefix}*")));
+        directives.map(|directive| Compatibility {
+            directive,
+            contexts: Vec::new(),
+            support: Support::Refused { reason: group.reason },
+        })
+    });
+    supported.chain([include]).chain(refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_directive_has_one_row() {
+        let rows: Vec<Compatibility> = compatibility().collect();
+        let names: BTreeSet<&str> = rows.iter().map(|row| row.directive.as_str()).collect();
+        assert_eq!(names.len(), rows.len());
+        assert!(NO_EFFECT.iter().all(|(name, _)| RULES.iter().any(|rule| rule.name == *name)));
+        for row in &rows {
+            let is_refused = matches!(row.support, Support::Refused { .. });
+            assert_eq!(row.contexts.is_empty(), is_refused, "{}", row.directive);
+        }
+    }
+
+    #[test]
+    fn contexts_of_several_rules_are_joined() {
+        let server = compatibility().find(|row| row.directive == "server").unwrap();
+        assert_eq!(server.contexts, [Context::Upstream, Context::Http]);
+    }
+}

@@ -1,0 +1,59 @@
+//! `add_header`.
+
+use lab_http::Headers;
+
+use crate::config::proxy::fields::FieldNames;
+use crate::config::reader::ConfigReader;
+use crate::eval::Template;
+use lab_nginx_conf::{ConfError, Directive};
+
+/// The `add_header` lines of a block.
+#[derive(Debug, Clone, Default)]
+pub struct AddedFields {
+    pub lines: Vec<AddedField>,
+    /// Names whose own fields `add_header` replaces. As in nginx: `Last-Modified` and `ETag`.
+    pub replaced: FieldNames,
+}
+
+/// One `add_header`.
+#[derive(Debug, Clone)]
+pub struct AddedField {
+    pub name: String,
+    /// A line with an empty value is not added.
+    pub value: Template,
+    /// `always`: added whatever the status; otherwise only to successful responses and redirects.
+    pub is_always: bool,
+}
+
+impl AddedFields {
+    pub(crate) fn read(&mut self, directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<(), ConfError> {
+        let (name, value) = (directive.first(), directive.arg(1).unwrap_or_default());
+        const FRAMING: [&str; 3] = ["Content-Length", "Transfer-Encoding", "Connection"];
+        if FRAMING.iter().any(|own| own.eq_ignore_ascii_case(name)) {
+            let accepted = "any field but those that delimit the answer";
+            return Err(directive.unsupported(format!("\"{name}\""), accepted));
+        }
+        if !Headers::is_clean(name.as_bytes(), b"") {
+            return Err(directive.invalid(name, "the name of a field"));
+        }
+        if !Headers::is_clean(name.as_bytes(), value.as_bytes()) {
+            return Err(directive.invalid(&value.escape_debug().to_string(), "a value without control characters"));
+        }
+        let is_always = match directive.arg(2) {
+            None => false,
+            Some("always") => true,
+            Some(other) => return Err(directive.invalid(other, "always")),
+        };
+        if ["Last-Modified", "ETag"].iter().any(|own| own.eq_ignore_ascii_case(name)) {
+            self.replaced.insert(name);
+        }
+        self.lines.push(AddedField { name: name.to_owned(), value: reader.template(directive, value)?, is_always });
+        Ok(())
+    }
+
+    /// The lines that apply to a response with this status.
+    pub fn for_status(&self, status: u16) -> impl Iterator<Item = &AddedField> {
+        let is_usual = matches!(status, 200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308);
+        self.lines.iter().filter(move |line| is_usual || line.is_always)
+    }
+}

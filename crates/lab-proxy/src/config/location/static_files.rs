@@ -1,0 +1,141 @@
+//! `root`, `index`, `types` and the other directives about files, as blocks inherit them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::root::RootDirective;
+use crate::config::reader::ConfigReader;
+use crate::eval::Template;
+use lab_nginx_conf::{ConfError, Directive};
+
+/// `if_modified_since`: how the field's date is compared with a file's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum IfModifiedSince {
+    /// The field is ignored.
+    Off,
+    /// The dates must be equal.
+    #[default]
+    Exact,
+    /// The field's date may be later.
+    Before,
+}
+
+/// The directives of one block.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FilesLevel {
+    /// The block's own `root` or `alias`. The inherited one is kept with its location.
+    pub(crate) root: Option<RootDirective>,
+    pub(crate) index: Option<Vec<Index>>,
+    pub(crate) types: Option<Arc<MediaTypes>>,
+    pub(crate) default_type: Option<String>,
+    pub(crate) etag: Option<bool>,
+    pub(crate) if_modified_since: Option<IfModifiedSince>,
+    pub(crate) log_not_found: Option<bool>,
+}
+
+impl FilesLevel {
+    pub(crate) fn read(&mut self, directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<(), ConfError> {
+        match directive.name.as_str() {
+            "root" | "alias" => self.root = Some(RootDirective::read(directive, self.root.as_ref(), reader)?),
+            "index" => Index::read(directive, reader, self.index.get_or_insert_default())?,
+            "types" => self.types = Some(Arc::new(MediaTypes::read(directive))),
+            "default_type" => self.default_type = Some(media_type(directive)?),
+            "etag" => self.etag = Some(directive.flag()?),
+            "if_modified_since" => {
+                self.if_modified_since = Some(match directive.first() {
+                    "off" => IfModifiedSince::Off,
+                    "exact" => IfModifiedSince::Exact,
+                    "before" => IfModifiedSince::Before,
+                    other => return Err(directive.invalid(other, "off, exact, before")),
+                });
+            }
+            "log_not_found" => self.log_not_found = Some(directive.flag()?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub(crate) fn inherit(self, outer: &FilesLevel) -> FilesLevel {
+        FilesLevel {
+            root: self.root,
+            index: self.index.or_else(|| outer.index.clone()),
+            types: self.types.or_else(|| outer.types.clone()),
+            default_type: self.default_type.or_else(|| outer.default_type.clone()),
+            etag: self.etag.or(outer.etag),
+            if_modified_since: self.if_modified_since.or(outer.if_modified_since),
+            log_not_found: self.log_not_found.or(outer.log_not_found),
+        }
+    }
+}
+
+/// One argument of `index`.
+#[derive(Debug, Clone)]
+pub struct Index {
+    /// The name of a file, perhaps with variables.
+    pub name: Template,
+    /// Whether it begins with a slash: then the request is redirected to it without a look at the file system.
+    pub is_absolute: bool,
+}
+
+impl Index {
+    /// nginx's default.
+    pub(crate) fn default_list() -> Vec<Index> {
+        vec![Index { name: Template::text("index.html"), is_absolute: false }]
+    }
+
+    pub(crate) fn read(
+        directive: &Directive,
+        reader: &mut ConfigReader<'_>,
+        list: &mut Vec<Index>,
+    ) -> Result<(), ConfError> {
+        for arg in &directive.args {
+            if arg.value.is_empty() {
+                return Err(directive.invalid("", "the name of a file"));
+            }
+            let name = reader.template(directive, &arg.value)?;
+            list.push(Index { name, is_absolute: arg.value.starts_with('/') });
+        }
+        Ok(())
+    }
+}
+
+/// `types`: media types by file name extensions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaTypes {
+    by_extension: HashMap<Vec<u8>, String>,
+}
+
+impl Default for MediaTypes {
+    /// nginx's default types.
+    fn default() -> MediaTypes {
+        let known = [("html", "text/html"), ("gif", "image/gif"), ("jpg", "image/jpeg")];
+        let by_extension = known.map(|(extension, media_type)| (extension.as_bytes().to_vec(), media_type.to_owned()));
+        MediaTypes { by_extension: by_extension.into() }
+    }
+}
+
+impl MediaTypes {
+    pub(crate) fn read(directive: &Directive) -> MediaTypes {
+        let mut by_extension = HashMap::new();
+        for entry in directive.children() {
+            for arg in &entry.args {
+                by_extension.insert(arg.value.to_ascii_lowercase().into_bytes(), entry.name.clone());
+            }
+        }
+        MediaTypes { by_extension }
+    }
+
+    /// The media type of an extension. Case does not matter.
+    #[must_use]
+    pub fn find(&self, extension: &[u8]) -> Option<&str> {
+        self.by_extension.get(&extension.to_ascii_lowercase()).map(String::as_str)
+    }
+}
+
+fn media_type(directive: &Directive) -> Result<String, ConfError> {
+    let text = directive.first();
+    if text.bytes().any(|byte| byte < 0x20 || byte == 0x7f) {
+        return Err(directive.invalid(&text.escape_debug().to_string(), "a media type such as text/plain"));
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,59 @@
+//! `server`: a virtual host, its names and its locations.
+
+pub mod listen;
+pub mod name;
+pub mod request_head;
+
+use crate::config::location::level::{Level, LocationConfig};
+use crate::config::location::root::Root;
+use crate::config::location::{EnclosingBlock, Location, Locations};
+use crate::config::reader::ConfigReader;
+use lab_nginx_conf::{ConfError, Directive};
+use name::ServerName;
+use request_head::RequestHeadConfig;
+
+#[derive(Debug)]
+pub struct Server {
+    /// In file order. Without `server_name`, one empty name.
+    pub names: Vec<ServerName>,
+    /// `$server_name`: the first name as written, in lower case.
+    pub first_name: String,
+    /// The configuration of requests that no location matches, and the locations.
+    pub outside: Location,
+    /// How heads of requests are read if this is the default server of its address.
+    pub request_head: RequestHeadConfig,
+}
+
+impl Server {
+    pub(crate) fn read(
+        directive: &Directive,
+        outer: &Level,
+        root: &Root,
+        reader: &mut ConfigReader<'_>,
+    ) -> Result<Server, ConfError> {
+        let block = directive.children();
+        let mut names = Vec::new();
+        for inner in block.iter().filter(|inner| inner.name == "server_name") {
+            for arg in &inner.args {
+                names.push(ServerName::read(inner, &arg.value, reader)?);
+            }
+        }
+        if names.is_empty() {
+            names.push(ServerName::Exact(String::new()));
+        }
+        let outside = Location::outside(block, &EnclosingBlock { level: outer, root, location: None }, reader)?;
+        let request_head = outer.request_head(block)?;
+        Ok(Server { first_name: names[0].text(), names, outside, request_head })
+    }
+
+    #[must_use]
+    pub fn locations(&self) -> &Locations {
+        &self.outside.locations
+    }
+
+    /// The configuration of requests that no location matches.
+    #[must_use]
+    pub fn config(&self) -> &LocationConfig {
+        &self.outside.config
+    }
+}
