@@ -2,7 +2,7 @@
 
 use crate::record::{Estimate, Measured, Ratio, RatioInterval, RoundRecord, Unit};
 use crate::scenario::model::{Metric, Scenario};
-use lab_load::audit;
+use lab_load::accounting::audit;
 use lab_stats::signed_rank::SignedRankInterval;
 use lab_stats::stats;
 

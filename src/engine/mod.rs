@@ -37,7 +37,7 @@ use crate::record::{
     RoundOutcome, RoundRecord, SeenDifference, StackDifferences, StackRecord, StepMeasured, WarmupRecord,
 };
 use crate::scenario::model::{Check, CheckRequest, Load, Scenario, Stack};
-use lab_load::audit;
+use lab_load::accounting::audit;
 use lab_stats::rounds::{Visit, schedule};
 
 /// What a run found; the raw part of a [`Record`](crate::record::Record).

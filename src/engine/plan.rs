@@ -10,11 +10,8 @@ use crate::scenario::model::{
     Arrival, Arrivals, Driver, External, HeaderRule, Http, Load, OpenLoop, Placeholders, Rate, Source, Step, StepText,
     TextPiece, TextRule, TimerKind, Tls, Trust,
 };
-use lab_load::audit::Offer;
-use lab_load::external::Program;
-use lab_load::journey::{self, Extract, Pattern, Piece, Text};
-use lab_load::plan::{self, Schedule, Stretch};
-use lab_load::protocol::{self, DrivePlan, Mode, OpenPlan};
+use lab_load::accounting::audit::OfferedLoad;
+use lab_load::wire::{self, DrivePlan, Extraction, Mode, OpenPlan, Pattern, Program, Schedule, Stage};
 
 /// The plan of `load` against the stack at `entry`.
 #[must_use]
@@ -42,12 +39,12 @@ pub fn drive_plan(load: &Load, warmup: Duration, entry: SocketAddr) -> DrivePlan
     }
 }
 
-fn tls(tls: &Tls) -> protocol::Tls {
+fn tls(tls: &Tls) -> wire::Tls {
     let trust = match &tls.trust {
-        Trust::Ca(file) => protocol::Trust::Ca(file.clone()),
-        Trust::Insecure => protocol::Trust::Insecure,
+        Trust::Ca(file) => wire::Trust::Ca(file.clone()),
+        Trust::Insecure => wire::Trust::Insecure,
     };
-    protocol::Tls { trust, server_name: tls.server_name.clone() }
+    wire::Tls { trust, server_name: tls.server_name.clone() }
 }
 
 /// `load` as it is driven in a block: Poisson arrivals come at other instants in every block, so that no block's chance
@@ -85,77 +82,77 @@ pub fn opens_all_connections(load: &Load) -> bool {
 pub fn program(external: &External, window: Duration) -> Program {
     match external {
         External::Httperf { rate, calls, is_poisson } => {
-            Program::Httperf { rates: stretches(rate, window), calls: *calls, is_poisson: *is_poisson }
+            Program::Httperf { rates: stages(rate, window), calls: *calls, is_poisson: *is_poisson }
         }
         External::Wrk { connections } => Program::Wrk { connections: *connections },
         External::H2load { connections } => Program::H2load { connections: *connections },
     }
 }
 
-fn stretches(rate: &Rate, window: Duration) -> Vec<Stretch> {
-    rate.stretches(window).into_iter().map(|(rate_per_s, lasts)| Stretch { rate_per_s, lasts }).collect()
+fn stages(rate: &Rate, window: Duration) -> Vec<Stage> {
+    rate.stretches(window).into_iter().map(|(rate_per_s, lasts)| Stage { rate_per_s, lasts }).collect()
 }
 
-fn http(version: Http) -> protocol::Http {
+fn http(version: Http) -> wire::Http {
     match version {
-        Http::OneZero => protocol::Http::OneZero,
-        Http::OneOne => protocol::Http::OneOne,
-        Http::Two { streams } => protocol::Http::Two { streams },
+        Http::OneZero => wire::Http::OneZero,
+        Http::OneOne => wire::Http::OneOne,
+        Http::Two { streams } => wire::Http::Two { streams },
     }
 }
 
 /// What a load offers, for the audit of its rounds.
 #[must_use]
-pub fn offer(load: &Load) -> Offer {
+pub fn offer(load: &Load) -> OfferedLoad {
     match &load.driver {
-        Driver::Goose { users, .. } => Offer::Users { users: *users },
+        Driver::Goose { users, .. } => OfferedLoad::Users { users: *users },
         Driver::Closed { connections }
         | Driver::External(External::Wrk { connections } | External::H2load { connections }) => {
-            Offer::Users { users: connections.saturating_mul(http(load.http).streams()) }
+            OfferedLoad::Users { users: connections.saturating_mul(http(load.http).streams()) }
         }
-        Driver::Open(open) => Offer::Arrivals {
+        Driver::Open(open) => OfferedLoad::Arrivals {
             is_constant: matches!(open.rate, Rate::Constant(_)),
             spins: open.timer == TimerKind::Spin,
         },
         // httperf looks at the clock all the time.
         Driver::External(External::Httperf { rate, .. }) => {
-            Offer::Arrivals { is_constant: matches!(rate, Rate::Constant(_)), spins: true }
+            OfferedLoad::Arrivals { is_constant: matches!(rate, Rate::Constant(_)), spins: true }
         }
     }
 }
 
 fn open_plan(open: &OpenLoop, warmup: Duration, window: Duration) -> OpenPlan {
-    let mut stretches = stretches(&open.rate, window);
+    let mut stages = stages(&open.rate, window);
     // The warm-up has the first rate.
-    if let Some(first) = stretches.first_mut() {
+    if let Some(first) = stages.first_mut() {
         first.lasts += warmup;
     }
     let arrivals = match open.arrivals {
-        Arrivals::Uniform => plan::Arrivals::Uniform,
-        Arrivals::Poisson { seed } => plan::Arrivals::Poisson { seed },
+        Arrivals::Uniform => wire::ArrivalProcess::Uniform,
+        Arrivals::Poisson { seed } => wire::ArrivalProcess::Poisson { seed },
     };
     OpenPlan {
-        schedule: Schedule { stretches, arrivals },
+        schedule: Schedule { stages, arrivals },
         arrival: match open.arrival {
-            Arrival::Session { calls } => protocol::Arrival::Session { calls },
-            Arrival::Pooled { connections } => protocol::Arrival::Pooled { connections },
+            Arrival::Session { calls } => wire::Arrival::Session { calls },
+            Arrival::Pooled { connections } => wire::Arrival::Pooled { connections },
         },
-        most_open: open.max_open,
+        max_open: open.max_open,
         timer: match open.timer {
-            TimerKind::Timerfd => protocol::TimerKind::Timerfd,
-            TimerKind::Spin => protocol::TimerKind::Spin,
+            TimerKind::Timerfd => wire::TimerKind::Timerfd,
+            TimerKind::Spin => wire::TimerKind::Spin,
         },
     }
 }
 
-fn step(step: &Step, values: &Placeholders) -> journey::Step {
+fn step(step: &Step, values: &Placeholders) -> wire::Step {
     let source = |source: &Source| match source {
-        Source::Header(name) => journey::Source::Header(name.clone()),
-        Source::Cookie(name) => journey::Source::Cookie(name.clone()),
-        Source::Json(pointer) => journey::Source::Json(pointer.clone()),
+        Source::Header(name) => wire::ValueSource::Header(name.clone()),
+        Source::Cookie(name) => wire::ValueSource::Cookie(name.clone()),
+        Source::Json(pointer) => wire::ValueSource::Json(pointer.clone()),
     };
     let expect = &step.expect;
-    journey::Step {
+    wire::Step {
         name: step.name.clone(),
         method: step.method.clone(),
         target: text(&step.target),
@@ -163,8 +160,12 @@ fn step(step: &Step, values: &Placeholders) -> journey::Step {
         body: text(&step.body),
         times: step.weight,
         think: step.think,
-        extract: step.extract.iter().map(|(name, from)| Extract { name: name.clone(), from: source(from) }).collect(),
-        expect: journey::StepExpectation {
+        extract: step
+            .extract
+            .iter()
+            .map(|(name, from)| Extraction { name: name.clone(), from: source(from) })
+            .collect(),
+        expect: wire::StepExpectation {
             status: expect.status,
             headers: expect.headers.iter().map(|(name, rule)| (name.clone(), header_rule(rule, values))).collect(),
             body: expect.body.as_ref().map(|rule| text_rule(rule, values)),
@@ -172,31 +173,29 @@ fn step(step: &Step, values: &Placeholders) -> journey::Step {
     }
 }
 
-fn text(text: &StepText) -> Text {
+fn text(text: &StepText) -> wire::StepText {
     let piece = |piece: &TextPiece| match piece {
-        TextPiece::Literal(text) => Piece::Literal(text.clone()),
-        TextPiece::Value(name) => Piece::Value(name.clone()),
+        TextPiece::Literal(text) => wire::TextPiece::Literal(text.clone()),
+        TextPiece::Value(name) => wire::TextPiece::Value(name.clone()),
     };
-    Text(text.0.iter().map(piece).collect())
+    wire::StepText(text.0.iter().map(piece).collect())
 }
 
-fn header_rule(rule: &HeaderRule, values: &Placeholders) -> journey::HeaderRule {
+fn header_rule(rule: &HeaderRule, values: &Placeholders) -> wire::HeaderRule {
     match rule {
-        HeaderRule::Absent => journey::HeaderRule::Absent,
-        HeaderRule::Present => journey::HeaderRule::Present,
-        HeaderRule::Count(count) => journey::HeaderRule::Count(*count),
-        HeaderRule::Lines(rules) => {
-            journey::HeaderRule::Lines(rules.iter().map(|rule| text_rule(rule, values)).collect())
-        }
+        HeaderRule::Absent => wire::HeaderRule::Absent,
+        HeaderRule::Present => wire::HeaderRule::Present,
+        HeaderRule::Count(count) => wire::HeaderRule::Count(*count),
+        HeaderRule::Lines(rules) => wire::HeaderRule::Lines(rules.iter().map(|rule| text_rule(rule, values)).collect()),
     }
 }
 
-fn text_rule(rule: &TextRule, values: &Placeholders) -> journey::TextRule {
+fn text_rule(rule: &TextRule, values: &Placeholders) -> wire::TextRule {
     match rule {
-        TextRule::Equal(template) => journey::TextRule::Equal(template.fill(values)),
-        TextRule::Contains(template) => journey::TextRule::Contains(template.fill(values)),
-        TextRule::Matches(regex) => journey::TextRule::Matches(Pattern(regex.clone())),
-        TextRule::Empty => journey::TextRule::Empty,
+        TextRule::Equal(template) => wire::TextRule::Equal(template.fill(values)),
+        TextRule::Contains(template) => wire::TextRule::Contains(template.fill(values)),
+        TextRule::Matches(regex) => wire::TextRule::Matches(Pattern(regex.clone())),
+        TextRule::Empty => wire::TextRule::Empty,
     }
 }
 
@@ -264,7 +263,7 @@ mod tests {
         let Mode::Open(open) = plan.mode else { panic!("{plan:?}") };
         assert_eq!(open.schedule.length(), plan.warmup + plan.window);
         let rates: Vec<_> =
-            open.schedule.stretches.iter().map(|one| (one.rate_per_s.get(), one.lasts.as_secs())).collect();
+            open.schedule.stages.iter().map(|one| (one.rate_per_s.get(), one.lasts.as_secs())).collect();
         assert_eq!(rates, [(10, 3), (20, 2), (30, 2)]);
     }
 }

@@ -19,7 +19,7 @@ use crate::scenario::model::{
 };
 use crate::snapshot::gate::{self, Rules};
 use crate::snapshot::ratios::Ratios;
-use lab_load::ledger::ErrorClass;
+use lab_load::wire::ErrorClass;
 use lab_stats::decision::Looks;
 
 fn stack(name: &str) -> Stack {

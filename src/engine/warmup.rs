@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::backend::Backend;
 use crate::record::{Objection, WarmupRecord};
 use crate::scenario::model::{Driver, Load, Rate, Warmup};
-use lab_load::seconds::SecondRow;
+use lab_load::wire::SecondRow;
 use lab_stats::warmup::{Second, TAIL, is_steady};
 
 /// How long a driver that finds a stack warm still drives it before it measures: its connections are new.
