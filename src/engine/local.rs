@@ -200,7 +200,7 @@ impl Local {
 fn last_answers(load: &Load) -> Duration {
     match &load.driver {
         Driver::External(External::Httperf { rate, calls, .. }) => {
-            let runs = 1 + u32::try_from(rate.stretches(load.duration).len()).unwrap_or(u32::MAX);
+            let runs = 1 + u32::try_from(rate.stages(load.duration).len()).unwrap_or(u32::MAX);
             load.timeout.saturating_mul(runs.saturating_mul(calls.get()))
         }
         _ => 2 * load.timeout,

@@ -6,12 +6,9 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
-use crate::scenario::model::{
-    Arrival, Arrivals, Driver, External, HeaderRule, Http, Load, OpenLoop, Placeholders, Rate, Source, Step, StepText,
-    TextPiece, TextRule, TimerKind, Tls, Trust,
-};
+use crate::scenario::model::{ArrivalProcess, Driver, External, Load, OpenLoop, Placeholders, Rate, TimerKind};
 use lab_load::accounting::audit::OfferedLoad;
-use lab_load::wire::{self, DrivePlan, Extraction, Mode, OpenPlan, Pattern, Program, Schedule, Stage};
+use lab_load::wire::{DrivePlan, Mode, OpenPlan, Program, Schedule};
 
 /// The plan of `load` against the stack at `entry`.
 #[must_use]
@@ -21,7 +18,10 @@ pub fn drive_plan(load: &Load, warmup: Duration, entry: SocketAddr) -> DrivePlan
             // Stacks are on loopback, where both ends of a connection have the same address.
             let address = entry.ip().to_string();
             let values = Placeholders { client: address.clone(), host: address, port: entry.port() };
-            Mode::Goose { users: *users, steps: steps.iter().map(|step| self::step(step, &values)).collect() }
+            Mode::Goose {
+                users: *users,
+                steps: steps.iter().map(|step| step.map_rules(|template| template.fill(&values))).collect(),
+            }
         }
         Driver::Closed { connections } => Mode::Closed { connections: *connections },
         Driver::Open(open) => Mode::Open(open_plan(open, warmup, load.duration)),
@@ -30,8 +30,8 @@ pub fn drive_plan(load: &Load, warmup: Duration, entry: SocketAddr) -> DrivePlan
     let scheme = if load.tls.is_some() { "https" } else { "http" };
     DrivePlan {
         url: format!("{scheme}://{entry}{}", load.path),
-        tls: load.tls.as_ref().map(tls),
-        http: http(load.http),
+        tls: load.tls.clone(),
+        http: load.http,
         mode,
         warmup,
         window: load.duration,
@@ -39,20 +39,12 @@ pub fn drive_plan(load: &Load, warmup: Duration, entry: SocketAddr) -> DrivePlan
     }
 }
 
-fn tls(tls: &Tls) -> wire::Tls {
-    let trust = match &tls.trust {
-        Trust::Ca(file) => wire::Trust::Ca(file.clone()),
-        Trust::Insecure => wire::Trust::Insecure,
-    };
-    wire::Tls { trust, server_name: tls.server_name.clone() }
-}
-
 /// `load` as it is driven in a block: Poisson arrivals come at other instants in every block, so that no block's chance
 /// is all blocks' rule, and at the same in all visits of a block, which are compared with each other.
 #[must_use]
 pub fn of_block(load: &Load, block: u32) -> Load {
     let mut load = load.clone();
-    if let Driver::Open(OpenLoop { arrivals: Arrivals::Poisson { seed }, .. }) = &mut load.driver {
+    if let Driver::Open(OpenLoop { arrivals: ArrivalProcess::Poisson { seed }, .. }) = &mut load.driver {
         // Streams of one key do not overlap.
         let mut random = ChaCha8Rng::seed_from_u64(*seed);
         random.set_stream(block.into());
@@ -65,7 +57,7 @@ pub fn of_block(load: &Load, block: u32) -> Load {
 #[must_use]
 pub fn seed_of(load: &Load) -> Option<u64> {
     match &load.driver {
-        Driver::Open(OpenLoop { arrivals: Arrivals::Poisson { seed }, .. }) => Some(*seed),
+        Driver::Open(OpenLoop { arrivals: ArrivalProcess::Poisson { seed }, .. }) => Some(*seed),
         _ => None,
     }
 }
@@ -82,22 +74,10 @@ pub fn opens_all_connections(load: &Load) -> bool {
 pub fn program(external: &External, window: Duration) -> Program {
     match external {
         External::Httperf { rate, calls, is_poisson } => {
-            Program::Httperf { rates: stages(rate, window), calls: *calls, is_poisson: *is_poisson }
+            Program::Httperf { rates: rate.stages(window), calls: *calls, is_poisson: *is_poisson }
         }
         External::Wrk { connections } => Program::Wrk { connections: *connections },
         External::H2load { connections } => Program::H2load { connections: *connections },
-    }
-}
-
-fn stages(rate: &Rate, window: Duration) -> Vec<Stage> {
-    rate.stretches(window).into_iter().map(|(rate_per_s, lasts)| Stage { rate_per_s, lasts }).collect()
-}
-
-fn http(version: Http) -> wire::Http {
-    match version {
-        Http::OneZero => wire::Http::OneZero,
-        Http::OneOne => wire::Http::OneOne,
-        Http::Two { streams } => wire::Http::Two { streams },
     }
 }
 
@@ -108,7 +88,7 @@ pub fn offer(load: &Load) -> OfferedLoad {
         Driver::Goose { users, .. } => OfferedLoad::Users { users: *users },
         Driver::Closed { connections }
         | Driver::External(External::Wrk { connections } | External::H2load { connections }) => {
-            OfferedLoad::Users { users: connections.saturating_mul(http(load.http).streams()) }
+            OfferedLoad::Users { users: connections.saturating_mul(load.http.streams()) }
         }
         Driver::Open(open) => OfferedLoad::Arrivals {
             is_constant: matches!(open.rate, Rate::Constant(_)),
@@ -122,80 +102,16 @@ pub fn offer(load: &Load) -> OfferedLoad {
 }
 
 fn open_plan(open: &OpenLoop, warmup: Duration, window: Duration) -> OpenPlan {
-    let mut stages = stages(&open.rate, window);
+    let mut stages = open.rate.stages(window);
     // The warm-up has the first rate.
     if let Some(first) = stages.first_mut() {
         first.lasts += warmup;
     }
-    let arrivals = match open.arrivals {
-        Arrivals::Uniform => wire::ArrivalProcess::Uniform,
-        Arrivals::Poisson { seed } => wire::ArrivalProcess::Poisson { seed },
-    };
     OpenPlan {
-        schedule: Schedule { stages, arrivals },
-        arrival: match open.arrival {
-            Arrival::Session { calls } => wire::Arrival::Session { calls },
-            Arrival::Pooled { connections } => wire::Arrival::Pooled { connections },
-        },
+        schedule: Schedule { stages, arrivals: open.arrivals },
+        arrival: open.arrival,
         max_open: open.max_open,
-        timer: match open.timer {
-            TimerKind::Timerfd => wire::TimerKind::Timerfd,
-            TimerKind::Spin => wire::TimerKind::Spin,
-        },
-    }
-}
-
-fn step(step: &Step, values: &Placeholders) -> wire::Step {
-    let source = |source: &Source| match source {
-        Source::Header(name) => wire::ValueSource::Header(name.clone()),
-        Source::Cookie(name) => wire::ValueSource::Cookie(name.clone()),
-        Source::Json(pointer) => wire::ValueSource::Json(pointer.clone()),
-    };
-    let expect = &step.expect;
-    wire::Step {
-        name: step.name.clone(),
-        method: step.method.clone(),
-        target: text(&step.target),
-        headers: step.headers.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
-        body: text(&step.body),
-        times: step.weight,
-        think: step.think,
-        extract: step
-            .extract
-            .iter()
-            .map(|(name, from)| Extraction { name: name.clone(), from: source(from) })
-            .collect(),
-        expect: wire::StepExpectation {
-            status: expect.status,
-            headers: expect.headers.iter().map(|(name, rule)| (name.clone(), header_rule(rule, values))).collect(),
-            body: expect.body.as_ref().map(|rule| text_rule(rule, values)),
-        },
-    }
-}
-
-fn text(text: &StepText) -> wire::StepText {
-    let piece = |piece: &TextPiece| match piece {
-        TextPiece::Literal(text) => wire::TextPiece::Literal(text.clone()),
-        TextPiece::Value(name) => wire::TextPiece::Value(name.clone()),
-    };
-    wire::StepText(text.0.iter().map(piece).collect())
-}
-
-fn header_rule(rule: &HeaderRule, values: &Placeholders) -> wire::HeaderRule {
-    match rule {
-        HeaderRule::Absent => wire::HeaderRule::Absent,
-        HeaderRule::Present => wire::HeaderRule::Present,
-        HeaderRule::Count(count) => wire::HeaderRule::Count(*count),
-        HeaderRule::Lines(rules) => wire::HeaderRule::Lines(rules.iter().map(|rule| text_rule(rule, values)).collect()),
-    }
-}
-
-fn text_rule(rule: &TextRule, values: &Placeholders) -> wire::TextRule {
-    match rule {
-        TextRule::Equal(template) => wire::TextRule::Equal(template.fill(values)),
-        TextRule::Contains(template) => wire::TextRule::Contains(template.fill(values)),
-        TextRule::Matches(regex) => wire::TextRule::Matches(Pattern(regex.clone())),
-        TextRule::Empty => wire::TextRule::Empty,
+        timer: open.timer,
     }
 }
 
@@ -204,7 +120,7 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
-    use crate::scenario::model::OnErrors;
+    use crate::scenario::model::{Arrival, Http, OnErrors};
 
     fn load(open: OpenLoop) -> Load {
         Load {
@@ -227,7 +143,7 @@ mod tests {
         let number = |number| NonZeroU32::new(number).unwrap();
         let poisson = load(OpenLoop {
             rate: Rate::Constant(number(1000)),
-            arrivals: Arrivals::Poisson { seed: 2011 },
+            arrivals: ArrivalProcess::Poisson { seed: 2011 },
             arrival: Arrival::Pooled { connections: number(3) },
             max_open: number(9),
             timer: TimerKind::Timerfd,
@@ -253,7 +169,7 @@ mod tests {
         let hold = Duration::from_secs(2);
         let open = OpenLoop {
             rate: Rate::Ramp { rates: [10, 20, 30].map(number).to_vec(), hold },
-            arrivals: Arrivals::Uniform,
+            arrivals: ArrivalProcess::Uniform,
             arrival: Arrival::Session { calls: number(3) },
             max_open: number(9),
             timer: TimerKind::Timerfd,

@@ -1,5 +1,6 @@
 //! The plan of a drive: what a driver process reads on its standard input.
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -69,6 +70,19 @@ pub enum Http {
         /// a browser, and their waiting is part of their service time.
         streams: NonZeroU32,
     },
+}
+
+impl fmt::Display for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TLS")?;
+        if let Some(name) = &self.server_name {
+            write!(f, " to {name}")?;
+        }
+        match &self.trust {
+            Trust::Ca(file) => write!(f, ", trusting {}", file.file_name().unwrap_or_default().display()),
+            Trust::Insecure => f.write_str(", trusting anybody"),
+        }
+    }
 }
 
 impl Http {
