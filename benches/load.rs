@@ -8,8 +8,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use lab_load::accounting::{Recorder, RequestOutcome, Window};
 use lab_load::wire::histogram;
 use lab_load::wire::{ArrivalProcess, Schedule, Stage};
+use lab_stats::estimate;
 use lab_stats::signed_rank;
-use lab_stats::stats;
 
 fn recording(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("record");
@@ -44,7 +44,7 @@ fn statistics(criterion: &mut Criterion) {
     for rounds in [10, 30, 100] {
         let log_ratios: Vec<f64> = (0..rounds).map(|round| f64::from(round * 7 % 13) / 100.0).collect();
         group.bench_function(format!("estimate/{rounds}"), |bencher| {
-            bencher.iter(|| stats::estimate(black_box(&log_ratios), 0.95));
+            bencher.iter(|| estimate::estimate(black_box(&log_ratios), 0.95));
         });
     }
     group.bench_function("signed-rank distribution/100", |bencher| {

@@ -1,11 +1,11 @@
-//! The order in which rounds are measured: randomised complete blocks.
+//! The order of the rounds: randomised complete blocks.
 //!
-//! Pure: the same numbers and the same seed give the same schedule, on every platform and with every version of
-//! the random-number crates, because the shuffle is spelled out here and ChaCha8 is a fixed algorithm.
+//! The same numbers and the same seed give the same order on every platform and with every version of the random-number
+//! crates, because the shuffle is implemented here and ChaCha8 is a fixed algorithm.
 //!
 //! Blocking follows Fisher, *The Design of Experiments* (1935), §20-26, and Montgomery, *Design and Analysis of
-//! Experiments*, chapter 4: what cannot be held constant (the machine's slow moments) is made to hit every
-//! treatment alike, and what is left is randomised.
+//! Experiments*, chapter 4: conditions that cannot be held constant, such as the machine's slow moments, affect every
+//! treatment of a block alike; the rest is randomised.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -13,19 +13,18 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 /// One measured visit to one stack under one load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Visit {
-    /// Which block, from 0. Visits of one block are compared with each other.
+    /// The block, from 0. Visits of one block are compared with each other.
     pub block: u32,
-    /// Which load: an index into the scenario's loads.
+    /// An index into the scenario's loads.
     pub load: usize,
-    /// Which stack: an index into the scenario's stacks.
+    /// An index into the scenario's stacks.
     pub stack: usize,
 }
 
-/// Every visit of a run, in the order in which to make them.
+/// Every visit of a run, in order.
 ///
-/// Each of the `blocks` blocks visits each load with each stack once. The stacks of one load stand next to each
-/// other, so that the rounds which are compared as a pair are close in time. The order of the loads in a block and
-/// the order of the stacks in a load are drawn anew each time.
+/// Each of the `blocks` blocks visits each load with each stack once. The stacks of one load are adjacent, so that rounds
+/// compared as a pair are close in time. Each block draws the order of its loads, and each load the order of its stacks.
 #[must_use]
 pub fn schedule(stacks: usize, loads: usize, blocks: u32, seed: u64) -> Vec<Visit> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -49,7 +48,7 @@ fn shuffled(count: usize, rng: &mut impl RngCore) -> Vec<usize> {
     items
 }
 
-/// A number in `0..bound`, each equally likely: draws that would favour the small ones are thrown away.
+/// A uniform number in `0..bound`: rejection sampling avoids the bias of a remainder.
 fn below(bound: u64, rng: &mut impl RngCore) -> u64 {
     let unbiased = u64::MAX - u64::MAX % bound;
     loop {
@@ -65,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_block_visits_every_load_with_every_stack_once() {
+    fn blocks_visit_each_load_and_stack_once() {
         let visits = schedule(3, 2, 5, 2011);
         assert_eq!(visits.len(), 3 * 2 * 5);
         for block in 0..5 {
@@ -78,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn stacks_of_one_load_are_adjacent_and_blocks_are_in_order() {
+    fn stacks_of_a_load_are_adjacent() {
         let visits = schedule(3, 2, 4, 7);
         for (index, cell) in visits.chunks(3).enumerate() {
             assert!(cell.iter().all(|visit| visit.load == cell[0].load));
@@ -87,26 +86,26 @@ mod tests {
     }
 
     #[test]
-    fn the_seed_decides_the_order() {
+    fn seed_determines_the_order() {
         assert_eq!(schedule(4, 3, 10, 1), schedule(4, 3, 10, 1));
         assert_ne!(schedule(4, 3, 10, 1), schedule(4, 3, 10, 2));
     }
 
     #[test]
-    fn each_order_of_two_stacks_comes_about_equally_often() {
+    fn orders_are_equally_likely() {
         let first = schedule(2, 1, 2000, 42).chunks(2).filter(|pair| pair[0].stack == 0).count();
         assert!((900..=1100).contains(&first), "stack 0 went first in {first} of 2000 blocks");
     }
 
     #[test]
-    fn nothing_to_visit_is_an_empty_schedule() {
+    fn empty_schedule() {
         assert_eq!(schedule(0, 2, 3, 1), []);
         assert_eq!(schedule(2, 0, 3, 1), []);
     }
 
-    /// Records hold the seed and promise that it brings the order back: this snapshot must never change.
+    /// Records hold the seed, from which the order must be reproducible: this snapshot must never change.
     #[test]
-    fn one_schedule_is_stable() {
+    fn schedule_is_stable() {
         let drawn: Vec<_> =
             schedule(2, 2, 3, 2011).iter().map(|visit| (visit.block, visit.load, visit.stack)).collect();
         assert_eq!(

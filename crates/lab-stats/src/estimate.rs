@@ -1,33 +1,35 @@
-//! From rounds to an estimate: log ratios of adjacent pairs, their Hodges-Lehmann estimate and its intervals.
+//! Log ratios of paired rounds, their Hodges-Lehmann estimate and its intervals.
 //!
-//! Pure. The unit is the round, never the request: requests of one round share its moment and its process, so their
-//! number says nothing about how well the result repeats. Ratios are taken as logarithms, in which twice as much and
-//! half as much are equally far from no change.
+//! The unit is the round, never the request: the requests of one round share its moment and its process, so their number
+//! says nothing about how well the result repeats. On the logarithmic scale twice as much and half as much are equally far
+//! from no change.
+//!
+//! The estimate: Hodges and Lehmann, *Estimates of location based on rank tests*, Ann. Math. Statist. 34 (1963).
 
+use crate::sample::median_of_sorted;
 use crate::signed_rank::{self, Interval, SignedRankInterval};
 use crate::student_t;
 
 /// Why a pair of rounds has no log ratio.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
-pub enum StatsError {
-    /// The logarithm of a ratio needs two positive, finite numbers.
+pub enum LogRatioError {
     #[error("the ratio of {candidate} to {reference} has no logarithm: both must be positive and finite")]
-    NoLogRatio {
-        /// The measured stack's value.
+    NotPositive {
+        /// The value of the measured stack.
         candidate: f64,
-        /// The reference stack's value in the same block.
+        /// The value of the reference stack in the same block.
         reference: f64,
     },
 }
 
-/// What a series of log ratios says, on the scale of logarithms.
+/// The estimate from a series of log ratios, on the logarithmic scale.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Estimate {
-    /// How many pairs of rounds.
+    /// The number of pairs of rounds.
     pub rounds: usize,
     /// The Hodges-Lehmann estimate: the median of the Walsh averages.
     pub log_ratio: f64,
-    /// The exact signed-rank interval, or why there is none. Verdicts come from this one.
+    /// The exact signed-rank interval, the basis of all verdicts; or why there is none.
     pub signed_rank: SignedRankInterval,
     /// The t-interval, for comparison; `None` for a single round.
     pub t: Option<Interval>,
@@ -54,8 +56,8 @@ impl Estimate {
 /// The natural logarithms of candidate/reference, one per block.
 ///
 /// # Errors
-/// A value that is not positive and finite: such a round is invalid and must not come this far.
-pub fn log_ratios(pairs: &[(f64, f64)]) -> Result<Vec<f64>, StatsError> {
+/// A value is not positive and finite; callers must exclude such invalid rounds.
+pub fn log_ratios(pairs: &[(f64, f64)]) -> Result<Vec<f64>, LogRatioError> {
     pairs
         .iter()
         .map(|&(candidate, reference)| {
@@ -63,16 +65,14 @@ pub fn log_ratios(pairs: &[(f64, f64)]) -> Result<Vec<f64>, StatsError> {
             if log.is_finite() && candidate > 0.0 && reference > 0.0 {
                 Ok(log)
             } else {
-                Err(StatsError::NoLogRatio { candidate, reference })
+                Err(LogRatioError::NotPositive { candidate, reference })
             }
         })
         .collect()
 }
 
-/// Estimates the median of `log_ratios` with intervals of at least `confidence` (a fraction, as 0.95); `None` when
-/// there are none.
-///
-/// Hodges and Lehmann, *Estimates of location based on rank tests*, Ann. Math. Statist. 34 (1963).
+/// Estimates the median of `log_ratios` with intervals of at least `confidence`, a fraction such as 0.95. `None` for no
+/// values.
 #[must_use]
 pub fn estimate(log_ratios: &[f64], confidence: f64) -> Option<Estimate> {
     Some(Estimate {
@@ -83,34 +83,9 @@ pub fn estimate(log_ratios: &[f64], confidence: f64) -> Option<Estimate> {
     })
 }
 
-/// The median; the mean of the two middle values when their number is even. `None` for no values.
-#[must_use]
-pub fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    median_of_sorted(&sorted)
-}
-
-/// The same of values in ascending order.
-pub(super) fn median_of_sorted(sorted: &[f64]) -> Option<f64> {
-    let upper = *sorted.get(sorted.len() / 2)?;
-    if sorted.len() % 2 == 1 {
-        return Some(upper);
-    }
-    Some(f64::midpoint(sorted[sorted.len() / 2 - 1], upper))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn medians() {
-        assert_eq!(median(&[]), None);
-        assert_eq!(median(&[3.0]), Some(3.0));
-        assert_eq!(median(&[9.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(&[9.0, 1.0, 2.0, 4.0]), Some(3.0));
-    }
 
     #[test]
     fn log_ratios_of_pairs() {
@@ -119,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_round_is_not_a_number() {
+    fn values_without_logarithm_are_refused() {
         for pair in [(0.0, 1.0), (1.0, 0.0), (-1.0, -1.0), (f64::NAN, 1.0), (f64::INFINITY, 1.0)] {
             assert!(log_ratios(&[pair]).is_err(), "{pair:?}");
         }
@@ -130,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_estimate_by_hand() {
+    fn estimate_by_hand() {
         // Walsh averages of 1, 2, 4: 1, 1.5, 2, 2.5, 3, 4. Their median is 2.25.
         let found = estimate(&[4.0, 1.0, 2.0], 0.95).unwrap();
         assert_eq!(found.log_ratio, 2.25);
@@ -141,16 +116,16 @@ mod tests {
     }
 
     #[test]
-    fn one_disturbed_round_hardly_moves_the_estimate() {
+    fn outlier_hardly_moves_the_estimate() {
         let calm = estimate(&[0.01, 0.012, 0.008, 0.011, 0.009, 0.01, 0.012, 0.01, 0.009, 0.011], 0.95).unwrap();
         let disturbed = estimate(&[0.01, 0.012, 0.008, 0.011, 0.009, 0.01, 0.012, 0.01, 0.009, 3.0], 0.95).unwrap();
         assert!((calm.log_ratio - disturbed.log_ratio).abs() < 0.001);
         assert!(disturbed.signed_rank.exact().unwrap().upper < 2.0);
-        assert!(disturbed.t.unwrap().lower < 0.0, "the t-interval is torn open");
+        assert!(disturbed.t.unwrap().lower < 0.0, "the t-interval is not robust");
     }
 
     #[test]
-    fn ratios_are_the_exponentials() {
+    fn ratios_are_exponentials() {
         let found = estimate(&[1.1_f64.ln(); 6], 0.95).unwrap();
         assert!((found.ratio() - 1.1).abs() < 1e-12);
         let interval = found.ratio_interval().unwrap();
