@@ -10,9 +10,10 @@ use std::num::NonZeroU32;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use lab_load::external::Program;
-use lab_load::plan::{Arrivals, Schedule, Stretch};
-use lab_load::protocol::{Arrival, Decoder, DriveOutcome, DrivePlan, Event, Http, Mode, OpenPlan, TimerKind};
+use lab_load::wire::{
+    Arrival, ArrivalProcess, DriveOutcome, DrivePlan, DriverEvent, EventDecoder, Http, Mode, OpenPlan, Program,
+    Schedule, Stage, TimerKind,
+};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -48,7 +49,7 @@ fn capacity(url: &str, rounds: usize, window: Duration) {
         ("closed", Mode::Closed { connections }),
         ("goose", Mode::Goose { users: connections, steps: Vec::new() }),
     ];
-    if wrk.find().is_ok() {
+    if lab_load::drivers::external::find(&wrk).is_ok() {
         modes.insert(1, ("wrk", Mode::External { program: wrk }));
     }
     let mut seen: Vec<Vec<(f64, f64)>> = vec![Vec::new(); modes.len()];
@@ -80,11 +81,11 @@ fn capacity(url: &str, rounds: usize, window: Duration) {
 /// How late an open loop begins what is scheduled.
 fn lag(url: &str, timer: TimerKind, rate: u32, window: Duration) {
     let schedule = Schedule {
-        stretches: vec![Stretch { rate_per_s: number(rate), lasts: window + WARMUP }],
-        arrivals: Arrivals::Uniform,
+        stages: vec![Stage { rate_per_s: number(rate), lasts: window + WARMUP }],
+        arrivals: ArrivalProcess::Uniform,
     };
     let arrival = Arrival::Pooled { connections: number(16) };
-    let open = OpenPlan { schedule, arrival, most_open: number(4096), timer };
+    let open = OpenPlan { schedule, arrival, max_open: number(4096), timer };
     let (outcome, _) = drive(&plan(url, Mode::Open(open), window));
     let ledger = &outcome.ledger;
     let open = ledger.open.as_ref().expect("an open ledger");
@@ -125,13 +126,13 @@ fn drive(plan: &DrivePlan) -> (DriveOutcome, Vec<u64>) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
     let mut child = command.arg("drive").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(plan.to_json().unwrap().as_bytes()).unwrap();
-    let (mut decoder, mut rss) = (Decoder::default(), Vec::new());
+    let (mut decoder, mut rss) = (EventDecoder::default(), Vec::new());
     let mut outcome = None;
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {
         match decoder.line(&line.unwrap()).unwrap() {
-            Event::WindowOpened | Event::WindowClosed => rss.extend(rss_kib(child.id())),
-            Event::Outcome(last) => outcome = Some(*last),
-            Event::Ready { .. } => {}
+            DriverEvent::WindowOpened | DriverEvent::WindowClosed => rss.extend(rss_kib(child.id())),
+            DriverEvent::Outcome(last) => outcome = Some(*last),
+            DriverEvent::Ready { .. } => {}
         }
     }
     assert!(child.wait().unwrap().success());

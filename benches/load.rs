@@ -5,16 +5,16 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use lab_load::histogram;
-use lab_load::plan::{Arrivals, Schedule, Stretch};
-use lab_load::recorder::{Outcome, Recorder, Window};
+use lab_load::accounting::{Recorder, RequestOutcome, Window};
+use lab_load::wire::histogram;
+use lab_load::wire::{ArrivalProcess, Schedule, Stage};
+use lab_stats::estimate;
 use lab_stats::signed_rank;
-use lab_stats::stats;
 
 fn recording(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("record");
     group.bench_function("histogram", |bencher| {
-        let mut histogram = histogram::of_times_us();
+        let mut histogram = histogram::empty();
         let mut us = 0;
         bencher.iter(|| {
             us = (us + 37) % 100_000;
@@ -28,11 +28,11 @@ fn recording(criterion: &mut Criterion) {
         bencher.iter(|| {
             let started = Instant::now();
             recorder.started(started);
-            recorder.ended(started, Instant::now(), black_box(Outcome::Ok { body_bytes: 5 }));
+            recorder.ended(started, Instant::now(), black_box(RequestOutcome::Ok { body_bytes: 5 }));
         });
     });
     group.bench_function("encode", |bencher| {
-        let mut histogram = histogram::of_times_us();
+        let mut histogram = histogram::empty();
         (0..10_000).for_each(|us| histogram.saturating_record(us * 7));
         bencher.iter(|| histogram::encode(black_box(&histogram)));
     });
@@ -44,7 +44,7 @@ fn statistics(criterion: &mut Criterion) {
     for rounds in [10, 30, 100] {
         let log_ratios: Vec<f64> = (0..rounds).map(|round| f64::from(round * 7 % 13) / 100.0).collect();
         group.bench_function(format!("estimate/{rounds}"), |bencher| {
-            bencher.iter(|| stats::estimate(black_box(&log_ratios), 0.95));
+            bencher.iter(|| estimate::estimate(black_box(&log_ratios), 0.95));
         });
     }
     group.bench_function("signed-rank distribution/100", |bencher| {
@@ -56,9 +56,10 @@ fn statistics(criterion: &mut Criterion) {
 fn schedules(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("schedule");
     let lasts = Duration::from_secs(10);
-    let stretch = |rate| Stretch { rate_per_s: NonZeroU32::new(rate).unwrap(), lasts };
-    for (name, arrivals) in [("uniform", Arrivals::Uniform), ("poisson", Arrivals::Poisson { seed: 2011 })] {
-        let schedule = Schedule { stretches: vec![stretch(500), stretch(1000), stretch(1500)], arrivals };
+    let stretch = |rate| Stage { rate_per_s: NonZeroU32::new(rate).unwrap(), lasts };
+    for (name, arrivals) in [("uniform", ArrivalProcess::Uniform), ("poisson", ArrivalProcess::Poisson { seed: 2011 })]
+    {
+        let schedule = Schedule { stages: vec![stretch(500), stretch(1000), stretch(1500)], arrivals };
         group.bench_function(format!("{name}/30000"), |bencher| {
             bencher.iter(|| black_box(&schedule).instants().map(|at| at.as_nanos()).max());
         });

@@ -195,5 +195,5 @@ fn hold(upstream: &Upstream) {
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {
-    lab_stats::stats::median(&values.collect::<Vec<_>>()).unwrap_or(0.0)
+    lab_stats::sample::median(&values.collect::<Vec<_>>()).unwrap_or(0.0)
 }

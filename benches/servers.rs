@@ -194,5 +194,5 @@ fn machine(environment: &Environment, subjects: &[Subject]) -> String {
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {
-    lab_stats::stats::median(&values.collect::<Vec<_>>()).unwrap_or(0.0)
+    lab_stats::sample::median(&values.collect::<Vec<_>>()).unwrap_or(0.0)
 }

@@ -6,8 +6,10 @@ use std::num::NonZeroU32;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use lab_load::plan::{Arrivals, Schedule, Stretch};
-use lab_load::protocol::{Arrival, Decoder, DriveOutcome, DrivePlan, Event, Http, Mode, OpenPlan, TimerKind};
+use lab_load::wire::{
+    Arrival, ArrivalProcess, DriveOutcome, DrivePlan, DriverEvent, EventDecoder, Http, Mode, OpenPlan, Schedule, Stage,
+    TimerKind,
+};
 
 pub(super) struct Result {
     pub(super) requests: u64,
@@ -15,7 +17,7 @@ pub(super) struct Result {
     /// From the instants at which requests were due.
     pub(super) p50: Duration,
     pub(super) p99: Duration,
-    /// Arrivals of the window that had no good answer.
+    /// ArrivalProcess of the window that had no good answer.
     pub(super) lost: u64,
 }
 
@@ -24,11 +26,11 @@ pub(super) fn run(address: SocketAddr, path: &str, connections: usize, rate: u32
     let number = |number: u32| NonZeroU32::new(number).expect("more than none");
     let window = Duration::from_secs(seconds);
     let schedule = Schedule {
-        stretches: vec![Stretch { rate_per_s: number(rate), lasts: window }],
-        arrivals: Arrivals::Poisson { seed: 2011 },
+        stages: vec![Stage { rate_per_s: number(rate), lasts: window }],
+        arrivals: ArrivalProcess::Poisson { seed: 2011 },
     };
     let arrival = Arrival::Pooled { connections: number(u32::try_from(connections).expect("a small number")) };
-    let open = OpenPlan { schedule, arrival, most_open: number(4096), timer: TimerKind::Timerfd };
+    let open = OpenPlan { schedule, arrival, max_open: number(4096), timer: TimerKind::Timerfd };
     let plan = DrivePlan {
         url: format!("http://{address}{path}"),
         tls: None,
@@ -57,10 +59,10 @@ fn drive(plan: &DrivePlan) -> DriveOutcome {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the driver starts");
     let document = plan.to_json().expect("a plan");
     child.stdin.take().expect("its input").write_all(document.as_bytes()).expect("a driver that reads");
-    let mut decoder = Decoder::default();
+    let mut decoder = EventDecoder::default();
     let mut outcome = None;
     for line in BufReader::new(child.stdout.take().expect("its output")).lines() {
-        if let Event::Outcome(last) = decoder.line(&line.expect("a line")).expect("an event") {
+        if let DriverEvent::Outcome(last) = decoder.line(&line.expect("a line")).expect("an event") {
             outcome = Some(*last);
         }
     }

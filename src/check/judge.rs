@@ -109,7 +109,7 @@ impl Judge<'_> {
         match rule {
             TextRule::Equal(template) => template.fill(self.values) == observed,
             TextRule::Contains(template) => observed.contains(&template.fill(self.values)),
-            TextRule::Matches(regex) => regex.is_match(observed),
+            TextRule::Matches(pattern) => pattern.0.is_match(observed),
             TextRule::Empty => observed.is_empty(),
         }
     }
@@ -118,7 +118,7 @@ impl Judge<'_> {
         match rule {
             TextRule::Equal(template) => quoted(&template.fill(self.values)),
             TextRule::Contains(template) => format!("a text with {}", quoted(&template.fill(self.values))),
-            TextRule::Matches(regex) => format!("a match of /{regex}/"),
+            TextRule::Matches(pattern) => format!("a match of /{}/", pattern.0),
             TextRule::Empty => "nothing".to_owned(),
         }
     }
@@ -158,6 +158,7 @@ fn quoted_lines(lines: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use lab_load::wire::Pattern;
     use regex::Regex;
 
     use super::*;
@@ -227,7 +228,7 @@ mod tests {
                     "Set-Cookie".to_owned(),
                     HeaderRule::Lines(vec![
                         TextRule::Equal(text("a=1")),
-                        TextRule::Matches(Regex::new("^b=[0-9]$").unwrap()),
+                        TextRule::Matches(Pattern(Regex::new("^b=[0-9]$").unwrap())),
                     ]),
                 ),
             ],
@@ -260,7 +261,7 @@ mod tests {
             body: Some(TextRule::Empty),
             upstream: UpstreamExpectation {
                 method: Some(TextRule::Equal(text("HEAD"))),
-                target: Some(TextRule::Matches(Regex::new("^/x").unwrap())),
+                target: Some(TextRule::Matches(Pattern(Regex::new("^/x").unwrap()))),
                 headers: vec![("Host".to_owned(), lines(&["other"]))],
                 order: Some(vec!["X-A".to_owned(), "X-B".to_owned()]),
             },

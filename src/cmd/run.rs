@@ -168,7 +168,7 @@ pub(super) fn execute(
     let declared: Vec<u32> = scenario.rounds.looks.iter().map(|look| look.get()).collect();
     let machine = &session.machine;
     let in_words = format!("{}, {} cores, {}", machine.cpu, machine.cores, machine.kernel);
-    let comparison = Comparison::read(scenario, store, in_words, Looks::after(declared.clone())?)?;
+    let comparison = Comparison::read(scenario, store, in_words, Looks::new(declared.clone())?)?;
 
     let mut progress = Progress::new(output.quiet || output.json);
     let mut journal = Journal::open(&session.folder, &manifest)?;

@@ -7,7 +7,7 @@ use crate::check::redact::Redaction;
 use crate::measure::contention::Contention;
 use crate::record::{ComponentRecord, ComponentUse};
 use crate::scenario::model::{CheckRequest, Load, Placeholders, Stack};
-use lab_load::protocol::DriveOutcome;
+use lab_load::wire::DriveOutcome;
 
 /// A way to run stacks. Errors are texts for people: the engine records them and goes on.
 pub trait Backend {

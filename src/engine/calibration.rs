@@ -5,9 +5,9 @@ use std::num::NonZeroU32;
 use crate::record::{Calibrated, CalibratedMetric, Estimate, FloorWarning};
 use crate::scenario::model::{Against, Gate, Load, Metric, Scenario, Stack};
 use crate::snapshot::ratios::described;
-use lab_stats::calibration::{Chances, Gated, chances};
+use lab_stats::calibration::{GatedMetric, Sensitivity, sensitivity};
 use lab_stats::decision::Looks;
-use lab_stats::verdict::Better;
+use lab_stats::verdict::Direction;
 
 /// The scenario that compares the reference stack with itself, `blocks` times, and gates nothing. `name` is where its
 /// reports go.
@@ -91,15 +91,15 @@ fn is_of(own: &CalibratedMetric, load: &Load, metric: Metric) -> bool {
     own.load == load.name && own.load_was == described(load) && own.metric == metric.name()
 }
 
-fn chances_of(scenario: &Scenario, metric: Metric, margin: f64, own: &[f64]) -> Option<Chances> {
-    let looks = Looks::after(scenario.rounds.looks.iter().map(|look| look.get()).collect()).ok()?;
+fn chances_of(scenario: &Scenario, metric: Metric, margin: f64, own: &[f64]) -> Option<Sensitivity> {
+    let looks = Looks::new(scenario.rounds.looks.iter().map(|look| look.get()).collect()).ok()?;
     let others = scenario.stacks.len().saturating_sub(1).max(1);
-    let gated = Gated {
+    let gated = GatedMetric {
         margin,
-        better: if metric.more_is_better() { Better::More } else { Better::Less },
+        direction: if metric.more_is_better() { Direction::HigherIsBetter } else { Direction::LowerIsBetter },
         looks: &looks,
         family: scenario.gate.margins.len().max(1) * scenario.ranked_loads().count() * others,
         against_run: scenario.gate.against == Against::Snapshot,
     };
-    chances(own, gated, scenario.rounds.seed)
+    sensitivity(own, gated, scenario.rounds.seed)
 }

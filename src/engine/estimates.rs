@@ -2,9 +2,10 @@
 
 use crate::record::{Estimate, Measured, Ratio, RatioInterval, RoundRecord, Unit};
 use crate::scenario::model::{Metric, Scenario};
-use lab_load::audit;
+use lab_load::accounting::audit;
+use lab_stats::estimate::{estimate, log_ratios};
+use lab_stats::sample;
 use lab_stats::signed_rank::SignedRankInterval;
-use lab_stats::stats;
 
 /// The confidence every interval has at least.
 pub const CONFIDENCE: f64 = 0.95;
@@ -32,7 +33,7 @@ pub fn estimates(scenario: &Scenario, rounds: &[RoundRecord]) -> Vec<Estimate> {
                     metric: metric.name().to_owned(),
                     unit: if metric == Metric::Throughput { Unit::PerS } else { Unit::Us },
                     rounds: own.len(),
-                    median: stats::median(&medians),
+                    median: sample::median(&medians),
                     ratio,
                 });
             }
@@ -51,8 +52,8 @@ pub(super) fn values(rounds: &[RoundRecord], load: &str, stack: &str, metric: Me
 fn ratio(reference: &str, own: &[(u32, f64)], against: &[(u32, f64)]) -> Option<Ratio> {
     let in_block = |block: u32| against.iter().find(|(other, _)| *other == block).map(|(_, value)| *value);
     let pairs: Vec<(f64, f64)> = own.iter().filter_map(|(block, value)| Some((*value, in_block(*block)?))).collect();
-    let log_ratios = stats::log_ratios(&pairs).ok()?;
-    let estimate = stats::estimate(&log_ratios, CONFIDENCE)?;
+    let log_ratios = log_ratios(&pairs).ok()?;
+    let estimate = estimate(&log_ratios, CONFIDENCE)?;
     let interval = match estimate.signed_rank {
         SignedRankInterval::Exact(interval) => Some(RatioInterval::of_logs(interval)),
         SignedRankInterval::TooFew { .. } => None,

@@ -15,10 +15,7 @@ use crate::measure::resources::ResourceUse;
 use crate::record::{ComponentRecord, ComponentUse};
 use crate::scenario::model::{CheckRequest, Load, Placeholders, Stack};
 use crate::stack::Role;
-use lab_load::cpu_time::CpuTime;
-use lab_load::ledger::{ErrorClass, Ledger};
-use lab_load::protocol::DriveOutcome;
-use lab_load::seconds::{SecondRow, SecondTimes};
+use lab_load::wire::{CpuTime, DriveOutcome, ErrorClass, Ledger, SecondRow, SecondTimes};
 
 /// What one stack does.
 #[derive(Debug, Clone)]

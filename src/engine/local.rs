@@ -21,7 +21,8 @@ use crate::stack::container::site::SiteError;
 use crate::stack::guarded::{Guarded, Output, Program};
 use crate::stack::process::{Component, Launcher, Origin, Running};
 use crate::stack::ready::last_lines;
-use lab_load::protocol::{Decoder, DrivePlan, Event};
+use lab_load::drivers::external;
+use lab_load::wire::{DrivePlan, DriverEvent, EventDecoder};
 
 /// How long a driver may take beyond its warm-up and window: starting its users, and writing its outcome.
 const DRIVER_EXTRA: Duration = Duration::from_secs(40);
@@ -86,7 +87,7 @@ impl Backend for Local {
 
     fn unavailable(&self, load: &Load) -> Option<String> {
         match &load.driver {
-            Driver::External(external) => program(external, load.duration).find().err(),
+            Driver::External(external) => external::find(&program(external, load.duration)).err(),
             Driver::Goose { .. } | Driver::Closed { .. } | Driver::Open(_) => None,
         }
     }
@@ -199,7 +200,7 @@ impl Local {
 fn last_answers(load: &Load) -> Duration {
     match &load.driver {
         Driver::External(External::Httperf { rate, calls, .. }) => {
-            let runs = 1 + u32::try_from(rate.stretches(load.duration).len()).unwrap_or(u32::MAX);
+            let runs = 1 + u32::try_from(rate.stages(load.duration).len()).unwrap_or(u32::MAX);
             load.timeout.saturating_mul(runs.saturating_mul(calls.get()))
         }
         _ => 2 * load.timeout,
@@ -213,7 +214,7 @@ fn last_answers(load: &Load) -> Duration {
 async fn follow(driver: &mut Guarded, running: &mut Running, mut lookout: Lookout) -> Result<Driven, String> {
     let stdout = driver.take_stdout().ok_or("the driver's output was taken before")?;
     let mut lines = BufReader::new(stdout).lines();
-    let mut decoder = Decoder::default();
+    let mut decoder = EventDecoder::default();
     let mut window = Window::Ahead { opens: None, closes: None };
     let mut ticks = tokio::time::interval(watch::INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -240,21 +241,21 @@ async fn follow(driver: &mut Guarded, running: &mut Running, mut lookout: Lookou
             return Err("the driver ended without an outcome".to_owned());
         };
         match decoder.line(&line).map_err(in_full)? {
-            Event::Ready { window: Some(ends) } => {
+            DriverEvent::Ready { window: Some(ends) } => {
                 window = Window::Ahead { opens: Some(instant(ends.opens)), closes: Some(instant(ends.closes)) };
             }
-            Event::Ready { window: None } => {}
-            Event::WindowOpened => {
+            DriverEvent::Ready { window: None } => {}
+            DriverEvent::WindowOpened => {
                 if let Window::Ahead { .. } = window {
                     window = window.turn(all_alive(running)?, &mut lookout)?;
                 }
             }
-            Event::WindowClosed => {
+            DriverEvent::WindowClosed => {
                 if let Window::Open { .. } = window {
                     window = window.turn(all_alive(running)?, &mut lookout)?;
                 }
             }
-            Event::Outcome(outcome) => {
+            DriverEvent::Outcome(outcome) => {
                 let Window::Closed(Watched { components, machine }) = window else {
                     return Err("the driver's window has not closed".to_owned());
                 };

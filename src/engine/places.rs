@@ -2,8 +2,8 @@
 
 use crate::record::{Place, Placed, RoundRecord};
 use crate::scenario::model::{Metric, Scenario};
-use lab_stats::places;
-use lab_stats::verdict::Better;
+use lab_stats::ranking::{RankRange, rank};
+use lab_stats::verdict::Direction;
 
 use super::estimates::values;
 
@@ -24,9 +24,9 @@ pub fn placed(scenario: &Scenario, rounds: &[RoundRecord]) -> Vec<Placed> {
         for metric in Metric::ALL {
             let of_stack = |name: &str| values(rounds, &load.name, name, metric).into_iter().collect();
             let by_stack: Vec<_> = scenario.stacks.iter().map(|stack| of_stack(&stack.name)).collect();
-            let better = if metric.more_is_better() { Better::More } else { Better::Less };
-            let found = places::places(&by_stack, better, error);
-            let place = |place: &places::Place| Place {
+            let direction = if metric.more_is_better() { Direction::HigherIsBetter } else { Direction::LowerIsBetter };
+            let found = rank(&by_stack, direction, error);
+            let place = |place: &RankRange| Place {
                 stack: name(place.stack),
                 best: place.best,
                 worst: place.worst,
@@ -35,8 +35,8 @@ pub fn placed(scenario: &Scenario, rounds: &[RoundRecord]) -> Vec<Placed> {
             all.push(Placed {
                 load: load.name.clone(),
                 metric: metric.name().to_owned(),
-                places: found.placed.iter().map(place).collect(),
-                unplaced: names(&found.unplaced),
+                places: found.ranges.iter().map(place).collect(),
+                unplaced: names(&found.unranked),
                 blocks_needed: found.blocks_needed,
             });
         }

@@ -6,15 +6,9 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
-use crate::scenario::model::{
-    Arrival, Arrivals, Driver, External, HeaderRule, Http, Load, OpenLoop, Placeholders, Rate, Source, Step, StepText,
-    TextPiece, TextRule, TimerKind, Tls, Trust,
-};
-use lab_load::audit::Offer;
-use lab_load::external::Program;
-use lab_load::journey::{self, Extract, Pattern, Piece, Text};
-use lab_load::plan::{self, Schedule, Stretch};
-use lab_load::protocol::{self, DrivePlan, Mode, OpenPlan};
+use crate::scenario::model::{ArrivalProcess, Driver, External, Load, OpenLoop, Placeholders, Rate, TimerKind};
+use lab_load::accounting::audit::OfferedLoad;
+use lab_load::wire::{DrivePlan, Mode, OpenPlan, Program, Schedule};
 
 /// The plan of `load` against the stack at `entry`.
 #[must_use]
@@ -24,7 +18,10 @@ pub fn drive_plan(load: &Load, warmup: Duration, entry: SocketAddr) -> DrivePlan
             // Stacks are on loopback, where both ends of a connection have the same address.
             let address = entry.ip().to_string();
             let values = Placeholders { client: address.clone(), host: address, port: entry.port() };
-            Mode::Goose { users: *users, steps: steps.iter().map(|step| self::step(step, &values)).collect() }
+            Mode::Goose {
+                users: *users,
+                steps: steps.iter().map(|step| step.map_rules(|template| template.fill(&values))).collect(),
+            }
         }
         Driver::Closed { connections } => Mode::Closed { connections: *connections },
         Driver::Open(open) => Mode::Open(open_plan(open, warmup, load.duration)),
@@ -33,8 +30,8 @@ pub fn drive_plan(load: &Load, warmup: Duration, entry: SocketAddr) -> DrivePlan
     let scheme = if load.tls.is_some() { "https" } else { "http" };
     DrivePlan {
         url: format!("{scheme}://{entry}{}", load.path),
-        tls: load.tls.as_ref().map(tls),
-        http: http(load.http),
+        tls: load.tls.clone(),
+        http: load.http,
         mode,
         warmup,
         window: load.duration,
@@ -42,20 +39,12 @@ pub fn drive_plan(load: &Load, warmup: Duration, entry: SocketAddr) -> DrivePlan
     }
 }
 
-fn tls(tls: &Tls) -> protocol::Tls {
-    let trust = match &tls.trust {
-        Trust::Ca(file) => protocol::Trust::Ca(file.clone()),
-        Trust::Insecure => protocol::Trust::Insecure,
-    };
-    protocol::Tls { trust, server_name: tls.server_name.clone() }
-}
-
 /// `load` as it is driven in a block: Poisson arrivals come at other instants in every block, so that no block's chance
 /// is all blocks' rule, and at the same in all visits of a block, which are compared with each other.
 #[must_use]
 pub fn of_block(load: &Load, block: u32) -> Load {
     let mut load = load.clone();
-    if let Driver::Open(OpenLoop { arrivals: Arrivals::Poisson { seed }, .. }) = &mut load.driver {
+    if let Driver::Open(OpenLoop { arrivals: ArrivalProcess::Poisson { seed }, .. }) = &mut load.driver {
         // Streams of one key do not overlap.
         let mut random = ChaCha8Rng::seed_from_u64(*seed);
         random.set_stream(block.into());
@@ -68,7 +57,7 @@ pub fn of_block(load: &Load, block: u32) -> Load {
 #[must_use]
 pub fn seed_of(load: &Load) -> Option<u64> {
     match &load.driver {
-        Driver::Open(OpenLoop { arrivals: Arrivals::Poisson { seed }, .. }) => Some(*seed),
+        Driver::Open(OpenLoop { arrivals: ArrivalProcess::Poisson { seed }, .. }) => Some(*seed),
         _ => None,
     }
 }
@@ -85,118 +74,44 @@ pub fn opens_all_connections(load: &Load) -> bool {
 pub fn program(external: &External, window: Duration) -> Program {
     match external {
         External::Httperf { rate, calls, is_poisson } => {
-            Program::Httperf { rates: stretches(rate, window), calls: *calls, is_poisson: *is_poisson }
+            Program::Httperf { rates: rate.stages(window), calls: *calls, is_poisson: *is_poisson }
         }
         External::Wrk { connections } => Program::Wrk { connections: *connections },
         External::H2load { connections } => Program::H2load { connections: *connections },
     }
 }
 
-fn stretches(rate: &Rate, window: Duration) -> Vec<Stretch> {
-    rate.stretches(window).into_iter().map(|(rate_per_s, lasts)| Stretch { rate_per_s, lasts }).collect()
-}
-
-fn http(version: Http) -> protocol::Http {
-    match version {
-        Http::OneZero => protocol::Http::OneZero,
-        Http::OneOne => protocol::Http::OneOne,
-        Http::Two { streams } => protocol::Http::Two { streams },
-    }
-}
-
 /// What a load offers, for the audit of its rounds.
 #[must_use]
-pub fn offer(load: &Load) -> Offer {
+pub fn offer(load: &Load) -> OfferedLoad {
     match &load.driver {
-        Driver::Goose { users, .. } => Offer::Users { users: *users },
+        Driver::Goose { users, .. } => OfferedLoad::Users { users: *users },
         Driver::Closed { connections }
         | Driver::External(External::Wrk { connections } | External::H2load { connections }) => {
-            Offer::Users { users: connections.saturating_mul(http(load.http).streams()) }
+            OfferedLoad::Users { users: connections.saturating_mul(load.http.streams()) }
         }
-        Driver::Open(open) => Offer::Arrivals {
+        Driver::Open(open) => OfferedLoad::Arrivals {
             is_constant: matches!(open.rate, Rate::Constant(_)),
             spins: open.timer == TimerKind::Spin,
         },
         // httperf looks at the clock all the time.
         Driver::External(External::Httperf { rate, .. }) => {
-            Offer::Arrivals { is_constant: matches!(rate, Rate::Constant(_)), spins: true }
+            OfferedLoad::Arrivals { is_constant: matches!(rate, Rate::Constant(_)), spins: true }
         }
     }
 }
 
 fn open_plan(open: &OpenLoop, warmup: Duration, window: Duration) -> OpenPlan {
-    let mut stretches = stretches(&open.rate, window);
+    let mut stages = open.rate.stages(window);
     // The warm-up has the first rate.
-    if let Some(first) = stretches.first_mut() {
+    if let Some(first) = stages.first_mut() {
         first.lasts += warmup;
     }
-    let arrivals = match open.arrivals {
-        Arrivals::Uniform => plan::Arrivals::Uniform,
-        Arrivals::Poisson { seed } => plan::Arrivals::Poisson { seed },
-    };
     OpenPlan {
-        schedule: Schedule { stretches, arrivals },
-        arrival: match open.arrival {
-            Arrival::Session { calls } => protocol::Arrival::Session { calls },
-            Arrival::Pooled { connections } => protocol::Arrival::Pooled { connections },
-        },
-        most_open: open.max_open,
-        timer: match open.timer {
-            TimerKind::Timerfd => protocol::TimerKind::Timerfd,
-            TimerKind::Spin => protocol::TimerKind::Spin,
-        },
-    }
-}
-
-fn step(step: &Step, values: &Placeholders) -> journey::Step {
-    let source = |source: &Source| match source {
-        Source::Header(name) => journey::Source::Header(name.clone()),
-        Source::Cookie(name) => journey::Source::Cookie(name.clone()),
-        Source::Json(pointer) => journey::Source::Json(pointer.clone()),
-    };
-    let expect = &step.expect;
-    journey::Step {
-        name: step.name.clone(),
-        method: step.method.clone(),
-        target: text(&step.target),
-        headers: step.headers.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
-        body: text(&step.body),
-        times: step.weight,
-        think: step.think,
-        extract: step.extract.iter().map(|(name, from)| Extract { name: name.clone(), from: source(from) }).collect(),
-        expect: journey::StepExpectation {
-            status: expect.status,
-            headers: expect.headers.iter().map(|(name, rule)| (name.clone(), header_rule(rule, values))).collect(),
-            body: expect.body.as_ref().map(|rule| text_rule(rule, values)),
-        },
-    }
-}
-
-fn text(text: &StepText) -> Text {
-    let piece = |piece: &TextPiece| match piece {
-        TextPiece::Literal(text) => Piece::Literal(text.clone()),
-        TextPiece::Value(name) => Piece::Value(name.clone()),
-    };
-    Text(text.0.iter().map(piece).collect())
-}
-
-fn header_rule(rule: &HeaderRule, values: &Placeholders) -> journey::HeaderRule {
-    match rule {
-        HeaderRule::Absent => journey::HeaderRule::Absent,
-        HeaderRule::Present => journey::HeaderRule::Present,
-        HeaderRule::Count(count) => journey::HeaderRule::Count(*count),
-        HeaderRule::Lines(rules) => {
-            journey::HeaderRule::Lines(rules.iter().map(|rule| text_rule(rule, values)).collect())
-        }
-    }
-}
-
-fn text_rule(rule: &TextRule, values: &Placeholders) -> journey::TextRule {
-    match rule {
-        TextRule::Equal(template) => journey::TextRule::Equal(template.fill(values)),
-        TextRule::Contains(template) => journey::TextRule::Contains(template.fill(values)),
-        TextRule::Matches(regex) => journey::TextRule::Matches(Pattern(regex.clone())),
-        TextRule::Empty => journey::TextRule::Empty,
+        schedule: Schedule { stages, arrivals: open.arrivals },
+        arrival: open.arrival,
+        max_open: open.max_open,
+        timer: open.timer,
     }
 }
 
@@ -205,7 +120,7 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
-    use crate::scenario::model::OnErrors;
+    use crate::scenario::model::{Arrival, Http, OnErrors};
 
     fn load(open: OpenLoop) -> Load {
         Load {
@@ -228,7 +143,7 @@ mod tests {
         let number = |number| NonZeroU32::new(number).unwrap();
         let poisson = load(OpenLoop {
             rate: Rate::Constant(number(1000)),
-            arrivals: Arrivals::Poisson { seed: 2011 },
+            arrivals: ArrivalProcess::Poisson { seed: 2011 },
             arrival: Arrival::Pooled { connections: number(3) },
             max_open: number(9),
             timer: TimerKind::Timerfd,
@@ -254,7 +169,7 @@ mod tests {
         let hold = Duration::from_secs(2);
         let open = OpenLoop {
             rate: Rate::Ramp { rates: [10, 20, 30].map(number).to_vec(), hold },
-            arrivals: Arrivals::Uniform,
+            arrivals: ArrivalProcess::Uniform,
             arrival: Arrival::Session { calls: number(3) },
             max_open: number(9),
             timer: TimerKind::Timerfd,
@@ -264,7 +179,7 @@ mod tests {
         let Mode::Open(open) = plan.mode else { panic!("{plan:?}") };
         assert_eq!(open.schedule.length(), plan.warmup + plan.window);
         let rates: Vec<_> =
-            open.schedule.stretches.iter().map(|one| (one.rate_per_s.get(), one.lasts.as_secs())).collect();
+            open.schedule.stages.iter().map(|one| (one.rate_per_s.get(), one.lasts.as_secs())).collect();
         assert_eq!(rates, [(10, 3), (20, 2), (30, 2)]);
     }
 }

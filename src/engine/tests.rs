@@ -19,7 +19,7 @@ use crate::scenario::model::{
 };
 use crate::snapshot::gate::{self, Rules};
 use crate::snapshot::ratios::Ratios;
-use lab_load::ledger::ErrorClass;
+use lab_load::wire::ErrorClass;
 use lab_stats::decision::Looks;
 
 fn stack(name: &str) -> Stack {
@@ -321,7 +321,7 @@ fn the_gate_finds_a_regression_and_only_that() {
 }
 
 fn judge(scenario: &Scenario, estimates: &[Estimate], made: usize, committed: Option<&Ratios>) -> Vec<MetricVerdict> {
-    let looks = Looks::after(scenario.rounds.looks.iter().map(|look| look.get()).collect()).unwrap();
+    let looks = Looks::new(scenario.rounds.looks.iter().map(|look| look.get()).collect()).unwrap();
     let rules = Rules { gate: &scenario.gate, reference: &scenario.reference().name, looks: &looks, made };
     gate::judge(rules, estimates, &Ratios::of(String::new(), &scenario.loads, estimates), committed)
 }

@@ -2,7 +2,7 @@
 
 use crate::record::{RoundOutcome, RoundRecord, ValidatedStack, Validation};
 use crate::scenario::model::{Metric, Scenario};
-use lab_stats::stats;
+use lab_stats::sample;
 
 use super::estimates::values;
 
@@ -15,7 +15,7 @@ pub fn validations(scenario: &Scenario, rounds: &[RoundRecord]) -> Vec<Validatio
         let per_s = |load: &str, stack: &str| {
             let values: Vec<f64> =
                 values(rounds, load, stack, Metric::Throughput).into_iter().map(|(_, value)| value).collect();
-            stats::median(&values)
+            sample::median(&values)
         };
         let visits = |stack: &str| rounds.iter().any(|round| round.load == by.name && round.stack == stack);
         let stacks = scenario.stacks.iter().filter(|stack| visits(&stack.name));

@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::backend::Backend;
 use crate::record::{Objection, WarmupRecord};
 use crate::scenario::model::{Driver, Load, Rate, Warmup};
-use lab_load::seconds::SecondRow;
-use lab_stats::warmup::{Second, TAIL, is_steady};
+use lab_load::wire::SecondRow;
+use lab_stats::warmup::{TAIL, WarmupSecond, is_steady};
 
 /// How long a driver that finds a stack warm still drives it before it measures: its connections are new.
 const CONNECTING: Duration = Duration::from_secs(1);
@@ -66,8 +66,8 @@ fn steady_part(load: &Load) -> Load {
     load
 }
 
-fn second(row: &SecondRow) -> Second {
-    Second {
+fn second(row: &SecondRow) -> WarmupSecond {
+    WarmupSecond {
         ended: row.answered + row.failed,
         failed: row.failed,
         p50_us: row.times_us.as_ref().map_or(0, |times| times.p50),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::measure::machine::Machine;
-use lab_stats::calibration::Chances;
+use lab_stats::calibration::Sensitivity;
 
 /// All calibrations of one machine: the content of `reports/calibration/FINGERPRINT.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ pub struct CalibratedMetric {
     pub blocks: u32,
     /// What that noise means for such a run.
     #[serde(flatten)]
-    pub chances: Chances,
+    pub chances: Sensitivity,
 }
 
 /// A margin that this machine's noise alone may exceed.

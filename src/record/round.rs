@@ -10,11 +10,9 @@ use crate::measure::footprint::{Level, Memory, Peaks};
 use crate::measure::resources::ResourceUse;
 use crate::scenario::model::Metric;
 use crate::stack::Role;
-use lab_load::audit;
-use lab_load::histogram::{self, HistogramError};
-use lab_load::ledger::{ErrorClass, OpenLedger, RateLedger, Shortfall};
-use lab_load::protocol::StepOutcome;
-use lab_load::seconds::SecondRow;
+use lab_load::accounting::audit;
+use lab_load::wire::histogram::{self, HistogramError};
+use lab_load::wire::{ErrorClass, OpenLedger, RateLedger, SecondRow, Shortfall, StepOutcome};
 
 /// One visit of one stack under one load.
 #[derive(Debug, Clone, Serialize, Deserialize)]

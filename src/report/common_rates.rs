@@ -4,7 +4,7 @@ use super::loads::spread;
 use super::standing::Standing;
 use super::times::Seen;
 use crate::record::{Distribution, RateMeasured};
-use lab_stats::stats::median;
+use lab_stats::sample::median;
 
 /// A rate is answered where so much of what was asked for got a good answer, in the median round.
 const ANSWERED: f64 = 0.99;

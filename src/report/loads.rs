@@ -7,7 +7,7 @@ use super::numbers::{grouped, micros};
 use super::terminal::has_many_stacks;
 use super::times::{BOUND, Seen};
 use crate::record::{Distribution, Measured, OpenMeasured, RateMeasured, Record, RoundRecord};
-use lab_stats::stats::median;
+use lab_stats::sample::median;
 
 /// A table: its header and its rows.
 pub(super) struct Rows {

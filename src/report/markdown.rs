@@ -15,7 +15,7 @@ use super::times;
 use super::validation;
 use crate::record::{Estimate, Measured, Provenance, PublishedFigure, Record};
 use crate::scenario::model::Metric;
-use lab_stats::stats;
+use lab_stats::sample;
 
 /// The whole report.
 #[must_use]
@@ -125,7 +125,7 @@ fn row(record: &Record, load: &str, one: &Standing<'_>, is_ramp: bool, rates: &[
     }
     let memory = |of: fn(&Measured) -> Option<f64>| {
         let values: Vec<f64> = one.rounds.iter().filter_map(|round| of(round)).collect();
-        stats::median(&values).map_or_else(|| NONE.to_owned(), |median| bytes(median as u64))
+        sample::median(&values).map_or_else(|| NONE.to_owned(), |median| bytes(median as u64))
     };
     cells.push(format!("{}, {}", memory(Measured::memory_at_rest), memory(|round| Some(round.memory_at_peak()))));
     cells.push(format!("{}/{visits}", one.rounds.len()));

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use crate::record::{Place, Placed, Record};
-use lab_stats::stats;
+use lab_stats::sample;
 
 /// Two runs beside each other.
 #[derive(Debug, Clone, PartialEq)]
@@ -141,7 +141,7 @@ impl MetricRepeated {
     #[must_use]
     pub fn typical(&self) -> Option<f64> {
         let apart: Vec<f64> = self.stacks.iter().filter_map(|one| Some(one.ratio?.ln().abs())).collect();
-        stats::median(&apart).map(f64::exp_m1)
+        sample::median(&apart).map(f64::exp_m1)
     }
 }
 

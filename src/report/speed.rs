@@ -10,7 +10,7 @@ use crate::measure::contention::Contention;
 use crate::record::{Estimate, Measured, Record, RoundOutcome, RoundRecord, StackRecord};
 use crate::scenario::model::Metric;
 use crate::stack::Role;
-use lab_stats::stats;
+use lab_stats::sample;
 
 /// One load: a row per stack, then its ratios.
 pub(super) fn section(text: &mut String, record: &Record, load: &str) {
@@ -141,7 +141,7 @@ fn stack_row(record: &Record, load: &str, stack: &str, columns: Columns) -> Vec<
     let valid: Vec<&Measured> = visits().filter_map(|round| round.valid()).collect();
     let median = |value: &dyn Fn(&Measured) -> Option<f64>| {
         let values: Vec<f64> = valid.iter().filter_map(|measured| value(measured)).collect();
-        stats::median(&values)
+        sample::median(&values)
     };
     let shown = |value: Option<f64>, form: &dyn Fn(f64) -> String| value.map_or_else(|| "–".to_owned(), form);
     let per_request = |measured: &Measured| {
@@ -183,7 +183,7 @@ fn machine_line(record: &Record, load: &str) -> Option<String> {
             |measured: &&&Measured| Some(of(&measured.machine)? as f64 / measured.machine.over_us.max(1) as f64);
         let shares: Vec<f64> = measured.iter().filter_map(|one| share(&one)).collect();
         let worst = shares.iter().copied().fold(0.0, f64::max) * 100.0;
-        Some(format!("{name} {:.1} % of the time, {worst:.1} % at worst", stats::median(&shares)? * 100.0))
+        Some(format!("{name} {:.1} % of the time, {worst:.1} % at worst", sample::median(&shares)? * 100.0))
     };
     let told = [
         share("tasks waited for a CPU", |machine| machine.cpu_pressure_us),

@@ -2,7 +2,7 @@
 
 use crate::record::{Measured, Place, Placed, Record, RoundOutcome, RoundRecord, StackRecord};
 use crate::scenario::model::Metric;
-use lab_stats::stats;
+use lab_stats::sample;
 
 /// One stack that was visited under a load.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Spread {
     /// Of some values; `None` of none.
     pub(super) fn of(values: impl Iterator<Item = f64>) -> Option<Spread> {
         let values: Vec<f64> = values.collect();
-        let median = stats::median(&values)?;
+        let median = sample::median(&values)?;
         let least = values.iter().copied().fold(f64::INFINITY, f64::min);
         let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         Some(Spread { median, least, most })

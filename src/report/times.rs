@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::numbers::micros;
 use crate::record::{Distribution, RateMeasured};
-use lab_stats::stats::median;
+use lab_stats::sample::median;
 
 /// How a bound is to be read, where one is shown.
 pub(super) const BOUND: &str = "≤: the driver was itself late, and its lag is part of that time";

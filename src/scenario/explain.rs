@@ -169,8 +169,8 @@ fn write_load(f: &mut fmt::Formatter<'_>, load: &Load) -> fmt::Result {
 
 fn write_step(f: &mut fmt::Formatter<'_>, step: &Step) -> fmt::Result {
     write!(f, "             {}: {} {}", step.name, step.method, step.target)?;
-    if step.weight.get() > 1 {
-        write!(f, ", {} times", step.weight)?;
+    if step.times.get() > 1 {
+        write!(f, ", {} times", step.times)?;
     }
     if !step.think.is_zero() {
         write!(f, ", then a pause of {}", Time(step.think))?;
@@ -184,7 +184,7 @@ fn write_step(f: &mut fmt::Formatter<'_>, step: &Step) -> fmt::Result {
         write!(f, "; expects {}", looks_at.join(", "))?;
     }
     if !step.extract.is_empty() {
-        let names: Vec<_> = step.extract.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<_> = step.extract.iter().map(|extraction| extraction.name.as_str()).collect();
         write!(f, "; takes {}", names.join(", "))?;
     }
     writeln!(f)

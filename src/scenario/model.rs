@@ -1,7 +1,8 @@
 //! The validated scenario: what the rest of lab works with.
 //!
 //! Everything here has passed [`load`](super::load()): names are unique, references lead somewhere,
-//! files exist, values are possible. No serde, no I/O: a value of these types can be built in a test as it is.
+//! files exist, values are possible. No I/O: a value of these types can be built in a test as it is. What a driver is
+//! given is the driver's own type, from [`lab_load::wire`].
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -19,8 +20,8 @@ pub use check::{
 };
 pub use gate::{Against, Gate, Metric};
 pub use load::{
-    Arrival, Arrivals, Driver, External, Http, Load, OnErrors, OpenLoop, Rate, Source, Step, StepExpectation, StepText,
-    TextPiece, TimerKind, Tls, Trust,
+    Arrival, ArrivalProcess, Driver, External, Extraction, Http, Load, OnErrors, OpenLoop, Rate, Step, StepExpectation,
+    StepText, TextPiece, TimerKind, Tls, Trust, ValueSource,
 };
 pub use quick::Quick;
 pub use stack::{App, Backend, Image, Proxy, Server, Stack, WsgiApp};

@@ -9,7 +9,7 @@ use crate::check::judge::seen_field;
 use crate::check::observed::Observed;
 use crate::record::{CheckOutcome, CheckRecord, RoundOutcome, RoundRecord, StackRecord};
 use crate::scenario::model::AppField;
-use lab_load::ledger::ErrorClass;
+use lab_load::wire::ErrorClass;
 
 /// Longer bodies stand in a snapshot as their length and digest.
 const SHOWN_BODY_CHARS: usize = 200;

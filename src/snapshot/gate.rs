@@ -4,8 +4,8 @@ use super::ratios::{RatioFact, Ratios};
 use crate::exit::Exit;
 use crate::record::{Estimate, FactsVerdict, GateOutcome, MetricVerdict, Ratio, RatioInterval, Verdict};
 use crate::scenario::model::{Against, Gate, Metric};
-use lab_stats::decision::{self, Answer, Looks, Question};
-use lab_stats::verdict::{self, Better, Further};
+use lab_stats::decision::{self, Looks, MetricTest, TestResult};
+use lab_stats::verdict::{self, Direction, InconclusiveReason};
 
 /// What a run's ratios are judged by.
 #[derive(Debug, Clone, Copy)]
@@ -37,9 +37,9 @@ pub fn judge(rules: Rules<'_>, estimates: &[Estimate], now: &Ratios, committed: 
         }
     }
     // Only those that can be decided belong to the family that shares the error.
-    let questions: Vec<Question<'_>> = cases.iter().filter_map(Case::question).collect();
-    let mut answers = decision::decide(&questions, looks, made).into_iter();
-    let answered = |case: &Case<'_>| case.verdict(if case.obstacle.is_some() { None } else { answers.next() });
+    let tests: Vec<MetricTest<'_>> = cases.iter().filter_map(Case::test).collect();
+    let mut results = decision::decide(&tests, looks, made).into_iter();
+    let answered = |case: &Case<'_>| case.verdict(if case.obstacle.is_some() { None } else { results.next() });
     let mut verdicts: Vec<MetricVerdict> = cases.iter().map(answered).collect();
     // A committed ratio that the scenario no longer has must not vanish in silence.
     if gate.against == Against::Snapshot {
@@ -97,21 +97,21 @@ impl<'a> Case<'a> {
         Case { metric, margin, estimate, known, baseline, obstacle }
     }
 
-    fn better(&self) -> Better {
-        if self.metric.more_is_better() { Better::More } else { Better::Less }
+    fn direction(&self) -> Direction {
+        if self.metric.more_is_better() { Direction::HigherIsBetter } else { Direction::LowerIsBetter }
     }
 
-    fn question(&self) -> Option<Question<'_>> {
+    fn test(&self) -> Option<MetricTest<'_>> {
         let ratio = self.estimate.ratio.as_ref().filter(|_| self.obstacle.is_none())?;
-        Some(Question {
+        Some(MetricTest {
             log_ratios: &ratio.log_ratios,
             baseline: self.baseline.as_deref(),
             margin: self.margin,
-            better: self.better(),
+            direction: self.direction(),
         })
     }
 
-    fn verdict(&self, answer: Option<Answer>) -> MetricVerdict {
+    fn verdict(&self, result: Option<TestResult>) -> MetricVerdict {
         let mut judged = MetricVerdict {
             load: self.estimate.load.clone(),
             stack: self.estimate.stack.clone(),
@@ -129,16 +129,16 @@ impl<'a> Case<'a> {
         if let Some((verdict, because)) = &self.obstacle {
             (judged.verdict, judged.because) = (*verdict, Some(because.clone()));
         }
-        if let Some(answer) = answer {
-            judged.change = answer.change.map(RatioInterval::of_logs);
-            judged.look = answer.look.map(|look| look + 1);
-            judged.rounds = answer.rounds;
-            judged.verdict = match answer.verdict {
+        if let Some(result) = result {
+            judged.change = result.change.map(RatioInterval::of_logs);
+            judged.look = result.look.map(|look| look + 1);
+            judged.rounds = result.rounds;
+            judged.verdict = match result.verdict {
                 verdict::Verdict::Pass => Verdict::Pass,
                 verdict::Verdict::Fail => Verdict::Fail,
                 verdict::Verdict::Improved => Verdict::Improved,
-                verdict::Verdict::Inconclusive(further) => {
-                    (judged.further_rounds, judged.because) = in_words(further);
+                verdict::Verdict::Inconclusive(reason) => {
+                    (judged.further_rounds, judged.because) = in_words(reason);
                     Verdict::Inconclusive
                 }
             };
@@ -164,11 +164,11 @@ fn incomparable(
     (then != now).then(|| format!("the load was `{then}`, and is `{now}` now"))
 }
 
-fn in_words(further: Further) -> (Option<u32>, Option<String>) {
-    match further {
-        Further::Rounds(rounds) => (Some(rounds), None),
-        Further::OutOfReach => (None, Some("too close to the margin for any number of rounds".to_owned())),
-        Further::Baseline => {
+fn in_words(reason: InconclusiveReason) -> (Option<u32>, Option<String>) {
+    match reason {
+        InconclusiveReason::TooFewRounds(rounds) => (Some(rounds), None),
+        InconclusiveReason::OutOfReach => (None, Some("too close to the margin for any number of rounds".to_owned())),
+        InconclusiveReason::WideBaseline => {
             let because = "the committed ratio itself is from too few or too scattered rounds; accept one from more";
             (None, Some(because.to_owned()))
         }

@@ -1,31 +1,17 @@
-//! Loads: drivers, and the ledger they fill.
+//! Load drivers, and the ledger they fill.
 //!
-//! A driver runs in a process of its own ([`driver`]), so that it can be pinned apart from the stack and its own CPU
-//! time be told; [`protocol`] is what the two processes say to each other. What counts is decided by lab's own clock
-//! in [`recorder`], never by a tool's summary.
+//! A driver runs in a process of its own ([`drivers::run`]), pinned apart from the stack, so that its CPU time can be
+//! measured separately. The rooms, from the bottom up:
+//!
+//! - [`wire`]: the types that cross the process boundary and end in records;
+//! - [`accounting`]: which request counts in which window. lab's own clock decides, never a tool's summary;
+//! - `client`: one connection to the stack, over HTTP/1 or HTTP/2;
+//! - [`drivers`]: the loops that send requests, and the process they run in.
 
-pub mod ledger;
-pub mod plan;
-pub mod protocol;
-pub mod driver;
-pub mod goose;
-pub mod journey;
-pub mod exchange;
-pub mod cpu_time;
-mod threads;
-mod open;
-mod closed;
-mod target;
-mod line;
-mod connection;
-mod http2;
+pub mod wire;
+pub mod accounting;
+mod client;
+pub mod drivers;
 mod stream;
 pub mod tls;
-mod pool;
 mod timer;
-mod tally;
-pub mod external;
-pub mod recorder;
-pub mod seconds;
-pub mod histogram;
-pub mod audit;

@@ -9,8 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use crate::exchange::{Phase, class_of_timeout, failed};
-use crate::recorder::Outcome;
+use crate::accounting::RequestOutcome;
+use crate::client::failure::{Phase, failed, timed_out};
 use crate::timer::Patience;
 use crate::tls::Tls;
 
@@ -29,8 +29,8 @@ impl Stream {
         address: SocketAddr,
         tls: Option<&Tls>,
         patience: &mut Patience,
-    ) -> Result<Stream, Outcome> {
-        let late = || Outcome::Failed { class: class_of_timeout(Phase::Connecting), detail: None };
+    ) -> Result<Stream, RequestOutcome> {
+        let late = || timed_out(Phase::Connecting);
         let connect = patience.limit(TcpStream::connect(address)).await.ok_or_else(late)?;
         let tcp = connect.map_err(|error| failed(&error, Phase::Connecting))?;
         // Requests go out in one write, so that this only matters for the rest of a large one.

@@ -13,7 +13,7 @@ use rustix::time::{
 use tokio::io::unix::AsyncFd;
 use tokio::time::Sleep;
 
-use crate::protocol::TimerKind;
+use crate::wire::TimerKind;
 
 /// How long before an instant spinning begins: longer than a wake-up takes on an idle machine.
 const SPIN: Duration = Duration::from_micros(60);

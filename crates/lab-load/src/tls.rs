@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::protocol::{self, Trust};
+use crate::wire::{self, Trust};
 
 /// The names of HTTP's versions in ALPN (RFC 7301, RFC 9113 section 3.2).
 pub(super) const HTTP_1_1: &[u8] = b"http/1.1";
@@ -150,7 +150,7 @@ impl ServerCertVerifier for Anybody {
 }
 
 /// The name a plan has its driver ask for.
-pub(super) fn server_name<'a>(tls: Option<&'a protocol::Tls>, host: &'a str) -> &'a str {
+pub(super) fn server_name<'a>(tls: Option<&'a wire::Tls>, host: &'a str) -> &'a str {
     tls.and_then(|tls| tls.server_name.as_deref()).unwrap_or(host)
 }
 

@@ -1,37 +1,33 @@
-//! The exact distribution of Wilcoxon's signed-rank statistic, and the interval that comes from it.
+//! The exact distribution of Wilcoxon's signed-rank statistic, and the interval derived from it.
 //!
-//! Pure. Wilcoxon, *Individual comparisons by ranking methods*, Biometrics Bulletin 1 (1945); the interval by Tukey
+//! Wilcoxon, *Individual comparisons by ranking methods*, Biometrics Bulletin 1 (1945); the interval by Tukey
 //! is in Hollander, Wolfe and Chicken, *Nonparametric Statistical Methods*, 3rd edition, §3.2 (the estimate) and
-//! §3.3 (the interval). It assumes differences that are independent and symmetric about their median, not that they
-//! are normal: one round disturbed by the machine cannot widen it without bound, as it does with a t-interval.
+//! §3.3 (the interval). It assumes differences that are independent and symmetric about their median, but not
+//! normal: one disturbed round cannot widen it without bound, as it would a t-interval.
 
 use std::sync::LazyLock;
 
 /// An interval around an estimate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
-    /// The lower end.
     pub lower: f64,
-    /// The upper end.
     pub upper: f64,
-    /// The confidence reached, as a fraction; at least what was asked for.
+    /// The confidence reached, as a fraction; at least the requested one.
     pub confidence: f64,
 }
 
 /// The signed-rank interval, or why there is none.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum SignedRankInterval {
-    /// The exact interval.
     Exact(Interval),
-    /// Not even the whole range of so few values has the confidence asked for.
+    /// Even the whole range of so few values does not reach the requested confidence.
     TooFew {
-        /// The fewest values that have an interval of that confidence: 6 for 95 %.
+        /// The smallest number of values with an interval of that confidence: 6 for 95 %.
         needed: usize,
     },
 }
 
 impl SignedRankInterval {
-    /// The interval, if there is one.
     #[must_use]
     pub fn exact(&self) -> Option<Interval> {
         match self {
@@ -48,18 +44,18 @@ impl SignedRankInterval {
 #[must_use]
 pub fn interval(values: &[f64], confidence: f64) -> SignedRankInterval {
     let tail = (1.0 - confidence) / 2.0;
-    match bounds(&walsh_averages(values), values.len(), tail) {
-        None => SignedRankInterval::TooFew { needed: fewest(tail) },
+    match interval_from_averages(&walsh_averages(values), values.len(), tail) {
+        None => SignedRankInterval::TooFew { needed: min_sample_size(tail) },
         Some(interval) => SignedRankInterval::Exact(interval),
     }
 }
 
-/// The same from the [`walsh_averages`] of `n` values, with each end wrong at most as often as `tail`; `None` for too
-/// few values.
+/// The interval from the [`walsh_averages`] of `n` values, with an error rate of at most `tail` at each end; `None` for
+/// too few values.
 #[must_use]
-pub fn bounds(averages: &[f64], n: usize, tail: f64) -> Option<Interval> {
+pub fn interval_from_averages(averages: &[f64], n: usize, tail: f64) -> Option<Interval> {
     let (k, probability) = critical_value(n, tail)?;
-    // No values at all: every tail of a half and more has a critical value then, and no average.
+    // Without values, a tail of one half or more has a critical value but there is no average.
     let (lower, upper) = (*averages.get(k)?, *averages.get(averages.len().checked_sub(1 + k)?)?);
     Some(Interval { lower, upper, confidence: 1.0 - 2.0 * probability })
 }
@@ -117,12 +113,12 @@ fn cumulative(n: usize) -> Vec<f64> {
     distribution(n).into_iter().map(sum).collect()
 }
 
-/// [`cumulative`] for the numbers of rounds that runs have: calibration asks for the same few a thousand times.
+/// [`cumulative`] for common numbers of rounds: calibration needs the same few a thousand times.
 static CUMULATIVE: LazyLock<Vec<Vec<f64>>> = LazyLock::new(|| (0..=40).map(cumulative).collect());
 
 /// The smallest n with P(W = 0) = 2⁻ⁿ ≤ `tail`.
 #[must_use]
-pub fn fewest(tail: f64) -> usize {
+pub fn min_sample_size(tail: f64) -> usize {
     let mut n = 1;
     let mut probability = 0.5;
     while probability > tail && n < 64 {
@@ -170,7 +166,7 @@ mod tests {
     ];
 
     #[test]
-    fn critical_values_are_those_of_the_published_tables() {
+    fn critical_values_match_published_tables() {
         for (n, ten, five, one) in PUBLISHED {
             for (alpha, expected) in [(0.10, ten), (0.05, five), (0.01, one)] {
                 let found = critical_value(n, alpha / 2.0).map_or(-1, |(k, _)| k as i64);
@@ -180,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn the_distribution_is_counted_right() {
+    fn distribution_by_hand() {
         // Subsets of {1, 2, 3} by sum: 0:1 1:1 2:1 3:2 4:1 5:1 6:1, of 8.
         assert_eq!(distribution(3), [1.0, 1.0, 1.0, 2.0, 1.0, 1.0, 1.0].map(|count| count / 8.0));
         for n in [1, 6, 30, 200] {
@@ -216,35 +212,35 @@ mod tests {
     }
 
     #[test]
-    fn too_few_values_have_no_interval_and_say_how_many_would() {
+    fn too_few_values_name_the_number_needed() {
         assert_eq!(interval(&[1.0; 5], 0.95), SignedRankInterval::TooFew { needed: 6 });
         assert_eq!(interval(&[], 0.95), SignedRankInterval::TooFew { needed: 6 });
         assert_eq!(interval(&[1.0; 6], 0.99), SignedRankInterval::TooFew { needed: 8 });
         assert!(interval(&[1.0; 5], 0.90).exact().is_some());
     }
 
-    /// The claim itself: over many samples of a known median, the interval holds it as often as it says, for a
-    /// distribution with far heavier tails than the normal one.
+    /// Over many samples with a known median, the interval covers it at the stated rate, for a distribution with far
+    /// heavier tails than the normal one.
     #[test]
-    fn the_interval_covers_the_median_as_often_as_it_says() {
+    fn coverage_matches_confidence() {
         const TRIALS: u32 = 4000;
         let mut rng = ChaCha8Rng::seed_from_u64(1945);
         let mut uniform = || (rng.next_u32() as f64 + 0.5) / (f64::from(u32::MAX) + 1.0);
         let median = 0.25;
         for n in [6, 10, 20] {
             let mut covered = 0;
-            let mut says = 0.0;
+            let mut stated = 0.0;
             for _ in 0..TRIALS {
                 // Cauchy: no mean, no variance.
                 let values: Vec<f64> =
                     (0..n).map(|_| median + (std::f64::consts::PI * (uniform() - 0.5)).tan()).collect();
                 let found = interval(&values, 0.95).exact().unwrap();
                 covered += u32::from(found.lower <= median && median <= found.upper);
-                says = found.confidence;
+                stated = found.confidence;
             }
             let rate = f64::from(covered) / f64::from(TRIALS);
             // Four standard errors of a proportion near 0.95 over 4000 trials.
-            assert!((rate - says).abs() < 0.014, "n = {n}: says {says}, covers {rate}");
+            assert!((rate - stated).abs() < 0.014, "n = {n}: states {stated}, covers {rate}");
         }
     }
 }

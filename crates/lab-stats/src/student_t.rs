@@ -1,6 +1,7 @@
-//! Student's t distribution for whole degrees of freedom, and the interval that comes from it.
+//! Student's t distribution for integer degrees of freedom, and the interval derived from it.
 //!
-//! Pure. Stands beside the signed-rank interval in reports: where the two disagree, the rounds are not normal.
+//! Reports show it beside the signed-rank interval: where the two disagree, the rounds are not normal. The distribution:
+//! Student, *The probable error of a mean*, Biometrika 6 (1908).
 
 use crate::signed_rank::Interval;
 
@@ -19,7 +20,7 @@ pub fn interval(values: &[f64], confidence: f64) -> Option<Interval> {
 
 /// The t with P(|T| ≤ t) = `probability`, for `degrees` ≥ 1 degrees of freedom.
 ///
-/// Found by bisection: the distribution function is monotone, and a report needs no speed.
+/// Bisection suffices: the distribution function is monotone, and speed does not matter.
 #[must_use]
 pub fn quantile(probability: f64, degrees: u32) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
@@ -37,7 +38,7 @@ pub fn quantile(probability: f64, degrees: u32) -> f64 {
     f64::midpoint(low, high)
 }
 
-/// P(|T| ≤ t): the finite series for whole degrees of freedom (Abramowitz and Stegun, 26.7.3 and 26.7.4).
+/// P(|T| ≤ t): the finite series for integer degrees of freedom (Abramowitz and Stegun, 26.7.3 and 26.7.4).
 fn within(t: f64, degrees: u32) -> f64 {
     let angle = (t / f64::from(degrees).sqrt()).atan();
     let (sin, cos) = angle.sin_cos();
@@ -59,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_those_of_the_published_tables() {
+    fn quantiles_match_published_tables() {
         // Two-sided 95 % and 99 % (any table of Student's t; Fisher and Yates, table III).
         for (degrees, at_95, at_99) in [
             (1, 12.706, 63.657),
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn one_value_has_no_interval() {
+    fn single_value_has_no_interval() {
         assert_eq!(interval(&[1.0], 0.95), None);
         assert_eq!(interval(&[], 0.95), None);
     }

@@ -1,63 +1,63 @@
-//! From an interval and a margin to a verdict: is the change worth failing for?
+//! Verdicts on a change, from an interval and a margin.
 //!
-//! Pure. Only an interval can decide, and only against a margin that was set beforehand: a difference can be certain
-//! and too small to matter, or large and not certain. The rule is that of equivalence and non-inferiority testing
-//! (Wellek, *Testing Statistical Hypotheses of Equivalence and Noninferiority*, 2nd edition, chapter 1). Which
-//! interval, and at which look, is [`decision`](crate::decision)'s to say.
+//! Only an interval can decide, and only against a margin set beforehand: a difference can be certain but too small to
+//! matter, or large but uncertain. The rule is that of equivalence and non-inferiority testing (Wellek, *Testing
+//! Statistical Hypotheses of Equivalence and Noninferiority*, 2nd edition, chapter 1). [`decision`](crate::decision)
+//! chooses the interval and the look.
 
 use crate::signed_rank::Interval;
 
-/// Which way is better.
+/// Whether higher or lower values of a metric are better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Better {
-    /// More is better: throughput.
-    More,
-    /// Less is better: time, cost.
-    Less,
+pub enum Direction {
+    /// As for throughput.
+    HigherIsBetter,
+    /// As for time and cost.
+    LowerIsBetter,
 }
 
-impl Better {
-    /// A logarithm of a ratio as that of how much *worse*, on which all decisions are made.
+impl Direction {
+    /// Converts a log ratio so that positive values are worse; all decisions use this scale.
     #[must_use]
-    pub fn worse(self, log_ratio: f64) -> f64 {
+    pub fn worsening(self, log_ratio: f64) -> f64 {
         match self {
-            Better::Less => log_ratio,
-            Better::More => -log_ratio,
+            Direction::LowerIsBetter => log_ratio,
+            Direction::HigherIsBetter => -log_ratio,
         }
     }
 
-    /// The same for an interval; used again, it leads back.
+    /// Converts an interval likewise. The conversion is its own inverse.
     #[must_use]
-    pub fn worse_interval(self, interval: Interval) -> Interval {
+    pub fn worsening_interval(self, interval: Interval) -> Interval {
         match self {
-            Better::Less => interval,
-            Better::More => Interval { lower: -interval.upper, upper: -interval.lower, ..interval },
+            Direction::LowerIsBetter => interval,
+            Direction::HigherIsBetter => Interval { lower: -interval.upper, upper: -interval.lower, ..interval },
         }
     }
 }
 
-/// A margin on the scale of [`Better::worse`].
+/// A margin on the scale of [`Direction::worsening`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
-    /// Worse than this is a failure.
+    /// A change above this is a failure.
     pub worse: f64,
-    /// Below this is an improvement.
+    /// A change below this is an improvement.
     pub improved: f64,
 }
 
 impl Limits {
-    /// Of a margin given as a fraction: "five per cent worse" is a ratio of 1.05 where less is better and of 0.95
-    /// where more is better.
+    /// The limits of a margin, which is a fraction: "five per cent worse" is a ratio of 1.05 where lower is better, and of
+    /// 0.95 where higher is better.
     #[must_use]
-    pub fn of(margin: f64, better: Better) -> Limits {
-        match better {
-            Better::Less => Limits { worse: margin.ln_1p(), improved: (-margin).ln_1p() },
-            Better::More => Limits { worse: -(-margin).ln_1p(), improved: -margin.ln_1p() },
+    pub fn new(margin: f64, direction: Direction) -> Limits {
+        match direction {
+            Direction::LowerIsBetter => Limits { worse: margin.ln_1p(), improved: (-margin).ln_1p() },
+            Direction::HigherIsBetter => Limits { worse: -(-margin).ln_1p(), improved: -margin.ln_1p() },
         }
     }
 }
 
-/// What the rounds say about a change, given a margin.
+/// The verdict on a change, given a margin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// The worse end of the interval is within the margin.
@@ -67,16 +67,16 @@ pub enum Verdict {
     /// The whole interval is better than the margin.
     Improved,
     /// The interval straddles the margin, or there are too few rounds for one.
-    Inconclusive(Further),
+    Inconclusive(InconclusiveReason),
 }
 
-/// What it would take to decide.
+/// Why a test is inconclusive, and what would decide it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Further {
-    /// This many more rounds, if they go on as they have, decide with a chance of four in five.
-    Rounds(u32),
-    /// The estimate is so close to the margin that no number of rounds within reach would.
+pub enum InconclusiveReason {
+    /// This many more rounds, if they vary as before, decide with a probability of 80 %.
+    TooFewRounds(u32),
+    /// The estimate is too close to the margin for any practical number of rounds.
     OutOfReach,
-    /// More rounds of what was committed: its own interval is too wide for this margin, whatever is measured now.
-    Baseline,
+    /// The baseline's own interval is too wide for this margin, whatever is measured now: it needs more rounds.
+    WideBaseline,
 }

@@ -1,41 +1,40 @@
-//! When a warm-up may end: by evidence, from what each of its seconds came to.
+//! Decides when a warm-up may end, from the counts and times of each of its seconds.
 //!
-//! Pure. A driver keeps a row per second while it warms a stack up and asks [`is_steady`] after each. Ending by the
-//! first stable tail follows Georges, Buytaert and Eeckhout, *Statistically rigorous Java performance evaluation*
-//! (OOPSLA 2007), §4.2, with two additions: a tail must not drift, and it may scatter as much as mere chance makes
-//! a count of that size scatter. A stack that does not settle within the longest warm-up is measured all the same;
-//! that there was *no steady state* is said and recorded.
+//! A driver keeps a row per second while it warms a stack up and checks [`is_steady`] after each. Ending at the first
+//! stable tail follows Georges, Buytaert and Eeckhout, *Statistically rigorous Java performance evaluation* (OOPSLA
+//! 2007), §4.2, with two additions: a tail must not drift, and it may scatter as much as a Poisson count of its size. A
+//! stack that does not settle within the longest warm-up is measured nevertheless; the record notes *no steady state*.
 
-/// What one second of a warm-up came to.
+/// The counts of one second of a warm-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Second {
-    /// Requests that ended, however they ended.
+pub struct WarmupSecond {
+    /// Requests that ended, good or failed.
     pub ended: u64,
-    /// … of them in an error.
+    /// The failed ones among them.
     pub failed: u64,
-    /// Median service time of those that ended, in microseconds.
+    /// Median service time of the requests that ended, in microseconds.
     pub p50_us: u64,
 }
 
-/// How many seconds at the end must be alike.
+/// The number of seconds at the end that must be alike.
 pub const TAIL: usize = 5;
 
 /// The largest coefficient of variation of a steady tail.
-const SCATTER: f64 = 0.05;
+const MAX_SCATTER: f64 = 0.05;
 
 /// The largest change along a steady tail, as a fraction of its median.
-const DRIFT: f64 = 0.05;
+const MAX_DRIFT: f64 = 0.05;
 
-/// The largest difference between the shares of failed requests of two seconds of a steady tail.
-const FAILING: f64 = 0.01;
+/// The largest difference between the shares of failed requests in two seconds of a steady tail.
+const MAX_FAILING_RANGE: f64 = 0.01;
 
-/// Times are whole microseconds: a step of one either way is no change.
+/// Times are whole microseconds, so a step of one either way is no change.
 const TIME_STEP_US: f64 = 2.0;
 
-/// Whether the last [`TAIL`] seconds are alike: in how many requests ended, how long they took and how many failed.
-/// Fewer seconds, or one in which nothing ended, are not steady.
+/// Whether the last [`TAIL`] seconds are alike in the number of requests, their times and their share of failures. Fewer
+/// seconds, or a second in which no request ended, are not steady.
 #[must_use]
-pub fn is_steady(seconds: &[Second]) -> bool {
+pub fn is_steady(seconds: &[WarmupSecond]) -> bool {
     let Some(tail) = seconds.len().checked_sub(TAIL).map(|from| &seconds[from..]) else { return false };
     if tail.iter().any(|second| second.ended == 0) {
         return false;
@@ -43,25 +42,25 @@ pub fn is_steady(seconds: &[Second]) -> bool {
     let counts: Vec<f64> = tail.iter().map(|second| second.ended as f64).collect();
     let times: Vec<f64> = tail.iter().map(|second| second.p50_us as f64).collect();
     let failing: Vec<f64> = tail.iter().map(|second| second.failed as f64 / second.ended as f64).collect();
-    // Arrivals at random scatter by the square root of their number; twice that is rarely exceeded.
+    // A Poisson count scatters by its square root; twice that is rarely exceeded.
     let by_chance = 2.0 * mean(&counts).sqrt();
-    is_level(&counts, by_chance) && is_level(&times, TIME_STEP_US) && range(&failing) <= FAILING
+    is_level(&counts, by_chance) && is_level(&times, TIME_STEP_US) && range(&failing) <= MAX_FAILING_RANGE
 }
 
-/// Whether values scatter little around a level and do not drift from it; `allowed` is what they may do in any case.
+/// Whether values scatter little around their mean and do not drift; scatter and drift up to `allowed` always pass.
 fn is_level(values: &[f64], allowed: f64) -> bool {
     let mean = mean(values);
     let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (values.len() - 1) as f64;
-    let scatters = variance.sqrt() > (SCATTER * mean).max(allowed);
-    let drifts = slope(values).abs() * (values.len() - 1) as f64 > (DRIFT * mean).max(allowed);
+    let scatters = variance.sqrt() > (MAX_SCATTER * mean).max(allowed);
+    let drifts = slope(values).abs() * (values.len() - 1) as f64 > (MAX_DRIFT * mean).max(allowed);
     !scatters && !drifts
 }
 
-/// The median of the slopes through every two values (Theil 1950; Sen, JASA 63, 1968): one odd second does not tilt it.
+/// The median of the slopes through every two values (Theil 1950; Sen, JASA 63, 1968), robust against one odd second.
 fn slope(values: &[f64]) -> f64 {
     let pairs = (0..values.len()).flat_map(|from| (from + 1..values.len()).map(move |to| (from, to)));
     let slopes: Vec<f64> = pairs.map(|(from, to)| (values[to] - values[from]) / (to - from) as f64).collect();
-    crate::stats::median(&slopes).unwrap_or(0.0)
+    crate::sample::median(&slopes).unwrap_or(0.0)
 }
 
 fn mean(values: &[f64]) -> f64 {
@@ -78,12 +77,12 @@ fn range(values: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
-    fn seconds(rows: &[(u64, u64)]) -> Vec<Second> {
-        rows.iter().map(|&(ended, p50_us)| Second { ended, failed: 0, p50_us }).collect()
+    fn seconds(rows: &[(u64, u64)]) -> Vec<WarmupSecond> {
+        rows.iter().map(|&(ended, p50_us)| WarmupSecond { ended, failed: 0, p50_us }).collect()
     }
 
     #[test]
-    fn a_level_tail_is_steady_whatever_came_before() {
+    fn level_tail_is_steady() {
         let level = [(10_000, 150), (10_100, 149), (9_950, 151), (10_020, 150), (9_990, 150)];
         assert!(is_steady(&seconds(&level)));
         assert!(is_steady(&seconds(&[&[(500, 4000), (7000, 200)], &level[..]].concat())));
@@ -92,15 +91,15 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_is_still_getting_faster_is_not_steady() {
+    fn drifting_tail_is_not_steady() {
         let climbing: Vec<(u64, u64)> = (0..5).map(|second| (10_000 + 200 * second, 150)).collect();
         assert!(!is_steady(&seconds(&climbing)), "two per cent a second are eight over the tail");
         let slowing: Vec<(u64, u64)> = (0..5).map(|second| (1000, 150 + 5 * second)).collect();
-        assert!(!is_steady(&seconds(&slowing)), "an open loop keeps its rate while the answers get slower");
+        assert!(!is_steady(&seconds(&slowing)), "an open loop keeps its rate while responses get slower");
     }
 
     #[test]
-    fn one_stalled_second_makes_a_tail_unsteady_until_it_has_left_it() {
+    fn stalled_second_unsteadies_its_tail() {
         let mut rows = vec![(10_000, 150); 7];
         rows[2] = (4_000, 150);
         assert!(!is_steady(&seconds(&rows[..7])));
@@ -109,23 +108,23 @@ mod tests {
     }
 
     #[test]
-    fn rare_arrivals_may_scatter_as_chance_has_it() {
+    fn small_counts_may_scatter() {
         assert!(is_steady(&seconds(&[(50, 900), (58, 901), (44, 899), (53, 900), (47, 900)])));
         assert!(!is_steady(&seconds(&[(50_000, 900), (58_000, 901), (44_000, 899), (53_000, 900), (47_000, 900)])));
     }
 
     #[test]
-    fn times_of_a_few_microseconds_may_step() {
+    fn short_times_may_step() {
         assert!(is_steady(&seconds(&[(40_000, 20), (40_000, 21), (40_000, 20), (40_000, 21), (40_000, 21)])));
     }
 
     #[test]
-    fn a_second_without_an_end_and_a_changing_share_of_errors_are_not_steady() {
+    fn idle_second_or_changing_errors_are_unsteady() {
         assert!(!is_steady(&seconds(&[(100, 9), (100, 9), (0, 0), (100, 9), (100, 9)])));
         let mut failing = seconds(&[(1000, 150); 5]);
         failing[0].failed = 20;
         assert!(!is_steady(&failing));
         failing.iter_mut().for_each(|second| second.failed = 20);
-        assert!(is_steady(&failing), "an error that is always there is steady; the ledger tells of it");
+        assert!(is_steady(&failing), "a constant error rate is steady; the ledger reports it");
     }
 }

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use regex::Regex;
-
 use super::Stack;
 use crate::catalog::kind::Ability;
 
@@ -246,30 +244,10 @@ impl UpstreamExpectation {
 }
 
 /// What is expected of one header name's lines.
-#[derive(Debug, Clone)]
-pub enum HeaderRule {
-    /// No line of that name.
-    Absent,
-    /// At least one line.
-    Present,
-    /// Exactly this many lines.
-    Count(u32),
-    /// Exactly these lines, in this order, no more and no fewer.
-    Lines(Vec<TextRule>),
-}
+pub type HeaderRule = lab_load::wire::HeaderRule<Template>;
 
-/// What is expected of one text.
-#[derive(Debug, Clone)]
-pub enum TextRule {
-    /// Equal, byte for byte, after placeholders are filled in.
-    Equal(Template),
-    /// Holds this text.
-    Contains(Template),
-    /// Matches somewhere (anchor it to match as a whole).
-    Matches(Regex),
-    /// Holds nothing at all.
-    Empty,
-}
+/// What is expected of one text, after placeholders are filled in.
+pub type TextRule = lab_load::wire::TextRule<Template>;
 
 /// What the app can be asked about its request; named as in Flask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

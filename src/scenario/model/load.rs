@@ -2,10 +2,21 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{HeaderRule, TextRule};
+use lab_load::wire::Stage;
+
+use super::Template;
+
+pub use lab_load::wire::{
+    Arrival, ArrivalProcess, Extraction, Http, StepText, TextPiece, TimerKind, Tls, Trust, ValueSource,
+};
+
+/// One request of a journey. Its rules hold the placeholders of checks.
+pub type Step = lab_load::wire::Step<Template>;
+
+/// What a step's response must be.
+pub type StepExpectation = lab_load::wire::StepExpectation<Template>;
 
 /// How a stack is driven.
 #[derive(Debug, Clone)]
@@ -56,51 +67,6 @@ pub enum OnErrors {
     Fail,
     /// Counted, and nothing more: the load is meant to go past what a stack can answer.
     Count,
-}
-
-/// A version of HTTP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Http {
-    /// HTTP/1.0, a connection for each request.
-    OneZero,
-    /// HTTP/1.1.
-    OneOne,
-    /// HTTP/2.
-    Two {
-        /// Requests that each connection may have under way at once.
-        streams: NonZeroU32,
-    },
-}
-
-/// How TLS is spoken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tls {
-    /// Whose certificates are accepted.
-    pub trust: Trust,
-    /// The name that is asked for and that the certificate must be for; `None` is the stack's address.
-    pub server_name: Option<String>,
-}
-
-/// Whose certificates are accepted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trust {
-    /// Those that a certificate in this existing file vouches for; absolute.
-    Ca(PathBuf),
-    /// Anybody's.
-    Insecure,
-}
-
-impl fmt::Display for Tls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TLS")?;
-        if let Some(name) = &self.server_name {
-            write!(f, " to {name}")?;
-        }
-        match &self.trust {
-            Trust::Ca(file) => write!(f, ", trusting {}", file.file_name().unwrap_or_default().display()),
-            Trust::Insecure => f.write_str(", trusting anybody"),
-        }
-    }
 }
 
 /// A load driver and its settings.
@@ -154,7 +120,7 @@ pub struct OpenLoop {
     /// Arrivals per second.
     pub rate: Rate,
     /// How they lie within the time.
-    pub arrivals: Arrivals,
+    pub arrivals: ArrivalProcess,
     /// What an arrival is.
     pub arrival: Arrival,
     /// Arrivals that may be under way or waiting at once; one beyond is shed.
@@ -178,121 +144,14 @@ pub enum Rate {
 }
 
 impl Rate {
-    /// The rates with how long each lasts; a constant one lasts for `duration`.
+    /// The rates with their durations; a constant one lasts for `duration`.
     #[must_use]
-    pub fn stretches(&self, duration: Duration) -> Vec<(NonZeroU32, Duration)> {
+    pub fn stages(&self, duration: Duration) -> Vec<Stage> {
         match self {
-            Rate::Constant(rate) => vec![(*rate, duration)],
-            Rate::Ramp { rates, hold } => rates.iter().map(|rate| (*rate, *hold)).collect(),
+            Rate::Constant(rate) => vec![Stage { rate_per_s: *rate, lasts: duration }],
+            Rate::Ramp { rates, hold } => rates.iter().map(|rate| Stage { rate_per_s: *rate, lasts: *hold }).collect(),
         }
     }
-}
-
-/// How arrivals lie within the time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Arrivals {
-    /// One every 1/rate.
-    Uniform,
-    /// As independent clients arrive.
-    Poisson {
-        /// The same seed gives the same instants, on every stack; in every block others.
-        seed: u64,
-    },
-}
-
-/// What an arrival is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Arrival {
-    /// A client that connects, makes so many calls one after the other, and closes.
-    Session {
-        /// Calls of each session.
-        calls: NonZeroU32,
-    },
-    /// A request over one of so many kept-alive connections.
-    Pooled {
-        /// Connections.
-        connections: NonZeroU32,
-    },
-}
-
-/// How the driver waits for an instant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TimerKind {
-    /// With the kernel's timers.
-    Timerfd,
-    /// At last by looking at the clock, which keeps a core busy.
-    Spin,
-}
-
-/// One request of a journey.
-#[derive(Debug, Clone)]
-pub struct Step {
-    /// Unique within the journey.
-    pub name: String,
-    /// The method: GET, HEAD, POST, PUT, PATCH or DELETE.
-    pub method: String,
-    /// The request target, from `/` on.
-    pub target: StepText,
-    /// Header lines beside those of every request.
-    pub headers: Vec<(String, StepText)>,
-    /// The body; empty is none.
-    pub body: StepText,
-    /// How often it is asked in a row.
-    pub weight: NonZeroU32,
-    /// The pause behind each request.
-    pub think: Duration,
-    /// What is taken from its answer, by the name it goes by in later steps.
-    pub extract: Vec<(String, Source)>,
-    /// What its answer must be.
-    pub expect: StepExpectation,
-}
-
-/// A text with values that earlier steps have taken.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct StepText(pub Vec<TextPiece>);
-
-/// A piece of a [`StepText`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TextPiece {
-    /// As it is.
-    Literal(String),
-    /// The value of this name.
-    Value(String),
-}
-
-impl fmt::Display for StepText {
-    /// As it stands in the scenario file.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for piece in &self.0 {
-            match piece {
-                TextPiece::Literal(text) => f.write_str(&text.replace('{', "{{").replace('}', "}}"))?,
-                TextPiece::Value(name) => write!(f, "{{{name}}}")?,
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Where a value stands in an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// The first header line of this name.
-    Header(String),
-    /// The cookie of this name, as the answer sets it.
-    Cookie(String),
-    /// The string, number or boolean at this JSON pointer (RFC 6901) of the body.
-    Json(String),
-}
-
-/// What a step's answer must be; `None` and empty mean: not looked at. Placeholders are those of checks.
-#[derive(Debug, Clone, Default)]
-pub struct StepExpectation {
-    /// The status. One that is expected is no error.
-    pub status: Option<u16>,
-    /// Header lines by name, in the file's order.
-    pub headers: Vec<(String, HeaderRule)>,
-    /// The body.
-    pub body: Option<TextRule>,
 }
 
 impl Driver {
@@ -360,8 +219,8 @@ impl fmt::Display for OpenLoop {
             }
         }
         match self.arrivals {
-            Arrivals::Uniform => f.write_str(", evenly spaced")?,
-            Arrivals::Poisson { seed } => write!(f, ", Poisson seeded with {seed}")?,
+            ArrivalProcess::Uniform => f.write_str(", evenly spaced")?,
+            ArrivalProcess::Poisson { seed } => write!(f, ", Poisson seeded with {seed}")?,
         }
         write!(f, ", at most {} open", self.max_open)?;
         match self.timer {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::super::model::{Arrival, Arrivals, Driver, External, OpenLoop, Rate, TimerKind};
+use super::super::model::{Arrival, ArrivalProcess, Driver, External, OpenLoop, Rate, TimerKind};
 use super::super::wire::{self, ArrivalsKind, DriverKind, DurationText, RateText};
 use super::load::{at_least, whole_seconds};
 use super::ramp::{Astray, Stride};
@@ -73,7 +73,7 @@ pub(super) fn driver(wire: &wire::Load, problems: &mut Problems<'_>) -> Option<(
     };
     let ramp = driver.as_ref().and_then(Driver::rate).filter(|rate| matches!(rate, Rate::Ramp { .. })).cloned();
     let window = match (&wire.duration, ramp) {
-        (Field::Absent, Some(rate)) => Some(rate.stretches(Duration::ZERO).iter().map(|(_, lasts)| *lasts).sum()),
+        (Field::Absent, Some(rate)) => Some(rate.stages(Duration::ZERO).iter().map(|stage| stage.lasts).sum()),
         (Field::Good(time), Some(_)) => {
             let message = "`duration` beside a ramp, which lasts as long as its steps";
             problems.push(Diagnostic::at(time.span(), message).hint("leave it out"));
@@ -117,13 +117,13 @@ fn open(wire: &wire::Load, place: &Span, problems: &mut Problems<'_>) -> Option<
     let arrivals = wire.arrivals.value().map_or(ArrivalsKind::Uniform, |word| word.0);
     let seed = wire.seed.or(DEFAULT_SEED, |seed| whole(seed, "`seed`", 0..=u64::MAX, problems));
     let arrivals = match (arrivals, &wire.seed) {
-        (ArrivalsKind::Poisson, _) => seed.map(|seed| Arrivals::Poisson { seed }),
+        (ArrivalsKind::Poisson, _) => seed.map(|seed| ArrivalProcess::Poisson { seed }),
         (ArrivalsKind::Uniform, Field::Good(seed)) => {
             let hint = "write `arrivals = \"poisson\"`, or leave `seed` out";
             problems.push(Diagnostic::at(seed.span(), "evenly spaced arrivals have no `seed`").hint(hint));
             None
         }
-        (ArrivalsKind::Uniform, _) => seed.map(|_| Arrivals::Uniform),
+        (ArrivalsKind::Uniform, _) => seed.map(|_| ArrivalProcess::Uniform),
     };
     let max_open = wire
         .max_open

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use lab_load::wire::Pattern;
 use regex::Regex;
 use toml::Spanned;
 
@@ -244,7 +245,7 @@ fn contains(field: &Field<String>, problems: &mut Problems<'_>) -> Option<TextRu
 fn matches(field: &Field<String>, problems: &mut Problems<'_>) -> Option<TextRule> {
     let pattern = field.good()?;
     match Regex::new(pattern.get_ref()) {
-        Ok(regex) => Some(TextRule::Matches(regex)),
+        Ok(regex) => Some(TextRule::Matches(Pattern(regex))),
         Err(error) => {
             let reason = match error {
                 regex::Error::CompiledTooBig(limit) => format!("compiled, it would take more than {limit} bytes"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::super::model::{Source, Step, StepExpectation, StepText, TextPiece};
+use super::super::model::{Extraction, Step, StepExpectation, StepText, TextPiece, ValueSource};
 use super::super::wire;
 use super::expect::{exactly_one, header_rules, place, text_rule_of};
 use super::values::{Unique, header_name, one_line, origin_form, sent_header_name, whole};
@@ -83,7 +83,7 @@ fn step(wire: &wire::Step, known: &[String], problems: &mut Problems<'_>) -> Opt
         resolved.into_iter().collect()
     });
     let body = wire.body.or(StepText::default(), |body| text(body, known, problems));
-    let weight = wire
+    let times = wire
         .weight
         .or(NonZeroU32::MIN, |weight| whole(weight, "`weight`", 1..=MOST_IN_A_ROW, problems).and_then(NonZeroU32::new));
     let think = wire.think.or(Duration::ZERO, |think| Some(think.get_ref().0));
@@ -95,7 +95,7 @@ fn step(wire: &wire::Step, known: &[String], problems: &mut Problems<'_>) -> Opt
             .map(|(name, source)| {
                 let name = value_name(name, problems);
                 let source = source.good().and_then(|source| self::source(source, problems));
-                Some((name?, source?))
+                Some(Extraction { name: name?, from: source? })
             })
             .collect();
         resolved.into_iter().collect()
@@ -107,7 +107,7 @@ fn step(wire: &wire::Step, known: &[String], problems: &mut Problems<'_>) -> Opt
         target: target?,
         headers: headers?,
         body: body?,
-        weight: weight?,
+        times: times?,
         think: think?,
         extract: extract?,
         expect: expect?,
@@ -164,12 +164,12 @@ fn value_name(name: &Spanned<String>, problems: &mut Problems<'_>) -> Option<Str
     None
 }
 
-fn source(wire: &Spanned<wire::ValueSource>, problems: &mut Problems<'_>) -> Option<Source> {
+fn source(wire: &Spanned<wire::ValueSource>, problems: &mut Problems<'_>) -> Option<ValueSource> {
     let source = wire.get_ref();
     let keys = [("header", place(&source.header)), ("cookie", place(&source.cookie)), ("json", place(&source.json))];
     match exactly_one(&keys, wire.span(), source.has_unknown_keys(), problems)? {
-        "header" => header_name(source.header.good()?, problems).map(Source::Header),
-        "cookie" => header_name(source.cookie.good()?, problems).map(Source::Cookie),
+        "header" => header_name(source.header.good()?, problems).map(ValueSource::Header),
+        "cookie" => header_name(source.cookie.good()?, problems).map(ValueSource::Cookie),
         _ => {
             let pointer = source.json.good()?;
             if !pointer.get_ref().is_empty() && !pointer.get_ref().starts_with('/') {
@@ -178,7 +178,7 @@ fn source(wire: &Spanned<wire::ValueSource>, problems: &mut Problems<'_>) -> Opt
                 problems.push(Diagnostic::at(pointer.span(), message).hint(hint));
                 return None;
             }
-            Some(Source::Json(pointer.get_ref().clone()))
+            Some(ValueSource::Json(pointer.get_ref().clone()))
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use super::super::model::{Arrival, Arrivals, Driver, External, Load};
+use super::super::model::{Arrival, ArrivalProcess, Driver, External, Load};
 use super::super::wire;
 use crate::document::diagnostic::{Diagnostic, Problems};
 use crate::document::read::List;
@@ -94,7 +94,7 @@ impl Offered {
             }
             Driver::Open(open) => match open.arrival {
                 Arrival::Session { calls } => {
-                    Some(Offered::Sessions(calls, matches!(open.arrivals, Arrivals::Poisson { .. })))
+                    Some(Offered::Sessions(calls, matches!(open.arrivals, ArrivalProcess::Poisson { .. })))
                 }
                 Arrival::Pooled { .. } => None,
             },

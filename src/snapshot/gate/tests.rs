@@ -38,7 +38,7 @@ fn judged(against: Against, metric: Metric, estimate: &Estimate, committed: Opti
 
 /// At the only look, with `r` as the reference.
 fn judge_all(gate: &Gate, estimates: &[Estimate], committed: Option<&Ratios>) -> Vec<MetricVerdict> {
-    let looks = Looks::after(vec![10]).unwrap();
+    let looks = Looks::new(vec![10]).unwrap();
     judge(Rules { gate, reference: "r", looks: &looks, made: 1 }, estimates, &ratios(estimates), committed)
 }
 

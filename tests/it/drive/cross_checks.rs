@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use lab_load::external::Program;
-use lab_load::ledger::{ErrorClass, Ledger, Shortfall};
-use lab_load::plan::{Arrivals, Schedule, Stretch};
-use lab_load::protocol::{Arrival, DriveOutcome, DrivePlan, Mode, OpenPlan};
+use lab_load::wire::{
+    Arrival, ArrivalProcess, DriveOutcome, DrivePlan, ErrorClass, Ledger, Mode, OpenPlan, Program, Schedule, Shortfall,
+    Stage,
+};
 
 use super::driver::{drive, number, open, plan};
 use super::servers::{Behaviour, PONG, refusing, runtime, send, serve};
@@ -79,7 +79,7 @@ fn told(outcome: &DriveOutcome) -> (u64, u64, Option<u64>, BTreeMap<ErrorClass, 
 }
 
 fn httperf_agrees_with_open(address: SocketAddr, expected: &[(ErrorClass, u64)]) {
-    let rates = vec![Stretch { rate_per_s: number(100), lasts: SECOND }];
+    let rates = vec![Stage { rate_per_s: number(100), lasts: SECOND }];
     let program = Program::Httperf { rates, calls: number(2), is_poisson: false };
     let timeout = Duration::from_millis(500);
     let theirs = drive(&DrivePlan { timeout, ..plan(address, Mode::External { program }) });
@@ -119,13 +119,13 @@ fn httperf_and_open_agree_on_a_ramp() {
         return;
     }
     let runtime = runtime();
-    let rates: Vec<Stretch> =
-        [20, 40, 80].map(|rate| Stretch { rate_per_s: number(rate), lasts: SECOND }).into_iter().collect();
+    let rates: Vec<Stage> =
+        [20, 40, 80].map(|rate| Stage { rate_per_s: number(rate), lasts: SECOND }).into_iter().collect();
     let calls = number(2);
     let (healthy, _) = serve(&runtime, |_, _| send(PONG));
     for (is_poisson, address) in [(false, healthy), (true, healthy), (false, refusing(&runtime))] {
-        let arrivals = if is_poisson { Arrivals::Poisson { seed: 1 } } else { Arrivals::Uniform };
-        let schedule = Schedule { stretches: rates.clone(), arrivals };
+        let arrivals = if is_poisson { ArrivalProcess::Poisson { seed: 1 } } else { ArrivalProcess::Uniform };
+        let schedule = Schedule { stages: rates.clone(), arrivals };
         let ours = Mode::Open(OpenPlan { schedule, ..open(20, SECOND, Arrival::Session { calls }) });
         let program = Program::Httperf { rates: rates.clone(), calls, is_poisson };
         let [ours, theirs] = [ours, Mode::External { program }]
@@ -151,7 +151,7 @@ fn a_rate_for_which_httperf_has_no_descriptors_is_its_own_fault() {
     let runtime = runtime();
     // nobody is answered in time, so that 2000 connections would have to be open at once
     let (slow, _) = serve(&runtime, |_, _| Behaviour::SendLate(10 * SECOND, PONG.into()));
-    let rates = [10, 2000].map(|rate| Stretch { rate_per_s: number(rate), lasts: SECOND }).into_iter().collect();
+    let rates = [10, 2000].map(|rate| Stage { rate_per_s: number(rate), lasts: SECOND }).into_iter().collect();
     let program = Program::Httperf { rates, calls: number(1), is_poisson: false };
     let timeout = 2 * SECOND;
     let outcome = drive(&DrivePlan { window: 2 * SECOND, timeout, ..plan(slow, Mode::External { program }) });

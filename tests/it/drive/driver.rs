@@ -6,8 +6,10 @@ use std::num::NonZeroU32;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use lab_load::plan::{Arrivals, Schedule, Stretch};
-use lab_load::protocol::{Arrival, Decoder, DriveOutcome, DrivePlan, Event, Http, Mode, OpenPlan, TimerKind};
+use lab_load::wire::{
+    Arrival, ArrivalProcess, DriveOutcome, DrivePlan, DriverEvent, EventDecoder, Http, Mode, OpenPlan, Schedule, Stage,
+    TimerKind,
+};
 
 pub(super) fn number(number: u32) -> NonZeroU32 {
     NonZeroU32::new(number).unwrap()
@@ -30,11 +32,11 @@ pub(super) fn plan(address: SocketAddr, mode: Mode) -> DrivePlan {
 pub(super) fn open(rate: u32, lasts: Duration, arrival: Arrival) -> OpenPlan {
     OpenPlan {
         schedule: Schedule {
-            stretches: vec![Stretch { rate_per_s: number(rate), lasts }],
-            arrivals: Arrivals::Uniform,
+            stages: vec![Stage { rate_per_s: number(rate), lasts }],
+            arrivals: ArrivalProcess::Uniform,
         },
         arrival,
-        most_open: number(4096),
+        max_open: number(4096),
         timer: TimerKind::Timerfd,
     }
 }
@@ -45,7 +47,7 @@ pub(super) fn drive(plan: &DrivePlan) -> DriveOutcome {
 }
 
 /// The same, with each event shown to `watch` as it is reported.
-pub(super) fn drive_and_watch(plan: &DrivePlan, mut watch: impl FnMut(&Event)) -> DriveOutcome {
+pub(super) fn drive_and_watch(plan: &DrivePlan, mut watch: impl FnMut(&DriverEvent)) -> DriveOutcome {
     // A file, because a pipe that nobody empties would stop a driver that has much to complain about.
     let mut complaints = tempfile::tempfile().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_lab"))
@@ -57,12 +59,12 @@ pub(super) fn drive_and_watch(plan: &DrivePlan, mut watch: impl FnMut(&Event)) -
         .spawn()
         .unwrap();
     child.stdin.take().unwrap().write_all(plan.to_json().unwrap().as_bytes()).unwrap();
-    let mut decoder = Decoder::default();
+    let mut decoder = EventDecoder::default();
     let mut outcome = None;
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {
         let event = decoder.line(&line.unwrap()).unwrap();
         watch(&event);
-        if let Event::Outcome(last) = event {
+        if let DriverEvent::Outcome(last) = event {
             outcome = Some(*last);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lab_load::protocol::{Arrival, DrivePlan, Event, Mode};
+use lab_load::wire::{Arrival, DrivePlan, DriverEvent, Mode};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::driver::{drive_and_watch, number, open, plan};
@@ -21,7 +21,7 @@ fn a_frozen_server_is_seen_from_the_scheduled_instants() {
     let address = server.address.parse().unwrap();
     let plan = DrivePlan { warmup: SECOND, window: 3 * SECOND, ..plan(address, mode) };
     let outcome = drive_and_watch(&plan, |event| {
-        if *event == Event::WindowOpened {
+        if *event == DriverEvent::WindowOpened {
             kill_process(worker, Signal::STOP).unwrap();
             // Not a wait for something to happen: it is what happens.
             std::thread::sleep(SECOND);

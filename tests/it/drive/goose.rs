@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use lab_load::ledger::ErrorClass;
-use lab_load::protocol::{DrivePlan, Mode};
+use lab_load::wire::{DrivePlan, ErrorClass, Mode};
 
 use super::driver::{drive, number};
 use super::servers::{PONG, refusing, runtime, send, serve};

@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use lab_load::journey::{Extract, Piece, Source, Step, StepExpectation, Text, TextRule};
-use lab_load::ledger::ErrorClass;
-use lab_load::protocol::{DriveOutcome, Mode};
+use lab_load::wire::{
+    DriveOutcome, ErrorClass, Extraction, Mode, Step, StepExpectation, StepText, TextPiece, TextRule, ValueSource,
+};
 
 use super::driver::{drive, number, plan};
 use super::servers::{Behaviour, runtime, send, serve};
 
-fn step(name: &str, target: &[Piece]) -> Step {
+fn step(name: &str, target: &[TextPiece]) -> Step {
     Step {
         name: name.to_owned(),
         method: "GET".to_owned(),
-        target: Text(target.to_vec()),
+        target: StepText(target.to_vec()),
         headers: Vec::new(),
-        body: Text::default(),
+        body: StepText::default(),
         times: number(1),
         think: Duration::ZERO,
         extract: Vec::new(),
@@ -23,24 +23,24 @@ fn step(name: &str, target: &[Piece]) -> Step {
     }
 }
 
-fn literal(text: &str) -> Piece {
-    Piece::Literal(text.to_owned())
+fn literal(text: &str) -> TextPiece {
+    TextPiece::Literal(text.to_owned())
 }
 
 /// Log in, look around three times with what the answer gave, log out.
 fn journey() -> Vec<Step> {
-    let value = |name: &str| Piece::Value(name.to_owned());
+    let value = |name: &str| TextPiece::Value(name.to_owned());
     vec![
         Step {
             method: "POST".to_owned(),
             extract: vec![
-                Extract { name: "token".to_owned(), from: Source::Json("/token".to_owned()) },
-                Extract { name: "id".to_owned(), from: Source::Cookie("id".to_owned()) },
+                Extraction { name: "token".to_owned(), from: ValueSource::Json("/token".to_owned()) },
+                Extraction { name: "id".to_owned(), from: ValueSource::Cookie("id".to_owned()) },
             ],
             ..step("log in", &[literal("/login")])
         },
         Step {
-            headers: vec![("Cookie".to_owned(), Text(vec![literal("id="), value("id")]))],
+            headers: vec![("Cookie".to_owned(), StepText(vec![literal("id="), value("id")]))],
             times: number(3),
             think: Duration::from_millis(5),
             expect: StepExpectation { body: Some(TextRule::Contains("item".to_owned())), ..StepExpectation::default() },

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lab_load::ledger::ErrorClass;
-use lab_load::plan::{Arrivals, Schedule, Stretch};
-use lab_load::protocol::{Arrival, DrivePlan, Http, Mode, OpenPlan};
+use lab_load::wire::{Arrival, ArrivalProcess, DrivePlan, ErrorClass, Http, Mode, OpenPlan, Schedule, Stage};
 
 use lab::measure::accepted::Accepted;
 
@@ -44,8 +42,8 @@ fn a_schedule_is_kept_and_every_request_answered() {
 fn a_ramp_goes_down_as_well_as_up() {
     let runtime = runtime();
     let (address, counts) = serve(&runtime, |_, _| send(PONG));
-    let stretches = [300, 200, 100].map(|rate| Stretch { rate_per_s: number(rate), lasts: SECOND });
-    let schedule = Schedule { stretches: stretches.to_vec(), arrivals: Arrivals::Poisson { seed: 7 } };
+    let stages = [300, 200, 100].map(|rate| Stage { rate_per_s: number(rate), lasts: SECOND });
+    let schedule = Schedule { stages: stages.to_vec(), arrivals: ArrivalProcess::Poisson { seed: 7 } };
     let expected = schedule.per_second(Duration::ZERO, 3 * SECOND);
     let mode = Mode::Open(OpenPlan { schedule, ..open(1, SECOND, pool(4)) });
     let outcome = drive(&DrivePlan { window: 3 * SECOND, ..plan(address, mode) });
@@ -175,7 +173,7 @@ fn a_server_of_all_sorts_leaves_no_request_out() {
         _ => send(PONG),
     });
     for arrival in [sessions(1), sessions(5), pool(2), pool(50)] {
-        let mode = Mode::Open(OpenPlan { most_open: number(40), ..open(300, 2 * SECOND, arrival) });
+        let mode = Mode::Open(OpenPlan { max_open: number(40), ..open(300, 2 * SECOND, arrival) });
         let timeout = Duration::from_millis(100);
         let outcome = drive(&DrivePlan { warmup: SECOND, timeout, ..plan(address, mode) });
         let calls = if arrival == sessions(5) { 5 } else { 1 };
@@ -189,7 +187,7 @@ fn a_server_of_all_sorts_leaves_no_request_out() {
 fn what_is_too_much_is_shed_or_given_up_and_counted() {
     let runtime = runtime();
     let (address, counts) = serve(&runtime, |_, _| Behaviour::Hold);
-    let bounded = OpenPlan { most_open: number(3), ..open(100, SECOND, sessions(1)) };
+    let bounded = OpenPlan { max_open: number(3), ..open(100, SECOND, sessions(1)) };
     let ledger = drive(&DrivePlan { timeout: Duration::from_millis(1500), ..plan(address, Mode::Open(bounded)) });
     let ledger = Places(ledger.ledger);
     assert_eq!(ledger.places(), (100, 0, 3, 97, 0), "timed out after the window, and shed");
@@ -207,7 +205,7 @@ fn what_is_too_much_is_shed_or_given_up_and_counted() {
     assert!(ledger.0.open.as_ref().unwrap().response_time_us.min() >= 299_000);
 }
 
-struct Places(lab_load::ledger::Ledger);
+struct Places(lab_load::wire::Ledger);
 
 impl Places {
     /// Scheduled, ok, failed, shed, unsent.

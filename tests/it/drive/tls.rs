@@ -11,10 +11,8 @@ use lab::catalog::kind::Protocol;
 use lab::stack::guarded::{FIRST_INHERITED_FD, Guarded, Output, Program as Started, Reserved};
 use lab::stack::relocate::{self, Move};
 use lab::stack::{Role, ready};
-use lab_load::external::Program as Other;
-use lab_load::ledger::ErrorClass;
-use lab_load::plan::Stretch;
-use lab_load::protocol::{Arrival, DriveOutcome, DrivePlan, Http, Mode, Tls, Trust};
+use lab_load::wire::Program as Other;
+use lab_load::wire::{Arrival, DriveOutcome, DrivePlan, ErrorClass, Http, Mode, Stage, Tls, Trust};
 
 use super::driver::{drive, number, open, plan};
 use super::servers::{PONG, runtime, send, serve};
@@ -249,7 +247,7 @@ fn other_programs_are_asked_for_what_they_speak() {
     }
     let site = Site::start("ssl http2", "keepalive_requests 1000000;");
     let connections = number(2);
-    let rates = vec![Stretch { rate_per_s: number(20), lasts: Duration::from_secs(1) }];
+    let rates = vec![Stage { rate_per_s: number(20), lasts: Duration::from_secs(1) }];
     let httperf = Other::Httperf { rates, calls: number(2), is_poisson: false };
     for (program, spoken) in [
         (Other::Wrk { connections }, Http::OneOne),

@@ -1,0 +1,17 @@
+//! Which request counts in which window, and under what: recorders and tallies fill the ledger, the audit doubts it.
+//!
+//! Every instant is passed in; nothing here reads a clock or knows a connection.
+
+pub mod audit;
+mod outcome;
+mod recorder;
+mod seconds;
+mod tally;
+mod window;
+
+pub(crate) use outcome::DETAILS_KEPT;
+pub use outcome::RequestOutcome;
+pub use recorder::Recorder;
+pub use seconds::{SecondsCounter, SecondsTable};
+pub(crate) use tally::{Call, ScheduledArrival, Tally, ThreadCounts};
+pub use window::Window;

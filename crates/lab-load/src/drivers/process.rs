@@ -1,0 +1,104 @@
+//! The driver's process: reads a plan, carries it out, reports events.
+//!
+//! The warm-up begins when all users run, so a slow start does not shorten it; the window's instants are set then. When
+//! the window has closed, a closed loop reports and ends; it drops the requests under way and counts them as unfinished.
+//! An open loop waits for the requests scheduled within the window, which its timeout bounds.
+
+use std::io::{Read, Write};
+
+use reqwest::Url;
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+use super::error::DriveError;
+use super::events::report;
+use super::threads::{self, LoopMode};
+use super::{external, goose};
+use crate::wire::{DrivePlan, DriverEvent, Mode};
+
+/// Carries out the plan on `input` and writes its events to `output`: the whole life of a driver process.
+///
+/// # Errors
+/// See [`DriveError`]; then no outcome has been written.
+pub fn run(mut input: impl Read, mut output: impl Write) -> Result<(), DriveError> {
+    let mut document = String::new();
+    input.read_to_string(&mut document)?;
+    let plan = DrivePlan::from_json(&document)?;
+    let url = parse_url(&plan)?;
+    raise_descriptor_limit();
+    let outcome = match &plan.mode {
+        Mode::Goose { users, steps } => goose::drive(&plan, &url, *users, steps, &mut output),
+        Mode::Closed { connections } => threads::drive(&plan, &url, LoopMode::Closed(*connections), &mut output),
+        Mode::Open(open) => {
+            let (schedule, whole) = (open.schedule.length(), plan.warmup + plan.window);
+            if schedule != whole {
+                return Err(DriveError::Schedule { schedule, plan: whole });
+            }
+            threads::drive(&plan, &url, LoopMode::Open(open), &mut output)
+        }
+        Mode::External { program } => external::drive(&plan, &url, program, &mut output),
+    }?;
+    report(&mut output, &DriverEvent::Outcome(Box::new(outcome)))
+}
+
+fn parse_url(plan: &DrivePlan) -> Result<Url, DriveError> {
+    let scheme = if plan.tls.is_some() { "https" } else { "http" };
+    let url = Url::parse(&plan.url).ok().filter(|url| url.scheme() == scheme && url.host().is_some());
+    url.ok_or_else(|| DriveError::Url { url: plan.url.clone() })
+}
+
+/// An open loop may need more connections than the usual soft limit has descriptors. If the limit cannot be raised,
+/// running out is counted and invalidates the round.
+fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    _ = setrlimit(Resource::Nofile, limit);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(plan: &str) -> String {
+        let mut output = Vec::new();
+        let error = run(plan.as_bytes(), &mut output).unwrap_err();
+        assert_eq!(output, b"", "only events are written");
+        error.to_string()
+    }
+
+    #[test]
+    fn unsupported_protocols_are_refused() {
+        let with = |mode: &str, spoken: &str| {
+            let plan = plan("http://127.0.0.1:1/", mode);
+            plan.replacen('{', &format!("{{{spoken},"), 1)
+        };
+        let (http2, goose) = (r#""http":{"2":{"streams":1}}"#, r#"{"goose":{"users":1,"steps":[]}}"#);
+        assert_eq!(refused(&with(goose, http2)), "driver `goose` does not speak HTTP/2");
+        let wrk = r#"{"external":{"program":{"wrk":{"connections":1}}}}"#;
+        assert_eq!(refused(&with(wrk, http2)), "driver `wrk` does not speak HTTP/2");
+        let tls = |spoken: &str, mode: &str| refused(&with(mode, spoken).replace("http://", "https://"));
+        let ca = r#""tls":{"trust":{"ca":"/ca.pem"}}"#;
+        assert_eq!(tls(ca, wrk), "driver `wrk` does not verify certificates: only an insecure plan can be its");
+        let named = r#""tls":{"trust":"insecure","server_name":"example.org"}"#;
+        assert_eq!(tls(named, wrk), "driver `wrk` does not ask for another name than that of the URL");
+        assert!(tls(ca, r#"{"closed":{"connections":1}}"#).starts_with("cannot read certificates from /ca.pem"));
+    }
+
+    fn plan(url: &str, mode: &str) -> String {
+        format!(r#"{{"url":"{url}","mode":{mode},"warmup_us":0,"window_us":1000000,"timeout_us":1}}"#)
+    }
+
+    #[test]
+    fn impossible_plans_are_refused() {
+        assert!(refused("{}").starts_with("cannot read the plan"));
+        for url in ["https://127.0.0.1/", "pong", "unix:/tmp/socket"] {
+            let plan = plan(url, r#"{"closed":{"connections":1}}"#);
+            let told = "expected http://HOST[:PORT]/PATH, or https:// in a plan that says whom to trust";
+            assert_eq!(refused(&plan), format!("cannot drive `{url}`: {told}"));
+        }
+        let schedule = r#"{"stages":[{"rate_per_s":1,"lasts_us":7000}],"arrivals":"uniform"}"#;
+        let arrival = r#"{"session":{"calls":1}}"#;
+        let open =
+            format!(r#"{{"open":{{"schedule":{schedule},"arrival":{arrival},"max_open":1,"timer":"timerfd"}}}}"#);
+        assert_eq!(refused(&plan("http://[::1]/", &open)), "the schedule lasts 7 ms, but warm-up and window 1000 ms");
+    }
+}

@@ -1,0 +1,28 @@
+//! The types that lab and its driver process exchange, and that end in records: a plan as one JSON document, then
+//! events as JSON lines.
+//!
+//! Pure: serde types and their arithmetic. Nothing here opens a file, a socket or a clock.
+
+mod plan;
+mod schedule;
+mod journey;
+mod events;
+mod ledger;
+mod error_class;
+mod seconds;
+mod cpu_time;
+mod protocol_error;
+pub mod histogram;
+mod micros;
+
+pub use cpu_time::CpuTime;
+pub use error_class::ErrorClass;
+pub use events::{DriveOutcome, DriverEvent, EventDecoder, StepOutcome, WindowEnds};
+pub use journey::{
+    Extraction, HeaderRule, Pattern, Step, StepExpectation, StepText, TextPiece, TextRule, ValueSource, Values,
+};
+pub use ledger::{Ledger, OpenLedger, RateLedger, Shortfall};
+pub use plan::{Arrival, DrivePlan, Http, Mode, OpenPlan, Program, TimerKind, Tls, Trust};
+pub use protocol_error::ProtocolError;
+pub use schedule::{ArrivalProcess, Schedule, Stage};
+pub use seconds::{SecondRow, SecondTimes, number_of_seconds};
