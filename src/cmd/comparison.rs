@@ -9,7 +9,7 @@ use crate::engine::estimates::estimates;
 use crate::record::{
     Estimate, FactsVerdict, GateOutcome, MetricVerdict, RoundOutcome, RoundRecord, StackRecord, Verdict,
 };
-use crate::report::difference;
+use crate::report::render::terminal::text_diff;
 use crate::scenario::model::{Against, Scenario};
 use crate::snapshot::facts;
 use crate::snapshot::gate::{self, Rules};
@@ -63,7 +63,7 @@ impl<'a> Comparison<'a> {
             Compared::Same => FactsVerdict::Same,
             Compared::New => FactsVerdict::New,
             Compared::Changed { committed } => {
-                differences.push((scenario.name.clone(), difference::render(&committed, &text)));
+                differences.push((scenario.name.clone(), text_diff::render(&committed, &text)));
                 FactsVerdict::Changed
             }
         };

@@ -29,7 +29,7 @@ use crate::exit::Exit;
 use crate::measure::machine::Machine;
 use crate::provision::Places;
 use crate::record::{FactsVerdict, LooksRecord, Provenance, Record, RoundRecord, SCHEMA};
-use crate::report::terminal;
+use crate::report::render::terminal;
 use crate::scenario::model::{Backend, Image, Proxy, Scenario, Stack};
 use crate::snapshot::gate;
 use crate::snapshot::store::Store;
