@@ -16,7 +16,7 @@ use hyper::body::Bytes;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use lab::catalog::kind::Interface;
-use lab::catalog::{Catalog, Chosen, Role};
+use lab::catalog::{Catalog, KindRef, Role};
 use lab::provision::{Installed, Places};
 use lab::scenario::model::{App, Backend, Proxy, Server, Stack};
 use lab::stack::process::Launcher;
@@ -229,7 +229,7 @@ fn stack(name: &str, proxy: Option<Proxy>) -> Stack {
 }
 
 /// lab itself, in that role.
-fn kind(role: Role) -> Chosen {
+fn kind(role: Role) -> KindRef {
     Catalog::builtin().choose(role, "lab").expect("a kind") // OK because lab knows itself
 }
 

@@ -1,61 +1,59 @@
-//! The judge: observed against expected, field by field. Pure.
+//! Compares an observation with the expectation of a check, field by field. Pure.
 
 use serde::{Deserialize, Serialize};
 
 use super::observed::{Observed, lines};
 use crate::scenario::model::{AppField, Expectation, HeaderRule, Placeholders, TextRule, UpstreamExpectation};
-use lab_app::view::{AppView, Seen};
+use lab_app::headers_report::{HeadersReport, RequestView};
 
-/// One expectation and what was seen in its place.
+/// An expectation and the observed value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
-    /// Which field, as scenario files spell it: `status`, `headers.Via`, `app.remote_addr`.
+pub struct CheckFinding {
+    /// The field, as in scenario files: `status`, `headers.Via`, `app.remote_addr`.
     pub field: String,
-    /// What was expected, in words.
+    /// The expectation in words.
     pub expected: String,
-    /// What was seen.
     pub observed: String,
-    /// Whether the two agree.
     pub agrees: bool,
 }
 
-/// Compares an observation with an expectation. One finding per field that is expected anything of, and one more when
-/// the answer's framing is broken; the check has passed when all agree.
+/// Compares an observation with an expectation. One finding per expected field, and one if the framing of the response is
+/// broken. The check passes if all agree.
 #[must_use]
-pub fn judge(expect: &Expectation, observed: &Observed, values: &Placeholders) -> Vec<Finding> {
-    let mut judge = Judge { values, findings: Vec::new() };
+pub fn evaluate(expect: &Expectation, observed: &Observed, values: &Placeholders) -> Vec<CheckFinding> {
+    let mut evaluator = Evaluator { values, findings: Vec::new() };
     if let Some(error) = &observed.framing_error {
-        judge.note("framing", "a complete answer".to_owned(), error.clone(), false);
+        evaluator.note("framing", "a complete answer".to_owned(), error.clone(), false);
     }
     if expect.unanswered {
-        judge.note("answer", "none".to_owned(), format!("{} {}", observed.status, observed.reason), false);
+        evaluator.note("answer", "none".to_owned(), format!("{} {}", observed.status, observed.reason), false);
     }
     if let Some(status) = expect.status {
-        judge.note("status", status.to_string(), observed.status.to_string(), status == observed.status);
+        evaluator.note("status", status.to_string(), observed.status.to_string(), status == observed.status);
     }
-    judge.headers("headers", &expect.headers, &observed.headers);
+    evaluator.headers("headers", &expect.headers, &observed.headers);
     if let Some(rule) = &expect.body {
-        judge.text("body", rule, &observed.body);
+        evaluator.text("body", rule, &observed.body);
     }
     if !expect.upstream.is_empty() || !expect.app.is_empty() {
-        match observed.view() {
-            Ok(view) => judge.view(expect, &view),
+        match observed.headers_report() {
+            Ok(view) => evaluator.view(expect, &view),
             Err(error) => {
-                judge.note("upstream", "the app's view of the request (ask /headers)".to_owned(), error, false);
+                evaluator.note("upstream", "the app's view of the request (ask /headers)".to_owned(), error, false);
             }
         }
     }
-    judge.findings
+    evaluator.findings
 }
 
-struct Judge<'a> {
+struct Evaluator<'a> {
     values: &'a Placeholders,
-    findings: Vec<Finding>,
+    findings: Vec<CheckFinding>,
 }
 
-impl Judge<'_> {
+impl Evaluator<'_> {
     fn note(&mut self, field: &str, expected: String, observed: String, agrees: bool) {
-        self.findings.push(Finding { field: field.to_owned(), expected, observed, agrees });
+        self.findings.push(CheckFinding { field: field.to_owned(), expected, observed, agrees });
     }
 
     fn text(&mut self, field: &str, rule: &TextRule, observed: &str) {
@@ -84,7 +82,7 @@ impl Judge<'_> {
         }
     }
 
-    fn view(&mut self, expect: &Expectation, view: &AppView) {
+    fn view(&mut self, expect: &Expectation, view: &HeadersReport) {
         let UpstreamExpectation { method, target, headers, order } = &expect.upstream;
         if let Some(rule) = method {
             self.text("upstream.method", rule, &view.upstream.method);
@@ -101,7 +99,7 @@ impl Judge<'_> {
             self.note("upstream.order", order.join(", "), seen.join(", "), agrees);
         }
         for (field, rule) in &expect.app {
-            self.text(&format!("app.{}", field.name()), rule, seen_field(&view.app, *field));
+            self.text(&format!("app.{}", field.name()), rule, app_field(&view.app, *field));
         }
     }
 
@@ -124,9 +122,8 @@ impl Judge<'_> {
     }
 }
 
-/// The value of one field of what the app saw.
 #[must_use]
-pub fn seen_field(seen: &Seen, field: AppField) -> &str {
+pub fn app_field(seen: &RequestView, field: AppField) -> &str {
     match field {
         AppField::RemoteAddr => &seen.remote_addr,
         AppField::Scheme => &seen.scheme,
@@ -138,7 +135,6 @@ pub fn seen_field(seen: &Seen, field: AppField) -> &str {
     }
 }
 
-/// How much of a text a finding shows.
 const SHOWN_CHARS: usize = 200;
 
 fn quoted(text: &str) -> String {
@@ -161,23 +157,23 @@ mod tests {
     use regex::Regex;
 
     use super::*;
-    use crate::scenario::model::{Placeholder, Template, TemplatePart};
-    use lab_app::view::Arrived;
+    use crate::scenario::model::{Placeholder, TextTemplate, TextTemplatePart};
+    use lab_app::headers_report::ReceivedRequest;
 
-    fn text(value: &str) -> Template {
-        Template { parts: vec![TemplatePart::Text(value.to_owned())] }
+    fn text(value: &str) -> TextTemplate {
+        TextTemplate { parts: vec![TextTemplatePart::Text(value.to_owned())] }
     }
 
-    fn client() -> Template {
-        Template { parts: vec![TemplatePart::Placeholder(Placeholder::Client)] }
+    fn client() -> TextTemplate {
+        TextTemplate { parts: vec![TextTemplatePart::Placeholder(Placeholder::Client)] }
     }
 
     fn pairs(lines: &[(&str, &str)]) -> Vec<(String, String)> {
         lines.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
-    fn seen() -> Seen {
-        Seen {
+    fn seen() -> RequestView {
+        RequestView {
             remote_addr: "127.0.0.1".to_owned(),
             scheme: "http".to_owned(),
             host: "127.0.0.1:8080".to_owned(),
@@ -189,13 +185,13 @@ mod tests {
     }
 
     fn observed() -> Observed {
-        let upstream = Arrived {
+        let upstream = ReceivedRequest {
             method: "GET".to_owned(),
             target: "/headers".to_owned(),
             version: "HTTP/1.1".to_owned(),
             headers: pairs(&[("X-B", "1"), ("Host", "h"), ("x-a", "2"), ("X-B", "3")]),
         };
-        let view = AppView { upstream, app: seen(), before_proxy_fix: seen() };
+        let view = HeadersReport { upstream, app: seen(), before_proxy_fix: seen() };
         Observed {
             status: 200,
             reason: "OK".to_owned(),
@@ -210,12 +206,12 @@ mod tests {
     }
 
     fn disagreeing(expect: &Expectation, observed: &Observed) -> Vec<String> {
-        let findings = judge(expect, observed, &values());
+        let findings = evaluate(expect, observed, &values());
         findings.into_iter().filter(|finding| !finding.agrees).map(|finding| finding.field).collect()
     }
 
     #[test]
-    fn what_is_as_expected_agrees() {
+    fn met_expectations_agree() {
         let expect = Expectation {
             unanswered: false,
             status: Some(200),
@@ -241,7 +237,7 @@ mod tests {
             app: [(AppField::RemoteAddr, TextRule::Equal(client())), (AppField::RootPath, TextRule::Empty)].into(),
         };
         assert_eq!(disagreeing(&expect, &observed()), Vec::<String>::new());
-        assert_eq!(judge(&expect, &observed(), &values()).len(), 12);
+        assert_eq!(evaluate(&expect, &observed(), &values()).len(), 12);
     }
 
     #[test]
@@ -266,12 +262,12 @@ mod tests {
             },
             app: [(AppField::Scheme, TextRule::Equal(text("https")))].into(),
         };
-        let findings = judge(&expect, &observed(), &values());
+        let findings = evaluate(&expect, &observed(), &values());
         assert!(findings.iter().all(|finding| !finding.agrees), "{findings:#?}");
     }
 
     #[test]
-    fn an_answer_without_a_view_is_a_finding_and_not_a_pass() {
+    fn response_without_report_fails() {
         let mut answer = observed();
         answer.body = "Pong!".to_owned();
         let expect =
@@ -280,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_framing_fails_a_check_that_expects_nothing_of_it() {
+    fn broken_framing_fails_any_check() {
         let mut answer = observed();
         answer.framing_error = Some("the body ended early".to_owned());
         let expect = Expectation { status: Some(200), ..Expectation::default() };

@@ -12,7 +12,7 @@ use crate::record::{
 use crate::report::render::terminal::text_diff;
 use crate::scenario::model::{Against, Scenario};
 use crate::snapshot::facts;
-use crate::snapshot::gate::{self, Rules};
+use crate::snapshot::gate::{self, GateContext};
 use crate::snapshot::ratios::Ratios;
 use crate::snapshot::store::{Comparison as Compared, Store};
 use lab_stats::decision::Looks;
@@ -92,9 +92,13 @@ impl<'a> Comparison<'a> {
     }
 
     fn judge(&self, estimates: &[Estimate], ratios: &Ratios, made: usize) -> Vec<MetricVerdict> {
-        let rules =
-            Rules { gate: &self.scenario.gate, reference: &self.scenario.reference().name, looks: &self.looks, made };
-        gate::judge(rules, estimates, ratios, self.committed.as_ref())
+        let rules = GateContext {
+            gate: &self.scenario.gate,
+            reference: &self.scenario.reference().name,
+            looks: &self.looks,
+            made,
+        };
+        gate::evaluate(rules, estimates, ratios, self.committed.as_ref())
     }
 }
 

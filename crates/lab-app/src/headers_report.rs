@@ -1,39 +1,37 @@
-//! What an app saw of a request: the JSON that `/headers` answers with and that checks read.
+//! The JSON of the sample app's `/headers`: a request as it arrived and as the app sees it.
 //!
-//! The sample app writes it, [`check`](crate::check) judges it, and any other app under test can write it too:
-//! the shape is the contract, not the code.
+//! lab's checks read this JSON. Any other app under test may produce it, so its shape is a contract.
 
 use serde::{Deserialize, Serialize};
 
 use lab_http::extensions::ArrivedHead;
 
-/// A request as it arrived, and as the app saw it after its middleware.
+/// The body of `/headers`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AppView {
-    /// As it arrived at the app server, before any middleware.
-    pub upstream: Arrived,
-    /// As the app sees it, after its middleware.
-    pub app: Seen,
-    /// As the app would have seen it without ProxyFix.
-    pub before_proxy_fix: Seen,
+pub struct HeadersReport {
+    /// The request as the app server received it, before any middleware.
+    pub upstream: ReceivedRequest,
+    /// The request as the app sees it, after its middleware.
+    pub app: RequestView,
+    /// The request as the app would see it without ProxyFix.
+    pub before_proxy_fix: RequestView,
 }
 
-/// A request as it arrived on the wire.
+/// A request as it was received.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Arrived {
-    /// The method.
+pub struct ReceivedRequest {
     pub method: String,
-    /// The request target as it stood in the request line.
+    /// The request target, as in the request line.
     pub target: String,
     /// `HTTP/1.1` or `HTTP/1.0`.
     pub version: String,
-    /// Header lines in order, duplicates and the case of names kept; bytes are read as Latin-1.
+    /// The header lines in their order, with duplicates and the original case of names. Bytes are read as Latin-1.
     pub headers: Vec<(String, String)>,
 }
 
-impl From<&ArrivedHead> for Arrived {
-    fn from(head: &ArrivedHead) -> Arrived {
-        Arrived {
+impl From<&ArrivedHead> for ReceivedRequest {
+    fn from(head: &ArrivedHead) -> ReceivedRequest {
+        ReceivedRequest {
             method: head.method(),
             target: head.target(),
             version: head.version_text().to_owned(),
@@ -42,9 +40,9 @@ impl From<&ArrivedHead> for Arrived {
     }
 }
 
-/// What the app sees; named as in Flask.
+/// The attributes of Flask's `request` that a proxy can change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct RequestView {
     /// `request.remote_addr`
     pub remote_addr: String,
     /// `request.scheme`

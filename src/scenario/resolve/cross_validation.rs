@@ -1,4 +1,4 @@
-//! Resolves what a load validates: `validates`, which names another load that asks for the same by another driver.
+//! Resolves `validates`: a load that cross-validates another one by making the same requests with another driver.
 
 use std::num::NonZeroU32;
 
@@ -8,9 +8,9 @@ use crate::document::diagnostic::{Diagnostic, Problems};
 use crate::document::read::List;
 use crate::document::suggest;
 
-/// Whether every load that validates another can: the other is there, validates none itself, has another driver and asks
-/// for the same.
-pub(super) fn all_can(wire: &List<wire::Load>, loads: &[Load], problems: &mut Problems<'_>) -> bool {
+/// Whether every cross-validation is possible: the other load exists, validates none itself, has another driver and makes
+/// the same requests.
+pub(super) fn check_drivers(wire: &List<wire::Load>, loads: &[Load], problems: &mut Problems<'_>) -> bool {
     let mut all_good = true;
     for (wire, load) in wire.0.iter().zip(loads) {
         let Some(validates) = wire.get_ref().validates.good() else { continue };
@@ -24,7 +24,7 @@ pub(super) fn all_can(wire: &List<wire::Load>, loads: &[Load], problems: &mut Pr
                 format!("`{}` validates another load itself", other.name),
                 suggest::accepted(validates.get_ref(), &known),
             )),
-            Some(other) => differs(load, other).map(|what| {
+            Some(other) => difference(load, other).map(|what| {
                 let message = format!("`{}` is no cross-validation of `{}`: {what}", load.name, other.name);
                 (message, "both have to ask for the same, by different drivers".to_owned())
             }),
@@ -41,8 +41,8 @@ pub(super) fn all_can(wire: &List<wire::Load>, loads: &[Load], problems: &mut Pr
     all_good
 }
 
-/// In which way a load does not ask for what another does, if in any.
-fn differs(own: &Load, other: &Load) -> Option<String> {
+/// The first difference between the requests of two loads.
+fn difference(own: &Load, other: &Load) -> Option<String> {
     let compared = [
         ("`path`", own.path == other.path),
         ("`http`", own.http == other.http),
@@ -53,20 +53,23 @@ fn differs(own: &Load, other: &Load) -> Option<String> {
     if own.driver.name() == other.driver.name() {
         return Some("they have the same driver".to_owned());
     }
-    let (Some(own_offer), Some(offer)) = (Offered::by(&own.driver), Offered::by(&other.driver)) else {
+    let (Some(own_offer), Some(offer)) =
+        (OfferedLoad::from_driver(&own.driver), OfferedLoad::from_driver(&other.driver))
+    else {
         return Some("no other driver does what it does".to_owned());
     };
     match (own_offer, offer) {
-        (Offered::Lines(_), Offered::Sessions(..)) | (Offered::Sessions(..), Offered::Lines(_)) => {
+        (OfferedLoad::Connections(_), OfferedLoad::Sessions(..))
+        | (OfferedLoad::Sessions(..), OfferedLoad::Connections(_)) => {
             return Some("one is an open loop, and one a closed".to_owned());
         }
-        (Offered::Lines(own), Offered::Lines(other)) if own != other => {
+        (OfferedLoad::Connections(own), OfferedLoad::Connections(other)) if own != other => {
             return Some(format!("{own} connections are not {other}"));
         }
-        (Offered::Sessions(own, _), Offered::Sessions(other, _)) if own != other => {
+        (OfferedLoad::Sessions(own, _), OfferedLoad::Sessions(other, _)) if own != other => {
             return Some(format!("{own} calls of each session are not {other}"));
         }
-        (Offered::Sessions(_, own), Offered::Sessions(_, other)) if own != other => {
+        (OfferedLoad::Sessions(_, own), OfferedLoad::Sessions(_, other)) if own != other => {
             return Some("their `arrivals` differ".to_owned());
         }
         _ if own.driver.rate() != other.driver.rate() => return Some("their `rate` differs".to_owned()),
@@ -75,31 +78,31 @@ fn differs(own: &Load, other: &Load) -> Option<String> {
     compared.into_iter().find(|(_, same)| !same).map(|(what, _)| format!("their {what} differs"))
 }
 
-/// What a load offers, whatever its driver.
-enum Offered {
-    /// So many connections of a closed loop.
-    Lines(NonZeroU32),
-    /// Sessions of so many calls, and whether they come as independent clients do.
+/// The load that a driver offers.
+enum OfferedLoad {
+    /// The connections of a closed loop.
+    Connections(NonZeroU32),
+    /// Sessions: their calls, and whether they arrive as a Poisson process.
     Sessions(NonZeroU32, bool),
 }
 
-impl Offered {
-    /// `None` for what one driver alone does.
-    fn by(driver: &Driver) -> Option<Offered> {
+impl OfferedLoad {
+    /// `None` if no other driver can offer the same load.
+    fn from_driver(driver: &Driver) -> Option<OfferedLoad> {
         match driver {
-            Driver::Goose { users, steps } if steps.is_empty() => Some(Offered::Lines(*users)),
+            Driver::Goose { users, steps } if steps.is_empty() => Some(OfferedLoad::Connections(*users)),
             Driver::Closed { connections }
             | Driver::External(External::Wrk { connections } | External::H2load { connections }) => {
-                Some(Offered::Lines(*connections))
+                Some(OfferedLoad::Connections(*connections))
             }
             Driver::Open(open) => match open.arrival {
                 Arrival::Session { calls } => {
-                    Some(Offered::Sessions(calls, matches!(open.arrivals, Arrivals::Poisson { .. })))
+                    Some(OfferedLoad::Sessions(calls, matches!(open.arrivals, Arrivals::Poisson { .. })))
                 }
                 Arrival::Pooled { .. } => None,
             },
             Driver::External(External::Httperf { calls, is_poisson, .. }) => {
-                Some(Offered::Sessions(*calls, *is_poisson))
+                Some(OfferedLoad::Sessions(*calls, *is_poisson))
             }
             Driver::Goose { .. } => None,
         }

@@ -6,9 +6,9 @@ use toml::Spanned;
 
 use super::super::model::{Http, Tls, Trust};
 use super::super::wire::{self, DriverKind, HttpVersion};
+use super::context::{ResolveContext, existing_file};
 use super::driver::name;
 use super::values::whole;
-use super::{Surroundings, existing};
 use crate::document::diagnostic::{Diagnostic, Problems};
 use crate::document::read::{Field, OneOf};
 
@@ -19,7 +19,7 @@ const MOST_STREAMS: u32 = 1000;
 pub(super) fn tls(
     wire: &Spanned<wire::Tls>,
     driver: &Field<OneOf<DriverKind>>,
-    surroundings: &Surroundings<'_>,
+    context: &ResolveContext<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<Tls> {
     let (place, wire) = (wire.span(), wire.get_ref());
@@ -31,7 +31,7 @@ pub(super) fn tls(
             problems.push(Diagnostic::at(insecure.span(), message).related(ca.span(), "the file").hint(hint));
             None
         }
-        (Field::Good(ca), None) => existing(ca, surroundings, problems).map(Trust::Ca),
+        (Field::Good(ca), None) => existing_file(ca, context, problems).map(Trust::Ca),
         (Field::Bad, _) => None,
         (Field::Absent, Some(_)) => Some(Trust::Insecure),
         (Field::Absent, None) => {

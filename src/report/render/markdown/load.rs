@@ -132,7 +132,7 @@ fn legend(record: &Record, load: &str, is_ramp: bool, rates: &[CommonRate], summ
     }
     let mut latencies = rates.iter().flat_map(|rate| summaries.iter().filter_map(move |one| rate.times(one)));
     if latencies.any(|times| times.iter().any(|cell| cell.is_upper_bound)) {
-        sentences.push(format!("{}.", UPPER_BOUND_NOTE));
+        sentences.push(format!("{UPPER_BOUND_NOTE}."));
     }
     sentences.push("Errors are those of all rounds, past saturation too.".to_owned());
     sentences.join(" ")

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::render;
 use crate::check::diff::Difference;
-use crate::check::judge::Finding;
+use crate::check::evaluate::CheckFinding;
 use crate::check::observed::Observed;
 use crate::measure::contention::Contention;
 use crate::measure::footprint::{Memory, Peaks};
@@ -30,7 +30,7 @@ struct Stack {
 type Change = fn(StackRecord) -> StackRecord;
 
 fn check(agrees: bool) -> CheckRecord {
-    let finding = Finding {
+    let finding = CheckFinding {
         field: "status".to_owned(),
         expected: "200".to_owned(),
         observed: if agrees { "200" } else { "400" }.to_owned(),
