@@ -16,8 +16,8 @@ use hyper::body::Bytes;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use lab::catalog::kind::Interface;
-use lab::catalog::{Catalog, Chosen, Role};
-use lab::provision::{Installed, Places};
+use lab::catalog::{Catalog, KindRef, Role};
+use lab::provision::{Installed, ToolPaths};
 use lab::scenario::model::{App, Backend, Proxy, Server, Stack};
 use lab::stack::process::Launcher;
 use lab_http::{Limits, RequestHead, parse::RequestParser};
@@ -235,7 +235,7 @@ fn stack(name: &str, proxy: Option<Proxy>) -> Stack {
 }
 
 /// lab itself, in that role.
-fn kind(role: Role) -> Chosen {
+fn kind(role: Role) -> KindRef {
     Catalog::builtin().choose(role, "lab").expect("a kind") // OK because lab knows itself
 }
 
@@ -245,10 +245,10 @@ fn round_trips(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let lab = PathBuf::from(env!("CARGO_BIN_EXE_lab"));
     let no_python = Err("no Python is needed".to_owned());
-    let places = Places { lab: lab.clone(), cache: folder.path().to_owned(), python: no_python };
+    let paths = ToolPaths { lab: lab.clone(), cache: folder.path().to_owned(), python: no_python };
     let mut installed = Installed::default();
-    installed.look(kind(Role::Server).kind(), Some(Interface::Native), "", &places);
-    installed.look(kind(Role::Proxy).kind(), None, "", &places);
+    installed.probe(kind(Role::Server).kind(), Some(Interface::Native), "", &paths);
+    installed.probe(kind(Role::Proxy).kind(), None, "", &paths);
     let launcher = Launcher {
         lab: PathBuf::from(env!("CARGO_BIN_EXE_lab")),
         app: App::native("hello"),

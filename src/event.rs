@@ -1,6 +1,6 @@
 //! What a run tells the world while it runs; progress bar, log and tests are its listeners.
 
-use crate::check::judge::Finding;
+use crate::check::evaluate::CheckFinding;
 use crate::record::RoundRecord;
 
 /// Something that has just happened.
@@ -25,7 +25,7 @@ pub enum Event<'a> {
         /// The check.
         check: &'a str,
         /// Expected and observed, field by field; or why the check could not be asked.
-        outcome: Result<&'a [Finding], &'a str>,
+        outcome: Result<&'a [CheckFinding], &'a str>,
     },
     /// Rounds begin.
     RoundsPlanned {

@@ -1,4 +1,4 @@
-//! A kind, as it was read from its file: what is known of one implementation of a role.
+//! A kind: what lab knows about one implementation of a role.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,13 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use super::template::{Template, Value};
 
-/// The part a component plays in its stack.
+/// The role of a component in its stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// The reverse proxy.
+    /// A reverse proxy.
     Proxy,
-    /// The app server, the app within.
+    /// An app server with its app.
     Server,
 }
 
@@ -31,7 +31,7 @@ impl fmt::Display for Role {
     }
 }
 
-/// What an app is to its server.
+/// The interface between an app and its server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Interface {
     /// A Python callable by PEP 3333.
@@ -41,7 +41,6 @@ pub enum Interface {
 }
 
 impl Interface {
-    /// The name in scenario files.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -51,18 +50,17 @@ impl Interface {
     }
 }
 
-/// What a proxy and a server speak with each other.
+/// The protocol spoken between proxy and server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// HTTP/1, as clients do.
+    /// HTTP/1.
     Http,
-    /// uwsgi, uWSGI's own: the request as variables, the answer as HTTP.
+    /// uWSGI's protocol: the request as variables, the response as HTTP.
     /// <https://uwsgi-docs.readthedocs.io/en/latest/Protocol.html>
     Uwsgi,
 }
 
 impl Protocol {
-    /// The name in kind files.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -72,24 +70,23 @@ impl Protocol {
     }
 }
 
-/// What some kinds cannot do.
+/// An ability that some kinds lack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ability {
-    /// Answer several requests of HTTP/1.1 on one connection.
+    /// Serves several HTTP/1.1 requests on one connection.
     KeepAlive,
-    /// Run more than one worker process.
+    /// Runs more than one worker process.
     Workers,
-    /// Read a request's body that comes in chunks.
+    /// Accepts chunked request bodies.
     ChunkedInput,
-    /// Answer HEAD without the body that an application returns all the same (RFC 9110, section 9.3.2).
+    /// Drops the body that an application returns to HEAD (RFC 9110, section 9.3.2).
     Head,
 }
 
 impl Ability {
-    /// Every ability, in the order lists show them.
+    /// In the order that lists show.
     pub const ALL: [Ability; 4] = [Ability::KeepAlive, Ability::Workers, Ability::ChunkedInput, Ability::Head];
 
-    /// The name in kind files and scenario files.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -104,238 +101,217 @@ impl Ability {
 /// One implementation of a role.
 #[derive(Debug, Clone)]
 pub struct Kind {
-    /// Its name: that of its file.
+    /// The name of its file.
     pub name: String,
-    /// The role.
     pub role: Role,
-    /// What it is, in one line.
+    /// One line.
     pub title: String,
-    /// SHA-256 of everything its files hold, in lower-case hexadecimal.
+    /// SHA-256 of the contents of all its files, in lower-case hexadecimal.
     pub sha256: String,
-    /// Where it was read from.
     pub file: PathBuf,
-    /// How it comes to be on a machine.
     pub install: Install,
-    /// How its version is found out.
-    pub version: Version,
-    /// How it is run; or why nobody can any more.
+    pub version: VersionSource,
+    /// How to run it, or why it can no longer run.
     pub run: Result<Run, String>,
-    /// What it cannot do, and why.
+    /// The abilities it lacks, with the reasons.
     pub cannot: BTreeMap<Ability, String>,
-    /// Other ways to run it, by name, in the file's order.
+    /// In the file's order.
     pub variants: Vec<Variant>,
-    /// What was seen of it that a reader should know.
+    /// Observations that a reader should know.
     pub notes: Vec<String>,
-    /// Where that is written.
+    /// Where the claims come from.
     pub sources: Vec<String>,
     /// Figures that others have published, in the file's order.
     pub published: Vec<Published>,
 }
 
-/// A figure that somebody has published. Machines, years and methods differ: it is never ranked with what is measured.
+/// A published figure. Its machine, year and method differ, so it is never ranked with measurements.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
-    /// The figure.
     pub figure: u64,
-    /// Its unit.
     pub unit: String,
-    /// What it is of.
+    /// What was measured.
     pub what: String,
-    /// The year in which it was published or measured.
+    /// The year of publication or measurement.
     pub year: u16,
-    /// Where it is published: an address.
+    /// A URL.
     pub source: String,
-    /// Under which conditions, and what is to be said against it.
+    /// The conditions of the measurement, and its caveats.
     pub conditions: String,
-    /// The variant it is of; `None` for the kind as it is.
+    /// The variant that was measured. `None` is the plain kind.
     pub variant: Option<String>,
 }
 
 impl Kind {
-    /// Whether it is the lab binary, in some role.
+    /// Whether this is the lab binary, in any role.
     #[must_use]
     pub fn is_lab(&self) -> bool {
         let Ok(run) = &self.run else { return false };
         run.command.first().is_some_and(|program| program.values().eq([Value::Lab]))
     }
 
-    /// Why lab's own image does not do for it, though it runs elsewhere: its containers can see an environment of this
-    /// machine, and have nothing else. `None` if it does, or if nobody can run the kind any more.
+    /// Why the kind cannot run in lab's own image, which contains only lab and a virtual environment of this machine. `None`
+    /// if it can, or if the kind can no longer run at all.
     #[must_use]
     pub fn needs_image(&self) -> Option<&str> {
         let run = self.run.as_ref().ok()?;
         let is_seen = self.is_lab() || matches!(self.install, Install::Environment { .. });
-        run.in_image.needed.as_deref().or((!is_seen).then_some("lab's own has only lab and what pip installs"))
+        run.container.needs_image.as_deref().or((!is_seen).then_some("lab's own has only lab and what pip installs"))
     }
 }
 
-/// How a kind comes to be on a machine.
+/// How to install a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Install {
-    /// It is lab itself.
+    /// It is part of lab.
     Lab,
-    /// In a virtual environment of its own.
+    /// In its own virtual environment.
     Environment {
-        /// Requirements for pip, versions pinned; may be empty.
+        /// Pinned requirements for pip. May be empty.
         pip: Vec<String>,
-        /// Folders of source that it is built from: the first is what pip installs, the others are what that depends on.
+        /// Source folders. pip installs the first one, which depends on the others.
         source: Vec<PathBuf>,
-        /// Debian packages without which it cannot be built or run.
+        /// Debian packages that it needs to be built or to run.
         needs: Vec<String>,
-        /// All that is installed, with hashes, as pip reads it; `None` before it was written.
+        /// The lock file: everything to install, with hashes. `None` if it does not exist yet.
         lock: Option<String>,
-        /// Where that is kept.
         lock_file: PathBuf,
     },
-    /// By Debian's package manager.
+    /// As a Debian package.
     Debian {
-        /// The package.
         package: String,
-        /// The program it brings, looked for on the path and in `/usr/sbin`.
+        /// The program in the package, on the path or in `/usr/sbin`.
         program: String,
     },
-    /// As an image, with its tag or digest: it runs in containers only.
+    /// An image with its tag or digest. It runs only in containers.
     Image(String),
-    /// Not at all.
+    /// It can no longer be installed.
     Nowhere,
 }
 
-/// How a kind's version is found out. A kind whose version is unknown is not run.
+/// How to determine the version of a kind. A kind with an unknown version does not run.
 #[derive(Debug, Clone)]
-pub enum Version {
-    /// It is what the environment's metadata say of this distribution.
+pub enum VersionSource {
+    /// The version of this distribution in the environment's metadata.
     Distribution(String),
-    /// It is what this expression's first group finds in what the command prints.
-    Printed {
-        /// The command.
-        command: Vec<Template>,
-        /// The expression.
-        matches: Regex,
-    },
-    /// It has none, for it cannot be run.
+    /// The first group of the expression in the output of the command.
+    Printed { command: Vec<Template>, matches: Regex },
+    /// The kind cannot run, so it has no version.
     None,
 }
 
-/// How a kind is run.
+/// How to run a kind.
 #[derive(Debug, Clone)]
 pub struct Run {
-    /// The program and the arguments it always has.
+    /// The program and its fixed arguments.
     pub command: Vec<Template>,
-    /// Arguments that set the number of workers; `None`: it cannot be set.
+    /// Arguments that set the number of workers. `None` if there is no such setting.
     pub workers: Option<Vec<Template>>,
-    /// Arguments that set the number of threads of a worker; `None`: it cannot be set.
+    /// Arguments that set the number of threads per worker. `None` if there is no such setting.
     pub threads: Option<Vec<Template>>,
-    /// Arguments that name a configuration file; `None`: it has none.
+    /// Arguments that name a configuration file. `None` if the kind has none.
     pub config: Option<Vec<Template>>,
-    /// Arguments that name a WSGI application; `None`: it hosts none.
+    /// Arguments that name a WSGI application. `None` if the kind hosts none.
     pub wsgi: Option<Vec<Template>>,
-    /// Arguments that name an app built into lab; `None`: it hosts none.
+    /// Arguments that name an app built into lab. `None` if the kind hosts none.
     pub native: Option<Vec<Template>>,
-    /// What its command line begins with where lab is root: a program that starts it as somebody else.
+    /// If lab is root: a program, before the command, that changes the user.
     pub as_root: Vec<Template>,
-    /// Variables on top of lab's own environment, in the file's order.
+    /// Added to lab's own environment, in the file's order.
     pub environment: Vec<(String, Template)>,
-    /// A script that belongs to the kind, written beside the logs of a run: its name and text.
-    pub launcher: Option<Attached>,
-    /// Who opens the listening socket.
+    /// A script of the kind, which is copied to the run folder.
+    pub launcher: Option<BundledFile>,
     pub binds: Binds,
-    /// What is different in a container.
-    pub in_image: InImage,
-    /// What a server is spoken to in, and what a proxy speaks to its server.
+    pub container: ContainerSettings,
+    /// The protocol spoken between proxy and server.
     pub speaks: Protocol,
-    /// The language of its configuration file.
+    /// The language of the configuration file.
     pub language: Language,
-    /// The configuration it has where the scenario names none.
-    pub default_config: Option<Attached>,
-    /// The path that is asked for until it is answered.
+    /// The configuration file to use if the scenario names none.
+    pub default_config: Option<BundledFile>,
+    /// The path of the readiness probe.
     pub ready_path: String,
-    /// How long that may take.
     pub ready_deadline: Duration,
 }
 
-/// How a kind is run in a container.
+/// How to run a kind in a container.
 #[derive(Debug, Clone, Default)]
-pub struct InImage {
-    /// The program and the arguments it always has in an image of others; `None`: the same as elsewhere.
+pub struct ContainerSettings {
+    /// The program and its fixed arguments in an image other than lab's. `None` if they do not differ.
     pub command: Option<Vec<Template>>,
-    /// Folders it writes into, whatever it is told.
+    /// Folders that it writes to regardless of its settings.
     pub scratch: Vec<PathBuf>,
-    /// Why lab's own image does not do for it; `None`: it does, if the kind is in an environment at all.
-    pub needed: Option<String>,
+    /// Why it cannot run in lab's own image. `None` if it can, given an environment.
+    pub needs_image: Option<String>,
 }
 
-/// A file that belongs to a kind.
+/// A file that comes with a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attached {
-    /// Its name, without folder.
+pub struct BundledFile {
+    /// The file name, without a folder.
     pub name: String,
-    /// What it holds.
     pub text: String,
 }
 
-/// Who opens the listening socket.
+/// Which process opens the listening socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Binds {
-    /// lab, which hands it over.
+    /// lab opens it, and the kind inherits it.
     Inherits,
-    /// The kind, on a port that lab holds for it.
+    /// The kind opens it, on a port that lab reserves.
     Itself,
 }
 
 /// The language of a configuration file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
-    /// Whatever it is, lab hands over the file as it is.
+    /// Any language. lab passes the file unchanged.
     Own,
-    /// nginx's: addresses and paths are relocated.
+    /// nginx's. lab relocates addresses and paths.
     Nginx,
-    /// Any, with `@listen@` and other marks where the run's addresses and paths belong.
+    /// Any language, with `@listen@` and other marks for the addresses and paths of a run.
     Marks,
 }
 
-/// Another way to run a kind.
+/// An alternative way to run a kind.
 #[derive(Debug, Clone)]
 pub struct Variant {
-    /// Its name.
     pub name: String,
-    /// What it is, in one line.
+    /// One line.
     pub title: String,
-    /// The program and the arguments it always has, in place of the kind's.
+    /// Replaces the kind's command.
     pub command: Option<Vec<Template>>,
-    /// Arguments after the kind's own.
+    /// Appended to the kind's arguments.
     pub arguments: Vec<Template>,
-    /// Workers, unless the scenario says how many.
+    /// The default number of workers.
     pub workers: Option<Workers>,
-    /// Threads of each worker, unless the scenario says how many.
+    /// The default number of threads per worker.
     pub threads: Option<NonZeroU16>,
-    /// What it speaks, in place of what the kind does.
+    /// Replaces the kind's protocol.
     pub speaks: Option<Protocol>,
-    /// The configuration it has where the scenario names none, in place of the kind's.
-    pub default_config: Option<Attached>,
-    /// What it can, though the kind cannot.
+    /// Replaces the kind's default configuration file.
+    pub default_config: Option<BundledFile>,
+    /// Abilities that the kind lacks.
     pub can: Vec<Ability>,
-    /// What it cannot do, and why.
+    /// The abilities it lacks, with the reasons.
     pub cannot: BTreeMap<Ability, String>,
-    /// What was seen of it.
+    /// Observations that a reader should know.
     pub notes: Vec<String>,
 }
 
 /// A number of workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Workers {
-    /// So many.
     Count(NonZeroU16),
-    /// So many for each core the stack may use, and some more.
+    /// `times` the cores that the stack may use, plus `plus`.
     PerCore {
-        /// For each core.
         times: NonZeroU16,
-        /// More.
         plus: u16,
     },
 }
 
 impl Workers {
-    /// How many they are on so many cores.
+    /// The number of workers on this number of cores.
     #[must_use]
     pub fn on(self, cores: usize) -> NonZeroU16 {
         match self {
@@ -359,38 +335,36 @@ impl fmt::Display for Workers {
     }
 }
 
-/// A kind, and which of its variants, as a scenario names them: `gunicorn`, `gunicorn/gthread`.
+/// A reference to a kind or one of its variants: `gunicorn`, `gunicorn/gthread`.
 #[derive(Clone)]
-pub struct Chosen {
+pub struct KindRef {
     kind: Arc<Kind>,
     variant: Option<usize>,
 }
 
-impl Chosen {
-    /// A kind as it is, or its variant of that name.
-    pub(super) fn new(kind: Arc<Kind>, variant: Option<usize>) -> Chosen {
-        Chosen { kind, variant }
+impl KindRef {
+    /// `variant` is an index into the variants of the kind.
+    pub(super) fn new(kind: Arc<Kind>, variant: Option<usize>) -> KindRef {
+        KindRef { kind, variant }
     }
 
-    /// The kind.
     #[must_use]
     pub fn kind(&self) -> &Kind {
         &self.kind
     }
 
-    /// The variant.
     #[must_use]
     pub fn variant(&self) -> Option<&Variant> {
         self.variant.and_then(|at| self.kind.variants.get(at))
     }
 
-    /// The published figures that are of it, and not of another of the kind's variants.
+    /// The published figures of exactly this variant, or of the plain kind.
     pub fn published(&self) -> impl Iterator<Item = &Published> {
         let own = self.variant().map(|variant| variant.name.as_str());
         self.kind.published.iter().filter(move |figure| figure.variant.as_deref() == own)
     }
 
-    /// Why it cannot do something; `None` if it can.
+    /// The reason why it lacks an ability. `None` if it has it.
     #[must_use]
     pub fn cannot(&self, ability: Ability) -> Option<&str> {
         let variant = self.variant();
@@ -399,8 +373,7 @@ impl Chosen {
         own.or_else(|| self.kind.cannot.get(&ability).filter(|_| !is_able)).map(String::as_str)
     }
 
-    /// Whether it hosts apps of that interface. One that cannot be run hosts whatever it is asked to: that it cannot be
-    /// run is the better answer.
+    /// Whether it hosts apps of this interface. True for a kind that cannot run, because that reason is reported instead.
     #[must_use]
     pub fn hosts(&self, interface: Interface) -> bool {
         self.kind.run.as_ref().map_or(true, |run| match interface {
@@ -409,45 +382,45 @@ impl Chosen {
         })
     }
 
-    /// What it speaks: as a server with whoever is in front of it, as a proxy with its server.
+    /// The protocol spoken between proxy and server.
     #[must_use]
     pub fn speaks(&self) -> Protocol {
         let own = self.variant().and_then(|variant| variant.speaks);
         own.or(self.kind.run.as_ref().ok().map(|run| run.speaks)).unwrap_or(Protocol::Http)
     }
 
-    /// The configuration it has where the scenario names none.
+    /// The configuration file to use if the scenario names none.
     #[must_use]
-    pub fn default_config(&self) -> Option<&Attached> {
+    pub fn default_config(&self) -> Option<&BundledFile> {
         let own = self.variant().and_then(|variant| variant.default_config.as_ref());
         own.or(self.kind.run.as_ref().ok().and_then(|run| run.default_config.as_ref()))
     }
 
-    /// The name with a dash, as stacks, files and folders are named.
+    /// The name with a dash instead of a slash, for the names of stacks, files and folders.
     #[must_use]
     pub fn slug(&self) -> String {
         self.to_string().replace('/', "-")
     }
 }
 
-impl fmt::Display for Chosen {
+impl fmt::Display for KindRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.kind.name)?;
         self.variant().map_or(Ok(()), |variant| write!(f, "/{}", variant.name))
     }
 }
 
-/// A kind is long, and its name says all.
-impl fmt::Debug for Chosen {
+/// Prints only the name.
+impl fmt::Debug for KindRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
     }
 }
 
-impl PartialEq for Chosen {
-    fn eq(&self, other: &Chosen) -> bool {
+impl PartialEq for KindRef {
+    fn eq(&self, other: &KindRef) -> bool {
         self.variant == other.variant && self.kind.role == other.kind.role && self.kind.sha256 == other.kind.sha256
     }
 }
 
-impl Eq for Chosen {}
+impl Eq for KindRef {}

@@ -23,9 +23,9 @@ use schemars::generate::SchemaSettings;
 
 use crate::document::{self, DocumentErrors};
 use kind::Kind;
-use resolve::Surroundings;
+use resolve::ResolveContext;
 
-pub use kind::{Chosen, Role};
+pub use kind::{KindRef, Role};
 
 /// What messages call a kind's file.
 const SORT: &str = "kind";
@@ -40,7 +40,7 @@ pub struct Catalog {
 
 /// Why a name leads to no kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ChooseError {
+pub enum UnknownKind {
     /// There is no such kind.
     #[error("unknown {role} kind `{name}`")]
     Kind {
@@ -63,12 +63,12 @@ pub enum ChooseError {
     },
 }
 
-impl ChooseError {
+impl UnknownKind {
     /// What would be accepted.
     #[must_use]
     pub fn known(&self) -> &[String] {
         match self {
-            ChooseError::Kind { known, .. } | ChooseError::Variant { known, .. } => known,
+            UnknownKind::Kind { known, .. } | UnknownKind::Variant { known, .. } => known,
         }
     }
 
@@ -76,7 +76,7 @@ impl ChooseError {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
-            ChooseError::Kind { name, .. } | ChooseError::Variant { name, .. } => name,
+            UnknownKind::Kind { name, .. } | UnknownKind::Variant { name, .. } => name,
         }
     }
 }
@@ -133,10 +133,10 @@ impl Catalog {
     }
 
     /// Every kind of a role and each of its variants, as they are chosen.
-    pub fn choices(&self, role: Role) -> impl Iterator<Item = Chosen> {
+    pub fn choices(&self, role: Role) -> impl Iterator<Item = KindRef> {
         self.kinds.values().filter(move |kind| kind.role == role).flat_map(|kind| {
             let variants = (0..kind.variants.len()).map(Some);
-            std::iter::once(None).chain(variants).map(|variant| Chosen::new(kind.clone(), variant))
+            std::iter::once(None).chain(variants).map(|variant| KindRef::new(kind.clone(), variant))
         })
     }
 
@@ -144,18 +144,18 @@ impl Catalog {
     ///
     /// # Errors
     /// There is no such kind, or it has no such variant.
-    pub fn choose(&self, role: Role, text: &str) -> Result<Chosen, ChooseError> {
+    pub fn choose(&self, role: Role, text: &str) -> Result<KindRef, UnknownKind> {
         let (name, variant) = text.split_once('/').map_or((text, None), |(name, variant)| (name, Some(variant)));
         let kind = self.kinds.get(&(role, name.to_owned())).ok_or_else(|| {
             let known = self.kinds.keys().filter(|(own, _)| *own == role).map(|(_, name)| name.clone()).collect();
-            ChooseError::Kind { role, name: name.to_owned(), known }
+            UnknownKind::Kind { role, name: name.to_owned(), known }
         })?;
-        let Some(variant) = variant else { return Ok(Chosen::new(kind.clone(), None)) };
+        let Some(variant) = variant else { return Ok(KindRef::new(kind.clone(), None)) };
         match kind.variants.iter().position(|own| own.name == variant) {
-            Some(at) => Ok(Chosen::new(kind.clone(), Some(at))),
+            Some(at) => Ok(KindRef::new(kind.clone(), Some(at))),
             None => {
                 let known = kind.variants.iter().map(|own| format!("{name}/{}", own.name)).collect();
-                Err(ChooseError::Variant { kind: name.to_owned(), name: text.to_owned(), known })
+                Err(UnknownKind::Variant { kind: name.to_owned(), name: text.to_owned(), known })
             }
         }
     }
@@ -185,7 +185,7 @@ pub fn parse(
 ) -> Result<Kind, DocumentErrors> {
     document::parse(SORT, source, file, |table, span, problems| {
         let wire = wire::Kind::from_table(table, span, problems);
-        resolve::resolve(&wire, &Surroundings { name, source, file, beside }, problems)
+        resolve::resolve(&wire, &ResolveContext { name, source, file, beside }, problems)
     })
 }
 

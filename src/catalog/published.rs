@@ -5,7 +5,7 @@ use toml::Spanned;
 use super::kind::{Published, Variant};
 use super::wire;
 use crate::document::diagnostic::{Diagnostic, Problems};
-use crate::document::read::{Field, List, Whole};
+use crate::document::read::{Field, Integer, List};
 use crate::document::suggest;
 
 /// The years in which figures of Python servers can have been published.
@@ -76,7 +76,7 @@ fn said(text: &Field<String>, key: &str, problems: &mut Problems<'_>) -> Option<
     is_one_line.then(|| text.get_ref().clone())
 }
 
-fn year(year: &Spanned<Whole>, problems: &mut Problems<'_>) -> Option<u16> {
+fn year(year: &Spanned<Integer>, problems: &mut Problems<'_>) -> Option<u16> {
     let fitting = u16::try_from(year.get_ref().0).ok().filter(|year| YEARS.contains(year));
     if fitting.is_none() {
         let message = format!("`year` cannot be {}", year.get_ref().0);

@@ -1,6 +1,9 @@
-//! From a kind file as written to a kind: what values may be, and what they have to do with each other. Pure: what lies
-//! beside the file is asked for.
+//! Turns the wire types into a kind: checks values and the relations between them. Pure: a callback supplies the files
+//! beside the kind's.
 
+mod context;
+mod fields;
+mod templates;
 mod variant;
 
 use std::collections::BTreeMap;
@@ -12,46 +15,37 @@ use sha2::{Digest, Sha256};
 use toml::Spanned;
 
 use super::image_name;
-use super::kind::{Ability, Attached, Binds, InImage, Install, Kind, Language, Protocol, Role, Run, Version};
+use super::kind::{Ability, Binds, ContainerSettings, Install, Kind, Language, Protocol, Role, Run, VersionSource};
 use super::published::published;
-use super::template::{Template, Value};
+use super::template::Value;
 use super::wire;
-use crate::document::braces::BracesError;
 use crate::document::diagnostic::{Diagnostic, Problems};
-use crate::document::read::{Field, List, Whole};
-use crate::document::suggest;
+use crate::document::read::{Field, List};
+use context::bundled_file;
+use fields::{integer, texts};
+use templates::{common_values, role_values, template, templates};
 
-/// The version of the format that is read here.
+pub(super) use context::ResolveContext;
+
+/// The supported version of the format.
 const SCHEMA: i128 = 1;
-/// How long a kind may take to be ready that does not say it. Python on a busy machine takes more than ten seconds.
+/// The default readiness deadline. Python on a busy machine can take more than ten seconds.
 const READY_DEADLINE_S: u16 = 30;
-/// Where the lock files of a folder of kinds lie.
+/// The subfolder of lock files in a folder of kinds.
 pub(super) const LOCKS: &str = "locks";
 
-/// What a kind's meaning depends on beside its tables.
-pub(super) struct Surroundings<'a> {
-    /// Its name.
-    pub(super) name: &'a str,
-    /// Its text.
-    pub(super) source: &'a str,
-    /// Where it was read from.
-    pub(super) file: &'a Path,
-    /// The text of a file beside it, if there is such a file.
-    pub(super) beside: &'a dyn Fn(&str) -> Option<String>,
-}
-
-/// Resolves a kind; `None` where something was added to `problems`.
-pub(super) fn resolve(wire: &wire::Kind, around: &Surroundings<'_>, problems: &mut Problems<'_>) -> Option<Kind> {
+/// Resolves a kind. `None` if it adds to `problems`.
+pub(super) fn resolve(wire: &wire::Kind, context: &ResolveContext<'_>, problems: &mut Problems<'_>) -> Option<Kind> {
     if let Some(version) = wire.schema.good().filter(|version| version.get_ref().0 != SCHEMA) {
         let message = format!("unknown version of the format of kinds: {}", version.get_ref().0);
         problems.replace_with(Diagnostic::at(version.span(), message).hint(format!("accepted: {SCHEMA}")));
         return None;
     }
     let mut digest = Sha256::new();
-    digest.update(around.source);
-    let folder = around.file.parent().unwrap_or(Path::new(""));
-    let lock_name = format!("{LOCKS}/{}.txt", around.name);
-    let lock = (around.beside)(&lock_name);
+    digest.update(context.source);
+    let folder = context.file.parent().unwrap_or(Path::new(""));
+    let lock_name = format!("{LOCKS}/{}.txt", context.name);
+    let lock = (context.beside)(&lock_name);
     digest.update(lock.as_deref().unwrap_or_default());
     let role = wire.role.value().map(|role| role.0);
     let is_gone = wire.unavailable.good();
@@ -71,7 +65,7 @@ pub(super) fn resolve(wire: &wire::Kind, around: &Surroundings<'_>, problems: &m
     };
     let run = match (is_gone, wire.start.good()) {
         (Some(reason), _) => Some(Err(reason.get_ref().clone())),
-        (None, Some(start)) => run(start, wire, role, around, problems).map(Ok),
+        (None, Some(start)) => run(start, wire, role, context, problems).map(Ok),
         (None, None) => {
             if wire.start.is_absent() {
                 let message = "the kind has neither `[start]` nor `unavailable`";
@@ -81,10 +75,10 @@ pub(super) fn resolve(wire: &wire::Kind, around: &Surroundings<'_>, problems: &m
         }
     };
     let version = version(&wire.version, install.as_ref(), is_gone.is_some(), problems);
-    let cannot = wire.cannot.or(BTreeMap::new(), |cannot| Some(self::cannot(cannot.get_ref())));
+    let cannot = wire.cannot.or(BTreeMap::new(), |cannot| Some(fields::cannot(cannot.get_ref())));
     if let Some(Ok(run)) = &run {
-        let says_no = cannot.as_ref().is_some_and(|cannot| cannot.contains_key(&Ability::Workers));
-        if role == Some(Role::Server) && run.workers.is_none() != says_no {
+        let lacks_workers = cannot.as_ref().is_some_and(|cannot| cannot.contains_key(&Ability::Workers));
+        if role == Some(Role::Server) && run.workers.is_none() != lacks_workers {
             let message = "`start.workers` and `cannot.workers`: a server has exactly one of them";
             let hint = "say how the number of workers is set, or why there can be only one";
             problems.push(Diagnostic::at(wire.start.good().map_or(0..0, Spanned::span), message).hint(hint));
@@ -92,7 +86,7 @@ pub(super) fn resolve(wire: &wire::Kind, around: &Surroundings<'_>, problems: &m
     }
     let variants = wire.variant.or(Vec::new(), |variants| {
         let all = variants.get_ref().0.iter().filter_map(|(name, variant)| Some((name, variant.value()?)));
-        all.map(|(name, own)| variant::variant(name, own, wire, role, around, problems)).collect()
+        all.map(|(name, own)| variant::variant(name, own, wire, role, context, problems)).collect()
     });
     let figures = match &variants {
         Some(variants) => published(&wire.published, variants, problems),
@@ -100,15 +94,15 @@ pub(super) fn resolve(wire: &wire::Kind, around: &Surroundings<'_>, problems: &m
     };
     let run_files = run.iter().flatten().flat_map(|run| [&run.launcher, &run.default_config]);
     let variant_files = variants.iter().flatten().map(|variant| &variant.default_config);
-    for attached in run_files.chain(variant_files).flatten() {
-        digest.update(&attached.text);
+    for bundled_file in run_files.chain(variant_files).flatten() {
+        digest.update(&bundled_file.text);
     }
     Some(Kind {
-        name: around.name.to_owned(),
+        name: context.name.to_owned(),
         role: role?,
         title: wire.title.value()?.clone(),
         sha256: digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
-        file: around.file.to_owned(),
+        file: context.file.to_owned(),
         install: install?,
         version: version?,
         run: run?,
@@ -118,10 +112,6 @@ pub(super) fn resolve(wire: &wire::Kind, around: &Surroundings<'_>, problems: &m
         sources: texts(&wire.sources),
         published: figures?,
     })
-}
-
-fn texts(list: &Field<List<String>>) -> Vec<String> {
-    list.value().map_or(Vec::new(), |list| list.0.iter().map(|text| text.get_ref().clone()).collect())
 }
 
 fn install(
@@ -177,31 +167,33 @@ fn version(
     install: Option<&Install>,
     is_gone: bool,
     problems: &mut Problems<'_>,
-) -> Option<Version> {
+) -> Option<VersionSource> {
     let first_of_pip = || match install {
         Some(Install::Environment { pip, .. }) => pip.first().map(|first| distribution(first).to_owned()),
         _ => None,
     };
     let wire = match wire {
         Field::Bad => return None,
-        Field::Absent if is_gone => return Some(Version::None),
+        Field::Absent if is_gone => return Some(VersionSource::None),
         Field::Absent => {
             let found = first_of_pip();
             if found.is_none() && install.is_some() {
                 let message = "nothing says how the kind's version is found out";
                 problems.push(Diagnostic::at(0..0, message).hint("add `[version]`"));
             }
-            return found.map(Version::Distribution);
+            return found.map(VersionSource::Distribution);
         }
         Field::Good(wire) => wire,
     };
     let (at, wire) = (wire.span(), wire.get_ref());
     match (wire.distribution.value(), wire.command.good(), wire.matches.good()) {
-        (Some(distribution), None, None) => Some(Version::Distribution(distribution.clone())),
+        (Some(distribution), None, None) => Some(VersionSource::Distribution(distribution.clone())),
         (None, Some(command), Some(matches)) => {
             let command = templates(command, &[Value::Lab, Value::Python, Value::Bin, Value::Program], problems);
             match Regex::new(matches.get_ref()) {
-                Ok(found) if found.captures_len() == 2 => Some(Version::Printed { command: command?, matches: found }),
+                Ok(found) if found.captures_len() == 2 => {
+                    Some(VersionSource::Printed { command: command?, matches: found })
+                }
                 Ok(_) => {
                     let message = "`matches` must have one group, which is the version";
                     problems.push(Diagnostic::at(matches.span(), message));
@@ -222,60 +214,30 @@ fn version(
     }
 }
 
-/// The name a requirement starts with.
+/// The name at the start of a requirement.
 pub(super) fn distribution(requirement: &str) -> &str {
     let end = requirement.find(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c));
     &requirement[..end.unwrap_or(requirement.len())]
-}
-
-/// What is known wherever a component is started.
-const ALWAYS: [Value; 9] = [
-    Value::Lab,
-    Value::Python,
-    Value::Venv,
-    Value::Bin,
-    Value::Program,
-    Value::Host,
-    Value::Port,
-    Value::Bind,
-    Value::Folder,
-];
-
-/// What every text of a kind may ask for.
-fn known(start: &wire::Start) -> Vec<Value> {
-    let inherits = start.binds.value().is_some_and(|binds| binds.0 == Binds::Inherits);
-    let mut known = ALWAYS.to_vec();
-    known.extend(inherits.then_some(Value::Fd));
-    known.extend((!start.launcher.is_absent()).then_some(Value::Launcher));
-    known
-}
-
-/// What the command and the environment of a kind of that role may ask for beside it.
-fn of_role(role: Role) -> &'static [Value] {
-    match role {
-        Role::Proxy => &[Value::Upstream, Value::Config, Value::Workers],
-        Role::Server => &[],
-    }
 }
 
 fn run(
     start: &Spanned<wire::Start>,
     kind: &wire::Kind,
     role: Option<Role>,
-    around: &Surroundings<'_>,
+    context: &ResolveContext<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<Run> {
     let at = start.span();
     let wire = start.get_ref();
     let binds = wire.binds.value().map_or(Binds::Itself, |binds| binds.0);
     let language = wire.language.value().map_or(Language::Own, |language| language.0);
-    let launcher = attached(&wire.launcher, around, problems);
-    let default_config = attached(&wire.default_config, around, problems);
-    let known = known(wire);
+    let launcher = bundled_file(&wire.launcher, context, problems);
+    let default_config = bundled_file(&wire.default_config, context, problems);
+    let known = common_values(wire);
     let with = |more: &[Value]| [&known[..], more].concat();
     let app = [Value::App, Value::Module, Value::Callable, Value::Path];
-    let of_role = of_role(role?);
-    let command = wire.command.good().and_then(|list| templates(list, &with(of_role), problems));
+    let role_values = role_values(role?);
+    let command = wire.command.good().and_then(|list| templates(list, &with(role_values), problems));
     let as_root = wire.as_root.or(Vec::new(), |list| templates(list, &known, problems));
     let mut optional = |list: &Field<List<String>>, more: &[Value]| {
         list.or(None, |list| templates(list, &with(more), problems).map(Some))
@@ -294,22 +256,22 @@ fn run(
         problems.push(Diagnostic::at(at, message));
     }
     let environment = wire.environment.or(Vec::new(), |variables| {
-        let known = with(&[of_role, if hosts_something { &app } else { &[] }].concat());
+        let known = with(&[role_values, if hosts_something { &app } else { &[] }].concat());
         let all = variables.get_ref().0.iter().filter_map(|(name, value)| Some((name, value.good()?)));
         all.map(|(name, value)| Some((name.get_ref().clone(), template(value, &known, problems)?))).collect()
     });
-    let in_image = kind.container.or(InImage::default(), |container| {
+    let container = kind.container.or(ContainerSettings::default(), |container| {
         let container = container.get_ref();
-        let command = container.command.or(None, |list| templates(list, &with(of_role), problems).map(Some));
+        let command = container.command.or(None, |list| templates(list, &with(role_values), problems).map(Some));
         let scratch = container.scratch.or(Vec::new(), |list| folders(list, problems));
-        let needed = container.needs_image.value().cloned();
-        Some(InImage { command: command?, scratch: scratch?, needed })
+        let needs_image = container.needs_image.value().cloned();
+        Some(ContainerSettings { command: command?, scratch: scratch?, needs_image })
     });
     let ready = kind.ready.value();
     let ready_path = ready.and_then(|ready| ready.path.value()).cloned().unwrap_or_else(|| "/".to_owned());
     let deadline_s = match ready {
         Some(ready) => {
-            ready.deadline_s.or(READY_DEADLINE_S, |seconds| whole(seconds, "`deadline_s`", 1, 300, problems))
+            ready.deadline_s.or(READY_DEADLINE_S, |seconds| integer(seconds, "`deadline_s`", 1, 300, problems))
         }
         None => Some(READY_DEADLINE_S),
     };
@@ -324,7 +286,7 @@ fn run(
         environment: environment?,
         launcher: launcher?,
         binds,
-        in_image: in_image?,
+        container: container?,
         speaks: wire.speaks.value().map_or(Protocol::Http, |speaks| speaks.0),
         language,
         default_config: default_config?,
@@ -333,7 +295,7 @@ fn run(
     })
 }
 
-/// Folders of an image.
+/// Absolute folders of an image.
 fn folders(list: &Spanned<List<String>>, problems: &mut Problems<'_>) -> Option<Vec<PathBuf>> {
     let folder = |text: &Spanned<String>| {
         let path = PathBuf::from(text.get_ref());
@@ -345,65 +307,4 @@ fn folders(list: &Spanned<List<String>>, problems: &mut Problems<'_>) -> Option<
         Some(path)
     };
     list.get_ref().0.iter().map(folder).collect()
-}
-
-/// The file beside the kind's that a key names.
-fn attached(name: &Field<String>, around: &Surroundings<'_>, problems: &mut Problems<'_>) -> Option<Option<Attached>> {
-    name.or(None, |name| {
-        let text = Some(name.get_ref()).filter(|name| !name.contains('/')).and_then(|name| (around.beside)(name));
-        if text.is_none() {
-            let message = format!("no file `{}` lies beside the kind's", name.get_ref());
-            problems.push(Diagnostic::at(name.span(), message));
-        }
-        Some(Some(Attached { name: name.get_ref().clone(), text: text? }))
-    })
-}
-
-fn cannot(wire: &wire::Cannot) -> BTreeMap<Ability, String> {
-    let all = [
-        (Ability::KeepAlive, &wire.keep_alive),
-        (Ability::Workers, &wire.workers),
-        (Ability::ChunkedInput, &wire.chunked_input),
-        (Ability::Head, &wire.head),
-    ];
-    all.into_iter().filter_map(|(ability, reason)| Some((ability, reason.value()?.clone()))).collect()
-}
-
-fn templates(list: &Spanned<List<String>>, known: &[Value], problems: &mut Problems<'_>) -> Option<Vec<Template>> {
-    list.get_ref().0.iter().map(|text| template(text, known, problems)).collect()
-}
-
-fn template(text: &Spanned<String>, known: &[Value], problems: &mut Problems<'_>) -> Option<Template> {
-    let names: Vec<&str> = known.iter().map(|value| value.name()).collect();
-    let unknown = |name: &str| suggest::accepted(name, &names) + "; `{{` and `}}` stand for braces";
-    match Template::parse(text.get_ref()) {
-        Ok(template) => {
-            let wrong = template.values().find(|value| !known.contains(value));
-            if let Some(value) = wrong {
-                let message = format!("there is no `{{{}}}` here", value.name());
-                problems.push(Diagnostic::at(text.span(), message).hint(unknown(value.name())));
-                return None;
-            }
-            Some(template)
-        }
-        Err(error) => {
-            let place = problems.within_string(&text.span(), text.get_ref(), error.part());
-            let name = match &error {
-                BracesError::Unknown { name, .. } => name.clone(),
-                BracesError::Lone { .. } => String::new(),
-            };
-            problems.push(Diagnostic::at(place, error.to_string()).hint(unknown(&name)));
-            None
-        }
-    }
-}
-
-fn whole(number: &Spanned<Whole>, what: &str, least: u16, most: u16, problems: &mut Problems<'_>) -> Option<u16> {
-    let value = number.get_ref().0;
-    let fitting = u16::try_from(value).ok().filter(|value| (least..=most).contains(value));
-    if fitting.is_none() {
-        let hint = format!("accepted: {least} to {most}");
-        problems.push(Diagnostic::at(number.span(), format!("{what} cannot be {value}")).hint(hint));
-    }
-    fitting
 }

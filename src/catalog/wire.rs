@@ -2,14 +2,14 @@
 //! to say. The doc comments are what messages say of a key that is missing, and the descriptions of the JSON Schema.
 
 use super::kind::{Binds, Language, Protocol, Role};
-use crate::document::read::{ByName, List, OneOf, Whole, Word};
+use crate::document::read::{ByName, Integer, List, OneOf, Word};
 use crate::document::table::wire_table;
 
 wire_table! {
     /// One implementation of a role.
     Kind in "the kind" {
         /// Version of this format: 1.
-        required schema: Whole = { "const": 1 },
+        required schema: Integer = { "const": 1 },
         /// The role: `server` or `proxy`.
         required role: OneOf<Role>,
         /// What it is, in one line.
@@ -43,13 +43,13 @@ wire_table! {
     /// A figure that somebody has published. It is shown with its source, and never ranked with what is measured.
     Published in "`[[published]]`" {
         /// The figure.
-        required figure: Whole = { "minimum": 1 },
+        required figure: Integer = { "minimum": 1 },
         /// Its unit: `requests/s`.
         required unit: String,
         /// What it is of: `peak, at 200 connections`.
         required what: String,
         /// The year in which it was published, or was measured.
-        required year: Whole = { "minimum": 1990, "maximum": 2100 },
+        required year: Integer = { "minimum": 1990, "maximum": 2100 },
         /// Where: an address that starts with `https://`.
         required source: String,
         /// Under which conditions, and what is to be said against it.
@@ -148,7 +148,7 @@ wire_table! {
         /// The path that is asked for.
         optional path: String = { "default": "/" },
         /// The longest it may take, 1 to 300 seconds.
-        optional deadline_s: Whole = { "minimum": 1, "maximum": 300, "default": 30 },
+        optional deadline_s: Integer = { "minimum": 1, "maximum": 300, "default": 30 },
     }
 }
 
@@ -176,13 +176,13 @@ wire_table! {
         /// Arguments after the kind's own.
         optional arguments: List<String>,
         /// Workers, unless the scenario says how many.
-        optional workers: Whole = { "minimum": 1, "maximum": 256 },
+        optional workers: Integer = { "minimum": 1, "maximum": 256 },
         /// Instead: workers for each core of the stack.
-        optional workers_per_core: Whole = { "minimum": 1, "maximum": 16 },
+        optional workers_per_core: Integer = { "minimum": 1, "maximum": 16 },
         /// Workers on top of those.
-        optional workers_plus: Whole = { "minimum": 0, "maximum": 256, "default": 0 },
+        optional workers_plus: Integer = { "minimum": 0, "maximum": 256, "default": 0 },
         /// Threads of each worker, unless the scenario says how many.
-        optional threads: Whole = { "minimum": 1, "maximum": 1024 },
+        optional threads: Integer = { "minimum": 1, "maximum": 1024 },
         /// What it speaks, in place of what the kind does.
         optional speaks: OneOf<Protocol>,
         /// A configuration file beside the kind's, in place of the kind's own.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::judge::seen_field;
+use super::evaluate::app_field;
 use super::observed::{Observed, lines};
 use crate::scenario::model::AppField;
 
@@ -23,7 +23,7 @@ pub fn differences(reference: &Observed, other: &Observed) -> Vec<Difference> {
     let mut found = Vec::new();
     field(&mut found, "status", &reference.status.to_string(), &other.status.to_string());
     headers(&mut found, "headers", &reference.headers, &other.headers);
-    match (reference.view(), other.view()) {
+    match (reference.headers_report(), other.headers_report()) {
         (Ok(reference), Ok(other)) => {
             let (a, b) = (&reference.upstream, &other.upstream);
             field(&mut found, "upstream.method", &a.method, &b.method);
@@ -32,7 +32,7 @@ pub fn differences(reference: &Observed, other: &Observed) -> Vec<Difference> {
             headers(&mut found, "upstream.headers", &a.headers, &b.headers);
             for name in AppField::ALL {
                 let path = format!("app.{}", name.name());
-                field(&mut found, &path, seen_field(&reference.app, name), seen_field(&other.app, name));
+                field(&mut found, &path, app_field(&reference.app, name), app_field(&other.app, name));
             }
         }
         _ => field(&mut found, "body", &reference.body, &other.body),

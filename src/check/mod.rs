@@ -4,7 +4,7 @@
 //! network; [`diff`] compares two stacks' observations of one request.
 
 pub mod diff;
-pub mod judge;
+pub mod evaluate;
 pub mod observed;
 pub mod probe;
 pub mod redact;

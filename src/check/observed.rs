@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use lab_app::view::AppView;
+use lab_app::headers_report::HeadersReport;
 
 /// An answer as it arrived at the client. Text that is not UTF-8 is read as Latin-1, so that no byte is lost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ impl Observed {
     ///
     /// # Errors
     /// Why the body is not a view, in words.
-    pub fn view(&self) -> Result<AppView, String> {
+    pub fn headers_report(&self) -> Result<HeadersReport, String> {
         serde_json::from_str(&self.body).map_err(|error| format!("the answer holds no view of the request: {error}"))
     }
 }

@@ -1,7 +1,7 @@
-//! Clients that send a request, or read its answer, and never come to the end.
+//! Clients that never finish sending a request or reading its response.
 //!
-//! What they tell: how many of a server's workers a slow client occupies, and whether the proxy in front takes that upon
-//! itself by waiting for whole requests, and for clients that take their answers in. Known as Slowloris where it is an attack, as a telephone in a tunnel else.
+//! They show how many workers a slow client ties up, and whether the proxy shields the server by buffering. (As an attack:
+//! Slowloris; in good faith: a phone on a bad network.)
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,19 +14,19 @@ use tokio::task::JoinSet;
 
 use crate::scenario::model::{SlowClients, SlowPart};
 
-/// From one byte to the next.
+/// The pause between two bytes.
 const PAUSE: Duration = Duration::from_millis(100);
-/// What a slow body is said to be long: at its pace, more than an hour.
+/// The Content-Length of a slow body: more than an hour at one byte per pause.
 const BODY_BYTES: usize = 40_000;
-/// What the system may take in for a client that reads slowly; Linux doubles it, and has a least of its own (socket(7)).
-const TAKEN_IN_BYTES: u32 = 4096;
+/// The receive buffer of a slow reader. Linux doubles it and enforces a minimum (socket(7)).
+const RECEIVE_BUFFER_BYTES: u32 = 4096;
 
-/// Lets clients connect to `address` and begin a request for `target`. Returns when every one of them has sent the
-/// beginning and, a pause later, one byte more, or has had a pause to begin reading: by then the stack has had time to
-/// take it up. They go on until what is returned is dropped, and end then without having come to the end.
+/// Starts clients that connect to `address` and begin a request for `target`. Returns once each has sent its beginning and
+/// one byte more, or has waited one pause before reading, which gives the stack time to accept it. Dropping the returned
+/// set stops the clients.
 ///
 /// # Errors
-/// The first that could not connect or send.
+/// The first client that cannot connect or send.
 pub(super) async fn clients(address: SocketAddr, target: &str, slow: &SlowClients) -> io::Result<JoinSet<()>> {
     let part = slow.part;
     let beginning = beginning(address, target, part);
@@ -40,7 +40,7 @@ pub(super) async fn clients(address: SocketAddr, target: &str, slow: &SlowClient
                 Ok(connection) => (Ok(()), Some(connection)),
                 Err(error) => (Err(error), None),
             };
-            // Whoever asked may have given up.
+            // The receiver may be gone.
             let _ = tell.send(begun).await;
             drop(tell);
             if let Some(connection) = connection {
@@ -55,7 +55,7 @@ pub(super) async fn clients(address: SocketAddr, target: &str, slow: &SlowClient
     Ok(clients)
 }
 
-/// The beginning of a request, up to the middle of its slow part; all of it where the answer is that.
+/// The beginning of a request, up to the middle of its slow part. The whole request if the response is the slow part.
 fn beginning(address: SocketAddr, target: &str, part: SlowPart) -> String {
     match part {
         SlowPart::Head => format!("GET {target} HTTP/1.1\r\nHost: {address}\r\nX-Slow: s"),
@@ -69,7 +69,7 @@ fn beginning(address: SocketAddr, target: &str, part: SlowPart) -> String {
 async fn begin(address: SocketAddr, beginning: &str, part: SlowPart) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     if part == SlowPart::Answer {
-        socket.set_recv_buffer_size(TAKEN_IN_BYTES)?;
+        socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
     }
     let mut connection = socket.connect(address).await?;
     connection.set_nodelay(true)?;
@@ -81,7 +81,7 @@ async fn begin(address: SocketAddr, beginning: &str, part: SlowPart) -> io::Resu
     Ok(connection)
 }
 
-/// Sends on, or reads on, until the stack ends the connection, which is its right. Far from what `BODY_BYTES` promises.
+/// Continues until the stack closes the connection.
 async fn go_on(mut connection: TcpStream, part: SlowPart) {
     loop {
         tokio::time::sleep(PAUSE).await;
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn every_client_has_begun_and_none_ends_before_it_is_dropped() {
+    async fn clients_begin_and_last_until_dropped() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let slow = SlowClients { clients: NonZeroU16::new(3).unwrap(), part: SlowPart::Head, target: None };
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_reads_slowly_takes_in_little_of_a_large_answer() {
+    async fn slow_reader_accepts_little() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let slow = SlowClients { clients: NonZeroU16::MIN, part: SlowPart::Answer, target: None };
@@ -131,13 +131,13 @@ mod tests {
         let mut seen = vec![0; expected.len()];
         connection.read_exact(&mut seen).await.unwrap();
         assert_eq!(String::from_utf8(seen).unwrap(), expected);
-        // More than this system keeps for a sender: there is no end to such a write.
+        // More than the kernel buffers, so the write never completes.
         let answer = vec![b'x'; 32 << 20];
         assert!(tokio::time::timeout(PAUSE * 5, connection.write_all(&answer)).await.is_err());
     }
 
     #[tokio::test]
-    async fn a_stack_that_cannot_be_reached_is_an_error() {
+    async fn unreachable_stack_is_an_error() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);

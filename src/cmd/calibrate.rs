@@ -15,7 +15,7 @@ use crate::engine::calibration::{against_itself, calibrated};
 use crate::exit::Exit;
 use crate::measure::machine::Machine;
 use crate::record::{Calibrated, Calibration};
-use crate::report::calibration;
+use crate::report::render::terminal::calibration as calibration_report;
 use crate::snapshot::gate;
 
 /// The folder in `reports/` that calibrations and their runs lie in; no scenario can have this name.
@@ -56,7 +56,7 @@ pub(super) fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
         machine: record.provenance.machine.clone(),
         scenarios: BTreeMap::new(),
     });
-    let text = calibration::render(&known, record);
+    let text = calibration_report::render(&known, record);
     calibration.scenarios.insert(scenario.name.clone(), known);
     let json = serde_json::to_string_pretty(&calibration).context("write the calibration as JSON")?;
     fs::write(&file, json + "\n").with_context(|| format!("write {}", file.display()))?;

@@ -9,10 +9,10 @@ use crate::engine::estimates::estimates;
 use crate::record::{
     Estimate, FactsVerdict, GateOutcome, MetricVerdict, RoundOutcome, RoundRecord, StackRecord, Verdict,
 };
-use crate::report::difference;
+use crate::report::render::terminal::text_diff;
 use crate::scenario::model::{Against, Scenario};
 use crate::snapshot::facts;
-use crate::snapshot::gate::{self, Rules};
+use crate::snapshot::gate::{self, GateContext};
 use crate::snapshot::ratios::Ratios;
 use crate::snapshot::store::{Comparison as Compared, Store};
 use lab_stats::decision::Looks;
@@ -63,7 +63,7 @@ impl<'a> Comparison<'a> {
             Compared::Same => FactsVerdict::Same,
             Compared::New => FactsVerdict::New,
             Compared::Changed { committed } => {
-                differences.push((scenario.name.clone(), difference::render(&committed, &text)));
+                differences.push((scenario.name.clone(), text_diff::render(&committed, &text)));
                 FactsVerdict::Changed
             }
         };
@@ -92,9 +92,13 @@ impl<'a> Comparison<'a> {
     }
 
     fn judge(&self, estimates: &[Estimate], ratios: &Ratios, made: usize) -> Vec<MetricVerdict> {
-        let rules =
-            Rules { gate: &self.scenario.gate, reference: &self.scenario.reference().name, looks: &self.looks, made };
-        gate::judge(rules, estimates, ratios, self.committed.as_ref())
+        let rules = GateContext {
+            gate: &self.scenario.gate,
+            reference: &self.scenario.reference().name,
+            looks: &self.looks,
+            made,
+        };
+        gate::evaluate(rules, estimates, ratios, self.committed.as_ref())
     }
 }
 

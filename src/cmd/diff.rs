@@ -9,7 +9,8 @@ use super::select;
 use crate::cli::{DiffArgs, OutputArgs};
 use crate::exit::Exit;
 use crate::record::StackRecord;
-use crate::report::stacks::{self, Compared};
+use crate::report::render::terminal::stack_diff;
+use crate::report::view::stack_diff::{CheckComparison, compare};
 use crate::scenario::model::{Check, CheckRequest, Expectation, Scenario};
 
 /// Asks the stacks, and prints where they differ from the first.
@@ -42,17 +43,17 @@ pub(super) fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
     let by_name = |name: &str| found.iter().find(|stack| stack.name == name);
     let Some(reference) = by_name(&first) else { return Ok(Exit::CouldNotRun) };
     let others: Vec<&StackRecord> = others.iter().filter_map(|name| by_name(name)).collect();
-    let compared: Vec<Vec<Compared>> = others.iter().map(|other| stacks::compare(reference, other)).collect();
+    let compared: Vec<Vec<CheckComparison>> = others.iter().map(|other| compare(reference, other)).collect();
 
     let mut out = anstream::stdout().lock();
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&compared.concat())?)?;
     } else {
         for (other, compared) in others.iter().zip(&compared) {
-            writeln!(out, "{} against {}\n\n{}", other.name, reference.name, stacks::render(compared))?;
+            writeln!(out, "{} against {}\n\n{}", other.name, reference.name, stack_diff::render(compared))?;
         }
     }
-    let differs = !compared.iter().flatten().all(Compared::is_same);
+    let differs = !compared.iter().flatten().all(CheckComparison::is_same);
     Ok(if args.exit_code && differs { Exit::Failed } else { Exit::Ok })
 }
 

@@ -10,7 +10,7 @@ use crate::cli::LintArgs;
 use crate::exit::Exit;
 use crate::lint::{self, Finding, Severity};
 
-use crate::report::finding;
+use crate::report::render::terminal::lint_finding;
 use lab_serve::process::interpreter;
 
 /// Prints what the rules have against the files.
@@ -33,13 +33,13 @@ pub(super) fn run(args: &LintArgs) -> anyhow::Result<Exit> {
         let color = std::io::stdout().is_terminal();
         for found in &read.findings {
             let text = read.texts.get(&found.place.file).map_or("", String::as_str);
-            writeln!(out, "{}\n", finding::render(found, text, color))?;
+            writeln!(out, "{}\n", lint_finding::render(found, text, color))?;
         }
         let whole = match &args.files[..] {
             [file] => file.display().to_string(),
             files => format!("{} files", files.len()),
         };
-        writeln!(out, "{whole}: {}", finding::summary(&read.findings))?;
+        writeln!(out, "{whole}: {}", lint_finding::summary(&read.findings))?;
     }
     let matters = read.findings.iter().any(|found| found.severity != Severity::Advice);
     Ok(if matters { Exit::Failed } else { Exit::Ok })

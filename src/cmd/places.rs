@@ -7,18 +7,18 @@ use anyhow::Context as _;
 use crate::catalog;
 use crate::catalog::kind::Interface;
 use crate::cli::KindsArgs;
-use crate::provision::{Installed, Places, Python};
+use crate::provision::{Installed, Python, ToolPaths};
 use crate::scenario::model::{Scenario, WsgiApp};
 
 /// The places that the command line names, or their defaults.
-pub(super) fn places(args: &KindsArgs) -> anyhow::Result<Places> {
+pub(super) fn places(args: &KindsArgs) -> anyhow::Result<ToolPaths> {
     let cache = match (&args.cache, std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME")) {
         (Some(cache), _, _) => cache.clone(),
         (None, Some(cache), _) if !cache.is_empty() => PathBuf::from(cache).join("lab"),
         (None, _, Some(home)) => PathBuf::from(home).join(".cache/lab"),
         (None, _, None) => anyhow::bail!("there is no home folder to keep environments in: give --cache"),
     };
-    Ok(Places {
+    Ok(ToolPaths {
         lab: std::env::current_exe().context("find the lab binary")?,
         cache: std::path::absolute(&cache).with_context(|| format!("find {}", cache.display()))?,
         python: Python::find(args.python.as_deref()),
@@ -26,16 +26,16 @@ pub(super) fn places(args: &KindsArgs) -> anyhow::Result<Places> {
 }
 
 /// What a scenario's kinds are on this machine.
-pub(super) fn installed(scenario: &Scenario, places: &Places) -> anyhow::Result<Installed> {
+pub(super) fn installed(scenario: &Scenario, places: &ToolPaths) -> anyhow::Result<Installed> {
     let requirements = requirements(scenario)?;
     let mut installed = Installed::default();
     for stack in &scenario.stacks {
         // What is in an image is not looked for on this machine.
         if stack.server_image().is_none() {
-            installed.look(stack.server.kind.kind(), Some(stack.app), needed(stack.app, &requirements), places);
+            installed.probe(stack.server.kind.kind(), Some(stack.app), needed(stack.app, &requirements), places);
         }
         if let Some(proxy) = stack.proxy.as_ref().filter(|_| stack.proxy_image().is_none()) {
-            installed.look(proxy.kind.kind(), None, "", places);
+            installed.probe(proxy.kind.kind(), None, "", places);
         }
     }
     Ok(installed)

@@ -13,7 +13,7 @@ use crate::catalog::kind::{Install, Interface, Kind};
 use crate::catalog::{Catalog, Role};
 use crate::cli::{KindsArgs, ProvisionArgs, ScenarioArgs};
 use crate::exit::Exit;
-use crate::provision::{self, Environment, Outcome, Places, Step};
+use crate::provision::{self, Environment, ProvisionOutcome, ProvisionStep, ToolPaths};
 
 /// The word for every server kind.
 const ALL: &str = "all";
@@ -110,7 +110,7 @@ fn wanted(args: &ProvisionArgs) -> anyhow::Result<Result<Vec<Wanted>, Exit>> {
     Ok(Ok(wanted))
 }
 
-fn make(wanted: &[Wanted], places: &Places) -> anyhow::Result<Exit> {
+fn make(wanted: &[Wanted], places: &ToolPaths) -> anyhow::Result<Exit> {
     let bar = ProgressBar::new(wanted.len() as u64);
     if !std::io::stderr().is_terminal() {
         bar.set_draw_target(ProgressDrawTarget::hidden());
@@ -123,20 +123,20 @@ fn make(wanted: &[Wanted], places: &Places) -> anyhow::Result<Exit> {
         let mut made = false;
         let is_made = matches!(kind.install, Install::Environment { .. }) && *app == Some(Interface::Wsgi);
         if is_made {
-            let environment = Environment::of(kind, requirements, places);
+            let environment = Environment::for_kind(kind, requirements, places);
             let outcome = environment.map_err(anyhow::Error::msg).and_then(|environment| {
                 let outcome = provision::provision(&environment, &mut |step| {
                     let doing = match step {
-                        Step::Waiting => "is being made by somebody else",
-                        Step::Creating => "creating its environment",
-                        Step::Installing => "installing it",
-                        Step::InstallingApp => "installing what the app needs",
+                        ProvisionStep::Waiting => "is being made by somebody else",
+                        ProvisionStep::Creating => "creating its environment",
+                        ProvisionStep::Installing => "installing it",
+                        ProvisionStep::InstallingApp => "installing what the app needs",
                     };
                     bar.set_message(format!("{}: {doing}", kind.name));
                 })?;
                 Ok(outcome)
             });
-            made = outcome.as_ref().is_ok_and(|outcome| *outcome == Outcome::Made);
+            made = outcome.as_ref().is_ok_and(|outcome| *outcome == ProvisionOutcome::Made);
             if let Err(error) = outcome {
                 say(&bar, &format!("{}  unavailable: {error:#}", kind.name))?;
                 exit = Exit::CouldNotRun;
@@ -172,7 +172,7 @@ fn say(bar: &ProgressBar, line: &str) -> std::io::Result<()> {
     bar.suspend(|| writeln!(anstream::stdout(), "{line}"))
 }
 
-fn relock(wanted: &[Wanted], places: &Places) -> anyhow::Result<Exit> {
+fn relock(wanted: &[Wanted], places: &ToolPaths) -> anyhow::Result<Exit> {
     for Wanted { kind, .. } in wanted {
         match provision::relock(kind, places)? {
             Some(file) => writeln!(anstream::stdout(), "{}  {}", kind.name, file.display())?,

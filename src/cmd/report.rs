@@ -13,8 +13,8 @@ use flate2::write::GzEncoder;
 use crate::cli::{ReportArgs, ReportFormat};
 use crate::exit::Exit;
 use crate::record::Record;
-use crate::report::repeat::Repeated;
-use crate::report::{chart, markdown, repeatability, terminal};
+use crate::report::render::{chart, markdown, terminal};
+use crate::report::view::repeatability::Repeatability;
 
 /// The names that a record has in its run's folder, in the order they are looked for.
 const NAMES: [&str; 2] = ["record.json", "record.json.gz"];
@@ -39,15 +39,15 @@ pub(super) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
             if one != two {
                 return refuse(&format!("a record of {two} cannot be compared with one of {one}"), Exit::BadScenario);
             }
-            let repeated = Repeated::of(first, second);
+            let repeatability = Repeatability::compare(first, second);
             let text = match args.format {
-                ReportFormat::Text => repeatability::render(&repeated),
-                ReportFormat::Markdown => repeatability::render_markdown(&repeated),
+                ReportFormat::Text => terminal::repeatability::render(&repeatability),
+                ReportFormat::Markdown => markdown::repeatability::render(&repeatability),
                 ReportFormat::Svg | ReportFormat::Record => {
                     return refuse("two records are compared as `text` or as `markdown`", Exit::Usage);
                 }
             };
-            let exit = match repeated.agrees() {
+            let exit = match repeatability.agrees() {
                 _ if !args.exit_code => Exit::Ok,
                 Some(true) => Exit::Ok,
                 Some(false) => Exit::Failed,

@@ -27,9 +27,9 @@ use crate::engine::validations::validations;
 use crate::engine::{self, Plan};
 use crate::exit::Exit;
 use crate::measure::machine::Machine;
-use crate::provision::Places;
+use crate::provision::ToolPaths;
 use crate::record::{FactsVerdict, LooksRecord, Provenance, Record, RoundRecord, SCHEMA};
-use crate::report::terminal;
+use crate::report::render::terminal;
 use crate::scenario::model::{Backend, Image, Proxy, Scenario, Stack};
 use crate::snapshot::gate;
 use crate::snapshot::store::Store;
@@ -45,7 +45,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     if let Some(rounds) = args.rounds {
         scenario.rounds.looks = looks(rounds, &scenario.rounds.looks);
     }
-    if args.quick && !scenario.quicken() {
+    if args.quick && !scenario.apply_quick() {
         let file = args.scenario.scenario.display();
         writeln!(anstream::stderr(), "lab: {file} has no short form: `[quick]` says what `--quick` leaves of it")?;
         return Ok(Exit::Usage);
@@ -153,7 +153,7 @@ pub(super) fn execute(
     scenario: &mut Scenario,
     output: OutputArgs,
     kind: Kind,
-    places: &Places,
+    places: &ToolPaths,
     interrupted: Option<Interrupted>,
 ) -> anyhow::Result<Outcome> {
     let session = Session::open(scenario, interrupted.as_ref().map(|interrupted| interrupted.run.as_str()))?;

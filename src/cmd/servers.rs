@@ -11,7 +11,7 @@ use crate::catalog::kind::{Ability, Install, Interface, Kind, Published};
 use crate::catalog::{Catalog, Role};
 use crate::cli::ServersArgs;
 use crate::exit::Exit;
-use crate::provision::{self, Places};
+use crate::provision::{self, ToolPaths};
 use crate::report::numbers::grouped;
 
 /// Prints a table of all kinds, or everything about some.
@@ -42,7 +42,7 @@ pub(super) fn run(args: &ServersArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-fn table(catalog: &Catalog, places: &Places) -> String {
+fn table(catalog: &Catalog, places: &ToolPaths) -> String {
     let mut text = String::new();
     for (role, title) in [(Role::Server, "servers"), (Role::Proxy, "proxies")] {
         let mut table = Table::new();
@@ -64,7 +64,7 @@ fn table(catalog: &Catalog, places: &Places) -> String {
 }
 
 /// Its version and what it is in; or nothing and why it is not there.
-fn found(kind: &Kind, places: &Places) -> (String, String) {
+fn found(kind: &Kind, places: &ToolPaths) -> (String, String) {
     match provision::find(kind, hosted(kind), "", places) {
         Ok(found) => {
             let state = match (&kind.install, &found.venv) {
@@ -86,7 +86,7 @@ fn hosted(kind: &Kind) -> Option<Interface> {
     (kind.role == Role::Server).then_some(Interface::Wsgi)
 }
 
-fn about(kind: &Kind, places: &Places) -> String {
+fn about(kind: &Kind, places: &ToolPaths) -> String {
     let mut text = String::new();
     let mut line = |label: &str, said: &str| {
         for (at, said) in said.lines().enumerate() {

@@ -13,7 +13,7 @@ use super::places;
 use crate::engine::local::Local;
 use crate::measure::machine::Machine;
 use crate::measure::procfs;
-use crate::provision::Places;
+use crate::provision::ToolPaths;
 use crate::scenario::model::{Placement, Scenario};
 use crate::stack::guard;
 use crate::stack::process::Launcher;
@@ -59,7 +59,7 @@ impl Session {
     }
 
     /// The backend that runs stacks in this run's folder and on its cores.
-    pub(super) fn local(&self, scenario: &Scenario, places: &Places) -> anyhow::Result<Local> {
+    pub(super) fn local(&self, scenario: &Scenario, places: &ToolPaths) -> anyhow::Result<Local> {
         Ok(Local {
             launcher: Launcher {
                 lab: places.lab.clone(),

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 
 use crate::cli::{SnapshotAction, SnapshotArgs, SnapshotAssertArgs, SnapshotTarget};
 use crate::exit::Exit;
-use crate::report::difference;
+use crate::report::render::terminal::text_diff;
 use crate::snapshot::store::{self, Store};
 
 /// Reviews, accepts or rejects.
@@ -29,7 +29,7 @@ pub(super) fn run(args: &SnapshotArgs) -> anyhow::Result<Exit> {
         match &args.action {
             SnapshotAction::Review(_) => {
                 writeln!(out, "{name}:")?;
-                write!(out, "{}", difference::render(committed.as_deref().unwrap_or_default(), &waiting))?;
+                write!(out, "{}", text_diff::render(committed.as_deref().unwrap_or_default(), &waiting))?;
             }
             SnapshotAction::Accept(_) => {
                 store.accept(&name).with_context(|| format!("accept {name}"))?;

@@ -1,26 +1,18 @@
-//! Texts with names in braces: `{name}`, and `{{`, `}}` for braces. Which names there are is for others to say.
+//! Splits texts with names in braces: `{name}`, and `{{`, `}}` for braces. Callers decide which names exist.
 
 use std::ops::Range;
 
-/// Why a text cannot be filled in; the range is the offending part of it, in bytes.
+/// An invalid text. The range is the offending part, in bytes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BracesError {
-    /// A name that means nothing here.
     #[error("unknown placeholder `{{{name}}}`")]
     Unknown {
-        /// What stands between the braces.
         name: String,
-        /// The placeholder, braces included.
+        /// The range of the placeholder, including the braces.
         part: Range<usize>,
     },
-    /// A brace that opens or closes nothing.
     #[error("a lone `{brace}`")]
-    Lone {
-        /// Which brace.
-        brace: char,
-        /// Its place.
-        part: Range<usize>,
-    },
+    Lone { brace: char, part: Range<usize> },
 }
 
 impl BracesError {
@@ -32,16 +24,14 @@ impl BracesError {
     }
 }
 
-/// One piece of a text with names in braces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Piece {
-    /// As it is.
     Literal(String),
-    /// A name in braces, and its place in the text, braces included.
+    /// A name, and its range in the text including the braces.
     Name(String, Range<usize>),
 }
 
-/// Splits `text` into its pieces, whatever the names.
+/// Splits `text` into its pieces. Accepts any name.
 pub(crate) fn split(text: &str) -> Result<Vec<Piece>, BracesError> {
     let mut pieces = Vec::new();
     let mut literal = String::new();

@@ -1,4 +1,4 @@
-//! What reading a document answers when there is nothing to go on with.
+//! Errors of a document that cannot be used.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,49 +7,41 @@ use annotate_snippets::{Group, Level};
 
 use super::diagnostic::{Diagnostic, renderer};
 
-/// Why a document cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentErrors {
-    /// The file could not be read.
     #[error("cannot read the {sort} {}: {source}", file.display())]
     Unreadable {
-        /// What it was read as: `scenario`, `kind`.
+        /// The sort of document: `scenario`, `kind`.
         sort: &'static str,
-        /// As it was given.
         file: PathBuf,
-        /// What the system said.
         source: io::Error,
     },
-    /// The file is not text. TOML is UTF-8 by definition.
+    /// The file is not UTF-8, which TOML requires.
     #[error("the {sort} {} is not UTF-8: a byte on line {line} is not text", file.display())]
     NotText {
-        /// What it was read as: `scenario`, `kind`.
+        /// The sort of document: `scenario`, `kind`.
         sort: &'static str,
-        /// As it was given.
         file: PathBuf,
         /// The first such line, counted from 1.
         line: usize,
     },
-    /// The file was read, and says something it must not.
     #[error("{} in the {sort} {}", count(diagnostics.len()), file.display())]
     Invalid {
-        /// What it was read as: `scenario`, `kind`.
+        /// The sort of document: `scenario`, `kind`.
         sort: &'static str,
-        /// As it was given.
         file: PathBuf,
-        /// What it holds.
+        /// The content of the file.
         text: String,
-        /// What is wrong, in the file's order; never empty.
+        /// In the file's order. Never empty.
         diagnostics: Vec<Diagnostic>,
     },
-    /// Several documents are wrong.
     #[error("{} documents cannot be used", .0.len())]
     Several(Vec<DocumentErrors>),
 }
 
 impl DocumentErrors {
-    /// Everything for a person to read: each problem with its line of the file, a caret and a hint, an empty line
-    /// between them and no newline at the end; coloured with ANSI escapes if `color`.
+    /// Every problem with its line of the file, a caret and a hint, separated by empty lines and without a final newline.
+    /// ANSI colours if `color`.
     #[must_use]
     pub fn render(&self, color: bool) -> String {
         match self {

@@ -1,8 +1,7 @@
-//! TOML documents in which every key and value knows its place, for whatever lab reads that people write.
+//! TOML documents that people write, with the location of every key and value.
 //!
-//! What is wrong with a document comes out as [`DocumentErrors`]: every problem at once, each with its line, a caret and
-//! what would be accepted. What a document means is for others to say: here are the types of values, tables with a
-//! closed set of keys, and messages.
+//! [`DocumentErrors`] holds every problem of a document, each with its line, a caret and a hint. This module knows the types of
+//! values, tables with a closed set of keys, and messages; callers know what a document means.
 
 pub(crate) mod braces;
 pub(crate) mod diagnostic;
@@ -21,11 +20,11 @@ use diagnostic::{Problems, Span};
 pub use diagnostic::Diagnostic;
 pub use error::DocumentErrors;
 
-/// The text of the file at `path`, which messages call a `sort`.
+/// Reads a file. `sort` is the word for it in messages.
 ///
 /// # Errors
 ///
-/// It cannot be read, or is not UTF-8.
+/// The file cannot be read, or is not UTF-8.
 pub fn read_text(sort: &'static str, path: &Path) -> Result<String, DocumentErrors> {
     let bytes = fs::read(path).map_err(|source| DocumentErrors::Unreadable { sort, file: path.to_owned(), source })?;
     String::from_utf8(bytes).map_err(|error| {
@@ -35,11 +34,11 @@ pub fn read_text(sort: &'static str, path: &Path) -> Result<String, DocumentErro
     })
 }
 
-/// Reads the text of the document `file` as TOML, and makes of it what `resolve` does.
+/// Parses a document as TOML and resolves it.
 ///
 /// # Errors
 ///
-/// [`DocumentErrors::Invalid`] with every problem found. Where the text is not TOML at all, nothing else is looked at.
+/// [`DocumentErrors::Invalid`] with every problem. If the text is not TOML, only its syntax errors.
 pub(crate) fn parse<T>(
     sort: &'static str,
     source: &str,

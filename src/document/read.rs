@@ -1,7 +1,7 @@
-//! Reads TOML's tree, in which every key and value knows its place, into values.
+//! Converts TOML's tree, with the location of every key and value, to typed values.
 //!
-//! A derived `Deserialize` stops at the first problem; this reports every one and goes on. What it reports is of the
-//! wrong type; whether a value of the right type is possible is for others to say.
+//! Unlike a derived `Deserialize`, which stops at the first problem, this reports every value of a wrong type and goes on.
+//! Callers validate the values.
 
 use std::borrow::Cow;
 
@@ -14,27 +14,24 @@ use super::suggest;
 
 /// A value that TOML can hold.
 pub(crate) trait FromToml: Sized {
-    /// Whether this is written as a table.
     const IS_TABLE: bool = false;
 
-    /// Reads `value`, which messages call `what`; `None` after adding what is wrong to `problems`.
+    /// Reads `value`, which messages call `what`. `None` if it adds to `problems`.
     fn from_toml(value: &Spanned<DeValue<'_>>, what: &str, problems: &mut Problems<'_>) -> Option<Self>;
 }
 
-/// What became of a key of a table.
+/// The value of a key of a table.
 #[derive(Debug, Default)]
 pub(crate) enum Field<T> {
-    /// It is not there.
     #[default]
     Absent,
-    /// It is there and was reported as wrong: nothing more should be said about it.
+    /// The value is invalid and already reported.
     Bad,
-    /// It is there.
     Good(Spanned<T>),
 }
 
 impl<T> Field<T> {
-    /// The value with its place, if there is a good one.
+    /// A valid value with its location.
     pub(crate) fn good(&self) -> Option<&Spanned<T>> {
         match self {
             Field::Good(value) => Some(value),
@@ -42,12 +39,12 @@ impl<T> Field<T> {
         }
     }
 
-    /// The value, if there is a good one.
+    /// A valid value.
     pub(crate) fn value(&self) -> Option<&T> {
         self.good().map(Spanned::get_ref)
     }
 
-    /// What `resolve` makes of a good value; `default` where there is none; `None` after a bad one.
+    /// Resolves a valid value, or returns `default` if the key is absent. `None` if the value is invalid.
     pub(crate) fn or<U>(&self, default: U, resolve: impl FnOnce(&Spanned<T>) -> Option<U>) -> Option<U> {
         match self {
             Field::Absent => Some(default),
@@ -56,13 +53,11 @@ impl<T> Field<T> {
         }
     }
 
-    /// Whether the key is not there at all.
     pub(crate) fn is_absent(&self) -> bool {
         matches!(self, Field::Absent)
     }
 }
 
-/// Reports that `value` is of the wrong type.
 pub(crate) fn wrong_type(value: &Spanned<DeValue<'_>>, what: &str, expected: &str, problems: &mut Problems<'_>) {
     let found = match value.get_ref() {
         DeValue::String(_) => "a string",
@@ -96,11 +91,11 @@ impl FromToml for bool {
     }
 }
 
-/// A whole number, before anybody says which are possible.
+/// A whole number of any size.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Whole(pub(crate) i128);
+pub(crate) struct Integer(pub(crate) i128);
 
-impl FromToml for Whole {
+impl FromToml for Integer {
     fn from_toml(value: &Spanned<DeValue<'_>>, what: &str, problems: &mut Problems<'_>) -> Option<Self> {
         let Some(integer) = value.get_ref().as_integer() else {
             wrong_type(value, what, "a whole number", problems);
@@ -110,17 +105,17 @@ impl FromToml for Whole {
         if number.is_none() {
             problems.push(Diagnostic::at(value.span(), format!("{what} is a number beyond all bounds")));
         }
-        number.map(Whole)
+        number.map(Integer)
     }
 }
 
-impl JsonSchema for Whole {
+impl JsonSchema for Integer {
     fn inline_schema() -> bool {
         true
     }
 
     fn schema_name() -> Cow<'static, str> {
-        "Whole".into()
+        "Integer".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
@@ -128,7 +123,7 @@ impl JsonSchema for Whole {
     }
 }
 
-/// A list; a bad item is reported and left out, and a list of nothing but bad items is bad itself.
+/// A list. Invalid items are reported and left out; a list that contains only invalid items is invalid.
 #[derive(Debug)]
 pub(crate) struct List<T>(pub(crate) Vec<Spanned<T>>);
 
@@ -170,7 +165,7 @@ impl<T: JsonSchema> JsonSchema for List<T> {
     }
 }
 
-/// A table whose keys are anybody's choice, in the file's order.
+/// A table with arbitrary keys, in the file's order.
 #[derive(Debug)]
 pub(crate) struct ByName<T>(pub(crate) Vec<(Spanned<String>, Field<T>)>);
 
@@ -181,7 +176,7 @@ impl<T: FromToml> FromToml for ByName<T> {
             return None;
         };
         let mut entries: Vec<_> = table.iter().collect();
-        // The parser sorts keys by name; what a report shows follows the file.
+        // The parser sorts keys by name; reports follow the file.
         entries.sort_by_key(|(key, _)| key.span().start);
         let read = entries.into_iter().map(|(key, value)| {
             let name = Spanned::new(key.span(), key.get_ref().clone().into_owned());
@@ -211,9 +206,8 @@ impl<T: JsonSchema> JsonSchema for ByName<T> {
 
 /// A closed set of words.
 pub(crate) trait Word: Copy + 'static {
-    /// What the words name, for messages: `proxy kind`.
+    /// The noun for the words in messages: `proxy kind`.
     const WHAT: &'static str;
-    /// Every word with its meaning.
     const ALL: &'static [(&'static str, Self)];
 }
 

@@ -1,8 +1,8 @@
-//! Words for hints: what is accepted, and which of it was probably meant.
+//! Hints: the accepted words, and the one that was probably meant.
 
-/// The candidate that `word` is most likely a misspelling of, if any is close enough.
+/// The candidate that `word` most likely misspells, if one is similar enough.
 pub(crate) fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    /// Found by trying: `wokers` and `hedaers` are caught, `kind` for `king` too, `path` for `port` is not.
+    /// Determined by experiment: `wokers` matches `workers` and `king` matches `kind`, but `port` does not match `path`.
     const SIMILAR_ENOUGH: f64 = 0.8;
     let word = word.to_lowercase();
     candidates
@@ -13,7 +13,7 @@ pub(crate) fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
         .map(|(_, candidate)| candidate)
 }
 
-/// A hint that names what was probably meant, then everything that is accepted.
+/// A hint with the probable meaning, then all accepted words.
 pub(crate) fn accepted(word: &str, candidates: &[&str]) -> String {
     let all = quoted(candidates);
     match closest(word, candidates.iter().copied()) {
@@ -22,7 +22,7 @@ pub(crate) fn accepted(word: &str, candidates: &[&str]) -> String {
     }
 }
 
-/// A sentence as part of another: no capital, no full stop.
+/// A sentence without its capital and full stop, for use inside another one.
 pub(crate) fn in_a_sentence(text: &str) -> String {
     let mut chars = text.trim_end_matches('.').chars();
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn misspellings_are_caught_and_other_words_are_not() {
+    fn finds_misspellings_only() {
         let keys = ["kind", "workers", "headers", "path", "status"];
         for (word, expected) in [
             ("wokers", Some("workers")),

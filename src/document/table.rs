@@ -1,5 +1,4 @@
-//! Tables with a closed set of keys: one macro defines a table's type, how it is read, and its JSON Schema from the
-//! same list of keys, so that the three cannot disagree.
+//! Tables with a closed set of keys. One macro derives a table's type, its reader and its JSON Schema from the same list.
 
 use std::borrow::Cow;
 
@@ -13,7 +12,7 @@ use super::suggest;
 
 /// A table with a closed set of keys.
 pub(crate) trait Table {
-    /// Whether there were other keys. They are reported; that the table says too little need not be.
+    /// Whether the table has unknown keys. They are reported, so a missing key need not be.
     fn has_unknown_keys(&self) -> bool;
 }
 
@@ -28,17 +27,16 @@ pub(crate) struct TableReader<'t, 'i, 'p, 's> {
 }
 
 impl<'t, 'i, 'p, 's> TableReader<'t, 'i, 'p, 's> {
-    /// Starts on `table`, which messages call `place`.
+    /// `place` is the name of the table in messages.
     pub(crate) fn new(table: &'t DeTable<'i>, span: Span, place: &'static str, problems: &'p mut Problems<'s>) -> Self {
         TableReader { table, span, place, known: Vec::new(), missing: Vec::new(), problems }
     }
 
-    /// Reads a key that may be missing.
     pub(crate) fn optional<T: FromToml>(&mut self, key: &'static str, _description: &[&str]) -> Field<T> {
         self.field(key)
     }
 
-    /// Reads a key that must be there; `description` says what it holds.
+    /// Reads a required key. `description` is for the message if it is missing.
     pub(crate) fn required<T: FromToml>(&mut self, key: &'static str, description: &[&str]) -> Field<T> {
         let field = self.field(key);
         if field.is_absent() {
@@ -57,7 +55,7 @@ impl<'t, 'i, 'p, 's> TableReader<'t, 'i, 'p, 's> {
         }
     }
 
-    /// Reports what is missing and every key that was not asked for; says whether there was such a key.
+    /// Reports missing and unknown keys. Returns whether there were unknown ones.
     pub(crate) fn finish(self) -> bool {
         if !self.missing.is_empty() {
             let names: Vec<_> = self.missing.iter().map(|(key, _)| *key).collect();
@@ -77,7 +75,7 @@ impl<'t, 'i, 'p, 's> TableReader<'t, 'i, 'p, 's> {
     }
 }
 
-/// One key of a table's JSON Schema: the schema of its type, its description, and what `extra` adds.
+/// The JSON Schema of one key: the schema of its type, its description, and `extra`.
 pub(crate) fn property<T: JsonSchema>(
     generator: &mut SchemaGenerator,
     description: &str,
@@ -96,9 +94,9 @@ pub(crate) fn paragraph(lines: &[&str]) -> String {
     lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
 }
 
-/// Defines a table of a document: its type, how it is read, and its JSON Schema.
+/// Defines a table of a document: its type, its reader, and its JSON Schema.
 ///
-/// After a key's type, `= { … }` adds to the key's schema (bounds, the default); after the keys, it adds to the table's.
+/// `= { … }` after the type of a key extends the key's schema (bounds, default); after the keys, it extends the table's.
 macro_rules! wire_table {
     ($(#[doc = $doc:literal])+
      $name:ident in $place:literal {

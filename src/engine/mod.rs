@@ -30,7 +30,7 @@ use blocks::{Blocks, with_repeats};
 
 use crate::catalog::kind;
 use crate::check::diff::differences;
-use crate::check::judge::judge;
+use crate::check::evaluate::evaluate;
 use crate::event::{Event, Listener};
 use crate::record::{
     CheckOutcome, CheckRecord, Distribution, DriverUse, Measured, Objection, OpenMeasured, PublishedFigure,
@@ -141,7 +141,7 @@ async fn ask<B: Backend>(check: &Check, running: &B::Running, backend: &mut B) -
     let redaction = backend.describe(running).redaction;
     match backend.ask(running, &check.request).await {
         Ok(asked) => CheckOutcome::Judged {
-            findings: judge(&check.expect, &asked.observed, &asked.values),
+            findings: evaluate(&check.expect, &asked.observed, &asked.values),
             observed: redaction.apply(&asked.observed),
         },
         Err(NoAnswer::Silent(said)) if check.expect.unanswered => {

@@ -15,9 +15,9 @@ use crate::catalog::{Catalog, Role};
 use crate::record::{Estimate, MetricVerdict, RoundOutcome, RoundRecord, Verdict};
 use crate::scenario::model::{
     Against, App, Backend, Check, CheckRequest, Driver, Expectation, Gate, Http, Load, Metric, OnErrors, Placement,
-    Rounds, Scenario, Server, Stack, Template, TemplatePart, TextRule, Warmup,
+    Rounds, Scenario, Server, Stack, TextRule, TextTemplate, TextTemplatePart, Warmup,
 };
-use crate::snapshot::gate::{self, Rules};
+use crate::snapshot::gate::{self, GateContext};
 use crate::snapshot::ratios::Ratios;
 use lab_load::wire::ErrorClass;
 use lab_stats::decision::Looks;
@@ -37,7 +37,7 @@ fn stack(name: &str) -> Stack {
 }
 
 fn scenario(blocks: u32) -> Scenario {
-    let pong = Template { parts: vec![TemplatePart::Text("Pong!".to_owned())] };
+    let pong = TextTemplate { parts: vec![TextTemplatePart::Text("Pong!".to_owned())] };
     let request = CheckRequest::Composed {
         method: "GET".to_owned(),
         target: "/pong".to_owned(),
@@ -322,8 +322,8 @@ fn the_gate_finds_a_regression_and_only_that() {
 
 fn judge(scenario: &Scenario, estimates: &[Estimate], made: usize, committed: Option<&Ratios>) -> Vec<MetricVerdict> {
     let looks = Looks::new(scenario.rounds.looks.iter().map(|look| look.get()).collect()).unwrap();
-    let rules = Rules { gate: &scenario.gate, reference: &scenario.reference().name, looks: &looks, made };
-    gate::judge(rules, estimates, &Ratios::of(String::new(), &scenario.loads, estimates), committed)
+    let rules = GateContext { gate: &scenario.gate, reference: &scenario.reference().name, looks: &looks, made };
+    gate::evaluate(rules, estimates, &Ratios::of(String::new(), &scenario.loads, estimates), committed)
 }
 
 /// `proxied` against `direct` itself, both the same but for what `change` does to the first; looks as given.

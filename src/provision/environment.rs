@@ -1,7 +1,7 @@
-//! A kind's virtual environment: where it is, and whether it is whole.
+//! A kind's virtual environment: its location and whether it is ready.
 //!
-//! Its name says what is in it: a digest of the Python, the lock file, the source and the app's requirements. What
-//! changes any of them leads to another environment, so none is ever changed.
+//! The name of its folder contains a digest of the Python, the lock file, the source and the app's requirements. A change of
+//! any of them leads to another environment, so an environment never changes.
 
 use std::fs;
 use std::io;
@@ -9,52 +9,47 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{Places, Python};
+use super::{Python, ToolPaths};
 use crate::catalog::kind::{Install, Kind};
 
-/// Written last: an environment without it was left half-made.
+/// Written last. An environment without it is incomplete.
 const MARK: &str = "lab-complete";
-/// Digits of the digest that a name has.
+/// The digits of the digest in a name.
 const DIGITS: usize = 12;
 
-/// A kind's virtual environment, made or not.
+/// A kind's virtual environment, which may not exist yet.
 #[derive(Debug, Clone)]
 pub struct Environment {
-    /// Its folder.
     pub folder: PathBuf,
-    /// What is installed from the index: the lock file, or the requirements where there is none yet.
+    /// The lock file, or the requirements if there is no lock file yet.
     pub requirements: String,
-    /// The folders of source it is built from; the first is what pip installs.
+    /// Source folders. pip installs the first one.
     pub source: Vec<PathBuf>,
-    /// Debian packages its build needs.
+    /// Debian packages that the build needs.
     pub needs: Vec<String>,
-    /// What the app needs on top.
+    /// The requirements of the app.
     pub app_requirements: String,
-    /// The Python.
     pub python: Python,
 }
 
-/// Whether an environment is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// It is, and whole.
-    Whole,
-    /// It could not be made, the last time it was tried.
+pub enum EnvironmentState {
+    /// Complete.
+    Ready,
+    /// The last attempt to create it failed.
     Failed(String),
-    /// It is not, or only half.
+    /// Absent or incomplete.
     Missing,
 }
 
 impl Environment {
-    /// The environment of a kind that is installed in one.
-    ///
     /// # Errors
-    /// There is no Python, or the source it is built from is not there.
-    pub fn of(kind: &Kind, app_requirements: &str, places: &Places) -> Result<Environment, String> {
+    /// The kind is not installed in an environment, there is no Python, or the source cannot be read.
+    pub fn for_kind(kind: &Kind, app_requirements: &str, paths: &ToolPaths) -> Result<Environment, String> {
         let Install::Environment { pip, source, needs, lock, .. } = &kind.install else {
             return Err(format!("`{}` is not installed in an environment", kind.name));
         };
-        let python = places.python.clone()?;
+        let python = paths.python.clone()?;
         let requirements = lock.clone().unwrap_or_else(|| pip.iter().map(|one| format!("{one}\n")).collect());
         let mut digest = Sha256::new();
         for part in [&python.identity, &requirements, app_requirements] {
@@ -68,7 +63,7 @@ impl Environment {
         }
         let digest: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(Environment {
-            folder: places.cache.join("venvs").join(format!("{}-{}", kind.name, &digest[..DIGITS])),
+            folder: paths.cache.join("venvs").join(format!("{}-{}", kind.name, &digest[..DIGITS])),
             requirements,
             source: source.clone(),
             needs: needs.clone(),
@@ -77,25 +72,23 @@ impl Environment {
         })
     }
 
-    /// Whether it is there.
     #[must_use]
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> EnvironmentState {
         if self.folder.join(MARK).is_file() {
-            return State::Whole;
+            return EnvironmentState::Ready;
         }
         match fs::read_to_string(self.beside("failed")) {
-            Ok(reason) => State::Failed(reason),
-            Err(_) => State::Missing,
+            Ok(reason) => EnvironmentState::Failed(reason),
+            Err(_) => EnvironmentState::Missing,
         }
     }
 
-    /// Its Python.
     #[must_use]
-    pub fn own_python(&self) -> PathBuf {
+    pub fn python_program(&self) -> PathBuf {
         super::bin(&self.folder).join("python")
     }
 
-    /// A file beside its folder: its log, its lock.
+    /// A file beside the folder, such as its log or its lock.
     #[must_use]
     pub fn beside(&self, extension: &str) -> PathBuf {
         let mut path = self.folder.clone().into_os_string();
@@ -104,13 +97,13 @@ impl Environment {
         path.into()
     }
 
-    /// Says that it is whole.
+    /// Marks the environment as complete.
     pub(super) fn mark(&self) -> io::Result<()> {
         fs::write(self.folder.join(MARK), format!("{}\n", self.python.identity))
     }
 }
 
-/// Adds every file of source code below `folder`, in a fixed order.
+/// Adds every source file below `folder` to the digest, in a fixed order.
 fn add_source(folder: &Path, digest: &mut Sha256) -> io::Result<()> {
     let mut entries: Vec<PathBuf> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
     entries.sort();

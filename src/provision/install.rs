@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use rustix::fs::FlockOperation;
 
-use super::environment::{Environment, State};
+use super::environment::{Environment, EnvironmentState};
 use super::program_on_path;
 
 /// How much of a log an error shows.
@@ -15,7 +15,7 @@ const SHOWN_LINES: usize = 6;
 
 /// What is being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum ProvisionStep {
     /// Somebody else is making the same environment.
     Waiting,
     /// The environment is being created, empty.
@@ -28,7 +28,7 @@ pub enum Step {
 
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ProvisionOutcome {
     /// The environment was made.
     Made,
     /// It was there.
@@ -55,7 +55,10 @@ pub enum ProvisionError {
 ///
 /// # Errors
 /// It could not be made. What pip said is kept beside its folder, in `….log`, and why it failed in `….failed`.
-pub fn provision(environment: &Environment, say: &mut dyn FnMut(Step)) -> Result<Outcome, ProvisionError> {
+pub fn provision(
+    environment: &Environment,
+    say: &mut dyn FnMut(ProvisionStep),
+) -> Result<ProvisionOutcome, ProvisionError> {
     let folder = &environment.folder;
     let parent = folder.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(failed(format!("create {}", parent.display())))?;
@@ -63,12 +66,12 @@ pub fn provision(environment: &Environment, say: &mut dyn FnMut(Step)) -> Result
     let lock = File::create(&lock_file).map_err(failed(format!("create {}", lock_file.display())))?;
     let at_once = rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive);
     if at_once.is_err() {
-        say(Step::Waiting);
+        say(ProvisionStep::Waiting);
         rustix::fs::flock(&lock, FlockOperation::LockExclusive)
             .map_err(|errno| failed(format!("lock {}", lock_file.display()))(errno.into()))?;
     }
-    if environment.state() == State::Whole {
-        return Ok(Outcome::WasThere);
+    if environment.state() == EnvironmentState::Ready {
+        return Ok(ProvisionOutcome::WasThere);
     }
     let failure_file = environment.beside("failed");
     remove(&failure_file, fs::remove_file(&failure_file))?;
@@ -76,7 +79,7 @@ pub fn provision(environment: &Environment, say: &mut dyn FnMut(Step)) -> Result
     match make(environment, say) {
         Ok(()) => {
             environment.mark().map_err(failed(format!("write to {}", folder.display())))?;
-            Ok(Outcome::Made)
+            Ok(ProvisionOutcome::Made)
         }
         Err(error) => {
             if let ProvisionError::Failed(reason) = &error {
@@ -89,11 +92,11 @@ pub fn provision(environment: &Environment, say: &mut dyn FnMut(Step)) -> Result
     }
 }
 
-fn make(environment: &Environment, say: &mut dyn FnMut(Step)) -> Result<(), ProvisionError> {
+fn make(environment: &Environment, say: &mut dyn FnMut(ProvisionStep)) -> Result<(), ProvisionError> {
     let log = environment.beside("log");
     fs::write(&log, "").map_err(failed(format!("write {}", log.display())))?;
     let uv = program_on_path("uv");
-    say(Step::Creating);
+    say(ProvisionStep::Creating);
     let mut create = match &uv {
         Some(uv) => {
             let mut command = Command::new(uv);
@@ -107,7 +110,7 @@ fn make(environment: &Environment, say: &mut dyn FnMut(Step)) -> Result<(), Prov
         }
     };
     run(&mut create, "create the environment", environment)?;
-    say(Step::Installing);
+    say(ProvisionStep::Installing);
     if !environment.requirements.is_empty() {
         let file = write(environment, "requirements.txt", &environment.requirements)?;
         let mut install = installer(environment, uv.as_deref());
@@ -120,7 +123,7 @@ fn make(environment: &Environment, say: &mut dyn FnMut(Step)) -> Result<(), Prov
         run(installer(environment, uv.as_deref()).arg(source), "build it from source", environment)?;
     }
     if !environment.app_requirements.is_empty() {
-        say(Step::InstallingApp);
+        say(ProvisionStep::InstallingApp);
         let file = write(environment, "app-requirements.txt", &environment.app_requirements)?;
         let versions = write(environment, "constraints.txt", &versions(&environment.requirements))?;
         let mut install = installer(environment, uv.as_deref());
@@ -136,11 +139,11 @@ fn installer(environment: &Environment, uv: Option<&Path>) -> Command {
     match uv {
         Some(uv) => {
             let mut command = Command::new(uv);
-            command.args(["pip", "install", "--python"]).arg(environment.own_python());
+            command.args(["pip", "install", "--python"]).arg(environment.python_program());
             command
         }
         None => {
-            let mut command = Command::new(environment.own_python());
+            let mut command = Command::new(environment.python_program());
             command.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input"]);
             command
         }

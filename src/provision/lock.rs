@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use super::{Places, program_on_path};
+use super::{ToolPaths, program_on_path};
 use crate::catalog::kind::{Install, Kind};
 
 /// Why there is no lock file.
@@ -35,13 +35,13 @@ pub enum LockError {
 ///
 /// # Errors
 /// uv is missing, or the requirements cannot be resolved.
-pub fn relock(kind: &Kind, places: &Places) -> Result<Option<PathBuf>, LockError> {
+pub fn relock(kind: &Kind, paths: &ToolPaths) -> Result<Option<PathBuf>, LockError> {
     let Install::Environment { pip, lock_file, .. } = &kind.install else { return Ok(None) };
     if pip.is_empty() {
         return Ok(None);
     }
     let uv = program_on_path("uv").ok_or(LockError::NoUv)?;
-    let python = places.python.as_ref().map_err(|reason| LockError::NoPython(reason.clone()))?;
+    let python = paths.python.as_ref().map_err(|reason| LockError::NoPython(reason.clone()))?;
     let io = |what: &'static str| move |source| LockError::Io { what: what.to_owned(), source };
     let mut command = Command::new(uv);
     command.args(["pip", "compile", "--universal", "--generate-hashes", "--no-annotate", "--no-header", "--quiet"]);

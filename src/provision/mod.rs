@@ -15,14 +15,14 @@ use std::path::{Path, PathBuf};
 use crate::catalog::Role;
 use crate::catalog::kind::{Install, Interface, Kind};
 
-pub use environment::{Environment, State};
-pub use install::{Outcome, ProvisionError, Step, provision};
+pub use environment::{Environment, EnvironmentState};
+pub use install::{ProvisionError, ProvisionOutcome, ProvisionStep, provision};
 pub use lock::{LockError, relock};
 pub use python::Python;
 
 /// Where things are, and with which Python environments are made.
 #[derive(Debug, Clone)]
-pub struct Places {
+pub struct ToolPaths {
     /// The lab binary.
     pub lab: PathBuf,
     /// The folder that environments are kept in.
@@ -50,9 +50,9 @@ pub struct Installed {
 
 impl Installed {
     /// Looks for a kind. `app` is the interface of the app it is to host, `requirements` what that app needs of pip.
-    pub fn look(&mut self, kind: &Kind, app: Option<Interface>, requirements: &str, places: &Places) {
+    pub fn probe(&mut self, kind: &Kind, app: Option<Interface>, requirements: &str, paths: &ToolPaths) {
         let key = (kind.role, kind.name.clone(), app);
-        self.found.entry(key).or_insert_with(|| find(kind, app, requirements, places));
+        self.found.entry(key).or_insert_with(|| find(kind, app, requirements, paths));
     }
 
     /// What was found of it.
@@ -72,7 +72,12 @@ impl Installed {
 /// # Errors
 /// Why it cannot be run, in words for a table: it is gone, it is not installed, it could not be built, its version is
 /// unknown.
-pub fn find(kind: &Kind, app: Option<Interface>, requirements: &str, places: &Places) -> Result<Installation, String> {
+pub fn find(
+    kind: &Kind,
+    app: Option<Interface>,
+    requirements: &str,
+    paths: &ToolPaths,
+) -> Result<Installation, String> {
     if let Err(reason) = &kind.run {
         return Err(reason.clone());
     }
@@ -90,15 +95,17 @@ pub fn find(kind: &Kind, app: Option<Interface>, requirements: &str, places: &Pl
         // An app that is built into lab needs no Python.
         Install::Environment { .. } if app == Some(Interface::Native) => {}
         Install::Environment { .. } => {
-            let environment = Environment::of(kind, requirements, places)?;
+            let environment = Environment::for_kind(kind, requirements, paths)?;
             match environment.state() {
-                State::Whole => found.venv = Some(environment.folder),
-                State::Failed(reason) => return Err(reason),
-                State::Missing => return Err(format!("not provisioned: `lab provision {}` does it", kind.name)),
+                EnvironmentState::Ready => found.venv = Some(environment.folder),
+                EnvironmentState::Failed(reason) => return Err(reason),
+                EnvironmentState::Missing => {
+                    return Err(format!("not provisioned: `lab provision {}` does it", kind.name));
+                }
             }
         }
     }
-    found.version = version::find(kind, &found, &places.lab)?;
+    found.version = version::find(kind, &found, &paths.lab)?;
     Ok(found)
 }
 

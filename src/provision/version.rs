@@ -5,18 +5,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::{Installation, bin};
-use crate::catalog::kind::{Kind, Version};
+use crate::catalog::kind::{Kind, VersionSource};
 use crate::catalog::template::Value;
 
 /// The version of what was found.
 pub(super) fn find(kind: &Kind, found: &Installation, lab: &Path) -> Result<String, String> {
     match &kind.version {
-        Version::None => Err("it has no version".to_owned()),
-        Version::Distribution(name) => {
+        VersionSource::None => Err("it has no version".to_owned()),
+        VersionSource::Distribution(name) => {
             let venv = found.venv.as_deref().ok_or("it has no environment to look for its version in")?;
             distribution(venv, name).ok_or_else(|| format!("its environment has no distribution `{name}`"))
         }
-        Version::Printed { command, matches } => {
+        VersionSource::Printed { command, matches } => {
             let value = |value| {
                 let path = match value {
                     Value::Lab => Some(lab.to_owned()),

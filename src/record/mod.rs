@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::check::diff::Difference;
-use crate::check::judge::Finding;
+use crate::check::evaluate::CheckFinding;
 use crate::check::observed::Observed;
 use crate::measure::machine::Machine;
 use crate::stack::Role;
@@ -199,7 +199,7 @@ pub enum CheckOutcome {
     /// An answer came and was judged.
     Judged {
         /// Expected and observed, field by field.
-        findings: Vec<Finding>,
+        findings: Vec<CheckFinding>,
         /// The whole answer, accidental parts (ports, dates, versions) replaced.
         observed: Observed,
     },

@@ -1,25 +1,8 @@
 //! Reports: pure exporters from a [`Record`](crate::record::Record) to text.
+//!
+//! [`view`] works out what a report shows; [`render`] writes it for a terminal, as markdown and as SVG. A view never
+//! depends on a renderer.
 
-pub mod calibration;
-pub mod chart;
-pub mod difference;
-pub mod finding;
-pub mod markdown;
 pub mod numbers;
-pub mod repeat;
-pub mod repeatability;
-pub mod stacks;
-pub mod terminal;
-
-mod against;
-mod changes;
-mod checks;
-mod common_rates;
-mod guards;
-mod loads;
-mod objections;
-mod speed;
-mod standing;
-mod svg;
-mod times;
-mod validation;
+pub mod view;
+pub mod render;

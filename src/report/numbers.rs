@@ -47,12 +47,18 @@ pub fn three_digits(value: f64) -> String {
     }
 }
 
+/// A count with its noun, in the singular or with an `s`: `1 core`, `2 cores`.
+#[must_use]
+pub fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn units_change_where_the_fourth_digit_would_come() {
+    fn units_change_before_a_fourth_digit() {
         let times = [0.5, 99.96, 999.4, 999.6, 12_345.0, 999_600.0].map(micros);
         assert_eq!(times, ["0.50 µs", "100 µs", "999 µs", "1.00 ms", "12.3 ms", "1.00 s"]);
         let sizes = [0, 999, 1000, 3_355_443, 5_000_000_000].map(bytes);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::model::{
     Against, Backend, Check, CheckRequest, Driver, Expectation, Gate, Http, Image, Load, Metric, OnErrors, Placement,
-    Scenario, SlowClients, Stack, Step, TemplatePart, Warmup,
+    Scenario, SlowClients, Stack, Step, TextTemplatePart, Warmup,
 };
 use crate::catalog::kind::Interface;
 
@@ -290,8 +290,8 @@ impl Display for Sent<'_> {
             CheckRequest::Raw(template) => {
                 f.write_str("raw bytes: ")?;
                 let first_line = template.parts.iter().map_while(|part| match part {
-                    TemplatePart::Text(text) => Some(text),
-                    TemplatePart::Placeholder(_) => None,
+                    TextTemplatePart::Text(text) => Some(text),
+                    TextTemplatePart::Placeholder(_) => None,
                 });
                 let text: String = first_line.flat_map(|text| text.chars()).take_while(|c| *c != '\n').collect();
                 write!(f, "{}", text.trim_end().escape_debug())

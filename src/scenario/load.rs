@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::model::Scenario;
-use super::resolve::{Surroundings, resolve};
+use super::resolve::{ResolveContext, resolve};
 use super::wire;
 use crate::catalog::Catalog;
 use crate::document::{self, DocumentErrors};
@@ -53,7 +53,7 @@ pub fn parse(
         let wire = wire::Scenario::from_table(document, span, problems);
         let own = wire.kinds.value().map(|folder| root.join(folder));
         let catalog = catalog(own.as_deref()).map_err(|errors| wrong_kinds = Some(errors)).ok()?;
-        resolve(&wire, &Surroundings { source, file, root, is_file, catalog: &catalog }, problems)
+        resolve(&wire, &ResolveContext { source, file, root, is_file, catalog: &catalog }, problems)
     });
     // With kinds that cannot be read, nothing of the scenario can be judged.
     wrong_kinds.map_or(parsed, Err)

@@ -15,8 +15,8 @@ mod quick;
 mod stack;
 
 pub use check::{
-    AppField, Check, CheckRequest, Expectation, HeaderRule, Placeholder, Placeholders, SlowClients, SlowPart, Template,
-    TemplatePart, TextRule, UpstreamExpectation,
+    AppField, Check, CheckRequest, Expectation, HeaderRule, Placeholder, Placeholders, SlowClients, SlowPart, TextRule,
+    TextTemplate, TextTemplatePart, UpstreamExpectation,
 };
 pub use gate::{Against, Gate, Metric};
 pub use load::{
@@ -71,7 +71,7 @@ impl Scenario {
     }
 
     /// Leaves the short form of it; false if it has none.
-    pub fn quicken(&mut self) -> bool {
+    pub fn apply_quick(&mut self) -> bool {
         let Some(quick) = &self.quick else { return false };
         if let Some(names) = &quick.loads {
             let is_left = |name: &String| names.contains(name);

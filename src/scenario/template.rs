@@ -1,6 +1,6 @@
 //! Reads text with placeholders: `{client}`, `{host}`, `{port}`, and `{{`, `}}` for braces.
 
-use super::model::{Placeholder, Template, TemplatePart};
+use super::model::{Placeholder, TextTemplate, TextTemplatePart};
 use crate::document::braces::{BracesError, Piece, split};
 
 /// The placeholders by the names scenario files use.
@@ -8,15 +8,15 @@ pub(super) const PLACEHOLDERS: [(&str, Placeholder); 3] =
     [("client", Placeholder::Client), ("host", Placeholder::Host), ("port", Placeholder::Port)];
 
 /// Splits `text` into a template with the placeholders of checks.
-pub(super) fn parse(text: &str) -> Result<Template, BracesError> {
+pub(super) fn parse(text: &str) -> Result<TextTemplate, BracesError> {
     let part = |piece| match piece {
-        Piece::Literal(text) => Ok(TemplatePart::Text(text)),
+        Piece::Literal(text) => Ok(TextTemplatePart::Text(text)),
         Piece::Name(name, part) => match PLACEHOLDERS.iter().find(|(known, _)| *known == name) {
-            Some((_, placeholder)) => Ok(TemplatePart::Placeholder(*placeholder)),
+            Some((_, placeholder)) => Ok(TextTemplatePart::Placeholder(*placeholder)),
             None => Err(BracesError::Unknown { name, part }),
         },
     };
-    Ok(Template { parts: split(text)?.into_iter().map(part).collect::<Result<_, _>>()? })
+    Ok(TextTemplate { parts: split(text)?.into_iter().map(part).collect::<Result<_, _>>()? })
 }
 
 #[cfg(test)]

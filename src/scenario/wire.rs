@@ -9,7 +9,7 @@ mod rule;
 
 use super::model::{Against, App, Backend, SlowPart};
 use crate::catalog::kind::{Ability, Interface};
-use crate::document::read::{ByName, List, OneOf, Whole, Word};
+use crate::document::read::{ByName, Integer, List, OneOf, Word};
 use crate::document::table::wire_table;
 
 pub(super) use load::{
@@ -22,7 +22,7 @@ wire_table! {
     /// A lab scenario: what is served, who serves it, is it right, and how fast is it.
     Scenario in "the scenario" {
         /// Version of this format: 1.
-        required schema: Whole = { "const": 1 },
+        required schema: Integer = { "const": 1 },
         /// Name of the scenario, of its reports and of its snapshot: lower-case letters, digits and `-`.
         required name: String = { "pattern": "^[a-z0-9-]+$" },
         /// One line for people.
@@ -109,9 +109,9 @@ wire_table! {
         /// Proxy kinds, each with its own default configuration; `none` for no proxy. Default: none.
         optional proxy: List<String> = { "minItems": 1 },
         /// Numbers of workers, 1 to 256. Default: what the variant says, else 1.
-        optional workers: List<Whole> = { "minItems": 1 },
+        optional workers: List<Integer> = { "minItems": 1 },
         /// Threads of each worker. Default: what the kind has by itself.
-        optional threads: Whole = { "minimum": 1, "maximum": 1024 },
+        optional threads: Integer = { "minimum": 1, "maximum": 1024 },
         /// Which of the two `[app]` names. Default: `wsgi` if there is one.
         optional app: OneOf<Interface>,
         /// Whether they are put under the loads; `false` for ones that are only checked and compared.
@@ -127,13 +127,13 @@ wire_table! {
     /// The short form of a scenario. What it measures is shown and recorded, and compared with no snapshot.
     Quick in "`[quick]`" {
         /// Blocks, 1 to 10000.
-        optional rounds: Whole = { "minimum": 1, "maximum": 10000, "default": 1 },
+        optional rounds: Integer = { "minimum": 1, "maximum": 10000, "default": 1 },
         /// The warm-up before each measured window; whole seconds.
         optional warmup: DurationText = { "default": "1s" },
         /// Names of the loads that are driven. Default: all.
         optional loads: List<String> = { "minItems": 1 },
         /// The most rates that are left of a ramp, 2 or more: evenly chosen, the first and the last among them.
-        optional rates: Whole = { "minimum": 2, "maximum": 1000 },
+        optional rates: Integer = { "minimum": 2, "maximum": 1000 },
         /// How long each rate of a ramp lasts, from 100 ms on.
         optional hold: DurationText,
         /// The measured window of loads that are no ramps; whole seconds, 1 or more.
@@ -163,9 +163,9 @@ wire_table! {
         /// Which implementation, as `lab servers` lists them; `kind/variant` for a variant.
         required kind: String,
         /// Worker processes, 1 to 256. Default: what the variant or the configuration file says, else 1.
-        optional workers: Whole = { "minimum": 1, "maximum": 256 },
+        optional workers: Integer = { "minimum": 1, "maximum": 256 },
         /// Threads of each worker, 1 to 1024. Default: what the variant says, else what the kind has by itself.
-        optional threads: Whole = { "minimum": 1, "maximum": 1024 },
+        optional threads: Integer = { "minimum": 1, "maximum": 1024 },
         /// A configuration file, relative to the scenario's root.
         optional config: String,
         /// More arguments for its command line.
@@ -208,7 +208,7 @@ wire_table! {
         /// The body.
         optional body: String,
         /// How often it is sent on one connection, 1 to 100, each answered before the next; the last answer is judged.
-        optional times: Whole = { "minimum": 1, "maximum": 100, "default": 1 },
+        optional times: Integer = { "minimum": 1, "maximum": 100, "default": 1 },
         /// How long the whole exchange may take.
         optional within: DurationText = { "default": "10s" },
         /// Clients that keep the stack waiting meanwhile.
@@ -223,7 +223,7 @@ wire_table! {
     /// is asked: before it is, every one of them has begun.
     WhileSlow in "`while_slow`" {
         /// How many, 1 to 1000, each on a connection of its own.
-        required clients: Whole = { "minimum": 1, "maximum": 1000 },
+        required clients: Integer = { "minimum": 1, "maximum": 1000 },
         /// What they are slow with: the `head`, the `body` of a POST to the check's path, or the `answer` to a GET,
         /// which has to be larger than what systems and proxies take up for their clients.
         optional part: OneOf<SlowPart> = { "default": "head" },
@@ -238,7 +238,7 @@ wire_table! {
         /// That no answer comes within the time the request allows; nothing else can be expected beside it.
         optional unanswered: bool = { "const": true },
         /// The status code at the client, 100 to 599.
-        optional status: Whole = { "minimum": 100, "maximum": 599 },
+        optional status: Integer = { "minimum": 100, "maximum": 599 },
         /// The response's header lines at the client, by name.
         optional headers: ByName<HeaderRule>,
         /// The response's body at the client.
@@ -310,7 +310,7 @@ wire_table! {
         /// At least one line.
         optional present: bool = { "const": true },
         /// Exactly this many lines, 1 to 1000.
-        optional count: Whole = { "minimum": 1, "maximum": 1000 },
+        optional count: Integer = { "minimum": 1, "maximum": 1000 },
     } = { "minProperties": 1, "maxProperties": 1 }
 }
 
@@ -318,17 +318,17 @@ wire_table! {
     /// Randomised complete blocks: each block visits every stack under every load once, freshly started.
     Rounds in "`[rounds]`" {
         /// Blocks, 1 to 10000; an exact interval needs 6, and a gate of several metrics some more.
-        optional count: Whole = { "minimum": 1, "maximum": 10000, "default": 10 },
+        optional count: Integer = { "minimum": 1, "maximum": 10000, "default": 10 },
         /// Instead of `count`: after how many blocks the run is looked at, ascending. It ends as soon as a look leaves
         /// nothing undecided; each look may err by its share only.
-        optional looks: List<Whole> = { "minItems": 1, "maxItems": 10 },
+        optional looks: List<Integer> = { "minItems": 1, "maxItems": 10 },
         /// Driven but not measured, before each measured window: whole seconds (may be `0s`), or `auto`: until five
         /// seconds in a row are alike.
         optional warmup: WarmupText = { "default": "1s" },
         /// The longest that `warmup = "auto"` may take; whole seconds, 5 or more.
         optional warmup_most: DurationText = { "default": "30s" },
         /// Seeds the order of visits.
-        optional seed: Whole = { "minimum": 0, "default": 2011 },
+        optional seed: Integer = { "minimum": 0, "default": 2011 },
     } = { "not": { "required": ["count", "looks"] } }
 }
 
@@ -336,9 +336,9 @@ wire_table! {
     /// Which cores load drivers and stacks run on: disjoint lists.
     Placement in "`[placement]`" {
         /// Cores of the load driver, 0 to 1023.
-        required load: List<Whole> = { "minItems": 1 },
+        required load: List<Integer> = { "minItems": 1 },
         /// Cores of every component of the stack, 0 to 1023.
-        required stack: List<Whole> = { "minItems": 1 },
+        required stack: List<Integer> = { "minItems": 1 },
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::check::judge::seen_field;
+use crate::check::evaluate::app_field;
 use crate::check::observed::Observed;
 use crate::record::{CheckOutcome, CheckRecord, RoundOutcome, RoundRecord, StackRecord};
 use crate::scenario::model::AppField;
@@ -67,14 +67,14 @@ fn render_check(text: &mut String, check: &CheckRecord) {
 
 /// Marked as curl does it: `<` for what the client received; and `>` for what arrived at the app.
 fn render_observed(text: &mut String, observed: &Observed) {
-    if let Ok(view) = observed.view() {
+    if let Ok(view) = observed.headers_report() {
         let arrived = &view.upstream;
         line(text, &format!("  > {} {} {}", arrived.method, arrived.target, arrived.version));
         for (name, value) in &arrived.headers {
             line(text, &format!("  > {name}: {value}"));
         }
         for field in AppField::ALL {
-            let (before, after) = (seen_field(&view.before_proxy_fix, field), seen_field(&view.app, field));
+            let (before, after) = (app_field(&view.before_proxy_fix, field), app_field(&view.app, field));
             let was = if before == after { String::new() } else { format!(" (was {before:?})") };
             line(text, &format!("  app {} = {after:?}{was}", field.name()));
         }
@@ -86,7 +86,7 @@ fn render_observed(text: &mut String, observed: &Observed) {
     if let Some(error) = &observed.framing_error {
         line(text, &format!("  framing: {error}"));
     }
-    if observed.view().is_err() && !observed.body.is_empty() {
+    if observed.headers_report().is_err() && !observed.body.is_empty() {
         match observed.body.chars().count() <= SHOWN_BODY_CHARS {
             true => line(text, &format!("  body {:?}", observed.body)),
             false => {

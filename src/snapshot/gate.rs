@@ -1,4 +1,4 @@
-//! The gate: a run's facts against the committed ones, and the scenario's margins. Pure.
+//! The gate: a run's ratios against the committed ones and the scenario's margins. Pure.
 
 use super::ratios::{RatioFact, Ratios};
 use crate::exit::Exit;
@@ -7,56 +7,59 @@ use crate::scenario::model::{Against, Gate, Metric};
 use lab_stats::decision::{self, Looks, MetricTest, TestResult};
 use lab_stats::verdict::{self, Direction, InconclusiveReason};
 
-/// What a run's ratios are judged by.
+/// The inputs of the gate besides a run's own ratios.
 #[derive(Debug, Clone, Copy)]
-pub struct Rules<'a> {
-    /// The scenario's margins, and what they are against.
+pub struct GateContext<'a> {
     pub gate: &'a Gate,
-    /// The reference stack: it is not judged itself.
+    /// The reference stack, which is not gated itself.
     pub reference: &'a str,
-    /// All looks that were declared.
+    /// All interim looks that the scenario declares.
     pub looks: &'a Looks,
-    /// How many of them have been made.
+    /// The number of looks made so far.
     pub made: usize,
 }
 
-/// Judges every ratio that has a margin.
-///
-/// `now` are this run's ratios as they would be committed, of which only what the loads were is used here.
+/// Evaluates every ratio that has a margin. Of `now`, this run's ratios as they would be committed, only the descriptions
+/// of the loads are used.
 #[must_use]
-pub fn judge(rules: Rules<'_>, estimates: &[Estimate], now: &Ratios, committed: Option<&Ratios>) -> Vec<MetricVerdict> {
-    let Rules { gate, reference, looks, made } = rules;
+pub fn evaluate(
+    context: GateContext<'_>,
+    estimates: &[Estimate],
+    now: &Ratios,
+    committed: Option<&Ratios>,
+) -> Vec<MetricVerdict> {
+    let GateContext { gate, reference, looks, made } = context;
     let margin = |name: &str| {
         let gated = gate.margins.iter().find(|(metric, _)| metric.name() == name);
         gated.map(|(metric, margin)| (*metric, *margin))
     };
-    let mut cases: Vec<Case<'_>> = Vec::new();
+    let mut gated: Vec<GatedRatio<'_>> = Vec::new();
     for estimate in estimates.iter().filter(|estimate| estimate.stack != reference) {
         if let Some((metric, margin)) = margin(&estimate.metric) {
-            cases.push(Case::of(gate.against, metric, margin, estimate, now, committed));
+            gated.push(GatedRatio::new(gate.against, metric, margin, estimate, now, committed));
         }
     }
-    // Only those that can be decided belong to the family that shares the error.
-    let tests: Vec<MetricTest<'_>> = cases.iter().filter_map(Case::test).collect();
+    // Only decidable ratios belong to the family that shares the error.
+    let tests: Vec<MetricTest<'_>> = gated.iter().filter_map(GatedRatio::test).collect();
     let mut results = decision::decide(&tests, looks, made).into_iter();
-    let answered = |case: &Case<'_>| case.verdict(if case.obstacle.is_some() { None } else { results.next() });
-    let mut verdicts: Vec<MetricVerdict> = cases.iter().map(answered).collect();
-    // A committed ratio that the scenario no longer has must not vanish in silence.
+    let answered = |case: &GatedRatio<'_>| case.verdict(if case.obstacle.is_some() { None } else { results.next() });
+    let mut verdicts: Vec<MetricVerdict> = gated.iter().map(answered).collect();
+    // Report a committed ratio that the scenario no longer has.
     if gate.against == Against::Snapshot {
-        let is_judged = |known: &RatioFact| {
+        let is_measured = |known: &RatioFact| {
             estimates.iter().any(|e| e.load == known.load && e.stack == known.stack && e.metric == known.metric)
         };
-        for known in committed.into_iter().flat_map(|ratios| &ratios.ratios).filter(|known| !is_judged(known)) {
+        for known in committed.into_iter().flat_map(|ratios| &ratios.ratios).filter(|known| !is_measured(known)) {
             if let Some((_, margin)) = margin(&known.metric) {
-                verdicts.push(gone(known, margin));
+                verdicts.push(missing_ratio(known, margin));
             }
         }
     }
     verdicts
 }
 
-/// One gated ratio and what it is compared with, or why it cannot be.
-struct Case<'a> {
+/// A ratio with a margin, and its baseline or the reason why it has none.
+struct GatedRatio<'a> {
     metric: Metric,
     margin: f64,
     estimate: &'a Estimate,
@@ -65,15 +68,15 @@ struct Case<'a> {
     obstacle: Option<(Verdict, String)>,
 }
 
-impl<'a> Case<'a> {
-    fn of(
+impl<'a> GatedRatio<'a> {
+    fn new(
         against: Against,
         metric: Metric,
         margin: f64,
         estimate: &'a Estimate,
         now: &Ratios,
         committed: Option<&'a Ratios>,
-    ) -> Case<'a> {
+    ) -> GatedRatio<'a> {
         let known = committed
             .filter(|_| against == Against::Snapshot)
             .and_then(|committed| committed.find(&estimate.load, &estimate.stack, &estimate.metric));
@@ -94,7 +97,7 @@ impl<'a> Case<'a> {
             }
         };
         let baseline = known.map(RatioFact::log_ratios);
-        Case { metric, margin, estimate, known, baseline, obstacle }
+        GatedRatio { metric, margin, estimate, known, baseline, obstacle }
     }
 
     fn direction(&self) -> Direction {
@@ -112,7 +115,7 @@ impl<'a> Case<'a> {
     }
 
     fn verdict(&self, result: Option<TestResult>) -> MetricVerdict {
-        let mut judged = MetricVerdict {
+        let mut evaluated = MetricVerdict {
             load: self.estimate.load.clone(),
             stack: self.estimate.stack.clone(),
             metric: self.estimate.metric.clone(),
@@ -127,23 +130,23 @@ impl<'a> Case<'a> {
             because: None,
         };
         if let Some((verdict, because)) = &self.obstacle {
-            (judged.verdict, judged.because) = (*verdict, Some(because.clone()));
+            (evaluated.verdict, evaluated.because) = (*verdict, Some(because.clone()));
         }
         if let Some(result) = result {
-            judged.change = result.change.map(RatioInterval::of_logs);
-            judged.look = result.look.map(|look| look + 1);
-            judged.rounds = result.rounds;
-            judged.verdict = match result.verdict {
+            evaluated.change = result.change.map(RatioInterval::of_logs);
+            evaluated.look = result.look.map(|look| look + 1);
+            evaluated.rounds = result.rounds;
+            evaluated.verdict = match result.verdict {
                 verdict::Verdict::Pass => Verdict::Pass,
                 verdict::Verdict::Fail => Verdict::Fail,
                 verdict::Verdict::Improved => Verdict::Improved,
-                verdict::Verdict::Inconclusive(reason) => {
-                    (judged.further_rounds, judged.because) = in_words(reason);
+                verdict::Verdict::Inconclusive(further) => {
+                    (evaluated.further_rounds, evaluated.because) = in_words(further);
                     Verdict::Inconclusive
                 }
             };
         }
-        judged
+        evaluated
     }
 }
 
@@ -175,8 +178,8 @@ fn in_words(reason: InconclusiveReason) -> (Option<u32>, Option<String>) {
     }
 }
 
-/// A committed ratio of something the scenario no longer has.
-fn gone(known: &RatioFact, margin: f64) -> MetricVerdict {
+/// The verdict on a committed ratio that the scenario no longer has.
+fn missing_ratio(known: &RatioFact, margin: f64) -> MetricVerdict {
     MetricVerdict {
         load: known.load.clone(),
         stack: known.stack.clone(),
@@ -193,14 +196,14 @@ fn gone(known: &RatioFact, margin: f64) -> MetricVerdict {
     }
 }
 
-/// Whether another look could decide anything: something is inconclusive.
+/// Whether another look could change anything: some verdict is inconclusive.
 #[must_use]
 pub fn is_open(verdicts: &[MetricVerdict]) -> bool {
     verdicts.iter().any(|metric| metric.verdict == Verdict::Inconclusive)
 }
 
-/// The exit code. A failed check fails with or without the gate, and so do errors under load that no snapshot knows; a changed fact and a *fail* verdict only when
-/// `gated`; what is undecided only when `strict` as well.
+/// The exit code. A failed check fails the run with or without the gate, and so do errors under load that no snapshot has.
+/// A changed fact or a *fail* verdict fails it only if `gated`, an undecided one only if also `strict`.
 #[must_use]
 pub fn exit(outcome: &GateOutcome, gated: bool, strict: bool) -> Exit {
     let is = |verdict: Verdict| outcome.metrics.iter().any(|metric| metric.verdict == verdict);

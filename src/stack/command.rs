@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::catalog::kind::{Binds, Interface, Language, Run};
 use crate::catalog::template::{Template, Value};
-use crate::catalog::{Chosen, kind::Kind};
+use crate::catalog::{KindRef, kind::Kind};
 use crate::provision::{Installation, bin};
 use crate::scenario::model::{Server, WsgiApp};
 
@@ -114,7 +114,7 @@ impl Values {
     }
 
     /// A proxy's command line.
-    pub(super) fn proxy(&self, proxy: &Chosen, run: &Run, is_root: bool) -> Result<Vec<String>, MissingValue> {
+    pub(super) fn proxy(&self, proxy: &KindRef, run: &Run, is_root: bool) -> Result<Vec<String>, MissingValue> {
         let mut line = Vec::new();
         if is_root {
             self.extend(proxy.kind(), &mut line, &run.as_root)?;
@@ -140,11 +140,11 @@ impl Values {
     }
 }
 
-fn command<'a>(kind: &'a Chosen, run: &'a Run) -> &'a [Template] {
+fn command<'a>(kind: &'a KindRef, run: &'a Run) -> &'a [Template] {
     kind.variant().and_then(|variant| variant.command.as_deref()).unwrap_or(&run.command)
 }
 
-fn variant_arguments(kind: &Chosen) -> &[Template] {
+fn variant_arguments(kind: &KindRef) -> &[Template] {
     kind.variant().map_or(&[], |variant| &variant.arguments)
 }
 

@@ -10,7 +10,7 @@ use tokio::process::Command;
 use super::StartError;
 use super::process::{io, write};
 use super::relocate::{self, Move, Relocated};
-use crate::catalog::kind::Attached;
+use crate::catalog::kind::BundledFile;
 use lab_nginx_conf::Directive;
 
 /// An nginx.conf whose logs go to `logs`, relocated into `folder`, where what it includes is written.
@@ -26,7 +26,7 @@ pub(super) fn relocated(
     let mut include = |directive: &Directive| lab_nginx_conf::included_files(directive, home);
     let relocated = relocate::nginx(source, file, Move { upstream, folder: logs, reserve, include: &mut include })?;
     for included in &relocated.included {
-        write(folder, &Attached { name: included.name.clone(), text: included.text.clone() })?;
+        write(folder, &BundledFile { name: included.name.clone(), text: included.text.clone() })?;
     }
     Ok(relocated)
 }

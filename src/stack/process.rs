@@ -9,9 +9,9 @@ use super::command::{Values, inherits};
 use super::guarded::{FIRST_INHERITED_FD, Guarded, Held, Output, Program, Reserved};
 use super::nginx;
 use super::{Role, SHOWN_LINES, StartError, ready, shown};
-use crate::catalog::kind::{Attached, Interface, Kind, Language, Protocol, Run};
+use crate::catalog::kind::{BundledFile, Interface, Kind, Language, Protocol, Run};
 use crate::catalog::template::Value;
-use crate::catalog::{self, Chosen};
+use crate::catalog::{self, KindRef};
 use crate::measure::cgroup::{Cgroup, CgroupError, GroupSample};
 use crate::measure::footprint::{Level, Memory};
 use crate::measure::procfs::{self, ProcfsError};
@@ -240,7 +240,7 @@ enum Socket {
 /// A component about to be started.
 struct Prepared<'a> {
     role: Role,
-    chosen: &'a Chosen,
+    chosen: &'a KindRef,
     run: &'a Run,
     version: &'a str,
     command: Vec<String>,
@@ -375,7 +375,7 @@ impl Launcher {
     /// The kind as it is on this machine, and how it is run.
     pub(super) fn found<'a>(
         &'a self,
-        chosen: &'a Chosen,
+        chosen: &'a KindRef,
         app: Option<Interface>,
     ) -> Result<(&'a Installation, &'a Run), StartError> {
         let kind: &Kind = chosen.kind();
@@ -467,11 +467,11 @@ pub(super) fn app_folder(app: &model::WsgiApp, folder: &Path) -> Result<PathBuf,
     let inner = folder.join("app");
     std::fs::create_dir_all(&inner).map_err(io(format!("create {}", inner.display())))?;
     let text = catalog::app(&app.module).unwrap_or_default().to_owned();
-    write(&inner, &Attached { name: format!("{}.py", app.module), text })?;
+    write(&inner, &BundledFile { name: format!("{}.py", app.module), text })?;
     Ok(inner)
 }
 
-pub(super) fn write(folder: &Path, file: &Attached) -> Result<PathBuf, StartError> {
+pub(super) fn write(folder: &Path, file: &BundledFile) -> Result<PathBuf, StartError> {
     let path = folder.join(&file.name);
     std::fs::write(&path, &file.text).map_err(io(format!("write {}", path.display())))?;
     Ok(path)

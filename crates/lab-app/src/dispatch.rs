@@ -1,4 +1,4 @@
-//! From a request to its response: Flask's `full_dispatch_request`.
+//! Dispatch: routes a request, reads its body, runs hooks and handlers (Flask's `full_dispatch_request`).
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -11,46 +11,54 @@ use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http::header::ALLOW;
 
-use crate::application::Shared;
 use crate::body::Body;
 use crate::environ::Environ;
 use crate::exception::{Failure, HttpException, allow};
-use crate::handler::{HandlerResult, Outcome};
-use crate::request::{Data, Draft, Request};
-use crate::response::{IntoResponse, Response, redirect};
-use crate::routing::Matched;
+use crate::handler::{HandlerOutput, HandlerResult};
+use crate::into_response::IntoResponse;
+use crate::registry::Registry;
+use crate::request::{Request, RequestBody, RequestHead};
+use crate::response::{Response, redirect};
+use crate::routing::RouteMatch;
 use crate::url;
 
-/// The response of an app to a request. Ready at once if the request has no body and the handler is a plain function;
-/// only then is nothing boxed.
-pub struct WsgiFuture<B>(State<B>);
+/// The future of a response. It is ready at once, and boxes nothing, if the request has no body and the handler is a plain
+/// function.
+pub struct ResponseFuture<B>(State<B>);
 
 enum State<B> {
     Ready(http::Response<Body>),
     Reading(Box<Reading<B>>),
-    Running(Request, Pin<Box<dyn Future<Output = HandlerResult> + Send>>),
+    Running(Call, Pin<Box<dyn Future<Output = HandlerResult> + Send>>),
     Done,
 }
 
 /// A request whose body is being read.
 struct Reading<B> {
-    draft: Draft,
+    registry: Arc<Registry>,
+    head: RequestHead,
     body: Pin<Box<B>>,
-    /// The first piece is kept as it is; most bodies have no other.
+    /// The first piece, uncopied: most bodies have only one.
     first: Bytes,
     more: BytesMut,
 }
 
-/// Where a path leads, apart from a handler.
-enum Route {
-    Handler,
-    Answer(Response),
-    Redirect(String),
-    Raise(HttpException),
+/// A request and the app that serves it.
+struct Call {
+    registry: Arc<Registry>,
+    request: Request,
 }
 
-/// Routes a request, and answers it as far as that goes without waiting.
-pub(super) fn begin<B>(shared: &Arc<Shared>, request: http::Request<B>) -> WsgiFuture<B>
+/// The result of routing.
+enum Target {
+    Handler,
+    Response(Response),
+    Redirect(String),
+    Exception(HttpException),
+}
+
+/// Routes a request and serves it as far as possible without waiting.
+pub(super) fn dispatch_request<B>(registry: &Arc<Registry>, request: http::Request<B>) -> ResponseFuture<B>
 where
     B: http_body::Body<Data = Bytes>,
 {
@@ -63,32 +71,38 @@ where
         path if *path == *parts.uri.path() => None,
         path => Some(path.into_owned()),
     };
-    let mut draft = Draft { shared: Arc::clone(shared), parts, environ, path, matched: None };
-    let route = match shared.rules.find(draft.path(), &draft.parts.method) {
-        Matched::Rule { index, values } => {
-            draft.matched = Some((index, values));
-            Route::Handler
+    let mut head = RequestHead { context: Arc::clone(&registry.context), parts, environ, path, matched: None };
+    let target = match registry.context.rules.find(head.path(), &head.parts.method) {
+        RouteMatch::Rule { index, values } => {
+            head.matched = Some((index, values));
+            Target::Handler
         }
-        Matched::AutomaticOptions(methods) => {
+        RouteMatch::AutomaticOptions(methods) => {
             let mut response = Response::new(Body::empty());
             response.headers_mut().insert(ALLOW, allow(&methods));
-            Route::Answer(response)
+            Target::Response(response)
         }
-        Matched::Redirect(path) => Route::Redirect(path),
-        Matched::MethodNotAllowed(methods) => Route::Raise(HttpException::method_not_allowed(&methods)),
-        Matched::NotFound => Route::Raise(HttpException::new(StatusCode::NOT_FOUND)),
+        RouteMatch::Redirect(path) => Target::Redirect(path),
+        RouteMatch::MethodNotAllowed(methods) => Target::Exception(HttpException::method_not_allowed(&methods)),
+        RouteMatch::NotFound => Target::Exception(HttpException::new(StatusCode::NOT_FOUND)),
     };
-    if !matches!(route, Route::Handler) || body.is_end_stream() {
-        return WsgiFuture(answer(draft.finish(Data::Read(Bytes::new())), route));
+    if !matches!(target, Target::Handler) || body.is_end_stream() {
+        return ResponseFuture(serve(registry, head.with_body(RequestBody::Read(Bytes::new())), target));
     }
-    if body.size_hint().lower() > shared.max_content_length {
-        return WsgiFuture(answer(draft.finish(Data::TooLarge), route));
+    if body.size_hint().lower() > registry.max_content_length {
+        return ResponseFuture(serve(registry, head.with_body(RequestBody::TooLarge), target));
     }
     let (first, more) = (Bytes::new(), BytesMut::new());
-    WsgiFuture(State::Reading(Box::new(Reading { draft, body: Box::pin(body), first, more })))
+    ResponseFuture(State::Reading(Box::new(Reading {
+        registry: Arc::clone(registry),
+        head,
+        body: Box::pin(body),
+        first,
+        more,
+    })))
 }
 
-impl<B> Future for WsgiFuture<B>
+impl<B> Future for ResponseFuture<B>
 where
     B: http_body::Body<Data = Bytes>,
 {
@@ -99,42 +113,40 @@ where
             self.0 = match std::mem::replace(&mut self.0, State::Done) {
                 State::Ready(response) => return Poll::Ready(Ok(response)),
                 State::Reading(mut reading) => match reading.poll(cx) {
-                    Poll::Ready(data) => answer(reading.draft.finish(data), Route::Handler),
+                    Poll::Ready(body) => serve(&reading.registry, reading.head.with_body(body), Target::Handler),
                     Poll::Pending => {
                         self.0 = State::Reading(reading);
                         return Poll::Pending;
                     }
                 },
-                State::Running(request, mut future) => {
-                    match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-                        Ok(Poll::Ready(result)) => State::Ready(finish(&request, result)),
-                        Ok(Poll::Pending) => {
-                            self.0 = State::Running(request, future);
-                            return Poll::Pending;
-                        }
-                        Err(payload) => State::Ready(finish(&request, Err(panicked(&*payload)))),
+                State::Running(call, mut future) => match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+                    Ok(Poll::Ready(result)) => State::Ready(call.finalize(result)),
+                    Ok(Poll::Pending) => {
+                        self.0 = State::Running(call, future);
+                        return Poll::Pending;
                     }
-                }
+                    Err(payload) => State::Ready(call.finalize(Err(panicked(&*payload)))),
+                },
                 State::Done => return Poll::Pending,
             };
         }
     }
 }
 
-impl<B> Unpin for WsgiFuture<B> {}
+impl<B> Unpin for ResponseFuture<B> {}
 
 impl<B> Reading<B>
 where
     B: http_body::Body<Data = Bytes>,
 {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Data> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<RequestBody> {
         loop {
             match ready!(self.body.as_mut().poll_frame(cx)) {
-                None if self.more.is_empty() => return Poll::Ready(Data::Read(std::mem::take(&mut self.first))),
-                None => return Poll::Ready(Data::Read(std::mem::take(&mut self.more).freeze())),
-                Some(Err(_)) => return Poll::Ready(Data::Disconnected),
+                None if self.more.is_empty() => return Poll::Ready(RequestBody::Read(std::mem::take(&mut self.first))),
+                None => return Poll::Ready(RequestBody::Read(std::mem::take(&mut self.more).freeze())),
+                Some(Err(_)) => return Poll::Ready(RequestBody::Disconnected),
                 Some(Ok(frame)) => {
-                    // Trailers are none of the app's business: WSGI has no place for them.
+                    // WSGI has no place for trailers.
                     let Ok(piece) = frame.into_data() else { continue };
                     if self.first.is_empty() {
                         self.first = piece;
@@ -145,8 +157,8 @@ where
                         self.more.extend_from_slice(&piece);
                     }
                     let length = self.first.len().max(self.more.len()) as u64;
-                    if length > self.draft.shared.max_content_length {
-                        return Poll::Ready(Data::TooLarge);
+                    if length > self.registry.max_content_length {
+                        return Poll::Ready(RequestBody::TooLarge);
                     }
                 }
             }
@@ -154,69 +166,75 @@ where
     }
 }
 
-/// Calls the hooks and the handler.
-fn answer<B>(request: Request, route: Route) -> State<B> {
-    match catch_unwind(AssertUnwindSafe(|| call(&request, route))) {
-        Ok(Outcome::Ready(result)) => State::Ready(finish(&request, result)),
-        Ok(Outcome::Pending(future)) => State::Running(request, future),
-        Err(payload) => State::Ready(finish(&request, Err(panicked(&*payload)))),
+fn serve<B>(registry: &Arc<Registry>, request: Request, target: Target) -> State<B> {
+    let call = Call { registry: Arc::clone(registry), request };
+    match catch_unwind(AssertUnwindSafe(|| call.run(target))) {
+        Ok(HandlerOutput::Ready(result)) => State::Ready(call.finalize(result)),
+        Ok(HandlerOutput::Pending(future)) => State::Running(call, future),
+        Err(payload) => State::Ready(call.finalize(Err(panicked(&*payload)))),
     }
 }
 
-fn call(request: &Request, route: Route) -> Outcome {
-    let shared = request.shared();
-    if let Some(result) = shared.before_request.iter().find_map(|hook| hook(request)) {
-        return Outcome::Ready(result);
+impl Call {
+    /// Runs the `before_request` hooks and the handler.
+    fn run(&self, target: Target) -> HandlerOutput {
+        let request = &self.request;
+        if let Some(result) = self.registry.before_request.iter().find_map(|hook| hook(request)) {
+            return HandlerOutput::Ready(result);
+        }
+        HandlerOutput::Ready(match target {
+            Target::Response(response) => Ok(response),
+            Target::Redirect(path) => redirect(&request.url_of_path(&path), 308).into_response(),
+            Target::Exception(exception) => Err(exception),
+            Target::Handler => match request.matched() {
+                Some((index, values)) => return self.registry.handlers[*index](request, values),
+                None => Err(HttpException::new(StatusCode::NOT_FOUND)),
+            },
+        })
     }
-    Outcome::Ready(match route {
-        Route::Answer(response) => Ok(response),
-        Route::Redirect(path) => redirect(&request.url_of_path(&path), 308).into_response(),
-        Route::Raise(exception) => Err(exception),
-        Route::Handler => match request.matched() {
-            Some((index, values)) => return shared.handlers[*index](request, values),
-            None => Err(HttpException::new(StatusCode::NOT_FOUND)),
-        },
-    })
-}
 
-/// Makes the response of a result: error handlers, then the hooks, then what HTTP asks of a response.
-fn finish(request: &Request, result: HandlerResult) -> http::Response<Body> {
-    let response = catch_unwind(AssertUnwindSafe(|| {
-        let response = result.unwrap_or_else(|exception| handle(request, &exception));
-        request.shared().after_request.iter().rev().fold(response, |response, hook| hook(request, response))
-    }));
-    let response = response.map_err(|payload| panicked(&*payload)).and_then(IntoResponse::into_response);
-    response.unwrap_or_else(|exception| page(request, &exception)).for_method(request.method())
-}
-
-fn handle(request: &Request, exception: &HttpException) -> Response {
-    let Some(handler) = request.shared().error_handlers.get(&exception.status()) else {
-        return page(request, exception);
-    };
-    log(request, exception);
-    match handler(request, exception) {
-        Ok(response) => response,
-        // What an error handler raises is the app's mistake, whatever it raised.
-        Err(raised) if exception.status() == StatusCode::INTERNAL_SERVER_ERROR => page(request, &as_failure(&raised)),
-        Err(raised) => handle(request, &as_failure(&raised)),
+    /// Runs error handlers, then the `after_request` hooks, then applies HTTP's rules for the method.
+    fn finalize(&self, result: HandlerResult) -> http::Response<Body> {
+        let request = &self.request;
+        let response = catch_unwind(AssertUnwindSafe(|| {
+            let response = result.unwrap_or_else(|exception| self.handle_exception(&exception));
+            self.registry.after_request.iter().rev().fold(response, |response, hook| hook(request, response))
+        }));
+        let response = response.map_err(|payload| panicked(&*payload)).and_then(IntoResponse::into_response);
+        response.unwrap_or_else(|exception| self.default_page(&exception)).for_method(request.method())
     }
-}
 
-fn page(request: &Request, exception: &HttpException) -> Response {
-    log(request, exception);
-    exception.response()
+    fn handle_exception(&self, exception: &HttpException) -> Response {
+        let Some(handler) = self.registry.error_handlers.get(&exception.status()) else {
+            return self.default_page(exception);
+        };
+        self.log(exception);
+        match handler(&self.request, exception) {
+            Ok(response) => response,
+            // An exception from an error handler is a bug of the app, so it counts as a 500.
+            Err(raised) if exception.status() == StatusCode::INTERNAL_SERVER_ERROR => {
+                self.default_page(&as_failure(&raised))
+            }
+            Err(raised) => self.handle_exception(&as_failure(&raised)),
+        }
+    }
+
+    fn default_page(&self, exception: &HttpException) -> Response {
+        self.log(exception);
+        exception.response()
+    }
+
+    fn log(&self, exception: &HttpException) {
+        if let Some(original) = exception.original() {
+            let (app, method, path) = (&self.registry.context.name, self.request.method(), self.request.path());
+            tracing::error!(app, %method, path, "exception on {path} [{method}]: {original}");
+        }
+    }
 }
 
 fn as_failure(raised: &HttpException) -> HttpException {
     let cause = raised.original().map_or_else(|| raised.to_string(), ToString::to_string);
     Failure::ErrorHandler(cause).into()
-}
-
-fn log(request: &Request, exception: &HttpException) {
-    if let Some(original) = exception.original() {
-        let (app, method, path) = (&request.shared().name, request.method(), request.path());
-        tracing::error!(app, %method, path, "exception on {path} [{method}]: {original}");
-    }
 }
 
 fn panicked(payload: &(dyn Any + Send)) -> HttpException {

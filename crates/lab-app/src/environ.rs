@@ -8,8 +8,8 @@ use std::net::IpAddr;
 use http::header::HOST;
 use http::{Extensions, HeaderMap, HeaderValue, Uri};
 
+use crate::headers_report::RequestView;
 use crate::url::{self, UrlParts};
-use crate::view::Seen;
 use lab_http::extensions::{ConnectionInfo, OverTls};
 
 /// The keys of WSGI's `environ` that middleware changes; it lives in the request's extensions.
@@ -125,8 +125,8 @@ impl Environ {
 
     /// What an app sees of a request with this environ, this decoded path and this query string.
     #[must_use]
-    pub fn seen(&self, path: &str, query_string: &str) -> Seen {
-        Seen {
+    pub fn view(&self, path: &str, query_string: &str) -> RequestView {
+        RequestView {
             remote_addr: self.remote_addr().unwrap_or_default().into_owned(),
             scheme: self.scheme().into_owned(),
             host: self.host().into_owned(),

@@ -1,35 +1,34 @@
-//! What can be registered as a handler: functions of the request and of the rule's variables.
+//! Handlers: functions of the request and of the rule's variables.
 
 use std::pin::Pin;
 
 use crate::exception::{HttpException, abort};
+use crate::into_response::IntoResponse;
 use crate::request::Request;
-use crate::response::{IntoResponse, Response};
+use crate::response::Response;
 use crate::routing::{FromPathValue, PathValue, ValueKind};
 
-/// What a handler comes to.
 pub type HandlerResult = Result<Response, HttpException>;
 
-/// What a handler gives back at once: its result, or the future of one.
-pub enum Outcome {
-    /// A plain function's result.
+pub enum HandlerOutput {
+    /// The result of a plain function.
     Ready(HandlerResult),
-    /// An async function's future.
+    /// The future of an async function.
     Pending(Pin<Box<dyn Future<Output = HandlerResult> + Send>>),
 }
 
-/// A function that answers requests. Implemented for
+/// A function that serves requests. Implemented for
 /// - `fn(&Request, …) -> impl IntoResponse`, and
-/// - `async fn(Request, …) -> impl IntoResponse` (it owns its handle of the request),
+/// - `async fn(Request, …) -> impl IntoResponse`, which owns its handle of the request,
 ///
-/// each with up to four more parameters: the rule's variables in the rule's order, as types that take what their
-/// converters make. `Marker` only tells the two apart.
+/// each with up to four more parameters: the rule's variables in their order, as types that accept the values of their
+/// converters. `Marker` exists only to keep the two implementations apart.
 pub trait Handler<Marker>: Send + Sync + 'static {
-    /// For each parameter, whether it takes values of a kind.
+    /// For each parameter, a function that says whether it accepts a kind of value.
     fn parameters() -> Vec<fn(ValueKind) -> bool>;
 
-    /// Calls the function. A value that its parameter has no room for is a 404.
-    fn call(&self, request: &Request, values: &[PathValue]) -> Outcome;
+    /// Calls the function. A value out of its parameter's range becomes a 404.
+    fn call(&self, request: &Request, values: &[PathValue]) -> HandlerOutput;
 }
 
 /// Marks a plain function.
@@ -49,10 +48,10 @@ macro_rules! handlers {
                 vec![$($parameter::accepts),*]
             }
 
-            fn call(&self, request: &Request, values: &[PathValue]) -> Outcome {
-                let [$($value),*] = values else { return no_room() };
-                $(let Some($value) = $parameter::from_path_value($value) else { return no_room() };)*
-                Outcome::Ready(self(request, $($value),*).into_response())
+            fn call(&self, request: &Request, values: &[PathValue]) -> HandlerOutput {
+                let [$($value),*] = values else { return out_of_range() };
+                $(let Some($value) = $parameter::from_path_value($value) else { return out_of_range() };)*
+                HandlerOutput::Ready(self(request, $($value),*).into_response())
             }
         }
 
@@ -66,11 +65,11 @@ macro_rules! handlers {
                 vec![$($parameter::accepts),*]
             }
 
-            fn call(&self, request: &Request, values: &[PathValue]) -> Outcome {
-                let [$($value),*] = values else { return no_room() };
-                $(let Some($value) = $parameter::from_path_value($value) else { return no_room() };)*
+            fn call(&self, request: &Request, values: &[PathValue]) -> HandlerOutput {
+                let [$($value),*] = values else { return out_of_range() };
+                $(let Some($value) = $parameter::from_path_value($value) else { return out_of_range() };)*
                 let future = self(request.clone(), $($value),*);
-                Outcome::Pending(Box::pin(async move { future.await.into_response() }))
+                HandlerOutput::Pending(Box::pin(async move { future.await.into_response() }))
             }
         }
     };
@@ -82,6 +81,6 @@ handlers!(A a, B b);
 handlers!(A a, B b, C c);
 handlers!(A a, B b, C c, D d);
 
-fn no_room() -> Outcome {
-    Outcome::Ready(Err(abort(404)))
+fn out_of_range() -> HandlerOutput {
+    HandlerOutput::Ready(Err(abort(404)))
 }

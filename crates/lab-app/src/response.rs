@@ -1,4 +1,4 @@
-//! Responses, and what handlers may return in place of one.
+//! Responses.
 
 use std::time::SystemTime;
 
@@ -8,19 +8,16 @@ use http::{Method, StatusCode};
 
 use crate::body::Body;
 use crate::cookie::Cookie;
-use crate::exception::HttpException;
-use crate::json::jsonify;
 use crate::markup::escape;
 use crate::url::iri_to_uri;
 
-/// A response. What cannot be sent (a header value with a line feed, say) makes it a 500, as raising does in Flask.
+/// A response. If it cannot be sent (a header value with a line feed, say) it becomes a 500, like an exception in Flask.
 #[derive(Debug)]
 pub struct Response {
     inner: http::Response<Body>,
     error: Option<ResponseError>,
 }
 
-/// What a response cannot hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ResponseError {
     /// Not a final status.
@@ -29,26 +26,11 @@ pub enum ResponseError {
     /// Not a token (RFC 9110 §5.1).
     #[error("{0:?} is not the name of a header field: letters, digits and !#$%&'*+-.^_`|~ are accepted")]
     HeaderName(String),
-    /// Characters that no field holds (RFC 9110 §5.5).
+    /// Characters that no field value allows (RFC 9110 §5.5).
     #[error(
         "the value {value:?} of the header field {name} holds other characters than visible ASCII, spaces and tabs"
     )]
-    HeaderValue {
-        /// The field.
-        name: String,
-        /// Its value.
-        value: String,
-    },
-}
-
-/// What a handler may return: a response, text or bytes (as text/html), JSON, a pair or triple with a status and
-/// headers in Flask's order, or a `Result` of any of them.
-pub trait IntoResponse {
-    /// The response, or the exception to answer with.
-    ///
-    /// # Errors
-    /// What the handler raised, or a response that cannot be sent.
-    fn into_response(self) -> Result<Response, HttpException>;
+    HeaderValue { name: String, value: String },
 }
 
 impl Response {
@@ -98,7 +80,7 @@ impl Response {
         }
     }
 
-    /// Sets Content-Type, or takes it away.
+    /// Sets or removes Content-Type.
     #[must_use]
     pub(super) fn content_type_value(mut self, value: impl Into<Option<HeaderValue>>) -> Self {
         match value.into() {
@@ -108,7 +90,7 @@ impl Response {
         self
     }
 
-    /// Adds a header line; lines of one name stay apart and in order.
+    /// Adds a header line. Lines of one name stay separate and in order.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         match (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
@@ -148,13 +130,17 @@ impl Response {
         self.inner.headers()
     }
 
-    /// The header lines, to be changed.
+    /// The reason why the response cannot be sent.
+    pub(super) fn error(&self) -> Option<&ResponseError> {
+        self.error.as_ref()
+    }
+
     pub fn headers_mut(&mut self) -> &mut HeaderMap {
         self.inner.headers_mut()
     }
 
-    /// The response as it is sent in answer to this method: lengths set, bodies and entity headers left out where
-    /// HTTP has none (`get_wsgi_headers` and `get_app_iter`; RFC 9110 §8.6, §9.3.2, §15.3.5, §15.4.5).
+    /// The response to a request with this method: with its length, and without the body and entity fields where HTTP
+    /// forbids them (`get_wsgi_headers` and `get_app_iter`; RFC 9110 §8.6, §9.3.2, §15.3.5, §15.4.5).
     pub(super) fn for_method(self, method: &Method) -> http::Response<Body> {
         let mut response = self.inner;
         match response.status() {
@@ -162,7 +148,7 @@ impl Response {
                 response.headers_mut().remove(CONTENT_LENGTH);
                 *response.body_mut() = Body::empty();
             }
-            // RFC 9110 §15.3.6, where werkzeug sends what it was given.
+            // RFC 9110 §15.3.6; werkzeug sends the body all the same.
             StatusCode::RESET_CONTENT => {
                 response.headers_mut().insert(CONTENT_LENGTH, 0.into());
                 *response.body_mut() = Body::empty();
@@ -177,7 +163,7 @@ impl Response {
                     response.headers_mut().insert(CONTENT_LENGTH, length.into());
                 }
                 if *method == Method::HEAD {
-                    // Of a streamed body not even the length is known, and HEAD must not say that it is 0.
+                    // The length of a streamed body is unknown, and HEAD must not claim 0.
                     let unknown = response.body().len().is_none();
                     *response.body_mut() = if unknown { Body::from_chunks([Bytes::new()]) } else { Body::empty() };
                 }
@@ -187,7 +173,7 @@ impl Response {
     }
 }
 
-/// A redirect with a page for those who do not follow it, `redirect(location, code)`; Flask's default code is 302.
+/// A redirect with a page for clients that do not follow it: `redirect(location, code)`. Flask's default code is 302.
 ///
 /// As in werkzeug since 2.1, a relative location stays relative.
 #[must_use]
@@ -209,7 +195,7 @@ fn is_text(mimetype: &str) -> bool {
         )
 }
 
-/// What a 304 does not repeat (werkzeug's `remove_entity_headers`).
+/// Removes the fields that a 304 does not repeat (werkzeug's `remove_entity_headers`).
 fn remove_entity_headers(headers: &mut HeaderMap) {
     const ENTITY: [&str; 8] = [
         "allow",
@@ -225,55 +211,3 @@ fn remove_entity_headers(headers: &mut HeaderMap) {
         headers.remove(name);
     }
 }
-
-impl IntoResponse for Response {
-    fn into_response(self) -> Result<Response, HttpException> {
-        match self.error {
-            Some(error) => Err(error.into()),
-            None => Ok(self),
-        }
-    }
-}
-
-impl<T: IntoResponse, E: Into<HttpException>> IntoResponse for Result<T, E> {
-    fn into_response(self) -> Result<Response, HttpException> {
-        self.map_err(Into::into)?.into_response()
-    }
-}
-
-impl<T: IntoResponse> IntoResponse for (T, u16) {
-    fn into_response(self) -> Result<Response, HttpException> {
-        self.0.into_response()?.status(self.1).into_response()
-    }
-}
-
-impl<T: IntoResponse, const N: usize> IntoResponse for (T, u16, [(&str, &str); N]) {
-    fn into_response(self) -> Result<Response, HttpException> {
-        let response = (self.0, self.1).into_response()?;
-        self.2.into_iter().fold(response, |response, (name, value)| response.header(name, value)).into_response()
-    }
-}
-
-impl IntoResponse for HttpException {
-    fn into_response(self) -> Result<Response, HttpException> {
-        Err(self)
-    }
-}
-
-impl IntoResponse for serde_json::Value {
-    fn into_response(self) -> Result<Response, HttpException> {
-        jsonify(&self)
-    }
-}
-
-macro_rules! bodies {
-    ($($body:ty),*) => {$(
-        impl IntoResponse for $body {
-            fn into_response(self) -> Result<Response, HttpException> {
-                Ok(Response::new(self))
-            }
-        }
-    )*};
-}
-
-bodies!(&'static str, String, Vec<u8>, Bytes, Body);

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `/` | `<h1>Hello World</h1>`, through the template engine |
 //! | `/pong` | `Pong!` as text/plain |
-//! | `/headers` | what arrived and what the app saw, as [`AppView`] |
+//! | `/headers` | what arrived and what the app saw, as [`HeadersReport`] |
 //! | `/environ` | the WSGI environ, before and after ProxyFix |
 //! | `/echo` | the body back, with its Content-Type |
 //! | `/bytes/<int:n>` | so many bytes, the same each time |
@@ -24,10 +24,10 @@ use bytes::Bytes;
 use http::Method;
 use http::header::CONTENT_TYPE;
 
+use crate::headers_report::HeadersReport;
 use crate::proxy_fix::ProxyFix;
-use crate::view::AppView;
 use crate::{
-    App, AppError, Body, Cookie, HttpException, Request, Response, Rule, TemplateError, WsgiApp, abort, context,
+    App, AppError, AppService, Body, Cookie, HttpException, Request, Response, Rule, TemplateError, abort, context,
     jsonify, redirect, render_template_string,
 };
 
@@ -42,7 +42,7 @@ pub const MAX_CHUNKS: u64 = 1_000_000;
 pub const NAMES: &[&str] = &["hello"];
 
 /// An app that is built into lab.
-pub type NativeApp = ProxyFix<WsgiApp>;
+pub type NativeApp = ProxyFix<AppService>;
 
 /// The app of this name, if lab has one.
 ///
@@ -90,8 +90,8 @@ fn pong(_: &Request) -> Response {
 
 fn headers(request: &Request) -> Result<Response, HttpException> {
     let (path, query_string) = (request.path(), request.query_string());
-    let before_proxy_fix = request.environ().before_proxy_fix().seen(path, query_string);
-    jsonify(&AppView { upstream: request.arrived(), app: request.seen(), before_proxy_fix })
+    let before_proxy_fix = request.environ().before_proxy_fix().view(path, query_string);
+    jsonify(&HeadersReport { upstream: request.received(), app: request.view(), before_proxy_fix })
 }
 
 fn echo(request: &Request) -> Result<Response, HttpException> {

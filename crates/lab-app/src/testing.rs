@@ -14,13 +14,13 @@ use crate::Body;
 use lab_http::extensions::{ArrivedHead, ConnectionInfo};
 
 /// A request body that comes in pieces, with a wait before each.
-pub(super) struct Pieces {
+pub(super) struct PiecewiseBody {
     pieces: Vec<Bytes>,
     waited: bool,
     broken: bool,
 }
 
-impl Pieces {
+impl PiecewiseBody {
     pub(super) fn of(pieces: &[&str]) -> Self {
         let pieces = pieces.iter().rev().map(|piece| Bytes::copy_from_slice(piece.as_bytes())).collect();
         Self { pieces, waited: false, broken: false }
@@ -32,7 +32,7 @@ impl Pieces {
     }
 }
 
-impl http_body::Body for Pieces {
+impl http_body::Body for PiecewiseBody {
     type Data = Bytes;
     type Error = std::io::Error;
 
@@ -58,12 +58,12 @@ impl http_body::Body for Pieces {
 }
 
 /// `METHOD target`, header lines, and after an empty line the body, as a host would hand it to an app.
-pub(super) fn request(text: &str) -> http::Request<Pieces> {
+pub(super) fn request(text: &str) -> http::Request<PiecewiseBody> {
     let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
     let mut lines = head.lines();
     let (method, target) = lines.next().unwrap().split_once(' ').unwrap();
     let lines: Vec<(&str, &str)> = lines.map(|line| line.split_once(": ").unwrap_or((line, ""))).collect();
-    let pieces = if body.is_empty() { Pieces::of(&[]) } else { Pieces::of(&[body]) };
+    let pieces = if body.is_empty() { PiecewiseBody::of(&[]) } else { PiecewiseBody::of(&[body]) };
     let mut request = http::Request::builder().method(method).uri(target).body(pieces).unwrap();
     for (name, value) in &lines {
         let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
@@ -99,7 +99,7 @@ where
 /// The requests with their responses, for a snapshot.
 pub(super) fn transcript<S>(app: &mut S, requests: &[&str]) -> String
 where
-    S: Service<http::Request<Pieces>, Response = http::Response<Body>, Error = Infallible>,
+    S: Service<http::Request<PiecewiseBody>, Response = http::Response<Body>, Error = Infallible>,
 {
     let one = |text: &&str| format!("> {}\n{}\n", text.replace('\n', "\n> "), respond(app, request(text)));
     requests.iter().map(one).collect()

@@ -77,7 +77,7 @@ pub fn decode_path(raw: &str) -> Cow<'_, str> {
 /// Undoes the percent-encoding of everything that is no control, space, `%` or one of `keep`, and leaves what is
 /// not UTF-8 encoded (`werkzeug.urls.uri_to_iri` for one part of a URL).
 #[must_use]
-pub fn unquote_for_reading(text: &str, keep: &[u8]) -> String {
+pub fn unquote_iri(text: &str, keep: &[u8]) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
@@ -155,14 +155,14 @@ impl UrlParts<'_> {
     /// `request.url_root`: scheme, host and root path, ending with a slash.
     #[must_use]
     pub fn url_root(&self) -> String {
-        let root = unquote_for_reading(&quote(self.root_path.trim_end_matches('/'), ENCODED_PATH), b"/?#");
+        let root = unquote_iri(&quote(self.root_path.trim_end_matches('/'), ENCODED_PATH), b"/?#");
         format!("{}://{}{root}/", self.scheme.to_ascii_lowercase(), self.host.to_ascii_lowercase())
     }
 
     /// `request.base_url`: the root and the path.
     #[must_use]
     pub fn base_url(&self, path: &str) -> String {
-        let path = unquote_for_reading(&quote(path.trim_start_matches('/'), ENCODED_PATH), b"/?#");
+        let path = unquote_iri(&quote(path.trim_start_matches('/'), ENCODED_PATH), b"/?#");
         self.url_root() + &path
     }
 
@@ -173,7 +173,7 @@ impl UrlParts<'_> {
         if query_string.is_empty() {
             return base;
         }
-        format!("{base}?{}", unquote_for_reading(&quote(query_string, ENCODED_QUERY), b"&=+#"))
+        format!("{base}?{}", unquote_iri(&quote(query_string, ENCODED_QUERY), b"&=+#"))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Resolves `[variant.NAME]`: another way to run a kind.
+//! Resolves `[variant.NAME]`.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
@@ -8,16 +8,18 @@ use toml::Spanned;
 use super::super::kind::{Role, Variant, Workers};
 use super::super::template::Value;
 use super::super::wire;
-use super::{ALWAYS, Surroundings, attached, cannot, known, of_role, templates, texts, whole};
+use super::context::{ResolveContext, bundled_file};
+use super::fields::{cannot, integer, texts};
+use super::templates::{COMPONENT_VALUES, common_values, role_values, templates};
 use crate::document::diagnostic::{Diagnostic, Problems};
 
-/// The variant `name` of `kind`; `None` where something was added to `problems`.
+/// The variant `name` of `kind`. `None` if it adds to `problems`.
 pub(super) fn variant(
     name: &Spanned<String>,
     wire: &wire::Variant,
     kind: &wire::Kind,
     role: Option<Role>,
-    around: &Surroundings<'_>,
+    context: &ResolveContext<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<Variant> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -25,12 +27,14 @@ pub(super) fn variant(
         let message = format!("`{}` cannot be a name", name.get_ref());
         problems.push(Diagnostic::at(name.span(), message).hint("accepted: lower-case letters, digits and `-`"));
     }
-    let of_command = [&kind.start.value().map_or(ALWAYS.to_vec(), known)[..], role.map_or(&[], of_role)].concat();
-    let command = wire.command.or(None, |list| templates(list, &of_command, problems).map(Some));
-    let of_arguments = [&ALWAYS[..], &[Value::Path]].concat();
-    let arguments = wire.arguments.or(Vec::new(), |list| templates(list, &of_arguments, problems));
-    let default_config = attached(&wire.default_config, around, problems);
-    let threads = wire.threads.or(None, |number| whole(number, "`threads`", 1, 1024, problems).map(Some));
+    let command_values =
+        [&kind.start.value().map_or(COMPONENT_VALUES.to_vec(), common_values)[..], role.map_or(&[], role_values)]
+            .concat();
+    let command = wire.command.or(None, |list| templates(list, &command_values, problems).map(Some));
+    let argument_values = [&COMPONENT_VALUES[..], &[Value::Path]].concat();
+    let arguments = wire.arguments.or(Vec::new(), |list| templates(list, &argument_values, problems));
+    let default_config = bundled_file(&wire.default_config, context, problems);
+    let threads = wire.threads.or(None, |number| integer(number, "`threads`", 1, 1024, problems).map(Some));
     let workers = workers(name, wire, problems);
     Some(Variant {
         name: name.get_ref().clone(),
@@ -47,11 +51,12 @@ pub(super) fn variant(
     })
 }
 
-/// The workers it says; `Some(None)` where it says none.
+/// The default number of workers; `Some(None)` if there is none.
 fn workers(name: &Spanned<String>, wire: &wire::Variant, problems: &mut Problems<'_>) -> Option<Option<Workers>> {
-    let count = wire.workers.or(None, |number| whole(number, "`workers`", 1, 256, problems).map(Some));
-    let times = wire.workers_per_core.or(None, |number| whole(number, "`workers_per_core`", 1, 16, problems).map(Some));
-    let plus = wire.workers_plus.or(0, |number| whole(number, "`workers_plus`", 0, 256, problems));
+    let count = wire.workers.or(None, |number| integer(number, "`workers`", 1, 256, problems).map(Some));
+    let times =
+        wire.workers_per_core.or(None, |number| integer(number, "`workers_per_core`", 1, 16, problems).map(Some));
+    let plus = wire.workers_plus.or(0, |number| integer(number, "`workers_plus`", 0, 256, problems));
     let positive = |number: Option<u16>| number.and_then(NonZeroU16::new);
     match (positive(count?), positive(times?)) {
         (Some(_), Some(_)) => {

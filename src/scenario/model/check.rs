@@ -42,7 +42,7 @@ pub enum CheckRequest {
         /// The request target, as sent: percent-encoding and all.
         target: String,
         /// Header lines in order, duplicates kept. Values may hold placeholders.
-        headers: Vec<(String, Template)>,
+        headers: Vec<(String, TextTemplate)>,
         /// The body's bytes.
         body: Vec<u8>,
         /// How often it is sent on one connection.
@@ -53,7 +53,7 @@ pub enum CheckRequest {
         slow: Option<SlowClients>,
     },
     /// Sent as it is, byte for byte, after placeholders are filled in.
-    Raw(Template),
+    Raw(TextTemplate),
 }
 
 impl CheckRequest {
@@ -120,21 +120,21 @@ impl SlowPart {
 
 /// Text with placeholders `{client}`, `{host}`, `{port}`; `{{` and `}}` are braces.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template {
+pub struct TextTemplate {
     /// The pieces in order.
-    pub parts: Vec<TemplatePart>,
+    pub parts: Vec<TextTemplatePart>,
 }
 
-/// One piece of a [`Template`].
+/// One piece of a [`TextTemplate`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TemplatePart {
+pub enum TextTemplatePart {
     /// Text as it is.
     Text(String),
     /// Filled in when the check runs.
     Placeholder(Placeholder),
 }
 
-/// What a [`Template`] can ask for.
+/// What a [`TextTemplate`] can ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Placeholder {
     /// The address the check's connection comes from, without port.
@@ -145,7 +145,7 @@ pub enum Placeholder {
     Port,
 }
 
-/// What a [`Template`] is filled in with.
+/// What a [`TextTemplate`] is filled in with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placeholders {
     /// For `{client}`.
@@ -156,17 +156,17 @@ pub struct Placeholders {
     pub port: u16,
 }
 
-impl Template {
+impl TextTemplate {
     /// The text with every placeholder filled in.
     #[must_use]
     pub fn fill(&self, values: &Placeholders) -> String {
         let mut text = String::new();
         for part in &self.parts {
             match part {
-                TemplatePart::Text(piece) => text.push_str(piece),
-                TemplatePart::Placeholder(Placeholder::Client) => text.push_str(&values.client),
-                TemplatePart::Placeholder(Placeholder::Host) => text.push_str(&values.host),
-                TemplatePart::Placeholder(Placeholder::Port) => text.push_str(&values.port.to_string()),
+                TextTemplatePart::Text(piece) => text.push_str(piece),
+                TextTemplatePart::Placeholder(Placeholder::Client) => text.push_str(&values.client),
+                TextTemplatePart::Placeholder(Placeholder::Host) => text.push_str(&values.host),
+                TextTemplatePart::Placeholder(Placeholder::Port) => text.push_str(&values.port.to_string()),
             }
         }
         text
@@ -178,8 +178,8 @@ impl Template {
         let mut text = String::new();
         for part in &self.parts {
             match part {
-                TemplatePart::Text(piece) => text.push_str(&piece.replace('{', "{{").replace('}', "}}")),
-                TemplatePart::Placeholder(placeholder) => {
+                TextTemplatePart::Text(piece) => text.push_str(&piece.replace('{', "{{").replace('}', "}}")),
+                TextTemplatePart::Placeholder(placeholder) => {
                     text.push('{');
                     text.push_str(placeholder.name());
                     text.push('}');
@@ -244,10 +244,10 @@ impl UpstreamExpectation {
 }
 
 /// What is expected of one header name's lines.
-pub type HeaderRule = lab_load::wire::HeaderRule<Template>;
+pub type HeaderRule = lab_load::wire::HeaderRule<TextTemplate>;
 
 /// What is expected of one text, after placeholders are filled in.
-pub type TextRule = lab_load::wire::TextRule<Template>;
+pub type TextRule = lab_load::wire::TextRule<TextTemplate>;
 
 /// What the app can be asked about its request; named as in Flask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use lab_load::wire::Stage;
 
-use super::Template;
+use super::TextTemplate;
 
 pub use lab_load::wire::{
     Arrival, ArrivalProcess, Extraction, Http, StepText, TextPiece, TimerKind, Tls, Trust, ValueSource,
 };
 
 /// One request of a journey. Its rules hold the placeholders of checks.
-pub type Step = lab_load::wire::Step<Template>;
+pub type Step = lab_load::wire::Step<TextTemplate>;
 
 /// What a step's response must be.
-pub type StepExpectation = lab_load::wire::StepExpectation<Template>;
+pub type StepExpectation = lab_load::wire::StepExpectation<TextTemplate>;
 
 /// How a stack is driven.
 #[derive(Debug, Clone)]

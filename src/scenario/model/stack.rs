@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 
-use crate::catalog::Chosen;
+use crate::catalog::KindRef;
 use crate::catalog::kind::{Install, Interface, Workers};
 
 /// What is served: at least one of the two.
@@ -150,7 +150,7 @@ impl Backend {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxy {
     /// Which implementation.
-    pub kind: Chosen,
+    pub kind: KindRef,
     /// An existing file, absolute; `None`: what comes with the kind.
     pub config: Option<PathBuf>,
     /// What its container is made from; `None`: lab's own image.
@@ -169,7 +169,7 @@ pub enum Image {
 impl Image {
     /// The image that a kind is, if it is to be had as one only.
     #[must_use]
-    pub fn of_kind(kind: &Chosen) -> Option<Image> {
+    pub fn of_kind(kind: &KindRef) -> Option<Image> {
         match &kind.kind().install {
             Install::Image(name) => Some(Image::Named(name.clone())),
             _ => None,
@@ -181,7 +181,7 @@ impl Image {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// Which implementation.
-    pub kind: Chosen,
+    pub kind: KindRef,
     /// Worker processes; `None`: as the configuration file says.
     pub workers: Option<Workers>,
     /// Threads of each; `None`: what the kind has by itself.
@@ -197,7 +197,7 @@ pub struct Server {
 impl Server {
     /// A kind as it is by itself, with the workers and threads its variant says.
     #[must_use]
-    pub fn new(kind: Chosen) -> Server {
+    pub fn new(kind: KindRef) -> Server {
         let variant = kind.variant();
         let workers = variant.and_then(|variant| variant.workers).unwrap_or(Workers::Count(NonZeroU16::MIN));
         let threads = variant.and_then(|variant| variant.threads);

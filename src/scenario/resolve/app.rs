@@ -6,7 +6,7 @@ use toml::Spanned;
 
 use super::super::model::{App, WsgiApp};
 use super::super::wire;
-use super::{Surroundings, existing};
+use super::context::{ResolveContext, existing_file};
 use crate::catalog;
 use crate::document::diagnostic::{Diagnostic, Problems};
 use crate::document::suggest;
@@ -15,7 +15,7 @@ use crate::document::table::Table as _;
 /// The app; `None` where something is wrong with it.
 pub(super) fn app(
     wire: &Spanned<wire::AppTable>,
-    surroundings: &Surroundings<'_>,
+    context: &ResolveContext<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<App> {
     let (at, wire) = (wire.span(), wire.get_ref());
@@ -27,7 +27,7 @@ pub(super) fn app(
         return None;
     }
     let native = wire.native.or(None, |native| Some(Some(native.get_ref().0.0.to_owned())));
-    let wsgi = wire.wsgi.or(None, |name| wsgi(name, wire, surroundings, problems).map(Some));
+    let wsgi = wire.wsgi.or(None, |name| wsgi(name, wire, context, problems).map(Some));
     if wire.wsgi.is_absent() {
         let others = [
             ("path", wire.path.good().map(Spanned::span)),
@@ -44,7 +44,7 @@ pub(super) fn app(
 fn wsgi(
     name: &Spanned<String>,
     wire: &wire::AppTable,
-    surroundings: &Surroundings<'_>,
+    context: &ResolveContext<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<WsgiApp> {
     let is_dotted = |text: &str| {
@@ -60,7 +60,7 @@ fn wsgi(
         problems.push(Diagnostic::at(name.span(), message).hint("accepted: `module:callable`"));
         return None;
     };
-    let path = wire.path.or(None, |path| folder(path, module, surroundings, problems).map(Some));
+    let path = wire.path.or(None, |path| folder(path, module, context, problems).map(Some));
     if wire.path.is_absent() && catalog::app(module).is_none() {
         let message = format!("lab has no application `{module}` of its own");
         let hint =
@@ -68,7 +68,7 @@ fn wsgi(
         problems.push(Diagnostic::at(name.span(), message).hint(hint));
         return None;
     }
-    let requirements = wire.requirements.or(None, |path| existing(path, surroundings, problems).map(Some));
+    let requirements = wire.requirements.or(None, |path| existing_file(path, context, problems).map(Some));
     let environment = wire.environment.or(Vec::new(), |variables| {
         let all = variables.get_ref().0.iter();
         all.map(|(name, value)| Some((name.get_ref().clone(), value.value()?.clone()))).collect()
@@ -86,13 +86,13 @@ fn wsgi(
 fn folder(
     path: &Spanned<String>,
     module: &str,
-    surroundings: &Surroundings<'_>,
+    context: &ResolveContext<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<PathBuf> {
-    let folder = surroundings.root.join(path.get_ref());
+    let folder = context.root.join(path.get_ref());
     let inside = module.replace('.', "/");
     let files = [format!("{inside}.py"), format!("{inside}/__init__.py")];
-    if !files.iter().any(|file| (surroundings.is_file)(&folder.join(file))) {
+    if !files.iter().any(|file| (context.is_file)(&folder.join(file))) {
         let message = format!("no module `{module}` in `{}`", path.get_ref());
         let hint = format!("looked for: {} from the scenario's root", suggest::quoted(&[&files[0], &files[1]]));
         problems.push(Diagnostic::at(path.span(), message).hint(hint));

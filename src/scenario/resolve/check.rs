@@ -4,10 +4,11 @@ use std::num::NonZeroU16;
 
 use toml::Spanned;
 
-use super::super::model::{Check, CheckRequest, SlowClients, SlowPart, Template};
+use super::super::model::{Check, CheckRequest, SlowClients, SlowPart, TextTemplate};
 use super::super::wire;
+use super::expect;
+use super::stack_names::is_known_stack;
 use super::values::{Unique, one_line, origin_form, sent_header_name, sent_method, template, whole};
-use super::{expect, known_stack};
 use crate::document::diagnostic::{Diagnostic, Problems};
 use crate::document::read::{Field, List};
 use crate::document::table::Table;
@@ -62,7 +63,7 @@ fn stacks(
     let mut all_known = true;
     for name in list {
         unique.add(name, problems);
-        all_known &= stack_names.is_none_or(|known| known_stack(name, known, problems));
+        all_known &= stack_names.is_none_or(|known| is_known_stack(name, known, problems));
     }
     all_known.then(|| list.iter().map(|name| name.get_ref().clone()).collect())
 }
@@ -119,7 +120,7 @@ fn slow_clients(wire: &wire::WhileSlow, problems: &mut Problems<'_>) -> Option<S
 }
 
 /// Raw bytes, which leave nothing to compose.
-fn raw(bytes: &Spanned<String>, parts: &wire::Request, problems: &mut Problems<'_>) -> Option<Template> {
+fn raw(bytes: &Spanned<String>, parts: &wire::Request, problems: &mut Problems<'_>) -> Option<TextTemplate> {
     let others = [
         ("method", parts.method.good().map(Spanned::span)),
         ("path", parts.path.good().map(Spanned::span)),
@@ -145,7 +146,7 @@ fn raw(bytes: &Spanned<String>, parts: &wire::Request, problems: &mut Problems<'
     template(bytes, problems).filter(|_| alone)
 }
 
-fn header_line(line: &wire::HeaderLine, problems: &mut Problems<'_>) -> Option<(String, Template)> {
+fn header_line(line: &wire::HeaderLine, problems: &mut Problems<'_>) -> Option<(String, TextTemplate)> {
     let name = sent_header_name(&line.name, problems);
     let text = line.value.get_ref();
     // RFC 9110, section 5.5: these three would end the line, or the message, early.

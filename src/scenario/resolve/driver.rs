@@ -7,13 +7,13 @@ use toml::Spanned;
 
 use super::super::model::{Arrival, ArrivalProcess, Driver, External, OpenLoop, Rate, TimerKind};
 use super::super::wire::{self, ArrivalsKind, DriverKind, DurationText, RateText};
-use super::load::{at_least, whole_seconds};
-use super::ramp::{Astray, Stride};
+use super::durations::{at_least, whole_seconds};
+use super::ramp::{RampError, Stride};
 use super::rounds::DEFAULT_SEED;
 use super::step;
 use super::values::whole;
 use crate::document::diagnostic::{Diagnostic, Problems, Span};
-use crate::document::read::{Field, Whole, Word as _};
+use crate::document::read::{Field, Integer, Word as _};
 use crate::document::suggest;
 use crate::document::table::Table as _;
 
@@ -152,18 +152,18 @@ fn rate(wire: &wire::Load, driver: DriverKind, place: &Span, problems: &mut Prob
     }
 }
 
-fn calls(field: &Field<Whole>, problems: &mut Problems<'_>) -> Option<NonZeroU32> {
+fn calls(field: &Field<Integer>, problems: &mut Problems<'_>) -> Option<NonZeroU32> {
     field.or(NonZeroU32::MIN, |calls| {
         whole(calls, "`calls_per_connection`", 1..=MOST_CALLS, problems).and_then(NonZeroU32::new)
     })
 }
 
-fn per_second(number: &Spanned<Whole>, what: &str, problems: &mut Problems<'_>) -> Option<NonZeroU32> {
+fn per_second(number: &Spanned<Integer>, what: &str, problems: &mut Problems<'_>) -> Option<NonZeroU32> {
     whole(number, what, 1..=MOST_RATE, problems).and_then(NonZeroU32::new)
 }
 
 fn ramp(wire: &wire::Ramp, place: Span, problems: &mut Problems<'_>) -> Option<Rate> {
-    let mut number = |field: &Field<Whole>, what| field.good().and_then(|number| per_second(number, what, problems));
+    let mut number = |field: &Field<Integer>, what| field.good().and_then(|number| per_second(number, what, problems));
     let (from, to) = (number(&wire.from, "`from`"), number(&wire.to, "`to`"));
     let (step, factor) = (number(&wire.step, "`step`"), number(&wire.factor, "`factor`"));
     let hold = wire.hold.good().and_then(|time| at_least(time, "`hold`", SHORTEST, problems));
@@ -187,10 +187,10 @@ fn ramp(wire: &wire::Ramp, place: Span, problems: &mut Problems<'_>) -> Option<R
     };
     let (from, to, hold) = (from?, to?, hold?);
     let (problem, hint) = match stride.rates(from, to) {
-        Err(Astray::Nowhere) => {
+        Err(RampError::Constant) => {
             ("the ramp goes nowhere".to_owned(), format!("write `rate = {from}` for a constant rate"))
         }
-        Err(Astray::Past(last)) => {
+        Err(RampError::MissesEnd(last)) => {
             (format!("{stride} do not lead from {from} to {to}"), format!("they lead to {last}"))
         }
         Ok(rates) if hold.saturating_mul(u32::try_from(rates.len()).unwrap_or(u32::MAX)) > LONGEST => {

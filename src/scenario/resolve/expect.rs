@@ -10,7 +10,7 @@ use super::super::model::{AppField, Expectation, HeaderRule, TextRule, UpstreamE
 use super::super::wire;
 use super::values::{Unique, header_name, template, whole};
 use crate::document::diagnostic::{Diagnostic, Problems, Span};
-use crate::document::read::{ByName, Field, List, Whole};
+use crate::document::read::{ByName, Field, Integer, List};
 use crate::document::suggest;
 use crate::document::table::Table;
 
@@ -198,7 +198,7 @@ fn header_rule(wire: &Spanned<wire::HeaderRule>, problems: &mut Problems<'_>) ->
     }
 }
 
-fn count(field: &Field<Whole>, problems: &mut Problems<'_>) -> Option<HeaderRule> {
+fn count(field: &Field<Integer>, problems: &mut Problems<'_>) -> Option<HeaderRule> {
     let number = field.good()?;
     if number.get_ref().0 == 0 {
         let hint = "write `{ absent = true }` to expect no line of this name";

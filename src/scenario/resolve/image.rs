@@ -5,8 +5,8 @@ use std::path::Path;
 use toml::Spanned;
 
 use super::super::model::{Backend, Image};
-use super::Surroundings;
-use crate::catalog::{Chosen, image_name};
+use super::context::ResolveContext;
+use crate::catalog::{KindRef, image_name};
 use crate::document::diagnostic::{Diagnostic, Problems, Span};
 use crate::document::read::Field;
 
@@ -32,9 +32,9 @@ impl Source<'_> {
 /// The image; `Some(None)` where none is named, and the kind is not one itself.
 pub(super) fn image(
     source: &Source<'_>,
-    kind: &Chosen,
+    kind: &KindRef,
     backend: Backend,
-    surroundings: &Surroundings<'_>,
+    context: &ResolveContext<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<Option<Image>> {
     let image = match (source.image, source.build) {
@@ -46,7 +46,7 @@ pub(super) fn image(
             return None;
         }
         (Field::Good(image), _) => Some(Image::Named(named(image, problems)?)),
-        (_, Field::Good(folder)) => Some(built(folder, surroundings, problems)?),
+        (_, Field::Good(folder)) => Some(built(folder, context, problems)?),
         (Field::Bad, _) | (_, Field::Bad) => return None,
     };
     let (key, at) = source.key()?;
@@ -74,9 +74,9 @@ fn named(name: &Spanned<String>, problems: &mut Problems<'_>) -> Option<String> 
 }
 
 /// The folder of a Dockerfile.
-fn built(path: &Spanned<String>, surroundings: &Surroundings<'_>, problems: &mut Problems<'_>) -> Option<Image> {
-    let folder = surroundings.root.join(path.get_ref());
-    let has = |name: &str| (surroundings.is_file)(Path::new(&folder.join(name)));
+fn built(path: &Spanned<String>, context: &ResolveContext<'_>, problems: &mut Problems<'_>) -> Option<Image> {
+    let folder = context.root.join(path.get_ref());
+    let has = |name: &str| (context.is_file)(Path::new(&folder.join(name)));
     if path.get_ref().is_empty() || !has(DOCKERFILE) {
         let message = format!("no `{DOCKERFILE}` in `{}`", path.get_ref());
         let hint = "`build` is a folder with one; a relative path starts at the scenario's root";

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::model::Quick;
 use super::super::wire;
 use super::driver::SHORTEST;
-use super::load::{at_least, whole_seconds};
+use super::durations::{at_least, whole_seconds};
 use super::values::whole;
 use crate::document::diagnostic::{Diagnostic, Problems};
 use crate::document::suggest;

@@ -1,31 +1,28 @@
-//! From one arrival rate to another: in steps, or by a factor. Pure.
+//! The rates of a ramp, in steps or by a factor. Pure.
 
 use std::fmt;
 use std::num::NonZeroU32;
 
-/// How a ramp goes from one rate to the next.
+/// The change from one rate to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stride {
-    /// By so much.
     Step(NonZeroU32),
-    /// So many times as much.
     Factor(NonZeroU32),
 }
 
-/// Why there is no ramp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Astray {
-    /// It stays where it is.
-    Nowhere,
-    /// It passes its last rate; the last before that.
-    Past(NonZeroU32),
+pub(super) enum RampError {
+    /// The rate never changes.
+    Constant,
+    /// The strides skip the last rate. Holds the rate before it.
+    MissesEnd(NonZeroU32),
 }
 
 impl Stride {
     /// The rates from `from` to exactly `to`, up or down.
-    pub(super) fn rates(self, from: NonZeroU32, to: NonZeroU32) -> Result<Vec<NonZeroU32>, Astray> {
+    pub(super) fn rates(self, from: NonZeroU32, to: NonZeroU32) -> Result<Vec<NonZeroU32>, RampError> {
         if from == to || self == Stride::Factor(NonZeroU32::MIN) {
-            return Err(Astray::Nowhere);
+            return Err(RampError::Constant);
         }
         let up = to > from;
         let mut rates = vec![from];
@@ -40,7 +37,7 @@ impl Stride {
             };
             match next.filter(|next| if up { *next <= to } else { *next >= to }) {
                 Some(next) => last = next,
-                None => return Err(Astray::Past(last)),
+                None => return Err(RampError::MissesEnd(last)),
             }
             rates.push(last);
         }
@@ -78,12 +75,12 @@ mod tests {
     }
 
     #[test]
-    fn a_ramp_that_passes_its_end_is_none() {
+    fn ramp_must_meet_its_end() {
         let past = |from, to, stride: Stride| stride.rates(number(from), number(to)).unwrap_err();
-        assert_eq!(past(900, 500, Stride::Step(number(150))), Astray::Past(number(600)));
-        assert_eq!(past(100, 500, Stride::Factor(number(2))), Astray::Past(number(400)));
-        assert_eq!(past(100, 30, Stride::Factor(number(3))), Astray::Past(number(100)));
-        assert_eq!(past(u32::MAX - 1, u32::MAX, Stride::Step(number(2))), Astray::Past(number(u32::MAX - 1)));
-        assert_eq!(past(5, 5, Stride::Step(number(2))), Astray::Nowhere);
+        assert_eq!(past(900, 500, Stride::Step(number(150))), RampError::MissesEnd(number(600)));
+        assert_eq!(past(100, 500, Stride::Factor(number(2))), RampError::MissesEnd(number(400)));
+        assert_eq!(past(100, 30, Stride::Factor(number(3))), RampError::MissesEnd(number(100)));
+        assert_eq!(past(u32::MAX - 1, u32::MAX, Stride::Step(number(2))), RampError::MissesEnd(number(u32::MAX - 1)));
+        assert_eq!(past(5, 5, Stride::Step(number(2))), RampError::Constant);
     }
 }

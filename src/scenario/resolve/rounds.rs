@@ -7,10 +7,10 @@ use toml::Spanned;
 
 use super::super::model::{Driver, Gate, Load, Metric, Rounds, Warmup};
 use super::super::wire::{self, DurationText, WarmupText};
-use super::load::whole_seconds;
+use super::durations::whole_seconds;
 use super::values::whole;
 use crate::document::diagnostic::{Diagnostic, Problems};
-use crate::document::read::{List, Whole};
+use crate::document::read::{Integer, List};
 
 /// Enough for a gate of a few metrics: six have an exact 95 % interval, and every metric more needs its share.
 const DEFAULT_COUNT: NonZeroU32 = NonZeroU32::new(10).unwrap(); // OK because ten is not zero; checked when compiled
@@ -77,11 +77,11 @@ fn warmup(wire: &wire::Rounds, loads: &[Load], problems: &mut Problems<'_>) -> O
     }
 }
 
-fn blocks(number: &Spanned<Whole>, what: &str, problems: &mut Problems<'_>) -> Option<NonZeroU32> {
+fn blocks(number: &Spanned<Integer>, what: &str, problems: &mut Problems<'_>) -> Option<NonZeroU32> {
     whole(number, what, 1..=MOST_BLOCKS, problems).and_then(NonZeroU32::new)
 }
 
-fn ascending(looks: &Spanned<List<Whole>>, problems: &mut Problems<'_>) -> Option<Vec<NonZeroU32>> {
+fn ascending(looks: &Spanned<List<Integer>>, problems: &mut Problems<'_>) -> Option<Vec<NonZeroU32>> {
     let hint = "accepted: numbers of blocks, each larger than the one before, such as [10, 20, 30]";
     let items = &looks.get_ref().0;
     if items.is_empty() || items.len() > MOST_LOOKS {

@@ -6,11 +6,11 @@ use std::ops::RangeInclusive;
 
 use toml::Spanned;
 
-use super::super::model::Template;
+use super::super::model::TextTemplate;
 use super::super::template;
 use crate::document::braces::BracesError;
 use crate::document::diagnostic::{Diagnostic, Problems, Span};
-use crate::document::read::Whole;
+use crate::document::read::Integer;
 use crate::document::suggest;
 
 /// A name that is also a folder's or a file's: lower-case letters, digits and `-`.
@@ -44,7 +44,7 @@ pub(super) fn one_line(text: &Spanned<String>, what: &str, problems: &mut Proble
 
 /// A whole number within `range`.
 pub(super) fn whole<T>(
-    number: &Spanned<Whole>,
+    number: &Spanned<Integer>,
     what: &str,
     range: RangeInclusive<T>,
     problems: &mut Problems<'_>,
@@ -147,7 +147,7 @@ pub(super) fn origin_form(path: &Spanned<String>, what: &str, problems: &mut Pro
 }
 
 /// A text with placeholders.
-pub(super) fn template(text: &Spanned<String>, problems: &mut Problems<'_>) -> Option<Template> {
+pub(super) fn template(text: &Spanned<String>, problems: &mut Problems<'_>) -> Option<TextTemplate> {
     match template::parse(text.get_ref()) {
         Ok(template) => Some(template),
         Err(error) => {

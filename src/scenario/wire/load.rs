@@ -9,7 +9,7 @@ use toml::de::DeValue;
 
 use super::{DurationText, HeaderLine, HeaderRule, TextRule};
 use crate::document::diagnostic::Problems;
-use crate::document::read::{ByName, FromToml, List, OneOf, Whole, Word, wrong_type};
+use crate::document::read::{ByName, FromToml, Integer, List, OneOf, Word, wrong_type};
 use crate::document::table::wire_table;
 use crate::scenario::model::{OnErrors, TimerKind};
 
@@ -31,24 +31,24 @@ wire_table! {
         optional http: OneOf<HttpVersion> = { "default": "1.1" },
         /// With `http = "2"`: requests that each connection may have under way at once, 1 to 1000; not with sessions,
         /// whose calls come one after the other.
-        optional streams: Whole = { "minimum": 1, "maximum": 1000, "default": 1 },
+        optional streams: Integer = { "minimum": 1, "maximum": 1000, "default": 1 },
         /// goose: concurrent users, 1 to 65535.
-        optional users: Whole = { "minimum": 1, "maximum": 65535 },
+        optional users: Integer = { "minimum": 1, "maximum": 65535 },
         /// closed, wrk, h2load: connections, 1 to 65535, each with one request under way at a time. open: requests arrive
         /// over a pool of so many kept-alive connections.
-        optional connections: Whole = { "minimum": 1, "maximum": 65535 },
+        optional connections: Integer = { "minimum": 1, "maximum": 65535 },
         /// open, httperf: arrivals per second, 1 to 1000000, or a ramp of rates; of httperf each rate is a run of its own,
         /// which ends with its last answer.
         optional rate: RateText,
         /// open, httperf: an arrival is a session that connects, makes so many calls, 1 to 1000000, and closes.
-        optional calls_per_connection: Whole = { "minimum": 1, "maximum": 1_000_000, "default": 1 },
+        optional calls_per_connection: Integer = { "minimum": 1, "maximum": 1_000_000, "default": 1 },
         /// open, httperf: how arrivals lie within the time. httperf's Poisson arrivals are of its own making, and have no
         /// seed.
         optional arrivals: OneOf<ArrivalsKind> = { "default": "uniform" },
         /// open: seeds Poisson arrivals; each block has its own, the same for all stacks.
-        optional seed: Whole = { "minimum": 0, "default": 2011 },
+        optional seed: Integer = { "minimum": 0, "default": 2011 },
         /// open: arrivals that may be under way or waiting at once, 1 to 60000; one beyond is shed, and counted.
-        optional max_open: Whole = { "minimum": 1, "maximum": 60000, "default": 4096 },
+        optional max_open: Integer = { "minimum": 1, "maximum": 60000, "default": 4096 },
         /// open: how an instant is waited for; `spin` is finer and keeps a core busy.
         optional timer: OneOf<TimerKind> = { "default": "timerfd" },
         /// The measured window, after the warm-up; whole seconds, 1 or more, but for `open`, `closed` and `httperf`. Not
@@ -65,7 +65,7 @@ wire_table! {
         /// Names of the stacks that are driven. Default: every stack that is measured.
         optional stacks: List<String> = { "minItems": 1 },
         /// The most blocks in which it is driven, 1 to 10000. Default: all.
-        optional rounds: Whole = { "minimum": 1, "maximum": 10000 },
+        optional rounds: Integer = { "minimum": 1, "maximum": 10000 },
         /// goose: what each user asks, in order and over and over.
         optional step: List<Step> = { "minItems": 1 },
     }
@@ -89,13 +89,13 @@ wire_table! {
     /// A ramp of arrival rates, ascending or descending.
     Ramp in "`rate`" {
         /// The first rate, arrivals per second.
-        required from: Whole = { "minimum": 1, "maximum": 1_000_000 },
+        required from: Integer = { "minimum": 1, "maximum": 1_000_000 },
         /// The last rate.
-        required to: Whole = { "minimum": 1, "maximum": 1_000_000 },
+        required to: Integer = { "minimum": 1, "maximum": 1_000_000 },
         /// The difference from one rate to the next; it leads from the first exactly to the last. This or `factor`.
-        optional step: Whole = { "minimum": 1, "maximum": 1_000_000 },
+        optional step: Integer = { "minimum": 1, "maximum": 1_000_000 },
         /// How many times the one before a rate is, or a part of it; it leads from the first exactly to the last.
-        optional factor: Whole = { "minimum": 2, "maximum": 1_000_000 },
+        optional factor: Integer = { "minimum": 2, "maximum": 1_000_000 },
         /// How long each rate lasts, from 100 ms on.
         required hold: DurationText,
     }
@@ -115,7 +115,7 @@ wire_table! {
         /// The body.
         optional body: String,
         /// How often it is asked in a row, 1 to 1000.
-        optional weight: Whole = { "minimum": 1, "maximum": 1000, "default": 1 },
+        optional weight: Integer = { "minimum": 1, "maximum": 1000, "default": 1 },
         /// The pause behind each of its requests.
         optional think: DurationText = { "default": "0s" },
         /// Values to take from its answer, by the name that later steps use.
@@ -141,7 +141,7 @@ wire_table! {
     /// What a step's answer must be; what is not named is not looked at.
     StepExpect in "`expect`" {
         /// The status code, 100 to 599. One that is expected is no error; without it 2xx and 3xx are good.
-        optional status: Whole = { "minimum": 100, "maximum": 599 },
+        optional status: Integer = { "minimum": 100, "maximum": 599 },
         /// The header lines, by name.
         optional headers: ByName<HeaderRule>,
         /// The body.
@@ -153,7 +153,7 @@ wire_table! {
 #[derive(Debug)]
 pub(in crate::scenario) enum RateText {
     /// Constant.
-    Constant(Whole),
+    Constant(Integer),
     /// In steps.
     Ramp(Box<Ramp>),
 }
@@ -161,7 +161,7 @@ pub(in crate::scenario) enum RateText {
 impl FromToml for RateText {
     fn from_toml(value: &Spanned<DeValue<'_>>, what: &str, problems: &mut Problems<'_>) -> Option<Self> {
         match value.get_ref() {
-            DeValue::Integer(_) => Whole::from_toml(value, what, problems).map(RateText::Constant),
+            DeValue::Integer(_) => Integer::from_toml(value, what, problems).map(RateText::Constant),
             DeValue::Table(table) => Some(RateText::Ramp(Box::new(Ramp::from_table(table, value.span(), problems)))),
             _ => {
                 let expected = "a whole number of arrivals per second, or a ramp `{ from, to, step, hold }`";

@@ -30,16 +30,16 @@ fn ratios(estimates: &[Estimate]) -> Ratios {
     ratios
 }
 
-fn judged(against: Against, metric: Metric, estimate: &Estimate, committed: Option<&Ratios>) -> MetricVerdict {
+fn evaluate_one(against: Against, metric: Metric, estimate: &Estimate, committed: Option<&Ratios>) -> MetricVerdict {
     let gate = Gate { against, margins: [(metric, 0.10)].into() };
     let estimates = [estimate.clone()];
-    judge_all(&gate, &estimates, committed).remove(0)
+    evaluate_all(&gate, &estimates, committed).remove(0)
 }
 
 /// At the only look, with `r` as the reference.
-fn judge_all(gate: &Gate, estimates: &[Estimate], committed: Option<&Ratios>) -> Vec<MetricVerdict> {
+fn evaluate_all(gate: &Gate, estimates: &[Estimate], committed: Option<&Ratios>) -> Vec<MetricVerdict> {
     let looks = Looks::new(vec![10]).unwrap();
-    judge(Rules { gate, reference: "r", looks: &looks, made: 1 }, estimates, &ratios(estimates), committed)
+    evaluate(GateContext { gate, reference: "r", looks: &looks, made: 1 }, estimates, &ratios(estimates), committed)
 }
 
 #[test]
@@ -55,17 +55,17 @@ fn each_direction_has_its_own_worse() {
         (Throughput, 0.5, 0.6, Verdict::Improved),
     ] {
         let committed = ratios(&[estimate(metric, committed)]);
-        let judged = judged(Against::Snapshot, metric, &estimate(metric, run), Some(&committed));
-        assert_eq!(judged.verdict, verdict, "{metric:?} {run}");
-        assert_eq!((judged.rounds, judged.look.is_some()), (10, verdict != Verdict::Inconclusive));
+        let evaluated = evaluate_one(Against::Snapshot, metric, &estimate(metric, run), Some(&committed));
+        assert_eq!(evaluated.verdict, verdict, "{metric:?} {run}");
+        assert_eq!((evaluated.rounds, evaluated.look.is_some()), (10, verdict != Verdict::Inconclusive));
     }
 }
 
 #[test]
 fn against_the_reference_stack_nothing_committed_is_needed() {
     for (run, verdict) in [(1.0, Verdict::Pass), (1.2, Verdict::Fail), (0.8, Verdict::Improved)] {
-        let judged = judged(Against::Reference, Metric::P99, &estimate(Metric::P99, run), None);
-        assert_eq!((judged.verdict, judged.committed), (verdict, None));
+        let evaluated = evaluate_one(Against::Reference, Metric::P99, &estimate(Metric::P99, run), None);
+        assert_eq!((evaluated.verdict, evaluated.committed), (verdict, None));
     }
 }
 
@@ -73,9 +73,9 @@ fn against_the_reference_stack_nothing_committed_is_needed() {
 fn what_is_something_else_is_incomparable_and_says_why() {
     let run = estimate(Metric::P99, 1.0);
     let why = |committed: Option<&Ratios>| {
-        let judged = judged(Against::Snapshot, Metric::P99, &run, committed);
-        assert_eq!(judged.verdict, Verdict::Incomparable);
-        judged.because.unwrap()
+        let evaluated = evaluate_one(Against::Snapshot, Metric::P99, &run, committed);
+        assert_eq!(evaluated.verdict, Verdict::Incomparable);
+        evaluated.because.unwrap()
     };
     assert_eq!(why(None), "no committed ratio");
     let mut other = ratios(std::slice::from_ref(&run));
@@ -89,33 +89,33 @@ fn what_is_something_else_is_incomparable_and_says_why() {
 #[test]
 fn without_a_margin_nothing_is_judged_and_the_reference_never_is() {
     let run = [estimate(Metric::P99, 1.0)];
-    assert_eq!(judge_all(&Gate::default(), &run, None), []);
+    assert_eq!(evaluate_all(&Gate::default(), &run, None), []);
     let reference = Estimate { stack: "r".to_owned(), ratio: None, ..run[0].clone() };
     let gate = Gate { against: Against::Reference, margins: [(Metric::P99, 0.1)].into() };
-    let judged = judge_all(&gate, &[reference, run[0].clone()], None);
-    assert_eq!(judged.iter().map(|metric| metric.stack.as_str()).collect::<Vec<_>>(), ["s"]);
+    let evaluated = evaluate_all(&gate, &[reference, run[0].clone()], None);
+    assert_eq!(evaluated.iter().map(|metric| metric.stack.as_str()).collect::<Vec<_>>(), ["s"]);
 }
 
 #[test]
 fn a_committed_ratio_without_a_counterpart_is_not_forgotten() {
     let committed = ratios(&[estimate(Metric::P99, 1.0)]);
     let gate = Gate { against: Against::Snapshot, margins: [(Metric::P99, 0.1)].into() };
-    let judged = judge_all(&gate, &[], Some(&committed));
-    assert_eq!(judged[0].verdict, Verdict::Incomparable);
-    assert_eq!(judged[0].because.as_deref(), Some("the scenario no longer has this stack or load"));
+    let evaluated = evaluate_all(&gate, &[], Some(&committed));
+    assert_eq!(evaluated[0].verdict, Verdict::Incomparable);
+    assert_eq!(evaluated[0].because.as_deref(), Some("the scenario no longer has this stack or load"));
     let invalid = Estimate { ratio: None, ..estimate(Metric::P99, 1.0) };
-    let judged = judge_all(&gate, &[invalid], Some(&committed));
-    assert_eq!((judged.len(), judged[0].verdict), (1, Verdict::Invalid));
+    let evaluated = evaluate_all(&gate, &[invalid], Some(&committed));
+    assert_eq!((evaluated.len(), evaluated[0].verdict), (1, Verdict::Invalid));
 }
 
 #[test]
 fn exit_codes_are_as_documented() {
     let metric = |verdict| MetricVerdict {
         verdict,
-        ..judged(Against::Reference, Metric::P99, &estimate(Metric::P99, 1.0), None)
+        ..evaluate_one(Against::Reference, Metric::P99, &estimate(Metric::P99, 1.0), None)
     };
     let with = |facts, verdict| GateOutcome { facts, metrics: vec![metric(verdict)], ..GateOutcome::default() };
-    let cases = [
+    let gated = [
         (with(FactsVerdict::Same, Verdict::Pass), [Exit::Ok, Exit::Ok, Exit::Ok]),
         (with(FactsVerdict::Same, Verdict::Improved), [Exit::Ok, Exit::Ok, Exit::Ok]),
         (with(FactsVerdict::Changed, Verdict::Pass), [Exit::Ok, Exit::Failed, Exit::Failed]),
@@ -130,7 +130,7 @@ fn exit_codes_are_as_documented() {
         (GateOutcome { errors_under_load: 1, facts: FactsVerdict::New, ..GateOutcome::default() }, [Exit::Failed; 3]),
         (GateOutcome { errors_under_load: 1, facts: FactsVerdict::Same, ..GateOutcome::default() }, [Exit::Ok; 3]),
     ];
-    for (outcome, expected) in cases {
+    for (outcome, expected) in gated {
         let exits = [exit(&outcome, false, false), exit(&outcome, true, false), exit(&outcome, true, true)];
         assert_eq!(exits, expected, "{outcome:?}");
     }

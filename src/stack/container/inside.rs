@@ -12,7 +12,7 @@ use testcontainers::bollard::query_parameters::{
 
 use super::engine::{Engine, EngineError};
 use super::limits;
-use crate::catalog::kind::{Install, Kind, Version};
+use crate::catalog::kind::{Install, Kind, VersionSource};
 use crate::catalog::template::Value;
 use crate::provision::Installation;
 
@@ -112,12 +112,12 @@ pub(super) async fn find(
 /// The command that prints a kind's version.
 fn question(kind: &Kind) -> Result<Vec<String>, String> {
     match &kind.version {
-        Version::None => Err("it has none".to_owned()),
-        Version::Distribution(name) => {
+        VersionSource::None => Err("it has none".to_owned()),
+        VersionSource::Distribution(name) => {
             let program = format!("import importlib.metadata as m; print('version', m.version('{name}'))");
             Ok(vec![PYTHON.to_owned(), "-c".to_owned(), program])
         }
-        Version::Printed { command, .. } => {
+        VersionSource::Printed { command, .. } => {
             let filled = command.iter().map(|part| part.fill(&value(kind))).collect::<Result<Vec<_>, _>>();
             let mut line = filled.map_err(|missing| format!("an image has no `{{{}}}`", missing.name()))?;
             on_path(&mut line);
@@ -129,11 +129,11 @@ fn question(kind: &Kind) -> Result<Vec<String>, String> {
 /// The version in what was printed.
 fn answer(kind: &Kind, printed: &str) -> Option<String> {
     match &kind.version {
-        Version::None => None,
-        Version::Distribution(_) => {
+        VersionSource::None => None,
+        VersionSource::Distribution(_) => {
             printed.lines().find_map(|line| line.strip_prefix("version ")).map(|version| version.trim().to_owned())
         }
-        Version::Printed { matches, .. } => {
+        VersionSource::Printed { matches, .. } => {
             let group = matches.captures(printed).and_then(|groups| groups.get(1));
             group.map(|version| version.as_str().to_owned())
         }

@@ -23,7 +23,7 @@ use super::mounts;
 use super::obtain::{Images, ObtainError};
 use super::order::{Mounted, Order, Started};
 use super::site::{Furnished, Site, SiteError};
-use crate::catalog::Chosen;
+use crate::catalog::KindRef;
 use crate::catalog::kind::{Interface, Kind, Language, Protocol, Run};
 use crate::catalog::template::Value;
 use crate::measure::cgroup::Cgroup;
@@ -391,7 +391,7 @@ impl Containers {
     /// The kind as it is in `image`, or in lab's own.
     fn inside(
         &self,
-        chosen: &Chosen,
+        chosen: &KindRef,
         image: Option<&model::Image>,
         app: Option<Interface>,
     ) -> Result<Inside, StartError> {
@@ -404,7 +404,7 @@ impl Containers {
         let run = kind.run.as_ref().map_err(|reason| unavailable(reason))?;
         let obtained = self.images.get(image, kind);
         let (origin, found) = obtained.ok_or_else(|| unavailable("its image was not looked for"))?;
-        let command = run.in_image.command.as_ref().unwrap_or(&run.command).clone();
+        let command = run.container.command.as_ref().unwrap_or(&run.command).clone();
         Ok(Inside { found: found.clone(), run: Run { command, ..run.clone() }, origin: Some(origin.clone()) })
     }
 
@@ -479,7 +479,7 @@ impl Containers {
 
 /// The folders in memory that a kind may write into: the usual one, and its own.
 fn scratch(run: &Run) -> Vec<PathBuf> {
-    std::iter::once(PathBuf::from("/tmp")).chain(run.in_image.scratch.iter().cloned()).collect()
+    std::iter::once(PathBuf::from("/tmp")).chain(run.container.scratch.iter().cloned()).collect()
 }
 
 /// A component's address in its network, and the name that stands for it.

@@ -6,12 +6,12 @@ use http::Method;
 use serde_json::json;
 
 use super::*;
-use crate::testing::{Pieces, request, respond, transcript};
+use crate::testing::{PiecewiseBody, request, respond, transcript};
 use crate::{
     Cookie, IntoResponse, SameSite, Uuid, abort, context, jsonify, redirect, render_template, render_template_string,
 };
 
-fn app(app: App) -> WsgiApp {
+fn app(app: App) -> AppService {
     app.wsgi_app().unwrap()
 }
 
@@ -243,7 +243,7 @@ fn a_streamed_body_has_no_length_and_head_does_not_invent_one() {
 }
 
 /// The response of a future that is ready at once.
-fn futures_free(mut future: WsgiFuture<Pieces>) -> http::Response<Body> {
+fn futures_free(mut future: ResponseFuture<PiecewiseBody>) -> http::Response<Body> {
     let mut context = Context::from_waker(std::task::Waker::noop());
     match std::pin::Pin::new(&mut future).poll(&mut context) {
         Poll::Ready(Ok(response)) => response,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::converter_arguments::{Argument, ArgumentValue};
+use super::converter_error::ConverterError;
 use super::value::{PathValue, Uuid, ValueKind};
 use crate::url::{self, PATH};
 
@@ -11,27 +12,6 @@ use crate::url::{self, PATH};
 pub struct Converter {
     pub(super) pattern: Pattern,
     conversion: Conversion,
-}
-
-/// Why a converter of a rule cannot be had.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ConverterError {
-    /// No converter has this name.
-    #[error("the converter `{0}` does not exist: string, int, float, path, uuid and any do")]
-    Unknown(String),
-    /// An argument that cannot be read.
-    #[error("cannot read the converter argument `{0}`: a number, True, False, a word or a quoted string is accepted")]
-    MalformedArgument(String),
-    /// An argument that this converter does not take, or not with this value.
-    #[error("the converter `{converter}` does not take `{argument}`: it takes {accepted}")]
-    Argument {
-        /// The converter's name.
-        converter: &'static str,
-        /// The argument as it was understood.
-        argument: String,
-        /// What would be accepted.
-        accepted: &'static str,
-    },
 }
 
 /// What a converter matches: the `regex` of werkzeug's converter classes, as data.

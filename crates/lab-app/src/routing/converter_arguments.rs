@@ -1,6 +1,6 @@
 //! The arguments of a converter in a rule: `<int(min=1, max=9):n>`, `<any(a, "b,c"):which>`.
 
-use super::converter::ConverterError;
+use super::converter_error::ConverterError;
 
 /// One argument, by position or by name.
 #[derive(Debug, Clone, PartialEq)]

@@ -19,7 +19,7 @@ pub struct RuleMap {
 
 /// What a path and a method lead to.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Matched {
+pub enum RouteMatch {
     /// A rule answers.
     Rule {
         /// Its index, in the order of registration.
@@ -79,19 +79,19 @@ impl RuleMap {
 
     /// Finds the rule for a decoded path that starts with one slash.
     #[must_use]
-    pub fn find(&self, path: &str, method: &Method) -> Matched {
+    pub fn find(&self, path: &str, method: &Method) -> RouteMatch {
         let mut search = Search { rules: &self.rules, method, allowed: Vec::new() };
         let mut values = Vec::new();
         match self.root.walk(Some(&path[1..]), &mut values, &mut search) {
             Step::Rule(index) => return self.convert(search, path, index, &values),
-            Step::SlashRequired => return Matched::Redirect(format!("{path}/")),
+            Step::SlashRequired => return RouteMatch::Redirect(format!("{path}/")),
             Step::None => {}
         }
         if path.contains("//") {
             let merged = merge_slashes(path);
             match self.root.walk(Some(&merged[1..]), &mut Vec::new(), &mut search) {
-                Step::Rule(_) => return Matched::Redirect(merged),
-                Step::SlashRequired => return Matched::Redirect(format!("{merged}/")),
+                Step::Rule(_) => return RouteMatch::Redirect(merged),
+                Step::SlashRequired => return RouteMatch::Redirect(format!("{merged}/")),
                 Step::None => {}
             }
         }
@@ -105,20 +105,20 @@ impl RuleMap {
         // OK because a method of this name is a valid token
         let nobody = Method::from_bytes(b"--").unwrap_or_default();
         match self.find(path, &nobody) {
-            Matched::MethodNotAllowed(methods) => methods,
+            RouteMatch::MethodNotAllowed(methods) => methods,
             _ => Vec::new(),
         }
     }
 
-    fn convert(&self, search: Search<'_>, path: &str, index: usize, texts: &[&str]) -> Matched {
+    fn convert(&self, search: Search<'_>, path: &str, index: usize, texts: &[&str]) -> RouteMatch {
         let rule = &self.rules[index];
         let converted = rule.variables.iter().zip(texts).map(|((_, converter), text)| converter.to_value(text));
         match converted.collect() {
             None => no_match(search.allowed),
             Some(_) if rule.automatic_options && *search.method == Method::OPTIONS => {
-                Matched::AutomaticOptions(self.allowed_methods(path))
+                RouteMatch::AutomaticOptions(self.allowed_methods(path))
             }
-            Some(values) => Matched::Rule { index, values },
+            Some(values) => RouteMatch::Rule { index, values },
         }
     }
 }
@@ -216,13 +216,13 @@ impl State {
     }
 }
 
-fn no_match(mut allowed: Vec<Method>) -> Matched {
+fn no_match(mut allowed: Vec<Method>) -> RouteMatch {
     if allowed.is_empty() {
-        return Matched::NotFound;
+        return RouteMatch::NotFound;
     }
     allowed.sort_by(|a, b| a.as_str().cmp(b.as_str()));
     allowed.dedup();
-    Matched::MethodNotAllowed(allowed)
+    RouteMatch::MethodNotAllowed(allowed)
 }
 
 fn merge_slashes(path: &str) -> String {

@@ -6,14 +6,16 @@
 mod build;
 mod converter;
 mod converter_arguments;
+mod converter_error;
 mod map;
 mod parts;
 mod rule;
 mod value;
 
 pub use build::{BuildError, UrlValues};
-pub use converter::{Converter, ConverterError};
-pub use map::{Matched, RuleMap};
+pub use converter::Converter;
+pub use converter_error::ConverterError;
+pub use map::{RouteMatch, RuleMap};
 pub use rule::{Rule, RuleError};
 pub use value::{FromPathValue, PathValue, Uuid, ValueKind};
 

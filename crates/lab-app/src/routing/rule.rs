@@ -2,8 +2,9 @@
 
 use http::Method;
 
-use super::converter::{Converter, ConverterError};
+use super::converter::Converter;
 use super::converter_arguments::{self, is_identifier};
+use super::converter_error::ConverterError;
 use super::parts::{DynamicPart, Part, Piece, Weight};
 
 /// A rule as `@app.route(...)` takes it: `/user/<int:id>`, with its options.
@@ -12,7 +13,7 @@ use super::parts::{DynamicPart, Part, Piece, Weight};
 ///
 /// ```
 /// use http::Method;
-/// use lab::app::Rule;
+/// use lab_app::Rule;
 ///
 /// let rule = Rule::new("/user/<int:id>").endpoint("user").methods([Method::GET, Method::PUT]);
 /// assert_eq!(rule.text(), "/user/<int:id>");

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::{Matched, PathValue, Rule, RuleMap};
+use super::{PathValue, RouteMatch, Rule, RuleMap};
 
 fn map(rules: &[Rule]) -> RuleMap {
     let mut map = RuleMap::default();
@@ -16,14 +16,14 @@ fn map(rules: &[Rule]) -> RuleMap {
 fn answers(map: &RuleMap, requests: &[(&str, &str)]) -> String {
     let answer = |(method, path): &(&str, &str)| {
         let answer = match map.find(path, &method.parse().unwrap()) {
-            Matched::Rule { index, values } => {
+            RouteMatch::Rule { index, values } => {
                 let values: Vec<String> = values.iter().map(|value| format!("{value:?}")).collect();
                 format!("{} [{}]", map.endpoint(index), values.join(", "))
             }
-            Matched::AutomaticOptions(methods) => format!("options {}", names(&methods)),
-            Matched::Redirect(path) => format!("308 {path}"),
-            Matched::MethodNotAllowed(methods) => format!("405 {}", names(&methods)),
-            Matched::NotFound => "404".to_owned(),
+            RouteMatch::AutomaticOptions(methods) => format!("options {}", names(&methods)),
+            RouteMatch::Redirect(path) => format!("308 {path}"),
+            RouteMatch::MethodNotAllowed(methods) => format!("405 {}", names(&methods)),
+            RouteMatch::NotFound => "404".to_owned(),
         };
         format!("{method} {path:?} -> {answer}\n")
     };
@@ -109,7 +109,7 @@ fn converters_take_what_werkzeugs_take() {
 #[test]
 fn an_integer_beyond_64_bits_matches_nothing() {
     let map = map(&["/int/<int:n>".into()]);
-    assert_eq!(map.find("/int/9223372036854775808", &Method::GET), Matched::NotFound);
+    assert_eq!(map.find("/int/9223372036854775808", &Method::GET), RouteMatch::NotFound);
 }
 
 #[test]

@@ -5,14 +5,14 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::environ::latin1;
-use crate::view::Arrived;
+use crate::headers_report::ReceivedRequest;
 use crate::{Environ, HttpException, Request, Response, jsonify};
 
 /// What `/environ` answers.
 #[derive(Debug, Serialize)]
 struct EnvironView {
     /// The request line and the header lines, in order and with duplicates.
-    arrived: Arrived,
+    arrived: ReceivedRequest,
     /// The environ as the app has it. `werkzeug.proxy_fix.orig` is in it, if ProxyFix was.
     environ: Map<String, Value>,
     /// The environ as ProxyFix was given it.
@@ -28,13 +28,13 @@ pub(super) fn environ(request: &Request) -> Result<Response, HttpException> {
         after.insert("werkzeug.proxy_fix.orig".to_owned(), original.into());
     }
     let before_proxy_fix = wsgi(request, environ.before_proxy_fix());
-    jsonify(&EnvironView { arrived: request.arrived(), environ: after, before_proxy_fix })
+    jsonify(&EnvironView { arrived: request.received(), environ: after, before_proxy_fix })
 }
 
 /// All keys that describe the request; what belongs to the server (`wsgi.input`, `wsgi.multithread` …) is left out.
 fn wsgi(request: &Request, environ: &Environ) -> Map<String, Value> {
-    let arrived = request.arrived();
-    let raw_path = request.path_as_sent();
+    let arrived = request.received();
+    let raw_path = request.raw_path();
     let path_info: Vec<u8> = percent_decode_str(raw_path).collect();
     let mut keys = Map::new();
     let mut set = |key: &str, value: String| {

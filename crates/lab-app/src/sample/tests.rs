@@ -99,14 +99,14 @@ fn bytes_are_the_pattern_at_every_length() {
 
 #[test]
 fn a_body_in_pieces_is_echoed_whole() {
-    use crate::testing::Pieces;
+    use crate::testing::PiecewiseBody;
 
     let mut app = app().unwrap();
     let (mut parts, _) = request("POST /echo\nContent-Type: text/x").into_parts();
     parts.extensions.clear();
-    let pieces = http::Request::from_parts(parts.clone(), Pieces::of(&["one, ", "two, ", "three"]));
+    let pieces = http::Request::from_parts(parts.clone(), PiecewiseBody::of(&["one, ", "two, ", "three"]));
     insta::assert_snapshot!(respond(&mut app, pieces));
-    let broken = http::Request::from_parts(parts, Pieces::broken(&["one"]));
+    let broken = http::Request::from_parts(parts, PiecewiseBody::broken(&["one"]));
     assert!(respond(&mut app, broken).starts_with("400\n"));
 }
 

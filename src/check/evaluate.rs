@@ -1,0 +1,286 @@
+//! Compares an observation with the expectation of a check, field by field. Pure.
+
+use serde::{Deserialize, Serialize};
+
+use super::observed::{Observed, lines};
+use crate::scenario::model::{AppField, Expectation, HeaderRule, Placeholders, TextRule, UpstreamExpectation};
+use lab_app::headers_report::{HeadersReport, RequestView};
+
+/// An expectation and the observed value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckFinding {
+    /// The field, as in scenario files: `status`, `headers.Via`, `app.remote_addr`.
+    pub field: String,
+    /// The expectation in words.
+    pub expected: String,
+    pub observed: String,
+    pub agrees: bool,
+}
+
+/// Compares an observation with an expectation. One finding per expected field, and one if the framing of the response is
+/// broken. The check passes if all agree.
+#[must_use]
+pub fn evaluate(expect: &Expectation, observed: &Observed, values: &Placeholders) -> Vec<CheckFinding> {
+    let mut evaluator = Evaluator { values, findings: Vec::new() };
+    if let Some(error) = &observed.framing_error {
+        evaluator.note("framing", "a complete answer".to_owned(), error.clone(), false);
+    }
+    if expect.unanswered {
+        evaluator.note("answer", "none".to_owned(), format!("{} {}", observed.status, observed.reason), false);
+    }
+    if let Some(status) = expect.status {
+        evaluator.note("status", status.to_string(), observed.status.to_string(), status == observed.status);
+    }
+    evaluator.headers("headers", &expect.headers, &observed.headers);
+    if let Some(rule) = &expect.body {
+        evaluator.text("body", rule, &observed.body);
+    }
+    if !expect.upstream.is_empty() || !expect.app.is_empty() {
+        match observed.headers_report() {
+            Ok(view) => evaluator.view(expect, &view),
+            Err(error) => {
+                evaluator.note("upstream", "the app's view of the request (ask /headers)".to_owned(), error, false);
+            }
+        }
+    }
+    evaluator.findings
+}
+
+struct Evaluator<'a> {
+    values: &'a Placeholders,
+    findings: Vec<CheckFinding>,
+}
+
+impl Evaluator<'_> {
+    fn note(&mut self, field: &str, expected: String, observed: String, agrees: bool) {
+        self.findings.push(CheckFinding { field: field.to_owned(), expected, observed, agrees });
+    }
+
+    fn text(&mut self, field: &str, rule: &TextRule, observed: &str) {
+        let agrees = self.agrees(rule, observed);
+        self.note(field, self.words(rule), quoted(observed), agrees);
+    }
+
+    fn headers(&mut self, scope: &str, rules: &[(String, HeaderRule)], headers: &[(String, String)]) {
+        for (name, rule) in rules {
+            let seen: Vec<&str> = lines(headers, name).collect();
+            let (expected, agrees) = match rule {
+                HeaderRule::Absent => ("no such line".to_owned(), seen.is_empty()),
+                HeaderRule::Present => ("at least one line".to_owned(), !seen.is_empty()),
+                HeaderRule::Count(count) => {
+                    let plural = if *count == 1 { "" } else { "s" };
+                    (format!("{count} line{plural}"), seen.len() == usize::try_from(*count).unwrap_or(usize::MAX))
+                }
+                HeaderRule::Lines(rules) => {
+                    let words: Vec<String> = rules.iter().map(|rule| self.words(rule)).collect();
+                    let agrees = rules.len() == seen.len()
+                        && rules.iter().zip(&seen).all(|(rule, value)| self.agrees(rule, value));
+                    (words.join(" then "), agrees)
+                }
+            };
+            self.note(&format!("{scope}.{name}"), expected, quoted_lines(&seen), agrees);
+        }
+    }
+
+    fn view(&mut self, expect: &Expectation, view: &HeadersReport) {
+        let UpstreamExpectation { method, target, headers, order } = &expect.upstream;
+        if let Some(rule) = method {
+            self.text("upstream.method", rule, &view.upstream.method);
+        }
+        if let Some(rule) = target {
+            self.text("upstream.target", rule, &view.upstream.target);
+        }
+        self.headers("upstream.headers", headers, &view.upstream.headers);
+        if let Some(order) = order {
+            let named = |line: &str| order.iter().any(|name| name.eq_ignore_ascii_case(line));
+            let seen: Vec<&str> =
+                view.upstream.headers.iter().map(|(name, _)| name.as_str()).filter(|name| named(name)).collect();
+            let agrees = seen.len() == order.len() && seen.iter().zip(order).all(|(a, b)| a.eq_ignore_ascii_case(b));
+            self.note("upstream.order", order.join(", "), seen.join(", "), agrees);
+        }
+        for (field, rule) in &expect.app {
+            self.text(&format!("app.{}", field.name()), rule, app_field(&view.app, *field));
+        }
+    }
+
+    fn agrees(&self, rule: &TextRule, observed: &str) -> bool {
+        match rule {
+            TextRule::Equal(template) => template.fill(self.values) == observed,
+            TextRule::Contains(template) => observed.contains(&template.fill(self.values)),
+            TextRule::Matches(pattern) => pattern.0.is_match(observed),
+            TextRule::Empty => observed.is_empty(),
+        }
+    }
+
+    fn words(&self, rule: &TextRule) -> String {
+        match rule {
+            TextRule::Equal(template) => quoted(&template.fill(self.values)),
+            TextRule::Contains(template) => format!("a text with {}", quoted(&template.fill(self.values))),
+            TextRule::Matches(pattern) => format!("a match of /{}/", pattern.0),
+            TextRule::Empty => "nothing".to_owned(),
+        }
+    }
+}
+
+#[must_use]
+pub fn app_field(seen: &RequestView, field: AppField) -> &str {
+    match field {
+        AppField::RemoteAddr => &seen.remote_addr,
+        AppField::Scheme => &seen.scheme,
+        AppField::Host => &seen.host,
+        AppField::RootPath => &seen.root_path,
+        AppField::Path => &seen.path,
+        AppField::QueryString => &seen.query_string,
+        AppField::UrlRoot => &seen.url_root,
+    }
+}
+
+const SHOWN_CHARS: usize = 200;
+
+fn quoted(text: &str) -> String {
+    if text.chars().count() <= SHOWN_CHARS {
+        return format!("{text:?}");
+    }
+    let shown: String = text.chars().take(SHOWN_CHARS).collect();
+    format!("{shown:?}… ({} bytes)", text.len())
+}
+
+fn quoted_lines(lines: &[&str]) -> String {
+    if lines.is_empty() {
+        return "no such line".to_owned();
+    }
+    lines.iter().map(|line| quoted(line)).collect::<Vec<_>>().join(" then ")
+}
+
+#[cfg(test)]
+mod tests {
+    use lab_load::wire::Pattern;
+    use regex::Regex;
+
+    use super::*;
+    use crate::scenario::model::{Placeholder, TextTemplate, TextTemplatePart};
+    use lab_app::headers_report::ReceivedRequest;
+
+    fn text(value: &str) -> TextTemplate {
+        TextTemplate { parts: vec![TextTemplatePart::Text(value.to_owned())] }
+    }
+
+    fn client() -> TextTemplate {
+        TextTemplate { parts: vec![TextTemplatePart::Placeholder(Placeholder::Client)] }
+    }
+
+    fn pairs(lines: &[(&str, &str)]) -> Vec<(String, String)> {
+        lines.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn seen() -> RequestView {
+        RequestView {
+            remote_addr: "127.0.0.1".to_owned(),
+            scheme: "http".to_owned(),
+            host: "127.0.0.1:8080".to_owned(),
+            root_path: String::new(),
+            path: "/headers".to_owned(),
+            query_string: String::new(),
+            url_root: "http://127.0.0.1:8080/".to_owned(),
+        }
+    }
+
+    fn observed() -> Observed {
+        let upstream = ReceivedRequest {
+            method: "GET".to_owned(),
+            target: "/headers".to_owned(),
+            version: "HTTP/1.1".to_owned(),
+            headers: pairs(&[("X-B", "1"), ("Host", "h"), ("x-a", "2"), ("X-B", "3")]),
+        };
+        let view = HeadersReport { upstream, app: seen(), before_proxy_fix: seen() };
+        Observed {
+            status: 200,
+            reason: "OK".to_owned(),
+            headers: pairs(&[("Date", "now"), ("Set-Cookie", "a=1"), ("set-cookie", "b=2")]),
+            body: serde_json::to_string(&view).unwrap(),
+            framing_error: None,
+        }
+    }
+
+    fn values() -> Placeholders {
+        Placeholders { client: "127.0.0.1".to_owned(), host: "127.0.0.1".to_owned(), port: 8080 }
+    }
+
+    fn disagreeing(expect: &Expectation, observed: &Observed) -> Vec<String> {
+        let findings = evaluate(expect, observed, &values());
+        findings.into_iter().filter(|finding| !finding.agrees).map(|finding| finding.field).collect()
+    }
+
+    #[test]
+    fn met_expectations_agree() {
+        let expect = Expectation {
+            unanswered: false,
+            status: Some(200),
+            headers: vec![
+                ("DATE".to_owned(), HeaderRule::Count(1)),
+                ("Via".to_owned(), HeaderRule::Absent),
+                ("Date".to_owned(), HeaderRule::Present),
+                (
+                    "Set-Cookie".to_owned(),
+                    HeaderRule::Lines(vec![
+                        TextRule::Equal(text("a=1")),
+                        TextRule::Matches(Pattern(Regex::new("^b=[0-9]$").unwrap())),
+                    ]),
+                ),
+            ],
+            body: Some(TextRule::Contains(text("upstream"))),
+            upstream: UpstreamExpectation {
+                method: Some(TextRule::Equal(text("GET"))),
+                target: Some(TextRule::Equal(text("/headers"))),
+                headers: vec![("X-A".to_owned(), HeaderRule::Lines(vec![TextRule::Equal(text("2"))]))],
+                order: Some(vec!["X-B".to_owned(), "X-A".to_owned(), "X-B".to_owned()]),
+            },
+            app: [(AppField::RemoteAddr, TextRule::Equal(client())), (AppField::RootPath, TextRule::Empty)].into(),
+        };
+        assert_eq!(disagreeing(&expect, &observed()), Vec::<String>::new());
+        assert_eq!(evaluate(&expect, &observed(), &values()).len(), 12);
+    }
+
+    #[test]
+    fn each_kind_of_difference_is_found() {
+        let lines = |values: &[&str]| HeaderRule::Lines(values.iter().map(|v| TextRule::Equal(text(v))).collect());
+        let expect = Expectation {
+            unanswered: true,
+            status: Some(404),
+            headers: vec![
+                ("Date".to_owned(), HeaderRule::Absent),
+                ("Via".to_owned(), HeaderRule::Present),
+                ("Server".to_owned(), HeaderRule::Count(1)),
+                ("Set-Cookie".to_owned(), lines(&["b=2", "a=1"])),
+                ("set-cookie".to_owned(), lines(&["a=1"])),
+            ],
+            body: Some(TextRule::Empty),
+            upstream: UpstreamExpectation {
+                method: Some(TextRule::Equal(text("HEAD"))),
+                target: Some(TextRule::Matches(Pattern(Regex::new("^/x").unwrap()))),
+                headers: vec![("Host".to_owned(), lines(&["other"]))],
+                order: Some(vec!["X-A".to_owned(), "X-B".to_owned()]),
+            },
+            app: [(AppField::Scheme, TextRule::Equal(text("https")))].into(),
+        };
+        let findings = evaluate(&expect, &observed(), &values());
+        assert!(findings.iter().all(|finding| !finding.agrees), "{findings:#?}");
+    }
+
+    #[test]
+    fn response_without_report_fails() {
+        let mut answer = observed();
+        answer.body = "Pong!".to_owned();
+        let expect =
+            Expectation { app: [(AppField::RemoteAddr, TextRule::Equal(client()))].into(), ..Expectation::default() };
+        assert_eq!(disagreeing(&expect, &answer), ["upstream"]);
+    }
+
+    #[test]
+    fn broken_framing_fails_any_check() {
+        let mut answer = observed();
+        answer.framing_error = Some("the body ended early".to_owned());
+        let expect = Expectation { status: Some(200), ..Expectation::default() };
+        assert_eq!(disagreeing(&expect, &answer), ["framing"]);
+    }
+}

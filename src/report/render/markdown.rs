@@ -1,0 +1,59 @@
+//! Reports as markdown, for a README or a folder of reports: a table per load, the stacks without a measurement, the faults
+//! this run guards against, and published figures.
+
+pub mod repeatability;
+
+mod load;
+mod published;
+mod table;
+mod validation;
+
+use std::fmt::Write as _;
+
+use self::table::{escaped, table};
+use crate::record::{Provenance, Record};
+use crate::report::numbers::{bytes, counted};
+use crate::report::view::guards::guards;
+use crate::report::view::provenance::{pinning, title};
+use crate::report::view::stack_summary::driven_loads;
+
+/// The report of a run.
+#[must_use]
+pub fn render(record: &Record) -> String {
+    let mut text = String::new();
+    let provenance = &record.provenance;
+    let _ = writeln!(text, "# {}\n", escaped(title(provenance)));
+    let _ = writeln!(text, "{}\n", provenance_paragraph(provenance));
+    for load in driven_loads(record) {
+        load::section(&mut text, record, load);
+    }
+    for validation in &record.validations {
+        validation::section(&mut text, validation);
+    }
+    let guards: Vec<[String; 2]> = guards(record).iter().map(|row| row.each_ref().map(|cell| escaped(cell))).collect();
+    if !guards.is_empty() {
+        let _ = writeln!(text, "## What was guarded against\n\n{}\n", table(&["fault", "here"], &guards));
+    }
+    published::section(&mut text, record);
+    text
+}
+
+/// The machine, the versions, the run and its command.
+fn provenance_paragraph(provenance: &Provenance) -> String {
+    let machine = &provenance.machine;
+    let short = if provenance.is_short { " This is the scenario's short form: a first look." } else { "" };
+    format!(
+        "{}, {}, {} of memory, {}; stacks {}, load {}. lab {}, run `{}`, {} to {}.{short}\n\n```\n{}\n```",
+        escaped(&machine.cpu),
+        counted(machine.cores, "core"),
+        bytes(machine.memory_bytes),
+        escaped(&machine.kernel),
+        pinning(&provenance.stack_cores),
+        pinning(&provenance.load_cores),
+        provenance.lab,
+        provenance.run,
+        provenance.started,
+        provenance.ended,
+        provenance.command.join(" ").replace("```", "` ` `"),
+    )
+}

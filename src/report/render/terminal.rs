@@ -1,0 +1,76 @@
+//! Reports for a terminal. They contain ANSI sequences, which the printer strips for `NO_COLOR` or a pipe.
+
+pub mod calibration;
+pub mod lint_finding;
+pub mod repeatability;
+pub mod stack_diff;
+pub mod text_diff;
+
+mod changes;
+mod checks;
+mod comparison;
+mod gate;
+mod round_issues;
+mod speed;
+mod style;
+mod validation;
+
+use std::fmt::Write as _;
+
+use self::style::{QUIET, TITLE, styled};
+use crate::record::Record;
+use crate::report::numbers::counted;
+use crate::report::view::provenance::{self, pinning};
+
+/// The report of a run.
+#[must_use]
+pub fn render(record: &Record) -> String {
+    let mut text = String::new();
+    title(&mut text, record);
+    checks::section(&mut text, record);
+    changes::section(&mut text, record);
+    let mut loads = reported_loads(record);
+    // Loads that only validate others have no estimates.
+    loads.extend(record.validations.iter().map(|validation| validation.by.as_str()));
+    for load in loads {
+        speed::section(&mut text, record, load);
+    }
+    for validation in &record.validations {
+        validation::section(&mut text, validation);
+    }
+    gate::section(&mut text, record);
+    text
+}
+
+/// The loads with estimates, in their order.
+fn reported_loads(record: &Record) -> Vec<&str> {
+    let mut loads: Vec<&str> = Vec::new();
+    for estimate in &record.estimates {
+        if !loads.contains(&estimate.load.as_str()) && !record.rounds.is_empty() {
+            loads.push(&estimate.load);
+        }
+    }
+    loads
+}
+
+fn title(text: &mut String, record: &Record) {
+    let provenance = &record.provenance;
+    let _ = writeln!(text, "{}", styled(TITLE, provenance::title(provenance)));
+    let machine = &provenance.machine;
+    let line = format!(
+        "{} · {} · {} · stacks {}, load {}",
+        machine.cpu,
+        counted(machine.cores, "core"),
+        machine.kernel,
+        pinning(&provenance.stack_cores),
+        pinning(&provenance.load_cores),
+    );
+    let _ = writeln!(text, "{}", styled(QUIET, &line));
+    if provenance.is_short {
+        let _ = writeln!(text, "{}", styled(QUIET, "the short form: a first look, compared with no snapshot"));
+    }
+    text.push('\n');
+}
+
+#[cfg(test)]
+mod tests;

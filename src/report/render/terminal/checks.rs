@@ -1,0 +1,105 @@
+//! Is it right? The stacks, their checks and every failure.
+
+use std::fmt::Write as _;
+
+use super::style::{BAD, GOOD, LIST_WIDTH, QUIET, TITLE, indented, styled, table, wrapped_list};
+use crate::record::{CheckOutcome, CheckRecord, Record, StackRecord};
+use crate::report::view::checks::{CheckStatus, components, distinct_failures, first_line};
+use crate::report::view::provenance::has_many_stacks;
+
+pub(super) fn section(text: &mut String, record: &Record) {
+    let _ = writeln!(text, "{}", styled(TITLE, "Is it right?"));
+    if has_many_stacks(record) {
+        all_stacks(text, record);
+    } else {
+        each_stack(text, record);
+    }
+    text.push('\n');
+}
+
+fn each_stack(text: &mut String, record: &Record) {
+    for stack in &record.stacks {
+        let _ = writeln!(text, "  {}  {}  {}", stack.name, status(stack), styled(QUIET, &components(stack)));
+    }
+    for stack in &record.stacks {
+        // The status above has the first line.
+        if let Some(missing) = stack.unavailable.as_ref().filter(|missing| missing.contains('\n')) {
+            let _ = writeln!(text, "\n{} {}: {missing}", styled(QUIET, "unavailable"), stack.name);
+        }
+        if let Some(error) = &stack.error {
+            let _ = writeln!(text, "\n{} {}: {error}", styled(BAD, "could not run"), stack.name);
+        }
+        for check in stack.checks.iter().filter(|check| !check.passed()) {
+            text.push('\n');
+            text.push_str(&failed_check(&stack.name, check));
+        }
+    }
+}
+
+/// A table of the available stacks, each distinct failure once, then a line per stack that could not run or is
+/// unavailable.
+fn all_stacks(text: &mut String, record: &Record) {
+    let (available, missing): (Vec<_>, Vec<_>) = record.stacks.iter().partition(|stack| stack.unavailable.is_none());
+    let mut table = table(&["stack", "version", "checks"]);
+    for stack in &available {
+        table.add_row([stack.name.clone(), components(stack), status(stack)]);
+    }
+    if !available.is_empty() {
+        let _ = writeln!(text, "{}", indented(&table));
+    }
+    for failure in distinct_failures(&available) {
+        text.push('\n');
+        text.push_str(&failed_check(&wrapped_list(&failure.stacks, LIST_WIDTH), failure.check));
+    }
+    let errors = available.iter().filter_map(|stack| Some((stack, stack.error.as_deref()?)));
+    for (index, (stack, error)) in errors.enumerate() {
+        text.push_str(if index == 0 { "\n" } else { "" });
+        let _ = writeln!(text, "  {} {}: {}", styled(BAD, "could not run"), stack.name, first_line(error));
+    }
+    for (index, stack) in missing.iter().enumerate() {
+        text.push_str(if index == 0 { "\n" } else { "" });
+        let _ = writeln!(text, "  {}: {}", stack.name, status(stack));
+    }
+    let is_cut = |reason: &Option<String>| reason.as_ref().is_some_and(|reason| reason.contains('\n'));
+    if record.stacks.iter().any(|stack| is_cut(&stack.error) || is_cut(&stack.unavailable)) {
+        let _ = writeln!(text, "  {}", styled(QUIET, "of longer reasons the first line; the whole is in the record"));
+    }
+}
+
+fn status(stack: &StackRecord) -> String {
+    match CheckStatus::new(stack) {
+        CheckStatus::Unavailable { reason, is_optional } => {
+            styled(if is_optional { QUIET } else { BAD }, &format!("unavailable: {reason}"))
+        }
+        CheckStatus::CouldNotRun => styled(BAD, "could not run"),
+        CheckStatus::NoChecks => styled(QUIET, "no checks"),
+        CheckStatus::Passed { checks } => styled(GOOD, &format!("{checks} of {checks} checks passed")),
+        CheckStatus::Failed { failed, checks } => styled(BAD, &format!("{failed} of {checks} checks failed")),
+    }
+}
+
+/// A failed check field by field: the expected value (`-`), the observed value (`+`), and the fields that agree.
+fn failed_check(stack: &str, check: &CheckRecord) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "{} {stack}: {}  {}", styled(BAD, "FAIL"), check.name, styled(QUIET, &check.request));
+    match &check.outcome {
+        // This outcome is always an expected one.
+        CheckOutcome::Unanswered { .. } => {}
+        CheckOutcome::Failed { error } => {
+            let _ = writeln!(text, "  no answer: {error}");
+        }
+        CheckOutcome::Judged { findings, .. } => {
+            for finding in findings.iter().filter(|finding| !finding.agrees) {
+                let _ = writeln!(text, "  {}", finding.field);
+                let _ = writeln!(text, "    {}", styled(GOOD, &format!("- expected  {}", finding.expected)));
+                let _ = writeln!(text, "    {}", styled(BAD, &format!("+ observed  {}", finding.observed)));
+            }
+            let agreeing: Vec<&str> =
+                findings.iter().filter(|finding| finding.agrees).map(|finding| finding.field.as_str()).collect();
+            if !agreeing.is_empty() {
+                let _ = writeln!(text, "  {}", styled(QUIET, &format!("as expected: {}", agreeing.join(", "))));
+            }
+        }
+    }
+    text
+}

@@ -1,0 +1,48 @@
+//! The rankings of two runs, and whether they agree.
+
+use std::fmt::Write as _;
+
+use super::style::{BAD, GOOD, QUIET, TITLE, UNSURE, indented, right_aligned, styled, table};
+use crate::report::view::repeatability::words::{TABLES, disagreements, distance, loads, rows, verdict};
+use crate::report::view::repeatability::{MetricRepeatability, Repeatability};
+
+#[must_use]
+pub fn render(repeatability: &Repeatability) -> String {
+    let [first, second] = &repeatability.runs;
+    let mut text = format!("{}\n", styled(TITLE, &format!("Is {second} as {first} was?")));
+    for condition in &repeatability.changed_conditions {
+        let _ = writeln!(text, "  {}", styled(UNSURE, condition));
+    }
+    if repeatability.metrics.is_empty() {
+        let _ = writeln!(text, "  {}", styled(BAD, "there is no metric under any load that both have places for"));
+    }
+    for load in loads(repeatability) {
+        let _ = writeln!(text, "\n{}", styled(TITLE, load));
+        let metrics: Vec<&MetricRepeatability> = repeatability.metrics.iter().filter(|one| one.load == load).collect();
+        for one in &metrics {
+            let style = match one.agrees() {
+                Some(true) => GOOD,
+                None => UNSURE,
+                Some(false) => BAD,
+            };
+            let _ = writeln!(
+                text,
+                "  {:<16} {}{}",
+                one.metric,
+                styled(style, &verdict(one)),
+                styled(QUIET, &distance(one))
+            );
+            for line in disagreements(one) {
+                let _ = writeln!(text, "    {line}");
+            }
+        }
+        let header: Vec<&str> = std::iter::once("stack").chain(metrics.iter().map(|one| one.metric.as_str())).collect();
+        for (title, cell) in TABLES {
+            let mut table = table(&header);
+            table.add_rows(rows(&metrics, cell));
+            right_aligned(&mut table, 1..header.len());
+            let _ = writeln!(text, "  {}\n{}", styled(QUIET, title), indented(&table));
+        }
+    }
+    text
+}

@@ -1,0 +1,51 @@
+//! How fast is it under a load, and what does it cost?
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::style::{QUIET, TITLE, rendered, styled};
+use super::{comparison, round_issues};
+use crate::record::Record;
+use crate::report::view::load_tables;
+use crate::report::view::provenance::has_many_stacks;
+use crate::report::view::speed::{SpeedView, Unmeasured};
+
+/// One load: a row per stack, the tables of its kind, the comparison with the reference, and the issues of its rounds.
+pub(super) fn section(text: &mut String, record: &Record, load: &str) {
+    let _ = writeln!(text, "{}", styled(TITLE, &format!("How fast is it under {load}?")));
+    let is_many = has_many_stacks(record);
+    let view = SpeedView::new(record, load);
+    // A long list of errors would open a wide gap before a right-aligned column.
+    let right = 1..view.table.header.len() - usize::from(is_many);
+    let _ = writeln!(text, "{}", rendered(&view.table, right));
+    if is_many {
+        let _ = writeln!(text, "  {}", styled(QUIET, "the most req/s first, here and below"));
+    }
+    if let Some(contention) = &view.contention {
+        let _ = writeln!(text, "  {}", styled(QUIET, contention));
+    }
+    for table in load_tables::tables(record, load, &view.stacks, !is_many) {
+        let rows = rendered(&table, 1..table.header.len());
+        let _ = writeln!(text, "  {}\n{rows}", styled(QUIET, &table.title));
+    }
+    if is_many {
+        unmeasured_by_reason(text, &view.unmeasured);
+    } else {
+        for Unmeasured { stack, reason } in &view.unmeasured {
+            let _ = writeln!(text, "  {stack} was not measured: {reason}");
+        }
+    }
+    comparison::section(text, record, load, &view.stacks);
+    round_issues::section(text, record, load);
+    text.push('\n');
+}
+
+fn unmeasured_by_reason(text: &mut String, unmeasured: &[Unmeasured<'_>]) {
+    let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for one in unmeasured {
+        by_reason.entry(&one.reason).or_default().push(one.stack);
+    }
+    for (reason, stacks) in by_reason {
+        let _ = writeln!(text, "  not measured, for {reason}: {}", stacks.join(", "));
+    }
+}

@@ -1,0 +1,93 @@
+//! The faults of earlier comparisons, and how this run avoids each. A fault has a row if the record covers it.
+
+use std::collections::BTreeSet;
+
+use super::provenance::core_list;
+use crate::record::{Measured, Record, RoundOutcome};
+use crate::report::numbers::{counted, grouped};
+
+/// Rows of a fault and its guard.
+#[must_use]
+pub fn guards(record: &Record) -> Vec<[String; 2]> {
+    let measured = record.rounds.iter().filter_map(|round| match &round.outcome {
+        RoundOutcome::Measured(measured) => Some(measured.as_ref()),
+        RoundOutcome::Failed { .. } | RoundOutcome::Unavailable { .. } => None,
+    });
+    let measured: Vec<&Measured> = measured.collect();
+    if measured.is_empty() {
+        return Vec::new();
+    }
+    let mut rows = vec![failed_rounds(record, &measured), errors(&measured), checks(record)];
+    rows.extend(saturated(&measured));
+    rows.extend(cores(record));
+    rows.push([
+        "the order of visits favours somebody".to_owned(),
+        format!("drawn by lot in each block (seed {}); every visit is to a fresh start", record.provenance.seed),
+    ]);
+    rows
+}
+
+fn failed_rounds(record: &Record, measured: &[&Measured]) -> [String; 2] {
+    let all = record.rounds.len();
+    let invalid = measured.iter().filter(|measured| !measured.is_valid()).count();
+    let failed = record.rounds.iter().filter(|round| matches!(round.outcome, RoundOutcome::Failed { .. })).count();
+    let guard = format!(
+        "of {}, {invalid} were invalid and {failed} could not run; none of these is in any median",
+        counted(all, "round")
+    );
+    ["failed rounds averaged in as zeros".to_owned(), guard]
+}
+
+fn errors(measured: &[&Measured]) -> [String; 2] {
+    let errors: u64 = measured.iter().flat_map(|measured| measured.failed.values()).sum();
+    let guard = format!(
+        "only complete answers with 2xx or 3xx count; {} errors stand by class in the tables",
+        grouped(errors as f64)
+    );
+    ["errors counted as throughput".to_owned(), guard]
+}
+
+/// The stacks that skip checks which others run, keep-alive above all.
+fn checks(record: &Record) -> [String; 2] {
+    let names: BTreeSet<&str> = record.stacks.iter().flat_map(|stack| &stack.checks).map(|c| c.name.as_str()).collect();
+    let checked: Vec<_> = record.stacks.iter().filter(|stack| !stack.checks.is_empty()).collect();
+    let skipped = names.iter().filter_map(|name| {
+        let without: Vec<&str> = checked
+            .iter()
+            .filter(|stack| !stack.checks.iter().any(|check| check.name == **name))
+            .map(|stack| stack.name.as_str())
+            .collect();
+        (!without.is_empty()).then(|| format!("“{name}” was not asked of {} (the kind says why)", without.join(", ")))
+    });
+    let skipped: Vec<String> = skipped.collect();
+    let failed = checked.iter().filter(|stack| !stack.passed()).count();
+    let mut guard =
+        format!("{}, asked first; who fails one is not measured ({failed} did)", counted(names.len(), "check"));
+    for one in skipped {
+        guard.push_str("; ");
+        guard.push_str(&one);
+    }
+    ["unlike behaviour, keep-alive for some only".to_owned(), guard]
+}
+
+/// The rates that the driver could not offer.
+fn saturated(measured: &[&Measured]) -> Option<[String; 2]> {
+    let rates: Vec<_> =
+        measured.iter().filter_map(|measured| measured.open.as_deref()).flat_map(|open| &open.rates).collect();
+    if rates.is_empty() {
+        return None;
+    }
+    let behind = rates.iter().filter(|rate| rate.fell_behind()).count();
+    let guard = format!("at {behind} of {} visited rates the driver fell behind; these do not count", rates.len());
+    Some(["a saturated client".to_owned(), guard])
+}
+
+fn cores(record: &Record) -> Option<[String; 2]> {
+    let provenance = &record.provenance;
+    let (load, stacks) = (&provenance.load_cores, &provenance.stack_cores);
+    if load.is_empty() || stacks.is_empty() || load.iter().any(|core| stacks.contains(core)) {
+        return None;
+    }
+    let guard = format!("the load runs on core {}, the stacks on core {}", core_list(load), core_list(stacks));
+    Some(["load and server share a core".to_owned(), guard])
+}

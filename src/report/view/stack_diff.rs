@@ -1,0 +1,60 @@
+//! Two stacks under the same checks: every field in which their responses, and the requests that their applications saw,
+//! differ.
+
+use serde::Serialize;
+
+use crate::check::diff::{Difference, differences};
+use crate::check::observed::Observed;
+use crate::record::{CheckOutcome, StackRecord};
+
+/// The responses of two stacks to the request of one check.
+#[derive(Debug, Clone, Serialize)]
+pub struct CheckComparison {
+    pub check: String,
+    /// The request's method and target.
+    pub request: String,
+    pub reference: String,
+    pub other: String,
+    /// The fields that differ, or why there is no response to compare.
+    pub outcome: Result<Vec<Difference>, String>,
+}
+
+impl CheckComparison {
+    /// Whether there are two equal outcomes.
+    #[must_use]
+    pub fn is_same(&self) -> bool {
+        self.outcome.as_ref().is_ok_and(Vec::is_empty)
+    }
+}
+
+/// Compares two stacks over the checks that both ran, in their order.
+#[must_use]
+pub fn compare(reference: &StackRecord, other: &StackRecord) -> Vec<CheckComparison> {
+    let pairs = reference.checks.iter().filter_map(|check| {
+        let twin = other.checks.iter().find(|twin| twin.name == check.name)?;
+        Some((check, twin))
+    });
+    let compared = pairs.map(|(check, twin)| CheckComparison {
+        check: check.name.clone(),
+        request: check.request.clone(),
+        reference: reference.name.clone(),
+        other: other.name.clone(),
+        outcome: match (response(&check.outcome), response(&twin.outcome)) {
+            (Ok(a), Ok(b)) => Ok(differences(a, b)),
+            (Err(error), Ok(_)) => Err(format!("{}: {error}", reference.name)),
+            (Ok(_), Err(error)) => Err(format!("{}: {error}", other.name)),
+            (Err(a), Err(b)) if a == b => Ok(Vec::new()),
+            (Err(a), Err(b)) => Err(format!("{}: {a}; {}: {b}", reference.name, other.name)),
+        },
+    });
+    compared.collect()
+}
+
+/// The response, or why there is none.
+fn response(outcome: &CheckOutcome) -> Result<&Observed, &str> {
+    match outcome {
+        CheckOutcome::Judged { observed, .. } => Ok(observed),
+        CheckOutcome::Unanswered { said } => Err(said),
+        CheckOutcome::Failed { error } => Err(error),
+    }
+}
