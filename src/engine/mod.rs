@@ -7,9 +7,14 @@
 pub mod backend;
 pub mod calibration;
 pub mod estimates;
+pub mod checkpoint;
+pub mod interruption;
 pub mod local;
-pub mod places;
+pub mod placement;
+pub mod ranking;
 pub mod plan;
+pub mod run_folder;
+pub mod session;
 pub mod validations;
 mod blocks;
 mod resume;
@@ -31,7 +36,7 @@ use blocks::{Blocks, with_repeats};
 use crate::catalog::kind;
 use crate::check::diff::differences;
 use crate::check::judge::judge;
-use crate::event::{Event, Listener};
+use crate::event::{RunEvent, RunObserver};
 use crate::record::{
     CheckOutcome, CheckRecord, Distribution, DriverUse, Measured, Objection, OpenMeasured, PublishedFigure,
     RoundOutcome, RoundRecord, SeenDifference, StackDifferences, StackRecord, StepMeasured, WarmupRecord,
@@ -69,16 +74,16 @@ pub async fn run<B: Backend>(
     scenario: &Scenario,
     plan: Plan<'_>,
     backend: &mut B,
-    listener: &mut dyn Listener,
+    observer: &mut dyn RunObserver,
 ) -> Findings {
     let mut stacks = Vec::new();
     for stack in &scenario.stacks {
-        stacks.push(check_stack(scenario, stack, backend, listener).await);
+        stacks.push(check_stack(scenario, stack, backend, observer).await);
     }
     let differences = compare_stacks(scenario, &stacks);
     let (rounds, looks_made) = match plan.checks_only {
         true => (Vec::new(), 0),
-        false => measure(scenario, &stacks, plan, backend, listener).await,
+        false => measure(scenario, &stacks, plan, backend, observer).await,
     };
     Findings { stacks, differences, rounds, looks_made }
 }
@@ -88,7 +93,7 @@ async fn check_stack<B: Backend>(
     scenario: &Scenario,
     stack: &Stack,
     backend: &mut B,
-    listener: &mut dyn Listener,
+    observer: &mut dyn RunObserver,
 ) -> StackRecord {
     let mut record = StackRecord {
         name: stack.name.clone(),
@@ -101,14 +106,14 @@ async fn check_stack<B: Backend>(
         published: stack.server.kind.published().map(published).collect(),
     };
     if let Some(missing) = &record.unavailable {
-        listener.hear(&Event::Unavailable { stack: &stack.name, missing });
+        observer.on_event(&RunEvent::Unavailable { stack: &stack.name, missing });
         return record;
     }
-    listener.hear(&Event::Starting { stack: &stack.name });
+    observer.on_event(&RunEvent::Starting { stack: &stack.name });
     let running = match backend.start(stack, &format!("checks/{}", stack.name)).await {
         Ok(running) => running,
         Err(error) => {
-            listener.hear(&Event::Failed { stack: &stack.name, error: &error });
+            observer.on_event(&RunEvent::Failed { stack: &stack.name, error: &error });
             record.error = Some(error);
             return record;
         }
@@ -121,11 +126,11 @@ async fn check_stack<B: Backend>(
             CheckOutcome::Unanswered { .. } => Ok(&[][..]),
             CheckOutcome::Failed { error } => Err(error.as_str()),
         };
-        listener.hear(&Event::Checked { stack: &stack.name, check: &check.name, outcome: heard });
+        observer.on_event(&RunEvent::Checked { stack: &stack.name, check: &check.name, outcome: heard });
         record.checks.push(CheckRecord { name: check.name.clone(), request: in_short(&check.request), outcome });
     }
     if let Err(error) = backend.stop(running).await {
-        listener.hear(&Event::Failed { stack: &stack.name, error: &error });
+        observer.on_event(&RunEvent::Failed { stack: &stack.name, error: &error });
         record.error = Some(error);
     }
     record
@@ -203,7 +208,7 @@ async fn measure<B: Backend>(
     stacks: &[StackRecord],
     plan: Plan<'_>,
     backend: &mut B,
-    listener: &mut dyn Listener,
+    observer: &mut dyn RunObserver,
 ) -> (Vec<RoundRecord>, usize) {
     let measured: Vec<&Stack> = scenario
         .stacks
@@ -232,7 +237,7 @@ async fn measure<B: Backend>(
     let mut look = 0;
     let visits_by =
         |look: u32| -> usize { drivable.iter().map(|load| driven(load) * load.blocks_of(look) as usize).sum() };
-    listener.hear(&Event::RoundsPlanned { visits: visits_by(looks[0]), made: rounds.len() });
+    observer.on_event(&RunEvent::RoundsPlanned { visits: visits_by(looks[0]), made: rounds.len() });
 
     // Those whose round of this block failed or is invalid get a second chance in it, beside the others.
     let mut again: Vec<&Stack> = Vec::new();
@@ -250,7 +255,7 @@ async fn measure<B: Backend>(
             && blocks.is_planned(&rounds, load, block, &stack.name, looks[look])
             && !resume::is_cut(&rounds, &load.name, block)
         {
-            let round = visit(scenario, block, load, stack, "", backend, listener).await;
+            let round = visit(scenario, block, load, stack, "", backend, observer).await;
             if round.valid().is_none() {
                 again.push(stack);
             }
@@ -258,7 +263,7 @@ async fn measure<B: Backend>(
         }
         if next.is_none_or(|next| (next.block, next.load) != (block, number)) {
             for stack in again.drain(..) {
-                rounds.push(visit(scenario, block, load, stack, "-again", backend, listener).await);
+                rounds.push(visit(scenario, block, load, stack, "-again", backend, observer).await);
             }
         }
         let block_ends = next.is_none_or(|next| next.block != block);
@@ -268,7 +273,7 @@ async fn measure<B: Backend>(
                 return (rounds, look);
             }
             let visits = visits_by(looks[look]) - visits_by(looks[look - 1]);
-            listener.hear(&Event::MoreRoundsPlanned { look, visits });
+            observer.on_event(&RunEvent::MoreRoundsPlanned { look, visits });
         }
     }
     (rounds, look)
@@ -286,20 +291,20 @@ async fn visit<B: Backend>(
     stack: &Stack,
     suffix: &str,
     backend: &mut B,
-    listener: &mut dyn Listener,
+    observer: &mut dyn RunObserver,
 ) -> RoundRecord {
-    listener.hear(&Event::RoundStarted { block, load: &load.name, stack: &stack.name });
+    observer.on_event(&RunEvent::RoundStarted { block, load: &load.name, stack: &stack.name });
     let name = format!("rounds/{:03}-{}-{}{suffix}", block + 1, load.name, stack.name);
     let driven = &plan::of_block(load, block);
     let outcome = match visit_stack(scenario, stack, driven, &name, backend).await {
         Ok(measured) => RoundOutcome::Measured(Box::new(measured)),
         Err(error) => {
-            listener.hear(&Event::Failed { stack: &stack.name, error: &error });
+            observer.on_event(&RunEvent::Failed { stack: &stack.name, error: &error });
             RoundOutcome::Failed { error }
         }
     };
     let round = RoundRecord { block, load: load.name.clone(), stack: stack.name.clone(), outcome };
-    listener.hear(&Event::RoundEnded { round: &round });
+    observer.on_event(&RunEvent::RoundEnded { round: &round });
     round
 }
 

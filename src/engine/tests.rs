@@ -53,7 +53,7 @@ fn scenario(blocks: u32) -> Scenario {
         file: PathBuf::new(),
         root: PathBuf::new(),
         sha256: String::new(),
-        app: App::native("hello"),
+        app: App::Native("hello".to_owned()),
         stacks: vec![stack("direct"), stack("proxied")],
         checks: vec![Check {
             name: "it answers".to_owned(),

@@ -8,6 +8,7 @@ pub mod container;
 pub mod guard;
 pub mod guarded;
 pub mod listener;
+pub mod prerequisites;
 pub mod process;
 pub mod ready;
 pub mod relocate;

@@ -299,7 +299,7 @@ impl Launcher {
             values.set(Value::Launcher, write(folder, launcher)?.display());
         }
         let mut environment = Vec::new();
-        match (stack.app, &self.app.wsgi, &self.app.native) {
+        match (stack.app, self.app.wsgi(), self.app.native()) {
             (Interface::Wsgi, Some(app), _) => {
                 let path = app_folder(app, folder)?;
                 // Every server imports the application, and few have an option for where it is.

@@ -194,7 +194,7 @@ impl Containers {
             mounts.push(Mounted { path, writable: false });
         }
         let mut environment = BTreeMap::new();
-        match (stack.app, &self.launcher.app.wsgi, &self.launcher.app.native) {
+        match (stack.app, self.launcher.app.wsgi(), self.launcher.app.native()) {
             (Interface::Wsgi, Some(app), _) => {
                 let path = app_folder(app, folder)?;
                 // Every server imports the application, and few have an option for where it is.

@@ -12,7 +12,7 @@ const ERROR: f64 = 0.05;
 
 /// The places by every load and metric, in the scenario's order. Without a second stack there is nothing to place.
 #[must_use]
-pub fn placed(scenario: &Scenario, rounds: &[RoundRecord]) -> Vec<Placed> {
+pub fn rankings(scenario: &Scenario, rounds: &[RoundRecord]) -> Vec<Placed> {
     let mut all = Vec::new();
     if scenario.stacks.len() < 2 {
         return all;
