@@ -19,7 +19,7 @@ use lab::catalog::kind::Interface;
 use lab::catalog::{Catalog, Chosen, Role};
 use lab::provision::{Installed, Places};
 use lab::scenario::model::{App, Backend, Proxy, Server, Stack};
-use lab::stack::process::Launcher;
+use lab::stack::process::ProcessLauncher;
 use lab_http::{Limits, RequestHead, parse::RequestParser};
 use lab_proxy::config::Settings;
 use lab_proxy::config::location::Found;
@@ -243,9 +243,9 @@ fn round_trips(criterion: &mut Criterion) {
     let mut installed = Installed::default();
     installed.look(kind(Role::Server).kind(), Some(Interface::Native), "", &places);
     installed.look(kind(Role::Proxy).kind(), None, "", &places);
-    let launcher = Launcher {
+    let launcher = ProcessLauncher {
         lab: PathBuf::from(env!("CARGO_BIN_EXE_lab")),
-        app: App::native("hello"),
+        app: App::Native("hello".to_owned()),
         folder: folder.path().to_owned(),
         cores: Vec::new(),
         installed,

@@ -12,7 +12,7 @@ use crate::engine::local::Local;
 use crate::engine::session::{self, Session};
 use crate::exit::Exit;
 use crate::scenario::model::Scenario;
-use crate::stack::process::Running;
+use crate::stack::running::RunningStack;
 
 /// Time between two checks that every component is still running.
 const WATCH_INTERVAL: Duration = Duration::from_millis(200);
@@ -34,8 +34,8 @@ pub(super) fn run(args: &UpArgs) -> anyhow::Result<Exit> {
         let mut ticks = tokio::time::interval(WATCH_INTERVAL);
         loop {
             ticks.tick().await;
-            if let Some(how) = stacks.iter_mut().find_map(Running::ended) {
-                return Err(anyhow::anyhow!(how));
+            if let Some(failure) = stacks.iter_mut().find_map(RunningStack::failure) {
+                return Err(failure.into());
             }
         }
     };
@@ -51,7 +51,7 @@ fn print_progress(line: &str) {
     let _ = writeln!(anstream::stderr(), "{line}");
 }
 
-async fn start(scenario: &Scenario, backend: &mut Local) -> anyhow::Result<Vec<Running>> {
+async fn start(scenario: &Scenario, backend: &mut Local) -> anyhow::Result<Vec<RunningStack>> {
     let mut stacks = Vec::new();
     let mut out = anstream::stdout().lock();
     for stack in &scenario.stacks {

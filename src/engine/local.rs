@@ -15,12 +15,14 @@ use crate::check::probe::{self, ProbeError};
 use crate::check::redact::Redaction;
 use crate::record::{ComponentRecord, ImageRecord};
 use crate::scenario::model::{self as scenario, CheckRequest, Driver, External, Load, Scenario, Stack};
-use crate::stack::container::launch::Containers;
-use crate::stack::container::obtain::ObtainError;
-use crate::stack::container::site::SiteError;
+use crate::stack::component_spec::ImageIdentity;
+use crate::stack::container::launcher::ContainerLauncher;
+use crate::stack::container::run_network::RunNetworkError;
+use crate::stack::container::scenario_images::ScenarioImageError;
 use crate::stack::guarded::{Guarded, Output, Program};
-use crate::stack::process::{Component, Launcher, Origin, Running};
+use crate::stack::process::ProcessLauncher;
 use crate::stack::ready::last_lines;
+use crate::stack::running::{RunningComponent, RunningStack};
 use lab_load::protocol::{Decoder, DrivePlan, Event};
 
 /// How long a driver may take beyond its warm-up and window: starting its users, and writing its outcome.
@@ -30,23 +32,23 @@ const DRIVER_EXTRA: Duration = Duration::from_secs(40);
 #[derive(Debug)]
 pub struct Local {
     /// Starts the stacks.
-    pub launcher: Launcher,
+    pub launcher: ProcessLauncher,
     /// Cores of the load driver; empty leaves it unpinned.
     pub load_cores: Vec<u16>,
     /// The run's name in a container engine.
     pub run: String,
     /// Starts the stacks that are run in containers; opened by [`Local::open`] where there are any.
-    pub containers: Option<Containers>,
+    pub containers: Option<ContainerLauncher>,
 }
 
 impl Backend for Local {
-    type Running = Running;
+    type Running = RunningStack;
 
     fn missing(&self, stack: &Stack) -> Option<String> {
         stack.refused_in_containers().or_else(|| self.launcher.unavailable(stack))
     }
 
-    async fn start(&mut self, stack: &Stack, visit: &str) -> Result<Running, String> {
+    async fn start(&mut self, stack: &Stack, visit: &str) -> Result<RunningStack, String> {
         match (stack.backend, &mut self.containers) {
             (scenario::Backend::Process, _) => self.launcher.start(stack, visit).await.map_err(in_full),
             (scenario::Backend::Container, Some(containers)) => containers.start(stack, visit).await.map_err(in_full),
@@ -54,7 +56,7 @@ impl Backend for Local {
         }
     }
 
-    fn describe(&self, running: &Running) -> Description {
+    fn describe(&self, running: &RunningStack) -> Description {
         let components = running.components.iter();
         let names = std::iter::once("{host}:{port}".to_owned())
             .chain(running.components.iter().skip(1).map(|inner| format!("{{{}}}", inner.role)));
@@ -64,7 +66,11 @@ impl Backend for Local {
                 .map(|part| ComponentRecord {
                     role: part.role,
                     version: part.version.clone(),
-                    image: part.image.clone().map(|Origin { name, id, digest }| ImageRecord { name, id, digest }),
+                    image: part.image.clone().map(|ImageIdentity { name, id, digest }| ImageRecord {
+                        name,
+                        id,
+                        digest,
+                    }),
                 })
                 .collect(),
             redaction: Redaction {
@@ -75,7 +81,7 @@ impl Backend for Local {
         }
     }
 
-    async fn ask(&mut self, running: &Running, request: &CheckRequest) -> Result<Asked, NoAnswer> {
+    async fn ask(&mut self, running: &RunningStack, request: &CheckRequest) -> Result<Asked, NoAnswer> {
         let (observed, values) =
             probe::ask(running.entry(), running.client, request).await.map_err(|error| match error {
                 silent @ ProbeError::Silent { .. } => NoAnswer::Silent(in_full(silent)),
@@ -93,7 +99,7 @@ impl Backend for Local {
 
     async fn drive(
         &mut self,
-        running: &mut Running,
+        running: &mut RunningStack,
         load: &Load,
         warmup: Duration,
         visit: &str,
@@ -115,7 +121,7 @@ impl Backend for Local {
         };
         let log = driver.log().to_owned();
         let stopped = driver.stop().await;
-        let window = window.map_err(|error| match running.ended() {
+        let window = window.map_err(|error| match running.failure().map(|failure| failure.to_string()) {
             Some(how) => how,
             None => format!("{error}{}", said(&log)),
         })?;
@@ -123,7 +129,7 @@ impl Backend for Local {
         Ok(window)
     }
 
-    async fn stop(&mut self, running: Running) -> Result<(), String> {
+    async fn stop(&mut self, running: RunningStack) -> Result<(), String> {
         running.stop().await.map_err(|error| format!("stop the stack: {error}"))
     }
 }
@@ -133,13 +139,13 @@ impl Local {
     ///
     /// # Errors
     /// There is no engine, or it refuses.
-    pub async fn open(&mut self, scenario: &Scenario) -> Result<(), SiteError> {
+    pub async fn open(&mut self, scenario: &Scenario) -> Result<(), RunNetworkError> {
         if scenario
             .stacks
             .iter()
             .any(|stack| stack.backend == scenario::Backend::Container && self.missing(stack).is_none())
         {
-            self.containers = Some(Containers::open(self.launcher.clone(), &self.run).await?);
+            self.containers = Some(ContainerLauncher::open(self.launcher.clone(), &self.run).await?);
         }
         Ok(())
     }
@@ -149,7 +155,7 @@ impl Local {
     ///
     /// # Errors
     /// One cannot be pulled or built, or does not have its kind.
-    pub async fn obtain(&mut self, scenario: &Scenario, say: &mut dyn FnMut(&str)) -> Result<(), ObtainError> {
+    pub async fn obtain(&mut self, scenario: &Scenario, say: &mut dyn FnMut(&str)) -> Result<(), ScenarioImageError> {
         let Some(mut containers) = self.containers.take() else { return Ok(()) };
         let is_proxied =
             |stack: &scenario::Stack| stack.backend == scenario::Backend::Container && stack.proxy.is_some();
@@ -159,7 +165,7 @@ impl Local {
         let mut outcome = Ok(());
         for stack in &scenario.stacks {
             if outcome.is_ok() && self.missing(stack).is_none() {
-                outcome = containers.obtain(stack, &scenario.root, say).await;
+                outcome = containers.obtain_images(stack, &scenario.root, say).await;
             }
         }
         self.containers = Some(containers);
@@ -170,7 +176,7 @@ impl Local {
     ///
     /// # Errors
     /// Something may be left.
-    pub async fn close(self) -> Result<(), SiteError> {
+    pub async fn close(self) -> Result<(), RunNetworkError> {
         match self.containers {
             Some(containers) => containers.close().await,
             None => Ok(()),
@@ -210,7 +216,7 @@ fn last_answers(load: &Load) -> Duration {
 /// instants that the driver has announced, or else when it says that they have come.
 ///
 /// A component that has ended by the window's end is an error of the round: what it did not use is no measurement.
-async fn follow(driver: &mut Guarded, running: &mut Running, mut lookout: Lookout) -> Result<Driven, String> {
+async fn follow(driver: &mut Guarded, running: &mut RunningStack, mut lookout: Lookout) -> Result<Driven, String> {
     let stdout = driver.take_stdout().ok_or("the driver's output was taken before")?;
     let mut lines = BufReader::new(stdout).lines();
     let mut decoder = Decoder::default();
@@ -285,7 +291,7 @@ impl Window {
     }
 
     /// Opens it, or closes it.
-    fn turn(self, components: &[Component], lookout: &mut Lookout) -> Result<Window, String> {
+    fn turn(self, components: &[RunningComponent], lookout: &mut Lookout) -> Result<Window, String> {
         Ok(match self {
             Window::Ahead { closes, .. } => Window::Open { watch: Watch::open(components)?, closes },
             Window::Open { watch, .. } => Window::Closed(watch.close(components, lookout)?),
@@ -302,7 +308,7 @@ fn instant(at: Duration) -> Instant {
 }
 
 /// The components' versions as they stand in Server fields, behind a slash.
-fn versions<'a>(components: impl Iterator<Item = &'a Component>) -> Vec<(String, String)> {
+fn versions<'a>(components: impl Iterator<Item = &'a RunningComponent>) -> Vec<(String, String)> {
     let own = std::iter::once(env!("CARGO_PKG_VERSION"));
     // What follows in parentheses says where it runs.
     let theirs = components.filter_map(|part| part.version.split(" (").next()?.rsplit(' ').next());
@@ -314,8 +320,8 @@ fn versions<'a>(components: impl Iterator<Item = &'a Component>) -> Vec<(String,
 }
 
 /// The components, none of which has ended.
-fn all_alive(running: &mut Running) -> Result<&[Component], String> {
-    match running.ended() {
+fn all_alive(running: &mut RunningStack) -> Result<&[RunningComponent], String> {
+    match running.failure().map(|failure| failure.to_string()) {
         Some(how) => Err(how),
         None => Ok(&running.components),
     }

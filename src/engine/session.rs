@@ -24,11 +24,11 @@ use crate::scenario::model::Scenario;
 use crate::snapshot::comparison::{ComparisonError, FactsDifference, RunResults, SnapshotComparison};
 use crate::snapshot::failures::count_failures;
 use crate::snapshot::store::Store;
-use crate::stack::container::obtain::ObtainError;
-use crate::stack::container::site::SiteError;
+use crate::stack::container::run_network::RunNetworkError;
+use crate::stack::container::scenario_images::ScenarioImageError;
 use crate::stack::guard;
 use crate::stack::prerequisites::{RequirementsError, find_installed};
-use crate::stack::process::Launcher;
+use crate::stack::process::ProcessLauncher;
 use lab_stats::decision::{Looks, NoLooks};
 
 /// Why a session could not be carried out.
@@ -51,9 +51,9 @@ pub enum SessionError {
     #[error(transparent)]
     Comparison(#[from] ComparisonError),
     #[error("containers cannot be used here, and `backend = \"process\"` (or `--backend process`) needs none")]
-    Containers(#[source] SiteError),
+    Containers(#[source] RunNetworkError),
     #[error(transparent)]
-    Image(#[from] ObtainError),
+    Image(#[from] ScenarioImageError),
     #[error(transparent)]
     Interruption(#[from] InterruptionError),
     #[error(transparent)]
@@ -92,7 +92,7 @@ pub struct FinishedRun {
     /// Why the run could not be compared with the committed snapshots. Its record is written all the same.
     pub comparison_error: Option<ComparisonError>,
     /// What of the run may be left in the container engine.
-    pub cleanup_error: Option<SiteError>,
+    pub cleanup_error: Option<RunNetworkError>,
 }
 
 /// A run's folder, machine and cores.
@@ -126,7 +126,7 @@ impl Session {
     /// [`SessionError::Requirements`].
     pub fn backend(&self, scenario: &Scenario, tools: &Places) -> Result<Local, SessionError> {
         Ok(Local {
-            launcher: Launcher {
+            launcher: ProcessLauncher {
                 lab: tools.lab.clone(),
                 app: scenario.app.clone(),
                 folder: self.folder.path.clone(),
@@ -196,7 +196,7 @@ async fn run_stacks(
     plan: Plan<'_>,
     mut backend: Local,
     observer: &mut dyn RunObserver,
-) -> Result<(Findings, Result<(), SiteError>), SessionError> {
+) -> Result<(Findings, Result<(), RunNetworkError>), SessionError> {
     let mut print = |line: &str| observer.on_event(&RunEvent::Preparing { message: line });
     prepare(&mut backend, scenario, &mut print).await?;
     let findings = super::run(scenario, plan, &mut backend, observer).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::estimates::estimates;
 use super::fake::{Behaviour, Fake, Noise};
-use super::places::placed;
+use super::ranking::rankings;
 use super::validations::validations;
 use super::{Findings, Plan, run};
 use crate::catalog::kind::Interface;
@@ -206,7 +206,7 @@ fn a_load_that_validates_another_is_driven_where_it_says_and_ranks_nobody() {
     assert_eq!(by.iter().map(|round| (round.block, &*round.stack)).collect::<Vec<_>>(), [(0, "direct")]);
     assert_eq!(findings.rounds.len(), 6 + 1);
     assert!(estimates(&scenario, &findings.rounds).iter().all(|estimate| estimate.load != "by"));
-    assert!(placed(&scenario, &findings.rounds).iter().all(|placed| placed.load != "by"));
+    assert!(rankings(&scenario, &findings.rounds).iter().all(|placed| placed.load != "by"));
     let [validation] = &validations(&scenario, &findings.rounds)[..] else { panic!("{findings:?}") };
     let [stack] = &validation.stacks[..] else { panic!("{validation:?}") };
     assert_eq!((&*validation.load, &*stack.stack), (&*scenario.loads[0].name, "direct"));
@@ -446,7 +446,7 @@ fn an_interrupted_run_goes_on_where_it_stopped_and_repeats_the_block_it_was_cut_
 fn stacks_that_cannot_be_told_apart_share_a_place() {
     let (scenario, mut fake) = comparison(&[12], &[], |proxied| proxied.cpu_us *= 2);
     let (findings, _) = decided(&scenario, &mut fake);
-    let places = placed(&scenario, &findings.rounds);
+    let places = rankings(&scenario, &findings.rounds);
     let shown = |metric: Metric| {
         let placed = places.iter().find(|placed| placed.metric == metric.name()).unwrap();
         placed.places.iter().map(|place| (place.stack.as_str(), place.to_string())).collect::<Vec<_>>()

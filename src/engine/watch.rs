@@ -8,7 +8,7 @@ use crate::measure::contention::{Contention, Reading};
 use crate::measure::footprint::{Level, Peaks};
 use crate::measure::sockets::{self, PortState};
 use crate::record::ComponentUse;
-use crate::stack::process::{Component, Used};
+use crate::stack::running::{RunningComponent, UsageSample};
 
 /// Time between two readings of what the components hold. Reading a proportional set size walks a process's pages,
 /// so this is a compromise between peaks that are missed and work for the core of the load.
@@ -34,7 +34,7 @@ impl Lookout {
 /// An open window.
 pub(super) struct Watch {
     opened: Instant,
-    used: Vec<Used>,
+    used: Vec<UsageSample>,
     drops: Vec<Option<u64>>,
     machine: Reading,
     curves: Vec<Vec<Level>>,
@@ -51,7 +51,7 @@ pub(super) struct Watched {
 
 impl Watch {
     /// Opens it. A component that has ended by now is an error of the round.
-    pub(super) fn open(components: &[Component]) -> Result<Watch, String> {
+    pub(super) fn open(components: &[RunningComponent]) -> Result<Watch, String> {
         let ports = ports();
         let mut watch = Watch {
             opened: Instant::now(),
@@ -66,11 +66,11 @@ impl Watch {
 
     /// Takes a reading of what the components hold. One that fails is one of many; the window's ends are where a
     /// failure counts.
-    pub(super) fn look(&mut self, components: &[Component]) {
+    pub(super) fn look(&mut self, components: &[RunningComponent]) {
         self.look_at(components, &ports());
     }
 
-    fn look_at(&mut self, components: &[Component], ports: &Ports) {
+    fn look_at(&mut self, components: &[RunningComponent], ports: &Ports) {
         let at_us = u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX);
         for (component, curve) in components.iter().zip(&mut self.curves) {
             if let Ok(level) = component.level() {
@@ -82,7 +82,7 @@ impl Watch {
     }
 
     /// Closes it. A component that has ended within the window is an error of the round, and no row of zeros.
-    pub(super) fn close(mut self, components: &[Component], lookout: &mut Lookout) -> Result<Watched, String> {
+    pub(super) fn close(mut self, components: &[RunningComponent], lookout: &mut Lookout) -> Result<Watched, String> {
         // First what is compared with the opening, before reading it takes time itself.
         let machine = Reading::now().since(self.machine);
         let closed = samples(components)?;
@@ -120,14 +120,14 @@ fn ports() -> Ports {
     sockets::ports().ok()
 }
 
-fn port(ports: &Ports, component: &Component) -> Option<PortState> {
+fn port(ports: &Ports, component: &RunningComponent) -> Option<PortState> {
     ports.as_ref()?.get(&component.counted_port()?).copied()
 }
 
-fn samples(components: &[Component]) -> Result<Vec<Used>, String> {
+fn samples(components: &[RunningComponent]) -> Result<Vec<UsageSample>, String> {
     components.iter().map(sample).collect()
 }
 
-fn sample(component: &Component) -> Result<Used, String> {
+fn sample(component: &RunningComponent) -> Result<UsageSample, String> {
     component.used().map_err(|error| format!("the {}: {error}", component.role))
 }

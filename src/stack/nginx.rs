@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use tokio::process::Command;
 
 use super::StartError;
-use super::process::{io, write};
+use super::component_spec::{io_error, write_attached};
 use super::relocate::{self, Move, Relocated};
 use crate::catalog::kind::Attached;
 use lab_nginx_conf::Directive;
@@ -26,28 +26,30 @@ pub(super) fn relocated(
     let mut include = |directive: &Directive| lab_nginx_conf::included(directive, home);
     let relocated = relocate::nginx(source, file, Move { upstream, folder: logs, reserve, include: &mut include })?;
     for included in &relocated.included {
-        write(folder, &Attached { name: included.name.clone(), text: included.text.clone() })?;
+        write_attached(folder, &Attached { name: included.name.clone(), text: included.text.clone() })?;
     }
     Ok(relocated)
 }
 
 /// Where no `root` leads, nginx looks in `html` below its prefix. As with every relative path, that is the folder the
 /// configuration was written in, not the one it is moved to.
-pub(super) fn default_root(file: &Path, folder: &Path) -> Result<(), StartError> {
+pub(super) fn link_default_root(file: &Path, folder: &Path) -> Result<(), StartError> {
     let Some(root) = file.parent().map(|written| written.join("html")).filter(|root| root.is_dir()) else {
         return Ok(());
     };
-    symlink(&root, folder.join("html")).map_err(io(format!("link to {}", root.display())))
+    symlink(&root, folder.join("html")).map_err(io_error(format!("link to {}", root.display())))
 }
 
 /// Links the modules of the nginx that is `program`: paths of `load_module` are relative to its prefix. Where it has
 /// none, nginx says so of the first.
-pub(super) async fn modules(program: &Path, folder: &Path) -> Result<(), StartError> {
+pub(super) async fn link_modules(program: &Path, folder: &Path) -> Result<(), StartError> {
     let asked = Command::new(program).arg("-V").output().await;
-    let asked = asked.map_err(io(format!("ask {} for its prefix", program.display())))?;
+    let asked = asked.map_err(io_error(format!("ask {} for its prefix", program.display())))?;
     let said = String::from_utf8_lossy(&asked.stderr);
     match prefix(&said).map(|prefix| prefix.join(MODULES)).filter(|modules| modules.is_dir()) {
-        Some(modules) => symlink(&modules, folder.join(MODULES)).map_err(io(format!("link to {}", modules.display()))),
+        Some(modules) => {
+            symlink(&modules, folder.join(MODULES)).map_err(io_error(format!("link to {}", modules.display())))
+        }
         None => Ok(()),
     }
 }

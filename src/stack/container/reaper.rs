@@ -7,7 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use super::engine::{Engine, EngineError};
-use super::sweep::{self, Made};
+use super::sweep::{self, EngineObject};
 use crate::stack::guard;
 
 /// How long keepers may take to stop their containers in order before these are removed as they are.
@@ -25,14 +25,14 @@ pub enum ReaperError {
     Engine(#[from] EngineError),
     /// The time was up.
     #[error("{} could not be removed in time", said(.0))]
-    Left(Vec<Made>),
+    Left(Vec<EngineObject>),
     /// The system refused something.
     #[error("cannot wait for the end of lab")]
     Io(#[from] io::Error),
 }
 
-fn said(left: &[Made]) -> String {
-    left.iter().map(Made::to_string).collect::<Vec<_>>().join(", ")
+fn said(left: &[EngineObject]) -> String {
+    left.iter().map(EngineObject::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Waits for the end of standard input, and then removes everything of the run.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// A container to run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Order {
+pub struct ContainerSpec {
     /// Its name for the engine, which within the run's network leads to it: its role in its stack's domain.
     pub name: String,
     /// Its stack's domain, in which its names are looked up: there `proxy` and `server` lead to the stack's own.
@@ -33,7 +33,7 @@ pub struct Order {
     /// Where it runs; `None` leaves that to the image.
     pub working_folder: Option<PathBuf>,
     /// What it sees of the machine's files, each at its own path.
-    pub mounts: Vec<Mounted>,
+    pub mounts: Vec<BindMount>,
     /// Folders in memory that it may write.
     pub scratch: Vec<PathBuf>,
     /// How these are mounted.
@@ -58,7 +58,7 @@ pub struct Order {
 
 /// A file or folder of the machine in a container, at the same path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mounted {
+pub struct BindMount {
     /// The path.
     pub path: PathBuf,
     /// Whether the container may write there.
@@ -67,7 +67,7 @@ pub struct Mounted {
 
 /// A container that runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Started {
+pub struct StartedContainer {
     /// The engine's name for it.
     pub id: String,
     /// Its first process, as this machine counts.
