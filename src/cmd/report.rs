@@ -125,7 +125,7 @@ fn narrow(record: &mut Record, args: &ReportArgs) -> Result<(), String> {
     record.rounds.retain(|round| is_asked(&args.load, &round.load));
     record.gate.metrics.retain(|one| is_asked(&args.load, &one.load) && is_asked(&args.metric, &one.metric));
     record.estimates.retain(|one| is_asked(&args.load, &one.load) && is_asked(&args.metric, &one.metric));
-    record.places.retain(|one| is_asked(&args.load, &one.load) && is_asked(&args.metric, &one.metric));
+    record.rankings.retain(|one| is_asked(&args.load, &one.load) && is_asked(&args.metric, &one.metric));
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use super::placement::{Cores, PlacementError};
 use super::ranking::rankings;
 use super::run_folder::{RunFolder, RunFolderError};
 use super::validations::validations;
-use super::{Findings, Plan, calibration};
+use super::{Findings, RunPlan, calibration};
 use crate::event::{RunEvent, RunObserver};
 use crate::measure::machine::Machine;
 use crate::provision::Places;
@@ -150,7 +150,7 @@ pub async fn prepare(
     print: &mut dyn FnMut(&str),
 ) -> Result<(), SessionError> {
     backend.open(scenario).await.map_err(SessionError::Containers)?;
-    Ok(backend.obtain(scenario, print).await?)
+    Ok(backend.obtain_images(scenario, print).await?)
 }
 
 /// Runs a scenario, or resumes it from `checkpoint`, and writes its record.
@@ -180,7 +180,7 @@ pub fn run(
     let mut is_decided = |rounds: &[RoundRecord], made| {
         mode == RunMode::MeasureAndCompare && comparison.is_decided(&estimates(scenario, rounds), made)
     };
-    let plan = Plan { checks_only: mode == RunMode::ChecksOnly, earlier, is_decided: &mut is_decided };
+    let plan = RunPlan { checks_only: mode == RunMode::ChecksOnly, earlier, is_decided: &mut is_decided };
     let found = run_until_interrupted(run_stacks(scenario, plan, backend, &mut writer))?.transpose()?;
     writer.finish()?;
     let Some((findings, closed)) = found else {
@@ -193,7 +193,7 @@ pub fn run(
 /// Runs every stack. The second result is that of the clean-up in the container engine.
 async fn run_stacks(
     scenario: &Scenario,
-    plan: Plan<'_>,
+    plan: RunPlan<'_>,
     mut backend: Local,
     observer: &mut dyn RunObserver,
 ) -> Result<(Findings, Result<(), RunNetworkError>), SessionError> {
@@ -251,7 +251,7 @@ fn record(
     Record {
         schema: SCHEMA,
         provenance,
-        places: if has_loads { rankings(scenario, &findings.rounds) } else { Vec::new() },
+        rankings: if has_loads { rankings(scenario, &findings.rounds) } else { Vec::new() },
         validations: if has_loads { validations(scenario, &findings.rounds) } else { Vec::new() },
         below_noise_floor: None,
         looks: LooksRecord { declared: looks(scenario), made: findings.looks_made },

@@ -11,21 +11,23 @@ mod inputs;
 mod manifest;
 mod provenance;
 mod published;
+mod ranking;
 mod read;
 mod round;
 mod validation;
 
 pub use calibration::{Calibrated, CalibratedMetric, Calibration, FloorWarning};
 pub use calibration_file::{CALIBRATION_FOLDER, CalibrationFile, CalibrationFileError};
-pub use estimate::{Estimate, Place, Placed, Ratio, RatioInterval, Unit};
+pub use estimate::{Estimate, Ratio, RatioInterval, Unit};
 pub use gate::{FactsVerdict, GateOutcome, MetricVerdict, Verdict};
 pub use inputs::InputError;
 pub use manifest::{Manifest, ManifestError, rfc3339};
 pub use provenance::Provenance;
 pub use published::PublishedFigure;
+pub use ranking::{LoadRanking, RankRange};
 pub use read::ReadError;
 pub use round::{
-    ComponentUse, Distribution, DriverUse, Measured, Objection, OpenMeasured, RateMeasured, RoundOutcome, RoundRecord,
+    ComponentUse, Distribution, DriverUse, Measured, OpenMeasured, RateMeasured, RoundIssue, RoundOutcome, RoundRecord,
     StepMeasured, WarmupRecord,
 };
 pub use validation::{ValidatedStack, Validation};
@@ -55,8 +57,9 @@ pub struct Record {
     pub rounds: Vec<RoundRecord>,
     /// What the valid rounds come to.
     pub estimates: Vec<Estimate>,
-    /// Which stacks share which place.
-    pub places: Vec<Placed>,
+    /// The rank range of each stack, by load and metric.
+    #[serde(rename = "places")]
+    pub rankings: Vec<LoadRanking>,
     /// The loads that others were held against.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub validations: Vec<Validation>,

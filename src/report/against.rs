@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::terminal::{QUIET, UNSURE, WIDTH, counted, has_many_stacks, indented, listed, right_aligned, styled, table};
-use crate::record::{Estimate, Placed, Ratio, Record};
+use crate::record::{Estimate, LoadRanking, Ratio, Record};
 use crate::scenario::model::Metric;
 
 /// The ratios of a load, and the places: a line each, or for many stacks a row each, in the order of `stacks`.
@@ -33,7 +33,7 @@ fn together(text: &mut String, record: &Record, load: &str, stacks: &[&str]) {
     let placed = SHOWN.map(|metric| placed(record, load, metric));
     let has_intervals = ratios.iter().any(|ratio| ratio.interval.is_some());
     let has_places =
-        placed.iter().flatten().any(|placed| placed.places.iter().any(|place| !place.better_than.is_empty()));
+        placed.iter().flatten().any(|placed| placed.ranks.iter().any(|place| !place.better_than.is_empty()));
     if ratios.is_empty() && !has_places {
         return;
     }
@@ -49,7 +49,7 @@ fn together(text: &mut String, record: &Record, load: &str, stacks: &[&str]) {
         for (metric, placed) in SHOWN.into_iter().zip(&placed) {
             let ratio = ratio(stack, metric);
             row.extend(
-                has_places.then(|| placed.and_then(|placed| placed.of(stack)).map_or_else(none, ToString::to_string)),
+                has_places.then(|| placed.and_then(|placed| placed.rank(stack)).map_or_else(none, ToString::to_string)),
             );
             row.push(match ratio {
                 Some(ratio) => format!("{:.2} ×", ratio.ratio),
@@ -122,8 +122,8 @@ fn certainty(ratios: &[&Ratio]) -> String {
     format!("intervals of {confidence} % confidence, {blocks}")
 }
 
-fn placed<'a>(record: &'a Record, load: &str, metric: Metric) -> Option<&'a Placed> {
-    record.places.iter().find(|placed| placed.load == load && placed.metric == metric.name())
+fn placed<'a>(record: &'a Record, load: &str, metric: Metric) -> Option<&'a LoadRanking> {
+    record.rankings.iter().find(|placed| placed.load == load && placed.metric == metric.name())
 }
 
 fn ratio_line(estimate: &Estimate) -> String {
@@ -150,9 +150,9 @@ fn ratio_line(estimate: &Estimate) -> String {
 
 /// Where each stands under a load, a line per metric; nothing where there is nobody to compare with.
 fn places(text: &mut String, record: &Record, load: &str) {
-    for placed in record.places.iter().filter(|placed| placed.load == load) {
-        let mut shown: Vec<String> = placed.places.iter().map(|place| format!("{place}: {}", place.stack)).collect();
-        shown.extend(placed.unplaced.iter().map(|stack| format!("without a place: {stack}")));
+    for placed in record.rankings.iter().filter(|placed| placed.load == load) {
+        let mut shown: Vec<String> = placed.ranks.iter().map(|place| format!("{place}: {}", place.stack)).collect();
+        shown.extend(placed.unranked.iter().map(|stack| format!("without a place: {stack}")));
         let needed = placed.blocks_needed.map(|blocks| format!("   told apart from {blocks} blocks on"));
         let what = format!("places by {}", placed.metric);
         let _ = writeln!(text, "  {what:<28} {}{}", shown.join("   "), styled(QUIET, &needed.unwrap_or_default()));

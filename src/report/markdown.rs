@@ -159,8 +159,8 @@ fn reading(record: &Record, load: &str, is_ramp: bool, rates: &[CommonRate], sta
         "The ratio is the Hodges-Lehmann estimate over paired rounds, with its exact signed-rank interval.".to_owned(),
     ];
     let by_throughput =
-        |placed: &&crate::record::Placed| placed.load == load && placed.metric == Metric::Throughput.name();
-    if let Some(blocks) = record.places.iter().find(by_throughput).and_then(|placed| placed.blocks_needed) {
+        |placed: &&crate::record::LoadRanking| placed.load == load && placed.metric == Metric::Throughput.name();
+    if let Some(blocks) = record.rankings.iter().find(by_throughput).and_then(|placed| placed.blocks_needed) {
         said.push(format!("It takes {blocks} blocks to tell so many apart, and some two have fewer in common."));
     }
     let own = |estimate: &&Estimate| estimate.load == load && estimate.metric == Metric::Throughput.name();

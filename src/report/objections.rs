@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 
 use super::terminal::{BAD, QUIET, UNSURE, WIDTH, counted, has_many_stacks, listed, styled};
-use crate::record::{Objection, Record, RoundOutcome};
+use crate::record::{Record, RoundIssue, RoundOutcome};
 
 /// An objection of one kind to rounds of one stack.
 struct Seen<'a> {
     stack: &'a str,
     rounds: usize,
-    objection: &'a Objection,
+    objection: &'a RoundIssue,
 }
 
 /// What speaks against the rounds of a load. Of many stacks with the same kind of objection, one stands for all.
@@ -17,7 +17,8 @@ pub(super) fn section(text: &mut String, record: &Record, load: &str) {
     let seen = seen(record, load);
     if !has_many_stacks(record) {
         for Seen { stack, rounds, objection } in seen {
-            let _ = writeln!(text, "  {} {stack}, {}: {}", word(objection), counted(rounds, "round"), objection.said);
+            let _ =
+                writeln!(text, "  {} {stack}, {}: {}", word(objection), counted(rounds, "round"), objection.message);
         }
         return;
     }
@@ -37,12 +38,12 @@ fn group(text: &mut String, alike: &[&Seen<'_>]) {
     let [first, others @ ..] = alike else { return };
     let rounds: usize = alike.iter().map(|seen| seen.rounds).sum();
     let word = word(first.objection);
-    let said = &first.objection.said;
+    let said = &first.objection.message;
     if others.is_empty() {
         let _ = writeln!(text, "  {word} {}, {}: {said}", first.stack, counted(rounds, "round"));
         return;
     }
-    let is_same = others.iter().all(|other| other.objection.said == *said);
+    let is_same = others.iter().all(|other| other.objection.message == *said);
     let example = if is_same { String::new() } else { format!(", for example {}", first.stack) };
     let _ = writeln!(text, "  {word} {}, {}{example}: {said}", counted(alike.len(), "stack"), counted(rounds, "round"));
     let names: Vec<String> = alike
@@ -54,7 +55,7 @@ fn group(text: &mut String, alike: &[&Seen<'_>]) {
     }
 }
 
-fn word(objection: &Objection) -> String {
+fn word(objection: &RoundIssue) -> String {
     if objection.invalidates { styled(BAD, "invalid") } else { styled(UNSURE, "warning") }
 }
 
@@ -63,7 +64,7 @@ fn seen<'a>(record: &'a Record, load: &str) -> Vec<Seen<'a>> {
     let mut seen: Vec<Seen<'_>> = Vec::new();
     for round in record.rounds.iter().filter(|round| round.load == load) {
         let RoundOutcome::Measured(measured) = &round.outcome else { continue };
-        for objection in &measured.objections {
+        for objection in &measured.issues {
             match seen.iter_mut().find(|known| known.stack == round.stack && known.objection.kind == objection.kind) {
                 Some(known) => known.rounds += 1,
                 None => seen.push(Seen { stack: &round.stack, rounds: 1, objection }),

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::{Place, Placed, Record};
+use crate::record::{LoadRanking, RankRange, Record};
 use lab_stats::stats;
 
 /// Two runs beside each other.
@@ -44,7 +44,7 @@ pub struct StackRepeated {
     /// The stack.
     pub stack: String,
     /// Its place in the first run, and in the second.
-    pub places: [Place; 2],
+    pub places: [RankRange; 2],
     /// The second run's median as a multiple of the first's.
     pub ratio: Option<f64>,
 }
@@ -66,8 +66,8 @@ impl Repeated {
     /// Compares a second run with a first one.
     #[must_use]
     pub fn of(first: &Record, second: &Record) -> Repeated {
-        let metrics = first.places.iter().filter_map(|placed| {
-            let again = second.places.iter().find(|one| one.load == placed.load && one.metric == placed.metric)?;
+        let metrics = first.rankings.iter().filter_map(|placed| {
+            let again = second.rankings.iter().find(|one| one.load == placed.load && one.metric == placed.metric)?;
             Some(MetricRepeated::of([first, second], [placed, again]))
         });
         Repeated {
@@ -89,18 +89,18 @@ impl Repeated {
 }
 
 impl MetricRepeated {
-    fn of(records: [&Record; 2], placed: [&Placed; 2]) -> MetricRepeated {
-        let stack = |place: &Place| {
+    fn of(records: [&Record; 2], placed: [&LoadRanking; 2]) -> MetricRepeated {
+        let stack = |place: &RankRange| {
             let [one, two] = records.map(|record| median(record, placed[0], &place.stack));
             Some(StackRepeated {
                 stack: place.stack.clone(),
-                places: [place.clone(), placed[1].of(&place.stack)?.clone()],
+                places: [place.clone(), placed[1].rank(&place.stack)?.clone()],
                 ratio: one.zip(two).map(|(one, two)| two / one),
             })
         };
-        let stacks: Vec<StackRepeated> = placed[0].places.iter().filter_map(stack).collect();
+        let stacks: Vec<StackRepeated> = placed[0].ranks.iter().filter_map(stack).collect();
         let missing = [(0, 1), (1, 0)].into_iter().flat_map(|(run, other): (usize, usize)| {
-            let only = placed[run].places.iter().filter(move |place| placed[other].of(&place.stack).is_none());
+            let only = placed[run].ranks.iter().filter(move |place| placed[other].rank(&place.stack).is_none());
             only.map(move |place| (place.stack.clone(), run))
         });
         MetricRepeated {
@@ -192,11 +192,11 @@ impl Order {
     }
 }
 
-fn estimate<'a>(record: &'a Record, of: &Placed, stack: &str) -> Option<&'a crate::record::Estimate> {
+fn estimate<'a>(record: &'a Record, of: &LoadRanking, stack: &str) -> Option<&'a crate::record::Estimate> {
     record.estimates.iter().find(|one| one.load == of.load && one.metric == of.metric && one.stack == stack)
 }
 
-fn median(record: &Record, of: &Placed, stack: &str) -> Option<f64> {
+fn median(record: &Record, of: &LoadRanking, stack: &str) -> Option<f64> {
     estimate(record, of, stack)?.median
 }
 

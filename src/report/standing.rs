@@ -1,6 +1,6 @@
 //! Where each stack stands under one load: its place, and what its valid rounds come to. What tables and charts share.
 
-use crate::record::{Measured, Place, Placed, Record, RoundOutcome, RoundRecord, StackRecord};
+use crate::record::{LoadRanking, Measured, RankRange, Record, RoundOutcome, RoundRecord, StackRecord};
 use crate::scenario::model::Metric;
 use lab_stats::stats;
 
@@ -10,7 +10,7 @@ pub(super) struct Standing<'a> {
     /// The stack.
     pub(super) stack: &'a StackRecord,
     /// Its place by throughput; `None` without a valid round.
-    pub(super) place: Option<&'a Place>,
+    pub(super) place: Option<&'a RankRange>,
     /// Its valid rounds.
     pub(super) rounds: Vec<&'a Measured>,
 }
@@ -69,8 +69,8 @@ pub(super) fn loads(record: &Record) -> Vec<&str> {
 
 /// Every stack that was visited under a load: the best median first, then those without a place.
 pub(super) fn standings<'a>(record: &'a Record, load: &str) -> Vec<Standing<'a>> {
-    let throughput = |placed: &&Placed| placed.load == load && placed.metric == Metric::Throughput.name();
-    let places: &[Place] = record.places.iter().find(throughput).map_or(&[], |placed| &placed.places);
+    let throughput = |placed: &&LoadRanking| placed.load == load && placed.metric == Metric::Throughput.name();
+    let places: &[RankRange] = record.rankings.iter().find(throughput).map_or(&[], |placed| &placed.ranks);
     let standing = |stack: &'a StackRecord| {
         let visits = record.rounds.iter().filter(|round| round.load == load && round.stack == stack.name);
         let visits: Vec<&RoundRecord> = visits.collect();

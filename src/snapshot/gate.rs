@@ -130,7 +130,7 @@ impl<'a> Case<'a> {
             (judged.verdict, judged.because) = (*verdict, Some(because.clone()));
         }
         if let Some(answer) = answer {
-            judged.change = answer.change.map(RatioInterval::of_logs);
+            judged.change = answer.change.map(RatioInterval::from_logs);
             judged.look = answer.look.map(|look| look + 1);
             judged.rounds = answer.rounds;
             judged.verdict = match answer.verdict {
