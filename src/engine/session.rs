@@ -53,7 +53,7 @@ pub enum SessionError {
     #[error("containers cannot be used here, and `backend = \"process\"` (or `--backend process`) needs none")]
     Containers(#[source] RunNetworkError),
     #[error(transparent)]
-    Image(#[from] ScenarioImageError),
+    Image(Box<ScenarioImageError>),
     #[error(transparent)]
     Interruption(#[from] InterruptionError),
     #[error(transparent)]
@@ -150,7 +150,7 @@ pub async fn prepare(
     print: &mut dyn FnMut(&str),
 ) -> Result<(), SessionError> {
     backend.open(scenario).await.map_err(SessionError::Containers)?;
-    Ok(backend.obtain_images(scenario, print).await?)
+    backend.obtain_images(scenario, print).await.map_err(|error| SessionError::Image(Box::new(error)))
 }
 
 /// Runs a scenario, or resumes it from `checkpoint`, and writes its record.

@@ -92,19 +92,19 @@ pub(super) fn resolve_server(
     server: &Server,
     interface: Interface,
     kind: ResolvedKind,
-    context: SpecContext<'_>,
+    context: &mut SpecContext<'_>,
 ) -> Result<ComponentSpec, StartError> {
     let run = &kind.run;
     let address = reserve(&mut *context.reserve, Role::Server)?;
     let mut inputs = Vec::new();
-    let mut values = values(&server.kind, &kind, address, &context);
+    let mut values = values(&server.kind, &kind, address, context);
     values.set(Value::Workers, server.workers.map_or(NonZeroU16::MIN, |workers| workers.on(context.cores)));
     values.set(Value::Threads, server.threads.map_or(1, NonZeroU16::get));
     if let Some(config) = &server.config {
         values.set(Value::Config, config.display());
         inputs.push(config.clone());
     }
-    add_launcher(&mut values, &mut inputs, run, &context)?;
+    add_launcher(&mut values, &mut inputs, run, context)?;
     let mut environment = Vec::new();
     match (interface, context.app.wsgi(), context.app.native()) {
         (Interface::Wsgi, Some(app), _) => {
@@ -135,13 +135,13 @@ pub(super) fn resolve_proxy(
     proxy: &Proxy,
     upstream: &str,
     kind: ResolvedKind,
-    context: SpecContext<'_>,
+    context: &mut SpecContext<'_>,
 ) -> Result<ComponentSpec, StartError> {
     let run = &kind.run;
     let (source, text) = configuration(proxy)?;
     let relocated = match run.language {
         Language::Nginx => {
-            let SpecContext { visit, work, .. } = context;
+            let (visit, work) = (context.visit, context.work);
             Some(nginx::relocated(&text, &source, upstream, work, visit, &mut *context.reserve)?)
         }
         Language::Own | Language::Marks => None,
@@ -150,7 +150,7 @@ pub(super) fn resolve_proxy(
         Some(relocated) => relocated.entry,
         None => reserve(&mut *context.reserve, Role::Proxy)?,
     };
-    let mut values = values(&proxy.kind, &kind, address, &context);
+    let mut values = values(&proxy.kind, &kind, address, context);
     values.set(Value::Upstream, upstream);
     values.set(Value::Workers, 1);
     let text = match (&relocated, run.language) {
@@ -162,7 +162,7 @@ pub(super) fn resolve_proxy(
     std::fs::write(&config, &text).map_err(io_error(format!("write {}", config.display())))?;
     values.set(Value::Config, config.display());
     let mut inputs = vec![config];
-    add_launcher(&mut values, &mut inputs, run, &context)?;
+    add_launcher(&mut values, &mut inputs, run, context)?;
     let environment = values.environment(proxy.kind.kind(), run)?;
     let mut command = values.proxy(&proxy.kind, run, context.is_root)?;
     let tls_address = relocated.as_ref().and_then(|relocated| relocated.tls_entry);

@@ -108,7 +108,7 @@ impl ProcessLauncher {
         let kind = self.resolve_kind(&stack.server.kind, Some(stack.app))?;
         let mut sockets = Sockets::new(&kind);
         let mut reserve = || sockets.reserve();
-        let spec = resolve_server(&stack.server, stack.app, kind, self.context(folder, &mut reserve))?;
+        let spec = resolve_server(&stack.server, stack.app, kind, &mut self.context(folder, &mut reserve))?;
         self.launch(spec, sockets, folder).await
     }
 
@@ -121,7 +121,7 @@ impl ProcessLauncher {
         let kind = self.resolve_kind(&proxy.kind, None)?;
         let mut sockets = Sockets::new(&kind);
         let mut reserve = || sockets.reserve();
-        let mut spec = resolve_proxy(proxy, &upstream.to_string(), kind, self.context(folder, &mut reserve))?;
+        let mut spec = resolve_proxy(proxy, &upstream.to_string(), kind, &mut self.context(folder, &mut reserve))?;
         if let Some(own) = &spec.nginx {
             nginx::link_default_root(&own.source, folder)?;
             if let (true, Some(program)) = (own.loads_modules, &own.program) {

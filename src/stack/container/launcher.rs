@@ -162,7 +162,7 @@ impl ContainerLauncher {
         let kind = self.resolve_kind(&stack.server.kind, stack.server_image(), Some(stack.app))?;
         let work = self.create_work_folder(&visit.folder, Role::Server)?;
         let mut reserve = ports(SERVER_PORT);
-        let spec = resolve_server(&stack.server, stack.app, kind, self.context(visit, &work, &mut reserve))?;
+        let spec = resolve_server(&stack.server, stack.app, kind, &mut self.context(visit, &work, &mut reserve))?;
         let mut mounts = read_only(&spec.inputs);
         // Some kinds write their pid file there, for one.
         let named = work.display().to_string();
@@ -184,7 +184,7 @@ impl ContainerLauncher {
         let work = self.create_work_folder(&visit.folder, Role::Proxy)?;
         let mut reserve = ports(PROXY_PORT);
         let upstream = format!("{SERVER}:{SERVER_PORT}");
-        let spec = resolve_proxy(proxy, &upstream, kind, self.context(visit, &work, &mut reserve))?;
+        let spec = resolve_proxy(proxy, &upstream, kind, &mut self.context(visit, &work, &mut reserve))?;
         let mut mounts = read_only(&spec.inputs);
         mounts.push(BindMount { path: work, writable: true });
         if let Some(NginxSpec { texts, .. }) = &spec.nginx {
