@@ -12,7 +12,7 @@ use crate::stack::container::sweep;
 /// How long the removal of one run may take.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Removes, or only names, what is left. 3 when something could not be removed.
+/// Removes the leftovers, or only lists them. 3 if something could not be removed.
 pub(super) fn run(args: &CleanArgs) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(clean(args))

@@ -56,8 +56,8 @@ impl BlockPlan<'_> {
     }
 }
 
-/// So many blocks and half as many to make up for failed and invalid rounds, so that a machine on which every round is
-/// invalid is a result and not an endless run.
+/// The declared blocks and half as many to replace failed and invalid rounds. The bound makes a machine on which every
+/// round is invalid a result, not an endless run.
 pub(super) fn with_repeats(blocks: u32) -> u32 {
     blocks + blocks.div_ceil(2)
 }

@@ -13,11 +13,11 @@ use crate::scenario::model::{Server, WsgiApp};
 
 use super::guarded::FIRST_INHERITED_FD;
 
-/// What a component's texts are filled in with.
+/// The values of a component's templates.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Values(BTreeMap<Value, String>);
 
-/// A text of a kind asks for what there is none of here.
+/// A kind's template asks for a value that this component does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the kind `{kind}` asks for `{{{value}}}`, and there is none")]
 pub struct MissingValue {
@@ -28,7 +28,7 @@ pub struct MissingValue {
 }
 
 impl Values {
-    /// What is known wherever a component is started.
+    /// The values of every component.
     pub(super) fn new(lab: &Path, found: &Installation, address: SocketAddr, folder: &Path) -> Values {
         let mut values = Values::default();
         values.set(Value::Lab, lab.display());

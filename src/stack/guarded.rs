@@ -1,4 +1,4 @@
-//! Programs that run under a [`guard`](super::guard): started here, and stopped by letting go of their lifeline.
+//! Programs that run under a [`guard`](super::guard). Closing their lifeline stops them.
 
 use std::fs::File;
 use std::io;
@@ -37,23 +37,22 @@ pub struct Program {
     pub output: Output,
 }
 
-/// What lab's keepers and reapers of containers are started with: lab itself in another role, without a guard of its
-/// own, for what it keeps is no process.
+/// A keeper or reaper: lab itself in another role, without a guard of its own, because it owns no process.
 #[derive(Debug, Clone)]
 pub struct KeeperProgram {
     /// The role and its arguments.
     pub arguments: Vec<String>,
     /// The container engine it is to speak to, as `DOCKER_HOST` names it.
     pub engine: String,
-    /// Where it writes what it has to say, and its container's output.
+    /// The file for its messages and its container's output.
     pub log: PathBuf,
-    /// Whether it pipes_stdout lab something on its standard output.
+    /// Whether lab reads its standard output.
     pub pipes_stdout: bool,
     /// How long it may take to clean up.
     pub deadline: Duration,
 }
 
-/// Variables that would have testcontainers, or the engine's client in it, do something else than it is told.
+/// Variables that would redirect testcontainers, or its engine client, to another engine.
 const OTHER_ENGINES: [&str; 5] =
     ["TESTCONTAINERS_COMMAND", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_DEFAULT_PLATFORM"];
 
@@ -94,10 +93,10 @@ impl ListeningSocket {
     }
 }
 
-/// A loopback port that is bound and does not listen: held for a program that binds it by itself.
+/// A loopback port that is bound without listening, held for a program that binds it by itself.
 ///
-/// As long as both say that they share the address (SO_REUSEADDR, as servers do, or SO_REUSEPORT), the kernel lets the
-/// program bind and listen, and gives the port to nobody who asks for just any. See socket(7).
+/// If both set SO_REUSEADDR (as servers do) or SO_REUSEPORT, the kernel lets the program bind and listen, and never hands
+/// the port out as a free one. See socket(7).
 #[derive(Debug)]
 pub struct HeldPort {
     _socket: OwnedFd,
@@ -172,7 +171,7 @@ impl Guarded {
         Ok(Guarded { guard, lifeline, log, grace: program.grace })
     }
 
-    /// Starts a keeper or a reaper; what is said of the guard holds for it too.
+    /// Starts a keeper or a reaper in place of a guard.
     ///
     /// # Errors
     /// When the log cannot be created, or the process cannot be started.
@@ -184,7 +183,7 @@ impl Guarded {
         }
         let stdout = if kept.pipes_stdout { Stdio::piped() } else { Stdio::null() };
         let stderr = Stdio::from(File::create(&kept.log)?);
-        // As for guards: Ctrl-C is lab's to answer.
+        // As for guards: lab handles Ctrl-C.
         command.process_group(0).stdin(Stdio::piped()).stdout(stdout).stderr(stderr);
         let mut guard = command.spawn()?;
         let lifeline = guard.stdin.take();

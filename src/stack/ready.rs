@@ -1,6 +1,6 @@
 //! Readiness: a component is ready when it answers a request, not when its port accepts connections.
 //!
-//! lab's own ports are bound before a component starts, so a successful connect proves nothing.
+//! lab binds ports before a component starts, so a successful connect proves nothing.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::net::SocketAddr;
@@ -18,18 +18,18 @@ use crate::catalog::kind::Protocol;
 /// Time between two probes.
 const INTERVAL: Duration = Duration::from_millis(10);
 
-/// What is asked of a component until it is answered.
+/// The request that is repeated until the component responds.
 #[derive(Debug, Clone, Copy)]
 pub struct Probe<'a> {
     /// Which component.
     pub role: Role,
     /// Where it listens.
     pub address: SocketAddr,
-    /// What it is asked in.
+    /// The protocol it listens for.
     pub protocol: Protocol,
     /// The path.
     pub path: &'a str,
-    /// Whether it opens the listening socket itself; whose that is, is then looked at first.
+    /// Whether it opens the listening socket itself. The socket's owner is checked first then.
     pub binds_itself: bool,
 }
 
@@ -95,7 +95,7 @@ async fn send(probe: &Probe<'_>) -> io::Result<u16> {
     connection.write_all(&request(probe)).await?;
     let mut answer = Vec::new();
     while answer.len() < STATUS.end && connection.read_buf(&mut answer).await? > 0 {}
-    // The rest is read for the component's peace, as long as it does not mind; some never close.
+    // Closing early would show up in the component's log, so read the rest; some never close.
     let _ = tokio::time::timeout(REST, connection.read_to_end(&mut answer)).await;
     std::str::from_utf8(answer.get(STATUS).unwrap_or_default())
         .ok()

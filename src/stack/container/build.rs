@@ -54,7 +54,7 @@ fn shown(lines: &[String]) -> String {
 }
 
 /// Has the engine build the image of `folder`, which people know as `name`, and returns the tag it can be found by. Its
-/// steps run in `network` and are told to `print`.
+/// steps run in `network`; each is passed to `print`.
 ///
 /// # Errors
 /// A file cannot be read, or a step of the Dockerfile fails.

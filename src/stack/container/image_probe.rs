@@ -1,4 +1,4 @@
-//! What an image has of a kind: asked in a short container, that can reach and write nothing.
+//! Finds a kind in an image: its version command runs in a short-lived container without network or writable files.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::stack::image_programs::{self, PYTHON, strip_bin};
 const DEADLINE: Duration = Duration::from_secs(30);
 /// The most memory the answer may take, in bytes.
 const MEMORY_BYTES: i64 = 512 << 20;
-/// Why an image does not do for a kind.
+/// Why a kind cannot be run from an image.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageProbeError {
     /// The engine refuses.
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_is_asked_for_its_version_by_the_images_own_programs() {
+    fn version_is_read_from_image_programs() {
         let nginx = kind(Role::Proxy, "nginx");
         assert_eq!(question(&nginx).unwrap(), ["nginx", "-v"]);
         assert_eq!(answer(&nginx, "nginx version: nginx/1.26.3\n").as_deref(), Some("1.26.3"));

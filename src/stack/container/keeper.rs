@@ -56,7 +56,7 @@ pub enum KeeperError {
     /// There is no client of the engine.
     #[error("no engine to speak to")]
     Client(#[source] ClientError),
-    /// The engine does not print where it is.
+    /// The engine does not report a part of its location.
     #[error("the engine does not tell the container's {0}")]
     Untold(&'static str),
     /// Something of the system's.
@@ -267,7 +267,7 @@ fn ended(
     let code = match end {
         Some(Ok(end)) => Some(end.status_code),
         Some(Err(Error::DockerContainerWaitError { code, .. })) => Some(code),
-        Some(Err(source)) => return Err(KeeperError::Engine { what: "print any more how the container is", source }),
+        Some(Err(source)) => return Err(KeeperError::Engine { what: "say any more how the container is", source }),
         None => state.and_then(|state| state.exit_code),
     };
     Ok(code.and_then(|code| i32::try_from(code).ok()).unwrap_or(ENGINE_FAILED))

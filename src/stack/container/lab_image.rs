@@ -1,4 +1,4 @@
-//! ScenarioImages: lab's own, made on the spot from the binary that runs and the libraries it needs.
+//! lab's own image, made on the spot from the running binary and the libraries it needs.
 //!
 //! No registry is asked and no base is needed: the root file system holds lab, its loader and its libraries at their
 //! own paths, and nothing else. It is streamed to the engine as a tar archive while it is read.
@@ -27,7 +27,7 @@ pub(super) const OWN_NAME: &str = "lab-own";
 /// Bytes between the reading of the archive and its sending.
 pub(super) const IN_FLIGHT: usize = 256 * 1024;
 
-/// Why there is no image.
+/// Why lab's own image cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum LabImageError {
     /// It is not known what lab's binary needs.

@@ -60,7 +60,7 @@ impl Owner {
         parts.next().is_none().then_some(owner)
     }
 
-    /// What `me` can print of this owner's life. `started_ticks` tells when a process of a number started, if there is
+    /// What `me` can tell of this owner's run. `started_ticks` returns the start time of a process id, if there is
     /// one.
     pub(super) fn life(&self, me: &Owner, started_ticks: impl Fn(u32) -> Option<u64>) -> RunState {
         match () {

@@ -13,7 +13,7 @@ use super::engine::{Engine, EngineError};
 /// Time between two words about a pull.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// Has the engine pull `name` where it has no such image. What it is doing is told to `print`, a line at a time.
+/// Pulls `name` if the engine does not have it. Passes each line of progress to `print`.
 ///
 /// # Errors
 /// It does not have it and cannot pull it.

@@ -28,8 +28,8 @@ pub enum EnvironmentError {
         /// What the system said.
         source: io::Error,
     },
-    /// Its interpreter does not print where its modules are.
-    #[error("{} does not print where it takes modules from{said}", python.display())]
+    /// Its interpreter does not report its module path.
+    #[error("{} does not say where it takes modules from{said}", python.display())]
     Silent {
         /// The interpreter.
         python: PathBuf,
@@ -173,11 +173,8 @@ mod tests {
     #[test]
     fn an_interpreter_that_fails_is_quoted() {
         let error = modules(Path::new("/bin/false")).unwrap_err().to_string();
-        assert_eq!(error, "/bin/false does not print where it takes modules from: ");
+        assert_eq!(error, "/bin/false does not say where it takes modules from: ");
         let error = modules(Path::new("/nowhere/python")).unwrap_err().to_string();
-        assert!(
-            error.starts_with("/nowhere/python does not print where it takes modules from: No such file"),
-            "{error}"
-        );
+        assert!(error.starts_with("/nowhere/python does not say where it takes modules from: No such file"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! The reaper: a process that outlives lab and removes what a run made in the engine.
+//! The reaper: a process that outlives lab and removes everything that a run made in the engine.
 //!
 //! It does so at every end of a run, the orderly ones included: there is one way to clean up, and it is always used.
 //! Its standard input is its lifeline, as it is a [`keeper`](super::keeper)'s.
@@ -17,7 +17,7 @@ const REMOVAL_DEADLINE: Duration = Duration::from_secs(20);
 /// How long a reaper may take in all, a slow engine's answers included.
 pub(super) const DEADLINE: Duration = Duration::from_secs(40);
 
-/// Why something may be left.
+/// Why objects of the run may remain.
 #[derive(Debug, thiserror::Error)]
 pub enum ReaperError {
     /// There is no engine any more, or it refuses.

@@ -1,4 +1,4 @@
-//! The site of a run in the engine: its network, lab's own images, and the reaper that removes all in the end.
+//! A run's share of the container engine: its network, lab's own images, and the reaper that removes them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -18,13 +18,13 @@ use super::{reaper, sweep};
 use crate::stack::guarded::{Guarded, KeeperProgram};
 use crate::stack::ready::last_lines;
 
-/// Who runs containers of a lab that runs as root: nobody, on every distribution.
+/// The UID for containers when lab runs as root: the user `nobody` on every distribution.
 const NOBODY: u32 = 65_534;
 /// How long the removal of a dead run may take: another lab may be removing the same, and an image cannot go before its
 /// last container has gone.
 const SWEEP_DEADLINE: Duration = Duration::from_secs(3);
 
-/// A run's place in an engine.
+/// A run's network in an engine, with the images made for it.
 #[derive(Debug)]
 pub struct RunNetwork {
     pub(super) engine: Engine,
@@ -32,13 +32,13 @@ pub struct RunNetwork {
     pub(super) network: String,
     /// The host's own address in the run's network.
     pub(super) gateway: IpAddr,
-    /// Who runs the containers, and whom their folders belong to.
+    /// The user that runs the containers and owns their folders.
     pub(super) user: User,
     lab_images: BTreeMap<Option<PathBuf>, PreparedImage>,
     reaper: Guarded,
 }
 
-/// lab's own image, and what its containers see of this machine besides.
+/// lab's own image, and the files of this machine that its containers need.
 #[derive(Debug, Clone)]
 pub(super) struct PreparedImage {
     pub(super) image: LabImage,
@@ -50,11 +50,11 @@ pub(super) struct PreparedImage {
 pub(super) struct User {
     /// `uid` and `gid` inside.
     pub(super) inside: (u32, u32),
-    /// Whom to give the folders that containers write into, where that is not lab's own user.
+    /// The owner of the folders that containers write into, where that is not lab's own user.
     pub(super) owner: Option<(u32, u32)>,
 }
 
-/// Why a run has no place in an engine.
+/// Why a run cannot use an engine.
 #[derive(Debug, thiserror::Error)]
 pub enum RunNetworkError {
     /// There is no engine, or it refuses.
@@ -96,7 +96,7 @@ impl RunNetwork {
         let owner = Owner::this_process().map_err(|source| RunNetworkError::Io { what: "read /proc", source })?;
         for (dead, left) in sweep::find_leftovers(&engine).await? {
             if left.life == RunState::Ended {
-                // What cannot be removed now is looked at again at the next start.
+                // The next start tries again what cannot be removed now.
                 let _ = sweep::remove_run(&engine, &dead, SWEEP_DEADLINE).await;
             }
         }
@@ -137,8 +137,7 @@ impl RunNetwork {
         })
     }
 
-    /// The image of lab itself, made when it is first asked for; with a virtual environment one for that, whose containers
-    /// see the environment.
+    /// lab's own image, made on first use; one for each virtual environment, with the mounts that the environment needs.
     pub(super) async fn lab_image(
         &mut self,
         lab: &Path,
@@ -151,7 +150,7 @@ impl RunNetwork {
         }
         let environment = match key.clone() {
             None => MountedEnvironment::default(),
-            // It starts a program for each module that is not Python.
+            // Blocking: it starts a program for each native module.
             Some(venv) => match tokio::task::spawn_blocking(move || MountedEnvironment::read(&venv)).await {
                 Ok(environment) => environment?,
                 Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
@@ -171,7 +170,7 @@ impl RunNetwork {
     /// Whether a connection from here to `address` of the run's network goes there directly: from the host's own
     /// address in that network, through no port that is published and no process that copies.
     pub(super) fn reaches(&self, address: IpAddr) -> bool {
-        // A UDP socket that is connected has asked for a route and sent nothing.
+        // Connecting a UDP socket looks up a route and sends nothing.
         let here = UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, 0));
         let routed = here.and_then(|socket| socket.connect(SocketAddr::new(address, 9)).and(socket.local_addr()));
         routed.is_ok_and(|from| from.ip() == self.gateway)
@@ -195,8 +194,7 @@ impl RunNetwork {
 }
 
 impl User {
-    /// lab's own user; nobody, if that is root; and in a rootless engine that cannot keep lab's, root, which is whoever
-    /// runs the engine.
+    /// lab's own UID; `nobody` if lab is root; container root (the engine's user) on rootless engines without keep-id.
     fn for_engine(engine: &Engine) -> User {
         let own = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
         match own {

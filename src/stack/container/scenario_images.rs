@@ -1,4 +1,4 @@
-//! The images that a scenario names: had, pulled or built before anything is started, and asked for the kinds in them.
+//! The images that a scenario names: pulled or built before anything is started, and probed for the kinds in them.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -17,7 +17,7 @@ use crate::provision::Installation;
 use crate::scenario::model::Image;
 use crate::stack::component_spec::ImageIdentity;
 
-/// Why a component's image is not to be had.
+/// Why a component's image cannot be obtained.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioImageError {
     /// The engine does not have it and cannot pull it, or does not describe it.
@@ -34,7 +34,7 @@ pub enum ScenarioImageError {
     Nameless(String),
 }
 
-/// ScenarioImages that are there, and what is in them.
+/// The obtained images, and the kinds found in them.
 #[derive(Debug, Default)]
 pub(super) struct ScenarioImages {
     origins: BTreeMap<Image, ImageIdentity>,
@@ -69,7 +69,7 @@ impl ScenarioImages {
         Ok(())
     }
 
-    /// What was obtained; `None` if it was not.
+    /// An image and a kind in it; `None` if they were not obtained.
     pub(super) fn get(&self, image: &Image, kind: &Kind) -> Option<(&ImageIdentity, &Installation)> {
         let found = self.kinds.get(&(image.clone(), kind.role, kind.name.clone()))?;
         Some((self.origins.get(image)?, found))
@@ -99,8 +99,8 @@ async fn origin(
     described(&name, seen).ok_or_else(|| ScenarioImageError::Nameless(name))
 }
 
-/// What is kept of an image; `None` if it has no id. The containers are made from that, for another image may get the tag
-/// meanwhile.
+/// An image's identity; `None` if it has no id. Containers are made from the id: the tag may move to another image during
+/// the run.
 fn described(name: &str, seen: ImageInspect) -> Option<ImageIdentity> {
     let digest = seen.repo_digests.and_then(|digests| digests.into_iter().next());
     Some(ImageIdentity { name: name.to_owned(), id: seen.id?, digest })
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_image_is_kept_by_its_id_and_one_without_is_refused() {
+    fn image_is_identified_by_its_id() {
         let seen = |id: Option<&str>| ImageInspect {
             id: id.map(str::to_owned),
             repo_digests: Some(vec!["nginx@sha256:aa".to_owned()]),
