@@ -19,7 +19,7 @@ use lab::catalog::kind::Interface;
 use lab::catalog::{Catalog, KindRef, Role};
 use lab::provision::{Installed, ToolPaths};
 use lab::scenario::model::{App, Backend, Proxy, Server, Stack};
-use lab::stack::process::Launcher;
+use lab::stack::process::ProcessLauncher;
 use lab_http::{Limits, RequestHead, parse::RequestParser};
 use lab_proxy::config::Config;
 use lab_proxy::config::address::Address;
@@ -249,9 +249,9 @@ fn round_trips(criterion: &mut Criterion) {
     let mut installed = Installed::default();
     installed.probe(kind(Role::Server).kind(), Some(Interface::Native), "", &paths);
     installed.probe(kind(Role::Proxy).kind(), None, "", &paths);
-    let launcher = Launcher {
+    let launcher = ProcessLauncher {
         lab: PathBuf::from(env!("CARGO_BIN_EXE_lab")),
-        app: App::native("hello"),
+        app: App::Native("hello".to_owned()),
         folder: folder.path().to_owned(),
         cores: Vec::new(),
         installed,

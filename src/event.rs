@@ -1,76 +1,69 @@
-//! What a run tells the world while it runs; progress bar, log and tests are its listeners.
+//! The events of a run, and the trait of those that observe them: the progress bar, the checkpoint, the tests.
 
 use crate::check::evaluate::CheckFinding;
 use crate::record::RoundRecord;
 
-/// Something that has just happened.
+/// Something that has just happened in a run.
 #[derive(Debug)]
-pub enum Event<'a> {
-    /// A stack is being started, for its checks or for a round.
+pub enum RunEvent<'a> {
+    /// An image is being pulled or built, or the container engine has a warning.
+    Preparing {
+        message: &'a str,
+    },
+    /// A stack is being started for its checks.
     Starting {
-        /// The stack.
         stack: &'a str,
     },
-    /// A stack is not to be had on this machine.
+    /// A stack cannot run on this machine.
     Unavailable {
-        /// The stack.
         stack: &'a str,
-        /// What is missing.
         missing: &'a str,
     },
-    /// A check was asked and judged, or could not be asked.
+    /// A check has run.
     Checked {
-        /// The stack.
         stack: &'a str,
-        /// The check.
         check: &'a str,
-        /// Expected and observed, field by field; or why the check could not be asked.
+        /// Expected and observed, field by field; or why there was no response.
         outcome: Result<&'a [CheckFinding], &'a str>,
     },
-    /// Rounds begin.
+    /// The checks are done and the rounds begin.
     RoundsPlanned {
-        /// How many visits there will be before the first look, replacements of invalid rounds apart.
+        /// The visits before the first look, without replacements of invalid rounds.
         visits: usize,
         /// How many of them an interrupted run has made already.
         made: usize,
     },
-    /// A look has left something undecided: there will be more rounds.
+    /// A look left a metric undecided, so there will be more rounds.
     MoreRoundsPlanned {
         /// How many looks have been made.
         look: usize,
-        /// How many more visits there will be before the next one.
+        /// The additional visits before the next look.
         visits: usize,
     },
-    /// A round has begun: its stack is being started.
+    /// A stack is being started for a round.
     RoundStarted {
-        /// The block, from 0.
+        /// Counted from 0.
         block: u32,
-        /// The load.
         load: &'a str,
-        /// The stack.
         stack: &'a str,
     },
-    /// A round has ended.
     RoundEnded {
-        /// What it came to.
         round: &'a RoundRecord,
     },
-    /// A stack could not be started, or its driver could not run.
+    /// A stack could not be started or stopped, or its driver could not run.
     Failed {
-        /// The stack.
         stack: &'a str,
-        /// Why.
         error: &'a str,
     },
 }
 
-/// Whoever wants to know.
-pub trait Listener {
-    /// Is told of everything, in order.
-    fn hear(&mut self, event: &Event<'_>);
+/// Observes the events of a run.
+pub trait RunObserver {
+    /// Receives every event, in order.
+    fn on_event(&mut self, event: &RunEvent<'_>);
 }
 
-/// Nobody.
-impl Listener for () {
-    fn hear(&mut self, _event: &Event<'_>) {}
+/// Ignores all events.
+impl RunObserver for () {
+    fn on_event(&mut self, _event: &RunEvent<'_>) {}
 }

@@ -1,22 +1,22 @@
 //! `lab check`: a scenario's checks, without any load.
 
-use super::places::places;
-use super::run::{self, Kind};
+use super::run::{conclude, execute};
 use super::select;
+use super::tool_paths::tool_paths;
 use crate::cli::CheckArgs;
+use crate::engine::session::{RunMode, SessionOutcome};
 use crate::exit::Exit;
 
-/// Asks every check and says what came of it.
+/// Runs every check and prints the results.
 pub(super) fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
     let mut scenario = match select::scenario(&args.scenario)? {
         Ok(scenario) => scenario,
         Err(exit) => return Ok(exit),
     };
-    let kind = Kind { checks_only: true, compared: false };
-    let run::Outcome::Finished(finished) =
-        run::execute(&mut scenario, args.output, kind, &places(&args.scenario.kinds)?, None)?
-    else {
+    let tools = tool_paths(&args.scenario.kinds)?;
+    let outcome = execute(&mut scenario, args.output, RunMode::ChecksOnly, &tools, None)?;
+    let SessionOutcome::Finished(finished) = outcome else {
         return Ok(Exit::Interrupted);
     };
-    run::conclude(*finished, args.output, false, false)
+    conclude(*finished, args.output, false, false)
 }

@@ -3,17 +3,18 @@
 use std::io::Write as _;
 use std::num::NonZeroU16;
 
-use super::places::places;
-use super::run::{self, Kind};
+use super::run::execute;
 use super::select;
+use super::tool_paths::tool_paths;
 use crate::cli::{DiffArgs, OutputArgs};
+use crate::engine::session::{RunMode, SessionOutcome};
 use crate::exit::Exit;
 use crate::record::StackRecord;
 use crate::report::render::terminal::stack_diff;
 use crate::report::view::stack_diff::{CheckComparison, compare};
 use crate::scenario::model::{Check, CheckRequest, Expectation, Scenario};
 
-/// Asks the stacks, and prints where they differ from the first.
+/// Sends the requests to every stack, and prints where the responses differ from the first stack's.
 pub(super) fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
     let mut scenario = match select::scenario(&args.selection())? {
         Ok(scenario) => scenario,
@@ -30,9 +31,9 @@ pub(super) fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
     }
     let others = ordered(&mut scenario, &first, &args.stacks);
     let output = OutputArgs { json: args.json, quiet: false };
-    let kind = Kind { checks_only: true, compared: false };
-    let run::Outcome::Finished(finished) = run::execute(&mut scenario, output, kind, &places(&args.kinds)?, None)?
-    else {
+    let tools = tool_paths(&args.kinds)?;
+    let outcome = execute(&mut scenario, output, RunMode::ChecksOnly, &tools, None)?;
+    let SessionOutcome::Finished(finished) = outcome else {
         return Ok(Exit::Interrupted);
     };
     let found = &finished.record.stacks;
@@ -62,17 +63,17 @@ fn why_not_run(stack: &StackRecord) -> Option<(&str, &str)> {
     Some((&stack.name, stack.error.as_deref().or(stack.unavailable.as_deref())?))
 }
 
-/// Makes `first` the reference; the names of the others, in the order they were asked for.
-fn ordered(scenario: &mut Scenario, first: &str, asked: &[String]) -> Vec<String> {
+/// Makes `first` the reference. Returns the other names in the requested order.
+fn ordered(scenario: &mut Scenario, first: &str, requested: &[String]) -> Vec<String> {
     for stack in &mut scenario.stacks {
         stack.reference = stack.name == first;
     }
     let all: Vec<String> = scenario.stacks.iter().map(|stack| stack.name.clone()).collect();
-    let names = if asked.is_empty() { all } else { asked.to_vec() };
+    let names = if requested.is_empty() { all } else { requested.to_vec() };
     names.into_iter().filter(|name| name != first).collect()
 }
 
-/// A request for a path that no check of the scenario makes.
+/// A check that requests `path` and expects nothing.
 fn get(path: &str) -> Check {
     Check {
         name: path.to_owned(),

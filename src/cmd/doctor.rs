@@ -8,7 +8,7 @@ use crate::measure::machine::Machine;
 use crate::measure::procfs;
 use crate::report::numbers::bytes;
 use crate::stack::container::engine::Engine;
-use crate::stack::guarded::Reserved;
+use crate::stack::guarded::ListeningSocket;
 
 /// Programs a later comparison may use, with the argument that prints their version.
 const PROGRAMS: [(&str, &str); 8] = [
@@ -38,7 +38,10 @@ pub(super) fn run() -> anyhow::Result<Exit> {
             writeln!(out, "  missing  {name}: {bad}")
         }
     };
-    needed("loopback ports", Reserved::loopback().map(|_| "can be reserved".to_owned()).map_err(|e| e.to_string()))?;
+    needed(
+        "loopback ports",
+        ListeningSocket::loopback().map(|_| "can be reserved".to_owned()).map_err(|e| e.to_string()),
+    )?;
     let account = procfs::read_component(std::process::id());
     needed("/proc", account.map(|_| "CPU, memory and switches can be read".to_owned()).map_err(|e| e.to_string()))?;
     let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;

@@ -1,9 +1,8 @@
-//! One file per subcommand. Only this module writes files and prints; everything below returns values.
+//! The subcommands, one file each. They parse their arguments and print; everything below returns values.
 
 mod calibrate;
 mod check;
 mod clean;
-mod comparison;
 mod completions;
 mod diff;
 mod doctor;
@@ -11,11 +10,9 @@ mod drive;
 mod explain;
 mod guard;
 mod keep;
-mod journal;
 mod lint;
 mod list;
 mod progress;
-mod places;
 mod proxy;
 mod provision;
 mod reap;
@@ -26,8 +23,8 @@ mod select;
 mod serve;
 mod serve_worker;
 mod servers;
-mod session;
 mod snapshot;
+mod tool_paths;
 mod up;
 
 use std::process::ExitCode;
@@ -66,23 +63,23 @@ pub fn run(cli: Cli) -> ExitCode {
     };
     match outcome {
         Ok(code) => code,
-        // Whoever read what was said has heard enough.
+        // The reader closed the pipe, as `head` does: success.
         Err(error) if is_closed_pipe(&error) => Exit::Ok.into(),
         Err(error) => {
-            // Nothing better can be done when even this cannot be said.
-            let _ = say_error(&error);
+            // Standard error is the last resort: its own failure cannot be reported.
+            let _ = print_error(&error);
             Exit::CouldNotRun.into()
         }
     }
 }
 
-/// Whether an error is that standard output is read no more, as by `head`.
+/// Whether the reader of standard output has closed it.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     let source = error.root_cause().downcast_ref::<std::io::Error>();
     source.is_some_and(|source| source.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
-fn say_error(error: &anyhow::Error) -> std::io::Result<()> {
+fn print_error(error: &anyhow::Error) -> std::io::Result<()> {
     use std::io::Write as _;
     writeln!(anstream::stderr(), "lab: {error:#}")
 }

@@ -1,5 +1,5 @@
-//! What a person sees of a run while it runs: a bar on a terminal, lines elsewhere. On standard error, so that
-//! standard output holds the report and nothing else.
+//! The progress of a run: a bar on a terminal, lines elsewhere. Both go to standard error, because standard output holds
+//! only the report.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -7,32 +7,32 @@ use std::time::{Duration, Instant};
 use anstream::stream::IsTerminal as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::event::{Event, Listener};
+use crate::check::evaluate::CheckFinding;
+use crate::event::{RunEvent, RunObserver};
 use crate::record::{RoundOutcome, RoundRecord};
 use crate::report::numbers::{grouped, micros};
 use crate::scenario::model::Metric;
 
-/// Shows a run's events.
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
     quiet: bool,
     rounds: usize,
     planned: usize,
     pace: Option<Pace>,
-    /// When it was last said on lines how much time is left.
-    said: Instant,
+    /// When the time left was last printed as a line.
+    estimated: Instant,
     block: u32,
 }
 
-/// How fast the rounds of this process go.
+/// The pace of this process's rounds.
 #[derive(Debug, Clone, Copy)]
 struct Pace {
     since: Instant,
     made: u32,
 }
 
-/// On lines, the time left is said when a block begins, and no more often than this.
-const BETWEEN_ESTIMATES: Duration = Duration::from_secs(30);
+/// The least time between two lines with the time left.
+const ESTIMATE_INTERVAL: Duration = Duration::from_secs(30);
 
 impl Progress {
     /// A bar if standard error is a terminal, lines if not, nothing if `quiet`.
@@ -42,7 +42,7 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        Progress { bar, quiet, rounds: 0, planned: 0, pace: None, said: Instant::now(), block: 0 }
+        Progress { bar, quiet, rounds: 0, planned: 0, pace: None, estimated: Instant::now(), block: 0 }
     }
 
     /// Takes the bar away before the report is printed.
@@ -52,8 +52,8 @@ impl Progress {
         }
     }
 
-    /// A line that stays.
-    fn line(&self, text: &str) {
+    /// Prints a line that stays, above the bar if there is one.
+    fn print_line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| write_line(text)),
             None if self.quiet => {}
@@ -61,103 +61,119 @@ impl Progress {
         }
     }
 
-    /// The time left, in words: all rounds are thought to take as long as those of this process took on average. `None`
-    /// before the first, and once all that were planned are made.
+    /// The time left, by the average duration of this process's rounds. `None` before the first round, and once all
+    /// planned rounds are made.
     fn left(&self) -> Option<String> {
         let Pace { since, made } = self.pace.filter(|pace| pace.made > 0)?;
         let remaining = u32::try_from(self.planned.saturating_sub(self.rounds)).ok().filter(|left| *left > 0)?;
-        Some(in_words(time_left(since.elapsed(), made, remaining)) + " left")
+        Some(approximate(time_left(since.elapsed(), made, remaining)) + " left")
     }
 
-    /// What happens right now.
-    fn now(&self, text: String) {
+    /// Shows beside the bar what happens right now.
+    fn show_activity(&self, text: String) {
         if let Some(bar) = &self.bar {
             bar.set_message(text);
         }
     }
 }
 
-/// What cannot be shown is not worth failing a run for.
+/// A closed standard error is not worth failing a run for.
 fn write_line(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 
-impl Listener for Progress {
-    fn hear(&mut self, event: &Event<'_>) {
+impl RunObserver for Progress {
+    fn on_event(&mut self, event: &RunEvent<'_>) {
         match event {
-            Event::Starting { stack } => self.now(format!("starting {stack}")),
-            Event::Checked { stack, check, outcome } => {
-                self.now(format!("checking {stack}: {check}"));
-                match outcome {
-                    Ok(findings) if findings.iter().all(|finding| finding.agrees) => {}
-                    Ok(_) => self.line(&format!("check failed on {stack}: {check}")),
-                    Err(error) => self.line(&format!("no answer on {stack}: {check}: {error}")),
-                }
+            RunEvent::Preparing { message } => self.print_line(message),
+            RunEvent::Starting { stack } => self.show_activity(format!("starting {stack}")),
+            RunEvent::Checked { stack, check, outcome } => self.on_checked(stack, check, outcome),
+            RunEvent::RoundsPlanned { visits, made } => self.on_rounds_planned(*visits, *made),
+            RunEvent::MoreRoundsPlanned { look, visits } => self.on_more_rounds_planned(*look, *visits),
+            RunEvent::RoundStarted { block, load, stack } => {
+                self.on_block(*block);
+                self.show_activity(format!("{load} on {stack}"));
             }
-            Event::RoundsPlanned { visits, made } => {
-                self.planned = *visits;
-                self.rounds = *made;
-                if let Some(bar) = &self.bar {
-                    bar.set_length(*visits as u64);
-                    bar.set_position(*made as u64);
-                    bar.set_style(style("{bar:24} {pos}/{len} rounds · {msg}"));
-                } else if *visits > 0 {
-                    self.line(&format!("the checks are done; {} rounds to make", visits.saturating_sub(*made)));
-                }
+            RunEvent::RoundEnded { round } => self.on_round_ended(round),
+            RunEvent::Unavailable { stack, missing } => {
+                self.show_activity(format!("{stack} is unavailable: {}", first_line(missing)));
             }
-            Event::MoreRoundsPlanned { look, visits } => {
-                self.planned += visits;
-                if let Some(bar) = &self.bar {
-                    bar.inc_length(*visits as u64);
-                }
-                self.line(&format!("look {look} leaves something undecided: up to {visits} more rounds"));
-            }
-            Event::RoundStarted { block, load, stack } => {
-                let pace = self.pace.get_or_insert_with(|| Pace { since: Instant::now(), made: 0 });
-                if *block != self.block
-                    && pace.made > 0
-                    && self.bar.is_none()
-                    && self.said.elapsed() >= BETWEEN_ESTIMATES
-                {
-                    self.said = Instant::now();
-                    if let Some(left) = self.left() {
-                        let (made, planned) = (self.rounds, self.planned);
-                        self.line(&format!("block {} begins: {made} of {planned} rounds are made, {left}", *block + 1));
-                    }
-                }
-                self.block = *block;
-                self.now(format!("{load} on {stack}"));
-            }
-            Event::RoundEnded { round } => {
-                self.rounds += 1;
-                if let Some(pace) = &mut self.pace {
-                    pace.made += 1;
-                }
-                if let Some(bar) = &self.bar {
-                    // How long it will take is known once one round has.
-                    bar.set_style(style("{bar:24} {pos}/{len} rounds{prefix} · {msg}"));
-                    bar.set_length(self.planned.max(self.rounds) as u64);
-                    bar.set_prefix(self.left().map_or_else(String::new, |left| format!(", {left}")));
-                    bar.inc(1);
-                }
-                self.now(String::new());
-                if self.bar.is_none() {
-                    // Blocks that replace invalid ones come on top of what was planned.
-                    let planned = self.planned.max(self.rounds);
-                    self.line(&format!("round {}/{planned}  {}", self.rounds, summary(round)));
-                }
-            }
-            Event::Unavailable { stack, missing } => {
-                let first = missing.lines().next().unwrap_or_default();
-                self.now(format!("{stack} is unavailable: {first}"));
-            }
-            Event::Failed { stack, error } => {
-                // The whole of it stands in the report.
-                let first = error.lines().next().unwrap_or_default();
-                self.line(&format!("{stack} could not run: {first}"));
+            // The report shows the whole error.
+            RunEvent::Failed { stack, error } => {
+                self.print_line(&format!("{stack} could not run: {}", first_line(error)));
             }
         }
     }
+}
+
+impl Progress {
+    fn on_checked(&self, stack: &str, check: &str, outcome: &Result<&[CheckFinding], &str>) {
+        self.show_activity(format!("checking {stack}: {check}"));
+        match outcome {
+            Ok(findings) if findings.iter().all(|finding| finding.agrees) => {}
+            Ok(_) => self.print_line(&format!("check failed on {stack}: {check}")),
+            Err(error) => self.print_line(&format!("no answer on {stack}: {check}: {error}")),
+        }
+    }
+
+    fn on_rounds_planned(&mut self, visits: usize, made: usize) {
+        self.planned = visits;
+        self.rounds = made;
+        if let Some(bar) = &self.bar {
+            bar.set_length(visits as u64);
+            bar.set_position(made as u64);
+            bar.set_style(style("{bar:24} {pos}/{len} rounds · {msg}"));
+        } else if visits > 0 {
+            self.print_line(&format!("the checks are done; {} rounds to make", visits.saturating_sub(made)));
+        }
+    }
+
+    fn on_more_rounds_planned(&mut self, look: usize, visits: usize) {
+        self.planned += visits;
+        if let Some(bar) = &self.bar {
+            bar.inc_length(visits as u64);
+        }
+        self.print_line(&format!("look {look} leaves something undecided: up to {visits} more rounds"));
+    }
+
+    /// Without a bar, prints the time left when a block begins.
+    fn on_block(&mut self, block: u32) {
+        let pace = self.pace.get_or_insert_with(|| Pace { since: Instant::now(), made: 0 });
+        let is_due = block != self.block && pace.made > 0 && self.estimated.elapsed() >= ESTIMATE_INTERVAL;
+        self.block = block;
+        if self.bar.is_some() || !is_due {
+            return;
+        }
+        self.estimated = Instant::now();
+        if let Some(left) = self.left() {
+            let (number, made, planned) = (block + 1, self.rounds, self.planned);
+            self.print_line(&format!("block {number} begins: {made} of {planned} rounds are made, {left}"));
+        }
+    }
+
+    fn on_round_ended(&mut self, round: &RoundRecord) {
+        self.rounds += 1;
+        if let Some(pace) = &mut self.pace {
+            pace.made += 1;
+        }
+        // Blocks that replace invalid ones come on top of what was planned.
+        let planned = self.planned.max(self.rounds);
+        match &self.bar {
+            Some(bar) => {
+                // One finished round gives the first estimate of the time left.
+                bar.set_style(style("{bar:24} {pos}/{len} rounds{prefix} · {msg}"));
+                bar.set_length(planned as u64);
+                bar.set_prefix(self.left().map_or_else(String::new, |left| format!(", {left}")));
+                bar.inc(1);
+            }
+            None => self.print_line(&format!("round {}/{planned}  {}", self.rounds, summary(round))),
+        }
+        self.show_activity(String::new());
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
 }
 
 /// How long `remaining` rounds will take, if `made` have taken `elapsed`.
@@ -165,8 +181,8 @@ fn time_left(elapsed: Duration, made: u32, remaining: u32) -> Duration {
     elapsed / made.max(1) * remaining
 }
 
-/// A time that is an estimate: to ten seconds, minutes above two of them, hours and minutes.
-fn in_words(time: Duration) -> String {
+/// Rounds to ten seconds, above two minutes to minutes.
+fn approximate(time: Duration) -> String {
     match time.as_secs() {
         seconds @ ..120 => format!("about {} s", seconds.div_ceil(10).max(1) * 10),
         seconds @ ..3600 => format!("about {} min", (seconds + 30) / 60),
@@ -203,8 +219,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_left_is_that_of_the_rounds_so_far() {
-        let left = |elapsed, made, remaining| in_words(time_left(Duration::from_secs(elapsed), made, remaining));
+    fn time_left_follows_average_round() {
+        let left = |elapsed, made, remaining| approximate(time_left(Duration::from_secs(elapsed), made, remaining));
         assert_eq!(left(10, 1, 0), "about 10 s", "never nothing while something is left");
         assert_eq!(left(36, 3, 4), "about 50 s");
         assert_eq!(left(258, 22, 242), "about 47 min");

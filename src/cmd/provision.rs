@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 use anstream::stream::IsTerminal as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::places::{needed, places, requirements};
 use super::select;
+use super::tool_paths::tool_paths;
 use crate::catalog::kind::{Install, Interface, Kind};
 use crate::catalog::{Catalog, Role};
 use crate::cli::{KindsArgs, ProvisionArgs, ScenarioArgs};
 use crate::exit::Exit;
 use crate::provision::{self, Environment, ProvisionOutcome, ProvisionStep, ToolPaths};
+use crate::stack::prerequisites::{requirements, requirements_for};
 
 /// The word for every server kind.
 const ALL: &str = "all";
@@ -41,14 +42,14 @@ pub(super) fn catalog(args: &KindsArgs) -> anyhow::Result<Result<Catalog, Exit>>
 
 /// Makes what is missing, and says what could not be made.
 pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<Exit> {
-    let places = places(&args.kinds)?;
+    let tools = tool_paths(&args.kinds)?;
     let wanted = match wanted(args)? {
         Ok(wanted) => wanted,
         Err(exit) => return Ok(exit),
     };
     match args.relock {
-        true => relock(&wanted, &places),
-        false => make(&wanted, &places),
+        true => relock(&wanted, &tools),
+        false => make(&wanted, &tools),
     }
 }
 
@@ -87,7 +88,7 @@ fn wanted(args: &ProvisionArgs) -> anyhow::Result<Result<Vec<Wanted>, Exit>> {
             for stack in &scenario.stacks {
                 // What an image brings needs no environment here.
                 if stack.server_image().is_none() {
-                    add(stack.server.kind.kind(), Some(stack.app), needed(stack.app, &requirements));
+                    add(stack.server.kind.kind(), Some(stack.app), requirements_for(stack.app, &requirements));
                 }
                 if let Some(proxy) = stack.proxy.as_ref().filter(|_| stack.proxy_image().is_none()) {
                     add(proxy.kind.kind(), None, "");
@@ -110,7 +111,7 @@ fn wanted(args: &ProvisionArgs) -> anyhow::Result<Result<Vec<Wanted>, Exit>> {
     Ok(Ok(wanted))
 }
 
-fn make(wanted: &[Wanted], places: &ToolPaths) -> anyhow::Result<Exit> {
+fn make(wanted: &[Wanted], tools: &ToolPaths) -> anyhow::Result<Exit> {
     let bar = ProgressBar::new(wanted.len() as u64);
     if !std::io::stderr().is_terminal() {
         bar.set_draw_target(ProgressDrawTarget::hidden());
@@ -123,7 +124,7 @@ fn make(wanted: &[Wanted], places: &ToolPaths) -> anyhow::Result<Exit> {
         let mut made = false;
         let is_made = matches!(kind.install, Install::Environment { .. }) && *app == Some(Interface::Wsgi);
         if is_made {
-            let environment = Environment::for_kind(kind, requirements, places);
+            let environment = Environment::for_kind(kind, requirements, tools);
             let outcome = environment.map_err(anyhow::Error::msg).and_then(|environment| {
                 let outcome = provision::provision(&environment, &mut |step| {
                     let doing = match step {
@@ -138,27 +139,27 @@ fn make(wanted: &[Wanted], places: &ToolPaths) -> anyhow::Result<Exit> {
             });
             made = outcome.as_ref().is_ok_and(|outcome| *outcome == ProvisionOutcome::Made);
             if let Err(error) = outcome {
-                say(&bar, &format!("{}  unavailable: {error:#}", kind.name))?;
+                print_line(&bar, &format!("{}  unavailable: {error:#}", kind.name))?;
                 exit = Exit::CouldNotRun;
                 bar.inc(1);
                 continue;
             }
         }
         // What was made is looked at as a run would: its version is part of it.
-        match provision::find(kind, *app, requirements, places) {
+        match provision::find(kind, *app, requirements, tools) {
             Ok(found) => {
                 let how = match made {
                     true => format!("provisioned in {:.1} s", started.elapsed().as_secs_f64()),
                     false => "there".to_owned(),
                 };
-                say(&bar, &format!("{}  {}  {how}", kind.name, found.version))?;
+                print_line(&bar, &format!("{}  {}  {how}", kind.name, found.version))?;
             }
             Err(reason) => {
                 // Nobody can do anything about those that are gone.
                 if kind.run.is_ok() {
                     exit = Exit::CouldNotRun;
                 }
-                say(&bar, &format!("{}  unavailable: {reason}", kind.name))?;
+                print_line(&bar, &format!("{}  unavailable: {reason}", kind.name))?;
             }
         }
         bar.inc(1);
@@ -168,13 +169,13 @@ fn make(wanted: &[Wanted], places: &ToolPaths) -> anyhow::Result<Exit> {
 }
 
 /// A line on standard output, above the progress bar.
-fn say(bar: &ProgressBar, line: &str) -> std::io::Result<()> {
+fn print_line(bar: &ProgressBar, line: &str) -> std::io::Result<()> {
     bar.suspend(|| writeln!(anstream::stdout(), "{line}"))
 }
 
-fn relock(wanted: &[Wanted], places: &ToolPaths) -> anyhow::Result<Exit> {
+fn relock(wanted: &[Wanted], tools: &ToolPaths) -> anyhow::Result<Exit> {
     for Wanted { kind, .. } in wanted {
-        match provision::relock(kind, places)? {
+        match provision::relock(kind, tools)? {
             Some(file) => writeln!(anstream::stdout(), "{}  {}", kind.name, file.display())?,
             None => writeln!(anstream::stdout(), "{}  has nothing to lock", kind.name)?,
         }

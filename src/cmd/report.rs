@@ -19,7 +19,7 @@ use crate::report::view::repeatability::Repeatability;
 /// The names that a record has in its run's folder, in the order they are looked for.
 const NAMES: [&str; 2] = ["record.json", "record.json.gz"];
 
-/// Says what was asked for of the record.
+/// Prints or writes the requested form of the record.
 pub(super) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     let mut records = Vec::new();
     for path in std::iter::once(&args.record).chain(&args.against) {
@@ -106,7 +106,7 @@ fn read(path: &Path) -> anyhow::Result<Record> {
 /// What a gzip file starts with (RFC 1952, section 2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// Leaves of a record the loads and metrics that were asked for; or says which there are.
+/// Drops all but the requested loads and metrics. The error lists the known ones.
 fn narrow(record: &mut Record, args: &ReportArgs) -> Result<(), String> {
     let known = |of: &dyn Fn(&crate::record::Estimate) -> &String| -> BTreeSet<String> {
         record.estimates.iter().map(|estimate| of(estimate).clone()).collect()
@@ -125,7 +125,7 @@ fn narrow(record: &mut Record, args: &ReportArgs) -> Result<(), String> {
     record.rounds.retain(|round| is_asked(&args.load, &round.load));
     record.gate.metrics.retain(|one| is_asked(&args.load, &one.load) && is_asked(&args.metric, &one.metric));
     record.estimates.retain(|one| is_asked(&args.load, &one.load) && is_asked(&args.metric, &one.metric));
-    record.places.retain(|one| is_asked(&args.load, &one.load) && is_asked(&args.metric, &one.metric));
+    record.rankings.retain(|one| is_asked(&args.load, &one.load) && is_asked(&args.metric, &one.metric));
     Ok(())
 }
 

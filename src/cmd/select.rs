@@ -1,4 +1,4 @@
-//! Which scenario, and which of its stacks: what the subcommands that take a scenario have in common.
+//! Loads a scenario and selects its stacks, for every subcommand that takes a scenario.
 
 use std::io::Write as _;
 
@@ -12,8 +12,7 @@ use crate::scenario::{
 };
 use crate::stack::verify;
 
-/// Loads the scenario, has its stacks run as `--backend` says, and keeps the stacks that `--only` and `--skip` leave. What is wrong is printed, and the exit
-/// code returned.
+/// Loads the scenario and applies `--backend`, `--only` and `--skip`. Prints what is wrong and returns the exit code.
 pub(super) fn scenario(args: &ScenarioArgs) -> anyhow::Result<Result<Scenario, Exit>> {
     let mut scenario = match scenario::load(&args.scenario, args.kinds.kinds.as_deref()) {
         Ok(scenario) => scenario,

@@ -1,12 +1,12 @@
-//! `lab servers`: the kinds there are, and what of them this machine has.
+//! `lab servers`: the kinds of the catalogue, and which of them this machine has.
 
 use std::io::Write as _;
 
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 
-use super::places::places;
 use super::provision::catalog;
+use super::tool_paths::tool_paths;
 use crate::catalog::kind::{Ability, Install, Interface, Kind, Published};
 use crate::catalog::{Catalog, Role};
 use crate::cli::ServersArgs;
@@ -20,10 +20,10 @@ pub(super) fn run(args: &ServersArgs) -> anyhow::Result<Exit> {
         Ok(catalog) => catalog,
         Err(exit) => return Ok(exit),
     };
-    let places = places(&args.kinds)?;
+    let tools = tool_paths(&args.kinds)?;
     let mut out = anstream::stdout().lock();
     if args.only.is_empty() {
-        write!(out, "{}", table(&catalog, &places))?;
+        write!(out, "{}", table(&catalog, &tools))?;
         return Ok(Exit::Ok);
     }
     for (at, name) in args.only.iter().enumerate() {
@@ -36,20 +36,20 @@ pub(super) fn run(args: &ServersArgs) -> anyhow::Result<Exit> {
             if at > 0 {
                 writeln!(out)?;
             }
-            write!(out, "{}", about(kind, &places))?;
+            write!(out, "{}", about(kind, &tools))?;
         }
     }
     Ok(Exit::Ok)
 }
 
-fn table(catalog: &Catalog, places: &ToolPaths) -> String {
+fn table(catalog: &Catalog, tools: &ToolPaths) -> String {
     let mut text = String::new();
     for (role, title) in [(Role::Server, "servers"), (Role::Proxy, "proxies")] {
         let mut table = Table::new();
         table.load_preset(NOTHING);
         table.set_header([title, "version", "variants", "cannot", "state"]);
         for kind in catalog.kinds().filter(|kind| kind.role == role) {
-            let (version, state) = found(kind, places);
+            let (version, state) = found(kind, tools);
             let variants: Vec<&str> = kind.variants.iter().map(|variant| variant.name.as_str()).collect();
             let cannot: Vec<&str> = kind.cannot.keys().map(|ability| ability.name()).collect();
             table.add_row([kind.name.clone(), version, variants.join(", "), cannot.join(", "), state]);
@@ -63,9 +63,9 @@ fn table(catalog: &Catalog, places: &ToolPaths) -> String {
     text
 }
 
-/// Its version and what it is in; or nothing and why it is not there.
-fn found(kind: &Kind, places: &ToolPaths) -> (String, String) {
-    match provision::find(kind, hosted(kind), "", places) {
+/// A kind's version and state on this machine.
+fn found(kind: &Kind, tools: &ToolPaths) -> (String, String) {
+    match provision::find(kind, interface(kind), "", tools) {
         Ok(found) => {
             let state = match (&kind.install, &found.venv) {
                 (_, Some(_)) => "provisioned",
@@ -81,21 +81,21 @@ fn found(kind: &Kind, places: &ToolPaths) -> (String, String) {
     }
 }
 
-/// The interface a kind is asked about.
-fn hosted(kind: &Kind) -> Option<Interface> {
+/// The interface that a kind is looked up for.
+fn interface(kind: &Kind) -> Option<Interface> {
     (kind.role == Role::Server).then_some(Interface::Wsgi)
 }
 
-fn about(kind: &Kind, places: &ToolPaths) -> String {
+fn about(kind: &Kind, tools: &ToolPaths) -> String {
     let mut text = String::new();
-    let mut line = |label: &str, said: &str| {
-        for (at, said) in said.lines().enumerate() {
-            text.push_str(&format!("{:<12}{said}\n", if at == 0 { label } else { "" }));
+    let mut line = |label: &str, value: &str| {
+        for (at, value) in value.lines().enumerate() {
+            text.push_str(&format!("{:<12}{value}\n", if at == 0 { label } else { "" }));
         }
     };
     line(&kind.role.to_string(), &kind.name);
     line("title", &kind.title);
-    match provision::find(kind, hosted(kind), "", places) {
+    match provision::find(kind, interface(kind), "", tools) {
         Ok(found) => {
             line("version", &found.version);
             if let Some(place) = found.venv.or(found.program) {

@@ -3,19 +3,18 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use anyhow::Context as _;
-
-use super::places::places;
 use super::select;
-use super::session::{self, Session, WITHOUT_CONTAINERS};
+use super::tool_paths::tool_paths;
 use crate::cli::UpArgs;
 use crate::engine::backend::Backend as _;
+use crate::engine::interruption::run_until_interrupted;
 use crate::engine::local::Local;
+use crate::engine::session::{self, Session};
 use crate::exit::Exit;
 use crate::scenario::model::Scenario;
-use crate::stack::process::Running;
+use crate::stack::running::RunningStack;
 
-/// Time between two looks at the components.
+/// Time between two checks that every component is still running.
 const WATCH_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Starts every stack and waits.
@@ -25,30 +24,34 @@ pub(super) fn run(args: &UpArgs) -> anyhow::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     let session = Session::open(&scenario, None)?;
-    let backend = session.local(&scenario, &places(&args.scenario.kinds)?)?;
+    let backend = session.backend(&scenario, &tool_paths(&args.scenario.kinds)?)?;
     let work = async {
         let mut backend = backend;
-        backend.open(&scenario).await.context(WITHOUT_CONTAINERS)?;
-        backend.obtain(&scenario, &mut session::say).await?;
+        session::prepare(&mut backend, &scenario, &mut print_progress).await?;
         let mut stacks = start(&scenario, &mut backend).await?;
-        writeln!(anstream::stderr(), "\nlogs in {}; Ctrl-C stops everything", session.folder.display())?;
-        // Only Ctrl-C ends this, or a component that ends by itself; the stacks are let go of either way.
+        writeln!(anstream::stderr(), "\nlogs in {}; Ctrl-C stops everything", session.folder.path.display())?;
+        // Ends with Ctrl-C, or when a component ends by itself. Either way the stacks are dropped, which stops them.
         let mut ticks = tokio::time::interval(WATCH_INTERVAL);
         loop {
             ticks.tick().await;
-            if let Some(how) = stacks.iter_mut().find_map(Running::ended) {
-                return Err(anyhow::anyhow!(how));
+            if let Some(failure) = stacks.iter_mut().find_map(RunningStack::failure) {
+                return Err(failure.into());
             }
         }
     };
-    match session::run_until_interrupted(work)? {
+    match run_until_interrupted(work)? {
         // Ctrl-C is how `lab up` is meant to end.
         None => Ok(Exit::Ok),
         Some(outcome) => outcome,
     }
 }
 
-async fn start(scenario: &Scenario, backend: &mut Local) -> anyhow::Result<Vec<Running>> {
+fn print_progress(line: &str) {
+    // Progress is a convenience: a closed standard error is not worth failing for.
+    let _ = writeln!(anstream::stderr(), "{line}");
+}
+
+async fn start(scenario: &Scenario, backend: &mut Local) -> anyhow::Result<Vec<RunningStack>> {
     let mut stacks = Vec::new();
     let mut out = anstream::stdout().lock();
     for stack in &scenario.stacks {

@@ -1,36 +1,41 @@
-//! What the engine asks of the world: start, ask, drive, stop. The real world is [`local`](super::local).
+//! What the engine needs from the world: start, probe, drive and stop a stack. [`Local`](super::local::Local) is the
+//! real implementation.
 
 use std::time::Duration;
 
+use super::error::BackendError;
 use crate::check::observed::Observed;
+use crate::check::probe::ProbeError;
 use crate::check::redact::Redaction;
 use crate::measure::contention::Contention;
 use crate::record::{ComponentRecord, ComponentUse};
 use crate::scenario::model::{CheckRequest, Load, Placeholders, Stack};
 use lab_load::wire::DriveOutcome;
 
-/// A way to run stacks. Errors are texts for people: the engine records them and goes on.
+/// A way to run stacks.
 pub trait Backend {
     /// A stack that is up.
     type Running;
 
-    /// Why a stack cannot be had here at all; `None` if it can be started.
+    /// Why a stack cannot run here at all; `None` if it can be started.
     fn missing(&self, _stack: &Stack) -> Option<String> {
         None
     }
 
-    /// Starts a stack afresh and waits until it answers. `visit` names this start: logs are kept under it.
-    fn start(&mut self, stack: &Stack, visit: &str) -> impl Future<Output = Result<Self::Running, String>>;
+    /// Starts a stack afresh and waits until it is ready. Its logs go into the folder `visit` of the run's folder.
+    fn start(&mut self, stack: &Stack, visit: &str) -> impl Future<Output = Result<Self::Running, BackendError>>;
 
-    /// What a running stack is made of.
-    fn describe(&self, running: &Self::Running) -> Description;
+    fn describe(&self, running: &Self::Running) -> StackDescription;
 
-    /// Sends one request and observes the answer.
-    fn ask(&mut self, running: &Self::Running, request: &CheckRequest)
-    -> impl Future<Output = Result<Asked, NoAnswer>>;
+    /// Sends one request and observes the response.
+    fn probe(
+        &mut self,
+        running: &Self::Running,
+        request: &CheckRequest,
+    ) -> impl Future<Output = Result<ProbeResult, ProbeError>>;
 
-    /// What a load needs that is not there, in words; `None` if it can be driven.
-    fn unavailable(&self, _load: &Load) -> Option<String> {
+    /// The program that a load needs and that is not installed, as a message; `None` if the load can be driven.
+    fn missing_driver(&self, _load: &Load) -> Option<String> {
         None
     }
 
@@ -41,46 +46,36 @@ pub trait Backend {
         load: &Load,
         warmup: Duration,
         visit: &str,
-    ) -> impl Future<Output = Result<Driven, String>>;
+    ) -> impl Future<Output = Result<DriveResult, BackendError>>;
 
     /// Stops the stack and waits until nothing of it is left.
-    fn stop(&mut self, running: Self::Running) -> impl Future<Output = Result<(), String>>;
+    fn stop(&mut self, running: Self::Running) -> impl Future<Output = Result<(), BackendError>>;
 }
 
-/// What a running stack is made of.
+/// A running stack's components.
 #[derive(Debug, Clone)]
-pub struct Description {
-    /// Its parts, from the client inwards.
+pub struct StackDescription {
+    /// From the client inwards.
     pub components: Vec<ComponentRecord>,
-    /// What of this start is accidental.
+    /// Replaces what differs from start to start.
     pub redaction: Redaction,
 }
 
-/// An answer, and what the placeholders stood for when it was asked for.
+/// A response to a check's request.
 #[derive(Debug, Clone)]
-pub struct Asked {
-    /// The answer.
+pub struct ProbeResult {
     pub observed: Observed,
-    /// What `{client}`, `{host}` and `{port}` were.
+    /// The values of `{client}`, `{host}` and `{port}` in the request.
     pub values: Placeholders,
 }
 
-/// Why there is no answer, for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NoAnswer {
-    /// Nothing was wrong, and none came in time.
-    Silent(String),
-    /// It could not be asked, or what came is no answer.
-    Failed(String),
-}
-
-/// What a measured window came to, and what it cost.
+/// A measured window.
 #[derive(Debug, Clone)]
-pub struct Driven {
-    /// What the driver counted, and what it cost itself.
+pub struct DriveResult {
+    /// The driver's counts and its own cost.
     pub outcome: DriveOutcome,
-    /// What each component used within the window, from the client inwards.
+    /// The use of each component within the window, from the client inwards.
     pub components: Vec<ComponentUse>,
-    /// What the machine went through.
+    /// The contention on the machine within the window.
     pub machine: Contention,
 }

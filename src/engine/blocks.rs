@@ -1,6 +1,6 @@
 //! Which stacks a block visits. Pure.
 //!
-//! The declared blocks visit every stack. Blocks after these, half as many at most, make up for rounds that failed or
+//! The declared blocks visit every stack. BlockPlan after these, half as many at most, make up for rounds that failed or
 //! were invalid at the second try as well: they visit the stacks that lack rounds, and the reference, because a ratio is
 //! of two rounds of one block. So one stack that fails again and again does not cost a visit to all the others.
 
@@ -10,7 +10,7 @@ use crate::record::RoundRecord;
 use crate::scenario::model::Load;
 
 /// A run's stacks and loads, as far as its blocks go.
-pub(super) struct Blocks<'a> {
+pub(super) struct BlockPlan<'a> {
     /// The stacks that are measured.
     pub(super) stacks: Vec<&'a str>,
     /// The stack that ratios are against, if it is one of them.
@@ -21,7 +21,7 @@ pub(super) struct Blocks<'a> {
     pub(super) looks: &'a [u32],
 }
 
-impl Blocks<'_> {
+impl BlockPlan<'_> {
     /// Whether this stack is to be visited under this load in this block, for the look after `wanted` blocks.
     pub(super) fn is_planned(&self, rounds: &[RoundRecord], load: &Load, block: u32, stack: &str, wanted: u32) -> bool {
         let lacks = |stack: &str| self.lacks(rounds, load, block, stack, wanted);
@@ -56,8 +56,8 @@ impl Blocks<'_> {
     }
 }
 
-/// So many blocks and half as many to make up for failed and invalid rounds, so that a machine on which every round is
-/// invalid is a result and not an endless run.
+/// The declared blocks and half as many to replace failed and invalid rounds. The bound makes a machine on which every
+/// round is invalid a result, not an endless run.
 pub(super) fn with_repeats(blocks: u32) -> u32 {
     blocks + blocks.div_ceil(2)
 }

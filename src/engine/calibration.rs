@@ -47,7 +47,8 @@ pub fn calibrated(scenario: &Scenario, estimates: &[Estimate]) -> Vec<Calibrated
             let of_metric = |estimate: &&Estimate| estimate.load == load.name && estimate.metric == metric.name();
             let ratio = estimates.iter().filter(of_metric).find_map(|estimate| estimate.ratio.as_ref());
             let margin = scenario.gate.margins.get(&metric).copied().unwrap_or(0.0);
-            let found = ratio.and_then(|ratio| Some((ratio, chances_of(scenario, metric, margin, &ratio.log_ratios)?)));
+            let found =
+                ratio.and_then(|ratio| Some((ratio, noise_chances(scenario, metric, margin, &ratio.log_ratios)?)));
             if let Some((ratio, chances)) = found {
                 metrics.push(CalibratedMetric {
                     load: load.name.clone(),
@@ -73,7 +74,7 @@ pub fn warnings(scenario: &Scenario, known: &Calibrated) -> Vec<FloorWarning> {
         for (metric, margin) in &scenario.gate.margins {
             let is_of = |own: &&CalibratedMetric| is_of(own, load, *metric);
             let own = known.metrics.iter().find(is_of);
-            let found = own.and_then(|own| chances_of(scenario, *metric, *margin, &own.log_ratios));
+            let found = own.and_then(|own| noise_chances(scenario, *metric, *margin, &own.log_ratios));
             if let Some(chances) = found.filter(|chances| chances.noise_floor > *margin) {
                 warnings.push(FloorWarning {
                     load: load.name.clone(),
@@ -91,7 +92,7 @@ fn is_of(own: &CalibratedMetric, load: &Load, metric: Metric) -> bool {
     own.load == load.name && own.load_was == described(load) && own.metric == metric.name()
 }
 
-fn chances_of(scenario: &Scenario, metric: Metric, margin: f64, own: &[f64]) -> Option<Sensitivity> {
+fn noise_chances(scenario: &Scenario, metric: Metric, margin: f64, own: &[f64]) -> Option<Sensitivity> {
     let looks = Looks::new(scenario.rounds.looks.iter().map(|look| look.get()).collect()).ok()?;
     let others = scenario.stacks.len().saturating_sub(1).max(1);
     let gated = GatedMetric {

@@ -55,7 +55,7 @@ fn ratio(reference: &str, own: &[(u32, f64)], against: &[(u32, f64)]) -> Option<
     let log_ratios = log_ratios(&pairs).ok()?;
     let estimate = estimate(&log_ratios, CONFIDENCE)?;
     let interval = match estimate.signed_rank {
-        SignedRankInterval::Exact(interval) => Some(RatioInterval::of_logs(interval)),
+        SignedRankInterval::Exact(interval) => Some(RatioInterval::from_logs(interval)),
         SignedRankInterval::TooFew { .. } => None,
     };
     Some(Ratio {
@@ -63,7 +63,7 @@ fn ratio(reference: &str, own: &[(u32, f64)], against: &[(u32, f64)]) -> Option<
         ratio: estimate.ratio(),
         log_ratios,
         interval,
-        t_interval: estimate.t.map(RatioInterval::of_logs),
+        t_interval: estimate.t.map(RatioInterval::from_logs),
         driver_bound: Vec::new(),
     })
 }
@@ -75,7 +75,7 @@ fn driver_bound(rounds: &[RoundRecord], load: &str, stacks: [&String; 2], metric
         let (mut bound, mut all) = (0, 0);
         for measured in visits.filter_map(RoundRecord::valid) {
             all += 1;
-            bound += usize::from(measured.objections.iter().any(|objection| objection.kind == audit::CLIENT_SATURATED));
+            bound += usize::from(measured.issues.iter().any(|issue| issue.kind == audit::CLIENT_SATURATED));
         }
         bound > 0 && 2 * bound >= all
     };

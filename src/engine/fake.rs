@@ -1,4 +1,4 @@
-//! A backend with exact numbers and no clock: what it is told to answer, it answers, and it remembers what was asked.
+//! A backend with exact numbers and no clock: it answers as configured, and logs every call.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,15 +6,17 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
-use super::backend::{Asked, Backend, Description, Driven, NoAnswer};
+use super::backend::{Backend, DriveResult, ProbeResult, StackDescription};
+use super::error::BackendError;
 use crate::check::observed::Observed;
+use crate::check::probe::ProbeError;
 use crate::check::redact::Redaction;
 use crate::measure::contention::Contention;
 use crate::measure::footprint::Peaks;
 use crate::measure::resources::ResourceUse;
 use crate::record::{ComponentRecord, ComponentUse};
 use crate::scenario::model::{CheckRequest, Load, Placeholders, Stack};
-use crate::stack::Role;
+use crate::stack::{Role, StartError};
 use lab_load::wire::{CpuTime, DriveOutcome, ErrorClass, Ledger, SecondRow, SecondTimes};
 
 /// What one stack does.
@@ -36,16 +38,16 @@ pub(super) struct Behaviour {
     pub(super) stolen_us: u64,
     /// Handshakes that its listening socket turns away in a window.
     pub(super) drops: u64,
-    /// Connections that it accepts beside the one of the driver.
-    pub(super) uninvited: u64,
+    /// Connections that it accepts beside the driver's one.
+    pub(super) unexpected_connections: u64,
     /// Errors in a window.
     pub(super) failed: BTreeMap<ErrorClass, u64>,
-    /// So many drives get faster from second to second; the others do not.
+    /// The number of first drives that get faster from second to second.
     pub(super) cold_drives: usize,
     /// Starts that fail, counted from 0.
     pub(super) failing_starts: Vec<usize>,
-    /// Drives whose client is at fault, counted from 0.
-    pub(super) spoilt_drives: Vec<usize>,
+    /// Drives that the audit finds invalid, counted from 0.
+    pub(super) invalid_drives: Vec<usize>,
 }
 
 impl Default for Behaviour {
@@ -60,11 +62,11 @@ impl Default for Behaviour {
             read_over_us: 1_000_000,
             stolen_us: 0,
             drops: 0,
-            uninvited: 0,
+            unexpected_connections: 0,
             failed: BTreeMap::new(),
             cold_drives: 0,
             failing_starts: Vec::new(),
-            spoilt_drives: Vec::new(),
+            invalid_drives: Vec::new(),
         }
     }
 }
@@ -99,7 +101,7 @@ pub(super) struct Fake {
     pub(super) unavailable: Option<String>,
 }
 
-fn next(counts: &mut BTreeMap<String, usize>, name: &str) -> usize {
+fn count(counts: &mut BTreeMap<String, usize>, name: &str) -> usize {
     let count = counts.entry(name.to_owned()).or_default();
     *count += 1;
     *count - 1
@@ -108,22 +110,23 @@ fn next(counts: &mut BTreeMap<String, usize>, name: &str) -> usize {
 impl Backend for Fake {
     type Running = String;
 
-    async fn start(&mut self, stack: &Stack, visit: &str) -> Result<String, String> {
+    async fn start(&mut self, stack: &Stack, visit: &str) -> Result<String, BackendError> {
         self.log.push(format!("start {visit}"));
-        if self.stacks[&stack.name].failing_starts.contains(&next(&mut self.starts, &stack.name)) {
-            return Err("it will not start".to_owned());
+        if self.stacks[&stack.name].failing_starts.contains(&count(&mut self.starts, &stack.name)) {
+            let reason = "it will not start".to_owned();
+            return Err(StartError::Unavailable { role: Role::Server, reason }.into());
         }
         Ok(stack.name.clone())
     }
 
-    fn describe(&self, _running: &String) -> Description {
-        Description {
+    fn describe(&self, _running: &String) -> StackDescription {
+        StackDescription {
             components: vec![ComponentRecord { role: Role::Server, version: "fake 1".to_owned(), image: None }],
             redaction: Redaction { addresses: Vec::new(), names: Vec::new(), versions: Vec::new() },
         }
     }
 
-    async fn ask(&mut self, running: &String, _request: &CheckRequest) -> Result<Asked, NoAnswer> {
+    async fn probe(&mut self, running: &String, _request: &CheckRequest) -> Result<ProbeResult, ProbeError> {
         self.log.push(format!("ask {running}"));
         let observed = Observed {
             status: 200,
@@ -133,10 +136,10 @@ impl Backend for Fake {
             framing_error: None,
         };
         let values = Placeholders { client: "127.0.0.1".to_owned(), host: "127.0.0.1".to_owned(), port: 1 };
-        Ok(Asked { observed, values })
+        Ok(ProbeResult { observed, values })
     }
 
-    fn unavailable(&self, load: &Load) -> Option<String> {
+    fn missing_driver(&self, load: &Load) -> Option<String> {
         self.unavailable.as_ref().filter(|name| **name == load.name).map(|name| format!("{name} is not installed"))
     }
 
@@ -146,12 +149,12 @@ impl Backend for Fake {
         load: &Load,
         _warmup: Duration,
         _visit: &str,
-    ) -> Result<Driven, String> {
+    ) -> Result<DriveResult, BackendError> {
         self.log.push(format!("drive {running} with {}", load.name));
-        let drive = next(&mut self.drives, running);
+        let drive = count(&mut self.drives, running);
         let behaviour = &self.stacks[running];
         let mut failed = behaviour.failed.clone();
-        if behaviour.spoilt_drives.contains(&drive) {
+        if behaviour.invalid_drives.contains(&drive) {
             failed.insert(ErrorClass::ClientFdUnavailable, 1);
         }
         let [pace, cost] = self.noise.map_or([1.0; 2], |noise| noise.factors(running, drive));
@@ -169,7 +172,7 @@ impl Backend for Fake {
                 ..SecondRow::default()
             })
             .collect();
-        Ok(Driven {
+        Ok(DriveResult {
             outcome: DriveOutcome {
                 ledger,
                 steps: Vec::new(),
@@ -189,7 +192,7 @@ impl Backend for Fake {
                 at_rest: None,
                 peaks: Peaks::default(),
                 accept_queue_drops: Some(behaviour.drops),
-                accepted_connections: Some(1 + behaviour.uninvited),
+                accepted_connections: Some(1 + behaviour.unexpected_connections),
                 curve: Vec::new(),
                 used: ResourceUse {
                     cpu_us: (behaviour.cpu_us as f64 * cost * pace).round() as u64,
@@ -199,7 +202,7 @@ impl Backend for Fake {
         })
     }
 
-    async fn stop(&mut self, running: String) -> Result<(), String> {
+    async fn stop(&mut self, running: String) -> Result<(), BackendError> {
         self.log.push(format!("stop {running}"));
         Ok(())
     }

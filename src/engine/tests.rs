@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use super::estimates::estimates;
 use super::fake::{Behaviour, Fake, Noise};
-use super::places::placed;
+use super::ranking::rankings;
 use super::validations::validations;
-use super::{Findings, Plan, run};
+use super::{Findings, RunPlan, run};
 use crate::catalog::kind::Interface;
 use crate::catalog::{Catalog, Role};
 use crate::record::{Estimate, MetricVerdict, RoundOutcome, RoundRecord, Verdict};
@@ -53,7 +53,7 @@ fn scenario(blocks: u32) -> Scenario {
         file: PathBuf::new(),
         root: PathBuf::new(),
         sha256: String::new(),
-        app: App::native("hello"),
+        app: App::Native("hello".to_owned()),
         stacks: vec![stack("direct"), stack("proxied")],
         checks: vec![Check {
             name: "it answers".to_owned(),
@@ -109,7 +109,7 @@ fn continued(
     is_decided: &mut dyn FnMut(&[RoundRecord], usize) -> bool,
 ) -> Findings {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let plan = Plan { checks_only: false, earlier, is_decided };
+    let plan = RunPlan { checks_only: false, earlier, is_decided };
     runtime.block_on(run(scenario, plan, fake, &mut ()))
 }
 
@@ -173,7 +173,7 @@ fn a_stack_that_does_not_start_is_an_error_and_the_others_go_on() {
     let mut fake = fake();
     fake.stacks.get_mut("direct").unwrap().failing_starts = vec![0];
     let findings = findings(&scenario(1), &mut fake);
-    assert_eq!(findings.stacks[0].error.as_deref(), Some("it will not start"));
+    assert_eq!(findings.stacks[0].error.as_deref(), Some("the server is not to be had: it will not start"));
     assert!(findings.stacks[1].passed());
     assert_eq!(findings.rounds.len(), 1);
 }
@@ -206,7 +206,7 @@ fn a_load_that_validates_another_is_driven_where_it_says_and_ranks_nobody() {
     assert_eq!(by.iter().map(|round| (round.block, &*round.stack)).collect::<Vec<_>>(), [(0, "direct")]);
     assert_eq!(findings.rounds.len(), 6 + 1);
     assert!(estimates(&scenario, &findings.rounds).iter().all(|estimate| estimate.load != "by"));
-    assert!(placed(&scenario, &findings.rounds).iter().all(|placed| placed.load != "by"));
+    assert!(rankings(&scenario, &findings.rounds).iter().all(|placed| placed.load != "by"));
     let [validation] = &validations(&scenario, &findings.rounds)[..] else { panic!("{findings:?}") };
     let [stack] = &validation.stacks[..] else { panic!("{validation:?}") };
     assert_eq!((&*validation.load, &*stack.stack), (&*scenario.loads[0].name, "direct"));
@@ -222,11 +222,11 @@ fn a_load_that_validates_another_is_driven_where_it_says_and_ranks_nobody() {
 fn an_invalid_round_is_shown_and_replaced_and_never_averaged() {
     let scenario = scenario(6);
     let mut fake = fake();
-    fake.stacks.get_mut("proxied").unwrap().spoilt_drives = vec![1];
+    fake.stacks.get_mut("proxied").unwrap().invalid_drives = vec![1];
     let findings = findings(&scenario, &mut fake);
-    let spoilt: Vec<u32> =
+    let invalid: Vec<u32> =
         findings.rounds.iter().filter(|round| round.valid().is_none()).map(|round| round.block).collect();
-    assert_eq!(spoilt, [1]);
+    assert_eq!(invalid, [1]);
     assert_eq!(findings.rounds.len(), 13, "made again in the same block");
     assert_eq!(findings.rounds.iter().filter(|round| round.block == 1).count(), 3);
     let estimates = estimates(&scenario, &findings.rounds);
@@ -241,7 +241,7 @@ fn a_block_that_replaces_visits_the_stacks_that_lack_a_round_and_the_reference()
     scenario.stacks.push(stack("third"));
     let mut fake = fake();
     fake.stacks.insert("third".to_owned(), Behaviour::default());
-    fake.stacks.get_mut("proxied").unwrap().spoilt_drives = (0..100).collect();
+    fake.stacks.get_mut("proxied").unwrap().invalid_drives = (0..100).collect();
     let rounds = findings(&scenario, &mut fake).rounds;
     let of = |stack: &str| rounds.iter().filter(|round| round.stack == stack).count();
     assert_eq!((of("direct"), of("proxied"), of("third")), (9, 18, 6), "half as many blocks again, without the third");
@@ -259,7 +259,7 @@ fn a_block_that_replaces_visits_the_stacks_that_lack_a_round_and_the_reference()
 fn a_machine_on_which_every_round_is_invalid_ends_all_the_same() {
     let scenario = scenario(4);
     let mut fake = fake();
-    fake.stacks.get_mut("direct").unwrap().spoilt_drives = (0..100).collect();
+    fake.stacks.get_mut("direct").unwrap().invalid_drives = (0..100).collect();
     let findings = findings(&scenario, &mut fake);
     assert_eq!(findings.rounds.len(), 18, "half as many blocks again, a second chance in each, and no more");
     let estimates = estimates(&scenario, &findings.rounds);
@@ -280,7 +280,7 @@ fn a_round_that_cannot_start_is_a_row_with_its_error() {
             RoundOutcome::Measured(_) | RoundOutcome::Unavailable { .. } => None,
         })
         .collect();
-    assert_eq!(failed, ["it will not start"]);
+    assert_eq!(failed, ["the server is not to be had: it will not start"]);
     assert_eq!(findings.rounds.len(), 3, "it is made again");
 }
 
@@ -410,7 +410,7 @@ fn a_run_ends_with_the_first_look_that_leaves_nothing_undecided() {
 
 #[test]
 fn a_look_waits_for_the_block_that_replaces_an_invalid_one() {
-    let (scenario, mut fake) = comparison(&[6, 12], &[], |proxied| proxied.spoilt_drives = vec![2, 3]);
+    let (scenario, mut fake) = comparison(&[6, 12], &[], |proxied| proxied.invalid_drives = vec![2, 3]);
     let mut looked_at = Vec::new();
     continued(&scenario, &mut fake, Vec::new(), &mut |rounds, look| {
         looked_at.push((look, rounds.len()));
@@ -446,10 +446,10 @@ fn an_interrupted_run_goes_on_where_it_stopped_and_repeats_the_block_it_was_cut_
 fn stacks_that_cannot_be_told_apart_share_a_place() {
     let (scenario, mut fake) = comparison(&[12], &[], |proxied| proxied.cpu_us *= 2);
     let (findings, _) = decided(&scenario, &mut fake);
-    let places = placed(&scenario, &findings.rounds);
+    let rankings = rankings(&scenario, &findings.rounds);
     let shown = |metric: Metric| {
-        let placed = places.iter().find(|placed| placed.metric == metric.name()).unwrap();
-        placed.places.iter().map(|place| (place.stack.as_str(), place.to_string())).collect::<Vec<_>>()
+        let ranking = rankings.iter().find(|ranking| ranking.metric == metric.name()).unwrap();
+        ranking.ranks.iter().map(|rank| (rank.stack.as_str(), rank.to_string())).collect::<Vec<_>>()
     };
     assert_eq!(shown(Metric::CpuPerRequest), [("direct", "1".to_owned()), ("proxied", "2".to_owned())]);
     assert!(shown(Metric::Throughput).iter().all(|(_, place)| place == "1–2"));
@@ -473,11 +473,11 @@ fn late_readings_stolen_time_and_a_full_accept_queue_are_warnings_and_no_more() 
         proxied.read_over_us = 1_100_000;
         proxied.stolen_us = 22_000;
         proxied.drops = 3;
-        proxied.uninvited = 4;
+        proxied.unexpected_connections = 4;
     });
     let (findings, _) = decided(&scenario, &mut fake);
     let proxied = findings.rounds.iter().find(|round| round.stack == "proxied").unwrap();
-    let said: Vec<&str> = proxied.valid().unwrap().objections.iter().map(|objection| objection.said.as_str()).collect();
+    let said: Vec<&str> = proxied.valid().unwrap().issues.iter().map(|issue| issue.message.as_str()).collect();
     assert_eq!(
         said,
         [
@@ -488,7 +488,7 @@ fn late_readings_stolen_time_and_a_full_accept_queue_are_warnings_and_no_more() 
         ]
     );
     let direct = findings.rounds.iter().find(|round| round.stack == "direct").unwrap();
-    assert_eq!(direct.valid().unwrap().objections, []);
+    assert_eq!(direct.valid().unwrap().issues, []);
 }
 
 #[test]
@@ -502,7 +502,7 @@ fn a_warm_up_ends_with_the_seconds_that_are_alike_or_is_said_to_be_unsteady() {
     let of = |stack: &str| {
         let round = findings.rounds.iter().find(|round| round.stack == stack).unwrap();
         let measured = round.valid().unwrap();
-        let said: Vec<&str> = measured.objections.iter().map(|objection| objection.said.as_str()).collect();
+        let said: Vec<&str> = measured.issues.iter().map(|issue| issue.message.as_str()).collect();
         (measured.warmup.lasted_us, measured.warmup.is_steady, measured.warmup.seconds.len(), said)
     };
     // Five cold seconds, five that are alike, and one for the measuring driver's connections.

@@ -1,39 +1,40 @@
-//! Warms a stack up before it is measured: for a given time, or until the evidence says that it is steady.
+//! Warms a stack up before it is measured: for a fixed time, or until the driver's seconds show a steady state.
 //!
-//! The evidence comes from the load's own driver, which keeps a row per second: the stack is driven for as many seconds
-//! as must be alike, again and again, until they are. Then it is measured, after a moment for the driver to connect.
+//! For the latter the stack is driven for as many seconds as must be alike, again and again, until they are. The driver
+//! that measures then only needs time to connect.
 
 use std::time::Duration;
 
 use super::backend::Backend;
-use crate::record::{Objection, WarmupRecord};
+use super::error::RoundError;
+use super::round::micros;
+use crate::record::{RoundIssue, WarmupRecord};
 use crate::scenario::model::{Driver, Load, Rate, Warmup};
 use lab_load::wire::SecondRow;
 use lab_stats::warmup::{TAIL, WarmupSecond, is_steady};
 
-/// How long a driver that finds a stack warm still drives it before it measures: its connections are new.
+/// How long the measuring driver still drives a warm stack before its window: its connections are new.
 const CONNECTING: Duration = Duration::from_secs(1);
 
-/// What remains of the warm-up for the driver that measures, and what was found out before.
+/// The result of a warm-up.
 pub(super) struct Warmed {
-    /// For the driver that measures.
+    /// The part of the warm-up that is left to the measuring driver.
     pub(super) remaining: Duration,
-    /// What is known of the warm-up as a whole.
+    /// The warm-up as a whole.
     pub(super) record: WarmupRecord,
 }
 
-/// Warms a stack up.
 pub(super) async fn warm_up<B: Backend>(
     running: &mut B::Running,
     load: &Load,
     warmup: Warmup,
     visit: &str,
     backend: &mut B,
-) -> Result<Warmed, String> {
+) -> Result<Warmed, RoundError> {
     let most = match warmup {
-        Warmup::Fixed(lasting) => {
-            let record = WarmupRecord { lasted_us: micros(lasting), is_steady: None, seconds: Vec::new() };
-            return Ok(Warmed { remaining: lasting, record });
+        Warmup::Fixed(duration) => {
+            let record = WarmupRecord { lasted_us: micros(duration), is_steady: None, seconds: Vec::new() };
+            return Ok(Warmed { remaining: duration, record });
         }
         Warmup::Auto { most } => most,
     };
@@ -42,9 +43,9 @@ pub(super) async fn warm_up<B: Backend>(
     let mut steady = false;
     while !steady && Duration::from_secs(seconds.len() as u64) + load.duration <= most {
         let driven = backend.drive(running, &load, Duration::ZERO, visit).await;
-        let ledger = driven.map_err(|error| format!("while it was warmed up: {error}"))?.outcome.ledger;
+        let ledger = driven.map_err(RoundError::WarmUp)?.outcome.ledger;
         if ledger.seconds.len() < TAIL {
-            return Err("while it was warmed up, the driver kept no seconds".to_owned());
+            return Err(RoundError::NoSeconds);
         }
         seconds.extend(ledger.seconds);
         steady = is_steady(&seconds.iter().map(second).collect::<Vec<_>>());
@@ -54,7 +55,7 @@ pub(super) async fn warm_up<B: Backend>(
     Ok(Warmed { remaining: CONNECTING, record })
 }
 
-/// The load for as many seconds as must be alike; of a ramp its first rate, for the others are not meant to be.
+/// The load for as many seconds as must be alike; only the first rate of a ramp, because its rates differ on purpose.
 fn steady_part(load: &Load) -> Load {
     let mut load = Load { duration: Duration::from_secs(TAIL as u64), ..load.clone() };
     if let Driver::Open(open) = &mut load.driver
@@ -74,17 +75,12 @@ fn second(row: &SecondRow) -> WarmupSecond {
     }
 }
 
-/// What an unsteady warm-up says against its round.
-pub(super) fn objection(record: &WarmupRecord) -> Option<Objection> {
-    let unsteady = record.is_steady == Some(false);
+/// The issue of a round whose warm-up ended without a steady state.
+pub(super) fn unsteady(record: &WarmupRecord) -> Option<RoundIssue> {
     let seconds = Duration::from_micros(record.lasted_us).as_secs();
-    unsteady.then(|| Objection {
+    (record.is_steady == Some(false)).then(|| RoundIssue {
         kind: "no-steady-state".to_owned(),
         invalidates: false,
-        said: format!("no steady state within {seconds} s: the last {TAIL} seconds scattered or drifted"),
+        message: format!("no steady state within {seconds} s: the last {TAIL} seconds scattered or drifted"),
     })
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -1,7 +1,5 @@
 //! Estimates: what the valid rounds come to, and the ratios to the reference stack.
 
-use std::fmt::{self, Display, Formatter};
-
 use serde::{Deserialize, Serialize};
 
 use lab_stats::signed_rank::Interval;
@@ -65,56 +63,10 @@ pub struct RatioInterval {
 }
 
 impl RatioInterval {
-    /// From an interval of logarithms.
+    /// Converts an interval of natural logarithms.
     #[must_use]
-    pub fn of_logs(interval: Interval) -> RatioInterval {
+    pub fn from_logs(interval: Interval) -> RatioInterval {
         let Interval { lower, upper, confidence } = interval;
         RatioInterval { lower: lower.exp(), upper: upper.exp(), confidence }
-    }
-}
-
-/// Where each stack stands under one load, by one metric.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Placed {
-    /// The load.
-    pub load: String,
-    /// The metric's name.
-    pub metric: String,
-    /// Every stack with a valid round, the best median first.
-    pub places: Vec<Place>,
-    /// Stacks without a valid round.
-    pub unplaced: Vec<String>,
-    /// Where there were fewer: how many blocks it takes before so many stacks can be told apart at all.
-    pub blocks_needed: Option<usize>,
-}
-
-/// The place of one stack: a range, for some cannot be told from it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
-    /// The stack.
-    pub stack: String,
-    /// One more than the stacks that are told to be better.
-    pub best: usize,
-    /// As many as have a place, without those that are told to be worse.
-    pub worst: usize,
-    /// Those that are told to be worse, the best median first.
-    pub better_than: Vec<String>,
-}
-
-impl Placed {
-    /// The place of a stack, if it has one.
-    #[must_use]
-    pub fn of(&self, stack: &str) -> Option<&Place> {
-        self.places.iter().find(|place| place.stack == stack)
-    }
-}
-
-impl Display for Place {
-    /// `4`, or `9–13`.
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        match (self.best, self.worst) {
-            (best, worst) if best == worst => write!(formatter, "{best}"),
-            (best, worst) => write!(formatter, "{best}–{worst}"),
-        }
     }
 }

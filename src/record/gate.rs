@@ -74,7 +74,7 @@ pub enum Verdict {
     Pass,
     /// Worse by more than the margin.
     Fail,
-    /// Better by more than the margin.
+    /// Direction by more than the margin.
     Improved,
     /// The rounds do not decide it.
     Inconclusive,

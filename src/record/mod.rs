@@ -4,32 +4,39 @@
 //! (`_us`), sizes in bytes (`_bytes`), rates per second (`_per_s`).
 
 mod calibration;
+mod calibration_file;
 mod estimate;
 mod gate;
+mod inputs;
+mod manifest;
+mod provenance;
 mod published;
+mod ranking;
 mod read;
 mod round;
 mod validation;
 
 pub use calibration::{Calibrated, CalibratedMetric, Calibration, FloorWarning};
-pub use estimate::{Estimate, Place, Placed, Ratio, RatioInterval, Unit};
+pub use calibration_file::{CALIBRATION_FOLDER, CalibrationFile, CalibrationFileError};
+pub use estimate::{Estimate, Ratio, RatioInterval, Unit};
 pub use gate::{FactsVerdict, GateOutcome, MetricVerdict, Verdict};
+pub use inputs::InputError;
+pub use manifest::{Manifest, ManifestError, rfc3339};
+pub use provenance::Provenance;
 pub use published::PublishedFigure;
+pub use ranking::{LoadRanking, RankRange};
 pub use read::ReadError;
 pub use round::{
-    ComponentUse, Distribution, DriverUse, Measured, Objection, OpenMeasured, RateMeasured, RoundOutcome, RoundRecord,
+    ComponentUse, Distribution, DriverUse, Measured, OpenMeasured, RateMeasured, RoundIssue, RoundOutcome, RoundRecord,
     StepMeasured, WarmupRecord,
 };
 pub use validation::{ValidatedStack, Validation};
-
-use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::check::diff::Difference;
 use crate::check::evaluate::CheckFinding;
 use crate::check::observed::Observed;
-use crate::measure::machine::Machine;
 use crate::stack::Role;
 
 /// The version of the record's shape; it grows when a reader of the old shape would misread the new one.
@@ -50,8 +57,9 @@ pub struct Record {
     pub rounds: Vec<RoundRecord>,
     /// What the valid rounds come to.
     pub estimates: Vec<Estimate>,
-    /// Which stacks share which place.
-    pub places: Vec<Placed>,
+    /// The rank range of each stack, by load and metric.
+    #[serde(rename = "places")]
+    pub rankings: Vec<LoadRanking>,
     /// The loads that others were held against.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub validations: Vec<Validation>,
@@ -73,44 +81,6 @@ pub struct LooksRecord {
     pub declared: Vec<u32>,
     /// How many of them were made before nothing was undecided any more.
     pub made: usize,
-}
-
-/// Where the facts come from.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Provenance {
-    /// The run's name: its start in UTC, and the process that made it.
-    pub run: String,
-    /// When it started, in UTC.
-    pub started: String,
-    /// When it was continued after an interruption, in UTC; empty for a run in one go.
-    pub resumed: Vec<String>,
-    /// When it ended, in UTC.
-    pub ended: String,
-    /// The command line that made it.
-    pub command: Vec<String>,
-    /// lab's version.
-    pub lab: String,
-    /// The scenario's name.
-    pub scenario: String,
-    /// Its title.
-    pub title: Option<String>,
-    /// Whether this was the scenario's short form.
-    #[serde(default)]
-    pub is_short: bool,
-    /// Its file, relative to the scenario's root where it lies within.
-    pub file: String,
-    /// SHA-256 of that file.
-    pub sha256: String,
-    /// SHA-256 of every configuration file the stacks were started from, by path.
-    pub configurations: BTreeMap<String, String>,
-    /// The seed of the rounds' order.
-    pub seed: u64,
-    /// Cores of the load driver; empty when unpinned.
-    pub load_cores: Vec<u16>,
-    /// Cores of the stacks; empty when unpinned.
-    pub stack_cores: Vec<u16>,
-    /// The machine.
-    pub machine: Machine,
 }
 
 /// What was found on one stack.

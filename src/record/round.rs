@@ -102,7 +102,8 @@ pub struct Measured {
     /// What the load driver used.
     pub driver: DriverUse,
     /// What speaks against this round.
-    pub objections: Vec<Objection>,
+    #[serde(rename = "objections")]
+    pub issues: Vec<RoundIssue>,
 }
 
 /// The open loop's part: `scheduled` is the sum of `ok`, `failed`, `shed` and `unsent`.
@@ -283,15 +284,15 @@ pub struct DriverUse {
     pub unclassified: Vec<String>,
 }
 
-/// Something that speaks against a round.
+/// A reason to doubt a round.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Objection {
-    /// Its name, for programs.
+pub struct RoundIssue {
+    /// A stable name, such as `late-reading`.
     pub kind: String,
-    /// Whether the round is invalid for it; else it is a warning.
+    /// Whether it makes the round invalid, as opposed to a warning.
     pub invalidates: bool,
-    /// A sentence, for people.
-    pub said: String,
+    #[serde(rename = "said")]
+    pub message: String,
 }
 
 /// What one component used.
@@ -389,7 +390,7 @@ impl Measured {
     /// Whether nothing makes this round invalid.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        !self.objections.iter().any(|objection| objection.invalidates)
+        !self.issues.iter().any(|issue| issue.invalidates)
     }
 
     /// The times that count: from the scheduled instant in an open loop, from the send in a closed one. `None` if the

@@ -53,7 +53,7 @@ impl Display for Explained<'_> {
 
 fn write_app(f: &mut fmt::Formatter<'_>, scenario: &Scenario) -> fmt::Result {
     let mut label = "app";
-    if let Some(app) = &scenario.app.wsgi {
+    if let Some(app) = scenario.app.wsgi() {
         let place = match &app.path {
             Some(path) => format!("in {}", path.strip_prefix(&scenario.root).unwrap_or(path).display()),
             None => "lab's own".to_owned(),
@@ -61,7 +61,7 @@ fn write_app(f: &mut fmt::Formatter<'_>, scenario: &Scenario) -> fmt::Result {
         writeln!(f, "{label:<11}{}:{} (wsgi, {place})", app.module, app.callable)?;
         label = "";
     }
-    match &scenario.app.native {
+    match scenario.app.native() {
         Some(native) => writeln!(f, "{label:<11}{native} (native)"),
         None => Ok(()),
     }

@@ -133,7 +133,7 @@ impl<'a> GatedRatio<'a> {
             (evaluated.verdict, evaluated.because) = (*verdict, Some(because.clone()));
         }
         if let Some(result) = result {
-            evaluated.change = result.change.map(RatioInterval::of_logs);
+            evaluated.change = result.change.map(RatioInterval::from_logs);
             evaluated.look = result.look.map(|look| look + 1);
             evaluated.rounds = result.rounds;
             evaluated.verdict = match result.verdict {

@@ -13,11 +13,11 @@ use crate::scenario::model::{Server, WsgiApp};
 
 use super::guarded::FIRST_INHERITED_FD;
 
-/// What a component's texts are filled in with.
+/// The values of a component's templates.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Values(BTreeMap<Value, String>);
 
-/// A text of a kind asks for what there is none of here.
+/// A kind's template asks for a value that this component does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the kind `{kind}` asks for `{{{value}}}`, and there is none")]
 pub struct MissingValue {
@@ -28,8 +28,8 @@ pub struct MissingValue {
 }
 
 impl Values {
-    /// What is known wherever a component is started.
-    pub(super) fn of(lab: &Path, found: &Installation, address: SocketAddr, folder: &Path) -> Values {
+    /// The values of every component.
+    pub(super) fn new(lab: &Path, found: &Installation, address: SocketAddr, folder: &Path) -> Values {
         let mut values = Values::default();
         values.set(Value::Lab, lab.display());
         if let Some(venv) = &found.venv {
@@ -168,7 +168,7 @@ mod tests {
         server.threads = threads.and_then(NonZeroU16::new).or(server.threads);
         server.arguments = vec!["--own".to_owned()];
         let found = Installation { version: "1".to_owned(), venv: Some(PathBuf::from("/venv")), program: None };
-        let mut values = Values::of(Path::new("/lab"), &found, "127.0.0.1:80".parse().unwrap(), Path::new("/run"));
+        let mut values = Values::new(Path::new("/lab"), &found, "127.0.0.1:80".parse().unwrap(), Path::new("/run"));
         values.set(Value::Workers, workers);
         values.set(Value::Threads, server.threads.map_or(1, NonZeroU16::get));
         values.set(Value::Native, "hello");

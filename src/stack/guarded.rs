@@ -1,4 +1,4 @@
-//! Programs that run under a [`guard`](super::guard): started here, and stopped by letting go of their lifeline.
+//! Programs that run under a [`guard`](super::guard). Closing their lifeline stops them.
 
 use std::fs::File;
 use std::io;
@@ -30,30 +30,29 @@ pub struct Program {
     /// How long it may take to stop before it is killed.
     pub grace: Duration,
     /// Listening sockets it inherits, from [`FIRST_INHERITED_FD`] on.
-    pub sockets: Vec<Reserved>,
+    pub sockets: Vec<ListeningSocket>,
     /// A file it reads as standard input.
     pub input: Option<PathBuf>,
     /// Where its standard output and error go.
     pub output: Output,
 }
 
-/// What lab's keepers and reapers of containers are started with: lab itself in another role, without a guard of its
-/// own, for what it keeps is no process.
+/// A keeper or reaper: lab itself in another role, without a guard of its own, because it owns no process.
 #[derive(Debug, Clone)]
-pub struct Kept {
+pub struct KeeperProgram {
     /// The role and its arguments.
     pub arguments: Vec<String>,
     /// The container engine it is to speak to, as `DOCKER_HOST` names it.
     pub engine: String,
-    /// Where it writes what it has to say, and its container's output.
+    /// The file for its messages and its container's output.
     pub log: PathBuf,
-    /// Whether it tells lab something on its standard output.
-    pub tells: bool,
+    /// Whether lab reads its standard output.
+    pub pipes_stdout: bool,
     /// How long it may take to clean up.
     pub deadline: Duration,
 }
 
-/// Variables that would have testcontainers, or the engine's client in it, do something else than it is told.
+/// Variables that would redirect testcontainers, or its engine client, to another engine.
 const OTHER_ENGINES: [&str; 5] =
     ["TESTCONTAINERS_COMMAND", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_DEFAULT_PLATFORM"];
 
@@ -68,23 +67,23 @@ pub enum Output {
 
 /// A loopback port that is bound and listening, and so cannot be taken by anyone else.
 #[derive(Debug)]
-pub struct Reserved {
+pub struct ListeningSocket {
     socket: OwnedFd,
     address: SocketAddr,
 }
 
-impl Reserved {
+impl ListeningSocket {
     /// Binds a free port of 127.0.0.1 and listens on it.
     ///
     /// # Errors
     /// When no port is free, or no descriptor.
-    pub fn loopback() -> io::Result<Reserved> {
+    pub fn loopback() -> io::Result<ListeningSocket> {
         let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0)))?;
         rustix::net::listen(&socket, BACKLOG)?;
         let listener = TcpListener::from(socket);
         let address = listener.local_addr()?;
-        Ok(Reserved { socket: listener.into(), address })
+        Ok(ListeningSocket { socket: listener.into(), address })
     }
 
     /// The address it listens on.
@@ -94,28 +93,28 @@ impl Reserved {
     }
 }
 
-/// A loopback port that is bound and does not listen: held for a program that binds it by itself.
+/// A loopback port that is bound without listening, held for a program that binds it by itself.
 ///
-/// As long as both say that they share the address (SO_REUSEADDR, as servers do, or SO_REUSEPORT), the kernel lets the
-/// program bind and listen, and gives the port to nobody who asks for just any. See socket(7).
+/// If both set SO_REUSEADDR (as servers do) or SO_REUSEPORT, the kernel lets the program bind and listen, and never hands
+/// the port out as a free one. See socket(7).
 #[derive(Debug)]
-pub struct Held {
+pub struct HeldPort {
     _socket: OwnedFd,
     address: SocketAddr,
 }
 
-impl Held {
+impl HeldPort {
     /// Binds a free port of 127.0.0.1.
     ///
     /// # Errors
     /// When no port is free, or no descriptor.
-    pub fn loopback() -> io::Result<Held> {
+    pub fn loopback() -> io::Result<HeldPort> {
         let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         rustix::net::sockopt::set_socket_reuseaddr(&socket, true)?;
         rustix::net::sockopt::set_socket_reuseport(&socket, true)?;
         rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0)))?;
         let address = SocketAddr::try_from(rustix::net::getsockname(&socket)?)?;
-        Ok(Held { _socket: socket, address })
+        Ok(HeldPort { _socket: socket, address })
     }
 
     /// The address that is held.
@@ -172,19 +171,19 @@ impl Guarded {
         Ok(Guarded { guard, lifeline, log, grace: program.grace })
     }
 
-    /// Starts a keeper or a reaper; what is said of the guard holds for it too.
+    /// Starts a keeper or a reaper in place of a guard.
     ///
     /// # Errors
     /// When the log cannot be created, or the process cannot be started.
-    pub fn keep(lab: &Path, kept: Kept) -> io::Result<Guarded> {
+    pub fn keep(lab: &Path, kept: KeeperProgram) -> io::Result<Guarded> {
         let mut command = tokio::process::Command::new(lab);
         command.args(&kept.arguments).env("DOCKER_HOST", &kept.engine);
         for name in OTHER_ENGINES {
             command.env_remove(name);
         }
-        let stdout = if kept.tells { Stdio::piped() } else { Stdio::null() };
+        let stdout = if kept.pipes_stdout { Stdio::piped() } else { Stdio::null() };
         let stderr = Stdio::from(File::create(&kept.log)?);
-        // As for guards: Ctrl-C is lab's to answer.
+        // As for guards: lab handles Ctrl-C.
         command.process_group(0).stdin(Stdio::piped()).stdout(stdout).stderr(stderr);
         let mut guard = command.spawn()?;
         let lifeline = guard.stdin.take();

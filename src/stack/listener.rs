@@ -1,4 +1,4 @@
-//! Who listens on a port: a program that binds by itself is only ready when the listener is its own.
+//! The owner of a listening port: a program that binds by itself is ready only if the listener is its own.
 //!
 //! `/proc/net/tcp` names each socket's inode, `/proc/PID/fd` each process's sockets (proc(5)). The parser is a pure
 //! function over text.

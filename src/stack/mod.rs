@@ -8,10 +8,14 @@ pub mod container;
 pub mod guard;
 pub mod guarded;
 pub mod listener;
+pub mod prerequisites;
 pub mod process;
 pub mod ready;
 pub mod relocate;
 pub mod verify;
+pub mod running;
+pub mod component_spec;
+mod image_programs;
 mod nginx;
 
 use std::path::PathBuf;
@@ -24,10 +28,9 @@ pub use crate::catalog::Role;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The operating system refused something.
-    #[error("cannot {what}")]
+    #[error("cannot {operation}")]
     Io {
-        /// What was being done.
-        what: String,
+        operation: String,
         /// What the system said.
         source: std::io::Error,
     },
@@ -47,12 +50,12 @@ pub enum StartError {
     Relocate(#[from] relocate::RelocateError),
     /// The engine has no place for the run, or lab's image cannot be made.
     #[error(transparent)]
-    Site(#[from] container::site::SiteError),
+    Network(#[from] container::run_network::RunNetworkError),
     /// A configuration that was relocated cannot be read again.
     #[error(transparent)]
     Configuration(#[from] lab_nginx_conf::ConfError),
     /// The component ended before it was ready.
-    #[error("the {role} ended with {status} before it was ready{}", shown(log, last_lines))]
+    #[error("the {role} ended with {status} before it was ready{}", log_excerpt(log, last_lines))]
     Ended {
         /// Which component.
         role: Role,
@@ -64,14 +67,14 @@ pub enum StartError {
         last_lines: String,
     },
     /// The component did not answer in time.
-    #[error("the {role} was not ready within {} s: {seen}{}", deadline.as_secs_f64(), shown(log, last_lines))]
+    #[error("the {role} was not ready within {} s: {observed}{}", deadline.as_secs_f64(), log_excerpt(log, last_lines))]
     NotReady {
         /// Which component.
         role: Role,
         /// How long lab waited.
         deadline: Duration,
         /// What the last probe saw.
-        seen: String,
+        observed: String,
         /// Its log.
         log: PathBuf,
         /// The end of that log.
@@ -80,10 +83,10 @@ pub enum StartError {
 }
 
 /// How much of a log's end an error shows.
-const SHOWN_LINES: usize = 10;
+const EXCERPT_LINES: usize = 10;
 
 /// A log's path and last lines, as they stand under an error.
-fn shown(log: &std::path::Path, last_lines: &str) -> String {
+fn log_excerpt(log: &std::path::Path, last_lines: &str) -> String {
     let mut text = format!("\n  log: {}", log.display());
     if last_lines.is_empty() {
         text.push_str(" (empty)");

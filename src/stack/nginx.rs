@@ -1,5 +1,5 @@
-//! What a relocated nginx finds in its folder: the files that its configuration includes, and the folders that nginx has
-//! by default below its prefix, which is that folder.
+//! The folder of a relocated nginx, which is also its prefix: the included files, and the folders that nginx expects below
+//! its prefix by default.
 
 use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use tokio::process::Command;
 
 use super::StartError;
-use super::process::{io, write};
+use super::component_spec::{io_error, write_attached};
 use super::relocate::{self, Move, Relocated};
 use crate::catalog::kind::BundledFile;
 use lab_nginx_conf::Directive;
@@ -26,28 +26,30 @@ pub(super) fn relocated(
     let mut include = |directive: &Directive| lab_nginx_conf::included_files(directive, home);
     let relocated = relocate::nginx(source, file, Move { upstream, folder: logs, reserve, include: &mut include })?;
     for included in &relocated.included {
-        write(folder, &BundledFile { name: included.name.clone(), text: included.text.clone() })?;
+        write_attached(folder, &BundledFile { name: included.name.clone(), text: included.text.clone() })?;
     }
     Ok(relocated)
 }
 
-/// Where no `root` leads, nginx looks in `html` below its prefix. As with every relative path, that is the folder the
-/// configuration was written in, not the one it is moved to.
-pub(super) fn default_root(file: &Path, folder: &Path) -> Result<(), StartError> {
+/// Links `html`, which nginx serves without a `root`. Like every relative path, it lies in the folder that the
+/// configuration was written in, not where it is moved to.
+pub(super) fn link_default_root(file: &Path, folder: &Path) -> Result<(), StartError> {
     let Some(root) = file.parent().map(|written| written.join("html")).filter(|root| root.is_dir()) else {
         return Ok(());
     };
-    symlink(&root, folder.join("html")).map_err(io(format!("link to {}", root.display())))
+    symlink(&root, folder.join("html")).map_err(io_error(format!("link to {}", root.display())))
 }
 
-/// Links the modules of the nginx that is `program`: paths of `load_module` are relative to its prefix. Where it has
-/// none, nginx says so of the first.
-pub(super) async fn modules(program: &Path, folder: &Path) -> Result<(), StartError> {
+/// Links the modules of the nginx `program`: paths of `load_module` are relative to its prefix. If it has none, nginx
+/// itself reports the first.
+pub(super) async fn link_modules(program: &Path, folder: &Path) -> Result<(), StartError> {
     let asked = Command::new(program).arg("-V").output().await;
-    let asked = asked.map_err(io(format!("ask {} for its prefix", program.display())))?;
+    let asked = asked.map_err(io_error(format!("ask {} for its prefix", program.display())))?;
     let said = String::from_utf8_lossy(&asked.stderr);
     match prefix(&said).map(|prefix| prefix.join(MODULES)).filter(|modules| modules.is_dir()) {
-        Some(modules) => symlink(&modules, folder.join(MODULES)).map_err(io(format!("link to {}", modules.display()))),
+        Some(modules) => {
+            symlink(&modules, folder.join(MODULES)).map_err(io_error(format!("link to {}", modules.display())))
+        }
         None => Ok(()),
     }
 }
@@ -55,9 +57,9 @@ pub(super) async fn modules(program: &Path, folder: &Path) -> Result<(), StartEr
 /// The folder of modules, in every build of nginx.
 const MODULES: &str = "modules";
 
-/// The prefix that nginx was built with, of what it says of its build.
-fn prefix(said: &str) -> Option<PathBuf> {
-    said.split_whitespace().find_map(|word| word.strip_prefix("--prefix=")).map(PathBuf::from)
+/// The prefix in the output of `nginx -V`.
+fn prefix(output: &str) -> Option<PathBuf> {
+    output.split_whitespace().find_map(|word| word.strip_prefix("--prefix=")).map(PathBuf::from)
 }
 
 #[cfg(test)]

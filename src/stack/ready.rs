@@ -1,6 +1,6 @@
 //! Readiness: a component is ready when it answers a request, not when its port accepts connections.
 //!
-//! lab's own ports are bound before a component starts, so a successful connect proves nothing.
+//! lab binds ports before a component starts, so a successful connect proves nothing.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::net::SocketAddr;
@@ -12,24 +12,24 @@ use tokio::net::TcpStream;
 
 use super::guarded::Guarded;
 use super::listener::{self, Owner};
-use super::{Role, SHOWN_LINES, StartError};
+use super::{EXCERPT_LINES, Role, StartError};
 use crate::catalog::kind::Protocol;
 
 /// Time between two probes.
 const INTERVAL: Duration = Duration::from_millis(10);
 
-/// What is asked of a component until it is answered.
+/// The request that is repeated until the component responds.
 #[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
+pub struct Probe<'a> {
     /// Which component.
     pub role: Role,
     /// Where it listens.
     pub address: SocketAddr,
-    /// What it is asked in.
-    pub speaks: Protocol,
+    /// The protocol it listens for.
+    pub protocol: Protocol,
     /// The path.
     pub path: &'a str,
-    /// Whether it opens the listening socket itself; whose that is, is then looked at first.
+    /// Whether it opens the listening socket itself. The socket's owner is checked first then.
     pub binds_itself: bool,
 }
 
@@ -43,19 +43,20 @@ const REST: Duration = Duration::from_millis(100);
 /// # Errors
 /// [`StartError::Ended`] as soon as the component ends, [`StartError::NotReady`] when the deadline passes; both with
 /// the log's last lines.
-pub async fn wait(question: &Question<'_>, component: &mut Guarded, deadline: Duration) -> Result<(), StartError> {
-    let Question { role, .. } = *question;
-    let mut seen = "no answer".to_owned();
+pub async fn wait(probe: &Probe<'_>, component: &mut Guarded, deadline: Duration) -> Result<(), StartError> {
+    let Probe { role, .. } = *probe;
+    let mut observed = "no answer".to_owned();
     let ready = async {
         loop {
-            let ended = component.try_wait().map_err(|source| StartError::Io { what: "wait".to_owned(), source })?;
+            let ended =
+                component.try_wait().map_err(|source| StartError::Io { operation: "wait".to_owned(), source })?;
             if let Some(status) = ended {
                 let log = component.log().to_owned();
-                return Err(StartError::Ended { role, status, last_lines: last_lines(&log, SHOWN_LINES), log });
+                return Err(StartError::Ended { role, status, last_lines: last_lines(&log, EXCERPT_LINES), log });
             }
-            match look(question, component).await {
+            match look(probe, component).await {
                 Ok(()) => return Ok(()),
-                Err(instead) => seen = instead,
+                Err(message) => observed = message,
             }
             tokio::time::sleep(INTERVAL).await;
         }
@@ -64,15 +65,15 @@ pub async fn wait(question: &Question<'_>, component: &mut Guarded, deadline: Du
         Ok(outcome) => outcome,
         Err(_) => {
             let log = component.log().to_owned();
-            Err(StartError::NotReady { role, deadline, seen, last_lines: last_lines(&log, SHOWN_LINES), log })
+            Err(StartError::NotReady { role, deadline, observed, last_lines: last_lines(&log, EXCERPT_LINES), log })
         }
     }
 }
 
 /// Whether it is ready now; or what was seen instead.
-async fn look(question: &Question<'_>, component: &Guarded) -> Result<(), String> {
-    if let (true, Some(guard)) = (question.binds_itself, component.pid()) {
-        match listener::owner(question.address.port(), guard) {
+async fn look(probe: &Probe<'_>, component: &Guarded) -> Result<(), String> {
+    if let (true, Some(guard)) = (probe.binds_itself, component.pid()) {
+        match listener::owner(probe.address.port(), guard) {
             Ok(Owner::Program) => {}
             Ok(Owner::Nobody) => return Err("it does not listen".to_owned()),
             Ok(Owner::SomebodyElse) => return Err("somebody else listens on its port".to_owned()),
@@ -80,7 +81,7 @@ async fn look(question: &Question<'_>, component: &Guarded) -> Result<(), String
         }
     }
     // A probe that hangs must not hide that the component has ended meanwhile.
-    match tokio::time::timeout(Duration::from_millis(500), probe(question)).await {
+    match tokio::time::timeout(Duration::from_millis(500), send(probe)).await {
         Ok(Ok(status)) if !matches!(status, 502..=504) => Ok(()),
         Ok(Ok(status)) => Err(format!("it answers {status}")),
         Ok(Err(error)) => Err(error.to_string()),
@@ -89,12 +90,12 @@ async fn look(question: &Question<'_>, component: &Guarded) -> Result<(), String
 }
 
 /// Asks for the path and returns the status code of whatever answers.
-async fn probe(question: &Question<'_>) -> io::Result<u16> {
-    let mut connection = TcpStream::connect(question.address).await?;
-    connection.write_all(&request(question)).await?;
+async fn send(probe: &Probe<'_>) -> io::Result<u16> {
+    let mut connection = TcpStream::connect(probe.address).await?;
+    connection.write_all(&request(probe)).await?;
     let mut answer = Vec::new();
     while answer.len() < STATUS.end && connection.read_buf(&mut answer).await? > 0 {}
-    // The rest is read for the component's peace, as long as it does not mind; some never close.
+    // Closing early would show up in the component's log, so read the rest; some never close.
     let _ = tokio::time::timeout(REST, connection.read_to_end(&mut answer)).await;
     std::str::from_utf8(answer.get(STATUS).unwrap_or_default())
         .ok()
@@ -103,10 +104,10 @@ async fn probe(question: &Question<'_>) -> io::Result<u16> {
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "its answer is not HTTP/1"))
 }
 
-/// The question in the component's own protocol. Its answer is HTTP's in both.
-fn request(question: &Question<'_>) -> Vec<u8> {
-    let Question { address, path, .. } = question;
-    match question.speaks {
+/// The probe in the component's own protocol. Its answer is HTTP's in both.
+fn request(probe: &Probe<'_>) -> Vec<u8> {
+    let Probe { address, path, .. } = probe;
+    match probe.protocol {
         Protocol::Http => format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").into_bytes(),
         Protocol::Uwsgi => {
             let (host, port) = (address.ip().to_string(), address.port().to_string());

@@ -1,4 +1,4 @@
-//! Judges the configurations a scenario names, before anything is started.
+//! Validates the configurations that a scenario names, before anything is started.
 
 use std::ffi::OsStr;
 use std::io;

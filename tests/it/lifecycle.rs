@@ -9,7 +9,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use lab::catalog::kind::Protocol;
-use lab::stack::guarded::{Guarded, Output, Program, Reserved};
+use lab::stack::guarded::{Guarded, ListeningSocket, Output, Program};
 use lab::stack::{Role, ready};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -183,11 +183,11 @@ fn a_component_that_does_not_start_is_an_error_with_the_end_of_its_log() {
         input: None,
         output: Output::File(folder.path().join("server.log")),
     };
-    let socket = Reserved::loopback().unwrap();
-    let question = ready::Question {
+    let socket = ListeningSocket::loopback().unwrap();
+    let question = ready::Probe {
         role: Role::Server,
         address: socket.address(),
-        speaks: Protocol::Http,
+        protocol: Protocol::Http,
         path: "/",
         binds_itself: false,
     };

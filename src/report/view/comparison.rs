@@ -1,7 +1,7 @@
 //! Each stack against the reference under one load: ratios, and the rank ranges of stacks that can be told apart.
 
 use super::text_table::{TextTable, owned_cells};
-use crate::record::{Placed, Ratio, Record};
+use crate::record::{LoadRanking, Ratio, Record};
 use crate::scenario::model::Metric;
 
 /// Explains a rank range.
@@ -57,7 +57,7 @@ struct ComparisonData<'a> {
     record: &'a Record,
     load: &'a str,
     ratios: Vec<&'a Ratio>,
-    rankings: [Option<&'a Placed>; METRICS.len()],
+    rankings: [Option<&'a LoadRanking>; METRICS.len()],
     has_intervals: bool,
     has_ranks: bool,
 }
@@ -68,8 +68,9 @@ impl<'a> ComparisonData<'a> {
             .iter()
             .flat_map(|stack| METRICS.into_iter().filter_map(|metric| ratio(record, load, stack, metric)))
             .collect();
-        let rankings = METRICS
-            .map(|metric| record.places.iter().find(|ranking| ranking.load == load && ranking.metric == metric.name()));
+        let rankings = METRICS.map(|metric| {
+            record.rankings.iter().find(|ranking| ranking.load == load && ranking.metric == metric.name())
+        });
         ComparisonData {
             record,
             load,
@@ -77,7 +78,7 @@ impl<'a> ComparisonData<'a> {
             has_ranks: rankings
                 .iter()
                 .flatten()
-                .any(|ranking| ranking.places.iter().any(|rank| !rank.better_than.is_empty())),
+                .any(|ranking| ranking.ranks.iter().any(|rank| !rank.better_than.is_empty())),
             ratios,
             rankings,
         }
@@ -100,7 +101,7 @@ impl<'a> ComparisonData<'a> {
         for (metric, ranking) in METRICS.into_iter().zip(&self.rankings) {
             let ratio = ratio(self.record, self.load, stack, metric);
             if self.has_ranks {
-                let rank = ranking.and_then(|ranking| ranking.of(stack));
+                let rank = ranking.and_then(|ranking| ranking.rank(stack));
                 row.push(rank.map_or_else(none, ToString::to_string));
             }
             row.push(match ratio {

@@ -9,7 +9,7 @@ pub mod words;
 
 use std::collections::BTreeMap;
 
-use crate::record::{Estimate, Place, Placed, Record, StackRecord};
+use crate::record::{Estimate, LoadRanking, RankRange, Record, StackRecord};
 use lab_stats::sample;
 
 /// Two runs of one scenario.
@@ -41,7 +41,7 @@ pub struct MetricRepeatability {
 pub struct StackRepeatability {
     pub stack: String,
     /// The rank ranges in the first and in the second run.
-    pub ranks: [Place; 2],
+    pub ranks: [RankRange; 2],
     /// The second median divided by the first.
     pub ratio: Option<f64>,
 }
@@ -62,8 +62,8 @@ pub struct Pairs {
 impl Repeatability {
     #[must_use]
     pub fn compare(first: &Record, second: &Record) -> Repeatability {
-        let metrics = first.places.iter().filter_map(|ranking| {
-            let again = second.places.iter().find(|one| one.load == ranking.load && one.metric == ranking.metric)?;
+        let metrics = first.rankings.iter().filter_map(|ranking| {
+            let again = second.rankings.iter().find(|one| one.load == ranking.load && one.metric == ranking.metric)?;
             Some(MetricRepeatability::new([first, second], [ranking, again]))
         });
         Repeatability {
@@ -85,18 +85,18 @@ impl Repeatability {
 }
 
 impl MetricRepeatability {
-    fn new(records: [&Record; 2], rankings: [&Placed; 2]) -> MetricRepeatability {
-        let stack = |place: &Place| {
+    fn new(records: [&Record; 2], rankings: [&LoadRanking; 2]) -> MetricRepeatability {
+        let stack = |place: &RankRange| {
             let [one, two] = records.map(|record| median(record, rankings[0], &place.stack));
             Some(StackRepeatability {
                 stack: place.stack.clone(),
-                ranks: [place.clone(), rankings[1].of(&place.stack)?.clone()],
+                ranks: [place.clone(), rankings[1].rank(&place.stack)?.clone()],
                 ratio: one.zip(two).map(|(one, two)| two / one),
             })
         };
-        let stacks: Vec<StackRepeatability> = rankings[0].places.iter().filter_map(stack).collect();
+        let stacks: Vec<StackRepeatability> = rankings[0].ranks.iter().filter_map(stack).collect();
         let missing = [(0, 1), (1, 0)].into_iter().flat_map(|(run, other): (usize, usize)| {
-            let only = rankings[run].places.iter().filter(move |place| rankings[other].of(&place.stack).is_none());
+            let only = rankings[run].ranks.iter().filter(move |place| rankings[other].rank(&place.stack).is_none());
             only.map(move |place| (place.stack.clone(), run))
         });
         MetricRepeatability {
@@ -190,7 +190,7 @@ impl StackOrder {
     }
 }
 
-fn median(record: &Record, ranking: &Placed, stack: &str) -> Option<f64> {
+fn median(record: &Record, ranking: &LoadRanking, stack: &str) -> Option<f64> {
     let is_same = |one: &&Estimate| one.load == ranking.load && one.metric == ranking.metric && one.stack == stack;
     record.estimates.iter().find(is_same)?.median
 }

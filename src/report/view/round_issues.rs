@@ -1,7 +1,7 @@
 //! The issues of rounds: each kind once, with the stacks that show it.
 
 use super::provenance::has_many_stacks;
-use crate::record::{Objection, Record, RoundOutcome};
+use crate::record::{Record, RoundIssue, RoundOutcome};
 
 /// Issues of one kind. The first stack's text stands for all.
 pub struct IssueGroup<'a> {
@@ -12,7 +12,7 @@ pub struct IssueGroup<'a> {
 pub struct StackIssue<'a> {
     pub stack: &'a str,
     pub rounds: usize,
-    pub issue: &'a Objection,
+    pub issue: &'a RoundIssue,
 }
 
 impl IssueGroup<'_> {
@@ -24,7 +24,7 @@ impl IssueGroup<'_> {
     /// Whether all stacks have the same text.
     #[must_use]
     pub fn is_uniform(&self) -> bool {
-        self.stacks.windows(2).all(|pair| pair[0].issue.said == pair[1].issue.said)
+        self.stacks.windows(2).all(|pair| pair[0].issue.message == pair[1].issue.message)
     }
 }
 
@@ -47,7 +47,7 @@ fn stack_issues<'a>(record: &'a Record, load: &str) -> Vec<StackIssue<'a>> {
     let mut found: Vec<StackIssue<'_>> = Vec::new();
     for round in record.rounds.iter().filter(|round| round.load == load) {
         let RoundOutcome::Measured(measured) = &round.outcome else { continue };
-        for issue in &measured.objections {
+        for issue in &measured.issues {
             match found.iter_mut().find(|known| known.stack == round.stack && known.issue.kind == issue.kind) {
                 Some(known) => known.rounds += 1,
                 None => found.push(StackIssue { stack: &round.stack, rounds: 1, issue }),

@@ -1,7 +1,7 @@
 //! The result of each stack under one load: its rank and its valid rounds. Shared by tables and charts.
 
 use super::text_table::NO_VALUE;
-use crate::record::{Measured, Place, Placed, Record, RoundOutcome, RoundRecord, StackRecord};
+use crate::record::{LoadRanking, Measured, RankRange, Record, RoundOutcome, RoundRecord, StackRecord};
 use crate::scenario::model::Metric;
 use lab_stats::sample;
 
@@ -10,7 +10,7 @@ use lab_stats::sample;
 pub struct StackSummary<'a> {
     pub stack: &'a StackRecord,
     /// The rank range by throughput. `None` without a valid round.
-    pub rank: Option<&'a Place>,
+    pub rank: Option<&'a RankRange>,
     /// The valid rounds.
     pub rounds: Vec<&'a Measured>,
 }
@@ -70,8 +70,8 @@ pub fn driven_loads(record: &Record) -> Vec<&str> {
 /// Every stack that a load has driven: the best first, those without a rank last.
 #[must_use]
 pub fn summaries<'a>(record: &'a Record, load: &str) -> Vec<StackSummary<'a>> {
-    let throughput = |placed: &&Placed| placed.load == load && placed.metric == Metric::Throughput.name();
-    let ranks: &[Place] = record.places.iter().find(throughput).map_or(&[], |placed| &placed.places);
+    let throughput = |placed: &&LoadRanking| placed.load == load && placed.metric == Metric::Throughput.name();
+    let ranks: &[RankRange] = record.rankings.iter().find(throughput).map_or(&[], |placed| &placed.ranks);
     let summary = |stack: &'a StackRecord| {
         let visits = record.rounds.iter().filter(|round| round.load == load && round.stack == stack.name);
         let visits: Vec<&RoundRecord> = visits.collect();

@@ -6,37 +6,56 @@ use std::path::PathBuf;
 use crate::catalog::KindRef;
 use crate::catalog::kind::{Install, Interface, Workers};
 
-/// What is served: at least one of the two.
+/// The applications of a scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct App {
-    /// The name of a native app built into lab (`hello`).
-    pub native: Option<String>,
+pub enum App {
+    /// A native app built into lab, by name (`hello`).
+    Native(String),
     /// A WSGI application.
-    pub wsgi: Option<WsgiApp>,
+    Wsgi(WsgiApp),
+    /// The same application twice: each stack serves one of them.
+    Both {
+        /// As in [`App::Native`].
+        native: String,
+        /// As in [`App::Wsgi`].
+        wsgi: WsgiApp,
+    },
 }
 
 impl App {
     /// The names of the native apps.
     pub const NATIVE: [&str; 1] = ["hello"];
 
-    /// The native app of that name, alone.
+    /// The native app, if there is one.
     #[must_use]
-    pub fn native(name: &str) -> App {
-        App { native: Some(name.to_owned()), wsgi: None }
+    pub fn native(&self) -> Option<&str> {
+        match self {
+            App::Native(native) | App::Both { native, .. } => Some(native),
+            App::Wsgi(_) => None,
+        }
     }
 
-    /// Which of the two is served where nobody says.
+    /// The WSGI application, if there is one.
+    #[must_use]
+    pub fn wsgi(&self) -> Option<&WsgiApp> {
+        match self {
+            App::Wsgi(wsgi) | App::Both { wsgi, .. } => Some(wsgi),
+            App::Native(_) => None,
+        }
+    }
+
+    /// The interface of a stack that names none.
     #[must_use]
     pub fn interface(&self) -> Interface {
-        if self.wsgi.is_some() { Interface::Wsgi } else { Interface::Native }
+        if self.has(Interface::Wsgi) { Interface::Wsgi } else { Interface::Native }
     }
 
-    /// Whether there is one of that interface.
+    /// Whether there is an application with that interface.
     #[must_use]
     pub fn has(&self, interface: Interface) -> bool {
         match interface {
-            Interface::Wsgi => self.wsgi.is_some(),
-            Interface::Native => self.native.is_some(),
+            Interface::Wsgi => self.wsgi().is_some(),
+            Interface::Native => self.native().is_some(),
         }
     }
 }

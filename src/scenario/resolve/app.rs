@@ -38,7 +38,12 @@ pub(super) fn app(
             problems.push(Diagnostic::at(span, format!("`{key}` belongs to a `wsgi` application, and there is none")));
         }
     }
-    Some(App { native: native?, wsgi: wsgi? })
+    match (native?, wsgi?) {
+        (Some(native), Some(wsgi)) => Some(App::Both { native, wsgi }),
+        (Some(native), None) => Some(App::Native(native)),
+        (None, Some(wsgi)) => Some(App::Wsgi(wsgi)),
+        (None, None) => None,
+    }
 }
 
 fn wsgi(

@@ -18,7 +18,7 @@ use tokio_tar::Builder;
 use tokio_util::io::ReaderStream;
 
 use super::engine::{Engine, EngineError};
-use super::image::IN_FLIGHT;
+use super::lab_image::IN_FLIGHT;
 use super::labels;
 
 /// What the tags of built images start with.
@@ -54,7 +54,7 @@ fn shown(lines: &[String]) -> String {
 }
 
 /// Has the engine build the image of `folder`, which people know as `name`, and returns the tag it can be found by. Its
-/// steps run in `network` and are told to `say`.
+/// steps run in `network`; each is passed to `print`.
 ///
 /// # Errors
 /// A file cannot be read, or a step of the Dockerfile fails.
@@ -62,7 +62,7 @@ pub(super) async fn build(
     engine: &Engine,
     (folder, name): (&Path, &str),
     network: &str,
-    say: &mut dyn FnMut(&str),
+    print: &mut dyn FnMut(&str),
 ) -> Result<String, BuildError> {
     let place = folder.display().to_string();
     let tag = format!("{NAME}:{:.16}", format!("{:x}", Sha256::digest(&place)));
@@ -82,7 +82,7 @@ pub(super) async fn build(
             Ok(Some(news)) => {
                 for line in news.stream.iter().flat_map(|text| text.lines()).filter(|line| !line.trim().is_empty()) {
                     if line.starts_with("Step ") {
-                        say(&format!("building the image in {name}: {line}"));
+                        print(&format!("building the image in {name}: {line}"));
                     }
                     last_lines.push_back(line.to_owned());
                     if last_lines.len() > SHOWN_LINES {

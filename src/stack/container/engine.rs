@@ -16,7 +16,7 @@ pub const OLDEST_API: (u32, u32) = (1, 41);
 
 /// How long the engine may take for an answer; importing and building images takes long.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(300);
-/// How long it may take to say who it is.
+/// How long it may take to report its version.
 const GREETING_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long an engine may tell of containers in words that are not Docker's.

@@ -24,8 +24,8 @@ use testcontainers::core::{Host, IntoContainerPort as _, Mount};
 use testcontainers::runners::AsyncRunner as _;
 use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt as _, TestcontainersError};
 
+use super::container_spec::{ContainerSpec, StartedContainer};
 use super::engine::settled;
-use super::order::{Order, Started};
 use crate::stack::guard;
 
 /// How long the engine may take to start a container, the pulling of its image apart.
@@ -56,7 +56,7 @@ pub enum KeeperError {
     /// There is no client of the engine.
     #[error("no engine to speak to")]
     Client(#[source] ClientError),
-    /// The engine does not say where it is.
+    /// The engine does not report a part of its location.
     #[error("the engine does not tell the container's {0}")]
     Untold(&'static str),
     /// Something of the system's.
@@ -74,13 +74,13 @@ pub enum KeeperError {
 ///
 /// # Errors
 /// The container cannot be started, or the engine does not tell what is needed.
-pub fn run(order: &Order, told: &mut dyn Write, log: &mut dyn Write) -> Result<i32, KeeperError> {
+pub fn run(order: &ContainerSpec, told: &mut dyn Write, log: &mut dyn Write) -> Result<i32, KeeperError> {
     let io = |what| move |source| KeeperError::Io { what, source };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io("start"))?;
     runtime.block_on(keep(order, told, log))
 }
 
-async fn keep(order: &Order, told: &mut dyn Write, log: &mut dyn Write) -> Result<i32, KeeperError> {
+async fn keep(order: &ContainerSpec, told: &mut dyn Write, log: &mut dyn Write) -> Result<i32, KeeperError> {
     let docker = testcontainers::core::client::docker_client_instance().await.map_err(KeeperError::Client)?;
     // Not abandoned when the lifeline ends meanwhile: what the engine has begun would be nobody's.
     let container = match request(order).start().await {
@@ -105,7 +105,7 @@ async fn keep(order: &Order, told: &mut dyn Write, log: &mut dyn Write) -> Resul
 }
 
 async fn attend(
-    order: &Order,
+    order: &ContainerSpec,
     docker: &Docker,
     container: &ContainerAsync<GenericImage>,
     told: &mut dyn Write,
@@ -161,7 +161,7 @@ async fn attend(
 }
 
 /// What testcontainers is asked for.
-fn request(order: &Order) -> ContainerRequest<GenericImage> {
+fn request(order: &ContainerSpec) -> ContainerRequest<GenericImage> {
     let mut image = GenericImage::new(order.image.clone(), order.tag.clone()).with_exposed_port(order.port.tcp());
     // The command line is the whole of it: scripts that images begin with would rewrite what is read-only here.
     if let Some(program) = order.command.first() {
@@ -210,7 +210,7 @@ fn request(order: &Order) -> ContainerRequest<GenericImage> {
 }
 
 /// What testcontainers has no word of its own for.
-fn limit(config: &mut HostConfig, order: &Order) {
+fn limit(config: &mut HostConfig, order: &ContainerSpec) {
     let binding = PortBinding { host_ip: Some(Ipv4Addr::LOCALHOST.to_string()), host_port: Some(String::new()) };
     config.publish_all_ports = Some(false);
     config.port_bindings = Some(HashMap::from([(order.port.tcp().to_string(), Some(vec![binding]))]));
@@ -234,7 +234,7 @@ fn limit(config: &mut HostConfig, order: &Order) {
 }
 
 /// Where a container is, by what the engine says of it.
-fn started(order: &Order, id: &str, seen: &ContainerInspectResponse) -> Result<Started, KeeperError> {
+fn started(order: &ContainerSpec, id: &str, seen: &ContainerInspectResponse) -> Result<StartedContainer, KeeperError> {
     let state = seen.state.as_ref();
     let pid = state.and_then(|state| state.pid).and_then(|pid| u32::try_from(pid).ok());
     let network = seen.network_settings.as_ref();
@@ -246,7 +246,7 @@ fn started(order: &Order, id: &str, seen: &ContainerInspectResponse) -> Result<S
         let address = binding.host_ip.as_ref()?.parse::<IpAddr>().ok()?;
         Some(SocketAddr::new(address, binding.host_port.as_ref()?.parse().ok()?))
     });
-    Ok(Started {
+    Ok(StartedContainer {
         id: id.to_owned(),
         pid: pid.filter(|pid| *pid != 0).ok_or(KeeperError::Untold("process"))?,
         address: address.ok_or(KeeperError::Untold("address"))?,
@@ -296,10 +296,10 @@ async fn remove(docker: &Docker, name: &str) {
     let _ = docker.remove_container(name, Some(options)).await;
 }
 
-/// Reads the order that [`Order`] is written as.
+/// Reads the order that [`ContainerSpec`] is written as.
 ///
 /// # Errors
 /// The file cannot be read, or is no order.
-pub fn read(file: &Path) -> io::Result<Order> {
+pub fn read(file: &Path) -> io::Result<ContainerSpec> {
     serde_json::from_slice(&std::fs::read(file)?).map_err(io::Error::other)
 }

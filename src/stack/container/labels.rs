@@ -60,29 +60,29 @@ impl Owner {
         parts.next().is_none().then_some(owner)
     }
 
-    /// What `me` can say of this owner's life. `started_ticks` tells when a process of a number started, if there is
+    /// What `me` can tell of this owner's run. `started_ticks` returns the start time of a process id, if there is
     /// one.
-    pub(super) fn life(&self, me: &Owner, started_ticks: impl Fn(u32) -> Option<u64>) -> Life {
+    pub(super) fn life(&self, me: &Owner, started_ticks: impl Fn(u32) -> Option<u64>) -> RunState {
         match () {
             // After a restart of the machine nothing lives any more.
-            () if self.boot != me.boot => Life::Ended,
-            // Another container that uses the same engine, say.
-            () if self.namespace != me.namespace => Life::Unknown,
-            () if started_ticks(self.pid) == Some(self.started_ticks) => Life::Living,
-            () => Life::Ended,
+            () if self.boot != me.boot => RunState::Ended,
+            // Another container that uses the same engine, print.
+            () if self.namespace != me.namespace => RunState::Unknown,
+            () if started_ticks(self.pid) == Some(self.started_ticks) => RunState::Running,
+            () => RunState::Ended,
         }
     }
 }
 
 /// What is known of the process that a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Life {
+pub enum RunState {
     /// It has ended: what is left of its run belongs to nobody.
     Ended,
     /// It cannot be seen from here.
     Unknown,
     /// It runs.
-    Living,
+    Running,
 }
 
 impl std::fmt::Display for Owner {
@@ -114,10 +114,10 @@ mod tests {
             pid,
             started_ticks,
         };
-        assert_eq!(owner("b", "n", 7, 70).life(&me, alive), Life::Living);
-        assert_eq!(owner("b", "n", 8, 70).life(&me, alive), Life::Ended, "no such process");
-        assert_eq!(owner("b", "n", 7, 71).life(&me, alive), Life::Ended, "another process of that number");
-        assert_eq!(owner("b", "elsewhere", 8, 70).life(&me, alive), Life::Unknown);
-        assert_eq!(owner("before", "elsewhere", 7, 70).life(&me, alive), Life::Ended, "the machine was restarted");
+        assert_eq!(owner("b", "n", 7, 70).life(&me, alive), RunState::Running);
+        assert_eq!(owner("b", "n", 8, 70).life(&me, alive), RunState::Ended, "no such process");
+        assert_eq!(owner("b", "n", 7, 71).life(&me, alive), RunState::Ended, "another process of that number");
+        assert_eq!(owner("b", "elsewhere", 8, 70).life(&me, alive), RunState::Unknown);
+        assert_eq!(owner("before", "elsewhere", 7, 70).life(&me, alive), RunState::Ended, "the machine was restarted");
     }
 }

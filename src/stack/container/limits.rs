@@ -1,4 +1,4 @@
-//! The limits of open files and processes that containers are told: lab's own, where the engine's would not do.
+//! Containers' limits of open files and processes: lab's own, where the engine's defaults do not fit.
 
 use rustix::process::{Resource, getrlimit};
 use testcontainers::bollard::models::ResourcesUlimits;

@@ -1,28 +1,27 @@
-//! Containers: the same stacks, in a container engine.
+//! ContainerLauncher: the same stacks, in a container engine.
 //!
 //! ```text
 //! lab ──pipe──▶ keeper ──engine──▶ container ──▶ its workers        one for each component
-//!     ──pipe──▶ reaper ──engine──▶ network, image, what is left     one for each run
+//!     ──pipe──▶ reaper ──engine──▶ network, image, leftovers        one for each run
 //! ```
 //!
-//! Everything carries the run's name as a label, and nothing without lab's label is ever touched. A run that could not
-//! clean up (all its processes killed, or the engine gone) is swept by the next, or by `lab clean`.
-
-pub mod engine;
-pub mod image;
-pub mod keeper;
-pub mod labels;
-pub mod launch;
-pub mod libraries;
-pub mod order;
-pub mod python;
-pub mod reaper;
-pub mod site;
-pub mod sweep;
+//! Every object in the engine carries the run's name as a label, and lab never touches an object without its label. If a
+//! run could not clean up (all its processes killed, or the engine gone), the next run or `lab clean` does.
 
 pub mod build;
-pub mod inside;
-pub mod obtain;
+pub mod container_spec;
+pub mod engine;
+pub mod image_probe;
+pub mod keeper;
+pub mod lab_image;
+pub mod labels;
+pub mod launcher;
+pub mod libraries;
+pub mod python_environment;
+pub mod reaper;
+pub mod run_network;
+pub mod scenario_images;
+pub mod sweep;
 
 mod domain;
 mod endpoint;

@@ -1,35 +1,33 @@
-//! What a configuration names of the machine's files, so that its container sees them too, where they are; and what of
-//! several such paths is to be mounted.
+//! The files of this machine that a configuration names: its container needs them at the same paths.
 
 use std::path::{Path, PathBuf};
 
-use super::order::Mounted;
+use super::container_spec::BindMount;
 use crate::stack::relocate::is_file_of_tls;
 use lab_nginx_conf::{Arg, ConfError, walk};
 
-/// Whether a directive's first argument is a file or a folder that is read.
-fn names_what_is_read(name: &str) -> bool {
+/// Whether a directive's first argument is a file or folder that nginx reads.
+fn names_input(name: &str) -> bool {
     matches!(name, "root" | "alias" | "auth_basic_user_file") || is_file_of_tls(name)
 }
 
-/// Every absolute path that the files of an nginx.conf read from and that is there, to be mounted read-only. Of a path
-/// with a variable in it, the folder before that.
+/// Read-only mounts of every existing absolute path that the texts of an nginx.conf name. Where a path contains a
+/// variable, the folder before it.
 ///
 /// # Errors
-/// A text is not nginx's language.
-pub(super) fn named_by(texts: &[(&str, &Path)]) -> Result<Vec<Mounted>, ConfError> {
+/// A text is malformed.
+pub(super) fn named_by(texts: &[(String, PathBuf)]) -> Result<Vec<BindMount>, ConfError> {
     let mut paths = Vec::new();
     for (text, file) in texts {
         let tree = lab_nginx_conf::parse(text, file)?;
-        let named = walk(&tree).filter(|directive| names_what_is_read(&directive.name));
+        let named = walk(&tree).filter(|directive| names_input(&directive.name));
         paths.extend(named.filter_map(|directive| directive.args.first().and_then(path)));
     }
     paths.retain(|path: &PathBuf| path.is_absolute() && path.exists() && path != Path::new("/"));
-    Ok(outermost(paths).into_iter().map(|path| Mounted { path, writable: false }).collect())
+    Ok(outermost(paths).into_iter().map(|path| BindMount { path, writable: false }).collect())
 }
 
-/// The paths in order, each once, without those within another: what lies within a folder that is mounted is there
-/// already.
+/// Sorts the paths and drops those within another: a mounted folder already contains them.
 pub(super) fn outermost(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
     paths.sort();
     paths.dedup();
@@ -50,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_there_is_mounted_read_only_and_once() {
+    fn existing_paths_are_mounted_once() {
         let folder = tempfile::tempdir().unwrap();
         let site = folder.path().join("site");
         std::fs::create_dir_all(site.join("static")).unwrap();
@@ -61,8 +59,8 @@ mod tests {
              location /v {{ root {here}/site/$host; }} location /gone {{ root {here}/gone; }} location /r {{ root html; }} }} }}"
         );
         let included = format!("server {{ root {here}/site; }}");
-        let mounts = named_by(&[(&text, Path::new("nginx.conf")), (&included, Path::new("other"))]).unwrap();
-        let expected = [site, folder.path().join("site.pem")].map(|path| Mounted { path, writable: false });
+        let mounts = named_by(&[(text, PathBuf::from("nginx.conf")), (included, PathBuf::from("other"))]).unwrap();
+        let expected = [site, folder.path().join("site.pem")].map(|path| BindMount { path, writable: false });
         assert_eq!(mounts, expected);
     }
 }

@@ -13,17 +13,17 @@ use super::engine::{Engine, EngineError};
 /// Time between two words about a pull.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// Has the engine pull `name` where it has no such image. What it is doing is told to `say`, a line at a time.
+/// Pulls `name` if the engine does not have it. Passes each line of progress to `print`.
 ///
 /// # Errors
 /// It does not have it and cannot pull it.
-pub(super) async fn pull(engine: &Engine, name: &str, say: &mut dyn FnMut(&str)) -> Result<(), EngineError> {
+pub(super) async fn pull(engine: &Engine, name: &str, print: &mut dyn FnMut(&str)) -> Result<(), EngineError> {
     match engine.docker.inspect_image(name).await {
         Ok(_) => return Ok(()),
         Err(Error::DockerResponseServerError { status_code: 404, .. }) => {}
         Err(error) => return Err(EngineError::refused(format!("describe the image `{name}`"))(error)),
     }
-    say(&format!("pulling the image {name}"));
+    print(&format!("pulling the image {name}"));
     let options = CreateImageOptionsBuilder::new().from_image(name).build();
     let mut pulling = Box::pin(engine.docker.create_image(Some(options), None, None));
     let refused = || EngineError::refused(format!("pull the image `{name}`, which it does not have"));
@@ -35,7 +35,7 @@ pub(super) async fn pull(engine: &Engine, name: &str, say: &mut dyn FnMut(&str))
         }
         layers.note(&news);
         if said.elapsed() >= INTERVAL {
-            say(&format!("pulling the image {name}: {layers}"));
+            print(&format!("pulling the image {name}: {layers}"));
             said = Instant::now();
         }
     }

@@ -1,4 +1,4 @@
-//! The reaper: a process that outlives lab and removes what a run made in the engine.
+//! The reaper: a process that outlives lab and removes everything that a run made in the engine.
 //!
 //! It does so at every end of a run, the orderly ones included: there is one way to clean up, and it is always used.
 //! Its standard input is its lifeline, as it is a [`keeper`](super::keeper)'s.
@@ -7,7 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use super::engine::{Engine, EngineError};
-use super::sweep::{self, Made};
+use super::sweep::{self, EngineObject};
 use crate::stack::guard;
 
 /// How long keepers may take to stop their containers in order before these are removed as they are.
@@ -17,7 +17,7 @@ const REMOVAL_DEADLINE: Duration = Duration::from_secs(20);
 /// How long a reaper may take in all, a slow engine's answers included.
 pub(super) const DEADLINE: Duration = Duration::from_secs(40);
 
-/// Why something may be left.
+/// Why objects of the run may remain.
 #[derive(Debug, thiserror::Error)]
 pub enum ReaperError {
     /// There is no engine any more, or it refuses.
@@ -25,14 +25,14 @@ pub enum ReaperError {
     Engine(#[from] EngineError),
     /// The time was up.
     #[error("{} could not be removed in time", said(.0))]
-    Left(Vec<Made>),
+    Left(Vec<EngineObject>),
     /// The system refused something.
     #[error("cannot wait for the end of lab")]
     Io(#[from] io::Error),
 }
 
-fn said(left: &[Made]) -> String {
-    left.iter().map(Made::to_string).collect::<Vec<_>>().join(", ")
+fn said(left: &[EngineObject]) -> String {
+    left.iter().map(EngineObject::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Waits for the end of standard input, and then removes everything of the run.

@@ -13,7 +13,7 @@ use testcontainers::bollard::query_parameters::{
 };
 
 use super::engine::{Engine, EngineError, settled};
-use super::labels::{self, Life, Owner};
+use super::labels::{self, Owner, RunState};
 use crate::measure::procfs;
 
 /// Time between two attempts to remove what was still in use.
@@ -21,7 +21,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 
 /// What lab made in an engine.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Made {
+pub enum EngineObject {
     /// A container, by its name.
     Container(String),
     /// A network, by its name.
@@ -30,37 +30,37 @@ pub enum Made {
     Image(String),
 }
 
-impl fmt::Display for Made {
+impl fmt::Display for EngineObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Made::Container(name) => write!(f, "container {name}"),
-            Made::Network(name) => write!(f, "network {name}"),
-            Made::Image(name) => write!(f, "image {name}"),
+            EngineObject::Container(name) => write!(f, "container {name}"),
+            EngineObject::Network(name) => write!(f, "network {name}"),
+            EngineObject::Image(name) => write!(f, "image {name}"),
         }
     }
 }
 
 /// What is left of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Left {
+pub struct Leftovers {
     /// Whether its process runs.
-    pub life: Life,
+    pub life: RunState,
     /// Its objects in the order in which they can be removed: containers, networks, images.
-    pub made: Vec<Made>,
+    pub made: Vec<EngineObject>,
 }
 
 /// Everything that carries lab's label, by run.
 ///
 /// # Errors
 /// The engine does not tell.
-pub async fn left(engine: &Engine) -> Result<BTreeMap<String, Left>, EngineError> {
+pub async fn find_leftovers(engine: &Engine) -> Result<BTreeMap<String, Leftovers>, EngineError> {
     let me = Owner::this_process().ok();
-    let mut runs: BTreeMap<String, (Option<Life>, Vec<Made>)> = BTreeMap::new();
+    let mut runs: BTreeMap<String, (Option<RunState>, Vec<EngineObject>)> = BTreeMap::new();
     for (labels, made) in listed(engine, labels::RUN).await? {
         let Some(run) = labels.get(labels::RUN) else { continue };
         let life = labels.get(labels::OWNER).map(|text| {
             let owner = me.as_ref().zip(Owner::parse(text));
-            owner.map_or(Life::Unknown, |(me, owner)| owner.life(me, procfs::started_ticks))
+            owner.map_or(RunState::Unknown, |(me, owner)| owner.life(me, procfs::started_ticks))
         });
         let (lives, all) = runs.entry(run.clone()).or_default();
         // Where two owners share a run (an interrupted one, resumed), the livelier counts. What does not tell its owner,
@@ -70,7 +70,7 @@ pub async fn left(engine: &Engine) -> Result<BTreeMap<String, Left>, EngineError
     }
     let left = runs.into_iter().map(|(run, (life, mut made))| {
         made.sort();
-        (run, Left { life: life.unwrap_or(Life::Unknown), made })
+        (run, Leftovers { life: life.unwrap_or(RunState::Unknown), made })
     });
     Ok(left.collect())
 }
@@ -79,18 +79,18 @@ pub async fn left(engine: &Engine) -> Result<BTreeMap<String, Left>, EngineError
 ///
 /// # Errors
 /// The engine does not tell.
-pub async fn built(engine: &Engine) -> Result<Vec<Made>, EngineError> {
+pub async fn built_images(engine: &Engine) -> Result<Vec<EngineObject>, EngineError> {
     Ok(images(engine, labels::BUILT).await?.into_iter().map(|(_, made)| made).collect())
 }
 
 /// Removes such an image. Returns whether it is gone: one that a container is made from stays.
-pub async fn remove_built(engine: &Engine, made: &Made) -> bool {
+pub async fn remove_built_image(engine: &Engine, made: &EngineObject) -> bool {
     match made {
-        Made::Image(name) => {
+        EngineObject::Image(name) => {
             let options = RemoveImageOptionsBuilder::new().build();
             engine.docker.remove_image(name, Some(options), None).await.is_ok()
         }
-        Made::Container(_) | Made::Network(_) => false,
+        EngineObject::Container(_) | EngineObject::Network(_) => false,
     }
 }
 
@@ -98,11 +98,11 @@ pub async fn remove_built(engine: &Engine, made: &Made) -> bool {
 ///
 /// # Errors
 /// The engine does not tell what is there.
-pub async fn remove_run(engine: &Engine, run: &str, deadline: Duration) -> Result<Vec<Made>, EngineError> {
+pub async fn remove_run(engine: &Engine, run: &str, deadline: Duration) -> Result<Vec<EngineObject>, EngineError> {
     let label = format!("{}={run}", labels::RUN);
     let until = tokio::time::Instant::now() + deadline;
     loop {
-        let mut made: Vec<Made> = listed(engine, &label).await?.into_iter().map(|(_, made)| made).collect();
+        let mut made: Vec<EngineObject> = listed(engine, &label).await?.into_iter().map(|(_, made)| made).collect();
         made.sort();
         for one in &made {
             // What is still in use now is not in a moment; what another has removed is removed.
@@ -128,7 +128,7 @@ pub async fn wait_for_keepers(engine: &Engine, run: &str, deadline: Duration) ->
     Ok(())
 }
 
-type Labelled = (HashMap<String, String>, Made);
+type Labelled = (HashMap<String, String>, EngineObject);
 
 /// Everything with this label (`name` or `name=value`).
 async fn listed(engine: &Engine, label: &str) -> Result<Vec<Labelled>, EngineError> {
@@ -138,7 +138,7 @@ async fn listed(engine: &Engine, label: &str) -> Result<Vec<Labelled>, EngineErr
     let networks = engine.docker.list_networks(Some(networks)).await.map_err(EngineError::refused("list networks"))?;
     found.extend(networks.into_iter().filter_map(|network| {
         let labels = network.labels.unwrap_or_default();
-        Some((labels, Made::Network(network.name?)))
+        Some((labels, EngineObject::Network(network.name?)))
     }));
     found.extend(images(engine, label).await?);
     Ok(found)
@@ -150,7 +150,7 @@ async fn images(engine: &Engine, label: &str) -> Result<Vec<Labelled>, EngineErr
     let images = engine.docker.list_images(Some(options)).await.map_err(EngineError::refused("list images"))?;
     let named = images.into_iter().map(|image| {
         let name = image.repo_tags.into_iter().find(|tag| !tag.starts_with("<none>")).unwrap_or(image.id);
-        (image.labels, Made::Image(name))
+        (image.labels, EngineObject::Image(name))
     });
     Ok(named.collect())
 }
@@ -164,19 +164,22 @@ async fn containers(engine: &Engine, label: &str) -> Result<Vec<Labelled>, Engin
         .into_iter()
         .filter_map(|container| {
             let name = container.names.and_then(|names| names.into_iter().next()).or(container.id)?;
-            Some((container.labels.unwrap_or_default(), Made::Container(name.trim_start_matches('/').to_owned())))
+            Some((
+                container.labels.unwrap_or_default(),
+                EngineObject::Container(name.trim_start_matches('/').to_owned()),
+            ))
         })
         .collect())
 }
 
-async fn remove(engine: &Engine, made: &Made) -> Result<(), Error> {
+async fn remove(engine: &Engine, made: &EngineObject) -> Result<(), Error> {
     match made {
-        Made::Container(name) => {
+        EngineObject::Container(name) => {
             let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
             engine.docker.remove_container(name, Some(options)).await
         }
-        Made::Network(name) => engine.docker.remove_network(name).await,
-        Made::Image(name) => {
+        EngineObject::Network(name) => engine.docker.remove_network(name).await,
+        EngineObject::Image(name) => {
             let options = RemoveImageOptionsBuilder::new().force(true).build();
             engine.docker.remove_image(name, Some(options), None).await.map(drop)
         }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lab::catalog::kind::Protocol;
-use lab::stack::guarded::{FIRST_INHERITED_FD, Guarded, Output, Program as Started, Reserved};
+use lab::stack::guarded::{FIRST_INHERITED_FD, Guarded, ListeningSocket, Output, Program as Started};
 use lab::stack::relocate::{self, Move};
 use lab::stack::{Role, ready};
 use lab_load::wire::Program as Other;
@@ -203,7 +203,7 @@ fn a_relocated_nginx_is_asked_where_it_listens_with_tls() {
     let (original, moved) = (project.ca.with_file_name("nginx.conf"), run.path().join("nginx.conf"));
     let mut sockets = Vec::new();
     let mut reserve = || {
-        sockets.push(Reserved::loopback()?);
+        sockets.push(ListeningSocket::loopback()?);
         Ok(sockets[sockets.len() - 1].address())
     };
     let (upstream, folder) = ("127.0.0.1:1", run.path());
@@ -228,7 +228,7 @@ fn a_relocated_nginx_is_asked_where_it_listens_with_tls() {
         let mut nginx = Guarded::start(env!("CARGO_BIN_EXE_lab").as_ref(), program).unwrap();
         for address in [relocated.entry, tls_entry] {
             let question =
-                ready::Question { role: Role::Proxy, address, speaks: Protocol::Http, path: "/", binds_itself: false };
+                ready::Probe { role: Role::Proxy, address, protocol: Protocol::Http, path: "/", binds_itself: false };
             ready::wait(&question, &mut nginx, 10 * SECOND).await.unwrap();
         }
         let plan = |url: String, plan: DrivePlan| DrivePlan { url, ..plan };

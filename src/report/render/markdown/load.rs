@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::table::{escaped, table};
-use crate::record::{Estimate, Measured, Placed, Record};
+use crate::record::{Estimate, LoadRanking, Measured, Record};
 use crate::report::numbers::{bytes, grouped, micros};
 use crate::report::view::common_rates::{CommonRate, common_rates};
 use crate::report::view::comparison::RANK_RANGE_NOTE;
@@ -107,8 +107,8 @@ fn legend(record: &Record, load: &str, is_ramp: bool, rates: &[CommonRate], summ
         format!("Medians over the valid rounds; {RANK_RANGE_NOTE}."),
         "The ratio is the Hodges-Lehmann estimate over paired rounds, with its exact signed-rank interval.".to_owned(),
     ];
-    let is_throughput = |ranking: &&Placed| ranking.load == load && ranking.metric == Metric::Throughput.name();
-    if let Some(blocks) = record.places.iter().find(is_throughput).and_then(|ranking| ranking.blocks_needed) {
+    let is_throughput = |ranking: &&LoadRanking| ranking.load == load && ranking.metric == Metric::Throughput.name();
+    if let Some(blocks) = record.rankings.iter().find(is_throughput).and_then(|ranking| ranking.blocks_needed) {
         sentences.push(format!("It takes {blocks} blocks to tell so many apart, and some two have fewer in common."));
     }
     let own = |estimate: &&Estimate| estimate.load == load && estimate.metric == Metric::Throughput.name();

@@ -63,9 +63,9 @@ fn ratio_line(estimate: &Estimate, ratio: &Ratio) -> String {
 }
 
 fn rankings(text: &mut String, record: &Record, load: &str) {
-    for ranking in record.places.iter().filter(|ranking| ranking.load == load) {
-        let mut ranks: Vec<String> = ranking.places.iter().map(|rank| format!("{rank}: {}", rank.stack)).collect();
-        ranks.extend(ranking.unplaced.iter().map(|stack| format!("without a place: {stack}")));
+    for ranking in record.rankings.iter().filter(|ranking| ranking.load == load) {
+        let mut ranks: Vec<String> = ranking.ranks.iter().map(|rank| format!("{rank}: {}", rank.stack)).collect();
+        ranks.extend(ranking.unranked.iter().map(|stack| format!("without a place: {stack}")));
         let needed = ranking.blocks_needed.map(|blocks| format!("   told apart from {blocks} blocks on"));
         let what = format!("places by {}", ranking.metric);
         let _ = writeln!(text, "  {what:<28} {}{}", ranks.join("   "), styled(QUIET, &needed.unwrap_or_default()));

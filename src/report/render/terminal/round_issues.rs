@@ -13,7 +13,7 @@ pub(super) fn section(text: &mut String, record: &Record, load: &str) {
             [] => {}
             [StackIssue { stack, rounds, issue }] => {
                 let severity = severity(issue.invalidates);
-                let _ = writeln!(text, "  {severity} {stack}, {}: {}", counted(*rounds, "round"), issue.said);
+                let _ = writeln!(text, "  {severity} {stack}, {}: {}", counted(*rounds, "round"), issue.message);
             }
             [first, ..] => several_stacks(text, &group, first),
         }
@@ -25,7 +25,7 @@ fn several_stacks(text: &mut String, group: &IssueGroup<'_>, first: &StackIssue<
     let stacks = counted(group.stacks.len(), "stack");
     let rounds = counted(group.rounds(), "round");
     let example = if group.is_uniform() { String::new() } else { format!(", for example {}", first.stack) };
-    let _ = writeln!(text, "  {severity} {stacks}, {rounds}{example}: {}", first.issue.said);
+    let _ = writeln!(text, "  {severity} {stacks}, {rounds}{example}: {}", first.issue.message);
     let name = |one: &StackIssue<'_>| match one.rounds {
         1 => one.stack.to_owned(),
         rounds => format!("{} ({rounds})", one.stack),

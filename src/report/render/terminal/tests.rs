@@ -12,7 +12,7 @@ use crate::measure::machine::Machine;
 use crate::measure::resources::ResourceUse;
 use crate::record::{
     CheckOutcome, CheckRecord, ComponentRecord, ComponentUse, Distribution, DriverUse, Estimate, GateOutcome,
-    LooksRecord, Measured, Objection, Place, Placed, Provenance, Ratio, RatioInterval, Record, RoundOutcome,
+    LoadRanking, LooksRecord, Measured, Provenance, RankRange, Ratio, RatioInterval, Record, RoundIssue, RoundOutcome,
     RoundRecord, SCHEMA, SeenDifference, StackDifferences, StackRecord, Unit, WarmupRecord,
 };
 use crate::stack::Role;
@@ -45,10 +45,10 @@ fn check(agrees: bool) -> CheckRecord {
 fn measured(per_s: f64) -> Measured {
     let mut times = hdrhistogram::Histogram::<u64>::new(3).unwrap();
     times.record_n((1e6 / per_s) as u64, per_s as u64).unwrap();
-    let late = Objection {
+    let late = RoundIssue {
         kind: "client-saturated".to_owned(),
         invalidates: false,
-        said: format!(
+        message: format!(
             "the driver was busy for {:.0} % of the window; the stack may be faster than shown",
             per_s / 100.0
         ),
@@ -79,7 +79,7 @@ fn measured(per_s: f64) -> Measured {
         }],
         machine: Contention::default(),
         driver: DriverUse { cpu_us: 0, cpu_user_us: 0, cpu_system_us: 0, unclassified: Vec::new() },
-        objections: if per_s > 8000.0 { vec![late] } else { Vec::new() },
+        issues: if per_s > 8000.0 { vec![late] } else { Vec::new() },
     }
 }
 
@@ -136,13 +136,13 @@ fn record(stacks: &[Stack], blocks: u32) -> Record {
     let place = |at: usize| {
         let (best, worst) =
             if is_enough { (at / 2 * 2 + 1, (at / 2 * 2 + 2).min(names.len())) } else { (1, names.len()) };
-        Place { stack: names[at].clone(), best, worst, better_than: names[worst..].to_vec() }
+        RankRange { stack: names[at].clone(), best, worst, better_than: names[worst..].to_vec() }
     };
-    let placed = |metric: &str| Placed {
+    let placed = |metric: &str| LoadRanking {
         load: LOAD.to_owned(),
         metric: metric.to_owned(),
-        places: (0..names.len()).map(place).collect(),
-        unplaced: Vec::new(),
+        ranks: (0..names.len()).map(place).collect(),
+        unranked: Vec::new(),
         blocks_needed: (!is_enough).then_some(6),
     };
     Record {
@@ -201,7 +201,7 @@ fn record(stacks: &[Stack], blocks: u32) -> Record {
                 ]
             })
             .collect(),
-        places: vec![placed("throughput"), placed("cpu_per_request")],
+        rankings: vec![placed("throughput"), placed("cpu_per_request")],
         looks: LooksRecord { declared: vec![blocks], made: 1 },
         below_noise_floor: None,
         gate: GateOutcome::default(),

@@ -1,4 +1,4 @@
-//! Images: lab's own, made on the spot from the binary that runs and the libraries it needs.
+//! lab's own image, made on the spot from the running binary and the libraries it needs.
 //!
 //! No registry is asked and no base is needed: the root file system holds lab, its loader and its libraries at their
 //! own paths, and nothing else. It is streamed to the engine as a tar archive while it is read.
@@ -27,9 +27,9 @@ pub(super) const OWN_NAME: &str = "lab-own";
 /// Bytes between the reading of the archive and its sending.
 pub(super) const IN_FLIGHT: usize = 256 * 1024;
 
-/// Why there is no image.
+/// Why lab's own image cannot be made.
 #[derive(Debug, thiserror::Error)]
-pub enum ImageError {
+pub enum LabImageError {
     /// It is not known what lab's binary needs.
     #[error(transparent)]
     Libraries(#[from] LibrariesError),
@@ -43,25 +43,25 @@ pub enum ImageError {
 
 /// A reference to an image in two parts, as testcontainers takes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reference {
+pub struct ImageReference {
     /// Everything before the last colon.
     pub(super) name: String,
     /// The tag.
     pub(super) tag: String,
 }
 
-impl Reference {
+impl ImageReference {
     /// The image of that id, which is `sha256:` and a digest.
-    pub(super) fn of_id(id: &str) -> Reference {
+    pub(super) fn from_id(id: &str) -> ImageReference {
         let (name, tag) = id.split_once(':').unwrap_or(("sha256", id));
-        Reference { name: name.to_owned(), tag: tag.to_owned() }
+        ImageReference { name: name.to_owned(), tag: tag.to_owned() }
     }
 }
 
 /// lab's own image.
 #[derive(Debug, Clone)]
-pub(super) struct Own {
-    pub(super) image: Reference,
+pub(super) struct LabImage {
+    pub(super) reference: ImageReference,
     /// `LD_LIBRARY_PATH` of its containers: where the loader of another distribution would not look by itself, without
     /// its cache. Empty where lab needs no library.
     pub(super) library_path: String,
@@ -71,13 +71,13 @@ pub(super) struct Own {
 ///
 /// # Errors
 /// The binary's libraries are not found, or the engine refuses the image.
-pub(super) async fn own(
+pub(super) async fn import(
     engine: &Engine,
     lab: &Path,
     more: &BTreeSet<PathBuf>,
     tag: String,
     labels: &HashMap<String, String>,
-) -> Result<Own, ImageError> {
+) -> Result<LabImage, LabImageError> {
     let mut files = libraries::needed_by(lab)?;
     files.extend(more.iter().cloned());
     // Podman understands one change and takes all that follow for the first one's value.
@@ -86,7 +86,7 @@ pub(super) async fn own(
     let folders: BTreeSet<String> =
         files.iter().filter_map(|file| file.parent()).map(|folder| folder.display().to_string()).collect();
     let library_path = folders.into_iter().collect::<Vec<_>>().join(":");
-    let reference = Reference { name: OWN_NAME.to_owned(), tag };
+    let reference = ImageReference { name: OWN_NAME.to_owned(), tag };
     let (archive, end) = tokio::io::duplex(IN_FLIGHT);
     let lab = lab.to_owned();
     let writing = tokio::spawn(async move { write_root(archive, &lab, &files).await });
@@ -96,12 +96,12 @@ pub(super) async fn own(
     let imported = engine.docker.create_image(Some(options), Some(body), None).try_collect::<Vec<_>>().await;
     // A file that cannot be read is the cause of what the engine then says.
     let said = match writing.await {
-        Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => return Err(ImageError::Unreadable(error)),
+        Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => return Err(LabImageError::Unreadable(error)),
         _ => imported.map_err(EngineError::refused("import lab's own image"))?,
     };
     // Podman gives it the tag `latest`, whatever it is asked for; its id is of no other.
     let id = said.into_iter().filter_map(|info| info.status).rfind(|status| status.starts_with("sha256:"));
-    Ok(Own { image: id.map_or(reference, |id| Reference::of_id(&id)), library_path })
+    Ok(LabImage { reference: id.map_or(reference, |id| ImageReference::from_id(&id)), library_path })
 }
 
 /// Writes the root file system: lab at [`LAB`], everything else at its own path.

@@ -65,7 +65,7 @@ pub fn seed_of(load: &Load) -> Option<u64> {
 /// Whether the driver tells of every connection that it opens, those of the warm-up included; a program that is not
 /// lab's own is run twice, and tells of the second time.
 #[must_use]
-pub fn opens_all_connections(load: &Load) -> bool {
+pub fn counts_all_connections(load: &Load) -> bool {
     !matches!(load.driver, Driver::External(_))
 }
 

@@ -28,7 +28,7 @@ pub enum EnvironmentError {
         /// What the system said.
         source: io::Error,
     },
-    /// Its interpreter does not say where its modules are.
+    /// Its interpreter does not report its module path.
     #[error("{} does not say where it takes modules from{said}", python.display())]
     Silent {
         /// The interpreter.
@@ -43,19 +43,19 @@ pub enum EnvironmentError {
 
 /// What a container needs of this machine, to run what is in an environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Environment {
+pub(super) struct MountedEnvironment {
     /// Files and folders to be mounted, each at its own path; none lies within another.
     pub(super) mounts: Vec<PathBuf>,
     /// Libraries outside of those, each at the path where the loader finds it.
     pub(super) libraries: BTreeSet<PathBuf>,
 }
 
-impl Environment {
+impl MountedEnvironment {
     /// What the virtual environment in `venv` needs.
     ///
     /// # Errors
     /// [`EnvironmentError`].
-    pub(super) fn of(venv: &Path) -> Result<Environment, EnvironmentError> {
+    pub(super) fn read(venv: &Path) -> Result<MountedEnvironment, EnvironmentError> {
         let unreadable = |source| EnvironmentError::Unreadable { venv: venv.to_owned(), source };
         let python = provision::bin(venv).join("python");
         let mut needed = links(&python).map_err(unreadable)?;
@@ -75,7 +75,7 @@ impl Environment {
             }
         }
         libraries.retain(|library| !mounts.iter().any(|mount| library.starts_with(mount)));
-        Ok(Environment { mounts, libraries })
+        Ok(MountedEnvironment { mounts, libraries })
     }
 }
 
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn an_environment_without_an_interpreter_is_told() {
         let folder = tempfile::tempdir().unwrap();
-        let error = Environment::of(folder.path()).unwrap_err();
+        let error = MountedEnvironment::read(folder.path()).unwrap_err();
         assert!(matches!(error, EnvironmentError::Unreadable { .. }), "{error}");
         assert!(error.to_string().contains(&folder.path().display().to_string()), "{error}");
     }

@@ -1,4 +1,4 @@
-//! What an image has of a kind: asked in a short container, that can reach and write nothing.
+//! Finds a kind in an image: its version command runs in a short-lived container without network or writable files.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,22 +12,18 @@ use testcontainers::bollard::query_parameters::{
 
 use super::engine::{Engine, EngineError};
 use super::limits;
-use crate::catalog::kind::{Install, Kind, VersionSource};
+use crate::catalog::kind::{Kind, VersionSource};
 use crate::catalog::template::Value;
 use crate::provision::Installation;
+use crate::stack::image_programs::{self, PYTHON, strip_bin};
 
-/// How long a kind may take to say its version.
+/// How long a kind may take to print its version.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// The most memory the answer may take, in bytes.
 const MEMORY_BYTES: i64 = 512 << 20;
-/// The interpreter of images with Python.
-const PYTHON: &str = "python3";
-/// What `{bin}` is filled in with. A program in that folder is one on the image's path.
-const BIN: &str = "{bin}";
-
-/// Why an image does not do for a kind.
+/// Why a kind cannot be run from an image.
 #[derive(Debug, thiserror::Error)]
-pub enum InsideError {
+pub enum ImageProbeError {
     /// The engine refuses.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -55,29 +51,6 @@ pub enum InsideError {
     },
 }
 
-/// A text of a kind filled in for an image, where programs are found by the image's path.
-pub(super) fn value(kind: &Kind) -> impl Fn(Value) -> Option<String> + use<> {
-    let program = match &kind.install {
-        Install::Debian { program, .. } => Some(program.clone()),
-        _ => None,
-    };
-    move |value| match value {
-        Value::Python => Some(PYTHON.to_owned()),
-        Value::Bin => Some(BIN.to_owned()),
-        Value::Program => program.clone(),
-        _ => None,
-    }
-}
-
-/// Takes the folder of programs off a command line: the engine looks on the image's path.
-pub(super) fn on_path(line: &mut [String]) {
-    for argument in line {
-        if let Some(program) = argument.strip_prefix(BIN).and_then(|rest| rest.strip_prefix('/')) {
-            *argument = program.to_owned();
-        }
-    }
-}
-
 /// Finds a kind in an image; `id` is the image's, `image` what the user calls it.
 ///
 /// # Errors
@@ -87,10 +60,11 @@ pub(super) async fn find(
     kind: &Kind,
     (id, image): (&str, &str),
     labels: &HashMap<String, String>,
-) -> Result<Installation, InsideError> {
-    let unasked = |reason: String| InsideError::Unasked { image: image.to_owned(), kind: kind.name.clone(), reason };
+) -> Result<Installation, ImageProbeError> {
+    let unasked =
+        |reason: String| ImageProbeError::Unasked { image: image.to_owned(), kind: kind.name.clone(), reason };
     let command = question(kind).map_err(unasked)?;
-    let unknown = |said: String| InsideError::Unknown {
+    let unknown = |said: String| ImageProbeError::Unknown {
         image: image.to_owned(),
         kind: kind.name.clone(),
         command: command.join(" "),
@@ -99,14 +73,14 @@ pub(super) async fn find(
     let printed = match tokio::time::timeout(DEADLINE, printed(engine, id, &command, labels)).await {
         Err(_) => return Err(unknown(format!("is not done within {} s", DEADLINE.as_secs()))),
         // Most often there is no such program.
-        Ok(Err(Asked::Started(error))) => return Err(unknown(format!("cannot be started: {error}"))),
+        Ok(Err(Asked::StartedContainer(error))) => return Err(unknown(format!("cannot be started: {error}"))),
         Ok(Err(Asked::Engine(error))) => return Err(error.into()),
         Ok(Ok(printed)) => printed,
     };
     let version = answer(kind, &printed);
     let first = || format!("says {:?}", printed.trim().lines().last().unwrap_or_default());
     let version = version.ok_or_else(|| unknown(first()))?;
-    Ok(Installation { version, venv: None, program: value(kind)(Value::Program).map(Into::into) })
+    Ok(Installation { version, venv: None, program: image_programs::value(kind)(Value::Program).map(Into::into) })
 }
 
 /// The command that prints a kind's version.
@@ -118,9 +92,10 @@ fn question(kind: &Kind) -> Result<Vec<String>, String> {
             Ok(vec![PYTHON.to_owned(), "-c".to_owned(), program])
         }
         VersionSource::Printed { command, .. } => {
-            let filled = command.iter().map(|part| part.fill(&value(kind))).collect::<Result<Vec<_>, _>>();
+            let filled =
+                command.iter().map(|part| part.fill(&image_programs::value(kind))).collect::<Result<Vec<_>, _>>();
             let mut line = filled.map_err(|missing| format!("an image has no `{{{}}}`", missing.name()))?;
-            on_path(&mut line);
+            strip_bin(&mut line);
             Ok(line)
         }
     }
@@ -145,7 +120,7 @@ enum Asked {
     /// The engine refused.
     Engine(EngineError),
     /// The program cannot be started.
-    Started(testcontainers::bollard::errors::Error),
+    StartedContainer(testcontainers::bollard::errors::Error),
 }
 
 /// What a command prints on either stream.
@@ -178,8 +153,8 @@ async fn printed(
     let made = docker.create_container(None::<CreateContainerOptions>, body).await;
     let id = made.map_err(refused("make a container"))?.id;
     let outcome = async {
-        docker.start_container(&id, None::<StartContainerOptions>).await.map_err(Asked::Started)?;
-        // Its exit code is not asked for: some programs say their version and exit with 1.
+        docker.start_container(&id, None::<StartContainerOptions>).await.map_err(Asked::StartedContainer)?;
+        // Its exit code is not asked for: some programs print their version and exit with 1.
         let _ = docker.wait_container(&id, None::<WaitContainerOptions>).next().await;
         let options = LogsOptionsBuilder::new().stdout(true).stderr(true).build();
         let said: Vec<_> = docker.logs(&id, Some(options)).try_collect().await.map_err(refused("tell a log"))?;
@@ -203,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_is_asked_for_its_version_by_the_images_own_programs() {
+    fn version_is_read_from_image_programs() {
         let nginx = kind(Role::Proxy, "nginx");
         assert_eq!(question(&nginx).unwrap(), ["nginx", "-v"]);
         assert_eq!(answer(&nginx, "nginx version: nginx/1.26.3\n").as_deref(), Some("1.26.3"));
@@ -211,12 +186,5 @@ mod tests {
         assert_eq!(question(&gunicorn).unwrap()[0], "python3");
         assert_eq!(answer(&gunicorn, "a warning\nversion 23.0.0\n").as_deref(), Some("23.0.0"));
         assert_eq!(answer(&gunicorn, "importlib.metadata.PackageNotFoundError: gunicorn\n"), None);
-    }
-
-    #[test]
-    fn programs_are_found_on_the_path() {
-        let mut line = ["{bin}/gunicorn", "--pid", "/run/x", "a{bin}/b"].map(str::to_owned);
-        on_path(&mut line);
-        assert_eq!(line, ["gunicorn", "--pid", "/run/x", "a{bin}/b"]);
     }
 }

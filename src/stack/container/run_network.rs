@@ -1,4 +1,4 @@
-//! The site of a run in the engine: its network, lab's own images, and the reaper that removes all in the end.
+//! A run's share of the container engine: its network, lab's own images, and the reaper that removes them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -9,40 +9,40 @@ use std::time::Duration;
 use testcontainers::bollard::models::NetworkCreateRequest;
 use testcontainers::bollard::query_parameters::InspectNetworkOptions;
 
+use super::container_spec::BindMount;
 use super::engine::{Engine, EngineError};
-use super::image::{self, ImageError, Own};
-use super::labels::{self, Life, Owner};
-use super::order::Mounted;
-use super::python::{Environment, EnvironmentError};
+use super::lab_image::{self, LabImage, LabImageError};
+use super::labels::{self, Owner, RunState};
+use super::python_environment::{EnvironmentError, MountedEnvironment};
 use super::{reaper, sweep};
-use crate::stack::guarded::{Guarded, Kept};
+use crate::stack::guarded::{Guarded, KeeperProgram};
 use crate::stack::ready::last_lines;
 
-/// Who runs containers of a lab that runs as root: nobody, on every distribution.
+/// The UID for containers when lab runs as root: the user `nobody` on every distribution.
 const NOBODY: u32 = 65_534;
 /// How long the removal of a dead run may take: another lab may be removing the same, and an image cannot go before its
 /// last container has gone.
 const SWEEP_DEADLINE: Duration = Duration::from_secs(3);
 
-/// A run's place in an engine.
+/// A run's network in an engine, with the images made for it.
 #[derive(Debug)]
-pub struct Site {
+pub struct RunNetwork {
     pub(super) engine: Engine,
     pub(super) labels: HashMap<String, String>,
     pub(super) network: String,
     /// The host's own address in the run's network.
     pub(super) gateway: IpAddr,
-    /// Who runs the containers, and whom their folders belong to.
+    /// The user that runs the containers and owns their folders.
     pub(super) user: User,
-    own_images: BTreeMap<Option<PathBuf>, Furnished>,
+    lab_images: BTreeMap<Option<PathBuf>, PreparedImage>,
     reaper: Guarded,
 }
 
-/// lab's own image, and what its containers see of this machine besides.
+/// lab's own image, and the files of this machine that its containers need.
 #[derive(Debug, Clone)]
-pub(super) struct Furnished {
-    pub(super) own: Own,
-    pub(super) mounts: Vec<Mounted>,
+pub(super) struct PreparedImage {
+    pub(super) image: LabImage,
+    pub(super) mounts: Vec<BindMount>,
 }
 
 /// The user of containers: by number inside, and by number on the machine.
@@ -50,19 +50,19 @@ pub(super) struct Furnished {
 pub(super) struct User {
     /// `uid` and `gid` inside.
     pub(super) inside: (u32, u32),
-    /// Whom to give the folders that containers write into, where that is not lab's own user.
+    /// The owner of the folders that containers write into, where that is not lab's own user.
     pub(super) owner: Option<(u32, u32)>,
 }
 
-/// Why a run has no place in an engine.
+/// Why a run cannot use an engine.
 #[derive(Debug, thiserror::Error)]
-pub enum SiteError {
+pub enum RunNetworkError {
     /// There is no engine, or it refuses.
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// lab's own image cannot be made.
     #[error("cannot make the image of lab itself")]
-    Image(#[from] ImageError),
+    Image(#[from] LabImageError),
     /// What an environment needs in a container is not known.
     #[error("cannot take a Python environment into a container")]
     Environment(#[from] EnvironmentError),
@@ -84,33 +84,33 @@ pub enum SiteError {
     },
 }
 
-impl Site {
+impl RunNetwork {
     /// Finds the engine, removes what dead runs have left in it, and makes the network of `run`.
     ///
     /// `lab` is the binary that plays the reaper, `folder` the run's.
     ///
     /// # Errors
-    /// [`SiteError`]; what was made by then is removed.
-    pub async fn open(lab: &Path, run: &str, folder: &Path) -> Result<Site, SiteError> {
+    /// [`RunNetworkError`]; what was made by then is removed.
+    pub async fn open(lab: &Path, run: &str, folder: &Path) -> Result<RunNetwork, RunNetworkError> {
         let engine = Engine::find().await?;
-        let owner = Owner::this_process().map_err(|source| SiteError::Io { what: "read /proc", source })?;
-        for (dead, left) in sweep::left(&engine).await? {
-            if left.life == Life::Ended {
-                // What cannot be removed now is looked at again at the next start.
+        let owner = Owner::this_process().map_err(|source| RunNetworkError::Io { what: "read /proc", source })?;
+        for (dead, left) in sweep::find_leftovers(&engine).await? {
+            if left.life == RunState::Ended {
+                // The next start tries again what cannot be removed now.
                 let _ = sweep::remove_run(&engine, &dead, SWEEP_DEADLINE).await;
             }
         }
         let reaper = Guarded::keep(
             lab,
-            Kept {
+            KeeperProgram {
                 arguments: vec!["reap".to_owned(), run.to_owned()],
                 engine: engine.endpoint.to_string(),
                 log: folder.join("containers.log"),
-                tells: false,
+                pipes_stdout: false,
                 deadline: reaper::DEADLINE,
             },
         )
-        .map_err(|source| SiteError::Io { what: "start the reaper", source })?;
+        .map_err(|source| RunNetworkError::Io { what: "start the reaper", source })?;
         let labels = labels::of_run(run, &owner);
         let network = format!("lab-{run}");
         let request = NetworkCreateRequest {
@@ -124,54 +124,53 @@ impl Site {
         let seen = seen.map_err(EngineError::refused("describe a network"))?;
         let ranges = seen.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
         let gateway = ranges.iter().find_map(|range| range.gateway.as_ref()?.parse::<IpAddr>().ok());
-        let untold = || SiteError::Io { what: "use the network", source: io::Error::other("it has no gateway") };
+        let untold = || RunNetworkError::Io { what: "use the network", source: io::Error::other("it has no gateway") };
         let user = User::for_engine(&engine);
-        Ok(Site {
+        Ok(RunNetwork {
             gateway: gateway.ok_or_else(untold)?,
             engine,
             labels,
             network,
             user,
-            own_images: BTreeMap::new(),
+            lab_images: BTreeMap::new(),
             reaper,
         })
     }
 
-    /// The image of lab itself, made when it is first asked for; with a virtual environment one for that, whose containers
-    /// see the environment.
-    pub(super) async fn own_image(
+    /// lab's own image, made on first use; one for each virtual environment, with the mounts that the environment needs.
+    pub(super) async fn lab_image(
         &mut self,
         lab: &Path,
         run: &str,
         venv: Option<&Path>,
-    ) -> Result<Furnished, SiteError> {
+    ) -> Result<PreparedImage, RunNetworkError> {
         let key = venv.map(Path::to_owned);
-        if let Some(furnished) = self.own_images.get(&key) {
-            return Ok(furnished.clone());
+        if let Some(prepared) = self.lab_images.get(&key) {
+            return Ok(prepared.clone());
         }
         let environment = match key.clone() {
-            None => Environment::default(),
-            // It starts a program for each module that is not Python.
-            Some(venv) => match tokio::task::spawn_blocking(move || Environment::of(&venv)).await {
+            None => MountedEnvironment::default(),
+            // Blocking: it starts a program for each native module.
+            Some(venv) => match tokio::task::spawn_blocking(move || MountedEnvironment::read(&venv)).await {
                 Ok(environment) => environment?,
                 Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
             },
         };
-        let tag = match self.own_images.len() {
+        let tag = match self.lab_images.len() {
             0 => run.to_owned(),
             others => format!("{run}-{others}"),
         };
-        let own = image::own(&self.engine, lab, &environment.libraries, tag, &self.labels).await?;
-        let mounts = environment.mounts.into_iter().map(|path| Mounted { path, writable: false }).collect();
-        let furnished = Furnished { own, mounts };
-        self.own_images.insert(key, furnished.clone());
-        Ok(furnished)
+        let image = lab_image::import(&self.engine, lab, &environment.libraries, tag, &self.labels).await?;
+        let mounts = environment.mounts.into_iter().map(|path| BindMount { path, writable: false }).collect();
+        let prepared = PreparedImage { image, mounts };
+        self.lab_images.insert(key, prepared.clone());
+        Ok(prepared)
     }
 
     /// Whether a connection from here to `address` of the run's network goes there directly: from the host's own
     /// address in that network, through no port that is published and no process that copies.
     pub(super) fn reaches(&self, address: IpAddr) -> bool {
-        // A UDP socket that is connected has asked for a route and sent nothing.
+        // Connecting a UDP socket looks up a route and sends nothing.
         let here = UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, 0));
         let routed = here.and_then(|socket| socket.connect(SocketAddr::new(address, 9)).and(socket.local_addr()));
         routed.is_ok_and(|from| from.ip() == self.gateway)
@@ -180,23 +179,22 @@ impl Site {
     /// Removes everything of the run and waits for it.
     ///
     /// # Errors
-    /// [`SiteError::NotClean`].
-    pub async fn close(self) -> Result<(), SiteError> {
+    /// [`RunNetworkError::NotClean`].
+    pub async fn close(self) -> Result<(), RunNetworkError> {
         let log = self.reaper.log().to_owned();
         match self.reaper.stop().await {
             Ok(status) if status.success() => Ok(()),
             _ => {
                 let said = last_lines(&log, 5);
                 let last_lines = said.lines().map(|line| format!("\n  | {line}")).collect();
-                Err(SiteError::NotClean { log, last_lines })
+                Err(RunNetworkError::NotClean { log, last_lines })
             }
         }
     }
 }
 
 impl User {
-    /// lab's own user; nobody, if that is root; and in a rootless engine that cannot keep lab's, root, which is whoever
-    /// runs the engine.
+    /// lab's own UID; `nobody` if lab is root; container root (the engine's user) on rootless engines without keep-id.
     fn for_engine(engine: &Engine) -> User {
         let own = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
         match own {

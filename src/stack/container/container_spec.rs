@@ -1,4 +1,4 @@
-//! What a keeper is told about its container, and what it tells when the container runs. JSON between two processes
+//! The messages between lab and a keeper: the container to run, and its location once it runs. JSON between two processes
 //! of one lab binary.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// A container to run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Order {
+pub struct ContainerSpec {
     /// Its name for the engine, which within the run's network leads to it: its role in its stack's domain.
     pub name: String,
     /// Its stack's domain, in which its names are looked up: there `proxy` and `server` lead to the stack's own.
@@ -24,16 +24,16 @@ pub struct Order {
     pub network: String,
     /// Names the container knows, with their addresses.
     pub hosts: BTreeMap<String, IpAddr>,
-    /// What it runs, whatever the image says of that.
+    /// The whole command line; the image's own is ignored.
     pub command: Vec<String>,
     /// Variables on top of the image's own.
     pub environment: BTreeMap<String, String>,
-    /// Who runs it: `uid:gid`.
+    /// The user, as `uid:gid`.
     pub user: String,
     /// Where it runs; `None` leaves that to the image.
     pub working_folder: Option<PathBuf>,
-    /// What it sees of the machine's files, each at its own path.
-    pub mounts: Vec<Mounted>,
+    /// Files of the machine, each at its own path.
+    pub mounts: Vec<BindMount>,
     /// Folders in memory that it may write.
     pub scratch: Vec<PathBuf>,
     /// How these are mounted.
@@ -50,7 +50,7 @@ pub struct Order {
     pub open_files: Option<(i64, i64)>,
     /// The most processes of its user on the machine, soft and hard; `None` leaves the engine's own.
     pub processes: Option<(i64, i64)>,
-    /// How its users are those of the machine, where they are not without a word.
+    /// The user namespace mode in which its users are the machine's, where the engine needs one.
     pub users: Option<String>,
     /// Seconds between SIGTERM and SIGKILL.
     pub grace_s: i32,
@@ -58,7 +58,7 @@ pub struct Order {
 
 /// A file or folder of the machine in a container, at the same path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mounted {
+pub struct BindMount {
     /// The path.
     pub path: PathBuf,
     /// Whether the container may write there.
@@ -67,7 +67,7 @@ pub struct Mounted {
 
 /// A container that runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Started {
+pub struct StartedContainer {
     /// The engine's name for it.
     pub id: String,
     /// Its first process, as this machine counts.

@@ -1,0 +1,81 @@
+//! What can go wrong while a stack is started, driven and stopped.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use crate::stack::running::{ComponentFailure, SampleError};
+use crate::stack::{Role, StartError};
+use lab_load::wire::ProtocolError;
+
+/// Why a backend failed.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// The stack could not be started.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The stack runs in containers, and the backend was not opened.
+    #[error("the run has no place in a container engine")]
+    NoContainerEngine,
+    /// A component ended while the stack was driven.
+    #[error(transparent)]
+    Component(#[from] ComponentFailure),
+    /// The load speaks TLS and the stack does not.
+    #[error("nothing of the stack listens with TLS, which the load speaks; a `listen … ssl` of its proxy would")]
+    NoTlsEntry,
+    #[error("start the driver")]
+    StartDriver(#[source] io::Error),
+    /// The driver failed, or its window could not be observed.
+    #[error("{}{log_excerpt}", error_chain(error))]
+    Driver { error: DriverError, log_excerpt: String },
+    #[error("stop the driver")]
+    StopDriver(#[source] io::Error),
+    #[error("stop the stack")]
+    Stop(#[source] io::Error),
+}
+
+/// Why a driver came to no outcome.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    #[error("the driver was not done within {} s", .0.as_secs())]
+    Deadline(Duration),
+    #[error("the driver's output was taken before")]
+    NoOutput,
+    #[error("read the driver's events")]
+    Read(#[source] io::Error),
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+    #[error("the driver ended without an outcome")]
+    NoOutcome,
+    #[error("the driver's window has not closed")]
+    WindowNotClosed,
+    #[error(transparent)]
+    Component(#[from] ComponentFailure),
+    /// A component's use could not be read at an end of the window.
+    #[error("the {role}")]
+    Sample { role: Role, source: SampleError },
+}
+
+/// Why a round has no measurement.
+#[derive(Debug, thiserror::Error)]
+pub enum RoundError {
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    #[error("while it was warmed up")]
+    WarmUp(#[source] BackendError),
+    #[error("while it was warmed up, the driver kept no seconds")]
+    NoSeconds,
+}
+
+/// An error and its sources on one line, as records and reports show it.
+#[must_use]
+pub fn error_chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,169 @@
+//! The rounds of a run: which stack is visited when, until a look leaves nothing undecided.
+
+use std::collections::BTreeMap;
+
+use super::RunPlan;
+use super::backend::Backend;
+use super::blocks::{BlockPlan, with_repeats};
+use super::resume;
+use super::round::{Round, make_round};
+use crate::event::{RunEvent, RunObserver};
+use crate::record::{RoundOutcome, RoundRecord, StackRecord};
+use crate::scenario::model::{Load, Scenario, Stack};
+use lab_stats::blocks::{Visit, schedule};
+
+/// Visits every measured stack that passed its checks under every load, block by block, until a look leaves nothing
+/// undecided or all looks are made. Returns every round, and the number of looks made.
+pub(super) async fn make_rounds<B: Backend>(
+    scenario: &Scenario,
+    stacks: &[StackRecord],
+    plan: RunPlan<'_>,
+    backend: &mut B,
+    observer: &mut dyn RunObserver,
+) -> (Vec<RoundRecord>, usize) {
+    let measured = measured_stacks(scenario, stacks);
+    let looks: Vec<u32> = scenario.rounds.looks.iter().map(|look| look.get()).collect();
+    let blocks = with_repeats(scenario.rounds.most().get());
+    let visits = schedule(measured.len(), scenario.loads.len(), blocks, scenario.rounds.seed);
+    let mut rounds = RoundLoop::new(scenario, measured, &looks, backend, observer);
+    rounds.resume(plan.earlier);
+    for (index, visit) in visits.iter().enumerate() {
+        rounds.visit(visit).await;
+        let next = visits.get(index + 1);
+        if next.is_none_or(|next| (next.block, next.load) != (visit.block, visit.load)) {
+            rounds.retry(visit).await;
+        }
+        if next.is_none_or(|next| next.block != visit.block) && rounds.look(visit.block + 1, plan.is_decided) {
+            break;
+        }
+    }
+    (rounds.rounds, rounds.looks_made)
+}
+
+fn measured_stacks<'a>(scenario: &'a Scenario, stacks: &[StackRecord]) -> Vec<&'a Stack> {
+    let has_passed = |stack: &&Stack| stacks.iter().any(|record| record.name == stack.name && record.passed());
+    scenario.stacks.iter().filter(|stack| stack.measured).filter(has_passed).collect()
+}
+
+/// The rounds while they are being made.
+struct RoundLoop<'a, B: Backend> {
+    scenario: &'a Scenario,
+    stacks: Vec<&'a Stack>,
+    blocks: BlockPlan<'a>,
+    /// What is missing for a load's driver, by load.
+    missing_drivers: BTreeMap<&'a str, String>,
+    rounds: Vec<RoundRecord>,
+    looks_made: usize,
+    /// The stacks whose round of this block and load failed or is invalid: they get a second one in the same block.
+    retries: Vec<&'a Stack>,
+    backend: &'a mut B,
+    observer: &'a mut dyn RunObserver,
+}
+
+impl<'a, B: Backend> RoundLoop<'a, B> {
+    fn new(
+        scenario: &'a Scenario,
+        stacks: Vec<&'a Stack>,
+        looks: &'a [u32],
+        backend: &'a mut B,
+        observer: &'a mut dyn RunObserver,
+    ) -> RoundLoop<'a, B> {
+        let missing = |load: &'a Load| Some((load.name.as_str(), backend.missing_driver(load)?));
+        let missing_drivers: BTreeMap<&str, String> = scenario.loads.iter().filter_map(missing).collect();
+        let is_drivable = |load: &&Load| !missing_drivers.contains_key(load.name.as_str());
+        let blocks = BlockPlan {
+            stacks: stacks.iter().map(|stack| stack.name.as_str()).collect(),
+            reference: stacks.iter().map(|stack| &*stack.name).find(|name| *name == scenario.reference().name),
+            loads: scenario.loads.iter().filter(is_drivable).collect(),
+            looks,
+        };
+        RoundLoop {
+            scenario,
+            stacks,
+            blocks,
+            missing_drivers,
+            rounds: Vec::new(),
+            looks_made: 0,
+            retries: Vec::new(),
+            backend,
+            observer,
+        }
+    }
+
+    /// Takes over the rounds of an interrupted run.
+    fn resume(&mut self, earlier: Vec<RoundRecord>) {
+        self.rounds = resume::continued(earlier, &self.blocks);
+        let visits = self.visits_before(self.blocks.looks[0]);
+        self.observer.on_event(&RunEvent::RoundsPlanned { visits, made: self.rounds.len() });
+    }
+
+    /// The planned visits before the look after `look` blocks.
+    fn visits_before(&self, look: u32) -> usize {
+        let driven = |load: &Load| self.stacks.iter().filter(|stack| load.drives(&stack.name)).count();
+        self.blocks.loads.iter().map(|load| driven(load) * load.blocks_of(look) as usize).sum()
+    }
+
+    /// Makes the round of a visit if it is planned. A visit that is left out does not change the random order of the
+    /// others.
+    async fn visit(&mut self, visit: &Visit) {
+        let (load, stack) = (&self.scenario.loads[visit.load], self.stacks[visit.stack]);
+        if !load.drives(&stack.name) || self.is_made(visit.block, load, stack) {
+            return;
+        }
+        if let Some(missing) = self.missing_drivers.get(load.name.as_str()) {
+            // Recorded once: the driver will be missing in the next block as well.
+            if visit.block == 0 {
+                let outcome = RoundOutcome::Unavailable { missing: missing.clone() };
+                let (load, stack) = (load.name.clone(), stack.name.clone());
+                self.rounds.push(RoundRecord { block: visit.block, load, stack, outcome });
+            }
+            return;
+        }
+        let look = self.blocks.looks[self.looks_made];
+        if self.blocks.is_planned(&self.rounds, load, visit.block, &stack.name, look)
+            && !resume::is_cut(&self.rounds, &load.name, visit.block)
+        {
+            let round = self.make_round(visit.block, load, stack, false).await;
+            if round.valid().is_none() {
+                self.retries.push(stack);
+            }
+            self.rounds.push(round);
+        }
+    }
+
+    /// Repeats the rounds of a block and load that failed or were invalid.
+    async fn retry(&mut self, last: &Visit) {
+        let load = &self.scenario.loads[last.load];
+        for stack in std::mem::take(&mut self.retries) {
+            let round = self.make_round(last.block, load, stack, true).await;
+            self.rounds.push(round);
+        }
+    }
+
+    /// Looks at the rounds if a look is due after `blocks` blocks. Returns whether the run is over.
+    fn look(&mut self, blocks: u32, is_decided: &mut dyn FnMut(&[RoundRecord], usize) -> bool) -> bool {
+        while self.blocks.is_due(&self.rounds, blocks, self.blocks.looks[self.looks_made]) {
+            let last = self.blocks.looks[self.looks_made];
+            self.looks_made += 1;
+            let look = self.looks_made;
+            let Some(next) = self.blocks.looks.get(look) else { return true };
+            if is_decided(&self.rounds, look) {
+                return true;
+            }
+            let visits = self.visits_before(*next) - self.visits_before(last);
+            self.observer.on_event(&RunEvent::MoreRoundsPlanned { look, visits });
+        }
+        false
+    }
+
+    fn is_made(&self, block: u32, load: &Load, stack: &Stack) -> bool {
+        let is_same =
+            |round: &RoundRecord| round.block == block && round.load == load.name && round.stack == stack.name;
+        self.rounds.iter().any(is_same)
+    }
+
+    async fn make_round(&mut self, block: u32, load: &Load, stack: &Stack, is_retry: bool) -> RoundRecord {
+        let round = Round { block, load, stack, is_retry, warmup: self.scenario.rounds.warmup };
+        make_round(round, self.backend, self.observer).await
+    }
+}

@@ -1,0 +1,88 @@
+//! The folder of a run: `reports/SCENARIO/RUN` in the scenario's root.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::record::Record;
+use crate::scenario::model::Scenario;
+
+/// The record's file in a run folder.
+pub(super) const RECORD_FILE: &str = "record.json";
+
+/// A run's name and folder.
+#[derive(Debug, Clone)]
+pub struct RunFolder {
+    /// The run's name: its start in UTC and the process id of the lab that started it.
+    pub run: String,
+    pub path: PathBuf,
+}
+
+/// An operation on a run folder that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{operation}")]
+pub struct RunFolderError {
+    operation: String,
+    source: io::Error,
+}
+
+impl RunFolder {
+    /// Creates the folder of a run that starts now, or reopens that of the interrupted run `resumed`.
+    ///
+    /// # Errors
+    /// The folder cannot be created.
+    pub fn open(scenario: &Scenario, started: Timestamp, resumed: Option<&str>) -> Result<RunFolder, RunFolderError> {
+        let stamp = started.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ");
+        let run = resumed.map_or_else(|| format!("{stamp}-{}", std::process::id()), str::to_owned);
+        let path = runs(scenario).join(&run);
+        fs::create_dir_all(&path).map_err(failed(format!("create {}", path.display())))?;
+        Ok(RunFolder { run, path })
+    }
+
+    /// The run's name in a container engine. It ends with this process's id: what an interrupted run left there belongs
+    /// to another process.
+    #[must_use]
+    pub fn container_name(&self) -> String {
+        let own = format!("-{}", std::process::id());
+        if self.run.ends_with(&own) { self.run.clone() } else { format!("{}{own}", self.run) }
+    }
+
+    /// Writes the record and makes `latest` lead to this run. Returns the record's file.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn write_record(&self, record: &Record) -> Result<PathBuf, RunFolderError> {
+        let file = self.path.join(RECORD_FILE);
+        let json = serde_json::to_string_pretty(record).map_err(io::Error::other);
+        let json = json.map_err(failed("write the record as JSON"))?;
+        fs::write(&file, json + "\n").map_err(failed(format!("write {}", file.display())))?;
+        self.link_latest().map_err(failed("point `latest` to this run"))?;
+        Ok(file)
+    }
+
+    /// Renames a new link over the old one, so that `latest` always exists.
+    fn link_latest(&self) -> io::Result<()> {
+        let (Some(parent), Some(name)) = (self.path.parent(), self.path.file_name()) else { return Ok(()) };
+        let new = parent.join(format!(".latest-{}", std::process::id()));
+        std::os::unix::fs::symlink(name, &new)?;
+        fs::rename(&new, parent.join("latest"))
+    }
+}
+
+/// The folder of all runs of a scenario.
+pub(super) fn runs(scenario: &Scenario) -> PathBuf {
+    scenario.root.join("reports").join(&scenario.name)
+}
+
+/// Whether `run` is a single path component: `..` or `/` would lead out of the folder of runs.
+pub(super) fn is_run_name(run: &str) -> bool {
+    Path::new(run).components().count() == 1 && run != ".."
+}
+
+fn failed(operation: impl Into<String>) -> impl FnOnce(io::Error) -> RunFolderError {
+    let operation = operation.into();
+    move |source| RunFolderError { operation, source }
+}
