@@ -27,7 +27,7 @@ fn project(scenario: &str, is_left_out: impl Fn(&str) -> bool) -> Project {
 }
 
 #[test]
-fn the_tutorial_of_2011_is_seen_as_it_is_and_corrected() {
+fn tutorial_of_2011_is_checked_and_corrected() {
     if !has_python() || !has("nginx", "/usr/sbin/nginx") {
         return;
     }
@@ -59,7 +59,7 @@ fn the_tutorial_of_2011_is_seen_as_it_is_and_corrected() {
 }
 
 #[test]
-fn a_slow_client_occupies_a_sync_worker_and_none_behind_a_proxy_that_waits() {
+fn buffering_proxy_shields_sync_workers() {
     if !has_python() || !has("nginx", "/usr/sbin/nginx") {
         return;
     }
@@ -164,7 +164,7 @@ expect.body   = "/a%20b?c=d\n/a b\n{client}\n203.0.113.9, {client}\nhttp\nso"
 "#;
 
 #[test]
-fn a_server_that_speaks_uwsgi_is_served_behind_a_proxy_that_does() {
+fn uwsgi_server_runs_behind_a_uwsgi_proxy() {
     if !has_python() || !has("nginx", "/usr/sbin/nginx") {
         return;
     }
@@ -194,7 +194,7 @@ fn a_server_that_speaks_uwsgi_is_served_behind_a_proxy_that_does() {
 }
 
 #[test]
-fn every_proxy_is_and_protects_as_the_scenario_says() {
+fn proxies_scenario_passes() {
     let programs = [
         ("nginx", "/usr/sbin/nginx"),
         ("haproxy", "/usr/sbin/haproxy"),
@@ -237,7 +237,7 @@ const WHEELS: [&str; 17] = [
 ];
 
 #[test]
-fn servers_that_need_no_compiler_pass_the_checks_of_the_comparison() {
+fn servers_without_a_compiler_pass_pingpong() {
     if !has_python() {
         return;
     }
@@ -311,7 +311,7 @@ expect.body    = "of its own\n"
 "#;
 
 #[test]
-fn a_configuration_in_several_files_is_one() {
+fn included_configuration_files_are_read() {
     if !has("nginx", "/usr/sbin/nginx") {
         return;
     }
@@ -345,7 +345,7 @@ fn a_configuration_in_several_files_is_one() {
 }
 
 #[test]
-fn modules_are_found_below_the_prefix_that_nginx_was_built_with() {
+fn nginx_modules_are_found_below_its_prefix() {
     let module = "/usr/share/nginx/modules/ngx_http_echo_module.so";
     if !has("nginx", "/usr/sbin/nginx") || !has("nginx-mod-http-echo", module) {
         return;

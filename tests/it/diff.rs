@@ -16,7 +16,7 @@ fn two_stacks_are_compared_field_by_field() {
 }
 
 #[test]
-fn stacks_that_are_not_there_are_named() {
+fn unknown_stacks_are_named() {
     let project = Project::new(str::to_owned);
     for (arguments, expected) in [
         (&["direct", "nope"][..], "no stack `nope`; it has `proxied`, `direct`"),

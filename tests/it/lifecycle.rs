@@ -73,7 +73,7 @@ fn sockets_below(folder: &std::path::Path) -> Vec<String> {
 }
 
 #[test]
-fn a_lab_killed_under_load_leaves_nothing() {
+fn killed_lab_leaves_no_process() {
     // SIGABRT is how a panic ends that cannot unwind.
     for ending in [Signal::KILL, Signal::ABORT] {
         let project = project();
@@ -88,7 +88,7 @@ fn a_lab_killed_under_load_leaves_nothing() {
 }
 
 #[test]
-fn ctrl_c_under_load_stops_everything_before_lab_ends() {
+fn ctrl_c_stops_everything_before_lab_ends() {
     let project = project();
     let mut lab = lab_under_load(&project);
     signal(lab.id(), Signal::INT);
@@ -98,7 +98,7 @@ fn ctrl_c_under_load_stops_everything_before_lab_ends() {
 }
 
 #[test]
-fn a_guard_that_is_killed_takes_its_component_with_it() {
+fn killed_guard_takes_its_component_along() {
     let project = project();
     let mut lab = lab_under_load(&project);
     signal(pid_of(&project, |line| line.contains("lab guard ") && line.contains(" serve ")), Signal::KILL);
@@ -113,7 +113,7 @@ fn a_guard_that_is_killed_takes_its_component_with_it() {
 
 /// It was a valid round once, with the dead server's CPU time as zero.
 #[test]
-fn a_server_that_dies_under_load_is_an_error_of_the_round() {
+fn server_death_under_load_fails_the_round() {
     let project = project();
     let lab = project
         .lab(&["run", "scenarios/default.toml", "--only", "proxied", "--rounds", "1"])
@@ -134,7 +134,7 @@ fn a_server_that_dies_under_load_is_an_error_of_the_round() {
 }
 
 #[test]
-fn up_ends_when_a_component_does() {
+fn up_ends_with_its_component() {
     let project = Project::new(str::to_owned);
     let mut lab = project.lab(&["up", "scenarios/default.toml", "--only", "direct"]);
     let lab = lab.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -149,7 +149,7 @@ fn up_ends_when_a_component_does() {
 }
 
 #[test]
-fn a_configuration_that_is_wrong_is_said_before_anything_starts() {
+fn wrong_configuration_is_reported_before_the_start() {
     let project = Project::new(str::to_owned);
     let conf = project.path("fixtures/nginx/corrected.conf");
     let right = fs::read_to_string(&conf).unwrap();
@@ -172,7 +172,7 @@ fn a_configuration_that_is_wrong_is_said_before_anything_starts() {
 }
 
 #[test]
-fn a_component_that_does_not_start_is_an_error_with_the_end_of_its_log() {
+fn failed_start_shows_the_end_of_its_log() {
     let folder = tempfile::tempdir().unwrap();
     let program = |script: &str| Program {
         command: ["sh", "-c", script].map(str::to_owned).to_vec(),
@@ -213,7 +213,7 @@ fn a_component_that_does_not_start_is_an_error_with_the_end_of_its_log() {
 }
 
 #[test]
-fn up_prints_addresses_that_answer_until_ctrl_c() {
+fn up_serves_until_ctrl_c() {
     let project = Project::new(str::to_owned);
     let mut lab =
         project.lab(&["up", "scenarios/default.toml"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();

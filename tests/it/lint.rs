@@ -45,7 +45,7 @@ fn expected(text: &str) -> BTreeSet<(String, u64)> {
 }
 
 #[test]
-fn every_rule_finds_what_it_should_and_nothing_else() {
+fn rules_find_exactly_the_marked_lines() {
     let has_python = has_python();
     let mut proven = BTreeSet::new();
     for entry in std::fs::read_dir(cases()).unwrap() {
@@ -62,7 +62,7 @@ fn every_rule_finds_what_it_should_and_nothing_else() {
 }
 
 #[test]
-fn the_documented_deployment_is_explained() {
+fn documented_deployment_findings() {
     if !has_python() {
         return;
     }
@@ -74,7 +74,7 @@ fn the_documented_deployment_is_explained() {
 }
 
 #[test]
-fn the_corrected_files_have_nothing_against_them() {
+fn corrected_deployment_is_clean() {
     let (exit, said) = lint(&["fixtures/nginx/corrected.conf"]);
     assert_eq!((exit, said.trim_end()), (0, "fixtures/nginx/corrected.conf: nothing found"));
     let folder = "fixtures/blog-2011/corrected";
@@ -87,7 +87,7 @@ fn the_corrected_files_have_nothing_against_them() {
 }
 
 #[test]
-fn files_that_cannot_be_read_are_named_with_the_line() {
+fn unreadable_files_are_named_by_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         let path = folder.path().join(name);

@@ -35,7 +35,7 @@ fn first_rounds(project: &Project) -> Vec<Value> {
 }
 
 #[test]
-fn open_loops_and_journeys_are_recorded_in_full() {
+fn open_loops_and_journeys_are_recorded() {
     let project = project(
         r#"
 [[load]]
@@ -90,7 +90,7 @@ expect  = { status = 200, body = { contains = "{host}" } }
 }
 
 #[test]
-fn a_program_that_is_not_installed_is_a_row_that_says_so() {
+fn missing_program_is_a_row_with_its_error() {
     let project = project(
         r#"
 [[load]]

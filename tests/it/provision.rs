@@ -101,7 +101,7 @@ fn own() -> Project {
 }
 
 #[test]
-fn a_server_is_added_without_rust() {
+fn kind_is_added_without_rust() {
     if !has_python() {
         return;
     }
@@ -124,7 +124,7 @@ fn a_server_is_added_without_rust() {
 }
 
 #[test]
-fn what_is_asked_for_by_itself_and_not_there_could_not_run() {
+fn unavailable_stack_could_not_run() {
     let project = own();
     let scenario = SCENARIO.replace("server = { kind = \"own\" }", "server = { kind = \"fapws3\" }");
     write(&project, "scenarios/own.toml", &scenario.replace("[\"own\", \"fapws3\"]", "[\"fapws3\"]"));
@@ -134,7 +134,7 @@ fn what_is_asked_for_by_itself_and_not_there_could_not_run() {
 }
 
 #[test]
-fn a_build_that_fails_is_a_row_with_its_reason_and_is_tried_again() {
+fn failed_build_is_reported_and_retried() {
     if !has_python() {
         return;
     }
@@ -168,7 +168,7 @@ fn a_build_that_fails_is_a_row_with_its_reason_and_is_tried_again() {
 }
 
 #[test]
-fn a_half_made_environment_is_made_anew() {
+fn incomplete_environment_is_rebuilt() {
     if !has_python() {
         return;
     }
@@ -189,7 +189,7 @@ fn a_half_made_environment_is_made_anew() {
 
 /// Servers that bind their port themselves, with an app of lab's own.
 #[test]
-fn servers_from_the_index_serve_a_wsgi_application() {
+fn servers_from_the_index_serve_wsgi() {
     const PONG: &str = r#"
 schema = 1
 name   = "pong"

@@ -37,20 +37,20 @@ fn said(folder: &Path, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn a_record_is_shown_as_markdown() {
+fn record_as_markdown() {
     let folder = folder();
     snapshots()
         .bind(|| insta::assert_snapshot!("report_markdown", said(folder.path(), &[".", "--format", "markdown"])));
 }
 
 #[test]
-fn a_record_is_shown_as_a_chart() {
+fn record_as_chart() {
     let folder = folder();
     snapshots().bind(|| insta::assert_snapshot!("report_chart", said(folder.path(), &[".", "--format", "svg"])));
 }
 
 #[test]
-fn rates_that_somebody_could_not_answer_are_said_to_be_so() {
+fn unsustained_rates_are_marked() {
     let folder = folder();
     let rows = [("bjoern", 5_000.0, 12.0), ("granian", 3_000.0, 20.0), ("slow", 90.0, 900.0)];
     let record = made::record("slow", &rows, &[&["bjoern"], &["granian"], &["slow"]]);
@@ -63,7 +63,7 @@ fn rates_that_somebody_could_not_answer_are_said_to_be_so() {
 
 /// Its lag is part of what it saw, so that is the most it can have been.
 #[test]
-fn times_that_a_late_driver_saw_are_bounds() {
+fn late_driver_turns_times_into_bounds() {
     let folder = folder();
     let mut record = made::record("late", &FIRST, GROUPS);
     for round in record["rounds"].as_array_mut().unwrap() {
@@ -81,7 +81,7 @@ fn times_that_a_late_driver_saw_are_bounds() {
 
 /// Histograms, seconds and curves are left out, and no report misses them.
 #[test]
-fn an_abridged_record_says_the_same_compressed_or_not() {
+fn abridged_record_gives_the_same_report() {
     let folder = folder();
     let inside = folder.path();
     said(inside, &["record.json", "--format", "record", "--output", "small.json.gz"]);
@@ -101,7 +101,7 @@ fn an_abridged_record_says_the_same_compressed_or_not() {
 }
 
 #[test]
-fn two_runs_beside_each_other() {
+fn two_runs_compared() {
     let folder = folder();
     let inside = folder.path();
     // the first two are told apart now, the last two have changed places, and a stack is slower by a tenth
@@ -124,7 +124,7 @@ fn two_runs_beside_each_other() {
 }
 
 #[test]
-fn a_pair_that_one_run_only_tells_apart_is_no_disagreement() {
+fn pair_decided_once_is_no_disagreement() {
     let folder = folder();
     let groups: &[&[&str]] = &[&["bjoern"], &["fastwsgi"], &["granian"], &["wsgiref"]];
     made::write(folder.path(), "second.json", &made::record("second", &FIRST[..3], &groups[..3]));
@@ -138,7 +138,7 @@ fn a_pair_that_one_run_only_tells_apart_is_no_disagreement() {
 
 /// Nothing contradicts where nothing was told, and nothing is shown by that.
 #[test]
-fn runs_that_tell_nothing_apart_do_not_agree() {
+fn undecided_runs_do_not_agree() {
     let folder = tempfile::tempdir().unwrap();
     let inside = folder.path();
     let mut record = made::record("short", &FIRST, &[&["bjoern", "fastwsgi", "granian", "wsgiref"]]);
@@ -157,7 +157,7 @@ fn runs_that_tell_nothing_apart_do_not_agree() {
 
 /// The reports and charts that README leads to are made of records that are published with it, and two full runs agree.
 #[test]
-fn published_reports_are_what_their_records_say() {
+fn published_reports_match_their_records() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/published");
     let published = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
     let [first, second] = ["wsgi-pingpong.json.gz", "wsgi-pingpong-again.json.gz"];
@@ -178,7 +178,7 @@ fn published_reports_are_what_their_records_say() {
 }
 
 #[test]
-fn what_is_no_record_is_refused() {
+fn other_files_are_no_records() {
     let folder = folder();
     let inside = folder.path();
     let mut other = made::record("other", &FIRST, GROUPS);

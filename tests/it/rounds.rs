@@ -29,7 +29,7 @@ fn run_name(project: &Project) -> String {
 }
 
 #[test]
-fn an_interrupted_run_is_resumed_from_its_finished_rounds() {
+fn interrupted_run_resumes_after_its_finished_rounds() {
     let project = of_blocks(2);
     let mut lab =
         project.lab(&["run", "scenarios/default.toml"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -83,7 +83,7 @@ fn an_interrupted_run_is_resumed_from_its_finished_rounds() {
 }
 
 #[test]
-fn rounds_until_decided_end_with_the_look_that_decides() {
+fn rounds_stop_at_the_deciding_look() {
     let gated = |scenario: &str| {
         // A stack that is certainly worse than half as bad as the reference again: decided as soon as it can be.
         let scenario = replaced(&short(scenario), "[gate]", "[gate]\nagainst = \"reference\"");
@@ -107,7 +107,7 @@ fn rounds_until_decided_end_with_the_look_that_decides() {
 }
 
 #[test]
-fn a_calibration_is_stored_and_runs_warn_of_margins_below_it() {
+fn run_warns_of_margins_below_calibration() {
     let project = Project::new(short);
     let output = project.run(&["calibrate", "scenarios/default.toml", "--rounds", "2"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
@@ -135,7 +135,7 @@ fn a_calibration_is_stored_and_runs_warn_of_margins_below_it() {
 }
 
 #[test]
-fn a_warm_up_by_evidence_is_recorded_with_its_seconds() {
+fn automatic_warm_up_is_recorded() {
     let project = Project::new(|scenario| {
         replaced(&short(scenario), "warmup = \"0s\"", "warmup = \"auto\"\nwarmup_most = \"5s\"")
     });
@@ -189,7 +189,7 @@ fn verdicts(project: &Project) -> Vec<String> {
 }
 
 #[test]
-fn a_stack_with_a_millisecond_added_fails_on_real_sockets() {
+fn one_added_millisecond_fails_the_comparison() {
     let runtime = runtime();
     let (prompt, _) = serve(&runtime, |_, _| send(PONG));
     let (late, _) = serve(&runtime, |_, _| Behaviour::SendLate(Duration::from_millis(1), PONG.into()));
@@ -197,7 +197,7 @@ fn a_stack_with_a_millisecond_added_fails_on_real_sockets() {
 }
 
 #[test]
-fn a_stack_against_itself_passes_or_is_inconclusive_on_real_sockets() {
+fn stack_against_itself_does_not_fail() {
     let runtime = runtime();
     let (server, _) = serve(&runtime, |_, _| send(PONG));
     let verdicts = verdicts(&in_front_of(server, server, 20));

@@ -12,7 +12,7 @@ fn latest(project: &Project) -> serde_json::Value {
 }
 
 #[test]
-fn the_first_run_is_new_the_second_the_same_and_a_changed_expectation_fails() {
+fn snapshot_is_new_then_same_then_changed() {
     let project = Project::new(short);
 
     let first = project.run(&["run", "scenarios/default.toml"]);
@@ -77,7 +77,7 @@ fn the_first_run_is_new_the_second_the_same_and_a_changed_expectation_fails() {
 }
 
 #[test]
-fn a_changed_fact_fails_the_gate_and_only_the_gate() {
+fn changed_fact_fails_only_the_gate() {
     let project = Project::new(short);
     project.run(&["run", "scenarios/default.toml", "--quiet"]);
     project.run(&["snapshot", "accept"]);
@@ -104,7 +104,7 @@ fn a_changed_fact_fails_the_gate_and_only_the_gate() {
 }
 
 #[test]
-fn json_is_the_record_and_nothing_else() {
+fn json_output_is_the_record() {
     let project = Project::new(short);
     let output = project.run(&["run", "scenarios/default.toml", "--json", "--only", "direct"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
@@ -115,7 +115,7 @@ fn json_is_the_record_and_nothing_else() {
 }
 
 #[test]
-fn check_asks_and_drives_nothing() {
+fn check_drives_no_load() {
     let project = Project::new(str::to_owned);
     let output = project.run(&["check", "scenarios/default.toml"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
@@ -123,7 +123,7 @@ fn check_asks_and_drives_nothing() {
 }
 
 #[test]
-fn what_is_wrong_is_said_with_the_documented_exit_code() {
+fn errors_have_their_documented_exit_codes() {
     let project = Project::new(|scenario| replaced(scenario, "users    = 16", "users    = 0"));
     let cases: [(&[&str], i32, &str); 9] = [
         (&["run", "scenarios/default.toml"], 2, "scenarios/default.toml:"),
@@ -145,7 +145,7 @@ fn what_is_wrong_is_said_with_the_documented_exit_code() {
 }
 
 #[test]
-fn the_other_subcommands_answer() {
+fn other_subcommands_succeed() {
     let project = Project::new(str::to_owned);
     let cases: [(&[&str], &str); 6] = [
         (&["list"], "scenarios/default.toml"),
@@ -163,7 +163,7 @@ fn the_other_subcommands_answer() {
 }
 
 #[test]
-fn a_reader_that_has_read_enough_is_no_error() {
+fn closed_pipe_is_no_error() {
     let project = Project::new(str::to_owned);
     for arguments in [&["completions", "bash"][..], &["schema"], &["explain", "scenarios/default.toml"]] {
         let mut lab = project.lab(arguments);
@@ -177,7 +177,7 @@ fn a_reader_that_has_read_enough_is_no_error() {
 
 /// Once it was exit code 0, and with `--quiet` not a word.
 #[test]
-fn a_load_that_is_answered_with_errors_fails_with_or_without_the_gate() {
+fn load_answered_with_errors_fails() {
     let project = Project::new(|scenario| replaced(&short(scenario), "\"/pong\"\nusers", "\"/status/503\"\nusers"));
     for arguments in [&["run", "scenarios/default.toml", "--quiet"][..], &["run", "scenarios/default.toml", "--gate"]] {
         let output = project.run(arguments);
@@ -189,7 +189,7 @@ fn a_load_that_is_answered_with_errors_fails_with_or_without_the_gate() {
 }
 
 #[test]
-fn a_committed_snapshot_that_cannot_be_read_is_said_before_anything_starts() {
+fn unreadable_snapshot_is_reported_before_the_start() {
     let project = Project::new(short);
     fs::create_dir_all(project.path("reports/snapshots")).unwrap();
     for name in ["default", "default.ratios"] {
@@ -207,7 +207,7 @@ fn a_committed_snapshot_that_cannot_be_read_is_said_before_anything_starts() {
 }
 
 #[test]
-fn a_snapshot_that_cannot_be_written_costs_neither_the_record_nor_the_report() {
+fn unwritable_snapshot_keeps_record_and_report() {
     let project = Project::new(short);
     fs::create_dir_all(project.path("reports/snapshots/default.snap.new/x")).unwrap();
     let output = project.run(&["run", "scenarios/default.toml"]);

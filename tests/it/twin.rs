@@ -27,7 +27,7 @@ use observed::Observed;
 const AT_A_TIME: usize = 4;
 
 #[test]
-fn nginx_and_its_twin_differ_only_where_the_table_says() {
+fn proxy_differs_from_nginx_only_as_listed() {
     if !has("nginx", NGINX) {
         return;
     }

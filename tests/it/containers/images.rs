@@ -70,7 +70,7 @@ pub(super) fn has_images() -> bool {
 }
 
 #[test]
-fn nginx_gunicorn_and_flask_run_in_containers_of_their_images() {
+fn nginx_gunicorn_and_flask_run_from_images() {
     if !has_images() {
         return;
     }
@@ -109,7 +109,7 @@ fn folder(project: &Project) -> String {
 
 /// Their configurations are lab's own: they listen where a container must, and start as nobody.
 #[test]
-fn the_other_proxies_run_in_containers_of_their_images() {
+fn other_proxies_run_from_images() {
     if !has_images() {
         return;
     }
@@ -155,7 +155,7 @@ wsgi    = ["{app}"]
 "#;
 
 #[test]
-fn a_kind_that_is_an_image_runs_in_containers_and_nowhere_else() {
+fn image_only_kind_needs_the_container_backend() {
     if !has_images() {
         return;
     }
@@ -181,7 +181,7 @@ fn a_kind_that_is_an_image_runs_in_containers_and_nowhere_else() {
 }
 
 #[test]
-fn an_image_that_cannot_be_had_is_told_in_one_sentence() {
+fn unavailable_image_is_reported() {
     if !has_engine() {
         return;
     }
@@ -197,7 +197,7 @@ fn an_image_that_cannot_be_had_is_told_in_one_sentence() {
 }
 
 #[test]
-fn an_image_without_the_kind_is_told() {
+fn image_without_the_kind_is_reported() {
     if !has_images() {
         return;
     }
@@ -216,7 +216,7 @@ fn an_image_without_the_kind_is_told() {
 }
 
 #[test]
-fn a_build_that_fails_shows_its_last_lines() {
+fn failed_image_build_shows_its_last_lines() {
     if !has_images() {
         return;
     }
@@ -231,7 +231,7 @@ fn a_build_that_fails_shows_its_last_lines() {
 }
 
 #[test]
-fn what_an_image_says_of_its_own_health_is_in_the_log() {
+fn image_health_check_is_logged() {
     if !has_images() {
         return;
     }
@@ -253,7 +253,7 @@ fn what_an_image_says_of_its_own_health_is_in_the_log() {
 }
 
 #[test]
-fn a_build_from_what_cannot_be_read_says_which_folder() {
+fn unreadable_build_folder_is_named() {
     if !has_engine() {
         return;
     }
@@ -268,7 +268,7 @@ fn a_build_from_what_cannot_be_read_says_which_folder() {
 }
 
 #[test]
-fn stacks_that_no_container_can_hold_are_explained_and_refused() {
+fn stacks_unfit_for_containers_are_refused() {
     let project = project(
         "[[stack]]\nname = \"proxied\"\nproxy = { kind = \"nginx\" }\nserver = { kind = \"lab\" }\napp = \"native\"\n\
          [[stack]]\nname = \"python\"\nserver = { kind = \"gunicorn\" }\n\

@@ -27,7 +27,7 @@ fn under_load(project: &Project) -> Child {
 }
 
 #[test]
-fn a_killed_lab_leaves_nothing_in_the_engine() {
+fn killed_lab_leaves_nothing_in_docker() {
     if !has_engine() {
         return;
     }
@@ -41,7 +41,7 @@ fn a_killed_lab_leaves_nothing_in_the_engine() {
 }
 
 #[test]
-fn an_interrupted_lab_leaves_nothing_in_the_engine() {
+fn interrupted_lab_leaves_nothing_in_docker() {
     if !has_engine() {
         return;
     }
@@ -54,7 +54,7 @@ fn an_interrupted_lab_leaves_nothing_in_the_engine() {
 }
 
 #[test]
-fn what_is_left_when_everything_is_killed_is_swept_by_the_next_run() {
+fn next_run_sweeps_leftovers() {
     if !has_engine() {
         return;
     }
@@ -82,7 +82,7 @@ fn what_is_left_when_everything_is_killed_is_swept_by_the_next_run() {
 }
 
 #[test]
-fn a_container_that_is_killed_under_load_is_the_error_of_its_round() {
+fn container_killed_under_load_fails_its_round() {
     if !has_engine() {
         return;
     }
@@ -106,7 +106,7 @@ fn a_container_that_is_killed_under_load_is_the_error_of_its_round() {
 }
 
 #[test]
-fn an_engine_that_stops_under_load_is_told_and_what_it_kept_is_swept_later() {
+fn engine_stopped_under_load_is_reported() {
     let Some(mut engine) = Engine::docker() else { return };
     let project = Project::new(|scenario| {
         let once = replaced(scenario, "count  = 8 ", "count  = 1 ");
@@ -139,7 +139,7 @@ fn an_engine_that_stops_under_load_is_told_and_what_it_kept_is_swept_later() {
 }
 
 #[test]
-fn clean_touches_nothing_without_labs_label() {
+fn clean_only_removes_labelled_objects() {
     if !has_engine() {
         return;
     }

@@ -52,7 +52,7 @@ fn names_lead_to_their_own_stack(project: &Project, command: &str, stacks: usize
 }
 
 #[test]
-fn of_several_stacks_in_one_network_each_has_its_own_proxy_and_server() {
+fn stacks_in_one_network_stay_separate() {
     if !has_images() {
         return;
     }
@@ -61,7 +61,7 @@ fn of_several_stacks_in_one_network_each_has_its_own_proxy_and_server() {
 }
 
 #[test]
-fn a_stack_under_load_has_its_proxy_and_server() {
+fn stack_under_load_keeps_its_own_names() {
     if !has_images() {
         return;
     }

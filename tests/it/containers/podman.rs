@@ -23,7 +23,7 @@ fn left_in(engine: &Engine) -> Vec<String> {
 }
 
 #[test]
-fn the_default_scenario_runs_on_podman_and_leaves_nothing() {
+fn podman_runs_the_default_scenario() {
     let Some(engine) = Engine::podman() else { return };
     let project = Project::new(short);
     let arguments = ["run", "scenarios/default.toml", "--backend", "container"];
@@ -43,7 +43,7 @@ fn the_default_scenario_runs_on_podman_and_leaves_nothing() {
 
 /// Folders in memory belong to the user, limits are ones that Podman's root may set, and what ends at once says why.
 #[test]
-fn images_of_others_run_on_podman() {
+fn podman_runs_third_party_images() {
     let Some(engine) = Engine::podman() else { return };
     if !has_images() {
         return;
@@ -72,7 +72,7 @@ fn images_of_others_run_on_podman() {
 
 /// Nobody is root here: neither lab, nor the engine, nor what runs in the containers.
 #[test]
-fn the_default_scenario_is_right_on_rootless_podman() {
+fn rootless_podman_runs_the_default_scenario() {
     let Some((engine, user)) = Engine::rootless() else { return };
     let project = Project::new(str::to_owned);
     let (folder, lab) = (project.path(""), project.path("lab"));
@@ -92,7 +92,7 @@ fn the_default_scenario_is_right_on_rootless_podman() {
 }
 
 #[test]
-fn a_killed_lab_leaves_nothing_in_podman() {
+fn killed_lab_leaves_nothing_in_podman() {
     let Some(engine) = Engine::podman() else { return };
     let project = Project::new(|scenario| replaced(scenario, "duration = \"2s\"", "duration = \"60s\""));
     let mut lab = project

@@ -67,7 +67,7 @@ warmup = "0s"
 "#;
 
 #[test]
-fn an_environment_is_served_in_lab_s_own_image() {
+fn virtual_environment_runs_in_labs_image() {
     if !has_engine() || !has_python() {
         return;
     }

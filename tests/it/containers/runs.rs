@@ -10,7 +10,7 @@ use super::{docker, has_engine, left_by, nothing_is_left_by, record, running};
 use crate::support::{Project, replaced, short, text};
 
 #[test]
-fn the_default_scenario_passes_in_containers_and_leaves_nothing() {
+fn default_scenario_passes_in_containers() {
     if !has_engine() {
         return;
     }
@@ -44,7 +44,7 @@ fn findings_agree(check: &serde_json::Value) -> bool {
 }
 
 #[test]
-fn a_scenario_says_itself_which_stack_runs_in_containers() {
+fn scenario_selects_the_stacks_for_containers() {
     if !has_engine() {
         return;
     }
@@ -61,7 +61,7 @@ fn a_scenario_says_itself_which_stack_runs_in_containers() {
 }
 
 #[test]
-fn containers_may_do_no_more_than_they_need() {
+fn containers_run_without_privileges() {
     if !has_engine() {
         return;
     }
@@ -119,7 +119,7 @@ fn containers_may_do_no_more_than_they_need() {
 }
 
 #[test]
-fn what_a_configuration_includes_is_in_its_container() {
+fn included_configuration_files_reach_the_container() {
     if !has_engine() {
         return;
     }
@@ -136,7 +136,7 @@ fn what_a_configuration_includes_is_in_its_container() {
 }
 
 #[test]
-fn without_an_engine_one_sentence_says_so_and_what_to_do() {
+fn missing_engine_is_explained() {
     let project = Project::new(str::to_owned);
     let check = ["check", "scenarios/default.toml", "--backend", "container"];
     let refused = |host: &str| {
@@ -153,7 +153,7 @@ fn without_an_engine_one_sentence_says_so_and_what_to_do() {
 }
 
 #[test]
-fn an_engine_that_is_too_old_is_refused() {
+fn old_engine_is_refused() {
     let project = Project::new(str::to_owned);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -144,7 +144,7 @@ fn httperf_and_open_agree_on_a_ramp() {
 }
 
 #[test]
-fn a_rate_for_which_httperf_has_no_descriptors_is_its_own_fault() {
+fn httperf_reports_running_out_of_descriptors() {
     if !is_installed("httperf") {
         return;
     }

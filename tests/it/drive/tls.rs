@@ -91,7 +91,7 @@ fn failing(plan: &DrivePlan, class: ErrorClass) -> DriveOutcome {
 }
 
 #[test]
-fn own_drivers_speak_tls_and_http2_with_nginx() {
+fn own_drivers_speak_tls_and_http2_to_nginx() {
     if !has("nginx", NGINX) {
         return;
     }
@@ -119,7 +119,7 @@ fn own_drivers_speak_tls_and_http2_with_nginx() {
 }
 
 #[test]
-fn a_certificate_is_never_silently_unverified() {
+fn certificates_are_verified() {
     if !has("nginx", NGINX) {
         return;
     }
@@ -153,7 +153,7 @@ fn speaks_first() -> SocketAddr {
 }
 
 #[test]
-fn handshakes_that_come_to_nothing_have_a_class() {
+fn failed_handshakes_are_classified() {
     if !has("nginx", NGINX) {
         return;
     }
@@ -175,7 +175,7 @@ fn handshakes_that_come_to_nothing_have_a_class() {
 }
 
 #[test]
-fn a_server_that_ends_its_connections_in_good_order_is_told_from_one_that_fails() {
+fn orderly_close_differs_from_failure() {
     if !has("nginx", NGINX) {
         return;
     }
@@ -193,7 +193,7 @@ fn a_server_that_ends_its_connections_in_good_order_is_told_from_one_that_fails(
 /// As a scenario's stack is started: on ports that lab has bound, from a configuration that has moved and whose
 /// certificate lies beside the original.
 #[test]
-fn a_relocated_nginx_is_asked_where_it_listens_with_tls() {
+fn relocated_nginx_is_probed_over_tls() {
     if !has("nginx", NGINX) {
         return;
     }
@@ -243,7 +243,7 @@ fn a_relocated_nginx_is_asked_where_it_listens_with_tls() {
 }
 
 #[test]
-fn other_programs_are_asked_for_what_they_speak() {
+fn external_drivers_get_the_protocol_they_speak() {
     if !has("nginx", NGINX) {
         return;
     }

@@ -7,7 +7,7 @@ use super::running::{Proxy, wait_for};
 use super::upstream::Upstream;
 
 #[test]
-fn every_case_is_as_it_was_reviewed() {
+fn cases() {
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);
     settings.set_snapshot_path("snapshots");

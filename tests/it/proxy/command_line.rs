@@ -21,7 +21,7 @@ fn folder() -> tempfile::TempDir {
 }
 
 #[test]
-fn a_test_says_that_all_is_well_unless_it_is_to_be_quiet() {
+fn configuration_test_may_be_quiet() {
     let folder = folder();
     let output = lab(&["-t", "-c", "nginx.conf"], folder.path());
     assert!(output.status.success() && said(&output).contains("syntax is ok"), "{}", said(&output));
@@ -30,7 +30,7 @@ fn a_test_says_that_all_is_well_unless_it_is_to_be_quiet() {
 }
 
 #[test]
-fn a_dump_has_every_file_once_and_whole() {
+fn dump_has_every_file_once() {
     let folder = folder();
     let output = lab(&["-T", "-q", "-c", "nginx.conf"], folder.path());
     assert!(output.status.success());
@@ -42,7 +42,7 @@ fn a_dump_has_every_file_once_and_whole() {
 }
 
 #[test]
-fn directives_of_the_command_line_belong_to_the_main_level() {
+fn command_line_directives_are_global() {
     let folder = folder();
     let test = |directives: &str| lab(&["-t", "-c", "nginx.conf", "-g", directives], folder.path());
     assert!(test("worker_processes 2; daemon off;").status.success());
@@ -71,7 +71,7 @@ fn the_version_needs_no_configuration() {
 }
 
 #[test]
-fn errors_go_where_the_command_line_says_unless_the_configuration_does() {
+fn configuration_overrides_the_error_log_option() {
     let folder = folder();
     std::fs::write(folder.path().join("own.conf"), "error_log own.log notice; events { } http { }").expect("a file");
     for (file, log) in [("nginx.conf", "given.log"), ("own.conf", "own.log")] {
@@ -85,7 +85,7 @@ fn errors_go_where_the_command_line_says_unless_the_configuration_does() {
 }
 
 #[test]
-fn a_signal_has_to_be_one() {
+fn unknown_signal_is_refused() {
     let folder = folder();
     let output = lab(&["-c", "nginx.conf", "-s", "restart"], folder.path());
     assert_eq!(output.status.code(), Some(1));
@@ -93,7 +93,7 @@ fn a_signal_has_to_be_one() {
 }
 
 #[test]
-fn what_cannot_be_read_or_opened_is_said_once() {
+fn unreadable_files_are_reported_once() {
     let folder = folder();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");
     write("include.conf", "events { }\nhttp {\n    include none/x.conf;\n}\n");

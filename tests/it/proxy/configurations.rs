@@ -19,7 +19,7 @@ fn lab() -> Command {
 }
 
 #[test]
-fn wrong_configurations_are_refused_by_line_and_name() {
+fn wrong_configurations_are_refused() {
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);
     settings.set_snapshot_path("snapshots");
@@ -36,7 +36,7 @@ fn wrong_configurations_are_refused_by_line_and_name() {
 }
 
 #[test]
-fn a_wrong_configuration_is_refused_without_the_test_option_too() {
+fn wrong_configuration_is_refused_at_the_start() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("nginx.conf");
     std::fs::write(&file, "events { } http { } pid pid; error_log log; nonsense;").expect("a file");
@@ -48,7 +48,7 @@ fn a_wrong_configuration_is_refused_without_the_test_option_too() {
 }
 
 #[test]
-fn right_configurations_are_right_for_lab() {
+fn lab_accepts_right_configurations() {
     for file in right() {
         let output = test(&mut lab(), &file);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -58,7 +58,7 @@ fn right_configurations_are_right_for_lab() {
 
 /// Needs nginx; without it the test says so and passes, unless `LAB_REQUIRE` names nginx.
 #[test]
-fn right_configurations_are_right_for_nginx() {
+fn nginx_accepts_right_configurations() {
     if !crate::support::has("nginx", NGINX) {
         return;
     }

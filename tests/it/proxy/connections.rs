@@ -32,7 +32,7 @@ fn read_answer(stream: &mut TcpStream) -> String {
 }
 
 #[test]
-fn a_connection_the_upstream_closed_while_idle_is_not_the_clients_trouble() {
+fn idle_upstream_connection_may_close() {
     let ok = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     let upstream = Upstream::start(vec![answer(ok, End::Close), answer(ok, End::Reset), answer(ok, End::KeepOpen)]);
     let proxy = super::plain_proxy(&upstream);
@@ -48,7 +48,7 @@ fn a_connection_the_upstream_closed_while_idle_is_not_the_clients_trouble() {
 }
 
 #[test]
-fn a_repeated_post_is_never_made_of_one() {
+fn post_is_never_repeated() {
     // the first answer keeps the connection; on the next request the upstream closes it without an answer
     let ok = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     let upstream = Upstream::start(vec![answer(ok, End::KeepOpen), answer(b"", End::Close), answer(ok, End::KeepOpen)]);
@@ -63,7 +63,7 @@ fn a_repeated_post_is_never_made_of_one() {
 }
 
 #[test]
-fn a_get_on_a_connection_that_breaks_is_repeated_once_on_a_new_one() {
+fn broken_get_is_repeated_once() {
     let ok = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     let upstream = Upstream::start(vec![answer(ok, End::KeepOpen), answer(b"", End::Close), answer(ok, End::KeepOpen)]);
     let proxy = super::plain_proxy(&upstream);
@@ -78,7 +78,7 @@ fn a_get_on_a_connection_that_breaks_is_repeated_once_on_a_new_one() {
 }
 
 #[test]
-fn an_upstream_that_breaks_off_without_a_length_is_seen_by_an_old_client() {
+fn http_1_0_client_sees_a_truncated_response() {
     let begun = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
     let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = upstream.local_addr().unwrap();
@@ -102,7 +102,7 @@ fn an_upstream_that_breaks_off_without_a_length_is_seen_by_an_old_client() {
 }
 
 #[test]
-fn a_client_that_goes_away_takes_its_request_along() {
+fn departed_client_cancels_its_request() {
     let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = upstream.local_addr().unwrap();
     let proxy = Proxy::start(&format!(
@@ -122,7 +122,7 @@ fn a_client_that_goes_away_takes_its_request_along() {
 }
 
 #[test]
-fn half_a_body_is_never_forwarded_as_a_whole_one() {
+fn truncated_body_is_never_forwarded_as_complete() {
     for start in [super::plain_proxy, super::streaming_proxy] {
         let upstream = Upstream::start(Vec::new());
         send_half_bodies(&start(&upstream), &upstream);
@@ -151,7 +151,7 @@ fn send_half_bodies(proxy: &Proxy, upstream: &Upstream) {
 }
 
 #[test]
-fn a_body_whose_framing_breaks_is_never_ended() {
+fn malformed_body_is_never_terminated() {
     let upstream = Upstream::start(Vec::new());
     let proxy = super::streaming_proxy(&upstream);
     let head = b"POST / HTTP/1.1\r\nHost: example.org\r\nTransfer-Encoding: chunked\r\n\r\n4e20\r\n";
@@ -163,7 +163,7 @@ fn a_body_whose_framing_breaks_is_never_ended() {
 }
 
 #[test]
-fn slow_clients_and_upstreams_are_not_waited_for_for_ever() {
+fn slow_clients_and_upstreams_time_out() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let proxy = Proxy::start(&format!(
         "events {{ }} http {{ client_header_timeout 30ms; client_body_timeout 30ms; keepalive_timeout 30ms; \
@@ -183,7 +183,7 @@ fn slow_clients_and_upstreams_are_not_waited_for_for_ever() {
 }
 
 #[test]
-fn idle_and_unreading_clients_do_not_hinder_others() {
+fn idle_and_unreading_clients_do_not_block_others() {
     let large = [&b"HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n"[..], &vec![b'a'; 20_000_000]].concat();
     let upstream = Upstream::start(vec![answer(&large, End::KeepOpen)]);
     let proxy = super::plain_proxy(&upstream);
@@ -201,7 +201,7 @@ fn idle_and_unreading_clients_do_not_hinder_others() {
 }
 
 #[test]
-fn a_large_body_passes_both_ways_at_once() {
+fn large_bodies_flow_both_ways_at_once() {
     // an upstream that echoes as it reads: whoever first reads all and only then writes would be stuck
     let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = upstream.local_addr().unwrap();
@@ -242,7 +242,7 @@ fn a_large_body_passes_both_ways_at_once() {
 }
 
 #[test]
-fn an_answer_to_half_a_request_ends_the_connection() {
+fn early_response_closes_the_connection() {
     let refused = b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno";
     let upstream = Upstream::start(vec![Answer { bytes: refused.to_vec(), is_early: true, end: End::Close }]);
     let proxy = super::streaming_proxy(&upstream);
@@ -253,7 +253,7 @@ fn an_answer_to_half_a_request_ends_the_connection() {
 }
 
 #[test]
-fn a_small_answer_that_is_not_whole_never_looks_whole() {
+fn truncated_small_response_never_looks_complete() {
     let half = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello";
     let upstream = Upstream::start(vec![answer(half, End::Close)]);
     let proxy = super::plain_proxy(&upstream);

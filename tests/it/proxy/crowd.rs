@@ -28,7 +28,7 @@ fn longest_of(proxy: &Proxy, count: usize) -> Duration {
 }
 
 #[test]
-fn a_crowd_does_not_hold_up_who_comes_behind_it() {
+fn thousand_slow_clients_do_not_block_others() {
     // both ends of the connections, one in each process
     let needed = (IDLE + SLOW + 1_000) as u64;
     let mut limit = getrlimit(Resource::Nofile);

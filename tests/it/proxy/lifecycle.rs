@@ -28,7 +28,7 @@ fn in_flight(workers: usize) -> (Proxy, TcpStream, TcpStream) {
 }
 
 #[test]
-fn sigquit_finishes_what_has_begun_and_accepts_nothing_more() {
+fn sigquit_finishes_requests_and_accepts_none() {
     let (mut proxy, mut client, mut upstream) = in_flight(2);
     let mut idle = proxy.connect();
     let pid = proxy.read("pid");
@@ -57,7 +57,7 @@ fn sigterm_ends_at_once() {
 }
 
 #[test]
-fn sigterm_ends_a_quit_that_takes_too_long() {
+fn sigterm_cuts_a_slow_quit_short() {
     let (mut proxy, _client, _upstream) = in_flight(2);
     proxy.signal(Signal::QUIT);
     wait_for("the port to be closed", || TcpStream::connect(proxy.address).is_err().then_some(()));
@@ -66,7 +66,7 @@ fn sigterm_ends_a_quit_that_takes_too_long() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_named() {
+fn occupied_port_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     // the socket the proxy inherits is not for this address
@@ -77,7 +77,7 @@ fn a_port_that_is_taken_is_named() {
 }
 
 #[test]
-fn a_unix_socket_is_listened_on_and_its_clients_have_no_address() {
+fn unix_socket_clients_have_no_address() {
     let upstream = Upstream::start(Vec::new());
     let mut proxy = Proxy::start(&format!(
         "pid pid; events {{ }} http {{ log_format who '$remote_addr|$remote_port|$server_port'; access_log access.log who; \

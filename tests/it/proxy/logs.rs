@@ -9,7 +9,7 @@ fn first_line(proxy: &Proxy, file: &str) -> String {
 }
 
 #[test]
-fn access_logs_have_the_combined_format_or_their_own() {
+fn access_log_formats() {
     let upstream = Upstream::start(Vec::new());
     let proxy = Proxy::start(&format!(
         r#"events {{ }} http {{
@@ -36,7 +36,7 @@ fn access_logs_have_the_combined_format_or_their_own() {
 }
 
 #[test]
-fn error_logs_say_what_where_and_for_whom() {
+fn error_log_names_request_and_upstream() {
     let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let proxy = Proxy::start(&format!(
         "events {{ }} error_log error.log; http {{ server {{ listen {{listen}}; server_name example.org; \
@@ -51,7 +51,7 @@ fn error_logs_say_what_where_and_for_whom() {
 }
 
 #[test]
-fn a_client_cannot_write_lines_of_its_own() {
+fn client_cannot_inject_log_lines() {
     let upstream = Upstream::start(Vec::new());
     let proxy = Proxy::start(&format!(
         "events {{ }} error_log error.log info; http {{ log_format uri '$uri'; access_log access.log uri; \
@@ -67,7 +67,7 @@ fn a_client_cannot_write_lines_of_its_own() {
 }
 
 #[test]
-fn a_buffered_log_is_written_when_it_is_full_or_has_waited_or_the_worker_ends() {
+fn buffered_log_is_flushed() {
     let mut proxy = Proxy::start(
         "events { } http { log_format uri '$uri'; access_log waits.log uri buffer=64k; \
          access_log full.log uri buffer=20; access_log waited.log uri buffer=64k flush=1ms; \
@@ -85,7 +85,7 @@ fn a_buffered_log_is_written_when_it_is_full_or_has_waited_or_the_worker_ends() 
 }
 
 #[test]
-fn several_error_logs_have_each_its_level() {
+fn error_logs_have_separate_levels() {
     let proxy = Proxy::start(
         "events { } error_log all.log info; error_log few.log crit; http { server { listen {listen}; root nowhere; \
          location / { error_log own.log; error_log own-info.log info; } } }",
@@ -99,7 +99,7 @@ fn several_error_logs_have_each_its_level() {
 }
 
 #[test]
-fn the_upstreams_part_in_an_answer_is_accounted_for() {
+fn upstream_variables_are_logged() {
     let upstream = Upstream::start(Vec::new());
     let proxy = Proxy::start(&format!(
         "events {{ }} http {{ log_format up '$upstream_connect_time $upstream_header_time $upstream_bytes_sent \

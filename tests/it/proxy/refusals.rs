@@ -53,7 +53,7 @@ const REFUSED: &[(&str, &str, u16)] = &[
 ];
 
 #[test]
-fn a_refused_request_is_answered_and_reaches_nobody() {
+fn refused_request_never_reaches_the_upstream() {
     let upstream = Upstream::start(Vec::new());
     let proxy = super::plain_proxy(&upstream);
     for (name, request, status) in REFUSED {

@@ -51,7 +51,7 @@ fn reloads(proxy: &Proxy) -> usize {
 }
 
 #[test]
-fn no_request_is_lost_while_the_configuration_is_reloaded() {
+fn reload_loses_no_request() {
     let upstream = Upstream::start(Vec::new());
     let configuration = configuration(&upstream.address.to_string(), "");
     let proxy = Proxy::start(&configuration);
@@ -89,7 +89,7 @@ fn no_request_is_lost_while_the_configuration_is_reloaded() {
 }
 
 #[test]
-fn a_reload_changes_what_is_served_and_a_bad_file_changes_nothing() {
+fn bad_file_leaves_the_configuration_unchanged() {
     let (first, second) = (Upstream::start(Vec::new()), Upstream::start(Vec::new()));
     let proxy = Proxy::start(&configuration(&first.address.to_string(), ""));
     assert!(ask(&mut proxy.connect()).unwrap());
@@ -148,7 +148,7 @@ fn tell(folder: &Path, order: &str) -> Output {
 }
 
 #[test]
-fn a_running_proxy_is_told_by_its_pid_file() {
+fn pid_file_directs_signals() {
     let upstream = Upstream::start(Vec::new());
     let mut proxy = Proxy::start(&configuration(&upstream.address.to_string(), ""));
     wait_for("the start", || (reloads(&proxy) == 1).then_some(()));
@@ -167,7 +167,7 @@ fn a_running_proxy_is_told_by_its_pid_file() {
 }
 
 #[test]
-fn a_daemon_leaves_its_parent_and_serves_on() {
+fn daemon_outlives_its_parent() {
     let upstream = Upstream::start(Vec::new());
     // what it inherits keeps a proxy in the foreground, so this one binds a port of its own
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

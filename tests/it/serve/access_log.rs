@@ -63,7 +63,7 @@ fn shape(text: &str) -> String {
 }
 
 #[test]
-fn every_atom_is_gunicorns() {
+fn access_log_atoms_match_gunicorn() {
     let Some(folder) = Folder::new() else { return };
     folder.write("made.py", APP);
     let mut format = String::new();

@@ -52,7 +52,7 @@ fn worker(client: &mut TcpStream) -> u32 {
 }
 
 #[test]
-fn c_code_that_crashes_takes_one_worker_with_it_and_the_others_serve_on() {
+fn crashing_c_code_ends_one_worker_only() {
     let Some(folder) = Folder::new() else { return };
     folder.write("shop.py", CRASHES);
     // abort() does not leave Python the time to say where it was.
@@ -83,7 +83,7 @@ fn c_code_that_crashes_takes_one_worker_with_it_and_the_others_serve_on() {
 }
 
 #[test]
-fn a_reload_loses_no_request_to_an_application() {
+fn reload_loses_no_request() {
     let Some(folder) = Folder::new() else { return };
     folder.write(
         "shop.py",
@@ -115,7 +115,7 @@ def app(environ, start_response):
 "#;
 
 #[test]
-fn what_proxies_are_trusted_with_is_as_with_gunicorn() {
+fn forwarded_allow_ips_matches_gunicorn() {
     let Some(folder) = Folder::new() else { return };
     folder.write("who.py", TRUST);
     folder.write(
@@ -158,7 +158,7 @@ fn what_proxies_are_trusted_with_is_as_with_gunicorn() {
 }
 
 #[test]
-fn requests_are_bounded_as_the_settings_say() {
+fn settings_limit_request_size() {
     let Some(folder) = Folder::new() else { return };
     let limits = ["--limit-request-line", "60", "--limit-request-fields", "3", "--limit-request-field_size", "40"];
     let server = folder.serve(&limits, 1);

@@ -27,7 +27,7 @@ fn answer(client: &mut TcpStream) {
 }
 
 #[test]
-fn a_worker_holds_no_more_connections_than_it_may() {
+fn worker_connections_are_limited() {
     for host in hosts() {
         let server = host.serve(&["--worker-connections", "1", "--keep-alive", "60"]);
         let mut first = TcpStream::connect(&server.address).unwrap();
@@ -51,7 +51,7 @@ fn a_worker_holds_no_more_connections_than_it_may() {
 
 /// On a unix socket, since there the system says at once that nobody else may wait (listen(2)).
 #[test]
-fn as_many_clients_wait_as_the_backlog_says() {
+fn backlog_limits_waiting_clients() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("socket");
     for backlog in [1, 3] {
@@ -84,7 +84,7 @@ fn as_many_clients_wait_as_the_backlog_says() {
 }
 
 #[test]
-fn notes_of_workers_are_where_they_are_told_to_be() {
+fn worker_tmp_dir_holds_the_scoreboard() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().to_str().unwrap();
     for host in hosts() {

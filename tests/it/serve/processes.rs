@@ -30,7 +30,7 @@ fn is_root() -> bool {
 }
 
 #[test]
-fn several_places_are_listened_at() {
+fn several_binds_are_served() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("app.sock");
     let unix = format!("unix:{}", socket.display());
@@ -44,7 +44,7 @@ fn several_places_are_listened_at() {
 }
 
 #[test]
-fn sockets_of_systemd_come_instead_of_those_of_bind() {
+fn systemd_sockets_replace_bind() {
     for host in hosts() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -68,7 +68,7 @@ fn sockets_of_systemd_come_instead_of_those_of_bind() {
 }
 
 #[test]
-fn processes_go_by_the_name_they_are_given() {
+fn proc_name_sets_the_process_titles() {
     let server = Server::with(&["--name", "shop", "--env", "COLOUR=blue"], 1);
     assert!(of_process(server.master.id(), "cmdline").starts_with("lab: master [shop] "));
     assert!(of_process(server.workers[0], "cmdline").starts_with("lab: worker [shop] "));
@@ -87,7 +87,7 @@ fn may_run(python: &Path) -> bool {
 }
 
 #[test]
-fn workers_run_as_whom_they_are_told_to() {
+fn workers_run_as_the_configured_user() {
     if !is_root() {
         return;
     }
@@ -109,7 +109,7 @@ fn workers_run_as_whom_they_are_told_to() {
 }
 
 #[test]
-fn a_worker_that_cannot_boot_stops_the_server() {
+fn worker_boot_failure_stops_the_server() {
     if !is_root() {
         return;
     }
@@ -124,7 +124,7 @@ fn a_worker_that_cannot_boot_stops_the_server() {
 }
 
 #[test]
-fn a_daemon_leaves_its_number_and_can_be_stopped() {
+fn daemon_writes_a_pid_file() {
     for host in hosts() {
         is_a_daemon(&host);
     }
@@ -162,7 +162,7 @@ fn is_a_daemon(host: &Host) {
 }
 
 #[test]
-fn metrics_of_requests_go_to_statsd() {
+fn request_metrics_go_to_statsd() {
     let statsd = UdpSocket::bind("127.0.0.1:0").unwrap();
     let host = statsd.local_addr().unwrap().to_string();
     let server = Server::with(&["--statsd-host", &host, "--statsd-prefix", "shop"], 1);

@@ -25,7 +25,7 @@ fn hang(worker: &Worker) -> std::net::TcpStream {
 }
 
 #[test]
-fn a_worker_told_to_finish_answers_what_it_has_begun() {
+fn graceful_stop_finishes_started_requests() {
     let Some(mut worker) = start("good:app") else { return };
     let mut client = worker.connect();
     client.write_all(b"POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nHel").expect("the worker reads");
@@ -42,7 +42,7 @@ fn a_worker_told_to_finish_answers_what_it_has_begun() {
 }
 
 #[test]
-fn a_worker_told_to_quit_leaves_the_application_where_it_is() {
+fn quick_stop_abandons_the_application() {
     for signal in [Signal::QUIT, Signal::INT] {
         let Some(mut worker) = start("bad:app") else { return };
         let _client = hang(&worker);
@@ -52,7 +52,7 @@ fn a_worker_told_to_quit_leaves_the_application_where_it_is() {
 }
 
 #[test]
-fn the_notes_tell_which_request_a_worker_is_in() {
+fn scoreboard_shows_the_current_request() {
     let Some(mut worker) = start("bad:app") else { return };
     worker.get("/one");
     worker.get("/two");
@@ -71,7 +71,7 @@ fn the_notes_tell_which_request_a_worker_is_in() {
 }
 
 #[test]
-fn a_crash_says_where() {
+fn crash_prints_a_traceback() {
     let Some(mut worker) = start("bad:app") else { return };
     let mut client = worker.connect();
     client.write_all(b"GET /crash HTTP/1.1\r\nHost: a\r\n\r\n").expect("the worker reads");
@@ -81,7 +81,7 @@ fn a_crash_says_where() {
 }
 
 #[test]
-fn a_worker_ends_after_its_requests() {
+fn worker_ends_after_max_requests() {
     let Some(python) = python() else { return };
     let mut settings = settings("good:app");
     (settings.max_requests, settings.max_requests_jitter) = (3, 0);
@@ -97,7 +97,7 @@ fn a_worker_ends_after_its_requests() {
 }
 
 #[test]
-fn what_is_said_on_the_streams_is_passed_on() {
+fn standard_streams_are_passed_on() {
     let Some(mut worker) = start("good:app") else { return };
     worker.get("/errors");
     // Two streams, so that the order is not fixed.
@@ -119,7 +119,7 @@ fn exceptions_are_logged_with_their_tracebacks() {
 }
 
 #[test]
-fn the_log_says_from_its_level_on() {
+fn log_level_is_honoured() {
     let Some(python) = python() else { return };
     let mut settings = settings("bad:app");
     settings.loglevel = "error".to_owned();
@@ -131,7 +131,7 @@ fn the_log_says_from_its_level_on() {
 }
 
 #[test]
-fn answered_requests_are_recorded() {
+fn requests_are_recorded() {
     let Some(python) = python() else { return };
     let (reading, writing) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("a pipe");
     let mut settings = settings("bad:app");
@@ -170,7 +170,7 @@ fn answered_requests_are_recorded() {
 }
 
 #[test]
-fn a_worker_serves_unix_sockets_beside_others() {
+fn worker_serves_unix_and_tcp_sockets() {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("app.sock");
