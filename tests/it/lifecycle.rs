@@ -9,11 +9,12 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use lab::catalog::kind::Protocol;
+use lab::exit::Exit;
 use lab::stack::guarded::{Guarded, Output, Program, Reserved};
 use lab::stack::{Role, ready};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Project, replaced, text, wait_for};
+use crate::support::{Project, assert_exit, replaced, text, wait_until};
 
 fn signal(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
@@ -35,7 +36,7 @@ fn lab_under_load(project: &Project) -> Child {
 
 fn wait_for_driver(project: &Project) {
     let is_driver = |line: &str| line.ends_with("lab drive ") && !line.contains(" guard ");
-    wait_for("the driver runs", || project.marked().into_iter().find(|(_, line)| is_driver(line)));
+    wait_until("the driver runs", || project.marked().into_iter().find(|(_, line)| is_driver(line)));
 }
 
 /// The only process of the project whose command line is `wanted`.
@@ -50,9 +51,7 @@ fn project() -> Project {
 }
 
 fn nothing_is_left(project: &Project) {
-    wait_for(&format!("all processes end; left are {:?}", project.marked()), || {
-        project.marked().is_empty().then_some(())
-    });
+    wait_until(&format!("all processes end; left are {:?}", project.marked()), || project.marked().is_empty());
     let left: Vec<_> = fs::read_dir(project.path("tmp")).unwrap().collect();
     assert!(left.is_empty(), "left in the temporary folder: {left:?}");
     assert_eq!(sockets_below(&project.path("reports")), Vec::<String>::new());
@@ -102,9 +101,9 @@ fn killed_guard_takes_its_component_along() {
     let project = project();
     let mut lab = lab_under_load(&project);
     signal(pid_of(&project, |line| line.contains("lab guard ") && line.contains(" serve ")), Signal::KILL);
-    wait_for("the server and its workers end", || {
+    wait_until("the server and its workers end", || {
         let servers = project.marked().into_iter().filter(|(_, line)| line.contains("lab serve"));
-        (servers.count() == 0).then_some(())
+        servers.count() == 0
     });
     signal(lab.id(), Signal::INT);
     lab.wait().unwrap();
@@ -125,7 +124,7 @@ fn server_death_under_load_fails_the_round() {
     signal(pid_of(&project, |line| line.starts_with("lab: master ")), Signal::KILL);
     // It is made again, and must not be measured either.
     let second = |line: &str| line.contains("-again") && line.contains(" guard ") && line.contains("lab drive");
-    wait_for("the round is made again", || project.marked().into_iter().find(|(_, line)| second(line)));
+    wait_until("the round is made again", || project.marked().into_iter().find(|(_, line)| second(line)));
     signal(lab.id(), Signal::INT);
     let output = lab.wait_with_output().unwrap();
     let said = text(&output);
@@ -139,12 +138,12 @@ fn up_ends_with_its_component() {
     let mut lab = project.lab(&["up", "scenarios/default.toml", "--only", "direct"]);
     let lab = lab.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let is_master = |line: &str| line.starts_with("lab: master ");
-    wait_for("the server and its workers run", || {
-        (project.marked().iter().filter(|(_, line)| line.contains("serve-worker")).count() == 2).then_some(())
+    wait_until("the server and its workers run", || {
+        project.marked().iter().filter(|(_, line)| line.contains("serve-worker")).count() == 2
     });
     signal(pid_of(&project, is_master), Signal::KILL);
     let output = lab.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert_exit(&output, Exit::CouldNotRun);
     assert_eq!(project.marked(), []);
 }
 
@@ -164,7 +163,7 @@ fn wrong_configuration_is_reported_before_the_start() {
         for subcommand in ["run", "check", "up", "explain"] {
             let output = project.run(&[subcommand, "scenarios/default.toml"]);
             let said = text(&output);
-            assert_eq!(output.status.code(), Some(2), "{said}");
+            assert_exit(&output, Exit::BadScenario);
             assert!(said.contains(expected) && said.contains("lab: fixtures/nginx/corrected.conf:"), "{said}");
         }
     }

@@ -2,9 +2,10 @@
 
 use std::fs;
 
+use lab::exit::Exit;
 use serde_json::Value;
 
-use crate::support::{Project, text};
+use crate::support::{Project, assert_exit, text};
 
 const STACK: &str = r#"
 schema = 1
@@ -101,7 +102,7 @@ duration    = "1s"
 "#,
     );
     let output = project.lab(&["run", "scenarios/loads.toml"]).env("PATH", "/nowhere").output().unwrap();
-    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert_exit(&output, Exit::CouldNotRun);
     assert!(text(&output).contains("unavailable: wrk is not installed"), "{}", text(&output));
     let rounds = first_rounds(&project);
     assert_eq!(rounds.len(), 1);

@@ -5,6 +5,7 @@ mod containers;
 mod deployments;
 mod direction;
 mod drive;
+mod generated;
 mod kinds;
 mod lifecycle;
 mod lint;

@@ -5,13 +5,14 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use lab::exit::Exit;
 use serde_json::json;
 use tempfile::TempDir;
 
 mod made;
 
 use crate::scenario::snapshots;
-use crate::support::text;
+use crate::support::{assert_exit, text};
 use made::FIRST;
 
 const GROUPS: &[&[&str]] = &[&["bjoern", "fastwsgi"], &["granian"], &["wsgiref"]];
@@ -32,7 +33,7 @@ fn report(folder: &Path, arguments: &[&str]) -> Output {
 /// What a report says that succeeds.
 fn said(folder: &Path, arguments: &[&str]) -> String {
     let output = report(folder, arguments);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_exit(&output, Exit::Ok);
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -113,9 +114,9 @@ fn two_runs_compared() {
     made::write(inside, "second.json", &second);
 
     let same = report(inside, &["record.json", "--against", "record.json", "--exit-code"]);
-    assert_eq!(same.status.code(), Some(0), "{}", text(&same));
+    assert_exit(&same, Exit::Ok);
     let moved = report(inside, &["second.json", "--against", "record.json", "--exit-code"]);
-    assert_eq!(moved.status.code(), Some(4), "{}", text(&moved));
+    assert_exit(&moved, Exit::Failed);
     snapshots().bind(|| {
         insta::assert_snapshot!("report_against", text(&moved));
         let markdown = said(inside, &["second.json", "--against", "record.json", "--format", "markdown"]);
@@ -129,7 +130,7 @@ fn pair_decided_once_is_no_disagreement() {
     let groups: &[&[&str]] = &[&["bjoern"], &["fastwsgi"], &["granian"], &["wsgiref"]];
     made::write(folder.path(), "second.json", &made::record("second", &FIRST[..3], &groups[..3]));
     let short = report(folder.path(), &["second.json", "--against", ".", "--exit-code"]);
-    assert_eq!(short.status.code(), Some(4), "{}", text(&short));
+    assert_exit(&short, Exit::Failed);
     assert!(text(&short).contains("wsgiref: has a place in the first run only\n"), "{}", text(&short));
     made::write(folder.path(), "second.json", &made::record("second", &FIRST, groups));
     let said = said(folder.path(), &["second.json", "--against", ".", "--metric", "throughput", "--exit-code"]);
@@ -147,7 +148,7 @@ fn undecided_runs_do_not_agree() {
     }
     made::write(inside, "short.json", &record);
     let output = report(inside, &["short.json", "--against", "short.json", "--exit-code"]);
-    assert_eq!(output.status.code(), Some(5), "{}", text(&output));
+    assert_exit(&output, Exit::Inconclusive);
     assert!(
         text(&output).contains("nothing can be said; of 6 pairs, 0 are told apart in both runs"),
         "{}",

@@ -4,22 +4,21 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Stdio;
 
+use lab::exit::Exit;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{docker, has_engine, left_by, nothing_is_left_by, record, running};
-use crate::support::{Project, replaced, short, text};
+use super::{docker, left_by, nothing_is_left_by, record, running};
+use crate::support::{Project, assert_exit, replaced, requires, short, text};
 
 #[test]
 fn default_scenario_passes_in_containers() {
-    if !has_engine() {
-        return;
-    }
+    requires!(Docker);
     let project = Project::new(short);
     let lab = project.lab(&["run", "scenarios/default.toml", "--backend", "container"]);
     let lab = { lab }.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let pid = lab.id();
     let output = lab.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_exit(&output, Exit::Ok);
     assert_eq!(left_by(pid), Vec::<String>::new());
 
     let record = record(&project);
@@ -45,16 +44,14 @@ fn findings_agree(check: &serde_json::Value) -> bool {
 
 #[test]
 fn scenario_selects_the_stacks_for_containers() {
-    if !has_engine() {
-        return;
-    }
+    requires!(Docker);
     let edit =
         |scenario: &str| replaced(scenario, "name   = \"proxied\"", "name   = \"proxied\"\nbackend = \"container\"");
     let project = Project::new(edit);
     let explained = text(&project.run(&["explain", "scenarios/default.toml"]));
     assert_eq!(explained.matches("each component in a container").count(), 1, "{explained}");
     let output = project.run(&["check", "scenarios/default.toml"]);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_exit(&output, Exit::Ok);
     let versions = |stack: usize| record(&project)["stacks"][stack]["components"].clone();
     assert!(versions(0)[0]["version"].as_str().unwrap().contains("container"), "{}", versions(0));
     assert!(!versions(1)[0]["version"].as_str().unwrap().contains("container"), "{}", versions(1));
@@ -62,9 +59,7 @@ fn scenario_selects_the_stacks_for_containers() {
 
 #[test]
 fn containers_run_without_privileges() {
-    if !has_engine() {
-        return;
-    }
+    requires!(Docker);
     let project = Project::new(str::to_owned);
     let mut lab = project
         .lab(&["up", "scenarios/default.toml", "--only", "proxied", "--backend", "container"])
@@ -120,9 +115,7 @@ fn containers_run_without_privileges() {
 
 #[test]
 fn included_configuration_files_reach_the_container() {
-    if !has_engine() {
-        return;
-    }
+    requires!(Docker);
     let project = Project::new(str::to_owned);
     let file = project.path("fixtures/nginx/corrected.conf");
     let whole = std::fs::read_to_string(&file).unwrap();
@@ -132,7 +125,7 @@ fn included_configuration_files_reach_the_container() {
     std::fs::write(file.with_file_name("parts/headers"), format!("proxy_set_header{headers}")).unwrap();
     std::fs::write(&file, format!("{before}include parts/*;\n{after}")).unwrap();
     let output = project.run(&["check", "scenarios/default.toml", "--only", "proxied", "--backend", "container"]);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_exit(&output, Exit::Ok);
 }
 
 #[test]
@@ -141,7 +134,7 @@ fn missing_engine_is_explained() {
     let check = ["check", "scenarios/default.toml", "--backend", "container"];
     let refused = |host: &str| {
         let output = project.lab(&check).env("DOCKER_HOST", host).output().unwrap();
-        assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+        assert_exit(&output, Exit::CouldNotRun);
         text(&output)
     };
     let gone = refused("unix:///nowhere/docker.sock");
@@ -184,7 +177,7 @@ fn old_engine_is_refused() {
         .output()
         .unwrap();
     old.join().unwrap();
-    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert_exit(&output, Exit::CouldNotRun);
     let said = text(&output);
     assert!(said.contains("speaks API 1.40; lab needs 1.41 (Docker 20.10) or newer"), "{said}");
 }

@@ -11,7 +11,7 @@ use lab::measure::accepted::Accepted;
 
 use super::driver::{drive, number, open, plan};
 use super::servers::{Behaviour, PONG, refusing, runtime, send, serve};
-use crate::support::wait_for;
+use crate::support::wait_until;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -89,9 +89,9 @@ fn accepted_connections_match_the_plan() {
             assert_eq!(outcome.ledger.failures(), 0);
         }
         // The kernel, which is asked where a server gives no account of its own, says the same, if a little later.
-        wait_for("the kernel's count is the server's", || {
+        wait_until("the kernel's count is the server's", || {
             let counted = by_kernel.so_far().unwrap().expect("nothing lost");
-            (counted.get(&address.port()) == Some(&counts.accepted())).then_some(())
+            counted.get(&address.port()) == Some(&counts.accepted())
         });
     }
 }

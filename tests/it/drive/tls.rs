@@ -19,7 +19,7 @@ use lab_load::protocol::{Arrival, DriveOutcome, DrivePlan, Http, Mode, Tls, Trus
 use super::driver::{drive, number, open, plan};
 use super::servers::{PONG, runtime, send, serve};
 use crate::proxy::running::{NGINX, Program, Proxy};
-use crate::support::{has, is_installed};
+use crate::support::{Tool, requires};
 
 const SECOND: Duration = Duration::from_secs(1);
 const SITE: &str = "site.example";
@@ -92,9 +92,7 @@ fn failing(plan: &DrivePlan, class: ErrorClass) -> DriveOutcome {
 
 #[test]
 fn own_drivers_speak_tls_and_http2_to_nginx() {
-    if !has("nginx", NGINX) {
-        return;
-    }
+    requires!(Nginx);
     let both = Site::start("ssl http2", "keepalive_requests 1000000;");
     let in_the_clear = Site::start("http2", "keepalive_requests 1000000;");
     let http1 = DrivePlan { http: Http::OneOne, ..both.plan(closed(3)) };
@@ -120,9 +118,7 @@ fn own_drivers_speak_tls_and_http2_to_nginx() {
 
 #[test]
 fn certificates_are_verified() {
-    if !has("nginx", NGINX) {
-        return;
-    }
+    requires!(Nginx);
     let site = Site::start("ssl", "");
     let other = Site::start("ssl", "");
     let goose = Mode::Goose { users: NonZeroU32::MIN, steps: Vec::new() };
@@ -154,9 +150,7 @@ fn speaks_first() -> SocketAddr {
 
 #[test]
 fn failed_handshakes_are_classified() {
-    if !has("nginx", NGINX) {
-        return;
-    }
+    requires!(Nginx);
     let site = Site::start("ssl", "");
     for mode in [sessions(1), closed(1)] {
         // It does not offer HTTP/2.
@@ -176,9 +170,7 @@ fn failed_handshakes_are_classified() {
 
 #[test]
 fn orderly_close_differs_from_failure() {
-    if !has("nginx", NGINX) {
-        return;
-    }
+    requires!(Nginx);
     let site = Site::start("ssl http2", "keepalive_requests 20;");
     // With one stream the end of a connection is known before the next request, which opens another.
     let one = sound(&DrivePlan { http: http2(1), ..site.plan(pool(1)) });
@@ -194,9 +186,7 @@ fn orderly_close_differs_from_failure() {
 /// certificate lies beside the original.
 #[test]
 fn relocated_nginx_is_probed_over_tls() {
-    if !has("nginx", NGINX) {
-        return;
-    }
+    requires!(Nginx);
     let project = Site::start("ssl", "");
     let configuration = "events { }\nhttp { access_log off; server { listen 80; listen 443 ssl http2;\n\
                          ssl_certificate site.pem; ssl_certificate_key site.key; keepalive_requests 1000000;\n\
@@ -244,9 +234,7 @@ fn relocated_nginx_is_probed_over_tls() {
 
 #[test]
 fn external_drivers_get_the_protocol_they_speak() {
-    if !has("nginx", NGINX) {
-        return;
-    }
+    requires!(Nginx);
     let site = Site::start("ssl http2", "keepalive_requests 1000000;");
     let connections = number(2);
     let rates = vec![Stretch { rate_per_s: number(20), lasts: Duration::from_secs(1) }];
@@ -257,7 +245,7 @@ fn external_drivers_get_the_protocol_they_speak() {
         (Other::H2load { connections }, http2(4)),
         (httperf, Http::OneOne),
     ] {
-        if !is_installed(program.name()) {
+        if !Tool::from_driver(program.name()).is_available_for_part() {
             continue;
         }
         let tls = Some(Tls { trust: Trust::Insecure, server_name: None });

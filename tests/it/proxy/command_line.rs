@@ -3,6 +3,10 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use lab::exit::Exit;
+
+use crate::support::assert_exit;
+
 fn lab(arguments: &[&str], folder: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
     command.arg("proxy").args(arguments).current_dir(folder).output().expect("lab runs")
@@ -53,7 +57,7 @@ fn command_line_directives_are_global() {
         ("events { }", "nginx.conf:1: \"events\" directive is duplicate"),
     ] {
         let output = test(directives);
-        assert_eq!(output.status.code(), Some(1));
+        assert_exit(&output, Exit::Usage);
         assert!(said(&output).contains(message), "{directives}: {}", said(&output));
     }
 }
@@ -88,7 +92,7 @@ fn configuration_overrides_the_error_log_option() {
 fn unknown_signal_is_refused() {
     let folder = folder();
     let output = lab(&["-c", "nginx.conf", "-s", "restart"], folder.path());
-    assert_eq!(output.status.code(), Some(1));
+    assert_exit(&output, Exit::Usage);
     assert!(said(&output).contains("accepted: stop, quit, reload, reopen"), "{}", said(&output));
 }
 

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use lab::exit::Exit;
+
 use super::running::NGINX;
+use crate::support::{assert_exit, requires};
 
 /// `-t`, with a folder for whatever the configuration has opened.
 fn test(program: &mut Command, file: &Path) -> Output {
@@ -41,7 +44,7 @@ fn wrong_configuration_is_refused_at_the_start() {
     let file = folder.path().join("nginx.conf");
     std::fs::write(&file, "events { } http { } pid pid; error_log log; nonsense;").expect("a file");
     let output = Command::new(env!("CARGO_BIN_EXE_lab")).args(["proxy", "-c"]).arg(&file).output().expect("lab runs");
-    assert_eq!(output.status.code(), Some(1));
+    assert_exit(&output, Exit::Usage);
     let left: Vec<_> =
         std::fs::read_dir(folder.path()).expect("a folder").flatten().map(|entry| entry.path()).collect();
     assert_eq!(left, [file], "nothing was started");
@@ -59,9 +62,7 @@ fn lab_accepts_right_configurations() {
 /// Needs nginx; without it the test says so and passes, unless `LAB_REQUIRE` names nginx.
 #[test]
 fn nginx_accepts_right_configurations() {
-    if !crate::support::has("nginx", NGINX) {
-        return;
-    }
+    requires!(Nginx);
     for file in right() {
         let output = test(&mut Command::new(NGINX), &file);
         assert!(output.status.success(), "{}: {}", file.display(), String::from_utf8_lossy(&output.stderr));

@@ -4,8 +4,9 @@ use std::io::Write as _;
 use std::net::{Shutdown, TcpListener, TcpStream};
 
 use super::case::{Answer, End};
-use super::running::{Proxy, STUCK, read_some, read_to_end, wait_for};
+use super::running::{Proxy, STUCK, read_some, read_to_end};
 use super::upstream::Upstream;
+use crate::support::wait_until;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n";
 
@@ -39,7 +40,7 @@ fn idle_upstream_connection_may_close() {
     let mut stream = proxy.connect();
     let post = b"POST / HTTP/1.1\r\nHost: example.org\r\nContent-Length: 5\r\n\r\nhello";
     for (number, request) in [GET, post, post].into_iter().enumerate() {
-        wait_for("the upstream to close", || (upstream.ended() == number).then_some(()));
+        wait_until("the upstream to close", || upstream.ended() == number);
         stream.write_all(request).unwrap();
         let got = read_answer(&mut stream);
         assert!(got.starts_with("HTTP/1.1 200 OK\r\n"), "request {number}: {got}");
@@ -117,7 +118,7 @@ fn departed_client_cancels_its_request() {
     assert!(read > 0);
     drop(client);
     assert_eq!(read_some(&mut stream, &mut [0; 1000]).unwrap_or(0), 0, "the upstream is let go");
-    let log = wait_for("the access log", || Some(proxy.read("access.log")).filter(|log| log.ends_with('\n')));
+    let log = wait_until("the access log", || Some(proxy.read("access.log")).filter(|log| log.ends_with('\n')));
     assert!(log.contains("\"GET / HTTP/1.1\" 499 0 "), "{log}");
 }
 
@@ -141,7 +142,7 @@ fn send_half_bodies(proxy: &Proxy, upstream: &Upstream) {
         client.write_all(&vec![b'a'; sent]).unwrap();
         client.shutdown(Shutdown::Both).unwrap();
     }
-    wait_for("the requests' ends", || {
+    wait_until("the requests' ends", || {
         Some(proxy.read("access.log")).filter(|log| log.lines().filter(|line| *line == "499").count() == 3)
     });
     for received in upstream.received() {
@@ -189,7 +190,7 @@ fn idle_and_unreading_clients_do_not_block_others() {
     let proxy = super::plain_proxy(&upstream);
     let mut unreading = proxy.connect();
     unreading.write_all(GET).unwrap();
-    wait_for("the upstream to be asked", || (!upstream.received().concat().is_empty()).then_some(()));
+    wait_until("the upstream to be asked", || !upstream.received().concat().is_empty());
     let mut idle: Vec<TcpStream> = (0..200).map(|_| proxy.connect()).collect();
     for _ in 0..20 {
         let got = proxy.converse(b"GET / HTTP/1.1\r\nHost: example.org\r\nConnection: close\r\n\r\n");

@@ -1,10 +1,11 @@
 //! Lines of logs, in nginx's formats.
 
-use super::running::{Proxy, wait_for};
+use super::running::Proxy;
 use super::upstream::Upstream;
+use crate::support::wait_until;
 
 fn first_line(proxy: &Proxy, file: &str) -> String {
-    let text = wait_for(file, || Some(proxy.read(file)).filter(|text| text.ends_with('\n')));
+    let text = wait_until(file, || Some(proxy.read(file)).filter(|text| text.ends_with('\n')));
     text.lines().next().expect("a line").to_owned()
 }
 
@@ -61,8 +62,9 @@ fn client_cannot_inject_log_lines() {
     proxy.converse(b"GET /%0aforged HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     proxy.converse(b"GET /\x1bred HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(first_line(&proxy, "access.log"), "/\\x0Aforged");
-    let line =
-        wait_for("a line", || proxy.read("error.log").lines().find(|line| line.contains("[info]")).map(str::to_owned));
+    let line = wait_until("a line", || {
+        proxy.read("error.log").lines().find(|line| line.contains("[info]")).map(str::to_owned)
+    });
     assert!(line.contains("request: \"GET /?red HTTP/1.1\""), "{line}");
 }
 
@@ -77,7 +79,7 @@ fn buffered_log_is_flushed() {
     assert_eq!(first_line(&proxy, "waited.log"), "/0123456789");
     assert_eq!(proxy.read("full.log"), "");
     proxy.converse(b"GET /9876543210 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    wait_for("two lines", || Some(()).filter(|()| proxy.read("full.log").lines().count() == 2));
+    wait_until("two lines", || Some(()).filter(|()| proxy.read("full.log").lines().count() == 2));
     assert_eq!(proxy.read("waits.log"), "");
     proxy.signal(rustix::process::Signal::TERM);
     proxy.wait();

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::proxy_header::ask;
 use super::python::Folder;
 use super::server::Server;
-use crate::support::wait_for;
+use crate::support::wait_until;
 
 const APP: &str = r#"
 def app(environ, start_response):
@@ -86,7 +86,7 @@ fn access_log_atoms_match_gunicorn() {
         for request in requests {
             let _ = ask(&server, request.as_bytes());
         }
-        wait_for("all lines", || {
+        wait_until("all lines", || {
             let lines: Vec<String> = folder.read(log).lines().map(str::to_owned).collect();
             (lines.len() == requests.len()).then_some(lines)
         })

@@ -10,7 +10,7 @@ use super::proxy_header::{ask, servers};
 use super::python::Folder;
 use super::server::Server;
 use super::signals::{reload, under_load};
-use crate::support::wait_for;
+use crate::support::wait_until;
 
 const CRASHES: &str = r#"
 import ctypes, os
@@ -59,10 +59,10 @@ fn crashing_c_code_ends_one_worker_only() {
     for (path, signal, said) in [("/reads-nothing", 11, Some("in app")), ("/aborts", 6, None)] {
         let server = folder.serve(&["--keep-alive", "60"], 2);
         let mut of_worker = BTreeMap::new();
-        wait_for("a connection with each worker", || {
+        wait_until("a connection with each worker", || {
             let (client, worker) = connect(&server);
             of_worker.entry(worker).or_insert_with(Vec::new).push(client);
-            (of_worker.len() == 2).then_some(())
+            of_worker.len() == 2
         });
         let (victim, mut its) = of_worker.pop_first().expect("two workers");
         let (survivor, mut others) = of_worker.pop_first().expect("two workers");
@@ -77,7 +77,7 @@ fn crashing_c_code_ends_one_worker_only() {
         }
         server.wait_for(&format!("worker {victim} was ended by signal {signal}"));
         let replacement = server.wait_for_worker();
-        wait_for("an answer of the new worker", || (connect(&server).1 == replacement).then_some(()));
+        wait_until("an answer of the new worker", || connect(&server).1 == replacement);
         assert_eq!(worker(&mut others[0]), survivor, "{path}");
     }
 }

@@ -11,7 +11,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::hosts::hosts;
 use super::server::{Server, get, tell};
-use crate::support::{text, wait_for};
+use crate::support::{text, wait_until};
 
 fn ask(client: &mut TcpStream) {
     client.write_all(b"GET /pong HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
@@ -59,9 +59,9 @@ fn backlog_limits_waiting_clients() {
             Server::with(&["--bind", &format!("unix:{}", path.display()), "--backlog", &backlog.to_string()], 1);
         let worker = server.workers[0];
         tell(worker, Signal::STOP);
-        wait_for("a worker that stands still", || {
+        wait_until("a worker that stands still", || {
             let stat = fs::read_to_string(format!("/proc/{worker}/stat")).unwrap();
-            stat.contains(") T ").then_some(())
+            stat.contains(") T ")
         });
         let mut waiting = Vec::new();
         let error = loop {

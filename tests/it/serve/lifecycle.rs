@@ -5,9 +5,11 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 
 use command_fds::{CommandFdExt, FdMapping};
+use lab::exit::Exit;
 use rustix::process::Signal;
 
 use super::server::{Server, kill};
+use crate::support::assert_exit;
 
 #[test]
 fn dead_worker_is_replaced() {
@@ -120,7 +122,7 @@ fn start_errors_are_reported_at_once() {
 fn worker_without_an_arbiter_does_not_boot() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
     let output = command.arg("serve-worker").stdin(Stdio::null()).output().unwrap();
-    assert_eq!(output.status.code(), Some(3));
+    assert_exit(&output, Exit::CouldNotRun);
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.starts_with("lab: cannot hand over to a worker: "), "{stderr}");
 }

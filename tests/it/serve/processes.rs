@@ -13,20 +13,11 @@ use rustix::process::Signal;
 
 use super::hosts::{Host, hosts};
 use super::server::{Server, get, tell};
-use crate::support::wait_for;
+use crate::support::{requires, skip, wait_until};
 
 fn of_process(pid: u32, file: &str) -> String {
     let bytes = fs::read(format!("/proc/{pid}/{file}")).unwrap();
     String::from_utf8_lossy(&bytes).replace('\0', " ")
-}
-
-/// Whether this test may change who it is; says so if not.
-fn is_root() -> bool {
-    let is_root = rustix::process::geteuid().is_root();
-    if !is_root {
-        eprintln!("SKIPPED: only root may run workers as somebody else");
-    }
-    is_root
 }
 
 #[test]
@@ -75,22 +66,20 @@ fn proc_name_sets_the_process_titles() {
     assert!(of_process(server.workers[0], "environ").contains("COLOUR=blue "));
 }
 
-/// Whether nobody may run the Python of an environment; says so if not.
+/// Whether the user `nobody` may run the Python of an environment.
 fn may_run(python: &Path) -> bool {
     let mut command = Command::new(python);
     let may =
         command.args(["-c", "import lab_wsgi"]).uid(65534).gid(65534).status().is_ok_and(|status| status.success());
     if !may {
-        eprintln!("SKIPPED in part: nobody may not run {}", python.display());
+        skip(&format!("in part: the user `nobody` may not run {}", python.display()));
     }
     may
 }
 
 #[test]
 fn workers_run_as_the_configured_user() {
-    if !is_root() {
-        return;
-    }
+    requires!(Root);
     for host in hosts() {
         if host.folder.as_ref().is_some_and(|folder| !may_run(&folder.venv.join("bin/python"))) {
             continue;
@@ -110,9 +99,7 @@ fn workers_run_as_the_configured_user() {
 
 #[test]
 fn worker_boot_failure_stops_the_server() {
-    if !is_root() {
-        return;
-    }
+    requires!(Root);
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
     let chdir = folder.path().to_str().unwrap();
@@ -139,7 +126,7 @@ fn is_a_daemon(host: &Host) {
     command.args(["--name", "shop"]).args(&host.arguments).arg(host.app);
     assert_eq!(command.status().unwrap().code(), Some(0));
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    wait_for("a worker", || read(&errors).contains("is ready").then_some(()));
+    wait_until("a worker", || read(&errors).contains("is ready"));
     let pid: u32 = read(&pidfile).trim().parse().unwrap();
     assert!(of_process(pid, "cmdline").starts_with("lab: master [shop] "));
     // Neither a terminal nor the chance of one: it is in a session that it does not lead.
@@ -157,7 +144,7 @@ fn is_a_daemon(host: &Host) {
     assert!(stderr.contains(&format!("already running on PID {pid}")), "{stderr}");
 
     tell(pid, Signal::TERM);
-    wait_for("the end", || (!fs::exists(&pidfile).unwrap()).then_some(()));
+    wait_until("the end", || !fs::exists(&pidfile).unwrap());
     assert!(UnixStream::connect(&socket).is_err());
 }
 

@@ -130,5 +130,5 @@ fn native_app_and_access_log_see_the_client() {
     let request = REQUEST.replace("GET /", "GET /environ");
     let seen = ask(&server, format!("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n{request}").as_bytes());
     assert!(seen.contains("192.0.2.1"), "{seen}");
-    crate::support::wait_for("a record", || (folder.read("access") == "192.0.2.1\n").then_some(()));
+    crate::support::wait_until("a record", || folder.read("access") == "192.0.2.1\n");
 }

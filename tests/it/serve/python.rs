@@ -5,11 +5,12 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use lab::exit::Exit;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::server::{Server, get};
-use crate::support::{text, wait_for};
+use crate::support::{assert_exit, text, wait_until};
 use crate::wsgi::environment;
 
 /// An environment, and arguments.
@@ -168,7 +169,7 @@ fn configuration_mistakes_are_located() {
         folder.write("gunicorn.conf.py", text_of_file);
         let output = folder.run(&["--check-config", "shop:app"]);
         let said = text(&output);
-        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert_exit(&output, Exit::Usage);
         for part in parts {
             assert!(said.contains(part), "{part:?}: {said}");
         }
@@ -182,7 +183,7 @@ fn hooks_and_misspelt_settings_warn() {
     folder.write("c.py", "import os\nworker = 3\nhelper = 1\ndef when_ready(server):\n    pass\nprint('read')\n");
     let output = folder.run(&["-c", "c.py", "--check-config", "shop:app"]);
     let said = text(&output);
-    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_exit(&output, Exit::Ok);
     assert!(said.contains("c.py: \"worker\" is not a setting; did you mean \"workers\"?"), "{said}");
     assert!(said.contains("hooks are not called") && said.contains(": when_ready\n"), "{said}");
     assert!(!said.contains("helper"), "{said}");
@@ -218,7 +219,7 @@ fn missing_gateway_is_explained() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
     command.args(["serve", "--venv", "bare", "shop:app"]);
     let output = folder.in_here(command).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_exit(&output, Exit::Usage);
     assert!(text(&output).contains("has no module lab_wsgi"), "{}", text(&output));
     assert!(text(&output).contains("-m pip install ./crates/lab-python"), "{}", text(&output));
 }
@@ -321,11 +322,11 @@ fn python_logs_match_gunicorn() {
         "import sys\nfrom shop import app\nprint('printed', flush=True)\nprint('complained', file=sys.stderr)\n",
     );
     let mut master = command.spawn().unwrap();
-    wait_for("a worker", || folder.read("errors").contains("is ready").then_some(()));
+    wait_until("a worker", || folder.read("errors").contains("is ready"));
     let client = std::os::unix::net::UnixStream::connect(folder.path().join("socket")).unwrap();
     let length = get(client, "/a%20b?c=d").unwrap().split_once("\r\n\r\n").unwrap().1.len();
     let expected = format!(" - \"GET /a%20b?c=d HTTP/1.1\" 200 {length} /a b c=d test - yes http\n");
-    wait_for("a line", || folder.read("access").ends_with('\n').then_some(()));
+    wait_until("a line", || folder.read("access").ends_with('\n'));
     assert_eq!(folder.read("access"), expected);
     super::server::tell(master.id(), Signal::TERM);
     assert_eq!(master.wait().unwrap().code(), Some(0));

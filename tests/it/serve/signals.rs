@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use rustix::process::Signal;
 
 use super::server::{Server, get, tell};
-use crate::support::wait_for;
+use crate::support::wait_until;
 
 /// Asks without pause on four connections at a time, while `meanwhile` runs; how many answers there were.
 pub(super) fn under_load(address: &str, meanwhile: impl FnOnce()) -> u32 {
@@ -93,7 +93,7 @@ fn sigusr1_reopens_the_logs() {
     command.args(["--error-logfile", &errors, "--access-logformat", "%(r)s", "native:hello"]);
     let mut master = command.spawn().unwrap();
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let until = |path: &str, text: &str| wait_for(text, || read(path).contains(text).then_some(()));
+    let until = |path: &str, text: &str| wait_until(text, || read(path).contains(text));
     let ask = |path: &str| {
         get(std::os::unix::net::UnixStream::connect(&socket).unwrap(), path).unwrap();
     };
@@ -104,7 +104,7 @@ fn sigusr1_reopens_the_logs() {
         fs::rename(log, format!("{log}.1")).unwrap();
     }
     tell(master.id(), Signal::USR1);
-    wait_for("new logs", || (fs::exists(&access).unwrap() && fs::exists(&errors).unwrap()).then_some(()));
+    wait_until("new logs", || fs::exists(&access).unwrap() && fs::exists(&errors).unwrap());
     ask("/pong?after");
     until(&access, "GET /pong?after HTTP/1.1\n");
     assert_eq!(read(&format!("{access}.1")), "GET /pong?before HTTP/1.1\n");

@@ -5,11 +5,12 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
+use lab::exit::Exit;
 use rustix::process::Signal;
 
 use super::python::Folder;
 use super::server::Server;
-use crate::support::{has, text};
+use crate::support::{Tool, assert_exit, text};
 
 const APP: &str = r#"
 import io, tempfile, time
@@ -90,7 +91,7 @@ fn certify_by(folder: &Path, name: &str, issuer: &str) {
 
 /// A folder with an application and a certificate; None where something is missing, which is then said.
 fn folder() -> Option<Folder> {
-    if !has("openssl", "/usr/bin/openssl") {
+    if !Tool::Openssl.is_available() {
         return None;
     }
     let folder = Folder::new()?;
@@ -269,7 +270,7 @@ fn unusable_tls_files_are_named() {
         (&["--certfile", "server.pem", "--keyfile", "server.key", "--ciphers", "HIGH"], "there is no \"HIGH\""),
     ] {
         let output = folder.run(&[arguments, &["safe:app"]].concat());
-        assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+        assert_exit(&output, Exit::Usage);
         assert!(text(&output).contains(part), "{part}: {}", text(&output));
     }
 }

@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 
 use super::environment::python;
 use super::launch::{Worker, settings};
-use crate::support::wait_for;
+use crate::support::wait_until;
 
 /// More bytes than are kept in memory or in the buffers of a connection.
 const LARGE: usize = 32 * 1024 * 1024;
@@ -117,8 +117,8 @@ fn large_bodies_are_spooled() {
         client.write_all(&piece).expect("the worker reads");
     }
     // All but the rest has been read, as far as the sockets' own buffers go.
-    let open = || has_unnamed_file(worker.pid().as_raw_nonzero().get()).then_some(());
-    wait_for("a file without a name", open);
+    let open = || has_unnamed_file(worker.pid().as_raw_nonzero().get());
+    wait_until("a file without a name", open);
     let grown = memory().saturating_sub(before);
     assert!(grown < LARGE / 4, "the worker has grown by {grown} bytes");
     client.write_all(&piece).expect("the worker reads");
@@ -146,7 +146,7 @@ fn response_is_not_delayed_by_a_slow_call() {
     };
     // While the worker is busy, a quick and a slow request arrive, and are found ready together.
     let mut busy = wait("one");
-    wait_for("a request in progress", || worker.notes().request);
+    wait_until("a request in progress", || worker.notes().request);
     let mut quick = send(&worker, "GET /quick HTTP/1.1\r\nHost: a\r\n\r\n");
     let mut slow = wait("two");
     std::fs::write(folder.path().join("one"), "").expect("a file");

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 
 use super::environment::python;
 use super::launch::{Worker, settings};
-use crate::support::wait_for;
+use crate::support::wait_until;
 
 fn start(app: &str) -> Option<Worker> {
     python().map(|python| Worker::start(python, settings(app)))
@@ -20,7 +20,7 @@ fn hang(worker: &Worker) -> std::net::TcpStream {
     let mut client = worker.connect();
     client.write_all(b"GET /hang?a HTTP/1.1\r\nHost: a\r\n\r\n").expect("the worker reads");
     // The one before it may have been answered and not be noted as such yet.
-    wait_for("a request in progress", || worker.notes().request.filter(|line| line.starts_with("GET /hang?a ")));
+    wait_until("a request in progress", || worker.notes().request.filter(|line| line.starts_with("GET /hang?a ")));
     client
 }
 
@@ -58,8 +58,8 @@ fn scoreboard_shows_the_current_request() {
     worker.get("/two");
     // An answer may reach its client before the worker notes that it has left.
     let is_idle = |notes: &lab_worker::notes::Notes| notes.requests == 2 && notes.request.is_none();
-    let idle = wait_for("an idle worker", || Some(worker.notes()).filter(is_idle));
-    wait_for("a sign of life", || (worker.notes().heartbeat > idle.heartbeat).then_some(()));
+    let idle = wait_until("an idle worker", || Some(worker.notes()).filter(is_idle));
+    wait_until("a sign of life", || worker.notes().heartbeat > idle.heartbeat);
     let _client = hang(&worker);
     assert_eq!(worker.notes().request.as_deref(), Some("GET /hang?a HTTP/1.1"));
     // An arbiter that has waited for long enough has it say where it is.
