@@ -1,47 +1,47 @@
 //! Deployments of other people's programs: the tutorial's of 2011, and a worker that a slow client occupies.
 
 use std::path::Path;
-use std::process::Output;
 
-use crate::support::{Project, has, has_python, kinds_cache, replaced, text};
+use lab::exit::Exit;
 
-/// lab in the folder of the project, for what its own scenarios name.
-fn lab(project: &Project, arguments: &[&str]) -> Output {
-    let mut command = project.lab(arguments);
-    command.env("LAB_CACHE", kinds_cache()).env_remove("LAB_KINDS").output().unwrap()
-}
+use crate::support::{Project, replaced, requires};
 
-/// A project with the scenario of `name` and the fixtures it names, without the stacks that need the WSGI gateway, which
-/// takes minutes to build.
+/// A project with a scenario of the repository and the fixtures it names, without the paragraphs that are left out.
 fn project(scenario: &str, is_left_out: impl Fn(&str) -> bool) -> Project {
-    let project = Project::new(str::to_owned);
-    let source = Path::new(env!("CARGO_MANIFEST_DIR"));
-    std::os::unix::fs::symlink(source.join("fixtures/blog-2011"), project.path("fixtures/blog-2011")).unwrap();
-    std::os::unix::fs::symlink(source.join("fixtures/apps"), project.path("fixtures/apps")).unwrap();
-    let file = format!("scenarios/{scenario}.toml");
-    let text = std::fs::read_to_string(source.join(&file)).unwrap();
-    let paragraphs = text.split("\n\n").filter(|paragraph| !is_left_out(paragraph));
-    let text: Vec<&str> = paragraphs.collect();
-    std::fs::write(project.path(&file), text.join("\n\n")).unwrap();
-    project
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("scenarios/{scenario}.toml"));
+    let text = std::fs::read_to_string(file).unwrap();
+    let text: Vec<&str> = text
+        .split(
+            "
+
+",
+        )
+        .filter(|paragraph| !is_left_out(paragraph))
+        .collect();
+    Project::new(str::to_owned)
+        .with_link("fixtures/blog-2011")
+        .with_link("fixtures/apps")
+        .with_scenario(
+            scenario,
+            &text.join(
+                "
+
+",
+            ),
+        )
+        .with_shared_cache()
 }
 
 #[test]
-fn the_tutorial_of_2011_is_seen_as_it_is_and_corrected() {
-    if !has_python() || !has("nginx", "/usr/sbin/nginx") {
-        return;
-    }
+fn tutorial_of_2011_is_checked_and_corrected() {
+    requires!(Python, Nginx);
     let needs_gateway =
         |paragraph: &str| paragraph.contains("name   = \"lab-serve\"") || paragraph.contains("name   = \"lab-both\"");
     let project = project("blog-2011", needs_gateway);
     let file = project.path("scenarios/blog-2011.toml");
     let scenario = std::fs::read_to_string(&file).unwrap().replace("\"lab-serve\", \"lab-both\", ", "");
     std::fs::write(&file, scenario.replace(", \"lab-serve\", \"lab-both\"]", "]")).unwrap();
-    let provisioned = lab(&project, &["provision", "scenarios/blog-2011.toml"]);
-    assert_eq!(provisioned.status.code(), Some(0), "{}", text(&provisioned));
-    let checked = lab(&project, &["check", "scenarios/blog-2011.toml"]);
-    let said = text(&checked);
-    assert_eq!(checked.status.code(), Some(0), "{said}");
+    let said = project.provision_and_check("blog-2011");
     for row in [
         "documented  6 of 6 checks passed  proxy nginx",
         "corrected  10 of 10 checks passed  proxy nginx",
@@ -59,28 +59,12 @@ fn the_tutorial_of_2011_is_seen_as_it_is_and_corrected() {
 }
 
 #[test]
-fn a_slow_client_occupies_a_sync_worker_and_none_behind_a_proxy_that_waits() {
-    if !has_python() || !has("nginx", "/usr/sbin/nginx") {
-        return;
-    }
+fn buffering_proxy_shields_sync_workers() {
+    requires!(Python, Nginx);
     let project = project("proxies", |_| false);
-    let provisioned = lab(&project, &["provision", "scenarios/proxies.toml"]);
-    assert_eq!(provisioned.status.code(), Some(0), "{}", text(&provisioned));
-    let checked = lab(
-        &project,
-        &[
-            "check",
-            "scenarios/proxies.toml",
-            "--only",
-            "gunicorn",
-            "--only",
-            "nginx-gunicorn",
-            "--only",
-            "lab-gunicorn",
-        ],
-    );
-    let said = text(&checked);
-    assert_eq!(checked.status.code(), Some(0), "{said}");
+    project.expect(Exit::Ok, &["provision", "scenarios/proxies.toml"]);
+    let only = ["--only", "gunicorn", "--only", "nginx-gunicorn", "--only", "lab-gunicorn"];
+    let said = project.expect(Exit::Ok, &[&["check", "scenarios/proxies.toml"], &only[..]].concat());
     for row in ["  gunicorn  3 of 3", "nginx-gunicorn  3 of 3", "lab-gunicorn  3 of 3"] {
         assert!(said.contains(row), "{row}: {said}");
     }
@@ -164,26 +148,14 @@ expect.body   = "/a%20b?c=d\n/a b\n{client}\n203.0.113.9, {client}\nhttp\nso"
 "#;
 
 #[test]
-fn a_server_that_speaks_uwsgi_is_served_behind_a_proxy_that_does() {
-    if !has_python() || !has("nginx", "/usr/sbin/nginx") {
-        return;
-    }
-    let project = Project::new(str::to_owned);
-    let files = [
-        ("kinds/servers/own.toml", UWSGI_KIND),
-        ("kinds/servers/own.py", UWSGI_LAUNCHER),
-        ("apps/own_app.py", UWSGI_APP),
-        ("scenarios/own.toml", UWSGI_SCENARIO),
-    ];
-    for (file, text) in files {
-        std::fs::create_dir_all(project.path(file).parent().unwrap()).unwrap();
-        std::fs::write(project.path(file), text).unwrap();
-    }
-    let provisioned = lab(&project, &["provision", "scenarios/own.toml"]);
-    assert_eq!(provisioned.status.code(), Some(0), "{}", text(&provisioned));
-    let checked = lab(&project, &["check", "scenarios/own.toml"]);
-    let said = text(&checked);
-    assert_eq!(checked.status.code(), Some(0), "{said}");
+fn uwsgi_server_runs_behind_a_uwsgi_proxy() {
+    requires!(Python, Nginx);
+    let project = Project::new(str::to_owned)
+        .with_server_kind("own", UWSGI_KIND, UWSGI_LAUNCHER)
+        .with_file("apps/own_app.py", UWSGI_APP)
+        .with_scenario("own", UWSGI_SCENARIO)
+        .with_shared_cache();
+    let said = project.provision_and_check("own");
     for row in [
         "nginx-uwsgi-own  1 of 1 checks passed",
         "  own  unavailable: `own` speaks uwsgi, which clients do not",
@@ -194,22 +166,10 @@ fn a_server_that_speaks_uwsgi_is_served_behind_a_proxy_that_does() {
 }
 
 #[test]
-fn every_proxy_is_and_protects_as_the_scenario_says() {
-    let programs = [
-        ("nginx", "/usr/sbin/nginx"),
-        ("haproxy", "/usr/sbin/haproxy"),
-        ("apache", "/usr/sbin/apache2"),
-        ("caddy", "/usr/bin/caddy"),
-    ];
-    if !has_python() || !programs.iter().all(|(name, program)| has(name, program)) {
-        return;
-    }
+fn proxies_scenario_passes() {
+    requires!(Python, Nginx, Haproxy, Apache, Caddy);
     let project = project("proxies", |_| false);
-    let provisioned = lab(&project, &["provision", "scenarios/proxies.toml"]);
-    assert_eq!(provisioned.status.code(), Some(0), "{}", text(&provisioned));
-    let checked = lab(&project, &["check", "scenarios/proxies.toml"]);
-    let said = text(&checked);
-    assert_eq!(checked.status.code(), Some(0), "{said}");
+    let said = project.provision_and_check("proxies");
     let passed =
         said.lines().filter(|line| line.contains("7 of 7 checks passed") || line.contains("3 of 3 checks passed"));
     assert_eq!(passed.count(), 12, "{said}");
@@ -237,10 +197,8 @@ const WHEELS: [&str; 17] = [
 ];
 
 #[test]
-fn servers_that_need_no_compiler_pass_the_checks_of_the_comparison() {
-    if !has_python() {
-        return;
-    }
+fn servers_without_a_compiler_pass_pingpong() {
+    requires!(Python);
     let project = project("wsgi-pingpong", |paragraph| paragraph.contains("uwsgi/socket"));
     let file = project.path("scenarios/wsgi-pingpong.toml");
     let scenario = std::fs::read_to_string(&file).unwrap();
@@ -249,11 +207,7 @@ fn servers_that_need_no_compiler_pass_the_checks_of_the_comparison() {
     let scenario =
         replaced(&scenario, "\"bjoern\", \"granian\", \"lab\", \"uwsgi\", \"waitress\"", "\"granian\", \"waitress\"");
     std::fs::write(&file, scenario).unwrap();
-    let provisioned = lab(&project, &["provision", "scenarios/wsgi-pingpong.toml"]);
-    assert_eq!(provisioned.status.code(), Some(0), "{}", text(&provisioned));
-    let checked = lab(&project, &["check", "scenarios/wsgi-pingpong.toml"]);
-    let said = text(&checked);
-    assert_eq!(checked.status.code(), Some(0), "{said}");
+    let said = project.provision_and_check("wsgi-pingpong");
     assert_eq!(said.matches("checks passed").count(), WHEELS.len(), "{said}");
 }
 
@@ -311,20 +265,13 @@ expect.body    = "of its own\n"
 "#;
 
 #[test]
-fn a_configuration_in_several_files_is_one() {
-    if !has("nginx", "/usr/sbin/nginx") {
-        return;
-    }
-    let project = Project::new(str::to_owned);
+fn included_configuration_files_are_read() {
+    requires!(Nginx);
+    let project = Project::new(str::to_owned).with_scenario("including", INCLUDING);
     for (name, content) in DEBIAN {
-        let file = project.path("nginx").join(name);
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(file, content).unwrap();
+        project.write(&format!("nginx/{name}"), content);
     }
-    std::fs::write(project.path("scenarios/including.toml"), INCLUDING).unwrap();
-    let checked = lab(&project, &["check", "scenarios/including.toml"]);
-    let said = text(&checked);
-    assert_eq!(checked.status.code(), Some(0), "{said}");
+    let said = project.expect(Exit::Ok, &["check", "scenarios/including.toml"]);
     assert_eq!(said.matches("2 of 2 checks passed").count(), 2, "{said}");
     let record = std::fs::read(project.path("reports/including/latest/record.json")).unwrap();
     let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
@@ -333,38 +280,25 @@ fn a_configuration_in_several_files_is_one() {
         assert!(parts.contains_key(&format!("nginx/{file}")), "{parts:?}");
     }
 
-    std::fs::write(project.path("nginx/sites-enabled/default"), "server {\n listen 80;\n proxy_passs http://app;\n}\n")
-        .unwrap();
-    let wrong = lab(&project, &["check", "scenarios/including.toml", "--only", "twin"]);
-    assert_eq!(wrong.status.code(), Some(2), "{}", text(&wrong));
-    assert!(text(&wrong).contains("nginx/sites-enabled/default:3: "), "{}", text(&wrong));
-    std::fs::write(project.path("nginx/sites-enabled/default"), "server { listen 80; include gone; }\n").unwrap();
-    let gone = lab(&project, &["check", "scenarios/including.toml"]);
-    assert_eq!(gone.status.code(), Some(2), "{}", text(&gone));
-    assert!(text(&gone).contains("nginx/sites-enabled/default:1: "), "{}", text(&gone));
+    project.write("nginx/sites-enabled/default", "server {\n listen 80;\n proxy_passs http://app;\n}\n");
+    let wrong = project.expect(Exit::BadScenario, &["check", "scenarios/including.toml", "--only", "twin"]);
+    assert!(wrong.contains("nginx/sites-enabled/default:3: "), "{wrong}");
+    project.write("nginx/sites-enabled/default", "server { listen 80; include gone; }\n");
+    let gone = project.expect(Exit::BadScenario, &["check", "scenarios/including.toml"]);
+    assert!(gone.contains("nginx/sites-enabled/default:1: "), "{gone}");
 }
 
 #[test]
-fn modules_are_found_below_the_prefix_that_nginx_was_built_with() {
-    let module = "/usr/share/nginx/modules/ngx_http_echo_module.so";
-    if !has("nginx", "/usr/sbin/nginx") || !has("nginx-mod-http-echo", module) {
-        return;
-    }
-    let project = Project::new(str::to_owned);
-    std::fs::create_dir(project.path("nginx")).unwrap();
-    std::fs::write(project.path("nginx/modules.conf"), "load_module modules/ngx_http_echo_module.so;\n").unwrap();
-    std::fs::write(
-        project.path("nginx/nginx.conf"),
-        "include modules.conf;\nevents { }\nhttp { server { listen 80; location / { echo_duplicate 1 loaded; } } }\n",
-    )
-    .unwrap();
-    std::fs::write(
-        project.path("scenarios/modules.toml"),
-        "schema = 1\nname = \"modules\"\n[app]\nnative = \"hello\"\n\
-         [[stack]]\nname = \"nginx\"\nproxy = { kind = \"nginx\", config = \"nginx/nginx.conf\" }\nserver = { kind = \"lab\" }\n\
-         [[check]]\nname = \"it is loaded\"\nrequest = { path = \"/\" }\nexpect.body = \"loaded\"\n",
-    )
-    .unwrap();
-    let checked = lab(&project, &["check", "scenarios/modules.toml"]);
-    assert_eq!(checked.status.code(), Some(0), "{}", text(&checked));
+fn nginx_modules_are_found_below_its_prefix() {
+    requires!(Nginx, NginxEcho);
+    let configuration =
+        "include modules.conf;\nevents { }\nhttp { server { listen 80; location / { echo_duplicate 1 loaded; } } }\n";
+    let scenario = "schema = 1\nname = \"modules\"\n[app]\nnative = \"hello\"\n[[stack]]\nname = \"nginx\"\n\
+         proxy = { kind = \"nginx\", config = \"nginx/nginx.conf\" }\nserver = { kind = \"lab\" }\n\
+         [[check]]\nname = \"it is loaded\"\nrequest = { path = \"/\" }\nexpect.body = \"loaded\"\n";
+    let project = Project::new(str::to_owned)
+        .with_file("nginx/modules.conf", "load_module modules/ngx_http_echo_module.so;\n")
+        .with_file("nginx/nginx.conf", configuration)
+        .with_scenario("modules", scenario);
+    project.expect(Exit::Ok, &["check", "scenarios/modules.toml"]);
 }

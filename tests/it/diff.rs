@@ -1,13 +1,15 @@
 //! `lab diff`: two stacks, the same requests.
 
-use crate::support::{Project, text};
+use lab::exit::Exit;
+
+use crate::support::{Project, assert_exit, text};
 
 #[test]
 fn two_stacks_are_compared_field_by_field() {
     let project = Project::new(str::to_owned);
     let arguments = ["diff", "scenarios/default.toml", "direct", "proxied", "--path", "/headers", "--path", "/nope"];
     let output = project.run(&arguments);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_exit(&output, Exit::Ok);
     insta::assert_snapshot!(String::from_utf8(output.stdout).unwrap());
     assert_eq!(project.run(&[&arguments[..], &["--exit-code"]].concat()).status.code(), Some(4));
     let output = project.run(&[&arguments[..], &["--json"]].concat());
@@ -16,7 +18,7 @@ fn two_stacks_are_compared_field_by_field() {
 }
 
 #[test]
-fn stacks_that_are_not_there_are_named() {
+fn unknown_stacks_are_named() {
     let project = Project::new(str::to_owned);
     for (arguments, expected) in [
         (&["direct", "nope"][..], "no stack `nope`; it has `proxied`, `direct`"),

@@ -9,11 +9,12 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use lab::catalog::kind::Protocol;
+use lab::exit::Exit;
 use lab::stack::guarded::{Guarded, ListeningSocket, Output, Program};
 use lab::stack::{Role, ready};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Project, replaced, text, wait_for};
+use crate::support::{Project, assert_exit, replaced, text, wait_until};
 
 fn signal(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
@@ -35,7 +36,7 @@ fn lab_under_load(project: &Project) -> Child {
 
 fn wait_for_driver(project: &Project) {
     let is_driver = |line: &str| line.ends_with("lab drive ") && !line.contains(" guard ");
-    wait_for("the driver runs", || project.marked().into_iter().find(|(_, line)| is_driver(line)));
+    wait_until("the driver runs", || project.marked().into_iter().find(|(_, line)| is_driver(line)));
 }
 
 /// The only process of the project whose command line is `wanted`.
@@ -50,9 +51,7 @@ fn project() -> Project {
 }
 
 fn nothing_is_left(project: &Project) {
-    wait_for(&format!("all processes end; left are {:?}", project.marked()), || {
-        project.marked().is_empty().then_some(())
-    });
+    wait_until(&format!("all processes end; left are {:?}", project.marked()), || project.marked().is_empty());
     let left: Vec<_> = fs::read_dir(project.path("tmp")).unwrap().collect();
     assert!(left.is_empty(), "left in the temporary folder: {left:?}");
     assert_eq!(sockets_below(&project.path("reports")), Vec::<String>::new());
@@ -73,7 +72,7 @@ fn sockets_below(folder: &std::path::Path) -> Vec<String> {
 }
 
 #[test]
-fn a_lab_killed_under_load_leaves_nothing() {
+fn killed_lab_leaves_no_process() {
     // SIGABRT is how a panic ends that cannot unwind.
     for ending in [Signal::KILL, Signal::ABORT] {
         let project = project();
@@ -88,7 +87,7 @@ fn a_lab_killed_under_load_leaves_nothing() {
 }
 
 #[test]
-fn ctrl_c_under_load_stops_everything_before_lab_ends() {
+fn ctrl_c_stops_everything_before_lab_ends() {
     let project = project();
     let mut lab = lab_under_load(&project);
     signal(lab.id(), Signal::INT);
@@ -98,13 +97,13 @@ fn ctrl_c_under_load_stops_everything_before_lab_ends() {
 }
 
 #[test]
-fn a_guard_that_is_killed_takes_its_component_with_it() {
+fn killed_guard_takes_its_component_along() {
     let project = project();
     let mut lab = lab_under_load(&project);
     signal(pid_of(&project, |line| line.contains("lab guard ") && line.contains(" serve ")), Signal::KILL);
-    wait_for("the server and its workers end", || {
+    wait_until("the server and its workers end", || {
         let servers = project.marked().into_iter().filter(|(_, line)| line.contains("lab serve"));
-        (servers.count() == 0).then_some(())
+        servers.count() == 0
     });
     signal(lab.id(), Signal::INT);
     lab.wait().unwrap();
@@ -113,7 +112,7 @@ fn a_guard_that_is_killed_takes_its_component_with_it() {
 
 /// It was a valid round once, with the dead server's CPU time as zero.
 #[test]
-fn a_server_that_dies_under_load_is_an_error_of_the_round() {
+fn server_death_under_load_fails_the_round() {
     let project = project();
     let lab = project
         .lab(&["run", "scenarios/default.toml", "--only", "proxied", "--rounds", "1"])
@@ -125,7 +124,7 @@ fn a_server_that_dies_under_load_is_an_error_of_the_round() {
     signal(pid_of(&project, |line| line.starts_with("lab: master ")), Signal::KILL);
     // It is made again, and must not be measured either.
     let second = |line: &str| line.contains("-again") && line.contains(" guard ") && line.contains("lab drive");
-    wait_for("the round is made again", || project.marked().into_iter().find(|(_, line)| second(line)));
+    wait_until("the round is made again", || project.marked().into_iter().find(|(_, line)| second(line)));
     signal(lab.id(), Signal::INT);
     let output = lab.wait_with_output().unwrap();
     let said = text(&output);
@@ -134,22 +133,22 @@ fn a_server_that_dies_under_load_is_an_error_of_the_round() {
 }
 
 #[test]
-fn up_ends_when_a_component_does() {
+fn up_ends_with_its_component() {
     let project = Project::new(str::to_owned);
     let mut lab = project.lab(&["up", "scenarios/default.toml", "--only", "direct"]);
     let lab = lab.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let is_master = |line: &str| line.starts_with("lab: master ");
-    wait_for("the server and its workers run", || {
-        (project.marked().iter().filter(|(_, line)| line.contains("serve-worker")).count() == 2).then_some(())
+    wait_until("the server and its workers run", || {
+        project.marked().iter().filter(|(_, line)| line.contains("serve-worker")).count() == 2
     });
     signal(pid_of(&project, is_master), Signal::KILL);
     let output = lab.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert_exit(&output, Exit::CouldNotRun);
     assert_eq!(project.marked(), []);
 }
 
 #[test]
-fn a_configuration_that_is_wrong_is_said_before_anything_starts() {
+fn wrong_configuration_is_reported_before_the_start() {
     let project = Project::new(str::to_owned);
     let conf = project.path("fixtures/nginx/corrected.conf");
     let right = fs::read_to_string(&conf).unwrap();
@@ -164,7 +163,7 @@ fn a_configuration_that_is_wrong_is_said_before_anything_starts() {
         for subcommand in ["run", "check", "up", "explain"] {
             let output = project.run(&[subcommand, "scenarios/default.toml"]);
             let said = text(&output);
-            assert_eq!(output.status.code(), Some(2), "{said}");
+            assert_exit(&output, Exit::BadScenario);
             assert!(said.contains(expected) && said.contains("lab: fixtures/nginx/corrected.conf:"), "{said}");
         }
     }
@@ -172,7 +171,7 @@ fn a_configuration_that_is_wrong_is_said_before_anything_starts() {
 }
 
 #[test]
-fn a_component_that_does_not_start_is_an_error_with_the_end_of_its_log() {
+fn failed_start_shows_the_end_of_its_log() {
     let folder = tempfile::tempdir().unwrap();
     let program = |script: &str| Program {
         command: ["sh", "-c", script].map(str::to_owned).to_vec(),
@@ -213,7 +212,7 @@ fn a_component_that_does_not_start_is_an_error_with_the_end_of_its_log() {
 }
 
 #[test]
-fn up_prints_addresses_that_answer_until_ctrl_c() {
+fn up_serves_until_ctrl_c() {
     let project = Project::new(str::to_owned);
     let mut lab =
         project.lab(&["up", "scenarios/default.toml"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();

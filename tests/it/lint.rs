@@ -4,15 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support;
+use crate::support::{Tool, requires};
 
 fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/lint/cases")
-}
-
-/// Whether there is a Python, whose parser reads Python files.
-fn has_python() -> bool {
-    support::has("python", "/usr/bin/python3")
 }
 
 /// Runs `lab lint` in the folder of the project; its exit code and what it said.
@@ -45,8 +40,8 @@ fn expected(text: &str) -> BTreeSet<(String, u64)> {
 }
 
 #[test]
-fn every_rule_finds_what_it_should_and_nothing_else() {
-    let has_python = has_python();
+fn rules_find_exactly_the_marked_lines() {
+    let has_python = Tool::Python.is_available_for_part();
     let mut proven = BTreeSet::new();
     for entry in std::fs::read_dir(cases()).unwrap() {
         let file = entry.unwrap().path();
@@ -62,10 +57,8 @@ fn every_rule_finds_what_it_should_and_nothing_else() {
 }
 
 #[test]
-fn the_documented_deployment_is_explained() {
-    if !has_python() {
-        return;
-    }
+fn documented_deployment_findings() {
+    requires!(Python);
     let folder = "fixtures/blog-2011/documented";
     let files = ["nginx.conf", "gunicorn.conf.py", "app.py"].map(|file| format!("{folder}/{file}"));
     let (exit, said) = lint(&files.each_ref().map(String::as_str));
@@ -74,12 +67,12 @@ fn the_documented_deployment_is_explained() {
 }
 
 #[test]
-fn the_corrected_files_have_nothing_against_them() {
+fn corrected_deployment_is_clean() {
     let (exit, said) = lint(&["fixtures/nginx/corrected.conf"]);
     assert_eq!((exit, said.trim_end()), (0, "fixtures/nginx/corrected.conf: nothing found"));
     let folder = "fixtures/blog-2011/corrected";
     let mut files = vec![format!("{folder}/nginx.conf")];
-    if has_python() {
+    if Tool::Python.is_available_for_part() {
         files.extend(["gunicorn.conf.py", "app.py"].map(|file| format!("{folder}/{file}")));
     }
     let (exit, said) = lint(&files.iter().map(String::as_str).collect::<Vec<_>>());
@@ -87,7 +80,7 @@ fn the_corrected_files_have_nothing_against_them() {
 }
 
 #[test]
-fn files_that_cannot_be_read_are_named_with_the_line() {
+fn unreadable_files_are_named_by_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         let path = folder.path().join(name);
@@ -100,7 +93,7 @@ fn files_that_cannot_be_read_are_named_with_the_line() {
     assert!(exit == 2 && said.contains("is no nginx.conf and no Python"), "{said}");
     let (exit, said) = lint(&["nowhere.conf"]);
     assert!(exit == 2 && said.contains("nowhere.conf"), "{said}");
-    if has_python() {
+    if Tool::Python.is_available_for_part() {
         let python = file("broken.py", "a = 1\nb = (\n");
         let (exit, said) = lint(&[&python]);
         assert!(exit == 2 && said.starts_with(&format!("lab lint: {python}:2: ")), "{said}");

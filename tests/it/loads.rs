@@ -2,9 +2,10 @@
 
 use std::fs;
 
+use lab::exit::Exit;
 use serde_json::Value;
 
-use crate::support::{Project, text};
+use crate::support::{Project, assert_exit, text};
 
 const STACK: &str = r#"
 schema = 1
@@ -35,7 +36,7 @@ fn first_rounds(project: &Project) -> Vec<Value> {
 }
 
 #[test]
-fn open_loops_and_journeys_are_recorded_in_full() {
+fn open_loops_and_journeys_are_recorded() {
     let project = project(
         r#"
 [[load]]
@@ -90,7 +91,7 @@ expect  = { status = 200, body = { contains = "{host}" } }
 }
 
 #[test]
-fn a_program_that_is_not_installed_is_a_row_that_says_so() {
+fn missing_program_is_a_row_with_its_error() {
     let project = project(
         r#"
 [[load]]
@@ -101,7 +102,7 @@ duration    = "1s"
 "#,
     );
     let output = project.lab(&["run", "scenarios/loads.toml"]).env("PATH", "/nowhere").output().unwrap();
-    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert_exit(&output, Exit::CouldNotRun);
     assert!(text(&output).contains("unavailable: wrk is not installed"), "{}", text(&output));
     let rounds = first_rounds(&project);
     assert_eq!(rounds.len(), 1);

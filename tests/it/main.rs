@@ -3,9 +3,10 @@
 mod diff;
 mod containers;
 mod deployments;
-mod direction;
 mod drive;
+mod generated;
 mod kinds;
+mod layers;
 mod lifecycle;
 mod lint;
 mod loads;

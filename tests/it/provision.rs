@@ -2,9 +2,10 @@
 //! had is a row with its reason.
 
 use std::fs;
-use std::process::Output;
 
-use crate::support::{Project, has_python, kinds_cache, text};
+use lab::exit::Exit;
+
+use crate::support::{Project, requires, text};
 
 /// A server nobody has heard of: Python's own, in a script.
 const OWN_KIND: &str = r#"
@@ -80,103 +81,76 @@ request = { path = "/", times = 3 }
 expect.status = 200
 "#;
 
-fn lab(project: &Project, arguments: &[&str]) -> Output {
-    project.lab(arguments).env("LAB_CACHE", kinds_cache()).env_remove("LAB_KINDS").output().unwrap()
-}
-
-fn write(project: &Project, file: &str, text: &str) {
-    let path = project.path(file);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, text).unwrap();
-}
-
 fn own() -> Project {
-    let project = Project::new(str::to_owned);
-    write(&project, "kinds/servers/own.toml", OWN_KIND);
-    write(&project, "kinds/servers/own.py", OWN_LAUNCHER);
-    write(&project, "apps/shop/__init__.py", "");
-    write(&project, "apps/shop/main.py", OWN_APP);
-    write(&project, "scenarios/own.toml", SCENARIO);
-    project
+    Project::new(str::to_owned)
+        .with_server_kind("own", OWN_KIND, OWN_LAUNCHER)
+        .with_file("apps/shop/__init__.py", "")
+        .with_file("apps/shop/main.py", OWN_APP)
+        .with_scenario("own", SCENARIO)
+        .with_shared_cache()
 }
 
 #[test]
-fn a_server_is_added_without_rust() {
-    if !has_python() {
-        return;
-    }
+fn kind_is_added_without_rust() {
+    requires!(Python);
     let project = own();
-    let provisioned = lab(&project, &["provision", "scenarios/own.toml"]);
-    assert_eq!(provisioned.status.code(), Some(0), "{}", text(&provisioned));
-    assert!(text(&provisioned).contains("own  7.1"), "{}", text(&provisioned));
-    assert!(text(&provisioned).contains("fapws3  unavailable: fapws3 is Python 2"), "{}", text(&provisioned));
+    let provisioned = project.expect(Exit::Ok, &["provision", "scenarios/own.toml"]);
+    assert!(provisioned.contains("own  7.1"), "{provisioned}");
+    assert!(provisioned.contains("fapws3  unavailable: fapws3 is Python 2"), "{provisioned}");
 
-    let checked = lab(&project, &["check", "scenarios/own.toml"]);
-    let said = text(&checked);
-    assert_eq!(checked.status.code(), Some(0), "{said}");
+    let said = project.expect(Exit::Ok, &["check", "scenarios/own.toml"]);
     assert!(said.contains("mine  1 of 1 checks passed  server own 7.1"), "{said}");
     assert!(said.contains("other-own  1 of 1 checks passed"), "{said}");
     assert!(said.contains("other-fapws3  unavailable: fapws3 is Python 2"), "{said}");
 
-    let listed = lab(&project, &["servers", "--kinds", "kinds"]);
-    let row = text(&listed).lines().find(|line| line.trim().starts_with("own ")).unwrap().to_owned();
+    let listed = project.expect(Exit::Ok, &["servers", "--kinds", "kinds"]);
+    let row = listed.lines().find(|line| line.trim().starts_with("own ")).unwrap().to_owned();
     assert!(row.contains("7.1") && row.contains("provisioned"), "{row}");
 }
 
 #[test]
-fn what_is_asked_for_by_itself_and_not_there_could_not_run() {
+fn unavailable_stack_could_not_run() {
     let project = own();
     let scenario = SCENARIO.replace("server = { kind = \"own\" }", "server = { kind = \"fapws3\" }");
-    write(&project, "scenarios/own.toml", &scenario.replace("[\"own\", \"fapws3\"]", "[\"fapws3\"]"));
-    let checked = lab(&project, &["check", "scenarios/own.toml"]);
-    assert_eq!(checked.status.code(), Some(3), "{}", text(&checked));
-    assert!(text(&checked).contains("mine  unavailable: fapws3"), "{}", text(&checked));
+    project.write("scenarios/own.toml", &scenario.replace("[\"own\", \"fapws3\"]", "[\"fapws3\"]"));
+    let checked = project.expect(Exit::CouldNotRun, &["check", "scenarios/own.toml"]);
+    assert!(checked.contains("mine  unavailable: fapws3"), "{checked}");
 }
 
 #[test]
-fn a_build_that_fails_is_a_row_with_its_reason_and_is_tried_again() {
-    if !has_python() {
-        return;
-    }
+fn failed_build_is_reported_and_retried() {
+    requires!(Python);
     let project = Project::new(str::to_owned);
-    let cache = project.path("cache");
+    let (cache, kinds) = (project.path("cache"), project.path("kinds"));
+    let project = project.with_variable("LAB_CACHE", &cache).with_variable("LAB_KINDS", kinds);
     let kind = OWN_KIND.replace("pip = []", "source = [\"package\"]").replace("launcher = \"own.py\"", "");
-    write(&project, "kinds/own.toml", &kind.replace("\"{launcher}\"", "\"-c\""));
+    project.write("kinds/own.toml", &kind.replace("\"{launcher}\"", "\"-c\""));
     // Builds without the index: its backend lies beside it.
     let backend = "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n";
-    write(&project, "kinds/package/pyproject.toml", backend);
+    project.write("kinds/package/pyproject.toml", backend);
     let broken = "def build_wheel(*_, **__):\n    raise RuntimeError('no such compiler')\n";
-    write(&project, "kinds/package/backend.py", broken);
+    project.write("kinds/package/backend.py", broken);
 
-    let run = |arguments: &[&str]| {
-        let mut lab = project.lab(arguments);
-        lab.env("LAB_CACHE", &cache).env("LAB_KINDS", project.path("kinds")).output().unwrap()
-    };
-    let failed = run(&["provision", "own"]);
-    let said = text(&failed);
-    assert_eq!(failed.status.code(), Some(3), "{said}");
+    let said = project.expect(Exit::CouldNotRun, &["provision", "own"]);
     assert!(said.contains("own  unavailable: could not build it from source: "), "{said}");
     assert!(said.contains("no such compiler") && said.contains(".log"), "{said}");
-    let listed = text(&run(&["servers"]));
+    let listed = text(&project.run(&["servers"]));
     let row = listed.lines().find(|line| line.trim().starts_with("own ")).unwrap();
     assert!(row.contains("unavailable: could not build it"), "{row}");
     let venvs: Vec<_> = fs::read_dir(cache.join("venvs")).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(venvs.iter().all(|path| path.is_file()), "nothing half-made is left: {venvs:?}");
 
-    let again = run(&["provision", "own"]);
-    assert_eq!(again.status.code(), Some(3), "it is tried again: {}", text(&again));
+    let again = project.expect(Exit::CouldNotRun, &["provision", "own"]);
+    assert!(again.contains("could not build it from source: "), "the build is tried again: {again}");
 }
 
 #[test]
-fn a_half_made_environment_is_made_anew() {
-    if !has_python() {
-        return;
-    }
+fn incomplete_environment_is_rebuilt() {
+    requires!(Python);
     let project = own();
-    let cache = project.path("cache");
-    let run = |arguments: &[&str]| {
-        text(&project.lab(arguments).env("LAB_CACHE", &cache).env("LAB_KINDS", project.path("kinds")).output().unwrap())
-    };
+    let (cache, kinds) = (project.path("cache"), project.path("kinds"));
+    let project = project.with_variable("LAB_CACHE", &cache).with_variable("LAB_KINDS", kinds);
+    let run = |arguments: &[&str]| text(&project.run(arguments));
     assert!(run(&["provision", "own"]).contains("provisioned in"));
     assert!(run(&["provision", "own"]).contains("own  7.1  there"));
     let venv = fs::read_dir(cache.join("venvs")).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir());
@@ -189,7 +163,7 @@ fn a_half_made_environment_is_made_anew() {
 
 /// Servers that bind their port themselves, with an app of lab's own.
 #[test]
-fn servers_from_the_index_serve_a_wsgi_application() {
+fn servers_from_the_index_serve_wsgi() {
     const PONG: &str = r#"
 schema = 1
 name   = "pong"
@@ -213,16 +187,9 @@ needs   = ["keep_alive"]
 request = { path = "/", times = 5 }
 expect.status = 200
 "#;
-    if !has_python() {
-        return;
-    }
-    let project = Project::new(str::to_owned);
-    write(&project, "scenarios/pong.toml", PONG);
-    let provisioned = lab(&project, &["provision", "scenarios/pong.toml"]);
-    assert_eq!(provisioned.status.code(), Some(0), "{}", text(&provisioned));
-    let checked = lab(&project, &["check", "scenarios/pong.toml"]);
-    let said = text(&checked);
-    assert_eq!(checked.status.code(), Some(0), "{said}");
+    requires!(Python);
+    let project = Project::new(str::to_owned).with_scenario("pong", PONG).with_shared_cache();
+    let said = project.provision_and_check("pong");
     for row in [
         "wsgiref  1 of 1 checks passed",
         "waitress  2 of 2 checks passed",

@@ -5,13 +5,14 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use lab::exit::Exit;
 use serde_json::json;
 use tempfile::TempDir;
 
 mod made;
 
 use crate::scenario::snapshots;
-use crate::support::text;
+use crate::support::{assert_exit, text};
 use made::FIRST;
 
 const GROUPS: &[&[&str]] = &[&["bjoern", "fastwsgi"], &["granian"], &["wsgiref"]];
@@ -32,25 +33,25 @@ fn report(folder: &Path, arguments: &[&str]) -> Output {
 /// What a report says that succeeds.
 fn said(folder: &Path, arguments: &[&str]) -> String {
     let output = report(folder, arguments);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_exit(&output, Exit::Ok);
     String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]
-fn a_record_is_shown_as_markdown() {
+fn record_as_markdown() {
     let folder = folder();
     snapshots()
         .bind(|| insta::assert_snapshot!("report_markdown", said(folder.path(), &[".", "--format", "markdown"])));
 }
 
 #[test]
-fn a_record_is_shown_as_a_chart() {
+fn record_as_chart() {
     let folder = folder();
     snapshots().bind(|| insta::assert_snapshot!("report_chart", said(folder.path(), &[".", "--format", "svg"])));
 }
 
 #[test]
-fn rates_that_somebody_could_not_answer_are_said_to_be_so() {
+fn unsustained_rates_are_marked() {
     let folder = folder();
     let rows = [("bjoern", 5_000.0, 12.0), ("granian", 3_000.0, 20.0), ("slow", 90.0, 900.0)];
     let record = made::record("slow", &rows, &[&["bjoern"], &["granian"], &["slow"]]);
@@ -63,7 +64,7 @@ fn rates_that_somebody_could_not_answer_are_said_to_be_so() {
 
 /// Its lag is part of what it saw, so that is the most it can have been.
 #[test]
-fn times_that_a_late_driver_saw_are_bounds() {
+fn late_driver_turns_times_into_bounds() {
     let folder = folder();
     let mut record = made::record("late", &FIRST, GROUPS);
     for round in record["rounds"].as_array_mut().unwrap() {
@@ -81,7 +82,7 @@ fn times_that_a_late_driver_saw_are_bounds() {
 
 /// Histograms, seconds and curves are left out, and no report misses them.
 #[test]
-fn an_abridged_record_says_the_same_compressed_or_not() {
+fn abridged_record_gives_the_same_report() {
     let folder = folder();
     let inside = folder.path();
     said(inside, &["record.json", "--format", "record", "--output", "small.json.gz"]);
@@ -101,7 +102,7 @@ fn an_abridged_record_says_the_same_compressed_or_not() {
 }
 
 #[test]
-fn two_runs_beside_each_other() {
+fn two_runs_compared() {
     let folder = folder();
     let inside = folder.path();
     // the first two are told apart now, the last two have changed places, and a stack is slower by a tenth
@@ -113,9 +114,9 @@ fn two_runs_beside_each_other() {
     made::write(inside, "second.json", &second);
 
     let same = report(inside, &["record.json", "--against", "record.json", "--exit-code"]);
-    assert_eq!(same.status.code(), Some(0), "{}", text(&same));
+    assert_exit(&same, Exit::Ok);
     let moved = report(inside, &["second.json", "--against", "record.json", "--exit-code"]);
-    assert_eq!(moved.status.code(), Some(4), "{}", text(&moved));
+    assert_exit(&moved, Exit::Failed);
     snapshots().bind(|| {
         insta::assert_snapshot!("report_against", text(&moved));
         let markdown = said(inside, &["second.json", "--against", "record.json", "--format", "markdown"]);
@@ -124,12 +125,12 @@ fn two_runs_beside_each_other() {
 }
 
 #[test]
-fn a_pair_that_one_run_only_tells_apart_is_no_disagreement() {
+fn pair_decided_once_is_no_disagreement() {
     let folder = folder();
     let groups: &[&[&str]] = &[&["bjoern"], &["fastwsgi"], &["granian"], &["wsgiref"]];
     made::write(folder.path(), "second.json", &made::record("second", &FIRST[..3], &groups[..3]));
     let short = report(folder.path(), &["second.json", "--against", ".", "--exit-code"]);
-    assert_eq!(short.status.code(), Some(4), "{}", text(&short));
+    assert_exit(&short, Exit::Failed);
     assert!(text(&short).contains("wsgiref: has a place in the first run only\n"), "{}", text(&short));
     made::write(folder.path(), "second.json", &made::record("second", &FIRST, groups));
     let said = said(folder.path(), &["second.json", "--against", ".", "--metric", "throughput", "--exit-code"]);
@@ -138,7 +139,7 @@ fn a_pair_that_one_run_only_tells_apart_is_no_disagreement() {
 
 /// Nothing contradicts where nothing was told, and nothing is shown by that.
 #[test]
-fn runs_that_tell_nothing_apart_do_not_agree() {
+fn undecided_runs_do_not_agree() {
     let folder = tempfile::tempdir().unwrap();
     let inside = folder.path();
     let mut record = made::record("short", &FIRST, &[&["bjoern", "fastwsgi", "granian", "wsgiref"]]);
@@ -147,7 +148,7 @@ fn runs_that_tell_nothing_apart_do_not_agree() {
     }
     made::write(inside, "short.json", &record);
     let output = report(inside, &["short.json", "--against", "short.json", "--exit-code"]);
-    assert_eq!(output.status.code(), Some(5), "{}", text(&output));
+    assert_exit(&output, Exit::Inconclusive);
     assert!(
         text(&output).contains("nothing can be said; of 6 pairs, 0 are told apart in both runs"),
         "{}",
@@ -157,7 +158,7 @@ fn runs_that_tell_nothing_apart_do_not_agree() {
 
 /// The reports and charts that README leads to are made of records that are published with it, and two full runs agree.
 #[test]
-fn published_reports_are_what_their_records_say() {
+fn published_reports_match_their_records() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/published");
     let published = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
     let [first, second] = ["wsgi-pingpong.json.gz", "wsgi-pingpong-again.json.gz"];
@@ -178,7 +179,7 @@ fn published_reports_are_what_their_records_say() {
 }
 
 #[test]
-fn what_is_no_record_is_refused() {
+fn other_files_are_no_records() {
     let folder = folder();
     let inside = folder.path();
     let mut other = made::record("other", &FIRST, GROUPS);

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
 
+use lab::exit::Exit;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::drive::servers::{Behaviour, PONG, runtime, send, serve};
-use crate::support::{Project, replaced, short, text, wait_for};
+use crate::support::{Project, assert_exit, replaced, short, text, wait_until};
 
 fn json(project: &Project, file: &str) -> serde_json::Value {
     serde_json::from_str(&fs::read_to_string(project.path(file)).unwrap()).unwrap()
@@ -29,11 +30,11 @@ fn run_name(project: &Project) -> String {
 }
 
 #[test]
-fn an_interrupted_run_is_resumed_from_its_finished_rounds() {
+fn interrupted_run_resumes_after_its_finished_rounds() {
     let project = of_blocks(2);
     let mut lab =
         project.lab(&["run", "scenarios/default.toml"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let rounds = wait_for("three rounds have ended", || {
+    let rounds = wait_until("three rounds have ended", || {
         let run = fs::read_dir(project.path("reports/default")).ok()?.next()?.ok()?.path();
         let rounds = fs::read_to_string(run.join("rounds.jsonl")).ok()?;
         (rounds.lines().count() == 3).then_some(run.join("rounds.jsonl"))
@@ -55,7 +56,7 @@ fn an_interrupted_run_is_resumed_from_its_finished_rounds() {
     let of_scenario = fs::read_to_string(&scenario).unwrap();
     let refused = |arguments: &[&str], why: &str| {
         let output = project.run(&[&["run", "scenarios/default.toml", "--resume"], arguments].concat());
-        assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+        assert_exit(&output, Exit::Usage);
         assert!(text(&output).contains(why), "{}", text(&output));
     };
     refused(&[&run], "fixtures/nginx/corrected.conf has changed");
@@ -68,7 +69,7 @@ fn an_interrupted_run_is_resumed_from_its_finished_rounds() {
     refused(&["never"], "no run `never`");
 
     let resumed = project.run(&["run", "scenarios/default.toml", "--resume", &run]);
-    assert_eq!(resumed.status.code(), Some(0), "{}", text(&resumed));
+    assert_exit(&resumed, Exit::Ok);
     let record = json(&project, "reports/default/latest/record.json");
     assert_eq!(record["provenance"]["run"], run.as_str());
     assert_eq!(record["provenance"]["resumed"].as_array().unwrap().len(), 1);
@@ -83,7 +84,7 @@ fn an_interrupted_run_is_resumed_from_its_finished_rounds() {
 }
 
 #[test]
-fn rounds_until_decided_end_with_the_look_that_decides() {
+fn rounds_stop_at_the_deciding_look() {
     let gated = |scenario: &str| {
         // A stack that is certainly worse than half as bad as the reference again: decided as soon as it can be.
         let scenario = replaced(&short(scenario), "[gate]", "[gate]\nagainst = \"reference\"");
@@ -91,7 +92,7 @@ fn rounds_until_decided_end_with_the_look_that_decides() {
     };
     let project = Project::new(gated);
     let output = project.run(&["run", "scenarios/default.toml", "--gate", "--quiet"]);
-    assert_eq!(output.status.code(), Some(4), "{}", text(&output));
+    assert_exit(&output, Exit::Failed);
     assert!(text(&output).contains("cpu_per_request under pingpong of proxied: FAIL"), "{}", text(&output));
     let record = json(&project, "reports/default/latest/record.json");
     assert_eq!(record["looks"], serde_json::json!({ "declared": [8, 16], "made": 1 }));
@@ -102,15 +103,15 @@ fn rounds_until_decided_end_with_the_look_that_decides() {
     assert_eq!(by_cost["places"][0], first);
     assert_eq!((&by_cost["places"][1]["stack"], &by_cost["places"][1]["best"]), (&"proxied".into(), &2.into()));
     let bad = project.run(&["run", "scenarios/default.toml", "--rounds", "many"]);
-    assert_eq!(bad.status.code(), Some(1));
+    assert_exit(&bad, Exit::Usage);
     assert!(text(&bad).contains("accepted: `auto`, or a number of blocks from 1 to 10000"), "{}", text(&bad));
 }
 
 #[test]
-fn a_calibration_is_stored_and_runs_warn_of_margins_below_it() {
+fn run_warns_of_margins_below_calibration() {
     let project = Project::new(short);
     let output = project.run(&["calibrate", "scenarios/default.toml", "--rounds", "2"]);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_exit(&output, Exit::Ok);
     assert!(text(&output).contains("What can this machine tell apart?"), "{}", text(&output));
     let files = fs::read_dir(project.path("reports/calibration")).unwrap().map(|file| file.unwrap().path());
     let file = files.into_iter().find(|file| file.extension().is_some_and(|end| end == "json")).unwrap();
@@ -126,7 +127,7 @@ fn a_calibration_is_stored_and_runs_warn_of_margins_below_it() {
     }
     fs::write(&file, stored.to_string()).unwrap();
     let run = project.run(&["run", "scenarios/default.toml"]);
-    assert_eq!(run.status.code(), Some(0), "{}", text(&run));
+    assert_exit(&run, Exit::Ok);
     assert!(
         text(&run).contains("the margin of cpu_per_request under pingpong is 25.0 %, below this machine's noise floor")
     );
@@ -135,12 +136,12 @@ fn a_calibration_is_stored_and_runs_warn_of_margins_below_it() {
 }
 
 #[test]
-fn a_warm_up_by_evidence_is_recorded_with_its_seconds() {
+fn automatic_warm_up_is_recorded() {
     let project = Project::new(|scenario| {
         replaced(&short(scenario), "warmup = \"0s\"", "warmup = \"auto\"\nwarmup_most = \"5s\"")
     });
     let output = project.run(&["run", "scenarios/default.toml", "--only", "direct"]);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_exit(&output, Exit::Ok);
     let record = json(&project, "reports/default/latest/record.json");
     let round = &record["rounds"][0];
     assert_eq!(round["warmup"]["lasted_us"], 6_000_000, "five seconds, and one to connect");
@@ -189,7 +190,7 @@ fn verdicts(project: &Project) -> Vec<String> {
 }
 
 #[test]
-fn a_stack_with_a_millisecond_added_fails_on_real_sockets() {
+fn one_added_millisecond_fails_the_comparison() {
     let runtime = runtime();
     let (prompt, _) = serve(&runtime, |_, _| send(PONG));
     let (late, _) = serve(&runtime, |_, _| Behaviour::SendLate(Duration::from_millis(1), PONG.into()));
@@ -197,7 +198,7 @@ fn a_stack_with_a_millisecond_added_fails_on_real_sockets() {
 }
 
 #[test]
-fn a_stack_against_itself_passes_or_is_inconclusive_on_real_sockets() {
+fn stack_against_itself_does_not_fail() {
     let runtime = runtime();
     let (server, _) = serve(&runtime, |_, _| send(PONG));
     let verdicts = verdicts(&in_front_of(server, server, 20));

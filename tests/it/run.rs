@@ -3,7 +3,9 @@
 use std::fs;
 use std::process::Stdio;
 
-use crate::support::{Project, replaced, short, text};
+use lab::exit::Exit;
+
+use crate::support::{Project, assert_exit, replaced, short, text};
 
 /// The record that `latest` leads to.
 fn latest(project: &Project) -> serde_json::Value {
@@ -12,20 +14,20 @@ fn latest(project: &Project) -> serde_json::Value {
 }
 
 #[test]
-fn the_first_run_is_new_the_second_the_same_and_a_changed_expectation_fails() {
+fn snapshot_is_new_then_same_then_changed() {
     let project = Project::new(short);
 
     let first = project.run(&["run", "scenarios/default.toml"]);
-    assert_eq!(first.status.code(), Some(0), "{}", text(&first));
+    assert_exit(&first, Exit::Ok);
     assert!(text(&first).contains("no snapshot is committed yet"), "{}", text(&first));
     assert!(project.path("reports/snapshots/default.snap.new").exists());
     let strict = project.run(&["run", "scenarios/default.toml", "--gate", "--strict"]);
-    assert_eq!(strict.status.code(), Some(5), "{}", text(&strict));
+    assert_exit(&strict, Exit::Inconclusive);
 
     let accepted = project.run(&["snapshot", "accept"]);
     assert_eq!(text(&accepted), "accepted default\naccepted default.ratios\n");
     let second = project.run(&["run", "scenarios/default.toml", "--gate"]);
-    assert_eq!(second.status.code(), Some(0), "{}", text(&second));
+    assert_exit(&second, Exit::Ok);
     assert!(text(&second).contains("exact facts: as in the snapshot"), "{}", text(&second));
     assert!(!project.path("reports/snapshots/default.snap.new").exists());
 
@@ -66,7 +68,7 @@ fn the_first_run_is_new_the_second_the_same_and_a_changed_expectation_fails() {
     );
     fs::write(project.path("scenarios/changed.toml"), changed).unwrap();
     let failed = project.run(&["run", "scenarios/changed.toml"]);
-    assert_eq!(failed.status.code(), Some(4), "{}", text(&failed));
+    assert_exit(&failed, Exit::Failed);
     let said = text(&failed);
     let diff = "FAIL proxied: a forged X-Real-IP is replaced  GET /headers
   upstream.headers.X-Real-IP
@@ -77,7 +79,7 @@ fn the_first_run_is_new_the_second_the_same_and_a_changed_expectation_fails() {
 }
 
 #[test]
-fn a_changed_fact_fails_the_gate_and_only_the_gate() {
+fn changed_fact_fails_only_the_gate() {
     let project = Project::new(short);
     project.run(&["run", "scenarios/default.toml", "--quiet"]);
     project.run(&["snapshot", "accept"]);
@@ -92,10 +94,10 @@ fn a_changed_fact_fails_the_gate_and_only_the_gate() {
     fs::write(&conf, marked).unwrap();
 
     let ungated = project.run(&["run", "scenarios/default.toml"]);
-    assert_eq!(ungated.status.code(), Some(0), "{}", text(&ungated));
+    assert_exit(&ungated, Exit::Ok);
     assert!(text(&ungated).contains("+   > X-New: yes"), "{}", text(&ungated));
     let gated = project.run(&["run", "scenarios/default.toml", "--gate"]);
-    assert_eq!(gated.status.code(), Some(4), "{}", text(&gated));
+    assert_exit(&gated, Exit::Failed);
 
     let review = project.run(&["snapshot", "review", "default"]);
     assert!(text(&review).contains("+   > X-New: yes"), "{}", text(&review));
@@ -104,10 +106,10 @@ fn a_changed_fact_fails_the_gate_and_only_the_gate() {
 }
 
 #[test]
-fn json_is_the_record_and_nothing_else() {
+fn json_output_is_the_record() {
     let project = Project::new(short);
     let output = project.run(&["run", "scenarios/default.toml", "--json", "--only", "direct"]);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_exit(&output, Exit::Ok);
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     let printed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(printed, latest(&project));
@@ -115,15 +117,15 @@ fn json_is_the_record_and_nothing_else() {
 }
 
 #[test]
-fn check_asks_and_drives_nothing() {
+fn check_drives_no_load() {
     let project = Project::new(str::to_owned);
     let output = project.run(&["check", "scenarios/default.toml"]);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_exit(&output, Exit::Ok);
     assert_eq!(latest(&project)["rounds"], serde_json::json!([]));
 }
 
 #[test]
-fn what_is_wrong_is_said_with_the_documented_exit_code() {
+fn errors_have_their_documented_exit_codes() {
     let project = Project::new(|scenario| replaced(scenario, "users    = 16", "users    = 0"));
     let cases: [(&[&str], i32, &str); 9] = [
         (&["run", "scenarios/default.toml"], 2, "scenarios/default.toml:"),
@@ -145,7 +147,7 @@ fn what_is_wrong_is_said_with_the_documented_exit_code() {
 }
 
 #[test]
-fn the_other_subcommands_answer() {
+fn other_subcommands_succeed() {
     let project = Project::new(str::to_owned);
     let cases: [(&[&str], &str); 6] = [
         (&["list"], "scenarios/default.toml"),
@@ -163,7 +165,7 @@ fn the_other_subcommands_answer() {
 }
 
 #[test]
-fn a_reader_that_has_read_enough_is_no_error() {
+fn closed_pipe_is_no_error() {
     let project = Project::new(str::to_owned);
     for arguments in [&["completions", "bash"][..], &["schema"], &["explain", "scenarios/default.toml"]] {
         let mut lab = project.lab(arguments);
@@ -177,19 +179,19 @@ fn a_reader_that_has_read_enough_is_no_error() {
 
 /// Once it was exit code 0, and with `--quiet` not a word.
 #[test]
-fn a_load_that_is_answered_with_errors_fails_with_or_without_the_gate() {
+fn load_answered_with_errors_fails() {
     let project = Project::new(|scenario| replaced(&short(scenario), "\"/pong\"\nusers", "\"/status/503\"\nusers"));
     for arguments in [&["run", "scenarios/default.toml", "--quiet"][..], &["run", "scenarios/default.toml", "--gate"]] {
         let output = project.run(arguments);
         let said = text(&output);
-        assert_eq!(output.status.code(), Some(4), "{said}");
+        assert_exit(&output, Exit::Failed);
         assert!(said.contains("status-5xx") && said.contains("errors under load"), "{said}");
         assert!(said.contains("2 stacks without a valid round"), "{said}");
     }
 }
 
 #[test]
-fn a_committed_snapshot_that_cannot_be_read_is_said_before_anything_starts() {
+fn unreadable_snapshot_is_reported_before_the_start() {
     let project = Project::new(short);
     fs::create_dir_all(project.path("reports/snapshots")).unwrap();
     for name in ["default", "default.ratios"] {
@@ -199,7 +201,7 @@ fn a_committed_snapshot_that_cannot_be_read_is_said_before_anything_starts() {
             fs::write(&file, "not a snapshot").unwrap();
         }
         let output = project.run(&["run", "scenarios/default.toml"]);
-        assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+        assert_exit(&output, Exit::CouldNotRun);
         assert!(text(&output).contains(&format!("{name}.snap")), "{}", text(&output));
         assert!(!text(&output).contains("round 1"), "{}", text(&output));
         fs::remove_file(file).unwrap();
@@ -207,11 +209,11 @@ fn a_committed_snapshot_that_cannot_be_read_is_said_before_anything_starts() {
 }
 
 #[test]
-fn a_snapshot_that_cannot_be_written_costs_neither_the_record_nor_the_report() {
+fn unwritable_snapshot_keeps_record_and_report() {
     let project = Project::new(short);
     fs::create_dir_all(project.path("reports/snapshots/default.snap.new/x")).unwrap();
     let output = project.run(&["run", "scenarios/default.toml"]);
-    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert_exit(&output, Exit::CouldNotRun);
     assert!(text(&output).contains("Is it right?"), "{}", text(&output));
     assert!(text(&output).contains("compare the exact facts"), "{}", text(&output));
     assert!(latest(&project)["rounds"].as_array().unwrap().len() >= 2, "a block with an invalid round is repeated");

@@ -17,7 +17,7 @@ fn waiting(store: &Store) -> Vec<(String, String, Option<String>)> {
 }
 
 #[test]
-fn a_content_is_new_then_accepted_then_the_same_then_changed_then_rejected() {
+fn snapshot_life_cycle() {
     let (_folder, store) = store();
     assert_eq!(waiting(&store), []);
     assert_eq!(store.compare("n", "d", "one\ntwo").unwrap(), Comparison::New);
@@ -39,7 +39,7 @@ fn a_content_is_new_then_accepted_then_the_same_then_changed_then_rejected() {
 }
 
 #[test]
-fn a_file_that_waited_before_does_not_wait_for_what_is_the_same() {
+fn unchanged_content_clears_a_pending_file() {
     let (_folder, store) = store();
     store.compare("n", "d", "one").unwrap();
     store.accept("n").unwrap();
@@ -49,7 +49,7 @@ fn a_file_that_waited_before_does_not_wait_for_what_is_the_same() {
 }
 
 #[test]
-fn what_cannot_be_read_or_written_is_said_with_its_reason() {
+fn snapshot_io_errors_have_reasons() {
     let (_folder, store) = store();
     fs::create_dir_all(&store.folder).unwrap();
     fs::write(store.committed_file("n"), "not a snapshot").unwrap();

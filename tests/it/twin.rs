@@ -17,9 +17,9 @@ use std::sync::{LazyLock, Mutex};
 
 use crate::proxy::case::Case;
 use crate::proxy::configuration;
-use crate::proxy::running::{NGINX, Program, Proxy, STUCK};
+use crate::proxy::running::{Program, Proxy, STUCK};
 use crate::proxy::upstream::Upstream;
-use crate::support::has;
+use crate::support::requires;
 use differences::{Difference, Table, compare};
 use observed::Observed;
 
@@ -27,10 +27,8 @@ use observed::Observed;
 const AT_A_TIME: usize = 4;
 
 #[test]
-fn nginx_and_its_twin_differ_only_where_the_table_says() {
-    if !has("nginx", NGINX) {
-        return;
-    }
+fn proxy_differs_from_nginx_only_as_listed() {
+    requires!(Nginx);
     let only = std::env::var("LAB_TWIN").ok();
     let mut files: Vec<PathBuf> = ["proxy/cases", "twin/cases"].into_iter().flat_map(files).collect();
     files.retain(|file| only.as_ref().is_none_or(|word| name_of(file).contains(word.as_str())));

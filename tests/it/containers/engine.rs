@@ -1,4 +1,4 @@
-//! Engines of a test's own, which may be stopped without harm to anyone.
+//! Engines of a test's own, which a test may stop.
 
 use std::fs;
 use std::os::unix::process::CommandExt as _;
@@ -9,8 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{eventually, kill};
-use crate::support::has;
+use super::{kill, wait_for_engine};
+use crate::support::Tool;
 
 const DOCKERD: &str = "/usr/sbin/dockerd";
 const PODMAN: &str = "/usr/bin/podman";
@@ -75,46 +75,31 @@ impl User {
 }
 
 impl Engine {
-    /// Docker's; `None`, said aloud, where it cannot be started.
+    /// Docker's.
     pub(super) fn docker() -> Option<Engine> {
-        Engine::of(Make::Docker, "dockerd", DOCKERD)
+        Tool::Dockerd.is_available().then(|| Engine::started(Make::Docker))
     }
 
-    /// Podman's, as root; only where it is asked for, for it makes bridges on the machine.
+    /// Podman's, as root.
     pub(super) fn podman() -> Option<Engine> {
-        let required = std::env::var("LAB_REQUIRE").unwrap_or_default();
-        if !required.split(',').any(|name| name == "podman") {
-            eprintln!("SKIPPED: tests on Podman are for where LAB_REQUIRE names podman");
-            return None;
-        }
-        Engine::of(Make::Podman, "podman", PODMAN)
+        Tool::Podman.is_available().then(|| Engine::started(Make::Podman))
     }
 
-    /// Podman's without root, and whose it is; only where it is asked for.
+    /// Podman's without root, and its user.
     pub(super) fn rootless() -> Option<(Engine, User)> {
-        let required = std::env::var("LAB_REQUIRE").unwrap_or_default();
-        if !required.split(',').any(|name| name == "rootless") {
-            eprintln!("SKIPPED: tests on rootless Podman are for where LAB_REQUIRE names rootless");
-            return None;
-        }
-        let user = User::for_tests();
-        Some((Engine::of(Make::Rootless(user), "podman", PODMAN)?, user))
+        Tool::RootlessPodman.is_available().then(|| {
+            let user = User::for_tests();
+            (Engine::started(Make::Rootless(user)), user)
+        })
     }
 
-    fn of(make: Make, name: &str, program: &str) -> Option<Engine> {
-        if !has(name, program) {
-            return None;
-        }
-        if !rustix::process::getuid().is_root() {
-            eprintln!("SKIPPED: an engine of a test's own takes root");
-            return None;
-        }
+    fn started(make: Make) -> Engine {
         // A test that failed has ended its engine as well.
         let turn = || ONE_PODMAN.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = matches!(make, Make::Podman | Make::Rootless(_)).then(turn);
         let mut engine = Engine { make, folder: tempfile::tempdir().unwrap(), process: None, _turn: turn };
         engine.start();
-        Some(engine)
+        engine
     }
 
     /// Starts it, the first time or after it was stopped.
@@ -123,7 +108,7 @@ impl Engine {
         let mut command = self.command();
         command.stdout(log.try_clone().unwrap()).stderr(log);
         self.process = Some(command.spawn().unwrap());
-        eventually("the engine answers", || self.ask(&["info"]).status.success().then_some(()));
+        wait_for_engine("the engine answers", || self.ask(&["info"]).status.success());
     }
 
     fn command(&self) -> Command {

@@ -1,11 +1,12 @@
 //! Images of others: named, built, and not to be had. The base images come from `fixtures/images/make`.
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
-use super::{docker, has_engine};
-use crate::support::{Project, text};
+use lab::exit::Exit;
+
+use super::docker;
+use crate::support::{Project, assert_exit, requires, text};
 
 /// What every scenario here begins with: the tutorial's app, which says what it saw.
 const APP: &str = r#"
@@ -33,15 +34,14 @@ pub(super) const NGINX: &str =
 
 /// A project with one such scenario of these stacks.
 pub(super) fn project(stacks: &str) -> Project {
-    let project = Project::new(str::to_owned);
-    for folder in ["fixtures/blog-2011", "fixtures/images/flask"] {
-        let target = project.path(folder);
-        fs::create_dir_all(target.parent().unwrap()).unwrap();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-        assert!(Command::new("cp").arg("-r").args([&source, &target]).status().unwrap().success());
-    }
-    fs::write(project.path("scenarios/images.toml"), format!("{APP}\n{stacks}\n{CHECK}")).unwrap();
-    project
+    Project::new(str::to_owned).with_copy("fixtures/blog-2011").with_copy("fixtures/images/flask").with_scenario(
+        "images",
+        &format!(
+            "{APP}
+{stacks}
+{CHECK}"
+        ),
+    )
 }
 
 fn check(stacks: &str) -> (Project, Output) {
@@ -50,30 +50,9 @@ fn check(stacks: &str) -> (Project, Output) {
     (project, output)
 }
 
-/// Whether the engine has the base images. Where it does not, the test is to be skipped, and this says so; unless
-/// `LAB_REQUIRE` names images, in which case the test fails.
-pub(super) fn has_images() -> bool {
-    if !has_engine() {
-        return false;
-    }
-    let has_image = |name: &&str| docker(&["image", "inspect", &format!("lab-test/{name}")]).status.success();
-    let has = ["nginx", "haproxy", "apache", "caddy", "flask"].iter().all(has_image);
-    let required = std::env::var("LAB_REQUIRE").unwrap_or_default();
-    assert!(
-        has || !required.split(',').any(|name| name == "images"),
-        "LAB_REQUIRE names images: run fixtures/images/make"
-    );
-    if !has {
-        eprintln!("SKIPPED: the engine has no lab-test images; fixtures/images/make makes them");
-    }
-    has
-}
-
 #[test]
-fn nginx_gunicorn_and_flask_run_in_containers_of_their_images() {
-    if !has_images() {
-        return;
-    }
+fn nginx_gunicorn_and_flask_run_from_images() {
+    requires!(Images);
     let stacks = format!(
         "[[stack]]\nname = \"named\"\n{NGINX}\nserver = {{ kind = \"gunicorn\", image = \"lab-test/flask\", workers = 2 }}\n\
          [[stack]]\nname = \"built\"\n{NGINX}\nserver = {{ kind = \"gunicorn/gthread\", build = \"fixtures/images/flask\", \
@@ -82,7 +61,7 @@ fn nginx_gunicorn_and_flask_run_in_containers_of_their_images() {
          server = {{ kind = \"gunicorn\", image = \"lab-test/flask\" }}\n"
     );
     let (project, output) = check(&stacks);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_exit(&output, Exit::Ok);
     assert!(text(&output).contains("building the image in fixtures/images/flask: Step 1/"), "{}", text(&output));
 
     let file = project.path("reports/images/latest/record.json");
@@ -109,10 +88,8 @@ fn folder(project: &Project) -> String {
 
 /// Their configurations are lab's own: they listen where a container must, and start as nobody.
 #[test]
-fn the_other_proxies_run_in_containers_of_their_images() {
-    if !has_images() {
-        return;
-    }
+fn other_proxies_run_from_images() {
+    requires!(Images);
     let proxies = ["haproxy", "apache", "caddy"];
     let stack = |name: &str| {
         format!(
@@ -128,7 +105,7 @@ fn the_other_proxies_run_in_containers_of_their_images() {
     fs::write(project.path("scenarios/images.toml"), format!("{APP}\n{stacks}\n{check}")).unwrap();
     let output = project.run(&["check", "scenarios/images.toml"]);
     let said = text(&output);
-    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_exit(&output, Exit::Ok);
     for proxy in proxies {
         let line = said.lines().find(|line| line.trim_start().starts_with(proxy)).unwrap_or_default();
         assert!(line.contains("1 of 1 checks passed") && line.contains("(container, "), "{said}");
@@ -155,41 +132,32 @@ wsgi    = ["{app}"]
 "#;
 
 #[test]
-fn a_kind_that_is_an_image_runs_in_containers_and_nowhere_else() {
-    if !has_images() {
-        return;
-    }
+fn image_only_kind_needs_the_container_backend() {
+    requires!(Images);
     let project = project(&format!(
         "[[matrix]]\nserver = [\"imaged\"]\n[[stack]]\nname = \"proxied\"\n{NGINX}\nserver = {{ kind = \"imaged\" }}\n"
     ));
-    fs::create_dir_all(project.path("kinds/servers")).unwrap();
-    let kind = project.path("kinds/servers/imaged.toml");
-    fs::write(&kind, IMAGED).unwrap();
-    let lab = |arguments: &[&str]| {
-        let output = project.lab(arguments).env("LAB_KINDS", project.path("kinds")).output().unwrap();
-        (output.status.code(), text(&output))
-    };
-    let (code, said) = lab(&["check", "scenarios/images.toml", "--only", "proxied"]);
-    assert_eq!(code, Some(0), "{said}");
-    let (code, said) = lab(&["check", "scenarios/images.toml", "--only", "imaged", "--backend", "process"]);
-    assert_eq!(code, Some(0), "in a matrix, what is not there is a row: {said}");
+    project.write("kinds/servers/imaged.toml", IMAGED);
+    let kinds = project.path("kinds");
+    let project = project.with_variable("LAB_KINDS", kinds);
+    project.expect(Exit::Ok, &["check", "scenarios/images.toml", "--only", "proxied"]);
+    // In a matrix, an unavailable kind is a row of the report.
+    let process = ["check", "scenarios/images.toml", "--only", "imaged", "--backend", "process"];
+    let said = project.expect(Exit::Ok, &process);
     assert!(said.contains("the image lab-test/flask:latest only: run it with `--backend container`"), "{said}");
-    fs::write(&kind, IMAGED.replace("lab-test/flask", "Not An Image")).unwrap();
-    let (code, said) = lab(&["check", "scenarios/images.toml"]);
-    assert_eq!(code, Some(2), "{said}");
+    project.write("kinds/servers/imaged.toml", &IMAGED.replace("lab-test/flask", "Not An Image"));
+    let said = project.expect(Exit::BadScenario, &["check", "scenarios/images.toml"]);
     assert!(said.contains("`Not An Image` cannot be the name of an image"), "{said}");
 }
 
 #[test]
-fn an_image_that_cannot_be_had_is_told_in_one_sentence() {
-    if !has_engine() {
-        return;
-    }
+fn unavailable_image_is_reported() {
+    requires!(Docker);
     // A registry on a port that nobody listens on.
     let image = "127.0.0.1:9/nobody/has:1";
     let (project, output) =
         check(&format!("[[stack]]\nname = \"one\"\nserver = {{ kind = \"gunicorn\", image = \"{image}\" }}\n"));
-    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert_exit(&output, Exit::CouldNotRun);
     let said = text(&output);
     assert!(said.contains(&format!("pulling the image {image}")), "{said}");
     assert!(said.contains(&format!("the engine cannot pull the image `{image}`, which it does not have")), "{said}");
@@ -197,13 +165,11 @@ fn an_image_that_cannot_be_had_is_told_in_one_sentence() {
 }
 
 #[test]
-fn an_image_without_the_kind_is_told() {
-    if !has_images() {
-        return;
-    }
+fn image_without_the_kind_is_reported() {
+    requires!(Images);
     let (_, output) =
         check("[[stack]]\nname = \"one\"\nserver = { kind = \"waitress\", image = \"lab-test/flask\" }\n");
-    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert_exit(&output, Exit::CouldNotRun);
     assert!(
         text(&output).contains("the image lab-test/flask:latest has no `waitress`: `python3 "),
         "{}",
@@ -211,30 +177,26 @@ fn an_image_without_the_kind_is_told() {
     );
     let (_, output) =
         check("[[stack]]\nname = \"one\"\nserver = { kind = \"gunicorn\", image = \"lab-test/nginx\" }\n");
-    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert_exit(&output, Exit::CouldNotRun);
     assert!(text(&output).contains("cannot be started"), "{}", text(&output));
 }
 
 #[test]
-fn a_build_that_fails_shows_its_last_lines() {
-    if !has_images() {
-        return;
-    }
+fn failed_image_build_shows_its_last_lines() {
+    requires!(Images);
     let project = project("[[stack]]\nname = \"one\"\nserver = { kind = \"gunicorn\", build = \"broken\" }\n");
     fs::create_dir(project.path("broken")).unwrap();
     fs::write(project.path("broken/Dockerfile"), "FROM lab-test/flask\nRUN echo before it fails && exit 7\n").unwrap();
     let output = project.run(&["check", "scenarios/images.toml"]);
-    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert_exit(&output, Exit::CouldNotRun);
     let said = text(&output);
     assert!(said.contains("the image in broken cannot be built") && said.contains("| before it fails"), "{said}");
     assert!(said.contains("returned a non-zero code: 7"), "{said}");
 }
 
 #[test]
-fn what_an_image_says_of_its_own_health_is_in_the_log() {
-    if !has_images() {
-        return;
-    }
+fn image_health_check_is_logged() {
+    requires!(Images);
     let project = project(
         "[[stack]]\nname = \"sick\"\nserver = { kind = \"gunicorn\", build = \"sick\" }\n\
          [[load]]\nname = \"closed\"\ndriver = \"closed\"\npath = \"/\"\nconnections = 4\nduration = \"4s\"\n[rounds]\ncount = 1\n",
@@ -253,22 +215,20 @@ fn what_an_image_says_of_its_own_health_is_in_the_log() {
 }
 
 #[test]
-fn a_build_from_what_cannot_be_read_says_which_folder() {
-    if !has_engine() {
-        return;
-    }
+fn unreadable_build_folder_is_named() {
+    requires!(Docker);
     let project = project("[[stack]]\nname = \"one\"\nserver = { kind = \"gunicorn\", build = \"broken\" }\n");
     fs::create_dir(project.path("broken")).unwrap();
     fs::write(project.path("broken/Dockerfile"), "FROM scratch\nCOPY . /\n").unwrap();
     // Nobody can read a socket as a file, not even root.
     let _socket = std::os::unix::net::UnixListener::bind(project.path("broken/socket")).unwrap();
     let output = project.run(&["check", "scenarios/images.toml"]);
-    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert_exit(&output, Exit::CouldNotRun);
     assert!(text(&output).contains("cannot read what the image in broken is built from"), "{}", text(&output));
 }
 
 #[test]
-fn stacks_that_no_container_can_hold_are_explained_and_refused() {
+fn stacks_unfit_for_containers_are_refused() {
     let project = project(
         "[[stack]]\nname = \"proxied\"\nproxy = { kind = \"nginx\" }\nserver = { kind = \"lab\" }\napp = \"native\"\n\
          [[stack]]\nname = \"python\"\nserver = { kind = \"gunicorn\" }\n\
@@ -290,7 +250,7 @@ fn stacks_that_no_container_can_hold_are_explained_and_refused() {
     assert_eq!(explained.matches("cannot run").count(), 1, "{explained}");
     let output = project.run(&["check", "scenarios/images.toml", "--only", "proxied"]);
     assert!(text(&output).contains("needs an image in a container"), "{}", text(&output));
-    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert_exit(&output, Exit::CouldNotRun);
     // An image would be of no use to what nobody can run.
     let output = project.run(&["check", "scenarios/images.toml", "--only", "gone"]);
     assert!(text(&output).contains("needs greenlet") && !text(&output).contains("needs an image"), "{}", text(&output));

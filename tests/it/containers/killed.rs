@@ -3,11 +3,12 @@
 use std::fs;
 use std::process::{Child, Stdio};
 
+use lab::exit::Exit;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::engine::Engine;
-use super::{docker, eventually, has_engine, kill, left_by, nothing_is_left_by, record, running};
-use crate::support::{Project, replaced, short, text};
+use super::{docker, kill, left_by, nothing_is_left_by, record, running, wait_for_engine};
+use crate::support::{Project, assert_exit, replaced, requires, short, text};
 
 fn long() -> Project {
     Project::new(|scenario| replaced(scenario, "duration = \"2s\"", "duration = \"60s\""))
@@ -22,29 +23,25 @@ fn under_load(project: &Project) -> Child {
         .spawn()
         .unwrap();
     let is_driver = |line: &str| line.ends_with("lab drive ") && !line.contains(" guard ");
-    eventually("the driver runs", || project.marked().into_iter().find(|(_, line)| is_driver(line)));
+    wait_for_engine("the driver runs", || project.marked().into_iter().find(|(_, line)| is_driver(line)));
     lab
 }
 
 #[test]
-fn a_killed_lab_leaves_nothing_in_the_engine() {
-    if !has_engine() {
-        return;
-    }
+fn killed_lab_leaves_nothing_in_docker() {
+    requires!(Docker);
     let project = long();
     let mut lab = under_load(&project);
     assert_eq!(running(lab.id()).len(), 2);
     kill(lab.id(), Signal::KILL);
     lab.wait().unwrap();
     nothing_is_left_by(lab.id());
-    eventually("all processes end", || project.marked().is_empty().then_some(()));
+    wait_for_engine("all processes end", || project.marked().is_empty());
 }
 
 #[test]
-fn an_interrupted_lab_leaves_nothing_in_the_engine() {
-    if !has_engine() {
-        return;
-    }
+fn interrupted_lab_leaves_nothing_in_docker() {
+    requires!(Docker);
     let project = long();
     let mut lab = under_load(&project);
     kill(lab.id(), Signal::INT);
@@ -54,10 +51,8 @@ fn an_interrupted_lab_leaves_nothing_in_the_engine() {
 }
 
 #[test]
-fn what_is_left_when_everything_is_killed_is_swept_by_the_next_run() {
-    if !has_engine() {
-        return;
-    }
+fn next_run_sweeps_leftovers() {
+    requires!(Docker);
     let project = long();
     let mut lab = under_load(&project);
     // All at once: the reaper and the keepers cannot do their work any more.
@@ -77,15 +72,13 @@ fn what_is_left_when_everything_is_killed_is_swept_by_the_next_run() {
     assert!(text(&seen).contains("would be removed"), "{}", text(&seen));
     let next = Project::new(str::to_owned);
     let output = next.run(&["check", "scenarios/default.toml", "--only", "direct", "--backend", "container"]);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_exit(&output, Exit::Ok);
     assert_eq!(left_by(lab.id()), Vec::<String>::new());
 }
 
 #[test]
-fn a_container_that_is_killed_under_load_is_the_error_of_its_round() {
-    if !has_engine() {
-        return;
-    }
+fn container_killed_under_load_fails_its_round() {
+    requires!(Docker);
     let project = Project::new(|scenario| {
         let once = replaced(scenario, "count  = 8 ", "count  = 1 ");
         replaced(&once, "duration = \"2s\"", "duration = \"20s\"")
@@ -95,7 +88,7 @@ fn a_container_that_is_killed_under_load_is_the_error_of_its_round() {
     let server = running(pid).into_iter().find(|(component, _)| component.ends_with("-server")).unwrap().1;
     assert!(docker(&["kill", &server]).status.success());
     // The round is repeated, which need not be waited for.
-    let rounds = eventually("the round is written", || {
+    let rounds = wait_for_engine("the round is written", || {
         let folder = fs::read_dir(project.path("reports/default")).ok()?.flatten().next()?.path();
         fs::read_to_string(folder.join("rounds.jsonl")).ok().filter(|text| text.contains('\n'))
     });
@@ -106,7 +99,7 @@ fn a_container_that_is_killed_under_load_is_the_error_of_its_round() {
 }
 
 #[test]
-fn an_engine_that_stops_under_load_is_told_and_what_it_kept_is_swept_later() {
+fn engine_stopped_under_load_is_reported() {
     let Some(mut engine) = Engine::docker() else { return };
     let project = Project::new(|scenario| {
         let once = replaced(scenario, "count  = 8 ", "count  = 1 ");
@@ -120,10 +113,10 @@ fn an_engine_that_stops_under_load_is_told_and_what_it_kept_is_swept_later() {
         .spawn()
         .unwrap();
     let is_driver = |line: &str| line.ends_with("lab drive ") && !line.contains(" guard ");
-    eventually("the driver runs", || project.marked().into_iter().find(|(_, line)| is_driver(line)));
+    wait_for_engine("the driver runs", || project.marked().into_iter().find(|(_, line)| is_driver(line)));
     engine.stop();
     let output = lab.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert_exit(&output, Exit::CouldNotRun);
     assert!(text(&output).contains("`lab clean` removes it"), "{}", text(&output));
     let record = record(&project);
     let rounds = record["rounds"].as_array().unwrap();
@@ -139,10 +132,8 @@ fn an_engine_that_stops_under_load_is_told_and_what_it_kept_is_swept_later() {
 }
 
 #[test]
-fn clean_touches_nothing_without_labs_label() {
-    if !has_engine() {
-        return;
-    }
+fn clean_only_removes_labelled_objects() {
+    requires!(Docker);
     let name = format!("not-labs-{}", std::process::id());
     let folder = tempfile::tempdir().unwrap();
     let empty = folder.path().join("empty.tar");

@@ -1,4 +1,4 @@
-//! Stacks in containers, on a real engine; skipped loudly where there is none.
+//! Stacks in containers, on a real engine.
 
 mod engine;
 mod images;
@@ -14,29 +14,14 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Project, text, wait_within};
+use crate::support::{Condition, Project, text, wait_until_within};
 
-/// How long the engine may take to come to rest after a run.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The time in which the engine must come to rest after a run.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// The docker command, which must be there where an engine is.
 fn docker(arguments: &[&str]) -> Output {
     Command::new("docker").args(arguments).output().unwrap()
-}
-
-/// Whether an engine answers. Where none does, the test is to be skipped, and this says so; unless `LAB_REQUIRE` names
-/// docker, in which case the test fails.
-fn has_engine() -> bool {
-    let answers = Command::new("docker").arg("info").output().is_ok_and(|output| output.status.success());
-    let required = std::env::var("LAB_REQUIRE").unwrap_or_default();
-    assert!(
-        answers || !required.split(',').any(|name| name == "docker"),
-        "LAB_REQUIRE names docker: no engine answers"
-    );
-    if !answers {
-        eprintln!("SKIPPED: no container engine answers to the docker command");
-    }
-    answers
 }
 
 /// What of lab's is in the engine and belongs to `lab`, the process of that number: containers, networks, images.
@@ -64,9 +49,9 @@ fn left_by(pid: u32) -> Vec<String> {
     left
 }
 
-/// Waits until `condition` gives something; engines take longer than processes.
-fn eventually<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
-    wait_within(PATIENCE, what, condition)
+/// [`wait_until_within`] a minute: engines take longer than processes.
+fn wait_for_engine<C: Condition>(what: &str, condition: impl FnMut() -> C) -> C::Value {
+    wait_until_within(LIMIT, what, condition)
 }
 
 fn kill(pid: u32, signal: Signal) {
@@ -74,7 +59,7 @@ fn kill(pid: u32, signal: Signal) {
 }
 
 fn nothing_is_left_by(pid: u32) {
-    eventually("everything of the run is removed", || left_by(pid).is_empty().then_some(()));
+    wait_for_engine("everything of the run is removed", || left_by(pid).is_empty());
 }
 
 /// The running containers of the lab of that number, by their component.

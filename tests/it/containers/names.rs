@@ -6,9 +6,9 @@ use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::images::{NGINX, has_images, project};
-use super::{docker, eventually, nothing_is_left_by, running};
-use crate::support::{Project, text};
+use super::images::{NGINX, project};
+use super::{docker, nothing_is_left_by, running, wait_for_engine};
+use crate::support::{Project, requires, text};
 
 const SERVER: &str = r#"server = { kind = "gunicorn", image = "lab-test/flask" }"#;
 
@@ -31,7 +31,7 @@ fn names_lead_to_their_own_stack(project: &Project, command: &str, stacks: usize
     let lab = project.lab(&[command, "scenarios/images.toml"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let mut lab = lab.unwrap();
     // The containers of the checks are followed by those of a round: what is seen is seen of some that are all there.
-    let addresses = eventually("all servers find the proxy and the server of a stack", || {
+    let addresses = wait_for_engine("all servers find the proxy and the server of a stack", || {
         let containers: BTreeMap<String, String> = running(lab.id());
         let servers = containers.iter().filter_map(|(name, id)| Some((name.strip_suffix("-server")?, id)));
         let mut addresses = Vec::new();
@@ -52,19 +52,15 @@ fn names_lead_to_their_own_stack(project: &Project, command: &str, stacks: usize
 }
 
 #[test]
-fn of_several_stacks_in_one_network_each_has_its_own_proxy_and_server() {
-    if !has_images() {
-        return;
-    }
+fn stacks_in_one_network_stay_separate() {
+    requires!(Images);
     let stack = |name| format!("[[stack]]\nname = \"{name}\"\n{NGINX}\n{SERVER}\n");
     names_lead_to_their_own_stack(&project(&(stack("one") + &stack("other"))), "up", 2);
 }
 
 #[test]
-fn a_stack_under_load_has_its_proxy_and_server() {
-    if !has_images() {
-        return;
-    }
+fn stack_under_load_keeps_its_own_names() {
+    requires!(Images);
     let project = project(&format!("[[stack]]\nname = \"one\"\n{NGINX}\n{SERVER}\n"));
     let file = project.path("scenarios/images.toml");
     let load =

@@ -5,12 +5,13 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use lab::exit::Exit;
 use rustix::process::Signal;
 
 use super::engine::Engine;
-use super::images::{NGINX, has_images, project};
-use super::{eventually, kill, record};
-use crate::support::{Project, replaced, short, text};
+use super::images::{NGINX, project};
+use super::{kill, record, wait_for_engine};
+use crate::support::{Project, assert_exit, replaced, requires, short, text};
 
 /// What of lab's is in the engine.
 fn left_in(engine: &Engine) -> Vec<String> {
@@ -23,12 +24,12 @@ fn left_in(engine: &Engine) -> Vec<String> {
 }
 
 #[test]
-fn the_default_scenario_runs_on_podman_and_leaves_nothing() {
+fn podman_runs_the_default_scenario() {
     let Some(engine) = Engine::podman() else { return };
     let project = Project::new(short);
     let arguments = ["run", "scenarios/default.toml", "--backend", "container"];
     let output = project.lab(&arguments).env("DOCKER_HOST", engine.host()).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_exit(&output, Exit::Ok);
     let record = record(&project);
     for stack in record["stacks"].as_array().unwrap() {
         for component in stack["components"].as_array().unwrap() {
@@ -43,11 +44,9 @@ fn the_default_scenario_runs_on_podman_and_leaves_nothing() {
 
 /// Folders in memory belong to the user, limits are ones that Podman's root may set, and what ends at once says why.
 #[test]
-fn images_of_others_run_on_podman() {
+fn podman_runs_third_party_images() {
     let Some(engine) = Engine::podman() else { return };
-    if !has_images() {
-        return;
-    }
+    requires!(Images);
     let make = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/images/make");
     let made = Command::new(make).env("DOCKER_HOST", engine.host()).output().unwrap();
     assert!(made.status.success(), "{}", text(&made));
@@ -63,16 +62,16 @@ fn images_of_others_run_on_podman() {
         project.lab(&arguments).env("DOCKER_HOST", engine.host()).output().unwrap()
     };
     let output = check(&["named", "built"]);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_exit(&output, Exit::Ok);
     let output = check(&["wrong"]);
-    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert_exit(&output, Exit::CouldNotRun);
     assert!(text(&output).contains("gunicorn: error: unrecognized arguments: --nonsense"), "{}", text(&output));
     assert_eq!(left_in(&engine), [""; 0]);
 }
 
 /// Nobody is root here: neither lab, nor the engine, nor what runs in the containers.
 #[test]
-fn the_default_scenario_is_right_on_rootless_podman() {
+fn rootless_podman_runs_the_default_scenario() {
     let Some((engine, user)) = Engine::rootless() else { return };
     let project = Project::new(str::to_owned);
     let (folder, lab) = (project.path(""), project.path("lab"));
@@ -84,7 +83,7 @@ fn the_default_scenario_is_right_on_rootless_podman() {
     user.runs(&mut command, &folder);
     let output = command.env("DOCKER_HOST", engine.host()).env("NO_COLOR", "1").output().unwrap();
     let said = text(&output);
-    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_exit(&output, Exit::Ok);
     assert!(said.contains("warning: rootless Podman shows every client at the proxy's own address"), "{said}");
     let container = fs::metadata(project.path("reports/default/latest/checks/proxied/proxy")).unwrap();
     assert_eq!(container.uid(), fs::metadata(&folder).unwrap().uid(), "what containers write is the user's");
@@ -92,7 +91,7 @@ fn the_default_scenario_is_right_on_rootless_podman() {
 }
 
 #[test]
-fn a_killed_lab_leaves_nothing_in_podman() {
+fn killed_lab_leaves_nothing_in_podman() {
     let Some(engine) = Engine::podman() else { return };
     let project = Project::new(|scenario| replaced(scenario, "duration = \"2s\"", "duration = \"60s\""));
     let mut lab = project
@@ -103,10 +102,10 @@ fn a_killed_lab_leaves_nothing_in_podman() {
         .spawn()
         .unwrap();
     let is_driver = |line: &str| line.ends_with("lab drive ") && !line.contains(" guard ");
-    eventually("the driver runs", || project.marked().into_iter().find(|(_, line)| is_driver(line)));
+    wait_for_engine("the driver runs", || project.marked().into_iter().find(|(_, line)| is_driver(line)));
     assert!(!left_in(&engine).is_empty());
     kill(lab.id(), Signal::KILL);
     lab.wait().unwrap();
-    eventually("everything of the run is removed", || left_in(&engine).is_empty().then_some(()));
-    eventually("its processes end", || project.marked().is_empty().then_some(()));
+    wait_for_engine("everything of the run is removed", || left_in(&engine).is_empty());
+    wait_for_engine("its processes end", || project.marked().is_empty());
 }

@@ -1,12 +1,13 @@
 //! WSGI applications in containers of lab's own image: what is in a virtual environment of this machine, which the
 //! containers see.
 
-use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
-use super::{has_engine, nothing_is_left_by};
-use crate::support::{Project, has_python, kinds_cache, text};
+use lab::exit::Exit;
+
+use super::nothing_is_left_by;
+use crate::support::{Project, assert_exit, requires};
 
 /// Imports what is not Python: of the standard library what needs libraries of the machine, and what pip has installed.
 /// Says whether its own environment can be written to.
@@ -67,33 +68,25 @@ warmup = "0s"
 "#;
 
 #[test]
-fn an_environment_is_served_in_lab_s_own_image() {
-    if !has_engine() || !has_python() {
-        return;
-    }
-    let project = Project::new(str::to_owned);
-    fs::create_dir(project.path("app")).unwrap();
-    fs::write(project.path("app/parts.py"), APP).unwrap();
-    fs::write(project.path("requirements.txt"), "markupsafe==3.0.3\n").unwrap();
-    fs::write(project.path("scenarios/python.toml"), SCENARIO).unwrap();
-    let lab = |arguments: &[&str]| {
-        let mut lab = project.lab(arguments);
-        // Compiled as the tests are, and beside what they compile.
-        lab.env("MATURIN_PEP517_ARGS", "--profile dev");
-        lab.env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab-wsgi"));
-        lab.env("LAB_CACHE", kinds_cache()).env_remove("LAB_KINDS");
-        lab
-    };
-    let explained = text(&lab(&["explain", "scenarios/python.toml"]).output().unwrap());
+fn virtual_environment_runs_in_labs_image() {
+    requires!(Docker, Python);
+    let project = Project::new(str::to_owned)
+        .with_file("app/parts.py", APP)
+        .with_file("requirements.txt", "markupsafe==3.0.3\n")
+        .with_scenario("python", SCENARIO)
+        .with_shared_cache()
+        // Compile the gateway as the tests are compiled, and keep the result.
+        .with_variable("MATURIN_PEP517_ARGS", "--profile dev")
+        .with_variable("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab-wsgi"));
+    let explained = project.expect(Exit::Ok, &["explain", "scenarios/python.toml"]);
     assert_eq!(explained.matches("each component in a container").count(), 3, "{explained}");
-    let provisioned = lab(&["provision", "scenarios/python.toml"]).output().unwrap();
-    assert_eq!(provisioned.status.code(), Some(0), "{}", text(&provisioned));
+    project.expect(Exit::Ok, &["provision", "scenarios/python.toml"]);
 
-    let mut run = lab(&["run", "scenarios/python.toml"]);
+    let mut run = project.lab(&["run", "scenarios/python.toml"]);
     let run = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let pid = run.id();
     let output = run.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_exit(&output, Exit::Ok);
     nothing_is_left_by(pid);
 
     let record = super::record(&project);

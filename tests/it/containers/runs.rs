@@ -4,22 +4,21 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Stdio;
 
+use lab::exit::Exit;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{docker, has_engine, left_by, nothing_is_left_by, record, running};
-use crate::support::{Project, replaced, short, text};
+use super::{docker, left_by, nothing_is_left_by, record, running};
+use crate::support::{Project, assert_exit, replaced, requires, short, text};
 
 #[test]
-fn the_default_scenario_passes_in_containers_and_leaves_nothing() {
-    if !has_engine() {
-        return;
-    }
+fn default_scenario_passes_in_containers() {
+    requires!(Docker);
     let project = Project::new(short);
     let lab = project.lab(&["run", "scenarios/default.toml", "--backend", "container"]);
     let lab = { lab }.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let pid = lab.id();
     let output = lab.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_exit(&output, Exit::Ok);
     assert_eq!(left_by(pid), Vec::<String>::new());
 
     let record = record(&project);
@@ -44,27 +43,23 @@ fn findings_agree(check: &serde_json::Value) -> bool {
 }
 
 #[test]
-fn a_scenario_says_itself_which_stack_runs_in_containers() {
-    if !has_engine() {
-        return;
-    }
+fn scenario_selects_the_stacks_for_containers() {
+    requires!(Docker);
     let edit =
         |scenario: &str| replaced(scenario, "name   = \"proxied\"", "name   = \"proxied\"\nbackend = \"container\"");
     let project = Project::new(edit);
     let explained = text(&project.run(&["explain", "scenarios/default.toml"]));
     assert_eq!(explained.matches("each component in a container").count(), 1, "{explained}");
     let output = project.run(&["check", "scenarios/default.toml"]);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_exit(&output, Exit::Ok);
     let versions = |stack: usize| record(&project)["stacks"][stack]["components"].clone();
     assert!(versions(0)[0]["version"].as_str().unwrap().contains("container"), "{}", versions(0));
     assert!(!versions(1)[0]["version"].as_str().unwrap().contains("container"), "{}", versions(1));
 }
 
 #[test]
-fn containers_may_do_no_more_than_they_need() {
-    if !has_engine() {
-        return;
-    }
+fn containers_run_without_privileges() {
+    requires!(Docker);
     let project = Project::new(str::to_owned);
     let mut lab = project
         .lab(&["up", "scenarios/default.toml", "--only", "proxied", "--backend", "container"])
@@ -119,10 +114,8 @@ fn containers_may_do_no_more_than_they_need() {
 }
 
 #[test]
-fn what_a_configuration_includes_is_in_its_container() {
-    if !has_engine() {
-        return;
-    }
+fn included_configuration_files_reach_the_container() {
+    requires!(Docker);
     let project = Project::new(str::to_owned);
     let file = project.path("fixtures/nginx/corrected.conf");
     let whole = std::fs::read_to_string(&file).unwrap();
@@ -132,16 +125,16 @@ fn what_a_configuration_includes_is_in_its_container() {
     std::fs::write(file.with_file_name("parts/headers"), format!("proxy_set_header{headers}")).unwrap();
     std::fs::write(&file, format!("{before}include parts/*;\n{after}")).unwrap();
     let output = project.run(&["check", "scenarios/default.toml", "--only", "proxied", "--backend", "container"]);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_exit(&output, Exit::Ok);
 }
 
 #[test]
-fn without_an_engine_one_sentence_says_so_and_what_to_do() {
+fn missing_engine_is_explained() {
     let project = Project::new(str::to_owned);
     let check = ["check", "scenarios/default.toml", "--backend", "container"];
     let refused = |host: &str| {
         let output = project.lab(&check).env("DOCKER_HOST", host).output().unwrap();
-        assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+        assert_exit(&output, Exit::CouldNotRun);
         text(&output)
     };
     let gone = refused("unix:///nowhere/docker.sock");
@@ -153,7 +146,7 @@ fn without_an_engine_one_sentence_says_so_and_what_to_do() {
 }
 
 #[test]
-fn an_engine_that_is_too_old_is_refused() {
+fn old_engine_is_refused() {
     let project = Project::new(str::to_owned);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -184,7 +177,7 @@ fn an_engine_that_is_too_old_is_refused() {
         .output()
         .unwrap();
     old.join().unwrap();
-    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert_exit(&output, Exit::CouldNotRun);
     let said = text(&output);
     assert!(said.contains("speaks API 1.40; lab needs 1.41 (Docker 20.10) or newer"), "{said}");
 }

@@ -11,7 +11,7 @@ use lab_load::wire::{
 
 use super::driver::{drive, number, open, plan};
 use super::servers::{Behaviour, PONG, refusing, runtime, send, serve};
-use crate::support::is_installed;
+use crate::support::{Tool, requires};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -43,7 +43,7 @@ fn throughput_of_all(address: SocketAddr) -> BTreeMap<&'static str, f64> {
         ("goose", Mode::Goose { users: connections, steps: Vec::new() }),
     ];
     let programs = [Program::Wrk { connections }, Program::H2load { connections }];
-    for program in programs.into_iter().filter(|program| is_installed(program.name())) {
+    for program in programs.into_iter().filter(|program| Tool::from_driver(program.name()).is_available_for_part()) {
         modes.push((program.name(), Mode::External { program }));
     }
     std::thread::scope(|scope| {
@@ -91,9 +91,7 @@ fn httperf_agrees_with_open(address: SocketAddr, expected: &[(ErrorClass, u64)])
 
 #[test]
 fn httperf_and_open_agree() {
-    if !is_installed("httperf") {
-        return;
-    }
+    requires!(Httperf);
     let runtime = runtime();
     let (healthy, _) = serve(&runtime, |_, _| send(PONG));
     httperf_agrees_with_open(healthy, &[]);
@@ -115,9 +113,7 @@ fn by_rate(outcome: &DriveOutcome) -> Vec<[u64; 4]> {
 
 #[test]
 fn httperf_and_open_agree_on_a_ramp() {
-    if !is_installed("httperf") {
-        return;
-    }
+    requires!(Httperf);
     let runtime = runtime();
     let rates: Vec<Stage> =
         [20, 40, 80].map(|rate| Stage { rate_per_s: number(rate), lasts: SECOND }).into_iter().collect();
@@ -144,10 +140,8 @@ fn httperf_and_open_agree_on_a_ramp() {
 }
 
 #[test]
-fn a_rate_for_which_httperf_has_no_descriptors_is_its_own_fault() {
-    if !is_installed("httperf") {
-        return;
-    }
+fn httperf_reports_running_out_of_descriptors() {
+    requires!(Httperf);
     let runtime = runtime();
     // nobody is answered in time, so that 2000 connections would have to be open at once
     let (slow, _) = serve(&runtime, |_, _| Behaviour::SendLate(10 * SECOND, PONG.into()));

@@ -13,7 +13,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Coordinated omission: with the worker stopped for 1 s under 1,000/s, about 1,000 arrivals have to wait, up to 1 s,
 /// though only those in flight took long to be served.
 #[test]
-fn a_frozen_server_is_seen_from_the_scheduled_instants() {
+fn freeze_is_measured_from_the_schedule() {
     let server = Server::start(1);
     let worker = Pid::from_raw(i32::try_from(server.workers[0]).unwrap()).unwrap();
     let connections = 4;

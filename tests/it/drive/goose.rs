@@ -15,7 +15,7 @@ fn plan(address: SocketAddr, users: u32) -> DrivePlan {
 }
 
 #[test]
-fn the_ledger_agrees_with_the_servers_own_count() {
+fn ledger_matches_the_servers_count() {
     let runtime = runtime();
     let (address, counts) = serve(&runtime, |_, _| send(PONG));
     let outcome = drive(&plan(address, 4));
@@ -35,7 +35,7 @@ fn the_ledger_agrees_with_the_servers_own_count() {
 }
 
 #[test]
-fn errors_are_counted_and_the_window_still_ends() {
+fn errors_do_not_extend_the_window() {
     let runtime = runtime();
     let (address, _) = serve(&runtime, |_, _| send("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"));
     let outcome = drive(&DrivePlan { warmup: Duration::ZERO, ..plan(address, 2) });
@@ -51,7 +51,7 @@ fn errors_are_counted_and_the_window_still_ends() {
 }
 
 #[test]
-fn requests_that_a_silent_server_holds_are_unfinished_and_do_not_delay_the_end() {
+fn silent_server_leaves_requests_unfinished() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let plan = DrivePlan { timeout: Duration::from_secs(600), ..plan(silent.local_addr().unwrap(), 3) };
     let outcome = drive(&plan);
@@ -61,7 +61,7 @@ fn requests_that_a_silent_server_holds_are_unfinished_and_do_not_delay_the_end()
 /// hyper-util begins to connect whenever its pool is empty at the very moment of a request, and throws the connection
 /// away when the old one comes back. A body that takes several reads makes that happen all the time.
 #[test]
-fn large_bodies_open_no_connections_but_one_for_each_user() {
+fn large_bodies_reuse_the_users_connection() {
     let runtime = runtime();
     let large = send(&format!("HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n{}", "x".repeat(300_000)));
     let (address, counts) = serve(&runtime, move |_, _| large.clone());

@@ -76,7 +76,7 @@ fn drive_journey(items: &'static str) -> DriveOutcome {
 }
 
 #[test]
-fn steps_follow_each_other_with_what_the_last_ones_gave() {
+fn steps_use_values_from_earlier_steps() {
     let outcome = drive_journey("an item");
     assert_eq!(outcome.ledger.failures(), 0);
     let counts: Vec<(&str, u64)> = outcome.steps.iter().map(|step| (step.name.as_str(), step.ok)).collect();
@@ -89,7 +89,7 @@ fn steps_follow_each_other_with_what_the_last_ones_gave() {
 }
 
 #[test]
-fn an_answer_that_is_not_as_expected_fails_its_step_and_the_journey_begins_anew() {
+fn failed_step_restarts_the_journey() {
     let outcome = drive_journey("nothing");
     assert_eq!(outcome.ledger.failed.keys().collect::<Vec<_>>(), [&ErrorClass::CheckFailed]);
     let [first, look, last] = &outcome.steps[..] else { panic!("{:?}", outcome.steps) };

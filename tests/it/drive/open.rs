@@ -9,7 +9,7 @@ use lab::measure::accepted::Accepted;
 
 use super::driver::{drive, number, open, plan};
 use super::servers::{Behaviour, PONG, refusing, runtime, send, serve};
-use crate::support::wait_for;
+use crate::support::wait_until;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -22,7 +22,7 @@ fn pool(connections: u32) -> Arrival {
 }
 
 #[test]
-fn a_schedule_is_kept_and_every_request_answered() {
+fn open_loop_keeps_its_schedule() {
     let runtime = runtime();
     let (address, counts) = serve(&runtime, |_, _| send(PONG));
     let mode = Mode::Open(open(200, 3 * SECOND, sessions(3)));
@@ -39,7 +39,7 @@ fn a_schedule_is_kept_and_every_request_answered() {
 }
 
 #[test]
-fn a_ramp_goes_down_as_well_as_up() {
+fn ramp_may_go_down() {
     let runtime = runtime();
     let (address, counts) = serve(&runtime, |_, _| send(PONG));
     let stages = [300, 200, 100].map(|rate| Stage { rate_per_s: number(rate), lasts: SECOND });
@@ -55,7 +55,7 @@ fn a_ramp_goes_down_as_well_as_up() {
 
 /// As many connections as were intended: one for a session, and one more where the server has closed the last.
 #[test]
-fn accepted_connections_are_the_intended_ones() {
+fn accepted_connections_match_the_plan() {
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nPon\r\n2\r\ng!\r\n0\r\n\r\n";
     let close = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nPong!";
     let until_close = "HTTP/1.1 200 OK\r\n\r\nPong!";
@@ -87,16 +87,16 @@ fn accepted_connections_are_the_intended_ones() {
             assert_eq!(outcome.ledger.failures(), 0);
         }
         // The kernel, which is asked where a server gives no account of its own, says the same, if a little later.
-        wait_for("the kernel's count is the server's", || {
+        wait_until("the kernel's count is the server's", || {
             let counted = by_kernel.so_far().unwrap().expect("nothing lost");
-            (counted.get(&address.port()) == Some(&counts.accepted())).then_some(())
+            counted.get(&address.port()) == Some(&counts.accepted())
         });
     }
 }
 
 /// A connection for each request, also with a server that would keep it; said and meant as HTTP/1.0.
 #[test]
-fn http_1_0_has_a_connection_for_each_request() {
+fn http_1_0_opens_a_connection_per_request() {
     for mode in [Mode::Open(open(50, SECOND, sessions(1))), Mode::Open(open(50, SECOND, pool(3)))] {
         let runtime = runtime();
         let (address, counts) = serve(&runtime, |_, head| match head.contains(" HTTP/1.0\r\n") {
@@ -110,7 +110,7 @@ fn http_1_0_has_a_connection_for_each_request() {
 }
 
 #[test]
-fn every_failure_has_its_class_and_the_ledger_adds_up() {
+fn failures_are_classified_and_the_ledger_balances() {
     let cut = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc";
     for (behaviour, class) in [
         (Behaviour::Reset, ErrorClass::ResetBeforeFirstByte),
@@ -149,7 +149,7 @@ fn every_failure_has_its_class_and_the_ledger_adds_up() {
 }
 
 #[test]
-fn nobody_listens() {
+fn refused_connections_are_counted() {
     let runtime = runtime();
     let outcome = drive(&plan(refusing(&runtime), Mode::Open(open(100, SECOND, sessions(2)))));
     assert_eq!(outcome.ledger.failed, BTreeMap::from([(ErrorClass::ConnectRefused, 100)]));
@@ -161,7 +161,7 @@ fn nobody_listens() {
 }
 
 #[test]
-fn a_server_of_all_sorts_leaves_no_request_out() {
+fn mixed_outcomes_account_for_every_request() {
     let runtime = runtime();
     let (address, _) = serve(&runtime, |number, _| match number % 7 {
         0 => Behaviour::Reset,
@@ -184,7 +184,7 @@ fn a_server_of_all_sorts_leaves_no_request_out() {
 }
 
 #[test]
-fn what_is_too_much_is_shed_or_given_up_and_counted() {
+fn overload_is_shed_or_abandoned_and_counted() {
     let runtime = runtime();
     let (address, counts) = serve(&runtime, |_, _| Behaviour::Hold);
     let bounded = OpenPlan { max_open: number(3), ..open(100, SECOND, sessions(1)) };

@@ -17,7 +17,7 @@ use lab_load::wire::{Arrival, DriveOutcome, DrivePlan, ErrorClass, Http, Mode, S
 use super::driver::{drive, number, open, plan};
 use super::servers::{PONG, runtime, send, serve};
 use crate::proxy::running::{NGINX, Program, Proxy};
-use crate::support::{has, is_installed};
+use crate::support::{Tool, requires};
 
 const SECOND: Duration = Duration::from_secs(1);
 const SITE: &str = "site.example";
@@ -89,10 +89,8 @@ fn failing(plan: &DrivePlan, class: ErrorClass) -> DriveOutcome {
 }
 
 #[test]
-fn own_drivers_speak_tls_and_http2_with_nginx() {
-    if !has("nginx", NGINX) {
-        return;
-    }
+fn own_drivers_speak_tls_and_http2_to_nginx() {
+    requires!(Nginx);
     let both = Site::start("ssl http2", "keepalive_requests 1000000;");
     let in_the_clear = Site::start("http2", "keepalive_requests 1000000;");
     let http1 = DrivePlan { http: Http::OneOne, ..both.plan(closed(3)) };
@@ -117,10 +115,8 @@ fn own_drivers_speak_tls_and_http2_with_nginx() {
 }
 
 #[test]
-fn a_certificate_is_never_silently_unverified() {
-    if !has("nginx", NGINX) {
-        return;
-    }
+fn certificates_are_verified() {
+    requires!(Nginx);
     let site = Site::start("ssl", "");
     let other = Site::start("ssl", "");
     let goose = Mode::Goose { users: NonZeroU32::MIN, steps: Vec::new() };
@@ -151,10 +147,8 @@ fn speaks_first() -> SocketAddr {
 }
 
 #[test]
-fn handshakes_that_come_to_nothing_have_a_class() {
-    if !has("nginx", NGINX) {
-        return;
-    }
+fn failed_handshakes_are_classified() {
+    requires!(Nginx);
     let site = Site::start("ssl", "");
     for mode in [sessions(1), closed(1)] {
         // It does not offer HTTP/2.
@@ -173,10 +167,8 @@ fn handshakes_that_come_to_nothing_have_a_class() {
 }
 
 #[test]
-fn a_server_that_ends_its_connections_in_good_order_is_told_from_one_that_fails() {
-    if !has("nginx", NGINX) {
-        return;
-    }
+fn orderly_close_differs_from_failure() {
+    requires!(Nginx);
     let site = Site::start("ssl http2", "keepalive_requests 20;");
     // With one stream the end of a connection is known before the next request, which opens another.
     let one = sound(&DrivePlan { http: http2(1), ..site.plan(pool(1)) });
@@ -191,10 +183,8 @@ fn a_server_that_ends_its_connections_in_good_order_is_told_from_one_that_fails(
 /// As a scenario's stack is started: on ports that lab has bound, from a configuration that has moved and whose
 /// certificate lies beside the original.
 #[test]
-fn a_relocated_nginx_is_asked_where_it_listens_with_tls() {
-    if !has("nginx", NGINX) {
-        return;
-    }
+fn relocated_nginx_is_probed_over_tls() {
+    requires!(Nginx);
     let project = Site::start("ssl", "");
     let configuration = "events { }\nhttp { access_log off; server { listen 80; listen 443 ssl http2;\n\
                          ssl_certificate site.pem; ssl_certificate_key site.key; keepalive_requests 1000000;\n\
@@ -241,10 +231,8 @@ fn a_relocated_nginx_is_asked_where_it_listens_with_tls() {
 }
 
 #[test]
-fn other_programs_are_asked_for_what_they_speak() {
-    if !has("nginx", NGINX) {
-        return;
-    }
+fn external_drivers_get_the_protocol_they_speak() {
+    requires!(Nginx);
     let site = Site::start("ssl http2", "keepalive_requests 1000000;");
     let connections = number(2);
     let rates = vec![Stage { rate_per_s: number(20), lasts: Duration::from_secs(1) }];
@@ -255,7 +243,7 @@ fn other_programs_are_asked_for_what_they_speak() {
         (Other::H2load { connections }, http2(4)),
         (httperf, Http::OneOne),
     ] {
-        if !is_installed(program.name()) {
+        if !Tool::from_driver(program.name()).is_available_for_part() {
             continue;
         }
         let tls = Some(Tls { trust: Trust::Insecure, server_name: None });

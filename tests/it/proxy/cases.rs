@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 
 use super::case::Case;
-use super::running::{Proxy, wait_for};
+use super::running::Proxy;
 use super::upstream::Upstream;
+use crate::support::wait_until;
 
 #[test]
-fn every_case_is_as_it_was_reviewed() {
+fn cases() {
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);
     settings.set_snapshot_path("snapshots");
@@ -38,7 +39,7 @@ fn run(case: &Case) -> String {
     let is_final = |window: &&[u8]| window.starts_with(b"HTTP/1.1 ") && window[9] > b'1';
     let answers = got.windows(10).filter(is_final).count();
     let log =
-        wait_for("the access log", || Some(proxy.read("access.log")).filter(|log| log.lines().count() >= answers));
+        wait_until("the access log", || Some(proxy.read("access.log")).filter(|log| log.lines().count() >= answers));
     _ = writeln!(report, "== logged\n{}", log.lines().collect::<Vec<_>>().join(" "));
     let date = regex::Regex::new(r"Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT").expect("a pattern");
     let report = date.replace_all(&report, "Date: (now)");

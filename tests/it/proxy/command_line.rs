@@ -3,6 +3,10 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use lab::exit::Exit;
+
+use crate::support::assert_exit;
+
 fn lab(arguments: &[&str], folder: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
     command.arg("proxy").args(arguments).current_dir(folder).output().expect("lab runs")
@@ -21,7 +25,7 @@ fn folder() -> tempfile::TempDir {
 }
 
 #[test]
-fn a_test_says_that_all_is_well_unless_it_is_to_be_quiet() {
+fn configuration_test_may_be_quiet() {
     let folder = folder();
     let output = lab(&["-t", "-c", "nginx.conf"], folder.path());
     assert!(output.status.success() && said(&output).contains("syntax is ok"), "{}", said(&output));
@@ -30,7 +34,7 @@ fn a_test_says_that_all_is_well_unless_it_is_to_be_quiet() {
 }
 
 #[test]
-fn a_dump_has_every_file_once_and_whole() {
+fn dump_has_every_file_once() {
     let folder = folder();
     let output = lab(&["-T", "-q", "-c", "nginx.conf"], folder.path());
     assert!(output.status.success());
@@ -42,7 +46,7 @@ fn a_dump_has_every_file_once_and_whole() {
 }
 
 #[test]
-fn directives_of_the_command_line_belong_to_the_main_level() {
+fn command_line_directives_are_global() {
     let folder = folder();
     let test = |directives: &str| lab(&["-t", "-c", "nginx.conf", "-g", directives], folder.path());
     assert!(test("worker_processes 2; daemon off;").status.success());
@@ -53,7 +57,7 @@ fn directives_of_the_command_line_belong_to_the_main_level() {
         ("events { }", "nginx.conf:1: \"events\" directive is duplicate"),
     ] {
         let output = test(directives);
-        assert_eq!(output.status.code(), Some(1));
+        assert_exit(&output, Exit::Usage);
         assert!(said(&output).contains(message), "{directives}: {}", said(&output));
     }
 }
@@ -71,7 +75,7 @@ fn the_version_needs_no_configuration() {
 }
 
 #[test]
-fn errors_go_where_the_command_line_says_unless_the_configuration_does() {
+fn configuration_overrides_the_error_log_option() {
     let folder = folder();
     std::fs::write(folder.path().join("own.conf"), "error_log own.log notice; events { } http { }").expect("a file");
     for (file, log) in [("nginx.conf", "given.log"), ("own.conf", "own.log")] {
@@ -85,15 +89,15 @@ fn errors_go_where_the_command_line_says_unless_the_configuration_does() {
 }
 
 #[test]
-fn a_signal_has_to_be_one() {
+fn unknown_signal_is_refused() {
     let folder = folder();
     let output = lab(&["-c", "nginx.conf", "-s", "restart"], folder.path());
-    assert_eq!(output.status.code(), Some(1));
+    assert_exit(&output, Exit::Usage);
     assert!(said(&output).contains("accepted: stop, quit, reload, reopen"), "{}", said(&output));
 }
 
 #[test]
-fn what_cannot_be_read_or_opened_is_said_once() {
+fn unreadable_files_are_reported_once() {
     let folder = folder();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");
     write("include.conf", "events { }\nhttp {\n    include none/x.conf;\n}\n");

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use lab::exit::Exit;
+
 use super::running::NGINX;
+use crate::support::{assert_exit, requires};
 
 /// `-t`, with a folder for whatever the configuration has opened.
 fn test(program: &mut Command, file: &Path) -> Output {
@@ -19,7 +22,7 @@ fn lab() -> Command {
 }
 
 #[test]
-fn wrong_configurations_are_refused_by_line_and_name() {
+fn wrong_configurations_are_refused() {
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);
     settings.set_snapshot_path("snapshots");
@@ -36,19 +39,19 @@ fn wrong_configurations_are_refused_by_line_and_name() {
 }
 
 #[test]
-fn a_wrong_configuration_is_refused_without_the_test_option_too() {
+fn wrong_configuration_is_refused_at_the_start() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("nginx.conf");
     std::fs::write(&file, "events { } http { } pid pid; error_log log; nonsense;").expect("a file");
     let output = Command::new(env!("CARGO_BIN_EXE_lab")).args(["proxy", "-c"]).arg(&file).output().expect("lab runs");
-    assert_eq!(output.status.code(), Some(1));
+    assert_exit(&output, Exit::Usage);
     let left: Vec<_> =
         std::fs::read_dir(folder.path()).expect("a folder").flatten().map(|entry| entry.path()).collect();
     assert_eq!(left, [file], "nothing was started");
 }
 
 #[test]
-fn right_configurations_are_right_for_lab() {
+fn lab_accepts_right_configurations() {
     for file in right() {
         let output = test(&mut lab(), &file);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -58,10 +61,8 @@ fn right_configurations_are_right_for_lab() {
 
 /// Needs nginx; without it the test says so and passes, unless `LAB_REQUIRE` names nginx.
 #[test]
-fn right_configurations_are_right_for_nginx() {
-    if !crate::support::has("nginx", NGINX) {
-        return;
-    }
+fn nginx_accepts_right_configurations() {
+    requires!(Nginx);
     for file in right() {
         let output = test(&mut Command::new(NGINX), &file);
         assert!(output.status.success(), "{}: {}", file.display(), String::from_utf8_lossy(&output.stderr));

@@ -4,8 +4,9 @@ use std::io::Write as _;
 use std::net::{Shutdown, TcpListener, TcpStream};
 
 use super::case::{Answer, End};
-use super::running::{Proxy, STUCK, read_some, read_to_end, wait_for};
+use super::running::{Proxy, STUCK, read_some, read_to_end};
 use super::upstream::Upstream;
+use crate::support::wait_until;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n";
 
@@ -32,14 +33,14 @@ fn read_answer(stream: &mut TcpStream) -> String {
 }
 
 #[test]
-fn a_connection_the_upstream_closed_while_idle_is_not_the_clients_trouble() {
+fn idle_upstream_connection_may_close() {
     let ok = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     let upstream = Upstream::start(vec![answer(ok, End::Close), answer(ok, End::Reset), answer(ok, End::KeepOpen)]);
     let proxy = super::plain_proxy(&upstream);
     let mut stream = proxy.connect();
     let post = b"POST / HTTP/1.1\r\nHost: example.org\r\nContent-Length: 5\r\n\r\nhello";
     for (number, request) in [GET, post, post].into_iter().enumerate() {
-        wait_for("the upstream to close", || (upstream.ended() == number).then_some(()));
+        wait_until("the upstream to close", || upstream.ended() == number);
         stream.write_all(request).unwrap();
         let got = read_answer(&mut stream);
         assert!(got.starts_with("HTTP/1.1 200 OK\r\n"), "request {number}: {got}");
@@ -48,7 +49,7 @@ fn a_connection_the_upstream_closed_while_idle_is_not_the_clients_trouble() {
 }
 
 #[test]
-fn a_repeated_post_is_never_made_of_one() {
+fn post_is_never_repeated() {
     // the first answer keeps the connection; on the next request the upstream closes it without an answer
     let ok = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     let upstream = Upstream::start(vec![answer(ok, End::KeepOpen), answer(b"", End::Close), answer(ok, End::KeepOpen)]);
@@ -63,7 +64,7 @@ fn a_repeated_post_is_never_made_of_one() {
 }
 
 #[test]
-fn a_get_on_a_connection_that_breaks_is_repeated_once_on_a_new_one() {
+fn broken_get_is_repeated_once() {
     let ok = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     let upstream = Upstream::start(vec![answer(ok, End::KeepOpen), answer(b"", End::Close), answer(ok, End::KeepOpen)]);
     let proxy = super::plain_proxy(&upstream);
@@ -78,7 +79,7 @@ fn a_get_on_a_connection_that_breaks_is_repeated_once_on_a_new_one() {
 }
 
 #[test]
-fn an_upstream_that_breaks_off_without_a_length_is_seen_by_an_old_client() {
+fn http_1_0_client_sees_a_truncated_response() {
     let begun = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
     let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = upstream.local_addr().unwrap();
@@ -102,7 +103,7 @@ fn an_upstream_that_breaks_off_without_a_length_is_seen_by_an_old_client() {
 }
 
 #[test]
-fn a_client_that_goes_away_takes_its_request_along() {
+fn departed_client_cancels_its_request() {
     let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = upstream.local_addr().unwrap();
     let proxy = Proxy::start(&format!(
@@ -117,12 +118,12 @@ fn a_client_that_goes_away_takes_its_request_along() {
     assert!(read > 0);
     drop(client);
     assert_eq!(read_some(&mut stream, &mut [0; 1000]).unwrap_or(0), 0, "the upstream is let go");
-    let log = wait_for("the access log", || Some(proxy.read("access.log")).filter(|log| log.ends_with('\n')));
+    let log = wait_until("the access log", || Some(proxy.read("access.log")).filter(|log| log.ends_with('\n')));
     assert!(log.contains("\"GET / HTTP/1.1\" 499 0 "), "{log}");
 }
 
 #[test]
-fn half_a_body_is_never_forwarded_as_a_whole_one() {
+fn truncated_body_is_never_forwarded_as_complete() {
     for start in [super::plain_proxy, super::streaming_proxy] {
         let upstream = Upstream::start(Vec::new());
         send_half_bodies(&start(&upstream), &upstream);
@@ -141,7 +142,7 @@ fn send_half_bodies(proxy: &Proxy, upstream: &Upstream) {
         client.write_all(&vec![b'a'; sent]).unwrap();
         client.shutdown(Shutdown::Both).unwrap();
     }
-    wait_for("the requests' ends", || {
+    wait_until("the requests' ends", || {
         Some(proxy.read("access.log")).filter(|log| log.lines().filter(|line| *line == "499").count() == 3)
     });
     for received in upstream.received() {
@@ -151,7 +152,7 @@ fn send_half_bodies(proxy: &Proxy, upstream: &Upstream) {
 }
 
 #[test]
-fn a_body_whose_framing_breaks_is_never_ended() {
+fn malformed_body_is_never_terminated() {
     let upstream = Upstream::start(Vec::new());
     let proxy = super::streaming_proxy(&upstream);
     let head = b"POST / HTTP/1.1\r\nHost: example.org\r\nTransfer-Encoding: chunked\r\n\r\n4e20\r\n";
@@ -163,7 +164,7 @@ fn a_body_whose_framing_breaks_is_never_ended() {
 }
 
 #[test]
-fn slow_clients_and_upstreams_are_not_waited_for_for_ever() {
+fn slow_clients_and_upstreams_time_out() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let proxy = Proxy::start(&format!(
         "events {{ }} http {{ client_header_timeout 30ms; client_body_timeout 30ms; keepalive_timeout 30ms; \
@@ -183,13 +184,13 @@ fn slow_clients_and_upstreams_are_not_waited_for_for_ever() {
 }
 
 #[test]
-fn idle_and_unreading_clients_do_not_hinder_others() {
+fn idle_and_unreading_clients_do_not_block_others() {
     let large = [&b"HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n"[..], &vec![b'a'; 20_000_000]].concat();
     let upstream = Upstream::start(vec![answer(&large, End::KeepOpen)]);
     let proxy = super::plain_proxy(&upstream);
     let mut unreading = proxy.connect();
     unreading.write_all(GET).unwrap();
-    wait_for("the upstream to be asked", || (!upstream.received().concat().is_empty()).then_some(()));
+    wait_until("the upstream to be asked", || !upstream.received().concat().is_empty());
     let mut idle: Vec<TcpStream> = (0..200).map(|_| proxy.connect()).collect();
     for _ in 0..20 {
         let got = proxy.converse(b"GET / HTTP/1.1\r\nHost: example.org\r\nConnection: close\r\n\r\n");
@@ -201,7 +202,7 @@ fn idle_and_unreading_clients_do_not_hinder_others() {
 }
 
 #[test]
-fn a_large_body_passes_both_ways_at_once() {
+fn large_bodies_flow_both_ways_at_once() {
     // an upstream that echoes as it reads: whoever first reads all and only then writes would be stuck
     let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = upstream.local_addr().unwrap();
@@ -242,7 +243,7 @@ fn a_large_body_passes_both_ways_at_once() {
 }
 
 #[test]
-fn an_answer_to_half_a_request_ends_the_connection() {
+fn early_response_closes_the_connection() {
     let refused = b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno";
     let upstream = Upstream::start(vec![Answer { bytes: refused.to_vec(), is_early: true, end: End::Close }]);
     let proxy = super::streaming_proxy(&upstream);
@@ -253,7 +254,7 @@ fn an_answer_to_half_a_request_ends_the_connection() {
 }
 
 #[test]
-fn a_small_answer_that_is_not_whole_never_looks_whole() {
+fn truncated_small_response_never_looks_complete() {
     let half = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello";
     let upstream = Upstream::start(vec![answer(half, End::Close)]);
     let proxy = super::plain_proxy(&upstream);

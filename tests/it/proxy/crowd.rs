@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use super::case::{Answer, End};
-use super::running::{Proxy, read_to_end, wait_for};
+use super::running::{Proxy, read_to_end};
 use super::upstream::Upstream;
+use crate::support::{skip, wait_until};
 
 const IDLE: usize = 10_000;
 const SLOW: usize = 1_000;
@@ -28,12 +29,12 @@ fn longest_of(proxy: &Proxy, count: usize) -> Duration {
 }
 
 #[test]
-fn a_crowd_does_not_hold_up_who_comes_behind_it() {
+fn thousand_slow_clients_do_not_block_others() {
     // both ends of the connections, one in each process
     let needed = (IDLE + SLOW + 1_000) as u64;
     let mut limit = getrlimit(Resource::Nofile);
     if limit.maximum.is_some_and(|maximum| maximum < needed) {
-        eprintln!("SKIPPED: {needed} descriptors are needed, and {:?} allowed", limit.maximum);
+        skip(&format!("{needed} descriptors are needed, and {:?} allowed", limit.maximum));
         return;
     }
     limit.current = limit.current.map(|current| current.max(needed));
@@ -52,7 +53,7 @@ fn a_crowd_does_not_hold_up_who_comes_behind_it() {
         let mut unreading = proxy.connect();
         unreading.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         crowd.push(unreading);
-        wait_for("the upstream to be asked", || (upstream.received().len() > number).then_some(()));
+        wait_until("the upstream to be asked", || upstream.received().len() > number);
     }
     let alone = longest_of(&proxy, 100);
     for _ in 0..SLOW {

@@ -6,8 +6,9 @@ use std::os::unix::net::UnixStream;
 
 use rustix::process::Signal;
 
-use super::running::{Proxy, STUCK, read_some, read_to_end, wait_for};
+use super::running::{Proxy, STUCK, read_some, read_to_end};
 use super::upstream::Upstream;
+use crate::support::wait_until;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n";
 
@@ -28,7 +29,7 @@ fn in_flight(workers: usize) -> (Proxy, TcpStream, TcpStream) {
 }
 
 #[test]
-fn sigquit_finishes_what_has_begun_and_accepts_nothing_more() {
+fn sigquit_finishes_requests_and_accepts_none() {
     let (mut proxy, mut client, mut upstream) = in_flight(2);
     let mut idle = proxy.connect();
     let pid = proxy.read("pid");
@@ -36,7 +37,7 @@ fn sigquit_finishes_what_has_begun_and_accepts_nothing_more() {
     proxy.signal(Signal::QUIT);
     // an idle connection is closed, and so are the listening sockets
     assert_eq!(read_to_end(&mut idle).0, b"");
-    wait_for("the port to be closed", || TcpStream::connect(proxy.address).is_err().then_some(()));
+    wait_until("the port to be closed", || TcpStream::connect(proxy.address).is_err());
     upstream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate").unwrap();
     let (got, ended_well) = read_to_end(&mut client);
     let got = String::from_utf8(got).unwrap();
@@ -57,16 +58,16 @@ fn sigterm_ends_at_once() {
 }
 
 #[test]
-fn sigterm_ends_a_quit_that_takes_too_long() {
+fn sigterm_cuts_a_slow_quit_short() {
     let (mut proxy, _client, _upstream) = in_flight(2);
     proxy.signal(Signal::QUIT);
-    wait_for("the port to be closed", || TcpStream::connect(proxy.address).is_err().then_some(()));
+    wait_until("the port to be closed", || TcpStream::connect(proxy.address).is_err());
     proxy.signal(Signal::TERM);
     assert!(proxy.wait().success());
 }
 
 #[test]
-fn a_port_that_is_taken_is_named() {
+fn occupied_port_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     // the socket the proxy inherits is not for this address
@@ -77,7 +78,7 @@ fn a_port_that_is_taken_is_named() {
 }
 
 #[test]
-fn a_unix_socket_is_listened_on_and_its_clients_have_no_address() {
+fn unix_socket_clients_have_no_address() {
     let upstream = Upstream::start(Vec::new());
     let mut proxy = Proxy::start(&format!(
         "pid pid; events {{ }} http {{ log_format who '$remote_addr|$remote_port|$server_port'; access_log access.log who; \
@@ -86,7 +87,7 @@ fn a_unix_socket_is_listened_on_and_its_clients_have_no_address() {
         upstream.address
     ));
     let path = proxy.path().join("socket");
-    let mut stream = wait_for("the socket", || UnixStream::connect(&path).ok());
+    let mut stream = wait_until("the socket", || UnixStream::connect(&path).ok());
     stream.set_read_timeout(Some(STUCK)).unwrap();
     stream.write_all(b"GET / HTTP/1.0\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n").unwrap();
     let mut got = String::new();
@@ -94,7 +95,7 @@ fn a_unix_socket_is_listened_on_and_its_clients_have_no_address() {
     assert!(got.starts_with("HTTP/1.1 200 OK\r\n") && got.ends_with("legit"), "{got}");
     let received = String::from_utf8(upstream.received().concat()).unwrap();
     assert!(received.contains("X-Forwarded-For: 1.2.3.4, unix:\r\n"), "{received}");
-    let log = wait_for("the access log", || Some(proxy.read("access.log")).filter(|log| log.ends_with('\n')));
+    let log = wait_until("the access log", || Some(proxy.read("access.log")).filter(|log| log.ends_with('\n')));
     assert_eq!(log, "unix:||\n");
     proxy.signal(Signal::QUIT);
     assert!(proxy.wait().success());

@@ -1,15 +1,16 @@
 //! Lines of logs, in nginx's formats.
 
-use super::running::{Proxy, wait_for};
+use super::running::Proxy;
 use super::upstream::Upstream;
+use crate::support::wait_until;
 
 fn first_line(proxy: &Proxy, file: &str) -> String {
-    let text = wait_for(file, || Some(proxy.read(file)).filter(|text| text.ends_with('\n')));
+    let text = wait_until(file, || Some(proxy.read(file)).filter(|text| text.ends_with('\n')));
     text.lines().next().expect("a line").to_owned()
 }
 
 #[test]
-fn access_logs_have_the_combined_format_or_their_own() {
+fn access_log_formats() {
     let upstream = Upstream::start(Vec::new());
     let proxy = Proxy::start(&format!(
         r#"events {{ }} http {{
@@ -36,7 +37,7 @@ fn access_logs_have_the_combined_format_or_their_own() {
 }
 
 #[test]
-fn error_logs_say_what_where_and_for_whom() {
+fn error_log_names_request_and_upstream() {
     let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let proxy = Proxy::start(&format!(
         "events {{ }} error_log error.log; http {{ server {{ listen {{listen}}; server_name example.org; \
@@ -51,7 +52,7 @@ fn error_logs_say_what_where_and_for_whom() {
 }
 
 #[test]
-fn a_client_cannot_write_lines_of_its_own() {
+fn client_cannot_inject_log_lines() {
     let upstream = Upstream::start(Vec::new());
     let proxy = Proxy::start(&format!(
         "events {{ }} error_log error.log info; http {{ log_format uri '$uri'; access_log access.log uri; \
@@ -61,13 +62,14 @@ fn a_client_cannot_write_lines_of_its_own() {
     proxy.converse(b"GET /%0aforged HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     proxy.converse(b"GET /\x1bred HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(first_line(&proxy, "access.log"), "/\\x0Aforged");
-    let line =
-        wait_for("a line", || proxy.read("error.log").lines().find(|line| line.contains("[info]")).map(str::to_owned));
+    let line = wait_until("a line", || {
+        proxy.read("error.log").lines().find(|line| line.contains("[info]")).map(str::to_owned)
+    });
     assert!(line.contains("request: \"GET /?red HTTP/1.1\""), "{line}");
 }
 
 #[test]
-fn a_buffered_log_is_written_when_it_is_full_or_has_waited_or_the_worker_ends() {
+fn buffered_log_is_flushed() {
     let mut proxy = Proxy::start(
         "events { } http { log_format uri '$uri'; access_log waits.log uri buffer=64k; \
          access_log full.log uri buffer=20; access_log waited.log uri buffer=64k flush=1ms; \
@@ -77,7 +79,7 @@ fn a_buffered_log_is_written_when_it_is_full_or_has_waited_or_the_worker_ends() 
     assert_eq!(first_line(&proxy, "waited.log"), "/0123456789");
     assert_eq!(proxy.read("full.log"), "");
     proxy.converse(b"GET /9876543210 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    wait_for("two lines", || Some(()).filter(|()| proxy.read("full.log").lines().count() == 2));
+    wait_until("two lines", || Some(()).filter(|()| proxy.read("full.log").lines().count() == 2));
     assert_eq!(proxy.read("waits.log"), "");
     proxy.signal(rustix::process::Signal::TERM);
     proxy.wait();
@@ -85,7 +87,7 @@ fn a_buffered_log_is_written_when_it_is_full_or_has_waited_or_the_worker_ends() 
 }
 
 #[test]
-fn several_error_logs_have_each_its_level() {
+fn error_logs_have_separate_levels() {
     let proxy = Proxy::start(
         "events { } error_log all.log info; error_log few.log crit; http { server { listen {listen}; root nowhere; \
          location / { error_log own.log; error_log own-info.log info; } } }",
@@ -99,7 +101,7 @@ fn several_error_logs_have_each_its_level() {
 }
 
 #[test]
-fn the_upstreams_part_in_an_answer_is_accounted_for() {
+fn upstream_variables_are_logged() {
     let upstream = Upstream::start(Vec::new());
     let proxy = Proxy::start(&format!(
         "events {{ }} http {{ log_format up '$upstream_connect_time $upstream_header_time $upstream_bytes_sent \

@@ -1,8 +1,8 @@
 //! Requests that are refused: the status, the closed connection, and that no upstream hears of them.
 
 use super::case::bytes;
-use super::running::wait_for;
 use super::upstream::Upstream;
+use crate::support::wait_until;
 
 /// Name, request and status. Each line of a request ends with CRLF.
 const REFUSED: &[(&str, &str, u16)] = &[
@@ -53,7 +53,7 @@ const REFUSED: &[(&str, &str, u16)] = &[
 ];
 
 #[test]
-fn a_refused_request_is_answered_and_reaches_nobody() {
+fn refused_request_never_reaches_the_upstream() {
     let upstream = Upstream::start(Vec::new());
     let proxy = super::plain_proxy(&upstream);
     for (name, request, status) in REFUSED {
@@ -68,7 +68,7 @@ fn a_refused_request_is_answered_and_reaches_nobody() {
     }
     let received = upstream.received();
     assert!(received.is_empty(), "{}", String::from_utf8_lossy(&received.concat()));
-    let log = wait_for("the access log", || {
+    let log = wait_until("the access log", || {
         Some(proxy.read("access.log")).filter(|log| log.lines().count() >= REFUSED.len())
     });
     let logged: Vec<&str> = log.lines().collect();

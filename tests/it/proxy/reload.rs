@@ -6,10 +6,12 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use lab::exit::Exit;
 use rustix::process::Signal;
 
-use super::running::{Proxy, STUCK, read_some, wait_for};
+use super::running::{Proxy, STUCK, read_some};
 use super::upstream::Upstream;
+use crate::support::{assert_exit, wait_until};
 
 /// The whole configuration: the location answers with the upstream at `{address}`.
 fn configuration(address: &str, extra: &str) -> String {
@@ -51,11 +53,11 @@ fn reloads(proxy: &Proxy) -> usize {
 }
 
 #[test]
-fn no_request_is_lost_while_the_configuration_is_reloaded() {
+fn reload_loses_no_request() {
     let upstream = Upstream::start(Vec::new());
     let configuration = configuration(&upstream.address.to_string(), "");
     let proxy = Proxy::start(&configuration);
-    wait_for("the start", || (reloads(&proxy) == 1).then_some(()));
+    wait_until("the start", || reloads(&proxy) == 1);
     let (is_over, served) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for _ in 0..6 {
@@ -77,10 +79,10 @@ fn no_request_is_lost_while_the_configuration_is_reloaded() {
         for number in 2..8 {
             let before = served.load(Ordering::Relaxed);
             proxy.signal(Signal::HUP);
-            wait_for("the new workers", || (reloads(&proxy) == number).then_some(()));
-            wait_for("requests", || {
+            wait_until("the new workers", || reloads(&proxy) == number);
+            wait_until("requests", || {
                 let is_enough = served.load(Ordering::Relaxed) > before + 100;
-                (is_enough || is_over.load(Ordering::Relaxed)).then_some(())
+                is_enough || is_over.load(Ordering::Relaxed)
             });
         }
         is_over.store(true, Ordering::Relaxed);
@@ -89,13 +91,13 @@ fn no_request_is_lost_while_the_configuration_is_reloaded() {
 }
 
 #[test]
-fn a_reload_changes_what_is_served_and_a_bad_file_changes_nothing() {
+fn bad_file_leaves_the_configuration_unchanged() {
     let (first, second) = (Upstream::start(Vec::new()), Upstream::start(Vec::new()));
     let proxy = Proxy::start(&configuration(&first.address.to_string(), ""));
     assert!(ask(&mut proxy.connect()).unwrap());
     rewrite(&proxy, "events { } http { nonsense; }");
     proxy.signal(Signal::HUP);
-    wait_for("the refusal", || {
+    wait_until("the refusal", || {
         let log = proxy.read("error.log");
         let line = log.lines().find(|line| line.contains("[emerg]"))?.to_owned();
         assert!(line.contains("nginx.conf:1: unknown directive \"nonsense\""), "{line}");
@@ -106,7 +108,7 @@ fn a_reload_changes_what_is_served_and_a_bad_file_changes_nothing() {
     // an address that cannot be listened on is as bad
     rewrite(&proxy, "events { } http { server { listen 192.0.2.1:80; } }");
     proxy.signal(Signal::HUP);
-    wait_for("the refusal", || proxy.read("error.log").contains("bind() to 192.0.2.1:80 failed").then_some(()));
+    wait_until("the refusal", || proxy.read("error.log").contains("bind() to 192.0.2.1:80 failed"));
     assert!(ask(&mut proxy.connect()).unwrap());
 
     let mut idle = proxy.connect();
@@ -114,10 +116,10 @@ fn a_reload_changes_what_is_served_and_a_bad_file_changes_nothing() {
     rewrite(&proxy, &configuration(&second.address.to_string(), ""));
     proxy.signal(Signal::HUP);
     // an old connection is answered once more, by the old workers, and told that it was the last time
-    wait_for("the new workers", || (reloads(&proxy) == 2).then_some(()));
-    wait_for("a new connection to be served anew", || {
+    wait_until("the new workers", || reloads(&proxy) == 2);
+    wait_until("a new connection to be served anew", || {
         ask(&mut proxy.connect()).unwrap();
-        (!second.received().is_empty()).then_some(())
+        !second.received().is_empty()
     });
     assert_eq!(proxy.read("pid").trim().parse::<u32>().ok(), Some(proxy.id()));
 }
@@ -127,17 +129,17 @@ fn logs_are_reopened_under_their_names() {
     let upstream = Upstream::start(Vec::new());
     let proxy = Proxy::start(&configuration(&upstream.address.to_string(), ""));
     ask(&mut proxy.connect()).unwrap();
-    wait_for("a line", || (!proxy.read("access.log").is_empty()).then_some(()));
+    wait_until("a line", || !proxy.read("access.log").is_empty());
     for log in ["access.log", "error.log"] {
         std::fs::rename(proxy.path().join(log), proxy.path().join(format!("{log}.1"))).unwrap();
     }
     proxy.signal(Signal::USR1);
-    wait_for("new files", || {
+    wait_until("new files", || {
         let is_there = |log| proxy.path().join(log).exists();
-        (is_there("access.log") && is_there("error.log")).then_some(())
+        is_there("access.log") && is_there("error.log")
     });
     ask(&mut proxy.connect()).unwrap();
-    wait_for("a line", || (!proxy.read("access.log").is_empty()).then_some(()));
+    wait_until("a line", || !proxy.read("access.log").is_empty());
     assert_eq!(proxy.read("access.log.1").lines().count(), 1);
 }
 
@@ -148,26 +150,26 @@ fn tell(folder: &Path, order: &str) -> Output {
 }
 
 #[test]
-fn a_running_proxy_is_told_by_its_pid_file() {
+fn pid_file_directs_signals() {
     let upstream = Upstream::start(Vec::new());
     let mut proxy = Proxy::start(&configuration(&upstream.address.to_string(), ""));
-    wait_for("the start", || (reloads(&proxy) == 1).then_some(()));
+    wait_until("the start", || reloads(&proxy) == 1);
     assert!(tell(proxy.path(), "reload").status.success());
-    wait_for("the new workers", || (reloads(&proxy) == 2).then_some(()));
+    wait_until("the new workers", || reloads(&proxy) == 2);
     assert!(tell(proxy.path(), "reopen").status.success());
-    wait_for("the logs", || proxy.read("error.log").contains("reopening logs").then_some(()));
+    wait_until("the logs", || proxy.read("error.log").contains("reopening logs"));
     let refused = tell(proxy.path(), "restart");
-    assert_eq!(refused.status.code(), Some(1));
+    assert_exit(&refused, Exit::Usage);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("invalid option \"-s restart\""));
     assert!(tell(proxy.path(), "quit").status.success());
     assert!(proxy.wait().success());
     let nobody = tell(proxy.path(), "stop");
-    assert_eq!(nobody.status.code(), Some(1));
+    assert_exit(&nobody, Exit::Usage);
     assert!(String::from_utf8_lossy(&nobody.stderr).contains("/pid\" failed: No such file"));
 }
 
 #[test]
-fn a_daemon_leaves_its_parent_and_serves_on() {
+fn daemon_outlives_its_parent() {
     let upstream = Upstream::start(Vec::new());
     // what it inherits keeps a proxy in the foreground, so this one binds a port of its own
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -183,11 +185,11 @@ fn a_daemon_leaves_its_parent_and_serves_on() {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(STUCK)).unwrap();
     assert!(ask(&mut stream).unwrap());
-    let pid = wait_for("the pid", || {
+    let pid = wait_until("the pid", || {
         std::fs::read_to_string(folder.path().join("pid")).ok().filter(|pid| pid.ends_with('\n'))
     });
     let threads = std::fs::read_dir(format!("/proc/{}/task", pid.trim())).unwrap().count();
     assert_eq!(threads, 2, "one worker beside the master");
     assert!(tell(folder.path(), "stop").status.success());
-    wait_for("its end", || (!folder.path().join("pid").exists()).then_some(()));
+    wait_until("its end", || !folder.path().join("pid").exists());
 }

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use command_fds::{CommandFdExt as _, FdMapping};
 
@@ -201,18 +201,6 @@ fn read_until(stream: &mut TcpStream, got: &mut Vec<u8>, is_enough: impl Fn(&[u8
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return End::Reset,
             Err(_) => return End::Stalled,
         }
-    }
-}
-
-/// Waits for a condition that another process or thread brings about.
-pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(found) = condition() {
-            return found;
-        }
-        assert!(begun.elapsed() < STUCK, "waited in vain for {what}");
-        std::thread::yield_now();
     }
 }
 

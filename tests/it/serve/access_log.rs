@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::proxy_header::ask;
 use super::python::Folder;
 use super::server::Server;
-use crate::support::wait_for;
+use crate::support::wait_until;
 
 const APP: &str = r#"
 def app(environ, start_response):
@@ -63,7 +63,7 @@ fn shape(text: &str) -> String {
 }
 
 #[test]
-fn every_atom_is_gunicorns() {
+fn access_log_atoms_match_gunicorn() {
     let Some(folder) = Folder::new() else { return };
     folder.write("made.py", APP);
     let mut format = String::new();
@@ -86,7 +86,7 @@ fn every_atom_is_gunicorns() {
         for request in requests {
             let _ = ask(&server, request.as_bytes());
         }
-        wait_for("all lines", || {
+        wait_until("all lines", || {
             let lines: Vec<String> = folder.read(log).lines().map(str::to_owned).collect();
             (lines.len() == requests.len()).then_some(lines)
         })

@@ -10,7 +10,7 @@ use super::proxy_header::{ask, servers};
 use super::python::Folder;
 use super::server::Server;
 use super::signals::{reload, under_load};
-use crate::support::wait_for;
+use crate::support::wait_until;
 
 const CRASHES: &str = r#"
 import ctypes, os
@@ -52,17 +52,17 @@ fn worker(client: &mut TcpStream) -> u32 {
 }
 
 #[test]
-fn c_code_that_crashes_takes_one_worker_with_it_and_the_others_serve_on() {
+fn crashing_c_code_ends_one_worker_only() {
     let Some(folder) = Folder::new() else { return };
     folder.write("shop.py", CRASHES);
     // abort() does not leave Python the time to say where it was.
     for (path, signal, said) in [("/reads-nothing", 11, Some("in app")), ("/aborts", 6, None)] {
         let server = folder.serve(&["--keep-alive", "60"], 2);
         let mut of_worker = BTreeMap::new();
-        wait_for("a connection with each worker", || {
+        wait_until("a connection with each worker", || {
             let (client, worker) = connect(&server);
             of_worker.entry(worker).or_insert_with(Vec::new).push(client);
-            (of_worker.len() == 2).then_some(())
+            of_worker.len() == 2
         });
         let (victim, mut its) = of_worker.pop_first().expect("two workers");
         let (survivor, mut others) = of_worker.pop_first().expect("two workers");
@@ -77,13 +77,13 @@ fn c_code_that_crashes_takes_one_worker_with_it_and_the_others_serve_on() {
         }
         server.wait_for(&format!("worker {victim} was ended by signal {signal}"));
         let replacement = server.wait_for_worker();
-        wait_for("an answer of the new worker", || (connect(&server).1 == replacement).then_some(()));
+        wait_until("an answer of the new worker", || connect(&server).1 == replacement);
         assert_eq!(worker(&mut others[0]), survivor, "{path}");
     }
 }
 
 #[test]
-fn a_reload_loses_no_request_to_an_application() {
+fn reload_loses_no_request() {
     let Some(folder) = Folder::new() else { return };
     folder.write(
         "shop.py",
@@ -115,7 +115,7 @@ def app(environ, start_response):
 "#;
 
 #[test]
-fn what_proxies_are_trusted_with_is_as_with_gunicorn() {
+fn forwarded_allow_ips_matches_gunicorn() {
     let Some(folder) = Folder::new() else { return };
     folder.write("who.py", TRUST);
     folder.write(
@@ -158,7 +158,7 @@ fn what_proxies_are_trusted_with_is_as_with_gunicorn() {
 }
 
 #[test]
-fn requests_are_bounded_as_the_settings_say() {
+fn settings_limit_request_size() {
     let Some(folder) = Folder::new() else { return };
     let limits = ["--limit-request-line", "60", "--limit-request-fields", "3", "--limit-request-field_size", "40"];
     let server = folder.serve(&limits, 1);

@@ -11,7 +11,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::hosts::hosts;
 use super::server::{Server, get, tell};
-use crate::support::{text, wait_for};
+use crate::support::{text, wait_until};
 
 fn ask(client: &mut TcpStream) {
     client.write_all(b"GET /pong HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
@@ -27,7 +27,7 @@ fn answer(client: &mut TcpStream) {
 }
 
 #[test]
-fn a_worker_holds_no_more_connections_than_it_may() {
+fn worker_connections_are_limited() {
     for host in hosts() {
         let server = host.serve(&["--worker-connections", "1", "--keep-alive", "60"]);
         let mut first = TcpStream::connect(&server.address).unwrap();
@@ -51,7 +51,7 @@ fn a_worker_holds_no_more_connections_than_it_may() {
 
 /// On a unix socket, since there the system says at once that nobody else may wait (listen(2)).
 #[test]
-fn as_many_clients_wait_as_the_backlog_says() {
+fn backlog_limits_waiting_clients() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("socket");
     for backlog in [1, 3] {
@@ -59,9 +59,9 @@ fn as_many_clients_wait_as_the_backlog_says() {
             Server::with(&["--bind", &format!("unix:{}", path.display()), "--backlog", &backlog.to_string()], 1);
         let worker = server.workers[0];
         tell(worker, Signal::STOP);
-        wait_for("a worker that stands still", || {
+        wait_until("a worker that stands still", || {
             let stat = fs::read_to_string(format!("/proc/{worker}/stat")).unwrap();
-            stat.contains(") T ").then_some(())
+            stat.contains(") T ")
         });
         let mut waiting = Vec::new();
         let error = loop {
@@ -84,7 +84,7 @@ fn as_many_clients_wait_as_the_backlog_says() {
 }
 
 #[test]
-fn scoreboards_are_where_the_settings_say() {
+fn worker_tmp_dir_holds_the_scoreboard() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().to_str().unwrap();
     for host in hosts() {

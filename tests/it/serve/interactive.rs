@@ -26,7 +26,7 @@ async fn rest(client: &mut TcpStream) -> String {
 }
 
 #[test]
-fn the_body_is_asked_for_when_the_app_first_reads_it() {
+fn continue_is_sent_at_the_first_read() {
     run(async {
         let (mut client, _stop) = connect(WorkerConfig::default()).await;
         let head = "POST /read HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
@@ -40,7 +40,7 @@ fn the_body_is_asked_for_when_the_app_first_reads_it() {
 }
 
 #[test]
-fn a_stream_is_sent_as_it_is_produced() {
+fn stream_is_sent_as_produced() {
     run(async {
         let (mut client, _stop) = connect(WorkerConfig::default()).await;
         client.write_all(b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").await.unwrap();
@@ -52,7 +52,7 @@ fn a_stream_is_sent_as_it_is_produced() {
 }
 
 #[test]
-fn a_large_body_goes_through_and_comes_back() {
+fn large_body_is_echoed() {
     run(async {
         let (client, _stop) = connect(WorkerConfig::default()).await;
         let (mut reading, mut writing) = client.into_split();
@@ -73,7 +73,7 @@ fn a_large_body_goes_through_and_comes_back() {
 }
 
 #[test]
-fn slow_clients_are_bounded() {
+fn slow_clients_time_out() {
     let instant = Duration::from_millis(1);
     let cases = [
         // what is sent, which bound it runs into, and what is answered
@@ -96,7 +96,7 @@ fn slow_clients_are_bounded() {
 }
 
 #[test]
-fn a_client_that_does_not_read_is_bounded() {
+fn unreading_client_times_out() {
     run(async {
         let settings = WorkerConfig { send_timeout: Duration::from_millis(1), ..WorkerConfig::default() };
         let (mut client, stop) = connect(settings).await;
@@ -111,7 +111,7 @@ fn a_client_that_does_not_read_is_bounded() {
 }
 
 #[test]
-fn an_idle_connection_is_closed_after_its_time() {
+fn idle_connection_is_closed() {
     run(async {
         let (mut client, _stop) =
             connect(WorkerConfig { keep_alive: Duration::from_millis(1), ..WorkerConfig::default() }).await;
@@ -122,7 +122,7 @@ fn an_idle_connection_is_closed_after_its_time() {
 }
 
 #[test]
-fn stopping_closes_idle_connections_and_ends_those_in_use() {
+fn shutdown_closes_idle_connections_first() {
     run(async {
         let (mut idle, stop) = connect(WorkerConfig::default()).await;
         stop.send(ShutdownState::Graceful).unwrap();

@@ -5,12 +5,14 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 
 use command_fds::{CommandFdExt, FdMapping};
+use lab::exit::Exit;
 use rustix::process::Signal;
 
 use super::server::{Server, kill};
+use crate::support::assert_exit;
 
 #[test]
-fn a_worker_that_dies_is_replaced() {
+fn dead_worker_is_replaced() {
     let server = Server::start(2);
     kill(server.workers[0]);
     server.wait_for("was ended by signal 9");
@@ -22,14 +24,14 @@ fn a_worker_that_dies_is_replaced() {
 }
 
 #[test]
-fn a_worker_goes_by_the_name_of_lab() {
+fn worker_process_is_named_lab() {
     let server = Server::start(1);
     let name = std::fs::read_to_string(format!("/proc/{}/comm", server.workers[0])).unwrap();
     assert_eq!(name, "lab\n");
 }
 
 #[test]
-fn sigterm_lets_requests_in_flight_finish() {
+fn sigterm_finishes_requests_in_flight() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
     command.args(["serve", "--bind", "127.0.0.1:0", "--keep-alive", "30"]);
     let mut server = Server::from_command(&mut command, 1);
@@ -56,7 +58,7 @@ fn sigterm_lets_requests_in_flight_finish() {
 }
 
 #[test]
-fn sigterm_waits_no_longer_than_it_is_told() {
+fn graceful_timeout_bounds_sigterm() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
     command.args(["serve", "--bind", "127.0.0.1:0", "--graceful-timeout", "0"]);
     let mut server = Server::from_command(&mut command, 1);
@@ -68,7 +70,7 @@ fn sigterm_waits_no_longer_than_it_is_told() {
 }
 
 #[test]
-fn sigint_and_sigquit_wait_for_nobody() {
+fn sigint_and_sigquit_end_at_once() {
     for signal in [Signal::INT, Signal::QUIT] {
         let mut server = Server::start(1);
         let mut client = server.request_in_flight();
@@ -80,7 +82,7 @@ fn sigint_and_sigquit_wait_for_nobody() {
 }
 
 #[test]
-fn a_master_that_is_killed_leaves_no_worker() {
+fn killed_arbiter_leaves_no_worker() {
     let server = Server::start(2);
     server.signal(Signal::KILL);
     server.wait_until_all_are_gone();
@@ -88,7 +90,7 @@ fn a_master_that_is_killed_leaves_no_worker() {
 }
 
 #[test]
-fn an_inherited_socket_is_served() {
+fn inherited_socket_is_served() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
@@ -100,7 +102,7 @@ fn an_inherited_socket_is_served() {
 }
 
 #[test]
-fn what_cannot_be_served_is_said_at_once() {
+fn start_errors_are_reported_at_once() {
     let cases = [
         (&["native:nobody"][..], 1, "there is no application \"native:nobody\"; there is: native:hello"),
         (&["--bind", "a:b", "native:hello"], 1, "cannot listen on \"a:b\": neither HOST, HOST:PORT"),
@@ -117,10 +119,10 @@ fn what_cannot_be_served_is_said_at_once() {
 }
 
 #[test]
-fn a_worker_without_its_master_does_not_boot() {
+fn worker_without_an_arbiter_does_not_boot() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
     let output = command.arg("serve-worker").stdin(Stdio::null()).output().unwrap();
-    assert_eq!(output.status.code(), Some(3));
+    assert_exit(&output, Exit::CouldNotRun);
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.starts_with("lab: cannot hand over to a worker: "), "{stderr}");
 }

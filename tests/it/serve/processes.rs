@@ -13,24 +13,15 @@ use rustix::process::Signal;
 
 use super::hosts::{Host, hosts};
 use super::server::{Server, get, tell};
-use crate::support::wait_for;
+use crate::support::{requires, skip, wait_until};
 
 fn of_process(pid: u32, file: &str) -> String {
     let bytes = fs::read(format!("/proc/{pid}/{file}")).unwrap();
     String::from_utf8_lossy(&bytes).replace('\0', " ")
 }
 
-/// Whether this test may change who it is; says so if not.
-fn is_root() -> bool {
-    let is_root = rustix::process::geteuid().is_root();
-    if !is_root {
-        eprintln!("SKIPPED: only root may run workers as somebody else");
-    }
-    is_root
-}
-
 #[test]
-fn several_places_are_listened_at() {
+fn several_binds_are_served() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("app.sock");
     let unix = format!("unix:{}", socket.display());
@@ -44,7 +35,7 @@ fn several_places_are_listened_at() {
 }
 
 #[test]
-fn sockets_of_systemd_come_instead_of_those_of_bind() {
+fn systemd_sockets_replace_bind() {
     for host in hosts() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -68,29 +59,27 @@ fn sockets_of_systemd_come_instead_of_those_of_bind() {
 }
 
 #[test]
-fn processes_go_by_the_name_they_are_given() {
+fn proc_name_sets_the_process_titles() {
     let server = Server::with(&["--name", "shop", "--env", "COLOUR=blue"], 1);
     assert!(of_process(server.master.id(), "cmdline").starts_with("lab: master [shop] "));
     assert!(of_process(server.workers[0], "cmdline").starts_with("lab: worker [shop] "));
     assert!(of_process(server.workers[0], "environ").contains("COLOUR=blue "));
 }
 
-/// Whether nobody may run the Python of an environment; says so if not.
+/// Whether the user `nobody` may run the Python of an environment.
 fn may_run(python: &Path) -> bool {
     let mut command = Command::new(python);
     let may =
         command.args(["-c", "import lab_wsgi"]).uid(65534).gid(65534).status().is_ok_and(|status| status.success());
     if !may {
-        eprintln!("SKIPPED in part: nobody may not run {}", python.display());
+        skip(&format!("in part: the user `nobody` may not run {}", python.display()));
     }
     may
 }
 
 #[test]
-fn workers_run_as_whom_they_are_told_to() {
-    if !is_root() {
-        return;
-    }
+fn workers_run_as_the_configured_user() {
+    requires!(Root);
     for host in hosts() {
         if host.folder.as_ref().is_some_and(|folder| !may_run(&folder.venv.join("bin/python"))) {
             continue;
@@ -109,10 +98,8 @@ fn workers_run_as_whom_they_are_told_to() {
 }
 
 #[test]
-fn a_worker_that_cannot_boot_stops_the_server() {
-    if !is_root() {
-        return;
-    }
+fn worker_boot_failure_stops_the_server() {
+    requires!(Root);
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
     let chdir = folder.path().to_str().unwrap();
@@ -124,7 +111,7 @@ fn a_worker_that_cannot_boot_stops_the_server() {
 }
 
 #[test]
-fn a_daemon_leaves_its_number_and_can_be_stopped() {
+fn daemon_writes_a_pid_file() {
     for host in hosts() {
         is_a_daemon(&host);
     }
@@ -139,7 +126,7 @@ fn is_a_daemon(host: &Host) {
     command.args(["--name", "shop"]).args(&host.arguments).arg(host.app);
     assert_eq!(command.status().unwrap().code(), Some(0));
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    wait_for("a worker", || read(&errors).contains("is ready").then_some(()));
+    wait_until("a worker", || read(&errors).contains("is ready"));
     let pid: u32 = read(&pidfile).trim().parse().unwrap();
     assert!(of_process(pid, "cmdline").starts_with("lab: master [shop] "));
     // Neither a terminal nor the chance of one: it is in a session that it does not lead.
@@ -157,12 +144,12 @@ fn is_a_daemon(host: &Host) {
     assert!(stderr.contains(&format!("already running on PID {pid}")), "{stderr}");
 
     tell(pid, Signal::TERM);
-    wait_for("the end", || (!fs::exists(&pidfile).unwrap()).then_some(()));
+    wait_until("the end", || !fs::exists(&pidfile).unwrap());
     assert!(UnixStream::connect(&socket).is_err());
 }
 
 #[test]
-fn metrics_of_requests_go_to_statsd() {
+fn request_metrics_go_to_statsd() {
     let statsd = UdpSocket::bind("127.0.0.1:0").unwrap();
     let host = statsd.local_addr().unwrap().to_string();
     let server = Server::with(&["--statsd-host", &host, "--statsd-prefix", "shop"], 1);

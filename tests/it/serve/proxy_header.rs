@@ -81,7 +81,7 @@ pub(super) fn servers(folder: &Folder, arguments: &[&str]) -> (Server, Server) {
 }
 
 #[test]
-fn proxies_say_who_their_clients_are_as_to_gunicorn() {
+fn proxy_header_matches_gunicorn() {
     let Some(folder) = Folder::new() else { return };
     folder.write("who.py", APP);
     let configurations: [&[&str]; 5] = [
@@ -105,7 +105,7 @@ fn proxies_say_who_their_clients_are_as_to_gunicorn() {
 /// gunicorn believes the proxy for the first request only, makes addresses of `None` of a proxy that speaks for itself,
 /// and refuses one that does not know.
 #[test]
-fn what_a_proxy_says_holds_for_all_of_its_connection() {
+fn proxy_header_covers_the_whole_connection() {
     let Some(folder) = Folder::new() else { return };
     folder.write("who.py", APP);
     let (_, server) = servers(&folder, &["--proxy-protocol", "auto"]);
@@ -121,7 +121,7 @@ fn what_a_proxy_says_holds_for_all_of_its_connection() {
 }
 
 #[test]
-fn native_apps_and_the_access_log_see_the_client() {
+fn native_app_and_access_log_see_the_client() {
     let Some(folder) = Folder::new() else { return };
     let mut command = folder.lab();
     command.args(["--bind", "127.0.0.1:0", "--proxy-protocol", "--access-logfile", "access"]);
@@ -130,5 +130,5 @@ fn native_apps_and_the_access_log_see_the_client() {
     let request = REQUEST.replace("GET /", "GET /environ");
     let seen = ask(&server, format!("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n{request}").as_bytes());
     assert!(seen.contains("192.0.2.1"), "{seen}");
-    crate::support::wait_for("a record", || (folder.read("access") == "192.0.2.1\n").then_some(()));
+    crate::support::wait_until("a record", || folder.read("access") == "192.0.2.1\n");
 }

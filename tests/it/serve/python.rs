@@ -5,11 +5,12 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use lab::exit::Exit;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::server::{Server, get};
-use crate::support::{text, wait_for};
+use crate::support::{assert_exit, text, wait_until};
 use crate::wsgi::environment;
 
 /// An environment, and arguments.
@@ -85,7 +86,7 @@ fn body(server: &Server, path: &str) -> String {
 }
 
 #[test]
-fn what_is_configured_is_printed_as_by_gunicorn() {
+fn print_config_matches_gunicorn() {
     let Some(folder) = Folder::new() else { return };
     folder.write(
         "full.py",
@@ -146,7 +147,7 @@ fn compare(expected: &str, own: &str, what: &str) {
 }
 
 #[test]
-fn mistakes_in_a_configuration_are_told_with_their_place() {
+fn configuration_mistakes_are_located() {
     let Some(folder) = Folder::new() else { return };
     let cases = [
         ("workers = 1\nbind = [\n", &["gunicorn.conf.py\", line 2", "SyntaxError"][..]),
@@ -168,7 +169,7 @@ fn mistakes_in_a_configuration_are_told_with_their_place() {
         folder.write("gunicorn.conf.py", text_of_file);
         let output = folder.run(&["--check-config", "shop:app"]);
         let said = text(&output);
-        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert_exit(&output, Exit::Usage);
         for part in parts {
             assert!(said.contains(part), "{part:?}: {said}");
         }
@@ -177,19 +178,19 @@ fn mistakes_in_a_configuration_are_told_with_their_place() {
 }
 
 #[test]
-fn hooks_and_slips_of_the_pen_are_warned_of() {
+fn hooks_and_misspelt_settings_warn() {
     let Some(folder) = Folder::new() else { return };
     folder.write("c.py", "import os\nworker = 3\nhelper = 1\ndef when_ready(server):\n    pass\nprint('read')\n");
     let output = folder.run(&["-c", "c.py", "--check-config", "shop:app"]);
     let said = text(&output);
-    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_exit(&output, Exit::Ok);
     assert!(said.contains("c.py: \"worker\" is not a setting; did you mean \"workers\"?"), "{said}");
     assert!(said.contains("hooks are not called") && said.contains(": when_ready\n"), "{said}");
     assert!(!said.contains("helper"), "{said}");
 }
 
 #[test]
-fn an_application_that_is_not_there_is_named() {
+fn missing_application_is_named() {
     let Some(folder) = Folder::new() else { return };
     folder.write("broken.py", "import nothing_of_the_kind\n");
     for (app, check_code, code, part) in [
@@ -210,7 +211,7 @@ fn an_application_that_is_not_there_is_named() {
 }
 
 #[test]
-fn a_python_without_the_gateway_is_told_how_to_get_it() {
+fn missing_gateway_is_explained() {
     let Some(folder) = Folder::new() else { return };
     fs::create_dir_all(folder.path().join("bare/bin")).unwrap();
     let python = fs::canonicalize(folder.venv.join("bin/python")).unwrap();
@@ -218,13 +219,13 @@ fn a_python_without_the_gateway_is_told_how_to_get_it() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
     command.args(["serve", "--venv", "bare", "shop:app"]);
     let output = folder.in_here(command).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_exit(&output, Exit::Usage);
     assert!(text(&output).contains("has no module lab_wsgi"), "{}", text(&output));
     assert!(text(&output).contains("-m pip install ./crates/lab-python"), "{}", text(&output));
 }
 
 #[test]
-fn a_reload_takes_over_what_the_configuration_says_now() {
+fn reload_applies_the_new_configuration() {
     let Some(folder) = Folder::new() else { return };
     folder.write("gunicorn.conf.py", "import os\nraw_env = ['COLOUR=red']\nos.environ['SHADE'] = 'dark'\n");
     let server = folder.serve(&["--name", "shop"], 1);
@@ -254,7 +255,7 @@ fn a_reload_takes_over_what_the_configuration_says_now() {
 }
 
 #[test]
-fn a_worker_that_hangs_is_killed_and_its_request_named() {
+fn killed_worker_names_its_request() {
     let Some(folder) = Folder::new() else { return };
     let server = folder.serve(&["--timeout", "1"], 1);
     let hanging = TcpStream::connect(&server.address).unwrap();
@@ -267,7 +268,7 @@ fn a_worker_that_hangs_is_killed_and_its_request_named() {
 }
 
 #[test]
-fn requests_of_an_application_are_metrics() {
+fn python_requests_are_counted_in_statsd() {
     let Some(folder) = Folder::new() else { return };
     let statsd = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let host = statsd.local_addr().unwrap().to_string();
@@ -287,7 +288,7 @@ fn requests_of_an_application_are_metrics() {
 }
 
 #[test]
-fn code_that_changes_is_taken_over() {
+fn changed_code_is_reloaded() {
     let Some(folder) = Folder::new() else { return };
     let server = folder.serve(&["--reload", "--reload-engine", "poll", "--reload-extra-file", "*.toml"], 1);
     assert!(body(&server, "/").contains("None"));
@@ -309,7 +310,7 @@ fn code_that_changes_is_taken_over() {
 }
 
 #[test]
-fn logs_of_an_application_are_gunicorns() {
+fn python_logs_match_gunicorn() {
     let Some(folder) = Folder::new() else { return };
     let format = r#"%(h)s %(u)s "%(r)s" %(s)s %(B)s %(U)s %(q)s %(a)s %({x-a}i)s %({X-Own}o)s %({wsgi.url_scheme}e)s"#;
     let arguments =
@@ -321,11 +322,11 @@ fn logs_of_an_application_are_gunicorns() {
         "import sys\nfrom shop import app\nprint('printed', flush=True)\nprint('complained', file=sys.stderr)\n",
     );
     let mut master = command.spawn().unwrap();
-    wait_for("a worker", || folder.read("errors").contains("is ready").then_some(()));
+    wait_until("a worker", || folder.read("errors").contains("is ready"));
     let client = std::os::unix::net::UnixStream::connect(folder.path().join("socket")).unwrap();
     let length = get(client, "/a%20b?c=d").unwrap().split_once("\r\n\r\n").unwrap().1.len();
     let expected = format!(" - \"GET /a%20b?c=d HTTP/1.1\" 200 {length} /a b c=d test - yes http\n");
-    wait_for("a line", || folder.read("access").ends_with('\n').then_some(()));
+    wait_until("a line", || folder.read("access").ends_with('\n'));
     assert_eq!(folder.read("access"), expected);
     super::server::tell(master.id(), Signal::TERM);
     assert_eq!(master.wait().unwrap().code(), Some(0));

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use rustix::process::Signal;
 
 use super::server::{Server, get, tell};
-use crate::support::wait_for;
+use crate::support::wait_until;
 
 /// Asks without pause on four connections at a time, while `meanwhile` runs; how many answers there were.
 pub(super) fn under_load(address: &str, meanwhile: impl FnOnce()) -> u32 {
@@ -57,7 +57,7 @@ pub(super) fn reload(server: &Server, workers: &BTreeSet<u32>) -> BTreeSet<u32> 
 }
 
 #[test]
-fn sighup_replaces_the_workers_without_losing_a_request() {
+fn sighup_replaces_workers_without_losing_requests() {
     for options in [&["--keep-alive", "1"][..], &["--reuse-port"]] {
         let server = Server::with(options, 2);
         let mut workers: BTreeSet<u32> = server.workers.iter().copied().collect();
@@ -71,7 +71,7 @@ fn sighup_replaces_the_workers_without_losing_a_request() {
 }
 
 #[test]
-fn sigttin_and_sigttou_change_the_number_of_workers_down_to_one() {
+fn sigttin_and_sigttou_change_the_worker_count() {
     let server = Server::start(1);
     server.signal(Signal::TTIN);
     let second = server.wait_for_worker();
@@ -84,7 +84,7 @@ fn sigttin_and_sigttou_change_the_number_of_workers_down_to_one() {
 }
 
 #[test]
-fn sigusr1_opens_the_logs_anew() {
+fn sigusr1_reopens_the_logs() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (access, errors, socket) = (path("access"), path("errors"), path("socket"));
@@ -93,7 +93,7 @@ fn sigusr1_opens_the_logs_anew() {
     command.args(["--error-logfile", &errors, "--access-logformat", "%(r)s", "native:hello"]);
     let mut master = command.spawn().unwrap();
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let until = |path: &str, text: &str| wait_for(text, || read(path).contains(text).then_some(()));
+    let until = |path: &str, text: &str| wait_until(text, || read(path).contains(text));
     let ask = |path: &str| {
         get(std::os::unix::net::UnixStream::connect(&socket).unwrap(), path).unwrap();
     };
@@ -104,7 +104,7 @@ fn sigusr1_opens_the_logs_anew() {
         fs::rename(log, format!("{log}.1")).unwrap();
     }
     tell(master.id(), Signal::USR1);
-    wait_for("new logs", || (fs::exists(&access).unwrap() && fs::exists(&errors).unwrap()).then_some(()));
+    wait_until("new logs", || fs::exists(&access).unwrap() && fs::exists(&errors).unwrap());
     ask("/pong?after");
     until(&access, "GET /pong?after HTTP/1.1\n");
     assert_eq!(read(&format!("{access}.1")), "GET /pong?before HTTP/1.1\n");
@@ -116,7 +116,7 @@ fn sigusr1_opens_the_logs_anew() {
 }
 
 #[test]
-fn upgrading_a_running_server_is_refused_in_the_log() {
+fn sigusr2_upgrade_is_refused() {
     let server = Server::start(1);
     for (signal, name) in [(Signal::USR2, "SIGUSR2"), (Signal::WINCH, "SIGWINCH")] {
         server.signal(signal);
@@ -126,7 +126,7 @@ fn upgrading_a_running_server_is_refused_in_the_log() {
 }
 
 #[test]
-fn a_worker_that_hangs_is_killed_and_replaced() {
+fn hanging_worker_is_killed_and_replaced() {
     let server = Server::with(&["--timeout", "1"], 1);
     tell(server.workers[0], Signal::STOP);
     server.wait_for(&format!("WORKER TIMEOUT (pid:{})", server.workers[0]));
@@ -136,7 +136,7 @@ fn a_worker_that_hangs_is_killed_and_replaced() {
 }
 
 #[test]
-fn a_worker_is_replaced_after_its_requests() {
+fn worker_is_replaced_after_max_requests() {
     let server = Server::with(&["--max-requests", "3"], 1);
     let mut workers: BTreeSet<u32> = server.workers.iter().copied().collect();
     for _ in 0..2 {

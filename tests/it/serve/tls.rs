@@ -5,11 +5,12 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
+use lab::exit::Exit;
 use rustix::process::Signal;
 
 use super::python::Folder;
 use super::server::Server;
-use crate::support::{has, text};
+use crate::support::{Tool, assert_exit, text};
 
 const APP: &str = r#"
 import io, tempfile, time
@@ -90,7 +91,7 @@ fn certify_by(folder: &Path, name: &str, issuer: &str) {
 
 /// A folder with an application and a certificate; None where something is missing, which is then said.
 fn folder() -> Option<Folder> {
-    if !has("openssl", "/usr/bin/openssl") {
+    if !Tool::Openssl.is_available() {
         return None;
     }
     let folder = Folder::new()?;
@@ -115,7 +116,7 @@ fn client(folder: &Folder, server: &Server, script: &str) -> String {
 }
 
 #[test]
-fn native_apps_are_served() {
+fn native_app_is_served_over_tls() {
     let Some(folder) = folder() else { return };
     let server = serve(&folder, &[], "native:hello");
     client(
@@ -136,7 +137,7 @@ assert b"\"wsgi.url_scheme\":\"https\"" in get("/environ")
 }
 
 #[test]
-fn wsgi_applications_are_served_in_place_and_by_threads() {
+fn wsgi_is_served_over_tls_with_threads() {
     let Some(folder) = folder() else { return };
     for threads in ["1", "3"] {
         let server = serve(&folder, &["--threads", threads], "safe:app");
@@ -177,7 +178,7 @@ with connect() as late:
 }
 
 #[test]
-fn handshakes_that_are_slow_or_fail_hold_up_nobody() {
+fn slow_handshakes_do_not_block_others() {
     let Some(folder) = folder() else { return };
     let server = serve(&folder, &[], "safe:app");
     let _silent = TcpStream::connect(&server.address).unwrap();
@@ -193,7 +194,7 @@ fn handshakes_that_are_slow_or_fail_hold_up_nobody() {
 }
 
 #[test]
-fn clients_are_asked_for_certificates() {
+fn client_certificates_are_verified() {
     let Some(folder) = folder() else { return };
     for (authority, name) in [("authority", "client"), ("nobody", "stranger")] {
         certify(folder.path(), authority);
@@ -222,7 +223,7 @@ print(outcome(None), outcome("client"), outcome("stranger"), sep=",")
 }
 
 #[test]
-fn ciphers_are_those_that_are_named() {
+fn cipher_list_is_honoured() {
     let Some(folder) = folder() else { return };
     let server = serve(&folder, &["--ciphers", "ECDHE-RSA-AES128-GCM-SHA256"], "safe:app");
     let script = r#"
@@ -241,7 +242,7 @@ print(outcome("DEFAULT", ssl.TLSVersion.TLSv1_3).startswith("TLS_"))
 }
 
 #[test]
-fn a_reload_takes_over_a_renewed_certificate() {
+fn reload_picks_up_a_renewed_certificate() {
     let Some(folder) = folder() else { return };
     let server = serve(&folder, &[], "safe:app");
     certify(folder.path(), "server");
@@ -260,7 +261,7 @@ fn a_reload_takes_over_a_renewed_certificate() {
 }
 
 #[test]
-fn files_that_do_not_serve_are_named_before_anything_starts() {
+fn unusable_tls_files_are_named() {
     let Some(folder) = folder() else { return };
     for (arguments, part) in [
         (&["--certfile", "nothing.pem"][..], "nothing.pem: No such file"),
@@ -269,7 +270,7 @@ fn files_that_do_not_serve_are_named_before_anything_starts() {
         (&["--certfile", "server.pem", "--keyfile", "server.key", "--ciphers", "HIGH"], "there is no \"HIGH\""),
     ] {
         let output = folder.run(&[arguments, &["safe:app"]].concat());
-        assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+        assert_exit(&output, Exit::Usage);
         assert!(text(&output).contains(part), "{part}: {}", text(&output));
     }
 }

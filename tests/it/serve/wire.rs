@@ -19,7 +19,7 @@ use super::app::App;
 const AFTER: &str = r"GET /after HTTP/1.1\r\nHost: a\r\n\r\n";
 
 #[test]
-fn raw_requests_have_their_raw_answers() {
+fn raw_requests() {
     insta::glob!("cases/*.http", |path| {
         let case = std::fs::read_to_string(path).expect("a case");
         let answer = run(exchange(&unescape(&case)));

@@ -9,7 +9,7 @@ use super::launch::{Worker, settings};
 use crate::serve::wire::{escape, unescape};
 
 #[test]
-fn a_sound_application_is_answered_for() {
+fn conforming_applications() {
     let Some(python) = python() else { return };
     let worker = Worker::start(python, settings("good:app"));
     insta::glob!("cases/good/*.http", |path| answers(&worker, "validated", path));
@@ -22,7 +22,7 @@ fn a_sound_application_is_answered_for() {
 }
 
 #[test]
-fn an_unsound_application_is_contained() {
+fn faulty_applications() {
     let Some(python) = python() else { return };
     let worker = Worker::start(python, settings("bad:app"));
     insta::glob!("cases/bad/*.http", |path| answers(&worker, "bad", path));

@@ -5,30 +5,27 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use crate::support::has;
+use crate::support::{Tool, python_on_path};
 
 /// What is served in the tests, and what it is compared with.
 const PACKAGES: [&str; 6] = ["flask", "django", "bottle", "falcon", "pyramid", "gunicorn==27.0.1"];
 
-/// The Python of an environment with lab_wsgi and the packages in it; None if this machine has no Python, which is then
-/// said.
+/// The Python of an environment with lab_wsgi and the packages in it; None, and the test skipped, without a Python.
 pub(crate) fn python() -> Option<&'static Path> {
-    static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
-    PYTHON.get_or_init(make).as_deref()
+    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+    // Asked by every test, so that each one counts as skipped.
+    Tool::Python.is_available().then(|| PYTHON.get_or_init(make).as_path())
 }
 
-fn make() -> Option<PathBuf> {
-    let base = base_python();
-    if !has("python", &base) {
-        return None;
-    }
+fn make() -> PathBuf {
+    let base = python_on_path();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wsgi-venv");
     let python = folder.join("bin/python");
     let stamp = folder.join("installed");
     let wanted = fingerprint(&base);
     let installed = fs::read_to_string(&stamp).unwrap_or_default();
     if installed == wanted {
-        return Some(python);
+        return python;
     }
     eprintln!("making a virtual environment in {}", folder.display());
     // That of another Python is of no use.
@@ -43,17 +40,7 @@ fn make() -> Option<PathBuf> {
     pip.env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab-wsgi"));
     run(&mut pip);
     fs::write(stamp, wanted).expect("the environment can be written to");
-    Some(python)
-}
-
-/// The Python that `LAB_PYTHON` names, or the first `python3` on the path.
-fn base_python() -> String {
-    if let Ok(python) = std::env::var("LAB_PYTHON") {
-        return python;
-    }
-    let path = std::env::var("PATH").unwrap_or_default();
-    let found = path.split(':').map(|folder| format!("{folder}/python3")).find(|program| Path::new(program).exists());
-    found.unwrap_or_else(|| "python3".to_owned())
+    python
 }
 
 /// Changes whenever what is installed has to be installed again.

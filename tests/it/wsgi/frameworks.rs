@@ -29,7 +29,7 @@ fn every_framework_says_hello() {
 const DIFFERENT: [&str; 3] = ["SERVER_SOFTWARE", "REMOTE_PORT", "SERVER_PORT"];
 
 #[test]
-fn the_environ_is_gunicorns() {
+fn environ_matches_gunicorn() {
     let Some(python) = python() else { return };
     let worker = Worker::start(python, settings("environ:app"));
     let gunicorn = Gunicorn::start(python, "environ:app");

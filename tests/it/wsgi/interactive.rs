@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 
 use super::environment::python;
 use super::launch::{Worker, settings};
-use crate::support::wait_for;
+use crate::support::wait_until;
 
 /// More bytes than are kept in memory or in the buffers of a connection.
 const LARGE: usize = 32 * 1024 * 1024;
@@ -40,7 +40,7 @@ pub(super) fn start(app: &str) -> Option<Worker> {
 pub(super) const EXPECT: &str = "HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
 
 #[test]
-fn the_body_is_asked_for_when_the_application_first_reads_it() {
+fn continue_is_sent_at_the_first_read() {
     let Some(worker) = start("good:app") else { return };
     let mut client = send(&worker, &format!("POST /read {EXPECT}"));
     assert_eq!(read_until(&mut client, "\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
@@ -52,7 +52,7 @@ fn the_body_is_asked_for_when_the_application_first_reads_it() {
 }
 
 #[test]
-fn a_body_nobody_reads_is_not_asked_for() {
+fn unread_body_gets_no_continue() {
     let Some(worker) = start("good:app") else { return };
     let mut client = send(&worker, &format!("POST /unread {EXPECT}"));
     client.shutdown(Shutdown::Write).expect("a socket");
@@ -61,7 +61,7 @@ fn a_body_nobody_reads_is_not_asked_for() {
 }
 
 #[test]
-fn a_body_that_was_asked_for_and_is_unsound_raises() {
+fn malformed_body_raises_in_the_application() {
     let Some(mut worker) = start("bad:app") else { return };
     let chunked = "HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n";
     let asked = |path: &str, body: &str| {
@@ -87,7 +87,7 @@ fn a_body_that_was_asked_for_and_is_unsound_raises() {
 }
 
 #[test]
-fn a_response_is_sent_as_it_is_produced() {
+fn response_is_sent_as_produced() {
     let Some(worker) = start("streams:app") else { return };
     let mut client = send(&worker, "GET /generator HTTP/1.1\r\nHost: a\r\n\r\n");
     // The application goes on when the file that it names is there.
@@ -97,7 +97,7 @@ fn a_response_is_sent_as_it_is_produced() {
 }
 
 #[test]
-fn slow_clients_keep_nobody_waiting() {
+fn slow_clients_do_not_block_others() {
     let Some(worker) = start("good:app") else { return };
     let _head = send(&worker, "GET / HTTP/1.1\r\nHost:");
     let _sized = send(&worker, "POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nHel");
@@ -107,7 +107,7 @@ fn slow_clients_keep_nobody_waiting() {
 }
 
 #[test]
-fn large_bodies_are_kept_in_a_file() {
+fn large_bodies_are_spooled() {
     let Some(worker) = start("good:app") else { return };
     let mut client = send(&worker, &format!("POST /length HTTP/1.1\r\nHost: a\r\nContent-Length: {LARGE}\r\n\r\n"));
     let memory = || resident_bytes(worker.pid().as_raw_nonzero().get());
@@ -117,8 +117,8 @@ fn large_bodies_are_kept_in_a_file() {
         client.write_all(&piece).expect("the worker reads");
     }
     // All but the rest has been read, as far as the sockets' own buffers go.
-    let open = || has_unnamed_file(worker.pid().as_raw_nonzero().get()).then_some(());
-    wait_for("a file without a name", open);
+    let open = || has_unnamed_file(worker.pid().as_raw_nonzero().get());
+    wait_until("a file without a name", open);
     let grown = memory().saturating_sub(before);
     assert!(grown < LARGE / 4, "the worker has grown by {grown} bytes");
     client.write_all(&piece).expect("the worker reads");
@@ -126,7 +126,7 @@ fn large_bodies_are_kept_in_a_file() {
 }
 
 #[test]
-fn a_client_that_does_not_read_keeps_nobody_waiting() {
+fn unreading_client_does_not_block_others() {
     let Some(worker) = start("streams:app") else { return };
     for path in ["/large-list", "/large-file"] {
         let mut slow = send(&worker, &format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
@@ -137,7 +137,7 @@ fn a_client_that_does_not_read_keeps_nobody_waiting() {
 }
 
 #[test]
-fn an_answer_does_not_wait_for_a_slow_call_behind_it() {
+fn response_is_not_delayed_by_a_slow_call() {
     let Some(worker) = start("streams:app") else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let wait = |name: &str| {
@@ -146,7 +146,7 @@ fn an_answer_does_not_wait_for_a_slow_call_behind_it() {
     };
     // While the worker is busy, a quick and a slow request arrive, and are found ready together.
     let mut busy = wait("one");
-    wait_for("a request in progress", || worker.scoreboard().request);
+    wait_until("a request in progress", || worker.scoreboard().request);
     let mut quick = send(&worker, "GET /quick HTTP/1.1\r\nHost: a\r\n\r\n");
     let mut slow = wait("two");
     std::fs::write(folder.path().join("one"), "").expect("a file");
@@ -157,7 +157,7 @@ fn an_answer_does_not_wait_for_a_slow_call_behind_it() {
 }
 
 #[test]
-fn an_endless_response_ends_with_its_client() {
+fn endless_response_ends_with_its_client() {
     let Some(worker) = start("bad:app") else { return };
     let mut client = send(&worker, "GET /raises-midway HTTP/1.1\r\nHost: a\r\n\r\n");
     rest(&mut client);
@@ -168,7 +168,7 @@ fn an_endless_response_ends_with_its_client() {
 }
 
 #[test]
-fn a_silent_connection_is_closed_after_its_time() {
+fn silent_connection_is_closed() {
     let Some(python) = python() else { return };
     let mut settings = settings("good:app");
     settings.keepalive_s = 1;
@@ -179,7 +179,7 @@ fn a_silent_connection_is_closed_after_its_time() {
 }
 
 #[test]
-fn without_keep_alive_every_answer_is_the_last() {
+fn keep_alive_zero_closes_every_connection() {
     let Some(python) = python() else { return };
     let mut settings = settings("good:app");
     settings.keepalive_s = 0;
@@ -189,7 +189,7 @@ fn without_keep_alive_every_answer_is_the_last() {
 }
 
 #[test]
-fn threads_answer_at_the_same_time() {
+fn threads_serve_concurrently() {
     let Some(python) = python() else { return };
     let mut settings = settings("streams:app");
     settings.threads = 2;
@@ -228,7 +228,7 @@ fn has_unnamed_file(pid: i32) -> bool {
 
 /// Answers that wait for each other and are sent from where they lie, to a client that reads none of them for a while.
 #[test]
-fn a_late_reader_gets_large_answers_whole_and_in_order() {
+fn late_reader_gets_large_responses_in_order() {
     let Some(worker) = start("good:plain") else { return };
     const COUNT: u8 = 100;
     let letter = |number: u8| char::from(b'a' + number % 26);
@@ -259,7 +259,7 @@ fn a_late_reader_gets_large_answers_whole_and_in_order() {
 /// `wsgi.input_terminated`: who reads on without counting finds the end of the body, not the next request, and does not
 /// wait for more.
 #[test]
-fn the_input_ends_where_the_body_does() {
+fn input_ends_with_the_body() {
     let Some(worker) = start("streams:app") else { return };
     let requests = [
         ("Content-Length: 5\r\n\r\nHello", "Hello"),

@@ -7,13 +7,15 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use command_fds::{CommandFdExt, FdMapping};
 use lab_worker::bootstrap::{InheritedSocket, SCOREBOARD_FD, SETTINGS_FD, WorkerSettings};
 use lab_worker::scoreboard::{SIZE, Scoreboard};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::wait_until;
 
 /// Far longer than anything here takes; nothing waits this long unless it is broken.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -129,14 +131,7 @@ impl Worker {
 
     /// Waits for its end.
     pub(super) fn end(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.process.try_wait().expect("a child") {
-                return status;
-            }
-            assert!(Instant::now() < deadline, "the worker does not end");
-            std::thread::yield_now();
-        }
+        wait_until("the worker ends", || self.process.try_wait().expect("a child"))
     }
 
     pub(super) fn scoreboard(&self) -> Scoreboard {

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 
 use super::environment::python;
 use super::launch::{Worker, settings};
-use crate::support::wait_for;
+use crate::support::wait_until;
 
 fn start(app: &str) -> Option<Worker> {
     python().map(|python| Worker::start(python, settings(app)))
@@ -20,12 +20,12 @@ fn hang(worker: &Worker) -> std::net::TcpStream {
     let mut client = worker.connect();
     client.write_all(b"GET /hang?a HTTP/1.1\r\nHost: a\r\n\r\n").expect("the worker reads");
     // The one before it may have been answered and not be noted as such yet.
-    wait_for("a request in progress", || worker.scoreboard().request.filter(|line| line.starts_with("GET /hang?a ")));
+    wait_until("a request in progress", || worker.scoreboard().request.filter(|line| line.starts_with("GET /hang?a ")));
     client
 }
 
 #[test]
-fn a_worker_told_to_finish_answers_what_it_has_begun() {
+fn graceful_stop_finishes_started_requests() {
     let Some(mut worker) = start("good:app") else { return };
     let mut client = worker.connect();
     client.write_all(b"POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nHel").expect("the worker reads");
@@ -42,7 +42,7 @@ fn a_worker_told_to_finish_answers_what_it_has_begun() {
 }
 
 #[test]
-fn a_worker_told_to_quit_leaves_the_application_where_it_is() {
+fn quick_stop_abandons_the_application() {
     for signal in [Signal::QUIT, Signal::INT] {
         let Some(mut worker) = start("bad:app") else { return };
         let _client = hang(&worker);
@@ -59,8 +59,8 @@ fn scoreboard_shows_the_current_request() {
     // An answer may reach its client before the worker notes that it has left.
     let is_idle =
         |scoreboard: &lab_worker::scoreboard::Scoreboard| scoreboard.requests == 2 && scoreboard.request.is_none();
-    let idle = wait_for("an idle worker", || Some(worker.scoreboard()).filter(is_idle));
-    wait_for("a sign of life", || (worker.scoreboard().heartbeat > idle.heartbeat).then_some(()));
+    let idle = wait_until("an idle worker", || Some(worker.scoreboard()).filter(is_idle));
+    wait_until("a sign of life", || worker.scoreboard().heartbeat > idle.heartbeat);
     let _client = hang(&worker);
     assert_eq!(worker.scoreboard().request.as_deref(), Some("GET /hang?a HTTP/1.1"));
     // An arbiter that has waited for long enough has it say where it is.
@@ -72,7 +72,7 @@ fn scoreboard_shows_the_current_request() {
 }
 
 #[test]
-fn a_crash_says_where() {
+fn crash_prints_a_traceback() {
     let Some(mut worker) = start("bad:app") else { return };
     let mut client = worker.connect();
     client.write_all(b"GET /crash HTTP/1.1\r\nHost: a\r\n\r\n").expect("the worker reads");
@@ -82,7 +82,7 @@ fn a_crash_says_where() {
 }
 
 #[test]
-fn a_worker_ends_after_its_requests() {
+fn worker_ends_after_max_requests() {
     let Some(python) = python() else { return };
     let mut settings = settings("good:app");
     (settings.max_requests, settings.max_requests_jitter) = (3, 0);
@@ -98,7 +98,7 @@ fn a_worker_ends_after_its_requests() {
 }
 
 #[test]
-fn what_is_said_on_the_streams_is_passed_on() {
+fn standard_streams_are_passed_on() {
     let Some(mut worker) = start("good:app") else { return };
     worker.get("/errors");
     // Two streams, so that the order is not fixed.
@@ -120,7 +120,7 @@ fn exceptions_are_logged_with_their_tracebacks() {
 }
 
 #[test]
-fn the_log_says_from_its_level_on() {
+fn log_level_is_honoured() {
     let Some(python) = python() else { return };
     let mut settings = settings("bad:app");
     settings.loglevel = "error".to_owned();
@@ -132,7 +132,7 @@ fn the_log_says_from_its_level_on() {
 }
 
 #[test]
-fn answered_requests_are_recorded() {
+fn requests_are_recorded() {
     let Some(python) = python() else { return };
     let (reading, writing) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("a pipe");
     let mut settings = settings("bad:app");
@@ -171,7 +171,7 @@ fn answered_requests_are_recorded() {
 }
 
 #[test]
-fn a_worker_serves_unix_sockets_beside_others() {
+fn worker_serves_unix_and_tcp_sockets() {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("app.sock");

@@ -9,7 +9,7 @@ use super::interactive::{EXPECT, read_until, rest, send, start};
 use super::launch::{Worker, settings};
 
 #[test]
-fn a_thread_that_still_sends_does_so_to_nobody_else() {
+fn late_thread_cannot_write_to_another_client() {
     let Some(mut worker) = start("streams:app") else { return };
     // It is sent more than the client takes, so that the thread waits when the application has ended.
     let mut slow = send(&worker, "GET /writes-on HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -33,7 +33,7 @@ fn a_thread_that_still_sends_does_so_to_nobody_else() {
 }
 
 #[test]
-fn a_thread_that_still_reads_a_body_ends_its_connection() {
+fn late_body_reader_ends_its_connection() {
     let Some(worker) = start("streams:app") else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("go");
@@ -49,7 +49,7 @@ fn a_thread_that_still_reads_a_body_ends_its_connection() {
 }
 
 #[test]
-fn a_worker_with_threads_ends_in_order() {
+fn threaded_worker_shuts_down_cleanly() {
     let Some(python) = python() else { return };
     let mut settings = settings("streams:app");
     settings.threads = 16;
@@ -62,7 +62,7 @@ fn a_worker_with_threads_ends_in_order() {
 }
 
 #[test]
-fn a_worker_ends_while_a_thread_of_the_application_still_sends() {
+fn worker_ends_despite_a_sending_thread() {
     let Some(mut worker) = start("streams:app") else { return };
     let _slow = send(&worker, "GET /writes-on HTTP/1.1\r\nHost: a\r\n\r\n");
     worker.wait_for("one of its threads is still sending");

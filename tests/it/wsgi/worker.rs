@@ -6,7 +6,7 @@ use super::environment::python;
 use super::launch::{Worker, settings};
 
 #[test]
-fn application_strings_are_read_as_gunicorn_reads_them() {
+fn application_strings_match_gunicorn() {
     let Some(python) = python() else { return };
     let cases = [
         ("strings", "application"),
@@ -23,7 +23,7 @@ fn application_strings_are_read_as_gunicorn_reads_them() {
 }
 
 #[test]
-fn what_cannot_be_loaded_is_said() {
+fn load_errors_are_reported() {
     let Some(python) = python() else { return };
     let cases = [
         ("absent:app", 4, "cannot load the application 'absent:app': there is no module 'absent' in "),
@@ -53,7 +53,7 @@ fn what_cannot_be_loaded_is_said() {
 }
 
 #[test]
-fn an_application_finds_itself_where_the_settings_say() {
+fn chdir_and_pythonpath_are_applied() {
     let Some(python) = python() else { return };
     let mut settings = settings("placed:app");
     settings.pythonpath = vec!["package".to_owned()];
@@ -65,7 +65,7 @@ fn an_application_finds_itself_where_the_settings_say() {
 }
 
 #[test]
-fn settings_that_make_no_sense_are_named() {
+fn senseless_settings_are_named() {
     let Some(python) = python() else { return };
     let mut settings = settings("good:app");
     settings.forwarded_allow_ips = vec!["10.0.0.1/8".to_owned()];
@@ -76,7 +76,7 @@ fn settings_that_make_no_sense_are_named() {
 }
 
 #[test]
-fn the_memory_of_bodies_is_kept_unless_the_environment_says_how_much_is() {
+fn environment_overrides_the_malloc_threshold() {
     let Some(python) = python() else { return };
     let faults = |length: usize, environment: &[(&str, &str)]| {
         let head = format!("POST /length HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");

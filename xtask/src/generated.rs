@@ -1,0 +1,9 @@
+//! The generated files of the repository. The test `generated_files_are_current` includes this file.
+//!
+//! A generator is a row: the file's path in the repository, and a function that returns its content.
+
+/// A path and the function that makes the file's content.
+pub(crate) type Generated = (&'static str, fn() -> String);
+
+pub(crate) const GENERATED: &[Generated] =
+    &[("fixtures/scenario.schema.json", lab::scenario::schema), ("fixtures/kind.schema.json", lab::catalog::schema)];
