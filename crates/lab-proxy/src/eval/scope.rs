@@ -10,6 +10,7 @@ use lab_http::write::decimal;
 use super::lookup::{self, JOINED_OF_ANSWERS, JOINED_OF_REQUESTS};
 use super::name::Variable;
 use super::outcome::{Attempt, ClientConnection, Outcome};
+use crate::clock;
 use crate::config::map::Map;
 use crate::config::pass::Pass;
 use crate::config::server::Server;
@@ -17,7 +18,6 @@ use crate::config::server_name::hostname;
 use crate::config::upstream::Address;
 use crate::routing::request::Request;
 use crate::routing::route::Route;
-use crate::runtime::clock;
 
 /// Everything variables can speak of, while a request is served or after it was.
 #[derive(Debug, Clone, Copy)]
