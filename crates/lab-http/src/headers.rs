@@ -95,6 +95,13 @@ impl Headers {
         self.fields.push(Field { name, value });
     }
 
+    /// Adds a line in front of the one at `index`. The bytes are taken as they are, as by [`push`](Headers::push).
+    pub fn insert(&mut self, index: usize, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        let name = Span::append(&mut self.text, name.as_ref());
+        let value = Span::append(&mut self.text, value.as_ref());
+        self.fields.insert(index, Field { name, value });
+    }
+
     /// Removes all lines called `name` and returns how many there were.
     pub fn remove(&mut self, name: &str) -> usize {
         let before = self.fields.len();
@@ -220,8 +227,9 @@ mod tests {
         let mut headers = sample();
         headers.retain(|name, value| name != b"Host" && value != b"y=2");
         headers.set_value(0, "longer than before");
+        headers.insert(1, "X", "y");
         let lines: Vec<_> = headers.iter().map(|(name, value)| [name, b"=", value].concat()).collect();
-        assert_eq!(lines, [&b"Set-Cookie=longer than before"[..], b"Connection=close, X-A ,,\tx-b"]);
+        assert_eq!(lines, [&b"Set-Cookie=longer than before"[..], b"X=y", b"Connection=close, X-A ,,\tx-b"]);
     }
 
     #[test]

@@ -28,17 +28,17 @@ pub(crate) struct RequestContext<'a> {
 }
 
 impl<'a> RequestContext<'a> {
+    /// The context of a request that was read. `values` has the captures of the server's name.
     pub(crate) fn new(
         worker: &'a WorkerContext,
         connection: &'a ClientConnection,
         server: &'a Server,
         request: &'a Request<'a>,
-        refused_line: Option<&'a [u8]>,
+        values: Values,
     ) -> RequestContext<'a> {
-        let settings = &worker.settings;
-        let route = Route::new(Some(request), &server.outside, Values::new(&settings.names));
-        let outcome = Outcome::new(settings.needs_heads);
-        RequestContext { worker, connection, server, request, refused_line, route, outcome }
+        let route = Route::new(Some(request), &server.outside, values);
+        let outcome = Outcome::new(worker.settings.needs_heads);
+        RequestContext { worker, connection, server, request, refused_line: None, route, outcome }
     }
 
     /// The rules of the present location.

@@ -34,10 +34,9 @@ pub(crate) async fn serve_request(
     let settings = &*worker.settings;
     let default_server = &settings.servers[settings.listens[listen].default_server];
     let heads = &default_server.heads;
-    let find_server = |host: Option<&[u8]>| {
-        let server = settings.listens[listen].server_for(host, &Values::new(&settings.names));
-        &settings.servers[server]
-    };
+    let values = Values::new(&settings.names);
+    // a server name that is a pattern leaves its captures in the values
+    let find_server = |host: Option<&[u8]>| &settings.servers[settings.listens[listen].server_for(host, &values)];
     let reading = client.incoming.read_request_head();
     let read = client.read_timer.within(heads.timeout, reading).await;
     let (line, refusal, server) = match read.unwrap_or(Err(ReadError::Refused(Refusal::Timeout))) {
@@ -46,10 +45,9 @@ pub(crate) async fn serve_request(
             match Request::judge(&head, heads.merge_slashes) {
                 Ok(request) => {
                     let server = find_server(request.host.as_deref());
-                    let mut context = RequestContext::new(worker, connection, server, &request, None);
-                    let idle_from = |context: &RequestContext<'_>| context.rules().keepalive.idle;
+                    let mut context = RequestContext::new(worker, connection, server, &request, values);
                     let disposition = respond(client, &mut context, upstreams, Entry::Begin, started).await;
-                    return (disposition, idle_from(&context));
+                    return (disposition, context.rules().keepalive.idle);
                 }
                 Err(refusal) => {
                     let host = head.headers.get("host").map(bare_host);
@@ -68,7 +66,8 @@ pub(crate) async fn serve_request(
     let method: &[u8] = if line.starts_with(b"HEAD ") { b"HEAD" } else { b"GET" };
     let head = RequestHead::new(method, "/", Version::Http11);
     let placeholder = Request::stand_in(&head);
-    let mut context = RequestContext::new(worker, connection, server, &placeholder, Some(&line));
+    let mut context = RequestContext::new(worker, connection, server, &placeholder, Values::new(&settings.names));
+    context.refused_line = Some(&line);
     context.route.closes = true;
     context.route.note(Severity::Info, format!("client sent an invalid request: {refusal}"));
     let entry = Entry::Status(status_of(refusal, server));

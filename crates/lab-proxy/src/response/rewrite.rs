@@ -72,12 +72,11 @@ pub(crate) fn kept_fields<'s>(scope: &Scope<'s>, with_type: bool) -> impl Iterat
     kept.filter(move |(name, _)| with_type || !name.eq_ignore_ascii_case(b"content-type"))
 }
 
-fn put_first<N: AsRef<[u8]>, V: AsRef<[u8]>>(fields: &mut Headers, first: impl IntoIterator<Item = (N, V)>) {
-    let mut all: Headers = first.into_iter().collect();
-    for (name, value) in fields.iter() {
-        all.push(name, value);
+/// Inserts lines in front of all others. The text stays one buffer, for the reason phrase lies in it too.
+fn put_first<'f>(fields: &mut Headers, first: impl Iterator<Item = (&'f [u8], &'f [u8])>) {
+    for (index, (name, value)) in first.enumerate() {
+        fields.insert(index, name, value);
     }
-    *fields = all;
 }
 
 /// Drops the fields that do not reach the client, and maps `Location`, `Refresh` and `Set-Cookie` to its view.
