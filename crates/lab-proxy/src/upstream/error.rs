@@ -5,7 +5,7 @@ use lab_http::Refusal;
 use crate::context::RequestBodyError;
 
 /// Why there is no response.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum ForwardError {
     /// The upstream failed; the client gets the page of this status.
     Status(u16),

@@ -12,7 +12,7 @@ use crate::config::pass::{Destination, Pass};
 use crate::config::retry::Retry;
 use crate::config::upstream::Upstream;
 use crate::context::{RequestBody, RequestBodyError, RequestContext, RequestSource};
-use crate::response::{Body, Head, Response, StreamReader};
+use crate::response::{Body, Head, Response, StreamBody, StreamReader};
 use crate::routing::route::Target;
 use crate::upstream::attempts::{self, Attempts};
 use crate::upstream::balancer::PeerResult;
@@ -294,7 +294,7 @@ impl<'a> Forwarding<'a> {
         if let (Some(exchange), Some(attempt)) = (&mut self.exchange, context.outcome.attempts.last_mut()) {
             attempt.bytes_sent = exchange.sent();
             attempt.bytes_received = exchange.received(stream);
-            attempt.content = stream.map_or(0, |stream| stream.content());
+            attempt.content = stream.map_or(0, StreamBody::content);
             self.attempts.is_unsent = attempt.bytes_sent == 0;
         }
     }
