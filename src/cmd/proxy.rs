@@ -4,8 +4,8 @@ use std::io::Write as _;
 
 use crate::cli::ProxyArgs;
 use crate::exit::Exit;
+use lab_proxy::logging::LogFiles;
 use lab_proxy::runtime::control::{self, Order};
-use lab_proxy::runtime::log::LogFiles;
 use lab_proxy::runtime::{master, sockets};
 use lab_proxy::{CommandLine, read_configuration};
 

@@ -95,12 +95,30 @@ impl Headers {
         self.fields.push(Field { name, value });
     }
 
+    /// Adds a line in front of the one at `index`. The bytes are taken as they are, as by [`push`](Headers::push).
+    pub fn insert(&mut self, index: usize, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        let name = Span::append(&mut self.text, name.as_ref());
+        let value = Span::append(&mut self.text, value.as_ref());
+        self.fields.insert(index, Field { name, value });
+    }
+
     /// Removes all lines called `name` and returns how many there were.
     pub fn remove(&mut self, name: &str) -> usize {
         let before = self.fields.len();
         let text = &self.text;
         self.fields.retain(|field| !field.name.of(text).eq_ignore_ascii_case(name.as_bytes()));
         before - self.fields.len()
+    }
+
+    /// Removes the lines for whose name and value `is_kept` is false.
+    pub fn retain(&mut self, mut is_kept: impl FnMut(&[u8], &[u8]) -> bool) {
+        let text = &self.text;
+        self.fields.retain(|field| is_kept(field.name.of(text), field.value.of(text)));
+    }
+
+    /// Replaces the value of the line at `index`; the line keeps its place and its name.
+    pub fn set_value(&mut self, index: usize, value: impl AsRef<[u8]>) {
+        self.fields[index].value = Span::append(&mut self.text, value.as_ref());
     }
 
     /// Removes all lines, and keeps the memory.
@@ -202,6 +220,16 @@ mod tests {
         assert_eq!(headers.remove("Set-cookie"), 2);
         assert_eq!(headers.len(), 2);
         assert_eq!(headers.remove("Set-cookie"), 0);
+    }
+
+    #[test]
+    fn lines_are_edited_in_place() {
+        let mut headers = sample();
+        headers.retain(|name, value| name != b"Host" && value != b"y=2");
+        headers.set_value(0, "longer than before");
+        headers.insert(1, "X", "y");
+        let lines: Vec<_> = headers.iter().map(|(name, value)| [name, b"=", value].concat()).collect();
+        assert_eq!(lines, [&b"Set-Cookie=longer than before"[..], b"X=y", b"Connection=close, X-A ,,\tx-b"]);
     }
 
     #[test]

@@ -24,12 +24,15 @@
 //!
 //! The modules stand in the order in which a configuration becomes a running proxy and a request becomes an answer.
 
+pub mod clock;
 pub mod config;
 pub mod eval;
 pub mod routing;
-pub mod downstream;
+pub mod logging;
+mod context;
+mod response;
 pub mod upstream;
-pub mod response;
+pub mod downstream;
 pub mod runtime;
 pub mod differences;
 

@@ -10,6 +10,7 @@ use lab_http::write::decimal;
 use super::lookup::{self, JOINED_REQUEST_FIELDS, JOINED_RESPONSE_FIELDS};
 use super::outcome::{Attempt, ClientConnection, RequestOutcome};
 use super::variable::Variable;
+use crate::clock;
 use crate::config::address::Address;
 use crate::config::map::Map;
 use crate::config::proxy::pass::ProxyPass;
@@ -17,7 +18,6 @@ use crate::config::server::Server;
 use crate::config::server::name::hostname;
 use crate::routing::request::Request;
 use crate::routing::route::Route;
-use crate::runtime::clock;
 
 /// Everything that variables can read, while a request is served and afterwards.
 #[derive(Debug, Clone, Copy)]

@@ -34,7 +34,7 @@ pub struct Route<'a> {
     /// The status of the `return` that ended the phases.
     pub returned: Option<u16>,
     pub error_pages: ErrorPages,
-    pub body: RequestBody,
+    pub body: BodyAdmission,
     pub connection: ConnectionReuse,
     /// The target of a redirect.
     pub redirect: Option<Vec<u8>>,
@@ -150,7 +150,7 @@ pub enum ErrorPages {
 
 /// What is known of the request's body before it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RequestBody {
+pub enum BodyAdmission {
     Acceptable,
     /// Refused for its size or its framing. No later phase checks it again, and it is not passed on.
     Refused,
@@ -181,7 +181,7 @@ impl<'a> Route<'a> {
             status: None,
             returned: None,
             error_pages: ErrorPages::Allowed,
-            body: RequestBody::Acceptable,
+            body: BodyAdmission::Acceptable,
             connection: ConnectionReuse::Allowed,
             redirect: None,
             preserved: Headers::new(),

@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 
 use crate::config::Config;
 use crate::config::logs::Severity;
+use crate::logging::OpenError;
 use crate::runtime::generation::{Generation, Opened};
-use crate::runtime::log::OpenError;
 use crate::runtime::sockets::SocketError;
 use crate::runtime::worker::Phase;
 

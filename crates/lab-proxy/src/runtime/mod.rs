@@ -1,15 +1,15 @@
-//! What the proxy runs on: the master, its workers, listening sockets, clocks and logs.
+//! The process: the master, the generations of workers, listeners and signals.
+//!
+//! This room starts everything and is used by nothing. It must not know requests: a worker hands accepted connections
+//! to `downstream` and does no more for them.
 
-pub mod clock;
 pub mod control;
-pub mod log;
 pub mod master;
 pub mod sockets;
 
 pub(crate) mod affinity;
 pub(crate) mod generation;
 pub(crate) mod log_file;
-pub(crate) mod roll;
 pub(crate) mod spool;
 pub(crate) mod stream;
 pub(crate) mod timer;

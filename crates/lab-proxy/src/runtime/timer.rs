@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::runtime::clock;
+use crate::clock;
 
 /// The wait took too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

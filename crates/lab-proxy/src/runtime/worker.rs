@@ -1,12 +1,9 @@
 //! A worker: one thread, one `current_thread` runtime. A connection stays with the worker that accepted it.
 
-use std::cell::Cell;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Waker;
 use std::time::Duration;
 
 use socket2::Socket;
@@ -14,16 +11,15 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use crate::clock;
 use crate::config::Config;
 use crate::config::address::Address;
 use crate::config::logs::Severity;
-use crate::downstream::client;
-use crate::runtime::clock;
-use crate::runtime::log::{self, LogFiles};
-use crate::runtime::roll::Roll;
+use crate::context::WorkerContext;
+use crate::downstream::connection::{self, Accepted};
+use crate::logging::{self, LogFiles};
 use crate::runtime::stream::{Either, Stream};
-use crate::upstream::group::Group;
-use crate::upstream::resolver::Names;
+use crate::upstream::Upstreams;
 
 /// What the master wants its workers to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,18 +32,11 @@ pub(crate) enum Phase {
     Stop,
 }
 
-/// What a worker knows, and its connections share.
-#[derive(Debug)]
-pub(crate) struct Worker {
-    pub(crate) settings: Arc<Config>,
-    pub(crate) logs: LogFiles,
-    upstreams: Vec<Group>,
-    /// What was found of names that are not in the configuration.
-    pub(crate) names: Names,
-    /// Open connections of clients.
-    clients: Roll,
-    is_quitting: Cell<bool>,
-    /// Told when a client's connection was closed.
+/// One worker thread's state.
+struct Worker {
+    context: WorkerContext,
+    upstreams: Upstreams,
+    /// Notified when a client's connection was closed.
     closed: Notify,
 }
 
@@ -71,55 +60,31 @@ pub(crate) fn run(
 ) -> io::Result<()> {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     // lines of access logs are written when there is nothing better to do
-    let runtime =
-        runtime.enable_all().on_thread_park(log::flush).on_thread_unpark(clock::turn).build_local(Default::default())?;
+    let runtime = runtime
+        .enable_all()
+        .on_thread_park(logging::flush)
+        .on_thread_unpark(clock::turn)
+        .build_local(Default::default())?;
     logs.begin_gathering();
-    let upstreams = settings.upstreams.iter().map(Group::new).collect();
-    let worker = Rc::new(Worker {
-        settings,
-        logs,
-        upstreams,
-        names: Names::default(),
-        clients: Roll::default(),
-        is_quitting: Cell::new(false),
-        closed: Notify::new(),
-    });
+    let upstreams = Upstreams::new(&settings);
+    let context = WorkerContext::new(settings, logs);
+    let worker = Rc::new(Worker { context, upstreams, closed: Notify::new() });
     let served = runtime.block_on(worker.serve(listeners, phases));
     drop(runtime);
-    log::flush_all();
+    logging::flush_all();
     served
 }
 
 impl Worker {
-    /// An upstream by its index in the settings.
-    pub(crate) fn upstream(&self, index: usize) -> &Group {
-        &self.upstreams[index]
-    }
-
-    /// Whether connections are to be closed as soon as they are idle.
-    pub(crate) fn is_quitting(&self) -> bool {
-        self.is_quitting.get()
-    }
-
-    /// Has a connection's task woken when the worker begins to quit.
-    pub(crate) fn sign(&self, place: usize, waker: &Waker) {
-        self.clients.sign(place, waker);
-    }
-
-    /// A number no other connection of the process has.
-    pub(crate) fn next_serial(&self) -> u64 {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    }
-
     async fn serve(self: Rc<Self>, listeners: Vec<Listener>, mut phases: watch::Receiver<Phase>) -> io::Result<()> {
         let mut accepting = Vec::new();
         for (socket, listens) in listeners {
-            let Some(listen) = listens.first().map(|&index| &self.settings.listens[index]) else { continue };
+            let Some(listen) = listens.first().map(|&index| &self.context.settings.listens[index]) else { continue };
             let listener = match listen.address {
                 Address::Internet(_) => {
                     // what is accepted inherits it
-                    socket.set_tcp_nodelay(self.settings.servers[listen.default_server].config().tcp_nodelay)?;
+                    socket
+                        .set_tcp_nodelay(self.context.settings.servers[listen.default_server].config().tcp_nodelay)?;
                     Either::Tcp(TcpListener::from_std(socket.into())?)
                 }
                 Address::Unix(_) => Either::Unix(UnixListener::from_std(OwnedFd::from(socket).into())?),
@@ -131,8 +96,8 @@ impl Worker {
         loop {
             tokio::select! {
                 _ = sweep.tick() => {
-                    self.upstreams.iter().for_each(Group::sweep);
-                    log::flush_due();
+                    self.upstreams.sweep();
+                    logging::flush_due();
                 }
                 // a master that is gone is a master that says stop
                 phase = phases.wait_for(|phase| *phase > Phase::Serve) => match phase.map_or(Phase::Stop, |phase| *phase) {
@@ -144,14 +109,13 @@ impl Worker {
         for task in accepting {
             task.abort();
         }
-        self.is_quitting.set(true);
-        self.clients.call();
+        self.context.quit();
         let finished = async {
-            while self.clients.count() > 0 {
+            while self.context.connections.count() > 0 {
                 self.closed.notified().await;
             }
         };
-        let shutdown_timeout = self.settings.process.shutdown_timeout;
+        let shutdown_timeout = self.context.settings.process.shutdown_timeout;
         tokio::select! {
             () = finished => {}
             _ = phases.wait_for(|phase| *phase == Phase::Stop) => {}
@@ -162,7 +126,7 @@ impl Worker {
 
     async fn accept(self: Rc<Self>, listener: Either<TcpListener, UnixListener>, listens: Rc<[usize]>) {
         loop {
-            while self.clients.count() >= self.settings.process.worker_connections {
+            while self.context.connections.count() >= self.context.settings.process.worker_connections {
                 self.closed.notified().await;
             }
             let accepted = match &listener {
@@ -173,15 +137,16 @@ impl Worker {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let (worker, listens) = (Rc::clone(&self), Rc::clone(&listens));
-                    let place = Place::new(worker);
+                    let slot = ConnectionSlot::new(Rc::clone(&self));
+                    let listens = Rc::clone(&listens);
                     tokio::task::spawn_local(async move {
-                        client::serve(&place.worker, place.number, stream, peer, &listens).await;
+                        let accepted = Accepted { slot: slot.number, peer, listens: &listens };
+                        connection::serve(&slot.worker.context, &slot.worker.upstreams, accepted, stream).await;
                     });
                 }
                 Err(error) => {
-                    let log = &self.settings.process.error_log;
-                    self.logs.error(log, Severity::Crit, &format!("accept() failed ({error})"), None);
+                    let log = &self.context.settings.process.error_log;
+                    self.context.logs.error(log, Severity::Crit, &format!("accept() failed ({error})"), None);
                     sleep(ACCEPT_REST).await;
                 }
             }
@@ -189,21 +154,21 @@ impl Worker {
     }
 }
 
-/// A client's connection among all of a worker's, however it ends.
-struct Place {
+/// A connection's slot in the worker's set, until its task ends.
+struct ConnectionSlot {
     worker: Rc<Worker>,
     number: usize,
 }
 
-impl Place {
-    fn new(worker: Rc<Worker>) -> Place {
-        Place { number: worker.clients.take(), worker }
+impl ConnectionSlot {
+    fn new(worker: Rc<Worker>) -> ConnectionSlot {
+        ConnectionSlot { number: worker.context.connections.reserve(), worker }
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        self.worker.clients.leave(self.number);
+        self.worker.context.connections.release(self.number);
         self.worker.closed.notify_waiters();
     }
 }

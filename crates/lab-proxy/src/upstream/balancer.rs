@@ -52,7 +52,7 @@ struct Peer {
 
 /// The search for the servers of one request.
 #[derive(Debug, Default)]
-pub struct Search {
+pub struct PeerSearch {
     /// The servers that were asked already.
     tried: Vec<usize>,
     /// Whether the only server was, which is most requests' whole list and needs none.
@@ -66,7 +66,7 @@ pub struct Search {
 
 /// What a request is sent by where the method wants to know.
 #[derive(Debug, Clone, Copy)]
-pub enum Key<'k> {
+pub enum BalancingKey<'k> {
     /// The client's address; none on a unix socket.
     Client(Option<IpAddr>),
     /// The value of `hash`'s key.
@@ -75,7 +75,7 @@ pub enum Key<'k> {
 
 /// What came of asking a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum PeerResult {
     /// It answered.
     Served,
     /// It answered, but somebody else is to be asked: nginx does not count `http_403` and `http_404` as failures.
@@ -150,7 +150,7 @@ impl Balancer {
 
     /// Chooses a server that was not asked for this request yet; none if all were, or the others are out of order. It
     /// has to be [`released`](Balancer::release) in the end.
-    pub fn choose(&mut self, search: &mut Search, key: Key<'_>, now: Instant) -> Option<usize> {
+    pub fn select(&mut self, search: &mut PeerSearch, key: BalancingKey<'_>, now: Instant) -> Option<usize> {
         if self.is_single {
             let peer = &mut self.peers[0];
             if search.has_tried_only || peer.is_down || !peer.has_room() {
@@ -161,9 +161,9 @@ impl Balancer {
             return Some(0);
         }
         let chosen = match (&self.method, key) {
-            (Balancing::IpHash, Key::Client(client)) => hash::by_client(&self.peers, search, client, now),
-            (Balancing::Hash, Key::Text(key)) => hash::by_key(&self.peers, search, key, now),
-            (Balancing::Ring(ring), Key::Text(key)) => ring.find(&mut self.peers, search, key, now),
+            (Balancing::IpHash, BalancingKey::Client(client)) => hash::by_client(&self.peers, search, client, now),
+            (Balancing::Hash, BalancingKey::Text(key)) => hash::by_key(&self.peers, search, key, now),
+            (Balancing::Ring(ring), BalancingKey::Text(key)) => ring.find(&mut self.peers, search, key, now),
             _ => None,
         };
         let chosen = chosen.or_else(|| self.in_turn(search, now)).or_else(|| {
@@ -177,7 +177,7 @@ impl Balancer {
         Some(chosen)
     }
 
-    fn in_turn(&mut self, search: &Search, now: Instant) -> Option<usize> {
+    fn in_turn(&mut self, search: &PeerSearch, now: Instant) -> Option<usize> {
         match self.method {
             Balancing::LeastConnections => turns::least_connections(&mut self.peers, search, now),
             _ => turns::round_robin(&mut self.peers, search, now),
@@ -185,14 +185,14 @@ impl Balancer {
     }
 
     /// Takes note of what came of asking a server. True if this put it out of order.
-    pub fn release(&mut self, index: usize, verdict: Verdict, now: Instant) -> bool {
+    pub fn release(&mut self, index: usize, verdict: PeerResult, now: Instant) -> bool {
         let is_single = self.is_single;
         let peer = &mut self.peers[index];
         peer.connections = peer.connections.saturating_sub(1);
         if is_single {
             return false;
         }
-        if verdict != Verdict::Failed {
+        if verdict != PeerResult::Failed {
             // it passed the trial it was given after it had failed
             if peer.accessed < peer.checked {
                 peer.fails = 0;
@@ -209,8 +209,8 @@ impl Balancer {
     }
 }
 
-impl Search {
-    fn may_ask(&self, index: usize, peer: &Peer, now: Instant) -> bool {
+impl PeerSearch {
+    fn may_try(&self, index: usize, peer: &Peer, now: Instant) -> bool {
         peer.is_backup == self.is_on_backups && !self.tried.contains(&index) && peer.is_available(now)
     }
 }

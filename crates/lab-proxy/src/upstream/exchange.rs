@@ -1,239 +1,122 @@
-//! One request to one upstream connection, and its answer: both directions at once.
-//!
-//! While the answer is awaited and passed on, the rest of the request's body is still sent, and the client is watched.
-//! All of it happens in one task: nothing is spawned, and no thread is changed.
+//! One request to one peer, up to the head of its response.
 
-use std::cell::Cell;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
-
-use lab_http::outgoing::WriteError;
-use lab_http::{BodyEncoder, BodyLength, Incoming, Outgoing};
+use lab_http::{BodyLength, ReadError, ResponseHead, Version};
 
 use crate::config::proxy::pass::ProxyPass;
-use crate::config::proxy::retry::RetryPolicy;
-use crate::downstream::client::{Client, Next, Subject};
-use crate::downstream::sent::Sent;
-use crate::downstream::upload::{BodyTrouble, Upload};
-use crate::downstream::waiting::Waiting;
-use crate::response::accel::Instead;
-use crate::response::answer::{Answered, Relay};
-use crate::routing::request::Request;
-use crate::runtime::stream::{ClientRead, UpstreamWrite};
-use crate::runtime::timer::{TimedOut, Timer, now_or_pending};
-use crate::upstream::group::Connection;
-use crate::upstream::tunnel;
+use crate::context::{RequestContext, RequestSource};
+use crate::response::{StreamBody, StreamReader};
+use crate::runtime::timer::TimedOut;
+use crate::upstream::error::{ExchangeError, UpstreamErrorKind};
+use crate::upstream::pool::{ConnectionUsage, UpstreamConnection};
+use crate::upstream::request_head;
+use crate::upstream::request_sender::RequestSender;
 
-/// A client that sends more requests before it has its answer is read ahead up to this many bytes.
-const READ_AHEAD: usize = 64 * 1024;
-
-/// An exchange that came to its end.
+/// A connection that carries a request.
 #[derive(Debug)]
-pub(crate) struct Done {
-    pub(crate) next: Next,
-    /// Whether the upstream connection can carry another request.
-    pub(crate) reusable: bool,
-    /// What the client has not taken yet, besides what is in its connection's buffer.
-    pub(crate) waiting: Waiting,
-    /// How many bytes the client's connection had sent before this answer.
-    pub(crate) before: u64,
+pub(crate) struct Exchange {
+    pub(crate) sender: RequestSender,
+    /// The reading side; the response's body takes it.
+    reader: Option<StreamReader>,
+    usage: ConnectionUsage,
+    sent_before: u64,
+    received_before: u64,
+    /// Whether an interim response of this exchange went to the client.
+    pub(crate) has_interim: bool,
+    /// Whether both sides agree to keep the connection open after the response.
+    is_persistent: bool,
 }
 
-/// Why an exchange did not come to its end.
-#[derive(Debug)]
-pub(crate) enum Trouble {
-    /// The upstream failed, and the client has got nothing of an answer yet.
-    Upstream { failing: Failing, message: String },
-    /// The upstream answered, with this status, and the client gets something else; the connection may carry another
-    /// request, or not.
-    Instead { instead: Instead, status: u16, reusable: bool },
-    /// The client failed, and nothing of an answer was sent to it: what it is answered, or nothing if it is gone.
-    Client { status: Option<u16>, message: String },
-    /// One of them failed when the answer had begun.
-    Halfway { next: Next, whose: Side, message: String },
-}
-
-/// How an upstream failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Failing {
-    /// It could not be reached, or broke off before its head was there.
-    Error {
-        /// Whether it may not even have seen the request: nothing of an answer arrived.
-        unheard: bool,
-    },
-    /// It took too long.
-    Timeout,
-    /// Its head, or what it was to frame, is not to be accepted.
-    Invalid,
-    /// It answered with a status that is another server's chance.
-    Status(u16),
-    /// It failed in a way that asking another server cannot mend.
-    ForGood,
-}
-
-impl Failing {
-    /// What the client is answered if nobody else can help.
-    pub(crate) fn status(self) -> u16 {
-        match self {
-            Failing::Error { .. } | Failing::Invalid | Failing::ForGood => 502,
-            Failing::Timeout => 504,
-            Failing::Status(status) => status,
+impl Exchange {
+    /// Puts the request's head into the connection's output buffer. `length` is how the head announces the body.
+    pub(crate) fn new(
+        mut connection: UpstreamConnection,
+        context: &RequestContext<'_>,
+        pass: &ProxyPass,
+        length: BodyLength,
+    ) -> Exchange {
+        connection.usage.requests += 1;
+        let UpstreamConnection { reader, mut outgoing, usage } = connection;
+        request_head::write(context.request, pass, &context.scope(), length, outgoing.buffer());
+        Exchange {
+            sent_before: outgoing.io_mut().bytes,
+            received_before: reader.incoming.received(),
+            sender: RequestSender::new(outgoing, length, context, pass),
+            reader: Some(reader),
+            usage,
+            has_interim: false,
+            is_persistent: false,
         }
     }
-}
 
-/// Whose trouble it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
-    Client,
-    Upstream,
-}
-
-/// What the two directions tell each other.
-#[derive(Debug, Default)]
-pub(crate) struct Progress {
-    /// The request was sent to its end.
-    pub(crate) is_sent: Cell<bool>,
-    /// Something of the answer went to the client.
-    pub(crate) is_answered: Cell<bool>,
-}
-
-/// How sending a request ended, other than with its answer.
-enum Sending {
-    Client(Trouble),
-    /// The upstream does not take any more. It may have answered all the same.
-    UpstreamClosed,
-}
-
-/// Sends the request over the connection and the answer to the client. The upstream head is in the connection's
-/// buffer already, `length` is how it announced the body. `others` says which statuses are another server's chance, if
-/// there is one.
-#[expect(clippy::too_many_arguments, reason = "both sides, and what is between them")]
-pub(crate) async fn exchange(
-    client: &mut Client<'_>,
-    subject: &Subject<'_>,
-    request: &Request<'_>,
-    pass: &ProxyPass,
-    upload: &mut Upload,
-    length: BodyLength,
-    connection: &mut Connection,
-    others: Option<&RetryPolicy>,
-) -> Result<Done, Trouble> {
-    let progress = Progress::default();
-    let answered = {
-        let Connection { incoming: upstream_in, outgoing: upstream_out, .. } = connection;
-        let Client { incoming: client_in, outgoing: client_out, read_timer, write_timer, outcome } = client;
-        let mut sending = pin!(async {
-            let ended = send(client_in, read_timer, subject, pass, upload, length, upstream_out, &progress).await;
-            match ended {
-                Ok(()) if subject.rules.ignore_client_abort => std::future::pending().await,
-                Ok(()) => Sending::Client(watch(client_in, &progress).await),
-                Err(ended) => ended,
-            }
-        });
-        let mut relay = Relay {
-            subject,
-            request,
-            pass,
-            progress: &progress,
-            upstream: upstream_in,
-            client: client_out,
-            outcome,
-            others,
-            buffers: subject.rules.buffering.responses,
-        };
-        let mut answering = pin!(relay.run(write_timer));
-        let mut is_sending = true;
-        poll_fn(|cx| {
-            // an answer that is there already is worth more than a client that stopped listening just now
-            if let Poll::Ready(done) = answering.as_mut().poll(cx) {
-                return Poll::Ready(done);
-            }
-            if is_sending && let Poll::Ready(ended) = sending.as_mut().poll(cx) {
-                match ended {
-                    Sending::Client(trouble) => return Poll::Ready(Err(trouble)),
-                    Sending::UpstreamClosed => is_sending = false,
+    /// Reads the next head, interim or final, while the request is still sent.
+    pub(crate) async fn receive_head(
+        &mut self,
+        pass: &ProxyPass,
+        source: &mut RequestSource<'_, '_>,
+    ) -> Result<ResponseHead, ExchangeError> {
+        // OK because only the body of a final response takes the reader, and no head follows that
+        let StreamReader { incoming, timer } = self.reader.as_mut().expect("the reading side");
+        let head = loop {
+            let reading = timer.within(pass.read_timeout, incoming.read_response_head());
+            match self.sender.alongside(source, reading).await.map_err(ExchangeError::RequestBody)? {
+                // while the request is on its way, the sender's time limits apply
+                Err(TimedOut) if !self.sender.is_complete() => {}
+                Err(TimedOut) => {
+                    let message = "upstream timed out while reading response header from upstream";
+                    return Err(ExchangeError::upstream(UpstreamErrorKind::Timeout, message));
                 }
-            }
-            Poll::Pending
-        })
-        .await?
-    };
-    match answered {
-        Answered::Done(done) => Ok(done),
-        Answered::Switched => {
-            let before = client.outgoing.io_mut().bytes - client.outcome.head_bytes;
-            tunnel::run(client, connection, pass.read_timeout, subject.rules.send_timeout).await;
-            Ok(Done { next: Next::Close, reusable: false, waiting: Waiting::default(), before })
-        }
-    }
-}
-
-/// Sends the head and the body, as the client sends it.
-#[expect(clippy::too_many_arguments, reason = "the halves of two connections, borrowed one by one")]
-async fn send(
-    client: &mut Incoming<ClientRead<'_>>,
-    timer: &mut Timer,
-    subject: &Subject<'_>,
-    pass: &ProxyPass,
-    upload: &mut Upload,
-    length: BodyLength,
-    upstream: &mut Outgoing<Sent<UpstreamWrite>>,
-    progress: &Progress,
-) -> Result<(), Sending> {
-    let closed = |_: TimedOut| Sending::UpstreamClosed;
-    let failed = |_: WriteError| Sending::UpstreamClosed;
-    let client_failed = |trouble: BodyTrouble| Sending::Client(client_trouble(&trouble, progress));
-    let mut encoder = BodyEncoder::new(length);
-    let memory = upload.memory();
-    timer.within(pass.send_timeout, upstream.piece(&mut encoder, memory)).await.map_err(closed)?.map_err(failed)?;
-    let (mut position, mut block) = (0, Vec::new());
-    loop {
-        block.clear();
-        let read = upload.read_file(position, &mut block).map_err(client_failed)?;
-        if read == 0 {
-            break;
-        }
-        position += read as u64;
-        timer.within(pass.send_timeout, upstream.piece(&mut encoder, &block)).await.map_err(closed)?.map_err(failed)?;
-    }
-    let limit = subject.rules.client_max_body_size;
-    while !upload.is_complete() {
-        // what is there goes out together; before waiting for more, everything goes out
-        let piece = match now_or_pending(upload.next(client, limit)).await {
-            Poll::Ready(piece) => piece,
-            Poll::Pending => {
-                let flushed = timer.within(pass.send_timeout, upstream.flush()).await.map_err(closed)?;
-                flushed.map_err(|_| Sending::UpstreamClosed)?;
-                let next = upload.next(client, limit);
-                timer.within(subject.rules.client_body_timeout, next).await.unwrap_or(Err(BodyTrouble::TimedOut))
+                Ok(Ok(Some(head))) => break head,
+                Ok(Ok(None)) => {
+                    return Err(self.closed("upstream prematurely closed connection"));
+                }
+                Ok(Err(ReadError::Io(error))) => {
+                    return Err(self.closed(&format!("recv() failed ({error})")));
+                }
+                Ok(Err(ReadError::Refused(refusal))) => return Err(ExchangeError::invalid(refusal)),
             }
         };
-        let Some(piece) = piece.map_err(client_failed)? else { break };
-        timer.within(pass.send_timeout, upstream.piece(&mut encoder, piece)).await.map_err(closed)?.map_err(failed)?;
+        self.is_persistent = head.version == Version::Http11
+            && lab_http::connection::is_persistent(head.version, &head.headers)
+            && !pass.fields.always_closes();
+        Ok(head)
     }
-    timer.within(pass.send_timeout, upstream.end(&mut encoder, None)).await.map_err(closed)?.map_err(failed)?;
-    progress.is_sent.set(true);
-    Ok(())
-}
 
-/// Waits for the client to go away, reading ahead what it sends meanwhile.
-async fn watch(client: &mut Incoming<ClientRead<'_>>, progress: &Progress) -> Trouble {
-    while client.buffered().len() < READ_AHEAD {
-        match poll_fn(|cx| client.poll_fill(cx)).await {
-            Ok(0) => return client_trouble(&BodyTrouble::Gone("the connection was closed".to_owned()), progress),
-            Ok(_) => {}
-            Err(error) => return client_trouble(&BodyTrouble::Gone(error.to_string()), progress),
-        }
+    fn closed(&self, what: &str) -> ExchangeError {
+        let kind = if self.has_interim {
+            // the client has got an interim response, and must not get those of a second peer
+            UpstreamErrorKind::Final
+        } else {
+            let is_silent = self.reader.as_ref().is_none_or(|reader| reader.incoming.buffered().is_empty());
+            UpstreamErrorKind::Error { is_silent }
+        };
+        ExchangeError::upstream(kind, format!("{what} while reading response header from upstream"))
     }
-    std::future::pending().await
-}
 
-fn client_trouble(trouble: &BodyTrouble, progress: &Progress) -> Trouble {
-    let message = trouble.to_string();
-    if progress.is_answered.get() {
-        return Trouble::Halfway { next: Next::Cut, whose: Side::Client, message };
+    /// The body of the response whose head was received. It takes the reading side of the connection.
+    pub(crate) fn body(&mut self, length: BodyLength, pass: &ProxyPass) -> Option<StreamBody> {
+        Some(StreamBody::new(self.reader.take()?, length, pass.read_timeout))
     }
-    Trouble::Client { status: trouble.status(), message }
+
+    /// Both sides of the connection, after the protocol was switched.
+    pub(crate) fn sides(&mut self) -> Option<(&mut StreamReader, &mut RequestSender)> {
+        Some((self.reader.as_mut()?, &mut self.sender))
+    }
+
+    /// Bytes sent for this request.
+    pub(crate) fn sent(&mut self) -> u64 {
+        self.sender.outgoing.io_mut().bytes - self.sent_before
+    }
+
+    /// Bytes received for this request. `body` is the response's, if it has the reading side.
+    pub(crate) fn received(&self, body: Option<&StreamBody>) -> u64 {
+        let reader = self.reader.as_ref().or(body.map(|body| &body.reader));
+        reader.map_or(0, |reader| reader.incoming.received() - self.received_before)
+    }
+
+    /// The connection, if it can carry another request.
+    pub(crate) fn into_reusable(self, body: StreamBody) -> Option<UpstreamConnection> {
+        let is_reusable = self.is_persistent && self.sender.is_complete() && body.leaves_connection_usable();
+        let (outgoing, usage) = (self.sender.outgoing, self.usage);
+        is_reusable.then_some(UpstreamConnection { reader: body.reader, outgoing, usage })
+    }
 }

@@ -1,11 +1,20 @@
-//! The server's side of the proxy: choosing a peer, pooled connections, and the exchange with it.
+//! The server side of the proxy: peers, connections to them, and the exchange of a request for an owned response.
+//!
+//! [`forwarding::Forwarding`] is the way in: it sends a request to one peer after the other until one of them responds.
+//! This room must not know how a client's connection works or how a response is written: it reads the request's body
+//! from a [`RequestSource`](crate::context::RequestSource), returns a [`Response`](crate::response::Response), and
+//! imports nothing of `downstream`.
 
 pub mod balancer;
 
 pub mod request_head;
 pub(crate) mod attempts;
+pub(crate) mod error;
 pub(crate) mod exchange;
-pub(crate) mod forward;
-pub(crate) mod group;
+pub(crate) mod forwarding;
+pub(crate) mod pool;
+pub(crate) mod request_sender;
 pub(crate) mod resolver;
-pub(crate) mod tunnel;
+pub(crate) mod upstreams;
+
+pub(crate) use upstreams::Upstreams;

@@ -6,6 +6,7 @@ use lab_http::write::{content_length, decimal, end, field};
 use lab_http::{BodyLength, Version};
 
 use crate::config::proxy::pass::ProxyPass;
+use crate::context::replace_control_characters;
 use crate::eval::Scope;
 use crate::routing::request::Request;
 use crate::routing::route::{Route, UriAlignment};
@@ -30,7 +31,7 @@ pub fn write(request: &Request<'_>, pass: &ProxyPass, scope: &Scope<'_>, body: B
             out.truncate(line);
             continue;
         }
-        disarm(&mut out[value..]);
+        replace_control_characters(&mut out[value..]);
         out.extend_from_slice(b"\r\n");
     }
     match body {
@@ -97,16 +98,6 @@ fn write_safe(text: &[u8], out: &mut Vec<u8>) {
             out.extend_from_slice(&[b'%', uri::hex_digit(byte >> 4), uri::hex_digit(byte)]);
         } else {
             out.push(byte);
-        }
-    }
-}
-
-/// A variable may hold a line end that a client escaped (`$uri` of `/%0d%0aX-Admin:1`). RFC 9110 §5.5 has control
-/// characters replaced by spaces.
-pub(crate) fn disarm(value: &mut [u8]) {
-    for byte in value {
-        if (*byte < 0x20 && *byte != b'\t') || *byte == 0x7f {
-            *byte = b' ';
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::config::proxy::pass::ProxyPass;
 use crate::config::server::Server;
 use crate::eval::{ClientConnection, RequestOutcome, Scope};
 use crate::routing::request::Request;
-use crate::routing::route::{ConnectionReuse, RequestBody, Route, UriAlignment, UriOrigin};
+use crate::routing::route::{BodyAdmission, ConnectionReuse, Route, UriAlignment, UriOrigin};
 use crate::routing::uri;
 use file_system::FileSystem;
 
@@ -175,9 +175,9 @@ impl<'a> Phases<'a, '_> {
         let limit = location.config.client_max_body_size;
         if let BodyLength::Sized(length) = self.request.body
             && limit.is_some_and(|limit| length > limit)
-            && route.body == RequestBody::Acceptable
+            && route.body == BodyAdmission::Acceptable
         {
-            route.body = RequestBody::Refused;
+            route.body = BodyAdmission::Refused;
             route.note(Severity::Error, format!("client intended to send too large body: {length} bytes"));
             return Flow::Status(413);
         }

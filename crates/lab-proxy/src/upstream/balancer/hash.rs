@@ -5,14 +5,19 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use super::turns::smoothly;
-use super::{Peer, Search};
+use super::{Peer, PeerSearch};
 use crate::config::upstream::UpstreamServer;
 
 /// So many servers that cannot be asked are skipped before the request is balanced in turn.
 const SKIPPED: u32 = 20;
 
 /// `ip_hash`: by the first three bytes of an IPv4 address, or all of an IPv6 one.
-pub(super) fn by_client(peers: &[Peer], search: &mut Search, client: Option<IpAddr>, now: Instant) -> Option<usize> {
+pub(super) fn by_client(
+    peers: &[Peer],
+    search: &mut PeerSearch,
+    client: Option<IpAddr>,
+    now: Instant,
+) -> Option<usize> {
     const FIRST: usize = 89;
     let bytes = match client {
         Some(IpAddr::V4(address)) => address.octets()[..3].to_vec(),
@@ -27,7 +32,7 @@ pub(super) fn by_client(peers: &[Peer], search: &mut Search, client: Option<IpAd
             search.hash = (search.hash * 113 + usize::from(*byte)) % 6271;
         }
         let index = at_weight(peers, search.hash)?;
-        if search.may_ask(index, &peers[index], now) {
+        if search.may_try(index, &peers[index], now) {
             return Some(index);
         }
         search.hashed += 1;
@@ -36,7 +41,7 @@ pub(super) fn by_client(peers: &[Peer], search: &mut Search, client: Option<IpAd
 }
 
 /// `hash KEY`: the hash of Cache::Memcached.
-pub(super) fn by_key(peers: &[Peer], search: &mut Search, key: &[u8], now: Instant) -> Option<usize> {
+pub(super) fn by_key(peers: &[Peer], search: &mut PeerSearch, key: &[u8], now: Instant) -> Option<usize> {
     if key.is_empty() {
         return None;
     }
@@ -47,7 +52,7 @@ pub(super) fn by_key(peers: &[Peer], search: &mut Search, key: &[u8], now: Insta
         let crc = Crc32::new().update(prefix.as_bytes()).update(key).finish();
         search.hash = search.hash.wrapping_add((crc >> 16) as usize & 0x7fff);
         let index = at_weight(peers, search.hash)?;
-        if search.may_ask(index, &peers[index], now) {
+        if search.may_try(index, &peers[index], now) {
             return Some(index);
         }
         search.hashed += 1;
@@ -99,7 +104,7 @@ impl Ring {
         ring
     }
 
-    pub(super) fn find(&self, peers: &mut [Peer], search: &mut Search, key: &[u8], now: Instant) -> Option<usize> {
+    pub(super) fn find(&self, peers: &mut [Peer], search: &mut PeerSearch, key: &[u8], now: Instant) -> Option<usize> {
         if key.is_empty() {
             return None;
         }
@@ -110,7 +115,7 @@ impl Ring {
         while search.hashed <= SKIPPED {
             let (_, name) = self.points[search.hash.checked_rem(self.points.len())?];
             let of_name = &self.names[name].1;
-            let found = smoothly(peers, |index, peer| of_name.contains(&index) && search.may_ask(index, peer, now));
+            let found = smoothly(peers, |index, peer| of_name.contains(&index) && search.may_try(index, peer, now));
             if found.is_some() {
                 return found;
             }

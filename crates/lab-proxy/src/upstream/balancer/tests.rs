@@ -6,7 +6,7 @@ use super::*;
 use crate::config::address::Address;
 use crate::eval::Template;
 
-const CLIENT: Key<'_> = Key::Client(None);
+const CLIENT: BalancingKey<'_> = BalancingKey::Client(None);
 
 fn server(number: u16) -> UpstreamServer {
     let address = SocketAddr::from(([127, 0, 0, 1], number));
@@ -33,15 +33,15 @@ fn balancer(method: BalancingMethod, weights: &[i64]) -> Balancer {
 /// Chooses for one request after the other, each served before the next.
 fn choose(balancer: &mut Balancer, count: usize, now: Instant) -> Vec<usize> {
     let served = (0..count).filter_map(|_| {
-        let chosen = balancer.choose(&mut Search::default(), CLIENT, now)?;
-        balancer.release(chosen, Verdict::Served, now);
+        let chosen = balancer.select(&mut PeerSearch::default(), CLIENT, now)?;
+        balancer.release(chosen, PeerResult::Served, now);
         Some(chosen)
     });
     served.collect()
 }
 
 fn fail(balancer: &mut Balancer, index: usize, now: Instant) -> bool {
-    balancer.release(index, Verdict::Failed, now)
+    balancer.release(index, PeerResult::Failed, now)
 }
 
 #[test]
@@ -55,17 +55,18 @@ fn a_failed_server_rests_for_its_timeout_and_comes_back_by_a_trial() {
     let mut balancer = balancer(BalancingMethod::RoundRobin, &[1, 1]);
     let start = Instant::now();
     let later = |seconds| start + Duration::from_secs(seconds);
-    let mut search = Search::default();
-    assert_eq!(balancer.choose(&mut search, CLIENT, start), Some(0));
+    let mut search = PeerSearch::default();
+    assert_eq!(balancer.select(&mut search, CLIENT, start), Some(0));
     assert!(fail(&mut balancer, 0, start), "one failure is enough");
-    assert_eq!(balancer.choose(&mut search, CLIENT, start), Some(1));
-    assert_eq!(balancer.choose(&mut search, CLIENT, start), None);
-    balancer.release(1, Verdict::Served, start);
+    assert_eq!(balancer.select(&mut search, CLIENT, start), Some(1));
+    assert_eq!(balancer.select(&mut search, CLIENT, start), None);
+    balancer.release(1, PeerResult::Served, start);
     assert_eq!(choose(&mut balancer, 3, later(5)), [1, 1, 1]);
     // the trial: while it lasts, nobody else is sent there
-    let on_trial: Vec<_> = (0..3).filter_map(|_| balancer.choose(&mut Search::default(), CLIENT, later(11))).collect();
+    let on_trial: Vec<_> =
+        (0..3).filter_map(|_| balancer.select(&mut PeerSearch::default(), CLIENT, later(11))).collect();
     assert_eq!(on_trial.iter().filter(|index| **index == 0).count(), 1, "{on_trial:?}");
-    balancer.release(0, Verdict::Served, later(11));
+    balancer.release(0, PeerResult::Served, later(11));
     let healthy = choose(&mut balancer, 4, later(11));
     assert_eq!(healthy.iter().filter(|index| **index == 0).count(), 2, "{healthy:?}");
 }
@@ -74,10 +75,10 @@ fn a_failed_server_rests_for_its_timeout_and_comes_back_by_a_trial() {
 fn a_single_server_is_asked_whatever_happened() {
     let mut balancer = balancer(BalancingMethod::RoundRobin, &[1]);
     let now = Instant::now();
-    let mut search = Search::default();
-    assert_eq!(balancer.choose(&mut search, CLIENT, now), Some(0));
+    let mut search = PeerSearch::default();
+    assert_eq!(balancer.select(&mut search, CLIENT, now), Some(0));
     assert!(!fail(&mut balancer, 0, now));
-    assert_eq!(balancer.choose(&mut search, CLIENT, now), None);
+    assert_eq!(balancer.select(&mut search, CLIENT, now), None);
     assert_eq!(choose(&mut balancer, 2, now), [0, 0]);
 }
 
@@ -89,12 +90,12 @@ fn backups_are_asked_when_nobody_else_can_be_and_those_that_are_down_never() {
     let now = Instant::now();
     assert_eq!(balancer.tries(), 2);
     assert_eq!(choose(&mut balancer, 2, now), [0, 0]);
-    let mut search = Search::default();
-    assert_eq!(balancer.choose(&mut search, CLIENT, now), Some(0));
+    let mut search = PeerSearch::default();
+    assert_eq!(balancer.select(&mut search, CLIENT, now), Some(0));
     fail(&mut balancer, 0, now);
-    assert_eq!(balancer.choose(&mut search, CLIENT, now), Some(1));
-    assert_eq!(balancer.choose(&mut search, CLIENT, now), None);
-    balancer.release(1, Verdict::Served, now);
+    assert_eq!(balancer.select(&mut search, CLIENT, now), Some(1));
+    assert_eq!(balancer.select(&mut search, CLIENT, now), None);
+    balancer.release(1, PeerResult::Served, now);
     assert_eq!(choose(&mut balancer, 2, now), [1, 1]);
 }
 
@@ -103,9 +104,9 @@ fn a_full_server_is_passed_over() {
     let full = UpstreamServer { max_conns: 1, ..server(1) };
     let mut balancer = Balancer::new(&upstream(BalancingMethod::RoundRobin, vec![full, server(2)]));
     let now = Instant::now();
-    let in_flight: Vec<_> = (0..3).filter_map(|_| balancer.choose(&mut Search::default(), CLIENT, now)).collect();
+    let in_flight: Vec<_> = (0..3).filter_map(|_| balancer.select(&mut PeerSearch::default(), CLIENT, now)).collect();
     assert_eq!(in_flight, [0, 1, 1]);
-    balancer.release(0, Verdict::Served, now);
+    balancer.release(0, PeerResult::Served, now);
     assert!(choose(&mut balancer, 2, now).contains(&0));
 }
 
@@ -113,24 +114,24 @@ fn a_full_server_is_passed_over() {
 fn the_least_busy_is_asked_by_weight() {
     let mut balancer = balancer(BalancingMethod::LeastConnections, &[2, 1]);
     let now = Instant::now();
-    let in_flight: Vec<_> = (0..6).filter_map(|_| balancer.choose(&mut Search::default(), CLIENT, now)).collect();
+    let in_flight: Vec<_> = (0..6).filter_map(|_| balancer.select(&mut PeerSearch::default(), CLIENT, now)).collect();
     assert_eq!(in_flight.iter().filter(|index| **index == 0).count(), 4, "{in_flight:?}");
-    balancer.release(1, Verdict::Served, now);
-    balancer.release(1, Verdict::Served, now);
-    assert_eq!(balancer.choose(&mut Search::default(), CLIENT, now), Some(1));
+    balancer.release(1, PeerResult::Served, now);
+    balancer.release(1, PeerResult::Served, now);
+    assert_eq!(balancer.select(&mut PeerSearch::default(), CLIENT, now), Some(1));
 }
 
 #[test]
 fn a_network_comes_to_the_same_server_and_elsewhere_if_that_is_out_of_order() {
     let mut balancer = balancer(BalancingMethod::IpHash, &[1, 1, 1]);
     let now = Instant::now();
-    let key = |last| Key::Client(Some(IpAddr::from([192, 0, 2, last])));
-    let first = balancer.choose(&mut Search::default(), key(1), now).unwrap();
-    assert_eq!(balancer.choose(&mut Search::default(), key(200), now), Some(first));
+    let key = |last| BalancingKey::Client(Some(IpAddr::from([192, 0, 2, last])));
+    let first = balancer.select(&mut PeerSearch::default(), key(1), now).unwrap();
+    assert_eq!(balancer.select(&mut PeerSearch::default(), key(200), now), Some(first));
     fail(&mut balancer, first, now);
-    let other = balancer.choose(&mut Search::default(), key(1), now).unwrap();
+    let other = balancer.select(&mut PeerSearch::default(), key(1), now).unwrap();
     assert_ne!(other, first);
-    assert_eq!(balancer.choose(&mut Search::default(), key(9), now), Some(other));
+    assert_eq!(balancer.select(&mut PeerSearch::default(), key(9), now), Some(other));
 }
 
 #[test]
@@ -140,7 +141,8 @@ fn a_consistent_hash_moves_only_what_has_to_move() {
     let placed = |method: BalancingMethod, weights: &[i64]| -> Vec<usize> {
         let mut balancer = balancer(method, weights);
         let keys = (0..1000).map(|number| format!("/path/{number}"));
-        keys.filter_map(|key| balancer.choose(&mut Search::default(), Key::Text(key.as_bytes()), now)).collect()
+        keys.filter_map(|key| balancer.select(&mut PeerSearch::default(), BalancingKey::Text(key.as_bytes()), now))
+            .collect()
     };
     for (is_consistent, moved) in [(true, 0..400), (false, 500..1000)] {
         let (three, four) = (placed(hash(is_consistent), &[1, 1, 1]), placed(hash(is_consistent), &[1, 1, 1, 1]));

@@ -2,27 +2,27 @@
 
 use std::time::Instant;
 
-use super::{Peer, Search};
+use super::{Peer, PeerSearch};
 
 /// nginx's smooth weighted round robin.
-pub(super) fn round_robin(peers: &mut [Peer], search: &Search, now: Instant) -> Option<usize> {
-    smoothly(peers, |index, peer| search.may_ask(index, peer, now))
+pub(super) fn round_robin(peers: &mut [Peer], search: &PeerSearch, now: Instant) -> Option<usize> {
+    smoothly(peers, |index, peer| search.may_try(index, peer, now))
 }
 
 /// `least_conn`: the fewest requests in flight by weight; among equals in turn.
-pub(super) fn least_connections(peers: &mut [Peer], search: &Search, now: Instant) -> Option<usize> {
+pub(super) fn least_connections(peers: &mut [Peer], search: &PeerSearch, now: Instant) -> Option<usize> {
     let mut best: Option<(i64, i64)> = None;
     let load = |peer: &Peer| (i64::try_from(peer.connections).unwrap_or(i64::MAX), peer.weight);
     let is_less = |(connections, weight): (i64, i64), (others, other_weight): (i64, i64)| {
         connections.saturating_mul(other_weight) < others.saturating_mul(weight)
     };
-    for (_, peer) in peers.iter().enumerate().filter(|(index, peer)| search.may_ask(*index, peer, now)) {
+    for (_, peer) in peers.iter().enumerate().filter(|(index, peer)| search.may_try(*index, peer, now)) {
         if best.is_none_or(|best| is_less(load(peer), best)) {
             best = Some(load(peer));
         }
     }
     let best = best?;
-    smoothly(peers, |index, peer| search.may_ask(index, peer, now) && !is_less(best, load(peer)))
+    smoothly(peers, |index, peer| search.may_try(index, peer, now) && !is_less(best, load(peer)))
 }
 
 /// Chooses among those that may be chosen, each as often as its weight says and as evenly as can be.

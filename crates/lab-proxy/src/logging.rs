@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::clock;
 use crate::config::Config;
 use crate::config::logs::{AccessLog, AccessLogFile, ErrorLog, ErrorLogTarget, Severity};
 use crate::eval::{Scope, Template, Variable};
-use crate::runtime::clock;
 use crate::runtime::log_file::LogFile;
 
 /// The files of all logs, open for appending and shared by all workers.
@@ -82,7 +82,7 @@ impl LogFiles {
     }
 
     /// Writes a line to an error log in nginx's format, if it is severe enough.
-    pub(crate) fn error(&self, log: &ErrorLog, severity: Severity, message: &str, about: Option<&About<'_>>) {
+    pub(crate) fn error(&self, log: &ErrorLog, severity: Severity, message: &str, about: Option<&ErrorSubject<'_>>) {
         if severity > log.level {
             return;
         }
@@ -116,13 +116,13 @@ impl LogFiles {
 
 /// What a line of an error log is about.
 #[derive(Debug)]
-pub(crate) struct About<'a> {
+pub(crate) struct ErrorSubject<'a> {
     pub(crate) scope: Scope<'a>,
     /// What an upstream was asked, if one was.
     pub(crate) upstream: Option<String>,
 }
 
-impl About<'_> {
+impl ErrorSubject<'_> {
     /// The tail nginx gives its lines.
     fn write(&self, line: &mut Vec<u8>) {
         line.extend_from_slice(b", client: ");

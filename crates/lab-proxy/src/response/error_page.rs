@@ -1,12 +1,10 @@
-//! The pages the proxy answers with itself, in nginx's form.
+//! The proxy's own pages, in nginx's form.
 
-use crate::response::response_head::{product, reason};
+use crate::response::head::{product, reason};
 
-/// The media type of the pages.
 pub(crate) const MEDIA_TYPE: &str = "text/html";
 
-/// The page for a status; none for those that have no words of their own.
-#[must_use]
+/// The page for a status; none for a status without a text of its own.
 pub(crate) fn html(status: u16, tokens: bool) -> Option<Vec<u8>> {
     let words = match status {
         0..=300 | 304 => "",
@@ -37,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_names_its_status_and_the_version_only_where_wanted() {
+    fn page_names_status_and_version() {
         let page = String::from_utf8(html(502, false).unwrap()).unwrap();
         assert_eq!(
             page,

@@ -1,4 +1,4 @@
-//! What a client has not taken yet of an answer that was read faster than it reads.
+//! The part of a response body that the proxy has read and a slow client has not taken yet.
 
 use std::io;
 use std::path::Path;
@@ -9,32 +9,32 @@ use tokio::io::AsyncWrite;
 
 use crate::runtime::spool::Spool;
 
-/// A queue in a file, behind what the connection's own buffer holds. Its bytes are framed as the client gets them.
+/// A queue in a spool file, behind the connection's own output buffer. Its bytes are already framed for the client.
 #[derive(Debug, Default)]
-pub(crate) struct Waiting {
+pub(crate) struct ResponseBuffer {
     file: Option<Spool>,
-    /// How much of the file has been taken out.
+    /// Bytes of the file that were moved to the connection.
     position: u64,
-    /// Since when the client takes nothing.
-    stuck_since: Option<Instant>,
+    /// When the client stopped taking bytes.
+    stalled_since: Option<Instant>,
     framed: Vec<u8>,
 }
 
-impl Waiting {
-    /// From now on bytes wait in a file in `folder`.
-    pub(crate) fn begin(&mut self, folder: Option<&Path>) -> io::Result<()> {
+impl ResponseBuffer {
+    /// Starts to queue in a file in `folder`.
+    pub(crate) fn open(&mut self, folder: Option<&Path>) -> io::Result<()> {
         if self.file.is_none() {
             self.file = Some(Spool::new(folder)?);
         }
         Ok(())
     }
 
-    /// Whether nothing waits in a file, and what comes may go straight to the connection.
+    /// Whether content may go straight to the connection.
     pub(crate) fn is_empty(&self) -> bool {
         self.file.is_none()
     }
 
-    /// How large the file is, in bytes.
+    /// The size of the file in bytes.
     pub(crate) fn file_length(&self) -> u64 {
         self.file.as_ref().map_or(0, Spool::length)
     }
@@ -56,32 +56,29 @@ impl Waiting {
     fn push_framed(&mut self) -> io::Result<()> {
         match &mut self.file {
             Some(file) => file.push(&self.framed),
-            None => Err(io::Error::other("it was not begun")),
+            None => Err(io::Error::other("the response buffer is not open")),
         }
     }
 
-    /// Takes a block out into a connection's buffer; false if nothing was left.
+    /// Moves a block to a connection's output buffer; false if nothing was left.
     pub(crate) fn load<W: AsyncWrite + Unpin>(&mut self, to: &mut Outgoing<W>) -> io::Result<bool> {
-        // without a file the connection need not even have a buffer
         let Some(file) = &mut self.file else { return Ok(false) };
         let read = file.read(self.position, to.buffer())?;
         self.position += read as u64;
         if read == 0 {
-            // the client has caught up
             self.file = None;
             self.position = 0;
         }
         Ok(read > 0)
     }
 
-    /// How much longer a client is waited for that takes nothing, out of `limit`.
-    pub(crate) fn patience(&mut self, limit: Duration) -> Duration {
-        limit.saturating_sub(self.stuck_since.get_or_insert_with(Instant::now).elapsed())
+    /// How much of `limit` is left to a client that takes nothing.
+    pub(crate) fn time_left(&mut self, limit: Duration) -> Duration {
+        limit.saturating_sub(self.stalled_since.get_or_insert_with(Instant::now).elapsed())
     }
 
-    /// The client has taken something.
-    pub(crate) fn has_moved(&mut self) {
-        self.stuck_since = None;
+    pub(crate) fn client_took_bytes(&mut self) {
+        self.stalled_since = None;
     }
 }
 
@@ -92,18 +89,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_waits_comes_out_framed_and_in_order() {
-        let mut waiting = Waiting::default();
+    fn queued_content_is_framed_and_in_order() {
+        let mut buffer = ResponseBuffer::default();
         let mut encoder = BodyEncoder::new(BodyLength::Chunked);
-        assert!(waiting.is_empty() && waiting.push(&mut encoder, b"x").is_err());
-        waiting.begin(None).unwrap();
+        assert!(buffer.is_empty() && buffer.push(&mut encoder, b"x").is_err());
+        buffer.open(None).unwrap();
         let large = vec![b'a'; 100_000];
-        waiting.push(&mut encoder, &large).unwrap();
-        waiting.push(&mut encoder, b"hello").unwrap();
-        waiting.end(&mut encoder).unwrap();
+        buffer.push(&mut encoder, &large).unwrap();
+        buffer.push(&mut encoder, b"hello").unwrap();
+        buffer.end(&mut encoder).unwrap();
         let mut out = Outgoing::new(Vec::new());
-        while waiting.load(&mut out).unwrap() {}
-        assert!(waiting.is_empty());
+        while buffer.load(&mut out).unwrap() {}
+        assert!(buffer.is_empty());
         assert_eq!(*out.buffer(), [b"186a0\r\n", &large[..], b"\r\n5\r\nhello\r\n0\r\n\r\n"].concat());
     }
 }

@@ -1,0 +1,117 @@
+//! One request, its connection, where it goes, and what has become of it.
+
+use crate::config::location::level::LocationConfig;
+use crate::config::logs::Severity;
+use crate::config::server::Server;
+use crate::context::{Persistence, WorkerContext};
+use crate::eval::{ClientConnection, RequestOutcome, Scope, VariableValues};
+use crate::logging::{self, ErrorSubject};
+use crate::routing::phases::Phases;
+use crate::routing::phases::file_system::Disk;
+use crate::routing::request::Request;
+use crate::routing::route::{ConnectionReuse, Route};
+
+/// Everything that concerns one request, from its head to its line in the access log.
+#[derive(Debug)]
+pub(crate) struct RequestContext<'a> {
+    pub(crate) worker: &'a WorkerContext,
+    pub(crate) connection: &'a ClientConnection,
+    pub(crate) server: &'a Server,
+    /// The request; a placeholder if the client's was refused.
+    pub(crate) request: &'a Request<'a>,
+    /// The request line of a refused request, as far as it arrived.
+    pub(crate) refused_line: Option<&'a [u8]>,
+    /// Where the request goes. Routing changes it.
+    pub(crate) route: Route<'a>,
+    /// The facts that logs and variables report.
+    pub(crate) outcome: RequestOutcome,
+}
+
+impl<'a> RequestContext<'a> {
+    /// The context of a request that was read. `values` has the captures of the server's name.
+    pub(crate) fn new(
+        worker: &'a WorkerContext,
+        connection: &'a ClientConnection,
+        server: &'a Server,
+        request: &'a Request<'a>,
+        values: VariableValues,
+    ) -> RequestContext<'a> {
+        let route = Route::new(Some(request), &server.outside, values);
+        let outcome = RequestOutcome::new(worker.settings.needs_response_heads);
+        RequestContext { worker, connection, server, request, refused_line: None, route, outcome }
+    }
+
+    /// The rules of the present location.
+    pub(crate) fn config(&self) -> &'a LocationConfig {
+        &self.route.location.config
+    }
+
+    /// The routing phases, and the route that they change.
+    pub(crate) fn phases(&mut self) -> (Phases<'a, '_>, &mut Route<'a>) {
+        let phases = Phases {
+            config: &self.worker.settings,
+            server: self.server,
+            connection: self.connection,
+            request: self.request,
+            outcome: &self.outcome,
+            files: &Disk,
+        };
+        (phases, &mut self.route)
+    }
+
+    /// The values that variables can read.
+    pub(crate) fn scope(&self) -> Scope<'_> {
+        Scope {
+            connection: self.connection,
+            request: Some(self.request),
+            refused_line: self.refused_line,
+            route: &self.route,
+            server: self.server,
+            pass: self.route.pass,
+            maps: &self.worker.settings.maps,
+            outcome: &self.outcome,
+        }
+    }
+
+    /// Writes to the present location's error log. `upstream` is the URL that an upstream was sent.
+    pub(crate) fn log_error(&self, severity: Severity, message: &str, upstream: Option<String>) {
+        let log = &self.config().error_log;
+        if severity <= log.level {
+            let subject = ErrorSubject { scope: self.scope(), upstream };
+            self.worker.logs.error(log, severity, message, Some(&subject));
+        }
+    }
+
+    /// Writes what routing noted for the error log.
+    pub(crate) fn log_notes(&mut self) {
+        for (severity, message) in std::mem::take(&mut self.route.notes) {
+            self.log_error(severity, &message, None);
+        }
+    }
+
+    /// Writes the lines of the access logs. Of a refused request the log shows only what arrived.
+    pub(crate) fn log_access(&self) {
+        let request = Some(self.request).filter(|_| self.refused_line.is_none());
+        let scope = Scope { request, ..self.scope() };
+        for log in &self.config().access_log {
+            logging::append(log, &scope);
+        }
+    }
+
+    pub(crate) fn is_head(&self) -> bool {
+        self.request.head.method() == b"HEAD"
+    }
+
+    /// Whether the response announces that the connection stays open. `may_keep` is whether the connection allows it.
+    pub(crate) fn persistence(&self, may_keep: bool) -> Persistence {
+        let rules = self.config();
+        let keep_alive = may_keep
+            && self.request.persistent
+            && !rules.keepalive.idle.is_zero()
+            && self.connection.requests < rules.keepalive_requests
+            && self.connection.age < rules.keepalive_time
+            && self.route.connection == ConnectionReuse::Allowed
+            && !self.worker.is_quitting();
+        Persistence { keep_alive, announced: rules.keepalive.announced }
+    }
+}

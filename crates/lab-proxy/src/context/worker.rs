@@ -1,0 +1,42 @@
+//! What one worker's connections share.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::config::Config;
+use crate::context::WakerSet;
+use crate::logging::LogFiles;
+
+/// The settings, the logs and the open client connections of one worker.
+#[derive(Debug)]
+pub(crate) struct WorkerContext {
+    pub(crate) settings: Arc<Config>,
+    pub(crate) logs: LogFiles,
+    /// The open client connections.
+    pub(crate) connections: WakerSet,
+    is_quitting: Cell<bool>,
+}
+
+impl WorkerContext {
+    pub(crate) fn new(settings: Arc<Config>, logs: LogFiles) -> WorkerContext {
+        WorkerContext { settings, logs, connections: WakerSet::default(), is_quitting: Cell::new(false) }
+    }
+
+    /// Whether connections are closed as soon as they are idle.
+    pub(crate) fn is_quitting(&self) -> bool {
+        self.is_quitting.get()
+    }
+
+    /// Closes idle connections from now on.
+    pub(crate) fn quit(&self) {
+        self.is_quitting.set(true);
+        self.connections.wake_all();
+    }
+
+    /// A number that no other connection of the process has.
+    pub(crate) fn next_serial(&self) -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    }
+}

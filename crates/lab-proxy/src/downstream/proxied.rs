@@ -1,0 +1,260 @@
+//! Requests that an upstream answers: from the collected body to the last byte of the response.
+
+use lab_http::framing::is_bodyless;
+use lab_http::{BodyLength, Version};
+
+use crate::config::logs::Severity;
+use crate::config::proxy::pass::ProxyPass;
+use crate::context::{ConnectionDisposition, RequestBody, RequestBodyError, RequestContext, RequestSource};
+use crate::downstream::connection::ClientIo;
+use crate::downstream::request_collection::collect;
+use crate::downstream::response_buffer::ResponseBuffer;
+use crate::downstream::response_writer::{ReadAhead, ResponseWriter, SendError};
+use crate::downstream::tunnel::{self, TunnelTimeouts};
+use crate::response::accel::AccelHeaders;
+use crate::response::{Body, Head, Response, ResponseOverride, rewrite};
+use crate::routing::route::BodyAdmission;
+use crate::upstream::Upstreams;
+use crate::upstream::error::ForwardError;
+use crate::upstream::forwarding::{Forwarding, Received};
+
+/// Passes a request to an upstream, and the response to the client.
+///
+/// # Errors
+/// The client got nothing, and gets a substitute.
+pub(crate) async fn forward(
+    client: &mut ClientIo<'_>,
+    context: &mut RequestContext<'_>,
+    upstreams: &Upstreams,
+    pass: &ProxyPass,
+    body: &mut RequestBody,
+) -> Result<ConnectionDisposition, ResponseOverride> {
+    let mut refused = RequestBody::new(BodyLength::None);
+    let body = if context.route.body == BodyAdmission::Refused { &mut refused } else { body };
+    if body.is_spent() {
+        // it was streamed to another upstream, which did not respond
+        return Err(ResponseOverride::page(502));
+    }
+    let ClientIo { incoming, outgoing, read_timer, write_timer } = client;
+    let mut source = RequestSource { incoming, body, timer: read_timer };
+    let mut writer = ResponseWriter::new(outgoing, write_timer, context.config().send_timeout);
+    exchange(context, upstreams, pass, &mut source, &mut writer).await.or_else(|error| match error {
+        Undelivered::Override(substitute) => Err(substitute),
+        Undelivered::Failed(error) => without_response(context, error),
+    })
+}
+
+/// Why the client got no response of an upstream's.
+enum Undelivered {
+    Failed(ForwardError),
+    Override(ResponseOverride),
+}
+
+impl From<ForwardError> for Undelivered {
+    fn from(error: ForwardError) -> Undelivered {
+        Undelivered::Failed(error)
+    }
+}
+
+/// Obtains a response and delivers it.
+async fn exchange(
+    context: &mut RequestContext<'_>,
+    upstreams: &Upstreams,
+    pass: &ProxyPass,
+    source: &mut RequestSource<'_, '_>,
+    writer: &mut ResponseWriter<'_, '_>,
+) -> Result<ConnectionDisposition, Undelivered> {
+    let length = collect(context, pass, source, writer).await?;
+    let mut forwarding = Forwarding::new(context, upstreams, pass, length).await?;
+    loop {
+        let head = match forwarding.receive(context, source).await? {
+            Received::Final(response) => {
+                let mut delivery = Delivery { forwarding: &mut forwarding, pass, source, writer };
+                return delivery.deliver(context, response).await;
+            }
+            Received::Switching(head) => {
+                let mut delivery = Delivery { forwarding: &mut forwarding, pass, source, writer };
+                return Ok(delivery.tunnel(context, head).await);
+            }
+            Received::Interim(head) => head,
+        };
+        let mut delivery = Delivery { forwarding: &mut forwarding, pass, source, writer };
+        if let Err(disposition) = delivery.interim(context, head).await {
+            return Ok(disposition);
+        }
+    }
+}
+
+/// What the client gets, if there is no response for it.
+fn without_response(
+    context: &mut RequestContext<'_>,
+    error: ForwardError,
+) -> Result<ConnectionDisposition, ResponseOverride> {
+    match error {
+        ForwardError::Status(status) => Err(ResponseOverride::page(status)),
+        ForwardError::RequestBody(status) => {
+            context.route.body = BodyAdmission::Refused;
+            Err(ResponseOverride::page(status))
+        }
+        ForwardError::ClientGone => {
+            // as nginx logs a client that did not wait for its response
+            context.outcome.status = 499;
+            Ok(ConnectionDisposition::Abort)
+        }
+        ForwardError::Aborted => Ok(ConnectionDisposition::Abort),
+    }
+}
+
+/// An upstream's response on its way to the client, while the rest of the request may still be sent.
+struct Delivery<'d, 'f, 'c, 's, 'w, 'o> {
+    forwarding: &'d mut Forwarding<'f>,
+    pass: &'d ProxyPass,
+    source: &'d mut RequestSource<'c, 's>,
+    writer: &'d mut ResponseWriter<'w, 'o>,
+}
+
+impl Delivery<'_, '_, '_, '_, '_, '_> {
+    /// Takes a final response through its steps, and writes it.
+    async fn deliver(
+        &mut self,
+        context: &mut RequestContext<'_>,
+        response: Response,
+    ) -> Result<ConnectionDisposition, Undelivered> {
+        let Response { mut head, mut body } = response;
+        context.outcome.keep_upstream(head.fields());
+        let accel = AccelHeaders::parse(head.fields(), self.pass);
+        if accel.rate.is_some() {
+            self.writer.outgoing.io_mut().limit_rate(accel.rate);
+        }
+        if let Some(substitute) = ResponseOverride::decide(context, self.pass, &head, &accel) {
+            self.forwarding.finish(context, body);
+            return Err(Undelivered::Override(substitute));
+        }
+        if let Some(charset) = accel.charset {
+            let message = format!("unknown charset \"{}\" to override", charset.escape_ascii());
+            context.log_error(Severity::Error, &message, None);
+        }
+        let buffering = &context.config().buffering;
+        let read_ahead = ReadAhead { buffering, spools: accel.buffering.unwrap_or(buffering.responses) };
+        rewrite::rewrite(&mut head, self.pass, &context.scope());
+
+        // the status of an error page may not allow for the content that the upstream sends
+        let mut cut = Body::Empty;
+        let is_cut = is_bodyless(head.status) && !is_bodyless(head.received_status());
+        let sent_body = if is_cut { &mut cut } else { &mut body };
+        let framing = match (sent_body.length(), context.request.head.version) {
+            (BodyLength::Chunked | BodyLength::UntilClose, Version::Http11) => BodyLength::Chunked,
+            (BodyLength::Chunked, Version::Http10) => BodyLength::UntilClose,
+            (length, _) => length,
+        };
+        // a client that gets its response while it still sends is not asked for another request
+        let may_keep = self.forwarding.is_request_sent() && framing != BodyLength::UntilClose;
+        let persistence = context.persistence(may_keep);
+        self.writer.begin(context, &head, framing, persistence);
+        let sending = self.writer.body(sent_body, read_ahead);
+        let sent = self.forwarding.alongside(self.source, sending).await;
+        self.writer.record_sent(context);
+        let queue = match sent {
+            Ok(Ok(queue)) => queue,
+            Ok(Err(error)) => return Ok(self.interrupted(context, &body, &error)?),
+            Err(error) => return Ok(self.client_failed(context, Some(&body), &error)),
+        };
+        let disposition = match (persistence.keep_alive, self.forwarding.is_request_sent()) {
+            (true, _) => ConnectionDisposition::KeepAlive,
+            (false, true) => ConnectionDisposition::Close,
+            (false, false) => ConnectionDisposition::Linger,
+        };
+        self.forwarding.finish(context, body);
+        Ok(self.drain(context, queue, disposition).await)
+    }
+
+    /// Passes an interim response on (RFC 9110 §15.2).
+    async fn interim(&mut self, context: &mut RequestContext<'_>, mut head: Head) -> Result<(), ConnectionDisposition> {
+        rewrite::rewrite_interim(&mut head, self.pass, &context.scope());
+        self.writer.begin_informational(&head);
+        self.flush(context).await
+    }
+
+    /// Passes a 101 on, and then bytes in both directions.
+    async fn tunnel(&mut self, context: &mut RequestContext<'_>, mut head: Head) -> ConnectionDisposition {
+        rewrite::rewrite_switching(&mut head, self.pass, &context.scope());
+        context.outcome.status = 101;
+        context.outcome.head_bytes = self.writer.begin_informational(&head);
+        if let Err(disposition) = self.flush(context).await {
+            return disposition;
+        }
+        let timeouts = TunnelTimeouts { read: self.pass.read_timeout, send: context.config().send_timeout };
+        if let Some((reader, sender)) = self.forwarding.sides() {
+            tunnel::run(self.source, self.writer.outgoing, reader, &mut sender.outgoing, timeouts).await;
+        }
+        self.forwarding.finish(context, Body::Empty);
+        self.drain(context, ResponseBuffer::default(), ConnectionDisposition::Close).await
+    }
+
+    /// Flushes the head of a 1xx response, while the request is sent.
+    async fn flush(&mut self, context: &mut RequestContext<'_>) -> Result<(), ConnectionDisposition> {
+        match self.forwarding.alongside(self.source, self.writer.flush()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(self.abort(context, None, &error)),
+            Err(error) => Err(self.client_failed(context, None, &error)),
+        }
+    }
+
+    /// Gives the client what it has not taken yet. The upstream is finished by then, and may serve others.
+    async fn drain(
+        &mut self,
+        context: &mut RequestContext<'_>,
+        mut queue: ResponseBuffer,
+        disposition: ConnectionDisposition,
+    ) -> ConnectionDisposition {
+        let drained = self.writer.drain(&mut queue).await;
+        let disposition = match drained {
+            Ok(()) => disposition,
+            Err(error) => {
+                let is_spool = matches!(error, SendError::Spool(_));
+                let severity = if is_spool { Severity::Crit } else { Severity::Info };
+                self.forwarding.log(context, severity, &error.message());
+                self.writer.disposition_after(&error)
+            }
+        };
+        self.writer.record_sent(context);
+        disposition
+    }
+
+    /// Handles a response that could not be sent to its end.
+    fn interrupted(
+        &mut self,
+        context: &mut RequestContext<'_>,
+        body: &Body,
+        error: &SendError,
+    ) -> Result<ConnectionDisposition, ForwardError> {
+        if matches!(error, SendError::Body(_)) && !self.writer.has_begun {
+            return Err(self.forwarding.fail(context, body, &error.message(), self.source.body));
+        }
+        Ok(self.abort(context, Some(body), error))
+    }
+
+    fn abort(
+        &mut self,
+        context: &mut RequestContext<'_>,
+        body: Option<&Body>,
+        error: &SendError,
+    ) -> ConnectionDisposition {
+        // as in nginx: clients come and go, an upstream should not
+        let is_client = matches!(error, SendError::Client { .. });
+        let severity = if is_client { Severity::Info } else { Severity::Error };
+        self.forwarding.abort(context, body, severity, &error.message());
+        self.writer.disposition_after(error)
+    }
+
+    /// Handles a client that fails, while it sends its request, after the response has begun.
+    fn client_failed(
+        &mut self,
+        context: &mut RequestContext<'_>,
+        body: Option<&Body>,
+        error: &RequestBodyError,
+    ) -> ConnectionDisposition {
+        self.forwarding.abort(context, body, Severity::Info, &error.to_string());
+        ConnectionDisposition::Abort
+    }
+}

@@ -1,0 +1,271 @@
+//! Writing a response to the client: the head, and the body as fast as the client takes it.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::Poll;
+use std::time::Duration;
+
+use lab_http::outgoing::WriteError;
+use lab_http::{BodyEncoder, BodyLength, Outgoing};
+
+use crate::config::proxy::buffering::BufferingConfig;
+use crate::context::{ConnectionDisposition, CountingWriter, Persistence, RequestContext};
+use crate::downstream::head_writer::{write_head, write_informational_head};
+use crate::downstream::response_buffer::ResponseBuffer;
+use crate::response::{Body, BodyError, Head};
+use crate::runtime::stream::ClientWrite;
+use crate::runtime::timer::{TimedOut, Timer, now_or_pending};
+
+/// The writing side of a client's connection, while one response is written.
+#[derive(Debug)]
+pub(crate) struct ResponseWriter<'w, 's> {
+    pub(crate) outgoing: &'w mut Outgoing<CountingWriter<ClientWrite<'s>>>,
+    timer: &'w mut Timer,
+    send_timeout: Duration,
+    /// Bytes that the connection had sent before this response's head.
+    bytes_before: u64,
+    framing: BodyLength,
+    /// Whether the client got, or is certain to get, a part of the response.
+    pub(crate) has_begun: bool,
+}
+
+/// How far a body is read ahead of a slow client.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReadAhead<'b> {
+    pub(crate) buffering: &'b BufferingConfig,
+    /// Whether content beyond the memory limit goes to a spool file, instead of holding up the source.
+    pub(crate) spools: bool,
+}
+
+/// Why a response was not written to its end.
+#[derive(Debug)]
+pub(crate) enum SendError {
+    /// The client is gone or takes nothing.
+    Client { disposition: ConnectionDisposition, message: String },
+    /// The source of the body failed.
+    Body(BodyError),
+    /// The source of the body sent nothing for too long.
+    BodyTimedOut,
+    /// The spool file failed.
+    Spool(io::Error),
+}
+
+impl SendError {
+    pub(crate) fn message(&self) -> String {
+        match self {
+            SendError::Client { message, .. } => message.clone(),
+            SendError::Body(error) => error.to_string(),
+            SendError::BodyTimedOut => "upstream timed out while reading upstream".to_owned(),
+            SendError::Spool(error) => format!("a file for the upstream's answer failed ({error})"),
+        }
+    }
+
+    fn timed_out() -> SendError {
+        SendError::Client { disposition: ConnectionDisposition::Reset, message: "client timed out".to_owned() }
+    }
+}
+
+impl From<WriteError> for SendError {
+    fn from(error: WriteError) -> SendError {
+        let message = format!("send() to the client failed ({error})");
+        SendError::Client { disposition: ConnectionDisposition::Abort, message }
+    }
+}
+
+impl From<io::Error> for SendError {
+    fn from(error: io::Error) -> SendError {
+        let message = format!("send() to the client failed ({error})");
+        SendError::Client { disposition: ConnectionDisposition::Abort, message }
+    }
+}
+
+impl<'w, 's> ResponseWriter<'w, 's> {
+    pub(crate) fn new(
+        outgoing: &'w mut Outgoing<CountingWriter<ClientWrite<'s>>>,
+        timer: &'w mut Timer,
+        send_timeout: Duration,
+    ) -> ResponseWriter<'w, 's> {
+        let bytes_before = outgoing.io_mut().bytes;
+        ResponseWriter { outgoing, timer, send_timeout, bytes_before, framing: BodyLength::None, has_begun: false }
+    }
+
+    /// Puts a head into the output buffer, where the body follows it.
+    pub(crate) fn begin(
+        &mut self,
+        context: &mut RequestContext<'_>,
+        head: &Head,
+        framing: BodyLength,
+        persistence: Persistence,
+    ) {
+        self.framing = framing;
+        self.bytes_before = self.outgoing.io_mut().bytes;
+        let out = self.outgoing.buffer();
+        let start = out.len();
+        write_head(head, framing, persistence, out);
+        context.outcome.keep_sent(&out[start..]);
+        context.outcome.head_bytes = (out.len() - start) as u64;
+        context.outcome.status = head.status;
+    }
+
+    /// Puts the head of a 1xx response into the output buffer; returns its size.
+    pub(crate) fn begin_informational(&mut self, head: &Head) -> u64 {
+        self.has_begun = true;
+        self.bytes_before = self.outgoing.io_mut().bytes;
+        let out = self.outgoing.buffer();
+        let start = out.len();
+        write_informational_head(head, out);
+        (out.len() - start) as u64
+    }
+
+    /// Records how many bytes of the body were sent so far.
+    pub(crate) fn record_sent(&mut self, context: &mut RequestContext<'_>) {
+        let sent = self.outgoing.io_mut().bytes - self.bytes_before;
+        context.outcome.body_bytes = sent.saturating_sub(context.outcome.head_bytes);
+    }
+
+    /// Takes the head back, if nothing of the response was sent. Another response can be written then.
+    fn retract(&mut self) -> bool {
+        let is_unsent = self.outgoing.io_mut().bytes == self.bytes_before && !self.has_begun;
+        if is_unsent {
+            self.outgoing.buffer().clear();
+        }
+        is_unsent
+    }
+
+    /// What happens to the connection after a response that is not complete. A length or chunks show it by themselves.
+    pub(crate) fn disposition_after(&self, error: &SendError) -> ConnectionDisposition {
+        match error {
+            SendError::Client { disposition, .. } => *disposition,
+            SendError::Spool(_) => ConnectionDisposition::Reset,
+            SendError::Body(_) | SendError::BodyTimedOut => match self.framing {
+                BodyLength::UntilClose => ConnectionDisposition::Reset,
+                _ => ConnectionDisposition::Abort,
+            },
+        }
+    }
+
+    /// Reads the body to its end and writes it. Returns what the client has not taken by then.
+    ///
+    /// While the client keeps up, every piece is written as it comes. A slower client's content queues in memory up to
+    /// `proxy_buffers`. Beyond that it goes to a file, which frees the upstream early; or the source has to wait.
+    pub(crate) async fn body(
+        &mut self,
+        body: &mut Body,
+        read_ahead: ReadAhead<'_>,
+    ) -> Result<ResponseBuffer, SendError> {
+        let mut encoder = BodyEncoder::new(self.framing);
+        let mut queue = ResponseBuffer::default();
+        let ReadAhead { buffering, spools } = read_ahead;
+        loop {
+            if !queue.is_empty() {
+                self.advance(&mut queue).await?;
+                if queue.file_length() >= buffering.response_file_limit {
+                    self.wait(body, &mut queue, false).await?;
+                    continue;
+                }
+            }
+            match now_or_pending(body.next_piece()).await {
+                Poll::Ready(Ok(Some(piece))) if queue.is_empty() => {
+                    self.outgoing.piece_without_waiting(&mut encoder, piece).await?;
+                    if self.outgoing.unwritten() > buffering.response_memory {
+                        self.has_begun = true;
+                        if spools && buffering.response_file_limit > 0 {
+                            queue.open(buffering.response_folder.as_deref()).map_err(SendError::Spool)?;
+                        } else {
+                            self.flush().await?;
+                        }
+                    }
+                }
+                Poll::Ready(Ok(Some(piece))) => queue.push(&mut encoder, piece).map_err(SendError::Spool)?,
+                Poll::Ready(Ok(None)) => break,
+                Poll::Ready(Err(error)) => {
+                    if !self.retract() {
+                        // the client may have the part that is sound
+                        self.has_begun = true;
+                        self.drain(&mut queue).await?;
+                    }
+                    return Err(SendError::Body(error));
+                }
+                Poll::Pending => {
+                    if !self.outgoing.is_flushed() {
+                        self.has_begun = true;
+                    }
+                    let has_room =
+                        buffering.response_file_limit > 0 || self.outgoing.unwritten() <= buffering.response_memory;
+                    self.wait(body, &mut queue, spools && has_room).await?;
+                }
+            }
+        }
+        if queue.is_empty() {
+            encoder.end(self.outgoing.buffer(), None).map_err(WriteError::from)?;
+        } else {
+            queue.end(&mut encoder).map_err(SendError::Spool)?;
+        }
+        self.has_begun = true;
+        Ok(queue)
+    }
+
+    /// Writes all that is queued.
+    pub(crate) async fn drain(&mut self, queue: &mut ResponseBuffer) -> Result<(), SendError> {
+        loop {
+            self.flush().await?;
+            if !queue.load(self.outgoing).map_err(SendError::Spool)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Writes what is in the output buffer.
+    pub(crate) async fn flush(&mut self) -> Result<(), SendError> {
+        match self.timer.within(self.send_timeout, self.outgoing.flush()).await {
+            Ok(flushed) => Ok(flushed?),
+            Err(TimedOut) => Err(SendError::timed_out()),
+        }
+    }
+
+    /// Flushes as much of the queue as the client accepts, without blocking.
+    async fn advance(&mut self, queue: &mut ResponseBuffer) -> Result<(), SendError> {
+        if let Poll::Ready(flushed) = now_or_pending(self.outgoing.flush()).await {
+            flushed?;
+            queue.client_took_bytes();
+            queue.load(self.outgoing).map_err(SendError::Spool)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until more of the body has arrived, or the client has taken something.
+    async fn wait(&mut self, body: &mut Body, queue: &mut ResponseBuffer, may_read: bool) -> Result<(), SendError> {
+        // only a stream can have no piece ready
+        let Body::Stream(stream) = body else { return self.flush().await };
+        match now_or_pending(self.outgoing.flush()).await {
+            Poll::Ready(flushed) => {
+                flushed?;
+                if queue.load(self.outgoing).map_err(SendError::Spool)? {
+                    return Ok(());
+                }
+                stream.wait().await.map_err(|TimedOut| SendError::BodyTimedOut)
+            }
+            Poll::Pending => {
+                let time_left = queue.time_left(self.send_timeout);
+                let outgoing = &mut *self.outgoing;
+                let either = poll_fn(|cx| {
+                    if let Poll::Ready(flushed) = outgoing.poll_flush(cx) {
+                        return Poll::Ready(Some(flushed));
+                    }
+                    if may_read && stream.reader.incoming.poll_fill(cx).is_ready() {
+                        return Poll::Ready(None);
+                    }
+                    Poll::Pending
+                });
+                match self.timer.within(time_left, either).await {
+                    Ok(None) => Ok(()),
+                    Ok(Some(flushed)) => {
+                        queue.client_took_bytes();
+                        Ok(flushed?)
+                    }
+                    Err(TimedOut) => Err(SendError::timed_out()),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Responses of the proxy's own: pages, texts of the configuration, files.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use lab_http::framing::is_bodyless;
+
+use crate::config::location::static_files::IfModifiedSince;
+use crate::context::RequestContext;
+use crate::response::redirect::{write_origin, write_target};
+use crate::response::rewrite::{add_fields, kept_fields};
+use crate::response::{Body, Head, Response, ResponseOverride, error_page};
+use crate::routing::phases::conditional::{self, Precondition, Validators};
+use crate::routing::phases::file_system::{FileMetadata, OpenedFile};
+use crate::routing::phases::media_type;
+
+/// What a response of the proxy's own contains.
+#[derive(Debug)]
+pub(crate) enum LocalContent {
+    /// The page for the status, with [`Route::redirect`](crate::routing::route::Route::redirect) if there is one.
+    Page,
+    /// A text, with the media type of the path.
+    Text(Vec<u8>),
+    File(OpenedFile),
+}
+
+/// The response to a request that no upstream answers; or an override, if a precondition fails (RFC 9110 §13).
+pub(crate) fn respond(
+    context: &RequestContext<'_>,
+    status: u16,
+    content: LocalContent,
+) -> Result<Response, ResponseOverride> {
+    match evaluate_conditions(context, status, &content) {
+        Precondition::Failed => Err(ResponseOverride::page(412)),
+        Precondition::NotModified => Ok(build(context, 304, content)),
+        Precondition::Send => Ok(build(context, status, content)),
+    }
+}
+
+/// The page for a status.
+pub(crate) fn page(context: &RequestContext<'_>, status: u16) -> Response {
+    build(context, status, LocalContent::Page)
+}
+
+fn evaluate_conditions(context: &RequestContext<'_>, status: u16, content: &LocalContent) -> Precondition {
+    let (tag, modified) = match content {
+        _ if status != 200 => return Precondition::Send,
+        LocalContent::Page => return Precondition::Send,
+        LocalContent::Text(_) => (None, None),
+        LocalContent::File(opened) => (entity_tag(context, &opened.metadata), Some(opened.metadata.modified)),
+    };
+    let dates: IfModifiedSince = context.config().if_modified_since;
+    conditional::evaluate(&context.request.head.headers, Validators { tag: tag.as_deref(), modified }, dates)
+}
+
+/// Builds head and body, in nginx's order of fields.
+fn build(context: &RequestContext<'_>, status: u16, content: LocalContent) -> Response {
+    let rules = context.config();
+    let scope = context.scope();
+    let has_body = !is_bodyless(status);
+    let is_replaced = |name: &str| rules.added.replaced.contains(name.as_bytes());
+    // the type from an upstream's response that led here
+    let kept_type = context.route.preserved.get("content-type");
+    let page = match content {
+        LocalContent::Page => error_page::html(status, rules.server_tokens),
+        LocalContent::Text(_) | LocalContent::File(_) => None,
+    };
+    let (media_type, length) = match &content {
+        LocalContent::Page => (page.as_ref().map(|_| error_page::MEDIA_TYPE.as_bytes()), page_length(page.as_deref())),
+        LocalContent::Text(text) => {
+            (kept_type.or_else(|| Some(media_type(&context.route).as_bytes())), text.len() as u64)
+        }
+        LocalContent::File(opened) => (kept_type.or(Some(opened.media_type.as_bytes())), opened.metadata.size),
+    };
+
+    let mut head = Head::local(status, rules.server_tokens);
+    let fields = head.fields_mut();
+    if let Some(media_type) = media_type.filter(|media_type| has_body && !media_type.is_empty()) {
+        fields.push("Content-Type", media_type);
+    }
+    if has_body {
+        fields.push("Content-Length", length.to_string());
+    }
+    if let LocalContent::File(opened) = &content
+        && matches!(status, 200 | 304)
+        && !is_replaced("Last-Modified")
+    {
+        fields.push("Last-Modified", last_modified(&opened.metadata));
+    }
+    if let (LocalContent::Page, Some(target)) = (&content, &context.route.redirect) {
+        let mut location = Vec::new();
+        if rules.absolute_redirect && target.starts_with(b"/") {
+            write_origin(&scope, &mut location);
+        }
+        write_target(target, &mut location);
+        fields.push("Location", location);
+    }
+    head.connection_fields_here();
+    for (name, value) in kept_fields(&scope, false) {
+        head.fields_mut().push(name, value);
+    }
+    if let LocalContent::File(opened) = &content
+        && let Some(tag) = entity_tag(context, &opened.metadata)
+        && !is_replaced("ETag")
+    {
+        head.fields_mut().push("ETag", tag);
+    }
+    add_fields(&mut head, &scope);
+
+    let body = match content {
+        _ if !has_body || context.is_head() => Body::Empty,
+        LocalContent::Page => Body::bytes(page.unwrap_or_default()),
+        LocalContent::Text(text) => Body::bytes(text),
+        LocalContent::File(OpenedFile { file: Some(file), metadata, .. }) => Body::file(file, metadata.size),
+        LocalContent::File(OpenedFile { file: None, .. }) => Body::Empty,
+    };
+    Response { head, body }
+}
+
+fn page_length(page: Option<&[u8]>) -> u64 {
+    page.map_or(0, <[u8]>::len) as u64
+}
+
+/// The tag of a file in nginx's form: modification time and size.
+fn entity_tag(context: &RequestContext<'_>, metadata: &FileMetadata) -> Option<Vec<u8>> {
+    context.config().etag.then(|| format!("\"{:x}-{:x}\"", metadata.modified, metadata.size).into_bytes())
+}
+
+fn last_modified(metadata: &FileMetadata) -> String {
+    let since = Duration::from_secs(metadata.modified.try_into().unwrap_or(0));
+    httpdate::fmt_http_date(UNIX_EPOCH + since)
+}

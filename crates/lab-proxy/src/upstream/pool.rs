@@ -1,0 +1,173 @@
+//! The pool of one upstream: its balancer and its idle connections, which are reused last in, first out.
+//!
+//! Each worker has its own pools, and a connection never leaves the thread that opened it.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lab_http::{Incoming, Limits, Outgoing};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::clock;
+use crate::config::address::Address;
+use crate::config::upstream::{BalancingMethod, Upstream};
+use crate::context::CountingWriter;
+use crate::eval::Scope;
+use crate::response::StreamReader;
+use crate::runtime::stream::{Stream, UpstreamWrite};
+use crate::runtime::timer::Timer;
+use crate::upstream::balancer::{Balancer, BalancingKey, PeerResult, PeerSearch};
+
+/// A connection to one peer of an upstream.
+#[derive(Debug)]
+pub(crate) struct UpstreamConnection {
+    pub(crate) reader: StreamReader,
+    pub(crate) outgoing: Outgoing<CountingWriter<UpstreamWrite>>,
+    pub(crate) usage: ConnectionUsage,
+}
+
+/// Where a connection leads, and how much it was used.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ConnectionUsage {
+    /// The peer, as an index into [`Upstream::servers`].
+    pub(crate) peer: usize,
+    /// The number of requests sent over it, the present one included.
+    pub(crate) requests: usize,
+    opened: Instant,
+    idle_since: Instant,
+}
+
+/// An upstream as one worker uses it.
+#[derive(Debug)]
+pub(crate) struct UpstreamPool {
+    settings: Upstream,
+    balancer: RefCell<Balancer>,
+    /// Idle connections, the most recently used last.
+    idle: RefCell<VecDeque<UpstreamConnection>>,
+}
+
+impl UpstreamPool {
+    pub(crate) fn new(settings: &Upstream) -> UpstreamPool {
+        UpstreamPool {
+            settings: settings.clone(),
+            balancer: RefCell::new(Balancer::new(settings)),
+            idle: RefCell::default(),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    /// How many peers may be tried for one request.
+    pub(crate) fn tries(&self) -> usize {
+        self.balancer.borrow().tries()
+    }
+
+    /// The next peer to try; none if all were tried or are unavailable. `client` is the client's address, unless it came
+    /// over a unix socket. A selected peer has to be [released](UpstreamPool::release).
+    pub(crate) fn select(&self, search: &mut PeerSearch, client: Option<IpAddr>, scope: &Scope<'_>) -> Option<usize> {
+        let mut text = Vec::new();
+        let key = match &self.settings.method {
+            BalancingMethod::Hash { key, .. } => {
+                key.write(scope, &mut text);
+                BalancingKey::Text(&text)
+            }
+            BalancingMethod::RoundRobin | BalancingMethod::LeastConnections | BalancingMethod::IpHash => {
+                BalancingKey::Client(client)
+            }
+        };
+        self.balancer.borrow_mut().select(search, key, clock::now())
+    }
+
+    /// The address of a peer as text.
+    pub(crate) fn label(&self, peer: usize) -> &Arc<str> {
+        &self.settings.servers[peer].label
+    }
+
+    /// Records how a peer fared with a request. Returns whether this made the peer unavailable.
+    pub(crate) fn release(&self, peer: usize, verdict: PeerResult) -> bool {
+        self.balancer.borrow_mut().release(peer, verdict, clock::now())
+    }
+
+    /// The most recently used idle connection to a peer that is still open.
+    ///
+    /// `asks_kernel` costs a system call, for requests that cannot be sent twice. Otherwise the last poll's result has to
+    /// do.
+    pub(crate) fn take_idle(&self, peer: usize, asks_kernel: bool) -> Option<UpstreamConnection> {
+        let mut idle = self.idle.borrow_mut();
+        let address = &self.settings.servers[peer].address;
+        let leads_there =
+            |connection: &UpstreamConnection| self.settings.servers[connection.usage.peer].address == *address;
+        while let Some(position) = idle.iter().rposition(leads_there) {
+            let mut connection = idle.remove(position)?;
+            if self.is_usable(&connection, asks_kernel) {
+                connection.usage.peer = peer;
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection for the next request, within the limits of `keepalive`. The longest idle one makes room.
+    pub(crate) fn put_idle(&self, mut connection: UpstreamConnection) {
+        let is_worn_out = connection.usage.requests >= self.settings.keepalive_requests
+            || clock::since(connection.usage.opened) >= self.settings.keepalive_time;
+        if self.settings.keepalive == 0 || is_worn_out {
+            return;
+        }
+        connection.usage.idle_since = clock::now();
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() >= self.settings.keepalive {
+            idle.pop_front();
+        }
+        idle.push_back(connection);
+    }
+
+    /// Closes idle connections that have expired or that the peer has closed.
+    pub(crate) fn sweep(&self) {
+        self.idle.borrow_mut().retain(|connection| self.is_usable(connection, false));
+    }
+
+    fn is_usable(&self, connection: &UpstreamConnection, asks_kernel: bool) -> bool {
+        clock::since(connection.usage.idle_since) < self.settings.keepalive_timeout && connection.is_quiet(asks_kernel)
+    }
+
+    /// Opens a connection to a peer.
+    pub(crate) async fn connect(&self, peer: usize, limit: Duration) -> io::Result<UpstreamConnection> {
+        let connecting = async {
+            match &self.settings.servers[peer].address {
+                Address::Internet(address) => {
+                    let stream = TcpStream::connect(address).await?;
+                    // heads and small bodies leave in one write; Nagle's algorithm would only delay them
+                    stream.set_nodelay(true)?;
+                    Ok(Stream::Tcp(stream))
+                }
+                Address::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
+            }
+        };
+        let stream: io::Result<Stream> =
+            tokio::time::timeout(limit, connecting).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
+        let (read, write) = stream?.into_split();
+        let now = clock::now();
+        Ok(UpstreamConnection {
+            reader: StreamReader {
+                incoming: Box::new(Incoming::of_much(read, Limits::response())),
+                timer: Timer::new(),
+            },
+            outgoing: Outgoing::new(CountingWriter::new(write)),
+            usage: ConnectionUsage { peer, requests: 0, opened: now, idle_since: now },
+        })
+    }
+}
+
+impl UpstreamConnection {
+    /// Whether nothing has arrived while the connection was idle: neither its end nor unexpected bytes.
+    fn is_quiet(&self, asks_kernel: bool) -> bool {
+        self.reader.incoming.buffered().is_empty() && self.reader.incoming.io().is_quiet(asks_kernel)
+    }
+}

@@ -1,0 +1,198 @@
+//! Sending a request to a peer, while something else goes on: waiting for the response, or writing it.
+
+use std::future::{Future, pending, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use lab_http::{BodyEncoder, BodyLength, Incoming, Outgoing};
+
+use crate::config::proxy::pass::ProxyPass;
+use crate::context::{CountingWriter, RequestBodyError, RequestContext, RequestSource};
+use crate::runtime::stream::{ClientRead, UpstreamWrite};
+use crate::runtime::timer::{Timer, now_or_pending};
+
+/// Pipelined requests are read ahead up to this many bytes while a client is watched.
+const READ_AHEAD: usize = 64 * 1024;
+/// Content beyond this many bytes has to be written before more is read, in bytes.
+const MAX_UNWRITTEN: usize = 16 * 1024;
+
+/// The writing side of an upstream connection, and how much of the request was sent.
+#[derive(Debug)]
+pub(crate) struct RequestSender {
+    pub(crate) outgoing: Outgoing<CountingWriter<UpstreamWrite>>,
+    encoder: BodyEncoder,
+    stage: Stage,
+    limits: SendLimits,
+}
+
+/// The part of the request that is sent next. The head lies in the output buffer from the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The collected body in memory.
+    Memory,
+    /// The collected body in a file, from this position on.
+    File(u64),
+    /// The rest, as the client sends it.
+    Stream,
+    End,
+    Flush,
+    Complete,
+    /// The peer takes no more. It may respond all the same.
+    PeerClosed,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct SendLimits {
+    /// `proxy_send_timeout`
+    send_timeout: Duration,
+    /// `client_body_timeout`
+    body_timeout: Duration,
+    /// `client_max_body_size`
+    max_body_size: Option<u64>,
+    /// `proxy_ignore_client_abort`
+    ignores_client_abort: bool,
+}
+
+impl RequestSender {
+    /// `length` is how the head announced the body.
+    pub(crate) fn new(
+        outgoing: Outgoing<CountingWriter<UpstreamWrite>>,
+        length: BodyLength,
+        context: &RequestContext<'_>,
+        pass: &ProxyPass,
+    ) -> RequestSender {
+        let rules = context.config();
+        let limits = SendLimits {
+            send_timeout: pass.send_timeout,
+            body_timeout: rules.client_body_timeout,
+            max_body_size: rules.client_max_body_size,
+            ignores_client_abort: rules.ignore_client_abort,
+        };
+        RequestSender { outgoing, encoder: BodyEncoder::new(length), stage: Stage::Memory, limits }
+    }
+
+    /// Whether the whole request was sent.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.stage == Stage::Complete
+    }
+
+    /// Awaits `future` while the request is sent, and then while the client is watched. The future goes first: a
+    /// response that has arrived counts more than a client that has just gone.
+    pub(crate) async fn alongside<T>(
+        &mut self,
+        source: &mut RequestSource<'_, '_>,
+        future: impl Future<Output = T>,
+    ) -> Result<T, RequestBodyError> {
+        let mut future = pin!(future);
+        let mut sending = pin!(self.run(source));
+        poll_fn(|cx| {
+            if let Poll::Ready(value) = future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(value));
+            }
+            sending.as_mut().poll(cx).map(Err)
+        })
+        .await
+    }
+
+    /// Runs until the client fails. May be dropped while it waits, and called again.
+    async fn run(&mut self, source: &mut RequestSource<'_, '_>) -> RequestBodyError {
+        if let Err(error) = self.send(source).await {
+            return error;
+        }
+        if self.stage == Stage::Complete && !self.limits.ignores_client_abort {
+            return watch(source.incoming).await;
+        }
+        pending().await
+    }
+
+    /// Sends what is left of the request. Every stage ends where its bytes are in the output buffer, so that nothing is
+    /// lost when this is dropped.
+    async fn send(&mut self, source: &mut RequestSource<'_, '_>) -> Result<(), RequestBodyError> {
+        let mut block = Vec::new();
+        loop {
+            if self.outgoing.unwritten() >= MAX_UNWRITTEN && self.stage != Stage::PeerClosed {
+                self.flush(source.timer).await;
+            }
+            match self.stage {
+                Stage::Memory => {
+                    self.stage = Stage::File(0);
+                    push(&mut self.outgoing, &mut self.encoder, &mut self.stage, source.body.memory()).await;
+                }
+                Stage::File(position) => {
+                    block.clear();
+                    let read = source.body.read_file(position, &mut block)?;
+                    self.stage = if read == 0 { Stage::Stream } else { Stage::File(position + read as u64) };
+                    push(&mut self.outgoing, &mut self.encoder, &mut self.stage, &block).await;
+                }
+                Stage::Stream if source.body.is_complete() => self.stage = Stage::End,
+                Stage::Stream => self.stream(source).await?,
+                Stage::End => {
+                    let ended = self.encoder.end(self.outgoing.buffer(), None);
+                    self.stage = if ended.is_ok() { Stage::Flush } else { Stage::PeerClosed };
+                }
+                Stage::Flush => {
+                    self.flush(source.timer).await;
+                    if self.stage == Stage::Flush {
+                        self.stage = Stage::Complete;
+                    }
+                }
+                Stage::Complete | Stage::PeerClosed => return Ok(()),
+            }
+        }
+    }
+
+    /// Passes one piece of the body on. Pieces that have arrived leave together; everything is flushed before a wait.
+    async fn stream(&mut self, source: &mut RequestSource<'_, '_>) -> Result<(), RequestBodyError> {
+        let limit = self.limits.max_body_size;
+        let piece = match now_or_pending(source.body.next_piece(source.incoming, limit)).await {
+            Poll::Ready(piece) => piece?,
+            Poll::Pending => {
+                self.flush(source.timer).await;
+                if self.stage == Stage::PeerClosed {
+                    return Ok(());
+                }
+                let next = source.body.next_piece(source.incoming, limit);
+                let next = source.timer.within(self.limits.body_timeout, next).await;
+                next.unwrap_or(Err(RequestBodyError::TimedOut))?
+            }
+        };
+        match piece {
+            Some(piece) => push(&mut self.outgoing, &mut self.encoder, &mut self.stage, piece).await,
+            None => self.stage = Stage::End,
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self, timer: &mut Timer) {
+        let flushed: Result<io::Result<()>, _> = timer.within(self.limits.send_timeout, self.outgoing.flush()).await;
+        if !matches!(flushed, Ok(Ok(()))) {
+            self.stage = Stage::PeerClosed;
+        }
+    }
+}
+
+/// Frames a piece and writes what the peer takes at once; never waits.
+async fn push(
+    outgoing: &mut Outgoing<CountingWriter<UpstreamWrite>>,
+    encoder: &mut BodyEncoder,
+    stage: &mut Stage,
+    piece: &[u8],
+) {
+    if !piece.is_empty() && outgoing.piece_without_waiting(encoder, piece).await.is_err() {
+        *stage = Stage::PeerClosed;
+    }
+}
+
+/// Waits for the client to close its connection, and reads ahead what it sends meanwhile.
+async fn watch(client: &mut Incoming<ClientRead<'_>>) -> RequestBodyError {
+    while client.buffered().len() < READ_AHEAD {
+        match poll_fn(|cx| client.poll_fill(cx)).await {
+            Ok(0) => return RequestBodyError::Closed("the connection was closed".to_owned()),
+            Ok(_) => {}
+            Err(error) => return RequestBodyError::Closed(error.to_string()),
+        }
+    }
+    pending().await
+}
