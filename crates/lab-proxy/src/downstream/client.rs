@@ -7,6 +7,9 @@ use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
 use lab_http::{Headers, Incoming, Limits, Outgoing, ReadError, Refusal, RequestHead, Version};
+use lab_net::deadline::{TimedOut, Timer, now_or_pending};
+use lab_net::proxy_protocol::{self, Addresses, Origin, Parsed};
+use lab_net::{ReadHalf, Stream, WriteHalf};
 
 use crate::config::heads::Heads;
 use crate::config::level::Rules;
@@ -15,7 +18,6 @@ use crate::config::pass::Pass;
 use crate::config::server::Server;
 use crate::config::upstream::Address;
 use crate::downstream::own_answer::{OwnAnswer, OwnBody};
-use crate::downstream::proxy_protocol::{self, Announced, Parsed};
 use crate::downstream::sent::Sent;
 use crate::downstream::upload::Upload;
 use crate::eval::{ClientConnection, Outcome, Scope, Values};
@@ -27,8 +29,6 @@ use crate::routing::request::{Request, bare_host, clean};
 use crate::routing::route::Route;
 use crate::runtime::clock;
 use crate::runtime::log::{self, About};
-use crate::runtime::stream::{ClientRead, ClientWrite, Stream};
-use crate::runtime::timer::{TimedOut, Timer, now_or_pending};
 use crate::runtime::worker::Worker;
 use crate::upstream::forward::{self, Failure};
 use crate::upstream::request_head::may_not_be_forwarded;
@@ -57,8 +57,8 @@ const LINGERING_TIMEOUT: Duration = Duration::from_secs(5);
 /// The two sides of the connection and what is known of the present request's fate.
 #[derive(Debug)]
 pub(crate) struct Client<'s> {
-    pub(crate) incoming: Incoming<ClientRead<'s>>,
-    pub(crate) outgoing: Outgoing<Sent<ClientWrite<'s>>>,
+    pub(crate) incoming: Incoming<ReadHalf<'s>>,
+    pub(crate) outgoing: Outgoing<Sent<WriteHalf<'s>>>,
     pub(crate) read_timer: Timer,
     pub(crate) write_timer: Timer,
     pub(crate) outcome: Outcome,
@@ -223,23 +223,27 @@ pub(crate) async fn serve(
     }
     drop(client);
     if next == Next::Reset {
-        stream.reset_when_dropped();
+        stream.reset_on_drop();
     }
 }
 
 impl Client<'_> {
     /// Reads what the PROXY protocol has a connection begin with, or gives back what is there instead of it.
-    async fn announcement(&mut self, limit: Duration) -> Result<Option<Announced>, Vec<u8>> {
+    async fn announcement(&mut self, limit: Duration) -> Result<Option<Addresses>, Vec<u8>> {
         let incoming = &mut self.incoming;
         let reading = async {
             loop {
                 match proxy_protocol::parse(incoming.buffered()) {
-                    Parsed::Incomplete => {}
-                    Parsed::Invalid => return Err(incoming.take_buffered()),
-                    Parsed::Whole { length, announced } => {
+                    Ok(Parsed::Incomplete) => {}
+                    Err(_) => return Err(incoming.take_buffered()),
+                    Ok(Parsed::Header { length, origin }) => {
                         let behind = incoming.take_buffered().split_off(length);
                         incoming.give_back(&behind);
-                        return Ok(announced);
+                        return Ok(match origin {
+                            Origin::Forwarded(addresses) => Some(addresses),
+                            // as nginx: the addresses of the connection itself hold
+                            Origin::Unknown | Origin::Unsupported(_) => None,
+                        });
                     }
                 }
                 if !matches!(poll_fn(|cx| incoming.poll_fill(cx)).await, Ok(1..)) {
@@ -471,7 +475,7 @@ impl Client<'_> {
 fn find_listen(worker: &Worker, listens: &[usize], stream: &Stream) -> Option<(usize, Address)> {
     let all = &worker.settings.listens;
     let first = *listens.first()?;
-    let (Address::Internet(own), Stream::Tcp(stream)) = (&all[first].address, stream) else {
+    let (Address::Internet(own), Some(stream)) = (&all[first].address, stream.tcp()) else {
         return Some((first, all[first].address.clone()));
     };
     if !own.ip().is_unspecified() {

@@ -1,7 +1,5 @@
 //! The client's side of the proxy: connections, request bodies, and what is written back.
 
-pub mod proxy_protocol;
-
 pub(crate) mod client;
 pub(crate) mod error_page;
 pub(crate) mod own_answer;

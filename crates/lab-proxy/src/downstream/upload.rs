@@ -5,10 +5,10 @@
 //! What does not fit `client_body_buffer_size` waits in a file. Without buffering it passes through as it comes.
 
 use lab_http::{BodyDecoder, BodyLength, Incoming, Limits, ReadError, Refusal};
+use lab_net::spool::SpoolFile;
 use tokio::io::AsyncRead;
 
 use crate::config::buffering::Buffering;
-use crate::runtime::spool::Spool;
 
 /// A body on its way from the client.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(crate) struct Upload {
     decoder: BodyDecoder,
     /// The beginning of what was collected; the rest is in the file.
     memory: Vec<u8>,
-    file: Option<Spool>,
+    file: Option<SpoolFile>,
     received: u64,
 }
 
@@ -76,7 +76,7 @@ impl Upload {
 
     /// How much was collected, in bytes.
     pub(crate) fn collected(&self) -> u64 {
-        self.memory.len() as u64 + self.file.as_ref().map_or(0, Spool::length)
+        self.memory.len() as u64 + self.file.as_ref().map_or(0, SpoolFile::length)
     }
 
     /// Whether something was read that is not collected, so that the body cannot be sent again.
@@ -122,7 +122,7 @@ impl Upload {
             Some(file) => file,
             None => {
                 let folder = buffering.request_folder.as_deref();
-                self.file.insert(Spool::new(folder).map_err(BodyTrouble::File)?)
+                self.file.insert(SpoolFile::new(folder).map_err(BodyTrouble::File)?)
             }
         };
         file.push(piece).map_err(BodyTrouble::File)

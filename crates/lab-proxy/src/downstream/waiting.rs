@@ -5,14 +5,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lab_http::{BodyEncoder, Outgoing};
+use lab_net::spool::SpoolFile;
 use tokio::io::AsyncWrite;
-
-use crate::runtime::spool::Spool;
 
 /// A queue in a file, behind what the connection's own buffer holds. Its bytes are framed as the client gets them.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
-    file: Option<Spool>,
+    file: Option<SpoolFile>,
     /// How much of the file has been taken out.
     position: u64,
     /// Since when the client takes nothing.
@@ -24,7 +23,7 @@ impl Waiting {
     /// From now on bytes wait in a file in `folder`.
     pub(crate) fn begin(&mut self, folder: Option<&Path>) -> io::Result<()> {
         if self.file.is_none() {
-            self.file = Some(Spool::new(folder)?);
+            self.file = Some(SpoolFile::new(folder)?);
         }
         Ok(())
     }
@@ -36,7 +35,7 @@ impl Waiting {
 
     /// How large the file is, in bytes.
     pub(crate) fn file_length(&self) -> u64 {
-        self.file.as_ref().map_or(0, Spool::length)
+        self.file.as_ref().map_or(0, SpoolFile::length)
     }
 
     /// Appends a piece of content with its framing.

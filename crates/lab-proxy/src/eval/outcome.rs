@@ -4,10 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::config::upstream::Address;
-use crate::downstream::proxy_protocol::Announced;
-
 use lab_http::Headers;
+use lab_net::proxy_protocol::Addresses;
+
+use crate::config::upstream::Address;
 
 /// A connection of a client.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ pub struct ClientConnection {
     /// Our end.
     pub local: Address,
     /// What the connection began with, if its `listen` says `proxy_protocol`.
-    pub announced: Option<Announced>,
+    pub announced: Option<Addresses>,
 }
 
 /// What became of a request, as far as it has got.

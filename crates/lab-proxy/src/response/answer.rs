@@ -9,6 +9,8 @@ use lab_http::outgoing::WriteError;
 use lab_http::{
     BodyDecoder, BodyEncoder, BodyLength, Incoming, Limits, Outgoing, ReadError, Refusal, ResponseHead, Version,
 };
+use lab_net::deadline::{TimedOut, Timer, now_or_pending};
+use lab_net::{OwnedReadHalf, WriteHalf};
 
 use crate::config::logs::Severity;
 use crate::config::pass::Pass;
@@ -21,8 +23,6 @@ use crate::response::accel::{self, Instead, Orders, Substitute};
 use crate::response::response_head;
 use crate::routing::request::Request;
 use crate::runtime::clock;
-use crate::runtime::stream::{ClientWrite, UpstreamRead};
-use crate::runtime::timer::{TimedOut, Timer, now_or_pending};
 use crate::upstream::exchange::{Done, Failing, Progress, Side, Trouble};
 
 /// The way of an answer.
@@ -31,8 +31,8 @@ pub(crate) struct Relay<'r, 's> {
     pub(crate) request: &'r Request<'r>,
     pub(crate) pass: &'r Pass,
     pub(crate) progress: &'r Progress,
-    pub(crate) upstream: &'r mut Incoming<UpstreamRead>,
-    pub(crate) client: &'r mut Outgoing<Sent<ClientWrite<'s>>>,
+    pub(crate) upstream: &'r mut Incoming<OwnedReadHalf>,
+    pub(crate) client: &'r mut Outgoing<Sent<WriteHalf<'s>>>,
     pub(crate) outcome: &'r mut Outcome,
     /// Which statuses are another server's chance, if there is one.
     pub(crate) others: Option<&'r Retry>,

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use lab_net::log_file::LogFile;
+
 use crate::config::Settings;
 use crate::config::logs::{AccessFile, AccessLog, ErrorLog, ErrorTarget, Severity};
 use crate::eval::{Scope, Template, Variable};
 use crate::runtime::clock;
-use crate::runtime::log_file::LogFile;
 
 /// The files of all logs, open for appending and shared by all workers.
 #[derive(Debug, Clone)]

@@ -2,15 +2,14 @@
 
 use std::cell::Cell;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 
+use lab_net::Listener;
 use socket2::Socket;
-use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -21,7 +20,6 @@ use crate::downstream::client;
 use crate::runtime::clock;
 use crate::runtime::log::{self, LogFiles};
 use crate::runtime::roll::Roll;
-use crate::runtime::stream::{Either, Stream};
 use crate::upstream::group::Group;
 use crate::upstream::resolver::Names;
 
@@ -57,7 +55,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 const ACCEPT_REST: Duration = Duration::from_millis(500);
 
 /// A listening socket of this worker, with the `listen`s it serves.
-pub(crate) type Listener = (Socket, Vec<usize>);
+pub(crate) type BoundListener = (Socket, Vec<usize>);
 
 /// Runs a worker on the present thread until it is told to end.
 ///
@@ -66,13 +64,16 @@ pub(crate) type Listener = (Socket, Vec<usize>);
 pub(crate) fn run(
     settings: Arc<Settings>,
     logs: LogFiles,
-    listeners: Vec<Listener>,
+    listeners: Vec<BoundListener>,
     phases: watch::Receiver<Phase>,
 ) -> io::Result<()> {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     // lines of access logs are written when there is nothing better to do
-    let runtime =
-        runtime.enable_all().on_thread_park(log::flush).on_thread_unpark(clock::turn).build_local(Default::default())?;
+    let runtime = runtime
+        .enable_all()
+        .on_thread_park(log::flush)
+        .on_thread_unpark(clock::begin_turn)
+        .build_local(Default::default())?;
     logs.begin_gathering();
     let upstreams = settings.upstreams.iter().map(Group::new).collect();
     let worker = Rc::new(Worker {
@@ -112,18 +113,19 @@ impl Worker {
         NEXT.fetch_add(1, Ordering::Relaxed)
     }
 
-    async fn serve(self: Rc<Self>, listeners: Vec<Listener>, mut phases: watch::Receiver<Phase>) -> io::Result<()> {
+    async fn serve(
+        self: Rc<Self>,
+        listeners: Vec<BoundListener>,
+        mut phases: watch::Receiver<Phase>,
+    ) -> io::Result<()> {
         let mut accepting = Vec::new();
         for (socket, listens) in listeners {
             let Some(listen) = listens.first().map(|&index| &self.settings.listens[index]) else { continue };
-            let listener = match listen.address {
-                Address::Internet(_) => {
-                    // what is accepted inherits it
-                    socket.set_tcp_nodelay(self.settings.servers[listen.default_server].rules().tcp_nodelay)?;
-                    Either::Tcp(TcpListener::from_std(socket.into())?)
-                }
-                Address::Unix(_) => Either::Unix(UnixListener::from_std(OwnedFd::from(socket).into())?),
-            };
+            if let Address::Internet(_) = listen.address {
+                // what is accepted inherits it
+                socket.set_tcp_nodelay(self.settings.servers[listen.default_server].rules().tcp_nodelay)?;
+            }
+            let listener = Listener::new(socket.into())?;
             accepting.push(tokio::task::spawn_local(Rc::clone(&self).accept(listener, listens.into())));
         }
         let mut sweep = interval(SWEEP);
@@ -160,18 +162,12 @@ impl Worker {
         Ok(())
     }
 
-    async fn accept(self: Rc<Self>, listener: Either<TcpListener, UnixListener>, listens: Rc<[usize]>) {
+    async fn accept(self: Rc<Self>, listener: Listener, listens: Rc<[usize]>) {
         loop {
             while self.clients.count() >= self.settings.process.worker_connections {
                 self.closed.notified().await;
             }
-            let accepted = match &listener {
-                Either::Tcp(listener) => {
-                    listener.accept().await.map(|(stream, peer)| (Stream::Tcp(stream), Some(peer)))
-                }
-                Either::Unix(listener) => listener.accept().await.map(|(stream, _)| (Stream::Unix(stream), None)),
-            };
-            match accepted {
+            match listener.accept().await {
                 Ok((stream, peer)) => {
                     let (worker, listens) = (Rc::clone(&self), Rc::clone(&listens));
                     let place = Place::new(worker);

@@ -10,6 +10,8 @@ use std::task::Poll;
 
 use lab_http::outgoing::WriteError;
 use lab_http::{BodyEncoder, BodyLength, Incoming, Outgoing};
+use lab_net::deadline::{TimedOut, Timer, now_or_pending};
+use lab_net::{OwnedWriteHalf, ReadHalf};
 
 use crate::config::pass::Pass;
 use crate::config::retry::Retry;
@@ -20,8 +22,6 @@ use crate::downstream::waiting::Waiting;
 use crate::response::accel::Instead;
 use crate::response::answer::{Answered, Relay};
 use crate::routing::request::Request;
-use crate::runtime::stream::{ClientRead, UpstreamWrite};
-use crate::runtime::timer::{TimedOut, Timer, now_or_pending};
 use crate::upstream::group::Connection;
 use crate::upstream::tunnel;
 
@@ -173,13 +173,13 @@ pub(crate) async fn exchange(
 /// Sends the head and the body, as the client sends it.
 #[expect(clippy::too_many_arguments, reason = "the halves of two connections, borrowed one by one")]
 async fn send(
-    client: &mut Incoming<ClientRead<'_>>,
+    client: &mut Incoming<ReadHalf<'_>>,
     timer: &mut Timer,
     subject: &Subject<'_>,
     pass: &Pass,
     upload: &mut Upload,
     length: BodyLength,
-    upstream: &mut Outgoing<Sent<UpstreamWrite>>,
+    upstream: &mut Outgoing<Sent<OwnedWriteHalf>>,
     progress: &Progress,
 ) -> Result<(), Sending> {
     let closed = |_: TimedOut| Sending::UpstreamClosed;
@@ -219,7 +219,7 @@ async fn send(
 }
 
 /// Waits for the client to go away, reading ahead what it sends meanwhile.
-async fn watch(client: &mut Incoming<ClientRead<'_>>, progress: &Progress) -> Trouble {
+async fn watch(client: &mut Incoming<ReadHalf<'_>>, progress: &Progress) -> Trouble {
     while client.buffered().len() < READ_AHEAD {
         match poll_fn(|cx| client.poll_fill(cx)).await {
             Ok(0) => return client_trouble(&BodyTrouble::Gone("the connection was closed".to_owned()), progress),

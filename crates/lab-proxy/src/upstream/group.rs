@@ -10,20 +10,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lab_http::{Incoming, Limits, Outgoing};
-use tokio::net::{TcpStream, UnixStream};
+use lab_net::{OwnedReadHalf, OwnedWriteHalf, Stream};
 
 use crate::config::upstream::{Address, Method, Upstream};
 use crate::downstream::sent::Sent;
 use crate::eval::Scope;
 use crate::runtime::clock;
-use crate::runtime::stream::{Stream, UpstreamRead, UpstreamWrite};
 use crate::upstream::balancer::{Balancer, Key, Search, Verdict};
 
 /// One connection to a server of an upstream.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(crate) incoming: Incoming<UpstreamRead>,
-    pub(crate) outgoing: Outgoing<Sent<UpstreamWrite>>,
+    pub(crate) incoming: Incoming<OwnedReadHalf>,
+    pub(crate) outgoing: Outgoing<Sent<OwnedWriteHalf>>,
     /// Which of the upstream's servers it leads to.
     pub(crate) server: usize,
     /// How many requests it has carried, the present one included.
@@ -124,13 +123,8 @@ impl Group {
     pub(crate) async fn connect(&self, server: usize, limit: Duration) -> io::Result<Connection> {
         let connecting = async {
             match &self.settings.servers[server].address {
-                Address::Internet(address) => {
-                    let stream = TcpStream::connect(address).await?;
-                    // heads and small bodies leave in one write; waiting for more of them only delays
-                    stream.set_nodelay(true)?;
-                    Ok(Stream::Tcp(stream))
-                }
-                Address::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
+                Address::Internet(address) => Stream::connect_tcp(*address).await,
+                Address::Unix(path) => Stream::connect_unix(path).await,
             }
         };
         let stream: io::Result<Stream> =

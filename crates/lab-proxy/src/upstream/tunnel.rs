@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use lab_http::outgoing::WriteError;
 use lab_http::{BodyDecoder, BodyEncoder, BodyLength, Incoming, Limits, Outgoing};
+use lab_net::deadline::Timer;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::downstream::client::Client;
-use crate::runtime::timer::Timer;
 use crate::upstream::group::Connection;
 
 /// Passes bytes on until one side closes, sends nothing for too long (`proxy_read_timeout`, which the other side's bytes
