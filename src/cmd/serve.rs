@@ -7,16 +7,16 @@ use anyhow::Context;
 use crate::cli::ServeArgs;
 use crate::exit::Exit;
 use lab_app::sample;
+use lab_net::pid_file::PidFile;
 use lab_serve::crew::{Plan, check_application};
 use lab_serve::daemon::{self, Stage};
 use lab_serve::interpreter::require_gateway;
 use lab_serve::journal::Journal;
 use lab_serve::listen::{Bind, Listener, activated};
 use lab_serve::log::ErrorLog;
-use lab_serve::log_file::LogFile;
+use lab_serve::log_sink::LogSink;
 use lab_serve::master::{self, Master, MasterError, Surface, socket_options};
 use lab_serve::notify::notify;
-use lab_serve::pidfile::Pidfile;
 use lab_serve::settings::load::{CommandLine, Loaded, load, surroundings};
 use lab_serve::settings::{Config, Surroundings};
 use lab_serve::statsd::Statsd;
@@ -67,7 +67,7 @@ fn serve(line: CommandLine, around: Surroundings, loaded: Loaded) -> anyhow::Res
     let log = ErrorLog::start(error_log(config)?, config.logs.loglevel, statsd(config))?;
     say(&loaded);
     tracing::info!("Starting lab {} ({})", env!("CARGO_PKG_VERSION"), config.app);
-    let pidfile = config.process.pidfile.as_deref().map(Pidfile::create).transpose()?;
+    let pidfile = config.process.pidfile.as_deref().map(PidFile::create).transpose()?;
     let listeners = listen(config, &around)?;
     let journal = journal(config)?;
     let is_tls = config.tls.is_some();
@@ -87,7 +87,7 @@ fn serve(line: CommandLine, around: Surroundings, loaded: Loaded) -> anyhow::Res
 struct Outside {
     line: CommandLine,
     around: Surroundings,
-    pidfile: Option<Pidfile>,
+    pidfile: Option<PidFile>,
     log: ErrorLog,
     is_tls: bool,
 }
@@ -121,8 +121,8 @@ impl Outside {
         env::set_current_dir(&config.chdir).with_context(|| format!("cannot change to {}", config.chdir.display()))?;
         let (file, journal) = (error_log(config)?, journal(config)?);
         let wanted = config.process.pidfile.as_deref().map(std::path::absolute).transpose()?;
-        if wanted.as_deref() != self.pidfile.as_ref().map(Pidfile::path) {
-            self.pidfile = wanted.as_deref().map(Pidfile::create).transpose()?;
+        if wanted.as_deref() != self.pidfile.as_ref().map(PidFile::path) {
+            self.pidfile = wanted.as_deref().map(PidFile::create).transpose()?;
         }
         self.log.change(file, config.logs.loglevel, statsd(config));
         say(&loaded);
@@ -157,11 +157,11 @@ fn listen(config: &Config, around: &Surroundings) -> anyhow::Result<Vec<Listener
     Ok(binds.iter().map(|bind| bind.listen(options)).collect::<Result<_, _>>()?)
 }
 
-fn error_log(config: &Config) -> anyhow::Result<LogFile> {
+fn error_log(config: &Config) -> anyhow::Result<LogSink> {
     let owner = (config.process.user, config.process.group);
     Ok(match config.logs.errorlog.as_str() {
-        "-" => LogFile::Stderr,
-        path => LogFile::open(path.as_ref(), owner)?,
+        "-" => LogSink::Stderr,
+        path => LogSink::open(path.as_ref(), owner)?,
     })
 }
 
@@ -169,8 +169,8 @@ fn journal(config: &Config) -> anyhow::Result<Journal> {
     let owner = (config.process.user, config.process.group);
     let file = match config.logs.accesslog.as_deref() {
         None => None,
-        Some("-") => Some(LogFile::Stdout),
-        Some(path) => Some(LogFile::open(path.as_ref(), owner)?),
+        Some("-") => Some(LogSink::Stdout),
+        Some(path) => Some(LogSink::open(path.as_ref(), owner)?),
     };
     let access = file.map(|file| (file, config.logs.access_log_format.clone()));
     Ok(Journal { access, statsd: statsd(config) })

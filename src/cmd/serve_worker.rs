@@ -14,7 +14,7 @@ use lab_app::sample;
 use lab_serve::handover::{self, Descriptors, Orders};
 use lab_serve::identity::become_somebody;
 use lab_serve::log::ErrorLog;
-use lab_serve::log_file::LogFile;
+use lab_serve::log_sink::LogSink;
 use lab_serve::native;
 
 /// The first descriptor behind the standard ones.
@@ -43,7 +43,7 @@ fn start() -> anyhow::Result<()> {
 }
 
 fn serve_native(orders: &Orders, descriptors: Descriptors) -> anyhow::Result<()> {
-    ErrorLog::start(LogFile::Stderr, orders.settings.log_level()?, None)?;
+    ErrorLog::start(LogSink::Stderr, orders.settings.log_level()?, None)?;
     let name = orders.settings.app.strip_prefix("native:").unwrap_or_default();
     let app = sample::lookup(name).context("there is no such app")??;
     if let Some(folder) = &orders.settings.chdir {

@@ -13,20 +13,21 @@ use std::time::{Duration, Instant};
 use lab_http::connection::is_persistent;
 use lab_http::framing::{BodyLength, response_body};
 use lab_http::{BodyDecoder, Incoming, Limits, ReadError, Refusal};
+use lab_net::Stream;
+use lab_net::deadline::Deadline;
 use tokio::io::AsyncWrite as _;
 
 use crate::exchange::{Phase, class_of_status, class_of_timeout, failed};
 use crate::ledger::ErrorClass;
 use crate::recorder::Outcome;
-use crate::stream::Stream;
 use crate::target::Target;
-use crate::timer::Patience;
+use crate::tls::connect;
 
 /// A connection to the stack.
 #[derive(Debug)]
 pub(super) struct Connection {
     incoming: Incoming<Stream>,
-    patience: Patience,
+    deadline: Deadline,
     timeout: Duration,
 }
 
@@ -53,14 +54,14 @@ pub(super) enum After {
 impl Connection {
     /// Connects; no later than the target's timeout from `began`.
     pub(super) async fn open(target: &Target, began: Instant) -> Result<Connection, Outcome> {
-        let mut patience = Patience::new(began + target.timeout);
-        let stream = Stream::connect(target.address, target.tls.as_ref(), &mut patience).await?;
-        Ok(Connection { incoming: Incoming::new(stream, Limits::response()), patience, timeout: target.timeout })
+        let mut deadline = Deadline::new(began + target.timeout);
+        let stream = connect(target.address, target.tls.as_ref(), &mut deadline).await?;
+        Ok(Connection { incoming: Incoming::new(stream, Limits::response()), deadline, timeout: target.timeout })
     }
 
     /// Sends `request`, a GET, and reads the answer to its end; no later than the timeout from `began`.
     pub(super) async fn ask(&mut self, request: &[u8], began: Instant) -> Exchanged {
-        self.patience.extend(began + self.timeout);
+        self.deadline.extend(began + self.timeout);
         match self.exchange(request).await {
             Ok(exchanged) => exchanged,
             Err(outcome) => Exchanged { outcome, after: After::Broken },
@@ -72,16 +73,16 @@ impl Connection {
         while written < request.len() {
             let io = self.incoming.io_mut();
             let write = poll_fn(|cx| Pin::new(&mut *io).poll_write(cx, &request[written..]));
-            written += within(&mut self.patience, Phase::AwaitingAnswer, write).await?;
+            written += within(&mut self.deadline, Phase::AwaitingAnswer, write).await?;
         }
         if let Stream::Tls(stream) = self.incoming.io_mut() {
             // What was written may still lie in a record that the socket had no room for.
             let flush = poll_fn(|cx| Pin::new(&mut *stream).poll_flush(cx));
-            within(&mut self.patience, Phase::AwaitingAnswer, flush).await?;
+            within(&mut self.deadline, Phase::AwaitingAnswer, flush).await?;
         }
         let head = loop {
             let read = self.incoming.read_response_head();
-            let Some(head) = within(&mut self.patience, Phase::AwaitingAnswer, read).await? else {
+            let Some(head) = within(&mut self.deadline, Phase::AwaitingAnswer, read).await? else {
                 return Err(of_class(ErrorClass::PrematureEof));
             };
             if !head.is_interim() {
@@ -93,7 +94,7 @@ impl Connection {
         let mut body_bytes = 0;
         while !body.is_at_end() {
             let read = self.incoming.read_body_piece(&mut body);
-            let piece = within(&mut self.patience, Phase::ReadingBody, read).await?;
+            let piece = within(&mut self.deadline, Phase::ReadingBody, read).await?;
             body_bytes += piece.map_or(0, |piece| piece.len() as u64);
         }
         // Bytes behind the answer are nobody's: a server that sends them is not one to ask again on this connection.
@@ -116,13 +117,13 @@ impl Connection {
     }
 }
 
-/// Waits for `step`, which happens in `phase`, as long as there is patience.
+/// Waits for `step`, which happens in `phase`, until the deadline.
 async fn within<T, E: Into<ReadError>>(
-    patience: &mut Patience,
+    deadline: &mut Deadline,
     phase: Phase,
     step: impl Future<Output = Result<T, E>>,
 ) -> Result<T, Outcome> {
-    let done = patience.limit(step).await.ok_or_else(|| of_class(class_of_timeout(phase)))?;
+    let done = deadline.limit(step).await.map_err(|_| of_class(class_of_timeout(phase)))?;
     done.map_err(|error| match error.into() {
         ReadError::Io(error) => failed(&error, phase),
         ReadError::Refused(refusal) => refused(&refusal),

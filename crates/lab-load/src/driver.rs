@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::goose::prelude::GooseError;
+use lab_net::tls::read_certificates;
 use reqwest::{Certificate, ClientBuilder, Url};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
@@ -22,7 +23,7 @@ use crate::journey::Step;
 use crate::protocol::{DriveOutcome, DrivePlan, Ends, Event, Http, Mode, ProtocolError, Trust};
 use crate::recorder::Window;
 use crate::threads::{self, Work};
-use crate::tls::{self, TlsError};
+use crate::tls::TlsError;
 
 /// How long all users may take to start.
 const START_DEADLINE: Duration = Duration::from_secs(30);
@@ -160,7 +161,7 @@ fn tls_of_goose(
     let is_insecure = plan.tls.as_ref().is_some_and(|tls| tls.trust == Trust::Insecure);
     if let Some(tls) = &plan.tls {
         if let Trust::Ca(file) = &tls.trust {
-            for certificate in tls::certificates(file)? {
+            for certificate in read_certificates(file).map_err(TlsError::from)? {
                 trusted.push(Certificate::from_der(&certificate)?);
             }
         }

@@ -11,14 +11,14 @@ use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
 use h2::{Error, Reason};
 use http::Request;
+use lab_net::deadline::{Deadline, TimedOut};
 use tokio::sync::Mutex;
 
 use crate::exchange::{Phase, class_of_status, class_of_timeout, failed};
 use crate::ledger::ErrorClass;
 use crate::recorder::Outcome;
-use crate::stream::Stream;
 use crate::target::Target;
-use crate::timer::Patience;
+use crate::tls::connect;
 
 /// Room for a body's bytes that a stream and a connection grant the server beforehand, so that it is the server and
 /// not this client that sets the pace.
@@ -43,19 +43,19 @@ pub(super) struct Opened {
 
 impl Shared {
     /// The connection, opened if there is none that takes more requests.
-    pub(super) async fn open(&self, target: &Target, patience: &mut Patience) -> Result<Opened, Outcome> {
-        let late = || of_class(class_of_timeout(Phase::Connecting));
-        let mut place = patience.limit(self.0.lock()).await.ok_or_else(late)?;
+    pub(super) async fn open(&self, target: &Target, deadline: &mut Deadline) -> Result<Opened, Outcome> {
+        let late = |_: TimedOut| of_class(class_of_timeout(Phase::Connecting));
+        let mut place = deadline.limit(self.0.lock()).await.map_err(late)?;
         if let Some(sender) = place.as_ref().filter(|sender| takes_more(sender)) {
             return Ok(Opened { sender: sender.clone(), connecting: None });
         }
         *place = None;
         let began = Instant::now();
-        let stream = Stream::connect(target.address, target.tls.as_ref(), patience).await?;
+        let stream = connect(target.address, target.tls.as_ref(), deadline).await?;
         let mut builder = Builder::new();
         builder.enable_push(false);
         builder.initial_window_size(STREAM_WINDOW).initial_connection_window_size(CONNECTION_WINDOW);
-        let opened = patience.limit(builder.handshake(stream)).await.ok_or_else(late)?;
+        let opened = deadline.limit(builder.handshake(stream)).await.map_err(late)?;
         let (sender, connection) = opened.map_err(|error| failure(&error, Phase::Connecting))?;
         // What ends it is told to the requests that are under way, each by itself.
         tokio::task::spawn_local(async move { _ = connection.await });
@@ -72,20 +72,20 @@ fn takes_more(sender: &SendRequest<Bytes>) -> bool {
 
 impl Opened {
     /// Sends `head`, a GET, and reads the answer to its end.
-    pub(super) async fn ask(mut self, head: &Request<()>, patience: &mut Patience) -> Outcome {
-        match self.exchange(head, patience).await {
+    pub(super) async fn ask(mut self, head: &Request<()>, deadline: &mut Deadline) -> Outcome {
+        match self.exchange(head, deadline).await {
             Ok(outcome) | Err(outcome) => outcome,
         }
     }
 
-    async fn exchange(&mut self, head: &Request<()>, patience: &mut Patience) -> Result<Outcome, Outcome> {
+    async fn exchange(&mut self, head: &Request<()>, deadline: &mut Deadline) -> Result<Outcome, Outcome> {
         let (answer, _) =
             self.sender.send_request(head.clone(), true).map_err(|error| failure(&error, Phase::AwaitingAnswer))?;
-        let answer = within(patience, Phase::AwaitingAnswer, answer).await?;
+        let answer = within(deadline, Phase::AwaitingAnswer, answer).await?;
         let status = answer.status().as_u16();
         let mut body = answer.into_body();
         let mut body_bytes = 0;
-        while let Some(piece) = patience.limit(body.data()).await.ok_or_else(|| timed_out(Phase::ReadingBody))? {
+        while let Some(piece) = deadline.limit(body.data()).await.map_err(|_| timed_out(Phase::ReadingBody))? {
             let piece = piece.map_err(|error| failure(&error, Phase::ReadingBody))?;
             body_bytes += piece.len() as u64;
             let released = body.flow_control().release_capacity(piece.len());
@@ -99,11 +99,11 @@ impl Opened {
 }
 
 async fn within<T>(
-    patience: &mut Patience,
+    deadline: &mut Deadline,
     phase: Phase,
     step: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Outcome> {
-    let done = patience.limit(step).await.ok_or_else(|| timed_out(phase))?;
+    let done = deadline.limit(step).await.map_err(|_| timed_out(phase))?;
     done.map_err(|error| failure(&error, phase))
 }
 

@@ -19,7 +19,6 @@ mod target;
 mod line;
 mod connection;
 mod http2;
-mod stream;
 pub mod tls;
 mod pool;
 mod timer;

@@ -7,12 +7,12 @@ use std::task::Context;
 use std::time::{Duration, Instant};
 
 use http::Request;
+use lab_net::deadline::Deadline;
 
 use crate::connection::{After, Connection};
 use crate::http2::Shared;
 use crate::recorder::Outcome;
 use crate::target::{Said, Target};
-use crate::timer::Patience;
 
 /// One request under way at a time, over whatever connection there is.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub(super) enum Line {
         /// The connection.
         connection: Rc<Shared>,
         /// This line's own, for each stream has its own time.
-        patience: Option<Patience>,
+        deadline: Option<Deadline>,
     },
 }
 
@@ -67,7 +67,7 @@ impl Line {
     fn with(target: &Target, shared: &Rc<Shared>) -> Line {
         match &target.said {
             Said::Http1 { bytes, keeps } => Line::Own { request: bytes.clone(), keeps: *keeps, connection: None },
-            Said::Http2 { head, .. } => Line::Shared { head: head.clone(), connection: shared.clone(), patience: None },
+            Said::Http2 { head, .. } => Line::Shared { head: head.clone(), connection: shared.clone(), deadline: None },
         }
     }
 
@@ -95,15 +95,15 @@ impl Line {
                 let is_complete = exchanged.after != After::Broken;
                 Asked { outcome: exchanged.outcome, sent: Some(sent), connected, is_complete }
             }
-            Line::Shared { head, connection, patience } => {
-                let patience = patience.get_or_insert_with(|| Patience::new(began + target.timeout));
-                patience.extend(began + target.timeout);
-                let opened = match connection.open(target, patience).await {
+            Line::Shared { head, connection, deadline } => {
+                let deadline = deadline.get_or_insert_with(|| Deadline::new(began + target.timeout));
+                deadline.extend(began + target.timeout);
+                let opened = match connection.open(target, deadline).await {
                     Ok(opened) => opened,
                     Err(outcome) => return Asked::unsent(outcome),
                 };
                 let (sent, connected) = (Instant::now(), opened.connecting);
-                let outcome = opened.ask(head, patience).await;
+                let outcome = opened.ask(head, deadline).await;
                 let is_complete = match &outcome {
                     Outcome::Ok { .. } => true,
                     Outcome::Failed { class, .. } => class.is_of_a_status(),

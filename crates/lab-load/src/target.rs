@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
+use lab_net::tls::{HTTP_1_1, HTTP_2};
 use reqwest::Url;
 
 use crate::driver::DriveError;
 use crate::protocol::{DrivePlan, Http};
-use crate::tls::{HTTP_1_1, HTTP_2, Tls, server_name};
+use crate::tls::{ClientTls, server_name};
 
 const AGENT: &str = concat!("lab/", env!("CARGO_PKG_VERSION"));
 
@@ -19,7 +20,7 @@ pub(super) struct Target {
     /// The stack's address.
     pub(super) address: SocketAddr,
     /// TLS, if it is spoken.
-    pub(super) tls: Option<Tls>,
+    pub(super) tls: Option<ClientTls>,
     /// The request.
     pub(super) said: Said,
     /// How long connecting and asking may take together.
@@ -58,7 +59,7 @@ impl Target {
             None => url.path().to_owned(),
         };
         let version = if matches!(plan.http, Http::Two { .. }) { HTTP_2 } else { HTTP_1_1 };
-        let tls = plan.tls.as_ref().map(|tls| Tls::new(&tls.trust, name, version)).transpose()?;
+        let tls = plan.tls.as_ref().map(|tls| ClientTls::new(&tls.trust, name, version)).transpose()?;
         let said = match plan.http {
             Http::OneZero => Said::http1(&authority, &path, "1.0"),
             Http::OneOne => Said::http1(&authority, &path, "1.1"),

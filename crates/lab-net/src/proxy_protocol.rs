@@ -7,7 +7,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Bytes of the longest header of version 1, its line end included (§2.1).
-const LONGEST_LINE: usize = 107;
+pub const LONGEST_LINE: usize = 107;
 /// Bytes in front of the addresses of version 2 (§2.2).
 const FIXED: usize = 16;
 

@@ -14,7 +14,7 @@ use tokio::task::{JoinHandle, spawn_local};
 
 use crate::access_log::AccessFormat;
 use crate::log::ErrorLog;
-use crate::log_file::LogFile;
+use crate::log_sink::LogSink;
 use crate::statsd::Statsd;
 
 /// Bytes that are read from a pipe at once.
@@ -26,7 +26,7 @@ const LONGEST_RECORD: usize = 1024 * 1024;
 #[derive(Debug)]
 pub struct Journal {
     /// The access log with its format.
-    pub access: Option<(LogFile, AccessFormat)>,
+    pub access: Option<(LogSink, AccessFormat)>,
     /// Metrics.
     pub statsd: Option<Statsd>,
 }
@@ -134,7 +134,7 @@ mod tests {
     fn records_become_lines() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("access");
-        let file = LogFile::open(&path, (0, 0)).unwrap();
+        let file = LogSink::open(&path, (0, 0)).unwrap();
         let format = AccessFormat::new("%(m)s %(s)s %(p)s").unwrap();
         let journal = Rc::new(RefCell::new(Journal { access: Some((file, format)), statsd: None }));
         let (reader, writer) = rustix::pipe::pipe().unwrap();

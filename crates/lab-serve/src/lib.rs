@@ -22,11 +22,10 @@ mod native_record;
 pub mod interpreter;
 pub mod identity;
 pub mod daemon;
-pub mod pidfile;
 pub mod notify;
 
 pub mod journal;
 pub mod access_log;
 pub mod log;
-pub mod log_file;
+pub mod log_sink;
 pub mod statsd;

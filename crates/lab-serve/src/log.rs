@@ -13,13 +13,13 @@ use tracing_subscriber::registry::Registry;
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::log_file::LogFile;
+use crate::log_sink::LogSink;
 use crate::statsd::Statsd;
 
 /// The error log of this process. What `tracing` is told at the log's level goes there.
 #[derive(Clone)]
 pub struct ErrorLog {
-    file: Arc<Mutex<LogFile>>,
+    file: Arc<Mutex<LogSink>>,
     statsd: Arc<Mutex<Option<Statsd>>>,
     level: reload::Handle<LevelFilter, Registry>,
 }
@@ -30,7 +30,7 @@ impl ErrorLog {
     /// # Errors
     /// There is one already.
     pub fn start(
-        file: LogFile,
+        file: LogSink,
         level: Level,
         statsd: Option<Statsd>,
     ) -> Result<ErrorLog, tracing_subscriber::util::TryInitError> {
@@ -50,7 +50,7 @@ impl ErrorLog {
     }
 
     /// Changes to what a reloaded configuration says.
-    pub fn change(&self, file: LogFile, level: Level, statsd: Option<Statsd>) {
+    pub fn change(&self, file: LogSink, level: Level, statsd: Option<Statsd>) {
         *lock(&self.file) = file;
         *lock(&self.statsd) = statsd;
         // It only fails when there is no log any more.
@@ -87,7 +87,7 @@ impl<'a> MakeWriter<'a> for ErrorLog {
 
 /// Writes one line.
 #[derive(Debug)]
-pub struct LogWriter<'a>(&'a Mutex<LogFile>);
+pub struct LogWriter<'a>(&'a Mutex<LogSink>);
 
 impl Write for LogWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -6,15 +6,16 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use lab_http::{BodyDecoder, Incoming, Outgoing, ReadError, Refusal};
+use lab_net::deadline::{TimedOut, within};
+use lab_net::proxy_protocol::Addresses;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tokio::time::{error::Elapsed, timeout};
+use tokio::time::timeout;
 
 use crate::order::Order;
-use crate::proxy_protocol::{Proxied, Start};
+use crate::proxy_protocol::Start;
 use crate::response;
 use crate::settings::Settings;
-use crate::wait::within;
 use crate::wire::{Failure, Wire};
 use lab_http::extensions::{ArrivedHead, ConnectionInfo};
 
@@ -83,7 +84,7 @@ pub struct Connection<IO> {
     pub(crate) wire: Outgoing<Wire<IO>>,
     pub(crate) info: ConnectionInfo,
     /// What a proxy says of its client.
-    proxied: Option<Proxied>,
+    proxied: Option<Addresses>,
     pub(crate) settings: Rc<Settings>,
     orders: watch::Receiver<Order>,
 }
@@ -106,7 +107,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
 
     /// What a proxy has said of its client, in a PROXY header.
     #[must_use]
-    pub fn proxied(&self) -> Option<&Proxied> {
+    pub fn proxied(&self) -> Option<&Addresses> {
         self.proxied.as_ref()
     }
 
@@ -115,8 +116,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
     pub fn client(&self) -> ConnectionInfo {
         match (&self.proxied, self.info) {
             (None, info) => info,
-            (Some(proxied), ConnectionInfo::Tcp { local, .. }) => ConnectionInfo::Tcp { peer: proxied.client, local },
-            (Some(proxied), ConnectionInfo::Unix) => ConnectionInfo::Tcp { peer: proxied.client, local: proxied.proxy },
+            (Some(proxied), ConnectionInfo::Tcp { local, .. }) => ConnectionInfo::Tcp { peer: proxied.source, local },
+            (Some(proxied), ConnectionInfo::Unix) => {
+                ConnectionInfo::Tcp { peer: proxied.source, local: proxied.destination }
+            }
         }
     }
 
@@ -183,12 +186,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
 
     /// Reads what a proxy may say in front of the first request, if it may.
     async fn read_proxy_header(&mut self) -> Result<(), Ending> {
-        let Some(rules) = self.settings.proxy_protocol.clone() else { return Ok(()) };
+        let Some(policy) = self.settings.proxy_protocol.clone() else { return Ok(()) };
         let (patience, info) = (self.settings.header_timeout, self.info);
         let incoming = self.wire.io_mut().incoming().ok_or(Ending::Close)?;
         let look = async {
             loop {
-                match rules.look(&info, incoming.buffered()) {
+                match policy.examine(&info, incoming.buffered()) {
                     Ok(Start::Undecided) => {}
                     found => return Ok(found),
                 }
@@ -197,9 +200,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
                 }
             }
         };
-        let found: Result<std::io::Result<_>, Elapsed> = tokio::select! {
+        let found: Result<std::io::Result<_>, TimedOut> = tokio::select! {
             biased;
-            found = timeout(patience, look) => found,
+            found = within(patience, look) => found,
             () = until_given_up(&mut self.orders, true) => return Err(Ending::Close),
         };
         match found {
@@ -224,7 +227,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
         let patience = if is_first { self.settings.header_timeout } else { self.settings.keep_alive };
         let header_timeout = self.settings.header_timeout;
         let incoming = self.wire.io_mut().incoming().ok_or(Ending::Close)?;
-        let arrived: Result<_, Elapsed> = tokio::select! {
+        let arrived: Result<_, TimedOut> = tokio::select! {
             biased;
             arrived = within(patience, incoming.wait()) => arrived,
             () = until_given_up(&mut self.orders, is_first) => return Err(Ending::Close),

@@ -12,9 +12,7 @@ pub mod log_line;
 pub mod settings;
 
 pub mod order;
-pub mod socket;
 pub mod tls;
-pub mod tls_stream;
 pub mod proxy_protocol;
 pub mod worker;
 pub mod connection;
@@ -24,8 +22,8 @@ pub mod request_body;
 pub mod response;
 pub mod wsgi;
 
+mod accept;
 mod request;
-mod wait;
 mod wire;
 
 pub use connection::Gateway;

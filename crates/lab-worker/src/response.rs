@@ -7,7 +7,7 @@ use lab_http::connection::is_hop_by_hop;
 use lab_http::framing::is_bodyless;
 use lab_http::{BodyLength, Refusal, Version, date, write};
 
-use crate::proxy_protocol::ProxyError;
+use crate::proxy_protocol::HeaderError;
 
 /// What a response answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,7 +131,7 @@ pub(crate) fn refusal(out: &mut Vec<u8>, head: bool, refusal: Refusal) {
 }
 
 /// Appends the answer to a PROXY header that is not accepted.
-pub(crate) fn not_let_in(out: &mut Vec<u8>, error: ProxyError) {
+pub(crate) fn not_let_in(out: &mut Vec<u8>, error: HeaderError) {
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
     page(out, false, status, &error.to_string(), &[]);
 }

@@ -7,6 +7,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use http_body::Body;
 use lab_http::connection::judge_request;
 use lab_http::outgoing::WriteError;
 use lab_http::{BodyDecoder, BodyEncoder};
+use lab_net::deadline::{now_or_pending, within};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;
 
@@ -23,7 +25,6 @@ use crate::observer::{Answered, Nobody, Observer};
 use crate::request;
 use crate::request_body::RequestBody;
 use crate::response::{self, Asked};
-use crate::wait::{now_or_never, within};
 use lab_http::extensions::{ArrivedHead, OverTls};
 
 /// Answers requests with a tower service, while an observer looks on. What arrived is in the extensions of the request,
@@ -154,9 +155,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
                 observer.leave();
                 frame
             });
-            let frame = match now_or_never(&mut next).await {
-                Some(frame) => frame,
-                None => {
+            let frame = match now_or_pending(&mut next).await {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => {
                     within(send_timeout, self.wire.flush()).await.map_err(|_| AnswerError::Slow)??;
                     next.await
                 }
@@ -251,7 +252,7 @@ where
         observer.leave();
         match polled {
             Ok(poll) => poll.map(|response| response.map_err(failed)),
-            Err(panic) => std::task::Poll::Ready(Err(panicked(panic))),
+            Err(panic) => Poll::Ready(Err(panicked(panic))),
         }
     })
     .await

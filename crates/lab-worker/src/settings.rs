@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lab_http::Limits;
 
-use crate::proxy_protocol::Rules;
+use crate::proxy_protocol::HeaderPolicy;
 
 /// How connections are treated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Settings {
     /// Whether connections are over TLS.
     pub is_tls: bool,
     /// The headers with which proxies say who their clients are; None if there are to be none.
-    pub proxy_protocol: Option<Rules>,
+    pub proxy_protocol: Option<HeaderPolicy>,
 }
 
 impl Default for Settings {

@@ -5,19 +5,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lab_net::tls::ServerConfig;
+use lab_net::{Listener, Stream};
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
-use rustls::ServerConfig;
 use tokio::runtime::{LocalOptions, LocalRuntime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinSet, spawn_local, yield_now};
 use tokio::time::{sleep, timeout};
 
+use crate::accept;
 use crate::connection::{self, Gateway};
 use crate::order::Order;
 use crate::settings::Settings;
-use crate::socket::{Listener, Stream};
-use crate::tls_stream::TlsStream;
 use crate::worker_settings::TermsError;
 use lab_http::extensions::ConnectionInfo;
 
@@ -146,11 +146,11 @@ impl Reception {
     ) -> Option<Stream> {
         let shaken = tokio::select! {
             biased;
-            shaken = timeout(self.settings.header_timeout, TlsStream::accept(config, stream)) => shaken,
+            shaken = timeout(self.settings.header_timeout, stream.accept_tls(config)) => shaken,
             () = connection::until_given_up(&mut self.orders, true) => return None,
         };
         match shaken {
-            Ok(Ok(stream)) => return Some(Stream::Tls(Box::new(stream))),
+            Ok(Ok(stream)) => return Some(stream),
             // Such connections are made and given up to see whether somebody listens.
             Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {}
             Ok(Err(error)) => tracing::info!("{info}: the handshake failed: {error}"),
@@ -167,7 +167,7 @@ where
 {
     // The semaphore is never closed.
     while let Ok(permit) = Arc::clone(&open).acquire_owned().await {
-        match listener.accept().await {
+        match accept::accept(&listener).await {
             Ok(Some((stream, info))) => {
                 let connection = reception.clone().receive(stream, info, gateway.clone());
                 spawn_local(async move {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use lab_http::Limits;
 use serde::{Deserialize, Serialize};
 
-use crate::proxy_protocol::{Rules, Versions};
+use crate::proxy_protocol::{HeaderPolicy, Versions};
 use crate::settings::Settings;
 use crate::tls::{self, TlsError, TlsSettings};
 use crate::worker::Terms;
@@ -140,8 +140,8 @@ impl WorkerSettings {
         let limits = Limits { start_line, field, fields, head, ..Limits::default() };
         let keep_alive = Duration::from_secs(self.keepalive_s);
         let is_on = self.proxy_protocol != Versions::Off;
-        let rules = || Ok(Rules { versions: self.proxy_protocol, allowed: Peers::new(&self.proxy_allow_ips)? });
-        let proxy_protocol = is_on.then(rules).transpose().map_err(TermsError::Peer)?;
+        let policy = || Ok(HeaderPolicy { versions: self.proxy_protocol, allowed: Peers::new(&self.proxy_allow_ips)? });
+        let proxy_protocol = is_on.then(policy).transpose().map_err(TermsError::Peer)?;
         Ok(Terms {
             settings: Settings {
                 limits,

@@ -9,14 +9,17 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 /// A file does not hold what it should.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
-    #[error("cannot read {}", file.display())]
+    #[error("cannot read {wanted} from {}", file.display())]
     Unreadable {
         file: PathBuf,
+        wanted: &'static str,
         #[source]
         source: pem::Error,
     },
-    #[error("no {wanted} in {}", file.display())]
-    Missing { file: PathBuf, wanted: &'static str },
+    #[error("no certificate in {}; accepted: PEM, with one CERTIFICATE or several", .0.display())]
+    NoCertificate(PathBuf),
+    #[error("no private key in {}; accepted: PEM", .0.display())]
+    NoPrivateKey(PathBuf),
     /// A certificate that cannot vouch for another.
     #[error("cannot trust a certificate in {}", file.display())]
     Root {
@@ -33,16 +36,9 @@ impl CertificateError {
         match self {
             CertificateError::Unreadable { source: pem::Error::Io(error), .. } => error.to_string(),
             CertificateError::Unreadable { source, .. } => source.to_string(),
-            CertificateError::Missing { wanted, .. } => format!("there is no {wanted} in it, in PEM"),
+            CertificateError::NoCertificate(_) => "there is no certificate in it, in PEM".to_owned(),
+            CertificateError::NoPrivateKey(_) => "there is no private key in it, in PEM".to_owned(),
             CertificateError::Root { source, .. } => source.to_string(),
-        }
-    }
-
-    fn new(file: &Path, wanted: &'static str, source: pem::Error) -> CertificateError {
-        let file = file.to_owned();
-        match source {
-            pem::Error::NoItemsFound => CertificateError::Missing { file, wanted },
-            source => CertificateError::Unreadable { file, source },
         }
     }
 }
@@ -52,11 +48,12 @@ impl CertificateError {
 /// # Errors
 /// The file cannot be read, is not PEM, or has no certificate.
 pub fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
-    let read = || {
-        let found = CertificateDer::pem_file_iter(file)?.collect::<Result<Vec<_>, _>>()?;
-        if found.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(found) }
-    };
-    read().map_err(|error| CertificateError::new(file, "certificate", error))
+    let read = || CertificateDer::pem_file_iter(file)?.collect::<Result<Vec<_>, _>>();
+    match read() {
+        Ok(found) if found.is_empty() => Err(CertificateError::NoCertificate(file.to_owned())),
+        Ok(found) => Ok(found),
+        Err(source) => Err(CertificateError::Unreadable { file: file.to_owned(), wanted: "certificates", source }),
+    }
 }
 
 /// The first private key of a file.
@@ -64,7 +61,10 @@ pub fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Ce
 /// # Errors
 /// The file cannot be read, is not PEM, or has no key.
 pub fn read_private_key(file: &Path) -> Result<PrivateKeyDer<'static>, CertificateError> {
-    PrivateKeyDer::from_pem_file(file).map_err(|error| CertificateError::new(file, "private key", error))
+    PrivateKeyDer::from_pem_file(file).map_err(|error| match error {
+        pem::Error::NoItemsFound => CertificateError::NoPrivateKey(file.to_owned()),
+        source => CertificateError::Unreadable { file: file.to_owned(), wanted: "a private key", source },
+    })
 }
 
 /// The certificates of a file as authorities.
