@@ -8,17 +8,20 @@ use std::time::{Duration, Instant};
 
 use lab_http::write::CONTINUE;
 use lab_http::{BodyDecoder, Refusal};
+use lab_net::spool::{Spool, SpoolReader};
 use rustix::event::PollFlags;
 
 use crate::awaited::wait_for;
 use crate::outlet::Socket;
-use crate::spool::{Spool, Spooled};
+
+/// The largest body that is kept in memory, in bytes.
+pub(crate) const BODY_IN_MEMORY: usize = 256 * 1024;
 
 /// What the application finds behind `wsgi.input`.
 #[derive(Debug)]
 pub(crate) enum Body {
     Empty,
-    Arrived(Spooled),
+    Arrived(SpoolReader),
     Unasked(Box<Unasked>),
 }
 
@@ -81,13 +84,13 @@ impl Expectation {
 impl Unasked {
     /// Asks for the body and reads it, up to its end. To be called without the interpreter. Returns the body and the
     /// bytes that arrived behind it.
-    pub(crate) fn fetch(mut self) -> Result<(Spooled, Vec<u8>), Failure> {
+    pub(crate) fn fetch(mut self) -> Result<(SpoolReader, Vec<u8>), Failure> {
         if !self.expectation.meet() {
             return Err(Failure::Forgone);
         }
         let deadline = Instant::now() + self.patience;
         self.ask(deadline)?;
-        let mut spool = Spool::new(self.decoder.left());
+        let mut spool = Spool::new(BODY_IN_MEMORY, self.decoder.left());
         let mut room = vec![0; 64 * 1024];
         let mut unread = Vec::new();
         loop {
@@ -103,7 +106,7 @@ impl Unasked {
             }
             unread.drain(..taken);
             if self.decoder.is_at_end() {
-                return Ok((spool.finish().map_err(|_| Failure::Spool)?, unread));
+                return Ok((spool.finish(), unread));
             }
             match self.receive(&mut room, deadline)? {
                 0 => return Err(Refusal::Truncated.into()),

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lab_http::connection::{Judged, judge_request};
-use lab_http::{BodyDecoder, ReadError};
-use lab_worker::connection::{Connection, Ending};
 use lab_http::extensions::{ArrivedHead, ConnectionInfo};
+use lab_http::{BodyDecoder, ReadError};
+use lab_net::Stream;
+use lab_net::spool::Spool;
+use lab_worker::connection::{Connection, Ending};
 use lab_worker::response::Asked;
-use lab_worker::socket::Stream;
 use lab_worker::wsgi::environ::EnvironError;
 use lab_worker::wsgi::response::Started;
 use lab_worker::{Gateway, Order};
@@ -23,14 +24,13 @@ use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use crate::access::AccessLog;
-use crate::body::{Body, Expectation, Failure, Remains, Unasked};
+use crate::body::{BODY_IN_MEMORY, Body, Expectation, Failure, Remains, Unasked};
 use crate::call::{self, Application, Client, Job, Outcome};
 use crate::notes;
 use crate::outbox::Outbox;
 use crate::outlet::Socket;
 use crate::pool::Pool;
 use crate::response::FilePart;
-use crate::spool::Spool;
 
 /// Bytes of a file that are encrypted at a time.
 const FILE_BLOCK: usize = 64 * 1024;
@@ -108,7 +108,7 @@ impl WsgiGateway {
             let (expectation, patience) = (Expectation::default(), self.worker.body_patience);
             return Ok(Body::Unasked(Box::new(Unasked { socket, decoder, expectation, patience })));
         }
-        let mut spool = Spool::new(decoder.left());
+        let mut spool = Spool::new(BODY_IN_MEMORY, decoder.left());
         loop {
             match connection.body_piece(&mut decoder).await {
                 Ok(Some(content)) => {
@@ -121,10 +121,7 @@ impl WsgiGateway {
                 Err(ReadError::Io(_)) => return Err(Ending::Close),
             }
         }
-        match spool.finish() {
-            Ok(spooled) => Ok(Body::Arrived(spooled)),
-            Err(error) => Err(cannot_spool(connection, asked, &error).await),
-        }
+        Ok(Body::Arrived(spool.finish()))
     }
 
     /// Has the application called: in place, or on one of the threads.
@@ -261,7 +258,7 @@ async fn send_file(connection: &mut Connection<Stream>, part: FilePart) -> Resul
         }
         let stream = connection.incoming()?.io();
         let send = || sendfile(stream, &part.file, Some(&mut offset), left).map_err(io::Error::from);
-        match timeout(patience, stream.write_by(send)).await {
+        match timeout(patience, stream.write_with(send)).await {
             // The file has become shorter; what is missing cannot be made up for.
             Ok(Ok(0)) => return Err(Ending::Close),
             Ok(Ok(_)) => {}

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use lab_net::spool::SpoolReader;
 use pyo3::create_exception;
 use pyo3::exceptions::{PyOSError, PyStopIteration};
 use pyo3::prelude::*;
@@ -10,7 +11,6 @@ use pyo3::sync::MutexExt as _;
 use pyo3::types::{PyBytes, PyList};
 
 use crate::body::{Body, Failure, Remains, Unasked};
-use crate::spool::Spooled;
 
 create_exception!(
     lab_wsgi,
@@ -30,7 +30,7 @@ struct State {
 }
 
 enum Source {
-    Arrived(Spooled),
+    Arrived(SpoolReader),
     Unasked(Box<Unasked>),
     /// Somebody waits for it.
     Arriving,
@@ -40,7 +40,7 @@ enum Source {
 impl Input {
     pub(crate) fn new(body: Body) -> Input {
         let source = match body {
-            Body::Empty => Source::Arrived(Spooled::empty()),
+            Body::Empty => Source::Arrived(SpoolReader::empty()),
             Body::Arrived(spooled) => Source::Arrived(spooled),
             Body::Unasked(unasked) => Source::Unasked(unasked),
         };
@@ -62,7 +62,7 @@ impl Input {
     }
 
     /// Reads from the body, which is asked for and waited for if it must be.
-    fn with<T>(&self, py: Python<'_>, read: impl FnOnce(&mut Spooled) -> PyResult<T>) -> PyResult<T> {
+    fn with<T>(&self, py: Python<'_>, read: impl FnOnce(&mut SpoolReader) -> PyResult<T>) -> PyResult<T> {
         let mut state = self.lock(py);
         if matches!(state.source, Source::Unasked(_)) {
             let source = std::mem::replace(&mut state.source, Source::Arriving);
@@ -80,7 +80,7 @@ impl Input {
         }
     }
 
-    fn arrived(&self, py: Python<'_>, fetched: Result<(Spooled, Vec<u8>), Failure>) {
+    fn arrived(&self, py: Python<'_>, fetched: Result<(SpoolReader, Vec<u8>), Failure>) {
         let mut state = self.lock(py);
         let (source, remains) = match fetched {
             Ok((spooled, behind)) => (Source::Arrived(spooled), Some(Remains::Read(behind))),
@@ -143,7 +143,7 @@ impl Input {
     }
 }
 
-fn line(spooled: &mut Spooled, bound: usize) -> PyResult<Vec<u8>> {
+fn line(spooled: &mut SpoolReader, bound: usize) -> PyResult<Vec<u8>> {
     spooled.read_line(bound).map_err(|error: io::Error| error.into())
 }
 

@@ -28,7 +28,6 @@ mod outlet;
 mod outbox;
 mod kept;
 mod body;
-mod spool;
 mod awaited;
 mod text;
 

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lab_net::Listener;
 use lab_worker::Order;
-use lab_worker::socket::Listener;
 use lab_worker::worker::Terms;
 use lab_worker::worker_settings::WorkerSettings;
 use lab_worker::wsgi::environ::Policy;
