@@ -28,9 +28,3 @@ pub const HTTP_2: &[u8] = b"h2";
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
-
-/// Makes [`provider`] the default of the process, for libraries that configure rustls themselves. Later calls have no
-/// effect.
-pub fn install_provider() {
-    _ = aws_lc_rs::default_provider().install_default();
-}

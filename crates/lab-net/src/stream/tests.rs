@@ -129,9 +129,9 @@ async fn idle_connection_is_quiet_until_bytes_or_its_end_arrive() {
             assert_eq!(read.read_u8().await.unwrap(), b'x');
             assert!(read.is_quiet(false) && read.is_quiet(true));
             if ends {
-                server.shutdown().await.unwrap()
+                server.shutdown().await.unwrap();
             } else {
-                server.write_all(b"y").await.unwrap()
+                server.write_all(b"y").await.unwrap();
             }
             while read.is_quiet(false) {
                 tokio::task::yield_now().await;
