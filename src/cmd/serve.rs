@@ -7,14 +7,14 @@ use anyhow::Context;
 use crate::cli::ServeArgs;
 use crate::exit::Exit;
 use lab_app::sample;
+use lab_net::pid_file::PidFile;
 use lab_serve::arbiter::worker_spec::WorkerSpec;
 use lab_serve::arbiter::{self, ArbiterError, ArbiterHooks, ArbiterParts};
 use lab_serve::listen::{Bind, Listener, SocketOptions, activated, describe_listeners};
-use lab_serve::log_file::LogFile;
 use lab_serve::logging::error_log::ErrorLog;
+use lab_serve::logging::log_sink::LogSink;
 use lab_serve::logging::log_sinks::AccessSinks;
 use lab_serve::logging::statsd::Statsd;
-use lab_serve::pidfile::Pidfile;
 use lab_serve::process::daemon::{self, Stage};
 use lab_serve::process::interpreter::require_gateway;
 use lab_serve::process::notify::notify;
@@ -71,7 +71,7 @@ fn serve(
     let error_log = ErrorLog::start(error_log_file(config)?, config.logs.loglevel, statsd(config))?;
     log_warnings(&loaded);
     tracing::info!("Starting lab {} ({})", env!("CARGO_PKG_VERSION"), config.app);
-    let pidfile = config.process.pidfile.as_deref().map(Pidfile::create).transpose()?;
+    let pidfile = config.process.pidfile.as_deref().map(PidFile::create).transpose()?;
     let listeners = listen(config, &context)?;
     let access = access_sinks(config)?;
     let is_tls = config.tls.is_some();
@@ -91,7 +91,7 @@ fn serve(
 struct ServeHooks {
     line: CommandLine,
     context: SettingsContext,
-    pidfile: Option<Pidfile>,
+    pidfile: Option<PidFile>,
     error_log: ErrorLog,
     is_tls: bool,
 }
@@ -126,8 +126,8 @@ impl ServeHooks {
         env::set_current_dir(&config.chdir).with_context(|| format!("cannot change to {}", config.chdir.display()))?;
         let (file, access) = (error_log_file(config)?, access_sinks(config)?);
         let pidfile = config.process.pidfile.as_deref().map(std::path::absolute).transpose()?;
-        if pidfile.as_deref() != self.pidfile.as_ref().map(Pidfile::path) {
-            self.pidfile = pidfile.as_deref().map(Pidfile::create).transpose()?;
+        if pidfile.as_deref() != self.pidfile.as_ref().map(PidFile::path) {
+            self.pidfile = pidfile.as_deref().map(PidFile::create).transpose()?;
         }
         self.error_log.reconfigure(file, config.logs.loglevel, statsd(config));
         log_warnings(&loaded);
@@ -162,11 +162,11 @@ fn listen(config: &Config, context: &SettingsContext) -> anyhow::Result<Vec<List
     Ok(binds.iter().map(|bind| bind.listen(options)).collect::<Result<_, _>>()?)
 }
 
-fn error_log_file(config: &Config) -> anyhow::Result<LogFile> {
+fn error_log_file(config: &Config) -> anyhow::Result<LogSink> {
     let owner = (config.process.user, config.process.group);
     Ok(match config.logs.errorlog.as_str() {
-        "-" => LogFile::Stderr,
-        path => LogFile::open(path.as_ref(), owner)?,
+        "-" => LogSink::Stderr,
+        path => LogSink::open(path.as_ref(), owner)?,
     })
 }
 
@@ -174,8 +174,8 @@ fn access_sinks(config: &Config) -> anyhow::Result<AccessSinks> {
     let owner = (config.process.user, config.process.group);
     let file = match config.logs.accesslog.as_deref() {
         None => None,
-        Some("-") => Some(LogFile::Stdout),
-        Some(path) => Some(LogFile::open(path.as_ref(), owner)?),
+        Some("-") => Some(LogSink::Stdout),
+        Some(path) => Some(LogSink::open(path.as_ref(), owner)?),
     };
     let access_log = file.map(|file| (file, config.logs.access_log_format.clone()));
     Ok(AccessSinks { access_log, statsd: statsd(config) })

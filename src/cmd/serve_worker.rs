@@ -12,8 +12,8 @@ use lab_worker::worker;
 
 use lab_app::sample;
 use lab_serve::arbiter::handover::{self, Descriptors, WorkerBootstrap};
-use lab_serve::log_file::LogFile;
 use lab_serve::logging::error_log::ErrorLog;
+use lab_serve::logging::log_sink::LogSink;
 use lab_serve::native_worker;
 use lab_serve::process::identity::set_identity;
 
@@ -44,7 +44,7 @@ fn start() -> anyhow::Result<()> {
 
 fn serve_native(bootstrap: &WorkerBootstrap, descriptors: Descriptors) -> anyhow::Result<()> {
     let settings = &bootstrap.settings;
-    ErrorLog::start(LogFile::Stderr, settings.log_level()?, None)?;
+    ErrorLog::start(LogSink::Stderr, settings.log_level()?, None)?;
     let name = settings.app.strip_prefix("native:").unwrap_or_default();
     let app = sample::lookup(name).context("there is no such app")??;
     if let Some(folder) = &settings.chdir {

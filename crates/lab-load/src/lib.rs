@@ -12,6 +12,5 @@ pub mod wire;
 pub mod accounting;
 mod client;
 pub mod drivers;
-mod stream;
-pub mod tls;
 mod timer;
+pub mod tls;

@@ -1,17 +1,13 @@
-//! Waiting: for the instant of an arrival, and for answers with a limit.
+//! Waiting for the instant of an arrival.
 
-use std::future::poll_fn;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
 use tokio::io::unix::AsyncFd;
-use tokio::time::Sleep;
 
 use crate::wire::TimerKind;
 
@@ -68,53 +64,12 @@ impl Timer {
     }
 }
 
-/// A limit on a row of waits. The runtime's clock is asked for a wake-up once in a while, not for every wait: limits
-/// only ever move later, so a wake-up that comes too early is set anew.
-#[derive(Debug)]
-pub(super) struct Patience {
-    sleep: Pin<Box<Sleep>>,
-    until: tokio::time::Instant,
-}
-
-impl Patience {
-    /// Lasting until `until`.
-    pub(super) fn new(until: Instant) -> Patience {
-        Patience { sleep: Box::pin(tokio::time::sleep_until(until.into())), until: until.into() }
-    }
-
-    /// Now lasting until `until`, which is no earlier than before.
-    pub(super) fn extend(&mut self, until: Instant) {
-        self.until = until.into();
-    }
-
-    /// What `step` comes to; `None` if patience ends before.
-    pub(super) async fn limit<T>(&mut self, step: impl Future<Output = T>) -> Option<T> {
-        let mut step = pin!(step);
-        poll_fn(|cx| match step.as_mut().poll(cx) {
-            Poll::Ready(done) => Poll::Ready(Some(done)),
-            Poll::Pending => self.poll_end(cx).map(|()| None),
-        })
-        .await
-    }
-
-    /// Whether it is at its end.
-    pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            ready!(self.sleep.as_mut().poll(cx));
-            if tokio::time::Instant::now() >= self.until {
-                return Poll::Ready(());
-            }
-            self.sleep.as_mut().reset(self.until);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn no_instant_comes_early_and_past_ones_are_not_waited_for() {
+    async fn instants_never_come_early() {
         for kind in [TimerKind::Timerfd, TimerKind::Spin] {
             let timer = Timer::new(kind).unwrap();
             let start = Instant::now();
@@ -125,14 +80,5 @@ mod tests {
             }
             assert!(timer.until(start).await.unwrap() >= Duration::from_micros(3000));
         }
-    }
-
-    #[tokio::test]
-    async fn patience_ends_where_it_was_last_extended_to() {
-        let start = Instant::now();
-        let mut patience = Patience::new(start + Duration::from_millis(5));
-        patience.extend(start + Duration::from_millis(30));
-        poll_fn(|cx| patience.poll_end(cx)).await;
-        assert!(start.elapsed() >= Duration::from_millis(30));
     }
 }

@@ -1,8 +1,10 @@
 //! The present: looked at once per turn of a worker, as in nginx, and its local time in the forms that logs have it in,
 //! made once per second and thread.
 
-use std::cell::{Cell, RefCell};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::cell::RefCell;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub use lab_net::clock::{begin_turn, now, since};
 
 /// The texts of one second.
 struct Second {
@@ -14,28 +16,6 @@ struct Second {
 
 thread_local! {
     static CACHED: RefCell<Option<Second>> = const { RefCell::new(None) };
-    /// When this thread, a worker's, last woke up.
-    static TURN: Cell<Option<Instant>> = const { Cell::new(None) };
-}
-
-/// The present, as of this turn of the worker: what it does until it next waits takes no time worth telling apart.
-#[must_use]
-#[inline]
-pub fn now() -> Instant {
-    TURN.get().unwrap_or_else(Instant::now)
-}
-
-/// How long ago that was.
-#[must_use]
-pub fn since(then: Instant) -> Duration {
-    let now = now();
-    // mostly in the same turn
-    if now == then { Duration::ZERO } else { now.saturating_duration_since(then) }
-}
-
-/// Begins a turn of the worker that runs on this thread.
-pub(crate) fn turn() {
-    TURN.set(Some(Instant::now()));
 }
 
 /// `24/Nov/2026:11:00:00 +0000`, as access logs have it.

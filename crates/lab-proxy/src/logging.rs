@@ -11,7 +11,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::config::logs::{AccessLog, AccessLogFile, ErrorLog, ErrorLogTarget, Severity};
 use crate::eval::{Scope, Template, Variable};
-use crate::runtime::log_file::LogFile;
+use lab_net::log_file::LogFile;
 
 /// The files of all logs, open for appending and shared by all workers.
 #[derive(Debug, Clone)]

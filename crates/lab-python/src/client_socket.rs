@@ -4,8 +4,8 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
-use lab_worker::socket::Stream;
-use lab_worker::tls_stream::Session;
+use lab_net::Stream;
+use lab_net::tls::Session;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, sendmsg};
 
 /// A socket, with the TLS session if there is one.

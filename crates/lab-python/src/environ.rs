@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use lab_http::RequestHead;
 use lab_http::extensions::ConnectionInfo;
-use lab_worker::proxy_protocol::Proxied;
+use lab_net::proxy_protocol::Addresses;
 use lab_worker::wsgi::environ::{Variables, variable_name};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -64,7 +64,7 @@ impl EnvironBuilder {
         &self,
         py: Python<'_>,
         info: &ConnectionInfo,
-        proxied: Option<Proxied>,
+        proxied: Option<Addresses>,
     ) -> PyResult<Py<PyDict>> {
         let environ = self.base.bind(py).copy()?;
         match info {
@@ -78,8 +78,9 @@ impl EnvironBuilder {
             ConnectionInfo::Unix => environ.set_item(intern!(py, "REMOTE_ADDR"), "")?,
         }
         // gunicorn sets these for the first request of a connection only.
-        if let Some(Proxied { protocol, client, proxy }) = proxied {
-            environ.set_item(intern!(py, "PROXY_PROTOCOL"), protocol)?;
+        if let Some(addresses) = proxied {
+            let Addresses { source: client, destination: proxy } = addresses;
+            environ.set_item(intern!(py, "PROXY_PROTOCOL"), addresses.protocol())?;
             environ.set_item(intern!(py, "REMOTE_ADDR"), client.ip().to_string())?;
             environ.set_item(intern!(py, "REMOTE_PORT"), client.port().to_string())?;
             environ.set_item(intern!(py, "PROXY_ADDR"), proxy.ip().to_string())?;

@@ -9,9 +9,9 @@ use std::time::Duration;
 use lab_http::connection::{Judged, judge_request};
 use lab_http::extensions::{ArrivedHead, ConnectionInfo};
 use lab_http::{BodyDecoder, ReadError};
+use lab_net::Stream;
 use lab_worker::connection::{Connection, ConnectionEnd};
 use lab_worker::response::RequestMeta;
-use lab_worker::socket::Stream;
 use lab_worker::wsgi::environ::EnvironError;
 use lab_worker::{Gateway, ShutdownState};
 use pyo3::prelude::*;
@@ -24,12 +24,12 @@ use tokio::time::timeout;
 use crate::access_reporter::{AccessReporter, CompletedRequest, StartTime};
 use crate::call::{Application, Call, CallOutcome, CallResult, ConnectionContext};
 use crate::client_socket::ClientSocket;
-use crate::request_body::{AwaitingBody, BodyFailure, BodyRemainder, Expectation, RequestBody};
+use crate::request_body::{AwaitingBody, BODY_IN_MEMORY, BodyFailure, BodyRemainder, Expectation, RequestBody};
 use crate::response::FileRange;
 use crate::response_batch::ResponseBatch;
 use crate::scoreboard;
-use crate::spool::Spool;
 use crate::thread_pool::ThreadPool;
+use lab_net::spool::Spool;
 
 /// How many bytes of a file are encrypted at a time.
 const FILE_BLOCK: usize = 64 * 1024;
@@ -108,7 +108,7 @@ impl WsgiGateway {
             let body = AwaitingBody { socket, decoder, expectation, timeout };
             return Ok(RequestBody::AwaitingContinue(Box::new(body)));
         }
-        let mut spool = Spool::new(decoder.left());
+        let mut spool = Spool::new(BODY_IN_MEMORY, decoder.left());
         loop {
             match connection.read_body(&mut decoder).await {
                 Ok(Some(content)) => {
@@ -121,10 +121,7 @@ impl WsgiGateway {
                 Err(ReadError::Io(_)) => return Err(ConnectionEnd::Close),
             }
         }
-        match spool.finish() {
-            Ok(spooled) => Ok(RequestBody::Received(spooled)),
-            Err(error) => Err(send_spool_error(connection, meta, &error).await),
-        }
+        Ok(RequestBody::Received(spool.finish()))
     }
 
     /// Calls the application, on this thread or in the pool.
@@ -277,7 +274,7 @@ async fn send_file(connection: &mut Connection<Stream>, range: FileRange) -> Res
         }
         let stream = connection.incoming()?.io();
         let send = || sendfile(stream, &range.file, Some(&mut offset), left).map_err(io::Error::from);
-        match timeout(send_timeout, stream.write_by(send)).await {
+        match timeout(send_timeout, stream.write_with(send)).await {
             // The file was truncated, so the response cannot be completed.
             Ok(Ok(0)) => return Err(ConnectionEnd::Close),
             Ok(Ok(_)) => {}

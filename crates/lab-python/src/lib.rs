@@ -25,7 +25,6 @@ mod latin1;
 // Body input: what the application reads.
 mod request_body;
 mod wsgi_input;
-mod spool;
 
 // Response output: how content leaves.
 mod response;

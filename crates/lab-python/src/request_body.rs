@@ -9,17 +9,20 @@ use std::time::{Duration, Instant};
 
 use lab_http::write::CONTINUE;
 use lab_http::{BodyDecoder, Refusal};
+use lab_net::spool::{Spool, SpoolReader};
 use rustix::event::PollFlags;
 
 use crate::client_socket::ClientSocket;
 use crate::socket_wait::wait_for;
-use crate::spool::{Spool, Spooled};
+
+/// The largest body that is kept in memory, in bytes.
+pub(crate) const BODY_IN_MEMORY: usize = 256 * 1024;
 
 /// The body that `wsgi.input` reads from.
 #[derive(Debug)]
 pub(crate) enum RequestBody {
     Empty,
-    Received(Spooled),
+    Received(SpoolReader),
     AwaitingContinue(Box<AwaitingBody>),
 }
 
@@ -81,13 +84,13 @@ impl Expectation {
 impl AwaitingBody {
     /// Sends `100 Continue` and reads the body up to its end. Returns the body and the bytes that arrived behind it. Call
     /// it detached from the interpreter.
-    pub(crate) fn read(mut self) -> Result<(Spooled, Vec<u8>), BodyFailure> {
+    pub(crate) fn read(mut self) -> Result<(SpoolReader, Vec<u8>), BodyFailure> {
         if !self.expectation.meet() {
             return Err(BodyFailure::ResponseBegun);
         }
         let deadline = Instant::now() + self.timeout;
         self.send_continue(deadline)?;
-        let mut spool = Spool::new(self.decoder.left());
+        let mut spool = Spool::new(BODY_IN_MEMORY, self.decoder.left());
         let mut block = vec![0; 64 * 1024];
         let mut unread = Vec::new();
         loop {
@@ -103,7 +106,7 @@ impl AwaitingBody {
             }
             unread.drain(..taken);
             if self.decoder.is_at_end() {
-                return Ok((spool.finish().map_err(|_| BodyFailure::Spool)?, unread));
+                return Ok((spool.finish(), unread));
             }
             match self.receive(&mut block, deadline)? {
                 0 => return Err(Refusal::Truncated.into()),

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lab_net::Listener;
 use lab_worker::bootstrap::{InheritedSocket, WorkerSettings};
-use lab_worker::socket::Listener;
 use lab_worker::wsgi::environ::Policy;
 use lab_worker::{ShutdownState, WorkerConfig};
 use pyo3::exceptions::{PyOSError, PyValueError};

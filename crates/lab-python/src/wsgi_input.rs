@@ -10,7 +10,7 @@ use pyo3::sync::MutexExt as _;
 use pyo3::types::{PyBytes, PyList};
 
 use crate::request_body::{AwaitingBody, BodyFailure, BodyRemainder, RequestBody};
-use crate::spool::Spooled;
+use lab_net::spool::SpoolReader;
 
 create_exception!(
     lab_wsgi,
@@ -30,7 +30,7 @@ struct State {
 }
 
 enum Source {
-    Received(Spooled),
+    Received(SpoolReader),
     AwaitingContinue(Box<AwaitingBody>),
     /// A thread is reading it from the client.
     Arriving,
@@ -40,7 +40,7 @@ enum Source {
 impl WsgiInput {
     pub(crate) fn new(body: RequestBody) -> WsgiInput {
         let source = match body {
-            RequestBody::Empty => Source::Received(Spooled::empty()),
+            RequestBody::Empty => Source::Received(SpoolReader::empty()),
             RequestBody::Received(spooled) => Source::Received(spooled),
             RequestBody::AwaitingContinue(body) => Source::AwaitingContinue(body),
         };
@@ -62,7 +62,7 @@ impl WsgiInput {
     }
 
     /// Reads from the body. The first read of a body that awaits `100 Continue` receives all of it.
-    fn with<T>(&self, py: Python<'_>, read: impl FnOnce(&mut Spooled) -> PyResult<T>) -> PyResult<T> {
+    fn with<T>(&self, py: Python<'_>, read: impl FnOnce(&mut SpoolReader) -> PyResult<T>) -> PyResult<T> {
         let mut state = self.lock(py);
         if matches!(state.source, Source::AwaitingContinue(_)) {
             let source = std::mem::replace(&mut state.source, Source::Arriving);
@@ -82,7 +82,7 @@ impl WsgiInput {
         }
     }
 
-    fn set_received(&self, py: Python<'_>, received: Result<(Spooled, Vec<u8>), BodyFailure>) {
+    fn set_received(&self, py: Python<'_>, received: Result<(SpoolReader, Vec<u8>), BodyFailure>) {
         let mut state = self.lock(py);
         let (source, remainder) = match received {
             Ok((spooled, behind)) => (Source::Received(spooled), Some(BodyRemainder::Read(behind))),
@@ -146,7 +146,7 @@ impl WsgiInput {
     }
 }
 
-fn line(spooled: &mut Spooled, bound: usize) -> PyResult<Vec<u8>> {
+fn line(spooled: &mut SpoolReader, bound: usize) -> PyResult<Vec<u8>> {
     spooled.read_line(bound).map_err(|error: io::Error| error.into())
 }
 

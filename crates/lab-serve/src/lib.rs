@@ -17,7 +17,5 @@ pub mod arbiter;
 pub mod native_worker;
 
 pub mod process;
-pub mod pidfile;
 
 pub mod logging;
-pub mod log_file;

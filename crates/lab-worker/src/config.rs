@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lab_http::Limits;
-use rustls::ServerConfig;
+use lab_net::tls::ServerConfig;
 
 use crate::bootstrap::WorkerSettings;
-use crate::proxy_protocol::{Rules, Versions};
+use crate::proxy_protocol::{HeaderPolicy, Versions};
 use crate::tls::{self, TlsError};
 use crate::wsgi::trust::{PeerError, Peers};
 
@@ -39,7 +39,7 @@ pub struct WorkerConfig {
     /// How many bytes to read in that time, at most.
     pub linger_bytes: u64,
     /// The PROXY headers that are accepted; None to accept none.
-    pub proxy_protocol: Option<Rules>,
+    pub proxy_protocol: Option<HeaderPolicy>,
     /// TLS on all listeners; None for plain text.
     pub tls: Option<Arc<ServerConfig>>,
     /// Connections open at the same time (gunicorn's `worker_connections`).
@@ -84,11 +84,12 @@ impl WorkerConfig {
     pub fn new(settings: &WorkerSettings) -> Result<WorkerConfig, WorkerConfigError> {
         let is_proxied = settings.proxy_protocol != Versions::Off;
         let allowed = || Peers::new(&settings.proxy_allow_ips).map_err(WorkerConfigError::Peer);
-        let rules = || Ok::<_, WorkerConfigError>(Rules { versions: settings.proxy_protocol, allowed: allowed()? });
+        let policy =
+            || Ok::<_, WorkerConfigError>(HeaderPolicy { versions: settings.proxy_protocol, allowed: allowed()? });
         Ok(WorkerConfig {
             limits: limits(settings),
             keep_alive: Duration::from_secs(settings.keepalive_s),
-            proxy_protocol: is_proxied.then(rules).transpose()?,
+            proxy_protocol: is_proxied.then(policy).transpose()?,
             tls: settings.tls.as_ref().map(tls::load).transpose()?,
             max_connections: settings.worker_connections.max(1),
             graceful_timeout: Duration::from_secs(settings.graceful_timeout_s),

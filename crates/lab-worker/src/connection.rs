@@ -7,16 +7,17 @@ use std::time::Duration;
 
 use lab_http::extensions::{ArrivedHead, ConnectionInfo};
 use lab_http::{BodyDecoder, Incoming, Outgoing, ReadError, Refusal};
+use lab_net::deadline::{TimedOut, within};
+use lab_net::proxy_protocol::Addresses;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tokio::time::{error::Elapsed, timeout};
+use tokio::time::timeout;
 
 use crate::config::WorkerConfig;
 use crate::lendable::{BodyFailure, LendableStream};
-use crate::proxy_protocol::{Proxied, Start};
+use crate::proxy_protocol::Start;
 use crate::response;
 use crate::shutdown::ShutdownState;
-use crate::wait::within;
 
 /// How long a connection accepted just before a graceful shutdown may take to send its first byte. Its client was
 /// accepted and could not know about the shutdown.
@@ -26,7 +27,7 @@ const FIRST_BYTE_GRACE: Duration = Duration::from_secs(1);
 pub struct Connection<IO> {
     pub(crate) outgoing: Outgoing<LendableStream<IO>>,
     pub(crate) info: ConnectionInfo,
-    proxied: Option<Proxied>,
+    proxied: Option<Addresses>,
     pub(crate) config: Rc<WorkerConfig>,
     shutdown: watch::Receiver<ShutdownState>,
 }
@@ -58,7 +59,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
 
     /// The addresses from a PROXY header, if there was one.
     #[must_use]
-    pub fn proxied(&self) -> Option<&Proxied> {
+    pub fn proxied(&self) -> Option<&Addresses> {
         self.proxied.as_ref()
     }
 
@@ -67,8 +68,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
     pub fn client_info(&self) -> ConnectionInfo {
         match (&self.proxied, self.info) {
             (None, info) => info,
-            (Some(proxied), ConnectionInfo::Tcp { local, .. }) => ConnectionInfo::Tcp { peer: proxied.client, local },
-            (Some(proxied), ConnectionInfo::Unix) => ConnectionInfo::Tcp { peer: proxied.client, local: proxied.proxy },
+            (Some(proxied), ConnectionInfo::Tcp { local, .. }) => ConnectionInfo::Tcp { peer: proxied.source, local },
+            (Some(proxied), ConnectionInfo::Unix) => {
+                ConnectionInfo::Tcp { peer: proxied.source, local: proxied.destination }
+            }
         }
     }
 
@@ -140,12 +143,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
 
     /// Reads the PROXY header in front of the first request, where the configuration allows one.
     pub(crate) async fn read_proxy_header(&mut self) -> Result<(), ConnectionEnd> {
-        let Some(rules) = self.config.proxy_protocol.clone() else { return Ok(()) };
+        let Some(policy) = self.config.proxy_protocol.clone() else { return Ok(()) };
         let (limit, info) = (self.config.header_timeout, self.info);
         let incoming = self.outgoing.io_mut().incoming().ok_or(ConnectionEnd::Close)?;
         let read_start = async {
             loop {
-                match rules.look(&info, incoming.buffered()) {
+                match policy.examine(&info, incoming.buffered()) {
                     Ok(Start::Undecided) => {}
                     found => return Ok(found),
                 }
@@ -154,9 +157,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
                 }
             }
         };
-        let found: Result<std::io::Result<_>, Elapsed> = tokio::select! {
+        let found: Result<std::io::Result<_>, TimedOut> = tokio::select! {
             biased;
-            found = timeout(limit, read_start) => found,
+            found = within(limit, read_start) => found,
             () = wait_for_shutdown(&mut self.shutdown, true) => return Err(ConnectionEnd::Close),
         };
         match found {
@@ -182,7 +185,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
         let idle_timeout = if is_first { self.config.header_timeout } else { self.config.keep_alive };
         let header_timeout = self.config.header_timeout;
         let incoming = self.outgoing.io_mut().incoming().ok_or(ConnectionEnd::Close)?;
-        let arrived: Result<_, Elapsed> = tokio::select! {
+        let arrived: Result<_, TimedOut> = tokio::select! {
             biased;
             arrived = within(idle_timeout, incoming.wait()) => arrived,
             () = wait_for_shutdown(&mut self.shutdown, is_first) => return Err(ConnectionEnd::Close),

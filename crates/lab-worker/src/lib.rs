@@ -20,11 +20,9 @@ pub mod config;
 pub mod shutdown;
 pub mod worker;
 
-pub mod socket;
 pub mod tls;
-pub mod tls_stream;
 pub mod proxy_protocol;
-mod wait;
+mod accept;
 
 pub mod connection;
 mod lendable;

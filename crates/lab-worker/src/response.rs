@@ -7,7 +7,7 @@ use lab_http::connection::is_hop_by_hop;
 use lab_http::framing::is_bodyless;
 use lab_http::{BodyLength, Refusal, Version, date, write};
 
-use crate::proxy_protocol::ProxyError;
+use crate::proxy_protocol::HeaderError;
 
 /// The properties of a request that decide how its response is framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,7 +137,7 @@ pub(crate) fn write_refusal(out: &mut Vec<u8>, is_head: bool, refusal: Refusal) 
 }
 
 /// Appends the response to a PROXY header that is not accepted.
-pub(crate) fn write_proxy_header_error(out: &mut Vec<u8>, error: ProxyError) {
+pub(crate) fn write_proxy_header_error(out: &mut Vec<u8>, error: HeaderError) {
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
     write_error_page(out, false, status, &error.to_string(), &[]);
 }

@@ -3,23 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::pem::{self, PemObject as _};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
-use rustls::server::danger::ClientCertVerifier;
-use rustls::{RootCertStore, ServerConfig, SupportedCipherSuite};
+use lab_net::tls::{
+    CertificateError, ClientAuth, Error, ServerConfig, ServerTls, UnknownCipherSuite, cipher_suite_names,
+    read_certificates, read_private_key, read_roots,
+};
 use serde::{Deserialize, Serialize};
-
-/// Cipher suites of TLS 1.2 by OpenSSL's names; those of TLS 1.3 are not a matter of `ciphers` in OpenSSL either.
-const SUITES: [(&str, &SupportedCipherSuite); 6] = [
-    ("ECDHE-ECDSA-AES256-GCM-SHA384", &ring::cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384),
-    ("ECDHE-ECDSA-AES128-GCM-SHA256", &ring::cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
-    ("ECDHE-ECDSA-CHACHA20-POLY1305", &ring::cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256),
-    ("ECDHE-RSA-AES256-GCM-SHA384", &ring::cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384),
-    ("ECDHE-RSA-AES128-GCM-SHA256", &ring::cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256),
-    ("ECDHE-RSA-CHACHA20-POLY1305", &ring::cipher_suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256),
-];
 
 /// What is set about TLS, by gunicorn's names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,7 +61,7 @@ pub enum TlsError {
         /// Its file.
         path: PathBuf,
         /// What is wrong.
-        error: rustls::Error,
+        error: Error,
     },
     /// Clients are to be checked with nothing.
     #[error("cert_reqs asks clients for certificates, and ca_certs does not say whose")]
@@ -87,80 +75,48 @@ pub enum TlsError {
 }
 
 fn names() -> String {
-    SUITES.map(|(name, _)| name).join(", ")
+    cipher_suite_names().collect::<Vec<_>>().join(", ")
 }
 
-/// Reads certificates and keys, and makes of them what handshakes need.
+/// Reads certificates and keys, and makes the configuration of handshakes from them.
 ///
 /// # Errors
-/// They cannot be read, or do not fit each other.
+/// A file cannot be read, or they do not fit each other.
 pub fn load(settings: &TlsSettings) -> Result<Arc<ServerConfig>, TlsError> {
-    let provider = Arc::new(provider(settings.ciphers.as_deref())?);
-    let unusable = |error| TlsError::Certificate { path: settings.certfile.clone(), error };
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
-    let builder = builder.with_safe_default_protocol_versions().map_err(unusable)?;
-    let builder = match verifier(settings, &provider)? {
-        Some(verifier) => builder.with_client_cert_verifier(verifier),
-        None => builder.with_no_client_auth(),
+    let unknown = |UnknownCipherSuite(cipher)| TlsError::Cipher { cipher };
+    let tls = ServerTls::new(settings.ciphers.as_deref()).map_err(unknown)?;
+    let tls = match client_auth(settings)? {
+        None => tls,
+        Some((path, clients)) => tls.with_client_auth(clients).map_err(|error| TlsError::File {
+            what: "ca_certs",
+            path: path.to_owned(),
+            error: error.to_string(),
+        })?,
     };
-    let chain = certificates("certfile", &settings.certfile)?;
+    let chain =
+        read_certificates(&settings.certfile).map_err(|error| in_setting("certfile", &settings.certfile, &error))?;
     let (what, path) = match &settings.keyfile {
         Some(path) => ("keyfile", path),
         None => ("certfile", &settings.certfile),
     };
-    let key = PrivateKeyDer::from_pem_file(path).map_err(|error| of_file(what, path, "private key", &error))?;
-    builder.with_single_cert(chain, key).map(Arc::new).map_err(unusable)
+    let key = read_private_key(path).map_err(|error| in_setting(what, path, &error))?;
+    tls.build(chain, key).map_err(|error| TlsError::Certificate { path: settings.certfile.clone(), error })
 }
 
-fn provider(ciphers: Option<&str>) -> Result<CryptoProvider, TlsError> {
-    let mut provider = ring::default_provider();
-    let Some(ciphers) = ciphers else { return Ok(provider) };
-    let mut suites = provider.cipher_suites;
-    suites.retain(|suite| suite.tls13().is_some());
-    for cipher in ciphers.split([':', ',', ' ']).filter(|cipher| !cipher.is_empty()) {
-        let known = SUITES.iter().find(|(name, _)| *name == cipher);
-        suites.push(*known.ok_or_else(|| TlsError::Cipher { cipher: cipher.to_owned() })?.1);
-    }
-    provider.cipher_suites = suites;
-    Ok(provider)
-}
-
-fn verifier(
-    settings: &TlsSettings,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
-    if settings.cert_reqs == ClientCertificates::None {
-        return Ok(None);
-    }
-    let path = settings.ca_certs.as_ref().ok_or(TlsError::NoAuthorities)?;
-    let refused = |error: String| TlsError::File { what: "ca_certs", path: path.clone(), error };
-    let mut authorities = RootCertStore::empty();
-    for certificate in certificates("ca_certs", path)? {
-        authorities.add(certificate).map_err(|error| refused(error.to_string()))?;
-    }
-    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), Arc::clone(provider));
-    let builder = match settings.cert_reqs {
-        ClientCertificates::Required => builder,
-        _ => builder.allow_unauthenticated(),
+/// The file of authorities and what it is used for; None if clients are not asked for certificates.
+fn client_auth(settings: &TlsSettings) -> Result<Option<(&Path, ClientAuth)>, TlsError> {
+    let clients = match settings.cert_reqs {
+        ClientCertificates::None => return Ok(None),
+        ClientCertificates::Optional => ClientAuth::Optional,
+        ClientCertificates::Required => ClientAuth::Required,
     };
-    builder.build().map(Some).map_err(|error| refused(error.to_string()))
+    let path = settings.ca_certs.as_deref().ok_or(TlsError::NoAuthorities)?;
+    let roots = read_roots(path).map_err(|error| in_setting("ca_certs", path, &error))?;
+    Ok(Some((path, clients(roots))))
 }
 
-fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let read = || {
-        let found = CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>()?;
-        if found.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(found) }
-    };
-    read().map_err(|error| of_file(what, path, "certificate", &error))
-}
-
-fn of_file(what: &'static str, path: &Path, wanted: &str, error: &pem::Error) -> TlsError {
-    let error = match error {
-        pem::Error::NoItemsFound => format!("there is no {wanted} in it, in PEM"),
-        pem::Error::Io(error) => error.to_string(),
-        other => other.to_string(),
-    };
-    TlsError::File { what, path: path.to_owned(), error }
+fn in_setting(what: &'static str, path: &Path, error: &CertificateError) -> TlsError {
+    TlsError::File { what, path: path.to_owned(), error: error.reason() }
 }
 
 #[cfg(test)]
@@ -168,16 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ciphers_are_openssls_and_leave_tls_13_alone() {
-        let suites = |ciphers| provider(ciphers).map(|provider| provider.cipher_suites.len());
-        assert_eq!(suites(None).unwrap(), 9);
-        assert_eq!(suites(Some("ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256")).unwrap(), 5);
-        let said = suites(Some("HIGH:!aNULL")).unwrap_err().to_string();
-        assert!(said.starts_with("ciphers: there is no \"HIGH\"; there is: ECDHE-"), "{said}");
-    }
-
-    #[test]
-    fn files_that_lack_something_are_named() {
+    fn unusable_settings_are_named() {
         let folder = std::env::temp_dir();
         let settings = TlsSettings {
             certfile: folder.join("lab-server-no-such-file.pem"),
@@ -188,6 +135,9 @@ mod tests {
         };
         let said = load(&settings).unwrap_err().to_string();
         assert!(said.starts_with("certfile ") && said.contains("no-such-file.pem: No such file"), "{said}");
+        let unknown = TlsSettings { ciphers: Some("HIGH:!aNULL".to_owned()), ..settings.clone() };
+        let said = load(&unknown).unwrap_err().to_string();
+        assert!(said.starts_with("ciphers: there is no \"HIGH\"; there is: ECDHE-"), "{said}");
         let settings = TlsSettings { cert_reqs: ClientCertificates::Required, ..settings };
         assert!(matches!(load(&settings), Err(TlsError::NoAuthorities)));
     }

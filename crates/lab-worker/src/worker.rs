@@ -7,20 +7,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lab_http::extensions::ConnectionInfo;
+use lab_net::tls::ServerConfig;
+use lab_net::{Listener, Stream};
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
-use rustls::ServerConfig;
 use tokio::runtime::{LocalOptions, LocalRuntime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinSet, spawn_local, yield_now};
 use tokio::time::{sleep, timeout};
 
+use crate::accept;
 use crate::config::{WorkerConfig, WorkerConfigError};
 use crate::connection::wait_for_shutdown;
 use crate::gateway::{Gateway, serve_connection};
 use crate::shutdown::ShutdownState;
-use crate::socket::{Listener, Stream};
-use crate::tls_stream::TlsStream;
 
 /// How long to wait after `accept` failed for lack of resources, such as descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -122,11 +122,11 @@ impl ConnectionAcceptor {
     async fn tls_handshake(&mut self, tls: Arc<ServerConfig>, stream: Stream, info: &ConnectionInfo) -> Option<Stream> {
         let handshake = tokio::select! {
             biased;
-            handshake = timeout(self.config.header_timeout, TlsStream::accept(tls, stream)) => handshake,
+            handshake = timeout(self.config.header_timeout, stream.accept_tls(tls)) => handshake,
             () = wait_for_shutdown(&mut self.shutdown, true) => return None,
         };
         match handshake {
-            Ok(Ok(stream)) => return Some(Stream::Tls(Box::new(stream))),
+            Ok(Ok(stream)) => return Some(stream),
             // A health check that only opens and closes a connection is not worth a log line.
             Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {}
             Ok(Err(error)) => tracing::info!("{info}: the handshake failed: {error}"),
@@ -143,7 +143,7 @@ where
 {
     // The semaphore is never closed.
     while let Ok(permit) = Arc::clone(&open).acquire_owned().await {
-        match listener.accept().await {
+        match accept::accept(&listener).await {
             Ok(Some((stream, info))) => {
                 let connection = acceptor.clone().serve(stream, info, gateway.clone());
                 spawn_local(async move {

@@ -17,15 +17,16 @@ use tokio::io::AsyncWrite as _;
 use super::failure::{Phase, failed, timed_out};
 use super::target::Target;
 use crate::accounting::RequestOutcome;
-use crate::stream::Stream;
-use crate::timer::Patience;
+use crate::tls::connect;
 use crate::wire::ErrorClass;
+use lab_net::Stream;
+use lab_net::deadline::Deadline;
 
 /// A connection to the stack.
 #[derive(Debug)]
 pub(crate) struct Connection {
     incoming: Incoming<Stream>,
-    patience: Patience,
+    deadline: Deadline,
     timeout: Duration,
 }
 
@@ -50,14 +51,14 @@ pub(super) enum ConnectionState {
 impl Connection {
     /// Connects, within the target's timeout from `began`.
     pub(super) async fn open(target: &Target, began: Instant) -> Result<Connection, RequestOutcome> {
-        let mut patience = Patience::new(began + target.timeout);
-        let stream = Stream::connect(target.address, target.tls.as_ref(), &mut patience).await?;
-        Ok(Connection { incoming: Incoming::new(stream, Limits::response()), patience, timeout: target.timeout })
+        let mut deadline = Deadline::new(began + target.timeout);
+        let stream = connect(target.address, target.tls.as_ref(), &mut deadline).await?;
+        Ok(Connection { incoming: Incoming::new(stream, Limits::response()), deadline, timeout: target.timeout })
     }
 
     /// Sends `request`, a GET, and reads the response to its end, within the timeout from `began`.
     pub(super) async fn send(&mut self, request: &[u8], began: Instant) -> ExchangeResult {
-        self.patience.extend(began + self.timeout);
+        self.deadline.extend(began + self.timeout);
         match self.exchange(request).await {
             Ok(result) => result,
             Err(outcome) => ExchangeResult { outcome, connection: ConnectionState::Broken },
@@ -69,16 +70,16 @@ impl Connection {
         while written < request.len() {
             let io = self.incoming.io_mut();
             let write = poll_fn(|cx| Pin::new(&mut *io).poll_write(cx, &request[written..]));
-            written += within(&mut self.patience, Phase::AwaitingResponse, write).await?;
+            written += within(&mut self.deadline, Phase::AwaitingResponse, write).await?;
         }
         if let Stream::Tls(stream) = self.incoming.io_mut() {
             // The last TLS record may still be buffered, if the socket had no room for it.
             let flush = poll_fn(|cx| Pin::new(&mut *stream).poll_flush(cx));
-            within(&mut self.patience, Phase::AwaitingResponse, flush).await?;
+            within(&mut self.deadline, Phase::AwaitingResponse, flush).await?;
         }
         let head = loop {
             let read = self.incoming.read_response_head();
-            let Some(head) = within(&mut self.patience, Phase::AwaitingResponse, read).await? else {
+            let Some(head) = within(&mut self.deadline, Phase::AwaitingResponse, read).await? else {
                 return Err(RequestOutcome::failed(ErrorClass::PrematureEof));
             };
             if !head.is_interim() {
@@ -90,7 +91,7 @@ impl Connection {
         let mut body_bytes = 0;
         while !body.is_at_end() {
             let read = self.incoming.read_body_piece(&mut body);
-            let piece = within(&mut self.patience, Phase::ReadingBody, read).await?;
+            let piece = within(&mut self.deadline, Phase::ReadingBody, read).await?;
             body_bytes += piece.map_or(0, |piece| piece.len() as u64);
         }
         // Bytes after the response belong to no request; a connection with such a server must not be reused.
@@ -112,11 +113,11 @@ impl Connection {
 
 /// Waits for `step`, which happens in `phase`, until the deadline.
 async fn within<T, E: Into<ReadError>>(
-    patience: &mut Patience,
+    deadline: &mut Deadline,
     phase: Phase,
     step: impl Future<Output = Result<T, E>>,
 ) -> Result<T, RequestOutcome> {
-    let done = patience.limit(step).await.ok_or_else(|| timed_out(phase))?;
+    let done = deadline.limit(step).await.map_err(|_| timed_out(phase))?;
     done.map_err(|error| match error.into() {
         ReadError::Io(error) => failed(&error, phase),
         ReadError::Refused(refusal) => refused(&refusal),

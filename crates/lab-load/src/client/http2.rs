@@ -16,9 +16,9 @@ use tokio::sync::Mutex;
 use super::failure::{Phase, failed, timed_out};
 use super::target::Target;
 use crate::accounting::RequestOutcome;
-use crate::stream::Stream;
-use crate::timer::Patience;
+use crate::tls::connect;
 use crate::wire::ErrorClass;
+use lab_net::deadline::{Deadline, TimedOut};
 
 /// Flow-control windows, in bytes, large enough that the server and not this client sets the pace.
 const STREAM_WINDOW: u32 = 1 << 20;
@@ -44,20 +44,20 @@ impl SharedConnection {
     pub(super) async fn open(
         &self,
         target: &Target,
-        patience: &mut Patience,
+        deadline: &mut Deadline,
     ) -> Result<ConnectionHandle, RequestOutcome> {
-        let late = || timed_out(Phase::Connecting);
-        let mut current = patience.limit(self.0.lock()).await.ok_or_else(late)?;
+        let late = |_: TimedOut| timed_out(Phase::Connecting);
+        let mut current = deadline.limit(self.0.lock()).await.map_err(late)?;
         if let Some(sender) = current.as_ref().filter(|sender| accepts_requests(sender)) {
             return Ok(ConnectionHandle { sender: sender.clone(), connecting: None });
         }
         *current = None;
         let began = Instant::now();
-        let stream = Stream::connect(target.address, target.tls.as_ref(), patience).await?;
+        let stream = connect(target.address, target.tls.as_ref(), deadline).await?;
         let mut builder = Builder::new();
         builder.enable_push(false);
         builder.initial_window_size(STREAM_WINDOW).initial_connection_window_size(CONNECTION_WINDOW);
-        let opened = patience.limit(builder.handshake(stream)).await.ok_or_else(late)?;
+        let opened = deadline.limit(builder.handshake(stream)).await.map_err(late)?;
         let (sender, connection) = opened.map_err(|error| failure(&error, Phase::Connecting))?;
         // Each request under way receives the error that ends the connection, so it is ignored here.
         tokio::task::spawn_local(async move { _ = connection.await });
@@ -74,8 +74,8 @@ fn accepts_requests(sender: &SendRequest<Bytes>) -> bool {
 
 impl ConnectionHandle {
     /// Sends `head`, a GET, and reads the response to its end.
-    pub(super) async fn send(mut self, head: &Request<()>, patience: &mut Patience) -> RequestOutcome {
-        match self.exchange(head, patience).await {
+    pub(super) async fn send(mut self, head: &Request<()>, deadline: &mut Deadline) -> RequestOutcome {
+        match self.exchange(head, deadline).await {
             Ok(outcome) | Err(outcome) => outcome,
         }
     }
@@ -83,15 +83,15 @@ impl ConnectionHandle {
     async fn exchange(
         &mut self,
         head: &Request<()>,
-        patience: &mut Patience,
+        deadline: &mut Deadline,
     ) -> Result<RequestOutcome, RequestOutcome> {
         let (response, _) =
             self.sender.send_request(head.clone(), true).map_err(|error| failure(&error, Phase::AwaitingResponse))?;
-        let response = within(patience, Phase::AwaitingResponse, response).await?;
+        let response = within(deadline, Phase::AwaitingResponse, response).await?;
         let status = response.status().as_u16();
         let mut body = response.into_body();
         let mut body_bytes = 0;
-        while let Some(piece) = patience.limit(body.data()).await.ok_or_else(|| timed_out(Phase::ReadingBody))? {
+        while let Some(piece) = deadline.limit(body.data()).await.map_err(|_| timed_out(Phase::ReadingBody))? {
             let piece = piece.map_err(|error| failure(&error, Phase::ReadingBody))?;
             body_bytes += piece.len() as u64;
             let released = body.flow_control().release_capacity(piece.len());
@@ -102,11 +102,11 @@ impl ConnectionHandle {
 }
 
 async fn within<T>(
-    patience: &mut Patience,
+    deadline: &mut Deadline,
     phase: Phase,
     step: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, RequestOutcome> {
-    let done = patience.limit(step).await.ok_or_else(|| timed_out(phase))?;
+    let done = deadline.limit(step).await.map_err(|_| timed_out(phase))?;
     done.map_err(|error| failure(&error, phase))
 }
 

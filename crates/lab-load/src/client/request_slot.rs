@@ -11,7 +11,7 @@ use super::connection::{Connection, ConnectionState};
 use super::http2::SharedConnection;
 use super::target::{PreparedRequest, Target};
 use crate::accounting::RequestOutcome;
-use crate::timer::Patience;
+use lab_net::deadline::Deadline;
 
 /// Sends one request at a time, and connects when it has no connection.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(crate) enum RequestSlot {
         head: Arc<Request<()>>,
         connection: Rc<SharedConnection>,
         /// The slot's own, because each stream has its own deadline.
-        patience: Option<Patience>,
+        deadline: Option<Deadline>,
     },
 }
 
@@ -62,7 +62,7 @@ impl RequestSlot {
                 RequestSlot::Http1 { request: bytes.clone(), keep_alive: *keep_alive, idle: None }
             }
             PreparedRequest::Http2 { head, .. } => {
-                RequestSlot::Http2 { head: head.clone(), connection: shared.clone(), patience: None }
+                RequestSlot::Http2 { head: head.clone(), connection: shared.clone(), deadline: None }
             }
         }
     }
@@ -91,15 +91,15 @@ impl RequestSlot {
                 let is_complete = exchanged.connection != ConnectionState::Broken;
                 RequestResult { outcome: exchanged.outcome, sent: Some(sent), connected, is_complete }
             }
-            RequestSlot::Http2 { head, connection, patience } => {
-                let patience = patience.get_or_insert_with(|| Patience::new(began + target.timeout));
-                patience.extend(began + target.timeout);
-                let opened = match connection.open(target, patience).await {
+            RequestSlot::Http2 { head, connection, deadline } => {
+                let deadline = deadline.get_or_insert_with(|| Deadline::new(began + target.timeout));
+                deadline.extend(began + target.timeout);
+                let opened = match connection.open(target, deadline).await {
                     Ok(opened) => opened,
                     Err(outcome) => return RequestResult::unsent(outcome),
                 };
                 let (sent, connected) = (Instant::now(), opened.connecting);
-                let outcome = opened.send(head, patience).await;
+                let outcome = opened.send(head, deadline).await;
                 let is_complete = match &outcome {
                     RequestOutcome::Ok { .. } => true,
                     RequestOutcome::Failed { class, .. } => class.is_status(),

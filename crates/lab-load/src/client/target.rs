@@ -8,8 +8,9 @@ use std::time::Duration;
 use http::Request;
 use reqwest::Url;
 
-use crate::tls::{HTTP_1_1, HTTP_2, Tls, TlsError, server_name};
+use crate::tls::{ClientTls, TlsError, server_name};
 use crate::wire::{DrivePlan, Http};
+use lab_net::tls::{HTTP_1_1, HTTP_2};
 
 const AGENT: &str = concat!("lab/", env!("CARGO_PKG_VERSION"));
 
@@ -17,7 +18,7 @@ const AGENT: &str = concat!("lab/", env!("CARGO_PKG_VERSION"));
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) address: SocketAddr,
-    pub(crate) tls: Option<Tls>,
+    pub(crate) tls: Option<ClientTls>,
     pub(crate) request: PreparedRequest,
     /// The limit for connecting and the request together.
     pub(crate) timeout: Duration,
@@ -66,7 +67,7 @@ impl Target {
             None => url.path().to_owned(),
         };
         let version = if matches!(plan.http, Http::Two { .. }) { HTTP_2 } else { HTTP_1_1 };
-        let tls = plan.tls.as_ref().map(|tls| Tls::new(&tls.trust, name, version)).transpose()?;
+        let tls = plan.tls.as_ref().map(|tls| ClientTls::new(&tls.trust, name, version)).transpose()?;
         let request = match plan.http {
             Http::OneZero => PreparedRequest::http1(&authority, &path, "1.0"),
             Http::OneOne => PreparedRequest::http1(&authority, &path, "1.1"),

@@ -9,9 +9,9 @@ use lab_http::{BodyDecoder, BodyLength, Incoming, Limits, ReadError, Refusal};
 use tokio::io::AsyncRead;
 
 use crate::config::proxy::buffering::BufferingConfig;
-use crate::runtime::spool::Spool;
-use crate::runtime::stream::ClientRead;
-use crate::runtime::timer::Timer;
+use lab_net::ReadHalf;
+use lab_net::deadline::Timer;
+use lab_net::spool::SpoolFile;
 
 /// The body of one request: the collected part, and the decoder of the rest.
 #[derive(Debug)]
@@ -19,14 +19,14 @@ pub(crate) struct RequestBody {
     decoder: BodyDecoder,
     /// The beginning of the collected part. The rest is in the file.
     memory: Vec<u8>,
-    file: Option<Spool>,
+    file: Option<SpoolFile>,
     received: u64,
 }
 
 /// The reading side of a client's connection, with the request body that arrives on it.
 #[derive(Debug)]
 pub(crate) struct RequestSource<'c, 's> {
-    pub(crate) incoming: &'c mut Incoming<ClientRead<'s>>,
+    pub(crate) incoming: &'c mut Incoming<ReadHalf<'s>>,
     pub(crate) body: &'c mut RequestBody,
     pub(crate) timer: &'c mut Timer,
 }
@@ -87,7 +87,7 @@ impl RequestBody {
 
     /// The size of the collected part in bytes.
     pub(crate) fn collected(&self) -> u64 {
-        self.memory.len() as u64 + self.file.as_ref().map_or(0, Spool::length)
+        self.memory.len() as u64 + self.file.as_ref().map_or(0, SpoolFile::length)
     }
 
     /// Whether a part of the body was streamed without being collected, so that it cannot be sent again.
@@ -132,7 +132,7 @@ impl RequestBody {
             Some(file) => file,
             None => {
                 let folder = buffering.request_folder.as_deref();
-                self.file.insert(Spool::new(folder).map_err(RequestBodyError::File)?)
+                self.file.insert(SpoolFile::new(folder).map_err(RequestBodyError::File)?)
             }
         };
         file.push(piece).map_err(RequestBodyError::File)

@@ -13,12 +13,12 @@ use crate::config::address::Address;
 use crate::config::logs::Severity;
 use crate::config::server::request_head::RequestHeadConfig;
 use crate::context::{ConnectionDisposition, CountingWriter, WorkerContext};
-use crate::downstream::proxy_protocol::{self, Announced, Parsed};
 use crate::downstream::request::serve_request;
 use crate::eval::ClientConnection;
-use crate::runtime::stream::{ClientRead, ClientWrite, Stream};
-use crate::runtime::timer::{TimedOut, Timer, now_or_pending};
 use crate::upstream::Upstreams;
+use lab_net::deadline::{TimedOut, Timer, now_or_pending};
+use lab_net::proxy_protocol::{self, Addresses, Origin, Parsed};
+use lab_net::{ReadHalf, Stream, WriteHalf};
 
 /// How much is read and discarded before a connection is closed on a client that is still sending, in bytes: the client
 /// gets to read its response (RFC 9112 §9.6).
@@ -31,8 +31,8 @@ const LAST_CALL: Duration = Duration::from_secs(1);
 /// The two sides of a client's connection.
 #[derive(Debug)]
 pub(crate) struct ClientIo<'s> {
-    pub(crate) incoming: Incoming<ClientRead<'s>>,
-    pub(crate) outgoing: Outgoing<CountingWriter<ClientWrite<'s>>>,
+    pub(crate) incoming: Incoming<ReadHalf<'s>>,
+    pub(crate) outgoing: Outgoing<CountingWriter<WriteHalf<'s>>>,
     pub(crate) read_timer: Timer,
     pub(crate) write_timer: Timer,
 }
@@ -96,23 +96,27 @@ pub(crate) async fn serve(worker: &WorkerContext, upstreams: &Upstreams, accepte
     }
     drop(client);
     if disposition == ConnectionDisposition::Reset {
-        stream.reset_when_dropped();
+        stream.reset_on_drop();
     }
 }
 
 impl ClientIo<'_> {
     /// Reads the PROXY protocol's header. The error is what arrived, if it is not one.
-    async fn read_proxy_header(&mut self, limit: Duration) -> Result<Option<Announced>, Vec<u8>> {
+    async fn read_proxy_header(&mut self, limit: Duration) -> Result<Option<Addresses>, Vec<u8>> {
         let incoming = &mut self.incoming;
         let reading = async {
             loop {
                 match proxy_protocol::parse(incoming.buffered()) {
-                    Parsed::Incomplete => {}
-                    Parsed::Invalid => return Err(incoming.take_buffered()),
-                    Parsed::Whole { length, announced } => {
+                    Ok(Parsed::Incomplete) => {}
+                    Err(_) => return Err(incoming.take_buffered()),
+                    Ok(Parsed::Header { length, origin }) => {
                         let behind = incoming.take_buffered().split_off(length);
                         incoming.give_back(&behind);
-                        return Ok(announced);
+                        return Ok(match origin {
+                            Origin::Forwarded(addresses) => Some(addresses),
+                            // as nginx: the addresses of the connection itself hold
+                            Origin::Unknown | Origin::Unsupported(_) => None,
+                        });
                     }
                 }
                 if !matches!(poll_fn(|cx| incoming.poll_fill(cx)).await, Ok(1..)) {

@@ -11,8 +11,6 @@
 //! This room is the only one that knows both the client and the upstream. It must not know threads, signals or
 //! listeners: those are `runtime`'s.
 
-pub mod proxy_protocol;
-
 pub(crate) mod connection;
 pub(crate) mod head_writer;
 pub(crate) mod proxied;

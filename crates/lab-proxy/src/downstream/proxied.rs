@@ -211,7 +211,7 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
         let disposition = match drained {
             Ok(()) => disposition,
             Err(error) => {
-                let is_spool = matches!(error, SendError::Spool(_));
+                let is_spool = matches!(error, SendError::SpoolFile(_));
                 let severity = if is_spool { Severity::Crit } else { Severity::Info };
                 self.forwarding.log(context, severity, &error.message());
                 self.writer.disposition_after(&error)

@@ -5,14 +5,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lab_http::{BodyEncoder, Outgoing};
+use lab_net::spool::SpoolFile;
 use tokio::io::AsyncWrite;
-
-use crate::runtime::spool::Spool;
 
 /// A queue in a spool file, behind the connection's own output buffer. Its bytes are already framed for the client.
 #[derive(Debug, Default)]
 pub(crate) struct ResponseBuffer {
-    file: Option<Spool>,
+    file: Option<SpoolFile>,
     /// Bytes of the file that were moved to the connection.
     position: u64,
     /// When the client stopped taking bytes.
@@ -24,7 +23,7 @@ impl ResponseBuffer {
     /// Starts to queue in a file in `folder`.
     pub(crate) fn open(&mut self, folder: Option<&Path>) -> io::Result<()> {
         if self.file.is_none() {
-            self.file = Some(Spool::new(folder)?);
+            self.file = Some(SpoolFile::new(folder)?);
         }
         Ok(())
     }
@@ -36,7 +35,7 @@ impl ResponseBuffer {
 
     /// The size of the file in bytes.
     pub(crate) fn file_length(&self) -> u64 {
-        self.file.as_ref().map_or(0, Spool::length)
+        self.file.as_ref().map_or(0, SpoolFile::length)
     }
 
     /// Appends a piece of content with its framing.

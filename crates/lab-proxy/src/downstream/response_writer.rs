@@ -13,13 +13,13 @@ use crate::context::{ConnectionDisposition, CountingWriter, Persistence, Request
 use crate::downstream::head_writer::{write_head, write_informational_head};
 use crate::downstream::response_buffer::ResponseBuffer;
 use crate::response::{Body, BodyError, Head};
-use crate::runtime::stream::ClientWrite;
-use crate::runtime::timer::{TimedOut, Timer, now_or_pending};
+use lab_net::WriteHalf;
+use lab_net::deadline::{TimedOut, Timer, now_or_pending};
 
 /// The writing side of a client's connection, while one response is written.
 #[derive(Debug)]
 pub(crate) struct ResponseWriter<'w, 's> {
-    pub(crate) outgoing: &'w mut Outgoing<CountingWriter<ClientWrite<'s>>>,
+    pub(crate) outgoing: &'w mut Outgoing<CountingWriter<WriteHalf<'s>>>,
     timer: &'w mut Timer,
     send_timeout: Duration,
     /// Bytes that the connection had sent before this response's head.
@@ -47,7 +47,7 @@ pub(crate) enum SendError {
     /// The source of the body sent nothing for too long.
     BodyTimedOut,
     /// The spool file failed.
-    Spool(io::Error),
+    SpoolFile(io::Error),
 }
 
 impl SendError {
@@ -56,7 +56,7 @@ impl SendError {
             SendError::Client { message, .. } => message.clone(),
             SendError::Body(error) => error.to_string(),
             SendError::BodyTimedOut => "upstream timed out while reading upstream".to_owned(),
-            SendError::Spool(error) => format!("a file for the upstream's answer failed ({error})"),
+            SendError::SpoolFile(error) => format!("a file for the upstream's answer failed ({error})"),
         }
     }
 
@@ -81,7 +81,7 @@ impl From<io::Error> for SendError {
 
 impl<'w, 's> ResponseWriter<'w, 's> {
     pub(crate) fn new(
-        outgoing: &'w mut Outgoing<CountingWriter<ClientWrite<'s>>>,
+        outgoing: &'w mut Outgoing<CountingWriter<WriteHalf<'s>>>,
         timer: &'w mut Timer,
         send_timeout: Duration,
     ) -> ResponseWriter<'w, 's> {
@@ -136,7 +136,7 @@ impl<'w, 's> ResponseWriter<'w, 's> {
     pub(crate) fn disposition_after(&self, error: &SendError) -> ConnectionDisposition {
         match error {
             SendError::Client { disposition, .. } => *disposition,
-            SendError::Spool(_) => ConnectionDisposition::Reset,
+            SendError::SpoolFile(_) => ConnectionDisposition::Reset,
             SendError::Body(_) | SendError::BodyTimedOut => match self.framing {
                 BodyLength::UntilClose => ConnectionDisposition::Reset,
                 _ => ConnectionDisposition::Abort,
@@ -170,13 +170,13 @@ impl<'w, 's> ResponseWriter<'w, 's> {
                     if self.outgoing.unwritten() > buffering.response_memory {
                         self.has_begun = true;
                         if spools && buffering.response_file_limit > 0 {
-                            queue.open(buffering.response_folder.as_deref()).map_err(SendError::Spool)?;
+                            queue.open(buffering.response_folder.as_deref()).map_err(SendError::SpoolFile)?;
                         } else {
                             self.flush().await?;
                         }
                     }
                 }
-                Poll::Ready(Ok(Some(piece))) => queue.push(&mut encoder, piece).map_err(SendError::Spool)?,
+                Poll::Ready(Ok(Some(piece))) => queue.push(&mut encoder, piece).map_err(SendError::SpoolFile)?,
                 Poll::Ready(Ok(None)) => break,
                 Poll::Ready(Err(error)) => {
                     if !self.retract() {
@@ -199,7 +199,7 @@ impl<'w, 's> ResponseWriter<'w, 's> {
         if queue.is_empty() {
             encoder.end(self.outgoing.buffer(), None).map_err(WriteError::from)?;
         } else {
-            queue.end(&mut encoder).map_err(SendError::Spool)?;
+            queue.end(&mut encoder).map_err(SendError::SpoolFile)?;
         }
         self.has_begun = true;
         Ok(queue)
@@ -209,7 +209,7 @@ impl<'w, 's> ResponseWriter<'w, 's> {
     pub(crate) async fn drain(&mut self, queue: &mut ResponseBuffer) -> Result<(), SendError> {
         loop {
             self.flush().await?;
-            if !queue.load(self.outgoing).map_err(SendError::Spool)? {
+            if !queue.load(self.outgoing).map_err(SendError::SpoolFile)? {
                 return Ok(());
             }
         }
@@ -228,7 +228,7 @@ impl<'w, 's> ResponseWriter<'w, 's> {
         if let Poll::Ready(flushed) = now_or_pending(self.outgoing.flush()).await {
             flushed?;
             queue.client_took_bytes();
-            queue.load(self.outgoing).map_err(SendError::Spool)?;
+            queue.load(self.outgoing).map_err(SendError::SpoolFile)?;
         }
         Ok(())
     }
@@ -240,7 +240,7 @@ impl<'w, 's> ResponseWriter<'w, 's> {
         match now_or_pending(self.outgoing.flush()).await {
             Poll::Ready(flushed) => {
                 flushed?;
-                if queue.load(self.outgoing).map_err(SendError::Spool)? {
+                if queue.load(self.outgoing).map_err(SendError::SpoolFile)? {
                     return Ok(());
                 }
                 stream.wait().await.map_err(|TimedOut| SendError::BodyTimedOut)

@@ -8,8 +8,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::context::{CountingWriter, RequestSource};
 use crate::response::StreamReader;
-use crate::runtime::stream::{ClientWrite, UpstreamWrite};
-use crate::runtime::timer::Timer;
+use lab_net::deadline::Timer;
+use lab_net::{OwnedWriteHalf, WriteHalf};
 
 /// The time limits of a tunnel.
 #[derive(Debug, Clone, Copy)]
@@ -23,9 +23,9 @@ pub(crate) struct TunnelTimeouts {
 /// Passes bytes on until one side closes, or a time limit has passed. Both connections are finished then.
 pub(crate) async fn run(
     client: &mut RequestSource<'_, '_>,
-    client_out: &mut Outgoing<CountingWriter<ClientWrite<'_>>>,
+    client_out: &mut Outgoing<CountingWriter<WriteHalf<'_>>>,
     upstream: &mut StreamReader,
-    upstream_out: &mut Outgoing<CountingWriter<UpstreamWrite>>,
+    upstream_out: &mut Outgoing<CountingWriter<OwnedWriteHalf>>,
     timeouts: TunnelTimeouts,
 ) {
     // a client may be silent for as long as it likes

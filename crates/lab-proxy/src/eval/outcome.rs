@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::address::Address;
-use crate::downstream::proxy_protocol::Announced;
-
 use lab_http::Headers;
+use lab_net::proxy_protocol::Addresses;
 
 #[derive(Debug, Clone)]
 pub struct ClientConnection {
@@ -26,7 +25,7 @@ pub struct ClientConnection {
     /// The address that the client connected to.
     pub local: Address,
     /// The PROXY header, if `listen` has `proxy_protocol`.
-    pub announced: Option<Announced>,
+    pub announced: Option<Addresses>,
 }
 
 /// The progress of a request, and at its end the outcome.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use lab_http::{BodyDecoder, BodyLength, Incoming, Limits, ReadError, Refusal};
 
 use crate::config::logs::Severity;
-use crate::runtime::stream::UpstreamRead;
-use crate::runtime::timer::{TimedOut, Timer};
+use lab_net::OwnedReadHalf;
+use lab_net::deadline::{TimedOut, Timer};
 
 /// How much of a file is read at a time, in bytes.
 const BLOCK: usize = 64 * 1024;
@@ -37,7 +37,7 @@ pub(crate) struct FileBody {
 #[derive(Debug)]
 pub(crate) struct StreamReader {
     /// In a box, so that the reader moves between pool, exchange and body at little cost.
-    pub(crate) incoming: Box<Incoming<UpstreamRead>>,
+    pub(crate) incoming: Box<Incoming<OwnedReadHalf>>,
     pub(crate) timer: Timer,
 }
 

@@ -2,8 +2,8 @@
 //! same sockets before it has the old ones quit, so that no connection is refused and no request is lost.
 
 use std::io;
-use std::path::PathBuf;
 
+use lab_net::pid_file::{PidFile, PidFileError};
 use tokio::signal;
 use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc;
@@ -25,13 +25,8 @@ pub enum RunError {
     #[error(transparent)]
     Socket(#[from] SocketError),
     /// The pid file cannot be written.
-    #[error("cannot write pid file {}: {source}", path.display())]
-    Pid {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    PidFile(#[from] PidFileError),
     /// What every program gets from the system was refused: a thread, signals, a poll of sockets.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -60,7 +55,7 @@ pub fn run(settings: Config, reread: &Reread<'_>, inherited: Option<&str>) -> Re
     // from here on a signal ends the proxy in order, whatever it is doing
     let mut signals = Signals::new()?;
     let opened = opened.map_or_else(|| Opened::new(&settings, &[], inherited), Ok)?;
-    let pid = settings.process.pid.clone().map(PidFile::write).transpose()?;
+    let pid = settings.process.pid.as_deref().map(PidFile::overwrite).transpose()?;
     let (ended, mut endings) = mpsc::unbounded_channel();
     let mut master =
         Master { present: Generation::start(settings, &opened, &ended)?, opened, former: Vec::new(), pid, ended };
@@ -145,9 +140,9 @@ impl Master {
 
     fn replace(&mut self, settings: Config) -> Result<(), RunError> {
         let opened = Opened::new(&settings, &self.opened.sockets, None)?;
-        let path = settings.process.pid.as_ref();
-        let pid = match path.filter(|path| self.pid.as_ref().is_none_or(|pid| pid.path != **path)) {
-            Some(path) => Some(PidFile::write(path.clone())?),
+        let path = settings.process.pid.as_deref();
+        let pid = match path.filter(|path| self.pid.as_ref().is_none_or(|pid| pid.path() != *path)) {
+            Some(path) => Some(PidFile::overwrite(path)?),
             None => None,
         };
         let keeps_pid = pid.is_none() && path.is_some();
@@ -222,25 +217,4 @@ fn go_to_the_background() -> io::Result<()> {
     rustix::stdio::dup2_stdin(&null)?;
     rustix::stdio::dup2_stdout(&null)?;
     Ok(())
-}
-
-/// The file with the process's id, there as long as this value.
-struct PidFile {
-    path: PathBuf,
-}
-
-impl PidFile {
-    fn write(path: PathBuf) -> Result<PidFile, RunError> {
-        match std::fs::write(&path, format!("{}\n", std::process::id())) {
-            Ok(()) => Ok(PidFile { path }),
-            Err(source) => Err(RunError::Pid { path, source }),
-        }
-    }
-}
-
-impl Drop for PidFile {
-    fn drop(&mut self) {
-        // somebody may have removed it already
-        _ = std::fs::remove_file(&self.path);
-    }
 }

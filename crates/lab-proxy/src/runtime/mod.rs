@@ -9,8 +9,4 @@ pub mod sockets;
 
 pub(crate) mod affinity;
 pub(crate) mod generation;
-pub(crate) mod log_file;
-pub(crate) mod spool;
-pub(crate) mod stream;
-pub(crate) mod timer;
 pub(crate) mod worker;

@@ -1,13 +1,12 @@
 //! A worker: one thread, one `current_thread` runtime. A connection stays with the worker that accepted it.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lab_net::Listener;
 use socket2::Socket;
-use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -18,7 +17,6 @@ use crate::config::logs::Severity;
 use crate::context::WorkerContext;
 use crate::downstream::connection::{self, Accepted};
 use crate::logging::{self, LogFiles};
-use crate::runtime::stream::{Either, Stream};
 use crate::upstream::Upstreams;
 
 /// What the master wants its workers to do.
@@ -46,7 +44,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 const ACCEPT_REST: Duration = Duration::from_millis(500);
 
 /// A listening socket of this worker, with the `listen`s it serves.
-pub(crate) type Listener = (Socket, Vec<usize>);
+pub(crate) type BoundListener = (Socket, Vec<usize>);
 
 /// Runs a worker on the present thread until it is told to end.
 ///
@@ -55,7 +53,7 @@ pub(crate) type Listener = (Socket, Vec<usize>);
 pub(crate) fn run(
     settings: Arc<Config>,
     logs: LogFiles,
-    listeners: Vec<Listener>,
+    listeners: Vec<BoundListener>,
     phases: watch::Receiver<Phase>,
 ) -> io::Result<()> {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
@@ -63,7 +61,7 @@ pub(crate) fn run(
     let runtime = runtime
         .enable_all()
         .on_thread_park(logging::flush)
-        .on_thread_unpark(clock::turn)
+        .on_thread_unpark(clock::begin_turn)
         .build_local(Default::default())?;
     logs.begin_gathering();
     let upstreams = Upstreams::new(&settings);
@@ -76,19 +74,19 @@ pub(crate) fn run(
 }
 
 impl Worker {
-    async fn serve(self: Rc<Self>, listeners: Vec<Listener>, mut phases: watch::Receiver<Phase>) -> io::Result<()> {
+    async fn serve(
+        self: Rc<Self>,
+        listeners: Vec<BoundListener>,
+        mut phases: watch::Receiver<Phase>,
+    ) -> io::Result<()> {
         let mut accepting = Vec::new();
         for (socket, listens) in listeners {
             let Some(listen) = listens.first().map(|&index| &self.context.settings.listens[index]) else { continue };
-            let listener = match listen.address {
-                Address::Internet(_) => {
-                    // what is accepted inherits it
-                    socket
-                        .set_tcp_nodelay(self.context.settings.servers[listen.default_server].config().tcp_nodelay)?;
-                    Either::Tcp(TcpListener::from_std(socket.into())?)
-                }
-                Address::Unix(_) => Either::Unix(UnixListener::from_std(OwnedFd::from(socket).into())?),
-            };
+            if let Address::Internet(_) = listen.address {
+                // what is accepted inherits it
+                socket.set_tcp_nodelay(self.context.settings.servers[listen.default_server].config().tcp_nodelay)?;
+            }
+            let listener = Listener::new(socket.into())?;
             accepting.push(tokio::task::spawn_local(Rc::clone(&self).accept(listener, listens.into())));
         }
         let mut sweep = interval(SWEEP);
@@ -124,18 +122,12 @@ impl Worker {
         Ok(())
     }
 
-    async fn accept(self: Rc<Self>, listener: Either<TcpListener, UnixListener>, listens: Rc<[usize]>) {
+    async fn accept(self: Rc<Self>, listener: Listener, listens: Rc<[usize]>) {
         loop {
             while self.context.connections.count() >= self.context.settings.process.worker_connections {
                 self.closed.notified().await;
             }
-            let accepted = match &listener {
-                Either::Tcp(listener) => {
-                    listener.accept().await.map(|(stream, peer)| (Stream::Tcp(stream), Some(peer)))
-                }
-                Either::Unix(listener) => listener.accept().await.map(|(stream, _)| (Stream::Unix(stream), None)),
-            };
-            match accepted {
+            match listener.accept().await {
                 Ok((stream, peer)) => {
                     let slot = ConnectionSlot::new(Rc::clone(&self));
                     let listens = Rc::clone(&listens);

@@ -5,11 +5,11 @@ use lab_http::{BodyLength, ReadError, ResponseHead, Version};
 use crate::config::proxy::pass::ProxyPass;
 use crate::context::{RequestContext, RequestSource};
 use crate::response::{StreamBody, StreamReader};
-use crate::runtime::timer::TimedOut;
 use crate::upstream::error::{ExchangeError, UpstreamErrorKind};
 use crate::upstream::pool::{ConnectionUsage, UpstreamConnection};
 use crate::upstream::request_head;
 use crate::upstream::request_sender::RequestSender;
+use lab_net::deadline::TimedOut;
 
 /// A connection that carries a request.
 #[derive(Debug)]

@@ -18,15 +18,15 @@ use crate::config::upstream::{BalancingMethod, Upstream};
 use crate::context::CountingWriter;
 use crate::eval::Scope;
 use crate::response::StreamReader;
-use crate::runtime::stream::{Stream, UpstreamWrite};
-use crate::runtime::timer::Timer;
 use crate::upstream::balancer::{Balancer, BalancingKey, PeerResult, PeerSearch};
+use lab_net::deadline::Timer;
+use lab_net::{OwnedWriteHalf, Stream};
 
 /// A connection to one peer of an upstream.
 #[derive(Debug)]
 pub(crate) struct UpstreamConnection {
     pub(crate) reader: StreamReader,
-    pub(crate) outgoing: Outgoing<CountingWriter<UpstreamWrite>>,
+    pub(crate) outgoing: Outgoing<CountingWriter<OwnedWriteHalf>>,
     pub(crate) usage: ConnectionUsage,
 }
 

@@ -10,8 +10,8 @@ use lab_http::{BodyEncoder, BodyLength, Incoming, Outgoing};
 
 use crate::config::proxy::pass::ProxyPass;
 use crate::context::{CountingWriter, RequestBodyError, RequestContext, RequestSource};
-use crate::runtime::stream::{ClientRead, UpstreamWrite};
-use crate::runtime::timer::{Timer, now_or_pending};
+use lab_net::deadline::{Timer, now_or_pending};
+use lab_net::{OwnedWriteHalf, ReadHalf};
 
 /// Pipelined requests are read ahead up to this many bytes while a client is watched.
 const READ_AHEAD: usize = 64 * 1024;
@@ -21,7 +21,7 @@ const MAX_UNWRITTEN: usize = 16 * 1024;
 /// The writing side of an upstream connection, and how much of the request was sent.
 #[derive(Debug)]
 pub(crate) struct RequestSender {
-    pub(crate) outgoing: Outgoing<CountingWriter<UpstreamWrite>>,
+    pub(crate) outgoing: Outgoing<CountingWriter<OwnedWriteHalf>>,
     encoder: BodyEncoder,
     stage: Stage,
     limits: SendLimits,
@@ -58,7 +58,7 @@ struct SendLimits {
 impl RequestSender {
     /// `length` is how the head announced the body.
     pub(crate) fn new(
-        outgoing: Outgoing<CountingWriter<UpstreamWrite>>,
+        outgoing: Outgoing<CountingWriter<OwnedWriteHalf>>,
         length: BodyLength,
         context: &RequestContext<'_>,
         pass: &ProxyPass,
@@ -175,7 +175,7 @@ impl RequestSender {
 
 /// Frames a piece and writes what the peer takes at once; never waits.
 async fn push(
-    outgoing: &mut Outgoing<CountingWriter<UpstreamWrite>>,
+    outgoing: &mut Outgoing<CountingWriter<OwnedWriteHalf>>,
     encoder: &mut BodyEncoder,
     stage: &mut Stage,
     piece: &[u8],
@@ -186,7 +186,7 @@ async fn push(
 }
 
 /// Waits for the client to close its connection, and reads ahead what it sends meanwhile.
-async fn watch(client: &mut Incoming<ClientRead<'_>>) -> RequestBodyError {
+async fn watch(client: &mut Incoming<ReadHalf<'_>>) -> RequestBodyError {
     while client.buffered().len() < READ_AHEAD {
         match poll_fn(|cx| client.poll_fill(cx)).await {
             Ok(0) => return RequestBodyError::Closed("the connection was closed".to_owned()),

@@ -13,13 +13,13 @@ use tracing_subscriber::registry::Registry;
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use super::log_sink::LogSink;
 use super::statsd::Statsd;
-use crate::log_file::LogFile;
 
 /// The error log of this process. It receives all `tracing` events from its level up.
 #[derive(Clone)]
 pub struct ErrorLog {
-    file: Arc<Mutex<LogFile>>,
+    file: Arc<Mutex<LogSink>>,
     statsd: Arc<Mutex<Option<Statsd>>>,
     level: reload::Handle<LevelFilter, Registry>,
 }
@@ -30,7 +30,7 @@ impl ErrorLog {
     /// # Errors
     /// One is installed already.
     pub fn start(
-        file: LogFile,
+        file: LogSink,
         level: Level,
         statsd: Option<Statsd>,
     ) -> Result<ErrorLog, tracing_subscriber::util::TryInitError> {
@@ -50,7 +50,7 @@ impl ErrorLog {
     }
 
     /// Applies a reloaded configuration.
-    pub fn reconfigure(&self, file: LogFile, level: Level, statsd: Option<Statsd>) {
+    pub fn reconfigure(&self, file: LogSink, level: Level, statsd: Option<Statsd>) {
         *lock(&self.file) = file;
         *lock(&self.statsd) = statsd;
         // Fails only if the subscriber is gone.
@@ -86,7 +86,7 @@ impl<'a> MakeWriter<'a> for ErrorLog {
 }
 
 #[derive(Debug)]
-pub struct LogWriter<'a>(&'a Mutex<LogFile>);
+pub struct LogWriter<'a>(&'a Mutex<LogSink>);
 
 impl Write for LogWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -14,8 +14,8 @@ use tokio::task::{JoinHandle, spawn_local};
 
 use super::access_format::AccessFormat;
 use super::error_log::ErrorLog;
+use super::log_sink::LogSink;
 use super::statsd::Statsd;
-use crate::log_file::LogFile;
 
 /// Bytes that are read from a pipe at once.
 const READ_SIZE: usize = 64 * 1024;
@@ -25,7 +25,7 @@ const LONGEST_RECORD: usize = 1024 * 1024;
 /// Where access records go.
 #[derive(Debug)]
 pub struct AccessSinks {
-    pub access_log: Option<(LogFile, AccessFormat)>,
+    pub access_log: Option<(LogSink, AccessFormat)>,
     pub statsd: Option<Statsd>,
 }
 
@@ -181,7 +181,7 @@ mod tests {
     fn records_become_lines() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("access");
-        let file = LogFile::open(&path, (0, 0)).unwrap();
+        let file = LogSink::open(&path, (0, 0)).unwrap();
         let format = AccessFormat::new("%(m)s %(s)s %(p)s").unwrap();
         let access = Rc::new(RefCell::new(AccessSinks { access_log: Some((file, format)), statsd: None }));
         let (reader, writer) = rustix::pipe::pipe().unwrap();

@@ -4,6 +4,7 @@
 
 pub mod access_format;
 pub mod error_log;
+pub mod log_sink;
 pub mod log_sinks;
 pub mod statsd;
 pub(crate) mod native_record;

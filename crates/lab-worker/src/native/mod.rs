@@ -11,6 +11,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -27,8 +28,8 @@ use self::request_body::RequestBody;
 use crate::connection::{Connection, ConnectionEnd};
 use crate::gateway::Gateway;
 use crate::response::{self, RequestMeta};
-use crate::wait::{now_or_never, within};
 use lab_http::extensions::{ArrivedHead, OverTls};
+use lab_net::deadline::{now_or_pending, within};
 
 /// Serves requests with a tower service, and reports each to an observer. The extensions of a request hold its head
 /// exactly as it arrived.
@@ -170,9 +171,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
                 observer.on_leave();
                 frame
             });
-            let frame = match now_or_never(&mut next).await {
-                Some(frame) => frame,
-                None => {
+            let frame = match now_or_pending(&mut next).await {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => {
                     within(send_timeout, self.outgoing.flush()).await.map_err(|_| ResponseBodyError::SendTimeout)??;
                     next.await
                 }

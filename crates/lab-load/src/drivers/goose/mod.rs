@@ -18,7 +18,7 @@ use super::cpu_usage;
 use super::error::{DriveError, START_DEADLINE};
 use super::events::{report, window_ends};
 use crate::accounting::Window;
-use crate::tls::{self, TlsError};
+use crate::tls::TlsError;
 use crate::wire::{DriveOutcome, DrivePlan, DriverEvent, Http, Step, Trust};
 
 /// Carries out a plan on one thread. goose can run on several, but then the clients' pools pass connections between
@@ -65,7 +65,7 @@ fn configure_tls(
     let is_insecure = plan.tls.as_ref().is_some_and(|tls| tls.trust == Trust::Insecure);
     if let Some(tls) = &plan.tls {
         if let Trust::Ca(file) = &tls.trust {
-            for certificate in tls::certificates(file)? {
+            for certificate in lab_net::tls::read_certificates(file).map_err(TlsError::from)? {
                 trusted.push(Certificate::from_der(&certificate)?);
             }
         }

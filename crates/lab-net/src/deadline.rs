@@ -1,0 +1,178 @@
+//! Time limits for waits that are mostly over before any timer is needed.
+//!
+//! - [`within`] bounds a single wait, and creates a timer only if it has to wait.
+//! - [`Timer`] bounds many waits of one connection, each with its own limit, with a single registration.
+//! - [`Deadline`] bounds a sequence of waits together.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+
+use crate::clock;
+
+/// The wait took too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimedOut;
+
+/// Polls a future once.
+pub async fn now_or_pending<T>(future: impl Future<Output = T>) -> Poll<T> {
+    let mut future = pin!(future);
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+}
+
+/// Like [`timeout`], but creates no timer for a future that is ready at once.
+///
+/// # Errors
+/// The future took longer than `limit`.
+pub async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Result<T, TimedOut> {
+    let mut future = pin!(future);
+    match now_or_pending(future.as_mut()).await {
+        Poll::Ready(output) => Ok(output),
+        Poll::Pending => timeout(limit, future).await.map_err(|_| TimedOut),
+    }
+}
+
+/// One timer for all waits of a connection, however many: it registers with the runtime once.
+///
+/// A timer that is set too early is left alone: when it fires, it is set to the right time. Most waits end long before.
+#[derive(Debug)]
+pub struct Timer {
+    /// Created on first use: many connections never wait.
+    sleep: Option<Pin<Box<Sleep>>>,
+    is_set: bool,
+}
+
+impl Default for Timer {
+    fn default() -> Timer {
+        Timer::new()
+    }
+}
+
+impl Timer {
+    #[must_use]
+    pub fn new() -> Timer {
+        Timer { sleep: None, is_set: false }
+    }
+
+    /// Waits for `future`, at most for `limit` from its first pending poll.
+    ///
+    /// # Errors
+    /// The limit has passed.
+    pub async fn within<T>(&mut self, limit: Duration, future: impl Future<Output = T>) -> Result<T, TimedOut> {
+        let mut future = pin!(future);
+        let mut deadline = None;
+        poll_fn(|cx| {
+            if let Poll::Ready(value) = future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(value));
+            }
+            let deadline = *deadline.get_or_insert_with(|| {
+                let now = clock::now();
+                // a limit beyond the end of time is none
+                Instant::from_std(now.checked_add(limit).unwrap_or_else(|| now + Duration::from_secs(1 << 30)))
+            });
+            let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+            if !self.is_set || sleep.deadline() > deadline {
+                sleep.as_mut().reset(deadline);
+                self.is_set = true;
+            }
+            while sleep.as_mut().poll(cx).is_ready() {
+                if sleep.deadline() >= deadline {
+                    self.is_set = false;
+                    return Poll::Ready(Err(TimedOut));
+                }
+                sleep.as_mut().reset(deadline);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+/// An instant that bounds a sequence of waits. It may be extended; the runtime's timer follows lazily, since a deadline
+/// only ever moves later.
+#[derive(Debug)]
+pub struct Deadline {
+    sleep: Pin<Box<Sleep>>,
+    at: Instant,
+}
+
+impl Deadline {
+    #[must_use]
+    pub fn new(at: std::time::Instant) -> Deadline {
+        Deadline { sleep: Box::pin(sleep_until(at.into())), at: at.into() }
+    }
+
+    /// Moves the deadline to `at`, which must not be earlier than before.
+    pub fn extend(&mut self, at: std::time::Instant) {
+        self.at = at.into();
+    }
+
+    /// Waits for `future` until the deadline.
+    ///
+    /// # Errors
+    /// The deadline has passed.
+    pub async fn limit<T>(&mut self, future: impl Future<Output = T>) -> Result<T, TimedOut> {
+        let mut future = pin!(future);
+        poll_fn(|cx| match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Ok(output)),
+            Poll::Pending => self.poll_passed(cx).map(|()| Err(TimedOut)),
+        })
+        .await
+    }
+
+    /// Ready once the deadline has passed.
+    pub fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(self.sleep.as_mut().poll(cx));
+            if Instant::now() >= self.at {
+                return Poll::Ready(());
+            }
+            self.sleep.as_mut().reset(self.at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn ready_futures_need_no_time() {
+        let mut timer = Timer::new();
+        assert_eq!(timer.within(Duration::ZERO, async { 1 }).await, Ok(1));
+        assert_eq!(timer.within(Duration::from_millis(1), std::future::pending::<()>()).await, Err(TimedOut));
+        assert_eq!(timer.within(Duration::MAX, async { 2 }).await, Ok(2));
+        assert_eq!(within(Duration::ZERO, async { 3 }).await, Ok(3));
+        assert_eq!(within(Duration::from_millis(1), std::future::pending::<()>()).await, Err(TimedOut));
+    }
+
+    #[tokio::test]
+    async fn reused_timer_fires_in_time() {
+        let mut timer = Timer::new();
+        let begun = std::time::Instant::now();
+        let mut ends = async |limit: u64, over: u64| {
+            let other = tokio::time::sleep(Duration::from_millis(over));
+            (timer.within(Duration::from_millis(limit), other).await.is_err(), begun.elapsed().as_millis())
+        };
+        assert!(!ends(30, 1).await.0);
+        // set for 30 ms, and fires in the middle of this
+        let (is_over, at) = ends(60, 60_000).await;
+        assert!(is_over && at >= 60, "{at}");
+        assert!(!ends(60_000, 1).await.0);
+        // set for a minute
+        let (is_over, at) = ends(5, 60_000).await;
+        assert!(is_over && at < 20_000, "{at}");
+    }
+
+    #[tokio::test]
+    async fn extended_deadline_passes_at_its_last_instant() {
+        let start = std::time::Instant::now();
+        let mut deadline = Deadline::new(start + Duration::from_millis(5));
+        deadline.extend(start + Duration::from_millis(30));
+        poll_fn(|cx| deadline.poll_passed(cx)).await;
+        assert!(start.elapsed() >= Duration::from_millis(30));
+    }
+}

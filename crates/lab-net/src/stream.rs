@@ -1,0 +1,267 @@
+//! Connections over TCP or unix sockets, in the clear or under TLS, and their two halves.
+//!
+//! One generic enum implements reading and writing once for streams and halves of every kind. A call is one `match`
+//! away from tokio's own type: nothing is boxed or dispatched dynamically in front of a TCP socket.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ServerConfig};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::{TcpStream, UnixStream, tcp, unix};
+
+use crate::tls::{Session, Tls};
+
+/// A TCP or unix socket, or one side of it; possibly under TLS.
+#[derive(Debug)]
+pub enum Transport<T, U> {
+    Tcp(T),
+    Unix(U),
+    /// Boxed: a TLS variant in place would make every plain connection as large.
+    Tls(Box<Tls<Transport<T, U>>>),
+}
+
+/// A connection.
+pub type Stream = Transport<TcpStream, UnixStream>;
+/// The reading half of a borrowed [`Stream`].
+pub type ReadHalf<'s> = Transport<tcp::ReadHalf<'s>, unix::ReadHalf<'s>>;
+/// The writing half of a borrowed [`Stream`].
+pub type WriteHalf<'s> = Transport<tcp::WriteHalf<'s>, unix::WriteHalf<'s>>;
+/// The reading half of a [`Stream`] that was split for good.
+pub type OwnedReadHalf = Transport<tcp::OwnedReadHalf, unix::OwnedReadHalf>;
+/// The writing half of a [`Stream`] that was split for good.
+pub type OwnedWriteHalf = Transport<tcp::OwnedWriteHalf, unix::OwnedWriteHalf>;
+
+impl Stream {
+    /// Connects to a TCP address, without Nagle's algorithm.
+    pub async fn connect_tcp(address: SocketAddr) -> io::Result<Stream> {
+        let stream = TcpStream::connect(address).await?;
+        // heads and small bodies leave in one write; waiting for more of them only delays
+        stream.set_nodelay(true)?;
+        Ok(Stream::Tcp(stream))
+    }
+
+    pub async fn connect_unix(path: &Path) -> io::Result<Stream> {
+        UnixStream::connect(path).await.map(Stream::Unix)
+    }
+
+    /// Performs a TLS handshake as the client, for the server called `name`.
+    ///
+    /// # Errors
+    /// The server speaks something else, its certificate is not trusted, or the connection ends.
+    pub async fn connect_tls(self, config: Arc<ClientConfig>, name: ServerName<'static>) -> io::Result<Stream> {
+        Tls::connect(config, name, self).await.map(|tls| Stream::Tls(Box::new(tls)))
+    }
+
+    /// Performs a TLS handshake as the server.
+    ///
+    /// # Errors
+    /// The client speaks something else, is not accepted, or goes away
+    /// ([`UnexpectedEof`](io::ErrorKind::UnexpectedEof)).
+    pub async fn accept_tls(self, config: Arc<ServerConfig>) -> io::Result<Stream> {
+        Tls::accept(config, self).await.map(|tls| Stream::Tls(Box::new(tls)))
+    }
+
+    pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
+        match self {
+            Stream::Tcp(stream) => {
+                let (read, write) = stream.split();
+                (Transport::Tcp(read), Transport::Tcp(write))
+            }
+            Stream::Unix(stream) => {
+                let (read, write) = stream.split();
+                (Transport::Unix(read), Transport::Unix(write))
+            }
+            Stream::Tls(tls) => {
+                let (socket, session) = tls.parts_mut();
+                let (read, write) = socket.split();
+                under_tls(read, write, session)
+            }
+        }
+    }
+
+    pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
+        match self {
+            Stream::Tcp(stream) => {
+                let (read, write) = stream.into_split();
+                (Transport::Tcp(read), Transport::Tcp(write))
+            }
+            Stream::Unix(stream) => {
+                let (read, write) = stream.into_split();
+                (Transport::Unix(read), Transport::Unix(write))
+            }
+            Stream::Tls(tls) => {
+                let (socket, session) = tls.into_parts();
+                let (read, write) = socket.into_split();
+                under_tls(read, write, &session)
+            }
+        }
+    }
+
+    /// The TCP socket underneath, if there is one.
+    pub fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Stream::Tcp(stream) => Some(stream),
+            Stream::Unix(_) => None,
+            Stream::Tls(tls) => tls.socket().tcp(),
+        }
+    }
+
+    /// The TLS session, if there is one: bytes for the descriptor have to go through it.
+    pub fn session(&self) -> Option<&Arc<Session>> {
+        match self {
+            Stream::Tcp(_) | Stream::Unix(_) => None,
+            Stream::Tls(tls) => Some(tls.session()),
+        }
+    }
+
+    /// Resets the connection when the stream is dropped, so that the peer sees that it broke. A unix socket cannot.
+    pub fn reset_on_drop(&self) {
+        if let Some(stream) = self.tcp() {
+            // a connection that is broken already needs no reset
+            _ = stream.set_zero_linger();
+        }
+    }
+
+    /// Calls `write` whenever the socket is writable, until it returns something other than
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock).
+    ///
+    /// # Errors
+    /// Whatever `write` returns, and [`Unsupported`](io::ErrorKind::Unsupported) under TLS, which raw writes would
+    /// corrupt.
+    pub async fn write_with<R>(&self, write: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+        match self {
+            Stream::Tcp(stream) => stream.async_io(Interest::WRITABLE, write).await,
+            Stream::Unix(stream) => stream.async_io(Interest::WRITABLE, write).await,
+            Stream::Tls(_) => Err(io::Error::new(io::ErrorKind::Unsupported, "a TLS connection takes no raw bytes")),
+        }
+    }
+}
+
+type Halves<RT, RU, WT, WU> = (Transport<RT, RU>, Transport<WT, WU>);
+
+fn under_tls<RT, RU, WT, WU>(
+    read: Transport<RT, RU>,
+    write: Transport<WT, WU>,
+    session: &Arc<Session>,
+) -> Halves<RT, RU, WT, WU> {
+    let read = Tls::new(read, Arc::clone(session));
+    let write = Tls::new(write, Arc::clone(session));
+    (Transport::Tls(Box::new(read)), Transport::Tls(Box::new(write)))
+}
+
+impl OwnedReadHalf {
+    /// Whether nothing has arrived on an idle connection: neither its end nor unexpected bytes. If it is not quiet, the
+    /// connection is no longer usable: a byte may be lost.
+    ///
+    /// `surely` asks the kernel. Otherwise the last poll of all sockets decides, which costs nothing.
+    pub fn is_quiet(&self, surely: bool) -> bool {
+        would_block(self.try_read(&mut [0])) && (!surely || self.is_unread())
+    }
+
+    fn try_read(&self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Transport::Tcp(half) => half.try_read(into),
+            Transport::Unix(half) => half.try_read(into),
+            // a TLS 1.3 server sends tickets on an idle connection: only content and an end count
+            Transport::Tls(tls) => tls.session().read_with(into, |bytes| tls.socket().try_read(bytes)),
+        }
+    }
+
+    fn is_unread(&self) -> bool {
+        match self {
+            Transport::Tcp(half) => has_nothing_to_peek(half.as_ref()),
+            Transport::Unix(half) => has_nothing_to_peek(half.as_ref()),
+            Transport::Tls(tls) => tls.socket().is_unread(),
+        }
+    }
+}
+
+fn has_nothing_to_peek(socket: impl AsFd) -> bool {
+    would_block(socket2::SockRef::from(&socket).peek(&mut [std::mem::MaybeUninit::uninit()]))
+}
+
+fn would_block(read: io::Result<usize>) -> bool {
+    read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Stream::Tcp(stream) => stream.as_fd(),
+            Stream::Unix(stream) => stream.as_fd(),
+            Stream::Tls(tls) => tls.socket().as_fd(),
+        }
+    }
+}
+
+impl<T: AsyncRead + Unpin, U: AsyncRead + Unpin> AsyncRead for Transport<T, U> {
+    #[inline]
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Transport::Tcp(io) => Pin::new(io).poll_read(cx, into),
+            Transport::Unix(io) => Pin::new(io).poll_read(cx, into),
+            Transport::Tls(io) => Pin::new(io).poll_read(cx, into),
+        }
+    }
+}
+
+impl<T: AsyncWrite + Unpin, U: AsyncWrite + Unpin> AsyncWrite for Transport<T, U> {
+    #[inline]
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Transport::Tcp(io) => Pin::new(io).poll_write(cx, bytes),
+            Transport::Unix(io) => Pin::new(io).poll_write(cx, bytes),
+            Transport::Tls(io) => Pin::new(io).poll_write(cx, bytes),
+        }
+    }
+
+    #[inline]
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Transport::Tcp(io) => Pin::new(io).poll_write_vectored(cx, slices),
+            Transport::Unix(io) => Pin::new(io).poll_write_vectored(cx, slices),
+            Transport::Tls(io) => Pin::new(io).poll_write_vectored(cx, slices),
+        }
+    }
+
+    #[inline]
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Transport::Tcp(io) => io.is_write_vectored(),
+            Transport::Unix(io) => io.is_write_vectored(),
+            Transport::Tls(io) => io.is_write_vectored(),
+        }
+    }
+
+    #[inline]
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Transport::Tcp(io) => Pin::new(io).poll_flush(cx),
+            Transport::Unix(io) => Pin::new(io).poll_flush(cx),
+            Transport::Tls(io) => Pin::new(io).poll_flush(cx),
+        }
+    }
+
+    #[inline]
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Transport::Tcp(io) => Pin::new(io).poll_shutdown(cx),
+            Transport::Unix(io) => Pin::new(io).poll_shutdown(cx),
+            Transport::Tls(io) => Pin::new(io).poll_shutdown(cx),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

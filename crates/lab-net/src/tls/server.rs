@@ -1,0 +1,76 @@
+//! The server's side of a handshake: its certificate, its cipher suites, and the clients it accepts.
+
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig};
+
+use super::cipher_suites::{self, UnknownCipherSuite};
+
+/// Everything a TLS server is made of. Its handshakes start once a [`ServerConfig`] was built.
+#[derive(Debug)]
+pub struct ServerTls {
+    /// The provider, with the cipher suites of TLS 1.2 that are allowed.
+    provider: Arc<CryptoProvider>,
+    client_verifier: Option<Arc<dyn ClientCertVerifier>>,
+}
+
+/// The certificates that clients present.
+#[derive(Debug)]
+pub enum ClientAuth {
+    /// None: clients are not asked for one.
+    None,
+    /// One that these authorities signed, if the client has one.
+    Optional(RootCertStore),
+    /// One that these authorities signed.
+    Required(RootCertStore),
+}
+
+impl ServerTls {
+    /// A server that accepts any client. `ciphers` are the [names](super::cipher_suite_names) of the cipher suites of
+    /// TLS 1.2, with colons between them; all that there are without.
+    ///
+    /// # Errors
+    /// One of `ciphers` is unknown.
+    pub fn new(ciphers: Option<&str>) -> Result<ServerTls, UnknownCipherSuite> {
+        let mut provider = super::provider();
+        if let Some(ciphers) = ciphers {
+            cipher_suites::restrict(Arc::make_mut(&mut provider), ciphers)?;
+        }
+        Ok(ServerTls { provider, client_verifier: None })
+    }
+
+    /// # Errors
+    /// The authorities cannot verify anything.
+    pub fn with_client_auth(mut self, clients: ClientAuth) -> Result<ServerTls, VerifierBuilderError> {
+        let builder = |roots: RootCertStore| {
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider))
+        };
+        self.client_verifier = match clients {
+            ClientAuth::None => None,
+            ClientAuth::Optional(roots) => Some(builder(roots).allow_unauthenticated().build()?),
+            ClientAuth::Required(roots) => Some(builder(roots).build()?),
+        };
+        Ok(self)
+    }
+
+    /// The configuration for a certificate, followed by those that lead to its authority, and its key.
+    ///
+    /// # Errors
+    /// The key is of another certificate, or neither can be used.
+    pub fn build(
+        self,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Arc<ServerConfig>, rustls::Error> {
+        let builder = ServerConfig::builder_with_provider(self.provider).with_safe_default_protocol_versions()?;
+        let builder = match self.client_verifier {
+            Some(verifier) => builder.with_client_cert_verifier(verifier),
+            None => builder.with_no_client_auth(),
+        };
+        builder.with_single_cert(chain, key).map(Arc::new)
+    }
+}
