@@ -193,7 +193,7 @@ impl Room {
                     .map(|other| (*other).clone())
                     .collect();
                 if !both.is_empty() {
-                    circles.insert(([&[self.folder.clone()], parent].concat().join("/"), both));
+                    circles.insert(([std::slice::from_ref(&self.folder), parent].concat().join("/"), both));
                 }
             }
         }

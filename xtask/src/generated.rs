@@ -2,8 +2,16 @@
 //!
 //! A generator is a row: the file's path in the repository, and a function that returns its content.
 
+#[path = "compat.rs"]
+mod compat;
+
 /// A path and the function that makes the file's content.
 pub(crate) type Generated = (&'static str, fn() -> String);
 
-pub(crate) const GENERATED: &[Generated] =
-    &[("fixtures/scenario.schema.json", lab::scenario::schema), ("fixtures/kind.schema.json", lab::catalog::schema)];
+pub(crate) const GENERATED: &[Generated] = &[
+    ("fixtures/scenario.schema.json", lab::scenario::schema),
+    ("fixtures/kind.schema.json", lab::catalog::schema),
+    ("docs/compat-nginx.md", compat::nginx),
+    ("docs/compat-gunicorn.md", compat::gunicorn),
+    ("docs/compat-flask.md", compat::flask),
+];
