@@ -194,7 +194,7 @@ pub const DIFFERENCES: &[Difference] = &[
         "no worker_cpu_affinity",
         "Pins no worker.",
         "Pins each of several workers to a core of its own.",
-        "WorkerCount do not move between cores under load.",
+        "Workers do not move between cores under load.",
     ),
     row(
         "worker_connections",
