@@ -32,7 +32,7 @@ pub(crate) type Written = Option<CookieRule>;
 
 impl CookieRule {
     pub(crate) fn read(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<Written, ConfError> {
-        const ACCEPTED: &str = "off, or a text and what alias_prefix it";
+        const ACCEPTED: &str = "off, or a text and what replaces it";
         let (first, is_domain) = (directive.first(), directive.name == "proxy_cookie_domain");
         let Some(to) = directive.arg(1) else {
             return if first == "off" { Ok(None) } else { Err(directive.invalid(first, ACCEPTED)) };

@@ -55,7 +55,7 @@ pub(crate) enum RedirectRule {
 
 impl RedirectRule {
     pub(crate) fn read(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<RedirectRule, ConfError> {
-        const ACCEPTED: &str = "off, default, or a URL or ~REGEX and what alias_prefix it";
+        const ACCEPTED: &str = "off, default, or a URL or ~REGEX and what replaces it";
         let (first, Some(to)) = (directive.first(), directive.arg(1)) else {
             return match directive.first() {
                 "off" | "false" => Ok(RedirectRule::Off),
