@@ -1,7 +1,7 @@
 //! nginx's configuration language: from text to a checked syntax tree in which every word knows its place.
 //!
 //! The steps, each a module: the lexer splits text into words, [`parse`] makes a tree of them, [`load()`] resolves
-//! `include`, and [`check`] compares the tree with the table of supported directives. [`parse`] keeps every directive,
+//! `include`, and [`check()`] compares the tree with the table of supported directives. [`parse`] keeps every directive,
 //! known or not, so a tool can rewrite single arguments by their byte spans and leave the rest of the file alone. What
 //! a directive means is up to whoever reads the tree; numbers, sizes and times are read by the methods of
 //! [`Directive`].

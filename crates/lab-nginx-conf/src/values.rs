@@ -21,7 +21,7 @@ impl Directive {
         self.error(ConfErrorKind::Unsupported { name: self.name.clone(), what: what.into(), accepted })
     }
 
-    /// The first argument; [`check`](crate::check) has seen to it that there is one where one is needed.
+    /// The first argument; [`check()`](crate::check()) has seen to it that there is one where one is needed.
     pub fn first(&self) -> &str {
         self.arg(0).unwrap_or_default()
     }

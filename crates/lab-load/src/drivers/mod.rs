@@ -1,7 +1,7 @@
 //! The loops that send requests, and the process they run in.
 //!
-//! [`run`] is the whole life of a driver process. lab's own loops, [`open`] and [`closed`], run on [`threads`]; [`goose`]
-//! simulates users, and [`external`] runs wrk, httperf and h2load.
+//! `run` is the whole life of a driver process. lab's own loops, `open` and `closed`, run on `threads`; `goose`
+//! simulates users, and `external` runs wrk, httperf and h2load.
 
 mod closed;
 mod cpu_usage;
