@@ -5,7 +5,7 @@ use std::io::Write as _;
 use crate::cli::ProxyArgs;
 use crate::exit::Exit;
 use lab_proxy::logging::LogFiles;
-use lab_proxy::runtime::control::{self, Order};
+use lab_proxy::runtime::control::{self, ControlSignal};
 use lab_proxy::runtime::{master, sockets};
 use lab_proxy::{CommandLine, read_configuration};
 
@@ -54,11 +54,11 @@ pub(super) fn run(args: &ProxyArgs) -> anyhow::Result<Exit> {
         return Ok(Exit::Ok);
     }
     if let Some(name) = &args.signal {
-        let Some(order) = Order::named(name) else {
+        let Some(signal) = ControlSignal::from_name(name) else {
             eprintln!("lab proxy: invalid option \"-s {name}\"; accepted: stop, quit, reload, reopen");
             return Ok(Exit::Usage);
         };
-        if let Err(error) = control::tell(settings.process.pid.as_deref(), order) {
+        if let Err(error) = control::send(settings.process.pid.as_deref(), signal) {
             eprintln!("lab proxy: {error}");
             return Ok(Exit::Usage);
         }

@@ -35,7 +35,6 @@ const CIRCLES: &[(&str, &[&str])] = &[
     ("crates/lab-proxy/src/config", &["location", "server"]),
     ("crates/lab-proxy/src/config", &["reader", "upstream"]),
     ("crates/lab-proxy/src/downstream", &["connection", "proxied", "request"]),
-    ("crates/lab-proxy/src/runtime", &["generation", "master"]),
     ("crates/lab-serve/src", &["listen", "logging", "settings"]),
     ("crates/lab-worker/src", &["bootstrap", "proxy_protocol", "response", "wsgi"]),
     ("crates/lab-worker/src", &["connection", "gateway", "lendable", "native"]),

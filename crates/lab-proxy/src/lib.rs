@@ -1,28 +1,12 @@
-//! The reverse proxy: the nginx twin.
+//! The reverse proxy: the nginx twin. It runs an ordinary nginx.conf.
 //!
-//! It runs an ordinary nginx.conf, and knows nothing of scenarios, stacks, checks or reports. What it does not support
-//! it refuses by name; nothing is ignored.
+//! It knows nothing of scenarios, stacks, checks or reports. A directive that it does not support is refused by name;
+//! nothing is ignored. [`differences`] lists where it departs from nginx on purpose.
 //!
-//! Where it is not nginx's equal on purpose, because a MUST of RFC 9110 or 9112 says so or because it protects the app:
-//!
-//! - fields that Connection names are dropped, and with them Proxy-Connection, Trailer and HTTP2-Settings;
-//! - an absolute target's host replaces the Host field; `OPTIONS *` is passed on; Max-Forwards is counted;
-//! - `Expect: 100-continue` reaches an HTTP/1.1 upstream, and interim answers reach the client;
-//! - an upstream's Date stays, as does a Connection: close that was asked for; an unasked 101 is a 502;
-//! - answers that could be read in two ways are 502: repeated lengths, lengths beside chunks, unknown codings;
-//! - line ends in variables become spaces in fields and escapes in targets; white space around values goes; 204 has no
-//!   Content-Length;
-//! - If-None-Match alone decides where it stands beside If-Modified-Since;
-//! - slow heads and bodies are answered with 408, heads that are too large with 431.
-//!
-//! And because it is simpler so: without `error_log`, `access_log` and `pid` there is standard error, nothing, and no
-//! file. No Via field is added, as in nginx. Regular expressions are those of linear time: look-around and
-//! back-references are refused by name, and `$` is only the very end. The `error_page` of a request that was refused
-//! while it was read is fetched without a word of that request. Names in a `proxy_pass` with variables are looked up by
-//! the system, not by the `resolver` that is named: how long an answer is valid is then only known from `valid=`, and
-//! else taken to be five seconds. Files are sent whole, not by ranges.
-//!
-//! The modules stand in the order in which a configuration becomes a running proxy and a request becomes an answer.
+//! The rooms, from what a file says to what a client gets: [`config`] (the typed configuration), [`eval`] (variables,
+//! templates, patterns), [`routing`] (nginx's phases, which end in an action), `context` (what concerns one request),
+//! `response` (the response and the steps that change it; a cache or compression goes there), [`upstream`] (peers),
+//! [`downstream`] (clients), [`runtime`] (master and workers).
 
 pub mod clock;
 pub mod config;
@@ -41,7 +25,7 @@ use std::path::Path;
 use config::{Config, ConfigPaths};
 use lab_nginx_conf::{self as conf, ConfError, Directive, LoadedConfig, SourceFile};
 
-/// What a command line says of a configuration, by nginx's options.
+/// The part of a command line that concerns the configuration, by nginx's options.
 #[derive(Debug, Clone, Copy)]
 pub struct CommandLine<'c> {
     /// `-c`: the file.
@@ -54,7 +38,7 @@ pub struct CommandLine<'c> {
     pub directives: &'c str,
 }
 
-/// Reads, checks and understands a configuration file and everything it includes. The files are given out as well.
+/// Reads and checks a configuration file and everything it includes. Returns the files as well.
 ///
 /// # Errors
 /// The first thing that is wrong, by file and line.

@@ -1,4 +1,4 @@
-//! Telling a running proxy something: `-s stop|quit|reload|reopen`, through its pid file.
+//! Signals to a running proxy: `-s stop|quit|reload|reopen`, through its pid file.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,9 +7,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use lab_nginx_conf::parse_number;
 
-/// What a proxy can be told.
+/// The signals of `-s`, by nginx's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
+pub enum ControlSignal {
     /// SIGTERM: end at once.
     Stop,
     /// SIGQUIT: finish what has begun, then end.
@@ -20,31 +20,30 @@ pub enum Order {
     Reopen,
 }
 
-impl Order {
-    /// By nginx's names.
+impl ControlSignal {
     #[must_use]
-    pub fn named(name: &str) -> Option<Order> {
-        let order = match name {
-            "stop" => Order::Stop,
-            "quit" => Order::Quit,
-            "reload" => Order::Reload,
-            "reopen" => Order::Reopen,
+    pub fn from_name(name: &str) -> Option<ControlSignal> {
+        let signal = match name {
+            "stop" => ControlSignal::Stop,
+            "quit" => ControlSignal::Quit,
+            "reload" => ControlSignal::Reload,
+            "reopen" => ControlSignal::Reopen,
             _ => return None,
         };
-        Some(order)
+        Some(signal)
     }
 
-    fn signal(self) -> Signal {
+    fn number(self) -> Signal {
         match self {
-            Order::Stop => Signal::TERM,
-            Order::Quit => Signal::QUIT,
-            Order::Reload => Signal::HUP,
-            Order::Reopen => Signal::USR1,
+            ControlSignal::Stop => Signal::TERM,
+            ControlSignal::Quit => Signal::QUIT,
+            ControlSignal::Reload => Signal::HUP,
+            ControlSignal::Reopen => Signal::USR1,
         }
     }
 }
 
-/// Why nobody could be told.
+/// Why no signal was sent.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// The configuration names no pid file.
@@ -52,41 +51,26 @@ pub enum ControlError {
     NoPidFile,
     /// The pid file cannot be read: nothing is running, most often.
     #[error("open() \"{}\" failed: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// There is something else in the pid file.
     #[error("invalid PID number \"{text}\" in \"{}\"", path.display())]
-    NotANumber {
-        /// The file.
-        path: PathBuf,
-        /// What is in it.
-        text: String,
-    },
+    NotANumber { path: PathBuf, text: String },
     /// The process is gone, or belongs to somebody else.
     #[error("kill({pid}) failed: {source}")]
-    Kill {
-        /// The process.
-        pid: i32,
-        /// Why.
-        source: io::Error,
-    },
+    Kill { pid: i32, source: io::Error },
 }
 
-/// Tells the proxy whose id is in `pid_file`.
+/// Sends a signal to the process whose id is in `pid_file`.
 ///
 /// # Errors
 /// There is no such file, no process in it, or it cannot be signalled.
-pub fn tell(pid_file: Option<&Path>, order: Order) -> Result<(), ControlError> {
+pub fn send(pid_file: Option<&Path>, signal: ControlSignal) -> Result<(), ControlError> {
     let path = pid_file.ok_or(ControlError::NoPidFile)?;
     let text = std::fs::read_to_string(path).map_err(|source| ControlError::Read { path: path.to_owned(), source })?;
     let text = text.trim();
     let pid = parse_number::<i32>(text).and_then(Pid::from_raw);
     let pid = pid.ok_or_else(|| ControlError::NotANumber { path: path.to_owned(), text: text.to_owned() })?;
-    kill_process(pid, order.signal())
+    kill_process(pid, signal.number())
         .map_err(|error| ControlError::Kill { pid: pid.as_raw_nonzero().get(), source: error.into() })
 }
 
@@ -98,14 +82,14 @@ mod tests {
     fn what_is_no_pid_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("pid");
-        assert!(matches!(tell(None, Order::Stop), Err(ControlError::NoPidFile)));
-        assert!(matches!(tell(Some(&file), Order::Stop), Err(ControlError::Read { .. })));
+        assert!(matches!(send(None, ControlSignal::Stop), Err(ControlError::NoPidFile)));
+        assert!(matches!(send(Some(&file), ControlSignal::Stop), Err(ControlError::Read { .. })));
         for text in ["", "x", "0", "-1", "99999999999"] {
             std::fs::write(&file, text).unwrap();
-            assert!(matches!(tell(Some(&file), Order::Stop), Err(ControlError::NotANumber { .. })), "{text}");
+            assert!(matches!(send(Some(&file), ControlSignal::Stop), Err(ControlError::NotANumber { .. })), "{text}");
         }
         // beyond what a system numbers
         std::fs::write(&file, "2147483647\n").unwrap();
-        assert!(matches!(tell(Some(&file), Order::Reload), Err(ControlError::Kill { .. })));
+        assert!(matches!(send(Some(&file), ControlSignal::Reload), Err(ControlError::Kill { .. })));
     }
 }

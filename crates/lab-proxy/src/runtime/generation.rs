@@ -12,7 +12,7 @@ use crate::config::logs::Severity;
 use crate::config::process::WorkerCount;
 use crate::logging::LogFiles;
 use crate::runtime::affinity;
-use crate::runtime::master::RunError;
+use crate::runtime::error::RunError;
 use crate::runtime::sockets::{self, Bound};
 use crate::runtime::worker::{self, Phase};
 

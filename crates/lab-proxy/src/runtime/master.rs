@@ -1,58 +1,36 @@
-//! The process: opens what the workers share, starts them, and listens to signals. A reload starts new workers on the
-//! same sockets before it has the old ones quit, so that no connection is refused and no request is lost.
+//! The master: opens what the workers share, starts them, and obeys signals. A reload starts new workers on the same
+//! sockets before the old ones quit, so no connection is refused and no request is lost.
 
 use std::io;
 
-use lab_net::pid_file::{PidFile, PidFileError};
-use tokio::signal;
-use tokio::signal::unix::SignalKind;
+use lab_net::pid_file::PidFile;
 use tokio::sync::mpsc;
 
 use crate::config::Config;
 use crate::config::logs::Severity;
-use crate::logging::OpenError;
+use crate::runtime::error::RunError;
 use crate::runtime::generation::{Generation, Opened};
-use crate::runtime::sockets::SocketError;
+use crate::runtime::signals::{SignalEvent, Signals};
 use crate::runtime::worker::Phase;
 
-/// Why the proxy did not run, or stopped by itself.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// A log cannot be written.
-    #[error(transparent)]
-    Log(#[from] OpenError),
-    /// An address cannot be listened on.
-    #[error(transparent)]
-    Socket(#[from] SocketError),
-    /// The pid file cannot be written.
-    #[error(transparent)]
-    PidFile(#[from] PidFileError),
-    /// What every program gets from the system was refused: a thread, signals, a poll of sockets.
-    #[error("cannot start: {0}")]
-    System(#[from] io::Error),
-    /// A worker ended though nobody had told it to.
-    #[error("a worker ended unexpectedly")]
-    Worker,
-}
-
-/// Runs the proxy until a signal ends it: SIGTERM and SIGINT at once, SIGQUIT when what has begun is finished. SIGHUP
-/// has it `reread` its configuration, SIGUSR1 opens its logs anew.
+/// Runs the proxy until a signal ends it: SIGTERM and SIGINT at once, SIGQUIT after the requests in progress. SIGHUP
+/// reloads the configuration with `reread`; SIGUSR1 reopens the logs.
 ///
-/// `inherited` is the value of [`crate::runtime::sockets::INHERITED`] in the environment. With `daemon on` the present process ends here
-/// with status 0, once nothing is left that could fail to be opened.
+/// `inherited` is the value of [`INHERITED`](crate::runtime::sockets::INHERITED) in the environment. With `daemon on` the
+/// calling process exits with status 0 once everything is open.
 ///
 /// # Errors
-/// Something that is needed cannot be had. Nothing has been accepted then.
+/// A log, an address or the pid file cannot be opened; nothing was accepted.
 pub fn run(settings: Config, reread: &Reread<'_>, inherited: Option<&str>) -> Result<(), RunError> {
     let mut opened = None;
-    // as nginx: one that took over from another is where it belongs already
+    // as nginx: a process that inherited its sockets is in the background already
     if settings.process.is_daemon && inherited.is_none() {
         opened = Some(Opened::new(&settings, &[], None)?);
         go_to_the_background()?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _context = runtime.enter();
-    // from here on a signal ends the proxy in order, whatever it is doing
+    // from here on a signal ends the proxy in order
     let mut signals = Signals::new()?;
     let opened = opened.map_or_else(|| Opened::new(&settings, &[], inherited), Ok)?;
     let pid = settings.process.pid.as_deref().map(PidFile::overwrite).transpose()?;
@@ -60,37 +38,37 @@ pub fn run(settings: Config, reread: &Reread<'_>, inherited: Option<&str>) -> Re
     let mut master =
         Master { present: Generation::start(settings, &opened, &ended)?, opened, former: Vec::new(), pid, ended };
     master.log(Severity::Notice, "start worker threads");
-    let was_told = runtime.block_on(async {
-        let mut was_told = false;
+    let is_stopping = runtime.block_on(async {
+        let mut is_stopping = false;
         while master.lives() {
             tokio::select! {
-                told = signals.next() => match told {
-                    Told::End(phase) => {
-                        was_told = true;
+                event = signals.next() => match event {
+                    SignalEvent::End(phase) => {
+                        is_stopping = true;
                         master.end(phase);
                     }
-                    Told::Reload if was_told => {}
-                    Told::Reload => master.reload(reread),
-                    Told::Reopen => master.reopen_logs(),
+                    SignalEvent::Reload if is_stopping => {}
+                    SignalEvent::Reload => master.reload(reread),
+                    SignalEvent::Reopen => master.reopen_logs(),
                 },
                 Some(serial) = endings.recv() => {
                     if !master.has_ended(serial) {
-                        // one that ends by itself is broken; serving on with the others would hide it
+                        // A worker that ends without a signal is a bug: stop, rather than hide it.
                         master.end(Phase::Stop);
                     }
                 }
             }
         }
-        was_told
+        is_stopping
     });
     master.join()?;
-    if was_told { Ok(()) } else { Err(RunError::Worker) }
+    if is_stopping { Ok(()) } else { Err(RunError::Worker) }
 }
 
-/// Reads the configuration once more. Its error is what the log is told.
+/// Reads the configuration again. The error is a line for the log.
 pub type Reread<'a> = dyn Fn() -> Result<Config, String> + 'a;
 
-/// The process, its present workers and those that finish what they had begun.
+/// The current workers, and those of earlier configurations that finish their requests.
 struct Master {
     opened: Opened,
     present: Generation,
@@ -109,22 +87,22 @@ impl Master {
     }
 
     fn end(&mut self, phase: Phase) {
-        // nobody is to be kept waiting for somebody who does not come
+        // close the listeners first: no client may wait for a worker that is gone
         self.opened.sockets.clear();
         self.former.iter().chain([&self.present]).for_each(|generation| generation.tell(phase));
     }
 
-    /// Takes note that a worker has ended; whether it was told to.
+    /// Records the end of a worker. Returns whether it was expected.
     fn has_ended(&mut self, serial: usize) -> bool {
-        let was_told = {
+        let is_stopping = {
             let mut generations = self.former.iter_mut().chain([&mut self.present]);
             let Some(generation) = generations.find(|generation| generation.serial == serial) else { return true };
             generation.running -= 1;
             *generation.phase.borrow() > Phase::Serve
         };
-        // what has ended in order needs no more attention
+        // a generation without workers is done
         self.former.retain(|generation| generation.running > 0);
-        was_told
+        is_stopping
     }
 
     /// New workers with a new configuration; the present ones finish what they have begun. If anything about it is
@@ -172,45 +150,7 @@ impl Master {
     }
 }
 
-/// What a signal says.
-enum Told {
-    End(Phase),
-    Reload,
-    Reopen,
-}
-
-struct Signals {
-    terminate: signal::unix::Signal,
-    interrupt: signal::unix::Signal,
-    quit: signal::unix::Signal,
-    hangup: signal::unix::Signal,
-    user1: signal::unix::Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Signals> {
-        let signal = signal::unix::signal;
-        Ok(Signals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            quit: signal(SignalKind::quit())?,
-            hangup: signal(SignalKind::hangup())?,
-            user1: signal(SignalKind::user_defined1())?,
-        })
-    }
-
-    async fn next(&mut self) -> Told {
-        tokio::select! {
-            _ = self.terminate.recv() => Told::End(Phase::Stop),
-            _ = self.interrupt.recv() => Told::End(Phase::Stop),
-            _ = self.quit.recv() => Told::End(Phase::Quit),
-            _ = self.hangup.recv() => Told::Reload,
-            _ = self.user1.recv() => Told::Reopen,
-        }
-    }
-}
-
-/// Leaves the terminal and whoever started the proxy. Standard error stays, for what is wrong later, as in nginx.
+/// Detaches from the terminal. Standard error stays open for later messages, as in nginx.
 fn go_to_the_background() -> io::Result<()> {
     nix::unistd::daemon(true, true)?;
     let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;

@@ -4,9 +4,11 @@
 //! to `downstream` and does no more for them.
 
 pub mod control;
+pub mod error;
 pub mod master;
 pub mod sockets;
 
 pub(crate) mod affinity;
 pub(crate) mod generation;
+pub(crate) mod signals;
 pub(crate) mod worker;
