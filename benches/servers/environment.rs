@@ -69,7 +69,7 @@ impl Environment {
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("lab-wsgi");
         let mut surroundings = vec![("CARGO_TARGET_DIR", target.display().to_string())];
         surroundings.extend(is_test.then(|| ("MATURIN_PEP517_ARGS", "--profile dev".to_owned())));
-        let gateway = crates.join("lab-wsgi").display().to_string();
+        let gateway = crates.join("lab-python").display().to_string();
         match self.install(&[&gateway], &surroundings) {
             Ok(()) => fs::write(stamp, wanted).expect("the environment can be written to"),
             Err(reason) => self.missing.push(("lab-wsgi".to_owned(), reason)),
