@@ -18,7 +18,7 @@ use tokio::net::{TcpStream, UnixStream, tcp, unix};
 
 use crate::tls::{Session, Tls};
 
-/// A TCP or unix socket, or one side of it; possibly under TLS.
+/// A TCP or unix socket, or one half of one, possibly under TLS.
 #[derive(Debug)]
 pub enum Transport<T, U> {
     Tcp(T),

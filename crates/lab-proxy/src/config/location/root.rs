@@ -29,7 +29,7 @@ enum RootKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilePath {
     pub bytes: Vec<u8>,
-    /// How many bytes of it come from `root` or `alias`.
+    /// The number of its leading bytes that come from `root` or `alias`.
     pub root: usize,
 }
 

@@ -16,7 +16,7 @@ pub struct BufferingConfig {
     pub response_file_limit: u64,
     /// `proxy_temp_path`: the folder of those files.
     pub response_folder: Option<PathBuf>,
-    /// `proxy_request_buffering`: whether a request is passed on only after all of it has arrived.
+    /// `proxy_request_buffering`: whether the whole request is read before it is passed on.
     pub requests: bool,
     /// `client_body_buffer_size`: how many bytes of a request are buffered in memory before the rest goes into a file.
     pub request_memory: usize,
