@@ -15,7 +15,7 @@ use http::Method;
 use http_body_util::Empty;
 use lab_app::routing::RuleMap;
 use lab_app::{Environ, ProxyFix, sample};
-use lab_http::extensions::ConnectionInfo;
+use lab_http::message::extensions::ConnectionInfo;
 use tower_service::Service;
 
 /// An app that does nothing but take the environ.

@@ -33,7 +33,7 @@ struct Load {
     posts: bool,
 }
 
-const LOADS: [Load; 7] = [
+const LOADS: [Load; 10] = [
     Load { name: "pong", app: "apps:pong", connections: 32, threads: 1, posts: false },
     Load { name: "flask", app: "hello:app", connections: 32, threads: 1, posts: false },
     Load { name: "10k", app: "apps:ten_kilobytes", connections: 32, threads: 1, posts: false },
@@ -41,6 +41,9 @@ const LOADS: [Load; 7] = [
     Load { name: "sleep", app: "apps:sleep", connections: 64, threads: 64, posts: false },
     Load { name: "pong-1", app: "apps:pong", connections: 1, threads: 1, posts: false },
     Load { name: "flask-1", app: "hello:app", connections: 1, threads: 1, posts: false },
+    Load { name: "article", app: "article:app", connections: 32, threads: 1, posts: false },
+    Load { name: "article-8", app: "article:app", connections: 8, threads: 1, posts: false },
+    Load { name: "article-1", app: "article:app", connections: 1, threads: 1, posts: false },
 ];
 
 struct Options {

@@ -17,20 +17,22 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use lab::catalog::kind::Interface;
 use lab::catalog::{Catalog, KindRef, Role};
-use lab::provision::{Installed, ToolPaths};
+use lab::provision::{AppPackages, Installed, RequiredKind, ToolPaths};
 use lab::scenario::model::{App, Backend, Proxy, Server, Stack};
 use lab::stack::process::ProcessLauncher;
-use lab_http::{Limits, RequestHead, parse::RequestParser};
+use lab_http::h1::parse::RequestParser;
+use lab_http::{Limits, RequestHead};
 use lab_proxy::config::Config;
 use lab_proxy::config::address::Address;
 use lab_proxy::config::location::LocationMatch;
 use lab_proxy::config::proxy::pass::ProxyPass;
-use lab_proxy::eval::{ClientConnection, DefinedVariables, RequestOutcome, Scope, Template, VariableValues};
-use lab_proxy::routing::phases::Phases;
-use lab_proxy::routing::phases::file_system::Disk;
+use lab_proxy::eval::{ClientConnection, RequestOutcome, Scope};
+use lab_proxy::phases::Phases;
+use lab_proxy::phases::file_system::Disk;
 use lab_proxy::routing::request::Request;
 use lab_proxy::routing::route::Route;
 use lab_proxy::upstream::request_head;
+use lab_proxy::variables::{DefinedVariables, Template, VariableValues};
 use lab_proxy::{CommandLine, read_configuration, read_configuration_text};
 
 const REQUEST: &[u8] = b"GET /headers?q=1 HTTP/1.1\r\nHost: shop.example:8080\r\nUser-Agent: bench/1.0\r\n\
@@ -122,7 +124,8 @@ fn rewriting(criterion: &mut Criterion) {
         request: Some(&request),
         refused_line: None,
         route: &route,
-        maps: &settings.maps,
+        derived: &settings.derived,
+        pending: None,
         server: &settings.servers[0],
         pass: Some(pass),
         outcome: &outcome,
@@ -227,10 +230,12 @@ fn stack(name: &str, proxy: Option<Proxy>) -> Stack {
         server,
         backend,
         app,
+        apps: App::Native("hello".to_owned()),
         reference: false,
         measured: true,
         is_optional: false,
         impossible: None,
+        version: None,
     }
 }
 
@@ -247,11 +252,16 @@ fn round_trips(criterion: &mut Criterion) {
     let no_python = Err("no Python is needed".to_owned());
     let paths = ToolPaths { lab: lab.clone(), cache: folder.path().to_owned(), python: no_python };
     let mut installed = Installed::default();
-    installed.probe(kind(Role::Server).kind(), Some(Interface::Native), "", &paths);
-    installed.probe(kind(Role::Proxy).kind(), None, "", &paths);
+    let mut find = |deployment, role: Role| {
+        let app = (role == Role::Server).then_some(Interface::Native);
+        installed
+            .probe(RequiredKind { deployment, kind: kind(role).kind(), app, packages: &AppPackages::None }, &paths);
+    };
+    find("direct", Role::Server);
+    find("proxied", Role::Server);
+    find("proxied", Role::Proxy);
     let launcher = ProcessLauncher {
         lab: PathBuf::from(env!("CARGO_BIN_EXE_lab")),
-        app: App::Native("hello".to_owned()),
         folder: folder.path().to_owned(),
         cores: Vec::new(),
         installed,

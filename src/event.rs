@@ -1,11 +1,22 @@
-//! The events of a run, and the trait of those that observe them: the progress bar, the checkpoint, the tests.
+//! The events of a run, and the trait of those that observe them: the progress bar, the checkpoint, the log of events, the
+//! tests.
+
+pub mod line;
+
+use std::path::Path;
 
 use crate::check::evaluate::CheckFinding;
-use crate::record::RoundRecord;
+use crate::record::{Cell, RoundRecord};
 
 /// Something that has just happened in a run.
 #[derive(Debug)]
 pub enum RunEvent<'a> {
+    /// The run has its folder.
+    Opened {
+        scenario: &'a str,
+        run: &'a str,
+        folder: &'a Path,
+    },
     /// An image is being pulled or built, or the container engine has a warning.
     Preparing {
         message: &'a str,
@@ -23,6 +34,10 @@ pub enum RunEvent<'a> {
     Checked {
         stack: &'a str,
         check: &'a str,
+        /// Its method and target.
+        request: &'a str,
+        /// The status of the response, if there was one.
+        status: Option<u16>,
         /// Expected and observed, field by field; or why there was no response.
         outcome: Result<&'a [CheckFinding], &'a str>,
     },
@@ -32,6 +47,10 @@ pub enum RunEvent<'a> {
         visits: usize,
         /// How many of them an interrupted run has made already.
         made: usize,
+    },
+    /// Something failed the gate, and is measured once more. [`RoundsPlanned`](RunEvent::RoundsPlanned) follows.
+    Confirming {
+        cells: &'a [Cell],
     },
     /// A look left a metric undecided, so there will be more rounds.
     MoreRoundsPlanned {

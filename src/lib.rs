@@ -9,10 +9,12 @@ pub mod cli;
 pub mod cmd;
 pub mod exit;
 
+pub mod whole_file;
 pub mod document;
 pub mod catalog;
 pub mod provision;
 pub mod scenario;
+pub mod revision;
 pub mod stack;
 pub mod check;
 pub mod measure;
@@ -22,4 +24,7 @@ pub mod record;
 pub mod snapshot;
 pub mod report;
 
+pub mod init;
 pub mod lint;
+
+pub mod ci;

@@ -1,15 +1,15 @@
-//! The files of lab's own kinds and apps, as they lie in `fixtures`, within the binary.
+//! The files of lab's own kinds and apps from `fixtures`, embedded in the binary.
 
 use std::path::{Path, PathBuf};
 
-/// Each file's path in `fixtures`, and what it holds.
+/// Each file's path in `fixtures`, with its text.
 macro_rules! fixtures {
     ($($path:literal,)+) => {
         &[$(($path, include_str!(concat!("../../fixtures/", $path)))),+]
     };
 }
 
-/// Every file of lab's own kinds and apps. A test holds this list against the folder.
+/// Every file of lab's own kinds and apps. A test compares this list with the folder.
 pub(super) const FILES: &[(&str, &str)] = fixtures![
     "apps/echo.py",
     "apps/hello.py",
@@ -84,7 +84,7 @@ pub(super) const FILES: &[(&str, &str)] = fixtures![
     "servers/wsgiref_launcher.py",
 ];
 
-/// Where lab's own kinds lay when it was built: what is built from lab's source is looked for from there.
+/// The folder of lab's own kinds at build time, the base of relative source folders.
 pub(super) fn home() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
 }

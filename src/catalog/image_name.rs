@@ -1,14 +1,14 @@
-//! Names of images, as docker reads them.
+//! Image names in docker's syntax.
 
 use toml::Spanned;
 
 use crate::document::diagnostic::Diagnostic;
 
-/// What is meant by an image without a tag, as for docker.
+/// The default tag, as for docker.
 const DEFAULT_TAG: &str = "latest";
 
-/// The name with the tag that is meant where none is written; `None` if it is no image's (the grammar is that of the
-/// distribution project's references, as far as engines agree on it).
+/// Adds the default tag to a name without tag and digest. `None` if the name is invalid by the grammar of the distribution
+/// project's references, as far as engines agree on it.
 pub(crate) fn complete(text: &str) -> Option<String> {
     let (name, digest) = match text.split_once('@') {
         Some((name, digest)) => (name, Some(digest)),
@@ -43,8 +43,8 @@ pub(crate) fn complete(text: &str) -> Option<String> {
     })
 }
 
-/// What is said of a text that is no image's name.
-pub(crate) fn refused(name: &Spanned<String>) -> Diagnostic {
+/// The problem with an invalid name.
+pub(crate) fn invalid(name: &Spanned<String>) -> Diagnostic {
     let message = format!("`{}` cannot be the name of an image", name.get_ref());
     let hint = "accepted: a name in lower-case letters with a tag or a digest, such as \"nginx:1.28\", \
                 \"registry.example:5000/team/app:3\" or \"nginx@sha256:…\"";
@@ -56,9 +56,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_completed_as_docker_does_it() {
+    fn default_tag_is_added() {
         let digest = format!("nginx@sha256:{}", "0f".repeat(32));
-        for (written, meant) in [
+        for (written, completed) in [
             ("nginx", "nginx:latest"),
             ("nginx:1.28", "nginx:1.28"),
             ("lab-test/flask", "lab-test/flask:latest"),
@@ -66,12 +66,12 @@ mod tests {
             ("localhost:5000/app:V1.0_x", "localhost:5000/app:V1.0_x"),
             (&digest, &digest),
         ] {
-            assert_eq!(complete(written).as_deref(), Some(meant));
+            assert_eq!(complete(written).as_deref(), Some(completed));
         }
     }
 
     #[test]
-    fn what_is_no_name_is_refused() {
+    fn invalid_names_are_refused() {
         for text in ["", "nginx:", ":1", "Nginx", "nginx 1", "a//b", "/a", "a/", "nginx@sha256:12", "nginx:a b", "-x"] {
             assert_eq!(complete(text), None, "{text:?}");
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use super::template::{Template, Value};
+use super::template::{Template, Variable};
 
 /// The role of a component in its stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -147,7 +147,7 @@ impl Kind {
     #[must_use]
     pub fn is_lab(&self) -> bool {
         let Ok(run) = &self.run else { return false };
-        run.command.first().is_some_and(|program| program.values().eq([Value::Lab]))
+        run.command.first().is_some_and(|program| program.variables().eq([Variable::Lab]))
     }
 
     /// Why the kind cannot run in lab's own image, which contains only lab and a virtual environment of this machine. `None`
@@ -189,6 +189,13 @@ pub enum Install {
     Nowhere,
 }
 
+/// The name at the start of a requirement.
+#[must_use]
+pub fn distribution_of(requirement: &str) -> &str {
+    let end = requirement.find(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c));
+    &requirement[..end.unwrap_or(requirement.len())]
+}
+
 /// How to determine the version of a kind. A kind with an unknown version does not run.
 #[derive(Debug, Clone)]
 pub enum VersionSource {
@@ -213,6 +220,8 @@ pub struct Run {
     pub config: Option<Vec<Template>>,
     /// Arguments that name a WSGI application. `None` if the kind hosts none.
     pub wsgi: Option<Vec<Template>>,
+    /// Whether the name of a WSGI application may be the call of a factory.
+    pub calls_factories: bool,
     /// Arguments that name an app built into lab. `None` if the kind hosts none.
     pub native: Option<Vec<Template>>,
     /// If lab is root: a program, before the command, that changes the user.

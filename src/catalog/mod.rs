@@ -1,4 +1,4 @@
-//! The kinds: what lab knows of each implementation of a role, as data.
+//! The kinds: what lab knows about each implementation of a role, as data.
 //!
 //! A kind is a TOML file. lab's own lie in `fixtures/servers` and `fixtures/proxies` and are part of the binary; a folder
 //! of the user's is searched first, and needs no Rust. Nothing here installs or starts anything.
@@ -27,44 +27,33 @@ use resolve::ResolveContext;
 
 pub use kind::{KindRef, Role};
 
-/// What messages call a kind's file.
+/// The name of this sort of file in messages.
 const SORT: &str = "kind";
-/// Where kinds lie in a folder of kinds, beside the folder itself.
+/// The subfolders of a folder of kinds that may contain kinds; `""` is the folder itself.
 const FOLDERS: [&str; 3] = ["", "servers", "proxies"];
 
-/// All kinds there are.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
     kinds: BTreeMap<(Role, String), Arc<Kind>>,
 }
 
-/// Why a name leads to no kind.
+/// A reference to a kind that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnknownKind {
-    /// There is no such kind.
     #[error("unknown {role} kind `{name}`")]
-    Kind {
-        /// The role.
-        role: Role,
-        /// The name.
-        name: String,
-        /// All there are.
-        known: Vec<String>,
-    },
-    /// The kind has no such variant.
+    Kind { role: Role, name: String, known: Vec<String> },
     #[error("`{kind}` has no variant `{name}`")]
     Variant {
-        /// The kind.
         kind: String,
-        /// The variant.
+        /// As written: `kind/variant`.
         name: String,
-        /// All it has, as they are chosen.
+        /// In the same form.
         known: Vec<String>,
     },
 }
 
 impl UnknownKind {
-    /// What would be accepted.
+    /// The accepted names.
     #[must_use]
     pub fn known(&self) -> &[String] {
         match self {
@@ -72,7 +61,7 @@ impl UnknownKind {
         }
     }
 
-    /// The name that led nowhere.
+    /// The unknown name.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -90,7 +79,7 @@ impl Catalog {
             for (folder, name, text) in builtin::kinds() {
                 let beside = |file: &str| builtin::text(&format!("{folder}/{file}")).map(str::to_owned);
                 let file = builtin::home().join(folder).join(format!("{name}.toml"));
-                // One that is wrong is found by a test, and missing is what it is until then.
+                // A test finds invalid kinds.
                 if let Ok(kind) = parse(text, name, &file, &beside) {
                     catalog.add(kind);
                 }
@@ -100,10 +89,11 @@ impl Catalog {
         BUILTIN.clone()
     }
 
-    /// These, and before them those of a folder: `*.toml` in it and in its `servers` and `proxies`.
+    /// Adds the kinds of a folder, which replace those of the same name: `*.toml` in it and in its `servers` and
+    /// `proxies`.
     ///
     /// # Errors
-    /// The folder cannot be listed, or a kind in it is wrong.
+    /// The folder cannot be listed, or a kind in it is invalid.
     pub fn with_folder(mut self, folder: &Path) -> Result<Catalog, DocumentErrors> {
         let mut wrong = Vec::new();
         for file in kind_files(folder).map_err(|source| DocumentErrors::Unreadable {
@@ -132,7 +122,7 @@ impl Catalog {
         self.kinds.values().map(Arc::as_ref)
     }
 
-    /// Every kind of a role and each of its variants, as they are chosen.
+    /// Every kind of a role and each of its variants, as scenarios refer to them.
     pub fn choices(&self, role: Role) -> impl Iterator<Item = KindRef> {
         self.kinds.values().filter(move |kind| kind.role == role).flat_map(|kind| {
             let variants = (0..kind.variants.len()).map(Some);
@@ -161,22 +151,22 @@ impl Catalog {
     }
 }
 
-/// Reads the kind in `file`, which is named as the file is.
+/// Reads the kind in `file`, whose name is that of the file.
 ///
 /// # Errors
-/// The file cannot be read, is not text, or holds something wrong.
+/// The file cannot be read, is not text, or is invalid.
 pub fn load(file: &Path) -> Result<Kind, DocumentErrors> {
     let source = document::read_text(SORT, file)?;
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let folder = file.parent().unwrap_or(Path::new("")).to_owned();
-    // What lies beside it is text, or is not there; nothing else can be made of it.
+    // A file that cannot be read counts as missing.
     parse(&source, &name, file, &|beside| fs::read_to_string(folder.join(beside)).ok())
 }
 
-/// Reads a kind from its text. `beside` gives the text of a file beside it.
+/// Reads a kind from its text. `beside` returns the text of a file in the same folder.
 ///
 /// # Errors
-/// It holds something wrong.
+/// The kind is invalid.
 pub fn parse(
     source: &str,
     name: &str,
@@ -196,13 +186,13 @@ pub fn schema() -> String {
     format!("{:#}\n", schema.as_value())
 }
 
-/// The text of lab's own WSGI application of that module.
+/// The text of the module of one of lab's own WSGI applications.
 #[must_use]
 pub fn app(module: &str) -> Option<&'static str> {
     builtin::text(&format!("apps/{module}.py"))
 }
 
-/// What that application needs: a requirements file of pip, with hashes; `None` if it needs nothing.
+/// The requirements of that application for pip, with hashes; `None` if it has none.
 #[must_use]
 pub fn app_requirements(module: &str) -> Option<&'static str> {
     builtin::text(&format!("apps/{module}.requirements.txt"))

@@ -1,4 +1,4 @@
-//! Published figures of a kind: from what is written to what it means.
+//! Resolves the published figures of a kind.
 
 use toml::Spanned;
 
@@ -8,17 +8,17 @@ use crate::document::diagnostic::{Diagnostic, Problems};
 use crate::document::read::{Field, Integer, List};
 use crate::document::suggest;
 
-/// The years in which figures of Python servers can have been published.
+/// The plausible years of publications about Python servers.
 const YEARS: std::ops::RangeInclusive<u16> = 1990..=2100;
 
-/// Reads all figures; `None` where something was added to `problems`.
+/// Resolves all figures. `None` if it adds to `problems`.
 pub(super) fn published(
     list: &Field<List<wire::Published>>,
     variants: &[Variant],
     problems: &mut Problems<'_>,
 ) -> Option<Vec<Published>> {
     list.or(Vec::new(), |list| {
-        // Every figure is read before the first that is wrong ends it: all problems are said at once.
+        // Collected first, so that the problems of all figures are reported.
         let read: Vec<_> = list.get_ref().0.iter().map(|one| figure(one.get_ref(), variants, problems)).collect();
         read.into_iter().collect()
     })
@@ -37,7 +37,7 @@ fn figure(wire: &wire::Published, variants: &[Variant], problems: &mut Problems<
     let source = wire.source.good().and_then(|source| {
         let is_address = source.get_ref().strip_prefix("https://").is_some_and(|rest| !rest.is_empty());
         if !is_address {
-            let message = format!("`{}` is not where somebody could read it", source.get_ref());
+            let message = format!("`{}` is not the address of a publication", source.get_ref());
             problems.push(Diagnostic::at(source.span(), message).hint("accepted: an address with `https://`"));
         }
         is_address.then(|| source.get_ref().clone())
@@ -57,17 +57,17 @@ fn figure(wire: &wire::Published, variants: &[Variant], problems: &mut Problems<
     });
     Some(Published {
         figure: number?,
-        unit: said(&wire.unit, "unit", problems)?,
-        what: said(&wire.what, "what", problems)?,
+        unit: one_line(&wire.unit, "unit", problems)?,
+        what: one_line(&wire.what, "what", problems)?,
         year: year?,
         source: source?,
-        conditions: said(&wire.conditions, "conditions", problems)?,
+        conditions: one_line(&wire.conditions, "conditions", problems)?,
         variant: variant?,
     })
 }
 
-/// A text that says something, on one line: reports put it into the cell of a table.
-fn said(text: &Field<String>, key: &str, problems: &mut Problems<'_>) -> Option<String> {
+/// A text of one line, for the cell of a table.
+fn one_line(text: &Field<String>, key: &str, problems: &mut Problems<'_>) -> Option<String> {
     let text = text.good()?;
     let is_one_line = !text.get_ref().trim().is_empty() && !text.get_ref().contains(char::is_control);
     if !is_one_line {

@@ -15,9 +15,11 @@ use sha2::{Digest, Sha256};
 use toml::Spanned;
 
 use super::image_name;
-use super::kind::{Ability, Binds, ContainerSettings, Install, Kind, Language, Protocol, Role, Run, VersionSource};
+use super::kind::{
+    Ability, Binds, ContainerSettings, Install, Kind, Language, Protocol, Role, Run, VersionSource, distribution_of,
+};
 use super::published::published;
-use super::template::Value;
+use super::template::Variable;
 use super::wire;
 use crate::document::diagnostic::{Diagnostic, Problems};
 use crate::document::read::{Field, List};
@@ -69,7 +71,7 @@ pub(super) fn resolve(wire: &wire::Kind, context: &ResolveContext<'_>, problems:
         (None, None) => {
             if wire.start.is_absent() {
                 let message = "the kind has neither `[start]` nor `unavailable`";
-                problems.push(Diagnostic::at(0..0, message).hint("say how it is run, or why nobody can"));
+                problems.push(Diagnostic::at(0..0, message).hint("say how to run it, or why it can no longer be run"));
             }
             None
         }
@@ -143,7 +145,7 @@ fn install(
     if let Some(image) = wire.image.good() {
         let name = image_name::complete(image.get_ref());
         if name.is_none() {
-            problems.push(image_name::refused(image));
+            problems.push(image_name::invalid(image));
         }
         return name.map(Install::Image);
     }
@@ -169,7 +171,7 @@ fn version(
     problems: &mut Problems<'_>,
 ) -> Option<VersionSource> {
     let first_of_pip = || match install {
-        Some(Install::Environment { pip, .. }) => pip.first().map(|first| distribution(first).to_owned()),
+        Some(Install::Environment { pip, .. }) => pip.first().map(|first| distribution_of(first).to_owned()),
         _ => None,
     };
     let wire = match wire {
@@ -178,7 +180,7 @@ fn version(
         Field::Absent => {
             let found = first_of_pip();
             if found.is_none() && install.is_some() {
-                let message = "nothing says how the kind's version is found out";
+                let message = "the version of the kind cannot be determined";
                 problems.push(Diagnostic::at(0..0, message).hint("add `[version]`"));
             }
             return found.map(VersionSource::Distribution);
@@ -189,7 +191,8 @@ fn version(
     match (wire.distribution.value(), wire.command.good(), wire.matches.good()) {
         (Some(distribution), None, None) => Some(VersionSource::Distribution(distribution.clone())),
         (None, Some(command), Some(matches)) => {
-            let command = templates(command, &[Value::Lab, Value::Python, Value::Bin, Value::Program], problems);
+            let command =
+                templates(command, &[Variable::Lab, Variable::Python, Variable::Bin, Variable::Program], problems);
             match Regex::new(matches.get_ref()) {
                 Ok(found) if found.captures_len() == 2 => {
                     Some(VersionSource::Printed { command: command?, matches: found })
@@ -214,12 +217,6 @@ fn version(
     }
 }
 
-/// The name at the start of a requirement.
-pub(super) fn distribution(requirement: &str) -> &str {
-    let end = requirement.find(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c));
-    &requirement[..end.unwrap_or(requirement.len())]
-}
-
 fn run(
     start: &Spanned<wire::Start>,
     kind: &wire::Kind,
@@ -234,19 +231,19 @@ fn run(
     let launcher = bundled_file(&wire.launcher, context, problems);
     let default_config = bundled_file(&wire.default_config, context, problems);
     let known = common_values(wire);
-    let with = |more: &[Value]| [&known[..], more].concat();
-    let app = [Value::App, Value::Module, Value::Callable, Value::Path];
+    let with = |more: &[Variable]| [&known[..], more].concat();
+    let app = [Variable::App, Variable::Module, Variable::Callable, Variable::Path];
     let role_values = role_values(role?);
     let command = wire.command.good().and_then(|list| templates(list, &with(role_values), problems));
     let as_root = wire.as_root.or(Vec::new(), |list| templates(list, &known, problems));
-    let mut optional = |list: &Field<List<String>>, more: &[Value]| {
+    let mut optional = |list: &Field<List<String>>, more: &[Variable]| {
         list.or(None, |list| templates(list, &with(more), problems).map(Some))
     };
-    let workers = optional(&wire.workers, &[Value::Workers]);
-    let threads = optional(&wire.threads, &[Value::Threads]);
-    let config = optional(&wire.config, &[Value::Config]);
+    let workers = optional(&wire.workers, &[Variable::Workers]);
+    let threads = optional(&wire.threads, &[Variable::Threads]);
+    let config = optional(&wire.config, &[Variable::Config]);
     let wsgi = optional(&wire.wsgi, &app);
-    let native = optional(&wire.native, &[Value::Native]);
+    let native = optional(&wire.native, &[Variable::Native]);
     let hosts_something = !wire.wsgi.is_absent() || !wire.native.is_absent();
     if hosts_something != (role == Some(Role::Server)) {
         let message = match hosts_something {
@@ -281,6 +278,7 @@ fn run(
         threads: threads?,
         config: config?,
         wsgi: wsgi?,
+        calls_factories: wire.calls_factories.value().copied().unwrap_or_default(),
         native: native?,
         as_root: as_root?,
         environment: environment?,

@@ -1,141 +1,138 @@
-//! Texts of a kind file that are filled in when a component is started: `{bind}`, `{workers}`.
+//! Templates of kind files, whose variables such as `{bind}` get their values when a component starts.
 
 use std::fmt;
 
 use crate::document::braces::{self, BracesError, Piece};
 
-/// What a text can ask for.
+/// A variable of templates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Value {
+pub enum Variable {
     /// The lab binary.
     Lab,
     /// The Python of the kind's environment.
     Python,
-    /// The folder of that environment.
+    /// The folder of the kind's environment.
     Venv,
-    /// The folder of its programs.
+    /// The folder of programs of the kind's environment.
     Bin,
-    /// The program a package brings.
+    /// The program of the kind's package.
     Program,
-    /// The address to listen at, without port.
+    /// The listening address, without port.
     Host,
-    /// The port to listen at.
+    /// The listening port.
     Port,
-    /// Both, with a colon between.
+    /// `host:port` of the listener.
     Bind,
-    /// The number of the descriptor of the listening socket that is handed over.
+    /// The number of the inherited listening descriptor.
     Fd,
-    /// The folder of this start, for whatever is written.
+    /// The component's work folder.
     Folder,
     /// The configuration file.
     Config,
-    /// The kind's script.
+    /// The kind's launcher script.
     Launcher,
-    /// How many workers.
+    /// The number of workers.
     Workers,
-    /// How many threads each worker has.
+    /// The number of threads of each worker.
     Threads,
     /// `module:callable` of a WSGI application.
     App,
-    /// Its module.
+    /// The module of a WSGI application.
     Module,
-    /// Its callable.
+    /// The callable of a WSGI application.
     Callable,
-    /// The folder its module is found in.
+    /// The folder of a WSGI application's module.
     Path,
     /// The name of an app built into lab.
     Native,
-    /// `host:port` of what a proxy passes on to.
+    /// `host:port` of a proxy's upstream.
     Upstream,
 }
 
-impl Value {
-    /// Every value with its name.
-    pub const ALL: [(Value, &'static str); 20] = [
-        (Value::Lab, "lab"),
-        (Value::Python, "python"),
-        (Value::Venv, "venv"),
-        (Value::Bin, "bin"),
-        (Value::Program, "program"),
-        (Value::Host, "host"),
-        (Value::Port, "port"),
-        (Value::Bind, "bind"),
-        (Value::Fd, "fd"),
-        (Value::Folder, "folder"),
-        (Value::Config, "config"),
-        (Value::Launcher, "launcher"),
-        (Value::Workers, "workers"),
-        (Value::Threads, "threads"),
-        (Value::App, "app"),
-        (Value::Module, "module"),
-        (Value::Callable, "callable"),
-        (Value::Path, "path"),
-        (Value::Native, "native"),
-        (Value::Upstream, "upstream"),
+impl Variable {
+    /// Every variable with its name.
+    pub const ALL: [(Variable, &'static str); 20] = [
+        (Variable::Lab, "lab"),
+        (Variable::Python, "python"),
+        (Variable::Venv, "venv"),
+        (Variable::Bin, "bin"),
+        (Variable::Program, "program"),
+        (Variable::Host, "host"),
+        (Variable::Port, "port"),
+        (Variable::Bind, "bind"),
+        (Variable::Fd, "fd"),
+        (Variable::Folder, "folder"),
+        (Variable::Config, "config"),
+        (Variable::Launcher, "launcher"),
+        (Variable::Workers, "workers"),
+        (Variable::Threads, "threads"),
+        (Variable::App, "app"),
+        (Variable::Module, "module"),
+        (Variable::Callable, "callable"),
+        (Variable::Path, "path"),
+        (Variable::Native, "native"),
+        (Variable::Upstream, "upstream"),
     ];
 
     /// The name in kind files, without braces.
     #[must_use]
     pub fn name(self) -> &'static str {
-        Value::ALL.iter().find(|(value, _)| *value == self).map_or("", |(_, name)| name)
+        Variable::ALL.iter().find(|(variable, _)| *variable == self).map_or("", |(_, name)| name)
     }
 }
 
-/// A text with values to be filled in.
+/// A text with variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template(Vec<Part>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Text(String),
-    Value(Value),
+    Variable(Variable),
 }
 
 impl Template {
-    /// Reads a text.
-    ///
     /// # Errors
-    /// A name that is no value's, or a brace alone.
+    /// An unknown name, or an unpaired brace.
     pub(crate) fn parse(text: &str) -> Result<Template, BracesError> {
         let part = |piece| match piece {
             Piece::Literal(text) => Ok(Part::Text(text)),
-            Piece::Name(name, part) => match Value::ALL.iter().find(|(_, known)| *known == name) {
-                Some((value, _)) => Ok(Part::Value(*value)),
+            Piece::Name(name, part) => match Variable::ALL.iter().find(|(_, known)| *known == name) {
+                Some((variable, _)) => Ok(Part::Variable(*variable)),
                 None => Err(BracesError::Unknown { name, part }),
             },
         };
         Ok(Template(braces::split(text)?.into_iter().map(part).collect::<Result<_, _>>()?))
     }
 
-    /// The values it asks for.
-    pub fn values(&self) -> impl Iterator<Item = Value> {
+    pub fn variables(&self) -> impl Iterator<Item = Variable> {
         self.0.iter().filter_map(|part| match part {
-            Part::Value(value) => Some(*value),
+            Part::Variable(variable) => Some(*variable),
             Part::Text(_) => None,
         })
     }
 
-    /// The text with every value filled in.
+    /// The text with all variables replaced by their values.
     ///
     /// # Errors
-    /// The first value that there is none of.
-    pub fn fill(&self, value: &dyn Fn(Value) -> Option<String>) -> Result<String, Value> {
+    /// The first variable without a value.
+    pub fn fill(&self, value: &dyn Fn(Variable) -> Option<String>) -> Result<String, Variable> {
         self.0
             .iter()
             .map(|part| match part {
                 Part::Text(text) => Ok(text.clone()),
-                Part::Value(asked) => value(*asked).ok_or(*asked),
+                Part::Variable(variable) => value(*variable).ok_or(*variable),
             })
             .collect()
     }
 }
 
-/// As it stands in the file.
+/// Writes the source text.
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|part| match part {
             Part::Text(text) => f.write_str(&text.replace('{', "{{").replace('}', "}}")),
-            Part::Value(value) => write!(f, "{{{}}}", value.name()),
+            Part::Variable(variable) => write!(f, "{{{}}}", variable.name()),
         })
     }
 }
@@ -145,24 +142,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_filled_in_and_what_is_missing_is_named() {
+    fn variables_are_replaced_and_missing_ones_named() {
         let template = Template::parse("--bind={host}:{port} {{x}}").unwrap();
         let values = |value| match value {
-            Value::Host => Some("127.0.0.1".to_owned()),
-            Value::Port => Some("80".to_owned()),
+            Variable::Host => Some("127.0.0.1".to_owned()),
+            Variable::Port => Some("80".to_owned()),
             _ => None,
         };
         assert_eq!(template.fill(&values).unwrap(), "--bind=127.0.0.1:80 {x}");
         assert_eq!(template.to_string(), "--bind={host}:{port} {{x}}");
-        assert_eq!(Template::parse("{fd}").unwrap().fill(&values), Err(Value::Fd));
+        assert_eq!(Template::parse("{fd}").unwrap().fill(&values), Err(Variable::Fd));
         assert!(matches!(Template::parse("{prot}"), Err(BracesError::Unknown { .. })));
     }
 
     #[test]
-    fn every_value_has_a_name_of_its_own() {
-        for (value, name) in Value::ALL {
+    fn every_variable_has_a_unique_name() {
+        for (value, name) in Variable::ALL {
             assert_eq!(value.name(), name);
-            assert_eq!(Template::parse(&format!("{{{name}}}")).unwrap().values().collect::<Vec<_>>(), [value]);
+            assert_eq!(Template::parse(&format!("{{{name}}}")).unwrap().variables().collect::<Vec<_>>(), [value]);
         }
     }
 }

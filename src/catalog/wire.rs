@@ -1,5 +1,5 @@
-//! A kind file as it is written: one type per table, key for key. What the values may be is [`resolve`](super::resolve)'s
-//! to say. The doc comments are what messages say of a key that is missing, and the descriptions of the JSON Schema.
+//! A kind file as written: one type per table, key for key. [`resolve`](super::resolve) validates the values. The doc
+//! comments appear in messages about missing keys, and are the descriptions of the JSON Schema.
 
 use super::kind::{Binds, Language, Protocol, Role};
 use crate::document::read::{ByName, Integer, List, OneOf, Word};
@@ -12,65 +12,65 @@ wire_table! {
         required schema: Integer = { "const": 1 },
         /// The role: `server` or `proxy`.
         required role: OneOf<Role>,
-        /// What it is, in one line.
+        /// A description of one line.
         required title: String,
-        /// Why nobody can run it any more; then it has neither `[install]` nor `[start]`.
+        /// Why it can no longer be run; excludes `[install]` and `[start]`.
         optional unavailable: String,
-        /// How it comes to be on a machine. Default: it is lab itself.
+        /// How to install it. Default: it is lab itself.
         optional install: Install,
-        /// How its version is found out. Default: that of the first distribution of `pip`.
+        /// How to determine its version. Default: the version of the first distribution of `pip`.
         optional version: Version,
-        /// How it is run.
+        /// How to run it.
         optional start: Start,
-        /// What is different about that in a container of an image that the scenario names.
+        /// Differences from `[start]` in a container.
         optional container: Container,
         /// When it is ready.
         optional ready: Ready,
-        /// What it cannot do, and why.
+        /// Abilities it lacks, with the reasons.
         optional cannot: Cannot,
-        /// Other ways to run it, by name: `[variant.gthread]` of `gunicorn` is chosen as `gunicorn/gthread`.
+        /// Alternative ways to run it, by name: `[variant.gthread]` of `gunicorn` is `gunicorn/gthread` in scenarios.
         optional variant: ByName<Variant>,
-        /// What was seen of it that a reader should know.
+        /// Observations that a reader should know.
         optional notes: List<String>,
-        /// Where that is written.
+        /// The sources of the notes.
         optional sources: List<String>,
-        /// Figures that others have published of it, for reports to show beside what is measured.
+        /// Published figures, which reports show beside the measured ones.
         optional published: List<Published>,
     }
 }
 
 wire_table! {
-    /// A figure that somebody has published. It is shown with its source, and never ranked with what is measured.
+    /// A published figure. Reports show it with its source and never rank it with measured ones.
     Published in "`[[published]]`" {
         /// The figure.
         required figure: Integer = { "minimum": 1 },
         /// Its unit: `requests/s`.
         required unit: String,
-        /// What it is of: `peak, at 200 connections`.
+        /// What the figure measures: `peak, at 200 connections`.
         required what: String,
-        /// The year in which it was published, or was measured.
+        /// The year of the publication or measurement.
         required year: Integer = { "minimum": 1990, "maximum": 2100 },
-        /// Where: an address that starts with `https://`.
+        /// The address of the publication, starting with `https://`.
         required source: String,
-        /// Under which conditions, and what is to be said against it.
+        /// The conditions of the measurement, and its limitations.
         required conditions: String,
-        /// Which of the kind's variants it is of. Default: the kind as it is.
+        /// The measured variant. Default: the kind without a variant.
         optional variant: String,
     }
 }
 
 wire_table! {
-    /// How a kind comes to be on a machine: one of `pip`, `source`, `debian` and `image`.
+    /// How to install a kind: by `pip`, `source`, `debian` or `image`.
     Install in "`[install]`" {
-        /// Requirements for pip, each with its version (`==`); may be empty, for what Python brings.
+        /// Requirements for pip, each pinned by `==`; may be empty for a kind that is part of Python.
         optional pip: List<String>,
-        /// Folders of source, relative to the kind's own: pip installs the first, which depends on the others.
+        /// Source folders, relative to the kind's folder: pip installs the first, which depends on the others.
         optional source: List<String> = { "minItems": 1 },
-        /// Debian packages without which it cannot be built or run.
+        /// Debian packages that it needs to be built or to run.
         optional needs: List<String>,
         /// The Debian package.
         optional debian: String,
-        /// The program that package brings.
+        /// The program in that package.
         optional program: String,
         /// The image, for containers.
         optional image: String,
@@ -78,7 +78,7 @@ wire_table! {
 }
 
 wire_table! {
-    /// How a kind's version is found out: a `distribution`, or what a `command` prints.
+    /// How to determine a kind's version: from a `distribution`, or from the output of a `command`.
     Version in "`[version]`" {
         /// A distribution in the kind's environment.
         optional distribution: String,
@@ -90,108 +90,109 @@ wire_table! {
 }
 
 wire_table! {
-    /// How a kind is run. The command line is `command`, then `workers`, `threads` and `config` as far as they are set,
-    /// the variant's and the scenario's `arguments`, then `wsgi` or `native`; where lab is root, `as_root` before it.
+    /// How to run a kind. The command line is `command`, then `workers`, `threads` and `config` if they are set, the
+    /// variant's and the scenario's `arguments`, then `wsgi` or `native`; preceded by `as_root` if lab is root.
     Start in "`[start]`" {
-        /// The program and the arguments it always has.
+        /// The program and its fixed arguments.
         required command: List<String> = { "minItems": 1 },
-        /// Arguments that set the number of workers. Default: it has one.
+        /// Arguments that set the number of workers. Default: always one worker.
         optional workers: List<String> = { "minItems": 1 },
-        /// Arguments that set the number of threads of each worker. Default: it cannot be set.
+        /// Arguments that set the number of threads of each worker. Default: no such setting.
         optional threads: List<String> = { "minItems": 1 },
-        /// Arguments that name a configuration file. Default: it has none.
+        /// Arguments that name a configuration file. Default: no configuration file.
         optional config: List<String> = { "minItems": 1 },
         /// Arguments that name a WSGI application. Default: it hosts none.
         optional wsgi: List<String>,
+        /// Whether `{app}` in `wsgi` may be the call of a factory, `module:create_app()`. Default: lab makes a module that
+        /// calls it.
+        optional calls_factories: bool = { "default": false },
         /// Arguments that name an app built into lab. Default: it hosts none.
         optional native: List<String>,
-        /// What starts it as somebody else where lab is root, for a kind that does not serve as root: a program and its
-        /// arguments, before `command`.
+        /// A program and its arguments, before `command`, that changes the user if lab is root, for a kind that does not
+        /// serve as root.
         optional as_root: List<String>,
-        /// Variables set for it.
+        /// Environment variables.
         optional environment: ByName<String>,
-        /// A script beside the kind's file.
+        /// A script in the kind's folder.
         optional launcher: String,
-        /// Who opens the listening socket: `itself`, or lab, from whom it `inherits` it.
+        /// How it gets its listening socket: it opens it `itself`, or `inherits` it from lab.
         optional binds: OneOf<Binds> = { "default": "itself" },
-        /// What a server is spoken to in, and what a proxy speaks to its server: `http`, or `uwsgi`, uWSGI's own. A server
-        /// that does not speak HTTP is asked for behind a proxy that speaks what it does.
+        /// The protocol between proxy and server: `http`, or `uwsgi`, uWSGI's own. A server that does not speak HTTP needs a
+        /// proxy that speaks its protocol.
         optional speaks: OneOf<Protocol> = { "default": "http" },
-        /// The language of its configuration file: `nginx`, where addresses and paths are relocated; `marks`, where
-        /// `@listen@`, `@host@`, `@port@`, `@upstream@`, `@workers@` and `@folder@` are replaced; `own`, which is handed
-        /// over as it is.
+        /// The language of its configuration file: `nginx`, in which addresses and paths are relocated; `marks`, in which
+        /// `@listen@`, `@host@`, `@port@`, `@upstream@`, `@workers@` and `@folder@` are replaced; `own`, which is passed
+        /// unchanged.
         optional language: OneOf<Language> = { "default": "own" },
-        /// A configuration file beside the kind's, for where the scenario names none.
+        /// A configuration file in the kind's folder, for scenarios that name none.
         optional default_config: String,
     }
 }
 
 wire_table! {
-    /// How a kind is run in a container. In an image that the scenario names, what `command` says of programs with
-    /// `{program}`, `{python}` and `{bin}/` is looked up on the image's own path.
+    /// How to run a kind in a container. In the scenario's images, `{program}`, `{python}` and `{bin}/` refer to programs on
+    /// the image's path.
     Container in "`[container]`" {
-        /// The program and the arguments it always has, where they are others: images have other versions than the one
-        /// that `[install]` pins.
+        /// The program and its fixed arguments, if they differ: images may have another version than `[install]` pins.
         optional command: List<String> = { "minItems": 1 },
-        /// Folders that it writes into wherever its files are said to be: they are in memory, for nothing else of an
-        /// image can be written.
+        /// Folders that it writes to regardless of its settings. They are in memory, because images are read-only.
         optional scratch: List<String> = { "minItems": 1 },
-        /// Why it does not run in the image that lab makes, which has no shell and no programs but lab and those of the
-        /// kind's environment: what follows "for". Default: it does.
+        /// Why it cannot run in lab's own image, which has no shell and only the programs of lab and of the kind's
+        /// environment; continues a sentence after "for". Default: it can.
         optional needs_image: String = { "minLength": 1 },
     }
 }
 
 wire_table! {
-    /// When a kind is ready: when it answers a request with anything but 502, 503 or 504.
+    /// When a kind is ready: as soon as it responds to a request with a status other than 502, 503 and 504.
     Ready in "`[ready]`" {
-        /// The path that is asked for.
+        /// The path of the request.
         optional path: String = { "default": "/" },
-        /// The longest it may take, 1 to 300 seconds.
+        /// The deadline, 1 to 300 seconds.
         optional deadline_s: Integer = { "minimum": 1, "maximum": 300, "default": 30 },
     }
 }
 
 wire_table! {
-    /// What a kind cannot do, and why.
+    /// Abilities that a kind lacks, with the reasons.
     Cannot in "`cannot`" {
-        /// Answer several requests of HTTP/1.1 on one connection.
+        /// Serve several HTTP/1.1 requests on one connection.
         optional keep_alive: String,
         /// Run more than one worker.
         optional workers: String,
-        /// Read a request's body that comes in chunks.
+        /// Accept chunked request bodies.
         optional chunked_input: String,
-        /// Answer HEAD without the body that an application returns all the same.
+        /// Drop the body that an application returns to HEAD.
         optional head: String,
     }
 }
 
 wire_table! {
-    /// Another way to run a kind.
+    /// An alternative way to run a kind.
     Variant in "the variant" {
-        /// What it is, in one line.
+        /// A description of one line.
         required title: String,
-        /// The program and the arguments it always has, in place of the kind's.
+        /// The program and its fixed arguments; replaces the kind's.
         optional command: List<String> = { "minItems": 1 },
         /// Arguments after the kind's own.
         optional arguments: List<String>,
-        /// Workers, unless the scenario says how many.
+        /// The default number of workers.
         optional workers: Integer = { "minimum": 1, "maximum": 256 },
-        /// Instead: workers for each core of the stack.
+        /// Instead of `workers`: workers for each core of the stack.
         optional workers_per_core: Integer = { "minimum": 1, "maximum": 16 },
-        /// Workers on top of those.
+        /// Workers in addition to `workers_per_core`.
         optional workers_plus: Integer = { "minimum": 0, "maximum": 256, "default": 0 },
-        /// Threads of each worker, unless the scenario says how many.
+        /// The default number of threads of each worker.
         optional threads: Integer = { "minimum": 1, "maximum": 1024 },
-        /// What it speaks, in place of what the kind does.
+        /// Replaces the kind's protocol.
         optional speaks: OneOf<Protocol>,
-        /// A configuration file beside the kind's, in place of the kind's own.
+        /// A configuration file in the kind's folder; replaces the kind's own.
         optional default_config: String,
-        /// What it can do though the kind cannot.
+        /// Abilities that it has and the kind lacks.
         optional can: List<OneOf<super::kind::Ability>>,
-        /// What it cannot do, and why.
+        /// Abilities it lacks, with the reasons.
         optional cannot: Cannot,
-        /// What was seen of it.
+        /// Observations that a reader should know.
         optional notes: List<String>,
     }
 }

@@ -1,4 +1,4 @@
-//! Two stacks, one request: where their answers, and what their apps saw, differ. Pure.
+//! The differences between two stacks' responses to one request, and between the requests that their apps saw. Pure.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,20 +9,24 @@ use crate::scenario::model::AppField;
 /// One field in which two stacks differ. `None` means that the stack has no such field.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Difference {
-    /// Which field, as scenario files spell it.
+    /// The field's name, as in scenario files.
     pub field: String,
-    /// Its value on the reference stack.
     pub reference: Option<String>,
-    /// Its value on the other stack.
     pub other: Option<String>,
 }
 
-/// Compares two observations of one request, field by field, in the order: answer, what arrived, what the app saw.
+/// Compares two observations of one request, field by field: the response, the request at the server, the app's view.
 #[must_use]
 pub fn differences(reference: &Observed, other: &Observed) -> Vec<Difference> {
     let mut found = Vec::new();
     field(&mut found, "status", &reference.status.to_string(), &other.status.to_string());
     headers(&mut found, "headers", &reference.headers, &other.headers);
+    for (name, status) in &other.conditional {
+        // A validator that only one of them has is a difference already.
+        if let Some((_, expected)) = reference.conditional.iter().find(|(known, _)| known == name) {
+            field(&mut found, &format!("status with {name}"), expected, status);
+        }
+    }
     match (reference.headers_report(), other.headers_report()) {
         (Ok(reference), Ok(other)) => {
             let (a, b) = (&reference.upstream, &other.upstream);
@@ -35,10 +39,10 @@ pub fn differences(reference: &Observed, other: &Observed) -> Vec<Difference> {
                 field(&mut found, &path, app_field(&reference.app, name), app_field(&other.app, name));
             }
         }
-        _ => field(&mut found, "body", &reference.body, &other.body),
+        _ => field(&mut found, "body", &reference.shown_body(), &other.shown_body()),
     }
     if reference.body != other.body {
-        // That another body has another length is no second difference.
+        // A different length of a different body is not a second difference.
         found.retain(|difference| !difference.field.eq_ignore_ascii_case("headers.content-length"));
     }
     found
@@ -66,7 +70,7 @@ fn headers(found: &mut Vec<Difference>, scope: &str, reference: &[(String, Strin
     }
 }
 
-/// The lines of one name as one text, a line each.
+/// The lines of one name as one text.
 fn joined(headers: &[(String, String)], name: &str) -> Option<String> {
     let lines: Vec<&str> = lines(headers, name).collect();
     if lines.is_empty() { None } else { Some(lines.join("\n")) }
@@ -78,18 +82,38 @@ mod tests {
 
     fn observed(status: u16, headers: &[(&str, &str)], body: &str) -> Observed {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Observed { status, reason: String::new(), headers, body: body.to_owned(), framing_error: None }
+        Observed {
+            status,
+            reason: String::new(),
+            headers,
+            body: body.to_owned(),
+            is_binary: false,
+            framing_error: None,
+            conditional: Vec::new(),
+        }
     }
 
     #[test]
-    fn equal_answers_do_not_differ_and_the_case_of_names_does_not_count() {
+    fn case_of_names_is_no_difference() {
         let a = observed(200, &[("Date", "x"), ("A", "1"), ("a", "2")], "Pong!");
         let b = observed(200, &[("a", "1"), ("A", "2"), ("date", "x")], "Pong!");
         assert_eq!(differences(&a, &b), []);
     }
 
     #[test]
-    fn every_differing_field_is_named_with_both_values() {
+    fn validators_of_both_are_compared() {
+        let conditional = |fields: &[(&str, &str)]| Observed {
+            conditional: fields.iter().map(|(name, status)| ((*name).to_owned(), (*status).to_owned())).collect(),
+            ..observed(200, &[], "Pong!")
+        };
+        let a = conditional(&[("If-None-Match", "304"), ("If-Modified-Since", "304")]);
+        let b = conditional(&[("If-None-Match", "200")]);
+        let found: Vec<String> = differences(&a, &b).into_iter().map(|difference| difference.field).collect();
+        assert_eq!(found, ["status with If-None-Match"]);
+    }
+
+    #[test]
+    fn differences_have_both_values() {
         let a = observed(200, &[("Via", "p"), ("A", "1")], "Pong!");
         let b = observed(502, &[("A", "2"), ("New", "n")], "Bad");
         let found: Vec<(String, Option<String>, Option<String>)> =

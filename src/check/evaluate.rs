@@ -28,12 +28,13 @@ pub fn evaluate(expect: &Expectation, observed: &Observed, values: &Placeholders
     if expect.unanswered {
         evaluator.note("answer", "none".to_owned(), format!("{} {}", observed.status, observed.reason), false);
     }
-    if let Some(status) = expect.status {
-        evaluator.note("status", status.to_string(), observed.status.to_string(), status == observed.status);
+    if let Some(status) = &expect.status {
+        evaluator.note("status", status.to_string(), observed.status.to_string(), status.accepts(observed.status));
     }
     evaluator.headers("headers", &expect.headers, &observed.headers);
     if let Some(rule) = &expect.body {
-        evaluator.text("body", rule, &observed.body);
+        let shown = if observed.is_binary { observed.body_summary() } else { quoted(&observed.body) };
+        evaluator.note("body", evaluator.words(rule), shown, evaluator.agrees(rule, &observed.body));
     }
     if !expect.upstream.is_empty() || !expect.app.is_empty() {
         match observed.headers_report() {
@@ -77,6 +78,11 @@ impl Evaluator<'_> {
                         && rules.iter().zip(&seen).all(|(rule, value)| self.agrees(rule, value));
                     (words.join(" then "), agrees)
                 }
+                HeaderRule::Lacks(template) => {
+                    let text = template.fill(self.values);
+                    let agrees = seen.iter().all(|value| !value.contains(&text));
+                    (format!("no line with {}", quoted(&text)), agrees)
+                }
             };
             self.note(&format!("{scope}.{name}"), expected, quoted_lines(&seen), agrees);
         }
@@ -108,6 +114,7 @@ impl Evaluator<'_> {
             TextRule::Equal(template) => template.fill(self.values) == observed,
             TextRule::Contains(template) => observed.contains(&template.fill(self.values)),
             TextRule::Matches(pattern) => pattern.0.is_match(observed),
+            TextRule::Lacks(template) => !observed.contains(&template.fill(self.values)),
             TextRule::Empty => observed.is_empty(),
         }
     }
@@ -117,6 +124,7 @@ impl Evaluator<'_> {
             TextRule::Equal(template) => quoted(&template.fill(self.values)),
             TextRule::Contains(template) => format!("a text with {}", quoted(&template.fill(self.values))),
             TextRule::Matches(pattern) => format!("a match of /{}/", pattern.0),
+            TextRule::Lacks(template) => format!("a text without {}", quoted(&template.fill(self.values))),
             TextRule::Empty => "nothing".to_owned(),
         }
     }
@@ -158,7 +166,7 @@ mod tests {
     use regex::Regex;
 
     use super::*;
-    use crate::scenario::model::{Placeholder, TextTemplate, TextTemplatePart};
+    use crate::scenario::model::{ExpectedStatus, Placeholder, TextTemplate, TextTemplatePart};
     use lab_app::headers_report::ReceivedRequest;
 
     fn text(value: &str) -> TextTemplate {
@@ -198,7 +206,9 @@ mod tests {
             reason: "OK".to_owned(),
             headers: pairs(&[("Date", "now"), ("Set-Cookie", "a=1"), ("set-cookie", "b=2")]),
             body: serde_json::to_string(&view).unwrap(),
+            is_binary: false,
             framing_error: None,
+            conditional: Vec::new(),
         }
     }
 
@@ -215,11 +225,12 @@ mod tests {
     fn met_expectations_agree() {
         let expect = Expectation {
             unanswered: false,
-            status: Some(200),
+            status: Some(ExpectedStatus::Code(200)),
             headers: vec![
                 ("DATE".to_owned(), HeaderRule::Count(1)),
                 ("Via".to_owned(), HeaderRule::Absent),
                 ("Date".to_owned(), HeaderRule::Present),
+                ("Set-Cookie".to_owned(), HeaderRule::Lacks(text("c="))),
                 (
                     "Set-Cookie".to_owned(),
                     HeaderRule::Lines(vec![
@@ -238,7 +249,7 @@ mod tests {
             app: [(AppField::RemoteAddr, TextRule::Equal(client())), (AppField::RootPath, TextRule::Empty)].into(),
         };
         assert_eq!(disagreeing(&expect, &observed()), Vec::<String>::new());
-        assert_eq!(evaluate(&expect, &observed(), &values()).len(), 12);
+        assert_eq!(evaluate(&expect, &observed(), &values()).len(), 13);
     }
 
     #[test]
@@ -246,15 +257,16 @@ mod tests {
         let lines = |values: &[&str]| HeaderRule::Lines(values.iter().map(|v| TextRule::Equal(text(v))).collect());
         let expect = Expectation {
             unanswered: true,
-            status: Some(404),
+            status: Some(ExpectedStatus::Classes(vec![4, 5])),
             headers: vec![
                 ("Date".to_owned(), HeaderRule::Absent),
                 ("Via".to_owned(), HeaderRule::Present),
                 ("Server".to_owned(), HeaderRule::Count(1)),
                 ("Set-Cookie".to_owned(), lines(&["b=2", "a=1"])),
                 ("set-cookie".to_owned(), lines(&["a=1"])),
+                ("SET-COOKIE".to_owned(), HeaderRule::Lacks(text("b="))),
             ],
-            body: Some(TextRule::Empty),
+            body: Some(TextRule::Lacks(text("upstream"))),
             upstream: UpstreamExpectation {
                 method: Some(TextRule::Equal(text("HEAD"))),
                 target: Some(TextRule::Matches(Pattern(Regex::new("^/x").unwrap()))),
@@ -280,7 +292,7 @@ mod tests {
     fn broken_framing_fails_any_check() {
         let mut answer = observed();
         answer.framing_error = Some("the body ended early".to_owned());
-        let expect = Expectation { status: Some(200), ..Expectation::default() };
+        let expect = Expectation { status: Some(ExpectedStatus::Code(200)), ..Expectation::default() };
         assert_eq!(disagreeing(&expect, &answer), ["framing"]);
     }
 }

@@ -1,22 +1,32 @@
-//! What a check saw: the answer at the client, and the app's view where the answer holds one.
+//! The observation of a check: the response at the client, and the app's view of the request.
+
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use sha2::{Digest as _, Sha256};
+
 use lab_app::headers_report::HeadersReport;
 
-/// An answer as it arrived at the client. Text that is not UTF-8 is read as Latin-1, so that no byte is lost.
+/// A response as it arrived at the client. Text that is not UTF-8 is read as Latin-1, so that no byte is lost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observed {
-    /// The status code.
     pub status: u16,
     /// The reason phrase, possibly empty.
     pub reason: String,
     /// Header lines in order, duplicates and the case of names kept.
     pub headers: Vec<(String, String)>,
-    /// The body, transfer coding removed. For an answer that must not have one: whatever followed the head.
+    /// The body without its transfer coding. If the response must not have one: any bytes after the head.
     pub body: String,
-    /// What is wrong with the answer's framing, if anything: a truncated body, bad chunks.
+    /// Whether the body is not UTF-8, so that each character of `body` stands for a byte.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_binary: bool,
+    /// The response's framing error, such as a truncated body or a malformed chunk.
     pub framing_error: Option<String>,
+    /// The fields of conditional requests for the same target, each with the status of the response: whether the validators
+    /// of this response hold (RFC 9110, section 13).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditional: Vec<(String, String)>,
 }
 
 impl Observed {
@@ -25,10 +35,33 @@ impl Observed {
         lines(&self.headers, name)
     }
 
+    /// The body as it was sent.
+    #[must_use]
+    pub fn body_bytes(&self) -> Cow<'_, [u8]> {
+        match self.is_binary {
+            false => Cow::Borrowed(self.body.as_bytes()),
+            // Read as Latin-1, whose code points are the bytes; placeholders are ASCII.
+            true => Cow::Owned(self.body.chars().map(|byte| u8::try_from(byte).unwrap_or(b'?')).collect()),
+        }
+    }
+
+    /// The body's length and digest.
+    #[must_use]
+    pub fn body_summary(&self) -> String {
+        let bytes = self.body_bytes();
+        format!("{} bytes, SHA-256 {:x}", bytes.len(), Sha256::digest(&bytes))
+    }
+
+    /// The body as differences show it: text, or the length and digest of a binary one.
+    #[must_use]
+    pub fn shown_body(&self) -> Cow<'_, str> {
+        if self.is_binary { Cow::Owned(self.body_summary()) } else { Cow::Borrowed(&self.body) }
+    }
+
     /// The app's view of the request, if the body is one.
     ///
     /// # Errors
-    /// Why the body is not a view, in words.
+    /// Why the body is not a view, as a message.
     pub fn headers_report(&self) -> Result<HeadersReport, String> {
         serde_json::from_str(&self.body).map_err(|error| format!("the answer holds no view of the request: {error}"))
     }
@@ -37,4 +70,28 @@ impl Observed {
 /// The values of every line of `headers` named `name`, in order.
 pub fn lines<'a>(headers: &'a [(String, String)], name: &'a str) -> impl Iterator<Item = &'a str> {
     headers.iter().filter(move |(line, _)| line.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn binary_body_has_its_own_length_and_digest() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        let body = bytes.iter().map(|&byte| char::from(byte)).collect();
+        let (reason, headers) = (String::new(), Vec::new());
+        let observed = Observed {
+            status: 200,
+            reason,
+            headers,
+            body,
+            is_binary: true,
+            framing_error: None,
+            conditional: Vec::new(),
+        };
+        assert_eq!(observed.body_bytes(), bytes);
+        let digest = "40aff2e9d2d8922e47afd4648e6967497158785fbd1da870e7110266bf944880";
+        assert_eq!(observed.shown_body(), format!("256 bytes, SHA-256 {digest}"));
+    }
 }

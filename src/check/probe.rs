@@ -1,70 +1,61 @@
-//! The probe: sends a check's request byte for byte and observes the whole answer.
+//! Sends a check's request byte for byte and observes the whole response.
 
 use std::fmt::Write as _;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use lab_http::{BodyDecoder, Incoming, Limits, ReadError, ResponseHead, framing};
+use lab_http::h1::framing;
+use lab_http::{BodyDecoder, Incoming, Limits, ReadError, ResponseHead};
+use lab_net::Stream;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
+use super::client_tls;
 use super::observed::Observed;
 use super::slow;
 use crate::scenario::model::{CheckRequest, Placeholders, SlowClients};
 
-/// How long an answer without a body is watched for bytes that should not follow.
-const WATCHED_AFTER: Duration = Duration::from_millis(500);
+/// How long to wait for bytes that must not follow a response without a body.
+const EXCESS_WAIT: Duration = Duration::from_millis(500);
 
-/// Why there is nothing to judge.
+/// Why there is no response to evaluate.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
-    /// No connection.
     #[error("cannot connect to {address}")]
-    Connect {
-        /// Where to.
-        address: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The connection failed before the answer's head was complete.
+    Connect { address: SocketAddr, source: io::Error },
+    /// The check asks for TLS.
+    #[error("the stack has no listener with TLS")]
+    NoTls,
+    #[error("the TLS handshake failed")]
+    Handshake(#[source] io::Error),
+    /// The connection failed before the response's head was complete.
     #[error("the connection failed before an answer")]
     Broken(#[from] io::Error),
-    /// The connection was closed before the answer's head was complete.
+    /// The connection was closed before the response's head was complete.
     #[error("the connection was closed without an answer")]
     Closed,
-    /// It was closed though more was to be asked on it.
-    #[error("only {answered} of {times} requests were answered on one connection: {seen}")]
-    NotKept {
-        /// How many were answered.
-        answered: u16,
-        /// How many were to be.
-        times: u16,
-        /// What became of the next.
-        seen: String,
-    },
-    /// What came is not an HTTP answer.
+    /// The connection was closed before all requests were sent.
+    #[error("only {answered} of {times} requests were answered on one connection: {cause}")]
+    NotKept { answered: u16, times: u16, cause: String },
     #[error("the answer is not HTTP/1.1: {0}")]
     NotHttp(String),
-    /// Nothing came in time.
-    #[error("no complete answer within {}{meanwhile}", time(*within))]
-    Silent {
-        /// How long it was waited for.
+    #[error("no complete answer within {}{meanwhile}", display_time(*within))]
+    Timeout {
         within: Duration,
-        /// What the stack had to do meanwhile, in words, or nothing.
+        /// The slow clients of the check, as a clause; may be empty.
         meanwhile: String,
     },
-    /// The clients that were to be slow did not get that far.
     #[error("a slow client could not begin its request")]
     Slow(#[source] io::Error),
 }
 
-/// Sends one request to `address` on a connection of its own. Returns the answer and what the placeholders were.
-/// `client` is the address the stack sees this connection at, where it is not the one it has here.
+/// Sends a request to `address` on a new connection. Returns the response and the values of the placeholders. `client` is
+/// the connection's address as the stack sees it, if that is not its local address.
 ///
 /// # Errors
-/// When there is no answer whose head can be judged. A broken body is part of the observation.
-pub async fn ask(
+/// There is no response with a complete head. A broken body is part of the observation.
+pub async fn probe(
     address: SocketAddr,
     client: Option<IpAddr>,
     request: &CheckRequest,
@@ -73,7 +64,7 @@ pub async fn ask(
         CheckRequest::Composed { within, slow, target, .. } => (*within, slow.as_ref(), target.as_str()),
         CheckRequest::Raw(_) => (CheckRequest::WITHIN, None, ""),
     };
-    // They are slow until they are dropped.
+    // Dropping them ends them.
     let _slow = match slow {
         Some(slow) => Some(
             slow::clients(address, slow.target.as_deref().unwrap_or(target), slow).await.map_err(ProbeError::Slow)?,
@@ -81,16 +72,15 @@ pub async fn ask(
         None => None,
     };
     let meanwhile = slow.map_or(String::new(), |SlowClients { clients, part, .. }| {
-        let (verb, part) = (part.verb(), part.one());
-        let said = if clients.get() == 1 { format!(" {verb}s") } else { format!("s {verb}") };
-        format!(" while {clients} client{said} {part} a byte at a time")
+        let (verb, part) = (part.verb(), part.with_article());
+        let inflected = if clients.get() == 1 { format!(" {verb}s") } else { format!("s {verb}") };
+        format!(" while {clients} client{inflected} {part} a byte at a time")
     });
-    let silent = |_| ProbeError::Silent { within, meanwhile };
-    tokio::time::timeout(within, exchange(address, client, request)).await.map_err(silent)?
+    let timeout = |_| ProbeError::Timeout { within, meanwhile };
+    tokio::time::timeout(within, exchange(address, client, request)).await.map_err(timeout)?
 }
 
-/// A time in words: in seconds where it is whole ones.
-fn time(time: Duration) -> String {
+fn display_time(time: Duration) -> String {
     match time.subsec_millis() {
         0 => format!("{} s", time.as_secs()),
         _ => format!("{} ms", time.as_millis()),
@@ -102,54 +92,70 @@ async fn exchange(
     client: Option<IpAddr>,
     request: &CheckRequest,
 ) -> Result<(Observed, Placeholders), ProbeError> {
-    let mut connection = TcpStream::connect(address).await.map_err(|source| ProbeError::Connect { address, source })?;
-    let client = client.map_or_else(|| connection.local_addr().map(|here| here.ip()), Ok)?.to_string();
+    let mut connection =
+        Stream::connect_tcp(address).await.map_err(|source| ProbeError::Connect { address, source })?;
+    let local = connection.tcp().map_or_else(|| Ok(address), TcpStream::local_addr)?;
+    let client = client.unwrap_or(local.ip()).to_string();
     let values = Placeholders { client, host: address.ip().to_string(), port: address.port() };
     let (method, bytes) = compose(request, &values);
+    if let CheckRequest::Composed { tls: true, headers, .. } = request {
+        let host = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host"));
+        let host = host.map_or_else(|| values.host.clone(), |(_, value)| value.fill(&values));
+        connection = client_tls::handshake(connection, &host).await.map_err(ProbeError::Handshake)?;
+    }
     let times = match request {
         CheckRequest::Composed { times, .. } => times.get(),
         CheckRequest::Raw(_) => 1,
     };
-    // A server may refuse a request before it has read all of it: its answer counts, not the write that failed.
+    // A server may refuse a request before it has read all of it: then the response counts, not the failed write.
     let mut written = connection.write_all(&bytes).await;
     let mut incoming = Incoming::new(connection, Limits::response());
     for answered in 1..times {
-        let cut = |seen: String| ProbeError::NotKept { answered, times, seen };
+        let not_kept = |cause: String| ProbeError::NotKept { answered, times, cause };
         let (head, body, framing_error) =
-            answer(&mut incoming, &method, written).await.map_err(|error| match error {
-                // The first one has nothing to do with keeping a connection.
+            read_response(&mut incoming, &method, written).await.map_err(|error| match error {
+                // A failure of the first request says nothing about persistence.
                 error if answered == 1 => error,
-                error => cut(error.to_string()),
+                error => not_kept(error.to_string()),
             })?;
         if let Some(error) = framing_error {
-            return Err(cut(format!("after {} bytes of body: {error}", body.len())));
+            return Err(not_kept(format!("after {} bytes of body: {error}", body.len())));
         }
         if says_close(&head) {
-            return Err(cut("its answer says `Connection: close`".to_owned()));
+            return Err(not_kept("its answer says `Connection: close`".to_owned()));
         }
         written = incoming.io_mut().write_all(&bytes).await;
     }
-    let last = answer(&mut incoming, &method, written).await;
+    let last = read_response(&mut incoming, &method, written).await;
     let (head, body, framing_error) = last.map_err(|error| match times {
         1 => error,
-        _ => ProbeError::NotKept { answered: times - 1, times, seen: error.to_string() },
+        _ => ProbeError::NotKept { answered: times - 1, times, cause: error.to_string() },
     })?;
     let headers = head.headers.iter().map(|(name, value)| (latin1(name), latin1(value))).collect();
     let reason = latin1(head.reason());
-    let observed = Observed { status: head.status, reason, headers, body: latin1(&body), framing_error };
+    let is_binary = std::str::from_utf8(&body).is_err();
+    let observed = Observed {
+        status: head.status,
+        reason,
+        headers,
+        body: latin1(&body),
+        is_binary,
+        framing_error,
+        conditional: Vec::new(),
+    };
     Ok((observed, values))
 }
 
-/// Whether this answer is the last on its connection, by its own word (RFC 9112, section 9.6).
+/// Whether the response announces the end of its connection (RFC 9112, section 9.6).
 fn says_close(head: &ResponseHead) -> bool {
     head.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"connection")).any(|(_, value)| {
         value.split(|byte| *byte == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
     })
 }
 
-/// Reads one answer: its head, its body, and what is wrong with the body's framing.
-async fn answer(
-    incoming: &mut Incoming<TcpStream>,
+/// Reads one response: its head, its body, and the framing error of the body.
+async fn read_response(
+    incoming: &mut Incoming<Stream>,
     method: &[u8],
     written: io::Result<()>,
 ) -> Result<(ResponseHead, Vec<u8>, Option<String>), ProbeError> {
@@ -166,7 +172,7 @@ async fn answer(
     Ok((head, body, framing_error))
 }
 
-/// The request's bytes, and its method, which decides whether the answer has a body.
+/// The request's method and bytes. The method decides whether the response has a body.
 fn compose(request: &CheckRequest, values: &Placeholders) -> (Vec<u8>, Vec<u8>) {
     let (method, target, headers, body, times) = match request {
         CheckRequest::Raw(template) => {
@@ -196,22 +202,18 @@ fn compose(request: &CheckRequest, values: &Placeholders) -> (Vec<u8>, Vec<u8>) 
     (method.clone().into_bytes(), bytes)
 }
 
-/// Reads the body to its end, and says what is wrong with its framing. Of an answer that has no body by its method or
-/// status, whatever follows the head all the same.
-async fn read_body(
-    incoming: &mut Incoming<TcpStream>,
-    method: &[u8],
-    head: &ResponseHead,
-) -> (Vec<u8>, Option<String>) {
+/// Reads the body to its end. Returns it with its framing error. If the response must not have a body, reads any bytes
+/// that follow the head.
+async fn read_body(incoming: &mut Incoming<Stream>, method: &[u8], head: &ResponseHead) -> (Vec<u8>, Option<String>) {
     let mut body = Vec::new();
     let length = match framing::response_body(method, head) {
         Ok(length) => length,
         Err(refusal) => return (body, Some(refusal.to_string())),
     };
     if length.is_empty() {
-        let watched = async { while let Ok(1..) = std::future::poll_fn(|cx| incoming.poll_fill(cx)).await {} };
-        // Where the server keeps the connection open there is no end to wait for.
-        let _ = tokio::time::timeout(WATCHED_AFTER, watched).await;
+        let fill = async { while let Ok(1..) = std::future::poll_fn(|cx| incoming.poll_fill(cx)).await {} };
+        // If the server keeps the connection open, there is no end to wait for.
+        let _ = tokio::time::timeout(EXCESS_WAIT, fill).await;
         body.extend_from_slice(incoming.buffered());
         let excess = (!body.is_empty()).then(|| format!("{} bytes follow an answer without a body", body.len()));
         return (body, excess);
@@ -226,7 +228,7 @@ async fn read_body(
     }
 }
 
-/// Bytes as text: UTF-8 if they are, else each byte a character, so that nothing is lost.
+/// Bytes as text: UTF-8 if valid, otherwise Latin-1, so that no byte is lost.
 fn latin1(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),

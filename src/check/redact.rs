@@ -1,25 +1,24 @@
-//! Redaction: what differs from run to run without meaning anything is replaced by a name. Pure.
+//! Redaction: replaces the parts of an observation that vary from run to run by placeholders. Pure.
 //!
-//! Ports, dates and versions; and the lengths of bodies that held one of them. What is left is a fact that two runs
-//! of one scenario share.
+//! These are ports, dates and versions, and the lengths of bodies that contain one of them. The rest is a fact, equal in
+//! every run of a scenario.
 
 use std::net::SocketAddr;
 
 use super::observed::Observed;
 
-/// What is replaced in one visit to a stack.
+/// The replacements for one visit to a stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redaction {
-    /// Addresses and the names that stand for them.
+    /// Addresses and their placeholders.
     pub addresses: Vec<(SocketAddr, String)>,
-    /// Other texts of this start, hosts without a port among them, and the names that stand for them.
+    /// Other texts of this visit, such as hosts without a port, and their placeholders.
     pub names: Vec<(String, String)>,
-    /// Version texts and the names that stand for them.
+    /// Versions and their placeholders.
     pub versions: Vec<(String, String)>,
 }
 
 impl Redaction {
-    /// The observation with its accidental parts replaced.
     #[must_use]
     pub fn apply(&self, observed: &Observed) -> Observed {
         let body = self.text(&observed.body);
@@ -37,7 +36,9 @@ impl Redaction {
             reason: observed.reason.clone(),
             headers: headers.collect(),
             body,
+            is_binary: observed.is_binary,
             framing_error: observed.framing_error.clone(),
+            conditional: observed.conditional.clone(),
         }
     }
 
@@ -60,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ports_dates_versions_and_the_lengths_they_change_are_replaced() {
+    fn varying_parts_are_replaced() {
         let redaction = Redaction {
             addresses: vec![(([127, 0, 0, 1], 40_001).into(), "{host}:{port}".to_owned())],
             names: vec![("127.0.0.1".to_owned(), "{client}".to_owned())],
@@ -79,7 +80,9 @@ mod tests {
                 ("content-length", "17"),
             ]),
             body: "at 127.0.0.1:40001 from 127.0.0.1".to_owned(),
+            is_binary: false,
             framing_error: None,
+            conditional: Vec::new(),
         };
         let redacted = redaction.apply(&observed);
         let expected = pairs(&[

@@ -1,4 +1,4 @@
-//! What lab starts itself as; no part of its interface.
+//! The hidden subcommands that lab starts itself.
 
 use std::path::PathBuf;
 
@@ -7,16 +7,16 @@ use clap::Args;
 /// `lab guard`, for lab's own use.
 #[derive(Debug, Args)]
 pub struct GuardArgs {
-    /// Cores the program may use
+    /// Cores that the program may use
     #[arg(long, value_delimiter = ',')]
     pub cores: Vec<u16>,
     /// Milliseconds between SIGTERM and SIGKILL
     #[arg(long, default_value = "1000")]
     pub grace_ms: u64,
-    /// A file the program reads as standard input
+    /// The program's standard input
     #[arg(long)]
     pub input: Option<PathBuf>,
-    /// Become the program, to be killed when this parent ends
+    /// Replace this process by the program, and kill it when this parent ends
     #[arg(long, value_name = "PARENT")]
     pub exec: Option<u32>,
     /// The program and its arguments

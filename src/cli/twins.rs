@@ -1,4 +1,4 @@
-//! `lab proxy` and `lab serve`: their originals' arguments.
+//! The command lines of `lab proxy` and `lab serve`, which are those of nginx and gunicorn.
 
 use std::path::PathBuf;
 
@@ -6,17 +6,17 @@ use clap::{Arg, ArgMatches, Args, FromArgMatches};
 
 use lab_serve::settings::arguments::{GivenSettings, augment, from_matches};
 
-/// `lab proxy`, by nginx's names.
+/// `lab proxy`, with nginx's options.
 #[derive(Debug, Args)]
 #[command(disable_version_flag = true)]
 pub struct ProxyArgs {
     /// The configuration file
     #[arg(short = 'c', value_name = "FILE", required_unless_present_any = ["version", "details"])]
     pub config: Option<PathBuf>,
-    /// What relative paths in the configuration are relative to [default: the configuration's folder]
+    /// The base of relative paths in the configuration [default: the configuration's folder]
     #[arg(short = 'p', value_name = "PREFIX")]
     pub prefix: Option<PathBuf>,
-    /// Where errors go unless the configuration says so [default: standard error]
+    /// The error log, unless the configuration sets one [default: standard error]
     #[arg(short = 'e', value_name = "FILE")]
     pub error_log: Option<PathBuf>,
     /// Directives of the main level, before those of the file: "worker_processes 2; pid run.pid;"
@@ -28,10 +28,10 @@ pub struct ProxyArgs {
     /// Test the configuration, print all its files and exit
     #[arg(short = 'T')]
     pub dump: bool,
-    /// Say nothing but errors while testing
+    /// Print only errors while testing
     #[arg(short = 'q')]
     pub quiet: bool,
-    /// Tell a running proxy, found by the configuration's pid file: stop, quit, reload, reopen
+    /// Signal a running proxy, found by the configuration's pid file: stop, quit, reload, reopen
     #[arg(short = 's', value_name = "SIGNAL")]
     pub signal: Option<String>,
     /// Print the version and exit
@@ -42,14 +42,13 @@ pub struct ProxyArgs {
     pub details: bool,
 }
 
-/// `lab serve`: what lab adds to gunicorn's settings, and those.
+/// `lab serve`: gunicorn's settings and lab's own.
 #[derive(Debug, Clone)]
 pub struct ServeArgs {
-    /// The application.
     pub app: Option<String>,
     /// The virtual environment.
     pub venv: Option<PathBuf>,
-    /// gunicorn's settings, as far as they are given.
+    /// The given settings of gunicorn.
     pub given: GivenSettings,
 }
 
@@ -60,7 +59,7 @@ impl Args for ServeArgs {
             .help("The application: MODULE:CALLABLE, or native:NAME for an app built into lab");
         let venv = Arg::new("venv").long("venv").value_name("DIR").value_parser(clap::value_parser!(PathBuf));
         let venv =
-            venv.help("The virtual environment that a WSGI application runs in [default: $VIRTUAL_ENV, else python3]");
+            venv.help("The virtual environment of a WSGI application [default: $VIRTUAL_ENV, otherwise python3]");
         augment(command.arg(app).arg(venv)).infer_long_args(true)
     }
 

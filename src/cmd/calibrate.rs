@@ -1,22 +1,22 @@
-//! `lab calibrate`: runs the reference stack against itself, and reports what this machine can tell apart.
+//! `lab calibrate`: compares the reference stack with itself, and reports which changes this machine can detect.
 
 use std::io::Write as _;
 
-use super::run::{self, display_path};
+use super::event_log::EventLog;
+use super::execution::{self, GateArgs, Outputs, display_path};
 use super::select;
 use super::tool_paths::tool_paths;
-use crate::cli::{CalibrateArgs, ScenarioArgs};
-use crate::engine::calibration::{against_itself, calibrated};
+use crate::cli::{CalibrateArgs, OutcomeArgs, ScenarioArgs, StackArgs};
+use crate::engine::calibration::{calibrate, compare_with_itself, self_comparison};
 use crate::engine::session::{RunMode, SessionOutcome};
 use crate::exit::Exit;
-use crate::record::{CALIBRATION_FOLDER, Calibrated, CalibrationFile};
+use crate::record::{CALIBRATION_FOLDER, CalibrationFile, ScenarioCalibration};
 use crate::report::render::terminal::calibration as calibration_report;
 use crate::snapshot::gate;
 
 /// Measures, stores the calibration and prints it.
 pub(super) fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
-    let (scenario, kinds) = (args.scenario.clone(), args.kinds.clone());
-    let selected = ScenarioArgs { scenario, only: Vec::new(), skip: Vec::new(), backend: None, kinds };
+    let selected = ScenarioArgs { scenario: args.scenario.clone(), stacks: StackArgs::all(args.kinds.clone()) };
     let scenario = match select::scenario(&selected)? {
         Ok(scenario) => scenario,
         Err(exit) => return Ok(exit),
@@ -25,25 +25,38 @@ pub(super) fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
         writeln!(anstream::stderr(), "lab: {}: without a load there is nothing to calibrate", args.scenario.display())?;
         return Ok(Exit::Usage);
     }
-    let mut calibration_run = against_itself(&scenario, CALIBRATION_FOLDER, args.rounds);
+    let blocks = match args.comparisons {
+        Some(comparisons) => comparisons.saturating_mul(scenario.rounds.max_blocks()),
+        None => args.rounds,
+    };
+    let mut calibration_run = self_comparison(&scenario, CALIBRATION_FOLDER, blocks);
     let tools = tool_paths(&args.kinds)?;
-    let outcome = run::execute(&mut calibration_run, args.output, RunMode::Measure, &tools, None)?;
+    let outcome =
+        execution::execute(&mut calibration_run, args.output, RunMode::Measure, &tools, None, &mut EventLog::none())?;
     let SessionOutcome::Finished(finished) = outcome else {
         return Ok(Exit::Interrupted);
     };
     let record = &finished.record;
-    let metrics = calibrated(&scenario, &record.estimates);
+    let metrics = calibrate(&scenario, &record.estimates);
     if metrics.is_empty() {
-        return Ok(run::conclude(*finished, args.output, false, false)?.max(Exit::CouldNotRun));
+        let outputs = Outputs { terminal: args.output, files: &OutcomeArgs::default(), step: None };
+        let exit = execution::conclude(*finished, &scenario, outputs, GateArgs::default())?;
+        return Ok(exit.max(Exit::CouldNotRun));
     }
-    let calibrated = Calibrated {
+    let calibrated = ScenarioCalibration {
         run: record.provenance.run.clone(),
-        made: record.provenance.ended.clone(),
+        ended: record.provenance.ended.clone(),
         stack: scenario.reference().name.clone(),
+        comparisons: Some(compare_with_itself(&scenario, &metrics)),
         metrics,
     };
     let text = calibration_report::render(&calibrated, record);
     let machine = &record.provenance.machine;
+    // Before anything is written: a full disk must not cost what was found out.
+    if !args.output.json && !args.output.quiet {
+        write!(anstream::stdout(), "{text}")?;
+    }
+    let is_written = execution::print_write_errors(&finished)?;
     let file = CalibrationFile::new(&scenario.root, machine);
     let calibration = file.update(&scenario.name, machine, calibrated)?;
 
@@ -51,8 +64,8 @@ pub(super) fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
     if args.output.json {
         writeln!(out, "{}", serde_json::to_string(&calibration)?)?;
     } else if !args.output.quiet {
-        write!(out, "{text}")?;
         writeln!(out, "\ncalibration  {}", display_path(&file.path))?;
     }
-    Ok(gate::exit(&record.gate, false, false))
+    let exit = gate::exit(&record.gate, false, false);
+    Ok(if is_written { exit } else { Exit::CouldNotRun })
 }

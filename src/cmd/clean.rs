@@ -1,4 +1,4 @@
-//! `lab clean`: removes what ended runs have left in the container engine, and the images that were built for them.
+//! `lab clean`: removes leftovers of ended runs from the container engine, and the images that were built for them.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -24,22 +24,22 @@ async fn clean(args: &CleanArgs) -> anyhow::Result<Exit> {
     let mut exit = Exit::Ok;
     let runs = sweep::find_leftovers(&engine).await?;
     for (run, left) in &runs {
-        match left.life {
-            RunState::Running => writeln!(out, "run {run} is at work; its containers stay")?,
-            RunState::Unknown if !args.all => writeln!(out, "run {run} cannot be seen from here; --all removes it")?,
+        match left.state {
+            RunState::Running => writeln!(out, "run {run} is still running; its containers are kept")?,
+            RunState::Unknown if !args.all => writeln!(out, "run {run} is not visible from here; --all removes it")?,
             RunState::Ended | RunState::Unknown => {
                 writeln!(out, "run {run}")?;
                 let remaining = match args.dry_run {
                     true => Vec::new(),
                     false => sweep::remove_run(&engine, run, DEADLINE).await?,
                 };
-                for made in &left.made {
-                    let done = match (args.dry_run, remaining.contains(made)) {
+                for object in &left.objects {
+                    let result = match (args.dry_run, remaining.contains(object)) {
                         (true, _) => "would be removed",
                         (false, true) => "cannot be removed",
                         (false, false) => "removed",
                     };
-                    writeln!(out, "  {made}: {done}")?;
+                    writeln!(out, "  {object}: {result}")?;
                 }
                 if !remaining.is_empty() {
                     exit = Exit::CouldNotRun;
@@ -49,18 +49,18 @@ async fn clean(args: &CleanArgs) -> anyhow::Result<Exit> {
     }
     let built = sweep::built_images(&engine).await?;
     if !built.is_empty() {
-        writeln!(out, "built from folders, and built anew by the next run that names them")?;
+        writeln!(out, "built from folders; rebuilt by the next run that uses them")?;
     }
-    for made in &built {
-        let done = match args.dry_run {
+    for image in &built {
+        let result = match args.dry_run {
             true => "would be removed",
-            false if sweep::remove_built_image(&engine, made).await => "removed",
-            false => "in use; stays",
+            false if sweep::remove_built_image(&engine, image).await => "removed",
+            false => "in use, kept",
         };
-        writeln!(out, "  {made}: {done}")?;
+        writeln!(out, "  {image}: {result}")?;
     }
     if runs.is_empty() && built.is_empty() {
-        writeln!(out, "nothing of lab's is in {} ({})", engine.endpoint, engine.version)?;
+        writeln!(out, "lab has left nothing in {} ({})", engine.endpoint, engine.version)?;
     }
     Ok(exit)
 }

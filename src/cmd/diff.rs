@@ -3,7 +3,8 @@
 use std::io::Write as _;
 use std::num::NonZeroU16;
 
-use super::run::execute;
+use super::event_log::EventLog;
+use super::execution::execute;
 use super::select;
 use super::tool_paths::tool_paths;
 use crate::cli::{DiffArgs, OutputArgs};
@@ -22,7 +23,7 @@ pub(super) fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
     };
     if scenario.stacks.len() < 2 {
         let file = args.scenario.display();
-        writeln!(anstream::stderr(), "lab: {file}: one stack has nothing to differ from; name two")?;
+        writeln!(anstream::stderr(), "lab: {file}: only one stack is selected; a comparison needs two")?;
         return Ok(Exit::Usage);
     }
     let first = args.stacks.first().unwrap_or(&scenario.reference().name).clone();
@@ -30,9 +31,9 @@ pub(super) fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
         scenario.checks = args.path.iter().map(|path| get(path)).collect();
     }
     let others = ordered(&mut scenario, &first, &args.stacks);
-    let output = OutputArgs { json: args.json, quiet: false };
+    let output = OutputArgs { json: args.json, quiet: false, verbose: false };
     let tools = tool_paths(&args.kinds)?;
-    let outcome = execute(&mut scenario, output, RunMode::ChecksOnly, &tools, None)?;
+    let outcome = execute(&mut scenario, output, RunMode::ChecksOnly, &tools, None, &mut EventLog::none())?;
     let SessionOutcome::Finished(finished) = outcome else {
         return Ok(Exit::Interrupted);
     };
@@ -51,7 +52,7 @@ pub(super) fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
         writeln!(out, "{}", serde_json::to_string(&compared.concat())?)?;
     } else {
         for (other, compared) in others.iter().zip(&compared) {
-            writeln!(out, "{} against {}\n\n{}", other.name, reference.name, stack_diff::render(compared))?;
+            writeln!(out, "{} compared with {}\n\n{}", other.name, reference.name, stack_diff::render(compared))?;
         }
     }
     let differs = !compared.iter().flatten().all(CheckComparison::is_same);
@@ -86,6 +87,7 @@ fn get(path: &str) -> Check {
             body: Vec::new(),
             times: NonZeroU16::MIN,
             within: CheckRequest::WITHIN,
+            tls: false,
             slow: None,
         },
         expect: Expectation::default(),

@@ -1,4 +1,4 @@
-//! `lab doctor`: what this machine has, and what follows for a run.
+//! `lab doctor`: inspects this machine for the tools and permissions of a run.
 
 use std::io::Write as _;
 use std::process::Command;
@@ -10,7 +10,7 @@ use crate::report::numbers::bytes;
 use crate::stack::container::engine::Engine;
 use crate::stack::guarded::ListeningSocket;
 
-/// Programs a later comparison may use, with the argument that prints their version.
+/// Programs that comparisons use, with the argument that prints their version.
 const PROGRAMS: [(&str, &str); 8] = [
     ("nginx", "-v"),
     ("haproxy", "-v"),
@@ -22,7 +22,7 @@ const PROGRAMS: [(&str, &str); 8] = [
     ("h2load", "--version"),
 ];
 
-/// Prints what was found. 0 when the default scenario can run here, 3 when it cannot.
+/// Prints the findings. 0 if the default scenario can run here, 3 if not.
 pub(super) fn run() -> anyhow::Result<Exit> {
     let machine = Machine::read();
     let mut out = anstream::stdout().lock();
@@ -32,29 +32,29 @@ pub(super) fn run() -> anyhow::Result<Exit> {
     let mut exit = Exit::Ok;
     writeln!(out, "\nneeded")?;
     let mut needed = |name: &str, found: Result<String, String>| match found {
-        Ok(good) => writeln!(out, "  ok       {name}: {good}"),
-        Err(bad) => {
+        Ok(state) => writeln!(out, "  ok       {name}: {state}"),
+        Err(problem) => {
             exit = Exit::CouldNotRun;
-            writeln!(out, "  missing  {name}: {bad}")
+            writeln!(out, "  missing  {name}: {problem}")
         }
     };
     needed(
         "loopback ports",
         ListeningSocket::loopback().map(|_| "can be reserved".to_owned()).map_err(|e| e.to_string()),
     )?;
-    let account = procfs::read_component(std::process::id());
-    needed("/proc", account.map(|_| "CPU, memory and switches can be read".to_owned()).map_err(|e| e.to_string()))?;
+    let own_usage = procfs::read_component(std::process::id());
+    needed("/proc", own_usage.map(|_| "CPU, memory and switches can be read".to_owned()).map_err(|e| e.to_string()))?;
     let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     let enough = descriptors.is_none_or(|limit| limit >= 1024);
-    let said = descriptors.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string());
-    needed("file descriptors", if enough { Ok(said) } else { Err(format!("{said}; at least 1024")) })?;
+    let limit = descriptors.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string());
+    needed("file descriptors", if enough { Ok(limit) } else { Err(format!("{limit}; at least 1024")) })?;
 
     writeln!(out, "\nmeasurement")?;
     match machine.cores {
         1 => {
-            writeln!(out, "  one core: load and stack share it, so throughput and latency are those of both together")?;
+            writeln!(out, "  one core: load and stack share it, which distorts throughput and latency")?;
         }
-        cores => writeln!(out, "  {cores} cores: load and stack run on disjoint ones")?,
+        cores => writeln!(out, "  {cores} cores: load and stack run on separate cores")?,
     }
     writeln!(out, "\ncontainers (for `backend = \"container\"`)")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -62,7 +62,7 @@ pub(super) fn run() -> anyhow::Result<Exit> {
         Ok(engine) => writeln!(out, "  found    {} at {}", engine.version, engine.endpoint)?,
         Err(error) => writeln!(out, "  absent   {:#}", anyhow::Error::new(error))?,
     }
-    writeln!(out, "\nother programs (none is needed for scenarios/default.toml)")?;
+    writeln!(out, "\nother programs (scenarios/default.toml needs none)")?;
     for (program, argument) in PROGRAMS {
         match version(program, argument) {
             Some(version) => writeln!(out, "  found    {program}: {version}")?,
@@ -72,7 +72,7 @@ pub(super) fn run() -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-/// The first line a program prints about its version; some print it on standard error, some exit with 1.
+/// The first line a program prints about its version. Some print it on standard error, some exit with 1.
 fn version(program: &str, argument: &str) -> Option<String> {
     let output = Command::new(program).arg(argument).output().ok()?;
     let text = [output.stdout, output.stderr].concat();

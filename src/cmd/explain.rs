@@ -1,4 +1,4 @@
-//! `lab explain`: what a scenario would run, resolved. Nothing is started.
+//! `lab explain`: prints a resolved scenario without running it.
 
 use std::io::Write as _;
 

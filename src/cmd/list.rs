@@ -1,4 +1,4 @@
-//! `lab list`: the scenarios of a folder, or what one scenario holds.
+//! `lab list`: the scenarios of a folder, or the content of one scenario.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,10 @@ use crate::exit::Exit;
 use crate::scenario::{self, model::Scenario};
 use crate::stack::verify;
 
-/// Prints the list. A scenario that is wrong is a line as well, and makes the exit code 2.
+/// The folder that is listed by default.
+const DEFAULT_FOLDER: &str = "scenarios";
+
+/// Prints the list. An invalid scenario is listed with its errors, and makes the exit code 2.
 pub(super) fn run(args: &ListArgs) -> anyhow::Result<Exit> {
     let files = match files(&args.path) {
         Ok(files) => files,
@@ -21,7 +24,7 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<Exit> {
     let mut exit = Exit::Ok;
     let mut out = anstream::stdout().lock();
     if files.is_empty() {
-        writeln!(out, "no scenario (*.toml) in {}", args.path.display())?;
+        writeln!(out, "no scenario (*.toml) in {}; `lab init` writes one for a deployment", args.path.display())?;
     }
     for file in files {
         match load(&file, &args.kinds) {
@@ -42,10 +45,10 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<Exit> {
                     false => writeln!(out, "  checks  {}", scenario.checks.len())?,
                 }
             }
-            Err(wrong) => {
+            Err(errors) => {
                 exit = Exit::BadScenario;
-                writeln!(out, "{}  is wrong:", file.display())?;
-                for line in wrong.lines() {
+                writeln!(out, "{}  is invalid:", file.display())?;
+                for line in errors.lines() {
                     writeln!(out, "  {line}")?;
                 }
             }
@@ -54,7 +57,7 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-/// A scenario that could be run, or what is wrong with it or its configurations.
+/// Loads a scenario, or renders the errors of the scenario and its configurations.
 fn load(file: &Path, kinds: &KindsArgs) -> Result<Scenario, String> {
     let scenario = scenario::load(file, kinds.kinds.as_deref()).map_err(|errors| errors.render(false))?;
     verify::configurations(&scenario).map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
@@ -65,11 +68,28 @@ fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     if path.is_file() {
         return Ok(vec![path.to_owned()]);
     }
+    if path == Path::new(DEFAULT_FOLDER) && !path.is_dir() {
+        // Outside a project of scenarios, such as in a deployment's own folder.
+        let mut files = toml_files(Path::new("."))?;
+        files.retain(|file| is_scenario(file));
+        return Ok(files);
+    }
+    toml_files(path)
+}
+
+/// Whether a file says that it is a scenario: other tools have files of the same language.
+fn is_scenario(file: &Path) -> bool {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let has = |key: &str| text.lines().any(|line| line.split('=').next().is_some_and(|name| name.trim() == key));
+    has("schema") && has("name")
+}
+
+fn toml_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(path)? {
+    for entry in std::fs::read_dir(folder)? {
         let file = entry?.path();
         if file.extension().is_some_and(|extension| extension == "toml") {
-            files.push(file);
+            files.push(file.strip_prefix(".").map_or(file.clone(), Path::to_owned));
         }
     }
     files.sort();

@@ -2,16 +2,26 @@
 
 mod calibrate;
 mod check;
+mod ci;
 mod clean;
+mod compare;
 mod completions;
 mod diff;
 mod doctor;
 mod drive;
+mod earlier;
+mod event_log;
+mod execution;
 mod explain;
+mod github;
 mod guard;
+mod history;
+mod init;
 mod keep;
 mod lint;
 mod list;
+mod missing_environments;
+mod pending_snapshots;
 mod progress;
 mod proxy;
 mod provision;
@@ -23,9 +33,13 @@ mod select;
 mod serve;
 mod serve_worker;
 mod servers;
+mod session_history;
 mod snapshot;
+mod snapshot_review;
+mod source_lines;
 mod tool_paths;
 mod up;
+mod upstreams;
 
 use std::process::ExitCode;
 
@@ -36,7 +50,9 @@ use crate::exit::Exit;
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
+        Command::Init(args) => init::run(&args).map(ExitCode::from),
         Command::Run(args) => run::run(&args).map(ExitCode::from),
+        Command::Compare(args) => compare::run(&args).map(ExitCode::from),
         Command::Calibrate(args) => calibrate::run(&args).map(ExitCode::from),
         Command::Check(args) => check::run(&args).map(ExitCode::from),
         Command::Diff(args) => diff::run(&args).map(ExitCode::from),
@@ -47,6 +63,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Servers(args) => servers::run(&args).map(ExitCode::from),
         Command::Provision(args) => provision::run(&args).map(ExitCode::from),
         Command::Snapshot(args) => snapshot::run(&args).map(ExitCode::from),
+        Command::History(args) => history::run(&args).map(ExitCode::from),
+        Command::Ci(args) => ci::run(&args).map(ExitCode::from),
         Command::Report(args) => report::run(&args).map(ExitCode::from),
         Command::Clean(args) => clean::run(&args).map(ExitCode::from),
         Command::Schema => schema::run().map(ExitCode::from),

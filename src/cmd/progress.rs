@@ -9,19 +9,23 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::check::evaluate::CheckFinding;
 use crate::event::{RunEvent, RunObserver};
-use crate::record::{RoundOutcome, RoundRecord};
+use crate::record::{Cell, RoundOutcome, RoundRecord};
 use crate::report::numbers::{grouped, micros};
 use crate::scenario::model::Metric;
 
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
     quiet: bool,
+    /// Whether checks that pass are printed as well.
+    verbose: bool,
     rounds: usize,
     planned: usize,
     pace: Option<Pace>,
     /// When the time left was last printed as a line.
-    estimated: Instant,
+    last_estimate: Instant,
     block: u32,
+    /// Whether the second sample is being taken.
+    is_confirming: bool,
 }
 
 /// The pace of this process's rounds.
@@ -31,21 +35,31 @@ struct Pace {
     made: u32,
 }
 
-/// The least time between two lines with the time left.
+/// The shortest time between two lines with the time left.
 const ESTIMATE_INTERVAL: Duration = Duration::from_secs(30);
 
 impl Progress {
-    /// A bar if standard error is a terminal, lines if not, nothing if `quiet`.
-    pub(super) fn new(quiet: bool) -> Progress {
+    /// A bar if standard error is a terminal, lines if not, nothing if `quiet`; with every check if `verbose`.
+    pub(super) fn new(quiet: bool, verbose: bool) -> Progress {
         let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::new_spinner();
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        Progress { bar, quiet, rounds: 0, planned: 0, pace: None, estimated: Instant::now(), block: 0 }
+        Progress {
+            bar,
+            quiet,
+            verbose,
+            rounds: 0,
+            planned: 0,
+            pace: None,
+            last_estimate: Instant::now(),
+            block: 0,
+            is_confirming: false,
+        }
     }
 
-    /// Takes the bar away before the report is printed.
+    /// Removes the bar before the report is printed.
     pub(super) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -61,15 +75,15 @@ impl Progress {
         }
     }
 
-    /// The time left, by the average duration of this process's rounds. `None` before the first round, and once all
-    /// planned rounds are made.
-    fn left(&self) -> Option<String> {
+    /// Extrapolates from the average duration of this process's rounds. `None` before the first round, and once all
+    /// planned rounds are done.
+    fn remaining_time(&self) -> Option<String> {
         let Pace { since, made } = self.pace.filter(|pace| pace.made > 0)?;
         let remaining = u32::try_from(self.planned.saturating_sub(self.rounds)).ok().filter(|left| *left > 0)?;
         Some(approximate(time_left(since.elapsed(), made, remaining)) + " left")
     }
 
-    /// Shows beside the bar what happens right now.
+    /// Shows the current activity beside the bar.
     fn show_activity(&self, text: String) {
         if let Some(bar) = &self.bar {
             bar.set_message(text);
@@ -85,10 +99,15 @@ fn write_line(text: &str) {
 impl RunObserver for Progress {
     fn on_event(&mut self, event: &RunEvent<'_>) {
         match event {
+            RunEvent::Opened { .. } => {}
             RunEvent::Preparing { message } => self.print_line(message),
             RunEvent::Starting { stack } => self.show_activity(format!("starting {stack}")),
-            RunEvent::Checked { stack, check, outcome } => self.on_checked(stack, check, outcome),
+            RunEvent::Checked { stack, check, request, status, outcome } => {
+                self.on_checked(stack, check, outcome);
+                self.on_response(stack, request, *status, outcome);
+            }
             RunEvent::RoundsPlanned { visits, made } => self.on_rounds_planned(*visits, *made),
+            RunEvent::Confirming { cells } => self.on_confirming(cells),
             RunEvent::MoreRoundsPlanned { look, visits } => self.on_more_rounds_planned(*look, *visits),
             RunEvent::RoundStarted { block, load, stack } => {
                 self.on_block(*block);
@@ -112,8 +131,32 @@ impl Progress {
         match outcome {
             Ok(findings) if findings.iter().all(|finding| finding.agrees) => {}
             Ok(_) => self.print_line(&format!("check failed on {stack}: {check}")),
-            Err(error) => self.print_line(&format!("no answer on {stack}: {check}: {error}")),
+            Err(error) => self.print_line(&format!("no response from {stack}: {check}: {error}")),
         }
+    }
+
+    /// With `verbose`: the request, and what the response was compared with.
+    fn on_response(&self, stack: &str, request: &str, status: Option<u16>, outcome: &Result<&[CheckFinding], &str>) {
+        if !self.verbose {
+            return;
+        }
+        let status = status.map_or("no response".to_owned(), |status| status.to_string());
+        self.print_line(&format!("{stack}: {request}: {status}"));
+        for finding in outcome.iter().copied().flatten() {
+            let mark = if finding.agrees { "=" } else { "!" };
+            self.print_line(&format!("  {mark} {}: {}", finding.field, finding.observed));
+        }
+    }
+
+    fn on_confirming(&mut self, cells: &[Cell]) {
+        self.is_confirming = true;
+        let first: Vec<String> =
+            cells.iter().take(3).map(|cell| format!("{} under {} of {}", cell.metric, cell.load, cell.stack)).collect();
+        let more = match cells.len().saturating_sub(first.len()) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        self.print_line(&format!("measured once more, because it fails: {}{more}", first.join(", ")));
     }
 
     fn on_rounds_planned(&mut self, visits: usize, made: usize) {
@@ -124,7 +167,8 @@ impl Progress {
             bar.set_position(made as u64);
             bar.set_style(style("{bar:24} {pos}/{len} rounds · {msg}"));
         } else if visits > 0 {
-            self.print_line(&format!("the checks are done; {} rounds to make", visits.saturating_sub(made)));
+            let lead = if self.is_confirming { "the second sample decides" } else { "the checks are done" };
+            self.print_line(&format!("{lead}; {} rounds to run", visits.saturating_sub(made)));
         }
     }
 
@@ -133,21 +177,21 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.inc_length(visits as u64);
         }
-        self.print_line(&format!("look {look} leaves something undecided: up to {visits} more rounds"));
+        self.print_line(&format!("undecided after look {look}: up to {visits} more rounds"));
     }
 
     /// Without a bar, prints the time left when a block begins.
     fn on_block(&mut self, block: u32) {
         let pace = self.pace.get_or_insert_with(|| Pace { since: Instant::now(), made: 0 });
-        let is_due = block != self.block && pace.made > 0 && self.estimated.elapsed() >= ESTIMATE_INTERVAL;
+        let is_due = block != self.block && pace.made > 0 && self.last_estimate.elapsed() >= ESTIMATE_INTERVAL;
         self.block = block;
         if self.bar.is_some() || !is_due {
             return;
         }
-        self.estimated = Instant::now();
-        if let Some(left) = self.left() {
+        self.last_estimate = Instant::now();
+        if let Some(left) = self.remaining_time() {
             let (number, made, planned) = (block + 1, self.rounds, self.planned);
-            self.print_line(&format!("block {number} begins: {made} of {planned} rounds are made, {left}"));
+            self.print_line(&format!("block {number} begins: {made} of {planned} rounds done, {left}"));
         }
     }
 
@@ -156,14 +200,14 @@ impl Progress {
         if let Some(pace) = &mut self.pace {
             pace.made += 1;
         }
-        // Blocks that replace invalid ones come on top of what was planned.
+        // Blocks that replace invalid rounds are not part of the plan.
         let planned = self.planned.max(self.rounds);
         match &self.bar {
             Some(bar) => {
                 // One finished round gives the first estimate of the time left.
                 bar.set_style(style("{bar:24} {pos}/{len} rounds{prefix} · {msg}"));
                 bar.set_length(planned as u64);
-                bar.set_prefix(self.left().map_or_else(String::new, |left| format!(", {left}")));
+                bar.set_prefix(self.remaining_time().map_or_else(String::new, |left| format!(", {left}")));
                 bar.inc(1);
             }
             None => self.print_line(&format!("round {}/{planned}  {}", self.rounds, summary(round))),
@@ -176,7 +220,7 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
-/// How long `remaining` rounds will take, if `made` have taken `elapsed`.
+/// How long `remaining` rounds will take if `made` rounds took `elapsed`.
 fn time_left(elapsed: Duration, made: u32, remaining: u32) -> Duration {
     elapsed / made.max(1) * remaining
 }
@@ -206,7 +250,7 @@ fn summary(round: &RoundRecord) -> String {
         RoundOutcome::Measured(measured) => measured,
     };
     let metric = |metric: Metric| measured.metric(metric);
-    let rate = metric(Metric::Throughput).map_or_else(|| "no good answer".to_owned(), |rate| grouped(rate) + " req/s");
+    let rate = metric(Metric::Throughput).map_or_else(|| "no success".to_owned(), |rate| grouped(rate) + " req/s");
     let p99 = metric(Metric::P99).map_or_else(String::new, |us| format!(", p99 {}", micros(us)));
     let failed: u64 = measured.failed.values().sum();
     let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
@@ -221,7 +265,7 @@ mod tests {
     #[test]
     fn time_left_follows_average_round() {
         let left = |elapsed, made, remaining| approximate(time_left(Duration::from_secs(elapsed), made, remaining));
-        assert_eq!(left(10, 1, 0), "about 10 s", "never nothing while something is left");
+        assert_eq!(left(10, 1, 0), "about 10 s", "never zero");
         assert_eq!(left(36, 3, 4), "about 50 s");
         assert_eq!(left(258, 22, 242), "about 47 min");
         assert_eq!(left(12, 1, 330), "about 1 h 6 min");

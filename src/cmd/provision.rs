@@ -1,4 +1,4 @@
-//! `lab provision`: makes the virtual environments that servers run in, or their lock files anew.
+//! `lab provision`: creates the virtual environments of servers, or rewrites their lock files.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -11,24 +11,24 @@ use super::select;
 use super::tool_paths::tool_paths;
 use crate::catalog::kind::{Install, Interface, Kind};
 use crate::catalog::{Catalog, Role};
-use crate::cli::{KindsArgs, ProvisionArgs, ScenarioArgs};
+use crate::cli::{KindsArgs, ProvisionArgs, ScenarioArgs, StackArgs};
 use crate::exit::Exit;
-use crate::provision::{self, Environment, ProvisionOutcome, ProvisionStep, ToolPaths};
-use crate::stack::prerequisites::{requirements, requirements_for};
+use crate::provision::{self, AppPackages, Environment, ProvisionOutcome, ProvisionStep, ToolPaths};
+use crate::stack::prerequisites::for_each_required;
 
-/// The word for every server kind.
+/// Selects every kind.
 const ALL: &str = "all";
-/// Time between two turns of the progress bar's wheel.
+/// Time between two frames of the progress spinner.
 const TICK: Duration = Duration::from_millis(120);
 
-/// A kind and what the app it is to host needs.
-struct Wanted {
+/// A kind to provision for an app.
+struct Target {
     kind: Kind,
     app: Option<Interface>,
-    requirements: String,
+    packages: AppPackages,
 }
 
-/// The kinds there are; or what is wrong is printed, and the exit code returned.
+/// The catalogue. Errors are printed, and the exit code returned.
 pub(super) fn catalog(args: &KindsArgs) -> anyhow::Result<Result<Catalog, Exit>> {
     match args.kinds.iter().map(std::path::PathBuf::as_path).try_fold(Catalog::builtin(), Catalog::with_folder) {
         Ok(catalog) => Ok(Ok(catalog)),
@@ -40,60 +40,46 @@ pub(super) fn catalog(args: &KindsArgs) -> anyhow::Result<Result<Catalog, Exit>>
     }
 }
 
-/// Makes what is missing, and says what could not be made.
+/// Creates the missing environments and reports those that cannot be created.
 pub(super) fn run(args: &ProvisionArgs) -> anyhow::Result<Exit> {
     let tools = tool_paths(&args.kinds)?;
-    let wanted = match wanted(args)? {
-        Ok(wanted) => wanted,
+    let targets = match targets(args)? {
+        Ok(targets) => targets,
         Err(exit) => return Ok(exit),
     };
     match args.relock {
-        true => relock(&wanted, &tools),
-        false => make(&wanted, &tools),
+        true => relock(&targets, &tools),
+        false => provision(&targets, &tools),
     }
 }
 
-/// The kinds that are named, each once for each app.
-fn wanted(args: &ProvisionArgs) -> anyhow::Result<Result<Vec<Wanted>, Exit>> {
+/// The named kinds, each once per app.
+fn targets(args: &ProvisionArgs) -> anyhow::Result<Result<Vec<Target>, Exit>> {
     let catalog = match catalog(&args.kinds)? {
         Ok(catalog) => catalog,
         Err(exit) => return Ok(Err(exit)),
     };
-    let mut wanted: Vec<Wanted> = Vec::new();
-    let mut add = |kind: &Kind, app: Option<Interface>, requirements: &str| {
-        let is_there = wanted.iter().any(|own| {
-            own.kind.role == kind.role
-                && own.kind.name == kind.name
-                && own.app == app
-                && own.requirements == requirements
+    let mut targets: Vec<Target> = Vec::new();
+    let mut add = |kind: &Kind, app: Option<Interface>, packages: &AppPackages| {
+        let is_known = targets.iter().any(|known| {
+            known.kind.role == kind.role
+                && known.kind.name == kind.name
+                && known.app == app
+                && known.packages == *packages
         });
-        if !is_there {
-            wanted.push(Wanted { kind: kind.clone(), app, requirements: requirements.to_owned() });
+        if !is_known {
+            targets.push(Target { kind: kind.clone(), app, packages: packages.clone() });
         }
     };
     for what in &args.what {
         if Path::new(what).extension().is_some_and(|extension| extension == "toml") {
-            let scenario = ScenarioArgs {
-                scenario: what.into(),
-                only: Vec::new(),
-                skip: Vec::new(),
-                backend: None,
-                kinds: args.kinds.clone(),
-            };
+            let stacks = StackArgs { only: args.only.clone(), ..StackArgs::all(args.kinds.clone()) };
+            let scenario = ScenarioArgs { scenario: what.into(), stacks };
             let scenario = match select::scenario(&scenario)? {
                 Ok(scenario) => scenario,
                 Err(exit) => return Ok(Err(exit)),
             };
-            let requirements = requirements(&scenario)?;
-            for stack in &scenario.stacks {
-                // What an image brings needs no environment here.
-                if stack.server_image().is_none() {
-                    add(stack.server.kind.kind(), Some(stack.app), requirements_for(stack.app, &requirements));
-                }
-                if let Some(proxy) = stack.proxy.as_ref().filter(|_| stack.proxy_image().is_none()) {
-                    add(proxy.kind.kind(), None, "");
-                }
-            }
+            for_each_required(&scenario, &mut |required| add(required.kind, required.app, required.packages))?;
             continue;
         }
         let kinds: Vec<&Kind> = match what.as_str() {
@@ -105,39 +91,41 @@ fn wanted(args: &ProvisionArgs) -> anyhow::Result<Result<Vec<Wanted>, Exit>> {
             return Ok(Err(Exit::Usage));
         }
         for kind in kinds {
-            add(kind, (kind.role == Role::Server).then_some(Interface::Wsgi), "");
+            add(kind, (kind.role == Role::Server).then_some(Interface::Wsgi), &AppPackages::None);
         }
     }
-    Ok(Ok(wanted))
+    Ok(Ok(targets))
 }
 
-fn make(wanted: &[Wanted], tools: &ToolPaths) -> anyhow::Result<Exit> {
-    let bar = ProgressBar::new(wanted.len() as u64);
+fn provision(targets: &[Target], tools: &ToolPaths) -> anyhow::Result<Exit> {
+    let bar = ProgressBar::new(targets.len() as u64);
     if !std::io::stderr().is_terminal() {
         bar.set_draw_target(ProgressDrawTarget::hidden());
     }
     bar.set_style(ProgressStyle::with_template("{spinner} {pos}/{len} {msg}")?);
     bar.enable_steady_tick(TICK);
     let mut exit = Exit::Ok;
-    for Wanted { kind, app, requirements } in wanted {
+    for Target { kind, app, packages } in targets {
         let started = Instant::now();
-        let mut made = false;
-        let is_made = matches!(kind.install, Install::Environment { .. }) && *app == Some(Interface::Wsgi);
-        if is_made {
-            let environment = Environment::for_kind(kind, requirements, tools);
+        let mut is_created = false;
+        let has_environment = matches!(kind.install, Install::Environment { .. })
+            && *app == Some(Interface::Wsgi)
+            && packages.environment_with(kind).is_none();
+        if has_environment {
+            let environment = Environment::for_kind(kind, packages, tools);
             let outcome = environment.map_err(anyhow::Error::msg).and_then(|environment| {
                 let outcome = provision::provision(&environment, &mut |step| {
-                    let doing = match step {
-                        ProvisionStep::Waiting => "is being made by somebody else",
+                    let activity = match step {
+                        ProvisionStep::Waiting => "waiting for another process",
                         ProvisionStep::Creating => "creating its environment",
                         ProvisionStep::Installing => "installing it",
-                        ProvisionStep::InstallingApp => "installing what the app needs",
+                        ProvisionStep::InstallingApp => "installing the app's requirements",
                     };
-                    bar.set_message(format!("{}: {doing}", kind.name));
+                    bar.set_message(format!("{}: {activity}", kind.name));
                 })?;
                 Ok(outcome)
             });
-            made = outcome.as_ref().is_ok_and(|outcome| *outcome == ProvisionOutcome::Made);
+            is_created = outcome.as_ref().is_ok_and(|outcome| *outcome == ProvisionOutcome::Created);
             if let Err(error) = outcome {
                 print_line(&bar, &format!("{}  unavailable: {error:#}", kind.name))?;
                 exit = Exit::CouldNotRun;
@@ -145,17 +133,17 @@ fn make(wanted: &[Wanted], tools: &ToolPaths) -> anyhow::Result<Exit> {
                 continue;
             }
         }
-        // What was made is looked at as a run would: its version is part of it.
-        match provision::find(kind, *app, requirements, tools) {
+        // The same search as in a run.
+        match provision::find(kind, *app, packages, tools) {
             Ok(found) => {
-                let how = match made {
+                let state = match is_created {
                     true => format!("provisioned in {:.1} s", started.elapsed().as_secs_f64()),
-                    false => "there".to_owned(),
+                    false => "installed".to_owned(),
                 };
-                print_line(&bar, &format!("{}  {}  {how}", kind.name, found.version))?;
+                print_line(&bar, &format!("{}  {}  {state}", kind.name, found.version))?;
             }
             Err(reason) => {
-                // Nobody can do anything about those that are gone.
+                // A kind that can no longer be run is not a failure.
                 if kind.run.is_ok() {
                     exit = Exit::CouldNotRun;
                 }
@@ -173,8 +161,8 @@ fn print_line(bar: &ProgressBar, line: &str) -> std::io::Result<()> {
     bar.suspend(|| writeln!(anstream::stdout(), "{line}"))
 }
 
-fn relock(wanted: &[Wanted], tools: &ToolPaths) -> anyhow::Result<Exit> {
-    for Wanted { kind, .. } in wanted {
+fn relock(targets: &[Target], tools: &ToolPaths) -> anyhow::Result<Exit> {
+    for Target { kind, .. } in targets {
         match provision::relock(kind, tools)? {
             Some(file) => writeln!(anstream::stdout(), "{}  {}", kind.name, file.display())?,
             None => writeln!(anstream::stdout(), "{}  has nothing to lock", kind.name)?,

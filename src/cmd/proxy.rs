@@ -6,18 +6,18 @@ use crate::cli::ProxyArgs;
 use crate::exit::Exit;
 use lab_proxy::logging::LogFiles;
 use lab_proxy::runtime::control::{self, ControlSignal};
-use lab_proxy::runtime::{master, sockets};
+use lab_proxy::runtime::{master, sockets, temp_folders};
 use lab_proxy::{CommandLine, read_configuration};
 
-/// Runs the proxy until it is told to stop. A configuration that is wrong is exit code 1, as in nginx.
+/// Runs the proxy until a signal ends it. An invalid configuration exits with 1, as in nginx.
 pub(super) fn run(args: &ProxyArgs) -> anyhow::Result<Exit> {
     if args.version || args.details {
         print_version(args.details);
         return Ok(Exit::Ok);
     }
-    let Some(config) = args.config.as_deref() else { return Ok(Exit::Usage) };
+    let Some(file) = args.config.as_deref() else { return Ok(Exit::Usage) };
     let line = CommandLine {
-        file: config,
+        file,
         prefix: args.prefix.as_deref(),
         error_log: args.error_log.as_deref(),
         directives: &args.directives,
@@ -26,24 +26,27 @@ pub(super) fn run(args: &ProxyArgs) -> anyhow::Result<Exit> {
     let failed = |error: &dyn std::fmt::Display| {
         eprintln!("lab proxy: {error}");
         if is_test {
-            eprintln!("lab proxy: configuration file {} test failed", config.display());
+            eprintln!("lab proxy: configuration file {} test failed", file.display());
         }
         Ok(Exit::Usage)
     };
-    let (settings, sources) = match read_configuration(line) {
+    let (config, sources) = match read_configuration(line) {
         Ok(read) => read,
         Err(error) => return failed(&error),
     };
     if is_test {
         if !args.quiet {
-            eprintln!("lab proxy: the configuration file {} syntax is ok", config.display());
+            eprintln!("lab proxy: the configuration file {} syntax is ok", file.display());
         }
-        // as nginx: what cannot be logged to is found out now
-        if let Err(error) = LogFiles::open(&settings) {
+        // as in nginx, the test creates the temporary folders and opens the logs
+        if let Err(error) = temp_folders::create(&config) {
+            return failed(&error);
+        }
+        if let Err(error) = LogFiles::open(&config) {
             return failed(&error);
         }
         if !args.quiet {
-            eprintln!("lab proxy: configuration file {} test is successful", config.display());
+            eprintln!("lab proxy: configuration file {} test is successful", file.display());
         }
         if args.dump {
             let mut out = std::io::stdout().lock();
@@ -58,28 +61,30 @@ pub(super) fn run(args: &ProxyArgs) -> anyhow::Result<Exit> {
             eprintln!("lab proxy: invalid option \"-s {name}\"; accepted: stop, quit, reload, reopen");
             return Ok(Exit::Usage);
         };
-        if let Err(error) = control::send(settings.process.pid.as_deref(), signal) {
+        if let Err(error) = control::send(config.process.pid.as_deref(), signal) {
             eprintln!("lab proxy: {error}");
             return Ok(Exit::Usage);
         }
         return Ok(Exit::Ok);
     }
     let inherited = std::env::var(sockets::INHERITED).ok();
-    let reread = || read_configuration(line).map(|(settings, _)| settings).map_err(|error| error.to_string());
-    if let Err(error) = master::run(settings, &reread, inherited.as_deref()) {
-        // the error names its cause itself
+    let read_config = || read_configuration(line).map(|(config, _)| config).map_err(|error| error.to_string());
+    if let Err(error) = master::run(config, &read_config, inherited.as_deref()) {
+        // the message includes the cause
         eprintln!("lab proxy: {error}");
         return Ok(Exit::CouldNotRun);
     }
     Ok(Exit::Ok)
 }
 
-/// As nginx, on standard error.
+/// Like nginx, prints to standard error.
 fn print_version(details: bool) {
     eprintln!("lab proxy version: lab/{}", env!("CARGO_PKG_VERSION"));
     if details {
         let kind = if cfg!(debug_assertions) { "debug" } else { "release" };
         eprintln!("built for {}-{} ({kind})", std::env::consts::ARCH, std::env::consts::OS);
-        eprintln!("configured by nginx.conf; regular expressions without look-around and back-references");
+        eprintln!(
+            "twin of nginx 1.22, configured by nginx.conf; regular expressions without look-around and back-references"
+        );
     }
 }

@@ -1,7 +1,6 @@
-//! `lab report`: a record as text, as markdown, as a chart or abridged, and beside another of the same scenario.
+//! `lab report`: renders a record as text, markdown, a chart or an abridged record, or compares two of one scenario.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -11,10 +10,13 @@ use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
 use crate::cli::{ReportArgs, ReportFormat};
+use crate::document;
 use crate::exit::Exit;
 use crate::record::Record;
-use crate::report::render::{chart, markdown, terminal};
+use crate::report::render::{chart, junit, markdown, terminal};
 use crate::report::view::repeatability::Repeatability;
+use crate::report::view::test_suites::RunContext;
+use crate::whole_file;
 
 /// The names that a record has in its run's folder, in the order they are looked for.
 const NAMES: [&str; 2] = ["record.json", "record.json.gz"];
@@ -39,11 +41,11 @@ pub(super) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
             if one != two {
                 return refuse(&format!("a record of {two} cannot be compared with one of {one}"), Exit::BadScenario);
             }
-            let repeatability = Repeatability::compare(first, second);
+            let repeatability = Repeatability::compare(first, second, args.tolerance);
             let text = match args.format {
                 ReportFormat::Text => terminal::repeatability::render(&repeatability),
                 ReportFormat::Markdown => markdown::repeatability::render(&repeatability),
-                ReportFormat::Svg | ReportFormat::Record => {
+                ReportFormat::Svg | ReportFormat::Junit | ReportFormat::Record => {
                     return refuse("two records are compared as `text` or as `markdown`", Exit::Usage);
                 }
             };
@@ -75,6 +77,7 @@ fn rendered(record: &mut Record, format: ReportFormat) -> anyhow::Result<String>
         ReportFormat::Text => terminal::render(record),
         ReportFormat::Markdown => markdown::render(record),
         ReportFormat::Svg => chart::render(record),
+        ReportFormat::Junit => junit::render(record, RunContext::from_command(record))?,
         ReportFormat::Record => {
             record.abridge();
             serde_json::to_string(record).context("write the record as JSON")? + "\n"
@@ -82,7 +85,7 @@ fn rendered(record: &mut Record, format: ReportFormat) -> anyhow::Result<String>
     })
 }
 
-/// The record in a file, or in a run's folder; compressed or not, whatever its name says.
+/// Reads a record from a file or a run's folder. The content, not the name, tells whether it is compressed.
 fn read(path: &Path) -> anyhow::Result<Record> {
     let file: PathBuf = match path.is_dir() {
         false => path.to_owned(),
@@ -91,7 +94,7 @@ fn read(path: &Path) -> anyhow::Result<Record> {
             found.with_context(|| format!("the folder has neither {}", NAMES.join(" nor ")))?
         }
     };
-    let bytes = fs::read(file)?;
+    let bytes = document::read_file(&file, u64::MAX)?;
     let text = match bytes.starts_with(&GZIP) {
         false => String::from_utf8(bytes).context("it is not text")?,
         true => {
@@ -108,28 +111,28 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Drops all but the requested loads and metrics. The error lists the known ones.
 fn narrow(record: &mut Record, args: &ReportArgs) -> Result<(), String> {
-    let known = |of: &dyn Fn(&crate::record::Estimate) -> &String| -> BTreeSet<String> {
-        record.estimates.iter().map(|estimate| of(estimate).clone()).collect()
+    let known = |field: &dyn Fn(&crate::record::Estimate) -> &String| -> BTreeSet<String> {
+        record.estimates.iter().map(|estimate| field(estimate).clone()).collect()
     };
-    for (what, asked, known) in [
+    for (what, requested, known) in [
         ("load", &args.load, known(&|estimate| &estimate.load)),
         ("metric", &args.metric, known(&|estimate| &estimate.metric)),
     ] {
-        if let Some(unknown) = asked.iter().find(|name| !known.contains(*name)) {
+        if let Some(unknown) = requested.iter().find(|name| !known.contains(*name)) {
             let known: Vec<String> = known.into_iter().collect();
             let run = &record.provenance.run;
             return Err(format!("run {run} has no {what} `{unknown}`; accepted: {}", known.join(", ")));
         }
     }
-    let is_asked = |asked: &[String], name: &String| asked.is_empty() || asked.contains(name);
-    record.rounds.retain(|round| is_asked(&args.load, &round.load));
-    record.gate.metrics.retain(|one| is_asked(&args.load, &one.load) && is_asked(&args.metric, &one.metric));
-    record.estimates.retain(|one| is_asked(&args.load, &one.load) && is_asked(&args.metric, &one.metric));
-    record.rankings.retain(|one| is_asked(&args.load, &one.load) && is_asked(&args.metric, &one.metric));
+    let is_selected = |selected: &[String], name: &String| selected.is_empty() || selected.contains(name);
+    record.rounds.retain(|round| is_selected(&args.load, &round.load));
+    record.gate.metrics.retain(|one| is_selected(&args.load, &one.load) && is_selected(&args.metric, &one.metric));
+    record.estimates.retain(|one| is_selected(&args.load, &one.load) && is_selected(&args.metric, &one.metric));
+    record.rankings.retain(|one| is_selected(&args.load, &one.load) && is_selected(&args.metric, &one.metric));
     Ok(())
 }
 
-/// Writes a file, compressed where its name ends in `.gz`; without colours.
+/// Writes a file without colours, compressed if its name ends in `.gz`.
 fn write(file: &Path, text: &str) -> anyhow::Result<()> {
     let plain = anstream::adapter::strip_str(text).to_string();
     let bytes = match file.extension().is_some_and(|extension| extension == "gz") {
@@ -140,5 +143,5 @@ fn write(file: &Path, text: &str) -> anyhow::Result<()> {
             encoder.finish().context("compress the report")?
         }
     };
-    fs::write(file, bytes).with_context(|| format!("write {}", file.display()))
+    whole_file::replace(file, &bytes).with_context(|| format!("write {}", file.display()))
 }

@@ -1,10 +1,14 @@
 //! Loads a scenario and selects its stacks, for every subcommand that takes a scenario.
 
 use std::io::Write as _;
+use std::num::NonZeroU32;
 
 use anstream::stream::IsTerminal as _;
 
-use crate::cli::{BackendArg, ScenarioArgs};
+use super::github::GitHubStep;
+use super::upstreams;
+use crate::cli::{BackendArg, RoundsArg, ScenarioArgs, StackArgs};
+use crate::document::DocumentErrors;
 use crate::exit::Exit;
 use crate::scenario::{
     self,
@@ -12,17 +16,47 @@ use crate::scenario::{
 };
 use crate::stack::verify;
 
-/// Loads the scenario and applies `--backend`, `--only` and `--skip`. Prints what is wrong and returns the exit code.
+/// Loads the scenario and applies `--backend`, `--only` and `--skip`. Prints errors and returns the exit code.
 pub(super) fn scenario(args: &ScenarioArgs) -> anyhow::Result<Result<Scenario, Exit>> {
-    let mut scenario = match scenario::load(&args.scenario, args.kinds.kinds.as_deref()) {
+    scenario_of_run(args, false, None)
+}
+
+/// The same for a run. If its margins are judged, something must be able to do so. Mistakes are also annotations of a step
+/// of GitHub Actions.
+pub(super) fn scenario_of_run(
+    args: &ScenarioArgs,
+    is_gated: bool,
+    step: Option<&GitHubStep>,
+) -> anyhow::Result<Result<Scenario, Exit>> {
+    let kinds = args.stacks.kinds.kinds.as_deref();
+    let loaded = match is_gated {
+        true => scenario::load_gated(&args.scenario, kinds),
+        false => scenario::load(&args.scenario, kinds),
+    };
+    if let (Err(errors), Some(step)) = (&loaded, step) {
+        step.annotate_errors(errors)?;
+    }
+    selected(args, loaded, step)
+}
+
+/// Prints why a scenario is wrong.
+pub(super) fn print_errors(errors: &DocumentErrors) -> std::io::Result<()> {
+    writeln!(anstream::stderr(), "{}", errors.render(std::io::stderr().is_terminal()))
+}
+
+fn selected(
+    args: &ScenarioArgs,
+    loaded: Result<Scenario, DocumentErrors>,
+    step: Option<&GitHubStep>,
+) -> anyhow::Result<Result<Scenario, Exit>> {
+    let mut scenario = match loaded {
         Ok(scenario) => scenario,
         Err(errors) => {
-            let color = std::io::stderr().is_terminal();
-            writeln!(anstream::stderr(), "{}", errors.render(color))?;
+            print_errors(&errors)?;
             return Ok(Err(Exit::BadScenario));
         }
     };
-    if let Some(backend) = args.backend {
+    if let Some(backend) = args.stacks.backend {
         for stack in &mut scenario.stacks {
             stack.backend = match backend {
                 BackendArg::Process => Backend::Process,
@@ -30,22 +64,54 @@ pub(super) fn scenario(args: &ScenarioArgs) -> anyhow::Result<Result<Scenario, E
             };
         }
     }
-    if let Err(error) = verify::configurations(&scenario) {
-        writeln!(anstream::stderr(), "lab: {:#}", anyhow::Error::new(error))?;
-        return Ok(Err(Exit::BadScenario));
-    }
     let known: Vec<&str> = scenario.stacks.iter().map(|stack| stack.name.as_str()).collect();
-    if let Some(unknown) = args.only.iter().chain(&args.skip).find(|name| !known.contains(&name.as_str())) {
+    if let Some(unknown) = args.stacks.only.iter().chain(&args.stacks.skip).find(|name| !known.contains(&name.as_str()))
+    {
         let known = known.join("`, `");
         writeln!(anstream::stderr(), "lab: {}: no stack `{unknown}`; it has `{known}`", args.scenario.display())?;
         return Ok(Err(Exit::Usage));
     }
-    scenario
-        .stacks
-        .retain(|stack| (args.only.is_empty() || args.only.contains(&stack.name)) && !args.skip.contains(&stack.name));
+    let StackArgs { only, skip, .. } = &args.stacks;
+    scenario.stacks.retain(|stack| (only.is_empty() || only.contains(&stack.name)) && !skip.contains(&stack.name));
     if scenario.stacks.is_empty() {
         writeln!(anstream::stderr(), "lab: {}: --only and --skip leave no stack", args.scenario.display())?;
         return Ok(Err(Exit::Usage));
     }
+    match verify::configurations(&scenario) {
+        Ok(notes) => notes.iter().try_for_each(|note| writeln!(anstream::stderr(), "lab: {note}"))?,
+        Err(error) => {
+            if let (Some(step), Some((file, line))) = (step, error.location()) {
+                step.annotate_mistake(&scenario.root.join(file), line, error.to_string())?;
+            }
+            writeln!(anstream::stderr(), "lab: {:#}", anyhow::Error::new(error))?;
+            return Ok(Err(Exit::BadScenario));
+        }
+    }
+    if upstreams::print_elsewhere(&scenario)? {
+        return Ok(Err(Exit::BadScenario));
+    }
     Ok(Ok(scenario))
+}
+
+/// Applies `--rounds` and `--quick`. Returns false, after a message, if there is no short form.
+pub(super) fn shorten(scenario: &mut Scenario, rounds: Option<RoundsArg>, quick: bool) -> anyhow::Result<bool> {
+    if let Some(rounds) = rounds {
+        scenario.rounds.looks = looks(rounds, &scenario.rounds.looks);
+    }
+    if quick && !scenario.apply_quick() {
+        let file = scenario.file.display();
+        writeln!(anstream::stderr(), "lab: {file} has no short form; a `[quick]` table defines it")?;
+        return Ok(false);
+    }
+    Ok(true)
+}
+
+/// The numbers of blocks after which the interim looks are due, where the command line gives them.
+fn looks(rounds: RoundsArg, declared: &[NonZeroU32]) -> Vec<NonZeroU32> {
+    match (rounds, declared) {
+        (RoundsArg::Blocks(blocks), _) => vec![blocks],
+        // A single look leaves nothing to extend the run to: look again after twice and three times as many blocks.
+        (RoundsArg::Auto, [only]) => (1..=3).filter_map(|times| only.checked_mul(NonZeroU32::new(times)?)).collect(),
+        (RoundsArg::Auto, declared) => declared.to_vec(),
+    }
 }

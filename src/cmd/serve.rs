@@ -7,22 +7,26 @@ use anyhow::Context;
 use crate::cli::ServeArgs;
 use crate::exit::Exit;
 use lab_app::sample;
-use lab_net::pid_file::PidFile;
+use lab_net::pid_file::{PidFile, PidFileError};
+use lab_serve::arbiter::upgrade::{StartCommand, old_arbiter};
 use lab_serve::arbiter::worker_spec::WorkerSpec;
-use lab_serve::arbiter::{self, ArbiterError, ArbiterHooks, ArbiterParts};
-use lab_serve::listen::{Bind, Listener, SocketOptions, activated, describe_listeners};
-use lab_serve::logging::error_log::ErrorLog;
+use lab_serve::arbiter::{self, ArbiterHooks, ArbiterParts};
+use lab_serve::listen::{Listener, ListenerSource, describe_listeners};
+use lab_serve::logging::error_log::{ErrorLog, ErrorLogTargets};
 use lab_serve::logging::log_sink::LogSink;
 use lab_serve::logging::log_sinks::AccessSinks;
 use lab_serve::logging::statsd::Statsd;
+use lab_serve::logging::syslog::Syslog;
 use lab_serve::process::daemon::{self, Stage};
-use lab_serve::process::interpreter::require_gateway;
+use lab_serve::process::interpreter::{require_gateway, require_gevent};
 use lab_serve::process::notify::notify;
 use lab_serve::settings::load::{CommandLine, LoadedSettings, load, process_context};
+use lab_serve::settings::log_settings::PythonLogging;
 use lab_serve::settings::{Config, SettingsContext};
+use lab_worker::bootstrap::WorkerClass;
 
-/// gunicorn's exit code when an application cannot be loaded. All other codes are lab's own.
-const APP_LOAD_ERROR: u8 = 4;
+/// The variable with the process id of the old arbiter of an upgrade.
+const OLD_ARBITER: &str = "GUNICORN_PID";
 
 /// Runs the arbiter until a signal stops it.
 pub(super) fn run(args: &ServeArgs) -> anyhow::Result<std::process::ExitCode> {
@@ -46,9 +50,13 @@ pub(super) fn run(args: &ServeArgs) -> anyhow::Result<std::process::ExitCode> {
             Err(error) => usage(&error.into()).into(),
         });
     }
+    if let Err(error) = loaded.check_files() {
+        return Ok(usage(&error.into()).into());
+    }
     if daemon::stage() == Stage::First {
         let name = format!("lab: master [{}]", loaded.config.process.name);
-        if loaded.config.process.daemon {
+        // As in gunicorn, the new arbiter of an upgrade stays a child of the old one.
+        if loaded.config.process.daemon && context.variable(OLD_ARBITER).is_none() {
             let keeps_stdio = loaded.config.process.enable_stdio_inheritance;
             daemon::detach(&name, keeps_stdio).context("cannot start the server in the background")?;
             return Ok(Exit::Ok.into());
@@ -68,32 +76,47 @@ fn serve(
     env::set_current_dir(&loaded.config.chdir)
         .with_context(|| format!("cannot change to {}", loaded.config.chdir.display()))?;
     let config = &loaded.config;
-    let error_log = ErrorLog::start(error_log_file(config)?, config.logs.loglevel, statsd(config))?;
+    let error_log = ErrorLog::start(error_log_targets(config)?)?;
     log_warnings(&loaded);
     tracing::info!("Starting lab {} ({})", env!("CARGO_PKG_VERSION"), config.app);
-    let pidfile = config.process.pidfile.as_deref().map(PidFile::create).transpose()?;
-    let listeners = listen(config, &context)?;
+    let old_arbiter = old_arbiter(context.variable(OLD_ARBITER));
+    let listener_source = ListenerSource::from_environment(old_arbiter.is_some(), |name| context.variable(name));
+    let start_command = StartCommand {
+        program: daemon::program(),
+        arguments: env::args_os().skip(1).collect(),
+        folder: context.folder.clone(),
+    };
     let access = access_sinks(config)?;
     let is_tls = config.tls.is_some();
-    let mut hooks = ServeHooks { line, context, pidfile, error_log: error_log.clone(), is_tls };
-    let parts = ArbiterParts { worker_spec: worker_spec(loaded), listeners, access, error_log };
+    let mut hooks = ServeHooks {
+        line,
+        context,
+        pidfile: None,
+        error_log: error_log.clone(),
+        is_tls,
+        is_upgrade: old_arbiter.is_some(),
+    };
+    hooks.write_pidfile(config)?;
+    let worker_spec = worker_spec(loaded);
+    let parts = ArbiterParts { worker_spec, listener_source, start_command, old_arbiter, access, error_log };
     match arbiter::run(parts, &mut hooks) {
         Ok(()) => Ok(Exit::Ok.into()),
         Err(error) => {
             tracing::error!("shutting down: {error}");
-            let code = if let ArbiterError::AppLoad(_) = error { APP_LOAD_ERROR } else { Exit::CouldNotRun as u8 };
-            Ok(code.into())
+            Ok(error.exit_code().into())
         }
     }
 }
 
-/// What the arbiter leaves to the command line tool: reloading settings, the pid file, and systemd.
+/// The part of the arbiter's work that belongs to the command line tool: loading settings, the pid file, and systemd.
 struct ServeHooks {
     line: CommandLine,
     context: SettingsContext,
     pidfile: Option<PidFile>,
     error_log: ErrorLog,
     is_tls: bool,
+    /// Whether the old arbiter of an upgrade runs, which has the pid file.
+    is_upgrade: bool,
 }
 
 impl ArbiterHooks for ServeHooks {
@@ -109,76 +132,110 @@ impl ArbiterHooks for ServeHooks {
 
     fn reload(&mut self) -> Option<(WorkerSpec, AccessSinks)> {
         let reloaded = load(&self.line, &self.context).map_err(anyhow::Error::from).and_then(checked);
-        match reloaded.and_then(|loaded| self.apply(loaded)) {
+        let reloaded = reloaded.and_then(|loaded| {
+            loaded.check_files()?;
+            self.apply(loaded)
+        });
+        match reloaded {
             Ok(reloaded) => Some(reloaded),
             Err(error) => {
-                tracing::error!("{error:#}; the configuration stays as it was");
+                tracing::error!("{error:#}; keeping the old configuration");
                 None
             }
+        }
+    }
+
+    fn promoted(&mut self) {
+        self.is_upgrade = false;
+        let Some(path) = self.pidfile.as_ref().map(|file| file.path().with_extension("")) else { return };
+        // The old arbiter has removed its file, or its process is gone.
+        match PidFile::create(&path) {
+            Ok(file) => self.pidfile = Some(file),
+            Err(error) => tracing::error!("{error}"),
         }
     }
 }
 
 impl ServeHooks {
+    /// Writes the pid file of a configuration. During an upgrade its name ends in `.2`, as in gunicorn.
+    fn write_pidfile(&mut self, config: &Config) -> Result<(), PidFileError> {
+        let suffix = if self.is_upgrade { ".2" } else { "" };
+        let path = config.process.pidfile.as_deref().map(|path| {
+            let mut path = path.as_os_str().to_owned();
+            path.push(suffix);
+            std::path::absolute(&path).unwrap_or_else(|_| path.into())
+        });
+        if path.as_deref() != self.pidfile.as_ref().map(PidFile::path) {
+            self.pidfile = path.as_deref().map(PidFile::create).transpose()?;
+        }
+        Ok(())
+    }
+
     /// Applies reloaded settings to what the hooks own. Everything that can fail comes first.
     fn apply(&mut self, loaded: LoadedSettings) -> anyhow::Result<(WorkerSpec, AccessSinks)> {
         let config = &loaded.config;
         env::set_current_dir(&config.chdir).with_context(|| format!("cannot change to {}", config.chdir.display()))?;
-        let (file, access) = (error_log_file(config)?, access_sinks(config)?);
-        let pidfile = config.process.pidfile.as_deref().map(std::path::absolute).transpose()?;
-        if pidfile.as_deref() != self.pidfile.as_ref().map(PidFile::path) {
-            self.pidfile = pidfile.as_deref().map(PidFile::create).transpose()?;
-        }
-        self.error_log.reconfigure(file, config.logs.loglevel, statsd(config));
+        let (targets, access) = (error_log_targets(config)?, access_sinks(config)?);
+        self.write_pidfile(config)?;
+        self.error_log.reconfigure(targets);
         log_warnings(&loaded);
         Ok((worker_spec(loaded), access))
     }
 }
 
-/// Checks that the application can be run: that the native one exists, or that Python has the gateway.
+/// Checks that the application can be run: that the native one exists, or that Python has the gateway, and gevent if
+/// workers need it.
 fn checked(loaded: LoadedSettings) -> anyhow::Result<LoadedSettings> {
     let config = &loaded.config;
     match config.native_app() {
         Some(name) if sample::NAMES.contains(&name) => {}
         Some(_) => {
             let known = sample::NAMES.iter().map(|name| format!("native:{name}")).collect::<Vec<_>>().join(", ");
-            anyhow::bail!("there is no application {:?}; there is: {known}", config.app);
+            anyhow::bail!("there is no application {:?}; expected one of {known}", config.app);
         }
-        None => require_gateway(&loaded.python, &config.chdir, &config.pythonpath)?,
+        None => {
+            require_gateway(&loaded.python, &config.chdir, &config.pythonpath)?;
+            if config.worker_class == WorkerClass::Gevent {
+                require_gevent(&loaded.python, &config.chdir, &config.pythonpath)?;
+            }
+        }
     }
     Ok(loaded)
 }
 
 fn worker_spec(loaded: LoadedSettings) -> WorkerSpec {
-    let LoadedSettings { config, python, environment, .. } = loaded;
-    WorkerSpec { python: config.native_app().is_none().then_some(python), environment, config }
+    let LoadedSettings { config, python, hooks, has_arbiter_hooks, logging, environment, .. } = loaded;
+    let is_python = config.native_app().is_none();
+    let has_fork_server = is_python && (config.preload_app || has_arbiter_hooks);
+    WorkerSpec { python: is_python.then_some(python), hooks, has_fork_server, logging, environment, config }
 }
 
-/// Sockets from systemd replace the configured ones.
-fn listen(config: &Config, context: &SettingsContext) -> anyhow::Result<Vec<Listener>> {
-    let activated = activated(context.variable("LISTEN_PID"), context.variable("LISTEN_FDS"));
-    let binds: &[Bind] = if activated.is_empty() { &config.bind } else { &activated };
-    let options = SocketOptions::from_config(config);
-    Ok(binds.iter().map(|bind| bind.listen(options)).collect::<Result<_, _>>()?)
-}
-
-fn error_log_file(config: &Config) -> anyhow::Result<LogSink> {
+fn error_log_targets(config: &Config) -> anyhow::Result<ErrorLogTargets> {
     let owner = (config.process.user, config.process.group);
-    Ok(match config.logs.errorlog.as_str() {
+    let file = match config.logs.errorlog.as_str() {
         "-" => LogSink::Stderr,
         path => LogSink::open(path.as_ref(), owner)?,
-    })
+    };
+    let syslog = config.logs.syslog.clone().map(Syslog::connect);
+    Ok(ErrorLogTargets { file, level: config.logs.loglevel, statsd: statsd(config), syslog })
 }
 
 fn access_sinks(config: &Config) -> anyhow::Result<AccessSinks> {
     let owner = (config.process.user, config.process.group);
     let file = match config.logs.accesslog.as_deref() {
         None => None,
-        Some("-") => Some(LogSink::Stdout),
-        Some(path) => Some(LogSink::open(path.as_ref(), owner)?),
+        Some("-") => Some((LogSink::Stdout, "-".to_owned())),
+        Some(path) => Some((LogSink::open(path.as_ref(), owner)?, path.to_owned())),
     };
-    let access_log = file.map(|file| (file, config.logs.access_log_format.clone()));
-    Ok(AccessSinks { access_log, statsd: statsd(config) })
+    let syslog = config.logs.syslog.as_ref().filter(|syslog| syslog.writes_access);
+    Ok(AccessSinks {
+        format: config.logs.access_log_format.clone(),
+        file,
+        syslog: syslog.cloned().map(Syslog::connect),
+        workers_write: config.native_app().is_none() && config.logs.python == PythonLogging::ErrorsAndAccess,
+        statsd: statsd(config),
+        counts_requests: !config.logs.has_own_class,
+    })
 }
 
 /// As in gunicorn, a server whose statsd cannot be reached still serves.

@@ -12,8 +12,9 @@ use lab_worker::worker;
 
 use lab_app::sample;
 use lab_serve::arbiter::handover::{self, Descriptors, WorkerBootstrap};
-use lab_serve::logging::error_log::ErrorLog;
+use lab_serve::logging::error_log::{ErrorLog, ErrorLogTargets};
 use lab_serve::logging::log_sink::LogSink;
+use lab_serve::logging::syslog::Syslog;
 use lab_serve::native_worker;
 use lab_serve::process::identity::set_identity;
 
@@ -37,14 +38,16 @@ fn start() -> anyhow::Result<()> {
     set_identity(bootstrap.identity)?;
     worker::die_with_arbiter(bootstrap.settings.arbiter)?;
     match &bootstrap.python {
-        Some(python) => Err(exec_python(python, &bootstrap, descriptors)?).context("cannot become Python"),
+        Some(python) => Err(exec_python(python, &bootstrap, descriptors)?).context("cannot start Python"),
         None => serve_native(&bootstrap, descriptors),
     }
 }
 
 fn serve_native(bootstrap: &WorkerBootstrap, descriptors: Descriptors) -> anyhow::Result<()> {
     let settings = &bootstrap.settings;
-    ErrorLog::start(LogSink::Stderr, settings.log_level()?, None)?;
+    let syslog = bootstrap.syslog.clone().map(Syslog::connect);
+    let targets = ErrorLogTargets { file: LogSink::Stderr, level: settings.log_level()?, statsd: None, syslog };
+    ErrorLog::start(targets)?;
     let name = settings.app.strip_prefix("native:").unwrap_or_default();
     let app = sample::lookup(name).context("there is no such app")??;
     if let Some(folder) = &settings.chdir {

@@ -11,10 +11,10 @@ use crate::catalog::kind::{Ability, Install, Interface, Kind, Published};
 use crate::catalog::{Catalog, Role};
 use crate::cli::ServersArgs;
 use crate::exit::Exit;
-use crate::provision::{self, ToolPaths};
+use crate::provision::{self, AppPackages, ToolPaths};
 use crate::report::numbers::grouped;
 
-/// Prints a table of all kinds, or everything about some.
+/// Prints a table of all kinds, or the details of some.
 pub(super) fn run(args: &ServersArgs) -> anyhow::Result<Exit> {
     let catalog = match catalog(&args.kinds)? {
         Ok(catalog) => catalog,
@@ -36,7 +36,7 @@ pub(super) fn run(args: &ServersArgs) -> anyhow::Result<Exit> {
             if at > 0 {
                 writeln!(out)?;
             }
-            write!(out, "{}", about(kind, &tools))?;
+            write!(out, "{}", details(kind, &tools))?;
         }
     }
     Ok(Exit::Ok)
@@ -49,7 +49,7 @@ fn table(catalog: &Catalog, tools: &ToolPaths) -> String {
         table.load_preset(NOTHING);
         table.set_header([title, "version", "variants", "cannot", "state"]);
         for kind in catalog.kinds().filter(|kind| kind.role == role) {
-            let (version, state) = found(kind, tools);
+            let (version, state) = version_and_state(kind, tools);
             let variants: Vec<&str> = kind.variants.iter().map(|variant| variant.name.as_str()).collect();
             let cannot: Vec<&str> = kind.cannot.keys().map(|ability| ability.name()).collect();
             table.add_row([kind.name.clone(), version, variants.join(", "), cannot.join(", "), state]);
@@ -63,9 +63,9 @@ fn table(catalog: &Catalog, tools: &ToolPaths) -> String {
     text
 }
 
-/// A kind's version and state on this machine.
-fn found(kind: &Kind, tools: &ToolPaths) -> (String, String) {
-    match provision::find(kind, interface(kind), "", tools) {
+/// As this machine has the kind.
+fn version_and_state(kind: &Kind, tools: &ToolPaths) -> (String, String) {
+    match provision::find(kind, interface(kind), &AppPackages::None, tools) {
         Ok(found) => {
             let state = match (&kind.install, &found.venv) {
                 (_, Some(_)) => "provisioned",
@@ -86,20 +86,20 @@ fn interface(kind: &Kind) -> Option<Interface> {
     (kind.role == Role::Server).then_some(Interface::Wsgi)
 }
 
-fn about(kind: &Kind, tools: &ToolPaths) -> String {
+fn details(kind: &Kind, tools: &ToolPaths) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: &str| {
-        for (at, value) in value.lines().enumerate() {
-            text.push_str(&format!("{:<12}{value}\n", if at == 0 { label } else { "" }));
+        for (index, value) in value.lines().enumerate() {
+            text.push_str(&format!("{:<12}{value}\n", if index == 0 { label } else { "" }));
         }
     };
     line(&kind.role.to_string(), &kind.name);
     line("title", &kind.title);
-    match provision::find(kind, interface(kind), "", tools) {
+    match provision::find(kind, interface(kind), &AppPackages::None, tools) {
         Ok(found) => {
             line("version", &found.version);
-            if let Some(place) = found.venv.or(found.program) {
-                line("is in", &place.display().to_string());
+            if let Some(path) = found.venv.or(found.program) {
+                line("path", &path.display().to_string());
             }
         }
         Err(reason) => line("unavailable", &reason),
@@ -147,9 +147,12 @@ fn about(kind: &Kind, tools: &ToolPaths) -> String {
         line("source", source);
     }
     for figure in &kind.published {
-        let of = figure.variant.as_ref().map_or_else(String::new, |variant| format!("{}/{variant}: ", kind.name));
+        let variant = figure.variant.as_ref().map_or_else(String::new, |variant| format!("{}/{variant}: ", kind.name));
         let Published { figure, unit, what, year, source, conditions, .. } = figure;
-        line("published", &format!("{of}{} {unit} ({what}), {year}, {source}: {conditions}", grouped(*figure as f64)));
+        line(
+            "published",
+            &format!("{variant}{} {unit} ({what}), {year}, {source}: {conditions}", grouped(*figure as f64)),
+        );
     }
     line("file", &kind.file.display().to_string());
     text

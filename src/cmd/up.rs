@@ -24,7 +24,7 @@ pub(super) fn run(args: &UpArgs) -> anyhow::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     let session = Session::open(&scenario, None)?;
-    let backend = session.backend(&scenario, &tool_paths(&args.scenario.kinds)?)?;
+    let backend = session.backend(&scenario, &tool_paths(&args.scenario.stacks.kinds)?)?;
     let work = async {
         let mut backend = backend;
         session::prepare(&mut backend, &scenario, &mut print_progress).await?;

@@ -40,6 +40,12 @@ impl Diagnostic {
         self
     }
 
+    /// The message, and the hint on a line of its own.
+    pub(crate) fn message_with_hint(&self) -> String {
+        let hint = self.hint.iter().map(|hint| format!("\nhint: {hint}")).collect::<String>();
+        format!("{}{hint}", self.message)
+    }
+
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
@@ -51,14 +57,27 @@ impl Diagnostic {
     }
 
     /// The message with its line of the file, a caret, and the hint.
-    pub(crate) fn render(&self, source: &str, path: &str, color: bool) -> String {
-        let within = |span: &Span| visible(source, span);
+    pub(crate) fn render(&self, lines: &LineStarts<'_>, path: &str, color: bool) -> String {
+        let LineStarts { source, .. } = *lines;
+        // Only the lines it is about: the renderer goes through all of its text for every message.
+        let spans = || self.related.iter().map(|(span, _)| span).chain([&self.span]);
+        let first = lines.line_of(spans().map(|span| span.start).min().unwrap_or(0));
+        let last = lines.line_of(spans().map(|span| span.start).max().unwrap_or(0));
+        let (start, end) = (lines.start_of(first), lines.start_of(last + 1));
+        let within = |span: &Span| {
+            let shown = visible(source, span);
+            shown.start - start..shown.end - start
+        };
         let mut primary = AnnotationKind::Primary.span(within(&self.span));
         if let Some(label) = &self.label {
             primary = primary.label(label);
         }
         let related = self.related.iter().map(|(span, text)| AnnotationKind::Context.span(within(span)).label(text));
-        let snippet = Snippet::source(source).path(path).annotation(primary).annotations(related);
+        let snippet = Snippet::source(&source[start..end])
+            .line_start(first + 1)
+            .path(path)
+            .annotation(primary)
+            .annotations(related);
         let mut group = Level::ERROR.primary_title(self.message.as_str()).element(snippet);
         if let Some(hint) = &self.hint {
             group = group.element(Level::HELP.with_name("hint").message(normalize_untrusted_str(hint)));
@@ -80,25 +99,67 @@ fn visible(source: &str, span: &Span) -> Span {
     start..start + first_line.len()
 }
 
+/// A text and the offsets at which its lines start.
+pub(crate) struct LineStarts<'s> {
+    source: &'s str,
+    starts: Vec<usize>,
+}
+
+impl<'s> LineStarts<'s> {
+    pub(crate) fn new(source: &'s str) -> LineStarts<'s> {
+        let ends = source.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        LineStarts { source, starts: std::iter::once(0).chain(ends.map(|(end, _)| end + 1)).collect() }
+    }
+
+    /// The line of an offset, counted from 0.
+    pub(crate) fn line_of(&self, offset: usize) -> usize {
+        self.starts.partition_point(|start| *start <= offset).saturating_sub(1)
+    }
+
+    /// Where a line starts, or the text ends.
+    fn start_of(&self, line: usize) -> usize {
+        self.starts.get(line).copied().unwrap_or(self.source.len())
+    }
+}
+
+/// How many problems are listed. Nobody reads more, and a generated file may have any number.
+const MAX_LISTED: usize = 50;
+
 /// The problems of one file.
 #[derive(Debug)]
 pub(crate) struct Problems<'s> {
     source: &'s str,
     found: Vec<Diagnostic>,
+    unlisted: usize,
 }
 
 impl<'s> Problems<'s> {
     pub(crate) fn new(source: &'s str) -> Self {
-        Problems { source, found: Vec::new() }
+        Problems { source, found: Vec::new(), unlisted: 0 }
     }
 
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
-        self.found.push(diagnostic);
+        self.push_with(|| diagnostic);
+    }
+
+    /// Adds a problem whose message and hint cost something, if it will be listed.
+    pub(crate) fn push_with(&mut self, diagnostic: impl FnOnce() -> Diagnostic) {
+        if self.found.len() < MAX_LISTED {
+            self.found.push(diagnostic());
+        } else {
+            self.unlisted += 1;
+        }
+    }
+
+    /// How many problems are not listed.
+    pub(crate) fn unlisted(&self) -> usize {
+        self.unlisted
     }
 
     /// Replaces all others with one that makes them meaningless.
     pub(crate) fn replace_with(&mut self, diagnostic: Diagnostic) {
         self.found = vec![diagnostic];
+        self.unlisted = 0;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -149,7 +210,7 @@ mod tests {
 
     #[test]
     fn span_outside_the_text_is_clamped() {
-        let rendered = Diagnostic::at(90..95, "gone").render("a = 1", "x.toml", false);
+        let rendered = Diagnostic::at(90..95, "gone").render(&LineStarts::new("a = 1"), "x.toml", false);
         assert!(rendered.starts_with("error: gone"), "{rendered}");
     }
 }

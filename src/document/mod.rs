@@ -10,9 +10,13 @@ pub(crate) mod suggest;
 pub(crate) mod table;
 mod error;
 
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 use toml::de::DeTable;
 
 use diagnostic::{Problems, Span};
@@ -26,12 +30,44 @@ pub use error::DocumentErrors;
 ///
 /// The file cannot be read, or is not UTF-8.
 pub fn read_text(sort: &'static str, path: &Path) -> Result<String, DocumentErrors> {
-    let bytes = fs::read(path).map_err(|source| DocumentErrors::Unreadable { sort, file: path.to_owned(), source })?;
+    let bytes = read_file(path, MAX_BYTES).map_err(|source| DocumentErrors::Unreadable {
+        sort,
+        file: path.to_owned(),
+        source,
+    })?;
     String::from_utf8(bytes).map_err(|error| {
         let text_before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + text_before.iter().filter(|byte| **byte == b'\n').count();
         DocumentErrors::NotText { sort, file: path.to_owned(), line }
     })
+}
+
+/// More than anyone writes by hand.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// The bytes of a regular file of at most `max_bytes`. Neither a pipe nor a device can make lab wait, or read for ever.
+///
+/// # Errors
+///
+/// The file cannot be read, is not a regular one, or is larger.
+pub fn read_file(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
+    // Without this flag, opening a pipe waits for a writer.
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(Errno::ISDIR.into());
+    }
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max_bytes {
+        let message = format!("it is larger than {} MiB", max_bytes >> 20);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(bytes)
 }
 
 /// Parses a document as TOML and resolves it.
@@ -61,6 +97,7 @@ pub(crate) fn parse<T>(
             sort,
             file: file.to_owned(),
             text: source.to_owned(),
+            unlisted: problems.unlisted(),
             diagnostics: problems.into_sorted(),
         }),
     }

@@ -67,9 +67,11 @@ impl<'t, 'i, 'p, 's> TableReader<'t, 'i, 'p, 's> {
         }
         let is_unknown = |key: &&Spanned<Cow<'_, str>>| !self.known.contains(&key.get_ref().as_ref());
         for key in self.table.keys().filter(is_unknown) {
-            let message = format!("unknown key `{}` in {}", key.get_ref(), self.place);
-            let hint = suggest::accepted(key.get_ref(), &self.known);
-            self.problems.push(Diagnostic::at(key.span(), message).hint(hint));
+            self.problems.push_with(|| {
+                let message = format!("unknown key `{}` in {}", key.get_ref(), self.place);
+                let hint = suggest::accepted(key.get_ref(), &self.known);
+                Diagnostic::at(key.span(), message).hint(hint)
+            });
         }
         self.table.keys().any(|key| is_unknown(&key))
     }

@@ -10,6 +10,7 @@ use crate::check::redact::Redaction;
 use crate::measure::contention::Contention;
 use crate::record::{ComponentRecord, ComponentUse};
 use crate::scenario::model::{CheckRequest, Load, Placeholders, Stack};
+use crate::stack::logs::{LogExcerpt, LogPositions};
 use lab_load::wire::DriveOutcome;
 
 /// A way to run stacks.
@@ -33,6 +34,20 @@ pub trait Backend {
         running: &Self::Running,
         request: &CheckRequest,
     ) -> impl Future<Output = Result<ProbeResult, ProbeError>>;
+
+    /// How far the logs of a stack's components are written.
+    fn log_positions(&self, _running: &Self::Running) -> LogPositions {
+        LogPositions::default()
+    }
+
+    /// What they have logged since then. Waits a moment for components that log after they have responded.
+    fn logged_since(
+        &self,
+        _running: &Self::Running,
+        _positions: &LogPositions,
+    ) -> impl Future<Output = Vec<LogExcerpt>> {
+        std::future::ready(Vec::new())
+    }
 
     /// The program that a load needs and that is not installed, as a message; `None` if the load can be driven.
     fn missing_driver(&self, _load: &Load) -> Option<String> {
@@ -78,4 +93,14 @@ pub struct DriveResult {
     pub components: Vec<ComponentUse>,
     /// The contention on the machine within the window.
     pub machine: Contention,
+    pub interference: Interference,
+}
+
+/// What kept lab from watching a window, or disturbed it.
+#[derive(Debug, Clone, Default)]
+pub struct Interference {
+    /// The longest time between two samples of the stack.
+    pub longest_gap: Duration,
+    /// The runs that other lab processes were measuring, in words.
+    pub other_runs: Vec<String>,
 }

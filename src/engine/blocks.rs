@@ -1,23 +1,23 @@
 //! Which stacks a block visits. Pure.
 //!
-//! The declared blocks visit every stack. BlockPlan after these, half as many at most, make up for rounds that failed or
-//! were invalid at the second try as well: they visit the stacks that lack rounds, and the reference, because a ratio is
-//! of two rounds of one block. So one stack that fails again and again does not cost a visit to all the others.
+//! The declared blocks visit every stack. Additional blocks, at most half as many, replace rounds that failed or were
+//! invalid at the second attempt too. They visit only the stacks that lack rounds, and their references, because a
+//! ratio needs two rounds of one block. A stack that keeps failing therefore does not cause visits to all others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::record::RoundRecord;
 use crate::scenario::model::Load;
 
-/// A run's stacks and loads, as far as its blocks go.
+/// The stacks, loads and looks that determine the visits of a block.
 pub(super) struct BlockPlan<'a> {
     /// The stacks that are measured.
     pub(super) stacks: Vec<&'a str>,
-    /// The stack that ratios are against, if it is one of them.
-    pub(super) reference: Option<&'a str>,
+    /// The stack that each stack's ratios refer to, if both are measured.
+    pub(super) references: BTreeMap<&'a str, &'a str>,
     /// The loads that can be driven.
     pub(super) loads: Vec<&'a Load>,
-    /// After how many blocks the run is looked at, ascending.
+    /// The numbers of blocks after which a look is due, ascending.
     pub(super) looks: &'a [u32],
 }
 
@@ -25,27 +25,28 @@ impl BlockPlan<'_> {
     /// Whether this stack is to be visited under this load in this block, for the look after `wanted` blocks.
     pub(super) fn is_planned(&self, rounds: &[RoundRecord], load: &Load, block: u32, stack: &str, wanted: u32) -> bool {
         let lacks = |stack: &str| self.lacks(rounds, load, block, stack, wanted);
-        let is_for_others = Some(stack) == self.reference && self.stacks.iter().any(|stack| lacks(stack));
+        let mut others = self.references.iter().filter(|(_, reference)| **reference == stack);
+        let is_for_others = others.any(|(other, _)| lacks(other));
         load.drives(stack) && (is_for_others || lacks(stack))
     }
 
-    /// Whether it is time for the look after `wanted` blocks: every stack has them under every load, or `blocks` were
-    /// all the chance it gets.
+    /// Whether the look after `wanted` blocks is due: every stack has enough valid rounds under every load, or no more
+    /// replacements are allowed after `blocks` blocks.
     pub(super) fn is_due(&self, rounds: &[RoundRecord], blocks: u32, wanted: u32) -> bool {
         let lacks = |load: &Load| self.stacks.iter().any(|stack| self.lacks(rounds, load, blocks, stack, wanted));
         blocks >= with_repeats(wanted) || !self.loads.iter().any(|load| lacks(load))
     }
 
-    /// The look that this block is made for, by the rounds before it: the number of blocks it is after.
+    /// The look that this block leads to, given the rounds before it, as its number of blocks.
     pub(super) fn wanted(&self, rounds: &[RoundRecord], block: u32) -> u32 {
         let next = self.looks.iter().find(|wanted| !self.is_due(rounds, block, **wanted));
         next.or(self.looks.last()).copied().unwrap_or_default()
     }
 
-    /// Whether there are fewer than `wanted` blocks before `block` in which this stack and the reference have a valid
-    /// round; a load may be of some stacks only, and of fewer blocks.
+    /// Whether this stack and its reference share valid rounds in fewer than `wanted` blocks before `block`. A load may
+    /// be limited to some stacks and to fewer blocks.
     fn lacks(&self, rounds: &[RoundRecord], load: &Load, block: u32, stack: &str, wanted: u32) -> bool {
-        let reference = self.reference.filter(|name| load.drives(name));
+        let reference = self.references.get(stack).copied().filter(|name| load.drives(name));
         let valid = |stack: &str| -> BTreeSet<u32> {
             let visits = rounds.iter().filter(|round| round.load == load.name && round.stack == stack);
             let earlier = visits.filter(|round| round.block < block && round.valid().is_some());

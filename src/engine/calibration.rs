@@ -1,63 +1,62 @@
-//! Calibrating: the reference stack against itself, and what its noise means for the scenario's runs. Pure.
+//! Calibration: compares the reference stack with itself, and derives the sensitivity of the scenario's runs. Pure.
 
 use std::num::NonZeroU32;
 
-use crate::record::{Calibrated, CalibratedMetric, Estimate, FloorWarning};
+use crate::record::{Estimate, FloorWarning, MetricCalibration, ScenarioCalibration, SelfComparisons};
 use crate::scenario::model::{Against, Gate, Load, Metric, Scenario, Stack};
-use crate::snapshot::ratios::described;
+use crate::snapshot::ratios::load_description;
 use lab_stats::calibration::{GatedMetric, Sensitivity, sensitivity};
-use lab_stats::decision::Looks;
-use lab_stats::verdict::Direction;
+use lab_stats::decision::{Looks, MetricTest, decide};
+use lab_stats::verdict::{Direction, Verdict};
 
-/// The scenario that compares the reference stack with itself, `blocks` times, and gates nothing. `name` is where its
-/// reports go.
+/// The scenario `name` that compares the reference stack with itself in `blocks` blocks, without a gate.
 #[must_use]
-pub fn against_itself(scenario: &Scenario, name: &str, blocks: NonZeroU32) -> Scenario {
+pub fn self_comparison(scenario: &Scenario, name: &str, blocks: NonZeroU32) -> Scenario {
     let reference = Stack { reference: true, ..scenario.reference().clone() };
-    let mut again = format!("{}-again", reference.name);
-    while scenario.stacks.iter().any(|stack| stack.name == again) {
-        again.push_str("-again");
+    let mut copy = format!("{}-again", reference.name);
+    while scenario.stacks.iter().any(|stack| stack.name == copy) {
+        copy.push_str("-again");
     }
     let mut checks = scenario.checks.clone();
     for check in &mut checks {
         if let Some(stacks) = check.stacks.as_mut().filter(|stacks| stacks.contains(&reference.name)) {
-            stacks.push(again.clone());
+            stacks.push(copy.clone());
         }
     }
-    let again = Stack { name: again, reference: false, ..reference.clone() };
-    let mut own = scenario.clone();
-    own.name = name.to_owned();
-    own.stacks = vec![reference, again];
-    own.checks = checks;
-    own.loads.retain(|load| load.validates.is_none());
-    for load in &mut own.loads {
+    let copy = Stack { name: copy, reference: false, ..reference.clone() };
+    let mut comparison = scenario.clone();
+    comparison.name = name.to_owned();
+    comparison.stacks = vec![reference, copy];
+    comparison.checks = checks;
+    comparison.loads.retain(|load| load.validates.is_none());
+    for load in &mut comparison.loads {
         load.stacks = None;
     }
-    own.rounds.looks = vec![blocks];
-    own.gate = Gate::default();
-    own
+    comparison.rounds.looks = vec![blocks];
+    comparison.gate = Gate::default();
+    comparison
 }
 
-/// What the estimates of [`against_itself`] mean for runs of `scenario`. A metric without a valid round is left out.
+/// The calibration of each metric from the estimates of a [`self_comparison`], without metrics that have no valid round.
 #[must_use]
-pub fn calibrated(scenario: &Scenario, estimates: &[Estimate]) -> Vec<CalibratedMetric> {
+pub fn calibrate(scenario: &Scenario, estimates: &[Estimate]) -> Vec<MetricCalibration> {
     let mut metrics = Vec::new();
     for load in scenario.ranked_loads() {
         for metric in Metric::ALL {
             let of_metric = |estimate: &&Estimate| estimate.load == load.name && estimate.metric == metric.name();
             let ratio = estimates.iter().filter(of_metric).find_map(|estimate| estimate.ratio.as_ref());
             let margin = scenario.gate.margins.get(&metric).copied().unwrap_or(0.0);
-            let found =
-                ratio.and_then(|ratio| Some((ratio, noise_chances(scenario, metric, margin, &ratio.log_ratios)?)));
-            if let Some((ratio, chances)) = found {
-                metrics.push(CalibratedMetric {
+            let known =
+                ratio.and_then(|ratio| Some((ratio, metric_sensitivity(scenario, metric, margin, &ratio.log_ratios)?)));
+            if let Some((ratio, sensitivity)) = known {
+                metrics.push(MetricCalibration {
                     load: load.name.clone(),
-                    load_was: described(load),
+                    load_description: load_description(load),
                     metric: metric.name().to_owned(),
                     log_ratios: ratio.log_ratios.clone(),
                     margin,
-                    blocks: scenario.rounds.most().get(),
-                    chances,
+                    blocks: scenario.rounds.max_blocks().get(),
+                    sensitivity,
                 });
             }
         }
@@ -65,22 +64,50 @@ pub fn calibrated(scenario: &Scenario, estimates: &[Estimate]) -> Vec<Calibrated
     metrics
 }
 
-/// The margins of `scenario` that are below the noise floor of its runs: what is within them may be noise, and such a
-/// gate is often inconclusive. A calibration under another load says nothing.
+/// Judges the rounds of a [`self_comparison`] as runs of the scenario: any difference in a gated metric is an alarm, or in
+/// any metric if none is gated. As many runs as there are blocks for.
 #[must_use]
-pub fn warnings(scenario: &Scenario, known: &Calibrated) -> Vec<FloorWarning> {
+pub fn compare_with_itself(scenario: &Scenario, metrics: &[MetricCalibration]) -> SelfComparisons {
+    let mut found = SelfComparisons { made: 0, alarms: 0 };
+    let is_gated = |metric: &&MetricCalibration| metric.margin > 0.0 || scenario.gate.margins.is_empty();
+    let gated: Vec<&MetricCalibration> = metrics.iter().filter(is_gated).collect();
+    let blocks = scenario.rounds.max_blocks().get() as usize;
+    let Ok(looks) = Looks::new(scenario.rounds.looks.iter().map(|look| look.get()).collect()) else { return found };
+    let whole = gated.iter().map(|metric| metric.log_ratios.len() / blocks).min().unwrap_or(0);
+    for run in 0..whole {
+        let part = run * blocks..(run + 1) * blocks;
+        let tests = gated.iter().map(|metric| MetricTest {
+            log_ratios: &metric.log_ratios[part.clone()],
+            baseline: None,
+            margin: 0.0,
+            // Both directions are alarms.
+            direction: Direction::LowerIsBetter,
+        });
+        let tests: Vec<MetricTest<'_>> = tests.collect();
+        let results = decide(&tests, &looks, looks.count());
+        found.made += 1;
+        found.alarms +=
+            usize::from(results.iter().any(|result| matches!(result.verdict, Verdict::Fail | Verdict::Improved)));
+    }
+    found
+}
+
+/// The margins of `scenario` below the noise floor of its runs, where the gate is often inconclusive. A calibration under
+/// another load does not count.
+#[must_use]
+pub fn warnings(scenario: &Scenario, calibration: &ScenarioCalibration) -> Vec<FloorWarning> {
     let mut warnings = Vec::new();
     for load in scenario.ranked_loads() {
         for (metric, margin) in &scenario.gate.margins {
-            let is_of = |own: &&CalibratedMetric| is_of(own, load, *metric);
-            let own = known.metrics.iter().find(is_of);
-            let found = own.and_then(|own| noise_chances(scenario, *metric, *margin, &own.log_ratios));
-            if let Some(chances) = found.filter(|chances| chances.noise_floor > *margin) {
+            let calibrated = calibration.metrics.iter().find(|calibrated| applies(calibrated, load, *metric));
+            let sensitivity = calibrated
+                .and_then(|calibrated| metric_sensitivity(scenario, *metric, *margin, &calibrated.log_ratios));
+            if let Some(sensitivity) = sensitivity.filter(|sensitivity| sensitivity.noise_floor > *margin) {
                 warnings.push(FloorWarning {
                     load: load.name.clone(),
                     metric: metric.name().to_owned(),
                     margin: *margin,
-                    noise_floor: chances.noise_floor,
+                    noise_floor: sensitivity.noise_floor,
                 });
             }
         }
@@ -88,19 +115,23 @@ pub fn warnings(scenario: &Scenario, known: &Calibrated) -> Vec<FloorWarning> {
     warnings
 }
 
-fn is_of(own: &CalibratedMetric, load: &Load, metric: Metric) -> bool {
-    own.load == load.name && own.load_was == described(load) && own.metric == metric.name()
+fn applies(calibrated: &MetricCalibration, load: &Load, metric: Metric) -> bool {
+    calibrated.load == load.name
+        && calibrated.load_description == load_description(load)
+        && calibrated.metric == metric.name()
 }
 
-fn noise_chances(scenario: &Scenario, metric: Metric, margin: f64, own: &[f64]) -> Option<Sensitivity> {
+fn metric_sensitivity(scenario: &Scenario, metric: Metric, margin: f64, log_ratios: &[f64]) -> Option<Sensitivity> {
     let looks = Looks::new(scenario.rounds.looks.iter().map(|look| look.get()).collect()).ok()?;
-    let others = scenario.stacks.len().saturating_sub(1).max(1);
+    let others = scenario.stacks.iter().filter(|stack| scenario.reference_of(stack).is_some()).count().max(1);
+    let measured = scenario.stacks.iter().filter(|stack| stack.measured && !stack.is_base()).count();
+    let limits = (scenario.gate.limits.metrics.len() + scenario.gate.limits.growth.len()) * measured;
     let gated = GatedMetric {
         margin,
         direction: if metric.more_is_better() { Direction::HigherIsBetter } else { Direction::LowerIsBetter },
         looks: &looks,
-        family: scenario.gate.margins.len().max(1) * scenario.ranked_loads().count() * others,
+        family: (scenario.gate.margins.len().max(1) * others + limits) * scenario.ranked_loads().count(),
         against_run: scenario.gate.against == Against::Snapshot,
     };
-    sensitivity(own, gated, scenario.rounds.seed)
+    sensitivity(log_ratios, gated, scenario.rounds.seed)
 }

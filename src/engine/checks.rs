@@ -1,31 +1,39 @@
-//! The checks of a run: each stack is started once, and its responses are compared with expectations and with the
-//! reference stack's.
+//! The checks of a run: each stack is started once, and its responses are compared with expectations and with those
+//! of the stack's reference.
 
 use super::backend::Backend;
 use super::error::error_chain;
 use crate::catalog::kind;
-use crate::check::diff::differences;
+use crate::check::conditional;
+use crate::check::diff::{Difference, differences};
 use crate::check::evaluate::evaluate;
+use crate::check::normalize::normalize;
+use crate::check::observed::Observed;
 use crate::check::probe::ProbeError;
+use crate::check::{varying, volatile};
 use crate::event::{RunEvent, RunObserver};
-use crate::record::{CheckOutcome, CheckRecord, PublishedFigure, SeenDifference, StackDifferences, StackRecord};
-use crate::scenario::model::{Check, CheckRequest, Scenario, Stack};
+use crate::record::{
+    CheckOutcome, CheckRecord, DifferenceRecord, PublishedFigure, StackDifferences, StackRecord, VaryingField,
+};
+use crate::scenario::model::{Check, CheckRequest, Scenario, Stack, Volatile};
 
-/// Starts a stack and runs every check that applies to it.
+/// Starts a stack and runs every check that applies to it. Its logs go into the folder `visit`.
 pub(super) async fn check_stack<B: Backend>(
     scenario: &Scenario,
     stack: &Stack,
+    visit: &str,
     backend: &mut B,
     observer: &mut dyn RunObserver,
 ) -> StackRecord {
     let mut record = StackRecord {
         name: stack.name.clone(),
-        reference: stack.name == scenario.reference().name,
+        reference: scenario.is_reference(stack),
         components: Vec::new(),
         unavailable: backend.missing(stack),
         is_optional: stack.is_optional,
         error: None,
         checks: Vec::new(),
+        varying: Vec::new(),
         published: stack.server.kind.published().map(published_figure).collect(),
     };
     if let Some(missing) = &record.unavailable {
@@ -33,7 +41,7 @@ pub(super) async fn check_stack<B: Backend>(
         return record;
     }
     observer.on_event(&RunEvent::Starting { stack: &stack.name });
-    let running = match backend.start(stack, &format!("checks/{}", stack.name)).await {
+    let running = match backend.start(stack, &format!("{visit}/{}", stack.name)).await {
         Ok(running) => running,
         Err(error) => {
             let error = error_chain(&error);
@@ -44,14 +52,26 @@ pub(super) async fn check_stack<B: Backend>(
     };
     record.components = backend.describe(&running).components;
     for check in scenario.checks_for(stack) {
-        let outcome = run_check(check, &running, backend).await;
+        let positions = backend.log_positions(&running);
+        let outcome = run_check(check, &scenario.volatile, &running, backend).await;
         let observed = match &outcome {
-            CheckOutcome::Judged { findings, .. } => Ok(findings.as_slice()),
-            CheckOutcome::Unanswered { .. } => Ok(&[][..]),
+            CheckOutcome::Evaluated { findings, .. } => Ok(findings.as_slice()),
+            CheckOutcome::NoResponse { .. } => Ok(&[][..]),
             CheckOutcome::Failed { error } => Err(error.as_str()),
         };
-        observer.on_event(&RunEvent::Checked { stack: &stack.name, check: &check.name, outcome: observed });
-        record.checks.push(CheckRecord { name: check.name.clone(), request: summary(&check.request), outcome });
+        let status = match &outcome {
+            CheckOutcome::Evaluated { observed, .. } => Some(observed.status),
+            CheckOutcome::NoResponse { .. } | CheckOutcome::Failed { .. } => None,
+        };
+        let request = summary(&check.request);
+        let event =
+            RunEvent::Checked { stack: &stack.name, check: &check.name, request: &request, status, outcome: observed };
+        observer.on_event(&event);
+        let mut checked = CheckRecord { name: check.name.clone(), request, outcome, logs: Vec::new() };
+        if !checked.passed() {
+            checked.logs = backend.logged_since(&running, &positions).await;
+        }
+        record.checks.push(checked);
     }
     if let Err(error) = backend.stop(running).await {
         let error = error_chain(&error);
@@ -61,23 +81,49 @@ pub(super) async fn check_stack<B: Backend>(
     record
 }
 
-fn published_figure(of_kind: &kind::Published) -> PublishedFigure {
-    let kind::Published { figure, unit, what, year, source, conditions, variant: _ } = of_kind.clone();
+fn published_figure(published: &kind::Published) -> PublishedFigure {
+    let kind::Published { figure, unit, what, year, source, conditions, variant: _ } = published.clone();
     PublishedFigure { figure, unit, what, year, source, conditions }
 }
 
-async fn run_check<B: Backend>(check: &Check, running: &B::Running, backend: &mut B) -> CheckOutcome {
+async fn run_check<B: Backend>(
+    check: &Check,
+    volatile: &Volatile,
+    running: &B::Running,
+    backend: &mut B,
+) -> CheckOutcome {
     let redaction = backend.describe(running).redaction;
     match backend.probe(running, &check.request).await {
-        Ok(result) => CheckOutcome::Judged {
-            findings: evaluate(&check.expect, &result.observed, &result.values),
-            observed: redaction.apply(&result.observed),
-        },
-        Err(error @ ProbeError::Silent { .. }) if check.expect.unanswered => {
-            CheckOutcome::Unanswered { said: redaction.text(&error_chain(&error)) }
+        Ok(mut result) => {
+            result.observed.conditional = validate(&check.request, &result.observed, running, backend).await;
+            CheckOutcome::Evaluated {
+                findings: evaluate(&check.expect, &result.observed, &result.values),
+                observed: volatile::replace(volatile, redaction.apply(&normalize(&result.observed))),
+            }
+        }
+        Err(error @ ProbeError::Timeout { .. }) if check.expect.unanswered => {
+            CheckOutcome::NoResponse { message: redaction.text(&error_chain(&error)) }
         }
         Err(error) => CheckOutcome::Failed { error: redaction.text(&error_chain(&error)) },
     }
+}
+
+/// Sends the validators of a response back. Returns the fields of these requests with the status of each response.
+async fn validate<B: Backend>(
+    request: &CheckRequest,
+    observed: &Observed,
+    running: &B::Running,
+    backend: &mut B,
+) -> Vec<(String, String)> {
+    let mut statuses = Vec::new();
+    for (field, request) in conditional::requests(request, observed) {
+        let status = match backend.probe(running, &request).await {
+            Ok(result) => result.observed.status.to_string(),
+            Err(_) => "no response".to_owned(),
+        };
+        statuses.push((field.to_owned(), status));
+    }
+    statuses
 }
 
 /// A request's method and target, or the first line of a raw one.
@@ -91,39 +137,89 @@ fn summary(request: &CheckRequest) -> String {
     }
 }
 
-/// What each stack changes relative to the reference, over the checks that both ran. Stacks without a common check are
-/// not compared, for that would show no difference.
-pub(super) fn compare_stacks(scenario: &Scenario, stacks: &[StackRecord]) -> Vec<StackDifferences> {
-    let available = || stacks.iter().filter(|stack| stack.unavailable.is_none());
-    let Some(reference) = available().find(|stack| stack.name == scenario.reference().name) else {
-        return Vec::new();
-    };
-    let has_check = |other: &StackRecord, name: &str| other.checks.iter().any(|check| check.name == name);
-    let is_comparable = |other: &&StackRecord| {
-        reference.checks.is_empty() || reference.checks.iter().any(|check| has_check(other, &check.name))
-    };
-    let others = available().filter(|stack| stack.name != reference.name).filter(is_comparable);
-    others
-        .map(|other| StackDifferences {
-            stack: other.name.clone(),
-            reference: reference.name.clone(),
-            differences: stack_differences(reference, other),
-        })
-        .collect()
+/// Enters what a second visit to a stack has shown into the record of the first: the fields that vary, and the checks
+/// that fail only once. Returns the volatile list that leaves the varying fields out, as far as one does.
+pub(super) fn enter_second_visit(first: &mut StackRecord, again: StackRecord) -> Volatile {
+    let mut suggested = Volatile::default();
+    let mut varying_fields = Vec::new();
+    for (check, before, after) in common_checks(first, &again) {
+        for difference in differences(before, after) {
+            let volatile = varying::volatile(&difference, before, after);
+            let is_volatile = volatile.is_some();
+            suggested.add(volatile.unwrap_or_default());
+            let check = check.to_owned();
+            varying_fields.push(VaryingField { check, field: difference.field, is_volatile });
+        }
+    }
+    first.varying = varying_fields;
+    // A check has to pass whenever it is sent, and a stack has to start whenever it is started.
+    for (check, again) in first.checks.iter_mut().zip(again.checks) {
+        if check.passed() && !again.passed() {
+            *check = again;
+        }
+    }
+    if first.error.is_none() {
+        first.error = again.error.map(|error| format!("at the second start: {error}"));
+    }
+    suggested
 }
 
-fn stack_differences(reference: &StackRecord, other: &StackRecord) -> Vec<SeenDifference> {
-    let mut found: Vec<SeenDifference> = Vec::new();
-    for check in &other.checks {
-        let expected = reference.checks.iter().find(|expected| expected.name == check.name);
-        let (Some(expected), CheckOutcome::Judged { observed, .. }) = (expected, &check.outcome) else { continue };
-        let CheckOutcome::Judged { observed: expected, .. } = &expected.outcome else { continue };
-        for difference in differences(expected, observed) {
+/// What each stack changes relative to its reference, over the checks that both ran. Stacks without a common check are
+/// left out, because they would appear to be equal.
+pub(super) fn compare_stacks(scenario: &Scenario, stacks: &[StackRecord]) -> Vec<StackDifferences> {
+    let available = |name: &str| stacks.iter().find(|stack| stack.name == name && stack.unavailable.is_none());
+    let has_check = |other: &StackRecord, name: &str| other.checks.iter().any(|check| check.name == name);
+    let is_comparable = |reference: &StackRecord, other: &StackRecord| {
+        reference.checks.is_empty() || reference.checks.iter().any(|check| has_check(other, &check.name))
+    };
+    let compared = scenario.stacks.iter().filter_map(|stack| {
+        let reference = available(&scenario.reference_of(stack)?.name)?;
+        let other = available(&stack.name).filter(|other| is_comparable(reference, other))?;
+        let differences = match &scenario.comparison {
+            None => stack_differences(reference, other, &|_, _| true),
+            Some(_) => version_differences(reference, other),
+        };
+        Some(StackDifferences { stack: other.name.clone(), reference: reference.name.clone(), differences })
+    });
+    compared.collect()
+}
+
+/// The differences between two versions of a stack, without the fields that vary by themselves.
+fn version_differences(base: &StackRecord, head: &StackRecord) -> Vec<DifferenceRecord> {
+    let varies = |check: &str, field: &str| {
+        let mut varying = base.varying.iter().chain(&head.varying);
+        varying.any(|one| one.check == check && one.field == field)
+    };
+    let is_change = |check: &str, difference: &Difference| !varies(check, &difference.field);
+    stack_differences(base, head, &is_change)
+}
+
+fn stack_differences(
+    reference: &StackRecord,
+    other: &StackRecord,
+    is_change: &dyn Fn(&str, &Difference) -> bool,
+) -> Vec<DifferenceRecord> {
+    let mut found: Vec<DifferenceRecord> = Vec::new();
+    for (check, expected, observed) in common_checks(reference, other) {
+        for difference in differences(expected, observed).into_iter().filter(|one| is_change(check, one)) {
             match found.iter_mut().find(|seen| seen.difference == difference) {
                 Some(seen) => seen.checks += 1,
-                None => found.push(SeenDifference { check: check.name.clone(), checks: 1, difference }),
+                None => found.push(DifferenceRecord { check: check.to_owned(), checks: 1, difference }),
             }
         }
     }
     found
+}
+
+/// The checks to which both stacks responded, with their responses.
+fn common_checks<'a>(
+    reference: &'a StackRecord,
+    other: &'a StackRecord,
+) -> impl Iterator<Item = (&'a str, &'a Observed, &'a Observed)> {
+    other.checks.iter().filter_map(move |check| {
+        let expected = reference.checks.iter().find(|expected| expected.name == check.name)?;
+        let CheckOutcome::Evaluated { observed, .. } = &check.outcome else { return None };
+        let CheckOutcome::Evaluated { observed: expected, .. } = &expected.outcome else { return None };
+        Some((check.name.as_str(), expected, observed))
+    })
 }

@@ -39,10 +39,10 @@ pub fn drive_plan(load: &Load, warmup: Duration, entry: SocketAddr) -> DrivePlan
     }
 }
 
-/// `load` as it is driven in a block: Poisson arrivals come at other instants in every block, so that no block's chance
-/// is all blocks' rule, and at the same in all visits of a block, which are compared with each other.
+/// `load` as it is driven in a block. Poisson arrivals differ between blocks, so no result depends on one sequence. Within
+/// a block they are the same, because its visits are compared with each other.
 #[must_use]
-pub fn of_block(load: &Load, block: u32) -> Load {
+pub fn for_block(load: &Load, block: u32) -> Load {
     let mut load = load.clone();
     if let Driver::Open(OpenLoop { arrivals: ArrivalProcess::Poisson { seed }, .. }) = &mut load.driver {
         // Streams of one key do not overlap.
@@ -53,23 +53,23 @@ pub fn of_block(load: &Load, block: u32) -> Load {
     load
 }
 
-/// What the instants of a load are seeded with, if chance has a part in them.
+/// The seed of a load's random arrivals.
 #[must_use]
-pub fn seed_of(load: &Load) -> Option<u64> {
+pub fn arrival_seed(load: &Load) -> Option<u64> {
     match &load.driver {
         Driver::Open(OpenLoop { arrivals: ArrivalProcess::Poisson { seed }, .. }) => Some(*seed),
         _ => None,
     }
 }
 
-/// Whether the driver tells of every connection that it opens, those of the warm-up included; a program that is not
-/// lab's own is run twice, and tells of the second time.
+/// Whether the driver reports every connection that it opens, those of the warm-up included. An external program runs
+/// twice, and its report covers the second run only.
 #[must_use]
 pub fn counts_all_connections(load: &Load) -> bool {
     !matches!(load.driver, Driver::External(_))
 }
 
-/// The program that such a driver is, for a window of so long.
+/// The program of an external driver.
 #[must_use]
 pub fn program(external: &External, window: Duration) -> Program {
     match external {
@@ -81,9 +81,9 @@ pub fn program(external: &External, window: Duration) -> Program {
     }
 }
 
-/// What a load offers, for the audit of its rounds.
+/// For the audit of the rounds.
 #[must_use]
-pub fn offer(load: &Load) -> OfferedLoad {
+pub fn offered_load(load: &Load) -> OfferedLoad {
     match &load.driver {
         Driver::Goose { users, .. } => OfferedLoad::Users { users: *users },
         Driver::Closed { connections }
@@ -94,7 +94,7 @@ pub fn offer(load: &Load) -> OfferedLoad {
             is_constant: matches!(open.rate, Rate::Constant(_)),
             spins: open.timer == TimerKind::Spin,
         },
-        // httperf looks at the clock all the time.
+        // httperf polls the clock.
         Driver::External(External::Httperf { rate, .. }) => {
             OfferedLoad::Arrivals { is_constant: matches!(rate, Rate::Constant(_)), spins: true }
         }
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_differ_in_their_poisson_arrivals_and_repeat_them() {
+    fn poisson_arrivals_are_fixed_per_block() {
         let number = |number| NonZeroU32::new(number).unwrap();
         let poisson = load(OpenLoop {
             rate: Rate::Constant(number(1000)),
@@ -148,12 +148,13 @@ mod tests {
             max_open: number(9),
             timer: TimerKind::Timerfd,
         });
-        let seeds: std::collections::BTreeSet<_> = (0..1000).map(|block| seed_of(&of_block(&poisson, block))).collect();
+        let seeds: std::collections::BTreeSet<_> =
+            (0..1000).map(|block| arrival_seed(&for_block(&poisson, block))).collect();
         assert_eq!(seeds.len(), 1000);
-        assert_eq!(seed_of(&of_block(&poisson, 7)), seed_of(&of_block(&poisson, 7)));
+        assert_eq!(arrival_seed(&for_block(&poisson, 7)), arrival_seed(&for_block(&poisson, 7)));
         let instants = |block| {
             let Mode::Open(open) =
-                drive_plan(&of_block(&poisson, block), Duration::ZERO, "127.0.0.1:80".parse().unwrap()).mode
+                drive_plan(&for_block(&poisson, block), Duration::ZERO, "127.0.0.1:80".parse().unwrap()).mode
             else {
                 panic!("{poisson:?}")
             };
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_warm_up_has_a_ramps_first_rate_and_the_plan_fills_its_time() {
+    fn warm_up_uses_first_rate_of_ramp() {
         let number = |number| NonZeroU32::new(number).unwrap();
         let hold = Duration::from_secs(2);
         let open = OpenLoop {

@@ -6,9 +6,10 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::time::MissedTickBehavior;
 
-use super::backend::DriveResult;
+use super::backend::{DriveResult, Interference};
 use super::error::DriverError;
 use super::sampler::{self, ConnectionCounter, ResourceSampler, WindowSample};
+use crate::measure::other_runs;
 use crate::stack::guarded::Guarded;
 use crate::stack::running::{RunningComponent, RunningStack};
 use lab_load::wire::{DriverEvent, EventDecoder};
@@ -16,7 +17,7 @@ use lab_load::wire::{DriverEvent, EventDecoder};
 /// Follows a driver's events to its outcome, and samples the components at both ends of the window: at the instants that
 /// the driver announces, or when it reports them.
 ///
-/// A component that has ended by the window's end is an error of the round: its missing use is no measurement.
+/// A component that has ended by the window's end is an error of the round: without its use there is no measurement.
 pub(super) async fn follow(
     driver: &mut Guarded,
     running: &mut RunningStack,
@@ -56,10 +57,11 @@ pub(super) async fn follow(
             DriverEvent::WindowClosed if window.is_open() => window.advance(all_running(running)?, &mut counter)?,
             DriverEvent::Ready { window: None } | DriverEvent::WindowOpened | DriverEvent::WindowClosed => window,
             DriverEvent::Outcome(outcome) => {
-                let Window::Closed(WindowSample { components, machine }) = window else {
+                let Window::Closed(WindowSample { components, machine, longest_gap }) = window else {
                     return Err(DriverError::WindowNotClosed);
                 };
-                return Ok(DriveResult { outcome: *outcome, components, machine });
+                let interference = Interference { longest_gap, other_runs: other_runs::others() };
+                return Ok(DriveResult { outcome: *outcome, components, machine, interference });
             }
         };
     }
@@ -73,7 +75,7 @@ enum Window {
 }
 
 impl Window {
-    /// Waits for its next announced end; for ever if there is none.
+    /// Waits for the next announced end, or forever if there is none.
     async fn end(&self) {
         match self {
             Window::Ahead { opens: Some(at), .. } | Window::Open { closes: Some(at), .. } => {
@@ -99,7 +101,7 @@ impl Window {
         }
     }
 
-    /// Opens or closes it.
+    /// Opens or closes the window.
     fn advance(self, components: &[RunningComponent], counter: &mut ConnectionCounter) -> Result<Window, DriverError> {
         Ok(match self {
             Window::Ahead { closes, .. } => Window::Open { sampler: ResourceSampler::open(components)?, closes },

@@ -1,4 +1,4 @@
-//! What can go wrong while a stack is started, driven and stopped.
+//! Errors of starting, driving and stopping a stack.
 
 use std::error::Error;
 use std::io;
@@ -15,13 +15,13 @@ pub enum BackendError {
     #[error(transparent)]
     Start(#[from] StartError),
     /// The stack runs in containers, and the backend was not opened.
-    #[error("the run has no place in a container engine")]
+    #[error("the container engine was not opened for this run")]
     NoContainerEngine,
     /// A component ended while the stack was driven.
     #[error(transparent)]
     Component(#[from] ComponentFailure),
     /// The load speaks TLS and the stack does not.
-    #[error("nothing of the stack listens with TLS, which the load speaks; a `listen … ssl` of its proxy would")]
+    #[error("the load uses TLS, but the stack has no TLS listener; add a `listen … ssl` to its proxy")]
     NoTlsEntry,
     #[error("start the driver")]
     StartDriver(#[source] io::Error),
@@ -34,12 +34,12 @@ pub enum BackendError {
     Stop(#[source] io::Error),
 }
 
-/// Why a driver came to no outcome.
+/// Why a driver has no outcome.
 #[derive(Debug, thiserror::Error)]
 pub enum DriverError {
-    #[error("the driver was not done within {} s", .0.as_secs())]
+    #[error("the driver did not finish within {} s", .0.as_secs())]
     Deadline(Duration),
-    #[error("the driver's output was taken before")]
+    #[error("the driver's output was already taken")]
     NoOutput,
     #[error("read the driver's events")]
     Read(#[source] io::Error),
@@ -61,9 +61,9 @@ pub enum DriverError {
 pub enum RoundError {
     #[error(transparent)]
     Backend(#[from] BackendError),
-    #[error("while it was warmed up")]
+    #[error("during the warm-up")]
     WarmUp(#[source] BackendError),
-    #[error("while it was warmed up, the driver kept no seconds")]
+    #[error("the driver reported no seconds of the warm-up")]
     NoSeconds,
 }
 

@@ -1,31 +1,31 @@
-//! From rounds to estimates: what each stack does under each load, and its ratio to the reference stack. Pure.
+//! From rounds to estimates: the median of each metric, and its ratio to the stack's reference. Pure.
 
-use crate::record::{Estimate, Measured, Ratio, RatioInterval, RoundRecord, Unit};
-use crate::scenario::model::{Metric, Scenario};
+use crate::record::{
+    Estimate, GrowthChange, GrowthEstimate, Measured, Ratio, RatioInterval, RoundRecord, Unit, ValueInterval,
+};
+use crate::scenario::model::{Growth, Metric, Scenario, Stack};
 use lab_load::accounting::audit;
 use lab_stats::estimate::{estimate, log_ratios};
 use lab_stats::sample;
 use lab_stats::signed_rank::SignedRankInterval;
 
-/// The confidence every interval has at least.
+/// The least confidence of an interval.
 pub const CONFIDENCE: f64 = 0.95;
 
 /// Estimates every metric of every measured stack under every load, in the scenario's order.
 #[must_use]
 pub fn estimates(scenario: &Scenario, rounds: &[RoundRecord]) -> Vec<Estimate> {
-    let reference = &scenario.reference().name;
     let mut estimates = Vec::new();
     for load in scenario.ranked_loads() {
         for stack in scenario.stacks.iter().filter(|stack| stack.measured) {
             for metric in Metric::ALL {
                 let own = values(rounds, &load.name, &stack.name, metric);
-                let ratio = (stack.name != *reference)
-                    .then(|| values(rounds, &load.name, reference, metric))
-                    .and_then(|against| ratio(reference, &own, &against))
-                    .map(|ratio| Ratio {
-                        driver_bound: driver_bound(rounds, &load.name, [&stack.name, reference], metric),
-                        ..ratio
-                    });
+                let ratio = scenario.reference_of(stack).and_then(|reference| {
+                    let reference = &reference.name;
+                    let ratio = ratio(reference, &own, &values(rounds, &load.name, reference, metric))?;
+                    let driver_bound = driver_bound(rounds, &load.name, [&stack.name, reference], metric);
+                    Some(Ratio { driver_bound, ..ratio })
+                });
                 let medians: Vec<f64> = own.iter().map(|(_, value)| *value).collect();
                 estimates.push(Estimate {
                     load: load.name.clone(),
@@ -40,6 +40,58 @@ pub fn estimates(scenario: &Scenario, rounds: &[RoundRecord]) -> Vec<Estimate> {
         }
     }
     estimates
+}
+
+/// Estimates what every measured stack holds more of with each request, under every load, in the scenario's order.
+#[must_use]
+pub fn growth(scenario: &Scenario, rounds: &[RoundRecord]) -> Vec<GrowthEstimate> {
+    let mut all = Vec::new();
+    for load in scenario.ranked_loads() {
+        for stack in scenario.stacks.iter().filter(|stack| stack.measured) {
+            // Two stacks may well grow in different ways; two versions of one should not.
+            let base = scenario.reference_of(stack).filter(|_| scenario.comparison.is_some());
+            for growth in Growth::ALL {
+                let values = |stack: &Stack| growth_values(rounds, &load.name, &stack.name, growth);
+                let own = values(stack);
+                let Some((per_request, interval)) = centre(&own.iter().map(|(_, value)| *value).collect::<Vec<_>>())
+                else {
+                    continue;
+                };
+                let before = base.map(values).unwrap_or_default();
+                let differences = own.iter().filter_map(|(block, value)| {
+                    before.iter().find(|(other, _)| other == block).map(|(_, before)| value - before)
+                });
+                let change = centre(&differences.collect::<Vec<_>>());
+                all.push(GrowthEstimate {
+                    load: load.name.clone(),
+                    stack: stack.name.clone(),
+                    metric: growth.name().to_owned(),
+                    rounds: own.len(),
+                    per_request,
+                    interval,
+                    change: change.map(|(per_request, interval)| GrowthChange { per_request, interval }),
+                });
+            }
+        }
+    }
+    all
+}
+
+/// The growth in each block in which the stack has a valid round.
+fn growth_values(rounds: &[RoundRecord], load: &str, stack: &str, growth: Growth) -> Vec<(u32, f64)> {
+    let visits = rounds.iter().filter(|round| round.load == load && round.stack == stack);
+    visits.filter_map(|round| Some((round.block, round.valid()?.growth(growth)?))).collect()
+}
+
+/// The Hodges-Lehmann estimate of values with its interval; `None` without values.
+fn centre(values: &[f64]) -> Option<(f64, Option<ValueInterval>)> {
+    let estimate = estimate(values, CONFIDENCE)?;
+    let interval = estimate.signed_rank.exact().map(|interval| ValueInterval {
+        lower: interval.lower,
+        upper: interval.upper,
+        confidence: interval.confidence,
+    });
+    Some((estimate.log_ratio, interval))
 }
 
 /// A metric's value in each block in which the stack has a valid round.
@@ -68,7 +120,7 @@ fn ratio(reference: &str, own: &[(u32, f64)], against: &[(u32, f64)]) -> Option<
     })
 }
 
-/// Which of two stacks were driven by a driver that was busy all the time, in half of their valid rounds or more.
+/// The stacks whose driver was saturated in at least half of their valid rounds.
 fn driver_bound(rounds: &[RoundRecord], load: &str, stacks: [&String; 2], metric: Metric) -> Vec<String> {
     let is_bound = |stack: &&String| {
         let visits = rounds.iter().filter(|round| round.load == load && round.stack == **stack);

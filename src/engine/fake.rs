@@ -1,4 +1,4 @@
-//! A backend with exact numbers and no clock: it answers as configured, and logs every call.
+//! A backend with exact numbers and no clock: it behaves as configured, and logs every call.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,46 +6,51 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
-use super::backend::{Backend, DriveResult, ProbeResult, StackDescription};
+use super::backend::{Backend, DriveResult, Interference, ProbeResult, StackDescription};
 use super::error::BackendError;
 use crate::check::observed::Observed;
 use crate::check::probe::ProbeError;
 use crate::check::redact::Redaction;
 use crate::measure::contention::Contention;
-use crate::measure::footprint::Peaks;
+use crate::measure::footprint::{Footprint, Peaks};
 use crate::measure::resources::ResourceUse;
 use crate::record::{ComponentRecord, ComponentUse};
 use crate::scenario::model::{CheckRequest, Load, Placeholders, Stack};
 use crate::stack::{Role, StartError};
 use lab_load::wire::{CpuTime, DriveOutcome, ErrorClass, Ledger, SecondRow, SecondTimes};
 
-/// What one stack does.
+/// The behaviour of one stack.
 #[derive(Debug, Clone)]
 pub(super) struct Behaviour {
-    /// The body of every answer.
+    /// The body of every response.
     pub(super) body: String,
-    /// Good answers in a window of one second.
+    /// Successes in a window of one second.
     pub(super) ok: u64,
     /// Every request's service time.
     pub(super) service_us: u64,
+    /// Memory that the server holds more after a window of one second.
+    pub(super) leaked_bytes: u64,
     /// CPU time the server uses in a window.
     pub(super) cpu_us: u64,
     /// CPU time the driver uses in a window of one second.
     pub(super) driver_cpu: Duration,
-    /// The time over which what a window used is read.
+    /// The time between the two readings of a window's use.
     pub(super) read_over_us: u64,
-    /// CPU time that others get of the machine in a window.
+    /// CPU time that the hypervisor takes in a window.
     pub(super) stolen_us: u64,
-    /// Handshakes that its listening socket turns away in a window.
+    /// Handshakes that its listening socket drops in a window.
     pub(super) drops: u64,
-    /// Connections that it accepts beside the driver's one.
+    /// Accepted connections in addition to the driver's one.
     pub(super) unexpected_connections: u64,
     /// Errors in a window.
     pub(super) failed: BTreeMap<ErrorClass, u64>,
-    /// The number of first drives that get faster from second to second.
+    pub(super) interference: Interference,
+    /// The number of initial drives whose seconds get faster.
     pub(super) cold_drives: usize,
     /// Starts that fail, counted from 0.
     pub(super) failing_starts: Vec<usize>,
+    /// Drives that cost a fifth more, counted from 0.
+    pub(super) disturbed_drives: Vec<usize>,
     /// Drives that the audit finds invalid, counted from 0.
     pub(super) invalid_drives: Vec<usize>,
 }
@@ -57,21 +62,24 @@ impl Default for Behaviour {
             // With one user, Little's law holds: 1000/s × 1 ms.
             ok: 1000,
             service_us: 1000,
+            leaked_bytes: 0,
             cpu_us: 100_000,
             driver_cpu: Duration::from_millis(100),
             read_over_us: 1_000_000,
             stolen_us: 0,
             drops: 0,
             unexpected_connections: 0,
+            interference: Interference::default(),
             failed: BTreeMap::new(),
             cold_drives: 0,
             failing_starts: Vec::new(),
+            disturbed_drives: Vec::new(),
             invalid_drives: Vec::new(),
         }
     }
 }
 
-/// Noise on everything that is measured, from a fixed seed.
+/// Seeded noise on every measurement.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Noise {
     pub(super) seed: u64,
@@ -80,16 +88,16 @@ pub(super) struct Noise {
 }
 
 impl Noise {
-    /// Factors for the pace and the cost of the `drive`-th drive of a stack.
+    /// Factors for the throughput and the cost of the `drive`-th drive of a stack.
     fn factors(self, stack: &str, drive: usize) -> [f64; 2] {
-        let of_stack = stack.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ of_stack ^ ((drive as u64) << 40));
+        let stack_seed = stack.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ stack_seed ^ ((drive as u64) << 40));
         let mut uniform = || f64::from(rng.next_u32()) / f64::from(u32::MAX);
         std::array::from_fn(|_| (self.scatter * ((0..12).map(|_| uniform()).sum::<f64>() - 6.0)).exp())
     }
 }
 
-/// Stacks by name, and the log of what happened.
+/// Stacks by name, and a log of all calls.
 #[derive(Debug, Default)]
 pub(super) struct Fake {
     pub(super) noise: Option<Noise>,
@@ -127,13 +135,15 @@ impl Backend for Fake {
     }
 
     async fn probe(&mut self, running: &String, _request: &CheckRequest) -> Result<ProbeResult, ProbeError> {
-        self.log.push(format!("ask {running}"));
+        self.log.push(format!("probe {running}"));
         let observed = Observed {
             status: 200,
             reason: "OK".to_owned(),
             headers: Vec::new(),
             body: self.stacks[running].body.clone(),
+            is_binary: false,
             framing_error: None,
+            conditional: Vec::new(),
         };
         let values = Placeholders { client: "127.0.0.1".to_owned(), host: "127.0.0.1".to_owned(), port: 1 };
         Ok(ProbeResult { observed, values })
@@ -158,7 +168,8 @@ impl Backend for Fake {
             failed.insert(ErrorClass::ClientFdUnavailable, 1);
         }
         let [pace, cost] = self.noise.map_or([1.0; 2], |noise| noise.factors(running, drive));
-        // With the pace, the requests of the window and their time change against each other: Little's law holds.
+        let cost = if behaviour.disturbed_drives.contains(&drive) { cost * 1.2 } else { cost };
+        // Count and duration of the requests change inversely, so Little's law holds.
         let ok = (behaviour.ok as f64 * pace).round() as u64;
         let mut ledger = Ledger { ok, answered: ok, body_bytes: Some(ok * 5), ..Ledger::empty(Duration::from_secs(1)) };
         let service_us = (behaviour.service_us as f64 / pace).round() as u64;
@@ -182,6 +193,7 @@ impl Backend for Fake {
                 driver_threads: 1,
                 unclassified: Vec::new(),
             },
+            interference: behaviour.interference.clone(),
             machine: Contention {
                 over_us: behaviour.read_over_us,
                 stolen_us: Some(behaviour.stolen_us),
@@ -193,7 +205,14 @@ impl Backend for Fake {
                 peaks: Peaks::default(),
                 accept_queue_drops: Some(behaviour.drops),
                 accepted_connections: Some(1 + behaviour.unexpected_connections),
-                curve: Vec::new(),
+                growth: None,
+                curve: (0..=4)
+                    .map(|sample| Footprint {
+                        at_us: sample * 250_000,
+                        rss_bytes: 50_000_000 + behaviour.leaked_bytes * sample / 4,
+                        ..Footprint::default()
+                    })
+                    .collect(),
                 used: ResourceUse {
                     cpu_us: (behaviour.cpu_us as f64 * cost * pace).round() as u64,
                     ..ResourceUse::default()

@@ -20,7 +20,7 @@ pub enum InterruptionError {
     Io(#[from] io::Error),
     #[error(transparent)]
     Procfs(#[from] ProcfsError),
-    #[error("what was started did not stop in time")]
+    #[error("the subprocesses did not stop in time")]
     StillRunning(#[source] tokio::time::error::Elapsed),
 }
 

@@ -18,6 +18,7 @@ use crate::stack::container::launcher::ContainerLauncher;
 use crate::stack::container::run_network::RunNetworkError;
 use crate::stack::container::scenario_images::ScenarioImageError;
 use crate::stack::guarded::{Guarded, Output, Program};
+use crate::stack::logs::{self, LogExcerpt, LogPositions};
 use crate::stack::process::ProcessLauncher;
 use crate::stack::ready::last_lines;
 use crate::stack::running::{RunningComponent, RunningStack};
@@ -29,6 +30,10 @@ const DRIVER_EXTRA: Duration = Duration::from_secs(40);
 
 /// How long a driver may take to stop: it has nothing to clean up.
 const DRIVER_GRACE: Duration = Duration::from_millis(200);
+
+/// How long components may take to log after their response, and the time between two looks.
+const LOG_WAIT: Duration = Duration::from_millis(300);
+const LOG_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How much of a driver's log an error shows.
 const EXCERPT_LINES: usize = 5;
@@ -75,8 +80,27 @@ impl Backend for Local {
     }
 
     async fn probe(&mut self, running: &RunningStack, request: &CheckRequest) -> Result<ProbeResult, ProbeError> {
-        let (observed, values) = probe::ask(running.entry(), running.client, request).await?;
+        let entry = match request.is_tls() {
+            true => running.tls_entry().ok_or(ProbeError::NoTls)?,
+            false => running.entry(),
+        };
+        let (observed, values) = probe::probe(entry, running.client, request).await?;
         Ok(ProbeResult { observed, values })
+    }
+
+    fn log_positions(&self, running: &RunningStack) -> LogPositions {
+        logs::positions(running)
+    }
+
+    async fn logged_since(&self, running: &RunningStack, positions: &LogPositions) -> Vec<LogExcerpt> {
+        let until = tokio::time::Instant::now() + LOG_WAIT;
+        loop {
+            let added = logs::added_since(running, positions);
+            if !added.is_empty() || tokio::time::Instant::now() >= until {
+                return added;
+            }
+            tokio::time::sleep(LOG_INTERVAL).await;
+        }
     }
 
     fn missing_driver(&self, load: &Load) -> Option<String> {
@@ -161,7 +185,7 @@ impl Local {
     /// Removes what the run made in a container engine, and waits for that.
     ///
     /// # Errors
-    /// Something may be left.
+    /// Something may remain.
     pub async fn close(self) -> Result<(), RunNetworkError> {
         match self.containers {
             Some(containers) => containers.close().await,
@@ -175,6 +199,7 @@ impl Local {
         let program = Program {
             command: vec![self.launcher.lab.display().to_string(), "drive".to_owned()],
             environment: Vec::new(),
+            folder: None,
             cores: self.load_cores.clone(),
             grace: DRIVER_GRACE,
             sockets: Vec::new(),
@@ -222,7 +247,7 @@ fn drain_time(load: &Load) -> Duration {
     }
 }
 
-/// The end of a driver's log, to be shown below an error.
+/// The end of a driver's log, shown below an error.
 fn log_excerpt(log: &Path) -> String {
     let lines = last_lines(log, EXCERPT_LINES);
     if lines.is_empty() { String::new() } else { format!("\n  | {}", lines.replace('\n', "\n  | ")) }

@@ -24,7 +24,7 @@ pub enum PlacementError {
 }
 
 impl Cores {
-    /// The cores that a scenario's placement means on this machine.
+    /// The cores of a scenario's placement on this machine.
     ///
     /// # Errors
     /// [`PlacementError`].

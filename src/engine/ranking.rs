@@ -9,10 +9,11 @@ use lab_stats::verdict::Direction;
 /// How often a stack's rank range may be wrong, over all looks of a run.
 const ERROR: f64 = 0.05;
 
-/// The rankings by every load and metric, in the scenario's order; empty if there is only one stack.
+/// The rankings by every load and metric, in the scenario's order; empty if there is only one stack, and in a comparison of
+/// versions, which asks for nothing but pairs.
 #[must_use]
 pub fn rankings(scenario: &Scenario, rounds: &[RoundRecord]) -> Vec<LoadRanking> {
-    if scenario.stacks.len() < 2 {
+    if scenario.stacks.len() < 2 || scenario.comparison.is_some() {
         return Vec::new();
     }
     let ranking = |load: &str, metric| load_ranking(scenario, rounds, load, metric);
@@ -27,11 +28,11 @@ fn load_ranking(scenario: &Scenario, rounds: &[RoundRecord], load: &str, metric:
     let found = rank_stacks(&by_stack, direction, error);
     let name = |stack: usize| scenario.stacks[stack].name.clone();
     let names = |stacks: &[usize]| stacks.iter().map(|stack| name(*stack)).collect();
-    let rank = |place: &ranking::RankRange| RankRange {
-        stack: name(place.stack),
-        best: place.best,
-        worst: place.worst,
-        better_than: names(&place.better_than),
+    let rank = |range: &ranking::RankRange| RankRange {
+        stack: name(range.stack),
+        best: range.best,
+        worst: range.worst,
+        better_than: names(&range.better_than),
     };
     LoadRanking {
         load: load.to_owned(),

@@ -1,61 +1,93 @@
-//! The rounds of a run: which stack is visited when, until a look leaves nothing undecided.
+//! The rounds of a run: the order of visits, and when the run ends.
 
 use std::collections::BTreeMap;
 
-use super::RunPlan;
 use super::backend::Backend;
 use super::blocks::{BlockPlan, with_repeats};
 use super::resume;
-use super::round::{Round, make_round};
+use super::round::{Round, run_round};
 use crate::event::{RunEvent, RunObserver};
 use crate::record::{RoundOutcome, RoundRecord, StackRecord};
-use crate::scenario::model::{Load, Scenario, Stack};
+use crate::scenario::model::{Load, Rounds, Scenario, Stack};
 use lab_stats::blocks::{Visit, schedule};
 
+/// One sample of rounds.
+pub(super) struct Sample<'a> {
+    /// The rounds of it that an interrupted run has finished, in order.
+    pub(super) earlier: Vec<RoundRecord>,
+    /// Whether everything is decided, given all its rounds so far and the number of looks made.
+    pub(super) is_decided: &'a mut dyn FnMut(&[RoundRecord], usize) -> bool,
+    /// Whether it is the second sample of a run.
+    pub(super) confirms: bool,
+}
+
 /// Visits every measured stack that passed its checks under every load, block by block, until a look leaves nothing
-/// undecided or all looks are made. Returns every round, and the number of looks made.
-pub(super) async fn make_rounds<B: Backend>(
+/// undecided or all looks are made. Returns every round and the number of looks made.
+pub(super) async fn run_rounds<B: Backend>(
     scenario: &Scenario,
     stacks: &[StackRecord],
-    plan: RunPlan<'_>,
+    sample: Sample<'_>,
     backend: &mut B,
     observer: &mut dyn RunObserver,
 ) -> (Vec<RoundRecord>, usize) {
     let measured = measured_stacks(scenario, stacks);
     let looks: Vec<u32> = scenario.rounds.looks.iter().map(|look| look.get()).collect();
-    let blocks = with_repeats(scenario.rounds.most().get());
+    let blocks = with_repeats(scenario.rounds.max_blocks().get());
     let visits = schedule(measured.len(), scenario.loads.len(), blocks, scenario.rounds.seed);
     let mut rounds = RoundLoop::new(scenario, measured, &looks, backend, observer);
-    rounds.resume(plan.earlier);
+    rounds.confirms = sample.confirms;
+    rounds.resume(sample.earlier);
     for (index, visit) in visits.iter().enumerate() {
         rounds.visit(visit).await;
         let next = visits.get(index + 1);
         if next.is_none_or(|next| (next.block, next.load) != (visit.block, visit.load)) {
             rounds.retry(visit).await;
         }
-        if next.is_none_or(|next| next.block != visit.block) && rounds.look(visit.block + 1, plan.is_decided) {
+        if next.is_none_or(|next| next.block != visit.block) && rounds.look(visit.block + 1, sample.is_decided) {
             break;
         }
     }
     (rounds.rounds, rounds.looks_made)
 }
 
+/// The stacks to measure: those that passed their checks. In a comparison, pairs: the base of a stack need not pass the
+/// checks of today, and neither is measured without the other.
 fn measured_stacks<'a>(scenario: &'a Scenario, stacks: &[StackRecord]) -> Vec<&'a Stack> {
-    let has_passed = |stack: &&Stack| stacks.iter().any(|record| record.name == stack.name && record.passed());
-    scenario.stacks.iter().filter(|stack| stack.measured).filter(has_passed).collect()
+    let record = |stack: &Stack| stacks.iter().find(|record| record.name == stack.name);
+    let has_passed = |stack: &Stack| record(stack).is_some_and(StackRecord::passed);
+    let has_run = |stack: &Stack| record(stack).is_some_and(StackRecord::has_run);
+    let is_sound = |stack: &&Stack| match &scenario.comparison {
+        None => has_passed(stack),
+        Some(_) => {
+            let head = scenario.stacks.iter().find(|head| match stack.is_base() {
+                true => scenario.reference_of(head).is_some_and(|base| base.name == stack.name),
+                false => head.name == stack.name,
+            });
+            head.is_some_and(|head| has_passed(head) && scenario.reference_of(head).is_some_and(has_run))
+        }
+    };
+    scenario.stacks.iter().filter(|stack| stack.measured).filter(is_sound).collect()
 }
 
-/// The rounds while they are being made.
+/// A stack's name and that of its reference, if both are among `stacks`.
+fn reference_among<'a>(stacks: &[&'a Stack], scenario: &'a Scenario, stack: &'a Stack) -> Option<(&'a str, &'a str)> {
+    let reference = scenario.reference_of(stack)?;
+    stacks.iter().any(|one| one.name == reference.name).then_some((&*stack.name, &*reference.name))
+}
+
+/// The state of the loop over all rounds.
 struct RoundLoop<'a, B: Backend> {
     scenario: &'a Scenario,
     stacks: Vec<&'a Stack>,
     blocks: BlockPlan<'a>,
-    /// What is missing for a load's driver, by load.
+    /// The missing program of a load's driver, by load.
     missing_drivers: BTreeMap<&'a str, String>,
     rounds: Vec<RoundRecord>,
     looks_made: usize,
-    /// The stacks whose round of this block and load failed or is invalid: they get a second one in the same block.
+    /// The stacks whose round of this block and load failed or is invalid. They are retried in the same block.
     retries: Vec<&'a Stack>,
+    /// Whether this is the second sample of a run.
+    confirms: bool,
     backend: &'a mut B,
     observer: &'a mut dyn RunObserver,
 }
@@ -73,7 +105,7 @@ impl<'a, B: Backend> RoundLoop<'a, B> {
         let is_drivable = |load: &&Load| !missing_drivers.contains_key(load.name.as_str());
         let blocks = BlockPlan {
             stacks: stacks.iter().map(|stack| stack.name.as_str()).collect(),
-            reference: stacks.iter().map(|stack| &*stack.name).find(|name| *name == scenario.reference().name),
+            references: stacks.iter().copied().filter_map(|stack| reference_among(&stacks, scenario, stack)).collect(),
             loads: scenario.loads.iter().filter(is_drivable).collect(),
             looks,
         };
@@ -85,12 +117,13 @@ impl<'a, B: Backend> RoundLoop<'a, B> {
             rounds: Vec::new(),
             looks_made: 0,
             retries: Vec::new(),
+            confirms: false,
             backend,
             observer,
         }
     }
 
-    /// Takes over the rounds of an interrupted run.
+    /// Continues with the rounds of an interrupted run.
     fn resume(&mut self, earlier: Vec<RoundRecord>) {
         self.rounds = resume::continued(earlier, &self.blocks);
         let visits = self.visits_before(self.blocks.looks[0]);
@@ -103,7 +136,7 @@ impl<'a, B: Backend> RoundLoop<'a, B> {
         self.blocks.loads.iter().map(|load| driven(load) * load.blocks_of(look) as usize).sum()
     }
 
-    /// Makes the round of a visit if it is planned. A visit that is left out does not change the random order of the
+    /// Runs the round of a visit if it is planned. A visit that is left out does not change the random order of the
     /// others.
     async fn visit(&mut self, visit: &Visit) {
         let (load, stack) = (&self.scenario.loads[visit.load], self.stacks[visit.stack]);
@@ -115,7 +148,8 @@ impl<'a, B: Backend> RoundLoop<'a, B> {
             if visit.block == 0 {
                 let outcome = RoundOutcome::Unavailable { missing: missing.clone() };
                 let (load, stack) = (load.name.clone(), stack.name.clone());
-                self.rounds.push(RoundRecord { block: visit.block, load, stack, outcome });
+                let confirms = self.confirms;
+                self.rounds.push(RoundRecord { block: visit.block, load, stack, confirms, outcome });
             }
             return;
         }
@@ -123,7 +157,7 @@ impl<'a, B: Backend> RoundLoop<'a, B> {
         if self.blocks.is_planned(&self.rounds, load, visit.block, &stack.name, look)
             && !resume::is_cut(&self.rounds, &load.name, visit.block)
         {
-            let round = self.make_round(visit.block, load, stack, false).await;
+            let round = self.run_round(visit.block, load, stack, false).await;
             if round.valid().is_none() {
                 self.retries.push(stack);
             }
@@ -135,7 +169,7 @@ impl<'a, B: Backend> RoundLoop<'a, B> {
     async fn retry(&mut self, last: &Visit) {
         let load = &self.scenario.loads[last.load];
         for stack in std::mem::take(&mut self.retries) {
-            let round = self.make_round(last.block, load, stack, true).await;
+            let round = self.run_round(last.block, load, stack, true).await;
             self.rounds.push(round);
         }
     }
@@ -162,8 +196,9 @@ impl<'a, B: Backend> RoundLoop<'a, B> {
         self.rounds.iter().any(is_same)
     }
 
-    async fn make_round(&mut self, block: u32, load: &Load, stack: &Stack, is_retry: bool) -> RoundRecord {
-        let round = Round { block, load, stack, is_retry, warmup: self.scenario.rounds.warmup };
-        make_round(round, self.backend, self.observer).await
+    async fn run_round(&mut self, block: u32, load: &Load, stack: &Stack, is_retry: bool) -> RoundRecord {
+        let Rounds { warmup, .. } = self.scenario.rounds;
+        let round = Round { block, load, stack, is_retry, confirms: self.confirms, warmup };
+        run_round(round, self.backend, self.observer).await
     }
 }

@@ -1,17 +1,40 @@
 //! The folder of a run: `reports/SCENARIO/RUN` in the scenario's root.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use crate::record::Record;
 use crate::scenario::model::Scenario;
+use crate::whole_file;
 
 /// The record's file in a run folder.
 pub(super) const RECORD_FILE: &str = "record.json";
+
+/// The lock of a run's folder, which the kernel releases when its process ends for any reason.
+#[derive(Debug, Clone)]
+pub(super) struct RunLock {
+    _folder: Arc<File>,
+}
+
+impl RunLock {
+    /// `None` if another process has it.
+    pub(super) fn acquire(folder: &Path) -> io::Result<Option<RunLock>> {
+        // The folder itself is locked, so that no further file has to be removed.
+        let folder = File::open(folder)?;
+        match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(RunLock { _folder: Arc::new(folder) })),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
 
 /// A run's name and folder.
 #[derive(Debug, Clone)]
@@ -19,6 +42,7 @@ pub struct RunFolder {
     /// The run's name: its start in UTC and the process id of the lab that started it.
     pub run: String,
     pub path: PathBuf,
+    _lock: RunLock,
 }
 
 /// An operation on a run folder that failed.
@@ -34,12 +58,25 @@ impl RunFolder {
     ///
     /// # Errors
     /// The folder cannot be created.
-    pub fn open(scenario: &Scenario, started: Timestamp, resumed: Option<&str>) -> Result<RunFolder, RunFolderError> {
+    pub(super) fn open(
+        scenario: &Scenario,
+        started: Timestamp,
+        resumed: Option<(&str, RunLock)>,
+    ) -> Result<RunFolder, RunFolderError> {
         let stamp = started.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ");
-        let run = resumed.map_or_else(|| format!("{stamp}-{}", std::process::id()), str::to_owned);
+        let (run, lock) = match resumed {
+            Some((run, lock)) => (run.to_owned(), Some(lock)),
+            None => (format!("{stamp}-{}", std::process::id()), None),
+        };
         let path = runs(scenario).join(&run);
         fs::create_dir_all(&path).map_err(failed(format!("create {}", path.display())))?;
-        Ok(RunFolder { run, path })
+        let lock = match lock {
+            Some(lock) => lock,
+            None => RunLock::acquire(&path)
+                .and_then(|lock| lock.ok_or_else(|| io::Error::other("another process uses it")))
+                .map_err(failed(format!("lock {}", path.display())))?,
+        };
+        Ok(RunFolder { run, path, _lock: lock })
     }
 
     /// The run's name in a container engine. It ends with this process's id: what an interrupted run left there belongs
@@ -50,20 +87,25 @@ impl RunFolder {
         if self.run.ends_with(&own) { self.run.clone() } else { format!("{}{own}", self.run) }
     }
 
-    /// Writes the record and makes `latest` lead to this run. Returns the record's file.
+    /// The record's file.
+    #[must_use]
+    pub fn record_file(&self) -> PathBuf {
+        self.path.join(RECORD_FILE)
+    }
+
+    /// Writes the record and points `latest` to this run.
     ///
     /// # Errors
     /// A file cannot be written.
-    pub fn write_record(&self, record: &Record) -> Result<PathBuf, RunFolderError> {
-        let file = self.path.join(RECORD_FILE);
+    pub fn write_record(&self, record: &Record) -> Result<(), RunFolderError> {
+        let file = self.record_file();
         let json = serde_json::to_string_pretty(record).map_err(io::Error::other);
         let json = json.map_err(failed("write the record as JSON"))?;
-        fs::write(&file, json + "\n").map_err(failed(format!("write {}", file.display())))?;
-        self.link_latest().map_err(failed("point `latest` to this run"))?;
-        Ok(file)
+        whole_file::replace(&file, (json + "\n").as_bytes()).map_err(failed(format!("write {}", file.display())))?;
+        self.link_latest().map_err(failed("point `latest` to this run"))
     }
 
-    /// Renames a new link over the old one, so that `latest` always exists.
+    /// Renames a new link over the old one: `latest` always exists.
     fn link_latest(&self) -> io::Result<()> {
         let (Some(parent), Some(name)) = (self.path.parent(), self.path.file_name()) else { return Ok(()) };
         let new = parent.join(format!(".latest-{}", std::process::id()));

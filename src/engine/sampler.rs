@@ -1,39 +1,38 @@
-//! Samples what a stack's components, and the machine around them, use within a measured window.
+//! Samples the resource use of a stack's components and of the machine within a measured window.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::error::DriverError;
-use super::round::micros;
-use crate::measure::accepted::Accepted;
+use crate::measure::accept_counter::AcceptCounter;
 use crate::measure::contention::{Contention, Reading};
-use crate::measure::footprint::{Level, Peaks};
+use crate::measure::footprint::{Footprint, Peaks};
 use crate::measure::sockets::{self, PortState};
-use crate::record::ComponentUse;
+use crate::record::{ComponentUse, micros};
 use crate::stack::running::{RunningComponent, UsageSample};
 
-/// Time between two samples of what the components hold. Reading a proportional set size walks a process's pages, so
+/// Time between two samples of the footprints. Reading a proportional set size walks a process's pages, so
 /// this is a compromise between missed peaks and work on the load's cores.
 pub(super) const INTERVAL: Duration = Duration::from_millis(250);
 
 /// Counts accepted connections from the driver's start on; counts nothing where the kernel does not report them.
-pub(super) struct ConnectionCounter(Option<Accepted>);
+pub(super) struct ConnectionCounter(Option<AcceptCounter>);
 
 impl ConnectionCounter {
     pub(super) fn start() -> ConnectionCounter {
-        ConnectionCounter(Accepted::begin().ok())
+        ConnectionCounter(AcceptCounter::start().ok())
     }
 
-    /// Takes in the connections that have ended since the last call, before the kernel's queue overflows.
+    /// Counts the connections that have ended since the last call, before the kernel's queue overflows.
     pub(super) fn poll(&mut self) {
-        if let Some(accepted) = &mut self.0 {
-            accepted.look();
+        if let Some(counter) = &mut self.0 {
+            counter.poll();
         }
     }
 
     /// The accepted connections so far, by port.
     fn total(&mut self) -> Option<BTreeMap<u16, u64>> {
-        self.0.as_mut().and_then(|accepted| accepted.so_far().ok().flatten())
+        self.0.as_mut().and_then(|counter| counter.counts().ok().flatten())
     }
 }
 
@@ -43,15 +42,19 @@ pub(super) struct ResourceSampler {
     used: Vec<UsageSample>,
     drops: Vec<Option<u64>>,
     machine: Reading,
-    curves: Vec<Vec<Level>>,
+    curves: Vec<Vec<Footprint>>,
+    sampled: Instant,
+    longest_gap: Duration,
 }
 
-/// What was used within a window.
+/// The resource use within a window.
 #[derive(Default)]
 pub(super) struct WindowSample {
     /// From the client inwards.
     pub(super) components: Vec<ComponentUse>,
     pub(super) machine: Contention,
+    /// The longest time between two samples: lab takes one every quarter of a second, unless it does not run.
+    pub(super) longest_gap: Duration,
 }
 
 impl ResourceSampler {
@@ -64,23 +67,32 @@ impl ResourceSampler {
             drops: components.iter().map(|component| port(&ports, component)?.drops).collect(),
             machine: Reading::now(),
             curves: vec![Vec::new(); components.len()],
+            sampled: Instant::now(),
+            longest_gap: Duration::ZERO,
         };
-        sampler.sample_levels(components, &ports);
+        sampler.sample_footprints(components, &ports);
         Ok(sampler)
     }
 
-    /// Samples what the components hold. A single failure is ignored; at the window's ends it is an error.
+    /// Samples the footprints of the components. A single failure is ignored; at the window's ends it is an error.
     pub(super) fn sample(&mut self, components: &[RunningComponent]) {
-        self.sample_levels(components, &ports());
+        self.sample_footprints(components, &ports());
     }
 
-    fn sample_levels(&mut self, components: &[RunningComponent], ports: &Ports) {
+    fn note_gap(&mut self) {
+        let now = Instant::now();
+        self.longest_gap = self.longest_gap.max(now - self.sampled);
+        self.sampled = now;
+    }
+
+    fn sample_footprints(&mut self, components: &[RunningComponent], ports: &Ports) {
+        self.note_gap();
         let at_us = micros(self.opened.elapsed());
         for (component, curve) in components.iter().zip(&mut self.curves) {
-            if let Ok(level) = component.level() {
+            if let Ok(footprint) = component.footprint() {
                 let port = port(ports, component);
                 let (connections, accept_queue) = (port.map(|p| p.connections), port.map(|p| p.accept_queue));
-                curve.push(Level { at_us, connections, accept_queue, ..level });
+                curve.push(Footprint { at_us, connections, accept_queue, ..footprint });
             }
         }
     }
@@ -91,12 +103,14 @@ impl ResourceSampler {
         components: &[RunningComponent],
         counter: &mut ConnectionCounter,
     ) -> Result<WindowSample, DriverError> {
-        // First the readings that are compared with the opening: the other ones take time.
+        // The readings that pair with those of the opening come first: the others take time.
         let machine = Reading::now().since(self.machine);
+        self.note_gap();
+        let longest_gap = self.longest_gap;
         let closed = samples(components)?;
         let accepted = counter.total();
         let ports = ports();
-        self.sample_levels(components, &ports);
+        self.sample_footprints(components, &ports);
         let opened = self.used.iter().zip(self.drops);
         let readings = self.curves.into_iter().zip(closed.iter().zip(opened));
         let uses = components.iter().zip(readings).map(|(component, (curve, (closed, (opened, drops))))| {
@@ -105,13 +119,14 @@ impl ResourceSampler {
                 role: component.role,
                 used: closed.since(opened),
                 at_rest: component.at_rest,
-                peaks: Peaks::of(&curve),
+                peaks: Peaks::from_curve(&curve),
                 accepted_connections: accepted.as_ref().map(|accepted| accepted_by(component, accepted)),
                 accept_queue_drops: drops_now.zip(drops).map(|(now, before)| now.saturating_sub(before)),
+                growth: None,
                 curve,
             }
         });
-        Ok(WindowSample { components: uses.collect(), machine })
+        Ok(WindowSample { components: uses.collect(), machine, longest_gap })
     }
 }
 

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::checkpoint::{Checkpoint, CheckpointError, CheckpointWriter};
-use super::estimates::estimates;
+use super::confirmation::{ConfirmationPlan, ConfirmationRounds};
+use super::estimates::{estimates, growth};
 use super::interruption::{InterruptionError, run_until_interrupted};
 use super::local::Local;
 use super::placement::{Cores, PlacementError};
@@ -15,29 +16,36 @@ use super::validations::validations;
 use super::{Findings, RunPlan, calibration};
 use crate::event::{RunEvent, RunObserver};
 use crate::measure::machine::Machine;
+use crate::measure::other_runs::{self, RunPresence};
+use crate::provision::RequirementsError;
 use crate::provision::ToolPaths;
 use crate::record::{
-    CalibrationFile, CalibrationFileError, Estimate, GateOutcome, LooksRecord, Manifest, ManifestError, Provenance,
-    Record, RoundRecord, SCHEMA,
+    CalibrationFile, CalibrationFileError, Cell, ComparedVersions, Confirmation, Estimate, GateOutcome, LooksRecord,
+    Manifest, ManifestError, Provenance, Record, RoundRecord, SCHEMA,
 };
-use crate::scenario::model::Scenario;
+use crate::scenario::model::{Scenario, Volatile};
 use crate::snapshot::comparison::{ComparisonError, FactsDifference, RunResults, SnapshotComparison};
+use crate::snapshot::confirmation::SecondSample;
 use crate::snapshot::failures::count_failures;
 use crate::snapshot::store::Store;
+use crate::snapshot::versions::VersionComparison;
 use crate::stack::container::run_network::RunNetworkError;
 use crate::stack::container::scenario_images::ScenarioImageError;
 use crate::stack::guard;
-use crate::stack::prerequisites::{RequirementsError, find_installed};
+use crate::stack::orphans;
+use crate::stack::prerequisites::find_installed;
 use crate::stack::process::ProcessLauncher;
-use lab_stats::decision::{Looks, LooksError};
+use lab_stats::decision::{ALPHA, Looks, LooksError};
 
-/// Why a session could not be carried out.
+/// Why a session failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     #[error(transparent)]
     Placement(#[from] PlacementError),
     #[error(transparent)]
     Folder(#[from] RunFolderError),
+    #[error("become the parent of orphaned processes")]
+    Adopt(#[source] std::io::Error),
     #[error("move to the cores of the load")]
     Pin(#[source] std::io::Error),
     #[error(transparent)]
@@ -50,7 +58,7 @@ pub enum SessionError {
     Looks(#[from] LooksError),
     #[error(transparent)]
     Comparison(#[from] ComparisonError),
-    #[error("containers cannot be used here, and `backend = \"process\"` (or `--backend process`) needs none")]
+    #[error("containers cannot be used here; `backend = \"process\"` (or `--backend process`) needs none")]
     Containers(#[source] RunNetworkError),
     #[error(transparent)]
     Image(Box<ScenarioImageError>),
@@ -68,7 +76,80 @@ pub enum RunMode {
     /// The checks and the loads.
     Measure,
     /// The checks and the loads of the whole scenario, compared with its committed snapshots.
-    MeasureAndCompare,
+    MeasureAndCompare {
+        /// Whether to commit the snapshots that do not exist yet, if nothing failed.
+        accepts_new: bool,
+        /// Whether what fails is measured once more.
+        confirms: bool,
+    },
+    /// The checks and the loads of two versions, compared with each other. No snapshot is read or written.
+    CompareVersions {
+        /// Whether what fails is measured once more.
+        confirms: bool,
+    },
+}
+
+impl RunMode {
+    fn confirms(self) -> bool {
+        match self {
+            RunMode::MeasureAndCompare { confirms, .. } | RunMode::CompareVersions { confirms } => confirms,
+            RunMode::ChecksOnly | RunMode::Measure => false,
+        }
+    }
+}
+
+/// What a run is compared with.
+enum Baseline<'a> {
+    /// The committed snapshots.
+    Snapshot(Box<SnapshotComparison<'a>>),
+    /// The earlier version, in the same run.
+    Version(VersionComparison<'a>),
+    None,
+}
+
+impl<'a> Baseline<'a> {
+    /// Reads the committed snapshots where they are needed. Before the run: a file that cannot be read must not cost it.
+    fn read(
+        scenario: &'a Scenario,
+        mode: RunMode,
+        session: &Session,
+        tools: &ToolPaths,
+    ) -> Result<Baseline<'a>, SessionError> {
+        let looks = Looks::new(looks(scenario))?;
+        let RunMode::MeasureAndCompare { accepts_new, .. } = mode else {
+            return Ok(match mode {
+                RunMode::CompareVersions { .. } => Baseline::Version(VersionComparison::new(scenario, looks)),
+                _ => Baseline::None,
+            });
+        };
+        let store = Store { folder: scenario.root.join("reports/snapshots"), lab: tools.lab.clone() };
+        let snapshot = SnapshotComparison::read(scenario, store, session.machine.summary(), looks)?;
+        Ok(Baseline::Snapshot(Box::new(snapshot.accept_new(accepts_new))))
+    }
+
+    fn is_decided(&self, estimates: &[Estimate], rounds: &[RoundRecord], looks_made: usize) -> bool {
+        match self {
+            Baseline::Snapshot(snapshot) => snapshot.is_decided(estimates, rounds, looks_made),
+            Baseline::Version(base) => base.is_decided(estimates, rounds, looks_made),
+            Baseline::None => false,
+        }
+    }
+
+    fn is_confirmed(&self, estimates: &[Estimate], second: SecondSample<'_>) -> bool {
+        match self {
+            Baseline::Snapshot(snapshot) => snapshot.is_confirmed(estimates, second),
+            Baseline::Version(base) => base.is_confirmed(estimates, second),
+            Baseline::None => true,
+        }
+    }
+
+    fn failed_cells(&self, estimates: &[Estimate], rounds: &[RoundRecord], looks_made: usize) -> Vec<Cell> {
+        match self {
+            Baseline::Snapshot(snapshot) => snapshot.failed_cells(estimates, rounds, looks_made),
+            Baseline::Version(base) => base.failed_cells(estimates, rounds, looks_made),
+            Baseline::None => Vec::new(),
+        }
+    }
 }
 
 /// How a session ended.
@@ -78,6 +159,8 @@ pub enum SessionOutcome {
     /// By Ctrl-C or SIGTERM.
     Interrupted {
         run: String,
+        /// Why not all of its rounds are in its folder.
+        checkpoint_error: Option<CheckpointError>,
     },
 }
 
@@ -91,7 +174,11 @@ pub struct FinishedRun {
     pub facts_difference: Option<FactsDifference>,
     /// Why the run could not be compared with the committed snapshots. Its record is written all the same.
     pub comparison_error: Option<ComparisonError>,
-    /// What of the run may be left in the container engine.
+    /// Why the record could not be written; then this is its only copy.
+    pub record_error: Option<RunFolderError>,
+    /// Why not all rounds are in the run's folder.
+    pub checkpoint_error: Option<CheckpointError>,
+    /// Why objects of the run may be left in the container engine.
     pub cleanup_error: Option<RunNetworkError>,
 }
 
@@ -109,12 +196,14 @@ impl Session {
     ///
     /// # Errors
     /// [`SessionError`].
-    pub fn open(scenario: &Scenario, resumed: Option<&str>) -> Result<Session, SessionError> {
+    pub fn open(scenario: &Scenario, resumed: Option<&Checkpoint>) -> Result<Session, SessionError> {
         let cores = Cores::for_placement(&scenario.placement)?;
         // Before lab moves: the machine includes the cores that lab may use.
         let machine = Machine::read();
         let started = Timestamp::now();
+        let resumed = resumed.map(|checkpoint| (checkpoint.run.as_str(), checkpoint.lock()));
         let folder = RunFolder::open(scenario, started, resumed)?;
+        orphans::adopt().map_err(SessionError::Adopt)?;
         // Probing and sampling must not take the stacks' time.
         guard::pin(&cores.load).map_err(SessionError::Pin)?;
         Ok(Session { folder, started, machine, cores })
@@ -128,7 +217,6 @@ impl Session {
         Ok(Local {
             launcher: ProcessLauncher {
                 lab: tools.lab.clone(),
-                app: scenario.app.clone(),
                 folder: self.folder.path.clone(),
                 cores: self.cores.stack.clone(),
                 installed: find_installed(scenario, tools)?,
@@ -164,7 +252,9 @@ pub fn run(
     checkpoint: Option<Checkpoint>,
     observer: &mut dyn RunObserver,
 ) -> Result<SessionOutcome, SessionError> {
-    let session = Session::open(scenario, checkpoint.as_ref().map(|checkpoint| checkpoint.run.as_str()))?;
+    let session = Session::open(scenario, checkpoint.as_ref())?;
+    let (name, run) = (scenario.name.as_str(), session.folder.run.as_str());
+    observer.on_event(&RunEvent::Opened { scenario: name, run, folder: &session.folder.path });
     let (manifest, earlier) = match checkpoint {
         None => (Manifest::new(scenario, session.machine.clone(), session.started)?, Vec::new()),
         Some(checkpoint) => (checkpoint.manifest, checkpoint.rounds),
@@ -172,22 +262,42 @@ pub fn run(
     scenario.rounds.looks.clone_from(&manifest.looks);
     let scenario = &*scenario;
     let backend = session.backend(scenario, tools)?;
-    let store = Store { folder: scenario.root.join("reports/snapshots"), lab: tools.lab.clone() };
-    let comparison =
-        SnapshotComparison::read(scenario, store, summary(&session.machine), Looks::new(looks(scenario))?)?;
+    let baseline = Baseline::read(scenario, mode, &session, tools)?;
 
+    // Before the run: a file that cannot be read must not cost its record.
+    let calibration = CalibrationFile::new(&scenario.root, &session.machine).find(&scenario.name)?;
+
+    let measures = mode != RunMode::ChecksOnly && !scenario.loads.is_empty();
+    let _presence = measures.then(|| RunPresence::announce(&scenario.name));
+    for other in other_runs::others().iter().filter(|_| measures) {
+        let message = format!("warning: another run is going on, {other}; the figures of both suffer");
+        observer.on_event(&RunEvent::Preparing { message: &message });
+    }
     let mut writer = CheckpointWriter::open(&session.folder.path, &manifest, observer)?;
-    let mut is_decided = |rounds: &[RoundRecord], made| {
-        mode == RunMode::MeasureAndCompare && comparison.is_decided(&estimates(scenario, rounds), made)
+    let mut is_decided = |rounds: &[RoundRecord], made| baseline.is_decided(&estimates(scenario, rounds), rounds, made);
+    let failed_cells =
+        |rounds: &[RoundRecord], made: usize| baseline.failed_cells(&estimates(scenario, rounds), rounds, made);
+    let is_confirmed = |second: SecondSample<'_>| baseline.is_confirmed(&estimates(scenario, second.rounds), second);
+    let (confirming, earlier) = earlier.into_iter().partition(|round: &RoundRecord| round.confirms);
+    let confirmation = ConfirmationPlan { failed_cells: &failed_cells, is_decided: &is_confirmed, earlier: confirming };
+    let plan = RunPlan {
+        confirmation: mode.confirms().then_some(confirmation),
+        checks_only: mode == RunMode::ChecksOnly,
+        repeats_checks: true,
+        earlier,
+        is_decided: &mut is_decided,
     };
-    let plan = RunPlan { checks_only: mode == RunMode::ChecksOnly, earlier, is_decided: &mut is_decided };
     let found = run_until_interrupted(run_stacks(scenario, plan, backend, &mut writer))?.transpose()?;
-    writer.finish()?;
+    let checkpoint_error = writer.finish().err();
     let Some((findings, closed)) = found else {
-        return Ok(SessionOutcome::Interrupted { run: session.folder.run });
+        return Ok(SessionOutcome::Interrupted { run: session.folder.run, checkpoint_error });
     };
-    let run = finish(scenario, mode, &session, (manifest, findings), &comparison)?;
-    Ok(SessionOutcome::Finished(Box::new(FinishedRun { cleanup_error: closed.err(), ..run })))
+    let run = finish(scenario, mode, &session, (manifest, findings), &baseline);
+    let below_noise_floor = calibration.map(|known| calibration::warnings(scenario, &known));
+    let record = Record { below_noise_floor, ..run.record };
+    let record_error = session.folder.write_record(&record).err();
+    let cleanup_error = closed.err();
+    Ok(SessionOutcome::Finished(Box::new(FinishedRun { record, record_error, checkpoint_error, cleanup_error, ..run })))
 }
 
 /// Runs every stack. The second result is that of the clean-up in the container engine.
@@ -203,24 +313,35 @@ async fn run_stacks(
     Ok((findings, backend.close().await))
 }
 
-/// Compares a run with the committed snapshots and writes its record.
+/// Compares a run with its baseline and makes its record.
 fn finish(
     scenario: &Scenario,
     mode: RunMode,
     session: &Session,
     (manifest, findings): (Manifest, Findings),
-    comparison: &SnapshotComparison<'_>,
-) -> Result<FinishedRun, SessionError> {
+    baseline: &Baseline<'_>,
+) -> FinishedRun {
     let estimates = estimates(scenario, &findings.rounds);
-    let mut gate = count_failures(scenario, &findings.stacks, &findings.rounds);
-    let compared = match mode {
-        RunMode::MeasureAndCompare => {
-            let Findings { stacks, rounds, looks_made, .. } = &findings;
-            comparison.finish(RunResults { stacks, rounds, estimates: &estimates, looks_made: *looks_made }, &mut gate)
-        }
-        RunMode::ChecksOnly | RunMode::Measure => Ok(None),
+    let Findings { stacks, rounds, looks_made, confirmation, .. } = &findings;
+    let mut gate = match confirmation {
+        None => count_failures(scenario, stacks, rounds),
+        Some(second) => count_failures(scenario, stacks, &[rounds.as_slice(), &second.rounds].concat()),
     };
-    // The record is written even if the comparison failed: the measurements stay valid.
+    let second_estimates = confirmation.as_ref().map(|second| self::estimates(scenario, &second.rounds));
+    let second = confirmation.as_ref().zip(second_estimates.as_deref()).map(|(second, estimates)| {
+        let ConfirmationRounds { cells, rounds, looks_made } = second;
+        (estimates, SecondSample { cells, rounds, looks_made: *looks_made })
+    });
+    let results = RunResults { stacks, rounds, estimates: &estimates, looks_made: *looks_made, second };
+    let compared = match baseline {
+        Baseline::Snapshot(snapshot) => snapshot.finish(results, &mut gate),
+        Baseline::Version(base) => {
+            base.finish(results, &findings.differences, &mut gate);
+            Ok(None)
+        }
+        Baseline::None => Ok(None),
+    };
+    // There is a record even if the comparison failed: the measurements stay valid.
     let (facts_difference, comparison_error) = match compared {
         Ok(difference) => (difference, None),
         Err(error) => (None, Some(error)),
@@ -230,13 +351,15 @@ fn finish(
         stack_cores: session.cores.stack.clone(),
         ..Provenance::new(session.folder.run.clone(), scenario, manifest)
     };
-    let known = CalibrationFile::new(&scenario.root, &session.machine).find(&scenario.name)?;
-    let record = Record {
-        below_noise_floor: known.map(|known| calibration::warnings(scenario, &known)),
-        ..record(scenario, mode, provenance, findings, (estimates, gate))
-    };
-    let file = session.folder.write_record(&record)?;
-    Ok(FinishedRun { record, file, facts_difference, comparison_error, cleanup_error: None })
+    FinishedRun {
+        record: record(scenario, mode, provenance, findings, (estimates, gate)),
+        file: session.folder.record_file(),
+        facts_difference,
+        comparison_error,
+        record_error: None,
+        checkpoint_error: None,
+        cleanup_error: None,
+    }
 }
 
 /// The record of a run on a machine without calibration.
@@ -251,12 +374,21 @@ fn record(
     Record {
         schema: SCHEMA,
         provenance,
+        comparison: scenario.comparison.as_ref().map(ComparedVersions::new),
         rankings: if has_loads { rankings(scenario, &findings.rounds) } else { Vec::new() },
         validations: if has_loads { validations(scenario, &findings.rounds) } else { Vec::new() },
         below_noise_floor: None,
         looks: LooksRecord { declared: looks(scenario), made: findings.looks_made },
+        confirmation: findings.confirmation.map(|second| Confirmation {
+            cells: second.cells,
+            error: ALPHA,
+            looks: LooksRecord { declared: looks(scenario), made: second.looks_made },
+            rounds: second.rounds,
+        }),
+        growth: growth(scenario, &findings.rounds),
         stacks: findings.stacks,
         differences: findings.differences,
+        volatile_line: volatile_line(scenario, findings.varying),
         rounds: findings.rounds,
         estimates,
         gate,
@@ -264,12 +396,17 @@ fn record(
     }
 }
 
+/// The volatile line of the scenario with what varies; `None` if nothing does.
+fn volatile_line(scenario: &Scenario, varying: Volatile) -> Option<String> {
+    if varying.is_empty() {
+        return None;
+    }
+    let mut volatile = scenario.volatile.clone();
+    volatile.add(varying);
+    Some(volatile.line())
+}
+
 /// The numbers of blocks after which the interim looks are due.
 fn looks(scenario: &Scenario) -> Vec<u32> {
     scenario.rounds.looks.iter().map(|look| look.get()).collect()
-}
-
-/// A machine in one line, for the reader of committed ratios.
-fn summary(machine: &Machine) -> String {
-    format!("{}, {} cores, {}", machine.cpu, machine.cores, machine.kernel)
 }

@@ -1,23 +1,22 @@
 //! Warms a stack up before it is measured: for a fixed time, or until the driver's seconds show a steady state.
 //!
-//! For the latter the stack is driven for as many seconds as must be alike, again and again, until they are. The driver
-//! that measures then only needs time to connect.
+//! For the latter, the stack is driven repeatedly for the number of seconds that must be similar, until they are. The
+//! measuring driver then only needs time to connect.
 
 use std::time::Duration;
 
 use super::backend::Backend;
 use super::error::RoundError;
-use super::round::micros;
-use crate::record::{RoundIssue, WarmupRecord};
+use crate::record::{RoundIssue, WarmupRecord, micros};
 use crate::scenario::model::{Driver, Load, Rate, Warmup};
 use lab_load::wire::SecondRow;
 use lab_stats::warmup::{TAIL, WarmupSecond, is_steady};
 
-/// How long the measuring driver still drives a warm stack before its window: its connections are new.
+/// How long the measuring driver warms up itself before its window: its connections are new.
 const CONNECTING: Duration = Duration::from_secs(1);
 
 /// The result of a warm-up.
-pub(super) struct Warmed {
+pub(super) struct WarmupResult {
     /// The part of the warm-up that is left to the measuring driver.
     pub(super) remaining: Duration,
     /// The warm-up as a whole.
@@ -30,18 +29,18 @@ pub(super) async fn warm_up<B: Backend>(
     warmup: Warmup,
     visit: &str,
     backend: &mut B,
-) -> Result<Warmed, RoundError> {
-    let most = match warmup {
+) -> Result<WarmupResult, RoundError> {
+    let max = match warmup {
         Warmup::Fixed(duration) => {
             let record = WarmupRecord { lasted_us: micros(duration), is_steady: None, seconds: Vec::new() };
-            return Ok(Warmed { remaining: duration, record });
+            return Ok(WarmupResult { remaining: duration, record });
         }
-        Warmup::Auto { most } => most,
+        Warmup::Auto { max } => max,
     };
     let load = steady_part(load);
     let mut seconds: Vec<SecondRow> = Vec::new();
     let mut steady = false;
-    while !steady && Duration::from_secs(seconds.len() as u64) + load.duration <= most {
+    while !steady && Duration::from_secs(seconds.len() as u64) + load.duration <= max {
         let driven = backend.drive(running, &load, Duration::ZERO, visit).await;
         let ledger = driven.map_err(RoundError::WarmUp)?.outcome.ledger;
         if ledger.seconds.len() < TAIL {
@@ -52,10 +51,10 @@ pub(super) async fn warm_up<B: Backend>(
     }
     let lasted = Duration::from_secs(seconds.len() as u64) + CONNECTING;
     let record = WarmupRecord { lasted_us: micros(lasted), is_steady: Some(steady), seconds };
-    Ok(Warmed { remaining: CONNECTING, record })
+    Ok(WarmupResult { remaining: CONNECTING, record })
 }
 
-/// The load for as many seconds as must be alike; only the first rate of a ramp, because its rates differ on purpose.
+/// The load for the number of seconds that must be similar, at the first rate of a ramp: its rates differ on purpose.
 fn steady_part(load: &Load) -> Load {
     let mut load = Load { duration: Duration::from_secs(TAIL as u64), ..load.clone() };
     if let Driver::Open(open) = &mut load.driver
@@ -81,6 +80,6 @@ pub(super) fn unsteady(record: &WarmupRecord) -> Option<RoundIssue> {
     (record.is_steady == Some(false)).then(|| RoundIssue {
         kind: "no-steady-state".to_owned(),
         invalidates: false,
-        message: format!("no steady state within {seconds} s: the last {TAIL} seconds scattered or drifted"),
+        message: format!("no steady state within {seconds} s: the last {TAIL} seconds varied or drifted"),
     })
 }

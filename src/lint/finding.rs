@@ -1,9 +1,9 @@
-//! What a rule found, and where.
+//! A finding, and its location.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::rule::{Rule, Severity};
 
@@ -12,38 +12,45 @@ use super::rule::{Rule, Severity};
 pub struct Finding {
     /// The rule's name.
     pub rule: &'static str,
-    /// How much it matters.
     pub severity: Severity,
-    /// Where.
     #[serde(flatten)]
-    pub place: Place,
-    /// What is wrong there, in one sentence without a full stop.
+    pub location: SourceLocation,
+    /// The fault in one sentence, without a full stop.
     pub message: String,
-    /// What comes of it.
+    /// The consequence.
     pub why: &'static str,
-    /// What to write instead, for this very place.
+    /// What to write instead.
     pub fix: String,
 }
 
-/// A place in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Place {
-    /// The file as it was named, or as its `include` named it.
+pub struct SourceLocation {
+    /// The path from the command line, or from an `include`.
+    #[serde(serialize_with = "displayed")]
     pub file: PathBuf,
-    /// The line, counted from 1.
+    /// Counted from 1.
     pub line: usize,
-    /// The bytes of the file it is about.
+    /// In bytes of the file.
     #[serde(skip)]
     pub span: Range<usize>,
 }
 
+/// A path as it is displayed: one that is not UTF-8 must not cost the whole output.
+fn displayed<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
+}
+
 impl Finding {
-    /// What `rule` has against `place`.
-    pub(super) fn new(rule: &Rule, place: Place, message: impl Into<String>, fix: impl Into<String>) -> Finding {
+    pub(super) fn new(
+        rule: &Rule,
+        location: SourceLocation,
+        message: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Finding {
         Finding {
             rule: rule.name,
             severity: rule.severity,
-            place,
+            location,
             message: message.into(),
             why: rule.why,
             fix: fix.into(),

@@ -1,16 +1,45 @@
-//! `lab lint`: what a configuration says that its author did not mean, rule by rule.
+//! `lab lint`: finds common mistakes in configurations, rule by rule.
 //!
-//! Everything here looks at files and starts nothing. A finding names a rule, the place, what is wrong there, why it
-//! matters and what to write instead. nginx.conf is read with the proxy's own parser, directives that `lab proxy` does
-//! not know included; Python files are read by Python's own parser and never run ([`python`]).
+//! It reads files and starts nothing. A finding names the rule, the location, the fault, the consequence and a fix.
+//! nginx.conf is read with the proxy's parser, but directives that `lab proxy` does not support are accepted. Python
+//! files are read by Python's own parser and never run ([`python`]).
 //!
-//! Rules err on the side of silence: a file that does what its author wants, in an unusual way, has no finding.
+//! Rules avoid false alarms: a file that does what its author wants in an unusual way has no finding.
 
 mod finding;
 mod rule;
+mod server_address;
+mod spoofable_field;
+mod upstream_elsewhere;
 
 pub mod nginx;
 pub mod python;
 
-pub use finding::{Finding, Place};
-pub use rule::{Rule, Severity, rules};
+pub use finding::{Finding, SourceLocation};
+pub use rule::{Rule, Severity};
+pub use server_address::ServerAddress;
+pub use spoofable_field::SpoofableField;
+pub use upstream_elsewhere::{AddressInFile, all_upstreams_elsewhere, upstreams_elsewhere};
+
+/// All rules, grouped by the kind of file that they apply to.
+#[must_use]
+pub fn rules() -> Vec<&'static Rule> {
+    [nginx::RULES, python::RULES, &[&upstream_elsewhere::UPSTREAM_ELSEWHERE]].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn rules_have_unique_names_and_complete_texts() {
+        let names: BTreeSet<_> = rules().iter().map(|rule| rule.name).collect();
+        assert_eq!(names.len(), rules().len());
+        for rule in rules() {
+            assert!(rule.name.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{}", rule.name);
+            assert!(!rule.why.ends_with('.') && !rule.why.is_empty() && !rule.source.is_empty(), "{}", rule.name);
+        }
+    }
+}

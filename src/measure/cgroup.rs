@@ -1,12 +1,11 @@
-//! Reads a component's resource use from its control group, of version 1, 2, or a mixture: what `/proc` gives for a
-//! process and its descendants, for a container.
+//! Reads a container's resource use from its control group, of version 1, 2, or a mixture.
 //!
-//! CPU time, throttling and memory are the group's own accounts, which hold what ended processes used; what a control
-//! group does not count (context switches, descriptors) comes from `/proc` for the processes that are in it. Where things
-//! stand is in cgroups(7), Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/; parsers and places are pure and apart.
+//! CPU time, throttling and memory are the group's own counters, which include processes that have ended. What a control
+//! group does not count (context switches, descriptors) comes from `/proc`, for the processes in the group. The files are
+//! documented in cgroups(7), Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/. Parsers are pure, in their own files.
 
-mod places;
-mod texts;
+mod counters;
+mod hierarchy;
 
 use std::fs;
 use std::io;
@@ -14,57 +13,52 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use self::places::{Controller, Mount, Version};
-use super::footprint::Level;
+use self::hierarchy::{Controller, Mount, Version};
+use super::footprint::Footprint;
 use super::procfs;
 use super::resources::{ResourceUse, Sample};
 
-/// How far below a hierarchy's root a container's group is looked for.
-const DEPTH: usize = 6;
+/// How many levels below a hierarchy's root a container's group is searched for.
+const MAX_DEPTH: usize = 6;
 
-/// The shortest beginning of a container's id that is accepted: what `docker ps` shows.
-const SHORTEST_ID: usize = 12;
+/// The shortest prefix of a container's id that is accepted: the length that `docker ps` shows.
+const MIN_ID_LENGTH: usize = 12;
 
 /// Why a control group could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum CgroupError {
-    /// Something is not there, or not for this process to read.
+    /// A file is missing, or this process may not read it.
     #[error("cannot read {}", file.display())]
     Unreadable {
-        /// The file or folder.
         file: PathBuf,
-        /// What the system said.
         #[source]
         source: io::Error,
     },
-    /// A file does not say what it should.
+    /// A file lacks an expected value.
     #[error("cannot find {what} in {}", file.display())]
     Malformed {
-        /// The file.
         file: PathBuf,
-        /// What it should say.
+        /// The expected value.
         what: &'static str,
     },
     /// No hierarchy that counts CPU time is mounted, or none has this group.
-    #[error("no control group `{0}` counts CPU time here; mounted hierarchies are those of /proc/self/mountinfo")]
+    #[error("no control group `{0}` counts CPU time here; /proc/self/mountinfo lists the mounted hierarchies")]
     NoGroup(String),
-    /// Not an id.
-    #[error("`{0}` is no container's id; accepted: {SHORTEST_ID} hexadecimal digits or more")]
+    #[error("`{0}` is not a container id; accepted: {MIN_ID_LENGTH} or more hexadecimal digits")]
     Id(String),
 }
 
-/// A control group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cgroup {
-    cpu_time: Account,
+    cpu_time: ControllerFolder,
     /// Absent where nothing limits CPU time.
-    throttling: Option<Account>,
-    memory: Option<Account>,
+    throttling: Option<ControllerFolder>,
+    memory: Option<ControllerFolder>,
 }
 
-/// Where one of a group's accounts is.
+/// The group's folder in the hierarchy of one controller.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Account {
+struct ControllerFolder {
     version: Version,
     folder: PathBuf,
 }
@@ -72,117 +66,107 @@ struct Account {
 /// One reading of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupSample {
-    /// Its CPU time since it was made.
-    pub cpu: CpuAccount,
-    /// How often and how long it was kept from running since it was made; `None` where nothing limits it.
+    /// CPU time since the group was created.
+    pub cpu: CpuUsage,
+    /// Throttling since the group was created; `None` where nothing limits its CPU time.
     pub throttled: Option<Throttling>,
-    /// Its processes, by `/proc`.
+    /// The group's processes, from `/proc`.
     pub processes: Sample,
 }
 
 /// CPU time of a group, ended processes included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct CpuAccount {
-    /// All of it.
+pub struct CpuUsage {
+    /// In user mode and in the kernel.
     pub usage_us: u64,
-    /// … in user mode.
     pub user_us: u64,
-    /// … in the kernel.
     pub system_us: u64,
 }
 
 /// How much a limit on CPU time (`cpu.max`, `cpu.cfs_quota_us`) kept a group from running.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Throttling {
-    /// Periods in which it used its limit up.
+    /// Periods in which the group used up its limit.
     pub throttled_periods: u64,
-    /// Time for which it had to wait, over all CPUs.
+    /// Time for which the group had to wait, summed over all CPUs.
     pub throttled_us: u64,
 }
 
-/// The memory that a group is charged for, its files in the page cache included.
+/// The memory that a group is charged for, including its files in the page cache.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupMemory {
-    /// Now.
     pub bytes: u64,
-    /// The most since it was made; `None` where the kernel does not tell (version 2 before Linux 5.19).
+    /// The maximum since the group was created; `None` where the kernel does not report it (version 2 before Linux 5.19).
     pub peak_bytes: Option<u64>,
 }
 
 impl Cgroup {
-    /// The group at `path`, from the root of the hierarchies on, as in `/proc/PID/cgroup`.
-    ///
-    /// # Errors
-    /// No hierarchy has such a group.
-    pub fn at(path: &str) -> Result<Cgroup, CgroupError> {
-        Cgroup::with(&mounts()?, path, |_| Some(path.to_owned()))
-    }
-
-    /// The group of a process; another one in each hierarchy, possibly.
+    /// The group of a process, whose path may differ between hierarchies.
     ///
     /// # Errors
     /// The process has ended, or no hierarchy counts its CPU time.
-    pub fn of_process(pid: u32) -> Result<Cgroup, CgroupError> {
+    pub fn from_pid(pid: u32) -> Result<Cgroup, CgroupError> {
         let file = PathBuf::from(format!("/proc/{pid}/cgroup"));
         let text = read(&file)?;
-        Cgroup::with(&mounts()?, &format!("of process {pid}"), |mount| places::path_in(&text, mount))
+        Cgroup::locate(&mounts()?, &format!("of process {pid}"), |mount| hierarchy::path_in(&text, mount))
     }
 
-    /// The group of the container whose id is or begins with `id`, wherever its runtime has put it: `docker/ID` or
+    /// The group of the container whose id starts with `id`, wherever its runtime has put it: `docker/ID` or
     /// `system.slice/docker-ID.scope`, for example.
     ///
     /// # Errors
-    /// Not an id, or no group goes by it.
-    pub fn of_container(id: &str) -> Result<Cgroup, CgroupError> {
-        if id.len() < SHORTEST_ID || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    /// `id` is not an id, or no group has it in its name.
+    pub fn from_container_id(id: &str) -> Result<Cgroup, CgroupError> {
+        if id.len() < MIN_ID_LENGTH || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(CgroupError::Id(id.to_owned()));
         }
-        Cgroup::with(&mounts()?, id, |mount| {
-            let folder = find(&mount.point, id, DEPTH)?;
+        Cgroup::locate(&mounts()?, id, |mount| {
+            let folder = find(&mount.point, id, MAX_DEPTH)?;
             mount.path_of(&folder)
         })
     }
 
-    /// With the group's path in each hierarchy.
-    fn with(mounts: &[Mount], name: &str, path: impl Fn(&Mount) -> Option<String>) -> Result<Cgroup, CgroupError> {
-        let account = |controller: Controller| {
+    /// `path` gives the group's path in a hierarchy.
+    fn locate(mounts: &[Mount], name: &str, path: impl Fn(&Mount) -> Option<String>) -> Result<Cgroup, CgroupError> {
+        let folder = |controller: Controller| {
             // Version 1 first: where both are mounted, a controller that is bound to it is not in version 2.
             let of_version = |version| mounts.iter().filter(move |mount| mount.has(controller, version));
             of_version(Version::One).chain(of_version(Version::Two)).find_map(|mount| {
                 let folder = mount.folder_of(&path(mount)?)?;
                 let version = mount.version();
-                folder.join(controller.file(version)).exists().then_some(Account { version, folder })
+                folder.join(controller.file(version)).exists().then_some(ControllerFolder { version, folder })
             })
         };
-        let cpu_time = account(Controller::CpuTime).ok_or_else(|| CgroupError::NoGroup(name.to_owned()))?;
-        Ok(Cgroup { cpu_time, throttling: account(Controller::Cpu), memory: account(Controller::Memory) })
+        let cpu_time = folder(Controller::CpuTime).ok_or_else(|| CgroupError::NoGroup(name.to_owned()))?;
+        Ok(Cgroup { cpu_time, throttling: folder(Controller::Cpu), memory: folder(Controller::Memory) })
     }
 
-    /// Reads its accounts and its processes.
+    /// Reads the group's counters and its processes.
     ///
     /// # Errors
-    /// It has been removed, or an account is not what it should be.
+    /// The group has been removed, or a file is malformed.
     pub fn read(&self) -> Result<GroupSample, CgroupError> {
         let throttled = match &self.throttling {
-            Some(Account { version, folder }) => {
+            Some(ControllerFolder { version, folder }) => {
                 let file = folder.join("cpu.stat");
                 let text = read(&file)?;
                 match version {
-                    Version::One => texts::throttling_v1(&text),
-                    Version::Two => texts::throttling_v2(&text),
+                    Version::One => counters::throttling_v1(&text),
+                    Version::Two => counters::throttling_v2(&text),
                 }
             }
             None => None,
         };
-        Ok(GroupSample { cpu: self.cpu_time.cpu()?, throttled, processes: procfs::read_processes(&self.processes()?) })
+        let processes = procfs::read_processes(&self.processes()?);
+        Ok(GroupSample { cpu: self.cpu_time.cpu_usage()?, throttled, processes })
     }
 
-    /// What it is charged for now; `None` where memory is not counted.
+    /// The memory that the group is charged for now; `None` where memory is not counted.
     ///
     /// # Errors
     /// As [`read`](Cgroup::read).
     pub fn memory(&self) -> Result<Option<GroupMemory>, CgroupError> {
-        let Some(Account { version, folder }) = &self.memory else { return Ok(None) };
+        let Some(ControllerFolder { version, folder }) = &self.memory else { return Ok(None) };
         let (now, peak) = match version {
             Version::One => ("memory.usage_in_bytes", "memory.max_usage_in_bytes"),
             Version::Two => ("memory.current", "memory.peak"),
@@ -192,24 +176,24 @@ impl Cgroup {
         Ok(Some(GroupMemory { bytes: number(&folder.join(now))?, peak_bytes }))
     }
 
-    /// What its processes hold now; the connections are not `/proc`'s to tell.
+    /// What the group's processes hold now, without connections.
     ///
     /// # Errors
-    /// It has been removed.
-    pub fn level(&self) -> Result<Level, CgroupError> {
-        Ok(procfs::level_of(&self.processes()?))
+    /// The group has been removed.
+    pub fn footprint(&self) -> Result<Footprint, CgroupError> {
+        Ok(procfs::footprint(&self.processes()?))
     }
 
-    /// Its processes and those of the groups below it, by their numbers here, in ascending order.
+    /// The ids of the processes in this group and the groups below it, in ascending order.
     ///
     /// # Errors
-    /// It has been removed.
+    /// The group has been removed.
     pub fn processes(&self) -> Result<Vec<u32>, CgroupError> {
         let mut found = Vec::new();
         let mut folders = vec![self.cpu_time.folder.clone()];
         while let Some(folder) = folders.pop() {
             let text = read(&folder.join("cgroup.procs"))?;
-            // Processes of another namespace are called 0.
+            // Processes of another namespace are listed as 0.
             found.extend(text.lines().filter_map(|line| line.parse::<u32>().ok()).filter(|pid| *pid > 0));
             folders.extend(folders_in(&folder));
         }
@@ -219,27 +203,27 @@ impl Cgroup {
     }
 }
 
-impl Account {
-    fn cpu(&self) -> Result<CpuAccount, CgroupError> {
+impl ControllerFolder {
+    fn cpu_usage(&self) -> Result<CpuUsage, CgroupError> {
         match self.version {
             Version::One => {
                 let file = self.folder.join("cpuacct.stat");
                 let malformed = CgroupError::Malformed { file: file.clone(), what: "`user` and `system`" };
                 let ticks_per_s = rustix::param::clock_ticks_per_second();
-                let (user_us, system_us) = texts::cpuacct_stat(&read(&file)?, ticks_per_s).ok_or(malformed)?;
-                Ok(CpuAccount { usage_us: number(&self.folder.join("cpuacct.usage"))? / 1000, user_us, system_us })
+                let (user_us, system_us) = counters::cpuacct_stat(&read(&file)?, ticks_per_s).ok_or(malformed)?;
+                Ok(CpuUsage { usage_us: number(&self.folder.join("cpuacct.usage"))? / 1000, user_us, system_us })
             }
             Version::Two => {
                 let file = self.folder.join("cpu.stat");
                 let malformed = CgroupError::Malformed { file: file.clone(), what: "`usage_usec`" };
-                texts::cpu_stat_v2(&read(&file)?).ok_or(malformed)
+                counters::cpu_stat_v2(&read(&file)?).ok_or(malformed)
             }
         }
     }
 }
 
 impl GroupSample {
-    /// What the group used between `earlier` and this reading. Context switches of processes that have ended are lost.
+    /// The use between `earlier` and this reading. Context switches of processes that have ended are lost.
     #[must_use]
     pub fn since(&self, earlier: &GroupSample) -> ResourceUse {
         ResourceUse {
@@ -250,7 +234,7 @@ impl GroupSample {
         }
     }
 
-    /// How much it was kept from running between `earlier` and this reading; `None` where nothing limits it.
+    /// The throttling between `earlier` and this reading; `None` where nothing limits the group's CPU time.
     #[must_use]
     pub fn throttled_since(&self, earlier: &GroupSample) -> Option<Throttling> {
         let (now, then) = (self.throttled?, earlier.throttled.unwrap_or_default());
@@ -262,7 +246,7 @@ impl GroupSample {
 }
 
 fn mounts() -> Result<Vec<Mount>, CgroupError> {
-    Ok(places::mounts(&read(Path::new("/proc/self/mountinfo"))?))
+    Ok(hierarchy::mounts(&read(Path::new("/proc/self/mountinfo"))?))
 }
 
 fn read(file: &Path) -> Result<String, CgroupError> {
@@ -274,7 +258,7 @@ fn number(file: &Path) -> Result<u64, CgroupError> {
     read(file)?.trim().parse().map_err(|_| malformed())
 }
 
-/// The first folder below `folder` whose name holds `id`, the nearest to it first.
+/// The folder nearest below `folder` whose name contains `id`.
 fn find(folder: &Path, id: &str, depth: usize) -> Option<PathBuf> {
     let mut level = vec![folder.to_owned()];
     for _ in 0..depth {
@@ -288,7 +272,7 @@ fn find(folder: &Path, id: &str, depth: usize) -> Option<PathBuf> {
     None
 }
 
-/// Groups come and go: one that cannot be listed has none below it.
+/// Groups come and go: a group that cannot be listed counts as one without subgroups.
 fn folders_in(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()

@@ -1,38 +1,37 @@
-//! What the machine as a whole went through in a window: pressure, stolen time, and the TCP events that the kernel
-//! counts for all sockets of a network namespace together.
+//! Contention on the whole machine within a window: pressure, stolen time, and the TCP events that the kernel counts for
+//! all sockets of a network namespace.
 //!
-//! None of this belongs to one component. Other programs of the machine are in it, lab's own driver too, so it tells
-//! whether to trust a round rather than what a stack costs. What a kernel does not tell is `None`, never 0.
+//! None of this belongs to one component. It includes other programs and lab's own driver, so it shows whether to trust a
+//! round, not what a stack costs. What a kernel does not report is `None`, never 0.
 
 use std::fs;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-/// What the machine went through in a window.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contention {
-    /// The time between the two readings. They are taken when the driver says that its window opens and closes, so on
-    /// a machine without a moment to spare it differs from the window.
+    /// The time between the two readings. They are taken when the driver reports that its window opens and closes, so on a
+    /// busy machine it differs from the window.
     pub over_us: u64,
     /// Time in which at least one runnable task waited for a CPU (`/proc/pressure/cpu`, `some`).
     pub cpu_pressure_us: Option<u64>,
-    /// … for memory.
+    /// The same for memory.
     pub memory_pressure_us: Option<u64>,
-    /// … for input or output.
+    /// The same for input and output.
     pub io_pressure_us: Option<u64>,
-    /// CPU time that a hypervisor gave to others while tasks of this machine were runnable, over all CPUs, in clock
-    /// ticks (`/proc/stat`, `steal`).
+    /// CPU time that the hypervisor gave to other machines while tasks of this one were runnable, summed over all CPUs
+    /// (`/proc/stat`, `steal`).
     pub stolen_us: Option<u64>,
-    /// Connections that any socket of the network namespace accepted the handshake of (`Tcp: PassiveOpens`).
+    /// Handshakes completed by any listening socket of the network namespace (`Tcp: PassiveOpens`).
     pub accepted_connections: Option<u64>,
-    /// Handshakes that any full accept queue turned away (`TcpExt: ListenOverflows`).
+    /// Handshakes refused for a full accept queue (`TcpExt: ListenOverflows`).
     pub accept_queue_overflows: Option<u64>,
-    /// Handshakes that any listening socket dropped, those among them (`TcpExt: ListenDrops`).
+    /// Handshakes dropped by any listening socket for any reason, overflows included (`TcpExt: ListenDrops`).
     pub accept_queue_drops: Option<u64>,
 }
 
-/// A reading of the counters, which only grow.
+/// A reading of the counters, which are monotonic.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
     at: Instant,
@@ -40,7 +39,6 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Reads them off the machine lab runs on.
     #[must_use]
     pub fn now() -> Reading {
         let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
@@ -59,7 +57,7 @@ impl Reading {
         Reading { at: Instant::now(), counters }
     }
 
-    /// What was counted between `earlier` and this reading.
+    /// The contention between `earlier` and this reading.
     #[must_use]
     pub fn since(self, earlier: Reading) -> Contention {
         let (now, then) = (self.counters, earlier.counters);
@@ -113,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn counters_are_found_by_name_wherever_they_stand() {
+    fn counters_are_found_by_name() {
         let text = "Ip: Forwarding\nIp: 1\nTcp: RtoMin ActiveOpens PassiveOpens\nTcp: 200 -1 42\n";
         assert_eq!(counter(text, "Tcp:", "PassiveOpens"), Some(42));
         assert_eq!(counter(text, "Tcp:", "ActiveOpens"), None, "not a count");
@@ -121,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_told_stays_unknown() {
+    fn missing_counters_stay_unknown() {
         let at = Instant::now();
         let then = Contention { stolen_us: Some(10), cpu_pressure_us: Some(5), ..Contention::default() };
         let now = Contention { stolen_us: Some(25), ..Contention::default() };
@@ -132,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_is_accepted_here_is_counted() {
+    fn accepted_connection_is_counted() {
         let before = Reading::now();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();

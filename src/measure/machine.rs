@@ -1,27 +1,26 @@
-//! The machine a run was made on, as `/proc` and `/sys` tell it.
+//! The machine of a run, from `/proc` and `/sys`.
 
 use std::fs;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// What a reader needs to judge whether two records can be compared.
+/// The properties of a machine by which a reader can judge whether two records are comparable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// The kernel's name and release.
     pub kernel: String,
     /// The processor's model name.
     pub cpu: String,
-    /// Cores this process may run on.
+    /// Cores that this process may run on.
     pub cores: usize,
-    /// Installed memory.
     pub memory_bytes: u64,
     /// The frequency governor of the first core, where the kernel has one.
     pub governor: Option<String>,
 }
 
 impl Machine {
-    /// Reads it off the machine lab runs on.
+    /// Reads the properties of the machine that lab runs on.
     #[must_use]
     pub fn read() -> Machine {
         let uname = rustix::system::uname();
@@ -35,11 +34,15 @@ impl Machine {
             governor: Some(governor.trim().to_owned()).filter(|name| !name.is_empty()),
         }
     }
-}
 
-impl Machine {
-    /// A short name for machines that may be expected to measure alike: a digest of everything but the installed
-    /// memory, which a kernel counts a little differently at every start.
+    /// The machine in one line, for a reader.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        format!("{}, {} cores, {}", self.cpu, self.cores, self.kernel)
+    }
+
+    /// A short name shared by machines that should measure alike: a digest of everything except the installed memory,
+    /// which a kernel counts a little differently after each boot.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let Machine { kernel, cpu, cores, memory_bytes: _, governor } = self;
@@ -55,7 +58,7 @@ fn model_name(cpuinfo: &str) -> Option<String> {
     line.split_once(':').map(|(_, name)| name.trim().to_owned())
 }
 
-/// `MemTotal` of `/proc/meminfo`, which counts in KiB; 0 when it is not there.
+/// `MemTotal` of `/proc/meminfo`, which is in KiB; 0 if it is missing.
 fn memory_bytes(meminfo: &str) -> u64 {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"));
     let kib = line.and_then(|rest| rest.split_whitespace().next()).and_then(|digits| digits.parse::<u64>().ok());
@@ -67,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_alone_makes_no_other_machine() {
+    fn fingerprint_ignores_memory() {
         let machine = |cores, memory_bytes| Machine {
             kernel: "Linux 6.1".to_owned(),
             cpu: "Some CPU".to_owned(),

@@ -1,44 +1,37 @@
 //! Reads a component's resource use from `/proc`: every process below a root, with every thread.
 //!
-//! The layout of the files is that of proc(5). Parsers are pure functions over text; reading is apart from them.
-//! Processes and threads end while they are being read, which is ordinary and skips them.
+//! proc(5) documents the files. Parsers are pure functions over text. Processes and threads may end while they are being
+//! read; these are skipped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 
-use super::footprint::Level;
+use super::footprint::Footprint;
 use super::resources::{ProcessKey, ProcessSample, Sample, ThreadSample};
 
 /// Why a component could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcfsError {
-    /// The root process is not there (any more).
     #[error("process {pid} has ended")]
-    Ended {
-        /// The root's number.
-        pid: u32,
-    },
-    /// `/proc` itself could not be listed.
+    Ended { pid: u32 },
     #[error("cannot list /proc")]
     Unreadable(#[source] io::Error),
-    /// The kernel did not say which cores may be used.
     #[error("cannot read this process's CPU affinity")]
     Affinity(#[source] io::Error),
 }
 
 /// Reads the process `root` and all its descendants.
 ///
-/// A descendant whose parent has ended belongs to init and is not found: a component's own processes must wait for
-/// each other.
+/// A descendant whose parent has ended belongs to init and is not found.
 ///
 /// # Errors
-/// The root has ended, or `/proc` is not there.
+/// The root has ended, or `/proc` cannot be listed.
 pub fn read_component(root: u32) -> Result<Sample, ProcfsError> {
     Ok(sample(read_tree(root)?))
 }
 
-/// Reads these processes, as far as they are there.
+/// Reads these processes; those that have ended are skipped.
 #[must_use]
 pub fn read_processes(pids: &[u32]) -> Sample {
     sample(pids.iter().filter_map(|pid| Some((*pid, read_stat(*pid)?))))
@@ -58,7 +51,7 @@ fn read_stat(pid: u32) -> Option<Stat> {
     read(&format!("/proc/{pid}/stat")).as_deref().and_then(parse_stat)
 }
 
-/// Reads all descendants of the process `root`, and not `root` itself: what runs under a guard, without the guard.
+/// Reads all descendants of the process `root` without `root` itself, which is a guard.
 ///
 /// # Errors
 /// As [`read_component`].
@@ -68,34 +61,34 @@ pub fn read_descendants(root: u32) -> Result<Sample, ProcfsError> {
     Ok(sample)
 }
 
-/// What all descendants of `root` hold now; the connections are not `/proc`'s to tell.
+/// What all descendants of `root` hold now, without connections.
 ///
 /// # Errors
 /// As [`read_component`].
-pub fn level_of_descendants(root: u32) -> Result<Level, ProcfsError> {
-    Ok(level_of(&descendants_of(root)?))
+pub fn descendants_footprint(root: u32) -> Result<Footprint, ProcfsError> {
+    Ok(footprint(&descendants_of(root)?))
 }
 
-/// What these processes hold now, as far as they are there.
+/// What these processes hold now, without connections; those that have ended are skipped.
 #[must_use]
-pub fn level_of(pids: &[u32]) -> Level {
-    let mut level = Level { pss_bytes: Some(0), ..Level::default() };
+pub fn footprint(pids: &[u32]) -> Footprint {
+    let mut held = Footprint { pss_bytes: Some(0), ..Footprint::default() };
     for pid in pids {
         let Some(status) = read(&format!("/proc/{pid}/status")).map(|text| parse_status(&text)) else { continue };
-        level.rss_bytes += status.rss_bytes;
-        level.threads += status.threads;
-        level.processes += 1;
-        level.open_fds += fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, |fds| fds.count() as u64);
-        // A process without memory of its own (it has just ended) has nothing to share either.
+        held.rss_bytes += status.rss_bytes;
+        held.threads += status.threads;
+        held.processes += 1;
+        held.open_fds += fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, |fds| fds.count() as u64);
+        // A process that has just ended has no memory, and no `smaps_rollup` either.
         if status.rss_bytes > 0 {
             let pss = read(&format!("/proc/{pid}/smaps_rollup")).as_deref().and_then(parse_pss);
-            level.pss_bytes = level.pss_bytes.zip(pss).map(|(sum, pss)| sum + pss);
+            held.pss_bytes = held.pss_bytes.zip(pss).map(|(sum, pss)| sum + pss);
         }
     }
-    level
+    held
 }
 
-/// The numbers of all descendants of `root`, in ascending order.
+/// The ids of all descendants of `root`, in ascending order.
 ///
 /// # Errors
 /// As [`read_component`].
@@ -103,7 +96,15 @@ pub fn descendants_of(root: u32) -> Result<Vec<u32>, ProcfsError> {
     Ok(read_tree(root)?.into_keys().filter(|&pid| pid != root).collect())
 }
 
-/// The cores this process may run on (`sched_getaffinity(2)`), in ascending order; never empty.
+/// The children of the process `parent`.
+///
+/// # Errors
+/// As [`read_component`].
+pub fn children_of(parent: u32) -> Result<Vec<u32>, ProcfsError> {
+    Ok(read_tree(parent)?.into_iter().filter(|(_, stat)| stat.parent == parent).map(|(pid, _)| pid).collect())
+}
+
+/// The cores that this process may run on (`sched_getaffinity(2)`), in ascending order; never empty.
 ///
 /// # Errors
 /// The kernel refuses, which it does not do on Linux.
@@ -112,10 +113,10 @@ pub fn cores_allowed() -> Result<Vec<usize>, ProcfsError> {
     Ok((0..rustix::thread::CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core)).collect())
 }
 
-/// When a process started, in clock ticks since the machine did; `None` if there is no such process.
+/// When a process started, in clock ticks since boot; `None` if there is no such process.
 #[must_use]
 pub fn started_ticks(pid: u32) -> Option<u64> {
-    read(&format!("/proc/{pid}/stat")).as_deref().and_then(parse_stat).map(|stat| stat.started_ticks)
+    read_stat(pid).map(|stat| stat.started_ticks)
 }
 
 fn read_tree(root: u32) -> Result<BTreeMap<u32, Stat>, ProcfsError> {
@@ -160,12 +161,12 @@ fn read_process(pid: u32, stat: &Stat, ticks_per_s: u64) -> ProcessSample {
     }
 }
 
-/// A file of `/proc` as text: names of programs need not be UTF-8.
+/// Reads a file of `/proc` as text. Program names need not be UTF-8.
 fn read(path: &str) -> Option<String> {
     fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// What `/proc/PID/stat` says, as far as it is used here.
+/// The used fields of `/proc/PID/stat`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Stat {
     parent: u32,
@@ -176,8 +177,8 @@ struct Stat {
     started_ticks: u64,
 }
 
-/// Fields 4, 14-17 and 22. The second field is the program's name in parentheses and may itself hold spaces and
-/// parentheses, so counting begins after the last one.
+/// Fields 4, 14-17 and 22. The second field is the program's name in parentheses, which may itself contain spaces and
+/// parentheses, so the fields are counted from the last parenthesis.
 fn parse_stat(text: &str) -> Option<Stat> {
     let (_, rest) = text.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
@@ -197,7 +198,7 @@ fn parse_schedstat(text: &str) -> Option<u64> {
     text.split_ascii_whitespace().next()?.parse().ok()
 }
 
-/// What `status` says, as far as it is used here; 0 where a line is missing, as VmRSS is for a zombie.
+/// The used lines of `status`; 0 where a line is missing, as `VmRSS` is for a zombie.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Status {
     rss_bytes: u64,
@@ -229,7 +230,7 @@ fn parse_pss(text: &str) -> Option<u64> {
     kib.split_ascii_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
-/// `root` and everything below it, given every process with its parent.
+/// `root` and its descendants, given every process with its parent.
 fn descendants(root: u32, parents: impl Iterator<Item = (u32, u32)>) -> BTreeSet<u32> {
     let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for (pid, parent) in parents {
@@ -253,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stat_line_whose_program_has_spaces_and_parentheses_in_its_name() {
+    fn program_names_may_contain_spaces_and_parentheses() {
         let line = "4711 (evil) S 1 (x) R 42 4711 4711 0 -1 4194304 99 0 0 0 12 34 56 78 20 0 1 0 126149 3133440 395 1";
         assert_eq!(
             parse_stat(line),
@@ -292,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tree_below_a_root() {
+    fn descendants_of_a_root() {
         let parents = [(1, 0), (2, 1), (3, 2), (4, 1), (5, 3), (6, 4)];
         assert_eq!(descendants(2, parents.into_iter()), BTreeSet::from([2, 3, 5]));
         assert_eq!(descendants(9, parents.into_iter()), BTreeSet::from([9]));
@@ -300,11 +301,11 @@ mod tests {
     }
 
     #[test]
-    fn this_process_uses_what_it_uses() {
+    fn cpu_time_of_this_process_grows() {
         let me = std::process::id();
         let before = read_component(me).unwrap();
         let mut x = 0_u64;
-        // Work until the scheduler's account has moved, however coarse it is here.
+        // Work until the scheduler's counter has moved, however coarse it is here.
         let used = loop {
             x = std::hint::black_box((0..100_000).fold(x, |x, i| x.wrapping_mul(31).wrapping_add(i)));
             let used = read_component(me).unwrap().since(&before);
@@ -329,7 +330,7 @@ mod tests {
         let sample = read_component(shell.id()).unwrap();
         assert_eq!(sample.processes.len(), 2);
         assert!(sample.processes.values().all(|process| process.threads.len() == 1));
-        let inner = level_of_descendants(shell.id()).unwrap();
+        let inner = descendants_footprint(shell.id()).unwrap();
         assert_eq!((inner.processes, inner.threads), (1, 1));
         assert!(inner.rss_bytes > 0 && inner.open_fds >= 3, "{inner:?}");
         assert!(inner.pss_bytes.is_none_or(|pss| pss <= inner.rss_bytes), "{inner:?}");

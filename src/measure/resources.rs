@@ -1,79 +1,73 @@
-//! What a component used of the machine, from two readings of `/proc`.
+//! The resource use of a component, as the difference of two readings of `/proc`.
 //!
-//! Pure: [`procfs`](super::procfs) reads, this subtracts. A component is a process and everything it started, with
-//! all their threads; workers may die and be replaced between two readings, and no difference is ever negative.
+//! Pure: [`procfs`](super::procfs) reads, this module subtracts. A component is a process and all its descendants, with
+//! their threads. Workers may die and be replaced between two readings, but no difference is ever negative.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// What every process and thread of one component used within a window.
+/// The use of all processes and threads of one component within a window.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResourceUse {
-    /// Time on a CPU, from the scheduler's own nanosecond account.
+    /// Time on a CPU, from the scheduler's nanosecond counter.
     pub cpu_us: u64,
-    /// … of it in user mode (clock ticks: 10 ms steps on most kernels).
+    /// In user mode, in clock ticks: steps of 10 ms on most kernels.
     pub cpu_user_us: u64,
-    /// … of it in the kernel (clock ticks).
+    /// In the kernel, in clock ticks.
     pub cpu_system_us: u64,
-    /// Times a thread gave the CPU up by itself.
     pub voluntary_context_switches: u64,
-    /// Times the kernel took it away.
     pub involuntary_context_switches: u64,
 }
 
 /// One reading of a whole component.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sample {
-    /// Its processes.
     pub processes: BTreeMap<ProcessKey, ProcessSample>,
 }
 
-/// A process, told apart from a later one that was given the same number.
+/// Identifies a process even if its id is reused later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProcessKey {
-    /// The process number.
     pub pid: u32,
-    /// When it started, in clock ticks since boot (`/proc/PID/stat`, field 22).
+    /// The start time, in clock ticks since boot (`/proc/PID/stat`, field 22).
     pub started_ticks: u64,
 }
 
 /// One reading of one process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProcessSample {
-    /// CPU time in user mode of all its threads, ended ones included.
+    /// CPU time in user mode of all threads, ended ones included.
     pub user_us: u64,
-    /// CPU time in the kernel of all its threads, ended ones included.
+    /// CPU time in the kernel of all threads, ended ones included.
     pub system_us: u64,
-    /// User-mode CPU time of the children that ended and were waited for, and of theirs.
+    /// User-mode CPU time of all descendants that ended and were waited for.
     pub children_user_us: u64,
     /// Kernel CPU time of the same.
     pub children_system_us: u64,
-    /// Its living threads, by thread number.
+    /// The living threads, by thread id.
     pub threads: BTreeMap<u32, ThreadSample>,
 }
 
 /// One reading of one thread.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ThreadSample {
-    /// Time on a CPU, in nanoseconds, by the scheduler's account.
+    /// Time on a CPU, from the scheduler's counter.
     pub cpu_ns: u64,
-    /// Times it gave the CPU up by itself.
     pub voluntary_context_switches: u64,
-    /// Times the kernel took it away.
     pub involuntary_context_switches: u64,
 }
 
-/// User and system time are each cut down to whole ticks, so their sum may grow by almost two ticks more than the
-/// time that passed; a tick is 10 ms where it is longest.
+/// User and system time are each rounded down to whole ticks, so their sum may grow by almost two ticks more than the
+/// time that passed. The longest tick is 10 ms.
 const TICK_ERROR_US: u64 = 20_000;
 
 impl Sample {
-    /// What the component used between `earlier` and this reading.
+    /// The component's use between `earlier` and this reading.
     ///
-    /// Processes and threads that began in between count in full. Of those that ended, what is known counts: a
-    /// thread's time stays in its process's tick account, a waited-for child's in its parent's; the context switches
-    /// after the last reading are lost with them.
+    /// Processes and threads that started in between count in full. Those that ended count as far as the kernel keeps
+    /// their time: a thread's in its process's ticks, a waited-for child's in its parent's. Their context switches after
+    /// the last reading are lost.
     #[must_use]
     pub fn since(&self, earlier: &Sample) -> ResourceUse {
         let mut used = ResourceUse::default();
@@ -85,7 +79,7 @@ impl Sample {
             let user_us = now.user_us.saturating_sub(before.user_us);
             let system_us = now.system_us.saturating_sub(before.system_us);
             let by_threads = now.threads_since(before);
-            // Threads that came and went are only in the ticks.
+            // Threads that started and ended in between appear only in the ticks.
             let by_ticks = (user_us + system_us).saturating_sub(TICK_ERROR_US);
             used.cpu_us += (by_threads.cpu_ns / 1000).max(by_ticks);
             used.cpu_user_us += user_us;
@@ -95,8 +89,8 @@ impl Sample {
             children_user_us += now.children_user_us.saturating_sub(before.children_user_us);
             children_system_us += now.children_system_us.saturating_sub(before.children_system_us);
         }
-        // A child that ended brought its whole life into its parent's account; what it had used before does not
-        // belong to the window.
+        // The parent's counter includes the whole life of a child that ended; the part before the window does not
+        // belong to it.
         for (key, gone) in &earlier.processes {
             if !self.processes.contains_key(key) {
                 children_user_us = children_user_us.saturating_sub(gone.user_us + gone.children_user_us);
@@ -169,14 +163,14 @@ mod tests {
     }
 
     #[test]
-    fn what_began_in_between_counts_in_full() {
+    fn new_threads_and_processes_count_in_full() {
         let before = sample([process(1, 0, 0, &[(1, 0)])]);
         let after = sample([process(1, 0, 0, &[(1, 1_000_000), (2, 2_000_000)]), process(3, 0, 0, &[(3, 4_000_000)])]);
         assert_eq!(after.since(&before).cpu_us, 7_000);
     }
 
     #[test]
-    fn a_thread_that_ended_stays_in_the_tick_account() {
+    fn ended_threads_count_by_ticks() {
         let before = sample([process(1, 100_000, 0, &[(1, 50_000_000), (2, 50_000_000)])]);
         let after = sample([process(1, 400_000, 0, &[(1, 60_000_000)])]);
         let used = after.since(&before);
@@ -186,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_died_counts_through_its_parent_and_only_for_the_window() {
+    fn dead_worker_counts_through_its_parent() {
         let (parent, mut parent_after) = process(1, 0, 0, &[(1, 0)]);
         parent_after.children_user_us = 900_000;
         parent_after.children_system_us = 100_000;
@@ -197,14 +191,14 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_nobody_waited_for_makes_nothing_negative() {
+    fn unreaped_worker_makes_nothing_negative() {
         let before = sample([process(1, 0, 0, &[(1, 0)]), process(2, 600_000, 0, &[(2, 600_000_000)])]);
         let after = sample([process(1, 0, 0, &[(1, 3_000_000)])]);
         assert_eq!(after.since(&before).cpu_us, 3_000);
     }
 
     #[test]
-    fn a_reused_process_number_is_another_process() {
+    fn reused_pid_is_another_process() {
         let (mut key, old) = process(7, 500_000, 0, &[(7, 500_000_000)]);
         let before = sample([(key, old)]);
         key.started_ticks = 99;
@@ -213,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_went_backwards_are_nothing() {
+    fn decreasing_counters_count_as_zero() {
         let before = sample([process(1, 900_000, 900_000, &[(1, 900_000_000)])]);
         let after = sample([process(1, 0, 0, &[(1, 0)])]);
         assert_eq!(after.since(&before), ResourceUse::default());

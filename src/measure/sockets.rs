@@ -1,9 +1,8 @@
-//! The kernel's view of listening sockets: how long their accept queues are, and what these turned away.
+//! The kernel's view of listening sockets: the lengths of their accept queues and the handshakes that these dropped.
 //!
-//! `/proc/net/tcp` does not tell what a single listening socket dropped; the kernel's socket diagnostics do (sock_diag(7),
-//! as `ss` asks). Building the question and reading the answer are pure functions over bytes; asking is apart from them.
-//! How many connections a socket has *accepted* the kernel keeps for no single socket: see
-//! [`accepted`](super::accepted).
+//! `/proc/net/tcp` does not show the drops of a single listening socket; the kernel's socket diagnostics do (sock_diag(7),
+//! which `ss` uses too). Encoding the request and decoding the reply are pure functions over bytes. Accepted connections
+//! are counted in [`accept_counter`](super::accept_counter).
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,28 +17,28 @@ pub struct PortState {
     pub connections: u64,
     /// Connections that wait to be accepted.
     pub accept_queue: u64,
-    /// Handshakes that this socket has turned away since it was opened; `None` where no socket listens.
+    /// Handshakes that this socket has dropped since it was opened; `None` where no socket listens.
     pub drops: Option<u64>,
 }
 
 /// The state of every local IPv4 port that has a listening or an established TCP socket.
 ///
 /// # Errors
-/// The kernel has no socket diagnostics, or does not let this process ask.
+/// The kernel has no socket diagnostics, or refuses them to this process.
 pub fn ports() -> io::Result<BTreeMap<u16, PortState>> {
     let mut ports = BTreeMap::new();
-    ask(1 << TCP_ESTABLISHED | 1 << TCP_LISTEN, |message| read_socket(message, &mut ports))?;
+    dump(1 << TCP_ESTABLISHED | 1 << TCP_LISTEN, |message| read_socket(message, &mut ports))?;
     Ok(ports)
 }
 
-/// How many IPv4 connections each local port has, whatever their state, but those that only wait for late packets.
+/// The number of IPv4 connections of each local port, in any state except `TIME_WAIT`.
 ///
 /// # Errors
 /// As [`ports`].
 pub(super) fn connections() -> io::Result<BTreeMap<u16, u64>> {
     let mut ports = BTreeMap::new();
-    ask(CONNECTED, |message| {
-        let socket = Diagnosed::read(message)?;
+    dump(CONNECTED, |message| {
+        let socket = DiagMessage::read(message)?;
         if socket.timer != TIME_WAIT_TIMER {
             *ports.entry(socket.port).or_default() += 1;
         }
@@ -48,14 +47,14 @@ pub(super) fn connections() -> io::Result<BTreeMap<u16, u64>> {
     Ok(ports)
 }
 
-/// Asks for all TCP sockets over IPv4 in one of `states`, and shows `read` each of them.
-fn ask(states: u32, mut read: impl FnMut(&[u8]) -> Option<()>) -> io::Result<()> {
+/// Calls `read` for each TCP socket over IPv4 in one of `states`.
+fn dump(states: u32, mut read: impl FnMut(&[u8]) -> Option<()>) -> io::Result<()> {
     let socket = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, SocketFlags::CLOEXEC, Some(SOCK_DIAG))?;
-    sendto(&socket, &question(states), SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+    sendto(&socket, &dump_request(states), SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let (_, length) = recv(&socket, &mut buffer[..], RecvFlags::empty())?;
-        if read_answer(buffer.get(..length).unwrap_or_default(), &mut read)? {
+        if read_reply(buffer.get(..length).unwrap_or_default(), &mut read)? {
             return Ok(());
         }
     }
@@ -70,9 +69,9 @@ pub(super) const AF_INET: u8 = 2;
 const IPPROTO_TCP: u8 = 6;
 const TCP_ESTABLISHED: u8 = 1;
 const TCP_LISTEN: u8 = 10;
-/// ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, LAST_ACK and CLOSING: there is a socket, and it is not its listener's.
+/// ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, LAST_ACK and CLOSING: states with a socket of their own.
 const CONNECTED: u32 = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 8 | 1 << 9 | 1 << 11;
-/// The timer of what is left of a connection when its socket has gone; it may still be said to be in FIN_WAIT2.
+/// The timer of a connection whose socket has gone; the kernel may still report it as FIN_WAIT2.
 const TIME_WAIT_TIMER: u8 = 3;
 /// The attribute with a socket's memory counters, the last of which counts drops.
 const INET_DIAG_SKMEMINFO: u16 = 7;
@@ -84,12 +83,12 @@ const REQUEST: usize = 56;
 const MESSAGE: usize = 72;
 
 /// `struct nlmsghdr`, then `struct inet_diag_req_v2`: all TCP sockets in one of `states`.
-fn question(states: u32) -> Vec<u8> {
+fn dump_request(states: u32) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER + REQUEST);
     bytes.extend(((HEADER + REQUEST) as u32).to_ne_bytes());
     bytes.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
     bytes.extend(REQUEST_DUMP.to_ne_bytes());
-    bytes.extend([0; 8]); // sequence number and port: one question at a time
+    bytes.extend([0; 8]); // sequence number and port: one request at a time
     let with_memory = 1 << (INET_DIAG_SKMEMINFO - 1);
     bytes.extend([AF_INET, IPPROTO_TCP, with_memory, 0]);
     bytes.extend(states.to_ne_bytes());
@@ -101,7 +100,7 @@ fn malformed() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the kernel's socket diagnostics cannot be read")
 }
 
-/// The messages of a datagram, each with its type; what is cut off is an error, after which there is nothing more.
+/// The messages of a datagram, each with its type. A truncated message is an error and the last item.
 pub(super) fn messages(bytes: &[u8]) -> impl Iterator<Item = io::Result<(u16, &[u8])>> {
     let mut rest = Some(bytes);
     std::iter::from_fn(move || {
@@ -116,8 +115,8 @@ pub(super) fn messages(bytes: &[u8]) -> impl Iterator<Item = io::Result<(u16, &[
     })
 }
 
-/// Takes one datagram of the answer into account; says whether it was the last.
-fn read_answer(bytes: &[u8], read: &mut impl FnMut(&[u8]) -> Option<()>) -> io::Result<bool> {
+/// Reads one datagram of the reply. Returns whether it was the last.
+fn read_reply(bytes: &[u8], read: &mut impl FnMut(&[u8]) -> Option<()>) -> io::Result<bool> {
     for message in messages(bytes) {
         match message? {
             (NLMSG_DONE, _) => return Ok(true),
@@ -133,7 +132,7 @@ fn read_answer(bytes: &[u8], read: &mut impl FnMut(&[u8]) -> Option<()>) -> io::
 
 /// The beginning of a `struct inet_diag_msg`; ports are in network order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Diagnosed {
+pub(super) struct DiagMessage {
     pub(super) family: u8,
     state: u8,
     timer: u8,
@@ -141,10 +140,10 @@ pub(super) struct Diagnosed {
     pub(super) peer_port: u16,
 }
 
-impl Diagnosed {
-    pub(super) fn read(message: &[u8]) -> Option<Diagnosed> {
+impl DiagMessage {
+    pub(super) fn read(message: &[u8]) -> Option<DiagMessage> {
         let [family, state, timer, _, port @ .., peer_high, peer_low] = message.first_chunk::<8>()?;
-        Some(Diagnosed {
+        Some(DiagMessage {
             family: *family,
             state: *state,
             timer: *timer,
@@ -157,22 +156,22 @@ impl Diagnosed {
 /// One `struct inet_diag_msg` and its attributes. A listening socket's receive queue is the number of connections that
 /// wait to be accepted.
 fn read_socket(message: &[u8], ports: &mut BTreeMap<u16, PortState>) -> Option<()> {
-    let Diagnosed { state, port, .. } = Diagnosed::read(message)?;
-    let of_port = ports.entry(port).or_default();
+    let DiagMessage { state, port, .. } = DiagMessage::read(message)?;
+    let port = ports.entry(port).or_default();
     if state == TCP_ESTABLISHED {
-        of_port.connections += 1;
+        port.connections += 1;
         return Some(());
     }
-    of_port.accept_queue += u64::from(u32_at(message, 56)?);
+    port.accept_queue += u64::from(u32_at(message, 56)?);
     let drops = attributes(message.get(MESSAGE..)?).find(|(kind, _)| *kind == INET_DIAG_SKMEMINFO);
     let drops = drops.and_then(|(_, memory)| u32_at(memory, 4 * SK_MEMINFO_DROPS));
     if let Some(drops) = drops {
-        *of_port.drops.get_or_insert(0) += u64::from(drops);
+        *port.drops.get_or_insert(0) += u64::from(drops);
     }
     Some(())
 }
 
-/// `struct nlattr` and what it holds, one after the other.
+/// A sequence of `struct nlattr`, each as its type and payload.
 fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let length = usize::from(u16_at(bytes, 0)?);
@@ -201,7 +200,7 @@ mod tests {
     use super::*;
 
     /// A `struct inet_diag_msg` in a `struct nlmsghdr`, with memory counters whose last is `drops`.
-    fn answer(state: u8, port: u16, queue: u32, drops: u32) -> Vec<u8> {
+    fn reply(state: u8, port: u16, queue: u32, drops: u32) -> Vec<u8> {
         let mut message = vec![AF_INET, state, 0, 0];
         message.extend(port.to_be_bytes());
         message.resize(56, 0);
@@ -220,37 +219,37 @@ mod tests {
     #[test]
     fn sockets_are_summed_by_port() {
         let sockets = [
-            answer(TCP_LISTEN, 8000, 3, 7),
-            answer(TCP_LISTEN, 8000, 1, 1), // SO_REUSEPORT: a queue for each worker
-            answer(TCP_ESTABLISHED, 8000, 0, 9),
-            answer(TCP_ESTABLISHED, 50_000, 0, 0),
+            reply(TCP_LISTEN, 8000, 3, 7),
+            reply(TCP_LISTEN, 8000, 1, 1), // SO_REUSEPORT: a queue for each worker
+            reply(TCP_ESTABLISHED, 8000, 0, 9),
+            reply(TCP_ESTABLISHED, 50_000, 0, 0),
         ];
         let mut ports = BTreeMap::new();
-        assert!(!read_answer(&sockets.concat(), &mut |message| read_socket(message, &mut ports)).unwrap());
+        assert!(!read_reply(&sockets.concat(), &mut |message| read_socket(message, &mut ports)).unwrap());
         assert_eq!(ports[&8000], PortState { connections: 1, accept_queue: 4, drops: Some(8) });
         assert_eq!(ports[&50_000], PortState { connections: 1, accept_queue: 0, drops: None });
         let mut done = 20_u32.to_ne_bytes().to_vec();
         done.extend(NLMSG_DONE.to_ne_bytes());
         done.resize(20, 0);
-        assert!(read_answer(&done, &mut |_| None).unwrap());
+        assert!(read_reply(&done, &mut |_| None).unwrap());
     }
 
     #[test]
-    fn what_is_cut_off_anywhere_is_an_error_and_no_panic() {
-        let whole = answer(TCP_LISTEN, 8000, 3, 7);
+    fn truncated_reply_is_an_error() {
+        let whole = reply(TCP_LISTEN, 8000, 3, 7);
         for length in 1..whole.len() {
             let mut ports = BTreeMap::new();
-            let read = read_answer(&whole[..length], &mut |message| read_socket(message, &mut ports));
+            let read = read_reply(&whole[..length], &mut |message| read_socket(message, &mut ports));
             assert!(read.is_err(), "{length} bytes");
         }
-        let mut short = answer(TCP_LISTEN, 8000, 3, 7);
+        let mut short = reply(TCP_LISTEN, 8000, 3, 7);
         short[..4].copy_from_slice(&(HEADER as u32 + 30).to_ne_bytes());
         let mut ports = BTreeMap::new();
-        assert!(read_answer(&short, &mut |message| read_socket(message, &mut ports)).is_err());
+        assert!(read_reply(&short, &mut |message| read_socket(message, &mut ports)).is_err());
     }
 
     #[test]
-    fn a_full_accept_queue_is_seen_and_what_it_turns_away_is_counted() {
+    fn full_accept_queue_counts_its_drops() {
         let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
         listener.bind(&std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
         listener.listen(1).unwrap();
@@ -265,13 +264,13 @@ mod tests {
         };
         let Some(before) = state() else { return };
         assert_eq!((before.accept_queue, before.drops), (0, Some(0)));
-        // The kernel lets one more in than the queue is long for.
+        // The kernel admits one connection more than the backlog.
         let waiting: Vec<TcpStream> = (0..2).map(|_| TcpStream::connect(address).unwrap()).collect();
         assert_eq!(state().unwrap().accept_queue, 2);
         let one_too_many = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
         one_too_many.set_nonblocking(true).unwrap();
         let _ = one_too_many.connect(&address.into());
-        // Its handshake is turned away within the call: on loopback the packet is processed before it returns.
+        // The handshake is dropped within the call: on loopback the packet is processed before it returns.
         assert!(state().unwrap().drops.is_some_and(|drops| drops >= 1), "{:?}", state());
         drop(waiting);
     }

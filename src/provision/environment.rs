@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{Python, ToolPaths};
+use super::ToolPaths;
+use super::app_packages::AppPackages;
+use super::python::Python;
 use crate::catalog::kind::{Install, Kind};
 
 /// Written last. An environment without it is incomplete.
@@ -29,6 +31,8 @@ pub struct Environment {
     pub needs: Vec<String>,
     /// The requirements of the app.
     pub app_requirements: String,
+    /// The app's own environment, whose packages come before those of this one.
+    pub app_venv: Option<PathBuf>,
     pub python: Python,
 }
 
@@ -45,15 +49,28 @@ pub enum EnvironmentState {
 impl Environment {
     /// # Errors
     /// The kind is not installed in an environment, there is no Python, or the source cannot be read.
-    pub fn for_kind(kind: &Kind, app_requirements: &str, paths: &ToolPaths) -> Result<Environment, String> {
+    pub fn for_kind(kind: &Kind, packages: &AppPackages, paths: &ToolPaths) -> Result<Environment, String> {
         let Install::Environment { pip, source, needs, lock, .. } = &kind.install else {
             return Err(format!("`{}` is not installed in an environment", kind.name));
         };
-        let python = paths.python.clone()?;
+        let (app_requirements, app_venv) = match packages {
+            AppPackages::None => ("", None),
+            AppPackages::Requirements(text) => (text.as_str(), None),
+            AppPackages::Venv(venv) => ("", Some(venv.as_path())),
+        };
+        let python = match app_venv {
+            // Its packages may be compiled for another Python than lab's.
+            Some(venv) => Python::find(Some(&super::bin(venv).join("python")))?,
+            None => paths.python.clone()?,
+        };
         let requirements = lock.clone().unwrap_or_else(|| pip.iter().map(|one| format!("{one}\n")).collect());
         let mut digest = Sha256::new();
         for part in [&python.identity, &requirements, app_requirements] {
             digest.update(part);
+            digest.update([0]);
+        }
+        if let Some(venv) = app_venv {
+            digest.update(venv.as_os_str().as_encoded_bytes());
             digest.update([0]);
         }
         for folder in source {
@@ -68,6 +85,7 @@ impl Environment {
             source: source.clone(),
             needs: needs.clone(),
             app_requirements: app_requirements.to_owned(),
+            app_venv: app_venv.map(Path::to_owned),
             python,
         })
     }

@@ -1,4 +1,4 @@
-//! Lock files: everything that is installed for a kind, with the hashes of every file the index has of it.
+//! Lock files: every package that is installed for a kind, with the hashes of all its files on the index.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -8,30 +8,25 @@ use std::process::{Command, Stdio};
 use super::{ToolPaths, program_on_path};
 use crate::catalog::kind::{Install, Kind};
 
-/// Why there is no lock file.
+/// Why a lock file cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Only uv lists the hashes of every file.
+    /// Only uv lists the hashes of all files.
     #[error("a lock file is made with uv, which is not on the path: pip install uv")]
     NoUv,
-    /// There is no Python to make it for.
     #[error("{0}")]
     NoPython(String),
-    /// Something could not be read or written.
-    #[error("cannot {what}")]
+    #[error("cannot {operation}")]
     Io {
-        /// What was being done.
-        what: String,
-        /// What the system said.
+        /// In the imperative, as in "start uv".
+        operation: &'static str,
         source: io::Error,
     },
-    /// uv found no answer.
     #[error("uv cannot resolve the requirements:\n{0}")]
     Unresolved(String),
 }
 
-/// Writes a kind's lock file anew from its requirements, beside the kind. Returns where; `None` where nothing is to be
-/// locked.
+/// Writes a kind's lock file from its requirements. Returns its path; `None` if the kind has no requirements.
 ///
 /// # Errors
 /// uv is missing, or the requirements cannot be resolved.
@@ -42,7 +37,7 @@ pub fn relock(kind: &Kind, paths: &ToolPaths) -> Result<Option<PathBuf>, LockErr
     }
     let uv = program_on_path("uv").ok_or(LockError::NoUv)?;
     let python = paths.python.as_ref().map_err(|reason| LockError::NoPython(reason.clone()))?;
-    let io = |what: &'static str| move |source| LockError::Io { what: what.to_owned(), source };
+    let io = |operation: &'static str| move |source| LockError::Io { operation, source };
     let mut command = Command::new(uv);
     command.args(["pip", "compile", "--universal", "--generate-hashes", "--no-annotate", "--no-header", "--quiet"]);
     command.args(["--python-version", &python.minor_version(), "--python"]).arg(&python.program).arg("-");

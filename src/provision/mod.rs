@@ -1,12 +1,16 @@
-//! What a kind needs to run: virtual environments, programs, versions of what was found.
+//! Finds and installs kinds: virtual environments, programs, versions.
 //!
-//! [`Installed`] looks and changes nothing; [`provision`] makes environments, [`relock`] pins what is in them. A kind
-//! whose version is unknown is not run. Nothing here prints, and nothing knows scenarios.
+//! [`Installed`] only searches; [`provision`] creates environments, [`relock`] pins their packages. A kind whose version is
+//! unknown is not run. Nothing here prints, and nothing knows scenarios.
 
+mod app_lock;
+mod app_packages;
+mod distributions;
 mod environment;
 mod install;
 mod lock;
 mod python;
+mod requirements_file;
 mod version;
 
 use std::collections::BTreeMap;
@@ -15,54 +19,97 @@ use std::path::{Path, PathBuf};
 use crate::catalog::Role;
 use crate::catalog::kind::{Install, Interface, Kind};
 
+pub use app_packages::AppPackages;
 pub use environment::{Environment, EnvironmentState};
 pub use install::{ProvisionError, ProvisionOutcome, ProvisionStep, provision};
 pub use lock::{LockError, relock};
 pub use python::Python;
+pub use requirements_file::{RequirementsError, read as read_requirements};
 
-/// Where things are, and with which Python environments are made.
+/// The paths of lab's tools.
 #[derive(Debug, Clone)]
 pub struct ToolPaths {
     /// The lab binary.
     pub lab: PathBuf,
-    /// The folder that environments are kept in.
+    /// The folder of the environments.
     pub cache: PathBuf,
-    /// The Python they are made with; or why there is none.
+    /// The Python of the environments, or why there is none.
     pub python: Result<Python, String>,
 }
 
-/// A kind as it is on this machine.
+/// An installed kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installation {
-    /// Its version.
     pub version: String,
-    /// The virtual environment it is in, if it is in one.
+    /// The virtual environment, if it is installed in one.
     pub venv: Option<PathBuf>,
-    /// The program its package brings, if it has one.
+    /// The program of its Debian package.
     pub program: Option<PathBuf>,
 }
 
-/// What of some kinds is on this machine.
+impl Installation {
+    /// Whether an application brought another version of the kind than the one that lab installs.
+    #[must_use]
+    pub fn is_of_other_version(&self, kind: &Kind) -> bool {
+        let Install::Environment { pip, .. } = &kind.install else { return false };
+        let pinned = pip.first().and_then(|first| first.split_once("=="));
+        pinned.is_some_and(|(_, version)| version.trim() != self.version)
+    }
+}
+
+/// A kind as some deployment needs it.
+#[derive(Debug, Clone, Copy)]
+pub struct RequiredKind<'a> {
+    /// The name of the deployment.
+    pub deployment: &'a str,
+    pub kind: &'a Kind,
+    /// The interface of the app it will host; `None` for a proxy.
+    pub app: Option<Interface>,
+    /// The packages of that app.
+    pub packages: &'a AppPackages,
+}
+
+/// What distinguishes installations: two versions of a deployment may need a kind of one name with different requirements.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct InstallationKey {
+    role: Role,
+    name: String,
+    sha256: String,
+    app: Option<Interface>,
+    packages: AppPackages,
+}
+
+/// The installations of some kinds on this machine.
 #[derive(Debug, Clone, Default)]
 pub struct Installed {
-    found: BTreeMap<(Role, String, Option<Interface>), Result<Installation, String>>,
+    found: BTreeMap<InstallationKey, Result<Installation, String>>,
+    required: BTreeMap<(String, Role), InstallationKey>,
 }
 
 impl Installed {
-    /// Looks for a kind. `app` is the interface of the app it is to host, `requirements` what that app needs of pip.
-    pub fn probe(&mut self, kind: &Kind, app: Option<Interface>, requirements: &str, paths: &ToolPaths) {
-        let key = (kind.role, kind.name.clone(), app);
-        self.found.entry(key).or_insert_with(|| find(kind, app, requirements, paths));
+    /// Searches for a kind, unless an equal one was searched for.
+    pub fn probe(&mut self, required: RequiredKind<'_>, paths: &ToolPaths) {
+        let RequiredKind { deployment, kind, app, packages } = required;
+        let key = InstallationKey {
+            role: kind.role,
+            name: kind.name.clone(),
+            sha256: kind.sha256.clone(),
+            app,
+            packages: packages.clone(),
+        };
+        self.required.insert((deployment.to_owned(), kind.role), key.clone());
+        self.found.entry(key).or_insert_with(|| find(kind, app, packages, paths));
     }
 
-    /// What was found of it.
+    /// The installation that [`probe`](Installed::probe) has found for a role of a deployment.
     ///
     /// # Errors
-    /// Why it is not there, in words.
-    pub fn get(&self, kind: &Kind, app: Option<Interface>) -> Result<&Installation, &str> {
-        match self.found.get(&(kind.role, kind.name.clone(), app)) {
+    /// Why the kind is not installed, as a message.
+    pub fn get(&self, deployment: &str, role: Role) -> Result<&Installation, &str> {
+        let key = self.required.get(&(deployment.to_owned(), role));
+        match key.and_then(|key| self.found.get(key)) {
             Some(found) => found.as_ref().map_err(String::as_str),
-            None => Err("it was not looked for"),
+            None => Err("it was not searched for"),
         }
     }
 }
@@ -70,12 +117,11 @@ impl Installed {
 /// Finds a kind on this machine.
 ///
 /// # Errors
-/// Why it cannot be run, in words for a table: it is gone, it is not installed, it could not be built, its version is
-/// unknown.
+/// Why it cannot be run, as a message for a table.
 pub fn find(
     kind: &Kind,
     app: Option<Interface>,
-    requirements: &str,
+    packages: &AppPackages,
     paths: &ToolPaths,
 ) -> Result<Installation, String> {
     if let Err(reason) = &kind.run {
@@ -85,7 +131,7 @@ pub fn find(
     match &kind.install {
         Install::Lab | Install::Nowhere => {}
         Install::Image(image) => {
-            return Err(format!("it is to be had as the image {image} only: run it with `--backend container`"));
+            return Err(format!("it is available only as the image {image}: run it with `--backend container`"));
         }
         Install::Debian { package, program } => {
             let path = program_on_path(program)
@@ -94,29 +140,39 @@ pub fn find(
         }
         // An app that is built into lab needs no Python.
         Install::Environment { .. } if app == Some(Interface::Native) => {}
-        Install::Environment { .. } => {
-            let environment = Environment::for_kind(kind, requirements, paths)?;
-            match environment.state() {
-                EnvironmentState::Ready => found.venv = Some(environment.folder),
-                EnvironmentState::Failed(reason) => return Err(reason),
-                EnvironmentState::Missing => {
-                    return Err(format!("not provisioned: `lab provision {}` does it", kind.name));
+        Install::Environment { .. } => match packages.environment_with(kind) {
+            Some(venv) => found.venv = Some(venv.to_owned()),
+            None => {
+                let environment = Environment::for_kind(kind, packages, paths)?;
+                match environment.state() {
+                    EnvironmentState::Ready => found.venv = Some(environment.folder),
+                    EnvironmentState::Failed(reason) => return Err(reason),
+                    EnvironmentState::Missing => {
+                        let what = if *packages == AppPackages::None { &kind.name } else { "SCENARIO.toml" };
+                        return Err(format!("not provisioned: run `lab provision {what}`"));
+                    }
                 }
             }
-        }
+        },
     }
-    found.version = version::find(kind, &found, &paths.lab)?;
+    found.version = version::find(kind, &found, packages, &paths.lab)?;
     Ok(found)
 }
 
-/// A program on the path, or where Debian keeps what only administrators have on theirs.
+/// A program on the path or in the folders that only administrators have on theirs.
 fn program_on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from));
     folders.map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
-/// The folder of programs of an environment.
+/// Whether a program is on the path or in the folders that only administrators have on theirs.
+#[must_use]
+pub fn is_on_path(program: &str) -> bool {
+    program_on_path(program).is_some()
+}
+
+/// The folder of an environment's programs.
 #[must_use]
 pub fn bin(venv: &Path) -> PathBuf {
     venv.join("bin")

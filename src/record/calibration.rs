@@ -1,4 +1,4 @@
-//! Calibrations: what a machine can tell apart, as rounds of a stack against itself showed it.
+//! Calibrations: how small a difference a machine can detect, measured by comparing a stack with itself.
 
 use std::collections::BTreeMap;
 
@@ -10,56 +10,61 @@ use lab_stats::calibration::Sensitivity;
 /// All calibrations of one machine: the content of `reports/calibration/FINGERPRINT.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
-    /// The version of this shape: 1.
+    /// The version of this format: 1.
     pub schema: u32,
-    /// The machine.
     pub machine: Machine,
     /// The newest calibration of each scenario, by name.
-    pub scenarios: BTreeMap<String, Calibrated>,
+    pub scenarios: BTreeMap<String, ScenarioCalibration>,
 }
 
-/// The calibration of one scenario.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Calibrated {
-    /// The run that made it, whose record lies beside.
+pub struct ScenarioCalibration {
+    /// The run that made it, whose record is in the same folder.
     pub run: String,
-    /// When it ended, in UTC.
-    pub made: String,
+    /// The end of that run, in UTC.
+    #[serde(rename = "made")]
+    pub ended: String,
     /// The stack that was compared with itself.
     pub stack: String,
-    /// Each metric under each load.
-    pub metrics: Vec<CalibratedMetric>,
+    /// One for each metric and load.
+    pub metrics: Vec<MetricCalibration>,
+    /// The comparisons that its rounds make; `None` in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparisons: Option<SelfComparisons>,
 }
 
-/// What a stack's rounds against itself say about one metric.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CalibratedMetric {
-    /// The load.
+pub struct MetricCalibration {
     pub load: String,
-    /// What that load was.
-    pub load_was: String,
-    /// The metric's name.
+    /// The load's description at that time; a calibration is valid only for the same one.
+    #[serde(rename = "load_was")]
+    pub load_description: String,
     pub metric: String,
-    /// Natural logarithms of the ratios of the stack to itself, a block each.
+    /// Natural logarithms of the ratios of the stack to itself, one for each block.
     pub log_ratios: Vec<f64>,
-    /// The margin that the chances are for, as a fraction; 0 where the metric is not gated.
+    /// The margin for which the sensitivity holds, as a fraction; 0 if the metric is not gated.
     pub margin: f64,
-    /// The most blocks of the scenario's runs, which the chances are for.
+    /// The number of blocks for which the sensitivity holds: the scenario's maximum.
     pub blocks: u32,
-    /// What that noise means for such a run.
     #[serde(flatten)]
-    pub chances: Sensitivity,
+    pub sensitivity: Sensitivity,
+}
+
+/// Comparisons of a stack with itself, each as long as a run of the scenario, of rounds that no other comparison uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SelfComparisons {
+    pub made: usize,
+    /// Those that called any difference in any gated metric.
+    pub alarms: usize,
 }
 
 /// A margin that this machine's noise alone may exceed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FloorWarning {
-    /// The load.
     pub load: String,
-    /// The metric's name.
     pub metric: String,
-    /// The margin, as a fraction.
+    /// As a fraction.
     pub margin: f64,
-    /// The noise floor for as many blocks as the run may have, as a fraction.
+    /// The noise floor for the scenario's maximum number of blocks, as a fraction.
     pub noise_floor: f64,
 }

@@ -5,8 +5,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::calibration::{Calibrated, Calibration};
+use super::calibration::{Calibration, ScenarioCalibration};
 use crate::measure::machine::Machine;
+use crate::whole_file;
 
 /// The folder in `reports/` that holds calibrations and their runs. No scenario can have this name.
 pub const CALIBRATION_FOLDER: &str = "calibration";
@@ -56,7 +57,7 @@ impl CalibrationFile {
     ///
     /// # Errors
     /// [`CalibrationFileError`].
-    pub fn find(&self, scenario: &str) -> Result<Option<Calibrated>, CalibrationFileError> {
+    pub fn find(&self, scenario: &str) -> Result<Option<ScenarioCalibration>, CalibrationFileError> {
         Ok(self.read()?.and_then(|mut calibration| calibration.scenarios.remove(scenario)))
     }
 
@@ -68,7 +69,7 @@ impl CalibrationFile {
         &self,
         scenario: &str,
         machine: &Machine,
-        calibrated: Calibrated,
+        calibrated: ScenarioCalibration,
     ) -> Result<Calibration, CalibrationFileError> {
         let mut calibration = self.read()?.unwrap_or_else(|| Calibration {
             schema: 1,
@@ -77,7 +78,7 @@ impl CalibrationFile {
         });
         calibration.scenarios.insert(scenario.to_owned(), calibrated);
         let json = serde_json::to_string_pretty(&calibration).map_err(CalibrationFileError::Unwritable)?;
-        fs::write(&self.path, json + "\n").map_err(|source| CalibrationFileError::Io {
+        whole_file::replace(&self.path, (json + "\n").as_bytes()).map_err(|source| CalibrationFileError::Io {
             operation: "write",
             file: self.path.clone(),
             source,

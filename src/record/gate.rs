@@ -1,72 +1,116 @@
-//! What the gate found: this run's facts against the committed ones.
+//! The outcome of the gate: this run's facts against the committed ones.
 
 use serde::{Deserialize, Serialize};
 
-use super::RatioInterval;
+use super::{FirstChange, FirstValue, RatioInterval};
 
-/// What the gate found.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct GateOutcome {
-    /// Stacks, rounds or checks that could not run.
+    /// Stacks, rounds and checks that could not run.
     pub could_not_run: usize,
-    /// Checks that failed.
     pub failed_checks: usize,
     /// Requests of all measured windows that ended in an error.
     pub errors_under_load: u64,
-    /// Stacks under a load that were to be measured and have no valid round.
+    /// Pairs of a stack and a load without a valid round.
     pub without_valid_rounds: usize,
-    /// The exact facts against the committed snapshot.
     pub facts: FactsVerdict,
-    /// Each gated ratio against the committed one.
+    /// The digest of this run's exact facts, where they were compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts_sha256: Option<String>,
+    /// How the exact facts differ from the committed ones: removed lines with `-`, added ones with `+`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts_difference: Option<String>,
     pub metrics: Vec<MetricVerdict>,
+    /// The absolute bounds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<LimitVerdict>,
+    /// The committed snapshots that the run was to be compared with and that do not exist, or lack a ratio.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_snapshots: Vec<String>,
+    /// Why `--accept-new` has not committed the ratios, and so nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_ratios: Option<String>,
+    /// The snapshots that `--accept-new` has committed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted_snapshots: Vec<String>,
 }
 
-/// The exact facts against the committed snapshot.
+/// The comparison of the exact facts with the committed snapshot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FactsVerdict {
-    /// Not compared.
     #[default]
     NotCompared,
     /// There is no committed snapshot yet.
     New,
-    /// No difference.
     Same,
-    /// At least one line differs.
     Changed,
 }
 
 /// One gated ratio against the committed one, or against the reference stack itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MetricVerdict {
-    /// The load.
     pub load: String,
-    /// The stack.
     pub stack: String,
-    /// The metric's name.
     pub metric: String,
-    /// The margin, as a fraction.
+    /// As a fraction.
     pub margin: f64,
     /// This run's ratio to the reference stack; `None` without valid rounds.
     pub ratio: Option<f64>,
-    /// The committed ratio, if there is one and it is compared with.
+    /// The committed ratio, if the gate compares with one.
     pub committed: Option<f64>,
-    /// The change from the committed ratio (or from one) to this run's, at the level that decided, which allows for
-    /// every gated metric and every declared look.
+    /// The change from the committed ratio (or from 1) to this run's. Its confidence allows for every gated metric and every
+    /// declared look.
     pub change: Option<RatioInterval>,
-    /// What follows.
     pub verdict: Verdict,
-    /// Which of the declared looks decided, counted from 1; `None` when none did.
+    /// The deciding look, counted from 1; `None` if none decided.
     pub look: Option<usize>,
-    /// Pairs of rounds it was decided from, or was not.
+    /// The number of paired rounds.
     pub rounds: usize,
-    /// How many more rounds would decide with a chance of four in five, where it is inconclusive and within reach.
+    /// The number of further rounds that would decide with a probability of 80 %, if inconclusive and feasible.
     pub further_rounds: Option<u32>,
-    /// Why nothing could be decided, for people.
+    /// Why there is no decision, as a message.
     pub because: Option<String>,
+    /// The first sample, which failed, if a second one has decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<FirstChange>,
 }
 
-/// What follows from a comparison.
+/// The bound of one metric of one stack under one load. Values are requests per second or microseconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LimitVerdict {
+    pub load: String,
+    pub stack: String,
+    pub metric: String,
+    pub limit: f64,
+    /// The Hodges-Lehmann estimate of this run's value; `None` without valid rounds.
+    pub value: Option<f64>,
+    /// The interval of the value. Its confidence allows for everything that the gate judges.
+    pub interval: Option<ValueInterval>,
+    pub verdict: Verdict,
+    pub rounds: usize,
+    /// As in [`MetricVerdict`].
+    pub further_rounds: Option<u32>,
+    /// Why there is no decision, as a message.
+    pub because: Option<String>,
+    /// As in [`MetricVerdict`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<FirstValue>,
+}
+
+/// An interval of a value, in the value's unit.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ValueInterval {
+    pub lower: f64,
+    pub upper: f64,
+    /// The confidence reached, as a fraction.
+    pub confidence: f64,
+}
+
+/// Why a metric is undecided that no practical number of rounds decides.
+pub const OUT_OF_REACH: &str = "too close to the margin for any number of rounds";
+
+/// The verdict on one metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
@@ -74,11 +118,11 @@ pub enum Verdict {
     Pass,
     /// Worse by more than the margin.
     Fail,
-    /// Direction by more than the margin.
+    /// Better by more than the margin.
     Improved,
-    /// The rounds do not decide it.
+    /// The rounds do not decide.
     Inconclusive,
-    /// There is nothing to compare with, or it is something else.
+    /// There is no baseline, or it was measured under other conditions.
     Incomparable,
     /// No valid rounds.
     Invalid,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::catalog;
 use crate::catalog::kind::Language;
-use crate::scenario::model::{Image, Proxy, Scenario, WsgiApp};
+use crate::scenario::model::{Image, Proxy, Scenario, Stack, StackVersion, WsgiApp};
 use lab_nginx_conf::SourceFile;
 
 /// An input that cannot be read.
@@ -17,55 +17,64 @@ pub struct InputError {
     source: io::Error,
 }
 
-/// The name and content of each input.
+/// The name and content of each input. The names of an earlier version's inputs start with `base: `.
 ///
 /// # Errors
 /// [`InputError`].
 pub(super) fn inputs(scenario: &Scenario) -> Result<Vec<(String, Vec<u8>)>, InputError> {
-    let mut inputs = kinds(scenario);
-    for file in files(scenario) {
-        inputs.push((relative(scenario, &file), read(&file)?));
+    let mut inputs: Vec<(String, Vec<u8>)> = Vec::new();
+    for stack in &scenario.stacks {
+        let (root, prefix) = match &stack.version {
+            Some(StackVersion::Base { root, .. }) => (root.as_path(), "base: "),
+            _ => (scenario.root.as_path(), ""),
+        };
+        let name = |file: &Path| format!("{prefix}{}", relative_to(root, file));
+        inputs.extend(kinds(stack).map(|(name, sha256)| (format!("{prefix}{name}"), sha256)));
+        for file in files(stack) {
+            inputs.push((name(&file), read(&file)?));
+        }
+        let includes = stack.proxy.iter().flat_map(nginx_includes);
+        inputs.extend(includes.map(|source| (name(&source.file), source.text.into_bytes())));
     }
-    let proxies = scenario.stacks.iter().filter_map(|stack| stack.proxy.as_ref());
-    let includes = proxies.flat_map(nginx_includes);
-    inputs.extend(includes.map(|source| (relative(scenario, &source.file), source.text.into_bytes())));
-    if let Some(app) = scenario.app.wsgi() {
-        inputs.push((format!("app {}", app.module), app_source(app)?));
+    for stack in &scenario.stacks {
+        let prefix = if stack.is_base() { "base: " } else { "" };
+        if let Some(app) = stack.apps.wsgi() {
+            let name = format!("{prefix}app {}", app.module);
+            if !inputs.iter().any(|(known, _)| *known == name) {
+                inputs.push((name, app_source(app)?));
+            }
+        }
     }
     Ok(inputs)
 }
 
 /// `path` relative to the scenario's root where it lies within.
 pub(super) fn relative(scenario: &Scenario, path: &Path) -> String {
-    path.strip_prefix(&scenario.root).unwrap_or(path).display().to_string()
+    relative_to(&scenario.root, path)
 }
 
-fn kinds(scenario: &Scenario) -> Vec<(String, Vec<u8>)> {
-    let stacks = scenario.stacks.iter();
-    let kinds = stacks.flat_map(|stack| stack.proxy.iter().map(|proxy| &proxy.kind).chain([&stack.server.kind]));
-    kinds
-        .map(|kind| {
-            let kind = kind.kind();
-            (format!("{} kind {}", kind.role, kind.name), kind.sha256.clone().into_bytes())
-        })
-        .collect()
+fn relative_to(root: &Path, path: &Path) -> String {
+    path.strip_prefix(root).unwrap_or(path).display().to_string()
+}
+
+fn kinds(stack: &Stack) -> impl Iterator<Item = (String, Vec<u8>)> {
+    let kinds = stack.proxy.iter().map(|proxy| &proxy.kind).chain([&stack.server.kind]);
+    kinds.map(|kind| {
+        let kind = kind.kind();
+        (format!("{} kind {}", kind.role, kind.name), kind.sha256.clone().into_bytes())
+    })
 }
 
 /// Configuration files, Dockerfiles and requirements. The other files of an image's folder are not tracked.
-fn files(scenario: &Scenario) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for stack in &scenario.stacks {
-        let proxy = stack.proxy.as_ref().and_then(|proxy| proxy.config.clone());
-        files.extend(proxy.into_iter().chain(stack.server.config.clone()));
-    }
-    for stack in &scenario.stacks {
-        let images = stack.proxy_image().into_iter().chain(stack.server_image());
-        files.extend(images.filter_map(|image| match image {
-            Image::Built(folder) => Some(folder.join("Dockerfile")),
-            Image::Named(_) => None,
-        }));
-    }
-    files.extend(scenario.app.wsgi().and_then(|app| app.requirements.clone()));
+fn files(stack: &Stack) -> Vec<PathBuf> {
+    let proxy = stack.proxy.as_ref().and_then(|proxy| proxy.config.clone());
+    let mut files: Vec<PathBuf> = proxy.into_iter().chain(stack.server.config.clone()).collect();
+    let images = stack.proxy_image().into_iter().chain(stack.server_image());
+    files.extend(images.filter_map(|image| match image {
+        Image::Built(folder) => Some(folder.join("Dockerfile")),
+        Image::Named(_) => None,
+    }));
+    files.extend(stack.apps.wsgi().and_then(|app| app.requirements.clone()));
     files
 }
 

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::inputs::{InputError, inputs};
 use crate::measure::machine::Machine;
-use crate::scenario::model::{Backend, Scenario, Stack};
+use crate::scenario::model::{Backend, Scenario, Stack, Version};
 
 /// Why a manifest cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +41,9 @@ pub struct Manifest {
     pub looks: Vec<NonZeroU32>,
     /// Whether it is the scenario's short form.
     pub is_short: bool,
+    /// The version that the stacks are compared with, if they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
     pub machine: Machine,
 }
 
@@ -63,6 +66,7 @@ impl Manifest {
             stacks: scenario.stacks.iter().map(stack_name).collect(),
             looks: scenario.rounds.looks.clone(),
             is_short: scenario.is_short,
+            base: scenario.comparison.as_ref().map(|comparison| base(&comparison.base)),
             machine,
         })
     }
@@ -77,18 +81,29 @@ impl Manifest {
             }
         };
         differs(self.sha256 != interrupted.sha256, "the scenario file has changed");
+        let is_same_scenario = self.sha256 == interrupted.sha256 && self.base == interrupted.base;
         for (path, digest) in &interrupted.configurations {
             let has_changed = self.configurations.get(path) != Some(digest);
-            differs(has_changed && self.sha256 == interrupted.sha256, &format!("{path} has changed"));
+            differs(has_changed && is_same_scenario, &format!("{path} has changed"));
         }
+        let base = |base: &Option<String>| match base {
+            Some(base) => format!("it is a comparison with {base}; continue it with `lab compare`"),
+            None => "it is no comparison with another version".to_owned(),
+        };
+        differs(self.base != interrupted.base, &base(&interrupted.base));
         let stacks = format!("it ran the stacks {}; give the same --only and --skip", interrupted.stacks.join(", "));
-        differs(self.stacks != interrupted.stacks && self.sha256 == interrupted.sha256, &stacks);
+        differs(self.stacks != interrupted.stacks && is_same_scenario, &stacks);
         let form = if interrupted.is_short { "it was the short form; give --quick" } else { "it was not --quick" };
         differs(self.is_short != interrupted.is_short, form);
         differs(self.lab != interrupted.lab, &format!("lab is another one: it was {}", interrupted.lab));
         differs(self.machine != interrupted.machine, "the machine is another one, or set up in another way");
         found
     }
+}
+
+/// A version's commit, or its folder.
+fn base(version: &Version) -> String {
+    version.commit.clone().unwrap_or_else(|| version.name.clone())
 }
 
 /// A stack's name, with its backend where that is not the default.

@@ -4,32 +4,49 @@
 //! (`_us`), sizes in bytes (`_bytes`), rates per second (`_per_s`).
 
 mod calibration;
+mod compared_versions;
+mod confirmation;
 mod calibration_file;
+mod component_use;
+mod distribution;
 mod estimate;
 mod gate;
+mod growth;
 mod inputs;
 mod manifest;
+mod measured;
+mod micros;
+mod open_measured;
 mod provenance;
 mod published;
 mod ranking;
 mod read;
 mod round;
+mod session_line;
+mod text_difference;
 mod validation;
 
-pub use calibration::{Calibrated, CalibratedMetric, Calibration, FloorWarning};
+pub use calibration::{Calibration, FloorWarning, MetricCalibration, ScenarioCalibration, SelfComparisons};
 pub use calibration_file::{CALIBRATION_FOLDER, CalibrationFile, CalibrationFileError};
+pub use compared_versions::{ComparedVersions, VersionRecord};
+pub use component_use::ComponentUse;
+pub use confirmation::{Cell, Confirmation, FirstChange, FirstValue};
+pub use distribution::Distribution;
 pub use estimate::{Estimate, Ratio, RatioInterval, Unit};
-pub use gate::{FactsVerdict, GateOutcome, MetricVerdict, Verdict};
+pub use gate::{FactsVerdict, GateOutcome, LimitVerdict, MetricVerdict, OUT_OF_REACH, ValueInterval, Verdict};
+pub use growth::{GrowthChange, GrowthEstimate, GrowthRates};
 pub use inputs::InputError;
 pub use manifest::{Manifest, ManifestError, rfc3339};
+pub use measured::{DriverUse, Measured, RoundIssue, StepMeasured, WarmupRecord};
+pub use micros::micros;
+pub use open_measured::{OpenMeasured, RateMeasured};
 pub use provenance::Provenance;
 pub use published::PublishedFigure;
 pub use ranking::{LoadRanking, RankRange};
 pub use read::ReadError;
-pub use round::{
-    ComponentUse, Distribution, DriverUse, Measured, OpenMeasured, RateMeasured, RoundIssue, RoundOutcome, RoundRecord,
-    StepMeasured, WarmupRecord,
-};
+pub use round::{RoundOutcome, RoundRecord};
+pub use session_line::{SESSION_LINE_SCHEMA, SessionFigure, SessionLine, SessionRevision};
+pub use text_difference::{CONTEXT, text_difference, text_difference_with_context};
 pub use validation::{ValidatedStack, Validation};
 
 use serde::{Deserialize, Serialize};
@@ -38,172 +55,192 @@ use crate::check::diff::Difference;
 use crate::check::evaluate::CheckFinding;
 use crate::check::observed::Observed;
 use crate::stack::Role;
+use crate::stack::logs::LogExcerpt;
 
-/// The version of the record's shape; it grows when a reader of the old shape would misread the new one.
+/// The version of the record's format. It increases when a reader of the old format would misread the new one.
 pub const SCHEMA: u32 = 2;
 
-/// Everything a run established, and what it takes to repeat it.
+/// Everything a run established, and everything needed to repeat it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Record {
     /// [`SCHEMA`].
     pub schema: u32,
-    /// Which run this is, and of what.
     pub provenance: Provenance,
-    /// What was found on each stack, in the scenario's order.
+    /// Set if the stacks are those of two versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<ComparedVersions>,
+    /// In the scenario's order.
     pub stacks: Vec<StackRecord>,
-    /// What each stack changes relative to the reference stack, over the checks both were asked.
+    /// Over the checks that both the stack and the reference stack have.
     pub differences: Vec<StackDifferences>,
-    /// Every visit of every stack, in the order they were made.
+    /// The line for the scenario's `[snapshot]` that leaves out what varied between two visits, with what the scenario leaves
+    /// out already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volatile_line: Option<String>,
+    /// In the order in which they were run.
     pub rounds: Vec<RoundRecord>,
-    /// What the valid rounds come to.
     pub estimates: Vec<Estimate>,
+    /// What the stacks hold more of with every request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub growth: Vec<GrowthEstimate>,
     /// The rank range of each stack, by load and metric.
     #[serde(rename = "places")]
     pub rankings: Vec<LoadRanking>,
-    /// The loads that others were held against.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub validations: Vec<Validation>,
-    /// The looks that were declared and made.
     pub looks: LooksRecord,
-    /// The margins that this machine's noise alone may exceed; `None` where it has not been calibrated.
+    /// Set if something failed the gate and was measured once more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<Confirmation>,
+    /// The margins that this machine's noise alone may exceed; `None` if the machine is not calibrated.
     pub below_noise_floor: Option<Vec<FloorWarning>>,
     /// The comparison with the committed snapshot.
     pub gate: GateOutcome,
-    /// What was left out to make the record small; empty for a whole one.
+    /// What an abridged record omits; empty in a whole one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
 }
 
-/// After how many blocks the run was to be looked at, and how often it was.
+/// The interim looks of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LooksRecord {
-    /// All that were declared beforehand; each may err by its share only.
+    /// The numbers of blocks after which a look was declared. Each look spends a share of the error rate.
     pub declared: Vec<u32>,
-    /// How many of them were made before nothing was undecided any more.
+    /// How many looks were made until everything was decided.
     pub made: usize,
 }
 
-/// What was found on one stack.
+/// A stack and the outcomes of its checks.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StackRecord {
-    /// Its name.
     pub name: String,
-    /// Whether ratios are against it.
+    /// Whether this is the reference stack.
     pub reference: bool,
-    /// Its parts, from the client inwards; empty when it could not be started.
+    /// From the client inwards; empty if the stack could not be started.
     pub components: Vec<ComponentRecord>,
-    /// What of it is not to be had on this machine, if so; it was not started then.
+    /// What this machine lacks to start the stack.
     #[serde(default)]
     pub unavailable: Option<String>,
-    /// Whether it may be missing.
+    /// Whether the stack may be unavailable.
     #[serde(default)]
     pub is_optional: bool,
-    /// Why it could not be started, if so.
+    /// Why the stack could not be started.
     pub error: Option<String>,
-    /// Its checks, in the scenario's order.
+    /// In the scenario's order.
     pub checks: Vec<CheckRecord>,
-    /// What others have published of its server.
+    /// What differed between two visits for the checks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub varying: Vec<VaryingField>,
+    /// Published figures of the stack's server.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub published: Vec<PublishedFigure>,
 }
 
 impl StackRecord {
+    /// Whether it could be started and stopped.
+    #[must_use]
+    pub fn has_run(&self) -> bool {
+        self.error.is_none() && self.unavailable.is_none()
+    }
+
     /// Whether it was started and every check passed.
     #[must_use]
     pub fn passed(&self) -> bool {
-        self.error.is_none() && self.unavailable.is_none() && self.checks.iter().all(CheckRecord::passed)
+        self.has_run() && self.checks.iter().all(CheckRecord::passed)
     }
 }
 
-/// One part of a stack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComponentRecord {
-    /// Its part.
     pub role: Role,
-    /// Its kind and version.
+    /// The kind and its version.
     pub version: String,
-    /// The image its container is made from, where that is not lab's own.
+    /// The image of the component's container, unless it is lab's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageRecord>,
 }
 
-/// An image, as the engine knew it during the run.
+/// An image, as the container engine knew it during the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageRecord {
-    /// What the scenario calls it: its name with a tag or digest, or the folder it was built in.
+    /// The scenario's name for it: a name with a tag or digest, or the folder it was built in.
     pub name: String,
-    /// Its id: the digest of its configuration, and so of all that is in it.
+    /// The digest of its configuration, and so of its whole content.
     pub id: String,
-    /// What it can be pulled by again, if it was pulled: `name@sha256:…`.
+    /// The reference for pulling it again, if it was pulled: `name@sha256:…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+}
+
+/// A field that differs from visit to visit of one stack, and so says nothing about a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VaryingField {
+    pub check: String,
+    pub field: String,
+    /// Whether the volatile line of the record leaves it out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_volatile: bool,
 }
 
 /// One check on one stack.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CheckRecord {
-    /// The check's name.
     pub name: String,
-    /// The request in short: method and target.
+    /// Method and target of the request.
     pub request: String,
-    /// What came of it.
     pub outcome: CheckOutcome,
+    /// For a failed check: what the components logged since its request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<LogExcerpt>,
 }
 
 impl CheckRecord {
-    /// Whether everything was as expected.
     #[must_use]
     pub fn passed(&self) -> bool {
         match &self.outcome {
-            CheckOutcome::Judged { findings, .. } => findings.iter().all(|finding| finding.agrees),
-            CheckOutcome::Unanswered { .. } => true,
+            CheckOutcome::Evaluated { findings, .. } => findings.iter().all(|finding| finding.agrees),
+            CheckOutcome::NoResponse { .. } => true,
             CheckOutcome::Failed { .. } => false,
         }
     }
 }
 
-/// What came of a check.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum CheckOutcome {
-    /// An answer came and was judged.
-    Judged {
-        /// Expected and observed, field by field.
+    #[serde(rename = "judged")]
+    Evaluated {
         findings: Vec<CheckFinding>,
-        /// The whole answer, accidental parts (ports, dates, versions) replaced.
+        /// The whole response, with varying parts (ports, dates, versions) replaced.
         observed: Observed,
     },
-    /// No answer came in time, and none was to come.
-    Unanswered {
-        /// How long it was waited for.
-        said: String,
+    /// No response came in time, as expected.
+    #[serde(rename = "unanswered")]
+    NoResponse {
+        /// How long lab waited.
+        #[serde(rename = "said")]
+        message: String,
     },
-    /// No answer came.
-    Failed {
-        /// Why.
-        error: String,
-    },
+    /// No response came although one was expected.
+    Failed { error: String },
 }
 
-/// What one stack changes relative to the reference stack.
+/// The differences between one stack's responses and the reference stack's.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StackDifferences {
-    /// The stack.
     pub stack: String,
-    /// The stack it is compared with.
     pub reference: String,
-    /// Each difference, once, with the first check that showed it.
-    pub differences: Vec<SeenDifference>,
+    /// Each difference once.
+    pub differences: Vec<DifferenceRecord>,
 }
 
-/// A difference and where it was seen first.
+/// A difference and the checks that showed it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct SeenDifference {
-    /// The check that showed it first.
+pub struct DifferenceRecord {
+    /// The first check that showed it.
     pub check: String,
-    /// How many checks showed it.
+    /// The number of checks that showed it.
     pub checks: u32,
-    /// The difference.
     #[serde(flatten)]
     pub difference: Difference,
 }

@@ -13,7 +13,7 @@ use crate::scenario::model::Scenario;
 /// Which run made a record, and of what.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Provenance {
-    /// The run's name: its start in UTC and the process id of the lab that made it.
+    /// The run's name: its start in UTC and lab's process id.
     pub run: String,
     /// RFC 3339, in UTC, like all times here.
     pub started: String,
@@ -54,7 +54,8 @@ impl Provenance {
             started: manifest.started,
             resumed: manifest.resumed,
             ended: rfc3339(Timestamp::now()),
-            command: std::env::args().collect(),
+            // `args` would panic where one is not UTF-8.
+            command: std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect(),
             lab: env!("CARGO_PKG_VERSION").to_owned(),
             scenario: scenario.name.clone(),
             title: scenario.title.clone(),

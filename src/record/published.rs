@@ -1,21 +1,20 @@
-//! What others have published of a stack's server.
+//! Published figures of a stack's server.
 
 use serde::{Deserialize, Serialize};
 
-/// A figure that somebody has published. It was measured by another method, on another machine, in another year: reports
-/// show it apart, and never rank it with their own.
+/// A published figure. It was measured by another method on another machine, so reports show it separately and never rank
+/// it with their own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublishedFigure {
-    /// The figure.
     pub figure: u64,
-    /// Its unit, as its source has it.
+    /// The unit used by the source.
     pub unit: String,
-    /// What it is of.
+    /// What the figure measures.
     pub what: String,
-    /// The year in which it was published or measured.
+    /// The year of the publication or measurement.
     pub year: u16,
-    /// Where it is published: an address.
+    /// The address of the publication.
     pub source: String,
-    /// Under which conditions, and what is to be said against it.
+    /// The conditions of the measurement, and its limitations.
     pub conditions: String,
 }

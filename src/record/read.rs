@@ -1,21 +1,26 @@
-//! Records from files: whether lab can read them, and what a file is allowed to leave out.
+//! Reads and abridges records.
 
 use serde::Deserialize;
 
 use super::{Record, SCHEMA};
 
-/// A text that is no record this lab reads.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// It has another shape.
     #[error("it is a record of schema {found}; this lab reads schema {SCHEMA}")]
-    Schema {
-        /// The schema it says it has.
-        found: u32,
-    },
-    /// It is something else.
+    Schema { found: u32 },
+    /// A full disk, or a copy that was interrupted.
+    #[error(
+        "it is a record that was cut off; `lab run SCENARIO --resume RUN` writes it again from the folder of its run"
+    )]
+    CutOff(#[source] serde_json::Error),
     #[error("it is not a record")]
-    NotARecord(#[from] serde_json::Error),
+    NotARecord(#[source] serde_json::Error),
+}
+
+impl From<serde_json::Error> for ReadError {
+    fn from(error: serde_json::Error) -> ReadError {
+        if error.is_eof() { ReadError::CutOff(error) } else { ReadError::NotARecord(error) }
+    }
 }
 
 /// The one field that every version of the record has.
@@ -28,7 +33,7 @@ impl Record {
     /// Reads a record, whole or [abridged](Record::abridge).
     ///
     /// # Errors
-    /// It is of another schema, or no record.
+    /// The text is not a record, or a record of another schema.
     pub fn from_json(text: &str) -> Result<Record, ReadError> {
         let Versioned { schema } = serde_json::from_str(text)?;
         if schema != SCHEMA {
@@ -37,16 +42,17 @@ impl Record {
         Ok(serde_json::from_str(text)?)
     }
 
-    /// Leaves out what no report needs, so that a record is small enough to be committed: histograms, the seconds of
-    /// windows and warm-ups, the curves of what components held, and the answers to checks that were as expected. Every
-    /// round, count, percentile and error stays. [`left_out`](Record::left_out) says so.
+    /// Removes what no report needs, so that the record is small enough to commit: histograms, seconds, curves, and the
+    /// responses to checks that passed. Every round, count, percentile and error stays. [`left_out`](Record::left_out)
+    /// lists what was removed.
     pub fn abridge(&mut self) {
-        for round in &mut self.rounds {
+        let confirming = self.confirmation.iter_mut().flat_map(|confirmation| &mut confirmation.rounds);
+        for round in self.rounds.iter_mut().chain(confirming) {
             let super::RoundOutcome::Measured(measured) = &mut round.outcome else { continue };
             measured.abridge();
         }
         for check in self.stacks.iter_mut().flat_map(|stack| &mut stack.checks).filter(|check| check.passed()) {
-            if let super::CheckOutcome::Judged { observed, .. } = &mut check.outcome {
+            if let super::CheckOutcome::Evaluated { observed, .. } = &mut check.outcome {
                 observed.headers.clear();
                 observed.body.clear();
             }

@@ -1,5 +1,8 @@
-//! Renders views as text: for a terminal, as markdown, as SVG.
+//! Renders views as text: for a terminal, as markdown, as SVG, as JUnit XML, as workflow commands of GitHub, as SARIF.
 
 pub mod chart;
+pub mod github;
+pub mod junit;
 pub mod markdown;
+pub mod sarif;
 pub mod terminal;

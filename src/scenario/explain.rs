@@ -1,27 +1,27 @@
-//! What a scenario would do, in words for a person: everything resolved, nothing started.
-//!
-//! Pure: the text depends on nothing but the scenario.
+//! Explains what a scenario would run. Pure: the text depends only on the scenario.
 
-use std::fmt::{self, Display, Write};
+mod gate;
+
+use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::model::{
-    Against, Backend, Check, CheckRequest, Driver, Expectation, Gate, Http, Image, Load, Metric, OnErrors, Placement,
-    Scenario, SlowClients, Stack, Step, TextTemplatePart, Warmup,
+    Backend, Check, CheckRequest, Driver, Expectation, Http, Image, Load, OnErrors, Placement, Scenario, SlowClients,
+    Stack, Step, TextTemplatePart, Volatile, Warmup,
 };
 use crate::catalog::kind::Interface;
 
-/// Describes `scenario`: its stacks and their settings, the checks asked of each, the loads, how many rounds that
-/// makes and how long they take, where everything runs, and what is gated. Ends with a newline.
+/// Describes the resolved stacks, the checks of each, the loads, the number and duration of the rounds, the placement and
+/// the gate. Ends with a newline.
 #[must_use]
 pub fn explain(scenario: &Scenario) -> String {
-    Explained(scenario).to_string()
+    Explanation(scenario).to_string()
 }
 
-struct Explained<'s>(&'s Scenario);
+struct Explanation<'s>(&'s Scenario);
 
-impl Display for Explained<'_> {
+impl Display for Explanation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scenario = self.0;
         writeln!(f, "scenario   {}", scenario.name)?;
@@ -47,18 +47,33 @@ impl Display for Explained<'_> {
             write_rounds(f, scenario)?;
         }
         writeln!(f, "\nplacement  {}", Cores(&scenario.placement))?;
-        writeln!(f, "gate       {}", Margins(&scenario.gate))
+        gate::write_gate(f, scenario)?;
+        let Volatile { fields, pointers, filters } = &scenario.volatile;
+        let filters = filters.iter().map(|filter| format!("matches of {}", filter.matches.0));
+        let volatile: Vec<String> = fields.iter().chain(pointers).cloned().chain(filters).collect();
+        match volatile.is_empty() {
+            true => Ok(()),
+            false => writeln!(f, "volatile   {}", volatile.join(", ")),
+        }
     }
 }
 
 fn write_app(f: &mut fmt::Formatter<'_>, scenario: &Scenario) -> fmt::Result {
     let mut label = "app";
     if let Some(app) = scenario.app.wsgi() {
-        let place = match &app.path {
-            Some(path) => format!("in {}", path.strip_prefix(&scenario.root).unwrap_or(path).display()),
+        let location = match &app.path {
+            Some(path) => match path.strip_prefix(&scenario.root).unwrap_or(path) {
+                inside if inside.as_os_str().is_empty() => "in the scenario's folder".to_owned(),
+                inside => format!("in {}", inside.display()),
+            },
             None => "lab's own".to_owned(),
         };
-        writeln!(f, "{label:<11}{}:{} (wsgi, {place})", app.module, app.callable)?;
+        let packages = [("environment", &app.venv), ("packages of", &app.requirements)];
+        let packages = packages.iter().filter_map(|(what, path)| Some((what, path.as_ref()?)));
+        let packages = packages
+            .map(|(what, path)| format!(", {what} {}", path.strip_prefix(&scenario.root).unwrap_or(path).display()));
+        let packages: String = packages.collect();
+        writeln!(f, "{label:<11}{}:{} (wsgi, {location}{packages})", app.module, app.callable)?;
         label = "";
     }
     match scenario.app.native() {
@@ -70,8 +85,8 @@ fn write_app(f: &mut fmt::Formatter<'_>, scenario: &Scenario) -> fmt::Result {
 fn write_stack(f: &mut fmt::Formatter<'_>, scenario: &Scenario, stack: &Stack) -> fmt::Result {
     let reference = std::ptr::eq(stack, scenario.reference());
     writeln!(f, "  {}{}", stack.name, if reference { " (reference: ratios are against this stack)" } else { "" })?;
-    let gone = stack.server.kind.kind().run.as_ref().err().cloned();
-    if let Some(reason) = stack.impossible.clone().or(gone).or_else(|| stack.refused_in_containers()) {
+    let unavailable = stack.server.kind.kind().run.as_ref().err().cloned();
+    if let Some(reason) = stack.impossible.clone().or(unavailable).or_else(|| stack.refused_in_containers()) {
         return writeln!(f, "    cannot run: {reason}");
     }
     if stack.backend == Backend::Container {
@@ -81,7 +96,7 @@ fn write_stack(f: &mut fmt::Formatter<'_>, scenario: &Scenario, stack: &Stack) -
     match &stack.proxy {
         Some(proxy) => {
             let config = proxy.config.as_ref().map_or_else(|| "its default configuration".to_owned(), relative);
-            writeln!(f, "    proxy    {}, {config}{}", proxy.kind, MadeFrom(stack.proxy_image(), &scenario.root))?;
+            writeln!(f, "    proxy    {}, {config}{}", proxy.kind, ImageClause(stack.proxy_image(), &scenario.root))?;
         }
         None => writeln!(f, "    proxy    none")?,
     }
@@ -99,17 +114,17 @@ fn write_stack(f: &mut fmt::Formatter<'_>, scenario: &Scenario, stack: &Stack) -
     if scenario.app.has(Interface::Wsgi) && scenario.app.has(Interface::Native) {
         write!(f, ", the {} app", stack.app.name())?;
     }
-    writeln!(f, "{}", MadeFrom(stack.server_image(), &scenario.root))?;
+    writeln!(f, "{}", ImageClause(stack.server_image(), &scenario.root))?;
     if !stack.measured {
         writeln!(f, "    loads    none: it is only checked and compared")?;
     }
     writeln!(f, "    checks   {} of {}", scenario.checks_for(stack).count(), scenario.checks.len())
 }
 
-/// What a component's container is made from, after its other settings.
-struct MadeFrom<'a>(Option<&'a Image>, &'a Path);
+/// A component's image, relative to the scenario's root.
+struct ImageClause<'a>(Option<&'a Image>, &'a Path);
 
-impl fmt::Display for MadeFrom<'_> {
+impl fmt::Display for ImageClause<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             None => Ok(()),
@@ -123,11 +138,11 @@ impl fmt::Display for MadeFrom<'_> {
 
 fn write_check(f: &mut fmt::Formatter<'_>, scenario: &Scenario, check: &Check) -> fmt::Result {
     writeln!(f, "  {}", check.name)?;
-    writeln!(f, "    sends    {}", Sent(&check.request))?;
-    writeln!(f, "    expects  {}", Expected(&check.expect))?;
-    let asked: Vec<_> =
+    writeln!(f, "    sends    {}", RequestLine(&check.request))?;
+    writeln!(f, "    expects  {}", ExpectationLine(&check.expect))?;
+    let checked: Vec<_> =
         scenario.stacks.iter().filter(|stack| check.applies_to(stack)).map(|stack| stack.name.as_str()).collect();
-    writeln!(f, "    of       {}", asked.join(", "))
+    writeln!(f, "    of       {}", checked.join(", "))
 }
 
 fn write_load(f: &mut fmt::Formatter<'_>, load: &Load) -> fmt::Result {
@@ -139,9 +154,9 @@ fn write_load(f: &mut fmt::Formatter<'_>, load: &Load) -> fmt::Result {
         Http::Two { streams } if streams.get() == 1 => Some("HTTP/2".to_owned()),
         Http::Two { streams } => Some(format!("HTTP/2 with {streams} streams on each connection")),
     };
-    let spoken: Vec<String> = version.into_iter().chain(load.tls.as_ref().map(ToString::to_string)).collect();
-    if !spoken.is_empty() {
-        writeln!(f, "    speaks   {}", spoken.join(" over "))?;
+    let protocols: Vec<String> = version.into_iter().chain(load.tls.as_ref().map(ToString::to_string)).collect();
+    if !protocols.is_empty() {
+        writeln!(f, "    speaks   {}", protocols.join(" over "))?;
     }
     match &load.driver {
         Driver::Goose { steps, .. } if !steps.is_empty() => {
@@ -176,12 +191,12 @@ fn write_step(f: &mut fmt::Formatter<'_>, step: &Step) -> fmt::Result {
         write!(f, ", then a pause of {}", Time(step.think))?;
     }
     let expect = &step.expect;
-    let mut looks_at: Vec<String> = Vec::new();
-    looks_at.extend(expect.status.map(|status| format!("status {status}")));
-    looks_at.extend(expect.headers.iter().map(|(name, _)| name.clone()));
-    looks_at.extend(expect.body.is_some().then(|| "body".to_owned()));
-    if !looks_at.is_empty() {
-        write!(f, "; expects {}", looks_at.join(", "))?;
+    let mut compared: Vec<String> = Vec::new();
+    compared.extend(expect.status.map(|status| format!("status {status}")));
+    compared.extend(expect.headers.iter().map(|(name, _)| name.clone()));
+    compared.extend(expect.body.is_some().then(|| "body".to_owned()));
+    if !compared.is_empty() {
+        write!(f, "; expects {}", compared.join(", "))?;
     }
     if !step.extract.is_empty() {
         let names: Vec<_> = step.extract.iter().map(|extraction| extraction.name.as_str()).collect();
@@ -192,14 +207,14 @@ fn write_step(f: &mut fmt::Formatter<'_>, step: &Step) -> fmt::Result {
 
 fn write_rounds(f: &mut fmt::Formatter<'_>, scenario: &Scenario) -> fmt::Result {
     let rounds = &scenario.rounds;
-    let blocks = rounds.most();
+    let blocks = rounds.max_blocks();
     let measured = scenario.stacks.iter().filter(|stack| stack.measured).count();
     let visits = |load: &Load| {
         let driven = scenario.stacks.iter().filter(|stack| stack.measured && load.drives(&stack.name)).count();
         u64::from(load.blocks_of(blocks.get())).saturating_mul(driven as u64)
     };
     let total: u64 = scenario.loads.iter().map(visits).sum();
-    let lasts = |load: &Load| (load.duration + rounds.warmup.most()).as_secs().saturating_mul(visits(load));
+    let lasts = |load: &Load| (load.duration + rounds.warmup.max()).as_secs().saturating_mul(visits(load));
     let seconds: u64 = scenario.loads.iter().map(lasts).sum();
     let is_open = rounds.looks.len() > 1 || matches!(rounds.warmup, Warmup::Auto { .. });
     let is_limited = scenario.loads.iter().any(|load| load.stacks.is_some() || load.blocks.is_some());
@@ -219,11 +234,11 @@ fn write_rounds(f: &mut fmt::Formatter<'_>, scenario: &Scenario) -> fmt::Result 
         writeln!(f, "           ends when a look after {} blocks leaves nothing undecided", looks.join(", "))?;
     }
     match rounds.warmup {
-        Warmup::Fixed(lasting) => {
-            writeln!(f, "           each freshly started and warmed up for {}", Time(lasting))?;
+        Warmup::Fixed(duration) => {
+            writeln!(f, "           each freshly started and warmed up for {}", Time(duration))?;
         }
-        Warmup::Auto { most } => {
-            writeln!(f, "           each freshly started and warmed up until steady, {} at the most", Time(most))?;
+        Warmup::Auto { max } => {
+            writeln!(f, "           each freshly started and warmed up until steady, {} at the most", Time(max))?;
         }
     }
     writeln!(
@@ -234,7 +249,7 @@ fn write_rounds(f: &mut fmt::Formatter<'_>, scenario: &Scenario) -> fmt::Result 
     )
 }
 
-/// A number of things, in the plural where there is not exactly one.
+/// A number with its noun in the singular or plural.
 struct Count(u64, &'static str);
 
 impl Display for Count {
@@ -243,7 +258,7 @@ impl Display for Count {
     }
 }
 
-/// A duration, in the units a person would choose; what is lost of a long one does not matter to anybody.
+/// A duration in readable units; long ones are rounded down.
 struct Time(Duration);
 
 impl Display for Time {
@@ -259,14 +274,17 @@ impl Display for Time {
     }
 }
 
-/// What a check sends, in one line.
-struct Sent<'s>(&'s CheckRequest);
+/// A check's request on one line.
+struct RequestLine<'s>(&'s CheckRequest);
 
-impl Display for Sent<'_> {
+impl Display for RequestLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            CheckRequest::Composed { method, target, headers, body, times, within, slow } => {
+            CheckRequest::Composed { method, target, headers, body, times, within, tls, slow } => {
                 write!(f, "{method} {target}")?;
+                if *tls {
+                    f.write_str(", over TLS")?;
+                }
                 if !headers.is_empty() {
                     write!(f, ", {}", Count(headers.len() as u64, "header"))?;
                 }
@@ -278,7 +296,7 @@ impl Display for Sent<'_> {
                 }
                 if let Some(SlowClients { clients, part, target }) = slow {
                     let clients = Count(clients.get().into(), "client");
-                    let (verb, part) = (part.verb(), part.one());
+                    let (verb, part) = (part.verb(), part.with_article());
                     write!(f, ", while {clients} {verb} {part} a byte at a time")?;
                     if let Some(target) = target {
                         write!(f, " on {target}")?;
@@ -300,28 +318,27 @@ impl Display for Sent<'_> {
     }
 }
 
-/// What a check looks at, in one line.
-struct Expected<'s>(&'s Expectation);
+/// The compared fields of a check on one line.
+struct ExpectationLine<'s>(&'s Expectation);
 
-impl Display for Expected<'_> {
+impl Display for ExpectationLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let expect = self.0;
         let upstream = &expect.upstream;
-        let mut seen: Vec<String> = Vec::new();
-        seen.extend(expect.unanswered.then(|| "no answer".to_owned()));
-        seen.extend(expect.status.map(|status| format!("status {status}")));
-        seen.extend(expect.headers.iter().map(|(name, _)| name.clone()));
-        seen.extend(expect.body.is_some().then(|| "body".to_owned()));
-        seen.extend(upstream.method.is_some().then(|| "upstream method".to_owned()));
-        seen.extend(upstream.target.is_some().then(|| "upstream target".to_owned()));
-        seen.extend(upstream.headers.iter().map(|(name, _)| format!("upstream {name}")));
-        seen.extend(upstream.order.iter().map(|names| format!("order of {}", names.join(", "))));
-        seen.extend(expect.app.keys().map(|field| format!("app {}", field.name())));
-        f.write_str(&seen.join("; "))
+        let mut fields: Vec<String> = Vec::new();
+        fields.extend(expect.unanswered.then(|| "no answer".to_owned()));
+        fields.extend(expect.status.as_ref().map(|status| format!("status {status}")));
+        fields.extend(expect.headers.iter().map(|(name, _)| name.clone()));
+        fields.extend(expect.body.is_some().then(|| "body".to_owned()));
+        fields.extend(upstream.method.is_some().then(|| "upstream method".to_owned()));
+        fields.extend(upstream.target.is_some().then(|| "upstream target".to_owned()));
+        fields.extend(upstream.headers.iter().map(|(name, _)| format!("upstream {name}")));
+        fields.extend(upstream.order.iter().map(|names| format!("order of {}", names.join(", "))));
+        fields.extend(expect.app.keys().map(|field| format!("app {}", field.name())));
+        f.write_str(&fields.join("; "))
     }
 }
 
-/// Where everything runs.
 struct Cores<'s>(&'s Placement);
 
 impl Display for Cores<'_> {
@@ -340,47 +357,13 @@ fn core_list(cores: &[u16]) -> String {
     format!("core{} {}", if cores.len() == 1 { "" } else { "s" }, numbers.join(", "))
 }
 
-/// What is gated.
-struct Margins<'s>(&'s Gate);
-
-impl Display for Margins<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.margins.is_empty() {
-            return f.write_str("exact facts only");
-        }
-        f.write_str("exact facts")?;
-        let of = match self.0.against {
-            Against::Snapshot => " of the ratio in the snapshot",
-            Against::Reference => " of the reference stack",
-        };
-        for (metric, margin) in &self.0.margins {
-            // Metrics whose rise is good fail when they fall, and the other way round.
-            let sign = if metric.more_is_better() { '-' } else { '+' };
-            write!(f, ", {} {sign}{}", Metric::name(*metric), Percent(*margin))?;
-        }
-        f.write_str(of)
-    }
-}
-
-/// A fraction as a percentage, without digits that mean nothing.
-struct Percent(f64);
-
-impl Display for Percent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut digits = format!("{:.3}", self.0 * 100.0);
-        digits.truncate(digits.trim_end_matches('0').trim_end_matches('.').len());
-        f.write_str(&digits)?;
-        f.write_char('%')
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn times_are_told_in_fitting_units() {
-        for (ms, told) in [
+    fn times_have_readable_units() {
+        for (ms, text) in [
             (0, "0s"),
             (500, "500ms"),
             (2_500, "2.5s"),
@@ -389,14 +372,7 @@ mod tests {
             (132_000, "2m 12s"),
             (3_660_000, "1h 1m"),
         ] {
-            assert_eq!(Time(Duration::from_millis(ms)).to_string(), told);
-        }
-    }
-
-    #[test]
-    fn percentages_have_no_digits_that_mean_nothing() {
-        for (fraction, told) in [(0.05, "5%"), (0.125, "12.5%"), (1.0, "100%"), (0.001, "0.1%"), (0.07, "7%")] {
-            assert_eq!(Percent(fraction).to_string(), told);
+            assert_eq!(Time(Duration::from_millis(ms)).to_string(), text);
         }
     }
 }

@@ -1,6 +1,5 @@
-//! Reads a scenario file.
-//!
-//! The only part of this module with effects: it reads the file and asks whether the files it names exist.
+//! Reads a scenario file. This is the only file of this module with effects: it reads the scenario and tests whether the
+//! files that it names exist.
 
 use std::path::{Path, PathBuf};
 
@@ -10,37 +9,76 @@ use super::wire;
 use crate::catalog::Catalog;
 use crate::document::{self, DocumentErrors};
 
-/// What messages call the file.
+/// The name of this sort of file in messages.
 const SORT: &str = "scenario";
-/// The folder that a project's scenarios lie in; its parent is their root.
+/// The folder of a project's scenarios; its parent is their root.
 const SCENARIOS_FOLDER: &str = "scenarios";
 
 /// Reads and validates the scenario at `path`. Kinds are searched for in the folder `kinds`, then in the scenario's own,
 /// then among lab's.
 ///
-/// Its root, which relative paths in the file are relative to and where `reports/` lies, is the folder above
-/// `scenarios/` if the file lies in a folder of that name, else the file's own folder.
+/// The root, to which relative paths in the file refer and which contains `reports/`, is the parent of `scenarios/` if the
+/// file is in a folder of that name, otherwise the file's own folder.
 ///
 /// # Errors
-///
-/// [`DocumentErrors`]: the file cannot be read, is not text, or holds something wrong; or a kind does.
+/// The scenario or a kind cannot be read, is not text, or is invalid.
 pub fn load(path: &Path, kinds: Option<&Path>) -> Result<Scenario, DocumentErrors> {
+    read(path, &root(path)?, kinds, Purpose::Run)
+}
+
+/// Reads a scenario whose gate is going to be judged. Margins that nothing can judge are an error.
+///
+/// # Errors
+/// As for [`load`].
+pub fn load_gated(path: &Path, kinds: Option<&Path>) -> Result<Scenario, DocumentErrors> {
+    read(path, &root(path)?, kinds, Purpose::Gated)
+}
+
+/// Reads the scenario at `path` as one of the files below `root`, an absolute folder, which may be another version of the
+/// scenario's own.
+///
+/// # Errors
+/// As for [`load`].
+pub fn load_over(path: &Path, root: &Path, kinds: Option<&Path>) -> Result<Scenario, DocumentErrors> {
+    read(path, root, kinds, Purpose::Earlier)
+}
+
+/// What a scenario is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Run,
+    /// A run whose gate is judged.
+    Gated,
+    /// The earlier version of a comparison.
+    Earlier,
+}
+
+fn read(path: &Path, root: &Path, kinds: Option<&Path>, purpose: Purpose) -> Result<Scenario, DocumentErrors> {
     let source = document::read_text(SORT, path)?;
-    let absolute = std::path::absolute(path);
-    let root = absolute.map_err(|source| DocumentErrors::Unreadable { sort: SORT, file: path.to_owned(), source })?;
-    parse(&source, path, &root_of(&root), &Path::is_file, &|own| {
-        // Whichever comes last comes first.
+    let (is_earlier, is_gated) = (purpose == Purpose::Earlier, purpose == Purpose::Gated);
+    let surroundings = Surroundings { file: path, root, is_file: &Path::is_file, is_earlier, is_gated };
+    validated(&source, &surroundings, &|own| {
+        // Later folders take precedence.
         [own, kinds].into_iter().flatten().try_fold(Catalog::builtin(), Catalog::with_folder)
     })
 }
 
-/// Validates the text of a scenario that was read from `file` and whose root is `root`, an absolute path;
-/// `is_file` says whether a file it names exists, `catalog` which kinds there are, those in the scenario's own folder of
-/// kinds included.
+/// The root of the scenario at `path`.
+fn root(path: &Path) -> Result<PathBuf, DocumentErrors> {
+    let absolute = std::path::absolute(path);
+    let root = absolute.map_err(|source| DocumentErrors::Unreadable { sort: SORT, file: path.to_owned(), source })?;
+    let root = root_of(&root);
+    match root.to_str() {
+        Some(_) => Ok(root),
+        None => Err(DocumentErrors::FolderNotText { sort: SORT, folder: root }),
+    }
+}
+
+/// Validates the text of a scenario that was read from `file`. `root` is absolute. `is_file` tests whether a file exists;
+/// `catalog` returns the known kinds, given the scenario's own folder of kinds.
 ///
 /// # Errors
-///
-/// [`DocumentErrors::Invalid`] with every problem found. Where the text is not TOML at all, nothing else is looked at.
+/// [`DocumentErrors::Invalid`] with every problem found. If the text is not TOML, that is the only problem.
 pub fn parse(
     source: &str,
     file: &Path,
@@ -48,14 +86,36 @@ pub fn parse(
     is_file: &dyn Fn(&Path) -> bool,
     catalog: &dyn Fn(Option<&Path>) -> Result<Catalog, DocumentErrors>,
 ) -> Result<Scenario, DocumentErrors> {
+    validated(source, &Surroundings { file, root, is_file, is_earlier: false, is_gated: false }, catalog)
+}
+
+/// What a scenario's text is validated against, besides the kinds.
+struct Surroundings<'a> {
+    file: &'a Path,
+    root: &'a Path,
+    is_file: &'a dyn Fn(&Path) -> bool,
+    is_earlier: bool,
+    is_gated: bool,
+}
+
+fn validated(
+    source: &str,
+    surroundings: &Surroundings<'_>,
+    catalog: &dyn Fn(Option<&Path>) -> Result<Catalog, DocumentErrors>,
+) -> Result<Scenario, DocumentErrors> {
+    let Surroundings { file, root, is_file, is_earlier, is_gated } = *surroundings;
     let mut wrong_kinds = None;
     let parsed = document::parse(SORT, source, file, |document, span, problems| {
         let wire = wire::Scenario::from_table(document, span, problems);
         let own = wire.kinds.value().map(|folder| root.join(folder));
         let catalog = catalog(own.as_deref()).map_err(|errors| wrong_kinds = Some(errors)).ok()?;
-        resolve(&wire, &ResolveContext { source, file, root, is_file, catalog: &catalog }, problems)
+        resolve(
+            &wire,
+            &ResolveContext { source, file, root, is_file, catalog: &catalog, is_earlier, is_gated },
+            problems,
+        )
     });
-    // With kinds that cannot be read, nothing of the scenario can be judged.
+    // Without the kinds, the scenario cannot be validated.
     wrong_kinds.map_or(parsed, Err)
 }
 
@@ -75,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_root_is_above_a_folder_named_scenarios_else_the_files_own() {
+    fn root_is_the_parent_of_a_scenarios_folder() {
         for (file, root) in [
             ("/p/scenarios/default.toml", "/p"),
             ("/p/scenarios/more/default.toml", "/p/scenarios/more"),
@@ -89,13 +149,13 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_is_an_error_that_names_it() {
+    fn missing_file_is_named() {
         let rendered = load(Path::new("no/such/scenario.toml"), None).unwrap_err().render(false);
         assert!(rendered.starts_with("error: cannot read the scenario no/such/scenario.toml: "), "{rendered}");
     }
 
     #[test]
-    fn bytes_that_are_not_text_are_an_error_with_their_line() {
+    fn invalid_utf8_is_reported_with_its_line() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("latin1.toml");
         fs::write(&file, b"schema = 1\nname = \"caf\xe9\"\n").unwrap();

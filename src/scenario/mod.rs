@@ -1,10 +1,14 @@
-//! The scenario file: read as TOML in which every value knows its place, resolved into a validated model.
+//! The scenario file: parsed as TOML with the position of every value, and resolved into a validated model.
 //!
-//! [`load()`] is the way in. What is wrong with a file comes out as [`DocumentErrors`](crate::document::DocumentErrors): every problem at once, each with
-//! its line, a caret and what would be accepted. Nothing here starts anything.
+//! [`load()`] is the entry point. It reports all problems of a file at once as
+//! [`DocumentErrors`](crate::document::DocumentErrors), each with its line, a caret and the accepted values. Nothing here
+//! starts anything.
 
+pub mod lines;
 pub mod model;
+pub mod routes;
 
+mod comparison;
 mod load;
 mod wire;
 mod resolve;
@@ -14,6 +18,7 @@ mod schema;
 mod template;
 mod units;
 
+pub use comparison::compare_versions;
 pub use explain::explain;
-pub use load::{load, parse};
+pub use load::{load, load_gated, load_over, parse};
 pub use schema::schema;

@@ -1,67 +1,67 @@
-//! The validated scenario: what the rest of lab works with.
+//! The validated scenario, which the rest of lab works with.
 //!
-//! Everything here has passed [`load`](super::load()): names are unique, references lead somewhere,
-//! files exist, values are possible. No I/O: a value of these types can be built in a test as it is. What a driver is
-//! given is the driver's own type, from [`lab_load::wire`].
+//! Everything here has passed [`load`](super::load()): names are unique, references resolve, files exist, values are in
+//! range. No I/O, so tests can construct these types directly. The input of a driver is the driver's own type, from
+//! [`lab_load::wire`].
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 mod check;
+mod comparison;
 mod gate;
 mod load;
 mod quick;
 mod stack;
+mod volatile;
 
 pub use check::{
-    AppField, Check, CheckRequest, Expectation, HeaderRule, Placeholder, Placeholders, SlowClients, SlowPart, TextRule,
-    TextTemplate, TextTemplatePart, UpstreamExpectation,
+    AppField, Check, CheckRequest, Expectation, ExpectedStatus, HeaderRule, Placeholder, Placeholders, SlowClients,
+    SlowPart, TextRule, TextTemplate, TextTemplatePart, UpstreamExpectation,
 };
-pub use gate::{Against, Gate, Metric};
+pub use comparison::{Comparison, StackVersion, Version, base_name, head_name};
+pub use gate::{Against, Gate, Growth, Limits, Metric};
 pub use load::{
     Arrival, ArrivalProcess, Driver, External, Extraction, Http, Load, OnErrors, OpenLoop, Rate, Step, StepExpectation,
     StepText, TextPiece, TimerKind, Tls, Trust, ValueSource,
 };
 pub use quick::Quick;
-pub use stack::{App, Backend, Image, Proxy, Server, Stack, WsgiApp};
+pub use stack::{App, Backend, Image, Proxy, Relocate, Server, Stack, WsgiApp};
+pub use volatile::{Filter, Volatile};
 
-/// One scenario file, resolved.
 #[derive(Debug, Clone)]
 pub struct Scenario {
-    /// The scenario's name; also the folder of its reports and the name of its snapshot.
+    /// Also the folder of the scenario's reports and the name of its snapshot.
     pub name: String,
-    /// One line for people.
+    /// One line.
     pub title: Option<String>,
-    /// The file this was read from.
     pub file: PathBuf,
-    /// What relative paths in the file are relative to, and where `reports/` is.
+    /// The base of relative paths in the file, and the folder of `reports/`.
     pub root: PathBuf,
     /// SHA-256 of the file's bytes, in lower-case hexadecimal.
     pub sha256: String,
-    /// What is served.
     pub app: App,
-    /// Who serves it, in the file's order; never empty, and at most one is the reference.
+    pub relocate: Relocate,
+    /// In the file's order; never empty, and at most one is the reference.
     pub stacks: Vec<Stack>,
-    /// Is it right?
     pub checks: Vec<Check>,
-    /// How fast is it?
     pub loads: Vec<Load>,
-    /// How often, and in which order.
     pub rounds: Rounds,
-    /// Who runs where.
     pub placement: Placement,
-    /// What is a change worth failing for.
     pub gate: Gate,
-    /// Its short form, if it has one.
+    /// Facts that are compared for presence only.
+    pub volatile: Volatile,
+    /// The short form, if there is one.
     pub quick: Option<Quick>,
-    /// Whether this is the short form already.
+    /// Whether the short form has been applied.
     pub is_short: bool,
+    /// Set if the stacks are those of two versions.
+    pub comparison: Option<Comparison>,
 }
 
 impl Scenario {
-    /// The stack that ratios are against: the one marked `reference`, else the first that is measured and not known to be
-    /// impossible.
+    /// The stack that ratios refer to: the one marked `reference`, otherwise the first measured one that is possible.
     #[must_use]
     pub fn reference(&self) -> &Stack {
         let marked = self.stacks.iter().find(|stack| stack.reference);
@@ -70,12 +70,50 @@ impl Scenario {
             .unwrap_or(&self.stacks[0])
     }
 
-    /// Leaves the short form of it; false if it has none.
+    /// The stack that the ratios of `stack` refer to: the reference, or in a comparison its own base. `None` if nothing is
+    /// compared with it.
+    #[must_use]
+    pub fn reference_of(&self, stack: &Stack) -> Option<&Stack> {
+        if self.comparison.is_none() {
+            return Some(self.reference()).filter(|reference| reference.name != stack.name);
+        }
+        let Some(StackVersion::Head { base: Some(base) }) = &stack.version else { return None };
+        self.stacks.iter().find(|other| other.name == *base)
+    }
+
+    /// Whether the ratios of other stacks refer to this one.
+    #[must_use]
+    pub fn is_reference(&self, stack: &Stack) -> bool {
+        match self.comparison {
+            None => stack.name == self.reference().name,
+            Some(_) => stack.is_base(),
+        }
+    }
+
+    /// The stacks that are compared with no other one.
+    #[must_use]
+    pub fn ungated_stacks(&self) -> Vec<&str> {
+        let ungated = self.stacks.iter().filter(|stack| self.reference_of(stack).is_none());
+        ungated.map(|stack| stack.name.as_str()).collect()
+    }
+
+    /// Whether some load drives a stack together with the one that its ratios refer to. Otherwise there is no ratio.
+    #[must_use]
+    pub fn has_ratios(&self) -> bool {
+        let mut pairs = self.stacks.iter().filter_map(|stack| Some((stack, self.reference_of(stack)?)));
+        pairs.any(|(stack, reference)| {
+            let both = |load: &Load| load.drives(&stack.name) && load.drives(&reference.name);
+            let are_measured = [stack, reference].iter().all(|one| one.measured && one.is_possible());
+            are_measured && self.ranked_loads().any(both)
+        })
+    }
+
+    /// Reduces the scenario to its short form. Returns false if it has none.
     pub fn apply_quick(&mut self) -> bool {
         let Some(quick) = &self.quick else { return false };
         if let Some(names) = &quick.loads {
-            let is_left = |name: &String| names.contains(name);
-            self.loads.retain(|load| is_left(&load.name) && load.validates.as_ref().is_none_or(is_left));
+            let stays = |name: &String| names.contains(name);
+            self.loads.retain(|load| stays(&load.name) && load.validates.as_ref().is_none_or(stays));
         }
         for load in &mut self.loads {
             quick.shorten(load);
@@ -86,13 +124,13 @@ impl Scenario {
         true
     }
 
-    /// The loads that stacks are ranked and gated by: those that cross-validate no other.
+    /// The loads by which stacks are ranked and gated: those that do not cross-validate another one.
     pub fn ranked_loads(&self) -> impl Iterator<Item = &Load> {
         self.loads.iter().filter(|load| load.validates.is_none())
     }
 
-    /// The names of the loads whose errors are counted and nothing more; those of cross-validation are, for whether their
-    /// program is installed is no fact of the stacks.
+    /// The names of the loads whose errors are only counted. Cross-validations are among them, because it depends on the
+    /// machine whether their program is installed.
     #[must_use]
     pub fn counted_loads(&self) -> Vec<&str> {
         let counted = self.loads.iter().filter(|load| load.errors == OnErrors::Count || load.validates.is_some());
@@ -108,55 +146,52 @@ impl Scenario {
 /// Randomised complete blocks: each block visits every stack under every load once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rounds {
-    /// After how many blocks the run is looked at, ascending and never empty. It ends with the first look that leaves
-    /// nothing undecided, and with the last in any case; `count = N` in the file is one look after N.
+    /// The numbers of blocks after which interim looks are due, ascending and never empty. The run ends with the first
+    /// look that decides everything, at the latest with the last one. `count = N` in the file is one look after N.
     pub looks: Vec<NonZeroU32>,
-    /// Driven but not measured, before each measured window.
     pub warmup: Warmup,
-    /// Seeds the order of visits.
+    /// The seed of the order of visits.
     pub seed: u64,
 }
 
-/// How long a stack is driven before it is measured.
+/// How long to drive a stack before it is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Warmup {
-    /// Exactly so long.
     Fixed(Duration),
-    /// Until its seconds are alike, by the evidence of the load's own driver.
+    /// Until the load's own driver reports a steady state.
     Auto {
-        /// The longest it may take; what is not steady by then is measured all the same, and said to be unsteady.
-        most: Duration,
+        /// The maximum. A stack that is not steady by then is measured with a warning.
+        max: Duration,
     },
 }
 
 impl Warmup {
-    /// The longest it may take.
     #[must_use]
-    pub fn most(self) -> Duration {
+    pub fn max(self) -> Duration {
         match self {
-            Warmup::Fixed(duration) | Warmup::Auto { most: duration } => duration,
+            Warmup::Fixed(duration) | Warmup::Auto { max: duration } => duration,
         }
     }
 }
 
 impl Rounds {
-    /// The most blocks there may be, those that replace invalid ones apart.
+    /// The maximum number of blocks, without those that replace invalid ones.
     #[must_use]
-    pub fn most(&self) -> NonZeroU32 {
+    pub fn max_blocks(&self) -> NonZeroU32 {
         self.looks.last().copied().unwrap_or(NonZeroU32::MIN)
     }
 }
 
-/// Which cores stacks and drivers run on.
+/// The cores of stacks and drivers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Placement {
-    /// Disjoint halves of the cores lab may use; unpinned where there is only one.
+    /// Disjoint halves of the cores that lab may use; unpinned if there is only one.
     Auto,
-    /// As the file says: disjoint and not empty.
+    /// Disjoint and not empty.
     Pinned {
-        /// Cores of the load driver.
+        /// The cores of the load driver.
         load: Vec<u16>,
-        /// Cores of every component of the stack.
+        /// The cores of every component of the stack.
         stack: Vec<u16>,
     },
 }

@@ -1,7 +1,7 @@
 //! Turns the wire types into the validated model: checks values and the relations between them.
 //!
-//! Its only effect is to ask whether a file exists. It reports every problem and goes on; a value that was reported counts
-//! neither as present nor as missing.
+//! Its only effect is a check whether files exist. It reports every problem and continues; a reported value counts neither
+//! as present nor as missing.
 
 mod app;
 mod check;
@@ -10,6 +10,7 @@ mod cross_validation;
 mod driver;
 mod durations;
 mod expect;
+mod gate;
 mod image;
 mod load;
 mod matrix;
@@ -18,6 +19,7 @@ mod protocol;
 mod quick;
 mod ramp;
 mod rounds;
+mod snapshot;
 mod stack;
 mod stack_names;
 mod stacks;
@@ -26,7 +28,7 @@ mod values;
 
 use sha2::{Digest, Sha256};
 
-use super::model::{Placement, Scenario};
+use super::model::{Gate, Placement, Relocate, Scenario};
 use super::wire;
 use crate::document::diagnostic::{Diagnostic, Problems};
 use crate::document::read::{Field, List};
@@ -37,7 +39,7 @@ pub(super) use context::ResolveContext;
 /// The supported version of the format.
 const SCHEMA: i128 = 1;
 /// Folders of `reports/` that belong to no scenario.
-const RESERVED_NAMES: [&str; 2] = ["snapshots", "calibration"];
+const RESERVED_NAMES: [&str; 3] = ["snapshots", "calibration", "revisions"];
 
 /// Resolves a scenario. `None` if it adds to `problems`.
 pub(super) fn resolve(
@@ -55,7 +57,7 @@ pub(super) fn resolve(
     let title = wire.title.or(None, |title| one_line(title, "`title`", problems).map(Some));
     let app = wire.app.good().and_then(|app| app::app(app, context, problems));
     let stacks = stacks::stacks(wire, app.as_ref(), context, problems);
-    // A bad stack is reported once, at its own table, and not again where it is named.
+    // A bad stack is reported once, at its own table, not at references to it.
     let mut names = stack_names(wire);
     for stack in stacks.iter().flatten().filter(|stack| stack.is_optional) {
         names.push(&stack.name);
@@ -65,30 +67,38 @@ pub(super) fn resolve(
         wire.check.or(Vec::new(), |checks| check::checks(checks.get_ref(), is_known.then_some(&names), problems));
     let loads =
         wire.load.or(Vec::new(), |loads| load::loads(loads.get_ref(), is_known.then_some(&names), context, problems));
-    if lists_nothing(&wire.check) && lists_nothing(&wire.load) {
+    if is_empty_list(&wire.check) && is_empty_list(&wire.load) {
         let message = "the scenario has neither a `[[check]]` nor a `[[load]]`: nothing to find out";
         problems.push(Diagnostic::at(0..0, message).hint("add at least one of them"));
     }
     let rounds = rounds::rounds(wire.rounds.value(), loads.as_deref().unwrap_or_default(), problems);
     let placement = wire.placement.or(Placement::Auto, |placement| placement::placement(placement.get_ref(), problems));
-    let gate = rounds::gate(wire.gate.value());
+    let gate = wire.gate.or(Gate::default(), |gate| gate::gate(gate.get_ref(), problems));
+    let volatile = snapshot::volatile(wire.snapshot.value(), problems);
     let quick = wire.quick.or(None, |quick| quick::quick(quick.get_ref(), &load_names(wire), problems).map(Some));
-    Some(Scenario {
+    let scenario = Scenario {
         name: name?,
         title: title?,
         file: context.file.to_owned(),
         root: context.root.to_owned(),
         sha256: sha256(context.source),
         app: app?,
+        relocate: wire.relocate.value().map_or(Relocate::default(), |choice| choice.0),
         stacks: stacks?,
         checks: checks?,
         loads: loads?,
         rounds: rounds?,
         placement: placement?,
-        gate,
+        gate: gate?,
+        volatile: volatile?,
         quick: quick?,
         is_short: false,
-    })
+        comparison: None,
+    };
+    if context.is_gated {
+        gate::refuse_unjudged_margins(&scenario, wire, problems);
+    }
+    Some(scenario)
 }
 
 /// The names of all loads, including invalid ones, which are reported at their own tables.
@@ -98,7 +108,7 @@ fn load_names(wire: &wire::Scenario) -> Vec<&str> {
 }
 
 /// Whether a list is missing or empty, as opposed to invalid.
-fn lists_nothing<T>(list: &Field<List<T>>) -> bool {
+fn is_empty_list<T>(list: &Field<List<T>>) -> bool {
     list.is_absent() || list.value().is_some_and(|list| list.0.is_empty())
 }
 
@@ -115,7 +125,7 @@ fn scenario_name(name: &Field<String>, problems: &mut Problems<'_>) -> Option<St
     slug(name, problems)
 }
 
-/// The names of all stacks, including invalid ones, so that those are not reported again where they are used.
+/// The names of all stacks, including invalid ones, which are reported at their own tables.
 fn stack_names(wire: &wire::Scenario) -> Vec<&str> {
     let stacks = wire.stack.value().map_or(&[][..], |stacks| &stacks.0);
     stacks.iter().filter_map(|stack| stack.get_ref().name.value()).map(String::as_str).collect()

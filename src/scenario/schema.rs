@@ -1,13 +1,12 @@
-//! The JSON Schema of scenario files, for editors to complete and check from.
+//! The JSON Schema of scenario files, for editors.
 
 use schemars::generate::SchemaSettings;
 
 use super::wire;
 
-/// The schema as JSON text: draft 7, which is what TOML editors understand.
+/// The schema as JSON text, in draft 7, which TOML editors support.
 ///
-/// It says which keys there are, their types, bounds and defaults; what one value has to do with another is only
-/// checked by [`load`](super::load()).
+/// It defines keys, types, bounds and defaults. Only [`load`](super::load()) checks the relations between values.
 #[must_use]
 pub fn schema() -> String {
     let schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<wire::Scenario>();

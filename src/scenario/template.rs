@@ -7,7 +7,6 @@ use crate::document::braces::{BracesError, Piece, split};
 pub(super) const PLACEHOLDERS: [(&str, Placeholder); 3] =
     [("client", Placeholder::Client), ("host", Placeholder::Host), ("port", Placeholder::Port)];
 
-/// Splits `text` into a template with the placeholders of checks.
 pub(super) fn parse(text: &str) -> Result<TextTemplate, BracesError> {
     let part = |piece| match piece {
         Piece::Literal(text) => Ok(TextTemplatePart::Text(text)),
@@ -30,7 +29,7 @@ mod tests {
     }
 
     #[test]
-    fn placeholders_are_filled_in_and_double_braces_are_braces() {
+    fn placeholders_are_replaced_and_braces_unescaped() {
         assert_eq!(filled(""), "");
         assert_eq!(filled("plain"), "plain");
         assert_eq!(filled("203.0.113.9, {client}"), "203.0.113.9, 127.0.0.1");
@@ -41,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_template_says_where() {
+    fn invalid_templates_report_the_position() {
         assert_eq!(parse("x{clent}"), Err(BracesError::Unknown { name: "clent".into(), part: 1..8 }));
         assert_eq!(parse("{}"), Err(BracesError::Unknown { name: String::new(), part: 0..2 }));
         assert_eq!(parse("a}b"), Err(BracesError::Lone { brace: '}', part: 1..2 }));

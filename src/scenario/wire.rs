@@ -1,13 +1,14 @@
-//! The scenario file as it is written: one type per table, key for key.
+//! The scenario file as written: one type per table, key for key.
 //!
-//! Says which keys there are, which must be there, and of what type they are; what the values may be is
-//! [`resolve`](super::resolve)'s to say. The doc comments here are the descriptions of the JSON Schema.
+//! These types define the keys, which of them are required, and their types; [`resolve`](super::resolve) validates the
+//! values. The doc comments here are the descriptions of the JSON Schema.
 
 mod load;
 mod quantity;
 mod rule;
+mod volatile;
 
-use super::model::{Against, App, Backend, SlowPart};
+use super::model::{Against, App, Backend, Relocate, SlowPart};
 use crate::catalog::kind::{Ability, Interface};
 use crate::document::read::{ByName, Integer, List, OneOf, Word};
 use crate::document::table::wire_table;
@@ -15,42 +16,48 @@ use crate::document::table::wire_table;
 pub(super) use load::{
     ArrivalsKind, DriverKind, HttpVersion, Load, Ramp, RateText, Step, StepExpect, Tls, ValueSource,
 };
-pub(super) use quantity::{DurationText, PercentText, WarmupText};
-pub(super) use rule::{HeaderLine, HeaderRule, TextRule};
+pub(super) use quantity::{BoundText, CountGrowthText, DurationText, MemoryGrowthText, PercentText, WarmupText};
+pub(super) use rule::{ExpectedStatus, HeaderLine, HeaderRule, TextRule};
+pub(super) use volatile::{Filter, VolatileItem};
 
 wire_table! {
-    /// A lab scenario: what is served, who serves it, is it right, and how fast is it.
+    /// A lab scenario: an app, the stacks that serve it, checks of their behaviour and loads that measure their speed.
     Scenario in "the scenario" {
         /// Version of this format: 1.
         required schema: Integer = { "const": 1 },
         /// Name of the scenario, of its reports and of its snapshot: lower-case letters, digits and `-`.
         required name: String = { "pattern": "^[a-z0-9-]+$" },
-        /// One line for people.
+        /// A title of one line.
         optional title: String,
         /// A folder of kinds, relative to the scenario's root, searched before lab's own: `*.toml` in it and in its
         /// `servers` and `proxies`.
         optional kinds: String,
-        /// What is served.
+        /// The application that the stacks serve.
         required app: AppTable,
-        /// How the components of the stacks are run: as subprocesses of lab, or each in a container. `--backend` on the
-        /// command line has the last word.
+        /// How to run the components of the stacks: as subprocesses of lab, or each in a container. `--backend` on the
+        /// command line overrides it.
         optional backend: OneOf<Backend> = { "default": "process" },
-        /// Who serves it: the deployments under test, compared with each other.
+        /// Which upstream addresses of proxies lab rewrites to the server's: those where the server's configuration binds,
+        /// any other being an error; or `any`.
+        optional relocate: OneOf<Relocate> = { "default": "bound" },
+        /// The deployments under test, compared with each other.
         optional stack: List<Stack> = { "minItems": 1 },
-        /// More of them: every server of a list behind every proxy of a list.
+        /// More stacks: every server of a list behind every proxy of a list.
         optional matrix: List<Matrix> = { "minItems": 1 },
-        /// Is it right? Requests with what is expected at the client and at the app.
+        /// Requests with expectations at the client and at the app.
         optional check: List<Check>,
-        /// How fast is it? How the stacks are driven.
+        /// How to drive the stacks.
         optional load: List<Load>,
-        /// How often everything is measured.
+        /// How often to measure.
         optional rounds: Rounds,
-        /// Which cores the stacks and the load drivers run on. Default: disjoint halves of what is there.
+        /// The cores of the stacks and of the load drivers. Default: disjoint halves of the available cores.
         optional placement: Placement,
-        /// What `lab run --quick` leaves of it: a first look, in minutes.
+        /// The short form that `lab run --quick` runs, for a first impression in minutes.
         optional quick: Quick,
-        /// Which changes against the reviewed snapshot fail `lab run --gate`.
+        /// Which changes since the reviewed snapshot fail `lab run --gate`.
         optional gate: Gate,
+        /// How facts become the reviewed snapshot.
+        optional snapshot: Snapshot,
     } = {
         "allOf": [
             { "anyOf": [{ "required": ["check"] }, { "required": ["load"] }] },
@@ -60,83 +67,98 @@ wire_table! {
 }
 
 wire_table! {
-    /// What is served: a WSGI application, an app built into lab, or one as the twin of the other.
+    /// The application: a WSGI application, an app built into lab, or both as equivalents of each other.
     AppTable in "`[app]`" {
         /// Name of an app built into lab.
         optional native: OneOf<NativeApp>,
-        /// A WSGI application, as `module:callable`.
-        optional wsgi: String = { "pattern": "^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*$" },
-        /// The folder its module is in, relative to the scenario's root. Default: the module is one of lab's own, which
-        /// are `pong`, `echo`, `sleep` and `hello`.
+        /// A WSGI application, as `module:callable` or, for a factory, as `module:create_app("literals", only=True)`.
+        optional wsgi: String = {
+            "pattern": "^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*(\\(.*\\))?$"
+        },
+        /// The folder of its module, relative to the scenario's root. Default: the module is one of lab's own: `pong`,
+        /// `echo`, `sleep` or `hello`.
         optional path: String,
-        /// Variables set for every server of the application.
+        /// Environment variables of every server of the application; they override those of `env_file`.
+        optional env: ByName<String>,
+        /// The same under its earlier name.
         optional environment: ByName<String>,
-        /// A requirements file of pip with what the application needs, versions pinned; relative to the scenario's root.
+        /// A file of environment variables, a `NAME=value` per line, relative to the scenario's root.
+        optional env_file: String,
+        /// The packages of the application, with their versions: a `requirements.txt`, a `uv.lock` or a `poetry.lock`,
+        /// relative to the scenario's root. What they pin is installed, also of the server.
         optional requirements: String,
+        /// The application's own virtual environment, relative to the scenario's root, instead of `requirements`. Servers
+        /// that it has run from it; for others, lab makes an environment that sees its packages.
+        optional venv: String,
+        /// The working folder of the servers, relative to the scenario's root. Default: a folder of the run.
+        optional cwd: String,
+        /// A shell command that prepares the application before each start of a server, such as migrations. It has the
+        /// application's variables, and runs in `cwd`.
+        optional setup: String,
     } = { "anyOf": [{ "required": ["native"] }, { "required": ["wsgi"] }] }
 }
 
 wire_table! {
-    /// One deployment under test.
-    Stack in "`[[stack]]`" {
-        /// Name of the stack, unique in the scenario: lower-case letters, digits and `-`.
-        required name: String = { "pattern": "^[a-z0-9-]+$" },
-        /// The reverse proxy in front of the server. Default: none.
-        optional proxy: Proxy,
-        /// The app server.
-        required server: Server,
-        /// How its components are run. Default: as the scenario's `backend` says.
-        optional backend: OneOf<Backend>,
-        /// Which of the two `[app]` names, where the server hosts both. Default: `wsgi` if there is one.
-        optional app: OneOf<Interface>,
-        /// Whether ratios are against this stack; at most one is. Default: the first stack is the reference.
-        optional reference: bool = { "default": false },
-        /// Whether it is put under the loads; `false` for one that is only checked and compared.
-        optional measured: bool = { "default": true },
+/// One deployment under test.
+Stack in "`[[stack]]`" {
+    /// Name of the stack, unique in the scenario: lower-case letters, digits and `-`.
+    required name: String = { "pattern": "^[a-z0-9-]+$" },
+    /// The reverse proxy in front of the server. Default: none.
+    optional proxy: Proxy,
+    /// The app server.
+    required server: Server,
+    /// How to run its components. Default: the scenario's `backend`.
+    optional backend: OneOf<Backend>,
+    /// Which app of `[app]` to serve, if the server hosts both. Default: `wsgi` if there is one.
+    optional app: OneOf<Interface>,
+    /// Whether this is the reference stack of all ratios; at most one is. Default: the first stack.
+    optional reference: bool = { "default": false },
+    /// Whether to drive it with the loads; `false` if it is only checked and compared.
+            optional measured: bool = { "default": true },
+        }
     }
-}
 
 wire_table! {
-    /// Stacks by combination: every server behind every proxy with every number of workers. What of them this machine
-    /// does not have, or cannot do what is asked, is a row that says so, and fails nothing.
+    /// Stacks by combination: every server behind every proxy with every number of workers. A combination that is not
+    /// available on this machine, or not possible at all, is shown as such in reports and fails nothing.
     Matrix in "`[[matrix]]`" {
-        /// What the names of the stacks start with. They are named after their parts: `nginx-gunicorn-gthread`, with
-        /// `-w2` behind where `workers` lists several numbers.
+        /// A prefix of the stacks' names. The names are made of the components, as in `nginx-gunicorn-gthread`, followed
+        /// by `-w2` if `workers` lists several numbers.
         optional name: String = { "pattern": "^[a-z0-9-]+$" },
-        /// Server kinds; `kind/variant` for a variant, and `all` for every kind and variant that hosts the app and
-        /// speaks HTTP, those named `recommended` apart.
+        /// Server kinds; `kind/variant` for a variant, and `all` for every kind and variant that hosts the app and speaks
+        /// HTTP, except variants named `recommended`.
         required server: List<String> = { "minItems": 1 },
         /// Proxy kinds, each with its own default configuration; `none` for no proxy. Default: none.
         optional proxy: List<String> = { "minItems": 1 },
-        /// Numbers of workers, 1 to 256. Default: what the variant says, else 1.
+        /// Numbers of workers, 1 to 256. Default: the variant's, otherwise 1.
         optional workers: List<Integer> = { "minItems": 1 },
-        /// Threads of each worker. Default: what the kind has by itself.
+        /// Threads of each worker. Default: the kind's own.
         optional threads: Integer = { "minimum": 1, "maximum": 1024 },
-        /// Which of the two `[app]` names. Default: `wsgi` if there is one.
+        /// Which app of `[app]` to serve. Default: `wsgi` if there is one.
         optional app: OneOf<Interface>,
-        /// Whether they are put under the loads; `false` for ones that are only checked and compared.
+        /// Whether to drive them with the loads; `false` if they are only checked and compared.
         optional measured: bool = { "default": true },
-        /// Names of stacks that are left out.
+        /// Names of stacks to leave out.
         optional except: List<String>,
-        /// Name of the stack that ratios are against.
+        /// Name of the reference stack of all ratios.
         optional reference: String,
     }
 }
 
 wire_table! {
-    /// The short form of a scenario. What it measures is shown and recorded, and compared with no snapshot.
+    /// The short form of a scenario. Its results are shown and recorded, but not compared with a snapshot.
     Quick in "`[quick]`" {
         /// Blocks, 1 to 10000.
         optional rounds: Integer = { "minimum": 1, "maximum": 10000, "default": 1 },
-        /// The warm-up before each measured window; whole seconds.
+        /// The warm-up before each measured window, in whole seconds.
         optional warmup: DurationText = { "default": "1s" },
-        /// Names of the loads that are driven. Default: all.
+        /// Names of the loads to run. Default: all.
         optional loads: List<String> = { "minItems": 1 },
-        /// The most rates that are left of a ramp, 2 or more: evenly chosen, the first and the last among them.
+        /// The maximum number of rates of a ramp, 2 or more: evenly chosen, including the first and the last.
         optional rates: Integer = { "minimum": 2, "maximum": 1000 },
-        /// How long each rate of a ramp lasts, from 100 ms on.
+        /// How long each rate of a ramp lasts; at least 100 ms.
         optional hold: DurationText,
-        /// The measured window of loads that are no ramps; whole seconds, 1 or more.
+        /// The measured window of loads without a ramp, in whole seconds, 1 or more.
         optional duration: DurationText,
     }
 }
@@ -144,12 +166,11 @@ wire_table! {
 wire_table! {
     /// A reverse proxy.
     Proxy in "`proxy`" {
-        /// Which implementation, as `lab servers` lists them; `none` for no proxy.
+        /// The implementation, as listed by `lab servers`; `none` for no proxy.
         required kind: String,
-        /// Its configuration file, relative to the scenario's root. Default: what comes with the kind.
+        /// Its configuration file, relative to the scenario's root. Default: the kind's own.
         optional config: String,
-        /// The image its container is made from, as the engine names it; pulled where the engine has it not. Default:
-        /// lab makes one for its own kinds.
+        /// The image of its container, pulled if the engine does not have it. Default: lab builds one for its own kinds.
         optional image: String,
         /// Instead of `image`: a folder with a `Dockerfile`, relative to the scenario's root, from which the engine
         /// builds it.
@@ -160,18 +181,18 @@ wire_table! {
 wire_table! {
     /// An app server.
     Server in "`server`" {
-        /// Which implementation, as `lab servers` lists them; `kind/variant` for a variant.
+        /// The implementation, as listed by `lab servers`; `kind/variant` for a variant.
         required kind: String,
-        /// Worker processes, 1 to 256. Default: what the variant or the configuration file says, else 1.
+        /// Worker processes, 1 to 256. Default: as in the variant or the configuration file, otherwise 1.
         optional workers: Integer = { "minimum": 1, "maximum": 256 },
-        /// Threads of each worker, 1 to 1024. Default: what the variant says, else what the kind has by itself.
+        /// Threads of each worker, 1 to 1024. Default: the variant's, otherwise the kind's own.
         optional threads: Integer = { "minimum": 1, "maximum": 1024 },
         /// A configuration file, relative to the scenario's root.
         optional config: String,
-        /// More arguments for its command line.
+        /// Additional arguments for its command line.
         optional arguments: List<String>,
-        /// The image its container is made from, as the engine names it; pulled where the engine has it not. Default:
-        /// lab makes one for its own kinds, and for those in an environment that `lab provision` has made.
+        /// The image of its container, pulled if the engine does not have it. Default: lab builds one for its own kinds and
+        /// for those in an environment created by `lab provision`.
         optional image: String,
         /// Instead of `image`: a folder with a `Dockerfile`, relative to the scenario's root, from which the engine
         /// builds it.
@@ -180,92 +201,96 @@ wire_table! {
 }
 
 wire_table! {
-    /// A request with what is expected at the client and at the app.
+    /// A request with expectations at the client and at the app.
     Check in "`[[check]]`" {
-        /// What the check asserts, in words; unique in the scenario.
+        /// The assertion as a sentence; unique in the scenario.
         required name: String,
-        /// Names of the stacks this is asked of. Default: every stack.
+        /// Names of the stacks to check. Default: every stack.
         optional stacks: List<String> = { "minItems": 1 },
-        /// What a stack must be able to do to be asked this; others are not.
+        /// Abilities that a stack must have to be checked.
         optional needs: List<OneOf<Ability>> = { "minItems": 1 },
-        /// What is sent.
+        /// The request to send.
         required request: Request,
-        /// What must come back, and what the app must have seen; at least one thing.
+        /// The expected response, and the expected request at the app; at least one key.
         required expect: Expect = { "minProperties": 1 },
     }
 }
 
 wire_table! {
-    /// What a check sends: composed from `method`, `path`, `headers` and `body`, or `raw` bytes.
+    /// The request of a check: composed from `method`, `path`, `headers` and `body`, or `raw` bytes.
     Request in "`request`" {
         /// The method, as sent.
         optional method: String = { "default": "GET" },
-        /// The request target, as sent: from `/` on, percent-encoding and all; or `*` with OPTIONS.
+        /// The request target, as sent: starts with `/` and is percent-encoded; or `*` with OPTIONS.
         optional path: String = { "pattern": "^(/[!-~]*|\\*)$" },
-        /// Header lines in order, as pairs of name and value; names may repeat. Values may hold the placeholders
+        /// Header lines in order, as pairs of name and value; names may repeat. Values may contain the placeholders
         /// `{client}`, `{host}` and `{port}`.
         optional headers: List<HeaderLine>,
         /// The body.
         optional body: String,
-        /// How often it is sent on one connection, 1 to 100, each answered before the next; the last answer is judged.
+        /// How often to send it on one connection, 1 to 100, each after the response to the one before; the last response
+        /// is compared with the expectation.
         optional times: Integer = { "minimum": 1, "maximum": 100, "default": 1 },
-        /// How long the whole exchange may take.
+        /// The deadline of the whole exchange.
         optional within: DurationText = { "default": "10s" },
-        /// Clients that keep the stack waiting meanwhile.
+        /// Sends it over TLS to the stack's TLS listener, with the host of its `Host` line as the server's name. Any
+        /// certificate is accepted.
+        optional tls: bool = { "default": false },
+        /// Slow clients that occupy the stack meanwhile.
         optional while_slow: WhileSlow,
-        /// The whole request, byte for byte, after placeholders are filled in.
+        /// The whole request, byte for byte, with placeholders.
         optional raw: String = { "minLength": 1 },
     } = { "oneOf": [{ "required": ["path"] }, { "required": ["raw"] }] }
 }
 
 wire_table! {
-    /// Clients that each send a request, or read its answer, a byte at a time and do not come to the end while the check
-    /// is asked: before it is, every one of them has begun.
+    /// Clients that each send a request, or read its response, one byte at a time and do not finish during the check. All
+    /// of them have started before the check sends its request.
     WhileSlow in "`while_slow`" {
-        /// How many, 1 to 1000, each on a connection of its own.
+        /// The number of clients, 1 to 1000, each on its own connection.
         required clients: Integer = { "minimum": 1, "maximum": 1000 },
-        /// What they are slow with: the `head`, the `body` of a POST to the check's path, or the `answer` to a GET,
-        /// which has to be larger than what systems and proxies take up for their clients.
+        /// The slow part: the `head`, the `body` of a POST to the check's path, or the `answer` to a GET, which must be
+        /// larger than the buffers of systems and proxies.
         optional part: OneOf<SlowPart> = { "default": "head" },
-        /// The path they ask for. Default: the check's own.
+        /// The path they request. Default: the check's own.
         optional path: String = { "pattern": "^/[!-~]*$" },
     }
 }
 
 wire_table! {
-    /// What a check expects; what is not named is not looked at.
+    /// The expectation of a check; only the given keys are compared.
     Expect in "`expect`" {
-        /// That no answer comes within the time the request allows; nothing else can be expected beside it.
+        /// Expects no response before the request's deadline; excludes all other keys.
         optional unanswered: bool = { "const": true },
-        /// The status code at the client, 100 to 599.
-        optional status: Integer = { "minimum": 100, "maximum": 599 },
+        /// The status code at the client, 100 to 599; or a class of codes such as `"2xx"`, or a list of classes.
+        optional status: ExpectedStatus,
         /// The response's header lines at the client, by name.
         optional headers: ByName<HeaderRule>,
         /// The response's body at the client.
         optional body: TextRule,
-        /// What arrived at the app server, before any middleware.
+        /// The request as it arrived at the app server, before any middleware.
         optional upstream: Upstream = { "minProperties": 1 },
-        /// What the app saw after its middleware; named as in Flask.
+        /// The request as the app saw it, after its middleware; named as in Flask.
         optional app: AppSaw = { "minProperties": 1 },
     }
 }
 
 wire_table! {
-    /// What must have arrived at the app server, before any middleware.
+    /// The expected request at the app server, before any middleware.
     Upstream in "`expect.upstream`" {
         /// The method.
         optional method: TextRule,
-        /// The request target as it stood in the request line.
+        /// The request target of the request line.
         optional target: TextRule,
         /// The request's header lines, by name.
         optional headers: ByName<HeaderRule>,
-        /// Header names in the order their lines arrived, a name once per line; other names are not looked at.
+        /// Header names in the order of their lines, one name for each line; other names are ignored.
         optional order: List<String> = { "minItems": 1 },
     }
 }
 
 wire_table! {
-    /// What the app saw of the request, after its middleware (ProxyFix).
+    /// The request as the app saw it, after its middleware (ProxyFix).
     AppSaw in "`expect.app`" {
         /// `request.remote_addr`: the client's address.
         optional remote_addr: TextRule,
@@ -287,23 +312,27 @@ wire_table! {
 wire_table! {
     /// A rule for one text; exactly one key.
     TextTable in "the rule" {
-        /// Holds this text. May hold placeholders.
+        /// Contains this text, which may have placeholders.
         optional contains: String,
-        /// Matches this regular expression somewhere (anchor it to match as a whole).
+        /// Matches this regular expression somewhere; anchor it to match the whole text.
         optional matches: String,
-        /// Holds nothing at all.
+        /// Does not contain this text, which may have placeholders.
+        optional lacks: String,
+        /// Is empty.
         optional empty: bool = { "const": true },
-    } = { "minProperties": 1, "maxProperties": 1 }
+        } = { "minProperties": 1, "maxProperties": 1 }
 }
 
 wire_table! {
     /// A rule for the lines of one header name; exactly one key.
     HeaderTable in "the rule" {
-        /// Exactly one line, which holds this text. May hold placeholders.
+        /// Exactly one line, which contains this text. It may have placeholders.
         optional contains: String,
         /// Exactly one line, which matches this regular expression somewhere.
         optional matches: String,
-        /// Exactly one line, which holds nothing at all.
+        /// Any number of lines, none of which contains this text. It may have placeholders.
+        optional lacks: String,
+        /// Exactly one line, which is empty.
         optional empty: bool = { "const": true },
         /// No line of that name.
         optional absent: bool = { "const": true },
@@ -317,23 +346,23 @@ wire_table! {
 wire_table! {
     /// Randomised complete blocks: each block visits every stack under every load once, freshly started.
     Rounds in "`[rounds]`" {
-        /// Blocks, 1 to 10000; an exact interval needs 6, and a gate of several metrics some more.
+        /// Blocks, 1 to 10000; an exact interval needs 6, and a gate of several metrics a few more.
         optional count: Integer = { "minimum": 1, "maximum": 10000, "default": 10 },
-        /// Instead of `count`: after how many blocks the run is looked at, ascending. It ends as soon as a look leaves
-        /// nothing undecided; each look may err by its share only.
+        /// Instead of `count`: the numbers of blocks after which an interim look tests the gate, ascending. The run ends as
+        /// soon as a look decides everything. The looks share the error rate.
         optional looks: List<Integer> = { "minItems": 1, "maxItems": 10 },
-        /// Driven but not measured, before each measured window: whole seconds (may be `0s`), or `auto`: until five
-        /// seconds in a row are alike.
+        /// How long to drive a stack before each measured window: whole seconds (may be `0s`), or `auto`: until the stack
+        /// has been steady for five seconds.
         optional warmup: WarmupText = { "default": "1s" },
-        /// The longest that `warmup = "auto"` may take; whole seconds, 5 or more.
+        /// The maximum length of `warmup = "auto"`, in whole seconds, 5 or more.
         optional warmup_most: DurationText = { "default": "30s" },
-        /// Seeds the order of visits.
+        /// The seed of the order of visits.
         optional seed: Integer = { "minimum": 0, "default": 2011 },
     } = { "not": { "required": ["count", "looks"] } }
 }
 
 wire_table! {
-    /// Which cores load drivers and stacks run on: disjoint lists.
+    /// The cores of load drivers and stacks: disjoint lists.
     Placement in "`[placement]`" {
         /// Cores of the load driver, 0 to 1023.
         required load: List<Integer> = { "minItems": 1 },
@@ -343,22 +372,61 @@ wire_table! {
 }
 
 wire_table! {
-    /// Which changes are worth failing for.
+    /// The changes that fail a run.
     Gate in "`[gate]`" {
-        /// What the ratio to the reference stack is compared with: the committed `snapshot` (has it changed?) or the
-        /// `reference` stack itself (is it worse?).
+        /// The baseline of the ratios to the reference stack: the committed `snapshot` (has the stack changed?) or the
+        /// `reference` stack itself (is the stack worse?).
         optional against: OneOf<Against> = { "default": "snapshot" },
-        /// How much worse each metric may get. Default: no metric is gated.
+        /// How much worse each metric may become: than in the baseline, or in `lab compare` than at the other revision.
+        /// Default: no metric is gated.
         optional margins: Margins,
+        /// The worst acceptable values, on any machine: of every measured stack under every load, except loads whose
+        /// `errors` are only counted. Default: none.
+        optional limits: Limits = { "minProperties": 1 },
+    }
+}
+
+wire_table! {
+    /// Absolute bounds by metric.
+    Limits in "`limits`" {
+        /// The least good responses per second of the measured window.
+        optional throughput: Integer = { "minimum": 1, "maximum": 1_000_000_000 },
+        /// The highest CPU time of all components of the stack per good response.
+        optional cpu_per_request: BoundText,
+        /// The highest median service time.
+        optional p50: BoundText,
+        /// The highest 99th percentile of the service time.
+        optional p99: BoundText,
+        /// The most memory that the stack may hold more after a number of requests, such as `1MiB per 100k`: the slope over
+        /// the measured window.
+        optional memory_growth: MemoryGrowthText,
+        /// The same of open descriptors, such as `1 per 10k`.
+        optional descriptor_growth: CountGrowthText,
+        /// The same of threads.
+        optional thread_growth: CountGrowthText,
+        /// The same of established connections to the stack's components.
+        optional connection_growth: CountGrowthText,
+        /// The most failed requests of a measured window. Default: 0, unless the snapshot has the errors.
+        optional errors: Integer = { "minimum": 0, "maximum": 1_000_000_000 },
+    }
+}
+
+wire_table! {
+    /// How facts become the reviewed snapshot.
+    Snapshot in "`[snapshot]`" {
+        /// What varies from run to run by nature: names of fields such as `X-Request-Id`, and JSON pointers into bodies such
+        /// as `/session/id`, which are compared for presence only; and filters such as `{ matches = 'took \d+ ms' }`, which
+        /// replace matches of a regular expression in values of fields and in text bodies.
+        optional volatile: List<VolatileItem>,
     }
 }
 
 wire_table! {
     /// Margins by metric, as percentages above zero.
     Margins in "`margins`" {
-        /// Requests answered well per second of the measured window; more is better.
+        /// Good responses per second of the measured window; more is better.
         optional throughput: PercentText,
-        /// CPU time of every component of the stack per request answered well; less is better.
+        /// CPU time of all components of the stack per good response; less is better.
         optional cpu_per_request: PercentText,
         /// Median service time; less is better.
         optional p50: PercentText,
@@ -387,6 +455,11 @@ impl Word for NativeApp {
 impl Word for Interface {
     const WHAT: &'static str = "interface";
     const ALL: &'static [(&'static str, Self)] = &[("wsgi", Interface::Wsgi), ("native", Interface::Native)];
+}
+
+impl Word for Relocate {
+    const WHAT: &'static str = "choice of addresses";
+    const ALL: &'static [(&'static str, Self)] = &[("bound", Relocate::Bound), ("any", Relocate::Any)];
 }
 
 impl Word for Backend {

@@ -1,9 +1,7 @@
-//! The exact facts of a run as text: what two runs of an unchanged scenario share to the letter. Pure.
+//! Renders the exact facts of a run, which are identical in every run of an unchanged scenario. Pure.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-
-use sha2::{Digest as _, Sha256};
 
 use crate::check::evaluate::app_field;
 use crate::check::observed::Observed;
@@ -11,13 +9,13 @@ use crate::record::{CheckOutcome, CheckRecord, RoundOutcome, RoundRecord, StackR
 use crate::scenario::model::AppField;
 use lab_load::wire::ErrorClass;
 
-/// Longer bodies stand in a snapshot as their length and digest.
-const SHOWN_BODY_CHARS: usize = 200;
+/// Longer bodies are shown as their length and digest.
+const MAX_BODY_CHARS: usize = 200;
 
-/// The facts of a run: each check of each stack with the whole answer and what the app saw, then the errors of each
-/// load. Observations are redacted before they come here. How the loads of the names `counted` fail is no fact.
+/// The facts of a run: each check of each stack with the whole response and the request that the app saw, then the errors
+/// under each load. Observations must be redacted. The errors of `counted_loads` are not facts.
 #[must_use]
-pub fn render(stacks: &[StackRecord], rounds: &[RoundRecord], counted: &[&str]) -> String {
+pub fn render(stacks: &[StackRecord], rounds: &[RoundRecord], counted_loads: &[&str]) -> String {
     let mut text = String::new();
     for stack in stacks {
         heading(&mut text, &format!("stack {}", stack.name));
@@ -26,21 +24,21 @@ pub fn render(stacks: &[StackRecord], rounds: &[RoundRecord], counted: &[&str]) 
             line(&mut text, &format!("{}: {kind}", component.role));
         }
         if stack.unavailable.is_some() {
-            // What is missing is this machine's matter; that the stack was not there is the fact.
+            // What is missing depends on the machine, so only the absence is a fact.
             line(&mut text, "unavailable");
         }
         if let Some(error) = &stack.error {
-            // Why, with its paths and ports, differs from run to run; that it did not start is the fact.
-            let what = error.split(':').next().unwrap_or_default();
-            line(&mut text, &format!("could not run: {what}"));
+            // The cause contains paths and ports that differ from run to run.
+            let summary = error.split(':').next().unwrap_or_default();
+            line(&mut text, &format!("could not run: {summary}"));
         }
         for check in &stack.checks {
             render_check(&mut text, check);
         }
         text.push('\n');
     }
-    let judged: Vec<&RoundRecord> = rounds.iter().filter(|round| !counted.contains(&round.load.as_str())).collect();
-    render_loads(&mut text, &judged);
+    let is_exact = |round: &&RoundRecord| !counted_loads.contains(&round.load.as_str());
+    render_loads(&mut text, &rounds.iter().filter(is_exact).collect::<Vec<_>>());
     text.truncate(text.trim_end().len());
     text
 }
@@ -59,18 +57,18 @@ fn render_check(text: &mut String, check: &CheckRecord) {
     let verdict = if check.passed() { "pass" } else { "FAIL" };
     let _ = writeln!(text, "\n{verdict}: {}\n  {}", check.name, check.request);
     match &check.outcome {
-        CheckOutcome::Unanswered { said } => line(text, &format!("  {said}")),
+        CheckOutcome::NoResponse { message } => line(text, &format!("  {message}")),
         CheckOutcome::Failed { error } => line(text, &format!("  no answer: {error}")),
-        CheckOutcome::Judged { observed, .. } => render_observed(text, observed),
+        CheckOutcome::Evaluated { observed, .. } => render_observed(text, observed),
     }
 }
 
-/// Marked as curl does it: `<` for what the client received; and `>` for what arrived at the app.
+/// Marks lines as curl does: `<` for the response to the client, `>` for the request that arrived at the app.
 fn render_observed(text: &mut String, observed: &Observed) {
     if let Ok(view) = observed.headers_report() {
-        let arrived = &view.upstream;
-        line(text, &format!("  > {} {} {}", arrived.method, arrived.target, arrived.version));
-        for (name, value) in &arrived.headers {
+        let request = &view.upstream;
+        line(text, &format!("  > {} {} {}", request.method, request.target, request.version));
+        for (name, value) in &request.headers {
             line(text, &format!("  > {name}: {value}"));
         }
         for field in AppField::ALL {
@@ -83,33 +81,27 @@ fn render_observed(text: &mut String, observed: &Observed) {
     for (name, value) in &observed.headers {
         line(text, &format!("  < {name}: {value}"));
     }
+    for (field, status) in &observed.conditional {
+        line(text, &format!("  status with {field}: {status}"));
+    }
     if let Some(error) = &observed.framing_error {
         line(text, &format!("  framing: {error}"));
     }
     if observed.headers_report().is_err() && !observed.body.is_empty() {
-        match observed.body.chars().count() <= SHOWN_BODY_CHARS {
+        match observed.body.chars().count() <= MAX_BODY_CHARS && !observed.is_binary {
             true => line(text, &format!("  body {:?}", observed.body)),
-            false => {
-                let digest = Sha256::digest(&observed.body);
-                line(text, &format!("  body of {} bytes, SHA-256 {digest:x}", observed.body.len()));
-            }
+            false => line(text, &format!("  body of {}", observed.body_summary())),
         }
     }
 }
 
-/// Which errors each stack answered each load with; how many is a matter of time and not a fact.
+/// The classes of errors of each stack under each load. Their number depends on timing and is not a fact.
 fn render_loads(text: &mut String, rounds: &[&RoundRecord]) {
-    let mut seen: Vec<(&str, &str)> = Vec::new();
-    for round in rounds {
-        if !seen.contains(&(&round.load, &round.stack)) {
-            seen.push((&round.load, &round.stack));
-        }
-    }
-    seen.sort_unstable();
-    if !seen.is_empty() {
+    let pairs: BTreeSet<(&str, &str)> = rounds.iter().map(|round| (&*round.load, &*round.stack)).collect();
+    if !pairs.is_empty() {
         heading(text, "errors under load");
     }
-    for (load, stack) in seen {
+    for (load, stack) in pairs {
         let visits = rounds.iter().filter(|round| round.load == load && round.stack == stack);
         let mut classes: BTreeSet<ErrorClass> = BTreeSet::new();
         let (mut failed, mut unavailable) = (false, false);

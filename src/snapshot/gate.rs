@@ -1,61 +1,99 @@
-//! The gate: a run's ratios against the committed ones and the scenario's margins. Pure.
+//! The gate: a run's ratios against their baseline and the scenario's margins, its values against the limits. Pure.
 
+use super::limits::LimitedMetric;
 use super::ratios::{RatioFact, Ratios};
+use super::undecided::in_words;
 use crate::exit::Exit;
-use crate::record::{Estimate, FactsVerdict, GateOutcome, MetricVerdict, Ratio, RatioInterval, Verdict};
+use crate::record::{
+    Cell, Estimate, FactsVerdict, GateOutcome, LimitVerdict, MetricVerdict, Ratio, RatioInterval, Verdict,
+};
 use crate::scenario::model::{Against, Gate, Metric};
 use lab_stats::decision::{self, Looks, MetricTest, TestResult};
-use lab_stats::verdict::{self, Direction, InconclusiveReason};
+use lab_stats::verdict::{self, Direction};
 
-/// The inputs of the gate besides a run's own ratios.
+/// The inputs of the gate besides a run's own values.
 #[derive(Debug, Clone, Copy)]
 pub struct GateContext<'a> {
     pub gate: &'a Gate,
-    /// The reference stack, which is not gated itself.
-    pub reference: &'a str,
+    /// The stacks that are compared with no other one, such as the reference.
+    pub ungated: &'a [&'a str],
     /// All interim looks that the scenario declares.
     pub looks: &'a Looks,
     /// The number of looks made so far.
     pub made: usize,
+    /// All that is judged, in a second sample; `None` is everything.
+    pub cells: Option<&'a [Cell]>,
 }
 
-/// Evaluates every ratio that has a margin. Of `now`, this run's ratios as they would be committed, only the descriptions
-/// of the loads are used.
+/// What a run measured, and what its ratios are compared with.
+#[derive(Debug, Clone, Copy)]
+pub struct RunValues<'a> {
+    pub estimates: &'a [Estimate],
+    /// This run's ratios as they would be committed, of which only the descriptions of the loads are used.
+    pub now: &'a Ratios,
+    pub committed: Option<&'a Ratios>,
+    pub limited: &'a [LimitedMetric],
+}
+
+/// The verdicts on everything that the gate judges by intervals.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    pub metrics: Vec<MetricVerdict>,
+    pub limits: Vec<LimitVerdict>,
+}
+
+impl Judgement {
+    /// Whether another look could change anything: some verdict is inconclusive.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let mut verdicts = self.metrics.iter().map(|metric| metric.verdict);
+        let mut limits = self.limits.iter().map(|limit| limit.verdict);
+        verdicts.any(|verdict| verdict == Verdict::Inconclusive)
+            || limits.any(|verdict| verdict == Verdict::Inconclusive)
+    }
+}
+
+/// Judges every ratio that has a margin, and every value that has a limit.
 #[must_use]
-pub fn evaluate(
-    context: GateContext<'_>,
-    estimates: &[Estimate],
-    now: &Ratios,
-    committed: Option<&Ratios>,
-) -> Vec<MetricVerdict> {
-    let GateContext { gate, reference, looks, made } = context;
+pub fn judge(context: GateContext<'_>, run: RunValues<'_>) -> Judgement {
+    let GateContext { gate, ungated, looks, made, cells } = context;
+    let is_judged = |load: &str, stack: &str, metric: &str| {
+        cells.is_none_or(|cells| cells.iter().any(|cell| cell.is(load, stack, metric)))
+    };
+    let RunValues { estimates, now, committed, limited } = run;
     let margin = |name: &str| {
         let gated = gate.margins.iter().find(|(metric, _)| metric.name() == name);
         gated.map(|(metric, margin)| (*metric, *margin))
     };
     let mut gated: Vec<GatedRatio<'_>> = Vec::new();
-    for estimate in estimates.iter().filter(|estimate| estimate.stack != reference) {
+    let is_gated = |estimate: &&Estimate| !ungated.contains(&estimate.stack.as_str());
+    let estimates_judged = estimates.iter().filter(is_gated);
+    for estimate in estimates_judged.filter(|one| is_judged(&one.load, &one.stack, &one.metric)) {
         if let Some((metric, margin)) = margin(&estimate.metric) {
             gated.push(GatedRatio::new(gate.against, metric, margin, estimate, now, committed));
         }
     }
-    // Only decidable ratios belong to the family that shares the error.
-    let tests: Vec<MetricTest<'_>> = gated.iter().filter_map(GatedRatio::test).collect();
+    let limited: Vec<&LimitedMetric> = limited.iter().filter(|one| one.is_judged(&is_judged)).collect();
+    // What can be decided is one family, which shares the error.
+    let tests = gated.iter().filter_map(GatedRatio::test).chain(limited.iter().filter_map(|limit| limit.test()));
+    let tests: Vec<MetricTest<'_>> = tests.collect();
     let mut results = decision::decide(&tests, looks, made).into_iter();
-    let answered = |case: &GatedRatio<'_>| case.verdict(if case.obstacle.is_some() { None } else { results.next() });
-    let mut verdicts: Vec<MetricVerdict> = gated.iter().map(answered).collect();
+    let mut answered =
+        |case: &GatedRatio<'_>| case.verdict(if case.obstacle.is_some() { None } else { results.next() });
+    let mut metrics: Vec<MetricVerdict> = gated.iter().map(&mut answered).collect();
+    let limits = limited.iter().map(|limit| limit.verdict(limit.test().and_then(|_| results.next()))).collect();
     // Report a committed ratio that the scenario no longer has.
-    if gate.against == Against::Snapshot {
+    if gate.against == Against::Snapshot && cells.is_none() {
         let is_measured = |known: &RatioFact| {
             estimates.iter().any(|e| e.load == known.load && e.stack == known.stack && e.metric == known.metric)
         };
         for known in committed.into_iter().flat_map(|ratios| &ratios.ratios).filter(|known| !is_measured(known)) {
             if let Some((_, margin)) = margin(&known.metric) {
-                verdicts.push(missing_ratio(known, margin));
+                metrics.push(missing_ratio(known, margin));
             }
         }
     }
-    verdicts
+    Judgement { metrics, limits }
 }
 
 /// A ratio with a margin, and its baseline or the reason why it has none.
@@ -128,6 +166,7 @@ impl<'a> GatedRatio<'a> {
             rounds: self.estimate.ratio.as_ref().map_or(0, |ratio| ratio.log_ratios.len()),
             further_rounds: None,
             because: None,
+            first: None,
         };
         if let Some((verdict, because)) = &self.obstacle {
             (evaluated.verdict, evaluated.because) = (*verdict, Some(because.clone()));
@@ -150,6 +189,14 @@ impl<'a> GatedRatio<'a> {
     }
 }
 
+const NO_COMMITTED_RATIO: &str = "no committed ratio";
+
+/// Whether a gated ratio of this run lacks its committed counterpart.
+#[must_use]
+pub fn lacks_baseline(verdicts: &[MetricVerdict]) -> bool {
+    verdicts.iter().any(|metric| metric.because.as_deref() == Some(NO_COMMITTED_RATIO))
+}
+
 /// Why a ratio cannot be compared with the committed one, if so.
 fn incomparable(
     ratio: &Ratio,
@@ -158,24 +205,13 @@ fn incomparable(
     now: &Ratios,
     committed: Option<&Ratios>,
 ) -> Option<String> {
-    let (Some(known), Some(committed)) = (known, committed) else { return Some("no committed ratio".to_owned()) };
+    let (Some(known), Some(committed)) = (known, committed) else { return Some(NO_COMMITTED_RATIO.to_owned()) };
     if known.reference != ratio.reference {
         return Some(format!("the committed ratio is to {}, this one to {}", known.reference, ratio.reference));
     }
     let load = |ratios: &Ratios| ratios.loads.get(&estimate.load).cloned().unwrap_or_default();
     let (then, now) = (load(committed), load(now));
     (then != now).then(|| format!("the load was `{then}`, and is `{now}` now"))
-}
-
-fn in_words(reason: InconclusiveReason) -> (Option<u32>, Option<String>) {
-    match reason {
-        InconclusiveReason::TooFewRounds(rounds) => (Some(rounds), None),
-        InconclusiveReason::OutOfReach => (None, Some("too close to the margin for any number of rounds".to_owned())),
-        InconclusiveReason::WideBaseline => {
-            let because = "the committed ratio itself is from too few or too scattered rounds; accept one from more";
-            (None, Some(because.to_owned()))
-        }
-    }
 }
 
 /// The verdict on a committed ratio that the scenario no longer has.
@@ -193,20 +229,18 @@ fn missing_ratio(known: &RatioFact, margin: f64) -> MetricVerdict {
         rounds: 0,
         further_rounds: None,
         because: Some("the scenario no longer has this stack or load".to_owned()),
+        first: None,
     }
 }
 
-/// Whether another look could change anything: some verdict is inconclusive.
-#[must_use]
-pub fn is_open(verdicts: &[MetricVerdict]) -> bool {
-    verdicts.iter().any(|metric| metric.verdict == Verdict::Inconclusive)
-}
-
 /// The exit code. A failed check fails the run with or without the gate, and so do errors under load that no snapshot has.
-/// A changed fact or a *fail* verdict fails it only if `gated`, an undecided one only if also `strict`.
+/// A changed fact, a *fail* verdict or a missing snapshot fails it only if `gated`, an undecided one only if also `strict`.
 #[must_use]
 pub fn exit(outcome: &GateOutcome, gated: bool, strict: bool) -> Exit {
-    let is = |verdict: Verdict| outcome.metrics.iter().any(|metric| metric.verdict == verdict);
+    let is = |verdict: Verdict| {
+        let limits = outcome.limits.iter().map(|limit| limit.verdict);
+        outcome.metrics.iter().map(|metric| metric.verdict).chain(limits).any(|one| one == verdict)
+    };
     // Errors that were reviewed and committed are facts like any other.
     let unreviewed_errors = outcome.errors_under_load > 0 && outcome.facts != FactsVerdict::Same;
     if outcome.failed_checks > 0 || unreviewed_errors {
@@ -215,7 +249,9 @@ pub fn exit(outcome: &GateOutcome, gated: bool, strict: bool) -> Exit {
     if outcome.could_not_run > 0 || outcome.without_valid_rounds > 0 {
         return Exit::CouldNotRun;
     }
-    if gated && (outcome.facts == FactsVerdict::Changed || is(Verdict::Fail)) {
+    // A comparison with nothing is no success. A snapshot that was never committed must not keep CI green.
+    let is_missing = !outcome.missing_snapshots.is_empty();
+    if gated && (outcome.facts == FactsVerdict::Changed || is(Verdict::Fail) || is_missing) {
         return Exit::Failed;
     }
     let new = outcome.facts == FactsVerdict::New;
@@ -228,3 +264,5 @@ pub fn exit(outcome: &GateOutcome, gated: bool, strict: bool) -> Exit {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod whole_table_tests;

@@ -1,12 +1,19 @@
 //! Snapshots of facts, and the gate that compares a run with them.
 //!
-//! A scenario has two snapshots, accepted separately: its exact facts (`NAME.snap`: what was answered, what the apps
-//! saw, that nothing failed) and its ratios (`NAME.ratios.snap`: what differs from one run to the next by itself, and
-//! is compared by interval and margin). [`facts`] and [`gate`] are pure; [`store`] reads and writes the files.
+//! A scenario has two snapshots, accepted separately: its exact facts (`NAME.snap`: responses, the requests that the apps
+//! saw, errors) and its ratios (`NAME.ratios.snap`), which vary from run to run and are compared by interval and margin.
+//! A comparison of two versions needs neither ([`versions`]).
+//! [`facts`] and [`gate`] are pure; [`store`] and [`history`] read and write the files.
 
+pub mod acceptance;
 pub mod comparison;
+pub mod confirmation;
 pub mod facts;
 pub mod failures;
 pub mod gate;
+pub mod history;
+pub mod limits;
 pub mod ratios;
 pub mod store;
+pub mod versions;
+mod undecided;

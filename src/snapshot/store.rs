@@ -1,131 +1,206 @@
-//! Snapshot files, in insta's own format, so that `cargo insta review` works on them as well as `lab snapshot`.
+//! Snapshot files in insta's format, so that both `lab snapshot` and `cargo insta review` work on them.
 //!
-//! insta decides by environment variables what an assertion may write, and a process must not change its own
-//! environment once it has threads. So the assertion runs in a process of its own: lab starts itself with
-//! [`ASSERT_COMMAND`] and the variables set, and reads the outcome from the exit code and the files.
+//! Environment variables control what an insta assertion may write, and a process with threads must not change its own
+//! environment. So the assertion runs in a subprocess: lab starts itself with [`ASSERT_COMMAND`] and the variables set, and
+//! reads the outcome from the exit code and the files.
 
+use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{fs, io};
 
-/// The hidden subcommand that asserts: `lab snapshot-assert FOLDER NAME`, the content on standard input.
+use rustix::fs::{FlockOperation, flock};
+
+use super::acceptance::{ratios_name, refusal};
+
+/// The hidden subcommand that asserts. It reads the content from standard input.
 pub const ASSERT_COMMAND: &str = "snapshot-assert";
 
-/// The folder of one root's snapshots, and the lab binary that asserts.
+/// The folder of one root's snapshots.
 #[derive(Debug, Clone)]
 pub struct Store {
     /// `reports/snapshots` in the scenario's root.
     pub folder: PathBuf,
-    /// The lab binary.
+    /// The lab binary, which runs the assertions.
     pub lab: PathBuf,
 }
 
-/// How a content compares with a committed snapshot.
+/// The comparison of new content with the committed snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Comparison {
-    /// No difference.
     Same,
-    /// There is none committed; the content waits as `.snap.new`.
+    /// No snapshot is committed; the content is pending as `.snap.new`.
     New,
-    /// They differ; the content waits as `.snap.new`.
+    /// They differ; the content is pending as `.snap.new`.
     Changed {
-        /// The committed content.
         committed: String,
     },
 }
 
-/// What insta may write.
+/// A snapshot that is pending for review.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PendingSnapshot {
+    pub name: String,
+    pub content: String,
+    pub committed: Option<String>,
+}
+
+/// The values of `INSTA_UPDATE`.
 #[derive(Debug, Clone, Copy)]
 enum Update {
-    /// A `.snap.new` beside the committed one.
+    /// insta writes a `.snap.new` beside the committed snapshot.
     New,
-    /// The committed one itself.
+    /// insta writes the committed snapshot itself.
     Always,
 }
 
 impl Store {
-    /// The committed snapshot's file.
     #[must_use]
     pub fn committed_file(&self, name: &str) -> PathBuf {
         self.folder.join(format!("{name}.snap"))
     }
 
-    /// The file of a content that waits for review.
     #[must_use]
-    pub fn waiting_file(&self, name: &str) -> PathBuf {
+    pub fn pending_file(&self, name: &str) -> PathBuf {
         self.folder.join(format!("{name}.snap.new"))
     }
 
-    /// The committed content, if there is one.
+    /// The committed content, if there is any.
     ///
     /// # Errors
-    /// When the file is there and cannot be read.
+    /// The file exists but cannot be read.
     pub fn committed(&self, name: &str) -> io::Result<Option<String>> {
         content(&self.committed_file(name))
     }
 
-    /// Compares `content` with the committed snapshot. A difference waits as `.snap.new`; without one, an older
-    /// waiting file is removed.
+    /// Compares `content` with the committed snapshot. If they differ, `content` becomes the pending snapshot; if not, an
+    /// older pending one is removed.
     ///
     /// # Errors
-    /// When the files cannot be read or written.
+    /// The files cannot be read or written.
     pub fn compare(&self, name: &str, description: &str, content: &str) -> io::Result<Comparison> {
+        let _lock = self.lock()?;
         let committed = self.committed(name)?;
-        // Whether a file waits afterwards is how the assertion's outcome is known.
-        remove_if_there(&self.waiting_file(name))?;
-        if self.assert(name, description, content, Update::New)? {
+        // By which a file that is cut off is recognised.
+        let description = format!("{description}, {} lines", content.trim_end().lines().count());
+        remove_if_exists(&self.pending_file(name))?;
+        if self.assert(name, &description, content, Update::New)? {
             return Ok(Comparison::Same);
         }
         Ok(committed.map_or(Comparison::New, |committed| Comparison::Changed { committed }))
     }
 
-    /// The snapshots that wait for review: name, waiting content, committed content.
+    /// The snapshots pending for review, by name.
     ///
     /// # Errors
-    /// When the folder or a file cannot be read.
-    pub fn waiting(&self) -> io::Result<Vec<(String, String, Option<String>)>> {
-        let mut found = Vec::new();
+    /// The folder or a file cannot be read.
+    pub fn pending(&self) -> io::Result<Vec<PendingSnapshot>> {
+        let mut pending = Vec::new();
         let entries = match fs::read_dir(&self.folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(pending),
             entries => entries?,
         };
         for entry in entries {
             let path = entry?.path();
             let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".snap.new"));
-            if let (Some(name), Some(waiting)) = (name, content(&path)?) {
-                found.push((name.to_owned(), waiting, self.committed(name)?));
+            if let (Some(name), Some(content)) = (name, content(&path)?) {
+                pending.push(PendingSnapshot { name: name.to_owned(), content, committed: self.committed(name)? });
             }
         }
-        found.sort();
-        Ok(found)
+        pending.sort();
+        Ok(pending)
     }
 
-    /// Makes the waiting content the committed one.
+    /// Commits the pending content.
     ///
     /// # Errors
-    /// When none waits, or the files cannot be written.
+    /// None is pending, or the pending ratios of the same run are [refused](super::acceptance), or the files cannot be
+    /// written.
     pub fn accept(&self, name: &str) -> io::Result<()> {
-        let waiting = self.waiting_file(name);
-        let Some(accepted) = content(&waiting)? else {
-            return Err(io::Error::new(io::ErrorKind::NotFound, format!("no snapshot `{name}` waits for review")));
+        let _lock = self.lock()?;
+        let pending = self.pending_file(name);
+        // Facts and ratios of one run are accepted together, or not at all.
+        for name in [name, &ratios_name(name)] {
+            if let Some(reason) = content(&self.pending_file(name))?.and_then(|content| refusal(name, &content)) {
+                let hint = format!("run again with more rounds, or discard them by `lab snapshot reject {name}`");
+                return Err(io::Error::other(format!("the snapshot `{name}` is refused: {reason}; {hint}")));
+            }
+        }
+        let Some(accepted) = content(&pending)? else {
+            return Err(io::Error::new(io::ErrorKind::NotFound, format!("no snapshot `{name}` is pending")));
         };
-        let description = description(&waiting)?;
+        let description = description(&pending)?;
         self.assert(name, &description, &accepted, Update::Always)?;
-        remove_if_there(&waiting)
+        remove_if_exists(&pending)
     }
 
-    /// Removes the waiting content.
+    /// Removes the pending content.
     ///
     /// # Errors
-    /// When it cannot be removed.
+    /// It cannot be removed.
     pub fn reject(&self, name: &str) -> io::Result<()> {
-        remove_if_there(&self.waiting_file(name))
+        if !self.folder.exists() {
+            return Ok(());
+        }
+        let _lock = self.lock()?;
+        remove_if_exists(&self.pending_file(name))
     }
 
-    /// Runs insta's assertion in a process of its own; whether it held.
-    fn assert(&self, name: &str, description: &str, content: &str, update: Update) -> io::Result<bool> {
+    /// Waits until no other process compares or accepts a snapshot of this folder.
+    fn lock(&self) -> io::Result<File> {
         fs::create_dir_all(&self.folder)?;
+        // The folder itself is locked: a file for it would be committed with the snapshots.
+        let folder = File::open(&self.folder)?;
+        flock(&folder, FlockOperation::LockExclusive)?;
+        Ok(folder)
+    }
+
+    /// Runs insta's assertion in a subprocess, and moves the file that it writes into the folder of snapshots. Returns
+    /// whether it held.
+    ///
+    /// insta writes in place, which a full disk would make a loss of the snapshot. So it writes in a folder beside.
+    fn assert(&self, name: &str, description: &str, content: &str, update: Update) -> io::Result<bool> {
+        let folder = fs::canonicalize(&self.folder)?;
+        let staging = folder.with_file_name(format!(".snapshots-{}", std::process::id()));
+        fs::create_dir_all(&staging)?;
+        let staged = Store { folder: staging, lab: self.lab.clone() };
+        let outcome = self.assert_in(&staged, name, description, content, update);
+        let removed = fs::remove_dir_all(&staged.folder);
+        let held = outcome?;
+        removed.map(|()| held)
+    }
+
+    fn assert_in(
+        &self,
+        staged: &Store,
+        name: &str,
+        description: &str,
+        content: &str,
+        update: Update,
+    ) -> io::Result<bool> {
+        if self.committed_file(name).exists() {
+            fs::copy(self.committed_file(name), staged.committed_file(name))?;
+        }
+        let held = staged.run_assertion(name, description, content, update)?;
+        let (written, target) = match update {
+            Update::New if held => return Ok(true),
+            Update::New => (staged.pending_file(name), self.pending_file(name)),
+            Update::Always => (staged.committed_file(name), self.committed_file(name)),
+        };
+        // insta tells a full disk by a panic, as it does a difference.
+        let whole = self::content(&written).ok().flatten();
+        if !whole.is_some_and(|whole| whole.lines().eq(content.trim_end().lines())) {
+            return Err(io::Error::other(format!(
+                "insta could not write the snapshot `{name}` to its end; is the disk full?"
+            )));
+        }
+        fs::rename(written, target)?;
+        Ok(held)
+    }
+
+    /// Runs insta's assertion in a subprocess. Returns whether it held.
+    fn run_assertion(&self, name: &str, description: &str, content: &str, update: Update) -> io::Result<bool> {
         let mut command = Command::new(&self.lab);
         for (variable, _) in std::env::vars_os() {
             if variable.to_string_lossy().starts_with("INSTA_") {
@@ -151,20 +226,20 @@ impl Store {
             Some(HELD) => Ok(true),
             Some(DIFFERED) => Ok(false),
             _ => {
-                let said = String::from_utf8_lossy(&output.stderr);
-                Err(io::Error::other(format!("insta could not compare snapshot `{name}`: {}", said.trim())))
+                let message = String::from_utf8_lossy(&output.stderr);
+                Err(io::Error::other(format!("insta could not compare snapshot `{name}`: {}", message.trim())))
             }
         }
     }
 }
 
-/// The exit code of [`ASSERT_COMMAND`] when the content is the committed one.
+/// The exit code of [`ASSERT_COMMAND`] if the content equals the committed one.
 const HELD: i32 = 0;
 
-/// The exit code of [`ASSERT_COMMAND`] when it is not, and a file waits.
+/// The exit code of [`ASSERT_COMMAND`] if it differs and is pending.
 const DIFFERED: i32 = 10;
 
-/// What [`ASSERT_COMMAND`] does: asserts `content` with insta and returns the exit code to end with.
+/// Runs [`ASSERT_COMMAND`]: asserts `content` with insta and returns the exit code.
 #[must_use]
 pub fn assert(folder: &Path, name: &str, description: &str, content: &str) -> u8 {
     let mut settings = insta::Settings::new();
@@ -172,9 +247,9 @@ pub fn assert(folder: &Path, name: &str, description: &str, content: &str) -> u8
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.set_description(description);
-    // insta says "no" by a panic, and cannot write by another; only the latter is worth a word.
-    let waiting = folder.join(format!("{name}.snap.new"));
-    let (hook, differed) = (std::panic::take_hook(), waiting.clone());
+    // insta panics both for a difference and for an I/O error; only the latter needs a message.
+    let pending = folder.join(format!("{name}.snap.new"));
+    let (hook, differed) = (std::panic::take_hook(), pending.clone());
     std::panic::set_hook(Box::new(move |panic| {
         if !differed.exists() {
             hook(panic);
@@ -185,22 +260,35 @@ pub fn assert(folder: &Path, name: &str, description: &str, content: &str) -> u8
     }));
     match held {
         Ok(()) => HELD as u8,
-        Err(_) if waiting.exists() => DIFFERED as u8,
+        Err(_) if pending.exists() => DIFFERED as u8,
         Err(_) => 1,
     }
 }
 
-/// The content of a snapshot file: what follows its second `---` line. `None` when there is no such file.
+/// The content of a snapshot file, after its second `---` line. `None` if there is no such file.
 fn content(file: &Path) -> io::Result<Option<String>> {
     let text = match fs::read_to_string(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        text => text?,
+        text => text.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", file.display())))?,
     };
-    let body = text.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---\n")).map(|(_, body)| body);
-    match body {
-        Some(body) => Ok(Some(body.trim_end().to_owned())),
-        None => Err(io::Error::new(io::ErrorKind::InvalidData, format!("{}: not a snapshot", file.display()))),
+    let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {what}", file.display()));
+    let Some((head, body)) = text.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---\n")) else {
+        return Err(invalid("not a snapshot"));
+    };
+    let body = body.trim_end();
+    let lines = body.lines().count();
+    match described_lines(head).filter(|described| lines < *described) {
+        Some(described) => Err(invalid(&format!(
+            "cut off after {lines} of {described} lines; restore it, or remove it and accept a new one"
+        ))),
+        None => Ok(Some(body.to_owned())),
     }
+}
+
+/// The number of lines that the description in a snapshot's head announces.
+fn described_lines(head: &str) -> Option<usize> {
+    let description = head.lines().find_map(|line| line.strip_prefix("description: "))?.trim_matches('"');
+    description.strip_suffix(" lines")?.rsplit_once(", ")?.1.parse().ok()
 }
 
 /// The description in a snapshot file's head.
@@ -211,7 +299,7 @@ fn description(file: &Path) -> io::Result<String> {
     Ok(line.map(|line| line.trim_matches('"').to_owned()).unwrap_or_default())
 }
 
-fn remove_if_there(file: &Path) -> io::Result<()> {
+fn remove_if_exists(file: &Path) -> io::Result<()> {
     match fs::remove_file(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         outcome => outcome,

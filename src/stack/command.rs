@@ -1,4 +1,4 @@
-//! The command line of a component: a kind's template, filled in. Pure.
+//! The command line of a component, from its kind's templates. Pure.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -6,65 +6,62 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::catalog::kind::{Binds, Interface, Language, Run};
-use crate::catalog::template::{Template, Value};
+use crate::catalog::template::{Template, Variable};
 use crate::catalog::{KindRef, kind::Kind};
 use crate::provision::{Installation, bin};
 use crate::scenario::model::{Server, WsgiApp};
 
 use super::guarded::FIRST_INHERITED_FD;
 
-/// The values of a component's templates.
+/// The values of a component's template variables.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Values(BTreeMap<Value, String>);
+pub(super) struct Values(BTreeMap<Variable, String>);
 
-/// A kind's template asks for a value that this component does not have.
+/// A variable of a kind's template has no value for this component.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the kind `{kind}` asks for `{{{value}}}`, and there is none")]
+#[error("the kind `{kind}` uses `{{{variable}}}`, which has no value here")]
 pub struct MissingValue {
-    /// The kind.
     pub kind: String,
-    /// The value.
-    pub value: &'static str,
+    /// The variable's name.
+    pub variable: &'static str,
 }
 
 impl Values {
-    /// The values of every component.
     pub(super) fn new(lab: &Path, found: &Installation, address: SocketAddr, folder: &Path) -> Values {
         let mut values = Values::default();
-        values.set(Value::Lab, lab.display());
+        values.set(Variable::Lab, lab.display());
         if let Some(venv) = &found.venv {
-            values.set(Value::Venv, venv.display());
-            values.set(Value::Bin, bin(venv).display());
-            values.set(Value::Python, bin(venv).join("python").display());
+            values.set(Variable::Venv, venv.display());
+            values.set(Variable::Bin, bin(venv).display());
+            values.set(Variable::Python, bin(venv).join("python").display());
         }
         if let Some(program) = &found.program {
-            values.set(Value::Program, program.display());
+            values.set(Variable::Program, program.display());
         }
-        values.set(Value::Host, address.ip());
-        values.set(Value::Port, address.port());
-        values.set(Value::Bind, address);
-        values.set(Value::Fd, FIRST_INHERITED_FD);
-        values.set(Value::Folder, folder.display());
+        values.set(Variable::Host, address.ip());
+        values.set(Variable::Port, address.port());
+        values.set(Variable::Bind, address);
+        values.set(Variable::Fd, FIRST_INHERITED_FD);
+        values.set(Variable::Folder, folder.display());
         values
     }
 
-    /// Adds one.
-    pub(super) fn set(&mut self, value: Value, text: impl Display) {
+    pub(super) fn set(&mut self, value: Variable, text: impl Display) {
         self.0.insert(value, text.to_string());
     }
 
-    /// What a WSGI application goes by; its module is in `path`.
+    /// Sets the values of a WSGI application whose module is in `path`.
     pub(super) fn set_app(&mut self, app: &WsgiApp, path: &Path) {
-        self.set(Value::App, format!("{}:{}", app.module, app.callable));
-        self.set(Value::Module, &app.module);
-        self.set(Value::Callable, &app.callable);
-        self.set(Value::Path, path.display());
+        self.set(Variable::App, format!("{}:{}", app.module, app.callable));
+        self.set(Variable::Module, &app.module);
+        self.set(Variable::Callable, &app.callable);
+        self.set(Variable::Path, path.display());
     }
 
     fn fill(&self, kind: &Kind, template: &Template) -> Result<String, MissingValue> {
         template
             .fill(&|value| self.0.get(&value).cloned())
-            .map_err(|value| MissingValue { kind: kind.name.clone(), value: value.name() })
+            .map_err(|variable| MissingValue { kind: kind.name.clone(), variable: variable.name() })
     }
 
     fn extend(&self, kind: &Kind, line: &mut Vec<String>, templates: &[Template]) -> Result<(), MissingValue> {
@@ -127,12 +124,12 @@ impl Values {
     /// A configuration with marks, filled in: `@listen@`, `@host@`, `@port@`, `@upstream@`, `@workers@`, `@folder@`.
     pub(super) fn marked(&self, text: &str) -> String {
         let marks = [
-            ("@listen@", Value::Bind),
-            ("@host@", Value::Host),
-            ("@port@", Value::Port),
-            ("@upstream@", Value::Upstream),
-            ("@workers@", Value::Workers),
-            ("@folder@", Value::Folder),
+            ("@listen@", Variable::Bind),
+            ("@host@", Variable::Host),
+            ("@port@", Variable::Port),
+            ("@upstream@", Variable::Upstream),
+            ("@workers@", Variable::Workers),
+            ("@folder@", Variable::Folder),
         ];
         marks.iter().fold(text.to_owned(), |text, (mark, value)| {
             text.replace(mark, self.0.get(value).map_or("", String::as_str))
@@ -169,16 +166,20 @@ mod tests {
         server.arguments = vec!["--own".to_owned()];
         let found = Installation { version: "1".to_owned(), venv: Some(PathBuf::from("/venv")), program: None };
         let mut values = Values::new(Path::new("/lab"), &found, "127.0.0.1:80".parse().unwrap(), Path::new("/run"));
-        values.set(Value::Workers, workers);
-        values.set(Value::Threads, server.threads.map_or(1, NonZeroU16::get));
-        values.set(Value::Native, "hello");
-        values.set(Value::Launcher, "/run/launcher.py");
+        values.set(Variable::Workers, workers);
+        values.set(Variable::Threads, server.threads.map_or(1, NonZeroU16::get));
+        values.set(Variable::Native, "hello");
+        values.set(Variable::Launcher, "/run/launcher.py");
         let app = WsgiApp {
             module: "pong".to_owned(),
             callable: "app".to_owned(),
             path: None,
             environment: Vec::new(),
+            env_file: None,
             requirements: None,
+            venv: None,
+            cwd: None,
+            setup: None,
         };
         values.set_app(&app, Path::new("/apps"));
         let kind = server.kind.clone();

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::command::Values;
-use super::image_programs;
-use super::{Role, StartError, nginx};
+use super::setup::Setup;
+use super::{Role, StartError, app_environment, image_programs, io_error, nginx, write_file};
 use crate::catalog::kind::{BundledFile, Interface, Language, Protocol, Run};
-use crate::catalog::template::Value;
+use crate::catalog::template::Variable;
 use crate::catalog::{self, KindRef};
 use crate::provision::Installation;
 use crate::scenario::model::{App, Proxy, Server, WsgiApp};
@@ -43,7 +43,7 @@ pub(super) struct SpecContext<'a> {
     pub(super) visit: &'a Path,
     /// The folder that the component may write into.
     pub(super) work: &'a Path,
-    pub(super) app: &'a App,
+    pub(super) apps: &'a App,
     /// The number of cores of the stack.
     pub(super) cores: usize,
     pub(super) is_root: bool,
@@ -58,6 +58,10 @@ pub(super) struct ComponentSpec {
     pub(super) version: String,
     pub(super) command: Vec<String>,
     pub(super) environment: Vec<(String, String)>,
+    /// Its working folder; `None` is the work folder.
+    pub(super) folder: Option<PathBuf>,
+    /// The command that prepares the application before the server starts.
+    pub(super) setup: Option<Setup>,
     pub(super) address: SocketAddr,
     /// Where it listens with TLS, if it does.
     pub(super) tls_address: Option<SocketAddr>,
@@ -70,6 +74,8 @@ pub(super) struct ComponentSpec {
     pub(super) scratch: Vec<PathBuf>,
     pub(super) image: Option<ImageIdentity>,
     pub(super) venv: Option<PathBuf>,
+    /// The copies of files that it reads, each with the original's name.
+    pub(super) originals: Vec<(String, String)>,
     /// Only for proxies that read an nginx.conf.
     pub(super) nginx: Option<NginxSpec>,
 }
@@ -98,24 +104,40 @@ pub(super) fn resolve_server(
     let address = reserve(&mut *context.reserve, Role::Server)?;
     let mut inputs = Vec::new();
     let mut values = values(&server.kind, &kind, address, context);
-    values.set(Value::Workers, server.workers.map_or(NonZeroU16::MIN, |workers| workers.on(context.cores)));
-    values.set(Value::Threads, server.threads.map_or(1, NonZeroU16::get));
+    values.set(Variable::Workers, server.workers.map_or(NonZeroU16::MIN, |workers| workers.on(context.cores)));
+    values.set(Variable::Threads, server.threads.map_or(1, NonZeroU16::get));
     if let Some(config) = &server.config {
-        values.set(Value::Config, config.display());
+        values.set(Variable::Config, config.display());
         inputs.push(config.clone());
     }
     add_launcher(&mut values, &mut inputs, run, context)?;
     let mut environment = Vec::new();
-    match (interface, context.app.wsgi(), context.app.native()) {
+    let (mut folder, mut setup) = (None, None);
+    match (interface, context.apps.wsgi(), context.apps.native()) {
         (Interface::Wsgi, Some(app), _) => {
             let path = app_folder(app, context.visit)?;
+            let mut python_path = path.display().to_string();
+            let variables = app_environment::variables(app)?;
+            folder = app_environment::working_folder(app)?;
+            if app.is_factory() && !run.calls_factories {
+                let own = context.visit.join("factory");
+                std::fs::create_dir_all(&own).map_err(io_error(format!("create {}", own.display())))?;
+                values.set_app(&app_environment::call_factory(app, &path, &own)?, &own);
+                python_path = format!("{}:{python_path}", own.display());
+                inputs.push(own);
+            } else {
+                values.set_app(app, &path);
+            }
+            if let Some((_, more)) = variables.iter().find(|(name, _)| name == "PYTHONPATH") {
+                python_path = format!("{python_path}:{more}");
+            }
+            environment.extend(variables.into_iter().filter(|(name, _)| name != "PYTHONPATH"));
             // Every server imports the application, and few have an option for its folder.
-            environment.push(("PYTHONPATH".to_owned(), path.display().to_string()));
-            environment.extend(app.environment.iter().cloned());
-            values.set_app(app, &path);
+            environment.push(("PYTHONPATH".to_owned(), python_path));
+            setup = app_environment::setup(app, &environment, kind.installation.venv.as_deref());
             inputs.push(path);
         }
-        (Interface::Native, _, Some(app)) => values.set(Value::Native, app),
+        (Interface::Native, _, Some(app)) => values.set(Variable::Native, app),
         (interface, _, _) => {
             let reason = format!("there is no {} app", interface.name());
             return Err(StartError::Unavailable { role: Role::Server, reason });
@@ -124,7 +146,14 @@ pub(super) fn resolve_server(
     environment.extend(values.environment(server.kind.kind(), run)?);
     let command = values.server(server, interface, run, context.is_root)?;
     let protocol = server.kind.speaks();
-    Ok(ComponentSpec { environment, inputs, protocol, ..spec(Role::Server, &server.kind, kind, address, command) })
+    Ok(ComponentSpec {
+        environment,
+        folder,
+        setup,
+        inputs,
+        protocol,
+        ..spec(Role::Server, &server.kind, kind, address, command)
+    })
 }
 
 /// Resolves a stack's proxy, whose server is at `upstream` (`host:port`).
@@ -142,7 +171,7 @@ pub(super) fn resolve_proxy(
     let relocated = match run.language {
         Language::Nginx => {
             let (visit, work) = (context.visit, context.work);
-            Some(nginx::relocated(&text, &source, upstream, work, visit, &mut *context.reserve)?)
+            Some(nginx::relocate(&text, &source, upstream, work, visit, &mut *context.reserve)?)
         }
         Language::Own | Language::Marks => None,
     };
@@ -151,26 +180,31 @@ pub(super) fn resolve_proxy(
         None => reserve(&mut *context.reserve, Role::Proxy)?,
     };
     let mut values = values(&proxy.kind, &kind, address, context);
-    values.set(Value::Upstream, upstream);
-    values.set(Value::Workers, 1);
+    values.set(Variable::Upstream, upstream);
+    values.set(Variable::Workers, 1);
     let text = match (&relocated, run.language) {
         (Some(relocated), _) => relocated.text.clone(),
         (None, Language::Marks) => values.marked(&text),
         (None, Language::Own | Language::Nginx) => text,
     };
     let config = context.visit.join(source.file_name().unwrap_or_default());
-    std::fs::write(&config, &text).map_err(io_error(format!("write {}", config.display())))?;
-    values.set(Value::Config, config.display());
+    write_file(&config, &text)?;
+    values.set(Variable::Config, config.display());
     let mut inputs = vec![config];
     add_launcher(&mut values, &mut inputs, run, context)?;
     let environment = values.environment(proxy.kind.kind(), run)?;
     let mut command = values.proxy(&proxy.kind, run, context.is_root)?;
     let tls_address = relocated.as_ref().and_then(|relocated| relocated.tls_entry);
+    let mut originals = vec![(inputs[0].display().to_string(), source.display().to_string())];
     let nginx = relocated.map(|relocated| {
         if !relocated.globals.is_empty() {
             command.extend(["-g".to_owned(), relocated.globals]);
         }
-        inputs.extend(relocated.included.iter().map(|included| context.visit.join(&included.name)));
+        for included in &relocated.included {
+            let copy = context.visit.join(&included.name);
+            originals.push((copy.display().to_string(), included.file.display().to_string()));
+            inputs.push(copy);
+        }
         let included = relocated.included.into_iter().map(|included| (included.text, included.file));
         let texts = std::iter::once((text, source.clone())).chain(included).collect();
         let program = kind.installation.program.clone();
@@ -180,19 +214,28 @@ pub(super) fn resolve_proxy(
         environment,
         tls_address,
         inputs,
+        originals,
         nginx,
         ..spec(Role::Proxy, &proxy.kind, kind, address, command)
     })
 }
 
 /// The part of a specification that does not depend on the role. It speaks HTTP, as clients do.
-fn spec(role: Role, chosen: &KindRef, kind: ResolvedKind, address: SocketAddr, command: Vec<String>) -> ComponentSpec {
+fn spec(
+    role: Role,
+    kind_ref: &KindRef,
+    kind: ResolvedKind,
+    address: SocketAddr,
+    command: Vec<String>,
+) -> ComponentSpec {
     let ResolvedKind { installation, run, image } = kind;
     ComponentSpec {
         role,
-        version: format!("{chosen} {}", installation.version),
+        version: format!("{kind_ref} {}", installation.version),
         command,
         environment: Vec::new(),
+        folder: None,
+        setup: None,
         address,
         tls_address: None,
         protocol: Protocol::Http,
@@ -202,16 +245,17 @@ fn spec(role: Role, chosen: &KindRef, kind: ResolvedKind, address: SocketAddr, c
         scratch: run.container.scratch,
         image,
         venv: installation.venv,
+        originals: Vec::new(),
         nginx: None,
     }
 }
 
 /// The template values of every component.
-fn values(chosen: &KindRef, kind: &ResolvedKind, address: SocketAddr, context: &SpecContext<'_>) -> Values {
+fn values(kind_ref: &KindRef, kind: &ResolvedKind, address: SocketAddr, context: &SpecContext<'_>) -> Values {
     let mut values = Values::new(context.lab, &kind.installation, address, context.work);
     if kind.image.is_some() {
-        let in_image = image_programs::value(chosen.kind());
-        for value in [Value::Python, Value::Bin, Value::Program] {
+        let in_image = image_programs::value(kind_ref.kind());
+        for value in [Variable::Python, Variable::Bin, Variable::Program] {
             if let Some(text) = in_image(value) {
                 values.set(value, text);
             }
@@ -228,8 +272,8 @@ fn add_launcher(
     context: &SpecContext<'_>,
 ) -> Result<(), StartError> {
     if let Some(launcher) = &run.launcher {
-        let path = write_attached(context.work, launcher)?;
-        values.set(Value::Launcher, path.display());
+        let path = write_bundled(context.work, launcher)?;
+        values.set(Variable::Launcher, path.display());
         inputs.push(path);
     }
     Ok(())
@@ -262,19 +306,12 @@ fn app_folder(app: &WsgiApp, visit: &Path) -> Result<PathBuf, StartError> {
     let folder = visit.join("app");
     std::fs::create_dir_all(&folder).map_err(io_error(format!("create {}", folder.display())))?;
     let text = catalog::app(&app.module).unwrap_or_default().to_owned();
-    write_attached(&folder, &BundledFile { name: format!("{}.py", app.module), text })?;
+    write_bundled(&folder, &BundledFile { name: format!("{}.py", app.module), text })?;
     Ok(folder)
 }
 
-/// Writes a file that comes with a kind.
-pub(super) fn write_attached(folder: &Path, file: &BundledFile) -> Result<PathBuf, StartError> {
+fn write_bundled(folder: &Path, file: &BundledFile) -> Result<PathBuf, StartError> {
     let path = folder.join(&file.name);
-    std::fs::write(&path, &file.text).map_err(io_error(format!("write {}", path.display())))?;
+    write_file(&path, &file.text)?;
     Ok(path)
-}
-
-/// The context of an I/O error: what lab was doing, in the imperative.
-pub(super) fn io_error(operation: impl Into<String>) -> impl FnOnce(io::Error) -> StartError {
-    let operation = operation.into();
-    move |source| StartError::Io { operation, source }
 }

@@ -3,7 +3,8 @@
 //! lab holds the write end of a pipe that is the guard's standard input. However lab ends (an error, a panic, Ctrl-C,
 //! SIGKILL), the kernel closes that end, the guard reads the end of file and stops its program: SIGTERM to its process
 //! group, a grace period, then SIGKILL to every descendant. The guard is a subreaper, so a program that daemonises
-//! stays its descendant. Should the guard itself be killed, the program's parent-death signal ends it.
+//! stays its descendant. Should the guard itself be killed, the program's parent-death signal ends it, and lab ends the
+//! daemons ([`orphans`](super::orphans)).
 //!
 //! Inherited file descriptors (listening sockets) pass through the guard to its program; the guard keeps no copy in
 //! use, so a dead program's port refuses connections.
@@ -20,10 +21,10 @@ use tokio::io::AsyncReadExt;
 
 use crate::measure::procfs;
 
-/// How the guard was told to run its program.
+/// A program and how its guard runs it.
 #[derive(Debug, Clone)]
 pub struct Guard {
-    /// Cores the program may use; empty leaves them as they are.
+    /// Cores that the program may use; empty for no change.
     pub cores: Vec<u16>,
     /// Time between SIGTERM and SIGKILL.
     pub grace: Duration,
@@ -39,7 +40,7 @@ const SIGNALLED: i32 = 128;
 /// Runs the program to its end, or until standard input ends. Returns the exit code to end with.
 ///
 /// # Errors
-/// When the program cannot be started, or the kernel refuses what the guard asks for.
+/// The program cannot be started, or a system call fails.
 pub fn run(guard: &Guard) -> io::Result<i32> {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     pin(&guard.cores)?;

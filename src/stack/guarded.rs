@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -12,11 +13,17 @@ use command_fds::{CommandFdExt, FdMapping};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use tokio::process::{Child, ChildStdin, ChildStdout};
 
+use super::orphans;
+
 /// The first inherited descriptor, as systemd's socket activation and gunicorn's `fd://3` count them.
 pub const FIRST_INHERITED_FD: i32 = 3;
 
-/// Pending connections a reserved port holds; gunicorn's own default for `backlog`.
-const BACKLOG: i32 = 2048;
+/// The backlog of a socket whose heir sets its own; gunicorn's default for `backlog`.
+pub const DEFAULT_BACKLOG: i32 = 2048;
+
+/// The backlog that nginx gives its sockets on Linux. For an inherited socket it assumes this one, and listens again only
+/// where `listen … backlog=` says something else.
+pub const NGINX_BACKLOG: i32 = 511;
 
 /// A program to run under a guard.
 #[derive(Debug)]
@@ -25,6 +32,8 @@ pub struct Program {
     pub command: Vec<String>,
     /// Variables set on top of lab's own environment.
     pub environment: Vec<(String, String)>,
+    /// The working folder; `None` is the folder of its output.
+    pub folder: Option<PathBuf>,
     /// Cores it may use; empty leaves them as they are.
     pub cores: Vec<u16>,
     /// How long it may take to stop before it is killed.
@@ -78,9 +87,22 @@ impl ListeningSocket {
     /// # Errors
     /// When no port is free, or no descriptor.
     pub fn loopback() -> io::Result<ListeningSocket> {
-        let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        ListeningSocket::with_backlog(DEFAULT_BACKLOG)
+    }
+
+    /// The same, with at most `backlog` connections that wait to be accepted.
+    ///
+    /// # Errors
+    /// As for [`loopback`](ListeningSocket::loopback).
+    pub fn with_backlog(backlog: i32) -> io::Result<ListeningSocket> {
+        // nginx does not make an inherited socket non-blocking: a worker would hang in accept() once another one has taken
+        // the connection, or after the last one with `multi_accept`.
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+        // As every server does before it binds. Sockets that nginx adds for `reuseport` share the port with this one.
+        rustix::net::sockopt::set_socket_reuseaddr(&socket, true)?;
         rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0)))?;
-        rustix::net::listen(&socket, BACKLOG)?;
+        rustix::net::listen(&socket, backlog)?;
         let listener = TcpListener::from(socket);
         let address = listener.local_addr()?;
         Ok(ListeningSocket { socket: listener.into(), address })
@@ -157,7 +179,7 @@ impl Guarded {
         }
         command.arg("--").args(&program.command).envs(program.environment);
         // Not where lab was started: gunicorn, for one, reads a gunicorn.conf.py that lies there.
-        if let Some(folder) = log.parent() {
+        if let Some(folder) = program.folder.as_deref().or(log.parent()) {
             command.current_dir(folder);
         }
         let inherited = (FIRST_INHERITED_FD..).zip(program.sockets);
@@ -168,6 +190,7 @@ impl Guarded {
         command.process_group(0).stdin(Stdio::piped()).stdout(stdout).stderr(stderr);
         let mut guard = command.spawn()?;
         let lifeline = guard.stdin.take();
+        guard.id().into_iter().for_each(orphans::enter);
         Ok(Guarded { guard, lifeline, log, grace: program.grace })
     }
 
@@ -187,6 +210,7 @@ impl Guarded {
         command.process_group(0).stdin(Stdio::piped()).stdout(stdout).stderr(stderr);
         let mut guard = command.spawn()?;
         let lifeline = guard.stdin.take();
+        guard.id().into_iter().for_each(orphans::enter);
         Ok(Guarded { guard, lifeline, log: kept.log, grace: kept.deadline })
     }
 
@@ -212,7 +236,12 @@ impl Guarded {
     /// # Errors
     /// When the kernel cannot say.
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.guard.try_wait()
+        let pid = self.guard.id();
+        let ended = self.guard.try_wait()?;
+        if let Some(status) = ended {
+            on_end(pid, status);
+        }
+        Ok(ended)
     }
 
     /// Stops the program and waits until it and everything it started are gone.
@@ -221,13 +250,36 @@ impl Guarded {
     /// When the kernel cannot say, or the guard itself hangs and had to be killed.
     pub async fn stop(mut self) -> io::Result<ExitStatus> {
         self.lifeline = None;
+        let pid = self.guard.id();
         // The guard kills after its grace; a second on top is for its own work.
         match tokio::time::timeout(self.grace + Duration::from_secs(1), self.guard.wait()).await {
-            Ok(status) => status,
+            Ok(status) => {
+                let status = status?;
+                on_end(pid, status);
+                Ok(status)
+            }
             Err(_) => {
                 self.guard.kill().await?;
+                pid.into_iter().for_each(orphans::remove);
+                orphans::end();
                 Err(io::Error::new(io::ErrorKind::TimedOut, "the guard did not end in time and was killed"))
             }
         }
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        // Nobody will ask again whether it was killed.
+        let _ = self.try_wait();
+    }
+}
+
+/// A guard that was killed has left its program's daemons to lab.
+fn on_end(guard: Option<u32>, status: ExitStatus) {
+    let Some(guard) = guard else { return };
+    orphans::remove(guard);
+    if status.signal().is_some() {
+        orphans::end();
     }
 }

@@ -1,7 +1,7 @@
 //! How programs are named inside an image: by the image's search path, for nothing is known of its folders. Pure.
 
 use crate::catalog::kind::{Install, Kind};
-use crate::catalog::template::Value;
+use crate::catalog::template::Variable;
 
 /// The interpreter of images with Python.
 pub(super) const PYTHON: &str = "python3";
@@ -9,15 +9,15 @@ pub(super) const PYTHON: &str = "python3";
 const BIN: &str = "{bin}";
 
 /// The values of a kind's templates inside an image.
-pub(super) fn value(kind: &Kind) -> impl Fn(Value) -> Option<String> + use<> {
+pub(super) fn value(kind: &Kind) -> impl Fn(Variable) -> Option<String> + use<> {
     let program = match &kind.install {
         Install::Debian { program, .. } => Some(program.clone()),
         _ => None,
     };
     move |value| match value {
-        Value::Python => Some(PYTHON.to_owned()),
-        Value::Bin => Some(BIN.to_owned()),
-        Value::Program => program.clone(),
+        Variable::Python => Some(PYTHON.to_owned()),
+        Variable::Bin => Some(BIN.to_owned()),
+        Variable::Program => program.clone(),
         _ => None,
     }
 }

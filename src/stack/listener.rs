@@ -9,25 +9,25 @@ use std::io;
 
 use crate::measure::procfs;
 
-/// Whose a listening port is.
+/// The owner of the listening sockets of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Owner {
-    /// Nobody listens.
-    Nobody,
-    /// The program, or what it has started.
+pub enum PortOwner {
+    /// There is no listening socket.
+    None,
+    /// The program or its descendants.
     Program,
-    /// Somebody else, at least in part.
-    SomebodyElse,
+    /// Another process owns at least one of them.
+    Other,
 }
 
 /// The state of a listening socket, `TCP_LISTEN` in hexadecimal.
 const LISTEN: &str = "0A";
 
-/// Whose the listening sockets on `port` are, seen from the descendants of the process `root`.
+/// The owner of the listening sockets of `port`, from the point of view of the process `root`.
 ///
 /// # Errors
 /// `/proc` cannot be read.
-pub fn owner(port: u16, root: u32) -> io::Result<Owner> {
+pub fn owner(port: u16, root: u32) -> io::Result<PortOwner> {
     let mut listening = BTreeSet::new();
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
         match fs::read_to_string(table) {
@@ -38,17 +38,17 @@ pub fn owner(port: u16, root: u32) -> io::Result<Owner> {
         }
     }
     if listening.is_empty() {
-        return Ok(Owner::Nobody);
+        return Ok(PortOwner::None);
     }
     let mut own = BTreeSet::new();
     for pid in procfs::descendants_of(root).map_err(io::Error::other)? {
-        // Processes end while they are looked at.
+        // The process may end meanwhile.
         for entry in fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten() {
             let Ok(target) = fs::read_link(entry.path()) else { continue };
             own.extend(target.to_str().and_then(socket_inode));
         }
     }
-    Ok(if listening.is_subset(&own) { Owner::Program } else { Owner::SomebodyElse })
+    Ok(if listening.is_subset(&own) { PortOwner::Program } else { PortOwner::Other })
 }
 
 /// The inodes of the sockets that listen on `port`.
@@ -93,8 +93,8 @@ mod tests {
     fn a_listener_of_this_process_is_not_its_descendants() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        assert_eq!(owner(port, std::process::id()).unwrap(), Owner::SomebodyElse);
+        assert_eq!(owner(port, std::process::id()).unwrap(), PortOwner::Other);
         drop(listener);
-        assert_eq!(owner(port, std::process::id()).unwrap(), Owner::Nobody);
+        assert_eq!(owner(port, std::process::id()).unwrap(), PortOwner::None);
     }
 }

@@ -5,9 +5,12 @@
 
 pub mod command;
 pub mod container;
+pub mod env_file;
 pub mod guard;
 pub mod guarded;
 pub mod listener;
+pub mod logs;
+pub mod orphans;
 pub mod prerequisites;
 pub mod process;
 pub mod ready;
@@ -15,10 +18,15 @@ pub mod relocate;
 pub mod verify;
 pub mod running;
 pub mod component_spec;
+mod app_environment;
+mod certificate;
+mod failure_cause;
 mod image_programs;
 mod nginx;
+mod original_names;
+mod setup;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -29,13 +37,8 @@ pub use crate::catalog::Role;
 pub enum StartError {
     /// The operating system refused something.
     #[error("cannot {operation}")]
-    Io {
-        operation: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// It is not to be had on this machine.
-    #[error("the {role} is not to be had: {reason}")]
+    Io { operation: String, source: std::io::Error },
+    #[error("the {role} is not available: {reason}")]
     Unavailable {
         /// Which component.
         role: Role,
@@ -45,6 +48,18 @@ pub enum StartError {
     /// Its kind's command line cannot be filled in.
     #[error(transparent)]
     Command(#[from] command::MissingValue),
+    /// The variables of the application cannot be read.
+    #[error(transparent)]
+    EnvFile(#[from] env_file::EnvFileError),
+    /// The command that prepares the application failed.
+    #[error("the setup command {outcome}: {command}{}", log_excerpt(log, &Some(last_lines.clone())))]
+    Setup {
+        /// What happened: `ended with exit status: 1`.
+        outcome: String,
+        command: String,
+        log: PathBuf,
+        last_lines: String,
+    },
     /// A configuration cannot be relocated.
     #[error(transparent)]
     Relocate(#[from] relocate::RelocateError),
@@ -55,19 +70,25 @@ pub enum StartError {
     #[error(transparent)]
     Configuration(#[from] lab_nginx_conf::ConfError),
     /// The component ended before it was ready.
-    #[error("the {role} ended with {status} before it was ready{}", log_excerpt(log, last_lines))]
+    #[error(
+        "the {role} ended with {status} before it was ready{}{}",
+        cause_clause(cause),
+        log_excerpt(log, last_lines)
+    )]
     Ended {
         /// Which component.
         role: Role,
         /// How it ended.
         status: ExitStatus,
+        /// Why, in one line, if its log says so.
+        cause: Option<String>,
         /// Its log.
         log: PathBuf,
-        /// The end of that log.
-        last_lines: String,
+        /// The end of that log, unless the cause says all.
+        last_lines: Option<String>,
     },
     /// The component did not answer in time.
-    #[error("the {role} was not ready within {} s: {observed}{}", deadline.as_secs_f64(), log_excerpt(log, last_lines))]
+    #[error("the {role} was not ready within {} s: {observed}{}", deadline.as_secs_f64(), log_excerpt(log, &Some(last_lines.clone())))]
     NotReady {
         /// Which component.
         role: Role,
@@ -82,12 +103,27 @@ pub enum StartError {
     },
 }
 
-/// How much of a log's end an error shows.
+/// `operation` is in the imperative, as in "create the folder".
+fn io_error(operation: impl Into<String>) -> impl FnOnce(std::io::Error) -> StartError {
+    let operation = operation.into();
+    move |source| StartError::Io { operation, source }
+}
+
+fn write_file(path: &Path, text: &str) -> Result<(), StartError> {
+    std::fs::write(path, text).map_err(io_error(format!("write {}", path.display())))
+}
+
+/// The number of lines of a log that an error shows.
 const EXCERPT_LINES: usize = 10;
 
+fn cause_clause(cause: &Option<String>) -> String {
+    cause.as_ref().map_or(String::new(), |cause| format!(": {cause}"))
+}
+
 /// A log's path and last lines, as they stand under an error.
-fn log_excerpt(log: &std::path::Path, last_lines: &str) -> String {
+fn log_excerpt(log: &Path, last_lines: &Option<String>) -> String {
     let mut text = format!("\n  log: {}", log.display());
+    let Some(last_lines) = last_lines else { return text };
     if last_lines.is_empty() {
         text.push_str(" (empty)");
     }

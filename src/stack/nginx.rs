@@ -1,5 +1,5 @@
-//! The folder of a relocated nginx, which is also its prefix: the included files, and the folders that nginx expects below
-//! its prefix by default.
+//! Prepares the folder of a relocated nginx, which is also its prefix: the included files, and the folders that nginx
+//! expects below its prefix.
 
 use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
-use super::StartError;
-use super::component_spec::{io_error, write_attached};
-use super::relocate::{self, Move, Relocated};
-use crate::catalog::kind::BundledFile;
+use super::relocate::{self as configuration, CertificateFile, Relocated, Target};
+use super::{StartError, certificate, io_error, write_file};
 use lab_nginx_conf::Directive;
 
-/// An nginx.conf whose logs go to `logs`, relocated into `folder`, where what it includes is written.
-pub(super) fn relocated(
+/// The folder of modules below the prefix.
+const MODULES: &str = "modules";
+
+/// Relocates an nginx.conf into `folder`, with its logs in `logs`, and writes the files that it includes.
+pub(super) fn relocate(
     source: &str,
     file: &Path,
     upstream: &str,
@@ -24,15 +25,20 @@ pub(super) fn relocated(
 ) -> Result<Relocated, StartError> {
     let home = file.parent().unwrap_or(Path::new(""));
     let mut include = |directive: &Directive| lab_nginx_conf::included_files(directive, home);
-    let relocated = relocate::nginx(source, file, Move { upstream, folder: logs, reserve, include: &mut include })?;
+    let mut stand_in = |named: &CertificateFile<'_>| match named.path.exists() {
+        true => Ok(None),
+        false => certificate::stand_in(folder, named.is_key).map(Some),
+    };
+    let (include, stand_in) = (&mut include, &mut stand_in);
+    let relocated = configuration::nginx(source, file, Target { upstream, folder: logs, reserve, include, stand_in })?;
     for included in &relocated.included {
-        write_attached(folder, &BundledFile { name: included.name.clone(), text: included.text.clone() })?;
+        write_file(&folder.join(&included.name), &included.text)?;
     }
     Ok(relocated)
 }
 
-/// Links `html`, which nginx serves without a `root`. Like every relative path, it lies in the folder that the
-/// configuration was written in, not where it is moved to.
+/// Links `html`, which nginx serves without a `root`. Like every relative path, it refers to the folder of the original
+/// configuration.
 pub(super) fn link_default_root(file: &Path, folder: &Path) -> Result<(), StartError> {
     let Some(root) = file.parent().map(|written| written.join("html")).filter(|root| root.is_dir()) else {
         return Ok(());
@@ -40,22 +46,21 @@ pub(super) fn link_default_root(file: &Path, folder: &Path) -> Result<(), StartE
     symlink(&root, folder.join("html")).map_err(io_error(format!("link to {}", root.display())))
 }
 
-/// Links the modules of the nginx `program`: paths of `load_module` are relative to its prefix. If it has none, nginx
-/// itself reports the first.
+/// Links the modules of the nginx `program`: paths of `load_module` are relative to its prefix. If the folder is missing,
+/// nginx reports the error.
 pub(super) async fn link_modules(program: &Path, folder: &Path) -> Result<(), StartError> {
-    let asked = Command::new(program).arg("-V").output().await;
-    let asked = asked.map_err(io_error(format!("ask {} for its prefix", program.display())))?;
-    let said = String::from_utf8_lossy(&asked.stderr);
-    match prefix(&said).map(|prefix| prefix.join(MODULES)).filter(|modules| modules.is_dir()) {
+    let output = Command::new(program).arg("-V").output().await;
+    let output = output.map_err(io_error(format!("ask {} for its prefix", program.display())))?;
+    match prefix(&String::from_utf8_lossy(&output.stderr))
+        .map(|prefix| prefix.join(MODULES))
+        .filter(|modules| modules.is_dir())
+    {
         Some(modules) => {
             symlink(&modules, folder.join(MODULES)).map_err(io_error(format!("link to {}", modules.display())))
         }
         None => Ok(()),
     }
 }
-
-/// The folder of modules, in every build of nginx.
-const MODULES: &str = "modules";
 
 /// The prefix in the output of `nginx -V`.
 fn prefix(output: &str) -> Option<PathBuf> {
@@ -67,10 +72,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_prefix_is_read_from_what_nginx_says_of_its_build() {
-        let said = "nginx version: nginx/1.22.1\nconfigure arguments: --with-cc-opt='-g -ffile-prefix-map=/b=. -O2' \
+    fn prefix_is_read_from_the_build_options() {
+        let output = "nginx version: nginx/1.22.1\nconfigure arguments: --with-cc-opt='-g -ffile-prefix-map=/b=. -O2' \
                     --prefix=/usr/share/nginx --conf-path=/etc/nginx/nginx.conf\n";
-        assert_eq!(prefix(said), Some(PathBuf::from("/usr/share/nginx")));
+        assert_eq!(prefix(output), Some(PathBuf::from("/usr/share/nginx")));
         assert_eq!(prefix("nginx version: nginx/1.22.1\n"), None);
     }
 }

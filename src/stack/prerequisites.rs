@@ -1,61 +1,56 @@
 //! What a scenario's stacks need to be installed on this machine.
 
-use std::io;
-use std::path::PathBuf;
-
 use crate::catalog;
 use crate::catalog::kind::Interface;
-use crate::provision::{Installed, ToolPaths};
-use crate::scenario::model::{Scenario, WsgiApp};
-
-/// A requirements file that cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("read {}", file.display())]
-pub struct RequirementsError {
-    file: PathBuf,
-    source: io::Error,
-}
+use crate::provision::{self, AppPackages, Installed, RequiredKind, RequirementsError, ToolPaths};
+use crate::scenario::model::{App, Scenario, WsgiApp};
 
 /// Finds the kinds of a scenario on this machine. Kinds that run from an image are not looked for.
 ///
 /// # Errors
 /// [`RequirementsError`].
 pub fn find_installed(scenario: &Scenario, tools: &ToolPaths) -> Result<Installed, RequirementsError> {
-    let requirements = requirements(scenario)?;
     let mut installed = Installed::default();
-    for stack in &scenario.stacks {
-        if stack.server_image().is_none() {
-            let requirements = requirements_for(stack.app, &requirements);
-            installed.probe(stack.server.kind.kind(), Some(stack.app), requirements, tools);
-        }
-        if let Some(proxy) = stack.proxy.as_ref().filter(|_| stack.proxy_image().is_none()) {
-            installed.probe(proxy.kind.kind(), None, "", tools);
-        }
-    }
+    for_each_required(scenario, &mut |required| installed.probe(required, tools))?;
     Ok(installed)
 }
 
-/// The part of `requirements` that an app with this interface needs.
-#[must_use]
-pub fn requirements_for(interface: Interface, requirements: &str) -> &str {
-    match interface {
-        Interface::Wsgi => requirements,
-        Interface::Native => "",
-    }
-}
-
-/// The pip requirements of a scenario's WSGI application; empty if it has none.
+/// Passes each kind that a stack of the scenario runs on this machine, rather than from an image, to `visit`.
 ///
 /// # Errors
 /// [`RequirementsError`].
-pub fn requirements(scenario: &Scenario) -> Result<String, RequirementsError> {
-    match scenario.app.wsgi() {
+pub fn for_each_required(
+    scenario: &Scenario,
+    visit: &mut dyn FnMut(RequiredKind<'_>),
+) -> Result<(), RequirementsError> {
+    for stack in &scenario.stacks {
+        // A server in an image brings its own environment.
+        if stack.server_image().is_none() {
+            let packages = match stack.app {
+                Interface::Wsgi => packages(&stack.apps)?,
+                Interface::Native => AppPackages::None,
+            };
+            let (kind, app) = (stack.server.kind.kind(), Some(stack.app));
+            visit(RequiredKind { deployment: &stack.name, kind, app, packages: &packages });
+        }
+        if let Some(proxy) = stack.proxy.as_ref().filter(|_| stack.proxy_image().is_none()) {
+            let kind = proxy.kind.kind();
+            visit(RequiredKind { deployment: &stack.name, kind, app: None, packages: &AppPackages::None });
+        }
+    }
+    Ok(())
+}
+
+/// The packages of a WSGI application.
+fn packages(apps: &App) -> Result<AppPackages, RequirementsError> {
+    match apps.wsgi() {
+        Some(WsgiApp { venv: Some(venv), .. }) => Ok(AppPackages::Venv(venv.clone())),
         Some(WsgiApp { requirements: Some(file), .. }) => {
-            std::fs::read_to_string(file).map_err(|source| RequirementsError { file: file.clone(), source })
+            provision::read_requirements(file).map(AppPackages::from_requirements)
         }
         Some(WsgiApp { path: None, module, .. }) => {
-            Ok(catalog::app_requirements(module).unwrap_or_default().to_owned())
+            Ok(AppPackages::from_requirements(catalog::app_requirements(module).unwrap_or_default().to_owned()))
         }
-        _ => Ok(String::new()),
+        _ => Ok(AppPackages::None),
     }
 }

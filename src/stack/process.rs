@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::command::inherits;
-use super::component_spec::{ComponentSpec, ResolvedKind, SpecContext, io_error, resolve_proxy, resolve_server};
-use super::guarded::{FIRST_INHERITED_FD, Guarded, HeldPort, ListeningSocket, Output, Program};
+use super::component_spec::{ComponentSpec, ResolvedKind, SpecContext, resolve_proxy, resolve_server};
+use super::guarded::{
+    DEFAULT_BACKLOG, FIRST_INHERITED_FD, Guarded, HeldPort, ListeningSocket, NGINX_BACKLOG, Output, Program,
+};
 use super::running::{ProcessScope, RunningComponent, RunningStack};
-use super::{StartError, nginx, ready};
+use super::{Role, StartError, io_error, nginx, ready, setup};
 use crate::catalog::KindRef;
-use crate::catalog::kind::Interface;
+use crate::catalog::kind::Language;
 use crate::provision::Installed;
 use crate::scenario::model;
 
@@ -24,7 +26,6 @@ const STOP_GRACE: Duration = Duration::from_secs(3);
 pub struct ProcessLauncher {
     /// The lab binary: the guard of every component, and the components of kind `lab` themselves.
     pub lab: PathBuf,
-    pub app: model::App,
     /// Where logs and relocated configurations are written; one folder per visit.
     pub folder: PathBuf,
     /// Cores of the components; empty leaves them unpinned.
@@ -35,20 +36,24 @@ pub struct ProcessLauncher {
 /// The sockets of a component.
 enum Sockets {
     /// It inherits listening sockets.
-    Inherited(Vec<ListeningSocket>),
+    Inherited { sockets: Vec<ListeningSocket>, backlog: i32 },
     /// It binds a port that is held for it.
     Held(Option<HeldPort>),
 }
 
 impl Sockets {
     fn new(kind: &ResolvedKind) -> Sockets {
-        if inherits(&kind.run) { Sockets::Inherited(Vec::new()) } else { Sockets::Held(None) }
+        if !inherits(&kind.run) {
+            return Sockets::Held(None);
+        }
+        let backlog = if kind.run.language == Language::Nginx { NGINX_BACKLOG } else { DEFAULT_BACKLOG };
+        Sockets::Inherited { sockets: Vec::new(), backlog }
     }
 
     fn reserve(&mut self) -> io::Result<SocketAddr> {
         match self {
-            Sockets::Inherited(sockets) => {
-                let socket = ListeningSocket::loopback()?;
+            Sockets::Inherited { sockets, backlog } => {
+                let socket = ListeningSocket::with_backlog(*backlog)?;
                 let address = socket.address();
                 sockets.push(socket);
                 Ok(address)
@@ -60,7 +65,7 @@ impl Sockets {
     /// The value of nginx's variable `NGINX`, by which it inherits sockets: each descriptor and a semicolon.
     fn nginx_variable(&self) -> String {
         match self {
-            Sockets::Inherited(sockets) => {
+            Sockets::Inherited { sockets, .. } => {
                 (FIRST_INHERITED_FD..).zip(sockets).map(|(fd, _)| format!("{fd};")).collect()
             }
             Sockets::Held(_) => String::new(),
@@ -78,10 +83,10 @@ impl ProcessLauncher {
         // Whether an image has the kind is only known once the image is there.
         let server = match stack.server_image() {
             Some(_) => Ok(()),
-            None => self.installed.get(stack.server.kind.kind(), Some(stack.app)).map(drop),
+            None => self.installed.get(&stack.name, Role::Server).map(drop),
         };
         let proxy = stack.proxy.as_ref().filter(|_| stack.proxy_image().is_none());
-        let proxy = proxy.map(|proxy| (proxy, self.installed.get(proxy.kind.kind(), None)));
+        let proxy = proxy.map(|proxy| (proxy, self.installed.get(&stack.name, Role::Proxy)));
         let proxy_reason = || proxy.and_then(|(proxy, found)| Some(format!("proxy {}: {}", proxy.kind, found.err()?)));
         server.err().map(str::to_owned).or_else(proxy_reason)
     }
@@ -97,31 +102,37 @@ impl ProcessLauncher {
         let mut components = vec![self.start_server(stack, &folder).await?];
         if let Some(proxy) = &stack.proxy {
             let upstream = components[0].address;
-            components.insert(0, self.start_proxy(proxy, upstream, &folder).await?);
+            components.insert(0, self.start_proxy(stack, proxy, upstream, &folder).await?);
         }
         // Client and components share one address.
-        let names = vec![(Ipv4Addr::LOCALHOST.to_string(), "{client}".to_owned())];
+        let mut names = vec![(Ipv4Addr::LOCALHOST.to_string(), "{client}".to_owned())];
+        names.extend(stack.moved_root());
         Ok(RunningStack::ready(components, None, names))
     }
 
     async fn start_server(&self, stack: &model::Stack, folder: &Path) -> Result<RunningComponent, StartError> {
-        let kind = self.resolve_kind(&stack.server.kind, Some(stack.app))?;
+        let kind = self.resolve_kind(stack, &stack.server.kind)?;
         let mut sockets = Sockets::new(&kind);
         let mut reserve = || sockets.reserve();
-        let spec = resolve_server(&stack.server, stack.app, kind, &mut self.context(folder, &mut reserve))?;
+        let spec = resolve_server(&stack.server, stack.app, kind, &mut self.context(stack, folder, &mut reserve))?;
+        if let Some(setup) = &spec.setup {
+            setup::run(&self.lab, setup, &self.cores, folder).await?;
+        }
         self.launch(spec, sockets, folder).await
     }
 
     async fn start_proxy(
         &self,
+        stack: &model::Stack,
         proxy: &model::Proxy,
         upstream: SocketAddr,
         folder: &Path,
     ) -> Result<RunningComponent, StartError> {
-        let kind = self.resolve_kind(&proxy.kind, None)?;
+        let kind = self.resolve_kind(stack, &proxy.kind)?;
         let mut sockets = Sockets::new(&kind);
         let mut reserve = || sockets.reserve();
-        let mut spec = resolve_proxy(proxy, &upstream.to_string(), kind, &mut self.context(folder, &mut reserve))?;
+        let mut context = self.context(stack, folder, &mut reserve);
+        let mut spec = resolve_proxy(proxy, &upstream.to_string(), kind, &mut context)?;
         if let Some(own) = &spec.nginx {
             nginx::link_default_root(&own.source, folder)?;
             if let (true, Some(program)) = (own.loads_modules, &own.program) {
@@ -134,6 +145,7 @@ impl ProcessLauncher {
 
     fn context<'a>(
         &'a self,
+        stack: &'a model::Stack,
         folder: &'a Path,
         reserve: &'a mut dyn FnMut() -> io::Result<SocketAddr>,
     ) -> SpecContext<'a> {
@@ -141,20 +153,24 @@ impl ProcessLauncher {
             lab: &self.lab,
             visit: folder,
             work: folder,
-            app: &self.app,
+            apps: &stack.apps,
             cores: self.core_count(),
             is_root: rustix::process::geteuid().is_root(),
             reserve,
         }
     }
 
-    /// A kind as it is installed on this machine.
-    pub(super) fn resolve_kind(&self, chosen: &KindRef, app: Option<Interface>) -> Result<ResolvedKind, StartError> {
+    /// A kind of a stack as it is installed on this machine.
+    pub(super) fn resolve_kind(&self, stack: &model::Stack, chosen: &KindRef) -> Result<ResolvedKind, StartError> {
         let kind = chosen.kind();
         let unavailable = |reason: &str| StartError::Unavailable { role: kind.role, reason: reason.to_owned() };
-        let run = kind.run.as_ref().map_err(|reason| unavailable(reason))?;
-        let installation = self.installed.get(kind, app).map_err(unavailable)?;
-        Ok(ResolvedKind { installation: installation.clone(), run: run.clone(), image: None })
+        let mut run = kind.run.as_ref().map_err(|reason| unavailable(reason))?.clone();
+        let installation = self.installed.get(&stack.name, kind.role).map_err(unavailable)?;
+        if let (Some(command), true) = (&run.container.command, installation.is_of_other_version(kind)) {
+            // The application's own version, as in an image.
+            run.command.clone_from(command);
+        }
+        Ok(ResolvedKind { installation: installation.clone(), run, image: None })
     }
 
     /// How many cores the components may use.
@@ -173,12 +189,13 @@ impl ProcessLauncher {
     ) -> Result<RunningComponent, StartError> {
         let (role, address) = (spec.role, spec.address);
         let (sockets, port) = match sockets {
-            Sockets::Inherited(sockets) => (sockets, None),
+            Sockets::Inherited { sockets, .. } => (sockets, None),
             Sockets::Held(port) => (Vec::new(), port),
         };
         let program = Program {
             command: spec.command,
             environment: spec.environment,
+            folder: spec.folder,
             cores: self.cores.clone(),
             grace: STOP_GRACE,
             sockets,
@@ -187,7 +204,8 @@ impl ProcessLauncher {
         };
         let mut process = Guarded::start(&self.lab, program).map_err(io_error(format!("start the {role}")))?;
         let (protocol, path, binds_itself) = (spec.protocol, spec.ready_path.as_str(), port.is_some());
-        let probe = ready::Probe { role, address, protocol, path, binds_itself };
+        let originals = spec.originals.as_slice();
+        let probe = ready::Probe { role, address, protocol, path, binds_itself, originals };
         if let Err(error) = ready::wait(&probe, &mut process, spec.ready_deadline).await {
             // Why it was not ready matters more than how it stopped.
             let _ = process.stop().await;
@@ -200,6 +218,7 @@ impl ProcessLauncher {
             tls_address: spec.tls_address,
             process,
             scope: ProcessScope::Guarded,
+            originals: spec.originals,
             image: None,
             at_rest: None,
             _port: port,
@@ -213,7 +232,7 @@ mod tests {
 
     #[test]
     fn nginx_variable_lists_descriptors() {
-        let mut sockets = Sockets::Inherited(Vec::new());
+        let mut sockets = Sockets::Inherited { sockets: Vec::new(), backlog: NGINX_BACKLOG };
         sockets.reserve().unwrap();
         sockets.reserve().unwrap();
         assert_eq!(sockets.nginx_variable(), "3;4;");

@@ -5,16 +5,20 @@
 use std::io::{self, Read, Seek, SeekFrom};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::guarded::Guarded;
-use super::listener::{self, Owner};
-use super::{EXCERPT_LINES, Role, StartError};
+use super::listener::{self, PortOwner};
+use super::original_names::original_names;
+use super::{EXCERPT_LINES, Role, StartError, failure_cause};
 use crate::catalog::kind::Protocol;
 
+/// Lines of a log in which the cause of a failure is looked for.
+const CAUSE_LINES: usize = 120;
 /// Time between two probes.
 const INTERVAL: Duration = Duration::from_millis(10);
 
@@ -31,6 +35,8 @@ pub struct Probe<'a> {
     pub path: &'a str,
     /// Whether it opens the listening socket itself. The socket's owner is checked first then.
     pub binds_itself: bool,
+    /// The copies of files that it reads, each with the original's name.
+    pub originals: &'a [(String, String)],
 }
 
 /// Where the status code stands in an answer.
@@ -51,8 +57,7 @@ pub async fn wait(probe: &Probe<'_>, component: &mut Guarded, deadline: Duration
             let ended =
                 component.try_wait().map_err(|source| StartError::Io { operation: "wait".to_owned(), source })?;
             if let Some(status) = ended {
-                let log = component.log().to_owned();
-                return Err(StartError::Ended { role, status, last_lines: last_lines(&log, EXCERPT_LINES), log });
+                return Err(ended_early(role, status, component.log(), probe.originals));
             }
             match look(probe, component).await {
                 Ok(()) => return Ok(()),
@@ -65,18 +70,28 @@ pub async fn wait(probe: &Probe<'_>, component: &mut Guarded, deadline: Duration
         Ok(outcome) => outcome,
         Err(_) => {
             let log = component.log().to_owned();
-            Err(StartError::NotReady { role, deadline, observed, last_lines: last_lines(&log, EXCERPT_LINES), log })
+            let last_lines = original_names(&last_lines(&log, EXCERPT_LINES), probe.originals);
+            Err(StartError::NotReady { role, deadline, observed, last_lines, log })
         }
     }
+}
+
+/// Why it ended before it was ready, as its log says.
+fn ended_early(role: Role, status: ExitStatus, log: &Path, originals: &[(String, String)]) -> StartError {
+    let named = |count: usize| original_names(&last_lines(log, count), originals);
+    let cause = failure_cause::find(&named(CAUSE_LINES));
+    let is_complete = cause.as_ref().is_some_and(|cause| cause.is_complete);
+    let last_lines = (!is_complete).then(|| named(EXCERPT_LINES));
+    StartError::Ended { role, status, cause: cause.map(|cause| cause.line), log: log.to_owned(), last_lines }
 }
 
 /// Whether it is ready now; or what was seen instead.
 async fn look(probe: &Probe<'_>, component: &Guarded) -> Result<(), String> {
     if let (true, Some(guard)) = (probe.binds_itself, component.pid()) {
         match listener::owner(probe.address.port(), guard) {
-            Ok(Owner::Program) => {}
-            Ok(Owner::Nobody) => return Err("it does not listen".to_owned()),
-            Ok(Owner::SomebodyElse) => return Err("somebody else listens on its port".to_owned()),
+            Ok(PortOwner::Program) => {}
+            Ok(PortOwner::None) => return Err("it does not listen".to_owned()),
+            Ok(PortOwner::Other) => return Err("another process listens on its port".to_owned()),
             Err(error) => return Err(format!("who listens cannot be read: {error}")),
         }
     }
@@ -85,11 +100,11 @@ async fn look(probe: &Probe<'_>, component: &Guarded) -> Result<(), String> {
         Ok(Ok(status)) if !matches!(status, 502..=504) => Ok(()),
         Ok(Ok(status)) => Err(format!("it answers {status}")),
         Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("it accepts connections and does not answer".to_owned()),
+        Err(_) => Err("it accepts connections but does not respond".to_owned()),
     }
 }
 
-/// Asks for the path and returns the status code of whatever answers.
+/// Requests the path and returns the status code of the response.
 async fn send(probe: &Probe<'_>) -> io::Result<u16> {
     let mut connection = TcpStream::connect(probe.address).await?;
     connection.write_all(&request(probe)).await?;

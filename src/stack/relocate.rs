@@ -1,8 +1,8 @@
-//! Relocation: a user's nginx.conf, made to run in a run's own folder and on its own ports.
+//! Relocation: rewrites a user's nginx.conf to run in a run's folder and on a run's ports.
 //!
-//! Listen addresses, upstream addresses and paths of logs, certificates and documents are rewritten, in the file and in
-//! those that it includes, which get names of their own beside it; every other byte stays as written, and every line
-//! where it is. Pure: the addresses and the included files are handed in.
+//! Rewritten are listen addresses, upstream addresses and the paths of logs, certificates and documents, in the file and in
+//! the files that it includes, which get new names beside it. Every other byte stays as written, so line numbers do too.
+//! Pure: the caller supplies the addresses and the included files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -15,75 +15,83 @@ use lab_nginx_conf::{Arg, ConfError, ConfErrorKind, Directive, SourceFile, quote
 /// A relocated configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Relocated {
-    /// The file's text with what had to be changed.
+    /// The rewritten text.
     pub text: String,
-    /// The files it includes, as often as it does.
+    /// The included files, once for each inclusion.
     pub included: Vec<Included>,
-    /// Whether nginx is to load modules.
+    /// Whether the configuration has a `load_module`.
     pub loads_modules: bool,
-    /// Where the first `listen` without TLS went, or if there is none the first: the address clients connect to.
+    /// The address of clients: that of the first `listen` without TLS, otherwise of the first one.
     pub entry: SocketAddr,
-    /// Where the first `listen … ssl` went: the address clients connect to that speak TLS.
+    /// The address of clients with TLS: that of the first `listen … ssl`.
     pub tls_entry: Option<SocketAddr>,
-    /// Directives of the main level that the file leaves to nginx's defaults, which would lead out of the folder or into
-    /// the background.
+    /// Directives of the main level for `nginx -g`, where the file relies on defaults that would leave the folder or run
+    /// nginx in the background.
     pub globals: String,
 }
 
-/// An included file, relocated for the place where it is included.
+/// An included file, relocated for the context of its `include`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Included {
-    /// Its name in the folder of the relocated file.
+    /// The new name, in the folder of the relocated file.
     pub name: String,
-    /// The file it was.
+    /// The original file.
     pub file: PathBuf,
-    /// Its text with what had to be changed.
+    /// The rewritten text.
     pub text: String,
 }
 
-/// Where a configuration moves to, and what is needed for that.
-pub struct Move<'a> {
-    /// What every upstream server becomes: `host:port`.
+/// The target of a relocation.
+pub struct Target<'a> {
+    /// Replaces every upstream server: `host:port`.
     pub upstream: &'a str,
-    /// Where logs and the pid file go.
+    /// The folder of logs and of the pid file.
     pub folder: &'a Path,
-    /// Gives each distinct `listen` address another.
+    /// Reserves an address for each distinct `listen` address.
     pub reserve: &'a mut dyn FnMut() -> io::Result<SocketAddr>,
     /// Reads the files that an `include` names.
     pub include: &'a mut dyn FnMut(&Directive) -> Result<Vec<SourceFile>, ConfError>,
+    /// A stand-in for the file of a certificate, or of its key, if that is not on this machine.
+    pub stand_in: &'a mut dyn FnMut(&CertificateFile<'_>) -> io::Result<Option<PathBuf>>,
+}
+
+/// The file of a server's certificate, or of its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CertificateFile<'a> {
+    /// Absolute.
+    pub path: &'a Path,
+    pub is_key: bool,
+    /// Where it is named.
+    pub file: &'a Path,
+    pub line: usize,
 }
 
 /// Why a configuration cannot be relocated.
 #[derive(Debug, thiserror::Error)]
 pub enum RelocateError {
-    /// It is not nginx's language.
     #[error(transparent)]
     Syntax(#[from] ConfError),
-    /// No server of it listens anywhere.
-    #[error("{}: no server has a `listen` directive, so there is no address to ask", .0.display())]
+    #[error("{}: no server has a `listen` directive, so clients have no address to connect to", .0.display())]
     NoListen(PathBuf),
-    /// It listens where lab cannot give it a socket.
-    #[error("{}:{line}: cannot relocate `listen {address}`; a port or an address with a port can be", file.display())]
+    #[error("{}:{line}: cannot relocate `listen {address}`; accepted: a port, or an address with a port", file.display())]
     Listen {
-        /// The file.
         file: PathBuf,
-        /// The directive's line.
         line: usize,
-        /// The address as written.
+        /// As written.
         address: String,
     },
-    /// No port could be reserved.
     #[error("cannot reserve a port")]
     Reserve(#[from] io::Error),
+    #[error("cannot make a certificate in place of one that is not here")]
+    Certificate(#[source] io::Error),
 }
 
-/// Rewrites an nginx.conf and what it includes: each distinct `listen` address gets one from `reserve`, every upstream
-/// server becomes `upstream`, logs and the pid file move into `folder`.
+/// Rewrites an nginx.conf and the files that it includes.
 ///
 /// # Errors
-/// When a text is not nginx's language, none listens anywhere or one does on a unix socket, an included file cannot be
-/// read, or no address can be reserved.
-pub fn nginx(source: &str, file: &Path, target: Move<'_>) -> Result<Relocated, RelocateError> {
+/// A text is malformed, no server listens or one listens on a unix socket, an included file cannot be read, or no address
+/// can be reserved.
+pub fn nginx(source: &str, file: &Path, target: Target<'_>) -> Result<Relocated, RelocateError> {
     let tree = lab_nginx_conf::parse(source, file)?;
     let folder = target.folder;
     let mut relocation = Relocation {
@@ -118,12 +126,12 @@ pub fn nginx(source: &str, file: &Path, target: Move<'_>) -> Result<Relocated, R
     })
 }
 
-/// Bytes of a file, and what is to stand there.
+/// A range of bytes and its replacement.
 type Edit = (Range<usize>, String);
 
 fn edited(source: &str, mut edits: Vec<Edit>) -> String {
     let mut text = source.to_owned();
-    // From the end, so that earlier positions stay true.
+    // From the end, so that earlier positions stay valid.
     edits.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
     for (span, replacement) in edits {
         text.replace_range(span, &replacement);
@@ -131,11 +139,11 @@ fn edited(source: &str, mut edits: Vec<Edit>) -> String {
     text
 }
 
-/// The level that is in no block.
+/// The context outside all blocks.
 const MAIN: &str = "main";
 
-/// Directives whose argument is a file, and their twins with `proxy_` in front.
-const FILES_OF_TLS: [&str; 9] = [
+/// Directives whose argument is a file of TLS. Some exist with the prefix `proxy_` too.
+const TLS_FILE_DIRECTIVES: [&str; 9] = [
     "ssl_certificate",
     "ssl_certificate_key",
     "ssl_client_certificate",
@@ -147,25 +155,25 @@ const FILES_OF_TLS: [&str; 9] = [
     "ssl_trusted_certificate",
 ];
 
-/// Whether a directive's argument is a file that TLS reads.
-pub(super) fn is_file_of_tls(name: &str) -> bool {
-    FILES_OF_TLS.contains(&name.strip_prefix("proxy_").unwrap_or(name))
+/// Whether a directive's argument is a file of TLS.
+pub(super) fn names_tls_file(name: &str) -> bool {
+    TLS_FILE_DIRECTIVES.contains(&name.strip_prefix("proxy_").unwrap_or(name))
 }
 
 struct Relocation<'a, 'm> {
-    /// The folder of the first file, to which paths are relative in all.
+    /// The folder of the first file, which all relative paths refer to.
     home: &'a Path,
-    /// The file that is being read, and how deep it is included.
+    /// The current file and its depth of inclusion.
     file: PathBuf,
     depth: usize,
-    target: Move<'m>,
+    target: Target<'m>,
     listens: BTreeMap<String, SocketAddr>,
     plain_entry: Option<SocketAddr>,
     tls_entry: Option<SocketAddr>,
-    /// Those of the file that is being read.
+    /// The edits of the current file.
     edits: Vec<Edit>,
     included: Vec<Included>,
-    /// The names of the directives in no block.
+    /// The names of the directives outside all blocks.
     main: BTreeSet<String>,
 }
 
@@ -184,15 +192,18 @@ impl Relocation<'_, '_> {
                 continue;
             };
             match (context, directive.name.as_str()) {
+                (_, name @ ("ssl_certificate" | "ssl_certificate_key")) => {
+                    self.certificate(first, name == "ssl_certificate_key", directive.line)?;
+                }
                 ("server", "listen") => self.listen(directive, first)?,
                 ("upstream", "server") => self.replace(first, self.target.upstream),
                 (_, "proxy_pass") => self.proxy_pass(first),
                 (_, "uwsgi_pass") => self.uwsgi_pass(first),
                 (_, "access_log" | "error_log" | "pid") => self.log(first),
                 (_, "auth_basic_user_file") => self.file(first),
-                (_, name) if is_file_of_tls(name) => self.file(first),
+                (_, name) if names_tls_file(name) => self.file(first),
                 (_, "root" | "alias") => self.documents(first),
-                // Whoever starts it watches over it.
+                // lab supervises the process.
                 (MAIN, "daemon") => self.replace(first, "off"),
                 _ => {}
             }
@@ -201,12 +212,12 @@ impl Relocation<'_, '_> {
         Ok(())
     }
 
-    /// Relocates what is included, and has the directive name what came of it.
+    /// Relocates the included files and replaces the directive by one `include` for each of them.
     fn include(&mut self, directive: &Directive, context: &str) -> Result<(), RelocateError> {
-        let mut said = Vec::new();
+        let mut replacement = Vec::new();
         for SourceFile { file, text } in (self.target.include)(directive)? {
             if self.depth == lab_nginx_conf::MAX_DEPTH {
-                return Err(directive.error(ConfErrorKind::IncludedTooDeep { file }).into());
+                return Err(directive.error(ConfErrorKind::IncludeTooDeep { file }).into());
             }
             let tree = lab_nginx_conf::parse(&text, &file)?;
             let including = std::mem::replace(&mut self.file, file);
@@ -218,10 +229,10 @@ impl Relocation<'_, '_> {
             let file = std::mem::replace(&mut self.file, including);
             let own = file.file_name().unwrap_or_default().to_string_lossy();
             let name = format!("{}.{own}", self.included.len() + 1);
-            said.push(format!("include {};", quote(&name)));
+            replacement.push(format!("include {};", quote(&name)));
             self.included.push(Included { name, text: edited(&text, edits), file });
         }
-        self.edits.push((directive.span.clone(), said.join(" ")));
+        self.edits.push((directive.span.clone(), replacement.join(" ")));
         Ok(())
     }
 
@@ -236,22 +247,29 @@ impl Relocation<'_, '_> {
             let (file, line, address) = (self.file.to_owned(), directive.line, arg.value.clone());
             return Err(RelocateError::Listen { file, line, address });
         }
-        let address = match self.listens.get(&arg.value) {
+        // One socket outside is one here, however it is written.
+        let written = arg.value.strip_prefix("*:").or_else(|| arg.value.strip_prefix("0.0.0.0:"));
+        let written = written.filter(|port| !port.is_empty()).unwrap_or(&arg.value);
+        let address = match self.listens.get(written) {
             Some(address) => *address,
             None => {
                 let address = (self.target.reserve)()?;
-                self.listens.insert(arg.value.clone(), address);
+                self.listens.insert(written.to_owned(), address);
                 address
             }
         };
         let is_tls = directive.args.iter().skip(1).any(|arg| arg.value == "ssl");
         if is_tls { &mut self.tls_entry } else { &mut self.plain_entry }.get_or_insert(address);
         self.replace(arg, &address.to_string());
+        // It belongs to the address that was there.
+        for parameter in directive.args.iter().filter(|arg| arg.value.starts_with("ipv6only=")) {
+            self.edits.push((parameter.span.clone(), String::new()));
+        }
         Ok(())
     }
 
-    /// Replaces the address within `scheme://address/uri` where it is one. A name stays: it is that of an upstream
-    /// block, or a mistake that must not be mended here.
+    /// Replaces the address in `scheme://address/uri`. A name without a port stays: it refers to an upstream block, or is a
+    /// mistake that must not be hidden. One with a port, such as that of a compose service, is an address.
     fn proxy_pass(&mut self, arg: &Arg) {
         let Some((scheme, rest)) = arg.value.split_once("://") else { return };
         let uri = match rest.strip_prefix("unix:") {
@@ -278,7 +296,7 @@ impl Relocation<'_, '_> {
         }
     }
 
-    /// A file stays where it is; nginx would look for a relative one beside the configuration, which moves.
+    /// Makes the path of a file absolute, because nginx resolves it relative to the configuration, which moves.
     fn file(&mut self, arg: &Arg) {
         let is_elsewhere = ["data:", "engine:", "$"].iter().any(|word| arg.value.contains(word));
         if !is_elsewhere && !Path::new(&arg.value).is_absolute() {
@@ -286,7 +304,22 @@ impl Relocation<'_, '_> {
         }
     }
 
-    /// Documents stay where they are; what a variable begins with is only known to nginx.
+    /// The file of a certificate. One that is not here, such as that of a certificate authority on another machine, has a
+    /// stand-in.
+    fn certificate(&mut self, arg: &Arg, is_key: bool, line: usize) -> Result<(), RelocateError> {
+        if arg.value.contains('$') || arg.value.starts_with("data:") || arg.value.starts_with("engine:") {
+            return Ok(());
+        }
+        let path = self.home.join(&arg.value);
+        let named = CertificateFile { path: &path, is_key, file: &self.file, line };
+        match (self.target.stand_in)(&named).map_err(RelocateError::Certificate)? {
+            Some(stand_in) => self.replace(arg, &stand_in.display().to_string()),
+            None => self.file(arg),
+        }
+        Ok(())
+    }
+
+    /// Makes a folder of documents absolute, unless it starts with a variable, whose value only nginx knows.
     fn documents(&mut self, arg: &Arg) {
         let is_elsewhere = arg.value.starts_with('$') || Path::new(&arg.value).is_absolute();
         if !is_elsewhere {
@@ -305,10 +338,10 @@ impl Relocation<'_, '_> {
     }
 }
 
-/// Whether `host` or `host:port` is an address of a machine and not a name that only this file knows.
+/// Whether `host` is an IP address or `localhost`, or `host:port` has a port, as opposed to the name of an upstream block.
 fn is_address(text: &str) -> bool {
     let host = match text.rsplit_once(':') {
-        Some((host, port)) if port.parse::<u16>().is_ok() => host,
+        Some((host, port)) if port.parse::<u16>().is_ok() => return !host.contains('$'),
         _ => text,
     };
     let bare = host.trim_start_matches('[').trim_end_matches(']');
@@ -323,7 +356,7 @@ mod tests {
         relocated_with(source, "nginx.conf", &[])
     }
 
-    /// Relocated with ports from 40001 on. What is included is there by the name as written, and none by others.
+    /// Relocates with ports from 40001 on. `files` are the included files, by the argument of `include`.
     fn relocated_with(source: &str, file: &str, files: &[(&str, &str)]) -> Result<Relocated, String> {
         let mut port = 40_000;
         let mut reserve = || {
@@ -337,12 +370,18 @@ mod tests {
             Ok(files.iter().filter(is_it).map(source).collect())
         };
         let (upstream, folder) = ("127.0.0.1:50000", Path::new("/run/visit"));
-        let target = Move { upstream, folder, reserve: &mut reserve, include: &mut include };
+        let mut stand_in = |named: &CertificateFile<'_>| {
+            let is_here = !named.path.starts_with("/etc/letsencrypt");
+            Ok((!is_here)
+                .then(|| PathBuf::from(if named.is_key { "/run/visit/key" } else { "/run/visit/certificate" })))
+        };
+        let (reserve, include, stand_in) = (&mut reserve, &mut include, &mut stand_in);
+        let target = Target { upstream, folder, reserve, include, stand_in };
         nginx(source, Path::new(file), target).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn addresses_and_paths_move_and_everything_else_stays() {
+    fn only_addresses_and_paths_change() {
         let source = "\
 # a comment
 daemon on;
@@ -362,11 +401,13 @@ http {
     location /l { proxy_pass http://localhost:8000; }
     location /6 { proxy_pass http://[::1]:8000/; }
     location /typo { proxy_pass http://ap; }
+    location /web { proxy_pass http://web:8000; }
     location /wa { uwsgi_pass 10.0.0.2:3031; }
     location /wu { uwsgi_pass uwsgi://unix:/run/app.sock; }
     location /wn { uwsgi_pass app; }
   }
-  server { listen [::]:80; listen 80; listen 127.0.0.1:8081; }
+  server { listen [::]:80 ipv6only=on; listen *:80; listen 127.0.0.1:8081; }
+  server { listen 0.0.0.0:80; }
 }
 ";
         let expected = "\
@@ -388,11 +429,13 @@ http {
     location /l { proxy_pass http://127.0.0.1:50000; }
     location /6 { proxy_pass http://127.0.0.1:50000/; }
     location /typo { proxy_pass http://ap; }
+    location /web { proxy_pass http://127.0.0.1:50000; }
     location /wa { uwsgi_pass 127.0.0.1:50000; }
     location /wu { uwsgi_pass uwsgi://127.0.0.1:50000; }
     location /wn { uwsgi_pass app; }
   }
-  server { listen 127.0.0.1:40002; listen 127.0.0.1:40001; listen 127.0.0.1:40003; }
+  server { listen 127.0.0.1:40002 ; listen 127.0.0.1:40001; listen 127.0.0.1:40003; }
+  server { listen 127.0.0.1:40001; }
 }
 ";
         let relocated = relocated(source).unwrap();
@@ -402,13 +445,13 @@ http {
     }
 
     #[test]
-    fn what_the_file_leaves_to_defaults_is_said() {
+    fn defaults_are_set_on_the_command_line() {
         let relocated = relocated("http { server { listen 80; } }").unwrap();
         assert_eq!(relocated.globals, "daemon off; pid /run/visit/nginx.pid; error_log /run/visit/error.log;");
     }
 
     #[test]
-    fn a_listener_with_tls_has_an_entry_of_its_own_and_its_files_stay_where_they_are() {
+    fn tls_listener_has_its_own_entry() {
         let source = "http { server { listen 443 ssl http2; listen 80; ssl_certificate tls/site.pem;\n\
                       ssl_certificate_key /keys/site.pem; ssl_dhparam $dhparam; auth_basic_user_file users; } }";
         let relocated = relocated_with(source, "/project/nginx.conf", &[]).unwrap();
@@ -423,6 +466,16 @@ http {
     }
 
     #[test]
+    fn certificate_that_is_not_here_has_a_stand_in() {
+        let source = "http { server { listen 443 ssl; ssl_certificate /etc/letsencrypt/live/a/fullchain.pem;\n\
+                      ssl_certificate_key /etc/letsencrypt/live/a/privkey.pem; ssl_trusted_certificate chain.pem; } }";
+        let relocated = relocated_with(source, "/project/nginx.conf", &[]).unwrap();
+        let expected = "http { server { listen 127.0.0.1:40001 ssl; ssl_certificate /run/visit/certificate;\n\
+                        ssl_certificate_key /run/visit/key; ssl_trusted_certificate /project/chain.pem; } }";
+        assert_eq!(relocated.text, expected);
+    }
+
+    #[test]
     fn documents_stay_where_they_are() {
         let source = "http { server { listen 80; root site; location /a/ { alias ./a/; } location /v/ { root $r/x; }\n\
                       location /h/ { root hosts/$host; } location /f/ { root /srv; } } }";
@@ -434,7 +487,7 @@ http {
     }
 
     #[test]
-    fn what_is_included_moves_as_if_it_stood_there() {
+    fn included_files_are_relocated_in_context() {
         let files = [
             ("conf.d/*", "upstream app { include servers; }\n"),
             ("servers", "server 10.0.0.1:80;\nserver 10.0.0.2:80;"),
@@ -463,24 +516,24 @@ http {
     }
 
     #[test]
-    fn what_is_wrong_in_an_included_file_is_said_of_that() {
+    fn errors_name_the_included_file() {
         let wrong = relocated_with("http {\n include a;\n}", "nginx.conf", &[("a", "\nserver { listen unix:/x; }")]);
         assert_eq!(
             wrong.unwrap_err(),
-            "a:2: cannot relocate `listen unix:/x`; a port or an address with a port can be"
+            "a:2: cannot relocate `listen unix:/x`; accepted: a port, or an address with a port"
         );
         let endless = relocated_with("include a;", "nginx.conf", &[("a", "include a;")]);
         assert_eq!(endless.unwrap_err(), "a:1: include of a nests too deep");
     }
 
     #[test]
-    fn what_cannot_be_relocated_is_said_with_its_line() {
+    fn errors_have_lines() {
         let unix = relocated("http {\n server { listen unix:/run/x.sock; }\n}").unwrap_err();
         assert_eq!(
             unix,
-            "nginx.conf:2: cannot relocate `listen unix:/run/x.sock`; a port or an address with a port can be"
+            "nginx.conf:2: cannot relocate `listen unix:/run/x.sock`; accepted: a port, or an address with a port"
         );
         let none = relocated("http { server { } }").unwrap_err();
-        assert_eq!(none, "nginx.conf: no server has a `listen` directive, so there is no address to ask");
+        assert_eq!(none, "nginx.conf: no server has a `listen` directive, so clients have no address to connect to");
     }
 }

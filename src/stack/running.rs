@@ -9,7 +9,7 @@ use super::component_spec::ImageIdentity;
 use super::guarded::{Guarded, HeldPort};
 use super::{EXCERPT_LINES, Role, log_excerpt, ready};
 use crate::measure::cgroup::{Cgroup, CgroupError, GroupSample};
-use crate::measure::footprint::{Level, Memory};
+use crate::measure::footprint::{Footprint, Memory};
 use crate::measure::procfs::{self, ProcfsError};
 use crate::measure::resources::{ResourceUse, Sample};
 
@@ -71,9 +71,9 @@ pub enum SampleError {
 /// A component that ended by itself, or that can no longer be watched.
 #[derive(Debug, thiserror::Error)]
 pub enum ComponentFailure {
-    #[error("the {role} has ended with {status}{}", log_excerpt(log, last_lines))]
+    #[error("the {role} has ended with {status}{}", log_excerpt(log, &Some(last_lines.clone())))]
     Ended { role: Role, status: ExitStatus, log: PathBuf, last_lines: String },
-    #[error("the {role} cannot be watched: {error}{}", log_excerpt(log, last_lines))]
+    #[error("the {role} cannot be watched: {error}{}", log_excerpt(log, &Some(last_lines.clone())))]
     Unwatchable { role: Role, error: io::Error, log: PathBuf, last_lines: String },
 }
 
@@ -89,6 +89,8 @@ pub struct RunningComponent {
     /// Its guard or keeper.
     pub process: Guarded,
     pub scope: ProcessScope,
+    /// The copies of files that it reads, each with the original's name.
+    pub originals: Vec<(String, String)>,
     /// The image of its container, if that is not lab's own.
     pub image: Option<ImageIdentity>,
     /// Its memory when the stack was ready, after no request but the readiness probe's.
@@ -115,15 +117,15 @@ impl RunningComponent {
     ///
     /// # Errors
     /// It has ended.
-    pub fn level(&self) -> Result<Level, SampleError> {
+    pub fn footprint(&self) -> Result<Footprint, SampleError> {
         let guard = self.process.pid().ok_or(SampleError::Ended)?;
         Ok(match &self.scope {
-            ProcessScope::Guarded => procfs::level_of_descendants(guard)?,
-            ProcessScope::Cgroup(group) => group.level()?,
+            ProcessScope::Guarded => procfs::descendants_footprint(guard)?,
+            ProcessScope::Cgroup(group) => group.footprint()?,
             ProcessScope::Tree { pid } => {
                 let mut pids = procfs::descendants_of(*pid)?;
                 pids.push(*pid);
-                procfs::level_of(&pids)
+                procfs::footprint(&pids)
             }
         })
     }
@@ -167,7 +169,7 @@ impl RunningStack {
         names: Vec<(String, String)>,
     ) -> RunningStack {
         for component in &mut components {
-            component.at_rest = component.level().ok().map(|level| level.memory());
+            component.at_rest = component.footprint().ok().map(|footprint| footprint.memory());
         }
         RunningStack { components, client, names }
     }

@@ -5,53 +5,113 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::relocate::{self, Included, Move, RelocateError};
+use super::env_file::{self, EnvFileError};
+use super::relocate::{self, CertificateFile, Included, RelocateError, Relocated, Target};
 use crate::catalog::kind::{Install, Language};
 use crate::scenario::model::Scenario;
-use lab_nginx_conf::{ConfError, Directive, SourceFile};
+use lab_nginx_conf::{ConfError, ConfErrorKind, Directive, SourceFile};
 use lab_proxy::read_configuration_with;
 
-/// A configuration that no stack can be started with.
+/// Why no stack can start with a configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigurationError {
-    /// It cannot be read as text.
     #[error("cannot read {}", file.display())]
-    Unreadable {
-        /// The file.
-        file: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// It cannot be relocated into a run's folder.
+    Unreadable { file: PathBuf, source: io::Error },
     #[error(transparent)]
     Relocate(#[from] RelocateError),
-    /// The proxy refuses it.
     #[error(transparent)]
     Refused(#[from] ConfError),
+    /// What lab's own proxy does not support in a configuration.
+    #[error("lab proxy, the twin of nginx, cannot run {}:{}", file.display(), list(refused))]
+    Twin { file: PathBuf, refused: Vec<ConfError> },
+    #[error("stack `{stack}`: {problem}")]
+    Stack { stack: String, problem: Box<ConfigurationError> },
+    #[error(transparent)]
+    EnvFile(#[from] EnvFileError),
 }
 
-/// Judges every configuration file of the scenario's stacks as it would be run, and names it as the user does.
+/// One error per line, indented.
+fn list(errors: &[ConfError]) -> String {
+    errors.iter().map(|error| format!("\n  {error}")).collect()
+}
+
+impl ConfigurationError {
+    /// The file as the user names it, and the line, which is 1 where only the file is known.
+    #[must_use]
+    pub fn location(&self) -> Option<(&Path, usize)> {
+        match self {
+            ConfigurationError::Unreadable { file, .. } => Some((file, 1)),
+            ConfigurationError::Relocate(RelocateError::Syntax(error)) | ConfigurationError::Refused(error) => {
+                Some((&error.file, error.line.unwrap_or(1)))
+            }
+            ConfigurationError::Relocate(RelocateError::NoListen(file)) => Some((file, 1)),
+            ConfigurationError::Relocate(RelocateError::Listen { file, line, .. }) => Some((file, *line)),
+            ConfigurationError::Relocate(RelocateError::Reserve(_) | RelocateError::Certificate(_)) => None,
+            ConfigurationError::Twin { file, refused } => {
+                Some((file, refused.first().and_then(|error| error.line).unwrap_or(1)))
+            }
+            ConfigurationError::Stack { problem, .. } => problem.location(),
+            ConfigurationError::EnvFile(EnvFileError::Unreadable { file, .. }) => Some((file, 1)),
+            ConfigurationError::EnvFile(EnvFileError::Line { file, line, .. }) => Some((file, *line)),
+        }
+    }
+}
+
+/// Validates every configuration file of the scenario's stacks as it would be run. Errors name the files as the user does.
+/// Returns what a run has instead of what the configurations name, one line each.
 ///
 /// # Errors
-/// The first that is refused, with file and line.
-pub fn configurations(scenario: &Scenario) -> Result<(), ConfigurationError> {
-    for proxy in scenario.stacks.iter().filter_map(|stack| stack.proxy.as_ref()) {
+/// The first problem, with file and line.
+pub fn configurations(scenario: &Scenario) -> Result<Vec<String>, ConfigurationError> {
+    let mut notes = Vec::new();
+    for app in scenario.stacks.iter().filter_map(|stack| stack.apps.wsgi()) {
+        if let Some(file) = &app.env_file {
+            env_file::read(file)?;
+        }
+    }
+    for (stack, proxy) in scenario.stacks.iter().filter_map(|stack| Some((stack, stack.proxy.as_ref()?))) {
         let (Some(config), Ok(run)) = (&proxy.config, &proxy.kind.kind().run) else { continue };
         let file = shown(config, &scenario.root);
         let source = std::fs::read_to_string(config)
             .map_err(|source| ConfigurationError::Unreadable { file: file.clone(), source })?;
         if run.language == Language::Nginx {
-            nginx(&source, &file, config, &scenario.root, proxy.kind.kind().install == Install::Lab)?;
+            let is_lab = proxy.kind.kind().install == Install::Lab;
+            let read = nginx(&source, &file, config, &scenario.root, is_lab)
+                .map_err(|error| ConfigurationError::Stack { stack: stack.name.clone(), problem: Box::new(error) });
+            for note in read? {
+                if !notes.contains(&note) {
+                    notes.push(note);
+                }
+            }
         }
     }
-    Ok(())
+    Ok(notes)
 }
 
-/// Judges the nginx.conf at `config`, called `file`, and what it includes; lab's own proxy is asked whether it reads
-/// them, another says so when it starts.
-fn nginx(source: &str, file: &Path, config: &Path, root: &Path, is_lab: bool) -> Result<(), ConfigurationError> {
-    // Relocation keeps every line where it is, so what is wrong is wrong at the user's own line. The addresses only
-    // stand for those that a start reserves.
+/// Why lab's own proxy cannot run the configuration at `config`, relative to `root`. `text` is its text if it is not
+/// written yet.
+#[must_use]
+pub fn twin_refusal(root: &Path, config: &Path, text: Option<&str>) -> Option<String> {
+    let path = root.join(config);
+    let source = text.map_or_else(|| std::fs::read_to_string(&path), |text| Ok(text.to_owned()));
+    let source = match source {
+        Ok(source) => source,
+        Err(error) => return Some(error.to_string()),
+    };
+    nginx(&source, config, &path, root, true).err().map(|error| error.to_string())
+}
+
+/// Validates the nginx.conf at `config`, called `file` in messages, and the files that it includes. lab's own proxy parses
+/// them completely; other proxies report their errors when they start.
+fn nginx(
+    source: &str,
+    file: &Path,
+    config: &Path,
+    root: &Path,
+    is_lab: bool,
+) -> Result<Vec<String>, ConfigurationError> {
+    let mut notes = Vec::new();
+    // Relocation keeps line numbers, so errors have the user's own lines. The addresses are placeholders.
     let mut port = 1;
     let mut reserve = || {
         port += 1;
@@ -63,18 +123,66 @@ fn nginx(source: &str, file: &Path, config: &Path, root: &Path, is_lab: bool) ->
         Ok(sources.into_iter().map(|source| SourceFile { file: shown(&source.file, root), ..source }).collect())
     };
     let (upstream, target) = ("127.0.0.1:1", Path::new("."));
-    let target = Move { upstream, folder: target, reserve: &mut reserve, include: &mut include };
+    let mut stand_in = |named: &CertificateFile<'_>| {
+        if !named.path.exists() && !named.is_key {
+            let (file, line, path) = (named.file.display(), named.line, named.path.display());
+            notes.push(format!("{file}:{line}: {path} is not here; runs have a certificate that lab makes"));
+        }
+        Ok(None)
+    };
+    let (reserve, include, stand_in) = (&mut reserve, &mut include, &mut stand_in);
+    let target = Target { upstream, folder: target, reserve, include, stand_in };
     let relocated = relocate::nginx(source, file, target)?;
     if is_lab {
-        read_configuration_with(file, &mut |asked| {
+        read_by_twin(file, relocated)?;
+    }
+    Ok(notes)
+}
+
+/// More refusals than anyone reads.
+const MAX_REFUSALS: usize = 100;
+
+/// Reads a relocated configuration as lab's own proxy does. Everything that it does not support is found at once: each
+/// refused directive is blanked, and the rest read again.
+fn read_by_twin(file: &Path, mut relocated: Relocated) -> Result<(), ConfigurationError> {
+    let mut refused = Vec::new();
+    while refused.len() < MAX_REFUSALS {
+        let read = read_configuration_with(file, &mut |asked| {
             let is_asked = |included: &&Included| asked.file_name() == Some(OsStr::new(&included.name));
             Ok(match relocated.included.iter().find(is_asked) {
                 Some(included) => SourceFile { file: included.file.clone(), text: included.text.clone() },
                 None => SourceFile { file: file.to_owned(), text: relocated.text.clone() },
             })
-        })?;
+        });
+        let Err(error) = read else { break };
+        let is_refusal =
+            matches!(error.kind, ConfErrorKind::UnsupportedDirective { .. } | ConfErrorKind::Unsupported { .. });
+        let text = match relocated.included.iter_mut().find(|included| included.file == error.file) {
+            Some(included) => &mut included.text,
+            None => &mut relocated.text,
+        };
+        match blanked(text, &error).filter(|_| is_refusal) {
+            Some(rest) => {
+                *text = rest;
+                refused.push(error);
+            }
+            None if refused.is_empty() => return Err(error.into()),
+            // What follows may only be due to what was blanked.
+            None => break,
+        }
     }
-    Ok(())
+    if refused.is_empty() { Ok(()) } else { Err(ConfigurationError::Twin { file: file.to_owned(), refused }) }
+}
+
+/// The text without the directive that an error is about.
+fn blanked(text: &str, error: &ConfError) -> Option<String> {
+    let tree = lab_nginx_conf::parse(text, &error.file).ok()?;
+    let line = error.line?;
+    let span = lab_nginx_conf::walk(&tree).filter(|directive| directive.line == line).last()?.span.clone();
+    let blank: String = text[span.clone()].chars().map(|c| if c == '\n' { '\n' } else { ' ' }).collect();
+    let mut text = text.to_owned();
+    text.replace_range(span, &blank);
+    Some(text)
 }
 
 /// The path as the scenario names it.

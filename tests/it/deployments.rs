@@ -41,14 +41,14 @@ fn tutorial_of_2011_is_checked_and_corrected() {
     let file = project.path("scenarios/blog-2011.toml");
     let scenario = std::fs::read_to_string(&file).unwrap().replace("\"lab-serve\", \"lab-both\", ", "");
     std::fs::write(&file, scenario.replace(", \"lab-serve\", \"lab-both\"]", "]")).unwrap();
-    let said = project.provision_and_check("blog-2011");
+    let printed = project.provision_and_check("blog-2011");
     for row in [
         "documented  6 of 6 checks passed  proxy nginx",
         "corrected  10 of 10 checks passed  proxy nginx",
         "lab-proxy  10 of 10 checks passed  proxy lab",
         "rust  9 of 9 checks passed  proxy lab",
     ] {
-        assert!(said.contains(row), "{row}: {said}");
+        assert!(printed.contains(row), "{row}: {printed}");
     }
     let run = project.path("reports/blog-2011/latest/checks");
     let configuration = std::fs::read_to_string(run.join("corrected/nginx.conf")).unwrap();
@@ -64,13 +64,13 @@ fn buffering_proxy_shields_sync_workers() {
     let project = project("proxies", |_| false);
     project.expect(Exit::Ok, &["provision", "scenarios/proxies.toml"]);
     let only = ["--only", "gunicorn", "--only", "nginx-gunicorn", "--only", "lab-gunicorn"];
-    let said = project.expect(Exit::Ok, &[&["check", "scenarios/proxies.toml"], &only[..]].concat());
+    let printed = project.expect(Exit::Ok, &[&["check", "scenarios/proxies.toml"], &only[..]].concat());
     for row in ["  gunicorn  3 of 3", "nginx-gunicorn  3 of 3", "lab-gunicorn  3 of 3"] {
-        assert!(said.contains(row), "{row}: {said}");
+        assert!(printed.contains(row), "{row}: {printed}");
     }
 }
 
-/// A server that speaks uwsgi and nothing else, without threads, keep-alive or input.
+/// A server that speaks only uwsgi, without threads, keep-alive or input.
 const UWSGI_KIND: &str = r#"
 schema = 1
 role   = "server"
@@ -155,13 +155,13 @@ fn uwsgi_server_runs_behind_a_uwsgi_proxy() {
         .with_file("apps/own_app.py", UWSGI_APP)
         .with_scenario("own", UWSGI_SCENARIO)
         .with_shared_cache();
-    let said = project.provision_and_check("own");
+    let printed = project.provision_and_check("own");
     for row in [
         "nginx-uwsgi-own  1 of 1 checks passed",
         "  own  unavailable: `own` speaks uwsgi, which clients do not",
         "nginx-own  unavailable: `own` speaks uwsgi, and `nginx` in front of it http",
     ] {
-        assert!(said.contains(row), "{row}: {said}");
+        assert!(printed.contains(row), "{row}: {printed}");
     }
 }
 
@@ -169,10 +169,10 @@ fn uwsgi_server_runs_behind_a_uwsgi_proxy() {
 fn proxies_scenario_passes() {
     requires!(Python, Nginx, Haproxy, Apache, Caddy);
     let project = project("proxies", |_| false);
-    let said = project.provision_and_check("proxies");
+    let printed = project.provision_and_check("proxies");
     let passed =
-        said.lines().filter(|line| line.contains("7 of 7 checks passed") || line.contains("3 of 3 checks passed"));
-    assert_eq!(passed.count(), 12, "{said}");
+        printed.lines().filter(|line| line.contains("7 of 7 checks passed") || line.contains("3 of 3 checks passed"));
+    assert_eq!(passed.count(), 12, "{printed}");
 }
 
 /// Those of the catalogue that need no compiler.
@@ -207,8 +207,8 @@ fn servers_without_a_compiler_pass_pingpong() {
     let scenario =
         replaced(&scenario, "\"bjoern\", \"granian\", \"lab\", \"uwsgi\", \"waitress\"", "\"granian\", \"waitress\"");
     std::fs::write(&file, scenario).unwrap();
-    let said = project.provision_and_check("wsgi-pingpong");
-    assert_eq!(said.matches("checks passed").count(), WHEELS.len(), "{said}");
+    let printed = project.provision_and_check("wsgi-pingpong");
+    assert_eq!(printed.matches("checks passed").count(), WHEELS.len(), "{printed}");
 }
 
 /// As Debian lays out nginx's folder.
@@ -271,8 +271,8 @@ fn included_configuration_files_are_read() {
     for (name, content) in DEBIAN {
         project.write(&format!("nginx/{name}"), content);
     }
-    let said = project.expect(Exit::Ok, &["check", "scenarios/including.toml"]);
-    assert_eq!(said.matches("2 of 2 checks passed").count(), 2, "{said}");
+    let printed = project.expect(Exit::Ok, &["check", "scenarios/including.toml"]);
+    assert_eq!(printed.matches("2 of 2 checks passed").count(), 2, "{printed}");
     let record = std::fs::read(project.path("reports/including/latest/record.json")).unwrap();
     let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
     let parts = record["provenance"]["configurations"].as_object().unwrap();

@@ -22,7 +22,7 @@ fn unknown_stacks_are_named() {
     let project = Project::new(str::to_owned);
     for (arguments, expected) in [
         (&["direct", "nope"][..], "no stack `nope`; it has `proxied`, `direct`"),
-        (&["direct"], "one stack has nothing to differ from"),
+        (&["direct"], "only one stack is selected"),
         (&["--path", "nope"], "a path starts with `/`"),
     ] {
         let output = project.run(&[&["diff", "scenarios/default.toml"], arguments].concat());

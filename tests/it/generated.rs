@@ -1,4 +1,4 @@
-//! Generated files: the committed ones are what the code generates.
+//! Generated files: the committed content is current.
 
 #[path = "../../xtask/src/generated.rs"]
 mod table;

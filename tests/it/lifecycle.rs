@@ -14,7 +14,7 @@ use lab::stack::guarded::{Guarded, ListeningSocket, Output, Program};
 use lab::stack::{Role, ready};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Project, assert_exit, replaced, text, wait_until};
+use crate::support::{Project, assert_exit, replaced, requires, text, wait_until};
 
 fn signal(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
@@ -127,8 +127,8 @@ fn server_death_under_load_fails_the_round() {
     wait_until("the round is made again", || project.marked().into_iter().find(|(_, line)| second(line)));
     signal(lab.id(), Signal::INT);
     let output = lab.wait_with_output().unwrap();
-    let said = text(&output);
-    assert!(said.contains("proxied could not run: the server has ended with exit status: 137"), "{said}");
+    let printed = text(&output);
+    assert!(printed.contains("proxied could not run: the server has ended with exit status: 137"), "{printed}");
     assert_eq!(project.marked(), []);
 }
 
@@ -162,9 +162,12 @@ fn wrong_configuration_is_reported_before_the_start() {
         fs::write(&conf, text_of_file).unwrap();
         for subcommand in ["run", "check", "up", "explain"] {
             let output = project.run(&[subcommand, "scenarios/default.toml"]);
-            let said = text(&output);
+            let printed = text(&output);
             assert_exit(&output, Exit::BadScenario);
-            assert!(said.contains(expected) && said.contains("lab: fixtures/nginx/corrected.conf:"), "{said}");
+            assert!(
+                printed.contains(expected) && printed.contains("lab: stack `proxied`: fixtures/nginx/corrected.conf:"),
+                "{printed}"
+            );
         }
     }
     assert!(!project.path("reports").exists());
@@ -176,6 +179,7 @@ fn failed_start_shows_the_end_of_its_log() {
     let program = |script: &str| Program {
         command: ["sh", "-c", script].map(str::to_owned).to_vec(),
         environment: Vec::new(),
+        folder: None,
         cores: Vec::new(),
         grace: Duration::from_millis(100),
         sockets: Vec::new(),
@@ -189,6 +193,7 @@ fn failed_start_shows_the_end_of_its_log() {
         protocol: Protocol::Http,
         path: "/",
         binds_itself: false,
+        originals: &[],
     };
     let wait = |script: &str, deadline: Duration| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -206,7 +211,7 @@ fn failed_start_shows_the_end_of_its_log() {
     let silent = wait("echo thinking; exec cat /dev/zero >/dev/null", Duration::from_millis(700));
     assert_eq!(
         silent,
-        "the server was not ready within 0.7 s: it accepts connections and does not answer\n  \
+        "the server was not ready within 0.7 s: it accepts connections but does not respond\n  \
          log: FOLDER/server.log\n  | thinking"
     );
 }
@@ -223,14 +228,89 @@ fn up_serves_until_ctrl_c() {
         if let Some((stack, address)) = line.split_once("  http://") {
             let mut connection = TcpStream::connect(address).unwrap();
             write!(connection, "GET /pong HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
-            let mut answer = String::new();
-            connection.read_to_string(&mut answer).unwrap();
-            assert!(answer.ends_with("\r\n\r\nPong!"), "{answer}");
+            let mut response = String::new();
+            connection.read_to_string(&mut response).unwrap();
+            assert!(response.ends_with("\r\n\r\nPong!"), "{response}");
             answered.push(stack.to_owned());
         }
     }
     assert_eq!(answered, ["proxied", "direct"]);
     signal(lab.id(), Signal::INT);
     assert_eq!(lab.wait().unwrap().code(), Some(0));
+    assert_eq!(project.marked(), []);
+}
+
+const DAEMON_KIND: &str = r#"
+schema = 1
+role   = "server"
+title  = "a server that starts a daemon"
+
+[install]
+pip = []
+
+[version]
+command = ["{python}", "-c", "print('daemon 1.0')"]
+matches = 'daemon ([0-9.]+)'
+
+[start]
+command  = ["{python}", "{launcher}", "{host}", "{port}"]
+launcher = "daemon.py"
+wsgi     = ["{module}", "{callable}"]
+
+[cannot]
+workers    = "it has one"
+keep_alive = "it closes"
+"#;
+
+/// The daemon has a session and a parent of its own, as daemon(3) makes it.
+const DAEMON_LAUNCHER: &str = r#"
+import importlib, os, signal, sys
+from wsgiref.simple_server import make_server
+
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execvp("sleep", ["sleep", "4711"])
+    os._exit(0)
+os.wait()
+host, port, module, name = sys.argv[1:]
+make_server(host, int(port), getattr(importlib.import_module(module), name)).serve_forever()
+"#;
+
+const DAEMON_SCENARIO: &str = r#"
+schema = 1
+name   = "own"
+kinds  = "kinds"
+
+[app]
+wsgi = "pong:app"
+
+[[stack]]
+name   = "mine"
+server = { kind = "daemon" }
+
+[[check]]
+name    = "it answers"
+request = { path = "/" }
+expect.status = 200
+"#;
+
+/// They outlived lab once: only the guard was their subreaper.
+#[test]
+fn killed_guard_leaves_no_daemon() {
+    requires!(Python);
+    let project = Project::new(str::to_owned)
+        .with_server_kind("daemon", DAEMON_KIND, DAEMON_LAUNCHER)
+        .with_scenario("own", DAEMON_SCENARIO)
+        .with_shared_cache();
+    project.expect(Exit::Ok, &["provision", "scenarios/own.toml"]);
+    let mut lab = project.lab(&["up", "scenarios/own.toml"]);
+    let mut lab = lab.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(lab.stdout.take().unwrap()).lines();
+    lines.next().unwrap().unwrap();
+    let daemon = pid_of(&project, |line| line.starts_with("sleep 4711"));
+    signal(pid_of(&project, |line| line.contains("lab guard ")), Signal::KILL);
+    assert_eq!(lab.wait().unwrap().code(), Some(i32::from(Exit::CouldNotRun as u8)));
+    assert!(!Path::new(&format!("/proc/{daemon}")).exists(), "the daemon outlives lab");
     assert_eq!(project.marked(), []);
 }

@@ -4,29 +4,31 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Tool, requires};
+use serde_json::Value;
+
+use crate::support::{Tool, assert_valid, requires};
 
 fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/lint/cases")
 }
 
-/// Runs `lab lint` in the folder of the project; its exit code and what it said.
+/// Runs `lab lint` in the folder of the project; returns its exit code and output.
 fn lint(arguments: &[&str]) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
     let output = command.arg("lint").args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
-    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-    (output.status.code().unwrap(), said)
+    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    (output.status.code().unwrap(), text)
 }
 
 /// The rule and the line of every finding.
 fn found(file: &Path) -> BTreeSet<(String, u64)> {
-    let (_, said) = lint(&["--json", file.to_str().unwrap()]);
-    let found: serde_json::Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"));
+    let (_, printed) = lint(&["--json", file.to_str().unwrap()]);
+    let found: serde_json::Value = serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {printed}"));
     let findings = found.as_array().unwrap().iter();
     findings.map(|one| (one["rule"].as_str().unwrap().to_owned(), one["line"].as_u64().unwrap())).collect()
 }
 
-/// What a file says is found in it: `# finds RULE …` on the line, or `RULE@LINE` from elsewhere.
+/// The expected findings of a file: `# finds RULE …` on the line, or `RULE@LINE` elsewhere.
 fn expected(text: &str) -> BTreeSet<(String, u64)> {
     let mut expected = BTreeSet::new();
     for (index, line) in text.lines().enumerate() {
@@ -52,6 +54,7 @@ fn rules_find_exactly_the_marked_lines() {
         }
     }
     proven.insert("proxyfix-believes-client".to_owned()); // takes two files: see below
+    proven.insert("upstream-elsewhere".to_owned()); // the same: see own/upstreams.rs
     let rules: BTreeSet<_> = lab::lint::rules().iter().map(|rule| rule.name.to_owned()).collect();
     assert_eq!(proven, rules, "every rule has a file that breaks it");
 }
@@ -61,22 +64,22 @@ fn documented_deployment_findings() {
     requires!(Python);
     let folder = "fixtures/blog-2011/documented";
     let files = ["nginx.conf", "gunicorn.conf.py", "app.py"].map(|file| format!("{folder}/{file}"));
-    let (exit, said) = lint(&files.each_ref().map(String::as_str));
+    let (exit, printed) = lint(&files.each_ref().map(String::as_str));
     assert_eq!(exit, 4);
-    insta::assert_snapshot!(said);
+    insta::assert_snapshot!(printed);
 }
 
 #[test]
 fn corrected_deployment_is_clean() {
-    let (exit, said) = lint(&["fixtures/nginx/corrected.conf"]);
-    assert_eq!((exit, said.trim_end()), (0, "fixtures/nginx/corrected.conf: nothing found"));
+    let (exit, printed) = lint(&["fixtures/nginx/corrected.conf"]);
+    assert_eq!((exit, printed.trim_end()), (0, "fixtures/nginx/corrected.conf: nothing found"));
     let folder = "fixtures/blog-2011/corrected";
     let mut files = vec![format!("{folder}/nginx.conf")];
     if Tool::Python.is_available_for_part() {
         files.extend(["gunicorn.conf.py", "app.py"].map(|file| format!("{folder}/{file}")));
     }
-    let (exit, said) = lint(&files.iter().map(String::as_str).collect::<Vec<_>>());
-    assert!(exit == 0 && said.contains("nothing found"), "{said}");
+    let (exit, printed) = lint(&files.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(exit == 0 && printed.contains("nothing found"), "{printed}");
 }
 
 #[test]
@@ -89,13 +92,104 @@ fn unreadable_files_are_named_by_line() {
     };
     let conf = file("broken.conf", "server {\n  listen 80\n}\n");
     assert_eq!(lint(&[&conf]), (2, format!("lab lint: {conf}:3: unexpected '}}'\n")));
-    let (exit, said) = lint(&[&file("scenario.toml", "")]);
-    assert!(exit == 2 && said.contains("is no nginx.conf and no Python"), "{said}");
-    let (exit, said) = lint(&["nowhere.conf"]);
-    assert!(exit == 2 && said.contains("nowhere.conf"), "{said}");
+    let (exit, printed) = lint(&[&file("scenario.toml", "")]);
+    assert!(exit == 2 && printed.contains("is neither an nginx.conf nor Python"), "{printed}");
+    let (exit, printed) = lint(&["nowhere.conf"]);
+    assert!(exit == 2 && printed.contains("nowhere.conf"), "{printed}");
     if Tool::Python.is_available_for_part() {
         let python = file("broken.py", "a = 1\nb = (\n");
-        let (exit, said) = lint(&[&python]);
-        assert!(exit == 2 && said.starts_with(&format!("lab lint: {python}:2: ")), "{said}");
+        let (exit, printed) = lint(&[&python]);
+        assert!(exit == 2 && printed.starts_with(&format!("lab lint: {python}:2: ")), "{printed}");
     }
+}
+
+/// The log of `--format sarif`, which must be valid by the schema of OASIS.
+fn sarif(arguments: &[&str]) -> Value {
+    let (_, printed) = lint(&[&["--format", "sarif"], arguments].concat());
+    let log: Value = serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {printed}"));
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/lint/sarif-schema-2.1.0.json");
+    assert_valid(&serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap(), &log);
+    log
+}
+
+#[test]
+fn sarif_log_is_valid_and_complete() {
+    let conf = "fixtures/blog-2011/documented/nginx.conf";
+    let log = sarif(&[conf]);
+    let run = &log["runs"][0];
+    let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+    assert_eq!(rules.len(), lab::lint::rules().len());
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(conf)).unwrap();
+    let results = run["results"].as_array().unwrap();
+    let mut found = BTreeSet::new();
+    for result in results {
+        let rule = result["ruleId"].as_str().unwrap();
+        assert_eq!(rules[result["ruleIndex"].as_u64().unwrap() as usize]["id"], rule);
+        let place = &result["locations"][0]["physicalLocation"];
+        assert_eq!(place["artifactLocation"]["uri"], conf);
+        let region = |key: &str| place["region"][key].as_u64().unwrap() as usize;
+        let line = text.lines().nth(region("startLine") - 1).unwrap();
+        let marked: String =
+            line.chars().skip(region("startColumn") - 1).take(region("endColumn") - region("startColumn")).collect();
+        assert!(!marked.is_empty() && marked.trim() == marked, "{line:?}: {marked:?}");
+        found.insert((rule.to_owned(), region("startLine") as u64));
+    }
+    assert!(results.len() > 3, "{log:#}");
+    assert_eq!(found, self::found(&Path::new(env!("CARGO_MANIFEST_DIR")).join(conf)));
+
+    let clean = sarif(&["fixtures/nginx/corrected.conf"]);
+    assert_eq!(clean["runs"][0]["results"], serde_json::json!([]));
+}
+
+#[test]
+fn broken_sarif_is_refused_by_the_schema() {
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/lint/sarif-schema-2.1.0.json");
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
+    let good = sarif(&["fixtures/blog-2011/documented/nginx.conf"]);
+    for (pointer, value) in [
+        ("/version", serde_json::json!("2.0.0")),
+        ("/runs/0/tool/driver/name", Value::Null),
+        ("/runs/0/results/0/level", serde_json::json!("advice")),
+        ("/runs/0/results/0/locations/0/physicalLocation/region/startLine", serde_json::json!(0)),
+    ] {
+        let mut bad = good.clone();
+        *bad.pointer_mut(pointer).unwrap() = value;
+        let refused = std::panic::catch_unwind(|| assert_valid(&schema, &bad));
+        assert!(refused.is_err(), "{pointer}");
+    }
+}
+
+/// In a step of GitHub Actions: the job summary and the annotations.
+#[test]
+fn findings_are_annotated_in_a_workflow() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().unwrap();
+    let summary = folder.path().join("summary.md");
+    std::fs::write(&summary, "before\n").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+    let conf = "fixtures/blog-2011/documented/nginx.conf";
+    command.args(["lint", "--github", conf]).current_dir(root);
+    let output = command.env("GITHUB_STEP_SUMMARY", &summary).env("GITHUB_WORKSPACE", root).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let annotations: BTreeSet<(String, u64)> = printed
+        .lines()
+        .filter_map(|line| line.strip_prefix("::")?.split_once(&format!("file={conf},line=")))
+        .map(|(_, rest)| {
+            let (line, rest) = rest.split_once(",title=").unwrap();
+            (rest.split_once("::").unwrap().0.to_owned(), line.parse().unwrap())
+        })
+        .collect();
+    assert_eq!(annotations, found(&root.join(conf)), "{printed}");
+    let summary = std::fs::read_to_string(summary).unwrap();
+    assert!(summary.starts_with("before\n# ❌ lab lint: "), "{summary}");
+    assert!(summary.contains(&format!("| {conf}:")), "{summary}");
+
+    let (exit, printed) = {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+        command.args(["lint", "--github", conf]).current_dir(root).env_remove("GITHUB_STEP_SUMMARY");
+        let output = command.output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(exit, 1, "{printed}");
+    assert!(printed.contains("GITHUB_STEP_SUMMARY"), "{printed}");
 }

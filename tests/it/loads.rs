@@ -1,4 +1,4 @@
-//! Loads of every driver through `lab run`: what becomes of them in the record.
+//! Loads of every driver through `lab run`, and their records.
 
 use std::fs;
 
@@ -73,7 +73,7 @@ expect  = { status = 200, body = { contains = "{host}" } }
         (&ramp["ok"], &ramp["open"]["scheduled"], &ramp["connections_opened"]),
         (&120.into(), &120.into(), &60.into())
     );
-    // The kernel tells of a connection a little later than it ends.
+    // The kernel reports a connection a little after its end.
     let accepted = ramp["components"][0]["accepted_connections"].as_u64().unwrap();
     assert!((58..=62).contains(&accepted), "{accepted} accepted");
     let driver = &ramp["driver"];

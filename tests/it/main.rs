@@ -1,15 +1,20 @@
 //! lab's integration tests: one crate, data-driven.
 
+mod ci;
+mod compare;
 mod diff;
 mod containers;
 mod deployments;
 mod drive;
+mod full_disk;
 mod generated;
 mod kinds;
 mod layers;
 mod lifecycle;
 mod lint;
 mod loads;
+mod odd_inputs;
+mod own;
 mod provision;
 mod report;
 mod proxy;
@@ -18,6 +23,8 @@ mod run;
 mod scenario;
 mod serve;
 mod snapshot;
+mod soak;
 mod support;
 mod twin;
+mod volatile;
 mod wsgi;

@@ -1,5 +1,5 @@
-//! Kinds on this machine: a server is added without Rust, environments are made whole or not at all, and what cannot be
-//! had is a row with its reason.
+//! Kinds on this machine: a server is added without Rust, environments are complete or absent, and unavailable kinds are
+//! rows with their reason.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use lab::exit::Exit;
 
 use crate::support::{Project, requires, text};
 
-/// A server nobody has heard of: Python's own, in a script.
+/// An unknown server: Python's own, in a script.
 const OWN_KIND: &str = r#"
 schema = 1
 role   = "server"
@@ -98,10 +98,10 @@ fn kind_is_added_without_rust() {
     assert!(provisioned.contains("own  7.1"), "{provisioned}");
     assert!(provisioned.contains("fapws3  unavailable: fapws3 is Python 2"), "{provisioned}");
 
-    let said = project.expect(Exit::Ok, &["check", "scenarios/own.toml"]);
-    assert!(said.contains("mine  1 of 1 checks passed  server own 7.1"), "{said}");
-    assert!(said.contains("other-own  1 of 1 checks passed"), "{said}");
-    assert!(said.contains("other-fapws3  unavailable: fapws3 is Python 2"), "{said}");
+    let printed = project.expect(Exit::Ok, &["check", "scenarios/own.toml"]);
+    assert!(printed.contains("mine  1 of 1 checks passed  server own 7.1"), "{printed}");
+    assert!(printed.contains("other-own  1 of 1 checks passed"), "{printed}");
+    assert!(printed.contains("other-fapws3  unavailable: fapws3 is Python 2"), "{printed}");
 
     let listed = project.expect(Exit::Ok, &["servers", "--kinds", "kinds"]);
     let row = listed.lines().find(|line| line.trim().starts_with("own ")).unwrap().to_owned();
@@ -131,9 +131,9 @@ fn failed_build_is_reported_and_retried() {
     let broken = "def build_wheel(*_, **__):\n    raise RuntimeError('no such compiler')\n";
     project.write("kinds/package/backend.py", broken);
 
-    let said = project.expect(Exit::CouldNotRun, &["provision", "own"]);
-    assert!(said.contains("own  unavailable: could not build it from source: "), "{said}");
-    assert!(said.contains("no such compiler") && said.contains(".log"), "{said}");
+    let printed = project.expect(Exit::CouldNotRun, &["provision", "own"]);
+    assert!(printed.contains("own  unavailable: could not build it from source: "), "{printed}");
+    assert!(printed.contains("no such compiler") && printed.contains(".log"), "{printed}");
     let listed = text(&project.run(&["servers"]));
     let row = listed.lines().find(|line| line.trim().starts_with("own ")).unwrap();
     assert!(row.contains("unavailable: could not build it"), "{row}");
@@ -152,7 +152,7 @@ fn incomplete_environment_is_rebuilt() {
     let project = project.with_variable("LAB_CACHE", &cache).with_variable("LAB_KINDS", kinds);
     let run = |arguments: &[&str]| text(&project.run(arguments));
     assert!(run(&["provision", "own"]).contains("provisioned in"));
-    assert!(run(&["provision", "own"]).contains("own  7.1  there"));
+    assert!(run(&["provision", "own"]).contains("own  7.1  installed"));
     let venv = fs::read_dir(cache.join("venvs")).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir());
     fs::remove_file(venv.unwrap().join("lab-complete")).unwrap();
     let listed = run(&["servers"]);
@@ -189,13 +189,13 @@ expect.status = 200
 "#;
     requires!(Python);
     let project = Project::new(str::to_owned).with_scenario("pong", PONG).with_shared_cache();
-    let said = project.provision_and_check("pong");
+    let printed = project.provision_and_check("pong");
     for row in [
         "wsgiref  1 of 1 checks passed",
         "waitress  2 of 2 checks passed",
         "gunicorn  1 of 1 checks passed  server gunicorn 27",
         "gunicorn-gthread  2 of 2 checks passed  server gunicorn/gthread 27",
     ] {
-        assert!(said.contains(row), "{row}: {said}");
+        assert!(printed.contains(row), "{row}: {printed}");
     }
 }

@@ -1,4 +1,4 @@
-//! `lab report`: what is made of a record, from whole, abridged and compressed ones, and what is refused.
+//! `lab report`: the reports of whole, abridged and compressed records, and its errors.
 //!
 //! After a change on purpose: `INSTA_UPDATE=always cargo test --test it report::`, then read the difference.
 
@@ -30,8 +30,8 @@ fn report(folder: &Path, arguments: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-/// What a report says that succeeds.
-fn said(folder: &Path, arguments: &[&str]) -> String {
+/// The standard output of a successful `lab report`.
+fn stdout(folder: &Path, arguments: &[&str]) -> String {
     let output = report(folder, arguments);
     assert_exit(&output, Exit::Ok);
     String::from_utf8(output.stdout).unwrap()
@@ -41,13 +41,13 @@ fn said(folder: &Path, arguments: &[&str]) -> String {
 fn record_as_markdown() {
     let folder = folder();
     snapshots()
-        .bind(|| insta::assert_snapshot!("report_markdown", said(folder.path(), &[".", "--format", "markdown"])));
+        .bind(|| insta::assert_snapshot!("report_markdown", stdout(folder.path(), &[".", "--format", "markdown"])));
 }
 
 #[test]
 fn record_as_chart() {
     let folder = folder();
-    snapshots().bind(|| insta::assert_snapshot!("report_chart", said(folder.path(), &[".", "--format", "svg"])));
+    snapshots().bind(|| insta::assert_snapshot!("report_chart", stdout(folder.path(), &[".", "--format", "svg"])));
 }
 
 #[test]
@@ -56,13 +56,13 @@ fn unsustained_rates_are_marked() {
     let rows = [("bjoern", 5_000.0, 12.0), ("granian", 3_000.0, 20.0), ("slow", 90.0, 900.0)];
     let record = made::record("slow", &rows, &[&["bjoern"], &["granian"], &["slow"]]);
     made::write(folder.path(), "slow.json", &record);
-    let said = said(folder.path(), &["slow.json", "--format", "markdown"]);
-    assert!(said.contains("No rate of the ramp was answered by every stack; the times are at the one"), "{said}");
-    assert!(said.contains("| p50, p99 at 250/s |"), "{said}");
-    assert!(said.contains("| 3 | slow | slow 1.4 | 90 | 0.018 (0.017 to 0.019) | 900 µs | – |"), "{said}");
+    let text = stdout(folder.path(), &["slow.json", "--format", "markdown"]);
+    assert!(text.contains("No rate of the ramp suited every stack."), "{text}");
+    assert!(text.contains("| p50, p99 at 250/s |"), "{text}");
+    assert!(text.contains("| 3 | slow | slow 1.4 | 90 | 0.018 (0.017 to 0.019) | 900 µs | – |"), "{text}");
 }
 
-/// Its lag is part of what it saw, so that is the most it can have been.
+/// The measured time includes the lag, so it is an upper bound.
 #[test]
 fn late_driver_turns_times_into_bounds() {
     let folder = folder();
@@ -72,31 +72,34 @@ fn late_driver_turns_times_into_bounds() {
         (lag["p50_us"], lag["p99_us"]) = (json!(3), json!(1_500));
     }
     made::write(folder.path(), "late.json", &record);
-    let markdown = said(folder.path(), &["late.json", "--format", "markdown"]);
+    let markdown = stdout(folder.path(), &["late.json", "--format", "markdown"]);
     assert!(markdown.contains("| 105 µs, ≤ 420 µs |"), "{markdown}");
-    assert!(markdown.contains("≤: the driver was itself late, and its lag is part of that time."), "{markdown}");
-    let terminal = said(folder.path(), &["late.json"]);
-    assert!(terminal.contains("99th percentile of the response time, by requests asked per second (≤: "), "{terminal}");
-    assert!(terminal.contains("median response time, by requests asked per second\n"), "{terminal}");
+    assert!(markdown.contains("≤: the driver was late, and the time includes its lag."), "{markdown}");
+    let terminal = stdout(folder.path(), &["late.json"]);
+    assert!(
+        terminal.contains("99th percentile of the response time, by scheduled requests per second (≤: "),
+        "{terminal}"
+    );
+    assert!(terminal.contains("median response time, by scheduled requests per second\n"), "{terminal}");
 }
 
-/// Histograms, seconds and curves are left out, and no report misses them.
+/// No report needs histograms, seconds or curves.
 #[test]
 fn abridged_record_gives_the_same_report() {
     let folder = folder();
     let inside = folder.path();
-    said(inside, &["record.json", "--format", "record", "--output", "small.json.gz"]);
-    let small = said(inside, &["record.json", "--format", "record"]);
+    stdout(inside, &["record.json", "--format", "record", "--output", "small.json.gz"]);
+    let small = stdout(inside, &["record.json", "--format", "record"]);
     assert!(small.contains(r#""left_out":["histograms""#));
     assert!(!small.contains("SGlzdG9ncmFt") && !small.contains("Pong!") && !small.contains("\"curve\""));
     for format in ["text", "markdown", "svg"] {
-        let whole = said(inside, &["record.json", "--format", format]);
+        let whole = stdout(inside, &["record.json", "--format", format]);
         assert!(whole.contains("granian"), "{whole}");
-        assert_eq!(said(inside, &["small.json.gz", "--format", format]), whole);
+        assert_eq!(stdout(inside, &["small.json.gz", "--format", format]), whole);
     }
-    let again = said(inside, &["record.json", "--against", "small.json.gz", "--exit-code"]);
+    let again = stdout(inside, &["record.json", "--against", "small.json.gz", "--exit-code"]);
     assert!(
-        again.contains("places agree; of 6 pairs, 5 are told apart in both runs, 0 in one only, 1 in neither"),
+        again.contains("ranks agree; told apart: 5 of 6 pairs in both runs, 0 in one only, 1 in neither"),
         "{again}"
     );
 }
@@ -105,7 +108,7 @@ fn abridged_record_gives_the_same_report() {
 fn two_runs_compared() {
     let folder = folder();
     let inside = folder.path();
-    // the first two are told apart now, the last two have changed places, and a stack is slower by a tenth
+    // the first two are told apart now, the last two have swapped ranks, and a stack is slower by a tenth
     let rows =
         [("bjoern", 5_000.0, 12.0), ("fastwsgi", 4_500.0, 12.5), ("granian", 850.0, 20.0), ("wsgiref", 910.0, 150.0)];
     let groups: &[&[&str]] = &[&["bjoern"], &["fastwsgi"], &["wsgiref"], &["granian"]];
@@ -119,44 +122,79 @@ fn two_runs_compared() {
     assert_exit(&moved, Exit::Failed);
     snapshots().bind(|| {
         insta::assert_snapshot!("report_against", text(&moved));
-        let markdown = said(inside, &["second.json", "--against", "record.json", "--format", "markdown"]);
+        let markdown = stdout(inside, &["second.json", "--against", "record.json", "--format", "markdown"]);
         insta::assert_snapshot!("report_against_markdown", markdown);
     });
 }
 
 #[test]
-fn pair_decided_once_is_no_disagreement() {
+fn pair_decided_once_is_not_a_disagreement() {
     let folder = folder();
     let groups: &[&[&str]] = &[&["bjoern"], &["fastwsgi"], &["granian"], &["wsgiref"]];
     made::write(folder.path(), "second.json", &made::record("second", &FIRST[..3], &groups[..3]));
     let short = report(folder.path(), &["second.json", "--against", ".", "--exit-code"]);
     assert_exit(&short, Exit::Failed);
-    assert!(text(&short).contains("wsgiref: has a place in the first run only\n"), "{}", text(&short));
+    assert!(text(&short).contains("wsgiref: has a rank in the first run only\n"), "{}", text(&short));
     made::write(folder.path(), "second.json", &made::record("second", &FIRST, groups));
-    let said = said(folder.path(), &["second.json", "--against", ".", "--metric", "throughput", "--exit-code"]);
-    assert!(said.contains("places agree; of 6 pairs, 5 are told apart in both runs, 1 in one only, 0 in"), "{said}");
+    let text = stdout(folder.path(), &["second.json", "--against", ".", "--metric", "throughput", "--exit-code"]);
+    assert!(text.contains("ranks agree; told apart: 5 of 6 pairs in both runs, 1 in one only, 0 in"), "{text}");
 }
 
-/// Nothing contradicts where nothing was told, and nothing is shown by that.
+/// The ranks are the same, and every figure of one stack is another one.
+#[test]
+fn medians_far_apart_are_a_disagreement() {
+    let folder = folder();
+    let inside = folder.path();
+    // Still the last one, at less than an eighth of its throughput.
+    let mut rows = FIRST;
+    rows[3] = ("wsgiref", 117.5, 150.0);
+    made::write(inside, "second.json", &made::record("second", &rows, GROUPS));
+    let arguments = ["second.json", "--against", "record.json", "--exit-code"];
+    let slower = report(inside, &arguments);
+    assert_exit(&slower, Exit::Failed);
+    let printed = text(&slower);
+    assert!(
+        printed.contains("1 stack with medians more than 50.0 % apart; told apart: 5 of 6 pairs in both"),
+        "{printed}"
+    );
+    assert!(printed.contains("wsgiref: the medians are 666 % apart (0.131 ×)"), "{printed}");
+    let faster = report(inside, &["record.json", "--against", "second.json", "--exit-code"]);
+    assert_exit(&faster, Exit::Failed);
+    assert_exit(&report(inside, &[&arguments[..], &["--tolerance", "700%"]].concat()), Exit::Ok);
+    assert_exit(&report(inside, &[&arguments[..], &["--tolerance", "0%"]].concat()), Exit::Usage);
+    assert_exit(&report(inside, &[&arguments[..], &["--metric", "cpu_per_request"]].concat()), Exit::Ok);
+}
+
+/// The ranks of the two published runs agree, and the medians of throughput and cost. Times over a ramp, which leads through
+/// overload, do not.
+#[test]
+fn published_runs_differ_in_times_only() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/published");
+    let [first, second] = ["wsgi-pingpong.json.gz", "wsgi-pingpong-again.json.gz"];
+    let output = report(&folder, &[second, "--against", first, "--exit-code"]);
+    assert_exit(&output, Exit::Failed);
+    let printed = text(&output);
+    assert!(printed.contains("bjoern: the medians are 1017 % apart (11.174 ×)"), "{printed}");
+    let rates = ["--metric", "throughput", "--metric", "cpu_per_request"];
+    assert_exit(&report(&folder, &[&[second, "--against", first, "--exit-code"][..], &rates].concat()), Exit::Ok);
+}
+
+/// Without decided pairs there is neither agreement nor disagreement.
 #[test]
 fn undecided_runs_do_not_agree() {
     let folder = tempfile::tempdir().unwrap();
     let inside = folder.path();
     let mut record = made::record("short", &FIRST, &[&["bjoern", "fastwsgi", "granian", "wsgiref"]]);
-    for placed in record["places"].as_array_mut().unwrap() {
-        placed["blocks_needed"] = json!(7);
+    for ranking in record["places"].as_array_mut().unwrap() {
+        ranking["blocks_needed"] = json!(7);
     }
     made::write(inside, "short.json", &record);
     let output = report(inside, &["short.json", "--against", "short.json", "--exit-code"]);
     assert_exit(&output, Exit::Inconclusive);
-    assert!(
-        text(&output).contains("nothing can be said; of 6 pairs, 0 are told apart in both runs"),
-        "{}",
-        text(&output)
-    );
+    assert!(text(&output).contains("no verdict; told apart: 0 of 6 pairs in both runs"), "{}", text(&output));
 }
 
-/// The reports and charts that README leads to are made of records that are published with it, and two full runs agree.
+/// The reports and charts that README links to match the records published beside them, and two full runs agree.
 #[test]
 fn published_reports_match_their_records() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/published");
@@ -172,14 +210,14 @@ fn published_reports_match_their_records() {
         ("wsgi-recommended.svg", &[recommended, "--format", "svg"]),
         ("wsgi-pingpong.md", &[first, "--format", "markdown"]),
         ("wsgi-pingpong.svg", &[first, "--format", "svg"]),
-        ("wsgi-pingpong-repeated.md", &[second, "--against", first, "--format", "markdown", "--exit-code"]),
+        ("wsgi-pingpong-repeated.md", &[second, "--against", first, "--format", "markdown"]),
     ] {
-        assert!(said(&folder, arguments) == published(file), "{file}: `lab report {}` differs", arguments.join(" "));
+        assert!(stdout(&folder, arguments) == published(file), "{file}: `lab report {}` differs", arguments.join(" "));
     }
 }
 
 #[test]
-fn other_files_are_no_records() {
+fn other_files_are_refused() {
     let folder = folder();
     let inside = folder.path();
     let mut other = made::record("other", &FIRST, GROUPS);
@@ -207,8 +245,8 @@ fn other_files_are_no_records() {
         (&[".", "--against", ".", "--format", "svg"], 1, "lab: two records are compared as `text` or as `markdown`\n"),
     ] {
         let output = report(inside, arguments);
-        let said = text(&output);
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
-        assert!(said.starts_with(expected), "{arguments:?}: {said}");
+        let message = text(&output);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {message}");
+        assert!(message.starts_with(expected), "{arguments:?}: {message}");
     }
 }

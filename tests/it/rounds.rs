@@ -42,11 +42,11 @@ fn interrupted_run_resumes_after_its_finished_rounds() {
     kill_process(Pid::from_raw(lab.id().cast_signed()).unwrap(), Signal::INT).unwrap();
     assert_eq!(lab.wait().unwrap().code(), Some(130));
     let run = run_name(&project);
-    let said = std::io::read_to_string(lab.stderr.take().unwrap()).unwrap();
-    assert!(said.contains(&format!("--resume {run}")), "{said}");
+    let printed = std::io::read_to_string(lab.stderr.take().unwrap()).unwrap();
+    assert!(printed.contains(&format!("--resume {run}")), "{printed}");
     let finished = fs::read_to_string(&rounds).unwrap();
     // A round that was cut off while it was written was never finished.
-    fs::write(&rounds, format!("{finished}{{\"block\":1,\"lo")).unwrap();
+    fs::write(&rounds, format!("{{\"block\":0,\n{finished}{{\"block\":1,\"lo")).unwrap();
 
     // Other rounds than the run's own would not belong to it.
     let conf = project.path("fixtures/nginx/corrected.conf");
@@ -70,6 +70,7 @@ fn interrupted_run_resumes_after_its_finished_rounds() {
 
     let resumed = project.run(&["run", "scenarios/default.toml", "--resume", &run]);
     assert_exit(&resumed, Exit::Ok);
+    assert!(text(&resumed).contains("rounds that are made again: 2"), "{}", text(&resumed));
     let record = json(&project, "reports/default/latest/record.json");
     assert_eq!(record["provenance"]["run"], run.as_str());
     assert_eq!(record["provenance"]["resumed"].as_array().unwrap().len(), 1);
@@ -81,6 +82,68 @@ fn interrupted_run_resumes_after_its_finished_rounds() {
     }
     assert_eq!(rounds[2]["objections"].as_array().unwrap().last().unwrap()["kind"], "interrupted");
     refused(&[&run], "is finished");
+
+    // As a full disk left records once.
+    let file = project.path(&format!("reports/default/{run}/record.json"));
+    let whole = fs::read_to_string(&file).unwrap();
+    fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    let reported = project.run(&["report", &format!("reports/default/{run}")]);
+    assert_exit(&reported, Exit::BadScenario);
+    assert!(text(&reported).contains("cut off; `lab run SCENARIO --resume RUN`"), "{}", text(&reported));
+    project.expect(Exit::Ok, &["run", "scenarios/default.toml", "--resume", &run, "--quiet"]);
+    assert_eq!(json(&project, "reports/default/latest/record.json")["rounds"].as_array().unwrap().len(), 5);
+}
+
+#[test]
+fn running_run_is_not_resumed() {
+    let project = of_blocks(50);
+    let mut lab =
+        project.lab(&["run", "scenarios/default.toml"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_until("a round has ended", || {
+        let run = fs::read_dir(project.path("reports/default")).ok()?.next()?.ok()?.path();
+        (fs::metadata(run.join("rounds.jsonl")).ok()?.len() > 0).then_some(())
+    });
+    let run = run_name(&project);
+    let output = project.run(&["run", "scenarios/default.toml", "--resume", &run]);
+    assert_exit(&output, Exit::Usage);
+    assert!(text(&output).contains(&format!("run `{run}` is still going")), "{}", text(&output));
+
+    // Another run is told of it, and so is its record.
+    let other = Project::new(short);
+    let said = other.expect(Exit::Ok, &["run", "scenarios/default.toml", "--only", "direct"]);
+    let warning = format!("default (process {})", lab.id());
+    assert!(said.contains("warning: another run is going on") && said.contains(&warning), "{said}");
+    let record = json(&other, "reports/default/latest/record.json");
+    let issues = record["rounds"][0]["objections"].as_array().unwrap();
+    assert!(issues.iter().any(|issue| issue["kind"] == "other-runs"), "{issues:?}");
+    kill_process(Pid::from_raw(lab.id().cast_signed()).unwrap(), Signal::INT).unwrap();
+    assert_eq!(lab.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn stopped_lab_voids_its_round() {
+    let project = Project::new(|scenario| replaced(&short(scenario), "duration = \"1s\"", "duration = \"4s\""));
+    let mut lab = project
+        .lab(&["run", "scenarios/default.toml", "--only", "direct"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("the driver runs", || {
+        project.marked().iter().any(|(_, line)| line.ends_with("lab drive ") && !line.contains(" guard "))
+    });
+    let pid = Pid::from_raw(lab.id().cast_signed()).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    // Not a wait for something to happen: it is what happens.
+    std::thread::sleep(Duration::from_secs(3));
+    kill_process(pid, Signal::CONT).unwrap();
+    lab.wait().unwrap();
+    let record = json(&project, "reports/default/latest/record.json");
+    let rounds = record["rounds"].as_array().unwrap();
+    let issues = rounds[0]["objections"].as_array().unwrap();
+    let stopped = issues.iter().find(|issue| issue["kind"] == "lab-stopped").unwrap_or_else(|| panic!("{issues:?}"));
+    assert_eq!(stopped["invalidates"], true);
+    assert!(rounds.len() > 1, "another round replaces it");
 }
 
 #[test]
@@ -110,8 +173,11 @@ fn rounds_stop_at_the_deciding_look() {
 #[test]
 fn run_warns_of_margins_below_calibration() {
     let project = Project::new(short);
-    let output = project.run(&["calibrate", "scenarios/default.toml", "--rounds", "2"]);
+    let output = project.run(&["calibrate", "scenarios/default.toml", "--comparisons", "2"]);
     assert_exit(&output, Exit::Ok);
+    let sentence = "On this machine 2 comparisons of a stack with itself gave 0 alarms (promise: at most 5 %); no change in CPU per \
+                    request is found in 1 round.";
+    assert!(text(&output).contains(sentence), "{}", text(&output));
     assert!(text(&output).contains("What can this machine tell apart?"), "{}", text(&output));
     let files = fs::read_dir(project.path("reports/calibration")).unwrap().map(|file| file.unwrap().path());
     let file = files.into_iter().find(|file| file.extension().is_some_and(|end| end == "json")).unwrap();
@@ -121,7 +187,7 @@ fn run_warns_of_margins_below_calibration() {
     for metric in metrics {
         assert_eq!(metric["log_ratios"].as_array().unwrap().len(), 2, "{metric}");
         assert!(metric["noise_floor"].as_f64().unwrap() >= 0.0, "{metric}");
-        // One block decides nothing, whatever the noise.
+        // One block decides nothing, regardless of noise.
         assert_eq!(metric["smallest_detectable_effect"], serde_json::Value::Null);
         metric["log_ratios"] = serde_json::json!([-0.9, 0.9, 0.8, -0.8]);
     }
@@ -147,14 +213,14 @@ fn automatic_warm_up_is_recorded() {
     assert_eq!(round["warmup"]["lasted_us"], 6_000_000, "five seconds, and one to connect");
     let seconds = round["warmup"]["seconds"].as_array().unwrap();
     assert!(seconds.iter().all(|second| second["answered"].as_u64().unwrap() > 0) && seconds.len() == 5, "{seconds:?}");
-    // Whether this machine is steady just now is not for a test to say; that it is said is.
+    // Whether this machine is steady now is unknown; it must be reported.
     let is_steady = round["warmup"]["is_steady"].as_bool().unwrap();
     assert_eq!(text(&output).contains("no steady state within 6 s"), !is_steady, "{}", text(&output));
 }
 
-/// A project with two stacks, each `lab proxy` in front of a server of the test's own; both as they are given, and each
-/// compared with the first over so many blocks.
-fn in_front_of(first: SocketAddr, second: SocketAddr, blocks: u32) -> Project {
+/// A project with two stacks, each `lab proxy` in front of a server of the test's own. The gate compares the second with
+/// the first over the number of blocks that `rounds` gives.
+fn in_front_of(first: SocketAddr, second: SocketAddr, rounds: &str) -> Project {
     let project = Project::new(str::to_owned);
     let mut scenario = String::from("schema = 1\nname = \"compared\"\napp = { native = \"hello\" }\n");
     for (name, upstream) in [("first", first), ("second", second)] {
@@ -171,7 +237,7 @@ fn in_front_of(first: SocketAddr, second: SocketAddr, blocks: u32) -> Project {
     }
     scenario += &format!(
         "[[load]]\nname = \"load\"\ndriver = \"closed\"\npath = \"/pong\"\nconnections = 2\nduration = \"300ms\"\n\
-         [rounds]\ncount = {blocks}\nwarmup = \"0s\"\n\
+         [rounds]\n{rounds}\nwarmup = \"0s\"\n\
          [gate]\nagainst = \"reference\"\nmargins = {{ throughput = \"20%\", p50 = \"20%\" }}\n"
     );
     fs::write(project.path("scenarios/compared.toml"), scenario).unwrap();
@@ -180,7 +246,7 @@ fn in_front_of(first: SocketAddr, second: SocketAddr, blocks: u32) -> Project {
 
 /// The verdicts on throughput and on the median.
 fn verdicts(project: &Project) -> Vec<String> {
-    let output = project.run(&["run", "scenarios/compared.toml", "--gate", "--quiet"]);
+    let output = project.run(&["run", "scenarios/compared.toml", "--gate", "--accept-new", "--quiet"]);
     eprintln!("{}", text(&output));
     let record = json(project, "reports/compared/latest/record.json");
     let metrics = record["gate"]["metrics"].as_array().unwrap();
@@ -190,18 +256,19 @@ fn verdicts(project: &Project) -> Vec<String> {
 }
 
 #[test]
-fn one_added_millisecond_fails_the_comparison() {
+fn added_delay_fails_the_comparison() {
     let runtime = runtime();
     let (prompt, _) = serve(&runtime, |_, _| send(PONG));
-    let (late, _) = serve(&runtime, |_, _| Behaviour::SendLate(Duration::from_millis(1), PONG.into()));
-    assert_eq!(verdicts(&in_front_of(prompt, late, 8)), ["fail", "fail"]);
+    let (late, _) = serve(&runtime, |_, _| Behaviour::SendLate(Duration::from_millis(5), PONG.into()));
+    // Eight blocks decide on a quiet machine. Other tests that run beside this one may widen the intervals.
+    assert_eq!(verdicts(&in_front_of(prompt, late, "looks = [8, 30]")), ["fail", "fail"]);
 }
 
 #[test]
 fn stack_against_itself_does_not_fail() {
     let runtime = runtime();
     let (server, _) = serve(&runtime, |_, _| send(PONG));
-    let verdicts = verdicts(&in_front_of(server, server, 20));
+    let verdicts = verdicts(&in_front_of(server, server, "count = 20"));
     assert_eq!(verdicts.len(), 2);
     let is_right = |verdict: &String| ["pass", "inconclusive"].contains(&verdict.as_str());
     assert!(verdicts.iter().all(is_right), "{verdicts:?}");

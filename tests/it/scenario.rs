@@ -1,4 +1,4 @@
-//! Scenario files: what is wrong with bad ones is said well, the ones that ship are good, and the schema knows both.
+//! Scenario files: the messages of bad ones, the validity of the shipped ones, and the schema on both.
 //!
 //! After a change on purpose: `INSTA_UPDATE=always cargo test --test it scenario::`, then read the difference.
 
@@ -28,7 +28,7 @@ pub(crate) fn snapshots() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
-    // Where this lies is nobody's business.
+    // The path of this checkout does not belong in a snapshot.
     settings.add_filter(&format!("{}/", regex::escape(env!("CARGO_MANIFEST_DIR"))), "");
     settings
 }

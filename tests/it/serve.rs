@@ -1,16 +1,30 @@
-//! `lab serve`: what it answers, to the byte, and how its processes live and die.
+//! `lab serve`: its responses, to the byte, and the lifecycle of its processes.
 
 mod access_log;
 mod app;
 mod applications;
 mod bounds;
+mod configurations;
+mod fork;
+mod gevent;
+mod hooks;
 mod hosts;
 mod interactive;
 mod lifecycle;
+mod logging;
+mod modules;
+mod paste;
+mod preload;
 mod processes;
 mod proxy_header;
-mod python;
+pub(crate) mod python;
+mod retirement;
+mod sendfile;
 pub(crate) mod server;
+mod server_hooks;
 mod signals;
+mod syslog;
 mod tls;
+pub(crate) mod traffic;
+mod upgrade;
 pub(crate) mod wire;

@@ -1,9 +1,9 @@
-//! nginx and its twin, side by side: each case runs on both, and what the client got, what the upstream received and
-//! what was logged is compared field by field.
+//! nginx and its twin, side by side: each case runs on both. The responses, the requests at the upstream and the
+//! logs are compared field by field.
 //!
-//! Where they differ stands, with its reason, in `twin/differences.toml`. A difference that does not stand there fails
-//! the test, and so does a row whose cases do not differ any more. The cases are those of `proxy/cases/`, which have
-//! snapshots as well, and those of `twin/cases/`, for which nginx itself says what is right.
+//! `twin/differences.toml` lists the differences with their reasons. An unlisted difference fails the test, and so does a
+//! row whose cases no longer differ. The cases are those of `proxy/cases/`, which have
+//! snapshots as well, and those of `twin/cases/`, for which nginx is the reference.
 //!
 //! `LAB_TWIN=word` runs only the cases with that word in their names, and prints both sides.
 
@@ -63,9 +63,9 @@ static DNS: LazyLock<String> = LazyLock::new(|| dns::start().to_string());
 
 /// Runs one case on one of the twins.
 fn run(case: &Case, program: Program) -> Observed {
-    let upstream = Upstream::start(case.answers.clone());
+    let upstream = Upstream::start(case.responses.clone());
     let dead = {
-        // bound and let go: nobody listens there
+        // bound and released: no listener is there
         let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         socket.local_addr().expect("an address").to_string()
     };
@@ -73,7 +73,7 @@ fn run(case: &Case, program: Program) -> Observed {
     let prepare = |folder: &Path| case.write_files(folder);
     let mut proxy = Proxy::start_as(program, &configuration.replace("{dead}", &dead).replace("{dns}", &DNS), prepare);
     let got = proxy.converse_in_steps(&case.client);
-    // a twin that has finished has logged everything; one that cannot finish is told to stop
+    // a twin that has finished has logged everything; one that cannot finish is stopped
     proxy.signal(rustix::process::Signal::QUIT);
     if !proxy.ends_within(STUCK / 10) {
         proxy.signal(rustix::process::Signal::TERM);

@@ -47,10 +47,23 @@ pub(crate) fn gunicorn() -> String {
     for row in lab_serve::settings::compatibility() {
         let support = match row.support {
             Support::Implemented => "yes",
+            Support::WorkerHook | Support::ArbiterHook => "yes",
             Support::HookNotCalled => "not called",
+            Support::NoEffect(_) => "accepted, no effect",
             Support::Refused(_) => "refused unless default",
         };
         line(&mut page, &[&format!("`{}`", row.setting.name), support, row.note]);
+    }
+    page.push_str(
+        "\n## lab's own settings\n\ngunicorn has none of these, and ignores them in a configuration file.\n\n\
+         | setting | default | note |\n|---|---|---|\n",
+    );
+    for setting in lab_serve::settings::own_table::OWN_TABLE {
+        let default = match setting.default {
+            lab_serve::settings::table::DefaultValue::Int(number) => number.to_string(),
+            other => format!("{other:?}"),
+        };
+        line(&mut page, &[&format!("`{}`", setting.name), &default, setting.help]);
     }
     page
 }

@@ -11,6 +11,7 @@ pub(crate) type Generated = (&'static str, fn() -> String);
 pub(crate) const GENERATED: &[Generated] = &[
     ("fixtures/scenario.schema.json", lab::scenario::schema),
     ("fixtures/kind.schema.json", lab::catalog::schema),
+    ("fixtures/event.schema.json", lab::event::line::schema),
     ("docs/compat-nginx.md", compat::nginx),
     ("docs/compat-gunicorn.md", compat::gunicorn),
     ("docs/compat-flask.md", compat::flask),

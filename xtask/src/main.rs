@@ -10,6 +10,7 @@ const USAGE: &str = "\
 Usage:
   cargo xtask ci [STAGE…]         run all stages of CI, or the named ones in the given order
   cargo xtask ci --list           list the stages
+  cargo xtask soak [MINUTES]      disturb servers and proxies under load, for ten minutes; nothing may be lost
   cargo xtask generate [--check]  write the generated files, or fail if one is out of date
 ";
 
@@ -22,6 +23,8 @@ fn main() -> ExitCode {
             Ok(())
         }
         ["ci", ref stages @ ..] => ci::run_stages(stages),
+        ["soak"] => soak("10"),
+        ["soak", minutes] => soak(minutes),
         ["generate", ref options @ ..] => generate(options),
         [] | ["--help" | "-h" | "help"] => {
             print!("{USAGE}");
@@ -36,6 +39,17 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A test of the integration tests, for longer than `cargo test` runs it.
+fn soak(minutes: &str) -> Result<(), String> {
+    let minutes: u64 = minutes.parse().map_err(|error| format!("{minutes} is no number of minutes: {error}"))?;
+    if !(1..=600).contains(&minutes) {
+        return Err(format!("{minutes} minutes: accepted are 1 to 600"));
+    }
+    let mut cargo = run::cargo_command();
+    cargo.args(["test", "--locked", "--test", "it", "--", "--exact", "soak::disturbances_lose_nothing", "--nocapture"]);
+    run::run(cargo.env("LAB_SOAK_SECONDS", (minutes * 60).to_string()))
 }
 
 /// A second program, because it is compiled with lab in it.

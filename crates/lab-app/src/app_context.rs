@@ -1,7 +1,7 @@
 //! The parts of an app that a request refers to: its URL map and its templates.
 
 use crate::routing::RuleMap;
-use crate::template::environment::TemplateEnvironment;
+use crate::template_environment::TemplateEnvironment;
 
 pub(crate) struct AppContext {
     /// Only for messages.

@@ -19,10 +19,10 @@ use crate::registry::{AfterRequest, BeforeRequest, ErasedHandler, ErrorHandler, 
 use crate::request::Request;
 use crate::response::Response;
 use crate::routing::{Rule, RuleError, RuleMap, ValueKind};
-use crate::template::environment::TemplateEnvironment;
+use crate::template_environment::TemplateEnvironment;
 
-/// The default limit of a request body, in bytes. Flask has no limit because it reads lazily; lab reads the body before it
-/// calls the handler, so it needs one.
+/// The default limit of a request body, in bytes. Flask has no limit because it reads lazily; lab reads the body before
+/// it calls the handler, so it needs one.
 pub const MAX_CONTENT_LENGTH: u64 = 16 * 1024 * 1024;
 
 /// Builds an app, as `app = Flask(__name__)` and its decorators do.
@@ -49,7 +49,7 @@ pub struct App {
     error: Option<AppError>,
 }
 
-/// The first mistake made while registering.
+/// The first mistake in the registrations.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AppError {
     #[error(transparent)]
@@ -64,7 +64,7 @@ pub enum AppError {
     },
     /// A parameter of the handler does not accept what the converter produces.
     #[error(
-        "the rule `{rule}` gives its handler {kind} as variable {position}, which the parameter's type does not take"
+        "the rule `{rule}` passes its handler {kind} as variable {position}, which the parameter's type does not accept"
     )]
     ParameterType {
         rule: String,
@@ -73,7 +73,7 @@ pub enum AppError {
         /// The kind of value that the converter produces.
         kind: &'static str,
     },
-    #[error("{0} is no error status to handle: 400 to 599 are")]
+    #[error("{0} is not an error status: 400 to 599 are accepted")]
     ErrorStatus(u16),
 }
 
@@ -111,8 +111,8 @@ impl App {
         self
     }
 
-    /// Registers a handler for exceptions of this status: `@app.errorhandler(404)`. As in Flask, the response has status
-    /// 200 unless the handler sets another.
+    /// Registers a handler for exceptions of this status: `@app.errorhandler(404)`. As in Flask, the response has
+    /// status 200 unless the handler sets another.
     #[must_use]
     pub fn errorhandler<R: IntoResponse>(
         mut self,
@@ -163,7 +163,7 @@ impl App {
     /// Finishes the app.
     ///
     /// # Errors
-    /// The first mistake made while registering.
+    /// The first mistake in the registrations.
     pub fn wsgi_app(self) -> Result<AppService, AppError> {
         if let Some(error) = self.error {
             return Err(error);

@@ -7,10 +7,10 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-/// Any error that a handler or a streamed body can end with.
+/// Any error of a handler or a streamed body.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The body of a response: known in full, or streamed.
+/// The body of a response: complete, or streamed.
 #[derive(Default)]
 pub struct Body(Kind);
 
@@ -24,14 +24,13 @@ enum Kind {
 }
 
 impl Body {
-    /// No body.
     #[must_use]
     pub fn empty() -> Self {
         Self::default()
     }
 
-    /// A body sent item by item, as Flask sends what a generator yields: its length is not known beforehand, so a
-    /// host sends it chunked. Empty items are skipped.
+    /// A body sent item by item, like a generator in Flask. Its length is unknown in advance, so a host sends it
+    /// chunked. Empty items are skipped.
     #[must_use]
     pub fn from_chunks<I>(chunks: I) -> Self
     where
@@ -40,19 +39,19 @@ impl Body {
         Self(Kind::Chunks(Box::new(chunks.into_iter().map(Into::into).filter(|chunk: &Bytes| !chunk.is_empty()))))
     }
 
-    /// A body that is awaited piece by piece.
+    /// A body whose pieces are awaited.
     #[must_use]
     pub fn from_stream(body: impl http_body::Body<Data = Bytes, Error = BoxError> + Send + 'static) -> Self {
         Self(Kind::Stream(Box::pin(body)))
     }
 
-    /// The length in bytes, if it is known beforehand.
+    /// The length in bytes, if known in advance.
     #[must_use]
     pub fn len(&self) -> Option<u64> {
         http_body::Body::size_hint(self).exact()
     }
 
-    /// Whether it is known to hold nothing.
+    /// Whether the body is known to be empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == Some(0)

@@ -1,6 +1,6 @@
-//! Cookies: what a client sent, and the Set-Cookie lines of a response.
+//! Cookies: the parser of Cookie fields, and the Set-Cookie lines of responses.
 //!
-//! Reading and quoting follow `werkzeug.http.parse_cookie` and `dump_cookie` of 3.1.9.
+//! Parsing and quoting follow `werkzeug.http.parse_cookie` and `dump_cookie` of 3.1.9.
 
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
@@ -21,19 +21,17 @@ pub struct Cookie {
     partitioned: bool,
 }
 
-/// When a cookie goes along with requests from other sites (RFC 6265bis §5.6.7).
+/// The requests from other sites that include a cookie (RFC 6265bis §5.6.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SameSite {
-    /// Never.
     Strict,
     /// Only on top-level navigation.
     Lax,
-    /// Always.
     None,
 }
 
 impl Cookie {
-    /// A session cookie for the whole host: path `/`, nothing else.
+    /// A session cookie for the whole host, with the path `/` and no other attribute.
     #[must_use]
     pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
         Self {
@@ -49,21 +47,21 @@ impl Cookie {
         }
     }
 
-    /// How long it is kept, in whole seconds; Expires is set to match. Zero deletes it.
+    /// Sets Max-Age, in whole seconds, and Expires to match. Zero deletes the cookie.
     #[must_use]
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(max_age);
         self
     }
 
-    /// The path below which it is sent; `None`: that of the request.
+    /// Sets the path of the requests that include the cookie; `None` leaves it to the client.
     #[must_use]
     pub fn path(mut self, path: Option<&str>) -> Self {
         self.path = path.map(str::to_owned);
         self
     }
 
-    /// The domain whose hosts it is sent to. A leading dot and a port are dropped.
+    /// Sets the domain, without a leading dot or a port.
     #[must_use]
     pub fn domain(mut self, domain: &str) -> Self {
         let host = domain.split(':').next().unwrap_or_default();
@@ -71,35 +69,35 @@ impl Cookie {
         self
     }
 
-    /// Sent over https only.
+    /// Restricts the cookie to https.
     #[must_use]
     pub fn secure(mut self) -> Self {
         self.secure = true;
         self
     }
 
-    /// Kept from scripts.
+    /// Hides the cookie from scripts.
     #[must_use]
     pub fn httponly(mut self) -> Self {
         self.httponly = true;
         self
     }
 
-    /// Restricts requests from other sites.
+    /// Restricts the cookie on requests from other sites.
     #[must_use]
     pub fn samesite(mut self, samesite: SameSite) -> Self {
         self.samesite = Some(samesite);
         self
     }
 
-    /// Kept apart for each top-level site; secure, too.
+    /// Stores the cookie separately for each top-level site, which requires `secure`.
     #[must_use]
     pub fn partitioned(mut self) -> Self {
         self.partitioned = true;
         self.secure()
     }
 
-    /// The value of the Set-Cookie field, its attributes in werkzeug's order; `now` is what Expires counts from.
+    /// The value of the Set-Cookie field, with the attributes in werkzeug's order. Expires counts from `now`.
     #[must_use]
     pub fn field(&self, now: SystemTime) -> String {
         let mut field = format!("{}={}", self.name, quote(&self.value));
@@ -140,11 +138,11 @@ impl Cookie {
     }
 }
 
-/// Adds the cookies of one Cookie field, in order, to `cookies`. What cannot be read is skipped up to the next `;`.
+/// Appends the cookies of a Cookie field to `cookies`, in order. Malformed text is skipped up to the next `;`.
 pub(super) fn parse(field: &str, cookies: &mut Vec<(String, String)>) {
     let mut rest = Some(field);
     while let Some(text) = rest {
-        match read_one(text) {
+        match parse_one(text) {
             Some((cookie, after)) => {
                 cookies.push(cookie);
                 rest = after;
@@ -154,8 +152,8 @@ pub(super) fn parse(field: &str, cookies: &mut Vec<(String, String)>) {
     }
 }
 
-/// Reads one cookie and its `;`, and says what follows; nothing follows the last.
-fn read_one(text: &str) -> Option<((String, String), Option<&str>)> {
+/// Parses one cookie and its `;`; returns the cookie and the text after it, `None` after the last.
+fn parse_one(text: &str) -> Option<((String, String), Option<&str>)> {
     const BLANK: [char; 2] = [' ', '\t'];
     let text = text.trim_start_matches(BLANK);
     let end = text.find([' ', '\t', '=', '"', ';']).unwrap_or(text.len());
@@ -184,7 +182,7 @@ fn read_one(text: &str) -> Option<((String, String), Option<&str>)> {
     }
 }
 
-/// A value in quotes, without them, and what follows.
+/// A quoted value without its quotes, and the text after it.
 fn quoted(text: &str) -> Option<(&str, &str)> {
     let inner = text.strip_prefix('"')?;
     let mut escaped = false;
@@ -199,7 +197,7 @@ fn quoted(text: &str) -> Option<(&str, &str)> {
     None
 }
 
-/// Undoes backslashes: `\"`, and `\303` for a byte.
+/// Decodes escapes: `\"`, and `\303` for a byte.
 fn unquote(inner: &str) -> String {
     let mut bytes = Vec::with_capacity(inner.len());
     let mut rest = inner.as_bytes();
@@ -218,7 +216,7 @@ fn unquote(inner: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The value, in quotes if it holds what RFC 6265 does not allow, each such byte as an octal escape.
+/// The value, quoted if it has bytes that RFC 6265 does not allow; these become octal escapes.
 fn quote(value: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';' | b'\\');
     if value.bytes().all(is_plain) {

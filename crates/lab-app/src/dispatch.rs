@@ -22,8 +22,8 @@ use crate::response::{Response, redirect};
 use crate::routing::RouteMatch;
 use crate::url;
 
-/// The future of a response. It is ready at once, and boxes nothing, if the request has no body and the handler is a plain
-/// function.
+/// The future of a response. It is ready at once, and boxes nothing, if the request has no body and the handler is a
+/// plain function.
 pub struct ResponseFuture<B>(State<B>);
 
 enum State<B> {

@@ -1,6 +1,6 @@
-//! What WSGI's `environ` says of a connection, and what middleware has made of it.
+//! The part of WSGI's `environ` that describes the connection, with the changes of middleware.
 //!
-//! Only the six keys that ProxyFix may change are held; everything else of `environ` is the request itself.
+//! It holds only the six keys that ProxyFix may change; the request has the rest.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -10,11 +10,11 @@ use http::{Extensions, HeaderMap, HeaderValue, Uri};
 
 use crate::headers_report::RequestView;
 use crate::url::{self, UrlParts};
-use lab_http::extensions::{ConnectionInfo, OverTls};
+use lab_http::message::extensions::{ConnectionInfo, OverTls};
 
-/// The keys of WSGI's `environ` that middleware changes; it lives in the request's extensions.
+/// The keys of WSGI's `environ` that middleware changes, stored in the request's extensions.
 ///
-/// Absent there, it is derived from the connection and the request. Nothing is turned into text before it is asked for.
+/// If missing there, it is derived from the connection and the request. Values become text on demand.
 #[derive(Debug, Clone)]
 pub struct Environ {
     /// `REMOTE_ADDR`: the peer's address, without its port.
@@ -27,18 +27,16 @@ pub struct Environ {
     pub server_name: EnvironValue,
     /// `SERVER_PORT`
     pub server_port: EnvironValue,
-    /// `SCRIPT_NAME`: where the app is mounted.
+    /// `SCRIPT_NAME`: the prefix of the app.
     pub script_name: EnvironValue,
     /// `werkzeug.proxy_fix.orig`: the values before ProxyFix changed them.
     pub proxy_fix_orig: Option<Box<Environ>>,
 }
 
-/// One value of the environ. Text is Latin-1 where it came from the wire, as PEP 3333 has it.
+/// One value of the environ. Text from the wire is Latin-1 (PEP 3333).
 #[derive(Debug, Clone)]
 pub enum EnvironValue {
-    /// The key is not there.
     Absent,
-    /// A constant.
     Static(&'static str),
     /// An address of the connection.
     Ip(IpAddr),
@@ -51,7 +49,7 @@ pub enum EnvironValue {
 }
 
 impl Environ {
-    /// The environ of a request as its host saw it.
+    /// The environ of a request before any middleware.
     #[must_use]
     pub fn derive(uri: &Uri, headers: &HeaderMap, extensions: &Extensions) -> Self {
         let http_host = match uri.authority() {
@@ -62,11 +60,11 @@ impl Environ {
             Some(ConnectionInfo::Tcp { peer, local }) => {
                 (EnvironValue::Ip(peer.ip()), EnvironValue::Ip(local.ip()), EnvironValue::Port(local.port()))
             }
-            // As gunicorn says it.
+            // As in gunicorn.
             Some(ConnectionInfo::Unix) => {
                 (EnvironValue::Static(""), EnvironValue::Static("localhost"), EnvironValue::Static("80"))
             }
-            // PEP 3333 requires a server name and port; this is what a server that knows neither says.
+            // PEP 3333 requires a server name and port; these are placeholders.
             None => (EnvironValue::Absent, EnvironValue::Static("localhost"), EnvironValue::Static("80")),
         };
         Self {
@@ -80,7 +78,7 @@ impl Environ {
         }
     }
 
-    /// The values as they were before ProxyFix: these, if there was none.
+    /// The environ before ProxyFix, or this one without ProxyFix.
     #[must_use]
     pub fn before_proxy_fix(&self) -> &Self {
         self.proxy_fix_orig.as_deref().unwrap_or(self)
@@ -98,7 +96,7 @@ impl Environ {
         self.url_scheme.text().unwrap_or(Cow::Borrowed("http"))
     }
 
-    /// `request.host`: with the port, unless it is the scheme's own; empty if it is no valid host.
+    /// `request.host`: with its port, unless that is the scheme's default; empty if invalid.
     #[must_use]
     pub fn host(&self) -> Cow<'_, str> {
         let name = self.server_name.text().unwrap_or_default();
@@ -118,12 +116,12 @@ impl Environ {
         }
     }
 
-    /// `request.url_root`, `request.base_url` or `request.url`, by what `make` does with the parts.
+    /// Passes the parts of `request.url_root`, `request.base_url` or `request.url` to `make`.
     pub fn with_url_parts<T>(&self, make: impl FnOnce(UrlParts<'_>) -> T) -> T {
         make(UrlParts { scheme: &self.scheme(), host: &self.host(), root_path: &self.root_path() })
     }
 
-    /// What an app sees of a request with this environ, this decoded path and this query string.
+    /// An app's view of a request with this environ, decoded path and query string.
     #[must_use]
     pub fn view(&self, path: &str, query_string: &str) -> RequestView {
         RequestView {
@@ -137,7 +135,7 @@ impl Environ {
         }
     }
 
-    /// The six keys by their WSGI names, in the order of PEP 3333's list; absent ones are left out.
+    /// The present keys by their WSGI names, in the order of PEP 3333's list.
     pub fn items(&self) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
         let keys = [
             ("SCRIPT_NAME", &self.script_name),
@@ -176,7 +174,7 @@ impl From<Cow<'_, str>> for EnvironValue {
     }
 }
 
-/// Bytes as text, each byte one character (PEP 3333's native strings).
+/// Decodes bytes as Latin-1 (PEP 3333's native strings).
 #[must_use]
 pub fn latin1(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {

@@ -1,4 +1,4 @@
-//! What a handler raises: HTTP exceptions, and their pages.
+//! HTTP exceptions that handlers raise, and their pages.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,10 +10,10 @@ use crate::body::BoxError;
 use crate::markup::escape;
 use crate::response::Response;
 
-/// An error that becomes a page (`werkzeug.exceptions.HTTPException`), or that an error handler of the app answers.
+/// An error that becomes a page (`werkzeug.exceptions.HTTPException`) unless an error handler of the app responds.
 ///
-/// Every error type converts into one with status 500, so handlers use `?`. It is not itself an
-/// [`std::error::Error`], as two such conversions could not coexist.
+/// Every error type converts into one with status 500, so handlers can use `?`. The type does not implement
+/// [`std::error::Error`], because that conversion would conflict with `From<Self>`.
 #[derive(Debug)]
 pub struct HttpException {
     status: StatusCode,
@@ -22,25 +22,25 @@ pub struct HttpException {
     original: Option<BoxError>,
 }
 
-/// Why an exception has status 500 although nobody asked for it.
+/// The reason for a 500 that the handler did not request.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error("the handler panicked: {0}")]
     Panicked(String),
     #[error("the error handler raised {0}")]
     ErrorHandler(String),
-    #[error("abort({0}): not an error status, 400 to 599 are")]
-    NoErrorStatus(u16),
+    #[error("abort({0}): not an error status; 400 to 599 are accepted")]
+    NotAnErrorStatus(u16),
 }
 
 /// The exception for an error status, `abort(404)`; return it as `Err`.
 ///
-/// As in werkzeug, a status that is no error (400 to 599) is a mistake of the handler's, and so a 500.
+/// As in werkzeug, a status outside 400 to 599 is a bug in the handler, so it becomes a 500.
 #[must_use]
 pub fn abort(status: u16) -> HttpException {
     match StatusCode::from_u16(status) {
         Ok(status) if status.is_client_error() || status.is_server_error() => HttpException::new(status),
-        _ => Failure::NoErrorStatus(status).into(),
+        _ => Failure::NotAnErrorStatus(status).into(),
     }
 }
 
@@ -50,14 +50,14 @@ impl HttpException {
         Self { status, description, allow: None, original: None }
     }
 
-    /// 405, with the methods that are allowed (RFC 9110 §15.5.6).
+    /// 405 with the allowed methods (RFC 9110 §15.5.6).
     pub(super) fn method_not_allowed(methods: &[Method]) -> Self {
         let mut exception = Self::new(StatusCode::METHOD_NOT_ALLOWED);
         exception.allow = Some(allow(methods));
         exception
     }
 
-    /// The same exception with a text of its own on its page: `abort(404, description=…)`.
+    /// The same exception with another text on its page: `abort(404, description=…)`.
     #[must_use]
     pub fn with_description(mut self, description: impl Into<Cow<'static, str>>) -> Self {
         self.description = description.into();
@@ -70,7 +70,7 @@ impl HttpException {
         self.status
     }
 
-    /// The name of the status, as werkzeug has it.
+    /// werkzeug's name of the status.
     #[must_use]
     pub fn name(&self) -> &'static str {
         name(self.status)
@@ -88,7 +88,7 @@ impl HttpException {
         self.original.as_deref()
     }
 
-    /// The page that werkzeug makes of it.
+    /// The page, with werkzeug's layout.
     #[must_use]
     pub fn response(&self) -> Response {
         let (code, name) = (self.status.as_u16(), escape(self.name()));
@@ -98,7 +98,7 @@ impl HttpException {
         );
         let mut response = Response::new(page).status(code);
         if let Some(allow) = &self.allow {
-            // Content-Length comes back behind it: that is the order in which werkzeug sends the two.
+            // Content-Length is added again after Allow, which is werkzeug's order.
             response.headers_mut().remove(CONTENT_LENGTH);
             response.headers_mut().insert(ALLOW, allow.clone());
         }
@@ -121,11 +121,11 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for HttpException {
 /// The value of an Allow field.
 pub(super) fn allow(methods: &[Method]) -> HeaderValue {
     let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
-    // OK because method names are tokens, which every field may hold
+    // OK because method names are tokens, which every field value allows
     HeaderValue::from_str(&names.join(", ")).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-/// werkzeug's names, where they are not the ones of the `http` crate.
+/// werkzeug's name of a status, which sometimes differs from the `http` crate's.
 fn name(status: StatusCode) -> &'static str {
     match status.as_u16() {
         413 => "Request Entity Too Large",
@@ -136,8 +136,8 @@ fn name(status: StatusCode) -> &'static str {
     }
 }
 
-/// What the page of a status says below its title, in lab's own words: the shape of the page is werkzeug's, its text is
-/// not. Only what the framework itself raises is here; the pages of other statuses say nothing more.
+/// The text on the page of a status, in lab's own words; only the layout is werkzeug's. Statuses that the framework
+/// itself never raises have no text.
 fn description(status: StatusCode) -> &'static str {
     match status.as_u16() {
         400 => "This request cannot be understood.",

@@ -1,10 +1,10 @@
-//! The JSON of the sample app's `/headers`: a request as it arrived and as the app sees it.
+//! The JSON of the sample app's `/headers`: a request as received and as seen by the app.
 //!
-//! lab's checks read this JSON. Any other app under test may produce it, so its shape is a contract.
+//! lab's checks read this JSON. Other apps under test may produce it too, so its format is a contract.
 
 use serde::{Deserialize, Serialize};
 
-use lab_http::extensions::ArrivedHead;
+use lab_http::message::extensions::RawHead;
 
 /// The body of `/headers`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +17,7 @@ pub struct HeadersReport {
     pub before_proxy_fix: RequestView,
 }
 
-/// A request as it was received.
+/// A request as received.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReceivedRequest {
     pub method: String,
@@ -25,12 +25,12 @@ pub struct ReceivedRequest {
     pub target: String,
     /// `HTTP/1.1` or `HTTP/1.0`.
     pub version: String,
-    /// The header lines in their order, with duplicates and the original case of names. Bytes are read as Latin-1.
+    /// The header lines in order, with duplicates and the original case of names. Bytes decode as Latin-1.
     pub headers: Vec<(String, String)>,
 }
 
-impl From<&ArrivedHead> for ReceivedRequest {
-    fn from(head: &ArrivedHead) -> ReceivedRequest {
+impl From<&RawHead> for ReceivedRequest {
+    fn from(head: &RawHead) -> ReceivedRequest {
         ReceivedRequest {
             method: head.method(),
             target: head.target(),
@@ -47,7 +47,7 @@ pub struct RequestView {
     pub remote_addr: String,
     /// `request.scheme`
     pub scheme: String,
-    /// `request.host`: with the port, unless it is the scheme's own
+    /// `request.host`: with its port, unless that is the scheme's default
     pub host: String,
     /// `request.root_path`: SCRIPT_NAME
     pub root_path: String,

@@ -10,10 +10,10 @@ use crate::response::Response;
 
 /// A JSON response, as `flask.jsonify` makes it.
 ///
-/// Known difference: floats are written by Rust's shortest form (`1e16`), not Python's (`1e+16`).
+/// Known difference: floats have Rust's shortest form (`1e16`), not Python's (`1e+16`).
 ///
 /// # Errors
-/// A value that JSON cannot hold (a map whose keys are no strings); it becomes a 500.
+/// A value that JSON cannot represent (a map whose keys are not strings); it becomes a 500.
 pub fn jsonify(value: &(impl Serialize + ?Sized)) -> Result<Response, HttpException> {
     let mut value = serde_json::to_value(value)?;
     value.sort_all_objects();

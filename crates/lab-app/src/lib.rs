@@ -1,6 +1,6 @@
 //! A small web framework with Flask's vocabulary, and lab's sample app.
 //!
-//! Its specification is the behaviour of Flask 3.1 and werkzeug 3.1; [`compatibility`] lists what is supported, left out
+//! Its specification is the behaviour of Flask 3.1 and werkzeug 3.1; [`compatibility`] lists what is supported, missing
 //! and different. An app is a tower `Service`, so any host of such services can serve it. The crate knows nothing of
 //! scenarios, stacks, checks or servers.
 //!
@@ -47,6 +47,7 @@ mod cookie;
 mod exception;
 mod json;
 mod template;
+mod template_environment;
 mod markup;
 pub mod url;
 

@@ -1,8 +1,8 @@
-//! Escaping for HTML, with the entities that Python's MarkupSafe writes.
+//! Escaping for HTML, with the entities of Python's MarkupSafe.
 
 use std::borrow::Cow;
 
-/// The text with `&`, `<`, `>`, `"` and `'` as entities; a slash stays.
+/// Replaces `&`, `<`, `>`, `"` and `'` by entities, but no slash.
 #[must_use]
 pub(super) fn escape(text: &str) -> Cow<'_, str> {
     let entity = |byte| match byte {

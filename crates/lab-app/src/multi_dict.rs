@@ -1,15 +1,15 @@
-//! Names with values, in order, duplicates kept (werkzeug's `MultiDict`), and how query strings become one.
+//! Ordered names and values with duplicates (werkzeug's `MultiDict`), and the parser of query strings.
 
 use percent_encoding::percent_decode;
 
 use crate::url::utf8_or_quoted;
 
-/// Names with values, in the order in which they came. Looking one up gives its first value.
+/// Names and values in the order of arrival. A lookup returns the first value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MultiDict(Vec<(String, String)>);
 
 impl MultiDict {
-    /// Reads a query string or an urlencoded form as `urllib.parse.parse_qsl` does with blank values kept: `+` is a
+    /// Parses a query string or an urlencoded form like `urllib.parse.parse_qsl` with `keep_blank_values`: `+` is a
     /// space, empty pieces are skipped, and bytes that are not UTF-8 stay percent-encoded.
     #[must_use]
     pub fn parse(encoded: &[u8]) -> Self {
@@ -35,18 +35,16 @@ impl MultiDict {
         self.iter().filter(move |(key, _)| *key == name).map(|(_, value)| value)
     }
 
-    /// All names and values, in order (werkzeug's `items(multi=True)` brings values of one name together).
+    /// All names and values in order (werkzeug's `items(multi=True)` groups them by name).
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// How many values there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -1,7 +1,8 @@
-//! ProxyFix: middleware that believes so many proxies, and no more.
+//! ProxyFix: middleware that trusts a fixed number of proxies.
 //!
 //! The specification is `werkzeug.middleware.proxy_fix` of werkzeug 3.1.9. It trusts hops by their *number*: with
-//! `x_for(1)` the address that the nearest proxy appended is the client, whatever a client wrote in front of it.
+//! `x_for(1)` the client is the address that the nearest proxy appended, and anything the client itself sent is
+//! ignored.
 
 use std::borrow::Cow;
 use std::task::{Context, Poll};
@@ -21,7 +22,7 @@ const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-pref
 
 /// Middleware that sets a request's [`Environ`] from the X-Forwarded-* fields, as `ProxyFix(app.wsgi_app)` does.
 ///
-/// Each number says how many proxies set that field; 0 ignores it. The defaults are werkzeug's: one proxy sets
+/// Each field has the number of proxies that set it; 0 ignores the field. The defaults are werkzeug's: one proxy sets
 /// X-Forwarded-For and X-Forwarded-Proto, none sets the others.
 #[derive(Debug, Clone)]
 pub struct ProxyFix<S> {
@@ -39,41 +40,41 @@ struct Trust {
 }
 
 impl<S> ProxyFix<S> {
-    /// Wraps an app.
     #[must_use]
     pub fn new(app: S) -> Self {
         Self { app, trust: Trust { x_for: 1, x_proto: 1, x_host: 0, x_port: 0, x_prefix: 0 } }
     }
 
-    /// How many proxies append to X-Forwarded-For (REMOTE_ADDR).
+    /// The number of proxies that append to X-Forwarded-For (REMOTE_ADDR).
     #[must_use]
     pub fn x_for(mut self, proxies: usize) -> Self {
         self.trust.x_for = proxies;
         self
     }
 
-    /// How many proxies append to X-Forwarded-Proto (`wsgi.url_scheme`).
+    /// The number of proxies that append to X-Forwarded-Proto (`wsgi.url_scheme`).
     #[must_use]
     pub fn x_proto(mut self, proxies: usize) -> Self {
         self.trust.x_proto = proxies;
         self
     }
 
-    /// How many proxies append to X-Forwarded-Host (HTTP_HOST, SERVER_NAME, and SERVER_PORT if it has a port).
+    /// The number of proxies that append to X-Forwarded-Host (HTTP_HOST, SERVER_NAME, and SERVER_PORT if it has a
+    /// port).
     #[must_use]
     pub fn x_host(mut self, proxies: usize) -> Self {
         self.trust.x_host = proxies;
         self
     }
 
-    /// How many proxies append to X-Forwarded-Port (SERVER_PORT, and the port in HTTP_HOST).
+    /// The number of proxies that append to X-Forwarded-Port (SERVER_PORT, and the port in HTTP_HOST).
     #[must_use]
     pub fn x_port(mut self, proxies: usize) -> Self {
         self.trust.x_port = proxies;
         self
     }
 
-    /// How many proxies append to X-Forwarded-Prefix (SCRIPT_NAME).
+    /// The number of proxies that append to X-Forwarded-Prefix (SCRIPT_NAME).
     #[must_use]
     pub fn x_prefix(mut self, proxies: usize) -> Self {
         self.trust.x_prefix = proxies;
@@ -105,7 +106,7 @@ where
 }
 
 impl Trust {
-    /// The environ after the proxies; the one before stands in it as `proxy_fix_orig`.
+    /// Applies the fields to an environ, and keeps the original as `proxy_fix_orig`.
     fn apply(&self, mut environ: Environ, headers: &HeaderMap) -> Environ {
         environ.proxy_fix_orig = None;
         let original = Box::new(environ.clone());

@@ -1,4 +1,4 @@
-//! The request, as Flask's `request` shows it.
+//! The request, with the attributes of Flask's `request`.
 
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
@@ -17,9 +17,10 @@ use crate::headers_report::{ReceivedRequest, RequestView};
 use crate::multi_dict::MultiDict;
 use crate::routing::{BuildError, PathValue, UrlValues};
 use crate::url;
-use lab_http::extensions::ArrivedHead;
+use lab_http::message::extensions::RawHead;
 
-/// The limit of an urlencoded form, in bytes: Flask's `MAX_FORM_MEMORY_SIZE`.
+/// The limit of an urlencoded form, in bytes: the default of `MAX_FORM_MEMORY_SIZE`, which Flask applies to the fields of
+/// multipart forms only.
 const MAX_FORM_BYTES: usize = 500_000;
 
 /// The request that a handler serves. Clones are cheap and share the same request.
@@ -139,13 +140,14 @@ impl Request {
         Some(lines.fold(first, |joined, line| Cow::Owned(format!("{joined},{line}"))))
     }
 
-    /// The request line and the header lines as received: in their order, with duplicates and the original case of names.
+    /// The request line and the header lines as received: in their order, with duplicates and the original case of
+    /// names.
     ///
     /// If the host of the app does not supply them, they are rebuilt from the parsed request: grouped by name, in lower
     /// case.
     #[must_use]
     pub fn received(&self) -> ReceivedRequest {
-        if let Some(head) = self.extensions().get::<ArrivedHead>() {
+        if let Some(head) = self.extensions().get::<RawHead>() {
             return head.into();
         }
         let parts = &self.0.head.parts;
@@ -159,7 +161,8 @@ impl Request {
         }
     }
 
-    /// The cookies of the request. Each Cookie line is parsed separately; Flask parses the lines that its server joined.
+    /// The cookies of the request. Each Cookie line is parsed separately; Flask parses the lines that its server
+    /// joined.
     #[must_use]
     pub fn cookies(&self) -> &MultiDict {
         self.0.cookies.get_or_init(|| {

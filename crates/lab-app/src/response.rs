@@ -11,7 +11,8 @@ use crate::cookie::Cookie;
 use crate::markup::escape;
 use crate::url::iri_to_uri;
 
-/// A response. If it cannot be sent (a header value with a line feed, say) it becomes a 500, like an exception in Flask.
+/// A response. If it cannot be sent, for example because a header value has a line feed, it becomes a 500, like an
+/// exception in Flask.
 #[derive(Debug)]
 pub struct Response {
     inner: http::Response<Body>,
@@ -34,7 +35,7 @@ pub enum ResponseError {
 }
 
 impl Response {
-    /// 200 with this body, as `text/html; charset=utf-8`.
+    /// Status 200 with this body, as `text/html; charset=utf-8`.
     #[must_use]
     pub fn new(body: impl Into<Body>) -> Self {
         let mut inner = http::Response::new(body.into());
@@ -55,7 +56,7 @@ impl Response {
         self
     }
 
-    /// Sets Content-Type to a media type; `charset=utf-8` is added to text, as werkzeug does.
+    /// Sets Content-Type to a media type, with `charset=utf-8` for text, as werkzeug does.
     #[must_use]
     pub fn mimetype(self, mimetype: &str) -> Self {
         match mimetype {
@@ -105,7 +106,7 @@ impl Response {
         self
     }
 
-    /// Adds a Set-Cookie line of its own (RFC 6265 §3: they are never folded).
+    /// Adds a separate Set-Cookie line (RFC 6265 §3 forbids folding).
     #[must_use]
     pub fn set_cookie(self, cookie: &Cookie) -> Self {
         self.header(SET_COOKIE.as_str(), &cookie.field(SystemTime::now()))
@@ -118,13 +119,11 @@ impl Response {
         self.header(SET_COOKIE.as_str(), &deletion.field(SystemTime::UNIX_EPOCH))
     }
 
-    /// The status.
     #[must_use]
     pub fn status_code(&self) -> StatusCode {
         self.inner.status()
     }
 
-    /// The header lines.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         self.inner.headers()
@@ -148,7 +147,7 @@ impl Response {
                 response.headers_mut().remove(CONTENT_LENGTH);
                 *response.body_mut() = Body::empty();
             }
-            // RFC 9110 §15.3.6; werkzeug sends the body all the same.
+            // RFC 9110 §15.3.6; werkzeug sends the body anyway.
             StatusCode::RESET_CONTENT => {
                 response.headers_mut().insert(CONTENT_LENGTH, 0.into());
                 *response.body_mut() = Body::empty();

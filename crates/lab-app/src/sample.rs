@@ -1,17 +1,17 @@
-//! The sample app, `native:hello`: the 2011 article's hello behind ProxyFix, and a page for every kind of traffic that
-//! checks and loads need.
+//! The sample app, `native:hello`: the 2011 article's hello behind ProxyFix, and routes for the kinds of traffic in
+//! checks and loads.
 //!
-//! | route | answer |
+//! | route | response |
 //! |---|---|
 //! | `/` | `<h1>Hello World</h1>`, through the template engine |
 //! | `/pong` | `Pong!` as text/plain |
-//! | `/headers` | what arrived and what the app saw, as [`HeadersReport`] |
+//! | `/headers` | the request as received and as seen by the app, as [`HeadersReport`] |
 //! | `/environ` | the WSGI environ, before and after ProxyFix |
-//! | `/echo` | the body back, with its Content-Type |
-//! | `/bytes/<int:n>` | so many bytes, the same each time |
-//! | `/sleep/<int:ms>` | an answer after so many milliseconds |
+//! | `/echo` | the request's body, with its Content-Type |
+//! | `/bytes/<int:n>` | `n` bytes, the same each time |
+//! | `/sleep/<int:ms>` | a response after `ms` milliseconds |
 //! | `/status/<int:code>` | that status |
-//! | `/stream/<int:chunks>` | so many lines, each a piece of its own |
+//! | `/stream/<int:chunks>` | `chunks` lines, each a separate piece |
 //! | `/redirect`, `/redirect/<path:p>` | 302 to `/pong`, or to that path |
 //! | `/cookies` | the cookies received; sets two |
 
@@ -31,14 +31,14 @@ use crate::{
     jsonify, redirect, render_template_string,
 };
 
-/// The most bytes that `/bytes/<int:n>` answers with; above it, 400.
+/// The largest body of `/bytes/<int:n>`, in bytes; above it, 400.
 pub const MAX_BYTES: u64 = 64 * 1024 * 1024;
-/// The longest that `/sleep/<int:ms>` waits, in milliseconds; above it, 400.
+/// The longest wait of `/sleep/<int:ms>`, in milliseconds; above it, 400.
 pub const MAX_SLEEP_MS: u64 = 60_000;
-/// The most lines that `/stream/<int:chunks>` answers with; above it, 400.
+/// The largest number of lines of `/stream/<int:chunks>`; above it, 400.
 pub const MAX_CHUNKS: u64 = 1_000_000;
 
-/// The names of the apps that are built into lab: what stands behind `native:`.
+/// The apps that are built into lab, by the names after `native:`.
 pub const NAMES: &[&str] = &["hello"];
 
 /// An app that is built into lab.
@@ -47,7 +47,7 @@ pub type NativeApp = ProxyFix<AppService>;
 /// The app of this name, if lab has one.
 ///
 /// # Errors
-/// An app that cannot be had; a test keeps the ones here from that.
+/// None in practice: a test builds every app.
 pub fn lookup(name: &str) -> Option<Result<NativeApp, AppError>> {
     match name {
         "hello" => Some(app()),
@@ -55,10 +55,10 @@ pub fn lookup(name: &str) -> Option<Result<NativeApp, AppError>> {
     }
 }
 
-/// The sample app, behind `ProxyFix(app.wsgi_app, x_for=1, x_proto=1)` as the article has it.
+/// The sample app, behind `ProxyFix(app.wsgi_app, x_for=1, x_proto=1)` as in the article.
 ///
 /// # Errors
-/// A mistake in its rules; a test keeps them from it.
+/// None in practice: a test builds the app.
 pub fn app() -> Result<NativeApp, AppError> {
     Ok(ProxyFix::new(flask_app().wsgi_app()?))
 }
@@ -101,14 +101,14 @@ fn echo(request: &Request) -> Result<Response, HttpException> {
 
 fn bytes(_: &Request, n: u64) -> Result<Response, HttpException> {
     if n > MAX_BYTES {
-        return Err(abort(400).with_description(format!("at most {MAX_BYTES} bytes can be asked for")));
+        return Err(abort(400).with_description(format!("at most {MAX_BYTES} bytes can be requested")));
     }
     Ok(Response::new(pattern(n)).mimetype("application/octet-stream"))
 }
 
 async fn sleep(_: Request, ms: u64) -> Result<Response, HttpException> {
     if ms > MAX_SLEEP_MS {
-        return Err(abort(400).with_description(format!("at most {MAX_SLEEP_MS} ms can be asked for")));
+        return Err(abort(400).with_description(format!("at most {MAX_SLEEP_MS} ms can be requested")));
     }
     tokio::time::sleep(Duration::from_millis(ms)).await;
     Ok(Response::new(format!("slept {ms} ms\n")).mimetype("text/plain"))
@@ -116,14 +116,14 @@ async fn sleep(_: Request, ms: u64) -> Result<Response, HttpException> {
 
 fn status(_: &Request, code: u16) -> Result<Response, HttpException> {
     if !(200..600).contains(&code) {
-        return Err(abort(400).with_description("a final status, 200 to 599, can be asked for"));
+        return Err(abort(400).with_description("a final status, 200 to 599, can be requested"));
     }
     Ok(Response::new(format!("{code}\n")).mimetype("text/plain").status(code))
 }
 
 fn stream(_: &Request, chunks: u64) -> Result<Response, HttpException> {
     if chunks > MAX_CHUNKS {
-        return Err(abort(400).with_description(format!("at most {MAX_CHUNKS} chunks can be asked for")));
+        return Err(abort(400).with_description(format!("at most {MAX_CHUNKS} chunks can be requested")));
     }
     let body = Body::from_chunks((0..chunks).map(|index| format!("chunk {index}\n")));
     Ok(Response::new(body).mimetype("text/plain"))
@@ -133,21 +133,21 @@ fn redirect_to_pong(request: &Request) -> Result<Response, HttpException> {
     Ok(redirect(&request.url_for("pong", &[])?, 302))
 }
 
-/// Stays on this host: the path is encoded, and the converter lets none begin with a slash.
+/// Stays on this host: the path is encoded, and the converter allows no leading slash.
 #[expect(clippy::needless_pass_by_value, reason = "a handler owns its variables")]
 fn redirect_to(request: &Request, path: String) -> Response {
     redirect(&format!("{}/{}", request.root_path(), crate::url::quote(&path, crate::url::PATH)), 302)
 }
 
 fn cookies(request: &Request) -> Result<Response, HttpException> {
-    // The first value of a name, as `dict(request.cookies)` has it.
+    // The first value of each name, as in `dict(request.cookies)`.
     let received: BTreeMap<&str, &str> = request.cookies().iter().rev().collect();
     let response = jsonify(&received)?;
     let tried = Cookie::new("tried", "yes").httponly();
     Ok(response.set_cookie(&Cookie::new("flavour", "oatmeal raisin")).set_cookie(&tried))
 }
 
-/// So many bytes of a pattern that has no period of a power of two, so that a lost or repeated block shows.
+/// `n` bytes of a pattern whose period is not a power of two, which makes a lost or repeated block visible.
 fn pattern(n: u64) -> Bytes {
     const PERIOD: usize = 251;
     const BLOCK: usize = PERIOD * 64;
@@ -155,13 +155,13 @@ fn pattern(n: u64) -> Bytes {
         let mut block = [0; BLOCK];
         let mut index = 0;
         while index < BLOCK {
-            // OK because what is below the period fits a byte
+            // OK because the period is smaller than 256
             block[index] = (index % PERIOD) as u8;
             index += 1;
         }
         block
     };
-    // OK because the bound on n fits every usize that lab runs on
+    // OK because the limit of n fits every usize that lab runs on
     let n = usize::try_from(n).unwrap_or(usize::MAX);
     if n <= BLOCK {
         return Bytes::from_static(&PATTERN[..n]);

@@ -2,18 +2,16 @@
 //!
 //! Autoescaping writes the same entities as Jinja, so a page matches Flask's to the byte.
 
-pub(crate) mod environment;
-
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use minijinja::value::{Kwargs, Object, Value, from_args};
 use minijinja::{ErrorKind, State};
 
-use self::environment::STRING_TEMPLATE;
 use crate::multi_dict::MultiDict;
 use crate::request::Request;
 use crate::routing::PathValue;
+use crate::template_environment::STRING_TEMPLATE;
 
 #[derive(Debug, thiserror::Error)]
 #[error("the template `{template}` cannot be rendered: {error}")]

@@ -1,4 +1,4 @@
-//! Requests as text and responses as text, for the tests of the app.
+//! Requests and responses as text, for the tests of the app.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -11,9 +11,9 @@ use http_body::{Body as _, Frame};
 use tower_service::Service;
 
 use crate::Body;
-use lab_http::extensions::{ArrivedHead, ConnectionInfo};
+use lab_http::message::extensions::{ConnectionInfo, RawHead};
 
-/// A request body that comes in pieces, with a wait before each.
+/// A request body in pieces, with a wait before each.
 pub(super) struct PiecewiseBody {
     pieces: Vec<Bytes>,
     waited: bool,
@@ -21,14 +21,14 @@ pub(super) struct PiecewiseBody {
 }
 
 impl PiecewiseBody {
-    pub(super) fn of(pieces: &[&str]) -> Self {
+    pub(super) fn new(pieces: &[&str]) -> Self {
         let pieces = pieces.iter().rev().map(|piece| Bytes::copy_from_slice(piece.as_bytes())).collect();
         Self { pieces, waited: false, broken: false }
     }
 
-    /// The same, with an error where the end would be.
+    /// A body with an error in place of its end.
     pub(super) fn broken(pieces: &[&str]) -> Self {
-        Self { broken: true, ..Self::of(pieces) }
+        Self { broken: true, ..Self::new(pieces) }
     }
 }
 
@@ -57,25 +57,25 @@ impl http_body::Body for PiecewiseBody {
     }
 }
 
-/// `METHOD target`, header lines, and after an empty line the body, as a host would hand it to an app.
+/// A request as a host passes it to an app, from `METHOD target`, header lines, and after an empty line the body.
 pub(super) fn request(text: &str) -> http::Request<PiecewiseBody> {
     let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
     let mut lines = head.lines();
     let (method, target) = lines.next().unwrap().split_once(' ').unwrap();
     let lines: Vec<(&str, &str)> = lines.map(|line| line.split_once(": ").unwrap_or((line, ""))).collect();
-    let pieces = if body.is_empty() { PiecewiseBody::of(&[]) } else { PiecewiseBody::of(&[body]) };
+    let pieces = if body.is_empty() { PiecewiseBody::new(&[]) } else { PiecewiseBody::new(&[body]) };
     let mut request = http::Request::builder().method(method).uri(target).body(pieces).unwrap();
     for (name, value) in &lines {
         let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
         request.headers_mut().append(HeaderName::from_bytes(name.as_bytes()).unwrap(), value);
     }
-    request.extensions_mut().insert(ArrivedHead::new(method, target, "HTTP/1.1", &lines));
+    request.extensions_mut().insert(RawHead::new(method, target, "HTTP/1.1", &lines));
     let (peer, local) = ("192.0.2.1:4711".parse().unwrap(), "192.0.2.2:8000".parse().unwrap());
     request.extensions_mut().insert(ConnectionInfo::Tcp { peer, local });
     request
 }
 
-/// The response: its status, its header lines, and its body, one `|` line for each piece.
+/// The response as text: its status, its header lines, and its body, one `|` line for each piece.
 pub(super) fn respond<S, B>(app: &mut S, request: http::Request<B>) -> String
 where
     S: Service<http::Request<B>, Response = http::Response<Body>, Error = Infallible>,

@@ -1,15 +1,15 @@
-//! URLs as werkzeug writes and reads them: percent-encoding, hosts, and the URL of a request.
+//! URLs as in werkzeug: percent-encoding, hosts, and the URL of a request.
 //!
-//! Pure functions on text. Not done: IDNA (a host stays in the form in which it was sent).
+//! Pure functions on text. IDNA is not supported: a host keeps the form in which it was sent.
 
 use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// Characters that stay in no part of a URL: what Python's `quote` never encodes is taken out.
+/// The characters that Python's `quote` encodes everywhere.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-').remove(b'~');
 
-/// What is encoded in a path (the URL standard's path segment, `werkzeug.routing`).
+/// The characters to encode in a path (the URL standard's path segment, `werkzeug.routing`).
 pub const PATH: &AsciiSet = &UNRESERVED
     .remove(b'!')
     .remove(b'$')
@@ -26,22 +26,22 @@ pub const PATH: &AsciiSet = &UNRESERVED
     .remove(b'=')
     .remove(b'@');
 
-/// The same for a path in which some is encoded already.
+/// The same for a path that is partly encoded already.
 pub const ENCODED_PATH: &AsciiSet = &PATH.remove(b'%');
 
-/// The same for a query string in which some is encoded already.
+/// The same for a query string that is partly encoded already.
 pub const ENCODED_QUERY: &AsciiSet = &ENCODED_PATH.remove(b'?');
 
-/// The same for the Path of a cookie, which ends at a semicolon.
+/// The same for the Path of a cookie, where a semicolon is a delimiter.
 pub const COOKIE_PATH: &AsciiSet = &ENCODED_PATH.add(b';');
 
-/// What is encoded in a whole URL in which some is encoded already.
+/// The characters to encode in a URL that is partly encoded already.
 const ENCODED_URL: &AsciiSet = &ENCODED_QUERY.remove(b'#').remove(b'[').remove(b']');
 
-/// What is encoded in a name or value of a query string (`werkzeug.urls._urlencode`); a space becomes `+`.
+/// The characters to encode in a name or value of a query string (`werkzeug.urls._urlencode`). A space becomes `+`.
 pub const QUERY_VALUE: &AsciiSet = &PATH.add(b'&').add(b'+').add(b'=').remove(b'?').remove(b' ');
 
-/// Percent-encodes the UTF-8 bytes of the characters in `set`, and all that is not ASCII.
+/// Percent-encodes the characters in `set` and all that are not ASCII, as UTF-8.
 #[must_use]
 pub fn quote<'t>(text: &'t str, set: &'static AsciiSet) -> Cow<'t, str> {
     utf8_percent_encode(text, set).into()
@@ -53,13 +53,13 @@ pub fn quote_plus(text: &str, set: &'static AsciiSet) -> String {
     quote(text, set).replace(' ', "+")
 }
 
-/// A `Location` that may hold any character, as a header field (`werkzeug.urls.iri_to_uri` without IDNA).
+/// Encodes a `Location` for a header field (`werkzeug.urls.iri_to_uri` without IDNA).
 #[must_use]
 pub fn iri_to_uri(iri: &str) -> Cow<'_, str> {
     quote(iri, ENCODED_URL)
 }
 
-/// The decoded path of a request: one slash in front, invalid UTF-8 replaced, as in `request.path`.
+/// The decoded path of a request, as in `request.path`: with one leading slash, and invalid UTF-8 replaced.
 #[must_use]
 pub fn decode_path(raw: &str) -> Cow<'_, str> {
     let decoded = percent_decode_str(raw).decode_utf8_lossy();
@@ -68,14 +68,14 @@ pub fn decode_path(raw: &str) -> Cow<'_, str> {
         return decoded;
     }
     match decoded {
-        // One of the slashes in front is kept, if there is one.
+        // Keeps one of the leading slashes.
         Cow::Borrowed(path) if trimmed.len() < path.len() => Cow::Borrowed(&path[path.len() - trimmed.len() - 1..]),
         _ => Cow::Owned(format!("/{trimmed}")),
     }
 }
 
-/// Undoes the percent-encoding of everything that is no control, space, `%` or one of `keep`, and leaves what is
-/// not UTF-8 encoded (`werkzeug.urls.uri_to_iri` for one part of a URL).
+/// Percent-decodes everything except controls, spaces, `%`, the bytes in `keep`, and invalid UTF-8
+/// (`werkzeug.urls.uri_to_iri` for one part of a URL).
 #[must_use]
 pub fn unquote_iri(text: &str, keep: &[u8]) -> String {
     let mut bytes = Vec::with_capacity(text.len());
@@ -99,7 +99,7 @@ pub fn unquote_iri(text: &str, keep: &[u8]) -> String {
     utf8_or_quoted(&bytes)
 }
 
-/// The bytes as text, those that are not UTF-8 percent-encoded (the error handler `werkzeug.url_quote`).
+/// The bytes as text, with invalid UTF-8 percent-encoded (the error handler `werkzeug.url_quote`).
 #[must_use]
 pub fn utf8_or_quoted(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
@@ -110,8 +110,8 @@ pub fn utf8_or_quoted(bytes: &[u8]) -> String {
     text
 }
 
-/// `request.host`: the Host field, or else the server's name and port, without the scheme's own port. Empty if
-/// the host holds characters that no host has (`werkzeug.sansio.utils.get_host`).
+/// `request.host`: the Host field, or the server's name and port without one. The scheme's default port is dropped.
+/// Empty if the host is invalid (`werkzeug.sansio.utils.get_host`).
 #[must_use]
 pub fn host<'h>(scheme: &str, field: Option<Cow<'h, str>>, server_name: &str, server_port: &str) -> Cow<'h, str> {
     let host = match field {
@@ -122,12 +122,12 @@ pub fn host<'h>(scheme: &str, field: Option<Cow<'h, str>>, server_name: &str, se
         }
         None => Cow::Owned(format!("{server_name}:{server_port}")),
     };
-    let own_port = match scheme {
+    let default_port = match scheme {
         "http" | "ws" => ":80",
         "https" | "wss" => ":443",
         _ => "",
     };
-    let length = host.strip_suffix(own_port).map_or(host.len(), str::len);
+    let length = host.strip_suffix(default_port).map_or(host.len(), str::len);
     if !is_host(&host[..length]) {
         return Cow::Borrowed("");
     }
@@ -140,7 +140,7 @@ pub fn host<'h>(scheme: &str, field: Option<Cow<'h, str>>, server_name: &str, se
     }
 }
 
-/// The parts of a request that its URLs are made of, decoded.
+/// The decoded parts of a request's URLs.
 #[derive(Debug, Clone, Copy)]
 pub struct UrlParts<'r> {
     /// `request.scheme`

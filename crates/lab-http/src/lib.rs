@@ -1,46 +1,18 @@
-//! The HTTP/1.1 that both twins of lab speak: strict in what it accepts, exact in what it keeps.
+//! The HTTP/1.1 of lab's servers and clients: strict about what it accepts, exact about what it keeps.
 //!
 //! A message keeps its field lines as they arrived: their order, their number, the case of their names and their
 //! bytes. A message that two parties could read differently is refused, with the reason as a [`Refusal`].
 //!
-//! The crate has two halves. The pure half turns bytes into judgements and knows no socket: [`head`] and [`headers`]
-//! hold messages, [`parse`] reads and [`mod@write`] writes them, [`target`] and [`framing`] judge them, [`chunked`] and
-//! [`body`] take bodies apart and [`encode`] puts them together. The other half moves bytes: [`Incoming`] reads heads
-//! and bodies from one side of a connection, [`Outgoing`] writes to the other. Neither spawns, neither asks for
-//! `Send`, and both can be dropped between two polls without losing a byte, so that a proxy can read one connection
-//! while it writes another.
+//! The crate has two rooms:
 //!
-//! It knows nothing of the lab around it.
+//! - [`message`] holds what every version of HTTP has: heads, fields, targets. It knows no syntax of a connection and
+//!   must not use [`h1`].
+//! - [`h1`] reads and writes messages in the syntax of HTTP/1.1.
+//!
+//! Nothing here depends on another crate of lab.
 
-pub mod headers;
-pub mod head;
-pub mod limits;
-pub mod refusal;
-pub mod parse;
-pub mod target;
-pub mod framing;
-pub mod connection;
-pub mod chunked;
-pub mod body;
-pub mod encode;
-pub mod write;
-pub mod date;
-pub mod incoming;
-pub mod outgoing;
-pub mod extensions;
+pub mod h1;
+pub mod message;
 
-mod pool;
-mod syntax;
-
-pub use body::BodyDecoder;
-pub use encode::BodyEncoder;
-pub use framing::BodyLength;
-pub use head::{RequestHead, ResponseHead, Version};
-pub use headers::Headers;
-pub use incoming::{Incoming, ReadError};
-pub use limits::Limits;
-pub use outgoing::Outgoing;
-pub use refusal::Refusal;
-
-#[cfg(test)]
-mod tests;
+pub use h1::{BodyDecoder, BodyEncoder, BodyLength, Incoming, Limits, Outgoing, ReadError};
+pub use message::{Headers, Refusal, RequestHead, ResponseHead, Version};

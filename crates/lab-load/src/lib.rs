@@ -13,4 +13,3 @@ pub mod accounting;
 mod client;
 pub mod drivers;
 mod timer;
-pub mod tls;

@@ -1,4 +1,4 @@
-//! Waiting for the instant of an arrival.
+//! A timer for the instants of arrivals.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -11,10 +11,10 @@ use tokio::io::unix::AsyncFd;
 
 use crate::wire::TimerKind;
 
-/// How long before an instant spinning begins: longer than a wake-up takes on an idle machine.
+/// The time before an instant at which spinning begins: longer than a wake-up on an idle machine.
 const SPIN: Duration = Duration::from_micros(60);
 
-/// Waits for instants more finely than tokio's millisecond.
+/// Waits for instants with a finer resolution than tokio's millisecond.
 #[derive(Debug)]
 pub(super) struct Timer {
     fd: AsyncFd<OwnedFd>,
@@ -22,7 +22,7 @@ pub(super) struct Timer {
 }
 
 impl Timer {
-    /// On the present runtime.
+    /// Registers with the current runtime.
     pub(super) fn new(kind: TimerKind) -> io::Result<Timer> {
         let fd = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
         #[expect(deprecated, reason = "the way that replaces it is unsafe; an OwnedFd keeps what `new` trusts in")]
@@ -30,7 +30,7 @@ impl Timer {
         Ok(Timer { fd, kind })
     }
 
-    /// Waits until `at`; says how long ago that was. What is due already is not waited for at all.
+    /// Waits until `at` and returns the time that has passed since. Returns at once if `at` has passed.
     pub(super) async fn until(&self, at: Instant) -> io::Result<Duration> {
         let early = match self.kind {
             TimerKind::Timerfd => Duration::ZERO,
@@ -43,7 +43,7 @@ impl Timer {
             }
             match (at - now).checked_sub(early).filter(|left| !left.is_zero()) {
                 Some(left) => self.sleep(left).await?,
-                // Others get their turn, sockets included: what is under way goes on while this looks at the clock.
+                // Requests under way continue while this task polls the clock.
                 None => tokio::task::yield_now().await,
             }
         }
@@ -55,10 +55,10 @@ impl Timer {
             tv_sec: i64::try_from(time.as_secs()).expect("a short time"),
             tv_nsec: i64::from(time.subsec_nanos()),
         };
-        let never_again = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let setting = Itimerspec { it_interval: never_again, it_value: value };
+        let no_interval = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let setting = Itimerspec { it_interval: no_interval, it_value: value };
         timerfd_settime(self.fd.get_ref(), TimerfdTimerFlags::empty(), &setting)?;
-        // The expiry need not be read: setting the timer again forgets it.
+        // Setting the timer again discards the expiry, so it is not read.
         self.fd.readable().await?.clear_ready();
         Ok(())
     }
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn instants_never_come_early() {
+    async fn timer_is_never_early() {
         for kind in [TimerKind::Timerfd, TimerKind::Spin] {
             let timer = Timer::new(kind).unwrap();
             let start = Instant::now();

@@ -1,18 +1,46 @@
-//! The present, read once per turn of an event loop instead of once per wait.
+//! The current time, read once per turn of an event loop instead of once per wait.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
 thread_local! {
-    /// When this thread's event loop last woke up.
-    static TURN: Cell<Option<Instant>> = const { Cell::new(None) };
+    static READING: Cell<Option<Reading>> = const { Cell::new(None) };
+}
+
+/// The time of an event loop when it was last read.
+#[derive(Clone, Copy)]
+struct Reading {
+    now: Instant,
+    /// The kernel's tick at that time.
+    tick: Timespec,
+}
+
+impl Reading {
+    fn take() -> Reading {
+        Reading { now: Instant::now(), tick: tick() }
+    }
+}
+
+/// The start of the current tick of the kernel's clock, which is some milliseconds long. Reading it is cheaper than reading
+/// the time.
+fn tick() -> Timespec {
+    clock_gettime(ClockId::MonotonicCoarse)
 }
 
 /// The instant at which this thread's turn began. A thread that never calls [`begin_turn`] gets the real time.
+///
+/// A runtime that always has tasks to run never sleeps, so its turn has no end. A turn that is longer than a tick of the
+/// kernel's clock therefore begins again here.
 #[must_use]
 #[inline]
 pub fn now() -> Instant {
-    TURN.get().unwrap_or_else(Instant::now)
+    match READING.get() {
+        None => Instant::now(),
+        Some(reading) if reading.tick == tick() => reading.now,
+        Some(_) => begin_turn(),
+    }
 }
 
 /// The time since `then`, as of this turn.
@@ -24,8 +52,26 @@ pub fn since(then: Instant) -> Duration {
     if now == then { Duration::ZERO } else { now.saturating_duration_since(then) }
 }
 
-/// Begins a turn: call it whenever the thread's event loop wakes up.
+/// Begins a turn, and returns the time: call it whenever the thread's event loop wakes up.
 #[inline]
-pub fn begin_turn() {
-    TURN.set(Some(Instant::now()));
+pub fn begin_turn() -> Instant {
+    let reading = Reading::take();
+    READING.set(Some(reading));
+    reading.now
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_turn_is_not_late() {
+        begin_turn();
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(50) {
+            let before = Instant::now();
+            // A tick is 10 ms at most.
+            assert!(now() + Duration::from_millis(20) > before);
+        }
+    }
 }

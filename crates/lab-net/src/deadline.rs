@@ -1,4 +1,4 @@
-//! Time limits for waits that are mostly over before any timer is needed.
+//! Time limits for waits that mostly end before they need a timer.
 //!
 //! - [`within`] bounds a single wait, and creates a timer only if it has to wait.
 //! - [`Timer`] bounds many waits of one connection, each with its own limit, with a single registration.
@@ -9,11 +9,12 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::clock;
 
-/// The wait took too long.
+/// The wait exceeded its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimedOut;
 
@@ -21,6 +22,16 @@ pub struct TimedOut;
 pub async fn now_or_pending<T>(future: impl Future<Output = T>) -> Poll<T> {
     let mut future = pin!(future);
     poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+}
+
+/// Polls a future once, after the runtime has learnt of everything that has arrived.
+///
+/// A task that gives up on its client calls this first: bytes may have arrived since the runtime last polled the system,
+/// and a connection that is closed with unread bytes is reset.
+pub async fn last_look<T>(future: impl Future<Output = T>) -> Poll<T> {
+    // The runtime polls the system before it resumes this task.
+    yield_now().await;
+    now_or_pending(future).await
 }
 
 /// Like [`timeout`], but creates no timer for a future that is ready at once.
@@ -35,9 +46,10 @@ pub async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Resu
     }
 }
 
-/// One timer for all waits of a connection, however many: it registers with the runtime once.
+/// One timer for all waits of a connection. It registers with the runtime once.
 ///
-/// A timer that is set too early is left alone: when it fires, it is set to the right time. Most waits end long before.
+/// A timer set too early is not moved at once, because most waits end long before it fires. When it fires, it is set to
+/// the right time.
 #[derive(Debug)]
 pub struct Timer {
     /// Created on first use: many connections never wait.
@@ -57,7 +69,7 @@ impl Timer {
         Timer { sleep: None, is_set: false }
     }
 
-    /// Waits for `future`, at most for `limit` from its first pending poll.
+    /// Waits for `future`, at most `limit` from its first pending poll.
     ///
     /// # Errors
     /// The limit has passed.
@@ -70,7 +82,7 @@ impl Timer {
             }
             let deadline = *deadline.get_or_insert_with(|| {
                 let now = clock::now();
-                // a limit beyond the end of time is none
+                // an overflow means no limit
                 Instant::from_std(now.checked_add(limit).unwrap_or_else(|| now + Duration::from_secs(1 << 30)))
             });
             let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
@@ -150,6 +162,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn last_look_sees_what_has_just_arrived() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        server.set_nonblocking(true).unwrap();
+        let server = tokio::net::TcpStream::from_std(server).unwrap();
+        assert!(last_look(server.readable()).await.is_pending());
+        std::io::Write::write_all(&mut client, b"GET").unwrap();
+        // The runtime has not polled the system since.
+        assert!(now_or_pending(server.readable()).await.is_pending());
+        assert!(last_look(server.readable()).await.is_ready());
+    }
+
+    #[tokio::test]
     async fn reused_timer_fires_in_time() {
         let mut timer = Timer::new();
         let begun = std::time::Instant::now();
@@ -158,11 +184,11 @@ mod tests {
             (timer.within(Duration::from_millis(limit), other).await.is_err(), begun.elapsed().as_millis())
         };
         assert!(!ends(30, 1).await.0);
-        // set for 30 ms, and fires in the middle of this
+        // the timer is set for 30 ms and fires during this wait
         let (is_over, at) = ends(60, 60_000).await;
         assert!(is_over && at >= 60, "{at}");
         assert!(!ends(60_000, 1).await.0);
-        // set for a minute
+        // the timer is set for a minute
         let (is_over, at) = ends(5, 60_000).await;
         assert!(is_over && at < 20_000, "{at}");
     }

@@ -1,6 +1,6 @@
-//! What lab's proxy, workers and load drivers stand on: connections and the files beside them.
+//! The common base of lab's proxy, workers and load drivers: connections, time limits and files.
 //!
-//! It knows nothing of HTTP, of configurations or of the lab around it. Reading order: connections
+//! It knows nothing of HTTP, configuration files or other crates of lab. Reading order: connections
 //! ([`stream`], [`listener`], [`tls`], [`proxy_protocol`]), time ([`clock`], [`deadline`]), files ([`spool`],
 //! [`log_file`], [`pid_file`]).
 
@@ -11,6 +11,7 @@ pub mod proxy_protocol;
 
 pub mod clock;
 pub mod deadline;
+pub mod turn;
 
 pub mod spool;
 pub mod log_file;

@@ -17,7 +17,7 @@ pub enum Listener {
     Unix(UnixListener),
 }
 
-/// Where a socket is bound.
+/// The address of a bound socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LocalAddress {
     Tcp(SocketAddr),
@@ -52,7 +52,7 @@ impl Listener {
         }
     }
 
-    /// Accepts a connection; with its peer's address, if it came over TCP.
+    /// Accepts a connection. Over TCP, its peer has an address.
     pub async fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
         match self {
             Listener::Tcp(listener) => listener.accept().await.map(|(stream, peer)| (Stream::Tcp(stream), Some(peer))),

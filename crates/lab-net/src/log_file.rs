@@ -22,7 +22,7 @@ impl LogFile {
         LogFile::new(path, None)
     }
 
-    /// Like [`open`](LogFile::open), and gives the file to a user and group, so that they may move it.
+    /// Like [`open`](LogFile::open), and changes the file's owner to a user and group, who can then move it.
     pub fn open_as(path: &Path, owner: (u32, u32)) -> io::Result<LogFile> {
         LogFile::new(path, Some(owner))
     }
@@ -38,12 +38,12 @@ impl LogFile {
 
     /// Appends whole lines.
     pub fn append(&self, lines: &[u8]) -> io::Result<()> {
-        // a thread that panicked has not harmed a file
+        // a panic in another thread does not damage the file
         let file = self.file.read().unwrap_or_else(PoisonError::into_inner);
         (&*file).write_all(lines)
     }
 
-    /// Opens the file at the path again. If that fails, lines still go to the old file.
+    /// Opens the file at the path again. On failure, lines still go to the old file.
     pub fn reopen(&self) -> io::Result<()> {
         let file = append_to(&self.path, self.owner)?;
         *self.file.write().unwrap_or_else(PoisonError::into_inner) = file;
@@ -56,7 +56,7 @@ fn append_to(path: &Path, owner: Option<(u32, u32)>) -> io::Result<File> {
     if let Some((user, group)) = owner
         && (user, group) != (geteuid().as_raw(), getegid().as_raw())
     {
-        // it may well be a device like /dev/null
+        // best effort: the path may be a device like /dev/null
         _ = fchown(&file, Some(user), Some(group));
     }
     Ok(file)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, test_kill_process};
 
-/// A file with this process's id. Dropping it removes the file, unless another server has taken it over since.
+/// A file with this process's id. Dropping it removes the file, unless another server has overwritten it.
 #[derive(Debug)]
 pub struct PidFile {
     path: PathBuf,
@@ -23,8 +23,7 @@ pub enum PidFileError {
 }
 
 impl PidFile {
-    /// Writes the file, unless it names another process that is alive: gunicorn's `pidfile`. A file that names no
-    /// process is stale, and is replaced.
+    /// Writes the file as gunicorn's `pidfile`, unless it names another live process. A stale file is replaced.
     ///
     /// # Errors
     /// Another server runs, or the file cannot be written.
@@ -34,7 +33,7 @@ impl PidFile {
         if let Some(pid) = read_pid(&path).filter(|pid| !is_own(*pid) && is_alive(*pid)) {
             return Err(PidFileError::Running { path, pid });
         }
-        // Moved into place, so that no reader sees half a number.
+        // Renamed into place, so no reader sees half a number.
         let write = || {
             let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
             let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).open(&temporary)?;
@@ -45,7 +44,7 @@ impl PidFile {
         Ok(PidFile { path })
     }
 
-    /// Writes the file whatever it held before, in place, so that `/dev/null` will do: nginx's `pid`.
+    /// Overwrites the file in place, as nginx's `pid`; the path may be `/dev/null`.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -77,7 +76,7 @@ fn is_own(pid: i32) -> bool {
     u32::try_from(pid) == Ok(std::process::id())
 }
 
-/// Whether the process exists, whatever user it belongs to.
+/// Whether the process exists, under any user.
 fn is_alive(pid: i32) -> bool {
     match Pid::from_raw(pid).map(test_kill_process) {
         Some(Ok(())) => true,

@@ -1,14 +1,14 @@
 //! The PROXY protocol, versions 1 and 2 (HAProxy's `proxy-protocol.txt`): before the first request, a proxy announces
 //! the client it forwards. Pure.
 //!
-//! Section numbers are those of the specification. What a receiver makes of a header without usable addresses is left
-//! to it: nginx keeps the connection's own addresses, gunicorn refuses some of them.
+//! Section numbers are those of the specification. Receivers treat a header without usable addresses differently: nginx
+//! keeps the connection's own addresses, gunicorn refuses some headers.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Bytes of the longest header of version 1, its line end included (§2.1).
+/// Bytes of the longest header of version 1, including its line end (§2.1).
 pub const LONGEST_LINE: usize = 107;
-/// Bytes in front of the addresses of version 2 (§2.2).
+/// Bytes before the addresses in version 2 (§2.2).
 const FIXED: usize = 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum Version {
 pub struct Addresses {
     /// The client.
     pub source: SocketAddr,
-    /// Where the client connected to.
+    /// The address the client connected to.
     pub destination: SocketAddr,
 }
 
@@ -41,13 +41,13 @@ pub enum Parsed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     Forwarded(Addresses),
-    /// No client, or one without an address: `UNKNOWN`, `LOCAL`, `UNSPEC`. The addresses of the connection itself hold.
+    /// No client, or one without an address: `UNKNOWN`, `LOCAL`, `UNSPEC`. The connection's own addresses apply.
     Unknown,
     /// A valid header of version 2 with a command, transport or address family other than TCP over IP, and its name.
     Unsupported(&'static str),
 }
 
-/// The bytes are not a header, and why.
+/// The reason why bytes are not a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the PROXY header is malformed: {0}")]
 pub struct Malformed(pub &'static str);

@@ -1,73 +1,28 @@
-//! Bodies that wait: a file without a name, which the system deletes with its last descriptor.
+//! Spooled bodies, in anonymous temporary files. The system deletes such a file with its last descriptor.
 //!
-//! [`SpoolFile`] is the file alone, for a reader at any position. [`Spool`] keeps small bodies in memory, and becomes a
-//! [`SpoolReader`] once the body is complete.
+//! [`SpoolFile`] is the file alone, with reads at any position. [`Spool`] keeps small bodies in memory, and becomes a
+//! [`SpoolReader`] when the body is complete. [`SpoolShare`] bounds the space that all files of a process take together.
 
-use std::fs::File;
+mod file;
+mod share;
+
 use std::io::{self, BufRead as _, BufReader, Cursor, Read as _};
-use std::os::unix::fs::FileExt as _;
-use std::path::Path;
 
-/// How much is read back at a time, in bytes.
-const BLOCK: usize = 64 * 1024;
-
-/// A file that is written at its end and read from anywhere.
-#[derive(Debug)]
-pub struct SpoolFile {
-    file: File,
-    length: u64,
-}
-
-impl SpoolFile {
-    /// Creates an empty file in `folder`, or in the system's folder for temporary files.
-    ///
-    /// # Errors
-    /// The folder does not exist or cannot be written to.
-    pub fn new(folder: Option<&Path>) -> io::Result<SpoolFile> {
-        let file = match folder {
-            Some(folder) => tempfile::tempfile_in(folder)?,
-            None => tempfile::tempfile()?,
-        };
-        Ok(SpoolFile { file, length: 0 })
-    }
-
-    /// In bytes.
-    #[must_use]
-    pub fn length(&self) -> u64 {
-        self.length
-    }
-
-    pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(bytes, self.length)?;
-        self.length += bytes.len() as u64;
-        Ok(())
-    }
-
-    /// Appends at most one block of bytes from `position` on to `out`; returns how many, 0 at the end.
-    pub fn read(&self, position: u64, out: &mut Vec<u8>) -> io::Result<usize> {
-        let count = usize::try_from(self.length.saturating_sub(position)).unwrap_or(BLOCK).min(BLOCK);
-        let start = out.len();
-        out.resize(start + count, 0);
-        self.file.read_exact_at(&mut out[start..], position)?;
-        Ok(count)
-    }
-
-    /// Reads it from its start: writing leaves the file's own position there.
-    fn into_reader(self) -> BufReader<File> {
-        BufReader::with_capacity(BLOCK, self.file)
-    }
-}
+use file::{BLOCK, SequentialFile};
+pub use file::{SpoolFile, default_folder, set_folder};
+pub use share::{SpoolShare, is_out_of_space};
 
 /// A body that is still arriving: in memory up to a limit, then in a file.
 #[derive(Debug)]
 pub struct Spool {
     memory: Vec<u8>,
     memory_limit: usize,
+    share: SpoolShare,
     file: Option<SpoolFile>,
     length: u64,
 }
 
-/// A complete body, at the byte that is read next.
+/// A complete body and a position in it.
 #[derive(Debug)]
 pub struct SpoolReader {
     content: Content,
@@ -77,19 +32,20 @@ pub struct SpoolReader {
 #[derive(Debug)]
 enum Content {
     Memory(Cursor<Vec<u8>>),
-    File(BufReader<File>),
+    File(BufReader<SequentialFile>),
 }
 
 impl Spool {
-    /// For a body of `length` bytes, if that is known.
+    /// For a body of `length` bytes, if known. `share` bounds its file.
     #[must_use]
-    pub fn new(memory_limit: usize, length: Option<u64>) -> Spool {
+    pub fn new(memory_limit: usize, length: Option<u64>, share: SpoolShare) -> Spool {
         let capacity = length.and_then(|length| usize::try_from(length).ok()).filter(|&length| length <= memory_limit);
-        Spool { memory: Vec::with_capacity(capacity.unwrap_or_default()), memory_limit, file: None, length: 0 }
+        Spool { memory: Vec::with_capacity(capacity.unwrap_or_default()), memory_limit, share, file: None, length: 0 }
     }
 
     /// # Errors
-    /// The body became too large for memory, and the file cannot be created or written.
+    /// The body became too large for memory, and the file cannot be created or written, or would exceed the share
+    /// ([`is_out_of_space`]).
     pub fn push(&mut self, content: &[u8]) -> io::Result<()> {
         self.length += content.len() as u64;
         if let Some(file) = &mut self.file {
@@ -99,7 +55,7 @@ impl Spool {
             self.memory.extend_from_slice(content);
             return Ok(());
         }
-        let mut file = SpoolFile::new(None)?;
+        let mut file = SpoolFile::new(None, self.share)?;
         file.push(&std::mem::take(&mut self.memory))?;
         file.push(content)?;
         self.file = Some(file);
@@ -111,7 +67,7 @@ impl Spool {
     pub fn finish(self) -> SpoolReader {
         let content = match self.file {
             None => Content::Memory(Cursor::new(self.memory)),
-            Some(file) => Content::File(file.into_reader()),
+            Some(file) => Content::File(BufReader::with_capacity(BLOCK, file.into_sequential())),
         };
         SpoolReader { content, left: self.length }
     }
@@ -123,13 +79,19 @@ impl SpoolReader {
         SpoolReader { content: Content::Memory(Cursor::default()), left: 0 }
     }
 
+    /// Whether the body occupies a file.
+    #[must_use]
+    pub fn is_in_file(&self) -> bool {
+        matches!(self.content, Content::File(_))
+    }
+
     /// The number of bytes left.
     #[must_use]
     pub fn left(&self) -> usize {
         usize::try_from(self.left).unwrap_or(usize::MAX)
     }
 
-    /// Fills `into`, which must not be longer than what is [`left`](SpoolReader::left).
+    /// Fills `into`, which must not be longer than [`left`](SpoolReader::left).
     pub fn read_exact(&mut self, into: &mut [u8]) -> io::Result<()> {
         match &mut self.content {
             Content::Memory(memory) => memory.read_exact(into)?,
@@ -139,7 +101,7 @@ impl SpoolReader {
         Ok(())
     }
 
-    /// Reads up to the end of a line, but at most `bound` bytes.
+    /// Reads to the end of the line, but at most `bound` bytes.
     pub fn read_line(&mut self, bound: usize) -> io::Result<Vec<u8>> {
         let mut line = Vec::new();
         let bound = bound as u64;
@@ -161,31 +123,10 @@ mod tests {
     }
 
     #[test]
-    fn spool_file_returns_what_was_pushed() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut spool = SpoolFile::new(Some(folder.path())).unwrap();
-        let bytes = sample();
-        spool.push(&bytes[..70_000]).unwrap();
-        spool.push(&bytes[70_000..]).unwrap();
-        let mut read = Vec::new();
-        while (read.len() as u64) < spool.length() {
-            assert!(spool.read(read.len() as u64, &mut read).unwrap() > 0);
-        }
-        assert_eq!(read, bytes);
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-        assert_eq!(spool.read(spool.length(), &mut read).unwrap(), 0);
-    }
-
-    #[test]
-    fn missing_folder_is_an_error() {
-        assert!(SpoolFile::new(Some(Path::new("/nonexistent"))).is_err());
-    }
-
-    #[test]
     fn body_reads_alike_from_memory_and_file() {
         let bytes = sample();
         for memory_limit in [bytes.len(), 100_000, 0] {
-            let mut spool = Spool::new(memory_limit, None);
+            let mut spool = Spool::new(memory_limit, None, SpoolShare::UNLIMITED);
             spool.push(&bytes[..70_000]).unwrap();
             spool.push(&bytes[70_000..]).unwrap();
             assert_eq!(spool.file.is_none(), memory_limit == bytes.len());

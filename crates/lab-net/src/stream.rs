@@ -1,7 +1,7 @@
 //! Connections over TCP or unix sockets, in the clear or under TLS, and their two halves.
 //!
-//! One generic enum implements reading and writing once for streams and halves of every kind. A call is one `match`
-//! away from tokio's own type: nothing is boxed or dispatched dynamically in front of a TCP socket.
+//! One generic enum implements reading and writing for streams and halves of every kind. A call costs one `match` before
+//! it reaches tokio's own type, and no allocation or dynamic dispatch.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ use crate::tls::{Session, Tls};
 pub enum Transport<T, U> {
     Tcp(T),
     Unix(U),
-    /// Boxed: a TLS variant in place would make every plain connection as large.
+    /// Boxed, because an inline variant would make every plain connection as large.
     Tls(Box<Tls<Transport<T, U>>>),
 }
 
@@ -42,7 +42,7 @@ impl Stream {
     /// Connects to a TCP address, without Nagle's algorithm.
     pub async fn connect_tcp(address: SocketAddr) -> io::Result<Stream> {
         let stream = TcpStream::connect(address).await?;
-        // heads and small bodies leave in one write; waiting for more of them only delays
+        // heads and small bodies are sent in one write, so Nagle's algorithm would only add delay
         stream.set_nodelay(true)?;
         Ok(Stream::Tcp(stream))
     }
@@ -51,7 +51,7 @@ impl Stream {
         UnixStream::connect(path).await.map(Stream::Unix)
     }
 
-    /// Performs a TLS handshake as the client, for the server called `name`.
+    /// Performs a TLS handshake as the client, for the server named `name`.
     ///
     /// # Errors
     /// The server speaks something else, its certificate is not trusted, or the connection ends.
@@ -62,7 +62,7 @@ impl Stream {
     /// Performs a TLS handshake as the server.
     ///
     /// # Errors
-    /// The client speaks something else, is not accepted, or goes away
+    /// The client speaks something else, is not accepted, or disconnects
     /// ([`UnexpectedEof`](io::ErrorKind::UnexpectedEof)).
     pub async fn accept_tls(self, config: Arc<ServerConfig>) -> io::Result<Stream> {
         Tls::accept(config, self).await.map(|tls| Stream::Tls(Box::new(tls)))
@@ -81,7 +81,7 @@ impl Stream {
             Stream::Tls(tls) => {
                 let (socket, session) = tls.parts_mut();
                 let (read, write) = socket.split();
-                under_tls(read, write, session)
+                wrap_in_tls(read, write, session)
             }
         }
     }
@@ -99,7 +99,7 @@ impl Stream {
             Stream::Tls(tls) => {
                 let (socket, session) = tls.into_parts();
                 let (read, write) = socket.into_split();
-                under_tls(read, write, &session)
+                wrap_in_tls(read, write, &session)
             }
         }
     }
@@ -113,7 +113,7 @@ impl Stream {
         }
     }
 
-    /// The TLS session, if there is one: bytes for the descriptor have to go through it.
+    /// The TLS session, if there is one. All bytes for the descriptor must pass through it.
     pub fn session(&self) -> Option<&Arc<Session>> {
         match self {
             Stream::Tcp(_) | Stream::Unix(_) => None,
@@ -121,10 +121,10 @@ impl Stream {
         }
     }
 
-    /// Resets the connection when the stream is dropped, so that the peer sees that it broke. A unix socket cannot.
+    /// Makes dropping the stream reset the connection, which shows the peer a failure. No effect on a unix socket.
     pub fn reset_on_drop(&self) {
         if let Some(stream) = self.tcp() {
-            // a connection that is broken already needs no reset
+            // a broken connection needs no reset
             _ = stream.set_zero_linger();
         }
     }
@@ -146,7 +146,7 @@ impl Stream {
 
 type Halves<RT, RU, WT, WU> = (Transport<RT, RU>, Transport<WT, WU>);
 
-fn under_tls<RT, RU, WT, WU>(
+fn wrap_in_tls<RT, RU, WT, WU>(
     read: Transport<RT, RU>,
     write: Transport<WT, WU>,
     session: &Arc<Session>,
@@ -157,19 +157,19 @@ fn under_tls<RT, RU, WT, WU>(
 }
 
 impl OwnedReadHalf {
-    /// Whether nothing has arrived on an idle connection: neither its end nor unexpected bytes. If it is not quiet, the
-    /// connection is no longer usable: a byte may be lost.
+    /// Whether nothing has arrived on an idle connection: neither its end nor unexpected bytes. If something has, the
+    /// connection is unusable, because a byte may be lost.
     ///
-    /// `surely` asks the kernel. Otherwise the last poll of all sockets decides, which costs nothing.
-    pub fn is_quiet(&self, surely: bool) -> bool {
-        would_block(self.try_read(&mut [0])) && (!surely || self.is_unread())
+    /// With `ask_kernel` this costs a system call; without, it relies on the runtime's last poll.
+    pub fn is_quiet(&self, ask_kernel: bool) -> bool {
+        would_block(self.try_read(&mut [0])) && (!ask_kernel || self.is_unread())
     }
 
     fn try_read(&self, into: &mut [u8]) -> io::Result<usize> {
         match self {
             Transport::Tcp(half) => half.try_read(into),
             Transport::Unix(half) => half.try_read(into),
-            // a TLS 1.3 server sends tickets on an idle connection: only content and an end count
+            // a TLS 1.3 server sends tickets on an idle connection; only content and an end count
             Transport::Tls(tls) => tls.session().read_with(into, |bytes| tls.socket().try_read(bytes)),
         }
     }

@@ -23,7 +23,7 @@ pub const HTTP_1_1: &[u8] = b"http/1.1";
 /// The ALPN name of HTTP/2 over TLS (RFC 9113 section 3.2).
 pub const HTTP_2: &[u8] = b"h2";
 
-/// The provider of every configuration made here. It is the one reqwest uses, so that no second one is linked.
+/// The provider of all configurations, the same as reqwest's; a second one would only enlarge the binary.
 #[must_use]
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// The block that a directive stands in.
+/// The block that contains a directive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Context {
-    /// Outside of every block.
+    /// The top level of the file.
     Main,
     /// `events { }`
     Events,
@@ -25,10 +25,16 @@ pub enum Context {
     Map,
     /// `types { }`
     Types,
+    /// `geo $source $variable { }`
+    Geo,
+    /// `split_clients source $variable { }`
+    SplitClients,
+    /// `limit_except METHOD { }`
+    LimitExcept,
 }
 
 impl Context {
-    pub(crate) const ALL: [Context; 10] = [
+    pub(crate) const ALL: [Context; 13] = [
         Context::Main,
         Context::Events,
         Context::Http,
@@ -39,6 +45,9 @@ impl Context {
         Context::LocationIf,
         Context::Map,
         Context::Types,
+        Context::Geo,
+        Context::SplitClients,
+        Context::LimitExcept,
     ];
 
     /// The block as messages name it.
@@ -55,6 +64,9 @@ impl Context {
             Context::LocationIf => "\"if\" in \"location\"",
             Context::Map => "\"map\"",
             Context::Types => "\"types\"",
+            Context::Geo => "\"geo\"",
+            Context::SplitClients => "\"split_clients\"",
+            Context::LimitExcept => "\"limit_except\"",
         }
     }
 }

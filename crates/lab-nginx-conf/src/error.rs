@@ -1,200 +1,161 @@
-//! What can be wrong with a configuration, in words that name the place, the thing and what would be accepted.
+//! The errors of a configuration. Messages have the file and line, the fault, and what is accepted.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
 use crate::context::Context;
 
-/// A configuration that is refused: where, and why.
 #[derive(Debug, Error)]
-#[error("{}{kind}", place(file, *line))]
+#[error("{}{kind}{}", prefix(file, *line), list(further.as_deref()))]
 pub struct ConfError {
-    /// The file as it was named to the reader.
+    /// The path as the reader got it.
     pub file: PathBuf,
-    /// The line, counted from 1; none if there is no file to have lines.
+    /// Counted from 1; none if the file could not be read.
     pub line: Option<usize>,
-    /// What is wrong.
     pub kind: ConfErrorKind,
+    /// The other errors of the configuration, in file order.
+    pub further: Option<Box<FurtherErrors>>,
+}
+
+/// Errors besides the first. Apart from it, so that a result with an error stays small.
+#[derive(Debug)]
+pub struct FurtherErrors {
+    pub list: Vec<ConfError>,
 }
 
 impl ConfError {
-    /// An error at a line of a file.
     pub fn new(file: &Path, line: usize, kind: ConfErrorKind) -> ConfError {
-        ConfError { file: file.to_owned(), line: Some(line), kind }
+        ConfError { file: file.to_owned(), line: Some(line), kind, further: None }
+    }
+
+    /// The error of a file that could not be read.
+    pub fn of_file(file: &Path, kind: ConfErrorKind) -> ConfError {
+        ConfError { file: file.to_owned(), line: None, kind, further: None }
+    }
+
+    /// The error and the further ones, each alone.
+    #[must_use]
+    pub fn into_list(mut self) -> Vec<ConfError> {
+        let further = self.further.take();
+        let mut list = vec![self];
+        list.extend(further.into_iter().flat_map(|further| further.list));
+        list
+    }
+
+    /// Makes one error of several; none if there are none. Repeated ones are dropped.
+    pub fn join(errors: Vec<ConfError>) -> Option<ConfError> {
+        let mut seen = HashSet::new();
+        let mut errors = errors.into_iter().filter(|error| seen.insert(error.to_string()));
+        let mut first = errors.next()?;
+        let mut list: Vec<ConfError> = first.further.take().into_iter().flat_map(|further| further.list).collect();
+        list.extend(errors);
+        first.further = (!list.is_empty()).then(|| Box::new(FurtherErrors { list }));
+        Some(first)
     }
 }
 
-fn place(file: &Path, line: Option<usize>) -> String {
+fn list(further: Option<&FurtherErrors>) -> String {
+    further.iter().flat_map(|further| &further.list).map(|error| format!("\n{error}")).collect()
+}
+
+fn prefix(file: &Path, line: Option<usize>) -> String {
     line.map_or_else(String::new, |line| format!("{}:{line}: ", file.display()))
 }
 
-/// The ways in which a configuration can be wrong. The wording follows nginx where nginx says the same thing.
+/// Messages have nginx's wording where nginx reports the same fault.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ConfErrorKind {
-    /// A character of the language stands where it cannot.
     #[error("unexpected {0:?}")]
-    Unexpected(char),
+    UnexpectedCharacter(char),
     /// The file ends inside a directive, a quoted word or a block.
     #[error("unexpected end of file, expecting {expecting}")]
-    UnexpectedEnd {
-        /// What the reader was waiting for.
-        expecting: &'static str,
-    },
+    UnexpectedEnd { expecting: &'static str },
     /// A file, named on the command line or by `include`, cannot be read.
     #[error("cannot read {}: {source}", file.display())]
-    Unreadable {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Files include each other without end.
+    Unreadable { file: PathBuf, source: std::io::Error },
+    /// The parser would need too much stack for it.
+    #[error("blocks are nested more than {limit} deep")]
+    BlocksTooDeep { limit: usize },
+    /// Probably files include each other in a cycle.
     #[error("include of {} nests too deep", file.display())]
-    IncludedTooDeep {
-        /// The file that was not read any more.
-        file: PathBuf,
-    },
-    /// No directive of that name is supported.
+    IncludeTooDeep { file: PathBuf },
     #[error("unknown directive \"{name}\"{}", suggestion(hint.as_deref()))]
     UnknownDirective {
-        /// The name as written.
         name: String,
-        /// A supported name that is close.
+        /// A similar name.
         hint: Option<String>,
     },
-    /// A directive that nginx has and lab has not.
-    #[error("directive \"{name}\" is one of nginx's that is not supported")]
+    /// A directive of nginx that lab does not support.
+    #[error("nginx directive \"{name}\" is not supported\nhint: {advice}")]
     UnsupportedDirective {
-        /// The directive.
         name: String,
+        /// What to use instead, as sentences.
+        advice: &'static str,
     },
-    /// A directive stands in a block where it has no meaning.
-    #[error("\"{name}\" directive is not allowed in {context}; it belongs in {}", in_words(allowed))]
-    NotAllowedHere {
-        /// The directive.
-        name: String,
-        /// Where it stands.
-        context: Context,
-        /// Where it could stand.
-        allowed: Vec<Context>,
-    },
-    /// A directive that opens a block ends with `;`.
+    #[error("\"{name}\" directive is not allowed in {context}; it belongs in {}", join_contexts(allowed))]
+    MisplacedDirective { name: String, context: Context, allowed: Vec<Context> },
     #[error("directive \"{name}\" has no opening \"{{\"")]
-    NoBlock {
-        /// The directive.
-        name: String,
-    },
-    /// A directive without a block opens one.
+    MissingBlock { name: String },
     #[error("directive \"{name}\" is not terminated by \";\"")]
-    NotABlock {
-        /// The directive.
-        name: String,
-    },
-    /// Too few or too many arguments.
+    UnexpectedBlock { name: String },
     #[error("invalid number of arguments in \"{name}\" directive: it takes {accepted}, not {found}")]
-    Arguments {
-        /// The directive.
-        name: String,
-        /// How many it takes, in words.
-        accepted: String,
-        /// How many there are.
-        found: usize,
-    },
-    /// A directive that may stand once in a block stands there again.
+    ArgumentCount { name: String, accepted: String, found: usize },
+    /// A block has a directive twice that it may have once.
     #[error("\"{name}\" directive is duplicate")]
-    Duplicate {
-        /// The directive.
-        name: String,
-    },
-    /// Two things of one name, or two claims to one place.
+    Duplicate { name: String },
+    /// A name that must be unique is used twice.
     #[error("duplicate {what} \"{name}\"")]
-    DuplicateName {
-        /// What kind of thing.
-        what: &'static str,
-        /// Its name.
-        name: String,
-    },
-    /// A value that the directive does not accept.
+    DuplicateName { what: &'static str, name: String },
     #[error("invalid value \"{value}\" in \"{name}\" directive; accepted: {accepted}")]
-    InvalidValue {
-        /// The directive.
-        name: String,
-        /// The value as written.
-        value: String,
-        /// What would be accepted.
-        accepted: &'static str,
-    },
-    /// Something nginx understands and lab does not.
+    InvalidValue { name: String, value: String, accepted: &'static str },
+    /// A parameter or value of nginx that lab does not support.
     #[error("{what} in \"{name}\" directive is not supported; accepted: {accepted}")]
-    Unsupported {
-        /// The directive.
-        name: String,
-        /// What of it.
-        what: String,
-        /// What would be accepted.
-        accepted: &'static str,
-    },
-    /// A template names a variable that does not exist.
+    Unsupported { name: String, what: String, accepted: &'static str },
     #[error("unknown \"{name}\" variable{}", suggestion(hint.as_deref()))]
     UnknownVariable {
         /// The name without its `$`.
         name: String,
-        /// A supported name that is close.
+        /// A similar name.
         hint: Option<String>,
     },
-    /// A regular expression that cannot be compiled.
     #[error("regular expression \"{pattern}\" in \"{name}\" directive {problem}")]
-    Pattern {
-        /// The directive.
+    InvalidPattern {
         name: String,
-        /// The expression as written.
         pattern: String,
-        /// What is wrong with it, as the end of a sentence.
-        problem: String,
+        /// The end of the sentence.
+        problem: Box<str>,
     },
     /// Directives or parameters that contradict each other.
     #[error("{0}")]
     Conflict(String),
-    /// An `access_log` names a format that no `log_format` defines.
     #[error("unknown log format \"{name}\"{}", suggestion(hint.as_deref()))]
     UnknownLogFormat {
-        /// The name.
         name: String,
-        /// A defined format that is close.
+        /// A similar defined format.
         hint: Option<String>,
     },
-    /// A host name that does not resolve.
     #[error("host not found in \"{name}\" directive: \"{host}\"{}", suggestion(hint.as_deref()))]
     HostNotFound {
-        /// The directive.
         name: String,
-        /// The host as written.
         host: String,
-        /// A defined upstream that is close.
-        hint: Option<String>,
+        /// A similar defined upstream.
+        hint: Option<Box<str>>,
     },
-    /// An `upstream` without a `server`.
     #[error("no servers are inside upstream \"{name}\"")]
-    EmptyUpstream {
-        /// The upstream's name.
-        name: String,
-    },
-    /// A file without an `events` or `http` block.
+    EmptyUpstream { name: String },
     #[error("no \"{name}\" section in configuration")]
-    MissingSection {
-        /// The block.
-        name: &'static str,
-    },
+    MissingSection { name: &'static str },
 }
 
-/// The line that names something close to what was written, or nothing.
+/// The line with the hint; empty without one.
 fn suggestion(hint: Option<&str>) -> String {
     hint.map(|hint| format!("\nhint: did you mean \"{hint}\"?")).unwrap_or_default()
 }
 
-fn in_words(contexts: &[Context]) -> String {
+fn join_contexts(contexts: &[Context]) -> String {
     let mut words = String::new();
     for (index, context) in contexts.iter().enumerate() {
         let joint = match index {
@@ -208,7 +169,7 @@ fn in_words(contexts: &[Context]) -> String {
     words
 }
 
-/// The candidate closest to `written`, if any is close enough to be a slip of the pen.
+/// The candidate most similar to `written`, if any is similar enough to be a misspelling.
 pub fn closest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     candidates
         .into_iter()

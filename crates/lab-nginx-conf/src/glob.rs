@@ -1,14 +1,13 @@
-//! File name patterns as glob(3) has them, which nginx's `include` asks: `*`, `?`, `[a-z]`, `[!a-z]` and `\`.
+//! File name patterns of glob(3), which nginx's `include` uses: `*`, `?`, `[a-z]`, `[!a-z]` and `\`.
 
 use std::path::{Component, Path, PathBuf};
 
-/// Whether a path has a pattern in it.
 pub(super) fn is_pattern(path: &str) -> bool {
     path.contains(['*', '?', '['])
 }
 
-/// The paths that match, in order of their names. What cannot be looked at matches nothing.
-pub(super) fn matching(pattern: &Path) -> Vec<PathBuf> {
+/// The matching paths, sorted by name. Unreadable folders match nothing.
+pub(super) fn expand(pattern: &Path) -> Vec<PathBuf> {
     let mut found = vec![PathBuf::new()];
     for component in pattern.components() {
         let text = component.as_os_str().to_string_lossy();
@@ -35,7 +34,7 @@ fn entries(folder: &Path, pattern: &[u8]) -> Vec<PathBuf> {
     found
 }
 
-/// Whether one name matches; a leading dot has to be written out.
+/// Whether a name matches. Wildcards do not match a leading dot.
 fn matches(pattern: &[u8], name: &[u8]) -> bool {
     if name.first() == Some(&b'.') && pattern.first() != Some(&b'.') {
         return false;
@@ -48,9 +47,9 @@ fn rest_matches(pattern: &[u8], name: &[u8]) -> bool {
         ([], []) => true,
         ([b'*', pattern @ ..], _) => (0..=name.len()).any(|skipped| rest_matches(pattern, &name[skipped..])),
         ([b'?', pattern @ ..], [_, name @ ..]) => rest_matches(pattern, name),
-        ([b'[', rest @ ..], [byte, name @ ..]) => match set(rest, *byte) {
+        ([b'[', rest @ ..], [byte, name @ ..]) => match match_set(rest, *byte) {
             Some((is_in, pattern)) => is_in && rest_matches(pattern, name),
-            // an unfinished set is a bracket
+            // an unfinished set is a literal bracket
             None => *byte == b'[' && rest_matches(rest, name),
         },
         ([b'\\', escaped, pattern @ ..], [byte, name @ ..]) => escaped == byte && rest_matches(pattern, name),
@@ -59,8 +58,9 @@ fn rest_matches(pattern: &[u8], name: &[u8]) -> bool {
     }
 }
 
-/// Whether a byte is in the set that begins here, and what follows the set.
-fn set(rest: &[u8], byte: u8) -> Option<(bool, &[u8])> {
+/// Whether the set at the start of `rest` contains the byte, and the pattern after the set. `None` if the set does not
+/// end.
+fn match_set(rest: &[u8], byte: u8) -> Option<(bool, &[u8])> {
     let (negated, mut rest) = match rest {
         [b'!' | b'^', rest @ ..] => (true, rest),
         rest => (false, rest),
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_match_as_glob_does() {
+    fn patterns_match_as_in_glob() {
         for (pattern, name, expected) in [
             ("*.conf", "a.conf", true),
             ("*.conf", "a.conf~", false),
@@ -113,16 +113,16 @@ mod tests {
     }
 
     #[test]
-    fn folders_may_be_patterns_too() {
+    fn folders_can_be_patterns() {
         let folder = tempfile::tempdir().unwrap();
         for file in ["b-on/2.conf", "b-on/1.conf", "a-on/3.conf", "c-off/4.conf"] {
             let path = folder.path().join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "").unwrap();
         }
-        let found = matching(&folder.path().join("*-on/*.conf"));
+        let found = expand(&folder.path().join("*-on/*.conf"));
         let names: Vec<_> = found.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
         assert_eq!(names, ["3.conf", "1.conf", "2.conf"]);
-        assert!(matching(&folder.path().join("nothing/*.conf")).is_empty());
+        assert!(expand(&folder.path().join("nothing/*.conf")).is_empty());
     }
 }

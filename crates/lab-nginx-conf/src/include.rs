@@ -1,6 +1,7 @@
 //! Reads a configuration from a file and the files it includes.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::error::{ConfError, ConfErrorKind};
@@ -10,7 +11,6 @@ use crate::syntax::{Directive, parse};
 /// How deep `include` may nest. nginx has no limit, and runs out of stack or descriptors instead.
 pub const MAX_DEPTH: usize = 16;
 
-/// A configuration read from files.
 #[derive(Debug)]
 pub struct LoadedConfig {
     /// The directives. Those of included files replace their `include`.
@@ -19,10 +19,9 @@ pub struct LoadedConfig {
     pub sources: Vec<SourceFile>,
 }
 
-/// One file of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
-    /// The path as it was written.
+    /// The path as written.
     pub file: PathBuf,
     pub text: String,
 }
@@ -42,19 +41,35 @@ pub fn load(file: &Path) -> Result<LoadedConfig, ConfError> {
 /// As [`load`].
 pub fn load_with(file: &Path, read: &mut ReadFile<'_>) -> Result<LoadedConfig, ConfError> {
     let unreadable = |source| ConfErrorKind::Unreadable { file: file.to_owned(), source };
-    let source =
-        read(file).map_err(|error| ConfError { file: file.to_owned(), line: None, kind: unreadable(error) })?;
+    let source = read(file).map_err(|error| ConfError::of_file(file, unreadable(error)))?;
     let mut tree = parse(&source.text, &source.file)?;
     let mut sources = vec![source];
     expand(&mut tree, file.parent().unwrap_or(Path::new("")), 0, &mut sources, read)?;
     Ok(LoadedConfig { tree, sources })
 }
 
-/// Reads one file.
 pub type ReadFile<'a> = dyn FnMut(&Path) -> io::Result<SourceFile> + 'a;
 
+/// A device would have no end.
+const MAX_BYTES: u64 = 64 << 20;
+
 fn read(file: &Path) -> io::Result<SourceFile> {
-    Ok(SourceFile { file: file.to_owned(), text: std::fs::read_to_string(file)? })
+    let opened = File::open(file)?;
+    let metadata = opened.metadata()?;
+    let too_large = |size: String| {
+        let message = format!("{size}, and a configuration may have {} MiB", MAX_BYTES >> 20);
+        io::Error::new(io::ErrorKind::FileTooLarge, message)
+    };
+    if metadata.is_file() && metadata.len() > MAX_BYTES {
+        return Err(too_large(format!("it has {} bytes", metadata.len())));
+    }
+    let mut text = Vec::new();
+    opened.take(MAX_BYTES + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > MAX_BYTES {
+        return Err(too_large(format!("it has more than {MAX_BYTES} bytes")));
+    }
+    let text = String::from_utf8(text).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))?;
+    Ok(SourceFile { file: file.to_owned(), text })
 }
 
 /// Reads the files that an `include` names. `folder` is the folder of the main configuration file.
@@ -92,7 +107,7 @@ fn expand(
         let mut included = Vec::new();
         for source in included_by(directive, folder, read)? {
             if depth == MAX_DEPTH {
-                return Err(directive.error(ConfErrorKind::IncludedTooDeep { file: source.file }));
+                return Err(directive.error(ConfErrorKind::IncludeTooDeep { file: source.file }));
             }
             let mut tree = parse(&source.text, &source.file)?;
             if !sources.iter().any(|earlier| earlier.file == source.file) {
@@ -108,19 +123,19 @@ fn expand(
     Ok(())
 }
 
-/// The paths that an `include` names: one, or those that match a pattern, sorted.
+/// The path of an `include`, or the sorted paths that match its pattern.
 fn included_paths(directive: &Directive, folder: &Path) -> Result<Vec<PathBuf>, ConfError> {
     let name = || directive.name.clone();
     if directive.block.is_some() {
-        return Err(directive.error(ConfErrorKind::NotABlock { name: name() }));
+        return Err(directive.error(ConfErrorKind::UnexpectedBlock { name: name() }));
     }
     let [pattern] = &directive.args[..] else {
         let (accepted, found) = ("1 argument".to_owned(), directive.args.len());
-        return Err(directive.error(ConfErrorKind::Arguments { name: name(), accepted, found }));
+        return Err(directive.error(ConfErrorKind::ArgumentCount { name: name(), accepted, found }));
     };
     let path = folder.join(&pattern.value);
     // as in nginx, a pattern that matches nothing includes nothing, whatever the reason
-    Ok(if glob::is_pattern(&pattern.value) { glob::matching(&path) } else { vec![path] })
+    Ok(if glob::is_pattern(&pattern.value) { glob::expand(&path) } else { vec![path] })
 }
 
 #[cfg(test)]
@@ -128,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn includes_are_put_in_place_in_order() {
+    fn included_directives_replace_include() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
         std::fs::create_dir(folder.path().join("sites")).unwrap();
@@ -146,10 +161,10 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_includes_itself_is_refused() {
+    fn recursive_includes_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("nginx.conf");
         std::fs::write(&file, "include nginx.conf;").unwrap();
-        assert!(matches!(load(&file).unwrap_err().kind, ConfErrorKind::IncludedTooDeep { .. }));
+        assert!(matches!(load(&file).unwrap_err().kind, ConfErrorKind::IncludeTooDeep { .. }));
     }
 }

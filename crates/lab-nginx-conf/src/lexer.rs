@@ -1,19 +1,18 @@
-//! Words and punctuation of nginx's configuration language.
+//! Splits a configuration into words and punctuation.
 //!
-//! The rules are nginx's own: a word ends at white space, `;` or `{`; `#` begins a comment only where a word could
+//! As in nginx: a word ends at white space, `;` or `{`; `#` begins a comment only where a word could
 //! begin; `${` inside a word does not open a block; a quoted word must be followed by white space or punctuation.
 
 use std::ops::Range;
 
 use crate::error::ConfErrorKind;
 
-/// One token and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Token {
     pub(super) kind: TokenKind,
-    /// Bytes of the source, quotes included.
+    /// In bytes of the source, quotes included.
     pub(super) span: Range<usize>,
-    /// The line it begins on, counted from 1.
+    /// The first line of the token, counted from 1.
     pub(super) line: usize,
 }
 
@@ -29,17 +28,19 @@ pub(super) enum TokenKind {
     Close,
 }
 
-/// An error and the line it was noticed on.
-pub(super) type Located = (usize, ConfErrorKind);
+#[derive(Debug)]
+pub(super) struct LexError {
+    pub(super) line: usize,
+    pub(super) kind: ConfErrorKind,
+}
 
-/// Reads one token after the other.
 pub(super) struct Lexer<'a> {
     source: &'a str,
     position: usize,
     line: usize,
-    /// A quoted word ended just now: only white space or punctuation may follow.
+    /// The last token was a quoted word: only white space or punctuation may follow.
     after_quoted: bool,
-    /// An error was given out: nothing follows it.
+    /// An error ends the tokens.
     failed: bool,
 }
 
@@ -48,7 +49,7 @@ impl<'a> Lexer<'a> {
         Lexer { source, position: 0, line: 1, after_quoted: false, failed: false }
     }
 
-    /// The line the reader stands on, counted from 1.
+    /// The current line, counted from 1.
     pub(super) fn line(&self) -> usize {
         self.line
     }
@@ -57,7 +58,7 @@ impl<'a> Lexer<'a> {
         self.source.as_bytes().get(self.position).copied()
     }
 
-    fn bump(&mut self) {
+    fn advance(&mut self) {
         if self.peek() == Some(b'\n') {
             self.line += 1;
         }
@@ -67,10 +68,10 @@ impl<'a> Lexer<'a> {
     fn skip_blank(&mut self) {
         while let Some(byte) = self.peek() {
             match byte {
-                b' ' | b'\t' | b'\r' | b'\n' => self.bump(),
+                b' ' | b'\t' | b'\r' | b'\n' => self.advance(),
                 b'#' if !self.after_quoted => {
                     while self.peek().is_some_and(|byte| byte != b'\n') {
-                        self.bump();
+                        self.advance();
                     }
                 }
                 _ => return,
@@ -79,18 +80,18 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn next_token(&mut self) -> Result<Option<Token>, Located> {
+    fn next_token(&mut self) -> Result<Option<Token>, LexError> {
         self.skip_blank();
         let (start, line) = (self.position, self.line);
         let Some(byte) = self.peek() else { return Ok(None) };
         let kind = match byte {
             b';' => TokenKind::End,
             b'{' => TokenKind::Open,
-            // as in nginx: `)` may follow a quoted word directly, and is a word of its own then
+            // as in nginx: `)` may follow a quoted word directly, and is then a separate word
             b'}' if !self.after_quoted => TokenKind::Close,
             _ if self.after_quoted && byte != b')' => {
                 let character = self.source[start..].chars().next().unwrap_or_default();
-                return Err((line, ConfErrorKind::Unexpected(character)));
+                return Err(LexError { line, kind: ConfErrorKind::UnexpectedCharacter(character) });
             }
             b'"' | b'\'' => {
                 let word = self.quoted(byte)?;
@@ -104,29 +105,29 @@ impl<'a> Lexer<'a> {
             }
         };
         self.after_quoted = false;
-        self.bump();
+        self.advance();
         Ok(Some(Token { kind, span: start..self.position, line }))
     }
 
-    fn quoted(&mut self, quote: u8) -> Result<String, Located> {
-        self.bump();
+    fn quoted(&mut self, quote: u8) -> Result<String, LexError> {
+        self.advance();
         let start = self.position;
         loop {
             match self.peek() {
                 None => {
                     let expecting = if quote == b'"' { "a closing '\"'" } else { "a closing \"'\"" };
-                    return Err((self.line, ConfErrorKind::UnexpectedEnd { expecting }));
+                    return Err(LexError { line: self.line, kind: ConfErrorKind::UnexpectedEnd { expecting } });
                 }
                 Some(b'\\') => {
-                    self.bump();
-                    self.bump();
+                    self.advance();
+                    self.advance();
                 }
                 Some(byte) if byte == quote => break,
-                Some(_) => self.bump(),
+                Some(_) => self.advance(),
             }
         }
         let word = unescape(&self.source[start..self.position]);
-        self.bump();
+        self.advance();
         Ok(word)
     }
 
@@ -137,12 +138,12 @@ impl<'a> Lexer<'a> {
             match byte {
                 b'{' if after_dollar => {}
                 b' ' | b'\t' | b'\r' | b'\n' | b';' | b'{' => break,
-                b'\\' => self.bump(),
+                b'\\' => self.advance(),
                 _ => {}
             }
             after_dollar = byte == b'$';
             if self.peek().is_some() {
-                self.bump();
+                self.advance();
             }
         }
         unescape(&self.source[start..self.position])
@@ -150,7 +151,7 @@ impl<'a> Lexer<'a> {
 }
 
 impl Iterator for Lexer<'_> {
-    type Item = Result<Token, Located>;
+    type Item = Result<Token, LexError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.failed {
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn words_end_where_nginx_ends_them() {
+    fn words_end_as_in_nginx() {
         for (source, expected) in [
             ("a b;", vec!["a", "b", ";"]),
             ("a{b;}", vec!["a", "{", "b", ";", "}"]),
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_know_their_line_and_bytes() {
+    fn tokens_have_lines_and_spans() {
         let source = "a;\n  b \"c\nd\";";
         let tokens: Vec<Token> = Lexer::new(source).map(Result::unwrap).collect();
         let places: Vec<(usize, &str)> = tokens.iter().map(|token| (token.line, &source[token.span.clone()])).collect();
@@ -227,15 +228,18 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_a_quoted_word_is_checked() {
+    fn only_punctuation_follows_quoted_words() {
         for (source, unexpected) in [("a \"b\"c;", 'c'), ("a 'b'\"c\";", '"'), ("a 'b'#c", '#'), ("a 'b'}", '}')] {
             let error = Lexer::new(source).find_map(Result::err).unwrap();
-            assert!(matches!(error.1, ConfErrorKind::Unexpected(found) if found == unexpected), "{source}: {error:?}");
+            assert!(
+                matches!(error.kind, ConfErrorKind::UnexpectedCharacter(found) if found == unexpected),
+                "{source}: {error:?}"
+            );
         }
     }
 
     #[test]
-    fn a_trailing_backslash_is_no_panic() {
+    fn trailing_backslashes_do_not_panic() {
         assert_eq!(words("a b\\"), ["a", "b\\"]);
         assert!(Lexer::new("a \"b\\").any(|token| token.is_err()));
         assert_eq!(words("a \\é;"), ["a", "\\é", ";"]);

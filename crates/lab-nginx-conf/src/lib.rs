@@ -1,10 +1,9 @@
-//! nginx's configuration language: from text to a checked syntax tree in which every word knows its place.
+//! nginx's configuration language: from text to a checked syntax tree with source positions.
 //!
-//! The steps, each a module: the lexer splits text into words, [`parse`] makes a tree of them, [`load()`] resolves
-//! `include`, and [`check()`] compares the tree with the table of supported directives. [`parse`] keeps every directive,
-//! known or not, so a tool can rewrite single arguments by their byte spans and leave the rest of the file alone. What
-//! a directive means is up to whoever reads the tree; numbers, sizes and times are read by the methods of
-//! [`Directive`].
+//! Each step is a module: the lexer splits text into words, [`parse`] builds a tree, [`load()`] resolves `include`, and
+//! [`check()`] compares the tree with the table of supported directives. [`parse`] keeps unknown directives too, so a
+//! tool can rewrite single arguments by their byte spans and leave the rest of the file unchanged. This crate does not
+//! interpret directives, but the methods of [`Directive`] parse numbers, sizes and times.
 //!
 //! ```
 //! use std::path::Path;
@@ -25,15 +24,17 @@ mod glob;
 mod include;
 mod context;
 mod directives;
+mod no_effect;
+mod rules;
 mod unsupported;
 mod check;
 mod compatibility;
 mod values;
 
-pub use check::check;
+pub use check::{check, join_in_order, without_faults};
 pub use compatibility::{Compatibility, Support, compatibility};
 pub use context::Context;
-pub use error::{ConfError, ConfErrorKind, closest};
+pub use error::{ConfError, ConfErrorKind, FurtherErrors, closest};
 pub use include::{LoadedConfig, MAX_DEPTH, ReadFile, SourceFile, included_files, load, load_with};
-pub use syntax::{Arg, Directive, parse, quote, walk};
+pub use syntax::{Arg, Directive, MAX_NESTING, parse, quote, walk};
 pub use values::{parse_number, parse_size, parse_time};

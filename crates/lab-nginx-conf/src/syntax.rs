@@ -1,4 +1,4 @@
-//! The syntax tree: directives in the order they were written, each with its place in the source.
+//! The syntax tree: directives in file order, with their positions in the source.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -11,27 +11,23 @@ use crate::lexer::{Lexer, Token, TokenKind};
 /// One directive: `name arg …;` or `name arg … { … }`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directive {
-    /// The first word.
     pub name: String,
-    /// The words after it.
     pub args: Vec<Arg>,
-    /// What stands between the braces; `None` for a directive that ends with `;`.
+    /// The content of the braces; `None` for a directive that ends with `;`.
     pub block: Option<Vec<Directive>>,
-    /// The file it stands in, as it was named to [`parse`].
+    /// The path that [`parse`] got.
     pub file: Arc<Path>,
-    /// The line its name stands on, counted from 1.
+    /// The line of the name, counted from 1.
     pub line: usize,
-    /// The bytes of the source from its name to its `;` or closing brace, both included.
+    /// In bytes of the source, from the name to the `;` or closing brace, both included.
     pub span: Range<usize>,
 }
 
-/// One argument of a directive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arg {
     /// The word, quotes and escapes resolved.
     pub value: String,
-    /// The bytes of the source that hold it, quotes included: replace these to change only this argument, and put a
-    /// [`quote`]d word in their place.
+    /// In bytes of the source, quotes included. Replace them with a [`quote`]d word to change only this argument.
     pub span: Range<usize>,
 }
 
@@ -42,18 +38,21 @@ impl Directive {
         self.block.as_deref().unwrap_or_default()
     }
 
-    /// The value of the argument at `index`, counted from 0 after the name.
+    /// The argument at `index`, counted from 0.
     #[must_use]
     pub fn arg(&self, index: usize) -> Option<&str> {
         self.args.get(index).map(|arg| arg.value.as_str())
     }
 }
 
-/// Reads one file's text into its directives; `include` is a directive like any other. `file` is only named in errors
-/// and in the tree.
+/// How deep blocks may nest. Real files need fewer than ten levels; nginx has no limit, and runs out of stack instead.
+pub const MAX_NESTING: usize = 64;
+
+/// Parses the text of one file. `include` is a directive like any other. `file` is not opened; it appears in errors and
+/// in the tree.
 ///
 /// # Errors
-/// What the language itself refuses, by file and line: a misplaced `;`, `{` or `}`, an unfinished word or block.
+/// A misplaced `;`, `{` or `}`, or an unfinished word or block, by file and line.
 pub fn parse(source: &str, file: &Path) -> Result<Vec<Directive>, ConfError> {
     let file: Arc<Path> = file.into();
     let mut tokens = Lexer::new(source);
@@ -63,14 +62,19 @@ pub fn parse(source: &str, file: &Path) -> Result<Vec<Directive>, ConfError> {
     let mut words: Vec<(String, Token)> = Vec::new();
 
     for token in tokens.by_ref() {
-        let token = token.map_err(|(line, kind)| ConfError::new(&file, line, kind))?;
-        let unexpected = |character| Err(ConfError::new(&file, token.line, ConfErrorKind::Unexpected(character)));
+        let token = token.map_err(|error| ConfError::new(&file, error.line, error.kind))?;
+        let unexpected =
+            |character| Err(ConfError::new(&file, token.line, ConfErrorKind::UnexpectedCharacter(character)));
         match &token.kind {
             TokenKind::Word(word) => words.push((word.clone(), token)),
             TokenKind::End if words.is_empty() => return unexpected(';'),
             TokenKind::Open if words.is_empty() => return unexpected('{'),
             TokenKind::Close if !words.is_empty() => return unexpected('}'),
             TokenKind::End => level.push(directive(&mut words, &file, token.span.end)),
+            TokenKind::Open if open.len() == MAX_NESTING => {
+                let kind = ConfErrorKind::BlocksTooDeep { limit: MAX_NESTING };
+                return Err(ConfError::new(&file, token.line, kind));
+            }
             TokenKind::Open => {
                 open.push(directive(&mut words, &file, token.span.end));
                 outer.push(std::mem::take(&mut level));
@@ -91,7 +95,7 @@ pub fn parse(source: &str, file: &Path) -> Result<Vec<Directive>, ConfError> {
     Err(ConfError::new(&file, tokens.line(), ConfErrorKind::UnexpectedEnd { expecting }))
 }
 
-/// Visits every directive of a tree in file order, each before its children.
+/// All directives of a tree in file order, parents before children.
 pub fn walk(tree: &[Directive]) -> impl Iterator<Item = &Directive> {
     let mut pending: Vec<std::slice::Iter<'_, Directive>> = vec![tree.iter()];
     std::iter::from_fn(move || {
@@ -107,10 +111,10 @@ pub fn walk(tree: &[Directive]) -> impl Iterator<Item = &Directive> {
     })
 }
 
-/// Makes a directive without a block of the words read so far; there is at least one.
+/// Makes a directive without a block from the words read so far, of which there is at least one.
 fn directive(words: &mut Vec<(String, Token)>, file: &Arc<Path>, end: usize) -> Directive {
     let mut words = std::mem::take(words).into_iter();
-    // OK because both callers have seen a word
+    // OK because both callers check that there is a word
     let (name, first) = words.next().expect("a directive has a name");
     Directive {
         name,
@@ -122,7 +126,7 @@ fn directive(words: &mut Vec<(String, Token)>, file: &Arc<Path>, end: usize) -> 
     }
 }
 
-/// Writes a word so that [`parse`] reads it back as one argument: bare where that is possible, quoted otherwise.
+/// Quotes a word if it needs quotes to be read back as one argument.
 #[must_use]
 pub fn quote(word: &str) -> Cow<'_, str> {
     let bare = !word.is_empty()
@@ -163,14 +167,14 @@ mod tests {
     }
 
     #[test]
-    fn walking_visits_parents_before_children() {
+    fn walk_visits_parents_first() {
         let tree = read("a;\nb { c { d; } e; }\nf { }").unwrap();
         let names: Vec<&str> = walk(&tree).map(|directive| directive.name.as_str()).collect();
         assert_eq!(names, ["a", "b", "c", "d", "e", "f"]);
     }
 
     #[test]
-    fn a_span_replaces_one_argument_and_nothing_else() {
+    fn spans_replace_single_arguments() {
         let source = "server {\n    listen 80; # the port\n    access_log \"logs/a b\";\n}\n";
         let tree = read(source).unwrap();
         let inner = tree[0].block.as_ref().unwrap();
@@ -183,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quoted_word_reads_back_as_itself() {
+    fn quoted_words_round_trip() {
         for word in ["", "a", "a b", "a\"b", "a'b", "a\\b", "#a", "a#b", "$a", "${a}", "a;b", "}", "\n", "a{", "é"] {
             let tree = read(&format!("x {};", quote(word))).unwrap();
             assert_eq!(tree[0].arg(0), Some(word), "{word:?} as {}", quote(word));
@@ -191,7 +195,14 @@ mod tests {
     }
 
     #[test]
-    fn broken_files_are_refused_by_line() {
+    fn nested_blocks_have_a_limit() {
+        let nested = |levels: usize| format!("{}{}", "a {\n".repeat(levels), "}".repeat(levels));
+        assert!(read(&nested(MAX_NESTING)).is_ok());
+        assert_eq!(read(&nested(100_000)).unwrap_err(), "nginx.conf:65: blocks are nested more than 64 deep");
+    }
+
+    #[test]
+    fn malformed_files_are_refused_by_line() {
         for (source, message) in [
             (";", "nginx.conf:1: unexpected ';'"),
             ("a;\n{ }", "nginx.conf:2: unexpected '{'"),

@@ -1,79 +1,74 @@
-//! Directives of nginx's own modules that lab does not support, with what to use instead. A known name gets a better
-//! message than a misspelt one.
+//! Directives of nginx that lab does not support, with alternatives. Their error message differs from that of a
+//! misspelt name.
 
-/// Directives that are refused for one reason.
+/// Directives that are refused for the same reason.
 pub(crate) struct Refused {
     pub(crate) names: &'static [&'static str],
-    /// Beginnings of names: all directives that begin so are refused.
+    /// All directives with these prefixes are refused.
     pub(crate) prefixes: &'static [&'static str],
-    /// What to use instead, as a sentence.
+    /// Sentences, with an alternative if there is one.
     pub(crate) reason: &'static str,
 }
 
-/// Whether nginx, built with its usual modules, has an unsupported directive of this name.
-pub(crate) fn is_refused(name: &str) -> bool {
-    REFUSED
-        .iter()
-        .any(|group| group.names.contains(&name) || group.prefixes.iter().any(|prefix| name.starts_with(prefix)))
+/// What to use instead of an unsupported directive; none if nginx, built with its usual modules, has no such directive.
+pub(crate) fn advice(name: &str) -> Option<&'static str> {
+    let is_in =
+        |group: &&Refused| group.names.contains(&name) || group.prefixes.iter().any(|prefix| name.starts_with(prefix));
+    REFUSED.iter().find(is_in).map(|group| group.reason)
 }
 
 #[rustfmt::skip]
 pub(crate) const REFUSED: &[Refused] = &[
     Refused {
-        names: &["ssl"],
-        prefixes: &["ssl_", "http2_"],
+        names: &["ssl", "http2"],
+        prefixes: &["ssl_", "http2_", "quic_", "http3"],
         reason: "TLS and HTTP/2 to clients are not supported. Terminate them in front of lab proxy.",
     },
     Refused {
         names: &[],
-        prefixes: &["proxy_ssl_"],
+        prefixes: &["proxy_ssl_", "uwsgi_ssl_"],
         reason: "TLS to upstreams is not supported. Use http:// in proxy_pass.",
     },
     Refused {
-        names: &[],
-        prefixes: &["fastcgi_", "grpc_", "memcached_", "scgi_", "uwsgi_"],
-        reason: "Upstreams speak HTTP only. Let the application server speak HTTP and use proxy_pass.",
+        names: &["fastcgi_pass", "grpc_pass", "memcached_pass", "scgi_pass"],
+        prefixes: &[],
+        reason: "Upstreams speak HTTP or uwsgi. Let the application server speak one of them, and use proxy_pass or \
+                 uwsgi_pass.",
     },
     Refused {
-        names: &["proxy_no_cache"],
-        prefixes: &["open_file_cache", "proxy_cache", "proxy_store"],
+        names: &["uwsgi_store", "uwsgi_store_access", "uwsgi_cache_path"],
+        prefixes: &["uwsgi_cache", "uwsgi_no_cache", "uwsgi_force_ranges"],
         reason: "There is no cache. Cache in front of lab proxy or in the application.",
     },
     Refused {
-        names: &["allow", "deny", "satisfy", "valid_referers"],
-        prefixes: &["auth_", "referer_", "secure_link"],
-        reason: "Access control is not supported. Check access in the application, or use if with return 403.",
+        names: &["proxy_no_cache"],
+        prefixes: &["proxy_cache", "proxy_store"],
+        reason: "There is no cache. Cache in front of lab proxy or in the application.",
     },
     Refused {
-        names: &["proxy_limit_rate"],
-        prefixes: &["limit_"],
-        reason: "Limits of rates and connections are not supported. Of an upstream's servers, max_conns is; a response \
-                 may set X-Accel-Limit-Rate.",
+        names: &[],
+        prefixes: &["auth_jwt", "auth_pam", "secure_link"],
+        reason: "Check access with auth_basic or auth_request, or in the application.",
     },
     Refused {
-        names: &["add_after_body", "add_before_body", "addition_types", "override_charset", "source_charset"],
-        prefixes: &["charset", "gunzip", "gzip", "image_filter", "ssi", "sub_filter", "xslt_"],
-        reason: "Bodies are passed on unchanged. Compress and transform them in the application.",
+        names: &["add_after_body", "add_before_body", "addition_types", "charset_map", "source_charset"],
+        prefixes: &["image_filter", "ssi", "sub_filter", "xslt_", "xml_entities", "brotli", "zstd"],
+        reason: "Bodies are compressed with gzip, and not transformed otherwise. Transform them in the application.",
     },
     Refused {
-        names: &["empty_gif", "flv", "max_ranges", "min_delete_depth", "random_index", "slice"],
-        prefixes: &["autoindex", "dav_", "mp4"],
-        reason: "Files are served whole and read-only. Use root, alias, index and try_files.",
+        names: &["empty_gif", "flv", "min_delete_depth", "random_index", "slice"],
+        prefixes: &["dav_", "mp4", "fancyindex"],
+        reason: "Files are served read-only. Use root, alias, index, autoindex and try_files.",
     },
     Refused {
-        names: &["expires"],
+        names: &["add_trailer"],
         prefixes: &[],
-        reason: "Use add_header Cache-Control, and add_header Expires.",
+        reason: "Responses have no trailers. Use add_header.",
     },
     Refused {
-        names: &["add_trailer", "chunked_transfer_encoding"],
-        prefixes: &[],
-        reason: "How a response is framed is not configurable, and it has no trailers.",
-    },
-    Refused {
-        names: &["ancient_browser", "geo", "modern_browser", "split_clients"],
-        prefixes: &["geoip_"],
-        reason: "Use map, with regular expressions where needed.",
+        names: &["ancient_browser", "modern_browser"],
+        prefixes: &["ancient_browser_", "modern_browser_", "geoip_", "geoip2"],
+        reason: "Use map or geo.",
     },
     Refused {
         names: &["post_action"],
@@ -81,19 +76,14 @@ pub(crate) const REFUSED: &[Refused] = &[
         reason: "Extra requests and cookies are left to the application.",
     },
     Refused {
-        names: &["load_module"],
-        prefixes: &["perl"],
-        reason: "Modules cannot be loaded.",
+        names: &["js_import", "more_set_headers", "more_clear_headers", "more_set_input_headers"],
+        prefixes: &["perl", "lua_", "content_by_lua", "access_by_lua", "js_", "headers_more", "vhost_traffic_status"],
+        reason: "Modules of others are not supported. Use add_header and proxy_hide_header for fields, and map for values.",
     },
     Refused {
-        names: &["mail", "stream"],
+        names: &["mail", "stream", "rtmp"],
         prefixes: &[],
-        reason: "Only http is served.",
-    },
-    Refused {
-        names: &["log_subrequest", "stub_status"],
-        prefixes: &[],
-        reason: "Use access_log with a log_format of the variables needed.",
+        reason: "Only HTTP is supported.",
     },
     Refused {
         names: &["least_time", "ntlm", "queue", "random", "state", "zone"],
@@ -101,54 +91,27 @@ pub(crate) const REFUSED: &[Refused] = &[
         reason: "Use round robin, least_conn, ip_hash or hash. Each worker balances by its own counts.",
     },
     Refused {
-        names: &[
-            "proxy_bind", "proxy_cookie_flags", "proxy_force_ranges", "proxy_method", "proxy_pass_request_body",
-            "proxy_pass_request_headers", "proxy_send_lowat", "proxy_set_body", "proxy_socket_keepalive",
-        ],
+        names: &["proxy_bind", "proxy_cookie_flags", "proxy_limit_rate", "uwsgi_bind", "uwsgi_limit_rate"],
         prefixes: &[],
-        reason: "Requests are passed on with their method and body, by connections with the system's defaults. Use \
-                 proxy_set_header to change fields.",
+        reason: "Connections to upstreams use the system's addresses at full rate, and cookies keep their flags. Use \
+                 limit_rate for clients.",
     },
     Refused {
         names: &[
-            "client_body_in_file_only", "client_body_in_single_buffer", "connection_pool_size", "output_buffers",
-            "postpone_output", "read_ahead", "request_pool_size", "send_lowat", "subrequest_output_buffer_size",
+            "proxy_method", "proxy_pass_request_headers", "proxy_set_body", "uwsgi_pass_request_headers",
         ],
         prefixes: &[],
-        reason: "Memory is not managed by these settings. Use client_body_buffer_size and proxy_buffers, or leave them \
-                 out.",
+        reason: "Method and body are passed on unchanged. Use proxy_set_header or uwsgi_param to change fields.",
     },
     Refused {
-        names: &["aio", "aio_write", "directio", "directio_alignment", "sendfile_max_chunk", "worker_aio_requests"],
-        prefixes: &["thread_pool"],
-        reason: "How files are read is not configurable. Leave it out.",
+        names: &["client_body_in_file_only"],
+        prefixes: &[],
+        reason: "Temporary files have no names. Use client_body_buffer_size.",
     },
     Refused {
         names: &["disable_symlinks"],
         prefixes: &[],
         reason: "Symbolic links are followed. Keep untrusted files out of root.",
-    },
-    Refused {
-        names: &[
-            "keepalive_disable", "lingering_close", "lingering_time", "lingering_timeout", "msie_padding",
-            "msie_refresh", "proxy_protocol_timeout", "reset_timedout_connection",
-        ],
-        prefixes: &[],
-        reason: "How connections close is not configurable, and no browser gets a special treatment. Leave it out.",
-    },
-    Refused {
-        names: &[
-            "accept_mutex_delay", "debug_connection", "debug_points", "lock_file", "timer_resolution",
-        ],
-        prefixes: &[],
-        reason: "It concerns the internals of nginx. Leave it out.",
-    },
-    Refused {
-        names: &[
-            "env", "worker_priority", "worker_rlimit_core", "worker_rlimit_nofile", "working_directory",
-        ],
-        prefixes: &[],
-        reason: "The environment, priority, limits and folder are those that lab proxy is started with.",
     },
 ];
 
@@ -157,13 +120,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unsupported_names_differ_from_misspelt_ones() {
-        for name in ["gzip", "gzip_types", "ssl_certificate", "proxy_cache_path", "expires", "autoindex", "uwsgi_pass"]
-        {
-            assert!(is_refused(name), "{name}");
+    fn refused_names_are_known() {
+        for name in ["ssi", "sub_filter_once", "ssl_certificate", "proxy_cache_path", "fastcgi_pass"] {
+            assert!(advice(name).is_some(), "{name}");
         }
         for name in ["proxy_pas", "lokation", "exspires", ""] {
-            assert!(!is_refused(name), "{name}");
+            assert!(advice(name).is_none(), "{name}");
         }
     }
 }

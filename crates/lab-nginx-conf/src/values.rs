@@ -1,4 +1,4 @@
-//! Values of directives, in nginx's notation: flags, numbers, sizes and times.
+//! Parses the values of directives: flags, numbers, sizes and times.
 
 use std::time::Duration;
 
@@ -6,22 +6,20 @@ use crate::error::{ConfError, ConfErrorKind};
 use crate::syntax::Directive;
 
 impl Directive {
-    /// An error at this directive.
     pub fn error(&self, kind: ConfErrorKind) -> ConfError {
         ConfError::new(&self.file, self.line, kind)
     }
 
-    /// An error about one value of this directive.
     pub fn invalid(&self, value: &str, accepted: &'static str) -> ConfError {
         self.error(ConfErrorKind::InvalidValue { name: self.name.clone(), value: value.to_owned(), accepted })
     }
 
-    /// An error about something nginx understands here and lab does not.
+    /// An error for a value of nginx that lab does not support.
     pub fn unsupported(&self, what: impl Into<String>, accepted: &'static str) -> ConfError {
         self.error(ConfErrorKind::Unsupported { name: self.name.clone(), what: what.into(), accepted })
     }
 
-    /// The first argument; [`check()`](crate::check()) has seen to it that there is one where one is needed.
+    /// The first argument. Empty without one, which [`check()`](crate::check()) refuses where one is required.
     pub fn first(&self) -> &str {
         self.arg(0).unwrap_or_default()
     }
@@ -47,21 +45,20 @@ impl Directive {
 
     /// The first argument as a time.
     pub fn time(&self) -> Result<Duration, ConfError> {
-        self.time_of(self.first())
+        self.parse_time(self.first())
     }
 
-    /// Any of its words as a time.
-    pub fn time_of(&self, value: &str) -> Result<Duration, ConfError> {
+    pub fn parse_time(&self, value: &str) -> Result<Duration, ConfError> {
         parse_time(value).ok_or_else(|| self.invalid(value, "a time such as 60, 60s, 500ms or 1h 30m"))
     }
 }
 
-/// Digits only: no sign, no blank.
+/// Accepts digits only, without a sign.
 pub fn parse_number<T: std::str::FromStr>(value: &str) -> Option<T> {
     value.bytes().all(|byte| byte.is_ascii_digit()).then(|| value.parse().ok()).flatten()
 }
 
-/// Bytes, or a number with `k`, `m` or `g`.
+/// Parses bytes, or a number with `k`, `m` or `g`.
 pub fn parse_size(value: &str) -> Option<u64> {
     let (digits, unit) = match value.bytes().last()? {
         b'k' | b'K' => (&value[..value.len() - 1], 1 << 10),
@@ -72,7 +69,7 @@ pub fn parse_size(value: &str) -> Option<u64> {
     parse_number::<u64>(digits)?.checked_mul(unit)
 }
 
-/// nginx's units, longest first: each may stand once, in this order; a bare number at the end is seconds.
+/// nginx's units, longest first. Each may occur once, in this order. A last number without a unit is in seconds.
 const UNITS: &[(&str, u64)] = &[
     ("y", 365 * 86_400_000),
     ("M", 30 * 86_400_000),
@@ -84,7 +81,7 @@ const UNITS: &[(&str, u64)] = &[
     ("ms", 1),
 ];
 
-/// `60`, `60s`, `500ms`, `1h30m`, `1h 30m`.
+/// Parses `60`, `60s`, `500ms`, `1h30m`, `1h 30m`.
 pub fn parse_time(value: &str) -> Option<Duration> {
     let mut rest = value;
     let mut units = UNITS;
@@ -110,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_bytes_or_have_a_unit() {
+    fn sizes_with_and_without_units() {
         for (text, expected) in [
             ("0", Some(0)),
             ("512", Some(512)),
@@ -131,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn times_add_up_in_falling_units() {
+    fn times_with_descending_units() {
         for (text, expected) in [
             ("0", Some(0)),
             ("60", Some(60_000)),

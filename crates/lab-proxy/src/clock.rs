@@ -1,12 +1,12 @@
-//! The present: looked at once per turn of a worker, as in nginx, and its local time in the forms that logs have it in,
-//! made once per second and thread.
+//! The time, read once per turn of a worker as in nginx, and the local time in the formats of logs. Each thread formats
+//! it once per second.
 
 use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use lab_net::clock::{begin_turn, now, since};
 
-/// The texts of one second.
+/// One second in all formats.
 struct Second {
     since_epoch: u64,
     log: String,
@@ -18,35 +18,47 @@ thread_local! {
     static CACHED: RefCell<Option<Second>> = const { RefCell::new(None) };
 }
 
-/// `24/Nov/2026:11:00:00 +0000`, as access logs have it.
+/// Appends `24/Nov/2026:11:00:00 +0000`, the format of access logs.
 pub fn write_log_time(now: SystemTime, out: &mut Vec<u8>) {
     write(now, out, |second| &second.log);
 }
 
-/// `2026-11-24T11:00:00+00:00`
+/// Appends `2026-11-24T11:00:00+00:00`.
 pub fn write_iso8601(now: SystemTime, out: &mut Vec<u8>) {
     write(now, out, |second| &second.iso8601);
 }
 
-/// `2026/11/24 11:00:00`, as error logs have it.
+/// Appends `2026/11/24 11:00:00`, the format of error logs.
 pub fn write_error_time(now: SystemTime, out: &mut Vec<u8>) {
     write(now, out, |second| &second.error_log);
 }
 
-fn write(now: SystemTime, out: &mut Vec<u8>, choose: impl Fn(&Second) -> &String) {
+/// Parses a date of RFC 9110 §5.6.7, in seconds since 1970. As in nginx, a wrong day of the week does not matter.
+#[must_use]
+pub fn parse_http_date(value: &[u8]) -> Option<i64> {
+    const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    let text = std::str::from_utf8(value).ok()?;
+    let time = httpdate::parse_http_date(text).ok().or_else(|| {
+        let rest = text.get(3..).filter(|rest| rest.starts_with(", "))?;
+        DAYS.iter().find_map(|day| httpdate::parse_http_date(&format!("{day}{rest}")).ok())
+    })?;
+    i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()
+}
+
+fn write(now: SystemTime, out: &mut Vec<u8>, format: impl Fn(&Second) -> &String) {
     let since_epoch = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     CACHED.with_borrow_mut(|cached| {
         let second = match cached {
             Some(second) if second.since_epoch == since_epoch => second,
             _ => cached.insert(Second::new(now, since_epoch)),
         };
-        out.extend_from_slice(choose(second).as_bytes());
+        out.extend_from_slice(format(second).as_bytes());
     });
 }
 
 impl Second {
     fn new(now: SystemTime, since_epoch: u64) -> Second {
-        // a clock that is out of range counts as 1970
+        // a time out of range becomes 1970
         let local = jiff::Timestamp::try_from(now).unwrap_or_default().to_zoned(jiff::tz::TimeZone::system());
         Second {
             since_epoch,
@@ -64,7 +76,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_form_has_its_length_and_shape() {
+    fn day_of_the_week_does_not_matter() {
+        for text in ["Sun, 06 Nov 1994 08:49:37 GMT", "Tue, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT"]
+        {
+            assert_eq!(parse_http_date(text.as_bytes()), Some(784_111_777), "{text}");
+        }
+        assert_eq!(parse_http_date(b"yesterday"), None);
+    }
+
+    #[test]
+    fn formats_have_their_length() {
         let now = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         let text = |write: fn(SystemTime, &mut Vec<u8>)| {
             let mut out = Vec::new();

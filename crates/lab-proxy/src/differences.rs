@@ -1,15 +1,11 @@
-//! Where the proxy differs from nginx on purpose: a table that documentation is generated from.
+//! The intended differences between the proxy and nginx. Documentation is generated from this table.
 //!
-//! Directives that are refused or have no effect are not listed here but in
-//! [`lab_nginx_conf::compatibility()`].
+//! [`lab_nginx_conf::compatibility()`] lists the directives that are refused or have no effect.
 
-/// One deliberate difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Difference {
     pub topic: &'static str,
-    /// What nginx does.
     pub nginx: &'static str,
-    /// What lab does instead.
     pub lab: &'static str,
     pub why: &'static str,
 }
@@ -18,21 +14,26 @@ const fn row(topic: &'static str, nginx: &'static str, lab: &'static str, why: &
     Difference { topic, nginx, lab, why }
 }
 
-/// In the order of a request's way: the request, the response, then the configuration. What nginx does
-/// was observed with nginx 1.22.
+/// First requests, then responses, then the configuration. The behaviour of nginx was observed with nginx 1.22.
 #[rustfmt::skip]
 pub const DIFFERENCES: &[Difference] = &[
     row(
         "fields named by Connection",
-        "Passes them on, in both directions.",
-        "Drops them, and with them Proxy-Connection, Trailer and HTTP2-Settings.",
-        "RFC 9110 §7.6.1: they belong to one hop, and a client must not be able to remove what the proxy adds.",
+        "Passes them on in both directions.",
+        "Drops them, and also Proxy-Connection, Trailer and HTTP2-Settings.",
+        "RFC 9110 §7.6.1: these fields belong to one hop, and a client must not be able to remove fields that the proxy adds.",
     ),
     row(
         "absolute request target",
         "Sends the client's Host field as $http_host.",
-        "The host of the target, with its port, replaces the Host field.",
+        "Replaces the Host field with the host and port of the target.",
         "RFC 9112 §3.2.2.",
+    ),
+    row(
+        "empty Host in proxy_set_header",
+        "Leaves the field out.",
+        "Sends an empty Host field to an HTTP/1.1 upstream.",
+        "RFC 9112 §3.2: a request without it is refused.",
     ),
     row(
         "OPTIONS *",
@@ -43,42 +44,49 @@ pub const DIFFERENCES: &[Difference] = &[
     row(
         "Max-Forwards",
         "Passes it on unchanged.",
-        "Counts it down for OPTIONS, and responds itself at 0.",
+        "Decrements it for OPTIONS, and responds itself when it is 0.",
         "RFC 9110 §7.6.2.",
     ),
     row(
         "Expect: 100-continue",
         "Responds with 100 itself.",
-        "Passes it on to an HTTP/1.1 upstream, and the upstream's interim or final response to the client.",
-        "RFC 9110 §10.1.1.",
+        "The same with `proxy_request_buffering on`. Without, passes it on to HTTP/1.1 upstreams, and their interim or \
+         final response to the client.",
+        "RFC 9110 §10.1.1: without buffering, only the upstream knows whether it wants the body.",
+    ),
+    row(
+        "request body without space on the disk",
+        "Responds with 500 when the disk is full.",
+        "Responds with 507 when the disk is full, or when collected bodies would take more than half of the free space.",
+        "One client must not fill the disk (RFC 4918 §11.5).",
     ),
     row(
         "interim responses of an upstream",
-        "Are not passed on.",
-        "Are passed on to HTTP/1.1 clients.",
+        "Drops them.",
+        "Passes them on to HTTP/1.1 clients.",
         "RFC 9110 §15.2.",
     ),
     row(
         "white space around field values",
         "Passes some of it on.",
-        "Is removed.",
-        "RFC 9110 §5.5: it is no part of the value.",
+        "Removes it.",
+        "RFC 9110 §5.5: it is not part of the value.",
     ),
     row(
-        "line ends in variables",
-        "Are written into fields and request targets.",
-        "Become spaces in fields and escapes in targets.",
-        "RFC 9110 §5.5: an escaped line end could begin a field of the client's making.",
+        "line breaks in variables",
+        "Writes them into fields and request targets.",
+        "Replaces them with spaces in fields, and escapes them in targets.",
+        "RFC 9110 §5.5: a client could add a field with an escaped line break.",
     ),
     row(
-        "a lone LF at the end of a line",
-        "Accepts it, from clients and upstreams.",
+        "LF without CR at the end of a line",
+        "Accepts it from clients and upstreams.",
         "Refuses it.",
-        "RFC 9112 §2.2: if only some recipients accept it, requests can be smuggled.",
+        "RFC 9112 §2.2: request smuggling is possible if only some recipients accept it.",
     ),
     row(
         "HTTP/0.9",
-        "Accepts it, from clients and upstreams.",
+        "Accepts it from clients and upstreams.",
         "Refuses it.",
         "RFC 9112 §2.3.",
     ),
@@ -90,21 +98,21 @@ pub const DIFFERENCES: &[Difference] = &[
     ),
     row(
         "slow heads and bodies",
-        "Logs 408, and closes the connection without a response.",
+        "Logs 408 and closes the connection without a response.",
         "Responds with 408.",
         "RFC 9110 §15.5.9.",
     ),
     row(
-        "error_page of a request that was refused while it was read",
-        "Fetches the page with the fields that had arrived.",
-        "Fetches the page with a request that contains nothing from the client.",
-        "What was not understood must not reach an upstream.",
+        "error_page for a malformed request",
+        "Fetches the page with the fields received so far.",
+        "Fetches the page with a request that has no data from the client.",
+        "Malformed data must not reach an upstream.",
     ),
     row(
         "ambiguous responses",
         "Passes some of them on.",
-        "Responds with 502: repeated or malformed lengths, a length beside chunks, unknown transfer codings.",
-        "RFC 9112 §6.3: two recipients could find different ends.",
+        "Responds with 502 to repeated or malformed lengths, a length together with chunks, and unknown transfer codings.",
+        "RFC 9112 §6.3: two recipients could disagree on the end of the response.",
     ),
     row(
         "101 that was not requested",
@@ -126,12 +134,12 @@ pub const DIFFERENCES: &[Difference] = &[
     ),
     row(
         "Connection: close to an upstream",
-        "Reuses the connection if the response does not close it.",
+        "Reuses the connection unless the response closes it.",
         "Closes the connection after the response.",
         "RFC 9112 §9.6.",
     ),
     row(
-        "unread bytes after a response",
+        "extra bytes after a response",
         "Reuses the connection.",
         "Closes the connection.",
         "RFC 9112 §6.3: the bytes could be taken for the next response.",
@@ -149,58 +157,101 @@ pub const DIFFERENCES: &[Difference] = &[
         "RFC 9110 §13.1.3.",
     ),
     row(
-        "ranges",
-        "Serves parts of files.",
-        "Sends files whole, and announces no ranges.",
-        "Not implemented; RFC 9110 §14.3 makes it optional.",
+        "Range of a HEAD",
+        "Responds with 206, as to a GET.",
+        "Ignores the field.",
+        "RFC 9110 §14.2: ranges are defined for GET only.",
+    ),
+    row(
+        "If-Match beside If-Unmodified-Since",
+        "Evaluates both.",
+        "Evaluates If-Match alone.",
+        "RFC 9110 §13.1.4.",
+    ),
+    row(
+        "subrequest of auth_request",
+        "Shares its variables with the request, and passes the Content-Length of a body that it does not send.",
+        "Has variables of its own, and no Content-Length.",
+        "A length without a body would make the upstream wait. auth_request_set copies values.",
     ),
     row(
         "names in a proxy_pass with variables",
-        "Asks the name servers of resolver.",
-        "Asks the system. Without valid=, a result is kept for five seconds.",
-        "It is simpler; the system does not tell how long a result is valid.",
+        "Queries the name servers of resolver.",
+        "Uses the system's resolver. Without valid=, it keeps a result for five seconds.",
+        "Simplicity. The system does not report how long a result is valid.",
     ),
     row(
         "regular expressions",
-        "PCRE, with backtracking.",
-        "Linear time. Look-around and back-references are refused by name, and $ matches only at the very end.",
+        "Uses PCRE, which backtracks.",
+        "Matches in linear time. Refuses look-around and back-references by name. $ matches only at the very end.",
         "No request can make a match expensive.",
     ),
     row(
         "no error_log",
-        "Writes to a file chosen when nginx was built.",
+        "Writes to a file that is chosen at build time.",
         "Writes to standard error.",
-        "It is simpler.",
+        "Simplicity.",
     ),
     row(
         "no access_log",
-        "Writes to a file chosen when nginx was built.",
+        "Writes to a file that is chosen at build time.",
         "Writes no access log.",
-        "It is simpler.",
+        "Simplicity.",
+    ),
+    row(
+        "tcp_nodelay",
+        "Applies the location's value, once a connection is kept or a response is not buffered.",
+        "Applies the value of an address's default server to each of its connections.",
+        "Responses are written in large pieces, which the option does not delay.",
+    ),
+    row(
+        "buffer sizes that do not fit together",
+        "Refuses proxy_busy_buffers_size, proxy_temp_file_write_size and proxy_max_temp_file_size that are smaller than \
+         proxy_buffer_size, or larger than proxy_buffers.",
+        "Accepts them.",
+        "Buffers have no fixed parts.",
+    ),
+    row(
+        "no client_body_temp_path, no proxy_temp_path",
+        "Writes temporary files to folders that are chosen at build time.",
+        "Writes temporary files to the system's folder for them.",
+        "Simplicity.",
+    ),
+    row(
+        "levels of client_body_temp_path and proxy_temp_path",
+        "Distributes files over subfolders.",
+        "Creates no subfolders.",
+        "Temporary files have no names.",
+    ),
+    row(
+        "a temporary folder whose path is a file",
+        "Accepts the configuration. Requests that need the folder fail.",
+        "Refuses the configuration.",
+        "The mistake is found before a request is lost.",
     ),
     row(
         "no pid",
-        "Writes to a file chosen when nginx was built.",
+        "Writes to a file that is chosen at build time.",
         "Writes no pid file.",
-        "It is simpler.",
+        "Simplicity.",
     ),
     row(
         "no daemon",
-        "Goes to the background.",
-        "Stays in the foreground.",
-        "It is simpler.",
+        "Runs in the background.",
+        "Runs in the foreground.",
+        "Simplicity.",
     ),
     row(
         "no worker_cpu_affinity",
-        "Pins no worker.",
-        "Pins each of several workers to a core of its own.",
-        "Workers do not move between cores under load.",
+        "Does not pin workers.",
+        "Pins each worker to its own core if there are several.",
+        "Workers stay on their core under load.",
     ),
     row(
         "worker_connections",
         "Counts connections to clients and to upstreams.",
         "Counts connections to clients.",
-        "It is simpler.",
+        "Simplicity.",
     ),
 ];
 

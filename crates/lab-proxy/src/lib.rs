@@ -1,17 +1,22 @@
 //! The reverse proxy: the nginx twin. It runs an ordinary nginx.conf.
 //!
 //! It knows nothing of scenarios, stacks, checks or reports. A directive that it does not support is refused by name;
-//! nothing is ignored. [`differences`] lists where it departs from nginx on purpose.
+//! nothing is ignored. [`differences`] lists the intended differences from nginx.
 //!
-//! The rooms, from what a file says to what a client gets: [`config`] (the typed configuration), [`eval`] (variables,
-//! templates, patterns), [`routing`] (nginx's phases, which end in an action), `context` (what concerns one request),
-//! `response` (the response and the steps that change it; a cache or compression goes there), [`upstream`] (peers),
-//! [`downstream`] (clients), [`runtime`] (master and workers).
+//! The modules, from the file to the response: [`variables`] (names, values, templates and patterns), [`config`] (the
+//! typed configuration), [`routing`] (a request and its route), [`eval`] (the values of variables for a request),
+//! [`phases`] (nginx's phases, which end in an action), `context` (the state of one request), `response` (the response
+//! and the steps that change it; a cache or compression goes there), [`upstream`] (peers), [`downstream`] (clients),
+//! [`runtime`] (master and workers).
 
 pub mod clock;
+pub mod variables;
 pub mod config;
-pub mod eval;
 pub mod routing;
+mod connection_counts;
+pub mod limits;
+pub mod eval;
+pub mod phases;
 pub mod logging;
 mod context;
 mod response;
@@ -30,48 +35,63 @@ use lab_nginx_conf::{self as conf, ConfError, Directive, LoadedConfig, SourceFil
 pub struct CommandLine<'c> {
     /// `-c`: the file.
     pub file: &'c Path,
-    /// `-p`: what relative paths in it are relative to; without, the file's own folder.
+    /// `-p`: the folder that relative paths start from. Without it, the folder of the file.
     pub prefix: Option<&'c Path>,
-    /// `-e`: where errors go if no `error_log` of the main level says so.
+    /// `-e`: the error log if the main level has no `error_log`.
     pub error_log: Option<&'c Path>,
-    /// `-g`: directives of the main level, before those of the file.
+    /// `-g`: directives of the main level, read before those of the file.
     pub directives: &'c str,
 }
 
 /// Reads and checks a configuration file and everything it includes. Returns the files as well.
 ///
 /// # Errors
-/// The first thing that is wrong, by file and line.
+/// All errors, by file and line.
 pub fn read_configuration(line: CommandLine<'_>) -> Result<(Config, Vec<SourceFile>), ConfError> {
     let mut tree = conf::parse(line.directives, Path::new("command line"))?;
-    let LoadedConfig { tree: of_file, sources } = conf::load(line.file)?;
-    tree.extend(of_file);
-    Ok((understand(&tree, line.file, line.prefix, line.error_log)?, sources))
+    // as in nginx, a relative file starts from the prefix
+    let file = line.prefix.map_or(line.file.to_owned(), |prefix| prefix.join(line.file));
+    let LoadedConfig { tree: directives, sources } = conf::load(&file)?;
+    tree.extend(directives);
+    Ok((build_config(&tree, &file, line.prefix, line.error_log)?, sources))
 }
 
-/// As [`read_configuration`], for the text of a configuration that is to be read as `file`; nothing is included.
+/// As [`read_configuration`], for the text of a configuration without includes. Errors name it `file`.
 ///
 /// # Errors
-/// The first thing that is wrong, by file and line.
+/// All errors, by file and line.
 pub fn read_configuration_text(source: &str, file: &Path) -> Result<Config, ConfError> {
-    understand(&conf::parse(source, file)?, file, None, None)
+    build_config(&conf::parse(source, file)?, file, None, None)
 }
 
-/// As [`read_configuration`], with the files from `read`, which may call them otherwise.
+/// As [`read_configuration`], but gets files from `read`, which may name them differently.
 ///
 /// # Errors
-/// The first thing that is wrong, by file and line.
+/// All errors, by file and line.
 pub fn read_configuration_with(file: &Path, read: &mut conf::ReadFile<'_>) -> Result<Config, ConfError> {
-    understand(&conf::load_with(file, read)?.tree, file, None, None)
+    build_config(&conf::load_with(file, read)?.tree, file, None, None)
 }
 
-fn understand(
+fn build_config(
     tree: &[Directive],
     file: &Path,
     prefix: Option<&Path>,
     error_log: Option<&Path>,
 ) -> Result<Config, ConfError> {
-    conf::check(tree)?;
     let folder = file.parent().unwrap_or(Path::new(""));
-    config::read(tree, file, ConfigPaths { prefix: prefix.unwrap_or(folder), error_log })
+    let paths = ConfigPaths { prefix: prefix.unwrap_or(folder), error_log };
+    if conf::check(tree).is_ok() {
+        return config::read(tree, file, paths);
+    }
+    // the values of the other directives are checked as well; what refers to a refused one is not an error of its own
+    let (rest, mut errors) = conf::without_faults(tree);
+    let is_own = |error: &ConfError| {
+        use conf::ConfErrorKind::{InvalidPattern, InvalidValue, Unsupported};
+        matches!(error.kind, InvalidPattern { .. } | InvalidValue { .. } | Unsupported { .. })
+    };
+    if let Err(error) = config::read(&rest, file, paths) {
+        errors.extend(error.into_list().into_iter().filter(is_own));
+    }
+    // OK because `check` has found at least one
+    Err(conf::join_in_order(errors, tree).expect("an error"))
 }

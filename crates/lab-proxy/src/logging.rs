@@ -1,4 +1,5 @@
-//! Log files: access logs, gathered per worker and written when it has nothing else to do; error logs, at once.
+//! Log files. Each worker buffers its lines of access logs and writes them when it is idle. Error logs are not
+//! buffered.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -10,10 +11,11 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::clock;
 use crate::config::Config;
 use crate::config::logs::{AccessLog, AccessLogFile, ErrorLog, ErrorLogTarget, Severity};
-use crate::eval::{Scope, Template, Variable};
+use crate::eval::Scope;
+use crate::variables::{Template, Variable};
 use lab_net::log_file::LogFile;
 
-/// The files of all logs, open for appending and shared by all workers.
+/// The open files of all logs, shared by all workers.
 #[derive(Debug, Clone)]
 pub struct LogFiles {
     /// By [`AccessLog::file`](crate::config::logs::AccessLog::file).
@@ -21,68 +23,67 @@ pub struct LogFiles {
     errors: HashMap<PathBuf, Arc<LogFile>>,
 }
 
-/// A log that cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot open log {}: {source}", path.display())]
-pub struct OpenError {
+pub struct LogFileError {
     path: PathBuf,
     source: io::Error,
 }
 
-/// A worker writes what it has gathered once it is this much, in bytes.
-const ENOUGH: usize = 64 * 1024;
+/// A buffer of this many bytes is written at once if there is no `buffer=`.
+const MAX_BUFFERED: usize = 64 * 1024;
 
 thread_local! {
-    /// What this worker has gathered, by file.
-    static GATHERED: RefCell<Vec<Gathered>> = const { RefCell::new(Vec::new()) };
+    /// This worker's buffers, by [`AccessLog::file`](crate::config::logs::AccessLog::file).
+    static BUFFERS: RefCell<Vec<LogBuffer>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Lines that wait to be written to one file.
+/// Lines that will be written to one file.
 #[derive(Debug)]
-struct Gathered {
+struct LogBuffer {
     file: Arc<LogFile>,
     lines: Vec<u8>,
-    /// How much waits, if `buffer=` says so.
-    buffer: Option<usize>,
-    /// How long it waits at most.
-    flush: Option<Duration>,
-    /// Since when it has waited.
+    /// `buffer=`: the size in bytes at which the lines are written.
+    size: Option<usize>,
+    /// `flush=`: the maximum age of a line.
+    max_age: Option<Duration>,
+    /// The time of the first line.
     since: Instant,
 }
 
 impl LogFiles {
-    /// Opens every log the settings name; what is not there is created.
+    /// Opens all logs of the configuration, and creates those that do not exist.
     ///
     /// # Errors
-    /// The first that cannot be opened.
-    pub fn open(settings: &Config) -> Result<LogFiles, OpenError> {
-        let access = settings.access_log_files.iter().map(|access| Ok((open(&access.path)?, access.clone())));
+    /// The first log that cannot be opened.
+    pub fn open(config: &Config) -> Result<LogFiles, LogFileError> {
+        let access = config.access_log_files.iter().map(|access| Ok((open(&access.path)?, access.clone())));
         let access = access.collect::<Result<_, _>>()?;
-        let errors = settings.error_log_files.iter().map(|path| Ok((path.clone(), open(path)?)));
+        let errors = config.error_log_files.iter().map(|path| Ok((path.clone(), open(path)?)));
         Ok(LogFiles { access, errors: errors.collect::<Result<_, _>>()? })
     }
 
-    /// Opens every file anew, under its name; returns those of which that failed, which go on as they were.
-    pub(crate) fn reopen(&self) -> Vec<OpenError> {
+    /// Opens every file again by its path. A file that fails stays open; its error is returned.
+    pub(crate) fn reopen(&self) -> Vec<LogFileError> {
         let files = self.access.iter().map(|(file, _)| file).chain(self.errors.values());
         let failed = files.filter_map(|file| Some((file, file.reopen().err()?)));
-        failed.map(|(file, source)| OpenError { path: file.path().to_owned(), source }).collect()
+        failed.map(|(file, source)| LogFileError { path: file.path().to_owned(), source }).collect()
     }
 
-    /// Makes this thread a worker's: from now on [`append`] gathers lines here.
-    pub(crate) fn begin_gathering(&self) {
-        let gathered = |(file, access): &(Arc<LogFile>, AccessLogFile)| Gathered {
+    /// Prepares the calling thread for [`append`].
+    pub(crate) fn begin_buffering(&self) {
+        let buffer = |(file, access): &(Arc<LogFile>, AccessLogFile)| LogBuffer {
             file: Arc::clone(file),
             lines: Vec::new(),
-            buffer: access.buffer,
-            flush: access.flush,
+            size: access.buffer,
+            max_age: access.flush,
             since: Instant::now(),
         };
-        GATHERED.with_borrow_mut(|all| *all = self.access.iter().map(gathered).collect());
+        BUFFERS.with_borrow_mut(|buffers| *buffers = self.access.iter().map(buffer).collect());
     }
 
     /// Writes a line to an error log in nginx's format, if it is severe enough.
-    pub(crate) fn error(&self, log: &ErrorLog, severity: Severity, message: &str, about: Option<&ErrorSubject<'_>>) {
+    pub(crate) fn error(&self, log: &ErrorLog, severity: Severity, message: &str, subject: Option<&ErrorSubject<'_>>) {
         if severity > log.level {
             return;
         }
@@ -90,21 +91,21 @@ impl LogFiles {
         clock::write_error_time(SystemTime::now(), &mut line);
         let (process, thread) = (std::process::id(), rustix::thread::gettid().as_raw_nonzero());
         line.extend_from_slice(format!(" [{}] {process}#{thread}: ", severity.as_str()).as_bytes());
-        if let Some(about) = about {
-            line.extend_from_slice(format!("*{} ", about.scope.connection.serial).as_bytes());
+        if let Some(subject) = subject {
+            line.extend_from_slice(format!("*{} ", subject.scope.connection.serial).as_bytes());
         }
         line.extend_from_slice(message.as_bytes());
-        if let Some(about) = about {
-            about.write(&mut line);
+        if let Some(subject) = subject {
+            subject.write(&mut line);
         }
-        // a client's bytes must not begin a line of their own
+        // a client must not be able to add lines to the log
         for byte in &mut line {
             if *byte < 0x20 || *byte == 0x7f {
                 *byte = b'?';
             }
         }
         line.push(b'\n');
-        // there is nowhere left to tell of a log that cannot be written
+        // an error log that cannot be written has nowhere to report that
         for (target, _) in log.targets.iter().filter(|(_, level)| severity <= *level) {
             _ = match target {
                 ErrorLogTarget::File(path) => self.errors.get(path).map(|file| file.append(&line)),
@@ -114,16 +115,16 @@ impl LogFiles {
     }
 }
 
-/// What a line of an error log is about.
+/// The request that a line of an error log concerns.
 #[derive(Debug)]
 pub(crate) struct ErrorSubject<'a> {
     pub(crate) scope: Scope<'a>,
-    /// What an upstream was asked, if one was.
+    /// The URL of the request to an upstream.
     pub(crate) upstream: Option<String>,
 }
 
 impl ErrorSubject<'_> {
-    /// The tail nginx gives its lines.
+    /// Appends the end of a line, as nginx writes it.
     fn write(&self, line: &mut Vec<u8>) {
         line.extend_from_slice(b", client: ");
         line.extend_from_slice(self.scope.client_address().as_bytes());
@@ -154,58 +155,58 @@ impl ErrorSubject<'_> {
     }
 }
 
-/// Gathers a line for an access log. Without `buffer=` it is in the file before this thread next sleeps.
+/// Appends a line to the buffer of an access log. Without `buffer=` it is written before this thread next sleeps.
 pub(crate) fn append(log: &AccessLog, scope: &Scope<'_>) {
-    let is_unwanted = |condition: &Template| matches!(&*condition.value(scope), b"" | b"0");
-    if log.condition.as_ref().is_some_and(is_unwanted) {
+    let is_false = |condition: &Template| matches!(&*condition.value(scope), b"" | b"0");
+    if log.condition.as_ref().is_some_and(is_false) {
         return;
     }
-    GATHERED.with_borrow_mut(|gathered| {
-        let Some(gathered) = gathered.get_mut(log.file) else { return };
-        if gathered.lines.is_empty() && gathered.flush.is_some() {
-            gathered.since = Instant::now();
+    BUFFERS.with_borrow_mut(|buffers| {
+        let Some(buffer) = buffers.get_mut(log.file) else { return };
+        if buffer.lines.is_empty() && buffer.max_age.is_some() {
+            buffer.since = Instant::now();
         }
-        log.format.line.write_log(scope, log.format.escape, &mut gathered.lines);
-        gathered.lines.push(b'\n');
-        if gathered.lines.len() >= gathered.buffer.unwrap_or(ENOUGH) {
-            gathered.write_out();
+        log.format.line.write_log(scope, log.format.escape, &mut buffer.lines);
+        buffer.lines.push(b'\n');
+        if buffer.lines.len() >= buffer.size.unwrap_or(MAX_BUFFERED) {
+            buffer.write();
         }
     });
 }
 
-/// Writes what this thread has gathered and nothing tells to wait for more.
+/// Writes the buffers of this thread that have no `buffer=`.
 pub(crate) fn flush() {
-    write_where(|gathered| gathered.buffer.is_none());
+    flush_where(|buffer| buffer.size.is_none());
 }
 
-/// Writes what has waited long enough.
+/// Writes the buffers of this thread that have reached their `flush=` time.
 pub(crate) fn flush_due() {
-    write_where(|gathered| gathered.flush.is_some_and(|flush| gathered.since.elapsed() >= flush));
+    flush_where(|buffer| buffer.max_age.is_some_and(|max_age| buffer.since.elapsed() >= max_age));
 }
 
-/// Writes all that this thread has gathered.
+/// Writes all buffers of this thread.
 pub(crate) fn flush_all() {
-    write_where(|_| true);
+    flush_where(|_| true);
 }
 
-fn write_where(is_wanted: impl Fn(&Gathered) -> bool) {
-    GATHERED.with_borrow_mut(|gathered| {
-        for gathered in gathered.iter_mut().filter(|gathered| !gathered.lines.is_empty() && is_wanted(gathered)) {
-            gathered.write_out();
+fn flush_where(is_due: impl Fn(&LogBuffer) -> bool) {
+    BUFFERS.with_borrow_mut(|buffers| {
+        for buffer in buffers.iter_mut().filter(|buffer| !buffer.lines.is_empty() && is_due(buffer)) {
+            buffer.write();
         }
     });
 }
 
-impl Gathered {
-    fn write_out(&mut self) {
+impl LogBuffer {
+    fn write(&mut self) {
         if let Err(error) = self.file.append(&self.lines) {
-            // as nginx, which goes on serving; the lines are lost
+            // as in nginx, the lines are lost and serving goes on
             _ = writeln!(io::stderr(), "[alert] cannot write to an access log: {error}");
         }
         self.lines.clear();
     }
 }
 
-fn open(path: &Path) -> Result<Arc<LogFile>, OpenError> {
-    LogFile::open(path).map(Arc::new).map_err(|source| OpenError { path: path.to_owned(), source })
+fn open(path: &Path) -> Result<Arc<LogFile>, LogFileError> {
+    LogFile::open(path).map(Arc::new).map_err(|source| LogFileError { path: path.to_owned(), source })
 }

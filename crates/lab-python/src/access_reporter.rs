@@ -1,15 +1,14 @@
-//! Sends access records to the arbiter. Records gather while the event loop is busy and leave together. No Python.
+//! Reports completed requests: to the arbiter, which writes the access log and counts for statsd, and to Python's logger,
+//! where one writes the access log. Records for the arbiter gather while the event loop is busy and leave together.
 
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
-use lab_http::RequestHead;
 use lab_worker::access_record::{AccessRecord, basic_auth_user};
 use lab_worker::bootstrap::AccessLogSettings;
-use lab_worker::wsgi::environ::Variables;
 use lab_worker::wsgi::response::WsgiResponseHead;
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
@@ -17,12 +16,22 @@ use tokio::sync::Notify;
 use tokio::task::{spawn_local, yield_now};
 use tokio::time::timeout;
 
+use crate::access_writer::AccessWriter;
+use crate::completed_request::CompletedRequest;
+use crate::executor::Executor;
+
 /// How many bytes of records may be unsent before requests wait for the arbiter.
 const BACKLOG: usize = 1024 * 1024;
 /// How long the arbiter may take to read the last records.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(crate) struct AccessReporter {
+    writer: Option<AccessWriter>,
+    pipe: Option<Rc<RecordPipe>>,
+}
+
+/// The pipe to the arbiter.
+struct RecordPipe {
     settings: AccessLogSettings,
     unsent: RefCell<Vec<u8>>,
     /// Notified when there are records to send.
@@ -31,40 +40,50 @@ pub(crate) struct AccessReporter {
     has_room: Notify,
 }
 
-/// When a request began.
-pub(crate) struct StartTime {
-    system: SystemTime,
-    monotonic: Instant,
-}
+impl AccessReporter {
+    /// Starts the reports that the settings ask for; None if there are none.
+    pub(crate) fn start(
+        pipe: Option<(AccessLogSettings, OwnedFd)>,
+        writer: Option<AccessWriter>,
+    ) -> io::Result<Option<Rc<AccessReporter>>> {
+        let pipe = pipe.map(|(settings, pipe)| RecordPipe::start(settings, pipe)).transpose()?;
+        let is_used = pipe.is_some() || writer.is_some();
+        Ok(is_used.then(|| Rc::new(AccessReporter { writer, pipe })))
+    }
 
-impl StartTime {
-    pub(crate) fn now() -> StartTime {
-        StartTime { system: SystemTime::now(), monotonic: Instant::now() }
+    /// Reports a request. Waits while too many records are unsent.
+    pub(crate) async fn report(&self, executor: &Executor, mut request: CompletedRequest<'_>) {
+        let duration_us = microseconds(request.start.monotonic.elapsed());
+        let environ = request.environ.whole.take();
+        let is_logged = match (&self.writer, environ) {
+            (Some(writer), Some(environ)) => {
+                writer.write(executor, &request, environ, duration_us).await;
+                true
+            }
+            _ => false,
+        };
+        if let Some(pipe) = &self.pipe {
+            pipe.send(AccessRecord { duration_us, is_logged, ..pipe.record(request) }).await;
+        }
+    }
+
+    /// Waits until the last records are sent, for a limited time.
+    pub(crate) async fn finish(&self) {
+        if let Some(pipe) = &self.pipe {
+            pipe.finish().await;
+        }
     }
 }
 
-/// A completed request, as far as its access record needs it.
-pub(crate) struct CompletedRequest<'a> {
-    pub(crate) start: StartTime,
-    pub(crate) head: &'a RequestHead,
-    pub(crate) variables: &'a Variables<'a>,
-    pub(crate) remote_addr: String,
-    /// None if the application failed before its response began.
-    pub(crate) response: Option<&'a WsgiResponseHead>,
-    pub(crate) sent_bytes: u64,
-    /// The environ variables that the settings name.
-    pub(crate) environ: Vec<(String, String)>,
-}
-
-impl AccessReporter {
+impl RecordPipe {
     /// Starts a task that writes records to `pipe`.
-    pub(crate) fn start(settings: AccessLogSettings, pipe: OwnedFd) -> io::Result<Rc<AccessReporter>> {
+    fn start(settings: AccessLogSettings, pipe: OwnedFd) -> io::Result<Rc<RecordPipe>> {
         rustix::io::ioctl_fionbio(&pipe, true)?;
         let pipe = pipe::Sender::from_owned_fd(pipe)?;
         let (unsent, has_records, has_room) = (RefCell::default(), Notify::new(), Notify::new());
-        let reporter = Rc::new(AccessReporter { settings, unsent, has_records, has_room });
-        spawn_local(Rc::clone(&reporter).send_records(pipe));
-        Ok(reporter)
+        let records = Rc::new(RecordPipe { settings, unsent, has_records, has_room });
+        spawn_local(Rc::clone(&records).send_records(pipe));
+        Ok(records)
     }
 
     async fn send_records(self: Rc<Self>, mut pipe: pipe::Sender) {
@@ -82,9 +101,8 @@ impl AccessReporter {
         }
     }
 
-    /// Reports a request. Waits while too many records are unsent.
-    pub(crate) async fn report(&self, request: CompletedRequest<'_>) {
-        let record = self.record(request);
+    /// Sends a record. Waits while too many are unsent.
+    async fn send(&self, record: AccessRecord) {
         {
             let mut unsent = self.unsent.borrow_mut();
             // OK because a record has only strings and numbers, and a vector takes every byte.
@@ -111,7 +129,6 @@ impl AccessReporter {
             protocol: head.version.text().to_owned(),
             status: response.map_or(500, WsgiResponseHead::status),
             sent_bytes,
-            duration_us: microseconds(start.monotonic.elapsed()),
             referer: field("referer"),
             user_agent: field("user-agent"),
             request_headers: select(&self.settings.request_headers, head.headers.iter()),
@@ -119,12 +136,12 @@ impl AccessReporter {
                 Some(response) => select(&self.settings.response_headers, response.fields()),
                 None => Vec::new(),
             },
-            environ,
+            environ: environ.variables,
+            ..AccessRecord::default()
         }
     }
 
-    /// Waits until the last records are sent, for a limited time.
-    pub(crate) async fn finish(&self) {
+    async fn finish(&self) {
         let all_sent = async {
             while !self.unsent.borrow().is_empty() {
                 self.has_room.notified().await;

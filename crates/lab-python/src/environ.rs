@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use lab_http::RequestHead;
-use lab_http::extensions::ConnectionInfo;
+use lab_http::message::extensions::ConnectionInfo;
 use lab_net::proxy_protocol::Addresses;
 use lab_worker::wsgi::environ::{Variables, variable_name};
 use pyo3::intern;
@@ -17,6 +17,10 @@ use pyo3::types::{PyDict, PyString};
 
 use crate::file_wrapper::FileWrapper;
 use crate::latin1;
+
+/// The name of the server, in environs and in the environment of the process (RFC 3875 §4.1.17). Applications that look for
+/// gunicorn find it, by the version that lab follows, and lab in the comment.
+pub(crate) const SERVER_SOFTWARE: &str = concat!("gunicorn/27.0.1 (lab/", env!("CARGO_PKG_VERSION"), ")");
 
 /// The most field names whose keys are cached. Clients can invent any number of names.
 const MOST_CACHED_KEYS: usize = 512;
@@ -51,7 +55,7 @@ impl EnvironBuilder {
         base.set_item(intern!(py, "wsgi.file_wrapper"), py.get_type::<FileWrapper>())?;
         // Reading stops at the end of the body, even without CONTENT_LENGTH.
         base.set_item(intern!(py, "wsgi.input_terminated"), true)?;
-        base.set_item(intern!(py, "SERVER_SOFTWARE"), concat!("lab/", env!("CARGO_PKG_VERSION")))?;
+        base.set_item(intern!(py, "SERVER_SOFTWARE"), SERVER_SOFTWARE)?;
         // With these keys in place, the dictionary of a request does not have to grow for them.
         for name in REQUEST_VARIABLES {
             base.set_item(PyString::intern(py, name), py.None())?;

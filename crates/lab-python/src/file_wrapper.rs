@@ -1,6 +1,7 @@
 //! `wsgi.file_wrapper` (PEP 3333: "Optional Platform-Specific File Handling").
 
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::exceptions::{PyAttributeError, PyStopIteration};
 use pyo3::intern;
@@ -8,6 +9,14 @@ use pyo3::prelude::*;
 use rustix::fs::{FileType, fstat};
 
 use crate::response::FileRange;
+
+/// Whether files are sent by the server (gunicorn's `sendfile`).
+static SENDS_FILES: AtomicBool = AtomicBool::new(true);
+
+/// Sets whether the server may send a file itself; otherwise the blocks of its wrapper are sent like any content.
+pub(crate) fn allow_sendfile(is_allowed: bool) {
+    SENDS_FILES.store(is_allowed, Ordering::Relaxed);
+}
 
 /// A file-like object as an iterable of blocks. If it is a plain file, the server sends the file itself instead.
 #[pyclass(frozen, module = "lab_wsgi")]
@@ -45,10 +54,11 @@ impl FileWrapper {
 }
 
 impl FileWrapper {
-    /// The part of the file behind the current position; None if the object is not a regular file.
+    /// The part of the file behind the current position; None if the object is not a regular file, or the server must not
+    /// send it itself.
     pub(crate) fn file_range(&self, py: Python<'_>) -> Option<FileRange> {
         let filelike = self.filelike.bind(py);
-        if !is_plain_file(filelike).unwrap_or(false) {
+        if !SENDS_FILES.load(Ordering::Relaxed) || !is_plain_file(filelike).unwrap_or(false) {
             return None;
         }
         let descriptor: i32 = filelike.call_method0(intern!(py, "fileno")).ok()?.extract().ok()?;

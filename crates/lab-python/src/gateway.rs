@@ -6,30 +6,33 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lab_http::connection::{Judged, judge_request};
-use lab_http::extensions::{ArrivedHead, ConnectionInfo};
+use lab_http::h1::request::ValidRequest;
+use lab_http::h1::write::CONTINUE;
+use lab_http::message::extensions::{ConnectionInfo, RawHead};
 use lab_http::{BodyDecoder, ReadError};
 use lab_net::Stream;
+use lab_worker::admission::admit;
 use lab_worker::connection::{Connection, ConnectionEnd};
 use lab_worker::response::RequestMeta;
 use lab_worker::wsgi::environ::EnvironError;
-use lab_worker::{Gateway, ShutdownState};
-use pyo3::prelude::*;
+use lab_worker::{Gateway, ShutdownState, WorkerConfig};
 use rustix::fs::sendfile;
 use rustix::io::pread;
 use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-use crate::access_reporter::{AccessReporter, CompletedRequest, StartTime};
+use crate::access_reporter::AccessReporter;
 use crate::call::{Application, Call, CallOutcome, CallResult, ConnectionContext};
 use crate::client_socket::ClientSocket;
+use crate::completed_request::{CompletedRequest, StartTime};
+use crate::executor::Executor;
 use crate::request_body::{AwaitingBody, BODY_IN_MEMORY, BodyFailure, BodyRemainder, Expectation, RequestBody};
 use crate::response::FileRange;
 use crate::response_batch::ResponseBatch;
+use crate::response_writer::{SendLimits, UnsentBytes};
 use crate::scoreboard;
-use crate::thread_pool::ThreadPool;
-use lab_net::spool::Spool;
+use lab_net::spool::{Spool, SpoolReader};
 
 /// How many bytes of a file are encrypted at a time.
 const FILE_BLOCK: usize = 64 * 1024;
@@ -45,9 +48,8 @@ pub(crate) struct WsgiGateway {
 /// What all connections of a worker share.
 pub(crate) struct WorkerState {
     pub(crate) application: Arc<Application>,
-    /// The threads that call the application; None to call it on the event loop's thread.
-    pub(crate) pool: Option<ThreadPool>,
-    /// Batches responses; None with a thread pool.
+    pub(crate) executor: Executor,
+    /// Batches responses; None for calls on other threads.
     pub(crate) batch: Option<ResponseBatch>,
     pub(crate) access_reporter: Option<Rc<AccessReporter>>,
     pub(crate) shutdown: watch::Sender<ShutdownState>,
@@ -76,63 +78,56 @@ impl WsgiGateway {
         if let Some(state) = &self.connection {
             return Ok(state.clone());
         }
-        let application = &self.worker.application;
         let info = *connection.info();
-        let proxied = connection.proxied().copied();
-        let environ =
-            Python::attach(|py| application.environs.for_connection(py, &info, proxied)).map_err(|error| {
-                tracing::error!("{info}: cannot be served: {error}");
-                ConnectionEnd::Close
-            })?;
-        let socket = match &self.worker.pool {
-            None => None,
-            Some(_) => Some(ClientSocket::duplicate(connection.incoming()?.io()).map_err(|_| ConnectionEnd::Close)?),
+        let socket = if self.worker.executor.is_event_loop() {
+            None
+        } else {
+            Some(ClientSocket::duplicate(connection.incoming()?.io()).map_err(|_| ConnectionEnd::Close)?)
         };
-        let context = Arc::new(ConnectionContext { environ, is_trusted: application.policy.trusts(&info) });
+        let is_trusted = self.worker.application.policy.trusts(&info);
+        let context = Arc::new(ConnectionContext::new(info, connection.proxied().copied(), is_trusted));
         Ok(self.connection.insert(ConnectionState { context, socket }).clone())
     }
 
-    /// Reads the whole request body before the call, so a slow client does not occupy the application.
+    /// Reads the whole request body before the call, so a slow client does not occupy the application. A client that waits
+    /// for `100 Continue` gets it here, unless the call may wait for a body: there the first read asks for it.
     async fn read_body(
         &self,
         connection: &mut Connection<Stream>,
-        judged: &Judged<'_>,
+        valid: &ValidRequest<'_>,
         meta: RequestMeta,
         socket: &ClientSocket,
     ) -> Result<RequestBody, ConnectionEnd> {
-        let mut decoder = BodyDecoder::new(judged.body, &connection.config().limits);
+        let decoder = BodyDecoder::new(valid.body, &connection.config().limits);
         // A client that has begun to send the body no longer waits for 100 Continue (RFC 9110 §10.1.1).
-        if judged.expects_continue && connection.incoming()?.buffered().is_empty() {
-            let socket = socket.to_owned_socket().map_err(|_| ConnectionEnd::Close)?;
-            let (expectation, timeout) = (Expectation::default(), self.worker.continue_timeout);
-            let body = AwaitingBody { socket, decoder, expectation, timeout };
-            return Ok(RequestBody::AwaitingContinue(Box::new(body)));
-        }
-        let mut spool = Spool::new(BODY_IN_MEMORY, decoder.left());
-        loop {
-            match connection.read_body(&mut decoder).await {
-                Ok(Some(content)) => {
-                    if let Err(error) = spool.push(content) {
-                        return Err(send_spool_error(connection, meta, &error).await);
-                    }
-                }
-                Ok(None) => break,
-                Err(ReadError::Refused(refusal)) => return Err(connection.refuse(meta.is_head, refusal).await),
-                Err(ReadError::Io(_)) => return Err(ConnectionEnd::Close),
+        if valid.expects_continue && connection.incoming()?.buffered().is_empty() {
+            if self.worker.executor.may_wait_for_body() {
+                return Ok(RequestBody::AwaitingContinue(Box::new(AwaitingBody {
+                    socket: socket.to_owned_socket().map_err(|_| ConnectionEnd::Close)?,
+                    decoder,
+                    expectation: Expectation::default(),
+                    spool_share: connection.config().spool_share,
+                    timeout: self.worker.continue_timeout,
+                })));
             }
+            connection.buffer().extend_from_slice(CONTINUE);
+            connection.flush().await?;
         }
-        Ok(RequestBody::Received(spool.finish()))
+        match spool_body(connection, decoder).await {
+            Ok(body) => Ok(RequestBody::Received(body)),
+            Err(failure) => Err(send_body_failure(connection, meta, Some(failure)).await),
+        }
     }
 
-    /// Calls the application, on this thread or in the pool.
+    /// Calls the application, and shows the request on the scoreboard.
     async fn call(&self, call: Call) -> CallResult {
         let worker = &self.worker;
+        if worker.executor.shows_requests() {
+            return worker.executor.call(&worker.application, call).await;
+        }
         scoreboard::begin(call.arrived.head());
         worker.in_progress.set(worker.in_progress.get() + 1);
-        let result = match &worker.pool {
-            None => Python::attach(|py| worker.application.call(py, call)),
-            Some(pool) => pool.call(call).await,
-        };
+        let result = worker.executor.call(&worker.application, call).await;
         worker.in_progress.set(worker.in_progress.get() - 1);
         scoreboard::end(worker.in_progress.get() == 0);
         result
@@ -140,14 +135,10 @@ impl WsgiGateway {
 }
 
 impl Gateway<Stream> for WsgiGateway {
-    async fn exchange(
-        &mut self,
-        connection: &mut Connection<Stream>,
-        arrived: ArrivedHead,
-    ) -> Result<(), ConnectionEnd> {
+    async fn exchange(&mut self, connection: &mut Connection<Stream>, arrived: RawHead) -> Result<(), ConnectionEnd> {
         let meta = RequestMeta { is_head: arrived.head().method() == b"HEAD", version: arrived.head().version };
-        let judged = match judge_request(arrived.head()) {
-            Ok(judged) => judged,
+        let valid = match admit(arrived.head(), &connection.config().limits) {
+            Ok(valid) => valid,
             Err(refusal) => return Err(connection.refuse(meta.is_head, refusal).await),
         };
         let ConnectionState { context, socket } = self.connection_state(connection)?;
@@ -155,16 +146,15 @@ impl Gateway<Stream> for WsgiGateway {
             Some(socket) => socket,
             None => ClientSocket::borrowed(connection.incoming()?.io()),
         };
-        let body = if judged.body.is_empty() {
+        let body = if valid.body.is_empty() {
             RequestBody::Empty
         } else {
             // Refuse an invalid request before its body is read.
-            let variables =
-                self.worker.application.policy.variables(arrived.head(), &judged.target, context.is_trusted);
+            let variables = self.worker.application.policy.variables(arrived.head(), &valid.target, context.is_trusted);
             if let Err(error) = variables {
                 return Err(send_environ_error(connection, meta, error).await);
             }
-            self.read_body(connection, &judged, meta, &socket).await?
+            self.read_body(connection, &valid, meta, &socket).await?
         };
         self.worker.count_request();
         let start = self.worker.access_reporter.as_ref().map(|_| StartTime::now());
@@ -173,18 +163,18 @@ impl Gateway<Stream> for WsgiGateway {
             arrived: arrived.clone(),
             body,
             meta,
-            keep_alive: judged.persistent && connection.may_keep_alive(),
+            keep_alive: valid.persistent && connection.may_keep_alive(),
             socket,
             buffer: std::mem::take(connection.buffer()),
-            send_timeout: connection.config().send_timeout,
+            send_limits: send_limits(connection.config(), &self.worker.executor),
             batch: self.worker.batch.clone(),
         };
         let mut result = self.call(call).await;
         let sent = send_result(connection, meta, &mut result).await;
         if let (Some(reporter), Some(start)) = (&self.worker.access_reporter, start)
-            && !matches!(result.outcome, CallOutcome::Refused(_))
+            && !matches!(result.outcome, CallOutcome::Refused(_) | CallOutcome::TakenOver)
             && let Ok(variables) =
-                self.worker.application.policy.variables(arrived.head(), &judged.target, context.is_trusted)
+                self.worker.application.policy.variables(arrived.head(), &valid.target, context.is_trusted)
         {
             let request = CompletedRequest {
                 start,
@@ -195,7 +185,7 @@ impl Gateway<Stream> for WsgiGateway {
                 sent_bytes: result.sent_bytes,
                 environ: result.logged_variables,
             };
-            reporter.report(request).await;
+            reporter.report(&self.worker.executor, request).await;
         }
         sent
     }
@@ -208,6 +198,7 @@ impl WorkerState {
         if self.served.get() == self.max_requests {
             tracing::info!("worker {} ends after {} requests", std::process::id(), self.max_requests);
             ShutdownState::Graceful.announce(&self.shutdown);
+            scoreboard::retire();
         }
     }
 }
@@ -221,30 +212,17 @@ async fn send_result(
     match &result.outcome {
         CallOutcome::Refused(error) => return Err(send_environ_error(connection, meta, error.clone()).await),
         CallOutcome::Failed => {
-            return Err(match result.body_failure() {
-                Some(BodyFailure::Refused(refusal)) => connection.refuse(meta.is_head, refusal).await,
-                Some(BodyFailure::Connection) => ConnectionEnd::Close,
-                _ => connection.send_server_error(meta.is_head).await,
-            });
+            return Err(send_body_failure(connection, meta, result.body_failure()).await);
         }
+        CallOutcome::TakenOver => return Err(ConnectionEnd::Close),
         CallOutcome::KeepAlive | CallOutcome::Close => {}
     }
-    *connection.buffer() = match result.ticket.take() {
-        None => std::mem::take(&mut result.buffer),
-        Some(ticket) => {
-            // Every ready request is served first; their responses join the batch.
-            yield_now().await;
-            let mut unsent = ticket.redeem();
-            unsent.append(&mut result.buffer);
-            unsent
-        }
-    };
-    connection.flush().await?;
+    send_unsent(connection, std::mem::take(&mut result.unsent)).await?;
     if let Some(range) = result.file.take() {
         send_file(connection, range).await?;
     }
     match result.body_remainder.take() {
-        Some(BodyRemainder::Read(behind)) => connection.incoming()?.give_back(&behind),
+        Some(BodyRemainder::Read(behind)) => connection.incoming()?.unread(&behind),
         Some(BodyRemainder::NotRequested | BodyRemainder::Failed(_)) => return Err(ConnectionEnd::Linger),
         None => {}
     }
@@ -252,6 +230,48 @@ async fn send_result(
         return Ok(());
     }
     Err(if connection.incoming()?.buffered().is_empty() { ConnectionEnd::Close } else { ConnectionEnd::Linger })
+}
+
+async fn send_unsent(connection: &mut Connection<Stream>, unsent: UnsentBytes) -> Result<(), ConnectionEnd> {
+    let UnsentBytes { spool, ticket, mut buffer, content, memory: _claimed } = unsent;
+    if let Some(mut spool) = spool {
+        loop {
+            let block = spool.next_block().map_err(|error| {
+                tracing::error!("the rest of a response is lost: {error}");
+                ConnectionEnd::Close
+            })?;
+            if block.is_empty() {
+                break;
+            }
+            connection.send(block).await?;
+            let sent = block.len();
+            spool.advance(sent);
+        }
+    }
+    *connection.buffer() = match ticket {
+        None => buffer,
+        Some(ticket) => {
+            // Every ready request is served first; their responses join the batch.
+            yield_now().await;
+            let mut unsent = ticket.redeem();
+            unsent.append(&mut buffer);
+            unsent
+        }
+    };
+    match content {
+        None => connection.flush().await,
+        Some(content) => connection.send(&content).await,
+    }
+}
+
+fn send_limits(config: &WorkerConfig, executor: &Executor) -> SendLimits {
+    SendLimits {
+        is_read_ahead: !matches!(executor, Executor::Hub(_)),
+        send_timeout: config.send_timeout,
+        longest_wait: config.longest_wait,
+        spool: config.response_spool,
+        spool_share: config.spool_share,
+    }
 }
 
 /// Sends a part of a file: with `sendfile`, or over TLS in blocks that are encrypted here.
@@ -298,10 +318,31 @@ async fn send_environ_error(
     }
 }
 
-async fn send_spool_error(connection: &mut Connection<Stream>, meta: RequestMeta, error: &io::Error) -> ConnectionEnd {
-    let folder = std::env::temp_dir();
-    tracing::error!("cannot keep a request body in {}: {error}", folder.display());
-    connection.send_server_error(meta.is_head).await
+/// Reads a body to its end. What was kept of one that fails is given up before its client gets the response.
+async fn spool_body(connection: &mut Connection<Stream>, mut decoder: BodyDecoder) -> Result<SpoolReader, BodyFailure> {
+    let mut spool = Spool::new(BODY_IN_MEMORY, decoder.remaining(), connection.config().spool_share);
+    loop {
+        match connection.read_body(&mut decoder).await {
+            Ok(Some(content)) => spool.push(content).map_err(|error| BodyFailure::from_spool_error(&error))?,
+            Ok(None) => return Ok(spool.finish()),
+            Err(ReadError::Refused(refusal)) => return Err(refusal.into()),
+            Err(ReadError::Io(_)) => return Err(BodyFailure::Connection),
+        }
+    }
+}
+
+/// Sends the error response of a request on which the application failed, or was not called: what was wrong with the body
+/// if that was the reason, and a 500 otherwise.
+async fn send_body_failure(
+    connection: &mut Connection<Stream>,
+    meta: RequestMeta,
+    failure: Option<BodyFailure>,
+) -> ConnectionEnd {
+    match failure {
+        Some(BodyFailure::Refused(refusal)) => connection.refuse(meta.is_head, refusal).await,
+        Some(BodyFailure::Connection) => ConnectionEnd::Close,
+        _ => connection.send_server_error(meta.is_head).await,
+    }
 }
 
 fn remote_addr(info: &ConnectionInfo) -> String {

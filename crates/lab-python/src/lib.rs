@@ -8,17 +8,26 @@
 
 // The worker process: its start and end, and what its arbiter sees of it.
 mod worker;
+mod event_loop;
+mod inherited;
 mod signals;
+mod fork;
 mod scoreboard;
+mod completed_request;
 mod access_reporter;
+mod access_writer;
 mod error_log;
 mod allocator;
 
 // The WSGI call path: from a request head to the call of the application.
 mod gateway;
+mod executor;
 mod thread_pool;
+mod hub_queue;
+mod hub;
 mod call;
 mod environ;
+mod upgrade;
 mod start_response;
 mod latin1;
 
@@ -31,6 +40,8 @@ mod response;
 mod file_wrapper;
 mod pinned_bytes;
 mod response_writer;
+mod response_spool;
+mod unsent_memory;
 mod response_batch;
 mod client_socket;
 mod socket_wait;
@@ -41,7 +52,9 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 fn _lab_wsgi(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("SERVER_SOFTWARE", environ::SERVER_SOFTWARE)?;
     module.add("BodyError", module.py().get_type::<wsgi_input::BodyError>())?;
+    module.add_function(wrap_pyfunction!(worker::die_with_arbiter, module)?)?;
     module.add_class::<file_wrapper::FileWrapper>()?;
     module.add_class::<worker::Worker>()
 }

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::ops::Deref;
 
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 /// A `bytes` object that can be read detached from the interpreter.
 pub(crate) struct PinnedBytes {
     /// Keeps the bytes alive. If it is dropped while detached, PyO3 releases the reference at the next attach.
-    _object: Py<PyBytes>,
+    object: Py<PyBytes>,
     content: *const [u8],
 }
 
@@ -18,7 +19,18 @@ unsafe impl Send for PinnedBytes {}
 
 impl PinnedBytes {
     pub(crate) fn new(bytes: &Bound<'_, PyBytes>) -> PinnedBytes {
-        PinnedBytes { content: std::ptr::from_ref(bytes.as_bytes()), _object: bytes.clone().unbind() }
+        PinnedBytes { content: std::ptr::from_ref(bytes.as_bytes()), object: bytes.clone().unbind() }
+    }
+
+    /// Leaves out the first `count` bytes.
+    pub(crate) fn advance(&mut self, count: usize) {
+        self.content = std::ptr::from_ref(&self[count..]);
+    }
+
+    /// Whether something else refers to the object, so that it takes memory anyway.
+    pub(crate) fn is_shared(&self, _attached: Python<'_>) -> bool {
+        // SAFETY: the thread is attached, and the object is alive.
+        unsafe { ffi::Py_REFCNT(self.object.as_ptr()) > 1 }
     }
 }
 
@@ -26,7 +38,7 @@ impl Deref for PinnedBytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        // SAFETY: `_object` keeps the bytes alive, and they are immutable.
+        // SAFETY: `object` keeps the bytes alive, and they are immutable.
         unsafe { &*self.content }
     }
 }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use lab_http::write::CONTINUE;
+use lab_http::h1::write::CONTINUE;
 use lab_http::{BodyDecoder, Refusal};
-use lab_net::spool::{Spool, SpoolReader};
+use lab_net::spool::{Spool, SpoolReader, SpoolShare, is_out_of_space};
+use lab_worker::admission::check_trailers;
 use rustix::event::PollFlags;
 
 use crate::client_socket::ClientSocket;
@@ -32,6 +33,7 @@ pub(crate) struct AwaitingBody {
     pub(crate) socket: ClientSocket,
     pub(crate) decoder: BodyDecoder,
     pub(crate) expectation: Expectation,
+    pub(crate) spool_share: SpoolShare,
     /// How long the whole body may take after `100 Continue`. The application waits that long in its first read.
     pub(crate) timeout: Duration,
 }
@@ -44,12 +46,12 @@ const OPEN: u8 = 0;
 const MET: u8 = 1;
 const FORGONE: u8 = 2;
 
-/// What became of such a body when its response is complete.
+/// The state of such a body once its response is complete.
 #[derive(Debug)]
 pub(crate) enum BodyRemainder {
     /// `100 Continue` was not sent. The client may send the body or not.
     NotRequested,
-    /// The body was read, and with it these bytes behind it.
+    /// The body was read, and these bytes that follow it as well.
     Read(Vec<u8>),
     Failed(BodyFailure),
 }
@@ -63,10 +65,18 @@ pub(crate) enum BodyFailure {
     Connection,
     #[error("the request body cannot be kept")]
     Spool,
-    #[error("the response has begun, and the client was not asked for the request body before")]
+    #[error("the response has begun, so 100 Continue can no longer be sent")]
     ResponseBegun,
-    #[error("the request has already been answered")]
+    #[error("the response is already complete")]
     ResponseComplete,
+}
+
+impl BodyFailure {
+    /// Logs why a body cannot be kept.
+    pub(crate) fn from_spool_error(error: &io::Error) -> BodyFailure {
+        tracing::error!("cannot keep a request body in {}: {error}", lab_net::spool::default_folder().display());
+        if is_out_of_space(error) { Refusal::StorageFull.into() } else { BodyFailure::Spool }
+    }
 }
 
 impl Expectation {
@@ -75,7 +85,7 @@ impl Expectation {
         self.0.compare_exchange(OPEN, MET, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// Marks the begin of the response. Returns true if the body was not read before, and so never will be.
+    /// Marks the start of the response. Returns true if the body was not read before, and so never will be.
     pub(crate) fn forgo(&self) -> bool {
         self.0.compare_exchange(OPEN, FORGONE, Ordering::AcqRel, Ordering::Acquire) != Err(MET)
     }
@@ -90,22 +100,23 @@ impl AwaitingBody {
         }
         let deadline = Instant::now() + self.timeout;
         self.send_continue(deadline)?;
-        let mut spool = Spool::new(BODY_IN_MEMORY, self.decoder.left());
+        let mut spool = Spool::new(BODY_IN_MEMORY, self.decoder.remaining(), self.spool_share);
         let mut block = vec![0; 64 * 1024];
         let mut unread = Vec::new();
         loop {
             let mut taken = 0;
-            while !self.decoder.is_at_end() {
+            while !self.decoder.is_finished() {
                 let piece = self.decoder.decode(&unread[taken..])?;
                 let content = taken + piece.framing..taken + piece.framing + piece.content;
                 taken = content.end;
-                if piece == lab_http::body::Piece::default() {
+                if piece == lab_http::h1::piece::Piece::default() {
                     break;
                 }
-                spool.push(&unread[content]).map_err(|_| BodyFailure::Spool)?;
+                spool.push(&unread[content]).map_err(|error| BodyFailure::from_spool_error(&error))?;
             }
             unread.drain(..taken);
-            if self.decoder.is_at_end() {
+            if self.decoder.is_finished() {
+                check_trailers(&self.decoder)?;
                 return Ok((spool.finish(), unread));
             }
             match self.receive(&mut block, deadline)? {

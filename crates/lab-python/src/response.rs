@@ -1,9 +1,10 @@
 //! One response, built from what the application gives: a head, then content or a file.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Duration;
 
-use lab_http::encode::LengthError;
+use lab_http::h1::encode::LengthError;
 use lab_http::{BodyEncoder, BodyLength};
 use lab_worker::response::RequestMeta;
 use lab_worker::wsgi::response::WsgiResponseHead;
@@ -13,8 +14,7 @@ use pyo3::types::PyBytes;
 
 use crate::pinned_bytes::PinnedBytes;
 use crate::request_body::Expectation;
-use crate::response_batch::BatchTicket;
-use crate::response_writer::ResponseWriter;
+use crate::response_writer::{ResponseWriter, UnsentBytes};
 
 /// Content of this size or more is sent without a copy. Smaller content is copied behind the head.
 const SEND_DIRECTLY_FROM: usize = 16 * 1024;
@@ -48,9 +48,7 @@ pub(crate) struct FileRange {
 /// The unsent part of a response when the application has returned, in this order.
 #[derive(Debug)]
 pub(crate) struct UnsentResponse {
-    /// Bytes in the batch.
-    pub(crate) ticket: Option<BatchTicket>,
-    pub(crate) buffer: Vec<u8>,
+    pub(crate) bytes: UnsentBytes,
     pub(crate) file: Option<FileRange>,
     /// Whether another request may follow.
     pub(crate) keep_alive: bool,
@@ -95,6 +93,11 @@ impl Response {
         self.encoder.as_ref().is_some_and(|encoder| encoder.length() == BodyLength::None)
     }
 
+    /// Whether there was content beyond the Content-Length.
+    pub(crate) fn is_too_long(&self) -> bool {
+        self.is_too_long
+    }
+
     /// Sets the head. It replaces one that is not committed.
     pub(crate) fn set_head(&mut self, head: WsgiResponseHead) {
         self.head = Some(head);
@@ -123,28 +126,29 @@ impl Response {
         if encoder.length() == BodyLength::None || content.is_empty() {
             return Ok(());
         }
-        let room = encoder.room().map_or(usize::MAX, |room| usize::try_from(room).unwrap_or(usize::MAX));
+        let room = encoder.remaining().map_or(usize::MAX, |room| usize::try_from(room).unwrap_or(usize::MAX));
         let fitting = &content[..room.min(content.len())];
         self.is_too_long |= fitting.len() < content.len();
         self.sent_bytes += fitting.len() as u64;
         // Cannot fail: the content was cut to fit.
-        encoder.before(&mut self.writer.buffer, fitting.len()).map_err(io::Error::other)?;
+        encoder.begin_piece(&mut self.writer.buffer, fitting.len()).map_err(io::Error::other)?;
         if fitting.len() >= SEND_DIRECTLY_FROM {
             self.writer.send(fitting)?;
         } else {
             self.writer.buffer.extend_from_slice(fitting);
         }
-        encoder.behind(&mut self.writer.buffer, fitting.len());
-        Ok(())
+        encoder.end_piece(&mut self.writer.buffer, fitting.len());
+        // A long list must not collect in memory.
+        if self.writer.is_full() { self.writer.send(&[]) } else { Ok(()) }
     }
 
     /// Adds the last content. Large content is pinned instead of copied.
     pub(crate) fn push_last(&mut self, content: &Bound<'_, PyBytes>) -> io::Result<()> {
         let bytes = content.as_bytes();
         match &mut self.encoder {
-            Some(encoder) if bytes.len() >= PIN_FROM && encoder.room() == Some(bytes.len() as u64) => {
+            Some(encoder) if bytes.len() >= PIN_FROM && encoder.remaining() == Some(bytes.len() as u64) => {
                 // Cannot fail: the content fits. Content of known size has no framing behind it.
-                encoder.before(&mut self.writer.buffer, bytes.len()).map_err(io::Error::other)?;
+                encoder.begin_piece(&mut self.writer.buffer, bytes.len()).map_err(io::Error::other)?;
                 self.sent_bytes += bytes.len() as u64;
                 self.writer.set_last_content(PinnedBytes::new(content));
                 Ok(())
@@ -155,7 +159,7 @@ impl Response {
 
     /// Sends as much as the client accepts. The last bytes of a response may wait in the batch.
     pub(crate) fn send(&mut self) -> io::Result<()> {
-        let room = self.encoder.as_ref().and_then(BodyEncoder::room);
+        let room = self.encoder.as_ref().and_then(BodyEncoder::remaining);
         if room == Some(0) { self.writer.send_last() } else { self.writer.send(&[]) }
     }
 
@@ -164,9 +168,17 @@ impl Response {
         self.writer.is_backlogged()
     }
 
-    /// Blocks until the backlog is gone. Call it detached from the interpreter.
-    pub(crate) fn wait(&mut self) -> io::Result<()> {
-        self.writer.wait()
+    /// As [`ResponseWriter::own_socket`].
+    pub(crate) fn own_socket(&mut self) -> io::Result<()> {
+        self.writer.own_socket()
+    }
+
+    /// As [`ResponseWriter::wait`].
+    pub(crate) fn wait<E: From<io::Error>>(
+        &mut self,
+        wait_writable: impl FnMut(BorrowedFd<'_>, Duration) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        self.writer.wait(wait_writable)
     }
 
     /// Sets a part of a file as the content, cut to the Content-Length.
@@ -179,7 +191,7 @@ impl Response {
         }
         // Cannot fail: the length was cut to fit. Content of known size has no framing behind it.
         let size = usize::try_from(length).map_err(io::Error::other)?;
-        encoder.before(&mut self.writer.buffer, size).map_err(io::Error::other)?;
+        encoder.begin_piece(&mut self.writer.buffer, size).map_err(io::Error::other)?;
         self.sent_bytes += length;
         self.file = Some(FileRange { length, ..range });
         Ok(())
@@ -192,17 +204,15 @@ impl Response {
             return Err(LengthError::TooLong);
         }
         match &mut self.encoder {
-            Some(encoder) => encoder.end(&mut self.writer.buffer, None),
+            Some(encoder) => encoder.finish(&mut self.writer.buffer, None),
             None => Ok(()),
         }
     }
 
-    pub(crate) fn into_unsent(self) -> UnsentResponse {
+    pub(crate) fn into_unsent(self, py: Python<'_>) -> UnsentResponse {
         let is_committed = self.is_committed();
-        let (buffer, ticket) = self.writer.into_unsent();
         UnsentResponse {
-            ticket,
-            buffer,
+            bytes: self.writer.into_unsent(py),
             file: self.file,
             keep_alive: self.keep_alive,
             head: self.head.filter(|_| is_committed),
@@ -214,6 +224,6 @@ impl Response {
 impl UnsentResponse {
     /// Drops all unsent bytes, because the client is gone.
     pub(crate) fn discard(self) -> UnsentResponse {
-        UnsentResponse { ticket: None, buffer: Vec::new(), file: None, keep_alive: false, ..self }
+        UnsentResponse { bytes: UnsentBytes::default(), file: None, keep_alive: false, ..self }
     }
 }

@@ -7,16 +7,16 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use lab_http::RequestHead;
-use lab_worker::scoreboard::{HEARTBEAT, LINE, LINE_LENGTH, LONGEST_LINE, REQUESTS, SIZE};
-use rustix::mm::{MapFlags, ProtFlags, mmap};
+use lab_worker::scoreboard::{HEARTBEAT, LINE, LINE_LENGTH, LONGEST_LINE, REQUESTS, RETIRING, SIZE};
+use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous};
 
 /// The page of this process, which has only one worker.
 static PAGE: OnceLock<Page> = OnceLock::new();
 
 struct Page(NonNull<u8>);
 
-// SAFETY: the page is mapped until the process ends. Its numbers are only accessed as atomics, and only the event loop's
-// thread writes the line.
+// SAFETY: the page is mapped until the process ends. Its numbers are only accessed as atomics, and only one thread of
+// the worker writes the line.
 unsafe impl Send for Page {}
 // SAFETY: as above.
 unsafe impl Sync for Page {}
@@ -39,6 +39,16 @@ pub(crate) fn open(file: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
+/// Puts a private page in the place of the scoreboard, for a copy of the worker.
+pub(crate) fn detach() -> io::Result<()> {
+    let Some(page) = PAGE.get() else { return Ok(()) };
+    let flags = MapFlags::PRIVATE | MapFlags::FIXED;
+    // SAFETY: the new mapping replaces exactly the old one, which nothing but this module refers to, and a page of zeros
+    // is as valid for it.
+    unsafe { mmap_anonymous(page.0.as_ptr().cast(), SIZE, ProtFlags::READ | ProtFlags::WRITE, flags) }?;
+    Ok(())
+}
+
 /// Shows that the worker is alive.
 pub(crate) fn beat() {
     if let Some(page) = PAGE.get() {
@@ -46,7 +56,14 @@ pub(crate) fn beat() {
     }
 }
 
-/// Shows the request that begins. Call it on the event loop's thread.
+/// Shows that the worker retires.
+pub(crate) fn retire() {
+    if let Some(page) = PAGE.get() {
+        page.number(RETIRING).store(1, Ordering::Release);
+    }
+}
+
+/// Shows the request that begins. Call it on one thread only: that of the event loop, or that of the hub.
 pub(crate) fn begin(head: &RequestHead) {
     let Some(page) = PAGE.get() else { return };
     page.number(LINE_LENGTH).store(0, Ordering::Release);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lab_worker::wsgi::response::{ResponseHeadError, WsgiResponseHead};
 use pyo3::exceptions::{PyAssertionError, PyRuntimeError, PyTypeError, PyValueError};
@@ -10,14 +10,22 @@ use pyo3::prelude::*;
 use pyo3::sync::MutexExt as _;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
+use rustix::event::PollFlags;
+
+use crate::hub::Hub;
 use crate::latin1;
 use crate::response::Response;
+use crate::socket_wait::wait_for;
 
 /// The callable of one request. It holds the response until the call of the application ends; later calls raise.
 ///
-/// The lock is never held while detached: a thread that waits for the client takes the response out.
+/// The lock is never held while detached or while other greenlets run: who waits for the client takes the response out.
 #[pyclass(frozen, module = "lab_wsgi")]
-pub(crate) struct StartResponse(Mutex<State>);
+pub(crate) struct StartResponse {
+    state: Mutex<State>,
+    /// The hub, if the call is a greenlet.
+    hub: Option<Arc<Hub>>,
+}
 
 struct State {
     /// None while a thread waits for the client with it, and after the call has ended.
@@ -25,13 +33,25 @@ struct State {
     has_ended: bool,
 }
 
+/// Why a wait for the client ended early.
+pub(crate) enum WaitError {
+    /// The client is gone, or too slow.
+    Client(io::Error),
+    /// Another greenlet has ended this one.
+    Raised(PyErr),
+}
+
 /// The `write` callable.
 #[pyclass(frozen, module = "lab_wsgi")]
 pub(crate) struct Write(Py<StartResponse>);
 
 impl StartResponse {
-    pub(crate) fn new(response: Response) -> StartResponse {
-        StartResponse(Mutex::new(State { response: Some(response), has_ended: false }))
+    pub(crate) fn new(response: Response, hub: Option<Arc<Hub>>) -> StartResponse {
+        StartResponse { state: Mutex::new(State { response: Some(response), has_ended: false }), hub }
+    }
+
+    pub(crate) fn hub(&self) -> Option<&Hub> {
+        self.hub.as_deref()
     }
 
     /// Ends the call and takes the response; None if a thread of the application is still waiting for the client with it.
@@ -46,15 +66,29 @@ impl StartResponse {
         let mut state = self.lock(py);
         let has_ended = state.has_ended;
         state.response.as_mut().map(act).ok_or_else(|| {
-            let why = if has_ended { "the request has already been answered" } else { "another thread is sending" };
+            let why = if has_ended { "the response is already complete" } else { "another thread is sending" };
             PyRuntimeError::new_err(why)
         })
     }
 
-    /// Detaches from the interpreter until the backlog of the response is gone.
-    pub(crate) fn wait(&self, py: Python<'_>) -> io::Result<()> {
-        let Some(mut response) = self.lock(py).response.take() else { return Ok(()) };
-        let waited = py.detach(|| response.wait());
+    /// Waits until the backlog of the response is gone. Other threads and greenlets run meanwhile.
+    pub(crate) fn wait(&self, py: Python<'_>) -> Result<(), WaitError> {
+        let mut response = {
+            let mut state = self.lock(py);
+            let Some(response) = &mut state.response else { return Ok(()) };
+            // Before the lock is released: afterwards another thread may end the call, and its connection may be closed.
+            response.own_socket()?;
+            let Some(response) = state.response.take() else { return Ok(()) };
+            response
+        };
+        let waited = match &self.hub {
+            None => py
+                .detach(|| response.wait(|socket, timeout| wait_for(socket, PollFlags::OUT, timeout)))
+                .map_err(WaitError::Client),
+            Some(hub) => {
+                response.wait(|socket, timeout| hub.wait_writable(py, socket, timeout).map_err(WaitError::Raised))
+            }
+        };
         let mut state = self.lock(py);
         if !state.has_ended {
             state.response = Some(response);
@@ -65,7 +99,7 @@ impl StartResponse {
     /// Detaches while it waits for the lock: without a GIL, a garbage collection stops all attached threads.
     // Nothing panics while it holds the lock, so a poisoned lock is impossible.
     fn lock(&self, py: Python<'_>) -> MutexGuard<'_, State> {
-        self.0.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+        self.state.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -115,6 +149,21 @@ impl Write {
             start_response.wait(py)?;
         }
         Ok(())
+    }
+}
+
+impl From<io::Error> for WaitError {
+    fn from(error: io::Error) -> WaitError {
+        WaitError::Client(error)
+    }
+}
+
+impl From<WaitError> for PyErr {
+    fn from(error: WaitError) -> PyErr {
+        match error {
+            WaitError::Client(error) => error.into(),
+            WaitError::Raised(error) => error,
+        }
     }
 }
 

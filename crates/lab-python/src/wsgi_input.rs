@@ -47,7 +47,8 @@ impl WsgiInput {
         WsgiInput(Mutex::new(State { source, remainder: None }))
     }
 
-    /// Takes what is left of a body with `Expect: 100-continue`. After this call the body can no longer be read.
+    /// Gives up the body: its file, whatever still refers to this object, or what is left of a body with
+    /// `Expect: 100-continue`. After this call the body can no longer be read.
     pub(crate) fn reclaim(&self, py: Python<'_>) -> Option<BodyRemainder> {
         let mut state = self.lock(py);
         match state.source {
@@ -57,7 +58,11 @@ impl WsgiInput {
             }
             // A thread of the application is still reading it, so the start of the next request is unknown.
             Source::Arriving => Some(BodyRemainder::Failed(BodyFailure::ResponseComplete)),
-            Source::Received(_) | Source::Failed(_) => state.remainder.take(),
+            Source::Received(_) => {
+                state.source = Source::Failed(BodyFailure::ResponseComplete);
+                state.remainder.take()
+            }
+            Source::Failed(_) => state.remainder.take(),
         }
     }
 
@@ -77,7 +82,7 @@ impl WsgiInput {
             Source::Received(spooled) => read(spooled),
             Source::Failed(failure) => Err(BodyError::new_err(failure.to_string())),
             Source::AwaitingContinue(_) | Source::Arriving => {
-                Err(BodyError::new_err("the body is being read by someone else"))
+                Err(BodyError::new_err("another thread is reading the request body"))
             }
         }
     }

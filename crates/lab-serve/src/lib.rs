@@ -11,6 +11,7 @@
 pub mod settings;
 pub mod differences;
 
+mod address;
 pub mod listen;
 
 pub mod arbiter;

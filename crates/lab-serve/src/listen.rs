@@ -12,12 +12,12 @@ use rustix::fs::Mode;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::settings::kind::host_and_port;
+use crate::address::parse_host_and_port;
 
 /// The first descriptor of systemd's socket activation (sd_listen_fds(3)).
 const FIRST_ACTIVATED: i32 = 3;
 
-/// A place to listen (gunicorn's `bind`).
+/// An address to listen on (gunicorn's `bind`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Bind {
     /// `HOST`, `HOST:PORT` or `[HOST]:PORT`. Port 0 takes any free port; an empty host is all IPv4 addresses.
@@ -87,7 +87,7 @@ impl FromStr for Bind {
         if text.contains('/') && !text.starts_with("tcp://") {
             return Err(syntax());
         }
-        let (host, port) = host_and_port(text, 8000).ok_or_else(syntax)?;
+        let (host, port) = parse_host_and_port(text, 8000).ok_or_else(syntax)?;
         Ok(Bind::Tcp { host: if host.is_empty() { "0.0.0.0".to_owned() } else { host }, port })
     }
 }
@@ -143,12 +143,18 @@ impl Listener {
         }
     }
 
-    /// The number of connections that wait to be accepted; None where proc(5) does not say, as for unix sockets.
+    /// The number of connections that wait to be accepted; None if proc(5) does not list the socket, as for unix sockets.
     #[must_use]
     pub fn waiting(&self) -> Option<u64> {
         let inode = rustix::fs::fstat(&self.socket).ok()?.st_ino;
         let tables = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
         tables.iter().find_map(|table| waiting_in(&std::fs::read_to_string(table).ok()?, inode))
+    }
+
+    /// Makes this server responsible for the path of an inherited unix socket, whose former owner has ended.
+    pub(crate) fn own_path(&mut self) {
+        let address = self.socket.local_addr().ok();
+        self.unlink = address.and_then(|address| std::path::absolute(address.as_pathname()?).ok());
     }
 
     /// Closes the socket, and removes its path if this server created it.
@@ -172,8 +178,54 @@ impl AsFd for Listener {
     }
 }
 
-/// The variables that describe systemd's sockets (sd_listen_fds(3)). Children must not inherit them.
-pub(super) const VARIABLES: [&str; 3] = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
+/// The variables that describe systemd's sockets (sd_listen_fds(3)), and those of an old arbiter (gunicorn's names). Other
+/// children must not inherit them.
+pub(super) const VARIABLES: [&str; 5] = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "GUNICORN_PID", "GUNICORN_FD"];
+
+/// Where the listening sockets of a start come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListenerSource {
+    /// They are bound to the configured addresses.
+    Bind,
+    /// systemd passes them.
+    Systemd(Vec<Bind>),
+    /// The old arbiter of an upgrade passes them, under these numbers.
+    OldArbiter(Vec<i32>),
+}
+
+impl ListenerSource {
+    /// The source that the environment names. `old_arbiter` is whether an old arbiter has started this process.
+    #[must_use]
+    pub fn from_environment<'a>(old_arbiter: bool, variable: impl Fn(&str) -> Option<&'a str>) -> ListenerSource {
+        let activated = activated(variable("LISTEN_PID"), variable("LISTEN_FDS"));
+        if !activated.is_empty() {
+            return ListenerSource::Systemd(activated);
+        }
+        let numbers = variable("GUNICORN_FD").filter(|_| old_arbiter).unwrap_or_default();
+        let numbers: Vec<i32> = numbers.split(',').filter_map(|number| number.parse().ok()).collect();
+        if numbers.is_empty() { ListenerSource::Bind } else { ListenerSource::OldArbiter(numbers) }
+    }
+
+    /// Creates or takes over the listening sockets.
+    ///
+    /// # Errors
+    /// An address cannot be bound, or a descriptor is not a listening socket.
+    pub fn listen(&self, configured: &[Bind], options: SocketOptions) -> Result<Vec<Listener>, ListenError> {
+        match self {
+            ListenerSource::Bind => configured.iter().map(|bind| bind.listen(options)).collect(),
+            ListenerSource::Systemd(activated) => activated.iter().map(|bind| bind.listen(options)).collect(),
+            ListenerSource::OldArbiter(numbers) => numbers
+                .iter()
+                .map(|&fd| {
+                    let listener = inherit(fd, options)?;
+                    // The duplicate is closed on exec. The original would stay open in every child process.
+                    nix::unistd::close(fd).map_err(|error| ListenError::Descriptor { fd, error: error.into() })?;
+                    Ok(listener)
+                })
+                .collect(),
+        }
+    }
+}
 
 /// The sockets that systemd passed to this process (sd_listen_fds(3)); none if `LISTEN_PID` is another process. They
 /// replace those of `bind`.
@@ -379,6 +431,22 @@ mod tests {
         assert_eq!(listener.waiting(), Some(0));
         let _client = std::net::TcpStream::connect(&listener.address).unwrap();
         assert_eq!(listener.waiting(), Some(1));
+    }
+
+    #[test]
+    fn environment_names_the_source() {
+        let own = std::process::id().to_string();
+        let from = |old_arbiter, pairs: &[(&str, &str)]| {
+            let pairs: Vec<(String, String)> =
+                pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let find = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+            ListenerSource::from_environment(old_arbiter, find)
+        };
+        assert_eq!(from(true, &[]), ListenerSource::Bind);
+        assert_eq!(from(true, &[("GUNICORN_FD", "3,4")]), ListenerSource::OldArbiter(vec![3, 4]));
+        assert_eq!(from(false, &[("GUNICORN_FD", "3,4")]), ListenerSource::Bind);
+        let activated = [("LISTEN_PID", own.as_str()), ("LISTEN_FDS", "1"), ("GUNICORN_FD", "9")];
+        assert_eq!(from(true, &activated), ListenerSource::Systemd(vec![Bind::Inherited(3)]));
     }
 
     #[test]

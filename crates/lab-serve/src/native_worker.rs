@@ -7,18 +7,18 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use lab_http::extensions::ArrivedHead;
+use lab_http::message::extensions::RawHead;
 use lab_net::Listener;
 use lab_worker::bootstrap::{AccessLogSettings, WorkerSettings};
 use lab_worker::native::observer::{CompletedRequest, Observer};
-use lab_worker::scoreboard::{HEARTBEAT, LINE, LINE_LENGTH, LONGEST_LINE, REQUESTS, SERVING};
+use lab_worker::scoreboard::{HEARTBEAT, LINE, LINE_LENGTH, LONGEST_LINE, REQUESTS, RETIRING, SERVING};
 use lab_worker::worker::{self, WorkerError};
 use lab_worker::{RequestBody, ServiceGateway, ShutdownState, WorkerConfig};
 use rustix::io::pwrite;
@@ -46,6 +46,9 @@ where
     B::Error: Display,
 {
     let config = WorkerConfig::new(settings)?;
+    if let Some(folder) = &settings.tmp_upload_dir {
+        lab_net::spool::set_folder(folder.clone());
+    }
     let failed = |error| WorkerError::Io { what: "serve the listening sockets", error };
     let served = worker::runtime()?.block_on(async {
         let (announce, shutdown) = watch::channel(ShutdownState::Running);
@@ -81,8 +84,9 @@ struct Activity {
     /// Increases with everything that happens.
     beats: AtomicU64,
     requests: AtomicU64,
+    is_retiring: AtomicBool,
     /// The request the application is running for.
-    request: Mutex<Option<ArrivedHead>>,
+    request: Mutex<Option<RawHead>>,
 }
 
 async fn beat(activity: Arc<Activity>) {
@@ -107,23 +111,25 @@ fn keep_scoreboard(activity: Arc<Activity>, scoreboard: OwnedFd) -> io::Result<(
             }
             last_beats = beats;
             // A worker whose scoreboard cannot be written looks hung to the arbiter, which replaces it.
-            let _ = write_scoreboard(&scoreboard, heartbeat, activity.requests.load(Ordering::Relaxed), &line);
+            let _ = activity.write(&scoreboard, heartbeat, &line);
         }
     };
     std::thread::Builder::new().name("scoreboard".to_owned()).spawn(keep).map(drop)
 }
 
-fn write_scoreboard(file: &OwnedFd, heartbeat: u64, requests: u64, line: &[u8]) -> io::Result<()> {
-    let line = &line[..line.len().min(LONGEST_LINE)];
-    pwrite(file, line, LINE as u64)?;
-    pwrite(file, &(line.len() as u64).to_le_bytes(), LINE_LENGTH as u64)?;
-    pwrite(file, &requests.to_le_bytes(), REQUESTS as u64)?;
-    pwrite(file, &heartbeat.to_le_bytes(), HEARTBEAT as u64)?;
-    Ok(())
-}
-
 impl Activity {
-    fn current_request(&self) -> std::sync::MutexGuard<'_, Option<ArrivedHead>> {
+    fn write(&self, file: &OwnedFd, heartbeat: u64, line: &[u8]) -> io::Result<()> {
+        let line = &line[..line.len().min(LONGEST_LINE)];
+        let number = |number: u64, offset: usize| pwrite(file, &number.to_le_bytes(), offset as u64).map(drop);
+        pwrite(file, line, LINE as u64)?;
+        number(line.len() as u64, LINE_LENGTH)?;
+        number(self.requests.load(Ordering::Relaxed), REQUESTS)?;
+        number(self.is_retiring.load(Ordering::Relaxed).into(), RETIRING)?;
+        number(heartbeat, HEARTBEAT)?;
+        Ok(())
+    }
+
+    fn current_request(&self) -> std::sync::MutexGuard<'_, Option<RawHead>> {
         self.request.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -193,7 +199,7 @@ struct WorkerObserver {
 }
 
 impl Observer for WorkerObserver {
-    fn on_enter(&self, arrived: &ArrivedHead) {
+    fn on_enter(&self, arrived: &RawHead) {
         *self.activity.current_request() = Some(arrived.clone());
         self.activity.beats.fetch_add(1, Ordering::Relaxed);
     }
@@ -210,8 +216,9 @@ impl Observer for WorkerObserver {
         if let Some(left) = self.requests_left.get() {
             self.requests_left.set(Some(left.saturating_sub(1)));
             if left == 1 {
-                tracing::info!("worker {} has served its requests and is to be replaced", std::process::id());
+                tracing::info!("worker {} ends after max_requests requests", std::process::id());
                 ShutdownState::Graceful.announce(&self.announce);
+                self.activity.is_retiring.store(true, Ordering::Relaxed);
             }
         }
     }
@@ -229,7 +236,7 @@ mod tests {
         let file = memfd_create("scoreboard", MemfdFlags::CLOEXEC).unwrap();
         ftruncate(&file, SIZE as u64).unwrap();
         let activity = Arc::new(Activity::default());
-        *activity.current_request() = Some(ArrivedHead::new("GET", "/slow", "HTTP/1.1", &[]));
+        *activity.current_request() = Some(RawHead::new("GET", "/slow", "HTTP/1.1", &[]));
         keep_scoreboard(Arc::clone(&activity), file.try_clone().unwrap()).unwrap();
         loop {
             let mut page = [0; SIZE];

@@ -2,10 +2,10 @@
 
 use std::io;
 
-use lab_http::extensions::ConnectionInfo;
+use lab_http::message::extensions::ConnectionInfo;
 use lab_net::{Listener, Stream};
 
-/// Accepts a connection. The inner None is one that is broken already: a client that resets at once leaves such.
+/// Accepts a connection. The inner None is a connection that its client has already reset.
 pub(crate) async fn accept(listener: &Listener) -> io::Result<Option<(Stream, ConnectionInfo)>> {
     let (stream, peer) = listener.accept().await?;
     let (Some(tcp), Some(peer)) = (stream.tcp(), peer) else { return Ok(Some((stream, ConnectionInfo::Unix))) };

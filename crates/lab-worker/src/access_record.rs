@@ -48,6 +48,9 @@ pub struct AccessRecord {
     /// The environ variables that the log format names, as text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environ: Vec<(String, String)>,
+    /// Whether the worker has written the line itself. The record is then for statsd only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_logged: bool,
 }
 
 /// The user in the value of an Authorization field of the Basic scheme (RFC 7617).

@@ -1,4 +1,4 @@
-//! What a worker is given at its start: one JSON document, written by the arbiter and read by the worker.
+//! What a worker receives at its start: one JSON document, written by the arbiter and read by the worker.
 //!
 //! A Python worker is started with `PYTHON -m lab_wsgi` and finds two descriptors in its environment:
 //! - [`SETTINGS_FD`], from which it reads this document up to its end;
@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::connection_limits::ConnectionLimits;
 use crate::proxy_protocol::Versions;
 use crate::tls::TlsSettings;
 
@@ -50,7 +51,10 @@ pub struct WorkerSettings {
     /// The number of workers; more than one makes `wsgi.multiprocess` true.
     #[serde(default = "default::one")]
     pub workers: u32,
-    /// Requests that may be in the application at the same time; more than one is gunicorn's `gthread`.
+    #[serde(default)]
+    pub worker_class: WorkerClass,
+    /// Requests that may be in the application at the same time; more than one is gunicorn's `gthread`. A gevent worker
+    /// ignores it, as in gunicorn.
     #[serde(default = "default::one")]
     pub threads: u32,
     /// Connections open at the same time.
@@ -80,6 +84,9 @@ pub struct WorkerSettings {
     /// Bytes of one field line; 0 for the longest that lab reads.
     #[serde(default = "default::limit_request_field_size")]
     pub limit_request_field_size: usize,
+    /// What lab limits besides.
+    #[serde(default)]
+    pub connection_limits: ConnectionLimits,
     /// Peers that are trusted to set the scheme and the `forwarder_headers`: addresses, networks, or `*` for all.
     #[serde(default = "default::loopback")]
     pub forwarded_allow_ips: Vec<String>,
@@ -107,6 +114,83 @@ pub struct WorkerSettings {
     /// What to report of each request; None to report nothing.
     #[serde(default)]
     pub access_log: Option<AccessLogSettings>,
+    /// How Python's logging is set up; None where nothing about it is configured.
+    #[serde(default)]
+    pub logging: Option<LoggingSettings>,
+    /// Whether `wsgi.file_wrapper` sends files with sendfile(2).
+    #[serde(default = "default::yes")]
+    pub sendfile: bool,
+    /// The server hooks of the configuration file.
+    #[serde(default)]
+    pub hooks: Option<HookSettings>,
+    /// The folder of request bodies that are too large for memory (gunicorn's `tmp_upload_dir`); None for the system's.
+    #[serde(default)]
+    pub tmp_upload_dir: Option<PathBuf>,
+    /// `NAME=VALUE` pairs for the application of a PasteDeploy file (gunicorn's `raw_paste_global_conf`).
+    #[serde(default)]
+    pub paste_global_conf: Vec<String>,
+}
+
+/// Logging through Python, in a worker that runs Python: gunicorn's `logger_class`, `logconfig` and `syslog`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoggingSettings {
+    /// The configuration file, if there is one: its logger class, and objects in its `logconfig_dict`, cannot be sent.
+    pub file: Option<ConfigurationFile>,
+    /// All settings by gunicorn's names, for the logger class.
+    pub settings: BTreeMap<String, serde_json::Value>,
+    /// Whether the worker writes the access log through the logger. Otherwise the arbiter writes it.
+    pub writes_access_log: bool,
+}
+
+/// A configuration file that a worker evaluates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigurationFile {
+    /// An absolute path, or `python:MODULE`.
+    pub location: String,
+    /// The folder in which the arbiter evaluates the file.
+    pub folder: PathBuf,
+}
+
+/// Server hooks, which a Python process gets by evaluating their configuration file again: functions cannot be sent to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HookSettings {
+    /// The configuration file: an absolute path, or `python:MODULE`.
+    pub location: String,
+    /// The folder in which the arbiter evaluates the file.
+    pub folder: PathBuf,
+    /// The hooks that the file defines, by gunicorn's names.
+    pub names: Vec<String>,
+    /// All settings that are not functions, by gunicorn's names, for the hooks to read.
+    #[serde(default)]
+    pub values: BTreeMap<String, serde_json::Value>,
+}
+
+/// How a worker calls a Python application (gunicorn's `worker_class`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WorkerClass {
+    /// One call at a time; with `threads`, the same as gthread.
+    #[default]
+    Sync,
+    /// On threads.
+    Gthread,
+    /// Each call in a greenlet, on gevent's hub.
+    Gevent,
+}
+
+impl WorkerClass {
+    /// gunicorn's name for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            WorkerClass::Sync => "sync",
+            WorkerClass::Gthread => "gthread",
+            WorkerClass::Gevent => "gevent",
+        }
+    }
 }
 
 /// A log level that does not exist.
@@ -150,11 +234,18 @@ pub enum HeaderMapPolicy {
 
 /// The pipe for access records, one line of JSON for each [`AccessRecord`](crate::access_record::AccessRecord), and the
 /// optional parts of a record. Each worker has its own pipe, so lines of any length are never interleaved.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccessLogSettings {
     /// Its descriptor in the worker.
     pub fd: i32,
+    /// The access log that the arbiter writes: a file, or `-`. An application may write to it as well.
+    #[serde(default)]
+    pub file: Option<String>,
+    /// The format of the lines that the arbiter writes, for a worker whose application changes the logger and which then
+    /// writes them itself; empty if there are none.
+    #[serde(default)]
+    pub format: String,
     /// Request fields to record, in lower case (`%({name}i)s` in gunicorn's `access_log_format`).
     #[serde(default)]
     pub request_headers: Vec<String>,
@@ -172,6 +263,10 @@ mod default {
 
     pub(super) fn one() -> u32 {
         1
+    }
+
+    pub(super) fn yes() -> bool {
+        true
     }
 
     pub(super) fn loglevel() -> String {

@@ -3,25 +3,25 @@
 
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
-use lab_http::extensions::{ArrivedHead, ConnectionInfo};
+use lab_http::message::extensions::{ConnectionInfo, RawHead};
 use lab_http::{BodyDecoder, Incoming, Outgoing, ReadError, Refusal};
-use lab_net::deadline::{TimedOut, within};
+use lab_net::deadline::{TimedOut, last_look, now_or_pending, within};
 use lab_net::proxy_protocol::Addresses;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::admission::check_trailers;
 use crate::config::WorkerConfig;
+use crate::copies;
+use crate::idle_connections::{Evicted, IdleSlot, IdleStage};
 use crate::lendable::{BodyFailure, LendableStream};
 use crate::proxy_protocol::Start;
 use crate::response;
 use crate::shutdown::ShutdownState;
-
-/// How long a connection accepted just before a graceful shutdown may take to send its first byte. Its client was
-/// accepted and could not know about the shutdown.
-const FIRST_BYTE_GRACE: Duration = Duration::from_secs(1);
 
 /// A connection that requests arrive on.
 pub struct Connection<IO> {
@@ -30,6 +30,7 @@ pub struct Connection<IO> {
     proxied: Option<Addresses>,
     pub(crate) config: Rc<WorkerConfig>,
     shutdown: watch::Receiver<ShutdownState>,
+    idle: IdleSlot,
 }
 
 /// How a connection ends.
@@ -47,8 +48,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
         info: ConnectionInfo,
         config: Rc<WorkerConfig>,
         shutdown: watch::Receiver<ShutdownState>,
+        idle: IdleSlot,
     ) -> Connection<IO> {
-        Connection { outgoing, info, proxied: None, config, shutdown }
+        Connection { outgoing, info, proxied: None, config, shutdown, idle }
     }
 
     /// The addresses of the connection itself.
@@ -92,9 +94,25 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
         self.outgoing.buffer()
     }
 
-    /// Writes the buffer within the send timeout. An error means that the client no longer reads.
+    /// Writes the buffer. An error means that the client is gone, or has accepted nothing for the send timeout.
     pub async fn flush(&mut self) -> Result<(), ConnectionEnd> {
-        match within(self.config.send_timeout, self.outgoing.flush()).await {
+        match now_or_pending(self.outgoing.flush()).await {
+            Poll::Ready(flushed) => flushed.map_err(|_| ConnectionEnd::Close),
+            Poll::Pending => self.send(&[]).await,
+        }
+    }
+
+    /// As [`flush`](Connection::flush), for the buffer and then `content`.
+    pub async fn send(&mut self, mut content: &[u8]) -> Result<(), ConnectionEnd> {
+        let limit = self.config.send_timeout;
+        while !(content.is_empty() && self.outgoing.is_flushed()) {
+            match within(limit, self.outgoing.write_some(content)).await {
+                Ok(Ok(written)) => content = &content[written..],
+                _ => return Err(ConnectionEnd::Close),
+            }
+        }
+        // A TLS session may still hold encrypted bytes.
+        match within(limit, self.outgoing.flush()).await {
             Ok(Ok(())) => Ok(()),
             _ => Err(ConnectionEnd::Close),
         }
@@ -111,7 +129,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
         let limit = self.config.body_timeout;
         let lent = || ReadError::Io(std::io::ErrorKind::NotConnected.into());
         let incoming = self.outgoing.io_mut().incoming().ok_or_else(lent)?;
-        within(limit, incoming.read_body_piece(body)).await.unwrap_or(Err(Refusal::Timeout.into()))
+        let piece = within(limit, incoming.read_body_piece(body)).await.unwrap_or(Err(Refusal::Timeout.into()))?;
+        if piece.is_none() {
+            check_trailers(body)?;
+        }
+        Ok(piece)
     }
 
     /// Sends the error response of a request that is not handed to the application. Bytes that arrived behind the
@@ -157,44 +179,55 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
                 }
             }
         };
-        let found: Result<std::io::Result<_>, TimedOut> = tokio::select! {
+        let found: Result<Result<std::io::Result<_>, TimedOut>, Evicted> = tokio::select! {
             biased;
-            found = within(limit, read_start) => found,
-            () = wait_for_shutdown(&mut self.shutdown, true) => return Err(ConnectionEnd::Close),
+            found = self.idle.while_idle(IdleStage::Partial, within(limit, read_start)) => found,
+            () = wait_for_retirement(&mut self.shutdown, self.config.retirement_grace()) => {
+                return Err(ConnectionEnd::Close);
+            }
         };
         match found {
-            Ok(Ok(Ok(Start::Header(length, proxied)))) => {
+            Ok(Ok(Ok(Ok(Start::Header(length, proxied))))) => {
                 self.proxied = proxied;
                 let behind = incoming.take_buffered().split_off(length);
-                incoming.give_back(&behind);
+                incoming.unread(&behind);
                 Ok(())
             }
-            Ok(Ok(Ok(Start::Request | Start::Undecided))) => Ok(()),
-            Ok(Ok(Err(error))) => {
+            Ok(Ok(Ok(Ok(Start::Request | Start::Undecided)))) => Ok(()),
+            Ok(Ok(Ok(Err(error)))) => {
                 tracing::info!("{}: refused with {}: {error}", self.info, error.status());
                 response::write_proxy_header_error(self.outgoing.buffer(), error);
                 Err(self.flush_and_close().await)
             }
-            Ok(Err(_)) | Err(_) => Err(ConnectionEnd::Close),
+            Ok(Ok(Err(_)) | Err(_)) | Err(_) => Err(ConnectionEnd::Close),
         }
     }
 
-    /// Waits for the next request head. A connection that stays idle or ends between two requests is closed without a
-    /// response.
-    pub(crate) async fn next_head(&mut self, is_first: bool) -> Result<ArrivedHead, ConnectionEnd> {
-        let idle_timeout = if is_first { self.config.header_timeout } else { self.config.keep_alive };
+    /// Waits for the next request head. A connection that stays idle, ends between two requests or gives way to another is
+    /// closed without a response.
+    pub(crate) async fn next_head(&mut self, is_first: bool) -> Result<RawHead, ConnectionEnd> {
+        let idle_timeout = if is_first { self.config.idle_timeout } else { self.config.keep_alive };
         let header_timeout = self.config.header_timeout;
         let incoming = self.outgoing.io_mut().incoming().ok_or(ConnectionEnd::Close)?;
-        let arrived: Result<_, TimedOut> = tokio::select! {
+        let arrived: Result<Result<_, TimedOut>, Evicted> = tokio::select! {
             biased;
-            arrived = within(idle_timeout, incoming.wait()) => arrived,
-            () = wait_for_shutdown(&mut self.shutdown, is_first) => return Err(ConnectionEnd::Close),
+            arrived = self.idle.while_idle(IdleStage::Silent, within(idle_timeout, incoming.wait())) => arrived,
+            () = wait_for_retirement(&mut self.shutdown, self.config.retirement_grace()) => Ok(Err(TimedOut)),
         };
-        if !matches!(arrived, Ok(Ok(true))) {
+        let has_request = match arrived {
+            Ok(Ok(arrived)) => matches!(arrived, Ok(true)),
+            Ok(Err(TimedOut)) => matches!(last_look(incoming.wait()).await, Poll::Ready(Ok(true))),
+            Err(Evicted) => false,
+        };
+        if !has_request {
             return Err(ConnectionEnd::Close);
         }
-        match within(header_timeout, incoming.read_request_head()).await {
-            Ok(Ok(Some(head))) => Ok(ArrivedHead::from(head)),
+        let reading = within(header_timeout, incoming.read_request_head());
+        let Ok(read) = self.idle.while_idle(IdleStage::Partial, reading).await else {
+            return Err(ConnectionEnd::Close);
+        };
+        match read {
+            Ok(Ok(Some(head))) => Ok(RawHead::from(head)),
             Ok(Ok(None) | Err(ReadError::Io(_) | ReadError::Refused(Refusal::Truncated))) => Err(ConnectionEnd::Close),
             Ok(Err(ReadError::Refused(refusal))) => Err(self.refuse(false, refusal).await),
             Err(_) => Err(self.refuse(false, Refusal::Timeout).await),
@@ -212,7 +245,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
         match end {
             ConnectionEnd::Linger => self.linger().await,
             // TLS tells a complete end from a cut by its close_notify alert (RFC 8446 §6.1).
-            ConnectionEnd::Close if self.config.is_tls() => {
+            ConnectionEnd::Close if self.config.is_tls() || copies::exist() => {
                 let _ = timeout(self.config.linger_timeout, self.outgoing.shutdown()).await;
             }
             ConnectionEnd::Close => {}
@@ -236,12 +269,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
     }
 }
 
-/// Returns when the connection should stop waiting for a request.
-pub(crate) async fn wait_for_shutdown(shutdown: &mut watch::Receiver<ShutdownState>, is_first: bool) {
-    let state = shutdown.wait_for(|state| *state != ShutdownState::Running).await;
-    let state = state.map_or(ShutdownState::Immediate, |state| *state);
-    if is_first && state == ShutdownState::Graceful {
-        // An immediate shutdown ends the grace period early.
-        let _ = timeout(FIRST_BYTE_GRACE, shutdown.wait_for(|state| *state == ShutdownState::Immediate)).await;
+/// Returns when a connection should stop waiting for a request: `grace` after a shutdown is announced, because its client
+/// does not know yet and may be sending one, or at once if the shutdown is immediate.
+pub(crate) async fn wait_for_retirement(shutdown: &mut watch::Receiver<ShutdownState>, grace: Duration) {
+    // An error means that the worker is gone.
+    if shutdown.wait_for(|state| *state != ShutdownState::Running).await.is_ok() {
+        let _ = timeout(grace, shutdown.wait_for(|state| *state == ShutdownState::Immediate)).await;
     }
 }

@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
-use lab_http::extensions::{ArrivedHead, ConnectionInfo};
+use lab_http::message::extensions::{ConnectionInfo, RawHead};
 use lab_http::{Incoming, Outgoing};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
 use crate::config::WorkerConfig;
 use crate::connection::{Connection, ConnectionEnd};
+use crate::idle_connections::IdleSlot;
 use crate::lendable::LendableStream;
 use crate::shutdown::ShutdownState;
 
@@ -19,7 +20,7 @@ pub trait Gateway<IO> {
     fn exchange(
         &mut self,
         connection: &mut Connection<IO>,
-        arrived: ArrivedHead,
+        arrived: RawHead,
     ) -> impl Future<Output = Result<(), ConnectionEnd>>;
 }
 
@@ -31,13 +32,14 @@ pub async fn serve_connection<G, IO>(
     mut gateway: G,
     config: Rc<WorkerConfig>,
     shutdown: watch::Receiver<ShutdownState>,
+    idle: IdleSlot,
 ) where
     G: Gateway<IO>,
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let incoming = Incoming::new(io, config.limits);
     let outgoing = Outgoing::new(LendableStream::new(incoming));
-    let mut connection = Connection::new(outgoing, info, config, shutdown);
+    let mut connection = Connection::new(outgoing, info, config, shutdown, idle);
     let end = match connection.read_proxy_header().await {
         Ok(()) => serve_requests(&mut connection, &mut gateway).await,
         Err(end) => end,

@@ -11,12 +11,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use lab_http::write::CONTINUE;
+use lab_http::h1::write::CONTINUE;
 use lab_http::{BodyDecoder, Incoming, ReadError, Refusal};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Sleep, sleep};
 
-use crate::native::request_body::{BodyError, BodySource, RequestBody};
+use crate::admission::check_trailers;
+use crate::request_body::{BodyError, BodySource, RequestBody};
 
 /// A stream, at hand or lent to a request body.
 pub(crate) struct LendableStream<IO> {
@@ -64,7 +65,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> LendableStream<IO> {
     }
 
     pub(crate) fn lend(&mut self, body: BodyDecoder, expects_continue: bool, stall_timeout: Duration) -> RequestBody {
-        let left = body.left();
+        let left = body.remaining();
         let lease = Arc::new(Mutex::new(BodyLease {
             incoming: self.at_hand.take(),
             body,
@@ -83,7 +84,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> LendableStream<IO> {
         let lease = self.lent.take()?;
         let mut lease = lock(&lease);
         self.at_hand = lease.incoming.take();
-        let decoder = std::mem::replace(&mut lease.body, BodyDecoder::at_end());
+        let decoder = std::mem::replace(&mut lease.body, BodyDecoder::finished());
         let is_readable = lease.failure.is_none() && !lease.continue_withheld && !lease.is_continue_unsent();
         Some(UnreadBody { decoder, is_readable })
     }
@@ -96,7 +97,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> LendableStream<IO> {
     pub(crate) fn is_drainable(&self, bound: u64) -> bool {
         let Some(lease) = &self.lent else { return true };
         let lease = lock(lease);
-        lease.failure.is_none() && !lease.is_continue_unsent() && lease.body.left().is_none_or(|left| left <= bound)
+        lease.failure.is_none()
+            && !lease.is_continue_unsent()
+            && lease.body.remaining().is_none_or(|left| left <= bound)
     }
 
     /// Writes to the stream, wherever it is.
@@ -154,7 +157,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> BodyLease<IO> {
         let Some(incoming) = &mut self.incoming else { return Poll::Ready(Ok(None)) };
         if let Poll::Ready(read) = incoming.poll_body_piece(cx, &mut self.body) {
             self.stall = None;
-            return Poll::Ready(Ok(read?.map(Bytes::copy_from_slice)));
+            let content = read?.map(Bytes::copy_from_slice);
+            if content.is_none() {
+                check_trailers(&self.body)?;
+            }
+            return Poll::Ready(Ok(content));
         }
         let timeout = self.stall_timeout;
         ready!(self.stall.get_or_insert_with(|| Box::pin(sleep(timeout))).as_mut().poll(cx));

@@ -4,14 +4,15 @@
 //! This is a crate of its own so that a worker inside a Python interpreter carries nothing of the harness. It knows
 //! nothing of the arbiter that starts it (`lab-serve`), nor of scenarios and reports. In reading order:
 //!
-//! - what a worker shares with its arbiter: [`bootstrap`] (what it is given at its start), [`scoreboard`],
-//!   [`access_record`] and [`log_line`];
-//! - the worker itself: [`config`], [`shutdown`], [`worker`];
-//! - one connection: [`connection`], and the [`gateway`] that answers its requests;
-//! - the two kinds of application: [`native`] (tower services) and [`wsgi`] (what PEP 3333 asks for and needs no
-//!   Python; `lab-python` adds the interpreter). Both use [`response`].
+//! - what a worker shares with its arbiter: [`bootstrap`] (what it receives at its start) with [`connection_limits`],
+//!   [`scoreboard`], [`access_record`] and [`log_line`];
+//! - the worker itself: [`config`], [`shutdown`], [`worker`], [`idle_connections`];
+//! - one connection: [`connection`], [`admission`] (which requests are accepted), and the [`gateway`] that calls the application for its requests;
+//! - the two kinds of application: [`native`] (tower services) and [`wsgi`] (the parts of PEP 3333 that
+//!   need no Python; `lab-python` adds the interpreter). Both use [`response`].
 
 pub mod bootstrap;
+pub mod connection_limits;
 pub mod scoreboard;
 pub mod access_record;
 pub mod log_line;
@@ -21,10 +22,15 @@ pub mod shutdown;
 pub mod worker;
 
 pub mod tls;
+pub mod trusted_peers;
 pub mod proxy_protocol;
 mod accept;
+pub mod copies;
+pub mod idle_connections;
 
+pub mod admission;
 pub mod connection;
+pub mod request_body;
 mod lendable;
 pub mod gateway;
 pub mod response;
@@ -33,7 +39,8 @@ pub mod native;
 pub mod wsgi;
 
 pub use config::WorkerConfig;
+pub use connection_limits::ConnectionLimits;
 pub use gateway::Gateway;
 pub use native::ServiceGateway;
-pub use native::request_body::{BodyError, RequestBody};
+pub use request_body::{BodyError, RequestBody};
 pub use shutdown::ShutdownState;

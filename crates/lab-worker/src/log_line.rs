@@ -1,8 +1,9 @@
 //! A line of the error log, in gunicorn's form: `[2026-11-24 11:00:00 +0000] [1234] [INFO] worker 1234 is ready`. The
 //! arbiter and all kinds of workers use it.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
+use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
@@ -28,5 +29,25 @@ where
         let mut text = FormattedFields::<N>::new(String::new());
         context.format_fields(text.as_writer(), event)?;
         writeln!(to, "{}", text.fields.replace(['\n', '\r'], " "))
+    }
+}
+
+/// The message of an event alone, for logs that add time and level themselves.
+#[must_use]
+pub fn event_text(event: &Event<'_>) -> String {
+    let mut text = EventText(String::new());
+    event.record(&mut text);
+    text.0
+}
+
+struct EventText(String);
+
+impl Visit for EventText {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        // OK because writing to a String cannot fail
+        let _ = match field.name() {
+            "message" => write!(self.0, "{value:?}"),
+            name => write!(self.0, " {name}={value:?}"),
+        };
     }
 }

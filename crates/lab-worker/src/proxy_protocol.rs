@@ -1,10 +1,10 @@
 //! Which PROXY headers a worker accepts, and from whom (gunicorn's `proxy_protocol` and `proxy_allow_ips`). Pure.
 
-use lab_http::extensions::ConnectionInfo;
+use lab_http::message::extensions::ConnectionInfo;
 use lab_net::proxy_protocol::{Addresses, LONGEST_LINE, Malformed, Origin, Parsed, Version};
 use serde::{Deserialize, Serialize};
 
-use crate::wsgi::trust::Peers;
+use crate::trusted_peers::TrustedPeers;
 
 /// The accepted versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub enum Versions {
 pub struct HeaderPolicy {
     pub versions: Versions,
     /// Peers that may send a header.
-    pub allowed: Peers,
+    pub allowed: TrustedPeers,
 }
 
 /// Why a header is not accepted. The connection is closed.
@@ -48,7 +48,7 @@ impl HeaderError {
     }
 }
 
-/// The start of a connection, as far as its bytes tell.
+/// What the first bytes of a connection are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
     /// More bytes are needed.
@@ -95,7 +95,7 @@ impl HeaderPolicy {
     }
 }
 
-/// gunicorn takes the first line feed for the end of the line. nginx, and so the parser, looks on for a CRLF.
+/// No valid line contains a bare line feed. The parser would wait for a CRLF behind it, as nginx does.
 fn ends_with_bare_line_feed(bytes: &[u8]) -> bool {
     let end = bytes.iter().take(LONGEST_LINE).position(|&byte| byte == b'\n');
     end.is_some_and(|end| !bytes[..end].ends_with(b"\r"))
@@ -106,10 +106,10 @@ mod tests {
     use super::*;
 
     fn policy(versions: Versions) -> HeaderPolicy {
-        HeaderPolicy { versions, allowed: Peers::new(&["127.0.0.1"]).unwrap() }
+        HeaderPolicy { versions, allowed: TrustedPeers::new(&["127.0.0.1"]).unwrap() }
     }
 
-    fn look(versions: Versions, bytes: &[u8]) -> Result<Start, HeaderError> {
+    fn examine(versions: Versions, bytes: &[u8]) -> Result<Start, HeaderError> {
         let address = "127.0.0.1:1".parse().unwrap();
         policy(versions).examine(&ConnectionInfo::Tcp { peer: address, local: address }, bytes)
     }
@@ -127,15 +127,15 @@ mod tests {
     fn text_headers() {
         let line = "PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n";
         let found = forwarded("192.0.2.1:56324", "192.0.2.2:443");
-        assert_eq!(look(Versions::V1, format!("{line}GET").as_bytes()), Ok(Start::Header(line.len(), found)));
+        assert_eq!(examine(Versions::V1, format!("{line}GET").as_bytes()), Ok(Start::Header(line.len(), found)));
         for length in 0..line.len() {
-            assert_eq!(look(Versions::Auto, &line.as_bytes()[..length]), Ok(Start::Undecided), "{length}");
+            assert_eq!(examine(Versions::Auto, &line.as_bytes()[..length]), Ok(Start::Undecided), "{length}");
         }
         let line = "PROXY TCP6 2001:db8::1 ::1 1 2\r\n";
         let found = forwarded("[2001:db8::1]:1", "[::1]:2");
-        assert_eq!(look(Versions::Auto, line.as_bytes()), Ok(Start::Header(line.len(), found)));
+        assert_eq!(examine(Versions::Auto, line.as_bytes()), Ok(Start::Header(line.len(), found)));
         for line in ["PROXY UNKNOWN\r\n", "PROXY UNKNOWN ff::1 ff::2 1 2\r\n"] {
-            assert_eq!(look(Versions::V1, line.as_bytes()), Ok(Start::Header(line.len(), None)));
+            assert_eq!(examine(Versions::V1, line.as_bytes()), Ok(Start::Header(line.len(), None)));
         }
     }
 
@@ -152,7 +152,7 @@ mod tests {
             "PROXY  TCP4 192.0.2.1 192.0.2.2 1 2\r\n",
             &format!("PROXY TCP4 {}", "1".repeat(200)),
         ] {
-            let found = look(Versions::V1, line.as_bytes());
+            let found = examine(Versions::V1, line.as_bytes());
             assert!(matches!(found, Err(HeaderError::Malformed(_))), "{line:?}: {found:?}");
         }
     }
@@ -162,20 +162,23 @@ mod tests {
         let four = [192, 0, 2, 1, 192, 0, 2, 2, 0xdc, 4, 1, 0xbb];
         let found = forwarded("192.0.2.1:56324", "192.0.2.2:443");
         let bytes = v2(0x21, 0x11, &four);
-        assert_eq!(look(Versions::V2, &bytes), Ok(Start::Header(28, found)));
+        assert_eq!(examine(Versions::V2, &bytes), Ok(Start::Header(28, found)));
         for length in 0..28 {
-            assert_eq!(look(Versions::Auto, &bytes[..length]), Ok(Start::Undecided), "{length}");
+            assert_eq!(examine(Versions::Auto, &bytes[..length]), Ok(Start::Undecided), "{length}");
         }
         // extensions behind the addresses are skipped
         assert_eq!(
-            look(Versions::V2, &v2(0x21, 0x11, &[&four[..], &[4, 0, 0]].concat())),
+            examine(Versions::V2, &v2(0x21, 0x11, &[&four[..], &[4, 0, 0]].concat())),
             Ok(Start::Header(31, found))
         );
         let mut six = [0; 36];
         (six[15], six[31], six[33], six[35]) = (1, 2, 80, 81);
-        assert_eq!(look(Versions::V2, &v2(0x21, 0x21, &six)), Ok(Start::Header(52, forwarded("[::1]:80", "[::2]:81"))));
-        assert_eq!(look(Versions::V2, &v2(0x20, 0x00, b"")), Ok(Start::Header(16, None)));
-        assert_eq!(look(Versions::V2, &v2(0x21, 0x01, b"xx")), Ok(Start::Header(18, None)));
+        assert_eq!(
+            examine(Versions::V2, &v2(0x21, 0x21, &six)),
+            Ok(Start::Header(52, forwarded("[::1]:80", "[::2]:81")))
+        );
+        assert_eq!(examine(Versions::V2, &v2(0x20, 0x00, b"")), Ok(Start::Header(16, None)));
+        assert_eq!(examine(Versions::V2, &v2(0x21, 0x01, b"xx")), Ok(Start::Header(18, None)));
     }
 
     #[test]
@@ -183,7 +186,7 @@ mod tests {
         let cases =
             [v2(0x11, 0x11, &[0; 12]), v2(0x22, 0x11, &[0; 12]), v2(0x21, 0x12, &[0; 12]), v2(0x21, 0x31, &[0; 216])];
         for bytes in cases.into_iter().chain([v2(0x21, 0x11, &[0; 11]), v2(0x21, 0x21, &[0; 35])]) {
-            let found = look(Versions::V2, &bytes);
+            let found = examine(Versions::V2, &bytes);
             assert!(matches!(found, Err(HeaderError::Malformed(_))), "{bytes:?}: {found:?}");
         }
     }
@@ -191,11 +194,11 @@ mod tests {
     #[test]
     fn only_accepted_versions_of_allowed_peers() {
         let text = b"PROXY UNKNOWN\r\n";
-        assert_eq!(look(Versions::V2, text), Ok(Start::Request));
-        assert_eq!(look(Versions::V1, &v2(0x20, 0, b"")), Ok(Start::Request));
-        assert_eq!(look(Versions::Off, text), Ok(Start::Request));
-        assert_eq!(look(Versions::Auto, b"GET / HTTP/1.1\r\n"), Ok(Start::Request));
-        assert_eq!(look(Versions::Auto, b"\r\nGET / HTTP/1.1\r\n"), Ok(Start::Request));
+        assert_eq!(examine(Versions::V2, text), Ok(Start::Request));
+        assert_eq!(examine(Versions::V1, &v2(0x20, 0, b"")), Ok(Start::Request));
+        assert_eq!(examine(Versions::Off, text), Ok(Start::Request));
+        assert_eq!(examine(Versions::Auto, b"GET / HTTP/1.1\r\n"), Ok(Start::Request));
+        assert_eq!(examine(Versions::Auto, b"\r\nGET / HTTP/1.1\r\n"), Ok(Start::Request));
         let other = "10.0.0.1:1".parse().unwrap();
         let other = ConnectionInfo::Tcp { peer: other, local: other };
         assert_eq!(policy(Versions::Auto).examine(&other, text), Err(HeaderError::Forbidden));

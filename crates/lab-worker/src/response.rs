@@ -3,9 +3,10 @@
 use http::header::{CONTENT_LENGTH, DATE, SERVER};
 use http::{HeaderMap, HeaderName, StatusCode};
 use http_body::SizeHint;
-use lab_http::connection::is_hop_by_hop;
-use lab_http::framing::is_bodyless;
-use lab_http::{BodyLength, Refusal, Version, date, write};
+use lab_http::h1::connection::is_hop_by_hop;
+use lab_http::h1::write;
+use lab_http::message::{date, is_bodyless};
+use lab_http::{BodyLength, Refusal, Version};
 
 use crate::proxy_protocol::HeaderError;
 
@@ -29,9 +30,9 @@ pub struct Framing {
 /// A response that an application must not give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidResponse {
-    #[error("the app answered with the interim status {0}")]
+    #[error("the app returned the interim status {0}")]
     Interim(u16),
-    #[error("the app answered with a Content-Length that is not one number")]
+    #[error("the app returned an invalid Content-Length")]
     ContentLength,
 }
 
@@ -128,11 +129,14 @@ pub(crate) fn write_head_end(
     write::end(out);
 }
 
+/// The methods that an application may allow: those of RFC 9110 §9.3 and RFC 5789, without CONNECT.
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE";
+
 /// Appends the response to a request that is not handed to the application. The connection closes after it.
 pub(crate) fn write_refusal(out: &mut Vec<u8>, is_head: bool, refusal: Refusal) {
     let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    // A 405 needs Allow (RFC 9110 §15.5.6); the target of CONNECT is not a resource, so no method is allowed.
-    let allow: &[(&str, &str)] = if refusal == Refusal::Connect { &[("Allow", "")] } else { &[] };
+    // A 405 needs Allow (RFC 9110 §15.5.6). The server hands every other method to its application.
+    let allow: &[(&str, &str)] = if status == StatusCode::METHOD_NOT_ALLOWED { &[("Allow", METHODS)] } else { &[] };
     write_error_page(out, is_head, status, &refusal.to_string(), allow);
 }
 

@@ -1,4 +1,4 @@
-//! Whether a worker serves on or ends, and how.
+//! The shutdown state of a worker.
 
 use tokio::sync::watch;
 
@@ -8,8 +8,12 @@ pub enum ShutdownState {
     /// Accept connections and serve requests.
     #[default]
     Running,
-    /// Accept nothing more; end when the requests in progress are complete (SIGTERM).
+    /// Accept nothing more but what is in the backlog; end when every open connection has had the chance of one more
+    /// request (SIGTERM).
     Graceful,
+    /// The same after a call that took too long (SIGABRT), and without the backlog: the arbiter kills this worker if it
+    /// stays silent, so new connections are for its successor.
+    Aborted,
     /// End at once (SIGINT, SIGQUIT).
     Immediate,
 }

@@ -1,4 +1,4 @@
-//! TLS on a worker's sockets: which certificate, which clients (gunicorn's "SSL" settings). Reads files.
+//! TLS on a worker's sockets: its certificate, and the clients it accepts (gunicorn's "SSL" settings). Reads files.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,101 +9,81 @@ use lab_net::tls::{
 };
 use serde::{Deserialize, Serialize};
 
-/// What is set about TLS, by gunicorn's names.
+/// gunicorn's TLS settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TlsSettings {
-    /// The file with the certificate and those that lead to it, in PEM.
+    /// The file with the certificate chain, in PEM.
     pub certfile: PathBuf,
-    /// The file with its key; None if it is in `certfile` as well.
+    /// The file with the private key; None if `certfile` holds it.
     #[serde(default)]
     pub keyfile: Option<PathBuf>,
-    /// The file with the authorities that clients' certificates are checked with.
+    /// The file with the authorities that sign clients' certificates.
     #[serde(default)]
     pub ca_certs: Option<PathBuf>,
-    /// Whether clients are asked for a certificate.
     #[serde(default)]
     pub cert_reqs: ClientCertificates,
-    /// The cipher suites of TLS 1.2, by OpenSSL's names with colons between; all that there are unless it is given.
+    /// The cipher suites of TLS 1.2, as OpenSSL names separated by colons; None for all that lab supports.
     #[serde(default)]
     pub ciphers: Option<String>,
 }
 
-/// Whether clients are asked for a certificate (Python's `ssl.CERT_NONE`, `CERT_OPTIONAL`, `CERT_REQUIRED`).
+/// Whether clients need a certificate (Python's `ssl.CERT_NONE`, `CERT_OPTIONAL`, `CERT_REQUIRED`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ClientCertificates {
-    /// They are not.
     #[default]
     None,
-    /// They may have one, which then has to be good.
+    /// A client may send none, but one that it sends must be valid.
     Optional,
-    /// They must have one.
     Required,
 }
 
-/// Why there is no TLS.
+/// Why the TLS settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file has not got what it is to have.
-    #[error("{what} {}: {error}", .path.display())]
-    File {
-        /// The setting.
-        what: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        error: String,
-    },
-    /// The key is of another certificate, or neither can be used.
+    /// A file cannot be read, or lacks the certificate or key it should hold.
+    #[error("{setting} {}: {error}", .path.display())]
+    File { setting: &'static str, path: PathBuf, error: String },
+    /// The key belongs to another certificate, or the certificate is invalid.
     #[error("the certificate {} cannot be used: {error}", .path.display())]
-    Certificate {
-        /// Its file.
-        path: PathBuf,
-        /// What is wrong.
-        error: Error,
-    },
-    /// Clients are to be checked with nothing.
-    #[error("cert_reqs asks clients for certificates, and ca_certs does not say whose")]
+    Certificate { path: PathBuf, error: Error },
+    #[error("cert_reqs needs ca_certs, the authorities that sign clients' certificates")]
     NoAuthorities,
-    /// A cipher suite that there is not.
-    #[error("ciphers: there is no {cipher:?}; there is: {}", names())]
-    Cipher {
-        /// Its name.
-        cipher: String,
-    },
+    #[error("ciphers: there is no cipher suite {name:?}; expected one of {}", known_cipher_suites())]
+    UnknownCipherSuite { name: String },
 }
 
-fn names() -> String {
+fn known_cipher_suites() -> String {
     cipher_suite_names().collect::<Vec<_>>().join(", ")
 }
 
-/// Reads certificates and keys, and makes the configuration of handshakes from them.
+/// Reads certificates and keys, and builds the server's TLS configuration.
 ///
 /// # Errors
-/// A file cannot be read, or they do not fit each other.
+/// A file cannot be read, or the key does not match the certificate.
 pub fn load(settings: &TlsSettings) -> Result<Arc<ServerConfig>, TlsError> {
-    let unknown = |UnknownCipherSuite(cipher)| TlsError::Cipher { cipher };
+    let unknown = |UnknownCipherSuite(name)| TlsError::UnknownCipherSuite { name };
     let tls = ServerTls::new(settings.ciphers.as_deref()).map_err(unknown)?;
     let tls = match client_auth(settings)? {
         None => tls,
         Some((path, clients)) => tls.with_client_auth(clients).map_err(|error| TlsError::File {
-            what: "ca_certs",
+            setting: "ca_certs",
             path: path.to_owned(),
             error: error.to_string(),
         })?,
     };
     let chain =
-        read_certificates(&settings.certfile).map_err(|error| in_setting("certfile", &settings.certfile, &error))?;
-    let (what, path) = match &settings.keyfile {
+        read_certificates(&settings.certfile).map_err(|error| file_error("certfile", &settings.certfile, &error))?;
+    let (setting, path) = match &settings.keyfile {
         Some(path) => ("keyfile", path),
         None => ("certfile", &settings.certfile),
     };
-    let key = read_private_key(path).map_err(|error| in_setting(what, path, &error))?;
+    let key = read_private_key(path).map_err(|error| file_error(setting, path, &error))?;
     tls.build(chain, key).map_err(|error| TlsError::Certificate { path: settings.certfile.clone(), error })
 }
 
-/// The file of authorities and what it is used for; None if clients are not asked for certificates.
+/// The file of authorities and the check of clients it is used for; None if clients need no certificate.
 fn client_auth(settings: &TlsSettings) -> Result<Option<(&Path, ClientAuth)>, TlsError> {
     let clients = match settings.cert_reqs {
         ClientCertificates::None => return Ok(None),
@@ -111,12 +91,12 @@ fn client_auth(settings: &TlsSettings) -> Result<Option<(&Path, ClientAuth)>, Tl
         ClientCertificates::Required => ClientAuth::Required,
     };
     let path = settings.ca_certs.as_deref().ok_or(TlsError::NoAuthorities)?;
-    let roots = read_roots(path).map_err(|error| in_setting("ca_certs", path, &error))?;
+    let roots = read_roots(path).map_err(|error| file_error("ca_certs", path, &error))?;
     Ok(Some((path, clients(roots))))
 }
 
-fn in_setting(what: &'static str, path: &Path, error: &CertificateError) -> TlsError {
-    TlsError::File { what, path: path.to_owned(), error: error.reason() }
+fn file_error(setting: &'static str, path: &Path, error: &CertificateError) -> TlsError {
+    TlsError::File { setting, path: path.to_owned(), error: error.reason() }
 }
 
 #[cfg(test)]
@@ -133,11 +113,11 @@ mod tests {
             cert_reqs: ClientCertificates::None,
             ciphers: None,
         };
-        let said = load(&settings).unwrap_err().to_string();
-        assert!(said.starts_with("certfile ") && said.contains("no-such-file.pem: No such file"), "{said}");
+        let error = load(&settings).unwrap_err().to_string();
+        assert!(error.starts_with("certfile ") && error.contains("no-such-file.pem: No such file"), "{error}");
         let unknown = TlsSettings { ciphers: Some("HIGH:!aNULL".to_owned()), ..settings.clone() };
-        let said = load(&unknown).unwrap_err().to_string();
-        assert!(said.starts_with("ciphers: there is no \"HIGH\"; there is: ECDHE-"), "{said}");
+        let error = load(&unknown).unwrap_err().to_string();
+        assert!(error.starts_with("ciphers: there is no cipher suite \"HIGH\"; expected one of ECDHE-"), "{error}");
         let settings = TlsSettings { cert_reqs: ClientCertificates::Required, ..settings };
         assert!(matches!(load(&settings), Err(TlsError::NoAuthorities)));
     }

@@ -3,7 +3,7 @@
 use toml::Spanned;
 
 use crate::catalog::kind::{Binds, Role};
-use crate::catalog::template::{Template, Value};
+use crate::catalog::template::{Template, Variable};
 use crate::catalog::wire;
 use crate::document::braces::BracesError;
 use crate::document::diagnostic::{Diagnostic, Problems};
@@ -11,52 +11,52 @@ use crate::document::read::List;
 use crate::document::suggest;
 
 /// Values that are known for every component.
-pub(super) const COMPONENT_VALUES: [Value; 9] = [
-    Value::Lab,
-    Value::Python,
-    Value::Venv,
-    Value::Bin,
-    Value::Program,
-    Value::Host,
-    Value::Port,
-    Value::Bind,
-    Value::Folder,
+pub(super) const COMPONENT_VALUES: [Variable; 9] = [
+    Variable::Lab,
+    Variable::Python,
+    Variable::Venv,
+    Variable::Bin,
+    Variable::Program,
+    Variable::Host,
+    Variable::Port,
+    Variable::Bind,
+    Variable::Folder,
 ];
 
 /// Values that every template of a kind may use.
-pub(super) fn common_values(start: &wire::Start) -> Vec<Value> {
+pub(super) fn common_values(start: &wire::Start) -> Vec<Variable> {
     let inherits = start.binds.value().is_some_and(|binds| binds.0 == Binds::Inherits);
     let mut known = COMPONENT_VALUES.to_vec();
-    known.extend(inherits.then_some(Value::Fd));
-    known.extend((!start.launcher.is_absent()).then_some(Value::Launcher));
+    known.extend(inherits.then_some(Variable::Fd));
+    known.extend((!start.launcher.is_absent()).then_some(Variable::Launcher));
     known
 }
 
 /// Further values for the command and the environment of a role.
-pub(super) fn role_values(role: Role) -> &'static [Value] {
+pub(super) fn role_values(role: Role) -> &'static [Variable] {
     match role {
-        Role::Proxy => &[Value::Upstream, Value::Config, Value::Workers],
+        Role::Proxy => &[Variable::Upstream, Variable::Config, Variable::Workers],
         Role::Server => &[],
     }
 }
 
 pub(super) fn templates(
     list: &Spanned<List<String>>,
-    known: &[Value],
+    known: &[Variable],
     problems: &mut Problems<'_>,
 ) -> Option<Vec<Template>> {
     list.get_ref().0.iter().map(|text| template(text, known, problems)).collect()
 }
 
-pub(super) fn template(text: &Spanned<String>, known: &[Value], problems: &mut Problems<'_>) -> Option<Template> {
-    let names: Vec<&str> = known.iter().map(|value| value.name()).collect();
+pub(super) fn template(text: &Spanned<String>, known: &[Variable], problems: &mut Problems<'_>) -> Option<Template> {
+    let names: Vec<&str> = known.iter().map(|variable| variable.name()).collect();
     let unknown = |name: &str| suggest::accepted(name, &names) + "; `{{` and `}}` stand for braces";
     match Template::parse(text.get_ref()) {
         Ok(template) => {
-            let wrong = template.values().find(|value| !known.contains(value));
-            if let Some(value) = wrong {
-                let message = format!("there is no `{{{}}}` here", value.name());
-                problems.push(Diagnostic::at(text.span(), message).hint(unknown(value.name())));
+            let wrong = template.variables().find(|variable| !known.contains(variable));
+            if let Some(variable) = wrong {
+                let message = format!("there is no `{{{}}}` here", variable.name());
+                problems.push(Diagnostic::at(text.span(), message).hint(unknown(variable.name())));
                 return None;
             }
             Some(template)

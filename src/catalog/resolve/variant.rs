@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 use toml::Spanned;
 
 use super::super::kind::{Role, Variant, Workers};
-use super::super::template::Value;
+use super::super::template::Variable;
 use super::super::wire;
 use super::context::{ResolveContext, bundled_file};
 use super::fields::{cannot, integer, texts};
@@ -31,7 +31,7 @@ pub(super) fn variant(
         [&kind.start.value().map_or(COMPONENT_VALUES.to_vec(), common_values)[..], role.map_or(&[], role_values)]
             .concat();
     let command = wire.command.or(None, |list| templates(list, &command_values, problems).map(Some));
-    let argument_values = [&COMPONENT_VALUES[..], &[Value::Path]].concat();
+    let argument_values = [&COMPONENT_VALUES[..], &[Variable::Path]].concat();
     let arguments = wire.arguments.or(Vec::new(), |list| templates(list, &argument_values, problems));
     let default_config = bundled_file(&wire.default_config, context, problems);
     let threads = wire.threads.or(None, |number| integer(number, "`threads`", 1, 1024, problems).map(Some));

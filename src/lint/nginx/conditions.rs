@@ -1,6 +1,6 @@
-//! `if`: conditions that are the wrong way round, and blocks that do what `if` is not made for.
+//! `if`: inverted conditions, and directives that do not work reliably inside it.
 
-use super::scope::{Block, at};
+use super::scope::{Block, directive_finding};
 use crate::lint::finding::Finding;
 use crate::lint::rule::{Rule, Severity};
 use lab_nginx_conf::Directive;
@@ -8,41 +8,42 @@ use lab_nginx_conf::Directive;
 pub(super) const INVERTED_FILE_TEST: Rule = Rule {
     name: "inverted-file-test",
     severity: Severity::Error,
-    why: "the application is asked only for what is a file in the document root, and nginx answers 404 to everything else; a request for / arrives as /index.html",
+    why: "the application only gets requests for files in the document root, and nginx responds 404 to all others; a request for / arrives as /index.html",
     source: "nginx, ngx_http_rewrite_module, if: -f is true if the file exists, !-f if it does not",
 };
 
 pub(super) const IF_IN_LOCATION: Rule = Rule {
     name: "if-in-location",
     severity: Severity::Warning,
-    why: "an if in a location is a location of its own: of several, the last that holds decides, and settings around it may or may not reach inside",
-    source: "nginx, If is evil: only return and rewrite are sure to do what they say",
+    why: "an if in a location is a location of its own: the last one that is true wins, and it may not inherit the settings around it",
+    source: "nginx, If is evil: only return and rewrite are safe",
 };
 
-/// What an `if` in a location does without surprises.
-const SAFE: &[&str] = &["return", "rewrite", "set", "break"];
+/// The directives that work reliably in an `if` in a location.
+const SAFE_IN_IF: &[&str] = &["return", "rewrite", "set", "break"];
 
-pub(super) fn check(block: &Block, found: &mut Vec<Finding>) {
+pub(super) fn check(block: &Block, findings: &mut Vec<Finding>) {
     let Some(opener) = block.opener.filter(|opener| opener.name == "if") else { return };
-    if block.pass().is_some() && tests_that_file_is_there(opener) {
-        found.push(at(
+    if block.proxy_pass().is_some() && tests_file_exists(opener) {
+        findings.push(directive_finding(
             &INVERTED_FILE_TEST,
             opener,
-            format!("requests are passed on only if {} is there as a file", asked_for(opener)),
+            format!("requests are passed on only if the file {} exists", tested_path(opener)),
             "try_files $uri @app; with location @app { proxy_pass …; }",
         ));
         return;
     }
-    if block.around().is_none_or(|around| around.kind() != "location") {
+    if block.parent().is_none_or(|parent| parent.kind() != "location") {
         return;
     }
-    if let Some(surprising) = block.all().find(|directive| !SAFE.contains(&directive.name.as_str())) {
-        let message = format!("{} in an if in a location does not always do what it says", surprising.name);
-        let fix = match surprising.name.as_str() {
+    if let Some(unsafe_directive) = block.directives().find(|directive| !SAFE_IN_IF.contains(&directive.name.as_str()))
+    {
+        let message = format!("{} is unreliable in an if in a location", unsafe_directive.name);
+        let fix = match unsafe_directive.name.as_str() {
             "proxy_pass" => "a location of its own, reached by try_files or by rewrite … last",
             _ => "a map and its variable, or a location of its own",
         };
-        found.push(at(&IF_IN_LOCATION, surprising, message, fix));
+        findings.push(directive_finding(&IF_IN_LOCATION, unsafe_directive, message, fix));
     }
 }
 
@@ -52,10 +53,10 @@ fn words(opener: &Directive) -> Vec<&str> {
     words.map(|word| word.trim_matches(['(', ')'])).filter(|word| !word.is_empty()).collect()
 }
 
-fn tests_that_file_is_there(opener: &Directive) -> bool {
+fn tests_file_exists(opener: &Directive) -> bool {
     matches!(words(opener)[..], ["-f" | "-e", _])
 }
 
-fn asked_for(opener: &Directive) -> String {
+fn tested_path(opener: &Directive) -> String {
     words(opener).get(1).copied().unwrap_or_default().to_owned()
 }

@@ -1,39 +1,39 @@
-//! Fields that are set, added and passed: their names, and whom they reach.
+//! `proxy_set_header`, `add_header` and `proxy_pass_header`: field names and inheritance.
 
-use super::scope::{Block, argument, at};
+use super::scope::{Block, argument_location, directive_finding};
 use crate::lint::finding::Finding;
 use crate::lint::rule::{Rule, Severity};
 
 pub(super) const MISSPELT_HEADER: Rule = Rule {
     name: "misspelt-header",
     severity: Severity::Error,
-    why: "no application reads a field of this name, and the field that it does read comes from the client as it is",
+    why: "no application reads a field of this name, and the one that it reads comes unchanged from the client",
     source: "Werkzeug's ProxyFix, gunicorn's secure_scheme_headers; RFC 7239",
 };
 
 pub(super) const SET_HEADER_NOT_INHERITED: Rule = Rule {
     name: "set-header-not-inherited",
     severity: Severity::Warning,
-    why: "a level that has any proxy_set_header of its own inherits none, so what was set further out is not sent",
+    why: "a level that has any proxy_set_header of its own inherits none, so the fields of the enclosing level are not sent",
     source: "nginx, ngx_http_proxy_module, proxy_set_header",
 };
 
 pub(super) const ADD_HEADER_NOT_INHERITED: Rule = Rule {
     name: "add-header-not-inherited",
     severity: Severity::Warning,
-    why: "a level that has any add_header of its own inherits none, so security headers set further out are missing",
+    why: "a level that has any add_header of its own inherits none, so security headers of the enclosing level are missing",
     source: "nginx, ngx_http_headers_module, add_header",
 };
 
 pub(super) const SERVER_PASSED_THROUGH: Rule = Rule {
     name: "server-passed-through",
     severity: Severity::Warning,
-    why: "the world is told which application server answers, and often which release of it",
+    why: "clients see which application server responds, and often its release",
     source: "RFC 9110, section 10.2.4: fine-grained detail makes it easier to find known holes",
 };
 
-/// What proxies tell applications, as applications spell it.
-const TOLD: &[&str] = &[
+/// Fields that applications read from proxies.
+const KNOWN_FIELDS: &[&str] = &[
     "Forwarded",
     "Host",
     "X-Forwarded-For",
@@ -52,62 +52,62 @@ const TOLD: &[&str] = &[
     "Connection",
 ];
 
-/// How many letters may differ in a slip of the pen.
-const SLIPS: usize = 2;
+/// The largest edit distance that counts as a misspelling.
+const MAX_TYPOS: usize = 2;
 
-pub(super) fn check(block: &Block, found: &mut Vec<Finding>) {
-    for setting in block.own("proxy_set_header") {
+pub(super) fn check(block: &Block, findings: &mut Vec<Finding>) {
+    for setting in block.named("proxy_set_header") {
         let Some(name) = setting.args.first() else { continue };
-        if let Some(meant) = meant(&name.value) {
-            found.push(Finding::new(
+        if let Some(correct) = correct_spelling(&name.value) {
+            findings.push(Finding::new(
                 &MISSPELT_HEADER,
-                argument(setting, name),
-                format!("\"{}\" is not what applications read; did you mean \"{meant}\"?", name.value),
-                format!("proxy_set_header {meant} {};", setting.arg(1).unwrap_or_default()),
+                argument_location(setting, name),
+                format!("applications do not read \"{}\"; did you mean \"{correct}\"?", name.value),
+                format!("proxy_set_header {correct} {};", setting.arg(1).unwrap_or_default()),
             ));
         }
     }
-    for field in block.own("proxy_pass_header") {
+    for field in block.named("proxy_pass_header") {
         if field.arg(0).is_some_and(|name| name.eq_ignore_ascii_case("server")) {
             let message = "the application server's Server field is passed to the client";
-            found.push(at(
+            findings.push(directive_finding(
                 &SERVER_PASSED_THROUGH,
                 field,
                 message,
-                "leave it out; nginx then says its own, and `server_tokens off;` no release",
+                "remove it; nginx then sends its own, without its release if server_tokens is off",
             ));
         }
     }
-    not_inherited(block, "proxy_set_header", &SET_HEADER_NOT_INHERITED, found);
-    not_inherited(block, "add_header", &ADD_HEADER_NOT_INHERITED, found);
+    check_inheritance(block, "proxy_set_header", &SET_HEADER_NOT_INHERITED, findings);
+    check_inheritance(block, "add_header", &ADD_HEADER_NOT_INHERITED, findings);
 }
 
-/// The name that was probably meant, if it is not one that is in use.
-pub(super) fn meant(name: &str) -> Option<&'static str> {
+/// The known field that a name probably misspells.
+pub(super) fn correct_spelling(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase();
-    if TOLD.iter().any(|told| told.eq_ignore_ascii_case(&name)) {
+    if KNOWN_FIELDS.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
         return None;
     }
     // short names are within two letters of each other
-    let candidates = TOLD.iter().filter(|told| told.len() > 2 * SLIPS + 1);
-    let nearest = candidates.min_by_key(|told| strsim::damerau_levenshtein(&name, &told.to_ascii_lowercase()))?;
-    (strsim::damerau_levenshtein(&name, &nearest.to_ascii_lowercase()) <= SLIPS).then_some(nearest)
+    let candidates = KNOWN_FIELDS.iter().filter(|known| known.len() > 2 * MAX_TYPOS + 1);
+    let nearest = candidates.min_by_key(|known| strsim::damerau_levenshtein(&name, &known.to_ascii_lowercase()))?;
+    (strsim::damerau_levenshtein(&name, &nearest.to_ascii_lowercase()) <= MAX_TYPOS).then_some(nearest)
 }
 
-/// Tells of each directive of a list that holds further out and not here.
-fn not_inherited(block: &Block, name: &'static str, rule: &Rule, found: &mut Vec<Finding>) {
-    let Some(first) = block.own(name).next() else { return };
-    let Some(around) = block.around() else { return };
+/// Reports fields of the enclosing level that this level loses by having the same directive.
+fn check_inheritance(block: &Block, name: &'static str, rule: &Rule, findings: &mut Vec<Finding>) {
+    let Some(first) = block.named(name).next() else { return };
+    let Some(parent) = block.parent() else { return };
     let fields = |directives: Vec<&lab_nginx_conf::Directive>| -> Vec<String> {
         directives.into_iter().filter_map(|directive| directive.arg(0).map(str::to_owned)).collect()
     };
-    let own = fields(block.own(name).collect());
-    let lost = fields(around.effective(name));
+    let own = fields(block.named(name).collect());
+    let lost = fields(parent.effective(name));
     let lost: Vec<_> = lost.into_iter().filter(|field| !own.iter().any(|o| o.eq_ignore_ascii_case(field))).collect();
     if !lost.is_empty() {
-        let (lost, there) = (lost.join(", "), block.kind());
-        let message = format!("this {there} has a {name} of its own, and so loses {lost} of the level around it");
-        found.push(at(rule, first, message, format!("repeat {lost} here")));
+        let (lost, kind) = (lost.join(", "), block.kind());
+        let message = format!("this {kind} has its own {name}, so it loses {lost} of the enclosing level");
+        findings.push(directive_finding(rule, first, message, format!("repeat {lost} here")));
     }
 }
 
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slips_of_the_pen_are_told_from_other_names() {
+    fn misspelt_names_are_recognised() {
         for (written, expected) in [
             ("X-Forward-For", Some("X-Forwarded-For")),
             ("X-Forwared-Proto", Some("X-Forwarded-Proto")),
@@ -129,7 +129,7 @@ mod tests {
             ("X-Accel-Mapping", None),
             ("Accept-Encoding", None),
         ] {
-            assert_eq!(meant(written), expected, "{written}");
+            assert_eq!(correct_spelling(written), expected, "{written}");
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Paths: which file or upstream path a request leads to.
+//! Paths: the file or upstream path that a request maps to.
 
-use super::scope::{Block, at};
+use super::scope::{Block, directive_finding};
 use crate::lint::finding::Finding;
 use crate::lint::rule::{Rule, Severity};
 use lab_nginx_conf::Directive;
@@ -8,8 +8,8 @@ use lab_nginx_conf::Directive;
 pub(super) const ALIAS_TRAVERSAL: Rule = Rule {
     name: "alias-traversal",
     severity: Severity::Error,
-    why: "the location matches /name../ too, which the alias turns into the folder above it: its files are served to anyone",
-    source: "nginx, ngx_http_core_module, alias: the location's text is replaced, whatever follows it",
+    why: "the location matches /name../ too, which the alias maps to the parent folder, so anyone can read its files",
+    source: "nginx, ngx_http_core_module, alias: replaces the location's text",
 };
 
 pub(super) const ALIAS_WITHOUT_SLASH: Rule = Rule {
@@ -22,8 +22,8 @@ pub(super) const ALIAS_WITHOUT_SLASH: Rule = Rule {
 pub(super) const DEFAULT_ROOT: Rule = Rule {
     name: "default-root",
     severity: Severity::Warning,
-    why: "without root nginx looks in the folder html below its prefix, which holds the package's welcome page and none of the application's files",
-    source: "nginx, ngx_http_core_module, root: html unless set",
+    why: "without root nginx uses the folder html below its prefix, which has the welcome page and no file of the application",
+    source: "nginx, ngx_http_core_module, root: html by default",
 };
 
 pub(super) const PASS_WITHOUT_SLASH: Rule = Rule {
@@ -36,28 +36,28 @@ pub(super) const PASS_WITHOUT_SLASH: Rule = Rule {
 pub(super) const REGEX_DOT: Rule = Rule {
     name: "regex-dot",
     severity: Severity::Warning,
-    why: "a dot stands for any character, so names match that do not have this extension",
+    why: "a dot matches any character, so names without this extension match too",
     source: "PCRE pattern syntax",
 };
 
-pub(super) fn check(block: &Block, found: &mut Vec<Finding>) {
+pub(super) fn check(block: &Block, findings: &mut Vec<Finding>) {
     if let Some(location) = block.opener.filter(|opener| opener.name == "location") {
-        if let Some(path) = prefix(location) {
-            aliased(block, path, found);
-            passed(block, path, found);
+        if let Some(path) = location_prefix(location) {
+            check_alias(block, path, findings);
+            check_proxy_pass(block, path, findings);
         }
-        if let Some(pattern) = pattern(location).filter(|pattern| has_bare_dot(pattern)) {
+        if let Some(pattern) = location_pattern(location).filter(|pattern| has_bare_dot(pattern)) {
             let message = format!("the dot in \"{pattern}\" matches any character");
-            found.push(at(&REGEX_DOT, location, message, "write \\. for a dot"));
+            findings.push(directive_finding(&REGEX_DOT, location, message, "write \\. for a dot"));
         }
     }
     if block.effective("root").is_empty() && block.effective("alias").is_empty() {
-        rootless(block, found);
+        check_default_root(block, findings);
     }
 }
 
-/// The path of a location that is a prefix, `^~` or not.
-fn prefix(location: &Directive) -> Option<&str> {
+/// The path of a prefix location, with or without `^~`.
+fn location_prefix(location: &Directive) -> Option<&str> {
     match (location.arg(0)?, location.arg(1)) {
         ("^~", path) => path,
         (path, None) if !path.starts_with(['=', '~', '@']) => Some(path),
@@ -65,56 +65,63 @@ fn prefix(location: &Directive) -> Option<&str> {
     }
 }
 
-/// The regular expression of a location that is one.
-fn pattern(location: &Directive) -> Option<&str> {
+fn location_pattern(location: &Directive) -> Option<&str> {
     match (location.arg(0)?, location.arg(1)) {
         ("~" | "~*", pattern) => pattern,
         _ => None,
     }
 }
 
-fn aliased(block: &Block, path: &str, found: &mut Vec<Finding>) {
-    for alias in block.own("alias") {
+fn check_alias(block: &Block, path: &str, findings: &mut Vec<Finding>) {
+    for alias in block.named("alias") {
         let folder = alias.arg(0).unwrap_or_default();
         if !path.ends_with('/') && folder.ends_with('/') {
             let message =
-                format!("the location has no slash at its end, and the alias has: {path}../ leads above {folder}");
-            let here = block.opener.unwrap_or(alias);
-            found.push(at(&ALIAS_TRAVERSAL, here, message, format!("location {path}/ {{ alias {folder}; }}")));
+                format!("the location has no final slash but the alias has one: {path}../ leads above {folder}");
+            let location = block.opener.unwrap_or(alias);
+            findings.push(directive_finding(
+                &ALIAS_TRAVERSAL,
+                location,
+                message,
+                format!("location {path}/ {{ alias {folder}; }}"),
+            ));
         }
         if path.ends_with('/') && !folder.ends_with('/') && !folder.contains('$') {
-            let message =
-                format!("the location ends with a slash and the alias does not: {path}x is looked for as {folder}x");
-            found.push(at(&ALIAS_WITHOUT_SLASH, alias, message, format!("alias {folder}/;")));
+            let message = format!("the location has a final slash but the alias has none: {path}x maps to {folder}x");
+            findings.push(directive_finding(&ALIAS_WITHOUT_SLASH, alias, message, format!("alias {folder}/;")));
         }
     }
 }
 
-fn passed(block: &Block, path: &str, found: &mut Vec<Finding>) {
-    let Some(pass) = block.pass() else { return };
+fn check_proxy_pass(block: &Block, path: &str, findings: &mut Vec<Finding>) {
+    let Some(pass) = block.proxy_pass() else { return };
     let target = pass.arg(0).unwrap_or_default();
     let after_scheme = target.split_once("://").map_or(target, |(_, rest)| rest);
     let has_only_slash = after_scheme.split_once('/').is_some_and(|(_, uri)| uri.is_empty());
     if !path.ends_with('/') && has_only_slash {
         let message = format!("{path}/x is passed on as //x");
-        found.push(at(&PASS_WITHOUT_SLASH, pass, message, format!("location {path}/ {{ proxy_pass {target}; }}")));
+        findings.push(directive_finding(
+            &PASS_WITHOUT_SLASH,
+            pass,
+            message,
+            format!("location {path}/ {{ proxy_pass {target}; }}"),
+        ));
     }
 }
 
-/// Tells of what looks at files in a block that has no root.
-fn rootless(block: &Block, found: &mut Vec<Finding>) {
-    let fix = "root with the folder of the static files";
-    for files in block.own("try_files") {
-        // the last argument is where to go when there is none
-        let (_, looked_for) = files.args.split_last().map_or((None, &[][..]), |(last, rest)| (Some(last), rest));
-        if !looked_for.is_empty() {
-            found.push(at(&DEFAULT_ROOT, files, "files are looked for, and no root says where", fix));
+/// Reports file lookups in a block without a root.
+fn check_default_root(block: &Block, findings: &mut Vec<Finding>) {
+    let fix = "set root to the folder of the static files";
+    for files in block.named("try_files") {
+        // the last argument is the fallback
+        if files.args.len() > 1 {
+            findings.push(directive_finding(&DEFAULT_ROOT, files, "try_files is used without a root", fix));
         }
     }
     if let Some(condition) = block.opener.filter(|opener| opener.name == "if")
         && condition.args.iter().any(|arg| arg.value.contains("$request_filename"))
     {
-        found.push(at(&DEFAULT_ROOT, condition, "a file is looked for, and no root says where", fix));
+        findings.push(directive_finding(&DEFAULT_ROOT, condition, "$request_filename is used without a root", fix));
     }
 }
 
@@ -147,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dot_before_a_word_is_bare_unless_escaped_repeated_or_in_a_class() {
+    fn bare_dots_before_words() {
         for (pattern, expected) in [
             (".css$", true),
             (r"\.css$", false),

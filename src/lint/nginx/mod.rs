@@ -1,8 +1,7 @@
-//! Rules about nginx.conf.
+//! Rules for nginx.conf.
 //!
-//! Each file holds the rules of one theme and looks at one block at a time, with the blocks around it:
-//! what nginx inherits is looked up there, by nginx's own rule that a level which says anything of a list's directive
-//! inherits nothing of it.
+//! Each file has the rules of one theme and checks one block at a time. Inherited directives are looked up in the
+//! enclosing blocks by nginx's rule: a block that has a directive of a list inherits none of that list.
 
 mod scope;
 
@@ -11,16 +10,20 @@ mod conditions;
 mod fields;
 mod files;
 mod injection;
+mod pass_targets;
 mod requests;
 mod upstreams;
 
 use lab_nginx_conf::Directive;
 
-use super::finding::{Finding, Place};
+use super::finding::Finding;
 use super::rule::Rule;
+use super::spoofable_field::SpoofableField;
 use scope::Block;
 
-/// The rules about nginx.conf, in the order in which their documentation is best read.
+pub use pass_targets::pass_targets;
+
+/// The rules for nginx.conf, in the order of `lab lint --rules`.
 pub const RULES: &[&Rule] = &[
     &fields::MISSPELT_HEADER,
     &fields::SET_HEADER_NOT_INHERITED,
@@ -48,42 +51,32 @@ pub const RULES: &[&Rule] = &[
     &requests::UNBUFFERED_RESPONSES,
 ];
 
-/// Everything the rules have against a configuration, by file and line. The
-/// configuration may be a whole nginx.conf or one site's file, as it is included in `http`.
+/// The findings in a configuration, by file and line. It may be a whole nginx.conf, or a site's file that `http`
+/// includes.
 #[must_use]
 pub fn lint(tree: &[Directive]) -> Vec<Finding> {
-    let mut found = Vec::new();
-    visit(&Block::outermost(tree), &mut found);
-    // a setting that several locations inherit is told once
-    let mut seen = Vec::new();
-    found.retain(|finding| {
-        let place = (finding.rule, finding.place.clone());
-        let first = !seen.contains(&place);
-        seen.push(place);
-        first
+    let mut findings: Vec<Finding> = Vec::new();
+    visit(&Block::top_level(tree), &mut findings);
+    // a setting that several locations inherit is reported once
+    let mut reported = Vec::new();
+    findings.retain(|finding| {
+        let key = (finding.rule, finding.location.clone());
+        let is_new = !reported.contains(&key);
+        reported.push(key);
+        is_new
     });
-    found.sort_by(|a, b| (&a.place.file, a.place.span.start).cmp(&(&b.place.file, b.place.span.start)));
-    found
+    findings.sort_by(|a, b| (&a.location.file, a.location.span.start).cmp(&(&b.location.file, b.location.span.start)));
+    findings
 }
 
-/// A field that a configuration leaves to the client, though applications take it for the proxy's word.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unset {
-    /// Its name.
-    pub field: &'static str,
-    /// The first `proxy_pass` that sends it as it came.
-    pub place: Place,
-}
-
-/// The fields about the client that reach the application as the client sent them.
 #[must_use]
-pub fn unset(tree: &[Directive]) -> Vec<Unset> {
-    let mut found = Vec::new();
-    client::collect_unset(&Block::outermost(tree), &mut found);
-    found
+pub fn spoofable_fields(tree: &[Directive]) -> Vec<SpoofableField> {
+    let mut fields = Vec::new();
+    client::collect_spoofable(&Block::top_level(tree), &mut fields);
+    fields
 }
 
-fn visit(block: &Block, found: &mut Vec<Finding>) {
+fn visit(block: &Block, findings: &mut Vec<Finding>) {
     for check in [
         fields::check as fn(&Block, &mut Vec<Finding>),
         client::check,
@@ -93,9 +86,9 @@ fn visit(block: &Block, found: &mut Vec<Finding>) {
         upstreams::check,
         requests::check,
     ] {
-        check(block, found);
+        check(block, findings);
     }
-    for inner in block.inner() {
-        visit(&inner, found);
+    for child in block.children() {
+        visit(&child, findings);
     }
 }

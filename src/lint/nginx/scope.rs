@@ -1,100 +1,101 @@
-//! One block of a configuration with the blocks around it, and what nginx inherits from those.
+//! A block of a configuration, and the directives that it inherits from the blocks around it.
 
-use crate::lint::finding::{Finding, Place};
+use crate::lint::finding::{Finding, SourceLocation};
 use crate::lint::rule::Rule;
 use lab_nginx_conf::{Arg, Directive};
 
-/// A block, and where it stands.
+/// A block and its enclosing blocks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Block<'a> {
-    /// The directive that opens it; `None` outside of all blocks.
+    /// The directive that opens the block; `None` for the top level of the file.
     pub(super) opener: Option<&'a Directive>,
     directives: &'a [Directive],
-    around: Option<&'a Block<'a>>,
+    parent: Option<&'a Block<'a>>,
 }
 
 impl<'a> Block<'a> {
-    /// What stands outside of all blocks.
-    pub(super) fn outermost(directives: &'a [Directive]) -> Block<'a> {
-        Block { opener: None, directives, around: None }
+    /// The top level of a file.
+    pub(super) fn top_level(directives: &'a [Directive]) -> Block<'a> {
+        Block { opener: None, directives, parent: None }
     }
 
-    /// The blocks that stand in this one.
-    pub(super) fn inner(&'a self) -> impl Iterator<Item = Block<'a>> {
+    pub(super) fn children(&'a self) -> impl Iterator<Item = Block<'a>> {
         self.directives.iter().filter_map(|directive| {
             let directives = directive.block.as_deref()?;
-            Some(Block { opener: Some(directive), directives, around: Some(self) })
+            Some(Block { opener: Some(directive), directives, parent: Some(self) })
         })
     }
 
-    /// What opens it: `location`, `server`, …; empty outside of all blocks.
+    /// `location`, `server`, …; empty at the top level.
     pub(super) fn kind(&self) -> &'a str {
         self.opener.map_or("", |opener| opener.name.as_str())
     }
 
-    /// The directives of that name in this very block.
-    pub(super) fn own(&self, name: &'a str) -> impl Iterator<Item = &'a Directive> + use<'a> {
+    /// The directives of this name in the block itself.
+    pub(super) fn named(&self, name: &'a str) -> impl Iterator<Item = &'a Directive> + use<'a> {
         self.directives.iter().filter(move |directive| directive.name == name)
     }
 
-    /// All directives of this very block.
-    pub(super) fn all(&self) -> impl Iterator<Item = &'a Directive> + use<'a> {
+    /// The directives of the block itself.
+    pub(super) fn directives(&self) -> impl Iterator<Item = &'a Directive> + use<'a> {
         self.directives.iter()
     }
 
-    /// The directives of that name that hold here: those of the nearest block that has any.
+    /// The directives of this name that apply here: those of the nearest block that has any.
     pub(super) fn effective(&self, name: &'a str) -> Vec<&'a Directive> {
-        let own: Vec<_> = self.own(name).collect();
-        match self.around {
-            Some(around) if own.is_empty() => around.effective(name),
+        let own: Vec<_> = self.named(name).collect();
+        match self.parent {
+            Some(parent) if own.is_empty() => parent.effective(name),
             _ => own,
         }
     }
 
-    /// The first argument of the last directive of that name that holds here.
-    pub(super) fn value(&self, name: &'a str) -> Option<&'a str> {
+    /// The first argument of the last directive of this name that applies here.
+    pub(super) fn effective_value(&self, name: &'a str) -> Option<&'a str> {
         self.effective(name).last().and_then(|directive| directive.arg(0))
     }
 
-    /// The block around it, unless it is the outermost.
-    pub(super) fn around(&self) -> Option<&'a Block<'a>> {
-        self.around
+    pub(super) fn parent(&self) -> Option<&'a Block<'a>> {
+        self.parent
     }
 
-    /// The block that an `upstream` of that name opens.
+    /// The content of the `upstream` of this name.
     pub(super) fn upstream(&self, name: &str) -> Option<&'a [Directive]> {
-        let here = self.own("upstream").find(|upstream| upstream.arg(0) == Some(name));
-        match here {
+        let own = self.named("upstream").find(|upstream| upstream.arg(0) == Some(name));
+        match own {
             Some(upstream) => upstream.block.as_deref(),
-            None => self.around?.upstream(name),
+            None => self.parent?.upstream(name),
         }
     }
 
-    /// The `proxy_pass` of this very block.
-    pub(super) fn pass(&self) -> Option<&'a Directive> {
-        self.own("proxy_pass").next()
+    /// The `proxy_pass` of the block itself.
+    pub(super) fn proxy_pass(&self) -> Option<&'a Directive> {
+        self.named("proxy_pass").next()
     }
 
-    /// What is told to the upstream in the field of that name; `None` if the configuration says nothing of it.
-    pub(super) fn sent(&self, field: &str) -> Option<&'a Directive> {
+    /// The `proxy_set_header` that applies to a field.
+    pub(super) fn set_header(&self, field: &str) -> Option<&'a Directive> {
         let settings = self.effective("proxy_set_header");
         settings.into_iter().rfind(|directive| directive.arg(0).is_some_and(|name| name.eq_ignore_ascii_case(field)))
     }
 }
 
-/// The place of a directive's first line.
-pub(super) fn place(directive: &Directive) -> Place {
-    Place { file: directive.file.to_path_buf(), line: directive.line, span: directive.span.clone() }
+pub(super) fn directive_location(directive: &Directive) -> SourceLocation {
+    SourceLocation { file: directive.file.to_path_buf(), line: directive.line, span: directive.span.clone() }
 }
 
-/// The place of one argument of a directive. The line is the directive's own, where it starts.
-pub(super) fn argument(directive: &Directive, arg: &Arg) -> Place {
-    Place { span: arg.span.clone(), ..place(directive) }
+/// The location of an argument. The line is the directive's first.
+pub(super) fn argument_location(directive: &Directive, arg: &Arg) -> SourceLocation {
+    SourceLocation { span: arg.span.clone(), ..directive_location(directive) }
 }
 
-/// A finding at a directive.
-pub(super) fn at(rule: &Rule, directive: &Directive, message: impl Into<String>, fix: impl Into<String>) -> Finding {
-    Finding::new(rule, place(directive), message, fix)
+pub(super) fn directive_finding(
+    rule: &Rule,
+    directive: &Directive,
+    message: impl Into<String>,
+    fix: impl Into<String>,
+) -> Finding {
+    Finding::new(rule, directive_location(directive), message, fix)
 }
 
 #[cfg(test)]
@@ -105,13 +106,13 @@ mod tests {
     use lab_nginx_conf::parse;
 
     #[test]
-    fn lists_are_inherited_whole_or_not_at_all() {
+    fn lists_are_inherited_as_a_whole() {
         let text = "proxy_set_header A 1; server { location /a { x; } location /b { proxy_set_header B 2; } }";
         let tree = parse(text, Path::new("nginx.conf")).unwrap();
-        let main = Block::outermost(&tree);
-        let server = main.inner().next().unwrap();
-        let locations: Vec<_> = server.inner().collect();
-        assert!(locations[0].sent("a").is_some());
-        assert!(locations[1].sent("a").is_none() && locations[1].sent("b").is_some());
+        let main = Block::top_level(&tree);
+        let server = main.children().next().unwrap();
+        let locations: Vec<_> = server.children().collect();
+        assert!(locations[0].set_header("a").is_some());
+        assert!(locations[1].set_header("a").is_none() && locations[1].set_header("b").is_some());
     }
 }

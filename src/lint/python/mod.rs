@@ -1,19 +1,22 @@
-//! Rules about gunicorn.conf.py and the application: whom they believe.
+//! Rules for gunicorn.conf.py and the application: which peers and fields they trust, and what they need of gunicorn.
 
-mod facts;
+mod module;
 
+mod bind;
+mod gunicorn;
 mod proxy_fix;
 mod settings;
 
 use std::path::Path;
 
-use super::finding::{Finding, Place};
-use super::nginx::Unset;
+use super::finding::Finding;
 use super::rule::Rule;
+use super::spoofable_field::SpoofableField;
 
-pub use facts::{Facts, ReadError, read};
+pub use bind::bound_addresses;
+pub use module::{PythonModule, ReadError, read};
 
-/// The rules about Python files.
+/// The rules for Python files.
 pub const RULES: &[&Rule] = &[
     &settings::FORWARDED_FROM_EVERYONE,
     &settings::BIND_EVERYWHERE,
@@ -21,20 +24,18 @@ pub const RULES: &[&Rule] = &[
     &proxy_fix::COUNT_REMOVED,
     &proxy_fix::TRUST_UNSAID,
     &proxy_fix::BELIEVES_CLIENT,
+    &gunicorn::MODULE_NOT_PROVIDED,
+    &gunicorn::VARIABLE_NOT_PROVIDED,
 ];
 
-/// Everything the rules have against a Python file, in the order of its lines. `unset` are the fields that the proxy
-/// in front of it leaves to the client; without a proxy's file nothing is known of them.
+/// The findings in a Python file, in the order of its lines. `spoofable` comes from the configuration of the proxy in
+/// front of the application, if that is known.
 #[must_use]
-pub fn lint(file: &Path, facts: &Facts, unset: &[Unset]) -> Vec<Finding> {
-    let mut found = Vec::new();
-    settings::check(file, facts, &mut found);
-    proxy_fix::check(file, facts, unset, &mut found);
-    found.sort_by_key(|finding| finding.place.span.start);
-    found
-}
-
-/// Where something stands in `file`.
-fn place(file: &Path, at: &facts::At) -> Place {
-    Place { file: file.to_owned(), line: at.line, span: at.span.clone() }
+pub fn lint(file: &Path, module: &PythonModule, spoofable: &[SpoofableField]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    settings::check(file, module, &mut findings);
+    proxy_fix::check(file, module, spoofable, &mut findings);
+    gunicorn::check(file, module, &mut findings);
+    findings.sort_by_key(|finding| finding.location.span.start);
+    findings
 }

@@ -1,12 +1,11 @@
-//! Werkzeug's `ProxyFix`: how many proxies it believes, and for what.
+//! Werkzeug's `ProxyFix`: how many proxies it trusts for each field.
 
 use std::path::Path;
 
-use super::facts::{Call, Facts};
-use super::place;
+use super::module::{Call, PythonModule};
 use crate::lint::finding::Finding;
-use crate::lint::nginx::Unset;
 use crate::lint::rule::{Rule, Severity};
+use crate::lint::spoofable_field::SpoofableField;
 
 pub(super) const IMPORT_REMOVED: Rule = Rule {
     name: "proxyfix-import-removed",
@@ -25,19 +24,19 @@ pub(super) const COUNT_REMOVED: Rule = Rule {
 pub(super) const TRUST_UNSAID: Rule = Rule {
     name: "proxyfix-trust-unsaid",
     severity: Severity::Warning,
-    why: "unless told otherwise it believes one proxy for X-Forwarded-For and for X-Forwarded-Proto, whether the proxy sets them or a client; before Werkzeug 0.15 it believed whatever was there",
+    why: "by default it trusts one proxy for X-Forwarded-For and X-Forwarded-Proto, even if the proxy passes on what the client sent; before Werkzeug 0.15 it trusted any value",
     source: "Werkzeug, X-Forwarded-For Proxy Fix: set only the values the proxy sets",
 };
 
 pub(super) const BELIEVES_CLIENT: Rule = Rule {
     name: "proxyfix-believes-client",
     severity: Severity::Error,
-    why: "the proxy passes this field on as the client sent it, and the application takes it for the proxy's word",
+    why: "the proxy passes this field on as the client sent it, and the application trusts it",
     source: "Werkzeug, Tell Flask it is behind a proxy: it is a security issue to trust values that came from the client",
 };
 
-/// ProxyFix's counts in the order of its arguments after the application, with the field each is about and how many
-/// proxies it believes unless told.
+/// ProxyFix's arguments after the application, in order: the name, the field, and the default number of trusted
+/// proxies.
 const COUNTS: [(&str, &str, u32); 5] = [
     ("x_for", "X-Forwarded-For", 1),
     ("x_proto", "X-Forwarded-Proto", 1),
@@ -46,46 +45,46 @@ const COUNTS: [(&str, &str, u32); 5] = [
     ("x_prefix", "X-Forwarded-Prefix", 0),
 ];
 
-pub(super) fn check(file: &Path, facts: &Facts, unset: &[Unset], found: &mut Vec<Finding>) {
-    for import in &facts.imports {
+pub(super) fn check(file: &Path, module: &PythonModule, spoofable: &[SpoofableField], findings: &mut Vec<Finding>) {
+    for import in &module.imports {
         if import.module == "werkzeug.contrib" || import.module.starts_with("werkzeug.contrib.") {
-            let message = format!("{} is not there any more", import.module);
+            let message = format!("{} no longer exists", import.module);
             let fix = "from werkzeug.middleware.proxy_fix import ProxyFix";
-            found.push(Finding::new(&IMPORT_REMOVED, place(file, &import.at), message, fix));
+            findings.push(Finding::new(&IMPORT_REMOVED, import.position.in_file(file), message, fix));
         }
     }
-    for call in facts.calls.iter().filter(|call| call.name == "ProxyFix") {
-        let at = || place(file, &call.at);
+    for call in module.calls.iter().filter(|call| call.name == "ProxyFix") {
+        let location = || call.position.in_file(file);
         if call.keywords.contains_key("num_proxies") {
-            let message = "num_proxies is not there any more";
-            found.push(Finding::new(
+            let message = "num_proxies no longer exists";
+            findings.push(Finding::new(
                 &COUNT_REMOVED,
-                at(),
+                location(),
                 message,
                 "x_for=1, x_proto=1, one for each field the proxy sets",
             ));
             continue;
         }
         if call.arguments.len() <= 1 && call.keywords.is_empty() {
-            let message = "ProxyFix is not told which fields the proxy sets";
-            let fix = "name what is believed: x_for=1, x_proto=1, x_host=1 where the proxy sets all three, 0 where it does not";
-            found.push(Finding::new(&TRUST_UNSAID, at(), message, fix));
+            let message = "ProxyFix does not name the fields that the proxy sets";
+            let fix = "name the trusted fields: x_for=1, x_proto=1, x_host=1 if the proxy sets all three, 0 for a field it does not set";
+            findings.push(Finding::new(&TRUST_UNSAID, location(), message, fix));
         }
-        for (index, (argument, field, usual)) in COUNTS.iter().enumerate() {
-            let believed = believed(call, index, argument).unwrap_or(*usual);
-            let Some(unset) = unset.iter().find(|unset| unset.field == *field) else { continue };
-            if believed > 0 {
-                let place = format!("{}:{}", unset.place.file.display(), unset.place.line);
-                let message = format!("{field} is believed, and {place} does not set it");
-                let fix = format!("{argument}=0, or set {field} at {place}");
-                found.push(Finding::new(&BELIEVES_CLIENT, at(), message, fix));
+        for (index, (argument, field, default)) in COUNTS.iter().enumerate() {
+            let proxies = trusted_proxies(call, index, argument).unwrap_or(*default);
+            let Some(spoofable) = spoofable.iter().find(|spoofable| spoofable.name == *field) else { continue };
+            if proxies > 0 {
+                let pass = format!("{}:{}", spoofable.location.file.display(), spoofable.location.line);
+                let message = format!("ProxyFix trusts {field}, but {pass} does not set it");
+                let fix = format!("{argument}=0, or set {field} at {pass}");
+                findings.push(Finding::new(&BELIEVES_CLIENT, location(), message, fix));
             }
         }
     }
 }
 
-/// How many proxies a call tells ProxyFix to believe for one field; `None` if it does not say, or not as a literal.
-fn believed(call: &Call, index: usize, name: &str) -> Option<u32> {
-    let said = call.keywords.get(name).or_else(|| call.arguments.get(index + 1))?;
-    said.as_deref()?.parse().ok()
+/// The number of trusted proxies in a call; `None` without the argument, or if that is not a literal.
+fn trusted_proxies(call: &Call, index: usize, name: &str) -> Option<u32> {
+    let value = call.keywords.get(name).or_else(|| call.arguments.get(index + 1))?;
+    value.as_deref()?.parse().ok()
 }

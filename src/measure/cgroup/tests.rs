@@ -2,7 +2,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::*;
 
-/// A group of version 2 in a folder of the test's, with what `files` say.
+/// A group in a temporary folder that holds `files`.
 fn group(version: Version, files: &[(&str, &str)]) -> (tempfile::TempDir, Cgroup) {
     let folder = tempfile::tempdir().unwrap();
     for (file, text) in files {
@@ -14,7 +14,7 @@ fn group(version: Version, files: &[(&str, &str)]) -> (tempfile::TempDir, Cgroup
         Version::Two => None,
     };
     let mount = Mount { root: "/".to_owned(), point: folder.path().to_owned(), controllers };
-    let found = Cgroup::with(&[mount], "here", |_| Some("/".to_owned())).unwrap();
+    let found = Cgroup::locate(&[mount], "here", |_| Some("/".to_owned())).unwrap();
     (folder, found)
 }
 
@@ -48,20 +48,16 @@ fn both_versions_give_the_same() {
         assert_eq!(read.cpu.usage_us, 9000);
         assert_eq!(read.throttled, Some(Throttling { throttled_periods: 4, throttled_us: 700 }));
         assert_eq!(group.memory().unwrap(), Some(GroupMemory { bytes: 4096, peak_bytes: Some(8192) }));
-        assert_eq!(
-            group.processes().unwrap(),
-            [std::process::id()],
-            "those below are in it, foreign ones are not told"
-        );
+        assert_eq!(group.processes().unwrap(), [std::process::id()], "includes subgroups, excludes other namespaces");
         assert_eq!(read.processes.processes.len(), 1);
-        assert!(group.level().unwrap().rss_bytes > 0);
+        assert!(group.footprint().unwrap().rss_bytes > 0);
     }
 }
 
 #[test]
-fn what_is_used_is_the_groups_own_account() {
+fn use_comes_from_the_groups_own_counters() {
     let read = |usage_us, throttled_us| GroupSample {
-        cpu: CpuAccount { usage_us, user_us: usage_us / 2, system_us: usage_us / 4 },
+        cpu: CpuUsage { usage_us, user_us: usage_us / 2, system_us: usage_us / 4 },
         throttled: Some(Throttling { throttled_periods: throttled_us / 10, throttled_us }),
         processes: Sample::default(),
     };
@@ -69,48 +65,48 @@ fn what_is_used_is_the_groups_own_account() {
     let used = after.since(&before);
     assert_eq!((used.cpu_us, used.cpu_user_us, used.cpu_system_us), (4000, 2000, 1000));
     assert_eq!(after.throttled_since(&before), Some(Throttling { throttled_periods: 5, throttled_us: 50 }));
-    assert_eq!(before.since(&after).cpu_us, 0, "numbers that went backwards are nothing");
+    assert_eq!(before.since(&after).cpu_us, 0, "never negative");
 }
 
 #[test]
-fn a_containers_group_is_found_by_its_id_wherever_it_is() {
+fn container_groups_are_found_by_id() {
     let id = "0123456789abcdef0123456789abcdef";
-    for place in [format!("docker/{id}"), format!("system.slice/docker-{id}.scope"), format!("a/b/c/cri-{id}.scope")] {
+    for group in [format!("docker/{id}"), format!("system.slice/docker-{id}.scope"), format!("a/b/c/cri-{id}.scope")] {
         let folder = tempfile::tempdir().unwrap();
-        fs::create_dir_all(folder.path().join(&place)).unwrap();
-        assert_eq!(find(folder.path(), &id[..12], DEPTH), Some(folder.path().join(&place)));
-        assert_eq!(find(folder.path(), "fedcba987654", DEPTH), None);
+        fs::create_dir_all(folder.path().join(&group)).unwrap();
+        assert_eq!(find(folder.path(), &id[..12], MAX_DEPTH), Some(folder.path().join(&group)));
+        assert_eq!(find(folder.path(), "fedcba987654", MAX_DEPTH), None);
     }
     for wrong in ["0123456789a", "../../../../etc/0123456789", ""] {
-        let refused = Cgroup::of_container(wrong).unwrap_err().to_string();
-        assert_eq!(refused, format!("`{wrong}` is no container's id; accepted: 12 hexadecimal digits or more"));
+        let error = Cgroup::from_container_id(wrong).unwrap_err().to_string();
+        assert_eq!(error, format!("`{wrong}` is not a container id; accepted: 12 or more hexadecimal digits"));
     }
 }
 
-/// A group of the test's own with a process in it; `None` where this is not for us to make.
-struct OwnGroup {
+/// A group with one process in it.
+struct TestGroup {
     folder: PathBuf,
     child: Child,
 }
 
-impl OwnGroup {
-    fn make() -> Result<OwnGroup, String> {
-        let mine = Cgroup::of_process(std::process::id()).map_err(|error| error.to_string())?;
+impl TestGroup {
+    fn create() -> Result<TestGroup, String> {
+        let mine = Cgroup::from_pid(std::process::id()).map_err(|error| error.to_string())?;
         let name = format!("lab-test-{}", std::process::id());
         let folder = mine.cpu_time.folder.join(name);
         fs::create_dir(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
         let mut command = Command::new("sh");
-        // It works when it is told to, and then waits for its end.
+        // It works after the first line of input and exits after the second.
         command.args(["-c", "read line; i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; echo done; read line"]);
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let own = OwnGroup { folder, child };
+        let own = TestGroup { folder, child };
         let procs = own.folder.join("cgroup.procs");
         fs::write(&procs, own.child.id().to_string()).map_err(|error| format!("{}: {error}", procs.display()))?;
         Ok(own)
     }
 }
 
-impl Drop for OwnGroup {
+impl Drop for TestGroup {
     fn drop(&mut self) {
         _ = self.child.kill();
         _ = self.child.wait();
@@ -119,15 +115,15 @@ impl Drop for OwnGroup {
 }
 
 #[test]
-fn a_real_group_says_what_procfs_says() {
+fn real_group_agrees_with_procfs() {
     use std::io::{BufRead as _, BufReader, Write as _};
 
-    let mut own = match OwnGroup::make() {
+    let mut own = match TestGroup::create() {
         Ok(own) => own,
-        Err(why) => return eprintln!("SKIPPED: no control group to be had here: {why}"),
+        Err(error) => return eprintln!("SKIPPED: cannot create a control group here: {error}"),
     };
     let pid = own.child.id();
-    let group = Cgroup::of_process(pid).unwrap();
+    let group = Cgroup::from_pid(pid).unwrap();
     assert_eq!(group.cpu_time.folder, own.folder);
     let (group_before, before) = (group.read().unwrap(), procfs::read_component(pid).unwrap());
     own.child.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();

@@ -77,10 +77,10 @@ fn panel(drawing: &mut Drawing, record: &Record, load: &str, top: f64) -> f64 {
         false => Scale::linear(1.0, DOTS),
     };
 
-    let heading = if is_ramp { "most good answers per second, at any rate" } else { "good answers per second" };
+    let heading = if is_ramp { "most successes per second at any rate" } else { "successes per second" };
     drawing.text("load", [MARGIN, top], Anchor::Start, load);
     let heads = top + 20.0;
-    drawing.text("quiet", [MARGIN, heads], Anchor::Start, "place");
+    drawing.text("quiet", [MARGIN, heads], Anchor::Start, "rank");
     drawing.text("quiet", [NAMES, heads], Anchor::Start, "server");
     drawing.text("quiet", [BARS[0], heads], Anchor::Start, heading);
     drawing.text("quiet", [DOTS[0], heads], Anchor::Start, "CPU time per request (log scale)");
@@ -173,7 +173,7 @@ fn bar(drawing: &mut Drawing, scale: &Scale, value: MinMedianMax, middle: f64) {
 fn caption(record: &Record) -> Vec<String> {
     let provenance = &record.provenance;
     let mut sentences = vec![
-        format!("Bars and dots: medians over the valid rounds; lines: from the least to the most; {RANK_RANGE_NOTE}."),
+        format!("Bars and dots: medians over the valid rounds; lines: minimum to maximum; {RANK_RANGE_NOTE}."),
         origin(record),
     ];
     if provenance.is_short {

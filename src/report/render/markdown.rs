@@ -1,12 +1,16 @@
-//! Reports as markdown, for a README or a folder of reports: a table per load, the stacks without a measurement, the faults
-//! this run guards against, and published figures.
+//! Reports as markdown, for a README or a folder of reports: what failed, the verdicts, a table per load, the stacks without a
+//! measurement, the faults this run guards against, and published figures.
 
+pub mod lint;
 pub mod repeatability;
+pub mod summary;
 
 mod load;
+mod outcome;
 mod published;
 mod table;
 mod validation;
+mod versions;
 
 use std::fmt::Write as _;
 
@@ -16,6 +20,7 @@ use crate::report::numbers::{bytes, counted};
 use crate::report::view::guards::guards;
 use crate::report::view::provenance::{pinning, title};
 use crate::report::view::stack_summary::driven_loads;
+use crate::report::view::test_suites::RunContext;
 
 /// The report of a run.
 #[must_use]
@@ -24,6 +29,11 @@ pub fn render(record: &Record) -> String {
     let provenance = &record.provenance;
     let _ = writeln!(text, "# {}\n", escaped(title(provenance)));
     let _ = writeln!(text, "{}\n", provenance_paragraph(provenance));
+    match &record.comparison {
+        Some(comparison) => versions::section(&mut text, record, comparison),
+        None => outcome::sentence(&mut text, record, RunContext::from_command(record)),
+    }
+    outcome::section(&mut text, record);
     for load in driven_loads(record) {
         load::section(&mut text, record, load);
     }
@@ -32,7 +42,7 @@ pub fn render(record: &Record) -> String {
     }
     let guards: Vec<[String; 2]> = guards(record).iter().map(|row| row.each_ref().map(|cell| escaped(cell))).collect();
     if !guards.is_empty() {
-        let _ = writeln!(text, "## What was guarded against\n\n{}\n", table(&["fault", "here"], &guards));
+        let _ = writeln!(text, "## Faults guarded against\n\n{}\n", table(&["fault", "in this run"], &guards));
     }
     published::section(&mut text, record);
     text

@@ -5,6 +5,7 @@ pub mod lint_finding;
 pub mod repeatability;
 pub mod stack_diff;
 pub mod text_diff;
+pub mod trend;
 
 mod changes;
 mod checks;
@@ -21,6 +22,7 @@ use self::style::{QUIET, TITLE, styled};
 use crate::record::Record;
 use crate::report::numbers::counted;
 use crate::report::view::provenance::{self, pinning};
+use crate::report::view::versions::versions;
 
 /// The report of a run.
 #[must_use]
@@ -66,6 +68,9 @@ fn title(text: &mut String, record: &Record) {
         pinning(&provenance.load_cores),
     );
     let _ = writeln!(text, "{}", styled(QUIET, &line));
+    if let Some(comparison) = &record.comparison {
+        let _ = writeln!(text, "{}", styled(QUIET, &versions(comparison)));
+    }
     if provenance.is_short {
         let _ = writeln!(text, "{}", styled(QUIET, "the short form: a first look, compared with no snapshot"));
     }

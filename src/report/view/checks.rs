@@ -72,7 +72,7 @@ pub fn distinct_failures<'a>(stacks: &[&'a StackRecord]) -> Vec<Failure<'a>> {
 fn fails_alike(one: &CheckRecord, other: &CheckRecord) -> bool {
     one.name == other.name
         && match (&one.outcome, &other.outcome) {
-            (CheckOutcome::Judged { findings: a, .. }, CheckOutcome::Judged { findings: b, .. }) => a == b,
+            (CheckOutcome::Evaluated { findings: a, .. }, CheckOutcome::Evaluated { findings: b, .. }) => a == b,
             (CheckOutcome::Failed { error: a }, CheckOutcome::Failed { error: b }) => a == b,
             _ => false,
         }

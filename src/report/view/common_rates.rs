@@ -40,7 +40,7 @@ pub fn common_rates(summaries: &[StackSummary<'_>]) -> Vec<CommonRate> {
     };
     let scheduled_per_s = |index: usize| {
         let rounds: Vec<f64> =
-            stacks.iter().flat_map(|one| rounds_at(one, index)).map(RateMeasured::asked_per_s).collect();
+            stacks.iter().flat_map(|one| rounds_at(one, index)).map(RateMeasured::scheduled_per_s).collect();
         median(&rounds)
     };
     let rate = |index| Some(CommonRate { index, scheduled_per_s: scheduled_per_s(index)?, is_common_to_all });

@@ -5,8 +5,7 @@ use crate::record::{LoadRanking, Ratio, Record};
 use crate::scenario::model::Metric;
 
 /// Explains a rank range.
-pub const RANK_RANGE_NOTE: &str =
-    "places are ranges: before one's range are those told to be better, after it those told to be worse";
+pub const RANK_RANGE_NOTE: &str = "a rank range starts after all stacks that are significantly better, and ends before all that are significantly worse";
 
 /// The metrics that a table of many stacks shows.
 const METRICS: [Metric; 2] = [Metric::Throughput, Metric::CpuPerRequest];
@@ -18,7 +17,7 @@ pub struct ComparisonView<'a> {
     pub table: TextTable,
     pub has_ratios: bool,
     pub has_ranks: bool,
-    /// Says which number of blocks would tell more stacks apart.
+    /// The number of blocks that would tell more stacks apart, in words.
     pub blocks_note: Option<String>,
     /// The stacks whose throughput the driver limited.
     pub driver_bound: Vec<&'a str>,
@@ -40,7 +39,7 @@ impl<'a> ComparisonView<'a> {
             table: TextTable {
                 title: match data.ratios.first() {
                     Some(ratio) => format!("against {} ({})", ratio.reference, certainty(&data.ratios)),
-                    None => "places".to_owned(),
+                    None => "ranks".to_owned(),
                 },
                 header: owned_cells(&data.header()),
                 rows: stacks.iter().map(|stack| data.row(stack)).collect(),
@@ -87,7 +86,7 @@ impl<'a> ComparisonData<'a> {
     fn header(&self) -> Vec<&'static str> {
         let mut header = vec!["stack"];
         for name in ["throughput", "CPU/req"] {
-            header.extend(self.has_ranks.then_some("place"));
+            header.extend(self.has_ranks.then_some("rank"));
             header.push(name);
             header.extend(self.has_intervals.then_some("interval"));
         }
@@ -119,12 +118,12 @@ impl<'a> ComparisonData<'a> {
 
     fn blocks_note(&self) -> Option<String> {
         let blocks = self.rankings.iter().flatten().filter_map(|ranking| ranking.blocks_needed).max()?;
-        let what = if self.has_ranks { "more could be told apart" } else { "no places: stacks can be told apart" };
+        let subject = if self.has_ranks { "telling more stacks apart" } else { "no ranks: telling stacks apart" };
         let made = self.ratios.iter().map(|ratio| ratio.log_ratios.len()).max().unwrap_or(0);
         Some(if made < blocks {
-            format!("{what} from {blocks} blocks on, and there are {made}")
+            format!("{subject} takes {blocks} blocks, and this run has {made}")
         } else {
-            format!("{what} with {blocks} blocks that every two have in common, and some have fewer")
+            format!("{subject} takes {blocks} blocks in common for every pair, and some pairs have fewer")
         })
     }
 }

@@ -21,8 +21,8 @@ pub fn guards(record: &Record) -> Vec<[String; 2]> {
     rows.extend(saturated(&measured));
     rows.extend(cores(record));
     rows.push([
-        "the order of visits favours somebody".to_owned(),
-        format!("drawn by lot in each block (seed {}); every visit is to a fresh start", record.provenance.seed),
+        "the order of visits favours one stack".to_owned(),
+        format!("randomised in each block (seed {}); every visit starts the stack afresh", record.provenance.seed),
     ]);
     rows
 }
@@ -32,7 +32,7 @@ fn failed_rounds(record: &Record, measured: &[&Measured]) -> [String; 2] {
     let invalid = measured.iter().filter(|measured| !measured.is_valid()).count();
     let failed = record.rounds.iter().filter(|round| matches!(round.outcome, RoundOutcome::Failed { .. })).count();
     let guard = format!(
-        "of {}, {invalid} were invalid and {failed} could not run; none of these is in any median",
+        "{invalid} of {} were invalid and {failed} could not run; no median includes them",
         counted(all, "round")
     );
     ["failed rounds averaged in as zeros".to_owned(), guard]
@@ -41,7 +41,7 @@ fn failed_rounds(record: &Record, measured: &[&Measured]) -> [String; 2] {
 fn errors(measured: &[&Measured]) -> [String; 2] {
     let errors: u64 = measured.iter().flat_map(|measured| measured.failed.values()).sum();
     let guard = format!(
-        "only complete answers with 2xx or 3xx count; {} errors stand by class in the tables",
+        "only complete 2xx and 3xx responses count; the tables list {} errors by class",
         grouped(errors as f64)
     );
     ["errors counted as throughput".to_owned(), guard]
@@ -57,17 +57,20 @@ fn checks(record: &Record) -> [String; 2] {
             .filter(|stack| !stack.checks.iter().any(|check| check.name == **name))
             .map(|stack| stack.name.as_str())
             .collect();
-        (!without.is_empty()).then(|| format!("“{name}” was not asked of {} (the kind says why)", without.join(", ")))
+        (!without.is_empty()).then(|| format!("“{name}” does not apply to {} (the kind says why)", without.join(", ")))
     });
     let skipped: Vec<String> = skipped.collect();
     let failed = checked.iter().filter(|stack| !stack.passed()).count();
-    let mut guard =
-        format!("{}, asked first; who fails one is not measured ({failed} did)", counted(names.len(), "check"));
+    let mut guard = format!(
+        "only stacks that pass every check are measured ({}, {} failed)",
+        counted(names.len(), "check"),
+        counted(failed, "stack")
+    );
     for one in skipped {
         guard.push_str("; ");
         guard.push_str(&one);
     }
-    ["unlike behaviour, keep-alive for some only".to_owned(), guard]
+    ["different behaviour, such as keep-alive on some stacks only".to_owned(), guard]
 }
 
 /// The rates that the driver could not offer.
@@ -78,7 +81,7 @@ fn saturated(measured: &[&Measured]) -> Option<[String; 2]> {
         return None;
     }
     let behind = rates.iter().filter(|rate| rate.fell_behind()).count();
-    let guard = format!("at {behind} of {} visited rates the driver fell behind; these do not count", rates.len());
+    let guard = format!("the driver fell behind at {behind} of {} rates; these do not count", rates.len());
     Some(["a saturated client".to_owned(), guard])
 }
 

@@ -8,7 +8,7 @@ use crate::report::numbers::micros;
 use lab_stats::sample::median;
 
 /// Explains the `≤` of a cell.
-pub const UPPER_BOUND_NOTE: &str = "≤: the driver was itself late, and its lag is part of that time";
+pub const UPPER_BOUND_NOTE: &str = "≤: the driver was late, and the time includes its lag";
 
 /// The median over rounds of one percentile of the response time.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,7 +26,7 @@ impl LatencyCell {
         percentile: fn(&Distribution) -> u64,
     ) -> Option<LatencyCell> {
         let in_time: Vec<f64> =
-            rounds.clone().filter_map(|rate| rate.time_of_the_stack_us(percentile)).map(|us| us as f64).collect();
+            rounds.clone().filter_map(|rate| rate.response_time_us(percentile)).map(|us| us as f64).collect();
         if let Some(us) = median(&in_time) {
             return Some(LatencyCell { us, is_upper_bound: false });
         }

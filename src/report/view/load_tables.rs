@@ -41,8 +41,8 @@ pub fn tables(record: &Record, load: &str, stacks: &[&str], by_class: bool) -> V
 fn schedule(record: &Record, load: &str, stacks: &[&str]) -> TextTable {
     let header = owned_cells(&[
         "stack",
-        "asked/s",
-        "answered/s",
+        "scheduled/s",
+        "ok/s",
         "response max",
         "service p50",
         "service p99",
@@ -78,7 +78,7 @@ fn schedule(record: &Record, load: &str, stacks: &[&str]) -> TextTable {
         ])
     };
     let rows = stacks.iter().filter_map(|stack| row(stack)).collect();
-    TextTable { title: "as scheduled".to_owned(), header, rows }
+    TextTable { title: "schedule".to_owned(), header, rows }
 }
 
 /// The responses and the 99th percentile of each second of a ramp: medians over the valid rounds. `None` if the rate hardly
@@ -93,13 +93,13 @@ fn seconds(record: &Record, load: &str, stacks: &[&str]) -> Option<TextTable> {
         .map(|measured| measured.seconds.iter().filter_map(|second| second.offered).collect())
         .unwrap_or_default();
     let is_ramp = offered.iter().max() >= offered.iter().min().map(|least| least * RAMP_RATIO).as_ref();
-    let mut header = owned_cells(&["second", "asked"]);
-    header.extend(stacks.iter().flat_map(|(name, _)| [format!("{name} answered"), "p99".to_owned()]));
+    let mut header = owned_cells(&["second", "scheduled"]);
+    header.extend(stacks.iter().flat_map(|(name, _)| [format!("{name} responses"), "p99".to_owned()]));
     if offered.is_empty() || !is_ramp || offered.len() > MAX_SECONDS {
         return None;
     }
-    let row = |(number, asked): (usize, &u64)| {
-        let mut cells = vec![(number + 1).to_string(), grouped(*asked as f64)];
+    let row = |(number, scheduled): (usize, &u64)| {
+        let mut cells = vec![(number + 1).to_string(), grouped(*scheduled as f64)];
         for (_, rounds) in &stacks {
             let second = || rounds.iter().filter_map(|measured| measured.seconds.get(number));
             cells.push(median_cell(second().map(|second| Some(second.answered as f64)), grouped));
@@ -144,7 +144,7 @@ fn steps(record: &Record, load: &str, stacks: &[&str]) -> TextTable {
     }
     TextTable {
         title: "step by step".to_owned(),
-        header: owned_cells(&["stack", "step", "answered/s", "p50", "p99", "errors"]),
+        header: owned_cells(&["stack", "step", "ok/s", "p50", "p99", "errors"]),
         rows,
     }
 }

@@ -7,7 +7,8 @@ const MANY_STACKS: usize = 5;
 
 #[must_use]
 pub fn has_many_stacks(record: &Record) -> bool {
-    record.stacks.len() >= MANY_STACKS
+    // A comparison of versions is about pairs, not about all stacks.
+    record.stacks.len() >= MANY_STACKS && record.comparison.is_none()
 }
 
 /// The scenario's title, or its name if it has none.

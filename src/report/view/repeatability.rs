@@ -4,6 +4,9 @@
 //! two rank ranges of every stack overlap. A pair that only one run tells apart is not a disagreement: a difference at
 //! the edge of what the blocks can resolve shows up in about every second run. The number of such pairs is reported.
 //! With too few blocks to tell any pair apart twice, there is no verdict.
+//!
+//! Ranks may agree while every stack has become slower, or one that is far behind the others slower still. So medians that are
+//! further apart than a tolerance are a disagreement as well.
 
 pub mod words;
 
@@ -32,6 +35,8 @@ pub struct MetricRepeatability {
     /// The stacks with a rank in both runs, in the first run's order.
     pub stacks: Vec<StackRepeatability>,
     pub pairs: Pairs,
+    /// How far apart two medians of a stack may be, as a fraction.
+    pub tolerance: f64,
     /// The stacks with a rank in one run only, and the index of that run.
     pub missing: Vec<(String, usize)>,
 }
@@ -61,10 +66,10 @@ pub struct Pairs {
 
 impl Repeatability {
     #[must_use]
-    pub fn compare(first: &Record, second: &Record) -> Repeatability {
+    pub fn compare(first: &Record, second: &Record, tolerance: f64) -> Repeatability {
         let metrics = first.rankings.iter().filter_map(|ranking| {
             let again = second.rankings.iter().find(|one| one.load == ranking.load && one.metric == ranking.metric)?;
-            Some(MetricRepeatability::new([first, second], [ranking, again]))
+            Some(MetricRepeatability::new([first, second], [ranking, again], tolerance))
         });
         Repeatability {
             runs: [first, second].map(|record| record.provenance.run.clone()),
@@ -85,34 +90,36 @@ impl Repeatability {
 }
 
 impl MetricRepeatability {
-    fn new(records: [&Record; 2], rankings: [&LoadRanking; 2]) -> MetricRepeatability {
-        let stack = |place: &RankRange| {
-            let [one, two] = records.map(|record| median(record, rankings[0], &place.stack));
+    fn new(records: [&Record; 2], rankings: [&LoadRanking; 2], tolerance: f64) -> MetricRepeatability {
+        let stack = |rank: &RankRange| {
+            let [one, two] = records.map(|record| median(record, rankings[0], &rank.stack));
             Some(StackRepeatability {
-                stack: place.stack.clone(),
-                ranks: [place.clone(), rankings[1].rank(&place.stack)?.clone()],
+                stack: rank.stack.clone(),
+                ranks: [rank.clone(), rankings[1].rank(&rank.stack)?.clone()],
                 ratio: one.zip(two).map(|(one, two)| two / one),
             })
         };
         let stacks: Vec<StackRepeatability> = rankings[0].ranks.iter().filter_map(stack).collect();
         let missing = [(0, 1), (1, 0)].into_iter().flat_map(|(run, other): (usize, usize)| {
-            let only = rankings[run].ranks.iter().filter(move |place| rankings[other].rank(&place.stack).is_none());
-            only.map(move |place| (place.stack.clone(), run))
+            let only = rankings[run].ranks.iter().filter(move |rank| rankings[other].rank(&rank.stack).is_none());
+            only.map(move |rank| (rank.stack.clone(), run))
         });
         MetricRepeatability {
             load: rankings[0].load.clone(),
             metric: rankings[0].metric.clone(),
             has_too_few_blocks: rankings.iter().any(|ranking| ranking.blocks_needed.is_some()),
             pairs: Pairs::from_stacks(&stacks),
+            tolerance,
             missing: missing.collect(),
             stacks,
         }
     }
 
-    /// Whether the rankings agree. `None` if there were too few blocks for a verdict.
+    /// Whether the rankings and the medians agree. `None` if there were too few blocks for a verdict.
     #[must_use]
     pub fn agrees(&self) -> Option<bool> {
-        if !(self.pairs.reversed.is_empty() && self.missing.is_empty() && self.moved().next().is_none()) {
+        let has_moved = self.moved().next().is_some() || self.apart().next().is_some();
+        if has_moved || !self.pairs.reversed.is_empty() || !self.missing.is_empty() {
             return Some(false);
         }
         (self.pairs.in_both > 0 || !self.has_too_few_blocks).then_some(true)
@@ -124,6 +131,12 @@ impl MetricRepeatability {
             let [first, second] = &one.ranks;
             first.worst < second.best || second.worst < first.best
         })
+    }
+
+    /// The stacks whose medians are further apart than the tolerance, and how far, as a fraction.
+    pub fn apart(&self) -> impl Iterator<Item = (&StackRepeatability, f64)> {
+        let distances = self.stacks.iter().filter_map(|one| Some((one, one.ratio?.ln().abs().exp_m1())));
+        distances.filter(|(_, distance)| *distance > self.tolerance)
     }
 
     /// The stack whose medians differ most, with their ratio.
@@ -204,12 +217,12 @@ fn changed_conditions(first: &Record, second: &Record) -> Vec<String> {
         }
     };
     differs("the machine", one.machine != two.machine);
-    differs("the scenario's file", one.sha256 != two.sha256);
+    differs("the scenario file", one.sha256 != two.sha256);
     differs("a configuration, a kind or an application", one.configurations != two.configurations);
     differs("lab's version", one.lab != two.lab);
     differs("the seed", one.seed != two.seed);
-    differs("which cores are used", (&one.load_cores, &one.stack_cores) != (&two.load_cores, &two.stack_cores));
-    differs("the form, short or whole,", one.is_short != two.is_short);
+    differs("the choice of cores", (&one.load_cores, &one.stack_cores) != (&two.load_cores, &two.stack_cores));
+    differs("the form (short or whole)", one.is_short != two.is_short);
     let versions = |record: &Record| -> BTreeMap<String, Vec<String>> {
         let components = |stack: &StackRecord| stack.components.iter().map(|part| part.version.clone()).collect();
         record.stacks.iter().map(|stack| (stack.name.clone(), components(stack))).collect()

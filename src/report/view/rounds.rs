@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_many_rates_the_first_the_last_and_some_between_are_median_cell() {
+    fn indices_are_evenly_spaced() {
         assert_eq!(evenly_spaced(3, 12), [0, 1, 2]);
         assert_eq!(evenly_spaced(30, 4), [0, 9, 19, 29]);
     }

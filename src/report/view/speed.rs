@@ -65,12 +65,12 @@ impl<'a> SpeedView<'a> {
 impl<'a> Unmeasured<'a> {
     fn new(stack: &'a StackRecord) -> Unmeasured<'a> {
         let reason = match (&stack.unavailable, &stack.error) {
-            (Some(_), _) => "it is unavailable",
-            (None, Some(_)) => "it could not run",
-            (None, None) if stack.passed() => "it is only checked",
-            (None, None) => "it failed its checks",
+            (Some(_), _) => "unavailable",
+            (None, Some(_)) => "could not run",
+            (None, None) if stack.passed() => "only checked",
+            (None, None) => "failed its checks",
         };
-        let consequence = if stack.reference { ", and without the reference there are no ratios" } else { "" };
+        let consequence = if stack.reference { ", so there are no ratios to the reference" } else { "" };
         Unmeasured { stack: &stack.name, reason: format!("{reason}{consequence}") }
     }
 }

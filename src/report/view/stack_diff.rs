@@ -53,8 +53,8 @@ pub fn compare(reference: &StackRecord, other: &StackRecord) -> Vec<CheckCompari
 /// The response, or why there is none.
 fn response(outcome: &CheckOutcome) -> Result<&Observed, &str> {
     match outcome {
-        CheckOutcome::Judged { observed, .. } => Ok(observed),
-        CheckOutcome::Unanswered { said } => Err(said),
+        CheckOutcome::Evaluated { observed, .. } => Ok(observed),
+        CheckOutcome::NoResponse { message } => Err(message),
         CheckOutcome::Failed { error } => Err(error),
     }
 }

@@ -70,8 +70,8 @@ pub fn driven_loads(record: &Record) -> Vec<&str> {
 /// Every stack that a load has driven: the best first, those without a rank last.
 #[must_use]
 pub fn summaries<'a>(record: &'a Record, load: &str) -> Vec<StackSummary<'a>> {
-    let throughput = |placed: &&LoadRanking| placed.load == load && placed.metric == Metric::Throughput.name();
-    let ranks: &[RankRange] = record.rankings.iter().find(throughput).map_or(&[], |placed| &placed.ranks);
+    let throughput = |ranking: &&LoadRanking| ranking.load == load && ranking.metric == Metric::Throughput.name();
+    let ranks: &[RankRange] = record.rankings.iter().find(throughput).map_or(&[], |ranking| &ranking.ranks);
     let summary = |stack: &'a StackRecord| {
         let visits = record.rounds.iter().filter(|round| round.load == load && round.stack == stack.name);
         let visits: Vec<&RoundRecord> = visits.collect();
@@ -114,5 +114,5 @@ fn unmeasured_reason(record: &Record, load: &str, stack: &StackRecord) -> String
         RoundOutcome::Unavailable { missing } => Some(missing.as_str()),
         RoundOutcome::Measured(_) | RoundOutcome::Failed { .. } => None,
     });
-    missing.map(first_line).next().unwrap_or_else(|| "is only checked, or the load is not for it".to_owned())
+    missing.map(first_line).next().unwrap_or_else(|| "only checked, or not driven by this load".to_owned())
 }

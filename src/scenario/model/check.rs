@@ -1,29 +1,26 @@
-//! A check: a request, and what is expected of its answer and of what arrived at the app.
+//! Checks: requests with expectations at the client and at the app.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
 use super::Stack;
 use crate::catalog::kind::Ability;
 
-/// A request with what is expected at the client and at the app.
 #[derive(Debug, Clone)]
 pub struct Check {
     /// Unique within the scenario.
     pub name: String,
-    /// The stacks this is asked of; `None` is every stack.
+    /// The stacks to check; `None` is every stack.
     pub stacks: Option<Vec<String>>,
-    /// What a stack must be able to do to be asked this.
+    /// Abilities that a stack must have to be checked.
     pub needs: Vec<Ability>,
-    /// What is sent.
     pub request: CheckRequest,
-    /// What must come back, and what the app must have seen.
     pub expect: Expectation,
 }
 
 impl Check {
-    /// Whether this check is asked of `stack`.
     #[must_use]
     pub fn applies_to(&self, stack: &Stack) -> bool {
         let is_named = self.stacks.as_ref().is_none_or(|names| names.contains(&stack.name));
@@ -31,61 +28,64 @@ impl Check {
     }
 }
 
-/// What a check sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CheckRequest {
-    /// Composed from its parts; `Host` is added unless given, `Content-Length` when there is a body and no
-    /// framing header is given, `Connection: close` unless Connection is given or it is sent several times.
+    /// Composed from its parts. Unless given, `Host` is added, `Content-Length` if there is a body without a framing field,
+    /// and `Connection: close` if it is sent only once.
     Composed {
-        /// The method, as sent.
         method: String,
-        /// The request target, as sent: percent-encoding and all.
+        /// As sent, percent-encoded.
         target: String,
-        /// Header lines in order, duplicates kept. Values may hold placeholders.
+        /// In order, with duplicates.
         headers: Vec<(String, TextTemplate)>,
-        /// The body's bytes.
         body: Vec<u8>,
-        /// How often it is sent on one connection.
+        /// How often to send it on one connection.
         times: NonZeroU16,
-        /// How long the whole exchange may take.
+        /// The deadline of the whole exchange.
         within: Duration,
-        /// The clients that keep the stack waiting meanwhile.
+        /// Whether it is sent over TLS.
+        tls: bool,
+        /// Clients that occupy the stack meanwhile.
         slow: Option<SlowClients>,
     },
-    /// Sent as it is, byte for byte, after placeholders are filled in.
+    /// Sent byte for byte, with the placeholders replaced.
     Raw(TextTemplate),
 }
 
 impl CheckRequest {
-    /// How long an exchange may take where nobody says.
+    /// Whether it is sent over TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        matches!(self, CheckRequest::Composed { tls: true, .. })
+    }
+
+    /// The default deadline of an exchange.
     pub const WITHIN: Duration = Duration::from_secs(10);
 }
 
-/// Clients that send a request, or read its answer, for as long as a check is asked, and never come to the end.
+/// Clients that do not finish their requests, or reading the responses, during a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlowClients {
-    /// How many, each on a connection of its own.
+    /// The number of clients, each on its own connection.
     pub clients: NonZeroU16,
-    /// What they are slow with.
     pub part: SlowPart,
-    /// The request target they ask for; `None`: the check's own.
+    /// The request target; `None` is the check's own.
     pub target: Option<String>,
 }
 
-/// The part of an exchange that a slow client takes a byte at a time.
+/// The part of an exchange that a slow client transfers one byte at a time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SlowPart {
-    /// The head: a header line that does not end.
+    /// The request's head: a header line that does not end.
     #[default]
     Head,
-    /// The body, behind a head that says its length.
+    /// The request's body, after a head with its length.
     Body,
-    /// The answer, of which the client's system keeps as little as it may.
+    /// The response, with the client's smallest receive buffer.
     Answer,
 }
 
 impl SlowPart {
-    /// Everything there is.
     pub const ALL: [SlowPart; 3] = [SlowPart::Head, SlowPart::Body, SlowPart::Answer];
 
     /// The name in scenario files.
@@ -98,9 +98,9 @@ impl SlowPart {
         }
     }
 
-    /// One of them, in words.
+    /// The part with its article.
     #[must_use]
-    pub fn one(self) -> &'static str {
+    pub fn with_article(self) -> &'static str {
         match self {
             SlowPart::Head => "a head",
             SlowPart::Body => "a body",
@@ -108,7 +108,7 @@ impl SlowPart {
         }
     }
 
-    /// What slow clients do with it.
+    /// The verb for what slow clients do with the part.
     #[must_use]
     pub fn verb(self) -> &'static str {
         match self {
@@ -121,43 +121,35 @@ impl SlowPart {
 /// Text with placeholders `{client}`, `{host}`, `{port}`; `{{` and `}}` are braces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextTemplate {
-    /// The pieces in order.
     pub parts: Vec<TextTemplatePart>,
 }
 
-/// One piece of a [`TextTemplate`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TextTemplatePart {
-    /// Text as it is.
     Text(String),
-    /// Filled in when the check runs.
     Placeholder(Placeholder),
 }
 
-/// What a [`TextTemplate`] can ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Placeholder {
-    /// The address the check's connection comes from, without port.
+    /// The local address of the check's connection, without port.
     Client,
-    /// The address the check connects to, without port.
+    /// The address that the check connects to, without port.
     Host,
-    /// The port the check connects to.
+    /// The port that the check connects to.
     Port,
 }
 
-/// What a [`TextTemplate`] is filled in with.
+/// The values of the placeholders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placeholders {
-    /// For `{client}`.
     pub client: String,
-    /// For `{host}`.
     pub host: String,
-    /// For `{port}`.
     pub port: u16,
 }
 
 impl TextTemplate {
-    /// The text with every placeholder filled in.
+    /// The text with all placeholders replaced.
     #[must_use]
     pub fn fill(&self, values: &Placeholders) -> String {
         let mut text = String::new();
@@ -172,7 +164,7 @@ impl TextTemplate {
         text
     }
 
-    /// The text as it stands in the scenario file, placeholders in braces.
+    /// The text as written in the scenario file.
     #[must_use]
     pub fn source(&self) -> String {
         let mut text = String::new();
@@ -191,7 +183,6 @@ impl TextTemplate {
 }
 
 impl Placeholder {
-    /// Every placeholder.
     pub const ALL: [Placeholder; 3] = [Placeholder::Client, Placeholder::Host, Placeholder::Port];
 
     /// The name in scenario files, without braces.
@@ -205,51 +196,78 @@ impl Placeholder {
     }
 }
 
-/// What a check expects. `None` and empty mean: not looked at.
+/// The expectation of a status code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExpectedStatus {
+    Code(u16),
+    /// Any code of these classes, by their first digits.
+    Classes(Vec<u16>),
+}
+
+impl ExpectedStatus {
+    #[must_use]
+    pub fn accepts(&self, status: u16) -> bool {
+        match self {
+            ExpectedStatus::Code(code) => *code == status,
+            ExpectedStatus::Classes(classes) => classes.contains(&(status / 100)),
+        }
+    }
+}
+
+impl fmt::Display for ExpectedStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ExpectedStatus::Code(code) => code.fmt(f),
+            ExpectedStatus::Classes(classes) => {
+                let names: Vec<String> = classes.iter().map(|class| format!("{class}xx")).collect();
+                f.write_str(&names.join(" or "))
+            }
+        }
+    }
+}
+
+/// The expectation of a check. `None` and empty values are not compared.
 #[derive(Debug, Clone, Default)]
 pub struct Expectation {
-    /// That no answer comes within the time the request allows; then nothing else is expected.
+    /// Expects no response before the request's deadline, and nothing else.
     pub unanswered: bool,
-    /// The status code at the client.
-    pub status: Option<u16>,
-    /// The response's header lines at the client, by name (compared without case), in the file's order.
+    pub status: Option<ExpectedStatus>,
+    /// The response's header lines, by name (compared without case), in the file's order.
     pub headers: Vec<(String, HeaderRule)>,
-    /// The response body at the client.
+    /// The response's body.
     pub body: Option<TextRule>,
-    /// What arrived at the app's server, before any middleware.
+    /// The request at the app server, before any middleware.
     pub upstream: UpstreamExpectation,
-    /// What the app itself saw, after its middleware (ProxyFix).
+    /// The request as the app saw it, after its middleware (ProxyFix).
     pub app: BTreeMap<AppField, TextRule>,
 }
 
-/// What must have arrived at the app server, before any middleware.
+/// The expected request at the app server, before any middleware.
 #[derive(Debug, Clone, Default)]
 pub struct UpstreamExpectation {
-    /// The method.
     pub method: Option<TextRule>,
-    /// The request target as it stood in the request line.
+    /// The request target of the request line.
     pub target: Option<TextRule>,
     /// Header lines by name.
     pub headers: Vec<(String, HeaderRule)>,
-    /// These names' lines, and only theirs, in the order they arrived; a name stands once per line.
+    /// Header names in the order of their lines, one name for each line; other names are ignored.
     pub order: Option<Vec<String>>,
 }
 
 impl UpstreamExpectation {
-    /// Whether nothing is expected.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.method.is_none() && self.target.is_none() && self.headers.is_empty() && self.order.is_none()
     }
 }
 
-/// What is expected of one header name's lines.
+/// The expectation of the lines of one header name.
 pub type HeaderRule = lab_load::wire::HeaderRule<TextTemplate>;
 
-/// What is expected of one text, after placeholders are filled in.
+/// The expectation of one text.
 pub type TextRule = lab_load::wire::TextRule<TextTemplate>;
 
-/// What the app can be asked about its request; named as in Flask.
+/// A property of the request as the app saw it, named as in Flask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AppField {
     /// `request.remote_addr`
@@ -269,7 +287,7 @@ pub enum AppField {
 }
 
 impl AppField {
-    /// Every field, in the order reports show them.
+    /// In the order of reports.
     pub const ALL: [AppField; 7] = [
         AppField::RemoteAddr,
         AppField::Scheme,

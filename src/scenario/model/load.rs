@@ -12,133 +12,114 @@ pub use lab_load::wire::{
     Arrival, ArrivalProcess, Extraction, Http, StepText, TextPiece, TimerKind, Tls, Trust, ValueSource,
 };
 
-/// One request of a journey. Its rules hold the placeholders of checks.
+/// One request of a journey. Its rules may have the placeholders of checks.
 pub type Step = lab_load::wire::Step<TextTemplate>;
 
-/// What a step's response must be.
 pub type StepExpectation = lab_load::wire::StepExpectation<TextTemplate>;
 
-/// How a stack is driven.
 #[derive(Debug, Clone)]
 pub struct Load {
     /// Unique within the scenario.
     pub name: String,
-    /// Which driver, with its own settings.
     pub driver: Driver,
-    /// The request target asked for, from `/` on; a journey's steps have their own.
+    /// The request target; a journey's steps have their own.
     pub path: String,
-    /// How TLS is spoken, if it is; the stack is then asked where it listens with TLS.
+    /// `None` is without TLS. With TLS the load uses the stack's TLS listener.
     pub tls: Option<Tls>,
-    /// Which version of HTTP is spoken.
     pub http: Http,
     /// The measured window, after the warm-up.
     pub duration: Duration,
     /// How long one request may take before it is recorded as a client timeout.
     pub timeout: Duration,
-    /// What requests that fail are.
     pub errors: OnErrors,
-    /// The load that this one cross-validates: it asks for the same by another driver, and is neither ranked nor gated.
+    /// The load that this one cross-validates with another driver. It is neither ranked nor gated.
     pub validates: Option<String>,
-    /// The stacks that are driven, by name; `None` is all that are measured.
+    /// The stacks to drive, by name; `None` is every measured stack.
     pub stacks: Option<Vec<String>>,
-    /// The most blocks in which it is driven; `None` is all.
+    /// The maximum number of blocks that include this load; `None` is all.
     pub blocks: Option<NonZeroU32>,
 }
 
 impl Load {
-    /// Whether a measured stack of this name is driven.
+    /// Whether the load drives the measured stack of this name.
     #[must_use]
     pub fn drives(&self, stack: &str) -> bool {
         self.stacks.as_ref().is_none_or(|stacks| stacks.iter().any(|name| name == stack))
     }
 
-    /// In how many blocks it is driven, of so many.
+    /// The number of blocks, of `all`, that include this load.
     #[must_use]
     pub fn blocks_of(&self, all: u32) -> u32 {
         self.blocks.map_or(all, |most| most.get().min(all))
     }
 }
 
-/// What requests that fail under a load are.
+/// How failed requests are treated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OnErrors {
-    /// A failure of the run, and a fact of its snapshot.
+    /// They fail the run, and are facts of its snapshot.
     #[default]
     Fail,
-    /// Counted, and nothing more: the load is meant to go past what a stack can answer.
+    /// They are only counted, because the load exceeds a stack's capacity on purpose.
     Count,
 }
 
 /// A load driver and its settings.
 #[derive(Debug, Clone)]
 pub enum Driver {
-    /// Closed loop: each user asks, waits for the answer, and asks again.
+    /// Closed loop: each user sends a request only after the response to the last one.
     Goose {
-        /// Concurrent users.
         users: NonZeroU32,
-        /// What each user asks, in order and over and over; empty is the load's path.
+        /// The requests of each user, in order and repeatedly; if empty, requests for the load's path.
         steps: Vec<Step>,
     },
     /// Closed loop on lab's own client.
     Closed {
-        /// Connections, each with one request under way at a time.
+        /// Each with one request at a time.
         connections: NonZeroU32,
     },
-    /// Open loop: requests arrive at a rate, whatever the stack does.
+    /// Open loop: requests arrive at a rate that does not depend on the stack.
     Open(OpenLoop),
-    /// A program that is not lab's own.
     External(External),
 }
 
-/// A load driver that is not lab's own, and its settings.
+/// A load driver that is an external program, and its settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum External {
     /// httperf: an open loop of sessions.
     Httperf {
-        /// Sessions per second; each rate of a ramp is a run of its own.
+        /// Sessions per second; each rate of a ramp is a separate run.
         rate: Rate,
         /// Calls of each session.
         calls: NonZeroU32,
-        /// Whether they come as independent clients do, by httperf's own generator; else evenly spaced.
+        /// Poisson arrivals from httperf's own generator, as opposed to evenly spaced ones.
         is_poisson: bool,
     },
     /// wrk: a closed loop.
-    Wrk {
-        /// Connections.
-        connections: NonZeroU32,
-    },
+    Wrk { connections: NonZeroU32 },
     /// h2load: a closed loop.
-    H2load {
-        /// Connections.
-        connections: NonZeroU32,
-    },
+    H2load { connections: NonZeroU32 },
 }
 
-/// An open loop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenLoop {
-    /// Arrivals per second.
     pub rate: Rate,
-    /// How they lie within the time.
     pub arrivals: ArrivalProcess,
-    /// What an arrival is.
     pub arrival: Arrival,
-    /// Arrivals that may be under way or waiting at once; one beyond is shed.
+    /// The maximum number of arrivals under way or waiting; further ones are shed.
     pub max_open: NonZeroU32,
-    /// How the driver waits for an instant.
     pub timer: TimerKind,
 }
 
 /// Arrivals per second.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rate {
-    /// The same all the time.
     Constant(NonZeroU32),
-    /// One after the other, up or down.
+    /// Ascending or descending.
     Ramp {
-        /// The rates; two or more.
+        /// Two or more.
         rates: Vec<NonZeroU32>,
-        /// How long each lasts.
+        /// How long each rate lasts.
         hold: Duration,
     },
 }
@@ -155,7 +136,7 @@ impl Rate {
 }
 
 impl Driver {
-    /// What an open loop asks for; `None` for a closed one.
+    /// The rate of an open loop; `None` for a closed one.
     #[must_use]
     pub fn rate(&self) -> Option<&Rate> {
         match self {
@@ -198,7 +179,7 @@ impl fmt::Display for Driver {
     }
 }
 
-/// More rates than these are shown by the first two and the last.
+/// Longer ramps are shown by their first two rates and the last one.
 const SHOWN_RATES: usize = 12;
 
 impl fmt::Display for OpenLoop {

@@ -5,25 +5,21 @@ use std::time::Duration;
 
 use super::{Driver, External, Load, OpenLoop, Rate};
 
-/// The short form of a scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quick {
-    /// Blocks.
     pub blocks: NonZeroU32,
-    /// The warm-up before each window.
     pub warmup: Duration,
-    /// The loads that are driven; `None` is all.
+    /// The loads to run; `None` is all.
     pub loads: Option<Vec<String>>,
-    /// The most rates that are left of a ramp; 2 or more.
+    /// The maximum number of rates of a ramp; 2 or more.
     pub rates: Option<usize>,
     /// How long each rate of a ramp lasts.
     pub hold: Option<Duration>,
-    /// The window of loads that are no ramps.
+    /// The window of loads without a ramp.
     pub duration: Option<Duration>,
 }
 
 impl Quick {
-    /// A load as it is left.
     pub(super) fn shorten(&self, load: &mut Load) {
         let rate = match &mut load.driver {
             Driver::Open(OpenLoop { rate, .. }) | Driver::External(External::Httperf { rate, .. }) => Some(rate),

@@ -1,8 +1,9 @@
-//! What is served, and who serves it: the app and the stacks.
+//! The app and the stacks that serve it.
 
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 
+use super::StackVersion;
 use crate::catalog::KindRef;
 use crate::catalog::kind::{Install, Interface, Workers};
 
@@ -26,7 +27,6 @@ impl App {
     /// The names of the native apps.
     pub const NATIVE: [&str; 1] = ["hello"];
 
-    /// The native app, if there is one.
     #[must_use]
     pub fn native(&self) -> Option<&str> {
         match self {
@@ -35,7 +35,6 @@ impl App {
         }
     }
 
-    /// The WSGI application, if there is one.
     #[must_use]
     pub fn wsgi(&self) -> Option<&WsgiApp> {
         match self {
@@ -44,7 +43,7 @@ impl App {
         }
     }
 
-    /// The interface of a stack that names none.
+    /// The default interface of stacks.
     #[must_use]
     pub fn interface(&self) -> Interface {
         if self.has(Interface::Wsgi) { Interface::Wsgi } else { Interface::Native }
@@ -60,19 +59,34 @@ impl App {
     }
 }
 
-/// A WSGI application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WsgiApp {
-    /// The module, dots and all.
+    /// The dotted name of the module.
     pub module: String,
-    /// The callable in it.
+    /// The name of the callable, or the call of the factory that makes it: `create_app()`.
     pub callable: String,
-    /// The folder the module is in, absolute; `None`: it is one of lab's own.
+    /// The module's folder, absolute; `None` for lab's own modules.
     pub path: Option<PathBuf>,
-    /// Variables set for its server.
+    /// Environment variables of its server.
     pub environment: Vec<(String, String)>,
-    /// A requirements file with what it needs, absolute.
+    /// A file of more variables, absolute.
+    pub env_file: Option<PathBuf>,
+    /// Its requirements or lock file, absolute.
     pub requirements: Option<PathBuf>,
+    /// Its own virtual environment, absolute.
+    pub venv: Option<PathBuf>,
+    /// The working folder of its server, absolute; `None` is a folder of the run.
+    pub cwd: Option<PathBuf>,
+    /// The shell command that prepares it before each start.
+    pub setup: Option<String>,
+}
+
+impl WsgiApp {
+    /// Whether the callable is the result of a call.
+    #[must_use]
+    pub fn is_factory(&self) -> bool {
+        self.callable.ends_with(')')
+    }
 }
 
 /// One deployment under test.
@@ -80,40 +94,65 @@ pub struct WsgiApp {
 pub struct Stack {
     /// Unique within the scenario.
     pub name: String,
-    /// The reverse proxy in front, if any.
     pub proxy: Option<Proxy>,
-    /// The app server.
     pub server: Server,
-    /// How its components are run.
     pub backend: Backend,
-    /// Which of the scenario's apps it serves.
+    /// Which of its apps it serves.
     pub app: Interface,
-    /// Whether ratios are against this stack.
+    /// The scenario's apps, in the version that this stack is made from.
+    pub apps: App,
+    /// Whether it is marked as the reference stack.
     pub reference: bool,
-    /// Whether it is put under the loads, and not only checked and compared.
+    /// Whether the loads drive it, as opposed to checks only.
     pub measured: bool,
-    /// Whether it may be missing: it was not asked for by itself, but is a cell of a matrix.
+    /// Whether it may be unavailable, because it is a combination of a matrix.
     pub is_optional: bool,
-    /// Why it can never run as it is asked for, whatever the machine.
+    /// Why it cannot run on any machine.
     pub impossible: Option<String>,
+    /// Its version, in a comparison of two.
+    pub version: Option<StackVersion>,
 }
 
 impl Stack {
-    /// Whether some machine could run it.
+    /// Whether it is an earlier version, with which another stack is compared.
+    #[must_use]
+    pub fn is_base(&self) -> bool {
+        matches!(self.version, Some(StackVersion::Base { .. }))
+    }
+
+    /// For an earlier version: the folder of its files and that of today's. Texts with the one count as texts with the other.
+    #[must_use]
+    pub fn moved_root(&self) -> Option<(String, String)> {
+        match &self.version {
+            Some(StackVersion::Base { root, head_root }) => {
+                Some((root.display().to_string(), head_root.display().to_string()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether any machine could run it.
     #[must_use]
     pub fn is_possible(&self) -> bool {
         let proxy = self.proxy.as_ref().is_none_or(|proxy| proxy.kind.kind().run.is_ok());
         self.impossible.is_none() && self.server.kind.kind().run.is_ok() && proxy
     }
 
-    /// Why it is not run in containers, whatever the machine; `None` if it is, or is not asked to be.
+    /// Why the stack cannot run in containers on any machine; `None` if it can, or if it uses processes.
     ///
-    /// Without an image of its own a component runs in lab's, which holds lab, or what is in a virtual environment of this
-    /// machine.
+    /// A component without an image runs in lab's own image, which contains lab or a virtual environment of this machine.
     #[must_use]
     pub fn refused_in_containers(&self) -> Option<String> {
         if self.backend == Backend::Process {
             return None;
+        }
+        if let (Interface::Wsgi, Some(app)) = (self.app, self.apps.wsgi()) {
+            let keys = [("venv", app.venv.is_some()), ("cwd", app.cwd.is_some()), ("setup", app.setup.is_some())];
+            if let Some((key, _)) = keys.iter().find(|(_, is_given)| *is_given) {
+                return Some(format!(
+                    "`{key}` of `[app]` refers to this machine: run the stack with `backend = \"process\"`"
+                ));
+            }
         }
         let proxy = self.proxy.iter().map(|proxy| (&proxy.kind, &proxy.image));
         let components = proxy.chain([(&self.server.kind, &self.server.image)]);
@@ -127,32 +166,30 @@ impl Stack {
         })
     }
 
-    /// What the proxy's container is made from, where that is not lab's own image; `None` for a process.
+    /// The image of the proxy's container; `None` for lab's own image and for a process.
     #[must_use]
     pub fn proxy_image(&self) -> Option<&Image> {
         let image = self.proxy.as_ref().and_then(|proxy| proxy.image.as_ref());
         image.filter(|_| self.backend == Backend::Container)
     }
 
-    /// The same of the server's.
+    /// The image of the server's container; `None` for lab's own image and for a process.
     #[must_use]
     pub fn server_image(&self) -> Option<&Image> {
         self.server.image.as_ref().filter(|_| self.backend == Backend::Container)
     }
 }
 
-/// How a stack's components are run.
+/// How to run a stack's components.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Backend {
     /// As subprocesses of lab.
     #[default]
     Process,
-    /// As containers.
     Container,
 }
 
 impl Backend {
-    /// Everything there is.
     pub const ALL: [Backend; 2] = [Backend::Process, Backend::Container];
 
     /// The name in scenario files and on the command line.
@@ -165,30 +202,37 @@ impl Backend {
     }
 }
 
-/// A reverse proxy: its kind and its configuration file.
+/// Which upstream addresses of proxies are rewritten to the server's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Relocate {
+    /// Those where the server's configuration binds. Any other would fail outside lab.
+    #[default]
+    Bound,
+    Any,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxy {
-    /// Which implementation.
     pub kind: KindRef,
-    /// An existing file, absolute; `None`: what comes with the kind.
+    /// An existing file, absolute; `None` is the kind's own.
     pub config: Option<PathBuf>,
-    /// What its container is made from; `None`: lab's own image.
+    /// `None` is lab's own image.
     pub image: Option<Image>,
 }
 
-/// What a container is made from, where it is not lab's own image.
+/// The image of a container, if it is not lab's own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Image {
     /// An image that the engine has or pulls, with its tag or digest.
     Named(String),
-    /// What the `Dockerfile` in this folder, absolute, says.
+    /// Built from the `Dockerfile` in this absolute folder.
     Built(PathBuf),
 }
 
 impl Image {
-    /// The image that a kind is, if it is to be had as one only.
+    /// The image of a kind that is available only as an image.
     #[must_use]
-    pub fn of_kind(kind: &KindRef) -> Option<Image> {
+    pub fn for_kind(kind: &KindRef) -> Option<Image> {
         match &kind.kind().install {
             Install::Image(name) => Some(Image::Named(name.clone())),
             _ => None,
@@ -196,31 +240,29 @@ impl Image {
     }
 }
 
-/// An app server: its kind and settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    /// Which implementation.
     pub kind: KindRef,
-    /// Worker processes; `None`: as the configuration file says.
+    /// `None` leaves the number to the configuration file.
     pub workers: Option<Workers>,
-    /// Threads of each; `None`: what the kind has by itself.
+    /// Threads of each worker; `None` is the kind's own default.
     pub threads: Option<NonZeroU16>,
     /// An existing configuration file, absolute.
     pub config: Option<PathBuf>,
-    /// More arguments.
+    /// Additional arguments.
     pub arguments: Vec<String>,
-    /// What its container is made from; `None`: lab's own image.
+    /// `None` is lab's own image.
     pub image: Option<Image>,
 }
 
 impl Server {
-    /// A kind as it is by itself, with the workers and threads its variant says.
+    /// A kind with its defaults, and with the workers and threads of its variant.
     #[must_use]
     pub fn new(kind: KindRef) -> Server {
         let variant = kind.variant();
         let workers = variant.and_then(|variant| variant.workers).unwrap_or(Workers::Count(NonZeroU16::MIN));
         let threads = variant.and_then(|variant| variant.threads);
-        let image = Image::of_kind(&kind);
+        let image = Image::for_kind(&kind);
         Server { kind, workers: Some(workers), threads, config: None, arguments: Vec::new(), image }
     }
 }

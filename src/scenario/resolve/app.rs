@@ -1,4 +1,4 @@
-//! Resolves `[app]`: what is served.
+//! Resolves `[app]`, the served application.
 
 use std::path::PathBuf;
 
@@ -9,10 +9,14 @@ use super::super::wire;
 use super::context::{ResolveContext, existing_file};
 use crate::catalog;
 use crate::document::diagnostic::{Diagnostic, Problems};
+use crate::document::read::Field;
 use crate::document::suggest;
 use crate::document::table::Table as _;
 
-/// The app; `None` where something is wrong with it.
+/// The Python of a virtual environment.
+const PYTHON: &str = "bin/python";
+
+/// Resolves the app. `None` if it is invalid.
 pub(super) fn app(
     wire: &Spanned<wire::AppTable>,
     context: &ResolveContext<'_>,
@@ -31,8 +35,13 @@ pub(super) fn app(
     if wire.wsgi.is_absent() {
         let others = [
             ("path", wire.path.good().map(Spanned::span)),
+            ("env", wire.env.good().map(Spanned::span)),
             ("environment", wire.environment.good().map(Spanned::span)),
+            ("env_file", wire.env_file.good().map(Spanned::span)),
             ("requirements", wire.requirements.good().map(Spanned::span)),
+            ("venv", wire.venv.good().map(Spanned::span)),
+            ("cwd", wire.cwd.good().map(Spanned::span)),
+            ("setup", wire.setup.good().map(Spanned::span)),
         ];
         for (key, span) in others.into_iter().filter_map(|(key, span)| Some((key, span?))) {
             problems.push(Diagnostic::at(span, format!("`{key}` belongs to a `wsgi` application, and there is none")));
@@ -52,39 +61,94 @@ fn wsgi(
     context: &ResolveContext<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<WsgiApp> {
-    let is_dotted = |text: &str| {
-        let is_word = |word: &str| {
-            let starts_well = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-            starts_well && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        };
-        text.split('.').all(is_word)
-    };
-    let parts = name.get_ref().split_once(':').filter(|(module, callable)| is_dotted(module) && is_dotted(callable));
+    let parts = name.get_ref().split_once(':').filter(|(module, callable)| is_dotted(module) && is_callable(callable));
     let Some((module, callable)) = parts else {
         let message = format!("`{}` does not name a WSGI application", name.get_ref());
-        problems.push(Diagnostic::at(name.span(), message).hint("accepted: `module:callable`"));
+        let hint = "accepted: `module:callable`, or `module:create_app()` for a factory";
+        problems.push(Diagnostic::at(name.span(), message).hint(hint));
         return None;
     };
     let path = wire.path.or(None, |path| folder(path, module, context, problems).map(Some));
     if wire.path.is_absent() && catalog::app(module).is_none() {
-        let message = format!("lab has no application `{module}` of its own");
+        let message = format!("lab has no application `{module}`");
         let hint =
             format!("{}; for one of yours, `path` is the folder it is in", suggest::accepted(module, &catalog::apps()));
         problems.push(Diagnostic::at(name.span(), message).hint(hint));
         return None;
     }
     let requirements = wire.requirements.or(None, |path| existing_file(path, context, problems).map(Some));
-    let environment = wire.environment.or(Vec::new(), |variables| {
+    let env_file = wire.env_file.or(None, |path| existing_file(path, context, problems).map(Some));
+    let venv = wire.venv.or(None, |path| venv(path, context, problems).map(Some));
+    let cwd = wire.cwd.or(None, |path| Some(Some(context.root.join(path.get_ref()))));
+    let setup = wire.setup.or(None, |command| not_empty(command, "`setup`", problems).map(Some));
+    exclude("requirements", &wire.requirements, ("venv", &wire.venv), problems);
+    exclude("environment", &wire.environment, ("env", &wire.env), problems);
+    let variables = if wire.env.is_absent() { &wire.environment } else { &wire.env };
+    let environment = variables.or(Vec::new(), |variables| {
         let all = variables.get_ref().0.iter();
-        all.map(|(name, value)| Some((name.get_ref().clone(), value.value()?.clone()))).collect()
+        Some(all.filter_map(|(name, value)| Some((name.get_ref().clone(), value.value()?.clone()))).collect())
     });
     Some(WsgiApp {
         module: module.to_owned(),
         callable: callable.to_owned(),
         path: path?,
         environment: environment?,
+        env_file: env_file?,
         requirements: requirements?,
+        venv: venv?,
+        cwd: cwd?,
+        setup: setup?,
     })
+}
+
+fn is_dotted(text: &str) -> bool {
+    let is_word = |word: &str| {
+        let starts_well = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        starts_well && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    text.split('.').all(is_word)
+}
+
+/// A dotted name, or its call with arguments that Python judges.
+fn is_callable(text: &str) -> bool {
+    match text.split_once('(') {
+        Some((name, arguments)) => is_dotted(name) && arguments.ends_with(')'),
+        None => is_dotted(text),
+    }
+}
+
+fn not_empty(text: &Spanned<String>, what: &str, problems: &mut Problems<'_>) -> Option<String> {
+    if text.get_ref().trim().is_empty() {
+        problems.push(Diagnostic::at(text.span(), format!("{what} is empty")).hint("leave it out"));
+        return None;
+    }
+    Some(text.get_ref().clone())
+}
+
+/// Reports two keys that are given both.
+fn exclude<T, U>(first: &str, one: &Field<T>, (second, other): (&str, &Field<U>), problems: &mut Problems<'_>) {
+    if let (Some(one), Some(other)) = (one.good(), other.good()) {
+        let message = format!("`{first}` and `{second}` exclude each other");
+        let related = format!("`{second}` is here");
+        problems.push(Diagnostic::at(one.span(), message).related(other.span(), related).hint("leave one of them out"));
+    }
+}
+
+/// The virtual environment at `path`, which has a Python.
+fn venv(path: &Spanned<String>, context: &ResolveContext<'_>, problems: &mut Problems<'_>) -> Option<PathBuf> {
+    let folder = context.root.join(path.get_ref());
+    // The environment of today serves an earlier version too: a repository does not have it.
+    let is_there = (context.is_file)(&folder.join(PYTHON)) || context.is_earlier;
+    if path.get_ref().is_empty() || !is_there {
+        let message = format!("`{}` is no virtual environment", path.get_ref());
+        let hint = format!(
+            "it has no `{PYTHON}`; a relative path starts at the scenario's root, and `python3 -m venv {}` makes one",
+            path.get_ref()
+        );
+        problems.push(Diagnostic::at(path.span(), message).hint(hint));
+        return None;
+    }
+    Some(folder)
 }
 
 /// The folder that holds `module`, as a file or as a package.

@@ -1,4 +1,4 @@
-//! Resolves `[[check]]`: its name, its stacks and what it sends.
+//! Resolves `[[check]]`: its name, its stacks and its request.
 
 use std::num::NonZeroU16;
 
@@ -13,12 +13,12 @@ use crate::document::diagnostic::{Diagnostic, Problems};
 use crate::document::read::{Field, List};
 use crate::document::table::Table;
 
-/// A check is no load.
+/// More would be a load, not a check.
 const MOST_TIMES: u16 = 100;
-/// The same.
+/// More would be a load, not a check.
 const MOST_SLOW_CLIENTS: u16 = 1000;
 
-/// The checks in the file's order; `None` where one of them is wrong.
+/// The checks in the file's order. `None` if one of them is invalid.
 pub(super) fn checks(
     wire: &List<wire::Check>,
     stack_names: Option<&Vec<&str>>,
@@ -47,7 +47,7 @@ fn check(wire: &wire::Check, stack_names: Option<&Vec<&str>>, problems: &mut Pro
     Some(Check { name: name?, stacks: stacks?, needs, request: request?, expect: expect? })
 }
 
-/// The stacks a check names. Where it is not known which there are, none of them is unknown.
+/// The stacks that a check names. If `stack_names` is `None`, every name is accepted.
 fn stacks(
     names: &Spanned<List<String>>,
     stack_names: Option<&Vec<&str>>,
@@ -55,8 +55,8 @@ fn stacks(
 ) -> Option<Vec<String>> {
     let list = &names.get_ref().0;
     if list.is_empty() {
-        let message = "`stacks` is empty: the check would be asked of nothing";
-        problems.push(Diagnostic::at(names.span(), message).hint("leave `stacks` out to ask every stack"));
+        let message = "`stacks` is empty: the check would never run";
+        problems.push(Diagnostic::at(names.span(), message).hint("leave `stacks` out to check every stack"));
         return None;
     }
     let mut unique = Unique::new("stack");
@@ -108,8 +108,13 @@ fn request(wire: &Spanned<wire::Request>, problems: &mut Problems<'_>) -> Option
         Some(time).filter(|time| !time.is_zero())
     });
     let slow = parts.while_slow.or(None, |wire| slow_clients(wire.get_ref(), problems).map(Some));
+    let tls = parts.tls.value().copied().unwrap_or_default();
+    if let (true, Some(slow)) = (tls, parts.while_slow.good()) {
+        let message = "`while_slow` and `tls` exclude each other";
+        problems.push(Diagnostic::at(slow.span(), message).hint("slow clients speak plain HTTP: leave out `tls`"));
+    }
     let (headers, body, times, within, slow) = (headers?, body?, times?, within?, slow?);
-    Some(CheckRequest::Composed { method: method?, target: target?, headers, body, times, within, slow })
+    Some(CheckRequest::Composed { method: method?, target: target?, headers, body, times, within, tls, slow })
 }
 
 fn slow_clients(wire: &wire::WhileSlow, problems: &mut Problems<'_>) -> Option<SlowClients> {
@@ -119,7 +124,7 @@ fn slow_clients(wire: &wire::WhileSlow, problems: &mut Problems<'_>) -> Option<S
     Some(SlowClients { clients: clients.and_then(NonZeroU16::new)?, part: part?, target: target? })
 }
 
-/// Raw bytes, which leave nothing to compose.
+/// Resolves `raw`, which excludes the keys of a composed request.
 fn raw(bytes: &Spanned<String>, parts: &wire::Request, problems: &mut Problems<'_>) -> Option<TextTemplate> {
     let others = [
         ("method", parts.method.good().map(Spanned::span)),
@@ -128,13 +133,14 @@ fn raw(bytes: &Spanned<String>, parts: &wire::Request, problems: &mut Problems<'
         ("body", parts.body.good().map(Spanned::span)),
         ("times", parts.times.good().map(Spanned::span)),
         ("within", parts.within.good().map(Spanned::span)),
+        ("tls", parts.tls.good().map(Spanned::span)),
         ("while_slow", parts.while_slow.good().map(Spanned::span)),
     ];
     let mut alone = true;
     for (key, span) in others.into_iter().filter_map(|(key, span)| Some((key, span?))) {
         alone = false;
         problems.push(
-            Diagnostic::at(span, format!("`{key}` beside `raw`"))
+            Diagnostic::at(span, format!("`{key}` and `raw` exclude each other"))
                 .related(bytes.span(), "these bytes are the whole request")
                 .hint(format!("leave out `{key}`, or compose the request without `raw`")),
         );
@@ -149,7 +155,7 @@ fn raw(bytes: &Spanned<String>, parts: &wire::Request, problems: &mut Problems<'
 fn header_line(line: &wire::HeaderLine, problems: &mut Problems<'_>) -> Option<(String, TextTemplate)> {
     let name = sent_header_name(&line.name, problems);
     let text = line.value.get_ref();
-    // RFC 9110, section 5.5: these three would end the line, or the message, early.
+    // RFC 9110, section 5.5: these would end the line or the message.
     let value = match text.char_indices().find(|(_, c)| matches!(c, '\r' | '\n' | '\0')) {
         Some((at, wrong)) => {
             let place = problems.within_string(&line.value.span(), text, at..at + 1);

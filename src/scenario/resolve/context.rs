@@ -16,6 +16,10 @@ pub(in crate::scenario) struct ResolveContext<'a> {
     pub(in crate::scenario) root: &'a Path,
     pub(in crate::scenario) is_file: &'a dyn Fn(&Path) -> bool,
     pub(in crate::scenario) catalog: &'a Catalog,
+    /// Whether this is the earlier version of a comparison, whose files were checked out.
+    pub(in crate::scenario) is_earlier: bool,
+    /// Whether the run will judge the margins of the gate, so that something must be able to.
+    pub(in crate::scenario) is_gated: bool,
 }
 
 /// The absolute path of a file that the scenario names. Reports a missing file.

@@ -25,8 +25,8 @@ pub(super) fn check_drivers(wire: &List<wire::Load>, loads: &[Load], problems: &
                 suggest::accepted(validates.get_ref(), &known),
             )),
             Some(other) => difference(load, other).map(|what| {
-                let message = format!("`{}` is no cross-validation of `{}`: {what}", load.name, other.name);
-                (message, "both have to ask for the same, by different drivers".to_owned())
+                let message = format!("`{}` cannot cross-validate `{}`: {what}", load.name, other.name);
+                (message, "both must make the same requests with different drivers".to_owned())
             }),
             None => Some((
                 format!("there is no load `{}`", validates.get_ref()),
@@ -56,12 +56,12 @@ fn difference(own: &Load, other: &Load) -> Option<String> {
     let (Some(own_offer), Some(offer)) =
         (OfferedLoad::from_driver(&own.driver), OfferedLoad::from_driver(&other.driver))
     else {
-        return Some("no other driver does what it does".to_owned());
+        return Some("no other driver can offer the same load".to_owned());
     };
     match (own_offer, offer) {
         (OfferedLoad::Connections(_), OfferedLoad::Sessions(..))
         | (OfferedLoad::Sessions(..), OfferedLoad::Connections(_)) => {
-            return Some("one is an open loop, and one a closed".to_owned());
+            return Some("one is an open loop, the other a closed loop".to_owned());
         }
         (OfferedLoad::Connections(own), OfferedLoad::Connections(other)) if own != other => {
             return Some(format!("{own} connections are not {other}"));

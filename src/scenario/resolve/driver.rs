@@ -1,4 +1,4 @@
-//! Resolves a load's driver: which keys go with it, and what they may say.
+//! Resolves a load's driver: its keys and their values.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -17,22 +17,22 @@ use crate::document::read::{Field, Integer, Word as _};
 use crate::document::suggest;
 use crate::document::table::Table as _;
 
-/// A user holds a connection, and there are no more local ports to one address.
+/// Each user holds a connection, and one address has no more local ports.
 const MOST_CONNECTIONS: u32 = 65_535;
-/// Below the ports that Linux has for connections of its own making.
+/// Below the number of Linux's ephemeral ports.
 const MOST_OPEN: u32 = 60_000;
-/// Room for a stack that does not answer for some seconds, and far below the limits on descriptors.
+/// Room for a stack that stalls for some seconds, and far below the limits of descriptors.
 const DEFAULT_MAX_OPEN: NonZeroU32 = NonZeroU32::new(4096).unwrap(); // OK because it is not zero; checked when compiled
 /// Beyond what any driver can keep up with.
 const MOST_RATE: u32 = 1_000_000;
-/// A session that long never ends within a window.
+/// A longer session never ends within a window.
 const MOST_CALLS: u32 = 1_000_000;
-/// So short a window holds nothing worth measuring.
+/// A shorter window has too few requests to measure.
 pub(super) const SHORTEST: Duration = Duration::from_millis(100);
-/// A ramp lasts no longer than a single window may.
+/// The longest ramp.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Which keys go with a driver beside those of every load.
+/// The keys of a driver in addition to those of every load.
 fn keys_of(driver: DriverKind) -> &'static [&'static str] {
     match driver {
         DriverKind::Goose => &["users", "step"],
@@ -75,11 +75,11 @@ pub(super) fn driver(wire: &wire::Load, problems: &mut Problems<'_>) -> Option<(
     let window = match (&wire.duration, ramp) {
         (Field::Absent, Some(rate)) => Some(rate.stages(Duration::ZERO).iter().map(|stage| stage.lasts).sum()),
         (Field::Good(time), Some(_)) => {
-            let message = "`duration` beside a ramp, which lasts as long as its steps";
+            let message = "a ramp has no `duration`: it lasts as long as its steps";
             problems.push(Diagnostic::at(time.span(), message).hint("leave it out"));
             None
         }
-        // What is wrong with the rate is said, and whether it was to be a ramp is not known.
+        // The rate is invalid and reported; it might have been a ramp, which needs no duration.
         (Field::Absent, None) if driver.is_none() && matches!(kind, DriverKind::Open | DriverKind::Httperf) => None,
         (duration, _) => {
             needed(duration, "duration", kind, &place, problems).and_then(|time| window(time, kind, problems))
@@ -102,7 +102,7 @@ fn open(wire: &wire::Load, place: &Span, problems: &mut Problems<'_>) -> Option<
     let rate = rate(wire, DriverKind::Open, place, problems);
     let arrival = match (&wire.calls_per_connection, &wire.connections) {
         (Field::Good(calls), Field::Good(connections)) => {
-            let message = "`calls_per_connection` beside `connections`";
+            let message = "`calls_per_connection` and `connections` exclude each other";
             let hint = "an arrival is a session of calls, or a request over a pool of connections";
             problems.push(Diagnostic::at(calls.span(), message).related(connections.span(), "the pool").hint(hint));
             None
@@ -180,7 +180,7 @@ fn ramp(wire: &wire::Ramp, place: Span, problems: &mut Problems<'_>) -> Option<R
         }
         (None, None) if wire.step.is_absent() && wire.factor.is_absent() => {
             let hint = "add `step`, the difference from one rate to the next, or `factor`";
-            problems.push(Diagnostic::at(place, "the ramp does not say how it goes on").hint(hint));
+            problems.push(Diagnostic::at(place, "the ramp has neither `step` nor `factor`").hint(hint));
             return None;
         }
         _ => return None,
@@ -188,7 +188,7 @@ fn ramp(wire: &wire::Ramp, place: Span, problems: &mut Problems<'_>) -> Option<R
     let (from, to, hold) = (from?, to?, hold?);
     let (problem, hint) = match stride.rates(from, to) {
         Err(RampError::Constant) => {
-            ("the ramp goes nowhere".to_owned(), format!("write `rate = {from}` for a constant rate"))
+            ("the ramp is constant".to_owned(), format!("write `rate = {from}` for a constant rate"))
         }
         Err(RampError::MissesEnd(last)) => {
             (format!("{stride} do not lead from {from} to {to}"), format!("they lead to {last}"))
@@ -202,7 +202,7 @@ fn ramp(wire: &wire::Ramp, place: Span, problems: &mut Problems<'_>) -> Option<R
     None
 }
 
-/// A key without which the driver cannot run.
+/// The value of a required key.
 fn needed<'f, T>(
     field: &'f Field<T>,
     key: &str,
@@ -216,7 +216,7 @@ fn needed<'f, T>(
     field.good()
 }
 
-/// Reports every key that goes with other drivers only.
+/// Reports every key that belongs to other drivers.
 fn keys_fit(wire: &wire::Load, driver: DriverKind, problems: &mut Problems<'_>) -> bool {
     let given = [
         ("users", wire.users.good().map(Spanned::span)),
@@ -240,7 +240,7 @@ fn keys_fit(wire: &wire::Load, driver: DriverKind, problems: &mut Problems<'_>) 
         all_fit = false;
         let others = DriverKind::ALL.iter().filter(|(_, other)| keys_of(*other).contains(&key));
         let others: Vec<_> = others.map(|(name, _)| *name).collect();
-        let message = format!("`{key}` does not go with driver `{}`", name(driver));
+        let message = format!("`{key}` is not supported by driver `{}`", name(driver));
         let hint = format!(
             "driver `{}` takes {}; `{key}` goes with {}",
             name(driver),

@@ -1,4 +1,4 @@
-//! Resolves `expect`: what must come back, and what the app must have seen.
+//! Resolves `expect`: the expected response, and the request expected at the app.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,9 @@ use lab_load::wire::Pattern;
 use regex::Regex;
 use toml::Spanned;
 
-use super::super::model::{AppField, Expectation, HeaderRule, TextRule, UpstreamExpectation};
+use super::super::model::{
+    AppField, Expectation, ExpectedStatus, HeaderRule, TextRule, TextTemplate, UpstreamExpectation,
+};
 use super::super::wire;
 use super::values::{Unique, header_name, template, whole};
 use crate::document::diagnostic::{Diagnostic, Problems, Span};
@@ -17,7 +19,7 @@ use crate::document::table::Table;
 /// More lines of one name than any server lets through.
 const MOST_LINES: u32 = 1_000;
 
-/// What a check expects: at least one thing.
+/// Resolves the expectations of a check, at least one.
 pub(super) fn expectation(wire: &Spanned<wire::Expect>, problems: &mut Problems<'_>) -> Option<Expectation> {
     let expect = wire.get_ref();
     if expects_nothing(expect) {
@@ -27,11 +29,11 @@ pub(super) fn expectation(wire: &Spanned<wire::Expect>, problems: &mut Problems<
         return None;
     }
     if let Some(unanswered) = expect.unanswered.good() {
-        return nothing_at_all(expect, unanswered, problems);
+        return no_response(expect, unanswered, problems);
     }
-    let status = expect.status.or(None, |status| whole(status, "`status`", 100..=599, problems).map(Some));
+    let status = expect.status.or(None, |status| expected_status(status, problems).map(Some));
     let headers = expect.headers.or(Vec::new(), |rules| header_rules(rules.get_ref(), problems));
-    let body = text_rule_of(&expect.body, problems);
+    let body = optional_text_rule(&expect.body, problems);
     let upstream = expect.upstream.or(UpstreamExpectation::default(), |wire| upstream(wire, problems));
     let app = expect.app.or(BTreeMap::new(), |wire| app(wire, problems));
     Some(Expectation {
@@ -44,15 +46,36 @@ pub(super) fn expectation(wire: &Spanned<wire::Expect>, problems: &mut Problems<
     })
 }
 
-/// That no answer comes, which leaves nothing to expect of it.
-fn nothing_at_all(
-    expect: &wire::Expect,
-    unanswered: &Spanned<bool>,
-    problems: &mut Problems<'_>,
-) -> Option<Expectation> {
+fn expected_status(wire: &Spanned<wire::ExpectedStatus>, problems: &mut Problems<'_>) -> Option<ExpectedStatus> {
+    let classes = match wire.get_ref() {
+        wire::ExpectedStatus::Code(code) => {
+            let code = whole(&Spanned::new(wire.span(), *code), "`status`", 100..=599, problems);
+            return code.map(ExpectedStatus::Code);
+        }
+        wire::ExpectedStatus::Classes(classes) => classes,
+    };
+    if classes.is_empty() {
+        problems.push(Diagnostic::at(wire.span(), "`status` lists no class").hint("leave it out, or list `\"2xx\"`"));
+        return None;
+    }
+    let class = |text: &Spanned<String>| {
+        let known = (1..=5).find(|class| format!("{class}xx") == *text.get_ref());
+        if known.is_none() {
+            let message = format!("`{}` is no class of status codes", text.get_ref());
+            let hint = "accepted: `1xx`, `2xx`, `3xx`, `4xx`, `5xx`; a single code is a number";
+            problems.push(Diagnostic::at(text.span(), message).hint(hint));
+        }
+        known
+    };
+    let resolved: Vec<Option<u16>> = classes.iter().map(class).collect();
+    resolved.into_iter().collect::<Option<Vec<u16>>>().map(ExpectedStatus::Classes)
+}
+
+/// Resolves `unanswered`, which excludes all other expectations.
+fn no_response(expect: &wire::Expect, unanswered: &Spanned<bool>, problems: &mut Problems<'_>) -> Option<Expectation> {
     if !*unanswered.get_ref() {
         let message = "`unanswered` can only be `true`";
-        problems.push(Diagnostic::at(unanswered.span(), message).hint("leave it out where an answer is expected"));
+        problems.push(Diagnostic::at(unanswered.span(), message).hint("leave it out if a response is expected"));
         return None;
     }
     let others = [
@@ -66,9 +89,9 @@ fn nothing_at_all(
     for (key, span) in others.into_iter().filter_map(|(key, span)| Some((key, span?))) {
         alone = false;
         problems.push(
-            Diagnostic::at(span, format!("`{key}` beside `unanswered`"))
-                .related(unanswered.span(), "there is to be no answer")
-                .hint("expect an answer, or none"),
+            Diagnostic::at(span, format!("`{key}` and `unanswered` exclude each other"))
+                .related(unanswered.span(), "no response is expected")
+                .hint("expect a response, or none"),
         );
     }
     alone.then(|| Expectation { unanswered: true, ..Expectation::default() })
@@ -91,8 +114,8 @@ fn expects_nothing(expect: &wire::Expect) -> bool {
 
 fn upstream(wire: &Spanned<wire::Upstream>, problems: &mut Problems<'_>) -> Option<UpstreamExpectation> {
     let expect = wire.get_ref();
-    let method = text_rule_of(&expect.method, problems);
-    let target = text_rule_of(&expect.target, problems);
+    let method = optional_text_rule(&expect.method, problems);
+    let target = optional_text_rule(&expect.target, problems);
     let headers = expect.headers.or(Vec::new(), |rules| header_rules(rules.get_ref(), problems));
     let order = expect.order.or(None, |names| order(names, problems).map(Some));
     let resolved = UpstreamExpectation { method: method?, target: target?, headers: headers?, order: order? };
@@ -128,7 +151,7 @@ fn app(wire: &Spanned<wire::AppSaw>, problems: &mut Problems<'_>) -> Option<BTre
             AppField::QueryString => &saw.query_string,
             AppField::UrlRoot => &saw.url_root,
         };
-        match text_rule_of(rule, problems) {
+        match optional_text_rule(rule, problems) {
             Some(Some(rule)) => {
                 rules.insert(field, rule);
             }
@@ -179,16 +202,18 @@ fn header_rule(wire: &Spanned<wire::HeaderRule>, problems: &mut Problems<'_>) ->
         }
         wire::HeaderRule::Table(rule) => {
             let keys = [
-                ("contains", place(&rule.contains)),
-                ("matches", place(&rule.matches)),
-                ("empty", place(&rule.empty)),
-                ("absent", place(&rule.absent)),
-                ("present", place(&rule.present)),
-                ("count", place(&rule.count)),
+                ("contains", span_of(&rule.contains)),
+                ("matches", span_of(&rule.matches)),
+                ("lacks", span_of(&rule.lacks)),
+                ("empty", span_of(&rule.empty)),
+                ("absent", span_of(&rule.absent)),
+                ("present", span_of(&rule.present)),
+                ("count", span_of(&rule.count)),
             ];
             match exactly_one(&keys, wire.span(), rule.has_unknown_keys(), problems)? {
                 "contains" => contains(&rule.contains, problems).map(one_line),
                 "matches" => matches(&rule.matches, problems).map(one_line),
+                "lacks" => lacks(&rule.lacks, problems).map(HeaderRule::Lacks),
                 "empty" => only_true(&rule.empty, "empty", problems).map(|()| one_line(TextRule::Empty)),
                 "absent" => only_true(&rule.absent, "absent", problems).map(|()| HeaderRule::Absent),
                 "present" => only_true(&rule.present, "present", problems).map(|()| HeaderRule::Present),
@@ -208,8 +233,11 @@ fn count(field: &Field<Integer>, problems: &mut Problems<'_>) -> Option<HeaderRu
     whole(number, "`count`", 1..=MOST_LINES, problems).map(HeaderRule::Count)
 }
 
-/// The rule of a key that may be missing: `Some(None)` where it is, `None` after a problem.
-pub(super) fn text_rule_of(field: &Field<wire::TextRule>, problems: &mut Problems<'_>) -> Option<Option<TextRule>> {
+/// The rule of an optional key: `Some(None)` if the key is missing, `None` after a problem.
+pub(super) fn optional_text_rule(
+    field: &Field<wire::TextRule>,
+    problems: &mut Problems<'_>,
+) -> Option<Option<TextRule>> {
     field.or(None, |rule| text_rule(rule, problems).map(Some))
 }
 
@@ -217,11 +245,16 @@ fn text_rule(wire: &Spanned<wire::TextRule>, problems: &mut Problems<'_>) -> Opt
     match wire.get_ref() {
         wire::TextRule::Equal(text) => equal(text, wire.span(), problems),
         wire::TextRule::Table(rule) => {
-            let keys =
-                [("contains", place(&rule.contains)), ("matches", place(&rule.matches)), ("empty", place(&rule.empty))];
+            let keys = [
+                ("contains", span_of(&rule.contains)),
+                ("matches", span_of(&rule.matches)),
+                ("lacks", span_of(&rule.lacks)),
+                ("empty", span_of(&rule.empty)),
+            ];
             match exactly_one(&keys, wire.span(), rule.has_unknown_keys(), problems)? {
                 "contains" => contains(&rule.contains, problems),
                 "matches" => matches(&rule.matches, problems),
+                "lacks" => lacks(&rule.lacks, problems).map(TextRule::Lacks),
                 _ => only_true(&rule.empty, "empty", problems).map(|()| TextRule::Empty),
             }
         }
@@ -242,14 +275,28 @@ fn contains(field: &Field<String>, problems: &mut Problems<'_>) -> Option<TextRu
     template(text, problems).map(TextRule::Contains)
 }
 
+fn lacks(field: &Field<String>, problems: &mut Problems<'_>) -> Option<TextTemplate> {
+    let text = field.good()?;
+    if text.get_ref().is_empty() {
+        let message = "`lacks` is empty, and every text contains that";
+        problems.push(Diagnostic::at(text.span(), message).hint("write the text that must not be there"));
+        return None;
+    }
+    template(text, problems)
+}
+
 fn matches(field: &Field<String>, problems: &mut Problems<'_>) -> Option<TextRule> {
-    let pattern = field.good()?;
+    regular_expression(field.good()?, problems).map(TextRule::Matches)
+}
+
+/// A regular expression of Rust's regex crate.
+pub(super) fn regular_expression(pattern: &Spanned<String>, problems: &mut Problems<'_>) -> Option<Pattern> {
     match Regex::new(pattern.get_ref()) {
-        Ok(regex) => Some(TextRule::Matches(Pattern(regex))),
+        Ok(regex) => Some(Pattern(regex)),
         Err(error) => {
             let reason = match error {
                 regex::Error::CompiledTooBig(limit) => format!("compiled, it would take more than {limit} bytes"),
-                // A syntax error's text repeats the pattern above its last line; the file's line shows that already.
+                // The text of a syntax error repeats the pattern, which the diagnostic shows as well. The last line is the reason.
                 other => other.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned(),
             };
             let hint = "accepted: the syntax of Rust's regex crate, without look-around and back-references";
@@ -262,15 +309,15 @@ fn matches(field: &Field<String>, problems: &mut Problems<'_>) -> Option<TextRul
 fn only_true(field: &Field<bool>, key: &str, problems: &mut Problems<'_>) -> Option<()> {
     let flag = field.good()?;
     if !*flag.get_ref() {
-        let message = format!("`{key} = false` says nothing");
-        problems.push(Diagnostic::at(flag.span(), message).hint(format!("accepted: `{key} = true`")));
+        let message = format!("`{key}` can only be `true`");
+        problems.push(Diagnostic::at(flag.span(), message).hint("leave it out otherwise"));
         return None;
     }
     Some(())
 }
 
-/// Where a key's value stands, if it is there; an empty place where it is bad.
-pub(super) fn place<T>(field: &Field<T>) -> Option<Span> {
+/// The position of a key's value. Empty if the value is invalid, `None` if the key is absent.
+pub(super) fn span_of<T>(field: &Field<T>) -> Option<Span> {
     match field {
         Field::Absent => None,
         Field::Bad => Some(0..0),
@@ -278,21 +325,21 @@ pub(super) fn place<T>(field: &Field<T>) -> Option<Span> {
     }
 }
 
-/// The one key of a rule that is there; a problem where there is none, or more than one.
+/// The only key of a rule. Reports a rule with no key or several.
 pub(super) fn exactly_one<'k>(
     keys: &[(&'k str, Option<Span>)],
     rule: Span,
     has_unknown_keys: bool,
     problems: &mut Problems<'_>,
 ) -> Option<&'k str> {
-    let given: Vec<_> = keys.iter().filter(|(_, place)| place.is_some()).map(|(key, _)| *key).collect();
+    let given: Vec<_> = keys.iter().filter(|(_, span)| span.is_some()).map(|(key, _)| *key).collect();
     let all: Vec<_> = keys.iter().map(|(key, _)| *key).collect();
     let message = match given.as_slice() {
         [one] => return Some(one),
-        // A misspelt key was meant to say something, and is reported.
+        // The unknown key is reported, and may be a misspelling of this one.
         [] if has_unknown_keys => return None,
-        [] => "the rule says nothing".to_owned(),
-        several => format!("the rule says more than one thing: {}", suggest::quoted(several)),
+        [] => "the rule is empty".to_owned(),
+        several => format!("the rule has several keys: {}", suggest::quoted(several)),
     };
     problems.push(Diagnostic::at(rule, message).hint(format!("accepted: exactly one of {}", suggest::quoted(&all))));
     None

@@ -1,4 +1,4 @@
-//! Resolves `image` and `build`: what the container of a component is made from.
+//! Resolves `image` and `build`, the image of a component's container.
 
 use std::path::Path;
 
@@ -10,9 +10,8 @@ use crate::catalog::{KindRef, image_name};
 use crate::document::diagnostic::{Diagnostic, Problems, Span};
 use crate::document::read::Field;
 
-/// The file that says how an image is built.
 const DOCKERFILE: &str = "Dockerfile";
-/// The file that says what of a folder is no part of it, which the docker command applies and an engine does not.
+/// Lists files that are not part of the image. The docker command applies it, an engine does not.
 const IGNORED: &str = ".dockerignore";
 
 /// Both keys of a table.
@@ -22,14 +21,14 @@ pub(super) struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// The key that is there, and where.
+    /// The present key and its position.
     pub(super) fn key(&self) -> Option<(&'static str, Span)> {
         let keys = [("image", self.image), ("build", self.build)];
         keys.into_iter().find_map(|(key, field)| Some((key, field.good()?.span())))
     }
 }
 
-/// The image; `Some(None)` where none is named, and the kind is not one itself.
+/// The image. `Some(None)` if none is named and the kind is not an image itself.
 pub(super) fn image(
     source: &Source<'_>,
     kind: &KindRef,
@@ -38,7 +37,7 @@ pub(super) fn image(
     problems: &mut Problems<'_>,
 ) -> Option<Option<Image>> {
     let image = match (source.image, source.build) {
-        (Field::Absent, Field::Absent) => return Some(Image::of_kind(kind)),
+        (Field::Absent, Field::Absent) => return Some(Image::for_kind(kind)),
         (Field::Good(image), Field::Good(build)) => {
             let message = "`image` and `build` are two answers to one question";
             let problem = Diagnostic::at(build.span(), message).related(image.span(), "the other one");
@@ -68,7 +67,7 @@ pub(super) fn image(
 fn named(name: &Spanned<String>, problems: &mut Problems<'_>) -> Option<String> {
     let reference = image_name::complete(name.get_ref());
     if reference.is_none() {
-        problems.push(image_name::refused(name));
+        problems.push(image_name::invalid(name));
     }
     reference
 }
@@ -85,7 +84,7 @@ fn built(path: &Spanned<String>, context: &ResolveContext<'_>, problems: &mut Pr
     }
     if has(IGNORED) {
         let message = format!("`{}` has a `{IGNORED}`, which lab does not apply", path.get_ref());
-        let hint = "move what does not belong to the image elsewhere; or build it yourself, and name it with `image`";
+        let hint = "move files that do not belong to the image elsewhere, or build the image yourself and name it with `image`";
         problems.push(Diagnostic::at(path.span(), message).hint(hint));
         return None;
     }

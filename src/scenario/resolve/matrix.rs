@@ -60,10 +60,12 @@ pub(super) fn cells(
                     server,
                     backend,
                     app: interface,
+                    apps: app.clone(),
                     reference: false,
                     measured: wire.measured.value().copied().unwrap_or(true),
                     is_optional: true,
                     impossible,
+                    version: None,
                 });
             }
         }
@@ -128,7 +130,7 @@ fn proxies(
             problems.push(Diagnostic::at(name.span(), message).hint("write its stacks as `[[stack]]`, with `config`"));
         }
         chosen.push(kind.map(|kind| {
-            let image = Image::of_kind(&kind);
+            let image = Image::for_kind(&kind);
             Some(Proxy { kind, config: None, image })
         }));
     }

@@ -1,4 +1,4 @@
-//! Resolves what a load's driver speaks: TLS, and which version of HTTP.
+//! Resolves the protocols of a load: TLS, and the version of HTTP.
 
 use std::num::NonZeroU32;
 
@@ -12,10 +12,10 @@ use super::values::whole;
 use crate::document::diagnostic::{Diagnostic, Problems};
 use crate::document::read::{Field, OneOf};
 
-/// More than servers let a connection have.
+/// More streams than servers allow per connection.
 const MOST_STREAMS: u32 = 1000;
 
-/// How TLS is spoken; whom to trust has to be said, and the driver has to be able to hold to it.
+/// Resolves TLS. The trust must be explicit, and the driver must be able to apply it.
 pub(super) fn tls(
     wire: &Spanned<wire::Tls>,
     driver: &Field<OneOf<DriverKind>>,
@@ -26,8 +26,8 @@ pub(super) fn tls(
     let insecure = wire.insecure.good().filter(|insecure| *insecure.get_ref());
     let trust = match (&wire.ca, insecure) {
         (Field::Good(ca), Some(insecure)) => {
-            let message = "`insecure` beside `ca`";
-            let hint = "trust the certificates of a file, or anybody";
+            let message = "`insecure` and `ca` exclude each other";
+            let hint = "trust the certificates of a file, or any certificate";
             problems.push(Diagnostic::at(insecure.span(), message).related(ca.span(), "the file").hint(hint));
             None
         }
@@ -35,8 +35,9 @@ pub(super) fn tls(
         (Field::Bad, _) => None,
         (Field::Absent, Some(_)) => Some(Trust::Insecure),
         (Field::Absent, None) => {
-            let hint = "add `ca = \"FILE\"` with the certificates to trust, or `insecure = true` to trust anybody";
-            problems.push(Diagnostic::at(place, "`tls` does not say whom to trust").hint(hint));
+            let hint =
+                "add `ca = \"FILE\"` with the certificates to trust, or `insecure = true` to trust any certificate";
+            problems.push(Diagnostic::at(place, "`tls` defines no trust").hint(hint));
             None
         }
     };
@@ -45,10 +46,10 @@ pub(super) fn tls(
     let verifies_nothing =
         |kind: &DriverKind| matches!(kind, DriverKind::Httperf | DriverKind::Wrk | DriverKind::H2load);
     if let Some(kind) = driver.filter(verifies_nothing) {
-        let of_others = [("ca", wire.ca.good()), ("server_name", wire.server_name.good())];
-        for (key, given) in of_others.into_iter().filter_map(|(key, given)| Some((key, given?))) {
-            let message = format!("`{key}` does not go with driver `{}`", name(kind));
-            let hint = "the program verifies no certificate, and asks for the address: `tls = { insecure = true }`";
+        let unsupported = [("ca", wire.ca.good()), ("server_name", wire.server_name.good())];
+        for (key, given) in unsupported.into_iter().filter_map(|(key, given)| Some((key, given?))) {
+            let message = format!("`{key}` is not supported by driver `{}`", name(kind));
+            let hint = "the program verifies no certificate and sends no name: `tls = { insecure = true }`";
             problems.push(Diagnostic::at(given.span(), message).hint(hint));
         }
         if wire.ca.good().is_some() || wire.server_name.good().is_some() {
@@ -58,7 +59,7 @@ pub(super) fn tls(
     Some(Tls { trust: trust?, server_name: server_name? })
 }
 
-/// A name that a certificate can be for.
+/// A name that a certificate can contain.
 fn host_name(name: &Spanned<String>, problems: &mut Problems<'_>) -> Option<String> {
     let text = name.get_ref();
     let is_label = |label: &str| {
@@ -75,7 +76,7 @@ fn host_name(name: &Spanned<String>, problems: &mut Problems<'_>) -> Option<Stri
     None
 }
 
-/// The version of HTTP, and over HTTP/2 how many requests may be under way on a connection at once.
+/// The version of HTTP, and for HTTP/2 the number of concurrent requests per connection.
 pub(super) fn http(wire: &wire::Load, problems: &mut Problems<'_>) -> Option<Http> {
     let version = wire.http.or(HttpVersion::OneOne, |word| Some(word.get_ref().0))?;
     let streams = wire.streams.or(NonZeroU32::MIN, |streams| {
@@ -87,10 +88,9 @@ pub(super) fn http(wire: &wire::Load, problems: &mut Problems<'_>) -> Option<Htt
         let refused = match version {
             HttpVersion::OneZero => Some(("HTTP/1.0 has no `streams`", "write `http = \"2\"`, or leave `streams` out")),
             HttpVersion::OneOne => Some(("HTTP/1.1 has no `streams`", "write `http = \"2\"`, or leave `streams` out")),
-            HttpVersion::Two if is_of_sessions => Some((
-                "sessions have no `streams`: their calls come one after the other",
-                "leave it out, or give `connections`",
-            )),
+            HttpVersion::Two if is_of_sessions => {
+                Some(("sessions have no `streams`: their calls are sequential", "leave it out, or give `connections`"))
+            }
             HttpVersion::Two => None,
         };
         if let Some((message, hint)) = refused {

@@ -15,7 +15,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const MOST_BLOCKS: u32 = 10_000;
 const MOST_RATES: u16 = 1000;
 
-/// What `--quick` leaves; `None` where something of it is wrong.
+/// Resolves `[quick]`. `None` if it is invalid.
 pub(super) fn quick(wire: &wire::Quick, known: &[&str], problems: &mut Problems<'_>) -> Option<Quick> {
     let blocks = wire
         .rounds

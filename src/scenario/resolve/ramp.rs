@@ -76,11 +76,11 @@ mod tests {
 
     #[test]
     fn ramp_must_meet_its_end() {
-        let past = |from, to, stride: Stride| stride.rates(number(from), number(to)).unwrap_err();
-        assert_eq!(past(900, 500, Stride::Step(number(150))), RampError::MissesEnd(number(600)));
-        assert_eq!(past(100, 500, Stride::Factor(number(2))), RampError::MissesEnd(number(400)));
-        assert_eq!(past(100, 30, Stride::Factor(number(3))), RampError::MissesEnd(number(100)));
-        assert_eq!(past(u32::MAX - 1, u32::MAX, Stride::Step(number(2))), RampError::MissesEnd(number(u32::MAX - 1)));
-        assert_eq!(past(5, 5, Stride::Step(number(2))), RampError::Constant);
+        let error = |from, to, stride: Stride| stride.rates(number(from), number(to)).unwrap_err();
+        assert_eq!(error(900, 500, Stride::Step(number(150))), RampError::MissesEnd(number(600)));
+        assert_eq!(error(100, 500, Stride::Factor(number(2))), RampError::MissesEnd(number(400)));
+        assert_eq!(error(100, 30, Stride::Factor(number(3))), RampError::MissesEnd(number(100)));
+        assert_eq!(error(u32::MAX - 1, u32::MAX, Stride::Step(number(2))), RampError::MissesEnd(number(u32::MAX - 1)));
+        assert_eq!(error(5, 5, Stride::Step(number(2))), RampError::Constant);
     }
 }

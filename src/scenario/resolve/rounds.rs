@@ -1,27 +1,27 @@
-//! Resolves how often is measured and what is made of it: `[rounds]`, `[gate]`.
+//! Resolves the number of rounds: `[rounds]`.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use toml::Spanned;
 
-use super::super::model::{Driver, Gate, Load, Metric, Rounds, Warmup};
+use super::super::model::{Driver, Load, Rounds, Warmup};
 use super::super::wire::{self, DurationText, WarmupText};
 use super::durations::whole_seconds;
 use super::values::whole;
 use crate::document::diagnostic::{Diagnostic, Problems};
 use crate::document::read::{Integer, List};
 
-/// Enough for a gate of a few metrics: six have an exact 95 % interval, and every metric more needs its share.
+/// Enough for a gate of a few metrics: six blocks have an exact 95 % interval, and each additional metric needs more.
 const DEFAULT_COUNT: NonZeroU32 = NonZeroU32::new(10).unwrap(); // OK because ten is not zero; checked when compiled
 const DEFAULT_WARMUP: Duration = Duration::from_secs(1);
 const DEFAULT_WARMUP_MOST: Duration = Duration::from_secs(30);
-/// The evidence is five seconds that are alike.
+/// A steady state takes five similar seconds.
 const SHORTEST_WARMUP_MOST: Duration = Duration::from_secs(5);
 pub(super) const DEFAULT_SEED: u64 = 2011;
-/// Hours of rounds even at the shortest; more is a slip of the finger.
+/// Hours even with the shortest rounds; more is a typing error.
 pub(super) const MOST_BLOCKS: u32 = 10_000;
-/// Each look has an equal share of the error, and with less than that nothing is ever decided.
+/// Each look has an equal share of the error; a smaller share decides nothing.
 const MOST_LOOKS: usize = 10;
 
 /// The rounds; the defaults where the table or a key of it is missing.
@@ -30,7 +30,7 @@ pub(super) fn rounds(wire: Option<&wire::Rounds>, loads: &[Load], problems: &mut
     let wire = wire.unwrap_or(&absent);
     if let (Some(count), Some(looks)) = (wire.count.good(), wire.looks.good()) {
         problems.push(
-            Diagnostic::at(looks.span(), "`looks` and `count` say the same thing twice")
+            Diagnostic::at(looks.span(), "`looks` and `count` exclude each other")
                 .related(count.span(), "the other one")
                 .hint("`count = N` is one look after N blocks; keep one of the two"),
         );
@@ -55,24 +55,24 @@ fn warmup(wire: &wire::Rounds, loads: &[Load], problems: &mut Problems<'_>) -> O
         WarmupText::For(duration) => {
             if let Some(most) = wire.warmup_most.good() {
                 let message = "`warmup_most` belongs to `warmup = \"auto\"`";
-                problems.push(Diagnostic::at(most.span(), message).hint("a warm-up of a given length takes that long"));
+                problems.push(Diagnostic::at(most.span(), message).hint("a warm-up of a given length has no maximum"));
                 return None;
             }
             whole_seconds(&Spanned::new(span, DurationText(duration)), "`warmup`", Duration::ZERO, problems)
                 .map(Warmup::Fixed)
         }
         WarmupText::Auto => {
-            // A program that is not lab's own says what it did when it is done, and not what each second was.
-            let silent = loads.iter().find(|load| matches!(load.driver, Driver::External(_)));
-            if let Some(load) = silent {
+            // An external program reports only totals, at its end.
+            let without_seconds = loads.iter().find(|load| matches!(load.driver, Driver::External(_)));
+            if let Some(load) = without_seconds {
                 let message = format!(
-                    "no warm-up can be ended by evidence under the load `{}`: its driver keeps no seconds",
+                    "`warmup = \"auto\"` is impossible under the load `{}`: its driver reports no seconds",
                     load.name
                 );
                 problems.push(Diagnostic::at(span, message).hint("give a duration, such as \"3s\""));
                 return None;
             }
-            most.map(|most| Warmup::Auto { most })
+            most.map(|max| Warmup::Auto { max })
         }
     }
 }
@@ -103,18 +103,4 @@ fn ascending(looks: &Spanned<List<Integer>>, problems: &mut Problems<'_>) -> Opt
         }
     }
     all_good.then_some(found)
-}
-
-/// The gate; no margins where the table or its key is missing.
-pub(super) fn gate(wire: Option<&wire::Gate>) -> Gate {
-    let Some(wire) = wire else { return Gate::default() };
-    let against = wire.against.value().map(|against| against.0).unwrap_or_default();
-    let Some(margins) = wire.margins.value() else { return Gate { against, ..Gate::default() } };
-    let margin = |metric: &Metric| match metric {
-        Metric::Throughput => margins.throughput.value(),
-        Metric::CpuPerRequest => margins.cpu_per_request.value(),
-        Metric::P50 => margins.p50.value(),
-        Metric::P99 => margins.p99.value(),
-    };
-    Gate { against, margins: Metric::ALL.iter().filter_map(|metric| Some((*metric, margin(metric)?.0))).collect() }
 }

@@ -50,14 +50,16 @@ pub(super) fn stack(
         server,
         backend,
         app: interface,
+        apps: app.clone(),
         reference: wire.reference.value().copied().unwrap_or_default(),
         measured: wire.measured.value().copied().unwrap_or(true),
         is_optional: false,
         impossible: None,
+        version: None,
     })
 }
 
-/// Why a proxy, a server and an app do not go together.
+/// Why a proxy, a server and an app cannot be combined.
 pub(super) struct Incompatibility {
     pub(super) message: String,
     pub(super) hint: &'static str,
@@ -86,13 +88,13 @@ pub(super) fn incompatibility(
             let message = format!("`{kind}` speaks {spoken}, which clients do not");
             return conflict(
                 message,
-                "put a proxy in front of it that speaks the same to its server, as `nginx/uwsgi` does",
+                "put a proxy in front of it that speaks the same protocol, such as `nginx/uwsgi`",
             );
         }
         Some(proxy) if proxy.kind.speaks() != kind.speaks() => {
             let message =
                 format!("`{kind}` speaks {spoken}, and `{}` in front of it {}", proxy.kind, proxy.kind.speaks().name());
-            return conflict(message, "choose variants that speak the same");
+            return conflict(message, "choose variants with the same protocol");
         }
         _ => {}
     }

@@ -1,4 +1,4 @@
-//! Resolves `[[load.step]]`: a journey's requests, and the values that go from one to the next.
+//! Resolves `[[load.step]]`: a journey's requests, and the values passed between them.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::super::model::{Extraction, Step, StepExpectation, StepText, TextPiece, ValueSource};
 use super::super::wire;
-use super::expect::{exactly_one, header_rules, place, text_rule_of};
+use super::expect::{exactly_one, header_rules, optional_text_rule, span_of};
 use super::values::{Unique, header_name, one_line, origin_form, sent_header_name, whole};
 use crate::document::braces::{Piece, split};
 use crate::document::diagnostic::{Diagnostic, Problems};
@@ -15,12 +15,12 @@ use crate::document::read::{Field, List};
 use crate::document::suggest;
 use crate::document::table::Table as _;
 
-/// The methods that goose knows.
+/// The methods that goose supports.
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
-/// More of the same in a row is a load of its own.
+/// More repetitions of a step are a load of their own.
 const MOST_IN_A_ROW: u32 = 1_000;
 
-/// The steps in the file's order; `path` is the load's own, which has no meaning beside them.
+/// The steps in the file's order. `path` is the load's, and not allowed beside steps.
 pub(super) fn steps(
     wire: &Spanned<List<wire::Step>>,
     path: &Field<String>,
@@ -28,11 +28,11 @@ pub(super) fn steps(
 ) -> Option<Vec<Step>> {
     let list = &wire.get_ref().0;
     if list.is_empty() {
-        problems.push(Diagnostic::at(wire.span(), "`step` is empty: nothing would be asked"));
+        problems.push(Diagnostic::at(wire.span(), "`step` is empty: nothing would be requested"));
         return None;
     }
     if let Some(path) = path.good() {
-        let message = "`path` beside steps, which have their own";
+        let message = "a load with steps has no `path`; each step has its own";
         problems.push(Diagnostic::at(path.span(), message).hint("leave it out"));
         return None;
     }
@@ -123,7 +123,7 @@ fn header_value(value: &Spanned<String>, known: &[String], problems: &mut Proble
     text(value, known, problems)
 }
 
-/// A text whose names earlier steps have extracted.
+/// A text whose placeholders are values extracted by earlier steps.
 fn text(text: &Spanned<String>, known: &[String], problems: &mut Problems<'_>) -> Option<StepText> {
     let within = |part, problems: &Problems<'_>| problems.within_string(&text.span(), text.get_ref(), part);
     let pieces = match split(text.get_ref()) {
@@ -166,7 +166,8 @@ fn value_name(name: &Spanned<String>, problems: &mut Problems<'_>) -> Option<Str
 
 fn source(wire: &Spanned<wire::ValueSource>, problems: &mut Problems<'_>) -> Option<ValueSource> {
     let source = wire.get_ref();
-    let keys = [("header", place(&source.header)), ("cookie", place(&source.cookie)), ("json", place(&source.json))];
+    let keys =
+        [("header", span_of(&source.header)), ("cookie", span_of(&source.cookie)), ("json", span_of(&source.json))];
     match exactly_one(&keys, wire.span(), source.has_unknown_keys(), problems)? {
         "header" => header_name(source.header.good()?, problems).map(ValueSource::Header),
         "cookie" => header_name(source.cookie.good()?, problems).map(ValueSource::Cookie),
@@ -193,6 +194,6 @@ fn expectation(wire: &Spanned<wire::StepExpect>, problems: &mut Problems<'_>) ->
     }
     let status = expect.status.or(None, |status| whole(status, "`status`", 100..=599, problems).map(Some));
     let headers = expect.headers.or(Vec::new(), |rules| header_rules(rules.get_ref(), problems));
-    let body = text_rule_of(&expect.body, problems);
+    let body = optional_text_rule(&expect.body, problems);
     Some(StepExpectation { status: status?, headers: headers?, body: body? })
 }

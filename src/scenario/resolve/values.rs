@@ -13,14 +13,14 @@ use crate::document::diagnostic::{Diagnostic, Problems, Span};
 use crate::document::read::Integer;
 use crate::document::suggest;
 
-/// A name that is also a folder's or a file's: lower-case letters, digits and `-`.
+/// A name that is also the name of a folder or file: lower-case letters, digits and `-`.
 pub(super) fn slug(name: &Spanned<String>, problems: &mut Problems<'_>) -> Option<String> {
     let text = name.get_ref();
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if !text.is_empty() && text.chars().all(fits) {
+    let is_accepted = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if !text.is_empty() && text.chars().all(is_accepted) {
         return Some(text.clone());
     }
-    let suggestion: String = text.to_lowercase().chars().map(|c| if fits(c) { c } else { '-' }).collect();
+    let suggestion: String = text.to_lowercase().chars().map(|c| if is_accepted(c) { c } else { '-' }).collect();
     let hint = match suggestion.trim_matches('-') {
         "" => "accepted: lower-case letters, digits and `-`".to_owned(),
         close => format!("accepted: lower-case letters, digits and `-`, such as \"{close}\""),
@@ -29,10 +29,10 @@ pub(super) fn slug(name: &Spanned<String>, problems: &mut Problems<'_>) -> Optio
     None
 }
 
-/// A text of one line that says something.
+/// A text of one line that is not blank.
 pub(super) fn one_line(text: &Spanned<String>, what: &str, problems: &mut Problems<'_>) -> Option<String> {
     let message = if text.get_ref().trim().is_empty() {
-        format!("{what} says nothing")
+        format!("{what} is blank")
     } else if text.get_ref().contains(char::is_control) {
         format!("{what} must be one line, without control characters")
     } else {
@@ -61,17 +61,17 @@ where
     fitting
 }
 
-/// Names of one sort, of which no two may be the same.
+/// Names that must differ from each other.
 #[derive(Debug)]
 pub(super) struct Unique {
-    sort: &'static str,
+    /// The word for messages.
+    noun: &'static str,
     seen: HashMap<String, Span>,
 }
 
 impl Unique {
-    /// Names of `sort`, a word for messages.
-    pub(super) fn new(sort: &'static str) -> Self {
-        Unique { sort, seen: HashMap::new() }
+    pub(super) fn new(noun: &'static str) -> Self {
+        Unique { noun, seen: HashMap::new() }
     }
 
     /// Adds a name, and reports it if it was added before.
@@ -79,7 +79,7 @@ impl Unique {
         self.add_as(name.get_ref().clone(), name, problems);
     }
 
-    /// The same for names in which upper and lower case are one.
+    /// The same for case-insensitive names.
     pub(super) fn add_without_case(&mut self, name: &Spanned<String>, problems: &mut Problems<'_>) {
         self.add_as(name.get_ref().to_ascii_lowercase(), name, problems);
     }
@@ -87,7 +87,7 @@ impl Unique {
     fn add_as(&mut self, key: String, name: &Spanned<String>, problems: &mut Problems<'_>) {
         match self.seen.get(&key) {
             Some(first) => problems.push(
-                Diagnostic::at(name.span(), format!("duplicate {} `{}`", self.sort, name.get_ref()))
+                Diagnostic::at(name.span(), format!("duplicate {} `{}`", self.noun, name.get_ref()))
                     .label("again here")
                     .related(first.clone(), "first here"),
             ),
@@ -98,12 +98,12 @@ impl Unique {
     }
 }
 
-/// A header's name to look for: a token (RFC 9110, section 5.1).
+/// The name of an expected header: a token (RFC 9110, section 5.1).
 pub(super) fn header_name(name: &Spanned<String>, problems: &mut Problems<'_>) -> Option<String> {
     token(name, "a header's name", "", problems)
 }
 
-/// A header's name to send.
+/// The name of a header to send.
 pub(super) fn sent_header_name(name: &Spanned<String>, problems: &mut Problems<'_>) -> Option<String> {
     token(name, "a header's name", "; `raw` sends anything", problems)
 }
@@ -113,19 +113,19 @@ pub(super) fn sent_method(name: &Spanned<String>, problems: &mut Problems<'_>) -
     token(name, "a method", "; `raw` sends anything", problems)
 }
 
-/// A token (RFC 9110, section 5.6.2); `way_out` ends the hint.
-fn token(text: &Spanned<String>, what: &str, way_out: &str, problems: &mut Problems<'_>) -> Option<String> {
+/// A token (RFC 9110, section 5.6.2); `alternative` ends the hint.
+fn token(text: &Spanned<String>, what: &str, alternative: &str, problems: &mut Problems<'_>) -> Option<String> {
     let in_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     let value = text.get_ref();
     let problem = if value.is_empty() {
         Diagnostic::at(text.span(), format!("{what} cannot be empty"))
     } else if let Some((at, wrong)) = value.char_indices().find(|(_, c)| !in_token(*c)) {
-        let place = problems.within_string(&text.span(), value, at..at + wrong.len_utf8());
-        Diagnostic::at(place, format!("{what} cannot hold {wrong:?}"))
+        let span = problems.within_string(&text.span(), value, at..at + wrong.len_utf8());
+        Diagnostic::at(span, format!("{what} cannot hold {wrong:?}"))
     } else {
         return Some(value.clone());
     };
-    problems.push(problem.hint(format!("accepted: letters, digits and !#$%&'*+-.^_`|~{way_out}")));
+    problems.push(problem.hint(format!("accepted: letters, digits and !#$%&'*+-.^_`|~{alternative}")));
     None
 }
 
@@ -135,10 +135,10 @@ pub(super) fn origin_form(path: &Spanned<String>, what: &str, problems: &mut Pro
     let problem = if !text.starts_with('/') {
         Diagnostic::at(path.span(), format!("{what} must start with `/`"))
     } else if let Some((at, wrong)) = text.char_indices().find(|(_, c)| !c.is_ascii_graphic()) {
-        let place = problems.within_string(&path.span(), text, at..at + wrong.len_utf8());
+        let span = problems.within_string(&path.span(), text, at..at + wrong.len_utf8());
         let mut utf8 = [0; 4];
         let encoded: String = wrong.encode_utf8(&mut utf8).bytes().map(|byte| format!("%{byte:02X}")).collect();
-        Diagnostic::at(place, format!("{what} cannot hold {wrong:?}")).hint(format!("percent-encode it: {encoded}"))
+        Diagnostic::at(span, format!("{what} cannot hold {wrong:?}")).hint(format!("percent-encode it: {encoded}"))
     } else {
         return Some(text.clone());
     };
@@ -151,7 +151,7 @@ pub(super) fn template(text: &Spanned<String>, problems: &mut Problems<'_>) -> O
     match template::parse(text.get_ref()) {
         Ok(template) => Some(template),
         Err(error) => {
-            let place = problems.within_string(&text.span(), text.get_ref(), error.part());
+            let span = problems.within_string(&text.span(), text.get_ref(), error.part());
             let known: Vec<_> = template::PLACEHOLDERS.iter().map(|(name, _)| format!("`{{{name}}}`")).collect();
             let close = match &error {
                 BracesError::Unknown { name, .. } => {
@@ -159,9 +159,9 @@ pub(super) fn template(text: &Spanned<String>, problems: &mut Problems<'_>) -> O
                 }
                 BracesError::Lone { .. } => None,
             };
-            let meant = close.map(|name| format!("did you mean `{{{name}}}`? ")).unwrap_or_default();
-            let hint = format!("{meant}accepted: {}; `{{{{` and `}}}}` stand for braces", known.join(", "));
-            problems.push(Diagnostic::at(place, error.to_string()).hint(hint));
+            let suggestion = close.map(|name| format!("did you mean `{{{name}}}`? ")).unwrap_or_default();
+            let hint = format!("{suggestion}accepted: {}; `{{{{` and `}}}}` stand for braces", known.join(", "));
+            problems.push(Diagnostic::at(span, error.to_string()).hint(hint));
             None
         }
     }

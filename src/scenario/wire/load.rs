@@ -1,5 +1,4 @@
-//! `[[load]]`: one table for every driver. Which keys go with which driver is for [`resolve`](crate::scenario::resolve)
-//! to say.
+//! `[[load]]`: one table for all drivers. [`resolve`](crate::scenario::resolve) checks which keys go with which driver.
 
 use std::borrow::Cow;
 
@@ -14,73 +13,73 @@ use crate::document::table::wire_table;
 use crate::scenario::model::{OnErrors, TimerKind};
 
 wire_table! {
-    /// How a stack is driven.
+    /// How to drive the stacks.
     Load in "`[[load]]`" {
         /// Name of the load, unique in the scenario: lower-case letters, digits and `-`.
         required name: String = { "pattern": "^[a-z0-9-]+$" },
-        /// Which load driver. Closed loops, in which each user or connection asks, waits for the answer, and asks again:
-        /// `goose`, `closed` (lab's own), `wrk`, `h2load`. Open loops, in which requests arrive at a rate whatever the
-        /// stack does: `open` (lab's own), `httperf`.
+        /// The load driver. Closed loops, in which each user or connection sends a request only after the response to the
+        /// last one: `goose`, `closed` (lab's own), `wrk`, `h2load`. Open loops, in which requests arrive at a rate that does
+        /// not depend on the stack: `open` (lab's own), `httperf`.
         required driver: OneOf<DriverKind>,
-        /// The request target that is asked for, from `/` on; not with steps.
+        /// The request target, starting with `/`; not with steps.
         optional path: String = { "pattern": "^/[!-~]*$", "default": "/" },
-        /// Speaks TLS, to where the stack listens with it.
+        /// Uses TLS and the stack's TLS listener.
         optional tls: Tls = { "minProperties": 1 },
-        /// The version of HTTP that is spoken. open, closed, httperf: `1.0`, a connection for each request. open, closed,
-        /// h2load: `2`, over TLS by ALPN, else with prior knowledge.
+        /// The version of HTTP. open, closed, httperf: `1.0`, with a connection for each request. open, closed, h2load: `2`,
+        /// negotiated by ALPN over TLS, otherwise with prior knowledge.
         optional http: OneOf<HttpVersion> = { "default": "1.1" },
-        /// With `http = "2"`: requests that each connection may have under way at once, 1 to 1000; not with sessions,
-        /// whose calls come one after the other.
+        /// With `http = "2"`: concurrent requests on each connection, 1 to 1000; not with sessions, whose calls are
+        /// sequential.
         optional streams: Integer = { "minimum": 1, "maximum": 1000, "default": 1 },
         /// goose: concurrent users, 1 to 65535.
         optional users: Integer = { "minimum": 1, "maximum": 65535 },
-        /// closed, wrk, h2load: connections, 1 to 65535, each with one request under way at a time. open: requests arrive
-        /// over a pool of so many kept-alive connections.
+        /// closed, wrk, h2load: connections, 1 to 65535, each with one request at a time. open: the size of the pool of
+        /// persistent connections that requests use.
         optional connections: Integer = { "minimum": 1, "maximum": 65535 },
-        /// open, httperf: arrivals per second, 1 to 1000000, or a ramp of rates; of httperf each rate is a run of its own,
-        /// which ends with its last answer.
+        /// open, httperf: arrivals per second, 1 to 1000000, or a ramp of rates. With httperf each rate is a separate run,
+        /// which ends with its last response.
         optional rate: RateText,
-        /// open, httperf: an arrival is a session that connects, makes so many calls, 1 to 1000000, and closes.
+        /// open, httperf: an arrival is a session that connects, makes this number of calls, 1 to 1000000, and closes.
         optional calls_per_connection: Integer = { "minimum": 1, "maximum": 1_000_000, "default": 1 },
-        /// open, httperf: how arrivals lie within the time. httperf's Poisson arrivals are of its own making, and have no
+        /// open, httperf: how arrivals are distributed in time. httperf generates its Poisson arrivals itself, without a
         /// seed.
         optional arrivals: OneOf<ArrivalsKind> = { "default": "uniform" },
-        /// open: seeds Poisson arrivals; each block has its own, the same for all stacks.
+        /// open: the seed of Poisson arrivals. Each block derives its own from it, the same for all stacks.
         optional seed: Integer = { "minimum": 0, "default": 2011 },
-        /// open: arrivals that may be under way or waiting at once, 1 to 60000; one beyond is shed, and counted.
+        /// open: the maximum number of arrivals under way or waiting, 1 to 60000; further ones are shed and counted.
         optional max_open: Integer = { "minimum": 1, "maximum": 60000, "default": 4096 },
-        /// open: how an instant is waited for; `spin` is finer and keeps a core busy.
+        /// open: how to wait for an instant; `spin` is more precise and keeps a core busy.
         optional timer: OneOf<TimerKind> = { "default": "timerfd" },
-        /// The measured window, after the warm-up; whole seconds, 1 or more, but for `open`, `closed` and `httperf`. Not
-        /// with a ramp, which lasts as long as its steps.
+        /// The measured window, after the warm-up; whole seconds, 1 or more, except for `open`, `closed` and `httperf`. Not
+        /// with a ramp, whose length is that of its steps.
         optional duration: DurationText,
         /// How long one request may take before it is recorded as a client timeout.
         optional timeout: DurationText = { "default": "10s" },
-        /// What requests that fail are: `fail`, a failure of the run; `count`, counted only, as for a load that is meant
-        /// to go past what a stack can answer.
+        /// How failed requests are treated: `fail` fails the run; `count` only counts them, for a load that exceeds a
+        /// stack's capacity on purpose.
         optional errors: OneOf<OnErrors> = { "default": "fail" },
-        /// Cross-validates the load of this name: asks for the same by another driver. It is shown beside that one, and is
-        /// neither ranked nor gated. Where its program is not installed it is left out, with a row that says so.
+        /// Cross-validates the load of this name: sends the same requests with another driver. It is shown beside that load,
+        /// and neither ranked nor gated. If its program is not installed, it is skipped and reported as such.
         optional validates: String = { "pattern": "^[a-z0-9-]+$" },
-        /// Names of the stacks that are driven. Default: every stack that is measured.
+        /// Names of the stacks to drive. Default: every measured stack.
         optional stacks: List<String> = { "minItems": 1 },
-        /// The most blocks in which it is driven, 1 to 10000. Default: all.
+        /// The maximum number of blocks that include this load, 1 to 10000. Default: all.
         optional rounds: Integer = { "minimum": 1, "maximum": 10000 },
-        /// goose: what each user asks, in order and over and over.
+        /// goose: the requests of each user, in order and repeatedly.
         optional step: List<Step> = { "minItems": 1 },
     }
 }
 
 wire_table! {
-    /// How TLS is spoken: whom to trust, with `ca` or `insecure`, has to be said.
+    /// TLS settings: either `ca` or `insecure` is required.
     Tls in "`tls`" {
-        /// A file with the certificates to trust, as PEM, relative to the scenario's root; a self-signed one vouches for
-        /// itself. Not for httperf, wrk and h2load, which verify nothing.
+        /// A PEM file with the trusted certificates, relative to the scenario's root; may be the server's self-signed
+        /// certificate. Not for httperf, wrk and h2load, which verify nothing.
         optional ca: String,
-        /// Trusts anybody.
+        /// Skips the verification of the certificate.
         optional insecure: bool = { "default": false },
-        /// The name that is asked for (SNI), that the certificate must be for, and that requests carry as their host.
-        /// Default: the stack's address. Not for httperf, wrk and h2load.
+        /// The server's name, for SNI, the verification of the certificate and the host of requests. Default: the stack's
+        /// address. Not for httperf, wrk and h2load.
         optional server_name: String = { "pattern": "^[A-Za-z0-9.-]+$" },
     }
 }
@@ -92,41 +91,41 @@ wire_table! {
         required from: Integer = { "minimum": 1, "maximum": 1_000_000 },
         /// The last rate.
         required to: Integer = { "minimum": 1, "maximum": 1_000_000 },
-        /// The difference from one rate to the next; it leads from the first exactly to the last. This or `factor`.
+        /// The difference between consecutive rates, which must lead exactly to the last. Either this or `factor`.
         optional step: Integer = { "minimum": 1, "maximum": 1_000_000 },
-        /// How many times the one before a rate is, or a part of it; it leads from the first exactly to the last.
+        /// The factor between consecutive rates, which must lead exactly to the last. A descending ramp divides by it.
         optional factor: Integer = { "minimum": 2, "maximum": 1_000_000 },
-        /// How long each rate lasts, from 100 ms on.
+        /// How long each rate lasts; at least 100 ms.
         required hold: DurationText,
     }
 }
 
 wire_table! {
-    /// One request of a journey. Texts may hold `{NAME}` for a value that an earlier step extracts.
+    /// One request of a journey. Texts may contain `{NAME}` for a value extracted by an earlier step.
     Step in "`[[load.step]]`" {
         /// Name of the step, unique in the load.
         required name: String,
         /// The method: GET, HEAD, POST, PUT, PATCH or DELETE.
         optional method: String = { "default": "GET" },
-        /// The request target, from `/` on, or a value that holds one.
+        /// The request target, starting with `/`, or an extracted value.
         required path: String = { "pattern": "^[/{][!-~]*$" },
-        /// Header lines beside those of every request, as pairs of name and value.
+        /// Additional header lines, as pairs of name and value.
         optional headers: List<HeaderLine>,
         /// The body.
         optional body: String,
-        /// How often it is asked in a row, 1 to 1000.
+        /// How often to send it in a row, 1 to 1000.
         optional weight: Integer = { "minimum": 1, "maximum": 1000, "default": 1 },
-        /// The pause behind each of its requests.
+        /// The pause after each of its requests.
         optional think: DurationText = { "default": "0s" },
-        /// Values to take from its answer, by the name that later steps use.
+        /// Values to extract from its response, by the names that later steps use.
         optional extract: ByName<ValueSource>,
-        /// What its answer must be; one that is not is a `check-failed`, and the journey begins anew.
+        /// The expected response. Any other counts as `check-failed`, and the journey restarts from its first step.
         optional expect: StepExpect = { "minProperties": 1 },
     }
 }
 
 wire_table! {
-    /// Where a value stands in an answer; exactly one key.
+    /// The source of a value in a response; exactly one key.
     ValueSource in "the value" {
         /// The first header line of this name.
         optional header: String,
@@ -138,9 +137,9 @@ wire_table! {
 }
 
 wire_table! {
-    /// What a step's answer must be; what is not named is not looked at.
+    /// The expected response of a step; only the given keys are compared.
     StepExpect in "`expect`" {
-        /// The status code, 100 to 599. One that is expected is no error; without it 2xx and 3xx are good.
+        /// The status code, 100 to 599. An expected 4xx or 5xx is not an error. Default: any 2xx or 3xx.
         optional status: Integer = { "minimum": 100, "maximum": 599 },
         /// The header lines, by name.
         optional headers: ByName<HeaderRule>,
@@ -152,9 +151,7 @@ wire_table! {
 /// A rate as a number, or a ramp.
 #[derive(Debug)]
 pub(in crate::scenario) enum RateText {
-    /// Constant.
     Constant(Integer),
-    /// In steps.
     Ramp(Box<Ramp>),
 }
 
@@ -188,20 +185,13 @@ impl JsonSchema for RateText {
     }
 }
 
-/// A load driver's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::scenario) enum DriverKind {
-    /// goose, closed loop.
     Goose,
-    /// lab's own closed loop.
     Closed,
-    /// lab's own open loop.
     Open,
-    /// httperf, open loop.
     Httperf,
-    /// wrk, closed loop.
     Wrk,
-    /// h2load, closed loop.
     H2load,
 }
 
@@ -217,14 +207,10 @@ impl Word for DriverKind {
     ];
 }
 
-/// A version of HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::scenario) enum HttpVersion {
-    /// HTTP/1.0.
     OneZero,
-    /// HTTP/1.1.
     OneOne,
-    /// HTTP/2.
     Two,
 }
 
@@ -235,21 +221,20 @@ impl Word for HttpVersion {
 }
 
 impl Word for OnErrors {
-    const WHAT: &'static str = "answer to errors";
+    const WHAT: &'static str = "treatment of errors";
     const ALL: &'static [(&'static str, Self)] = &[("fail", OnErrors::Fail), ("count", OnErrors::Count)];
 }
 
-/// How arrivals lie within the time.
+/// How arrivals are distributed in time.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::scenario) enum ArrivalsKind {
-    /// Evenly spaced.
     Uniform,
-    /// Exponentially distributed gaps.
+    /// Exponentially distributed intervals.
     Poisson,
 }
 
 impl Word for ArrivalsKind {
-    const WHAT: &'static str = "sort of arrivals";
+    const WHAT: &'static str = "arrival process";
     const ALL: &'static [(&'static str, Self)] =
         &[("uniform", ArrivalsKind::Uniform), ("poisson", ArrivalsKind::Poisson)];
 }

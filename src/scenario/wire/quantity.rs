@@ -1,4 +1,4 @@
-//! Quantities with their unit: a duration, a percentage.
+//! Durations and percentages: texts with a unit.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -11,7 +11,6 @@ use crate::document::diagnostic::{Diagnostic, Problems, Span};
 use crate::document::read::{FromToml, wrong_type};
 use crate::scenario::units::{self, UnitError};
 
-/// A duration as text with its unit.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::scenario) struct DurationText(pub(in crate::scenario) Duration);
 
@@ -38,9 +37,8 @@ impl JsonSchema for DurationText {
 /// A warm-up: a duration, or the word `auto`.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::scenario) enum WarmupText {
-    /// Until the evidence says that it is over.
+    /// Until the stack is steady.
     Auto,
-    /// So long.
     For(Duration),
 }
 
@@ -68,6 +66,80 @@ impl JsonSchema for WarmupText {
     }
 }
 
+/// The bound of a measured time as text, kept in microseconds.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::scenario) struct BoundText(pub(in crate::scenario) f64);
+
+impl FromToml for BoundText {
+    fn from_toml(value: &Spanned<DeValue<'_>>, what: &str, problems: &mut Problems<'_>) -> Option<Self> {
+        quantity(value, what, Some("ms"), units::BOUND_FORM, units::bound_us, problems).map(BoundText)
+    }
+}
+
+impl JsonSchema for BoundText {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Bound".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": units::BOUND_PATTERN })
+    }
+}
+
+/// Growth of memory as text, kept in bytes per request.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::scenario) struct MemoryGrowthText(pub(in crate::scenario) f64);
+
+impl FromToml for MemoryGrowthText {
+    fn from_toml(value: &Spanned<DeValue<'_>>, what: &str, problems: &mut Problems<'_>) -> Option<Self> {
+        quantity(value, what, Some("MiB per 100k"), units::MEMORY_GROWTH_FORM, units::memory_growth, problems)
+            .map(MemoryGrowthText)
+    }
+}
+
+impl JsonSchema for MemoryGrowthText {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "MemoryGrowth".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": units::MEMORY_GROWTH_PATTERN })
+    }
+}
+
+/// Growth of a count as text, kept per request.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::scenario) struct CountGrowthText(pub(in crate::scenario) f64);
+
+impl FromToml for CountGrowthText {
+    fn from_toml(value: &Spanned<DeValue<'_>>, what: &str, problems: &mut Problems<'_>) -> Option<Self> {
+        quantity(value, what, Some(" per 100k"), units::COUNT_GROWTH_FORM, units::count_growth, problems)
+            .map(CountGrowthText)
+    }
+}
+
+impl JsonSchema for CountGrowthText {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "CountGrowth".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": units::COUNT_GROWTH_PATTERN })
+    }
+}
+
 /// A percentage as text, kept as a fraction.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::scenario) struct PercentText(pub(in crate::scenario) f64);
@@ -92,7 +164,7 @@ impl JsonSchema for PercentText {
     }
 }
 
-/// Reads text with a unit; a bare number is shown with the unit it must have meant, if there is such a one.
+/// Reads a text with a unit. For a bare number the hint suggests `usual_unit`.
 fn quantity<T>(
     value: &Spanned<DeValue<'_>>,
     what: &str,

@@ -1,4 +1,4 @@
-//! What a check says in more than one way: a header line, a rule for a text, a rule for a header's lines.
+//! Values of checks that have several forms: header lines, rules for texts, rules for the lines of a header.
 
 use std::borrow::Cow;
 
@@ -8,14 +8,12 @@ use toml::de::DeValue;
 
 use super::{HeaderTable, TextTable};
 use crate::document::diagnostic::{Diagnostic, Problems};
-use crate::document::read::{FromToml, List, wrong_type};
+use crate::document::read::{FromToml, Integer, List, wrong_type};
 
 /// One header line of a request: `["X-A", "1"]`.
 #[derive(Debug)]
 pub(in crate::scenario) struct HeaderLine {
-    /// The name.
     pub(in crate::scenario) name: Spanned<String>,
-    /// The value.
     pub(in crate::scenario) value: Spanned<String>,
 }
 
@@ -52,12 +50,52 @@ impl JsonSchema for HeaderLine {
     }
 }
 
-/// What is expected of one text.
+/// The expectation of a status code.
+#[derive(Debug)]
+pub(in crate::scenario) enum ExpectedStatus {
+    Code(Integer),
+    /// As written: `2xx`.
+    Classes(Vec<Spanned<String>>),
+}
+
+impl FromToml for ExpectedStatus {
+    fn from_toml(value: &Spanned<DeValue<'_>>, what: &str, problems: &mut Problems<'_>) -> Option<Self> {
+        match value.get_ref() {
+            DeValue::Integer(_) => Integer::from_toml(value, what, problems).map(ExpectedStatus::Code),
+            DeValue::String(text) => {
+                let text = Spanned::new(value.span(), text.clone().into_owned());
+                Some(ExpectedStatus::Classes(vec![text]))
+            }
+            DeValue::Array(_) => List::from_toml(value, what, problems).map(|list| ExpectedStatus::Classes(list.0)),
+            _ => {
+                wrong_type(value, what, "a whole number, a class such as `\"2xx\"`, or a list of classes", problems);
+                None
+            }
+        }
+    }
+}
+
+impl JsonSchema for ExpectedStatus {
+    fn schema_name() -> Cow<'static, str> {
+        "ExpectedStatus".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A status code, a class of codes, or a list of classes.",
+            "anyOf": [
+                { "type": "integer", "minimum": 100, "maximum": 599 },
+                { "type": "string", "pattern": "^[1-5]xx$" },
+                { "type": "array", "items": { "type": "string", "pattern": "^[1-5]xx$" }, "minItems": 1 },
+            ],
+        })
+    }
+}
+
+/// The expectation of one text.
 #[derive(Debug)]
 pub(in crate::scenario) enum TextRule {
-    /// Equal to this.
     Equal(String),
-    /// As the table says.
     Table(TextTable),
 }
 
@@ -81,21 +119,20 @@ impl JsonSchema for TextRule {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "Equal to a text, which may hold the placeholders `{client}`, `{host}` and `{port}`; or a rule.",
+            "description": "A text to equal, with the placeholders `{client}`, `{host}` and `{port}`; or a rule.",
             "anyOf": [{ "type": "string" }, generator.subschema_for::<TextTable>()],
         })
     }
 }
 
-/// What is expected of the lines of one header name.
+/// The expectation of the lines of one header name.
 #[derive(Debug)]
 pub(in crate::scenario) enum HeaderRule {
     /// Exactly one line, equal to this.
     Line(String),
     /// Exactly these lines, in this order.
     Lines(List<TextRule>),
-    /// As the table says.
-    Table(HeaderTable),
+    Table(Box<HeaderTable>),
 }
 
 impl FromToml for HeaderRule {
@@ -103,7 +140,10 @@ impl FromToml for HeaderRule {
         match value.get_ref() {
             DeValue::String(text) => Some(HeaderRule::Line(text.clone().into_owned())),
             DeValue::Array(_) => List::from_toml(value, what, problems).map(HeaderRule::Lines),
-            DeValue::Table(table) => Some(HeaderRule::Table(HeaderTable::from_table(table, value.span(), problems))),
+            DeValue::Table(table) => {
+                let table = HeaderTable::from_table(table, value.span(), problems);
+                Some(HeaderRule::Table(Box::new(table)))
+            }
             _ => {
                 let expected = "a string, a list of lines, or a rule such as `{ matches = \"…\" }`";
                 wrong_type(value, what, expected, problems);

@@ -1,4 +1,4 @@
-//! The gate by hand. The decision itself is tested in `measure::decision`.
+//! Tests the gate on hand-written estimates. The decision itself is tested in `lab_stats::decision`.
 
 use super::*;
 use crate::record::Unit;
@@ -25,13 +25,13 @@ fn estimate(metric: Metric, ratio: f64) -> Estimate {
 }
 
 fn ratios(estimates: &[Estimate]) -> Ratios {
-    let mut ratios = Ratios::of(String::new(), &[], estimates);
+    let mut ratios = Ratios::from_estimates(String::new(), &[], estimates);
     ratios.loads = [("l".to_owned(), "goose, 16 users, /".to_owned())].into();
     ratios
 }
 
 fn evaluate_one(against: Against, metric: Metric, estimate: &Estimate, committed: Option<&Ratios>) -> MetricVerdict {
-    let gate = Gate { against, margins: [(metric, 0.10)].into() };
+    let gate = Gate { against, margins: [(metric, 0.10)].into(), ..Gate::default() };
     let estimates = [estimate.clone()];
     evaluate_all(&gate, &estimates, committed).remove(0)
 }
@@ -39,7 +39,8 @@ fn evaluate_one(against: Against, metric: Metric, estimate: &Estimate, committed
 /// At the only look, with `r` as the reference.
 fn evaluate_all(gate: &Gate, estimates: &[Estimate], committed: Option<&Ratios>) -> Vec<MetricVerdict> {
     let looks = Looks::new(vec![10]).unwrap();
-    evaluate(GateContext { gate, reference: "r", looks: &looks, made: 1 }, estimates, &ratios(estimates), committed)
+    let context = GateContext { gate, ungated: &["r"], looks: &looks, made: 1, cells: None };
+    judge(context, RunValues { estimates, now: &ratios(estimates), committed, limited: &[] }).metrics
 }
 
 #[test]
@@ -91,7 +92,7 @@ fn without_a_margin_nothing_is_judged_and_the_reference_never_is() {
     let run = [estimate(Metric::P99, 1.0)];
     assert_eq!(evaluate_all(&Gate::default(), &run, None), []);
     let reference = Estimate { stack: "r".to_owned(), ratio: None, ..run[0].clone() };
-    let gate = Gate { against: Against::Reference, margins: [(Metric::P99, 0.1)].into() };
+    let gate = Gate { against: Against::Reference, margins: [(Metric::P99, 0.1)].into(), ..Gate::default() };
     let evaluated = evaluate_all(&gate, &[reference, run[0].clone()], None);
     assert_eq!(evaluated.iter().map(|metric| metric.stack.as_str()).collect::<Vec<_>>(), ["s"]);
 }
@@ -99,7 +100,7 @@ fn without_a_margin_nothing_is_judged_and_the_reference_never_is() {
 #[test]
 fn a_committed_ratio_without_a_counterpart_is_not_forgotten() {
     let committed = ratios(&[estimate(Metric::P99, 1.0)]);
-    let gate = Gate { against: Against::Snapshot, margins: [(Metric::P99, 0.1)].into() };
+    let gate = Gate { against: Against::Snapshot, margins: [(Metric::P99, 0.1)].into(), ..Gate::default() };
     let evaluated = evaluate_all(&gate, &[], Some(&committed));
     assert_eq!(evaluated[0].verdict, Verdict::Incomparable);
     assert_eq!(evaluated[0].because.as_deref(), Some("the scenario no longer has this stack or load"));
@@ -123,6 +124,10 @@ fn exit_codes_are_as_documented() {
         (with(FactsVerdict::Same, Verdict::Inconclusive), [Exit::Ok, Exit::Ok, Exit::Inconclusive]),
         (with(FactsVerdict::Same, Verdict::Invalid), [Exit::Ok, Exit::Ok, Exit::Inconclusive]),
         (with(FactsVerdict::New, Verdict::Incomparable), [Exit::Ok, Exit::Ok, Exit::Inconclusive]),
+        (
+            GateOutcome { missing_snapshots: vec!["x.snap".to_owned()], ..with(FactsVerdict::New, Verdict::Pass) },
+            [Exit::Ok, Exit::Failed, Exit::Failed],
+        ),
         (GateOutcome { failed_checks: 1, could_not_run: 1, ..GateOutcome::default() }, [Exit::Failed; 3]),
         (GateOutcome { could_not_run: 1, ..GateOutcome::default() }, [Exit::CouldNotRun; 3]),
         (GateOutcome { without_valid_rounds: 1, ..GateOutcome::default() }, [Exit::CouldNotRun; 3]),

@@ -10,47 +10,44 @@ use serde::{Deserialize, Serialize};
 /// A container to run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ContainerSpec {
-    /// Its name for the engine, which within the run's network leads to it: its role in its stack's domain.
+    /// The container's name, which the run's network resolves: its role in its stack's domain.
     pub name: String,
-    /// Its stack's domain, in which its names are looked up: there `proxy` and `server` lead to the stack's own.
+    /// The stack's domain, the search domain of the container: `proxy` and `server` resolve to its own stack.
     pub domain: String,
-    /// The image's name.
     pub image: String,
-    /// The image's tag.
     pub tag: String,
-    /// Labels; `dev.lab.component` among them.
+    /// Including `dev.lab.component`.
     pub labels: BTreeMap<String, String>,
-    /// The run's network.
     pub network: String,
-    /// Names the container knows, with their addresses.
+    /// Additional names and their addresses.
     pub hosts: BTreeMap<String, IpAddr>,
-    /// The whole command line; the image's own is ignored.
+    /// The command line, instead of the image's.
     pub command: Vec<String>,
-    /// Variables on top of the image's own.
+    /// Variables in addition to the image's.
     pub environment: BTreeMap<String, String>,
     /// The user, as `uid:gid`.
     pub user: String,
-    /// Where it runs; `None` leaves that to the image.
+    /// `None` for the image's.
     pub working_folder: Option<PathBuf>,
     /// Files of the machine, each at its own path.
     pub mounts: Vec<BindMount>,
-    /// Folders in memory that it may write.
+    /// Writable folders in memory.
     pub scratch: Vec<PathBuf>,
-    /// How these are mounted.
+    /// The mount options of the scratch folders.
     pub scratch_options: String,
-    /// The port it listens on.
+    /// The port on which the component listens.
     pub port: u16,
-    /// Cores it may use; empty: all.
+    /// Empty for all cores.
     pub cores: Vec<u16>,
-    /// The most memory it may use, in bytes, without swap.
+    /// The memory limit, without swap.
     pub memory_bytes: i64,
-    /// The most processes and threads.
+    /// The limit of processes and threads.
     pub pids: i64,
-    /// The most open files per process, soft and hard; `None` leaves the engine's own.
+    /// The limit of open files per process, soft and hard; `None` for the engine's default.
     pub open_files: Option<(i64, i64)>,
-    /// The most processes of its user on the machine, soft and hard; `None` leaves the engine's own.
+    /// The limit of processes of the user on the machine, soft and hard; `None` for the engine's default.
     pub processes: Option<(i64, i64)>,
-    /// The user namespace mode in which its users are the machine's, where the engine needs one.
+    /// The user namespace mode in which the container's users are the machine's, if it is not the default.
     pub users: Option<String>,
     /// Seconds between SIGTERM and SIGKILL.
     pub grace_s: i32,
@@ -59,21 +56,19 @@ pub struct ContainerSpec {
 /// A file or folder of the machine in a container, at the same path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BindMount {
-    /// The path.
     pub path: PathBuf,
-    /// Whether the container may write there.
     pub writable: bool,
 }
 
-/// A container that runs.
+/// A running container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartedContainer {
-    /// The engine's name for it.
+    /// The container's id.
     pub id: String,
-    /// Its first process, as this machine counts.
+    /// The pid of the container's first process on this machine.
     pub pid: u32,
-    /// Its address in the run's network.
+    /// The container's address in the run's network.
     pub address: IpAddr,
-    /// The loopback address its port is published at.
+    /// The loopback address at which the port is published.
     pub published: SocketAddr,
 }

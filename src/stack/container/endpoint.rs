@@ -1,8 +1,6 @@
-//! Which engine: the socket that `docker` itself would use, and where none is named, the usual ones.
-//!
-//! The order is the docker command's: `DOCKER_HOST`, then the context (`DOCKER_CONTEXT`, or `currentContext` of its
-//! `config.json`), then the first socket that is there of Docker's, rootless Docker's and Podman's. Pure: what the
-//! machine has is handed in.
+//! Finds the container engine's endpoint in the order of the docker command: `DOCKER_HOST`, then the context
+//! (`DOCKER_CONTEXT`, or `currentContext` of its `config.json`), then the first existing socket of Docker, rootless Docker
+//! and Podman. Pure: the caller supplies the environment.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -10,19 +8,18 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-/// Where Docker's own socket is, unless told otherwise.
 const DOCKER_SOCKET: &str = "/var/run/docker.sock";
-/// Where Podman's is when it runs as root.
+/// The socket of Podman as root.
 const PODMAN_SOCKET: &str = "/run/podman/podman.sock";
-/// The context that means "no context".
+/// The name that means "no context".
 const DEFAULT_CONTEXT: &str = "default";
 
-/// How an engine on this machine is reached.
+/// The address of an engine on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Endpoint {
     /// A unix socket.
     Socket(PathBuf),
-    /// A loopback port, in the clear.
+    /// A loopback port, without TLS.
     Loopback(SocketAddr),
 }
 
@@ -35,84 +32,72 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Why there is no engine to speak to.
+/// Why there is no usable engine.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
-    /// The engine is elsewhere, or spoken to in another way.
+    /// The engine is on another machine, or needs another protocol.
     #[error(
-        "the engine at `{host}` ({named_by}) cannot be used: files are mounted and processes are measured, so it must be \
-         on this machine; accepted: unix://PATH, or tcp:// with a loopback address"
+        "the engine at `{host}` ({named_by}) cannot be used: lab mounts files and measures processes, so it must be on \
+         this machine; accepted: unix://PATH, or tcp:// with a loopback address"
     )]
-    NotHere {
+    NotLocal {
         /// The address as written.
         host: String,
-        /// What names it.
+        /// The variable or file that names it.
         named_by: String,
     },
-    /// A context is named that docker does not know.
     #[error("there is no docker context `{name}` ({named_by})")]
     NoContext {
-        /// Its name.
         name: String,
-        /// What names it.
+        /// The variable or file that names it.
         named_by: String,
     },
-    /// A file of docker's is not what docker writes.
-    #[error("cannot read {what}: {message}")]
-    Unreadable {
-        /// Which.
-        what: String,
-        /// What is wrong.
-        message: String,
-    },
-    /// No socket is where one usually is.
-    #[error("no container engine is running here: neither {} exists", looked_at.join(" nor "))]
-    None {
-        /// Where one was looked for.
-        looked_at: Vec<String>,
-    },
+    /// A file of docker is malformed.
+    #[error("cannot read {document}: {message}")]
+    Malformed { document: String, message: String },
+    #[error("no container engine is running here: neither {} exists", sockets.join(" nor "))]
+    NoSocket { sockets: Vec<String> },
 }
 
-/// What the choice depends on.
-pub(super) struct Surroundings<'a> {
-    /// A variable of the environment; empty ones count as not set, as for docker.
+/// The inputs of [`resolve`].
+pub(super) struct DockerEnvironment<'a> {
+    /// An environment variable; empty ones count as unset, as for docker.
     pub(super) variable: &'a dyn Fn(&str) -> Option<String>,
     /// Docker's `config.json`, if there is one.
     pub(super) config: Option<String>,
-    /// The `meta.json` of the context whose folder has this name.
+    /// The `meta.json` of the context in the folder of this name.
     pub(super) context: &'a dyn Fn(&str) -> Option<String>,
-    /// Whether a path exists.
     pub(super) exists: &'a dyn Fn(&Path) -> bool,
 }
 
-/// Chooses the engine.
-///
-/// # Errors
-/// [`EndpointError`], in one sentence each.
-pub(super) fn resolve(here: &Surroundings<'_>) -> Result<Endpoint, EndpointError> {
-    let variable = |name: &str| (here.variable)(name).filter(|value| !value.trim().is_empty());
+pub(super) fn resolve(docker: &DockerEnvironment<'_>) -> Result<Endpoint, EndpointError> {
+    let variable = |name: &str| (docker.variable)(name).filter(|value| !value.trim().is_empty());
     if let Some(host) = variable("DOCKER_HOST") {
         return parse(&host, "DOCKER_HOST");
     }
-    if let Some((name, named_by)) = context(here, variable("DOCKER_CONTEXT"))? {
-        return in_context(here, &name, &named_by);
+    if let Some((name, named_by)) = context(docker, variable("DOCKER_CONTEXT"))? {
+        return context_endpoint(docker, &name, &named_by);
     }
-    let sockets = usual_sockets(variable("XDG_RUNTIME_DIR"));
-    match sockets.iter().find(|path| (here.exists)(path)) {
+    let sockets = default_sockets(variable("XDG_RUNTIME_DIR"));
+    match sockets.iter().find(|path| (docker.exists)(path)) {
         Some(path) => Ok(Endpoint::Socket(path.clone())),
-        None => Err(EndpointError::None { looked_at: sockets.iter().map(|path| path.display().to_string()).collect() }),
+        None => {
+            Err(EndpointError::NoSocket { sockets: sockets.iter().map(|path| path.display().to_string()).collect() })
+        }
     }
 }
 
-/// The context's name and what names it; `None` for docker's default.
-fn context(here: &Surroundings<'_>, variable: Option<String>) -> Result<Option<(String, String)>, EndpointError> {
-    /// As far as it is used here.
+/// The context's name, and the variable or file that names it; `None` for docker's default.
+fn context(
+    docker: &DockerEnvironment<'_>,
+    variable: Option<String>,
+) -> Result<Option<(String, String)>, EndpointError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Config {
         current_context: Option<String>,
     }
-    let chosen = match (variable, &here.config) {
+    let named = match (variable, &docker.config) {
         (Some(name), _) => Some((name, "DOCKER_CONTEXT".to_owned())),
         (None, Some(text)) => {
             let config: Config = read("docker's config.json", text)?;
@@ -120,11 +105,14 @@ fn context(here: &Surroundings<'_>, variable: Option<String>) -> Result<Option<(
         }
         (None, None) => None,
     };
-    Ok(chosen.filter(|(name, _)| !name.is_empty() && name != DEFAULT_CONTEXT))
+    Ok(named.filter(|(name, _)| !name.is_empty() && name != DEFAULT_CONTEXT))
 }
 
-fn in_context(here: &Surroundings<'_>, name: &str, named_by: &str) -> Result<Endpoint, EndpointError> {
-    /// As far as it is used here.
+fn context_endpoint(
+    environment: &DockerEnvironment<'_>,
+    name: &str,
+    named_by: &str,
+) -> Result<Endpoint, EndpointError> {
     #[derive(Deserialize)]
     struct Meta {
         #[serde(rename = "Endpoints")]
@@ -140,40 +128,40 @@ fn in_context(here: &Surroundings<'_>, name: &str, named_by: &str) -> Result<End
         host: String,
     }
     let no_context = || EndpointError::NoContext { name: name.to_owned(), named_by: named_by.to_owned() };
-    let text = (here.context)(&folder_of(name)).ok_or_else(no_context)?;
+    let text = (environment.context)(&context_folder(name)).ok_or_else(no_context)?;
     let meta: Meta = read(&format!("the docker context `{name}`"), &text)?;
     let docker = meta.endpoints.docker.ok_or_else(no_context)?;
     parse(&docker.host, &format!("the docker context `{name}`"))
 }
 
-/// The name of a context's folder: docker takes the SHA-256 of its name.
-fn folder_of(name: &str) -> String {
+/// The name of a context's folder: the SHA-256 of the context's name.
+fn context_folder(name: &str) -> String {
     use sha2::{Digest as _, Sha256};
     format!("{:x}", Sha256::digest(name))
 }
 
-fn read<'t, T: Deserialize<'t>>(what: &str, text: &'t str) -> Result<T, EndpointError> {
+fn read<'t, T: Deserialize<'t>>(document: &str, text: &'t str) -> Result<T, EndpointError> {
     serde_json::from_str(text)
-        .map_err(|error| EndpointError::Unreadable { what: what.to_owned(), message: error.to_string() })
+        .map_err(|error| EndpointError::Malformed { document: document.to_owned(), message: error.to_string() })
 }
 
 fn parse(host: &str, named_by: &str) -> Result<Endpoint, EndpointError> {
-    let elsewhere = || EndpointError::NotHere { host: host.to_owned(), named_by: named_by.to_owned() };
+    let not_local = || EndpointError::NotLocal { host: host.to_owned(), named_by: named_by.to_owned() };
     if let Some(path) = host.strip_prefix("unix://") {
-        return if path.starts_with('/') { Ok(Endpoint::Socket(path.into())) } else { Err(elsewhere()) };
+        return if path.starts_with('/') { Ok(Endpoint::Socket(path.into())) } else { Err(not_local()) };
     }
-    let address = host.strip_prefix("tcp://").or_else(|| host.strip_prefix("http://")).ok_or_else(elsewhere)?;
+    let address = host.strip_prefix("tcp://").or_else(|| host.strip_prefix("http://")).ok_or_else(not_local)?;
     let address = address.trim_end_matches('/').replace("localhost", "127.0.0.1");
-    let address: SocketAddr = address.parse().map_err(|_| elsewhere())?;
-    let is_here = match address.ip() {
+    let address: SocketAddr = address.parse().map_err(|_| not_local())?;
+    let is_local = match address.ip() {
         IpAddr::V4(ip) => ip.is_loopback(),
         IpAddr::V6(ip) => ip.is_loopback(),
     };
-    if is_here { Ok(Endpoint::Loopback(address)) } else { Err(elsewhere()) }
+    if is_local { Ok(Endpoint::Loopback(address)) } else { Err(not_local()) }
 }
 
-/// Docker's own, rootless Docker's, rootless Podman's, Podman's.
-fn usual_sockets(runtime_folder: Option<String>) -> Vec<PathBuf> {
+/// The sockets of Docker, rootless Docker, rootless Podman and Podman.
+fn default_sockets(runtime_folder: Option<String>) -> Vec<PathBuf> {
     let mut sockets = vec![PathBuf::from(DOCKER_SOCKET)];
     if let Some(folder) = runtime_folder.map(PathBuf::from) {
         sockets.push(folder.join("docker.sock"));
@@ -196,59 +184,59 @@ mod tests {
 
     const BARE: Machine = Machine { variables: vec![], config: None, contexts: vec![], sockets: vec![] };
 
-    fn chosen(machine: &Machine) -> Result<String, String> {
+    fn resolved(machine: &Machine) -> Result<String, String> {
         let variable =
             |name: &str| machine.variables.iter().find(|(own, _)| *own == name).map(|(_, value)| (*value).to_owned());
         let context = |folder: &str| {
-            let found = machine.contexts.iter().find(|(name, _)| folder_of(name) == folder);
+            let found = machine.contexts.iter().find(|(name, _)| context_folder(name) == folder);
             found.map(|(_, host)| format!(r#"{{"Name":"x","Endpoints":{{"docker":{{"Host":"{host}"}}}}}}"#))
         };
         let exists = |path: &Path| machine.sockets.iter().any(|socket| Path::new(socket) == path);
-        let here = Surroundings {
+        let environment = DockerEnvironment {
             variable: &variable,
             config: machine.config.map(str::to_owned),
             context: &context,
             exists: &exists,
         };
-        resolve(&here).map(|endpoint| endpoint.to_string()).map_err(|error| error.to_string())
+        resolve(&environment).map(|endpoint| endpoint.to_string()).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn the_order_is_the_docker_commands() {
+    fn order_is_that_of_docker() {
         let all = Machine {
             variables: vec![("DOCKER_HOST", "unix:///host.sock"), ("DOCKER_CONTEXT", "one")],
             config: Some(r#"{"auths":{},"currentContext":"two"}"#),
             contexts: vec![("one", "unix:///one.sock"), ("two", "unix:///two.sock")],
             sockets: vec!["/var/run/docker.sock"],
         };
-        assert_eq!(chosen(&all).unwrap(), "unix:///host.sock");
+        assert_eq!(resolved(&all).unwrap(), "unix:///host.sock");
         let context = Machine { variables: vec![("DOCKER_HOST", ""), ("DOCKER_CONTEXT", "one")], ..all };
-        assert_eq!(chosen(&context).unwrap(), "unix:///one.sock");
+        assert_eq!(resolved(&context).unwrap(), "unix:///one.sock");
         let config = Machine { variables: vec![], ..context };
-        assert_eq!(chosen(&config).unwrap(), "unix:///two.sock");
+        assert_eq!(resolved(&config).unwrap(), "unix:///two.sock");
         let default = Machine { config: Some(r#"{"currentContext":"default"}"#), ..config };
-        assert_eq!(chosen(&default).unwrap(), "unix:///var/run/docker.sock");
+        assert_eq!(resolved(&default).unwrap(), "unix:///var/run/docker.sock");
     }
 
     #[test]
-    fn without_a_name_the_first_usual_socket_that_is_there() {
+    fn first_default_socket_is_used() {
         let user = vec![("XDG_RUNTIME_DIR", "/run/user/7")];
         let rootless = vec!["/run/user/7/docker.sock", "/run/user/7/podman/podman.sock", "/run/podman/podman.sock"];
         let mut machine = Machine { variables: user, sockets: rootless, ..BARE };
-        assert_eq!(chosen(&machine).unwrap(), "unix:///run/user/7/docker.sock");
+        assert_eq!(resolved(&machine).unwrap(), "unix:///run/user/7/docker.sock");
         machine.sockets.remove(0);
-        assert_eq!(chosen(&machine).unwrap(), "unix:///run/user/7/podman/podman.sock");
+        assert_eq!(resolved(&machine).unwrap(), "unix:///run/user/7/podman/podman.sock");
         machine.sockets.remove(0);
-        assert_eq!(chosen(&machine).unwrap(), "unix:///run/podman/podman.sock");
+        assert_eq!(resolved(&machine).unwrap(), "unix:///run/podman/podman.sock");
         assert_eq!(
-            chosen(&BARE).unwrap_err(),
+            resolved(&BARE).unwrap_err(),
             "no container engine is running here: neither /var/run/docker.sock nor /run/podman/podman.sock exists"
         );
     }
 
     #[test]
-    fn an_engine_elsewhere_is_refused_by_name() {
-        let named = |host: &'static str| chosen(&Machine { variables: vec![("DOCKER_HOST", host)], ..BARE });
+    fn remote_engine_is_refused() {
+        let named = |host: &'static str| resolved(&Machine { variables: vec![("DOCKER_HOST", host)], ..BARE });
         assert_eq!(named("tcp://127.0.0.1:2375").unwrap(), "tcp://127.0.0.1:2375");
         assert_eq!(named("tcp://localhost:2375/").unwrap(), "tcp://127.0.0.1:2375");
         assert_eq!(named("tcp://[::1]:2375").unwrap(), "tcp://[::1]:2375");
@@ -258,15 +246,15 @@ mod tests {
         }
         let contexts = vec![("far", "ssh://me@there")];
         let config = Some(r#"{"currentContext":"far"}"#);
-        let far = chosen(&Machine { contexts, config, ..BARE }).unwrap_err();
+        let far = resolved(&Machine { contexts, config, ..BARE }).unwrap_err();
         assert!(far.starts_with("the engine at `ssh://me@there` (the docker context `far`) cannot be used"), "{far}");
     }
 
     #[test]
-    fn what_docker_wrote_and_cannot_be_read_is_said() {
+    fn malformed_docker_files_are_reported() {
         let config = Machine { config: Some("{"), ..BARE };
-        assert!(chosen(&config).unwrap_err().starts_with("cannot read docker's config.json: EOF"));
+        assert!(resolved(&config).unwrap_err().starts_with("cannot read docker's config.json: EOF"));
         let missing = Machine { variables: vec![("DOCKER_CONTEXT", "gone")], ..BARE };
-        assert_eq!(chosen(&missing).unwrap_err(), "there is no docker context `gone` (DOCKER_CONTEXT)");
+        assert_eq!(resolved(&missing).unwrap_err(), "there is no docker context `gone` (DOCKER_CONTEXT)");
     }
 }

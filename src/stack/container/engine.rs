@@ -1,4 +1,4 @@
-//! The container engine: found, spoken to, and old enough to be trusted with a run.
+//! The container engine: finds it, connects to it and checks its API version.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -9,123 +9,104 @@ use testcontainers::bollard::errors::Error;
 use testcontainers::bollard::{API_DEFAULT_VERSION, Docker};
 use tokio::time::Instant;
 
-use super::endpoint::{self, Endpoint, EndpointError, Surroundings};
+use super::endpoint::{self, DockerEnvironment, Endpoint, EndpointError};
 
-/// The oldest API lab speaks: Docker 20.10's.
+/// The oldest supported API: Docker 20.10's.
 pub const OLDEST_API: (u32, u32) = (1, 41);
 
-/// How long the engine may take for an answer; importing and building images takes long.
-const ANSWER_DEADLINE: Duration = Duration::from_secs(300);
-/// How long it may take to report its version.
-const GREETING_DEADLINE: Duration = Duration::from_secs(10);
+/// The deadline of a request; importing and building images takes long.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(300);
+/// The deadline for the engine's version.
+const VERSION_DEADLINE: Duration = Duration::from_secs(10);
 
-/// How long an engine may tell of containers in words that are not Docker's.
-const SETTLING: Duration = Duration::from_secs(5);
-/// Between two questions meanwhile.
-const INTERVAL: Duration = Duration::from_millis(50);
+/// How long to retry while responses cannot be decoded.
+const RETRY_DEADLINE: Duration = Duration::from_secs(5);
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Asks again while the answer cannot be read: in the moment between a container's end and its cleaning up, Podman calls
-/// it `stopped`, which Docker's API has not.
-pub(super) async fn settled<T, F>(mut ask: impl FnMut() -> F) -> Result<T, Error>
+/// Repeats a request while its response cannot be decoded: between a container's end and its cleanup, Podman reports the
+/// state `stopped`, which Docker's API does not have.
+pub(super) async fn retry_undecodable<T, F>(mut request: impl FnMut() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
 {
-    let until = Instant::now() + SETTLING;
+    let until = Instant::now() + RETRY_DEADLINE;
     loop {
-        match ask().await {
+        match request().await {
             Err(Error::JsonDataError { .. } | Error::JsonSerdeError { .. }) if Instant::now() < until => {
-                tokio::time::sleep(INTERVAL).await;
+                tokio::time::sleep(RETRY_INTERVAL).await;
             }
-            answer => return answer,
+            response => return response,
         }
     }
 }
 
-/// An engine that answers.
+/// A connected engine.
 #[derive(Debug, Clone)]
 pub struct Engine {
-    /// Its API.
     pub(super) docker: Docker,
-    /// Where it is.
     pub endpoint: Endpoint,
-    /// Its name and version, as in `Docker Engine 20.10.24`.
+    /// The name and version, as in `Docker 20.10.24`.
     pub version: String,
-    /// Whether it is Podman, which does not understand everything as Docker does.
+    /// Whether it is Podman, which differs from Docker in details of the API.
     pub(super) is_podman: bool,
-    /// Whether it runs without root's rights: the user `root` of its containers is whoever runs it.
+    /// Whether it runs without root privileges: the user `root` of its containers is the engine's user.
     pub rootless: bool,
-    /// Whether users of containers are mapped to others on the machine, unless a container asks for none of that.
+    /// Whether the engine maps users of containers to other users of the machine by default.
     remaps_users: bool,
 }
 
 /// Why containers cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// There is none, or none that can be used.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    /// It is named, and does not answer.
-    #[error("no container engine answers at {endpoint}")]
-    Silent {
-        /// Where.
-        endpoint: Endpoint,
-        /// What happened.
-        source: Error,
-    },
-    /// It is too old.
+    #[error("no container engine responds at {endpoint}")]
+    Unreachable { endpoint: Endpoint, source: Error },
     #[error(
         "the engine at {endpoint} speaks API {}; lab needs {}.{} (Docker 20.10) or newer",
         api,
         OLDEST_API.0,
         OLDEST_API.1
     )]
-    TooOld {
-        /// Where.
-        endpoint: Endpoint,
-        /// What it speaks.
-        api: String,
-    },
-    /// It refused something.
-    #[error("the engine cannot {what}")]
+    TooOld { endpoint: Endpoint, api: String },
+    #[error("the engine cannot {operation}")]
     Refused {
-        /// What it was asked for.
-        what: String,
-        /// What it said.
+        /// In the imperative, as in "list networks".
+        operation: String,
         source: Error,
     },
 }
 
 impl EngineError {
-    /// Context for what the engine refused.
-    pub(super) fn refused(what: impl Into<String>) -> impl FnOnce(Error) -> EngineError {
-        let what = what.into();
-        move |source| EngineError::Refused { what, source }
+    pub(super) fn refused(operation: impl Into<String>) -> impl FnOnce(Error) -> EngineError {
+        let operation = operation.into();
+        move |source| EngineError::Refused { operation, source }
     }
 }
 
 impl Engine {
-    /// Finds the engine that the docker command would use, and asks it who it is.
+    /// Connects to the engine that the docker command would use.
     ///
     /// # Errors
-    /// There is none, it does not answer, or it is too old.
+    /// There is none, it does not respond, or it is too old.
     pub async fn find() -> Result<Engine, EngineError> {
-        Engine::at(find()?).await
+        Engine::connect(find_endpoint()?).await
     }
 
-    async fn at(endpoint: Endpoint) -> Result<Engine, EngineError> {
-        let silent = |source| EngineError::Silent { endpoint: endpoint.clone(), source };
-        let seconds = ANSWER_DEADLINE.as_secs();
+    async fn connect(endpoint: Endpoint) -> Result<Engine, EngineError> {
+        let unreachable = |source| EngineError::Unreachable { endpoint: endpoint.clone(), source };
+        let seconds = REQUEST_DEADLINE.as_secs();
         let docker = match &endpoint {
             Endpoint::Socket(path) => {
                 Docker::connect_with_unix(&path.display().to_string(), seconds, API_DEFAULT_VERSION)
             }
             Endpoint::Loopback(_) => Docker::connect_with_http(&endpoint.to_string(), seconds, API_DEFAULT_VERSION),
         };
-        let docker = docker.map_err(silent)?;
-        let greeting = async { Ok((docker.version().await?, docker.info().await?)) };
-        let (version, info) = match tokio::time::timeout(GREETING_DEADLINE, greeting).await {
-            Ok(said) => said.map_err(silent)?,
-            Err(_) => return Err(silent(Error::RequestTimeoutError)),
+        let docker = docker.map_err(unreachable)?;
+        let requests = async { Ok((docker.version().await?, docker.info().await?)) };
+        let (version, info) = match tokio::time::timeout(VERSION_DEADLINE, requests).await {
+            Ok(responses) => responses.map_err(unreachable)?,
+            Err(_) => return Err(unreachable(Error::RequestTimeoutError)),
         };
         let api = version.api_version.unwrap_or_default();
         if !is_new_enough(&api) {
@@ -143,27 +124,25 @@ impl Engine {
             docker,
             version: format!("{name} {}", version.version.unwrap_or_default()),
             is_podman,
-            rootless: has("name=rootless") || (is_podman && is_somebodys(&endpoint)),
+            rootless: has("name=rootless") || (is_podman && is_users_socket(&endpoint)),
             remaps_users: has("name=userns"),
             endpoint,
         })
     }
-}
 
-impl Engine {
-    /// The user namespace in which a container's users are the machine's, where that takes a word.
+    /// The user namespace mode in which a container's users are the machine's; `None` if that is the default.
     pub(super) fn users(&self) -> Option<&'static str> {
         match (self.rootless, self.is_podman) {
             (false, _) => self.remaps_users.then_some("host"),
-            // Its user alone is the machine's, and that is whoever runs lab.
+            // This maps only the engine's own user, who also runs lab.
             (true, true) => Some("keep-id"),
             (true, false) => None,
         }
     }
 }
 
-/// Whether the socket is not root's. Podman says that it is rootless in a field that Docker's API does not have.
-fn is_somebodys(endpoint: &Endpoint) -> bool {
+/// Whether the socket belongs to a user other than root. Docker's API has no field for rootless Podman.
+fn is_users_socket(endpoint: &Endpoint) -> bool {
     match endpoint {
         Endpoint::Socket(path) => fs::metadata(path).is_ok_and(|found| found.uid() != 0),
         Endpoint::Loopback(_) => false,
@@ -178,8 +157,8 @@ fn is_new_enough(api: &str) -> bool {
     version.is_some_and(|version| version >= OLDEST_API)
 }
 
-/// Chooses the engine by this machine's environment and files.
-fn find() -> Result<Endpoint, EndpointError> {
+/// Finds the endpoint by this machine's environment and files.
+fn find_endpoint() -> Result<Endpoint, EndpointError> {
     let variable = |name: &str| std::env::var(name).ok();
     let folder = variable("DOCKER_CONFIG")
         .filter(|folder| !folder.is_empty())
@@ -188,8 +167,8 @@ fn find() -> Result<Endpoint, EndpointError> {
     let file = |inside: &str| fs::read_to_string(folder.as_ref()?.join(inside)).ok();
     let context = |name: &str| file(&format!("contexts/meta/{name}/meta.json"));
     let exists = |path: &Path| path.exists();
-    let here = Surroundings { variable: &variable, config: file("config.json"), context: &context, exists: &exists };
-    endpoint::resolve(&here)
+    let config = file("config.json");
+    endpoint::resolve(&DockerEnvironment { variable: &variable, config, context: &context, exists: &exists })
 }
 
 #[cfg(test)]
@@ -197,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_numbers_and_not_texts() {
+    fn versions_are_compared_as_numbers() {
         for (api, is_new) in
             [("1.41", true), ("1.53", true), ("2.0", true), ("1.40", false), ("1.9", false), ("", false)]
         {

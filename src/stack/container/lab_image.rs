@@ -1,7 +1,7 @@
-//! lab's own image, made on the spot from the running binary and the libraries it needs.
+//! Makes lab's own image from the running binary and its libraries.
 //!
-//! No registry is asked and no base is needed: the root file system holds lab, its loader and its libraries at their
-//! own paths, and nothing else. It is streamed to the engine as a tar archive while it is read.
+//! It needs no registry and no base image: the root file system holds only lab, its loader and its libraries, at their own
+//! paths. The files are streamed to the engine as a tar archive.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -18,25 +18,22 @@ use super::engine::{Engine, EngineError};
 use super::labels;
 use super::libraries::{self, LibrariesError};
 
-/// Where lab's binary is in its image.
+/// The path of lab's binary in its image.
 pub(super) const LAB: &str = "/lab";
 
-/// The name of lab's own images; their tag is the run they belong to, and the environment they are for.
+/// The name of lab's own images; their tag consists of the run and the number of the environment.
 pub(super) const OWN_NAME: &str = "lab-own";
 
-/// Bytes between the reading of the archive and its sending.
-pub(super) const IN_FLIGHT: usize = 256 * 1024;
+/// The buffer between the writer of an archive and its sender, in bytes.
+pub(super) const ARCHIVE_BUFFER: usize = 256 * 1024;
 
 /// Why lab's own image cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum LabImageError {
-    /// It is not known what lab's binary needs.
     #[error(transparent)]
     Libraries(#[from] LibrariesError),
-    /// A file could not be read while it was sent.
-    #[error("cannot read what goes into the image")]
+    #[error("cannot read a file of the image")]
     Unreadable(#[source] io::Error),
-    /// The engine refused it.
     #[error(transparent)]
     Engine(#[from] EngineError),
 }
@@ -46,12 +43,11 @@ pub enum LabImageError {
 pub struct ImageReference {
     /// Everything before the last colon.
     pub(super) name: String,
-    /// The tag.
     pub(super) tag: String,
 }
 
 impl ImageReference {
-    /// The image of that id, which is `sha256:` and a digest.
+    /// From an image id, `sha256:` and a digest.
     pub(super) fn from_id(id: &str) -> ImageReference {
         let (name, tag) = id.split_once(':').unwrap_or(("sha256", id));
         ImageReference { name: name.to_owned(), tag: tag.to_owned() }
@@ -62,45 +58,44 @@ impl ImageReference {
 #[derive(Debug, Clone)]
 pub(super) struct LabImage {
     pub(super) reference: ImageReference,
-    /// `LD_LIBRARY_PATH` of its containers: where the loader of another distribution would not look by itself, without
-    /// its cache. Empty where lab needs no library.
+    /// `LD_LIBRARY_PATH` of its containers, where the loader's cache is missing. Empty if lab is a static program.
     pub(super) library_path: String,
 }
 
-/// Makes the image of the lab binary at `lab` with that tag, which also has the libraries in `more`.
+/// Makes the image `tag` of the lab binary at `lab`, with additional libraries.
 ///
 /// # Errors
 /// The binary's libraries are not found, or the engine refuses the image.
 pub(super) async fn import(
     engine: &Engine,
     lab: &Path,
-    more: &BTreeSet<PathBuf>,
+    additional: &BTreeSet<PathBuf>,
     tag: String,
     labels: &HashMap<String, String>,
 ) -> Result<LabImage, LabImageError> {
-    let mut files = libraries::needed_by(lab)?;
-    files.extend(more.iter().cloned());
-    // Podman understands one change and takes all that follow for the first one's value.
-    let told = labels.iter().filter(|(name, _)| !engine.is_podman || *name == labels::RUN);
-    let changes = told.map(|(name, value)| format!("LABEL {name}={value}")).collect();
+    let mut files = libraries::program_libraries(lab)?;
+    files.extend(additional.iter().cloned());
+    // Podman accepts only one change: it takes the others for a part of the first one's value.
+    let kept = labels.iter().filter(|(name, _)| !engine.is_podman || *name == labels::RUN);
+    let changes = kept.map(|(name, value)| format!("LABEL {name}={value}")).collect();
     let folders: BTreeSet<String> =
         files.iter().filter_map(|file| file.parent()).map(|folder| folder.display().to_string()).collect();
     let library_path = folders.into_iter().collect::<Vec<_>>().join(":");
     let reference = ImageReference { name: OWN_NAME.to_owned(), tag };
-    let (archive, end) = tokio::io::duplex(IN_FLIGHT);
+    let (archive, end) = tokio::io::duplex(ARCHIVE_BUFFER);
     let lab = lab.to_owned();
     let writing = tokio::spawn(async move { write_root(archive, &lab, &files).await });
     let options = CreateImageOptionsBuilder::new().from_src("-").repo(&reference.name).tag(&reference.tag);
     let options = options.changes(changes).build();
-    let body = body_try_stream(ReaderStream::with_capacity(end, IN_FLIGHT));
+    let body = body_try_stream(ReaderStream::with_capacity(end, ARCHIVE_BUFFER));
     let imported = engine.docker.create_image(Some(options), Some(body), None).try_collect::<Vec<_>>().await;
-    // A file that cannot be read is the cause of what the engine then says.
-    let said = match writing.await {
+    // An unreadable file is the cause of the engine's error.
+    let infos = match writing.await {
         Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => return Err(LabImageError::Unreadable(error)),
         _ => imported.map_err(EngineError::refused("import lab's own image"))?,
     };
-    // Podman gives it the tag `latest`, whatever it is asked for; its id is of no other.
-    let id = said.into_iter().filter_map(|info| info.status).rfind(|status| status.starts_with("sha256:"));
+    // Podman ignores the requested tag and uses `latest`, so the id identifies the image.
+    let id = infos.into_iter().filter_map(|info| info.status).rfind(|status| status.starts_with("sha256:"));
     Ok(LabImage { reference: id.map_or(reference, |id| ImageReference::from_id(&id)), library_path })
 }
 
@@ -111,13 +106,13 @@ async fn write_root(
     files: &BTreeSet<PathBuf>,
 ) -> io::Result<()> {
     let mut tar = Builder::new(archive);
-    let mut made = BTreeSet::new();
+    let mut created = BTreeSet::new();
     let entries = files.iter().map(|file| (file.as_path(), file.as_path()));
     for (target, source) in std::iter::once((Path::new(LAB), lab)).chain(entries) {
         let inside = target.strip_prefix("/").unwrap_or(target);
         let folders: Vec<&Path> = inside.ancestors().skip(1).filter(|path| *path != Path::new("")).collect();
         for folder in folders.into_iter().rev() {
-            if made.insert(folder.to_owned()) {
+            if created.insert(folder.to_owned()) {
                 let mut header = header(EntryType::Directory, 0);
                 tar.append_data(&mut header, folder, tokio::io::empty()).await?;
             }
@@ -129,7 +124,7 @@ async fn write_root(
     tar.into_inner().await.map(drop)
 }
 
-/// Root's, readable and executable by everyone, and of no particular time: the same files make the same image.
+/// Owned by root, readable and executable by everyone, and without a time: the same files make the same image.
 fn header(kind: EntryType, bytes: u64) -> Header {
     let mut header = Header::new_gnu();
     header.set_entry_type(kind);

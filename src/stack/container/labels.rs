@@ -1,42 +1,39 @@
-//! Labels: how lab knows its own containers, networks and images again, and whether the run they belong to still lives.
+//! The labels by which lab recognises its containers, networks and images, and tells whether their run still exists.
 
 use std::collections::HashMap;
 use std::fs;
 
 use crate::measure::procfs;
 
-/// Every object of lab's carries the name of its run under this label; what does not is never touched.
+/// The run of an object. lab never touches an object without this label.
 pub(super) const RUN: &str = "dev.lab.run";
-/// … and who made it.
+/// The process that made an object.
 pub(super) const OWNER: &str = "dev.lab.owner";
-/// A container's name within its run; unique there.
+/// A container's name, unique within its run.
 pub(super) const COMPONENT: &str = "dev.lab.component";
-/// An image that was built from a folder, and is kept: the folder.
+/// The folder from which an image was built. Such images are kept.
 pub(super) const BUILT: &str = "dev.lab.built";
 
-/// The labels of everything a run makes.
-pub(super) fn of_run(run: &str, owner: &Owner) -> HashMap<String, String> {
+/// The labels of all objects of a run.
+pub(super) fn run_labels(run: &str, owner: &Owner) -> HashMap<String, String> {
     HashMap::from([(RUN.to_owned(), run.to_owned()), (OWNER.to_owned(), owner.to_string())])
 }
 
-/// The process that a run is, so that any other process can tell whether it still lives.
+/// The process of a run, identified so that any other process can tell whether it still exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
-    /// The machine since its last start (`/proc/sys/kernel/random/boot_id`).
+    /// The boot id of the machine (`/proc/sys/kernel/random/boot_id`).
     boot: String,
-    /// The namespace in which `pid` is a number (`/proc/self/ns/pid`).
+    /// The pid namespace of `pid` (`/proc/self/ns/pid`).
     namespace: String,
-    /// The process.
     pid: u32,
-    /// When it started, in clock ticks: a number may be given again.
+    /// The start time in clock ticks: a pid may be reused.
     started_ticks: u64,
 }
 
 impl Owner {
-    /// This process.
-    ///
     /// # Errors
-    /// `/proc` does not tell.
+    /// `/proc` cannot be read.
     pub fn this_process() -> std::io::Result<Owner> {
         let pid = std::process::id();
         let started_ticks = procfs::started_ticks(pid);
@@ -44,11 +41,12 @@ impl Owner {
             boot: fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned(),
             namespace: fs::read_link("/proc/self/ns/pid")?.display().to_string(),
             pid,
-            started_ticks: started_ticks.ok_or_else(|| std::io::Error::other("/proc does not tell"))?,
+            started_ticks: started_ticks
+                .ok_or_else(|| std::io::Error::other("/proc has no start time of this process"))?,
         })
     }
 
-    /// As [`Display`](std::fmt::Display) writes it; `None` if it is nothing that lab wrote.
+    /// Parses the [`Display`](std::fmt::Display) form. `None` if lab did not write it.
     pub(super) fn parse(text: &str) -> Option<Owner> {
         let mut parts = text.split('/');
         let owner = Owner {
@@ -60,13 +58,13 @@ impl Owner {
         parts.next().is_none().then_some(owner)
     }
 
-    /// What `me` can tell of this owner's run. `started_ticks` returns the start time of a process id, if there is
-    /// one.
-    pub(super) fn life(&self, me: &Owner, started_ticks: impl Fn(u32) -> Option<u64>) -> RunState {
+    /// The state of this owner's run, as far as `me` can see it. `started_ticks` returns the start time of a process, if
+    /// it exists.
+    pub(super) fn run_state(&self, me: &Owner, started_ticks: impl Fn(u32) -> Option<u64>) -> RunState {
         match () {
-            // After a restart of the machine nothing lives any more.
+            // No process survives a restart of the machine.
             () if self.boot != me.boot => RunState::Ended,
-            // Another container that uses the same engine, print.
+            // For example lab in another container that uses the same engine.
             () if self.namespace != me.namespace => RunState::Unknown,
             () if started_ticks(self.pid) == Some(self.started_ticks) => RunState::Running,
             () => RunState::Ended,
@@ -74,14 +72,12 @@ impl Owner {
     }
 }
 
-/// What is known of the process that a run is.
+/// The state of a run's process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RunState {
-    /// It has ended: what is left of its run belongs to nobody.
     Ended,
-    /// It cannot be seen from here.
+    /// The process is in another namespace.
     Unknown,
-    /// It runs.
     Running,
 }
 
@@ -96,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_owner_is_written_and_read() {
+    fn owner_is_parsed_back() {
         let me = Owner::this_process().unwrap();
         assert_eq!(Owner::parse(&me.to_string()), Some(me));
         for text in ["", "a/b/c/d", "a/b/1", "a/b/1/2/3"] {
@@ -105,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn an_owner_that_might_live_is_not_called_ended() {
+    fn invisible_owner_is_not_ended() {
         let me = Owner { boot: "b".to_owned(), namespace: "n".to_owned(), pid: 1, started_ticks: 10 };
         let alive = |pid: u32| (pid == 7).then_some(70);
         let owner = |boot: &str, namespace: &str, pid, started_ticks| Owner {
@@ -114,10 +110,10 @@ mod tests {
             pid,
             started_ticks,
         };
-        assert_eq!(owner("b", "n", 7, 70).life(&me, alive), RunState::Running);
-        assert_eq!(owner("b", "n", 8, 70).life(&me, alive), RunState::Ended, "no such process");
-        assert_eq!(owner("b", "n", 7, 71).life(&me, alive), RunState::Ended, "another process of that number");
-        assert_eq!(owner("b", "elsewhere", 8, 70).life(&me, alive), RunState::Unknown);
-        assert_eq!(owner("before", "elsewhere", 7, 70).life(&me, alive), RunState::Ended, "the machine was restarted");
+        assert_eq!(owner("b", "n", 7, 70).run_state(&me, alive), RunState::Running);
+        assert_eq!(owner("b", "n", 8, 70).run_state(&me, alive), RunState::Ended, "no such process");
+        assert_eq!(owner("b", "n", 7, 71).run_state(&me, alive), RunState::Ended, "a reused pid");
+        assert_eq!(owner("b", "elsewhere", 8, 70).run_state(&me, alive), RunState::Unknown);
+        assert_eq!(owner("before", "elsewhere", 7, 70).run_state(&me, alive), RunState::Ended, "a restarted machine");
     }
 }

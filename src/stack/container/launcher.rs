@@ -23,16 +23,15 @@ use super::mounts;
 use super::run_network::{PreparedImage, RunNetwork, RunNetworkError};
 use super::scenario_images::{ScenarioImageError, ScenarioImages};
 use crate::catalog::KindRef;
-use crate::catalog::kind::Interface;
 use crate::measure::cgroup::Cgroup;
 use crate::scenario::model;
 use crate::stack::component_spec::{
-    ComponentSpec, NginxSpec, ResolvedKind, SpecContext, io_error, resolve_proxy, resolve_server,
+    ComponentSpec, NginxSpec, ResolvedKind, SpecContext, resolve_proxy, resolve_server,
 };
 use crate::stack::guarded::{FIRST_INHERITED_FD, Guarded, KeeperProgram};
 use crate::stack::process::ProcessLauncher;
 use crate::stack::running::{ProcessScope, RunningComponent, RunningStack};
-use crate::stack::{EXCERPT_LINES, Role, StartError, image_programs, ready};
+use crate::stack::{EXCERPT_LINES, Role, StartError, image_programs, io_error, ready, write_file};
 
 /// How long the engine may take to start a container, including the pull of its image.
 const START_DEADLINE: Duration = Duration::from_secs(600);
@@ -149,6 +148,7 @@ impl ContainerLauncher {
         let client_address = client.unwrap_or(self.network.gateway).to_string();
         names.retain(|(address, _)| *address != client_address);
         names.push((client_address, "{client}".to_owned()));
+        names.extend(stack.moved_root());
         // One address may be a prefix of another.
         names.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
         Ok(RunningStack::ready(components, client, names))
@@ -159,10 +159,11 @@ impl ContainerLauncher {
         stack: &model::Stack,
         visit: &Visit,
     ) -> Result<(RunningComponent, StartedContainer), StartError> {
-        let kind = self.resolve_kind(&stack.server.kind, stack.server_image(), Some(stack.app))?;
+        let kind = self.resolve_kind(stack, &stack.server.kind, stack.server_image())?;
         let work = self.create_work_folder(&visit.folder, Role::Server)?;
         let mut reserve = ports(SERVER_PORT);
-        let spec = resolve_server(&stack.server, stack.app, kind, &mut self.context(visit, &work, &mut reserve))?;
+        let mut context = self.context(stack, visit, &work, &mut reserve);
+        let spec = resolve_server(&stack.server, stack.app, kind, &mut context)?;
         let mut mounts = read_only(&spec.inputs);
         // Some kinds write their pid file there, for one.
         let named = work.display().to_string();
@@ -180,11 +181,12 @@ impl ContainerLauncher {
         server: &StartedContainer,
         visit: &Visit,
     ) -> Result<(RunningComponent, StartedContainer), StartError> {
-        let kind = self.resolve_kind(&proxy.kind, stack.proxy_image(), None)?;
+        let kind = self.resolve_kind(stack, &proxy.kind, stack.proxy_image())?;
         let work = self.create_work_folder(&visit.folder, Role::Proxy)?;
         let mut reserve = ports(PROXY_PORT);
         let upstream = format!("{SERVER}:{SERVER_PORT}");
-        let spec = resolve_proxy(proxy, &upstream, kind, &mut self.context(visit, &work, &mut reserve))?;
+        let mut context = self.context(stack, visit, &work, &mut reserve);
+        let spec = resolve_proxy(proxy, &upstream, kind, &mut context)?;
         let mut mounts = read_only(&spec.inputs);
         mounts.push(BindMount { path: work, writable: true });
         if let Some(NginxSpec { texts, .. }) = &spec.nginx {
@@ -201,6 +203,7 @@ impl ContainerLauncher {
 
     fn context<'a>(
         &'a self,
+        stack: &'a model::Stack,
         visit: &'a Visit,
         work: &'a Path,
         reserve: &'a mut dyn FnMut() -> io::Result<SocketAddr>,
@@ -209,7 +212,7 @@ impl ContainerLauncher {
             lab: Path::new(LAB),
             visit: &visit.folder,
             work,
-            app: &self.process.app,
+            apps: &stack.apps,
             cores: self.process.core_count(),
             // Root only in the engine's eyes, if at all.
             is_root: false,
@@ -217,19 +220,19 @@ impl ContainerLauncher {
         }
     }
 
-    /// A kind as it is installed in `image`, or in lab's own.
+    /// A kind of a stack as it is installed in `image`, or in lab's own.
     fn resolve_kind(
         &self,
+        stack: &model::Stack,
         chosen: &KindRef,
         image: Option<&model::Image>,
-        app: Option<Interface>,
     ) -> Result<ResolvedKind, StartError> {
-        let Some(image) = image else { return self.process.resolve_kind(chosen, app) };
+        let Some(image) = image else { return self.process.resolve_kind(stack, chosen) };
         let kind = chosen.kind();
         let unavailable = |reason: &str| StartError::Unavailable { role: kind.role, reason: reason.to_owned() };
         let mut run = kind.run.as_ref().map_err(|reason| unavailable(reason))?.clone();
         let (image, installation) =
-            self.images.get(image, kind).ok_or_else(|| unavailable("its image was not looked for"))?;
+            self.images.get(image, kind).ok_or_else(|| unavailable("its image was not obtained"))?;
         if let Some(command) = &run.container.command {
             run.command.clone_from(command);
         }
@@ -273,7 +276,8 @@ impl ContainerLauncher {
         };
         // No other program can listen inside the container.
         let (protocol, path, binds_itself) = (spec.protocol, spec.ready_path.as_str(), false);
-        let probe = ready::Probe { role, address, protocol, path, binds_itself };
+        let originals = spec.originals.as_slice();
+        let probe = ready::Probe { role, address, protocol, path, binds_itself, originals };
         if let Err(error) = ready::wait(&probe, &mut process, spec.ready_deadline).await {
             // Why it was not ready matters more than how it stopped.
             let _ = process.stop().await;
@@ -286,7 +290,8 @@ impl ContainerLauncher {
             address,
             tls_address: None,
             process,
-            scope: Cgroup::of_container(&location.id).map_or(first_process, ProcessScope::Cgroup),
+            scope: Cgroup::from_container_id(&location.id).map_or(first_process, ProcessScope::Cgroup),
+            originals: spec.originals,
             image: spec.image,
             at_rest: None,
             _port: None,
@@ -316,7 +321,7 @@ impl ContainerLauncher {
         let folder = &visit.folder;
         let file = folder.join(format!("{role}.container.json"));
         let text = serde_json::to_string_pretty(container).unwrap_or_default();
-        std::fs::write(&file, text).map_err(io_error(format!("write {}", file.display())))?;
+        write_file(&file, &text)?;
         let keeper = KeeperProgram {
             arguments: vec!["keep".to_owned(), file.display().to_string()],
             engine: self.network.engine.endpoint.to_string(),
@@ -335,12 +340,12 @@ impl ContainerLauncher {
         visit: &str,
     ) -> ContainerSpec {
         let RunNetwork { engine, network, user, .. } = &self.network;
-        let domain = domain::of(visit, network);
+        let domain = domain::stack_domain(visit, network);
         let mut labels: BTreeMap<String, String> = self.network.labels.clone().into_iter().collect();
         labels.insert(labels::COMPONENT.to_owned(), format!("{}-{}", domain::label(visit), spec.role));
         let (uid, gid) = user.inside;
         ContainerSpec {
-            name: domain::name(spec.role, &domain),
+            name: domain::component_name(spec.role, &domain),
             domain,
             image: image.name.clone(),
             tag: image.tag.clone(),
@@ -408,7 +413,13 @@ async fn read_location(keeper: &mut Guarded) -> Option<StartedContainer> {
 async fn keeper_ended(role: Role, process: Guarded) -> StartError {
     let log = process.log().to_owned();
     match process.stop().await {
-        Ok(status) => StartError::Ended { role, status, last_lines: ready::last_lines(&log, EXCERPT_LINES), log },
+        Ok(status) => StartError::Ended {
+            role,
+            status,
+            cause: None,
+            last_lines: Some(ready::last_lines(&log, EXCERPT_LINES)),
+            log,
+        },
         Err(source) => StartError::Io { operation: format!("start the {role}"), source },
     }
 }

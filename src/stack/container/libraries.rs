@@ -1,7 +1,7 @@
-//! What a dynamically linked program needs beside itself: its loader and the libraries that the loader would choose; and
-//! what the modules need that such a program loads when it runs.
+//! The files that a dynamically linked program needs: its loader, its libraries, and the libraries of the modules that it
+//! loads at run time.
 //!
-//! The loader itself is asked (`ld.so --list`, which is what `ldd` does): it alone knows the machine's search order.
+//! The loader lists them (`ld.so --list`, as `ldd` does), because only it knows the machine's search order.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,70 +11,51 @@ use std::process::Command;
 
 /// `PT_INTERP`: the program header that names the loader (System V gABI, program header).
 const PT_INTERP: u32 = 3;
-/// A loader's path is short; more is a broken file.
-const LONGEST_INTERPRETER: u64 = 4096;
+/// A longer path of a loader means a broken file.
+const MAX_INTERPRETER_BYTES: u64 = 4096;
 
-/// Why it is not known what a program needs.
+/// Why the libraries of a program cannot be determined.
 #[derive(Debug, thiserror::Error)]
 pub enum LibrariesError {
-    /// It cannot be read.
     #[error("cannot read {}", file.display())]
-    Unreadable {
-        /// The program.
-        file: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// It is not a program of this machine's kind.
+    Unreadable { file: PathBuf, source: io::Error },
     #[error("{} is not a 64-bit little-endian ELF program", .0.display())]
     NotElf(PathBuf),
-    /// Its loader does not find everything.
-    #[error("{} needs {missing}, which its loader does not find", file.display())]
-    Missing {
-        /// The program.
-        file: PathBuf,
-        /// The library.
-        missing: String,
-    },
-    /// Its loader does not list.
-    #[error("{} does not list what {} needs", loader.display(), file.display())]
-    NotListed {
-        /// The program.
-        file: PathBuf,
-        /// The loader.
-        loader: PathBuf,
-    },
+    #[error("{} needs {library}, which its loader does not find", file.display())]
+    Missing { file: PathBuf, library: String },
+    #[error("{} does not list the libraries of {}", loader.display(), file.display())]
+    NotListed { file: PathBuf, loader: PathBuf },
 }
 
-/// The files `program` needs at their own paths: its loader and its libraries. Empty for a static program.
+/// The loader and the libraries of `program`. Empty for a static program.
 ///
 /// # Errors
 /// [`LibrariesError`].
-pub fn needed_by(program: &Path) -> Result<BTreeSet<PathBuf>, LibrariesError> {
-    let Some(loader) = loader_of(program)? else { return Ok(BTreeSet::new()) };
+pub fn program_libraries(program: &Path) -> Result<BTreeSet<PathBuf>, LibrariesError> {
+    let Some(loader) = program_loader(program)? else { return Ok(BTreeSet::new()) };
     let listed =
         list(&loader, program).map_err(|source| LibrariesError::Unreadable { file: loader.clone(), source })?;
     match listed.missing {
-        Some(missing) => Err(LibrariesError::Missing { file: program.to_owned(), missing }),
-        None if !listed.is_whole => Err(LibrariesError::NotListed { file: program.to_owned(), loader }),
+        Some(library) => Err(LibrariesError::Missing { file: program.to_owned(), library }),
+        None if !listed.is_complete => Err(LibrariesError::NotListed { file: program.to_owned(), loader }),
         None => Ok(listed.files.into_iter().chain([loader]).collect()),
     }
 }
 
-/// The libraries that `loader` finds for `module`, which a program may load when it runs. What it does not find is no
-/// error: such a module cannot be loaded on this machine either, and most programs never ask for it.
+/// The libraries that `loader` finds for `module`, which a program may load at run time. A missing library is not an error:
+/// the module cannot be loaded on this machine either.
 ///
 /// # Errors
 /// The loader cannot be started.
-pub(super) fn found_for(loader: &Path, module: &Path) -> io::Result<BTreeSet<PathBuf>> {
+pub(super) fn module_libraries(loader: &Path, module: &Path) -> io::Result<BTreeSet<PathBuf>> {
     Ok(list(loader, module)?.files)
 }
 
 /// The loader of `program`; `None` for a static program.
 ///
 /// # Errors
-/// It cannot be read, or is no program of this machine's kind.
-pub(super) fn loader_of(program: &Path) -> Result<Option<PathBuf>, LibrariesError> {
+/// The program cannot be read, or is not a 64-bit little-endian ELF file.
+pub(super) fn program_loader(program: &Path) -> Result<Option<PathBuf>, LibrariesError> {
     let unreadable = |source| LibrariesError::Unreadable { file: program.to_owned(), source };
     let mut file = fs::File::open(program).map_err(unreadable)?;
     let mut head = Vec::new();
@@ -82,7 +63,7 @@ pub(super) fn loader_of(program: &Path) -> Result<Option<PathBuf>, LibrariesErro
     (&mut file).take(64 * 1024).read_to_end(&mut head).map_err(unreadable)?;
     let not_elf = || LibrariesError::NotElf(program.to_owned());
     let Some((offset, length)) = interpreter_position(&head).map_err(|()| not_elf())? else { return Ok(None) };
-    if length > LONGEST_INTERPRETER {
+    if length > MAX_INTERPRETER_BYTES {
         return Err(not_elf());
     }
     file.seek(SeekFrom::Start(offset)).map_err(unreadable)?;
@@ -92,23 +73,23 @@ pub(super) fn loader_of(program: &Path) -> Result<Option<PathBuf>, LibrariesErro
     Ok(Some(PathBuf::from(name.trim_end_matches('\0'))))
 }
 
-/// What a loader lists.
+/// The output of a loader.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Listed {
+struct LibraryList {
     files: BTreeSet<PathBuf>,
-    /// The first library that is not found.
+    /// The first library that was not found.
     missing: Option<String>,
-    /// Whether the loader ended well.
-    is_whole: bool,
+    /// Whether the loader succeeded.
+    is_complete: bool,
 }
 
-fn list(loader: &Path, file: &Path) -> io::Result<Listed> {
-    let listed = Command::new(loader).arg("--list").arg(file).output()?;
-    Ok(Listed { is_whole: listed.status.success(), ..parse(&String::from_utf8_lossy(&listed.stdout)) })
+fn list(loader: &Path, file: &Path) -> io::Result<LibraryList> {
+    let output = Command::new(loader).arg("--list").arg(file).output()?;
+    Ok(LibraryList { is_complete: output.status.success(), ..parse(&String::from_utf8_lossy(&output.stdout)) })
 }
 
-/// Where the loader's name stands in an ELF file: its offset and length. `Ok(None)` for a static program, `Err` for
-/// what is no 64-bit little-endian ELF file.
+/// The offset and length of the loader's name in an ELF file. `Ok(None)` for a static program, `Err` if it is not a 64-bit
+/// little-endian ELF file.
 fn interpreter_position(head: &[u8]) -> Result<Option<(u64, u64)>, ()> {
     let field = |at: usize, bytes: usize| -> Result<u64, ()> {
         let slice = head.get(at..at + bytes).ok_or(())?;
@@ -128,11 +109,11 @@ fn interpreter_position(head: &[u8]) -> Result<Option<(u64, u64)>, ()> {
     Ok(None)
 }
 
-/// The files a loader lists: `name => /path (0x…)`, or `/path (0x…)`, and `name => not found`. What is named without a
-/// path (the kernel's own page) is no file.
-fn parse(list: &str) -> Listed {
-    let mut listed = Listed::default();
-    for line in list.lines().map(str::trim) {
+/// Parses lines of the forms `name => /path (0x…)`, `/path (0x…)` and `name => not found`. A name without a path is the
+/// kernel's own page.
+fn parse(output: &str) -> LibraryList {
+    let mut listed = LibraryList::default();
+    for line in output.lines().map(str::trim) {
         let (name, found) = match line.split_once(" => ") {
             Some((name, found)) => (name, found),
             None => (line, line),
@@ -153,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_loaders_list_is_read() {
+    fn loader_output_is_parsed() {
         let list = "\tlinux-vdso.so.1 (0x00007f04bf4bc000)\n\
                     \tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f04bc73e000)\n\
                     \t/lib64/ld-linux-x86-64.so.2 (0x00007f04bf4be000)\n";
@@ -162,22 +143,22 @@ mod tests {
         let listed = parse("\tlibx.so => not found\n\tliby.so => /lib/liby.so (0x00007f04bc73e000)\n");
         assert_eq!(listed.missing.as_deref(), Some("libx.so"));
         assert_eq!(listed.files, BTreeSet::from([PathBuf::from("/lib/liby.so")]));
-        assert_eq!(parse("\tstatically linked\n"), Listed::default());
+        assert_eq!(parse("\tstatically linked\n"), LibraryList::default());
     }
 
     #[test]
     fn this_program_needs_a_loader_and_a_libc() {
-        let needed = needed_by(&std::env::current_exe().unwrap()).unwrap();
+        let needed = program_libraries(&std::env::current_exe().unwrap()).unwrap();
         assert!(needed.iter().all(|file| file.is_file()), "{needed:?}");
         assert!(needed.is_empty() || needed.iter().any(|file| file.to_string_lossy().contains("ld-")), "{needed:?}");
     }
 
     #[test]
-    fn what_is_no_program_is_refused() {
+    fn text_file_is_not_a_program() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("text");
         fs::write(&file, "#!/bin/sh\n").unwrap();
-        assert!(matches!(needed_by(&file), Err(LibrariesError::NotElf(_))));
+        assert!(matches!(program_libraries(&file), Err(LibrariesError::NotElf(_))));
         assert_eq!(interpreter_position(b"\x7fELF\x02\x01 cut short"), Err(()));
     }
 }

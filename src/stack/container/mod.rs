@@ -1,4 +1,4 @@
-//! ContainerLauncher: the same stacks, in a container engine.
+//! Runs stacks in a container engine.
 //!
 //! ```text
 //! lab ──pipe──▶ keeper ──engine──▶ container ──▶ its workers        one for each component

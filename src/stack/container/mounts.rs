@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::container_spec::BindMount;
-use crate::stack::relocate::is_file_of_tls;
+use crate::stack::relocate::names_tls_file;
 use lab_nginx_conf::{Arg, ConfError, walk};
 
 /// Whether a directive's first argument is a file or folder that nginx reads.
 fn names_input(name: &str) -> bool {
-    matches!(name, "root" | "alias" | "auth_basic_user_file") || is_file_of_tls(name)
+    matches!(name, "root" | "alias" | "auth_basic_user_file") || names_tls_file(name)
 }
 
 /// Read-only mounts of every existing absolute path that the texts of an nginx.conf name. Where a path contains a

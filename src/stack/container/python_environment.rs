@@ -1,8 +1,8 @@
-//! A virtual environment in a container of lab's own image: mounted read-only where it is on this machine, with the
-//! interpreter and the standard library it was made with. The image has the libraries that all of it needs.
+//! A virtual environment in a container of lab's own image. It is mounted read-only at its own path, with its interpreter
+//! and standard library; the image has the libraries that they need.
 //!
-//! An environment knows itself by its path, so it cannot be moved; and below `/tmp`, where every container has a folder
-//! in memory, only what is mounted is seen.
+//! An environment contains its own path, so it cannot be moved. Below `/tmp`, which every container has in memory, only
+//! mounted files exist.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,45 +14,34 @@ use super::libraries::{self, LibrariesError};
 use super::mounts;
 use crate::provision;
 
-/// Asks an interpreter where it takes modules from, whatever the caller's variables and folder; a line each.
+/// Prints the module path of an interpreter, one folder per line.
 const MODULES: &str = "import sys; print('\\n'.join(sys.path))";
 
-/// Why an environment cannot be taken into a container.
+/// Why an environment cannot be used in a container.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvironmentError {
-    /// It cannot be read.
     #[error("cannot read the environment {}", venv.display())]
-    Unreadable {
-        /// Its folder.
-        venv: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Its interpreter does not report its module path.
-    #[error("{} does not say where it takes modules from{said}", python.display())]
-    Silent {
-        /// The interpreter.
+    Unreadable { venv: PathBuf, source: io::Error },
+    #[error("{} does not report its module path{output}", python.display())]
+    NoModulePath {
         python: PathBuf,
-        /// What it says instead, after a colon.
-        said: String,
+        /// The error, after a colon.
+        output: String,
     },
-    /// It is not known which libraries it needs.
     #[error(transparent)]
     Libraries(#[from] LibrariesError),
 }
 
-/// What a container needs of this machine, to run what is in an environment.
+/// The files of this machine that a container needs to run an environment's programs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct MountedEnvironment {
-    /// Files and folders to be mounted, each at its own path; none lies within another.
+    /// Files and folders to mount at their own paths; none lies within another.
     pub(super) mounts: Vec<PathBuf>,
-    /// Libraries outside of those, each at the path where the loader finds it.
+    /// Libraries outside the mounts, at the paths where the loader finds them.
     pub(super) libraries: BTreeSet<PathBuf>,
 }
 
 impl MountedEnvironment {
-    /// What the virtual environment in `venv` needs.
-    ///
     /// # Errors
     /// [`EnvironmentError`].
     pub(super) fn read(venv: &Path) -> Result<MountedEnvironment, EnvironmentError> {
@@ -62,12 +51,12 @@ impl MountedEnvironment {
         needed.push(venv.to_owned());
         needed.extend(modules(&python)?);
         let mounts = mounts::outermost(needed);
-        let mut libraries = libraries::needed_by(&python)?;
-        if let Some(loader) = libraries::loader_of(&python)? {
+        let mut libraries = libraries::program_libraries(&python)?;
+        if let Some(loader) = libraries::program_loader(&python)? {
             for mount in &mounts {
                 each_file(mount, &mut |file| {
                     if is_elf(file)? {
-                        libraries.extend(libraries::found_for(&loader, file)?);
+                        libraries.extend(libraries::module_libraries(&loader, file)?);
                     }
                     Ok(())
                 })
@@ -79,9 +68,9 @@ impl MountedEnvironment {
     }
 }
 
-/// `python`, and whatever it leads to, link by link: each is looked up by its own path.
+/// `python` and every link between it and the interpreter: each is looked up by its own path.
 fn links(python: &Path) -> io::Result<Vec<PathBuf>> {
-    // Links that lead in a circle end here.
+    // Fails for a cycle of links.
     fs::metadata(python)?;
     let mut links = vec![python.to_owned()];
     let mut at = python.to_owned();
@@ -107,20 +96,20 @@ fn plain(path: &Path) -> PathBuf {
     plain
 }
 
-/// The folders that an interpreter takes modules from.
+/// The module path of an interpreter.
 fn modules(python: &Path) -> Result<Vec<PathBuf>, EnvironmentError> {
-    let asked = Command::new(python).args(["-I", "-c", MODULES]).stdin(Stdio::null()).output();
-    let silent = |said: String| EnvironmentError::Silent { python: python.to_owned(), said };
-    let asked = asked.map_err(|error| silent(format!(": {error}")))?;
-    if !asked.status.success() {
-        return Err(silent(format!(": {}", String::from_utf8_lossy(&asked.stderr).trim())));
+    let output = Command::new(python).args(["-I", "-c", MODULES]).stdin(Stdio::null()).output();
+    let failed = |output: String| EnvironmentError::NoModulePath { python: python.to_owned(), output };
+    let output = output.map_err(|error| failed(format!(": {error}")))?;
+    if !output.status.success() {
+        return Err(failed(format!(": {}", String::from_utf8_lossy(&output.stderr).trim())));
     }
-    let said = String::from_utf8_lossy(&asked.stdout);
-    // Some are on the path for the case that somebody makes them.
-    Ok(said.lines().map(PathBuf::from).filter(|folder| folder.is_absolute() && folder.is_dir()).collect())
+    let paths = String::from_utf8_lossy(&output.stdout);
+    // The path may contain folders that do not exist.
+    Ok(paths.lines().map(PathBuf::from).filter(|folder| folder.is_absolute() && folder.is_dir()).collect())
 }
 
-/// Hands on every regular file at or below `path`; links are not followed.
+/// Calls `act` for every regular file at or below `path`, without following links.
 fn each_file(path: &Path, act: &mut dyn FnMut(&Path) -> io::Result<()>) -> io::Result<()> {
     let kind = path.symlink_metadata()?.file_type();
     if kind.is_dir() {
@@ -146,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_link_on_the_way_to_the_interpreter_is_named() {
+    fn links_to_the_interpreter_are_listed() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::create_dir_all(at("venv/bin")).unwrap();
@@ -173,8 +162,8 @@ mod tests {
     #[test]
     fn an_interpreter_that_fails_is_quoted() {
         let error = modules(Path::new("/bin/false")).unwrap_err().to_string();
-        assert_eq!(error, "/bin/false does not say where it takes modules from: ");
+        assert_eq!(error, "/bin/false does not report its module path: ");
         let error = modules(Path::new("/nowhere/python")).unwrap_err().to_string();
-        assert!(error.starts_with("/nowhere/python does not say where it takes modules from: No such file"), "{error}");
+        assert!(error.starts_with("/nowhere/python does not report its module path: No such file"), "{error}");
     }
 }

@@ -20,8 +20,8 @@ use crate::stack::ready::last_lines;
 
 /// The UID for containers when lab runs as root: the user `nobody` on every distribution.
 const NOBODY: u32 = 65_534;
-/// How long the removal of a dead run may take: another lab may be removing the same, and an image cannot go before its
-/// last container has gone.
+/// How long the removal of a dead run may take. Another lab may be removing the same objects, and an image can only be
+/// removed after its last container.
 const SWEEP_DEADLINE: Duration = Duration::from_secs(3);
 
 /// A run's network in an engine, with the images made for it.
@@ -57,46 +57,39 @@ pub(super) struct User {
 /// Why a run cannot use an engine.
 #[derive(Debug, thiserror::Error)]
 pub enum RunNetworkError {
-    /// There is no engine, or it refuses.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// lab's own image cannot be made.
     #[error("cannot make the image of lab itself")]
     Image(#[from] LabImageError),
-    /// What an environment needs in a container is not known.
-    #[error("cannot take a Python environment into a container")]
+    #[error("cannot use a Python environment in a container")]
     Environment(#[from] EnvironmentError),
-    /// The system refused something.
-    #[error("cannot {what}")]
+    #[error("cannot {operation}")]
     Io {
-        /// What.
-        what: &'static str,
-        /// What the system said.
+        /// In the imperative, as in "read /proc".
+        operation: &'static str,
         source: io::Error,
     },
-    /// What the run made may not all be removed.
-    #[error("something of this run may be left in the engine; `lab clean` removes it\n  log: {}{last_lines}", log.display())]
+    #[error("objects of this run may be left in the engine; `lab clean` removes them\n  log: {}{last_lines}", log.display())]
     NotClean {
-        /// The reaper's log.
+        /// The reaper's log and its end.
         log: PathBuf,
-        /// What it says.
         last_lines: String,
     },
 }
 
 impl RunNetwork {
-    /// Finds the engine, removes what dead runs have left in it, and makes the network of `run`.
+    /// Finds the engine, removes leftovers of dead runs, and makes the network of `run`.
     ///
-    /// `lab` is the binary that plays the reaper, `folder` the run's.
+    /// `lab` is the binary of the reaper, `folder` the run's.
     ///
     /// # Errors
-    /// [`RunNetworkError`]; what was made by then is removed.
+    /// [`RunNetworkError`]. Objects made before the error are removed.
     pub async fn open(lab: &Path, run: &str, folder: &Path) -> Result<RunNetwork, RunNetworkError> {
         let engine = Engine::find().await?;
-        let owner = Owner::this_process().map_err(|source| RunNetworkError::Io { what: "read /proc", source })?;
+        let owner = Owner::this_process().map_err(|source| RunNetworkError::Io { operation: "read /proc", source })?;
         for (dead, left) in sweep::find_leftovers(&engine).await? {
-            if left.life == RunState::Ended {
-                // The next start tries again what cannot be removed now.
+            if left.state == RunState::Ended {
+                // The next start retries what cannot be removed now.
                 let _ = sweep::remove_run(&engine, &dead, SWEEP_DEADLINE).await;
             }
         }
@@ -110,8 +103,8 @@ impl RunNetwork {
                 deadline: reaper::DEADLINE,
             },
         )
-        .map_err(|source| RunNetworkError::Io { what: "start the reaper", source })?;
-        let labels = labels::of_run(run, &owner);
+        .map_err(|source| RunNetworkError::Io { operation: "start the reaper", source })?;
+        let labels = labels::run_labels(run, &owner);
         let network = format!("lab-{run}");
         let request = NetworkCreateRequest {
             name: network.clone(),
@@ -120,14 +113,15 @@ impl RunNetwork {
             ..NetworkCreateRequest::default()
         };
         engine.docker.create_network(request).await.map_err(EngineError::refused("create a network"))?;
-        let seen = engine.docker.inspect_network(&network, None::<InspectNetworkOptions>).await;
-        let seen = seen.map_err(EngineError::refused("describe a network"))?;
-        let ranges = seen.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
+        let inspected = engine.docker.inspect_network(&network, None::<InspectNetworkOptions>).await;
+        let inspected = inspected.map_err(EngineError::refused("describe a network"))?;
+        let ranges = inspected.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
         let gateway = ranges.iter().find_map(|range| range.gateway.as_ref()?.parse::<IpAddr>().ok());
-        let untold = || RunNetworkError::Io { what: "use the network", source: io::Error::other("it has no gateway") };
+        let no_gateway =
+            || RunNetworkError::Io { operation: "use the network", source: io::Error::other("it has no gateway") };
         let user = User::for_engine(&engine);
         Ok(RunNetwork {
-            gateway: gateway.ok_or_else(untold)?,
+            gateway: gateway.ok_or_else(no_gateway)?,
             engine,
             labels,
             network,
@@ -167,8 +161,8 @@ impl RunNetwork {
         Ok(prepared)
     }
 
-    /// Whether a connection from here to `address` of the run's network goes there directly: from the host's own
-    /// address in that network, through no port that is published and no process that copies.
+    /// Whether a connection from this machine to `address` in the run's network is direct: from the host's own address in
+    /// that network, without a published port or a copying process.
     pub(super) fn reaches(&self, address: IpAddr) -> bool {
         // Connecting a UDP socket looks up a route and sends nothing.
         let here = UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, 0));
@@ -176,7 +170,7 @@ impl RunNetwork {
         routed.is_ok_and(|from| from.ip() == self.gateway)
     }
 
-    /// Removes everything of the run and waits for it.
+    /// Removes all objects of the run, and waits until they are gone.
     ///
     /// # Errors
     /// [`RunNetworkError::NotClean`].
@@ -185,8 +179,8 @@ impl RunNetwork {
         match self.reaper.stop().await {
             Ok(status) if status.success() => Ok(()),
             _ => {
-                let said = last_lines(&log, 5);
-                let last_lines = said.lines().map(|line| format!("\n  | {line}")).collect();
+                let excerpt = last_lines(&log, 5);
+                let last_lines = excerpt.lines().map(|line| format!("\n  | {line}")).collect();
                 Err(RunNetworkError::NotClean { log, last_lines })
             }
         }

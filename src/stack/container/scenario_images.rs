@@ -20,29 +20,26 @@ use crate::stack::component_spec::ImageIdentity;
 /// Why a component's image cannot be obtained.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioImageError {
-    /// The engine does not have it and cannot pull it, or does not describe it.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// It cannot be built.
     #[error(transparent)]
     Build(#[from] BuildError),
-    /// The kind is not in it.
     #[error(transparent)]
-    Inside(#[from] ImageProbeError),
-    /// It has no id by which it could be told from another.
-    #[error("the engine does not tell the id of the image {0}")]
-    Nameless(String),
+    Probe(#[from] ImageProbeError),
+    /// Without an id, the image cannot be identified.
+    #[error("the engine reports no id of the image {0}")]
+    NoId(String),
 }
 
 /// The obtained images, and the kinds found in them.
 #[derive(Debug, Default)]
 pub(super) struct ScenarioImages {
-    origins: BTreeMap<Image, ImageIdentity>,
+    identities: BTreeMap<Image, ImageIdentity>,
     kinds: BTreeMap<(Image, Role, String), Installation>,
 }
 
 impl ScenarioImages {
-    /// Has the engine get `image`, and finds `kind` in it. Each is done once. `root` is the scenario's.
+    /// Pulls or builds `image` and finds `kind` in it, each only once. `root` is the scenario's.
     ///
     /// # Errors
     /// [`ScenarioImageError`].
@@ -54,17 +51,19 @@ impl ScenarioImages {
         root: &Path,
         print: &mut dyn FnMut(&str),
     ) -> Result<(), ScenarioImageError> {
-        let origin = match self.origins.get(image) {
-            Some(origin) => origin.clone(),
+        let identity = match self.identities.get(image) {
+            Some(identity) => identity.clone(),
             None => {
-                let origin = origin(network, image, root, print).await?;
-                self.origins.insert(image.clone(), origin.clone());
-                origin
+                let identity = identify(network, image, root, print).await?;
+                self.identities.insert(image.clone(), identity.clone());
+                identity
             }
         };
         let key = (image.clone(), kind.role, kind.name.clone());
         if let Entry::Vacant(entry) = self.kinds.entry(key) {
-            entry.insert(image_probe::find(&network.engine, kind, (&origin.id, &origin.name), &network.labels).await?);
+            entry.insert(
+                image_probe::find(&network.engine, kind, (&identity.id, &identity.name), &network.labels).await?,
+            );
         }
         Ok(())
     }
@@ -72,12 +71,12 @@ impl ScenarioImages {
     /// An image and a kind in it; `None` if they were not obtained.
     pub(super) fn get(&self, image: &Image, kind: &Kind) -> Option<(&ImageIdentity, &Installation)> {
         let found = self.kinds.get(&(image.clone(), kind.role, kind.name.clone()))?;
-        Some((self.origins.get(image)?, found))
+        Some((self.identities.get(image)?, found))
     }
 }
 
-/// The image as the engine has it, once it has it.
-async fn origin(
+/// Pulls or builds an image.
+async fn identify(
     network: &RunNetwork,
     image: &Image,
     root: &Path,
@@ -94,16 +93,16 @@ async fn origin(
             (name, tag)
         }
     };
-    let seen = network.engine.docker.inspect_image(&tag).await;
-    let seen = seen.map_err(EngineError::refused(format!("describe the image {name}")))?;
-    described(&name, seen).ok_or_else(|| ScenarioImageError::Nameless(name))
+    let inspected = network.engine.docker.inspect_image(&tag).await;
+    let inspected = inspected.map_err(EngineError::refused(format!("describe the image {name}")))?;
+    identity(&name, inspected).ok_or_else(|| ScenarioImageError::NoId(name))
 }
 
 /// An image's identity; `None` if it has no id. Containers are made from the id: the tag may move to another image during
 /// the run.
-fn described(name: &str, seen: ImageInspect) -> Option<ImageIdentity> {
-    let digest = seen.repo_digests.and_then(|digests| digests.into_iter().next());
-    Some(ImageIdentity { name: name.to_owned(), id: seen.id?, digest })
+fn identity(name: &str, inspected: ImageInspect) -> Option<ImageIdentity> {
+    let digest = inspected.repo_digests.and_then(|digests| digests.into_iter().next());
+    Some(ImageIdentity { name: name.to_owned(), id: inspected.id?, digest })
 }
 
 #[cfg(test)]
@@ -112,13 +111,13 @@ mod tests {
 
     #[test]
     fn image_is_identified_by_its_id() {
-        let seen = |id: Option<&str>| ImageInspect {
+        let inspected = |id: Option<&str>| ImageInspect {
             id: id.map(str::to_owned),
             repo_digests: Some(vec!["nginx@sha256:aa".to_owned()]),
             ..ImageInspect::default()
         };
-        let origin = described("nginx:1.28", seen(Some("sha256:bb"))).unwrap();
-        assert_eq!((origin.id.as_str(), origin.digest.as_deref()), ("sha256:bb", Some("nginx@sha256:aa")));
-        assert_eq!(described("nginx:1.28", seen(None)), None);
+        let found = identity("nginx:1.28", inspected(Some("sha256:bb"))).unwrap();
+        assert_eq!((found.id.as_str(), found.digest.as_deref()), ("sha256:bb", Some("nginx@sha256:aa")));
+        assert_eq!(identity("nginx:1.28", inspected(None)), None);
     }
 }

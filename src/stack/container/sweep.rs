@@ -1,6 +1,6 @@
-//! Removal: of one run's containers, networks and images, or of those that dead runs have left.
+//! Removes the containers, networks and images of one run, or the leftovers of ended runs.
 //!
-//! Only what carries lab's label is looked at. Whoever else removes the same at the same time is welcome.
+//! Only objects with lab's label are touched. Several processes may remove the same objects concurrently.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -12,21 +12,21 @@ use testcontainers::bollard::query_parameters::{
     RemoveImageOptionsBuilder,
 };
 
-use super::engine::{Engine, EngineError, settled};
+use super::engine::{Engine, EngineError, retry_undecodable};
 use super::labels::{self, Owner, RunState};
 use crate::measure::procfs;
 
-/// Time between two attempts to remove what was still in use.
+/// The time between two attempts to remove objects that were in use.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// What lab made in an engine.
+/// An object that lab created in an engine.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EngineObject {
     /// A container, by its name.
     Container(String),
     /// A network, by its name.
     Network(String),
-    /// An image, by its first tag, else its id.
+    /// An image, by its first tag, or by its id if it has none.
     Image(String),
 }
 
@@ -40,52 +40,51 @@ impl fmt::Display for EngineObject {
     }
 }
 
-/// What is left of one run.
+/// The remaining objects of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leftovers {
-    /// Whether its process runs.
-    pub life: RunState,
-    /// Its objects in the order in which they can be removed: containers, networks, images.
-    pub made: Vec<EngineObject>,
+    pub state: RunState,
+    /// In the order in which they can be removed: containers, networks, images.
+    pub objects: Vec<EngineObject>,
 }
 
-/// Everything that carries lab's label, by run.
+/// All objects with lab's label, by run.
 ///
 /// # Errors
-/// The engine does not tell.
+/// The engine cannot list its objects.
 pub async fn find_leftovers(engine: &Engine) -> Result<BTreeMap<String, Leftovers>, EngineError> {
     let me = Owner::this_process().ok();
     let mut runs: BTreeMap<String, (Option<RunState>, Vec<EngineObject>)> = BTreeMap::new();
-    for (labels, made) in listed(engine, labels::RUN).await? {
+    for (labels, object) in list(engine, labels::RUN).await? {
         let Some(run) = labels.get(labels::RUN) else { continue };
-        let life = labels.get(labels::OWNER).map(|text| {
+        let state = labels.get(labels::OWNER).map(|text| {
             let owner = me.as_ref().zip(Owner::parse(text));
-            owner.map_or(RunState::Unknown, |(me, owner)| owner.life(me, procfs::started_ticks))
+            owner.map_or(RunState::Unknown, |(me, owner)| owner.run_state(me, procfs::started_ticks))
         });
-        let (lives, all) = runs.entry(run.clone()).or_default();
-        // Where two owners share a run (an interrupted one, resumed), the livelier counts. What does not tell its owner,
-        // as an image in Podman, has that of the rest.
-        *lives = (*lives).max(life);
-        all.push(made);
+        let (run_state, objects) = runs.entry(run.clone()).or_default();
+        // A resumed run has two owners; it runs if either of them does. Objects without an owner, such as images in
+        // Podman, share that of the others.
+        *run_state = (*run_state).max(state);
+        objects.push(object);
     }
-    let left = runs.into_iter().map(|(run, (life, mut made))| {
-        made.sort();
-        (run, Leftovers { life: life.unwrap_or(RunState::Unknown), made })
+    let left = runs.into_iter().map(|(run, (state, mut objects))| {
+        objects.sort();
+        (run, Leftovers { state: state.unwrap_or(RunState::Unknown), objects })
     });
     Ok(left.collect())
 }
 
-/// The images that were built from folders, and kept for the next time.
+/// The images that were built from folders and kept for later runs.
 ///
 /// # Errors
-/// The engine does not tell.
+/// The engine cannot list its images.
 pub async fn built_images(engine: &Engine) -> Result<Vec<EngineObject>, EngineError> {
-    Ok(images(engine, labels::BUILT).await?.into_iter().map(|(_, made)| made).collect())
+    Ok(images(engine, labels::BUILT).await?.into_iter().map(|(_, image)| image).collect())
 }
 
-/// Removes such an image. Returns whether it is gone: one that a container is made from stays.
-pub async fn remove_built_image(engine: &Engine, made: &EngineObject) -> bool {
-    match made {
+/// Removes a built image. Returns whether it is gone: an image in use stays.
+pub async fn remove_built_image(engine: &Engine, image: &EngineObject) -> bool {
+    match image {
         EngineObject::Image(name) => {
             let options = RemoveImageOptionsBuilder::new().build();
             engine.docker.remove_image(name, Some(options), None).await.is_ok()
@@ -94,31 +93,33 @@ pub async fn remove_built_image(engine: &Engine, made: &EngineObject) -> bool {
     }
 }
 
-/// Removes everything of one run, again and again until nothing is left or the time is up. Returns what is left.
+/// Removes all objects of one run, repeatedly until nothing is left or the deadline has passed. Returns the objects that are
+/// left.
 ///
 /// # Errors
-/// The engine does not tell what is there.
+/// The engine cannot list its objects.
 pub async fn remove_run(engine: &Engine, run: &str, deadline: Duration) -> Result<Vec<EngineObject>, EngineError> {
     let label = format!("{}={run}", labels::RUN);
     let until = tokio::time::Instant::now() + deadline;
     loop {
-        let mut made: Vec<EngineObject> = listed(engine, &label).await?.into_iter().map(|(_, made)| made).collect();
-        made.sort();
-        for one in &made {
-            // What is still in use now is not in a moment; what another has removed is removed.
-            let _ = remove(engine, one).await;
+        let mut objects: Vec<EngineObject> =
+            list(engine, &label).await?.into_iter().map(|(_, object)| object).collect();
+        objects.sort();
+        for object in &objects {
+            // An object may still be in use, or removed by another process.
+            let _ = remove(engine, object).await;
         }
-        if made.is_empty() || tokio::time::Instant::now() > until {
-            return Ok(made);
+        if objects.is_empty() || tokio::time::Instant::now() > until {
+            return Ok(objects);
         }
         tokio::time::sleep(INTERVAL).await;
     }
 }
 
-/// Waits until no container of the run is left, at most so long: its keepers stop them in order.
+/// Waits until the run's keepers have stopped all its containers, or the deadline has passed.
 ///
 /// # Errors
-/// The engine does not tell what is there.
+/// The engine cannot list its containers.
 pub async fn wait_for_keepers(engine: &Engine, run: &str, deadline: Duration) -> Result<(), EngineError> {
     let label = format!("{}={run}", labels::RUN);
     let until = tokio::time::Instant::now() + deadline;
@@ -130,8 +131,8 @@ pub async fn wait_for_keepers(engine: &Engine, run: &str, deadline: Duration) ->
 
 type Labelled = (HashMap<String, String>, EngineObject);
 
-/// Everything with this label (`name` or `name=value`).
-async fn listed(engine: &Engine, label: &str) -> Result<Vec<Labelled>, EngineError> {
+/// All objects with this label (`name` or `name=value`).
+async fn list(engine: &Engine, label: &str) -> Result<Vec<Labelled>, EngineError> {
     let mut found = containers(engine, label).await?;
     let filters = HashMap::from([("label", vec![label])]);
     let networks = ListNetworksOptionsBuilder::new().filters(&filters).build();
@@ -158,7 +159,7 @@ async fn images(engine: &Engine, label: &str) -> Result<Vec<Labelled>, EngineErr
 async fn containers(engine: &Engine, label: &str) -> Result<Vec<Labelled>, EngineError> {
     let filters = HashMap::from([("label", vec![label])]);
     let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-    let found = settled(|| engine.docker.list_containers(Some(options.clone()))).await;
+    let found = retry_undecodable(|| engine.docker.list_containers(Some(options.clone()))).await;
     let found = found.map_err(EngineError::refused("list containers"))?;
     Ok(found
         .into_iter()
@@ -172,8 +173,8 @@ async fn containers(engine: &Engine, label: &str) -> Result<Vec<Labelled>, Engin
         .collect())
 }
 
-async fn remove(engine: &Engine, made: &EngineObject) -> Result<(), Error> {
-    match made {
+async fn remove(engine: &Engine, object: &EngineObject) -> Result<(), Error> {
+    match object {
         EngineObject::Container(name) => {
             let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
             engine.docker.remove_container(name, Some(options)).await

@@ -15,7 +15,7 @@ use crate::support::Tool;
 const DOCKERD: &str = "/usr/sbin/dockerd";
 const PODMAN: &str = "/usr/bin/podman";
 
-/// What Podman is to use, whatever else is installed.
+/// Podman's configuration, regardless of the machine's.
 const CONTAINERS_CONF: &str = "\
 [engine]
 cgroup_manager = \"cgroupfs\"
@@ -108,7 +108,7 @@ impl Engine {
         let mut command = self.command();
         command.stdout(log.try_clone().unwrap()).stderr(log);
         self.process = Some(command.spawn().unwrap());
-        wait_for_engine("the engine answers", || self.ask(&["info"]).status.success());
+        wait_for_engine("a response of the engine", || self.docker_command(&["info"]).status.success());
     }
 
     fn command(&self) -> Command {
@@ -147,12 +147,12 @@ impl Engine {
         format!("unix://{}", self.path("sock").display())
     }
 
-    /// What the docker command says of it.
-    pub(super) fn ask(&self, arguments: &[&str]) -> Output {
+    /// Runs the docker command against this engine.
+    pub(super) fn docker_command(&self, arguments: &[&str]) -> Output {
         Command::new("docker").args(["--host", &self.host()]).args(arguments).output().unwrap()
     }
 
-    /// Stops it; what it keeps stays.
+    /// Stops the engine without removing its objects.
     pub(super) fn stop(&mut self) {
         let Some(mut process) = self.process.take() else { return };
         kill(process.id(), Signal::TERM);

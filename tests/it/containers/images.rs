@@ -8,7 +8,7 @@ use lab::exit::Exit;
 use super::docker;
 use crate::support::{Project, assert_exit, requires, text};
 
-/// What every scenario here begins with: the tutorial's app, which says what it saw.
+/// The start of every scenario here: the tutorial's app, which reports the request that it sees.
 const APP: &str = r#"
 schema  = 1
 name    = "images"
@@ -20,7 +20,7 @@ path   = "fixtures/blog-2011"
 native = "hello"
 "#;
 
-/// Whether the client is told from whoever claims to be it.
+/// Whether a forged address is replaced by the client's.
 const CHECK: &str = r#"
 [[check]]
 name    = "the proxy and the app see the client, and a forged address is not trusted"
@@ -73,7 +73,7 @@ fn nginx_gunicorn_and_flask_run_from_images() {
     assert!(component(1, 1)["version"].as_str().unwrap().starts_with("gunicorn/gthread "), "{record:#}");
     assert!(component(2, 0)["image"].is_null(), "{record:#}");
 
-    // What was built is kept until somebody asks for it to go.
+    // Built images are kept until `lab clean`.
     let built = docker(&["images", "--quiet", "--filter", &format!("label=dev.lab.built={}", folder(&project))]);
     assert!(!text(&built).trim().is_empty());
     let cleaned = text(&project.run(&["clean", "--dry-run"]));
@@ -86,7 +86,7 @@ fn folder(project: &Project) -> String {
     project.path("fixtures/images/flask").display().to_string()
 }
 
-/// Their configurations are lab's own: they listen where a container must, and start as nobody.
+/// Their configurations are lab's own: they listen where a container must, and start as the user `nobody`.
 #[test]
 fn other_proxies_run_from_images() {
     requires!(Images);
@@ -104,11 +104,11 @@ fn other_proxies_run_from_images() {
     let stacks: String = proxies.iter().copied().map(stack).collect();
     fs::write(project.path("scenarios/images.toml"), format!("{APP}\n{stacks}\n{check}")).unwrap();
     let output = project.run(&["check", "scenarios/images.toml"]);
-    let said = text(&output);
+    let printed = text(&output);
     assert_exit(&output, Exit::Ok);
     for proxy in proxies {
-        let line = said.lines().find(|line| line.trim_start().starts_with(proxy)).unwrap_or_default();
-        assert!(line.contains("1 of 1 checks passed") && line.contains("(container, "), "{said}");
+        let line = printed.lines().find(|line| line.trim_start().starts_with(proxy)).unwrap_or_default();
+        assert!(line.contains("1 of 1 checks passed") && line.contains("(container, "), "{printed}");
     }
 }
 
@@ -143,24 +143,30 @@ fn image_only_kind_needs_the_container_backend() {
     project.expect(Exit::Ok, &["check", "scenarios/images.toml", "--only", "proxied"]);
     // In a matrix, an unavailable kind is a row of the report.
     let process = ["check", "scenarios/images.toml", "--only", "imaged", "--backend", "process"];
-    let said = project.expect(Exit::Ok, &process);
-    assert!(said.contains("the image lab-test/flask:latest only: run it with `--backend container`"), "{said}");
+    let printed = project.expect(Exit::Ok, &process);
+    assert!(
+        printed.contains("available only as the image lab-test/flask:latest: run it with `--backend container`"),
+        "{printed}"
+    );
     project.write("kinds/servers/imaged.toml", &IMAGED.replace("lab-test/flask", "Not An Image"));
-    let said = project.expect(Exit::BadScenario, &["check", "scenarios/images.toml"]);
-    assert!(said.contains("`Not An Image` cannot be the name of an image"), "{said}");
+    let printed = project.expect(Exit::BadScenario, &["check", "scenarios/images.toml"]);
+    assert!(printed.contains("`Not An Image` cannot be the name of an image"), "{printed}");
 }
 
 #[test]
 fn unavailable_image_is_reported() {
     requires!(Docker);
-    // A registry on a port that nobody listens on.
+    // A registry on a port without a listener.
     let image = "127.0.0.1:9/nobody/has:1";
     let (project, output) =
         check(&format!("[[stack]]\nname = \"one\"\nserver = {{ kind = \"gunicorn\", image = \"{image}\" }}\n"));
     assert_exit(&output, Exit::CouldNotRun);
-    let said = text(&output);
-    assert!(said.contains(&format!("pulling the image {image}")), "{said}");
-    assert!(said.contains(&format!("the engine cannot pull the image `{image}`, which it does not have")), "{said}");
+    let printed = text(&output);
+    assert!(printed.contains(&format!("pulling the image {image}")), "{printed}");
+    assert!(
+        printed.contains(&format!("the engine cannot pull the image `{image}`, which it does not have")),
+        "{printed}"
+    );
     assert_eq!(project.marked(), []);
 }
 
@@ -189,9 +195,12 @@ fn failed_image_build_shows_its_last_lines() {
     fs::write(project.path("broken/Dockerfile"), "FROM lab-test/flask\nRUN echo before it fails && exit 7\n").unwrap();
     let output = project.run(&["check", "scenarios/images.toml"]);
     assert_exit(&output, Exit::CouldNotRun);
-    let said = text(&output);
-    assert!(said.contains("the image in broken cannot be built") && said.contains("| before it fails"), "{said}");
-    assert!(said.contains("returned a non-zero code: 7"), "{said}");
+    let printed = text(&output);
+    assert!(
+        printed.contains("the image in broken cannot be built") && printed.contains("| before it fails"),
+        "{printed}"
+    );
+    assert!(printed.contains("returned a non-zero code: 7"), "{printed}");
 }
 
 #[test]
@@ -224,7 +233,7 @@ fn unreadable_build_folder_is_named() {
     let _socket = std::os::unix::net::UnixListener::bind(project.path("broken/socket")).unwrap();
     let output = project.run(&["check", "scenarios/images.toml"]);
     assert_exit(&output, Exit::CouldNotRun);
-    assert!(text(&output).contains("cannot read what the image in broken is built from"), "{}", text(&output));
+    assert!(text(&output).contains("cannot read the files of the image in broken"), "{}", text(&output));
 }
 
 #[test]
@@ -245,13 +254,13 @@ fn stacks_unfit_for_containers_are_refused() {
         assert!(explained.contains(refusal), "{explained}");
     }
     assert_eq!(explained.matches("each component in a container").count(), 2, "{explained}");
-    // As processes they are what they always were.
+    // As processes they are unchanged.
     let explained = text(&project.run(&["explain", "scenarios/images.toml", "--backend", "process"]));
     assert_eq!(explained.matches("cannot run").count(), 1, "{explained}");
     let output = project.run(&["check", "scenarios/images.toml", "--only", "proxied"]);
     assert!(text(&output).contains("needs an image in a container"), "{}", text(&output));
     assert_exit(&output, Exit::CouldNotRun);
-    // An image would be of no use to what nobody can run.
+    // An image does not help a kind that cannot be run.
     let output = project.run(&["check", "scenarios/images.toml", "--only", "gone"]);
     assert!(text(&output).contains("needs greenlet") && !text(&output).contains("needs an image"), "{}", text(&output));
 }

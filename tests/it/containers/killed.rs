@@ -1,4 +1,4 @@
-//! Nothing is left in the engine, whatever is killed.
+//! Nothing is left in the engine, no matter which process is killed.
 
 use std::fs;
 use std::process::{Child, Stdio};
@@ -117,7 +117,7 @@ fn engine_stopped_under_load_is_reported() {
     engine.stop();
     let output = lab.wait_with_output().unwrap();
     assert_exit(&output, Exit::CouldNotRun);
-    assert!(text(&output).contains("`lab clean` removes it"), "{}", text(&output));
+    assert!(text(&output).contains("`lab clean` removes them"), "{}", text(&output));
     let record = record(&project);
     let rounds = record["rounds"].as_array().unwrap();
     assert!(!rounds.is_empty() && rounds.iter().all(|round| round["outcome"] == "failed"), "{rounds:#?}");
@@ -128,7 +128,7 @@ fn engine_stopped_under_load_is_reported() {
     let first = clean();
     assert!(first.contains("network lab-") && first.contains(": removed"), "{first}");
     let second = clean();
-    assert!(second.contains("nothing of lab's is in"), "{second}");
+    assert!(second.contains("lab has left nothing in"), "{second}");
 }
 
 #[test]

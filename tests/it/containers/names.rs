@@ -1,4 +1,4 @@
-//! The names by which the components of a stack find one another, asked from inside.
+//! The names of a stack's components, resolved inside the containers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,10 +12,10 @@ use crate::support::{Project, requires, text};
 
 const SERVER: &str = r#"server = { kind = "gunicorn", image = "lab-test/flask" }"#;
 
-/// What a container makes of `proxy` and `server`; `None` while it cannot say.
+/// The addresses of `proxy` and `server` inside a container; `None` while they cannot be resolved.
 fn found(id: &str) -> Option<Vec<String>> {
-    let ask = "import socket; print(*map(socket.gethostbyname, ['proxy', 'server']))";
-    let output = docker(&["exec", id, "python3", "-c", ask]);
+    let script = "import socket; print(*map(socket.gethostbyname, ['proxy', 'server']))";
+    let output = docker(&["exec", id, "python3", "-c", script]);
     output.status.success().then(|| text(&output).split_whitespace().map(str::to_owned).collect())
 }
 

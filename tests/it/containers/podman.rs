@@ -17,7 +17,7 @@ use crate::support::{Project, assert_exit, replaced, requires, short, text};
 fn left_in(engine: &Engine) -> Vec<String> {
     let lists = [("container", &["ps", "-a"][..]), ("network", &["network", "ls"]), ("image", &["images", "-a"])];
     let left = lists.iter().flat_map(|(kind, list)| {
-        let ids = text(&engine.ask(&[list, &["--quiet", "--filter", "label=dev.lab.run"][..]].concat()));
+        let ids = text(&engine.docker_command(&[list, &["--quiet", "--filter", "label=dev.lab.run"][..]].concat()));
         ids.split_whitespace().map(|id| format!("{kind} {id}")).collect::<Vec<_>>()
     });
     left.collect()
@@ -42,7 +42,7 @@ fn podman_runs_the_default_scenario() {
     assert_eq!(left_in(&engine), [""; 0]);
 }
 
-/// Folders in memory belong to the user, limits are ones that Podman's root may set, and what ends at once says why.
+/// Folders in memory belong to the user, root may set the limits, and a component that ends at once has its log shown.
 #[test]
 fn podman_runs_third_party_images() {
     let Some(engine) = Engine::podman() else { return };
@@ -69,7 +69,7 @@ fn podman_runs_third_party_images() {
     assert_eq!(left_in(&engine), [""; 0]);
 }
 
-/// Nobody is root here: neither lab, nor the engine, nor what runs in the containers.
+/// Neither lab nor the engine nor the containers run as root.
 #[test]
 fn rootless_podman_runs_the_default_scenario() {
     let Some((engine, user)) = Engine::rootless() else { return };
@@ -82,9 +82,9 @@ fn rootless_podman_runs_the_default_scenario() {
     command.args(["check", "scenarios/default.toml", "--backend", "container"]);
     user.runs(&mut command, &folder);
     let output = command.env("DOCKER_HOST", engine.host()).env("NO_COLOR", "1").output().unwrap();
-    let said = text(&output);
+    let printed = text(&output);
     assert_exit(&output, Exit::Ok);
-    assert!(said.contains("warning: rootless Podman shows every client at the proxy's own address"), "{said}");
+    assert!(printed.contains("warning: rootless Podman shows every client at the proxy's own address"), "{printed}");
     let container = fs::metadata(project.path("reports/default/latest/checks/proxied/proxy")).unwrap();
     assert_eq!(container.uid(), fs::metadata(&folder).unwrap().uid(), "what containers write is the user's");
     assert_eq!(left_in(&engine), [""; 0]);

@@ -1,5 +1,4 @@
-//! WSGI applications in containers of lab's own image: what is in a virtual environment of this machine, which the
-//! containers see.
+//! WSGI applications in containers of lab's own image, from a virtual environment of this machine.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -9,8 +8,8 @@ use lab::exit::Exit;
 use super::nothing_is_left_by;
 use crate::support::{Project, assert_exit, requires};
 
-/// Imports what is not Python: of the standard library what needs libraries of the machine, and what pip has installed.
-/// Says whether its own environment can be written to.
+/// Imports native modules: some of the standard library, which need libraries of the machine, and some that pip installed.
+/// Reports whether its environment is writable.
 const APP: &str = r#"
 import ctypes, ssl, zlib
 from markupsafe import _speedups

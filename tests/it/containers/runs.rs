@@ -1,4 +1,4 @@
-//! What a run in containers does, and what its containers may do.
+//! Runs in containers, and the privileges of their containers.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -97,16 +97,16 @@ fn containers_run_without_privileges() {
             .collect();
         assert!(writable.iter().all(|path| path.as_str().unwrap().ends_with("/proxied/proxy")), "{writable:?}");
     }
-    // The published port leads to the same stack, whoever asks.
+    // The published port leads to the same stack.
     let inspected = docker(&["inspect", &containers["proxied-proxy"]]);
     let seen: serde_json::Value = serde_json::from_slice(&inspected.stdout).unwrap();
     let published = seen[0]["NetworkSettings"]["Ports"]["8080/tcp"][0]["HostPort"].as_str().unwrap();
     for address in [address, format!("127.0.0.1:{published}")] {
         let mut connection = TcpStream::connect(&address).unwrap();
         write!(connection, "GET /pong HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer).unwrap();
-        assert!(answer.ends_with("Pong!"), "{address}: {answer}");
+        let mut response = String::new();
+        connection.read_to_string(&mut response).unwrap();
+        assert!(response.ends_with("Pong!"), "{address}: {response}");
     }
     kill_process(Pid::from_child(&lab), Signal::INT).unwrap();
     assert!(lab.wait().unwrap().success());
@@ -138,7 +138,7 @@ fn missing_engine_is_explained() {
         text(&output)
     };
     let gone = refused("unix:///nowhere/docker.sock");
-    assert!(gone.contains("no container engine answers at unix:///nowhere/docker.sock"), "{gone}");
+    assert!(gone.contains("no container engine responds at unix:///nowhere/docker.sock"), "{gone}");
     assert!(gone.contains("`backend = \"process\"`"), "{gone}");
     assert_eq!(gone.trim().lines().count(), 1, "{gone}");
     let far = refused("tcp://192.0.2.1:2375");
@@ -151,7 +151,7 @@ fn old_engine_is_refused() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let old = std::thread::spawn(move || {
-        // Two requests: who it is, and what it is like. Any number of connections.
+        // Two requests: version and info. Any number of connections.
         for _ in 0..2 {
             let (connection, _) = listener.accept().unwrap();
             let mut reader = BufReader::new(connection.try_clone().unwrap());
@@ -178,6 +178,6 @@ fn old_engine_is_refused() {
         .unwrap();
     old.join().unwrap();
     assert_exit(&output, Exit::CouldNotRun);
-    let said = text(&output);
-    assert!(said.contains("speaks API 1.40; lab needs 1.41 (Docker 20.10) or newer"), "{said}");
+    let printed = text(&output);
+    assert!(printed.contains("speaks API 1.40; lab needs 1.41 (Docker 20.10) or newer"), "{printed}");
 }

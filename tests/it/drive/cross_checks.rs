@@ -1,4 +1,4 @@
-//! lab's drivers held against the programs that others trust. Needs wrk, httperf and h2load.
+//! lab's drivers compared with established programs. Needs wrk, httperf and h2load.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,10 +15,10 @@ use crate::support::{Tool, requires};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// With a server that takes its time nobody is saturated, and all closed loops have the same throughput.
+/// With a slow server no driver is saturated, and all closed loops have the same throughput.
 ///
-/// On a machine that does other things a driver may come late, for a thread of lab's stays on its core where others
-/// move; what is claimed is that nothing but chance tells them apart, so one run in three has to show it.
+/// On a busy machine a driver may be late: a thread of lab stays on its core, those of others move. The claim is that only
+/// chance separates them, so one run in three must show it.
 #[test]
 fn closed_loops_agree_on_throughput() {
     let runtime = runtime();
@@ -35,7 +35,7 @@ fn closed_loops_agree_on_throughput() {
     panic!("never within 5 % of each other: {seen:?}");
 }
 
-/// Answers per second of every closed loop, all driven at once, so that what else the machine does hits them alike.
+/// Responses per second of every closed loop. All run at once, so other work on the machine affects them equally.
 fn throughput_of_all(address: SocketAddr) -> BTreeMap<&'static str, f64> {
     let connections = number(8);
     let mut modes = vec![
@@ -56,15 +56,15 @@ fn throughput_of_all(address: SocketAddr) -> BTreeMap<&'static str, f64> {
             let ledger = running.join().unwrap().ledger;
             assert_eq!(ledger.failures(), 0, "{name}");
             let timed = ledger.service_time_us.len();
-            assert!(timed.abs_diff(ledger.ok) <= 8, "{name}: {timed} times of {} answers", ledger.ok);
+            assert!(timed.abs_diff(ledger.ok) <= 8, "{name}: {timed} times of {} responses", ledger.ok);
             (name, ledger.throughput_per_s())
         });
         ended.collect()
     })
 }
 
-/// What both tell: answers, connections, errors. httperf tells no phases.
-fn told(outcome: &DriveOutcome) -> (u64, u64, Option<u64>, BTreeMap<ErrorClass, u64>) {
+/// The counts that both report: responses, connections, errors. httperf reports no phases.
+fn counts(outcome: &DriveOutcome) -> (u64, u64, Option<u64>, BTreeMap<ErrorClass, u64>) {
     let Ledger { ok, failed, open, .. } = &outcome.ledger;
     let mut coarse = BTreeMap::new();
     for (class, count) in failed {
@@ -85,8 +85,8 @@ fn httperf_agrees_with_open(address: SocketAddr, expected: &[(ErrorClass, u64)])
     let theirs = drive(&DrivePlan { timeout, ..plan(address, Mode::External { program }) });
     let arrival = Arrival::Session { calls: number(2) };
     let ours = drive(&DrivePlan { timeout, ..plan(address, Mode::Open(open(100, SECOND, arrival))) });
-    assert_eq!(told(&theirs), told(&ours));
-    assert_eq!(told(&ours).3, BTreeMap::from_iter(expected.iter().copied()));
+    assert_eq!(counts(&theirs), counts(&ours));
+    assert_eq!(counts(&ours).3, BTreeMap::from_iter(expected.iter().copied()));
 }
 
 #[test]
@@ -104,7 +104,30 @@ fn httperf_and_open_agree() {
     httperf_agrees_with_open(failing, &[(ErrorClass::Status5xx, 200)]);
 }
 
-/// What each rate of a ramp came to: asked, answered, failed, unsent.
+/// Both take the end of a connection for the end of a response: what they cannot tell, the ledger calls unknown.
+#[test]
+fn cut_responses_are_unknown() {
+    let runtime = runtime();
+    let cut = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nPong!";
+    let (address, _) = serve(&runtime, |_, _| Behaviour::SendAndClose(cut.into()));
+    let run = |program| drive(&DrivePlan { window: SECOND, ..plan(address, Mode::External { program }) }).ledger;
+    if Tool::H2load.is_available_for_part() {
+        let ledger = run(Program::H2load { connections: number(2) });
+        assert_eq!((ledger.ok, ledger.failures(), ledger.possibly_cut), (0, 0, 2), "{ledger:?}");
+    }
+    if Tool::Httperf.is_available_for_part() {
+        let rates = vec![Stage { rate_per_s: number(50), lasts: SECOND }];
+        let ledger = run(Program::Httperf { rates, calls: number(1), is_poisson: false });
+        assert_eq!((ledger.ok, ledger.failures(), ledger.possibly_cut), (50, 0, 50), "{ledger:?}");
+    }
+    if Tool::Wrk.is_available_for_part() {
+        let ledger = run(Program::Wrk { connections: number(2) });
+        assert_eq!((ledger.ok, ledger.possibly_cut), (0, 0), "{ledger:?}");
+        assert!(ledger.failures() > 0, "{ledger:?}");
+    }
+}
+
+/// The counts of each rate of a ramp: scheduled, successful, failed, unsent.
 fn by_rate(outcome: &DriveOutcome) -> Vec<[u64; 4]> {
     assert!(outcome.ledger.adds_up(), "{:?}", outcome.ledger);
     let rates = &outcome.ledger.open.as_ref().unwrap().rates;
@@ -127,9 +150,9 @@ fn httperf_and_open_agree_on_a_ramp() {
         let [ours, theirs] = [ours, Mode::External { program }]
             .map(|mode| drive(&DrivePlan { window: 3 * SECOND, ..plan(address, mode) }));
         if is_poisson {
-            // lab's arrivals fill the time, httperf's are so many: they differ by chance
-            let asked: Vec<u64> = by_rate(&theirs).iter().map(|rate| rate[0]).collect();
-            assert_eq!((asked, theirs.ledger.failures()), (vec![40, 80, 160], 0));
+            // lab's arrivals fill the time, httperf's are a fixed number: they differ by chance
+            let scheduled: Vec<u64> = by_rate(&theirs).iter().map(|rate| rate[0]).collect();
+            assert_eq!((scheduled, theirs.ledger.failures()), (vec![40, 80, 160], 0));
         } else {
             assert_eq!(by_rate(&theirs), by_rate(&ours));
         }
@@ -143,7 +166,7 @@ fn httperf_and_open_agree_on_a_ramp() {
 fn httperf_reports_running_out_of_descriptors() {
     requires!(Httperf);
     let runtime = runtime();
-    // nobody is answered in time, so that 2000 connections would have to be open at once
+    // no response is in time, so 2000 connections would have to be open at once
     let (slow, _) = serve(&runtime, |_, _| Behaviour::SendLate(10 * SECOND, PONG.into()));
     let rates = [10, 2000].map(|rate| Stage { rate_per_s: number(rate), lasts: SECOND }).into_iter().collect();
     let program = Program::Httperf { rates, calls: number(1), is_poisson: false };

@@ -41,14 +41,14 @@ pub(super) fn open(rate: u32, lasts: Duration, arrival: Arrival) -> OpenPlan {
     }
 }
 
-/// Runs `lab drive` to its end, which must write events and nothing else. A proxy in the environment is ignored.
+/// Runs `lab drive` to its end. It must write only events. A proxy in the environment is ignored.
 pub(super) fn drive(plan: &DrivePlan) -> DriveOutcome {
     drive_and_watch(plan, |_| {})
 }
 
 /// The same, with each event shown to `watch` as it is reported.
 pub(super) fn drive_and_watch(plan: &DrivePlan, mut watch: impl FnMut(&DriverEvent)) -> DriveOutcome {
-    // A file, because a pipe that nobody empties would stop a driver that has much to complain about.
+    // A file, because a full pipe would stop a driver with many errors.
     let mut complaints = tempfile::tempfile().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_lab"))
         .arg("drive")

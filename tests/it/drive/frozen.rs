@@ -1,4 +1,4 @@
-//! The server that stops for a second: what a closed loop cannot see, an open one must.
+//! A server that stops for a second: a closed loop cannot see it, an open loop must.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn freeze_is_measured_from_the_schedule() {
     let outcome = drive_and_watch(&plan, |event| {
         if *event == DriverEvent::WindowOpened {
             kill_process(worker, Signal::STOP).unwrap();
-            // Not a wait for something to happen: it is what happens.
+            // This sleep is the fault itself, not a wait for a condition.
             std::thread::sleep(SECOND);
             kill_process(worker, Signal::CONT).unwrap();
         }

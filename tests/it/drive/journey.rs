@@ -27,7 +27,7 @@ fn literal(text: &str) -> TextPiece {
     TextPiece::Literal(text.to_owned())
 }
 
-/// Log in, look around three times with what the answer gave, log out.
+/// Log in, request three pages with values of the response, log out.
 fn journey() -> Vec<Step> {
     let value = |name: &str| TextPiece::Value(name.to_owned());
     vec![
@@ -54,22 +54,22 @@ fn journey() -> Vec<Step> {
 fn drive_journey(items: &'static str) -> DriveOutcome {
     let runtime = runtime();
     let (address, _) = serve(&runtime, move |number, head| {
-        let answer = |extra: &str, body: &str| {
+        let response = |extra: &str, body: &str| {
             let length = body.len();
             Behaviour::Send(format!("HTTP/1.1 200 OK\r\n{extra}Content-Length: {length}\r\n\r\n{body}").into())
         };
         let first_line = head.lines().next().unwrap_or_default();
         if first_line.starts_with("POST /login ") {
-            answer(&format!("Set-Cookie: id={number}; HttpOnly\r\n"), &format!("{{\"token\": {number}}}"))
+            response(&format!("Set-Cookie: id={number}; HttpOnly\r\n"), &format!("{{\"token\": {number}}}"))
         } else if first_line.starts_with("GET /items?token=") {
-            // The same number in both: each came from the same answer.
+            // The same number in both: both came from the same response.
             let token = first_line.split(['=', ' ']).nth(2).unwrap_or_default();
             match head.to_lowercase().contains(&format!("cookie: id={token}\r\n")) {
-                true => answer("", items),
+                true => response("", items),
                 false => send("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"),
             }
         } else {
-            answer("", "bye")
+            response("", "bye")
         }
     });
     drive(&plan(address, Mode::Goose { users: number(3), steps: journey() }))

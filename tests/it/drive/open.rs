@@ -1,11 +1,11 @@
-//! lab's own open and closed loops: every request ends in one place, whatever the server does.
+//! lab's own open and closed loops: every request is counted exactly once, whatever the server does.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lab_load::wire::{Arrival, ArrivalProcess, DrivePlan, ErrorClass, Http, Mode, OpenPlan, Schedule, Stage};
 
-use lab::measure::accepted::Accepted;
+use lab::measure::accept_counter::AcceptCounter;
 
 use super::driver::{drive, number, open, plan};
 use super::servers::{Behaviour, PONG, refusing, runtime, send, serve};
@@ -67,14 +67,14 @@ fn accepted_connections_match_the_plan() {
     ] {
         let runtime = runtime();
         let served = behaviour.clone();
-        let mut by_kernel = Accepted::begin().expect("socket diagnostics");
+        let mut by_kernel = AcceptCounter::start().expect("socket diagnostics");
         let (address, counts) = serve(&runtime, move |_, _| served.clone());
         let outcome = drive(&plan(address, Mode::Open(open(50, SECOND, sessions(4)))));
         assert_eq!((outcome.ledger.ok, outcome.ledger.body_bytes), (200, Some(1000)), "{behaviour:?}");
         assert_eq!(counts.accepted(), 50 * per_session, "{behaviour:?}");
         assert_eq!(outcome.connections_opened, Some(50 * per_session), "{behaviour:?}");
 
-        // A pool opens what it needs, a closed loop one for each of its connections, and both more where they are closed.
+        // A pool opens connections on demand, a closed loop one per user, and both reopen closed ones.
         let before = counts.accepted();
         let outcome = drive(&plan(address, Mode::Open(open(50, SECOND, pool(3)))));
         let opened = counts.accepted() - before;
@@ -86,15 +86,15 @@ fn accepted_connections_match_the_plan() {
             assert_eq!((counts.accepted() - before, outcome.connections_opened), (3, Some(3)), "{behaviour:?}");
             assert_eq!(outcome.ledger.failures(), 0);
         }
-        // The kernel, which is asked where a server gives no account of its own, says the same, if a little later.
+        // The kernel's count, for servers without their own, agrees a little later.
         wait_until("the kernel's count is the server's", || {
-            let counted = by_kernel.so_far().unwrap().expect("nothing lost");
+            let counted = by_kernel.counts().unwrap().expect("nothing lost");
             counted.get(&address.port()) == Some(&counts.accepted())
         });
     }
 }
 
-/// A connection for each request, also with a server that would keep it; said and meant as HTTP/1.0.
+/// A connection for each request, even if the server would keep it, and HTTP/1.0 on the wire.
 #[test]
 fn http_1_0_opens_a_connection_per_request() {
     for mode in [Mode::Open(open(50, SECOND, sessions(1))), Mode::Open(open(50, SECOND, pool(3)))] {
@@ -126,7 +126,7 @@ fn failures_are_classified_and_the_ledger_balances() {
         let runtime = runtime();
         let served = behaviour.clone();
         let (address, _) = serve(&runtime, move |_, _| served.clone());
-        // A status is an answer: the session goes on. Anything else ends it.
+        // A response with any status continues the session. Anything else ends it.
         let (failed, unsent) = match class {
             ErrorClass::Status4xx | ErrorClass::Status5xx => (60, 0),
             _ => (20, 40),
@@ -193,7 +193,7 @@ fn overload_is_shed_or_abandoned_and_counted() {
     assert_eq!(ledger.places(), (100, 0, 3, 97, 0), "timed out after the window, and shed");
     assert_eq!(counts.accepted(), 3);
 
-    // One connection that never answers: the others wait for it, each as long as the timeout, and are given up.
+    // One connection without a response: the others wait for it up to the timeout, and give up.
     let (address, _) = serve(&runtime, |_, _| Behaviour::Hold);
     let timeout = Duration::from_millis(300);
     let one = Mode::Open(open(100, SECOND, pool(1)));

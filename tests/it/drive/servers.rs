@@ -1,4 +1,4 @@
-//! Servers that behave and misbehave, with their own account of what happened.
+//! Servers that behave and misbehave, and count what happens.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,11 +24,11 @@ pub(crate) enum Behaviour {
     Hold,
 }
 
-/// A small answer.
+/// A small response.
 pub(crate) const PONG: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nPong!";
 
-pub(crate) fn send(answer: &str) -> Behaviour {
-    Behaviour::Send(answer.into())
+pub(crate) fn send(response: &str) -> Behaviour {
+    Behaviour::Send(response.into())
 }
 
 /// A server's own account.
@@ -53,7 +53,7 @@ pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
-/// Treats every request as `behave` says, which is given its number and its head, until the runtime is dropped.
+/// Handles every request as `behave` decides by its number and head, until the runtime is dropped.
 pub(crate) fn serve(
     runtime: &Runtime,
     behave: impl Fn(u64, &str) -> Behaviour + Send + Sync + 'static,
@@ -92,11 +92,11 @@ async fn serve_connection(
         }
         let number = counts.served.fetch_add(1, Ordering::Relaxed);
         match behave(number, &String::from_utf8_lossy(&head)) {
-            Behaviour::Send(answer) => stream.write_all(answer.as_bytes()).await?,
-            Behaviour::SendAndClose(answer) => return stream.write_all(answer.as_bytes()).await,
-            Behaviour::SendLate(late, answer) => {
+            Behaviour::Send(response) => stream.write_all(response.as_bytes()).await?,
+            Behaviour::SendAndClose(response) => return stream.write_all(response.as_bytes()).await,
+            Behaviour::SendLate(late, response) => {
                 tokio::time::sleep(late).await;
-                stream.write_all(answer.as_bytes()).await?;
+                stream.write_all(response.as_bytes()).await?;
             }
             Behaviour::Reset => return stream.set_zero_linger(),
             Behaviour::Hold => std::future::pending().await,
@@ -105,7 +105,7 @@ async fn serve_connection(
     }
 }
 
-/// An address where nobody listens.
+/// An address without a listener.
 pub(crate) fn refusing(runtime: &Runtime) -> SocketAddr {
     runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap().local_addr().unwrap()
 }

@@ -1,4 +1,4 @@
-//! TLS and HTTP/2, held against real nginx with a certificate of the test's own.
+//! TLS and HTTP/2 with real nginx and a certificate of the test's own.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use lab::catalog::kind::Protocol;
 use lab::stack::guarded::{FIRST_INHERITED_FD, Guarded, ListeningSocket, Output, Program as Started};
-use lab::stack::relocate::{self, Move};
+use lab::stack::relocate::{self, Target};
 use lab::stack::{Role, ready};
 use lab_load::wire::Program as Other;
 use lab_load::wire::{Arrival, DriveOutcome, DrivePlan, ErrorClass, Http, Mode, Stage, Tls, Trust};
@@ -129,12 +129,12 @@ fn certificates_are_verified() {
         sound(&trusting(Trust::Ca(site.ca.clone()), None));
         sound(&trusting(Trust::Insecure, Some("elsewhere.example")));
         let untrusted = failing(&trusting(Trust::Ca(other.ca.clone()), Some(SITE)), ErrorClass::TlsCertificate);
-        assert!(!untrusted.unclassified.is_empty(), "what is wrong with it is told");
+        assert!(!untrusted.unclassified.is_empty(), "the reason is reported");
         failing(&trusting(Trust::Ca(site.ca.clone()), Some("elsewhere.example")), ErrorClass::TlsCertificate);
     }
 }
 
-/// A server that greets whoever connects, and not in TLS.
+/// A server that sends plain text instead of TLS.
 fn speaks_first() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -173,7 +173,7 @@ fn orderly_close_differs_from_failure() {
     // With one stream the end of a connection is known before the next request, which opens another.
     let one = sound(&DrivePlan { http: http2(1), ..site.plan(pool(1)) });
     assert_eq!((one.ledger.ok, one.connections_opened), (200, Some(10)));
-    // With several, some are under way that the server has said it will not look at.
+    // With several streams, GOAWAY leaves some of them unprocessed.
     let several = drive(&DrivePlan { http: http2(10), ..site.plan(closed(1)) });
     let refused = several.ledger.failed.get(&ErrorClass::StreamRefused).copied().unwrap_or_default();
     assert_eq!(several.ledger.failures(), refused, "{:?}", several.ledger.failed);
@@ -197,7 +197,8 @@ fn relocated_nginx_is_probed_over_tls() {
         Ok(sockets[sockets.len() - 1].address())
     };
     let (upstream, folder) = ("127.0.0.1:1", run.path());
-    let target = Move { upstream, folder, reserve: &mut reserve, include: &mut |_| Ok(Vec::new()) };
+    let (include, stand_in) = (&mut |_: &_| Ok(Vec::new()), &mut |_: &relocate::CertificateFile<'_>| Ok(None));
+    let target = Target { upstream, folder, reserve: &mut reserve, include, stand_in };
     let relocated = relocate::nginx(configuration, &original, target).unwrap();
     std::fs::write(&moved, &relocated.text).unwrap();
     let inherited: String = (FIRST_INHERITED_FD..).zip(&sockets).map(|(fd, _)| format!("{fd};")).collect();
@@ -207,6 +208,7 @@ fn relocated_nginx_is_probed_over_tls() {
     let program = Started {
         command,
         environment: vec![("NGINX".to_owned(), inherited)],
+        folder: None,
         cores: Vec::new(),
         grace: SECOND,
         sockets,
@@ -217,8 +219,14 @@ fn relocated_nginx_is_probed_over_tls() {
     runtime().block_on(async {
         let mut nginx = Guarded::start(env!("CARGO_BIN_EXE_lab").as_ref(), program).unwrap();
         for address in [relocated.entry, tls_entry] {
-            let question =
-                ready::Probe { role: Role::Proxy, address, protocol: Protocol::Http, path: "/", binds_itself: false };
+            let question = ready::Probe {
+                role: Role::Proxy,
+                address,
+                protocol: Protocol::Http,
+                path: "/",
+                binds_itself: false,
+                originals: &[],
+            };
             ready::wait(&question, &mut nginx, 10 * SECOND).await.unwrap();
         }
         let plan = |url: String, plan: DrivePlan| DrivePlan { url, ..plan };

@@ -1,4 +1,4 @@
-//! The files in `cases/`: a configuration, what the client sends, and what the upstream answers.
+//! The files in `cases/`: a configuration, the bytes of the client, and the responses of the upstream.
 //!
 //! ```text
 //! --- http | server | location      directives, put into that block of the configuration; `server` replaces the
@@ -7,13 +7,13 @@
 //!                                    legitimate request behind the last; `anew` on a connection of their own, once
 //!                                    the one before has ended; `after` waits until TEXT was received
 //! --- file PATH                     a file in the configuration's folder
-//! --- upstream [early] [close|reset]  the bytes of one answer, one section after the other; `early` does not wait
+//! --- upstream [early] [close|reset]  the bytes of one response, one section after the other; `early` does not wait
 //!                                    for the request's body; `close` and `reset` end the connection behind it
 //! ```
 //!
 //! Each line stands for itself and CRLF. `\` at the end of a line takes the CRLF away; `\r`, `\n`, `\t`, `\0`, `\xNN` and `\\`
 //! are what they are in Rust, and `\*N(text)` is the text N times. In directives `{upstream}`, `{second}` and `{third}`
-//! are the upstream's addresses, `{unix}` its unix socket, `{dead}` an address where nobody listens,
+//! are the upstream's addresses, `{unix}` its unix socket, `{dead}` an address without a listener,
 //! and for the twins `{dns}` a name server.
 
 use std::io::Write as _;
@@ -27,7 +27,7 @@ pub(crate) struct Case {
     pub(crate) location: String,
     pub(crate) client: Vec<Step>,
     pub(crate) is_alone: bool,
-    pub(crate) answers: Vec<Answer>,
+    pub(crate) responses: Vec<UpstreamResponse>,
     /// Paths inside the configuration's folder, with contents.
     pub(crate) files: Vec<(String, Vec<u8>)>,
 }
@@ -42,19 +42,18 @@ pub(crate) struct Step {
     pub(crate) after: Option<String>,
 }
 
-/// Follows a case's own bytes on the same connection: what becomes of it shows whether the proxy still knows where it
-/// stands.
+/// Follows a case's own bytes on the same connection, and shows whether the proxy found their end.
 const LEGITIMATE: &[u8] = b"GET /legitimate HTTP/1.1\r\nHost: example.org\r\nConnection: close\r\n\r\n";
 
-/// What the upstream does with one request.
+/// The upstream's reaction to one request.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Answer {
+pub(crate) struct UpstreamResponse {
     pub(crate) bytes: Vec<u8>,
     pub(crate) is_early: bool,
     pub(crate) end: End,
 }
 
-/// What the upstream does with the connection behind an answer.
+/// The connection's state after a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum End {
     #[default]
@@ -90,16 +89,16 @@ impl Case {
                     case.files.push((words.next().expect("a path").to_owned(), bytes(body)));
                 }
                 Some("upstream") => {
-                    let mut answer = Answer { bytes: bytes(body), ..Answer::default() };
+                    let mut response = UpstreamResponse { bytes: bytes(body), ..UpstreamResponse::default() };
                     for word in words {
                         match word {
-                            "early" => answer.is_early = true,
-                            "close" => answer.end = End::Close,
-                            "reset" => answer.end = End::Reset,
+                            "early" => response.is_early = true,
+                            "close" => response.end = End::Close,
+                            "reset" => response.end = End::Reset,
                             other => panic!("unknown word {other:?} in {}", file.display()),
                         }
                     }
-                    case.answers.push(answer);
+                    case.responses.push(response);
                 }
                 other => panic!("unknown section {other:?} in {}", file.display()),
             }

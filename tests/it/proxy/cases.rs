@@ -1,4 +1,4 @@
-//! The cases, each with a snapshot of what the upstream received and what the client got.
+//! The cases, each with a snapshot of the requests at the upstream and the responses at the client.
 
 use std::fmt::Write as _;
 
@@ -21,9 +21,9 @@ fn cases() {
 }
 
 fn run(case: &Case) -> String {
-    let upstream = Upstream::start(case.answers.clone());
+    let upstream = Upstream::start(case.responses.clone());
     let dead = {
-        // bound and let go: nobody listens there
+        // bound and released: no listener is there
         let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         socket.local_addr().expect("an address").to_string()
     };
@@ -37,9 +37,9 @@ fn run(case: &Case) -> String {
     }
     _ = writeln!(report, "== client\n{}", visible(&got));
     let is_final = |window: &&[u8]| window.starts_with(b"HTTP/1.1 ") && window[9] > b'1';
-    let answers = got.windows(10).filter(is_final).count();
+    let responses = got.windows(10).filter(is_final).count();
     let log =
-        wait_until("the access log", || Some(proxy.read("access.log")).filter(|log| log.lines().count() >= answers));
+        wait_until("the access log", || Some(proxy.read("access.log")).filter(|log| log.lines().count() >= responses));
     _ = writeln!(report, "== logged\n{}", log.lines().collect::<Vec<_>>().join(" "));
     let date = regex::Regex::new(r"Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT").expect("a pattern");
     let report = date.replace_all(&report, "Date: (now)");
@@ -51,7 +51,7 @@ fn run(case: &Case) -> String {
         .replace(concat!("lab/", env!("CARGO_PKG_VERSION")), "lab/(version)")
 }
 
-/// Bytes as text in which every byte can be told: CRLF is a line end, everything else unprintable is escaped.
+/// Bytes as unambiguous text: CRLF is a line end, everything else unprintable is escaped.
 pub(crate) fn visible(bytes: &[u8]) -> String {
     let mut out = String::new();
     for line in bytes.split_inclusive(|&byte| byte == b'\n') {

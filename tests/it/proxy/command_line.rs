@@ -12,7 +12,7 @@ fn lab(arguments: &[&str], folder: &Path) -> Output {
     command.arg("proxy").args(arguments).current_dir(folder).output().expect("lab runs")
 }
 
-fn said(output: &Output) -> String {
+fn printed(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
@@ -28,9 +28,35 @@ fn folder() -> tempfile::TempDir {
 fn configuration_test_may_be_quiet() {
     let folder = folder();
     let output = lab(&["-t", "-c", "nginx.conf"], folder.path());
-    assert!(output.status.success() && said(&output).contains("syntax is ok"), "{}", said(&output));
+    assert!(output.status.success() && printed(&output).contains("syntax is ok"), "{}", printed(&output));
     let output = lab(&["-t", "-q", "-c", "nginx.conf"], folder.path());
-    assert!(output.status.success() && said(&output).is_empty(), "{}", said(&output));
+    assert!(output.status.success() && printed(&output).is_empty(), "{}", printed(&output));
+}
+
+/// Four times as many entries may take ten times as long, which is less than the sixteen times of a quadratic search.
+#[test]
+fn large_map_is_read_in_linear_time() {
+    let folder = folder();
+    let time = |entries: usize| {
+        let lines: String = (0..entries).map(|number| format!("/path/{number} /other/{number};\n")).collect();
+        let text = format!("events {{ }} http {{ map $uri $other {{ hostnames; {lines} }} }}");
+        std::fs::write(folder.path().join("map.conf"), text).expect("a file");
+        let begun = std::time::Instant::now();
+        let output = lab(&["-t", "-q", "-c", "map.conf"], folder.path());
+        assert!(output.status.success(), "{}", printed(&output));
+        begun.elapsed()
+    };
+    let (few, many) = (time(10_000), time(40_000));
+    assert!(many < few * 10, "{few:?} and {many:?}");
+}
+
+#[test]
+fn configuration_starts_from_the_prefix() {
+    let folder = folder();
+    std::fs::create_dir(folder.path().join("prefix")).expect("a folder");
+    std::fs::write(folder.path().join("prefix/own.conf"), "events { } http { }").expect("a file");
+    assert!(lab(&["-t", "-p", "prefix", "-c", "own.conf"], folder.path()).status.success());
+    assert!(!lab(&["-t", "-c", "own.conf"], folder.path()).status.success());
 }
 
 #[test]
@@ -58,7 +84,7 @@ fn command_line_directives_are_global() {
     ] {
         let output = test(directives);
         assert_exit(&output, Exit::Usage);
-        assert!(said(&output).contains(message), "{directives}: {}", said(&output));
+        assert!(printed(&output).contains(message), "{directives}: {}", printed(&output));
     }
 }
 
@@ -67,9 +93,9 @@ fn the_version_needs_no_configuration() {
     let folder = folder();
     for (option, lines) in [("-v", 1), ("-V", 3)] {
         let output = lab(&[option], folder.path());
-        let said = said(&output);
-        assert!(output.status.success() && said.starts_with("lab proxy version: lab/"), "{said}");
-        assert_eq!(said.lines().count(), lines, "{said}");
+        let printed = printed(&output);
+        assert!(output.status.success() && printed.starts_with("lab proxy version: lab/"), "{printed}");
+        assert_eq!(printed.lines().count(), lines, "{printed}");
     }
     assert!(!lab(&[], folder.path()).status.success());
 }
@@ -93,7 +119,7 @@ fn unknown_signal_is_refused() {
     let folder = folder();
     let output = lab(&["-c", "nginx.conf", "-s", "restart"], folder.path());
     assert_exit(&output, Exit::Usage);
-    assert!(said(&output).contains("accepted: stop, quit, reload, reopen"), "{}", said(&output));
+    assert!(printed(&output).contains("accepted: stop, quit, reload, reopen"), "{}", printed(&output));
 }
 
 #[test]
@@ -112,9 +138,9 @@ fn unreadable_files_are_reported_once() {
         (&["-c", "pid.conf"], 3, format!("cannot write pid file none/pid: {missing}")),
     ] {
         let output = lab(&[arguments, &["-g", "daemon off;"]].concat(), folder.path());
-        let said = said(&output);
-        assert_eq!(output.status.code(), Some(status), "{said}");
-        assert_eq!(said.lines().next(), Some(&*format!("lab proxy: {expected}")), "{arguments:?}");
-        assert_eq!(said.matches(&missing.to_string()).count(), 1, "{said}");
+        let printed = printed(&output);
+        assert_eq!(output.status.code(), Some(status), "{printed}");
+        assert_eq!(printed.lines().next(), Some(&*format!("lab proxy: {expected}")), "{arguments:?}");
+        assert_eq!(printed.matches(&missing.to_string()).count(), 1, "{printed}");
     }
 }

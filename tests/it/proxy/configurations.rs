@@ -8,7 +8,7 @@ use lab::exit::Exit;
 use super::running::NGINX;
 use crate::support::{assert_exit, requires};
 
-/// `-t`, with a folder for whatever the configuration has opened.
+/// `-t`, with a folder for the files that the configuration opens.
 fn test(program: &mut Command, file: &Path) -> Output {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::create_dir(folder.path().join("logs")).expect("a folder");
@@ -32,8 +32,8 @@ fn wrong_configurations_are_refused() {
             let output = test(&mut lab(), file);
             assert_eq!(output.status.code(), Some(1), "{}", file.display());
             let folder = format!("{}/", file.parent().expect("a folder").display());
-            let said = String::from_utf8(output.stderr).expect("text").replace(&folder, "");
-            insta::assert_snapshot!(said);
+            let printed = String::from_utf8(output.stderr).expect("text").replace(&folder, "");
+            insta::assert_snapshot!(printed);
         });
     });
 }
@@ -54,12 +54,12 @@ fn wrong_configuration_is_refused_at_the_start() {
 fn lab_accepts_right_configurations() {
     for file in right() {
         let output = test(&mut lab(), &file);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success() && said.contains("test is successful"), "{}: {said}", file.display());
+        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && printed.contains("test is successful"), "{}: {printed}", file.display());
     }
 }
 
-/// Needs nginx; without it the test says so and passes, unless `LAB_REQUIRE` names nginx.
+/// Needs nginx.
 #[test]
 fn nginx_accepts_right_configurations() {
     requires!(Nginx);

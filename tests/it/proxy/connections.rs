@@ -1,20 +1,20 @@
 //! What happens to connections that end, stall or are used again.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 
-use super::case::{Answer, End};
+use super::case::{End, UpstreamResponse};
 use super::running::{Proxy, STUCK, read_some, read_to_end};
 use super::upstream::Upstream;
 use crate::support::wait_until;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n";
 
-fn answer(bytes: &[u8], end: End) -> Answer {
-    Answer { bytes: bytes.to_vec(), end, is_early: false }
+fn response(bytes: &[u8], end: End) -> UpstreamResponse {
+    UpstreamResponse { bytes: bytes.to_vec(), end, is_early: false }
 }
 
-/// Reads one answer with a Content-Length.
+/// Reads one response with a Content-Length.
 fn read_answer(stream: &mut TcpStream) -> String {
     let mut got = Vec::new();
     let mut piece = [0; 4096];
@@ -26,7 +26,7 @@ fn read_answer(stream: &mut TcpStream) -> String {
                 return text;
             }
         }
-        let read = read_some(stream, &mut piece).expect("an answer");
+        let read = read_some(stream, &mut piece).expect("a response");
         assert!(read > 0, "the connection ended after {text:?}");
         got.extend_from_slice(&piece[..read]);
     }
@@ -35,7 +35,8 @@ fn read_answer(stream: &mut TcpStream) -> String {
 #[test]
 fn idle_upstream_connection_may_close() {
     let ok = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-    let upstream = Upstream::start(vec![answer(ok, End::Close), answer(ok, End::Reset), answer(ok, End::KeepOpen)]);
+    let upstream =
+        Upstream::start(vec![response(ok, End::Close), response(ok, End::Reset), response(ok, End::KeepOpen)]);
     let proxy = super::plain_proxy(&upstream);
     let mut stream = proxy.connect();
     let post = b"POST / HTTP/1.1\r\nHost: example.org\r\nContent-Length: 5\r\n\r\nhello";
@@ -49,10 +50,33 @@ fn idle_upstream_connection_may_close() {
 }
 
 #[test]
+fn expecting_client_is_collected_before_the_upstream() {
+    let upstream = Upstream::start(Vec::new());
+    let proxy = super::plain_proxy(&upstream);
+    let mut slow = proxy.connect();
+    slow.write_all(b"POST /slow HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n").unwrap();
+    let mut interim = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+    slow.read_exact(&mut interim).unwrap();
+    assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+    slow.write_all(b"hel").unwrap();
+    let mut other = proxy.connect();
+    other.write_all(GET).unwrap();
+    read_answer(&mut other);
+    let received = || upstream.received().into_iter().flatten().collect::<Vec<_>>();
+    assert!(!String::from_utf8_lossy(&received()).contains("/slow"));
+    slow.write_all(b"lo").unwrap();
+    read_answer(&mut slow);
+    let received = String::from_utf8_lossy(&received()).into_owned();
+    assert!(received.contains("POST /slow HTTP/1.1\r\n") && received.ends_with("hello"), "{received}");
+    assert!(!received.contains("Expect"), "{received}");
+}
+
+#[test]
 fn post_is_never_repeated() {
-    // the first answer keeps the connection; on the next request the upstream closes it without an answer
+    // the first response keeps the connection; the upstream closes it after the next request, without a response
     let ok = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-    let upstream = Upstream::start(vec![answer(ok, End::KeepOpen), answer(b"", End::Close), answer(ok, End::KeepOpen)]);
+    let upstream =
+        Upstream::start(vec![response(ok, End::KeepOpen), response(b"", End::Close), response(ok, End::KeepOpen)]);
     let proxy = super::plain_proxy(&upstream);
     let mut stream = proxy.connect();
     stream.write_all(GET).unwrap();
@@ -66,7 +90,8 @@ fn post_is_never_repeated() {
 #[test]
 fn broken_get_is_repeated_once() {
     let ok = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-    let upstream = Upstream::start(vec![answer(ok, End::KeepOpen), answer(b"", End::Close), answer(ok, End::KeepOpen)]);
+    let upstream =
+        Upstream::start(vec![response(ok, End::KeepOpen), response(b"", End::Close), response(ok, End::KeepOpen)]);
     let proxy = super::plain_proxy(&upstream);
     let mut stream = proxy.connect();
     for _ in 0..2 {
@@ -186,11 +211,11 @@ fn slow_clients_and_upstreams_time_out() {
 #[test]
 fn idle_and_unreading_clients_do_not_block_others() {
     let large = [&b"HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n"[..], &vec![b'a'; 20_000_000]].concat();
-    let upstream = Upstream::start(vec![answer(&large, End::KeepOpen)]);
+    let upstream = Upstream::start(vec![response(&large, End::KeepOpen)]);
     let proxy = super::plain_proxy(&upstream);
     let mut unreading = proxy.connect();
     unreading.write_all(GET).unwrap();
-    wait_until("the upstream to be asked", || !upstream.received().concat().is_empty());
+    wait_until("a request at the upstream", || !upstream.received().concat().is_empty());
     let mut idle: Vec<TcpStream> = (0..200).map(|_| proxy.connect()).collect();
     for _ in 0..20 {
         let got = proxy.converse(b"GET / HTTP/1.1\r\nHost: example.org\r\nConnection: close\r\n\r\n");
@@ -203,7 +228,7 @@ fn idle_and_unreading_clients_do_not_block_others() {
 
 #[test]
 fn large_bodies_flow_both_ways_at_once() {
-    // an upstream that echoes as it reads: whoever first reads all and only then writes would be stuck
+    // an upstream that echoes as it reads: a proxy that reads everything before it writes would deadlock
     let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = upstream.local_addr().unwrap();
     let size = 8_000_000;
@@ -245,7 +270,7 @@ fn large_bodies_flow_both_ways_at_once() {
 #[test]
 fn early_response_closes_the_connection() {
     let refused = b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno";
-    let upstream = Upstream::start(vec![Answer { bytes: refused.to_vec(), is_early: true, end: End::Close }]);
+    let upstream = Upstream::start(vec![UpstreamResponse { bytes: refused.to_vec(), is_early: true, end: End::Close }]);
     let proxy = super::streaming_proxy(&upstream);
     let head = b"POST / HTTP/1.1\r\nHost: example.org\r\nContent-Length: 900000\r\n\r\n";
     let got = String::from_utf8(proxy.converse(&[&head[..], &[b'a'; 500_000]].concat())).unwrap();
@@ -256,7 +281,7 @@ fn early_response_closes_the_connection() {
 #[test]
 fn truncated_small_response_never_looks_complete() {
     let half = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello";
-    let upstream = Upstream::start(vec![answer(half, End::Close)]);
+    let upstream = Upstream::start(vec![response(half, End::Close)]);
     let proxy = super::plain_proxy(&upstream);
     let mut client = proxy.connect();
     client.write_all(b"GET / HTTP/1.1\r\nHost: example.org\r\nConnection: close\r\n\r\n").unwrap();

@@ -11,8 +11,11 @@ mod configurations;
 mod connections;
 mod crowd;
 mod lifecycle;
+mod limits;
+mod lingering;
 mod logs;
 mod reload;
+mod temp_folders;
 
 use running::Proxy;
 use upstream::Upstream;

@@ -1,10 +1,11 @@
-//! A proxy that is told to change while it serves: reload, reopen, `-s`, `daemon on`.
+//! Changes to a running proxy: reload, reopen, `-s`, `daemon on`.
 
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use lab::exit::Exit;
 use rustix::process::Signal;
@@ -13,7 +14,7 @@ use super::running::{Proxy, STUCK, read_some};
 use super::upstream::Upstream;
 use crate::support::{assert_exit, wait_until};
 
-/// The whole configuration: the location answers with the upstream at `{address}`.
+/// The configuration: the location passes requests to the upstream at `{address}`.
 fn configuration(address: &str, extra: &str) -> String {
     format!(
         "worker_processes 2; pid pid; error_log error.log notice; {extra}\n\
@@ -29,7 +30,7 @@ fn rewrite(proxy: &Proxy, configuration: &str) {
 }
 
 /// One request on a kept-alive connection; whether the connection is to go on.
-fn ask(stream: &mut TcpStream) -> std::io::Result<bool> {
+fn send_request(stream: &mut TcpStream) -> std::io::Result<bool> {
     stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")?;
     let mut got = Vec::new();
     let mut piece = [0; 4096];
@@ -64,7 +65,7 @@ fn reload_loses_no_request() {
             scope.spawn(|| {
                 let mut stream = proxy.connect();
                 while !is_over.load(Ordering::Relaxed) {
-                    match ask(&mut stream) {
+                    match send_request(&mut stream) {
                         Ok(true) => {}
                         Ok(false) => stream = proxy.connect(),
                         Err(error) => {
@@ -90,11 +91,57 @@ fn reload_loses_no_request() {
     assert!(served.into_inner() > 600);
 }
 
+/// Sends pipelined requests, and reads the responses, until `is_over`.
+fn flood(proxy: &Proxy, is_over: &AtomicBool) {
+    let mut reading = proxy.connect();
+    let mut writing = reading.try_clone().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let requests = b"GET /local HTTP/1.1\r\nHost: a\r\n\r\n".repeat(200);
+            while !is_over.load(Ordering::Relaxed) && writing.write_all(&requests).is_ok() {}
+            _ = writing.shutdown(std::net::Shutdown::Write);
+        });
+        let mut piece = vec![0; 64 * 1024];
+        // A worker that quits closes the connection.
+        while matches!(read_some(&mut reading, &mut piece), Ok(1..)) {}
+    });
+}
+
+/// A worker that never sleeps once took the time of its last wake-up for the time of day, and its timeouts were short.
+#[test]
+fn busy_worker_waits_for_its_last_requests() {
+    let upstream = Upstream::start(Vec::new());
+    let configuration = configuration(&upstream.address.to_string(), "")
+        .replace("worker_processes 2", "worker_processes 1")
+        .replace("access_log access.log", "access_log off; keepalive_requests 100000000")
+        .replace("location / ", "location /local { return 204; } location / ");
+    let proxy = Proxy::start(&configuration);
+    let is_over = AtomicBool::new(false);
+    let waited = std::thread::scope(|scope| {
+        let mut idle = proxy.connect();
+        assert!(send_request(&mut idle).unwrap());
+        let began = Instant::now();
+        for _ in 0..8 {
+            scope.spawn(|| flood(&proxy, &is_over));
+        }
+        wait_until("a worker that is busy for long", || began.elapsed() > Duration::from_millis(1500));
+        let signalled = Instant::now();
+        proxy.signal(Signal::HUP);
+        let read = read_some(&mut idle, &mut [0; 16]);
+        let waited = signalled.elapsed();
+        is_over.store(true, Ordering::Relaxed);
+        assert_eq!(read.unwrap(), 0);
+        waited
+    });
+    // It waits for a second; its clock may be late by a few milliseconds.
+    assert!(waited > Duration::from_millis(950), "{waited:?}");
+}
+
 #[test]
 fn bad_file_leaves_the_configuration_unchanged() {
     let (first, second) = (Upstream::start(Vec::new()), Upstream::start(Vec::new()));
     let proxy = Proxy::start(&configuration(&first.address.to_string(), ""));
-    assert!(ask(&mut proxy.connect()).unwrap());
+    assert!(send_request(&mut proxy.connect()).unwrap());
     rewrite(&proxy, "events { } http { nonsense; }");
     proxy.signal(Signal::HUP);
     wait_until("the refusal", || {
@@ -103,22 +150,22 @@ fn bad_file_leaves_the_configuration_unchanged() {
         assert!(line.contains("nginx.conf:1: unknown directive \"nonsense\""), "{line}");
         Some(())
     });
-    assert!(ask(&mut proxy.connect()).unwrap());
+    assert!(send_request(&mut proxy.connect()).unwrap());
     assert_eq!(second.received().len(), 0);
     // an address that cannot be listened on is as bad
     rewrite(&proxy, "events { } http { server { listen 192.0.2.1:80; } }");
     proxy.signal(Signal::HUP);
     wait_until("the refusal", || proxy.read("error.log").contains("bind() to 192.0.2.1:80 failed"));
-    assert!(ask(&mut proxy.connect()).unwrap());
+    assert!(send_request(&mut proxy.connect()).unwrap());
 
     let mut idle = proxy.connect();
-    assert!(ask(&mut idle).unwrap());
+    assert!(send_request(&mut idle).unwrap());
     rewrite(&proxy, &configuration(&second.address.to_string(), ""));
     proxy.signal(Signal::HUP);
-    // an old connection is answered once more, by the old workers, and told that it was the last time
+    // an old connection gets one more response from the old workers, with Connection: close
     wait_until("the new workers", || reloads(&proxy) == 2);
-    wait_until("a new connection to be served anew", || {
-        ask(&mut proxy.connect()).unwrap();
+    wait_until("a new connection on the new workers", || {
+        send_request(&mut proxy.connect()).unwrap();
         !second.received().is_empty()
     });
     assert_eq!(proxy.read("pid").trim().parse::<u32>().ok(), Some(proxy.id()));
@@ -128,7 +175,7 @@ fn bad_file_leaves_the_configuration_unchanged() {
 fn logs_are_reopened_under_their_names() {
     let upstream = Upstream::start(Vec::new());
     let proxy = Proxy::start(&configuration(&upstream.address.to_string(), ""));
-    ask(&mut proxy.connect()).unwrap();
+    send_request(&mut proxy.connect()).unwrap();
     wait_until("a line", || !proxy.read("access.log").is_empty());
     for log in ["access.log", "error.log"] {
         std::fs::rename(proxy.path().join(log), proxy.path().join(format!("{log}.1"))).unwrap();
@@ -138,12 +185,12 @@ fn logs_are_reopened_under_their_names() {
         let is_there = |log| proxy.path().join(log).exists();
         is_there("access.log") && is_there("error.log")
     });
-    ask(&mut proxy.connect()).unwrap();
+    send_request(&mut proxy.connect()).unwrap();
     wait_until("a line", || !proxy.read("access.log").is_empty());
     assert_eq!(proxy.read("access.log.1").lines().count(), 1);
 }
 
-fn tell(folder: &Path, order: &str) -> Output {
+fn send_signal(folder: &Path, order: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
     command.args(["proxy", "-s", order, "-p"]).arg(folder).arg("-c").arg(folder.join("nginx.conf"));
     command.output().unwrap()
@@ -154,24 +201,24 @@ fn pid_file_directs_signals() {
     let upstream = Upstream::start(Vec::new());
     let mut proxy = Proxy::start(&configuration(&upstream.address.to_string(), ""));
     wait_until("the start", || reloads(&proxy) == 1);
-    assert!(tell(proxy.path(), "reload").status.success());
+    assert!(send_signal(proxy.path(), "reload").status.success());
     wait_until("the new workers", || reloads(&proxy) == 2);
-    assert!(tell(proxy.path(), "reopen").status.success());
+    assert!(send_signal(proxy.path(), "reopen").status.success());
     wait_until("the logs", || proxy.read("error.log").contains("reopening logs"));
-    let refused = tell(proxy.path(), "restart");
+    let refused = send_signal(proxy.path(), "restart");
     assert_exit(&refused, Exit::Usage);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("invalid option \"-s restart\""));
-    assert!(tell(proxy.path(), "quit").status.success());
+    assert!(send_signal(proxy.path(), "quit").status.success());
     assert!(proxy.wait().success());
-    let nobody = tell(proxy.path(), "stop");
-    assert_exit(&nobody, Exit::Usage);
-    assert!(String::from_utf8_lossy(&nobody.stderr).contains("/pid\" failed: No such file"));
+    let without_master = send_signal(proxy.path(), "stop");
+    assert_exit(&without_master, Exit::Usage);
+    assert!(String::from_utf8_lossy(&without_master.stderr).contains("/pid\" failed: No such file"));
 }
 
 #[test]
 fn daemon_outlives_its_parent() {
     let upstream = Upstream::start(Vec::new());
-    // what it inherits keeps a proxy in the foreground, so this one binds a port of its own
+    // an inherited socket keeps a proxy in the foreground, so this one binds its own port
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -184,12 +231,12 @@ fn daemon_outlives_its_parent() {
     assert!(started.success(), "the parent ends once the child stands");
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(STUCK)).unwrap();
-    assert!(ask(&mut stream).unwrap());
+    assert!(send_request(&mut stream).unwrap());
     let pid = wait_until("the pid", || {
         std::fs::read_to_string(folder.path().join("pid")).ok().filter(|pid| pid.ends_with('\n'))
     });
     let threads = std::fs::read_dir(format!("/proc/{}/task", pid.trim())).unwrap().count();
     assert_eq!(threads, 2, "one worker beside the master");
-    assert!(tell(folder.path(), "stop").status.success());
+    assert!(send_signal(folder.path(), "stop").status.success());
     wait_until("its end", || !folder.path().join("pid").exists());
 }

@@ -42,7 +42,7 @@ impl Proxy {
         Proxy::start_as(Program::Lab, configuration, |_| ())
     }
 
-    /// Starts either of the twins, once `prepare` has put what it needs into its folder.
+    /// Starts lab or nginx in a folder that `prepare` has filled.
     pub(crate) fn start_as(program: Program, configuration: &str, prepare: impl FnOnce(&Path)) -> Proxy {
         let folder = tempfile::tempdir().expect("a folder");
         prepare(folder.path());
@@ -92,7 +92,7 @@ impl Proxy {
         read_to_end(&mut stream).0
     }
 
-    /// Has a client do all its steps; returns what each of its connections got, and how it ended.
+    /// Runs all steps of a client. Returns the bytes received on each connection, and how it ended.
     pub(crate) fn converse_in_steps(&self, steps: &[Step]) -> Vec<(Vec<u8>, End)> {
         let mut connections = Vec::new();
         let mut got = Vec::new();
@@ -159,7 +159,7 @@ impl Drop for Proxy {
     }
 }
 
-/// Reads once, whatever signals this process gets meanwhile.
+/// Reads once, and retries after a signal.
 pub(crate) fn read_some(stream: &mut TcpStream, piece: &mut [u8]) -> std::io::Result<usize> {
     loop {
         match stream.read(piece) {
@@ -188,7 +188,7 @@ pub(super) fn read_to_end(stream: &mut TcpStream) -> (Vec<u8>, bool) {
     (all, end == End::Closed)
 }
 
-/// Reads until what was received `is_enough`, or the connection ends.
+/// Reads until the received bytes satisfy `is_enough`, or the connection ends.
 fn read_until(stream: &mut TcpStream, got: &mut Vec<u8>, is_enough: impl Fn(&[u8]) -> bool) -> End {
     let mut piece = [0; 16 * 1024];
     loop {

@@ -1,4 +1,4 @@
-//! An upstream that does what it is told, and remembers exactly what it received.
+//! An upstream with prepared responses, which records exactly what it receives.
 
 use std::collections::VecDeque;
 use std::io::{Read as _, Write as _};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::case::{Answer, End};
+use super::case::{End, UpstreamResponse};
 
 #[derive(Debug)]
 pub(crate) struct Upstream {
@@ -28,17 +28,17 @@ pub(crate) struct Received {
 
 #[derive(Debug, Default)]
 struct Shared {
-    answers: VecDeque<Answer>,
+    responses: VecDeque<UpstreamResponse>,
     /// By connection.
     received: Vec<Received>,
-    /// How many connections were ended as an answer wanted it.
+    /// How many connections a response has ended.
     ended: usize,
 }
 
 impl Upstream {
-    /// Answers with these, one after the other, whatever connection a request comes on; then with a short 200.
-    pub(crate) fn start(answers: Vec<Answer>) -> Upstream {
-        let shared = Arc::new(Mutex::new(Shared { answers: answers.into(), ..Shared::default() }));
+    /// Sends these responses in order, on any connection, and then short 200s.
+    pub(crate) fn start(responses: Vec<UpstreamResponse>) -> Upstream {
+        let shared = Arc::new(Mutex::new(Shared { responses: responses.into(), ..Shared::default() }));
         let folder = tempfile::tempdir().expect("a folder");
         let path = SockAddr::unix(folder.path().join("socket")).expect("a path");
         let any = SockAddr::from(SocketAddr::from(([127, 0, 0, 1], 0)));
@@ -86,7 +86,7 @@ impl Upstream {
         self.shared.lock().expect("no panic").received.clone()
     }
 
-    /// How many connections were ended as an answer wanted it.
+    /// How many connections a response has ended.
     pub(super) fn ended(&self) -> usize {
         self.shared.lock().expect("no panic").ended
     }
@@ -110,21 +110,21 @@ fn serve(mut stream: Socket, connection: usize, shared: &Mutex<Shared>) {
         let Some(head_end) = read_until(&mut stream, &mut unread, connection, shared, end_of_head) else {
             return;
         };
-        let answer = shared.lock().expect("no panic").answers.pop_front().unwrap_or_else(|| Answer {
+        let response = shared.lock().expect("no panic").responses.pop_front().unwrap_or_else(|| UpstreamResponse {
             bytes: b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nlegit".to_vec(),
-            ..Answer::default()
+            ..UpstreamResponse::default()
         });
         let head = String::from_utf8_lossy(&unread[..head_end]).to_ascii_lowercase();
         unread.drain(..head_end);
-        if !answer.is_early {
+        if !response.is_early {
             let body_end = read_until(&mut stream, &mut unread, connection, shared, |text| end_of_body(&head, text));
             let Some(body_end) = body_end else { return };
             unread.drain(..body_end);
         }
-        if stream.write_all(&answer.bytes).is_err() {
+        if stream.write_all(&response.bytes).is_err() {
             return;
         }
-        match answer.end {
+        match response.end {
             End::KeepOpen => continue,
             End::Close => _ = stream.shutdown(Shutdown::Both),
             End::Reset => _ = stream.set_linger(Some(std::time::Duration::ZERO)),

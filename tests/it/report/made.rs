@@ -1,38 +1,38 @@
-//! A record that looks like one of a comparison of servers, made of a table, so that every figure in it is known.
+//! Makes the record of a comparison of servers from a table of known figures.
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-/// A stack under the ramp: its name, what it can answer in a second, and what a request costs in microseconds.
+/// A stack under the ramp: its name, its capacity in requests per second, and the CPU time of a request in microseconds.
 pub(super) type Row = (&'static str, f64, f64);
 
-/// Two kept-alive stacks that share a place, one behind them, and one far behind; the first is the reference.
+/// Two stacks that share a rank, one behind them, and one far behind; the first is the reference.
 pub(super) const FIRST: [Row; 4] =
     [("bjoern", 5_000.0, 12.0), ("fastwsgi", 4_950.0, 12.5), ("granian", 3_000.0, 20.0), ("wsgiref", 900.0, 150.0)];
 const BLOCKS: u32 = 6;
 const RATES: [u32; 4] = [250, 500, 1_000, 8_000];
 
-/// A record of these stacks in these groups, each a list of names: those of one are told from those of all others.
+/// A record in which the stacks of a group are told apart from those of all other groups, but not from each other.
 pub(super) fn record(run: &str, rows: &[Row], groups: &[&[&str]]) -> Value {
     let rounds: Vec<Value> = (0..BLOCKS).flat_map(|block| rows.iter().map(move |row| round(block, row))).collect();
     let mut estimates = Vec::new();
     for (name, per_s, cpu_us) in rows {
-        let ratio = |of: f64| {
-            let interval = json!({ "lower": of * 0.97, "upper": of * 1.03, "confidence": 0.96875 });
-            let log_ratios = [of.ln(); BLOCKS as usize];
-            let ratio = json!({ "reference": rows[0].0, "ratio": of, "log_ratios": log_ratios, "interval": interval,
+        let ratio = |value: f64| {
+            let interval = json!({ "lower": value * 0.97, "upper": value * 1.03, "confidence": 0.96875 });
+            let log_ratios = [value.ln(); BLOCKS as usize];
+            let ratio = json!({ "reference": rows[0].0, "ratio": value, "log_ratios": log_ratios, "interval": interval,
                                 "t_interval": null, "driver_bound": [] });
             (*name != rows[0].0).then_some(ratio)
         };
-        let estimate = |metric: &str, unit: &str, median: f64, of: f64| {
+        let estimate = |metric: &str, unit: &str, median: f64, to_reference: f64| {
             json!({ "load": "keep-alive", "stack": name, "metric": metric, "unit": unit, "rounds": BLOCKS,
-                    "median": median, "ratio": ratio(of) })
+                    "median": median, "ratio": ratio(to_reference) })
         };
         estimates.push(estimate("throughput", "per_s", *per_s, per_s / rows[0].1));
         estimates.push(estimate("cpu_per_request", "us", *cpu_us, cpu_us / rows[0].2));
     }
-    let places: Vec<Value> = groups
+    let ranks: Vec<Value> = groups
         .iter()
         .enumerate()
         .flat_map(|(n, group)| {
@@ -41,7 +41,7 @@ pub(super) fn record(run: &str, rows: &[Row], groups: &[&[&str]]) -> Value {
             group.iter().map(move |name| json!({ "stack": name, "best": best, "worst": worst, "better_than": behind }))
         })
         .collect();
-    let placed = |metric: &str| json!({ "load": "keep-alive", "metric": metric, "places": places, "unplaced": ["meinheld"], "blocks_needed": null });
+    let ranking = |metric: &str| json!({ "load": "keep-alive", "metric": metric, "places": ranks, "unplaced": ["meinheld"], "blocks_needed": null });
     let mut stacks: Vec<Value> = rows.iter().map(|(name, ..)| stack(name, *name == rows[0].0)).collect();
     stacks.push(json!({
         "name": "meinheld", "reference": false, "components": [], "error": null, "checks": [], "is_optional": true,
@@ -60,7 +60,7 @@ pub(super) fn record(run: &str, rows: &[Row], groups: &[&[&str]]) -> Value {
                          "governor": null },
         },
         "stacks": stacks, "differences": [], "rounds": rounds, "estimates": estimates,
-        "places": [placed("throughput"), placed("cpu_per_request")],
+        "places": [ranking("throughput"), ranking("cpu_per_request")],
         "looks": { "declared": [BLOCKS], "made": 1 }, "below_noise_floor": null,
         "gate": { "could_not_run": 0, "failed_checks": 0, "errors_under_load": 0, "without_valid_rounds": 0,
                   "facts": "not-compared", "metrics": [] },
@@ -71,15 +71,15 @@ fn stack(name: &str, reference: bool) -> Value {
     json!({
         "name": name, "reference": reference, "error": null,
         "components": [{ "role": "server", "version": format!("{name} 1.{}", name.len()) }],
-        "checks": [{ "name": "a sized answer", "request": "GET /", "outcome": { "outcome": "judged", "findings": [],
+        "checks": [{ "name": "a sized response", "request": "GET /", "outcome": { "outcome": "judged", "findings": [],
             "observed": { "status": 200, "reason": "OK", "headers": [["Content-Length", "5"]], "body": "Pong!",
                           "framing_error": null } } }],
     })
 }
 
-/// A round: what a stack cannot answer times out, and the blocks differ by up to five hundredths.
+/// A round: requests beyond the capacity time out, and the blocks differ by up to 5 %.
 fn round(block: u32, (name, per_s, cpu_us): &Row) -> Value {
-    let able = per_s * (1.0 + 0.01 * f64::from(block) - 0.025);
+    let capacity = per_s * (1.0 + 0.01 * f64::from(block) - 0.025);
     let times = |p50: u64| {
         json!({ "mean_us": p50, "p50_us": p50, "p90_us": p50 * 2, "p99_us": p50 * 4, "p999_us": p50 * 5,
                 "max_us": p50 * 6, "histogram": "SGlzdG9ncmFt" })
@@ -87,7 +87,7 @@ fn round(block: u32, (name, per_s, cpu_us): &Row) -> Value {
     let rates: Vec<Value> = RATES
         .iter()
         .map(|rate| {
-            let ok = able.min(f64::from(*rate)).round() as u64;
+            let ok = capacity.min(f64::from(*rate)).round() as u64;
             let late = u64::from(*rate) - ok;
             let failed = if late > 0 { json!({ "timeout-first-byte": late }) } else { json!({}) };
             json!({ "rate_per_s": rate, "lasts_us": 1_000_000, "scheduled": rate, "ok": ok, "failed": failed, "shed": 0,
@@ -121,7 +121,7 @@ fn round(block: u32, (name, per_s, cpu_us): &Row) -> Value {
     })
 }
 
-/// Writes a record where a run would.
+/// Writes a record as a run does.
 pub(super) fn write(folder: &Path, name: &str, record: &Value) {
     std::fs::write(folder.join(name), record.to_string()).unwrap();
 }

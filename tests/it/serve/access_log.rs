@@ -1,8 +1,8 @@
-//! The access log: the same requests to gunicorn and to lab, and what each wrote of them.
+//! The access log: the same requests to gunicorn and to lab, and their log lines.
 
 use std::fmt::Write as _;
 
-use super::proxy_header::ask;
+use super::proxy_header::raw_response;
 use super::python::Folder;
 use super::server::Server;
 use crate::support::wait_until;
@@ -84,7 +84,7 @@ fn access_log_atoms_match_gunicorn() {
     ];
     let lines = |server: Server, log: &str| -> Vec<String> {
         for request in requests {
-            let _ = ask(&server, request.as_bytes());
+            let _ = raw_response(&server, request.as_bytes());
         }
         wait_until("all lines", || {
             let lines: Vec<String> = folder.read(log).lines().map(str::to_owned).collect();

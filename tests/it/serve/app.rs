@@ -9,7 +9,7 @@ use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
-use lab_http::extensions::ArrivedHead;
+use lab_http::message::extensions::RawHead;
 use lab_worker::RequestBody;
 
 /// More bytes than the buffers of a connection hold.
@@ -31,15 +31,15 @@ impl tower_service::Service<Request<RequestBody>> for App {
     }
 
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
-        Box::pin(answer(request))
+        Box::pin(respond(request))
     }
 }
 
-async fn answer(request: Request<RequestBody>) -> Result<Response<AppBody>, String> {
+async fn respond(request: Request<RequestBody>) -> Result<Response<AppBody>, String> {
     let path = request.uri().path().to_owned();
     let response = match path.as_str() {
         "/arrived" => {
-            let arrived = request.extensions().get::<ArrivedHead>().expect("inserted by the server");
+            let arrived = request.extensions().get::<RawHead>().expect("inserted by the server");
             let lines: Vec<_> = arrived.lines().into_iter().map(|(name, value)| format!("{name}={value}")).collect();
             text(&format!("{} {} {} {}", arrived.method(), arrived.target(), arrived.version_text(), lines.join(" ")))
         }
@@ -101,16 +101,16 @@ fn announced(length: u64, content: &'static str) -> Response<AppBody> {
     Response::from_parts(parts, body)
 }
 
-/// A body of unknown size that comes piece by piece, each only when asked for a second time.
+/// A body of unknown size. Each piece is ready at the second poll.
 struct Pieces {
     pieces: Vec<&'static str>,
     end: Option<&'static str>,
-    asked: bool,
+    is_pending: bool,
 }
 
 impl Pieces {
     fn of(pieces: &[&'static str]) -> Pieces {
-        Pieces { pieces: pieces.iter().rev().copied().collect(), end: None, asked: false }
+        Pieces { pieces: pieces.iter().rev().copied().collect(), end: None, is_pending: false }
     }
 }
 
@@ -119,8 +119,8 @@ impl Body for Pieces {
     type Error = String;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, String>>> {
-        self.asked = !self.asked;
-        if self.asked {
+        self.is_pending = !self.is_pending;
+        if self.is_pending {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }

@@ -5,24 +5,25 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::hosts::hosts;
-use super::server::{Server, get, tell};
+use super::server::{Server, get, send_signal};
 use crate::support::{text, wait_until};
 
-fn ask(client: &mut TcpStream) {
+fn send_request(client: &mut TcpStream) {
     client.write_all(b"GET /pong HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
 }
 
-fn answer(client: &mut TcpStream) {
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"Pong!") {
+fn read_response(client: &mut TcpStream) {
+    let mut response = Vec::new();
+    while !response.ends_with(b"Pong!") {
         let mut byte = [0];
-        assert_eq!(client.read(&mut byte).unwrap(), 1, "{}", answer.escape_ascii());
-        answer.extend(byte);
+        assert_eq!(client.read(&mut byte).unwrap(), 1, "{}", response.escape_ascii());
+        response.extend(byte);
     }
 }
 
@@ -31,25 +32,55 @@ fn worker_connections_are_limited() {
     for host in hosts() {
         let server = host.serve(&["--worker-connections", "1", "--keep-alive", "60"]);
         let mut first = TcpStream::connect(&server.address).unwrap();
-        ask(&mut first);
-        answer(&mut first);
+        first.write_all(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nPo").unwrap();
         let mut second = TcpStream::connect(&server.address).unwrap();
-        ask(&mut second);
-        // A worker that looks at its sockets for each of these would have seen the other one long since.
-        for _ in 0..20 {
-            ask(&mut first);
-            answer(&mut first);
-        }
-        second.set_nonblocking(true).unwrap();
-        let error = second.read(&mut [0]).expect_err("no answer");
+        send_request(&mut second);
+        second.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        let error = second.read(&mut [0]).expect_err("no response");
         assert_eq!(error.kind(), ErrorKind::WouldBlock, "{} {:?}", host.app, host.arguments);
-        second.set_nonblocking(false).unwrap();
-        drop(first);
-        answer(&mut second);
+        second.set_read_timeout(None).unwrap();
+        first.write_all(b"ng!").unwrap();
+        read_response(&mut first);
+        read_response(&mut second);
     }
 }
 
-/// On a unix socket, since there the system says at once that nobody else may wait (listen(2)).
+#[test]
+fn idle_connection_gives_way() {
+    for host in hosts() {
+        let server = host.serve(&["--worker-connections", "2", "--keep-alive", "60"]);
+        let connect = || TcpStream::connect(&server.address).unwrap();
+        let (mut first, mut second) = (connect(), connect());
+        for client in [&mut first, &mut second] {
+            send_request(client);
+            read_response(client);
+        }
+        let mut third = connect();
+        send_request(&mut third);
+        read_response(&mut third);
+        // A thread of the worker sends a response before the event loop notes that its connection is idle, so either of the
+        // two may count as the longest idle one.
+        wait_until("a connection that gives way", || is_closed(&first) || is_closed(&second));
+        let mut open = if is_closed(&first) { second } else { first };
+        send_request(&mut open);
+        read_response(&mut open);
+        // Nothing has arrived of the next ones.
+        let silent = [connect(), connect(), connect()];
+        let mut last = connect();
+        send_request(&mut last);
+        read_response(&mut last);
+        drop(silent);
+    }
+}
+
+fn is_closed(mut client: &TcpStream) -> bool {
+    client.set_nonblocking(true).unwrap();
+    let end = client.read(&mut [0]);
+    client.set_nonblocking(false).unwrap();
+    matches!(end, Ok(0))
+}
+
+/// On a unix socket, where a full backlog is an immediate error (listen(2)).
 #[test]
 fn backlog_limits_waiting_clients() {
     let folder = tempfile::tempdir().unwrap();
@@ -58,7 +89,7 @@ fn backlog_limits_waiting_clients() {
         let server =
             Server::with(&["--bind", &format!("unix:{}", path.display()), "--backlog", &backlog.to_string()], 1);
         let worker = server.workers[0];
-        tell(worker, Signal::STOP);
+        send_signal(worker, Signal::STOP);
         wait_until("a worker that stands still", || {
             let stat = fs::read_to_string(format!("/proc/{worker}/stat")).unwrap();
             stat.contains(") T ")
@@ -75,7 +106,7 @@ fn backlog_limits_waiting_clients() {
         assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}");
         // Linux takes one more.
         assert_eq!(waiting.len(), backlog + 1);
-        tell(worker, Signal::CONT);
+        send_signal(worker, Signal::CONT);
         for client in waiting {
             client.set_nonblocking(false).unwrap();
             assert!(get(UnixStream::from(std::os::fd::OwnedFd::from(client)), "/pong").unwrap().ends_with("Pong!"));

@@ -1,4 +1,4 @@
-//! The same small application for each of the two gateways, for what has to hold with both.
+//! The same small application for each gateway, for tests that must hold with both.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -13,10 +13,10 @@ def app(environ, start_response):
     return [b"Pong!"]
 "#;
 
-/// What answers `/pong` with `Pong!`.
+/// An application that responds to `/pong` with `Pong!`.
 pub(super) struct Host {
     pub(super) app: &'static str,
-    /// What `lab serve` has to be told besides.
+    /// Additional arguments of `lab serve`.
     pub(super) arguments: Vec<String>,
     /// Where the application is, if that is somewhere.
     pub(super) folder: Option<Folder>,
@@ -28,7 +28,7 @@ pub(super) fn hosts() -> Vec<Host> {
     for threads in ["1", "2"] {
         let Some(folder) = Folder::new() else { break };
         folder.write("pong.py", PONG);
-        // Workers may run as somebody else.
+        // Workers may run as another user.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let arguments = ["--venv", folder.venv.to_str().unwrap(), "--chdir", folder.path().to_str().unwrap()];
         let arguments = arguments.into_iter().chain(["--threads", threads]).map(str::to_owned).collect();

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use super::app::LARGE;
 use super::wire::{connect, run};
 
-/// Reads until what was read ends with `end`.
+/// Reads until the received bytes end with `end`.
 async fn read_until(client: &mut TcpStream, end: &str) -> String {
     let mut read = Vec::new();
     while !read.ends_with(end.as_bytes()) {
@@ -33,9 +33,9 @@ fn continue_is_sent_at_the_first_read() {
         client.write_all(head.as_bytes()).await.unwrap();
         assert_eq!(read_until(&mut client, "\r\n\r\n").await, "HTTP/1.1 100 Continue\r\n\r\n");
         client.write_all(b"Hello").await.unwrap();
-        let answer = read_until(&mut client, "read 5 bytes").await;
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-        assert!(!answer.contains("Connection: close"), "{answer}");
+        let response = read_until(&mut client, "read 5 bytes").await;
+        assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+        assert!(!response.contains("Connection: close"), "{response}");
     });
 }
 
@@ -63,10 +63,10 @@ fn large_body_is_echoed() {
             writing.write_all(body.as_bytes()).await.unwrap();
             writing.shutdown().await.unwrap();
         };
-        let mut answer = String::new();
-        let (read, ()) = tokio::join!(reading.read_to_string(&mut answer), sending);
+        let mut response = String::new();
+        let (read, ()) = tokio::join!(reading.read_to_string(&mut response), sending);
         read.unwrap();
-        let (head, echoed) = answer.split_once("\r\n\r\n").unwrap();
+        let (head, echoed) = response.split_once("\r\n\r\n").unwrap();
         assert!(head.contains("Content-Length: 1000000"), "{head}");
         assert!(echoed == body);
     });
@@ -76,8 +76,8 @@ fn large_body_is_echoed() {
 fn slow_clients_time_out() {
     let instant = Duration::from_millis(1);
     let cases = [
-        // what is sent, which bound it runs into, and what is answered
-        ("", WorkerConfig { header_timeout: instant, ..WorkerConfig::default() }, ""),
+        // the request, the bound that it exceeds, and the response
+        ("", WorkerConfig { idle_timeout: instant, ..WorkerConfig::default() }, ""),
         ("GET / HT", WorkerConfig { header_timeout: instant, ..WorkerConfig::default() }, "HTTP/1.1 408 "),
         (
             "POST /read-or-fail HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nHel",
@@ -85,12 +85,12 @@ fn slow_clients_time_out() {
             "HTTP/1.1 408 ",
         ),
     ];
-    for (sent, settings, answer) in cases {
+    for (sent, settings, response) in cases {
         run(async {
             let (mut client, _stop) = connect(WorkerConfig { linger_timeout: instant, ..settings }).await;
             client.write_all(sent.as_bytes()).await.unwrap();
             let rest = rest(&mut client).await;
-            assert!(rest.starts_with(answer) && rest.is_empty() == answer.is_empty(), "{sent:?}: {rest}");
+            assert!(rest.starts_with(response) && rest.is_empty() == response.is_empty(), "{sent:?}: {rest}");
         });
     }
 }
@@ -103,10 +103,10 @@ fn unreading_client_times_out() {
         client.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
         // The server's end of the connection holds the other end of this channel.
         stop.closed().await;
-        let mut answer = Vec::new();
-        // However it ends, not with all of it.
-        let _ = client.read_to_end(&mut answer).await;
-        assert!(answer.len() < LARGE, "{} bytes", answer.len());
+        let mut response = Vec::new();
+        // In any case the response is incomplete.
+        let _ = client.read_to_end(&mut response).await;
+        assert!(response.len() < LARGE, "{} bytes", response.len());
     });
 }
 
@@ -116,8 +116,8 @@ fn idle_connection_is_closed() {
         let (mut client, _stop) =
             connect(WorkerConfig { keep_alive: Duration::from_millis(1), ..WorkerConfig::default() }).await;
         client.write_all(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
-        let answer = rest(&mut client).await;
-        assert!(answer.ends_with("you asked for /x") && !answer.contains("Connection: close"), "{answer}");
+        let response = rest(&mut client).await;
+        assert!(response.ends_with("you asked for /x") && !response.contains("Connection: close"), "{response}");
     });
 }
 
@@ -135,7 +135,7 @@ fn shutdown_closes_idle_connections_first() {
         read_until(&mut busy, "100 Continue\r\n\r\n").await;
         stop.send(ShutdownState::Graceful).unwrap();
         busy.write_all(b"ab").await.unwrap();
-        let answer = rest(&mut busy).await;
-        assert!(answer.contains("Connection: close\r\n") && answer.ends_with("read 2 bytes"), "{answer}");
+        let response = rest(&mut busy).await;
+        assert!(response.contains("Connection: close\r\n") && response.ends_with("read 2 bytes"), "{response}");
     });
 }

@@ -38,20 +38,23 @@ fn sigterm_finishes_requests_in_flight() {
     let mut client = server.request_in_flight();
     let mut idle = TcpStream::connect(&server.address).unwrap();
     idle.write_all(b"GET /pong HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"Pong!") {
+    let mut response = Vec::new();
+    while !response.ends_with(b"Pong!") {
         let mut byte = [0];
         idle.read_exact(&mut byte).unwrap();
-        answer.extend(byte);
+        response.extend(byte);
     }
     server.signal(Signal::TERM);
     // The idle connection is closed while the other one is still in use.
     assert_eq!(idle.read(&mut [0]).unwrap(), 0);
     client.write_all(b"Hello").unwrap();
-    let mut answer = String::new();
-    client.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("\r\nConnection: close\r\n"), "{answer}");
-    assert!(answer.ends_with("\r\n\r\nHello"), "{answer}");
+    let mut response = String::new();
+    client.read_to_string(&mut response).unwrap();
+    assert!(
+        response.starts_with("HTTP/1.1 200 OK\r\n") && response.contains("\r\nConnection: close\r\n"),
+        "{response}"
+    );
+    assert!(response.ends_with("\r\n\r\nHello"), "{response}");
     assert_eq!(server.master.wait().unwrap().code(), Some(0));
     server.wait_until_all_are_gone();
     assert!(TcpStream::connect(&server.address).is_err());
@@ -104,7 +107,7 @@ fn inherited_socket_is_served() {
 #[test]
 fn start_errors_are_reported_at_once() {
     let cases = [
-        (&["native:nobody"][..], 1, "there is no application \"native:nobody\"; there is: native:hello"),
+        (&["native:nobody"][..], 1, "there is no application \"native:nobody\"; expected one of native:hello"),
         (&["--bind", "a:b", "native:hello"], 1, "cannot listen on \"a:b\": neither HOST, HOST:PORT"),
         (&["--bind", "fd://0", "native:hello"], 3, "descriptor 0 is not a listening TCP or unix socket"),
         (&["--bind", "fd://99", "native:hello"], 3, "cannot take over descriptor 99: "),
@@ -124,5 +127,5 @@ fn worker_without_an_arbiter_does_not_boot() {
     let output = command.arg("serve-worker").stdin(Stdio::null()).output().unwrap();
     assert_exit(&output, Exit::CouldNotRun);
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.starts_with("lab: cannot hand over to a worker: "), "{stderr}");
+    assert!(stderr.starts_with("lab: cannot transfer the bootstrap document: "), "{stderr}");
 }

@@ -1,4 +1,4 @@
-//! Where `lab serve` listens, and as whom and what its processes run.
+//! The listeners, users and names of the processes of `lab serve`.
 
 use std::fs;
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -12,7 +12,7 @@ use command_fds::{CommandFdExt, FdMapping};
 use rustix::process::Signal;
 
 use super::hosts::{Host, hosts};
-use super::server::{Server, get, tell};
+use super::server::{Server, get, send_signal};
 use crate::support::{requires, skip, wait_until};
 
 fn of_process(pid: u32, file: &str) -> String {
@@ -91,7 +91,7 @@ fn workers_run_as_the_configured_user() {
         }
         assert!(of_process(server.master.id(), "status").contains("Uid:\t0\t0\t0"));
         assert!(server.get_pong().ends_with("Pong!"));
-        // Who changes who it is would else outlive its master.
+        // A changed identity clears the parent-death signal, so the worker would outlive its arbiter.
         server.signal(Signal::KILL);
         server.wait_until_all_are_gone();
     }
@@ -143,7 +143,7 @@ fn is_a_daemon(host: &Host) {
     let stderr = String::from_utf8(second.stderr).unwrap();
     assert!(stderr.contains(&format!("already running on PID {pid}")), "{stderr}");
 
-    tell(pid, Signal::TERM);
+    send_signal(pid, Signal::TERM);
     wait_until("the end", || !fs::exists(&pidfile).unwrap());
     assert!(UnixStream::connect(&socket).is_err());
 }

@@ -1,4 +1,4 @@
-//! The PROXY protocol: the same bytes to gunicorn and to lab, and what the application saw of each.
+//! The PROXY protocol: the same bytes to gunicorn and to lab, and the address that the application sees.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -21,19 +21,19 @@ def app(environ, start_response):
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\nConnection: close\r\n\r\n";
 
-/// The status of the answer, and its content if it is a good one.
-pub(super) fn ask(server: &Server, bytes: &[u8]) -> String {
+/// The status of the response, and its content if it succeeded.
+pub(super) fn raw_response(server: &Server, bytes: &[u8]) -> String {
     let mut client = TcpStream::connect(&server.address).expect("the server listens");
     client.set_read_timeout(Some(Duration::from_secs(30))).expect("a socket");
     client.write_all(bytes).expect("the server reads");
     // gunicorn waits for more than it needs to
     client.shutdown(Shutdown::Write).expect("a socket");
-    let mut answer = Vec::new();
-    // who refuses without having read everything may reset the connection
-    let _ = client.read_to_end(&mut answer);
-    let answer = String::from_utf8_lossy(&answer).into_owned();
-    let status = answer.split(' ').nth(1).unwrap_or("none").to_owned();
-    let content = answer.split_once("\r\n\r\n").map_or("", |(_, content)| content);
+    let mut response = Vec::new();
+    // a server that refuses unread bytes may reset the connection
+    let _ = client.read_to_end(&mut response);
+    let response = String::from_utf8_lossy(&response).into_owned();
+    let status = response.split(' ').nth(1).unwrap_or("none").to_owned();
+    let content = response.split_once("\r\n\r\n").map_or("", |(_, content)| content);
     if status == "200" { content.to_owned() } else { status }
 }
 
@@ -94,9 +94,9 @@ fn proxy_header_matches_gunicorn() {
     for arguments in configurations {
         let (gunicorn, lab) = servers(&folder, arguments);
         for bytes in cases() {
-            // gunicorn has no answer of its own to a malformed header of version 2
-            let expected = ask(&gunicorn, &bytes).replace("500", "400");
-            let found = ask(&lab, &bytes);
+            // gunicorn sends no response to a malformed header of version 2
+            let expected = raw_response(&gunicorn, &bytes).replace("500", "400");
+            let found = raw_response(&lab, &bytes);
             assert_eq!(found, expected, "{arguments:?}: {}", bytes.escape_ascii());
         }
     }
@@ -111,13 +111,16 @@ fn proxy_header_covers_the_whole_connection() {
     let (_, server) = servers(&folder, &["--proxy-protocol", "auto"]);
     let first = REQUEST.replace("Connection: close\r\n", "");
     let two = format!("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n{first}{REQUEST}");
-    let answer = ask(&server, two.as_bytes());
-    assert_eq!(answer.matches("192.0.2.1 TCP4 192.0.2.2 2 https 1").count(), 2, "{answer}");
-    assert_eq!(ask(&server, &version_2(0x20, 0, b"")), "127.0.0.1 None None None https");
-    assert_eq!(ask(&server, format!("PROXY UNKNOWN\r\n{REQUEST}").as_bytes()), "127.0.0.1 None None None https");
+    let response = raw_response(&server, two.as_bytes());
+    assert_eq!(response.matches("192.0.2.1 TCP4 192.0.2.2 2 https 1").count(), 2, "{response}");
+    assert_eq!(raw_response(&server, &version_2(0x20, 0, b"")), "127.0.0.1 None None None https");
+    assert_eq!(
+        raw_response(&server, format!("PROXY UNKNOWN\r\n{REQUEST}").as_bytes()),
+        "127.0.0.1 None None None https"
+    );
     // Not a second one.
     let again = format!("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nPROXY UNKNOWN\r\n{REQUEST}");
-    assert_eq!(ask(&server, again.as_bytes()), "400");
+    assert_eq!(raw_response(&server, again.as_bytes()), "400");
 }
 
 #[test]
@@ -128,7 +131,7 @@ fn native_app_and_access_log_see_the_client() {
     command.args(["--access-logformat", "%(h)s"]);
     let server = Server::of(&mut command, 1, "native:hello");
     let request = REQUEST.replace("GET /", "GET /environ");
-    let seen = ask(&server, format!("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n{request}").as_bytes());
+    let seen = raw_response(&server, format!("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n{request}").as_bytes());
     assert!(seen.contains("192.0.2.1"), "{seen}");
     crate::support::wait_until("a record", || folder.read("access") == "192.0.2.1\n");
 }

@@ -1,4 +1,4 @@
-//! `lab serve` where Python is needed: configuration files, and WSGI applications behind the whole of it.
+//! `lab serve` with Python: configuration files and WSGI applications.
 
 use std::fs;
 use std::net::TcpStream;
@@ -10,14 +10,14 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::server::{Server, get};
-use crate::support::{assert_exit, text, wait_until};
+use crate::support::{Tool, assert_exit, text, wait_until};
 use crate::wsgi::environment;
 
 /// An environment, and arguments.
 type Case = (&'static [(&'static str, &'static str)], &'static [&'static str]);
 
 /// A folder with an application in it.
-pub(super) struct Folder {
+pub(crate) struct Folder {
     folder: TempDir,
     pub(super) venv: PathBuf,
 }
@@ -33,8 +33,8 @@ def app(environ, start_response):
 "#;
 
 impl Folder {
-    /// None without Python, which is then said.
-    pub(super) fn new() -> Option<Folder> {
+    /// `None` without Python; the test is then reported as skipped.
+    pub(crate) fn new() -> Option<Folder> {
         let python = environment::python()?;
         let venv = python.ancestors().nth(2).unwrap().to_owned();
         let folder = Folder { folder: tempfile::tempdir().unwrap(), venv };
@@ -42,11 +42,31 @@ impl Folder {
         Some(folder)
     }
 
-    pub(super) fn path(&self) -> &Path {
+    /// `None` without a Python that gevent runs on as well.
+    pub(super) fn with_gevent() -> Option<Folder> {
+        if Tool::Gevent.is_available() { Folder::new() } else { None }
+    }
+
+    /// With a Python that has lab_wsgi and no other package.
+    pub(super) fn without_packages(self) -> Folder {
+        let base = fs::canonicalize(self.venv.join("bin/python")).unwrap();
+        let libraries = fs::read_dir(self.venv.join("lib")).unwrap().next().unwrap().unwrap().path();
+        let venv = self.path().join("bare");
+        let packages = venv.join("lib").join(libraries.file_name().unwrap()).join("site-packages");
+        fs::create_dir_all(&packages).unwrap();
+        fs::create_dir_all(venv.join("bin")).unwrap();
+        let link = |original: &Path, link: &Path| std::os::unix::fs::symlink(original, link).unwrap();
+        link(&libraries.join("site-packages/lab_wsgi"), &packages.join("lab_wsgi"));
+        link(&base, &venv.join("bin/python"));
+        fs::write(venv.join("pyvenv.cfg"), format!("home = {}\n", base.parent().unwrap().display())).unwrap();
+        Folder { venv, ..self }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    pub(super) fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.path().join(name), text).unwrap();
     }
 
@@ -62,7 +82,7 @@ impl Folder {
         command
     }
 
-    pub(super) fn lab(&self) -> Command {
+    pub(crate) fn lab(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
         command.arg("serve").arg("--venv").arg(&self.venv);
         self.in_here(command)
@@ -81,8 +101,8 @@ impl Folder {
 }
 
 fn body(server: &Server, path: &str) -> String {
-    let answer = get(TcpStream::connect(&server.address).unwrap(), path).unwrap();
-    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    let response = get(TcpStream::connect(&server.address).unwrap(), path).unwrap();
+    response.split_once("\r\n\r\n").unwrap().1.to_owned()
 }
 
 #[test]
@@ -128,14 +148,16 @@ on_exit = lambda server: None
         };
         let mut gunicorn = Command::new(folder.venv.join("bin/python"));
         gunicorn.args(["-m", "gunicorn"]);
-        let (expected, said) = printed(folder.in_here(gunicorn));
-        assert!(expected.contains("wsgi_app"), "{said}");
-        let (own, said) = printed(folder.lab());
-        compare(&expected, &own, &format!("{environment:?} {arguments:?}: {said}"));
+        let (expected, output_text) = printed(folder.in_here(gunicorn));
+        assert!(expected.contains("wsgi_app"), "{output_text}");
+        let (own, output_text) = printed(folder.lab());
+        let (own, additional) = own.split_once("\n# lab's own\n").expect("two blocks");
+        assert!(additional.contains("limit_request_body"), "{additional}");
+        compare(&expected, own, &format!("{environment:?} {arguments:?}: {output_text}"));
     }
 }
 
-/// Compares line by line, so that what differs is seen.
+/// Compares line by line, for a readable failure.
 fn compare(expected: &str, own: &str, what: &str) {
     for (expected, own) in expected.lines().zip(own.lines()) {
         // ssl's own enumerations print differently from one version of Python to the next.
@@ -155,38 +177,56 @@ fn configuration_mistakes_are_located() {
             "def half(n):\n    return n / 0\nworkers = half(1)\n",
             &["line 3, in <module>", "line 2, in half", "ZeroDivisionError"],
         ),
-        ("workers = -1\n", &["gunicorn.conf.py: workers = -1: must be a number, 0 or more"]),
+        ("\nworkers = -1\n", &["gunicorn.conf.py:2: workers = -1: must be a number, 0 or more"]),
         (
-            "preload_app = 1 > 0\nspew = True\n",
-            &["preload_app = True is not supported", "hint: ", "spew = True is not"],
+            "dirty_workers = 2\nspew = 1 > 0\nthreads = 'x'",
+            &["dirty_workers = 2 is not supported", "hint: ", "py:2: spew = True is not", "py:3: threads = x: must be"],
         ),
-        ("certfile = 'c.pem'\n", &["certfile ", "/c.pem: No such file or directory"]),
         ("reload_engine = 'inotify'\n", &["reload_engine = inotify is not supported", "hint: use poll"]),
         ("reload_engine = 'magic'\n", &["reload_engine", "auto", "poll"]),
-        ("worker_class = 'gevent'\n", &["worker_class = gevent is not supported", "gthread"]),
+        ("worker_class = 'eventlet'\n", &["py:1: worker_class = eventlet is not supported", "gevent"]),
     ];
     for (text_of_file, parts) in cases {
         folder.write("gunicorn.conf.py", text_of_file);
         let output = folder.run(&["--check-config", "shop:app"]);
-        let said = text(&output);
+        let output_text = text(&output);
         assert_exit(&output, Exit::Usage);
         for part in parts {
-            assert!(said.contains(part), "{part:?}: {said}");
+            assert!(output_text.contains(part), "{part:?}: {output_text}");
         }
-        assert!(!said.contains("importlib"), "{said}");
+        assert!(!output_text.contains("importlib"), "{output_text}");
+    }
+}
+
+/// gunicorn looks at them when it starts to listen.
+#[test]
+fn missing_files_matter_at_the_start() {
+    let Some(folder) = Folder::new() else { return };
+    for (setting, part) in [
+        ("certfile = 'c.pem'\n", "/c.pem: No such file or directory"),
+        ("tmp_upload_dir = 'nowhere'\n", "gunicorn.conf.py:1: tmp_upload_dir = nowhere: must be a folder that exists"),
+    ] {
+        folder.write("gunicorn.conf.py", setting);
+        assert_exit(&folder.run(&["--check-config", "shop:app"]), Exit::Ok);
+        let started = folder.run(&["--bind", "127.0.0.1:0", "shop:app"]);
+        assert_exit(&started, Exit::Usage);
+        assert!(text(&started).contains(part), "{}", text(&started));
     }
 }
 
 #[test]
 fn hooks_and_misspelt_settings_warn() {
     let Some(folder) = Folder::new() else { return };
-    folder.write("c.py", "import os\nworker = 3\nhelper = 1\ndef when_ready(server):\n    pass\nprint('read')\n");
+    folder.write(
+        "c.py",
+        "import os\nworker = 3\nhelper = 1\ndef ssl_context(config, factory):\n    pass\nprint('read')\n",
+    );
     let output = folder.run(&["-c", "c.py", "--check-config", "shop:app"]);
-    let said = text(&output);
+    let output_text = text(&output);
     assert_exit(&output, Exit::Ok);
-    assert!(said.contains("c.py: \"worker\" is not a setting; did you mean \"workers\"?"), "{said}");
-    assert!(said.contains("hooks are not called") && said.contains(": when_ready\n"), "{said}");
-    assert!(!said.contains("helper"), "{said}");
+    assert!(output_text.contains("c.py: \"worker\" is not a setting; did you mean \"workers\"?"), "{output_text}");
+    assert!(output_text.contains("hooks are not called") && output_text.contains(": ssl_context\n"), "{output_text}");
+    assert!(!output_text.contains("helper"), "{output_text}");
 }
 
 #[test]
@@ -201,10 +241,13 @@ fn missing_application_is_named() {
         let checked = folder.run(&["--check-config", app]);
         assert_eq!(checked.status.code(), Some(check_code), "{}", text(&checked));
         assert!(text(&checked).contains(part), "{}", text(&checked));
-        let served = folder.run(&["--bind", "127.0.0.1:0", app]);
-        assert_eq!(served.status.code(), Some(code), "{}", text(&served));
-        assert!(text(&served).contains(part), "{}", text(&served));
-        assert_eq!(text(&served).matches("started worker").count(), 1, "{}", text(&served));
+        for (preload, started) in [(&[][..], 1), (&["--preload"], 0)] {
+            let served = folder.run(&[&["--bind", "127.0.0.1:0"], preload, &[app]].concat());
+            assert_eq!(served.status.code(), Some(code), "{}", text(&served));
+            assert!(text(&served).contains(part), "{}", text(&served));
+            assert!(text(&served).contains("failed to "), "{}", text(&served));
+            assert_eq!(text(&served).matches("started worker").count(), started, "{}", text(&served));
+        }
     }
     let none = folder.run(&[]);
     assert!(text(&none).contains("no application is named"), "{}", text(&none));
@@ -243,14 +286,14 @@ fn reload_applies_the_new_configuration() {
     server.wait_for("exited with code 0");
     assert!(body(&server, "/").contains(" blue "));
 
-    // What is wrong changes nothing, be it the configuration or the application.
+    // A bad configuration or application changes nothing.
     folder.write("gunicorn.conf.py", "workers = 'many'\n");
     server.signal(Signal::HUP);
-    server.wait_for("the configuration stays as it was");
+    server.wait_for("keeping the old configuration");
     folder.write("gunicorn.conf.py", "");
     folder.write("shop.py", "raise RuntimeError('no')\n");
     server.signal(Signal::HUP);
-    server.wait_for("the reload is undone");
+    server.wait_for("undoing the reload");
     assert!(body(&server, "/").contains(" blue "));
 }
 
@@ -259,11 +302,11 @@ fn killed_worker_names_its_request() {
     let Some(folder) = Folder::new() else { return };
     let server = folder.serve(&["--timeout", "1"], 1);
     let hanging = TcpStream::connect(&server.address).unwrap();
-    let asked = std::thread::spawn(move || get(hanging, "/hang?why"));
+    let request = std::thread::spawn(move || get(hanging, "/hang?why"));
     let line = server.wait_for("WORKER TIMEOUT");
     assert!(line.contains("in GET /hang?why HTTP/1.1"), "{line}");
     server.wait_for_worker();
-    assert!(!asked.join().unwrap().is_ok_and(|answer| answer.contains("200 OK")));
+    assert!(!request.join().unwrap().is_ok_and(|response| response.contains("200 OK")));
     assert!(body(&server, "/").contains("None"));
 }
 
@@ -328,7 +371,7 @@ fn python_logs_match_gunicorn() {
     let expected = format!(" - \"GET /a%20b?c=d HTTP/1.1\" 200 {length} /a b c=d test - yes http\n");
     wait_until("a line", || folder.read("access").ends_with('\n'));
     assert_eq!(folder.read("access"), expected);
-    super::server::tell(master.id(), Signal::TERM);
+    super::server::send_signal(master.id(), Signal::TERM);
     assert_eq!(master.wait().unwrap().code(), Some(0));
     let errors = folder.read("errors");
     assert!(errors.contains("printed\n") && errors.contains("complained\n"), "{errors}");

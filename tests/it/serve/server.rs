@@ -1,4 +1,4 @@
-//! A running `lab serve`, and what its log says.
+//! A running `lab serve` and its log.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -42,8 +42,8 @@ impl Server {
         Server::of(command, workers, "native:hello")
     }
 
-    /// With an application, and so many workers.
-    pub(super) fn of(command: &mut Command, workers: usize, app: &str) -> Server {
+    /// With an application and a number of workers.
+    pub(crate) fn of(command: &mut Command, workers: usize, app: &str) -> Server {
         if workers != 1 {
             command.args(["--workers", &workers.to_string()]);
         }
@@ -52,7 +52,7 @@ impl Server {
         server
     }
 
-    /// Anything that says, as gunicorn does, where it listens.
+    /// Any server that logs its address as gunicorn does.
     pub(super) fn spawn(command: &mut Command) -> Server {
         let mut master = command.stderr(Stdio::piped()).spawn().expect("the server starts");
         let stderr = BufReader::new(master.stderr.take().expect("piped"));
@@ -84,8 +84,13 @@ impl Server {
         }
     }
 
+    /// The next line of the log; an error once no process writes to it any more.
+    pub(super) fn next_line(&self) -> Result<String, RecvTimeoutError> {
+        self.log.recv_timeout(PATIENCE)
+    }
+
     /// The next worker that is ready.
-    pub(super) fn wait_for_worker(&self) -> u32 {
+    pub(crate) fn wait_for_worker(&self) -> u32 {
         let line = self.wait_for("is ready");
         line.rsplit(' ').nth(2).and_then(|pid| pid.parse().ok()).unwrap_or_else(|| panic!("no worker in {line:?}"))
     }
@@ -117,33 +122,48 @@ impl Server {
         client
     }
 
-    pub(super) fn signal(&self, signal: Signal) {
+    /// The process id of the master.
+    pub(crate) fn id(&self) -> u32 {
+        self.master.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.master), signal).expect("the master is there");
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Ends the master of a test that failed; the workers die with it.
+        // Ends the master of a test that failed; the workers die with it, but a new arbiter would go on.
+        new_arbiter(self.master.id()).into_iter().for_each(kill);
         let _ = self.master.kill();
         let _ = self.master.wait();
     }
 }
 
-/// Asks for `path` and reads the answer to its end.
-pub(super) fn get(mut client: impl Read + Write, path: &str) -> std::io::Result<String> {
+/// Requests `path` and reads the response to its end.
+pub(crate) fn get(mut client: impl Read + Write, path: &str) -> std::io::Result<String> {
     write!(client, "GET {path} HTTP/1.1\r\nHost: a\r\nUser-Agent: test\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    client.read_to_string(&mut answer)?;
-    Ok(answer)
+    let mut response = String::new();
+    client.read_to_string(&mut response)?;
+    Ok(response)
 }
 
 pub(super) fn kill(pid: u32) {
-    tell(pid, Signal::KILL);
+    send_signal(pid, Signal::KILL);
+}
+
+/// The arbiter that an upgrade of this one has started.
+pub(crate) fn new_arbiter(arbiter: u32) -> Option<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{arbiter}/task/{arbiter}/children")).unwrap_or_default();
+    let mut children = children.split_whitespace().filter_map(|pid| pid.parse().ok());
+    children.find(|pid: &u32| {
+        std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"lab: master"))
+    })
 }
 
 /// Sends a signal to a process.
-pub(super) fn tell(pid: u32, signal: Signal) {
+pub(crate) fn send_signal(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process id");
     kill_process(pid, signal).expect("the process is there");
 }

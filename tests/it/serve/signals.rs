@@ -1,4 +1,4 @@
-//! What the master of `lab serve` does when it is told something by a signal.
+//! The signals of the arbiter of `lab serve`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,28 +7,28 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use rustix::process::Signal;
 
-use super::server::{Server, get, tell};
+use super::server::{Server, get, send_signal};
 use crate::support::wait_until;
 
-/// Asks without pause on four connections at a time, while `meanwhile` runs; how many answers there were.
+/// Sends requests on four connections at a time while `meanwhile` runs. Returns the number of responses.
 pub(super) fn under_load(address: &str, meanwhile: impl FnOnce()) -> u32 {
-    let (stop, answers) = (AtomicBool::new(false), AtomicU32::new(0));
-    let ask = || {
+    let (stop, responses) = (AtomicBool::new(false), AtomicU32::new(0));
+    let send_requests = || {
         while !stop.load(Ordering::Relaxed) {
             let client = TcpStream::connect(address).expect("the server listens");
-            let answer = get(client, "/pong").expect("no request is lost");
-            assert!(answer.ends_with("Pong!"), "{answer:?}");
-            answers.fetch_add(1, Ordering::Relaxed);
+            let response = get(client, "/pong").expect("no request is lost");
+            assert!(response.ends_with("Pong!"), "{response:?}");
+            responses.fetch_add(1, Ordering::Relaxed);
         }
     };
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(ask);
+            scope.spawn(send_requests);
         }
         let _stop = Stop(&stop);
         meanwhile();
     });
-    answers.into_inner()
+    responses.into_inner()
 }
 
 /// Lets the load end, also when a test fails.
@@ -61,12 +61,12 @@ fn sighup_replaces_workers_without_losing_requests() {
     for options in [&["--keep-alive", "1"][..], &["--reuse-port"]] {
         let server = Server::with(options, 2);
         let mut workers: BTreeSet<u32> = server.workers.iter().copied().collect();
-        let answers = under_load(&server.address, || {
+        let responses = under_load(&server.address, || {
             for _ in 0..5 {
                 workers = reload(&server, &workers);
             }
         });
-        assert!(answers > 0);
+        assert!(responses > 0);
     }
 }
 
@@ -79,7 +79,7 @@ fn sigttin_and_sigttou_change_the_worker_count() {
     server.signal(Signal::TTOU);
     server.wait_for(&format!("worker {second} exited with code 0"));
     server.signal(Signal::TTOU);
-    server.wait_for("1 workers are wanted instead of 1");
+    server.wait_for("changing the number of workers from 1 to 1");
     assert!(server.get_pong().ends_with("Pong!"));
 }
 
@@ -94,44 +94,44 @@ fn sigusr1_reopens_the_logs() {
     let mut master = command.spawn().unwrap();
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let until = |path: &str, text: &str| wait_until(text, || read(path).contains(text));
-    let ask = |path: &str| {
+    let request_path = |path: &str| {
         get(std::os::unix::net::UnixStream::connect(&socket).unwrap(), path).unwrap();
     };
     until(&errors, "is ready");
-    ask("/pong?before");
+    request_path("/pong?before");
     until(&access, "GET /pong?before HTTP/1.1\n");
     for log in [&access, &errors] {
         fs::rename(log, format!("{log}.1")).unwrap();
     }
-    tell(master.id(), Signal::USR1);
+    send_signal(master.id(), Signal::USR1);
     wait_until("new logs", || fs::exists(&access).unwrap() && fs::exists(&errors).unwrap());
-    ask("/pong?after");
+    request_path("/pong?after");
     until(&access, "GET /pong?after HTTP/1.1\n");
     assert_eq!(read(&format!("{access}.1")), "GET /pong?before HTTP/1.1\n");
     assert_eq!(read(&access), "GET /pong?after HTTP/1.1\n");
-    tell(master.id(), Signal::TERM);
+    send_signal(master.id(), Signal::TERM);
     assert_eq!(master.wait().unwrap().code(), Some(0));
     assert!(read(&errors).contains("stopping 1 workers"), "{}", read(&errors));
     assert!(!fs::exists(&socket).unwrap());
 }
 
+/// A terminal sends the signal whenever its window changes.
 #[test]
-fn sigusr2_upgrade_is_refused() {
-    let server = Server::start(1);
-    for (signal, name) in [(Signal::USR2, "SIGUSR2"), (Signal::WINCH, "SIGWINCH")] {
-        server.signal(signal);
-        server.wait_for(&format!("{name} is not supported"));
-    }
+fn sigwinch_is_ignored_in_the_foreground() {
+    let server = Server::with(&["--log-level", "debug"], 1);
+    server.signal(Signal::WINCH);
+    server.wait_for("SIGWINCH is ignored");
     assert!(server.get_pong().ends_with("Pong!"));
 }
 
 #[test]
 fn hanging_worker_is_killed_and_replaced() {
     let server = Server::with(&["--timeout", "1"], 1);
-    tell(server.workers[0], Signal::STOP);
+    send_signal(server.workers[0], Signal::STOP);
     server.wait_for(&format!("WORKER TIMEOUT (pid:{})", server.workers[0]));
-    server.wait_for("was ended by signal 9");
+    // The successor does not wait for the end of the worker, which a stopped process does not notice.
     assert_ne!(server.wait_for_worker(), server.workers[0]);
+    server.wait_for("was ended by signal 9");
     assert!(server.get_pong().ends_with("Pong!"));
 }
 

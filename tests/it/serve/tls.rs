@@ -89,7 +89,7 @@ fn certify_by(folder: &Path, name: &str, issuer: &str) {
     }
 }
 
-/// A folder with an application and a certificate; None where something is missing, which is then said.
+/// A folder with an application and a certificate. `None` without the tools; the test is then reported as skipped.
 fn folder() -> Option<Folder> {
     if !Tool::Openssl.is_available() {
         return None;
@@ -106,7 +106,7 @@ fn serve(folder: &Folder, arguments: &[&str], app: &str) -> Server {
     Server::of(&mut command, 1, app)
 }
 
-/// Runs a client; what it asserts has to hold.
+/// Runs a client, whose assertions must hold.
 fn client(folder: &Folder, server: &Server, script: &str) -> String {
     let mut python = Command::new(folder.venv.join("bin/python"));
     python.args(["-c", &format!("{CLIENT}\n{script}"), server.address.rsplit(':').next().unwrap()]);
@@ -252,11 +252,11 @@ fn reload_picks_up_a_renewed_certificate() {
     server.wait_for_worker();
     server.wait_for("exited with code 0");
     assert_eq!(client(&folder, &server, script), "new\n");
-    // What does not fit together changes nothing.
+    // Inconsistent settings change nothing.
     certify(folder.path(), "other");
     std::fs::copy(folder.path().join("other.key"), folder.path().join("server.key")).unwrap();
     server.signal(Signal::HUP);
-    server.wait_for("the configuration stays as it was");
+    server.wait_for("keeping the old configuration");
     assert_eq!(client(&folder, &server, script), "new\n");
 }
 
@@ -267,7 +267,10 @@ fn unusable_tls_files_are_named() {
         (&["--certfile", "nothing.pem"][..], "nothing.pem: No such file"),
         (&["--certfile", "safe.py", "--keyfile", "server.key"], "safe.py: there is no certificate in it"),
         (&["--certfile", "server.pem"], "server.pem: there is no private key in it"),
-        (&["--certfile", "server.pem", "--keyfile", "server.key", "--ciphers", "HIGH"], "there is no \"HIGH\""),
+        (
+            &["--certfile", "server.pem", "--keyfile", "server.key", "--ciphers", "HIGH"],
+            "there is no cipher suite \"HIGH\"",
+        ),
     ] {
         let output = folder.run(&[arguments, &["safe:app"]].concat());
         assert_exit(&output, Exit::Usage);

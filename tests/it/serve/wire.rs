@@ -1,12 +1,13 @@
-//! Raw bytes in, raw bytes out: every case is a file, and is followed by a sound request on the same connection, so
-//! that the snapshot shows whether that one was answered.
+//! Raw bytes in, raw bytes out: every case is a file, and is followed by a sound request on the same connection, which
+//! shows in the snapshot whether it got a response.
 //!
 //! In a case, line ends of the file mean nothing, those of the protocol are written out as `\r\n`; `#` starts a comment.
 
 use std::rc::Rc;
 
-use lab_http::extensions::ConnectionInfo;
+use lab_http::message::extensions::ConnectionInfo;
 use lab_worker::gateway::serve_connection;
+use lab_worker::idle_connections::IdleConnections;
 use lab_worker::native::observer::NoObserver;
 use lab_worker::{ServiceGateway, ShutdownState, WorkerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -22,23 +23,23 @@ const AFTER: &str = r"GET /after HTTP/1.1\r\nHost: a\r\n\r\n";
 fn raw_requests() {
     insta::glob!("cases/*.http", |path| {
         let case = std::fs::read_to_string(path).expect("a case");
-        let answer = run(exchange(&unescape(&case)));
+        let response = run(exchange(&unescape(&case)));
         insta::with_settings!({ description => &case, omit_expression => true, prepend_module_to_snapshot => false,
             snapshot_path => "snapshots",
             filters => [(r"Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", "Date: {date}")] }, {
-            insta::assert_snapshot!(escape(&answer));
+            insta::assert_snapshot!(escape(&response));
         });
     });
 }
 
-/// Sends all of `request` and then nothing more, and returns everything that is answered.
+/// Sends `request`, closes the writing side, and returns everything that is received.
 async fn exchange(request: &[u8]) -> Vec<u8> {
     let (mut client, _stop) = connect(WorkerConfig::default()).await;
     client.write_all(request).await.expect("the server reads");
     client.shutdown().await.expect("the server reads");
-    let mut answer = Vec::new();
-    client.read_to_end(&mut answer).await.expect("the server closes in order");
-    answer
+    let mut response = Vec::new();
+    client.read_to_end(&mut response).await.expect("the server closes in order");
+    response
 }
 
 /// Runs a test on the kind of runtime that a worker has.
@@ -47,7 +48,7 @@ pub(super) fn run<T>(test: impl Future<Output = T>) -> T {
     LocalSet::new().block_on(&runtime, test)
 }
 
-/// A connection to a server of [`App`], and what tells that server to stop.
+/// A connection to a server of [`App`], and the sender that stops that server.
 pub(super) async fn connect(settings: WorkerConfig) -> (TcpStream, watch::Sender<ShutdownState>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let local = listener.local_addr().expect("an address");
@@ -60,6 +61,7 @@ pub(super) async fn connect(settings: WorkerConfig) -> (TcpStream, watch::Sender
         ServiceGateway(App, NoObserver),
         Rc::new(settings),
         stopping,
+        IdleConnections::default().register(),
     ));
     (client, stop)
 }
@@ -87,7 +89,7 @@ pub(crate) fn unescape(case: &str) -> Vec<u8> {
     bytes
 }
 
-/// An answer, readable.
-pub(crate) fn escape(answer: &[u8]) -> String {
-    answer.escape_ascii().to_string().replace("\\'", "'").replace("\\\"", "\"").replace("\\n", "\\n\n")
+/// A response in readable form.
+pub(crate) fn escape(response: &[u8]) -> String {
+    response.escape_ascii().to_string().replace("\\'", "'").replace("\\\"", "\"").replace("\\n", "\\n\n")
 }

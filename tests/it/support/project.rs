@@ -34,6 +34,11 @@ impl Project {
         project
     }
 
+    /// With nothing in it.
+    pub(crate) fn empty() -> Project {
+        Project { folder: tempfile::tempdir().unwrap(), environment: Vec::new() }
+    }
+
     /// With a file, whose folder is made.
     pub(crate) fn with_file(self, file: &str, text: &str) -> Project {
         self.write(file, text);
@@ -139,6 +144,11 @@ pub(crate) fn short(scenario: &str) -> String {
     let scenario = replaced(scenario, "duration = \"2s\"", "duration = \"1s\"");
     let scenario = replaced(&scenario, "warmup = \"1s\"", "warmup = \"0s\"");
     replaced(&scenario, "count  = 8 ", "count  = 1 ")
+}
+
+/// The short default scenario, which gates no metric.
+pub(crate) fn facts_only(scenario: &str) -> String {
+    replaced(&short(scenario), "margins = { cpu_per_request = \"25%\" }", "")
 }
 
 /// `text` with `old` replaced, which must be there.

@@ -20,6 +20,10 @@ macro_rules! requires {
 }
 pub(crate) use requires;
 
+/// A program that exits with 0 if gevent runs on its Python.
+const RUNS_GEVENT: &str =
+    "import sys; sys.exit(sys.version_info < (3, 10) or not getattr(sys, '_is_gil_enabled', lambda: True)())";
+
 /// A program, a service or a permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tool {
@@ -29,11 +33,16 @@ pub(crate) enum Tool {
     Docker,
     /// An engine of a test's own, which it may stop.
     Dockerd,
+    Git,
+    /// A Python that gevent runs on.
+    Gevent,
     H2load,
     Haproxy,
     Httperf,
     /// The base images of `fixtures/images/make`.
     Images,
+    /// Namespaces of processes, which `unshare` makes.
+    Namespaces,
     Nginx,
     /// nginx's echo module.
     NginxEcho,
@@ -55,10 +64,13 @@ impl Tool {
             Tool::Caddy => "caddy",
             Tool::Docker => "docker",
             Tool::Dockerd => "dockerd",
+            Tool::Git => "git",
+            Tool::Gevent => "gevent",
             Tool::H2load => "h2load",
             Tool::Haproxy => "haproxy",
             Tool::Httperf => "httperf",
             Tool::Images => "images",
+            Tool::Namespaces => "namespaces",
             Tool::Nginx => "nginx",
             Tool::NginxEcho => "nginx-mod-http-echo",
             Tool::Openssl => "openssl",
@@ -95,17 +107,22 @@ impl Tool {
     }
 
     /// The reason why the tool cannot be used.
-    fn missing(self) -> Option<String> {
+    pub(crate) fn missing(self) -> Option<String> {
         match self {
             Tool::Apache => missing_file("/usr/sbin/apache2"),
             Tool::Caddy => missing_file("/usr/bin/caddy"),
             Tool::Dockerd => missing_file("/usr/sbin/dockerd").or_else(|| Tool::Root.missing()),
+            Tool::Gevent => {
+                static IS_POSSIBLE: LazyLock<bool> =
+                    LazyLock::new(|| succeeds(&python_on_path(), &["-c", RUNS_GEVENT]));
+                (!*IS_POSSIBLE).then(|| "gevent needs Python 3.10 or later, with a GIL".to_owned())
+            }
             Tool::Haproxy => missing_file("/usr/sbin/haproxy"),
             Tool::Nginx => missing_file("/usr/sbin/nginx"),
             Tool::NginxEcho => missing_file("/usr/share/nginx/modules/ngx_http_echo_module.so"),
             Tool::Openssl => missing_file("/usr/bin/openssl"),
             Tool::Python => missing_file(&python_on_path()),
-            Tool::Wrk | Tool::Httperf | Tool::H2load => {
+            Tool::Git | Tool::Wrk | Tool::Httperf | Tool::H2load => {
                 on_path(self.name()).is_none().then(|| format!("{} is not on the path", self.name()))
             }
             Tool::Docker => {
@@ -119,6 +136,10 @@ impl Tool {
                 });
                 (!*ARE_MADE).then(|| "the engine has no lab-test images; fixtures/images/make makes them".to_owned())
             }),
+            Tool::Namespaces => {
+                let is_possible = succeeds("unshare", &["--pid", "--fork", "--kill-child", "--mount-proc", "true"]);
+                (!is_possible).then(|| "unshare cannot make a namespace of processes".to_owned())
+            }
             Tool::Podman | Tool::RootlessPodman if !is_required(self) => {
                 Some(format!("{} runs only where LAB_REQUIRE names it", self.name()))
             }

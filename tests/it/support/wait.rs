@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// Longer than anything a test waits for, unless it is broken.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The first and the longest pause between two polls. A spinning test would take a core from what it waits for.
+/// The first and the longest pause between two polls. A spinning test would take a core from the awaited process.
 const PAUSES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(20)];
 
 /// The result of a poll: a boolean, or an option whose value the test goes on with.

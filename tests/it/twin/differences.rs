@@ -35,7 +35,7 @@ struct Row {
     aspects: Vec<String>,
     /// Why lab does otherwise.
     reason: String,
-    /// The section that asks for it, where one does.
+    /// The RFC section that requires it, if any.
     section: Option<String>,
 }
 
@@ -43,24 +43,24 @@ struct Row {
 pub(super) fn compare(nginx: &Observed, lab: &Observed) -> Vec<Difference> {
     let mut found = Found::default();
     let statuses = |observed: &Observed| {
-        let answers = observed.connections.iter().map(|connection| {
-            let statuses = connection.answers.iter().map(|answer| answer.start_line.get(9..12).unwrap_or("?"));
+        let responses = observed.connections.iter().map(|connection| {
+            let statuses = connection.responses.iter().map(|response| response.start_line.get(9..12).unwrap_or("?"));
             statuses.collect::<Vec<_>>().join(" ")
         });
-        answers.collect::<Vec<_>>().join(" | ")
+        responses.collect::<Vec<_>>().join(" | ")
     };
     let ends = |observed: &Observed| observed.connections.iter().map(|connection| connection.end).collect::<Vec<_>>();
     found.note("answers", &statuses(nginx), &statuses(lab));
     found.note("end", &ends(nginx).join(", "), &ends(lab).join(", "));
-    let asked = |observed: &Observed, splits| describe(&observed.upstream, splits);
-    let aspect = match asked(nginx, true) == asked(lab, true) {
+    let requests = |observed: &Observed, splits| describe(&observed.upstream, splits);
+    let aspect = match requests(nginx, true) == requests(lab, true) {
         true => "upstream connections after close",
         false => "upstream requests",
     };
-    found.note(aspect, &asked(nginx, false), &asked(lab, false));
-    // answers that differ in their statuses differ as a whole
+    found.note(aspect, &requests(nginx, false), &requests(lab, false));
+    // responses with different statuses differ as a whole
     if found.list.is_empty() || found.list[0].aspect != "answers" {
-        for (nginx, lab) in nginx.answers().zip(lab.answers()) {
+        for (nginx, lab) in nginx.responses().zip(lab.responses()) {
             found.messages("", nginx, lab);
         }
         found.note("log", &nginx.logged.join(" | "), &lab.logged.join(" | "));
@@ -71,8 +71,8 @@ pub(super) fn compare(nginx: &Observed, lab: &Observed) -> Vec<Difference> {
     found.list
 }
 
-/// What was asked on which connection. If it `splits`, what came behind a request that announced the connection's end
-/// counts as on another one.
+/// The requests of each connection. If `splits`, requests after one that announced the connection's end count as those of
+/// another connection.
 fn describe(upstream: &[Upstream], splits: bool) -> String {
     let mut lines = Vec::new();
     for connection in upstream {
@@ -106,8 +106,8 @@ fn pairs<'a>(
 }
 
 impl Observed {
-    fn answers(&self) -> impl Iterator<Item = &Message> {
-        self.connections.iter().flat_map(|connection| &connection.answers)
+    fn responses(&self) -> impl Iterator<Item = &Message> {
+        self.connections.iter().flat_map(|connection| &connection.responses)
     }
 
     fn requests(&self) -> impl Iterator<Item = &Message> {
@@ -136,7 +136,7 @@ impl Found {
             let lines = |message: &Message| format!("{:?}", message.field(name));
             self.note(&format!("{of}field {name}"), &lines(nginx), &lines(lab));
         }
-        // the order of an answer's fields means nothing (RFC 9110 §5.3); a request's may as well stay
+        // the order of a response's fields means nothing (RFC 9110 §5.3); that of a request is kept
         if !of.is_empty() && BTreeSet::from_iter(lower(nginx)) == BTreeSet::from_iter(lower(lab)) {
             self.note(&format!("{of}order"), &lower(nginx).join(", "), &lower(lab).join(", "));
         }
@@ -158,7 +158,7 @@ impl Table {
         toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
     }
 
-    /// What is wrong: differences that no row explains and, if all cases were run, rows that explain nothing.
+    /// The failures: differences without a row and, if all cases ran, rows without a difference.
     pub(super) fn judge(&self, found: &BTreeMap<String, Vec<Difference>>, all: bool) -> Vec<String> {
         let mut wrong = Vec::new();
         for (case, differences) in found {
@@ -167,7 +167,7 @@ impl Table {
                 match rows.count() {
                     0 => wrong.push(format!("{case}: {aspect}: nginx has\n    {nginx}\n  and lab\n    {lab}")),
                     1 => {}
-                    _ => wrong.push(format!("{case}: {aspect}: more than one row of the table says so")),
+                    _ => wrong.push(format!("{case}: {aspect}: more than one row of the table explains it")),
                 }
             }
         }

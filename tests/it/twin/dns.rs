@@ -1,6 +1,6 @@
 //! A name server for which every name has the address 127.0.0.1, and no other.
 //!
-//! nginx asks it; lab asks the system, so cases use `localhost`, on which both agree.
+//! nginx uses it; lab uses the system's resolver, so cases use `localhost`, on which both agree.
 
 use std::net::{SocketAddr, UdpSocket};
 

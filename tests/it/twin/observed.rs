@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::io::Read as _;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -22,7 +23,7 @@ pub(super) struct Observed {
 
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) answers: Vec<Message>,
+    pub(super) responses: Vec<Message>,
     pub(super) end: &'static str,
 }
 
@@ -33,12 +34,12 @@ pub(super) struct Upstream {
     pub(super) requests: Vec<Message>,
 }
 
-/// A request or an answer.
+/// A request or a response.
 #[derive(Debug)]
 pub(super) struct Message {
     pub(super) start_line: String,
     pub(super) fields: Vec<(String, String)>,
-    /// Without its framing, as text in which every byte can be told.
+    /// Without its framing, as unambiguous text.
     pub(super) body: String,
     /// Whether it came to its end.
     pub(super) is_whole: bool,
@@ -52,16 +53,16 @@ impl Observed {
         normalise: &dyn Fn(&str) -> String,
     ) -> Observed {
         let connections = got.iter().map(|(bytes, end)| {
-            let answers = messages(bytes, normalise);
+            let responses = messages(bytes, normalise);
             let by_end =
-                answers.last().is_some_and(|last| !last.start_line.contains(" 101 ") && last.framing().is_none());
+                responses.last().is_some_and(|last| !last.start_line.contains(" 101 ") && last.framing().is_none());
             let end = match end {
                 End::Stalled => "stalled",
-                // what was left unread decides between the two, unless it is all that tells where a body ends
-                End::Reset if by_end => "reset within an answer that lasts until then",
+                // unread bytes decide between the two, unless only the end of the connection ends the body
+                End::Reset if by_end => "reset within a response that lasts until then",
                 End::Reset | End::Closed => "closed",
             };
-            Connection { answers, end }
+            Connection { responses, end }
         });
         let upstream = received.iter().map(|received| Upstream {
             address: ["{upstream}", "{second}", "{third}", "{unix}"][received.listener],
@@ -91,8 +92,8 @@ impl Message {
     }
 }
 
-/// Takes a connection's bytes apart. Where the other side's words are needed (HEAD), what follows tells: no body of a
-/// case looks like a message.
+/// Splits a connection's bytes into messages. The end of a response to HEAD is recognised by the next message, because no
+/// body of a case looks like one.
 fn messages(mut rest: &[u8], normalise: &dyn Fn(&str) -> String) -> Vec<Message> {
     let mut messages = Vec::new();
     while !rest.is_empty() {
@@ -107,7 +108,12 @@ fn messages(mut rest: &[u8], normalise: &dyn Fn(&str) -> String) -> Vec<Message>
         });
         let mut message = Message { fields: fields.collect(), start_line, body: String::new(), is_whole: true };
         let (body, behind, is_whole) = body(&message, behind);
-        message.body = normalise(&visible(&body));
+        // the same content may be compressed in many ways
+        let is_gzip = message.field("content-encoding") == ["gzip"] && !body.is_empty() && is_whole;
+        message.body = match is_gzip.then(|| unpacked(&body)).flatten() {
+            Some(content) => format!("(gzip) {}", normalise(&visible(&content))),
+            None => normalise(&visible(&body)),
+        };
         message.is_whole = is_whole && head_end.is_some();
         if message.body.contains("<center>(name") {
             // the names differ in length
@@ -120,13 +126,20 @@ fn messages(mut rest: &[u8], normalise: &dyn Fn(&str) -> String) -> Vec<Message>
     messages
 }
 
-/// The body of a message, what is behind it, and whether it is all there.
+/// Decompressed content.
+fn unpacked(body: &[u8]) -> Option<Vec<u8>> {
+    let mut content = Vec::new();
+    flate2::read::MultiGzDecoder::new(body).read_to_end(&mut content).ok()?;
+    Some(content)
+}
+
+/// The body of a message, the bytes after it, and whether it is complete.
 fn body<'b>(message: &Message, bytes: &'b [u8]) -> (Vec<u8>, &'b [u8], bool) {
-    let is_answer = message.start_line.starts_with("HTTP/");
-    let is_next = |bytes: &[u8]| bytes.is_empty() || (is_answer && bytes.starts_with(b"HTTP/1."));
+    let is_response = message.start_line.starts_with("HTTP/");
+    let is_next = |bytes: &[u8]| bytes.is_empty() || (is_response && bytes.starts_with(b"HTTP/1."));
     let status = message.start_line.split(' ').nth(1).unwrap_or_default();
-    let has_none = is_answer && (status == "204" || status == "304" || (status.starts_with('1') && status != "101"));
-    if has_none || (is_answer && is_next(bytes)) {
+    let has_none = is_response && (status == "204" || status == "304" || (status.starts_with('1') && status != "101"));
+    if has_none || (is_response && is_next(bytes)) {
         // an empty body that was announced otherwise is one of HEAD, or is missing: the announcement is compared anyway
         return (Vec::new(), bytes, true);
     }
@@ -137,7 +150,7 @@ fn body<'b>(message: &Message, bytes: &'b [u8]) -> (Vec<u8>, &'b [u8], bool) {
         let (body, behind) = bytes.split_at(length.min(bytes.len()));
         return (body.to_vec(), behind, body.len() == length);
     }
-    if is_answer || message.start_line.is_empty() { (bytes.to_vec(), b"", true) } else { (Vec::new(), bytes, true) }
+    if is_response || message.start_line.is_empty() { (bytes.to_vec(), b"", true) } else { (Vec::new(), bytes, true) }
 }
 
 fn chunks(mut bytes: &[u8]) -> (Vec<u8>, &[u8], bool) {
@@ -165,14 +178,19 @@ fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     bytes.windows(needle.len()).position(|window| window == needle)
 }
 
-/// Takes out what is different in every run, and the twins' own names.
+/// Removes values that differ in every run, and the names of lab and nginx.
 pub(super) fn normalise(text: &str) -> String {
-    static PATTERNS: LazyLock<[(Regex, &str); 4]> = LazyLock::new(|| {
+    static PATTERNS: LazyLock<[(Regex, &str); 9]> = LazyLock::new(|| {
         [
             (r"Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", "Date: (now)"),
             (r"Server: (?:nginx|lab)(/[\d.]+)?$", "Server: (name$1)"),
             (r"<center>(?:nginx|lab)(/[\d.]+)?</center>", "<center>(name$1)</center>"),
             (r"\(name/[\d.]+\)", "(name and version)"),
+            (r"Expires: \w{3}, \d\d \w{3} 20[2][4-9] \d\d:\d\d:\d\d GMT", "Expires: (soon)"),
+            (r"\b\d{20}\b", "(boundary)"),
+            (r#"mtime="20[2-9]\d-[\dT:-]+Z""#, r#"mtime="(now)""#),
+            (r"\d\d-\w{3}-20[2-9]\d \d\d:\d\d", "(now)"),
+            (r#"\w{3}, \d\d \w{3} 20[2-9]\d \d\d:\d\d:\d\d GMT""#, "(now)\""),
         ]
         .map(|(pattern, with)| (Regex::new(pattern).expect("a pattern"), with))
     });
@@ -188,7 +206,7 @@ pub(super) fn normalise(text: &str) -> String {
 impl fmt::Display for Observed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for connection in &self.connections {
-            for message in &connection.answers {
+            for message in &connection.responses {
                 writeln!(f, "client got {message}")?;
             }
             writeln!(f, "client's connection was {}", connection.end)?;

@@ -1,6 +1,5 @@
-//! Raw bytes in, raw bytes out: what becomes of requests to an application that does everything right, and to one that
-//! does everything wrong. Every case is followed by a sound request on the same connection, so that the snapshot shows
-//! whether that one was answered.
+//! Raw bytes in, raw bytes out: requests to an application that does everything right, and to one that does everything
+//! wrong. A sound request follows every case on the same connection, and the snapshot shows whether it got a response.
 
 use std::path::Path;
 
@@ -12,29 +11,29 @@ use crate::serve::wire::{escape, unescape};
 fn conforming_applications() {
     let Some(python) = python() else { return };
     let worker = Worker::start(python, settings("good:app"));
-    insta::glob!("cases/good/*.http", |path| answers(&worker, "validated", path));
+    insta::glob!("cases/good/*.http", |path| check_case(&worker, "validated", path));
     // Every iterable that has a way to be closed was.
     let closed: u32 = worker.get("/closed").parse().expect("a number");
     assert!(closed > 20, "{closed} were closed");
-    // The validator stands between server and application, and hides from the one what the other returned.
+    // The validator wraps the application, so the server does not see the application's own iterable.
     let worker = Worker::start(python, settings("good:plain"));
-    insta::glob!("cases/good/*.http", |path| answers(&worker, "plain", path));
+    insta::glob!("cases/good/*.http", |path| check_case(&worker, "plain", path));
 }
 
 #[test]
 fn faulty_applications() {
     let Some(python) = python() else { return };
     let worker = Worker::start(python, settings("bad:app"));
-    insta::glob!("cases/bad/*.http", |path| answers(&worker, "bad", path));
+    insta::glob!("cases/bad/*.http", |path| check_case(&worker, "bad", path));
     assert_ne!(worker.get("/closed"), "0");
 }
 
-fn answers(worker: &Worker, which: &str, path: &Path) {
+fn check_case(worker: &Worker, which: &str, path: &Path) {
     let case = std::fs::read_to_string(path).expect("a case");
-    let answer = worker.exchange(&unescape(&case));
+    let response = worker.exchange(&unescape(&case));
     insta::with_settings!({ description => &case, omit_expression => true, prepend_module_to_snapshot => false,
         snapshot_path => format!("snapshots/{which}"),
         filters => [(r"Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", "Date: {date}")] }, {
-        insta::assert_snapshot!(which, escape(&answer));
+        insta::assert_snapshot!(which, escape(&response));
     });
 }

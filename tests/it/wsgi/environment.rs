@@ -7,14 +7,21 @@ use std::sync::OnceLock;
 
 use crate::support::{Tool, python_on_path};
 
-/// What is served in the tests, and what it is compared with.
+/// The served frameworks, and the server for comparison.
 const PACKAGES: [&str; 6] = ["flask", "django", "bottle", "falcon", "pyramid", "gunicorn==27.0.1"];
+/// Also installed where it runs.
+const GEVENT: &str = "gevent==26.9.0";
 
 /// The Python of an environment with lab_wsgi and the packages in it; None, and the test skipped, without a Python.
 pub(crate) fn python() -> Option<&'static Path> {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
     // Asked by every test, so that each one counts as skipped.
     Tool::Python.is_available().then(|| PYTHON.get_or_init(make).as_path())
+}
+
+/// The same for tests of gevent workers.
+pub(crate) fn gevent_python() -> Option<&'static Path> {
+    if Tool::Gevent.is_available() { python() } else { None }
 }
 
 fn make() -> PathBuf {
@@ -34,8 +41,8 @@ fn make() -> PathBuf {
     }
     let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/lab-python");
     let mut pip = Command::new(&python);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES).arg(crate_folder);
-    // Compiled as the tests are, and beside what they compile.
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages()).arg(crate_folder);
+    // Compiled with the profile of the tests, in their target folder.
     pip.env("MATURIN_PEP517_ARGS", "--profile dev");
     pip.env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab-wsgi"));
     run(&mut pip);
@@ -43,13 +50,17 @@ fn make() -> PathBuf {
     python
 }
 
-/// Changes whenever what is installed has to be installed again.
+fn packages() -> Vec<&'static str> {
+    PACKAGES.into_iter().chain(Tool::Gevent.missing().is_none().then_some(GEVENT)).collect()
+}
+
+/// Changes whenever the packages must be installed again.
 fn fingerprint(base: &str) -> String {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates");
     let mut files = Vec::new();
     list(&crates, &mut files);
     files.sort();
-    format!("{base}\n{PACKAGES:?}\n{}", files.join("\n"))
+    format!("{base}\n{:?}\n{}", packages(), files.join("\n"))
 }
 
 fn list(folder: &Path, files: &mut Vec<String>) {
@@ -65,7 +76,7 @@ fn list(folder: &Path, files: &mut Vec<String>) {
 }
 
 fn run(command: &mut Command) {
-    // A shell may have another environment active, and what pip says is only of interest when it fails.
+    // A shell may have another environment active. The output of pip matters only if it fails.
     let output = command.env_remove("VIRTUAL_ENV").stdin(Stdio::null()).output().expect("it starts");
     assert!(output.status.success(), "{command:?}: {}", crate::support::text(&output));
 }

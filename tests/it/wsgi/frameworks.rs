@@ -20,12 +20,12 @@ fn every_framework_says_hello() {
         assert_eq!(worker.get("/"), "Hello, World!", "{app}");
         let form = "POST /form HTTP/1.0\r\nHost: a\r\nContent-Length: 6\r\n\
                     Content-Type: application/x-www-form-urlencoded\r\n\r\nname=x";
-        let answer = String::from_utf8_lossy(&worker.exchange(form.as_bytes())).into_owned();
-        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("Hello, x!"), "{app}: {answer}");
+        let response = String::from_utf8_lossy(&worker.exchange(form.as_bytes())).into_owned();
+        assert!(response.starts_with("HTTP/1.1 200 ") && response.ends_with("Hello, x!"), "{app}: {response}");
     }
 }
 
-/// What may differ: who the server is, and the ports. Objects are not told at all.
+/// Variables that may differ: the server's name and the ports. Objects are not in the response.
 const DIFFERENT: [&str; 3] = ["SERVER_SOFTWARE", "REMOTE_PORT", "SERVER_PORT"];
 
 #[test]
@@ -63,16 +63,16 @@ fn environ_matches_gunicorn() {
         "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     ];
     for request in refused {
-        let status = |answer: Vec<u8>| String::from_utf8_lossy(&answer).chars().skip(9).take(3).collect::<String>();
+        let status = |response: Vec<u8>| String::from_utf8_lossy(&response).chars().skip(9).take(3).collect::<String>();
         let (own, theirs) =
             (status(worker.exchange(request.as_bytes())), status(gunicorn.exchange(request.as_bytes())));
         assert_eq!((own.as_str(), theirs.as_str()), ("400", "400"), "{request}");
     }
 }
 
-/// The environ that an answer tells, without what may differ.
-fn environ(answer: &[u8]) -> BTreeMap<String, String> {
-    let text = String::from_utf8_lossy(answer);
+/// The environ in a response, without variables that may differ.
+fn environ(response: &[u8]) -> BTreeMap<String, String> {
+    let text = String::from_utf8_lossy(response);
     let body = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{text}")).1;
     let variables = body.lines().map(|line| line.split_once('=').unwrap_or_else(|| panic!("{text}")));
     let variables = variables.filter(|(name, _)| !DIFFERENT.contains(name));
@@ -103,10 +103,10 @@ impl Gunicorn {
         let mut client = TcpStream::connect(self.listener.local_addr().expect("an address")).expect("it listens");
         client.write_all(request).expect("gunicorn reads");
         client.shutdown(Shutdown::Write).expect("a socket");
-        let mut answer = Vec::new();
-        // A refused request may be answered with a reset behind the answer.
-        let _ = client.read_to_end(&mut answer);
-        answer
+        let mut response = Vec::new();
+        // A reset may follow the response to a refused request.
+        let _ = client.read_to_end(&mut response);
+        response
     }
 }
 

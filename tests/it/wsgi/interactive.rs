@@ -8,9 +8,9 @@ use super::launch::{Worker, settings};
 use crate::support::wait_until;
 
 /// More bytes than are kept in memory or in the buffers of a connection.
-const LARGE: usize = 32 * 1024 * 1024;
+pub(super) const LARGE: usize = 32 * 1024 * 1024;
 
-/// Reads until what was read ends with `end`.
+/// Reads until the received bytes end with `end`.
 pub(super) fn read_until(client: &mut TcpStream, end: &str) -> String {
     let (mut read, mut byte) = (Vec::new(), [0]);
     while !read.ends_with(end.as_bytes()) {
@@ -37,15 +37,35 @@ pub(super) fn start(app: &str) -> Option<Worker> {
     python().map(|python| Worker::start(python, settings(app)))
 }
 
+/// A worker with two threads, where the first read of a body sends `100 Continue`.
+pub(super) fn start_threads(app: &str) -> Option<Worker> {
+    let mut settings = settings(app);
+    settings.threads = 2;
+    python().map(|python| Worker::start(python, settings))
+}
+
 pub(super) const EXPECT: &str = "HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
 
 #[test]
 fn continue_is_sent_at_the_first_read() {
-    let Some(worker) = start("good:app") else { return };
+    let Some(worker) = start_threads("good:app") else { return };
     let mut client = send(&worker, &format!("POST /read {EXPECT}"));
     assert_eq!(read_until(&mut client, "\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
     // A request behind the body is not lost.
     client.write_all(b"HelloGET /after HTTP/1.1\r\nHost: a\r\n\r\n").expect("the worker reads");
+    let response = read_until(&mut client, "Hello|");
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n") && !response.contains("Connection: close"), "{response}");
+    read_until(&mut client, "you asked for /after");
+}
+
+#[test]
+fn expecting_client_does_not_block_others() {
+    let Some(worker) = start("good:app") else { return };
+    let mut client = send(&worker, &format!("POST /read {EXPECT}"));
+    assert_eq!(read_until(&mut client, "\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+    client.write_all(b"Hel").expect("the worker reads");
+    assert_eq!(worker.get("/quick"), "you asked for /quick");
+    client.write_all(b"loGET /after HTTP/1.1\r\nHost: a\r\n\r\n").expect("the worker reads");
     let answer = read_until(&mut client, "Hello|");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && !answer.contains("Connection: close"), "{answer}");
     read_until(&mut client, "you asked for /after");
@@ -53,36 +73,36 @@ fn continue_is_sent_at_the_first_read() {
 
 #[test]
 fn unread_body_gets_no_continue() {
-    let Some(worker) = start("good:app") else { return };
+    let Some(worker) = start_threads("good:app") else { return };
     let mut client = send(&worker, &format!("POST /unread {EXPECT}"));
     client.shutdown(Shutdown::Write).expect("a socket");
-    let answer = rest(&mut client);
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("Connection: close\r\n"), "{answer}");
+    let response = rest(&mut client);
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n") && response.contains("Connection: close\r\n"), "{response}");
 }
 
 #[test]
 fn malformed_body_raises_in_the_application() {
-    let Some(mut worker) = start("bad:app") else { return };
+    let Some(mut worker) = start_threads("bad:app") else { return };
     let chunked = "HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let asked = |path: &str, body: &str| {
+    let post = |path: &str, body: &str| {
         let mut client = send(&worker, &format!("POST {path} {chunked}"));
         read_until(&mut client, "100 Continue\r\n\r\n");
         client.write_all(body.as_bytes()).expect("the worker reads");
         client.shutdown(Shutdown::Write).expect("a socket");
         rest(&mut client)
     };
-    let answer = asked("/read", "x\r\n");
-    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.ends_with("a chunk size is malformed\n"), "{answer}");
-    let answer = asked("/read-anyway", "5\r\nHel");
-    assert!(answer.contains("BodyError: the request body was refused: the connection ended within"), "{answer}");
-    let answer = asked("/read-anyway", "5\r\nHello\r\n0\r\n\r\n");
-    assert!(answer.ends_with("\r\n\r\nHello"), "{answer}");
+    let response = post("/read", "x\r\n");
+    assert!(response.starts_with("HTTP/1.1 400 ") && response.ends_with("a chunk size is malformed\n"), "{response}");
+    let response = post("/read-anyway", "5\r\nHel");
+    assert!(response.contains("BodyError: the request body was refused: the connection ended within"), "{response}");
+    let response = post("/read-anyway", "5\r\nHello\r\n0\r\n\r\n");
+    assert!(response.ends_with("\r\n\r\nHello"), "{response}");
 
-    // Behind the first bytes of a response nobody can be asked any more.
+    // Once the response has begun, 100 Continue can no longer be sent.
     let mut client = send(&worker, &format!("POST /read-late {chunked}"));
     client.shutdown(Shutdown::Write).expect("a socket");
-    let answer = rest(&mut client);
-    assert!(answer.contains("the response has begun") && !answer.contains("100 Continue"), "{answer}");
+    let response = rest(&mut client);
+    assert!(response.contains("the response has begun") && !response.contains("HTTP/1.1 100 "), "{response}");
     worker.wait_for("BodyError");
 }
 
@@ -174,8 +194,8 @@ fn silent_connection_is_closed() {
     settings.keepalive_s = 1;
     let worker = Worker::start(python, settings);
     let mut client = send(&worker, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
-    let answer = rest(&mut client);
-    assert!(answer.ends_with("you asked for /x") && !answer.contains("Connection: close"), "{answer}");
+    let response = rest(&mut client);
+    assert!(response.ends_with("you asked for /x") && !response.contains("Connection: close"), "{response}");
 }
 
 #[test]
@@ -199,26 +219,26 @@ fn threads_serve_concurrently() {
     let mut other = send(&worker, "GET /meet HTTP/1.1\r\nHost: a\r\n\r\n");
     read_until(&mut one, "met in a thread of its own, multithread");
     read_until(&mut other, "met in a thread of its own, multithread");
-    // A thread that waits for the body it asked for keeps no other from answering.
-    let mut asked = send(&worker, &format!("POST /read {EXPECT}"));
-    read_until(&mut asked, "100 Continue\r\n\r\n");
+    // A thread that waits for the rest of its body does not block others.
+    let mut expecting = send(&worker, &format!("POST /read {EXPECT}"));
+    read_until(&mut expecting, "100 Continue\r\n\r\n");
     assert_eq!(worker.get("/quick"), "quick");
-    asked.write_all(b"Hello").expect("the worker reads");
-    read_until(&mut asked, "Hello");
+    expecting.write_all(b"Hello").expect("the worker reads");
+    read_until(&mut expecting, "Hello");
     // What is local to a thread lasts.
     let calls: Vec<u32> = (0..8).map(|_| worker.get("/local").parse().expect("a number")).collect();
     assert!(calls.iter().max() > Some(&3), "{calls:?}");
 }
 
 /// The resident memory of a process.
-fn resident_bytes(pid: i32) -> usize {
+pub(super) fn resident_bytes(pid: i32) -> usize {
     let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).expect("the worker lives");
     let pages: usize = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a number");
     pages * rustix::param::page_size()
 }
 
 /// Whether a process has a file open that has no name.
-fn has_unnamed_file(pid: i32) -> bool {
+pub(super) fn has_unnamed_file(pid: i32) -> bool {
     let folder = format!("/proc/{pid}/fd");
     let links = std::fs::read_dir(folder).expect("the worker lives").flatten();
     let mut targets = links.filter_map(|link| std::fs::read_link(link.path()).ok());
@@ -234,18 +254,18 @@ fn late_reader_gets_large_responses_in_order() {
     let letter = |number: u8| char::from(b'a' + number % 26);
     let mut client = worker.connect();
     let mut asking = client.try_clone().expect("a handle");
-    let asked = std::thread::spawn(move || {
+    let expecting = std::thread::spawn(move || {
         for number in 0..COUNT {
             let close = if number + 1 == COUNT { "Connection: close\r\n" } else { "" };
             let request = format!("GET /large-list?{} HTTP/1.1\r\nHost: a\r\n{close}\r\n", letter(number));
             asking.write_all(request.as_bytes()).expect("the worker reads");
         }
     });
-    asked.join().expect("all is asked for");
+    expecting.join().expect("all is asked for");
     // Its own buffers are full now, and the worker waits; another client is served all the same.
     assert_eq!(worker.get("/one"), worker.get("/one"));
-    let answers = rest(&mut client);
-    let mut rest_of = answers.as_str();
+    let responses = rest(&mut client);
+    let mut rest_of = responses.as_str();
     for number in 0..COUNT {
         let (head, behind) = rest_of.split_once("\r\n\r\n").expect("a head");
         assert!(head.contains("Content-Length: 50000"), "{number}: {head}");
@@ -256,8 +276,8 @@ fn late_reader_gets_large_responses_in_order() {
     assert_eq!(rest_of, "");
 }
 
-/// `wsgi.input_terminated`: who reads on without counting finds the end of the body, not the next request, and does not
-/// wait for more.
+/// `wsgi.input_terminated`: an application that reads without counting finds the end of the body, not the next request, and
+/// does not block.
 #[test]
 fn input_ends_with_the_body() {
     let Some(worker) = start("streams:app") else { return };
@@ -273,7 +293,7 @@ fn input_ends_with_the_body() {
         let request = format!("POST /until-end HTTP/1.1\r\nHost: a\r\n{rest_of_request}");
         client.write_all(request.as_bytes()).expect("the worker reads");
         client.write_all(b"GET /quick HTTP/1.1\r\nHost: a\r\n\r\n").expect("the worker reads");
-        let answer = read_until(&mut client, "\r\n\r\nquick");
-        assert!(answer.contains(&format!("\r\n\r\nTrue {body:?}.HTTP/1.1 200 ")), "{request}: {answer}");
+        let response = read_until(&mut client, "\r\n\r\nquick");
+        assert!(response.contains(&format!("\r\n\r\nTrue {body:?}.HTTP/1.1 200 ")), "{request}: {response}");
     }
 }

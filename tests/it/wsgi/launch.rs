@@ -101,24 +101,25 @@ impl Worker {
         Worker { process, address, _listener: listener, scoreboard, log }
     }
 
-    /// The next line of what it says that holds `text`.
+    /// The next line of the log that contains `text`.
     pub(super) fn wait_for(&mut self, text: &str) -> String {
         loop {
-            let line = self.log.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("no {text:?} was said: {error}"));
+            let line =
+                self.log.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("no {text:?} in the log: {error}"));
             if line.contains(text) {
                 return line;
             }
         }
     }
 
-    /// What it still says, until it has ended.
+    /// The rest of the log, until the worker has ended.
     pub(super) fn last_words(&mut self) -> String {
-        let mut said = String::new();
+        let mut printed = String::new();
         while let Ok(line) = self.log.recv_timeout(PATIENCE) {
-            said.push_str(&line);
-            said.push('\n');
+            printed.push_str(&line);
+            printed.push('\n');
         }
-        said
+        printed
     }
 
     pub(super) fn pid(&self) -> Pid {
@@ -153,22 +154,22 @@ impl Worker {
         client
     }
 
-    /// Sends `request` and nothing more, and returns everything that is answered.
+    /// Sends `request`, closes the writing side, and returns everything that is received.
     pub(super) fn exchange(&self, request: &[u8]) -> Vec<u8> {
         let mut client = self.connect();
         client.write_all(request).expect("the worker reads");
         client.shutdown(Shutdown::Write).expect("a socket");
-        let mut answer = Vec::new();
-        client.read_to_end(&mut answer).expect("the worker closes in order");
-        answer
+        let mut response = Vec::new();
+        client.read_to_end(&mut response).expect("the worker closes in order");
+        response
     }
 
-    /// The body of the answer to a GET request, which must be a 200. Asked for in HTTP/1.0, which knows no chunks.
+    /// The body of the response to a GET request, which must be a 200. The request is HTTP/1.0, which has no chunks.
     pub(super) fn get(&self, path: &str) -> String {
         let request = format!("GET {path} HTTP/1.0\r\nHost: a\r\n\r\n");
-        let answer = String::from_utf8_lossy(&self.exchange(request.as_bytes())).into_owned();
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{path}: {answer}");
-        answer.split_once("\r\n\r\n").expect("a head").1.to_owned()
+        let response = String::from_utf8_lossy(&self.exchange(request.as_bytes())).into_owned();
+        assert!(response.starts_with("HTTP/1.1 200 "), "{path}: {response}");
+        response.split_once("\r\n\r\n").expect("a head").1.to_owned()
     }
 }
 

@@ -1,4 +1,4 @@
-//! How workers end, and what they leave for their arbiter to read.
+//! How workers end, and what their arbiter can read afterwards.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -15,11 +15,11 @@ fn start(app: &str) -> Option<Worker> {
     python().map(|python| Worker::start(python, settings(app)))
 }
 
-/// A request that is in the application, which does not answer.
+/// Starts a request that stays in the application.
 fn hang(worker: &Worker) -> std::net::TcpStream {
     let mut client = worker.connect();
     client.write_all(b"GET /hang?a HTTP/1.1\r\nHost: a\r\n\r\n").expect("the worker reads");
-    // The one before it may have been answered and not be noted as such yet.
+    // The response to the request before it may not be on the scoreboard yet.
     wait_until("a request in progress", || worker.scoreboard().request.filter(|line| line.starts_with("GET /hang?a ")));
     client
 }
@@ -30,14 +30,14 @@ fn graceful_stop_finishes_started_requests() {
     let mut client = worker.connect();
     client.write_all(b"POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nHel").expect("the worker reads");
     let mut idle = worker.connect();
-    // It is known to have both connections when it has answered on a third.
+    // A response on a third connection proves that it has accepted the first two.
     worker.get("/");
     worker.signal(Signal::TERM);
     assert_eq!(idle.read(&mut [0]).expect("it is closed"), 0);
     client.write_all(b"lo").expect("the worker reads");
-    let mut answer = String::new();
-    client.read_to_string(&mut answer).expect("an answer");
-    assert!(answer.contains("Connection: close\r\n") && answer.ends_with("Hello|"), "{answer}");
+    let mut response = String::new();
+    client.read_to_string(&mut response).expect("a response");
+    assert!(response.contains("Connection: close\r\n") && response.ends_with("Hello|"), "{response}");
     assert_eq!(worker.end().code(), Some(0));
 }
 
@@ -56,14 +56,14 @@ fn scoreboard_shows_the_current_request() {
     let Some(mut worker) = start("bad:app") else { return };
     worker.get("/one");
     worker.get("/two");
-    // An answer may reach its client before the worker notes that it has left.
+    // A response may reach its client before the scoreboard shows its end.
     let is_idle =
         |scoreboard: &lab_worker::scoreboard::Scoreboard| scoreboard.requests == 2 && scoreboard.request.is_none();
     let idle = wait_until("an idle worker", || Some(worker.scoreboard()).filter(is_idle));
     wait_until("a sign of life", || worker.scoreboard().heartbeat > idle.heartbeat);
     let _client = hang(&worker);
     assert_eq!(worker.scoreboard().request.as_deref(), Some("GET /hang?a HTTP/1.1"));
-    // An arbiter that has waited for long enough has it say where it is.
+    // After its timeout, the arbiter makes the worker print a traceback.
     worker.signal(Signal::ABORT);
     worker.wait_for("is aborted here:");
     // It may not have come as far as its sleep.
@@ -89,10 +89,10 @@ fn worker_ends_after_max_requests() {
     let mut worker = Worker::start(python, settings);
     let mut client = worker.connect();
     client.write_all(&b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n".repeat(4)).expect("the worker reads");
-    let mut answers = String::new();
-    client.read_to_string(&mut answers).expect("the worker closes in order");
-    assert_eq!(answers.matches("you asked for /x").count(), 3, "{answers}");
-    assert_eq!(answers.matches("Connection: close").count(), 1, "{answers}");
+    let mut responses = String::new();
+    client.read_to_string(&mut responses).expect("the worker closes in order");
+    assert_eq!(responses.matches("you asked for /x").count(), 3, "{responses}");
+    assert_eq!(responses.matches("Connection: close").count(), 1, "{responses}");
     worker.wait_for("ends after 3 requests");
     assert_eq!(worker.end().code(), Some(0));
 }
@@ -102,8 +102,8 @@ fn standard_streams_are_passed_on() {
     let Some(mut worker) = start("good:app") else { return };
     worker.get("/errors");
     // Two streams, so that the order is not fixed.
-    let said = [worker.wait_for("said on "), worker.wait_for("said on ")].concat();
-    assert!(said.contains("stdout") && said.contains("wsgi.errors"), "{said}");
+    let printed = [worker.wait_for("said on "), worker.wait_for("said on ")].concat();
+    assert!(printed.contains("stdout") && printed.contains("wsgi.errors"), "{printed}");
 }
 
 #[test]
@@ -127,8 +127,11 @@ fn log_level_is_honoured() {
     let mut worker = Worker::spawn(python, settings, Vec::new());
     worker.exchange(b"GET /raises HTTP/1.1\r\nHost: a\r\n\r\n");
     worker.signal(Signal::TERM);
-    let said = worker.last_words();
-    assert!(said.contains("] [ERROR] GET /raises: the application raised") && !said.contains("[INFO]"), "{said}");
+    let printed = worker.last_words();
+    assert!(
+        printed.contains("] [ERROR] GET /raises: the application raised") && !printed.contains("[INFO]"),
+        "{printed}"
+    );
 }
 
 #[test]
@@ -141,6 +144,7 @@ fn requests_are_recorded() {
         request_headers: vec!["x-a".to_owned()],
         response_headers: vec!["content-type".to_owned()],
         environ: vec!["server_protocol".to_owned()],
+        ..AccessLogSettings::default()
     });
     let mut worker = Worker::spawn(python, settings, vec![writing]);
     worker.wait_for("is ready");
@@ -185,10 +189,10 @@ fn worker_serves_unix_and_tcp_sockets() {
     // Whoever gets to the socket is trusted with the scheme.
     let request = b"GET /environ HTTP/1.0\r\nHost: [::1]:81\r\nX-Forwarded-Proto: https\r\n\r\n";
     client.write_all(request).expect("the worker reads");
-    let mut answer = String::new();
-    client.read_to_string(&mut answer).expect("an answer");
+    let mut response = String::new();
+    client.read_to_string(&mut response).expect("a response");
     for variable in ["REMOTE_ADDR=\n", "SERVER_NAME=[::1]\n", "wsgi.url_scheme=https"] {
-        assert!(answer.contains(variable), "{variable}: {answer}");
+        assert!(response.contains(variable), "{variable}: {response}");
     }
-    assert!(!answer.contains("REMOTE_PORT"), "{answer}");
+    assert!(!response.contains("REMOTE_PORT"), "{response}");
 }

@@ -1,4 +1,4 @@
-//! Which application a worker loads, and what it says when there is none.
+//! The application that a worker loads, and its messages when there is none.
 
 use std::io::{Read, Write};
 
@@ -46,8 +46,8 @@ fn load_errors_are_reported() {
     ];
     for (app, code, expected) in cases {
         let mut worker = Worker::spawn(python, settings(app), Vec::new());
-        let said = worker.last_words();
-        assert!(said.contains(expected), "{app}: {said}");
+        let printed = worker.last_words();
+        assert!(printed.contains(expected), "{app}: {printed}");
         assert_eq!(worker.end().code(), Some(code), "{app}");
     }
 }
@@ -70,8 +70,8 @@ fn senseless_settings_are_named() {
     let mut settings = settings("good:app");
     settings.forwarded_allow_ips = vec!["10.0.0.1/8".to_owned()];
     let mut worker = Worker::spawn(python, settings, Vec::new());
-    let said = worker.last_words();
-    assert!(said.contains("\"10.0.0.1/8\" is no peer"), "{said}");
+    let printed = worker.last_words();
+    assert!(printed.contains("\"10.0.0.1/8\" is not a peer"), "{printed}");
     assert_eq!(worker.end().code(), Some(3));
 }
 
@@ -87,9 +87,9 @@ fn environment_overrides_the_malloc_threshold() {
         let mut post = |times: usize| {
             for _ in 0..times {
                 client.write_all(&request).expect("the worker reads");
-                let mut answer = [0; 512];
-                let length = client.read(&mut answer).expect("an answer");
-                assert!(String::from_utf8_lossy(&answer[..length]).starts_with("HTTP/1.1 200 "));
+                let mut response = [0; 512];
+                let length = client.read(&mut response).expect("an answer");
+                assert!(String::from_utf8_lossy(&response[..length]).starts_with("HTTP/1.1 200 "));
             }
         };
         post(50);

@@ -1,4 +1,4 @@
-//! The framework through small apps: requests as a host hands them over, and the whole responses.
+//! The framework through small apps: requests as a host passes them, and the whole responses.
 
 use std::fmt::Write as _;
 
@@ -16,7 +16,7 @@ fn app(app: App) -> AppService {
 }
 
 #[test]
-fn handlers_take_variables_and_return_what_flask_takes() {
+fn handlers_take_variables_and_return_flask_types() {
     async fn waits(request: Request, a: String, b: u8) -> (String, u16) {
         tokio::task::yield_now().await;
         (format!("{} {a} {b}", request.path()), 202)
@@ -60,7 +60,7 @@ fn handlers_take_variables_and_return_what_flask_takes() {
 }
 
 #[test]
-fn bodies_are_read_as_forms_and_json_within_their_limits() {
+fn forms_and_json_have_limits() {
     let post = |rule: &str| Rule::new(rule).methods([Method::POST]);
     let mut app = app(App::new("test")
         .max_content_length(32)
@@ -87,7 +87,7 @@ fn bodies_are_read_as_forms_and_json_within_their_limits() {
 }
 
 #[test]
-fn a_body_that_says_it_is_too_large_is_not_read() {
+fn body_declared_too_large_is_not_read() {
     struct Announced;
     impl http_body::Body for Announced {
         type Data = Bytes;
@@ -110,7 +110,7 @@ fn a_body_that_says_it_is_too_large_is_not_read() {
 }
 
 #[test]
-fn errors_become_pages_and_handlers_may_answer_them() {
+fn errors_become_pages_or_reach_handlers() {
     let rules = |app: App| {
         app.route("/raises", |_: &Request| "x".parse::<u8>().map(|n| n.to_string()))
             .route("/aborts/<int:code>", |_: &Request, code: u16| abort(code).with_description("<because>\nof"))
@@ -149,7 +149,7 @@ fn errors_become_pages_and_handlers_may_answer_them() {
 }
 
 #[test]
-fn an_error_handler_that_fails_is_a_500() {
+fn failing_error_handler_is_a_500() {
     let mut app = app(App::new("test")
         .errorhandler(404, |_: &Request, _| abort(404))
         .errorhandler(500, |_: &Request, _| -> String { panic!("again") }));
@@ -168,7 +168,7 @@ fn hooks_run_around_handlers_and_error_pages() {
 }
 
 #[test]
-fn templates_see_the_request_and_escape_as_jinja_does() {
+fn templates_see_the_request_and_escape_like_jinja() {
     let string = |source: &'static str| {
         move |request: &Request| {
             let list = vec![1, 2];
@@ -224,7 +224,7 @@ fn templates_see_the_request_and_escape_as_jinja_does() {
 }
 
 #[test]
-fn more_template_strings_than_are_kept_still_render() {
+fn string_templates_beyond_the_cache_render() {
     let mut app = app(App::new("test").route("/<int:n>", |request: &Request, n: u32| {
         render_template_string(request, &format!("{n}: {{{{ '<' }}}}"), context! {})
     }));
@@ -235,7 +235,7 @@ fn more_template_strings_than_are_kept_still_render() {
 }
 
 #[test]
-fn a_streamed_body_has_no_length_and_head_does_not_invent_one() {
+fn streamed_body_has_no_length_even_for_head() {
     let mut app = app(App::new("test").route("/", |_: &Request| Body::from_chunks(["a", "", "b"])));
     insta::assert_snapshot!(transcript(&mut app, &["GET /", "HEAD /"]));
     let head = futures_free(app.call(request("HEAD /"))).into_body();
@@ -252,7 +252,7 @@ fn futures_free(mut future: ResponseFuture<PiecewiseBody>) -> http::Response<Bod
 }
 
 #[test]
-fn cookies_and_redirects_are_lines_of_their_own() {
+fn cookies_and_redirects_are_separate_lines() {
     let mut app = app(App::new("test")
         .route("/set", |_: &Request| {
             let wide = Cookie::new("b", "ä; \"x\"").domain(".shop.example:8000").secure().samesite(SameSite::Lax);
@@ -265,7 +265,7 @@ fn cookies_and_redirects_are_lines_of_their_own() {
 }
 
 #[test]
-fn mistakes_in_registering_are_told() {
+fn registration_mistakes_are_reported() {
     let apps = [
         App::new("x").route("no-slash", |_: &Request| ""),
         App::new("x").route("/<int:n>", |_: &Request| ""),
@@ -283,7 +283,7 @@ fn mistakes_in_registering_are_told() {
 }
 
 #[test]
-fn functions_name_their_endpoints_and_closures_do_not() {
+fn functions_name_endpoints_and_closures_do_not() {
     fn plain(request: &Request) -> String {
         request.endpoint().unwrap_or_default().to_owned()
     }

@@ -1,9 +1,9 @@
-//! Tables of Cookie fields. The expected values are what werkzeug 3.1.9 makes of the same fields.
+//! Tables of Cookie fields. The expected values are werkzeug 3.1.9's for the same fields.
 
 use super::*;
 
 #[test]
-fn cookie_fields_are_read_as_werkzeug_reads_them() {
+fn cookie_fields_parse_like_werkzeug() {
     let cases: &[(&str, &[(&str, &str)])] = &[
         ("", &[]),
         ("a", &[("a", "")]),
@@ -31,7 +31,7 @@ fn cookie_fields_are_read_as_werkzeug_reads_them() {
 }
 
 #[test]
-fn what_is_quoted_comes_back() {
+fn quoted_values_round_trip() {
     for value in ["", "plain", "a b", "a;b,c", "ä\"\\", "\t\n", "=:/?@[]{}"] {
         let field = Cookie::new("name", value).field(SystemTime::UNIX_EPOCH);
         let mut cookies = Vec::new();
@@ -41,7 +41,7 @@ fn what_is_quoted_comes_back() {
 }
 
 #[test]
-fn attributes_stand_in_werkzeugs_order() {
+fn attributes_have_the_order_of_werkzeug() {
     let cookie = Cookie::new("n", "v").max_age(Duration::from_secs(90)).domain("h").secure().httponly().partitioned();
     let field = cookie.samesite(SameSite::Strict).field(SystemTime::UNIX_EPOCH);
     let expected = "n=v; Domain=h; Expires=Thu, 01 Jan 1970 00:01:30 GMT; Max-Age=90; Secure; HttpOnly; Path=/; \

@@ -1,12 +1,12 @@
-//! A table of trusted hops and header lines. The snapshots hold what werkzeug 3.1.9 makes of the same lines.
+//! A table of trusted hops and header lines. The snapshots equal werkzeug 3.1.9's results for the same lines.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 
 use super::*;
-use lab_http::extensions::ConnectionInfo;
+use lab_http::message::extensions::ConnectionInfo;
 
-/// An app that answers with the environ it was given.
+/// An app that responds with its environ.
 struct Reveal;
 
 impl<B> Service<http::Request<B>> for Reveal {
@@ -37,7 +37,7 @@ fn environ(
     app.call(request).into_inner().unwrap()
 }
 
-/// What the app sees that it would not see without ProxyFix.
+/// The environ's values that ProxyFix changed.
 fn changes(environ: &Environ) -> String {
     let before: Vec<_> = environ.before_proxy_fix().items().collect();
     let changed = environ.items().filter(|item| !before.contains(item));
@@ -49,7 +49,7 @@ fn changes(environ: &Environ) -> String {
 }
 
 #[test]
-fn headers_change_the_environ_as_in_werkzeug() {
+fn headers_change_the_environ_like_werkzeug() {
     let trusts: &[[usize; 5]] = &[[1, 1, 0, 0, 0], [2, 1, 1, 1, 1], [0; 5]];
     let cases: &[&[(&str, &str)]] = &[
         &[],
@@ -113,7 +113,7 @@ fn headers_change_the_environ_as_in_werkzeug() {
 }
 
 #[test]
-fn the_original_values_are_kept() {
+fn original_values_are_kept() {
     let environ = environ(ProxyFix::new(Reveal), &[("X-Forwarded-For", "203.0.113.9"), ("Host", "inner:8000")]);
     let original: Vec<_> = environ.proxy_fix_orig.as_ref().unwrap().items().collect();
     let expected = [
@@ -128,7 +128,7 @@ fn the_original_values_are_kept() {
 }
 
 #[test]
-fn of_two_proxy_fixes_the_inner_one_keeps_what_the_outer_one_made() {
+fn inner_proxy_fix_keeps_the_outer_environ() {
     let lines = [("X-Forwarded-For", "203.0.113.8, 203.0.113.9")];
     let environ = environ(ProxyFix::new(ProxyFix::new(Reveal).x_for(2)), &lines);
     assert_eq!(environ.remote_addr().unwrap(), "203.0.113.8");

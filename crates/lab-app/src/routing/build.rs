@@ -1,4 +1,4 @@
-//! From an endpoint and values to a path: the heart of `url_for`.
+//! Builds the path of an endpoint and values, for `url_for`.
 
 use http::Method;
 
@@ -7,24 +7,22 @@ use super::rule::{CompiledRule, Trace};
 use super::value::PathValue;
 use crate::url::{self, PATH, QUERY_VALUE};
 
-/// The values that a URL is built from, by the names of the rule's variables.
+/// The values for building a URL, by variable name.
 pub type UrlValues<'a> = [(&'a str, PathValue)];
 
-/// Why no URL can be built (`werkzeug.routing.BuildError`).
+/// The reason why no URL can be built (`werkzeug.routing.BuildError`).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
     /// No rule has this endpoint.
     #[error("could not build a url for the endpoint `{endpoint}`: the endpoints are {known}")]
     UnknownEndpoint {
-        /// The endpoint asked for.
         endpoint: String,
-        /// Those that exist.
+        /// The existing endpoints.
         known: String,
     },
-    /// Rules have it, but the values do not fill one.
+    /// No rule of the endpoint fits the values.
     #[error("could not build a url for the endpoint `{endpoint}` with the values {given}: it takes {variables}")]
     Values {
-        /// The endpoint asked for.
         endpoint: String,
         /// The names of the values given.
         given: String,
@@ -34,12 +32,12 @@ pub enum BuildError {
 }
 
 impl RuleMap {
-    /// The percent-encoded path of an endpoint; values that are no variable of its rule become the query.
+    /// The percent-encoded path of an endpoint. Values without a variable in the rule become the query.
     ///
-    /// As in werkzeug, rules that answer GET are preferred, and among them the one with most variables.
+    /// As in werkzeug, rules for GET are preferred, and among them the one with the most variables.
     ///
     /// # Errors
-    /// An unknown endpoint, or values that fill none of its rules.
+    /// The endpoint is unknown, or the values fit none of its rules.
     pub fn build(&self, endpoint: &str, values: &UrlValues<'_>) -> Result<String, BuildError> {
         let Some(candidates) = self.by_endpoint.get(endpoint) else {
             let mut known: Vec<&str> = self.by_endpoint.keys().map(String::as_str).collect();
@@ -59,7 +57,7 @@ impl RuleMap {
     }
 }
 
-/// Fills a rule; `None` if a converter does not take its value.
+/// Builds the path of a rule; `None` if a converter does not accept its value.
 fn build(rule: &CompiledRule, values: &UrlValues<'_>) -> Option<String> {
     let mut path = String::new();
     for step in &rule.trace {

@@ -14,16 +14,16 @@ pub struct Converter {
     conversion: Conversion,
 }
 
-/// What a converter matches: the `regex` of werkzeug's converter classes, as data.
+/// The text that a converter matches: the `regex` of werkzeug's converter classes, as data.
 ///
-/// Two rules share a state of the matcher when their patterns are equal, whatever their conversions are.
+/// Rules with equal patterns share a state of the matcher, even if their conversions differ.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Pattern {
-    /// Anything but a slash, so many characters (`[^/]{min,max}`).
+    /// From `min` to `max` characters other than a slash (`[^/]{min,max}`).
     Segment { min: usize, max: Option<usize> },
-    /// Anything, not starting with a slash, as little as possible (`[^/].*?`).
+    /// As few characters as possible, the first not a slash (`[^/].*?`).
     Path,
-    /// ASCII digits (werkzeug's `\d+` takes other scripts' digits too).
+    /// ASCII digits (werkzeug's `\d+` matches digits of other scripts too).
     Digits { signed: bool },
     /// Digits, a point, digits.
     Decimal { signed: bool },
@@ -33,7 +33,7 @@ pub(super) enum Pattern {
     OneOf(Vec<String>),
 }
 
-/// What becomes of the matched text: `to_python`.
+/// The conversion of the matched text: `to_python`.
 #[derive(Debug, Clone, PartialEq)]
 enum Conversion {
     Text,
@@ -60,7 +60,7 @@ impl Converter {
         }
     }
 
-    /// The kind of the values it makes.
+    /// The kind of the converted values.
     #[must_use]
     pub fn kind(&self) -> ValueKind {
         match self.conversion {
@@ -91,7 +91,7 @@ impl Converter {
         }
     }
 
-    /// `to_url`: the value as a piece of a path, percent-encoded; `None` if the converter cannot write it.
+    /// `to_url`: the value as a percent-encoded piece of a path; `None` if the converter does not accept it.
     pub(super) fn to_url(&self, value: &PathValue) -> Option<String> {
         let text = match value {
             PathValue::Text(text) => Cow::Borrowed(text.as_str()),
@@ -115,7 +115,7 @@ impl Converter {
 }
 
 impl Pattern {
-    /// Whether it stays within one segment of the path (`part_isolating`).
+    /// Whether the pattern stays within one segment of the path (`part_isolating`).
     pub(super) fn stays_in_segment(&self) -> bool {
         match self {
             Self::Path => false,
@@ -124,7 +124,7 @@ impl Pattern {
         }
     }
 
-    /// The converter's weight among its siblings: a smaller one is tried first.
+    /// The converter's weight; smaller weights are tried first.
     pub(super) fn weight(&self) -> u32 {
         match self {
             Self::Digits { .. } | Self::Decimal { .. } => 50,
@@ -133,9 +133,9 @@ impl Pattern {
         }
     }
 
-    /// Offers the lengths in bytes that the pattern can match at the start of `text`, in the order in which a
-    /// backtracking regular expression would, until `take` accepts one. Says whether it did.
-    pub(super) fn offer_lengths(&self, text: &str, mut take: impl FnMut(usize) -> bool) -> bool {
+    /// Passes the byte lengths that the pattern can match at the start of `text` to `take`, in the order of a
+    /// backtracking regular expression, until it returns true. Returns whether it did.
+    pub(super) fn try_lengths(&self, text: &str, mut take: impl FnMut(usize) -> bool) -> bool {
         match self {
             Self::Segment { min, max } => {
                 let segment = &text[..text.find('/').unwrap_or(text.len())];
@@ -209,7 +209,7 @@ fn no_arguments(converter: &'static str, arguments: &[Argument]) -> Result<(), C
     }
 }
 
-/// The name that the argument at this position has, if it was given without one.
+/// The name of an argument, by its position if it has none.
 fn named<'a>(argument: &'a Argument, position: usize, order: &[&'a str]) -> Option<&'a str> {
     argument.name.as_deref().or_else(|| order.get(position).copied())
 }

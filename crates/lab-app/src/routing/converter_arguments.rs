@@ -9,7 +9,7 @@ pub(super) struct Argument {
     pub(super) value: ArgumentValue,
 }
 
-/// An argument's value, read as werkzeug's `_pythonize` does.
+/// An argument's value, parsed like werkzeug's `_pythonize`.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum ArgumentValue {
     None,
@@ -19,10 +19,10 @@ pub(super) enum ArgumentValue {
     Text(String),
 }
 
-/// Reads what stands between the parentheses.
+/// Parses the text between the parentheses.
 ///
 /// # Errors
-/// An empty argument, or a quote that is not closed.
+/// An empty argument, or an unclosed quote.
 pub(super) fn parse(text: &str) -> Result<Vec<Argument>, ConverterError> {
     if text.trim().is_empty() {
         return Ok(Vec::new());
@@ -31,7 +31,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Argument>, ConverterError> {
 }
 
 impl ArgumentValue {
-    /// The text, for a converter that takes text: numbers and constants as they would be printed.
+    /// The argument as text; numbers and constants as Python prints them.
     pub(super) fn into_text(self) -> String {
         match self {
             Self::None => "None".to_owned(),
@@ -87,7 +87,7 @@ fn value_of(text: &str) -> Option<ArgumentValue> {
     })
 }
 
-/// Whether this is a name as rules and Python have them: letters, digits and `_`, no digit in front.
+/// Whether `text` is a Python identifier in ASCII: letters, digits and `_`, with no digit first.
 pub(super) fn is_identifier(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')

@@ -1,4 +1,4 @@
-//! The rules of an app, and the state machine that finds the one for a path.
+//! The rules of an app, and the state machine that matches a path.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,28 +12,26 @@ use super::value::{PathValue, ValueKind};
 #[derive(Debug, Default)]
 pub struct RuleMap {
     pub(super) rules: Vec<CompiledRule>,
-    /// The rules of each endpoint, those with most variables first: the order in which `url_for` tries them.
+    /// The rules of each endpoint in the order of `url_for`: those with more variables first.
     pub(super) by_endpoint: HashMap<String, Vec<usize>>,
     root: State,
 }
 
-/// What a path and a method lead to.
+/// The result of routing.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RouteMatch {
-    /// A rule answers.
     Rule {
-        /// Its index, in the order of registration.
+        /// In the order of registration.
         index: usize,
-        /// What its converters made of the path, in the order of the rule.
+        /// The converted variables, in the order of the rule.
         values: Vec<PathValue>,
     },
-    /// OPTIONS, for a path whose rules do not answer it themselves; these methods are allowed.
+    /// OPTIONS for a path whose rules do not handle it, with the allowed methods.
     AutomaticOptions(Vec<Method>),
-    /// The same path with a slash appended, or with runs of slashes merged, has a rule: 308 to this path.
+    /// 308 to this path: a rule matches with a slash appended or with consecutive slashes merged.
     Redirect(String),
-    /// Rules match the path, but not the method; these methods are allowed.
+    /// Rules match the path but not the method; with the allowed methods.
     MethodNotAllowed(Vec<Method>),
-    /// No rule matches.
     NotFound,
 }
 
@@ -45,10 +43,10 @@ struct State {
 }
 
 impl RuleMap {
-    /// Adds a rule and says its index. `default_endpoint` names it if it has no name of its own.
+    /// Adds a rule and returns its index. `default_endpoint` applies if the rule has no endpoint.
     ///
     /// # Errors
-    /// A rule that cannot be read.
+    /// The rule is malformed.
     pub fn add(&mut self, rule: Rule, default_endpoint: Option<&str>) -> Result<usize, RuleError> {
         let rule = rule.compile(default_endpoint)?;
         let index = self.rules.len();
@@ -60,13 +58,12 @@ impl RuleMap {
         Ok(index)
     }
 
-    /// The endpoint of a rule.
     #[must_use]
     pub fn endpoint(&self, index: usize) -> &str {
         &self.rules[index].endpoint
     }
 
-    /// The kinds of values that a rule's converters make, in the order of the rule.
+    /// The kinds of a rule's variables, in the order of the rule.
     #[must_use]
     pub fn value_kinds(&self, index: usize) -> Vec<ValueKind> {
         self.rules[index].variables.iter().map(|(_, converter)| converter.kind()).collect()
@@ -98,13 +95,12 @@ impl RuleMap {
         no_match(search.allowed)
     }
 
-    /// The methods that the rules of a path answer, sorted (`MapAdapter.allowed_methods`; werkzeug's own order is
-    /// that of a set, so none).
+    /// The allowed methods of a path, sorted (`MapAdapter.allowed_methods`, which has no defined order).
     #[must_use]
     pub fn allowed_methods(&self, path: &str) -> Vec<Method> {
         // OK because a method of this name is a valid token
-        let nobody = Method::from_bytes(b"--").unwrap_or_default();
-        match self.find(path, &nobody) {
+        let unknown = Method::from_bytes(b"--").unwrap_or_default();
+        match self.find(path, &unknown) {
             RouteMatch::MethodNotAllowed(methods) => methods,
             _ => Vec::new(),
         }
@@ -123,7 +119,7 @@ impl RuleMap {
     }
 }
 
-/// What one search collects on its way.
+/// The context of one search.
 struct Search<'a> {
     rules: &'a [CompiledRule],
     method: &'a Method,
@@ -138,7 +134,7 @@ enum Step {
 }
 
 impl Search<'_> {
-    /// The first of these rules that answers the method.
+    /// The first of these rules that allows the method.
     fn choose(&mut self, rules: &[usize]) -> Option<usize> {
         for index in rules {
             let methods = &self.rules[*index].methods;
@@ -158,7 +154,7 @@ impl State {
             [Part::Static(text), ..] => self.fixed.entry(text.clone()).or_default(),
             [Part::Dynamic(part), ..] => {
                 let position = self.dynamic.iter().position(|(known, _)| known == part).unwrap_or_else(|| {
-                    // Behind its equals: rules of the same weight are tried in the order of registration.
+                    // After parts of the same weight, which are tried in the order of registration.
                     let position = self.dynamic.partition_point(|(known, _)| known.weight <= part.weight);
                     self.dynamic.insert(position, (part.clone(), State::default()));
                     position
@@ -169,7 +165,7 @@ impl State {
         next.insert(&parts[1..], index);
     }
 
-    /// Follows the rest of a path; `None` is its end, `Some("")` a last slash.
+    /// Matches the rest of a path; `None` is its end, `Some("")` a trailing slash.
     fn walk<'p>(&self, rest: Option<&'p str>, values: &mut Vec<&'p str>, search: &mut Search<'_>) -> Step {
         let Some(rest) = rest else { return self.arrive(search) };
         let (segment, after) = match rest.split_once('/') {
@@ -193,7 +189,7 @@ impl State {
             }
         }
         if rest.is_empty() {
-            // A last slash that rules without strict slashes do not mind.
+            // Rules without strict slashes accept a trailing slash.
             let rules = search.rules;
             let lenient: Vec<usize> =
                 self.rules.iter().copied().filter(|index| !rules[*index].strict_slashes).collect();

@@ -1,7 +1,7 @@
-//! From a path and a method to a rule, and from an endpoint and values back to a path.
+//! Routing: finds the rule of a path and method, and builds the path of an endpoint and values.
 //!
-//! The specification is werkzeug 3.1's `werkzeug.routing`: the same rule syntax, the same weights, the same
-//! redirects, without regular expressions. Knows nothing of requests, handlers or responses.
+//! The specification is werkzeug 3.1's `werkzeug.routing`: the same rule syntax, weights and redirects, but without
+//! regular expressions. Knows nothing of requests, handlers or responses.
 
 mod build;
 mod converter;

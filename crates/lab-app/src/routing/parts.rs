@@ -1,24 +1,24 @@
-//! The parts of a rule between slashes: how one matches, and which of two is tried first.
+//! The parts of a rule between slashes: their matching and their order.
 
 use super::converter::Pattern;
 
-/// One step of the matcher. Parts that are equal share a state, so names and conversions stand elsewhere.
+/// One step of the matcher. Equal parts share a state, so names and conversions are stored elsewhere.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Part {
-    /// A segment that has to be exactly this.
+    /// A literal segment.
     Static(String),
-    /// A segment, or with `takes_rest` the whole rest of the path, that holds converters.
+    /// A segment with converters, or with `takes_rest` the whole rest of the path.
     Dynamic(DynamicPart),
 }
 
-/// A part with converters in it.
+/// A part with converters.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct DynamicPart {
     pub(super) pieces: Vec<Piece>,
-    /// It matches all of the remaining path, slashes included (`final` in werkzeug).
+    /// The part matches the whole rest of the path, including slashes (`final` in werkzeug).
     pub(super) takes_rest: bool,
-    /// Its rule ends with a slash after a converter that matches slashes: the slash is optional here, and the
-    /// next state says whether to redirect (`suffixed` in werkzeug).
+    /// The rule ends with a slash after a converter that matches slashes: the slash is optional here, and the next
+    /// state decides whether to redirect (`suffixed` in werkzeug).
     pub(super) optional_slash: bool,
     pub(super) weight: Weight,
 }
@@ -30,8 +30,8 @@ pub(super) enum Piece {
     Variable(Pattern),
 }
 
-/// werkzeug's `Weighting`, compared field by field; the smaller part is tried first. So: more literals before
-/// fewer, longer literals before shorter, more converters before fewer, lighter converters before heavier.
+/// werkzeug's `Weighting`, compared field by field; the smaller part is tried first: more literals before fewer, longer
+/// literals before shorter, more converters before fewer, lighter converters before heavier.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Weight {
     minus_literals: isize,
@@ -40,12 +40,11 @@ pub(super) struct Weight {
     variables: Vec<u32>,
 }
 
-/// What a dynamic part left of the path.
+/// The unmatched end of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Suffix {
-    /// All of it was matched.
     None,
-    /// All but the optional slash at the end.
+    /// The optional trailing slash.
     Slash,
 }
 
@@ -62,8 +61,7 @@ impl Weight {
 }
 
 impl DynamicPart {
-    /// Matches the whole of `text`, adding what each converter matched to `values`. Leaves `values` as it was
-    /// when there is no match.
+    /// Matches all of `text`, and appends the match of each converter to `values`, which is unchanged without a match.
     pub(super) fn matches<'p>(&self, text: &'p str, values: &mut Vec<&'p str>) -> Option<Suffix> {
         let before = values.len();
         let suffix = match_pieces(&self.pieces, text, self.optional_slash, text, values);
@@ -84,7 +82,7 @@ fn match_pieces<'p>(
     match pieces {
         [] => match rest {
             _ if !optional_slash => rest.is_empty().then_some(Suffix::None),
-            // `(?<!/)(/?)\Z`: what stands before the optional slash must not end with one.
+            // `(?<!/)(/?)\Z`: no slash may precede the optional one.
             "" if !whole.ends_with('/') => Some(Suffix::None),
             "/" if !whole[..whole.len() - 1].ends_with('/') => Some(Suffix::Slash),
             _ => None,
@@ -95,7 +93,7 @@ fn match_pieces<'p>(
         [Piece::Variable(pattern), pieces @ ..] => {
             let position = values.len();
             let mut found = None;
-            pattern.offer_lengths(rest, |length| {
+            pattern.try_lengths(rest, |length| {
                 values.truncate(position);
                 values.push(&rest[..length]);
                 found = match_pieces(pieces, &rest[length..], optional_slash, whole, values);

@@ -1,4 +1,4 @@
-//! A rule: its syntax, its options, and what it compiles to.
+//! Rules: their syntax, their options, and their compiled form.
 
 use http::Method;
 
@@ -7,9 +7,9 @@ use super::converter_arguments::{self, is_identifier};
 use super::converter_error::ConverterError;
 use super::parts::{DynamicPart, Part, Piece, Weight};
 
-/// A rule as `@app.route(...)` takes it: `/user/<int:id>`, with its options.
+/// A rule with its options, as in `@app.route("/user/<int:id>")`.
 ///
-/// A `&str` converts into one, so options are named only where they are needed:
+/// A `&str` converts into a rule without options:
 ///
 /// ```
 /// use http::Method;
@@ -26,41 +26,29 @@ pub struct Rule {
     strict_slashes: bool,
 }
 
-/// Why a rule cannot be registered.
+/// The reason why a rule cannot be registered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
     /// werkzeug's "urls must start with a leading slash".
     #[error("the rule `{0}` does not start with a slash")]
     NoLeadingSlash(String),
-    /// A `<` that does not begin `<name>`, `<converter:name>` or `<converter(arguments):name>`.
+    /// A `<` that does not start `<name>`, `<converter:name>` or `<converter(arguments):name>`.
     #[error(
-        "the rule `{rule}` cannot be read from `{at}` on: <name>, <converter:name> or <converter(arguments):name> is accepted"
+        "cannot parse the rule `{rule}` at `{at}`: <name>, <converter:name> or <converter(arguments):name> is accepted"
     )]
     Malformed {
-        /// The rule.
         rule: String,
-        /// The rest of it, where reading stopped.
+        /// The rest of the rule, where parsing stopped.
         at: String,
     },
-    /// One name for two variables.
     #[error("the rule `{rule}` names the variable `{name}` twice")]
-    RepeatedVariable {
-        /// The rule.
-        rule: String,
-        /// The name.
-        name: String,
-    },
-    /// A converter that does not exist or does not take its arguments.
+    RepeatedVariable { rule: String, name: String },
+    /// A converter that does not exist or does not accept its arguments.
     #[error("in the rule `{rule}`: {error}")]
-    Converter {
-        /// The rule.
-        rule: String,
-        /// What is wrong with the converter.
-        error: ConverterError,
-    },
+    Converter { rule: String, error: ConverterError },
 }
 
-/// A rule that can be matched and built.
+/// A rule ready for matching and building.
 #[derive(Debug)]
 pub(super) struct CompiledRule {
     pub(super) endpoint: String,
@@ -72,7 +60,7 @@ pub(super) struct CompiledRule {
     pub(super) trace: Vec<Trace>,
 }
 
-/// The rule in the order in which a URL is built from it.
+/// A step of building a URL from a rule.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Trace {
     Literal(String),
@@ -87,39 +75,39 @@ impl Rule {
         Self { text: text.into(), endpoint: None, methods: vec![Method::GET], strict_slashes: true }
     }
 
-    /// The name that `url_for` knows it by. Default: the handler function's own name, as in Flask; a closure has
-    /// none, there the rule itself is the name.
+    /// Sets the endpoint's name for `url_for`. Default: the name of the handler function, as in Flask, or the rule
+    /// itself for a closure.
     #[must_use]
     pub fn endpoint(mut self, name: impl Into<String>) -> Self {
         self.endpoint = Some(name.into());
         self
     }
 
-    /// The methods it answers. HEAD comes with GET, and OPTIONS is answered automatically unless it is named.
+    /// Sets the methods. GET includes HEAD, and OPTIONS is automatic unless it is listed.
     #[must_use]
     pub fn methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
         self.methods = methods.into_iter().collect();
         self
     }
 
-    /// Whether `/about` is redirected to a rule `/about/`, and a rule `/about` does not answer `/about/`
-    /// (the default, as in werkzeug).
+    /// Whether `/about` redirects to a rule `/about/`, and `/about/` does not match a rule `/about` (the default, as in
+    /// werkzeug).
     #[must_use]
     pub fn strict_slashes(mut self, yes: bool) -> Self {
         self.strict_slashes = yes;
         self
     }
 
-    /// The rule as it was written.
+    /// The rule as written.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Reads the rule. `default_endpoint` is used if it names none.
+    /// Compiles the rule. `default_endpoint` applies if the rule has no endpoint.
     pub(super) fn compile(self, default_endpoint: Option<&str>) -> Result<CompiledRule, RuleError> {
         let mut compiler = Compiler::default();
-        compiler.read(&self.text)?;
+        compiler.compile(&self.text)?;
         let mut methods = self.methods;
         if methods.contains(&Method::GET) && !methods.contains(&Method::HEAD) {
             methods.push(Method::HEAD);
@@ -152,7 +140,7 @@ impl From<String> for Rule {
     }
 }
 
-/// The rule read so far, and the part that is being read.
+/// The state of a compilation: the finished parts, and the current one.
 #[derive(Default)]
 struct Compiler {
     parts: Vec<Part>,
@@ -164,8 +152,9 @@ struct Compiler {
 }
 
 impl Compiler {
-    /// Reads a rule; the leading slash opens the first part, and runs of slashes count as one (`merge_slashes`).
-    fn read(&mut self, rule: &str) -> Result<(), RuleError> {
+    /// Compiles a rule. The leading slash starts the first part, and consecutive slashes count as one
+    /// (`merge_slashes`).
+    fn compile(&mut self, rule: &str) -> Result<(), RuleError> {
         let mut rest = rule.strip_prefix('/').ok_or_else(|| RuleError::NoLeadingSlash(rule.to_owned()))?;
         self.trace.push(Trace::Literal("/".to_owned()));
         rest = rest.trim_start_matches('/');
@@ -176,7 +165,7 @@ impl Compiler {
                     rest = rest.trim_start_matches('/');
                 }
                 '<' => {
-                    let (variable, after) = read_variable(rest)
+                    let (variable, after) = parse_variable(rest)
                         .ok_or_else(|| RuleError::Malformed { rule: rule.to_owned(), at: rest.to_owned() })?;
                     self.variable(rule, &variable)?;
                     rest = after;
@@ -268,8 +257,8 @@ struct Variable<'r> {
     name: &'r str,
 }
 
-/// Reads a variable at the start of `text`, and says what stands after it.
-fn read_variable(text: &str) -> Option<(Variable<'_>, &str)> {
+/// Parses a variable at the start of `text`; returns it and the text after it.
+fn parse_variable(text: &str) -> Option<(Variable<'_>, &str)> {
     let inside = text.strip_prefix('<')?;
     let word = &inside[..inside.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(inside.len())];
     let after = &inside[word.len()..];
@@ -283,7 +272,7 @@ fn read_variable(text: &str) -> Option<(Variable<'_>, &str)> {
         let (name, rest) = after.split_once('>')?;
         return is_identifier(name).then_some((Variable { converter: word, arguments: "", name }, rest));
     }
-    // The arguments end at the first `):name>`; a quoted one may hold anything before that.
+    // The arguments end at the first `):name>`, even within quotes.
     let arguments = after.strip_prefix('(')?;
     arguments.match_indices("):").find_map(|(end, _)| {
         let (name, rest) = arguments[end + 2..].split_once('>')?;

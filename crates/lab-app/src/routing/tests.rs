@@ -1,4 +1,4 @@
-//! A table of rules, paths and methods. The snapshots hold what werkzeug 3.1.9 answers for the same table.
+//! A table of rules, paths and methods. The snapshots equal werkzeug 3.1.9's results for the same table.
 
 use http::Method;
 
@@ -12,8 +12,8 @@ fn map(rules: &[Rule]) -> RuleMap {
     map
 }
 
-/// One line for each request: the rule's endpoint with its values, or what else comes of it.
-fn answers(map: &RuleMap, requests: &[(&str, &str)]) -> String {
+/// One line for each request: the rule's endpoint with its values, or another result.
+fn results(map: &RuleMap, requests: &[(&str, &str)]) -> String {
     let answer = |(method, path): &(&str, &str)| {
         let answer = match map.find(path, &method.parse().unwrap()) {
             RouteMatch::Rule { index, values } => {
@@ -35,7 +35,7 @@ fn names(methods: &[Method]) -> String {
 }
 
 #[test]
-fn converters_take_what_werkzeugs_take() {
+fn converters_match_like_werkzeug() {
     let map = map(&[
         "/string/<name>".into(),
         "/length/<string(length=2):lang>".into(),
@@ -103,17 +103,17 @@ fn converters_take_what_werkzeugs_take() {
         ("GET", "/two/ä-ö-ü"),
         ("GET", "/two/-b"),
     ];
-    insta::assert_snapshot!(answers(&map, &requests));
+    insta::assert_snapshot!(results(&map, &requests));
 }
 
 #[test]
-fn an_integer_beyond_64_bits_matches_nothing() {
+fn integer_beyond_64_bits_does_not_match() {
     let map = map(&["/int/<int:n>".into()]);
     assert_eq!(map.find("/int/9223372036854775808", &Method::GET), RouteMatch::NotFound);
 }
 
 #[test]
-fn the_more_specific_rule_answers() {
+fn more_specific_rule_wins() {
     let map = map(&[
         "/<path:anything>".into(),
         "/<name>".into(),
@@ -145,11 +145,11 @@ fn the_more_specific_rule_answers() {
         ("GET", "/deep/down"),
         ("GET", "/"),
     ];
-    insta::assert_snapshot!(answers(&map, &requests));
+    insta::assert_snapshot!(results(&map, &requests));
 }
 
 #[test]
-fn slashes_are_strict_unless_told_otherwise() {
+fn slashes_are_strict_by_default() {
     let map = map(&[
         "/".into(),
         "/leaf".into(),
@@ -187,11 +187,11 @@ fn slashes_are_strict_unless_told_otherwise() {
         ("GET", "/doubled/rule"),
         ("GET", "/doubled//rule"),
     ];
-    insta::assert_snapshot!(answers(&map, &requests));
+    insta::assert_snapshot!(results(&map, &requests));
 }
 
 #[test]
-fn methods_come_with_head_options_and_allow() {
+fn head_options_and_allow_are_automatic() {
     let map = map(&[
         Rule::new("/get").endpoint("get"),
         Rule::new("/item/<int:n>").endpoint("read"),
@@ -216,11 +216,11 @@ fn methods_come_with_head_options_and_allow() {
         ("GET", "/bounded/6"),
         ("OPTIONS", "/bounded/6"),
     ];
-    insta::assert_snapshot!(answers(&map, &requests));
+    insta::assert_snapshot!(results(&map, &requests));
 }
 
 #[test]
-fn rules_that_cannot_be_read_say_why() {
+fn malformed_rules_are_explained() {
     let rules = [
         "no-slash",
         "/<",

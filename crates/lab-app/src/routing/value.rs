@@ -1,4 +1,4 @@
-//! What a converter makes of a part of a path, and what a handler can take it as.
+//! Converted variables of a path, and the handler parameters that accept them.
 
 use std::fmt;
 
@@ -15,12 +15,12 @@ pub enum ValueKind {
     Uuid,
 }
 
-/// A converted part of a path (`request.view_args` in Flask), or a value that a URL is built from.
+/// A converted variable (`request.view_args` in Flask), or a value for building a URL.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PathValue {
     /// From `string`, `path` and `any`.
     Text(String),
-    /// From `int`. Python's integers have no limit; here a path with a larger one does not match.
+    /// From `int`. Python's integers have no limit; here a path with a larger value does not match.
     Int(i64),
     /// From `float`.
     Float(f64),
@@ -28,20 +28,20 @@ pub enum PathValue {
     Uuid(Uuid),
 }
 
-/// A UUID (RFC 9562), as `uuid.UUID` writes it: lower case, with hyphens.
+/// A UUID (RFC 9562). Displayed in lower case with hyphens, as by `uuid.UUID`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Uuid(pub u128);
 
-/// A type that a handler can take a converted part of a path as.
+/// The type of a handler's parameter for a converted variable.
 pub trait FromPathValue: Sized + Send + 'static {
-    /// Whether values of this kind can be taken; asked once, when the rule is registered.
+    /// Whether the type accepts values of this kind. Called once, at registration.
     fn accepts(kind: ValueKind) -> bool;
-    /// The value, or `None` if this one is out of the type's range (the request is then answered with 404).
+    /// The value; `None` if it is out of the type's range, which becomes a 404.
     fn from_path_value(value: &PathValue) -> Option<Self>;
 }
 
 impl ValueKind {
-    /// The name of the converters that make it, for messages.
+    /// The name in messages.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -73,7 +73,7 @@ impl fmt::Display for Uuid {
 }
 
 impl Uuid {
-    /// Reads the form with hyphens, `8-4-4-4-12` hexadecimal digits in either case; `None` for anything else.
+    /// Parses the form with hyphens, `8-4-4-4-12` hexadecimal digits in either case.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();

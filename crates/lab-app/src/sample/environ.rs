@@ -1,4 +1,4 @@
-//! `/environ`: the request as a WSGI app gets it, by PEP 3333's names.
+//! `/environ`: the request as a WSGI environ (PEP 3333).
 
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
@@ -8,14 +8,14 @@ use crate::environ::latin1;
 use crate::headers_report::ReceivedRequest;
 use crate::{Environ, HttpException, Request, Response, jsonify};
 
-/// What `/environ` answers.
+/// The response of `/environ`.
 #[derive(Debug, Serialize)]
 struct EnvironView {
     /// The request line and the header lines, in order and with duplicates.
     arrived: ReceivedRequest,
-    /// The environ as the app has it. `werkzeug.proxy_fix.orig` is in it, if ProxyFix was.
+    /// The app's environ, with `werkzeug.proxy_fix.orig` behind ProxyFix.
     environ: Map<String, Value>,
-    /// The environ as ProxyFix was given it.
+    /// The environ before ProxyFix.
     before_proxy_fix: Map<String, Value>,
 }
 
@@ -31,7 +31,7 @@ pub(super) fn environ(request: &Request) -> Result<Response, HttpException> {
     jsonify(&EnvironView { arrived: request.received(), environ: after, before_proxy_fix })
 }
 
-/// All keys that describe the request; what belongs to the server (`wsgi.input`, `wsgi.multithread` …) is left out.
+/// All keys that describe the request, without those of the server (`wsgi.input`, `wsgi.multithread` …).
 fn wsgi(request: &Request, environ: &Environ) -> Map<String, Value> {
     let arrived = request.received();
     let raw_path = request.raw_path();

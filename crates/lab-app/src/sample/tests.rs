@@ -1,10 +1,10 @@
-//! The sample app, route by route: requests as a host hands them over, and the whole responses.
+//! The sample app, route by route: requests as a host passes them, and the whole responses.
 
 use super::*;
 use crate::testing::{request, respond, transcript};
 
 #[test]
-fn every_name_leads_to_an_app() {
+fn every_name_has_an_app() {
     for name in NAMES {
         assert!(lookup(name).unwrap().is_ok());
     }
@@ -12,7 +12,7 @@ fn every_name_leads_to_an_app() {
 }
 
 #[test]
-fn routes_answer() {
+fn responses_by_route() {
     let requests = [
         "GET /",
         "GET /pong",
@@ -60,7 +60,7 @@ fn routes_answer() {
 }
 
 #[test]
-fn headers_and_environ_show_what_arrived_and_what_was_made_of_it() {
+fn headers_and_environ_before_and_after_proxy_fix() {
     let requests = [
         "GET /headers",
         "GET /headers?a=b%20c\nhost: Shop.Example:8000\nX-Forwarded-For: 10.9.9.9\nx-b: 1\nX-FORWARDED-FOR: \
@@ -78,7 +78,7 @@ fn headers_and_environ_show_what_arrived_and_what_was_made_of_it() {
 }
 
 #[test]
-fn a_mounted_app_redirects_below_its_prefix() {
+fn mounted_app_redirects_below_its_prefix() {
     let mut app = ProxyFix::new(flask_app().wsgi_app().unwrap()).x_prefix(1).x_host(1);
     let requests = [
         "GET /redirect\nX-Forwarded-Prefix: /shop",
@@ -89,7 +89,7 @@ fn a_mounted_app_redirects_below_its_prefix() {
 }
 
 #[test]
-fn bytes_are_the_pattern_at_every_length() {
+fn bytes_repeat_the_pattern_at_every_length() {
     for n in [0, 1, 250, 251, 252, 16_063, 16_064, 16_065, 100_000] {
         let bytes = pattern(n);
         assert_eq!(bytes.len() as u64, n);
@@ -98,19 +98,19 @@ fn bytes_are_the_pattern_at_every_length() {
 }
 
 #[test]
-fn a_body_in_pieces_is_echoed_whole() {
+fn body_in_pieces_is_echoed_whole() {
     use crate::testing::PiecewiseBody;
 
     let mut app = app().unwrap();
     let (mut parts, _) = request("POST /echo\nContent-Type: text/x").into_parts();
     parts.extensions.clear();
-    let pieces = http::Request::from_parts(parts.clone(), PiecewiseBody::of(&["one, ", "two, ", "three"]));
+    let pieces = http::Request::from_parts(parts.clone(), PiecewiseBody::new(&["one, ", "two, ", "three"]));
     insta::assert_snapshot!(respond(&mut app, pieces));
     let broken = http::Request::from_parts(parts, PiecewiseBody::broken(&["one"]));
     assert!(respond(&mut app, broken).starts_with("400\n"));
 }
 
-/// What a client of the sample app reads when hyper hosts it, Date left out.
+/// The responses of the sample app under hyper, without Date.
 fn over_hyper(requests: &str) -> String {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 

@@ -1,6 +1,6 @@
 //! Finds reasons to distrust a round in its own numbers.
 //!
-//! Pure. A round with an invalidating finding is shown and replaced, never averaged; a warning goes into the report.
+//! Pure. A round with an invalidating finding is reported and replaced, never averaged; a warning goes into the report.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -52,6 +52,8 @@ pub enum Finding {
         /// Whether the rate was constant; the purpose of a ramp is to find the rate at which this begins.
         is_constant: bool,
     },
+    /// The driver does not tell whether some responses were complete.
+    PossiblyCut { responses: u64 },
     /// Some scheduled requests are unaccounted for: a bug in the driver.
     DoesNotAddUp {
         /// Requests scheduled within the window.
@@ -101,9 +103,9 @@ const LEAST_ENDED: f64 = 0.99;
 /// The largest 99th percentile of the driver's lag, in microseconds.
 pub const LATE_LIMIT_US: u64 = 1000;
 
-/// The largest 99th percentile of the driver's lag at a rate of a ramp whose throughput counts, in microseconds. A driver
-/// that is late by less still offers the full rate, though its times are not the stack's alone; one that cannot keep up
-/// falls further behind with every request.
+/// The largest 99th percentile of the driver's lag at a rate of a ramp whose throughput counts, in microseconds. A
+/// driver that is late by less still offers the full rate, though its times are not the stack's alone; one that cannot
+/// keep up falls further behind with every request.
 pub const BEHIND_LIMIT_US: u64 = 100_000;
 
 /// The findings about a round.
@@ -114,6 +116,9 @@ pub fn audit(offer: OfferedLoad, outcome: &DriveOutcome) -> Vec<Finding> {
     let mut findings: Vec<_> = faults.map(|(&class, &count)| Finding::ClientFault { class, count }).collect();
     if ledger.ok == 0 {
         findings.push(Finding::NothingOk { failed: ledger.failures(), unfinished: ledger.unfinished });
+    }
+    if ledger.possibly_cut > 0 {
+        findings.push(Finding::PossiblyCut { responses: ledger.possibly_cut });
     }
     if let Some(open) = ledger.open.as_ref().filter(|_| !ledger.adds_up()) {
         let found = ledger.ok + ledger.failures() + open.shed + open.unsent + ledger.unfinished;
@@ -129,7 +134,7 @@ pub fn audit(offer: OfferedLoad, outcome: &DriveOutcome) -> Vec<Finding> {
         OfferedLoad::Arrivals { is_constant, spins } => {
             if let Some(open) = &ledger.open {
                 findings.extend(late_driver(open));
-                findings.extend(not_kept_up(ledger, open, is_constant).filter(|_| ledger.ok > 0));
+                findings.extend(backlog_growth(ledger, open, is_constant).filter(|_| ledger.ok > 0));
             }
             findings.extend(client_saturated(outcome, true).filter(|_| !spins));
         }
@@ -137,8 +142,8 @@ pub fn audit(offer: OfferedLoad, outcome: &DriveOutcome) -> Vec<Finding> {
     findings
 }
 
-/// Little, *A proof for the queuing formula L = λW*, Operations Research 9 (1961): every user is always either waiting for
-/// a response or pausing, so their number is the throughput times the mean of service time plus pause.
+/// Little, *A proof for the queuing formula L = λW*, Operations Research 9 (1961): every user is always either waiting
+/// for a response or pausing, so their number is the throughput times the mean of service time plus pause.
 ///
 /// A request counts with all of its time in the window in which it ends. At each edge this misattributes up to one
 /// service time of each user, which matters where few requests fit into the window.
@@ -174,7 +179,7 @@ fn late_driver(open: &OpenLedger) -> Option<Finding> {
 
 /// Requests under way at the window's end cannot have ended within it. By Little's law their expected share of the
 /// schedule is the mean response time divided by the window.
-fn not_kept_up(ledger: &Ledger, open: &OpenLedger, is_constant: bool) -> Option<Finding> {
+fn backlog_growth(ledger: &Ledger, open: &OpenLedger, is_constant: bool) -> Option<Finding> {
     let ended = ledger.answered + ledger.failures();
     let response_us = if open.response_time_us.is_empty() { 0.0 } else { open.response_time_us.mean() };
     let under_way = response_us / (ledger.window.as_secs_f64() * 1e6);
@@ -200,18 +205,19 @@ impl Finding {
             Finding::LateDriver { .. } => "late-driver",
             Finding::BehindAtRates { .. } => "behind-at-rates",
             Finding::NotKeptUp { .. } => "not-kept-up",
+            Finding::PossiblyCut { .. } => "possibly-cut",
             Finding::DoesNotAddUp { .. } => "does-not-add-up",
         }
     }
 
-    /// The consequence for the round. In a closed loop a saturated client is only a warning: goose is slower than a fast
-    /// stack, so its users send a little later, but the stack's cost per request remains correct.
+    /// The consequence for the round. In a closed loop a saturated client is only a warning: goose is slower than a
+    /// fast stack, so its users send a little later, but the stack's cost per request remains correct.
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
-            Finding::ClientSaturated { is_open: false, .. } | Finding::NotKeptUp { is_constant: false, .. } => {
-                Severity::Warning
-            }
+            Finding::ClientSaturated { is_open: false, .. }
+            | Finding::NotKeptUp { is_constant: false, .. }
+            | Finding::PossiblyCut { .. } => Severity::Warning,
             Finding::BehindAtRates { behind, rates, .. } if behind < rates => Severity::Warning,
             Finding::ClientFault { .. }
             | Finding::NothingOk { .. }
@@ -266,6 +272,10 @@ impl fmt::Display for Finding {
                     false => "the stack does not keep up with the ramp's higher rates",
                 })
             }
+            Finding::PossiblyCut { responses } => write!(
+                f,
+                "whether {responses} responses were complete is unknown: the driver does not tell a response that was cut"
+            ),
             Finding::DoesNotAddUp { scheduled, found } => {
                 write!(f, "of {scheduled} scheduled requests the driver accounts for {found}")
             }
@@ -286,7 +296,7 @@ mod tests {
 
     const USERS: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
-    /// A window of 1 s with `ok` good answers of `us` each, from an idle driver.
+    /// A window of 1 s with `ok` good responses of `us` each, from an idle driver.
     fn outcome(ok: u64, us: u64) -> DriveOutcome {
         let mut ledger = Ledger { ok, answered: ok, unfinished: 10, ..Ledger::empty(Duration::from_secs(1)) };
         ledger.service_time_us.record_n(us, ok).unwrap();
@@ -304,7 +314,7 @@ mod tests {
     const OFFER: OfferedLoad = OfferedLoad::Users { users: USERS };
     const CONSTANT: OfferedLoad = OfferedLoad::Arrivals { is_constant: true, spins: false };
 
-    /// An open loop's window of 1 s with 1000 scheduled requests, all answered within 1 ms.
+    /// An open loop's window of 1 s with 1000 scheduled requests, each with a response within 1 ms.
     fn open_outcome() -> DriveOutcome {
         let mut sound = outcome(1000, 1000);
         sound.ledger.unfinished = 0;
@@ -355,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn drivers_without_times_escape_littles_law() {
+    fn littles_law_needs_times() {
         let mut silent = outcome(10, 1);
         silent.ledger.service_time_us.reset();
         assert_eq!(audit(OFFER, &silent), []);
@@ -372,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn sound_round_has_no_findings() {
+    fn valid_round_has_no_findings() {
         assert_eq!(audit(OFFER, &outcome(10_000, 1000)), []);
     }
 
@@ -436,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn ramp_is_judged_rate_by_rate() {
+    fn ramp_is_audited_rate_by_rate() {
         let ramp = |lags_us: [u64; 3]| {
             let mut outcome = outcome(1000, 1000);
             let scheduled = outcome.ledger.ok + outcome.ledger.failures() + outcome.ledger.unfinished;

@@ -1,4 +1,4 @@
-//! Which request counts in which window, and under what: recorders and tallies fill the ledger, the audit doubts it.
+//! Counts each request in its window: recorders and tallies fill the ledger, and the audit checks it.
 //!
 //! Every instant is passed in; nothing here reads a clock or knows a connection.
 
@@ -9,7 +9,7 @@ mod seconds;
 mod tally;
 mod window;
 
-pub(crate) use outcome::DETAILS_KEPT;
+pub(crate) use outcome::MAX_DETAILS;
 pub use outcome::RequestOutcome;
 pub use recorder::Recorder;
 pub use seconds::{SecondsCounter, SecondsTable};

@@ -2,8 +2,8 @@
 
 use crate::wire::ErrorClass;
 
-/// The number of error messages that are kept of failures whose class does not tell enough.
-pub(crate) const DETAILS_KEPT: usize = 5;
+/// The number of error messages that are kept of failures whose class is not specific enough.
+pub(crate) const MAX_DETAILS: usize = 5;
 
 /// The outcome of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,13 +13,13 @@ pub enum RequestOutcome {
     /// Anything else.
     Failed {
         class: ErrorClass,
-        /// The client library's message, where the class does not tell enough.
+        /// The client library's message, where the class is not specific enough.
         detail: Option<String>,
     },
 }
 
 impl RequestOutcome {
-    /// A failure whose class tells enough.
+    /// A failure without a message, for a specific class.
     #[must_use]
     pub fn failed(class: ErrorClass) -> RequestOutcome {
         RequestOutcome::Failed { class, detail: None }

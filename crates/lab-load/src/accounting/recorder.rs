@@ -1,8 +1,8 @@
 //! Records the requests of a closed loop and decides which of them belong to the measured window.
 //!
 //! A request counts if it *ended* within the window, whatever its outcome. One that was sent before the window's end
-//! and had not ended by then is unfinished. The instants passed in decide, not the moment at which a timer fires: a late
-//! timer moves no request into or out of the window.
+//! and had not ended by then is unfinished. The instants passed in decide, not the moment at which a timer fires: a
+//! late timer moves no request into or out of the window.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use hdrhistogram::Histogram;
 
-use super::outcome::{DETAILS_KEPT, RequestOutcome};
+use super::outcome::{MAX_DETAILS, RequestOutcome};
 use super::seconds::{SecondsCounter, SecondsTable};
 use super::window::Window;
 use crate::wire::{ErrorClass, Ledger, SecondRow, histogram};
@@ -111,14 +111,14 @@ impl Recorder {
             }
             RequestOutcome::Failed { class, detail } => {
                 *counts.failed.entry(class).or_default() += 1;
-                if counts.details.len() < DETAILS_KEPT {
+                if counts.details.len() < MAX_DETAILS {
                     counts.details.extend(detail);
                 }
             }
         }
     }
 
-    /// The ledger, once the window has closed, with the messages of failures whose class does not tell enough. The
+    /// The ledger, once the window has closed, with the messages of failures whose class is not specific enough. The
     /// seconds are in the table. `None` if no window was set.
     #[must_use]
     pub fn ledger(&self) -> Option<(Ledger, Vec<String>)> {

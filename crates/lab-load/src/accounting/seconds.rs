@@ -1,7 +1,7 @@
 //! Counts the seconds of a window: a row for each, with the offered load, the outcomes and their times.
 //!
-//! A request belongs to the second in which it ends. Memory does not grow with the number of requests: each thread keeps
-//! only the counts of the current second, and adds them to the [`SecondsTable`] when it is over.
+//! A request belongs to the second in which it ends. Memory does not grow with the number of requests: each thread
+//! keeps only the counts of the current second, and adds them to the [`SecondsTable`] when it is over.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -21,7 +21,7 @@ pub struct SecondsTable {
 
 #[derive(Debug, Default)]
 struct State {
-    /// SecondsCounter that some threads still have to submit, with the number of threads that have.
+    /// Seconds that some threads have not submitted yet, with the number of threads that have.
     pending: BTreeMap<usize, (usize, SecondCounts)>,
     rows: BTreeMap<usize, SecondRow>,
 }
@@ -101,8 +101,8 @@ impl Default for SecondsCounter {
 }
 
 impl SecondsCounter {
-    /// Counts a request that ended at `ended`, after `us` microseconds; outside the window it is ignored. Calls must come
-    /// in the order of `ended`.
+    /// Counts a request that ended at `ended`, after `us` microseconds; outside the window it is ignored. Calls must
+    /// come in the order of `ended`.
     pub fn record(&mut self, window: Window, table: &SecondsTable, ended: Instant, is_ok: bool, us: u64) {
         if !window.contains(ended) {
             return;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::outcome::{DETAILS_KEPT, RequestOutcome};
+use super::outcome::{MAX_DETAILS, RequestOutcome};
 use super::seconds::{SecondsCounter, SecondsTable};
 use super::window::Window;
 use crate::wire::histogram::rounded_us;
@@ -56,7 +56,7 @@ pub(crate) struct ThreadCounts {
     pub(crate) ledger: Ledger,
     /// Connections opened before the window's end, or for its requests.
     pub(crate) connections_opened: u64,
-    /// Messages of the first few failures whose class does not tell enough.
+    /// Messages of the first few failures whose class is not specific enough.
     pub(crate) details: Vec<String>,
 }
 
@@ -188,7 +188,7 @@ impl Tally {
             RequestOutcome::Failed { class, detail } => {
                 *self.ledger.failed.entry(class).or_default() += 1;
                 self.with_rate(arrival, |rate| *rate.failed.entry(class).or_default() += 1);
-                if self.details.len() < DETAILS_KEPT {
+                if self.details.len() < MAX_DETAILS {
                     self.details.extend(detail);
                 }
             }
@@ -229,9 +229,9 @@ mod tests {
             tally.ended(&Call { arrival, is_first: true, sent: Some(sent), began: sent, ended }, outcome);
         };
         let ok = RequestOutcome::Ok { body_bytes: 10 };
-        call(999, 1200, ok.clone()); // of the warm-up, answered within the window
+        call(999, 1200, ok.clone()); // scheduled in the warm-up, ended within the window
         call(1000, 1900, ok.clone());
-        call(1999, 2500, ok); // of the window, answered after it
+        call(1999, 2500, ok); // scheduled in the window, ended after it
         call(1500, 3500, RequestOutcome::failed(ErrorClass::TimeoutBody));
         for calls in [2, 3] {
             let arrival = tally.scheduled(start + ms(1600), calls);

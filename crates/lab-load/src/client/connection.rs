@@ -1,23 +1,23 @@
 //! HTTP/1 for lab's own drivers: one connection, one request under way, every failure classified.
 //!
-//! Built on `lab-http` instead of hyper's client. The sending task itself writes the request, so the instant of the send
-//! is the instant of the write; nothing is retried behind the load's back; and no channel separates the task that sends
-//! from the task that reads. A client must be this lean to keep up with wrk.
+//! Built on `lab-http` instead of hyper's client. The sending task itself writes the request, so the instant of the
+//! send is the instant of the write; nothing is retried behind the load's back; and no channel separates the task that
+//! sends from the task that reads. A client must be this lean to keep up with wrk.
 
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use lab_http::connection::is_persistent;
-use lab_http::framing::{BodyLength, response_body};
+use lab_http::h1::connection::is_persistent;
+use lab_http::h1::framing::{BodyLength, response_body};
 use lab_http::{BodyDecoder, Incoming, Limits, ReadError, Refusal};
 use tokio::io::AsyncWrite as _;
 
 use super::failure::{Phase, failed, timed_out};
 use super::target::Target;
+use super::tls::connect;
 use crate::accounting::RequestOutcome;
-use crate::tls::connect;
 use crate::wire::ErrorClass;
 use lab_net::Stream;
 use lab_net::deadline::Deadline;
@@ -89,7 +89,7 @@ impl Connection {
         let length = response_body(b"GET", &head).map_err(|refusal| refused(&refusal))?;
         let mut body = BodyDecoder::new(length, &Limits::response());
         let mut body_bytes = 0;
-        while !body.is_at_end() {
+        while !body.is_finished() {
             let read = self.incoming.read_body_piece(&mut body);
             let piece = within(&mut self.deadline, Phase::ReadingBody, read).await?;
             body_bytes += piece.map_or(0, |piece| piece.len() as u64);
@@ -132,10 +132,12 @@ fn refused(refusal: &Refusal) -> RequestOutcome {
 mod tests {
     use std::net::SocketAddr;
 
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::{TcpListener, TcpStream};
+    use tokio::net::TcpListener;
 
     use super::*;
+    use crate::client::failing_server::{
+        Ending, FAILING_RESPONSES, FullBacklog, SHORT_TIMEOUT, TIMEOUT, accept_request, respond,
+    };
     use crate::client::target::PreparedRequest;
 
     fn bytes(target: &Target) -> &[u8] {
@@ -145,71 +147,42 @@ mod tests {
         }
     }
 
-    const TIMEOUT: Duration = Duration::from_secs(30);
+    async fn send_to(address: SocketAddr, timeout: Duration) -> ExchangeResult {
+        let target = Target::plain(address, timeout);
+        let began = Instant::now();
+        Connection::open(&target, began).await.unwrap().send(bytes(&target), began).await
+    }
 
-    /// Sends a request to a server that reads it and then passes the connection to `respond`.
-    async fn served<F>(timeout: Duration, respond: impl FnOnce(TcpStream) -> F) -> ExchangeResult
-    where
-        F: Future<Output = ()>,
-    {
+    async fn responded(bytes: &str, ending: Ending) -> ExchangeResult {
+        respond(bytes, ending, |address| send_to(address, TIMEOUT)).await
+    }
+
+    #[tokio::test]
+    async fn request_is_written_as_prepared() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let target = Target::plain(listener.local_addr().unwrap(), timeout);
-        let server = async {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                head.push(stream.read_u8().await.unwrap());
-            }
-            assert_eq!(head, bytes(&target));
-            respond(stream).await;
-            std::future::pending::<()>().await;
-        };
-        let client = async {
-            let began = Instant::now();
-            Connection::open(&target, began).await.unwrap().send(bytes(&target), began).await
-        };
+        let target = Target::plain(listener.local_addr().unwrap(), TIMEOUT);
         tokio::select! {
-            result = client => result,
-            () = server => unreachable!(),
-        }
-    }
-
-    async fn responded(bytes: &'static [u8]) -> ExchangeResult {
-        served(TIMEOUT, |mut stream| async move { stream.write_all(bytes).await.unwrap() }).await
-    }
-
-    /// A response after which the server closes the connection.
-    async fn cut(bytes: &'static [u8]) -> ExchangeResult {
-        served(TIMEOUT, |mut stream| async move {
-            stream.write_all(bytes).await.unwrap();
-            drop(stream);
-        })
-        .await
-    }
-
-    fn class(result: &ExchangeResult) -> ErrorClass {
-        match &result.outcome {
-            RequestOutcome::Failed { class, .. } => *class,
-            RequestOutcome::Ok { .. } => panic!("{result:?}"),
+            _ = send_to(target.address, TIMEOUT) => unreachable!(),
+            (_, head) = accept_request(&listener) => assert_eq!(head, bytes(&target)),
         }
     }
 
     #[tokio::test]
     async fn complete_responses_may_keep_the_connection() {
         for (bytes, body_bytes, reusable) in [
-            (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nPong!".as_slice(), 5, true),
-            (b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 0, true),
-            (b"HTTP/1.1 302 Found\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 3, true),
-            (b"HTTP/1.1 204 No Content\r\n\r\n", 0, true),
-            (b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nab", 2, false),
-            (b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nab", 2, false),
-            (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab??", 2, false),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nPong!", 5, true),
+            ("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 0, true),
+            ("HTTP/1.1 302 Found\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 3, true),
+            ("HTTP/1.1 204 No Content\r\n\r\n", 0, true),
+            ("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nab", 2, false),
+            ("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nab", 2, false),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab??", 2, false),
         ] {
-            let result = responded(bytes).await;
-            assert_eq!(result.outcome, RequestOutcome::Ok { body_bytes }, "{}", String::from_utf8_lossy(bytes));
-            assert_eq!(result.connection == ConnectionState::Reusable, reusable, "{}", String::from_utf8_lossy(bytes));
+            let result = responded(bytes, Ending::Hold).await;
+            assert_eq!(result.outcome, RequestOutcome::Ok { body_bytes }, "{bytes}");
+            assert_eq!(result.connection == ConnectionState::Reusable, reusable, "{bytes}");
         }
-        let until_close = cut(b"HTTP/1.1 200 OK\r\n\r\nabc").await;
+        let until_close = responded("HTTP/1.1 200 OK\r\n\r\nabc", Ending::Close).await;
         assert_eq!(
             (until_close.outcome, until_close.connection),
             (RequestOutcome::Ok { body_bytes: 3 }, ConnectionState::Closed)
@@ -218,53 +191,21 @@ mod tests {
 
     #[tokio::test]
     async fn failures_by_class() {
-        for (bytes, expected) in [
-            (b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno".as_slice(), ErrorClass::Status4xx),
-            (b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", ErrorClass::Status5xx),
-            (b"SSH-2.0-OpenSSH_9.2p1\r\n\r\n", ErrorClass::Protocol),
-            (b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n", ErrorClass::Protocol),
-            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", ErrorClass::Protocol),
-        ] {
-            assert_eq!(class(&responded(bytes).await), expected, "{}", String::from_utf8_lossy(bytes));
+        for response in FAILING_RESPONSES {
+            let send = |address| send_to(address, response.timeout());
+            let result = respond(response.bytes, response.ending, send).await;
+            assert_eq!(result.outcome, RequestOutcome::failed(response.class), "{response:?}");
+            assert_eq!(result.connection == ConnectionState::Broken, !response.class.is_status(), "{response:?}");
         }
-        for bytes in [
-            b"".as_slice(),
-            b"HTTP/1.1 200 OK\r\nContent-Le",
-            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc",
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
-        ] {
-            assert_eq!(class(&cut(bytes).await), ErrorClass::PrematureEof, "{}", String::from_utf8_lossy(bytes));
-        }
-        let reset = served(TIMEOUT, |stream| async move {
-            stream.set_zero_linger().unwrap();
-            drop(stream);
-        });
-        let reset = reset.await;
-        assert_eq!((class(&reset), reset.connection), (ErrorClass::ResetBeforeFirstByte, ConnectionState::Broken));
     }
 
     #[tokio::test]
-    async fn timeouts_by_phase() {
-        let short = Duration::from_millis(50);
-        let held = |bytes: &'static [u8]| {
-            served(short, move |mut stream| async move {
-                stream.write_all(bytes).await.unwrap();
-                std::future::pending::<()>().await;
-            })
-        };
-        assert_eq!(class(&held(b"HTTP/1.1 200 OK\r\n").await), ErrorClass::TimeoutFirstByte);
-        assert_eq!(class(&held(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab").await), ErrorClass::TimeoutBody);
-
-        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-        socket.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
-        socket.listen(0).unwrap();
-        let address = socket.local_addr().unwrap().as_socket().unwrap();
-        // A backlog of 0 holds one connection on Linux; the later handshakes are not completed.
-        let _held = std::net::TcpStream::connect(address).unwrap();
-        let target = Target::plain(address, short);
+    async fn failures_while_connecting() {
+        let backlog = FullBacklog::new();
+        let target = Target::plain(backlog.address, SHORT_TIMEOUT);
         let outcome = Connection::open(&target, Instant::now()).await.unwrap_err();
         assert_eq!(outcome, RequestOutcome::failed(ErrorClass::TimeoutConnect));
-        drop(socket);
+        drop(backlog);
         let outcome = Connection::open(&target, Instant::now()).await.unwrap_err();
         assert_eq!(outcome, RequestOutcome::failed(ErrorClass::ConnectRefused));
     }

@@ -20,7 +20,7 @@ pub(crate) enum Phase {
     ReadingBody,
 }
 
-/// The outcome of an error in `phase`, with its message where the class does not tell enough.
+/// The outcome of an error in `phase`, with its message where the class is not specific enough.
 pub(crate) fn failed(error: &(dyn Error + 'static), phase: Phase) -> RequestOutcome {
     let class = class_of(error, phase);
     let needs_detail = matches!(class, ErrorClass::ClientOther | ErrorClass::TlsHandshake | ErrorClass::TlsCertificate);
@@ -52,8 +52,8 @@ fn describe(error: &(dyn Error + 'static)) -> String {
     words.join(": ")
 }
 
-/// The error and all its causes, outermost first. `io::Error::source` skips the wrapped error itself, so it is read with
-/// `get_ref`.
+/// The error and all its causes, outermost first. `io::Error::source` skips the wrapped error itself, so it is read
+/// with `get_ref`.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
     let mut chain = vec![error];
     let mut last = error;

@@ -1,8 +1,8 @@
 //! HTTP/2 for lab's own drivers: a connection that several requests share, each on a stream of its own.
 //!
-//! One task of the connection has to write the frames of all streams, so the instant of the send is the instant at which
-//! a request is passed to that task, on the same thread. After a GOAWAY the next request opens another connection;
-//! nothing that was passed on is retried.
+//! One task of the connection has to write the frames of all streams, so the instant of the send is the instant at
+//! which a request is passed to that task, on the same thread. After a GOAWAY the next request opens another
+//! connection; nothing that was passed on is retried.
 
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -15,8 +15,8 @@ use tokio::sync::Mutex;
 
 use super::failure::{Phase, failed, timed_out};
 use super::target::Target;
+use super::tls::connect;
 use crate::accounting::RequestOutcome;
-use crate::tls::connect;
 use crate::wire::ErrorClass;
 use lab_net::deadline::{Deadline, TimedOut};
 

@@ -1,4 +1,5 @@
-//! A slot for one request at a time: a connection of its own over HTTP/1, or a stream of a shared connection over HTTP/2.
+//! A slot for one request at a time: a connection of its own over HTTP/1, or a stream of a shared connection over
+//! HTTP/2.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -49,8 +50,8 @@ impl RequestSlot {
         RequestSlot::with(target, &Rc::default())
     }
 
-    /// The slots of `connections` connections; over HTTP/2 each connection has one slot for each stream. Neighbouring slots
-    /// have different connections, so the first few slots spread over all connections.
+    /// The slots of `connections` connections; over HTTP/2 each connection has one slot for each stream. Neighbouring
+    /// slots have different connections, so the first few slots spread over all connections.
     pub(crate) fn for_connections(target: &Target, connections: usize) -> Vec<RequestSlot> {
         let shared: Vec<Rc<SharedConnection>> = (0..connections).map(|_| Rc::default()).collect();
         (0..target.streams()).flat_map(|_| shared.iter().map(|shared| RequestSlot::with(target, shared))).collect()

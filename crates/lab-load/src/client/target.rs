@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::Request;
 use reqwest::Url;
 
-use crate::tls::{ClientTls, TlsError, server_name};
+use super::tls::{ClientTls, TlsError, server_name};
 use crate::wire::{DrivePlan, Http};
 use lab_net::tls::{HTTP_1_1, HTTP_2};
 
@@ -38,7 +38,7 @@ pub(crate) enum PreparedRequest {
     },
 }
 
-/// Why a plan has no target.
+/// The reason why a plan has no target.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TargetError {
     #[error("no address for `{0}`")]

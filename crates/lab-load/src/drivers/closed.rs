@@ -1,8 +1,8 @@
-//! lab's own closed loop: each connection sends a request, waits for the whole response, and sends the next at once; over
-//! HTTP/2 each of its streams does.
+//! lab's own closed loop: each connection sends a request, waits for the whole response, and sends the next at once;
+//! over HTTP/2 each of its streams does.
 //!
-//! It measures what goose cannot: the capacity of a stack that is faster than goose. The same recorder counts for both, so
-//! their results are comparable.
+//! It measures what goose cannot: the capacity of a stack that is faster than goose. The same recorder counts for both,
+//! so their results are comparable.
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -1,25 +1,24 @@
-//! Why a drive failed.
+//! The errors of a drive.
 
 use std::io;
 use std::time::Duration;
 
 use ::goose::prelude::GooseError;
 
-use super::external::OutputError;
 use crate::client::target::TargetError;
-use crate::tls::TlsError;
+use crate::client::tls::TlsError;
 use crate::wire::ProtocolError;
 
 /// The limit for all users to start.
 pub(super) const START_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Why a drive failed.
+/// The reason why a drive failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DriveError {
     /// The plan cannot be read, or an event cannot be written.
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
-    #[error("cannot drive `{url}`: expected http://HOST[:PORT]/PATH, or https:// in a plan that says whom to trust")]
+    #[error("cannot drive `{url}`: expected http://HOST[:PORT]/PATH, or https:// in a plan with a `tls` section")]
     Url { url: String },
     /// The driver does not support the plan.
     #[error("driver `{driver}` does not {what}")]
@@ -41,7 +40,7 @@ pub enum DriveError {
     #[error(transparent)]
     Output(#[from] OutputError),
     /// Standard input or output failed because lab has exited; or the system is out of threads or timers.
-    #[error("cannot talk to lab, or to the system")]
+    #[error("cannot communicate with lab, or the system has no resources left")]
     Io(#[from] io::Error),
     #[error("cannot build the HTTP client")]
     Client(#[from] reqwest::Error),
@@ -51,6 +50,14 @@ pub enum DriveError {
     EndedEarly,
     #[error("{started} of {users} users had started after {} s", START_DEADLINE.as_secs())]
     SlowStart { started: usize, users: usize },
+}
+
+/// An external program printed something unexpected.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot find {what} in what {program} printed")]
+pub struct OutputError {
+    pub(super) program: &'static str,
+    pub(super) what: &'static str,
 }
 
 impl From<TargetError> for DriveError {

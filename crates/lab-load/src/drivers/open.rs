@@ -1,4 +1,4 @@
-//! The open loop: one thread's share of the arrivals, each begun at its scheduled instant whatever the stack does.
+//! The open loop: one thread's share of the arrivals. Each begins at its scheduled instant, independently of the stack.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -15,7 +15,7 @@ use crate::client::target::Target;
 use crate::timer::Timer;
 use crate::wire::{Arrival, OpenPlan};
 
-/// The number of overdue arrivals that begin before the requests under way get a turn.
+/// The number of overdue arrivals that begin before other tasks may run.
 const OVERDUE_BATCH: u32 = 16;
 
 /// One thread's share of connections and arrivals.
@@ -138,8 +138,8 @@ impl ThreadState {
     }
 }
 
-/// A session: one connection, `calls` requests. If the server closes the connection after a complete response, the session
-/// continues over a new one; a failed request ends it.
+/// A session: one connection, `calls` requests. If the server closes the connection after a complete response, the
+/// session continues over a new one; a failed request ends it.
 async fn session(thread: Rc<ThreadState>, arrival: ScheduledArrival, calls: u32) {
     let mut slot = RequestSlot::new(&thread.target);
     let mut began = Instant::now();

@@ -1,8 +1,8 @@
 //! The driver's process: reads a plan, carries it out, reports events.
 //!
 //! The warm-up begins when all users run, so a slow start does not shorten it; the window's instants are set then. When
-//! the window has closed, a closed loop reports and ends; it drops the requests under way and counts them as unfinished.
-//! An open loop waits for the requests scheduled within the window, which its timeout bounds.
+//! the window has closed, a closed loop reports and ends; it drops the requests under way and counts them as
+//! unfinished. An open loop waits for the requests scheduled within the window, which its timeout bounds.
 
 use std::io::{Read, Write};
 
@@ -67,19 +67,19 @@ mod tests {
 
     #[test]
     fn unsupported_protocols_are_refused() {
-        let with = |mode: &str, spoken: &str| {
+        let with = |mode: &str, protocol: &str| {
             let plan = plan("http://127.0.0.1:1/", mode);
-            plan.replacen('{', &format!("{{{spoken},"), 1)
+            plan.replacen('{', &format!("{{{protocol},"), 1)
         };
         let (http2, goose) = (r#""http":{"2":{"streams":1}}"#, r#"{"goose":{"users":1,"steps":[]}}"#);
         assert_eq!(refused(&with(goose, http2)), "driver `goose` does not speak HTTP/2");
         let wrk = r#"{"external":{"program":{"wrk":{"connections":1}}}}"#;
         assert_eq!(refused(&with(wrk, http2)), "driver `wrk` does not speak HTTP/2");
-        let tls = |spoken: &str, mode: &str| refused(&with(mode, spoken).replace("http://", "https://"));
+        let tls = |protocol: &str, mode: &str| refused(&with(mode, protocol).replace("http://", "https://"));
         let ca = r#""tls":{"trust":{"ca":"/ca.pem"}}"#;
-        assert_eq!(tls(ca, wrk), "driver `wrk` does not verify certificates: only an insecure plan can be its");
+        assert_eq!(tls(ca, wrk), "driver `wrk` does not verify certificates; it needs an insecure plan");
         let named = r#""tls":{"trust":"insecure","server_name":"example.org"}"#;
-        assert_eq!(tls(named, wrk), "driver `wrk` does not ask for another name than that of the URL");
+        assert_eq!(tls(named, wrk), "driver `wrk` does not request another server name than that of the URL");
         assert!(tls(ca, r#"{"closed":{"connections":1}}"#).starts_with("cannot read certificates from /ca.pem"));
     }
 
@@ -92,8 +92,8 @@ mod tests {
         assert!(refused("{}").starts_with("cannot read the plan"));
         for url in ["https://127.0.0.1/", "pong", "unix:/tmp/socket"] {
             let plan = plan(url, r#"{"closed":{"connections":1}}"#);
-            let told = "expected http://HOST[:PORT]/PATH, or https:// in a plan that says whom to trust";
-            assert_eq!(refused(&plan), format!("cannot drive `{url}`: {told}"));
+            let accepted = "expected http://HOST[:PORT]/PATH, or https:// in a plan with a `tls` section";
+            assert_eq!(refused(&plan), format!("cannot drive `{url}`: {accepted}"));
         }
         let schedule = r#"{"stages":[{"rate_per_s":1,"lasts_us":7000}],"arrivals":"uniform"}"#;
         let arrival = r#"{"session":{"calls":1}}"#;

@@ -1,4 +1,5 @@
-//! Runs lab's own loops: one thread for each core the process may use, each with its own runtime, connections and counts.
+//! Runs lab's own loops: one thread for each core the process may use, each with its own runtime, connections and
+//! counts.
 
 use std::io::{self, Write};
 use std::num::NonZeroU32;
@@ -15,7 +16,7 @@ use super::error::DriveError;
 use super::events::{report, window_ends};
 use super::open::{self, ThreadShare};
 use super::{closed, cpu_usage};
-use crate::accounting::{DETAILS_KEPT, Recorder, SecondsTable, ThreadCounts, Window};
+use crate::accounting::{MAX_DETAILS, Recorder, SecondsTable, ThreadCounts, Window};
 use crate::client::target::Target;
 use crate::wire::{Arrival, DriveOutcome, DrivePlan, DriverEvent, Ledger, OpenPlan};
 
@@ -96,7 +97,7 @@ pub(super) fn drive(
             *outcome.connections_opened.get_or_insert(0) += counts.connections_opened;
             outcome.unclassified.extend(counts.details);
         }
-        outcome.unclassified.truncate(DETAILS_KEPT);
+        outcome.unclassified.truncate(MAX_DETAILS);
         let offered = match work {
             LoopMode::Open(open) => Some(open.schedule.per_second(plan.warmup, plan.warmup + plan.window)),
             LoopMode::Closed(_) => None,

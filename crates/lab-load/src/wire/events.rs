@@ -1,4 +1,4 @@
-//! What a driver reports, one JSON line per event. The parent feeds an [`EventDecoder`] with the lines of the driver's
+//! The events of a driver, one JSON line each. The parent feeds an [`EventDecoder`] with the lines of the driver's
 //! standard output.
 
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::cpu_time::CpuTime;
 use super::ledger::Ledger;
 use super::protocol_error::ProtocolError;
 
-/// What a driver reports, in this order.
+/// An event of a driver, in this order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum DriverEvent {
@@ -55,7 +55,7 @@ pub struct DriveOutcome {
     pub driver_cpu: CpuTime,
     /// Threads of the driver, each on a core of its own: its CPU time is at most this many windows.
     pub driver_threads: u32,
-    /// Error messages of the first few `client-other` and TLS failures, whose classes do not tell enough.
+    /// Error messages of the first few `client-other` and TLS failures, whose classes are not specific enough.
     pub unclassified: Vec<String>,
 }
 
@@ -120,10 +120,10 @@ impl EventDecoder {
         Ok(event)
     }
 
-    /// To be called when the driver's output has ended.
+    /// Call it when the driver's output has ended.
     ///
     /// # Errors
-    /// The driver has not reported its outcome; its standard error says why.
+    /// The driver has not reported its outcome; its standard error has the reason.
     pub fn finish(&self) -> Result<(), ProtocolError> {
         match ORDER.get(self.seen) {
             Some(expected) => Err(ProtocolError::EndedEarly { expected }),

@@ -50,7 +50,8 @@ pub fn decode(text: &str) -> Result<Histogram<u64>, HistogramError> {
     Ok(Deserializer::new().deserialize(&mut bytes.as_slice())?)
 }
 
-/// A time rounded to the nearest microsecond. Truncation would make every time shorter by half a microsecond on average.
+/// A time rounded to the nearest microsecond. Truncation would make every time shorter by half a microsecond on
+/// average.
 #[must_use]
 pub fn rounded_us(time: Duration) -> u64 {
     u64::try_from((time + Duration::from_nanos(500)).as_micros()).unwrap_or(u64::MAX)

@@ -20,11 +20,11 @@ pub struct Step<T = String> {
     pub method: String,
     /// The request target, from `/` on.
     pub target: StepText,
-    /// Header fields beside those of every request.
+    /// Header fields in addition to those of every request.
     pub headers: Vec<(String, StepText)>,
-    /// Empty is none.
+    /// Empty means no body.
     pub body: StepText,
-    /// How often it is sent in a row.
+    /// The number of consecutive sends.
     pub times: NonZeroU32,
     /// The pause after each request.
     #[serde(rename = "think_us", with = "super::micros")]
@@ -69,7 +69,7 @@ pub enum ValueSource {
 /// The rules for a response; what is absent is not checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepExpectation<T = String> {
-    /// An expected status is no error, whatever it is.
+    /// The expected status never counts as an error.
     pub status: Option<u16>,
     /// Rules by field name.
     pub headers: Vec<(String, HeaderRule<T>)>,
@@ -88,6 +88,8 @@ pub enum HeaderRule<T = String> {
     Count(u32),
     /// Exactly these, in this order.
     Lines(Vec<TextRule<T>>),
+    /// None that contains this text.
+    Lacks(T),
 }
 
 /// A rule for one text.
@@ -99,6 +101,8 @@ pub enum TextRule<T = String> {
     Contains(T),
     /// Matches somewhere; anchor the pattern to match the whole text.
     Matches(Pattern),
+    /// Does not contain this.
+    Lacks(T),
     Empty,
 }
 
@@ -199,6 +203,7 @@ impl<T> HeaderRule<T> {
             HeaderRule::Present => HeaderRule::Present,
             HeaderRule::Count(count) => HeaderRule::Count(*count),
             HeaderRule::Lines(rules) => HeaderRule::Lines(rules.iter().map(|rule| rule.map(fill)).collect()),
+            HeaderRule::Lacks(text) => HeaderRule::Lacks(fill(text)),
         }
     }
 }
@@ -209,6 +214,7 @@ impl<T> TextRule<T> {
             TextRule::Equal(text) => TextRule::Equal(fill(text)),
             TextRule::Contains(text) => TextRule::Contains(fill(text)),
             TextRule::Matches(pattern) => TextRule::Matches(pattern.clone()),
+            TextRule::Lacks(text) => TextRule::Lacks(fill(text)),
             TextRule::Empty => TextRule::Empty,
         }
     }
@@ -225,6 +231,7 @@ impl HeaderRule {
             HeaderRule::Lines(rules) => {
                 rules.len() == lines.len() && rules.iter().zip(lines).all(|(rule, line)| rule.accepts(line.as_ref()))
             }
+            HeaderRule::Lacks(text) => lines.iter().all(|line| !line.as_ref().contains(text.as_str())),
         }
     }
 }
@@ -237,6 +244,7 @@ impl TextRule {
             TextRule::Equal(expected) => text == expected,
             TextRule::Contains(part) => text.contains(part.as_str()),
             TextRule::Matches(pattern) => pattern.0.is_match(text),
+            TextRule::Lacks(part) => !text.contains(part.as_str()),
             TextRule::Empty => text.is_empty(),
         }
     }

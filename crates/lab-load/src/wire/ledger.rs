@@ -15,8 +15,8 @@ use super::seconds::SecondRow;
 
 /// The counts and times of one measured window.
 ///
-/// In a closed loop a request belongs to the window in which it *ends*. In an open loop it belongs to the window in which
-/// it was *scheduled*, whenever it ends, and each is counted under one heading (see [`Ledger::adds_up`]).
+/// In a closed loop a request belongs to the window in which it *ends*. In an open loop it belongs to the window in
+/// which it was *scheduled*, whenever it ends, and each is counted under one heading (see [`Ledger::adds_up`]).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
     /// The measured window, from the end of the warm-up.
@@ -31,10 +31,14 @@ pub struct Ledger {
     /// Good responses that ended within the window, whenever they were requested: the basis of throughput and cost per
     /// request. In a closed loop the same as `ok`.
     pub answered: u64,
+    /// Responses of which an external driver does not tell whether they were cut. Some drivers count those as good, and
+    /// others as unfinished.
+    #[serde(default)]
+    pub possibly_cut: u64,
     /// Bytes of the bodies of `ok` responses; `None` if an external driver does not report them.
     pub body_bytes: Option<u64>,
-    /// Service time in microseconds of every good response, from the send to the last byte of the body. Of a session only
-    /// the first call. Empty where an external driver reports no distribution; wrk's includes failed requests.
+    /// Service time in microseconds of every good response, from the send to the last byte of the body. Of a session
+    /// only the first call. Empty where an external driver reports no distribution; wrk's includes failed requests.
     #[serde(with = "histogram::as_text")]
     pub service_time_us: Histogram<u64>,
     /// The same of every request that was sent and failed. Kept separately, or a server that refuses at once would look
@@ -59,8 +63,8 @@ pub struct OpenLedger {
     /// sent, or timed out, counts with the time waited.
     #[serde(with = "histogram::as_text")]
     pub response_time_us: Histogram<u64>,
-    /// The driver's own delay: from the scheduled instant until it acts, in microseconds. Waiting for the stack to free a
-    /// connection is not part of it.
+    /// The driver's own delay: from the scheduled instant until it acts, in microseconds. It excludes the
+    /// wait for a free connection.
     #[serde(with = "histogram::as_text")]
     pub lag_us: Histogram<u64>,
     /// Time to connect in microseconds, of every connection opened for requests of the window.
@@ -167,6 +171,7 @@ impl Ledger {
             failed: BTreeMap::new(),
             unfinished: 0,
             answered: 0,
+            possibly_cut: 0,
             body_bytes: Some(0),
             service_time_us: histogram::empty(),
             failed_time_us: histogram::empty(),
@@ -201,6 +206,7 @@ impl Ledger {
         add_counts(&mut self.failed, &other.failed);
         self.unfinished += other.unfinished;
         self.answered += other.answered;
+        self.possibly_cut += other.possibly_cut;
         self.body_bytes = self.body_bytes.zip(other.body_bytes).map(|(one, other)| one + other);
         histogram::add(&mut self.service_time_us, &other.service_time_us);
         histogram::add(&mut self.failed_time_us, &other.failed_time_us);

@@ -38,8 +38,8 @@ pub struct DrivePlan {
 #[serde(deny_unknown_fields)]
 pub struct Tls {
     pub trust: Trust,
-    /// The name sent as SNI (RFC 6066 section 3) and as the requests' host; the certificate must be for it. `None` is the
-    /// host of the URL.
+    /// The name sent as SNI (RFC 6066 section 3) and as the requests' host; the certificate must be for it. `None` is
+    /// the host of the URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_name: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! What is wrong with a document or line of the protocol between lab and its driver.
+//! Violations of the protocol between lab and its driver.
 
 /// A document or line that is not part of the protocol.
 #[derive(Debug, thiserror::Error)]

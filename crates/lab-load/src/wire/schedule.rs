@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// A period with one rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stage {
-    /// ArrivalProcess per second.
+    /// Arrivals per second.
     pub rate_per_s: NonZeroU32,
     #[serde(rename = "lasts_us", with = "super::micros")]
     pub lasts: Duration,
@@ -130,7 +130,8 @@ impl CumulativeArrivals {
                 number
             }
             CumulativeArrivals::Poisson { sum, random } => {
-                // As many random bits as a float's mantissa has, in [0, 1); 1 - u lies in (0, 1], so the logarithm is finite.
+                // As many random bits as a float's mantissa has, in [0, 1); 1 - u lies in (0, 1], so the logarithm is
+                // finite.
                 let uniform = (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
                 *sum -= (1.0 - uniform).ln();
                 (*sum * PER_ARRIVAL as f64) as u128

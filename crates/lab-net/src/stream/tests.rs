@@ -120,11 +120,11 @@ async fn vectored_writes_arrive_in_order() {
 }
 
 #[tokio::test]
-async fn idle_connection_is_quiet_until_bytes_or_its_end_arrive() {
+async fn idle_connection_is_quiet_until_something_arrives() {
     for ends in [false, true] {
         for (client, mut server) in all_pairs().await {
             let (mut read, write) = client.into_split();
-            // the session tickets of TLS 1.3 are no content
+            // TLS 1.3's session tickets are not content
             server.write_all(b"x").await.unwrap();
             assert_eq!(read.read_u8().await.unwrap(), b'x');
             assert!(read.is_quiet(false) && read.is_quiet(true));
@@ -148,13 +148,13 @@ async fn kernel_knows_of_bytes_before_the_loop() {
         server.write_all(b"x").await.unwrap();
         assert_eq!(read.read_u8().await.unwrap(), b'x');
         server.write_all(b"y").await.unwrap();
-        // not yielded since: the runtime has not polled
+        // the runtime has not polled since, because nothing yielded
         assert!(!read.is_quiet(true));
     }
 }
 
 #[tokio::test]
-async fn session_carries_content_past_the_loop() {
+async fn session_bypasses_the_event_loop() {
     for pair in [tcp_pair().await, unix_pair()] {
         let (mut client, server) = over_tls(pair).await;
         let session = Arc::clone(server.session().unwrap());
@@ -221,7 +221,7 @@ async fn failed_handshakes_tell_both_sides_why() {
 }
 
 #[tokio::test]
-async fn any_certificate_is_accepted_if_so_configured() {
+async fn any_certificate_is_accepted_if_configured() {
     let (client, server) = tcp_pair().await;
     let trusting = client_config(ServerTrust::AnyCertificate, &[HTTP_1_1]).unwrap();
     let other = ServerName::try_from("elsewhere.example").unwrap();

@@ -6,7 +6,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// A file does not hold what it should.
+/// A file does not contain the expected certificates or key.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
     #[error("cannot read {wanted} from {}", file.display())]
@@ -20,7 +20,7 @@ pub enum CertificateError {
     NoCertificate(PathBuf),
     #[error("no private key in {}; accepted: PEM", .0.display())]
     NoPrivateKey(PathBuf),
-    /// A certificate that cannot vouch for another.
+    /// A certificate that cannot be an authority.
     #[error("cannot trust a certificate in {}", file.display())]
     Root {
         file: PathBuf,

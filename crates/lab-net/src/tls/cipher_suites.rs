@@ -19,12 +19,12 @@ const SUITES: [(&str, &SupportedCipherSuite); 6] = [
 #[error("unknown cipher suite {0:?}")]
 pub struct UnknownCipherSuite(pub String);
 
-/// The names that `ciphers` of a [`ServerTls`](super::ServerTls) may have.
+/// The names that [`ServerTls::new`](super::ServerTls::new) accepts.
 pub fn cipher_suite_names() -> impl Iterator<Item = &'static str> {
     SUITES.iter().map(|(name, _)| *name)
 }
 
-/// Replaces the suites of TLS 1.2 by those that are named, with colons, commas or spaces between them.
+/// Replaces the suites of TLS 1.2 by the named ones, which are separated by colons, commas or spaces.
 pub(super) fn restrict(provider: &mut CryptoProvider, ciphers: &str) -> Result<(), UnknownCipherSuite> {
     let mut suites = provider.cipher_suites.clone();
     suites.retain(|suite| suite.tls13().is_some());

@@ -1,7 +1,7 @@
 //! The client's side of a handshake: the servers it trusts.
 //!
-//! Sessions are not resumed: each connection of a load driver stands for a client that is new, and its handshake costs
-//! the server what a first visit costs.
+//! Sessions are not resumed: each connection of a load driver represents a new client, whose handshake costs the server
+//! as much as a first visit.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 /// The server certificates a client accepts.
 #[derive(Debug)]
 pub enum ServerTrust {
-    /// Those that these authorities signed, for the server's name.
+    /// Those signed by these authorities for the server's name.
     Roots(RootCertStore),
     /// Any, as long as the server holds its key.
     AnyCertificate,

@@ -10,10 +10,10 @@ use rustls::{RootCertStore, ServerConfig};
 
 use super::cipher_suites::{self, UnknownCipherSuite};
 
-/// Everything a TLS server is made of. Its handshakes start once a [`ServerConfig`] was built.
+/// Builds the [`ServerConfig`] of a TLS server.
 #[derive(Debug)]
 pub struct ServerTls {
-    /// The provider, with the cipher suites of TLS 1.2 that are allowed.
+    /// The provider, restricted to the allowed cipher suites of TLS 1.2.
     provider: Arc<CryptoProvider>,
     client_verifier: Option<Arc<dyn ClientCertVerifier>>,
 }
@@ -21,17 +21,17 @@ pub struct ServerTls {
 /// The certificates that clients present.
 #[derive(Debug)]
 pub enum ClientAuth {
-    /// None: clients are not asked for one.
+    /// No certificate; the server requests none.
     None,
-    /// One that these authorities signed, if the client has one.
+    /// One signed by these authorities, if the client has one.
     Optional(RootCertStore),
-    /// One that these authorities signed.
+    /// One signed by these authorities.
     Required(RootCertStore),
 }
 
 impl ServerTls {
-    /// A server that accepts any client. `ciphers` are the [names](super::cipher_suite_names) of the cipher suites of
-    /// TLS 1.2, with colons between them; all that there are without.
+    /// A server that accepts any client. `ciphers` lists the [names](super::cipher_suite_names) of the allowed cipher
+    /// suites of TLS 1.2, separated by colons; by default all are allowed.
     ///
     /// # Errors
     /// One of `ciphers` is unknown.
@@ -57,10 +57,10 @@ impl ServerTls {
         Ok(self)
     }
 
-    /// The configuration for a certificate, followed by those that lead to its authority, and its key.
+    /// The configuration for a certificate chain, starting with the server's own, and its key.
     ///
     /// # Errors
-    /// The key is of another certificate, or neither can be used.
+    /// The key belongs to another certificate, or one of them is unusable.
     pub fn build(
         self,
         chain: Vec<CertificateDer<'static>>,

@@ -1,6 +1,6 @@
-//! A TLS session over any transport: the handshake, and content through it, on the event loop and past it.
+//! A TLS session over any transport: the handshake, and content on the event loop or directly on the socket.
 //!
-//! The session is behind a lock, which its two halves and an application's threads share. It is never contended: a
+//! The two halves and an application's threads share the session behind a lock. It is never contended: a
 //! connection's halves run in one task, and while an application responds on another thread, the loop waits for it.
 
 use std::io::{self, IoSlice, Read, Write};
@@ -46,7 +46,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Tls<S> {
 }
 
 impl<S> Tls<S> {
-    /// The two have been through a handshake together.
+    /// `session` has completed its handshake over `socket`.
     pub(crate) fn new(socket: S, session: Arc<Session>) -> Tls<S> {
         Tls { socket, session }
     }
@@ -74,11 +74,11 @@ impl Session {
         self.lock().alpn_protocol().map(<[u8]>::to_vec)
     }
 
-    /// Sends content directly on the socket, as much as it accepts without blocking. The rest of what was taken is
-    /// sent by the stream's next flush.
+    /// Sends content directly on the socket, as much as it accepts without blocking. The stream's next flush sends the
+    /// rest of the accepted content.
     ///
     /// # Errors
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if nothing was taken; any error of the socket.
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if nothing was accepted; any error of the socket.
     pub fn send(&self, socket: BorrowedFd<'_>, content: &[u8]) -> io::Result<usize> {
         let mut session = self.lock();
         let mut sent = 0;
@@ -100,7 +100,7 @@ impl Session {
     pub fn receive(&self, socket: BorrowedFd<'_>, into: &mut [u8]) -> io::Result<usize> {
         let mut session = self.lock();
         let received = read(&mut session, &mut Direct(socket), into);
-        // new keys or an alert: if the socket does not accept them now, the next write will send them
+        // new keys or an alert; if the socket does not accept them now, the next write sends them
         _ = write_out(&mut session, &mut Direct(socket));
         received
     }
@@ -114,7 +114,7 @@ impl Session {
         read(&mut self.lock(), &mut Receive(receive), into)
     }
 
-    // Nothing panics while it holds the lock.
+    // OK because nothing panics while it holds the lock.
     fn lock(&self) -> MutexGuard<'_, Connection> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -140,7 +140,7 @@ fn handshake(session: &mut Connection, io: &mut (impl Read + Write)) -> io::Resu
     }
 }
 
-/// Sends all records that wait to be sent.
+/// Sends all pending records.
 fn write_out(session: &mut Connection, io: &mut impl Write) -> io::Result<()> {
     while session.wants_write() {
         if session.write_tls(io)? == 0 {
@@ -157,8 +157,8 @@ fn read_in(session: &mut Connection, io: &mut impl Read) -> io::Result<usize> {
     Ok(received)
 }
 
-/// Reads content. Records to be sent because of it (new keys, alerts) are left to the next write, before which they have
-/// to be sent (RFC 8446 section 4.6.3): a reading half cannot write.
+/// Reads content. A reading half cannot write, so records to send in reply (new keys, alerts) are left to the next
+/// write, which must follow them (RFC 8446 section 4.6.3).
 ///
 /// A connection that ends without `close_notify` may have been cut. For a server that is an ordinary end (gunicorn's
 /// `suppress_ragged_eofs`), as HTTP knows where its requests end. For a client it is an error, as only the end
@@ -176,7 +176,7 @@ fn read(session: &mut Connection, io: &mut impl Read, into: &mut [u8]) -> io::Re
     }
 }
 
-/// A transport as the session sees it on the event loop: a call that would block registers the task's waker.
+/// A transport polled on the event loop. A call that would block registers the task's waker.
 struct Polled<'a, 'c, S> {
     socket: &'a mut S,
     cx: &'a mut Context<'c>,
@@ -204,7 +204,7 @@ impl<S: AsyncWrite + Unpin> Write for Polled<'_, '_, S> {
     }
 }
 
-/// A socket past the event loop.
+/// A socket without the event loop.
 struct Direct<'fd>(BorrowedFd<'fd>);
 
 impl Read for Direct<'_> {
@@ -223,7 +223,6 @@ impl Write for Direct<'_> {
     }
 }
 
-/// A function that receives.
 struct Receive<F>(F);
 
 impl<F: FnMut(&mut [u8]) -> io::Result<usize>> Read for Receive<F> {
@@ -255,7 +254,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tls<S> {
 }
 
 impl<S: AsyncWrite + Unpin> Tls<S> {
-    /// Takes content by `take`, and sends as much as the socket accepts.
+    /// Adds content to the session with `take`, and sends as much as the socket accepts.
     fn poll_take(
         &mut self,
         cx: &mut Context<'_>,
@@ -310,7 +309,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tls<S> {
         let Tls { socket, session } = self.get_mut();
         {
             let mut session = session.lock();
-            // sent once, however often this is called
+            // has an effect only the first time
             session.send_close_notify();
             ready!(pending_if_blocked(write_out(&mut session, &mut Polled { socket: &mut *socket, cx })))?;
         }

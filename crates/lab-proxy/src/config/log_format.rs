@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::eval::{DefinedVariables, LogEscape, Template};
+use crate::variables::{DefinedVariables, LogEscape, Template};
 
 /// A `log_format`.
 #[derive(Debug)]

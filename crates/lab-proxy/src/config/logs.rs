@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 pub use crate::config::log_format::{AccessLogFile, LogFormat};
 use crate::config::reader::ConfigReader;
-use crate::eval::{LogEscape, Template};
+use crate::variables::{LogEscape, Template};
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive, closest, parse_size, parse_time};
 
 /// One `access_log`.
@@ -124,7 +124,7 @@ impl AccessLog {
         if path == "off" {
             return match directive.arg(1) {
                 None => Ok(None),
-                Some(more) => Err(directive.invalid(more, "nothing behind off")),
+                Some(more) => Err(directive.invalid(more, "off without parameters")),
             };
         }
         if path.starts_with("syslog:") || path.contains('$') {

@@ -3,53 +3,35 @@
 use std::collections::HashMap;
 
 use crate::config::reader::ConfigReader;
-use crate::config::server::name::{ServerName, ServerNameIndex};
-use crate::eval::pattern::Pattern;
-use crate::eval::{Scope, Template};
+use crate::config::server_name::{ServerName, ServerNameIndex};
+use crate::variables::Template;
+use crate::variables::pattern::Pattern;
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
 
 #[derive(Debug)]
 pub struct Map {
-    source: Template,
-    exact: HashMap<Vec<u8>, usize>,
+    pub(crate) source: Template,
+    pub(crate) exact: HashMap<Vec<u8>, usize>,
+    /// `hostnames`: whether the source is a host, whose final dot does not count.
+    pub(crate) has_hostnames: bool,
     /// Host names with wildcards (`hostnames`).
-    hosts: Option<ServerNameIndex>,
-    patterns: Vec<(Pattern, usize)>,
-    values: Vec<Template>,
-    default: Option<usize>,
+    pub(crate) hosts: Option<ServerNameIndex>,
+    pub(crate) patterns: Vec<(Pattern, usize)>,
+    pub(crate) values: Vec<Template>,
+    pub(crate) default: Option<usize>,
     /// `volatile`: the map is evaluated whenever the variable is read.
     pub is_volatile: bool,
 }
 
 impl Map {
-    /// Appends the value for the source text: that of the text itself, ignoring case; of the longest wildcard; of the
-    /// first regular expression that matches; or the default.
-    pub fn write(&self, scope: &Scope<'_>, out: &mut Vec<u8>) {
-        let text = self.source.value(scope);
-        let found = self.find(&text, scope).or(self.default);
-        if let Some(index) = found {
-            self.values[index].write(scope, out);
-        }
-    }
-
-    fn find(&self, text: &[u8], scope: &Scope<'_>) -> Option<usize> {
-        let lower = text.to_ascii_lowercase();
-        let host = || {
-            let hosts = self.hosts.as_ref()?;
-            hosts.find(lower.strip_suffix(b".").unwrap_or(&lower), &scope.route.values)
-        };
-        let pattern = || {
-            let mut patterns = self.patterns.iter().filter(|_| !text.is_empty());
-            patterns.find(|(pattern, _)| pattern.matches(text, &scope.route.values)).map(|(_, index)| *index)
-        };
-        self.exact.get(&lower).copied().or_else(host).or_else(pattern)
-    }
-
     /// Reads a block. Returns it with the slot of its variable.
     pub(crate) fn read(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<(usize, Map), ConfError> {
         let entries = directive.children();
         let has = |flag: &str| entries.iter().any(|entry| entry.name == flag && entry.args.is_empty());
+        // looked up once: a map may have tens of thousands of entries
+        let has_hostnames = has("hostnames");
         let mut map = Map {
+            has_hostnames,
             source: reader.template(directive, directive.first())?,
             exact: HashMap::new(),
             hosts: None,
@@ -74,7 +56,7 @@ impl Map {
                     None => (pattern, false),
                 };
                 map.patterns.push((reader.pattern(entry, pattern, ignore_case)?, index));
-            } else if has("hostnames") && key.contains('*') | key.starts_with('.') {
+            } else if has_hostnames && key.contains('*') | key.starts_with('.') {
                 hosts.push((ServerName::read(entry, key, reader)?, index));
             } else {
                 // a backslash marks a key that would otherwise have a special meaning

@@ -3,27 +3,37 @@
 //! Each file holds the types of a few directives first and the code that reads them after. Host names are resolved
 //! while the configuration is read. Files are only named: nothing is opened or bound here.
 
+#[cfg(test)]
+mod directive_effects;
 mod log_format;
 mod reader;
+mod upstream_block;
 mod variables;
 
 pub mod address;
 pub mod process;
 pub mod logs;
+pub mod request_head;
 pub mod server;
+pub mod server_name;
+pub mod limit_zone;
 pub mod location;
 pub mod proxy;
 pub mod upstream;
+pub mod derived;
+pub mod geo;
 pub mod map;
+pub mod split_clients;
 
 use std::path::{Path, PathBuf};
 
-use crate::eval::DefinedVariables;
+use crate::variables::DefinedVariables;
+use derived::DerivedVariable;
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
+use limit_zone::LimitZones;
 use location::level::Level;
 use location::root::Root;
 use logs::AccessLogFile;
-use map::Map;
 use process::ProcessConfig;
 use reader::ConfigReader;
 use server::Server;
@@ -42,12 +52,18 @@ pub struct Config {
     pub upstreams: Vec<Upstream>,
     /// The variables that the configuration defines.
     pub variables: DefinedVariables,
-    /// The `map` blocks, by the slots of their variables.
-    pub maps: Vec<Option<Map>>,
+    /// The `map`, `geo` and `split_clients` blocks, by the slots of their variables.
+    pub derived: Vec<Option<DerivedVariable>>,
     /// The files of all `access_log`s, each once.
     pub access_log_files: Vec<AccessLogFile>,
     /// The files of all `error_log`s, each once.
     pub error_log_files: Vec<PathBuf>,
+    /// The folders of all `client_body_temp_path`s and `proxy_temp_path`s, each once.
+    pub temp_folders: Vec<PathBuf>,
+    /// The zones of `limit_req_zone` and `limit_conn_zone`.
+    pub zones: LimitZones,
+    /// The charsets that the configuration names, which `X-Accel-Charset` may choose from.
+    pub charsets: Vec<String>,
     /// Whether a variable reads the head of a response, so that heads must be kept.
     pub needs_response_heads: bool,
 }
@@ -64,7 +80,7 @@ pub struct ConfigPaths<'p> {
 /// Reads a tree that [`check`](lab_nginx_conf::check) has accepted. `file` is named if a whole section is missing.
 ///
 /// # Errors
-/// The first value that is not accepted, by file and line; a missing `events` or `http` block.
+/// All values that are not accepted, by file and line; a missing `events` or `http` block.
 pub fn read(tree: &[Directive], file: &Path, paths: ConfigPaths<'_>) -> Result<Config, ConfError> {
     let section = |name: &'static str| {
         let block = tree.iter().find(|directive| directive.name == name);
@@ -74,18 +90,14 @@ pub fn read(tree: &[Directive], file: &Path, paths: ConfigPaths<'_>) -> Result<C
     let process = process::read(tree, section("events")?, paths.error_log, &mut reader)?;
     let http = section("http")?.children();
 
-    // what others refer to comes first, wherever it stands in the file
+    // directives that others refer to come first, regardless of their order in the file
     reader.variables = variables::collect(http)?;
-    upstream::block::read(http, &mut reader)?;
+    upstream_block::read(http, &mut reader)?;
     logs::read_formats(http, &mut reader)?;
-    let mut maps: Vec<Option<Map>> = Vec::new();
-    maps.resize_with(reader.variables.count(), || None);
-    for directive in http.iter().filter(|directive| directive.name == "map") {
-        let (slot, map) = Map::read(directive, &mut reader)?;
-        maps[slot] = Some(map);
-    }
+    location::limits::read_zones(http, &mut reader);
+    let derived = derived::read(http, &mut reader);
     let main = Level { error_log: Some(process.error_log.clone()), ..Level::default() };
-    let mut level = Level::read(http, &mut reader)?.inherit(&main);
+    let mut level = Level::read(http, &mut reader).inherit(&main);
     let root = match level.files.root.take() {
         Some(own) => own.resolve(Some(0), &reader),
         None => Root::nginx_default(&reader),
@@ -95,8 +107,12 @@ pub fn read(tree: &[Directive], file: &Path, paths: ConfigPaths<'_>) -> Result<C
     let mut listens = Vec::new();
     for directive in http.iter().filter(|directive| directive.name == "server") {
         let index = servers.len();
-        servers.push(Server::read(directive, &level, &root, &mut reader)?);
-        listen::read(directive, index, &mut listens)?;
+        let server = Server::read(directive, &level, &root, &mut reader);
+        servers.extend(reader.keep(server));
+        listen::read(directive, index, &mut listens, &mut reader);
+    }
+    if let Some(error) = lab_nginx_conf::join_in_order(std::mem::take(&mut reader.errors), tree) {
+        return Err(error);
     }
     for listen in &mut listens {
         listen.index_names(&servers);
@@ -105,11 +121,14 @@ pub fn read(tree: &[Directive], file: &Path, paths: ConfigPaths<'_>) -> Result<C
         process,
         listens,
         servers,
-        maps,
+        derived,
         variables: reader.variables,
         upstreams: reader.upstreams.into_list(),
         access_log_files: reader.log_paths.access,
         error_log_files: reader.log_paths.error,
+        temp_folders: reader.temp_folders,
+        zones: reader.zones,
+        charsets: reader.charsets,
         needs_response_heads: reader.needs_response_heads,
     })
 }
@@ -119,7 +138,7 @@ mod tests {
     use super::location::level::LocationConfig;
     use super::location::{self, LocationMatch};
     use super::*;
-    use crate::eval::VariableValues;
+    use crate::variables::VariableValues;
 
     fn config(http: &str) -> Result<Config, String> {
         let file = Path::new("nginx.conf");
@@ -130,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn listen_takes_nginxs_forms_of_an_address() {
+    fn listen_accepts_nginx_addresses() {
         for (text, expected) in [
             ("80", "0.0.0.0:80"),
             ("*:8080", "0.0.0.0:8080"),
@@ -152,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_server_is_the_marked_one_or_the_first() {
+    fn default_server_is_marked_or_first() {
         let config = config(
             "server { listen 1; server_name a; } server { listen 1; listen 2; server_name b; } \
              server { listen 2 default_server; server_name c; }",
@@ -166,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_prefix_wins_unless_a_path_is_exact() {
+    fn exact_paths_precede_longest_prefixes() {
         let config = config(
             "server { location / { } location = / { } location /a/ { proxy_pass http://127.0.0.1:1; } \
              location /a/b { } location =/a/c { } location ^~ /d/ { } }",
@@ -198,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn levels_inherit_what_they_do_not_say() {
+    fn levels_inherit_missing_directives() {
         let config = config(
             "client_max_body_size 1k; access_log logs/a; access_log /b; proxy_read_timeout 5s; \
              server { client_max_body_size 0; location / { proxy_pass http://127.0.0.1:1; access_log off; } \
@@ -220,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn upstreams_know_their_servers() {
+    fn upstreams_have_their_servers() {
         let config = config(
             "server { location / { proxy_pass http://app; } } \
              upstream app { server 127.0.0.1:1 weight=3 max_fails=0; server [::1]:2 fail_timeout=1m; keepalive 7; \

@@ -9,6 +9,9 @@ use lab_nginx_conf::{ConfError, Directive};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessConfig {
+    /// `user`, without its group. It only becomes the owner of temporary folders, because workers keep the user of the
+    /// process.
+    pub user: Option<String>,
     pub workers: WorkerCount,
     /// `worker_connections`: the limit of client connections of one worker. nginx also counts connections to upstreams.
     pub worker_connections: usize,
@@ -20,9 +23,11 @@ pub struct ProcessConfig {
     pub is_daemon: bool,
     /// `worker_cpu_affinity`
     pub affinity: Affinity,
-    /// `worker_shutdown_timeout`: how long requests in flight may take after a worker was asked to quit. Without it,
-    /// forever.
+    /// `worker_shutdown_timeout`: how long requests in flight may take after a worker begins to quit. Without it, there is no
+    /// limit.
     pub shutdown_timeout: Option<Duration>,
+    /// `worker_rlimit_nofile`: the limit of open files. Without it, the process keeps the limit it was started with.
+    pub open_files: Option<u64>,
 }
 
 /// Which cores workers run on.
@@ -33,7 +38,7 @@ pub enum Affinity {
     CorePerWorker,
     /// `auto`, with or without a mask: one core of the mask for each worker, in turn.
     Auto(Option<Vec<usize>>),
-    /// Masks: the cores of each worker. The last one applies to all that follow.
+    /// The cores of each worker. The last mask applies to all further workers.
     Masks(Vec<Vec<usize>>),
 }
 
@@ -54,6 +59,7 @@ pub(crate) fn read(
     reader: &mut ConfigReader<'_>,
 ) -> Result<ProcessConfig, ConfError> {
     let mut process = ProcessConfig {
+        user: None,
         workers: WorkerCount::Fixed(1),
         worker_connections: 512,
         pid: None,
@@ -61,33 +67,20 @@ pub(crate) fn read(
         is_daemon: false,
         affinity: Affinity::CorePerWorker,
         shutdown_timeout: None,
+        open_files: None,
     };
     let mut is_alone = false;
     for directive in tree {
-        match directive.name.as_str() {
-            "worker_processes" => process.workers = workers(directive)?,
-            "pid" => process.pid = Some(reader.prefix.join(directive.first())),
-            "error_log" => process.error_log.add(directive, reader)?,
-            "pcre_jit" => _ = directive.flag()?,
-            "daemon" => process.is_daemon = directive.flag()?,
-            "master_process" => is_alone = !directive.flag()?,
-            "worker_cpu_affinity" => process.affinity = affinity(directive)?,
-            "worker_shutdown_timeout" => process.shutdown_timeout = Some(directive.time()?),
-            _ => {}
-        }
+        let read = process.read_directive(directive, &mut is_alone, reader);
+        reader.keep(read);
     }
     if is_alone {
         // as in nginx: without a master there is exactly one worker
         process.workers = WorkerCount::Fixed(1);
     }
     for directive in events.children() {
-        match directive.name.as_str() {
-            "worker_connections" => process.worker_connections = positive(directive)?,
-            "use" if directive.first() == "epoll" => {}
-            "use" => return Err(directive.unsupported(format!("\"{}\"", directive.first()), "epoll")),
-            // how connections are accepted is not configurable; the value is still validated
-            _ => _ = directive.flag()?,
-        }
+        let read = process.read_event(directive);
+        reader.keep(read);
     }
     if process.error_log.targets.is_empty() {
         process.error_log = match error_log {
@@ -103,8 +96,44 @@ pub(crate) fn read(
     Ok(process)
 }
 
+impl ProcessConfig {
+    fn read_directive(
+        &mut self,
+        directive: &Directive,
+        is_alone: &mut bool,
+        reader: &mut ConfigReader<'_>,
+    ) -> Result<(), ConfError> {
+        match directive.name.as_str() {
+            "user" => self.user = Some(directive.first().to_owned()),
+            "worker_processes" => self.workers = workers(directive)?,
+            "pid" => self.pid = Some(reader.prefix.join(directive.first())),
+            "error_log" => self.error_log.add(directive, reader)?,
+            "pcre_jit" => _ = directive.flag()?,
+            "daemon" => self.is_daemon = directive.flag()?,
+            "master_process" => *is_alone = !directive.flag()?,
+            "worker_cpu_affinity" => self.affinity = affinity(directive)?,
+            "worker_rlimit_nofile" => self.open_files = Some(positive(directive)? as u64),
+            "worker_shutdown_timeout" => self.shutdown_timeout = Some(directive.time()?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn read_event(&mut self, directive: &Directive) -> Result<(), ConfError> {
+        match directive.name.as_str() {
+            "worker_connections" => self.worker_connections = positive(directive)?,
+            "use" if directive.first() == "epoll" => {}
+            "use" => return Err(directive.unsupported(format!("\"{}\"", directive.first()), "epoll")),
+            // how connections are accepted is not configurable; the value is still validated
+            "multi_accept" | "accept_mutex" => _ = directive.flag()?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
 fn affinity(directive: &Directive) -> Result<Affinity, ConfError> {
-    const ACCEPTED: &str = "masks of 0 and 1, one for each worker, or auto and a mask or none";
+    const ACCEPTED: &str = "a mask of 0 and 1 for each worker, or auto with an optional mask";
     let mask = |text: &str| {
         let is_mask = !text.is_empty() && text.bytes().all(|bit| matches!(bit, b'0' | b'1'));
         // the last digit is the first core
@@ -146,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn masks_are_read_from_their_ends() {
+    fn masks_start_at_the_last_digit() {
         assert_eq!(affinity_of("0001 0110"), Some(Affinity::Masks(vec![vec![0], vec![1, 2]])));
         assert_eq!(affinity_of("auto"), Some(Affinity::Auto(None)));
         assert_eq!(affinity_of("auto 1010"), Some(Affinity::Auto(Some(vec![1, 3]))));

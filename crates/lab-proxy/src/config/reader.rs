@@ -1,11 +1,12 @@
 //! The state shared by everything that reads a configuration.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use crate::config::limit_zone::LimitZones;
 use crate::config::log_format::{LogFormats, LogPaths};
 use crate::config::upstream::UpstreamList;
-use crate::eval::pattern::Pattern;
-use crate::eval::{DefinedVariables, Template};
+use crate::variables::pattern::Pattern;
+use crate::variables::{DefinedVariables, Template};
 use lab_nginx_conf::{ConfError, Directive};
 
 /// What is known of a configuration while it is read.
@@ -17,8 +18,16 @@ pub(crate) struct ConfigReader<'c> {
     pub(crate) formats: LogFormats,
     pub(crate) upstreams: UpstreamList,
     pub(crate) log_paths: LogPaths,
+    /// The folders of `client_body_temp_path` and `proxy_temp_path`, each once.
+    pub(crate) temp_folders: Vec<PathBuf>,
     /// Whether some variable reads the head of a response, so that heads must be kept.
     pub(crate) needs_response_heads: bool,
+    /// The zones of `limit_req_zone` and `limit_conn_zone`.
+    pub(crate) zones: LimitZones,
+    /// The names of all `charset` directives.
+    pub(crate) charsets: Vec<String>,
+    /// The errors so far. Reading goes on after one, so that all are reported at once.
+    pub(crate) errors: Vec<ConfError>,
 }
 
 impl<'c> ConfigReader<'c> {
@@ -29,8 +38,17 @@ impl<'c> ConfigReader<'c> {
             formats: LogFormats::default(),
             upstreams: UpstreamList::default(),
             log_paths: LogPaths::default(),
+            temp_folders: Vec::new(),
             needs_response_heads: false,
+            zones: LimitZones::default(),
+            charsets: Vec::new(),
+            errors: Vec::new(),
         }
+    }
+
+    /// The value, unless there is an error, which is kept.
+    pub(crate) fn keep<T>(&mut self, read: Result<T, ConfError>) -> Option<T> {
+        read.map_err(|error| self.errors.extend(error.into_list())).ok()
     }
 
     /// Compiles text with variables.

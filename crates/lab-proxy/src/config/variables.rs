@@ -1,7 +1,7 @@
 //! Finds the variables that a configuration defines: by `set`, by `map`, and by named groups of regular expressions.
 
-use crate::eval::pattern::group_names;
-use crate::eval::{DefinedVariables, Variable};
+use crate::variables::pattern::group_names;
+use crate::variables::{DefinedVariables, Variable};
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
 
 /// Collects all defined variables of the `http` block before any template is compiled, because a variable may be used
@@ -15,12 +15,16 @@ pub(crate) fn collect(block: &[Directive]) -> Result<DefinedVariables, ConfError
 fn collect_into(block: &[Directive], variables: &mut DefinedVariables) -> Result<(), ConfError> {
     for directive in block {
         match directive.name.as_str() {
-            "set" => define(directive, directive.first(), variables)?,
+            "set" | "auth_request_set" => define(directive, directive.first(), variables)?,
             "map" => {
                 define(directive, directive.arg(1).unwrap_or_default(), variables)?;
                 for entry in directive.children() {
                     define_groups(entry, &entry.name, variables)?;
                 }
+                continue;
+            }
+            "geo" | "split_clients" => {
+                define(directive, directive.arg(1).unwrap_or(directive.first()), variables)?;
                 continue;
             }
             "types" => continue,
@@ -47,7 +51,7 @@ fn collect_into(block: &[Directive], variables: &mut DefinedVariables) -> Result
     Ok(())
 }
 
-/// Defines `$name`. Of the built-in variables, only `$args` may be set.
+/// Defines `$name`. Of the built-in variables, only `$args` and `$limit_rate` may be set.
 fn define(directive: &Directive, text: &str, variables: &mut DefinedVariables) -> Result<(), ConfError> {
     let name = text.strip_prefix('$').filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| directive.invalid(text, "the name of a variable, with its $"))?;
@@ -57,6 +61,7 @@ fn define(directive: &Directive, text: &str, variables: &mut DefinedVariables) -
     }
     match Variable::built_in(name) {
         Some(Variable::Args) if name.eq_ignore_ascii_case("args") && directive.name == "set" => {}
+        Some(Variable::LimitRate) if directive.name == "set" => {}
         Some(_) => {
             let name = name.to_owned();
             return Err(directive.error(ConfErrorKind::DuplicateName { what: "variable", name }));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::AsyncWrite;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Counts the bytes that the kernel accepted, for `$bytes_sent`, and enforces `X-Accel-Limit-Rate`.
+/// Counts the bytes that the kernel accepted, for `$bytes_sent`, and enforces `limit_rate`.
 #[derive(Debug)]
 pub(crate) struct CountingWriter<W> {
     io: W,
@@ -24,12 +24,14 @@ struct RateLimit {
     since: Instant,
     /// Bytes that had been written before the limit was set.
     before: u64,
+    /// Bytes that may be written at once before the limit applies.
+    free: u64,
     pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl RateLimit {
-    /// The number of bytes that may be written now, at least one. As in nginx, the whole share of a second is available at
-    /// its start.
+    /// The number of bytes that may be written now, at least one. As in nginx, the whole share of a second is available
+    /// at its start.
     fn poll_room(&mut self, written: u64, cx: &mut Context<'_>) -> Poll<usize> {
         loop {
             if let Some(pause) = &mut self.pause {
@@ -37,7 +39,11 @@ impl RateLimit {
                 self.pause = None;
             }
             let seconds = self.since.elapsed().as_secs() + 1;
-            let room = self.bytes_per_s.saturating_mul(seconds).saturating_sub(written - self.before);
+            let room = self
+                .bytes_per_s
+                .saturating_mul(seconds)
+                .saturating_add(self.free)
+                .saturating_sub(written - self.before);
             if room > 0 {
                 return Poll::Ready(usize::try_from(room).unwrap_or(usize::MAX));
             }
@@ -51,10 +57,11 @@ impl<W> CountingWriter<W> {
         CountingWriter { io, bytes: 0, limit: None }
     }
 
-    /// Limits the rate from now on; `None` and 0 remove the limit.
-    pub(crate) fn limit_rate(&mut self, bytes_per_s: Option<u64>) {
+    /// Limits the rate from now on, after `free` bytes; `None` and 0 remove the limit.
+    pub(crate) fn limit_rate(&mut self, bytes_per_s: Option<u64>, free: u64) {
         let bounded = bytes_per_s.filter(|bytes| *bytes > 0);
-        let limit = |bytes_per_s| RateLimit { bytes_per_s, since: Instant::now(), before: self.bytes, pause: None };
+        let limit =
+            |bytes_per_s| RateLimit { bytes_per_s, since: Instant::now(), before: self.bytes, free, pause: None };
         self.limit = bounded.map(limit).map(Box::new);
     }
 
@@ -111,7 +118,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_second_allows_its_share() {
+    async fn rate_limit_allows_a_share_per_second() {
         let mut writer = CountingWriter::new(Vec::new());
         let cx = &mut Context::from_waker(Waker::noop());
         let write = |writer: &mut CountingWriter<Vec<u8>>, cx: &mut Context<'_>, length: usize| match Pin::new(writer)
@@ -120,12 +127,14 @@ mod tests {
             Poll::Ready(written) => Some(written.unwrap()),
             Poll::Pending => None,
         };
-        writer.limit_rate(Some(1_000));
+        writer.limit_rate(Some(1_000), 0);
         assert_eq!(write(&mut writer, cx, 600), Some(600));
         assert_eq!(write(&mut writer, cx, 600), Some(400));
         assert_eq!(write(&mut writer, cx, 1), None);
-        writer.limit_rate(Some(0));
+        writer.limit_rate(Some(0), 0);
         assert_eq!(write(&mut writer, cx, 5_000), Some(5_000));
         assert_eq!(writer.bytes, 6_000);
+        writer.limit_rate(Some(1_000), 500);
+        assert_eq!(write(&mut writer, cx, 5_000), Some(1_500));
     }
 }

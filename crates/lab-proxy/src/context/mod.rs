@@ -1,8 +1,8 @@
-//! The state of a request that every room on its way shares, and the small types that cross their borders.
+//! The state of a request that several modules share, and the small types that they exchange.
 //!
-//! [`RequestContext`] is what functions pass on instead of a row of references. This room knows the configuration, the
-//! variables and routing. It must not know who reads a request, fetches its response or sends it: it imports nothing of
-//! `downstream`, `upstream`, `response` or the worker threads.
+//! Functions pass [`RequestContext`] on instead of many references. This module knows the configuration, the variables
+//! and the phases. It must not know how a request is read, or how its response is fetched and sent: it imports nothing
+//! of `downstream`, `upstream`, `response` or the worker threads.
 
 pub(crate) mod counting_writer;
 pub(crate) mod disposition;

@@ -1,15 +1,16 @@
-//! One request, its connection, where it goes, and what has become of it.
+//! The state of one request.
 
 use crate::config::location::level::LocationConfig;
 use crate::config::logs::Severity;
 use crate::config::server::Server;
 use crate::context::{Persistence, WorkerContext};
-use crate::eval::{ClientConnection, RequestOutcome, Scope, VariableValues};
+use crate::eval::{ClientConnection, RequestOutcome, Scope};
 use crate::logging::{self, ErrorSubject};
-use crate::routing::phases::Phases;
-use crate::routing::phases::file_system::Disk;
+use crate::phases::Phases;
+use crate::phases::file_system::Disk;
 use crate::routing::request::Request;
 use crate::routing::route::{ConnectionReuse, Route};
+use crate::variables::VariableValues;
 
 /// Everything that concerns one request, from its head to its line in the access log.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub(crate) struct RequestContext<'a> {
     pub(crate) refused_line: Option<&'a [u8]>,
     /// Where the request goes. Routing changes it.
     pub(crate) route: Route<'a>,
-    /// The facts that logs and variables report.
+    /// Read by logs and variables.
     pub(crate) outcome: RequestOutcome,
 }
 
@@ -37,11 +38,11 @@ impl<'a> RequestContext<'a> {
         values: VariableValues,
     ) -> RequestContext<'a> {
         let route = Route::new(Some(request), &server.outside, values);
-        let outcome = RequestOutcome::new(worker.settings.needs_response_heads);
+        let outcome = RequestOutcome::new(worker.config.needs_response_heads);
         RequestContext { worker, connection, server, request, refused_line: None, route, outcome }
     }
 
-    /// The rules of the present location.
+    /// The configuration of the current location.
     pub(crate) fn config(&self) -> &'a LocationConfig {
         &self.route.location.config
     }
@@ -49,7 +50,7 @@ impl<'a> RequestContext<'a> {
     /// The routing phases, and the route that they change.
     pub(crate) fn phases(&mut self) -> (Phases<'a, '_>, &mut Route<'a>) {
         let phases = Phases {
-            config: &self.worker.settings,
+            config: &self.worker.config,
             server: self.server,
             connection: self.connection,
             request: self.request,
@@ -68,12 +69,13 @@ impl<'a> RequestContext<'a> {
             route: &self.route,
             server: self.server,
             pass: self.route.pass,
-            maps: &self.worker.settings.maps,
+            derived: &self.worker.config.derived,
             outcome: &self.outcome,
+            pending: None,
         }
     }
 
-    /// Writes to the present location's error log. `upstream` is the URL that an upstream was sent.
+    /// Writes to the current location's error log. `upstream` is the URL of the request to the upstream.
     pub(crate) fn log_error(&self, severity: Severity, message: &str, upstream: Option<String>) {
         let log = &self.config().error_log;
         if severity <= log.level {
@@ -82,14 +84,14 @@ impl<'a> RequestContext<'a> {
         }
     }
 
-    /// Writes what routing noted for the error log.
+    /// Writes the route's notes to the error log.
     pub(crate) fn log_notes(&mut self) {
         for (severity, message) in std::mem::take(&mut self.route.notes) {
             self.log_error(severity, &message, None);
         }
     }
 
-    /// Writes the lines of the access logs. Of a refused request the log shows only what arrived.
+    /// Writes the lines of the access logs. For a refused request the log has only the part that arrived.
     pub(crate) fn log_access(&self) {
         let request = Some(self.request).filter(|_| self.refused_line.is_none());
         let scope = Scope { request, ..self.scope() };
@@ -102,6 +104,10 @@ impl<'a> RequestContext<'a> {
         self.request.head.method() == b"HEAD"
     }
 
+    fn agent(&self) -> &'a [u8] {
+        self.request.head.headers.get("user-agent").unwrap_or_default()
+    }
+
     /// Whether the response announces that the connection stays open. `may_keep` is whether the connection allows it.
     pub(crate) fn persistence(&self, may_keep: bool) -> Persistence {
         let rules = self.config();
@@ -111,6 +117,7 @@ impl<'a> RequestContext<'a> {
             && self.connection.requests < rules.keepalive_requests
             && self.connection.age < rules.keepalive_time
             && self.route.connection == ConnectionReuse::Allowed
+            && !rules.keepalive_disable.applies(self.request.head.method(), self.agent())
             && !self.worker.is_quitting();
         Persistence { keep_alive, announced: rules.keepalive.announced }
     }

@@ -1,9 +1,9 @@
 //! A request body between the client and the upstream.
 //!
 //! As in nginx, the whole body is collected before an upstream is contacted (`proxy_request_buffering on`): however
-//! slowly or in whatever chunks the client sends it, the upstream gets it at once and with a length, and it can be sent
-//! to a second peer. Content beyond `client_body_buffer_size` goes to a spool file. Without buffering the body is
-//! streamed.
+//! slowly the client sends it, the upstream gets it at once and with a length, and it can be sent to a second peer.
+//! Content beyond `client_body_buffer_size` goes to a spool file; all of them together may take half of the free space.
+//! Without buffering the body is streamed.
 
 use lab_http::{BodyDecoder, BodyLength, Incoming, Limits, ReadError, Refusal};
 use tokio::io::AsyncRead;
@@ -11,7 +11,7 @@ use tokio::io::AsyncRead;
 use crate::config::proxy::buffering::BufferingConfig;
 use lab_net::ReadHalf;
 use lab_net::deadline::Timer;
-use lab_net::spool::SpoolFile;
+use lab_net::spool::{SpoolFile, SpoolShare, is_out_of_space};
 
 /// The body of one request: the collected part, and the decoder of the rest.
 #[derive(Debug)]
@@ -31,7 +31,6 @@ pub(crate) struct RequestSource<'c, 's> {
     pub(crate) timer: &'c mut Timer,
 }
 
-/// Why a request body could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RequestBodyError {
     /// The body exceeds `client_max_body_size`.
@@ -47,7 +46,7 @@ pub(crate) enum RequestBodyError {
     #[error("client prematurely closed connection: {0}")]
     Closed(String),
     /// The spool file could not be written or read.
-    #[error("a file for the request's body failed: {0}")]
+    #[error("a temporary file for the request body failed: {0}")]
     File(std::io::Error),
 }
 
@@ -58,6 +57,7 @@ impl RequestBodyError {
             RequestBodyError::TooLarge => Some(413),
             RequestBodyError::Invalid(refusal) => Some(refusal.status()),
             RequestBodyError::TimedOut => Some(408),
+            RequestBodyError::File(error) if is_out_of_space(error) => Some(507),
             RequestBodyError::File(_) => Some(500),
             RequestBodyError::Closed(_) => None,
         }
@@ -82,7 +82,7 @@ impl RequestBody {
 
     /// Whether the whole body was read from the client.
     pub(crate) fn is_complete(&self) -> bool {
-        self.decoder.is_at_end()
+        self.decoder.is_finished()
     }
 
     /// The size of the collected part in bytes.
@@ -98,6 +98,12 @@ impl RequestBody {
     /// The collected part that is in memory: the beginning of the body.
     pub(crate) fn memory(&self) -> &[u8] {
         &self.memory
+    }
+
+    /// Gives up the collected part, and with it the space of its file.
+    pub(crate) fn release(&mut self) {
+        self.memory = Vec::new();
+        self.file = None;
     }
 
     /// Bytes of content read from the client.
@@ -132,13 +138,13 @@ impl RequestBody {
             Some(file) => file,
             None => {
                 let folder = buffering.request_folder.as_deref();
-                self.file.insert(SpoolFile::new(folder).map_err(RequestBodyError::File)?)
+                self.file.insert(SpoolFile::new(folder, SpoolShare::HALF).map_err(RequestBodyError::File)?)
             }
         };
         file.push(piece).map_err(RequestBodyError::File)
     }
 
-    /// Reads the next piece behind the collected part; none at the end of the body.
+    /// Reads the next piece after the collected part; none at the end of the body.
     pub(crate) async fn next_piece<'c, R: AsyncRead + Unpin>(
         &mut self,
         client: &'c mut Incoming<R>,
@@ -149,6 +155,12 @@ impl RequestBody {
             self.received = add_within_limit(self.received, piece, limit)?;
         }
         Ok(piece)
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        self.file.take().into_iter().for_each(SpoolFile::close);
     }
 }
 

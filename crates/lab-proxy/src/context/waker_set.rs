@@ -1,4 +1,4 @@
-//! The tasks that a worker wakes when it quits: each connection keeps one slot, however often it waits.
+//! The wakers of the tasks that a worker wakes when it quits. Each connection keeps one slot for all its waits.
 
 use std::cell::{Cell, RefCell};
 use std::task::Waker;

@@ -1,4 +1,4 @@
-//! What one worker's connections share.
+//! The state that all connections of a worker share.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use crate::config::Config;
 use crate::context::WakerSet;
 use crate::logging::LogFiles;
 
-/// The settings, the logs and the open client connections of one worker.
+/// The configuration, the logs and the open client connections of one worker.
 #[derive(Debug)]
 pub(crate) struct WorkerContext {
-    pub(crate) settings: Arc<Config>,
+    pub(crate) config: Arc<Config>,
     pub(crate) logs: LogFiles,
     /// The open client connections.
     pub(crate) connections: WakerSet,
@@ -19,8 +19,8 @@ pub(crate) struct WorkerContext {
 }
 
 impl WorkerContext {
-    pub(crate) fn new(settings: Arc<Config>, logs: LogFiles) -> WorkerContext {
-        WorkerContext { settings, logs, connections: WakerSet::default(), is_quitting: Cell::new(false) }
+    pub(crate) fn new(config: Arc<Config>, logs: LogFiles) -> WorkerContext {
+        WorkerContext { config, logs, connections: WakerSet::default(), is_quitting: Cell::new(false) }
     }
 
     /// Whether connections are closed as soon as they are idle.
@@ -34,7 +34,7 @@ impl WorkerContext {
         self.connections.wake_all();
     }
 
-    /// A number that no other connection of the process has.
+    /// Unique in this process.
     pub(crate) fn next_serial(&self) -> u64 {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         NEXT.fetch_add(1, Ordering::Relaxed)

@@ -1,7 +1,8 @@
 //! Writing a finished head into the connection's output buffer.
 
-use lab_http::write::{decimal, end, field, status_line};
-use lab_http::{BodyLength, Version, date};
+use lab_http::h1::write::{decimal, end, field, status_line};
+use lab_http::message::date;
+use lab_http::{BodyLength, Version};
 
 use crate::context::Persistence;
 use crate::response::Head;

@@ -1,19 +1,19 @@
-//! Requests that an upstream answers: from the collected body to the last byte of the response.
+//! Proxied requests, from the collected body to the last byte of the response.
 
-use lab_http::framing::is_bodyless;
-use lab_http::{BodyLength, Version};
+use lab_http::BodyLength;
+use lab_http::message::is_bodyless;
 
 use crate::config::logs::Severity;
 use crate::config::proxy::pass::ProxyPass;
 use crate::context::{ConnectionDisposition, RequestBody, RequestBodyError, RequestContext, RequestSource};
-use crate::downstream::connection::ClientIo;
+use crate::downstream::client_io::{ClientIo, discard_alongside};
 use crate::downstream::request_collection::collect;
 use crate::downstream::response_buffer::ResponseBuffer;
 use crate::downstream::response_writer::{ReadAhead, ResponseWriter, SendError};
 use crate::downstream::tunnel::{self, TunnelTimeouts};
 use crate::response::accel::AccelHeaders;
-use crate::response::{Body, Head, Response, ResponseOverride, rewrite};
-use crate::routing::route::BodyAdmission;
+use crate::response::{Body, Head, Response, ResponseOverride, filters, rewrite};
+use crate::routing::route::{BodyAdmission, ConnectionReuse};
 use crate::upstream::Upstreams;
 use crate::upstream::error::ForwardError;
 use crate::upstream::forwarding::{Forwarding, Received};
@@ -21,7 +21,7 @@ use crate::upstream::forwarding::{Forwarding, Received};
 /// Passes a request to an upstream, and the response to the client.
 ///
 /// # Errors
-/// The client got nothing, and gets a substitute.
+/// The substitute for the response, of which the client got nothing.
 pub(crate) async fn forward(
     client: &mut ClientIo<'_>,
     context: &mut RequestContext<'_>,
@@ -29,13 +29,23 @@ pub(crate) async fn forward(
     pass: &ProxyPass,
     body: &mut RequestBody,
 ) -> Result<ConnectionDisposition, ResponseOverride> {
+    let ClientIo { incoming, outgoing, read_timer, write_timer } = client;
+    if !pass.passes_body && !body.is_complete() {
+        // the next request follows the body that the upstream does not get
+        let draining = body.drain(incoming, u64::MAX);
+        let is_read = !context.request.expects_continue
+            && matches!(read_timer.within(context.config().client_body_timeout, draining).await, Ok(true));
+        if !is_read {
+            context.route.connection = ConnectionReuse::Forbidden;
+        }
+    }
     let mut refused = RequestBody::new(BodyLength::None);
-    let body = if context.route.body == BodyAdmission::Refused { &mut refused } else { body };
+    let is_left_out = context.route.body == BodyAdmission::Refused || !pass.passes_body;
+    let body = if is_left_out { &mut refused } else { body };
     if body.is_spent() {
         // it was streamed to another upstream, which did not respond
         return Err(ResponseOverride::page(502));
     }
-    let ClientIo { incoming, outgoing, read_timer, write_timer } = client;
     let mut source = RequestSource { incoming, body, timer: read_timer };
     let mut writer = ResponseWriter::new(outgoing, write_timer, context.config().send_timeout);
     exchange(context, upstreams, pass, &mut source, &mut writer).await.or_else(|error| match error {
@@ -44,7 +54,6 @@ pub(crate) async fn forward(
     })
 }
 
-/// Why the client got no response of an upstream's.
 enum Undelivered {
     Failed(ForwardError),
     Override(ResponseOverride),
@@ -85,7 +94,7 @@ async fn exchange(
     }
 }
 
-/// What the client gets, if there is no response for it.
+/// The fate of a request without a response.
 fn without_response(
     context: &mut RequestContext<'_>,
     error: ForwardError,
@@ -114,45 +123,55 @@ struct Delivery<'d, 'f, 'c, 's, 'w, 'o> {
 }
 
 impl Delivery<'_, '_, '_, '_, '_, '_> {
-    /// Takes a final response through its steps, and writes it.
+    /// Applies the response steps to a final response, and writes it.
     async fn deliver(
         &mut self,
         context: &mut RequestContext<'_>,
         response: Response,
     ) -> Result<ConnectionDisposition, Undelivered> {
-        let Response { mut head, mut body } = response;
-        context.outcome.keep_upstream(head.fields());
-        let accel = AccelHeaders::parse(head.fields(), self.pass);
-        if accel.rate.is_some() {
-            self.writer.outgoing.io_mut().limit_rate(accel.rate);
+        let mut response = response;
+        context.outcome.keep_upstream(response.head.fields());
+        let accel = AccelHeaders::parse(response.head.fields(), self.pass);
+        let scope = context.scope();
+        let rate = accel.rate.unwrap_or_else(|| scope.limit_rate());
+        if rate > 0 {
+            self.writer.outgoing.io_mut().limit_rate(Some(rate), scope.limit_rate_after());
         }
-        if let Some(substitute) = ResponseOverride::decide(context, self.pass, &head, &accel) {
-            self.forwarding.finish(context, body);
+        if let Some(substitute) = ResponseOverride::decide(context, self.pass, &response.head, &accel) {
+            self.forwarding.finish(context, response.body);
             return Err(Undelivered::Override(substitute));
         }
-        if let Some(charset) = accel.charset {
-            let message = format!("unknown charset \"{}\" to override", charset.escape_ascii());
-            context.log_error(Severity::Error, &message, None);
-        }
+        let charset = accel.charset.map(<[u8]>::to_vec);
         let buffering = &context.config().buffering;
         let read_ahead = ReadAhead { buffering, spools: accel.buffering.unwrap_or(buffering.responses) };
-        rewrite::rewrite(&mut head, self.pass, &context.scope());
-
+        rewrite::rewrite(&mut response.head, self.pass, &context.scope());
         // the status of an error page may not allow for the content that the upstream sends
-        let mut cut = Body::Empty;
-        let is_cut = is_bodyless(head.status) && !is_bodyless(head.received_status());
-        let sent_body = if is_cut { &mut cut } else { &mut body };
-        let framing = match (sent_body.length(), context.request.head.version) {
-            (BodyLength::Chunked | BodyLength::UntilClose, Version::Http11) => BodyLength::Chunked,
-            (BodyLength::Chunked, Version::Http10) => BodyLength::UntilClose,
-            (length, _) => length,
+        let is_cut = is_bodyless(response.head.status) && !is_bodyless(response.head.received_status());
+        if !is_cut && let Err(substitute) = filters::apply(context, &mut response, charset.as_deref()) {
+            self.forwarding.finish(context, response.body);
+            return Err(Undelivered::Override(substitute));
+        }
+        if !read_ahead.spools
+            && let Some(chain) = &mut response.filters
+        {
+            chain.flush_when_idle();
+        }
+        let framing = match is_cut {
+            true => BodyLength::None,
+            false => response.framing(context.request.head.version, context.config().chunks),
         };
-        // a client that gets its response while it still sends is not asked for another request
+        let Response { head, mut body, mut filters, .. } = response;
+        let mut cut = Body::Empty;
+        let sent_body = if is_cut { &mut cut } else { &mut body };
+        // a client that still sends when it gets its response must not send another request
         let may_keep = self.forwarding.is_request_sent() && framing != BodyLength::UntilClose;
         let persistence = context.persistence(may_keep);
         self.writer.begin(context, &head, framing, persistence);
-        let sending = self.writer.body(sent_body, read_ahead);
-        let sent = self.forwarding.alongside(self.source, sending).await;
+        let sending = self.writer.body(sent_body, filters.as_deref_mut(), read_ahead);
+        let sent = match context.route.body {
+            BodyAdmission::Refused => Ok(discard_alongside(self.source.incoming, sending).await),
+            _ => self.forwarding.alongside(self.source, sending).await,
+        };
         self.writer.record_sent(context);
         let queue = match sent {
             Ok(Ok(queue)) => queue,
@@ -200,14 +219,19 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
         }
     }
 
-    /// Gives the client what it has not taken yet. The upstream is finished by then, and may serve others.
+    /// Writes the queued rest to the client. The upstream connection is already free for other requests.
     async fn drain(
         &mut self,
         context: &mut RequestContext<'_>,
         mut queue: ResponseBuffer,
         disposition: ConnectionDisposition,
     ) -> ConnectionDisposition {
-        let drained = self.writer.drain(&mut queue).await;
+        let draining = self.writer.drain(&mut queue);
+        let is_sending = disposition == ConnectionDisposition::Linger || context.route.body == BodyAdmission::Refused;
+        let drained = match is_sending {
+            true => discard_alongside(self.source.incoming, draining).await,
+            false => draining.await,
+        };
         let disposition = match drained {
             Ok(()) => disposition,
             Err(error) => {
@@ -240,7 +264,7 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
         body: Option<&Body>,
         error: &SendError,
     ) -> ConnectionDisposition {
-        // as in nginx: clients come and go, an upstream should not
+        // as in nginx: a failing upstream matters more than a client that leaves
         let is_client = matches!(error, SendError::Client { .. });
         let severity = if is_client { Severity::Info } else { Severity::Error };
         self.forwarding.abort(context, body, severity, &error.message());

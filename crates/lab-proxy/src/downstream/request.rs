@@ -1,45 +1,72 @@
-//! One request on a client's connection: read, routed, answered, logged.
+//! One request on a client's connection: reads, routes, serves and logs it.
 
+use std::convert::Infallible;
+use std::future::{Future, pending};
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
-use lab_http::{ReadError, Refusal, RequestHead, Version};
+use lab_http::{BodyLength, Headers, Incoming, ReadError, Refusal, RequestHead, Version};
 
 use crate::clock;
+use crate::config::location::level::LocationConfig;
+use crate::config::location::lingering::Lingering;
 use crate::config::logs::Severity;
 use crate::config::server::Server;
+use crate::connection_counts::OpenRequest;
 use crate::context::{ConnectionDisposition, RequestBody, RequestContext, WorkerContext};
-use crate::downstream::connection::ClientIo;
-use crate::downstream::proxied;
+use crate::downstream::client_io::{ClientIo, discard_alongside};
 use crate::downstream::response_writer::{ReadAhead, ResponseWriter, SendError};
-use crate::eval::{ClientConnection, VariableValues};
+use crate::downstream::{proxied, subrequest};
+use crate::eval::ClientConnection;
+use crate::phases::Action;
 use crate::response::local::{self, LocalContent};
-use crate::response::{Body, Response, ResponseOverride, Substitute};
-use crate::routing::phases::Action;
+use crate::response::{Body, FilterChain, Response, ResponseOverride, Substitute};
 use crate::routing::request::{Request, bare_host, remove_unsafe_fields};
 use crate::routing::route::{BodyAdmission, ConnectionReuse};
 use crate::upstream::Upstreams;
-use crate::upstream::request_head::may_not_be_forwarded;
+use crate::upstream::request_head::is_final_recipient;
+use crate::variables::VariableValues;
+use lab_net::ReadHalf;
+use lab_net::deadline::now_or_pending;
 
 /// An unwanted request body is read to its end up to this many bytes, to keep the connection.
 const DRAINED: u64 = 64 * 1024;
 
-/// Serves the request whose first byte has arrived. Returns what happens to the connection, and how long it may idle.
+/// What becomes of a connection after a request.
+#[derive(Debug)]
+pub(crate) struct RequestEnd {
+    pub(crate) disposition: ConnectionDisposition,
+    /// How long the connection may wait for its next request.
+    pub(crate) idle: Duration,
+    /// How it closes.
+    pub(crate) lingering: Lingering,
+}
+
+impl RequestEnd {
+    fn new(disposition: ConnectionDisposition, rules: &LocationConfig) -> RequestEnd {
+        RequestEnd { disposition, idle: rules.keepalive.idle, lingering: rules.lingering }
+    }
+}
+
+/// Serves the request whose first byte has arrived.
 pub(crate) async fn serve_request(
     client: &mut ClientIo<'_>,
     worker: &WorkerContext,
     upstreams: &Upstreams,
     connection: &ClientConnection,
     listen: usize,
-) -> (ConnectionDisposition, Duration) {
+) -> RequestEnd {
     let started = clock::now();
-    let settings = &*worker.settings;
-    let default_server = &settings.servers[settings.listens[listen].default_server];
+    let mut open = OpenRequest::new();
+    let config = &*worker.config;
+    let default_server = &config.servers[config.listens[listen].default_server];
     let heads = &default_server.request_head;
-    let values = VariableValues::new(&settings.variables);
+    let values = VariableValues::new(&config.variables);
     // a server name that is a pattern leaves its captures in the values
-    let find_server = |host: Option<&[u8]>| &settings.servers[settings.listens[listen].server_for(host, &values)];
+    let find_server = |host: Option<&[u8]>| &config.servers[config.listens[listen].server_for(host, &values)];
     let reading = client.incoming.read_request_head();
     let read = client.read_timer.within(heads.timeout, reading).await;
+    open.begin_writing();
     let (line, refusal, server) = match read.unwrap_or(Err(ReadError::Refused(Refusal::Timeout))) {
         Ok(Some(mut head)) => {
             remove_unsafe_fields(&mut head, heads);
@@ -48,7 +75,7 @@ pub(crate) async fn serve_request(
                     let server = find_server(request.host.as_deref());
                     let mut context = RequestContext::new(worker, connection, server, &request, values);
                     let disposition = respond(client, &mut context, upstreams, Entry::Begin, started).await;
-                    return (disposition, context.config().keepalive.idle);
+                    return RequestEnd::new(disposition, context.config());
                 }
                 Err(refusal) => {
                     let host = head.headers.get("host").map(bare_host);
@@ -60,15 +87,15 @@ pub(crate) async fn serve_request(
             (first_line(client.incoming.buffered()), refusal, default_server)
         }
         // the client closed the connection before its request was complete
-        Ok(None) | Err(_) => return (ConnectionDisposition::Abort, Duration::ZERO),
+        Ok(None) | Err(_) => return RequestEnd::new(ConnectionDisposition::Abort, default_server.config()),
     };
 
-    // of a refused request nothing is used but its method; its `error_page` is fetched for a placeholder
+    // only the method of a refused request is used; its `error_page` is fetched for a placeholder
     let method: &[u8] = if line.starts_with(b"HEAD ") { b"HEAD" } else { b"GET" };
     let head = RequestHead::new(method, "/", Version::Http11);
     let placeholder = Request::placeholder(&head);
     let mut context =
-        RequestContext::new(worker, connection, server, &placeholder, VariableValues::new(&settings.variables));
+        RequestContext::new(worker, connection, server, &placeholder, VariableValues::new(&config.variables));
     context.refused_line = Some(&line);
     context.route.connection = ConnectionReuse::Forbidden;
     context.route.note(Severity::Info, format!("client sent an invalid request: {refusal}"));
@@ -76,13 +103,15 @@ pub(crate) async fn serve_request(
     let disposition = respond(client, &mut context, upstreams, entry, started).await;
     // the rest of the request may still be arriving
     let is_close = disposition == ConnectionDisposition::Close;
-    (if is_close { ConnectionDisposition::Linger } else { disposition }, Duration::ZERO)
+    RequestEnd::new(if is_close { ConnectionDisposition::Linger } else { disposition }, context.config())
 }
 
-/// The status of a refused request. 494 is nginx's own code for what RFC 6585 made 431.
+/// The status of a refused request. 494 is nginx's own code for 431 of RFC 6585.
 fn status_of(refusal: Refusal, server: &Server) -> u16 {
     let has_page = |status| server.config().error_page(status).is_some();
     match refusal.status() {
+        // as nginx, which knows no coding but chunked
+        _ if refusal == Refusal::ChunkedMissing => 501,
         431 if !has_page(431) && has_page(494) => 494,
         status => status,
     }
@@ -113,6 +142,9 @@ async fn respond(
     };
     let disposition = loop {
         context.log_notes();
+        if let Some(delay) = context.route.delay.take() {
+            tokio::time::sleep(delay).await;
+        }
         let substitute = match perform(client, context, upstreams, action, &mut body).await {
             Ok(disposition) => break disposition,
             Err(substitute) => substitute,
@@ -122,12 +154,13 @@ async fn respond(
         action = match substitute.substitute {
             Substitute::Page(status) => phases.finish(route, status),
             Substitute::Path(target) => phases.follow(route, &target),
+            Substitute::Authorized(status) => phases.resume_authorized(route, status),
         };
     };
     // the rest of a refused body may still be arriving
     let is_arriving = disposition == ConnectionDisposition::Close && context.route.body == BodyAdmission::Refused;
     let disposition = if is_arriving { ConnectionDisposition::Linger } else { disposition };
-    client.outgoing.io_mut().limit_rate(None);
+    client.outgoing.io_mut().limit_rate(None, 0);
     context.outcome.request_body_bytes = body.received();
     context.outcome.is_complete = !matches!(disposition, ConnectionDisposition::Abort | ConnectionDisposition::Reset);
     if !context.config().access_log.is_empty() {
@@ -138,7 +171,7 @@ async fn respond(
     disposition
 }
 
-/// Does what routing decided.
+/// Performs the action of the phases.
 ///
 /// # Errors
 /// The client gets a substitute.
@@ -150,7 +183,7 @@ async fn perform(
     body: &mut RequestBody,
 ) -> Result<ConnectionDisposition, ResponseOverride> {
     let response = match action {
-        Action::Pass(_) if may_not_be_forwarded(context.request) => local::page(context, 200),
+        Action::Pass(_) if is_final_recipient(context.request) => local::page(context, 200),
         Action::Pass(pass) => return proxied::forward(client, context, upstreams, pass, body).await,
         Action::Page(status) => local::page(context, status),
         Action::Text { status, text } => {
@@ -159,42 +192,75 @@ async fn perform(
         Action::File(opened) => {
             local::respond(context, context.route.status.unwrap_or(200), LocalContent::File(opened))?
         }
+        Action::Generated { media_type, content, hides_length } => {
+            let content = LocalContent::Generated { media_type, content, hides_length };
+            local::respond(context, context.route.status.unwrap_or(200), content)?
+        }
+        Action::Authorize(auth) => {
+            let (status, challenges) = subrequest::authorize(client, context, upstreams, auth).await;
+            let kept = if status == 401 { challenges } else { Headers::new() };
+            return Err(ResponseOverride { substitute: Substitute::Authorized(status), kept });
+        }
         Action::Drop(status) => {
             context.outcome.status = status;
             return Ok(ConnectionDisposition::Abort);
         }
     };
-    let is_read = drain(client, context, body).await;
-    Ok(send_local(client, context, response, is_read).await)
+    Ok(send_local(client, context, response, body).await)
 }
 
-/// Reads the rest of a short request body. Returns whether the connection is where the next request begins.
-async fn drain(client: &mut ClientIo<'_>, context: &RequestContext<'_>, body: &mut RequestBody) -> bool {
+/// Reads what has arrived of a request body. Returns whether the next request can follow once the rest was read.
+async fn drain_arrived(client: &mut ClientIo<'_>, context: &RequestContext<'_>, body: &mut RequestBody) -> bool {
     if body.is_complete() {
         return true;
     }
-    // a client that waits for `100 Continue` in vain may or may not send the body
-    if context.request.expects_continue && body.received() == 0 {
+    // a client that waits for `100 Continue` in vain may or may not send the body, and a refused one need not come
+    let is_in_vain = context.request.expects_continue && body.received() == 0;
+    if is_in_vain || context.route.body == BodyAdmission::Refused {
         return false;
     }
-    let draining = body.drain(&mut client.incoming, DRAINED);
-    client.read_timer.within(context.config().client_body_timeout, draining).await.unwrap_or(false)
+    let is_long = matches!(context.request.body, BodyLength::Sized(length) if length > DRAINED);
+    match now_or_pending(body.drain(&mut client.incoming, DRAINED)).await {
+        Poll::Ready(is_read) => is_read,
+        Poll::Pending => !is_long,
+    }
 }
 
-/// Writes a response of the proxy's own.
+/// Writes a local response. As in nginx, it does not wait for an unneeded request body; the rest of a short one
+/// is read while the response is written, and afterwards.
 async fn send_local(
     client: &mut ClientIo<'_>,
     context: &mut RequestContext<'_>,
     response: Response,
-    may_keep: bool,
+    request_body: &mut RequestBody,
 ) -> ConnectionDisposition {
-    let Response { head, mut body } = response;
+    let may_keep = drain_arrived(client, context, request_body).await;
     let rules = context.config();
-    let persistence = context.persistence(may_keep);
+    let framing = response.framing(context.request.head.version, rules.chunks);
+    let Response { head, mut body, mut filters, .. } = response;
+    let persistence = context.persistence(may_keep && (framing != BodyLength::UntilClose || context.is_head()));
+    let scope = context.scope();
+    if scope.limit_rate() > 0 {
+        client.outgoing.io_mut().limit_rate(Some(scope.limit_rate()), scope.limit_rate_after());
+    }
     let mut writer = ResponseWriter::new(&mut client.outgoing, &mut client.write_timer, rules.send_timeout);
-    writer.begin(context, &head, body.length(), persistence);
-    let sent = send_body(&mut writer, &mut body, ReadAhead { buffering: &rules.buffering, spools: false }).await;
+    let framing = if context.is_head() { BodyLength::None } else { framing };
+    writer.begin(context, &head, framing, persistence);
+    let read_ahead = ReadAhead { buffering: &rules.buffering, spools: false };
+    let sending = send_body(&mut writer, &mut body, filters.as_deref_mut(), read_ahead);
+    let is_arriving = !request_body.is_complete();
+    let sent = match persistence.keep_alive {
+        true if is_arriving => drain_alongside(&mut client.incoming, request_body, sending).await,
+        true => sending.await,
+        false => discard_alongside(&mut client.incoming, sending).await,
+    };
     writer.record_sent(context);
+    if persistence.keep_alive && !request_body.is_complete() {
+        let draining = request_body.drain(&mut client.incoming, DRAINED);
+        if !matches!(client.read_timer.within(rules.lingering.time, draining).await, Ok(true)) {
+            return ConnectionDisposition::Close;
+        }
+    }
     match sent {
         Ok(()) if persistence.keep_alive => ConnectionDisposition::KeepAlive,
         Ok(()) if may_keep => ConnectionDisposition::Close,
@@ -208,12 +274,30 @@ async fn send_local(
     }
 }
 
+/// Awaits `sending`, and reads the rest of a request body in the meantime.
+async fn drain_alongside<T>(
+    client: &mut Incoming<ReadHalf<'_>>,
+    body: &mut RequestBody,
+    sending: impl Future<Output = T>,
+) -> T {
+    let draining = async {
+        body.drain(client, DRAINED).await;
+        pending::<Infallible>().await
+    };
+    tokio::select! {
+        biased;
+        sent = sending => sent,
+        never = draining => match never {},
+    }
+}
+
 async fn send_body(
     writer: &mut ResponseWriter<'_, '_>,
     body: &mut Body,
+    filters: Option<&mut FilterChain>,
     read_ahead: ReadAhead<'_>,
 ) -> Result<(), SendError> {
-    let mut queue = writer.body(body, read_ahead).await?;
+    let mut queue = writer.body(body, filters, read_ahead).await?;
     writer.drain(&mut queue).await
 }
 

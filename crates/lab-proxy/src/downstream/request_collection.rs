@@ -1,6 +1,7 @@
-//! Collecting a request's body before an upstream is contacted (`proxy_request_buffering`).
+//! Collects a request's body before an upstream is contacted (`proxy_request_buffering`).
 
-use lab_http::{BodyLength, Version, write};
+use lab_http::h1::write;
+use lab_http::{BodyLength, Version};
 
 use crate::config::logs::Severity;
 use crate::config::proxy::pass::ProxyPass;
@@ -8,8 +9,9 @@ use crate::context::{RequestBodyError, RequestContext, RequestSource};
 use crate::downstream::response_writer::ResponseWriter;
 use crate::routing::route::BodyAdmission;
 use crate::upstream::error::ForwardError;
+use lab_net::turn::TurnBudget;
 
-/// Reads as much of the body as has to be known beforehand; returns how the body is announced to the upstream.
+/// Collects the body if necessary. Returns how the head announces it to the upstream.
 pub(crate) async fn collect(
     context: &mut RequestContext<'_>,
     pass: &ProxyPass,
@@ -18,6 +20,9 @@ pub(crate) async fn collect(
 ) -> Result<BodyLength, ForwardError> {
     if context.route.body == BodyAdmission::Refused {
         return Ok(BodyLength::Sized(0));
+    }
+    if !pass.passes_body {
+        return Ok(BodyLength::None);
     }
     let (rules, request) = (context.config(), context.request);
     let limit = rules.client_max_body_size;
@@ -31,14 +36,16 @@ pub(crate) async fn collect(
     if request.body.is_empty() || !is_collected(context, pass) {
         return Ok(request.body);
     }
-    if request.expects_continue {
+    if request.expects_continue && source.body.received() == 0 {
         writer.outgoing.buffer().extend_from_slice(write::CONTINUE);
         if writer.flush().await.is_err() {
             return Err(ForwardError::ClientGone);
         }
     }
     let RequestSource { incoming, body, timer } = source;
+    let mut turn = TurnBudget::default();
     while !body.is_complete() {
+        let received = body.received();
         let collecting = body.collect(incoming, limit, &rules.buffering);
         let collected = timer.within(rules.client_body_timeout, collecting).await;
         if let Err(error) = collected.unwrap_or(Err(RequestBodyError::TimedOut)) {
@@ -48,19 +55,19 @@ pub(crate) async fn collect(
                 _ => Severity::Info,
             };
             context.log_error(severity, &error.to_string(), None);
+            // the client may take its time to read the response
+            body.release();
             return Err(ForwardError::request_body(&error));
         }
+        turn.spend(usize::try_from(body.received() - received).unwrap_or(usize::MAX)).await;
     }
+    // for `$content_length` of a body that arrived in chunks
+    context.outcome.request_body_bytes = body.received();
     Ok(BodyLength::Sized(body.collected()))
 }
 
 fn is_collected(context: &RequestContext<'_>, pass: &ProxyPass) -> bool {
-    let request = context.request;
-    // the upstream decides itself whether it wants the body (RFC 9110 §10.1.1)
-    if request.expects_continue && pass.version == Version::Http11 {
-        return false;
-    }
-    // HTTP/1.0 has no chunks, so a body has to be there before its length can be announced
-    let needs_length = pass.version == Version::Http10 && request.body == BodyLength::Chunked;
+    // HTTP/1.0 has no chunks, so the whole body must arrive before its length can be announced
+    let needs_length = pass.version == Version::Http10 && context.request.body == BodyLength::Chunked;
     context.config().buffering.requests || needs_length
 }

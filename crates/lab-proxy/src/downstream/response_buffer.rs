@@ -1,11 +1,11 @@
-//! The part of a response body that the proxy has read and a slow client has not taken yet.
+//! The part of a response body that the proxy has read and a slow client has not accepted yet.
 
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lab_http::{BodyEncoder, Outgoing};
-use lab_net::spool::SpoolFile;
+use lab_net::spool::{SpoolFile, SpoolShare};
 use tokio::io::AsyncWrite;
 
 /// A queue in a spool file, behind the connection's own output buffer. Its bytes are already framed for the client.
@@ -20,10 +20,10 @@ pub(crate) struct ResponseBuffer {
 }
 
 impl ResponseBuffer {
-    /// Starts to queue in a file in `folder`.
+    /// Starts a queue file in `folder`.
     pub(crate) fn open(&mut self, folder: Option<&Path>) -> io::Result<()> {
         if self.file.is_none() {
-            self.file = Some(SpoolFile::new(folder)?);
+            self.file = Some(SpoolFile::new(folder, SpoolShare::UNLIMITED)?);
         }
         Ok(())
     }
@@ -41,14 +41,14 @@ impl ResponseBuffer {
     /// Appends a piece of content with its framing.
     pub(crate) fn push(&mut self, encoder: &mut BodyEncoder, content: &[u8]) -> io::Result<()> {
         self.framed.clear();
-        encoder.piece(&mut self.framed, content).map_err(io::Error::other)?;
+        encoder.encode(&mut self.framed, content).map_err(io::Error::other)?;
         self.push_framed()
     }
 
     /// Appends the end of the body.
     pub(crate) fn end(&mut self, encoder: &mut BodyEncoder) -> io::Result<()> {
         self.framed.clear();
-        encoder.end(&mut self.framed, None).map_err(io::Error::other)?;
+        encoder.finish(&mut self.framed, None).map_err(io::Error::other)?;
         self.push_framed()
     }
 
@@ -59,25 +59,31 @@ impl ResponseBuffer {
         }
     }
 
-    /// Moves a block to a connection's output buffer; false if nothing was left.
-    pub(crate) fn load<W: AsyncWrite + Unpin>(&mut self, to: &mut Outgoing<W>) -> io::Result<bool> {
-        let Some(file) = &mut self.file else { return Ok(false) };
+    /// Moves a block to a connection's output buffer, and returns its size; 0 if nothing was left.
+    pub(crate) fn load<W: AsyncWrite + Unpin>(&mut self, to: &mut Outgoing<W>) -> io::Result<usize> {
+        let Some(file) = &mut self.file else { return Ok(0) };
         let read = file.read(self.position, to.buffer())?;
         self.position += read as u64;
         if read == 0 {
-            self.file = None;
+            self.file.take().into_iter().for_each(SpoolFile::close);
             self.position = 0;
         }
-        Ok(read > 0)
+        Ok(read)
     }
 
-    /// How much of `limit` is left to a client that takes nothing.
+    /// How much of `limit` is left for a client that accepts nothing.
     pub(crate) fn time_left(&mut self, limit: Duration) -> Duration {
         limit.saturating_sub(self.stalled_since.get_or_insert_with(Instant::now).elapsed())
     }
 
-    pub(crate) fn client_took_bytes(&mut self) {
+    pub(crate) fn record_progress(&mut self) {
         self.stalled_since = None;
+    }
+}
+
+impl Drop for ResponseBuffer {
+    fn drop(&mut self) {
+        self.file.take().into_iter().for_each(SpoolFile::close);
     }
 }
 
@@ -88,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn queued_content_is_framed_and_in_order() {
+    fn queued_content_is_framed_in_order() {
         let mut buffer = ResponseBuffer::default();
         let mut encoder = BodyEncoder::new(BodyLength::Chunked);
         assert!(buffer.is_empty() && buffer.push(&mut encoder, b"x").is_err());
@@ -98,7 +104,7 @@ mod tests {
         buffer.push(&mut encoder, b"hello").unwrap();
         buffer.end(&mut encoder).unwrap();
         let mut out = Outgoing::new(Vec::new());
-        while buffer.load(&mut out).unwrap() {}
+        while buffer.load(&mut out).unwrap() > 0 {}
         assert!(buffer.is_empty());
         assert_eq!(*out.buffer(), [b"186a0\r\n", &large[..], b"\r\n5\r\nhello\r\n0\r\n\r\n"].concat());
     }

@@ -1,20 +1,24 @@
-//! Writing a response to the client: the head, and the body as fast as the client takes it.
+//! Writes a response to the client: the head, and the body as fast as the client accepts it.
 
 use std::future::poll_fn;
 use std::io;
 use std::task::Poll;
 use std::time::Duration;
 
-use lab_http::outgoing::WriteError;
+use lab_http::h1::outgoing::WriteError;
 use lab_http::{BodyEncoder, BodyLength, Outgoing};
 
 use crate::config::proxy::buffering::BufferingConfig;
 use crate::context::{ConnectionDisposition, CountingWriter, Persistence, RequestContext};
 use crate::downstream::head_writer::{write_head, write_informational_head};
 use crate::downstream::response_buffer::ResponseBuffer;
-use crate::response::{Body, BodyError, Head};
+use crate::response::{Body, BodyError, FilterChain, Head};
 use lab_net::WriteHalf;
 use lab_net::deadline::{TimedOut, Timer, now_or_pending};
+use lab_net::turn::TurnBudget;
+
+/// How many bytes a piece counts that a filter has kept back.
+const FILTERED: usize = 64 * 1024;
 
 /// The writing side of a client's connection, while one response is written.
 #[derive(Debug)]
@@ -37,10 +41,16 @@ pub(crate) struct ReadAhead<'b> {
     pub(crate) spools: bool,
 }
 
-/// Why a response was not written to its end.
+impl ReadAhead<'_> {
+    /// How many bytes may wait in memory.
+    fn memory(&self) -> usize {
+        if self.spools { self.buffering.response_memory } else { self.buffering.head }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) enum SendError {
-    /// The client is gone or takes nothing.
+    /// The client is gone, or accepts no more bytes.
     Client { disposition: ConnectionDisposition, message: String },
     /// The source of the body failed.
     Body(BodyError),
@@ -56,7 +66,7 @@ impl SendError {
             SendError::Client { message, .. } => message.clone(),
             SendError::Body(error) => error.to_string(),
             SendError::BodyTimedOut => "upstream timed out while reading upstream".to_owned(),
-            SendError::SpoolFile(error) => format!("a file for the upstream's answer failed ({error})"),
+            SendError::SpoolFile(error) => format!("a temporary file for the response failed ({error})"),
         }
     }
 
@@ -123,7 +133,7 @@ impl<'w, 's> ResponseWriter<'w, 's> {
         context.outcome.body_bytes = sent.saturating_sub(context.outcome.head_bytes);
     }
 
-    /// Takes the head back, if nothing of the response was sent. Another response can be written then.
+    /// Removes the head from the output buffer, if nothing of the response was sent. Another response can follow.
     fn retract(&mut self) -> bool {
         let is_unsent = self.outgoing.io_mut().bytes == self.bytes_before && !self.has_begun;
         if is_unsent {
@@ -132,7 +142,7 @@ impl<'w, 's> ResponseWriter<'w, 's> {
         is_unsent
     }
 
-    /// What happens to the connection after a response that is not complete. A length or chunks show it by themselves.
+    /// The fate of the connection after an incomplete response. With a length or chunks, the client notices by itself.
     pub(crate) fn disposition_after(&self, error: &SendError) -> ConnectionDisposition {
         match error {
             SendError::Client { disposition, .. } => *disposition,
@@ -144,17 +154,21 @@ impl<'w, 's> ResponseWriter<'w, 's> {
         }
     }
 
-    /// Reads the body to its end and writes it. Returns what the client has not taken by then.
+    /// Reads the body to its end and writes it. Returns the part that the client has not accepted.
     ///
-    /// While the client keeps up, every piece is written as it comes. A slower client's content queues in memory up to
-    /// `proxy_buffers`. Beyond that it goes to a file, which frees the upstream early; or the source has to wait.
+    /// While the client keeps up, every piece is written when it arrives. A slower client's content queues in memory up
+    /// to `proxy_buffers`. Beyond that it goes to a file, which frees the upstream early; or the source must wait.
     pub(crate) async fn body(
         &mut self,
         body: &mut Body,
+        filters: Option<&mut FilterChain>,
         read_ahead: ReadAhead<'_>,
     ) -> Result<ResponseBuffer, SendError> {
+        let mut filters = filters;
         let mut encoder = BodyEncoder::new(self.framing);
         let mut queue = ResponseBuffer::default();
+        let mut turn = TurnBudget::default();
+        let memory = read_ahead.memory();
         let ReadAhead { buffering, spools } = read_ahead;
         loop {
             if !queue.is_empty() {
@@ -164,10 +178,17 @@ impl<'w, 's> ResponseWriter<'w, 's> {
                     continue;
                 }
             }
-            match now_or_pending(body.next_piece()).await {
+            let next = match &mut filters {
+                Some(chain) => now_or_pending(chain.next_piece(body)).await,
+                None => now_or_pending(body.next_piece()).await,
+            };
+            match next {
+                // a filter may keep everything back; compressing takes its time
+                Poll::Ready(Ok(Some([]))) => turn.spend(FILTERED).await,
                 Poll::Ready(Ok(Some(piece))) if queue.is_empty() => {
-                    self.outgoing.piece_without_waiting(&mut encoder, piece).await?;
-                    if self.outgoing.unwritten() > buffering.response_memory {
+                    let length = piece.len();
+                    self.outgoing.write_piece_nonblocking(&mut encoder, piece).await?;
+                    if self.outgoing.unwritten() > memory {
                         self.has_begun = true;
                         if spools && buffering.response_file_limit > 0 {
                             queue.open(buffering.response_folder.as_deref()).map_err(SendError::SpoolFile)?;
@@ -175,12 +196,17 @@ impl<'w, 's> ResponseWriter<'w, 's> {
                             self.flush().await?;
                         }
                     }
+                    turn.spend(length).await;
                 }
-                Poll::Ready(Ok(Some(piece))) => queue.push(&mut encoder, piece).map_err(SendError::SpoolFile)?,
+                Poll::Ready(Ok(Some(piece))) => {
+                    let length = piece.len();
+                    queue.push(&mut encoder, piece).map_err(SendError::SpoolFile)?;
+                    turn.spend(length).await;
+                }
                 Poll::Ready(Ok(None)) => break,
                 Poll::Ready(Err(error)) => {
                     if !self.retract() {
-                        // the client may have the part that is sound
+                        // the client may have the valid part
                         self.has_begun = true;
                         self.drain(&mut queue).await?;
                     }
@@ -190,14 +216,13 @@ impl<'w, 's> ResponseWriter<'w, 's> {
                     if !self.outgoing.is_flushed() {
                         self.has_begun = true;
                     }
-                    let has_room =
-                        buffering.response_file_limit > 0 || self.outgoing.unwritten() <= buffering.response_memory;
+                    let has_room = buffering.response_file_limit > 0 || self.outgoing.unwritten() <= memory;
                     self.wait(body, &mut queue, spools && has_room).await?;
                 }
             }
         }
         if queue.is_empty() {
-            encoder.end(self.outgoing.buffer(), None).map_err(WriteError::from)?;
+            encoder.finish(self.outgoing.buffer(), None).map_err(WriteError::from)?;
         } else {
             queue.end(&mut encoder).map_err(SendError::SpoolFile)?;
         }
@@ -205,17 +230,19 @@ impl<'w, 's> ResponseWriter<'w, 's> {
         Ok(queue)
     }
 
-    /// Writes all that is queued.
+    /// Writes the whole queue.
     pub(crate) async fn drain(&mut self, queue: &mut ResponseBuffer) -> Result<(), SendError> {
+        let mut turn = TurnBudget::default();
         loop {
             self.flush().await?;
-            if !queue.load(self.outgoing).map_err(SendError::SpoolFile)? {
-                return Ok(());
+            match queue.load(self.outgoing).map_err(SendError::SpoolFile)? {
+                0 => return Ok(()),
+                loaded => turn.spend(loaded).await,
             }
         }
     }
 
-    /// Writes what is in the output buffer.
+    /// Writes the output buffer.
     pub(crate) async fn flush(&mut self) -> Result<(), SendError> {
         match self.timer.within(self.send_timeout, self.outgoing.flush()).await {
             Ok(flushed) => Ok(flushed?),
@@ -227,20 +254,20 @@ impl<'w, 's> ResponseWriter<'w, 's> {
     async fn advance(&mut self, queue: &mut ResponseBuffer) -> Result<(), SendError> {
         if let Poll::Ready(flushed) = now_or_pending(self.outgoing.flush()).await {
             flushed?;
-            queue.client_took_bytes();
+            queue.record_progress();
             queue.load(self.outgoing).map_err(SendError::SpoolFile)?;
         }
         Ok(())
     }
 
-    /// Waits until more of the body has arrived, or the client has taken something.
+    /// Waits until more of the body has arrived, or the client has accepted bytes.
     async fn wait(&mut self, body: &mut Body, queue: &mut ResponseBuffer, may_read: bool) -> Result<(), SendError> {
-        // only a stream can have no piece ready
+        // only a stream may have to wait for a piece
         let Body::Stream(stream) = body else { return self.flush().await };
         match now_or_pending(self.outgoing.flush()).await {
             Poll::Ready(flushed) => {
                 flushed?;
-                if queue.load(self.outgoing).map_err(SendError::SpoolFile)? {
+                if queue.load(self.outgoing).map_err(SendError::SpoolFile)? > 0 {
                     return Ok(());
                 }
                 stream.wait().await.map_err(|TimedOut| SendError::BodyTimedOut)
@@ -260,7 +287,7 @@ impl<'w, 's> ResponseWriter<'w, 's> {
                 match self.timer.within(time_left, either).await {
                     Ok(None) => Ok(()),
                     Ok(Some(flushed)) => {
-                        queue.client_took_bytes();
+                        queue.record_progress();
                         Ok(flushed?)
                     }
                     Err(TimedOut) => Err(SendError::timed_out()),

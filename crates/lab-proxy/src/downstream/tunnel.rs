@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use lab_http::outgoing::WriteError;
+use lab_http::h1::outgoing::WriteError;
 use lab_http::{BodyDecoder, BodyEncoder, BodyLength, Incoming, Limits, Outgoing};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::context::{CountingWriter, RequestSource};
 use crate::response::StreamReader;
 use lab_net::deadline::Timer;
+use lab_net::turn::TurnBudget;
 use lab_net::{OwnedWriteHalf, WriteHalf};
 
 /// The time limits of a tunnel.
@@ -20,7 +21,7 @@ pub(crate) struct TunnelTimeouts {
     pub(crate) send: Duration,
 }
 
-/// Passes bytes on until one side closes, or a time limit has passed. Both connections are finished then.
+/// Passes bytes on until one side closes, or a time limit has passed. Neither connection can be reused.
 pub(crate) async fn run(
     client: &mut RequestSource<'_, '_>,
     client_out: &mut Outgoing<CountingWriter<WriteHalf<'_>>>,
@@ -28,7 +29,7 @@ pub(crate) async fn run(
     upstream_out: &mut Outgoing<CountingWriter<OwnedWriteHalf>>,
     timeouts: TunnelTimeouts,
 ) {
-    // a client may be silent for as long as it likes
+    // the client has no read timeout
     let client_timeouts = TunnelTimeouts { read: Duration::MAX, ..timeouts };
     let up = pump(client.incoming, upstream_out, client.timer, client_timeouts);
     let down = pump(&mut upstream.incoming, client_out, &mut upstream.timer, timeouts);
@@ -46,13 +47,16 @@ async fn pump<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
 ) {
     let mut decoder = BodyDecoder::new(BodyLength::UntilClose, &Limits::default());
     let mut encoder = BodyEncoder::new(BodyLength::UntilClose);
+    let mut turn = TurnBudget::default();
     while let Ok(Ok(Some(piece))) = timer.within(timeouts.read, from.read_body_piece(&mut decoder)).await {
+        let length = piece.len();
         let passing = async {
-            to.piece(&mut encoder, piece).await?;
+            to.write_piece(&mut encoder, piece).await?;
             Ok::<(), WriteError>(to.flush().await?)
         };
         if !matches!(timer.within(timeouts.send, passing).await, Ok(Ok(()))) {
             return;
         }
+        turn.spend(length).await;
     }
 }

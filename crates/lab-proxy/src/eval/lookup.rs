@@ -1,4 +1,4 @@
-//! Values by name from what a client sent: fields, arguments, cookies, credentials. No I/O.
+//! Looks up fields, arguments, cookies and credentials by name.
 
 use lab_http::Headers;
 
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arguments_are_found_whole_and_undecoded() {
+    fn arguments_are_not_decoded() {
         for (args, name, expected) in [
             ("a=1&b=2", "b", Some("2")),
             ("A=1", "a", Some("1")),
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_joined_where_nginx_joins_them() {
+    fn fields_are_joined_as_in_nginx() {
         let headers: Headers =
             [("X-Forwarded-For", "a"), ("x-forwarded-for", "b"), ("X-A", "1"), ("X-A", "2"), ("x_b", "3")]
                 .into_iter()

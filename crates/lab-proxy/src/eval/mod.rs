@@ -1,17 +1,15 @@
-//! nginx's variables: templates are compiled once, and write their text straight into an output buffer.
+//! Evaluates variables, and the directives that use them, for a request. Values are written directly into an output
+//! buffer.
 
-pub(crate) mod pattern;
-mod defined;
-mod values;
-mod variable;
-mod template;
 mod lookup;
+mod derived;
+mod map;
 mod outcome;
+mod root;
 mod scope;
+mod template;
 
-pub use defined::DefinedVariables;
 pub use outcome::{Attempt, ClientConnection, RequestOutcome};
+pub use root::FilePath;
 pub use scope::Scope;
-pub use template::{LogEscape, Template};
-pub use values::VariableValues;
-pub use variable::Variable;
+pub(crate) use template::escape_json_from;

@@ -1,4 +1,4 @@
-//! What variables can read about a connection, and about the progress of a request.
+//! The state of a connection and of a request that variables can read.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_written_as_the_library_writes_them() {
+    fn addresses_match_the_standard_library() {
         for octets in [[0, 0, 0, 0], [127, 0, 0, 1], [255, 255, 255, 255], [10, 100, 9, 99], [1, 20, 101, 200]] {
             let address = IpAddr::from(octets);
             assert_eq!(text(address), address.to_string());

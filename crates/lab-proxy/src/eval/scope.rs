@@ -5,19 +5,20 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use lab_http::write::decimal;
+use lab_http::Headers;
+use lab_http::h1::write::decimal;
 
 use super::lookup::{self, JOINED_REQUEST_FIELDS, JOINED_RESPONSE_FIELDS};
 use super::outcome::{Attempt, ClientConnection, RequestOutcome};
-use super::variable::Variable;
 use crate::clock;
 use crate::config::address::Address;
-use crate::config::map::Map;
+use crate::config::derived::DerivedVariable;
 use crate::config::proxy::pass::ProxyPass;
 use crate::config::server::Server;
-use crate::config::server::name::hostname;
+use crate::config::server_name::hostname;
 use crate::routing::request::Request;
 use crate::routing::route::Route;
+use crate::variables::{Template, Variable};
 
 /// Everything that variables can read, while a request is served and afterwards.
 #[derive(Debug, Clone, Copy)]
@@ -31,8 +32,10 @@ pub struct Scope<'a> {
     pub server: &'a Server,
     pub pass: Option<&'a ProxyPass>,
     /// By the slots of their variables.
-    pub maps: &'a [Option<Map>],
+    pub derived: &'a [Option<DerivedVariable>],
     pub outcome: &'a RequestOutcome,
+    /// The status and fields of the response whose head is being made; none before and afterwards.
+    pub pending: Option<(u16, &'a Headers)>,
 }
 
 impl Scope<'_> {
@@ -59,6 +62,15 @@ impl Scope<'_> {
             | Variable::UpstreamResponseLength
             | Variable::UpstreamResponseTime
             | Variable::UpstreamStatus => self.write_upstream_variable(variable, out),
+            Variable::InvalidReferer => {
+                let referers = self.route.location.config.referers.as_ref();
+                let field = self.request.and_then(|request| request.head.headers.get("referer"));
+                let names = &self.server.names;
+                if referers.is_some_and(|referers| !referers.contains(field, names, &self.route.values)) {
+                    out.push(b'1');
+                }
+                true
+            }
             Variable::Argument(_)
             | Variable::Args
             | Variable::ContentLength
@@ -83,8 +95,36 @@ impl Scope<'_> {
                 Some(request) => self.write_request_variable(request, variable, out),
                 None => self.write_refused_request_variable(variable, out),
             },
+            Variable::LimitConnStatus => {
+                append(out, self.route.limits.connections.map(|status| status.as_str().as_bytes()))
+            }
+            Variable::LimitReqStatus => {
+                append(out, self.route.limits.requests.map(|status| status.as_str().as_bytes()))
+            }
+            Variable::LimitRate => {
+                decimal(out, self.limit_rate());
+                true
+            }
             variable => self.write_connection_variable(variable, out),
         }
+    }
+
+    /// The limit of the response in bytes per second; 0 for none.
+    #[must_use]
+    pub fn limit_rate(&self) -> u64 {
+        let configured = || self.size(self.route.location.config.rate.as_ref()?);
+        self.route.limit_rate.or_else(configured).unwrap_or(0)
+    }
+
+    /// `limit_rate_after`, in bytes.
+    #[must_use]
+    pub fn limit_rate_after(&self) -> u64 {
+        self.route.location.config.rate_after.as_ref().and_then(|after| self.size(after)).unwrap_or(0)
+    }
+
+    /// A size with variables; none if it is none.
+    fn size(&self, template: &Template) -> Option<u64> {
+        std::str::from_utf8(&template.value(self)).ok().and_then(lab_nginx_conf::parse_size)
     }
 
     /// The client's address: the peer's, or the one that the real ip module found. None on a unix socket.
@@ -106,20 +146,20 @@ impl Scope<'_> {
         Some(if of_client { announced.source } else { announced.destination })
     }
 
-    /// A variable of the configuration: the value it was given, or that of its map, which it keeps.
+    /// A variable of the configuration: its value, or the one that follows from others, which is kept.
     fn write_defined_variable(&self, slot: usize, out: &mut Vec<u8>) -> bool {
         let values = &self.route.values;
         if values.write(slot, out) {
             return true;
         }
         // as in nginx: without a value it is empty, not missing
-        let Some(Some(map)) = self.maps.get(slot) else { return true };
+        let Some(Some(derived)) = self.derived.get(slot) else { return true };
         if !values.begin_lookup(slot) {
             return false;
         }
         let start = out.len();
-        map.write(self, out);
-        if map.is_volatile {
+        derived.write(self, out);
+        if derived.is_volatile() {
             values.clear(slot);
         } else {
             values.set(slot, &out[start..]);
@@ -193,7 +233,16 @@ impl Scope<'_> {
             }
             Variable::RequestTime => seconds(out, self.outcome.elapsed),
             Variable::SentField(name) => {
-                return lookup::write_field(lookup::lines(&self.outcome.sent_head), name, JOINED_RESPONSE_FIELDS, out);
+                return match self.pending {
+                    Some((_, fields)) => lookup::write_field(fields.iter(), name, JOINED_RESPONSE_FIELDS, out),
+                    None => {
+                        let lines = lookup::lines(&self.outcome.sent_head);
+                        lookup::write_field(lines, name, JOINED_RESPONSE_FIELDS, out)
+                    }
+                };
+            }
+            Variable::Status if self.pending.is_some() => {
+                decimal(out, u64::from(self.pending.map_or(0, |(status, _)| status)));
             }
             Variable::Status => match Some(self.outcome.status).filter(|status| *status > 0) {
                 Some(status) => decimal(out, u64::from(status)),
@@ -240,7 +289,7 @@ impl Scope<'_> {
         out.len() > start
     }
 
-    /// The variables of a request that a refused one has too.
+    /// Variables of a request that even a refused one has.
     fn write_refused_request_variable(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         match variable {
             Variable::Host => append(out, Some(self.server.first_name.as_bytes())),
@@ -261,7 +310,12 @@ impl Scope<'_> {
                 out.extend_from_slice(if self.route.has_args() { b"?" } else { b"" });
                 return true;
             }
-            Variable::ContentLength => return append(out, headers.get("content-length")),
+            Variable::ContentLength => match headers.get("content-length") {
+                Some(length) => out.extend_from_slice(length),
+                // as in nginx: the length of a body that was collected from chunks
+                None if self.outcome.request_body_bytes > 0 => decimal(out, self.outcome.request_body_bytes),
+                None => return false,
+            },
             Variable::ContentType => return append(out, headers.get("content-type")),
             Variable::Cookie(name) => return append(out, lookup::cookie(headers, name)),
             Variable::DocumentRoot => self.route.location.root.write(self, out),

@@ -1,101 +1,11 @@
-use super::DefinedVariables;
-use super::scope::Scope;
-use super::variable::Variable;
+//! Writes templates: for a value, a rewritten path, or a line of a log.
+
+use super::Scope;
 use crate::routing::uri;
-use lab_nginx_conf::{ConfErrorKind, closest};
-
-/// Text with variables, parsed once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template {
-    parts: Box<[Part]>,
-    /// Whether variables are looked up before any part is written: as in nginx, a regular expression of a `map` sets
-    /// `$1` for the whole text, also in front of its variable.
-    looks_up_first: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
-    Text(Box<[u8]>),
-    Variable(Variable),
-}
-
-/// How the values of variables are escaped in a line of a log (`log_format … escape=`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LogEscape {
-    /// Writes `"`, `\`, control characters and everything beyond ASCII as `\xXX`, and `-` for a variable without a
-    /// value.
-    #[default]
-    Default,
-    /// As in a JSON string. A variable without a value is empty.
-    Json,
-    /// Unchanged. A variable without a value is empty.
-    None,
-}
+use crate::variables::template::TemplatePart;
+use crate::variables::{LogEscape, Template, Variable};
 
 impl Template {
-    /// Parses `$name`, `${name}` and `$1`.
-    ///
-    /// # Errors
-    /// An unknown variable, or a `$` without a name.
-    pub fn compile(text: &str, own: &DefinedVariables) -> Result<Template, ConfErrorKind> {
-        let mut parts = Vec::new();
-        let mut rest = text;
-        while let Some(dollar) = rest.find('$') {
-            if dollar > 0 {
-                parts.push(Part::Text(rest.as_bytes()[..dollar].into()));
-            }
-            let after = &rest[dollar + 1..];
-            if let Some(digit @ b'1'..=b'9') = after.bytes().next() {
-                parts.push(Part::Variable(Variable::Capture(usize::from(digit - b'0'))));
-                rest = &after[1..];
-                continue;
-            }
-            let (name, behind) = match after.strip_prefix('{') {
-                Some(inner) => inner.split_once('}').unwrap_or(("", "")),
-                None => {
-                    let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
-                    after.split_at(after.find(|character| !is_part(character)).unwrap_or(after.len()))
-                }
-            };
-            parts.push(Part::Variable(Variable::named(name, own).ok_or_else(|| ConfErrorKind::UnknownVariable {
-                name: name.to_owned(),
-                hint: suggestion(name, own),
-            })?));
-            rest = behind;
-        }
-        if !rest.is_empty() {
-            parts.push(Part::Text(rest.as_bytes().into()));
-        }
-        let has = |is_it: fn(&Variable) -> bool| {
-            parts.iter().any(|part| matches!(part, Part::Variable(variable) if is_it(variable)))
-        };
-        let looks_up_first = has(|variable| matches!(variable, Variable::Capture(_)))
-            && has(|variable| matches!(variable, Variable::Defined(_)));
-        Ok(Template { parts: parts.into(), looks_up_first })
-    }
-
-    /// Text in which `$` has no special meaning.
-    #[must_use]
-    pub fn text(text: &str) -> Template {
-        Template { parts: [Part::Text(text.as_bytes().into())].into(), looks_up_first: false }
-    }
-
-    /// The text, if it has no variables.
-    #[must_use]
-    pub fn constant(&self) -> Option<&[u8]> {
-        match &self.parts[..] {
-            [] => Some(b""),
-            [Part::Text(text)] => Some(text),
-            _ => None,
-        }
-    }
-
-    /// Whether it reads the head of a response. Heads are kept only if something does.
-    #[must_use]
-    pub fn needs_response_head(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Variable(variable) if variable.is_in_response_head()))
-    }
-
     /// Appends the text. A variable without a value is empty.
     pub fn write(&self, scope: &Scope<'_>, out: &mut Vec<u8>) {
         if self.looks_up_first {
@@ -103,15 +13,15 @@ impl Template {
         }
         for part in &self.parts {
             match part {
-                Part::Text(text) => out.extend_from_slice(text),
-                Part::Variable(variable) => _ = scope.write(variable, out),
+                TemplatePart::Text(text) => out.extend_from_slice(text),
+                TemplatePart::Variable(variable) => _ = scope.write(variable, out),
             }
         }
     }
 
     fn look_up(&self, scope: &Scope<'_>) {
         for part in &self.parts {
-            if let Part::Variable(variable @ Variable::Defined(_)) = part {
+            if let TemplatePart::Variable(variable @ Variable::Defined(_)) = part {
                 scope.write(variable, &mut Vec::new());
             }
         }
@@ -131,13 +41,13 @@ impl Template {
         }
         for part in &self.parts {
             match part {
-                Part::Text(text) => out.extend_from_slice(text),
-                Part::Variable(variable @ Variable::Capture(_)) => {
+                TemplatePart::Text(text) => out.extend_from_slice(text),
+                TemplatePart::Variable(variable @ Variable::Capture(_)) => {
                     let mut raw = Vec::new();
                     scope.write(variable, &mut raw);
                     uri::escape_argument(&raw, out);
                 }
-                Part::Variable(variable) => _ = scope.write(variable, out),
+                TemplatePart::Variable(variable) => _ = scope.write(variable, out),
             }
         }
     }
@@ -146,8 +56,8 @@ impl Template {
     pub fn write_log(&self, scope: &Scope<'_>, escape: LogEscape, out: &mut Vec<u8>) {
         for part in &self.parts {
             match part {
-                Part::Text(text) => out.extend_from_slice(text),
-                Part::Variable(variable) => {
+                TemplatePart::Text(text) => out.extend_from_slice(text),
+                TemplatePart::Variable(variable) => {
                     let start = out.len();
                     if !scope.write(variable, out) && escape == LogEscape::Default {
                         out.push(b'-');
@@ -161,11 +71,6 @@ impl Template {
             }
         }
     }
-}
-
-fn suggestion(name: &str, own: &DefinedVariables) -> Option<String> {
-    let built_in: Vec<&str> = Variable::names().collect();
-    closest(name, built_in.into_iter().chain(own.all()))
 }
 
 /// Escapes `out` from `start` on, as nginx's `escape=default`.
@@ -184,8 +89,8 @@ fn escape_from(out: &mut Vec<u8>, start: usize) {
     }
 }
 
-/// Escapes `out` from `start` on, as nginx's `escape=json` (RFC 8259 §7). Bytes beyond ASCII stay.
-fn escape_json_from(out: &mut Vec<u8>, start: usize) {
+/// Escapes `out` from `start` on, as nginx's `escape=json` and its listings do (RFC 8259 §7). Bytes beyond ASCII stay.
+pub(crate) fn escape_json_from(out: &mut Vec<u8>, start: usize) {
     let needs = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
     if !out[start..].iter().any(needs) {
         return;
@@ -212,53 +117,8 @@ fn escape_json_from(out: &mut Vec<u8>, start: usize) {
 mod tests {
     use super::*;
 
-    fn compile(text: &str) -> Result<Template, ConfErrorKind> {
-        let mut own = DefinedVariables::default();
-        own.define("own");
-        Template::compile(text, &own)
-    }
-
     #[test]
-    fn variables_are_taken_out_of_text() {
-        for (text, parts) in [
-            ("", 0),
-            ("a", 1),
-            ("$host", 1),
-            ("a$host", 2),
-            ("${host}a$HOST", 3),
-            ("$host$uri/", 3),
-            ("$1$2", 2),
-            ("$12", 2),
-            ("$own.$Own", 3),
-            ("$arg_a$cookie_b$sent_http_c$upstream_http_d$http_e$upstream_cookie_f", 6),
-        ] {
-            assert_eq!(compile(text).unwrap().parts.len(), parts, "{text}");
-        }
-        assert_eq!(compile("abc").unwrap().constant(), Some(&b"abc"[..]));
-        assert_eq!(compile("$host").unwrap().constant(), None);
-        assert_eq!(Template::text("$host").constant(), Some(&b"$host"[..]));
-        assert!(
-            compile("$sent_http_a").unwrap().needs_response_head()
-                && !compile("$http_a").unwrap().needs_response_head()
-        );
-    }
-
-    #[test]
-    fn unknown_variables_are_named() {
-        for (text, message) in [
-            ("$hots", "unknown \"hots\" variable\nhint: did you mean \"host\"?"),
-            ("$owm", "unknown \"owm\" variable"),
-            ("a $ b", "unknown \"\" variable"),
-            ("${host", "unknown \"\" variable"),
-            ("$0", "unknown \"0\" variable"),
-            ("$cookie_", "unknown \"cookie_\" variable"),
-        ] {
-            assert_eq!(compile(text).unwrap_err().to_string(), message, "{text}");
-        }
-    }
-
-    #[test]
-    fn log_lines_cannot_be_broken() {
+    fn log_values_are_escaped() {
         let mut out = b"\"kept\" ".to_vec();
         out.extend_from_slice(b"a\"b\\c\nd\xffe");
         escape_from(&mut out, 7);

@@ -15,7 +15,7 @@ pub(crate) struct AccelHeaders<'h> {
     pub(crate) buffering: Option<bool>,
     /// `X-Accel-Limit-Rate` in bytes per second; 0 for no limit.
     pub(crate) rate: Option<u64>,
-    /// `X-Accel-Charset`. As in an nginx without `charset`, its only effect is a line in the error log.
+    /// `X-Accel-Charset`: the charset of the response, if a `charset` of the configuration names it too.
     pub(crate) charset: Option<&'h [u8]>,
 }
 
@@ -52,11 +52,11 @@ mod tests {
     use crate::read_configuration_text;
 
     #[test]
-    fn accel_fields_are_obeyed_unless_ignored() {
+    fn ignored_accel_fields_have_no_effect() {
         let text = "events { } http { server { listen 127.0.0.1:1; location / { proxy_pass http://127.0.0.1:2; \
                     proxy_ignore_headers X-Accel-Charset; } } }";
-        let settings = read_configuration_text(text, Path::new("nginx.conf")).unwrap();
-        let pass = settings.servers[0].locations().all()[0].pass.as_ref().unwrap();
+        let config = read_configuration_text(text, Path::new("nginx.conf")).unwrap();
+        let pass = config.servers[0].locations().all()[0].pass.as_ref().unwrap();
         let fields: Headers = [
             ("x-accel-redirect", "/a"),
             ("X-Accel-Redirect", "/b"),

@@ -1,8 +1,9 @@
-//! The body of a response: one interface to pull it in pieces, whatever its source.
+//! The body of a response, pulled in pieces from any source.
 
 use std::fs::File;
 use std::future::poll_fn;
-use std::io::{self, Read as _};
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::time::Duration;
 
 use lab_http::{BodyDecoder, BodyLength, Incoming, Limits, ReadError, Refusal};
@@ -11,32 +12,54 @@ use crate::config::logs::Severity;
 use lab_net::OwnedReadHalf;
 use lab_net::deadline::{TimedOut, Timer};
 
-/// How much of a file is read at a time, in bytes.
+/// The bytes of a file that are read at a time.
 const BLOCK: usize = 64 * 1024;
 
 /// The source of a response's content.
 ///
-/// An enum and not a trait object: a piece costs a branch, and no allocation.
+/// An enum instead of a trait object: a piece costs a branch and no allocation.
 #[derive(Debug)]
 pub(crate) enum Body {
     Empty,
-    Bytes { content: Vec<u8>, is_taken: bool },
+    Bytes {
+        content: Vec<u8>,
+        is_taken: bool,
+    },
     File(FileBody),
+    /// Texts and ranges of a file.
+    Parts(PartsBody),
     Stream(StreamBody),
 }
 
-/// The content of a file.
+/// The content of a file, or a range of it.
 #[derive(Debug)]
 pub(crate) struct FileBody {
     file: File,
+    position: u64,
     left: u64,
     block: Vec<u8>,
+}
+
+/// A part of a `multipart/byteranges`.
+#[derive(Debug)]
+pub(crate) enum Part {
+    Text(Vec<u8>),
+    Range { start: u64, length: u64 },
+}
+
+/// Parts in order. The ranges are those of one file.
+#[derive(Debug)]
+pub(crate) struct PartsBody {
+    file: FileBody,
+    parts: std::vec::IntoIter<Part>,
+    text: Vec<u8>,
+    length: u64,
 }
 
 /// The reading side of an upstream's connection.
 #[derive(Debug)]
 pub(crate) struct StreamReader {
-    /// In a box, so that the reader moves between pool, exchange and body at little cost.
+    /// Boxed, so that moving the reader between pool, exchange and body is cheap.
     pub(crate) incoming: Box<Incoming<OwnedReadHalf>>,
     pub(crate) timer: Timer,
 }
@@ -52,7 +75,6 @@ pub(crate) struct StreamBody {
     content: u64,
 }
 
-/// Why a body ends early.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {
     #[error("upstream prematurely closed connection while reading upstream")]
@@ -65,6 +87,9 @@ pub(crate) enum BodyError {
     FileTruncated,
     #[error("read() failed ({0})")]
     FileRead(io::Error),
+    /// A filter cannot process the content.
+    #[error("{0}")]
+    Filter(String),
 }
 
 impl BodyError {
@@ -73,7 +98,9 @@ impl BodyError {
         match self {
             BodyError::FileTruncated => Severity::Alert,
             BodyError::FileRead(_) => Severity::Crit,
-            BodyError::Truncated | BodyError::Invalid(_) | BodyError::Receive(_) => Severity::Error,
+            BodyError::Truncated | BodyError::Invalid(_) | BodyError::Receive(_) | BodyError::Filter(_) => {
+                Severity::Error
+            }
         }
     }
 }
@@ -96,7 +123,18 @@ impl Body {
     /// `length` bytes of a file.
     pub(crate) fn file(file: File, length: u64) -> Body {
         let block = vec![0; BLOCK.min(usize::try_from(length).unwrap_or(BLOCK))];
-        Body::File(FileBody { file, left: length, block })
+        Body::File(FileBody { file, position: 0, left: length, block })
+    }
+
+    /// Replaces a file by parts, which have `length` bytes together. Other bodies stay.
+    pub(crate) fn into_parts(self, parts: Vec<Part>, length: u64) -> Body {
+        match self {
+            Body::File(file) => {
+                let file = FileBody { left: 0, ..file };
+                Body::Parts(PartsBody { file, parts: parts.into_iter(), text: Vec::new(), length })
+            }
+            other => other,
+        }
     }
 
     /// How the source delimits the content.
@@ -105,11 +143,12 @@ impl Body {
             Body::Empty => BodyLength::None,
             Body::Bytes { content, .. } => BodyLength::Sized(content.len() as u64),
             Body::File(file) => BodyLength::Sized(file.left),
+            Body::Parts(parts) => BodyLength::Sized(parts.length),
             Body::Stream(stream) => stream.length,
         }
     }
 
-    /// The next piece of the content; none at the end. May be dropped while it waits, and called again.
+    /// The next piece of the content; none at the end. Cancel-safe.
     #[inline]
     pub(crate) async fn next_piece(&mut self) -> Result<Option<&[u8]>, BodyError> {
         match self {
@@ -121,21 +160,53 @@ impl Body {
                 Ok(Some(content))
             }
             Body::File(file) => file.next_piece(),
+            Body::Parts(parts) => parts.next_piece(),
+        }
+    }
+}
+
+impl PartsBody {
+    fn next_piece(&mut self) -> Result<Option<&[u8]>, BodyError> {
+        if self.file.left > 0 {
+            return self.file.next_piece();
+        }
+        match self.parts.next() {
+            None => Ok(None),
+            Some(Part::Text(text)) => {
+                self.text = text;
+                Ok(Some(&self.text))
+            }
+            Some(Part::Range { start, length }) => {
+                self.file.cut(start, length);
+                self.file.next_piece()
+            }
         }
     }
 }
 
 impl FileBody {
+    /// How many bytes are left.
+    pub(crate) fn length(&self) -> u64 {
+        self.left
+    }
+
+    /// Limits the content to a range.
+    pub(crate) fn cut(&mut self, start: u64, length: u64) {
+        self.position = start;
+        self.left = length;
+    }
+
     fn next_piece(&mut self) -> Result<Option<&[u8]>, BodyError> {
         if self.left == 0 {
             return Ok(None);
         }
         let wanted = self.block.len().min(usize::try_from(self.left).unwrap_or(BLOCK));
         loop {
-            match self.file.read(&mut self.block[..wanted]) {
+            match self.file.read_at(&mut self.block[..wanted], self.position) {
                 Ok(0) => return Err(BodyError::FileTruncated),
                 Ok(read) => {
                     self.left -= read as u64;
+                    self.position += read as u64;
                     return Ok(Some(&self.block[..read]));
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -158,7 +229,7 @@ impl StreamBody {
         Ok(piece)
     }
 
-    /// Waits until more has arrived, or the connection has ended; [`next_piece`](Body::next_piece) tells which.
+    /// Waits until more has arrived, or the connection has ended; [`next_piece`](Body::next_piece) returns which.
     pub(crate) async fn wait(&mut self) -> Result<(), TimedOut> {
         let StreamReader { incoming, timer } = &mut self.reader;
         timer.within(self.read_timeout, poll_fn(|cx| incoming.poll_fill(cx))).await.map(drop)
@@ -169,8 +240,10 @@ impl StreamBody {
         self.content
     }
 
-    /// Whether the body has ended, and the connection can carry another response behind it.
+    /// Whether the body has ended, and the connection can carry another response.
     pub(crate) fn leaves_connection_usable(&self) -> bool {
-        self.length != BodyLength::UntilClose && self.decoder.is_at_end() && self.reader.incoming.buffered().is_empty()
+        self.length != BodyLength::UntilClose
+            && self.decoder.is_finished()
+            && self.reader.incoming.buffered().is_empty()
     }
 }

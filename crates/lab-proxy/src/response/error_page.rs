@@ -4,7 +4,7 @@ use crate::response::head::{product, reason};
 
 pub(crate) const MEDIA_TYPE: &str = "text/html";
 
-/// The page for a status; none for a status without a text of its own.
+/// The page for a status; none for a status without a text.
 pub(crate) fn html(status: u16, tokens: bool) -> Option<Vec<u8>> {
     let words = match status {
         0..=300 | 304 => "",

@@ -1,19 +1,19 @@
-//! Responses of the proxy's own: pages, texts of the configuration, files.
+//! Local responses: pages, texts of the configuration, files.
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use lab_http::framing::is_bodyless;
+use lab_http::message::is_bodyless;
 
 use crate::config::location::static_files::IfModifiedSince;
 use crate::context::RequestContext;
+use crate::phases::conditional::{self, Precondition, Validators};
+use crate::phases::file_system::{FileMetadata, OpenedFile};
+use crate::phases::media_type;
 use crate::response::redirect::{write_origin, write_target};
 use crate::response::rewrite::{add_fields, kept_fields};
-use crate::response::{Body, Head, Response, ResponseOverride, error_page};
-use crate::routing::phases::conditional::{self, Precondition, Validators};
-use crate::routing::phases::file_system::{FileMetadata, OpenedFile};
-use crate::routing::phases::media_type;
+use crate::response::{Body, Head, RangeValidators, Response, ResponseOverride, error_page, filters};
 
-/// What a response of the proxy's own contains.
+/// The content of a local response.
 #[derive(Debug)]
 pub(crate) enum LocalContent {
     /// The page for the status, with [`Route::redirect`](crate::routing::route::Route::redirect) if there is one.
@@ -21,31 +21,43 @@ pub(crate) enum LocalContent {
     /// A text, with the media type of the path.
     Text(Vec<u8>),
     File(OpenedFile),
+    /// Content that was generated for the request.
+    Generated {
+        media_type: &'static str,
+        content: Vec<u8>,
+        /// Whether the head leaves the length open.
+        hides_length: bool,
+    },
 }
 
-/// The response to a request that no upstream answers; or an override, if a precondition fails (RFC 9110 §13).
+/// The response to a request that is not passed on; or an override, if a precondition fails (RFC 9110 §13).
 pub(crate) fn respond(
     context: &RequestContext<'_>,
     status: u16,
     content: LocalContent,
 ) -> Result<Response, ResponseOverride> {
-    match evaluate_conditions(context, status, &content) {
-        Precondition::Failed => Err(ResponseOverride::page(412)),
-        Precondition::NotModified => Ok(build(context, 304, content)),
-        Precondition::Send => Ok(build(context, status, content)),
-    }
+    let mut response = match evaluate_conditions(context, status, &content) {
+        Precondition::Failed => return Err(ResponseOverride::page(412)),
+        Precondition::NotModified => build(context, 304, content),
+        Precondition::Send => build(context, status, content),
+    };
+    filters::apply(context, &mut response, None)?;
+    Ok(response)
 }
 
 /// The page for a status.
 pub(crate) fn page(context: &RequestContext<'_>, status: u16) -> Response {
-    build(context, status, LocalContent::Page)
+    let mut response = build(context, status, LocalContent::Page);
+    // only a file has ranges that could fail
+    _ = filters::apply(context, &mut response, None);
+    response
 }
 
 fn evaluate_conditions(context: &RequestContext<'_>, status: u16, content: &LocalContent) -> Precondition {
     let (tag, modified) = match content {
         _ if status != 200 => return Precondition::Send,
         LocalContent::Page => return Precondition::Send,
-        LocalContent::Text(_) => (None, None),
+        LocalContent::Text(_) | LocalContent::Generated { .. } => (None, None),
         LocalContent::File(opened) => (entity_tag(context, &opened.metadata), Some(opened.metadata.modified)),
     };
     let dates: IfModifiedSince = context.config().if_modified_since;
@@ -58,17 +70,18 @@ fn build(context: &RequestContext<'_>, status: u16, content: LocalContent) -> Re
     let scope = context.scope();
     let has_body = !is_bodyless(status);
     let is_replaced = |name: &str| rules.added.replaced.contains(name.as_bytes());
-    // the type from an upstream's response that led here
+    // the type of the replaced upstream response
     let kept_type = context.route.preserved.get("content-type");
     let page = match content {
         LocalContent::Page => error_page::html(status, rules.server_tokens),
-        LocalContent::Text(_) | LocalContent::File(_) => None,
+        LocalContent::Text(_) | LocalContent::File(_) | LocalContent::Generated { .. } => None,
     };
     let (media_type, length) = match &content {
         LocalContent::Page => (page.as_ref().map(|_| error_page::MEDIA_TYPE.as_bytes()), page_length(page.as_deref())),
         LocalContent::Text(text) => {
             (kept_type.or_else(|| Some(media_type(&context.route).as_bytes())), text.len() as u64)
         }
+        LocalContent::Generated { media_type, content, .. } => (Some(media_type.as_bytes()), content.len() as u64),
         LocalContent::File(opened) => (kept_type.or(Some(opened.media_type.as_bytes())), opened.metadata.size),
     };
 
@@ -77,7 +90,8 @@ fn build(context: &RequestContext<'_>, status: u16, content: LocalContent) -> Re
     if let Some(media_type) = media_type.filter(|media_type| has_body && !media_type.is_empty()) {
         fields.push("Content-Type", media_type);
     }
-    if has_body {
+    let hides_length = matches!(content, LocalContent::Generated { hides_length: true, .. });
+    if has_body && !hides_length {
         fields.push("Content-Length", length.to_string());
     }
     if let LocalContent::File(opened) = &content
@@ -98,11 +112,19 @@ fn build(context: &RequestContext<'_>, status: u16, content: LocalContent) -> Re
     for (name, value) in kept_fields(&scope, false) {
         head.fields_mut().push(name, value);
     }
-    if let LocalContent::File(opened) = &content
-        && let Some(tag) = entity_tag(context, &opened.metadata)
-        && !is_replaced("ETag")
-    {
-        head.fields_mut().push("ETag", tag);
+    let (mut ranges, mut varies) = (None, false);
+    if let LocalContent::File(opened) = &content {
+        let OpenedFile { metadata, coding, .. } = opened;
+        let tag = entity_tag(context, metadata);
+        if let Some(tag) = tag.as_ref().filter(|_| !is_replaced("ETag")) {
+            head.fields_mut().push("ETag", tag);
+        }
+        if let Some(coding) = coding.filter(|_| has_body) {
+            head.fields_mut().push("Content-Encoding", coding);
+        }
+        varies = opened.varies;
+        // as in nginx: there are no ranges of a compressed file
+        ranges = coding.is_none().then_some(RangeValidators { tag, modified: metadata.modified, size: metadata.size });
     }
     add_fields(&mut head, &scope);
 
@@ -110,10 +132,11 @@ fn build(context: &RequestContext<'_>, status: u16, content: LocalContent) -> Re
         _ if !has_body || context.is_head() => Body::Empty,
         LocalContent::Page => Body::bytes(page.unwrap_or_default()),
         LocalContent::Text(text) => Body::bytes(text),
+        LocalContent::Generated { content, .. } => Body::bytes(content),
         LocalContent::File(OpenedFile { file: Some(file), metadata, .. }) => Body::file(file, metadata.size),
         LocalContent::File(OpenedFile { file: None, .. }) => Body::Empty,
     };
-    Response { head, body }
+    Response { ranges, varies, hides_length, ..Response::new(head, body) }
 }
 
 fn page_length(page: Option<&[u8]>) -> u64 {

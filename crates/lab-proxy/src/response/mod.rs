@@ -1,34 +1,40 @@
 //! The response between upstream and client: an owned head and body, and the steps that change them.
 //!
-//! An upstream's exchange, a page, a text and a file all produce a [`Response`]. `downstream` applies the steps below to
-//! it and only then writes it. This room knows the configuration and the request's context. It must not know where a
-//! response comes from or how it is written: it opens no connections and imports nothing of `upstream` or `downstream`.
+//! An upstream's exchange, a page, a text and a file all produce a [`Response`]. `downstream` applies the steps below
+//! to it and only then writes it. This module knows the configuration and the request's context. It must not know where
+//! a response comes from or how it is written: it opens no connections and imports nothing of `upstream` or
+//! `downstream`.
 //!
 //! # Seams: where a new step goes
 //!
-//! | step | place | what it does to the response |
+//! | step | place | effect on the response |
 //! |---|---|---|
 //! | cache lookup | `downstream::proxied::forward`, before `Forwarding::new` | returns a stored [`Response`] instead of contacting an upstream |
 //! | cache store | `downstream::proxied::deliver`, before `rewrite::rewrite` | wraps [`Body`] in a variant that copies each piece; the head is still the upstream's |
 //! | X-Accel-*, intercepted errors | [`accel`], [`response_override`] | obeys the upstream, or replaces the response |
 //! | rewriting of the head | [`rewrite`] | hides and adds fields, maps `Location` and `Set-Cookie` |
-//! | ranges (`Range`, 206) | after [`rewrite`], before `ResponseWriter::begin` | a [`Body`] variant that skips and stops; edits `Content-Length` |
-//! | gzip | after ranges | a [`Body`] variant of unknown length; removes `Content-Length`, and the writer chooses chunks |
+//! | filters (gunzip, charset, gzip, ranges) | [`filters::apply`], after the head is complete | edits the head; a [`filters::content::ContentFilter`] changes the content, a variant of [`Body`] cuts it |
 //! | writing | `downstream::response_writer` | framing, connection fields, buffering for slow clients |
 //!
-//! A new kind of body is a variant of [`Body`]; its pieces are pulled by [`Body::next_piece`]. Responses of the proxy's
-//! own ([`local`]) enter at `ResponseWriter::begin`, so a step for both kinds belongs there.
+//! A new kind of body is a variant of [`Body`]; its pieces are pulled by [`Body::next_piece`]. Local responses
+//! ([`local`]) pass the filters too. A new filter is a file in [`filters`].
+
+use lab_http::{BodyLength, Version};
 
 pub(crate) mod accel;
 pub(crate) mod body;
+mod cookies;
 pub(crate) mod error_page;
+pub(crate) mod filters;
 pub(crate) mod head;
 pub(crate) mod local;
+mod proxy_redirect;
 pub(crate) mod redirect;
 pub(crate) mod response_override;
 pub(crate) mod rewrite;
 
 pub(crate) use body::{Body, BodyError, StreamBody, StreamReader};
+pub(crate) use filters::FilterChain;
 pub(crate) use head::Head;
 pub(crate) use response_override::{ResponseOverride, Substitute};
 
@@ -37,4 +43,41 @@ pub(crate) use response_override::{ResponseOverride, Substitute};
 pub(crate) struct Response {
     pub(crate) head: Head,
     pub(crate) body: Body,
+    /// What the content passes before it is written; none in most cases.
+    pub(crate) filters: Option<Box<FilterChain>>,
+    /// What `If-Range` is compared with, if parts of the body may be sent.
+    pub(crate) ranges: Option<RangeValidators>,
+    /// Whether another `Accept-Encoding` could get another response.
+    pub(crate) varies: bool,
+    /// Whether the head leaves the length of a body open that is in memory, as nginx does for generated content.
+    pub(crate) hides_length: bool,
+}
+
+/// The validators of a file.
+#[derive(Debug)]
+pub(crate) struct RangeValidators {
+    /// Its entity tag, quotes included.
+    pub(crate) tag: Option<Vec<u8>>,
+    /// In seconds since 1970.
+    pub(crate) modified: i64,
+    /// In bytes.
+    pub(crate) size: u64,
+}
+
+impl Response {
+    /// A response without filters or ranges.
+    pub(crate) fn new(head: Head, body: Body) -> Response {
+        Response { head, body, filters: None, ranges: None, varies: false, hides_length: false }
+    }
+
+    /// How the body is framed for a client of this version.
+    pub(crate) fn framing(&self, version: Version, chunks: bool) -> BodyLength {
+        let is_open = self.filters.is_some() || self.hides_length;
+        match self.body.length() {
+            BodyLength::None if !is_open => BodyLength::None,
+            BodyLength::Sized(length) if !is_open => BodyLength::Sized(length),
+            _ if chunks && version == Version::Http11 => BodyLength::Chunked,
+            _ => BodyLength::UntilClose,
+        }
+    }
 }

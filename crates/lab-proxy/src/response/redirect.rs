@@ -1,6 +1,6 @@
-//! Targets of redirects: what may stand in a `Location` field, and the origin that makes a path absolute.
+//! Targets of redirects: the safe form for a `Location` field, and the origin that makes a path absolute.
 
-use lab_http::write::decimal;
+use lab_http::h1::write::decimal;
 
 use crate::eval::Scope;
 use crate::routing::uri;

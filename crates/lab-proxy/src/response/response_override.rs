@@ -1,7 +1,7 @@
-//! Responses that the client does not get, and what it gets in their place.
+//! Replacements for an upstream's response.
 
 use lab_http::Headers;
-use lab_http::connection::is_nominated;
+use lab_http::h1::connection::is_nominated;
 
 use crate::config::proxy::pass::ProxyPass;
 use crate::context::RequestContext;
@@ -10,21 +10,21 @@ use crate::response::Head;
 use crate::response::accel::AccelHeaders;
 use crate::routing::route::ErrorPages;
 
-/// What replaces an upstream's response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ResponseOverride {
     pub(crate) substitute: Substitute,
-    /// Fields of the replaced response that the client gets all the same.
+    /// Fields of the replaced response that the client still gets.
     pub(crate) kept: Headers,
 }
 
-/// Where the substitute comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Substitute {
     /// The page for a status, or its `error_page`.
     Page(u16),
     /// `X-Accel-Redirect`: the response of this path or named location.
     Path(Vec<u8>),
+    /// The response of the request itself, after a subrequest with this status has decided on access.
+    Authorized(u16),
 }
 
 impl ResponseOverride {

@@ -4,14 +4,15 @@
 //! status, Server, Date, the upstream's fields as they came, the added ones, the connection's.
 
 use lab_http::Headers;
-use lab_http::connection::is_nominated;
-use lab_http::framing::is_bodyless;
+use lab_http::h1::connection::is_nominated;
+use lab_http::message::is_bodyless;
 
 use crate::config::location::add_header::AddedFields;
 use crate::config::proxy::pass::ProxyPass;
 use crate::context::replace_control_characters;
 use crate::eval::Scope;
 use crate::response::Head;
+use crate::response::filters::expires;
 use crate::response::head::{product, reason};
 use crate::response::redirect::{write_origin, write_target};
 
@@ -23,12 +24,11 @@ pub(crate) fn rewrite(head: &mut Head, pass: &ProxyPass, scope: &Scope<'_>) {
         head.reason = Some(reason(status));
     }
     // as nginx: with `proxy_pass_header Server`, an upstream without the field leaves the response without it
-    if pass.hidden.contains(b"server") {
+    if pass.hidden.contains(b"server") || (pass.is_uwsgi() && !head.fields().contains("server")) {
         head.server = Some(product(rules.server_tokens));
     }
-    head.has_own_date = !head.fields().contains("date") || pass.hidden.contains(b"date");
-    let has_type = head.fields().contains("content-type");
-    rewrite_fields(head, pass, scope, &rules.added);
+    let has_type = !scope.route.preserved.is_empty() && head.fields().contains("content-type");
+    head.has_own_date = !rewrite_fields(head, pass, scope, &rules.added).contains_date;
     if !scope.route.preserved.is_empty() {
         put_first(head.fields_mut(), kept_fields(scope, !has_type));
     }
@@ -54,14 +54,17 @@ pub(crate) fn rewrite_switching(head: &mut Head, pass: &ProxyPass, scope: &Scope
     put_first(head.fields_mut(), first.iter());
 }
 
-/// Appends the lines of `add_header`.
+/// Adds the fields of `expires`, and appends the lines of `add_header`.
 pub(crate) fn add_fields(head: &mut Head, scope: &Scope<'_>) {
+    expires::apply(head, scope);
     let status = head.status;
-    for line in scope.route.location.config.added.for_status(status) {
-        let mut value = line.value.value(scope);
+    let pending = Scope { pending: Some((status, head.fields())), ..*scope };
+    let lines = scope.route.location.config.added.for_status(status);
+    let added: Vec<(&str, Vec<u8>)> = lines.map(|line| (line.name.as_str(), line.value.value(&pending))).collect();
+    for (name, mut value) in added {
         if !value.is_empty() {
             replace_control_characters(&mut value);
-            head.fields_mut().push(&line.name, value);
+            head.fields_mut().push(name, value);
         }
     }
 }
@@ -79,47 +82,59 @@ fn put_first<'f>(fields: &mut Headers, first: impl Iterator<Item = (&'f [u8], &'
     }
 }
 
+/// The fields of a head that need attention after the pass over all of them.
+#[derive(Default)]
+struct Remaining {
+    contains_date: bool,
+    contains_urls_or_cookies: bool,
+}
+
 /// Drops the fields that do not reach the client, and maps `Location`, `Refresh` and `Set-Cookie` to its view.
-fn rewrite_fields(head: &mut Head, pass: &ProxyPass, scope: &Scope<'_>, added: &AddedFields) {
+fn rewrite_fields(head: &mut Head, pass: &ProxyPass, scope: &Scope<'_>, added: &AddedFields) -> Remaining {
     let status = scope.route.status.unwrap_or(head.status);
     let received_status = head.received_status();
     let has_no_length = matches!(status, 100..=199 | 204) || (is_bodyless(status) && !is_bodyless(received_status));
     let nominated = nominated(head.fields());
-    let mut has_urls_or_cookies = false;
+    let mut remaining = Remaining::default();
+    // Runs for every field of every response: the tests are ordered so that most fields need two lookups by length.
     head.fields_mut().retain(|name, _| {
-        let is_length = name.eq_ignore_ascii_case(b"content-length");
-        if (is_length && has_no_length)
-            || pass.hidden.contains(name)
-            || added.replaced.contains(name)
-            || (!is_length && nominated.iter().any(|nominated| name.eq_ignore_ascii_case(nominated)))
-        {
+        if pass.hidden.contains(name) || added.replaced.contains(name) {
             return false;
         }
-        has_urls_or_cookies |= is_url_or_cookie(name);
+        let is_length = name.len() == 14 && name.eq_ignore_ascii_case(b"content-length");
+        if is_length && has_no_length {
+            return false;
+        }
+        if !is_length && nominated.iter().any(|nominated| name.eq_ignore_ascii_case(nominated)) {
+            return false;
+        }
+        match name.len() {
+            4 => remaining.contains_date |= name.eq_ignore_ascii_case(b"date"),
+            7 => remaining.contains_urls_or_cookies |= name.eq_ignore_ascii_case(b"refresh"),
+            8 => remaining.contains_urls_or_cookies |= name.eq_ignore_ascii_case(b"location"),
+            10 => remaining.contains_urls_or_cookies |= name.eq_ignore_ascii_case(b"set-cookie"),
+            _ => {}
+        }
         true
     });
-    if has_urls_or_cookies {
+    if remaining.contains_urls_or_cookies {
         rewrite_urls_and_cookies(head, pass, scope);
     }
+    remaining
 }
 
 /// The names of fields that Connection makes a matter of the hop (RFC 9110 §7.6.1). Mostly there are none.
 fn nominated(fields: &Headers) -> Vec<Vec<u8>> {
-    let is_option =
-        |option: &[u8]| !option.eq_ignore_ascii_case(b"close") && !option.eq_ignore_ascii_case(b"keep-alive");
-    if !fields.list("connection").any(is_option) {
+    let is_option = |option: &[u8]| {
+        !option.is_empty() && !option.eq_ignore_ascii_case(b"close") && !option.eq_ignore_ascii_case(b"keep-alive")
+    };
+    // The usual values are recognised as a whole, before they are split into a list.
+    let has_options =
+        |value: &[u8]| is_option(value) && value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).any(is_option);
+    if !fields.get_all("connection").any(has_options) {
         return Vec::new();
     }
     fields.iter().filter(|(name, _)| is_nominated(fields, name)).map(|(name, _)| name.to_vec()).collect()
-}
-
-fn is_url_or_cookie(name: &[u8]) -> bool {
-    match name.len() {
-        7 => name.eq_ignore_ascii_case(b"refresh"),
-        8 => name.eq_ignore_ascii_case(b"location"),
-        10 => name.eq_ignore_ascii_case(b"set-cookie"),
-        _ => false,
-    }
 }
 
 fn rewrite_urls_and_cookies(head: &mut Head, pass: &ProxyPass, scope: &Scope<'_>) {

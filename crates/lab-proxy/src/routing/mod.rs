@@ -1,6 +1,5 @@
-//! From a request to an action: nginx's phases over the configuration. No I/O but for a look at files.
+//! A validated request, and its route through the configuration.
 
-pub mod phases;
 pub mod request;
 pub mod route;
 pub mod uri;

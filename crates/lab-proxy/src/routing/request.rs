@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use lab_http::connection::judge_request;
-use lab_http::target::{Form, Target};
+use lab_http::h1::request::validate_request;
+use lab_http::message::target::{Form, Target};
 use lab_http::{BodyLength, Refusal, RequestHead};
 
-use crate::config::server::request_head::RequestHeadConfig;
+use crate::config::request_head::RequestHeadConfig;
 use crate::routing::uri;
 
-/// A valid request head, with everything that routing and variables need of it.
+/// A valid request head, with everything that routing and variables need.
 #[derive(Debug)]
 pub struct Request<'h> {
     /// Without the fields that [`remove_unsafe_fields`] removes.
@@ -28,6 +28,18 @@ pub struct Request<'h> {
     pub head_bytes: u64,
 }
 
+/// Fields that nginx accepts once. Of any other, several lines pass.
+const SINGLE: [&str; 8] = [
+    "authorization",
+    "content-range",
+    "expect",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+];
+
 impl<'h> Request<'h> {
     /// Validates a head.
     ///
@@ -35,21 +47,27 @@ impl<'h> Request<'h> {
     /// Bad framing, a bad host or target, or a method that proxies do not serve. The refusal has the status of the
     /// response.
     pub fn validate(head: &'h RequestHead, merge_slashes: bool) -> Result<Request<'h>, Refusal> {
-        let judged = judge_request(head)?;
-        let path = uri::normalise(judged.target.path, merge_slashes).map_err(|_| Refusal::Target)?;
+        let valid = validate_request(head)?;
+        if SINGLE.iter().any(|name| head.headers.get_all(name).nth(1).is_some()) {
+            return Err(Refusal::FieldRepeated);
+        }
+        if valid.target.host.is_some_and(has_odd_dots) {
+            return Err(Refusal::Host);
+        }
+        let path = uri::normalise(valid.target.path, merge_slashes).map_err(|_| Refusal::Target)?;
         Ok(Request {
             path,
-            host: judged.target.host.map(bare_host),
+            host: valid.target.host.map(bare_host),
             head,
-            target: judged.target,
-            body: judged.body,
-            persistent: judged.persistent,
-            expects_continue: judged.expects_continue,
+            target: valid.target,
+            body: valid.body,
+            persistent: valid.persistent,
+            expects_continue: valid.expects_continue,
             head_bytes: head.text_len() as u64,
         })
     }
 
-    /// An empty request in place of one that was refused, so that nothing of that one reaches variables or upstreams.
+    /// An empty request in place of a refused one, whose data must not reach variables or upstreams.
     #[must_use]
     pub fn placeholder(head: &'h RequestHead) -> Request<'h> {
         Request {
@@ -94,6 +112,11 @@ pub fn remove_unsafe_fields(head: &mut RequestHead, rules: &RequestHeadConfig) {
     }
 }
 
+/// Whether a host has two dots in a row, or nothing but a dot. As nginx refuses them.
+fn has_odd_dots(host: &[u8]) -> bool {
+    host.windows(2).any(|pair| pair == b"..") || (!host.is_empty() && bare_host(host).is_empty())
+}
+
 /// `$host`: the host without its port.
 #[must_use]
 pub fn bare_host(host: &[u8]) -> Cow<'_, [u8]> {
@@ -120,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_host_is_bare_and_lower_case() {
+    fn hosts_are_bare_and_lower_case() {
         for (host, expected) in [
             ("Example.ORG:8080", "example.org"),
             ("example.org.", "example.org"),
@@ -135,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn named_and_oddly_named_fields_are_gone_before_anyone_reads_them() {
+    fn unsafe_fields_are_removed() {
         let head = head(&[
             ("Host", "a"),
             ("X-Forwarded-For", "1.2.3.4"),
@@ -167,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_out_of_the_root_is_refused() {
+    fn paths_above_the_root_are_refused() {
         let head = {
             let mut head = RequestHead::new("GET", "/a/../../etc", Version::Http11);
             head.headers.push("Host", "a");

@@ -3,13 +3,16 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
+use std::time::Duration;
+
 use lab_http::Headers;
 
 use crate::config::location::Location;
 use crate::config::logs::Severity;
 use crate::config::proxy::pass::ProxyPass;
-use crate::eval::VariableValues;
+use crate::limits::ConnectionSlot;
 use crate::routing::request::Request;
+use crate::variables::VariableValues;
 
 /// A request on its way through the configuration. It begins in the server block, outside of every location.
 #[derive(Debug)]
@@ -43,8 +46,48 @@ pub struct Route<'a> {
     /// The evaluated `proxy_pass`, if it has variables.
     pub resolved_pass: Option<Box<ResolvedPass>>,
     pub values: VariableValues,
+    /// Whether it is a subrequest of `auth_request`, which is neither limited nor checked for access.
+    pub is_subrequest: bool,
+    pub limits: LimitStatuses,
+    /// `limit_req`: how long the request waits before it goes on.
+    pub delay: Option<Duration>,
+    /// `limit_conn`: the request's places, until it ends.
+    pub connection_slots: Vec<ConnectionSlot>,
+    /// `satisfy any`: the status if no module grants access.
+    pub refusal: Option<u16>,
+    /// `set $limit_rate`: the limit of the response in bytes per second.
+    pub limit_rate: Option<u64>,
     /// Lines for the error log.
     pub notes: Vec<(Severity, String)>,
+}
+
+/// `$limit_req_status`, `$limit_conn_status`; none before the limits were checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LimitStatuses {
+    pub requests: Option<LimitStatus>,
+    pub connections: Option<LimitStatus>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitStatus {
+    Passed,
+    Delayed,
+    Rejected,
+    DelayedDryRun,
+    RejectedDryRun,
+}
+
+impl LimitStatus {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LimitStatus::Passed => "PASSED",
+            LimitStatus::Delayed => "DELAYED",
+            LimitStatus::Rejected => "REJECTED",
+            LimitStatus::DelayedDryRun => "DELAYED_DRY_RUN",
+            LimitStatus::RejectedDryRun => "REJECTED_DRY_RUN",
+        }
+    }
 }
 
 /// The address of a client, as a trusted peer reported it.
@@ -148,7 +191,7 @@ pub enum ErrorPages {
     Used,
 }
 
-/// What is known of the request's body before it is read.
+/// Whether the request's body is accepted, before it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyAdmission {
     Acceptable,
@@ -160,12 +203,12 @@ pub enum BodyAdmission {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionReuse {
     Allowed,
-    /// The connection closes after the response, whatever the client and `keepalive_timeout` say.
+    /// The connection closes after the response, regardless of the client and `keepalive_timeout`.
     Forbidden,
 }
 
 impl<'a> Route<'a> {
-    /// A request as it arrived, or an empty one in place of a refused one.
+    /// The route of a new request. `request` is none if it was refused.
     #[must_use]
     pub fn new(request: Option<&'a Request<'_>>, outside: &'a Location, values: VariableValues) -> Route<'a> {
         Route {
@@ -187,6 +230,12 @@ impl<'a> Route<'a> {
             preserved: Headers::new(),
             resolved_pass: None,
             values,
+            is_subrequest: false,
+            limits: LimitStatuses::default(),
+            delay: None,
+            connection_slots: Vec::new(),
+            refusal: None,
+            limit_rate: None,
             notes: Vec::new(),
         }
     }

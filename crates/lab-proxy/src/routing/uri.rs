@@ -68,6 +68,11 @@ pub fn escape_argument(text: &[u8], out: &mut Vec<u8>) {
     });
 }
 
+/// Escapes a file's name for a link: everything but letters, digits, `-`, `.`, `_` and `~`.
+pub fn escape_component(text: &[u8], out: &mut Vec<u8>) {
+    escape_where(text, out, |byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'-' | b'.' | b'_' | b'~'));
+}
+
 fn escape_where(text: &[u8], out: &mut Vec<u8>, needs: impl Fn(u8) -> bool) {
     for &byte in text {
         if needs(byte) {
@@ -194,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_normalised_as_nginx_does() {
+    fn paths_are_normalised_as_in_nginx() {
         for (path, expected) in [
             ("/", Some("/")),
             ("/a/b", Some("/a/b")),
@@ -231,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn slashes_stay_where_they_are_not_to_be_merged() {
+    fn slashes_stay_without_merge_slashes() {
         for (path, expected) in [("//a///b//", "//a///b//"), ("/a//../b", "/a/b"), ("/a/.//b", "/a//b"), ("/%2f", "//")]
         {
             assert_eq!(normalise(path.as_bytes(), false).as_deref(), Ok(expected.as_bytes()), "{path}");
@@ -239,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn escaping_leaves_plain_paths_alone() {
+    fn escapes_of_paths_and_arguments() {
         let mut out = Vec::new();
         escape(b"/a b?c#d%e\xff;&z~", &mut out);
         assert_eq!(out, b"/a%20b%3Fc%23d%25e%FF;&z~");
@@ -249,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn redirects_are_unescaped_where_nginx_does() {
+    fn redirects_are_unescaped_as_in_nginx() {
         for (escaped, expected) in [
             ("http://e/a%20b%2Bc%26", "http://e/a%20b+c&"),
             ("/%22%25%FF%7E", "/%22%25%FF~"),
@@ -263,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_uri_of_an_upstreams_is_unescaped_and_may_not_lead_out() {
+    fn upstream_uris_are_unescaped_and_safe() {
         for (uri, expected) in [
             ("/a%20b?c%20d", Some(("/a b", Some("c%20d")))),
             ("/a", Some(("/a", None))),
@@ -286,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn extensions_are_of_the_last_segment() {
+    fn extensions_of_paths() {
         for (path, expected) in
             [("/a.html", Some("html")), ("/a.b/c", None), ("/.html", None), ("/a.", Some("")), ("/a.b.c", Some("c"))]
         {

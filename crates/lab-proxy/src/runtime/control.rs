@@ -12,7 +12,7 @@ use lab_nginx_conf::parse_number;
 pub enum ControlSignal {
     /// SIGTERM: end at once.
     Stop,
-    /// SIGQUIT: finish what has begun, then end.
+    /// SIGQUIT: finish the requests in progress, then end.
     Quit,
     /// SIGHUP: read the configuration again.
     Reload,
@@ -43,19 +43,16 @@ impl ControlSignal {
     }
 }
 
-/// Why no signal was sent.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
-    /// The configuration names no pid file.
-    #[error("the configuration has no \"pid\" directive, so nobody knows which process is meant")]
+    #[error("the configuration has no \"pid\" directive, so the process to signal is unknown")]
     NoPidFile,
-    /// The pid file cannot be read: nothing is running, most often.
+    /// The pid file cannot be read. Usually the proxy is not running.
     #[error("open() \"{}\" failed: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
-    /// There is something else in the pid file.
     #[error("invalid PID number \"{text}\" in \"{}\"", path.display())]
-    NotANumber { path: PathBuf, text: String },
-    /// The process is gone, or belongs to somebody else.
+    InvalidPid { path: PathBuf, text: String },
+    /// The process has ended, or belongs to another user.
     #[error("kill({pid}) failed: {source}")]
     Kill { pid: i32, source: io::Error },
 }
@@ -63,13 +60,13 @@ pub enum ControlError {
 /// Sends a signal to the process whose id is in `pid_file`.
 ///
 /// # Errors
-/// There is no such file, no process in it, or it cannot be signalled.
+/// The file cannot be read or has no process id, or the process cannot be signalled.
 pub fn send(pid_file: Option<&Path>, signal: ControlSignal) -> Result<(), ControlError> {
     let path = pid_file.ok_or(ControlError::NoPidFile)?;
     let text = std::fs::read_to_string(path).map_err(|source| ControlError::Read { path: path.to_owned(), source })?;
     let text = text.trim();
     let pid = parse_number::<i32>(text).and_then(Pid::from_raw);
-    let pid = pid.ok_or_else(|| ControlError::NotANumber { path: path.to_owned(), text: text.to_owned() })?;
+    let pid = pid.ok_or_else(|| ControlError::InvalidPid { path: path.to_owned(), text: text.to_owned() })?;
     kill_process(pid, signal.number())
         .map_err(|error| ControlError::Kill { pid: pid.as_raw_nonzero().get(), source: error.into() })
 }
@@ -79,16 +76,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_pid_is_named() {
+    fn invalid_pids_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("pid");
         assert!(matches!(send(None, ControlSignal::Stop), Err(ControlError::NoPidFile)));
         assert!(matches!(send(Some(&file), ControlSignal::Stop), Err(ControlError::Read { .. })));
         for text in ["", "x", "0", "-1", "99999999999"] {
             std::fs::write(&file, text).unwrap();
-            assert!(matches!(send(Some(&file), ControlSignal::Stop), Err(ControlError::NotANumber { .. })), "{text}");
+            assert!(matches!(send(Some(&file), ControlSignal::Stop), Err(ControlError::InvalidPid { .. })), "{text}");
         }
-        // beyond what a system numbers
+        // larger than any process id
         std::fs::write(&file, "2147483647\n").unwrap();
         assert!(matches!(send(Some(&file), ControlSignal::Reload), Err(ControlError::Kill { .. })));
     }

@@ -1,16 +1,19 @@
-//! Why the proxy did not start, or stopped.
+//! The errors that keep the proxy from starting, or end it.
 
 use std::io;
 
 use lab_net::pid_file::PidFileError;
 
-use crate::logging::OpenError;
+use crate::logging::LogFileError;
 use crate::runtime::sockets::SocketError;
+use crate::runtime::temp_folders::TempFolderError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     #[error(transparent)]
-    Log(#[from] OpenError),
+    TempFolder(#[from] TempFolderError),
+    #[error(transparent)]
+    Log(#[from] LogFileError),
     #[error(transparent)]
     Socket(#[from] SocketError),
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! The workers of one configuration, from its sockets and logs to their ends.
+//! The workers of one configuration, with its sockets and logs.
 
 use std::io;
 use std::sync::Arc;
@@ -13,62 +13,70 @@ use crate::config::process::WorkerCount;
 use crate::logging::LogFiles;
 use crate::runtime::affinity;
 use crate::runtime::error::RunError;
-use crate::runtime::sockets::{self, Bound};
-use crate::runtime::worker::{self, Phase};
+use crate::runtime::sockets::{self, BoundAddress};
+use crate::runtime::temp_folders;
+use crate::runtime::worker::{self, WorkerCommand};
 
-/// What a configuration needs opened.
-pub(crate) struct Opened {
+/// The open logs and sockets of a configuration.
+pub(crate) struct Resources {
     pub(crate) logs: LogFiles,
-    /// Kept here too, so that none is closed while workers change.
-    pub(crate) sockets: Vec<Bound>,
+    /// The master keeps them too, so that none closes while workers are replaced.
+    pub(crate) sockets: Vec<BoundAddress>,
 }
 
-impl Opened {
-    pub(crate) fn new(settings: &Config, present: &[Bound], inherited: Option<&str>) -> Result<Opened, RunError> {
-        let logs = LogFiles::open(settings)?;
-        Ok(Opened {
-            logs,
-            sockets: sockets::open(&settings.listens, count(settings.process.workers), present, inherited)?,
-        })
+impl Resources {
+    pub(crate) fn new(
+        config: &Config,
+        current: &[BoundAddress],
+        inherited: Option<&str>,
+    ) -> Result<Resources, RunError> {
+        temp_folders::create(config)?;
+        let logs = LogFiles::open(config)?;
+        let workers = worker_count(config.process.workers);
+        Ok(Resources { logs, sockets: sockets::open(&config.listens, workers, current, inherited)? })
     }
 }
 
-/// The workers of one configuration.
 pub(crate) struct Generation {
-    pub(crate) settings: Arc<Config>,
+    pub(crate) config: Arc<Config>,
     pub(crate) serial: usize,
-    pub(crate) phase: watch::Sender<Phase>,
+    pub(crate) command: watch::Sender<WorkerCommand>,
     pub(crate) threads: Vec<JoinHandle<io::Result<()>>>,
-    /// How many of them run.
+    /// The number of threads that have not ended.
     pub(crate) running: usize,
 }
 
 impl Generation {
     pub(crate) fn start(
-        settings: Config,
-        opened: &Opened,
+        config: Config,
+        resources: &Resources,
         ended: &mpsc::UnboundedSender<usize>,
     ) -> Result<Generation, RunError> {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let settings = Arc::new(settings);
+        let config = Arc::new(config);
         let serial = NEXT.fetch_add(1, Ordering::Relaxed);
-        let (phase, phases) = watch::channel(Phase::Serve);
-        let mut generation = Generation { settings, serial, phase, threads: Vec::new(), running: 0 };
-        let settings = &generation.settings;
-        let count = count(settings.process.workers);
-        let allowed = affinity::allowed().unwrap_or_default();
-        for (number, cores) in affinity::plan(&settings.process.affinity, count, &allowed).into_iter().enumerate() {
-            let listeners = opened.sockets.iter().map(|bound| Ok((bound.of_worker(number)?, bound.listens.clone())));
+        let (command, commands) = watch::channel(WorkerCommand::Serve);
+        let mut generation = Generation { config, serial, command, threads: Vec::new(), running: 0 };
+        let config = &generation.config;
+        if let Some(limit) = config.process.open_files {
+            limit_open_files(limit, config, &resources.logs);
+        }
+        let count = worker_count(config.process.workers);
+        let allowed = affinity::allowed_cores().unwrap_or_default();
+        for (number, cores) in affinity::worker_cores(&config.process.affinity, count, &allowed).into_iter().enumerate()
+        {
+            let listeners =
+                resources.sockets.iter().map(|bound| Ok((bound.worker_socket(number)?, bound.listens.clone())));
             let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
-            let (settings, logs, phases) = (Arc::clone(settings), opened.logs.clone(), phases.clone());
-            let ended = Ended { serial, channel: ended.clone() };
+            let (config, logs, commands) = (Arc::clone(config), resources.logs.clone(), commands.clone());
+            let notifier = ExitNotifier { serial, channel: ended.clone() };
             let run = move || {
-                let _ended = ended;
+                let _notifier = notifier;
                 if let Err(error) = affinity::pin(&cores) {
                     let message = format!("sched_setaffinity() failed ({error})");
-                    logs.error(&settings.process.error_log, Severity::Alert, &message, None);
+                    logs.error(&config.process.error_log, Severity::Alert, &message, None);
                 }
-                worker::run(settings, logs, listeners, phases)
+                worker::run(&config, &logs, listeners, &commands)
             };
             generation.threads.push(thread::Builder::new().name(format!("worker {number}")).spawn(run)?);
             generation.running += 1;
@@ -76,31 +84,40 @@ impl Generation {
         Ok(generation)
     }
 
-    pub(crate) fn tell(&self, phase: Phase) {
-        // a worker that stops does not go back to quitting
-        self.phase.send_if_modified(|present| {
-            let is_more = phase > *present;
-            *present = phase.max(*present);
-            is_more
+    pub(crate) fn send(&self, command: WorkerCommand) {
+        // a worker that stops must not go back to quitting
+        self.command.send_if_modified(|current| {
+            let is_stronger = command > *current;
+            *current = command.max(*current);
+            is_stronger
         });
     }
 }
 
-/// Tells the master that a worker has ended, by a panic too.
-struct Ended {
+/// `worker_rlimit_nofile`. As in nginx, a limit that is not allowed is only logged.
+fn limit_open_files(limit: u64, config: &Config, logs: &LogFiles) {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(limit), maximum: Some(limit) }) {
+        let message = format!("setrlimit(RLIMIT_NOFILE, {limit}) failed ({error})");
+        logs.error(&config.process.error_log, Severity::Alert, &message, None);
+    }
+}
+
+/// Notifies the master when a worker ends, also by a panic.
+struct ExitNotifier {
     serial: usize,
     channel: mpsc::UnboundedSender<usize>,
 }
 
-impl Drop for Ended {
+impl Drop for ExitNotifier {
     fn drop(&mut self) {
-        // a master that does not listen any more knows
+        // without a receiver the master is ending too
         _ = self.channel.send(self.serial);
     }
 }
 
-/// How many threads there will be: inside a container or under taskset, only as many as cores may be used.
-fn count(workers: WorkerCount) -> usize {
+/// The number of threads. In a container or under taskset, `auto` counts only the usable cores.
+fn worker_count(workers: WorkerCount) -> usize {
     match workers {
         WorkerCount::Fixed(count) => count,
         WorkerCount::Auto => thread::available_parallelism().map_or(1, std::num::NonZero::get),

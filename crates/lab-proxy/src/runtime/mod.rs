@@ -1,12 +1,12 @@
 //! The process: the master, the generations of workers, listeners and signals.
 //!
-//! This room starts everything and is used by nothing. It must not know requests: a worker hands accepted connections
-//! to `downstream` and does no more for them.
+//! No other module uses this one. It knows nothing of requests: a worker passes accepted connections to `downstream`.
 
 pub mod control;
 pub mod error;
 pub mod master;
 pub mod sockets;
+pub mod temp_folders;
 
 pub(crate) mod affinity;
 pub(crate) mod generation;

@@ -1,15 +1,15 @@
-//! The signals that a running proxy obeys, as nginx does ("Controlling nginx").
+//! The signals of a running proxy, as in nginx ("Controlling nginx").
 
 use std::io;
 
 use tokio::signal;
 use tokio::signal::unix::SignalKind;
 
-use crate::runtime::worker::Phase;
+use crate::runtime::worker::WorkerCommand;
 
 /// What a signal requests.
 pub(crate) enum SignalEvent {
-    End(Phase),
+    End(WorkerCommand),
     Reload,
     Reopen,
 }
@@ -36,9 +36,9 @@ impl Signals {
 
     pub(crate) async fn next(&mut self) -> SignalEvent {
         tokio::select! {
-            _ = self.terminate.recv() => SignalEvent::End(Phase::Stop),
-            _ = self.interrupt.recv() => SignalEvent::End(Phase::Stop),
-            _ = self.quit.recv() => SignalEvent::End(Phase::Quit),
+            _ = self.terminate.recv() => SignalEvent::End(WorkerCommand::Stop),
+            _ = self.interrupt.recv() => SignalEvent::End(WorkerCommand::Stop),
+            _ = self.quit.recv() => SignalEvent::End(WorkerCommand::Quit),
             _ = self.hangup.recv() => SignalEvent::Reload,
             _ = self.user1.recv() => SignalEvent::Reopen,
         }

@@ -1,4 +1,4 @@
-//! Listening sockets: inherited from whoever started the proxy, or bound here.
+//! Listening sockets, which are inherited or bound here.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -18,28 +18,25 @@ pub const INHERITED: &str = "NGINX";
 
 /// The listening sockets of one address, and the `listen`s they serve.
 #[derive(Debug)]
-pub struct Bound {
-    /// Where they listen.
+pub struct BoundAddress {
     pub address: Address,
-    /// The sockets, not blocking: one for all workers, or with `reuseport` one for each.
+    /// Non-blocking sockets: one for all workers, or with `reuseport` one for each.
     pub sockets: Vec<Socket>,
-    /// Indexes into [`Config::listens`](crate::config::Config::listens): the sockets' own address first.
+    /// Indexes into [`Config::listens`](crate::config::Config::listens): that of the address itself comes first.
     pub listens: Vec<usize>,
-    /// The file of a unix socket that was made here.
+    /// The file of a unix socket that the proxy bound itself.
     file: Option<Arc<SocketFile>>,
 }
 
-impl Bound {
-    /// The socket of a worker.
-    ///
+impl BoundAddress {
     /// # Errors
     /// There are no descriptors left.
-    pub fn of_worker(&self, worker: usize) -> io::Result<Socket> {
+    pub fn worker_socket(&self, worker: usize) -> io::Result<Socket> {
         self.sockets[worker % self.sockets.len()].try_clone()
     }
 }
 
-/// The file of a unix socket, there as long as this value.
+/// The file of a unix socket, which is removed on drop.
 #[derive(Debug)]
 struct SocketFile {
     path: PathBuf,
@@ -47,81 +44,70 @@ struct SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // somebody may have removed it already
+        // it may have been removed already
         _ = std::fs::remove_file(&self.path);
     }
 }
 
-/// Why there is no listening socket.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
-    /// An address that cannot be listened on.
     #[error("bind() to {address} failed: {source}")]
-    Bind {
-        /// The address.
-        address: Address,
-        /// Why.
-        source: io::Error,
-    },
-    /// What stands in [`INHERITED`] is not what nginx would put there.
+    Bind { address: Address, source: io::Error },
+    /// [`INHERITED`] is malformed.
     #[error(
-        "invalid socket number \"{text}\" in {INHERITED} environment variable; accepted: numbers, each with a semicolon behind it"
+        "invalid socket number \"{text}\" in {INHERITED} environment variable; accepted: numbers, each followed by a semicolon"
     )]
-    Number {
-        /// The part that is not a number.
-        text: String,
-    },
-    /// A number in [`INHERITED`] that is no listening socket.
+    InvalidNumber { text: String },
     #[error("inherited descriptor {number} is not a listening socket: {source}")]
-    Inherited {
-        /// The number.
-        number: i32,
-        /// Why.
-        source: io::Error,
-    },
+    NotListening { number: i32, source: io::Error },
 }
 
-/// Takes over the sockets that there are, by `listen` address, and binds the others: those of `present`, which stay open,
-/// and those inherited from whoever started the proxy, which are closed if nobody wants them.
+/// Opens the socket of every `listen`: a clone of one in `current`, an inherited one, or a new one. Inherited sockets
+/// without a `listen` are closed.
 ///
-/// As nginx, a wildcard (`listen 80`) also serves what names one address of the same port, which then has no socket of
-/// its own.
+/// As in nginx, a wildcard (`listen 80`) also serves single addresses with the same port, which then have no socket of
+/// their own.
 ///
 /// # Errors
-/// The first address that cannot be had; nothing is listened on then.
+/// The first address that cannot be bound; all new sockets are closed.
 pub fn open(
     listens: &[Listen],
     workers: usize,
-    present: &[Bound],
+    current: &[BoundAddress],
     inherited: Option<&str>,
-) -> Result<Vec<Bound>, SocketError> {
-    let mut inherited = inherited.map(take_inherited).transpose()?.unwrap_or_default();
+) -> Result<Vec<BoundAddress>, SocketError> {
+    let mut inherited = inherited.map(parse_inherited).transpose()?.unwrap_or_default();
     let is_covered = |listen: &Listen| listens.iter().any(|other| is_wildcard_for(&other.address, &listen.address));
     let mut bound = Vec::new();
     for (index, listen) in listens.iter().enumerate().filter(|(_, listen)| !is_covered(listen)) {
         let failed = |source| SocketError::Bind { address: listen.address.clone(), source };
-        let mut found = Vec::new();
-        let own = present.iter().find(|bound| bound.address == listen.address);
+        let mut sockets = Vec::new();
+        let own = current.iter().find(|bound| bound.address == listen.address);
         for socket in own.iter().flat_map(|own| &own.sockets) {
-            found.push(socket.try_clone().map_err(failed)?);
+            sockets.push(socket.try_clone().map_err(failed)?);
         }
         while let Some(position) = inherited.iter().position(|(address, _)| *address == listen.address) {
-            found.push(inherited.swap_remove(position).1);
+            let (_, socket) = inherited.swap_remove(position);
+            // As in nginx: the kernel lets others bind the same port only if this one has the option too.
+            if listen.reuse_port {
+                socket.set_reuse_port(true).map_err(failed)?;
+            }
+            sockets.push(socket);
         }
         let count = if listen.reuse_port { workers } else { 1 };
-        found.truncate(count);
+        sockets.truncate(count);
         let mut file = own.and_then(|own| own.file.clone());
-        while found.len() < count {
-            found.push(bind(listen, &mut file).map_err(failed)?);
+        while sockets.len() < count {
+            sockets.push(bind(listen, &mut file).map_err(failed)?);
         }
-        for socket in &found {
-            // once more for those that listen already: the queue may have another length now
+        for socket in &sockets {
+            // also for sockets that listen already, because `backlog` may have changed
             socket.listen(listen.backlog).map_err(failed)?;
         }
         let others = listens.iter().enumerate();
         let others = others.filter(|(_, other)| is_wildcard_for(&listen.address, &other.address));
         let listens = [index].into_iter().chain(others.map(|(other, _)| other)).collect();
-        bound.push(Bound { address: listen.address.clone(), sockets: found, listens, file });
+        bound.push(BoundAddress { address: listen.address.clone(), sockets, listens, file });
     }
     Ok(bound)
 }
@@ -148,7 +134,7 @@ fn bind(listen: &Listen, file: &mut Option<Arc<SocketFile>>) -> io::Result<Socke
             let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
             socket.bind(&SockAddr::unix(path)?)?;
             *file = Some(Arc::new(SocketFile { path: path.clone() }));
-            // as nginx: whoever gets to the file may connect
+            // as in nginx: every user who can reach the file may connect
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
             socket
         }
@@ -157,19 +143,19 @@ fn bind(listen: &Listen, file: &mut Option<Arc<SocketFile>>) -> io::Result<Socke
     Ok(socket)
 }
 
-/// The sockets of the variable with their addresses.
-fn take_inherited(text: &str) -> Result<Vec<(Address, Socket)>, SocketError> {
+/// The sockets that the variable names, with their addresses.
+fn parse_inherited(text: &str) -> Result<Vec<(Address, Socket)>, SocketError> {
     let numbers = text.split([';', ':']).filter(|number| !number.is_empty());
     numbers
         .map(|text| {
-            let number = parse_number(text).ok_or_else(|| SocketError::Number { text: text.to_owned() })?;
-            take(number).map_err(|source| SocketError::Inherited { number, source })
+            let number = parse_number(text).ok_or_else(|| SocketError::InvalidNumber { text: text.to_owned() })?;
+            adopt(number).map_err(|source| SocketError::NotListening { number, source })
         })
         .collect()
 }
 
-fn take(number: i32) -> io::Result<(Address, Socket)> {
-    let socket = Socket::from(own(number)?);
+fn adopt(number: i32) -> io::Result<(Address, Socket)> {
+    let socket = Socket::from(take_descriptor(number)?);
     let local = socket.local_addr()?;
     let unix = || local.as_pathname().map(|path| Address::Unix(path.to_owned()));
     let address = local.as_socket().map(Address::Internet).or_else(unix);
@@ -180,11 +166,11 @@ fn take(number: i32) -> io::Result<(Address, Socket)> {
     Ok((address, socket))
 }
 
-/// Makes a bare descriptor number an owned one: the kernel hands out a second descriptor for it, as it would for one
-/// of another process (pidfd_getfd), and the first is closed. That is how it is done without unsafe code.
-fn own(number: i32) -> io::Result<OwnedFd> {
+/// Takes ownership of a descriptor by its number without unsafe code: pidfd_getfd duplicates it, as it would one of
+/// another process, and the original is closed.
+fn take_descriptor(number: i32) -> io::Result<OwnedFd> {
     if number <= 2 {
-        return Err(io::Error::other("it is one of the standard streams"));
+        return Err(io::Error::other("it is a standard stream"));
     }
     let process = pidfd_open(getpid(), PidfdFlags::empty())?;
     let owned = pidfd_getfd(process, number, PidfdGetfdFlags::empty())?;
@@ -214,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn an_inherited_socket_is_used_for_its_own_address_and_a_leftover_is_closed() {
+    fn inherited_sockets_are_used_or_closed() {
         let (wanted, leftover) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
         let (open_at, closed_at) = (wanted.local_addr().unwrap(), leftover.local_addr().unwrap());
         let variable = format!("{};{};", wanted.into_raw_fd(), leftover.into_raw_fd());
@@ -226,18 +212,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_listening_socket_is_refused_by_number() {
+    fn inherited_non_listeners_are_refused() {
         let unconnected = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         let number = unconnected.into_raw_fd();
         let error = open(&[], 1, &[], Some(&format!("{number};"))).unwrap_err().to_string();
         assert!(error.starts_with(&format!("inherited descriptor {number} is not a listening socket")), "{error}");
-        assert!(matches!(open(&[], 1, &[], Some("x;")), Err(SocketError::Number { .. })));
-        assert!(matches!(open(&[], 1, &[], Some("2;")), Err(SocketError::Inherited { number: 2, .. })));
-        assert!(matches!(open(&[], 1, &[], Some("99999;")), Err(SocketError::Inherited { .. })));
+        assert!(matches!(open(&[], 1, &[], Some("x;")), Err(SocketError::InvalidNumber { .. })));
+        assert!(matches!(open(&[], 1, &[], Some("2;")), Err(SocketError::NotListening { number: 2, .. })));
+        assert!(matches!(open(&[], 1, &[], Some("99999;")), Err(SocketError::NotListening { .. })));
     }
 
     #[test]
-    fn a_wildcard_serves_the_single_addresses_of_its_port() {
+    fn wildcards_serve_single_addresses() {
         let free = TcpListener::bind("0.0.0.0:0").unwrap();
         let port = free.local_addr().unwrap().port();
         let variable = format!("{};", free.into_raw_fd());
@@ -248,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn with_reuseport_each_worker_has_a_socket_that_outlives_a_reload() {
+    fn reuseport_sockets_survive_reloads() {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let listens = listens(&format!("listen 127.0.0.1:{port} reuseport;"));
         let first = open(&listens, 3, &[], None).unwrap();
@@ -257,16 +243,16 @@ mod tests {
         assert_eq!(second[0].sockets.len(), 2);
         drop(first);
         std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
-        assert_eq!(address(&second[0].of_worker(3).unwrap()).port(), port);
+        assert_eq!(address(&second[0].worker_socket(3).unwrap()).port(), port);
     }
 
     #[test]
-    fn the_file_of_a_unix_socket_is_there_as_long_as_somebody_listens() {
+    fn unix_socket_files_live_as_long_as_listeners() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         let listens = listens(&format!("listen unix:{};", path.display()));
         let first = open(&listens, 1, &[], None).unwrap();
-        assert!(open(&listens, 1, &[], None).is_err(), "it is taken");
+        assert!(open(&listens, 1, &[], None).is_err(), "the address is in use");
         let second = open(&listens, 1, &first, None).unwrap();
         drop(first);
         std::os::unix::net::UnixStream::connect(&path).unwrap();

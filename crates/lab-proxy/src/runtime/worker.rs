@@ -1,6 +1,14 @@
 //! A worker: one thread, one `current_thread` runtime. A connection stays with the worker that accepted it.
+//!
+//! A panic ends the connection it happened on, whose task it unwinds. Outside of connections it ends the worker, which
+//! starts again on the same sockets, as nginx replaces a worker that died.
 
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +16,7 @@ use std::time::Duration;
 use lab_net::Listener;
 use socket2::Socket;
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::clock;
@@ -19,77 +28,103 @@ use crate::downstream::connection::{self, Accepted};
 use crate::logging::{self, LogFiles};
 use crate::upstream::Upstreams;
 
-/// What the master wants its workers to do.
+/// What the master wants its workers to do. A later command is stronger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Phase {
+pub(crate) enum WorkerCommand {
     /// Accept and serve.
     Serve,
-    /// Accept nothing more, finish what has begun, then end (SIGQUIT).
+    /// Accept no more connections, finish the requests in progress, then end (SIGQUIT).
     Quit,
     /// End at once (SIGTERM, SIGINT).
     Stop,
 }
 
-/// One worker thread's state.
 struct Worker {
     context: WorkerContext,
     upstreams: Upstreams,
-    /// Notified when a client's connection was closed.
+    /// Notified when a client's connection has closed.
     closed: Notify,
 }
 
-/// How often idle upstream connections are looked at.
-const SWEEP: Duration = Duration::from_secs(1);
-/// How long accepting rests when there are no descriptors left, as in nginx.
-const ACCEPT_REST: Duration = Duration::from_millis(500);
+/// How often idle upstream connections are checked.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// How long accepting pauses when there are no descriptors left, as in nginx.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+/// The pause before a worker that has panicked starts again, in case it panics at once.
+const RESTART_PAUSE: Duration = Duration::from_millis(100);
 
 /// A listening socket of this worker, with the `listen`s it serves.
-pub(crate) type BoundListener = (Socket, Vec<usize>);
+pub(crate) type WorkerListener = (Socket, Vec<usize>);
 
-/// Runs a worker on the present thread until it is told to end.
+/// Runs a worker on the calling thread until a command ends it, also across panics.
 ///
 /// # Errors
-/// No runtime could be made.
+/// The runtime or a listener cannot be created.
 pub(crate) fn run(
-    settings: Arc<Config>,
+    config: &Arc<Config>,
+    logs: &LogFiles,
+    listeners: Vec<WorkerListener>,
+    commands: &watch::Receiver<WorkerCommand>,
+) -> io::Result<()> {
+    let listeners = RefCell::new(listeners);
+    loop {
+        let (own_config, own_logs, own_commands) = (Arc::clone(config), logs.clone(), commands.clone());
+        // what the panic may have left half done is dropped with the runtime
+        let run = AssertUnwindSafe(|| run_once(own_config, own_logs, &listeners, own_commands));
+        if let Ok(served) = catch_unwind(run) {
+            return served;
+        }
+        logging::flush_all();
+        logs.error(&config.process.error_log, Severity::Alert, "worker panicked, and starts again", None);
+        if *commands.borrow() > WorkerCommand::Serve {
+            return Ok(());
+        }
+        std::thread::sleep(RESTART_PAUSE);
+    }
+}
+
+fn run_once(
+    config: Arc<Config>,
     logs: LogFiles,
-    listeners: Vec<BoundListener>,
-    phases: watch::Receiver<Phase>,
+    listeners: &RefCell<Vec<WorkerListener>>,
+    commands: watch::Receiver<WorkerCommand>,
 ) -> io::Result<()> {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
-    // lines of access logs are written when there is nothing better to do
+    // access logs are written when the worker is idle
     let runtime = runtime
         .enable_all()
         .on_thread_park(logging::flush)
-        .on_thread_unpark(clock::begin_turn)
+        .on_thread_unpark(|| _ = clock::begin_turn())
         .build_local(Default::default())?;
-    logs.begin_gathering();
-    let upstreams = Upstreams::new(&settings);
-    let context = WorkerContext::new(settings, logs);
+    logs.begin_buffering();
+    let upstreams = Upstreams::new(&config);
+    let context = WorkerContext::new(config, logs);
     let worker = Rc::new(Worker { context, upstreams, closed: Notify::new() });
-    let served = runtime.block_on(worker.serve(listeners, phases));
+    let served = runtime.block_on(worker.serve(listeners, commands));
     drop(runtime);
     logging::flush_all();
     served
 }
 
 impl Worker {
+    /// Accepts and serves connections. `listeners` is emptied when the worker accepts no more.
     async fn serve(
         self: Rc<Self>,
-        listeners: Vec<BoundListener>,
-        mut phases: watch::Receiver<Phase>,
+        listeners: &RefCell<Vec<WorkerListener>>,
+        mut commands: watch::Receiver<WorkerCommand>,
     ) -> io::Result<()> {
-        let mut accepting = Vec::new();
-        for (socket, listens) in listeners {
-            let Some(listen) = listens.first().map(|&index| &self.context.settings.listens[index]) else { continue };
+        let mut accepting = JoinSet::new();
+        for (socket, listens) in listeners.borrow().iter() {
+            let socket = socket.try_clone()?;
+            let Some(listen) = listens.first().map(|&index| &self.context.config.listens[index]) else { continue };
             if let Address::Internet(_) = listen.address {
-                // what is accepted inherits it
-                socket.set_tcp_nodelay(self.context.settings.servers[listen.default_server].config().tcp_nodelay)?;
+                // accepted sockets inherit it
+                socket.set_tcp_nodelay(self.context.config.servers[listen.default_server].config().tcp_nodelay)?;
             }
             let listener = Listener::new(socket.into())?;
-            accepting.push(tokio::task::spawn_local(Rc::clone(&self).accept(listener, listens.into())));
+            accepting.spawn_local(Rc::clone(&self).accept(listener, listens.as_slice().into()));
         }
-        let mut sweep = interval(SWEEP);
+        let mut sweep = interval(SWEEP_INTERVAL);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -97,26 +132,27 @@ impl Worker {
                     self.upstreams.sweep();
                     logging::flush_due();
                 }
-                // a master that is gone is a master that says stop
-                phase = phases.wait_for(|phase| *phase > Phase::Serve) => match phase.map_or(Phase::Stop, |phase| *phase) {
-                    Phase::Stop => return Ok(()),
-                    Phase::Quit | Phase::Serve => break,
+                // a task that accepts ends only by a panic
+                Some(Err(panic)) = accepting.join_next() => resume_unwind(panic.into_panic()),
+                // without a master, stop
+                command = commands.wait_for(|command| *command > WorkerCommand::Serve) => match command.map_or(WorkerCommand::Stop, |command| *command) {
+                    WorkerCommand::Stop => return Ok(()),
+                    WorkerCommand::Quit | WorkerCommand::Serve => break,
                 },
             }
         }
-        for task in accepting {
-            task.abort();
-        }
+        drop(accepting);
+        listeners.borrow_mut().clear();
         self.context.quit();
         let finished = async {
             while self.context.connections.count() > 0 {
                 self.closed.notified().await;
             }
         };
-        let shutdown_timeout = self.context.settings.process.shutdown_timeout;
+        let shutdown_timeout = self.context.config.process.shutdown_timeout;
         tokio::select! {
             () = finished => {}
-            _ = phases.wait_for(|phase| *phase == Phase::Stop) => {}
+            _ = commands.wait_for(|command| *command == WorkerCommand::Stop) => {}
             () = sleep(shutdown_timeout.unwrap_or_default()), if shutdown_timeout.is_some() => {}
         }
         Ok(())
@@ -124,22 +160,26 @@ impl Worker {
 
     async fn accept(self: Rc<Self>, listener: Listener, listens: Rc<[usize]>) {
         loop {
-            while self.context.connections.count() >= self.context.settings.process.worker_connections {
+            while self.context.connections.count() >= self.context.config.process.worker_connections {
                 self.closed.notified().await;
             }
             match listener.accept().await {
                 Ok((stream, peer)) => {
+                    #[cfg(test)]
+                    tests::panic_if_told(tests::Place::Accepting);
                     let slot = ConnectionSlot::new(Rc::clone(&self));
                     let listens = Rc::clone(&listens);
                     tokio::task::spawn_local(async move {
+                        #[cfg(test)]
+                        tests::panic_if_told(tests::Place::Connection);
                         let accepted = Accepted { slot: slot.number, peer, listens: &listens };
                         connection::serve(&slot.worker.context, &slot.worker.upstreams, accepted, stream).await;
                     });
                 }
                 Err(error) => {
-                    let log = &self.context.settings.process.error_log;
+                    let log = &self.context.config.process.error_log;
                     self.context.logs.error(log, Severity::Crit, &format!("accept() failed ({error})"), None);
-                    sleep(ACCEPT_REST).await;
+                    sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
@@ -160,6 +200,10 @@ impl ConnectionSlot {
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let WorkerContext { logs, config, .. } = &self.worker.context;
+            logs.error(&config.process.error_log, Severity::Alert, "a connection ended by a panic", None);
+        }
         self.worker.context.connections.release(self.number);
         self.worker.closed.notify_waiters();
     }

@@ -11,22 +11,22 @@ use crate::upstream::balancer::{PeerResult, PeerSearch};
 use crate::upstream::error::{ForwardError, UpstreamErrorKind};
 use crate::upstream::pool::{UpstreamConnection, UpstreamPool};
 
-/// The peers that were tried for a request, and what else may be tried.
+/// The peers that were tried for a request, and those that may still be tried.
 #[derive(Debug)]
 pub(crate) struct Attempts {
     search: PeerSearch,
-    /// The number of peers that may still be tried, the present one included.
+    /// The number of peers that may still be tried, including the current one.
     left: usize,
-    /// When the request came.
+    /// When the request arrived.
     begun: Instant,
-    /// When the present peer was first contacted.
+    /// When the current peer was first contacted.
     peer_since: Instant,
     /// The peer to try again on a new connection.
     same_peer: Option<usize>,
     is_idempotent: bool,
     /// The number of attempts before the request was redirected to this upstream.
     earlier: usize,
-    /// Whether no byte of the request reached the present peer.
+    /// Whether no byte of the request reached the current peer.
     pub(crate) is_unsent: bool,
 }
 
@@ -69,7 +69,7 @@ impl Attempts {
         let status = if selected.is_some() { 0 } else { 502 };
         let attempts = &mut context.outcome.attempts;
         let is_redirected = self.earlier > 0 && attempts.len() == self.earlier;
-        // mostly there is one attempt
+        // usually there is one attempt
         attempts.reserve_exact(1);
         attempts.push(Attempt { status, is_redirected, ..Attempt::new(address, self.peer_since) });
         let Some(peer) = selected else {
@@ -81,14 +81,14 @@ impl Attempts {
         Ok((peer, pool.take_idle(peer, !self.is_idempotent)))
     }
 
-    /// The statuses that make the next peer's turn, if there is a next one.
+    /// The policy for statuses that are retried; none if no other peer may be tried.
     pub(crate) fn retry_statuses(&self, context: &RequestContext<'_>) -> Option<RetryPolicy> {
         let retry = context.config().retry;
         let may_repeat = self.is_idempotent || retry.non_idempotent;
         (self.left > 1 && may_repeat && self.is_in_time(&retry)).then_some(retry)
     }
 
-    /// Whether the request itself allows to be sent again. A request that may have been seen has to be idempotent
+    /// Whether the request may be sent again. One that a peer may have received must be idempotent
     /// (RFC 9110 §9.2.2), unless `non_idempotent` is set.
     pub(crate) fn may_repeat(&self, context: &RequestContext<'_>, body: &RequestBody) -> bool {
         let retry = &context.config().retry;

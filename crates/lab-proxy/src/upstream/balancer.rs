@@ -1,9 +1,9 @@
-//! Which server of an upstream is asked next: nginx's methods of balancing, and its passive health.
+//! Load balancing: selects the next server of an upstream, with nginx's methods and passive health checks.
 //!
-//! Pure: the present is passed in.
+//! It does not read the clock; callers pass the time.
 
 mod hash;
-mod turns;
+mod round_robin;
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -11,17 +11,17 @@ use std::time::{Duration, Instant};
 use crate::config::upstream::{BalancingMethod, Upstream, UpstreamServer};
 use hash::Ring;
 
-/// The servers of one upstream, as one worker has come to know them.
+/// The servers of one upstream, with the health that one worker has observed.
 #[derive(Debug)]
 pub struct Balancer {
     peers: Vec<Peer>,
-    method: Balancing,
-    /// Whether there is nobody else to ask, in which case health does not matter.
+    selection: Selection,
+    /// A single server is used regardless of its health.
     is_single: bool,
 }
 
 #[derive(Debug)]
-enum Balancing {
+enum Selection {
     RoundRobin,
     LeastConnections,
     IpHash,
@@ -29,11 +29,11 @@ enum Balancing {
     Ring(Ring),
 }
 
-/// One server, by its place in [`Upstream::servers`].
+/// One server, at its index in [`Upstream::servers`].
 #[derive(Debug)]
 struct Peer {
     weight: i64,
-    /// The weight as failures have lowered it; it comes back by one for each choice.
+    /// The weight, which failures lower and each selection raises by one again.
     effective: i64,
     current: i64,
     max_conns: usize,
@@ -44,27 +44,26 @@ struct Peer {
     /// Requests in flight.
     connections: usize,
     fails: u32,
-    /// When it failed last.
+    /// The last failure.
     accessed: Option<Instant>,
-    /// When it failed last, or was tried again after it had failed.
+    /// The last failure, or the last trial after one.
     checked: Option<Instant>,
 }
 
-/// The search for the servers of one request.
+/// The progress of selecting servers for one request.
 #[derive(Debug, Default)]
 pub struct PeerSearch {
-    /// The servers that were asked already.
     tried: Vec<usize>,
-    /// Whether the only server was, which is most requests' whole list and needs none.
-    has_tried_only: bool,
-    /// Whether only backups are left.
-    is_on_backups: bool,
-    /// What methods that hash have come to, and how often they had to go on.
+    /// Whether the only server was tried. It needs no list, and most upstreams have one server.
+    has_tried_single: bool,
+    /// Whether backups are selected, because no other server is left.
+    uses_backups: bool,
+    /// The state of the methods that hash.
     hash: usize,
-    hashed: u32,
+    rehashes: u32,
 }
 
-/// What a request is sent by where the method wants to know.
+/// The property of a request that a method may balance by.
 #[derive(Debug, Clone, Copy)]
 pub enum BalancingKey<'k> {
     /// The client's address; none on a unix socket.
@@ -73,14 +72,14 @@ pub enum BalancingKey<'k> {
     Text(&'k [u8]),
 }
 
-/// What came of asking a server.
+/// How a server fared with a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PeerResult {
-    /// It answered.
+    /// It responded.
     Served,
-    /// It answered, but somebody else is to be asked: nginx does not count `http_403` and `http_404` as failures.
+    /// It responded, but the next server is tried: nginx does not count `http_403` and `http_404` as failures.
     PassedOver,
-    /// It could not be reached, or its answer counts as a failure (`proxy_next_upstream`).
+    /// It could not be reached, or its response counts as a failure (`proxy_next_upstream`).
     Failed,
 }
 
@@ -103,97 +102,101 @@ impl Peer {
     }
 
     fn is_available(&self, now: Instant) -> bool {
-        !self.is_down && self.has_room() && !(self.is_out() && self.checked.is_some_and(|at| !self.has_rested(at, now)))
+        !self.is_down
+            && self.has_capacity()
+            && !(self.has_failed() && self.checked.is_some_and(|at| !self.is_expired(at, now)))
     }
 
-    fn has_room(&self) -> bool {
+    fn has_capacity(&self) -> bool {
         self.max_conns == 0 || self.connections < self.max_conns
     }
 
-    fn is_out(&self) -> bool {
+    fn has_failed(&self) -> bool {
         self.max_fails > 0 && self.fails >= self.max_fails
     }
 
-    fn has_rested(&self, since: Instant, now: Instant) -> bool {
+    fn is_expired(&self, since: Instant, now: Instant) -> bool {
         now.duration_since(since) > self.fail_timeout
     }
 
-    /// It was chosen: if it is out of order, this is its trial, and nobody else is sent there for a while.
-    fn chosen(&mut self, now: Instant) {
+    /// Records a selection. For a failed peer it is a trial; other requests avoid the peer for `fail_timeout`.
+    fn record_selection(&mut self, now: Instant) {
         self.connections += 1;
-        if self.checked.is_some_and(|checked| self.has_rested(checked, now)) {
+        if self.checked.is_some_and(|checked| self.is_expired(checked, now)) {
             self.checked = Some(now);
         }
     }
 }
 
 impl Balancer {
-    /// All servers in good health.
+    /// A balancer with healthy servers.
     #[must_use]
     pub fn new(upstream: &Upstream) -> Balancer {
-        let method = match &upstream.method {
-            BalancingMethod::RoundRobin => Balancing::RoundRobin,
-            BalancingMethod::LeastConnections => Balancing::LeastConnections,
-            BalancingMethod::IpHash => Balancing::IpHash,
-            BalancingMethod::Hash { is_consistent: false, .. } => Balancing::Hash,
-            BalancingMethod::Hash { is_consistent: true, .. } => Balancing::Ring(Ring::new(&upstream.servers)),
+        let selection = match &upstream.method {
+            BalancingMethod::RoundRobin => Selection::RoundRobin,
+            BalancingMethod::LeastConnections => Selection::LeastConnections,
+            BalancingMethod::IpHash => Selection::IpHash,
+            BalancingMethod::Hash { is_consistent: false, .. } => Selection::Hash,
+            BalancingMethod::Hash { is_consistent: true, .. } => Selection::Ring(Ring::new(&upstream.servers)),
         };
         let peers: Vec<Peer> = upstream.servers.iter().map(Peer::new).collect();
-        Balancer { is_single: peers.len() == 1, peers, method }
+        Balancer { is_single: peers.len() == 1, peers, selection }
     }
 
-    /// How many servers may be asked for one request: those that are not `down`.
+    /// How many servers one request may try: those that are not `down`.
     #[must_use]
     pub fn tries(&self) -> usize {
         self.peers.iter().filter(|peer| !peer.is_down).count()
     }
 
-    /// Chooses a server that was not asked for this request yet; none if all were, or the others are out of order. It
-    /// has to be [`released`](Balancer::release) in the end.
+    /// Selects a server that the request has not tried yet; none if all were tried or are unavailable. A selected
+    /// server must be [`released`](Balancer::release).
     pub fn select(&mut self, search: &mut PeerSearch, key: BalancingKey<'_>, now: Instant) -> Option<usize> {
         if self.is_single {
             let peer = &mut self.peers[0];
-            if search.has_tried_only || peer.is_down || !peer.has_room() {
+            if search.has_tried_single || peer.is_down || !peer.has_capacity() {
                 return None;
             }
             peer.connections += 1;
-            search.has_tried_only = true;
+            search.has_tried_single = true;
             return Some(0);
         }
-        let chosen = match (&self.method, key) {
-            (Balancing::IpHash, BalancingKey::Client(client)) => hash::by_client(&self.peers, search, client, now),
-            (Balancing::Hash, BalancingKey::Text(key)) => hash::by_key(&self.peers, search, key, now),
-            (Balancing::Ring(ring), BalancingKey::Text(key)) => ring.find(&mut self.peers, search, key, now),
+        let chosen = match (&self.selection, key) {
+            (Selection::IpHash, BalancingKey::Client(client)) => {
+                hash::select_by_client(&self.peers, search, client, now)
+            }
+            (Selection::Hash, BalancingKey::Text(key)) => hash::select_by_key(&self.peers, search, key, now),
+            (Selection::Ring(ring), BalancingKey::Text(key)) => ring.select(&mut self.peers, search, key, now),
             _ => None,
         };
-        let chosen = chosen.or_else(|| self.in_turn(search, now)).or_else(|| {
-            // only now is it the backups' turn, and they are asked afresh
-            let has_backups = !search.is_on_backups && self.peers.iter().any(|peer| peer.is_backup);
-            search.is_on_backups = true;
-            if has_backups { self.in_turn(search, now) } else { None }
+        let chosen = chosen.or_else(|| self.take_turn(search, now)).or_else(|| {
+            // no other server is left: use the backups
+            let has_backups = !search.uses_backups && self.peers.iter().any(|peer| peer.is_backup);
+            search.uses_backups = true;
+            if has_backups { self.take_turn(search, now) } else { None }
         })?;
-        self.peers[chosen].chosen(now);
+        self.peers[chosen].record_selection(now);
         search.tried.push(chosen);
         Some(chosen)
     }
 
-    fn in_turn(&mut self, search: &PeerSearch, now: Instant) -> Option<usize> {
-        match self.method {
-            Balancing::LeastConnections => turns::least_connections(&mut self.peers, search, now),
-            _ => turns::round_robin(&mut self.peers, search, now),
+    fn take_turn(&mut self, search: &PeerSearch, now: Instant) -> Option<usize> {
+        match self.selection {
+            Selection::LeastConnections => round_robin::least_connections(&mut self.peers, search, now),
+            _ => round_robin::round_robin(&mut self.peers, search, now),
         }
     }
 
-    /// Takes note of what came of asking a server. True if this put it out of order.
-    pub fn release(&mut self, index: usize, verdict: PeerResult, now: Instant) -> bool {
+    /// Records how a server fared. True if this made it unavailable.
+    pub fn release(&mut self, index: usize, result: PeerResult, now: Instant) -> bool {
         let is_single = self.is_single;
         let peer = &mut self.peers[index];
         peer.connections = peer.connections.saturating_sub(1);
         if is_single {
             return false;
         }
-        if verdict != PeerResult::Failed {
-            // it passed the trial it was given after it had failed
+        if result != PeerResult::Failed {
+            // it passed its trial after a failure
             if peer.accessed < peer.checked {
                 peer.fails = 0;
             }
@@ -205,13 +208,13 @@ impl Balancer {
         if peer.max_fails > 0 {
             peer.effective = (peer.effective - peer.weight / i64::from(peer.max_fails)).max(0);
         }
-        peer.is_out()
+        peer.has_failed()
     }
 }
 
 impl PeerSearch {
-    fn may_try(&self, index: usize, peer: &Peer, now: Instant) -> bool {
-        peer.is_backup == self.is_on_backups && !self.tried.contains(&index) && peer.is_available(now)
+    fn is_eligible(&self, index: usize, peer: &Peer, now: Instant) -> bool {
+        peer.is_backup == self.uses_backups && !self.tried.contains(&index) && peer.is_available(now)
     }
 }
 

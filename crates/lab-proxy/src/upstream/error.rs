@@ -1,10 +1,9 @@
-//! How the exchange with an upstream fails.
+//! Errors of an exchange with an upstream.
 
 use lab_http::Refusal;
 
 use crate::context::RequestBodyError;
 
-/// Why there is no response.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ForwardError {
     /// The upstream failed; the client gets the page of this status.
@@ -13,7 +12,7 @@ pub(crate) enum ForwardError {
     RequestBody(u16),
     /// The client is gone.
     ClientGone,
-    /// The client failed after it had got an interim response.
+    /// The client failed after it had received an interim response.
     Aborted,
 }
 
@@ -23,27 +22,27 @@ impl ForwardError {
     }
 }
 
-/// Why an exchange failed before there was a response.
+/// An exchange failed before the head of its response.
 #[derive(Debug)]
 pub(crate) enum ExchangeError {
     Upstream { kind: UpstreamErrorKind, message: String },
     RequestBody(RequestBodyError),
 }
 
-/// The ways in which a peer fails, as `proxy_next_upstream` tells them apart.
+/// The failures of a peer that `proxy_next_upstream` distinguishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum UpstreamErrorKind {
     /// The peer cannot be reached, or closed the connection before its head was complete.
     Error {
-        /// Whether no byte of a response arrived: the peer may not even have seen the request.
+        /// Whether no byte of a response arrived. The peer may not have received the request.
         is_silent: bool,
     },
     Timeout,
     /// The head is not acceptable.
     InvalidHead,
-    /// The status is one that another peer may do better than.
+    /// Another peer may respond with a better status.
     Status(u16),
-    /// A failure that no other peer can make good.
+    /// Another peer must not be tried.
     Final,
 }
 
@@ -68,7 +67,12 @@ impl ExchangeError {
             let message = "upstream prematurely closed connection while reading response header from upstream";
             return ExchangeError::upstream(UpstreamErrorKind::Error { is_silent: false }, message);
         }
-        let message = format!("upstream sent an invalid response: {refusal}");
+        let message = match refusal {
+            Refusal::StartLineTooLong | Refusal::FieldTooLong | Refusal::HeadTooLong => {
+                "upstream sent too big header while reading response header from upstream".to_owned()
+            }
+            _ => format!("upstream sent an invalid response: {refusal}"),
+        };
         ExchangeError::upstream(UpstreamErrorKind::InvalidHead, message)
     }
 }

@@ -1,6 +1,6 @@
 //! One request to one peer, up to the head of its response.
 
-use lab_http::{BodyLength, ReadError, ResponseHead, Version};
+use lab_http::{BodyLength, Limits, ReadError, ResponseHead, Version};
 
 use crate::config::proxy::pass::ProxyPass;
 use crate::context::{RequestContext, RequestSource};
@@ -9,13 +9,14 @@ use crate::upstream::error::{ExchangeError, UpstreamErrorKind};
 use crate::upstream::pool::{ConnectionUsage, UpstreamConnection};
 use crate::upstream::request_head;
 use crate::upstream::request_sender::RequestSender;
+use crate::upstream::uwsgi_head;
 use lab_net::deadline::TimedOut;
 
 /// A connection that carries a request.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     pub(crate) sender: RequestSender,
-    /// The reading side; the response's body takes it.
+    /// The reading side, until the response's body takes it.
     reader: Option<StreamReader>,
     usage: ConnectionUsage,
     sent_before: u64,
@@ -35,8 +36,12 @@ impl Exchange {
         length: BodyLength,
     ) -> Exchange {
         connection.usage.requests += 1;
-        let UpstreamConnection { reader, mut outgoing, usage } = connection;
-        request_head::write(context.request, pass, &context.scope(), length, outgoing.buffer());
+        let UpstreamConnection { mut reader, mut outgoing, usage } = connection;
+        reader.incoming.set_limits(limits(context.config().buffering.head));
+        match &pass.uwsgi {
+            Some(uwsgi) => uwsgi_head::write(context.request, uwsgi, &context.scope(), outgoing.buffer()),
+            None => request_head::write(context.request, pass, &context.scope(), length, outgoing.buffer()),
+        }
         Exchange {
             sent_before: outgoing.io_mut().bytes,
             received_before: reader.incoming.received(),
@@ -76,8 +81,9 @@ impl Exchange {
             }
         };
         self.is_persistent = head.version == Version::Http11
-            && lab_http::connection::is_persistent(head.version, &head.headers)
-            && !pass.fields.always_closes();
+            && lab_http::h1::connection::is_persistent(head.version, &head.headers)
+            && !pass.fields.always_closes()
+            && !pass.is_uwsgi();
         Ok(head)
     }
 
@@ -119,4 +125,9 @@ impl Exchange {
         let (outgoing, usage) = (self.sender.outgoing, self.usage);
         is_reusable.then_some(UpstreamConnection { reader: body.reader, outgoing, usage })
     }
+}
+
+/// The bounds of `proxy_buffer_size`. As in nginx, the head as a whole is limited, not its lines.
+fn limits(head: usize) -> Limits {
+    Limits { start_line: head, field: head, fields: usize::MAX, head, ..Limits::response() }
 }

@@ -1,9 +1,9 @@
-//! A request on its way through an upstream: to one peer after the other, until one of them responds.
+//! Sends a request to one peer of an upstream after the other, until one responds.
 
 use std::future::Future;
 use std::ops::Deref;
 
-use lab_http::framing::response_body;
+use lab_http::h1::framing::response_body;
 use lab_http::{BodyLength, ResponseHead, Version};
 
 use crate::clock;
@@ -12,6 +12,7 @@ use crate::config::proxy::pass::{Destination, ProxyPass};
 use crate::config::proxy::retry::RetryPolicy;
 use crate::config::upstream::Upstream;
 use crate::context::{RequestBody, RequestBodyError, RequestContext, RequestSource};
+use crate::eval::Scope;
 use crate::response::{Body, Head, Response, StreamBody, StreamReader};
 use crate::routing::route::PassTarget;
 use crate::upstream::attempts::{self, Attempts};
@@ -22,7 +23,7 @@ use crate::upstream::pool::{UpstreamConnection, UpstreamPool};
 use crate::upstream::request_sender::RequestSender;
 use crate::upstream::upstreams::Upstreams;
 
-/// One request, the upstream it goes to, and the exchange with the present peer.
+/// One request, the upstream it goes to, and the exchange with the current peer.
 ///
 /// A peer that fails gives way to the next as `proxy_next_upstream` says, and a reused connection that closes silently
 /// gives way to a new one.
@@ -34,20 +35,22 @@ pub(crate) struct Forwarding<'a> {
     length: BodyLength,
     attempts: Attempts,
     peer: usize,
+    /// Whether the balancer counts a request of the peer that has not ended.
+    is_peer_selected: bool,
     is_reused: bool,
-    /// The statuses that make the next peer's turn.
+    /// The policy for statuses that are retried on the next peer.
     retry_statuses: Option<RetryPolicy>,
     exchange: Option<Exchange>,
 }
 
-/// A pool of the configuration, or one made for a URL with variables.
+/// A pool of the configuration, or a temporary one for a URL with variables.
 #[derive(Debug)]
 enum PoolHandle<'a> {
     Configured(&'a UpstreamPool),
-    Made(Box<UpstreamPool>),
+    Temporary(Box<UpstreamPool>),
 }
 
-/// What an upstream sends.
+/// A head from an upstream.
 #[derive(Debug)]
 pub(crate) enum Received {
     /// A 1xx response for an HTTP/1.1 client; more follows.
@@ -63,7 +66,7 @@ impl Deref for PoolHandle<'_> {
     fn deref(&self) -> &UpstreamPool {
         match self {
             PoolHandle::Configured(pool) => pool,
-            PoolHandle::Made(pool) => pool,
+            PoolHandle::Temporary(pool) => pool,
         }
     }
 }
@@ -84,7 +87,7 @@ impl<'a> Forwarding<'a> {
             }
             (Destination::Url(_), Some(target)) => {
                 let upstream = make_upstream(context, upstreams, target).await?;
-                PoolHandle::Made(Box::new(UpstreamPool::new(&upstream)))
+                PoolHandle::Temporary(Box::new(UpstreamPool::new(&upstream)))
             }
             // OK because routing ends in a pass only when the URL has a target
             (Destination::Url(_), None) => unreachable!("a URL with variables that has no target"),
@@ -95,13 +98,14 @@ impl<'a> Forwarding<'a> {
             pool,
             length,
             peer: 0,
+            is_peer_selected: false,
             is_reused: false,
             retry_statuses: None,
             exchange: None,
         })
     }
 
-    /// Sends the request, and receives the next response head. To be called again after an interim response.
+    /// Sends the request, and receives the next response head. Call it again after an interim response.
     pub(crate) async fn receive(
         &mut self,
         context: &mut RequestContext<'_>,
@@ -127,6 +131,7 @@ impl<'a> Forwarding<'a> {
     async fn connect(&mut self, context: &mut RequestContext<'_>) -> Result<Result<(), ExchangeError>, ForwardError> {
         let (peer, idle) = self.attempts.next_peer(context, &self.pool)?;
         self.peer = peer;
+        self.is_peer_selected = true;
         self.is_reused = idle.is_some();
         let connection = match idle {
             Some(connection) => connection,
@@ -207,9 +212,11 @@ impl<'a> Forwarding<'a> {
             }
             ExchangeError::Upstream { kind, message } => {
                 self.log(context, Severity::Error, &message);
+                self.is_peer_selected = false;
                 self.attempts.fail(context, &self.pool, self.peer, kind, body)
             }
             ExchangeError::RequestBody(error) => {
+                self.is_peer_selected = false;
                 let status = if has_interim { last_status(context) } else { error.status().unwrap_or(499) };
                 self.attempts.end(context, &self.pool, self.peer, status, PeerResult::Served);
                 self.log(context, Severity::Info, &error.to_string());
@@ -243,6 +250,7 @@ impl<'a> Forwarding<'a> {
     /// Ends the exchange after its response was used. The connection goes back to the pool if it can be used again.
     pub(crate) fn finish(&mut self, context: &mut RequestContext<'_>, body: Body) {
         self.record_transfer(context, Some(&body));
+        self.is_peer_selected = false;
         self.attempts.end(context, &self.pool, self.peer, last_status(context), PeerResult::Served);
         if let (Some(exchange), Body::Stream(stream)) = (self.exchange.take(), body)
             && let Some(connection) = exchange.into_reusable(stream)
@@ -251,7 +259,7 @@ impl<'a> Forwarding<'a> {
         }
     }
 
-    /// Ends the exchange in the middle of its response, without blame for the peer.
+    /// Ends the exchange in the middle of its response, which is not a failure of the peer.
     pub(crate) fn abort(
         &mut self,
         context: &mut RequestContext<'_>,
@@ -261,6 +269,7 @@ impl<'a> Forwarding<'a> {
     ) {
         self.record_transfer(context, body);
         self.exchange = None;
+        self.is_peer_selected = false;
         self.attempts.end(context, &self.pool, self.peer, last_status(context), PeerResult::Served);
         self.log(context, severity, message);
     }
@@ -277,6 +286,7 @@ impl<'a> Forwarding<'a> {
         self.exchange = None;
         self.log(context, Severity::Error, message);
         let kind = UpstreamErrorKind::Final;
+        self.is_peer_selected = false;
         let failed = self.attempts.fail(context, &self.pool, self.peer, kind, request_body);
         failed.err().unwrap_or(ForwardError::Status(kind.status()))
     }
@@ -300,7 +310,16 @@ impl<'a> Forwarding<'a> {
     }
 }
 
-/// Accepts a final head as the response, unless its framing is invalid or its status is the next peer's chance.
+impl Drop for Forwarding<'_> {
+    fn drop(&mut self) {
+        if self.is_peer_selected {
+            // a panic has ended the request, and must not count towards `max_conns` for ever
+            self.pool.release(self.peer, PeerResult::Served);
+        }
+    }
+}
+
+/// Accepts a final head as the response, unless its framing is invalid or its status is retried on the next peer.
 fn accept(
     context: &RequestContext<'_>,
     exchange: &mut Exchange,
@@ -314,7 +333,7 @@ fn accept(
         return Err(ExchangeError::upstream(UpstreamErrorKind::Status(head.status), message));
     }
     let body = exchange.body(length, pass).map_or(Body::Empty, Body::Stream);
-    Ok(Received::Final(Response { head: Head::received(head), body }))
+    Ok(Received::Final(Response::new(Head::received(head), body)))
 }
 
 /// Whether both the client and the configuration asked the upstream for another protocol (RFC 9110 §7.8).
@@ -323,7 +342,13 @@ fn may_switch(context: &RequestContext<'_>, pass: &ProxyPass) -> bool {
     head.version == Version::Http11
         && head.headers.contains("upgrade")
         && head.headers.list_contains("connection", "upgrade")
-        && pass.fields.requests_upgrade(&context.scope())
+        && sends_upgrade(pass, &context.scope())
+}
+
+/// Whether `proxy_set_header` asks the upstream for another protocol.
+fn sends_upgrade(pass: &ProxyPass, scope: &Scope<'_>) -> bool {
+    let mut lines = pass.fields.lines.iter();
+    lines.any(|(name, value)| name.eq_ignore_ascii_case("upgrade") && !value.value(scope).is_empty())
 }
 
 fn last_status(context: &RequestContext<'_>) -> u16 {
@@ -339,7 +364,7 @@ async fn make_upstream(
     let (host, port) = match target {
         PassTarget::Name(host, port) => (host.as_str(), *port),
         PassTarget::Address(address) => return Ok(Upstream::from_addresses(&address.to_string(), [*address])),
-        PassTarget::Upstream(index) => return Ok(context.worker.settings.upstreams[*index].clone()),
+        PassTarget::Upstream(index) => return Ok(context.worker.config.upstreams[*index].clone()),
     };
     let message = match context.config().resolver {
         Some(resolver) => match upstreams.resolver.find(host, port, resolver).await {

@@ -1,13 +1,13 @@
 //! The server side of the proxy: peers, connections to them, and the exchange of a request for an owned response.
 //!
-//! `forwarding::Forwarding` is the way in: it sends a request to one peer after the other until one of them responds.
-//! This room must not know how a client's connection works or how a response is written: it reads the request's body
-//! from a `RequestSource`, returns a `Response`, and
-//! imports nothing of `downstream`.
+//! The entry point is `forwarding::Forwarding`, which sends a request to one peer after the other until one responds.
+//! This module must not know how a client's connection works or how a response is written: it reads the request's body
+//! from a `RequestSource`, returns a `Response`, and imports nothing of `downstream`.
 
 pub mod balancer;
 
 pub mod request_head;
+mod uwsgi_head;
 pub(crate) mod attempts;
 pub(crate) mod error;
 pub(crate) mod exchange;

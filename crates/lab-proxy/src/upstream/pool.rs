@@ -35,7 +35,7 @@ pub(crate) struct UpstreamConnection {
 pub(crate) struct ConnectionUsage {
     /// The peer, as an index into [`Upstream::servers`].
     pub(crate) peer: usize,
-    /// The number of requests sent over it, the present one included.
+    /// The number of requests sent over it, including the current one.
     pub(crate) requests: usize,
     opened: Instant,
     idle_since: Instant,
@@ -44,23 +44,23 @@ pub(crate) struct ConnectionUsage {
 /// An upstream as one worker uses it.
 #[derive(Debug)]
 pub(crate) struct UpstreamPool {
-    settings: Upstream,
+    upstream: Upstream,
     balancer: RefCell<Balancer>,
     /// Idle connections, the most recently used last.
     idle: RefCell<VecDeque<UpstreamConnection>>,
 }
 
 impl UpstreamPool {
-    pub(crate) fn new(settings: &Upstream) -> UpstreamPool {
+    pub(crate) fn new(upstream: &Upstream) -> UpstreamPool {
         UpstreamPool {
-            settings: settings.clone(),
-            balancer: RefCell::new(Balancer::new(settings)),
+            upstream: upstream.clone(),
+            balancer: RefCell::new(Balancer::new(upstream)),
             idle: RefCell::default(),
         }
     }
 
     pub(crate) fn name(&self) -> &str {
-        &self.settings.name
+        &self.upstream.name
     }
 
     /// How many peers may be tried for one request.
@@ -68,11 +68,11 @@ impl UpstreamPool {
         self.balancer.borrow().tries()
     }
 
-    /// The next peer to try; none if all were tried or are unavailable. `client` is the client's address, unless it came
-    /// over a unix socket. A selected peer has to be [released](UpstreamPool::release).
+    /// The next peer to try; none if all were tried or are unavailable. `client` is the client's address, unless it
+    /// came over a unix socket. A selected peer must be [released](UpstreamPool::release).
     pub(crate) fn select(&self, search: &mut PeerSearch, client: Option<IpAddr>, scope: &Scope<'_>) -> Option<usize> {
         let mut text = Vec::new();
-        let key = match &self.settings.method {
+        let key = match &self.upstream.method {
             BalancingMethod::Hash { key, .. } => {
                 key.write(scope, &mut text);
                 BalancingKey::Text(&text)
@@ -86,23 +86,23 @@ impl UpstreamPool {
 
     /// The address of a peer as text.
     pub(crate) fn label(&self, peer: usize) -> &Arc<str> {
-        &self.settings.servers[peer].label
+        &self.upstream.servers[peer].label
     }
 
     /// Records how a peer fared with a request. Returns whether this made the peer unavailable.
-    pub(crate) fn release(&self, peer: usize, verdict: PeerResult) -> bool {
-        self.balancer.borrow_mut().release(peer, verdict, clock::now())
+    pub(crate) fn release(&self, peer: usize, result: PeerResult) -> bool {
+        self.balancer.borrow_mut().release(peer, result, clock::now())
     }
 
     /// The most recently used idle connection to a peer that is still open.
     ///
-    /// `asks_kernel` costs a system call, for requests that cannot be sent twice. Otherwise the last poll's result has to
-    /// do.
+    /// With `asks_kernel` a system call checks that it is open, for requests that cannot be sent twice. Otherwise the
+    /// last poll's result decides.
     pub(crate) fn take_idle(&self, peer: usize, asks_kernel: bool) -> Option<UpstreamConnection> {
         let mut idle = self.idle.borrow_mut();
-        let address = &self.settings.servers[peer].address;
+        let address = &self.upstream.servers[peer].address;
         let leads_there =
-            |connection: &UpstreamConnection| self.settings.servers[connection.usage.peer].address == *address;
+            |connection: &UpstreamConnection| self.upstream.servers[connection.usage.peer].address == *address;
         while let Some(position) = idle.iter().rposition(leads_there) {
             let mut connection = idle.remove(position)?;
             if self.is_usable(&connection, asks_kernel) {
@@ -113,16 +113,17 @@ impl UpstreamPool {
         None
     }
 
-    /// Keeps a connection for the next request, within the limits of `keepalive`. The longest idle one makes room.
+    /// Keeps a connection for the next request, within the limits of `keepalive`. If there are too many, the one that
+    /// has been idle longest is closed.
     pub(crate) fn put_idle(&self, mut connection: UpstreamConnection) {
-        let is_worn_out = connection.usage.requests >= self.settings.keepalive_requests
-            || clock::since(connection.usage.opened) >= self.settings.keepalive_time;
-        if self.settings.keepalive == 0 || is_worn_out {
+        let is_worn_out = connection.usage.requests >= self.upstream.keepalive_requests
+            || clock::since(connection.usage.opened) >= self.upstream.keepalive_time;
+        if self.upstream.keepalive == 0 || is_worn_out {
             return;
         }
         connection.usage.idle_since = clock::now();
         let mut idle = self.idle.borrow_mut();
-        if idle.len() >= self.settings.keepalive {
+        if idle.len() >= self.upstream.keepalive {
             idle.pop_front();
         }
         idle.push_back(connection);
@@ -134,16 +135,16 @@ impl UpstreamPool {
     }
 
     fn is_usable(&self, connection: &UpstreamConnection, asks_kernel: bool) -> bool {
-        clock::since(connection.usage.idle_since) < self.settings.keepalive_timeout && connection.is_quiet(asks_kernel)
+        clock::since(connection.usage.idle_since) < self.upstream.keepalive_timeout && connection.is_quiet(asks_kernel)
     }
 
     /// Opens a connection to a peer.
     pub(crate) async fn connect(&self, peer: usize, limit: Duration) -> io::Result<UpstreamConnection> {
         let connecting = async {
-            match &self.settings.servers[peer].address {
+            match &self.upstream.servers[peer].address {
                 Address::Internet(address) => {
                     let stream = TcpStream::connect(address).await?;
-                    // heads and small bodies leave in one write; Nagle's algorithm would only delay them
+                    // heads and small bodies are sent in one write, which Nagle's algorithm would only delay
                     stream.set_nodelay(true)?;
                     Ok(Stream::Tcp(stream))
                 }
@@ -156,7 +157,7 @@ impl UpstreamPool {
         let now = clock::now();
         Ok(UpstreamConnection {
             reader: StreamReader {
-                incoming: Box::new(Incoming::of_much(read, Limits::response())),
+                incoming: Box::new(Incoming::with_large_buffer(read, Limits::response())),
                 timer: Timer::new(),
             },
             outgoing: Outgoing::new(CountingWriter::new(write)),

@@ -1,8 +1,6 @@
-//! The head an upstream gets: nginx's order, which is the lines of `proxy_set_header`, then the client's.
-//!
-//! Pure: a request and its settings in, bytes out.
+//! Writes the head of a request to an upstream, in nginx's order: the lines of `proxy_set_header`, then the client's.
 
-use lab_http::write::{content_length, decimal, end, field};
+use lab_http::h1::write::{content_length, decimal, end, field};
 use lab_http::{BodyLength, Version};
 
 use crate::config::proxy::pass::ProxyPass;
@@ -12,7 +10,7 @@ use crate::routing::request::Request;
 use crate::routing::route::{Route, UriAlignment};
 use crate::routing::uri;
 
-/// Appends the whole head, its final empty line included. `body` is how the body will be delimited on this hop.
+/// Appends the head with its final empty line. `body` is how the body is framed on this hop.
 pub fn write(request: &Request<'_>, pass: &ProxyPass, scope: &Scope<'_>, body: BodyLength, out: &mut Vec<u8>) {
     out.extend_from_slice(scope.route.method);
     out.push(b' ');
@@ -27,7 +25,9 @@ pub fn write(request: &Request<'_>, pass: &ProxyPass, scope: &Scope<'_>, body: B
         out.extend_from_slice(b": ");
         let value = out.len();
         template.write(scope, out);
-        if out.len() == value {
+        // a request of HTTP/1.1 without a host has an empty Host field (RFC 9112 §3.2)
+        let is_required = || pass.version == Version::Http11 && name.eq_ignore_ascii_case("host");
+        if out.len() == value && !is_required() {
             out.truncate(line);
             continue;
         }
@@ -37,27 +37,29 @@ pub fn write(request: &Request<'_>, pass: &ProxyPass, scope: &Scope<'_>, body: B
     match body {
         BodyLength::Sized(length) => content_length(out, length),
         BodyLength::Chunked => field(out, b"Transfer-Encoding", b"chunked"),
-        // a request never lasts until its connection is closed
+        // a request body never ends with its connection
         BodyLength::None | BodyLength::UntilClose => {}
     }
-    if request.expects_continue && pass.version == Version::Http11 {
+    // a collected body is sent at once
+    let is_streamed = !scope.route.location.config.buffering.requests;
+    if is_streamed && request.expects_continue && pass.version == Version::Http11 {
         field(out, b"Expect", b"100-continue");
     }
     for (name, value) in request.head.headers.iter() {
         if !pass.fields.replaced.contains(name) {
             field(out, name, value);
         } else if name.eq_ignore_ascii_case(b"max-forwards") {
-            forward_once_more(request, name, value, out);
+            write_max_forwards(request, name, value, out);
         }
     }
     end(out);
 }
 
-/// Appends the target: as it came, or with the location's part replaced by the URI of `proxy_pass`, or as the
-/// configuration has rewritten it.
+/// Appends the target: unchanged, or with the location's part replaced by the URI of `proxy_pass`, or as the
+/// configuration rewrote it.
 ///
-/// As nginx: a path that is not sent as it came is escaped again only if the client escaped anything, or if the
-/// configuration made it, and an absolute target loses its origin. `*` stays itself.
+/// As in nginx: a changed path is escaped again only if the client escaped anything or the configuration wrote it, and
+/// an absolute target loses its origin. `*` does not change.
 fn write_target(request: &Request<'_>, pass: &ProxyPass, route: &Route<'_>, out: &mut Vec<u8>) {
     let replacement = pass.uri.as_ref().filter(|_| request.target.path != b"*");
     match route.resolved_pass.as_ref().map(|proxied| proxied.uri.as_deref()) {
@@ -90,8 +92,8 @@ fn write_target(request: &Request<'_>, pass: &ProxyPass, route: &Route<'_>, out:
     }
 }
 
-/// Appends a part of a target that variables may have made, with everything escaped that would end the target or the
-/// request line. nginx passes such bytes on.
+/// Appends a part of a target that may come from variables. Escapes the bytes that would end the target or the request
+/// line, which nginx passes on.
 fn write_safe(text: &[u8], out: &mut Vec<u8>) {
     for &byte in text {
         if byte <= 0x20 || byte == 0x7f {
@@ -102,9 +104,9 @@ fn write_safe(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Counts Max-Forwards down where it counts (RFC 9110 §7.6.2: TRACE and OPTIONS); elsewhere it is a field like any
-/// other. At 0 a request is not forwarded at all: [`may_not_be_forwarded`].
-fn forward_once_more(request: &Request<'_>, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+/// Decrements Max-Forwards where it applies (RFC 9110 §7.6.2: TRACE and OPTIONS). Elsewhere it is an ordinary field. A
+/// request with 0 is not forwarded: [`is_final_recipient`].
+fn write_max_forwards(request: &Request<'_>, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     match max_forwards(request) {
         Some(hops) => {
             out.extend_from_slice(name);
@@ -116,9 +118,9 @@ fn forward_once_more(request: &Request<'_>, name: &[u8], value: &[u8], out: &mut
     }
 }
 
-/// Whether this is the last recipient the client asks: OPTIONS with `Max-Forwards: 0`.
+/// Whether the proxy must respond itself: OPTIONS with `Max-Forwards: 0`.
 #[must_use]
-pub fn may_not_be_forwarded(request: &Request<'_>) -> bool {
+pub fn is_final_recipient(request: &Request<'_>) -> bool {
     max_forwards(request) == Some(0)
 }
 

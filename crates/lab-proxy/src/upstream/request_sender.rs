@@ -1,4 +1,4 @@
-//! Sending a request to a peer, while something else goes on: waiting for the response, or writing it.
+//! Sends a request to a peer while the response is awaited or written.
 
 use std::future::{Future, pending, poll_fn};
 use std::io;
@@ -10,12 +10,14 @@ use lab_http::{BodyEncoder, BodyLength, Incoming, Outgoing};
 
 use crate::config::proxy::pass::ProxyPass;
 use crate::context::{CountingWriter, RequestBodyError, RequestContext, RequestSource};
+use crate::routing::route::BodyAdmission;
 use lab_net::deadline::{Timer, now_or_pending};
+use lab_net::turn::TurnBudget;
 use lab_net::{OwnedWriteHalf, ReadHalf};
 
 /// Pipelined requests are read ahead up to this many bytes while a client is watched.
 const READ_AHEAD: usize = 64 * 1024;
-/// Content beyond this many bytes has to be written before more is read, in bytes.
+/// No more of the body is read while this many bytes are unwritten.
 const MAX_UNWRITTEN: usize = 16 * 1024;
 
 /// The writing side of an upstream connection, and how much of the request was sent.
@@ -39,7 +41,7 @@ enum Stage {
     End,
     Flush,
     Complete,
-    /// The peer takes no more. It may respond all the same.
+    /// The peer accepts no more bytes, but may still respond.
     PeerClosed,
 }
 
@@ -53,6 +55,8 @@ struct SendLimits {
     max_body_size: Option<u64>,
     /// `proxy_ignore_client_abort`
     ignores_client_abort: bool,
+    /// Whether the client may be sending a body that is not passed on.
+    is_body_refused: bool,
 }
 
 impl RequestSender {
@@ -69,6 +73,7 @@ impl RequestSender {
             body_timeout: rules.client_body_timeout,
             max_body_size: rules.client_max_body_size,
             ignores_client_abort: rules.ignore_client_abort,
+            is_body_refused: context.route.body == BodyAdmission::Refused,
         };
         RequestSender { outgoing, encoder: BodyEncoder::new(length), stage: Stage::Memory, limits }
     }
@@ -102,15 +107,16 @@ impl RequestSender {
             return error;
         }
         if self.stage == Stage::Complete && !self.limits.ignores_client_abort {
-            return watch(source.incoming).await;
+            return watch(source.incoming, self.limits.is_body_refused).await;
         }
         pending().await
     }
 
-    /// Sends what is left of the request. Every stage ends where its bytes are in the output buffer, so that nothing is
-    /// lost when this is dropped.
+    /// Sends the rest of the request. A stage ends when its bytes are in the output buffer, so this can be dropped
+    /// without losing any.
     async fn send(&mut self, source: &mut RequestSource<'_, '_>) -> Result<(), RequestBodyError> {
         let mut block = Vec::new();
+        let mut turn = TurnBudget::default();
         loop {
             if self.outgoing.unwritten() >= MAX_UNWRITTEN && self.stage != Stage::PeerClosed {
                 self.flush(source.timer).await;
@@ -125,11 +131,15 @@ impl RequestSender {
                     let read = source.body.read_file(position, &mut block)?;
                     self.stage = if read == 0 { Stage::Stream } else { Stage::File(position + read as u64) };
                     push(&mut self.outgoing, &mut self.encoder, &mut self.stage, &block).await;
+                    turn.spend(read).await;
                 }
                 Stage::Stream if source.body.is_complete() => self.stage = Stage::End,
-                Stage::Stream => self.stream(source).await?,
+                Stage::Stream => {
+                    let passed = self.stream(source).await?;
+                    turn.spend(passed).await;
+                }
                 Stage::End => {
-                    let ended = self.encoder.end(self.outgoing.buffer(), None);
+                    let ended = self.encoder.finish(self.outgoing.buffer(), None);
                     self.stage = if ended.is_ok() { Stage::Flush } else { Stage::PeerClosed };
                 }
                 Stage::Flush => {
@@ -143,26 +153,29 @@ impl RequestSender {
         }
     }
 
-    /// Passes one piece of the body on. Pieces that have arrived leave together; everything is flushed before a wait.
-    async fn stream(&mut self, source: &mut RequestSource<'_, '_>) -> Result<(), RequestBodyError> {
+    /// Passes one piece of the body on, and returns its size. Pieces that have arrived are sent together; everything is flushed before a
+    /// wait.
+    async fn stream(&mut self, source: &mut RequestSource<'_, '_>) -> Result<usize, RequestBodyError> {
         let limit = self.limits.max_body_size;
         let piece = match now_or_pending(source.body.next_piece(source.incoming, limit)).await {
             Poll::Ready(piece) => piece?,
             Poll::Pending => {
                 self.flush(source.timer).await;
                 if self.stage == Stage::PeerClosed {
-                    return Ok(());
+                    return Ok(0);
                 }
                 let next = source.body.next_piece(source.incoming, limit);
                 let next = source.timer.within(self.limits.body_timeout, next).await;
                 next.unwrap_or(Err(RequestBodyError::TimedOut))?
             }
         };
-        match piece {
-            Some(piece) => push(&mut self.outgoing, &mut self.encoder, &mut self.stage, piece).await,
-            None => self.stage = Stage::End,
-        }
-        Ok(())
+        let Some(piece) = piece else {
+            self.stage = Stage::End;
+            return Ok(0);
+        };
+        let length = piece.len();
+        push(&mut self.outgoing, &mut self.encoder, &mut self.stage, piece).await;
+        Ok(length)
     }
 
     async fn flush(&mut self, timer: &mut Timer) {
@@ -173,22 +186,27 @@ impl RequestSender {
     }
 }
 
-/// Frames a piece and writes what the peer takes at once; never waits.
+/// Frames a piece and writes as much as the peer accepts, without blocking.
 async fn push(
     outgoing: &mut Outgoing<CountingWriter<OwnedWriteHalf>>,
     encoder: &mut BodyEncoder,
     stage: &mut Stage,
     piece: &[u8],
 ) {
-    if !piece.is_empty() && outgoing.piece_without_waiting(encoder, piece).await.is_err() {
+    if !piece.is_empty() && outgoing.write_piece_nonblocking(encoder, piece).await.is_err() {
         *stage = Stage::PeerClosed;
     }
 }
 
-/// Waits for the client to close its connection, and reads ahead what it sends meanwhile.
-async fn watch(client: &mut Incoming<ReadHalf<'_>>) -> RequestBodyError {
+/// Waits for the client to close its connection, and reads ahead what it sends in the meantime. The rest of a refused
+/// body is discarded: the client may read its response only after it has sent everything.
+async fn watch(client: &mut Incoming<ReadHalf<'_>>, is_body_refused: bool) -> RequestBodyError {
     while client.buffered().len() < READ_AHEAD {
-        match poll_fn(|cx| client.poll_fill(cx)).await {
+        let read = match is_body_refused {
+            true => client.discard_once().await,
+            false => poll_fn(|cx| client.poll_fill(cx)).await,
+        };
+        match read {
             Ok(0) => return RequestBodyError::Closed("the connection was closed".to_owned()),
             Ok(_) => {}
             Err(error) => return RequestBodyError::Closed(error.to_string()),

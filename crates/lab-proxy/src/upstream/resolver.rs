@@ -1,4 +1,4 @@
-//! A cache of the addresses behind names that are known only when a request comes. The system looks them up.
+//! A cache of the addresses of names that depend on the request. The system looks them up.
 //!
 //! Each worker has its own cache.
 

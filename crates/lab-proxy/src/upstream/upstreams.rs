@@ -12,12 +12,12 @@ pub(crate) struct Upstreams {
 }
 
 impl Upstreams {
-    pub(crate) fn new(settings: &Config) -> Upstreams {
-        let pools = settings.upstreams.iter().map(UpstreamPool::new).collect();
+    pub(crate) fn new(config: &Config) -> Upstreams {
+        let pools = config.upstreams.iter().map(UpstreamPool::new).collect();
         Upstreams { pools, resolver: ResolverCache::default() }
     }
 
-    /// The pool of an upstream, by its index in the settings.
+    /// The pool of an upstream, by its index in the configuration.
     pub(crate) fn pool(&self, index: usize) -> &UpstreamPool {
         &self.pools[index]
     }

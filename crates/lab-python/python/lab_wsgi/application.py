@@ -1,17 +1,24 @@
 """Loads the application that an application string names, as in gunicorn: ``module``, ``module:name``,
-``module:name.attribute`` or ``module:factory("literals", only=True)``."""
+``module:name.attribute`` or ``module:factory("literals", only=True)``; or the one of a PasteDeploy file."""
 
 import ast
 import importlib
 import os
+import re
+import sys
+
+# What lab puts in front of the file in the setting ``paste``.
+_PASTE = "paste:"
 
 
 class ApplicationError(Exception):
     """The string names no application. A replacement of the worker would fail as well."""
 
 
-def load(text):
+def load(text, paste_global_conf=()):
     """Loads the WSGI application that ``text`` names. Exceptions of its module are passed on."""
+    if text.startswith(_PASTE):
+        return _load_paste(text[len(_PASTE) :], paste_global_conf)
     module_name, _, expression = text.partition(":")
     expression = expression or "application"
     names, arguments = _parse(expression)
@@ -27,6 +34,21 @@ def load(text):
     if not callable(found):
         raise ApplicationError(f"{text!r} is {_article(type(found).__name__)}, which cannot be called")
     return found
+
+
+def _load_paste(uri, assignments):
+    """Loads the application in a PasteDeploy file, ``FILE`` or ``FILE#NAME``, with its global settings, ``NAME=VALUE``."""
+    try:
+        from paste.deploy import loadapp
+    except ImportError:
+        raise ApplicationError(
+            f"{sys.executable} has no PasteDeploy, which reads such files\n"
+            f"hint: install it with `{sys.executable} -m pip install PasteDeploy`"
+        ) from None
+    # An equals sign in a name or value has a backslash before it.
+    pairs = [re.split(r"(?<!\\)=", assignment, maxsplit=1) for assignment in assignments]
+    global_conf = {name.replace("\\=", "="): value.replace("\\=", "=") for name, value in pairs}
+    return loadapp(f"config:{uri}", relative_to=os.getcwd(), global_conf=global_conf)
 
 
 def _parse(expression):

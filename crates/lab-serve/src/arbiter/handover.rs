@@ -17,6 +17,7 @@ use rustix::net::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::logging::syslog::SyslogConfig;
 use crate::process::identity::Identity;
 
 /// Descriptors in one message, at most (unix(7): `SCM_MAX_FD` is 253).
@@ -24,7 +25,7 @@ const MOST_DESCRIPTORS: usize = 253;
 /// The longest document that is received.
 const LONGEST_DOCUMENT: usize = 128 * 1024;
 
-/// Everything a worker process is given at its start.
+/// Everything a worker process receives at its start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerBootstrap {
     pub settings: WorkerSettings,
@@ -33,6 +34,8 @@ pub struct WorkerBootstrap {
     /// The process name that `ps` shows.
     pub name: String,
     pub identity: Identity,
+    /// The syslog server for the messages of a native worker. A Python worker finds it in `settings.logging`.
+    pub syslog: Option<SyslogConfig>,
 }
 
 /// The descriptors that come with a bootstrap document, in this order.
@@ -48,39 +51,55 @@ pub struct Descriptors {
 /// Why a bootstrap document could not be sent or received.
 #[derive(Debug, thiserror::Error)]
 pub enum HandoverError {
-    #[error("cannot hand over to a worker: {0}")]
+    #[error("cannot transfer the bootstrap document: {0}")]
     Io(#[from] io::Error),
     /// The message is not from an arbiter.
-    #[error("standard input holds no bootstrap document of an arbiter: {0}")]
+    #[error("standard input holds no bootstrap document from an arbiter: {0}")]
     Malformed(String),
-    #[error("a worker cannot be handed {0} descriptors; the most is {MOST_DESCRIPTORS}")]
+    #[error("cannot pass {0} descriptors to a worker; the limit is {MOST_DESCRIPTORS}")]
     TooMany(usize),
+}
+
+/// A new socket pair that keeps the boundaries of messages: the arbiter's end, and the other process's.
+///
+/// # Errors
+/// There are no descriptors left.
+pub(super) fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
+}
+
+/// Sends one message: a document with descriptors.
+///
+/// # Errors
+/// There are too many descriptors, or the message cannot be sent.
+pub(super) fn send_message(
+    socket: BorrowedFd<'_>,
+    document: &[u8],
+    fds: &[BorrowedFd<'_>],
+) -> Result<(), HandoverError> {
+    if fds.len() > MOST_DESCRIPTORS {
+        return Err(HandoverError::TooMany(fds.len()));
+    }
+    let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    if !fds.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(fds)) {
+        return Err(HandoverError::TooMany(fds.len()));
+    }
+    sendmsg(socket, &[IoSlice::new(document)], &mut ancillary, SendFlags::NOSIGNAL).map_err(io::Error::from)?;
+    Ok(())
 }
 
 /// Sends a bootstrap document and descriptors into a new socket pair, and returns the other end as the standard input of
 /// the worker. The message waits in the socket until the worker reads it.
 ///
+/// `fds` are the sockets, the scoreboard and, if the settings have an access log, its pipe.
+///
 /// # Errors
 /// There are too many descriptors, or the message cannot be sent.
-pub fn send(
-    bootstrap: &WorkerBootstrap,
-    sockets: &[BorrowedFd<'_>],
-    scoreboard: BorrowedFd<'_>,
-    access: Option<BorrowedFd<'_>>,
-) -> Result<Stdio, HandoverError> {
+pub(super) fn send(bootstrap: &WorkerBootstrap, fds: &[BorrowedFd<'_>]) -> Result<Stdio, HandoverError> {
     let document = serde_json::to_vec(bootstrap).map_err(io::Error::other)?;
-    let fds: Vec<BorrowedFd<'_>> = sockets.iter().copied().chain([scoreboard]).chain(access).collect();
-    if fds.len() > MOST_DESCRIPTORS {
-        return Err(HandoverError::TooMany(fds.len()));
-    }
-    let (ours, theirs) =
-        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).map_err(io::Error::from)?;
-    let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    if !ancillary.push(SendAncillaryMessage::ScmRights(&fds)) {
-        return Err(HandoverError::TooMany(fds.len()));
-    }
-    sendmsg(&ours, &[IoSlice::new(&document)], &mut ancillary, SendFlags::NOSIGNAL).map_err(io::Error::from)?;
+    let (ours, theirs) = socket_pair()?;
+    send_message(ours.as_fd(), &document, fds)?;
     Ok(Stdio::from(theirs))
 }
 
@@ -146,26 +165,20 @@ mod tests {
             address: format!("127.0.0.1:{number}"),
         };
         settings.sockets = (0..sockets).map(socket).collect();
-        let log =
-            AccessLogSettings { fd: 9, request_headers: Vec::new(), response_headers: Vec::new(), environ: Vec::new() };
+        let log = AccessLogSettings { fd: 9, ..AccessLogSettings::default() };
         settings.access_log = access.then_some(log);
         let identity = Identity { user: 0, group: 0, initgroups: false };
-        WorkerBootstrap { settings, python: None, name: "n".into(), identity }
+        WorkerBootstrap { settings, python: None, name: "n".into(), identity, syslog: None }
     }
 
     /// Sends a document with four descriptors over a socket pair of its own, and receives it.
     fn received(bootstrap: &WorkerBootstrap, access: bool) -> Result<(WorkerBootstrap, Descriptors), HandoverError> {
         let files: Vec<_> = (0..4).map(|_| std::fs::File::open("/dev/null").unwrap()).collect();
         let sockets: Vec<_> = files[..2].iter().map(AsFd::as_fd).collect();
-        let (ours, theirs) =
-            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+        let (ours, theirs) = socket_pair().unwrap();
         let fds: Vec<_> =
             sockets.iter().copied().chain([files[2].as_fd()]).chain(access.then(|| files[3].as_fd())).collect();
-        let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
-        let mut ancillary = SendAncillaryBuffer::new(&mut space);
-        assert!(ancillary.push(SendAncillaryMessage::ScmRights(&fds)));
-        let document = serde_json::to_vec(bootstrap).unwrap();
-        sendmsg(&ours, &[IoSlice::new(&document)], &mut ancillary, SendFlags::empty()).unwrap();
+        send_message(ours.as_fd(), &serde_json::to_vec(bootstrap).unwrap(), &fds).unwrap();
         receive_from(theirs.as_fd())
     }
 
@@ -183,8 +196,7 @@ mod tests {
     fn wrong_descriptor_count_is_refused() {
         assert!(matches!(received(&bootstrap(3, false), false), Err(HandoverError::Malformed(_))));
         assert!(matches!(received(&bootstrap(2, true), false), Err(HandoverError::Malformed(_))));
-        let (ours, theirs) =
-            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+        let (ours, theirs) = socket_pair().unwrap();
         drop(ours);
         assert!(matches!(receive_from(theirs.as_fd()), Err(HandoverError::Malformed(_))));
     }
@@ -193,6 +205,6 @@ mod tests {
     fn too_many_descriptors_are_refused() {
         let null = std::fs::File::open("/dev/null").unwrap();
         let many = vec![null.as_fd(); 260];
-        assert!(matches!(send(&bootstrap(260, false), &many, null.as_fd(), None), Err(HandoverError::TooMany(261))));
+        assert!(matches!(send(&bootstrap(259, false), &many), Err(HandoverError::TooMany(260))));
     }
 }

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 pub struct HeartbeatMonitor {
     file: OwnedFd,
     last_beat: LastBeat,
+    is_retiring: bool,
 }
 
 /// The state of a worker.
@@ -46,7 +47,7 @@ impl HeartbeatMonitor {
             Some(folder) => open(folder, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, Mode::from_raw_mode(0o600))?,
         };
         ftruncate(&file, SIZE as u64)?;
-        Ok(HeartbeatMonitor { file, last_beat: LastBeat { beat: 0, since: now } })
+        Ok(HeartbeatMonitor { file, last_beat: LastBeat { beat: 0, since: now }, is_retiring: false })
     }
 
     /// The file of the scoreboard, to be inherited by the worker.
@@ -62,7 +63,14 @@ impl HeartbeatMonitor {
             Ok(read) => Scoreboard::decode(&page[..read]).unwrap_or_default(),
             Err(_) => Scoreboard::default(),
         };
+        self.is_retiring = scoreboard.is_retiring;
         self.last_beat.update(&scoreboard, now, timeout)
+    }
+
+    /// Whether the worker retires by itself, as of the last check.
+    #[must_use]
+    pub fn is_retiring(&self) -> bool {
+        self.is_retiring
     }
 }
 
@@ -86,7 +94,8 @@ mod tests {
     fn silence_counts_from_the_last_beat() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let scoreboard = |heartbeat| Scoreboard { heartbeat, requests: 0, request: Some("GET / HTTP/1.1".into()) };
+        let scoreboard =
+            |heartbeat| Scoreboard { heartbeat, request: Some("GET / HTTP/1.1".into()), ..Scoreboard::default() };
         let timeout = Duration::from_secs(5);
         let mut last_beat = LastBeat { beat: 0, since: start };
         assert_eq!(last_beat.update(&scoreboard(0), at(5), timeout), WorkerHealth::Booting);

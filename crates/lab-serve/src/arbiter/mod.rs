@@ -2,37 +2,49 @@
 //! die or hang, and ends them.
 //!
 //! It serves no requests itself, so a request cannot bring it down. In reading order: the loop (this file),
-//! `reload`, one worker (`worker_handle`), what a worker is started with (`worker_spec`, `handover`), and what the
-//! arbiter watches (`signals`, `heartbeat`, `file_watcher`).
+//! `worker_exits`, `reload`, `upgrade`, `shutdown`, the server hooks (`server_hooks`) and the process that runs them
+//! (`fork_server`), one worker (`worker_handle`, `child`), the settings a worker starts with (`worker_spec`, `handover`),
+//! and the events the arbiter waits for (`signals`, `heartbeat`, `file_watcher`).
 
+mod worker_exits;
 mod reload;
+pub mod upgrade;
+mod shutdown;
+mod server_hooks;
+mod fork_server;
 mod worker_handle;
+mod child;
 pub mod worker_spec;
 pub mod handover;
 mod signals;
 pub mod heartbeat;
+mod orphans;
 mod file_watcher;
 
 use std::io;
-use std::process::ExitStatus;
 use std::time::Duration;
 
 use lab_worker::bootstrap::{APP_LOAD_ERROR, BOOT_ERROR};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use tokio::task::LocalSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use self::file_watcher::FileWatcher;
+use self::fork_server::ForkServer;
 use self::heartbeat::WorkerHealth;
+use self::server_hooks::Phase;
+use self::shutdown::StopMode;
 use self::signals::{SignalEvent, Signals};
-use self::worker_handle::{SHORT_LIFE, WorkerHandle, WorkerIds, describe_exit, restart_delay, take_exited};
+use self::upgrade::StartCommand;
+use self::worker_handle::{WorkerHandle, WorkerIds, WorkerStart};
 use self::worker_spec::WorkerSpec;
-use crate::listen::{Listener, SocketOptions};
+use crate::listen::{ListenError, Listener, ListenerSource, SocketOptions};
 use crate::logging::error_log::ErrorLog;
 use crate::logging::log_sinks::{AccessSinks, LogSinks};
 use crate::settings::Config;
 
-pub use self::worker_handle::SpawnError;
+pub use self::child::SpawnError;
+pub use self::fork_server::ForkServerError;
 
 /// How much longer than its workers the arbiter waits before it kills them.
 const STOP_MARGIN: Duration = Duration::from_secs(1);
@@ -48,22 +60,43 @@ pub enum ArbiterError {
     Boot(u32),
     #[error("worker {0} failed to load the application")]
     AppLoad(u32),
+    /// A server hook raised an exception, or the application cannot be preloaded.
+    #[error("{error}")]
+    ServerHook { error: ForkServerError, code: u8 },
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     #[error(transparent)]
     Spawn(#[from] SpawnError),
-    #[error("cannot watch over the workers: {0}")]
+    #[error("cannot supervise the workers: {0}")]
     Io(#[from] io::Error),
+}
+
+impl ArbiterError {
+    /// The exit code of the server.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            ArbiterError::AppLoad(_) => APP_LOAD_ERROR,
+            ArbiterError::ServerHook { code, .. } => *code,
+            _ => BOOT_ERROR,
+        }
+    }
 }
 
 /// Everything an arbiter starts with.
 #[derive(Debug)]
 pub struct ArbiterParts {
     pub worker_spec: WorkerSpec,
-    pub listeners: Vec<Listener>,
+    pub listener_source: ListenerSource,
+    /// Starts a new arbiter when this one is upgraded.
+    pub start_command: StartCommand,
+    /// The arbiter that has started this one in its upgrade.
+    pub old_arbiter: Option<Pid>,
     pub access: AccessSinks,
     pub error_log: ErrorLog,
 }
 
-/// What the program around an arbiter does for it.
+/// The parts of an arbiter's work that the program around it does.
 pub trait ArbiterHooks {
     /// The server is ready for connections.
     fn ready(&mut self, listeners: &[Listener]);
@@ -71,42 +104,46 @@ pub trait ArbiterHooks {
     /// Reloads the configuration, and updates error log and pid file. Returns None, after logging the reason, if the
     /// configuration is wrong.
     fn reload(&mut self) -> Option<(WorkerSpec, AccessSinks)>;
+
+    /// The old arbiter of an upgrade has ended, and this one takes its place.
+    fn promoted(&mut self);
 }
 
 /// Runs until SIGTERM (graceful), SIGINT or SIGQUIT (quick). Call it on the main thread: the kernel kills the workers
 /// when the thread that started them ends.
 ///
 /// # Errors
-/// A worker cannot boot, or cannot be started.
+/// A worker cannot boot or be started, an address cannot be bound, or a server hook raised an exception.
 pub fn run(parts: ArbiterParts, hooks: &mut dyn ArbiterHooks) -> Result<(), ArbiterError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, async {
         let mut signals = Signals::new()?;
-        hooks.ready(&parts.listeners);
         let mut arbiter = Arbiter::new(parts);
-        let ended = arbiter.supervise(&mut signals, hooks).await;
-        let mode = ended.as_ref().copied().unwrap_or(StopMode::Quick);
-        arbiter.stop(mode, &mut signals).await;
-        ended.map(drop)
+        let ended = match arbiter.start(hooks).await {
+            Ok(()) => arbiter.serve(&mut signals, hooks).await,
+            Err(error) => Err(error),
+        };
+        arbiter.finish().await;
+        ended
     })
-}
-
-/// How workers are asked to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum StopMode {
-    Graceful,
-    Quick,
 }
 
 struct Arbiter {
     worker_spec: WorkerSpec,
     /// The specification before the last reload and its generation, until the workers of that generation are gone.
     previous: Option<(WorkerSpec, u64)>,
+    listener_source: ListenerSource,
     listeners: Vec<Listener>,
     /// With `reuse_port`, the listeners of every worker slot but the first.
     slot_listeners: Vec<Vec<Listener>>,
     sinks: LogSinks,
     workers: Vec<WorkerHandle>,
+    fork_server: Option<ForkServer>,
+    start_command: StartCommand,
+    /// The arbiter that has started this one in its upgrade, as long as it runs.
+    old_arbiter: Option<Pid>,
+    /// The arbiter that this one has started in an upgrade, as long as it runs.
+    new_arbiter: Option<Pid>,
     /// How many workers there should be.
     target: usize,
     /// Reloads since the start.
@@ -121,22 +158,30 @@ struct Arbiter {
     /// With `reload`: workers cannot boot, so none is started until a file changes.
     awaits_change: bool,
     next_tick: Instant,
+    /// Whether a reload was asked for while the one before was still starting its workers.
+    reload_pending: bool,
+    last_reload: Option<Instant>,
     /// The number of workers last sent to statsd.
     reported_workers: Option<usize>,
 }
 
 impl Arbiter {
     fn new(parts: ArbiterParts) -> Arbiter {
-        let ArbiterParts { worker_spec, listeners, access, error_log } = parts;
+        let ArbiterParts { worker_spec, listener_source, start_command, old_arbiter, access, error_log } = parts;
         let file_watcher = FileWatcher::from_config(&worker_spec.config);
         let target = worker_spec.config.workers;
         Arbiter {
             worker_spec,
             previous: None,
-            listeners,
+            listener_source,
+            listeners: Vec::new(),
             slot_listeners: Vec::new(),
             sinks: LogSinks::new(access, error_log),
             workers: Vec::new(),
+            fork_server: None,
+            start_command,
+            old_arbiter,
+            new_arbiter: None,
             target,
             generation: 0,
             age: 0,
@@ -145,8 +190,34 @@ impl Arbiter {
             file_watcher,
             awaits_change: false,
             next_tick: Instant::now() + TICK,
+            reload_pending: false,
+            last_reload: None,
             reported_workers: None,
         }
+    }
+
+    /// Everything before the first worker, with the server hooks in gunicorn's order.
+    async fn start(&mut self, hooks: &mut dyn ArbiterHooks) -> Result<(), ArbiterError> {
+        self.start_fork_server().await?;
+        self.call_hook("on_starting", Phase::OutsideLoop).await?;
+        let config = &self.worker_spec.config;
+        self.listeners = self.listener_source.listen(&config.bind, SocketOptions::from_config(config))?;
+        self.assign_slot_listeners();
+        hooks.ready(&self.listeners);
+        self.call_hook("when_ready", Phase::OutsideLoop).await
+    }
+
+    /// Keeps up the number of workers until a signal asks to stop, and then stops.
+    async fn serve(&mut self, signals: &mut Signals, hooks: &mut dyn ArbiterHooks) -> Result<(), ArbiterError> {
+        let ended = self.supervise(signals, hooks).await;
+        let mode = ended.as_ref().copied().unwrap_or(StopMode::Quick);
+        let stopped = self.stop(mode, signals).await;
+        // As in gunicorn, the exception of another hook leaves this one out.
+        let exited = match &ended {
+            Err(ArbiterError::ServerHook { .. }) => Ok(()),
+            _ => self.call_hook("on_exit", Phase::OutsideLoop).await,
+        };
+        ended.map(drop).and(stopped).and(exited)
     }
 
     /// Keeps up the number of workers until a signal asks to stop.
@@ -156,12 +227,18 @@ impl Arbiter {
         hooks: &mut dyn ArbiterHooks,
     ) -> Result<StopMode, ArbiterError> {
         loop {
-            self.reap()?;
+            self.check_old_arbiter(hooks);
+            self.reap().await?;
             self.check_health();
             self.retire();
+            if self.reload_pending && !self.is_reloading() {
+                self.reload_pending = false;
+                self.last_reload = Some(Instant::now());
+                self.reload(hooks).await?;
+            }
             let starts = self.needs_worker() && !self.awaits_change;
             if starts && Instant::now() >= self.not_before {
-                self.start_worker()?;
+                self.start_worker().await?;
                 continue;
             }
             self.report_worker_count();
@@ -170,7 +247,10 @@ impl Arbiter {
                 continue;
             }
             let is_booting = self.workers.iter().any(|worker| !worker.is_ready && worker.stopping_since.is_none());
-            let wake = if is_booting { Instant::now() + BOOT_TICK } else { self.next_tick };
+            // A worker that retires by itself needs a successor soon, and only its scoreboard tells.
+            let may_retire = self.worker_spec.config.max_requests > 0;
+            let wake =
+                if is_booting || may_retire { self.next_tick.min(Instant::now() + BOOT_TICK) } else { self.next_tick };
             let event = tokio::select! {
                 event = signals.next() => event,
                 () = sleep_until(wake) => continue,
@@ -180,16 +260,27 @@ impl Arbiter {
                 SignalEvent::ChildExited => {}
                 SignalEvent::GracefulStop => return Ok(StopMode::Graceful),
                 SignalEvent::QuickStop => return Ok(StopMode::Quick),
-                SignalEvent::Reload => self.reload(hooks),
-                SignalEvent::AddWorker => self.resize(self.target + 1),
+                SignalEvent::Reload => self.reload_pending = true,
+                SignalEvent::AddWorker => self.resize(self.target + 1).await?,
                 // gunicorn keeps the last worker as well.
-                SignalEvent::RemoveWorker => self.resize(self.target.saturating_sub(1).max(1)),
-                SignalEvent::ReopenLogs => self.sinks.reopen(),
-                SignalEvent::Upgrade(signal) => tracing::warn!(
-                    "{signal} is not supported: a running server cannot be upgraded; SIGHUP replaces its workers"
-                ),
+                SignalEvent::RemoveWorker => self.resize(self.target.saturating_sub(1).max(1)).await?,
+                SignalEvent::ReopenLogs => {
+                    self.reopen_fork_server_logs().await;
+                    self.reopen_logs();
+                }
+                SignalEvent::Upgrade => self.upgrade().await,
+                // A terminal sends it when its window changes, so it means this only without a terminal, as in gunicorn.
+                SignalEvent::StopWorkers if self.worker_spec.config.process.daemon => self.resize(0).await?,
+                SignalEvent::StopWorkers => tracing::debug!("SIGWINCH is ignored: the server is not a daemon"),
             }
         }
+    }
+
+    /// Whether the workers of the last reload are still booting. A second reload waits for them, so that a burst of
+    /// SIGHUP starts few workers; but not for long, because the first configuration may be one whose workers never boot.
+    fn is_reloading(&self) -> bool {
+        let is_recent = self.last_reload.is_some_and(|reload| reload.elapsed() < TICK);
+        is_recent && self.current().filter(|worker| worker.is_ready).count() < self.target
     }
 
     /// Workers of the current generation that are not stopping.
@@ -202,7 +293,10 @@ impl Arbiter {
         self.current().count() < self.target
     }
 
-    fn start_worker(&mut self) -> Result<(), ArbiterError> {
+    async fn start_worker(&mut self) -> Result<(), ArbiterError> {
+        if !self.has_needed_fork_server().await {
+            return Ok(());
+        }
         let taken: Vec<usize> = self.current().map(|worker| worker.slot).collect();
         let slot = (0..).find(|slot| !taken.contains(slot)).unwrap_or_default();
         self.age += 1;
@@ -220,82 +314,53 @@ impl Arbiter {
             }
             _ => &self.listeners,
         };
-        self.workers.push(WorkerHandle::start(&self.worker_spec, sockets, ids, &mut self.sinks)?);
-        Ok(())
-    }
-
-    /// Removes the workers that have ended, and decides how their replacements start.
-    fn reap(&mut self) -> Result<(), ArbiterError> {
-        for (worker, status) in take_exited(&mut self.workers) {
-            let (pid, exit) = (worker.pid(), describe_exit(status));
-            if worker.stopping_since.is_some() || status.success() {
-                tracing::info!("worker {pid} {exit}");
-                continue;
-            }
-            if let Some(failure) = boot_failure(pid, status)
-                && !self.survives(&worker, &failure)
-            {
-                return Err(failure);
-            }
-            let lifetime = worker.started.elapsed();
-            self.short_lives = if lifetime < SHORT_LIFE { self.short_lives + 1 } else { 0 };
-            let delay = restart_delay(self.short_lives);
-            self.not_before = Instant::now() + delay;
-            tracing::error!("worker {pid} {exit} after {lifetime:.1?}; the next one starts in {delay:?}");
+        let fork_server = self.fork_server.as_ref().filter(|_| self.worker_spec.has_fork_server);
+        let fork_server = fork_server.map(|fork_server| (fork_server, self.server_state()));
+        let start = WorkerStart { spec: &self.worker_spec, sockets, ids, fork_server };
+        match WorkerHandle::start(start, &mut self.sinks).await {
+            Ok(worker) => self.workers.push(worker),
+            Err(error) => self.judge_failure(error, Phase::InLoop)?,
         }
         Ok(())
     }
 
-    /// Whether the server goes on although a worker could not boot: because a reload failed and the workers before it
-    /// still serve, or because with `reload` someone is editing the code.
-    fn survives(&mut self, worker: &WorkerHandle, failure: &ArbiterError) -> bool {
-        if worker.generation != self.generation {
-            return true;
-        }
-        if self.worker_spec.config.reload {
-            tracing::error!("{failure}; waiting for a file to change");
-            self.awaits_change = true;
-            return true;
-        }
-        self.undo_reload(failure)
-    }
-
-    /// Aborts workers that hang, and kills those that do not end in time.
+    /// Aborts workers that hang, and kills those that do not end in time. A worker whose call could be interrupted serves
+    /// the connections it has, as after SIGTERM, while its successor accepts new ones.
     fn check_health(&mut self) {
         let now = Instant::now();
         let config = &self.worker_spec.config;
         for worker in &mut self.workers {
             let pid = worker.pid();
-            if let Some(aborted_at) = worker.aborted_at {
-                if now.duration_since(aborted_at) > TICK {
-                    worker.signal(Signal::KILL);
-                }
-                continue;
-            }
             if let WorkerHealth::Hung(request) = worker.check(now, config.timeout) {
-                let request = request.as_deref().unwrap_or("no request");
-                tracing::error!("WORKER TIMEOUT (pid:{pid}): silent for more than {:?}, in {request}", config.timeout);
-                worker.aborted_at = Some(now);
-                worker.signal(Signal::ABORT);
+                match worker.aborted_at {
+                    None => {
+                        let request = request.as_deref().unwrap_or("no request");
+                        let timeout = config.timeout;
+                        tracing::error!("WORKER TIMEOUT (pid:{pid}): silent for more than {timeout:?}, in {request}");
+                        worker.abort(now);
+                    }
+                    Some(aborted_at) if now.duration_since(aborted_at) > TICK => worker.signal(Signal::KILL),
+                    Some(_) => {}
+                }
             }
             let limit = config.graceful_timeout + STOP_MARGIN;
             if worker.stopping_since.is_some_and(|since| now.duration_since(since) > limit) {
                 tracing::warn!("killing worker {pid}, which did not end within {:?}", config.graceful_timeout);
-                worker.aborted_at = Some(now);
                 worker.signal(Signal::KILL);
             }
         }
     }
 
     /// Stops surplus workers. Workers from before a reload stop only when their successors are ready, so there is always
-    /// one that accepts.
+    /// one that accepts; those that were still booting at the reload stop at once.
     fn retire(&mut self) {
         let now = Instant::now();
         let ready = self.current().filter(|worker| worker.is_ready).count();
         let is_replaced = ready >= self.target;
         let (generation, slots) = (self.generation, self.target);
         for worker in &mut self.workers {
-            let is_surplus = if worker.generation == generation { worker.slot >= slots } else { is_replaced };
+            let is_surplus =
+                if worker.generation == generation { worker.slot >= slots } else { is_replaced || !worker.is_ready };
             if is_surplus {
                 worker.stop(now);
             }
@@ -328,9 +393,16 @@ impl Arbiter {
         }
     }
 
-    fn resize(&mut self, target: usize) {
-        tracing::info!("{target} workers are wanted instead of {}", self.target);
-        self.target = target;
+    /// Reopens the log files of the arbiter, and those that workers write themselves.
+    fn reopen_logs(&mut self) {
+        self.sinks.reopen();
+        self.workers.iter_mut().for_each(WorkerHandle::reopen_logs);
+    }
+
+    async fn resize(&mut self, target: usize) -> Result<(), ArbiterError> {
+        tracing::info!("changing the number of workers from {} to {target}", self.target);
+        let before = std::mem::replace(&mut self.target, target);
+        if before == target { Ok(()) } else { self.report_resize(Some(before), Phase::InLoop).await }
     }
 
     /// Marks all workers as outdated. New ones start without a delay.
@@ -338,46 +410,6 @@ impl Arbiter {
         self.generation += 1;
         self.short_lives = 0;
         self.not_before = Instant::now();
-    }
-
-    /// Stops all workers, and kills those that do not end in time. SIGINT and SIGQUIT shorten a graceful stop.
-    async fn stop(&mut self, mode: StopMode, signals: &mut Signals) {
-        tracing::info!("stopping {} workers", self.workers.len());
-        // Closing the listeners first makes the kernel refuse new connections.
-        let slot_listeners = std::mem::take(&mut self.slot_listeners).into_iter().flatten();
-        std::mem::take(&mut self.listeners).into_iter().chain(slot_listeners).for_each(Listener::close);
-        let deadline = Instant::now() + self.worker_spec.config.graceful_timeout + STOP_MARGIN;
-        let signal = if mode == StopMode::Graceful { Signal::TERM } else { Signal::QUIT };
-        self.workers.iter().for_each(|worker| worker.signal(signal));
-        loop {
-            take_exited(&mut self.workers);
-            if self.workers.is_empty() {
-                break;
-            }
-            tokio::select! {
-                event = signals.next() => if event == SignalEvent::QuickStop {
-                    self.workers.iter().for_each(|worker| worker.signal(Signal::QUIT));
-                },
-                () = sleep_until(deadline) => {
-                    tracing::warn!("killing {} workers that did not end in time", self.workers.len());
-                    self.workers.iter_mut().for_each(WorkerHandle::kill);
-                    self.workers.clear();
-                }
-            }
-        }
-        // The last reports are still in the pipes. A process that a worker left behind may hold one open for ever.
-        for reader in self.sinks.readers.drain(..) {
-            let _ = timeout(STOP_MARGIN, reader).await;
-        }
-    }
-}
-
-fn boot_failure(pid: u32, status: ExitStatus) -> Option<ArbiterError> {
-    let code = u8::try_from(status.code()?).ok()?;
-    match code {
-        BOOT_ERROR => Some(ArbiterError::Boot(pid)),
-        APP_LOAD_ERROR => Some(ArbiterError::AppLoad(pid)),
-        _ => None,
     }
 }
 

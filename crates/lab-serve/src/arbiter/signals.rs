@@ -21,8 +21,10 @@ pub(super) enum SignalEvent {
     RemoveWorker,
     /// SIGUSR1: reopen the log files.
     ReopenLogs,
-    /// SIGUSR2, SIGWINCH: gunicorn's upgrade of a running server, which lab does not support.
-    Upgrade(&'static str),
+    /// SIGUSR2: start a new arbiter with the same listeners.
+    Upgrade,
+    /// SIGWINCH: end the workers, but not the arbiter.
+    StopWorkers,
 }
 
 pub(super) struct Signals {
@@ -67,8 +69,8 @@ impl Signals {
             _ = self.ttin.recv() => SignalEvent::AddWorker,
             _ = self.ttou.recv() => SignalEvent::RemoveWorker,
             _ = self.user1.recv() => SignalEvent::ReopenLogs,
-            _ = self.user2.recv() => SignalEvent::Upgrade("SIGUSR2"),
-            _ = self.window.recv() => SignalEvent::Upgrade("SIGWINCH"),
+            _ = self.user2.recv() => SignalEvent::Upgrade,
+            _ = self.window.recv() => SignalEvent::StopWorkers,
         }
     }
 }

@@ -1,16 +1,16 @@
 //! One worker process, as its arbiter sees it: starting it, signalling it, and noticing its end.
 
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::PathBuf;
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use tokio::time::Instant;
 
-use super::handover::{self, HandoverError};
+use super::child::{SpawnError, exit_status, pipe, spawn};
+use super::fork_server::{ForkServer, ForkServerError, ServerState};
+use super::handover;
 use super::heartbeat::{HeartbeatMonitor, WorkerHealth};
 use super::worker_spec::WorkerSpec;
 use crate::listen::Listener;
@@ -29,81 +29,76 @@ pub(super) struct WorkerIds {
     pub(super) age: u64,
     /// The reload the worker belongs to.
     pub(super) generation: u64,
-    /// Its place among the workers, which decides its listeners with `reuse_port`.
+    /// The worker's index among the workers, which selects its listeners with `reuse_port`.
     pub(super) slot: usize,
 }
 
 #[derive(Debug)]
 pub(super) struct WorkerHandle {
-    process: Child,
+    /// The worker is a child of this process that has not been waited for, so nothing else has its id.
+    pid: Pid,
     heartbeat: HeartbeatMonitor,
     pub(super) generation: u64,
     pub(super) slot: usize,
     pub(super) started: Instant,
-    /// When the worker was asked to end.
+    /// When the worker was asked to end, or retired by itself.
     pub(super) stopping_since: Option<Instant>,
     /// When the worker was aborted after being silent for too long.
     pub(super) aborted_at: Option<Instant>,
     /// Whether the worker has begun to serve.
     pub(super) is_ready: bool,
+    own_logs: OwnLogs,
 }
 
-/// Why a worker could not be started.
-#[derive(Debug, thiserror::Error)]
-pub enum SpawnError {
-    #[error(transparent)]
-    Handover(#[from] HandoverError),
-    /// The scoreboard cannot be created in `worker_tmp_dir`.
-    #[error(
-        "cannot keep the scoreboard of a worker in worker_tmp_dir {folder:?}, which must be a writable folder: {error}"
-    )]
-    Scoreboard { folder: PathBuf, error: io::Error },
-    #[error("cannot start a worker: {0}")]
-    Io(#[from] io::Error),
+/// The log files that a worker writes itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OwnLogs {
+    None,
+    Open,
+    /// To be reopened when the worker is ready: until then, the signal would end it.
+    Moved,
+}
+
+/// What a worker is started from.
+pub(super) struct WorkerStart<'a> {
+    pub(super) spec: &'a WorkerSpec,
+    pub(super) sockets: &'a [Listener],
+    pub(super) ids: WorkerIds,
+    pub(super) fork_server: Option<(&'a ForkServer, ServerState)>,
 }
 
 impl WorkerHandle {
-    /// Starts a worker that inherits `sockets`. Call it on the main thread: the kernel kills the worker when the thread
+    /// Starts a worker that inherits the sockets. Call it on the main thread: the kernel kills the worker when the thread
     /// that started it ends.
-    pub(super) fn start(
-        spec: &WorkerSpec,
-        sockets: &[Listener],
-        ids: WorkerIds,
-        sinks: &mut LogSinks,
-    ) -> Result<WorkerHandle, SpawnError> {
+    pub(super) async fn start(start: WorkerStart<'_>, sinks: &mut LogSinks) -> Result<WorkerHandle, ForkServerError> {
+        let WorkerStart { spec, sockets, ids, fork_server } = start;
         let config = &spec.config;
         let now = Instant::now();
         let folder = config.process.worker_tmp_dir.as_deref();
         let heartbeat = HeartbeatMonitor::new(folder, now).map_err(|error| match folder {
             Some(folder) => SpawnError::Scoreboard { folder: folder.to_owned(), error },
-            None => error.into(),
+            None => SpawnError::Io(error),
         })?;
         let bootstrap = spec.bootstrap(sockets, ids.age, sinks.access_log_settings());
-        let records = bootstrap.settings.access_log.is_some().then(pipe).transpose()?;
-        let fds: Vec<BorrowedFd<'_>> = sockets.iter().map(AsFd::as_fd).collect();
+        let records = bootstrap.settings.access_log.is_some().then(pipe).transpose().map_err(SpawnError::Io)?;
         let access = records.as_ref().map(|(_, writer)| writer.as_fd());
-        let mut command = spec.command(&bootstrap.name);
-        command.stdin(handover::send(&bootstrap, &fds, heartbeat.file().as_fd(), access)?);
-        let output = if config.logs.errorlog == "-" { None } else { Some(pipe()?) };
-        if let Some((_, writer)) = &output {
-            command.stderr(Stdio::from(writer.try_clone()?));
-            if config.logs.capture_output {
-                command.stdout(Stdio::from(writer.try_clone()?));
+        let fds: Vec<BorrowedFd<'_>> =
+            sockets.iter().map(AsFd::as_fd).chain([heartbeat.file().as_fd()]).chain(access).collect();
+        let pid = match fork_server {
+            Some((fork_server, state)) => fork_server.fork(state, &bootstrap, &fds).await?,
+            None => {
+                let mut command = spec.command(&bootstrap.name);
+                command.stdin(handover::send(&bootstrap, &fds).map_err(SpawnError::Handover)?);
+                spawn(command, spec, sinks).map_err(SpawnError::Io)?
             }
-        }
-        let process = command.spawn()?;
-        // The command still holds write ends of the pipes. While one is open, the readers never see the worker's end.
-        drop(command);
-        let pid = process.id();
+        };
+        let number = pid.as_raw_pid().unsigned_abs();
         if let Some((reader, _)) = records {
-            sinks.read_access_records(reader, pid)?;
+            sinks.read_access_records(reader, number).map_err(SpawnError::Io)?;
         }
-        if let Some((reader, _)) = output {
-            sinks.read_output(reader)?;
-        }
-        tracing::info!("started worker {pid}");
+        tracing::info!("started worker {number}");
         Ok(WorkerHandle {
-            process,
+            pid,
             heartbeat,
             generation: ids.generation,
             slot: ids.slot,
@@ -111,17 +106,18 @@ impl WorkerHandle {
             stopping_since: None,
             aborted_at: None,
             is_ready: false,
+            own_logs: if spec.logging.is_some() { OwnLogs::Open } else { OwnLogs::None },
         })
     }
 
     pub(super) fn pid(&self) -> u32 {
-        self.process.id()
+        self.pid.as_raw_pid().unsigned_abs()
     }
 
-    /// Sends a signal. The process id cannot have been reused, because the worker has not been waited for.
+    /// Sends a signal.
     pub(super) fn signal(&self, signal: Signal) {
         // Fails only for a process that has just ended.
-        let _ = kill_process(Pid::from_child(&self.process), signal);
+        let _ = kill_process(self.pid, signal);
     }
 
     /// Asks the worker to complete its requests and end.
@@ -132,27 +128,52 @@ impl WorkerHandle {
         }
     }
 
+    /// Interrupts a worker that hangs, and asks it to end.
+    pub(super) fn abort(&mut self, now: Instant) {
+        self.aborted_at = Some(now);
+        self.stopping_since.get_or_insert(now);
+        self.signal(Signal::ABORT);
+    }
+
     pub(super) fn check(&mut self, now: Instant, timeout: Duration) -> WorkerHealth {
         let health = self.heartbeat.check(now, timeout);
         self.is_ready |= health == WorkerHealth::Alive;
+        if self.is_ready && self.own_logs == OwnLogs::Moved {
+            self.reopen_logs();
+        }
+        if self.stopping_since.is_none() && self.heartbeat.is_retiring() {
+            self.stopping_since = Some(now);
+        }
         health
+    }
+
+    /// Reopens the log files that the worker writes itself.
+    pub(super) fn reopen_logs(&mut self) {
+        match (self.own_logs, self.is_ready) {
+            (OwnLogs::None, _) => {}
+            (_, true) => {
+                self.own_logs = OwnLogs::Open;
+                self.signal(Signal::USR1);
+            }
+            (_, false) => self.own_logs = OwnLogs::Moved,
+        }
     }
 
     /// Kills the worker and waits for its end.
     pub(super) fn kill(&mut self) {
-        // Both fail only for a process that has just ended.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.signal(Signal::KILL);
+        // Fails only for a process that has been waited for.
+        let _ = waitpid(Some(self.pid), WaitOptions::empty());
     }
 }
 
 /// Removes the workers that have ended, and returns them with their exit status.
 pub(super) fn take_exited(workers: &mut Vec<WorkerHandle>) -> Vec<(WorkerHandle, ExitStatus)> {
     let (mut exited, mut running) = (Vec::new(), Vec::new());
-    for mut worker in workers.drain(..) {
-        match worker.process.try_wait() {
-            Ok(Some(status)) => exited.push((worker, status)),
-            _ => running.push(worker),
+    for worker in workers.drain(..) {
+        match exit_status(worker.pid) {
+            Some(status) => exited.push((worker, status)),
+            None => running.push(worker),
         }
     }
     *workers = running;
@@ -173,10 +194,6 @@ pub(super) fn describe_exit(status: ExitStatus) -> String {
         (Some(signal), _) => format!("was ended by signal {signal}"),
         (None, code) => format!("exited with code {}", code.unwrap_or_default()),
     }
-}
-
-fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)
 }
 
 #[cfg(test)]

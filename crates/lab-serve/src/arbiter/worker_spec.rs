@@ -1,11 +1,13 @@
-//! What the workers of one generation are started from, and the settings each of them is given.
+//! The specification of the workers of one generation, and the settings that each worker receives.
 
 use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
-use lab_worker::bootstrap::{AccessLogSettings, HeaderMapPolicy, InheritedSocket, WorkerSettings};
+use lab_worker::bootstrap::{
+    AccessLogSettings, HeaderMapPolicy, HookSettings, InheritedSocket, LoggingSettings, WorkerSettings,
+};
 
 use super::handover::WorkerBootstrap;
 use crate::listen::{self, Listener};
@@ -19,6 +21,13 @@ pub struct WorkerSpec {
     pub config: Config,
     /// The Python interpreter that runs the workers; None for a native application, which lab runs itself.
     pub python: Option<PathBuf>,
+    /// The server hooks that are called.
+    pub hooks: Option<HookSettings>,
+    /// How workers set up Python's logging.
+    pub logging: Option<LoggingSettings>,
+    /// Whether a fork server starts the workers: it loads a preloaded application, and calls the hooks that gunicorn calls
+    /// in its arbiter.
+    pub has_fork_server: bool,
     /// Environment variables that the configuration file sets, and (None) removes.
     pub environment: BTreeMap<String, Option<String>>,
 }
@@ -32,6 +41,16 @@ impl WorkerSpec {
         command
     }
 
+    /// The command that starts the fork server; None if there is none. Variables that the configuration sets are left to it,
+    /// for it evaluates the file itself, and again at a reload.
+    pub(super) fn fork_server_command(&self) -> Option<Command> {
+        let python = self.python.as_ref().filter(|_| self.has_fork_server)?;
+        let mut command = Command::new(python);
+        command.args(["-m", "lab_wsgi.fork_server", &format!("lab: fork server [{}]", self.config.process.name)]);
+        remove_own_variables(&mut command);
+        Some(command)
+    }
+
     fn set_environment(&self, command: &mut Command) {
         for (name, value) in &self.environment {
             match value {
@@ -39,9 +58,7 @@ impl WorkerSpec {
                 None => command.env_remove(name),
             };
         }
-        for variable in daemon::VARIABLES.iter().chain(&listen::VARIABLES) {
-            command.env_remove(variable);
-        }
+        remove_own_variables(command);
         command.envs(self.config.raw_env.iter().filter_map(|pair| pair.split_once('=')));
     }
 
@@ -56,11 +73,13 @@ impl WorkerSpec {
         self.set_environment(&mut command);
         let settings = serde_json::json!({
             "app": config.app, "chdir": config.chdir, "pythonpath": config.pythonpath, "raw_env": config.raw_env,
+            "worker_class": config.worker_class,
+            "paste_global_conf": config.paste_global_conf,
         });
         interpreter::load_application(command, &config.app, &settings)
     }
 
-    /// What the worker of this `age` is given at its start.
+    /// The bootstrap document of the worker of this `age`.
     pub(super) fn bootstrap(
         &self,
         sockets: &[Listener],
@@ -72,11 +91,18 @@ impl WorkerSpec {
             settings: self.settings(sockets, age, access_log),
             python: self.python.clone(),
             name: format!("lab: worker [{}]", process.name),
+            syslog: self.config.logs.syslog.clone(),
             identity: Identity { user: process.user, group: process.group, initgroups: process.initgroups },
         }
     }
 
-    fn settings(&self, sockets: &[Listener], age: u64, access_log: Option<AccessLogSettings>) -> WorkerSettings {
+    /// The settings of a worker of this `age`.
+    pub(super) fn settings(
+        &self,
+        sockets: &[Listener],
+        age: u64,
+        access_log: Option<AccessLogSettings>,
+    ) -> WorkerSettings {
         let config = &self.config;
         let trust = &config.trust;
         // The receiving process fills in its own descriptor numbers.
@@ -90,6 +116,7 @@ impl WorkerSpec {
             raw_env: config.raw_env.clone(),
             age,
             workers: u32::try_from(config.workers).unwrap_or(u32::MAX),
+            worker_class: config.worker_class,
             threads: config.threads,
             worker_connections: config.worker_connections,
             max_requests: config.max_requests,
@@ -100,6 +127,7 @@ impl WorkerSpec {
             limit_request_line: config.limit_request_line,
             limit_request_fields: config.limit_request_fields,
             limit_request_field_size: config.limit_request_field_size,
+            connection_limits: config.connection_limits,
             forwarded_allow_ips: trust.forwarded_allow_ips.clone(),
             secure_scheme_headers: trust.secure_scheme_headers.iter().cloned().collect(),
             forwarder_headers: trust.forwarder_headers.clone(),
@@ -113,6 +141,17 @@ impl WorkerSpec {
             proxy_allow_ips: trust.proxy_allow_ips.clone(),
             loglevel: config.logs.loglevel.as_str().to_lowercase(),
             access_log,
+            logging: self.logging.clone(),
+            sendfile: config.sendfile,
+            hooks: self.hooks.clone(),
+            tmp_upload_dir: config.tmp_upload_dir.clone(),
+            paste_global_conf: config.paste_global_conf.clone(),
         }
+    }
+}
+
+fn remove_own_variables(command: &mut Command) {
+    for variable in daemon::VARIABLES.iter().chain(&listen::VARIABLES) {
+        command.env_remove(variable);
     }
 }

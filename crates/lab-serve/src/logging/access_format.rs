@@ -7,6 +7,7 @@ use lab_worker::access_record::AccessRecord;
 /// A parsed format. The atoms are gunicorn's (its documentation: `access_log_format`); an unknown one becomes `-`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessFormat {
+    text: String,
     parts: Vec<Part>,
 }
 
@@ -59,7 +60,13 @@ impl AccessFormat {
         }
         parts.push(Part::Text(rest.to_owned()));
         parts.retain(|part| *part != Part::Text(String::new()));
-        Ok(AccessFormat { parts })
+        Ok(AccessFormat { text: format.to_owned(), parts })
+    }
+
+    /// The format as it was given.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// The request fields in the format, in lower case.

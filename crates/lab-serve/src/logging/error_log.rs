@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lab_worker::log_line::LogLine;
+use lab_worker::log_line::{LogLine, event_text};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -15,13 +15,24 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::log_sink::LogSink;
 use super::statsd::Statsd;
+use super::syslog::{Syslog, SyslogSource};
 
 /// The error log of this process. It receives all `tracing` events from its level up.
 #[derive(Clone)]
 pub struct ErrorLog {
     file: Arc<Mutex<LogSink>>,
     statsd: Arc<Mutex<Option<Statsd>>>,
+    syslog: Arc<Mutex<Option<Syslog>>>,
     level: reload::Handle<LevelFilter, Registry>,
+}
+
+/// Where the messages go, and which.
+#[derive(Debug)]
+pub struct ErrorLogTargets {
+    pub file: LogSink,
+    pub level: Level,
+    pub statsd: Option<Statsd>,
+    pub syslog: Option<Syslog>,
 }
 
 impl ErrorLog {
@@ -29,15 +40,15 @@ impl ErrorLog {
     ///
     /// # Errors
     /// One is installed already.
-    pub fn start(
-        file: LogSink,
-        level: Level,
-        statsd: Option<Statsd>,
-    ) -> Result<ErrorLog, tracing_subscriber::util::TryInitError> {
+    pub fn start(targets: ErrorLogTargets) -> Result<ErrorLog, tracing_subscriber::util::TryInitError> {
+        let ErrorLogTargets { file, level, statsd, syslog } = targets;
         let (filter, level) = reload::Layer::new(LevelFilter::from_level(level));
-        let log = ErrorLog { file: Arc::new(Mutex::new(file)), statsd: Arc::new(Mutex::new(statsd)), level };
+        let (file, statsd, syslog) =
+            (Arc::new(Mutex::new(file)), Arc::new(Mutex::new(statsd)), Arc::new(Mutex::new(syslog)));
+        let log = ErrorLog { file, statsd, syslog, level };
         let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(log.clone()).event_format(LogLine);
-        Registry::default().with(filter).with(lines).with(StatsdCounter(Arc::clone(&log.statsd))).try_init()?;
+        let others = Others { statsd: Arc::clone(&log.statsd), syslog: Arc::clone(&log.syslog) };
+        Registry::default().with(filter).with(lines).with(others).try_init()?;
         Ok(log)
     }
 
@@ -50,11 +61,12 @@ impl ErrorLog {
     }
 
     /// Applies a reloaded configuration.
-    pub fn reconfigure(&self, file: LogSink, level: Level, statsd: Option<Statsd>) {
-        *lock(&self.file) = file;
-        *lock(&self.statsd) = statsd;
+    pub fn reconfigure(&self, targets: ErrorLogTargets) {
+        *lock(&self.file) = targets.file;
+        *lock(&self.statsd) = targets.statsd;
+        *lock(&self.syslog) = targets.syslog;
         // Fails only if the subscriber is gone.
-        let _ = self.level.reload(LevelFilter::from_level(level));
+        let _ = self.level.reload(LevelFilter::from_level(targets.level));
     }
 
     /// Appends the output of a worker.
@@ -98,18 +110,26 @@ impl Write for LogWriter<'_> {
     }
 }
 
-/// Counts warnings and errors (gunicorn: `gunicorn.log.warning`, `gunicorn.log.error`).
-struct StatsdCounter(Arc<Mutex<Option<Statsd>>>);
+/// Sends messages to syslog, and counts warnings and errors for statsd (gunicorn: `gunicorn.log.warning`,
+/// `gunicorn.log.error`).
+struct Others {
+    statsd: Arc<Mutex<Option<Statsd>>>,
+    syslog: Arc<Mutex<Option<Syslog>>>,
+}
 
-impl<S: Subscriber> Layer<S> for StatsdCounter {
+impl<S: Subscriber> Layer<S> for Others {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let level = match *event.metadata().level() {
+        let level = *event.metadata().level();
+        if let Some(syslog) = &mut *lock(&self.syslog) {
+            syslog.send(SyslogSource::Error, level, std::process::id(), &event_text(event));
+        }
+        let counted = match level {
             Level::ERROR => "error",
             Level::WARN => "warning",
             _ => return,
         };
-        if let Some(statsd) = &*lock(&self.0) {
-            statsd.log(level);
+        if let Some(statsd) = &*lock(&self.statsd) {
+            statsd.log(counted);
         }
     }
 }

@@ -20,12 +20,12 @@ pub struct LogSinkError {
 }
 
 impl LogSink {
-    /// Opens a file for appending. It is given to `owner`, so that the server's user may move it (as gunicorn does).
+    /// Opens a file for appending, and makes `owner` its owner, who may then move it (as gunicorn does).
     ///
     /// # Errors
-    /// It cannot be opened.
+    /// The file cannot be opened.
     pub fn open(path: &Path, owner: (u32, u32)) -> Result<LogSink, LogSinkError> {
-        // the current folder may be another one when it is reopened
+        // The current folder may have changed when the file is reopened.
         let file = std::path::absolute(path).and_then(|path| LogFile::open_as(&path, owner));
         file.map(LogSink::File).map_err(|error| LogSinkError { path: path.to_owned(), error })
     }
@@ -33,7 +33,7 @@ impl LogSink {
     /// Opens the file at the path again.
     ///
     /// # Errors
-    /// It cannot be opened; the one that was open stays so.
+    /// The file cannot be opened. The old one then stays open.
     pub fn reopen(&self) -> io::Result<()> {
         match self {
             LogSink::Stdout | LogSink::Stderr => Ok(()),

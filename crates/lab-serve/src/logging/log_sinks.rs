@@ -16,6 +16,7 @@ use super::access_format::AccessFormat;
 use super::error_log::ErrorLog;
 use super::log_sink::LogSink;
 use super::statsd::Statsd;
+use super::syslog::{Syslog, SyslogSource};
 
 /// Bytes that are read from a pipe at once.
 const READ_SIZE: usize = 64 * 1024;
@@ -25,27 +26,41 @@ const LONGEST_RECORD: usize = 1024 * 1024;
 /// Where access records go.
 #[derive(Debug)]
 pub struct AccessSinks {
-    pub access_log: Option<(LogSink, AccessFormat)>,
+    pub format: AccessFormat,
+    /// The access log with its name: a path, or `-`.
+    pub file: Option<(LogSink, String)>,
+    /// The syslog server, if it gets the access log.
+    pub syslog: Option<Syslog>,
+    /// Whether workers write to them. Those from before a reload may still report.
+    pub workers_write: bool,
     pub statsd: Option<Statsd>,
+    /// Whether statsd counts requests. Otherwise a logger class in the workers may do so.
+    pub counts_requests: bool,
 }
 
 impl AccessSinks {
     /// What workers need to report, if anything. The worker fills in the descriptor.
     fn settings(&self) -> Option<AccessLogSettings> {
-        let nothing = AccessLogSettings { fd: 0, request_headers: vec![], response_headers: vec![], environ: vec![] };
-        match &self.access_log {
-            Some((_, format)) => Some(AccessLogSettings {
+        let format = &self.format;
+        if self.writes_lines() && !self.workers_write {
+            return Some(AccessLogSettings {
+                fd: 0,
+                file: self.file.as_ref().map(|(_, name)| name.clone()),
+                format: format.text().to_owned(),
                 request_headers: format.request_headers(),
                 response_headers: format.response_headers(),
                 environ: format.environ(),
-                ..nothing
-            }),
-            None => self.statsd.as_ref().map(|_| nothing),
+            });
         }
+        (self.statsd.is_some() && self.counts_requests).then(AccessLogSettings::default)
+    }
+
+    fn writes_lines(&self) -> bool {
+        self.file.is_some() || self.syslog.is_some()
     }
 
     fn reopen(&mut self) -> io::Result<()> {
-        match &mut self.access_log {
+        match &mut self.file {
             Some((file, _)) => file.reopen(),
             None => Ok(()),
         }
@@ -60,15 +75,20 @@ impl AccessSinks {
                 tracing::error!("worker {pid} sent an access record that cannot be read");
                 continue;
             };
-            if let Some(statsd) = &self.statsd {
+            if let (Some(statsd), true) = (&self.statsd, self.counts_requests) {
                 statsd.request(&record);
             }
-            if let Some((_, format)) = &self.access_log {
-                text.push_str(&format.line(&record, pid, &time));
-                text.push('\n');
+            if record.is_logged || !self.writes_lines() {
+                continue;
             }
+            let line = self.format.line(&record, pid, &time);
+            if let Some(syslog) = &mut self.syslog {
+                syslog.send(SyslogSource::Access, tracing::Level::INFO, pid, &line);
+            }
+            text.push_str(&line);
+            text.push('\n');
         }
-        if let Some((file, _)) = &mut self.access_log
+        if let Some((file, _)) = &mut self.file
             && let Err(error) = file.write_all(text.as_bytes()).and_then(|()| file.flush())
         {
             tracing::error!("cannot write the access log: {error}");
@@ -183,14 +203,19 @@ mod tests {
         let path = folder.path().join("access");
         let file = LogSink::open(&path, (0, 0)).unwrap();
         let format = AccessFormat::new("%(m)s %(s)s %(p)s").unwrap();
-        let access = Rc::new(RefCell::new(AccessSinks { access_log: Some((file, format)), statsd: None }));
+        let file = Some((file, path.display().to_string()));
+        let sinks =
+            AccessSinks { format, file, syslog: None, workers_write: false, statsd: None, counts_requests: true };
+        let access = Rc::new(RefCell::new(sinks));
         let (reader, writer) = rustix::pipe::pipe().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         tokio::task::LocalSet::new().block_on(&runtime, async {
             let reading = read_access_records(reader, 7, Rc::clone(&access)).unwrap();
             let record = AccessRecord { method: "GET".into(), status: 200, ..AccessRecord::default() };
             let line = serde_json::to_string(&record).unwrap();
-            rustix::io::write(&writer, format!("{line}\nnonsense\n{line}\n{line}").as_bytes()).unwrap();
+            let written = serde_json::to_string(&AccessRecord { is_logged: true, ..record }).unwrap();
+            let lines = format!("{line}\nnonsense\n{written}\n{line}\n{line}");
+            rustix::io::write(&writer, lines.as_bytes()).unwrap();
             rustix::io::write(&writer, b"\n").unwrap();
             drop(writer);
             reading.await.unwrap();

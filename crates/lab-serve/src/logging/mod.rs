@@ -7,4 +7,5 @@ pub mod error_log;
 pub mod log_sink;
 pub mod log_sinks;
 pub mod statsd;
+pub mod syslog;
 pub(crate) mod native_record;

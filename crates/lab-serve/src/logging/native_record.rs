@@ -4,7 +4,7 @@
 use std::time::SystemTime;
 
 use http::HeaderMap;
-use lab_http::extensions::ConnectionInfo;
+use lab_http::message::extensions::ConnectionInfo;
 use lab_worker::access_record::{AccessRecord, basic_auth_user};
 use lab_worker::bootstrap::AccessLogSettings;
 use lab_worker::native::observer::CompletedRequest;
@@ -96,7 +96,7 @@ mod tests {
     use std::time::Duration;
 
     use http::StatusCode;
-    use lab_http::extensions::ArrivedHead;
+    use lab_http::message::extensions::RawHead;
 
     use super::*;
 
@@ -104,7 +104,7 @@ mod tests {
     fn record_holds_wsgi_variables() {
         let lines =
             [("Host", "h"), ("X-A", "1"), ("x-a", "2"), ("Authorization", "Basic YW5uOnM="), ("User-Agent", "curl")];
-        let arrived = ArrivedHead::new("GET", "/a%20b?c=%20", "HTTP/1.1", &lines);
+        let arrived = RawHead::new("GET", "/a%20b?c=%20", "HTTP/1.1", &lines);
         let mut headers = HeaderMap::new();
         headers.insert("content-type", "text/plain".parse().unwrap());
         let info = ConnectionInfo::Tcp { peer: "10.0.0.1:7".parse().unwrap(), local: "10.0.0.2:80".parse().unwrap() };
@@ -119,10 +119,10 @@ mod tests {
         };
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let settings = AccessLogSettings {
-            fd: 0,
             request_headers: names(&["x-a", "x-b"]),
             response_headers: names(&["content-type"]),
             environ: names(&["http_x_a", "remote_port", "raw_uri", "other"]),
+            ..AccessLogSettings::default()
         };
         let record = access_record(&request, &settings);
         assert_eq!((record.path.as_str(), record.query.as_str()), ("/a b", "c=%20"));

@@ -3,10 +3,29 @@
 use std::io;
 use std::net::UdpSocket;
 use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
 
 use lab_worker::access_record::AccessRecord;
 
-use crate::settings::config::{StatsdConfig, StatsdHost};
+/// Metrics for statsd.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatsdConfig {
+    pub host: StatsdHost,
+    /// The prefix of metric names; empty, or ending in a dot.
+    pub prefix: String,
+    /// Tags in DogStatsD's format.
+    pub tags: String,
+    /// Whether to send the backlog.
+    pub backlog: bool,
+}
+
+/// A statsd server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StatsdHost {
+    /// A host and a port, over UDP.
+    Udp(String, u16),
+    Unix(PathBuf),
+}
 
 /// A connection to a statsd server. Sending never blocks; a metric that cannot be sent is lost.
 #[derive(Debug)]

@@ -5,6 +5,7 @@
 
 use std::io::{self, IsTerminal as _};
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use rustix::fs::Mode;
@@ -13,6 +14,8 @@ use rustix::fs::Mode;
 const STAGE: &str = "LAB_SERVE_STAGE";
 /// The variable with the process name of the last start.
 const NAME: &str = "LAB_SERVE_NAME";
+/// The variable with the path of this program as the user started it.
+const PROGRAM: &str = "LAB_SERVE_PROGRAM";
 
 /// The stage of a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +39,24 @@ pub fn stage() -> Stage {
 }
 
 /// The variables of this module, which other processes must not inherit.
-pub const VARIABLES: [&str; 2] = [STAGE, NAME];
+pub const VARIABLES: [&str; 3] = [STAGE, NAME, PROGRAM];
+
+/// The path of this program as the user started it. After an installation it is another program than this one.
+#[must_use]
+pub fn program() -> PathBuf {
+    std::env::var_os(PROGRAM).map_or_else(started_program, PathBuf::from)
+}
+
+fn started_program() -> PathBuf {
+    let name = PathBuf::from(std::env::args_os().next().unwrap_or_default());
+    let found = if name.components().count() > 1 {
+        std::path::absolute(&name).ok()
+    } else {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).map(|folder| folder.join(&name)).find(|path| path.is_file())
+    };
+    found.filter(|path| path.is_file()).or_else(|| std::env::current_exe().ok()).unwrap_or(name)
+}
 
 /// Restarts this program in the background, without a terminal. The caller then exits.
 ///
@@ -69,11 +89,17 @@ pub fn lead_session() -> io::Result<()> {
 /// Restarts this program in this process, under `name`. Returns only on failure.
 #[must_use]
 pub fn restart_as(name: &str) -> io::Error {
-    restart_command("named").arg0(name).exec()
+    let mut command = restart_command("named");
+    let is_set = |name| std::env::var_os(name).is_some();
+    if is_set("GUNICORN_PID") && is_set("LISTEN_FDS") && !is_set("LISTEN_PID") {
+        // An old arbiter passes systemd's sockets on, but did not know the id of this process.
+        command.env("LISTEN_PID", std::process::id().to_string());
+    }
+    command.arg0(name).exec()
 }
 
 fn restart_command(stage: &str) -> Command {
     let mut command = Command::new("/proc/self/exe");
-    command.args(std::env::args_os().skip(1)).env(STAGE, stage);
+    command.args(std::env::args_os().skip(1)).env(STAGE, stage).env(PROGRAM, program());
     command
 }

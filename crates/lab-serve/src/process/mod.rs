@@ -1,4 +1,4 @@
-//! What the operating system knows of the server: its place in the background, its user, systemd, and the Python it runs.
+//! The server as a process: running in the background, its user and groups, systemd, and the Python interpreter.
 
 pub mod daemon;
 pub mod identity;

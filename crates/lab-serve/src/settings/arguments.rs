@@ -3,9 +3,11 @@
 use clap::builder::OsStr;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use super::error::SettingsError;
 use super::kind::{self, Kind};
-use super::resolve::{SettingsError, bare_flag_value};
-use super::table::{Action, Setting, Support, TABLE};
+use super::lookup::all;
+use super::resolve::bare_flag_value;
+use super::table::{Action, Setting, Support};
 use super::value::Value;
 
 /// Settings with the values that one source gives them.
@@ -14,7 +16,7 @@ pub type GivenSettings = Vec<(&'static Setting, Value)>;
 /// Adds a flag for each setting that has one.
 #[must_use]
 pub fn augment(command: Command) -> Command {
-    let with_flags = TABLE.iter().filter(|setting| !setting.flags.is_empty());
+    let with_flags = all().filter(|setting| !setting.flags.is_empty());
     with_flags.fold(command, |command, setting| command.arg(flag(setting)))
 }
 
@@ -72,7 +74,7 @@ fn shown_default(setting: &Setting) -> Option<String> {
 #[must_use]
 pub fn from_matches(matches: &ArgMatches) -> GivenSettings {
     let mut given = Vec::new();
-    for setting in TABLE.iter().filter(|setting| !setting.flags.is_empty()) {
+    for setting in all().filter(|setting| !setting.flags.is_empty()) {
         let value = match setting.action {
             Action::SetTrue | Action::SetFalse => {
                 matches.get_flag(setting.name).then(|| bare_flag_value(setting.action))

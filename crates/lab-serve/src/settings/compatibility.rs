@@ -21,6 +21,9 @@ pub fn compatibility() -> Vec<CompatibilityRow> {
 fn note(setting: &Setting) -> &'static str {
     match (setting.support, setting.name) {
         (Support::Refused(hint), _) => hint,
+        (Support::NoEffect(reason), _) => reason,
+        (Support::WorkerHook, _) => "Called in each worker",
+        (Support::ArbiterHook, _) => "Called in the fork server, from which workers are forked if it is set",
         (Support::HookNotCalled, _) => "accepted with a warning, and never called",
         // These have no flag, and so no line in `--help`.
         (Support::Implemented, "secure_scheme_headers") => {
@@ -29,6 +32,8 @@ fn note(setting: &Setting) -> &'static str {
         (Support::Implemented, "default_proc_name") => {
             "The process name unless proc_name is set: the application's name"
         }
+        (Support::Implemented, "logconfig_dict") => "A dictionary for logging.config, for Python workers",
+        (Support::Implemented, "tmp_upload_dir") => "The folder of request bodies that are too large for memory",
         (Support::Implemented, _) => setting.help,
     }
 }
@@ -51,6 +56,8 @@ mod tests {
         let note = |name| compatibility().into_iter().find(|row| row.setting.name == name).unwrap().note;
         assert_eq!(note("workers"), "Worker processes");
         assert_eq!(note("spew"), "use `python -m trace`");
-        assert_eq!(note("post_fork"), "accepted with a warning, and never called");
+        assert_eq!(note("ssl_context"), "accepted with a warning, and never called");
+        assert!(note("on_exit").starts_with("Called in the fork server"));
+        assert!(note("post_fork").starts_with("Called in each worker"));
     }
 }

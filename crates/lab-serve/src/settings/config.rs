@@ -3,13 +3,21 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use lab_worker::ConnectionLimits;
+use lab_worker::bootstrap::WorkerClass;
 use lab_worker::proxy_protocol::Versions;
 use lab_worker::tls::{ClientCertificates, TlsSettings};
 
-use super::resolve::{ResolvedSettings, SettingsContext, SettingsError};
+use super::error::SettingsError;
+use super::log_settings::{self, LogConfig};
+use super::reader::ConfigReader;
+use super::resolve::{ResolvedSettings, SettingsContext};
 use super::value::Value;
 use crate::listen::Bind;
-use crate::logging::access_format::AccessFormat;
+use crate::logging::statsd::StatsdConfig;
+
+/// What the name of a native application begins with.
+const NATIVE: &str = "native:";
 
 /// The configuration of one server. [`WorkerSettings`](lab_worker::bootstrap::WorkerSettings) is the part its workers get.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +31,9 @@ pub struct Config {
     pub reuse_port: bool,
     /// The number of worker processes.
     pub workers: usize,
-    /// Requests that may be in one worker's application at the same time; more than one is gunicorn's gthread.
+    /// How workers call a Python application.
+    pub worker_class: WorkerClass,
+    /// Threads of a gthread worker.
     pub threads: u32,
     /// Connections that one worker has open at the same time.
     pub worker_connections: u32,
@@ -43,11 +53,17 @@ pub struct Config {
     pub limit_request_fields: usize,
     /// Bytes of one field line; 0 for the longest that lab reads.
     pub limit_request_field_size: usize,
+    /// lab's own limits.
+    pub connection_limits: ConnectionLimits,
     pub trust: Trust,
     /// TLS on all listeners; None for plain text.
     pub tls: Option<TlsSettings>,
     /// The versions of the PROXY header that are accepted.
     pub proxy_protocol: Versions,
+    /// Whether the application is loaded once, before the workers are forked.
+    pub preload_app: bool,
+    /// Whether files are sent with sendfile(2).
+    pub sendfile: bool,
     /// Whether workers are replaced when code changes.
     pub reload: bool,
     /// More files and patterns to watch then.
@@ -58,6 +74,10 @@ pub struct Config {
     pub pythonpath: Vec<String>,
     /// Environment variables, `NAME=VALUE`.
     pub raw_env: Vec<String>,
+    /// The folder of request bodies that are too large for memory; None for the system's.
+    pub tmp_upload_dir: Option<PathBuf>,
+    /// `NAME=VALUE` pairs for the application of a PasteDeploy file.
+    pub paste_global_conf: Vec<String>,
     pub process: ProcessConfig,
     pub logs: LogConfig,
     pub statsd: Option<StatsdConfig>,
@@ -105,39 +125,6 @@ pub struct ProcessConfig {
     pub name: String,
 }
 
-/// The logs of a server.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LogConfig {
-    /// The access log: a file, or `-`.
-    pub accesslog: Option<String>,
-    pub access_log_format: AccessFormat,
-    /// The error log: a file, or `-`.
-    pub errorlog: String,
-    pub loglevel: tracing::Level,
-    /// Whether the error log also receives what the application prints.
-    pub capture_output: bool,
-}
-
-/// Metrics for statsd.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StatsdConfig {
-    pub host: StatsdHost,
-    /// The prefix of metric names; empty, or ending in a dot.
-    pub prefix: String,
-    /// Tags in DogStatsD's format.
-    pub tags: String,
-    /// Whether to send the backlog.
-    pub backlog: bool,
-}
-
-/// A statsd server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StatsdHost {
-    /// A host and a port, over UDP.
-    Udp(String, u16),
-    Unix(PathBuf),
-}
-
 impl Config {
     /// Makes the configuration. `app` is the application on the command line; None for that of `wsgi_app`.
     ///
@@ -148,17 +135,26 @@ impl Config {
         resolved: &ResolvedSettings,
         context: &SettingsContext,
     ) -> Result<Config, Vec<SettingsError>> {
-        let mut errors = resolved.unsupported_settings(context);
+        let mut errors = resolved.errors().to_vec();
+        errors.extend(resolved.unsupported_settings(context));
         let reader = ConfigReader { resolved };
+        let sendfile_variable = context.variable("SENDFILE");
         let app = app.map(str::to_owned).or_else(|| reader.text("wsgi_app"));
-        let threads = collect_error(&mut errors, reader.threads()).unwrap_or(1);
+        let worker_class = collect_error(&mut errors, reader.worker_class()).unwrap_or_default();
         let bind = collect_error(&mut errors, reader.bind()).unwrap_or_default();
-        let logs = collect_error(&mut errors, reader.logs());
+        let logs = log_settings::read(&reader).map_err(|found| errors.extend(found)).ok();
+        let connection_limits = collect_error(&mut errors, reader.connection_limits()).unwrap_or_default();
         let raw_env = collect_error(&mut errors, reader.raw_env()).unwrap_or_default();
         let tls = collect_error(&mut errors, reader.tls()).unwrap_or_default();
         errors.extend(reader.combinations());
+        let is_native = app.as_deref().is_some_and(|app| app.starts_with(NATIVE));
+        if let Some(setting) = log_settings::python_setting(&reader).filter(|_| is_native) {
+            let hint = "a native application does not log through Python; use errorlog, accesslog, loglevel or syslog";
+            errors.push(resolved.unsupported(setting, hint));
+        }
         let (Some(app), Some(logs), true) = (&app, logs, errors.is_empty()) else {
             errors.extend(app.is_none().then_some(SettingsError::NoApplication));
+            errors.sort_by_key(SettingsError::origin);
             return Err(errors);
         };
         Ok(Config {
@@ -167,7 +163,8 @@ impl Config {
             backlog: reader.number("backlog"),
             reuse_port: reader.flag("reuse_port"),
             workers: reader.number("workers"),
-            threads,
+            worker_class,
+            threads: reader.threads(),
             worker_connections: reader.number("worker_connections"),
             max_requests: reader.number("max_requests"),
             max_requests_jitter: reader.number("max_requests_jitter"),
@@ -177,17 +174,22 @@ impl Config {
             limit_request_line: reader.number("limit_request_line"),
             limit_request_fields: reader.number("limit_request_fields"),
             limit_request_field_size: reader.number("limit_request_field_size"),
+            connection_limits,
             trust: reader.trust(),
             tls,
             proxy_protocol: reader.proxy_protocol(),
+            preload_app: reader.flag("preload_app"),
+            sendfile: reader.sendfile(sendfile_variable),
             reload: reader.flag("reload"),
             reload_extra_files: reader.texts("reload_extra_files"),
             chdir: reader.text("chdir").unwrap_or_default().into(),
             pythonpath: reader.pythonpath(),
             raw_env,
+            tmp_upload_dir: reader.text("tmp_upload_dir").map(|folder| reader.in_chdir(&folder)),
+            paste_global_conf: reader.texts("raw_paste_global_conf"),
             process: reader.process(app),
             logs,
-            statsd: reader.statsd(),
+            statsd: log_settings::statsd(&reader),
             check_config: reader.flag("check_config"),
             print_config: reader.flag("print_config"),
         })
@@ -196,13 +198,7 @@ impl Config {
     /// The name of the native application, if it is one.
     #[must_use]
     pub fn native_app(&self) -> Option<&str> {
-        self.app.strip_prefix("native:")
-    }
-
-    /// gunicorn's name for the type of worker.
-    #[must_use]
-    pub fn worker_class(&self) -> &'static str {
-        if self.threads > 1 { "gthread" } else { "sync" }
+        self.app.strip_prefix(NATIVE)
     }
 }
 
@@ -210,38 +206,30 @@ fn collect_error<T>(errors: &mut Vec<SettingsError>, read: Result<T, SettingsErr
     read.map_err(|error| errors.push(error)).ok()
 }
 
-/// Reads validated values as their types.
-struct ConfigReader<'a> {
-    resolved: &'a ResolvedSettings,
-}
-
 impl ConfigReader<'_> {
-    fn text(&self, name: &str) -> Option<String> {
-        match self.resolved.get(name) {
-            Value::Text(text) if !text.is_empty() => Some(text.clone()),
-            _ => None,
+    /// `sendfile`, or if that is not set the environment variable SENDFILE, as in gunicorn.
+    fn sendfile(&self, variable: Option<&str>) -> bool {
+        match (self.resolved.get("sendfile"), variable) {
+            (Value::Bool(value), _) => *value,
+            (_, Some(variable)) => ["y", "1", "yes", "true"].contains(&variable.to_lowercase().as_str()),
+            (_, None) => true,
         }
     }
 
-    fn texts(&self, name: &str) -> Vec<String> {
-        let Value::List(items) = self.resolved.get(name) else { return Vec::new() };
-        items.iter().filter_map(|item| if let Value::Text(text) = item { Some(text.clone()) } else { None }).collect()
-    }
-
-    fn flag(&self, name: &str) -> bool {
-        self.resolved.get(name) == &Value::Bool(true)
-    }
-
-    /// A number, already validated as not negative. One that is too large for its type becomes the largest of the type.
-    fn number<N: TryFrom<i64> + number_types::Largest>(&self, name: &str) -> N {
-        match self.resolved.get(name) {
-            Value::Int(number) => N::try_from(*number).unwrap_or(N::LARGEST),
-            _ => N::LARGEST,
+    fn connection_limits(&self) -> Result<ConnectionLimits, SettingsError> {
+        let spool_share = self.number("spool_share");
+        if spool_share > 100 {
+            return Err(self.resolved.invalid("spool_share", "must be a percentage, 0 to 100"));
         }
-    }
-
-    fn seconds(&self, name: &str) -> Duration {
-        Duration::from_secs(self.number(name))
+        Ok(ConnectionLimits {
+            request_body: self.number("limit_request_body"),
+            spool_share,
+            response_spool: self.number("limit_response_spool"),
+            idle_timeout_s: self.number("idle_timeout"),
+            header_timeout_s: self.number("request_head_timeout"),
+            body_timeout_s: self.number("request_body_timeout"),
+            send_timeout_s: self.number("send_timeout"),
+        })
     }
 
     fn bind(&self) -> Result<Vec<Bind>, SettingsError> {
@@ -252,26 +240,25 @@ impl ConfigReader<'_> {
         if bind.is_empty() { Err(self.resolved.invalid("bind", "must name at least one address")) } else { Ok(bind) }
     }
 
-    /// The number of threads. In lab sync and gthread differ in nothing else.
-    fn threads(&self) -> Result<u32, SettingsError> {
-        let threads: u32 = self.number("threads");
+    fn threads(&self) -> u32 {
+        self.number::<u32>("threads").max(1)
+    }
+
+    /// The class by any of gunicorn's names for it.
+    fn worker_class(&self) -> Result<WorkerClass, SettingsError> {
         let class = self.text("worker_class").unwrap_or_default();
         match class.as_str() {
+            // In lab they differ in nothing but the number of threads.
             "sync" | "gthread" | "gunicorn.workers.sync.SyncWorker" | "gunicorn.workers.gthread.ThreadWorker" => {
-                Ok(threads.max(1))
+                Ok(if self.threads() > 1 { WorkerClass::Gthread } else { WorkerClass::Sync })
             }
-            "gevent" | "gevent_wsgi" | "gevent_pywsgi" | "eventlet" | "tornado" => Err(self.resolved.unsupported(
-                "worker_class",
-                "slow clients do not occupy a thread of a lab worker; for requests that wait for something else, use \
-                 worker_class = \"gthread\" with threads",
-            )),
-            "asgi" | "uvicorn.workers.UvicornWorker" | "uvicorn_worker.UvicornWorker" => {
-                Err(self.resolved.unsupported(
-                    "worker_class",
-                    "lab serve hosts WSGI applications, not ASGI ones; use uvicorn for those",
-                ))
-            }
-            _ => Err(self.resolved.unsupported("worker_class", "use sync, or gthread with threads")),
+            // gunicorn's pywsgi worker differs in its HTTP, which is lab's in every class.
+            "gevent"
+            | "gevent_wsgi"
+            | "gevent_pywsgi"
+            | "gunicorn.workers.ggevent.GeventWorker"
+            | "gunicorn.workers.ggevent.GeventPyWSGIWorker" => Ok(WorkerClass::Gevent),
+            _ => Err(self.resolved.unsupported("worker_class", worker_class_hint(&class))),
         }
     }
 
@@ -291,8 +278,7 @@ impl ConfigReader<'_> {
 
     /// The TLS settings. Their files are relative to `chdir`.
     fn tls(&self) -> Result<Option<TlsSettings>, SettingsError> {
-        let chdir = PathBuf::from(self.text("chdir").unwrap_or_default());
-        let file = |name| self.text(name).map(|path| chdir.join(path));
+        let file = |name| self.text(name).map(|path| self.in_chdir(&path));
         let (certfile, keyfile) = (file("certfile"), file("keyfile"));
         let Some(certfile) = certfile else {
             let has_key_only = keyfile.is_some();
@@ -323,8 +309,7 @@ impl ConfigReader<'_> {
     /// The folders are relative to `chdir`.
     fn pythonpath(&self) -> Vec<String> {
         let paths = self.text("pythonpath").unwrap_or_default();
-        let chdir = PathBuf::from(self.text("chdir").unwrap_or_default());
-        let absolute = |path: &str| chdir.join(path).to_string_lossy().into_owned();
+        let absolute = |path: &str| self.in_chdir(path).to_string_lossy().into_owned();
         paths.split(',').filter(|path| !path.is_empty()).map(absolute).collect()
     }
 
@@ -350,42 +335,6 @@ impl ConfigReader<'_> {
         }
     }
 
-    fn logs(&self) -> Result<LogConfig, SettingsError> {
-        use tracing::Level;
-        let loglevel = match self.text("loglevel").unwrap_or_default().to_lowercase().as_str() {
-            "debug" => Level::DEBUG,
-            "info" => Level::INFO,
-            "warning" => Level::WARN,
-            "error" | "critical" => Level::ERROR,
-            _ => return Err(self.resolved.invalid("loglevel", "must be one of debug, info, warning, error, critical")),
-        };
-        let format = self.text("access_log_format").unwrap_or_default();
-        Ok(LogConfig {
-            accesslog: self.text("accesslog"),
-            access_log_format: AccessFormat::new(&format)
-                .map_err(|error| self.resolved.invalid("access_log_format", error.to_string()))?,
-            errorlog: self.text("errorlog").unwrap_or_else(|| "-".to_owned()),
-            loglevel,
-            capture_output: self.flag("capture_output"),
-        })
-    }
-
-    fn statsd(&self) -> Option<StatsdConfig> {
-        let host = match self.resolved.get("statsd_host") {
-            Value::Text(path) => StatsdHost::Unix(path.into()),
-            Value::Tuple(pair) => match pair.as_slice() {
-                [Value::Text(host), Value::Int(port)] => StatsdHost::Udp(host.clone(), u16::try_from(*port).ok()?),
-                _ => return None,
-            },
-            _ => return None,
-        };
-        let prefix = self.text("statsd_prefix").unwrap_or_default();
-        let prefix = prefix.trim_end_matches('.');
-        let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}.") };
-        let tags = self.text("dogstatsd_tags").unwrap_or_default();
-        Some(StatsdConfig { host, prefix, tags, backlog: self.flag("enable_backlog_metric") })
-    }
-
     /// Errors about values that are valid for their setting but not supported, or not in this combination.
     fn combinations(&self) -> Vec<SettingsError> {
         let mut errors = Vec::new();
@@ -402,30 +351,39 @@ impl ConfigReader<'_> {
     }
 }
 
-/// The integer types of the configuration, with their largest values.
-mod number_types {
-    pub(super) trait Largest {
-        const LARGEST: Self;
+/// What to use instead of a worker class that lab does not have.
+fn worker_class_hint(class: &str) -> &'static str {
+    let module = class.rsplit_once('.').map_or(class, |(module, _)| module);
+    match module.split('.').next().unwrap_or_default() {
+        "eventlet" => "eventlet is no longer developed; use worker_class = \"gevent\", which works like it",
+        "asgi" | "uvicorn" | "uvicorn_worker" => {
+            "lab serve hosts WSGI applications, not ASGI ones; use uvicorn for those"
+        }
+        "aiohttp" => "lab serve hosts WSGI applications; run aiohttp's with `python -m aiohttp.web`",
+        "tornado" => "lab serve hosts WSGI applications; run tornado's with its own HTTPServer",
+        "gunicorn" if module.ends_with("eventlet") => {
+            "eventlet is no longer developed; use worker_class = \"gevent\", which works like it"
+        }
+        "gunicorn" if module.ends_with("gtornado") => {
+            "lab serve hosts WSGI applications; run tornado's with its own HTTPServer"
+        }
+        _ => {
+            "lab has its own workers, sync, gthread and gevent, and runs no other class; hooks such as post_fork replace many"
+        }
     }
-
-    macro_rules! largest {
-        ($($number:ty),*) => { $(impl Largest for $number { const LARGEST: $number = <$number>::MAX; })* };
-    }
-    largest!(i32, u32, u64, usize);
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::arguments::from_variable;
-    use super::super::resolve::{Origin, test_context};
+    use super::super::error::Origin;
+    use super::super::resolve::test_context;
     use super::*;
 
     fn configured(arguments: &str) -> Result<Config, String> {
         let context = test_context();
-        let mut resolved = ResolvedSettings::new(&context).unwrap();
-        resolved
-            .apply(&Origin::CommandLine, from_variable(arguments).unwrap(), &context)
-            .map_err(|error| error.to_string())?;
+        let mut resolved = ResolvedSettings::new(&context);
+        resolved.apply(&Origin::CommandLine, from_variable(arguments).unwrap(), &context);
         let all = |errors: Vec<SettingsError>| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         Config::new(Some("m:a"), &resolved, &context).map_err(all)
     }
@@ -436,23 +394,45 @@ mod tests {
         assert_eq!(config.bind, ["127.0.0.1:8000".parse().unwrap()]);
         assert_eq!((config.workers, config.threads, config.backlog), (1, 1, 2048));
         assert_eq!((config.timeout, config.keepalive), (Duration::from_secs(30), Duration::from_secs(2)));
-        assert_eq!((config.process.name.as_str(), config.worker_class()), ("m:a", "sync"));
+        assert_eq!((config.process.name.as_str(), config.worker_class), ("m:a", WorkerClass::Sync));
         assert!(config.statsd.is_none() && config.logs.accesslog.is_none());
     }
 
     #[test]
-    fn worker_classes_are_sync_and_gthread() {
-        assert_eq!(configured("-k gthread --threads 4").unwrap().worker_class(), "gthread");
-        for class in ["gevent", "eventlet", "tornado", "asgi", "my.Worker"] {
+    fn worker_classes_have_gunicorns_names() {
+        let class = |arguments: &str| configured(arguments).unwrap().worker_class;
+        for arguments in
+            ["-k sync --threads 4", "-k gthread --threads 4", "-k gunicorn.workers.sync.SyncWorker --threads 2"]
+        {
+            assert_eq!(class(arguments), WorkerClass::Gthread, "{arguments}");
+        }
+        assert_eq!(class("-k gthread"), WorkerClass::Sync);
+        for name in ["gevent", "gevent_wsgi", "gevent_pywsgi", "gunicorn.workers.ggevent.GeventWorker"] {
+            assert_eq!(class(&format!("-k {name} --threads 4")), WorkerClass::Gevent, "{name}");
+        }
+    }
+
+    #[test]
+    fn other_worker_classes_are_refused_by_name() {
+        for (class, part) in [
+            ("eventlet", "\"gevent\""),
+            ("gunicorn.workers.geventlet.EventletWorker", "\"gevent\""),
+            ("uvicorn.workers.UvicornWorker", "use uvicorn"),
+            ("uvicorn_worker.UvicornH11Worker", "use uvicorn"),
+            ("aiohttp.GunicornWebWorker", "python -m aiohttp.web"),
+            ("tornado", "HTTPServer"),
+            ("shop.workers.Worker", "no other class"),
+        ] {
             let errors = configured(&format!("-k {class}")).unwrap_err();
             assert!(errors.contains(&format!("--worker-class = {class} is not supported\nhint: ")), "{errors}");
+            assert!(errors.contains(part), "{errors}");
         }
     }
 
     #[test]
     fn all_errors_are_reported_at_once() {
-        let errors = configured("-k gevent --log-level loud -e X --preload -b a:b").unwrap_err();
-        for part in ["--worker-class", "--log-level = loud", "\"X\"", "--preload", "a:b"] {
+        let errors = configured("-k eventlet --log-level loud -e X --spew -b a:b -w many").unwrap_err();
+        for part in ["--worker-class", "--log-level = loud", "\"X\"", "--spew", "a:b", "--workers = many"] {
             assert!(errors.contains(part), "{part}: {errors}");
         }
     }
@@ -461,11 +441,12 @@ mod tests {
     fn tls_settings_are_checked_together() {
         let tls = configured("--certfile c.pem --keyfile k.pem --chdir /etc").unwrap().tls.unwrap();
         assert_eq!((tls.certfile, tls.keyfile), ("/etc/c.pem".into(), Some("/etc/k.pem".into())));
+        // gunicorn ignores it, and many files have it.
+        assert!(configured("--certfile c --ssl-version TLSv1").is_ok());
         for (arguments, part) in [
             ("--keyfile k", "--keyfile = k: needs a certfile"),
             ("--certfile c --cert-reqs 3 --ca-certs a", "--cert-reqs = 3: must be 0, 1 or 2"),
             ("--certfile c --cert-reqs 2", "--cert-reqs = 2: needs ca_certs"),
-            ("--certfile c --ssl-version TLSv1", "--ssl-version = TLSv1 is not supported\nhint: TLS 1.2"),
         ] {
             let errors = configured(arguments).unwrap_err();
             assert!(errors.contains(part), "{errors}");

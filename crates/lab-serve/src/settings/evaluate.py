@@ -3,6 +3,7 @@
 Arguments: the location (PATH, file:PATH or python:MODULE), then the names of all settings. Output of the file itself
 goes to standard error, and so does the traceback of an exception, starting at the file's own frame.
 """
+import ast
 import importlib
 import importlib.machinery
 import importlib.util
@@ -22,6 +23,18 @@ environment_before = dict(os.environ)
 
 def config_path():
     return location[len("file:"):] if location.startswith("file:") else location
+
+
+def provide_gunicorn():
+    """Where gunicorn is not installed, lab's gateway provides the parts of it that configurations import."""
+    gateway = importlib.util.find_spec("lab_wsgi")
+    for folder in gateway.submodule_search_locations if gateway else []:
+        file = os.path.join(folder, "gunicorn_finder.py")
+        if os.path.exists(file):
+            spec = importlib.util.spec_from_file_location("gunicorn_finder", file)
+            finder = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(finder)
+            finder.install()
 
 
 def load():
@@ -55,6 +68,40 @@ def to_json(value):
     return {"$opaque": repr(value)}
 
 
+def bound_lines(module):
+    """The line on which each variable of the module is bound last."""
+    lines = {}
+    try:
+        with open(module.__file__, "rb") as file:
+            pending = list(ast.parse(file.read()).body)
+    except (AttributeError, OSError, SyntaxError, TypeError, ValueError):
+        return lines
+    while pending:
+        node = pending.pop(0)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            bound, children = [node.name], []
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            bound, children = [(name.asname or name.name).partition(".")[0] for name in node.names], []
+        elif isinstance(node, ast.expr):
+            names = [part for part in ast.walk(node) if isinstance(part, ast.Name)]
+            bound, children = [name.id for name in names if isinstance(name.ctx, ast.Store)], []
+        else:
+            bound, children = [], list(ast.iter_child_nodes(node))
+        lines.update((name, max(node.lineno, lines.get(name, 0))) for name in bound)
+        pending.extend(children)
+    return lines
+
+
+def changes_loggers():
+    """Whether the file has set up gunicorn's loggers itself. Workers then have to do it as well."""
+    logging = sys.modules.get("logging")
+    if logging is None:
+        return False
+    loggers = [logging.root.manager.loggerDict.get(name) for name in ("gunicorn.error", "gunicorn.access")]
+    loggers = [logger for logger in loggers if isinstance(logger, logging.Logger)]
+    return any(logger.handlers or logger.filters or logger.level or logger.disabled for logger in loggers)
+
+
 def is_own(name, value):
     """Whether the file defined this public name itself, rather than importing it."""
     if name.startswith("_") or isinstance(value, type(os)):
@@ -63,7 +110,9 @@ def is_own(name, value):
 
 
 try:
-    names = vars(load())
+    provide_gunicorn()
+    module = load()
+    names = vars(module)
     settings = {name: to_json(names[name]) for name in names if name in setting_names}
     others = [name for name, value in names.items() if name not in setting_names and is_own(name, value)]
 except BaseException as error:
@@ -76,7 +125,11 @@ except BaseException as error:
     os._exit(1)
 environment = {name: value for name, value in os.environ.items() if environment_before.get(name) != value}
 removed = [name for name in environment_before if name not in os.environ]
-json.dump({"settings": settings, "others": others, "environment": environment, "removed": removed}, output)
+result = {"settings": settings, "others": others, "environment": environment, "removed": removed}
+bound = bound_lines(module)
+result["lines"] = {name: bound[name] for name in settings if name in bound}
+result["changes_loggers"] = changes_loggers()
+json.dump(result, output)
 output.flush()
 sys.stderr.flush()
 # A normal exit would wait for threads that the file has started.

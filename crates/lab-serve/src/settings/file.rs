@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 
 use super::arguments::GivenSettings;
+use super::lookup::{all, lookup};
 use super::resolve::similar;
-use super::table::{self, TABLE};
 use super::value::Value;
 
 const EVALUATE: &str = include_str!("evaluate.py");
@@ -33,6 +33,10 @@ pub enum FileError {
 #[derive(Debug, Default)]
 pub struct Evaluated {
     pub given: GivenSettings,
+    /// The lines that set them, where the file itself does.
+    pub lines: BTreeMap<String, u32>,
+    /// Whether the file sets up gunicorn's loggers itself, so that workers have to do it as well.
+    pub changes_loggers: bool,
     /// Names that resemble a setting, each with that setting.
     pub misspelt: Vec<(String, &'static str)>,
     /// Environment variables that the file set, and (None) removed.
@@ -44,6 +48,8 @@ pub struct Evaluated {
 #[derive(Deserialize)]
 struct EvaluatorOutput {
     settings: serde_json::Map<String, serde_json::Value>,
+    lines: BTreeMap<String, u32>,
+    changes_loggers: bool,
     others: Vec<String>,
     environment: BTreeMap<String, String>,
     removed: Vec<String>,
@@ -59,10 +65,10 @@ pub fn evaluate(python: &Path, location: &str, folder: &Path) -> Result<Evaluate
     if !is_module && !path.exists() {
         return Err(FileError::Missing(location.to_owned()));
     }
-    let location = if is_module { location.to_owned() } else { path.to_string_lossy().into_owned() };
+    let location = absolute(location, folder);
     let mut command = Command::new(python);
     // -B: no __pycache__ beside a configuration file.
-    command.args(["-B", "-c", EVALUATE, &location]).args(TABLE.iter().map(|setting| setting.name));
+    command.args(["-B", "-c", EVALUATE, &location]).args(all().map(|setting| setting.name));
     let output = command.current_dir(folder).stdin(Stdio::null()).output().map_err(|error| FileError::Python {
         python: python.to_owned(),
         location: location.clone(),
@@ -74,14 +80,24 @@ pub fn evaluate(python: &Path, location: &str, folder: &Path) -> Result<Evaluate
     }
     let output_document: EvaluatorOutput = serde_json::from_slice(&output.stdout)
         .map_err(|error| FileError::Output { python: python.to_owned(), location, error })?;
-    Ok(evaluated(&output_document, printed))
+    Ok(evaluated(output_document, printed))
 }
 
-fn evaluated(output: &EvaluatorOutput, printed: String) -> Evaluated {
+/// A location whose path, if it is one, is absolute.
+pub(super) fn absolute(location: &str, folder: &Path) -> String {
+    if location.starts_with("python:") {
+        return location.to_owned();
+    }
+    folder.join(location.strip_prefix("file:").unwrap_or(location)).to_string_lossy().into_owned()
+}
+
+fn evaluated(output: EvaluatorOutput, printed: String) -> Evaluated {
     let given = output.settings.iter();
-    let given = given.filter_map(|(name, json)| Some((table::lookup(name)?, Value::from_json(json)))).collect();
+    let given = given.filter_map(|(name, json)| Some((lookup(name)?, Value::from_json(json)))).collect();
     let misspelt = output.others.iter().filter_map(|name| Some((name.clone(), similar(name)?))).collect();
     let set = output.environment.iter().map(|(name, value)| (name.clone(), Some(value.clone())));
     let removed = output.removed.iter().map(|name| (name.clone(), None));
-    Evaluated { given, misspelt, environment: set.chain(removed).collect(), printed }
+    let environment = set.chain(removed).collect();
+    let EvaluatorOutput { lines, changes_loggers, .. } = output;
+    Evaluated { given, lines, changes_loggers, misspelt, environment, printed }
 }

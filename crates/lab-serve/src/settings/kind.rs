@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::SettingsContext;
 use super::value::Value;
+use crate::address::parse_host_and_port;
 
 /// The kind of a setting's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -242,34 +243,8 @@ fn statsd(given: Value) -> Result<Value, String> {
         return Ok(Value::text(path.strip_prefix("//").unwrap_or(path)));
     }
     let accepted = || "must be HOST:PORT or unix://PATH".to_owned();
-    let (host, port) = host_and_port(&address, 8125).ok_or_else(accepted)?;
+    let (host, port) = parse_host_and_port(&address, 8125).ok_or_else(accepted)?;
     Ok(Value::Tuple(vec![Value::Text(host), Value::Int(i64::from(port))]))
-}
-
-/// gunicorn's `parse_address` for hosts: `HOST`, `HOST:PORT`, `[HOST]`, `[HOST]:PORT`, `tcp://…`.
-#[must_use]
-pub(crate) fn host_and_port(address: &str, default_port: u16) -> Option<(String, u16)> {
-    let address = address.strip_prefix("tcp://").unwrap_or(address);
-    let (host, port) = match address.strip_prefix('[') {
-        Some(rest) => {
-            let (host, behind) = rest.split_once(']')?;
-            match behind.strip_prefix(':') {
-                Some(port) => (host, Some(port)),
-                None if behind.is_empty() => (host, None),
-                None => return None,
-            }
-        }
-        None => match address.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None if address.is_empty() => ("0.0.0.0", None),
-            None => (address, None),
-        },
-    };
-    let port = match port {
-        Some(port) => port.parse().ok()?,
-        None => default_port,
-    };
-    Some((host.to_lowercase(), port))
 }
 
 fn choice(given: Value, words: &[&'static str]) -> Result<Value, String> {
@@ -371,27 +346,6 @@ mod tests {
         ];
         for (kind, given, expected) in cases {
             assert_eq!(validated(kind, given), expected, "{kind:?} {given}");
-        }
-    }
-
-    #[test]
-    fn host_addresses_are_parsed() {
-        let cases = [
-            ("", Some(("0.0.0.0", 8000))),
-            ("LocalHost", Some(("localhost", 8000))),
-            ("10.0.0.1:80", Some(("10.0.0.1", 80))),
-            (":80", Some(("", 80))),
-            ("[::1]", Some(("::1", 8000))),
-            ("[::1]:80", Some(("::1", 80))),
-            ("tcp://h:1", Some(("h", 1))),
-            ("::1", None),
-            ("h:x", None),
-            ("h:65536", None),
-            ("[::1]x", None),
-        ];
-        for (address, expected) in cases {
-            let expected = expected.map(|(host, port)| (host.to_owned(), port));
-            assert_eq!(host_and_port(address, 8000), expected, "{address}");
         }
     }
 }

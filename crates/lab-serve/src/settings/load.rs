@@ -3,12 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use lab_worker::bootstrap::{ConfigurationFile, HookSettings, LoggingSettings};
 use lab_worker::tls::{self, TlsError};
 
 use super::arguments::{GivenSettings, from_variable};
 use super::config::Config;
+use super::error::{Origin, SettingsError};
 use super::file::{self, FileError};
-use super::resolve::{Origin, ResolvedSettings, SettingsContext, SettingsError};
+use super::log_settings::PythonLogging;
+use super::paste;
+use super::resolve::{ResolvedSettings, SettingsContext};
+use super::table::{Setting, Support};
 use super::value::Value;
 use crate::process::identity::{group_id, user_id};
 use crate::process::interpreter::{self, InterpreterError};
@@ -29,6 +34,12 @@ pub struct LoadedSettings {
     pub config: Config,
     /// The interpreter for the configuration file and the application.
     pub python: PathBuf,
+    /// The server hooks that are called.
+    pub hooks: Option<HookSettings>,
+    /// How workers set up Python's logging.
+    pub logging: Option<LoggingSettings>,
+    /// Whether one of them is called in the arbiter by gunicorn.
+    pub has_arbiter_hooks: bool,
     /// Environment variables that the configuration file sets, and (None) removes.
     pub environment: BTreeMap<String, Option<String>>,
     pub warnings: Vec<String>,
@@ -83,31 +94,96 @@ pub fn process_context() -> std::io::Result<SettingsContext> {
 pub fn load(line: &CommandLine, context: &SettingsContext) -> Result<LoadedSettings, LoadError> {
     let variable = from_variable(context.variable("GUNICORN_CMD_ARGS").unwrap_or_default())?;
     let python = interpreter::find(line.venv.as_deref(), context.variable("VIRTUAL_ENV"))?;
-    let mut resolved = ResolvedSettings::new(context)?;
+    let mut resolved = ResolvedSettings::new(context);
     if let Some(app) = &line.app {
         resolved.set_default_proc_name(app);
     }
     let mut warnings = Vec::new();
     let mut evaluated = file::Evaluated::default();
-    if let Some(location) = location(line, &variable, context) {
+    let location = location(line, &variable, context);
+    if let Some(location) = location.clone() {
         evaluated = file::evaluate(&python, &location, &context.folder)?;
         for (name, setting) in &evaluated.misspelt {
             warnings.push(format!("{location}: {name:?} is not a setting; did you mean {setting:?}?"));
         }
-        resolved.apply(&Origin::File(location), std::mem::take(&mut evaluated.given), context)?;
+        resolved.apply_file(&location, std::mem::take(&mut evaluated.given), &evaluated.lines, context);
     }
-    resolved.apply(&Origin::Variable, variable, context)?;
-    resolved.apply(&Origin::CommandLine, line.given.iter().cloned(), context)?;
-    let hooks = resolved.hooks();
-    if !hooks.is_empty() {
-        warnings.push(format!("hooks are not called: {}", hooks.join(", ")));
+    resolved.apply(&Origin::Variable, variable, context);
+    resolved.apply(&Origin::CommandLine, line.given.iter().cloned(), context);
+    let paste = match paste::application(&mut resolved, context) {
+        Ok(paste) => paste,
+        Err(error) => {
+            resolved.refuse(error);
+            None
+        }
+    };
+    let names = |settings: Vec<&'static Setting>| settings.iter().map(|setting| setting.name).collect::<Vec<_>>();
+    let not_called = names(resolved.given(|support| support == Support::HookNotCalled));
+    if !not_called.is_empty() {
+        warnings.push(format!("hooks are not called: {}", not_called.join(", ")));
     }
-    let config = Config::new(line.app.as_deref(), &resolved, context).map_err(LoadError::Settings)?;
-    if let Some(settings) = &config.tls {
-        tls::load(settings).map_err(LoadError::Tls)?;
+    for setting in resolved.given(|support| matches!(support, Support::NoEffect(_))) {
+        if let Support::NoEffect(reason) = setting.support {
+            warnings.push(format!("{} has no effect: {reason}", setting.name));
+        }
     }
+    let has_arbiter_hooks = !resolved.given(|support| support == Support::ArbiterHook).is_empty();
+    let hooks = names(resolved.given(|support| matches!(support, Support::WorkerHook | Support::ArbiterHook)));
+    let configuration = location.map(|location| ConfigurationFile {
+        location: file::absolute(&location, &context.folder),
+        folder: context.folder.clone(),
+    });
+    // Only a file can define a hook.
+    let hooks = configuration.clone().filter(|_| !hooks.is_empty()).map(|ConfigurationFile { location, folder }| {
+        let names = hooks.into_iter().map(str::to_owned).collect();
+        HookSettings { location, folder, names, values: resolved.values() }
+    });
+    let app = paste.as_deref().or(line.app.as_deref());
+    let mut config = Config::new(app, &resolved, context).map_err(LoadError::Settings)?;
+    if evaluated.changes_loggers {
+        config.logs.use_changed_loggers();
+    }
+    if config.native_app().is_some() && hooks.is_some() {
+        warnings.push("hooks are not called for a native application, which runs without Python".to_owned());
+    }
+    if config.reload && config.preload_app {
+        warnings.push("reload does not load changed code of a preloaded application".to_owned());
+    }
+    let logging = logging(&resolved, &config, configuration);
     let file::Evaluated { environment, printed, .. } = evaluated;
-    Ok(LoadedSettings { resolved, config, python, environment, warnings, printed })
+    Ok(LoadedSettings { resolved, config, python, hooks, has_arbiter_hooks, logging, environment, warnings, printed })
+}
+
+/// How workers set up Python's logging; None if nothing about it is configured.
+fn logging(resolved: &ResolvedSettings, config: &Config, file: Option<ConfigurationFile>) -> Option<LoggingSettings> {
+    if config.logs.python == PythonLogging::Unconfigured || config.native_app().is_some() {
+        return None;
+    }
+    let mut settings = resolved.values();
+    // As gunicorn's configuration object has it.
+    if !resolved.get("proc_name").is_truthy() {
+        settings.insert("proc_name".to_owned(), resolved.get("default_proc_name").to_string().into());
+    }
+    let writes_access_log = config.logs.python == PythonLogging::ErrorsAndAccess;
+    Some(LoggingSettings { file, settings, writes_access_log })
+}
+
+impl LoadedSettings {
+    /// Checks the files that a server needs to start; a configuration may be checked on another machine.
+    ///
+    /// # Errors
+    /// A file or folder cannot be used.
+    pub fn check_files(&self) -> Result<(), LoadError> {
+        if let Some(folder) = &self.config.tmp_upload_dir
+            && !folder.is_dir()
+        {
+            return Err(self.resolved.invalid("tmp_upload_dir", "must be a folder that exists").into());
+        }
+        match &self.config.tls {
+            Some(settings) => tls::load(settings).map(drop).map_err(LoadError::Tls),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The configuration file: that of the command line, otherwise that of `GUNICORN_CMD_ARGS`, otherwise the default file

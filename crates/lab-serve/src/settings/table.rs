@@ -63,8 +63,14 @@ pub enum DefaultValue {
 pub enum Support {
     /// It does the same as in gunicorn.
     Implemented,
+    /// A function that gunicorn calls in a worker, and so does lab.
+    WorkerHook,
+    /// A function that gunicorn calls in its arbiter, and lab in its fork server.
+    ArbiterHook,
     /// A function that gunicorn calls and lab does not. Setting it logs a warning.
     HookNotCalled,
+    /// Accepted, and without an effect, for this reason. Setting it logs a note.
+    NoEffect(&'static str),
     /// Every value but the default is refused, with this hint what to use instead.
     Refused(&'static str),
 }
@@ -101,13 +107,7 @@ impl DefaultValue {
     }
 }
 
-/// Finds a setting by its name.
-#[must_use]
-pub fn lookup(name: &str) -> Option<&'static Setting> {
-    TABLE.iter().find(|setting| setting.name == name)
-}
-
-const fn row(
+pub(super) const fn row(
     section: &'static str,
     name: &'static str,
     flags: &'static [&'static str],
@@ -139,6 +139,25 @@ const fn hook(section: &'static str, name: &'static str, default: &'static str) 
     Setting { support: Support::HookNotCalled, ..setting }
 }
 
+const fn worker_hook(section: &'static str, name: &'static str, default: &'static str) -> Setting {
+    Setting { support: Support::WorkerHook, ..hook(section, name, default) }
+}
+
+const fn arbiter_hook(section: &'static str, name: &'static str, default: &'static str) -> Setting {
+    Setting { support: Support::ArbiterHook, ..hook(section, name, default) }
+}
+
+const fn no_effect(
+    section: &'static str,
+    name: &'static str,
+    flags: &'static [&'static str],
+    kind: Kind,
+    default: DefaultValue,
+    reason: &'static str,
+) -> Setting {
+    Setting { support: Support::NoEffect(reason), ..row(section, name, flags, kind, default, "") }
+}
+
 const FILE: &str = "Config File";
 const SOCKET: &str = "Server Socket";
 const WORKERS: &str = "Worker Processes";
@@ -154,15 +173,13 @@ const DIRTY: &str = "Dirty Arbiters";
 const DIRTY_HOOKS: &str = "Dirty Arbiter Hooks";
 const CONTROL: &str = "Control";
 
-const LOGCONFIG: &str = "lab does not log through Python; use errorlog, accesslog and loglevel";
-const SYSLOG: &str =
-    "write errorlog and accesslog to a file or to `-`, and forward that to syslog, for example with `| logger`";
+const H2_UNUSED: &str = "it concerns HTTP/2, which lab serve does not speak";
+const ASGI_UNUSED: &str = "it concerns ASGI applications, which lab serve does not host";
+const DIRTY_UNUSED: &str = "it concerns dirty_apps, which lab does not run";
 const TLS_VERSION: &str = "TLS 1.2 and 1.3 are always enabled; gunicorn ignores this setting";
 const RAGGED: &str = "a connection may end without close_notify; HTTP's framing shows whether something is missing";
 const H2: &str = "lab serve speaks HTTP/1.1 only; a proxy in front of it may speak HTTP/2";
-const ASGI: &str = "lab serve hosts WSGI applications, not ASGI ones";
 const STRICT: &str = "such requests are always refused, because servers disagree on their meaning";
-const PASTE: &str = "write a WSGI module that loads the Paste configuration, and name that module";
 const DIRTY_NO: &str = "lab has no dirty arbiter; run a separate task queue";
 const CONTROL_NO: &str = "lab has no control socket; use signals";
 
@@ -180,7 +197,7 @@ pub static TABLE: &[Setting] = &[
     row(SOCKET, "backlog", &["--backlog"], K::Natural, I::Int(2048), "Connections that may wait to be accepted"),
     row(WORKERS, "workers", &["-w", "--workers"], K::Natural, I::Variable("WEB_CONCURRENCY", "1"), "Worker processes"),
     row(WORKERS, "worker_class", &["-k", "--worker-class"], K::Class, I::Text("sync"),
-        "The type of workers: sync or gthread"),
+        "The type of workers: sync, gthread or gevent"),
     row(WORKERS, "threads", &["--threads"], K::Natural, I::Int(1), "Threads of each worker"),
     row(WORKERS, "worker_connections", &["--worker-connections"], K::Natural, I::Int(1000),
         "Connections that a worker keeps open at the same time"),
@@ -210,10 +227,10 @@ pub static TABLE: &[Setting] = &[
         "Check the configuration and the application, and exit"),
     row(DEBUGGING, "print_config", &["--print-config"], K::Bool, I::Bool(false),
         "Print the configuration as resolved, check the application, and exit"),
-    refused(MECHANICS, "preload_app", &["--preload"], K::Bool, I::Bool(false),
-        "workers are not forked from the arbiter, so each loads the application itself"),
-    Setting { action: Action::SetFalse, ..refused(MECHANICS, "sendfile", &["--no-sendfile"], K::Bool, I::None,
-        "wsgi.file_wrapper always uses sendfile where it can; to avoid it, yield the content instead") },
+    row(MECHANICS, "preload_app", &["--preload"], K::Bool, I::Bool(false),
+        "Load the application once, in a process that forks the workers"),
+    Setting { action: Action::SetFalse, ..row(MECHANICS, "sendfile", &["--no-sendfile"], K::Bool, I::None,
+        "Do not send the files of wsgi.file_wrapper with sendfile(2) [default: SENDFILE, or use it]") },
     row(MECHANICS, "reuse_port", &["--reuse-port"], K::Bool, I::Bool(false),
         "Give each worker its own socket at the same address (SO_REUSEPORT)"),
     row(MECHANICS, "chdir", &["--chdir"], K::Folder, I::CurrentFolder,
@@ -231,15 +248,15 @@ pub static TABLE: &[Setting] = &[
     row(MECHANICS, "umask", &["-m", "--umask"], K::Natural, I::Int(0),
         "The mode bits to clear on unix sockets; octal with a leading 0"),
     row(MECHANICS, "initgroups", &["--initgroups"], K::Bool, I::Bool(false), "Give workers all groups of their user"),
-    refused(MECHANICS, "tmp_upload_dir", &[], K::Text, I::None, "set TMPDIR; with raw_env, it applies to the workers only"),
+    row(MECHANICS, "tmp_upload_dir", &[], K::Text, I::None, ""),
     row(MECHANICS, "secure_scheme_headers", &[], K::Pairs, I::Pairs(&[("X-FORWARDED-PROTOCOL", "ssl"),
         ("X-FORWARDED-PROTO", "https"), ("X-FORWARDED-SSL", "on")]), ""),
     row(MECHANICS, "forwarded_allow_ips", &["--forwarded-allow-ips"], K::Addresses, I::Variable("FORWARDED_ALLOW_IPS",
         "127.0.0.1,::1"), "Proxies that may set the scheme: comma-separated addresses and networks, or *"),
     row(LOGGING, "accesslog", &["--access-logfile"], K::Text, I::None,
         "The access log: a file, or - for standard output"),
-    refused(LOGGING, "disable_redirect_access_to_syslog", &["--disable-redirect-access-to-syslog"], K::Bool,
-        I::Bool(false), SYSLOG),
+    row(LOGGING, "disable_redirect_access_to_syslog", &["--disable-redirect-access-to-syslog"], K::Bool,
+        I::Bool(false), "Do not send the access log to syslog"),
     row(LOGGING, "access_log_format", &["--access-logformat"], K::Text,
         I::Text("%(h)s %(l)s %(u)s %(t)s \"%(r)s\" %(s)s %(b)s \"%(f)s\" \"%(a)s\""), "The format of the access log"),
     row(LOGGING, "errorlog", &["--error-logfile", "--log-file"], K::Text, I::Text("-"),
@@ -248,14 +265,19 @@ pub static TABLE: &[Setting] = &[
         "The level of the error log: debug, info, warning, error or critical"),
     row(LOGGING, "capture_output", &["--capture-output"], K::Bool, I::Bool(false),
         "Send what the application prints to the error log"),
-    refused(LOGGING, "logger_class", &["--logger-class"], K::Class, I::Text("gunicorn.glogging.Logger"), LOGCONFIG),
-    refused(LOGGING, "logconfig", &["--log-config"], K::Text, I::None, LOGCONFIG),
-    refused(LOGGING, "logconfig_dict", &[], K::Pairs, I::Pairs(&[]), LOGCONFIG),
-    refused(LOGGING, "logconfig_json", &["--log-config-json"], K::Text, I::None, LOGCONFIG),
-    refused(LOGGING, "syslog_addr", &["--log-syslog-to"], K::Text, I::Text("udp://localhost:514"), SYSLOG),
-    refused(LOGGING, "syslog", &["--log-syslog"], K::Bool, I::Bool(false), SYSLOG),
-    refused(LOGGING, "syslog_prefix", &["--log-syslog-prefix"], K::Text, I::None, SYSLOG),
-    refused(LOGGING, "syslog_facility", &["--log-syslog-facility"], K::Text, I::Text("user"), SYSLOG),
+    row(LOGGING, "logger_class", &["--logger-class"], K::Class, I::Text("gunicorn.glogging.Logger"),
+        "The class of the loggers in Python workers, a subclass of gunicorn.glogging.Logger"),
+    row(LOGGING, "logconfig", &["--log-config"], K::Text, I::None,
+        "A file in the format of logging.config, for Python workers"),
+    row(LOGGING, "logconfig_dict", &[], K::Pairs, I::Pairs(&[]), ""),
+    row(LOGGING, "logconfig_json", &["--log-config-json"], K::Text, I::None,
+        "A JSON file with a dictionary for logging.config, for Python workers"),
+    row(LOGGING, "syslog_addr", &["--log-syslog-to"], K::Text, I::Text("udp://localhost:514"),
+        "The syslog server: udp://HOST:PORT, tcp://HOST:PORT, unix://PATH or unix://PATH#dgram"),
+    row(LOGGING, "syslog", &["--log-syslog"], K::Bool, I::Bool(false), "Also send the logs to syslog"),
+    row(LOGGING, "syslog_prefix", &["--log-syslog-prefix"], K::Text, I::None,
+        "The name in syslog, gunicorn.NAME.error and gunicorn.NAME.access [default: the process name]"),
+    row(LOGGING, "syslog_facility", &["--log-syslog-facility"], K::Text, I::Text("user"), "The facility in syslog"),
     row(LOGGING, "enable_stdio_inheritance", &["-R", "--enable-stdio-inheritance"], K::Bool, I::Bool(false),
         "With --daemon: keep standard output and error"),
     row(LOGGING, "statsd_host", &["--statsd-host"], K::Statsd, I::None,
@@ -269,22 +291,23 @@ pub static TABLE: &[Setting] = &[
     row(NAMING, "default_proc_name", &[], K::Text, I::Text("gunicorn"), ""),
     row(MECHANICS, "pythonpath", &["--pythonpath"], K::Text, I::None,
         "Comma-separated folders to search first for modules"),
-    refused(MECHANICS, "paste", &["--paste", "--paster"], K::Text, I::None, PASTE),
-    hook(HOOKS, "on_starting", "OnStarting.on_starting"),
-    hook(HOOKS, "on_reload", "OnReload.on_reload"),
-    hook(HOOKS, "when_ready", "WhenReady.when_ready"),
-    hook(HOOKS, "pre_fork", "Prefork.pre_fork"),
-    hook(HOOKS, "post_fork", "Postfork.post_fork"),
-    hook(HOOKS, "post_worker_init", "PostWorkerInit.post_worker_init"),
-    hook(HOOKS, "worker_int", "WorkerInt.worker_int"),
-    hook(HOOKS, "worker_abort", "WorkerAbort.worker_abort"),
-    hook(HOOKS, "pre_exec", "PreExec.pre_exec"),
-    hook(HOOKS, "pre_request", "PreRequest.pre_request"),
-    hook(HOOKS, "post_request", "PostRequest.post_request"),
-    hook(HOOKS, "child_exit", "ChildExit.child_exit"),
-    hook(HOOKS, "worker_exit", "WorkerExit.worker_exit"),
-    hook(HOOKS, "nworkers_changed", "NumWorkersChanged.nworkers_changed"),
-    hook(HOOKS, "on_exit", "OnExit.on_exit"),
+    row(MECHANICS, "paste", &["--paste", "--paster"], K::Text, I::None,
+        "A PasteDeploy file with the application: FILE or FILE#NAME"),
+    arbiter_hook(HOOKS, "on_starting", "OnStarting.on_starting"),
+    arbiter_hook(HOOKS, "on_reload", "OnReload.on_reload"),
+    arbiter_hook(HOOKS, "when_ready", "WhenReady.when_ready"),
+    arbiter_hook(HOOKS, "pre_fork", "Prefork.pre_fork"),
+    worker_hook(HOOKS, "post_fork", "Postfork.post_fork"),
+    worker_hook(HOOKS, "post_worker_init", "PostWorkerInit.post_worker_init"),
+    worker_hook(HOOKS, "worker_int", "WorkerInt.worker_int"),
+    worker_hook(HOOKS, "worker_abort", "WorkerAbort.worker_abort"),
+    arbiter_hook(HOOKS, "pre_exec", "PreExec.pre_exec"),
+    worker_hook(HOOKS, "pre_request", "PreRequest.pre_request"),
+    worker_hook(HOOKS, "post_request", "PostRequest.post_request"),
+    arbiter_hook(HOOKS, "child_exit", "ChildExit.child_exit"),
+    worker_hook(HOOKS, "worker_exit", "WorkerExit.worker_exit"),
+    arbiter_hook(HOOKS, "nworkers_changed", "NumWorkersChanged.nworkers_changed"),
+    arbiter_hook(HOOKS, "on_exit", "OnExit.on_exit"),
     hook(HOOKS, "ssl_context", "NewSSLContext.ssl_context"),
     Setting { action: Action::Optional("auto"), ..row(MECHANICS, "proxy_protocol", &["--proxy-protocol"],
         K::ProxyProtocol, I::Text("off"), "The PROXY protocol, by which proxies name their clients: off, v1, v2 or auto") },
@@ -292,31 +315,32 @@ pub static TABLE: &[Setting] = &[
         "Proxies that may send a PROXY header: comma-separated addresses and networks, or *"),
     refused(MECHANICS, "protocol", &["--protocol"], K::Text, I::Text("http"),
         "lab serve speaks HTTP; use `proxy_pass` instead of `uwsgi_pass` in nginx"),
-    refused(MECHANICS, "uwsgi_allow_ips", &["--uwsgi-allow-from"], K::Addresses, I::Text("127.0.0.1,::1"),
-        "lab serve does not support the uwsgi protocol"),
+    no_effect(MECHANICS, "uwsgi_allow_ips", &["--uwsgi-allow-from"], K::Addresses, I::Text("127.0.0.1,::1"),
+        "it concerns the uwsgi protocol, which lab serve does not speak"),
     row(SSL, "keyfile", &["--keyfile"], K::Text, I::None, "The private key, if it is not in --certfile"),
     row(SSL, "certfile", &["--certfile"], K::Text, I::None,
         "Enable TLS, with the certificate chain in this PEM file"),
-    refused(SSL, "ssl_version", &["--ssl-version"], K::Any, I::Int(2), TLS_VERSION),
+    no_effect(SSL, "ssl_version", &["--ssl-version"], K::Any, I::Int(2), TLS_VERSION),
     row(SSL, "cert_reqs", &["--cert-reqs"], K::Natural, I::Int(0),
         "Client certificates: 0 for none, 1 for optional, 2 for required"),
     row(SSL, "ca_certs", &["--ca-certs"], K::Text, I::None, "The certificate authorities for client certificates, in PEM"),
-    refused(SSL, "suppress_ragged_eofs", &["--suppress-ragged-eofs"], K::Bool, I::Bool(true), RAGGED),
+    no_effect(SSL, "suppress_ragged_eofs", &["--suppress-ragged-eofs"], K::Bool, I::Bool(true), RAGGED),
     row(SSL, "do_handshake_on_connect", &["--do-handshake-on-connect"], K::Bool, I::Bool(false),
         "No effect: a handshake never blocks other connections"),
     row(SSL, "ciphers", &["--ciphers"], K::Text, I::None,
         "Cipher suites of TLS 1.2, as OpenSSL names separated by colons"),
     refused(HTTP2, "http_protocols", &["--http-protocols"], K::Protocols, I::Text("h1"), H2),
-    refused(HTTP2, "http2_cleartext", &["--http2-cleartext"], K::Choice(&["off", "prior-knowledge", "upgrade", "both"]),
-        I::Text("off"), H2),
-    refused(HTTP2, "http2_max_concurrent_streams", &["--http2-max-concurrent-streams"], K::Natural, I::Int(100), H2),
-    refused(HTTP2, "http2_initial_window_size", &["--http2-initial-window-size"], K::Natural, I::Int(65_535), H2),
-    refused(HTTP2, "http2_max_frame_size", &["--http2-max-frame-size"], K::Natural, I::Int(16_384), H2),
-    refused(HTTP2, "http2_max_header_list_size", &["--http2-max-header-list-size"], K::Natural, I::Int(65_536), H2),
-    refused(MECHANICS, "raw_paste_global_conf", &["--paste-global"], K::Texts, I::Empty, PASTE),
+    no_effect(HTTP2, "http2_cleartext", &["--http2-cleartext"], K::Choice(&["off", "prior-knowledge", "upgrade", "both"]),
+        I::Text("off"), H2_UNUSED),
+    no_effect(HTTP2, "http2_max_concurrent_streams", &["--http2-max-concurrent-streams"], K::Natural, I::Int(100), H2_UNUSED),
+    no_effect(HTTP2, "http2_initial_window_size", &["--http2-initial-window-size"], K::Natural, I::Int(65_535), H2_UNUSED),
+    no_effect(HTTP2, "http2_max_frame_size", &["--http2-max-frame-size"], K::Natural, I::Int(16_384), H2_UNUSED),
+    no_effect(HTTP2, "http2_max_header_list_size", &["--http2-max-header-list-size"], K::Natural, I::Int(65_536), H2_UNUSED),
+    row(MECHANICS, "raw_paste_global_conf", &["--paste-global"], K::Texts, I::Empty,
+        "A global setting for --paste, NAME=VALUE; may be given several times"),
     refused(MECHANICS, "permit_obsolete_folding", &["--permit-obsolete-folding"], K::Bool, I::Bool(false), STRICT),
     refused(MECHANICS, "strip_header_spaces", &["--strip-header-spaces"], K::Bool, I::Bool(false), STRICT),
-    refused(MECHANICS, "permit_unconventional_http_method", &["--permit-unconventional-http-method"], K::Bool,
+    no_effect(MECHANICS, "permit_unconventional_http_method", &["--permit-unconventional-http-method"], K::Bool,
         I::Bool(false), "every method that is a token (RFC 9110) reaches the application"),
     refused(MECHANICS, "permit_unconventional_http_version", &["--permit-unconventional-http-version"], K::Bool,
         I::Bool(false), STRICT),
@@ -326,25 +350,25 @@ pub static TABLE: &[Setting] = &[
         "Comma-separated headers with underscores that trusted proxies may send"),
     row(MECHANICS, "header_map", &["--header-map"], K::Choice(&["drop", "refuse", "dangerous"]), I::Text("drop"),
         "What to do with other headers with underscores: drop, refuse or dangerous"),
-    refused(WORKERS, "asgi_loop", &["--asgi-loop"], K::Choice(&["auto", "asyncio", "uvloop"]), I::Text("auto"), ASGI),
-    refused(WORKERS, "asgi_lifespan", &["--asgi-lifespan"], K::Choice(&["auto", "on", "off"]), I::Text("auto"), ASGI),
-    refused(WORKERS, "asgi_disconnect_grace_period", &["--asgi-disconnect-grace-period"], K::Natural, I::Int(3), ASGI),
-    refused(WORKERS, "websocket_max_message_size", &["--websocket-max-message-size"], K::Natural,
-        I::Int(16 * 1024 * 1024), ASGI),
-    refused(WORKERS, "http_parser", &["--http-parser"], K::Choice(&["auto", "fast", "python"]), I::Text("auto"),
+    no_effect(WORKERS, "asgi_loop", &["--asgi-loop"], K::Choice(&["auto", "asyncio", "uvloop"]), I::Text("auto"), ASGI_UNUSED),
+    no_effect(WORKERS, "asgi_lifespan", &["--asgi-lifespan"], K::Choice(&["auto", "on", "off"]), I::Text("auto"), ASGI_UNUSED),
+    no_effect(WORKERS, "asgi_disconnect_grace_period", &["--asgi-disconnect-grace-period"], K::Natural, I::Int(3), ASGI_UNUSED),
+    no_effect(WORKERS, "websocket_max_message_size", &["--websocket-max-message-size"], K::Natural,
+        I::Int(16 * 1024 * 1024), ASGI_UNUSED),
+    no_effect(WORKERS, "http_parser", &["--http-parser"], K::Choice(&["auto", "fast", "python"]), I::Text("auto"),
         "lab has only its own parser"),
-    refused(MECHANICS, "root_path", &["--root-path"], K::Text, I::Text(""), "set SCRIPT_NAME with raw_env"),
+    no_effect(MECHANICS, "root_path", &["--root-path"], K::Text, I::Text(""), ASGI_UNUSED),
     refused(DIRTY, "dirty_apps", &["--dirty-app"], K::Texts, I::Empty, DIRTY_NO),
     refused(DIRTY, "dirty_workers", &["--dirty-workers"], K::Natural, I::Int(0), DIRTY_NO),
-    refused(DIRTY, "dirty_timeout", &["--dirty-timeout"], K::Natural, I::Int(300), DIRTY_NO),
-    refused(DIRTY, "dirty_threads", &["--dirty-threads"], K::Natural, I::Int(1), DIRTY_NO),
-    refused(DIRTY, "dirty_graceful_timeout", &["--dirty-graceful-timeout"], K::Natural, I::Int(30), DIRTY_NO),
+    no_effect(DIRTY, "dirty_timeout", &["--dirty-timeout"], K::Natural, I::Int(300), DIRTY_UNUSED),
+    no_effect(DIRTY, "dirty_threads", &["--dirty-threads"], K::Natural, I::Int(1), DIRTY_UNUSED),
+    no_effect(DIRTY, "dirty_graceful_timeout", &["--dirty-graceful-timeout"], K::Natural, I::Int(30), DIRTY_UNUSED),
     hook(DIRTY_HOOKS, "on_dirty_starting", "OnDirtyStarting.on_dirty_starting"),
     hook(DIRTY_HOOKS, "dirty_post_fork", "DirtyPostFork.dirty_post_fork"),
     hook(DIRTY_HOOKS, "dirty_worker_init", "DirtyWorkerInit.dirty_worker_init"),
     hook(DIRTY_HOOKS, "dirty_worker_exit", "DirtyWorkerExit.dirty_worker_exit"),
-    refused(CONTROL, "control_socket", &["--control-socket"], K::Text, I::ControlSocket, CONTROL_NO),
-    refused(CONTROL, "control_socket_mode", &["--control-socket-mode"], K::Natural, I::Int(0o600), CONTROL_NO),
+    no_effect(CONTROL, "control_socket", &["--control-socket"], K::Text, I::ControlSocket, CONTROL_NO),
+    no_effect(CONTROL, "control_socket_mode", &["--control-socket-mode"], K::Natural, I::Int(0o600), CONTROL_NO),
     row(CONTROL, "control_socket_disable", &["--no-control-socket"], K::Bool, I::Bool(false),
         "No effect: lab has no control socket"),
 ];

@@ -51,6 +51,25 @@ impl Value {
         }
     }
 
+    /// The value as JSON, for Python; None for a function and other values that JSON lacks.
+    #[must_use]
+    pub fn to_json(&self) -> Option<serde_json::Value> {
+        use serde_json::Value as Json;
+        match self {
+            Value::None => Some(Json::Null),
+            Value::Bool(value) => Some(Json::Bool(*value)),
+            Value::Int(value) => Some(Json::from(*value)),
+            Value::Text(text) => Some(Json::String(text.clone())),
+            Value::List(items) | Value::Tuple(items) => items.iter().map(Value::to_json).collect(),
+            Value::Pairs(pairs) => pairs
+                .iter()
+                .map(|(key, value)| Some((key.clone(), value.to_json()?)))
+                .collect::<Option<_>>()
+                .map(Json::Object),
+            Value::Callable(_) | Value::Opaque(_) => None,
+        }
+    }
+
     /// Python's truth value.
     #[must_use]
     pub fn is_truthy(&self) -> bool {
@@ -122,6 +141,19 @@ fn repr_text(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_return_to_json() {
+        for json in ["null", "true", "7", r#""a""#, r#"["a", 1]"#, r#"{"A": ["b"]}"#] {
+            let json: serde_json::Value = serde_json::from_str(json).unwrap();
+            assert_eq!(Value::from_json(&json).to_json(), Some(json));
+        }
+        let pair = serde_json::json!({"$tuple": ["localhost", 8125]});
+        assert_eq!(Value::from_json(&pair).to_json(), Some(serde_json::json!(["localhost", 8125])));
+        let hook = Value::Callable("post_fork".to_owned());
+        assert_eq!(hook.to_json(), None);
+        assert_eq!(Value::Pairs(vec![("a".to_owned(), hook)]).to_json(), None);
+    }
 
     #[test]
     fn values_print_as_in_python() {

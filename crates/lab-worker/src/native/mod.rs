@@ -2,7 +2,6 @@
 
 pub mod observer;
 mod request;
-pub mod request_body;
 
 use std::any::Any;
 use std::fmt::Display;
@@ -17,18 +16,19 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
-use lab_http::connection::judge_request;
-use lab_http::outgoing::WriteError;
+use lab_http::h1::encode::LengthError;
+use lab_http::h1::outgoing::WriteError;
 use lab_http::{BodyDecoder, BodyEncoder};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;
 
 use self::observer::{CompletedRequest, NoObserver, Observer};
-use self::request_body::RequestBody;
+use crate::admission::admit;
 use crate::connection::{Connection, ConnectionEnd};
 use crate::gateway::Gateway;
+use crate::request_body::RequestBody;
 use crate::response::{self, RequestMeta};
-use lab_http::extensions::{ArrivedHead, OverTls};
+use lab_http::message::extensions::{OverTls, RawHead};
 use lab_net::deadline::{now_or_pending, within};
 
 /// Serves requests with a tower service, and reports each to an observer. The extensions of a request hold its head
@@ -45,7 +45,7 @@ where
     B: Body<Data = Bytes>,
     B::Error: Display,
 {
-    async fn exchange(&mut self, connection: &mut Connection<IO>, arrived: ArrivedHead) -> Result<(), ConnectionEnd> {
+    async fn exchange(&mut self, connection: &mut Connection<IO>, arrived: RawHead) -> Result<(), ConnectionEnd> {
         connection.exchange(arrived, &mut self.0, &self.1).await
     }
 }
@@ -59,8 +59,8 @@ enum ResponseBodyError {
     #[error("the app failed within its response: {0}")]
     App(String),
     #[error("the app's response does not fit its Content-Length: {0}")]
-    Length(#[from] lab_http::encode::LengthError),
-    #[error("{0}")]
+    Length(#[from] LengthError),
+    #[error(transparent)]
     Io(#[from] io::Error),
     #[error("the client did not read its response in time")]
     SendTimeout,
@@ -68,12 +68,7 @@ enum ResponseBodyError {
 
 impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
     /// Serves one request. An error ends the connection.
-    async fn exchange<S, O, B>(
-        &mut self,
-        arrived: ArrivedHead,
-        service: &mut S,
-        observer: &O,
-    ) -> Result<(), ConnectionEnd>
+    async fn exchange<S, O, B>(&mut self, arrived: RawHead, service: &mut S, observer: &O) -> Result<(), ConnectionEnd>
     where
         O: Observer,
         S: Service<Request<RequestBody>, Response = Response<B>>,
@@ -83,17 +78,17 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
     {
         let info = self.client_info();
         let meta = RequestMeta { is_head: arrived.head().method() == b"HEAD", version: arrived.head().version };
-        let judged = match judge_request(arrived.head()) {
-            Ok(judged) => judged,
+        let valid = match admit(arrived.head(), &self.config.limits) {
+            Ok(valid) => valid,
             Err(refusal) => return Err(self.refuse(meta.is_head, refusal).await),
         };
-        let body = if judged.body.is_empty() {
+        let body = if valid.body.is_empty() {
             RequestBody::empty()
         } else {
-            let body = BodyDecoder::new(judged.body, &self.config.limits);
-            self.outgoing.io_mut().lend(body, judged.expects_continue, self.config.body_timeout)
+            let body = BodyDecoder::new(valid.body, &self.config.limits);
+            self.outgoing.io_mut().lend(body, valid.expects_continue, self.config.body_timeout)
         };
-        let mut request = match request::build(&arrived, &judged.target, info, body) {
+        let mut request = match request::build(&arrived, &valid.target, info, body) {
             Ok(request) => request,
             Err(refusal) => return Err(self.refuse(meta.is_head, refusal).await),
         };
@@ -132,13 +127,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
             None => self.outgoing.io_mut().is_drainable(u64::MAX),
         };
         let mut encoder = BodyEncoder::new(framing.body);
-        let keep_alive = judged.persistent && is_drainable && !encoder.ends_connection() && self.may_keep_alive();
+        let keep_alive = valid.persistent && is_drainable && !encoder.ends_connection() && self.may_keep_alive();
         response::write_head(self.outgoing.buffer(), meta, keep_alive, parts.status, &parts.headers, framing);
         let mut sent_bytes = 0;
         let written = self.write_body(&mut encoder, body, &mut sent_bytes, (observer, &arrived)).await;
         report(parts.status, &parts.headers, sent_bytes);
         let is_complete = match written {
             Ok(()) => true,
+            Err(ResponseBodyError::Length(LengthError::TooLong)) => {
+                let (method, target) = (arrived.method(), arrived.target());
+                tracing::error!("{method} {target}: the response is longer than its Content-Length, and was cut");
+                true
+            }
             Err(ResponseBodyError::Io(_) | ResponseBodyError::SendTimeout) => return Err(ConnectionEnd::Close),
             Err(error) => {
                 tracing::error!("{} {}: {error}", arrived.method(), arrived.target());
@@ -154,7 +154,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
         encoder: &mut BodyEncoder,
         body: B,
         sent_bytes: &mut u64,
-        (observer, arrived): (&O, &ArrivedHead),
+        (observer, arrived): (&O, &RawHead),
     ) -> Result<(), ResponseBodyError>
     where
         O: Observer,
@@ -189,8 +189,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
             self.write_content(encoder, &content).await?;
             *sent_bytes += content.len() as u64;
         }
-        let ended =
-            within(send_timeout, self.outgoing.end(encoder, None)).await.map_err(|_| ResponseBodyError::SendTimeout)?;
+        let ended = within(send_timeout, self.outgoing.finish_body(encoder, None))
+            .await
+            .map_err(|_| ResponseBodyError::SendTimeout)?;
         if let Err(WriteError::Length(error)) = ended {
             within(send_timeout, self.outgoing.flush()).await.map_err(|_| ResponseBodyError::SendTimeout)??;
             return Err(error.into());
@@ -201,18 +202,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
     /// Writes one piece of content. Content beyond the Content-Length is cut off, so the client still gets a complete
     /// response.
     async fn write_content(&mut self, encoder: &mut BodyEncoder, content: &[u8]) -> Result<(), ResponseBodyError> {
-        let room = encoder.room().map_or(usize::MAX, |room| usize::try_from(room).unwrap_or(usize::MAX));
+        let room = encoder.remaining().map_or(usize::MAX, |room| usize::try_from(room).unwrap_or(usize::MAX));
         let (fitting, excess) = content.split_at(room.min(content.len()));
         // In blocks, because the timeout is for one write and not for all of a large response.
         for block in fitting.chunks(WRITE_SIZE) {
-            let sent = within(self.config.send_timeout, self.outgoing.piece(encoder, block)).await;
+            let sent = within(self.config.send_timeout, self.outgoing.write_piece(encoder, block)).await;
             sent.map_err(|_| ResponseBodyError::SendTimeout)??;
         }
         if excess.is_empty() {
             return Ok(());
         }
         within(self.config.send_timeout, self.outgoing.flush()).await.map_err(|_| ResponseBodyError::SendTimeout)??;
-        Err(lab_http::encode::LengthError::TooLong.into())
+        Err(LengthError::TooLong.into())
     }
 
     /// Makes the connection ready for the next request by discarding the body that the application did not read.
@@ -220,7 +221,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
         let unread = self.outgoing.io_mut().reclaim();
         let config = Rc::clone(&self.config);
         let incoming = self.outgoing.io_mut().incoming().ok_or(ConnectionEnd::Close)?;
-        let is_all_read = unread.as_ref().is_none_or(|unread| unread.decoder.is_at_end());
+        let is_all_read = unread.as_ref().is_none_or(|unread| unread.decoder.is_finished());
         if !keep_alive {
             let has_nothing_unread = is_all_read && incoming.buffered().is_empty();
             return Err(if has_nothing_unread { ConnectionEnd::Close } else { ConnectionEnd::Linger });
@@ -250,7 +251,7 @@ async fn call<S, O, B>(
     service: &mut S,
     request: Request<RequestBody>,
     observer: &O,
-    arrived: &ArrivedHead,
+    arrived: &RawHead,
 ) -> Result<Response<B>, String>
 where
     O: Observer,

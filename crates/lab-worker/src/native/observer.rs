@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
-use lab_http::extensions::{ArrivedHead, ConnectionInfo};
+use lab_http::message::extensions::{ConnectionInfo, RawHead};
 
 /// Observes each request of a worker. All methods run on the worker's own thread, within the time of a request.
 pub trait Observer {
-    /// The application is about to run for this request. One that awaits something leaves and is entered again.
-    fn on_enter(&self, arrived: &ArrivedHead);
+    /// The application is about to run for this request. A call that awaits something leaves and enters again.
+    fn on_enter(&self, arrived: &RawHead);
 
     /// The application is no longer running.
     fn on_leave(&self);
@@ -20,7 +20,7 @@ pub trait Observer {
 /// A request with its response.
 #[derive(Debug)]
 pub struct CompletedRequest<'a> {
-    pub arrived: &'a ArrivedHead,
+    pub arrived: &'a RawHead,
     pub info: &'a ConnectionInfo,
     pub status: StatusCode,
     /// The fields the application gave.
@@ -36,7 +36,7 @@ pub struct CompletedRequest<'a> {
 pub struct NoObserver;
 
 impl Observer for NoObserver {
-    fn on_enter(&self, _: &ArrivedHead) {}
+    fn on_enter(&self, _: &RawHead) {}
 
     fn on_leave(&self) {}
 

@@ -4,16 +4,16 @@ use bytes::Bytes;
 use http::header::HOST;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
-use lab_http::target::Target;
+use lab_http::message::target::Target;
 use lab_http::{Refusal, RequestHead, Version};
 
-use super::request_body::RequestBody;
-use lab_http::extensions::{ArrivedHead, ConnectionInfo};
+use crate::request_body::RequestBody;
+use lab_http::message::extensions::{ConnectionInfo, RawHead};
 
 /// Builds the request. The target is in origin form. Host is the host the request is for, even where an absolute target
 /// overrides the field (RFC 9112 §3.2.2). The extensions hold the head exactly as it arrived.
 pub(crate) fn build(
-    arrived: &ArrivedHead,
+    arrived: &RawHead,
     target: &Target<'_>,
     connection: ConnectionInfo,
     body: RequestBody,
@@ -39,7 +39,7 @@ fn headers(head: &RequestHead, target: &Target<'_>) -> Result<HeaderMap, Refusal
         let value = HeaderValue::from_bytes(value).map_err(|_| Refusal::FieldValue)?;
         map.append(name, value);
     }
-    if let (lab_http::target::Form::Absolute, Some(host)) = (target.form, target.host) {
+    if let (lab_http::message::target::Form::Absolute, Some(host)) = (target.form, target.host) {
         map.insert(HOST, HeaderValue::from_bytes(host).map_err(|_| Refusal::Host)?);
     }
     Ok(map)
@@ -67,10 +67,10 @@ mod tests {
 
     fn built(head: RequestHead) -> Request<RequestBody> {
         let address = "127.0.0.1:1".parse().expect("an address");
-        let arrived = ArrivedHead::from(head);
-        let judged = lab_http::connection::judge_request(arrived.head()).expect("sound");
+        let arrived = RawHead::from(head);
+        let valid = lab_http::h1::request::validate_request(arrived.head()).expect("sound");
         let connection = ConnectionInfo::Tcp { peer: address, local: address };
-        build(&arrived, &judged.target, connection, RequestBody::empty()).expect("a request")
+        build(&arrived, &valid.target, connection, RequestBody::empty()).expect("a request")
     }
 
     fn head(target: impl AsRef<[u8]>) -> RequestHead {
@@ -106,9 +106,9 @@ mod tests {
     }
 
     #[test]
-    fn arrived_head_is_in_the_extensions() {
+    fn raw_head_is_in_the_extensions() {
         let request = built(head("/"));
-        let lines = request.extensions().get::<ArrivedHead>().expect("inserted").lines();
+        let lines = request.extensions().get::<RawHead>().expect("inserted").lines();
         let lines: Vec<_> = lines.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(lines, [("Host", "field"), ("X-A", "1"), ("x-a", "é")]);
         assert_eq!(request.headers().get_all("x-a").iter().count(), 2);

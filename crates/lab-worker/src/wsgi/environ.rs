@@ -3,17 +3,17 @@
 
 use std::borrow::Cow;
 
-use lab_http::target::{Form, Target};
+use lab_http::message::target::{Form, Target};
 use lab_http::{Refusal, RequestHead};
 
-use super::trust::{PeerError, Peers};
 use crate::bootstrap::{HeaderMapPolicy, WorkerSettings};
-use lab_http::extensions::ConnectionInfo;
+use crate::trusted_peers::{PeerError, TrustedPeers};
+use lab_http::message::extensions::ConnectionInfo;
 
 /// How fields become variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    trusted: Peers,
+    trusted: TrustedPeers,
     /// Field names, each with the value that means `https`.
     secure_scheme: Vec<(String, String)>,
     /// Field names with underscores that a trusted peer may send; None for all.
@@ -55,7 +55,7 @@ impl Policy {
     pub fn new(settings: &WorkerSettings, script_name: &str) -> Result<Policy, PeerError> {
         let has_all = settings.forwarder_headers.iter().any(|name| name == "*");
         Ok(Policy {
-            trusted: Peers::new(&settings.forwarded_allow_ips)?,
+            trusted: TrustedPeers::new(&settings.forwarded_allow_ips)?,
             secure_scheme: settings.secure_scheme_headers.clone().into_iter().collect(),
             forwarder_headers: if has_all { None } else { Some(settings.forwarder_headers.clone()) },
             header_map: settings.header_map,
@@ -153,16 +153,21 @@ pub fn variable_name(field: &[u8]) -> String {
     let upper = |byte: u8| if byte == b'-' { '_' } else { char::from(byte.to_ascii_uppercase()) };
     let name: String = field.iter().copied().map(upper).collect();
     // CONTENT_LENGTH with an underscore is a different field, and must not pass for Content-Length.
-    match name.as_str() {
-        "CONTENT_TYPE" | "CONTENT_LENGTH" if !field.contains(&b'_') => name,
-        _ => format!("HTTP_{name}"),
-    }
+    if has_cgi_name(field) { name } else { format!("HTTP_{name}") }
 }
 
-/// Whether two field names become the same variable.
+/// Whether two field names become the same variable ([`variable_name`]).
 fn is_same_variable(one: &[u8], other: &[u8]) -> bool {
     let fold = |byte: &u8| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
-    one.len() == other.len() && one.iter().map(fold).eq(other.iter().map(fold))
+    // Content_Length becomes HTTP_CONTENT_LENGTH, and Content-Length does not.
+    one.len() == other.len()
+        && one.iter().map(fold).eq(other.iter().map(fold))
+        && has_cgi_name(one) == has_cgi_name(other)
+}
+
+/// Whether the variable of a field has no `HTTP_` in its name.
+fn has_cgi_name(field: &[u8]) -> bool {
+    field.eq_ignore_ascii_case(b"content-type") || field.eq_ignore_ascii_case(b"content-length")
 }
 
 /// Decodes `%XX` and keeps everything else (Python's `urllib.parse.unquote_to_bytes`).

@@ -1,8 +1,9 @@
 //! Validates what an application passes to `start_response` (PEP 3333: "The start_response() Callable") and writes the
 //! head.
 
-use lab_http::connection::is_hop_by_hop;
-use lab_http::{Headers, write};
+use lab_http::Headers;
+use lab_http::h1::connection::is_hop_by_hop;
+use lab_http::h1::write;
 
 use crate::response::{AppFields, Framing, RequestMeta, choose_framing, write_head_end};
 
@@ -97,6 +98,13 @@ impl WsgiResponseHead {
         self.status
     }
 
+    /// The status as the application gave it, with its reason.
+    #[must_use]
+    pub fn status_text(&self) -> &[u8] {
+        let line = self.head.split(|&byte| byte == b'\r').next().unwrap_or_default();
+        line.strip_prefix(b"HTTP/1.1 ").unwrap_or(line)
+    }
+
     /// The Content-Length the application gave.
     #[must_use]
     pub fn content_length(&self) -> Option<u64> {
@@ -184,6 +192,7 @@ mod tests {
             "HTTP/1.1 200 Fine\\r\\ncontent-TYPE: text/plain\\r\\nSet-Cookie: a\\r\\nset-cookie: b\\r\\n\
              Date: today\\r\\nServer: lab\\r\\nContent-Length: 3\\r\\n\\r\\n"
         );
+        assert_eq!(head.status_text(), b"200 Fine");
         let names: Vec<_> = head.fields().map(|(name, value)| [name, b"=", value].concat()).collect();
         assert_eq!(names.concat(), b"content-TYPE=text/plainSet-Cookie=aset-cookie=bDate=today");
     }

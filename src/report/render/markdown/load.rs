@@ -19,9 +19,12 @@ pub(super) fn section(text: &mut String, record: &Record, load: &str) {
     let rates = common_rates(&summaries);
     let is_ramp = summaries.iter().flat_map(|one| &one.rounds).any(|round| round.peak_per_s().is_some());
     let _ = writeln!(text, "## {}\n", escaped(load));
-    let reference = record.stacks.iter().find(|stack| stack.reference).map_or("the reference", |stack| &stack.name);
+    let reference = match record.comparison {
+        Some(_) => "before",
+        None => record.stacks.iter().find(|stack| stack.reference).map_or("the reference", |stack| &stack.name),
+    };
     let mut header = vec![
-        "place".to_owned(),
+        "rank".to_owned(),
         "stack".to_owned(),
         "version".to_owned(),
         if is_ramp { "peak requests/s" } else { "requests/s" }.to_owned(),
@@ -40,8 +43,9 @@ pub(super) fn section(text: &mut String, record: &Record, load: &str) {
 
     let unmeasured = unmeasured(record, load);
     if !unmeasured.is_empty() {
-        let rows: Vec<[String; 2]> = unmeasured.iter().map(|(stack, why)| [escaped(stack), escaped(why)]).collect();
-        let _ = writeln!(text, "Not measured:\n\n{}\n", table(&["stack", "why"], &rows));
+        let rows: Vec<[String; 2]> =
+            unmeasured.iter().map(|(stack, reason)| [escaped(stack), escaped(reason)]).collect();
+        let _ = writeln!(text, "Not measured:\n\n{}\n", table(&["stack", "reason"], &rows));
     }
     let names: Vec<&str> = summaries.iter().map(|one| one.stack.name.as_str()).collect();
     for rows in load_tables::tables(record, load, &names, true) {
@@ -109,24 +113,25 @@ fn legend(record: &Record, load: &str, is_ramp: bool, rates: &[CommonRate], summ
     ];
     let is_throughput = |ranking: &&LoadRanking| ranking.load == load && ranking.metric == Metric::Throughput.name();
     if let Some(blocks) = record.rankings.iter().find(is_throughput).and_then(|ranking| ranking.blocks_needed) {
-        sentences.push(format!("It takes {blocks} blocks to tell so many apart, and some two have fewer in common."));
+        sentences
+            .push(format!("Telling this many stacks apart takes {blocks} blocks; some pairs have fewer in common."));
     }
     let own = |estimate: &&Estimate| estimate.load == load && estimate.metric == Metric::Throughput.name();
     let mut ratios = record.estimates.iter().filter(own).filter_map(|estimate| estimate.ratio.as_ref());
     if ratios.any(|ratio| !ratio.driver_bound.is_empty()) {
-        sentences.push("† The driver had no time left: the ratio is its as much as theirs.".to_owned());
+        sentences.push("† The driver was saturated, so the ratio depends on it as well.".to_owned());
     }
     match (is_ramp, rates.first()) {
         (false, _) => {}
-        (true, None) => sentences.push("No rate of the ramp was answered, so there are no times to compare.".to_owned()),
+        (true, None) => sentences.push("No stack kept up with any rate of the ramp, so there are no times to compare.".to_owned()),
         (true, Some(rate)) if rate.is_common_to_all => sentences.push(
-            "The times are response times at rates that every stack answered (99 % of what was asked), from the instant \
-             at which a request was due."
+            "Times are response times from the scheduled instant of a request, at rates that every stack kept up with \
+             (99 % of the requests succeeded)."
                 .to_owned(),
         ),
         (true, Some(_)) => sentences.push(
-            "No rate of the ramp was answered by every stack; the times are at the one that most answered (99 % of what \
-             was asked), from the instant at which a request was due."
+            "No rate of the ramp suited every stack. Times are response times from the scheduled instant of a request, at \
+             the rate that most stacks kept up with (99 % of the requests succeeded)."
                 .to_owned(),
         ),
     }
@@ -134,6 +139,6 @@ fn legend(record: &Record, load: &str, is_ramp: bool, rates: &[CommonRate], summ
     if latencies.any(|times| times.iter().any(|cell| cell.is_upper_bound)) {
         sentences.push(format!("{UPPER_BOUND_NOTE}."));
     }
-    sentences.push("Errors are those of all rounds, past saturation too.".to_owned());
+    sentences.push("Errors are those of all rounds, including those past saturation.".to_owned());
     sentences.join(" ")
 }

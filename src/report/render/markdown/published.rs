@@ -19,12 +19,12 @@ pub(super) fn section(text: &mut String, record: &Record) {
         [&cells[..], &[escaped(&one.conditions)]].concat()
     };
     let rows: Vec<Vec<String>> = all.iter().map(row).collect();
-    let header = ["server", "figure", "of", "year", "source", "conditions, and what is to be said against it"];
+    let header = ["server", "figure", "what", "year", "source", "conditions and caveats"];
     let _ = writeln!(
         text,
-        "## Published figures\n\nOther machines, other versions, other methods: these are not ranked with the figures \
-         above, nor with each other. The comparison of March 2010 gave the method (one application, several requests on \
-         each connection, rates up to past saturation), and none of its numbers are used here.\n\n{}\n",
+        "## Published figures\n\nThese come from other machines, other versions and other methods, so they are ranked neither \
+         with the figures above nor with each other. The comparison of March 2010 gave the method (one application, \
+         several requests on each connection, rates up to past saturation), but none of its numbers are used here.\n\n{}\n",
         table(&header, &rows)
     );
 }

@@ -7,15 +7,15 @@ use crate::report::view::repeatability::words::{TABLES, disagreements, distance,
 use crate::report::view::repeatability::{MetricRepeatability, Repeatability};
 
 /// Explains the verdicts.
-const AGREEMENT_NOTE: &str = "Places agree where no two stacks are told apart in opposite orders, and each one's places \
-                              in both runs have some in common.";
+const AGREEMENT_NOTE: &str = "Runs agree if no two stacks are told apart in opposite orders, the two rank ranges of every \
+                              stack overlap, and no medians are too far apart.";
 
 #[must_use]
 pub fn render(repeatability: &Repeatability) -> String {
     let [first, second] = &repeatability.runs;
-    let mut text = format!("# Repeatability\n\nA second run, `{second}`, beside the first, `{first}`.");
+    let mut text = format!("# Repeatability\n\nThe second run, `{second}`, compared with the first, `{first}`.");
     for condition in &repeatability.changed_conditions {
-        let _ = write!(text, " Mind that {}.", escaped(condition));
+        let _ = write!(text, " Note that {}.", escaped(condition));
     }
     let _ = writeln!(text, " {AGREEMENT_NOTE}");
     for load in loads(repeatability) {

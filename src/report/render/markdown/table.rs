@@ -25,3 +25,21 @@ pub(super) fn escaped(text: &str) -> String {
     }
     escaped
 }
+
+/// A block of code, whose fence is longer than any in it.
+pub(super) fn fenced(language: &str, text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("{fence}{language}\n{}\n{fence}", text.trim_end_matches('\n'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fence_is_longer_than_those_in_the_text() {
+        assert_eq!(fenced("diff", "+ a\n"), "```diff\n+ a\n```");
+        assert_eq!(fenced("", "````\nx"), "`````\n````\nx\n`````");
+    }
+}

@@ -1,4 +1,4 @@
-//! What do stacks change, against the reference?
+//! What do stacks change, compared with the reference?
 
 use std::fmt::Write as _;
 
@@ -9,19 +9,31 @@ use crate::report::view::provenance::has_many_stacks;
 
 /// A table for each stack, or one for all if there are many.
 pub(super) fn section(text: &mut String, record: &Record) {
-    if has_many_stacks(record) {
+    if record.comparison.is_some() {
+        versions(text, &record.differences);
+    } else if has_many_stacks(record) {
         all_stacks(text, &record.differences);
     } else {
         record.differences.iter().for_each(|differences| one_stack(text, differences));
     }
 }
 
+/// The stacks that have changed, and the names of the others.
+fn versions(text: &mut String, all: &[StackDifferences]) {
+    all.iter().filter(|found| !found.differences.is_empty()).for_each(|found| one_stack(text, found));
+    let unchanged = unchanged(all);
+    if !unchanged.is_empty() {
+        let names = wrapped_list(&unchanged, LIST_WIDTH).replace('\n', "\n      ");
+        let _ = writeln!(text, "{}\n  {names}\n", styled(TITLE, "No difference in any check"));
+    }
+}
+
 fn all_stacks(text: &mut String, all: &[StackDifferences]) {
     let Some(first) = all.first() else { return };
-    let heading = format!("What do the others change, against {}?", first.reference);
+    let heading = format!("What do the others change, compared with {}?", first.reference);
     let _ = writeln!(text, "{}", styled(TITLE, &heading));
     let changes = distinct_changes(all);
-    let mut table = table(&["field", &first.reference, "instead", "on"]);
+    let mut table = table(&["field", &first.reference, "other value", "stacks"]);
     let mut above = None;
     for change in &changes {
         let key = Some((change.field, change.reference));
@@ -38,7 +50,7 @@ fn all_stacks(text: &mut String, all: &[StackDifferences]) {
     let unchanged = unchanged(all);
     if !unchanged.is_empty() {
         let names = wrapped_list(&unchanged, LIST_WIDTH).replace('\n', "\n      ");
-        let _ = writeln!(text, "  nothing that a check both were asked can see: {names}");
+        let _ = writeln!(text, "  no difference in any common check: {names}");
     }
     text.push('\n');
 }
@@ -53,10 +65,10 @@ fn stack_cell(stacks: &StackSet<'_>) -> String {
 }
 
 fn one_stack(text: &mut String, found: &StackDifferences) {
-    let heading = format!("What does {} change, against {}?", found.stack, found.reference);
+    let heading = format!("What does {} change, compared with {}?", found.stack, found.reference);
     let _ = writeln!(text, "{}", styled(TITLE, &heading));
     if found.differences.is_empty() {
-        let _ = writeln!(text, "  nothing that a check both were asked can see\n");
+        let _ = writeln!(text, "  no difference in any common check\n");
         return;
     }
     let mut table = table(&["", "field", &found.reference, &found.stack, "checks"]);

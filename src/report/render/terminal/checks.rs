@@ -7,6 +7,12 @@ use crate::record::{CheckOutcome, CheckRecord, Record, StackRecord};
 use crate::report::view::checks::{CheckStatus, components, distinct_failures, first_line};
 use crate::report::view::provenance::has_many_stacks;
 
+/// The first status that says that the server failed.
+const FIRST_SERVER_ERROR: u16 = 500;
+/// Lines of a body, and their length, that a failure shows.
+const BODY_LINES: usize = 5;
+const LINE_CHARS: usize = 160;
+
 pub(super) fn section(text: &mut String, record: &Record) {
     let _ = writeln!(text, "{}", styled(TITLE, "Is it right?"));
     if has_many_stacks(record) {
@@ -62,7 +68,11 @@ fn all_stacks(text: &mut String, record: &Record) {
     }
     let is_cut = |reason: &Option<String>| reason.as_ref().is_some_and(|reason| reason.contains('\n'));
     if record.stacks.iter().any(|stack| is_cut(&stack.error) || is_cut(&stack.unavailable)) {
-        let _ = writeln!(text, "  {}", styled(QUIET, "of longer reasons the first line; the whole is in the record"));
+        let _ = writeln!(
+            text,
+            "  {}",
+            styled(QUIET, "longer reasons are cut after their first line; the record has all of them")
+        );
     }
 }
 
@@ -84,11 +94,18 @@ fn failed_check(stack: &str, check: &CheckRecord) -> String {
     let _ = writeln!(text, "{} {stack}: {}  {}", styled(BAD, "FAIL"), check.name, styled(QUIET, &check.request));
     match &check.outcome {
         // This outcome is always an expected one.
-        CheckOutcome::Unanswered { .. } => {}
+        CheckOutcome::NoResponse { .. } => {}
         CheckOutcome::Failed { error } => {
-            let _ = writeln!(text, "  no answer: {error}");
+            let _ = writeln!(text, "  no response: {error}");
         }
-        CheckOutcome::Judged { findings, .. } => {
+        CheckOutcome::Evaluated { findings, observed } => {
+            if observed.status >= FIRST_SERVER_ERROR {
+                let _ = writeln!(text, "  response  {} {}", observed.status, observed.reason);
+                let lines = observed.body.lines().filter(|line| !line.trim().is_empty() && !observed.is_binary);
+                for line in lines.take(BODY_LINES) {
+                    let _ = writeln!(text, "    | {}", line.chars().take(LINE_CHARS).collect::<String>());
+                }
+            }
             for finding in findings.iter().filter(|finding| !finding.agrees) {
                 let _ = writeln!(text, "  {}", finding.field);
                 let _ = writeln!(text, "    {}", styled(GOOD, &format!("- expected  {}", finding.expected)));
@@ -99,6 +116,15 @@ fn failed_check(stack: &str, check: &CheckRecord) -> String {
             if !agreeing.is_empty() {
                 let _ = writeln!(text, "  {}", styled(QUIET, &format!("as expected: {}", agreeing.join(", "))));
             }
+        }
+    }
+    for log in &check.logs {
+        let _ = writeln!(text, "  {}", styled(QUIET, &format!("logged since the request: {}", log.file.display())));
+        if log.left_out > 0 {
+            let _ = writeln!(text, "    | … {} lines before", log.left_out);
+        }
+        for line in &log.lines {
+            let _ = writeln!(text, "    | {line}");
         }
     }
     text

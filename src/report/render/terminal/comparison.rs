@@ -1,4 +1,4 @@
-//! How much is it, against the reference stack?
+//! How does it compare with the reference stack?
 
 use std::fmt::Write as _;
 
@@ -7,9 +7,17 @@ use crate::record::{Estimate, Ratio, Record};
 use crate::report::numbers::counted;
 use crate::report::view::comparison::{ComparisonView, RANK_RANGE_NOTE};
 use crate::report::view::provenance::has_many_stacks;
+use crate::report::view::versions;
 
 /// The ratios and rankings of a load: a line each, or a table if there are many stacks.
 pub(super) fn section(text: &mut String, record: &Record, load: &str, stacks: &[&str]) {
+    if record.comparison.is_some() {
+        if let Some(view) = versions::table(record, load) {
+            let rows = rendered(&view, 2..6);
+            let _ = writeln!(text, "  {}\n{rows}", styled(QUIET, &view.title));
+        }
+        return;
+    }
     if has_many_stacks(record) {
         if let Some(view) = ComparisonView::new(record, load, stacks) {
             comparison_table(text, &view);
@@ -38,7 +46,7 @@ fn comparison_table(text: &mut String, view: &ComparisonView<'_>) {
     }
     if !view.driver_bound.is_empty() {
         let stacks = wrapped_list(&view.driver_bound, LIST_WIDTH).replace('\n', "\n      ");
-        let _ = writeln!(text, "  {}", styled(UNSURE, &format!("the driver set the pace on {stacks}")));
+        let _ = writeln!(text, "  {}", styled(UNSURE, &format!("the driver limited the throughput of {stacks}")));
     }
 }
 
@@ -56,7 +64,7 @@ fn ratio_line(estimate: &Estimate, ratio: &Ratio) -> String {
     let what = format!("{} of {}", estimate.metric, estimate.stack);
     let mut line = format!("{what:<28} {:.2} × {}   {}", ratio.ratio, ratio.reference, styled(QUIET, &interval));
     if !ratio.driver_bound.is_empty() {
-        let bound = format!("the driver set the pace on {}", ratio.driver_bound.join(" and "));
+        let bound = format!("the driver limited the throughput of {}", ratio.driver_bound.join(" and "));
         let _ = write!(line, "  {}", styled(UNSURE, &bound));
     }
     line
@@ -65,9 +73,9 @@ fn ratio_line(estimate: &Estimate, ratio: &Ratio) -> String {
 fn rankings(text: &mut String, record: &Record, load: &str) {
     for ranking in record.rankings.iter().filter(|ranking| ranking.load == load) {
         let mut ranks: Vec<String> = ranking.ranks.iter().map(|rank| format!("{rank}: {}", rank.stack)).collect();
-        ranks.extend(ranking.unranked.iter().map(|stack| format!("without a place: {stack}")));
-        let needed = ranking.blocks_needed.map(|blocks| format!("   told apart from {blocks} blocks on"));
-        let what = format!("places by {}", ranking.metric);
+        ranks.extend(ranking.unranked.iter().map(|stack| format!("unranked: {stack}")));
+        let needed = ranking.blocks_needed.map(|blocks| format!("   telling them apart takes {blocks} blocks"));
+        let what = format!("ranks by {}", ranking.metric);
         let _ = writeln!(text, "  {what:<28} {}{}", ranks.join("   "), styled(QUIET, &needed.unwrap_or_default()));
     }
 }

@@ -12,9 +12,9 @@ pub fn render(finding: &Finding, text: &str, color: bool) -> String {
         Severity::Warning => Level::WARNING,
         Severity::Advice => Level::INFO.with_name("advice"),
     };
-    let path = finding.place.file.display().to_string();
-    let start = finding.place.span.start.min(text.len());
-    let end = finding.place.span.end.clamp(start, text.len());
+    let path = finding.location.file.display().to_string();
+    let start = finding.location.span.start.min(text.len());
+    let end = finding.location.span.end.clamp(start, text.len());
     // In a block, one caret under the first line says more than one under each.
     let first_line = text[start..end].split(['\r', '\n']).next().unwrap_or_default().trim_end();
     let annotation = AnnotationKind::Primary.span(start..start + first_line.len());
@@ -33,15 +33,15 @@ pub fn render(finding: &Finding, text: &str, color: bool) -> String {
 #[must_use]
 pub fn summary(findings: &[Finding]) -> String {
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
-    let named = |count: usize, one: &str| match count {
+    let named = |count: usize, one: &str, many: &str| match count {
         0 => None,
         1 => Some(format!("1 {one}")),
-        more => Some(format!("{more} {one}s")),
+        more => Some(format!("{more} {many}")),
     };
     let parts = [
-        named(count(Severity::Error), "error"),
-        named(count(Severity::Warning), "warning"),
-        named(count(Severity::Advice), "piece of advice").map(|text| text.replace("advices", "advice")),
+        named(count(Severity::Error), "error", "errors"),
+        named(count(Severity::Warning), "warning", "warnings"),
+        named(count(Severity::Advice), "piece of advice", "pieces of advice"),
     ];
     let parts: Vec<_> = parts.into_iter().flatten().collect();
     if parts.is_empty() { "nothing found".to_owned() } else { parts.join(", ") }

@@ -9,12 +9,12 @@ use crate::report::view::repeatability::{MetricRepeatability, Repeatability};
 #[must_use]
 pub fn render(repeatability: &Repeatability) -> String {
     let [first, second] = &repeatability.runs;
-    let mut text = format!("{}\n", styled(TITLE, &format!("Is {second} as {first} was?")));
+    let mut text = format!("{}\n", styled(TITLE, &format!("Does {second} repeat {first}?")));
     for condition in &repeatability.changed_conditions {
         let _ = writeln!(text, "  {}", styled(UNSURE, condition));
     }
     if repeatability.metrics.is_empty() {
-        let _ = writeln!(text, "  {}", styled(BAD, "there is no metric under any load that both have places for"));
+        let _ = writeln!(text, "  {}", styled(BAD, "the runs have no ranked metric in common"));
     }
     for load in loads(repeatability) {
         let _ = writeln!(text, "\n{}", styled(TITLE, load));

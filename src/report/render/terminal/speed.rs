@@ -19,7 +19,7 @@ pub(super) fn section(text: &mut String, record: &Record, load: &str) {
     let right = 1..view.table.header.len() - usize::from(is_many);
     let _ = writeln!(text, "{}", rendered(&view.table, right));
     if is_many {
-        let _ = writeln!(text, "  {}", styled(QUIET, "the most req/s first, here and below"));
+        let _ = writeln!(text, "  {}", styled(QUIET, "sorted by req/s, here and below"));
     }
     if let Some(contention) = &view.contention {
         let _ = writeln!(text, "  {}", styled(QUIET, contention));
@@ -46,6 +46,6 @@ fn unmeasured_by_reason(text: &mut String, unmeasured: &[Unmeasured<'_>]) {
         by_reason.entry(&one.reason).or_default().push(one.stack);
     }
     for (reason, stacks) in by_reason {
-        let _ = writeln!(text, "  not measured, for {reason}: {}", stacks.join(", "));
+        let _ = writeln!(text, "  not measured ({reason}): {}", stacks.join(", "));
     }
 }

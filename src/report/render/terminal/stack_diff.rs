@@ -15,13 +15,14 @@ pub fn render(compared: &[CheckComparison]) -> String {
         match &one.outcome {
             Ok(found) => found.iter().for_each(|difference| field_lines(&mut text, one, difference)),
             Err(error) => {
-                let _ = writeln!(text, "  no answer to compare: {error}");
+                let _ = writeln!(text, "  no response to compare: {error}");
             }
         }
         text.push('\n');
     }
     let same = compared.iter().filter(|one| one.is_same()).count();
-    let _ = writeln!(text, "{}", styled(QUIET, &format!("{same} of {} requests were answered alike", compared.len())));
+    let _ =
+        writeln!(text, "{}", styled(QUIET, &format!("{same} of {} requests got the same response", compared.len())));
     text
 }
 
@@ -48,15 +49,18 @@ mod tests {
         let checks = outcomes.iter().map(|(check, outcome)| CheckRecord {
             name: (*check).to_owned(),
             request: "GET /".to_owned(),
+            logs: Vec::new(),
             outcome: match outcome {
-                Ok(body) => CheckOutcome::Judged {
+                Ok(body) => CheckOutcome::Evaluated {
                     findings: Vec::new(),
                     observed: Observed {
                         status: 200,
                         reason: String::new(),
                         headers: Vec::new(),
                         body: (*body).to_owned(),
+                        is_binary: false,
                         framing_error: None,
+                        conditional: Vec::new(),
                     },
                 },
                 Err(error) => CheckOutcome::Failed { error: (*error).to_owned() },
@@ -70,6 +74,7 @@ mod tests {
             unavailable: None,
             is_optional: false,
             checks: checks.collect(),
+            varying: Vec::new(),
             published: Vec::new(),
         }
     }

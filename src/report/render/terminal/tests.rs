@@ -1,4 +1,4 @@
-//! Whole reports, of records made for them.
+//! Complete reports of constructed records.
 
 use std::collections::BTreeMap;
 
@@ -11,16 +11,16 @@ use crate::measure::footprint::{Memory, Peaks};
 use crate::measure::machine::Machine;
 use crate::measure::resources::ResourceUse;
 use crate::record::{
-    CheckOutcome, CheckRecord, ComponentRecord, ComponentUse, Distribution, DriverUse, Estimate, GateOutcome,
-    LoadRanking, LooksRecord, Measured, Provenance, RankRange, Ratio, RatioInterval, Record, RoundIssue, RoundOutcome,
-    RoundRecord, SCHEMA, SeenDifference, StackDifferences, StackRecord, Unit, WarmupRecord,
+    CheckOutcome, CheckRecord, ComponentRecord, ComponentUse, DifferenceRecord, Distribution, DriverUse, Estimate,
+    GateOutcome, LoadRanking, LooksRecord, Measured, Provenance, RankRange, Ratio, RatioInterval, Record, RoundIssue,
+    RoundOutcome, RoundRecord, SCHEMA, StackDifferences, StackRecord, Unit, WarmupRecord,
 };
 use crate::stack::Role;
 
 const LOAD: &str = "pingpong";
 const MIB: u64 = 1024 * 1024;
 
-/// A stack of the record: its name, its requests per second if it was measured, and what else is to be said of it.
+/// A stack of the record: its name, its requests per second if it was measured, and a change to its record.
 struct Stack {
     name: &'static str,
     per_s: Option<f64>,
@@ -36,10 +36,17 @@ fn check(agrees: bool) -> CheckRecord {
         observed: if agrees { "200" } else { "400" }.to_owned(),
         agrees,
     };
-    let observed =
-        Observed { status: 200, reason: String::new(), headers: Vec::new(), body: String::new(), framing_error: None };
-    let outcome = CheckOutcome::Judged { findings: vec![finding], observed };
-    CheckRecord { name: "it answers".to_owned(), request: "GET /".to_owned(), outcome }
+    let observed = Observed {
+        status: 200,
+        reason: String::new(),
+        headers: Vec::new(),
+        body: String::new(),
+        is_binary: false,
+        framing_error: None,
+        conditional: Vec::new(),
+    };
+    let outcome = CheckOutcome::Evaluated { findings: vec![finding], observed };
+    CheckRecord { name: "it responds".to_owned(), request: "GET /".to_owned(), outcome, logs: Vec::new() }
 }
 
 fn measured(per_s: f64) -> Measured {
@@ -60,15 +67,17 @@ fn measured(per_s: f64) -> Measured {
         failed: if per_s < 5000.0 { serde_json::from_str(r#"{"status-5xx":3}"#).unwrap() } else { BTreeMap::new() },
         unfinished: 0,
         answered: per_s as u64,
+        possibly_cut: 0,
         body_bytes: None,
         connections_opened: None,
         throughput_per_s: per_s,
-        service_time: Distribution::of(&times),
+        service_time: Distribution::from_histogram(&times),
         failed_time: None,
         open: None,
         seconds: Vec::new(),
         steps: Vec::new(),
         components: vec![ComponentUse {
+            growth: None,
             role: Role::Server,
             used: ResourceUse { cpu_us: 500_000, voluntary_context_switches: 1000, ..ResourceUse::default() },
             at_rest: Some(Memory { rss_bytes: 20 * MIB, pss_bytes: Some(8 * MIB) }),
@@ -83,16 +92,16 @@ fn measured(per_s: f64) -> Measured {
     }
 }
 
-fn difference(field: &str, reference: Option<&str>, other: Option<&str>) -> SeenDifference {
+fn difference(field: &str, reference: Option<&str>, other: Option<&str>) -> DifferenceRecord {
     let owned = |value: Option<&str>| value.map(str::to_owned);
     let difference = Difference { field: field.to_owned(), reference: owned(reference), other: owned(other) };
-    SeenDifference { check: "it answers".to_owned(), checks: 1, difference }
+    DifferenceRecord { check: "it responds".to_owned(), checks: 1, difference }
 }
 
 /// A record of `stacks`, the first of them the reference, after `blocks` blocks.
 fn record(stacks: &[Stack], blocks: u32) -> Record {
     let reference = stacks[0].name;
-    let of = |stack: &Stack| StackRecord {
+    let stack_record = |stack: &Stack| StackRecord {
         name: stack.name.to_owned(),
         reference: stack.name == reference,
         components: vec![ComponentRecord { role: Role::Server, version: format!("{} 1.2", stack.name), image: None }],
@@ -101,8 +110,10 @@ fn record(stacks: &[Stack], blocks: u32) -> Record {
         is_optional: true,
         published: Vec::new(),
         checks: vec![check(true)],
+        varying: Vec::new(),
     };
-    let there: Vec<(&str, f64)> = stacks.iter().filter_map(|stack| Some((stack.name, stack.per_s?))).collect();
+    let measured_stacks: Vec<(&str, f64)> =
+        stacks.iter().filter_map(|stack| Some((stack.name, stack.per_s?))).collect();
     let differs = |name: &str, per_s: f64| match per_s {
         per_s if per_s > 9000.0 => Vec::new(),
         _ => vec![
@@ -127,26 +138,27 @@ fn record(stacks: &[Stack], blocks: u32) -> Record {
         median: Some(value),
         ratio: (name != reference).then(|| ratio(value / of_reference)),
     };
-    let fastest = there[0].1;
-    let mut by_rate = there.clone();
+    let fastest = measured_stacks[0].1;
+    let mut by_rate = measured_stacks.clone();
     by_rate.sort_by(|one, other| other.1.total_cmp(&one.1));
     let names: Vec<String> = by_rate.iter().map(|(name, _)| (*name).to_owned()).collect();
     let is_enough = blocks >= 6;
-    // every two of them cannot be told apart
-    let place = |at: usize| {
+    // Two neighbours at a time cannot be told apart.
+    let rank = |at: usize| {
         let (best, worst) =
             if is_enough { (at / 2 * 2 + 1, (at / 2 * 2 + 2).min(names.len())) } else { (1, names.len()) };
         RankRange { stack: names[at].clone(), best, worst, better_than: names[worst..].to_vec() }
     };
-    let placed = |metric: &str| LoadRanking {
+    let ranking = |metric: &str| LoadRanking {
         load: LOAD.to_owned(),
         metric: metric.to_owned(),
-        ranks: (0..names.len()).map(place).collect(),
+        ranks: (0..names.len()).map(rank).collect(),
         unranked: Vec::new(),
         blocks_needed: (!is_enough).then_some(6),
     };
     Record {
         schema: SCHEMA,
+        comparison: None,
         left_out: Vec::new(),
         validations: Vec::new(),
         provenance: Provenance {
@@ -173,8 +185,11 @@ fn record(stacks: &[Stack], blocks: u32) -> Record {
                 governor: None,
             },
         },
-        stacks: stacks.iter().map(|stack| (stack.record)(of(stack))).collect(),
-        differences: there[1..]
+        stacks: stacks.iter().map(|stack| (stack.record)(stack_record(stack))).collect(),
+        volatile_line: None,
+        growth: Vec::new(),
+        confirmation: None,
+        differences: measured_stacks[1..]
             .iter()
             .map(|(name, per_s)| StackDifferences {
                 stack: (*name).to_owned(),
@@ -183,15 +198,16 @@ fn record(stacks: &[Stack], blocks: u32) -> Record {
             })
             .collect(),
         rounds: (0..blocks)
-            .flat_map(|block| there.iter().map(move |(name, per_s)| (block, *name, *per_s)))
+            .flat_map(|block| measured_stacks.iter().map(move |(name, per_s)| (block, *name, *per_s)))
             .map(|(block, name, per_s)| RoundRecord {
+                confirms: false,
                 block,
                 load: LOAD.to_owned(),
                 stack: name.to_owned(),
                 outcome: RoundOutcome::Measured(Box::new(measured(per_s))),
             })
             .collect(),
-        estimates: there
+        estimates: measured_stacks
             .iter()
             .flat_map(|(name, per_s)| {
                 let cost = |per_s: f64| 5e5 / per_s;
@@ -201,7 +217,7 @@ fn record(stacks: &[Stack], blocks: u32) -> Record {
                 ]
             })
             .collect(),
-        rankings: vec![placed("throughput"), placed("cpu_per_request")],
+        rankings: vec![ranking("throughput"), ranking("cpu_per_request")],
         looks: LooksRecord { declared: vec![blocks], made: 1 },
         below_noise_floor: None,
         gate: GateOutcome::default(),
@@ -248,12 +264,8 @@ fn many_stacks_share_tables() {
 fn one_block_notes_its_limits_once() {
     let text = plain(&record(&many(), 1));
     assert_eq!(text.matches("no interval from 1 block").count(), 1, "{text}");
-    assert_eq!(
-        text.matches("no places: stacks can be told apart from 6 blocks on, and there are 1").count(),
-        1,
-        "{text}"
-    );
-    assert!(!text.contains(" place "), "{text}");
+    assert_eq!(text.matches("no ranks: telling stacks apart takes 6 blocks, and this run has 1").count(), 1, "{text}");
+    assert!(!text.contains(" rank "), "{text}");
 }
 
 #[test]

@@ -1,33 +1,29 @@
-//! The difference between two texts: removed lines with `-`, added lines with `+`, and a few lines of context.
-
-use std::fmt::Write as _;
+//! The difference between two texts, with removed lines in red and added ones in green.
 
 use anstyle::{AnsiColor, Style};
-use similar::{ChangeTag, TextDiff};
+
+use super::style::styled;
+use crate::record::{CONTEXT, text_difference_with_context};
 
 const REMOVED: Style = AnsiColor::Red.on_default();
 const ADDED: Style = AnsiColor::Green.on_default();
-const CONTEXT: usize = 3;
 
 /// Empty if the texts are equal.
 #[must_use]
 pub fn render(old: &str, new: &str) -> String {
-    let diff = TextDiff::from_lines(old, new);
-    let mut text = String::new();
-    for (index, group) in diff.grouped_ops(CONTEXT).iter().enumerate() {
-        if index > 0 {
-            text.push_str("  ⋮\n");
-        }
-        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
-            let line = change.value().trim_end_matches('\n');
-            let _ = match change.tag() {
-                ChangeTag::Delete => writeln!(text, "{REMOVED}- {line}{REMOVED:#}"),
-                ChangeTag::Insert => writeln!(text, "{ADDED}+ {line}{ADDED:#}"),
-                ChangeTag::Equal => writeln!(text, "  {line}"),
-            };
-        }
-    }
-    text
+    render_with_context(old, new, CONTEXT)
+}
+
+/// The same with `context` lines around each change.
+#[must_use]
+pub fn render_with_context(old: &str, new: &str, context: usize) -> String {
+    let lines = text_difference_with_context(old, new, context);
+    let lines = lines.lines().map(|line| match line.as_bytes().first() {
+        Some(b'-') => styled(REMOVED, line) + "\n",
+        Some(b'+') => styled(ADDED, line) + "\n",
+        _ => format!("{line}\n"),
+    });
+    lines.collect()
 }
 
 #[cfg(test)]
@@ -35,10 +31,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shows_changes_with_context() {
-        let old = "1\n2\n3\n4\n5\n6\n7\n8\n9\n";
-        let plain = anstream::adapter::strip_str(&render(old, &old.replace("5\n", "five\n"))).to_string();
-        assert_eq!(plain, "  2\n  3\n  4\n- 5\n+ five\n  6\n  7\n  8\n");
-        assert_eq!(render(old, old), "");
+    fn only_changed_lines_are_coloured() {
+        let rendered = render("1\n2\n", "1\ntwo\n");
+        assert_eq!(anstream::adapter::strip_str(&rendered).to_string(), "  1\n- 2\n+ two\n");
+        assert!(rendered.starts_with("  1\n\u{1b}["), "{rendered:?}");
+        assert_eq!(render("same", "same"), "");
     }
 }

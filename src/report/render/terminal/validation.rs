@@ -1,4 +1,4 @@
-//! Does another driver see the same under a load?
+//! Does another driver agree under a load?
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use crate::report::view::validation;
 
 pub(super) fn section(text: &mut String, validation: &Validation) {
     let Validation { load, by, by_driver, missing, .. } = validation;
-    let _ = writeln!(text, "{}", styled(TITLE, &format!("Does {by_driver} see the same under {load}?")));
+    let _ = writeln!(text, "{}", styled(TITLE, &format!("Does {by_driver} agree under {load}?")));
     match missing {
         Some(missing) => {
             let _ = writeln!(text, "  {} {by} was left out: {missing}\n", styled(UNSURE, "unavailable"));

@@ -69,7 +69,7 @@ pub(super) fn tables(record: &Record, load: &str, stacks: &[&str], by_class: boo
     let scheduled = stacks.iter().find_map(|one| one.rounds.first().copied())?;
     let columns = evenly_spaced(scheduled.len(), MAX_COLUMNS);
     let header = |lead: &[&str]| {
-        let rates = columns.iter().map(|rate| grouped(scheduled[*rate].asked_per_s()));
+        let rates = columns.iter().map(|rate| grouped(scheduled[*rate].scheduled_per_s()));
         owned_cells(lead).into_iter().chain(rates).collect::<Vec<_>>()
     };
     let (mut successes, mut medians, mut p99s, mut errors) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -91,18 +91,18 @@ pub(super) fn tables(record: &Record, load: &str, stacks: &[&str], by_class: boo
     let latency_table = |what: &str, rows: Vec<Vec<String>>| {
         let has_bounds = rows.iter().flatten().any(|cell| cell.starts_with('≤'));
         let note = if has_bounds { format!(" ({UPPER_BOUND_NOTE})") } else { String::new() };
-        TextTable { title: format!("{what}, by requests asked per second{note}"), header: header(&["stack"]), rows }
+        TextTable { title: format!("{what}, by scheduled requests per second{note}"), header: header(&["stack"]), rows }
     };
     Some([
         TextTable {
-            title: "good answers per second, by requests asked per second".to_owned(),
+            title: "successes per second, by scheduled requests per second".to_owned(),
             header: header(&["stack", "peak"]),
             rows: successes,
         },
         latency_table("median response time", medians),
         latency_table("99th percentile of the response time", p99s),
         TextTable {
-            title: "not answered well, by requests asked per second".to_owned(),
+            title: "errors, by scheduled requests per second".to_owned(),
             header: if by_class { header(&["stack", "class"]) } else { header(&["stack"]) },
             rows: errors,
         },

@@ -16,16 +16,16 @@ pub fn verdict(one: &MetricRepeatability) -> String {
     let pairs = &one.pairs;
     let [first, second] = pairs.in_one.each_ref().map(Vec::len);
     let summary = format!(
-        "of {}, {} are told apart in both runs, {} in one only, {} in neither",
-        counted(pairs.total(), "pair"),
+        "told apart: {} of {} in both runs, {} in one only, {} in neither",
         pairs.in_both,
+        counted(pairs.total(), "pair"),
         first + second,
         pairs.in_neither
     );
-    let short = if one.has_too_few_blocks { "; too few blocks to tell so many apart" } else { "" };
+    let short = if one.has_too_few_blocks { "; too few blocks to tell this many stacks apart" } else { "" };
     match one.agrees() {
-        Some(true) => return format!("places agree; {summary}{short}"),
-        None => return format!("nothing can be said; {summary}{short}"),
+        Some(true) => return format!("ranks agree; {summary}{short}"),
+        None => return format!("no verdict; {summary}{short}"),
         Some(false) => {}
     }
     let mut problems = Vec::new();
@@ -33,8 +33,10 @@ pub fn verdict(one: &MetricRepeatability) -> String {
         problems.extend((count > 0).then(|| format!("{}{then}", counted(count, what))));
     };
     report(pairs.reversed.len(), "pair", " told apart in opposite orders");
-    report(one.moved().count(), "stack", " without a place in common");
+    report(one.moved().count(), "stack", " with separate rank ranges");
     report(one.missing.len(), "stack", " in one run only");
+    let apart = format!(" with medians more than {} % apart", three_digits(one.tolerance * 100.0));
+    report(one.apart().count(), "stack", &apart);
     format!("{}; {summary}{short}", problems.join(", "))
 }
 
@@ -42,19 +44,23 @@ pub fn verdict(one: &MetricRepeatability) -> String {
 #[must_use]
 pub fn distance(one: &MetricRepeatability) -> String {
     let Some(((stack, ratio), typical)) = one.largest_change().zip(one.typical_change()) else { return String::new() };
-    format!("; medians {} % apart, at most {stack}, {ratio:.3}", three_digits(typical * 100.0))
+    format!("; medians typically {} % apart, most of all {stack} ({ratio:.3} ×)", three_digits(typical * 100.0))
 }
 
 /// A line for each disagreement.
 #[must_use]
 pub fn disagreements(one: &MetricRepeatability) -> Vec<String> {
     let mut lines: Vec<String> =
-        one.pairs.reversed.iter().map(|(first, second)| format!("{first} before {second}, then behind it")).collect();
+        one.pairs.reversed.iter().map(|(first, second)| format!("{first} ahead of {second}, then behind it")).collect();
     lines.extend(one.moved().map(|StackRepeatability { stack, ranks: [first, second], .. }| {
-        format!("{stack}: place {first}, then {second}")
+        format!("{stack}: rank {first}, then {second}")
     }));
     lines.extend(one.missing.iter().map(|(stack, run)| {
-        format!("{stack}: has a place in the {} run only", if *run == 0 { "first" } else { "second" })
+        format!("{stack}: has a rank in the {} run only", if *run == 0 { "first" } else { "second" })
+    }));
+    lines.extend(one.apart().map(|(StackRepeatability { stack, ratio, .. }, distance)| {
+        let percent = three_digits(distance * 100.0);
+        format!("{stack}: the medians are {percent} % apart ({:.3} ×)", ratio.unwrap_or(1.0))
     }));
     lines
 }
@@ -63,7 +69,7 @@ pub fn disagreements(one: &MetricRepeatability) -> Vec<String> {
 #[must_use]
 pub fn in_one_only(one: &MetricRepeatability) -> Vec<String> {
     let line = |(pairs, run): (&Vec<(String, String)>, &str)| {
-        let orders: Vec<String> = pairs.iter().map(|(better, worse)| format!("{better} before {worse}")).collect();
+        let orders: Vec<String> = pairs.iter().map(|(better, worse)| format!("{better} ahead of {worse}")).collect();
         (!orders.is_empty()).then(|| format!("in the {run} only: {}", orders.join(", ")))
     };
     one.pairs.in_one.iter().zip(["first", "second"]).filter_map(line).collect()
@@ -74,11 +80,11 @@ pub type Cell = fn(&StackRepeatability) -> Option<String>;
 
 /// The tables of a load: their titles and cells.
 pub const TABLES: [(&str, Cell); 2] = [
-    ("places in the first run, and in the second", |one| {
+    ("ranks in the first run, and in the second", |one| {
         let [first, second] = &one.ranks;
         Some(if first.to_string() == second.to_string() { first.to_string() } else { format!("{first}, {second}") })
     }),
-    ("each run's median, the second's as a multiple of the first's", |one| Some(format!("{:.3}", one.ratio?))),
+    ("the median of the second run, divided by that of the first", |one| Some(format!("{:.3}", one.ratio?))),
 ];
 
 /// A row for each stack: its name, then a cell per metric.

@@ -1,13 +1,18 @@
 """Responses that take their time."""
 
+import itertools
 import os
 import tempfile
 import threading
 import time
 
 LARGE = 32 * 1024 * 1024
+PIECE = 8 * 1024
+SHARED = b"x" * LARGE
 meeting = threading.Barrier(2)
 local = threading.local()
+kept = []
+numbers = itertools.count()
 
 
 def waiting():
@@ -36,10 +41,19 @@ def app(environ, start_response):
         return respond([b"waited"])
     if path == "/large-list":
         return respond([b"x" * LARGE])
+    if path == "/shared-list":
+        return respond([SHARED])
+    if path == "/large-pieces":
+        return respond(bytes([number % 251]) * PIECE for number in range(LARGE // PIECE))
+    if path == "/many-pieces":
+        return respond([bytes([number % 251]) * PIECE for number in range(LARGE // PIECE)])
     if path == "/large-file":
         file = tempfile.TemporaryFile()
         file.truncate(LARGE)
         return respond(environ["wsgi.file_wrapper"](file), LARGE)
+    if path == "/keeps-environ":
+        kept.append(environ)
+        return respond([f"read {len(environ['wsgi.input'].read())}".encode()])
     if path == "/meet":
         meeting.wait(timeout=30)
         own = threading.current_thread() is not threading.main_thread()
@@ -66,6 +80,10 @@ def app(environ, start_response):
         while not os.path.exists(environ["QUERY_STRING"]):
             time.sleep(0.001)
         return respond([b"read on"])
+    if path == "/number":
+        time.sleep(0.003)
+        content = str(next(numbers)).encode()
+        return respond([content], len(content))
     if path == "/local":
         local.calls = getattr(local, "calls", 0) + 1
         return respond([str(local.calls).encode()])

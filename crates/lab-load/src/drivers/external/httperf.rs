@@ -1,14 +1,15 @@
-//! httperf: its arguments and its output (Mosberger and Jin, *httperf: a tool for measuring web server performance*, 1998,
-//! §3).
+//! httperf: its arguments and its output (Mosberger and Jin, *httperf: a tool for measuring web server performance*,
+//! 1998, §3).
 //!
-//! httperf has one rate, so each rate of a ramp is a separate run. A run ends with its last response: unlike with lab's own
-//! driver, the next rate does not inherit a queue from the one before.
+//! httperf has one rate, so each rate of a ramp is a separate run. A run ends with its last response: unlike with lab's
+//! own driver, the next rate does not inherit a queue from the one before.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{OutputError, ToolReport, ToolRun, number_after, seconds};
+use super::{ToolReport, ToolRun, number_after, seconds};
 use crate::accounting::audit::BEHIND_LIMIT_US;
+use crate::drivers::error::OutputError;
 use crate::wire::{ErrorClass, Http, Ledger, OpenLedger, RateLedger, Shortfall, Stage};
 
 /// The number of sessions that begin within `duration`.
@@ -80,6 +81,8 @@ pub(super) fn combine_runs(texts: &[&str], rates: &[Stage], calls: NonZeroU32) -
         open.rates.clear();
     }
     ledger.open = Some(open);
+    // httperf 0.9 takes the end of a connection for the end of a body, whatever Content-Length says.
+    ledger.possibly_cut = ledger.ok;
     Ok(ToolReport { ledger, connections_opened: opened })
 }
 
@@ -112,9 +115,9 @@ fn rate(report: &RunReport, stage: Stage, calls: NonZeroU32, is_ramp: bool) -> R
     rate
 }
 
-/// The delay of the first connection in a batch that httperf opened at once. Its CPU time cannot show that it fell behind,
-/// because it polls the clock and always uses a whole core; neither can its connection rate, which includes the wait for
-/// the last response, so a slow server lowers it too.
+/// The delay of the first connection in a batch that httperf opened at once. Its CPU time cannot show that it fell
+/// behind, because it polls the clock and always uses a whole core; neither can its connection rate, which includes the
+/// wait for the last response, so a slow server lowers it too.
 fn late_us(burst: u64, rate_per_s: NonZeroU32) -> u64 {
     burst.saturating_sub(1) * 1_000_000 / u64::from(rate_per_s.get())
 }
@@ -162,13 +165,13 @@ mod tests {
         Stage { rate_per_s: NonZeroU32::new(rate_per_s).unwrap(), lasts: Duration::from_secs(seconds) }
     }
 
-    fn sound(report: ToolReport) -> ToolReport {
+    fn checked(report: ToolReport) -> ToolReport {
         assert!(report.ledger.adds_up(), "{:?}", report.ledger);
         report
     }
 
     fn constant(text: &str) -> ToolReport {
-        let report = sound(combine_runs(&[text], &[stage(50, 2)], TWO).unwrap());
+        let report = checked(combine_runs(&[text], &[stage(50, 2)], TWO).unwrap());
         assert!(report.ledger.open.as_ref().unwrap().rates.is_empty(), "one rate is no ramp");
         assert_eq!(report.ledger.window, WINDOW);
         report
@@ -178,6 +181,7 @@ mod tests {
     fn healthy_server() {
         let report = constant(include_str!("../../../../../fixtures/load/httperf.ok.txt"));
         assert_eq!((report.ledger.ok, report.ledger.failures(), report.ledger.body_bytes), (200, 0, Some(1000)));
+        assert_eq!(report.ledger.possibly_cut, 200, "httperf does not tell");
         assert_eq!(report.connections_opened, Some(100));
     }
 
@@ -200,7 +204,7 @@ mod tests {
             include_str!("../../../../../fixtures/load/httperf.descriptors.txt"),
         );
         let ten = NonZeroU32::new(10).unwrap();
-        let report = sound(combine_runs(&[kept, exhausted], &[stage(1600, 1), stage(4800, 1)], ten).unwrap());
+        let report = checked(combine_runs(&[kept, exhausted], &[stage(1600, 1), stage(4800, 1)], ten).unwrap());
         assert_eq!((report.ledger.ok, report.ledger.failures()), (59_410, 0), "connections it could not open are shed");
         assert_eq!(report.connections_opened, Some(1600 + 4341));
         let rates = report.ledger.open.unwrap().rates;
@@ -216,7 +220,7 @@ mod tests {
     #[test]
     fn constant_rate_without_descriptors_fails() {
         let exhausted = include_str!("../../../../../fixtures/load/httperf.descriptors.txt");
-        let report = sound(combine_runs(&[exhausted], &[stage(4800, 1)], NonZeroU32::new(10).unwrap()).unwrap());
+        let report = checked(combine_runs(&[exhausted], &[stage(4800, 1)], NonZeroU32::new(10).unwrap()).unwrap());
         assert_eq!(report.ledger.failed, BTreeMap::from([(ErrorClass::ClientFdUnavailable, 459)]));
     }
 

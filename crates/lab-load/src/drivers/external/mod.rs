@@ -1,8 +1,9 @@
 //! External drivers for cross-checks: httperf, wrk and h2load, as installed.
 //!
-//! Each counts and classifies in its own way. Their output is converted to the same ledger without inventing data: coarse
-//! classes for failures a program does not distinguish, an empty histogram for times it does not print. None has a
-//! suitable warm-up of its own, so each runs once for the warm-up and again for the window.
+//! Each counts and classifies in its own way. Their output is converted to the same ledger without inventing data:
+//! coarse classes for failures a program does not distinguish, an empty histogram for times it does not print, and
+//! `possibly_cut` for responses that a program does not tell from complete ones. None has
+//! a suitable warm-up of its own, so each runs once for the warm-up and again for the window.
 
 mod h2load;
 mod httperf;
@@ -42,14 +43,6 @@ struct ToolReport {
     connections_opened: Option<u64>,
 }
 
-/// Output that does not have the expected format.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot find {what} in what {program} printed")]
-pub struct OutputError {
-    program: &'static str,
-    what: &'static str,
-}
-
 /// The path of the installed program, by `PATH`.
 ///
 /// # Errors
@@ -67,21 +60,21 @@ pub fn find(program: &Program) -> Result<PathBuf, String> {
 
 /// The first demand of a plan that the program does not support, as a verb phrase.
 fn unsupported(program: &Program, plan: &DrivePlan) -> Option<&'static str> {
-    let speaks = match plan.http {
+    let is_supported = match plan.http {
         Http::OneZero => matches!(program, Program::Httperf { .. }),
         Http::OneOne => true,
         Http::Two { .. } => matches!(program, Program::H2load { .. }),
     };
     let tls = plan.tls.as_ref();
-    if !speaks {
+    if !is_supported {
         Some(match plan.http {
             Http::OneZero => "speak HTTP/1.0",
             Http::OneOne | Http::Two { .. } => "speak HTTP/2",
         })
     } else if tls.is_some_and(|tls| tls.trust != Trust::Insecure) {
-        Some("verify certificates: only an insecure plan can be its")
+        Some("verify certificates; it needs an insecure plan")
     } else if tls.is_some_and(|tls| tls.server_name.is_some()) {
-        Some("ask for another name than that of the URL")
+        Some("request another server name than that of the URL")
     } else {
         None
     }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{OutputError, ToolReport, ToolRun, seconds};
+use super::{ToolReport, ToolRun, seconds};
+use crate::drivers::error::OutputError;
 use crate::wire::{ErrorClass, Ledger, histogram};
 
 /// Prints wrk's own counts and its whole histogram after its report.

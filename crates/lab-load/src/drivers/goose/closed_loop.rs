@@ -2,8 +2,8 @@
 //! repeats a journey of several requests.
 //!
 //! goose launches the users and loops over their transaction; requests take its own request path. Its clock and its
-//! counts are not used: it stops the clock at the response's head, counts in whole seconds, and does not classify errors.
-//! All of its output is disabled.
+//! counts are not used: it stops the clock at the response's head, counts in whole seconds, and does not classify
+//! errors. All of its output is disabled.
 
 use std::error::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -65,8 +65,8 @@ struct Progress {
 }
 
 impl ClosedLoop {
-    /// `users` users of `url` who have not started. Each goes through `steps`, if there are any, with a client that `adapt`
-    /// configures. To be run on a single-threaded runtime.
+    /// `users` users of `url` who have not started. Each goes through `steps`, if there are any, with a client that
+    /// `adapt` configures. To be run on a single-threaded runtime.
     ///
     /// # Errors
     /// The HTTP client cannot be built.
@@ -126,8 +126,8 @@ impl ClosedLoop {
     /// # Errors
     /// goose refuses its configuration or cannot run.
     pub(super) async fn attack(self: Arc<Self>, duration: Duration) -> Result<(), Box<GooseError>> {
-        // goose logs a warning for every failed request, and has no option to stop it. A process keeps its first logger;
-        // if there already is one, it takes precedence.
+        // goose logs a warning for every failed request, and has no option to stop it. A process keeps its first
+        // logger; if there already is one, it takes precedence.
         let _ = log::set_logger(&NullLogger);
         let scenario = Scenario::new("lab")
             .register_transaction(self.clone().start_transaction())

@@ -3,12 +3,12 @@
 //! A layer around reqwest's connector, because reqwest reports neither: its errors do not distinguish a timeout while
 //! connecting from one while waiting for the response, and it does not count connections.
 //!
-//! The layer also prevents unnecessary connections. When a request immediately follows another, the kept-alive connection
-//! may not be back in the client's pool yet. hyper-util then waits for the pool and connects at the same time; when the
-//! pool wins, it finishes the new connection in a background task and drops it. A closed loop with multi-read bodies
-//! triggers this constantly. So connecting begins with a yield, and continues only in the task that started it. On a
-//! single-threaded runtime the yield lets the task run that returns the old connection; on several threads there is no
-//! such guarantee.
+//! The layer also prevents unnecessary connections. When a request immediately follows another, the kept-alive
+//! connection may not be back in the client's pool yet. hyper-util then waits for the pool and connects at the same
+//! time; when the pool wins, it finishes the new connection in a background task and drops it. A closed loop with
+//! multi-read bodies triggers this constantly. So connecting begins with a yield, and continues only in the task that
+//! started it. On a single-threaded runtime the yield lets the task run that returns the old connection; on several
+//! threads there is no such guarantee.
 
 use std::error::Error;
 use std::pin::Pin;

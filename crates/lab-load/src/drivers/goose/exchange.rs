@@ -74,8 +74,8 @@ pub(super) async fn evaluated_exchange(
     }
 }
 
-/// Sends a request and reads its response to the end, passing each chunk of the body to `on_chunk`; returns the head and
-/// the length of the body, or the outcome of the failure.
+/// Sends a request and reads its response to the end, passing each chunk of the body to `on_chunk`; returns the head
+/// and the length of the body, or the outcome of the failure.
 async fn receive(
     send: impl Future<Output = Result<reqwest::Response, Box<dyn Error + Send + Sync>>>,
     watch: &ConnectWatch,
@@ -112,12 +112,13 @@ fn phase_before_response(watch: &ConnectWatch) -> Phase {
 mod tests {
     use std::net::SocketAddr;
 
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::{TcpListener, TcpStream};
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
 
     use super::*;
-
-    const TIMEOUT: Duration = Duration::from_secs(30);
+    use crate::client::failing_server::{
+        Ending, FAILING_RESPONSES, FullBacklog, SHORT_TIMEOUT, TIMEOUT, accept_request, reset, respond,
+    };
 
     async fn send_to(address: SocketAddr, timeout: Duration) -> RequestOutcome {
         let watch = ConnectWatch::default();
@@ -126,83 +127,42 @@ mod tests {
         exchange(send, &watch, timeout).await
     }
 
-    /// Sends a request to a server that reads one request head and then passes the connection to `respond`.
-    async fn served<F>(timeout: Duration, respond: impl FnOnce(TcpStream) -> F) -> RequestOutcome
-    where
-        F: Future<Output = ()>,
-    {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let server = async {
-            respond(accept_request(&listener).await).await;
-            // Only the client ends the test.
-            std::future::pending::<()>().await;
-        };
-        tokio::select! {
-            outcome = send_to(address, timeout) => outcome,
-            () = server => unreachable!(),
-        }
-    }
-
-    /// A connection on which one request head has been read.
-    async fn accept_request(listener: &TcpListener) -> TcpStream {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(stream.read_u8().await.unwrap());
-        }
-        stream
-    }
-
-    async fn responded(bytes: &'static [u8]) -> RequestOutcome {
-        served(TIMEOUT, |mut stream| async move { stream.write_all(bytes).await.unwrap() }).await
-    }
-
-    fn class(outcome: &RequestOutcome) -> ErrorClass {
-        match outcome {
-            RequestOutcome::Failed { class, .. } => *class,
-            RequestOutcome::Ok { .. } => panic!("{outcome:?}"),
-        }
-    }
-
-    /// Closes with a reset instead of a FIN.
-    fn reset(stream: TcpStream) {
-        socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
-        drop(stream);
-    }
-
     #[tokio::test]
     async fn complete_responses() {
-        let ok = responded(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nPong!").await;
-        assert_eq!(ok, RequestOutcome::Ok { body_bytes: 5 });
-        let chunked = responded(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n").await;
-        assert_eq!(chunked, RequestOutcome::Ok { body_bytes: 3 });
-        let redirect = responded(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n").await;
-        assert_eq!(redirect, RequestOutcome::Ok { body_bytes: 0 }, "not followed");
-        let gzip = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc";
-        assert_eq!(responded(gzip).await, RequestOutcome::Ok { body_bytes: 3 }, "not unpacked");
+        for (bytes, body_bytes) in [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nPong!", 5),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 3),
+            // A redirect is not followed.
+            ("HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n", 0),
+            // A compressed body is not decompressed.
+            ("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc", 3),
+        ] {
+            let outcome = respond(bytes, Ending::Hold, |address| send_to(address, TIMEOUT)).await;
+            assert_eq!(outcome, RequestOutcome::Ok { body_bytes }, "{bytes}");
+        }
     }
 
     #[tokio::test]
-    async fn error_statuses_are_failures() {
-        let not_found = responded(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno").await;
-        assert_eq!(class(&not_found), ErrorClass::Status4xx);
-        let error = responded(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n").await;
-        assert_eq!(class(&error), ErrorClass::Status5xx);
+    async fn failures_by_class() {
+        for response in FAILING_RESPONSES {
+            let send = |address| send_to(address, response.timeout());
+            let outcome = respond(response.bytes, response.ending, send).await;
+            assert_eq!(outcome, RequestOutcome::failed(response.class), "{response:?}");
+        }
     }
 
     #[tokio::test]
-    async fn refused_connection() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        drop(listener);
-        assert_eq!(class(&send_to(address, TIMEOUT).await), ErrorClass::ConnectRefused);
+    async fn failures_while_connecting() {
+        let backlog = FullBacklog::new();
+        let address = backlog.address;
+        let outcome = send_to(address, SHORT_TIMEOUT).await;
+        assert_eq!(outcome, RequestOutcome::failed(ErrorClass::TimeoutConnect));
+        drop(backlog);
+        assert_eq!(send_to(address, TIMEOUT).await, RequestOutcome::failed(ErrorClass::ConnectRefused));
     }
 
     #[tokio::test]
-    async fn resets() {
-        let before = served(TIMEOUT, |stream| async move { reset(stream) }).await;
-        assert_eq!(class(&before), ErrorClass::ResetBeforeFirstByte);
+    async fn reset_within_a_body() {
         // A reset discards what the client has not read yet, so the server waits until the client has the head.
         let (head_read, wait) = tokio::sync::oneshot::channel();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -215,65 +175,12 @@ mod tests {
             Ok(response)
         };
         let server = async {
-            let mut stream = accept_request(&listener).await;
+            let (mut stream, _) = accept_request(&listener).await;
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc").await.unwrap();
             wait.await.unwrap();
             reset(stream);
         };
         let (outcome, ()) = tokio::join!(exchange(send, &watch, TIMEOUT), server);
-        assert_eq!(class(&outcome), ErrorClass::ResetMidBody);
-    }
-
-    #[tokio::test]
-    async fn connections_closed_too_early() {
-        let without_answer = served(TIMEOUT, |stream| async move { drop(stream) }).await;
-        assert_eq!(class(&without_answer), ErrorClass::PrematureEof);
-        for cut in [
-            b"HTTP/1.1 200 OK\r\nContent-Le".as_slice(),
-            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc",
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nabc",
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
-        ] {
-            let outcome = served(TIMEOUT, |mut stream| async move { stream.write_all(cut).await.unwrap() }).await;
-            assert_eq!(class(&outcome), ErrorClass::PrematureEof, "{}", String::from_utf8_lossy(cut));
-        }
-    }
-
-    #[tokio::test]
-    async fn malformed_responses() {
-        for garbage in [
-            b"SSH-2.0-OpenSSH_9.2p1\r\n\r\n".as_slice(),
-            b"HTTP/1.1 200 OK\r\nno colon here\r\n\r\n",
-            b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n",
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n0\r\n\r\n",
-        ] {
-            assert_eq!(class(&responded(garbage).await), ErrorClass::Protocol, "{}", String::from_utf8_lossy(garbage));
-        }
-    }
-
-    #[tokio::test]
-    async fn timeouts_by_phase() {
-        let short = Duration::from_millis(50);
-        let held = |bytes: &'static [u8]| {
-            served(short, move |mut stream| async move {
-                stream.write_all(bytes).await.unwrap();
-                std::future::pending::<()>().await;
-            })
-        };
-        assert_eq!(class(&held(b"").await), ErrorClass::TimeoutFirstByte);
-        assert_eq!(class(&held(b"HTTP/1.1 200 OK\r\n").await), ErrorClass::TimeoutFirstByte);
-        let body = held(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc").await;
-        assert_eq!(class(&body), ErrorClass::TimeoutBody);
-    }
-
-    #[tokio::test]
-    async fn full_backlog_times_out_connecting() {
-        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-        socket.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
-        socket.listen(0).unwrap();
-        let address = socket.local_addr().unwrap().as_socket().unwrap();
-        // Without accept, a backlog of 0 holds one connection on Linux; later handshakes are not completed.
-        let _held = std::net::TcpStream::connect(address).unwrap();
-        assert_eq!(class(&send_to(address, Duration::from_millis(50)).await), ErrorClass::TimeoutConnect);
+        assert_eq!(outcome, RequestOutcome::failed(ErrorClass::ResetMidBody));
     }
 }

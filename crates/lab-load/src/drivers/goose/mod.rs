@@ -18,7 +18,7 @@ use super::cpu_usage;
 use super::error::{DriveError, START_DEADLINE};
 use super::events::{report, window_ends};
 use crate::accounting::Window;
-use crate::tls::TlsError;
+use crate::client::tls::TlsError;
 use crate::wire::{DriveOutcome, DrivePlan, DriverEvent, Http, Step, Trust};
 
 /// Carries out a plan on one thread. goose can run on several, but then the clients' pools pass connections between

@@ -4,7 +4,7 @@ use lab_http::Headers;
 
 use crate::config::proxy::fields::FieldNames;
 use crate::config::reader::ConfigReader;
-use crate::eval::Template;
+use crate::variables::Template;
 use lab_nginx_conf::{ConfError, Directive};
 
 /// The `add_header` lines of a block.
@@ -21,7 +21,7 @@ pub struct AddedField {
     pub name: String,
     /// A line with an empty value is not added.
     pub value: Template,
-    /// `always`: added whatever the status; otherwise only to successful responses and redirects.
+    /// `always`: added to every response; otherwise only to successful ones and redirects.
     pub is_always: bool,
 }
 
@@ -30,7 +30,7 @@ impl AddedFields {
         let (name, value) = (directive.first(), directive.arg(1).unwrap_or_default());
         const FRAMING: [&str; 3] = ["Content-Length", "Transfer-Encoding", "Connection"];
         if FRAMING.iter().any(|own| own.eq_ignore_ascii_case(name)) {
-            let accepted = "any field but those that delimit the answer";
+            let accepted = "any field except those of the framing";
             return Err(directive.unsupported(format!("\"{name}\""), accepted));
         }
         if !Headers::is_clean(name.as_bytes(), b"") {
@@ -53,7 +53,7 @@ impl AddedFields {
 
     /// The lines that apply to a response with this status.
     pub fn for_status(&self, status: u16) -> impl Iterator<Item = &AddedField> {
-        let is_usual = matches!(status, 200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308);
-        self.lines.iter().filter(move |line| is_usual || line.is_always)
+        let is_success = matches!(status, 200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308);
+        self.lines.iter().filter(move |line| is_success || line.is_always)
     }
 }

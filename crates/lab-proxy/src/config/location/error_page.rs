@@ -1,14 +1,14 @@
 //! `error_page`.
 
 use crate::config::reader::ConfigReader;
-use crate::eval::Template;
+use crate::variables::Template;
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive, parse_number};
 
 /// One status of an `error_page`, and the page for it.
 #[derive(Debug, Clone)]
 pub struct ErrorPage {
     pub status: u16,
-    pub answered: ErrorPageStatus,
+    pub response: ErrorPageStatus,
     /// A path, `@name`, or a URL that the client is redirected to.
     pub page: Template,
 }
@@ -30,10 +30,10 @@ impl ErrorPage {
         reader: &mut ConfigReader<'_>,
         list: &mut Vec<ErrorPage>,
     ) -> Result<(), ConfError> {
-        const CODES: &str = "statuses between 300 and 599 but 499";
+        const CODES: &str = "statuses from 300 to 599, except 499";
         let Some((page, codes)) = directive.args.split_last() else { return Ok(()) };
         let page = reader.template(directive, &page.value)?;
-        let (answered, codes) = match codes.split_last() {
+        let (response, codes) = match codes.split_last() {
             Some((last, codes)) if last.value.starts_with('=') => match &last.value[1..] {
                 "" => (ErrorPageStatus::FromPage, codes),
                 code => {
@@ -46,17 +46,17 @@ impl ErrorPage {
         };
         if codes.is_empty() {
             let (name, accepted, found) = (directive.name.clone(), "a status before \"=\"".to_owned(), 0);
-            return Err(directive.error(ConfErrorKind::Arguments { name, accepted, found }));
+            return Err(directive.error(ConfErrorKind::ArgumentCount { name, accepted, found }));
         }
         for code in codes {
             let status = parse_number(&code.value).filter(|code| matches!(code, 300..=599) && *code != 499);
             let status = status.ok_or_else(|| directive.invalid(&code.value, CODES))?;
             // as in nginx: clients do not see the codes that only nginx has
-            let answered = match (answered, status) {
+            let response = match (response, status) {
                 (ErrorPageStatus::Unchanged, 494..=497) => ErrorPageStatus::Fixed(400),
-                (answered, _) => answered,
+                (response, _) => response,
             };
-            list.push(ErrorPage { status, answered, page: page.clone() });
+            list.push(ErrorPage { status, response, page: page.clone() });
         }
         Ok(())
     }

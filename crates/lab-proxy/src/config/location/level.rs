@@ -3,17 +3,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::access::{AccessConfig, AccessLevel};
 use super::add_header::AddedFields;
+use super::autoindex::{AutoindexConfig, AutoindexLevel};
+use super::charset::{CharsetConfig, CharsetLevel};
 use super::error_page::ErrorPage;
+use super::expires::Expires;
+use super::gateway::GatewayLevel;
+use super::gzip::{GzipConfig, GzipLevel};
+use super::keepalive_disable::DisabledKeepAlive;
+use super::limits::{LimitsConfig, LimitsLevel};
+use super::lingering::{Lingering, LingeringLevel};
 use super::real_ip::{RealIp, RealIpLevel};
+use super::referers::ValidReferers;
 use super::static_files::{FilesLevel, IfModifiedSince, Index, MediaTypes};
 use crate::config::logs::{AccessLog, ErrorLog};
 use crate::config::proxy::buffering::{BufferingConfig, BufferingLevel};
-use crate::config::proxy::pass::ProxyLevel;
-use crate::config::proxy::retry::{RetryLevel, RetryPolicy};
+use crate::config::proxy::retry::RetryPolicy;
+use crate::config::proxy::uwsgi::UwsgiLevel;
 use crate::config::reader::ConfigReader;
-use crate::config::server::request_head::{RequestHeadConfig, RequestHeadLevel};
+use crate::config::request_head::{RequestHeadConfig, RequestHeadLevel};
 use crate::config::upstream::resolver::{Resolver, ResolverDirective};
+use crate::variables::Template;
 use lab_nginx_conf::{ConfError, Directive};
 
 /// The directives of one block; `None` where the block does not have one.
@@ -26,6 +37,7 @@ pub(crate) struct Level {
     pub(crate) client_body_timeout: Option<Duration>,
     pub(crate) client_max_body_size: Option<u64>,
     pub(crate) send_timeout: Option<Duration>,
+    pub(crate) lingering: LingeringLevel,
     pub(crate) keepalive: Option<KeepAlive>,
     pub(crate) keepalive_requests: Option<usize>,
     pub(crate) keepalive_time: Option<Duration>,
@@ -36,13 +48,25 @@ pub(crate) struct Level {
     pub(crate) error_pages: Option<Vec<ErrorPage>>,
     pub(crate) recursive_error_pages: Option<bool>,
     pub(crate) added: Option<AddedFields>,
+    pub(crate) expires: Option<Expires>,
+    pub(crate) charset: CharsetLevel,
+    pub(crate) gzip: GzipLevel,
+    pub(crate) max_ranges: Option<usize>,
+    pub(crate) chunks: Option<bool>,
+    pub(crate) access: AccessLevel,
+    pub(crate) limits: LimitsLevel,
+    pub(crate) autoindex: AutoindexLevel,
+    pub(crate) referers: Option<ValidReferers>,
+    pub(crate) keepalive_disable: Option<DisabledKeepAlive>,
+    pub(crate) rate: Option<Template>,
+    pub(crate) rate_after: Option<Template>,
     pub(crate) real_ip: RealIpLevel,
     pub(crate) heads: RequestHeadLevel,
-    pub(crate) intercept_errors: Option<bool>,
-    pub(crate) ignore_client_abort: Option<bool>,
-    pub(crate) retry: RetryLevel,
-    pub(crate) buffering: BufferingLevel,
-    pub(crate) proxy: ProxyLevel,
+    pub(crate) proxy: GatewayLevel,
+    pub(crate) uwsgi: GatewayLevel,
+    pub(crate) uwsgi_only: UwsgiLevel,
+    /// `client_body_buffer_size`, `client_body_temp_path`
+    pub(crate) client_bodies: BufferingLevel,
 }
 
 /// How redirects that the proxy makes itself are written.
@@ -58,7 +82,7 @@ pub(crate) struct RedirectLevel {
 pub struct KeepAlive {
     /// How long a connection may wait for its next request; zero closes it after each.
     pub idle: Duration,
-    /// The value of the field `Keep-Alive: timeout=` of responses, if they have it.
+    /// The value of `Keep-Alive: timeout=` in responses.
     pub announced: Option<Duration>,
 }
 
@@ -79,6 +103,8 @@ pub struct LocationConfig {
     pub client_max_body_size: Option<u64>,
     /// `send_timeout`: between two writes of a response.
     pub send_timeout: Duration,
+    /// `lingering_close`, `lingering_time`, `lingering_timeout`
+    pub lingering: Lingering,
     /// `keepalive_timeout`
     pub keepalive: KeepAlive,
     /// `keepalive_requests`: how many requests a connection serves before it closes.
@@ -111,6 +137,29 @@ pub struct LocationConfig {
     pub recursive_error_pages: bool,
     /// `add_header`
     pub added: AddedFields,
+    /// `expires`
+    pub expires: Option<Expires>,
+    pub charset: CharsetConfig,
+    pub gzip: GzipConfig,
+    /// `max_ranges`: how many ranges a request may ask for; 0 switches ranges off.
+    pub max_ranges: Option<usize>,
+    /// `chunked_transfer_encoding`: whether bodies of unknown length are sent in chunks. Otherwise their end is that of the
+    /// connection.
+    pub chunks: bool,
+    /// None if everybody has access.
+    pub access: Option<Box<AccessConfig>>,
+    /// None without limits.
+    pub limits: Option<Box<LimitsConfig>>,
+    /// None if folders are not listed.
+    pub autoindex: Option<AutoindexConfig>,
+    /// `valid_referers`; without it every referer is valid.
+    pub referers: Option<ValidReferers>,
+    /// `keepalive_disable`
+    pub keepalive_disable: DisabledKeepAlive,
+    /// `limit_rate`: a size in bytes per second; 0 for no limit.
+    pub rate: Option<Template>,
+    /// `limit_rate_after`: how many bytes are sent before the limit applies.
+    pub rate_after: Option<Template>,
     /// `set_real_ip_from`, `real_ip_header` and `real_ip_recursive`.
     pub real_ip: RealIp,
     /// `proxy_intercept_errors`: whether `error_page` replaces responses of an upstream with a status from 300.
@@ -132,56 +181,72 @@ impl LocationConfig {
 
 impl Level {
     /// Reads the directives of a block. Ignores those that are not inherited.
-    pub(crate) fn read(block: &[Directive], reader: &mut ConfigReader<'_>) -> Result<Level, ConfError> {
+    pub(crate) fn read(block: &[Directive], reader: &mut ConfigReader<'_>) -> Level {
         let mut level = Level::default();
         for directive in block {
-            let name = directive.name.as_str();
-            match name {
-                "access_log" => {
-                    let logs = level.access_log.get_or_insert_default();
-                    logs.extend(AccessLog::read(directive, reader)?);
-                }
-                "error_log" => level.error_log.get_or_insert_with(ErrorLog::empty).add(directive, reader)?,
-                "server_tokens" => level.server_tokens = Some(server_tokens(directive)?),
-                // how the kernel sends is not configurable; the value is still validated
-                "sendfile" | "tcp_nopush" => _ = directive.flag()?,
-                // the layout of tables in memory is not configurable either
-                name if name.ends_with("_hash_max_size") || name.ends_with("_hash_bucket_size") => {
-                    _ = directive.size()?;
-                }
-                "tcp_nodelay" => level.tcp_nodelay = Some(directive.flag()?),
-                "client_body_timeout" => level.client_body_timeout = Some(directive.time()?),
-                "client_max_body_size" => level.client_max_body_size = Some(directive.size()?),
-                "send_timeout" => level.send_timeout = Some(directive.time()?),
-                "keepalive_timeout" => level.keepalive = Some(keep_alive(directive)?),
-                "keepalive_requests" => level.keepalive_requests = Some(directive.number()?),
-                "keepalive_time" => level.keepalive_time = Some(directive.time()?),
-                "resolver" => level.resolver = Some(ResolverDirective::read(directive)?),
-                "resolver_timeout" => level.resolver_timeout = Some(directive.time()?),
-                "error_page" => ErrorPage::read(directive, reader, level.error_pages.get_or_insert_default())?,
-                "recursive_error_pages" => level.recursive_error_pages = Some(directive.flag()?),
-                "add_header" => level.added.get_or_insert_default().read(directive, reader)?,
-                "absolute_redirect" => level.redirects.absolute = Some(directive.flag()?),
-                "port_in_redirect" => level.redirects.port = Some(directive.flag()?),
-                "server_name_in_redirect" => level.redirects.server_name = Some(directive.flag()?),
-                "proxy_intercept_errors" => level.intercept_errors = Some(directive.flag()?),
-                "proxy_ignore_client_abort" => level.ignore_client_abort = Some(directive.flag()?),
-                "client_body_buffer_size" | "client_body_temp_path" => {
-                    level.buffering.read(directive, reader.prefix)?;
-                }
-                name if name.starts_with("proxy_") => {
-                    level.retry.read(directive)?;
-                    level.buffering.read(directive, reader.prefix)?;
-                    level.proxy.read(directive, reader)?;
-                }
-                _ => {
-                    level.files.read(directive, reader)?;
-                    level.real_ip.read(directive)?;
-                    level.heads.read(directive)?;
-                }
+            let read = level.read_directive(directive, reader);
+            reader.keep(read);
+        }
+        level
+    }
+
+    fn read_directive(&mut self, directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<(), ConfError> {
+        let name = directive.name.as_str();
+        match name {
+            "access_log" => {
+                let logs = self.access_log.get_or_insert_default();
+                logs.extend(AccessLog::read(directive, reader)?);
+            }
+            "error_log" => self.error_log.get_or_insert_with(ErrorLog::empty).add(directive, reader)?,
+            "server_tokens" => self.server_tokens = Some(server_tokens(directive)?),
+            // how the kernel sends is not configurable; the value is still validated
+            "sendfile" | "tcp_nopush" => _ = directive.flag()?,
+            // the layout of tables in memory is not configurable either
+            name if name.ends_with("_hash_max_size") || name.ends_with("_hash_bucket_size") => {
+                _ = directive.size()?;
+            }
+            "tcp_nodelay" => self.tcp_nodelay = Some(directive.flag()?),
+            "client_body_timeout" => self.client_body_timeout = Some(directive.time()?),
+            "client_max_body_size" => self.client_max_body_size = Some(directive.size()?),
+            "send_timeout" => self.send_timeout = Some(directive.time()?),
+            name if name.starts_with("lingering_") => self.lingering.read(directive)?,
+            "keepalive_timeout" => self.keepalive = Some(keep_alive(directive)?),
+            "keepalive_requests" => self.keepalive_requests = Some(directive.number()?),
+            "keepalive_time" => self.keepalive_time = Some(directive.time()?),
+            "resolver" => self.resolver = Some(ResolverDirective::read(directive)?),
+            "resolver_timeout" => self.resolver_timeout = Some(directive.time()?),
+            "error_page" => ErrorPage::read(directive, reader, self.error_pages.get_or_insert_default())?,
+            "recursive_error_pages" => self.recursive_error_pages = Some(directive.flag()?),
+            "add_header" => self.added.get_or_insert_default().read(directive, reader)?,
+            "expires" => self.expires = Some(Expires::read(directive, reader)?),
+            "charset" | "override_charset" | "charset_types" => self.charset.read(directive, reader)?,
+            "gunzip" => self.gzip.read(directive)?,
+            name if name.starts_with("gzip") => self.gzip.read(directive)?,
+            "chunked_transfer_encoding" => self.chunks = Some(directive.flag()?),
+            "allow" | "deny" | "satisfy" => self.access.read(directive, reader)?,
+            name if name.starts_with("auth_") => self.access.read(directive, reader)?,
+            "valid_referers" => self.referers.get_or_insert_default().read(directive, reader)?,
+            "keepalive_disable" => self.keepalive_disable = Some(DisabledKeepAlive::read(directive)?),
+            "limit_rate" => self.rate = Some(rate(directive, reader)?),
+            "limit_rate_after" => self.rate_after = Some(rate(directive, reader)?),
+            "limit_req_zone" | "limit_conn_zone" | "limit_except" => {}
+            name if name.starts_with("limit_") => self.limits.read(directive, reader)?,
+            name if name.starts_with("autoindex") => self.autoindex.read(directive)?,
+            "max_ranges" => self.max_ranges = Some(directive.number()?),
+            "absolute_redirect" => self.redirects.absolute = Some(directive.flag()?),
+            "port_in_redirect" => self.redirects.port = Some(directive.flag()?),
+            "server_name_in_redirect" => self.redirects.server_name = Some(directive.flag()?),
+            "client_body_buffer_size" | "client_body_temp_path" => self.client_bodies.read(directive, reader)?,
+            "uwsgi_param" | "uwsgi_modifier1" | "uwsgi_modifier2" => self.uwsgi_only.read(directive, reader)?,
+            name if name.starts_with("proxy_") => self.proxy.read(directive, reader)?,
+            name if name.starts_with("uwsgi_") => self.uwsgi.read(directive, reader)?,
+            _ => {
+                self.files.read(directive, reader)?;
+                self.real_ip.read(directive)?;
+                self.heads.read(directive)?;
             }
         }
-        Ok(level)
+        Ok(())
     }
 
     /// Fills in what this block does not set from the enclosing one.
@@ -194,6 +259,7 @@ impl Level {
             client_body_timeout: self.client_body_timeout.or(outer.client_body_timeout),
             client_max_body_size: self.client_max_body_size.or(outer.client_max_body_size),
             send_timeout: self.send_timeout.or(outer.send_timeout),
+            lingering: self.lingering.inherit(outer.lingering),
             keepalive: self.keepalive.or(outer.keepalive),
             keepalive_requests: self.keepalive_requests.or(outer.keepalive_requests),
             keepalive_time: self.keepalive_time.or(outer.keepalive_time),
@@ -208,13 +274,24 @@ impl Level {
             error_pages: self.error_pages.or_else(|| outer.error_pages.clone()),
             recursive_error_pages: self.recursive_error_pages.or(outer.recursive_error_pages),
             added: self.added.or_else(|| outer.added.clone()),
+            expires: self.expires.or_else(|| outer.expires.clone()),
+            charset: self.charset.inherit(&outer.charset),
+            gzip: self.gzip.inherit(&outer.gzip),
+            max_ranges: self.max_ranges.or(outer.max_ranges),
+            chunks: self.chunks.or(outer.chunks),
+            access: self.access.inherit(&outer.access),
+            limits: self.limits.inherit(&outer.limits),
+            autoindex: self.autoindex.inherit(outer.autoindex),
+            referers: self.referers.or_else(|| outer.referers.clone()),
+            keepalive_disable: self.keepalive_disable.or(outer.keepalive_disable),
+            rate: self.rate.or_else(|| outer.rate.clone()),
+            rate_after: self.rate_after.or_else(|| outer.rate_after.clone()),
             real_ip: self.real_ip.inherit(&outer.real_ip),
             heads: self.heads.inherit(outer.heads),
-            intercept_errors: self.intercept_errors.or(outer.intercept_errors),
-            ignore_client_abort: self.ignore_client_abort.or(outer.ignore_client_abort),
-            retry: self.retry.inherit(&outer.retry),
-            buffering: self.buffering.inherit(&outer.buffering),
             proxy: self.proxy.inherit(&outer.proxy),
+            uwsgi: self.uwsgi.inherit(&outer.uwsgi),
+            uwsgi_only: self.uwsgi_only.inherit(&outer.uwsgi_only),
+            client_bodies: self.client_bodies.inherit(&outer.client_bodies),
         }
     }
 
@@ -227,8 +304,10 @@ impl Level {
         Ok(own.inherit(self.heads).resolve())
     }
 
-    /// The effective values, with nginx's defaults for what no block sets.
-    pub(crate) fn resolve(&self) -> LocationConfig {
+    /// The effective values, with nginx's defaults for what no block sets. `is_uwsgi` is whether `uwsgi_pass` serves the
+    /// location, so that the `uwsgi_*` directives apply instead of `proxy_*`.
+    pub(crate) fn resolve(&self, is_uwsgi: bool) -> LocationConfig {
+        let gateway = if is_uwsgi { &self.uwsgi } else { &self.proxy };
         let minute = Duration::from_secs(60);
         let files = &self.files;
         LocationConfig {
@@ -239,6 +318,7 @@ impl Level {
             client_body_timeout: self.client_body_timeout.unwrap_or(minute),
             client_max_body_size: Some(self.client_max_body_size.unwrap_or(1 << 20)).filter(|size| *size > 0),
             send_timeout: self.send_timeout.unwrap_or(minute),
+            lingering: self.lingering.resolve(),
             keepalive: self.keepalive.unwrap_or(KeepAlive { idle: Duration::from_secs(75), announced: None }),
             keepalive_requests: self.keepalive_requests.unwrap_or(1000),
             keepalive_time: self.keepalive_time.unwrap_or(Duration::from_secs(3600)),
@@ -255,11 +335,23 @@ impl Level {
             error_pages: self.error_pages.clone().unwrap_or_default(),
             recursive_error_pages: self.recursive_error_pages.unwrap_or(false),
             added: self.added.clone().unwrap_or_default(),
+            expires: self.expires.clone(),
+            charset: self.charset.resolve(),
+            gzip: self.gzip.resolve(),
+            max_ranges: self.max_ranges,
+            chunks: self.chunks.unwrap_or(true),
+            access: self.access.resolve(),
+            limits: self.limits.resolve(),
+            autoindex: self.autoindex.resolve(),
+            referers: self.referers.clone(),
+            keepalive_disable: self.keepalive_disable.unwrap_or_default(),
+            rate: self.rate.clone(),
+            rate_after: self.rate_after.clone(),
             real_ip: self.real_ip.resolve(),
-            intercept_errors: self.intercept_errors.unwrap_or(false),
-            ignore_client_abort: self.ignore_client_abort.unwrap_or(false),
-            retry: self.retry.resolve(),
-            buffering: self.buffering.resolve(),
+            intercept_errors: gateway.intercept_errors.unwrap_or(false),
+            ignore_client_abort: gateway.ignore_client_abort.unwrap_or(false),
+            retry: gateway.retry.resolve(),
+            buffering: gateway.buffering.clone().inherit(&self.client_bodies).resolve(),
         }
     }
 }
@@ -271,7 +363,16 @@ fn server_tokens(directive: &Directive) -> Result<bool, ConfError> {
     directive.flag()
 }
 
+/// A size, perhaps with variables.
+fn rate(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<Template, ConfError> {
+    let text = directive.first();
+    if !text.contains('$') {
+        directive.size()?;
+    }
+    reader.template(directive, text)
+}
+
 fn keep_alive(directive: &Directive) -> Result<KeepAlive, ConfError> {
-    let announced = directive.arg(1).map(|value| directive.time_of(value)).transpose()?;
+    let announced = directive.arg(1).map(|value| directive.parse_time(value)).transpose()?;
     Ok(KeepAlive { idle: directive.time()?, announced: announced.filter(|time| !time.is_zero()) })
 }

@@ -1,9 +1,20 @@
 //! `location`: which part of a server a request belongs to, by its path, and the configuration that applies there.
 
+pub mod access;
 pub mod add_header;
+pub mod autoindex;
+pub mod charset;
 pub mod error_page;
+pub mod expires;
+pub(crate) mod gateway;
+pub mod gzip;
+pub mod keepalive_disable;
 pub mod level;
+pub mod limits;
+pub mod lingering;
+pub mod media_type_set;
 pub mod real_ip;
+pub mod referers;
 pub mod rewrite;
 pub mod root;
 pub mod static_files;
@@ -13,8 +24,8 @@ use std::collections::HashMap;
 
 use crate::config::proxy::pass::{PassLocation, ProxyPass};
 use crate::config::reader::ConfigReader;
-use crate::eval::VariableValues;
-use crate::eval::pattern::Pattern;
+use crate::variables::VariableValues;
+use crate::variables::pattern::Pattern;
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
 use level::{Level, LocationConfig};
 use rewrite::Instruction;
@@ -34,6 +45,10 @@ pub struct Location {
     pub root: Root,
     /// `internal`: whether only internal redirects may lead here.
     pub is_internal: bool,
+    /// `stub_status`: whether the location responds with the counts of connections.
+    pub is_status: bool,
+    /// `limit_except`: the methods that the location itself is for, and the location of all others.
+    pub limit_except: Option<LimitExcept>,
     /// The directives of the rewrite module.
     pub script: Vec<Instruction>,
     /// `try_files`
@@ -114,7 +129,7 @@ impl Location {
         outer: &EnclosingBlock<'_>,
         reader: &mut ConfigReader<'_>,
     ) -> Result<Location, ConfError> {
-        let mut level = Level::read(block, reader)?.inherit(outer.level);
+        let mut level = Level::read(block, reader).inherit(outer.level);
         let root = match level.files.root.take() {
             Some(own) if own.is_alias() && matches!(matcher, Matcher::Named) => {
                 let directive = block.iter().find(|inner| inner.name == "alias");
@@ -129,35 +144,62 @@ impl Location {
             None => outer.root.clone(),
         };
         let has_prefix = matches!(matcher, Matcher::Exact | Matcher::Prefix { .. });
-        let pass_place = PassLocation { path: &path, has_prefix };
-        let pass_directive = block.iter().find(|inner| inner.name == "proxy_pass");
-        let pass = pass_directive.map(|inner| ProxyPass::read(inner, &pass_place, &level.proxy, reader)).transpose()?;
+        let pass_location = PassLocation { path: &path, has_prefix };
+        let pass_directive = block.iter().find(|inner| is_pass(inner));
+        let pass = pass_directive.and_then(|inner| {
+            let read = read_pass(inner, &pass_location, &level, reader);
+            reader.keep(read)
+        });
 
         let is_server = matches!(matcher, Matcher::Never);
-        let inherited = pass_directive.map(|directive| (directive, &pass_place));
+        let inherited = pass_directive.map(|directive| (directive, &pass_location));
         let script = rewrite::read(block, reader, &mut |condition, reader| {
             if is_server {
                 return Ok(None);
             }
             let inner = condition.children();
-            Location::condition(inner, &path, &level, &root, inherited, reader).map(|place| Some(Box::new(place)))
-        })?;
+            Location::condition(inner, &path, &level, &root, inherited, reader).map(|location| Some(Box::new(location)))
+        });
 
-        let (mut try_files, mut is_internal, mut locations) = (None, false, Vec::new());
+        let (mut try_files, mut is_internal, mut is_status, mut locations) = (None, false, false, Vec::new());
+        let mut limit_except = None;
         for inner in block {
             match inner.name.as_str() {
-                "try_files" => try_files = Some(TryFiles::read(inner, reader)?),
+                "try_files" => {
+                    let read = TryFiles::read(inner, reader);
+                    try_files = reader.keep(read);
+                }
                 "internal" => is_internal = true,
+                "stub_status" => is_status = true,
+                "limit_except" => {
+                    let block = inner.children();
+                    let read = Location::condition(block, &path, &level, &root, inherited, reader)
+                        .and_then(|location| LimitExcept::read(inner, location));
+                    limit_except = reader.keep(read);
+                }
                 "location" => {
                     let location = (!is_server).then_some((&matcher, path.as_str()));
                     let outer = EnclosingBlock { level: &level, root: &root, location };
-                    locations.push((inner, Location::read(inner, &outer, reader)?));
+                    let read = Location::read(inner, &outer, reader);
+                    locations.extend(reader.keep(read).map(|location| (inner, location)));
                 }
                 _ => {}
             }
         }
         let locations = Locations::index(locations)?;
-        Ok(Location { config: level.resolve(), matcher, path, pass, root, is_internal, script, try_files, locations })
+        Ok(Location {
+            config: level.resolve(pass.as_ref().is_some_and(ProxyPass::is_uwsgi)),
+            matcher,
+            path,
+            pass,
+            root,
+            is_internal,
+            is_status,
+            limit_except,
+            script,
+            try_files,
+            locations,
+        })
     }
 
     /// The location of an `if` inside a location.
@@ -169,27 +211,96 @@ impl Location {
         outer_pass: Option<(&Directive, &PassLocation<'_>)>,
         reader: &mut ConfigReader<'_>,
     ) -> Result<Location, ConfError> {
-        let mut level = Level::read(block, reader)?.inherit(outer);
+        let mut level = Level::read(block, reader).inherit(outer);
         let root = level.files.root.take().map_or_else(|| root.clone(), |own| own.resolve(Some(path.len()), reader));
-        let own = block.iter().find(|inner| inner.name == "proxy_pass");
+        let own = block.iter().find(|inner| is_pass(inner));
         let pass = match (own, outer_pass) {
-            (Some(own), _) => {
-                Some(ProxyPass::read(own, &PassLocation { path, has_prefix: false }, &level.proxy, reader)?)
-            }
-            (None, Some((directive, place))) => Some(ProxyPass::read(directive, place, &level.proxy, reader)?),
+            (Some(own), _) => Some(read_pass(own, &PassLocation { path, has_prefix: false }, &level, reader)?),
+            (None, Some((directive, location))) => Some(read_pass(directive, location, &level, reader)?),
             (None, None) => None,
         };
         Ok(Location {
             matcher: Matcher::Never,
             path: path.to_owned(),
+            config: level.resolve(pass.as_ref().is_some_and(ProxyPass::is_uwsgi)),
             pass,
-            config: level.resolve(),
             root,
             is_internal: false,
+            is_status: false,
+            limit_except: None,
             script: Vec::new(),
             try_files: None,
             locations: Locations::default(),
         })
+    }
+}
+
+/// Reads a `proxy_pass` or `uwsgi_pass` with the directives of its gateway.
+fn read_pass(
+    directive: &Directive,
+    location: &PassLocation<'_>,
+    level: &Level,
+    reader: &mut ConfigReader<'_>,
+) -> Result<ProxyPass, ConfError> {
+    match directive.name.as_str() {
+        "uwsgi_pass" => {
+            let uwsgi = level.uwsgi_only.resolve();
+            ProxyPass::read(directive, location, &level.uwsgi.pass, Some(uwsgi), reader)
+        }
+        _ => ProxyPass::read(directive, location, &level.proxy.pass, None, reader),
+    }
+}
+
+fn is_pass(directive: &Directive) -> bool {
+    matches!(directive.name.as_str(), "proxy_pass" | "uwsgi_pass")
+}
+
+/// `limit_except`
+#[derive(Debug)]
+pub struct LimitExcept {
+    methods: Vec<String>,
+    /// The location of requests with another method.
+    pub location: Box<Location>,
+}
+
+impl LimitExcept {
+    fn read(directive: &Directive, location: Location) -> Result<LimitExcept, ConfError> {
+        const METHODS: [&str; 15] = [
+            "GET",
+            "HEAD",
+            "POST",
+            "PUT",
+            "DELETE",
+            "MKCOL",
+            "COPY",
+            "MOVE",
+            "OPTIONS",
+            "PROPFIND",
+            "PROPPATCH",
+            "LOCK",
+            "UNLOCK",
+            "PATCH",
+            "TRACE",
+        ];
+        let mut methods = Vec::new();
+        for arg in &directive.args {
+            let method = arg.value.to_ascii_uppercase();
+            if !METHODS.contains(&method.as_str()) {
+                return Err(directive.invalid(&arg.value, "methods such as GET, POST, PUT, DELETE"));
+            }
+            methods.push(method);
+        }
+        // as in nginx: GET allows HEAD too
+        if methods.iter().any(|method| method == "GET") {
+            methods.push("HEAD".to_owned());
+        }
+        Ok(LimitExcept { methods, location: Box::new(location) })
+    }
+
+    /// Whether the location itself is for this method.
+    #[must_use]
+    pub fn allows(&self, method: &[u8]) -> bool {
+        self.methods.iter().any(|own| own.as_bytes() == method)
     }
 }
 

@@ -14,7 +14,7 @@ pub struct RealIp {
     pub is_recursive: bool,
 }
 
-/// `real_ip_header`: what names the client.
+/// `real_ip_header`: the source of the client's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientAddressSource {
     /// A field of the request.
@@ -100,21 +100,30 @@ impl Network {
         }
     }
 
+    /// Parses an address, a range or `unix:`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Network> {
+        if text == "unix:" {
+            return Some(Network::Unix);
+        }
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address.parse().ok()?, Some(parse_number(bits)?)),
+            None => (text.parse().ok()?, None),
+        };
+        let bits = bits.unwrap_or(width(address));
+        (bits <= width(address)).then_some(Network::Range { address, bits })
+    }
+
     /// Reads a `set_real_ip_from`: an address, a range, or a host name, which may have several addresses.
     pub(crate) fn read(directive: &Directive) -> Result<Vec<Network>, ConfError> {
         const ACCEPTED: &str = "an address, a range such as 10.0.0.0/8 or fd00::/8, a name, or unix:";
         let text = directive.first();
-        if text == "unix:" {
-            return Ok(vec![Network::Unix]);
-        }
         let invalid = || directive.invalid(text, ACCEPTED);
-        if let Some((address, bits)) = text.split_once('/') {
-            let address: IpAddr = address.parse().map_err(|_| invalid())?;
-            let bits = parse_number(bits).filter(|bits| *bits <= width(address)).ok_or_else(invalid)?;
-            return Ok(vec![Network::Range { address, bits }]);
+        if let Some(network) = Network::parse(text) {
+            return Ok(vec![network]);
         }
-        if let Ok(address) = text.parse::<IpAddr>() {
-            return Ok(vec![Network::Range { address, bits: width(address) }]);
+        if text.contains('/') {
+            return Err(invalid());
         }
         let found = (text, 0).to_socket_addrs().map_err(|_| invalid())?;
         Ok(found.map(|found| Network::Range { address: found.ip(), bits: width(found.ip()) }).collect())
@@ -141,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_hold_what_shares_their_bits() {
+    fn ranges_match_by_leading_bits() {
         for (network, bits, address, expected) in [
             ("10.0.0.0", 8, "10.255.0.1", true),
             ("10.0.0.0", 8, "11.0.0.1", false),

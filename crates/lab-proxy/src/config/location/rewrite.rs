@@ -2,18 +2,14 @@
 
 use super::Location;
 use crate::config::reader::ConfigReader;
-use crate::eval::pattern::Pattern;
-use crate::eval::{Template, Variable};
+use crate::variables::pattern::Pattern;
+use crate::variables::{Template, Variable};
 use lab_nginx_conf::{ConfError, Directive, parse_number};
 
 #[derive(Debug)]
 pub enum Instruction {
     /// `set $name value`
-    Set {
-        /// The variable's slot; none for `$args`.
-        slot: Option<usize>,
-        value: Template,
-    },
+    Set { target: SetTarget, value: Template },
     /// `rewrite`
     Rewrite(Rewrite),
     /// `return`
@@ -23,10 +19,21 @@ pub enum Instruction {
     /// `if`
     If {
         condition: Condition,
-        /// The location that applies from then on; none for an `if` in a server.
-        place: Option<Box<Location>>,
+        /// The location that applies from here on; none for an `if` in a server.
+        location: Option<Box<Location>>,
         then: Vec<Instruction>,
     },
+}
+
+/// The variable that a `set` changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetTarget {
+    /// A variable of the configuration.
+    Slot(usize),
+    /// `$args`
+    Args,
+    /// `$limit_rate`
+    LimitRate,
 }
 
 /// `rewrite regex replacement [flag]`
@@ -38,14 +45,14 @@ pub struct Rewrite {
     pub replacement: Template,
     /// The new arguments, if the replacement has any. A redirect keeps them in `replacement`.
     pub args: Option<Template>,
-    /// Whether the request's own arguments are appended: unless the replacement ends with `?`.
+    /// Whether the request's arguments are appended. They are unless the replacement ends with `?`.
     pub keeps_args: bool,
     /// Whether the replacement has a `?`.
     pub has_query: bool,
     pub then: RewriteFlag,
 }
 
-/// What follows a `rewrite` that matched.
+/// What happens after a `rewrite` matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RewriteFlag {
     /// No flag: the next directive runs.
@@ -106,47 +113,60 @@ pub enum FileTest {
     Executable,
 }
 
-/// Makes the location of an `if`, if it has one.
-pub(crate) type PlaceOf<'p> =
+/// Reads the location of an `if`, if it has one.
+pub(crate) type ReadLocation<'p> =
     &'p mut dyn FnMut(&Directive, &mut ConfigReader<'_>) -> Result<Option<Box<Location>>, ConfError>;
 
-/// Reads the rewrite directives of a block. `place` makes the location of an `if`.
+/// Reads the rewrite directives of a block. `read_location` reads the location of an `if`.
 pub(crate) fn read(
     block: &[Directive],
     reader: &mut ConfigReader<'_>,
-    place: PlaceOf<'_>,
-) -> Result<Vec<Instruction>, ConfError> {
+    read_location: ReadLocation<'_>,
+) -> Vec<Instruction> {
     let mut script = Vec::new();
     for directive in block {
-        script.push(match directive.name.as_str() {
-            "set" => {
-                let name = directive.first().trim_start_matches('$');
-                let slot = reader.variables.slot(name);
-                Instruction::Set { slot, value: reader.template(directive, directive.arg(1).unwrap_or_default())? }
-            }
-            "rewrite" => Instruction::Rewrite(Rewrite::read(directive, reader)?),
-            "return" => Instruction::Return(Return::read(directive, reader)?),
-            "break" => Instruction::Break,
-            "if" => {
-                let condition = Condition::read(directive, reader)?;
-                let inner = directive.children();
-                let place = place(directive, reader)?;
-                // an `if` cannot contain another one, so this needs no location
-                let then = read(inner, reader, &mut |_, _| Ok(None))?;
-                Instruction::If { condition, place, then }
-            }
-            // neither is implemented; the value is still validated
-            "rewrite_log" | "uninitialized_variable_warn" => {
-                directive.flag()?;
-                continue;
-            }
-            _ => continue,
-        });
+        let read = read_instruction(directive, reader, read_location);
+        script.extend(reader.keep(read).flatten());
     }
-    Ok(script)
+    script
 }
 
-/// Whether a target leads to another origin.
+/// None for a directive of another module.
+fn read_instruction(
+    directive: &Directive,
+    reader: &mut ConfigReader<'_>,
+    read_location: ReadLocation<'_>,
+) -> Result<Option<Instruction>, ConfError> {
+    Ok(Some(match directive.name.as_str() {
+        "set" => {
+            let name = directive.first().trim_start_matches('$');
+            let target = match reader.variables.slot(name) {
+                Some(slot) => SetTarget::Slot(slot),
+                None if name.eq_ignore_ascii_case("limit_rate") => SetTarget::LimitRate,
+                None => SetTarget::Args,
+            };
+            Instruction::Set { target, value: reader.template(directive, directive.arg(1).unwrap_or_default())? }
+        }
+        "rewrite" => Instruction::Rewrite(Rewrite::read(directive, reader)?),
+        "return" => Instruction::Return(Return::read(directive, reader)?),
+        "break" => Instruction::Break,
+        "if" => {
+            let condition = Condition::read(directive, reader)?;
+            let location = read_location(directive, reader)?;
+            // an `if` cannot contain another one, so this needs no location
+            let then = read(directive.children(), reader, &mut |_, _| Ok(None));
+            Instruction::If { condition, location, then }
+        }
+        // neither is implemented; the value is still validated
+        "rewrite_log" | "uninitialized_variable_warn" => {
+            directive.flag()?;
+            return Ok(None);
+        }
+        _ => return Ok(None),
+    }))
+}
+
+/// Whether a target is a URL, not a path.
 fn is_url(text: &str) -> bool {
     ["http://", "https://", "$scheme"].iter().any(|start| text.starts_with(start))
 }
@@ -208,14 +228,14 @@ impl Condition {
         if words.first() == Some(&"") {
             words.remove(0);
         }
-        // a closing parenthesis that is a word of its own; an empty last word is an operand
+        // the closing parenthesis is a separate word; otherwise an empty last word is an operand
         if written.last() == Some(&")") {
             words.pop();
         }
         let variable = |word: &str, reader: &mut ConfigReader<'_>| -> Result<Template, ConfError> {
             let name = word.strip_prefix('$').filter(|name| !name.is_empty()).ok_or_else(invalid)?;
             let template = reader.template(directive, word)?;
-            Variable::named(name, &reader.variables).ok_or_else(invalid)?;
+            Variable::from_name(name, &reader.variables).ok_or_else(invalid)?;
             Ok(template)
         };
         match words[..] {

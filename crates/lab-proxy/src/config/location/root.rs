@@ -1,36 +1,27 @@
 //! `root` and `alias`: the file that belongs to a path.
 
 use crate::config::reader::ConfigReader;
-use crate::eval::{Scope, Template};
-use crate::routing::route::UriAlignment;
+use crate::variables::Template;
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
 
 /// A `root` or `alias`.
 #[derive(Debug, Clone)]
 pub struct Root {
-    folder: Template,
+    pub(crate) folder: Template,
     /// The folder that a relative one starts from.
-    prefix: Vec<u8>,
-    kind: RootKind,
+    pub(crate) prefix: Vec<u8>,
+    pub(crate) kind: RootKind,
 }
 
 /// Which part of the path is appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum RootKind {
+pub(crate) enum RootKind {
     /// `root`: the whole path.
     Root,
     /// `alias`: what follows the given number of bytes, which the location matched.
     Alias(usize),
     /// `alias` in a location with a regular expression: nothing, since its value is the path of the file.
     AliasedFile,
-}
-
-/// A file that belongs to a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FilePath {
-    pub bytes: Vec<u8>,
-    /// The number of its leading bytes that come from `root` or `alias`.
-    pub root: usize,
 }
 
 /// A `root` or `alias` whose location is not known yet.
@@ -83,7 +74,7 @@ impl RootDirective {
     }
 }
 
-fn prefix_bytes(reader: &ConfigReader<'_>) -> Vec<u8> {
+pub(crate) fn prefix_bytes(reader: &ConfigReader<'_>) -> Vec<u8> {
     use std::os::unix::ffi::OsStrExt as _;
     let mut prefix = reader.prefix.as_os_str().as_bytes().to_vec();
     if !prefix.is_empty() && !prefix.ends_with(b"/") {
@@ -116,36 +107,5 @@ impl Root {
     #[must_use]
     pub fn is_file(&self) -> bool {
         self.kind == RootKind::AliasedFile
-    }
-
-    /// Appends the folder.
-    pub fn write(&self, scope: &Scope<'_>, out: &mut Vec<u8>) {
-        let start = out.len();
-        self.folder.write(scope, out);
-        // an empty `root` is the root of the file system
-        let is_root = out.len() == start && !self.is_alias();
-        if !is_root && out.get(start) != Some(&b'/') {
-            out.splice(start..start, self.prefix.iter().copied());
-        }
-    }
-
-    /// The file that belongs to the request's path. None if an `alias` would replace a part of the path that `rewrite`
-    /// has already removed.
-    #[must_use]
-    pub fn file_path(&self, scope: &Scope<'_>) -> Option<FilePath> {
-        let route = scope.route;
-        if self.is_alias() && route.alignment == UriAlignment::Detached {
-            return None;
-        }
-        let mut bytes = Vec::new();
-        self.write(scope, &mut bytes);
-        let root = bytes.len();
-        match self.kind {
-            RootKind::Root => bytes.extend_from_slice(&route.uri),
-            RootKind::Alias(matched) => bytes.extend_from_slice(route.uri.get(matched..)?),
-            RootKind::AliasedFile if route.alignment == UriAlignment::BelowAlias => bytes.extend_from_slice(&route.uri),
-            RootKind::AliasedFile => {}
-        }
-        Some(FilePath { bytes, root })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::root::RootDirective;
 use crate::config::reader::ConfigReader;
-use crate::eval::Template;
+use crate::variables::Template;
 use lab_nginx_conf::{ConfError, Directive};
 
 /// `if_modified_since`: how the field's date is compared with a file's.
@@ -73,7 +73,7 @@ impl FilesLevel {
 pub struct Index {
     /// The name of a file, perhaps with variables.
     pub name: Template,
-    /// Whether it begins with a slash: then the request is redirected to it without a look at the file system.
+    /// Whether it begins with a slash. Then the request is redirected to it without checking that it exists.
     pub is_absolute: bool,
 }
 

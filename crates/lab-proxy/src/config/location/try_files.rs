@@ -1,14 +1,14 @@
 //! `try_files`.
 
 use crate::config::reader::ConfigReader;
-use crate::eval::Template;
+use crate::variables::Template;
 use lab_nginx_conf::{ConfError, Directive, parse_number};
 
 #[derive(Debug)]
 pub struct TryFiles {
-    /// The candidates, and whether each has to be a folder.
+    /// The candidates, and whether each must be a folder.
     pub files: Vec<(Template, bool)>,
-    /// What follows if none of them exists.
+    /// Used if no candidate exists.
     pub last: TryFilesFallback,
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::setting;
+use crate::config::reader::ConfigReader;
 use lab_nginx_conf::{ConfError, Directive, parse_size};
 
 /// `proxy_buffering`, `proxy_request_buffering` and their limits.
@@ -10,6 +12,9 @@ pub struct BufferingConfig {
     /// `proxy_buffering`: whether responses are read from the upstream as fast as it sends, even if the client is
     /// slower.
     pub responses: bool,
+    /// `proxy_buffer_size`: the limit in bytes of an upstream's head, and how many bytes of an unbuffered response may
+    /// wait for the client.
+    pub head: usize,
     /// `proxy_buffers`: how many bytes of a response are buffered in memory.
     pub response_memory: usize,
     /// `proxy_max_temp_file_size`: how many bytes of a response are buffered in a file; 0 for none.
@@ -28,6 +33,7 @@ pub struct BufferingConfig {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct BufferingLevel {
     responses: Option<bool>,
+    head: Option<usize>,
     response_memory: Option<usize>,
     response_file_limit: Option<u64>,
     response_folder: Option<PathBuf>,
@@ -37,19 +43,20 @@ pub(crate) struct BufferingLevel {
 }
 
 impl BufferingLevel {
-    pub(crate) fn read(&mut self, directive: &Directive, prefix: &std::path::Path) -> Result<(), ConfError> {
-        match directive.name.as_str() {
-            "proxy_buffering" => self.responses = Some(directive.flag()?),
-            "proxy_buffers" => self.response_memory = Some(buffers(directive)?),
+    pub(crate) fn read(&mut self, directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<(), ConfError> {
+        match setting(directive) {
+            "buffering" => self.responses = Some(directive.flag()?),
+            "buffers" => self.response_memory = Some(buffers(directive)?),
+            "buffer_size" => self.head = Some(buffer_size(directive)?),
             // buffers have no fixed parts here; the values are still validated
-            "proxy_buffer_size" | "proxy_busy_buffers_size" | "proxy_temp_file_write_size" => {
+            "busy_buffers_size" | "temp_file_write_size" => {
                 directive.size()?;
             }
-            "proxy_max_temp_file_size" => self.response_file_limit = Some(directive.size()?),
-            "proxy_temp_path" => self.response_folder = Some(folder(directive, prefix)?),
-            "proxy_request_buffering" => self.requests = Some(directive.flag()?),
+            "max_temp_file_size" => self.response_file_limit = Some(directive.size()?),
+            "temp_path" => self.response_folder = Some(folder(directive, reader)?),
+            "request_buffering" => self.requests = Some(directive.flag()?),
             "client_body_buffer_size" => self.request_memory = Some(memory(directive, directive.size()?)?),
-            "client_body_temp_path" => self.request_folder = Some(folder(directive, prefix)?),
+            "client_body_temp_path" => self.request_folder = Some(folder(directive, reader)?),
             _ => {}
         }
         Ok(())
@@ -58,6 +65,7 @@ impl BufferingLevel {
     pub(crate) fn inherit(self, outer: &BufferingLevel) -> BufferingLevel {
         BufferingLevel {
             responses: self.responses.or(outer.responses),
+            head: self.head.or(outer.head),
             response_memory: self.response_memory.or(outer.response_memory),
             response_file_limit: self.response_file_limit.or(outer.response_file_limit),
             response_folder: self.response_folder.or_else(|| outer.response_folder.clone()),
@@ -71,6 +79,7 @@ impl BufferingLevel {
     pub(crate) fn resolve(&self) -> BufferingConfig {
         BufferingConfig {
             responses: self.responses.unwrap_or(true),
+            head: self.head.unwrap_or(4096),
             response_memory: self.response_memory.unwrap_or(8 * 4096),
             response_file_limit: self.response_file_limit.unwrap_or(1 << 30),
             response_folder: self.response_folder.clone(),
@@ -92,16 +101,27 @@ fn buffers(directive: &Directive) -> Result<usize, ConfError> {
     memory(directive, size.saturating_mul(number as u64))
 }
 
+fn buffer_size(directive: &Directive) -> Result<usize, ConfError> {
+    match directive.size()? {
+        0 => Err(directive.invalid(directive.first(), "a size from 1")),
+        size => memory(directive, size),
+    }
+}
+
 fn memory(directive: &Directive, size: u64) -> Result<usize, ConfError> {
     usize::try_from(size).map_err(|_| directive.invalid(directive.first(), "a size that fits into memory"))
 }
 
 /// Reads a folder. Levels of subfolders have no effect, since the files have no names.
-fn folder(directive: &Directive, prefix: &std::path::Path) -> Result<PathBuf, ConfError> {
+fn folder(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<PathBuf, ConfError> {
     for level in directive.args.iter().skip(1).map(|arg| arg.value.as_str()) {
         if !matches!(level, "1" | "2") {
             return Err(directive.invalid(level, "a folder, then up to three levels, each 1 or 2"));
         }
     }
-    Ok(prefix.join(directive.first()))
+    let folder = reader.prefix.join(directive.first());
+    if !reader.temp_folders.contains(&folder) {
+        reader.temp_folders.push(folder.clone());
+    }
+    Ok(folder)
 }

@@ -1,12 +1,12 @@
 //! `proxy_set_header`, and sets of field names.
 
-use crate::eval::{DefinedVariables, Scope, Template};
+use crate::variables::{DefinedVariables, Template};
 
 /// The fields that replace those of the client, with nginx's defaults.
 #[derive(Debug, Clone)]
 pub struct SetFields {
     /// Names and values in the order they are written: the file's, then the defaults. A line whose value is empty is
-    /// left out.
+    /// left out, unless it is the Host of an HTTP/1.1 request.
     pub lines: Vec<(String, Template)>,
     /// Fields of the client that are not passed on: those above, and those of a single hop.
     pub replaced: FieldNames,
@@ -30,17 +30,7 @@ impl SetFields {
         SetFields { lines, replaced }
     }
 
-    /// Whether the request asks the upstream for another protocol.
-    #[must_use]
-    pub fn requests_upgrade(&self, scope: &Scope<'_>) -> bool {
-        let mut value = Vec::new();
-        for (_, template) in self.lines.iter().filter(|(name, _)| name.eq_ignore_ascii_case("upgrade")) {
-            template.write(scope, &mut value);
-        }
-        !value.is_empty()
-    }
-
-    /// Whether every request asks the upstream to close the connection.
+    /// Whether every request has `Connection: close`.
     #[must_use]
     pub fn always_closes(&self) -> bool {
         let connection = self.lines.iter().find(|(name, _)| name.eq_ignore_ascii_case("connection"));
@@ -48,7 +38,7 @@ impl SetFields {
     }
 }
 
-/// Fields that belong to a single hop, whatever Connection says (RFC 9110 §7.6.1; HTTP2-Settings by RFC 7540 §3.2.1).
+/// Fields that belong to a single hop, regardless of Connection (RFC 9110 §7.6.1; HTTP2-Settings by RFC 7540 §3.2.1).
 pub(crate) const HOP_BY_HOP: [&str; 8] =
     ["Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "HTTP2-Settings"];
 
@@ -60,21 +50,32 @@ const FRAMING: [&str; 3] = ["Content-Length", "Expect", "Max-Forwards"];
 pub struct FieldNames {
     /// Lower-case names by length; the last bucket has all longer ones.
     by_length: [Vec<Box<[u8]>>; 32],
+    /// The first letters of each bucket's names, one bit each. Most names that are not in the set end here.
+    first_letters: [u32; 32],
 }
 
 impl FieldNames {
     pub fn insert(&mut self, name: &str) {
         if !self.contains(name.as_bytes()) {
-            self.by_length[name.len().min(31)].push(name.to_ascii_lowercase().into_bytes().into());
+            let bucket = name.len().min(31);
+            self.first_letters[bucket] |= first_letter(name.as_bytes());
+            self.by_length[bucket].push(name.to_ascii_lowercase().into_bytes().into());
         }
     }
 
     #[must_use]
+    #[inline]
     pub fn contains(&self, name: &[u8]) -> bool {
-        // two names of one length rarely begin with the same letter
-        let begins_alike = |own: &[u8]| own.first().copied() == name.first().map(u8::to_ascii_lowercase);
-        self.by_length[name.len().min(31)].iter().any(|own| begins_alike(own) && own.eq_ignore_ascii_case(name))
+        let bucket = name.len().min(31);
+        self.first_letters[bucket] & first_letter(name) != 0
+            && self.by_length[bucket].iter().any(|own| own.eq_ignore_ascii_case(name))
     }
+}
+
+/// The bit of a name's first letter. Both cases of a letter share their lowest five bits; other bytes share some letter's.
+#[inline]
+fn first_letter(name: &[u8]) -> u32 {
+    name.first().map_or(0, |first| 1 << (first & 31))
 }
 
 impl<'a> FromIterator<&'a str> for FieldNames {
@@ -90,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_found_whatever_their_case_and_length() {
+    fn names_match_in_any_case() {
         let long = "X-A-Very-Long-Name-That-Nobody-Would-Ever-Give-To-A-Field";
         let set: FieldNames = ["TE", "Keep-Alive", long].into_iter().collect();
         for (name, expected) in [("te", true), ("KEEP-ALIVE", true), (long, true), ("T", false), ("", false)] {
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_stand_behind_the_file_and_give_way_to_it() {
+    fn defaults_follow_and_yield_to_the_file() {
         let line = |name: &str, value: &str| {
             (name.to_owned(), Template::compile(value, &DefinedVariables::default()).unwrap())
         };

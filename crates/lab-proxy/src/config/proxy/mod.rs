@@ -1,4 +1,4 @@
-//! The `proxy_*` directives: how a location passes requests to an upstream.
+//! The `proxy_*` and `uwsgi_*` directives: how a location passes requests to an upstream.
 
 pub mod buffering;
 pub mod cookies;
@@ -6,3 +6,12 @@ pub mod fields;
 pub mod pass;
 pub mod redirect;
 pub mod retry;
+pub mod uwsgi;
+
+use lab_nginx_conf::Directive;
+
+/// The name of a directive without that of the gateway: `proxy_buffering` and `uwsgi_buffering` mean the same.
+fn setting(directive: &Directive) -> &str {
+    let name = directive.name.as_str();
+    name.strip_prefix("proxy_").or(name.strip_prefix("uwsgi_")).unwrap_or(name)
+}

@@ -4,16 +4,22 @@ use std::time::Duration;
 
 use lab_http::{Headers, Version};
 
-use super::cookies::{self, CookieRule, CookieRules};
+use super::cookies::{CookieRule, CookieRules};
 use super::fields::{FieldNames, HOP_BY_HOP, SetFields};
 use super::redirect::{self, Redirect, RedirectRule};
+use super::setting;
+use super::uwsgi::UwsgiConfig;
 use crate::config::reader::ConfigReader;
-use crate::eval::Template;
+use crate::variables::Template;
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
 
 /// How a location passes requests on.
 #[derive(Debug)]
 pub struct ProxyPass {
+    /// `uwsgi_pass`: the uwsgi protocol instead of HTTP.
+    pub uwsgi: Option<UwsgiConfig>,
+    /// `proxy_pass_request_body`
+    pub passes_body: bool,
     pub destination: Destination,
     /// `$proxy_host`: the part between `http://` and the URI.
     pub host: String,
@@ -69,12 +75,13 @@ pub(crate) struct ProxyLevel {
     pass_fields: Option<Vec<String>>,
     hide_fields: Option<Vec<String>>,
     redirects: Option<Vec<RedirectRule>>,
-    cookie_domains: Option<Vec<cookies::Written>>,
-    cookie_paths: Option<Vec<cookies::Written>>,
+    cookie_domains: Option<Vec<Option<CookieRule>>>,
+    cookie_paths: Option<Vec<Option<CookieRule>>>,
     ignored: Option<Vec<String>>,
     connect_timeout: Option<Duration>,
     send_timeout: Option<Duration>,
     read_timeout: Option<Duration>,
+    pass_body: Option<bool>,
 }
 
 /// Fields that nginx hides unless `proxy_pass_header` names them. It also hides Date, which a proxy has to keep (RFC
@@ -93,30 +100,33 @@ impl ProxyLevel {
     /// Reads any `proxy_*` directive but `proxy_pass`, which is read with its location.
     pub(crate) fn read(&mut self, directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<(), ConfError> {
         let name = || directive.first().to_owned();
-        match directive.name.as_str() {
-            "proxy_http_version" => {
+        match setting(directive) {
+            "http_version" => {
                 self.version = Some(match directive.first() {
                     "1.0" => Version::Http10,
                     "1.1" => Version::Http11,
                     other => return Err(directive.invalid(other, "1.0, 1.1")),
                 });
             }
-            "proxy_set_header" => self.set_fields.get_or_insert_default().push(set_field(directive, reader)?),
-            "proxy_pass_header" => self.pass_fields.get_or_insert_default().push(name()),
-            "proxy_hide_header" => self.hide_fields.get_or_insert_default().push(name()),
-            "proxy_redirect" => {
+            // the proxy writes these as the body needs them; a file may say so, or leave it to the proxy
+            "set_header" if is_own_framing(directive) => {}
+            "set_header" => self.set_fields.get_or_insert_default().push(set_field(directive, reader)?),
+            "pass_header" => self.pass_fields.get_or_insert_default().push(name()),
+            "hide_header" => self.hide_fields.get_or_insert_default().push(name()),
+            "redirect" => {
                 self.redirects.get_or_insert_default().push(RedirectRule::read(directive, reader)?);
             }
-            "proxy_cookie_domain" => {
+            "cookie_domain" => {
                 self.cookie_domains.get_or_insert_default().push(CookieRule::read(directive, reader)?);
             }
-            "proxy_cookie_path" => {
+            "cookie_path" => {
                 self.cookie_paths.get_or_insert_default().push(CookieRule::read(directive, reader)?);
             }
-            "proxy_ignore_headers" => self.ignored = Some(ignored(directive)?),
-            "proxy_connect_timeout" => self.connect_timeout = Some(directive.time()?),
-            "proxy_send_timeout" => self.send_timeout = Some(directive.time()?),
-            "proxy_read_timeout" => self.read_timeout = Some(directive.time()?),
+            "ignore_headers" => self.ignored.get_or_insert_default().extend(ignored(directive)?),
+            "pass_request_body" => self.pass_body = Some(directive.flag()?),
+            "connect_timeout" => self.connect_timeout = Some(directive.time()?),
+            "send_timeout" => self.send_timeout = Some(directive.time()?),
+            "read_timeout" => self.read_timeout = Some(directive.time()?),
             _ => {}
         }
         Ok(())
@@ -137,38 +147,48 @@ impl ProxyLevel {
             connect_timeout: self.connect_timeout.or(outer.connect_timeout),
             send_timeout: self.send_timeout.or(outer.send_timeout),
             read_timeout: self.read_timeout.or(outer.read_timeout),
+            pass_body: self.pass_body.or(outer.pass_body),
         }
     }
 
-    fn hidden(&self) -> FieldNames {
+    fn hidden(&self, hidden: &[&'static str]) -> FieldNames {
         let passed = self.pass_fields.iter().flatten().map(String::as_str).collect::<FieldNames>();
         let hide = self.hide_fields.iter().flatten().map(String::as_str);
-        let by_choice = HIDDEN.into_iter().chain(hide).filter(|name| !passed.contains(name.as_bytes()));
+        let by_choice = hidden.iter().copied().chain(hide).filter(|name| !passed.contains(name.as_bytes()));
         HOP_BY_HOP.into_iter().chain(by_choice).collect()
     }
 }
 
 /// The rules that apply: none if one of them is `off`.
-fn active_rules(written: Option<&[cookies::Written]>) -> Vec<CookieRule> {
+fn active_rules(written: Option<&[Option<CookieRule>]>) -> Vec<CookieRule> {
     written.and_then(|rules| rules.iter().cloned().collect::<Option<Vec<_>>>()).unwrap_or_default()
 }
 
 impl ProxyPass {
+    #[must_use]
+    pub fn is_uwsgi(&self) -> bool {
+        self.uwsgi.is_some()
+    }
+
     pub(crate) fn read(
         directive: &Directive,
-        place: &PassLocation<'_>,
+        location: &PassLocation<'_>,
         level: &ProxyLevel,
+        uwsgi: Option<UwsgiConfig>,
         reader: &mut ConfigReader<'_>,
     ) -> Result<ProxyPass, ConfError> {
         let url = directive.first();
+        let is_uwsgi = uwsgi.is_some();
+        let accepted = if is_uwsgi { ACCEPTED_UWSGI } else { ACCEPTED };
         let (destination, host, port, uri) = if url.contains('$') {
             (Destination::Url(reader.template(directive, url)?), String::new(), 0, None)
         } else {
-            let parts = parse_url(url).map_err(|problem| match problem {
-                PassUrlError::Https => directive.unsupported("https", ACCEPTED),
-                PassUrlError::Malformed => directive.invalid(url, ACCEPTED),
+            let parts = if is_uwsgi { parse_uwsgi_url(url) } else { parse_url(url) };
+            let parts = parts.map_err(|error| match error {
+                PassUrlError::Https => directive.unsupported(if is_uwsgi { "TLS" } else { "https" }, accepted),
+                PassUrlError::Malformed => directive.invalid(url, accepted),
             })?;
-            if parts.uri.is_some() && !place.has_prefix {
+            if parts.uri.is_some() && !location.has_prefix {
                 let message = "\"proxy_pass\" cannot have URI part in location given by regular expression, or inside \
                                named location, or inside \"if\" statement";
                 return Err(directive.error(ConfErrorKind::Conflict(message.to_owned())));
@@ -179,14 +199,20 @@ impl ProxyPass {
         };
         let minute = Duration::from_secs(60);
         Ok(ProxyPass {
+            passes_body: level.pass_body.unwrap_or(true),
+            hidden: if is_uwsgi { level.hidden(&HIDDEN[2..]) } else { level.hidden(&HIDDEN) },
+            uwsgi,
             destination,
             host,
             port,
-            matched: place.path.len(),
+            matched: location.path.len(),
             version: level.version.unwrap_or(Version::Http10),
             fields: SetFields::new(level.set_fields.clone().unwrap_or_default()),
-            hidden: level.hidden(),
-            redirects: redirect::resolve(directive, level.redirects.as_deref(), uri.is_some(), place.path)?,
+            redirects: if is_uwsgi {
+                Vec::new()
+            } else {
+                redirect::resolve(directive, level.redirects.as_deref(), uri.is_some(), location.path)?
+            },
             cookies: CookieRules {
                 domains: active_rules(level.cookie_domains.as_deref()),
                 paths: active_rules(level.cookie_paths.as_deref()),
@@ -200,6 +226,7 @@ impl ProxyPass {
     }
 }
 
+const ACCEPTED_UWSGI: &str = "HOST:PORT, uwsgi://HOST:PORT, unix:/PATH, or the name of an upstream";
 const ACCEPTED: &str = "http://HOST[:PORT][/URI] or http://unix:/PATH[:/URI], HOST an upstream or an address";
 const DEFAULT_PORT: u16 = 80;
 
@@ -231,12 +258,28 @@ pub fn parse_url(url: &str) -> Result<PassUrl<'_>, PassUrlError> {
     }
     let rest = Some(url).filter(|_| starts_with("http://")).ok_or(PassUrlError::Malformed)?;
     let rest = &rest["http://".len()..];
-    let (authority, uri) = take_apart(rest);
+    let (authority, uri) = split_authority(rest);
     if authority.is_empty() { Err(PassUrlError::Malformed) } else { Ok(PassUrl { authority, uri }) }
 }
 
+/// As [`parse_url`], for `uwsgi_pass`: an address, perhaps after `uwsgi://`.
+///
+/// # Errors
+/// There is no address, or it asks for TLS.
+pub fn parse_uwsgi_url(url: &str) -> Result<PassUrl<'_>, PassUrlError> {
+    if url.starts_with("suwsgi://") {
+        return Err(PassUrlError::Https);
+    }
+    let authority = url.strip_prefix("uwsgi://").unwrap_or(url);
+    let is_unix = authority.starts_with("unix:");
+    if authority.is_empty() || (authority.contains('/') && !is_unix) {
+        return Err(PassUrlError::Malformed);
+    }
+    Ok(PassUrl { authority, uri: None })
+}
+
 /// Splits what follows `http://` into address and URI. The path of a unix socket ends at a colon.
-fn take_apart(rest: &str) -> (&str, Option<&str>) {
+fn split_authority(rest: &str) -> (&str, Option<&str>) {
     let end = match rest.strip_prefix("unix:") {
         Some(path) => path.find(':').map(|colon| colon + "unix:".len()),
         None => rest.find(['/', '?', '#']),
@@ -284,10 +327,16 @@ fn ignored(directive: &Directive) -> Result<Vec<String>, ConfError> {
     fields.collect()
 }
 
+/// Whether it is a Content-Length with the value that the proxy sends anyway, or without one.
+fn is_own_framing(directive: &Directive) -> bool {
+    let is_length = directive.first().eq_ignore_ascii_case("Content-Length");
+    is_length && matches!(directive.arg(1), Some("" | "$content_length" | "$http_content_length"))
+}
+
 fn set_field(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<(String, Template), ConfError> {
     let (name, value) = (directive.first(), directive.arg(1).unwrap_or_default());
     if name.eq_ignore_ascii_case("Content-Length") || name.eq_ignore_ascii_case("Transfer-Encoding") {
-        let accepted = "any other field; how a body is delimited is up to lab";
+        let accepted = "any other field; lab sets the framing itself";
         return Err(directive.unsupported(format!("\"{name}\""), accepted));
     }
     if !Headers::is_clean(name.as_bytes(), b"") {

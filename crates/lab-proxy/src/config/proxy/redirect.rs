@@ -1,48 +1,23 @@
 //! `proxy_redirect`: how `Location` and `Refresh` of an upstream are rewritten.
 
 use crate::config::reader::ConfigReader;
-use crate::eval::pattern::Pattern;
-use crate::eval::{Scope, Template};
+use crate::variables::Template;
+use crate::variables::pattern::Pattern;
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
 
 /// One replacement of a URL, or of its start.
 #[derive(Debug, Clone)]
 pub struct Redirect {
-    from: From,
-    to: Template,
+    pub(crate) from: UrlMatch,
+    pub(crate) to: Template,
 }
 
 #[derive(Debug, Clone)]
-enum From {
+pub(crate) enum UrlMatch {
     /// The start of the URL. As in nginx, case matters.
     Start(Template),
     /// The whole URL.
     Pattern(Pattern),
-}
-
-impl Redirect {
-    /// Appends the rewritten URL, if the rule matches.
-    pub fn rewrite(&self, scope: &Scope<'_>, url: &[u8], out: &mut Vec<u8>) -> bool {
-        match &self.from {
-            From::Start(from) => {
-                let start = out.len();
-                from.write(scope, out);
-                let rest = url.strip_prefix(&out[start..]);
-                out.truncate(start);
-                let Some(rest) = rest else { return false };
-                self.to.write(scope, out);
-                out.extend_from_slice(rest);
-                true
-            }
-            From::Pattern(pattern) => {
-                let is_match = pattern.matches(url, &scope.route.values);
-                if is_match {
-                    self.to.write(scope, out);
-                }
-                is_match
-            }
-        }
-    }
 }
 
 /// One `proxy_redirect` directive.
@@ -65,10 +40,10 @@ impl RedirectRule {
         };
         let from = match first.strip_prefix('~') {
             Some(pattern) => match pattern.strip_prefix('*') {
-                Some(pattern) => From::Pattern(reader.pattern(directive, pattern, true)?),
-                None => From::Pattern(reader.pattern(directive, pattern, false)?),
+                Some(pattern) => UrlMatch::Pattern(reader.pattern(directive, pattern, true)?),
+                None => UrlMatch::Pattern(reader.pattern(directive, pattern, false)?),
             },
-            None => From::Start(reader.template(directive, first)?),
+            None => UrlMatch::Start(reader.template(directive, first)?),
         };
         Ok(RedirectRule::Pair(Redirect { from, to: reader.template(directive, to)? }))
     }
@@ -89,7 +64,7 @@ pub(crate) fn resolve(
     let default = || {
         let slash = if has_uri { "" } else { "/" };
         Redirect {
-            from: From::Start(Template::text(&format!("{url}{slash}"))),
+            from: UrlMatch::Start(Template::text(&format!("{url}{slash}"))),
             to: Template::text(if has_uri { location } else { "/" }),
         }
     };

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::setting;
 use lab_nginx_conf::{ConfError, Directive};
 
 /// When a request is sent to another server of its upstream.
@@ -65,10 +66,10 @@ fn bit(status: u16) -> Option<u8> {
 
 impl RetryLevel {
     pub(crate) fn read(&mut self, directive: &Directive) -> Result<(), ConfError> {
-        match directive.name.as_str() {
-            "proxy_next_upstream" => self.flags = Some(read_flags(directive)?),
-            "proxy_next_upstream_tries" => self.tries = Some(directive.number()?),
-            "proxy_next_upstream_timeout" => self.timeout = Some(directive.time()?),
+        match setting(directive) {
+            "next_upstream" => self.flags = Some(read_flags(directive)?),
+            "next_upstream_tries" => self.tries = Some(directive.number()?),
+            "next_upstream_timeout" => self.timeout = Some(directive.time()?),
             _ => {}
         }
         Ok(())

@@ -4,8 +4,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::Server;
 use crate::config::address::{Address, resolve};
-use crate::config::server::name::ServerNameIndex;
-use crate::eval::VariableValues;
+use crate::config::reader::ConfigReader;
+use crate::config::server_name::ServerNameIndex;
+use crate::variables::VariableValues;
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive, parse_number};
 
 #[derive(Debug)]
@@ -51,13 +52,13 @@ const BACKLOG: i32 = 511;
 const ACCEPTED: &str = "an address, a port or both, or unix:/PATH, then default_server, backlog=N, reuseport, proxy_protocol, ipv6only=on|off";
 
 /// Reads the `listen` directives of a `server` block, and adds the server to each socket.
-pub(crate) fn read(server: &Directive, index: usize, listens: &mut Vec<Listen>) -> Result<(), ConfError> {
+pub(crate) fn read(server: &Directive, index: usize, listens: &mut Vec<Listen>, reader: &mut ConfigReader<'_>) {
     let block = server.children();
     let mut found = false;
     for directive in block.iter().filter(|directive| directive.name == "listen") {
         found = true;
-        for address in addresses(directive)? {
-            add(directive, &address, index, listens)?;
+        for address in reader.keep(addresses(directive)).unwrap_or_default() {
+            reader.keep(add(directive, &address, index, listens));
         }
     }
     if !found {
@@ -66,7 +67,6 @@ pub(crate) fn read(server: &Directive, index: usize, listens: &mut Vec<Listen>) 
         let address = Address::Internet((Ipv4Addr::UNSPECIFIED, port).into());
         entry(listens, &address, index).servers.push(index);
     }
-    Ok(())
 }
 
 fn add(directive: &Directive, address: &Address, index: usize, listens: &mut Vec<Listen>) -> Result<(), ConfError> {

@@ -1,16 +1,14 @@
 //! `server`: a virtual host, its names and its locations.
 
 pub mod listen;
-pub mod name;
-pub mod request_head;
 
 use crate::config::location::level::{Level, LocationConfig};
 use crate::config::location::root::Root;
 use crate::config::location::{EnclosingBlock, Location, Locations};
 use crate::config::reader::ConfigReader;
+use crate::config::request_head::RequestHeadConfig;
+use crate::config::server_name::ServerName;
 use lab_nginx_conf::{ConfError, Directive};
-use name::ServerName;
-use request_head::RequestHeadConfig;
 
 #[derive(Debug)]
 pub struct Server {

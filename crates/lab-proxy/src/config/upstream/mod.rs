@@ -1,6 +1,5 @@
 //! `upstream`: groups of servers that requests are passed to.
 
-pub(super) mod block;
 pub mod resolver;
 
 use std::net::SocketAddr;
@@ -9,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::address::{Address, resolve};
-use crate::eval::Template;
+use crate::variables::Template;
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive, closest};
 
 /// A group of interchangeable servers: an `upstream` block, or the address of a `proxy_pass`.
@@ -48,7 +47,7 @@ pub enum BalancingMethod {
 }
 
 impl BalancingMethod {
-    fn allows_backups(&self) -> bool {
+    pub(super) fn allows_backups(&self) -> bool {
         matches!(self, BalancingMethod::RoundRobin | BalancingMethod::LeastConnections)
     }
 }
@@ -77,7 +76,7 @@ pub struct UpstreamServer {
 
 impl Upstream {
     /// An upstream with nginx's defaults.
-    fn new(name: &str, servers: Vec<UpstreamServer>) -> Upstream {
+    pub(super) fn new(name: &str, servers: Vec<UpstreamServer>) -> Upstream {
         Upstream {
             name: name.to_owned(),
             servers,
@@ -122,7 +121,7 @@ pub(crate) struct UpstreamList {
 }
 
 impl UpstreamList {
-    fn add(&mut self, directive: &Directive, upstream: Upstream) -> Result<(), ConfError> {
+    pub(super) fn add(&mut self, directive: &Directive, upstream: Upstream) -> Result<(), ConfError> {
         if self.list.iter().any(|other| other.name == upstream.name) {
             let name = upstream.name;
             return Err(directive.error(ConfErrorKind::DuplicateName { what: "upstream", name }));
@@ -144,7 +143,7 @@ impl UpstreamList {
         }
         let addresses = server_addresses(directive, host, default_port).map_err(|mut error| {
             if let ConfErrorKind::HostNotFound { hint, .. } = &mut error.kind {
-                *hint = closest(host, self.list.iter().map(|upstream| upstream.name.as_str()));
+                *hint = closest(host, self.list.iter().map(|upstream| upstream.name.as_str())).map(String::into);
             }
             error
         })?;
@@ -159,7 +158,11 @@ impl UpstreamList {
 }
 
 /// As [`resolve`], and `unix:/path`.
-fn server_addresses(directive: &Directive, text: &str, default_port: u16) -> Result<Vec<Address>, ConfError> {
+pub(super) fn server_addresses(
+    directive: &Directive,
+    text: &str,
+    default_port: u16,
+) -> Result<Vec<Address>, ConfError> {
     match text.strip_prefix("unix:") {
         Some("") => Err(directive.invalid(text, "unix: and the path of a socket")),
         Some(path) => Ok(vec![Address::Unix(PathBuf::from(path))]),

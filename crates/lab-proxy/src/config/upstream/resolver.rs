@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::config::address::resolve;
 use lab_nginx_conf::{ConfError, Directive, parse_time};
 
-/// How names are looked up while a request waits. The system is asked, not the name servers that the directive lists.
+/// How names are looked up while a request waits. The system's resolver is used, not the listed name servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resolver {
     /// `resolver_timeout`: how long a lookup may take.
@@ -22,7 +22,7 @@ pub(crate) struct ResolverDirective {
     ipv6: bool,
 }
 
-/// The system does not tell how long a result is valid.
+/// The system does not report how long a result is valid.
 const DEFAULT_VALID: Duration = Duration::from_secs(5);
 const ACCEPTED: &str = "addresses of name servers, then valid=TIME, ipv6=on|off";
 

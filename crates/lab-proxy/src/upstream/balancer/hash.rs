@@ -1,18 +1,18 @@
-//! Servers by a hash: the same client, or the same key, comes to the same server. The hashes are nginx's own, so that
-//! both send a request to the same place.
+//! Selects servers by a hash of the client or of a key. The hashes are nginx's, so that both proxies select the same
+//! server.
 
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::turns::smoothly;
+use super::round_robin::select_smoothly;
 use super::{Peer, PeerSearch};
 use crate::config::upstream::UpstreamServer;
 
-/// So many servers that cannot be asked are skipped before the request is balanced in turn.
-const SKIPPED: u32 = 20;
+/// After this many unavailable servers the request is balanced by round robin.
+const MAX_REHASHES: u32 = 20;
 
 /// `ip_hash`: by the first three bytes of an IPv4 address, or all of an IPv6 one.
-pub(super) fn by_client(
+pub(super) fn select_by_client(
     peers: &[Peer],
     search: &mut PeerSearch,
     client: Option<IpAddr>,
@@ -24,44 +24,44 @@ pub(super) fn by_client(
         Some(IpAddr::V6(address)) => address.octets().to_vec(),
         None => vec![0; 3],
     };
-    if search.hashed == 0 && search.tried.is_empty() {
+    if search.rehashes == 0 && search.tried.is_empty() {
         search.hash = FIRST;
     }
-    while search.hashed <= SKIPPED {
+    while search.rehashes <= MAX_REHASHES {
         for byte in &bytes {
             search.hash = (search.hash * 113 + usize::from(*byte)) % 6271;
         }
-        let index = at_weight(peers, search.hash)?;
-        if search.may_try(index, &peers[index], now) {
+        let index = peer_at(peers, search.hash)?;
+        if search.is_eligible(index, &peers[index], now) {
             return Some(index);
         }
-        search.hashed += 1;
+        search.rehashes += 1;
     }
     None
 }
 
 /// `hash KEY`: the hash of Cache::Memcached.
-pub(super) fn by_key(peers: &[Peer], search: &mut PeerSearch, key: &[u8], now: Instant) -> Option<usize> {
+pub(super) fn select_by_key(peers: &[Peer], search: &mut PeerSearch, key: &[u8], now: Instant) -> Option<usize> {
     if key.is_empty() {
         return None;
     }
-    while search.hashed <= SKIPPED {
-        // how often this request has been hashed, unless for the first time, goes before the key
-        let again = search.hashed as usize + search.tried.len();
-        let prefix = if again > 0 { again.to_string() } else { String::new() };
+    while search.rehashes <= MAX_REHASHES {
+        // from the second hash on, their number precedes the key
+        let earlier = search.rehashes as usize + search.tried.len();
+        let prefix = if earlier > 0 { earlier.to_string() } else { String::new() };
         let crc = Crc32::new().update(prefix.as_bytes()).update(key).finish();
         search.hash = search.hash.wrapping_add((crc >> 16) as usize & 0x7fff);
-        let index = at_weight(peers, search.hash)?;
-        if search.may_try(index, &peers[index], now) {
+        let index = peer_at(peers, search.hash)?;
+        if search.is_eligible(index, &peers[index], now) {
             return Some(index);
         }
-        search.hashed += 1;
+        search.rehashes += 1;
     }
     None
 }
 
-/// The server at a point of all weights in a row; those that are down keep their place.
-fn at_weight(peers: &[Peer], hash: usize) -> Option<usize> {
+/// The peer at a point of all weights in a row. Peers that are down keep their share.
+fn peer_at(peers: &[Peer], hash: usize) -> Option<usize> {
     let total: i64 = peers.iter().map(|peer| peer.weight).sum();
     let mut point = i64::try_from(hash).ok()?.checked_rem(total)?;
     peers.iter().position(|peer| {
@@ -70,18 +70,18 @@ fn at_weight(peers: &[Peer], hash: usize) -> Option<usize> {
     })
 }
 
-/// `hash KEY consistent`: each server at many points of a ring (ketama, as Cache::Memcached::Fast has it).
+/// `hash KEY consistent`: each server has many points on a ring (ketama, as in Cache::Memcached::Fast).
 #[derive(Debug)]
 pub(super) struct Ring {
-    /// By hash; which of `names` stands there.
+    /// The index into `names` for each hash, sorted by hash.
     points: Vec<(u32, usize)>,
-    /// The servers as they were written, and which of the upstream's servers that names.
+    /// The addresses as written, each with its servers of the upstream.
     names: Vec<(String, Vec<usize>)>,
 }
 
 impl Ring {
-    /// How many points a server has for each unit of its weight.
-    const POINTS: i64 = 160;
+    /// The points of a server for each unit of its weight.
+    const POINTS_PER_WEIGHT: i64 = 160;
 
     pub(super) fn new(servers: &[UpstreamServer]) -> Ring {
         let mut ring = Ring { points: Vec::new(), names: Vec::new() };
@@ -94,7 +94,7 @@ impl Ring {
             let (host, port) = host_and_port(&server.written);
             let base = Crc32::new().update(host.as_bytes()).update(&[0]).update(port.as_bytes());
             let mut previous = 0_u32;
-            for _ in 0..server.weight * Ring::POINTS {
+            for _ in 0..server.weight * Ring::POINTS_PER_WEIGHT {
                 previous = base.update(&previous.to_le_bytes()).finish();
                 ring.points.push((previous, name));
             }
@@ -104,30 +104,36 @@ impl Ring {
         ring
     }
 
-    pub(super) fn find(&self, peers: &mut [Peer], search: &mut PeerSearch, key: &[u8], now: Instant) -> Option<usize> {
+    pub(super) fn select(
+        &self,
+        peers: &mut [Peer],
+        search: &mut PeerSearch,
+        key: &[u8],
+        now: Instant,
+    ) -> Option<usize> {
         if key.is_empty() {
             return None;
         }
-        if search.hashed == 0 && search.tried.is_empty() {
+        if search.rehashes == 0 && search.tried.is_empty() {
             let hash = Crc32::new().update(key).finish();
             search.hash = self.points.partition_point(|(point, _)| *point < hash);
         }
-        while search.hashed <= SKIPPED {
+        while search.rehashes <= MAX_REHASHES {
             let (_, name) = self.points[search.hash.checked_rem(self.points.len())?];
-            let of_name = &self.names[name].1;
-            let found = smoothly(peers, |index, peer| of_name.contains(&index) && search.may_try(index, peer, now));
-            if found.is_some() {
-                return found;
+            let servers = &self.names[name].1;
+            let selected =
+                select_smoothly(peers, |index, peer| servers.contains(&index) && search.is_eligible(index, peer, now));
+            if selected.is_some() {
+                return selected;
             }
             search.hash += 1;
-            search.hashed += 1;
+            search.rehashes += 1;
         }
         None
     }
 }
 
-/// A server's name without and with its port, as nginx takes them apart: what is behind the last colon is a port if it
-/// is digits only.
+/// Splits an address into host and port as nginx does: digits after the last colon are a port.
 fn host_and_port(written: &str) -> (&str, &str) {
     if let Some(path) = written.strip_prefix("unix:") {
         return (path, "");
@@ -138,7 +144,7 @@ fn host_and_port(written: &str) -> (&str, &str) {
     }
 }
 
-/// CRC-32 as in zip and Ethernet (ISO 3309).
+/// The CRC-32 of zip and Ethernet (ISO 3309).
 #[derive(Debug, Clone, Copy)]
 struct Crc32(u32);
 
@@ -178,13 +184,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_checksum_is_the_well_known_one() {
+    fn crc32_check_value() {
         assert_eq!(Crc32::new().update(b"123456789").finish(), 0xcbf4_3926);
         assert_eq!(Crc32::new().update(b"1234").update(b"56789").finish(), 0xcbf4_3926);
     }
 
     #[test]
-    fn names_are_taken_apart_as_nginx_does() {
+    fn addresses_are_split_as_in_nginx() {
         for (written, expected) in [
             ("127.0.0.1:80", ("127.0.0.1", "80")),
             ("app", ("app", "")),

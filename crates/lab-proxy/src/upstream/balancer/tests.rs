@@ -1,10 +1,10 @@
-//! Balancing and health, second by second.
+//! Balancing and health over time.
 
 use std::net::SocketAddr;
 
 use super::*;
 use crate::config::address::Address;
-use crate::eval::Template;
+use crate::variables::Template;
 
 const CLIENT: BalancingKey<'_> = BalancingKey::Client(None);
 
@@ -30,7 +30,7 @@ fn balancer(method: BalancingMethod, weights: &[i64]) -> Balancer {
     Balancer::new(&upstream(method, servers.collect()))
 }
 
-/// Chooses for one request after the other, each served before the next.
+/// Selects for one request after the other; each is served before the next.
 fn choose(balancer: &mut Balancer, count: usize, now: Instant) -> Vec<usize> {
     let served = (0..count).filter_map(|_| {
         let chosen = balancer.select(&mut PeerSearch::default(), CLIENT, now)?;
@@ -51,7 +51,7 @@ fn weights_interleave_smoothly() {
 }
 
 #[test]
-fn a_failed_server_rests_for_its_timeout_and_comes_back_by_a_trial() {
+fn failed_servers_return_after_a_trial() {
     let mut balancer = balancer(BalancingMethod::RoundRobin, &[1, 1]);
     let start = Instant::now();
     let later = |seconds| start + Duration::from_secs(seconds);
@@ -62,7 +62,7 @@ fn a_failed_server_rests_for_its_timeout_and_comes_back_by_a_trial() {
     assert_eq!(balancer.select(&mut search, CLIENT, start), None);
     balancer.release(1, PeerResult::Served, start);
     assert_eq!(choose(&mut balancer, 3, later(5)), [1, 1, 1]);
-    // the trial: while it lasts, nobody else is sent there
+    // during the trial, other requests avoid the server
     let on_trial: Vec<_> =
         (0..3).filter_map(|_| balancer.select(&mut PeerSearch::default(), CLIENT, later(11))).collect();
     assert_eq!(on_trial.iter().filter(|index| **index == 0).count(), 1, "{on_trial:?}");
@@ -72,7 +72,7 @@ fn a_failed_server_rests_for_its_timeout_and_comes_back_by_a_trial() {
 }
 
 #[test]
-fn a_single_server_is_asked_whatever_happened() {
+fn a_single_server_is_always_available() {
     let mut balancer = balancer(BalancingMethod::RoundRobin, &[1]);
     let now = Instant::now();
     let mut search = PeerSearch::default();
@@ -83,7 +83,7 @@ fn a_single_server_is_asked_whatever_happened() {
 }
 
 #[test]
-fn backups_are_asked_when_nobody_else_can_be_and_those_that_are_down_never() {
+fn backups_are_last_and_down_servers_unused() {
     let backup = UpstreamServer { is_backup: true, ..server(2) };
     let down = UpstreamServer { is_down: true, ..server(3) };
     let mut balancer = Balancer::new(&upstream(BalancingMethod::RoundRobin, vec![server(1), backup, down]));
@@ -100,7 +100,7 @@ fn backups_are_asked_when_nobody_else_can_be_and_those_that_are_down_never() {
 }
 
 #[test]
-fn a_full_server_is_passed_over() {
+fn full_servers_are_skipped() {
     let full = UpstreamServer { max_conns: 1, ..server(1) };
     let mut balancer = Balancer::new(&upstream(BalancingMethod::RoundRobin, vec![full, server(2)]));
     let now = Instant::now();
@@ -111,7 +111,7 @@ fn a_full_server_is_passed_over() {
 }
 
 #[test]
-fn the_least_busy_is_asked_by_weight() {
+fn least_connections_are_weighted() {
     let mut balancer = balancer(BalancingMethod::LeastConnections, &[2, 1]);
     let now = Instant::now();
     let in_flight: Vec<_> = (0..6).filter_map(|_| balancer.select(&mut PeerSearch::default(), CLIENT, now)).collect();
@@ -122,7 +122,7 @@ fn the_least_busy_is_asked_by_weight() {
 }
 
 #[test]
-fn a_network_comes_to_the_same_server_and_elsewhere_if_that_is_out_of_order() {
+fn ip_hash_follows_networks_and_failures() {
     let mut balancer = balancer(BalancingMethod::IpHash, &[1, 1, 1]);
     let now = Instant::now();
     let key = |last| BalancingKey::Client(Some(IpAddr::from([192, 0, 2, last])));
@@ -135,7 +135,7 @@ fn a_network_comes_to_the_same_server_and_elsewhere_if_that_is_out_of_order() {
 }
 
 #[test]
-fn a_consistent_hash_moves_only_what_has_to_move() {
+fn consistent_hash_moves_few_keys() {
     let hash = |is_consistent| BalancingMethod::Hash { key: Template::text("unused"), is_consistent };
     let now = Instant::now();
     let placed = |method: BalancingMethod, weights: &[i64]| -> Vec<usize> {

@@ -1,5 +1,5 @@
 use lab_http::Version;
-use lab_http::connection::judge_request;
+use lab_http::h1::request::validate_request;
 
 use super::*;
 
@@ -20,8 +20,8 @@ fn variables(settings: &WorkerSettings, trusted: bool, target: &str, lines: &[(&
         head.headers.push(name, value);
     }
     let policy = Policy::new(settings, "").unwrap();
-    let judged = judge_request(&head).unwrap();
-    let found = policy.variables(&head, &judged.target, trusted).map_err(|error| error.to_string())?;
+    let valid = validate_request(&head).unwrap();
+    let found = policy.variables(&head, &valid.target, trusted).map_err(|error| error.to_string())?;
     let mut text = vec![
         format!("scheme={}", if found.is_https { "https" } else { "http" }),
         format!("SCRIPT_NAME={}", found.script_name.escape_ascii()),
@@ -94,6 +94,18 @@ fn fields_with_underscores_pass_by_policy() {
     assert_eq!(mapped(HeaderMapPolicy::Refuse, true, &["X_FORWARDED_FOR"]), refused);
     assert_eq!(mapped(HeaderMapPolicy::Refuse, true, &["*"]), some("1,2", Some("9")));
     assert_eq!(mapped(HeaderMapPolicy::Dangerous, false, &[]), some("1,2", Some("9")));
+}
+
+#[test]
+fn underscored_content_length_is_another_variable() {
+    let settings = settings(|settings| settings.header_map = HeaderMapPolicy::Dangerous);
+    for lines in
+        [[("Content-Length", "5"), ("Content_Length", "3")], [("Content_Length", "3"), ("Content-Length", "5")]]
+    {
+        let found = variables(&settings, false, "/", &lines);
+        assert_eq!(one(&found, "CONTENT_LENGTH").as_deref(), Some("5"), "{lines:?}");
+        assert_eq!(one(&found, "HTTP_CONTENT_LENGTH").as_deref(), Some("3"), "{lines:?}");
+    }
 }
 
 #[test]

@@ -1,0 +1,27 @@
+//! The rules of all directives that are accepted.
+
+use crate::directives::{DirectiveRule, RULES};
+use crate::no_effect::NO_EFFECT;
+
+/// All rules: those of directives with an effect, then those without.
+pub(crate) fn rules() -> impl Iterator<Item = &'static DirectiveRule> {
+    RULES.iter().chain(NO_EFFECT.iter().map(|row| &row.rule))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_configuration_has_every_directive() {
+        const PARTS: [&str; 2] = [
+            include_str!("../../../tests/it/proxy/good/everything.conf"),
+            include_str!("../../../tests/it/proxy/good/parts/upstreams.inc"),
+        ];
+        let words: Vec<&str> = PARTS.iter().flat_map(|part| part.split([' ', '\n', ';'])).collect();
+        // a module is a file that nginx would have to find
+        let is_there = |name: &&str| words.contains(name) || *name == "load_module";
+        let missing: Vec<&str> = rules().map(|rule| rule.name).filter(|name| !is_there(name)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}

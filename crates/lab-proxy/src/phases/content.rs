@@ -1,0 +1,276 @@
+//! `try_files`, `index` and files: the content of locations without `proxy_pass`.
+
+use std::borrow::Cow;
+use std::io;
+
+use super::autoindex::{self, ListingStyle};
+use super::file_system::{self, FileKind, OpenedFile};
+use super::gzip_negotiation::accepts_gzip;
+use super::{Action, Flow, Phases};
+use crate::config::location::Location;
+use crate::config::location::autoindex::AutoindexConfig;
+use crate::config::location::gzip::StaticGzip;
+use crate::config::location::try_files::TryFilesFallback;
+use crate::config::logs::Severity;
+use crate::connection_counts::ConnectionCounts;
+use crate::eval::FilePath;
+use crate::routing::route::{Route, UriAlignment};
+use crate::routing::uri;
+use crate::variables::Variable;
+use lab_http::Headers;
+
+/// `try_files`: sets the path to the first candidate that exists.
+pub(super) fn try_files<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> Flow<'a> {
+    let Some(try_files) = &route.location.try_files else { return Flow::Continue };
+    let location: &Location = route.location;
+    let mut root = Vec::new();
+    location.root.write(&phases.scope(route), &mut root);
+    for (template, is_folder) in &try_files.files {
+        let mut name = template.value(&phases.scope(route));
+        // as in nginx: the location that has the `alias` may enclose this one, so its path is taken from the request
+        let matched = location.root.alias_prefix().filter(|_| template.constant().is_none());
+        if let Some(replaced) = matched.and_then(|matched| route.uri.get(..matched))
+            && name.starts_with(replaced)
+        {
+            name.drain(..replaced.len());
+        }
+        let path = [&*root, &*name].concat();
+        let wanted = if *is_folder { FileKind::Folder } else { FileKind::File };
+        let exists = match phases.files.metadata(&path) {
+            Ok(metadata) => (metadata.kind == FileKind::Folder) == (wanted == FileKind::Folder),
+            Err(error) => {
+                if !is_missing(&error) {
+                    note_failure(route, Severity::Crit, "stat()", &path, &error);
+                }
+                false
+            }
+        };
+        if !exists {
+            continue;
+        }
+        if location.root.is_file() {
+            if !*is_folder {
+                route.uri = Cow::Owned(name);
+                if route.alignment == UriAlignment::Location {
+                    route.alignment = UriAlignment::BelowAlias;
+                }
+            }
+        } else if location.root.is_alias() {
+            let matched = location.root.alias_prefix().unwrap_or(0);
+            let start = route.uri.get(..matched).unwrap_or_default();
+            route.uri = Cow::Owned([start, &*name].concat());
+        } else {
+            route.uri = Cow::Owned(name);
+        }
+        return Flow::Continue;
+    }
+    match &try_files.last {
+        TryFilesFallback::Status(status) => Flow::Status(*status),
+        TryFilesFallback::Named(name) => phases.redirect_to_name(route, format!("@{name}").as_bytes()),
+        TryFilesFallback::Uri(template) => {
+            let target = template.value(&phases.scope(route));
+            if target.first() == Some(&b'@') {
+                return phases.redirect_to_name(route, &target);
+            }
+            let (path, args) = uri::split_args(&target);
+            let (path, args) = (path.to_vec(), args.map(<[u8]>::to_vec));
+            phases.redirect(route, path, args)
+        }
+    }
+}
+
+/// Serves `index`, and files.
+pub(super) fn serve<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> Flow<'a> {
+    if route.location.is_status {
+        return status(route);
+    }
+    let is_readable = matches!(route.method, b"GET" | b"HEAD" | b"POST");
+    let is_folder = route.uri.last() == Some(&b'/');
+    if is_folder && is_readable {
+        match index(phases, route) {
+            Flow::Continue => {}
+            flow => return flow,
+        }
+    }
+    if let Some(config) = route.location.config.autoindex
+        && is_folder
+        && matches!(route.method, b"GET" | b"HEAD")
+    {
+        return listing(phases, route, config);
+    }
+    if !is_readable {
+        return Flow::Status(405);
+    }
+    let Some(path) = route.location.root.file_path(&phases.scope(route)) else { return misused_alias(route) };
+    if is_folder {
+        let path = String::from_utf8_lossy(&path.bytes).into_owned();
+        route.note(Severity::Error, format!("directory index of \"{path}\" is forbidden"));
+        return Flow::Status(403);
+    }
+    file(phases, route, &path)
+}
+
+/// `stub_status`
+fn status<'a>(route: &Route<'_>) -> Flow<'a> {
+    if !matches!(route.method, b"GET" | b"HEAD") {
+        return Flow::Status(405);
+    }
+    let content = ConnectionCounts::now().page().into_bytes();
+    Flow::Done(Action::Generated { media_type: "text/plain", content, hides_length: false })
+}
+
+/// `autoindex`
+fn listing<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, config: AutoindexConfig) -> Flow<'a> {
+    let Some(path) = route.location.root.file_path(&phases.scope(route)) else { return misused_alias(route) };
+    let entries = match phases.files.entries(&path.bytes) {
+        Ok(entries) => entries,
+        Err(error) => {
+            let (severity, status) = match () {
+                () if is_missing(&error) => (Severity::Error, 404),
+                () if is_forbidden(&error) => (Severity::Error, 403),
+                () => (Severity::Crit, 500),
+            };
+            note_failure(route, severity, "opendir()", &path.bytes, &error);
+            return Flow::Status(status);
+        }
+    };
+    let scope = phases.scope(route);
+    let charset = route.location.config.charset.name.as_ref().map(|name| name.value(&scope));
+    let mut callback = Vec::new();
+    scope.write(&Variable::Argument("callback".to_owned()), &mut callback);
+    let callback = Some(&*callback).filter(|callback| !callback.is_empty());
+    let style = ListingStyle {
+        config,
+        path: &route.uri,
+        is_utf8: charset.is_some_and(|charset| charset.eq_ignore_ascii_case(b"utf-8")),
+        callback,
+    };
+    let content = autoindex::write(&style, entries);
+    let media_type = autoindex::media_type(config.format, callback.is_some());
+    Flow::Done(Action::Generated { media_type, content, hides_length: true })
+}
+
+/// Redirects the request to the first file of `index` that exists.
+fn index<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> Flow<'a> {
+    let mut folder_exists = false;
+    for index in &route.location.config.index {
+        let name = index.name.value(&phases.scope(route));
+        let args = route.args.as_deref().map(<[u8]>::to_vec);
+        if index.is_absolute {
+            return phases.redirect(route, name, args);
+        }
+        let Some(folder) = route.location.root.file_path(&phases.scope(route)) else { return misused_alias(route) };
+        let path = [&*folder.bytes, &*name].concat();
+        match phases.files.metadata(&path) {
+            Ok(_) => {
+                let target = [&*route.uri, &*name].concat();
+                return phases.redirect(route, target, args);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if !folder_exists {
+                    match phases.files.metadata(&folder.bytes) {
+                        Ok(_) => folder_exists = true,
+                        Err(error) => return index_failure(route, &path, &error),
+                    }
+                }
+            }
+            Err(error) if is_missing(&error) || is_forbidden(&error) => return index_failure(route, &path, &error),
+            Err(error) => {
+                note_failure(route, Severity::Crit, "stat()", &path, &error);
+                return Flow::Status(500);
+            }
+        }
+    }
+    Flow::Continue
+}
+
+fn index_failure<'a>(route: &mut Route<'_>, path: &[u8], error: &io::Error) -> Flow<'a> {
+    let (is, status) = if is_forbidden(error) { ("forbidden", 403) } else { ("not found", 404) };
+    if status == 403 || route.location.config.log_not_found {
+        let path = String::from_utf8_lossy(path).into_owned();
+        route.note(Severity::Error, format!("\"{path}\" is {is} ({})", file_system::error_text(error)));
+    }
+    Flow::Status(status)
+}
+
+/// `gzip_static`: the compressed file beside a file, and whether it is sent to this client.
+fn compressed(phases: &Phases<'_, '_>, route: &Route<'_>, path: &FilePath) -> Option<(OpenedFile, bool)> {
+    let rules = &route.location.config.gzip;
+    let is_sent = match rules.static_files {
+        StaticGzip::Off => return None,
+        _ if route.method == b"POST" => return None,
+        StaticGzip::On => accepts_gzip(phases.request.head, rules, &Headers::new()),
+        StaticGzip::Always => true,
+    };
+    let (file, metadata) = phases.files.open(&[&*path.bytes, b".gz"].concat()).ok()?;
+    let varies = rules.static_files == StaticGzip::On;
+    let media_type = media_type(route).to_owned();
+    let opened = OpenedFile { file, metadata, media_type, coding: Some("gzip"), varies };
+    (metadata.kind == FileKind::File).then_some((opened, is_sent))
+}
+
+fn file<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, path: &FilePath) -> Flow<'a> {
+    let compressed = compressed(phases, route, path);
+    let varies = compressed.as_ref().is_some_and(|(opened, _)| opened.varies);
+    if let Some((opened, true)) = compressed {
+        return Flow::Done(Action::File(opened));
+    }
+    let opened = phases.files.open(&path.bytes);
+    let (file, metadata) = match opened {
+        Ok(opened) => opened,
+        Err(error) if is_missing(&error) => {
+            if route.location.config.log_not_found {
+                note_failure(route, Severity::Error, "open()", &path.bytes, &error);
+            }
+            return Flow::Status(404);
+        }
+        Err(error) => {
+            let (status, severity) = if is_forbidden(&error) { (403, Severity::Error) } else { (500, Severity::Crit) };
+            note_failure(route, severity, "open()", &path.bytes, &error);
+            return Flow::Status(status);
+        }
+    };
+    match metadata.kind {
+        FileKind::Folder => {
+            route.redirect = Some(super::rewrite::with_slash(route));
+            Flow::Status(301)
+        }
+        FileKind::Other => {
+            let path = String::from_utf8_lossy(&path.bytes).into_owned();
+            route.note(Severity::Crit, format!("\"{path}\" is not a regular file"));
+            Flow::Status(404)
+        }
+        FileKind::File if route.method == b"POST" => Flow::Status(405),
+        FileKind::File => {
+            let media_type = media_type(route).to_owned();
+            Flow::Done(Action::File(OpenedFile { file, metadata, media_type, coding: None, varies }))
+        }
+    }
+}
+
+/// The media type by the extension of the request's path.
+pub(crate) fn media_type<'r>(route: &'r Route<'_>) -> &'r str {
+    let rules = &route.location.config;
+    uri::extension(&route.uri).and_then(|extension| rules.types.find(extension)).unwrap_or(&rules.default_type)
+}
+
+fn misused_alias<'a>(route: &mut Route<'_>) -> Flow<'a> {
+    let path = route.location.path.clone();
+    route.note(Severity::Alert, format!("\"alias\" cannot be used in location \"{path}\" where URI was rewritten"));
+    Flow::Status(500)
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidFilename, InvalidInput, NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory | InvalidFilename | InvalidInput)
+}
+
+fn is_forbidden(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied
+        || error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+}
+
+fn note_failure(route: &mut Route<'_>, severity: Severity, call: &str, path: &[u8], error: &io::Error) {
+    let path = String::from_utf8_lossy(path).into_owned();
+    route.note(severity, format!("{call} \"{path}\" failed ({})", file_system::error_text(error)));
+}

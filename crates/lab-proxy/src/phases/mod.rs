@@ -1,0 +1,350 @@
+//! nginx's phases, from a request to an action.
+//!
+//! The server's rewriting, the search for a location, the location's rewriting, access, `try_files` and content follow
+//! each other. If rewriting changes the path, the search starts again. The result is an [`Action`], which needs only
+//! I/O. Nothing here waits, and files are only accessed through [`FileSystem`].
+
+mod rewrite;
+mod limits;
+mod access;
+mod password;
+mod autoindex;
+mod content;
+mod gzip_negotiation;
+mod error_page;
+mod proxy_pass;
+mod real_ip;
+
+pub mod conditional;
+pub mod file_system;
+
+use std::borrow::Cow;
+
+use lab_http::BodyLength;
+
+use crate::config::Config;
+use crate::config::location::access::AuthRequest;
+use crate::config::location::{Location, LocationMatch};
+use crate::config::logs::Severity;
+use crate::config::proxy::pass::ProxyPass;
+use crate::config::server::Server;
+use crate::eval::{ClientConnection, RequestOutcome, Scope};
+use crate::routing::request::Request;
+use crate::routing::route::{BodyAdmission, ConnectionReuse, Route, UriAlignment, UriOrigin};
+use crate::routing::uri;
+use file_system::FileSystem;
+
+pub(crate) use content::media_type;
+pub(crate) use gzip_negotiation::accepts_gzip;
+
+/// How to respond to a request.
+#[derive(Debug)]
+pub enum Action<'a> {
+    /// Pass it to an upstream.
+    Pass(&'a ProxyPass),
+    /// Respond with the page of a status, and with [`Route::redirect`] if there is one.
+    Page(u16),
+    /// Respond with a text of the configuration.
+    Text {
+        status: u16,
+        text: Vec<u8>,
+    },
+    File(file_system::OpenedFile),
+    /// Respond with content that was generated for this request.
+    Generated {
+        media_type: &'static str,
+        content: Vec<u8>,
+        /// As in nginx, the length of a listing is not announced.
+        hides_length: bool,
+    },
+    /// Ask for access by a subrequest, and continue with [`Phases::resume_authorized`].
+    Authorize(&'a AuthRequest),
+    /// Close the connection without a response, and log this status (`return 444`).
+    Drop(u16),
+}
+
+/// The state that does not change while a request goes through the phases.
+#[derive(Debug, Clone, Copy)]
+pub struct Phases<'a, 'o> {
+    pub config: &'a Config,
+    pub server: &'a Server,
+    pub connection: &'a ClientConnection,
+    /// The request as it arrived.
+    pub request: &'a Request<'a>,
+    pub outcome: &'o RequestOutcome,
+    pub files: &'o dyn FileSystem,
+}
+
+/// The result of a phase.
+enum Flow<'a> {
+    Continue,
+    /// The path changed: search for a location again.
+    FindLocation,
+    /// An internal redirect: start again with the server's rewriting.
+    Restart,
+    /// Continue with the rewriting of this named location.
+    Named(&'a Location),
+    Done(Action<'a>),
+    /// A status, which may have an error page.
+    Status(u16),
+}
+
+/// The phase to start with.
+#[derive(Clone, Copy)]
+enum Entry {
+    Server,
+    Find,
+    Location,
+    /// After the access phase.
+    Content,
+}
+
+impl<'a> Phases<'a, '_> {
+    /// Takes a request through all phases.
+    pub fn begin(&self, route: &mut Route<'a>) -> Action<'a> {
+        real_ip::apply(self, route);
+        // TRACE would echo fields that only proxies may see
+        if self.request.head.method() == b"TRACE" {
+            route.connection = ConnectionReuse::Forbidden;
+            return self.finish(route, 405);
+        }
+        self.run(route, Entry::Server)
+    }
+
+    /// Takes a subrequest through the phases.
+    pub fn begin_subrequest(&self, route: &mut Route<'a>, target: &[u8]) -> Action<'a> {
+        let (path, args) = uri::split_args(target);
+        route.uri = Cow::Owned(path.to_vec());
+        route.args = args.map(|args| Cow::Owned(args.to_vec()));
+        route.origin = UriOrigin::Configuration;
+        self.run(route, Entry::Server)
+    }
+
+    /// Continues after the subrequest of [`Action::Authorize`], which had this status.
+    pub fn resume_authorized(&self, route: &mut Route<'a>, status: u16) -> Action<'a> {
+        match access::check_authorized(route, status) {
+            Flow::Continue => self.run(route, Entry::Content),
+            flow => self.resume(route, flow),
+        }
+    }
+
+    /// Continues with a status: with its error page, or to the end.
+    pub fn finish(&self, route: &mut Route<'a>, status: u16) -> Action<'a> {
+        let flow = error_page::apply(self, route, status);
+        self.resume(route, flow)
+    }
+
+    /// Continues with the path or the named location of an upstream's `X-Accel-Redirect`.
+    pub fn follow(&self, route: &mut Route<'a>, target: &[u8]) -> Action<'a> {
+        let flow = if target.first() == Some(&b'@') {
+            self.redirect_to_name(route, target)
+        } else if let Some((path, args)) = uri::safe(target) {
+            if route.method != b"HEAD" {
+                route.method = b"GET";
+            }
+            self.redirect(route, path, args)
+        } else {
+            route.note(Severity::Error, format!("unsafe URI \"{}\" was detected", target.escape_ascii()));
+            Flow::Status(404)
+        };
+        self.resume(route, flow)
+    }
+
+    fn resume(&self, route: &mut Route<'a>, flow: Flow<'a>) -> Action<'a> {
+        match flow {
+            Flow::Continue | Flow::FindLocation => self.run(route, Entry::Find),
+            Flow::Restart => self.run(route, Entry::Server),
+            Flow::Named(location) => {
+                self.enter(route, location);
+                self.run(route, Entry::Location)
+            }
+            Flow::Status(status) => self.finish(route, status),
+            Flow::Done(action) => action,
+        }
+    }
+
+    fn run(&self, route: &mut Route<'a>, entry: Entry) -> Action<'a> {
+        let mut entry = entry;
+        loop {
+            let flow = match entry {
+                Entry::Server => self.server_rewrite(route),
+                Entry::Find => self.find_location(route),
+                Entry::Location => self.authorize(route),
+                Entry::Content => self.serve(route),
+            };
+            entry = match flow {
+                Flow::Continue => match entry {
+                    Entry::Server => Entry::Find,
+                    Entry::Find => Entry::Location,
+                    Entry::Location | Entry::Content => Entry::Content,
+                },
+                Flow::FindLocation => Entry::Find,
+                Flow::Restart => Entry::Server,
+                Flow::Named(location) => {
+                    self.enter(route, location);
+                    Entry::Location
+                }
+                Flow::Status(status) => return self.finish(route, status),
+                Flow::Done(action) => return action,
+            };
+        }
+    }
+
+    fn server_rewrite(&self, route: &mut Route<'a>) -> Flow<'a> {
+        self.enter(route, &self.server.outside);
+        match rewrite::run(self, route, &self.server.outside.script) {
+            // the search comes next anyway
+            Flow::FindLocation => Flow::Continue,
+            flow => flow,
+        }
+    }
+
+    fn find_location(&self, route: &mut Route<'a>) -> Flow<'a> {
+        let found = self.server.locations().find(&route.uri, &route.values);
+        let location = match found {
+            LocationMatch::Location(location) | LocationMatch::AddSlash(location) => location,
+            LocationMatch::None => &self.server.outside,
+        };
+        self.enter(route, location);
+        if location.is_internal && !route.origin.is_internal() {
+            return Flow::Status(404);
+        }
+        let limit = location.config.client_max_body_size;
+        if let BodyLength::Sized(length) = self.request.body
+            && limit.is_some_and(|limit| length > limit)
+            && route.body == BodyAdmission::Acceptable
+        {
+            route.body = BodyAdmission::Refused;
+            route.note(Severity::Error, format!("client intended to send too large body: {length} bytes"));
+            return Flow::Status(413);
+        }
+        if let LocationMatch::AddSlash(location) = found {
+            let mut target = Vec::new();
+            uri::escape(location.path.as_bytes(), &mut target);
+            append_args(&mut target, route.args());
+            route.redirect = Some(target);
+            return Flow::Status(301);
+        }
+        Flow::Continue
+    }
+
+    /// From the location's rewriting to the check of access.
+    fn authorize(&self, route: &mut Route<'a>) -> Flow<'a> {
+        let location = route.location;
+        let is_outside = std::ptr::eq(location, &raw const self.server.outside);
+        if !is_outside {
+            match rewrite::run(self, route, &location.script) {
+                Flow::Continue => {}
+                Flow::FindLocation => return self.after_change(route),
+                flow => return flow,
+            }
+        }
+        real_ip::apply(self, route);
+        match limits::check(self, route) {
+            Flow::Continue => access::check(self, route),
+            flow => flow,
+        }
+    }
+
+    /// From `try_files` to the content.
+    fn serve(&self, route: &mut Route<'a>) -> Flow<'a> {
+        match content::try_files(self, route) {
+            Flow::Continue => {}
+            flow => return flow,
+        }
+        match route.pass {
+            Some(pass) => match proxy_pass::resolve(self, route, pass) {
+                Ok(()) => Flow::Done(Action::Pass(pass)),
+                Err((status, message)) => {
+                    route.note(Severity::Error, message);
+                    Flow::Status(status)
+                }
+            },
+            None => content::serve(self, route),
+        }
+    }
+
+    /// Counts a change of the path by `rewrite`.
+    fn after_change(&self, route: &mut Route<'a>) -> Flow<'a> {
+        if !route.changes.spend() {
+            let path = String::from_utf8_lossy(&route.uri).into_owned();
+            route.note(Severity::Error, format!("rewrite or internal redirection cycle while processing \"{path}\""));
+            return Flow::Status(500);
+        }
+        Flow::FindLocation
+    }
+
+    /// Redirects the request internally: with another path, from the start.
+    fn redirect(&self, route: &mut Route<'a>, path: Vec<u8>, args: Option<Vec<u8>>) -> Flow<'a> {
+        if !route.changes.spend() {
+            let path = String::from_utf8_lossy(&path).into_owned();
+            let message = "rewrite or internal redirection cycle while internally redirecting to";
+            route.note(Severity::Error, format!("{message} \"{path}\""));
+            return Flow::Status(500);
+        }
+        route.uri = Cow::Owned(path);
+        route.args = args.map(Cow::Owned);
+        route.origin = UriOrigin::Configuration;
+        route.alignment = UriAlignment::Location;
+        Flow::Restart
+    }
+
+    /// Redirects the request to a named location.
+    fn redirect_to_name(&self, route: &mut Route<'a>, name: &[u8]) -> Flow<'a> {
+        let name_text = String::from_utf8_lossy(name);
+        if !route.changes.spend() {
+            let message = "rewrite or internal redirection cycle while redirect to named location";
+            route.note(Severity::Error, format!("{message} \"{name_text}\""));
+            return Flow::Status(500);
+        }
+        match self.server.locations().named(name) {
+            Some(location) => {
+                if route.origin == UriOrigin::Client {
+                    route.origin = UriOrigin::ClientRedirected;
+                }
+                Flow::Named(location)
+            }
+            None => {
+                route.note(Severity::Error, format!("could not find named location \"{name_text}\""));
+                Flow::Status(500)
+            }
+        }
+    }
+
+    fn enter(&self, route: &mut Route<'a>, location: &'a Location) {
+        // as in nginx: whatever `limit_except` is not for has a location of its own
+        let location = match &location.limit_except {
+            Some(limit) if !limit.allows(route.method) => &limit.location,
+            _ => location,
+        };
+        route.location = location;
+        route.pass = location.pass.as_ref();
+        route.resolved_pass = None;
+    }
+
+    /// The state that variables read at this point.
+    fn scope<'s>(&'s self, route: &'s Route<'s>) -> Scope<'s> {
+        Scope {
+            connection: self.connection,
+            request: Some(self.request),
+            refused_line: None,
+            route,
+            server: self.server,
+            pass: route.pass,
+            derived: &self.config.derived,
+            outcome: self.outcome,
+            pending: None,
+        }
+    }
+}
+
+/// Appends arguments to the target of a redirect.
+fn append_args(target: &mut Vec<u8>, args: &[u8]) {
+    if !args.is_empty() {
+        target.push(b'?');
+        target.extend_from_slice(args);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! `expires`: adds `Expires` and `Cache-Control`.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::clock::parse_http_date;
+use crate::config::location::expires::{Expires, Expiry};
+use crate::eval::Scope;
+use crate::response::Head;
+
+/// Replaces the response's `Expires` and `Cache-Control` by those of the location.
+pub(crate) fn apply(head: &mut Head, scope: &Scope<'_>) {
+    let Some(expires) = &scope.route.location.config.expires else { return };
+    if !matches!(head.status, 200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308) {
+        return;
+    }
+    let expiry = match expires {
+        Expires::Fixed(expiry) => *expiry,
+        Expires::Variable(template, is_modified) => {
+            let value = template.value(scope);
+            // as in nginx: an invalid value is no value
+            let parsed = std::str::from_utf8(&value).ok().and_then(|text| Expiry::parse(text, *is_modified));
+            parsed.unwrap_or(Expiry::Off)
+        }
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()).cast_signed();
+    let modified = head.fields().get("last-modified").and_then(parse_http_date);
+    let Some((expires, control)) = fields(expiry, now, modified) else { return };
+    let fields = head.fields_mut();
+    fields.remove("Expires");
+    fields.remove("Cache-Control");
+    fields.push("Expires", expires);
+    fields.push("Cache-Control", control);
+}
+
+/// The values of both fields, for a time in seconds since 1970.
+fn fields(expiry: Expiry, now: i64, modified: Option<i64>) -> Option<(String, String)> {
+    let (at, age, is_past) = match (expiry, modified) {
+        (Expiry::Off, _) => return None,
+        (Expiry::Epoch, _) => return Some(("Thu, 01 Jan 1970 00:00:01 GMT".to_owned(), "no-cache".to_owned())),
+        (Expiry::Max, _) => return Some(("Thu, 31 Dec 2037 23:55:55 GMT".to_owned(), "max-age=315360000".to_owned())),
+        (Expiry::AfterAccess(0) | Expiry::AfterModification(0), _) => (now, 0, false),
+        (Expiry::Daily(time), _) => {
+            let at = next_time_of_day(now, time);
+            (at, at - now, false)
+        }
+        (Expiry::AfterModification(time), Some(modified)) => (modified + time, modified + time - now, time < 0),
+        (Expiry::AfterAccess(time) | Expiry::AfterModification(time), _) => (now + time, time, time < 0),
+    };
+    let at = UNIX_EPOCH + Duration::from_secs(at.max(0).cast_unsigned());
+    let control = if is_past || age < 0 { "no-cache".to_owned() } else { format!("max-age={age}") };
+    Some((httpdate::fmt_http_date(at), control))
+}
+
+/// The next time of the day, in local time, that is `time` seconds after midnight.
+fn next_time_of_day(now: i64, time: i64) -> i64 {
+    let Ok(local) = jiff::Timestamp::from_second(now).map(|now| now.to_zoned(jiff::tz::TimeZone::system())) else {
+        return now + time;
+    };
+    let today = local.start_of_day().map_or(now, |midnight| midnight.timestamp().as_second()) + time;
+    if today > now { today } else { today + 24 * 3600 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_count_from_their_base() {
+        const NOW: i64 = 1_700_000_000;
+        for (expiry, modified, expires, control) in [
+            (Expiry::AfterAccess(3600), None, "Tue, 14 Nov 2023 23:13:20 GMT", "max-age=3600"),
+            (Expiry::AfterAccess(-1), None, "Tue, 14 Nov 2023 22:13:19 GMT", "no-cache"),
+            (Expiry::AfterAccess(0), None, "Tue, 14 Nov 2023 22:13:20 GMT", "max-age=0"),
+            (Expiry::AfterModification(60), Some(NOW), "Tue, 14 Nov 2023 22:14:20 GMT", "max-age=60"),
+            (Expiry::AfterModification(60), Some(NOW - 100), "Tue, 14 Nov 2023 22:12:40 GMT", "no-cache"),
+            (Expiry::AfterModification(60), None, "Tue, 14 Nov 2023 22:14:20 GMT", "max-age=60"),
+        ] {
+            let found = fields(expiry, NOW, modified);
+            assert_eq!(found, Some((expires.to_owned(), control.to_owned())), "{expiry:?}");
+        }
+        assert_eq!(fields(Expiry::Off, NOW, None), None);
+        let next = next_time_of_day(NOW, 3600);
+        assert!(next > NOW && next <= NOW + 25 * 3600);
+    }
+}

@@ -1,0 +1,82 @@
+//! `gzip`: compresses responses.
+
+use flate2::{Compress, Compression, FlushCompress, Status};
+use lab_nginx_conf::parse_number;
+
+use super::progress::Progress;
+use super::recode;
+use crate::context::RequestContext;
+use crate::phases::accepts_gzip;
+use crate::response::{BodyError, Response};
+
+/// Compresses the response if the configuration and the request allow it.
+pub(super) fn apply(context: &RequestContext<'_>, response: &mut Response) -> Option<Gzip> {
+    let rules = &context.config().gzip;
+    if !rules.is_on || !matches!(response.head.status, 200 | 403 | 404) {
+        return None;
+    }
+    let fields = response.head.fields();
+    let is_encoded = fields.get("content-encoding").is_some_and(|coding| !coding.is_empty());
+    let length = fields.get("content-length").and_then(|length| std::str::from_utf8(length).ok());
+    let is_short = length.and_then(parse_number).is_some_and(|length: u64| length < rules.min_length);
+    let is_of_type = fields.get("content-type").is_some_and(|content_type| rules.types.contains(content_type));
+    if is_encoded || is_short || !is_of_type {
+        return None;
+    }
+    // as in nginx: the date of a file does not count for `gzip_proxied no_last_modified`
+    let is_accepted = match response.ranges {
+        Some(_) => {
+            let mut counted = fields.clone();
+            counted.remove("Last-Modified");
+            accepts_gzip(context.request.head, rules, &counted)
+        }
+        None => accepts_gzip(context.request.head, rules, fields),
+    };
+    if is_accepted {
+        recode(response);
+        response.head.fields_mut().push("Content-Encoding", "gzip");
+    }
+    response.varies = true;
+    (is_accepted && !context.is_head()).then(|| Gzip::new(rules.level))
+}
+
+/// The window of deflate, as a power of 2.
+const WINDOW_BITS: u8 = 15;
+/// How much room the output gets at a time.
+const ROOM: usize = 16 * 1024;
+
+/// A compressor.
+#[derive(Debug)]
+pub(crate) struct Gzip {
+    stream: Compress,
+}
+
+impl Gzip {
+    pub(super) fn new(level: u32) -> Gzip {
+        Gzip { stream: Compress::new_gzip(Compression::new(level), WINDOW_BITS) }
+    }
+
+    pub(super) fn push(&mut self, input: &[u8], progress: Progress, out: &mut Vec<u8>) -> Result<(), BodyError> {
+        let flush = match progress {
+            Progress::AsConvenient => FlushCompress::None,
+            Progress::Flush => FlushCompress::Sync,
+            Progress::Finish => FlushCompress::Finish,
+        };
+        let mut rest = input;
+        loop {
+            out.reserve(ROOM);
+            let before = self.stream.total_in();
+            let status = self.stream.compress_vec(rest, out, flush);
+            let status = status.map_err(|error| BodyError::Filter(format!("deflate() failed ({error})")))?;
+            let taken = usize::try_from(self.stream.total_in() - before).unwrap_or(rest.len());
+            rest = &rest[taken.min(rest.len())..];
+            // room that is left means that nothing is held back
+            let has_room = out.len() < out.capacity();
+            match progress {
+                Progress::Finish if status != Status::StreamEnd => {}
+                Progress::AsConvenient | Progress::Flush if !rest.is_empty() || !has_room => {}
+                _ => return Ok(()),
+            }
+        }
+    }
+}

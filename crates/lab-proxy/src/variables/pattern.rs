@@ -1,0 +1,215 @@
+//! Regular expressions of a configuration.
+//!
+//! nginx uses PCRE. lab uses the `regex` crate, which matches any input in linear time. The syntax is the same, except
+//! for features that need backtracking: look-around, back-references, atomic groups and possessive quantifiers are
+//! refused by name. As in PCRE without its UTF mode, texts are bytes and classes are ASCII. Unlike in PCRE, `$` matches
+//! only at the very end, not before a final line feed.
+
+use std::borrow::Cow;
+
+use regex::bytes::{Regex, RegexBuilder};
+
+use super::{DefinedVariables, VariableValues};
+use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
+
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    regex: Regex,
+    /// The number of groups.
+    groups: usize,
+    /// The named groups, with the slots of their variables.
+    named: Box<[(usize, usize)]>,
+}
+
+impl Pattern {
+    /// Compiles a pattern of a directive. Its named groups set variables.
+    pub(crate) fn compile(
+        directive: &Directive,
+        pattern: &str,
+        ignore_case: bool,
+        names: &DefinedVariables,
+    ) -> Result<Pattern, ConfError> {
+        let regex = compile(pattern, ignore_case).map_err(|problem| {
+            let (name, pattern) = (directive.name.clone(), pattern.to_owned());
+            directive.error(ConfErrorKind::InvalidPattern { name, pattern, problem: problem.into() })
+        })?;
+        let named = regex.capture_names().enumerate();
+        let named = named.filter_map(|(group, name)| Some((group, names.slot(name?)?))).collect();
+        Ok(Pattern { groups: regex.captures_len() - 1, named, regex })
+    }
+
+    /// The text as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.regex.as_str()
+    }
+
+    /// Whether the text matches. If it does, `$1` and so on and the variables of named groups are set.
+    pub fn matches(&self, text: &[u8], values: &VariableValues) -> bool {
+        if self.groups == 0 {
+            let is_match = self.regex.is_match(text);
+            if is_match {
+                values.set_captures(text, &[]);
+            }
+            return is_match;
+        }
+        let mut locations = self.regex.capture_locations();
+        if self.regex.captures_read(&mut locations, text).is_none() {
+            return false;
+        }
+        let spans: Vec<Option<(usize, usize)>> = (1..=self.groups).map(|group| locations.get(group)).collect();
+        values.set_captures(text, &spans);
+        for &(group, slot) in &self.named {
+            values.set(slot, locations.get(group).map_or(&b""[..], |(start, end)| &text[start..end]));
+        }
+        true
+    }
+}
+
+/// The names of a pattern's groups; none if it does not compile, which [`Pattern::compile`] reports.
+pub(crate) fn group_names(pattern: &str) -> Vec<String> {
+    let regex = compile(pattern, false);
+    regex.iter().flat_map(|regex| regex.capture_names().flatten()).map(str::to_owned).collect()
+}
+
+fn compile(pattern: &str, ignore_case: bool) -> Result<Regex, String> {
+    if let Some(feature) = backtracking(pattern.as_bytes()) {
+        return Err(format!("uses {feature}, which is not supported"));
+    }
+    RegexBuilder::new(&translate(pattern)).unicode(false).case_insensitive(ignore_case).build().map_err(|error| {
+        match error {
+            regex::Error::CompiledTooBig(_) => "is too large".to_owned(),
+            error => {
+                let message = error.to_string();
+                let reason = message.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+                format!("cannot be compiled: {}", reason.trim().trim_start_matches("error: "))
+            }
+        }
+    })
+}
+
+/// Writes PCRE's `\Q…\E` and `\p{…}` as the regex crate has them.
+fn translate(pattern: &str) -> Cow<'_, str> {
+    if !pattern.contains("\\Q") && !pattern.contains("\\p") && !pattern.contains("\\P") {
+        return Cow::Borrowed(pattern);
+    }
+    let mut out = String::with_capacity(pattern.len() + 16);
+    let mut rest = pattern;
+    let mut is_in_class = false;
+    while let Some(character) = rest.chars().next() {
+        if let Some(quoted) = rest.strip_prefix("\\Q") {
+            let (literal, behind) = quoted.split_once("\\E").unwrap_or((quoted, ""));
+            out.push_str(&regex::escape(literal));
+            rest = behind;
+            continue;
+        }
+        if !is_in_class && (rest.starts_with("\\p") || rest.starts_with("\\P")) {
+            let end = if rest[2..].starts_with('{') { rest.find('}').map(|end| end + 1) } else { Some(3) };
+            let end = end.filter(|end| rest.is_char_boundary(*end)).unwrap_or(rest.len());
+            out.push_str(&format!("(?u:{})", &rest[..end]));
+            rest = &rest[end..];
+            continue;
+        }
+        let mut length = character.len_utf8();
+        match character {
+            '\\' => length += rest[1..].chars().next().map_or(0, char::len_utf8),
+            '[' => is_in_class = true,
+            ']' => is_in_class = false,
+            _ => {}
+        }
+        out.push_str(&rest[..length]);
+        rest = &rest[length..];
+    }
+    Cow::Owned(out)
+}
+
+/// The feature of a pattern that needs backtracking, if it has one.
+fn backtracking(pattern: &[u8]) -> Option<&'static str> {
+    const GROUPS: &[(&[u8], &str)] = &[
+        (b"(?=", "look-ahead"),
+        (b"(?!", "look-ahead"),
+        (b"(?<=", "look-behind"),
+        (b"(?<!", "look-behind"),
+        (b"(?>", "an atomic group"),
+        (b"(?(", "a conditional group"),
+        (b"(?R", "recursion"),
+    ];
+    let mut rest = pattern;
+    let mut is_in_class = false;
+    loop {
+        rest = match rest {
+            [] => return None,
+            [b'\\', b'1'..=b'9' | b'k' | b'g', ..] if !is_in_class => return Some("a back-reference"),
+            // the braces of a class by property are no quantifier
+            [b'\\', b'p' | b'P', b'{', behind @ ..] => {
+                memchr::memchr(b'}', behind).map_or(&[][..], |end| &behind[end + 1..])
+            }
+            [b'\\', b'Q', behind @ ..] => {
+                memchr::memmem::find(behind, b"\\E").map_or(&[][..], |end| &behind[end + 2..])
+            }
+            [b'\\', _, behind @ ..] => behind,
+            [b'[', behind @ ..] if !is_in_class => {
+                is_in_class = true;
+                // a bracket at the start of a class is a member of the class
+                let behind = behind.strip_prefix(b"^").unwrap_or(behind);
+                behind.strip_prefix(b"]").unwrap_or(behind)
+            }
+            [b']', behind @ ..] => {
+                is_in_class = false;
+                behind
+            }
+            [b'*' | b'+' | b'?' | b'}', b'+', ..] if !is_in_class => return Some("a possessive quantifier"),
+            [b'(', behind @ ..] if !is_in_class => match GROUPS.iter().find(|(start, _)| rest.starts_with(start)) {
+                Some((_, feature)) => return Some(feature),
+                None => behind,
+            },
+            [_, behind @ ..] => behind,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn pattern(text: &str, names: &DefinedVariables) -> Result<Pattern, String> {
+        let quoted = lab_nginx_conf::quote(text).into_owned();
+        let tree = lab_nginx_conf::parse(&format!("rewrite {quoted};"), Path::new("c")).unwrap();
+        Pattern::compile(&tree[0], text, false, names).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn groups_are_captured_and_named() {
+        let mut names = DefinedVariables::default();
+        let slot = names.define("year");
+        let pattern = pattern(r"^/(?<year>\d+)/(x)?([^/]*)$", &names).unwrap();
+        let values = VariableValues::new(&names);
+        assert!(!pattern.matches(b"/a/b", &values));
+        assert!(pattern.matches(b"/2011/caf\xe9", &values));
+        let mut out = Vec::new();
+        assert!(values.write_capture(1, &mut out) && values.write_capture(3, &mut out));
+        assert!(!values.write_capture(2, &mut out) && !values.write_capture(4, &mut out));
+        assert_eq!(out, b"2011caf\xe9");
+        assert_eq!(values.get(slot).as_deref(), Some(&b"2011"[..]));
+    }
+
+    #[test]
+    fn backtracking_features_are_refused_by_name() {
+        for (text, problem) in [
+            ("^/(?!a)", "uses look-ahead, which is not supported"),
+            ("(?<=a)b", "uses look-behind, which is not supported"),
+            (r"(a)\1", "uses a back-reference, which is not supported"),
+            ("(?>a+)b", "uses an atomic group, which is not supported"),
+            ("a++", "uses a possessive quantifier, which is not supported"),
+            ("(a", "cannot be compiled: unclosed group"),
+        ] {
+            let message = pattern(text, &DefinedVariables::default()).unwrap_err();
+            assert!(message.ends_with(problem), "{message}");
+        }
+        for text in [r"\++", "[?+]", r"\(?=", "[(?=]", "[]?+]", "a{2}", "a+?", r"\p{N}+", r"\Qa+++b\E", r"\pL"] {
+            assert!(pattern(text, &DefinedVariables::default()).is_ok(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! The variables that lab supports, by name.
+
+use super::DefinedVariables;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Variable {
+    /// `$1` to `$9`: a group of the regular expression that matched last.
+    Capture(usize),
+    /// A variable of the configuration, by its slot.
+    Defined(usize),
+    /// `$arg_NAME`: an argument of the request.
+    Argument(String),
+    /// `$cookie_NAME`: a cookie of the request.
+    Cookie(String),
+    /// `$http_NAME`: a field of the request; dashes are underscores in the variable's name.
+    HttpField(String),
+    /// `$sent_http_NAME`: a field of the response.
+    SentField(String),
+    /// `$upstream_http_NAME`: a field of the upstream's response.
+    UpstreamField(String),
+    /// `$upstream_cookie_NAME`: a cookie that the upstream sets.
+    UpstreamCookie(String),
+    /// `$args`, `$query_string`: the part after the `?`.
+    Args,
+    /// `$binary_remote_addr`: the client's address, as 4 or 16 bytes.
+    BinaryRemoteAddr,
+    /// `$body_bytes_sent`: bytes sent to the client without the head.
+    BodyBytesSent,
+    /// `$bytes_sent`: all bytes sent to the client.
+    BytesSent,
+    /// `$connection`: the connection's serial number.
+    Connection,
+    /// `$connection_requests`: the number of the request on its connection, from 1.
+    ConnectionRequests,
+    /// `$connection_time`: the age of the connection, in seconds with milliseconds.
+    ConnectionTime,
+    /// `$content_length`: the field of the request.
+    ContentLength,
+    /// `$content_type`: the field of the request.
+    ContentType,
+    /// `$document_root`: `root` or `alias` of the request.
+    DocumentRoot,
+    /// `$host`: the host of the request line, or of the Host field, or the server's first name; lower-case, without a
+    /// port.
+    Host,
+    /// `$hostname`: the name of this machine.
+    Hostname,
+    /// `$https`: `on` for TLS, which lab does not support.
+    Https,
+    /// `$invalid_referer`: `1` if `valid_referers` does not allow the Referer of the request.
+    InvalidReferer,
+    /// `$is_args`: `?` if there are arguments.
+    IsArgs,
+    /// `$limit_conn_status`: what `limit_conn` did.
+    LimitConnStatus,
+    /// `$limit_rate`: the limit of the response in bytes per second, which `set` may change.
+    LimitRate,
+    /// `$limit_req_status`: what `limit_req` did.
+    LimitReqStatus,
+    /// `$msec`: the time in seconds, with milliseconds.
+    Msec,
+    /// `$nginx_version`: the version of lab.
+    NginxVersion,
+    /// `$pid`: the process id.
+    Pid,
+    /// `$pipe`: `p` if the request arrived before the response to the previous one, otherwise a dot.
+    Pipe,
+    /// `$proxy_add_x_forwarded_for`: X-Forwarded-For of the request, with the client's address appended.
+    ProxyAddXForwardedFor,
+    /// `$proxy_host`: host and port of `proxy_pass`, as written.
+    ProxyHost,
+    /// `$proxy_port`: the port of `proxy_pass`.
+    ProxyPort,
+    /// `$proxy_protocol_addr`: the client's address as the PROXY protocol announced it.
+    ProxyProtocolAddr,
+    /// `$proxy_protocol_port`: its port.
+    ProxyProtocolPort,
+    /// `$proxy_protocol_server_addr`: the address the client connected to, as announced.
+    ProxyProtocolServerAddr,
+    /// `$proxy_protocol_server_port`: its port.
+    ProxyProtocolServerPort,
+    /// `$realip_remote_addr`: the address of the peer, even if the real ip module replaced it.
+    RealipRemoteAddr,
+    /// `$realip_remote_port`: the port of the peer.
+    RealipRemotePort,
+    /// `$realpath_root`: `$document_root` with symbolic links resolved.
+    RealpathRoot,
+    /// `$remote_addr`: the client's address.
+    RemoteAddr,
+    /// `$remote_port`: the client's port.
+    RemotePort,
+    /// `$remote_user`: the user name of Basic authentication, unverified.
+    RemoteUser,
+    /// `$request`: the request line.
+    Request,
+    /// `$request_completion`: `OK` if the whole response was sent.
+    RequestCompletion,
+    /// `$request_filename`: the file that belongs to the path.
+    RequestFilename,
+    /// `$request_id`: 32 hexadecimal digits, unique to the request.
+    RequestId,
+    /// `$request_length`: bytes of the request: its head and the part of its body that was read.
+    RequestLength,
+    /// `$request_method`
+    RequestMethod,
+    /// `$request_time`: seconds since the request's first byte, with milliseconds.
+    RequestTime,
+    /// `$request_uri`: path and arguments as sent.
+    RequestUri,
+    /// `$scheme`: `http`.
+    Scheme,
+    /// `$server_addr`: the address the client connected to.
+    ServerAddr,
+    /// `$server_name`: the first name of the server.
+    ServerName,
+    /// `$server_port`: the port the client connected to.
+    ServerPort,
+    /// `$server_protocol`: the version of the request.
+    ServerProtocol,
+    /// `$status`: the status of the response.
+    Status,
+    /// `$time_iso8601`: local time.
+    TimeIso8601,
+    /// `$time_local`: local time in the format of access logs.
+    TimeLocal,
+    /// `$upstream_addr`: the address of the upstream server. Several are joined with `, `, or with ` : ` after an internal
+    /// redirect.
+    UpstreamAddr,
+    /// `$upstream_bytes_received`: from the upstream, one for each address.
+    UpstreamBytesReceived,
+    /// `$upstream_bytes_sent`: to the upstream, one for each address.
+    UpstreamBytesSent,
+    /// `$upstream_connect_time`: seconds until the connection was open, with milliseconds.
+    UpstreamConnectTime,
+    /// `$upstream_header_time`: seconds until the head of the response was complete, with milliseconds.
+    UpstreamHeaderTime,
+    /// `$upstream_response_length`: bytes of the response's body.
+    UpstreamResponseLength,
+    /// `$upstream_response_time`: seconds until the response was complete, with milliseconds, one for each address.
+    UpstreamResponseTime,
+    /// `$upstream_status`: one for each address.
+    UpstreamStatus,
+    /// `$uri`, `$document_uri`: the path, normalised and possibly rewritten.
+    Uri,
+}
+
+/// The names of all variables outside of families.
+const NAMES: &[(&str, Variable)] = &[
+    ("args", Variable::Args),
+    ("binary_remote_addr", Variable::BinaryRemoteAddr),
+    ("body_bytes_sent", Variable::BodyBytesSent),
+    ("bytes_sent", Variable::BytesSent),
+    ("connection", Variable::Connection),
+    ("connection_requests", Variable::ConnectionRequests),
+    ("connection_time", Variable::ConnectionTime),
+    ("content_length", Variable::ContentLength),
+    ("content_type", Variable::ContentType),
+    ("document_root", Variable::DocumentRoot),
+    ("document_uri", Variable::Uri),
+    ("host", Variable::Host),
+    ("hostname", Variable::Hostname),
+    ("https", Variable::Https),
+    ("invalid_referer", Variable::InvalidReferer),
+    ("is_args", Variable::IsArgs),
+    ("limit_conn_status", Variable::LimitConnStatus),
+    ("limit_rate", Variable::LimitRate),
+    ("limit_req_status", Variable::LimitReqStatus),
+    ("msec", Variable::Msec),
+    ("nginx_version", Variable::NginxVersion),
+    ("pid", Variable::Pid),
+    ("pipe", Variable::Pipe),
+    ("proxy_add_x_forwarded_for", Variable::ProxyAddXForwardedFor),
+    ("proxy_host", Variable::ProxyHost),
+    ("proxy_port", Variable::ProxyPort),
+    ("proxy_protocol_addr", Variable::ProxyProtocolAddr),
+    ("proxy_protocol_port", Variable::ProxyProtocolPort),
+    ("proxy_protocol_server_addr", Variable::ProxyProtocolServerAddr),
+    ("proxy_protocol_server_port", Variable::ProxyProtocolServerPort),
+    ("query_string", Variable::Args),
+    ("realip_remote_addr", Variable::RealipRemoteAddr),
+    ("realip_remote_port", Variable::RealipRemotePort),
+    ("realpath_root", Variable::RealpathRoot),
+    ("remote_addr", Variable::RemoteAddr),
+    ("remote_port", Variable::RemotePort),
+    ("remote_user", Variable::RemoteUser),
+    ("request", Variable::Request),
+    ("request_completion", Variable::RequestCompletion),
+    ("request_filename", Variable::RequestFilename),
+    ("request_id", Variable::RequestId),
+    ("request_length", Variable::RequestLength),
+    ("request_method", Variable::RequestMethod),
+    ("request_time", Variable::RequestTime),
+    ("request_uri", Variable::RequestUri),
+    ("scheme", Variable::Scheme),
+    ("server_addr", Variable::ServerAddr),
+    ("server_name", Variable::ServerName),
+    ("server_port", Variable::ServerPort),
+    ("server_protocol", Variable::ServerProtocol),
+    ("status", Variable::Status),
+    ("time_iso8601", Variable::TimeIso8601),
+    ("time_local", Variable::TimeLocal),
+    ("upstream_addr", Variable::UpstreamAddr),
+    ("upstream_bytes_received", Variable::UpstreamBytesReceived),
+    ("upstream_bytes_sent", Variable::UpstreamBytesSent),
+    ("upstream_connect_time", Variable::UpstreamConnectTime),
+    ("upstream_header_time", Variable::UpstreamHeaderTime),
+    ("upstream_response_length", Variable::UpstreamResponseLength),
+    ("upstream_response_time", Variable::UpstreamResponseTime),
+    ("upstream_status", Variable::UpstreamStatus),
+    ("uri", Variable::Uri),
+];
+
+/// A prefix, and the variable for the rest of the name.
+type Family = (&'static str, fn(String) -> Variable);
+
+/// A longer prefix comes before one that it contains.
+const FAMILIES: &[Family] = &[
+    ("upstream_http_", Variable::UpstreamField),
+    ("upstream_cookie_", Variable::UpstreamCookie),
+    ("sent_http_", Variable::SentField),
+    ("http_", Variable::HttpField),
+    ("arg_", Variable::Argument),
+    ("cookie_", Variable::Cookie),
+];
+
+impl Variable {
+    /// The variable with this name, without its `$`. As in nginx, case does not matter. A variable of the configuration
+    /// takes precedence over families, and cannot have the name of a built-in one.
+    #[must_use]
+    pub fn from_name(name: &str, defined: &DefinedVariables) -> Option<Variable> {
+        Variable::built_in(name)
+            .or_else(|| defined.slot(name).map(Variable::Defined))
+            .or_else(|| Variable::from_family(name))
+    }
+
+    /// The built-in variable with this name, outside of families.
+    pub(crate) fn built_in(name: &str) -> Option<Variable> {
+        NAMES.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, variable)| variable.clone())
+    }
+
+    fn from_family(name: &str) -> Option<Variable> {
+        let name = name.to_ascii_lowercase();
+        FAMILIES.iter().find_map(|(prefix, make)| {
+            let rest = name.strip_prefix(prefix).filter(|rest| !rest.is_empty())?;
+            Some(make(rest.to_owned()))
+        })
+    }
+
+    /// All names outside of families.
+    pub(super) fn names() -> impl Iterator<Item = &'static str> {
+        NAMES.iter().map(|(name, _)| *name)
+    }
+
+    /// Whether the value comes from the head of a response, which must be kept for it.
+    pub(super) fn is_in_response_head(&self) -> bool {
+        matches!(self, Variable::SentField(_) | Variable::UpstreamField(_) | Variable::UpstreamCookie(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_configuration_has_every_variable() {
+        let text = include_str!("../../../../tests/it/proxy/good/everything.conf");
+        let is_word = |character: char| character.is_ascii_alphanumeric() || character == '_';
+        let ends = |rest: &str| !rest.starts_with(is_word);
+        let has =
+            |name: &str| text.match_indices(&format!("${name}")).any(|(at, found)| ends(&text[at + found.len()..]));
+        let missing: Vec<&str> = Variable::names().filter(|name| !has(name)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+        for (family, _) in FAMILIES {
+            assert!(text.contains(&format!("${family}")), "{family}");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+"""``gunicorn.http``: names for annotations in hooks and logger classes."""
+
+from .message import Request
+
+__all__ = ["Request"]

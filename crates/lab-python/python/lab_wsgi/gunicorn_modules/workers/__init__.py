@@ -1,0 +1,1 @@
+"""``gunicorn.workers``: names for annotations in hooks. lab has its own workers; other classes are refused."""

@@ -1,0 +1,5 @@
+"""``gunicorn.workers.base``: a name for annotations in hooks."""
+
+
+class Worker:
+    """The type that hooks name for ``worker``."""

@@ -1,0 +1,56 @@
+//! The command line of `lab compare`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{OutcomeArgs, OutputArgs, RoundsArg, StackArgs};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  lab compare main                                   did the working tree break anything since main?
+  lab compare origin/main --merge-base --gate        what CI runs for a pull request
+  lab compare HEAD~1 scenarios/default.toml --rounds auto
+  lab compare ../as-deployed scenarios/default.toml  against a folder, without git
+
+Each stack is run as it is and as it was: with the application, its requirements, the configurations and the scenario file
+of both versions, in one session, in blocks that visit both in random order. Checks, loads, rounds and margins are today's.
+A revision is checked out as a git worktree below reports/revisions, which is removed after the run; uncommitted changes
+count as today's. Submodules are not checked out, ignored files are missing, and absolute paths lead to the same files in
+both versions. No snapshot is read or written.";
+
+/// `lab compare`.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// What to compare with: a branch, a tag, a commit, or a folder with the project as it was
+    #[arg(value_name = "REVISION|FOLDER")]
+    pub revision: String,
+    /// The scenario file [default: the only one in scenarios/, or scenarios/default.toml]
+    #[arg(value_name = "SCENARIO.toml")]
+    pub scenario: Option<PathBuf>,
+    /// Compare with the best common ancestor of the revision and HEAD: only what this branch has changed
+    #[arg(long)]
+    pub merge_base: bool,
+    #[command(flatten)]
+    pub stacks: StackArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    #[command(flatten)]
+    pub outcome: OutcomeArgs,
+    /// Exit with 4 if a fact differs from the other version, a metric is worse by more than its margin, or a limit is
+    /// exceeded
+    #[arg(long)]
+    pub gate: bool,
+    /// With --gate: exit with 5 if something is undecided
+    #[arg(long, requires = "gate")]
+    pub strict: bool,
+    /// The number of blocks, or `auto`, as for `lab run`
+    #[arg(long, value_name = "N|auto")]
+    pub rounds: Option<RoundsArg>,
+    /// Run the short form that the scenario's `[quick]` defines
+    #[arg(long, conflicts_with_all = ["rounds", "gate"])]
+    pub quick: bool,
+    /// Continue an interrupted comparison: the name of its folder in reports/SCENARIO/
+    #[arg(long, value_name = "RUN", conflicts_with = "rounds")]
+    pub resume: Option<String>,
+}

@@ -1,0 +1,160 @@
+//! `lab init`: writes a scenario for the deployment in this folder.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::catalog::{Catalog, Role};
+use crate::cli::InitArgs;
+use crate::exit::Exit;
+use crate::init::{self, App, Deployment, Twin};
+use crate::scenario;
+use crate::stack::verify;
+use crate::whole_file;
+use lab_serve::process::interpreter;
+
+/// The scenario that is written.
+const SCENARIO: &str = "lab.toml";
+/// The configuration that is written around a site's file.
+const WRAPPER: &str = "lab-nginx.conf";
+/// Where Debian's nginx has the types of files.
+const MIME_TYPES: &str = "/etc/nginx/mime.types";
+
+/// Writes it, after a question unless `--yes` is given.
+pub(super) fn run(args: &InitArgs) -> anyhow::Result<Exit> {
+    let folder = std::env::current_dir()?;
+    let mut out = anstream::stdout().lock();
+    if folder.join(SCENARIO).exists() && !args.force && !args.dry_run {
+        writeln!(
+            anstream::stderr(),
+            "lab init: {SCENARIO} exists\nhint: --force replaces it, --dry-run prints what it would be"
+        )?;
+        return Ok(Exit::Usage);
+    }
+    let deployment = match init::survey(&folder, &args.files, python(&folder)) {
+        Ok(deployment) => deployment,
+        Err(error) => {
+            writeln!(anstream::stderr(), "lab init: {:#}", anyhow::Error::new(error))?;
+            return Ok(Exit::Usage);
+        }
+    };
+    print_list(&mut out, "found", &deployment.found)?;
+    print_list(&mut out, "not found", &deployment.missing)?;
+    let Some(app) = deployment.app.as_ref().filter(|app| !app.is_asgi) else {
+        let reason = match &deployment.app {
+            Some(app) => format!(
+                "{} is an ASGI application, and the servers that lab knows run WSGI applications; nothing is written",
+                app.name
+            ),
+            None => "without an application there is no scenario; name its file: lab init FILE".to_owned(),
+        };
+        writeln!(anstream::stderr(), "lab init: {reason}")?;
+        return Ok(Exit::BadScenario);
+    };
+    let wrapper = deployment
+        .nginx
+        .as_ref()
+        .filter(|nginx| !nginx.is_whole)
+        .map(|nginx| init::site_wrapper(&nginx.file, Path::new(MIME_TYPES).exists()));
+    let config = deployment.nginx.as_ref().map(|nginx| match wrapper {
+        Some(_) => PathBuf::from(WRAPPER),
+        None => nginx.file.clone(),
+    });
+    let twin = Twin {
+        proxy_refusal: config.as_ref().and_then(|config| proxy_refusal(&folder, config, wrapper.as_deref())),
+        server_refusal: server_refusal(&deployment),
+    };
+    let text = init::scenario_text(&deployment, app, config.as_deref(), &twin);
+    let files: Vec<(&str, &str)> =
+        wrapper.iter().map(|text| (WRAPPER, text.as_str())).chain([(SCENARIO, text.as_str())]).collect();
+    if args.dry_run {
+        for (name, text) in files {
+            write!(out, "\n--- {name}\n{text}")?;
+        }
+        return Ok(Exit::Ok);
+    }
+    let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
+    if !args.yes && !confirm(&mut out, &names.join(" and "))? {
+        return Ok(Exit::Usage);
+    }
+    for (name, text) in &files {
+        whole_file::replace(&folder.join(name), text.as_bytes())?;
+        writeln!(out, "wrote {name}")?;
+    }
+    report_next(&mut out, &folder, &deployment, app)
+}
+
+/// The Python that reads the files: the project's own, or the first on the path.
+fn python(folder: &Path) -> Result<PathBuf, String> {
+    let own = folder.join(".venv/bin/python");
+    if own.is_file() {
+        return Ok(own);
+    }
+    let active = std::env::var("VIRTUAL_ENV").ok();
+    interpreter::find(None, active.as_deref()).map_err(|error| error.to_string())
+}
+
+fn print_list(out: &mut impl std::io::Write, title: &str, lines: &[String]) -> std::io::Result<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{title}:")?;
+    lines.iter().try_for_each(|line| writeln!(out, "  {line}"))
+}
+
+/// Asks whether to write the files. It needs a terminal.
+fn confirm(out: &mut impl std::io::Write, names: &str) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        writeln!(
+            anstream::stderr(),
+            "lab init: nothing is written, for want of an answer\nhint: --yes writes {names}, --dry-run prints it"
+        )?;
+        return Ok(false);
+    }
+    write!(out, "write {names}? [Y/n] ")?;
+    out.flush()?;
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line)?;
+    Ok(["", "y", "yes"].contains(&line.trim().to_lowercase().as_str()))
+}
+
+/// Why lab proxy cannot run the configuration, with file and line.
+fn proxy_refusal(folder: &Path, config: &Path, wrapper: Option<&str>) -> Option<String> {
+    verify::twin_refusal(folder, config, wrapper)
+}
+
+/// Why lab serve cannot take gunicorn's place.
+fn server_refusal(deployment: &Deployment) -> Option<String> {
+    let server = deployment.server.as_ref()?;
+    let variant = server.kind.split_once('/').map(|(_, variant)| variant);
+    let refused = variant.filter(|variant| *variant == "tornado")?;
+    Some(format!("lab serve has no worker class {refused}"))
+}
+
+/// Says whether the scenario is valid, and what comes next.
+fn report_next(
+    out: &mut impl std::io::Write,
+    folder: &Path,
+    deployment: &Deployment,
+    app: &App,
+) -> anyhow::Result<Exit> {
+    let scenario = match scenario::load(&folder.join(SCENARIO), None) {
+        Ok(scenario) => scenario,
+        Err(errors) => {
+            super::select::print_errors(&errors)?;
+            return Ok(Exit::BadScenario);
+        }
+    };
+    if let Err(error) = verify::configurations(&scenario) {
+        writeln!(anstream::stderr(), "lab init: {:#}", anyhow::Error::new(error))?;
+        return Ok(Exit::BadScenario);
+    }
+    if let Some((command, true)) = &app.setup {
+        writeln!(out, "before each start: {command}")?;
+    }
+    let has_nginx = Catalog::builtin().choose(Role::Proxy, "nginx").is_ok();
+    if deployment.nginx.is_some() && has_nginx && !crate::provision::is_on_path("nginx") {
+        writeln!(out, "nginx is not installed here: apt-get install nginx-light")?;
+    }
+    writeln!(out, "next: lab provision {SCENARIO} && lab check {SCENARIO}")?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,171 @@
+//! The command line of an app server, as Procfiles, units and compose files have it.
+
+use std::path::PathBuf;
+
+/// A server that a command line starts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct CommandLine {
+    /// The kind of server: `gunicorn`.
+    pub(super) kind: &'static str,
+    /// `module:callable`.
+    pub(super) app: Option<String>,
+    pub(super) config: Option<PathBuf>,
+    pub(super) folder: Option<PathBuf>,
+    pub(super) workers: Option<u16>,
+    pub(super) threads: Option<u16>,
+    pub(super) worker_class: Option<String>,
+    pub(super) is_factory: bool,
+    /// The interface that the command line names, or that the server has.
+    pub(super) is_asgi: bool,
+}
+
+/// Programs, each with its kind.
+const PROGRAMS: [(&str, &str); 7] = [
+    ("gunicorn", "gunicorn"),
+    ("uvicorn", "uvicorn"),
+    ("hypercorn", "hypercorn"),
+    ("waitress-serve", "waitress"),
+    ("granian", "granian"),
+    ("uwsgi", "uwsgi"),
+    ("cheroot", "cheroot"),
+];
+
+/// Options without a value; every other option takes the next word.
+const FLAGS: [&str; 16] = [
+    "--preload",
+    "--reload",
+    "--daemon",
+    "-D",
+    "--check-config",
+    "--print-config",
+    "--capture-output",
+    "--enable-stdio-inheritance",
+    "-R",
+    "--no-sendfile",
+    "--proxy-headers",
+    "--no-access-log",
+    "--master",
+    "--die-on-term",
+    "--no-ws",
+    "--no-control-socket",
+];
+
+/// Reads the first server in a command line, which may stand behind `exec`, an environment or other commands.
+pub(super) fn parse(line: &str) -> Option<CommandLine> {
+    from_words(&words(line))
+}
+
+pub(super) fn from_words(words: &[String]) -> Option<CommandLine> {
+    let (at, kind) = words.iter().enumerate().find_map(|(at, word)| {
+        let program = word.rsplit('/').next().unwrap_or(word);
+        let (_, kind) = PROGRAMS.iter().find(|(name, _)| *name == program)?;
+        Some((at, *kind))
+    })?;
+    let mut found = CommandLine { kind, is_asgi: kind == "uvicorn", ..CommandLine::default() };
+    let mut rest = words[at + 1..].iter().map(String::as_str);
+    while let Some(word) = rest.next() {
+        if ["&&", "||", ";", "|", "&"].contains(&word) {
+            break;
+        }
+        let (option, inline) = match word.split_once('=') {
+            Some((option, value)) if word.starts_with("--") => (option, Some(value.to_owned())),
+            _ => (word, None),
+        };
+        if !option.starts_with('-') {
+            // gunicorn takes the last one, and all others have only one.
+            found.app = Some(word.to_owned()).filter(|app| is_app(app)).or(found.app.take());
+            continue;
+        }
+        match option {
+            "--factory" | "--call" => {
+                found.is_factory = true;
+                continue;
+            }
+            option if FLAGS.contains(&option) => continue,
+            _ => {}
+        }
+        let value = inline.or_else(|| rest.next().map(str::to_owned)).unwrap_or_default();
+        match option {
+            "-c" | "--config" | "--ini" => found.config = Some(PathBuf::from(value.trim_start_matches("file:"))),
+            "--chdir" | "--app-dir" | "--pythonpath" | "--python-path" => found.folder = Some(value.into()),
+            "-w" | "--workers" | "--processes" | "-p" => found.workers = value.parse().ok(),
+            "--threads" => found.threads = value.parse().ok(),
+            "-k" | "--worker-class" => {
+                found.is_asgi = value.contains("uvicorn") || value == "asgi";
+                found.worker_class = Some(value);
+            }
+            "--interface" => found.is_asgi = value.starts_with("asgi"),
+            "--module" | "--wsgi" => found.app = Some(value),
+            _ => {}
+        }
+    }
+    if found.is_factory {
+        found.app = found.app.map(|app| if app.ends_with(')') { app } else { format!("{app}()") });
+    }
+    Some(found)
+}
+
+fn is_app(word: &str) -> bool {
+    let (module, callable) = word.split_once(':').unwrap_or((word, "application"));
+    let is_name = |text: &str| {
+        text.split('.').all(|part| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_'))
+    };
+    is_name(module) && is_name(callable.split('(').next().unwrap_or_default())
+}
+
+/// The words of a command line as a shell reads them, without expansions; the default of `${NAME:-default}` is taken.
+pub(super) fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    let mut rest = line.chars().peekable();
+    while let Some(c) = rest.next() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (Some('\''), c) => word.get_or_insert_default().push(c),
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (_, '\\') => word.get_or_insert_default().extend(rest.next().filter(|c| *c != '\n')),
+            (_, '$') if rest.peek() == Some(&'{') => {
+                let inner: String = rest.by_ref().skip(1).take_while(|c| *c != '}').collect();
+                let default = inner.split_once(":-").map(|(_, default)| default);
+                word.get_or_insert_default().push_str(default.unwrap_or_default());
+            }
+            (None, c) if c.is_whitespace() => words.extend(word.take()),
+            (_, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn command_lines_of_servers_are_read() {
+        let found = parse(
+            "exec .venv/bin/gunicorn --bind=0.0.0.0:$PORT -w ${WEB_CONCURRENCY:-3} --preload -c conf/g.py 'shop:create_app(\"prod\")'",
+        );
+        let expected = CommandLine {
+            kind: "gunicorn",
+            app: Some("shop:create_app(\"prod\")".to_owned()),
+            config: Some("conf/g.py".into()),
+            workers: Some(3),
+            ..CommandLine::default()
+        };
+        assert_eq!(found, Some(expected));
+        let found =
+            parse("python manage.py migrate && gunicorn site.wsgi --chdir backend --threads 4 -k gthread").unwrap();
+        assert_eq!((found.app.as_deref(), found.folder), (Some("site.wsgi"), Some("backend".into())));
+        assert_eq!((found.threads, found.worker_class.as_deref()), (Some(4), Some("gthread")));
+        let found = parse("waitress-serve --port 80 --call shop:create_app").unwrap();
+        assert_eq!((found.kind, found.app.as_deref()), ("waitress", Some("shop:create_app()")));
+        assert!(parse("gunicorn -k uvicorn.workers.UvicornWorker main:app").unwrap().is_asgi);
+        assert!(parse("uvicorn main:app --host 0.0.0.0").unwrap().is_asgi);
+        assert_eq!(parse("celery -A shop worker"), None);
+    }
+}

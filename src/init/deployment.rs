@@ -1,0 +1,60 @@
+//! A deployment, as the files of a folder describe it together.
+
+use std::path::PathBuf;
+
+use super::nginx::Nginx;
+
+/// The parts that were found, and those that were not. Paths are relative to its folder.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Deployment {
+    /// A name for the scenario: lower-case letters, digits and `-`.
+    pub name: String,
+    /// Absolute.
+    pub folder: PathBuf,
+    pub nginx: Option<Nginx>,
+    pub server: Option<ServerCommand>,
+    pub app: Option<App>,
+    pub packages: Packages,
+    pub env_file: Option<PathBuf>,
+    /// A page that the application has, as a path.
+    pub page: Option<String>,
+    /// Pages that set a cookie, each with the cookie's name.
+    pub cookies: Vec<(String, String)>,
+    /// What was found, and where: one line each.
+    pub found: Vec<String>,
+    /// What was not found, or cannot be used: one line each.
+    pub missing: Vec<String>,
+}
+
+/// How the application server is started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerCommand {
+    /// The kind, with its variant.
+    pub kind: String,
+    pub config: Option<PathBuf>,
+    pub workers: Option<u16>,
+    pub threads: Option<u16>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct App {
+    /// `module:callable`, or `module:factory()`.
+    pub name: String,
+    /// The folder of its module.
+    pub path: PathBuf,
+    pub is_asgi: bool,
+    pub variables: Vec<(String, String)>,
+    /// The command that prepares it, and whether to run it without asking: it may change the person's own data.
+    pub setup: Option<(String, bool)>,
+    pub is_django: bool,
+}
+
+/// Where the application's packages are from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Packages {
+    #[default]
+    NotFound,
+    Venv(PathBuf),
+    /// `requirements.txt`, `uv.lock` or `poetry.lock`.
+    File(PathBuf),
+}

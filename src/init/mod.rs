@@ -1,0 +1,18 @@
+//! `lab init`: finds the parts of a deployment in a folder, and writes a scenario for them.
+//!
+//! It reads files and starts nothing. [`survey()`] looks at the files, [`Deployment`] is what they say together, and
+//! [`scenario_text()`] writes the scenario. It names what was not found, and guesses nothing silently.
+
+mod app;
+mod command_line;
+mod compose;
+mod deployment;
+mod launch_files;
+mod nginx;
+mod python;
+mod scenario_text;
+mod survey;
+
+pub use deployment::{App, Deployment, Packages, ServerCommand};
+pub use scenario_text::{Twin, scenario_text, site_wrapper};
+pub use survey::{SurveyError, survey};

@@ -1,0 +1,222 @@
+//! What an nginx configuration does, as far as checks can expect it: names, TLS, redirects, files, header fields.
+
+use std::path::{Path, PathBuf};
+
+use lab_nginx_conf::{ConfError, Directive, parse_time, walk};
+
+/// An nginx configuration, whole or of one site.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Nginx {
+    /// Relative to the folder of the deployment.
+    pub file: PathBuf,
+    /// Whether it has an `http` block, as opposed to a file that such a block includes.
+    pub is_whole: bool,
+    pub servers: Vec<Server>,
+    /// The first line that limits requests or connections of one client.
+    pub limit_line: Option<usize>,
+    pub speaks_uwsgi: bool,
+}
+
+/// A `server` block.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Server {
+    pub line: usize,
+    /// The first name that a client can send.
+    pub name: Option<String>,
+    pub is_tls: bool,
+    pub is_plain: bool,
+    /// Whether it passes requests to an application.
+    pub passes: bool,
+    pub redirect: Option<Redirect>,
+    /// Whether it asks for a password.
+    pub is_protected: bool,
+    /// The fields that it adds to responses for `/`.
+    pub headers: Vec<Header>,
+    pub files: Vec<Files>,
+}
+
+/// A redirect of every request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redirect {
+    pub line: usize,
+    pub status: u16,
+    /// With variables.
+    pub target: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    pub name: String,
+    pub value: String,
+    pub line: usize,
+    /// Whether responses of every status have it.
+    pub is_always: bool,
+}
+
+/// A location of static files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    pub line: usize,
+    /// The prefix of the location.
+    pub prefix: String,
+    /// The folder of the files below the prefix, relative to the configuration's, unless it is absolute.
+    pub folder: PathBuf,
+    /// What `expires` makes of it, in seconds.
+    pub max_age: Option<u64>,
+    /// A file that is there, as a path for clients.
+    pub sample: Option<String>,
+}
+
+/// Reads a configuration with what it includes. `shown` is its path relative to the deployment's folder.
+///
+/// # Errors
+/// A file cannot be read, or is malformed.
+pub(super) fn read(path: &Path, shown: PathBuf) -> Result<Nginx, ConfError> {
+    let loaded = lab_nginx_conf::load(path)?;
+    Ok(from_tree(&loaded.tree, shown))
+}
+
+fn from_tree(tree: &[Directive], file: PathBuf) -> Nginx {
+    let is_whole = tree.iter().any(|directive| directive.name == "http");
+    let limit = walk(tree).find(|directive| ["limit_req", "limit_conn"].contains(&directive.name.as_str()));
+    let http = tree.iter().filter(|directive| directive.name == "http").flat_map(Directive::children);
+    let inherited: Vec<&Directive> = http.collect();
+    let servers = walk(tree).filter(|directive| directive.name == "server" && !directive.children().is_empty());
+    Nginx {
+        file,
+        is_whole,
+        servers: servers.map(|block| server(block, &inherited)).collect(),
+        limit_line: limit.map(|directive| directive.line),
+        speaks_uwsgi: walk(tree).any(|directive| directive.name == "uwsgi_pass"),
+    }
+}
+
+fn server(block: &Directive, http: &[&Directive]) -> Server {
+    let own = block.children();
+    let listens = named(own, "listen");
+    let is_tls = |listen: &&Directive| listen.args.iter().skip(1).any(|arg| arg.value == "ssl");
+    let names = named(own, "server_name").into_iter().flat_map(|directive| &directive.args);
+    let is_sent = |name: &&str| !name.is_empty() && *name != "_" && !name.contains(['*', '~', '$']);
+    let name = names.map(|arg| arg.value.as_str()).find(is_sent).map(|name| name.trim_start_matches('.').to_owned());
+    let passes = walk(own).any(|directive| ["proxy_pass", "uwsgi_pass"].contains(&directive.name.as_str()));
+    let root = named(own, "location").into_iter().find(|location| prefix_of(location) == Some("/"));
+    let root_children = root.map_or(&[][..], Directive::children);
+    let returns = named(own, "return").first().copied().or_else(|| named(root_children, "return").first().copied());
+    Server {
+        line: block.line,
+        name,
+        is_tls: listens.iter().any(is_tls),
+        is_plain: listens.is_empty() || !listens.iter().all(is_tls),
+        passes,
+        redirect: returns.filter(|_| !passes).and_then(redirect),
+        is_protected: walk(own).any(|directive| directive.name == "auth_basic" && directive.arg(0) != Some("off")),
+        headers: headers(&[root_children.iter().collect(), own.iter().collect(), http.to_vec()]),
+        files: named(own, "location").into_iter().filter_map(|location| files(location, own)).collect(),
+    }
+}
+
+fn named<'d>(block: &'d [Directive], name: &str) -> Vec<&'d Directive> {
+    block.iter().filter(|directive| directive.name == name).collect()
+}
+
+/// The prefix of a location that is matched by prefix.
+fn prefix_of(location: &Directive) -> Option<&str> {
+    match (location.arg(0)?, location.arg(1)) {
+        (prefix, None) if prefix.starts_with('/') => Some(prefix),
+        ("^~", Some(prefix)) => Some(prefix),
+        _ => None,
+    }
+}
+
+fn redirect(returned: &Directive) -> Option<Redirect> {
+    let status = returned.arg(0)?.parse().ok()?;
+    let is_redirect = [301, 302, 303, 307, 308].contains(&status);
+    let target = returned.arg(1).filter(|_| is_redirect)?.to_owned();
+    Some(Redirect { line: returned.line, status, target })
+}
+
+/// The fields of the innermost level that adds any: a level with `add_header` inherits none (ngx_http_headers_module).
+fn headers(levels: &[Vec<&Directive>]) -> Vec<Header> {
+    let added = |level: &Vec<&Directive>| -> Vec<Header> {
+        let all = level.iter().filter(|directive| directive.name == "add_header");
+        all.filter_map(|directive| {
+            let (name, value) = (directive.arg(0)?.to_owned(), directive.arg(1)?.to_owned());
+            Some(Header { name, value, line: directive.line, is_always: directive.arg(2) == Some("always") })
+        })
+        .collect()
+    };
+    let innermost = levels.iter().map(added).find(|headers| !headers.is_empty()).unwrap_or_default();
+    innermost.into_iter().filter(|header| !header.value.contains('$') && !header.value.is_empty()).collect()
+}
+
+fn files(location: &Directive, server: &[Directive]) -> Option<Files> {
+    let own = location.children();
+    let prefix = prefix_of(location)?;
+    if walk(own).any(|directive| directive.name.ends_with("_pass") || directive.name == "internal") {
+        return None;
+    }
+    let value = |name: &str| named(own, name).first().and_then(|directive| directive.arg(0));
+    let folder = match (value("alias"), value("root")) {
+        (Some(alias), _) => PathBuf::from(alias),
+        (None, Some(root)) => PathBuf::from(root).join(prefix.trim_matches('/')),
+        (None, None) => {
+            let root = named(server, "root").first().and_then(|directive| directive.arg(0))?;
+            PathBuf::from(root).join(prefix.trim_matches('/'))
+        }
+    };
+    let max_age = match value("expires") {
+        Some("max") => Some(315_360_000),
+        Some(time) => parse_time(time).map(|time| time.as_secs()).filter(|seconds| *seconds > 0),
+        None => None,
+    };
+    let sets_cache_control = named(own, "add_header")
+        .iter()
+        .any(|added| added.arg(0).is_some_and(|name| name.eq_ignore_ascii_case("cache-control")));
+    let is_literal = !folder.to_string_lossy().contains('$');
+    is_literal.then(|| Files {
+        line: location.line,
+        prefix: prefix.to_owned(),
+        folder,
+        max_age: max_age.filter(|_| !sets_cache_control),
+        sample: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn behaviour_of_a_site_is_read() {
+        let text = "\
+upstream app { server unix:/run/app.sock; }
+server {
+    listen 80;
+    server_name .example.org;
+    return 301 https://$host$request_uri;
+}
+server {
+    listen 443 ssl;
+    server_name _ example.org;
+    add_header X-Frame-Options DENY always;
+    location /static/ { alias site/static/; expires 7d; }
+    location ^~ /media/ { root site; }
+    location ~ \\.php$ { return 404; }
+    location / { proxy_pass http://app; limit_req zone=one; }
+}
+";
+        let tree = lab_nginx_conf::parse(text, Path::new("site.conf")).unwrap();
+        let found = from_tree(&tree, "site.conf".into());
+        assert!(!found.is_whole && !found.speaks_uwsgi);
+        assert_eq!(found.limit_line, Some(14));
+        let [plain, tls] = found.servers.as_slice() else { panic!("{found:?}") };
+        let target = "https://$host$request_uri".to_owned();
+        assert_eq!(plain.redirect, Some(Redirect { line: 5, status: 301, target }));
+        assert!(plain.is_plain && !plain.is_tls && !plain.passes && tls.is_tls && !tls.is_plain && tls.passes);
+        assert_eq!((plain.name.as_deref(), tls.name.as_deref()), (Some("example.org"), Some("example.org")));
+        assert_eq!(tls.headers.iter().map(|header| header.value.as_str()).collect::<Vec<_>>(), ["DENY"]);
+        let files: Vec<_> =
+            tls.files.iter().map(|one| (one.prefix.as_str(), one.folder.clone(), one.max_age)).collect();
+        assert_eq!(files, [("/static/", "site/static/".into(), Some(604_800)), ("/media/", "site/media".into(), None)]);
+    }
+}

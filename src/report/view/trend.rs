@@ -1,0 +1,141 @@
+//! The history of a scenario: a series for each metric of each stack under each load on each machine, with its change points.
+//!
+//! For triage. A change point says where to look; whether the change is real is a question for `lab compare`, which measures
+//! both revisions.
+
+use std::collections::BTreeMap;
+
+use crate::record::{SessionFigure, SessionLine};
+use crate::scenario::model::Metric;
+use lab_stats::change_points::change_points;
+
+/// About one series in fifty shows a change point where nothing has changed.
+pub const SIGNIFICANCE: f64 = 0.02;
+
+/// The seed of the permutations: the same history must give the same answer.
+const SEED: u64 = 2014;
+
+/// One metric over the sessions of one machine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trend {
+    pub machine: String,
+    /// The machine in words.
+    pub cpu: String,
+    pub load: String,
+    pub stack: String,
+    pub metric: String,
+    /// By the ends of the sessions.
+    pub points: Vec<TrendPoint>,
+    pub changes: Vec<TrendChange>,
+}
+
+/// A figure and its session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrendPoint {
+    pub value: f64,
+    pub interval: Option<(f64, f64)>,
+    /// RFC 3339.
+    pub ended: String,
+    pub revision: Option<String>,
+    /// Whether files differed from that revision.
+    pub is_modified: bool,
+}
+
+/// A change of the level.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrendChange {
+    /// The first point of the new level.
+    pub index: usize,
+    /// The geometric means of the levels.
+    pub before: f64,
+    pub after: f64,
+    /// Whether the new level is the worse one.
+    pub is_worse: bool,
+}
+
+/// Which series are wanted; everything by default.
+#[derive(Debug, Clone, Default)]
+pub struct TrendFilter {
+    pub loads: Vec<String>,
+    pub stacks: Vec<String>,
+    pub metrics: Vec<String>,
+    pub machines: Vec<String>,
+}
+
+impl TrendFilter {
+    fn accepts(&self, machine: &str, figure: &SessionFigure) -> bool {
+        let is_wanted = |wanted: &[String], name: &str| wanted.is_empty() || wanted.iter().any(|one| one == name);
+        is_wanted(&self.machines, machine)
+            && is_wanted(&self.loads, &figure.load)
+            && is_wanted(&self.stacks, &figure.stack)
+            && is_wanted(&self.metrics, &figure.metric)
+    }
+}
+
+/// The series of a history, whose sessions are in the order of their ends.
+#[must_use]
+pub fn trends(sessions: &[SessionLine], filter: &TrendFilter) -> Vec<Trend> {
+    type Key<'a> = (&'a str, &'a str, &'a str, &'a str);
+    let mut series: BTreeMap<Key<'_>, (String, Vec<TrendPoint>)> = BTreeMap::new();
+    for session in sessions {
+        for figure in session.figures.iter().filter(|figure| filter.accepts(&session.machine, figure)) {
+            let key: Key<'_> = (&session.machine, &figure.load, &figure.stack, &figure.metric);
+            let (cpu, points) = series.entry(key).or_default();
+            cpu.clone_from(&session.cpu);
+            points.push(point(session, figure));
+        }
+    }
+    let trends = series.into_iter().map(|((machine, load, stack, metric), (cpu, points))| Trend {
+        machine: machine.to_owned(),
+        cpu,
+        load: load.to_owned(),
+        stack: stack.to_owned(),
+        metric: metric.to_owned(),
+        changes: changes(metric, &points),
+        points,
+    });
+    trends.collect()
+}
+
+fn point(session: &SessionLine, figure: &SessionFigure) -> TrendPoint {
+    TrendPoint {
+        value: figure.value,
+        interval: figure.lower.zip(figure.upper),
+        ended: session.ended.clone(),
+        revision: session.revision.clone(),
+        is_modified: session.is_modified,
+    }
+}
+
+/// On the logarithmic scale, on which twice as much and half as much are equally far from no change.
+fn changes(metric: &str, points: &[TrendPoint]) -> Vec<TrendChange> {
+    let logs: Vec<f64> = points.iter().map(|point| point.value.ln()).filter(|log| log.is_finite()).collect();
+    if logs.len() < points.len() {
+        return Vec::new();
+    }
+    let more_is_better = metric == Metric::Throughput.name();
+    let found = change_points(&logs, SIGNIFICANCE, SEED).into_iter();
+    let changes = found.map(|change| TrendChange {
+        index: change.index,
+        before: change.before.exp(),
+        after: change.after.exp(),
+        is_worse: (change.after < change.before) == more_is_better,
+    });
+    changes.collect()
+}
+
+impl Trend {
+    /// The last point before a change and the first one after it.
+    #[must_use]
+    pub fn around(&self, change: &TrendChange) -> (&TrendPoint, &TrendPoint) {
+        (&self.points[change.index - 1], &self.points[change.index])
+    }
+}
+
+impl TrendChange {
+    /// The change as a fraction.
+    #[must_use]
+    pub fn relative(&self) -> f64 {
+        self.after / self.before - 1.0
+    }
+}

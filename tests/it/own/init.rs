@@ -1,0 +1,187 @@
+//! `lab init`: from the files of a site, as people have them, to checks that pass, without an edit.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use lab::exit::Exit;
+
+use crate::support::{Project, requires};
+
+/// A folder with a copy of a site, and nothing of lab's.
+fn site(name: &str) -> Project {
+    let project = Project::empty().with_shared_cache();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/own/sites").join(name).join(".");
+    let copied = Command::new("cp").arg("-r").arg(source).arg(project.path(".")).status();
+    assert!(copied.unwrap().success());
+    project
+}
+
+/// The files of a project with their contents, without what lab writes.
+fn files(project: &Project) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut open = vec![project.path(".")];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(project.path(".")).unwrap().display().to_string();
+            let is_made = ["lab.toml", "lab-nginx.conf", "reports", "db.sqlite3"].contains(&name.as_str());
+            if is_made || name.contains("__pycache__") {
+                continue;
+            }
+            match path.is_dir() {
+                true => open.push(path),
+                false => found.push((name, fs::read(path).unwrap())),
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[track_caller]
+fn init(project: &Project) -> (String, String) {
+    let printed = project.expect(Exit::Ok, &["init", "--yes"]);
+    (printed, fs::read_to_string(project.path("lab.toml")).unwrap())
+}
+
+/// Checks stacks that need no gateway of lab's, which takes minutes to build.
+#[track_caller]
+fn provision_and_check(project: &Project, stacks: &[&str]) -> String {
+    let only: Vec<&str> = stacks.iter().flat_map(|stack| ["--only", stack]).collect();
+    project.expect(Exit::Ok, &[&["provision", "lab.toml"], &only[..]].concat());
+    let checked = project.expect(Exit::Ok, &[&["check", "lab.toml"], &only[..]].concat());
+    for stack in stacks {
+        assert_has(&checked, &[&format!("{stack}  5 of 5 checks passed")]);
+    }
+    checked
+}
+
+#[track_caller]
+fn assert_has(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+}
+
+#[test]
+fn flask_site_is_checked_without_an_edit() {
+    requires!(Python, Nginx);
+    let project = site("flask");
+    let before = files(&project);
+    let (printed, scenario) = init(&project);
+    assert_has(
+        &printed,
+        &[
+            "nginx: deploy/nginx.conf",
+            "gunicorn started by Procfile:1",
+            "gunicorn's configuration: deploy/gunicorn.conf.py",
+            "the application: shop:create_app() (shop/__init__.py:",
+            "the application's packages: requirements.txt",
+            "static files: ../shop/static/ (deploy/nginx.conf:46), such as /static/shop.css",
+            "variables: .env",
+            "wrote lab.toml",
+        ],
+    );
+    assert_has(
+        &scenario,
+        &[
+            "wsgi = \"shop:create_app()\"",
+            "env_file = \".env\"",
+            "kind = \"gunicorn\", config = \"deploy/gunicorn.conf.py\"",
+            "# lab proxy, the twin of nginx, cannot run deploy/nginx.conf:\n#   deploy/nginx.conf:",
+            "\"Strict-Transport-Security\" = \"max-age=31536000\"",
+            "expect.headers = { Location = \"https://shop.example.org/a/page?of=lab\" }",
+            "Cache-Control = { contains = \"max-age=604800\" }",
+            "limits the requests of one client",
+            "tls = true",
+        ],
+    );
+    let listed = project.expect(Exit::Ok, &["list"]);
+    assert_has(&listed, &["lab.toml  ", ": the deployment and its twins", "  stacks  original, lab-serve"]);
+    let explained = project.expect(Exit::Ok, &["explain", "lab.toml"]);
+    assert_has(&explained, &["shop:create_app() (wsgi, in the scenario's folder, packages of requirements.txt)"]);
+    let checked = provision_and_check(&project, &["original"]);
+    assert_has(&checked, &["server gunicorn 23.0.0"]);
+    assert_has(&checked, &["fullchain.pem is not here; runs have a certificate that lab makes"]);
+    assert_eq!(files(&project), before, "no file of the site has changed");
+}
+
+#[test]
+fn django_site_is_checked_without_an_edit() {
+    requires!(Python, Nginx);
+    let project = site("django");
+    let before = files(&project);
+    let (printed, scenario) = init(&project);
+    assert_has(
+        &printed,
+        &[
+            "nginx, one site's file: deploy/sites-enabled/library",
+            "gunicorn started by deploy/library.service:9",
+            "the application: library.wsgi:application (library/wsgi.py:6)",
+            "wrote lab-nginx.conf",
+            "before each start: python manage.py migrate --noinput",
+        ],
+    );
+    assert_has(
+        &scenario,
+        &[
+            "setup = \"python manage.py migrate --noinput\"",
+            "env = { \"SECRET_KEY\" = \"from-the-unit\" }",
+            "kind = \"gunicorn\", workers = 2",
+            "\"X-Frame-Options\" = { present = true }",
+            "/admin/login/",
+            "[[load]]",
+        ],
+    );
+    provision_and_check(&project, &["original", "lab-proxy"]);
+    assert_eq!(files(&project), before, "no file of the site has changed");
+}
+
+#[test]
+fn asgi_application_is_refused_in_words() {
+    requires!(Python);
+    let project = site("fastapi");
+    let printed = project.expect(Exit::BadScenario, &["init", "--yes"]);
+    assert_has(
+        &printed,
+        &[
+            "uvicorn started by compose.yaml:2",
+            "main:app is an ASGI application",
+            "an nginx configuration (*.conf with",
+        ],
+    );
+    assert!(!project.path("lab.toml").exists());
+}
+
+#[test]
+fn nothing_is_written_without_an_answer() {
+    requires!(Python);
+    let project = site("django");
+    let shown = project.expect(Exit::Ok, &["init", "--dry-run"]);
+    assert_has(&shown, &["--- lab.toml", "--- lab-nginx.conf", "[[stack]]"]);
+    let unanswered = project.expect(Exit::Usage, &["init"]);
+    assert_has(&unanswered, &["--yes writes lab-nginx.conf and lab.toml"]);
+    assert!(!project.path("lab.toml").exists());
+    project.write("lab.toml", "mine");
+    let refused = project.expect(Exit::Usage, &["init", "--yes"]);
+    assert_has(&refused, &["lab.toml exists", "--force replaces it"]);
+    assert_eq!(fs::read_to_string(project.path("lab.toml")).unwrap(), "mine");
+    project.expect(Exit::Ok, &["init", "--yes", "--force"]);
+    assert!(fs::read_to_string(project.path("lab.toml")).unwrap().contains("library.wsgi:application"));
+}
+
+#[test]
+fn named_files_come_first() {
+    requires!(Python);
+    let project = site("flask").with_file(
+        "old/nginx.conf",
+        "events { }\nhttp { server { listen 80; location / { proxy_pass http://unix:/run/shop/shop.sock; } } }\n",
+    );
+    let printed = project.expect(Exit::Ok, &["init", "--dry-run", "old/nginx.conf"]);
+    assert_has(&printed, &["nginx: old/nginx.conf", "not used: deploy/nginx.conf"]);
+    let missing = project.expect(Exit::Usage, &["init", "no/such.conf"]);
+    assert_has(&missing, &["no such file: no/such.conf"]);
+    let elsewhere = project.expect(Exit::Usage, &["init", "/etc/hostname"]);
+    assert_has(&elsewhere, &["/etc/hostname is not in", "a scenario names files of its own folder"]);
+}

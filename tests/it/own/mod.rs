@@ -1,0 +1,8 @@
+//! A person's own deployment: its files as they are, its environment, and the scenario that `lab init` writes for it.
+
+mod environment;
+mod failures;
+mod init;
+mod refusals;
+mod sockets;
+mod upstreams;

@@ -1,0 +1,64 @@
+//! What the twin of nginx cannot run: said with the stack's name, all at once, and only where that stack is asked for.
+
+use lab::exit::Exit;
+
+use crate::support::{Project, requires};
+
+const SCENARIO: &str = r#"
+schema = 1
+name   = "refused"
+
+[app]
+native = "hello"
+
+[[stack]]
+name   = "original"
+proxy  = { kind = "nginx", config = "nginx.conf" }
+server = { kind = "lab" }
+
+[[stack]]
+name   = "twin"
+proxy  = { kind = "lab", config = "nginx.conf" }
+server = { kind = "lab" }
+
+[[check]]
+name    = "a response passes through"
+request = { path = "/pong" }
+expect.status = "2xx"
+"#;
+
+const NGINX: &str = "\
+events { }
+http {
+    access_log off;
+    ssl_session_timeout 5m;
+    ssl_prefer_server_ciphers on;
+    include more;
+    server {
+        listen 80;
+        location / { proxy_pass http://127.0.0.1:8000; }
+        ssl_protocols TLSv1.2;
+    }
+}
+";
+
+#[test]
+fn refusals_of_the_twin_are_listed_at_once() {
+    requires!(Nginx);
+    let project = Project::empty()
+        .with_file("lab.toml", SCENARIO)
+        .with_file("nginx.conf", NGINX)
+        .with_file("more", "ssl_buffer_size 4k;\n");
+    let printed = project.expect(Exit::BadScenario, &["check", "lab.toml"]);
+    for part in [
+        "lab: stack `twin`: lab proxy, the twin of nginx, cannot run nginx.conf:",
+        "\n  nginx.conf:4: nginx directive \"ssl_session_timeout\" is not supported",
+        "\n  nginx.conf:5: nginx directive \"ssl_prefer_server_ciphers\"",
+        "\n  more:1: nginx directive \"ssl_buffer_size\"",
+        "\n  nginx.conf:10: nginx directive \"ssl_protocols\"",
+    ] {
+        assert!(printed.contains(part), "{part:?} is not in\n{printed}");
+    }
+    let printed = project.expect(Exit::Ok, &["check", "lab.toml", "--only", "original"]);
+    assert!(printed.contains("original  1 of 1 checks passed"), "{printed}");
+}

@@ -1,0 +1,3 @@
+# lab: refused reload_engine
+reload = True
+reload_engine = "inotify"

@@ -1,0 +1,3 @@
+# lab: refused loglevel
+loglevel = "verbose"
+accesslog = "-"

@@ -1,0 +1,3 @@
+# lab: accepted
+logger_class = "shop_logging.GunicornLogger"
+loglevel = "debug"

@@ -1,0 +1,2 @@
+# lab: accepted
+logconfig_json = "logging.json"

@@ -1,0 +1,3 @@
+# lab: accepted
+sendfile = False
+workers = 2

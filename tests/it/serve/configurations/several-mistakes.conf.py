@@ -1,0 +1,5 @@
+# lab: refused workers, timeout, raw_env
+# gunicorn: refused
+workers = "many"
+timeout = -1
+raw_env = {"NAME": "value"}

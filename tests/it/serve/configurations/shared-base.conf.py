@@ -1,0 +1,4 @@
+# lab: accepted
+from shop_base import *  # noqa
+
+workers = workers + 1

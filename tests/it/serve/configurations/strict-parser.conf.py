@@ -1,0 +1,9 @@
+# lab: accepted
+permit_obsolete_folding = False
+strip_header_spaces = False
+permit_unconventional_http_method = True
+permit_unconventional_http_version = False
+casefold_http_method = False
+root_path = "/shop"
+tmp_upload_dir = "/var/tmp"
+control_socket_disable = True
