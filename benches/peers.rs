@@ -1,12 +1,13 @@
-//! What proxying costs: `lab proxy` beside nginx and haproxy, in alternating rounds of one run.
+//! The cost of proxying and of serving files: `lab proxy` beside nginx and haproxy, in alternating rounds of one run.
 //!
-//!     cargo bench --bench peers                             # everything, about five minutes
+//!     cargo bench --bench peers                             # everything, about ten minutes
+//!     cargo bench --bench peers -- --only file              # every load whose name begins so
 //!     cargo bench --bench peers -- --rounds 9 --only 1k     # one load, more rounds
 //!
 //! Each subject is started afresh for each round, with one worker, on the first core; wrk and the upstream (an nginx that
 //! serves files) are on the second. The figure is the CPU time of the subject's processes per request; what counts is its
 //! ratio to nginx's in the same round. lab and nginx read the same nginx.conf. One load is open: requests arrive at a
-//! fixed rate, and what counts is how long after they were due their answers were there.
+//! fixed rate, and response times count from the instants at which requests were due. haproxy serves no files.
 
 #[path = "peers/open.rs"]
 mod open;
@@ -22,34 +23,68 @@ use std::time::Duration;
 
 use subject::{Running, Subject, Upstream};
 
-/// How the proxies are driven.
+/// How the subjects are driven.
 struct Load {
     name: &'static str,
     path: &'static str,
     connections: usize,
     arrivals: Arrivals,
+    /// Fields of every request, beside those that wrk sends.
+    fields: &'static [&'static str],
+    /// A program of wrk that makes the requests.
+    script: Option<&'static str>,
+    subjects: &'static [Subject],
+}
+
+impl Load {
+    const fn proxied(name: &'static str, path: &'static str, connections: usize, arrivals: Arrivals) -> Load {
+        Load { name, path, connections, arrivals, fields: &[], script: None, subjects: &Subject::ALL }
+    }
+
+    /// A file that the subjects serve themselves.
+    const fn file(name: &'static str, path: &'static str, fields: &'static [&'static str]) -> Load {
+        let subjects = &[Subject::Nginx, Subject::Lab];
+        Load { name, path, connections: 16, arrivals: Arrivals::Closed, fields, script: None, subjects }
+    }
 }
 
 /// When the next request comes.
 #[derive(Clone, Copy)]
 enum Arrivals {
-    /// When the one before it is answered, on the same connection.
+    /// After the response to the one before it, on the same connection.
     Closed,
     /// The same, on a new connection.
     OneRequestEach,
-    /// So many times a second.
+    /// At this rate per second.
     Open(u32),
 }
 
-const LOADS: [Load; 5] = [
-    Load { name: "1k", path: "/1k", connections: 64, arrivals: Arrivals::Closed },
-    Load { name: "16k", path: "/16k", connections: 64, arrivals: Arrivals::Closed },
-    Load { name: "1m", path: "/1m", connections: 16, arrivals: Arrivals::Closed },
-    Load { name: "connections", path: "/1k", connections: 64, arrivals: Arrivals::OneRequestEach },
-    Load { name: "open", path: "/1k", connections: 64, arrivals: Arrivals::Open(5_000) },
+const GZIP: &[&str] = &["Accept-Encoding: gzip"];
+
+const LOADS: [Load; 13] = [
+    Load::proxied("1k", "/1k", 64, Arrivals::Closed),
+    Load::proxied("16k", "/16k", 64, Arrivals::Closed),
+    Load::proxied("1m", "/1m", 16, Arrivals::Closed),
+    Load::proxied("connections", "/1k", 64, Arrivals::OneRequestEach),
+    Load::proxied("open", "/1k", 64, Arrivals::Open(5_000)),
+    Load::file("file-1k", "/files/1k", &[]),
+    Load::file("file-100k", "/files/100k", &[]),
+    Load::file("file-10m", "/files/10m", &[]),
+    Load::file("file-range", "/files/10m", &["Range: bytes=1000000-1099999"]),
+    Load::file("file-304", "/files/1k", &["If-Modified-Since: Fri, 01 Jan 2100 00:00:00 GMT"]),
+    Load::file("gzip-1", "/gzip-1/20k.json", GZIP),
+    Load::file("gzip-6", "/gzip-6/20k.json", GZIP),
+    Load { script: Some(KEYS), ..Load::file("limit-req", "/limited/1k", &[]) },
 ];
 
-/// So many connections are held idle for the memory they take.
+/// Requests with 100,000 keys in turn, for `limit_req`.
+const KEYS: &str = "local key = 0\n\
+                    request = function()\n\
+                    \x20 key = (key + 7919) % 100000\n\
+                    \x20 return wrk.format('GET', '/limited/1k?key=' .. key)\n\
+                    end\n";
+
+/// The number of idle connections that memory is measured with.
 const IDLE: usize = 10_000;
 
 struct Options {
@@ -70,18 +105,32 @@ fn main() -> ExitCode {
     if options.is_test {
         for subject in Subject::ALL {
             let running = Running::start(subject, &upstream);
-            assert_eq!(subject::get(running.address, "/1k").len(), 1000, "{subject:?}");
+            assert_eq!(subject::get(running.address, "/1k", &[]).len(), 1000, "{subject:?}");
+        }
+        for load in LOADS.iter().filter(|load| load.script.is_none()) {
+            for &subject in load.subjects {
+                let running = Running::start(subject, &upstream);
+                wrk::run(running.address, load.path, load.connections, &load.wrk_options(), 1);
+            }
         }
         return ExitCode::SUCCESS;
     }
     println!("{} rounds of {} s; {}", options.rounds, options.seconds, subject::machine());
-    for load in LOADS.iter().filter(|load| options.only.as_deref().is_none_or(|only| only == load.name)) {
+    let is_chosen = |load: &&Load| options.only.as_deref().is_none_or(|only| load.name.starts_with(only));
+    for load in LOADS.iter().filter(is_chosen) {
         drive(load, &options, &upstream);
     }
     if options.only.as_deref().is_none_or(|only| only == "idle") {
         hold(&upstream);
     }
     ExitCode::SUCCESS
+}
+
+impl Load {
+    fn wrk_options(&self) -> wrk::Options<'_> {
+        let is_kept_alive = matches!(self.arrivals, Arrivals::Closed);
+        wrk::Options { is_kept_alive, fields: self.fields, script: self.script }
+    }
 }
 
 fn options() -> Options {
@@ -112,17 +161,16 @@ struct Figures {
     p99: Duration,
 }
 
-/// Drives a subject for so long; how many requests it answered, and the rest of its figures.
+/// Drives a subject. Returns the number of responses, and the figures but for the CPU time.
 fn run(load: &Load, running: &Running, seconds: u64) -> (u64, Figures) {
     let (requests, requests_per_s, p50, p99) = match load.arrivals {
         Arrivals::Open(rate) => {
             let result = open::run(running.address, load.path, load.connections, rate, seconds);
-            assert_eq!(result.lost, 0, "requests without an answer");
+            assert_eq!(result.lost, 0, "requests without a response");
             (result.requests, result.requests_per_s, result.p50, result.p99)
         }
         Arrivals::Closed | Arrivals::OneRequestEach => {
-            let keeps_alive = matches!(load.arrivals, Arrivals::Closed);
-            let result = wrk::run(running.address, load.path, load.connections, keeps_alive, seconds);
+            let result = wrk::run(running.address, load.path, load.connections, &load.wrk_options(), seconds);
             assert_eq!(result.errors, "", "wrk saw errors");
             (result.requests, result.requests_per_s, result.p50, result.p99)
         }
@@ -131,12 +179,12 @@ fn run(load: &Load, running: &Running, seconds: u64) -> (u64, Figures) {
 }
 
 fn drive(load: &Load, options: &Options, upstream: &Upstream) {
-    let mut rows: Vec<Vec<Figures>> = Subject::ALL.iter().map(|_| Vec::new()).collect();
+    let mut rows: Vec<Vec<Figures>> = load.subjects.iter().map(|_| Vec::new()).collect();
     for round in 0..options.rounds {
-        // whatever a moment does to the machine, it does to each in turn
-        for step in 0..Subject::ALL.len() {
-            let index = (round + step) % Subject::ALL.len();
-            let running = Running::start(Subject::ALL[index], upstream);
+        // The order changes from round to round, so that no subject always follows the same one.
+        for step in 0..load.subjects.len() {
+            let index = (round + step) % load.subjects.len();
+            let running = Running::start(load.subjects[index], upstream);
             run(load, &running, 1);
             let before = running.cpu();
             let (requests, figures) = run(load, &running, options.seconds);
@@ -154,15 +202,16 @@ fn drive(load: &Load, options: &Options, upstream: &Upstream) {
             Arrivals::Open(rate) => format!(", {rate} requests/s"),
         }
     );
-    let reference = Subject::ALL.iter().position(|subject| *subject == Subject::Nginx).expect("nginx is one of them");
-    for (subject, figures) in Subject::ALL.iter().zip(&rows) {
+    let reference = load.subjects.iter().position(|subject| *subject == Subject::Nginx).expect("nginx is one of them");
+    for (subject, figures) in load.subjects.iter().zip(&rows) {
         let ratios =
             figures.iter().zip(&rows[reference]).map(|(own, nginx)| own.cpu_us_per_request / nginx.cpu_us_per_request);
         let mut ratios: Vec<f64> = ratios.collect();
         ratios.sort_by(f64::total_cmp);
+        let size = subject::get(Running::start(*subject, upstream).address, load.path, load.fields).len();
         println!(
             "  {:8} cpu {:8.2} us/request  {:.3} x nginx ({:.3} to {:.3})  {:9.0} requests/s  \
-             p50 {:.2} ms  p99 {:.2} ms",
+             p50 {:.2} ms  p99 {:.2} ms  {size} bytes",
             format!("{subject:?}").to_lowercase(),
             median(figures.iter().map(|figures| figures.cpu_us_per_request)),
             median(ratios.iter().copied()),

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -23,34 +24,59 @@ pub(super) enum Subject {
 impl Subject {
     pub(super) const ALL: [Subject; 3] = [Subject::Nginx, Subject::Haproxy, Subject::Lab];
 
-    /// How many connections it can hold: haproxy reckons with two descriptors for each, of which many systems allow
-    /// 20,000.
+    /// The most connections it can hold. haproxy counts two descriptors for each, and many systems allow 20,000.
     pub(super) fn most_connections(self) -> usize {
         if self == Subject::Haproxy { 9_800 } else { usize::MAX }
     }
 }
 
-/// An nginx with files of 1,000, 16,000 and 1,000,000 bytes, beside wrk.
+/// An nginx with files, beside wrk.
 pub(super) struct Upstream {
     address: SocketAddr,
-    _process: Process,
+    process: Process,
 }
+
+/// The names and sizes of the files.
+const FILES: [(&str, usize); 5] =
+    [("1k", 1_000), ("16k", 16_000), ("100k", 100_000), ("1m", 1_000_000), ("10m", 10_000_000)];
 
 impl Upstream {
     pub(super) fn start() -> Upstream {
         let address = free_address();
         let folder = tempfile::tempdir().expect("a folder");
-        for (name, size) in [("1k", 1_000), ("16k", 16_000), ("1m", 1_000_000)] {
+        for (name, size) in FILES {
             fs::write(folder.path().join(name), "x".repeat(size)).expect("a file");
         }
+        fs::write(folder.path().join("20k.json"), json_document(20_000)).expect("a file");
         let configuration = format!(
             "daemon off; pid pid; worker_processes 1; error_log stderr; events {{ worker_connections 4096; }}\n\
              http {{ access_log off; sendfile on; tcp_nopush on; open_file_cache max=10; keepalive_requests 100000000;\n\
              server {{ listen {address} backlog=4096; root .; }} }}\n"
         );
         let command = nginx(&folder, &configuration);
-        Upstream { address, _process: Process::start(&command, "1", address, folder) }
+        Upstream { address, process: Process::start(&command, "1", address, folder) }
     }
+
+    fn folder(&self) -> &Path {
+        self.process.folder.path()
+    }
+}
+
+/// A list of records like those of an API, about this long.
+fn json_document(length: usize) -> String {
+    let mut text = "[".to_owned();
+    // A multiplier of a linear congruential generator: the names and numbers must not repeat, or gzip has too little to do.
+    let mut seed = 1_u64;
+    while text.len() < length {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let (id, name) = (seed >> 40, format!("{:x}", seed >> 20));
+        text.push_str(&format!(
+            "{{\"id\": {id}, \"name\": \"{name}\", \"email\": \"{name}@example.org\", \"is_active\": {}, \"tags\": []}},\n",
+            id % 3 == 0
+        ));
+    }
+    text.push_str("null]");
+    text
 }
 
 /// A subject at work on the first core.
@@ -63,15 +89,22 @@ impl Running {
     pub(super) fn start(subject: Subject, upstream: &Upstream) -> Running {
         let address = free_address();
         let folder = tempfile::tempdir().expect("a folder");
-        let upstream = upstream.address;
+        let (files, upstream) = (upstream.folder().display(), upstream.address);
         let configuration = format!(
             "daemon off; pid pid; worker_processes 1; error_log error.log;\n\
              events {{ worker_connections 22000; }}\n\
-             http {{ access_log off; upstream app {{ server {upstream}; keepalive 64; }}\n\
+             http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000;\n\
+             limit_req_zone $arg_key zone=keys:32m rate=100000r/s;\n\
+             upstream app {{ server {upstream}; keepalive 64; }}\n\
              server {{ listen {address} backlog=4096; location / {{ proxy_pass http://app;\n\
              proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $host;\n\
              proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n\
-             proxy_set_header X-Forwarded-Proto $scheme; }} }} }}\n"
+             proxy_set_header X-Forwarded-Proto $scheme; }}\n\
+             default_type application/json; gzip_types application/json;\n\
+             location /files/ {{ alias {files}/; }}\n\
+             location /gzip-1/ {{ alias {files}/; gzip on; gzip_comp_level 1; }}\n\
+             location /gzip-6/ {{ alias {files}/; gzip on; gzip_comp_level 6; }}\n\
+             location /limited/ {{ alias {files}/; limit_req zone=keys burst=100 nodelay; }} }} }}\n"
         );
         let command = match subject {
             Subject::Nginx => nginx(&folder, &configuration),
@@ -125,7 +158,7 @@ impl Running {
 /// A program and its folder, until this value ends.
 struct Process {
     child: Child,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Process {
@@ -139,7 +172,7 @@ impl Process {
             assert!(begun.elapsed() < Duration::from_secs(20), "{:?} does not listen", command.get_program());
             std::thread::yield_now();
         }
-        Process { child, _folder: folder }
+        Process { child, folder }
     }
 
     /// The process and its children: no subject has grandchildren.
@@ -172,28 +205,29 @@ fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port")
 }
 
-/// The body of what is answered to a GET.
-pub(super) fn get(address: SocketAddr, path: &str) -> Vec<u8> {
+/// The body of the response to a GET, as it is sent.
+pub(super) fn get(address: SocketAddr, path: &str, fields: &[&str]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).expect("a connection");
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").expect("a request");
+    let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\n{fields}Connection: close\r\n\r\n").expect("a request");
     let mut all = Vec::new();
-    stream.read_to_end(&mut all).expect("an answer");
+    stream.read_to_end(&mut all).expect("a response");
     let head = all.windows(4).position(|window| window == b"\r\n\r\n").expect("a head");
     all.split_off(head + 4)
 }
 
-/// A connection that had a request and its answer.
+/// A connection that has had a response, and stays open.
 pub(super) fn ask_and_stay(address: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(address).expect("a connection");
     stream.write_all(b"GET /1k HTTP/1.1\r\nHost: a\r\n\r\n").expect("a request");
     let mut got = 0;
     while got < 1_000 {
-        got += stream.read(&mut [0; 4096]).expect("an answer");
+        got += stream.read(&mut [0; 4096]).expect("a response");
     }
     stream
 }
 
-/// Raises the bound on open files, here and for what is started from here.
+/// Raises the limit of open files, for this process and its children.
 pub(super) fn allow_descriptors(count: usize) {
     let mut limit = getrlimit(Resource::Nofile);
     let wanted = (count as u64 * 2).min(limit.maximum.unwrap_or(u64::MAX));
@@ -201,7 +235,7 @@ pub(super) fn allow_descriptors(count: usize) {
     setrlimit(Resource::Nofile, limit).expect("the bound can be raised as far as allowed");
 }
 
-/// What else there is to know of the figures.
+/// The cores, and how busy they are.
 pub(super) fn machine() -> String {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);

@@ -1,5 +1,6 @@
 //! wrk, on the second core.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
@@ -11,15 +12,30 @@ pub(super) struct Result {
     pub(super) requests_per_s: f64,
     pub(super) p50: Duration,
     pub(super) p99: Duration,
-    /// What went wrong, in wrk's words.
+    /// The errors, in wrk's words.
     pub(super) errors: String,
 }
 
-pub(super) fn run(address: SocketAddr, path: &str, connections: usize, keeps_alive: bool, seconds: u64) -> Result {
+pub(super) struct Options<'a> {
+    pub(super) is_kept_alive: bool,
+    pub(super) fields: &'a [&'a str],
+    pub(super) script: Option<&'a str>,
+}
+
+pub(super) fn run(address: SocketAddr, path: &str, connections: usize, options: &Options<'_>, seconds: u64) -> Result {
     let mut command = Command::new("taskset");
     command.args(["-c", "1", WRK, "-t1", "--latency", &format!("-c{connections}"), &format!("-d{seconds}s")]);
-    if !keeps_alive {
-        command.args(["-H", "Connection: close"]);
+    let close = (!options.is_kept_alive).then_some("Connection: close");
+    for field in options.fields.iter().copied().chain(close) {
+        command.args(["-H", field]);
+    }
+    let script = options.script.map(|text| {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(text.as_bytes()).expect("a script");
+        file
+    });
+    if let Some(script) = &script {
+        command.arg("-s").arg(script.path());
     }
     let output = command.arg(format!("http://{address}{path}")).output().expect("wrk runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
