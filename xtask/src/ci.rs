@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::run::{cargo, cargo_command, root, run};
 use crate::skipped::Skipped;
+use crate::test_run::run_tests;
 
 struct Stage {
     name: &'static str,
@@ -74,7 +75,10 @@ fn docs() -> Result<(), String> {
 
 fn tests() -> Result<(), String> {
     let skipped = Skipped::collect()?;
-    let result = run(cargo_command().args(["test", "--workspace", "--locked"]).env("LAB_SKIPPED", skipped.file()));
+    let arguments = ["test", "--workspace", "--locked"];
+    // Compiling prints nothing to standard output for a long time.
+    cargo(&[&arguments[..], &["--no-run"]].concat())?;
+    let result = run_tests(cargo_command().args(arguments).env("LAB_SKIPPED", skipped.file()));
     // The summary matters most when everything else passed.
     skipped.print()?;
     result

@@ -3,6 +3,7 @@
 mod ci;
 mod run;
 mod skipped;
+mod test_run;
 
 use std::process::ExitCode;
 

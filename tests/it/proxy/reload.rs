@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use lab::exit::Exit;
@@ -12,7 +12,7 @@ use rustix::process::Signal;
 
 use super::running::{Proxy, STUCK, read_some};
 use super::upstream::Upstream;
-use crate::support::{assert_exit, wait_until};
+use crate::support::{StopFlag, assert_exit, wait_until};
 
 /// The configuration: the location passes requests to the upstream at `{address}`.
 fn configuration(address: &str, extra: &str) -> String {
@@ -59,17 +59,18 @@ fn reload_loses_no_request() {
     let configuration = configuration(&upstream.address.to_string(), "");
     let proxy = Proxy::start(&configuration);
     wait_until("the start", || reloads(&proxy) == 1);
-    let (is_over, served) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let (is_over, served) = (StopFlag::default(), AtomicUsize::new(0));
     std::thread::scope(|scope| {
+        let _end = is_over.set_at_end();
         for _ in 0..6 {
             scope.spawn(|| {
                 let mut stream = proxy.connect();
-                while !is_over.load(Ordering::Relaxed) {
+                while !is_over.is_set() {
                     match send_request(&mut stream) {
                         Ok(true) => {}
                         Ok(false) => stream = proxy.connect(),
                         Err(error) => {
-                            is_over.store(true, Ordering::Relaxed);
+                            is_over.set();
                             panic!("a request was lost: {error}");
                         }
                     }
@@ -83,22 +84,21 @@ fn reload_loses_no_request() {
             wait_until("the new workers", || reloads(&proxy) == number);
             wait_until("requests", || {
                 let is_enough = served.load(Ordering::Relaxed) > before + 100;
-                is_enough || is_over.load(Ordering::Relaxed)
+                is_enough || is_over.is_set()
             });
         }
-        is_over.store(true, Ordering::Relaxed);
     });
     assert!(served.into_inner() > 600);
 }
 
 /// Sends pipelined requests, and reads the responses, until `is_over`.
-fn flood(proxy: &Proxy, is_over: &AtomicBool) {
+fn flood(proxy: &Proxy, is_over: &StopFlag) {
     let mut reading = proxy.connect();
     let mut writing = reading.try_clone().unwrap();
     std::thread::scope(|scope| {
         scope.spawn(move || {
             let requests = b"GET /local HTTP/1.1\r\nHost: a\r\n\r\n".repeat(200);
-            while !is_over.load(Ordering::Relaxed) && writing.write_all(&requests).is_ok() {}
+            while !is_over.is_set() && writing.write_all(&requests).is_ok() {}
             _ = writing.shutdown(std::net::Shutdown::Write);
         });
         let mut piece = vec![0; 64 * 1024];
@@ -116,8 +116,9 @@ fn busy_worker_waits_for_its_last_requests() {
         .replace("access_log access.log", "access_log off; keepalive_requests 100000000")
         .replace("location / ", "location /local { return 204; } location / ");
     let proxy = Proxy::start(&configuration);
-    let is_over = AtomicBool::new(false);
+    let is_over = StopFlag::default();
     let waited = std::thread::scope(|scope| {
+        let _end = is_over.set_at_end();
         let mut idle = proxy.connect();
         assert!(send_request(&mut idle).unwrap());
         let began = Instant::now();
@@ -129,7 +130,6 @@ fn busy_worker_waits_for_its_last_requests() {
         proxy.signal(Signal::HUP);
         let read = read_some(&mut idle, &mut [0; 16]);
         let waited = signalled.elapsed();
-        is_over.store(true, Ordering::Relaxed);
         assert_eq!(read.unwrap(), 0);
         waited
     });

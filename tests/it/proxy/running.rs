@@ -155,6 +155,9 @@ impl Drop for Proxy {
         // a terminated nginx takes its workers along, a killed one does not
         let pid = rustix::process::Pid::from_child(&self.child);
         _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        if !self.ends_within(STUCK) {
+            _ = self.child.kill();
+        }
         _ = self.child.wait();
     }
 }

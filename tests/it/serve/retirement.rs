@@ -2,7 +2,7 @@
 
 use std::io::{BufReader, Write};
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -10,6 +10,7 @@ use rustix::process::Signal;
 use super::python::Folder;
 use super::server::{Server, get};
 use super::traffic::{Client, TRAFFICS, Traffic, read_response};
+use crate::support::StopFlag;
 
 const CLIENTS: usize = 8;
 /// How many more responses there are after the last disturbance.
@@ -17,12 +18,13 @@ const RESPONSES_AFTER: u64 = 200;
 
 /// Sends requests from all clients until `disturb` returns. Panics if one has no response.
 pub(super) fn storm(address: &str, traffic: Traffic, disturb: impl FnOnce(&AtomicU64)) {
-    let (is_over, responses) = (AtomicBool::new(false), AtomicU64::new(0));
+    let (is_over, responses) = (StopFlag::default(), AtomicU64::new(0));
     let lost: Vec<String> = std::thread::scope(|scope| {
+        let _end = is_over.set_at_end();
         let client = || {
             let mut client = Client::new(address, traffic);
-            while !is_over.load(Ordering::Relaxed) {
-                client.exchange()?;
+            while !is_over.is_set() {
+                client.exchange().inspect_err(|error| eprintln!("lost: {error}"))?;
                 responses.fetch_add(1, Ordering::Relaxed);
             }
             Ok::<_, std::io::Error>(())
@@ -30,7 +32,7 @@ pub(super) fn storm(address: &str, traffic: Traffic, disturb: impl FnOnce(&Atomi
         let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(client)).collect();
         disturb(&responses);
         wait_for_responses(&responses, responses.load(Ordering::Relaxed) + RESPONSES_AFTER);
-        is_over.store(true, Ordering::Relaxed);
+        is_over.set();
         clients.into_iter().filter_map(|client| client.join().unwrap().err()).map(|error| error.to_string()).collect()
     });
     let responses = responses.into_inner();

@@ -3,18 +3,18 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::Signal;
 
 use super::server::{Server, get, send_signal};
-use crate::support::wait_until;
+use crate::support::{StopFlag, wait_until};
 
 /// Sends requests on four connections at a time while `meanwhile` runs. Returns the number of responses.
 pub(super) fn under_load(address: &str, meanwhile: impl FnOnce()) -> u32 {
-    let (stop, responses) = (AtomicBool::new(false), AtomicU32::new(0));
+    let (is_over, responses) = (StopFlag::default(), AtomicU32::new(0));
     let send_requests = || {
-        while !stop.load(Ordering::Relaxed) {
+        while !is_over.is_set() {
             let client = TcpStream::connect(address).expect("the server listens");
             let response = get(client, "/pong").expect("no request is lost");
             assert!(response.ends_with("Pong!"), "{response:?}");
@@ -25,19 +25,10 @@ pub(super) fn under_load(address: &str, meanwhile: impl FnOnce()) -> u32 {
         for _ in 0..4 {
             scope.spawn(send_requests);
         }
-        let _stop = Stop(&stop);
+        let _end = is_over.set_at_end();
         meanwhile();
     });
     responses.into_inner()
-}
-
-/// Lets the load end, also when a test fails.
-struct Stop<'a>(&'a AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// Reloads, and waits until the workers before are gone and as many new ones are there.

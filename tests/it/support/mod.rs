@@ -4,6 +4,7 @@ mod json_schema;
 mod output;
 mod project;
 mod small_disk;
+mod stop_flag;
 mod tool;
 mod wait;
 
@@ -11,5 +12,6 @@ pub(crate) use json_schema::assert_valid;
 pub(crate) use output::{assert_exit, text};
 pub(crate) use project::{Project, facts_only, replaced, short};
 pub(crate) use small_disk::SmallDisk;
+pub(crate) use stop_flag::StopFlag;
 pub(crate) use tool::{Tool, python_on_path, requires, skip};
 pub(crate) use wait::{Condition, wait_until, wait_until_within};

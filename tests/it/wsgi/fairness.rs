@@ -2,10 +2,10 @@
 
 use std::io::Write;
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::interactive::{read_until, send, start};
+use crate::support::StopFlag;
 
 const BUSY_CLIENTS: usize = 16;
 const NEW_CLIENTS: usize = 8;
@@ -27,14 +27,15 @@ fn read_number(client: &mut TcpStream) -> usize {
 #[test]
 fn new_clients_do_not_wait_for_kept_connections() {
     let Some(worker) = start("streams:app") else { return };
-    let has_ended = AtomicBool::new(false);
+    let is_over = StopFlag::default();
     let waited = thread::scope(|scope| {
+        let _end = is_over.set_at_end();
         let busy: Vec<_> = (0..BUSY_CLIENTS).map(|_| worker.connect()).collect();
         for mut client in busy {
             next_number(&mut client);
-            let has_ended = &has_ended;
+            let is_over = &is_over;
             scope.spawn(move || {
-                while !has_ended.load(Ordering::Relaxed) {
+                while !is_over.is_set() {
                     next_number(&mut client);
                 }
             });
@@ -43,7 +44,6 @@ fn new_clients_do_not_wait_for_kept_connections() {
         let begin = next_number(&mut own);
         let new: Vec<_> = (0..NEW_CLIENTS).map(|_| send(&worker, "GET /number HTTP/1.1\r\nHost: a\r\n\r\n")).collect();
         let last = new.into_iter().map(|mut client| read_number(&mut client)).max();
-        has_ended.store(true, Ordering::Relaxed);
         last.expect("a client") - begin
     });
     // One accept in each turn would make the last of them wait for eight turns, with a response for each busy client.

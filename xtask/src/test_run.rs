@@ -1,0 +1,93 @@
+//! Running the tests so that one which hangs fails, and is named.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use crate::run::{announce, check};
+
+/// No test takes this long. Most of them run beside others, so a line is printed more often than that.
+const LONGEST_SILENCE: Duration = Duration::from_secs(10 * 60);
+
+/// Runs a command that prints the lines of Rust's test harness. Ends it once no line has been printed for ten minutes, and
+/// fails with the names of the tests that have not ended.
+pub(crate) fn run_tests(command: &mut Command) -> Result<(), String> {
+    let line = announce(command);
+    // A group of its own: what the tests have started is to end with them.
+    command.stdout(Stdio::piped()).process_group(0);
+    let mut tests = command.spawn().map_err(|error| format!("cannot run `{line}`: {error}"))?;
+    let output = BufReader::new(tests.stdout.take().expect("piped"));
+    let (sender, lines) = channel();
+    std::thread::spawn(move || {
+        for line in output.lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    let mut running = LongRunning::default();
+    loop {
+        match lines.recv_timeout(LONGEST_SILENCE) {
+            Ok(line) => {
+                println!("{line}");
+                running.read(&line);
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                // The group has the number of its first process.
+                _ = Command::new("kill").args(["-KILL", "--", &format!("-{}", tests.id())]).status();
+                _ = tests.wait();
+                return Err(format!("`{line}`: no line for {} s; {running}", LONGEST_SILENCE.as_secs()));
+            }
+        }
+    }
+    let status = tests.wait().map_err(|error| format!("cannot run `{line}`: {error}"))?;
+    check(&line, status)
+}
+
+/// The tests that have run for more than a minute, and have not ended.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct LongRunning(BTreeSet<String>);
+
+impl LongRunning {
+    fn read(&mut self, line: &str) {
+        let Some(line) = line.strip_prefix("test ") else { return };
+        if let Some((name, _)) = line.split_once(" has been running for over ") {
+            self.0.insert(name.to_owned());
+        } else if let Some((name, _)) = line.split_once(" ... ") {
+            self.0.remove(name);
+        }
+    }
+}
+
+impl std::fmt::Display for LongRunning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("no test was running");
+        }
+        f.write_str("still running:")?;
+        self.0.iter().try_for_each(|name| write!(f, " {name}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LongRunning;
+
+    #[test]
+    fn ended_tests_are_not_running() {
+        let mut running = LongRunning::default();
+        for line in [
+            "test a::hangs has been running for over 60 seconds",
+            "test b::slow has been running for over 60 seconds",
+            "test c::quick ... ok",
+            "test b::slow ... ok",
+        ] {
+            running.read(line);
+        }
+        assert_eq!(running.to_string(), "still running: a::hangs");
+    }
+}
