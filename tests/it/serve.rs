@@ -23,6 +23,7 @@ mod sendfile;
 pub(crate) mod server;
 mod server_hooks;
 mod signals;
+mod storms;
 mod syslog;
 mod tls;
 pub(crate) mod traffic;

@@ -12,6 +12,7 @@ Usage:
   cargo xtask ci [STAGE…]         run all stages of CI, or the named ones in the given order
   cargo xtask ci --list           list the stages
   cargo xtask soak [MINUTES]      disturb servers and proxies under load, for ten minutes; nothing may be lost
+  cargo xtask storms [RESPONSES]  let workers leave under load, for 200,000 responses in each of 48 storms
   cargo xtask generate [--check]  write the generated files, or fail if one is out of date
 ";
 
@@ -26,6 +27,8 @@ fn main() -> ExitCode {
         ["ci", ref stages @ ..] => ci::run_stages(stages),
         ["soak"] => soak("10"),
         ["soak", minutes] => soak(minutes),
+        ["storms"] => storms("200000"),
+        ["storms", responses] => storms(responses),
         ["generate", ref options @ ..] => generate(options),
         [] | ["--help" | "-h" | "help"] => {
             print!("{USAGE}");
@@ -51,6 +54,16 @@ fn soak(minutes: &str) -> Result<(), String> {
     let mut cargo = run::cargo_command();
     cargo.args(["test", "--locked", "--test", "it", "--", "--exact", "soak::disturbances_lose_nothing", "--nocapture"]);
     run::run(cargo.env("LAB_SOAK_SECONDS", (minutes * 60).to_string()))
+}
+
+/// A test of the integration tests, with more responses than `cargo test` waits for.
+fn storms(responses: &str) -> Result<(), String> {
+    let responses: u64 =
+        responses.parse().map_err(|error| format!("{responses} is no number of responses: {error}"))?;
+    let test = "serve::storms::departing_workers_lose_no_request";
+    let mut cargo = run::cargo_command();
+    cargo.args(["test", "--locked", "--test", "it", "--", "--exact", test, "--nocapture"]);
+    run::run(cargo.env("LAB_STORM_RESPONSES", responses.to_string()))
 }
 
 /// A second program, because it is compiled with lab in it.
