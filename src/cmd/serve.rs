@@ -206,8 +206,8 @@ fn checked(loaded: LoadedSettings) -> anyhow::Result<LoadedSettings> {
 fn worker_spec(loaded: LoadedSettings) -> WorkerSpec {
     let LoadedSettings { config, python, hooks, has_arbiter_hooks, logging, environment, .. } = loaded;
     let is_python = config.native_app().is_none();
-    let has_fork_server = is_python && (config.preload_app || has_arbiter_hooks);
-    WorkerSpec { python: is_python.then_some(python), hooks, has_fork_server, logging, environment, config }
+    let keeps_fork_server = config.preload_app || has_arbiter_hooks;
+    WorkerSpec { python: is_python.then_some(python), hooks, keeps_fork_server, logging, environment, config }
 }
 
 fn error_log_targets(config: &Config) -> anyhow::Result<ErrorLogTargets> {

@@ -80,7 +80,7 @@ pub const DIFFERENCES: &[Difference] = &[
     Difference {
         topic: "process that runs the arbiter's server hooks",
         gunicorn: "the arbiter",
-        lab: "the fork server, a child of the arbiter from which workers are forked; it exists only with such a hook or `preload_app`",
+        lab: "the fork server, a child of the arbiter from which workers are forked",
         why: "the arbiter is not a Python program, and no application can bring it down",
     },
     Difference {

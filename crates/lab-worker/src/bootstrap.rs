@@ -1,6 +1,7 @@
 //! What a worker receives at its start: one JSON document, written by the arbiter and read by the worker.
 //!
-//! A Python worker is started with `PYTHON -m lab_wsgi` and finds two descriptors in its environment:
+//! The fork server gives it to a Python worker. `PYTHON -m lab_wsgi` runs a worker without an arbiter, which finds two
+//! descriptors in its environment:
 //! - [`SETTINGS_FD`], from which it reads this document up to its end;
 //! - [`SCOREBOARD_FD`], a memfd that holds its [`scoreboard`](crate::scoreboard).
 //!

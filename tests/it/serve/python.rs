@@ -9,7 +9,7 @@ use lab::exit::Exit;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::server::{Server, get};
+use super::server::{Server, get, kill};
 use crate::support::{Tool, assert_exit, text, wait_until};
 use crate::wsgi::environment;
 
@@ -276,7 +276,7 @@ fn reload_applies_the_new_configuration() {
     assert!(before.ends_with(&format!(" red {}", folder.path().display())), "{before}");
     let pid = before.split(' ').next().unwrap();
     let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap();
-    assert!(String::from_utf8_lossy(&line).ends_with("-m\0lab_wsgi\0lab: worker [shop]\0"));
+    assert!(String::from_utf8_lossy(&line).trim_end_matches('\0').ends_with("\0lab: worker [shop]"));
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap();
     assert!(String::from_utf8_lossy(&environment).contains("\0SHADE=dark\0"));
 
@@ -294,7 +294,16 @@ fn reload_applies_the_new_configuration() {
     folder.write("shop.py", "raise RuntimeError('no')\n");
     server.signal(Signal::HUP);
     server.wait_for("undoing the reload");
-    assert!(body(&server, "/").contains(" blue "));
+    let served = body(&server, "/");
+    assert!(served.contains(" blue "));
+    folder.write("shop.py", APP);
+    kill(served.split(' ').next().unwrap().parse().unwrap());
+    let replacement = server.wait_for_worker();
+    wait_until("a response of the replacement", || {
+        let served = body(&server, "/");
+        assert!(served.contains(" blue "));
+        served.starts_with(&format!("{replacement} "))
+    });
 }
 
 #[test]

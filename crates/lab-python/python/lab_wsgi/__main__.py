@@ -1,4 +1,5 @@
-"""A worker: reads its settings from an inherited descriptor, loads the application and serves it."""
+"""A worker, which loads the application and serves it. ``python -m lab_wsgi`` runs one without an arbiter, with settings
+from an inherited descriptor."""
 
 import faulthandler
 import json

@@ -1,5 +1,5 @@
-"""The fork server: the Python side of the arbiter. It runs the server hooks that gunicorn runs in its arbiter, loads the
-application if that is preloaded, and forks the workers.
+"""The fork server: the Python side of the arbiter. It forks the workers, runs the server hooks that gunicorn runs in its
+arbiter, and loads the application if that is preloaded.
 
 Standard input is a socket to the arbiter. The arbiter sends one request at a time, a JSON document with the descriptors of
 a new worker if it is about one, and waits for the reply (lab-serve: arbiter/fork_server.rs).
@@ -94,7 +94,7 @@ class ForkServer:
             server.LISTENERS[:] = [Listener(url) for url in state["listeners"]]
 
     def _configure(self, request, descriptors):
-        """Evaluates the configuration file."""
+        """Sets the process up, and evaluates the configuration file for its hooks and its logger."""
         settings = request["settings"]
         is_first = self._hooks is None
         if is_first:
@@ -103,7 +103,11 @@ class ForkServer:
         try:
             prepare_process(settings)
             configuration.forget()
-            log = loggers.set_up(settings)
+            try:
+                log = loggers.set_up(settings)
+            except RuntimeError as error:
+                # It says which setting is wrong, so nobody needs its traceback.
+                return {"raised": describe(error)}
             access_log.watch(log, settings)
             hooks = Hooks(settings, log)
         except Exception as error:
@@ -130,10 +134,12 @@ class ForkServer:
         return "done"
 
     def _restore_configuration(self, request, descriptors):
-        if self._former[1] is not None:
-            self._settings, self._hooks = self._former
-            self._exchange_variables(self._settings)
-            prepare_process(self._settings)
+        settings, hooks = self._former
+        if hooks is None:
+            return {"raised": "the fork server has no former configuration"}
+        self._settings, self._hooks = settings, hooks
+        self._exchange_variables(settings)
+        prepare_process(settings)
         return "done"
 
     def _exchange_variables(self, settings):

@@ -1,7 +1,7 @@
 """Calls server hooks (gunicorn: "Server Hooks").
 
 The arbiter is not a Python program. The hooks that gunicorn runs in its arbiter run in the fork server, which evaluates the
-configuration file again to get them, and whose workers share them. Without a fork server each worker evaluates the file.
+configuration file again to get them, and whose workers share them.
 """
 
 import importlib
@@ -25,7 +25,7 @@ class Hooks:
 
     @classmethod
     def of_worker(cls, settings, log):
-        """The hooks of a worker that no fork server has forked, which evaluates the configuration file itself."""
+        """The hooks of a worker without an arbiter, which evaluates the configuration file itself."""
         hooks = cls(settings, log)
         hooks.worker = new_worker(settings, hooks.server)
         hooks.worker.pid = os.getpid()

@@ -1,5 +1,5 @@
-//! The fork server: a Python process that runs the server hooks which gunicorn runs in its arbiter, loads a preloaded
-//! application, and forks the workers. It exists only if the configuration needs it.
+//! The fork server: a Python process that forks the workers, so that each starts without the start of an interpreter. It
+//! runs the server hooks that gunicorn runs in its arbiter, and loads a preloaded application.
 //!
 //! A worker is forked twice, and the process in between ends at once. This process is a subreaper, so the worker becomes
 //! its child, like a worker that it has started itself: signals, heartbeats and exit status are the same.
@@ -56,7 +56,7 @@ struct Request<'a> {
 #[derive(Debug, Serialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
 enum Action<'a> {
-    /// Evaluates the configuration file.
+    /// Sets the process up, and evaluates the configuration file if functions or classes of the file are needed.
     Configure {
         settings: &'a WorkerSettings,
         keeps_former: bool,
@@ -85,15 +85,19 @@ enum Action<'a> {
 }
 
 impl Action<'_> {
-    fn name(&self) -> &'static str {
-        match self {
-            Action::Configure { .. } | Action::LoadApplication | Action::RestoreConfiguration => "the configuration",
-            Action::ReopenLogs => "reopen_files",
+    /// The code that an exception comes from.
+    fn origin(&self) -> String {
+        let hook = match self {
+            Action::Configure { .. } | Action::LoadApplication | Action::RestoreConfiguration => {
+                return "the configuration".to_owned();
+            }
+            Action::ReopenLogs => return "the logger's reopen_files".to_owned(),
             Action::CallHook { hook } => hook,
             Action::ChangeWorkerCount { .. } => "nworkers_changed",
             Action::ReportExit { .. } => "child_exit",
             Action::Fork { .. } => "pre_fork",
-        }
+        };
+        format!("the server hook {hook}")
     }
 }
 
@@ -114,10 +118,10 @@ enum Reply {
 /// Why the fork server did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ForkServerError {
-    #[error("the server hook {hook} raised {exception}")]
-    Raised { hook: &'static str, exception: String },
-    #[error("the server hook {hook} raised SystemExit")]
-    Exited { hook: &'static str, code: u8 },
+    #[error("{origin} raised {exception}")]
+    Raised { origin: String, exception: String },
+    #[error("{origin} raised SystemExit")]
+    Exited { origin: String, code: u8 },
     /// The application cannot be preloaded. Python has printed the reason.
     #[error("the fork server failed to load the application")]
     NotLoaded(u8),
@@ -129,8 +133,8 @@ pub enum ForkServerError {
 }
 
 impl ForkServer {
-    /// Starts the fork server, which evaluates the configuration file; None if the specification needs none. Call it on the
-    /// main thread: the kernel kills the process when the thread that started it ends.
+    /// Starts and configures the fork server; None for a native application. Call it on the main thread: the kernel kills the
+    /// process when the thread that started it ends.
     pub(super) async fn start(
         spec: &WorkerSpec,
         state: ServerState,
@@ -154,7 +158,7 @@ impl ForkServer {
         Ok(ForkServer { pid, control })
     }
 
-    /// Evaluates the configuration file. `keeps_former` is whether the configuration to return to stays the one it is,
+    /// Configures the process. `keeps_former` is whether the configuration to return to stays the one it is,
     /// because the present one is that of an incomplete reload.
     pub(super) async fn configure(
         &self,
@@ -171,7 +175,7 @@ impl ForkServer {
         if spec.config.preload_app { self.act(state, Action::LoadApplication).await } else { Ok(()) }
     }
 
-    /// Returns to the former configuration.
+    /// Returns to the former configuration. The error says that there is none.
     pub(super) async fn restore_configuration(&self, state: ServerState) -> Result<(), ForkServerError> {
         self.act(state, Action::RestoreConfiguration).await
     }
@@ -227,7 +231,7 @@ impl ForkServer {
         action: Action<'_>,
         fds: &[BorrowedFd<'_>],
     ) -> Result<Reply, ForkServerError> {
-        let hook = action.name();
+        let origin = action.origin();
         let document = serde_json::to_vec(&Request { server, action }).map_err(|error| gone(error.into()))?;
         handover::send_message(self.control.as_fd(), &document, fds).map_err(|error| match error {
             HandoverError::Io(error) => gone(error),
@@ -240,8 +244,8 @@ impl ForkServer {
             return Err(gone(io::ErrorKind::UnexpectedEof.into()));
         }
         match serde_json::from_slice(&reply[..length]).map_err(|error| gone(error.into()))? {
-            Reply::Raised(exception) => Err(ForkServerError::Raised { hook, exception }),
-            Reply::Exited(code) => Err(ForkServerError::Exited { hook, code }),
+            Reply::Raised(exception) => Err(ForkServerError::Raised { origin, exception }),
+            Reply::Exited(code) => Err(ForkServerError::Exited { origin, code }),
             Reply::NotLoaded(code) => Err(ForkServerError::NotLoaded(code)),
             reply => Ok(reply),
         }

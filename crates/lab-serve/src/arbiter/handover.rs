@@ -3,14 +3,12 @@
 //! The worker's end of the pair is its standard input, the only inherited descriptor that a process can take over without
 //! `unsafe`. All other descriptors arrive in the message as owned ones (unix(7): `SCM_RIGHTS`).
 
-use std::io::{self, IoSlice, IoSliceMut, Seek as _};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
 use std::process::Stdio;
 
 use lab_worker::bootstrap::WorkerSettings;
-use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
@@ -29,8 +27,6 @@ const LONGEST_DOCUMENT: usize = 128 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerBootstrap {
     pub settings: WorkerSettings,
-    /// The Python interpreter to become; None for a native application, which lab runs itself.
-    pub python: Option<PathBuf>,
     /// The process name that `ps` shows.
     pub name: String,
     pub identity: Identity,
@@ -139,18 +135,6 @@ fn receive_from(socket: BorrowedFd<'_>) -> Result<(WorkerBootstrap, Descriptors)
     Ok((bootstrap, Descriptors { sockets, scoreboard, access }))
 }
 
-/// Writes settings into a memfd, which the process that inherits the descriptor reads from start to end.
-///
-/// # Errors
-/// The memfd cannot be created or written.
-pub fn settings_file(settings: &WorkerSettings) -> io::Result<OwnedFd> {
-    let fd = memfd_create("lab-settings", MemfdFlags::CLOEXEC)?;
-    let mut file = std::fs::File::from(fd);
-    serde_json::to_writer(&file, settings).map_err(io::Error::other)?;
-    file.rewind()?;
-    Ok(file.into())
-}
-
 #[cfg(test)]
 mod tests {
     use lab_worker::bootstrap::{AccessLogSettings, InheritedSocket};
@@ -168,7 +152,7 @@ mod tests {
         let log = AccessLogSettings { fd: 9, ..AccessLogSettings::default() };
         settings.access_log = access.then_some(log);
         let identity = Identity { user: 0, group: 0, initgroups: false };
-        WorkerBootstrap { settings, python: None, name: "n".into(), identity, syslog: None }
+        WorkerBootstrap { settings, name: "n".into(), identity, syslog: None }
     }
 
     /// Sends a document with four descriptors over a socket pair of its own, and receives it.

@@ -60,7 +60,7 @@ pub enum ArbiterError {
     Boot(u32),
     #[error("worker {0} failed to load the application")]
     AppLoad(u32),
-    /// A server hook raised an exception, or the application cannot be preloaded.
+    /// A server hook raised an exception, the application cannot be preloaded, or the fork server does not start.
     #[error("{error}")]
     ServerHook { error: ForkServerError, code: u8 },
     #[error(transparent)]
@@ -314,8 +314,7 @@ impl Arbiter {
             }
             _ => &self.listeners,
         };
-        let fork_server = self.fork_server.as_ref().filter(|_| self.worker_spec.has_fork_server);
-        let fork_server = fork_server.map(|fork_server| (fork_server, self.server_state()));
+        let fork_server = self.fork_server.as_ref().map(|fork_server| (fork_server, self.server_state()));
         let start = WorkerStart { spec: &self.worker_spec, sockets, ids, fork_server };
         match WorkerHandle::start(start, &mut self.sinks).await {
             Ok(worker) => self.workers.push(worker),

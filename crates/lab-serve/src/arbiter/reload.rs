@@ -42,12 +42,13 @@ impl Arbiter {
     }
 
     /// Makes the fork server evaluate the configuration file again. As in gunicorn, a preloaded application stays the one
-    /// that was loaded first. Starts a fork server that is needed now, or drops one that is not needed any more.
+    /// that was loaded first. A fork server without such state is replaced: workers get the packages that are installed now.
     async fn configure_fork_server(&mut self, new: &WorkerSpec) -> Result<(), ForkServerError> {
         let (old_logs, new_logs) = (&self.worker_spec.config.logs, &new.config.logs);
         let is_output_moved = (old_logs.errorlog == "-") != (new_logs.errorlog == "-")
             || old_logs.capture_output != new_logs.capture_output;
-        if let Some(fork_server) = self.fork_server.as_ref().filter(|_| new.has_fork_server && !is_output_moved) {
+        let is_kept = self.worker_spec.keeps_fork_server && new.keeps_fork_server && !is_output_moved;
+        if let Some(fork_server) = self.fork_server.as_ref().filter(|_| is_kept) {
             let mut configured = fork_server.configure(self.server_state(), new, self.previous.is_some()).await;
             if configured.is_ok() {
                 configured = fork_server.preload(self.server_state(), new).await;
@@ -69,12 +70,13 @@ impl Arbiter {
         Ok(())
     }
 
-    /// Makes the fork server return to the former configuration.
+    /// Makes the fork server return to the former configuration. One that has no former configuration is replaced when the
+    /// next worker starts.
     async fn restore_fork_server(&mut self) {
         let Some(fork_server) = &self.fork_server else { return };
         if let Err(error) = fork_server.restore_configuration(self.server_state()).await {
-            tracing::error!("{error}");
-            self.lose_fork_server();
+            tracing::debug!("{error}; the next worker starts from another fork server");
+            self.fork_server = None;
         }
     }
 
@@ -90,11 +92,7 @@ impl Arbiter {
         self.target = worker_spec.config.workers;
         self.worker_spec = worker_spec;
         self.generation = generation;
-        if self.worker_spec.has_fork_server {
-            self.restore_fork_server().await;
-        } else {
-            self.fork_server = None;
-        }
+        self.restore_fork_server().await;
         true
     }
 

@@ -1,6 +1,7 @@
 //! Server hooks (gunicorn: "Server Hooks") that gunicorn calls in its arbiter: when they are called, and what follows from
 //! their exceptions.
 
+use lab_worker::bootstrap::BOOT_ERROR;
 use tokio::time::Instant;
 
 use super::fork_server::{ForkServer, ForkServerError, ServerState};
@@ -27,7 +28,7 @@ impl Phase {
 }
 
 impl Arbiter {
-    /// Starts the fork server if the configuration needs one.
+    /// Starts the fork server of a Python application.
     pub(super) async fn start_fork_server(&mut self) -> Result<(), ArbiterError> {
         let state = self.server_state();
         match ForkServer::start(&self.worker_spec, state, &mut self.sinks).await {
@@ -40,10 +41,10 @@ impl Arbiter {
         loaded.map_err(|error| failure(error, Phase::OutsideLoop))
     }
 
-    /// Starts another fork server if the configuration needs one and there is none. Returns false, and sets when to try
-    /// again, if that fails: the workers that are there go on meanwhile.
+    /// Starts another fork server if one is needed and there is none. Returns false, and sets when to try again, if that
+    /// fails: the workers that are there go on meanwhile.
     pub(super) async fn has_needed_fork_server(&mut self) -> bool {
-        if self.fork_server.is_some() || !self.worker_spec.has_fork_server {
+        if self.fork_server.is_some() || self.worker_spec.python.is_none() {
             return true;
         }
         let state = self.server_state();
@@ -128,6 +129,7 @@ impl Arbiter {
 fn failure(error: ForkServerError, phase: Phase) -> ArbiterError {
     match error {
         ForkServerError::Spawn(error) => ArbiterError::Spawn(error),
+        ForkServerError::Gone(_) => ArbiterError::ServerHook { error, code: BOOT_ERROR },
         ForkServerError::Exited { code, .. } | ForkServerError::NotLoaded(code) => {
             ArbiterError::ServerHook { error, code }
         }

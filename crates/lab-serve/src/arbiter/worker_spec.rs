@@ -25,15 +25,15 @@ pub struct WorkerSpec {
     pub hooks: Option<HookSettings>,
     /// How workers set up Python's logging.
     pub logging: Option<LoggingSettings>,
-    /// Whether a fork server starts the workers: it loads a preloaded application, and calls the hooks that gunicorn calls
-    /// in its arbiter.
-    pub has_fork_server: bool,
+    /// Whether the fork server outlives a reload: it has a preloaded application, or calls the hooks that gunicorn calls in
+    /// its arbiter.
+    pub keeps_fork_server: bool,
     /// Environment variables that the configuration file sets, and (None) removes.
     pub environment: BTreeMap<String, Option<String>>,
 }
 
 impl WorkerSpec {
-    /// The command that starts a worker under `name`: this program, even if its file was replaced since it started.
+    /// The command that starts a native worker under `name`: this program, even if its file was replaced since it started.
     pub(super) fn command(&self, name: &str) -> Command {
         let mut command = Command::new("/proc/self/exe");
         command.arg0(name).arg("serve-worker");
@@ -41,14 +41,22 @@ impl WorkerSpec {
         command
     }
 
-    /// The command that starts the fork server; None if there is none. Variables that the configuration sets are left to it,
-    /// for it evaluates the file itself, and again at a reload.
+    /// The command that starts the fork server; None for a native application.
     pub(super) fn fork_server_command(&self) -> Option<Command> {
-        let python = self.python.as_ref().filter(|_| self.has_fork_server)?;
-        let mut command = Command::new(python);
+        let mut command = Command::new(self.python.as_ref()?);
         command.args(["-m", "lab_wsgi.fork_server", &format!("lab: fork server [{}]", self.config.process.name)]);
-        remove_own_variables(&mut command);
+        // A fork server that evaluates the configuration file sets the variables itself, and again at a reload.
+        if self.is_file_evaluated() {
+            remove_own_variables(&mut command);
+        } else {
+            self.set_environment(&mut command);
+        }
         Some(command)
+    }
+
+    /// Whether the fork server evaluates the configuration file: it needs functions or classes of the file.
+    fn is_file_evaluated(&self) -> bool {
+        self.hooks.is_some() || self.logging.as_ref().is_some_and(|logging| logging.file.is_some())
     }
 
     fn set_environment(&self, command: &mut Command) {
@@ -89,7 +97,6 @@ impl WorkerSpec {
         let process = &self.config.process;
         WorkerBootstrap {
             settings: self.settings(sockets, age, access_log),
-            python: self.python.clone(),
             name: format!("lab: worker [{}]", process.name),
             syslog: self.config.logs.syslog.clone(),
             identity: Identity { user: process.user, group: process.group, initgroups: process.initgroups },

@@ -23,7 +23,7 @@ fn note(setting: &Setting) -> &'static str {
         (Support::Refused(hint), _) => hint,
         (Support::NoEffect(reason), _) => reason,
         (Support::WorkerHook, _) => "Called in each worker",
-        (Support::ArbiterHook, _) => "Called in the fork server, from which workers are forked if it is set",
+        (Support::ArbiterHook, _) => "Called in the fork server, from which workers are forked",
         (Support::HookNotCalled, _) => "accepted with a warning, and never called",
         // These have no flag, and so no line in `--help`.
         (Support::Implemented, "secure_scheme_headers") => {
