@@ -37,6 +37,8 @@ pub(crate) fn run_tests(command: &mut Command) -> Result<(), String> {
             }
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
+                eprintln!("no test has ended for {} s; the processes are:", LONGEST_SILENCE.as_secs());
+                _ = Command::new("ps").args(["-eww", "-o", "pid,ppid,etimes,stat,wchan:20,args"]).status();
                 // The group has the number of its first process.
                 _ = Command::new("kill").args(["-KILL", "--", &format!("-{}", tests.id())]).status();
                 _ = tests.wait();

@@ -1,8 +1,8 @@
 //! Every way in which a worker leaves, with kept and new connections, without a proxy and behind two: no
 //! request is lost.
 //!
-//! `cargo xtask storms` waits for 200,000 responses in each storm. An ordinary test run has half of the storms, and waits for
-//! a few hundred.
+//! `cargo xtask storms` waits for 200,000 responses for each way, in equal parts from all traffics and routes. An ordinary
+//! test run has half of the traffics, and waits for a few hundred responses from each.
 
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,7 @@ use super::traffic::TRAFFICS;
 use crate::proxy::running::{Program, Proxy};
 use crate::support::{Tool, wait_until};
 
-/// How many responses each storm waits for, from `cargo xtask storms`.
+/// How many responses there are for each way, from `cargo xtask storms`.
 const RESPONSES: &str = "LAB_STORM_RESPONSES";
 
 const APP: &str = r#"
@@ -98,7 +98,8 @@ fn disturb(departure: &Departure, server: &Server, responses: &AtomicU64, wanted
 
 #[test]
 fn departing_workers_lose_no_request() {
-    let wanted = std::env::var(RESPONSES).ok().map(|text| text.parse().expect("LAB_STORM_RESPONSES is a number"));
+    let wanted: Option<u64> =
+        std::env::var(RESPONSES).ok().map(|text| text.parse().expect("LAB_STORM_RESPONSES is a number"));
     let Some(folder) = Folder::new() else { return };
     folder.write("storm.py", APP);
     let traffics = if wanted.is_some() { &TRAFFICS[..] } else { &TRAFFICS[1..3] };
@@ -111,11 +112,13 @@ fn departing_workers_lose_no_request() {
         let proxies: Vec<_> = proxies.into_iter().map(|program| (program, start_proxy(program, &server))).collect();
         let mut routes = vec![("no proxy".to_owned(), server.address.clone())];
         routes.extend(proxies.iter().map(|(program, proxy)| (format!("{program:?}"), proxy.address.to_string())));
+        let storms = (routes.len() * traffics.len()) as u64;
+        let wanted = wanted.map_or(300, |wanted| wanted.div_ceil(storms));
         for (proxy, address) in routes {
             for &traffic in traffics {
                 let (started, name) = (Instant::now(), departure.name);
                 storm(&address, traffic, |responses| {
-                    disturb(&departure, &server, responses, wanted.unwrap_or(300));
+                    disturb(&departure, &server, responses, wanted);
                 });
                 eprintln!("storm: {name}, {proxy}, {traffic:?}: none lost in {:.1?}", started.elapsed());
             }
