@@ -14,6 +14,7 @@ mod observed;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex};
+use std::time::Duration;
 
 use crate::proxy::case::Case;
 use crate::proxy::configuration;
@@ -35,7 +36,7 @@ fn proxy_differs_from_nginx_only_as_listed() {
     assert!(!files.is_empty(), "no case has {only:?} in its name");
     files.reverse();
     let count = files.len();
-    let (waiting, found) = (Mutex::new(files), Mutex::new(BTreeMap::new()));
+    let (waiting, found, ended) = (Mutex::new(files), Mutex::new(BTreeMap::new()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..AT_A_TIME {
             scope.spawn(|| {
@@ -43,7 +44,13 @@ fn proxy_differs_from_nginx_only_as_listed() {
                     let Some(file) = waiting.lock().expect("no panic").pop() else { return };
                     let name = name_of(&file);
                     let case = Case::read(&file);
-                    let [nginx, lab] = [Program::Nginx, Program::Lab].map(|program| run(&case, program));
+                    let (nginx, lab) = match (run(&case, Program::Nginx), run(&case, Program::Lab)) {
+                        (Ok(nginx), Ok(lab)) => (nginx, lab),
+                        (Err(error), _) | (_, Err(error)) => {
+                            ended.lock().expect("no panic").push(format!("{name}: {error}"));
+                            continue;
+                        }
+                    };
                     if only.is_some() {
                         eprintln!("=== {name}\n--- nginx\n{nginx}\n--- lab\n{lab}");
                     }
@@ -52,6 +59,8 @@ fn proxy_differs_from_nginx_only_as_listed() {
             });
         }
     });
+    let ended = ended.into_inner().expect("no panic");
+    assert!(ended.is_empty(), "{}", ended.join("\n"));
     let found: BTreeMap<String, Vec<Difference>> = found.into_inner().expect("no panic");
     let table = Table::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/twin/differences.toml").as_path());
     let wrong = table.judge(&found, only.is_none());
@@ -61,8 +70,9 @@ fn proxy_differs_from_nginx_only_as_listed() {
 /// Where names are looked up by nginx.
 static DNS: LazyLock<String> = LazyLock::new(|| dns::start().to_string());
 
-/// Runs one case on one of the twins.
-fn run(case: &Case, program: Program) -> Observed {
+/// Runs one case on one of the twins. The error is that of a program that has ended: two that refuse a configuration are
+/// alike, and prove nothing.
+fn run(case: &Case, program: Program) -> Result<Observed, String> {
     let upstream = Upstream::start(case.responses.clone());
     let dead = {
         // bound and released: no listener is there
@@ -73,6 +83,9 @@ fn run(case: &Case, program: Program) -> Observed {
     let prepare = |folder: &Path| case.write_files(folder);
     let mut proxy = Proxy::start_as(program, &configuration.replace("{dead}", &dead).replace("{dns}", &DNS), prepare);
     let got = proxy.converse_in_steps(&case.client);
+    if proxy.ends_within(Duration::from_millis(1)) {
+        return Err(format!("{program:?} has ended:\n{}", proxy.read("stderr")));
+    }
     // a twin that has finished has logged everything; one that cannot finish is stopped
     proxy.signal(rustix::process::Signal::QUIT);
     if !proxy.ends_within(STUCK / 10) {
@@ -89,7 +102,7 @@ fn run(case: &Case, program: Program) -> Observed {
             .replace(&proxy.path().display().to_string(), "{folder}");
         observed::normalise(&text)
     };
-    Observed::new(&got, &received, &proxy.read("access.log"), &normalise)
+    Ok(Observed::new(&got, &received, &proxy.read("access.log"), &normalise))
 }
 
 fn name_of(file: &Path) -> String {
