@@ -2,9 +2,10 @@
 //! client sees.
 
 use crate::context::Context;
-use crate::directives::{DirectiveRule, Shape};
-use crate::error::ConfError;
+use crate::directives::{ANY_NUMBER, DirectiveRule, Shape};
+use crate::error::{ConfError, ConfErrorKind};
 use crate::syntax::Directive;
+use crate::unsupported::NO_CACHE;
 use crate::values::{parse_number, parse_size};
 
 pub(crate) struct NoEffect {
@@ -26,6 +27,8 @@ enum Value {
     Words(&'static [&'static str], &'static str),
     /// `max=` and `inactive=`, or `off`.
     FileCache,
+    /// `off`; any other value turns on what is refused.
+    Off,
     /// The file of one of Debian's dynamic modules.
     Module,
     Any,
@@ -61,6 +64,7 @@ const READING: &str = "Files are read in blocks of 64 KiB, through the page cach
 const WRITING: &str = "Responses are written as soon as the client accepts them.";
 const FILES: &str = "Files are opened for every request, so a changed file shows at once.";
 const SOCKETS: &str = "Sockets use the system's defaults.";
+const CACHE: &str = "Only a cache uses it, and `proxy_cache` and `uwsgi_cache` with a zone are refused.";
 const MODULES: &str = "Modules are built in. Directives of those that are not are refused by name.";
 
 pub(crate) const NO_EFFECT: &[NoEffect] = &[
@@ -111,6 +115,37 @@ pub(crate) const NO_EFFECT: &[NoEffect] = &[
     row("log_subrequest", REQUEST, (1, 1), Value::Flag, "Subrequests are not logged."),
     row("gzip_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
     row("gunzip_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
+    row("proxy_cache", REQUEST, (1, 1), Value::Off, CACHE),
+    repeated(row("proxy_cache_path", HTTP, (2, ANY_NUMBER), Value::Any, CACHE)),
+    row("proxy_cache_key", REQUEST, (1, 1), Value::Any, CACHE),
+    repeated(row("proxy_cache_valid", REQUEST, (1, ANY_NUMBER), Value::Any, CACHE)),
+    row("proxy_cache_methods", REQUEST, (1, ANY_NUMBER), Value::Any, CACHE),
+    repeated(row("proxy_cache_bypass", REQUEST, (1, ANY_NUMBER), Value::Any, CACHE)),
+    repeated(row("proxy_no_cache", REQUEST, (1, ANY_NUMBER), Value::Any, CACHE)),
+    row("proxy_cache_use_stale", REQUEST, (1, ANY_NUMBER), Value::Any, CACHE),
+    row("proxy_cache_min_uses", REQUEST, (1, 1), Value::Number, CACHE),
+    row("proxy_cache_max_range_offset", REQUEST, (1, 1), Value::Size, CACHE),
+    row("proxy_cache_background_update", REQUEST, (1, 1), Value::Flag, CACHE),
+    row("proxy_cache_lock", REQUEST, (1, 1), Value::Flag, CACHE),
+    row("proxy_cache_lock_age", REQUEST, (1, 1), Value::Time, CACHE),
+    row("proxy_cache_lock_timeout", REQUEST, (1, 1), Value::Time, CACHE),
+    row("proxy_cache_revalidate", REQUEST, (1, 1), Value::Flag, CACHE),
+    row("proxy_cache_convert_head", REQUEST, (1, 1), Value::Flag, CACHE),
+    row("uwsgi_cache", REQUEST, (1, 1), Value::Off, CACHE),
+    repeated(row("uwsgi_cache_path", HTTP, (2, ANY_NUMBER), Value::Any, CACHE)),
+    row("uwsgi_cache_key", REQUEST, (1, 1), Value::Any, CACHE),
+    repeated(row("uwsgi_cache_valid", REQUEST, (1, ANY_NUMBER), Value::Any, CACHE)),
+    row("uwsgi_cache_methods", REQUEST, (1, ANY_NUMBER), Value::Any, CACHE),
+    repeated(row("uwsgi_cache_bypass", REQUEST, (1, ANY_NUMBER), Value::Any, CACHE)),
+    repeated(row("uwsgi_no_cache", REQUEST, (1, ANY_NUMBER), Value::Any, CACHE)),
+    row("uwsgi_cache_use_stale", REQUEST, (1, ANY_NUMBER), Value::Any, CACHE),
+    row("uwsgi_cache_min_uses", REQUEST, (1, 1), Value::Number, CACHE),
+    row("uwsgi_cache_max_range_offset", REQUEST, (1, 1), Value::Size, CACHE),
+    row("uwsgi_cache_background_update", REQUEST, (1, 1), Value::Flag, CACHE),
+    row("uwsgi_cache_lock", REQUEST, (1, 1), Value::Flag, CACHE),
+    row("uwsgi_cache_lock_age", REQUEST, (1, 1), Value::Time, CACHE),
+    row("uwsgi_cache_lock_timeout", REQUEST, (1, 1), Value::Time, CACHE),
+    row("uwsgi_cache_revalidate", REQUEST, (1, 1), Value::Flag, CACHE),
     row("http2_max_field_size", HTTP_SERVER, (1, 1), Value::Size, INTERNALS),
     row("http2_max_header_size", HTTP_SERVER, (1, 1), Value::Size, INTERNALS),
     row("http2_recv_buffer_size", HTTP, (1, 1), Value::Size, INTERNALS),
@@ -172,6 +207,11 @@ pub(crate) fn check_value(directive: &Directive) -> Result<(), ConfError> {
             directive.number()?;
             parse_size(size).ok_or_else(|| directive.invalid(size, "a number of buffers, then their size"))?;
         }
+        Value::Off if first == "off" => {}
+        Value::Off => {
+            let name = directive.name.clone();
+            return Err(directive.error(ConfErrorKind::UnsupportedDirective { name, advice: NO_CACHE }));
+        }
         Value::Words(words, _) if words.contains(&first) => {}
         Value::Words(_, accepted) => return Err(directive.invalid(first, accepted)),
         Value::FileCache => {
@@ -219,6 +259,7 @@ mod tests {
             "directio 4m;",
             "timer_resolution 100ms;",
             "load_module modules/ngx_http_geoip_module.so;",
+            "proxy_cache off;",
             "load_module /usr/lib/nginx/modules/ndk_http_module.so;",
         ] {
             assert_eq!(check(text), Ok(()), "{text}");
@@ -229,6 +270,7 @@ mod tests {
             "directio on;",
             "timer_resolution soon;",
             "load_module modules/ngx_http_own_module.so;",
+            "proxy_cache zone;",
             "reset_timedout_connection yes;",
         ] {
             assert!(check(text).is_err(), "{text}");

@@ -17,6 +17,8 @@ pub(crate) fn advice(name: &str) -> Option<&'static str> {
     REFUSED.iter().find(is_in).map(|group| group.reason)
 }
 
+pub(crate) const NO_CACHE: &str = "There is no cache. Cache in front of lab proxy or in the application.";
+
 #[rustfmt::skip]
 pub(crate) const REFUSED: &[Refused] = &[
     Refused {
@@ -36,14 +38,14 @@ pub(crate) const REFUSED: &[Refused] = &[
                  uwsgi_pass.",
     },
     Refused {
-        names: &["uwsgi_store", "uwsgi_store_access", "uwsgi_cache_path"],
-        prefixes: &["uwsgi_cache", "uwsgi_no_cache", "uwsgi_force_ranges"],
-        reason: "There is no cache. Cache in front of lab proxy or in the application.",
+        names: &["uwsgi_store", "uwsgi_store_access", "uwsgi_cache_purge"],
+        prefixes: &["uwsgi_force_ranges"],
+        reason: NO_CACHE,
     },
     Refused {
-        names: &["proxy_no_cache"],
-        prefixes: &["proxy_cache", "proxy_store"],
-        reason: "There is no cache. Cache in front of lab proxy or in the application.",
+        names: &["proxy_cache_purge"],
+        prefixes: &["proxy_store"],
+        reason: NO_CACHE,
     },
     Refused {
         names: &[],
@@ -121,7 +123,7 @@ mod tests {
 
     #[test]
     fn refused_names_are_known() {
-        for name in ["ssi", "sub_filter_once", "ssl_certificate", "proxy_cache_path", "fastcgi_pass"] {
+        for name in ["ssi", "sub_filter_once", "ssl_certificate", "proxy_cache_purge", "fastcgi_pass"] {
             assert!(advice(name).is_some(), "{name}");
         }
         for name in ["proxy_pas", "lokation", "exspires", ""] {

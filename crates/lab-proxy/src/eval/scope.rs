@@ -101,6 +101,7 @@ impl Scope<'_> {
             Variable::LimitReqStatus => {
                 append(out, self.route.limits.requests.map(|status| status.as_str().as_bytes()))
             }
+            Variable::UpstreamCache => false,
             Variable::LimitRate => {
                 decimal(out, self.limit_rate());
                 true

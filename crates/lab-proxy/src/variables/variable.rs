@@ -130,6 +130,8 @@ pub enum Variable {
     UpstreamBytesReceived,
     /// `$upstream_bytes_sent`: to the upstream, one for each address.
     UpstreamBytesSent,
+    /// `$upstream_cache_status` and the others of the cache, which have no value without one.
+    UpstreamCache,
     /// `$upstream_connect_time`: seconds until the connection was open, with milliseconds.
     UpstreamConnectTime,
     /// `$upstream_header_time`: seconds until the head of the response was complete, with milliseconds.
@@ -202,6 +204,9 @@ const NAMES: &[(&str, Variable)] = &[
     ("upstream_addr", Variable::UpstreamAddr),
     ("upstream_bytes_received", Variable::UpstreamBytesReceived),
     ("upstream_bytes_sent", Variable::UpstreamBytesSent),
+    ("upstream_cache_etag", Variable::UpstreamCache),
+    ("upstream_cache_last_modified", Variable::UpstreamCache),
+    ("upstream_cache_status", Variable::UpstreamCache),
     ("upstream_connect_time", Variable::UpstreamConnectTime),
     ("upstream_header_time", Variable::UpstreamHeaderTime),
     ("upstream_response_length", Variable::UpstreamResponseLength),
