@@ -3,7 +3,8 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, Timespec, clock_gettime};
+use nix::sys::time::TimeSpec;
+use nix::time::{ClockId, clock_gettime};
 
 thread_local! {
     static READING: Cell<Option<Reading>> = const { Cell::new(None) };
@@ -14,7 +15,7 @@ thread_local! {
 struct Reading {
     now: Instant,
     /// The kernel's tick at that time.
-    tick: Timespec,
+    tick: TimeSpec,
 }
 
 impl Reading {
@@ -24,9 +25,9 @@ impl Reading {
 }
 
 /// The start of the current tick of the kernel's clock, which is some milliseconds long. Reading it is cheaper than reading
-/// the time.
-fn tick() -> Timespec {
-    clock_gettime(ClockId::MonotonicCoarse)
+/// the time. libc reads it: rustix looks for the vDSO where valgrind has unmapped it, and crashes there.
+fn tick() -> TimeSpec {
+    clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE).expect("Linux has this clock")
 }
 
 /// The instant at which this thread's turn began. A thread that never calls [`begin_turn`] gets the real time.
