@@ -61,6 +61,7 @@ const READING: &str = "Files are read in blocks of 64 KiB, through the page cach
 const WRITING: &str = "Responses are written as soon as the client accepts them.";
 const FILES: &str = "Files are opened for every request, so a changed file shows at once.";
 const SOCKETS: &str = "Sockets use the system's defaults.";
+const STAPLING: &str = "OCSP responses are not fetched. They come from ssl_stapling_file.";
 const MODULES: &str = "Modules are built in. Directives of those that are not are refused by name.";
 
 pub(crate) const NO_EFFECT: &[NoEffect] = &[
@@ -111,6 +112,9 @@ pub(crate) const NO_EFFECT: &[NoEffect] = &[
     row("log_subrequest", REQUEST, (1, 1), Value::Flag, "Subrequests are not logged."),
     row("gzip_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
     row("gunzip_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
+    row("ssl_dhparam", HTTP_SERVER, (1, 1), Value::Any, "The TLS library has no cipher suites with DHE."),
+    row("ssl_stapling_responder", HTTP_SERVER, (1, 1), Value::Any, STAPLING),
+    row("ssl_stapling_verify", HTTP_SERVER, (1, 1), Value::Flag, STAPLING),
     row("http2_max_field_size", HTTP_SERVER, (1, 1), Value::Size, INTERNALS),
     row("http2_max_header_size", HTTP_SERVER, (1, 1), Value::Size, INTERNALS),
     row("http2_recv_buffer_size", HTTP, (1, 1), Value::Size, INTERNALS),
