@@ -27,7 +27,7 @@ pub(crate) const REFUSED: &[Refused] = &[
     Refused {
         names: &[],
         prefixes: &["ssl_ocsp"],
-        reason: "Responders are not asked about certificates. Use ssl_crl.",
+        reason: "Certificates are not checked by OCSP. Use ssl_crl.",
     },
     Refused {
         names: &["ssl_engine"],

@@ -63,8 +63,8 @@ fn slow_handshake_delays_nobody() {
     let mut slow = proxy.connect();
     slow.write_all(b"\x16\x03\x01").unwrap();
     assert!(handshake(&proxy).ends_with("certificate of rsa"));
-    assert_eq!(silent.read(&mut [0; 16]).unwrap(), 0, "a client that says nothing is let go");
-    assert_eq!(slow.read(&mut [0; 16]).unwrap(), 0, "and one that does not finish its handshake");
+    assert_eq!(silent.read(&mut [0; 16]).unwrap(), 0, "a silent client is disconnected");
+    assert_eq!(slow.read(&mut [0; 16]).unwrap(), 0, "and so is one that does not finish its handshake");
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub struct UpstreamTls {
     pub verifier: Option<ChainVerifier>,
     /// The client's own chain and key.
     pub certificate: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
-    /// Whether the server is told the name that the client expects (SNI).
+    /// Whether the client sends the server's name (SNI).
     pub sends_server_name: bool,
     /// Whether sessions are resumed.
     pub resumes: bool,

@@ -56,7 +56,7 @@ pub struct VirtualHost {
     pub prefers_own_ciphers: bool,
     /// At least one. The client's signature schemes decide which it gets.
     pub certificates: Vec<ServerCertificate>,
-    /// The authorities that a client is told, whose certificates it should choose from. None requests no certificate.
+    /// The authorities announced to clients, by which they choose a certificate. None requests no certificate.
     pub client_authorities: Option<RootCertStore>,
     /// The largest content of a record in bytes.
     pub record_size: Option<usize>,
@@ -126,8 +126,8 @@ impl ResolvesServerCert for CertificateChoice {
     }
 }
 
-/// Accepts any certificate of a client that holds its key. Whoever serves the request verifies the chain, because HTTP
-/// reports the failure.
+/// Accepts any certificate of a client that holds its key. The chain is verified later, because the failure
+/// is reported by HTTP.
 #[derive(Debug)]
 struct DeferredVerification {
     subjects: Vec<DistinguishedName>,

@@ -12,6 +12,7 @@ mod upstream_block;
 mod variables;
 
 pub mod address;
+pub mod position;
 pub mod process;
 pub mod logs;
 pub mod request_head;
@@ -94,8 +95,8 @@ pub fn read(tree: &[Directive], file: &Path, paths: ConfigPaths<'_>) -> Result<C
         let block = tree.iter().find(|directive| directive.name == name);
         block.ok_or_else(|| ConfError::new(file, 1, ConfErrorKind::MissingSection { name }))
     };
-    let folder = file.parent().unwrap_or(Path::new(""));
-    let mut reader = ConfigReader::new(paths.prefix, folder);
+    let mut reader = ConfigReader::new(paths.prefix);
+    reader.folder = file.parent().unwrap_or(Path::new(""));
     let process = process::read(tree, section("events")?, paths.error_log, &mut reader)?;
     let http = section("http")?.children();
 

@@ -38,10 +38,10 @@ pub(crate) struct ConfigReader<'c> {
 }
 
 impl<'c> ConfigReader<'c> {
-    pub(crate) fn new(prefix: &'c Path, folder: &'c Path) -> ConfigReader<'c> {
+    pub(crate) fn new(prefix: &'c Path) -> ConfigReader<'c> {
         ConfigReader {
             prefix,
-            folder,
+            folder: prefix,
             variables: DefinedVariables::default(),
             formats: LogFormats::default(),
             upstreams: UpstreamList::default(),

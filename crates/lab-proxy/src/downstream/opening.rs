@@ -31,7 +31,7 @@ pub(crate) struct Opened {
     pub(crate) received: Vec<u8>,
 }
 
-/// Reads the PROXY header and performs the handshake, as the `listen` asks for. None ends the connection.
+/// Reads the PROXY header and performs the handshake, if the `listen` has them. None ends the connection.
 pub(crate) async fn open(
     worker: &WorkerContext,
     accepted: Accepted<'_>,

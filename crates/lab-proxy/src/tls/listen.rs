@@ -113,7 +113,7 @@ fn load_listen(
             Err(error) => {
                 let message = format!("cannot use the TLS settings of this server: {error}");
                 let kind = lab_nginx_conf::ConfErrorKind::UnusableFile(message);
-                errors.push(ConfError::new(&position.file, position.line, kind));
+                errors.push(position.error(kind));
             }
         }
     }

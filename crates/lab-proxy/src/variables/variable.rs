@@ -189,7 +189,7 @@ pub enum TlsVariable {
     EarlyData,
     /// `$ssl_protocol`: `TLSv1.2` or `TLSv1.3`.
     Protocol,
-    /// `$ssl_server_name`: the name that the client asked for (SNI).
+    /// `$ssl_server_name`: the server's name as the client sent it (SNI), in lower case.
     ServerName,
     /// `$ssl_session_id`: never set, as the TLS library keeps it to itself.
     SessionId,

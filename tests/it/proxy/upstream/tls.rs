@@ -61,7 +61,7 @@ impl UpstreamStream {
     pub(super) fn announce_end(&mut self) {
         if let UpstreamStream::Tls(stream) = self {
             stream.conn.send_close_notify();
-            // a client that is gone need not be told
+            // the client may be gone already
             _ = stream.flush();
         }
     }

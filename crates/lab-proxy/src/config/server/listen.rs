@@ -99,7 +99,7 @@ fn check_certificates(listen: &Listen, servers: &[Server]) -> Result<(), ConfErr
         None => Ok(()),
         Some(server) => {
             let message = "no \"ssl_certificate\" is defined for the \"listen ... ssl\" directive".to_owned();
-            Err(ConfError::new(&server.position.file, server.position.line, ConfErrorKind::Conflict(message)))
+            Err(server.position.error(ConfErrorKind::Conflict(message)))
         }
     }
 }

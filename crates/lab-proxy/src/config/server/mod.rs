@@ -2,12 +2,10 @@
 
 pub mod listen;
 
-use std::path::Path;
-use std::sync::Arc;
-
 use crate::config::location::level::{Level, LocationConfig};
 use crate::config::location::root::Root;
 use crate::config::location::{EnclosingBlock, Location, Locations};
+use crate::config::position::Position;
 use crate::config::reader::ConfigReader;
 use crate::config::request_head::RequestHeadConfig;
 use crate::config::server_name::ServerName;
@@ -28,13 +26,6 @@ pub struct Server {
     pub tls: ServerTlsConfig,
     /// The position of the block.
     pub position: Position,
-}
-
-/// A line of a configuration file.
-#[derive(Debug, Clone)]
-pub struct Position {
-    pub file: Arc<Path>,
-    pub line: usize,
 }
 
 impl Server {
@@ -58,7 +49,7 @@ impl Server {
         let outside = Location::outside(block, &EnclosingBlock { level: outer, root, location: None }, reader)?;
         let request_head = outer.request_head(block)?;
         let tls = ServerTlsLevel::read(block, reader).inherit(tls).resolve(directive, reader)?;
-        let position = Position { file: Arc::clone(&directive.file), line: directive.line };
+        let position = Position::of(directive);
         Ok(Server { first_name: names[0].text(), names, outside, request_head, tls, position })
     }
 

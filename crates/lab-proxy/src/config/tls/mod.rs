@@ -4,28 +4,27 @@
 pub mod server;
 pub mod upstream;
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
+use crate::config::position::Position;
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
 
 /// A file, with the position of the directive that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedFile {
     pub path: PathBuf,
-    file: Arc<Path>,
-    line: usize,
+    position: Position,
 }
 
 impl NamedFile {
     pub(crate) fn new(path: PathBuf, directive: &Directive) -> NamedFile {
-        NamedFile { path, file: Arc::clone(&directive.file), line: directive.line }
+        NamedFile { path, position: Position::of(directive) }
     }
 
     /// An error at the directive.
     #[must_use]
     pub fn error(&self, message: String) -> ConfError {
-        ConfError::new(&self.file, self.line, ConfErrorKind::UnusableFile(message))
+        self.position.error(ConfErrorKind::UnusableFile(message))
     }
 }
 

@@ -51,12 +51,12 @@ pub enum SessionCacheConfig {
     },
 }
 
-/// Which certificates clients present, and who has to have signed them.
+/// Which certificates clients need, and the authorities that sign them.
 #[derive(Debug, Clone)]
 pub struct ClientCertificateConfig {
     /// `ssl_verify_client`
     pub verification: ClientVerification,
-    /// `ssl_client_certificate`: authorities that clients are told.
+    /// `ssl_client_certificate`: authorities that are announced to clients.
     pub authorities: Option<NamedFile>,
     /// `ssl_trusted_certificate`: further authorities.
     pub trusted: Option<NamedFile>,

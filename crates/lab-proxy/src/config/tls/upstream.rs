@@ -14,7 +14,7 @@ pub struct UpstreamTlsConfig {
     pub certificate: Option<CertificateFiles>,
     /// `proxy_ssl_password_file`
     pub password_file: Option<NamedFile>,
-    /// `proxy_ssl_server_name`: whether the server is told its name.
+    /// `proxy_ssl_server_name`: whether the server's name is sent (SNI).
     pub sends_server_name: bool,
     /// `proxy_ssl_session_reuse`
     pub resumes: bool,

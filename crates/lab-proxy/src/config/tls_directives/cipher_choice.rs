@@ -1,14 +1,14 @@
 //! Cipher suites and groups by OpenSSL's names.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use lab_net::tls::{CipherList, GroupList, KeyExchangeGroup, SupportedCipherSuite};
 
+use crate::config::position::Position;
 use crate::config::reader::ConfigReader;
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
 
-/// A list of cipher suites as written, and the directive to blame if it selects none.
+/// The cipher suites that a list selects.
 #[derive(Debug, Clone)]
 pub(super) struct CipherChoice {
     suites: Vec<SupportedCipherSuite>,
@@ -19,12 +19,6 @@ pub(super) struct CipherChoice {
 
 /// `ssl_ecdh_curve`: none for `auto`.
 pub(super) type GroupChoice = Option<Vec<KeyExchangeGroup>>;
-
-#[derive(Debug, Clone)]
-struct Position {
-    file: Arc<Path>,
-    line: usize,
-}
 
 impl CipherChoice {
     pub(super) fn read(directive: &Directive, text: &str, reader: &mut ConfigReader<'_>) -> CipherChoice {
@@ -38,8 +32,7 @@ impl CipherChoice {
                 "SSL_CTX_set_cipher_list(\"{text}\") failed: no cipher match; lab has ECDHE with AES-GCM or CHACHA20"
             )
         });
-        let position = Position { file: directive.file.clone(), line: directive.line };
-        CipherChoice { suites, none_left: none_left.map(Into::into), directive: position }
+        CipherChoice { suites, none_left: none_left.map(Into::into), directive: Position::of(directive) }
     }
 
     pub(super) fn suites(self) -> Vec<SupportedCipherSuite> {
@@ -48,9 +41,8 @@ impl CipherChoice {
 
     /// The error if no suite of TLS 1.2 is selected, which matters without TLS 1.3.
     pub(super) fn emptiness(&self) -> Option<ConfError> {
-        let Position { file, line } = &self.directive;
         let message = self.none_left.as_ref()?;
-        Some(ConfError::new(file, *line, ConfErrorKind::Conflict(message.to_string())))
+        Some(self.directive.error(ConfErrorKind::Conflict(message.to_string())))
     }
 }
 
