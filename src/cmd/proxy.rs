@@ -7,6 +7,7 @@ use crate::exit::Exit;
 use lab_proxy::logging::LogFiles;
 use lab_proxy::runtime::control::{self, ControlSignal};
 use lab_proxy::runtime::{master, sockets, temp_folders};
+use lab_proxy::tls::TlsContexts;
 use lab_proxy::{CommandLine, read_configuration};
 
 /// Runs the proxy until a signal ends it. An invalid configuration exits with 1, as in nginx.
@@ -34,7 +35,16 @@ pub(super) fn run(args: &ProxyArgs) -> anyhow::Result<Exit> {
         Ok(read) => read,
         Err(error) => return failed(&error),
     };
+    if !args.quiet {
+        for warning in &config.warnings {
+            eprintln!("lab proxy: [warn] {warning}");
+        }
+    }
     if is_test {
+        // as in nginx, the files of TLS belong to the configuration
+        if let Err(error) = TlsContexts::load(&config) {
+            return failed(&error);
+        }
         if !args.quiet {
             eprintln!("lab proxy: the configuration file {} syntax is ok", file.display());
         }

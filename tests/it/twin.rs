@@ -17,7 +17,6 @@ use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use crate::proxy::case::Case;
-use crate::proxy::configuration;
 use crate::proxy::running::{Program, Proxy, STUCK};
 use crate::proxy::upstream::Upstream;
 use crate::support::requires;
@@ -79,7 +78,7 @@ fn run(case: &Case, program: Program) -> Result<Observed, String> {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         socket.local_addr().expect("an address").to_string()
     };
-    let configuration = configuration(&case.http, case.server.as_deref(), &case.location, &upstream);
+    let configuration = case.configuration(&upstream);
     let prepare = |folder: &Path| case.write_files(folder);
     let mut proxy = Proxy::start_as(program, &configuration.replace("{dead}", &dead).replace("{dns}", &DNS), prepare);
     let got = proxy.converse_in_steps(&case.client);

@@ -16,7 +16,7 @@ use rustls::{ClientConfig, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 
-use crate::tls::{Session, Tls};
+use crate::tls::{ClientOffer, Session, Tls};
 
 /// A TCP or unix socket, or one half of one, possibly under TLS.
 #[derive(Debug)]
@@ -66,6 +66,20 @@ impl Stream {
     /// ([`UnexpectedEof`](io::ErrorKind::UnexpectedEof)).
     pub async fn accept_tls(self, config: Arc<ServerConfig>) -> io::Result<Stream> {
         Tls::accept(config, self).await.map(|tls| Stream::Tls(Box::new(tls)))
+    }
+
+    /// As [`accept_tls`](Stream::accept_tls), with the configuration that `select` returns for the client's offer; None
+    /// refuses the client. `received` is the part of the client's first message that was read already.
+    ///
+    /// # Errors
+    /// As for [`accept_tls`](Stream::accept_tls), and [`PermissionDenied`](io::ErrorKind::PermissionDenied) if `select`
+    /// refuses.
+    pub async fn accept_tls_by_offer(
+        self,
+        received: &[u8],
+        select: impl FnOnce(ClientOffer) -> Option<Arc<ServerConfig>>,
+    ) -> io::Result<Stream> {
+        Tls::accept_by_offer(self, received, select).await.map(|tls| Stream::Tls(Box::new(tls)))
     }
 
     pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {

@@ -131,6 +131,9 @@ pub enum ConfErrorKind {
     /// Directives or parameters that contradict each other.
     #[error("{0}")]
     Conflict(String),
+    /// A file that a directive names cannot be used.
+    #[error("{0}")]
+    UnusableFile(String),
     #[error("unknown log format \"{name}\"{}", suggestion(hint.as_deref()))]
     UnknownLogFormat {
         name: String,

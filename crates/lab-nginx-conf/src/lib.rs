@@ -26,6 +26,7 @@ mod context;
 mod directives;
 mod no_effect;
 mod rules;
+mod tls_directives;
 mod unsupported;
 mod check;
 mod compatibility;

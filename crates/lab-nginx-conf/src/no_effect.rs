@@ -65,6 +65,7 @@ const WRITING: &str = "Responses are written as soon as the client accepts them.
 const FILES: &str = "Files are opened for every request, so a changed file shows at once.";
 const SOCKETS: &str = "Sockets use the system's defaults.";
 const CACHE: &str = "Only a cache uses it, and `proxy_cache` and `uwsgi_cache` with a zone are refused.";
+const STAPLING: &str = "OCSP responses are not fetched. They come from ssl_stapling_file.";
 const MODULES: &str = "Modules are built in. Directives of those that are not are refused by name.";
 
 pub(crate) const NO_EFFECT: &[NoEffect] = &[
@@ -146,6 +147,9 @@ pub(crate) const NO_EFFECT: &[NoEffect] = &[
     row("uwsgi_cache_lock_age", REQUEST, (1, 1), Value::Time, CACHE),
     row("uwsgi_cache_lock_timeout", REQUEST, (1, 1), Value::Time, CACHE),
     row("uwsgi_cache_revalidate", REQUEST, (1, 1), Value::Flag, CACHE),
+    row("ssl_dhparam", HTTP_SERVER, (1, 1), Value::Any, "The TLS library has no cipher suites with DHE."),
+    row("ssl_stapling_responder", HTTP_SERVER, (1, 1), Value::Any, STAPLING),
+    row("ssl_stapling_verify", HTTP_SERVER, (1, 1), Value::Flag, STAPLING),
     row("http2_max_field_size", HTTP_SERVER, (1, 1), Value::Size, INTERNALS),
     row("http2_max_header_size", HTTP_SERVER, (1, 1), Value::Size, INTERNALS),
     row("http2_recv_buffer_size", HTTP, (1, 1), Value::Size, INTERNALS),

@@ -2,10 +2,11 @@
 
 use crate::directives::{DirectiveRule, RULES};
 use crate::no_effect::NO_EFFECT;
+use crate::tls_directives::TLS_RULES;
 
 /// All rules: those of directives with an effect, then those without.
 pub(crate) fn rules() -> impl Iterator<Item = &'static DirectiveRule> {
-    RULES.iter().chain(NO_EFFECT.iter().map(|row| &row.rule))
+    RULES.iter().chain(TLS_RULES).chain(NO_EFFECT.iter().map(|row| &row.rule))
 }
 
 #[cfg(test)]

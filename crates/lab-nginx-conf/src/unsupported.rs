@@ -22,14 +22,24 @@ pub(crate) const NO_CACHE: &str = "There is no cache. Cache in front of lab prox
 #[rustfmt::skip]
 pub(crate) const REFUSED: &[Refused] = &[
     Refused {
-        names: &["ssl", "http2"],
-        prefixes: &["ssl_", "http2_", "quic_", "http3"],
-        reason: "TLS and HTTP/2 to clients are not supported. Terminate them in front of lab proxy.",
+        names: &["http2"],
+        prefixes: &["http2_", "quic_", "http3"],
+        reason: "HTTP/2 and HTTP/3 to clients are not supported. Clients that also offer HTTP/1.1 use it.",
     },
     Refused {
         names: &[],
-        prefixes: &["proxy_ssl_", "uwsgi_ssl_"],
-        reason: "TLS to upstreams is not supported. Use http:// in proxy_pass.",
+        prefixes: &["ssl_ocsp"],
+        reason: "Certificates are not checked by OCSP. Use ssl_crl.",
+    },
+    Refused {
+        names: &["ssl_engine"],
+        prefixes: &[],
+        reason: "Keys are read from files. Use ssl_certificate_key.",
+    },
+    Refused {
+        names: &[],
+        prefixes: &["uwsgi_ssl_"],
+        reason: "uwsgi over TLS is not supported. Use https:// in proxy_pass.",
     },
     Refused {
         names: &["fastcgi_pass", "grpc_pass", "memcached_pass", "scgi_pass"],
@@ -123,7 +133,7 @@ mod tests {
 
     #[test]
     fn refused_names_are_known() {
-        for name in ["ssi", "sub_filter_once", "ssl_certificate", "proxy_cache_purge", "fastcgi_pass"] {
+        for name in ["ssi", "sub_filter_once", "ssl_ocsp", "proxy_cache_purge", "fastcgi_pass"] {
             assert!(advice(name).is_some(), "{name}");
         }
         for name in ["proxy_pas", "lokation", "exspires", ""] {

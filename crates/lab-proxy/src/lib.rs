@@ -5,7 +5,7 @@
 //!
 //! The modules, from the file to the response: [`variables`] (names, values, templates and patterns), [`config`] (the
 //! typed configuration), [`routing`] (a request and its route), [`eval`] (the values of variables for a request),
-//! [`phases`] (nginx's phases, which end in an action), `context` (the state of one request), `response` (the response
+//! [`phases`] (nginx's phases, which end in an action), [`tls`] (the contexts of handshakes), `context` (the state of one request), `response` (the response
 //! and the steps that change it; a cache or compression goes there), [`upstream`] (peers), [`downstream`] (clients),
 //! [`runtime`] (master and workers).
 
@@ -14,6 +14,7 @@ pub mod variables;
 pub mod config;
 pub mod routing;
 mod connection_counts;
+pub mod tls;
 pub mod limits;
 pub mod eval;
 pub mod phases;

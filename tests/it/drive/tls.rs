@@ -182,9 +182,7 @@ fn orderly_close_differs_from_failure() {
 
 /// As a scenario's stack is started: on ports that lab has bound, from a configuration that has moved and whose
 /// certificate lies beside the original.
-#[test]
-fn relocated_nginx_is_probed_over_tls() {
-    requires!(Nginx);
+fn relocated_proxy_is_driven_over_tls(program: &[&str], http: Http) {
     let project = Site::start("ssl", "");
     let configuration = "events { }\nhttp { access_log off; server { listen 80; listen 443 ssl http2;\n\
                          ssl_certificate site.pem; ssl_certificate_key site.key; keepalive_requests 1000000;\n\
@@ -203,8 +201,9 @@ fn relocated_nginx_is_probed_over_tls() {
     std::fs::write(&moved, &relocated.text).unwrap();
     let inherited: String = (FIRST_INHERITED_FD..).zip(&sockets).map(|(fd, _)| format!("{fd};")).collect();
     let (moved, folder) = (moved.display().to_string(), run.path().display().to_string());
-    let mut command = [NGINX, "-p", &folder, "-c", &moved, "-g"].map(str::to_owned).to_vec();
-    command.push(format!("{} user root;", relocated.globals));
+    let globals = format!("{} user root;", relocated.globals);
+    let arguments = ["-p", &folder, "-c", &moved, "-g", &globals];
+    let command = program.iter().chain(&arguments).map(|word| (*word).to_owned()).collect();
     let program = Started {
         command,
         environment: vec![("NGINX".to_owned(), inherited)],
@@ -217,7 +216,7 @@ fn relocated_nginx_is_probed_over_tls() {
     };
     let tls_entry = relocated.tls_entry.unwrap();
     runtime().block_on(async {
-        let mut nginx = Guarded::start(env!("CARGO_BIN_EXE_lab").as_ref(), program).unwrap();
+        let mut proxy = Guarded::start(env!("CARGO_BIN_EXE_lab").as_ref(), program).unwrap();
         for address in [relocated.entry, tls_entry] {
             let question = ready::Probe {
                 role: Role::Proxy,
@@ -227,15 +226,27 @@ fn relocated_nginx_is_probed_over_tls() {
                 binds_itself: false,
                 originals: &[],
             };
-            ready::wait(&question, &mut nginx, 10 * SECOND).await.unwrap();
+            ready::wait(&question, &mut proxy, 10 * SECOND).await.unwrap();
         }
         let plan = |url: String, plan: DrivePlan| DrivePlan { url, ..plan };
         let secure = plan(format!("https://{tls_entry}/pong"), project.plan(closed(2)));
-        assert_eq!(sound(&DrivePlan { http: http2(4), ..secure }).connections_opened, Some(2));
+        assert_eq!(sound(&DrivePlan { http, ..secure }).connections_opened, Some(2));
         let plain = DrivePlan { tls: None, ..project.plan(closed(2)) };
         sound(&plan(format!("http://{}/pong", relocated.entry), plain));
-        nginx.stop().await.unwrap();
+        proxy.stop().await.unwrap();
     });
+}
+
+#[test]
+fn relocated_nginx_is_driven_over_tls() {
+    requires!(Nginx);
+    relocated_proxy_is_driven_over_tls(&[NGINX], http2(4));
+}
+
+#[test]
+fn relocated_twin_is_driven_over_tls() {
+    requires!(Nginx);
+    relocated_proxy_is_driven_over_tls(&[env!("CARGO_BIN_EXE_lab"), "proxy"], Http::default());
 }
 
 #[test]

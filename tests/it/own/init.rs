@@ -89,7 +89,7 @@ fn flask_site_is_checked_without_an_edit() {
             "wsgi = \"shop:create_app()\"",
             "env_file = \".env\"",
             "kind = \"gunicorn\", config = \"deploy/gunicorn.conf.py\"",
-            "# lab proxy, the twin of nginx, cannot run deploy/nginx.conf:\n#   deploy/nginx.conf:",
+            "name      = \"lab-proxy\"\nproxy     = { kind = \"lab\", config = \"deploy/nginx.conf\" }",
             "\"Strict-Transport-Security\" = \"max-age=31536000\"",
             "expect.headers = { Location = \"https://shop.example.org/a/page?of=lab\" }",
             "Cache-Control = { contains = \"max-age=604800\" }",
@@ -98,13 +98,28 @@ fn flask_site_is_checked_without_an_edit() {
         ],
     );
     let listed = project.expect(Exit::Ok, &["list"]);
-    assert_has(&listed, &["lab.toml  ", ": the deployment and its twins", "  stacks  original, lab-serve"]);
+    assert_has(
+        &listed,
+        &["lab.toml  ", ": the deployment and its twins", "  stacks  original, lab-proxy, lab-serve, lab"],
+    );
     let explained = project.expect(Exit::Ok, &["explain", "lab.toml"]);
     assert_has(&explained, &["shop:create_app() (wsgi, in the scenario's folder, packages of requirements.txt)"]);
-    let checked = provision_and_check(&project, &["original"]);
+    let checked = provision_and_check(&project, &["original", "lab-proxy"]);
     assert_has(&checked, &["server gunicorn 23.0.0"]);
     assert_has(&checked, &["fullchain.pem is not here; runs have a certificate that lab makes"]);
     assert_eq!(files(&project), before, "no file of the site has changed");
+}
+
+#[test]
+fn directives_that_the_twin_refuses_are_named() {
+    requires!(Python);
+    let project = site("flask");
+    let file = project.path("deploy/nginx.conf");
+    let configuration = fs::read_to_string(&file).unwrap();
+    fs::write(&file, configuration + "mail { }\n").unwrap();
+    let (_, scenario) = init(&project);
+    assert_has(&scenario, &["# lab proxy, the twin of nginx, cannot run deploy/nginx.conf:\n#   deploy/nginx.conf:"]);
+    assert_has(&scenario, &["nginx directive \"mail\" is not supported"]);
 }
 
 #[test]

@@ -5,4 +5,5 @@ mod failures;
 mod init;
 mod refusals;
 mod sockets;
+mod tls;
 mod upstreams;

@@ -31,13 +31,13 @@ const NGINX: &str = "\
 events { }
 http {
     access_log off;
-    ssl_session_timeout 5m;
-    ssl_prefer_server_ciphers on;
+    ssl_ocsp off;
+    ssl_ocsp_cache off;
     include more;
     server {
         listen 80;
         location / { proxy_pass http://127.0.0.1:8000; }
-        ssl_protocols TLSv1.2;
+        ssl_ocsp_responder http://127.0.0.1/;
     }
 }
 ";
@@ -48,14 +48,14 @@ fn refusals_of_the_twin_are_listed_at_once() {
     let project = Project::empty()
         .with_file("lab.toml", SCENARIO)
         .with_file("nginx.conf", NGINX)
-        .with_file("more", "ssl_buffer_size 4k;\n");
+        .with_file("more", "uwsgi_ssl_verify off;\n");
     let printed = project.expect(Exit::BadScenario, &["check", "lab.toml"]);
     for part in [
         "lab: stack `twin`: lab proxy, the twin of nginx, cannot run nginx.conf:",
-        "\n  nginx.conf:4: nginx directive \"ssl_session_timeout\" is not supported",
-        "\n  nginx.conf:5: nginx directive \"ssl_prefer_server_ciphers\"",
-        "\n  more:1: nginx directive \"ssl_buffer_size\"",
-        "\n  nginx.conf:10: nginx directive \"ssl_protocols\"",
+        "\n  nginx.conf:4: nginx directive \"ssl_ocsp\" is not supported",
+        "\n  nginx.conf:5: nginx directive \"ssl_ocsp_cache\"",
+        "\n  more:1: nginx directive \"uwsgi_ssl_verify\"",
+        "\n  nginx.conf:10: nginx directive \"ssl_ocsp_responder\"",
     ] {
         assert!(printed.contains(part), "{part:?} is not in\n{printed}");
     }

@@ -3,9 +3,14 @@
 //! ```text
 //! --- http | server | location      directives, put into that block of the configuration; `server` replaces the
 //!                                    default location, `location` is put into it
-//! --- client [alone] [anew] [after TEXT]   the bytes of the client, one section after the other; `alone` sends no
+//! --- listen                        parameters of `listen`. With `ssl`, clients speak TLS, the files of
+//!                                    `certificates.rs` are there, and `rsa.pem` is the certificate unless the case
+//!                                    has an `ssl_certificate`
+//! --- client [alone] [anew] [plain] [TLS=…] [after TEXT]   the bytes of the client, one section after the other; `alone` sends no
 //!                                    legitimate request behind the last; `anew` on a connection of their own, once
-//!                                    the one before has ended; `after` waits until TEXT was received
+//!                                    the one before has ended; `plain` without TLS; `version=`, `sni=`,
+//!                                    `certificate=`, `alpn=`, `ciphers=` with TLS as `ClientTls` describes it;
+//!                                    `after` waits until TEXT was received
 //! --- file PATH                     a file in the configuration's folder
 //! --- upstream [early] [close|reset]  the bytes of one response, one section after the other; `early` does not wait
 //!                                    for the request's body; `close` and `reset` end the connection behind it
@@ -13,15 +18,20 @@
 //!
 //! Each line stands for itself and CRLF. `\` at the end of a line takes the CRLF away; `\r`, `\n`, `\t`, `\0`, `\xNN` and `\\`
 //! are what they are in Rust, and `\*N(text)` is the text N times. In directives `{upstream}`, `{second}` and `{third}`
-//! are the upstream's addresses, `{unix}` its unix socket, `{dead}` an address without a listener,
+//! are the upstream's addresses, `{unix}` its unix socket, `{tls}` its address with TLS, `{dead}` an address without a listener,
 //! and for the twins `{dns}` a name server.
 
 use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
+use super::certificates;
+use super::client::ClientTls;
+use super::upstream::Upstream;
+
 #[derive(Debug, Default)]
 pub(crate) struct Case {
+    pub(crate) listen: String,
     pub(crate) http: String,
     pub(crate) server: Option<String>,
     pub(crate) location: String,
@@ -38,6 +48,8 @@ pub(crate) struct Step {
     pub(crate) bytes: Vec<u8>,
     /// Whether it goes out on a connection of its own.
     pub(crate) is_anew: bool,
+    /// How its connection speaks TLS; None if it does not. Set for the first step of a connection.
+    pub(crate) tls: Option<ClientTls>,
     /// What must have been received before.
     pub(crate) after: Option<String>,
 }
@@ -70,15 +82,19 @@ impl Case {
             let (title, body) = section.split_once('\n').expect("a section with a title and a body");
             let mut words = title.split_whitespace();
             match words.next() {
+                Some("listen") => case.listen = body.trim().to_owned(),
                 Some("http") => case.http = body.to_owned(),
                 Some("server") => case.server = Some(body.to_owned()),
                 Some("location") => case.location = body.to_owned(),
                 Some("client") => {
-                    let mut step = Step { bytes: bytes(body), ..Step::default() };
+                    let tls = case.has_tls().then(ClientTls::default);
+                    let mut step = Step { bytes: bytes(body), tls, ..Step::default() };
                     while let Some(word) = words.next() {
                         match word {
                             "alone" => case.is_alone = true,
                             "anew" => step.is_anew = true,
+                            "plain" => step.tls = None,
+                            word if step.tls.as_mut().is_some_and(|tls| tls.read(word)) => {}
                             "after" => step.after = Some(words.by_ref().collect::<Vec<_>>().join(" ")),
                             other => panic!("unknown word {other:?} in {}", file.display()),
                         }
@@ -109,8 +125,33 @@ impl Case {
         case
     }
 
+    /// Whether clients speak TLS.
+    fn has_tls(&self) -> bool {
+        self.listen.split(' ').any(|word| word == "ssl") || self.http.contains("ssl on;")
+    }
+
+    /// The configuration with the case's directives, on an upstream's addresses.
+    pub(crate) fn configuration(&self, upstream: &Upstream) -> String {
+        let server = self.server.as_deref();
+        let text = super::configuration(&self.http, server, &self.location, upstream);
+        let names_certificate = text.contains("ssl_certificate ") || text.contains("ssl_reject_handshake on");
+        let certificate = match self.has_tls() && !names_certificate {
+            true => " ssl_certificate rsa.pem; ssl_certificate_key rsa.key;",
+            false => "",
+        };
+        text.replacen("listen {listen};", &format!("listen {{listen}} {};{certificate}", self.listen), 1)
+    }
+
     /// Puts the case's files into `folder`, all of the same age.
     pub(crate) fn write_files(&self, folder: &Path) {
+        let uses_tls = |text: &str| text.contains("_ssl_") || text.contains("https://");
+        if self.has_tls()
+            || uses_tls(&self.http)
+            || uses_tls(&self.location)
+            || self.server.as_deref().is_some_and(uses_tls)
+        {
+            certificates::write_to(folder);
+        }
         let age = UNIX_EPOCH + Duration::from_secs(1_300_000_000);
         for (path, content) in &self.files {
             let path = folder.join(path);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::case::Case;
-use super::running::Proxy;
+use super::running::{Program, Proxy};
 use super::upstream::Upstream;
 use crate::support::wait_until;
 
@@ -27,9 +27,10 @@ fn run(case: &Case) -> String {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         socket.local_addr().expect("an address").to_string()
     };
-    let configuration = super::configuration(&case.http, case.server.as_deref(), &case.location, &upstream);
-    let proxy = Proxy::start(&configuration.replace("{dead}", &dead));
-    let got = proxy.converse_in_steps(&case.client).into_iter().flat_map(|(got, _)| got).collect::<Vec<u8>>();
+    let configuration = case.configuration(&upstream);
+    let proxy =
+        Proxy::start_as(Program::Lab, &configuration.replace("{dead}", &dead), |folder| case.write_files(folder));
+    let got = proxy.converse_in_steps(&case.client).into_iter().flat_map(|got| got.received).collect::<Vec<u8>>();
 
     let mut report = String::new();
     for (number, received) in upstream.received().iter().enumerate() {

@@ -1,6 +1,8 @@
 //! `lab proxy`, end to end: raw bytes from a client, through the real binary, to an upstream that remembers them.
 
 pub(crate) mod case;
+pub(crate) mod certificates;
+pub(crate) mod client;
 pub(crate) mod running;
 pub(crate) mod upstream;
 
@@ -16,6 +18,7 @@ mod lingering;
 mod logs;
 mod reload;
 mod temp_folders;
+mod tls;
 
 use running::Proxy;
 use upstream::Upstream;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use command_fds::{CommandFdExt as _, FdMapping};
 
 use super::case::Step;
+use super::client::{ClientConfigs, ClientStream};
 
 /// Nothing takes this long unless it is stuck.
 pub(crate) const STUCK: Duration = Duration::from_secs(20);
@@ -92,16 +93,24 @@ impl Proxy {
         read_to_end(&mut stream).0
     }
 
-    /// Runs all steps of a client. Returns the bytes received on each connection, and how it ended.
-    pub(crate) fn converse_in_steps(&self, steps: &[Step]) -> Vec<(Vec<u8>, End)> {
+    /// Runs all steps of a client.
+    pub(crate) fn converse_in_steps(&self, steps: &[Step]) -> Vec<Conversation> {
         let mut connections = Vec::new();
         let mut got = Vec::new();
-        let mut stream = self.connect();
+        let mut configs = ClientConfigs::default();
+        let mut open = |step: Option<&Step>| match step.and_then(|step| step.tls.as_ref()) {
+            None => (ClientStream::Plain(self.connect()), None),
+            Some(tls) => {
+                let (stream, outcome) = configs.handshake(tls, self.connect());
+                (stream, Some(outcome))
+            }
+        };
+        let (mut stream, mut handshake) = open(steps.first());
         for step in steps {
             if step.is_anew {
                 let end = read_until(&mut stream, &mut got, |_| false);
-                connections.push((std::mem::take(&mut got), end));
-                stream = self.connect();
+                connections.push(Conversation { received: std::mem::take(&mut got), end, handshake });
+                (stream, handshake) = open(Some(step));
             }
             if let Some(text) = &step.after {
                 let is_there = |got: &[u8]| got.windows(text.len()).any(|window| window == text.as_bytes());
@@ -111,7 +120,7 @@ impl Proxy {
             _ = stream.write_all(&step.bytes);
         }
         let end = read_until(&mut stream, &mut got, |_| false);
-        connections.push((got, end));
+        connections.push(Conversation { received: got, end, handshake });
         connections
     }
 
@@ -162,8 +171,17 @@ impl Drop for Proxy {
     }
 }
 
+/// What a client saw of one connection.
+#[derive(Debug)]
+pub(crate) struct Conversation {
+    pub(crate) received: Vec<u8>,
+    pub(crate) end: End,
+    /// What a TLS handshake agreed on, or why it failed; None without TLS.
+    pub(crate) handshake: Option<String>,
+}
+
 /// Reads once, and retries after a signal.
-pub(crate) fn read_some(stream: &mut TcpStream, piece: &mut [u8]) -> std::io::Result<usize> {
+pub(crate) fn read_some(stream: &mut impl std::io::Read, piece: &mut [u8]) -> std::io::Result<usize> {
     loop {
         match stream.read(piece) {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
@@ -177,6 +195,8 @@ pub(crate) fn read_some(stream: &mut TcpStream, piece: &mut [u8]) -> std::io::Re
 pub(crate) enum End {
     Closed,
     Reset,
+    /// A TLS connection was closed without saying so.
+    Cut,
     /// Nothing more came, and it was not closed.
     Stalled,
 }
@@ -192,7 +212,7 @@ pub(super) fn read_to_end(stream: &mut TcpStream) -> (Vec<u8>, bool) {
 }
 
 /// Reads until the received bytes satisfy `is_enough`, or the connection ends.
-fn read_until(stream: &mut TcpStream, got: &mut Vec<u8>, is_enough: impl Fn(&[u8]) -> bool) -> End {
+fn read_until(stream: &mut impl std::io::Read, got: &mut Vec<u8>, is_enough: impl Fn(&[u8]) -> bool) -> End {
     let mut piece = [0; 16 * 1024];
     loop {
         if is_enough(got) {
@@ -202,6 +222,7 @@ fn read_until(stream: &mut TcpStream, got: &mut Vec<u8>, is_enough: impl Fn(&[u8
             Ok(0) => return End::Closed,
             Ok(read) => got.extend_from_slice(&piece[..read]),
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return End::Reset,
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return End::Cut,
             Err(_) => return End::Stalled,
         }
     }

@@ -8,12 +8,20 @@ use std::sync::{Arc, Mutex};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::case::{End, UpstreamResponse};
+use tls::UpstreamStream;
+
+mod tls;
+
+/// The index of the listener with TLS.
+const TLS_LISTENER: usize = 4;
 
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     /// Its further addresses.
     pub(crate) others: [SocketAddr; 2],
+    /// Its address with TLS.
+    tls: SocketAddr,
     folder: tempfile::TempDir,
     shared: Arc<Mutex<Shared>>,
 }
@@ -21,9 +29,11 @@ pub(crate) struct Upstream {
 /// What one connection received.
 #[derive(Debug, Clone)]
 pub(crate) struct Received {
-    /// Which of the upstream's addresses it came to; the unix socket is the last.
+    /// Which of the upstream's addresses it came to: three in the clear, the unix socket, one with TLS.
     pub(crate) listener: usize,
     pub(crate) bytes: Vec<u8>,
+    /// What a TLS handshake agreed on.
+    pub(crate) handshake: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +52,7 @@ impl Upstream {
         let folder = tempfile::tempdir().expect("a folder");
         let path = SockAddr::unix(folder.path().join("socket")).expect("a path");
         let any = SockAddr::from(SocketAddr::from(([127, 0, 0, 1], 0)));
-        let mut addresses = [&any, &any, &any, &path].into_iter().enumerate().map(|(number, address)| {
+        let mut addresses = [&any, &any, &any, &path, &any].into_iter().enumerate().map(|(number, address)| {
             let listener = Socket::new(address.domain(), Type::STREAM, None).expect("a socket");
             listener.bind(address).expect("an address");
             listener.listen(128).expect("an address to listen on");
@@ -51,10 +61,10 @@ impl Upstream {
             std::thread::spawn(move || accept(&listener, number, &shared));
             bound.or((address.domain() == Domain::UNIX).then_some(SocketAddr::from(([0; 4], 0)))).expect("an address")
         });
-        let mut next = || addresses.next().expect("one of four");
-        let (address, others, _unix) = (next(), [next(), next()], next());
+        let mut next = || addresses.next().expect("one of five");
+        let (address, others, _unix, tls) = (next(), [next(), next()], next(), next());
         drop(addresses);
-        Upstream { address, others, folder, shared }
+        Upstream { address, others, tls, folder, shared }
     }
 
     /// Puts its addresses into a configuration.
@@ -64,6 +74,7 @@ impl Upstream {
             .replace("{upstream}", &self.address.to_string())
             .replace("{second}", &second.to_string())
             .replace("{third}", &third.to_string())
+            .replace("{tls}", &self.tls.to_string())
             .replace("{unix}", &format!("unix:{}", self.folder.path().join("socket").display()))
     }
 
@@ -73,6 +84,7 @@ impl Upstream {
         text.replace(&self.address.to_string(), "{upstream}")
             .replace(&second.to_string(), "{second}")
             .replace(&third.to_string(), "{third}")
+            .replace(&self.tls.to_string(), "{tls}")
             .replace(&format!("unix:{}", self.folder.path().join("socket").display()), "{unix}")
     }
 
@@ -97,14 +109,23 @@ fn accept(listener: &Socket, number: usize, shared: &Arc<Mutex<Shared>>) {
         let shared = Arc::clone(shared);
         let connection = {
             let mut shared = shared.lock().expect("no panic");
-            shared.received.push(Received { listener: number, bytes: Vec::new() });
+            shared.received.push(Received { listener: number, bytes: Vec::new(), handshake: None });
             shared.received.len() - 1
         };
-        std::thread::spawn(move || serve(stream, connection, &shared));
+        std::thread::spawn(move || {
+            if number != TLS_LISTENER {
+                return serve(UpstreamStream::Plain(stream), connection, &shared);
+            }
+            let (stream, handshake) = tls::accept(stream);
+            shared.lock().expect("no panic").received[connection].handshake = Some(handshake);
+            if let Some(stream) = stream {
+                serve(UpstreamStream::Tls(Box::new(stream)), connection, &shared);
+            }
+        });
     }
 }
 
-fn serve(mut stream: Socket, connection: usize, shared: &Mutex<Shared>) {
+fn serve(mut stream: UpstreamStream, connection: usize, shared: &Mutex<Shared>) {
     let mut unread = Vec::new();
     loop {
         let Some(head_end) = read_until(&mut stream, &mut unread, connection, shared, end_of_head) else {
@@ -126,8 +147,11 @@ fn serve(mut stream: Socket, connection: usize, shared: &Mutex<Shared>) {
         }
         match response.end {
             End::KeepOpen => continue,
-            End::Close => _ = stream.shutdown(Shutdown::Both),
-            End::Reset => _ = stream.set_linger(Some(std::time::Duration::ZERO)),
+            End::Close => {
+                stream.announce_end();
+                _ = stream.socket().shutdown(Shutdown::Both);
+            }
+            End::Reset => _ = stream.socket().set_linger(Some(std::time::Duration::ZERO)),
         }
         drop(stream);
         shared.lock().expect("no panic").ended += 1;
@@ -136,7 +160,7 @@ fn serve(mut stream: Socket, connection: usize, shared: &Mutex<Shared>) {
 }
 
 fn read_until(
-    stream: &mut Socket,
+    stream: &mut UpstreamStream,
     unread: &mut Vec<u8>,
     connection: usize,
     shared: &Mutex<Shared>,

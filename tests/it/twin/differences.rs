@@ -10,7 +10,7 @@ use super::observed::{Message, Observed, Upstream};
 /// One aspect in which two observations are not the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Difference {
-    /// Of the client: `answers` (their statuses), `start line`, `field NAME`, `body`, `wholeness`, `end`. Of the upstream:
+    /// `handshake` and `upstream handshake`, of TLS. Of the client: `answers` (their statuses), `start line`, `field NAME`, `body`, `wholeness`, `end`. Of the upstream:
     /// `upstream requests` (which on which connection), `upstream connections after close` (the same, if it is only that
     /// one side went on after it had sent `Connection: close`), and as above with `upstream` before it, and `upstream
     /// order`. And `log`.
@@ -51,6 +51,15 @@ pub(super) fn compare(nginx: &Observed, lab: &Observed) -> Vec<Difference> {
     };
     let ends = |observed: &Observed| observed.connections.iter().map(|connection| connection.end).collect::<Vec<_>>();
     found.note("answers", &statuses(nginx), &statuses(lab));
+    let handshakes = |observed: &Observed| {
+        let outcomes = observed.connections.iter().filter_map(|connection| connection.handshake.clone());
+        outcomes.collect::<Vec<_>>().join(" | ")
+    };
+    found.note("handshake", &handshakes(nginx), &handshakes(lab));
+    let handshakes = |observed: &Observed| {
+        observed.upstream.iter().filter_map(|upstream| upstream.handshake.clone()).collect::<Vec<_>>().join(" | ")
+    };
+    found.note("upstream handshake", &handshakes(nginx), &handshakes(lab));
     found.note("end", &ends(nginx).join(", "), &ends(lab).join(", "));
     let requests = |observed: &Observed, splits| describe(&observed.upstream, splits);
     let aspect = match requests(nginx, true) == requests(lab, true) {

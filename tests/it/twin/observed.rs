@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::proxy::cases::visible;
-use crate::proxy::running::End;
+use crate::proxy::running::{Conversation, End};
 use crate::proxy::upstream::Received;
 
 #[derive(Debug)]
@@ -25,13 +25,17 @@ pub(super) struct Observed {
 pub(super) struct Connection {
     pub(super) responses: Vec<Message>,
     pub(super) end: &'static str,
+    /// What a TLS handshake agreed on, or why it failed.
+    pub(super) handshake: Option<String>,
 }
 
 #[derive(Debug)]
 pub(super) struct Upstream {
-    /// `{upstream}`, `{second}`, `{third}` or `{unix}`.
+    /// `{upstream}`, `{second}`, `{third}`, `{unix}` or `{tls}`.
     pub(super) address: &'static str,
     pub(super) requests: Vec<Message>,
+    /// What a TLS handshake agreed on.
+    pub(super) handshake: Option<String>,
 }
 
 /// A request or a response.
@@ -47,25 +51,27 @@ pub(super) struct Message {
 
 impl Observed {
     pub(super) fn new(
-        got: &[(Vec<u8>, End)],
+        got: &[Conversation],
         received: &[Received],
         logged: &str,
         normalise: &dyn Fn(&str) -> String,
     ) -> Observed {
-        let connections = got.iter().map(|(bytes, end)| {
-            let responses = messages(bytes, normalise);
+        let connections = got.iter().map(|Conversation { received, end, handshake }| {
+            let responses = messages(received, normalise);
             let by_end =
                 responses.last().is_some_and(|last| !last.start_line.contains(" 101 ") && last.framing().is_none());
             let end = match end {
                 End::Stalled => "stalled",
+                End::Cut => "cut",
                 // unread bytes decide between the two, unless only the end of the connection ends the body
                 End::Reset if by_end => "reset within a response that lasts until then",
                 End::Reset | End::Closed => "closed",
             };
-            Connection { responses, end }
+            Connection { responses, end, handshake: handshake.clone() }
         });
         let upstream = received.iter().map(|received| Upstream {
-            address: ["{upstream}", "{second}", "{third}", "{unix}"][received.listener],
+            address: ["{upstream}", "{second}", "{third}", "{unix}", "{tls}"][received.listener],
+            handshake: received.handshake.clone(),
             requests: messages(&received.bytes, normalise),
         });
         Observed {
@@ -206,12 +212,18 @@ pub(super) fn normalise(text: &str) -> String {
 impl fmt::Display for Observed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for connection in &self.connections {
+            if let Some(handshake) = &connection.handshake {
+                writeln!(f, "client's handshake: {handshake}")?;
+            }
             for message in &connection.responses {
                 writeln!(f, "client got {message}")?;
             }
             writeln!(f, "client's connection was {}", connection.end)?;
         }
         for upstream in &self.upstream {
+            if let Some(handshake) = &upstream.handshake {
+                writeln!(f, "handshake of {}: {handshake}", upstream.address)?;
+            }
             for message in &upstream.requests {
                 writeln!(f, "{} received {message}", upstream.address)?;
             }

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use pkcs8::{EncryptedPrivateKeyInfo, SecretDocument};
 use rustls::RootCertStore;
 use rustls::pki_types::pem::{self, PemObject as _};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// A file does not contain the expected certificates or key.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,10 @@ pub enum CertificateError {
     NoCertificate(PathBuf),
     #[error("no private key in {}; accepted: PEM", .0.display())]
     NoPrivateKey(PathBuf),
+    #[error("no revocation list in {}; accepted: PEM, with one X509 CRL or several", .0.display())]
+    NoRevocationList(PathBuf),
+    #[error("cannot open the private key in {}: {problem}", file.display())]
+    Encrypted { file: PathBuf, problem: &'static str },
     /// A certificate that cannot be an authority.
     #[error("cannot trust a certificate in {}", file.display())]
     Root {
@@ -38,6 +43,8 @@ impl CertificateError {
             CertificateError::Unreadable { source, .. } => source.to_string(),
             CertificateError::NoCertificate(_) => "there is no certificate in it, in PEM".to_owned(),
             CertificateError::NoPrivateKey(_) => "there is no private key in it, in PEM".to_owned(),
+            CertificateError::NoRevocationList(_) => "there is no revocation list in it, in PEM".to_owned(),
+            CertificateError::Encrypted { problem, .. } => (*problem).to_owned(),
             CertificateError::Root { source, .. } => source.to_string(),
         }
     }
@@ -67,6 +74,51 @@ pub fn read_private_key(file: &Path) -> Result<PrivateKeyDer<'static>, Certifica
     })
 }
 
+/// As [`read_private_key`], for a key that may be encrypted with one of the passwords.
+///
+/// # Errors
+/// As for [`read_private_key`]; none of the passwords opens the key; or it is encrypted in an older form than PKCS #8.
+pub fn read_private_key_with(file: &Path, passwords: &[String]) -> Result<PrivateKeyDer<'static>, CertificateError> {
+    let encrypted = |problem| CertificateError::Encrypted { file: file.to_owned(), problem };
+    let unreadable = |source| CertificateError::Unreadable { file: file.to_owned(), wanted: "a private key", source };
+    let text = std::fs::read(file).map_err(|error| unreadable(pem::Error::Io(error)))?;
+    if text.windows(TRADITIONAL_ENCRYPTION.len()).any(|window| window == TRADITIONAL_ENCRYPTION) {
+        return Err(encrypted("it is encrypted in an older form than PKCS #8"));
+    }
+    let Some(der) = encrypted_key(&text) else { return read_private_key(file) };
+    let key = EncryptedPrivateKeyInfo::try_from(der.as_bytes())
+        .map_err(|_| encrypted("its encryption is not that of PKCS #8"))?;
+    let opened = passwords.iter().find_map(|password| key.decrypt(password).ok());
+    let opened = opened.ok_or_else(|| encrypted("no password opens it"))?;
+    Ok(PrivatePkcs8KeyDer::from(opened.as_bytes().to_vec()).into())
+}
+
+/// In the head of a key that OpenSSL has encrypted by its own rules.
+const TRADITIONAL_ENCRYPTION: &[u8] = b"Proc-Type: 4,ENCRYPTED";
+
+/// The content of a section `ENCRYPTED PRIVATE KEY`, if there is one.
+fn encrypted_key(text: &[u8]) -> Option<SecretDocument> {
+    let text = std::str::from_utf8(text).ok()?;
+    let start = text.find("-----BEGIN ENCRYPTED PRIVATE KEY-----")?;
+    let length = text[start..].find(END)? + END.len();
+    SecretDocument::from_pem(&text[start..start + length]).ok().map(|(_, document)| document)
+}
+
+const END: &str = "-----END ENCRYPTED PRIVATE KEY-----";
+
+/// All revocation lists of a file, at least one.
+///
+/// # Errors
+/// The file cannot be read, is not PEM, or has no revocation list.
+pub fn read_revocations(file: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, CertificateError> {
+    let read = || CertificateRevocationListDer::pem_file_iter(file)?.collect::<Result<Vec<_>, _>>();
+    match read() {
+        Ok(found) if found.is_empty() => Err(CertificateError::NoRevocationList(file.to_owned())),
+        Ok(found) => Ok(found),
+        Err(source) => Err(CertificateError::Unreadable { file: file.to_owned(), wanted: "revocation lists", source }),
+    }
+}
+
 /// The certificates of a file as authorities.
 ///
 /// # Errors
@@ -78,4 +130,32 @@ pub fn read_roots(file: &Path) -> Result<RootCertStore, CertificateError> {
         roots.add(certificate).map_err(failed)?;
     }
     Ok(roots)
+}
+
+#[cfg(test)]
+mod tests {
+    use pkcs8::PrivateKeyInfo;
+    use pkcs8::der::pem::LineEnding;
+    use pkcs8::pkcs5::pbes2;
+
+    use super::*;
+
+    #[test]
+    fn encrypted_key_opens_with_one_of_the_passwords() {
+        let key = rcgen::KeyPair::generate().unwrap().serialize_der();
+        let parameters = pbes2::Parameters::pbkdf2_sha256_aes256cbc(1000, b"salt of a test", &[7; 16]).unwrap();
+        let info = PrivateKeyInfo::try_from(key.as_slice()).unwrap();
+        let encrypted = info.encrypt_with_params(parameters, "secret").unwrap();
+        let pem = encrypted.to_pem("ENCRYPTED PRIVATE KEY", LineEnding::LF).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, pem.as_bytes()).unwrap();
+        let words = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let opened = read_private_key_with(file.path(), &words(&["wrong", "secret"])).unwrap();
+        assert_eq!(opened.secret_der(), key);
+        let error = read_private_key_with(file.path(), &words(&["wrong"])).unwrap_err();
+        assert_eq!(error.reason(), "no password opens it");
+        let plain = SecretDocument::try_from(key.as_slice()).unwrap().to_pem("PRIVATE KEY", LineEnding::LF).unwrap();
+        std::fs::write(&file, plain.as_bytes()).unwrap();
+        assert_eq!(read_private_key_with(file.path(), &[]).unwrap().secret_der(), key);
+    }
 }

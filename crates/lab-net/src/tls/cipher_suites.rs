@@ -4,15 +4,35 @@ use rustls::SupportedCipherSuite;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::cipher_suite;
 
-/// The suites of TLS 1.2. OpenSSL's cipher list does not name those of TLS 1.3 either.
-const SUITES: [(&str, &SupportedCipherSuite); 6] = [
+/// The suites of TLS 1.2 in OpenSSL's order of preference. OpenSSL's cipher list does not name those of TLS 1.3 either.
+#[rustfmt::skip]
+pub(super) const SUITES: [(&str, &SupportedCipherSuite); 6] = [
     ("ECDHE-ECDSA-AES256-GCM-SHA384", &cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384),
-    ("ECDHE-ECDSA-AES128-GCM-SHA256", &cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
-    ("ECDHE-ECDSA-CHACHA20-POLY1305", &cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256),
     ("ECDHE-RSA-AES256-GCM-SHA384", &cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384),
-    ("ECDHE-RSA-AES128-GCM-SHA256", &cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256),
+    ("ECDHE-ECDSA-CHACHA20-POLY1305", &cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256),
     ("ECDHE-RSA-CHACHA20-POLY1305", &cipher_suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256),
+    ("ECDHE-ECDSA-AES128-GCM-SHA256", &cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
+    ("ECDHE-RSA-AES128-GCM-SHA256", &cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256),
 ];
+
+/// The suites of TLS 1.3 by the names of RFC 8446, which OpenSSL uses too.
+const TLS13_SUITES: [(&str, &SupportedCipherSuite); 3] = [
+    ("TLS_AES_256_GCM_SHA384", &cipher_suite::TLS13_AES_256_GCM_SHA384),
+    ("TLS_CHACHA20_POLY1305_SHA256", &cipher_suite::TLS13_CHACHA20_POLY1305_SHA256),
+    ("TLS_AES_128_GCM_SHA256", &cipher_suite::TLS13_AES_128_GCM_SHA256),
+];
+
+/// A suite of TLS 1.3 by its name.
+#[must_use]
+pub fn tls13_cipher_suite(name: &str) -> Option<SupportedCipherSuite> {
+    TLS13_SUITES.iter().find(|(own, _)| *own == name).map(|(_, suite)| **suite)
+}
+
+/// OpenSSL's name of a suite that the provider has.
+pub(super) fn cipher_suite_name(suite: SupportedCipherSuite) -> Option<&'static str> {
+    let all = SUITES.iter().chain(&TLS13_SUITES);
+    all.clone().find(|(_, own)| own.suite() == suite.suite()).map(|(name, _)| *name)
+}
 
 /// A name that is not one of [`cipher_suite_names`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

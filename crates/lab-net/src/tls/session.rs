@@ -14,6 +14,8 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::details::SessionDetails;
+
 /// A transport with a TLS session over it, or one half of them. The handshake is complete.
 #[derive(Debug)]
 pub struct Tls<S> {
@@ -41,7 +43,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Tls<S> {
             pending_if_blocked(handshake(&mut session, &mut Polled { socket: &mut socket, cx: &mut *cx }))
         })
         .await?;
-        Ok(Tls::new(socket, Arc::new(Session(Mutex::new(session)))))
+        Ok(Tls::handshaken(socket, session))
     }
 }
 
@@ -49,6 +51,11 @@ impl<S> Tls<S> {
     /// `session` has completed its handshake over `socket`.
     pub(crate) fn new(socket: S, session: Arc<Session>) -> Tls<S> {
         Tls { socket, session }
+    }
+
+    /// A session that has just completed its handshake.
+    pub(super) fn handshaken(socket: S, session: Connection) -> Tls<S> {
+        Tls::new(socket, Arc::new(Session(Mutex::new(session))))
     }
 
     pub fn socket(&self) -> &S {
@@ -72,6 +79,11 @@ impl Session {
     /// The application protocol that both sides agreed on.
     pub fn alpn_protocol(&self) -> Option<Vec<u8>> {
         self.lock().alpn_protocol().map(<[u8]>::to_vec)
+    }
+
+    /// What the handshake agreed on.
+    pub fn details(&self) -> SessionDetails {
+        SessionDetails::of(&self.lock())
     }
 
     /// Sends content directly on the socket, as much as it accepts without blocking. The stream's next flush sends the
@@ -120,7 +132,7 @@ impl Session {
     }
 }
 
-fn handshake(session: &mut Connection, io: &mut (impl Read + Write)) -> io::Result<()> {
+pub(super) fn handshake(session: &mut Connection, io: &mut (impl Read + Write)) -> io::Result<()> {
     loop {
         write_out(session, io)?;
         if !session.is_handshaking() {
@@ -141,7 +153,7 @@ fn handshake(session: &mut Connection, io: &mut (impl Read + Write)) -> io::Resu
 }
 
 /// Sends all pending records.
-fn write_out(session: &mut Connection, io: &mut impl Write) -> io::Result<()> {
+pub(super) fn write_out(session: &mut Connection, io: &mut impl Write) -> io::Result<()> {
     while session.wants_write() {
         if session.write_tls(io)? == 0 {
             return Err(io::ErrorKind::WriteZero.into());
@@ -164,6 +176,15 @@ fn read_in(session: &mut Connection, io: &mut impl Read) -> io::Result<usize> {
 /// `suppress_ragged_eofs`), as HTTP knows where its requests end. For a client it is an error, as only the end
 /// delimits some responses (RFC 9112 section 9.8).
 fn read(session: &mut Connection, io: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
+    // data that a client sent before its handshake was complete comes first
+    if let Connection::Server(server) = session
+        && let Some(mut early) = server.early_data()
+    {
+        match early.read(into)? {
+            0 => {}
+            length => return Ok(length),
+        }
+    }
     loop {
         match session.reader().read(into) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -177,9 +198,9 @@ fn read(session: &mut Connection, io: &mut impl Read, into: &mut [u8]) -> io::Re
 }
 
 /// A transport polled on the event loop. A call that would block registers the task's waker.
-struct Polled<'a, 'c, S> {
-    socket: &'a mut S,
-    cx: &'a mut Context<'c>,
+pub(super) struct Polled<'a, 'c, S> {
+    pub(super) socket: &'a mut S,
+    pub(super) cx: &'a mut Context<'c>,
 }
 
 impl<S: AsyncRead + Unpin> Read for Polled<'_, '_, S> {
@@ -238,7 +259,7 @@ fn blocked_if_pending<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
     }
 }
 
-fn pending_if_blocked<T>(result: io::Result<T>) -> Poll<io::Result<T>> {
+pub(super) fn pending_if_blocked<T>(result: io::Result<T>) -> Poll<io::Result<T>> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
         result => Poll::Ready(result),

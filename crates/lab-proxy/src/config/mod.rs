@@ -7,10 +7,12 @@
 mod directive_effects;
 mod log_format;
 mod reader;
+mod tls_directives;
 mod upstream_block;
 mod variables;
 
 pub mod address;
+pub mod position;
 pub mod process;
 pub mod logs;
 pub mod request_head;
@@ -24,6 +26,7 @@ pub mod derived;
 pub mod geo;
 pub mod map;
 pub mod split_clients;
+pub mod tls;
 
 use std::path::{Path, PathBuf};
 
@@ -38,6 +41,8 @@ use process::ProcessConfig;
 use reader::ConfigReader;
 use server::Server;
 use server::listen::{self, Listen};
+use tls::upstream::UpstreamTlsConfig;
+use tls_directives::server::ServerTlsLevel;
 use upstream::Upstream;
 
 /// The whole configuration of a proxy.
@@ -66,6 +71,10 @@ pub struct Config {
     pub charsets: Vec<String>,
     /// Whether a variable reads the head of a response, so that heads must be kept.
     pub needs_response_heads: bool,
+    /// `proxy_ssl_*` of every location that may connect over TLS.
+    pub upstream_tls: Vec<UpstreamTlsConfig>,
+    /// Messages about values that are accepted without their full effect.
+    pub warnings: Vec<String>,
 }
 
 /// Paths that come from the command line, not from the configuration.
@@ -87,6 +96,7 @@ pub fn read(tree: &[Directive], file: &Path, paths: ConfigPaths<'_>) -> Result<C
         block.ok_or_else(|| ConfError::new(file, 1, ConfErrorKind::MissingSection { name }))
     };
     let mut reader = ConfigReader::new(paths.prefix);
+    reader.folder = file.parent().unwrap_or(Path::new(""));
     let process = process::read(tree, section("events")?, paths.error_log, &mut reader)?;
     let http = section("http")?.children();
 
@@ -103,19 +113,19 @@ pub fn read(tree: &[Directive], file: &Path, paths: ConfigPaths<'_>) -> Result<C
         None => Root::nginx_default(&reader),
     };
 
+    let tls = ServerTlsLevel::read(http, &mut reader);
+
     let mut servers = Vec::new();
     let mut listens = Vec::new();
     for directive in http.iter().filter(|directive| directive.name == "server") {
         let index = servers.len();
-        let server = Server::read(directive, &level, &root, &mut reader);
+        let server = Server::read(directive, &level, &root, &tls, &mut reader);
         servers.extend(reader.keep(server));
         listen::read(directive, index, &mut listens, &mut reader);
     }
+    listen::finish(&mut listens, &servers, &mut reader);
     if let Some(error) = lab_nginx_conf::join_in_order(std::mem::take(&mut reader.errors), tree) {
         return Err(error);
-    }
-    for listen in &mut listens {
-        listen.index_names(&servers);
     }
     Ok(Config {
         process,
@@ -130,6 +140,8 @@ pub fn read(tree: &[Directive], file: &Path, paths: ConfigPaths<'_>) -> Result<C
         zones: reader.zones,
         charsets: reader.charsets,
         needs_response_heads: reader.needs_response_heads,
+        upstream_tls: reader.upstream_tls,
+        warnings: reader.warnings,
     })
 }
 

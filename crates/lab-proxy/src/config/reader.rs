@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::limit_zone::LimitZones;
 use crate::config::log_format::{LogFormats, LogPaths};
+use crate::config::tls::upstream::UpstreamTlsConfig;
 use crate::config::upstream::UpstreamList;
 use crate::variables::pattern::Pattern;
 use crate::variables::{DefinedVariables, Template};
@@ -14,6 +15,8 @@ use lab_nginx_conf::{ConfError, Directive};
 pub(crate) struct ConfigReader<'c> {
     /// The folder that relative paths start from.
     pub(crate) prefix: &'c Path,
+    /// The folder of the configuration file, which the paths of certificates start from.
+    pub(crate) folder: &'c Path,
     pub(crate) variables: DefinedVariables,
     pub(crate) formats: LogFormats,
     pub(crate) upstreams: UpstreamList,
@@ -26,6 +29,10 @@ pub(crate) struct ConfigReader<'c> {
     pub(crate) zones: LimitZones,
     /// The names of all `charset` directives.
     pub(crate) charsets: Vec<String>,
+    /// `proxy_ssl_*` of every location that may connect over TLS.
+    pub(crate) upstream_tls: Vec<UpstreamTlsConfig>,
+    /// Messages about values that are accepted without their full effect.
+    pub(crate) warnings: Vec<String>,
     /// The errors so far. Reading goes on after one, so that all are reported at once.
     pub(crate) errors: Vec<ConfError>,
 }
@@ -34,6 +41,7 @@ impl<'c> ConfigReader<'c> {
     pub(crate) fn new(prefix: &'c Path) -> ConfigReader<'c> {
         ConfigReader {
             prefix,
+            folder: prefix,
             variables: DefinedVariables::default(),
             formats: LogFormats::default(),
             upstreams: UpstreamList::default(),
@@ -42,6 +50,8 @@ impl<'c> ConfigReader<'c> {
             needs_response_heads: false,
             zones: LimitZones::default(),
             charsets: Vec::new(),
+            upstream_tls: Vec::new(),
+            warnings: Vec::new(),
             errors: Vec::new(),
         }
     }
@@ -49,6 +59,15 @@ impl<'c> ConfigReader<'c> {
     /// The value, unless there is an error, which is kept.
     pub(crate) fn keep<T>(&mut self, read: Result<T, ConfError>) -> Option<T> {
         read.map_err(|error| self.errors.extend(error.into_list())).ok()
+    }
+
+    /// Adds a warning about a directive, in nginx's form.
+    #[expect(clippy::needless_pass_by_value, reason = "callers format the message")]
+    pub(crate) fn warn(&mut self, directive: &Directive, message: String) {
+        let warning = format!("{message} in {}:{}", directive.file.display(), directive.line);
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
     }
 
     /// Compiles text with variables.

@@ -7,20 +7,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::config::Config;
 use crate::context::WakerSet;
 use crate::logging::LogFiles;
+use crate::tls::TlsContexts;
 
 /// The configuration, the logs and the open client connections of one worker.
 #[derive(Debug)]
 pub(crate) struct WorkerContext {
     pub(crate) config: Arc<Config>,
     pub(crate) logs: LogFiles,
+    pub(crate) tls: Arc<TlsContexts>,
     /// The open client connections.
     pub(crate) connections: WakerSet,
     is_quitting: Cell<bool>,
 }
 
 impl WorkerContext {
-    pub(crate) fn new(config: Arc<Config>, logs: LogFiles) -> WorkerContext {
-        WorkerContext { config, logs, connections: WakerSet::default(), is_quitting: Cell::new(false) }
+    pub(crate) fn new(config: Arc<Config>, logs: LogFiles, tls: Arc<TlsContexts>) -> WorkerContext {
+        WorkerContext { config, logs, tls, connections: WakerSet::default(), is_quitting: Cell::new(false) }
     }
 
     /// Whether connections are closed as soon as they are idle.

@@ -6,14 +6,14 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use lab_http::{Incoming, Outgoing};
+use lab_http::{Incoming, Limits, Outgoing};
 
 use crate::config::location::lingering::Lingering;
 use crate::context::{CountingWriter, WorkerContext};
 use lab_net::deadline::{TimedOut, Timer, last_look, now_or_pending};
 use lab_net::proxy_protocol::{self, Addresses, Origin, Parsed};
 use lab_net::turn::TurnBudget;
-use lab_net::{ReadHalf, WriteHalf};
+use lab_net::{ReadHalf, Stream, WriteHalf};
 
 /// How long an idle connection of a quitting worker still accepts a request.
 const LAST_CALL: Duration = Duration::from_secs(1);
@@ -24,6 +24,18 @@ pub(crate) struct ClientIo<'s> {
     pub(crate) outgoing: Outgoing<CountingWriter<WriteHalf<'s>>>,
     pub(crate) read_timer: Timer,
     pub(crate) write_timer: Timer,
+}
+
+impl<'s> ClientIo<'s> {
+    pub(crate) fn new(stream: &'s mut Stream, limits: Limits) -> ClientIo<'s> {
+        let (read, write) = stream.split();
+        ClientIo {
+            incoming: Incoming::new(read, limits),
+            outgoing: Outgoing::new(CountingWriter::new(write)),
+            read_timer: Timer::new(),
+            write_timer: Timer::new(),
+        }
+    }
 }
 
 impl ClientIo<'_> {
@@ -99,6 +111,12 @@ impl ClientIo<'_> {
         let incoming = &mut self.incoming;
         !incoming.buffered().is_empty()
             || matches!(now_or_pending(poll_fn(|cx| incoming.poll_fill(cx))).await, Poll::Ready(Ok(1..)))
+    }
+
+    /// Tells a client of TLS that the connection ends here, if it accepts that without waiting. Otherwise it could not
+    /// know whether the connection was cut.
+    pub(crate) async fn announce_end(&mut self) {
+        _ = now_or_pending(self.outgoing.shutdown()).await;
     }
 
     /// Shuts the connection down for writing, and discards the bytes that still arrive. There is no limit for them, only

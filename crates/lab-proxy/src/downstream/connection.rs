@@ -1,36 +1,22 @@
 //! A client's connection, from its first byte to its close: one request after the other.
 
-use std::net::SocketAddr;
-
-use lab_http::{Incoming, Limits, Outgoing};
+use lab_http::Limits;
 
 use crate::clock;
 use crate::config::address::Address;
 use crate::config::location::lingering::LingeringClose;
-use crate::config::logs::Severity;
 use crate::config::request_head::RequestHeadConfig;
 use crate::connection_counts::OpenConnection;
-use crate::context::{ConnectionDisposition, CountingWriter, WorkerContext};
+use crate::context::{ConnectionDisposition, WorkerContext};
 use crate::downstream::client_io::ClientIo;
+use crate::downstream::opening::{self, Accepted, Opened};
 use crate::downstream::request::{RequestEnd, serve_request};
 use crate::eval::ClientConnection;
 use crate::upstream::Upstreams;
 use lab_net::Stream;
-use lab_net::deadline::Timer;
-
-/// Where a connection was accepted.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Accepted<'a> {
-    /// Its slot among the worker's connections.
-    pub(crate) slot: usize,
-    /// The client's address; none on a unix socket.
-    pub(crate) peer: Option<SocketAddr>,
-    /// The `listen`s of the socket, as indexes into the configuration.
-    pub(crate) listens: &'a [usize],
-}
 
 /// Serves a connection to its end.
-pub(crate) async fn serve(worker: &WorkerContext, upstreams: &Upstreams, accepted: Accepted<'_>, mut stream: Stream) {
+pub(crate) async fn serve(worker: &WorkerContext, upstreams: &Upstreams, accepted: Accepted<'_>, stream: Stream) {
     // a client that is already gone has no address
     let Some((listen, local)) = find_listen(worker, accepted.listens, &stream) else { return };
     let default_server = &worker.config.servers[worker.config.listens[listen].default_server];
@@ -38,29 +24,19 @@ pub(crate) async fn serve(worker: &WorkerContext, upstreams: &Upstreams, accepte
     let _open = OpenConnection::new();
     let opened = clock::now();
     let mut connection = ClientConnection::new(worker.next_serial(), accepted.peer, local);
-    let (read, write) = stream.split();
-    let mut client = ClientIo {
-        incoming: Incoming::new(read, limits(&default_server.request_head)),
-        outgoing: Outgoing::new(CountingWriter::new(write)),
-        read_timer: Timer::new(),
-        write_timer: Timer::new(),
-    };
-    if worker.config.listens[listen].proxy_protocol {
-        match client.read_proxy_header(default_server.request_head.timeout).await {
-            Ok(announced) => connection.announced = announced,
-            Err(header) => {
-                let log = &default_server.config().error_log;
-                let message = format!("broken header: \"{}\"", header.escape_ascii());
-                worker.logs.error(log, Severity::Error, &message, None);
-                return;
-            }
-        }
-    }
+    // boxed, so that the task of an idle connection stays small
+    let opening = Box::pin(opening::open(worker, accepted, listen, &mut connection, stream));
+    let Some(Opened { mut stream, received }) = opening.await else { return };
+    let mut client = ClientIo::new(&mut stream, limits(&default_server.request_head));
+    client.incoming.unread(&received);
+    drop(received);
     let mut idle = default_server.request_head.timeout;
     let mut lingering = default_server.config().lingering;
+    let mut is_idle = false;
     let disposition = loop {
         connection.is_pipelined = !client.incoming.buffered().is_empty();
         if !client.wait(worker, accepted.slot, idle).await {
+            is_idle = true;
             break ConnectionDisposition::Abort;
         }
         connection.requests += 1;
@@ -84,6 +60,9 @@ pub(crate) async fn serve(worker: &WorkerContext, upstreams: &Upstreams, accepte
     };
     if lingers {
         client.linger(&lingering).await;
+    }
+    if connection.tls.is_some() && (is_idle || disposition == ConnectionDisposition::Close) {
+        client.announce_end().await;
     }
     drop(client);
     if disposition == ConnectionDisposition::Reset {

@@ -2,7 +2,7 @@
 //!
 //! The path of a request, by file:
 //!
-//! 1. `connection` waits for a request and reads its head;
+//! 1. `opening` reads a PROXY header and performs a TLS handshake; `connection` waits for a request and reads its head;
 //! 2. `request` takes it through the routing phases, which end in an action;
 //! 3. `proxied` gets the response from an upstream; pages, texts and files come from `crate::response::local`;
 //! 4. the steps of `crate::response` change the response;
@@ -14,10 +14,12 @@
 pub(crate) mod client_io;
 pub(crate) mod connection;
 pub(crate) mod head_writer;
+pub(crate) mod opening;
 pub(crate) mod proxied;
 pub(crate) mod request;
 pub(crate) mod request_collection;
 pub(crate) mod response_buffer;
 pub(crate) mod response_writer;
 pub(crate) mod subrequest;
+pub(crate) mod tls_policy;
 pub(crate) mod tunnel;

@@ -16,7 +16,7 @@ use crate::connection_counts::OpenRequest;
 use crate::context::{ConnectionDisposition, RequestBody, RequestContext, WorkerContext};
 use crate::downstream::client_io::{ClientIo, discard_alongside};
 use crate::downstream::response_writer::{ReadAhead, ResponseWriter, SendError};
-use crate::downstream::{proxied, subrequest};
+use crate::downstream::{proxied, subrequest, tls_policy};
 use crate::eval::ClientConnection;
 use crate::phases::Action;
 use crate::response::local::{self, LocalContent};
@@ -74,7 +74,8 @@ pub(crate) async fn serve_request(
                 Ok(request) => {
                     let server = find_server(request.host.as_deref());
                     let mut context = RequestContext::new(worker, connection, server, &request, values);
-                    let disposition = respond(client, &mut context, upstreams, Entry::Begin, started).await;
+                    let entry = tls_entry(&mut context);
+                    let disposition = respond(client, &mut context, upstreams, entry, started).await;
                     return RequestEnd::new(disposition, context.config());
                 }
                 Err(refusal) => {
@@ -104,6 +105,18 @@ pub(crate) async fn serve_request(
     // the rest of the request may still be arriving
     let is_close = disposition == ConnectionDisposition::Close;
     RequestEnd::new(if is_close { ConnectionDisposition::Linger } else { disposition }, context.config())
+}
+
+/// Where a request enters the phases, as its TLS session and its server decide. The statuses are nginx's own.
+fn tls_entry(context: &mut RequestContext<'_>) -> Entry {
+    let refusal = match tls_policy::check(context) {
+        Ok(()) => return Entry::Begin,
+        Err(refusal) => refusal,
+    };
+    context.route.note(Severity::Info, refusal.message);
+    // as in nginx: the handshake was for something else
+    context.route.connection = ConnectionReuse::Forbidden;
+    Entry::Status(refusal.status)
 }
 
 /// The status of a refused request. 494 is nginx's own code for 431 of RFC 6585.

@@ -1,6 +1,8 @@
 //! Evaluates variables, and the directives that use them, for a request. Values are written directly into an output
 //! buffer.
 
+mod certificate;
+mod client_handshake;
 mod lookup;
 mod derived;
 mod map;
@@ -9,6 +11,7 @@ mod root;
 mod scope;
 mod template;
 
+pub use client_handshake::ClientHandshake;
 pub use outcome::{Attempt, ClientConnection, RequestOutcome};
 pub use root::FilePath;
 pub use scope::Scope;

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::client_handshake::ClientHandshake;
 use crate::config::address::Address;
 use lab_http::Headers;
 use lab_net::proxy_protocol::Addresses;
@@ -26,6 +27,10 @@ pub struct ClientConnection {
     pub local: Address,
     /// The PROXY header, if `listen` has `proxy_protocol`.
     pub announced: Option<Addresses>,
+    /// The TLS session. Boxed, so that plain connections stay small.
+    pub tls: Option<Box<ClientHandshake>>,
+    /// Whether the socket is for TLS, and the client speaks plain HTTP.
+    pub is_plain_on_tls: bool,
 }
 
 /// The progress of a request, and at its end the outcome.
@@ -91,7 +96,15 @@ impl ClientConnection {
             peer_address,
             local,
             announced: None,
+            tls: None,
+            is_plain_on_tls: false,
         }
+    }
+
+    /// `$scheme`
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
     }
 }
 

@@ -106,6 +106,10 @@ impl Scope<'_> {
                 decimal(out, self.limit_rate());
                 true
             }
+            Variable::Tls(variable) => {
+                let tls = self.connection.tls.as_ref();
+                tls.is_some_and(|tls| tls.write(*variable, self.outcome.now, out))
+            }
             variable => self.write_connection_variable(variable, out),
         }
     }
@@ -181,7 +185,10 @@ impl Scope<'_> {
             Variable::ConnectionRequests => decimal(out, self.connection.requests as u64),
             Variable::ConnectionTime => seconds(out, self.connection.age + self.outcome.elapsed),
             Variable::Hostname => out.extend_from_slice(hostname().as_bytes()),
-            Variable::Https => return true,
+            Variable::Https => {
+                out.extend_from_slice(if self.connection.tls.is_some() { b"on" } else { b"" });
+                return true;
+            }
             Variable::Msec => seconds(out, self.outcome.now.duration_since(UNIX_EPOCH).unwrap_or_default()),
             Variable::NginxVersion => out.extend_from_slice(env!("CARGO_PKG_VERSION").as_bytes()),
             Variable::Pid => decimal(out, u64::from(std::process::id())),
@@ -205,7 +212,7 @@ impl Scope<'_> {
                 Some(_) => return true,
             },
             Variable::RequestId => out.extend_from_slice(self.route.values.request_id()),
-            Variable::Scheme => out.extend_from_slice(b"http"),
+            Variable::Scheme => out.extend_from_slice(self.connection.scheme().as_bytes()),
             Variable::ServerAddr => match &self.connection.local {
                 Address::Internet(address) => out.extend_from_slice(address.ip().to_string().as_bytes()),
                 unix @ Address::Unix(_) => out.extend_from_slice(unix.to_string().as_bytes()),

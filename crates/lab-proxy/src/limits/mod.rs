@@ -4,7 +4,7 @@
 
 mod connection_zone;
 mod recent_map;
-mod registry;
+pub(crate) mod registry;
 mod request_zone;
 
 pub use connection_zone::{ConnectionSlot, ConnectionZone};

@@ -5,17 +5,17 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// The zones of one kind.
-pub(super) struct Registry<Z> {
+pub(crate) struct Registry<Z> {
     zones: Mutex<Option<HashMap<String, Weak<Z>>>>,
 }
 
 impl<Z> Registry<Z> {
-    pub(super) const fn new() -> Registry<Z> {
+    pub(crate) const fn new() -> Registry<Z> {
         Registry { zones: Mutex::new(None) }
     }
 
     /// The zone with these parameters, which is made if no configuration has it.
-    pub(super) fn find_or_add(&self, parameters: &str, make: impl FnOnce() -> Z) -> Arc<Z> {
+    pub(crate) fn find_or_add(&self, parameters: &str, make: impl FnOnce() -> Z) -> Arc<Z> {
         let mut zones = self.zones.lock().unwrap_or_else(PoisonError::into_inner);
         let zones = zones.get_or_insert_default();
         if let Some(zone) = zones.get(parameters).and_then(Weak::upgrade) {

@@ -7,6 +7,7 @@ use crate::routing::uri;
 
 /// Continues with the error page of a status, or ends with the status itself.
 pub(super) fn apply<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, status: u16) -> Flow<'a> {
+    route.own_status = Some(status).filter(|status| matches!(status, 494..=497));
     route.status = Some(match status {
         // as in nginx: clients do not see the codes that only nginx has
         494..=497 => 400,

@@ -22,7 +22,7 @@ pub(super) fn resolve<'a>(
     };
     let parts = if pass.is_uwsgi() { parse_uwsgi_url(&url) } else { parse_url(&url) };
     let parts = parts.map_err(|problem| match problem {
-        PassUrlError::Https => (502, format!("https to upstreams is not supported, in \"{url}\"")),
+        PassUrlError::SecureUwsgi => (502, format!("uwsgi over TLS is not supported, in \"{url}\"")),
         PassUrlError::Malformed => (500, format!("invalid URL prefix in \"{url}\"")),
     })?;
     let target = target(phases, route, &parts)?;
@@ -31,6 +31,7 @@ pub(super) fn resolve<'a>(
         target,
         host: parts.host().as_bytes().to_vec(),
         port: parts.port(),
+        is_tls: parts.is_tls,
         uri: uri.map(String::into_bytes),
     }));
     Ok(())
@@ -39,10 +40,10 @@ pub(super) fn resolve<'a>(
 fn target(phases: &Phases<'_, '_>, route: &Route<'_>, parts: &PassUrl<'_>) -> Result<PassTarget, (u16, String)> {
     let authority = parts.authority;
     let upstreams = &phases.config.upstreams;
-    if let Some(index) = upstreams.iter().position(|upstream| upstream.name.eq_ignore_ascii_case(authority)) {
+    if let Some(index) = upstreams.iter().position(|upstream| upstream.is_named(authority, parts.default_port())) {
         return Ok(PassTarget::Upstream(index));
     }
-    if let Some(address) = address(authority) {
+    if let Some(address) = address(authority, parts.default_port()) {
         return Ok(PassTarget::Address(address));
     }
     let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
@@ -53,8 +54,8 @@ fn target(phases: &Phases<'_, '_>, route: &Route<'_>, parts: &PassUrl<'_>) -> Re
 }
 
 /// Parses an address with or without a port.
-fn address(text: &str) -> Option<SocketAddr> {
+fn address(text: &str, default_port: u16) -> Option<SocketAddr> {
     let ip = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let with_port = text.parse().ok().filter(|address: &SocketAddr| address.port() > 0);
-    with_port.or_else(|| ip.parse().ok().map(|ip| SocketAddr::new(ip, 80)))
+    with_port.or_else(|| ip.parse().ok().map(|ip| SocketAddr::new(ip, default_port)))
 }

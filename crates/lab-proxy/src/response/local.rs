@@ -73,7 +73,9 @@ fn build(context: &RequestContext<'_>, status: u16, content: LocalContent) -> Re
     // the type of the replaced upstream response
     let kept_type = context.route.preserved.get("content-type");
     let page = match content {
-        LocalContent::Page => error_page::html(status, rules.server_tokens),
+        LocalContent::Page => {
+            error_page::html(status, rules.server_tokens, context.route.own_status.filter(|_| status == 400))
+        }
         LocalContent::Text(_) | LocalContent::File(_) | LocalContent::Generated { .. } => None,
     };
     let (media_type, length) = match &content {

@@ -16,12 +16,13 @@ pub(crate) fn write_target(target: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Appends `http://host[:port]` as nginx makes redirects absolute. The host is `$host`, or the server's name with
+/// Appends `scheme://host[:port]` as nginx makes redirects absolute. The host is `$host`, or the server's name with
 /// `server_name_in_redirect`, or the local address if the client named no host. The port is the one that the client
-/// connected to, unless it is 80 or `port_in_redirect` is off.
+/// connected to, unless it is the default port of the scheme or `port_in_redirect` is off.
 pub(crate) fn write_origin(scope: &Scope<'_>, out: &mut Vec<u8>) {
     let rules = &scope.route.location.config;
-    out.extend_from_slice(b"http://");
+    out.extend_from_slice(scope.connection.scheme().as_bytes());
+    out.extend_from_slice(b"://");
     let local = scope.connection.local.internet();
     match scope.request.and_then(|request| request.host.as_deref()) {
         _ if rules.server_name_in_redirect => out.extend_from_slice(scope.server.first_name.as_bytes()),
@@ -32,8 +33,9 @@ pub(crate) fn write_origin(scope: &Scope<'_>, out: &mut Vec<u8>) {
             None => out.extend_from_slice(scope.connection.local.to_string().as_bytes()),
         },
     }
-    let port = local.map_or(80, |local| local.port());
-    if rules.port_in_redirect && port != 80 {
+    let default_port = if scope.connection.tls.is_some() { 443 } else { 80 };
+    let port = local.map_or(default_port, |local| local.port());
+    if rules.port_in_redirect && port != default_port {
         out.push(b':');
         decimal(out, u64::from(port));
     }

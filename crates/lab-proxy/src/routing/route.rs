@@ -9,7 +9,7 @@ use lab_http::Headers;
 
 use crate::config::location::Location;
 use crate::config::logs::Severity;
-use crate::config::proxy::pass::ProxyPass;
+use crate::config::proxy::pass::{Destination, PassTls, ProxyPass};
 use crate::limits::ConnectionSlot;
 use crate::routing::request::Request;
 use crate::variables::VariableValues;
@@ -34,6 +34,8 @@ pub struct Route<'a> {
     pub changes: ChangeBudget,
     /// Replaces the status of the response.
     pub status: Option<u16>,
+    /// The status of nginx's own behind a 400, such as 497.
+    pub own_status: Option<u16>,
     /// The status of the `return` that ended the phases.
     pub returned: Option<u16>,
     pub error_pages: ErrorPages,
@@ -107,6 +109,8 @@ pub struct ResolvedPass {
     pub host: Vec<u8>,
     /// `$proxy_port`
     pub port: u16,
+    /// Whether the scheme is `https`.
+    pub is_tls: bool,
     /// The URI, which replaces the request's.
     pub uri: Option<Vec<u8>>,
 }
@@ -208,6 +212,16 @@ pub enum ConnectionReuse {
 }
 
 impl<'a> Route<'a> {
+    /// How the connection to the upstream speaks TLS; none if it does not.
+    pub(crate) fn upstream_tls(&self) -> Option<&'a PassTls> {
+        let pass = self.pass?;
+        let is_tls = match &pass.destination {
+            Destination::Upstream(_) => true,
+            Destination::Url(_) => self.resolved_pass.as_ref().is_some_and(|resolved| resolved.is_tls),
+        };
+        pass.tls.as_ref().filter(|_| is_tls)
+    }
+
     /// The route of a new request. `request` is none if it was refused.
     #[must_use]
     pub fn new(request: Option<&'a Request<'_>>, outside: &'a Location, values: VariableValues) -> Route<'a> {
@@ -222,6 +236,7 @@ impl<'a> Route<'a> {
             alignment: UriAlignment::Location,
             changes: ChangeBudget::default(),
             status: None,
+            own_status: None,
             returned: None,
             error_pages: ErrorPages::Allowed,
             body: BodyAdmission::Acceptable,

@@ -3,6 +3,7 @@
 use std::io;
 
 use lab_net::pid_file::PidFileError;
+use lab_nginx_conf::ConfError;
 
 use crate::logging::LogFileError;
 use crate::runtime::sockets::SocketError;
@@ -14,6 +15,9 @@ pub enum RunError {
     TempFolder(#[from] TempFolderError),
     #[error(transparent)]
     Log(#[from] LogFileError),
+    /// A certificate or another file of TLS cannot be used.
+    #[error(transparent)]
+    Tls(#[from] ConfError),
     #[error(transparent)]
     Socket(#[from] SocketError),
     #[error(transparent)]

@@ -15,13 +15,15 @@ use crate::runtime::affinity;
 use crate::runtime::error::RunError;
 use crate::runtime::sockets::{self, BoundAddress};
 use crate::runtime::temp_folders;
-use crate::runtime::worker::{self, WorkerCommand};
+use crate::runtime::worker::{self, WorkerCommand, WorkerState};
+use crate::tls::TlsContexts;
 
 /// The open logs and sockets of a configuration.
 pub(crate) struct Resources {
     pub(crate) logs: LogFiles,
     /// The master keeps them too, so that none closes while workers are replaced.
     pub(crate) sockets: Vec<BoundAddress>,
+    pub(crate) tls: Arc<TlsContexts>,
 }
 
 impl Resources {
@@ -30,10 +32,11 @@ impl Resources {
         current: &[BoundAddress],
         inherited: Option<&str>,
     ) -> Result<Resources, RunError> {
+        let tls = Arc::new(TlsContexts::load(config)?);
         temp_folders::create(config)?;
         let logs = LogFiles::open(config)?;
         let workers = worker_count(config.process.workers);
-        Ok(Resources { logs, sockets: sockets::open(&config.listens, workers, current, inherited)? })
+        Ok(Resources { logs, sockets: sockets::open(&config.listens, workers, current, inherited)?, tls })
     }
 }
 
@@ -68,15 +71,20 @@ impl Generation {
             let listeners =
                 resources.sockets.iter().map(|bound| Ok((bound.worker_socket(number)?, bound.listens.clone())));
             let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
-            let (config, logs, commands) = (Arc::clone(config), resources.logs.clone(), commands.clone());
+            let state = WorkerState {
+                config: Arc::clone(config),
+                logs: resources.logs.clone(),
+                tls: Arc::clone(&resources.tls),
+            };
+            let commands = commands.clone();
             let notifier = ExitNotifier { serial, channel: ended.clone() };
             let run = move || {
                 let _notifier = notifier;
                 if let Err(error) = affinity::pin(&cores) {
                     let message = format!("sched_setaffinity() failed ({error})");
-                    logs.error(&config.process.error_log, Severity::Alert, &message, None);
+                    state.logs.error(&state.config.process.error_log, Severity::Alert, &message, None);
                 }
-                worker::run(&config, &logs, listeners, &commands)
+                worker::run(&state, listeners, &commands)
             };
             generation.threads.push(thread::Builder::new().name(format!("worker {number}")).spawn(run)?);
             generation.running += 1;

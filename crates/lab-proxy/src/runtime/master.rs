@@ -115,6 +115,7 @@ impl Master {
     }
 
     fn replace(&mut self, config: Config) -> Result<(), RunError> {
+        config.warnings.iter().for_each(|warning| self.log(Severity::Warn, warning));
         let resources = Resources::new(&config, &self.resources.sockets, None)?;
         let path = config.process.pid.as_deref();
         let pid = match path.filter(|path| self.pid.as_ref().is_none_or(|pid| pid.path() != *path)) {

@@ -24,8 +24,10 @@ use crate::config::Config;
 use crate::config::address::Address;
 use crate::config::logs::Severity;
 use crate::context::WorkerContext;
-use crate::downstream::connection::{self, Accepted};
+use crate::downstream::connection;
+use crate::downstream::opening::Accepted;
 use crate::logging::{self, LogFiles};
+use crate::tls::TlsContexts;
 use crate::upstream::Upstreams;
 
 /// What the master wants its workers to do. A later command is stronger.
@@ -56,25 +58,33 @@ const RESTART_PAUSE: Duration = Duration::from_millis(100);
 /// A listening socket of this worker, with the `listen`s it serves.
 pub(crate) type WorkerListener = (Socket, Vec<usize>);
 
+/// What a worker shares with the others of its generation.
+#[derive(Clone)]
+pub(crate) struct WorkerState {
+    pub(crate) config: Arc<Config>,
+    pub(crate) logs: LogFiles,
+    pub(crate) tls: Arc<TlsContexts>,
+}
+
 /// Runs a worker on the calling thread until a command ends it, also across panics.
 ///
 /// # Errors
 /// The runtime or a listener cannot be created.
 pub(crate) fn run(
-    config: &Arc<Config>,
-    logs: &LogFiles,
+    state: &WorkerState,
     listeners: Vec<WorkerListener>,
     commands: &watch::Receiver<WorkerCommand>,
 ) -> io::Result<()> {
     let listeners = RefCell::new(listeners);
     loop {
-        let (own_config, own_logs, own_commands) = (Arc::clone(config), logs.clone(), commands.clone());
+        let (own_state, own_commands) = (state.clone(), commands.clone());
         // what the panic may have left half done is dropped with the runtime
-        let run = AssertUnwindSafe(|| run_once(own_config, own_logs, &listeners, own_commands));
+        let run = AssertUnwindSafe(|| run_once(own_state, &listeners, own_commands));
         if let Ok(served) = catch_unwind(run) {
             return served;
         }
         logging::flush_all();
+        let WorkerState { config, logs, .. } = state;
         logs.error(&config.process.error_log, Severity::Alert, "worker panicked, and starts again", None);
         if *commands.borrow() > WorkerCommand::Serve {
             return Ok(());
@@ -84,8 +94,7 @@ pub(crate) fn run(
 }
 
 fn run_once(
-    config: Arc<Config>,
-    logs: LogFiles,
+    state: WorkerState,
     listeners: &RefCell<Vec<WorkerListener>>,
     commands: watch::Receiver<WorkerCommand>,
 ) -> io::Result<()> {
@@ -96,9 +105,9 @@ fn run_once(
         .on_thread_park(logging::flush)
         .on_thread_unpark(|| _ = clock::begin_turn())
         .build_local(Default::default())?;
-    logs.begin_buffering();
-    let upstreams = Upstreams::new(&config);
-    let context = WorkerContext::new(config, logs);
+    state.logs.begin_buffering();
+    let upstreams = Upstreams::new(&state.config);
+    let context = WorkerContext::new(state.config, state.logs, state.tls);
     let worker = Rc::new(Worker { context, upstreams, closed: Notify::new() });
     let served = runtime.block_on(worker.serve(listeners, commands));
     drop(runtime);

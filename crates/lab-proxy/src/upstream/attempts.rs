@@ -10,6 +10,7 @@ use crate::eval::Attempt;
 use crate::upstream::balancer::{PeerResult, PeerSearch};
 use crate::upstream::error::{ForwardError, UpstreamErrorKind};
 use crate::upstream::pool::{UpstreamConnection, UpstreamPool};
+use crate::upstream::tls::TlsTarget;
 
 /// The peers that were tried for a request, and those that may still be tried.
 #[derive(Debug)]
@@ -54,6 +55,7 @@ impl Attempts {
         &mut self,
         context: &mut RequestContext<'_>,
         pool: &UpstreamPool,
+        tls: Option<&TlsTarget>,
     ) -> Result<(usize, Option<UpstreamConnection>), ForwardError> {
         self.is_unsent = true;
         if let Some(peer) = self.same_peer.take() {
@@ -78,7 +80,7 @@ impl Attempts {
             context.log_error(Severity::Error, message, Some(upstream));
             return Err(ForwardError::Status(502));
         };
-        Ok((peer, pool.take_idle(peer, !self.is_idempotent)))
+        Ok((peer, pool.take_idle(peer, tls, !self.is_idempotent)))
     }
 
     /// The policy for statuses that are retried; none if no other peer may be tried.
@@ -171,5 +173,6 @@ fn url(context: &RequestContext<'_>, authority: &str) -> String {
     let request = context.request;
     let target = String::from_utf8_lossy(&request.target.origin_form(request.head)).into_owned();
     let colon = if authority.starts_with("unix:") { ":" } else { "" };
-    format!("http://{authority}{colon}{target}")
+    let scheme = if context.route.upstream_tls().is_some() { "https" } else { "http" };
+    format!("{scheme}://{authority}{colon}{target}")
 }

@@ -9,6 +9,7 @@ use crate::upstream::error::{ExchangeError, UpstreamErrorKind};
 use crate::upstream::pool::{ConnectionUsage, UpstreamConnection};
 use crate::upstream::request_head;
 use crate::upstream::request_sender::RequestSender;
+use crate::upstream::tls::TlsTarget;
 use crate::upstream::uwsgi_head;
 use lab_net::deadline::TimedOut;
 
@@ -19,6 +20,7 @@ pub(crate) struct Exchange {
     /// The reading side, until the response's body takes it.
     reader: Option<StreamReader>,
     usage: ConnectionUsage,
+    tls: Option<Box<TlsTarget>>,
     sent_before: u64,
     received_before: u64,
     /// Whether an interim response of this exchange went to the client.
@@ -36,7 +38,7 @@ impl Exchange {
         length: BodyLength,
     ) -> Exchange {
         connection.usage.requests += 1;
-        let UpstreamConnection { mut reader, mut outgoing, usage } = connection;
+        let UpstreamConnection { mut reader, mut outgoing, usage, tls } = connection;
         reader.incoming.set_limits(limits(context.config().buffering.head));
         match &pass.uwsgi {
             Some(uwsgi) => uwsgi_head::write(context.request, uwsgi, &context.scope(), outgoing.buffer()),
@@ -48,6 +50,7 @@ impl Exchange {
             sender: RequestSender::new(outgoing, length, context, pass),
             reader: Some(reader),
             usage,
+            tls,
             has_interim: false,
             is_persistent: false,
         }
@@ -122,8 +125,8 @@ impl Exchange {
     /// The connection, if it can carry another request.
     pub(crate) fn into_reusable(self, body: StreamBody) -> Option<UpstreamConnection> {
         let is_reusable = self.is_persistent && self.sender.is_complete() && body.leaves_connection_usable();
-        let (outgoing, usage) = (self.sender.outgoing, self.usage);
-        is_reusable.then_some(UpstreamConnection { reader: body.reader, outgoing, usage })
+        let (outgoing, usage, tls) = (self.sender.outgoing, self.usage, self.tls);
+        is_reusable.then_some(UpstreamConnection { reader: body.reader, outgoing, usage, tls })
     }
 }
 

@@ -19,8 +19,9 @@ use crate::upstream::attempts::{self, Attempts};
 use crate::upstream::balancer::PeerResult;
 use crate::upstream::error::{ExchangeError, ForwardError, UpstreamErrorKind};
 use crate::upstream::exchange::Exchange;
-use crate::upstream::pool::{UpstreamConnection, UpstreamPool};
+use crate::upstream::pool::{ConnectError, UpstreamConnection, UpstreamPool};
 use crate::upstream::request_sender::RequestSender;
+use crate::upstream::tls::TlsTarget;
 use crate::upstream::upstreams::Upstreams;
 
 /// One request, the upstream it goes to, and the exchange with the current peer.
@@ -31,6 +32,7 @@ use crate::upstream::upstreams::Upstreams;
 pub(crate) struct Forwarding<'a> {
     pass: &'a ProxyPass,
     pool: PoolHandle<'a>,
+    tls: Option<TlsTarget>,
     /// How the request's head announces the body.
     length: BodyLength,
     attempts: Attempts,
@@ -93,6 +95,7 @@ impl<'a> Forwarding<'a> {
             (Destination::Url(_), None) => unreachable!("a URL with variables that has no target"),
         };
         Ok(Forwarding {
+            tls: context.route.upstream_tls().map(|tls| TlsTarget::new(context, tls)).transpose()?,
             attempts: Attempts::new(context, &pool, begun),
             pass,
             pool,
@@ -129,7 +132,7 @@ impl<'a> Forwarding<'a> {
 
     /// Selects a peer and starts an exchange with it. The inner error is the peer's.
     async fn connect(&mut self, context: &mut RequestContext<'_>) -> Result<Result<(), ExchangeError>, ForwardError> {
-        let (peer, idle) = self.attempts.next_peer(context, &self.pool)?;
+        let (peer, idle) = self.attempts.next_peer(context, &self.pool, self.tls.as_ref())?;
         self.peer = peer;
         self.is_peer_selected = true;
         self.is_reused = idle.is_some();
@@ -149,14 +152,27 @@ impl<'a> Forwarding<'a> {
     }
 
     async fn open(&self, peer: usize) -> Result<UpstreamConnection, ExchangeError> {
-        self.pool.connect(peer, self.pass.connect_timeout).await.map_err(|error| match error.kind() {
-            std::io::ErrorKind::TimedOut => {
-                let message = "upstream timed out while connecting to upstream";
-                ExchangeError::upstream(UpstreamErrorKind::Timeout, message)
-            }
-            _ => {
-                let message = format!("connect() failed ({error}) while connecting to upstream");
-                ExchangeError::upstream(UpstreamErrorKind::Error { is_silent: true }, message)
+        let tls = self.tls.as_ref();
+        self.pool.connect(peer, tls, self.pass.connect_timeout).await.map_err(|error| {
+            let failure = UpstreamErrorKind::Error { is_silent: true };
+            match error {
+                ConnectError::TimedOut { in_handshake } => {
+                    let action = if in_handshake { "SSL handshaking" } else { "connecting" };
+                    let message = format!("upstream timed out while {action} to upstream");
+                    ExchangeError::upstream(UpstreamErrorKind::Timeout, message)
+                }
+                ConnectError::Connect(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+                    let message = "upstream timed out while connecting to upstream";
+                    ExchangeError::upstream(UpstreamErrorKind::Timeout, message)
+                }
+                ConnectError::Connect(error) => {
+                    let message = format!("connect() failed ({error}) while connecting to upstream");
+                    ExchangeError::upstream(failure, message)
+                }
+                ConnectError::Handshake(error) => {
+                    let message = tls.map(|tls| tls.describe_failure(&error));
+                    ExchangeError::upstream(failure, message.unwrap_or_default())
+                }
             }
         })
     }

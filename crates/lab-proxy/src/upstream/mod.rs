@@ -14,6 +14,7 @@ pub(crate) mod exchange;
 pub(crate) mod forwarding;
 pub(crate) mod pool;
 pub(crate) mod request_sender;
+mod tls;
 pub(crate) mod resolver;
 pub(crate) mod upstreams;
 

@@ -19,6 +19,7 @@ use crate::context::CountingWriter;
 use crate::eval::Scope;
 use crate::response::StreamReader;
 use crate::upstream::balancer::{Balancer, BalancingKey, PeerResult, PeerSearch};
+use crate::upstream::tls::TlsTarget;
 use lab_net::deadline::Timer;
 use lab_net::{OwnedWriteHalf, Stream};
 
@@ -28,6 +29,20 @@ pub(crate) struct UpstreamConnection {
     pub(crate) reader: StreamReader,
     pub(crate) outgoing: Outgoing<CountingWriter<OwnedWriteHalf>>,
     pub(crate) usage: ConnectionUsage,
+    /// None for a connection without TLS.
+    pub(crate) tls: Option<Box<TlsTarget>>,
+}
+
+/// Why a connection to a peer could not be opened.
+#[derive(Debug)]
+pub(crate) enum ConnectError {
+    Connect(io::Error),
+    /// The connection was open, and TLS failed.
+    Handshake(io::Error),
+    /// `proxy_connect_timeout` has passed, in the handshake if `in_handshake` is set.
+    TimedOut {
+        in_handshake: bool,
+    },
 }
 
 /// Where a connection leads, and how much it was used.
@@ -98,11 +113,17 @@ impl UpstreamPool {
     ///
     /// With `asks_kernel` a system call checks that it is open, for requests that cannot be sent twice. Otherwise the
     /// last poll's result decides.
-    pub(crate) fn take_idle(&self, peer: usize, asks_kernel: bool) -> Option<UpstreamConnection> {
+    pub(crate) fn take_idle(
+        &self,
+        peer: usize,
+        tls: Option<&TlsTarget>,
+        asks_kernel: bool,
+    ) -> Option<UpstreamConnection> {
         let mut idle = self.idle.borrow_mut();
         let address = &self.upstream.servers[peer].address;
-        let leads_there =
-            |connection: &UpstreamConnection| self.upstream.servers[connection.usage.peer].address == *address;
+        let leads_there = |connection: &UpstreamConnection| {
+            self.upstream.servers[connection.usage.peer].address == *address && connection.tls.as_deref() == tls
+        };
         while let Some(position) = idle.iter().rposition(leads_there) {
             let mut connection = idle.remove(position)?;
             if self.is_usable(&connection, asks_kernel) {
@@ -139,7 +160,12 @@ impl UpstreamPool {
     }
 
     /// Opens a connection to a peer.
-    pub(crate) async fn connect(&self, peer: usize, limit: Duration) -> io::Result<UpstreamConnection> {
+    pub(crate) async fn connect(
+        &self,
+        peer: usize,
+        tls: Option<&TlsTarget>,
+        limit: Duration,
+    ) -> Result<UpstreamConnection, ConnectError> {
         let connecting = async {
             match &self.upstream.servers[peer].address {
                 Address::Internet(address) => {
@@ -151,9 +177,19 @@ impl UpstreamPool {
                 Address::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
             }
         };
-        let stream: io::Result<Stream> =
-            tokio::time::timeout(limit, connecting).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
-        let (read, write) = stream?.into_split();
+        let connected: io::Result<Stream> = tokio::time::timeout(limit, connecting)
+            .await
+            .map_err(|_| ConnectError::TimedOut { in_handshake: false })?;
+        let mut stream = connected.map_err(ConnectError::Connect)?;
+        if let Some(tls) = tls {
+            // boxed, so that requests without TLS stay small
+            let handshake = Box::pin(tls.handshake(stream));
+            stream = tokio::time::timeout(limit, handshake)
+                .await
+                .map_err(|_| ConnectError::TimedOut { in_handshake: true })?
+                .map_err(ConnectError::Handshake)?;
+        }
+        let (read, write) = stream.into_split();
         let now = clock::now();
         Ok(UpstreamConnection {
             reader: StreamReader {
@@ -162,6 +198,7 @@ impl UpstreamPool {
             },
             outgoing: Outgoing::new(CountingWriter::new(write)),
             usage: ConnectionUsage { peer, requests: 0, opened: now, idle_since: now },
+            tls: tls.cloned().map(Box::new),
         })
     }
 }

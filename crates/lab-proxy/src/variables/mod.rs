@@ -12,4 +12,4 @@ mod variable;
 pub use defined::DefinedVariables;
 pub use template::{LogEscape, Template};
 pub use values::VariableValues;
-pub use variable::Variable;
+pub use variable::{TlsVariable, Variable};

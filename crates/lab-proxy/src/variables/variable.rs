@@ -45,7 +45,7 @@ pub enum Variable {
     Host,
     /// `$hostname`: the name of this machine.
     Hostname,
-    /// `$https`: `on` for TLS, which lab does not support.
+    /// `$https`: `on` for TLS.
     Https,
     /// `$invalid_referer`: `1` if `valid_referers` does not allow the Referer of the request.
     InvalidReferer,
@@ -107,7 +107,7 @@ pub enum Variable {
     RequestTime,
     /// `$request_uri`: path and arguments as sent.
     RequestUri,
-    /// `$scheme`: `http`.
+    /// `$scheme`: `http` or `https`.
     Scheme,
     /// `$server_addr`: the address the client connected to.
     ServerAddr,
@@ -117,6 +117,8 @@ pub enum Variable {
     ServerPort,
     /// `$server_protocol`: the version of the request.
     ServerProtocol,
+    /// `$ssl_…`: the TLS session of the client.
+    Tls(TlsVariable),
     /// `$status`: the status of the response.
     Status,
     /// `$time_iso8601`: local time.
@@ -144,6 +146,57 @@ pub enum Variable {
     UpstreamStatus,
     /// `$uri`, `$document_uri`: the path, normalised and possibly rewritten.
     Uri,
+}
+
+/// `$ssl_…`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsVariable {
+    /// `$ssl_alpn_protocol`: the application protocol, if ALPN chose one.
+    AlpnProtocol,
+    /// `$ssl_cipher`: the cipher suite.
+    Cipher,
+    /// `$ssl_ciphers`: those that the client offered.
+    Ciphers,
+    /// `$ssl_client_cert`: the client's certificate in PEM, each line but the first after a tab.
+    ClientCertificate,
+    /// `$ssl_client_escaped_cert`: the certificate in PEM, percent-encoded.
+    ClientCertificateEscaped,
+    /// `$ssl_client_raw_cert`: the certificate in PEM.
+    ClientCertificateRaw,
+    /// `$ssl_client_fingerprint`: the SHA-1 digest of the certificate.
+    ClientFingerprint,
+    /// `$ssl_client_i_dn`: the name of its issuer (RFC 2253).
+    ClientIssuer,
+    /// `$ssl_client_i_dn_legacy`: the same in OpenSSL's older form.
+    ClientIssuerLegacy,
+    /// `$ssl_client_s_dn`: the name of its subject (RFC 2253).
+    ClientSubject,
+    /// `$ssl_client_s_dn_legacy`: the same in OpenSSL's older form.
+    ClientSubjectLegacy,
+    /// `$ssl_client_serial`: its serial number.
+    ClientSerial,
+    /// `$ssl_client_v_end`: the end of its validity.
+    ClientValidUntil,
+    /// `$ssl_client_v_remain`: the days until then.
+    ClientValidDays,
+    /// `$ssl_client_v_start`: the start of its validity.
+    ClientValidFrom,
+    /// `$ssl_client_verify`: `SUCCESS`, `FAILED:` and a reason, or `NONE` without a certificate.
+    ClientVerify,
+    /// `$ssl_curve`: the group of the key exchange.
+    Curve,
+    /// `$ssl_curves`: the groups that the client offered.
+    Curves,
+    /// `$ssl_early_data`: never set, as requests wait for the end of the handshake.
+    EarlyData,
+    /// `$ssl_protocol`: `TLSv1.2` or `TLSv1.3`.
+    Protocol,
+    /// `$ssl_server_name`: the server's name as the client sent it (SNI), in lower case.
+    ServerName,
+    /// `$ssl_session_id`: never set, as the TLS library keeps it to itself.
+    SessionId,
+    /// `$ssl_session_reused`: `r` for a resumed session, otherwise a dot.
+    SessionReused,
 }
 
 /// The names of all variables outside of families.
@@ -198,6 +251,29 @@ const NAMES: &[(&str, Variable)] = &[
     ("server_name", Variable::ServerName),
     ("server_port", Variable::ServerPort),
     ("server_protocol", Variable::ServerProtocol),
+    ("ssl_alpn_protocol", Variable::Tls(TlsVariable::AlpnProtocol)),
+    ("ssl_cipher", Variable::Tls(TlsVariable::Cipher)),
+    ("ssl_ciphers", Variable::Tls(TlsVariable::Ciphers)),
+    ("ssl_client_cert", Variable::Tls(TlsVariable::ClientCertificate)),
+    ("ssl_client_escaped_cert", Variable::Tls(TlsVariable::ClientCertificateEscaped)),
+    ("ssl_client_fingerprint", Variable::Tls(TlsVariable::ClientFingerprint)),
+    ("ssl_client_i_dn", Variable::Tls(TlsVariable::ClientIssuer)),
+    ("ssl_client_i_dn_legacy", Variable::Tls(TlsVariable::ClientIssuerLegacy)),
+    ("ssl_client_raw_cert", Variable::Tls(TlsVariable::ClientCertificateRaw)),
+    ("ssl_client_s_dn", Variable::Tls(TlsVariable::ClientSubject)),
+    ("ssl_client_s_dn_legacy", Variable::Tls(TlsVariable::ClientSubjectLegacy)),
+    ("ssl_client_serial", Variable::Tls(TlsVariable::ClientSerial)),
+    ("ssl_client_v_end", Variable::Tls(TlsVariable::ClientValidUntil)),
+    ("ssl_client_v_remain", Variable::Tls(TlsVariable::ClientValidDays)),
+    ("ssl_client_v_start", Variable::Tls(TlsVariable::ClientValidFrom)),
+    ("ssl_client_verify", Variable::Tls(TlsVariable::ClientVerify)),
+    ("ssl_curve", Variable::Tls(TlsVariable::Curve)),
+    ("ssl_curves", Variable::Tls(TlsVariable::Curves)),
+    ("ssl_early_data", Variable::Tls(TlsVariable::EarlyData)),
+    ("ssl_protocol", Variable::Tls(TlsVariable::Protocol)),
+    ("ssl_server_name", Variable::Tls(TlsVariable::ServerName)),
+    ("ssl_session_id", Variable::Tls(TlsVariable::SessionId)),
+    ("ssl_session_reused", Variable::Tls(TlsVariable::SessionReused)),
     ("status", Variable::Status),
     ("time_iso8601", Variable::TimeIso8601),
     ("time_local", Variable::TimeLocal),

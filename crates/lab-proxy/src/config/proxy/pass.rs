@@ -10,6 +10,7 @@ use super::redirect::{self, Redirect, RedirectRule};
 use super::setting;
 use super::uwsgi::UwsgiConfig;
 use crate::config::reader::ConfigReader;
+use crate::config::tls_directives::upstream::UpstreamTlsLevel;
 use crate::variables::Template;
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
 
@@ -49,6 +50,17 @@ pub struct ProxyPass {
     pub send_timeout: Duration,
     /// `proxy_read_timeout`: between two reads of a response.
     pub read_timeout: Duration,
+    /// TLS, for `https://` and for a URL with variables, whose scheme may be `https`.
+    pub tls: Option<PassTls>,
+}
+
+/// How connections over TLS are opened.
+#[derive(Debug)]
+pub struct PassTls {
+    /// An index into [`Config::upstream_tls`](crate::config::Config::upstream_tls).
+    pub config: usize,
+    /// `proxy_ssl_name`: the name that the server's certificate must have; `$proxy_host` without it.
+    pub name: Option<Template>,
 }
 
 #[derive(Debug)]
@@ -82,6 +94,7 @@ pub(crate) struct ProxyLevel {
     send_timeout: Option<Duration>,
     read_timeout: Option<Duration>,
     pass_body: Option<bool>,
+    tls: UpstreamTlsLevel,
 }
 
 /// Fields that nginx hides unless `proxy_pass_header` names them. It also hides Date, which a proxy has to keep (RFC
@@ -127,7 +140,11 @@ impl ProxyLevel {
             "connect_timeout" => self.connect_timeout = Some(directive.time()?),
             "send_timeout" => self.send_timeout = Some(directive.time()?),
             "read_timeout" => self.read_timeout = Some(directive.time()?),
-            _ => {}
+            other => {
+                if let Some(setting) = other.strip_prefix("ssl_") {
+                    self.tls.read(setting, directive, reader)?;
+                }
+            }
         }
         Ok(())
     }
@@ -148,6 +165,7 @@ impl ProxyLevel {
             send_timeout: self.send_timeout.or(outer.send_timeout),
             read_timeout: self.read_timeout.or(outer.read_timeout),
             pass_body: self.pass_body.or(outer.pass_body),
+            tls: self.tls.inherit(&outer.tls),
         }
     }
 
@@ -180,12 +198,12 @@ impl ProxyPass {
         let url = directive.first();
         let is_uwsgi = uwsgi.is_some();
         let accepted = if is_uwsgi { ACCEPTED_UWSGI } else { ACCEPTED };
-        let (destination, host, port, uri) = if url.contains('$') {
-            (Destination::Url(reader.template(directive, url)?), String::new(), 0, None)
+        let (destination, host, port, uri, may_use_tls) = if url.contains('$') {
+            (Destination::Url(reader.template(directive, url)?), String::new(), 0, None, !is_uwsgi)
         } else {
             let parts = if is_uwsgi { parse_uwsgi_url(url) } else { parse_url(url) };
             let parts = parts.map_err(|error| match error {
-                PassUrlError::Https => directive.unsupported(if is_uwsgi { "TLS" } else { "https" }, accepted),
+                PassUrlError::SecureUwsgi => directive.unsupported("TLS", accepted),
                 PassUrlError::Malformed => directive.invalid(url, accepted),
             })?;
             if parts.uri.is_some() && !location.has_prefix {
@@ -193,10 +211,11 @@ impl ProxyPass {
                                named location, or inside \"if\" statement";
                 return Err(directive.error(ConfErrorKind::Conflict(message.to_owned())));
             }
-            let upstream = reader.upstreams.find_or_add(directive, parts.authority, DEFAULT_PORT)?;
+            let upstream = reader.upstreams.find_or_add(directive, parts.authority, parts.default_port())?;
             let uri = parts.uri.map(str::to_owned);
-            (Destination::Upstream(upstream), parts.host().to_owned(), parts.port(), uri)
+            (Destination::Upstream(upstream), parts.host().to_owned(), parts.port(), uri, parts.is_tls)
         };
+        let tls = if may_use_tls { Some(PassTls::read(directive, level, reader)?) } else { None };
         let minute = Duration::from_secs(60);
         Ok(ProxyPass {
             passes_body: level.pass_body.unwrap_or(true),
@@ -222,13 +241,21 @@ impl ProxyPass {
             send_timeout: level.send_timeout.unwrap_or(minute),
             read_timeout: level.read_timeout.unwrap_or(minute),
             uri,
+            tls,
         })
     }
 }
 
+impl PassTls {
+    fn read(directive: &Directive, level: &ProxyLevel, reader: &mut ConfigReader<'_>) -> Result<PassTls, ConfError> {
+        reader.upstream_tls.push(level.tls.resolve(directive)?);
+        Ok(PassTls { config: reader.upstream_tls.len() - 1, name: level.tls.name().cloned() })
+    }
+}
+
 const ACCEPTED_UWSGI: &str = "HOST:PORT, uwsgi://HOST:PORT, unix:/PATH, or the name of an upstream";
-const ACCEPTED: &str = "http://HOST[:PORT][/URI] or http://unix:/PATH[:/URI], HOST an upstream or an address";
-const DEFAULT_PORT: u16 = 80;
+const ACCEPTED: &str =
+    "http:// or https://, then HOST[:PORT][/URI] or unix:/PATH[:/URI], HOST an upstream or an address";
 
 /// The parts of a `proxy_pass` URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -237,29 +264,34 @@ pub struct PassUrl<'u> {
     pub authority: &'u str,
     /// The rest, from the first `/` or `?`.
     pub uri: Option<&'u str>,
+    /// Whether the scheme is `https`.
+    pub is_tls: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PassUrlError {
-    /// TLS to upstreams is not supported.
-    Https,
-    /// Not of the form `http://HOST`.
+    /// uwsgi over TLS is not supported.
+    SecureUwsgi,
+    /// Not of the form `http://HOST` or `https://HOST`.
     Malformed,
 }
 
 /// Splits a URL: while the configuration is read, or for each request if it has variables.
 ///
 /// # Errors
-/// It is not an `http` URL.
+/// It is neither an `http` nor an `https` URL.
 pub fn parse_url(url: &str) -> Result<PassUrl<'_>, PassUrlError> {
-    let starts_with = |scheme: &str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
-    if starts_with("https://") {
-        return Err(PassUrlError::Https);
-    }
-    let rest = Some(url).filter(|_| starts_with("http://")).ok_or(PassUrlError::Malformed)?;
-    let rest = &rest["http://".len()..];
+    let behind = |scheme: &str| {
+        let (start, rest) = url.split_at_checked(scheme.len())?;
+        start.eq_ignore_ascii_case(scheme).then_some(rest)
+    };
+    let (rest, is_tls) = match (behind("https://"), behind("http://")) {
+        (Some(rest), _) => (rest, true),
+        (None, Some(rest)) => (rest, false),
+        (None, None) => return Err(PassUrlError::Malformed),
+    };
     let (authority, uri) = split_authority(rest);
-    if authority.is_empty() { Err(PassUrlError::Malformed) } else { Ok(PassUrl { authority, uri }) }
+    if authority.is_empty() { Err(PassUrlError::Malformed) } else { Ok(PassUrl { authority, uri, is_tls }) }
 }
 
 /// As [`parse_url`], for `uwsgi_pass`: an address, perhaps after `uwsgi://`.
@@ -268,14 +300,14 @@ pub fn parse_url(url: &str) -> Result<PassUrl<'_>, PassUrlError> {
 /// There is no address, or it asks for TLS.
 pub fn parse_uwsgi_url(url: &str) -> Result<PassUrl<'_>, PassUrlError> {
     if url.starts_with("suwsgi://") {
-        return Err(PassUrlError::Https);
+        return Err(PassUrlError::SecureUwsgi);
     }
     let authority = url.strip_prefix("uwsgi://").unwrap_or(url);
     let is_unix = authority.starts_with("unix:");
     if authority.is_empty() || (authority.contains('/') && !is_unix) {
         return Err(PassUrlError::Malformed);
     }
-    Ok(PassUrl { authority, uri: None })
+    Ok(PassUrl { authority, uri: None, is_tls: false })
 }
 
 /// Splits what follows `http://` into address and URI. The path of a unix socket ends at a colon.
@@ -295,14 +327,23 @@ impl<'u> PassUrl<'u> {
     #[must_use]
     pub fn host(&self) -> &'u str {
         // as in nginx: a socket's path is no value for a Host field
-        let is_unix = self.authority.starts_with("unix:");
-        if is_unix { "localhost" } else { self.authority.strip_suffix(":80").unwrap_or(self.authority) }
+        if self.authority.starts_with("unix:") {
+            return "localhost";
+        }
+        let default_port = if self.is_tls { ":443" } else { ":80" };
+        self.authority.strip_suffix(default_port).unwrap_or(self.authority)
     }
 
     /// `$proxy_port`
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(DEFAULT_PORT)
+        self.authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(self.default_port())
+    }
+
+    /// The port of a URL without one.
+    #[must_use]
+    pub fn default_port(&self) -> u16 {
+        if self.is_tls { 443 } else { 80 }
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Listen {
     pub reuse_port: bool,
     /// `proxy_protocol`: whether each connection begins with a PROXY header.
     pub proxy_protocol: bool,
+    /// `ssl`, or `ssl on` in the default server: whether clients speak TLS.
+    pub tls: bool,
     /// `ipv6only=`: whether an unspecified IPv6 address leaves IPv4 to others.
     pub ipv6_only: bool,
     /// The server of requests that match no name: the one marked `default_server`, or the first.
@@ -41,7 +43,7 @@ impl Listen {
         found.unwrap_or(self.default_server)
     }
 
-    pub(crate) fn index_names(&mut self, servers: &[Server]) {
+    fn index_names(&mut self, servers: &[Server]) {
         self.names =
             self.servers.iter().flat_map(|&index| servers[index].names.iter().map(move |name| (name, index))).collect();
     }
@@ -49,7 +51,7 @@ impl Listen {
 
 /// nginx's default on Linux.
 const BACKLOG: i32 = 511;
-const ACCEPTED: &str = "an address, a port or both, or unix:/PATH, then default_server, backlog=N, reuseport, proxy_protocol, ipv6only=on|off";
+const ACCEPTED: &str = "an address, a port or both, or unix:/PATH, then default_server, backlog=N, reuseport, proxy_protocol, ssl with or without http2, ipv6only=on|off";
 
 /// Reads the `listen` directives of a `server` block, and adds the server to each socket.
 pub(crate) fn read(server: &Directive, index: usize, listens: &mut Vec<Listen>, reader: &mut ConfigReader<'_>) {
@@ -58,7 +60,8 @@ pub(crate) fn read(server: &Directive, index: usize, listens: &mut Vec<Listen>, 
     for directive in block.iter().filter(|directive| directive.name == "listen") {
         found = true;
         for address in reader.keep(addresses(directive)).unwrap_or_default() {
-            reader.keep(add(directive, &address, index, listens));
+            let added = add(directive, &address, index, listens, reader);
+            reader.keep(added);
         }
     }
     if !found {
@@ -69,7 +72,45 @@ pub(crate) fn read(server: &Directive, index: usize, listens: &mut Vec<Listen>, 
     }
 }
 
-fn add(directive: &Directive, address: &Address, index: usize, listens: &mut Vec<Listen>) -> Result<(), ConfError> {
+/// Completes the sockets once all servers are read.
+pub(crate) fn finish(listens: &mut [Listen], servers: &[Server], reader: &mut ConfigReader<'_>) {
+    if !reader.errors.is_empty() {
+        // a server with an error is missing from the list
+        return;
+    }
+    for listen in listens {
+        listen.index_names(servers);
+        listen.tls |= servers[listen.default_server].tls.is_enabled;
+        let checked = check_certificates(listen, servers);
+        reader.keep(checked);
+    }
+}
+
+/// A socket with TLS needs a certificate in its default server, or in all servers if that one refuses handshakes.
+fn check_certificates(listen: &Listen, servers: &[Server]) -> Result<(), ConfError> {
+    let has_certificate = |server: &Server| !server.tls.certificates.is_empty();
+    let default = &servers[listen.default_server];
+    if !listen.tls || has_certificate(default) {
+        return Ok(());
+    }
+    let others = listen.servers.iter().map(|&index| &servers[index]).filter(|_| default.tls.rejects_handshakes);
+    let mut needed = std::iter::once(default).chain(others);
+    match needed.find(|server| !has_certificate(server) && !server.tls.rejects_handshakes) {
+        None => Ok(()),
+        Some(server) => {
+            let message = "no \"ssl_certificate\" is defined for the \"listen ... ssl\" directive".to_owned();
+            Err(server.position.error(ConfErrorKind::Conflict(message)))
+        }
+    }
+}
+
+fn add(
+    directive: &Directive,
+    address: &Address,
+    index: usize,
+    listens: &mut Vec<Listen>,
+    reader: &mut ConfigReader<'_>,
+) -> Result<(), ConfError> {
     let listen = entry(listens, address, index);
     if listen.servers.contains(&index) {
         let name = directive.first().to_owned();
@@ -88,6 +129,11 @@ fn add(directive: &Directive, address: &Address, index: usize, listens: &mut Vec
                 listen.default_server = index;
             }
             None if parameter == "reuseport" && address.internet().is_some() => listen.reuse_port = true,
+            None if parameter == "ssl" => listen.tls = true,
+            None if parameter == "http2" && directive.args.iter().any(|arg| arg.value == "ssl") => {
+                let message = "\"listen ... http2\" ignored, lab speaks HTTP/1.1 to all clients".to_owned();
+                reader.warn(directive, message);
+            }
             None if parameter == "proxy_protocol" => listen.proxy_protocol = true,
             Some(("backlog", value)) => {
                 let backlog = parse_number(value).filter(|backlog| *backlog > 0);
@@ -108,6 +154,7 @@ fn entry<'a>(listens: &'a mut Vec<Listen>, address: &Address, first_server: usiz
             address: address.clone(),
             reuse_port: false,
             proxy_protocol: false,
+            tls: false,
             backlog: BACKLOG,
             ipv6_only: true,
             default_server: first_server,

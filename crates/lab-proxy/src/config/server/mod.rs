@@ -5,9 +5,12 @@ pub mod listen;
 use crate::config::location::level::{Level, LocationConfig};
 use crate::config::location::root::Root;
 use crate::config::location::{EnclosingBlock, Location, Locations};
+use crate::config::position::Position;
 use crate::config::reader::ConfigReader;
 use crate::config::request_head::RequestHeadConfig;
 use crate::config::server_name::ServerName;
+use crate::config::tls::server::ServerTlsConfig;
+use crate::config::tls_directives::server::ServerTlsLevel;
 use lab_nginx_conf::{ConfError, Directive};
 
 #[derive(Debug)]
@@ -20,6 +23,9 @@ pub struct Server {
     pub outside: Location,
     /// How heads of requests are read if this is the default server of its address.
     pub request_head: RequestHeadConfig,
+    pub tls: ServerTlsConfig,
+    /// The position of the block.
+    pub position: Position,
 }
 
 impl Server {
@@ -27,6 +33,7 @@ impl Server {
         directive: &Directive,
         outer: &Level,
         root: &Root,
+        tls: &ServerTlsLevel,
         reader: &mut ConfigReader<'_>,
     ) -> Result<Server, ConfError> {
         let block = directive.children();
@@ -41,7 +48,9 @@ impl Server {
         }
         let outside = Location::outside(block, &EnclosingBlock { level: outer, root, location: None }, reader)?;
         let request_head = outer.request_head(block)?;
-        Ok(Server { first_name: names[0].text(), names, outside, request_head })
+        let tls = ServerTlsLevel::read(block, reader).inherit(tls).resolve(directive, reader)?;
+        let position = Position::of(directive);
+        Ok(Server { first_name: names[0].text(), names, outside, request_head, tls, position })
     }
 
     #[must_use]

@@ -2,6 +2,7 @@
 
 pub mod resolver;
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use lab_nginx_conf::{ConfError, ConfErrorKind, Directive, closest};
 pub struct Upstream {
     /// The block's name, or the address as written.
     pub name: String,
+    /// Whether it is an `upstream` block.
+    pub is_block: bool,
     /// In file order. A name that resolves to several addresses makes several servers.
     pub servers: Vec<UpstreamServer>,
     pub method: BalancingMethod,
@@ -79,6 +82,7 @@ impl Upstream {
     pub(super) fn new(name: &str, servers: Vec<UpstreamServer>) -> Upstream {
         Upstream {
             name: name.to_owned(),
+            is_block: false,
             servers,
             method: BalancingMethod::RoundRobin,
             keepalive: 0,
@@ -86,6 +90,13 @@ impl Upstream {
             keepalive_time: Duration::from_secs(3600),
             keepalive_timeout: Duration::from_secs(60),
         }
+    }
+
+    /// Whether a `proxy_pass` to this host, which may have a port, means this upstream.
+    #[must_use]
+    pub fn is_named(&self, host: &str, default_port: u16) -> bool {
+        let name = if self.is_block { host.into() } else { implicit_name(host, default_port) };
+        self.name.eq_ignore_ascii_case(&name)
     }
 
     /// The upstream of a `proxy_pass` whose variables resolved to these addresses.
@@ -114,6 +125,12 @@ impl UpstreamServer {
     }
 }
 
+/// The name of an upstream that is no block: the same host on two default ports is two upstreams.
+fn implicit_name(host: &str, default_port: u16) -> Cow<'_, str> {
+    let has_port = host.starts_with("unix:") || host.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
+    if default_port == 80 || has_port { host.into() } else { format!("{host}:{default_port}").into() }
+}
+
 /// All upstreams. A `proxy_pass` refers to one by its index in the list.
 #[derive(Debug, Default)]
 pub(crate) struct UpstreamList {
@@ -126,7 +143,7 @@ impl UpstreamList {
             let name = upstream.name;
             return Err(directive.error(ConfErrorKind::DuplicateName { what: "upstream", name }));
         }
-        self.list.push(upstream);
+        self.list.push(Upstream { is_block: true, ..upstream });
         Ok(())
     }
 
@@ -138,7 +155,7 @@ impl UpstreamList {
         host: &str,
         default_port: u16,
     ) -> Result<usize, ConfError> {
-        if let Some(index) = self.list.iter().position(|upstream| upstream.name.eq_ignore_ascii_case(host)) {
+        if let Some(index) = self.list.iter().position(|upstream| upstream.is_named(host, default_port)) {
             return Ok(index);
         }
         let addresses = server_addresses(directive, host, default_port).map_err(|mut error| {
@@ -148,7 +165,7 @@ impl UpstreamList {
             error
         })?;
         let servers = addresses.into_iter().map(|address| UpstreamServer::new(address, host)).collect();
-        self.list.push(Upstream::new(host, servers));
+        self.list.push(Upstream::new(&implicit_name(host, default_port), servers));
         Ok(self.list.len() - 1)
     }
 

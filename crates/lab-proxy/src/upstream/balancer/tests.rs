@@ -15,6 +15,7 @@ fn server(number: u16) -> UpstreamServer {
 
 fn upstream(method: BalancingMethod, servers: Vec<UpstreamServer>) -> Upstream {
     Upstream {
+        is_block: true,
         name: "app".to_owned(),
         servers,
         method,
