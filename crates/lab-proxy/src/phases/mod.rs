@@ -172,6 +172,11 @@ impl<'a> Phases<'a, '_> {
                 Entry::Location => self.authorize(route),
                 Entry::Content => self.serve(route),
             };
+            // as in nginx: the request must not go where the expression might have kept it from going
+            if let Some(pattern) = route.values.take_failed_match() {
+                route.note(Severity::Alert, format!("matching \"{pattern}\" failed: too many steps"));
+                return self.finish(route, 500);
+            }
             entry = match flow {
                 Flow::Continue => match entry {
                     Entry::Server => Entry::Find,

@@ -13,6 +13,8 @@ pub struct VariableValues {
     slots: RefCell<Vec<Slot>>,
     captures: RefCell<Captures>,
     request_id: OnceCell<[u8; 32]>,
+    /// A regular expression whose match took too many steps.
+    failed_match: RefCell<Option<Box<str>>>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -85,6 +87,16 @@ impl VariableValues {
         if !spans.is_empty() {
             captures.text.extend_from_slice(text);
         }
+    }
+
+    /// Notes that the match of a regular expression took too many steps.
+    pub(crate) fn note_failed_match(&self, pattern: &str) {
+        *self.failed_match.borrow_mut() = Some(pattern.into());
+    }
+
+    /// The regular expression whose match took too many steps since the last call.
+    pub(crate) fn take_failed_match(&self) -> Option<Box<str>> {
+        self.failed_match.borrow_mut().take()
     }
 
     /// Appends a group by its number, from 1. False if there is no such group, or if it took no part in the match.
