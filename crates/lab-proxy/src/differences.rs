@@ -81,7 +81,7 @@ pub const DIFFERENCES: &[Difference] = &[
     row(
         "LF without CR at the end of a line",
         "Accepts it from clients and upstreams.",
-        "Refuses it.",
+        "Refuses it, unless lab's own `ignore_bare_lf on` accepts it in heads.",
         "RFC 9112 §2.2: request smuggling is possible if only some recipients accept it.",
     ),
     row(
@@ -183,7 +183,8 @@ pub const DIFFERENCES: &[Difference] = &[
     row(
         "regular expressions",
         "Uses PCRE, which backtracks.",
-        "Matches in linear time. Refuses look-around and back-references by name. $ matches only at the very end.",
+        "Matches in linear time. Backtracks for look-around, back-references and the like only, for a bounded number of \
+         steps; beyond them the response is 500. $ matches only at the very end.",
         "No request can make a match expensive.",
     ),
     row(

@@ -59,7 +59,13 @@ impl SpoolFile {
             Some(folder) => tempfile::tempfile_in(folder)?,
             None => tempfile::tempfile()?,
         };
-        Ok(SpoolFile { file, length: 0, released: 0, occupied: Occupied::new(share) })
+        Ok(SpoolFile::from_file(file, share))
+    }
+
+    /// Makes an empty file a spool file. `share` bounds it together with the other spool files of this process.
+    #[must_use]
+    pub fn from_file(file: File, share: SpoolShare) -> SpoolFile {
+        SpoolFile { file, length: 0, released: 0, occupied: Occupied::new(share) }
     }
 
     /// In bytes.

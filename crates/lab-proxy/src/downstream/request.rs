@@ -15,12 +15,12 @@ use crate::config::server::Server;
 use crate::connection_counts::OpenRequest;
 use crate::context::{ConnectionDisposition, RequestBody, RequestContext, WorkerContext};
 use crate::downstream::client_io::{ClientIo, discard_alongside};
-use crate::downstream::response_writer::{ReadAhead, ResponseWriter, SendError};
+use crate::downstream::response_writer::{ReadAhead, ResponseWriter, SendError, Trailers};
 use crate::downstream::{proxied, subrequest};
 use crate::eval::ClientConnection;
 use crate::phases::Action;
 use crate::response::local::{self, LocalContent};
-use crate::response::{Body, FilterChain, Response, ResponseOverride, Substitute};
+use crate::response::{Body, FilterChain, Response, ResponseOverride, Substitute, trailers};
 use crate::routing::request::{Request, bare_host, remove_unsafe_fields};
 use crate::routing::route::{BodyAdmission, ConnectionReuse};
 use crate::upstream::Upstreams;
@@ -234,10 +234,12 @@ async fn send_local(
     response: Response,
     request_body: &mut RequestBody,
 ) -> ConnectionDisposition {
+    let mut response = response;
+    trailers::prepare(context, &mut response);
     let may_keep = drain_arrived(client, context, request_body).await;
     let rules = context.config();
     let framing = response.framing(context.request.head.version, rules.chunks);
-    let Response { head, mut body, mut filters, .. } = response;
+    let Response { head, mut body, mut filters, has_trailers, .. } = response;
     let persistence = context.persistence(may_keep && (framing != BodyLength::UntilClose || context.is_head()));
     let scope = context.scope();
     if scope.limit_rate() > 0 {
@@ -247,7 +249,9 @@ async fn send_local(
     let framing = if context.is_head() { BodyLength::None } else { framing };
     writer.begin(context, &head, framing, persistence);
     let read_ahead = ReadAhead { buffering: &rules.buffering, spools: false };
-    let sending = send_body(&mut writer, &mut body, filters.as_deref_mut(), read_ahead);
+    let evaluate = || trailers::evaluate(&context.scope(), head.status);
+    let trailers: Option<Trailers<'_>> = if has_trailers { Some(&evaluate) } else { None };
+    let sending = send_body(&mut writer, &mut body, filters.as_deref_mut(), read_ahead, trailers);
     let is_arriving = !request_body.is_complete();
     let sent = match persistence.keep_alive {
         true if is_arriving => drain_alongside(&mut client.incoming, request_body, sending).await,
@@ -296,8 +300,9 @@ async fn send_body(
     body: &mut Body,
     filters: Option<&mut FilterChain>,
     read_ahead: ReadAhead<'_>,
+    trailers: Option<Trailers<'_>>,
 ) -> Result<(), SendError> {
-    let mut queue = writer.body(body, filters, read_ahead).await?;
+    let mut queue = writer.body(body, filters, read_ahead, trailers).await?;
     writer.drain(&mut queue).await
 }
 

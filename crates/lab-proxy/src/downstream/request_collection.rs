@@ -1,5 +1,7 @@
 //! Collects a request's body before an upstream is contacted (`proxy_request_buffering`).
 
+use std::path::Path;
+
 use lab_http::h1::write;
 use lab_http::{BodyLength, Version};
 
@@ -21,8 +23,8 @@ pub(crate) async fn collect(
     if context.route.body == BodyAdmission::Refused {
         return Ok(BodyLength::Sized(0));
     }
-    if !pass.passes_body {
-        return Ok(BodyLength::None);
+    if !pass.request.passes_body && pass.request.body.is_none() {
+        return Ok(pass.length_without_body());
     }
     let (rules, request) = (context.config(), context.request);
     let limit = rules.client_max_body_size;
@@ -63,11 +65,17 @@ pub(crate) async fn collect(
     }
     // for `$content_length` of a body that arrived in chunks
     context.outcome.request_body_bytes = body.received();
+    context.outcome.request_body_file = body.file_path().map(Path::to_owned);
+    if context.outcome.keeps_request_body
+        && let Some(content) = body.in_memory()
+    {
+        context.outcome.request_body = content.to_vec();
+    }
     Ok(BodyLength::Sized(body.collected()))
 }
 
 fn is_collected(context: &RequestContext<'_>, pass: &ProxyPass) -> bool {
     // HTTP/1.0 has no chunks, so the whole body must arrive before its length can be announced
     let needs_length = pass.version == Version::Http10 && context.request.body == BodyLength::Chunked;
-    context.config().buffering.requests || needs_length
+    context.config().buffering.requests || needs_length || pass.request.body.is_some()
 }

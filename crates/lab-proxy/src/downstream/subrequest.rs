@@ -37,10 +37,12 @@ pub(crate) async fn authorize(
     inner.log_notes();
     let (status, challenges) = match action {
         Action::Pass(pass) => {
-            let mut body = RequestBody::new(BodyLength::None);
+            let own = pass.request.body.as_ref().map(|body| body.value(&inner.scope()));
+            let length = own.as_ref().map_or(pass.length_without_body(), |own| BodyLength::Sized(own.len() as u64));
+            let mut body = RequestBody::of_bytes(own.unwrap_or_default());
             let ClientIo { incoming, read_timer, .. } = client;
             let mut source = RequestSource { incoming, body: &mut body, timer: read_timer };
-            match Forwarding::new(&inner, upstreams, pass, BodyLength::None).await {
+            match Forwarding::new(&inner, upstreams, pass, length).await {
                 Ok(forwarding) => fetch(forwarding, &mut inner, &mut source).await,
                 Err(error) => Err(error),
             }

@@ -6,6 +6,7 @@ mod derived;
 mod map;
 mod outcome;
 mod root;
+mod secure_link;
 mod scope;
 mod template;
 

@@ -9,6 +9,7 @@ use crate::context::{RequestBody, RequestContext};
 use crate::eval::Attempt;
 use crate::upstream::balancer::{PeerResult, PeerSearch};
 use crate::upstream::error::{ForwardError, UpstreamErrorKind};
+use crate::upstream::local_endpoint::LocalEndpoint;
 use crate::upstream::pool::{UpstreamConnection, UpstreamPool};
 
 /// The peers that were tried for a request, and those that may still be tried.
@@ -54,6 +55,7 @@ impl Attempts {
         &mut self,
         context: &mut RequestContext<'_>,
         pool: &UpstreamPool,
+        local: Option<LocalEndpoint>,
     ) -> Result<(usize, Option<UpstreamConnection>), ForwardError> {
         self.is_unsent = true;
         if let Some(peer) = self.same_peer.take() {
@@ -78,7 +80,7 @@ impl Attempts {
             context.log_error(Severity::Error, message, Some(upstream));
             return Err(ForwardError::Status(502));
         };
-        Ok((peer, pool.take_idle(peer, !self.is_idempotent)))
+        Ok((peer, pool.take_idle(peer, local, !self.is_idempotent)))
     }
 
     /// The policy for statuses that are retried; none if no other peer may be tried.
@@ -130,6 +132,7 @@ impl Attempts {
     ) -> Result<(), ForwardError> {
         let result = match kind {
             UpstreamErrorKind::Status(403 | 404) => PeerResult::PassedOver,
+            UpstreamErrorKind::Unbound => PeerResult::Served,
             _ => PeerResult::Failed,
         };
         self.end(context, pool, peer, kind.status(), result);
@@ -140,7 +143,7 @@ impl Attempts {
             UpstreamErrorKind::Timeout => retry.on_timeout,
             UpstreamErrorKind::InvalidHead => retry.on_invalid_header,
             UpstreamErrorKind::Status(status) => retry.on_status(status),
-            UpstreamErrorKind::Final => false,
+            UpstreamErrorKind::Final | UpstreamErrorKind::Unbound => false,
         };
         if is_retried && self.left > 0 && self.is_in_time(retry) && self.may_repeat(context, body) {
             return Ok(());
@@ -151,7 +154,7 @@ impl Attempts {
     fn record_end(&self, context: &mut RequestContext<'_>, status: u16) {
         if let Some(attempt) = context.outcome.attempts.last_mut() {
             attempt.status = status;
-            attempt.took = clock::since(self.peer_since);
+            attempt.took = Some(clock::since(self.peer_since));
         }
     }
 

@@ -19,6 +19,7 @@ use crate::upstream::attempts::{self, Attempts};
 use crate::upstream::balancer::PeerResult;
 use crate::upstream::error::{ExchangeError, ForwardError, UpstreamErrorKind};
 use crate::upstream::exchange::Exchange;
+use crate::upstream::local_endpoint::LocalEndpoint;
 use crate::upstream::pool::{UpstreamConnection, UpstreamPool};
 use crate::upstream::request_sender::RequestSender;
 use crate::upstream::upstreams::Upstreams;
@@ -31,6 +32,8 @@ use crate::upstream::upstreams::Upstreams;
 pub(crate) struct Forwarding<'a> {
     pass: &'a ProxyPass,
     pool: PoolHandle<'a>,
+    /// `proxy_bind`
+    local: Option<LocalEndpoint>,
     /// How the request's head announces the body.
     length: BodyLength,
     attempts: Attempts,
@@ -94,6 +97,7 @@ impl<'a> Forwarding<'a> {
         };
         Ok(Forwarding {
             attempts: Attempts::new(context, &pool, begun),
+            local: LocalEndpoint::evaluate(context, pass),
             pass,
             pool,
             length,
@@ -129,7 +133,7 @@ impl<'a> Forwarding<'a> {
 
     /// Selects a peer and starts an exchange with it. The inner error is the peer's.
     async fn connect(&mut self, context: &mut RequestContext<'_>) -> Result<Result<(), ExchangeError>, ForwardError> {
-        let (peer, idle) = self.attempts.next_peer(context, &self.pool)?;
+        let (peer, idle) = self.attempts.next_peer(context, &self.pool, self.local)?;
         self.peer = peer;
         self.is_peer_selected = true;
         self.is_reused = idle.is_some();
@@ -149,10 +153,16 @@ impl<'a> Forwarding<'a> {
     }
 
     async fn open(&self, peer: usize) -> Result<UpstreamConnection, ExchangeError> {
-        self.pool.connect(peer, self.pass.connect_timeout).await.map_err(|error| match error.kind() {
+        let connecting = self.pool.connect(peer, self.local, self.pass.connect_timeout);
+        connecting.await.map_err(|error| match error.kind() {
             std::io::ErrorKind::TimedOut => {
                 let message = "upstream timed out while connecting to upstream";
                 ExchangeError::upstream(UpstreamErrorKind::Timeout, message)
+            }
+            std::io::ErrorKind::AddrNotAvailable | std::io::ErrorKind::InvalidInput if self.local.is_some() => {
+                let local = self.local.map_or_else(String::new, |local| local.to_string());
+                let message = format!("bind({local}) failed ({error}) while connecting to upstream");
+                ExchangeError::upstream(UpstreamErrorKind::Unbound, message)
             }
             _ => {
                 let message = format!("connect() failed ({error}) while connecting to upstream");
@@ -191,7 +201,7 @@ impl<'a> Forwarding<'a> {
         if head.status == 101 {
             return Ok(Received::Switching(Head::received(head)));
         }
-        accept(context, exchange, pass, self.retry_statuses, head)
+        accept(exchange, pass, self.retry_statuses, head)
     }
 
     /// Ends the attempt, and decides whether there is another.
@@ -321,13 +331,13 @@ impl Drop for Forwarding<'_> {
 
 /// Accepts a final head as the response, unless its framing is invalid or its status is retried on the next peer.
 fn accept(
-    context: &RequestContext<'_>,
     exchange: &mut Exchange,
     pass: &ProxyPass,
     retry_statuses: Option<RetryPolicy>,
     head: ResponseHead,
 ) -> Result<Received, ExchangeError> {
-    let length = response_body(context.request.head.method(), &head).map_err(ExchangeError::invalid)?;
+    let method: &[u8] = if exchange.is_head { b"HEAD" } else { b"GET" };
+    let length = response_body(method, &head).map_err(ExchangeError::invalid)?;
     if retry_statuses.is_some_and(|retry| retry.on_status(head.status)) {
         let message = format!("upstream answered {}", head.status);
         return Err(ExchangeError::upstream(UpstreamErrorKind::Status(head.status), message));

@@ -19,6 +19,7 @@ use crate::context::CountingWriter;
 use crate::eval::Scope;
 use crate::response::StreamReader;
 use crate::upstream::balancer::{Balancer, BalancingKey, PeerResult, PeerSearch};
+use crate::upstream::local_endpoint::LocalEndpoint;
 use lab_net::deadline::Timer;
 use lab_net::{OwnedWriteHalf, Stream};
 
@@ -35,6 +36,8 @@ pub(crate) struct UpstreamConnection {
 pub(crate) struct ConnectionUsage {
     /// The peer, as an index into [`Upstream::servers`].
     pub(crate) peer: usize,
+    /// Where it begins, if `proxy_bind` says so.
+    local: Option<LocalEndpoint>,
     /// The number of requests sent over it, including the current one.
     pub(crate) requests: usize,
     opened: Instant,
@@ -94,15 +97,21 @@ impl UpstreamPool {
         self.balancer.borrow_mut().release(peer, result, clock::now())
     }
 
-    /// The most recently used idle connection to a peer that is still open.
+    /// The most recently used idle connection from `local` to a peer that is still open.
     ///
     /// With `asks_kernel` a system call checks that it is open, for requests that cannot be sent twice. Otherwise the
     /// last poll's result decides.
-    pub(crate) fn take_idle(&self, peer: usize, asks_kernel: bool) -> Option<UpstreamConnection> {
+    pub(crate) fn take_idle(
+        &self,
+        peer: usize,
+        local: Option<LocalEndpoint>,
+        asks_kernel: bool,
+    ) -> Option<UpstreamConnection> {
         let mut idle = self.idle.borrow_mut();
         let address = &self.upstream.servers[peer].address;
-        let leads_there =
-            |connection: &UpstreamConnection| self.upstream.servers[connection.usage.peer].address == *address;
+        let leads_there = |connection: &UpstreamConnection| {
+            connection.usage.local == local && self.upstream.servers[connection.usage.peer].address == *address
+        };
         while let Some(position) = idle.iter().rposition(leads_there) {
             let mut connection = idle.remove(position)?;
             if self.is_usable(&connection, asks_kernel) {
@@ -138,12 +147,20 @@ impl UpstreamPool {
         clock::since(connection.usage.idle_since) < self.upstream.keepalive_timeout && connection.is_quiet(asks_kernel)
     }
 
-    /// Opens a connection to a peer.
-    pub(crate) async fn connect(&self, peer: usize, limit: Duration) -> io::Result<UpstreamConnection> {
+    /// Opens a connection to a peer, from `local` if there is one.
+    pub(crate) async fn connect(
+        &self,
+        peer: usize,
+        local: Option<LocalEndpoint>,
+        limit: Duration,
+    ) -> io::Result<UpstreamConnection> {
         let connecting = async {
             match &self.upstream.servers[peer].address {
                 Address::Internet(address) => {
-                    let stream = TcpStream::connect(address).await?;
+                    let stream = match local {
+                        Some(local) => local.connect(*address).await?,
+                        None => TcpStream::connect(address).await?,
+                    };
                     // heads and small bodies are sent in one write, which Nagle's algorithm would only delay
                     stream.set_nodelay(true)?;
                     Ok(Stream::Tcp(stream))
@@ -161,7 +178,7 @@ impl UpstreamPool {
                 timer: Timer::new(),
             },
             outgoing: Outgoing::new(CountingWriter::new(write)),
-            usage: ConnectionUsage { peer, requests: 0, opened: now, idle_since: now },
+            usage: ConnectionUsage { peer, local, requests: 0, opened: now, idle_since: now },
         })
     }
 }

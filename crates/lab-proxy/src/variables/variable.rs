@@ -93,6 +93,10 @@ pub enum Variable {
     RemoteUser,
     /// `$request`: the request line.
     Request,
+    /// `$request_body`: the body of the request, if it was collected in memory.
+    RequestBody,
+    /// `$request_body_file`: the file that the body of the request was collected in.
+    RequestBodyFile,
     /// `$request_completion`: `OK` if the whole response was sent.
     RequestCompletion,
     /// `$request_filename`: the file that belongs to the path.
@@ -109,6 +113,10 @@ pub enum Variable {
     RequestUri,
     /// `$scheme`: `http`.
     Scheme,
+    /// `$secure_link`: whether the link of the request is valid, or what it protects.
+    SecureLink,
+    /// `$secure_link_expires`: when the link expires.
+    SecureLinkExpires,
     /// `$server_addr`: the address the client connected to.
     ServerAddr,
     /// `$server_name`: the first name of the server.
@@ -184,6 +192,8 @@ const NAMES: &[(&str, Variable)] = &[
     ("remote_port", Variable::RemotePort),
     ("remote_user", Variable::RemoteUser),
     ("request", Variable::Request),
+    ("request_body", Variable::RequestBody),
+    ("request_body_file", Variable::RequestBodyFile),
     ("request_completion", Variable::RequestCompletion),
     ("request_filename", Variable::RequestFilename),
     ("request_id", Variable::RequestId),
@@ -192,6 +202,8 @@ const NAMES: &[(&str, Variable)] = &[
     ("request_time", Variable::RequestTime),
     ("request_uri", Variable::RequestUri),
     ("scheme", Variable::Scheme),
+    ("secure_link", Variable::SecureLink),
+    ("secure_link_expires", Variable::SecureLinkExpires),
     ("server_addr", Variable::ServerAddr),
     ("server_name", Variable::ServerName),
     ("server_port", Variable::ServerPort),
@@ -249,6 +261,11 @@ impl Variable {
     /// All names outside of families.
     pub(super) fn names() -> impl Iterator<Item = &'static str> {
         NAMES.iter().map(|(name, _)| *name)
+    }
+
+    /// Whether the value is the body of the request, which must be kept for it.
+    pub(super) fn is_request_body(&self) -> bool {
+        matches!(self, Variable::RequestBody)
     }
 
     /// Whether the value comes from the head of a response, which must be kept for it.

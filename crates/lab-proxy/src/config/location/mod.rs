@@ -17,7 +17,9 @@ pub mod real_ip;
 pub mod referers;
 pub mod rewrite;
 pub mod root;
+pub mod secure_link;
 pub mod static_files;
+pub mod sub_filter;
 pub mod try_files;
 
 use std::collections::HashMap;
