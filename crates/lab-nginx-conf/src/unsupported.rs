@@ -67,8 +67,8 @@ pub(crate) const REFUSED: &[Refused] = &[
     },
     Refused {
         names: &["post_action"],
-        prefixes: &["mirror", "userid"],
-        reason: "Extra requests and cookies are left to the application.",
+        prefixes: &[],
+        reason: "Requests after the response are left to the application. Use mirror for copies.",
     },
     Refused {
         names: &["js_import", "more_set_headers", "more_clear_headers", "more_set_input_headers"],

@@ -169,7 +169,7 @@ pub const DIFFERENCES: &[Difference] = &[
         "RFC 9110 §13.1.4.",
     ),
     row(
-        "subrequest of auth_request",
+        "subrequests of auth_request and mirror",
         "Shares its variables with the request, and passes the Content-Length of a body that it does not send.",
         "Has variables of its own, and no Content-Length.",
         "A length without a body would make the upstream wait. auth_request_set copies values.",

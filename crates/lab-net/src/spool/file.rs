@@ -68,6 +68,15 @@ impl SpoolFile {
         SpoolFile { file, length: 0, released: 0, occupied: Occupied::new(share) }
     }
 
+    /// Another handle of the file, for readers of what was written so far.
+    ///
+    /// # Errors
+    /// There are no descriptors left.
+    pub fn duplicate(&self) -> io::Result<SpoolFile> {
+        let occupied = Occupied::new(SpoolShare::UNLIMITED);
+        Ok(SpoolFile { file: self.file.try_clone()?, length: self.length, released: self.released, occupied })
+    }
+
     /// In bytes.
     #[must_use]
     pub fn length(&self) -> u64 {

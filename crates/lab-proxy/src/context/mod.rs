@@ -5,11 +5,11 @@
 //! of `downstream`, `upstream`, `response` or the worker threads.
 
 pub(crate) mod body_file_name;
-mod counting_writer;
+pub(crate) mod counting_writer;
 pub(crate) mod disposition;
 pub(crate) mod field_value;
 pub(crate) mod rate_limit;
-mod request;
+pub(crate) mod request;
 pub(crate) mod request_body;
 pub(crate) mod waker_set;
 pub(crate) mod worker;

@@ -31,7 +31,8 @@ pub(crate) struct RequestBody {
 /// The reading side of a client's connection, with the request body that arrives on it.
 #[derive(Debug)]
 pub(crate) struct RequestSource<'c, 's> {
-    pub(crate) incoming: &'c mut Incoming<ReadHalf<'s>>,
+    /// None for a copy of a request, which has no client.
+    pub(crate) incoming: Option<&'c mut Incoming<ReadHalf<'s>>>,
     pub(crate) body: &'c mut RequestBody,
     pub(crate) timer: &'c mut Timer,
 }
@@ -91,6 +92,14 @@ impl RequestBody {
         body.received = content.len() as u64;
         body.memory = content;
         body
+    }
+
+    /// A copy of the collected body.
+    pub(crate) fn duplicate(&self) -> std::io::Result<RequestBody> {
+        let mut copy = RequestBody::of_bytes(self.memory.clone());
+        copy.file = self.file.as_ref().map(SpoolFile::duplicate).transpose()?;
+        copy.received = copy.collected();
+        Ok(copy)
     }
 
     /// Whether the whole body was read from the client.

@@ -30,7 +30,8 @@ pub(crate) async fn forward(
     body: &mut RequestBody,
 ) -> Result<ConnectionDisposition, ResponseOverride> {
     let ClientIo { incoming, outgoing, read_timer, write_timer } = client;
-    if !pass.request.passes_body && pass.request.body.is_none() && !body.is_complete() {
+    let is_unused = !pass.request.passes_body && pass.request.body.is_none();
+    if is_unused && !body.is_complete() {
         // the next request follows the body that the upstream does not get
         let draining = body.drain(incoming, u64::MAX);
         let is_read = !context.request.expects_continue
@@ -40,14 +41,13 @@ pub(crate) async fn forward(
         }
     }
     let mut refused = RequestBody::new(BodyLength::None);
-    let is_unused = !pass.request.passes_body && pass.request.body.is_none();
     let is_left_out = context.route.body == BodyAdmission::Refused || is_unused;
     let body = if is_left_out { &mut refused } else { body };
     if body.is_spent() {
         // it was streamed to another upstream, which did not respond
         return Err(ResponseOverride::page(502));
     }
-    let mut source = RequestSource { incoming, body, timer: read_timer };
+    let mut source = RequestSource { incoming: Some(incoming), body, timer: read_timer };
     let mut writer = ResponseWriter::new(outgoing, write_timer, context.config().send_timeout);
     exchange(context, upstreams, pass, &mut source, &mut writer).await.or_else(|error| match error {
         Undelivered::Override(substitute) => Err(substitute),
@@ -80,9 +80,9 @@ async fn exchange(
     let source = &mut match &mut own_body {
         Some(own) => {
             length = BodyLength::Sized(own.collected());
-            RequestSource { incoming, body: own, timer }
+            RequestSource { incoming: incoming.as_deref_mut(), body: own, timer }
         }
-        None => RequestSource { incoming, body, timer },
+        None => RequestSource { incoming: incoming.as_deref_mut(), body, timer },
     };
     let mut forwarding = Forwarding::new(context, upstreams, pass, length).await?;
     loop {
@@ -105,7 +105,7 @@ async fn exchange(
 }
 
 /// The fate of a request without a response.
-fn without_response(
+pub(crate) fn without_response(
     context: &mut RequestContext<'_>,
     error: ForwardError,
 ) -> Result<ConnectionDisposition, ResponseOverride> {
@@ -161,8 +161,8 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
         let buffering = &context.config().buffering;
         let read_ahead = ReadAhead { buffering, spools };
         rewrite::rewrite(&mut response.head, self.pass, &context.scope());
-        // the status of an error page may not allow for the content that the upstream sends
-        // nor does a HEAD that was sent to it as another method
+        // the upstream sends content that the status of an error page does not allow, or that a HEAD does not get which
+        // was sent as another method
         let is_cut = (is_bodyless(response.head.status) && !is_bodyless(response.head.received_status()))
             || (context.is_head() && response.body.length() != BodyLength::None);
         if !is_cut && let Err(substitute) = filters::apply(context, &mut response, charset.as_deref()) {
@@ -191,9 +191,10 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
         let evaluate = || trailers::evaluate(&context.scope(), head.status);
         let trailers: Option<Trailers<'_>> = if has_trailers { Some(&evaluate) } else { None };
         let sending = self.writer.body(sent_body, filters.as_deref_mut(), read_ahead, trailers);
-        let sent = match context.route.body {
-            BodyAdmission::Refused => Ok(discard_alongside(self.source.incoming, sending).await),
-            _ => self.forwarding.alongside(self.source, sending).await,
+        let is_refused = context.route.body == BodyAdmission::Refused;
+        let sent = match self.source.incoming.as_deref_mut().filter(|_| is_refused) {
+            Some(client) => Ok(discard_alongside(client, sending).await),
+            None => self.forwarding.alongside(self.source, sending).await,
         };
         self.writer.record_sent(context);
         let queue = match sent {
@@ -251,9 +252,9 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
     ) -> ConnectionDisposition {
         let draining = self.writer.drain(&mut queue);
         let is_sending = disposition == ConnectionDisposition::Linger || context.route.body == BodyAdmission::Refused;
-        let drained = match is_sending {
-            true => discard_alongside(self.source.incoming, draining).await,
-            false => draining.await,
+        let drained = match self.source.incoming.as_deref_mut().filter(|_| is_sending) {
+            Some(client) => discard_alongside(client, draining).await,
+            None => draining.await,
         };
         let disposition = match drained {
             Ok(()) => disposition,

@@ -15,6 +15,7 @@ use crate::config::server::Server;
 use crate::connection_counts::OpenRequest;
 use crate::context::{ConnectionDisposition, RequestBody, RequestContext, WorkerContext};
 use crate::downstream::client_io::{ClientIo, discard_alongside};
+use crate::downstream::mirror::Mirrors;
 use crate::downstream::response_writer::{ReadAhead, ResponseWriter, SendError, Trailers};
 use crate::downstream::{proxied, subrequest};
 use crate::eval::ClientConnection;
@@ -126,10 +127,10 @@ enum Entry {
 }
 
 /// Routes a request, writes its response, and logs it.
-async fn respond(
+async fn respond<'a>(
     client: &mut ClientIo<'_>,
-    context: &mut RequestContext<'_>,
-    upstreams: &Upstreams,
+    context: &mut RequestContext<'a>,
+    upstreams: &'a Upstreams,
     entry: Entry,
     started: Instant,
 ) -> ConnectionDisposition {
@@ -140,12 +141,25 @@ async fn respond(
         Entry::Begin => phases.begin(route),
         Entry::Status(status) => phases.finish(route, status),
     };
+    let mut mirrors = Mirrors::default();
     let disposition = loop {
         context.log_notes();
         if let Some(delay) = context.route.delay.take() {
             tokio::time::sleep(delay).await;
         }
-        let substitute = match perform(client, context, upstreams, action, &mut body).await {
+        let performed = match action {
+            Action::Mirror(config) => match mirrors.start(client, context, upstreams, config, &mut body).await {
+                Ok(None) => {
+                    let (phases, route) = context.phases();
+                    action = phases.resume_mirrored(route);
+                    continue;
+                }
+                Ok(Some(disposition)) => Ok(disposition),
+                Err(substitute) => Err(substitute),
+            },
+            action => mirrors.alongside(perform(client, context, upstreams, action, &mut body)).await,
+        };
+        let substitute = match performed {
             Ok(disposition) => break disposition,
             Err(substitute) => substitute,
         };
@@ -157,6 +171,7 @@ async fn respond(
             Substitute::Authorized(status) => phases.resume_authorized(route, status),
         };
     };
+    mirrors.finish().await;
     // the rest of a refused body may still be arriving
     let is_arriving = disposition == ConnectionDisposition::Close && context.route.body == BodyAdmission::Refused;
     let disposition = if is_arriving { ConnectionDisposition::Linger } else { disposition };
@@ -201,6 +216,8 @@ async fn perform(
             let kept = if status == 401 { challenges } else { Headers::new() };
             return Err(ResponseOverride { substitute: Substitute::Authorized(status), kept });
         }
+        // `respond` has started the copies
+        Action::Mirror(_) => local::page(context, 500),
         Action::Drop(status) => {
             context.outcome.status = status;
             return Ok(ConnectionDisposition::Abort);

@@ -38,6 +38,18 @@ pub(crate) async fn collect(
     if request.body.is_empty() || !is_collected(context, pass) {
         return Ok(request.body);
     }
+    collect_body(context, source, writer).await?;
+    Ok(BodyLength::Sized(source.body.collected()))
+}
+
+/// Collects the whole body, and asks the client for it if it waits for that.
+pub(crate) async fn collect_body(
+    context: &mut RequestContext<'_>,
+    source: &mut RequestSource<'_, '_>,
+    writer: &mut ResponseWriter<'_, '_>,
+) -> Result<(), ForwardError> {
+    let (rules, request) = (context.config(), context.request);
+    let limit = rules.client_max_body_size;
     if request.expects_continue && source.body.received() == 0 {
         writer.outgoing.buffer().extend_from_slice(write::CONTINUE);
         if writer.flush().await.is_err() {
@@ -45,6 +57,7 @@ pub(crate) async fn collect(
         }
     }
     let RequestSource { incoming, body, timer } = source;
+    let Some(incoming) = incoming else { return Ok(()) };
     let mut turn = TurnBudget::default();
     while !body.is_complete() {
         let received = body.received();
@@ -71,7 +84,7 @@ pub(crate) async fn collect(
     {
         context.outcome.request_body = content.to_vec();
     }
-    Ok(BodyLength::Sized(body.collected()))
+    Ok(())
 }
 
 fn is_collected(context: &RequestContext<'_>, pass: &ProxyPass) -> bool {

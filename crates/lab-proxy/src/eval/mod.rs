@@ -9,6 +9,7 @@ mod root;
 mod secure_link;
 mod scope;
 mod template;
+mod user_id;
 
 pub use outcome::{Attempt, ClientConnection, RequestOutcome};
 pub use root::FilePath;

@@ -108,6 +108,11 @@ impl Scope<'_> {
                 Some(link) => link.write_expires(self, out),
                 None => false,
             },
+            Variable::UidGot | Variable::UidSet => match &self.route.location.config.userid {
+                Some(userid) if *variable == Variable::UidGot => userid.write_got(self, out),
+                Some(userid) => userid.write_set(self, out),
+                None => false,
+            },
             Variable::LimitRate => {
                 decimal(out, self.limit_rate());
                 true

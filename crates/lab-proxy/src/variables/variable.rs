@@ -131,6 +131,10 @@ pub enum Variable {
     TimeIso8601,
     /// `$time_local`: local time in the format of access logs.
     TimeLocal,
+    /// `$uid_got`: the identifier of `userid` that the request has.
+    UidGot,
+    /// `$uid_set`: the identifier of `userid` that the response sets.
+    UidSet,
     /// `$upstream_addr`: the address of the upstream server. Several are joined with `, `, or with ` : ` after an internal
     /// redirect.
     UpstreamAddr,
@@ -211,6 +215,8 @@ const NAMES: &[(&str, Variable)] = &[
     ("status", Variable::Status),
     ("time_iso8601", Variable::TimeIso8601),
     ("time_local", Variable::TimeLocal),
+    ("uid_got", Variable::UidGot),
+    ("uid_set", Variable::UidSet),
     ("upstream_addr", Variable::UpstreamAddr),
     ("upstream_bytes_received", Variable::UpstreamBytesReceived),
     ("upstream_bytes_sent", Variable::UpstreamBytesSent),

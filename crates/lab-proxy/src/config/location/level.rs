@@ -14,11 +14,13 @@ use super::gzip::{GzipConfig, GzipLevel};
 use super::keepalive_disable::DisabledKeepAlive;
 use super::limits::{LimitsConfig, LimitsLevel};
 use super::lingering::{Lingering, LingeringLevel};
+use super::mirror::{MirrorConfig, MirrorLevel};
 use super::real_ip::{RealIp, RealIpLevel};
 use super::referers::ValidReferers;
 use super::secure_link::{SecureLink, SecureLinkLevel};
 use super::static_files::{FilesLevel, IfModifiedSince, Index, MediaTypes};
 use super::sub_filter::{SubFilterConfig, SubFilterLevel};
+use super::userid::{UserIdConfig, UserIdLevel};
 use crate::config::logs::{AccessLog, ErrorLog};
 use crate::config::proxy::buffering::{BufferingConfig, BufferingLevel};
 use crate::config::proxy::retry::RetryPolicy;
@@ -56,6 +58,8 @@ pub(crate) struct Level {
     pub(crate) gzip: GzipLevel,
     pub(crate) sub_filter: SubFilterLevel,
     pub(crate) secure_link: SecureLinkLevel,
+    pub(crate) mirror: MirrorLevel,
+    pub(crate) userid: UserIdLevel,
     pub(crate) max_ranges: Option<usize>,
     pub(crate) chunks: Option<bool>,
     pub(crate) access: AccessLevel,
@@ -152,6 +156,10 @@ pub struct LocationConfig {
     pub sub_filter: Option<Box<SubFilterConfig>>,
     /// None without a `secure_link`.
     pub secure_link: Option<SecureLink>,
+    /// None with `userid off`.
+    pub userid: Option<Box<UserIdConfig>>,
+    /// None without a `mirror`.
+    pub mirror: Option<MirrorConfig>,
     /// `max_ranges`: how many ranges a request may ask for; 0 switches ranges off.
     pub max_ranges: Option<usize>,
     /// `chunked_transfer_encoding`: whether bodies of unknown length are sent in chunks. Otherwise their end is that of the
@@ -236,6 +244,8 @@ impl Level {
             name if name.starts_with("gzip") => self.gzip.read(directive)?,
             name if name.starts_with("sub_filter") => self.sub_filter.read(directive, reader)?,
             name if name.starts_with("secure_link") => self.secure_link.read(directive, reader)?,
+            name if name.starts_with("userid") => self.userid.read(directive, reader)?,
+            "mirror" | "mirror_request_body" => self.mirror.read(directive)?,
             "chunked_transfer_encoding" => self.chunks = Some(directive.flag()?),
             "allow" | "deny" | "satisfy" => self.access.read(directive, reader)?,
             name if name.starts_with("auth_") => self.access.read(directive, reader)?,
@@ -296,6 +306,8 @@ impl Level {
             gzip: self.gzip.inherit(&outer.gzip),
             sub_filter: self.sub_filter.inherit(&outer.sub_filter),
             secure_link: self.secure_link.inherit(&outer.secure_link),
+            mirror: self.mirror.inherit(&outer.mirror),
+            userid: self.userid.inherit(&outer.userid),
             max_ranges: self.max_ranges.or(outer.max_ranges),
             chunks: self.chunks.or(outer.chunks),
             access: self.access.inherit(&outer.access),
@@ -360,6 +372,8 @@ impl Level {
             gzip: self.gzip.resolve(),
             sub_filter: self.sub_filter.resolve(),
             secure_link: self.secure_link.resolve(),
+            mirror: self.mirror.resolve(),
+            userid: self.userid.resolve(),
             max_ranges: self.max_ranges,
             chunks: self.chunks.unwrap_or(true),
             access: self.access.resolve(),
