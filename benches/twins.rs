@@ -25,6 +25,7 @@ use lab_http::{Limits, RequestHead};
 use lab_proxy::config::Config;
 use lab_proxy::config::address::Address;
 use lab_proxy::config::location::LocationMatch;
+use lab_proxy::config::nginx_version::NginxVersion;
 use lab_proxy::config::proxy::pass::ProxyPass;
 use lab_proxy::eval::{ClientConnection, RequestOutcome, Scope};
 use lab_proxy::phases::Phases;
@@ -66,7 +67,8 @@ fn pass(settings: &Config) -> &ProxyPass {
 }
 
 fn corrected() -> Config {
-    let line = CommandLine { file: &corrected_conf(), prefix: None, error_log: None, directives: "" };
+    let nginx_version = NginxVersion::default();
+    let line = CommandLine { file: &corrected_conf(), prefix: None, error_log: None, directives: "", nginx_version };
     // OK because a test holds that the corrected file is valid
     read_configuration(line).expect("the corrected file").0
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Args, FromArgMatches};
 
+use lab_proxy::config::nginx_version::NginxVersion;
 use lab_serve::settings::arguments::{GivenSettings, augment, from_matches};
 
 /// `lab proxy`, with nginx's options.
@@ -22,6 +23,9 @@ pub struct ProxyArgs {
     /// Directives of the main level, before those of the file: "worker_processes 2; pid run.pid;"
     #[arg(short = 'g', value_name = "DIRECTIVES", default_value = "", hide_default_value = true)]
     pub directives: String,
+    /// The version of nginx whose defaults apply [default: 1.22.1]
+    #[arg(long = "nginx-version", value_name = "VERSION")]
+    pub nginx_version: Option<NginxVersion>,
     /// Test the configuration and exit
     #[arg(short = 't')]
     pub test: bool,

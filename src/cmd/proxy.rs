@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use crate::cli::ProxyArgs;
 use crate::exit::Exit;
+use lab_proxy::config::nginx_version::NginxVersion;
 use lab_proxy::logging::LogFiles;
 use lab_proxy::runtime::control::{self, ControlSignal};
 use lab_proxy::runtime::{master, sockets, temp_folders};
@@ -13,7 +14,7 @@ use lab_proxy::{CommandLine, read_configuration};
 /// Runs the proxy until a signal ends it. An invalid configuration exits with 1, as in nginx.
 pub(super) fn run(args: &ProxyArgs) -> anyhow::Result<Exit> {
     if args.version || args.details {
-        print_version(args.details);
+        print_version(args.details, args.nginx_version.unwrap_or_default());
         return Ok(Exit::Ok);
     }
     let Some(file) = args.config.as_deref() else { return Ok(Exit::Usage) };
@@ -22,6 +23,7 @@ pub(super) fn run(args: &ProxyArgs) -> anyhow::Result<Exit> {
         prefix: args.prefix.as_deref(),
         error_log: args.error_log.as_deref(),
         directives: &args.directives,
+        nginx_version: args.nginx_version.unwrap_or_default(),
     };
     let is_test = args.test || args.dump;
     let failed = |error: &dyn std::fmt::Display| {
@@ -88,13 +90,12 @@ pub(super) fn run(args: &ProxyArgs) -> anyhow::Result<Exit> {
 }
 
 /// Like nginx, prints to standard error.
-fn print_version(details: bool) {
+fn print_version(details: bool, version: NginxVersion) {
     eprintln!("lab proxy version: lab/{}", env!("CARGO_PKG_VERSION"));
     if details {
         let kind = if cfg!(debug_assertions) { "debug" } else { "release" };
         eprintln!("built for {}-{} ({kind})", std::env::consts::ARCH, std::env::consts::OS);
-        eprintln!(
-            "twin of nginx 1.22, configured by nginx.conf; regular expressions without look-around and back-references"
-        );
+        eprintln!("twin of nginx {}, configured by nginx.conf", NginxVersion::default());
+        eprintln!("defaults of nginx {version}: {}", version.defaults());
     }
 }

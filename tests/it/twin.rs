@@ -3,13 +3,14 @@
 //!
 //! `twin/differences.toml` lists the differences with their reasons. An unlisted difference fails the test, and so does a
 //! row whose cases no longer differ. The cases are those of `proxy/cases/`, which have
-//! snapshots as well, and those of `twin/cases/`, for which nginx is the reference.
+//! snapshots as well, those of `twin/cases/`, for which nginx is the reference, and whole configurations in `twin/sites/`.
 //!
 //! `LAB_TWIN=word` runs only the cases with that word in their names, and prints both sides.
 
 mod differences;
 mod dns;
 mod observed;
+mod sites;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use crate::proxy::upstream::Upstream;
 use crate::support::requires;
 use differences::{Difference, Table, compare};
 use observed::Observed;
+use sites::Site;
 
 /// How many cases run at a time: most of a case is waiting for processes.
 const AT_A_TIME: usize = 4;
@@ -30,20 +32,21 @@ const AT_A_TIME: usize = 4;
 fn proxy_differs_from_nginx_only_as_listed() {
     requires!(Nginx);
     let only = std::env::var("LAB_TWIN").ok();
-    let mut files: Vec<PathBuf> = ["proxy/cases", "twin/cases"].into_iter().flat_map(files).collect();
-    files.retain(|file| only.as_ref().is_none_or(|word| name_of(file).contains(word.as_str())));
-    assert!(!files.is_empty(), "no case has {only:?} in its name");
-    files.reverse();
-    let count = files.len();
-    let (waiting, found, ended) = (Mutex::new(files), Mutex::new(BTreeMap::new()), Mutex::new(Vec::new()));
+    let sites = Site::all(&folder("twin/sites")).into_iter().map(Scenario::Site);
+    let cases = ["proxy/cases", "twin/cases"].into_iter().flat_map(files).map(Scenario::Case);
+    let mut scenarios: Vec<Scenario> = cases.chain(sites).collect();
+    scenarios.retain(|scenario| only.as_ref().is_none_or(|word| scenario.name().contains(word.as_str())));
+    assert!(!scenarios.is_empty(), "no case has {only:?} in its name");
+    scenarios.reverse();
+    let count = scenarios.len();
+    let (waiting, found, ended) = (Mutex::new(scenarios), Mutex::new(BTreeMap::new()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..AT_A_TIME {
             scope.spawn(|| {
                 loop {
-                    let Some(file) = waiting.lock().expect("no panic").pop() else { return };
-                    let name = name_of(&file);
-                    let case = Case::read(&file);
-                    let (nginx, lab) = match (run(&case, Program::Nginx), run(&case, Program::Lab)) {
+                    let Some(scenario) = waiting.lock().expect("no panic").pop() else { return };
+                    let name = scenario.name();
+                    let (nginx, lab) = match (scenario.run(Program::Nginx), scenario.run(Program::Lab)) {
                         (Ok(nginx), Ok(lab)) => (nginx, lab),
                         (Err(error), _) | (_, Err(error)) => {
                             ended.lock().expect("no panic").push(format!("{name}: {error}"));
@@ -69,17 +72,54 @@ fn proxy_differs_from_nginx_only_as_listed() {
 /// Where names are looked up by nginx.
 static DNS: LazyLock<String> = LazyLock::new(|| dns::start().to_string());
 
-/// Runs one case on one of the twins. The error is that of a program that has ended: two that refuse a configuration are
-/// alike, and prove nothing.
-fn run(case: &Case, program: Program) -> Result<Observed, String> {
-    let upstream = Upstream::start(case.responses.clone());
+/// What runs on both twins.
+enum Scenario {
+    Case(PathBuf),
+    Site(Site),
+}
+
+impl Scenario {
+    fn name(&self) -> String {
+        match self {
+            Scenario::Case(file) => file.file_stem().expect("a file").to_string_lossy().into_owned(),
+            Scenario::Site(site) => site.name(),
+        }
+    }
+
+    fn run(&self, program: Program) -> Result<Observed, String> {
+        match self {
+            Scenario::Case(file) => {
+                let case = Case::read(file);
+                let upstream = Upstream::start(case.responses.clone());
+                let configuration = case.configuration(&upstream);
+                run(&case, &upstream, &configuration, program, |folder, _| case.write_files(folder))
+            }
+            Scenario::Site(site) => {
+                let upstream = Upstream::start(site.case.responses.clone());
+                let prepare = |folder: &Path, address: &str| site.write_files(folder, address, &upstream);
+                let mut observed = run(&site.case, &upstream, &site.configuration(&upstream), program, prepare)?;
+                // a request may be logged when its connection ends, after those of the next connection
+                observed.logged.sort();
+                Ok(observed)
+            }
+        }
+    }
+}
+
+/// Runs the requests of a case on one of the twins, in a folder that `prepare` has filled for an address. The error
+/// is that of a program that has ended: two that refuse a configuration are alike, and prove nothing.
+fn run(
+    case: &Case,
+    upstream: &Upstream,
+    configuration: &str,
+    program: Program,
+    prepare: impl FnOnce(&Path, &str),
+) -> Result<Observed, String> {
     let dead = {
         // bound and released: no listener is there
         let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         socket.local_addr().expect("an address").to_string()
     };
-    let configuration = case.configuration(&upstream);
-    let prepare = |folder: &Path| case.write_files(folder);
     let mut proxy = Proxy::start_as(program, &configuration.replace("{dead}", &dead).replace("{dns}", &DNS), prepare);
     let got = proxy.converse_in_steps(&case.client);
     if proxy.ends_within(Duration::from_millis(1)) {
@@ -104,13 +144,12 @@ fn run(case: &Case, program: Program) -> Result<Observed, String> {
     Ok(Observed::new(&got, &received, &proxy.read("access.log"), &normalise))
 }
 
-fn name_of(file: &Path) -> String {
-    file.file_stem().expect("a file").to_string_lossy().into_owned()
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it").join(name)
 }
 
-fn files(folder: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it").join(folder);
-    let files = std::fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+fn files(name: &str) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(folder(name)).expect("a folder").map(|entry| entry.expect("an entry").path());
     let mut files: Vec<PathBuf> = files.filter(|file| file.extension().is_some_and(|end| end == "case")).collect();
     files.sort();
     files

@@ -59,23 +59,18 @@ pub(crate) const REFUSED: &[Refused] = &[
     },
     Refused {
         names: &[],
-        prefixes: &["auth_jwt", "auth_pam", "secure_link"],
+        prefixes: &["auth_jwt", "auth_pam"],
         reason: "Check access with auth_basic or auth_request, or in the application.",
     },
     Refused {
         names: &["add_after_body", "add_before_body", "addition_types", "charset_map", "source_charset"],
-        prefixes: &["image_filter", "ssi", "sub_filter", "xslt_", "xml_entities", "brotli", "zstd"],
-        reason: "Bodies are compressed with gzip, and not transformed otherwise. Transform them in the application.",
+        prefixes: &["image_filter", "ssi", "xslt_", "xml_entities", "brotli", "zstd"],
+        reason: "Bodies are compressed with gzip, and changed by sub_filter only. Transform them in the application.",
     },
     Refused {
         names: &["empty_gif", "flv", "min_delete_depth", "random_index", "slice"],
         prefixes: &["dav_", "mp4", "fancyindex"],
         reason: "Files are served read-only. Use root, alias, index, autoindex and try_files.",
-    },
-    Refused {
-        names: &["add_trailer"],
-        prefixes: &[],
-        reason: "Responses have no trailers. Use add_header.",
     },
     Refused {
         names: &["ancient_browser", "modern_browser"],
@@ -84,8 +79,8 @@ pub(crate) const REFUSED: &[Refused] = &[
     },
     Refused {
         names: &["post_action"],
-        prefixes: &["mirror", "userid"],
-        reason: "Extra requests and cookies are left to the application.",
+        prefixes: &[],
+        reason: "Requests after the response are left to the application. Use mirror for copies.",
     },
     Refused {
         names: &["js_import", "more_set_headers", "more_clear_headers", "more_set_input_headers"],
@@ -103,24 +98,6 @@ pub(crate) const REFUSED: &[Refused] = &[
         reason: "Use round robin, least_conn, ip_hash or hash. Each worker balances by its own counts.",
     },
     Refused {
-        names: &["proxy_bind", "proxy_cookie_flags", "proxy_limit_rate", "uwsgi_bind", "uwsgi_limit_rate"],
-        prefixes: &[],
-        reason: "Connections to upstreams use the system's addresses at full rate, and cookies keep their flags. Use \
-                 limit_rate for clients.",
-    },
-    Refused {
-        names: &[
-            "proxy_method", "proxy_pass_request_headers", "proxy_set_body", "uwsgi_pass_request_headers",
-        ],
-        prefixes: &[],
-        reason: "Method and body are passed on unchanged. Use proxy_set_header or uwsgi_param to change fields.",
-    },
-    Refused {
-        names: &["client_body_in_file_only"],
-        prefixes: &[],
-        reason: "Temporary files have no names. Use client_body_buffer_size.",
-    },
-    Refused {
         names: &["disable_symlinks"],
         prefixes: &[],
         reason: "Symbolic links are followed. Keep untrusted files out of root.",
@@ -133,7 +110,7 @@ mod tests {
 
     #[test]
     fn refused_names_are_known() {
-        for name in ["ssi", "sub_filter_once", "ssl_ocsp", "proxy_cache_purge", "fastcgi_pass"] {
+        for name in ["ssi", "xslt_types", "ssl_ocsp", "proxy_cache_purge", "fastcgi_pass"] {
             assert!(advice(name).is_some(), "{name}");
         }
         for name in ["proxy_pas", "lokation", "exspires", ""] {

@@ -81,7 +81,7 @@ pub const DIFFERENCES: &[Difference] = &[
     row(
         "LF without CR at the end of a line",
         "Accepts it from clients and upstreams.",
-        "Refuses it.",
+        "Refuses it, unless lab's own `ignore_bare_lf on` accepts it in heads.",
         "RFC 9112 §2.2: request smuggling is possible if only some recipients accept it.",
     ),
     row(
@@ -169,7 +169,7 @@ pub const DIFFERENCES: &[Difference] = &[
         "RFC 9110 §13.1.4.",
     ),
     row(
-        "subrequest of auth_request",
+        "subrequests of auth_request and mirror",
         "Shares its variables with the request, and passes the Content-Length of a body that it does not send.",
         "Has variables of its own, and no Content-Length.",
         "A length without a body would make the upstream wait. auth_request_set copies values.",
@@ -183,7 +183,8 @@ pub const DIFFERENCES: &[Difference] = &[
     row(
         "regular expressions",
         "Uses PCRE, which backtracks.",
-        "Matches in linear time. Refuses look-around and back-references by name. $ matches only at the very end.",
+        "Matches in linear time. Backtracks for look-around, back-references and the like only, for a bounded number of \
+         steps; beyond them the response is 500. $ matches only at the very end.",
         "No request can make a match expensive.",
     ),
     row(

@@ -28,6 +28,7 @@ pub mod differences;
 
 use std::path::Path;
 
+use config::nginx_version::NginxVersion;
 use config::{Config, ConfigPaths};
 use lab_nginx_conf::{self as conf, ConfError, Directive, LoadedConfig, SourceFile};
 
@@ -42,6 +43,8 @@ pub struct CommandLine<'c> {
     pub error_log: Option<&'c Path>,
     /// `-g`: directives of the main level, read before those of the file.
     pub directives: &'c str,
+    /// `--nginx-version`: the version of nginx whose defaults apply.
+    pub nginx_version: NginxVersion,
 }
 
 /// Reads and checks a configuration file and everything it includes. Returns the files as well.
@@ -54,7 +57,9 @@ pub fn read_configuration(line: CommandLine<'_>) -> Result<(Config, Vec<SourceFi
     let file = line.prefix.map_or(line.file.to_owned(), |prefix| prefix.join(line.file));
     let LoadedConfig { tree: directives, sources } = conf::load(&file)?;
     tree.extend(directives);
-    Ok((build_config(&tree, &file, line.prefix, line.error_log)?, sources))
+    let own = paths_of(&file);
+    let paths = ConfigPaths { prefix: line.prefix.unwrap_or(own.prefix), error_log: line.error_log };
+    Ok((build_config(&tree, &file, paths, line.nginx_version)?, sources))
 }
 
 /// As [`read_configuration`], for the text of a configuration without includes. Errors name it `file`.
@@ -62,7 +67,7 @@ pub fn read_configuration(line: CommandLine<'_>) -> Result<(Config, Vec<SourceFi
 /// # Errors
 /// All errors, by file and line.
 pub fn read_configuration_text(source: &str, file: &Path) -> Result<Config, ConfError> {
-    build_config(&conf::parse(source, file)?, file, None, None)
+    build_config(&conf::parse(source, file)?, file, paths_of(file), NginxVersion::default())
 }
 
 /// As [`read_configuration`], but gets files from `read`, which may name them differently.
@@ -70,19 +75,22 @@ pub fn read_configuration_text(source: &str, file: &Path) -> Result<Config, Conf
 /// # Errors
 /// All errors, by file and line.
 pub fn read_configuration_with(file: &Path, read: &mut conf::ReadFile<'_>) -> Result<Config, ConfError> {
-    build_config(&conf::load_with(file, read)?.tree, file, None, None)
+    build_config(&conf::load_with(file, read)?.tree, file, paths_of(file), NginxVersion::default())
+}
+
+/// The paths without a command line.
+fn paths_of(file: &Path) -> ConfigPaths<'_> {
+    ConfigPaths { prefix: file.parent().unwrap_or(Path::new("")), error_log: None }
 }
 
 fn build_config(
     tree: &[Directive],
     file: &Path,
-    prefix: Option<&Path>,
-    error_log: Option<&Path>,
+    paths: ConfigPaths<'_>,
+    version: NginxVersion,
 ) -> Result<Config, ConfError> {
-    let folder = file.parent().unwrap_or(Path::new(""));
-    let paths = ConfigPaths { prefix: prefix.unwrap_or(folder), error_log };
     if conf::check(tree).is_ok() {
-        return config::read(tree, file, paths);
+        return config::read_with_defaults(tree, file, paths, version);
     }
     // the values of the other directives are checked as well; what refers to a refused one is not an error of its own
     let (rest, mut errors) = conf::without_faults(tree);
@@ -90,7 +98,7 @@ fn build_config(
         use conf::ConfErrorKind::{InvalidPattern, InvalidValue, Unsupported};
         matches!(error.kind, InvalidPattern { .. } | InvalidValue { .. } | Unsupported { .. })
     };
-    if let Err(error) = config::read(&rest, file, paths) {
+    if let Err(error) = config::read_with_defaults(&rest, file, paths, version) {
         errors.extend(error.into_list().into_iter().filter(is_own));
     }
     // OK because `check` has found at least one

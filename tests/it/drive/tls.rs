@@ -46,7 +46,7 @@ impl Site {
             ca.display(),
             key.display()
         );
-        Site { nginx: Proxy::start_as(Program::Nginx, &configuration, |_| ()), ca, _folder: folder }
+        Site { nginx: Proxy::start_as(Program::Nginx, &configuration, |_, _| ()), ca, _folder: folder }
     }
 
     fn plan(&self, mode: Mode) -> DrivePlan {

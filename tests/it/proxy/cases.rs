@@ -29,7 +29,7 @@ fn run(case: &Case) -> String {
     };
     let configuration = case.configuration(&upstream);
     let proxy =
-        Proxy::start_as(Program::Lab, &configuration.replace("{dead}", &dead), |folder| case.write_files(folder));
+        Proxy::start_as(Program::Lab, &configuration.replace("{dead}", &dead), |folder, _| case.write_files(folder));
     let got = proxy.converse_in_steps(&case.client).into_iter().flat_map(|got| got.received).collect::<Vec<u8>>();
 
     let mut report = String::new();

@@ -91,13 +91,25 @@ fn command_line_directives_are_global() {
 #[test]
 fn the_version_needs_no_configuration() {
     let folder = folder();
-    for (option, lines) in [("-v", 1), ("-V", 3)] {
+    for (option, lines) in [("-v", 1), ("-V", 4)] {
         let output = lab(&[option], folder.path());
         let printed = printed(&output);
         assert!(output.status.success() && printed.starts_with("lab proxy version: lab/"), "{printed}");
         assert_eq!(printed.lines().count(), lines, "{printed}");
     }
     assert!(!lab(&[], folder.path()).status.success());
+}
+
+#[test]
+fn nginx_version_chooses_defaults() {
+    let folder = folder();
+    for (version, default) in [("1.22.1", "proxy_http_version 1.0;"), ("1.29.7", "proxy_http_version 1.1;")] {
+        let output = lab(&["-V", "--nginx-version", version], folder.path());
+        let expected = format!("defaults of nginx {version}: {default}");
+        assert!(printed(&output).contains(&expected), "{}", printed(&output));
+    }
+    let output = lab(&["-V", "--nginx-version", "new"], folder.path());
+    assert!(printed(&output).contains("\"new\" is no version of nginx; accepted: "), "{}", printed(&output));
 }
 
 #[test]

@@ -16,7 +16,7 @@ const LARGE: usize = 30_000_000;
 
 fn start(program: Program, location: &str) -> (Upstream, Proxy) {
     let upstream = Upstream::start(Vec::new());
-    let proxy = Proxy::start_as(program, &super::configuration("", None, location, &upstream), |_| ());
+    let proxy = Proxy::start_as(program, &super::configuration("", None, location, &upstream), |_, _| ());
     (upstream, proxy)
 }
 
@@ -137,7 +137,7 @@ fn large_error_page_reaches_a_client_that_sends_first() {
         let upstream =
             Upstream::start(vec![UpstreamResponse { bytes: page.clone(), end: End::KeepOpen, is_early: false }]);
         let configuration = super::configuration("client_max_body_size 1k;", Some(server), "", &upstream);
-        let proxy = Proxy::start_as(Program::Lab, &configuration, |folder| {
+        let proxy = Proxy::start_as(Program::Lab, &configuration, |folder, _| {
             std::fs::create_dir(folder.join("files")).expect("a folder");
             std::fs::write(folder.join("files/page"), vec![b'p'; size]).expect("a file");
         });

@@ -1,6 +1,7 @@
 //! Requests that are refused: the status, the closed connection, and that no upstream hears of them.
 
-use super::case::bytes;
+use super::case::{UpstreamResponse, bytes};
+use super::running::Proxy;
 use super::upstream::Upstream;
 use crate::support::wait_until;
 
@@ -51,6 +52,16 @@ const REFUSED: &[(&str, &str, u16)] = &[
     ("long field", "GET / HTTP/1.1\nHost: a\nX-A: \\*9000(a)\n\n", 431),
     ("long head", "GET / HTTP/1.1\nHost: a\n\\*5000(X-A: aaaa\\r\\n)\n\n", 431),
 ];
+
+#[test]
+fn bare_line_feeds_are_accepted_on_request() {
+    let response = b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok".to_vec();
+    let upstream = Upstream::start(vec![UpstreamResponse { bytes: response, ..UpstreamResponse::default() }]);
+    let proxy = Proxy::start(&super::configuration("ignore_bare_lf on;", None, "", &upstream));
+    let got = proxy.converse(b"GET / HTTP/1.1\nHost: a\nConnection: close\n\n");
+    let got = String::from_utf8_lossy(&got);
+    assert!(got.starts_with("HTTP/1.1 200 OK\r\n") && got.ends_with("\r\n\r\nok"), "{got}");
+}
 
 #[test]
 fn refused_request_never_reaches_the_upstream() {

@@ -40,15 +40,15 @@ pub(crate) const NGINX: &str = "/usr/sbin/nginx";
 impl Proxy {
     /// Starts `lab proxy` on a configuration in which `{listen}` stands for its address and `{folder}` for its folder.
     pub(super) fn start(configuration: &str) -> Proxy {
-        Proxy::start_as(Program::Lab, configuration, |_| ())
+        Proxy::start_as(Program::Lab, configuration, |_, _| ())
     }
 
-    /// Starts lab or nginx in a folder that `prepare` has filled.
-    pub(crate) fn start_as(program: Program, configuration: &str, prepare: impl FnOnce(&Path)) -> Proxy {
+    /// Starts lab or nginx in a folder that `prepare` has filled for its address.
+    pub(crate) fn start_as(program: Program, configuration: &str, prepare: impl FnOnce(&Path, &str)) -> Proxy {
         let folder = tempfile::tempdir().expect("a folder");
-        prepare(folder.path());
         let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = socket.local_addr().expect("an address");
+        prepare(folder.path(), &address.to_string());
         let file = folder.path().join("nginx.conf");
         std::fs::write(&file, filled(configuration, address, folder.path())).expect("a configuration");
         let mut command = match program {

@@ -22,7 +22,7 @@ fn start(server: &str) -> Proxy {
          http {{ server {{ listen {{listen}} ssl; server_name example.org; ssl_certificate site.pem;\n\
          ssl_certificate_key site.key; {server} location / {{ return 200 \"early:$ssl_early_data\\n\"; }} }} }}\n"
     );
-    Proxy::start_as(Program::Lab, &configuration, |folder| {
+    Proxy::start_as(Program::Lab, &configuration, |folder, _| {
         certificates::write_to(folder);
         install(folder, "rsa");
     })

@@ -78,7 +78,7 @@ fn start_proxy(program: Program, server: &Server) -> Proxy {
          server {{ listen {{listen}}; location / {{ proxy_pass http://app; }} }} }}\n",
         server.address,
     );
-    let proxy = Proxy::start_as(program, &configuration, |_| ());
+    let proxy = Proxy::start_as(program, &configuration, |_, _| ());
     wait_until("the file with the process id", || !proxy.read("pid").is_empty());
     proxy
 }

@@ -74,7 +74,7 @@ impl Site {
                 stable = stable.address,
                 crashing = crashing.address,
             );
-            let proxy = Proxy::start_as(program, &configuration, |_| ());
+            let proxy = Proxy::start_as(program, &configuration, |_, _| ());
             // Before it has handlers, a signal would end it.
             wait_until("the file with the process id", || !proxy.read("pid").is_empty());
             (program, proxy)

@@ -186,7 +186,7 @@ fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
 
 /// Removes values that differ in every run, and the names of lab and nginx.
 pub(super) fn normalise(text: &str) -> String {
-    static PATTERNS: LazyLock<[(Regex, &str); 9]> = LazyLock::new(|| {
+    static PATTERNS: LazyLock<[(Regex, &str); 13]> = LazyLock::new(|| {
         [
             (r"Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", "Date: (now)"),
             (r"Server: (?:nginx|lab)(/[\d.]+)?$", "Server: (name$1)"),
@@ -197,6 +197,11 @@ pub(super) fn normalise(text: &str) -> String {
             (r#"mtime="20[2-9]\d-[\dT:-]+Z""#, r#"mtime="(now)""#),
             (r"\d\d-\w{3}-20[2-9]\d \d\d:\d\d", "(now)"),
             (r#"\w{3}, \d\d \w{3} 20[2-9]\d \d\d:\d\d:\d\d GMT""#, "(now)\""),
+            (r"\[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\]", "[(now)]"),
+            (r"Set-Cookie: (uid|sid)=[A-Za-z0-9+/]{22}", "Set-Cookie: $1=(id)"),
+            (r"expires=\w{3}, \d\d-\w{3}-2\d \d\d:\d\d:\d\d GMT", "expires=(soon)"),
+            // in the format `combined`: pages with the names differ in length, and so does framing
+            (r#"(\[\(now\)\] ".*?" \d{3}) \d+ "#, "$1 (bytes) "),
         ]
         .map(|(pattern, with)| (Regex::new(pattern).expect("a pattern"), with))
     });

@@ -23,6 +23,9 @@ pub struct Limits {
     /// Bytes of a chunked body's content. A chunk that exceeds them is refused with 413 when its size is read. The caller
     /// checks a Content-Length, before it reads the body.
     pub body: u64,
+    /// Whether a line of a head may end with LF alone. RFC 9112 §2.2 allows a recipient to accept that; other recipients of
+    /// the same message may see other lines.
+    pub allows_bare_lf: bool,
 }
 
 impl Default for Limits {
@@ -37,6 +40,7 @@ impl Default for Limits {
             chunk_extensions: 16 * 1024,
             trailers: 8 * 1024,
             body: u64::MAX,
+            allows_bare_lf: false,
         }
     }
 }

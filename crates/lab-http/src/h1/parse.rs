@@ -55,8 +55,7 @@ impl ResponseParser {
         let (version, status, reason) = match self.start_line {
             Some(start_line) => start_line,
             None => {
-                let Some(line) = self.lines.next(text, limits.start_line, Refusal::StartLineTooLong, limits.head)?
-                else {
+                let Some(line) = self.lines.next(text, limits.start_line, Refusal::StartLineTooLong, limits)? else {
                     return Ok(None);
                 };
                 let start_line = line.parse(text, status_line)?;
@@ -94,7 +93,7 @@ impl FieldSection {
         limits: &Limits,
         colon: Colon,
     ) -> Result<Option<usize>, Refusal> {
-        while let Some(line) = lines.next(text, limits.field, Refusal::FieldTooLong, limits.head)? {
+        while let Some(line) = lines.next(text, limits.field, Refusal::FieldTooLong, limits)? {
             if line.is_empty() {
                 return Ok(Some(lines.start));
             }
@@ -139,14 +138,20 @@ impl Line {
 }
 
 impl Lines {
-    /// The next line, if it is complete. `longest` limits the line, `total` the text up to its end.
-    fn next(&mut self, text: &[u8], longest: usize, too_long: Refusal, total: usize) -> Result<Option<Line>, Refusal> {
+    /// The next line, if it is complete. `longest` limits the line, and `limits` the text up to its end.
+    fn next(
+        &mut self,
+        text: &[u8],
+        longest: usize,
+        too_long: Refusal,
+        limits: &Limits,
+    ) -> Result<Option<Line>, Refusal> {
         let Some(found) = memchr(b'\n', &text[self.searched..]) else {
             self.searched = text.len();
             // The last byte may be the CR after a line of exactly the longest length.
             return match text.len() {
                 length if length - self.start > longest + 1 => Err(too_long),
-                length if length > total => Err(Refusal::HeadTooLong),
+                length if length > limits.head => Err(Refusal::HeadTooLong),
                 _ => Ok(None),
             };
         };
@@ -157,8 +162,8 @@ impl Lines {
         self.searched = self.start;
         match line.end - line.start {
             length if length > longest => Err(too_long),
-            _ if self.start > total => Err(Refusal::HeadTooLong),
-            _ if !ended => Err(Refusal::BareLf),
+            _ if self.start > limits.head => Err(Refusal::HeadTooLong),
+            _ if !ended && !limits.allows_bare_lf => Err(Refusal::BareLf),
             _ => Ok(Some(line)),
         }
     }
@@ -166,10 +171,10 @@ impl Lines {
     /// The first line of a request. Skips one empty line before it.
     fn start_line(&mut self, text: &[u8], limits: &Limits) -> Result<Option<Line>, Refusal> {
         let first = self.start == 0;
-        let line = self.next(text, limits.start_line, Refusal::StartLineTooLong, limits.head)?;
+        let line = self.next(text, limits.start_line, Refusal::StartLineTooLong, limits)?;
         match line {
             Some(line) if line.is_empty() && first => {
-                self.next(text, limits.start_line, Refusal::StartLineTooLong, limits.head)
+                self.next(text, limits.start_line, Refusal::StartLineTooLong, limits)
             }
             line => Ok(line),
         }

@@ -18,6 +18,7 @@ fn small_limits() -> Limits {
         chunk_extensions: 20,
         trailers: 60,
         body: u64::MAX,
+        allows_bare_lf: false,
     }
 }
 

@@ -59,7 +59,22 @@ impl SpoolFile {
             Some(folder) => tempfile::tempfile_in(folder)?,
             None => tempfile::tempfile()?,
         };
-        Ok(SpoolFile { file, length: 0, released: 0, occupied: Occupied::new(share) })
+        Ok(SpoolFile::from_file(file, share))
+    }
+
+    /// Makes an empty file a spool file. `share` bounds it together with the other spool files of this process.
+    #[must_use]
+    pub fn from_file(file: File, share: SpoolShare) -> SpoolFile {
+        SpoolFile { file, length: 0, released: 0, occupied: Occupied::new(share) }
+    }
+
+    /// Another handle of the file, for readers of what was written so far.
+    ///
+    /// # Errors
+    /// There are no descriptors left.
+    pub fn duplicate(&self) -> io::Result<SpoolFile> {
+        let occupied = Occupied::new(SpoolShare::UNLIMITED);
+        Ok(SpoolFile { file: self.file.try_clone()?, length: self.length, released: self.released, occupied })
     }
 
     /// In bytes.

@@ -25,6 +25,7 @@ pub mod upstream;
 pub mod derived;
 pub mod geo;
 pub mod map;
+pub mod nginx_version;
 pub mod split_clients;
 pub mod tls;
 
@@ -37,6 +38,7 @@ use limit_zone::LimitZones;
 use location::level::Level;
 use location::root::Root;
 use logs::AccessLogFile;
+use nginx_version::NginxVersion;
 use process::ProcessConfig;
 use reader::ConfigReader;
 use server::Server;
@@ -75,6 +77,8 @@ pub struct Config {
     pub upstream_tls: Vec<UpstreamTlsConfig>,
     /// Messages about values that are accepted without their full effect.
     pub warnings: Vec<String>,
+    /// Whether a variable reads the body of the request, so that bodies must be kept.
+    pub needs_request_body: bool,
 }
 
 /// Paths that come from the command line, not from the configuration.
@@ -91,11 +95,24 @@ pub struct ConfigPaths<'p> {
 /// # Errors
 /// All values that are not accepted, by file and line; a missing `events` or `http` block.
 pub fn read(tree: &[Directive], file: &Path, paths: ConfigPaths<'_>) -> Result<Config, ConfError> {
+    read_with_defaults(tree, file, paths, NginxVersion::default())
+}
+
+/// As [`read`], with the defaults of a version of nginx.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn read_with_defaults(
+    tree: &[Directive],
+    file: &Path,
+    paths: ConfigPaths<'_>,
+    version: NginxVersion,
+) -> Result<Config, ConfError> {
     let section = |name: &'static str| {
         let block = tree.iter().find(|directive| directive.name == name);
         block.ok_or_else(|| ConfError::new(file, 1, ConfErrorKind::MissingSection { name }))
     };
-    let mut reader = ConfigReader::new(paths.prefix);
+    let mut reader = ConfigReader { version, ..ConfigReader::new(paths.prefix) };
     reader.folder = file.parent().unwrap_or(Path::new(""));
     let process = process::read(tree, section("events")?, paths.error_log, &mut reader)?;
     let http = section("http")?.children();
@@ -142,6 +159,7 @@ pub fn read(tree: &[Directive], file: &Path, paths: ConfigPaths<'_>) -> Result<C
         needs_response_heads: reader.needs_response_heads,
         upstream_tls: reader.upstream_tls,
         warnings: reader.warnings,
+        needs_request_body: reader.needs_request_body,
     })
 }
 
@@ -172,12 +190,31 @@ mod tests {
             ("[::]:8080", "[::]:8080"),
             ("localhost:8080", "127.0.0.1:8080"),
             ("unix:/run/a.sock", "unix:/run/a.sock"),
+            ("unix:/run/a-1-2", "unix:/run/a-1-2"),
+            ("8000-8002", "0.0.0.0:8002"),
+            ("[::1]:8000-8001", "[::1]:8001"),
         ] {
             let config = config(&format!("server {{ listen {text}; }}")).unwrap();
             let addresses: Vec<String> = config.listens.iter().map(|listen| listen.address.to_string()).collect();
             assert!(addresses.contains(&expected.to_owned()), "{text}: {addresses:?}");
         }
-        for text in ["0", "70000", "*:0", "*80", "[::1", "[::1]x", "::1", "127.0.0.1:", "127.0.0.1:x", "unix:", "''"] {
+        for text in [
+            "0",
+            "70000",
+            "*:0",
+            "*80",
+            "[::1",
+            "[::1]x",
+            "::1",
+            "127.0.0.1:",
+            "127.0.0.1:x",
+            "unix:",
+            "''",
+            "8-7",
+            "0-1",
+            "1-70000",
+            "8-",
+        ] {
             assert!(config(&format!("server {{ listen {text}; }}")).is_err(), "{text}");
         }
     }
@@ -248,6 +285,20 @@ mod tests {
         assert!(a.config.keepalive.idle.is_zero() && !root.config.keepalive.idle.is_zero());
         assert_eq!(config.access_log_files.len(), 2);
         assert_eq!(config.upstreams.len(), 1, "the same address is the same upstream");
+    }
+
+    #[test]
+    fn upstream_connections_are_kept_since_1_29_7() {
+        let text = "events { } http { upstream app { server 127.0.0.1:1; } upstream other { server 127.0.0.1:2; \
+                    keepalive 0; } server { listen 80; location / { proxy_pass http://app; } } }";
+        let file = Path::new("nginx.conf");
+        let tree = lab_nginx_conf::parse(text, file).unwrap();
+        let paths = ConfigPaths { prefix: Path::new(""), error_log: None };
+        let config = read_with_defaults(&tree, file, paths, "1.29.7".parse().unwrap()).unwrap();
+        assert_eq!(config.upstreams.iter().map(|upstream| upstream.keepalive).collect::<Vec<_>>(), [32, 0]);
+        let pass = config.servers[0].locations().all()[0].pass.as_ref().unwrap();
+        assert_eq!((pass.version, pass.fields.always_closes()), (lab_http::Version::Http11, false));
+        assert!(read(&tree, file, paths).unwrap_err().to_string().contains("keepalive"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::limit_zone::LimitZones;
 use crate::config::log_format::{LogFormats, LogPaths};
+use crate::config::nginx_version::NginxVersion;
 use crate::config::tls::upstream::UpstreamTlsConfig;
 use crate::config::upstream::UpstreamList;
 use crate::variables::pattern::Pattern;
@@ -17,6 +18,8 @@ pub(crate) struct ConfigReader<'c> {
     pub(crate) prefix: &'c Path,
     /// The folder of the configuration file, which the paths of certificates start from.
     pub(crate) folder: &'c Path,
+    /// Whose defaults apply.
+    pub(crate) version: NginxVersion,
     pub(crate) variables: DefinedVariables,
     pub(crate) formats: LogFormats,
     pub(crate) upstreams: UpstreamList,
@@ -25,6 +28,8 @@ pub(crate) struct ConfigReader<'c> {
     pub(crate) temp_folders: Vec<PathBuf>,
     /// Whether some variable reads the head of a response, so that heads must be kept.
     pub(crate) needs_response_heads: bool,
+    /// Whether some variable reads the body of the request, so that bodies must be kept.
+    pub(crate) needs_request_body: bool,
     /// The zones of `limit_req_zone` and `limit_conn_zone`.
     pub(crate) zones: LimitZones,
     /// The names of all `charset` directives.
@@ -42,12 +47,14 @@ impl<'c> ConfigReader<'c> {
         ConfigReader {
             prefix,
             folder: prefix,
+            version: NginxVersion::default(),
             variables: DefinedVariables::default(),
             formats: LogFormats::default(),
             upstreams: UpstreamList::default(),
             log_paths: LogPaths::default(),
             temp_folders: Vec::new(),
             needs_response_heads: false,
+            needs_request_body: false,
             zones: LimitZones::default(),
             charsets: Vec::new(),
             upstream_tls: Vec::new(),
@@ -74,6 +81,7 @@ impl<'c> ConfigReader<'c> {
     pub(crate) fn template(&mut self, directive: &Directive, text: &str) -> Result<Template, ConfError> {
         let template = Template::compile(text, &self.variables).map_err(|kind| directive.error(kind))?;
         self.needs_response_heads |= template.needs_response_head();
+        self.needs_request_body |= template.needs_request_body();
         Ok(template)
     }
 

@@ -20,6 +20,8 @@ pub struct RequestHeadConfig {
     pub ignore_invalid: bool,
     /// `merge_slashes`
     pub merge_slashes: bool,
+    /// `ignore_bare_lf`, a directive of lab's own: whether lines of heads, also those of upstreams, may end with LF alone.
+    pub allows_bare_lf: bool,
 }
 
 /// The directives of one block.
@@ -31,6 +33,7 @@ pub(crate) struct RequestHeadLevel {
     underscores: Option<bool>,
     ignore_invalid: Option<bool>,
     merge_slashes: Option<bool>,
+    allows_bare_lf: Option<bool>,
 }
 
 impl RequestHeadLevel {
@@ -46,6 +49,7 @@ impl RequestHeadLevel {
             }
             "underscores_in_headers" => self.underscores = Some(directive.flag()?),
             "ignore_invalid_headers" => self.ignore_invalid = Some(directive.flag()?),
+            "ignore_bare_lf" => self.allows_bare_lf = Some(directive.flag()?),
             "merge_slashes" => self.merge_slashes = Some(directive.flag()?),
             _ => {}
         }
@@ -60,6 +64,7 @@ impl RequestHeadLevel {
             underscores: self.underscores.or(outer.underscores),
             ignore_invalid: self.ignore_invalid.or(outer.ignore_invalid),
             merge_slashes: self.merge_slashes.or(outer.merge_slashes),
+            allows_bare_lf: self.allows_bare_lf.or(outer.allows_bare_lf),
         }
     }
 
@@ -74,6 +79,7 @@ impl RequestHeadLevel {
             underscores: self.underscores.unwrap_or(false),
             ignore_invalid: self.ignore_invalid.unwrap_or(true),
             merge_slashes: self.merge_slashes.unwrap_or(true),
+            allows_bare_lf: self.allows_bare_lf.unwrap_or(false),
         }
     }
 }

@@ -21,13 +21,21 @@ pub(crate) fn read(http: &[Directive], reader: &mut ConfigReader<'_>) -> Result<
 
 fn read_block(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<Upstream, ConfError> {
     let mut upstream = Upstream::new(directive.first(), Vec::new());
+    let keeps_connections = reader.version.keeps_upstream_connections();
+    if keeps_connections {
+        upstream.keepalive = 32;
+    }
     let mut backup = None;
     let mut method = None;
     for inner in directive.children() {
         match inner.name.as_str() {
             "keepalive" => {
+                // a connection does not depend on the location that it was opened for
+                if let Some(other) = inner.arg(1).filter(|word| *word != "local") {
+                    return Err(inner.invalid(other, "a number of connections, then local"));
+                }
                 upstream.keepalive = match inner.number()? {
-                    0 => return Err(inner.invalid("0", "a number from 1")),
+                    0 if !keeps_connections => return Err(inner.invalid("0", "a number from 1")),
                     number => number,
                 }
             }

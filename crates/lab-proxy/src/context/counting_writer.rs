@@ -1,13 +1,12 @@
 //! A writer that counts its bytes and can limit their rate.
 
-use std::future::Future as _;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use tokio::io::AsyncWrite;
-use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::context::rate_limit::RateLimit;
 
 /// Counts the bytes that the kernel accepted, for `$bytes_sent`, and enforces `limit_rate`.
 #[derive(Debug)]
@@ -18,40 +17,6 @@ pub(crate) struct CountingWriter<W> {
     limit: Option<Box<RateLimit>>,
 }
 
-#[derive(Debug)]
-struct RateLimit {
-    bytes_per_s: u64,
-    since: Instant,
-    /// Bytes that had been written before the limit was set.
-    before: u64,
-    /// Bytes that may be written at once before the limit applies.
-    free: u64,
-    pause: Option<Pin<Box<Sleep>>>,
-}
-
-impl RateLimit {
-    /// The number of bytes that may be written now, at least one. As in nginx, the whole share of a second is available
-    /// at its start.
-    fn poll_room(&mut self, written: u64, cx: &mut Context<'_>) -> Poll<usize> {
-        loop {
-            if let Some(pause) = &mut self.pause {
-                ready!(pause.as_mut().poll(cx));
-                self.pause = None;
-            }
-            let seconds = self.since.elapsed().as_secs() + 1;
-            let room = self
-                .bytes_per_s
-                .saturating_mul(seconds)
-                .saturating_add(self.free)
-                .saturating_sub(written - self.before);
-            if room > 0 {
-                return Poll::Ready(usize::try_from(room).unwrap_or(usize::MAX));
-            }
-            self.pause = Some(Box::pin(sleep_until(self.since + Duration::from_secs(seconds))));
-        }
-    }
-}
-
 impl<W> CountingWriter<W> {
     pub(crate) fn new(io: W) -> CountingWriter<W> {
         CountingWriter { io, bytes: 0, limit: None }
@@ -60,9 +25,7 @@ impl<W> CountingWriter<W> {
     /// Limits the rate from now on, after `free` bytes; `None` and 0 remove the limit.
     pub(crate) fn limit_rate(&mut self, bytes_per_s: Option<u64>, free: u64) {
         let bounded = bytes_per_s.filter(|bytes| *bytes > 0);
-        let limit =
-            |bytes_per_s| RateLimit { bytes_per_s, since: Instant::now(), before: self.bytes, free, pause: None };
-        self.limit = bounded.map(limit).map(Box::new);
+        self.limit = bounded.map(|bytes_per_s| Box::new(RateLimit::new(bytes_per_s, self.bytes, free)));
     }
 
     fn count(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {

@@ -4,9 +4,11 @@
 //! and the phases. It must not know how a request is read, or how its response is fetched and sent: it imports nothing
 //! of `downstream`, `upstream`, `response` or the worker threads.
 
+pub(crate) mod body_file_name;
 pub(crate) mod counting_writer;
 pub(crate) mod disposition;
 pub(crate) mod field_value;
+pub(crate) mod rate_limit;
 pub(crate) mod request;
 pub(crate) mod request_body;
 pub(crate) mod waker_set;
@@ -15,6 +17,7 @@ pub(crate) mod worker;
 pub(crate) use counting_writer::CountingWriter;
 pub(crate) use disposition::{ConnectionDisposition, Persistence};
 pub(crate) use field_value::replace_control_characters;
+pub(crate) use rate_limit::RateLimit;
 pub(crate) use request::RequestContext;
 pub(crate) use request_body::{RequestBody, RequestBodyError, RequestSource};
 pub(crate) use waker_set::WakerSet;

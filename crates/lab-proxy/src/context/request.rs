@@ -38,7 +38,7 @@ impl<'a> RequestContext<'a> {
         values: VariableValues,
     ) -> RequestContext<'a> {
         let route = Route::new(Some(request), &server.outside, values);
-        let outcome = RequestOutcome::new(worker.config.needs_response_heads);
+        let outcome = RequestOutcome::new(worker.config.needs_response_heads, worker.config.needs_request_body);
         RequestContext { worker, connection, server, request, refused_line: None, route, outcome }
     }
 

@@ -5,10 +5,13 @@
 //! Content beyond `client_body_buffer_size` goes to a spool file; all of them together may take half of the free space.
 //! Without buffering the body is streamed.
 
+use std::path::Path;
+
 use lab_http::{BodyDecoder, BodyLength, Incoming, Limits, ReadError, Refusal};
 use tokio::io::AsyncRead;
 
-use crate::config::proxy::buffering::BufferingConfig;
+use crate::config::proxy::buffering::{BufferingConfig, RequestFile};
+use crate::context::body_file_name::BodyFileName;
 use lab_net::ReadHalf;
 use lab_net::deadline::Timer;
 use lab_net::spool::{SpoolFile, SpoolShare, is_out_of_space};
@@ -20,13 +23,16 @@ pub(crate) struct RequestBody {
     /// The beginning of the collected part. The rest is in the file.
     memory: Vec<u8>,
     file: Option<SpoolFile>,
+    /// The name of the file, if it has one (`client_body_in_file_only`).
+    name: Option<BodyFileName>,
     received: u64,
 }
 
 /// The reading side of a client's connection, with the request body that arrives on it.
 #[derive(Debug)]
 pub(crate) struct RequestSource<'c, 's> {
-    pub(crate) incoming: &'c mut Incoming<ReadHalf<'s>>,
+    /// None for a copy of a request, which has no client.
+    pub(crate) incoming: Option<&'c mut Incoming<ReadHalf<'s>>>,
     pub(crate) body: &'c mut RequestBody,
     pub(crate) timer: &'c mut Timer,
 }
@@ -77,7 +83,23 @@ impl From<ReadError> for RequestBodyError {
 impl RequestBody {
     pub(crate) fn new(length: BodyLength) -> RequestBody {
         let decoder = BodyDecoder::new(length, &Limits::default());
-        RequestBody { decoder, memory: Vec::new(), file: None, received: 0 }
+        RequestBody { decoder, memory: Vec::new(), file: None, name: None, received: 0 }
+    }
+
+    /// A complete body of the proxy's own.
+    pub(crate) fn of_bytes(content: Vec<u8>) -> RequestBody {
+        let mut body = RequestBody::new(BodyLength::None);
+        body.received = content.len() as u64;
+        body.memory = content;
+        body
+    }
+
+    /// A copy of the collected body.
+    pub(crate) fn duplicate(&self) -> std::io::Result<RequestBody> {
+        let mut copy = RequestBody::of_bytes(self.memory.clone());
+        copy.file = self.file.as_ref().map(SpoolFile::duplicate).transpose()?;
+        copy.received = copy.collected();
+        Ok(copy)
     }
 
     /// Whether the whole body was read from the client.
@@ -100,10 +122,21 @@ impl RequestBody {
         &self.memory
     }
 
+    /// The whole collected part, unless it is in a file.
+    pub(crate) fn in_memory(&self) -> Option<&[u8]> {
+        self.file.is_none().then_some(&self.memory)
+    }
+
+    /// The path of the collected part, if its file has a name.
+    pub(crate) fn file_path(&self) -> Option<&Path> {
+        self.name.as_ref().map(BodyFileName::path)
+    }
+
     /// Gives up the collected part, and with it the space of its file.
     pub(crate) fn release(&mut self) {
         self.memory = Vec::new();
         self.file = None;
+        self.name = None;
     }
 
     /// Bytes of content read from the client.
@@ -130,7 +163,8 @@ impl RequestBody {
     ) -> Result<(), RequestBodyError> {
         let Some(piece) = client.read_body_piece(&mut self.decoder).await? else { return Ok(()) };
         self.received = add_within_limit(self.received, piece, limit)?;
-        if self.file.is_none() && self.memory.len() + piece.len() <= buffering.request_memory {
+        let goes_to_file = buffering.request_file != RequestFile::WhenLarge;
+        if self.file.is_none() && !goes_to_file && self.memory.len() + piece.len() <= buffering.request_memory {
             self.memory.extend_from_slice(piece);
             return Ok(());
         }
@@ -138,7 +172,17 @@ impl RequestBody {
             Some(file) => file,
             None => {
                 let folder = buffering.request_folder.as_deref();
-                self.file.insert(SpoolFile::new(folder, SpoolShare::HALF).map_err(RequestBodyError::File)?)
+                let file = match buffering.request_file {
+                    RequestFile::WhenLarge => SpoolFile::new(folder, SpoolShare::HALF),
+                    RequestFile::Kept | RequestFile::Removed => {
+                        let is_kept = buffering.request_file == RequestFile::Kept;
+                        BodyFileName::create(folder, is_kept).map(|(name, file)| {
+                            self.name = Some(name);
+                            SpoolFile::from_file(file, SpoolShare::HALF)
+                        })
+                    }
+                };
+                self.file.insert(file.map_err(RequestBodyError::File)?)
             }
         };
         file.push(piece).map_err(RequestBodyError::File)

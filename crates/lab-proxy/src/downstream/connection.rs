@@ -81,6 +81,7 @@ fn limits(heads: &RequestHeadConfig) -> Limits {
         chunk_extensions: 16 * 1024,
         trailers: 8 * 1024,
         body: u64::MAX,
+        allows_bare_lf: heads.allows_bare_lf,
     }
 }
 

@@ -14,6 +14,7 @@
 pub(crate) mod client_io;
 pub(crate) mod connection;
 pub(crate) mod head_writer;
+pub(crate) mod mirror;
 pub(crate) mod opening;
 pub(crate) mod proxied;
 pub(crate) mod request;

@@ -9,10 +9,10 @@ use crate::context::{ConnectionDisposition, RequestBody, RequestBodyError, Reque
 use crate::downstream::client_io::{ClientIo, discard_alongside};
 use crate::downstream::request_collection::collect;
 use crate::downstream::response_buffer::ResponseBuffer;
-use crate::downstream::response_writer::{ReadAhead, ResponseWriter, SendError};
+use crate::downstream::response_writer::{ReadAhead, ResponseWriter, SendError, Trailers};
 use crate::downstream::tunnel::{self, TunnelTimeouts};
 use crate::response::accel::AccelHeaders;
-use crate::response::{Body, Head, Response, ResponseOverride, filters, rewrite};
+use crate::response::{Body, Head, Response, ResponseOverride, filters, rewrite, trailers};
 use crate::routing::route::{BodyAdmission, ConnectionReuse};
 use crate::upstream::Upstreams;
 use crate::upstream::error::ForwardError;
@@ -30,7 +30,8 @@ pub(crate) async fn forward(
     body: &mut RequestBody,
 ) -> Result<ConnectionDisposition, ResponseOverride> {
     let ClientIo { incoming, outgoing, read_timer, write_timer } = client;
-    if !pass.passes_body && !body.is_complete() {
+    let is_unused = !pass.request.passes_body && pass.request.body.is_none();
+    if is_unused && !body.is_complete() {
         // the next request follows the body that the upstream does not get
         let draining = body.drain(incoming, u64::MAX);
         let is_read = !context.request.expects_continue
@@ -40,13 +41,13 @@ pub(crate) async fn forward(
         }
     }
     let mut refused = RequestBody::new(BodyLength::None);
-    let is_left_out = context.route.body == BodyAdmission::Refused || !pass.passes_body;
+    let is_left_out = context.route.body == BodyAdmission::Refused || is_unused;
     let body = if is_left_out { &mut refused } else { body };
     if body.is_spent() {
         // it was streamed to another upstream, which did not respond
         return Err(ResponseOverride::page(502));
     }
-    let mut source = RequestSource { incoming, body, timer: read_timer };
+    let mut source = RequestSource { incoming: Some(incoming), body, timer: read_timer };
     let mut writer = ResponseWriter::new(outgoing, write_timer, context.config().send_timeout);
     exchange(context, upstreams, pass, &mut source, &mut writer).await.or_else(|error| match error {
         Undelivered::Override(substitute) => Err(substitute),
@@ -73,7 +74,16 @@ async fn exchange(
     source: &mut RequestSource<'_, '_>,
     writer: &mut ResponseWriter<'_, '_>,
 ) -> Result<ConnectionDisposition, Undelivered> {
-    let length = collect(context, pass, source, writer).await?;
+    let mut length = collect(context, pass, source, writer).await?;
+    let mut own_body = pass.request.body.as_ref().map(|body| RequestBody::of_bytes(body.value(&context.scope())));
+    let RequestSource { incoming, body, timer } = source;
+    let source = &mut match &mut own_body {
+        Some(own) => {
+            length = BodyLength::Sized(own.collected());
+            RequestSource { incoming: incoming.as_deref_mut(), body: own, timer }
+        }
+        None => RequestSource { incoming: incoming.as_deref_mut(), body, timer },
+    };
     let mut forwarding = Forwarding::new(context, upstreams, pass, length).await?;
     loop {
         let head = match forwarding.receive(context, source).await? {
@@ -95,7 +105,7 @@ async fn exchange(
 }
 
 /// The fate of a request without a response.
-fn without_response(
+pub(crate) fn without_response(
     context: &mut RequestContext<'_>,
     error: ForwardError,
 ) -> Result<ConnectionDisposition, ResponseOverride> {
@@ -137,19 +147,30 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
         if rate > 0 {
             self.writer.outgoing.io_mut().limit_rate(Some(rate), scope.limit_rate_after());
         }
+        let spools = accel.buffering.unwrap_or(context.config().buffering.responses);
+        if let Body::Stream(stream) = &mut response.body
+            && spools
+        {
+            stream.limit_rate(self.pass.rate);
+        }
         if let Some(substitute) = ResponseOverride::decide(context, self.pass, &response.head, &accel) {
             self.forwarding.finish(context, response.body);
             return Err(Undelivered::Override(substitute));
         }
         let charset = accel.charset.map(<[u8]>::to_vec);
         let buffering = &context.config().buffering;
-        let read_ahead = ReadAhead { buffering, spools: accel.buffering.unwrap_or(buffering.responses) };
+        let read_ahead = ReadAhead { buffering, spools };
         rewrite::rewrite(&mut response.head, self.pass, &context.scope());
-        // the status of an error page may not allow for the content that the upstream sends
-        let is_cut = is_bodyless(response.head.status) && !is_bodyless(response.head.received_status());
+        // the upstream sends content that the status of an error page does not allow, or that a HEAD does not get which
+        // was sent as another method
+        let is_cut = (is_bodyless(response.head.status) && !is_bodyless(response.head.received_status()))
+            || (context.is_head() && response.body.length() != BodyLength::None);
         if !is_cut && let Err(substitute) = filters::apply(context, &mut response, charset.as_deref()) {
             self.forwarding.finish(context, response.body);
             return Err(Undelivered::Override(substitute));
+        }
+        if !is_cut {
+            trailers::prepare(context, &mut response);
         }
         if !read_ahead.spools
             && let Some(chain) = &mut response.filters
@@ -160,17 +181,20 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
             true => BodyLength::None,
             false => response.framing(context.request.head.version, context.config().chunks),
         };
-        let Response { head, mut body, mut filters, .. } = response;
+        let Response { head, mut body, mut filters, has_trailers, .. } = response;
         let mut cut = Body::Empty;
         let sent_body = if is_cut { &mut cut } else { &mut body };
         // a client that still sends when it gets its response must not send another request
         let may_keep = self.forwarding.is_request_sent() && framing != BodyLength::UntilClose;
         let persistence = context.persistence(may_keep);
         self.writer.begin(context, &head, framing, persistence);
-        let sending = self.writer.body(sent_body, filters.as_deref_mut(), read_ahead);
-        let sent = match context.route.body {
-            BodyAdmission::Refused => Ok(discard_alongside(self.source.incoming, sending).await),
-            _ => self.forwarding.alongside(self.source, sending).await,
+        let evaluate = || trailers::evaluate(&context.scope(), head.status);
+        let trailers: Option<Trailers<'_>> = if has_trailers { Some(&evaluate) } else { None };
+        let sending = self.writer.body(sent_body, filters.as_deref_mut(), read_ahead, trailers);
+        let is_refused = context.route.body == BodyAdmission::Refused;
+        let sent = match self.source.incoming.as_deref_mut().filter(|_| is_refused) {
+            Some(client) => Ok(discard_alongside(client, sending).await),
+            None => self.forwarding.alongside(self.source, sending).await,
         };
         self.writer.record_sent(context);
         let queue = match sent {
@@ -228,9 +252,9 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
     ) -> ConnectionDisposition {
         let draining = self.writer.drain(&mut queue);
         let is_sending = disposition == ConnectionDisposition::Linger || context.route.body == BodyAdmission::Refused;
-        let drained = match is_sending {
-            true => discard_alongside(self.source.incoming, draining).await,
-            false => draining.await,
+        let drained = match self.source.incoming.as_deref_mut().filter(|_| is_sending) {
+            Some(client) => discard_alongside(client, draining).await,
+            None => draining.await,
         };
         let disposition = match drained {
             Ok(()) => disposition,

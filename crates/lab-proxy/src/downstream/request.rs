@@ -15,12 +15,13 @@ use crate::config::server::Server;
 use crate::connection_counts::OpenRequest;
 use crate::context::{ConnectionDisposition, RequestBody, RequestContext, WorkerContext};
 use crate::downstream::client_io::{ClientIo, discard_alongside};
-use crate::downstream::response_writer::{ReadAhead, ResponseWriter, SendError};
+use crate::downstream::mirror::Mirrors;
+use crate::downstream::response_writer::{ReadAhead, ResponseWriter, SendError, Trailers};
 use crate::downstream::{proxied, subrequest, tls_policy};
 use crate::eval::ClientConnection;
 use crate::phases::Action;
 use crate::response::local::{self, LocalContent};
-use crate::response::{Body, FilterChain, Response, ResponseOverride, Substitute};
+use crate::response::{Body, FilterChain, Response, ResponseOverride, Substitute, trailers};
 use crate::routing::request::{Request, bare_host, remove_unsafe_fields};
 use crate::routing::route::{BodyAdmission, ConnectionReuse};
 use crate::upstream::Upstreams;
@@ -139,10 +140,10 @@ enum Entry {
 }
 
 /// Routes a request, writes its response, and logs it.
-async fn respond(
+async fn respond<'a>(
     client: &mut ClientIo<'_>,
-    context: &mut RequestContext<'_>,
-    upstreams: &Upstreams,
+    context: &mut RequestContext<'a>,
+    upstreams: &'a Upstreams,
     entry: Entry,
     started: Instant,
 ) -> ConnectionDisposition {
@@ -153,12 +154,25 @@ async fn respond(
         Entry::Begin => phases.begin(route),
         Entry::Status(status) => phases.finish(route, status),
     };
+    let mut mirrors = Mirrors::default();
     let disposition = loop {
         context.log_notes();
         if let Some(delay) = context.route.delay.take() {
             tokio::time::sleep(delay).await;
         }
-        let substitute = match perform(client, context, upstreams, action, &mut body).await {
+        let performed = match action {
+            Action::Mirror(config) => match mirrors.start(client, context, upstreams, config, &mut body).await {
+                Ok(None) => {
+                    let (phases, route) = context.phases();
+                    action = phases.resume_mirrored(route);
+                    continue;
+                }
+                Ok(Some(disposition)) => Ok(disposition),
+                Err(substitute) => Err(substitute),
+            },
+            action => mirrors.alongside(perform(client, context, upstreams, action, &mut body)).await,
+        };
+        let substitute = match performed {
             Ok(disposition) => break disposition,
             Err(substitute) => substitute,
         };
@@ -170,6 +184,7 @@ async fn respond(
             Substitute::Authorized(status) => phases.resume_authorized(route, status),
         };
     };
+    mirrors.finish().await;
     // the rest of a refused body may still be arriving
     let is_arriving = disposition == ConnectionDisposition::Close && context.route.body == BodyAdmission::Refused;
     let disposition = if is_arriving { ConnectionDisposition::Linger } else { disposition };
@@ -214,6 +229,8 @@ async fn perform(
             let kept = if status == 401 { challenges } else { Headers::new() };
             return Err(ResponseOverride { substitute: Substitute::Authorized(status), kept });
         }
+        // `respond` has started the copies
+        Action::Mirror(_) => local::page(context, 500),
         Action::Drop(status) => {
             context.outcome.status = status;
             return Ok(ConnectionDisposition::Abort);
@@ -247,10 +264,12 @@ async fn send_local(
     response: Response,
     request_body: &mut RequestBody,
 ) -> ConnectionDisposition {
+    let mut response = response;
+    trailers::prepare(context, &mut response);
     let may_keep = drain_arrived(client, context, request_body).await;
     let rules = context.config();
     let framing = response.framing(context.request.head.version, rules.chunks);
-    let Response { head, mut body, mut filters, .. } = response;
+    let Response { head, mut body, mut filters, has_trailers, .. } = response;
     let persistence = context.persistence(may_keep && (framing != BodyLength::UntilClose || context.is_head()));
     let scope = context.scope();
     if scope.limit_rate() > 0 {
@@ -260,7 +279,9 @@ async fn send_local(
     let framing = if context.is_head() { BodyLength::None } else { framing };
     writer.begin(context, &head, framing, persistence);
     let read_ahead = ReadAhead { buffering: &rules.buffering, spools: false };
-    let sending = send_body(&mut writer, &mut body, filters.as_deref_mut(), read_ahead);
+    let evaluate = || trailers::evaluate(&context.scope(), head.status);
+    let trailers: Option<Trailers<'_>> = if has_trailers { Some(&evaluate) } else { None };
+    let sending = send_body(&mut writer, &mut body, filters.as_deref_mut(), read_ahead, trailers);
     let is_arriving = !request_body.is_complete();
     let sent = match persistence.keep_alive {
         true if is_arriving => drain_alongside(&mut client.incoming, request_body, sending).await,
@@ -309,8 +330,9 @@ async fn send_body(
     body: &mut Body,
     filters: Option<&mut FilterChain>,
     read_ahead: ReadAhead<'_>,
+    trailers: Option<Trailers<'_>>,
 ) -> Result<(), SendError> {
-    let mut queue = writer.body(body, filters, read_ahead).await?;
+    let mut queue = writer.body(body, filters, read_ahead, trailers).await?;
     writer.drain(&mut queue).await
 }
 

@@ -1,5 +1,7 @@
 //! Collects a request's body before an upstream is contacted (`proxy_request_buffering`).
 
+use std::path::Path;
+
 use lab_http::h1::write;
 use lab_http::{BodyLength, Version};
 
@@ -21,8 +23,8 @@ pub(crate) async fn collect(
     if context.route.body == BodyAdmission::Refused {
         return Ok(BodyLength::Sized(0));
     }
-    if !pass.passes_body {
-        return Ok(BodyLength::None);
+    if !pass.request.passes_body && pass.request.body.is_none() {
+        return Ok(pass.length_without_body());
     }
     let (rules, request) = (context.config(), context.request);
     let limit = rules.client_max_body_size;
@@ -36,6 +38,18 @@ pub(crate) async fn collect(
     if request.body.is_empty() || !is_collected(context, pass) {
         return Ok(request.body);
     }
+    collect_body(context, source, writer).await?;
+    Ok(BodyLength::Sized(source.body.collected()))
+}
+
+/// Collects the whole body, and asks the client for it if it waits for that.
+pub(crate) async fn collect_body(
+    context: &mut RequestContext<'_>,
+    source: &mut RequestSource<'_, '_>,
+    writer: &mut ResponseWriter<'_, '_>,
+) -> Result<(), ForwardError> {
+    let (rules, request) = (context.config(), context.request);
+    let limit = rules.client_max_body_size;
     if request.expects_continue && source.body.received() == 0 {
         writer.outgoing.buffer().extend_from_slice(write::CONTINUE);
         if writer.flush().await.is_err() {
@@ -43,6 +57,7 @@ pub(crate) async fn collect(
         }
     }
     let RequestSource { incoming, body, timer } = source;
+    let Some(incoming) = incoming else { return Ok(()) };
     let mut turn = TurnBudget::default();
     while !body.is_complete() {
         let received = body.received();
@@ -63,11 +78,17 @@ pub(crate) async fn collect(
     }
     // for `$content_length` of a body that arrived in chunks
     context.outcome.request_body_bytes = body.received();
-    Ok(BodyLength::Sized(body.collected()))
+    context.outcome.request_body_file = body.file_path().map(Path::to_owned);
+    if context.outcome.keeps_request_body
+        && let Some(content) = body.in_memory()
+    {
+        context.outcome.request_body = content.to_vec();
+    }
+    Ok(())
 }
 
 fn is_collected(context: &RequestContext<'_>, pass: &ProxyPass) -> bool {
     // HTTP/1.0 has no chunks, so the whole body must arrive before its length can be announced
     let needs_length = pass.version == Version::Http10 && context.request.body == BodyLength::Chunked;
-    context.config().buffering.requests || needs_length
+    context.config().buffering.requests || needs_length || pass.request.body.is_some()
 }

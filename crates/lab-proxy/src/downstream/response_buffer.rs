@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use lab_http::{BodyEncoder, Outgoing};
+use lab_http::{BodyEncoder, Headers, Outgoing};
 use lab_net::spool::{SpoolFile, SpoolShare};
 use tokio::io::AsyncWrite;
 
@@ -46,9 +46,9 @@ impl ResponseBuffer {
     }
 
     /// Appends the end of the body.
-    pub(crate) fn end(&mut self, encoder: &mut BodyEncoder) -> io::Result<()> {
+    pub(crate) fn end(&mut self, encoder: &mut BodyEncoder, trailers: Option<&Headers>) -> io::Result<()> {
         self.framed.clear();
-        encoder.finish(&mut self.framed, None).map_err(io::Error::other)?;
+        encoder.finish(&mut self.framed, trailers).map_err(io::Error::other)?;
         self.push_framed()
     }
 
@@ -102,7 +102,7 @@ mod tests {
         let large = vec![b'a'; 100_000];
         buffer.push(&mut encoder, &large).unwrap();
         buffer.push(&mut encoder, b"hello").unwrap();
-        buffer.end(&mut encoder).unwrap();
+        buffer.end(&mut encoder, None).unwrap();
         let mut out = Outgoing::new(Vec::new());
         while buffer.load(&mut out).unwrap() > 0 {}
         assert!(buffer.is_empty());

@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use lab_http::h1::outgoing::WriteError;
-use lab_http::{BodyEncoder, BodyLength, Outgoing};
+use lab_http::{BodyEncoder, BodyLength, Headers, Outgoing};
 
 use crate::config::proxy::buffering::BufferingConfig;
 use crate::context::{ConnectionDisposition, CountingWriter, Persistence, RequestContext};
@@ -32,6 +32,9 @@ pub(crate) struct ResponseWriter<'w, 's> {
     /// Whether the client got, or is certain to get, a part of the response.
     pub(crate) has_begun: bool,
 }
+
+/// Evaluates the trailers at the end of a body.
+pub(crate) type Trailers<'t> = &'t (dyn Fn() -> Headers + 't);
 
 /// How far a body is read ahead of a slow client.
 #[derive(Debug, Clone, Copy)]
@@ -163,6 +166,7 @@ impl<'w, 's> ResponseWriter<'w, 's> {
         body: &mut Body,
         filters: Option<&mut FilterChain>,
         read_ahead: ReadAhead<'_>,
+        trailers: Option<Trailers<'_>>,
     ) -> Result<ResponseBuffer, SendError> {
         let mut filters = filters;
         let mut encoder = BodyEncoder::new(self.framing);
@@ -221,10 +225,11 @@ impl<'w, 's> ResponseWriter<'w, 's> {
                 }
             }
         }
+        let trailers = trailers.map(|evaluate| evaluate());
         if queue.is_empty() {
-            encoder.finish(self.outgoing.buffer(), None).map_err(WriteError::from)?;
+            encoder.finish(self.outgoing.buffer(), trailers.as_ref()).map_err(WriteError::from)?;
         } else {
-            queue.end(&mut encoder).map_err(SendError::SpoolFile)?;
+            queue.end(&mut encoder, trailers.as_ref()).map_err(SendError::SpoolFile)?;
         }
         self.has_begun = true;
         Ok(queue)
@@ -274,6 +279,7 @@ impl<'w, 's> ResponseWriter<'w, 's> {
             }
             Poll::Pending => {
                 let time_left = queue.time_left(self.send_timeout);
+                let may_read = may_read && stream.reads_ahead();
                 let outgoing = &mut *self.outgoing;
                 let either = poll_fn(|cx| {
                     if let Poll::Ready(flushed) = outgoing.poll_flush(cx) {

@@ -37,10 +37,12 @@ pub(crate) async fn authorize(
     inner.log_notes();
     let (status, challenges) = match action {
         Action::Pass(pass) => {
-            let mut body = RequestBody::new(BodyLength::None);
+            let own = pass.request.body.as_ref().map(|body| body.value(&inner.scope()));
+            let length = own.as_ref().map_or(pass.length_without_body(), |own| BodyLength::Sized(own.len() as u64));
+            let mut body = RequestBody::of_bytes(own.unwrap_or_default());
             let ClientIo { incoming, read_timer, .. } = client;
-            let mut source = RequestSource { incoming, body: &mut body, timer: read_timer };
-            match Forwarding::new(&inner, upstreams, pass, BodyLength::None).await {
+            let mut source = RequestSource { incoming: Some(incoming), body: &mut body, timer: read_timer };
+            match Forwarding::new(&inner, upstreams, pass, length).await {
                 Ok(forwarding) => fetch(forwarding, &mut inner, &mut source).await,
                 Err(error) => Err(error),
             }
@@ -48,7 +50,8 @@ pub(crate) async fn authorize(
         }
         Action::Page(status) | Action::Drop(status) | Action::Text { status, .. } => (status, Headers::new()),
         Action::File(_) | Action::Generated { .. } => (200, Headers::new()),
-        Action::Authorize(_) => (500, Headers::new()),
+        // a subrequest has neither
+        Action::Authorize(_) | Action::Mirror(_) => (500, Headers::new()),
     };
     inner.outcome.status = status;
     for (slot, value) in &auth.set {
@@ -77,7 +80,8 @@ async fn fetch(
     }
 }
 
-async fn drain(body: &mut Body) {
+/// Reads the rest of a body, if it is short.
+pub(crate) async fn drain(body: &mut Body) {
     let mut read = 0;
     while read < DRAINED {
         match now_or_pending(body.next_piece()).await {

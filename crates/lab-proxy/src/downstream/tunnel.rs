@@ -31,7 +31,8 @@ pub(crate) async fn run(
 ) {
     // the client has no read timeout
     let client_timeouts = TunnelTimeouts { read: Duration::MAX, ..timeouts };
-    let up = pump(client.incoming, upstream_out, client.timer, client_timeouts);
+    let Some(incoming) = client.incoming.as_deref_mut() else { return };
+    let up = pump(incoming, upstream_out, client.timer, client_timeouts);
     let down = pump(&mut upstream.incoming, client_out, &mut upstream.timer, timeouts);
     tokio::select! {
         () = up => {}

@@ -60,12 +60,18 @@ pub(super) fn cookie<'h>(headers: &'h Headers, name: &str) -> Option<&'h [u8]> {
     })
 }
 
-/// The value of a cookie in the `Set-Cookie` fields of a response.
+/// The value of a cookie in the `Set-Cookie` fields of a response. As in nginx, case does not matter in names, and spaces
+/// around `=` are left out.
 pub(super) fn set_cookie<'h>(headers: &'h Headers, name: &str) -> Option<&'h [u8]> {
+    let trim_start = |text: &'h [u8]| {
+        let start = text.iter().position(|byte| *byte != b' ').unwrap_or(text.len());
+        &text[start..]
+    };
     headers.get_all("set-cookie").find_map(|line| {
         let pair = line.split(|&byte| byte == b';').next()?;
         let (own, rest) = pair.split_at_checked(name.len())?;
-        if own.eq_ignore_ascii_case(name.as_bytes()) { rest.strip_prefix(b"=").map(<[u8]>::trim_ascii) } else { None }
+        let rest = trim_start(rest).strip_prefix(b"=").filter(|_| own.eq_ignore_ascii_case(name.as_bytes()))?;
+        Some(trim_start(rest))
     })
 }
 
@@ -110,8 +116,8 @@ mod tests {
         {
             assert_eq!(cookie(&headers, name), expected.map(str::as_bytes), "{name}");
         }
-        let headers: Headers = [("Set-Cookie", "sid=7; Path=/")].into_iter().collect();
-        assert_eq!(set_cookie(&headers, "sid"), Some(&b"7"[..]));
+        let headers: Headers = [("Set-Cookie", "sid = 7 ; Path=/")].into_iter().collect();
+        assert_eq!(set_cookie(&headers, "SID"), Some(&b"7 "[..]));
     }
 
     #[test]

@@ -8,8 +8,10 @@ mod derived;
 mod map;
 mod outcome;
 mod root;
+mod secure_link;
 mod scope;
 mod template;
+mod user_id;
 
 pub use client_handshake::ClientHandshake;
 pub use outcome::{Attempt, ClientConnection, RequestOutcome};

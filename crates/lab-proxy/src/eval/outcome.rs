@@ -1,6 +1,7 @@
 //! The state of a connection and of a request that variables can read.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -44,6 +45,12 @@ pub struct RequestOutcome {
     pub body_bytes: u64,
     /// Bytes of content read from the request's body.
     pub request_body_bytes: u64,
+    /// Whether the body below is kept. It is if a variable of the configuration reads it.
+    pub keeps_request_body: bool,
+    /// The request's body, if it was collected in memory.
+    pub request_body: Vec<u8>,
+    /// The file that the request's body was collected in, if it has a name.
+    pub request_body_file: Option<PathBuf>,
     /// Whether the whole response was sent.
     pub is_complete: bool,
     /// The time of the evaluation.
@@ -69,8 +76,8 @@ pub struct Attempt {
     pub status: u16,
     /// When it began.
     pub begun: Instant,
-    /// How long it took to the end of the response.
-    pub took: Duration,
+    /// How long it took to the end of the response; none before that.
+    pub took: Option<Duration>,
     /// How long it took to connect; almost nothing for a connection that was kept.
     pub connected: Option<Duration>,
     /// How long it took to the end of the response's head.
@@ -133,7 +140,7 @@ impl Attempt {
             address,
             status: 0,
             begun,
-            took: Duration::ZERO,
+            took: None,
             connected: None,
             head_took: None,
             bytes_sent: 0,
@@ -151,6 +158,9 @@ impl Default for RequestOutcome {
             head_bytes: 0,
             body_bytes: 0,
             request_body_bytes: 0,
+            keeps_request_body: false,
+            request_body: Vec::new(),
+            request_body_file: None,
             is_complete: false,
             now: UNIX_EPOCH,
             elapsed: Duration::ZERO,
@@ -165,13 +175,13 @@ impl Default for RequestOutcome {
 impl RequestOutcome {
     /// An outcome without anything in it.
     #[must_use]
-    pub fn new(keeps_response_heads: bool) -> RequestOutcome {
-        RequestOutcome { keeps_response_heads, ..RequestOutcome::default() }
+    pub fn new(keeps_response_heads: bool, keeps_request_body: bool) -> RequestOutcome {
+        RequestOutcome { keeps_response_heads, keeps_request_body, ..RequestOutcome::default() }
     }
 
     /// Resets everything, and frees the memory: the next request may be far away.
     pub fn clear(&mut self) {
-        *self = RequestOutcome::new(self.keeps_response_heads);
+        *self = RequestOutcome::new(self.keeps_response_heads, self.keeps_request_body);
     }
 
     /// Keeps the head that is sent to the client, if a variable reads it.

@@ -86,6 +86,8 @@ impl Scope<'_> {
             | Variable::RealpathRoot
             | Variable::RemoteUser
             | Variable::Request
+            | Variable::RequestBody
+            | Variable::RequestBodyFile
             | Variable::RequestFilename
             | Variable::RequestLength
             | Variable::RequestMethod
@@ -102,6 +104,16 @@ impl Scope<'_> {
                 append(out, self.route.limits.requests.map(|status| status.as_str().as_bytes()))
             }
             Variable::UpstreamCache => false,
+            Variable::SecureLink | Variable::SecureLinkExpires => match &self.route.location.config.secure_link {
+                Some(link) if *variable == Variable::SecureLink => link.write(self, out),
+                Some(link) => link.write_expires(self, out),
+                None => false,
+            },
+            Variable::UidGot | Variable::UidSet => match &self.route.location.config.userid {
+                Some(userid) if *variable == Variable::UidGot => userid.write_got(self, out),
+                Some(userid) => userid.write_set(self, out),
+                None => false,
+            },
             Variable::LimitRate => {
                 decimal(out, self.limit_rate());
                 true
@@ -283,8 +295,11 @@ impl Scope<'_> {
             Variable::UpstreamConnectTime => self.join_attempts(out, |attempt, out| optional(out, attempt.connected)),
             Variable::UpstreamHeaderTime => self.join_attempts(out, |attempt, out| optional(out, attempt.head_took)),
             Variable::UpstreamResponseLength => self.join_attempts(out, |attempt, out| decimal(out, attempt.content)),
-            Variable::UpstreamResponseTime => self.join_attempts(out, |attempt, out| seconds(out, attempt.took)),
-            Variable::UpstreamStatus => self.join_attempts(out, |attempt, out| decimal(out, attempt.status.into())),
+            Variable::UpstreamResponseTime => self.join_attempts(out, |attempt, out| optional(out, attempt.took)),
+            Variable::UpstreamStatus => self.join_attempts(out, |attempt, out| match attempt.status {
+                0 => out.push(b'-'),
+                status => decimal(out, status.into()),
+            }),
             Variable::UpstreamField(name) => {
                 let fields = self.outcome.upstream_fields.iter();
                 return lookup::write_field(fields, name, JOINED_RESPONSE_FIELDS, out);
@@ -370,6 +385,11 @@ impl Scope<'_> {
                 out.extend_from_slice(request.head.target());
                 out.push(b' ');
                 out.extend_from_slice(request.head.version.text().as_bytes());
+            }
+            Variable::RequestBody => out.extend_from_slice(&self.outcome.request_body),
+            Variable::RequestBodyFile => {
+                let file = self.outcome.request_body_file.as_ref();
+                return append(out, file.map(|file| file.as_os_str().as_bytes()));
             }
             Variable::RequestLength => decimal(out, request.head_bytes + self.outcome.request_body_bytes),
             Variable::RequestMethod => out.extend_from_slice(self.route.method),

@@ -15,20 +15,23 @@ pub(super) fn check<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> Flow<
     }
     if !limits.requests.is_empty() && route.limits.requests.is_none() {
         let (status, flow) = requests(phases, route, limits);
-        route.limits.requests = Some(status);
+        route.limits.requests = status;
         if let Flow::Status(_) = flow {
             return flow;
         }
     }
     if !limits.connections.is_empty() && route.limits.connections.is_none() {
         let (status, flow) = connections(phases, route, limits);
-        route.limits.connections = Some(status);
+        route.limits.connections = status;
         return flow;
     }
     Flow::Continue
 }
 
-fn requests<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, limits: &LimitsConfig) -> (LimitStatus, Flow<'a>) {
+/// What a limit did, none if it does not apply to the request.
+type Limited<'a> = (Option<LimitStatus>, Flow<'a>);
+
+fn requests<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, limits: &LimitsConfig) -> Limited<'a> {
     let now = clock::now();
     let reaction = limits.requests_reaction;
     let mut keyed: Vec<(&RequestLimit, Vec<u8>)> = Vec::new();
@@ -38,6 +41,9 @@ fn requests<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, limits: &LimitsC
         if !key.is_empty() {
             keyed.push((limit, key));
         }
+    }
+    if keyed.is_empty() {
+        return (None, Flow::Continue);
     }
     let beyond = |verdicts: &[Verdict]| {
         verdicts.iter().zip(&keyed).find_map(|(verdict, (limit, _))| match verdict {
@@ -70,19 +76,19 @@ fn requests<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, limits: &LimitsC
         _ => None,
     });
     match delays.max_by_key(|(delay, ..)| *delay).filter(|(delay, ..)| !delay.is_zero()) {
-        None => (LimitStatus::Passed, Flow::Continue),
+        None => (Some(LimitStatus::Passed), Flow::Continue),
         Some((delay, limit, excess)) => {
             route.note(milder(reaction.severity), format!("delaying request{}", describe(limit, excess)));
             if reaction.is_dry_run {
-                return (LimitStatus::DelayedDryRun, Flow::Continue);
+                return (Some(LimitStatus::DelayedDryRun), Flow::Continue);
             }
             route.delay = Some(delay);
-            (LimitStatus::Delayed, Flow::Continue)
+            (Some(LimitStatus::Delayed), Flow::Continue)
         }
     }
 }
 
-fn connections<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, limits: &LimitsConfig) -> (LimitStatus, Flow<'a>) {
+fn connections<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, limits: &LimitsConfig) -> Limited<'a> {
     let reaction = limits.connections_reaction;
     let mut slots = Vec::new();
     for limit in &limits.connections {
@@ -98,14 +104,15 @@ fn connections<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, limits: &Limi
         };
         slots.push(slot);
     }
+    let status = (!slots.is_empty()).then_some(LimitStatus::Passed);
     route.connection_slots.append(&mut slots);
-    (LimitStatus::Passed, Flow::Continue)
+    (status, Flow::Continue)
 }
 
-fn refuse<'a>(reaction: LimitReaction) -> (LimitStatus, Flow<'a>) {
+fn refuse<'a>(reaction: LimitReaction) -> Limited<'a> {
     match reaction.is_dry_run {
-        true => (LimitStatus::RejectedDryRun, Flow::Continue),
-        false => (LimitStatus::Rejected, Flow::Status(reaction.status)),
+        true => (Some(LimitStatus::RejectedDryRun), Flow::Continue),
+        false => (Some(LimitStatus::Rejected), Flow::Status(reaction.status)),
     }
 }
 

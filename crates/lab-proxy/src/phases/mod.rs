@@ -24,6 +24,7 @@ use lab_http::BodyLength;
 
 use crate::config::Config;
 use crate::config::location::access::AuthRequest;
+use crate::config::location::mirror::MirrorConfig;
 use crate::config::location::{Location, LocationMatch};
 use crate::config::logs::Severity;
 use crate::config::proxy::pass::ProxyPass;
@@ -59,6 +60,8 @@ pub enum Action<'a> {
     },
     /// Ask for access by a subrequest, and continue with [`Phases::resume_authorized`].
     Authorize(&'a AuthRequest),
+    /// Send copies of the request, and continue with [`Phases::resume_mirrored`].
+    Mirror(&'a MirrorConfig),
     /// Close the connection without a response, and log this status (`return 444`).
     Drop(u16),
 }
@@ -97,6 +100,8 @@ enum Entry {
     Location,
     /// After the access phase.
     Content,
+    /// After the copies of [`Action::Mirror`] were begun.
+    Mirrored,
 }
 
 impl<'a> Phases<'a, '_> {
@@ -114,10 +119,26 @@ impl<'a> Phases<'a, '_> {
     /// Takes a subrequest through the phases.
     pub fn begin_subrequest(&self, route: &mut Route<'a>, target: &[u8]) -> Action<'a> {
         let (path, args) = uri::split_args(target);
+        let args = args.map(|args| Cow::Owned(args.to_vec()));
+        self.begin_subrequest_with_args(route, path, args)
+    }
+
+    /// As [`begin_subrequest`](Phases::begin_subrequest), for a path and its arguments.
+    pub fn begin_subrequest_with_args(
+        &self,
+        route: &mut Route<'a>,
+        path: &[u8],
+        args: Option<Cow<'a, [u8]>>,
+    ) -> Action<'a> {
         route.uri = Cow::Owned(path.to_vec());
-        route.args = args.map(|args| Cow::Owned(args.to_vec()));
+        route.args = args;
         route.origin = UriOrigin::Configuration;
         self.run(route, Entry::Server)
+    }
+
+    /// Continues after the copies of [`Action::Mirror`] were begun.
+    pub fn resume_mirrored(&self, route: &mut Route<'a>) -> Action<'a> {
+        self.run(route, Entry::Mirrored)
     }
 
     /// Continues after the subrequest of [`Action::Authorize`], which had this status.
@@ -170,13 +191,20 @@ impl<'a> Phases<'a, '_> {
                 Entry::Server => self.server_rewrite(route),
                 Entry::Find => self.find_location(route),
                 Entry::Location => self.authorize(route),
-                Entry::Content => self.serve(route),
+                Entry::Content => self.mirror(route),
+                Entry::Mirrored => self.serve(route),
             };
+            // as in nginx: the request must not go where the expression might have kept it from going
+            if let Some(pattern) = route.values.take_failed_match() {
+                route.note(Severity::Alert, format!("matching \"{pattern}\" failed: too many steps"));
+                return self.finish(route, 500);
+            }
             entry = match flow {
                 Flow::Continue => match entry {
                     Entry::Server => Entry::Find,
                     Entry::Find => Entry::Location,
-                    Entry::Location | Entry::Content => Entry::Content,
+                    Entry::Location => Entry::Content,
+                    Entry::Content | Entry::Mirrored => Entry::Mirrored,
                 },
                 Flow::FindLocation => Entry::Find,
                 Flow::Restart => Entry::Server,
@@ -243,6 +271,13 @@ impl<'a> Phases<'a, '_> {
         match limits::check(self, route) {
             Flow::Continue => access::check(self, route),
             flow => flow,
+        }
+    }
+
+    fn mirror(&self, route: &Route<'a>) -> Flow<'a> {
+        match &route.location.config.mirror {
+            Some(mirror) if !route.is_subrequest => Flow::Done(Action::Mirror(mirror)),
+            _ => Flow::Continue,
         }
     }
 

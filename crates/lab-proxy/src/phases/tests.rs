@@ -95,6 +95,7 @@ fn outcome(http: &str, server: &str, request_line: &str) -> String {
             format!("file {} {}", String::from_utf8_lossy(&path.bytes), opened.media_type)
         }
         Action::Generated { media_type, .. } => format!("generated {media_type}"),
+        Action::Mirror(_) => "mirror".to_owned(),
         Action::Authorize(auth) => format!("authorize by {}", auth.uri),
         Action::Drop(status) => format!("drop {status}"),
     };

@@ -9,6 +9,7 @@ use std::time::Duration;
 use lab_http::{BodyDecoder, BodyLength, Incoming, Limits, ReadError, Refusal};
 
 use crate::config::logs::Severity;
+use crate::context::RateLimit;
 use lab_net::OwnedReadHalf;
 use lab_net::deadline::{TimedOut, Timer};
 
@@ -73,6 +74,18 @@ pub(crate) struct StreamBody {
     read_timeout: Duration,
     /// Bytes of content read so far.
     content: u64,
+    /// `proxy_limit_rate`
+    throttle: Option<Box<Throttle>>,
+}
+
+/// Content that is passed on at a limited rate.
+#[derive(Debug)]
+struct Throttle {
+    limit: RateLimit,
+    /// A piece that was read, and how much of it was passed on.
+    piece: Vec<u8>,
+    position: usize,
+    passed: u64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -219,20 +232,52 @@ impl FileBody {
 impl StreamBody {
     pub(crate) fn new(reader: StreamReader, length: BodyLength, read_timeout: Duration) -> StreamBody {
         let decoder = BodyDecoder::new(length, &Limits::response());
-        StreamBody { reader, decoder, length, read_timeout, content: 0 }
+        StreamBody { reader, decoder, length, read_timeout, content: 0, throttle: None }
+    }
+
+    /// Limits how many bytes are read per second; 0 for no limit.
+    pub(crate) fn limit_rate(&mut self, bytes_per_s: u64) {
+        let throttle = |limit| Throttle { limit, piece: Vec::new(), position: 0, passed: 0 };
+        let limit = (bytes_per_s > 0).then(|| RateLimit::new(bytes_per_s, 0, 0));
+        self.throttle = limit.map(throttle).map(Box::new);
     }
 
     #[inline]
     async fn next_piece(&mut self) -> Result<Option<&[u8]>, BodyError> {
-        let piece = self.reader.incoming.read_body_piece(&mut self.decoder).await?;
-        self.content += piece.map_or(0, <[u8]>::len) as u64;
-        Ok(piece)
+        let Some(throttle) = &mut self.throttle else {
+            let piece = self.reader.incoming.read_body_piece(&mut self.decoder).await?;
+            self.content += piece.map_or(0, <[u8]>::len) as u64;
+            return Ok(piece);
+        };
+        if throttle.position == throttle.piece.len() {
+            let Some(piece) = self.reader.incoming.read_body_piece(&mut self.decoder).await? else { return Ok(None) };
+            self.content += piece.len() as u64;
+            throttle.piece.clear();
+            throttle.piece.extend_from_slice(piece);
+            throttle.position = 0;
+        }
+        let room = poll_fn(|cx| throttle.limit.poll_room(throttle.passed, cx)).await;
+        let start = throttle.position;
+        throttle.position = throttle.piece.len().min(start.saturating_add(room));
+        throttle.passed += (throttle.position - start) as u64;
+        Ok(Some(&throttle.piece[start..throttle.position]))
     }
 
     /// Waits until more has arrived, or the connection has ended; [`next_piece`](Body::next_piece) returns which.
     pub(crate) async fn wait(&mut self) -> Result<(), TimedOut> {
+        if let Some(throttle) = &mut self.throttle
+            && throttle.position < throttle.piece.len()
+        {
+            poll_fn(|cx| throttle.limit.poll_room(throttle.passed, cx)).await;
+            return Ok(());
+        }
         let StreamReader { incoming, timer } = &mut self.reader;
         timer.within(self.read_timeout, poll_fn(|cx| incoming.poll_fill(cx))).await.map(drop)
+    }
+
+    /// Whether more may be read while the client is slow.
+    pub(crate) fn reads_ahead(&self) -> bool {
+        self.throttle.is_none()
     }
 
     /// Bytes of content read so far.

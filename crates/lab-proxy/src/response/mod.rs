@@ -32,6 +32,7 @@ mod proxy_redirect;
 pub(crate) mod redirect;
 pub(crate) mod response_override;
 pub(crate) mod rewrite;
+pub(crate) mod trailers;
 
 pub(crate) use body::{Body, BodyError, StreamBody, StreamReader};
 pub(crate) use filters::FilterChain;
@@ -51,6 +52,8 @@ pub(crate) struct Response {
     pub(crate) varies: bool,
     /// Whether the head leaves the length of a body open that is in memory, as nginx does for generated content.
     pub(crate) hides_length: bool,
+    /// Whether trailers follow the body, which must be sent in chunks for that.
+    pub(crate) has_trailers: bool,
 }
 
 /// The validators of a file.
@@ -67,12 +70,12 @@ pub(crate) struct RangeValidators {
 impl Response {
     /// A response without filters or ranges.
     pub(crate) fn new(head: Head, body: Body) -> Response {
-        Response { head, body, filters: None, ranges: None, varies: false, hides_length: false }
+        Response { head, body, filters: None, ranges: None, varies: false, hides_length: false, has_trailers: false }
     }
 
     /// How the body is framed for a client of this version.
     pub(crate) fn framing(&self, version: Version, chunks: bool) -> BodyLength {
-        let is_open = self.filters.is_some() || self.hides_length;
+        let is_open = self.filters.is_some() || self.hides_length || self.has_trailers;
         match self.body.length() {
             BodyLength::None if !is_open => BodyLength::None,
             BodyLength::Sized(length) if !is_open => BodyLength::Sized(length),

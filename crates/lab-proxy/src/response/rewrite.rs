@@ -67,6 +67,18 @@ pub(crate) fn add_fields(head: &mut Head, scope: &Scope<'_>) {
             head.fields_mut().push(name, value);
         }
     }
+    add_user_id(head, scope);
+}
+
+/// `userid`
+fn add_user_id(head: &mut Head, scope: &Scope<'_>) {
+    let Some(userid) = &scope.route.location.config.userid else { return };
+    if let Some(cookie) = userid.cookie(scope) {
+        head.fields_mut().push("Set-Cookie", cookie);
+        if let Some(p3p) = &userid.p3p {
+            head.fields_mut().push("P3P", p3p);
+        }
+    }
 }
 
 /// The fields kept from a response that was replaced. Their Content-Type is left out where there is another one.

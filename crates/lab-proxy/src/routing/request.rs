@@ -168,6 +168,7 @@ mod tests {
             ("X-Kept", "1"),
         ]);
         let defaults = RequestHeadConfig {
+            allows_bare_lf: false,
             timeout: std::time::Duration::ZERO,
             line: 0,
             total: 0,

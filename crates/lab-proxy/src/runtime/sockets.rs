@@ -139,6 +139,13 @@ fn bind(listen: &Listen, file: &mut Option<Arc<SocketFile>>) -> io::Result<Socke
             socket
         }
     };
+    // connections inherit both sizes
+    if let Some(size) = listen.send_buffer {
+        socket.set_send_buffer_size(size)?;
+    }
+    if let Some(size) = listen.receive_buffer {
+        socket.set_recv_buffer_size(size)?;
+    }
     socket.set_nonblocking(true)?;
     Ok(socket)
 }

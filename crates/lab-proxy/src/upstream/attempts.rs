@@ -9,8 +9,7 @@ use crate::context::{RequestBody, RequestContext};
 use crate::eval::Attempt;
 use crate::upstream::balancer::{PeerResult, PeerSearch};
 use crate::upstream::error::{ForwardError, UpstreamErrorKind};
-use crate::upstream::pool::{UpstreamConnection, UpstreamPool};
-use crate::upstream::tls::TlsTarget;
+use crate::upstream::pool::{ConnectionParameters, UpstreamConnection, UpstreamPool};
 
 /// The peers that were tried for a request, and those that may still be tried.
 #[derive(Debug)]
@@ -55,7 +54,7 @@ impl Attempts {
         &mut self,
         context: &mut RequestContext<'_>,
         pool: &UpstreamPool,
-        tls: Option<&TlsTarget>,
+        parameters: ConnectionParameters<'_>,
     ) -> Result<(usize, Option<UpstreamConnection>), ForwardError> {
         self.is_unsent = true;
         if let Some(peer) = self.same_peer.take() {
@@ -80,7 +79,7 @@ impl Attempts {
             context.log_error(Severity::Error, message, Some(upstream));
             return Err(ForwardError::Status(502));
         };
-        Ok((peer, pool.take_idle(peer, tls, !self.is_idempotent)))
+        Ok((peer, pool.take_idle(peer, parameters, !self.is_idempotent)))
     }
 
     /// The policy for statuses that are retried; none if no other peer may be tried.
@@ -132,6 +131,7 @@ impl Attempts {
     ) -> Result<(), ForwardError> {
         let result = match kind {
             UpstreamErrorKind::Status(403 | 404) => PeerResult::PassedOver,
+            UpstreamErrorKind::Unbound => PeerResult::Served,
             _ => PeerResult::Failed,
         };
         self.end(context, pool, peer, kind.status(), result);
@@ -142,7 +142,7 @@ impl Attempts {
             UpstreamErrorKind::Timeout => retry.on_timeout,
             UpstreamErrorKind::InvalidHead => retry.on_invalid_header,
             UpstreamErrorKind::Status(status) => retry.on_status(status),
-            UpstreamErrorKind::Final => false,
+            UpstreamErrorKind::Final | UpstreamErrorKind::Unbound => false,
         };
         if is_retried && self.left > 0 && self.is_in_time(retry) && self.may_repeat(context, body) {
             return Ok(());
@@ -153,7 +153,7 @@ impl Attempts {
     fn record_end(&self, context: &mut RequestContext<'_>, status: u16) {
         if let Some(attempt) = context.outcome.attempts.last_mut() {
             attempt.status = status;
-            attempt.took = clock::since(self.peer_since);
+            attempt.took = Some(clock::since(self.peer_since));
         }
     }
 

@@ -42,6 +42,8 @@ pub(crate) enum UpstreamErrorKind {
     InvalidHead,
     /// Another peer may respond with a better status.
     Status(u16),
+    /// The address of `proxy_bind` cannot be used.
+    Unbound,
     /// Another peer must not be tried.
     Final,
 }
@@ -52,6 +54,7 @@ impl UpstreamErrorKind {
         match self {
             UpstreamErrorKind::Error { .. } | UpstreamErrorKind::InvalidHead | UpstreamErrorKind::Final => 502,
             UpstreamErrorKind::Timeout => 504,
+            UpstreamErrorKind::Unbound => 500,
             UpstreamErrorKind::Status(status) => status,
         }
     }

@@ -25,6 +25,8 @@ pub(crate) struct Exchange {
     received_before: u64,
     /// Whether an interim response of this exchange went to the client.
     pub(crate) has_interim: bool,
+    /// Whether the request was sent as a HEAD, whose response has no body.
+    pub(crate) is_head: bool,
     /// Whether both sides agree to keep the connection open after the response.
     is_persistent: bool,
 }
@@ -39,9 +41,14 @@ impl Exchange {
     ) -> Exchange {
         connection.usage.requests += 1;
         let UpstreamConnection { mut reader, mut outgoing, usage, tls } = connection;
-        reader.incoming.set_limits(limits(context.config().buffering.head));
+        let allows_bare_lf = context.server.request_head.allows_bare_lf;
+        reader.incoming.set_limits(limits(context.config().buffering.head, allows_bare_lf));
+        let is_head = match &pass.request.method {
+            Some(method) => method.value(&context.scope()).eq_ignore_ascii_case(b"HEAD"),
+            None => context.request.head.method() == b"HEAD",
+        };
         match &pass.uwsgi {
-            Some(uwsgi) => uwsgi_head::write(context.request, uwsgi, &context.scope(), outgoing.buffer()),
+            Some(uwsgi) => uwsgi_head::write(context.request, pass, uwsgi, &context.scope(), outgoing.buffer()),
             None => request_head::write(context.request, pass, &context.scope(), length, outgoing.buffer()),
         }
         Exchange {
@@ -52,6 +59,7 @@ impl Exchange {
             usage,
             tls,
             has_interim: false,
+            is_head,
             is_persistent: false,
         }
     }
@@ -131,6 +139,6 @@ impl Exchange {
 }
 
 /// The bounds of `proxy_buffer_size`. As in nginx, the head as a whole is limited, not its lines.
-fn limits(head: usize) -> Limits {
-    Limits { start_line: head, field: head, fields: usize::MAX, head, ..Limits::response() }
+fn limits(head: usize, allows_bare_lf: bool) -> Limits {
+    Limits { start_line: head, field: head, fields: usize::MAX, head, allows_bare_lf, ..Limits::response() }
 }

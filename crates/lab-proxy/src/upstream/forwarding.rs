@@ -1,6 +1,7 @@
 //! Sends a request to one peer of an upstream after the other, until one responds.
 
 use std::future::Future;
+use std::io::ErrorKind;
 use std::ops::Deref;
 
 use lab_http::h1::framing::response_body;
@@ -19,7 +20,8 @@ use crate::upstream::attempts::{self, Attempts};
 use crate::upstream::balancer::PeerResult;
 use crate::upstream::error::{ExchangeError, ForwardError, UpstreamErrorKind};
 use crate::upstream::exchange::Exchange;
-use crate::upstream::pool::{ConnectError, UpstreamConnection, UpstreamPool};
+use crate::upstream::local_endpoint::LocalEndpoint;
+use crate::upstream::pool::{ConnectError, ConnectionParameters, UpstreamConnection, UpstreamPool};
 use crate::upstream::request_sender::RequestSender;
 use crate::upstream::tls::TlsTarget;
 use crate::upstream::upstreams::Upstreams;
@@ -33,6 +35,8 @@ pub(crate) struct Forwarding<'a> {
     pass: &'a ProxyPass,
     pool: PoolHandle<'a>,
     tls: Option<TlsTarget>,
+    /// `proxy_bind`
+    local: Option<LocalEndpoint>,
     /// How the request's head announces the body.
     length: BodyLength,
     attempts: Attempts,
@@ -97,6 +101,7 @@ impl<'a> Forwarding<'a> {
         Ok(Forwarding {
             tls: context.route.upstream_tls().map(|tls| TlsTarget::new(context, tls)).transpose()?,
             attempts: Attempts::new(context, &pool, begun),
+            local: LocalEndpoint::evaluate(context, pass),
             pass,
             pool,
             length,
@@ -132,7 +137,8 @@ impl<'a> Forwarding<'a> {
 
     /// Selects a peer and starts an exchange with it. The inner error is the peer's.
     async fn connect(&mut self, context: &mut RequestContext<'_>) -> Result<Result<(), ExchangeError>, ForwardError> {
-        let (peer, idle) = self.attempts.next_peer(context, &self.pool, self.tls.as_ref())?;
+        let parameters = ConnectionParameters { tls: self.tls.as_ref(), local: self.local };
+        let (peer, idle) = self.attempts.next_peer(context, &self.pool, parameters)?;
         self.peer = peer;
         self.is_peer_selected = true;
         self.is_reused = idle.is_some();
@@ -152,8 +158,8 @@ impl<'a> Forwarding<'a> {
     }
 
     async fn open(&self, peer: usize) -> Result<UpstreamConnection, ExchangeError> {
-        let tls = self.tls.as_ref();
-        self.pool.connect(peer, tls, self.pass.connect_timeout).await.map_err(|error| {
+        let parameters = ConnectionParameters { tls: self.tls.as_ref(), local: self.local };
+        self.pool.connect(peer, parameters, self.pass.connect_timeout).await.map_err(|error| {
             let failure = UpstreamErrorKind::Error { is_silent: true };
             match error {
                 ConnectError::TimedOut { in_handshake } => {
@@ -161,16 +167,22 @@ impl<'a> Forwarding<'a> {
                     let message = format!("upstream timed out while {action} to upstream");
                     ExchangeError::upstream(UpstreamErrorKind::Timeout, message)
                 }
-                ConnectError::Connect(error) if error.kind() == std::io::ErrorKind::TimedOut => {
-                    let message = "upstream timed out while connecting to upstream";
-                    ExchangeError::upstream(UpstreamErrorKind::Timeout, message)
-                }
-                ConnectError::Connect(error) => {
-                    let message = format!("connect() failed ({error}) while connecting to upstream");
-                    ExchangeError::upstream(failure, message)
-                }
+                ConnectError::Connect(error) => match (error.kind(), self.local) {
+                    (ErrorKind::TimedOut, _) => {
+                        let message = "upstream timed out while connecting to upstream";
+                        ExchangeError::upstream(UpstreamErrorKind::Timeout, message)
+                    }
+                    (ErrorKind::AddrNotAvailable | ErrorKind::InvalidInput, Some(local)) => {
+                        let message = format!("bind({local}) failed ({error}) while connecting to upstream");
+                        ExchangeError::upstream(UpstreamErrorKind::Unbound, message)
+                    }
+                    _ => {
+                        let message = format!("connect() failed ({error}) while connecting to upstream");
+                        ExchangeError::upstream(failure, message)
+                    }
+                },
                 ConnectError::Handshake(error) => {
-                    let message = tls.map(|tls| tls.describe_failure(&error));
+                    let message = self.tls.as_ref().map(|tls| tls.describe_failure(&error));
                     ExchangeError::upstream(failure, message.unwrap_or_default())
                 }
             }
@@ -207,7 +219,7 @@ impl<'a> Forwarding<'a> {
         if head.status == 101 {
             return Ok(Received::Switching(Head::received(head)));
         }
-        accept(context, exchange, pass, self.retry_statuses, head)
+        accept(exchange, pass, self.retry_statuses, head)
     }
 
     /// Ends the attempt, and decides whether there is another.
@@ -337,13 +349,13 @@ impl Drop for Forwarding<'_> {
 
 /// Accepts a final head as the response, unless its framing is invalid or its status is retried on the next peer.
 fn accept(
-    context: &RequestContext<'_>,
     exchange: &mut Exchange,
     pass: &ProxyPass,
     retry_statuses: Option<RetryPolicy>,
     head: ResponseHead,
 ) -> Result<Received, ExchangeError> {
-    let length = response_body(context.request.head.method(), &head).map_err(ExchangeError::invalid)?;
+    let method: &[u8] = if exchange.is_head { b"HEAD" } else { b"GET" };
+    let length = response_body(method, &head).map_err(ExchangeError::invalid)?;
     if retry_statuses.is_some_and(|retry| retry.on_status(head.status)) {
         let message = format!("upstream answered {}", head.status);
         return Err(ExchangeError::upstream(UpstreamErrorKind::Status(head.status), message));

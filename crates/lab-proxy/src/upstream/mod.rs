@@ -12,6 +12,7 @@ pub(crate) mod attempts;
 pub(crate) mod error;
 pub(crate) mod exchange;
 pub(crate) mod forwarding;
+pub(crate) mod local_endpoint;
 pub(crate) mod pool;
 pub(crate) mod request_sender;
 mod tls;

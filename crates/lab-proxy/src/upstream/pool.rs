@@ -19,6 +19,7 @@ use crate::context::CountingWriter;
 use crate::eval::Scope;
 use crate::response::StreamReader;
 use crate::upstream::balancer::{Balancer, BalancingKey, PeerResult, PeerSearch};
+use crate::upstream::local_endpoint::LocalEndpoint;
 use crate::upstream::tls::TlsTarget;
 use lab_net::deadline::Timer;
 use lab_net::{OwnedWriteHalf, Stream};
@@ -31,6 +32,14 @@ pub(crate) struct UpstreamConnection {
     pub(crate) usage: ConnectionUsage,
     /// None for a connection without TLS.
     pub(crate) tls: Option<Box<TlsTarget>>,
+}
+
+/// How a connection is opened. An idle one that was opened in another way is not reused.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ConnectionParameters<'a> {
+    pub(crate) tls: Option<&'a TlsTarget>,
+    /// `proxy_bind`
+    pub(crate) local: Option<LocalEndpoint>,
 }
 
 /// Why a connection to a peer could not be opened.
@@ -50,6 +59,8 @@ pub(crate) enum ConnectError {
 pub(crate) struct ConnectionUsage {
     /// The peer, as an index into [`Upstream::servers`].
     pub(crate) peer: usize,
+    /// Where it begins, if `proxy_bind` says so.
+    local: Option<LocalEndpoint>,
     /// The number of requests sent over it, including the current one.
     pub(crate) requests: usize,
     opened: Instant,
@@ -109,20 +120,20 @@ impl UpstreamPool {
         self.balancer.borrow_mut().release(peer, result, clock::now())
     }
 
-    /// The most recently used idle connection to a peer that is still open.
+    /// The most recently used idle connection from `local` to a peer that is still open.
     ///
     /// With `asks_kernel` a system call checks that it is open, for requests that cannot be sent twice. Otherwise the
     /// last poll's result decides.
     pub(crate) fn take_idle(
         &self,
         peer: usize,
-        tls: Option<&TlsTarget>,
+        parameters: ConnectionParameters<'_>,
         asks_kernel: bool,
     ) -> Option<UpstreamConnection> {
         let mut idle = self.idle.borrow_mut();
         let address = &self.upstream.servers[peer].address;
         let leads_there = |connection: &UpstreamConnection| {
-            self.upstream.servers[connection.usage.peer].address == *address && connection.tls.as_deref() == tls
+            self.upstream.servers[connection.usage.peer].address == *address && connection.matches(parameters)
         };
         while let Some(position) = idle.iter().rposition(leads_there) {
             let mut connection = idle.remove(position)?;
@@ -163,13 +174,17 @@ impl UpstreamPool {
     pub(crate) async fn connect(
         &self,
         peer: usize,
-        tls: Option<&TlsTarget>,
+        parameters: ConnectionParameters<'_>,
         limit: Duration,
     ) -> Result<UpstreamConnection, ConnectError> {
+        let ConnectionParameters { tls, local } = parameters;
         let connecting = async {
             match &self.upstream.servers[peer].address {
                 Address::Internet(address) => {
-                    let stream = TcpStream::connect(address).await?;
+                    let stream = match local {
+                        Some(local) => local.connect(*address).await?,
+                        None => TcpStream::connect(address).await?,
+                    };
                     // heads and small bodies are sent in one write, which Nagle's algorithm would only delay
                     stream.set_nodelay(true)?;
                     Ok(Stream::Tcp(stream))
@@ -197,13 +212,17 @@ impl UpstreamPool {
                 timer: Timer::new(),
             },
             outgoing: Outgoing::new(CountingWriter::new(write)),
-            usage: ConnectionUsage { peer, requests: 0, opened: now, idle_since: now },
+            usage: ConnectionUsage { peer, local, requests: 0, opened: now, idle_since: now },
             tls: tls.cloned().map(Box::new),
         })
     }
 }
 
 impl UpstreamConnection {
+    fn matches(&self, parameters: ConnectionParameters<'_>) -> bool {
+        self.usage.local == parameters.local && self.tls.as_deref() == parameters.tls
+    }
+
     /// Whether nothing has arrived while the connection was idle: neither its end nor unexpected bytes.
     fn is_quiet(&self, asks_kernel: bool) -> bool {
         self.reader.incoming.buffered().is_empty() && self.reader.incoming.io().is_quiet(asks_kernel)

@@ -12,14 +12,20 @@ use crate::routing::uri;
 
 /// Appends the head with its final empty line. `body` is how the body is framed on this hop.
 pub fn write(request: &Request<'_>, pass: &ProxyPass, scope: &Scope<'_>, body: BodyLength, out: &mut Vec<u8>) {
-    out.extend_from_slice(scope.route.method);
+    match &pass.request.method {
+        Some(method) => write_safe(&method.value(scope), out),
+        None => out.extend_from_slice(scope.route.method),
+    }
     out.push(b' ');
     write_target(request, pass, scope.route, out);
     out.push(b' ');
     out.extend_from_slice(pass.version.text().as_bytes());
     out.extend_from_slice(b"\r\n");
 
-    for (name, template) in &pass.fields.lines {
+    for (index, (name, template)) in pass.fields.lines.iter().enumerate() {
+        if index == pass.fields.before_framing {
+            write_framing(body, out);
+        }
         let line = out.len();
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b": ");
@@ -34,17 +40,31 @@ pub fn write(request: &Request<'_>, pass: &ProxyPass, scope: &Scope<'_>, body: B
         replace_control_characters(&mut out[value..]);
         out.extend_from_slice(b"\r\n");
     }
-    match body {
-        BodyLength::Sized(length) => content_length(out, length),
-        BodyLength::Chunked => field(out, b"Transfer-Encoding", b"chunked"),
-        // a request body never ends with its connection
-        BodyLength::None | BodyLength::UntilClose => {}
+    if pass.fields.before_framing >= pass.fields.lines.len() {
+        write_framing(body, out);
     }
     // a collected body is sent at once
     let is_streamed = !scope.route.location.config.buffering.requests;
     if is_streamed && request.expects_continue && pass.version == Version::Http11 {
         field(out, b"Expect", b"100-continue");
     }
+    if pass.request.passes_fields {
+        write_client_fields(request, pass, out);
+    }
+    end(out);
+}
+
+fn write_framing(body: BodyLength, out: &mut Vec<u8>) {
+    match body {
+        BodyLength::Sized(length) => content_length(out, length),
+        BodyLength::Chunked => field(out, b"Transfer-Encoding", b"chunked"),
+        // a request body never ends with its connection
+        BodyLength::None | BodyLength::UntilClose => {}
+    }
+}
+
+/// Appends the client's fields that the proxy does not replace.
+fn write_client_fields(request: &Request<'_>, pass: &ProxyPass, out: &mut Vec<u8>) {
     for (name, value) in request.head.headers.iter() {
         if !pass.fields.replaced.contains(name) {
             field(out, name, value);
@@ -52,7 +72,6 @@ pub fn write(request: &Request<'_>, pass: &ProxyPass, scope: &Scope<'_>, body: B
             write_max_forwards(request, name, value, out);
         }
     }
-    end(out);
 }
 
 /// Appends the target: unchanged, or with the location's part replaced by the URI of `proxy_pass`, or as the

@@ -106,8 +106,11 @@ impl RequestSender {
         if let Err(error) = self.send(source).await {
             return error;
         }
-        if self.stage == Stage::Complete && !self.limits.ignores_client_abort {
-            return watch(source.incoming, self.limits.is_body_refused).await;
+        if self.stage == Stage::Complete
+            && !self.limits.ignores_client_abort
+            && let Some(client) = source.incoming.as_deref_mut()
+        {
+            return watch(client, self.limits.is_body_refused).await;
         }
         pending().await
     }
@@ -157,15 +160,21 @@ impl RequestSender {
     /// wait.
     async fn stream(&mut self, source: &mut RequestSource<'_, '_>) -> Result<usize, RequestBodyError> {
         let limit = self.limits.max_body_size;
-        let piece = match now_or_pending(source.body.next_piece(source.incoming, limit)).await {
+        let RequestSource { incoming, body, timer } = source;
+        let Some(incoming) = incoming else {
+            // a copy of a request has its whole body from the start
+            self.stage = Stage::End;
+            return Ok(0);
+        };
+        let piece = match now_or_pending(body.next_piece(incoming, limit)).await {
             Poll::Ready(piece) => piece?,
             Poll::Pending => {
-                self.flush(source.timer).await;
+                self.flush(timer).await;
                 if self.stage == Stage::PeerClosed {
                     return Ok(0);
                 }
-                let next = source.body.next_piece(source.incoming, limit);
-                let next = source.timer.within(self.limits.body_timeout, next).await;
+                let next = body.next_piece(incoming, limit);
+                let next = timer.within(self.limits.body_timeout, next).await;
                 next.unwrap_or(Err(RequestBodyError::TimedOut))?
             }
         };

@@ -1,11 +1,18 @@
 //! Writes the head of a request in the uwsgi protocol: a packet of variables, which the body follows as it is.
 
+use crate::config::proxy::pass::ProxyPass;
 use crate::config::proxy::uwsgi::UwsgiConfig;
 use crate::eval::Scope;
 use crate::routing::request::Request;
 
 /// Appends the packet, or nothing if the variables are too long for one.
-pub(crate) fn write(request: &Request<'_>, uwsgi: &UwsgiConfig, scope: &Scope<'_>, out: &mut Vec<u8>) {
+pub(crate) fn write(
+    request: &Request<'_>,
+    pass: &ProxyPass,
+    uwsgi: &UwsgiConfig,
+    scope: &Scope<'_>,
+    out: &mut Vec<u8>,
+) {
     let start = out.len();
     out.extend_from_slice(&[uwsgi.modifiers.0, 0, 0, uwsgi.modifiers.1]);
     for param in &uwsgi.params {
@@ -14,7 +21,8 @@ pub(crate) fn write(request: &Request<'_>, uwsgi: &UwsgiConfig, scope: &Scope<'_
             push(param.name.as_bytes(), &value, out);
         }
     }
-    for (name, value) in request.head.headers.iter() {
+    let passed = if pass.request.passes_fields { Some(request.head.headers.iter()) } else { None };
+    for (name, value) in passed.into_iter().flatten() {
         let key = [b"HTTP_", &*variable_name(name)].concat();
         // as in nginx: a parameter replaces the field of the same name
         if !uwsgi.params.iter().any(|param| param.name.as_bytes() == key) {

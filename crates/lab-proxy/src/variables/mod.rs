@@ -3,6 +3,7 @@
 //!
 //! Templates and patterns are compiled once. [`eval`](crate::eval) evaluates them for a request.
 
+mod backtracking;
 pub(crate) mod pattern;
 pub(crate) mod template;
 mod defined;

@@ -1,24 +1,43 @@
 //! Regular expressions of a configuration.
 //!
-//! nginx uses PCRE. lab uses the `regex` crate, which matches any input in linear time. The syntax is the same, except
-//! for features that need backtracking: look-around, back-references, atomic groups and possessive quantifiers are
-//! refused by name. As in PCRE without its UTF mode, texts are bytes and classes are ASCII. Unlike in PCRE, `$` matches
-//! only at the very end, not before a final line feed.
+//! nginx uses PCRE. lab uses the `regex` crate, which matches any input in linear time. Only patterns with look-around,
+//! back-references, atomic groups and possessive quantifiers go to an engine that backtracks
+//! ([`BacktrackingRegex`]). As in PCRE without its UTF mode, texts are bytes and classes are ASCII. Unlike in PCRE, `$`
+//! matches only at the very end, not before a final line feed.
 
 use std::borrow::Cow;
 
 use regex::bytes::{Regex, RegexBuilder};
 
+use super::backtracking::{BacktrackingRegex, TooManySteps};
 use super::{DefinedVariables, VariableValues};
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
 
 #[derive(Debug, Clone)]
 pub struct Pattern {
-    regex: Regex,
+    /// As written.
+    text: Box<str>,
+    engine: Engine,
     /// The number of groups.
     groups: usize,
     /// The named groups, with the slots of their variables.
     named: Box<[(usize, usize)]>,
+}
+
+#[derive(Debug, Clone)]
+enum Engine {
+    Linear(Regex),
+    Backtracking(Box<BacktrackingRegex>),
+}
+
+impl Engine {
+    /// The names of the groups, none for one without a name. The whole match comes first.
+    fn group_names(&self) -> Vec<Option<&str>> {
+        match self {
+            Engine::Linear(regex) => regex.capture_names().collect(),
+            Engine::Backtracking(regex) => regex.group_names().collect(),
+        }
+    }
 }
 
 impl Pattern {
@@ -29,53 +48,76 @@ impl Pattern {
         ignore_case: bool,
         names: &DefinedVariables,
     ) -> Result<Pattern, ConfError> {
-        let regex = compile(pattern, ignore_case).map_err(|problem| {
+        let engine = compile(pattern, ignore_case).map_err(|problem| {
             let (name, pattern) = (directive.name.clone(), pattern.to_owned());
             directive.error(ConfErrorKind::InvalidPattern { name, pattern, problem: problem.into() })
         })?;
-        let named = regex.capture_names().enumerate();
+        let group_names = engine.group_names();
+        let groups = group_names.len() - 1;
+        let named = group_names.into_iter().enumerate();
         let named = named.filter_map(|(group, name)| Some((group, names.slot(name?)?))).collect();
-        Ok(Pattern { groups: regex.captures_len() - 1, named, regex })
+        Ok(Pattern { text: pattern.into(), groups, named, engine })
     }
 
     /// The text as written.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.regex.as_str()
+        &self.text
     }
 
-    /// Whether the text matches. If it does, `$1` and so on and the variables of named groups are set.
+    /// Whether the text matches. If it does, `$1` and so on and the variables of named groups are set. A match that takes
+    /// too many steps is none, and is noted in `values`.
     pub fn matches(&self, text: &[u8], values: &VariableValues) -> bool {
-        if self.groups == 0 {
-            let is_match = self.regex.is_match(text);
-            if is_match {
-                values.set_captures(text, &[]);
+        match self.find(text, values) {
+            Some(groups) => {
+                values.set_captures(text, &groups);
+                for &(group, slot) in &self.named {
+                    let span = groups.get(group - 1).copied().flatten();
+                    values.set(slot, span.map_or(&b""[..], |(start, end)| &text[start..end]));
+                }
+                true
             }
-            return is_match;
+            None => false,
         }
-        let mut locations = self.regex.capture_locations();
-        if self.regex.captures_read(&mut locations, text).is_none() {
-            return false;
+    }
+
+    /// The groups of the match, without the whole match.
+    fn find(&self, text: &[u8], values: &VariableValues) -> Option<Vec<Option<(usize, usize)>>> {
+        match &self.engine {
+            Engine::Linear(regex) if self.groups == 0 => regex.is_match(text).then(Vec::new),
+            Engine::Linear(regex) => {
+                let mut locations = regex.capture_locations();
+                regex.captures_read(&mut locations, text)?;
+                Some((1..=self.groups).map(|group| locations.get(group)).collect())
+            }
+            Engine::Backtracking(regex) => match regex.find(text) {
+                Ok(spans) => spans.map(|spans| spans[1..].to_vec()),
+                Err(TooManySteps) => {
+                    values.note_failed_match(&self.text);
+                    None
+                }
+            },
         }
-        let spans: Vec<Option<(usize, usize)>> = (1..=self.groups).map(|group| locations.get(group)).collect();
-        values.set_captures(text, &spans);
-        for &(group, slot) in &self.named {
-            values.set(slot, locations.get(group).map_or(&b""[..], |(start, end)| &text[start..end]));
-        }
-        true
     }
 }
 
 /// The names of a pattern's groups; none if it does not compile, which [`Pattern::compile`] reports.
 pub(crate) fn group_names(pattern: &str) -> Vec<String> {
-    let regex = compile(pattern, false);
-    regex.iter().flat_map(|regex| regex.capture_names().flatten()).map(str::to_owned).collect()
+    let Ok(engine) = compile(pattern, false) else { return Vec::new() };
+    engine.group_names().into_iter().flatten().map(str::to_owned).collect()
 }
 
-fn compile(pattern: &str, ignore_case: bool) -> Result<Regex, String> {
-    if let Some(feature) = backtracking(pattern.as_bytes()) {
-        return Err(format!("uses {feature}, which is not supported"));
+fn compile(pattern: &str, ignore_case: bool) -> Result<Engine, String> {
+    let backtracking =
+        || BacktrackingRegex::new(pattern, ignore_case).map(|regex| Engine::Backtracking(Box::new(regex)));
+    if let Some(feature) = backtracking_feature(pattern.as_bytes()) {
+        return backtracking().map_err(|problem| format!("uses {feature}, and cannot be compiled: {problem}"));
     }
+    // some of PCRE's escapes are unknown to the linear engine only
+    compile_linear(pattern, ignore_case).map(Engine::Linear).or_else(|problem| backtracking().map_err(|_| problem))
+}
+
+fn compile_linear(pattern: &str, ignore_case: bool) -> Result<Regex, String> {
     RegexBuilder::new(&translate(pattern)).unicode(false).case_insensitive(ignore_case).build().map_err(|error| {
         match error {
             regex::Error::CompiledTooBig(_) => "is too large".to_owned(),
@@ -124,7 +166,7 @@ fn translate(pattern: &str) -> Cow<'_, str> {
 }
 
 /// The feature of a pattern that needs backtracking, if it has one.
-fn backtracking(pattern: &[u8]) -> Option<&'static str> {
+fn backtracking_feature(pattern: &[u8]) -> Option<&'static str> {
     const GROUPS: &[(&[u8], &str)] = &[
         (b"(?=", "look-ahead"),
         (b"(?!", "look-ahead"),
@@ -132,6 +174,7 @@ fn backtracking(pattern: &[u8]) -> Option<&'static str> {
         (b"(?<!", "look-behind"),
         (b"(?>", "an atomic group"),
         (b"(?(", "a conditional group"),
+        (b"(?P=", "a back-reference"),
         (b"(?R", "recursion"),
     ];
     let mut rest = pattern;
@@ -196,20 +239,20 @@ mod tests {
     }
 
     #[test]
-    fn backtracking_features_are_refused_by_name() {
-        for (text, problem) in [
-            ("^/(?!a)", "uses look-ahead, which is not supported"),
-            ("(?<=a)b", "uses look-behind, which is not supported"),
-            (r"(a)\1", "uses a back-reference, which is not supported"),
-            ("(?>a+)b", "uses an atomic group, which is not supported"),
-            ("a++", "uses a possessive quantifier, which is not supported"),
-            ("(a", "cannot be compiled: unclosed group"),
-        ] {
-            let message = pattern(text, &DefinedVariables::default()).unwrap_err();
-            assert!(message.ends_with(problem), "{message}");
+    fn only_patterns_that_need_it_backtrack() {
+        let is_backtracking = |text: &str| {
+            let pattern = pattern(text, &DefinedVariables::default()).unwrap();
+            matches!(pattern.engine, Engine::Backtracking(_))
+        };
+        for text in ["^/(?!a)", "(?<=a)b", r"(a)\1", "(?>a+)b", "a++", "(?<n>a)(?P=n)"] {
+            assert!(is_backtracking(text), "{text}");
         }
         for text in [r"\++", "[?+]", r"\(?=", "[(?=]", "[]?+]", "a{2}", "a+?", r"\p{N}+", r"\Qa+++b\E", r"\pL"] {
-            assert!(pattern(text, &DefinedVariables::default()).is_ok(), "{text}");
+            assert!(!is_backtracking(text), "{text}");
         }
+        let message = pattern("(a", &DefinedVariables::default()).unwrap_err();
+        assert!(message.ends_with("cannot be compiled: unclosed group"), "{message}");
+        let message = pattern("(?!a", &DefinedVariables::default()).unwrap_err();
+        assert!(message.contains("uses look-ahead, and cannot be compiled: "), "{message}");
     }
 }

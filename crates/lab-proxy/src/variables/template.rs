@@ -92,6 +92,12 @@ impl Template {
     pub fn needs_response_head(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, TemplatePart::Variable(variable) if variable.is_in_response_head()))
     }
+
+    /// Whether it reads the body of the request. Bodies are kept only if something does.
+    #[must_use]
+    pub fn needs_request_body(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, TemplatePart::Variable(variable) if variable.is_request_body()))
+    }
 }
 
 fn suggestion(name: &str, own: &DefinedVariables) -> Option<String> {

@@ -13,6 +13,9 @@ pub struct VariableValues {
     slots: RefCell<Vec<Slot>>,
     captures: RefCell<Captures>,
     request_id: OnceCell<[u8; 32]>,
+    user_id: OnceCell<[u8; 16]>,
+    /// A regular expression whose match took too many steps.
+    failed_match: RefCell<Option<Box<str>>>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,6 +39,12 @@ impl VariableValues {
     #[must_use]
     pub fn new(names: &DefinedVariables) -> VariableValues {
         VariableValues { slots: RefCell::new(vec![Slot::Empty; names.count()]), ..VariableValues::default() }
+    }
+
+    /// The values so far, for a copy of the request.
+    #[must_use]
+    pub fn duplicate(&self) -> VariableValues {
+        VariableValues { slots: self.slots.clone(), ..VariableValues::default() }
     }
 
     pub fn set(&self, slot: usize, value: &[u8]) {
@@ -87,12 +96,27 @@ impl VariableValues {
         }
     }
 
+    /// Notes that the match of a regular expression took too many steps.
+    pub(crate) fn note_failed_match(&self, pattern: &str) {
+        *self.failed_match.borrow_mut() = Some(pattern.into());
+    }
+
+    /// The regular expression whose match took too many steps since the last call.
+    pub(crate) fn take_failed_match(&self) -> Option<Box<str>> {
+        self.failed_match.borrow_mut().take()
+    }
+
     /// Appends a group by its number, from 1. False if there is no such group, or if it took no part in the match.
     pub(crate) fn write_capture(&self, number: usize, out: &mut Vec<u8>) -> bool {
         let captures = self.captures.borrow();
         let Some(Some((start, end))) = captures.spans.get(number - 1) else { return false };
         out.extend_from_slice(&captures.text[*start..*end]);
         true
+    }
+
+    /// The new identifier of `userid`, which is created once.
+    pub(crate) fn user_id(&self, create: impl FnOnce() -> [u8; 16]) -> &[u8; 16] {
+        self.user_id.get_or_init(create)
     }
 
     /// 32 hexadecimal digits, unique to the request.

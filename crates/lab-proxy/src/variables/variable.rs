@@ -93,6 +93,10 @@ pub enum Variable {
     RemoteUser,
     /// `$request`: the request line.
     Request,
+    /// `$request_body`: the body of the request, if it was collected in memory.
+    RequestBody,
+    /// `$request_body_file`: the file that the body of the request was collected in.
+    RequestBodyFile,
     /// `$request_completion`: `OK` if the whole response was sent.
     RequestCompletion,
     /// `$request_filename`: the file that belongs to the path.
@@ -109,6 +113,10 @@ pub enum Variable {
     RequestUri,
     /// `$scheme`: `http` or `https`.
     Scheme,
+    /// `$secure_link`: whether the link of the request is valid, or what it protects.
+    SecureLink,
+    /// `$secure_link_expires`: when the link expires.
+    SecureLinkExpires,
     /// `$server_addr`: the address the client connected to.
     ServerAddr,
     /// `$server_name`: the first name of the server.
@@ -125,6 +133,10 @@ pub enum Variable {
     TimeIso8601,
     /// `$time_local`: local time in the format of access logs.
     TimeLocal,
+    /// `$uid_got`: the identifier of `userid` that the request has.
+    UidGot,
+    /// `$uid_set`: the identifier of `userid` that the response sets.
+    UidSet,
     /// `$upstream_addr`: the address of the upstream server. Several are joined with `, `, or with ` : ` after an internal
     /// redirect.
     UpstreamAddr,
@@ -239,6 +251,8 @@ const NAMES: &[(&str, Variable)] = &[
     ("remote_port", Variable::RemotePort),
     ("remote_user", Variable::RemoteUser),
     ("request", Variable::Request),
+    ("request_body", Variable::RequestBody),
+    ("request_body_file", Variable::RequestBodyFile),
     ("request_completion", Variable::RequestCompletion),
     ("request_filename", Variable::RequestFilename),
     ("request_id", Variable::RequestId),
@@ -247,6 +261,8 @@ const NAMES: &[(&str, Variable)] = &[
     ("request_time", Variable::RequestTime),
     ("request_uri", Variable::RequestUri),
     ("scheme", Variable::Scheme),
+    ("secure_link", Variable::SecureLink),
+    ("secure_link_expires", Variable::SecureLinkExpires),
     ("server_addr", Variable::ServerAddr),
     ("server_name", Variable::ServerName),
     ("server_port", Variable::ServerPort),
@@ -277,6 +293,8 @@ const NAMES: &[(&str, Variable)] = &[
     ("status", Variable::Status),
     ("time_iso8601", Variable::TimeIso8601),
     ("time_local", Variable::TimeLocal),
+    ("uid_got", Variable::UidGot),
+    ("uid_set", Variable::UidSet),
     ("upstream_addr", Variable::UpstreamAddr),
     ("upstream_bytes_received", Variable::UpstreamBytesReceived),
     ("upstream_bytes_sent", Variable::UpstreamBytesSent),
@@ -330,6 +348,11 @@ impl Variable {
     /// All names outside of families.
     pub(super) fn names() -> impl Iterator<Item = &'static str> {
         NAMES.iter().map(|(name, _)| *name)
+    }
+
+    /// Whether the value is the body of the request, which must be kept for it.
+    pub(super) fn is_request_body(&self) -> bool {
+        matches!(self, Variable::RequestBody)
     }
 
     /// Whether the value comes from the head of a response, which must be kept for it.

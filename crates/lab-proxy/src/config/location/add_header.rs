@@ -1,4 +1,4 @@
-//! `add_header`.
+//! `add_header` and `add_trailer`.
 
 use lab_http::Headers;
 
@@ -7,7 +7,7 @@ use crate::config::reader::ConfigReader;
 use crate::variables::Template;
 use lab_nginx_conf::{ConfError, Directive};
 
-/// The `add_header` lines of a block.
+/// The `add_header` or `add_trailer` lines of a block.
 #[derive(Debug, Clone, Default)]
 pub struct AddedFields {
     pub lines: Vec<AddedField>,
@@ -15,7 +15,7 @@ pub struct AddedFields {
     pub replaced: FieldNames,
 }
 
-/// One `add_header`.
+/// One `add_header` or `add_trailer`.
 #[derive(Debug, Clone)]
 pub struct AddedField {
     pub name: String,

@@ -14,9 +14,13 @@ use super::gzip::{GzipConfig, GzipLevel};
 use super::keepalive_disable::DisabledKeepAlive;
 use super::limits::{LimitsConfig, LimitsLevel};
 use super::lingering::{Lingering, LingeringLevel};
+use super::mirror::{MirrorConfig, MirrorLevel};
 use super::real_ip::{RealIp, RealIpLevel};
 use super::referers::ValidReferers;
+use super::secure_link::{SecureLink, SecureLinkLevel};
 use super::static_files::{FilesLevel, IfModifiedSince, Index, MediaTypes};
+use super::sub_filter::{SubFilterConfig, SubFilterLevel};
+use super::userid::{UserIdConfig, UserIdLevel};
 use crate::config::logs::{AccessLog, ErrorLog};
 use crate::config::proxy::buffering::{BufferingConfig, BufferingLevel};
 use crate::config::proxy::retry::RetryPolicy;
@@ -48,9 +52,14 @@ pub(crate) struct Level {
     pub(crate) error_pages: Option<Vec<ErrorPage>>,
     pub(crate) recursive_error_pages: Option<bool>,
     pub(crate) added: Option<AddedFields>,
+    pub(crate) trailers: Option<AddedFields>,
     pub(crate) expires: Option<Expires>,
     pub(crate) charset: CharsetLevel,
     pub(crate) gzip: GzipLevel,
+    pub(crate) sub_filter: SubFilterLevel,
+    pub(crate) secure_link: SecureLinkLevel,
+    pub(crate) mirror: MirrorLevel,
+    pub(crate) userid: UserIdLevel,
     pub(crate) max_ranges: Option<usize>,
     pub(crate) chunks: Option<bool>,
     pub(crate) access: AccessLevel,
@@ -137,10 +146,20 @@ pub struct LocationConfig {
     pub recursive_error_pages: bool,
     /// `add_header`
     pub added: AddedFields,
+    /// `add_trailer`
+    pub trailers: AddedFields,
     /// `expires`
     pub expires: Option<Expires>,
     pub charset: CharsetConfig,
     pub gzip: GzipConfig,
+    /// None without a `sub_filter`.
+    pub sub_filter: Option<Box<SubFilterConfig>>,
+    /// None without a `secure_link`.
+    pub secure_link: Option<SecureLink>,
+    /// None with `userid off`.
+    pub userid: Option<Box<UserIdConfig>>,
+    /// None without a `mirror`.
+    pub mirror: Option<MirrorConfig>,
     /// `max_ranges`: how many ranges a request may ask for; 0 switches ranges off.
     pub max_ranges: Option<usize>,
     /// `chunked_transfer_encoding`: whether bodies of unknown length are sent in chunks. Otherwise their end is that of the
@@ -218,10 +237,15 @@ impl Level {
             "error_page" => ErrorPage::read(directive, reader, self.error_pages.get_or_insert_default())?,
             "recursive_error_pages" => self.recursive_error_pages = Some(directive.flag()?),
             "add_header" => self.added.get_or_insert_default().read(directive, reader)?,
+            "add_trailer" => self.trailers.get_or_insert_default().read(directive, reader)?,
             "expires" => self.expires = Some(Expires::read(directive, reader)?),
             "charset" | "override_charset" | "charset_types" => self.charset.read(directive, reader)?,
             "gunzip" => self.gzip.read(directive)?,
             name if name.starts_with("gzip") => self.gzip.read(directive)?,
+            name if name.starts_with("sub_filter") => self.sub_filter.read(directive, reader)?,
+            name if name.starts_with("secure_link") => self.secure_link.read(directive, reader)?,
+            name if name.starts_with("userid") => self.userid.read(directive, reader)?,
+            "mirror" | "mirror_request_body" => self.mirror.read(directive)?,
             "chunked_transfer_encoding" => self.chunks = Some(directive.flag()?),
             "allow" | "deny" | "satisfy" => self.access.read(directive, reader)?,
             name if name.starts_with("auth_") => self.access.read(directive, reader)?,
@@ -236,7 +260,9 @@ impl Level {
             "absolute_redirect" => self.redirects.absolute = Some(directive.flag()?),
             "port_in_redirect" => self.redirects.port = Some(directive.flag()?),
             "server_name_in_redirect" => self.redirects.server_name = Some(directive.flag()?),
-            "client_body_buffer_size" | "client_body_temp_path" => self.client_bodies.read(directive, reader)?,
+            "client_body_buffer_size" | "client_body_temp_path" | "client_body_in_file_only" => {
+                self.client_bodies.read(directive, reader)?;
+            }
             "uwsgi_param" | "uwsgi_modifier1" | "uwsgi_modifier2" => self.uwsgi_only.read(directive, reader)?,
             name if name.starts_with("proxy_") => self.proxy.read(directive, reader)?,
             name if name.starts_with("uwsgi_") => self.uwsgi.read(directive, reader)?,
@@ -274,9 +300,14 @@ impl Level {
             error_pages: self.error_pages.or_else(|| outer.error_pages.clone()),
             recursive_error_pages: self.recursive_error_pages.or(outer.recursive_error_pages),
             added: self.added.or_else(|| outer.added.clone()),
+            trailers: self.trailers.or_else(|| outer.trailers.clone()),
             expires: self.expires.or_else(|| outer.expires.clone()),
             charset: self.charset.inherit(&outer.charset),
             gzip: self.gzip.inherit(&outer.gzip),
+            sub_filter: self.sub_filter.inherit(&outer.sub_filter),
+            secure_link: self.secure_link.inherit(&outer.secure_link),
+            mirror: self.mirror.inherit(&outer.mirror),
+            userid: self.userid.inherit(&outer.userid),
             max_ranges: self.max_ranges.or(outer.max_ranges),
             chunks: self.chunks.or(outer.chunks),
             access: self.access.inherit(&outer.access),
@@ -335,9 +366,14 @@ impl Level {
             error_pages: self.error_pages.clone().unwrap_or_default(),
             recursive_error_pages: self.recursive_error_pages.unwrap_or(false),
             added: self.added.clone().unwrap_or_default(),
+            trailers: self.trailers.clone().unwrap_or_default(),
             expires: self.expires.clone(),
             charset: self.charset.resolve(),
             gzip: self.gzip.resolve(),
+            sub_filter: self.sub_filter.resolve(),
+            secure_link: self.secure_link.resolve(),
+            mirror: self.mirror.resolve(),
+            userid: self.userid.resolve(),
             max_ranges: self.max_ranges,
             chunks: self.chunks.unwrap_or(true),
             access: self.access.resolve(),

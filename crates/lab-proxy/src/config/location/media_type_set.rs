@@ -28,9 +28,11 @@ impl MediaTypeSet {
         }
     }
 
-    /// Whether it has the type of a `Content-Type`, whose parameters do not count.
+    /// Whether it has the type of a `Content-Type`, whose parameters do not count. As in nginx, `*` includes responses
+    /// without a type.
     #[must_use]
-    pub fn contains(&self, content_type: &[u8]) -> bool {
+    pub fn contains(&self, content_type: Option<&[u8]>) -> bool {
+        let content_type = content_type.unwrap_or_default();
         let end = memchr::memchr(b';', content_type).unwrap_or(content_type.len());
         let name = content_type[..end].trim_ascii();
         match self {

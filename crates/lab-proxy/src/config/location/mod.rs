@@ -13,12 +13,16 @@ pub mod level;
 pub mod limits;
 pub mod lingering;
 pub mod media_type_set;
+pub mod mirror;
 pub mod real_ip;
 pub mod referers;
 pub mod rewrite;
 pub mod root;
+pub mod secure_link;
 pub mod static_files;
+pub mod sub_filter;
 pub mod try_files;
+pub mod userid;
 
 use std::collections::HashMap;
 

@@ -27,6 +27,19 @@ pub struct BufferingConfig {
     pub request_memory: usize,
     /// `client_body_temp_path`: the folder of those files.
     pub request_folder: Option<PathBuf>,
+    pub request_file: RequestFile,
+}
+
+/// `client_body_in_file_only`: which bodies of requests go to files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RequestFile {
+    /// Those that are too large for memory. The files have no names.
+    #[default]
+    WhenLarge,
+    /// All. The files stay.
+    Kept,
+    /// All. The files are removed after the request.
+    Removed,
 }
 
 /// The directives of one block.
@@ -40,6 +53,7 @@ pub(crate) struct BufferingLevel {
     requests: Option<bool>,
     request_memory: Option<usize>,
     request_folder: Option<PathBuf>,
+    request_file: Option<RequestFile>,
 }
 
 impl BufferingLevel {
@@ -57,6 +71,14 @@ impl BufferingLevel {
             "request_buffering" => self.requests = Some(directive.flag()?),
             "client_body_buffer_size" => self.request_memory = Some(memory(directive, directive.size()?)?),
             "client_body_temp_path" => self.request_folder = Some(folder(directive, reader)?),
+            "client_body_in_file_only" => {
+                self.request_file = Some(match directive.first() {
+                    "off" => RequestFile::WhenLarge,
+                    "on" => RequestFile::Kept,
+                    "clean" => RequestFile::Removed,
+                    other => return Err(directive.invalid(other, "off, on, clean")),
+                });
+            }
             _ => {}
         }
         Ok(())
@@ -72,6 +94,7 @@ impl BufferingLevel {
             requests: self.requests.or(outer.requests),
             request_memory: self.request_memory.or(outer.request_memory),
             request_folder: self.request_folder.or_else(|| outer.request_folder.clone()),
+            request_file: self.request_file.or(outer.request_file),
         }
     }
 
@@ -86,6 +109,7 @@ impl BufferingLevel {
             requests: self.requests.unwrap_or(true),
             request_memory: self.request_memory.unwrap_or(2 * 8192),
             request_folder: self.request_folder.clone(),
+            request_file: self.request_file.unwrap_or_default(),
         }
     }
 }

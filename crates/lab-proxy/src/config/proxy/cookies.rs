@@ -1,8 +1,10 @@
-//! `proxy_cookie_domain` and `proxy_cookie_path`: how attributes of an upstream's `Set-Cookie` are rewritten.
+//! `proxy_cookie_domain`, `proxy_cookie_path` and `proxy_cookie_flags`: how attributes of an upstream's `Set-Cookie` are
+//! rewritten.
 
+use super::attribute_match::AttributeMatch;
+use super::cookie_flags::CookieFlagRule;
 use crate::config::reader::ConfigReader;
 use crate::variables::Template;
-use crate::variables::pattern::Pattern;
 use lab_nginx_conf::{ConfError, Directive};
 
 /// One replacement of a cookie's attribute.
@@ -12,12 +14,6 @@ pub struct CookieRule {
     pub(crate) to: Template,
 }
 
-#[derive(Debug, Clone)]
-pub(crate) enum AttributeMatch {
-    Text(Template),
-    Pattern(Pattern),
-}
-
 /// The rules of a location.
 #[derive(Debug, Clone, Default)]
 pub struct CookieRules {
@@ -25,6 +21,8 @@ pub struct CookieRules {
     pub domains: Vec<CookieRule>,
     /// `proxy_cookie_path`
     pub paths: Vec<CookieRule>,
+    /// `proxy_cookie_flags`
+    pub flags: Vec<CookieFlagRule>,
 }
 
 impl CookieRule {
@@ -57,6 +55,6 @@ fn without_dot(text: &str, is_domain: bool) -> &str {
 impl CookieRules {
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.domains.is_empty() && self.paths.is_empty()
+        self.domains.is_empty() && self.paths.is_empty() && self.flags.is_empty()
     }
 }

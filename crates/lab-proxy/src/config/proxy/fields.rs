@@ -1,5 +1,6 @@
 //! `proxy_set_header`, and sets of field names.
 
+use crate::config::nginx_version::NginxVersion;
 use crate::variables::{DefinedVariables, Template};
 
 /// The fields that replace those of the client, with nginx's defaults.
@@ -10,13 +11,23 @@ pub struct SetFields {
     pub lines: Vec<(String, Template)>,
     /// Fields of the client that are not passed on: those above, and those of a single hop.
     pub replaced: FieldNames,
+    /// How many of the lines precede the framing: those in front of a `Content-Length` of the file, or all.
+    pub before_framing: usize,
+    /// `Content-Length 0`, for requests whose body is not passed on.
+    pub announces_empty_body: bool,
+}
+
+/// Whether it is the line that announces an empty body.
+pub(crate) fn is_empty_length(name: &str, value: &str) -> bool {
+    name.eq_ignore_ascii_case("Content-Length") && value == "0"
 }
 
 impl SetFields {
-    /// Adds nginx's defaults: `Host: $proxy_host` and `Connection: close`.
+    /// Adds the defaults of a version of nginx: `Host: $proxy_host`, and `Connection: close` unless connections are kept.
     #[must_use]
-    pub fn new(mut lines: Vec<(String, Template)>) -> SetFields {
-        for (name, value) in [("Host", "$proxy_host"), ("Connection", "close")] {
+    pub fn new(mut lines: Vec<(String, Template)>, version: NginxVersion) -> SetFields {
+        let connection = if version.keeps_upstream_connections() { "" } else { "close" };
+        for (name, value) in [("Host", "$proxy_host"), ("Connection", connection)] {
             if !lines.iter().any(|(own, _)| own.eq_ignore_ascii_case(name)) {
                 // OK because the constants name only variables that exist
                 lines.push((
@@ -27,7 +38,14 @@ impl SetFields {
         }
         let own = lines.iter().map(|(name, _)| name.as_str());
         let replaced = own.chain(HOP_BY_HOP).chain(FRAMING).collect();
-        SetFields { lines, replaced }
+        let is_framing =
+            |name: &str| ["Content-Length", "Transfer-Encoding"].iter().any(|own| name.eq_ignore_ascii_case(own));
+        let framing = lines.iter().position(|(name, value)| is_framing(name) && value.constant() != Some(b""));
+        let announces_empty_body = framing.is_some_and(|position| lines[position].1.constant() == Some(b"0"));
+        let in_front = &lines[..framing.unwrap_or(lines.len())];
+        let before_framing = in_front.iter().filter(|(name, _)| !is_framing(name)).count();
+        lines.retain(|(name, _)| !is_framing(name));
+        SetFields { lines, replaced, before_framing, announces_empty_body }
     }
 
     /// Whether every request has `Connection: close`.
@@ -105,10 +123,11 @@ mod tests {
         let line = |name: &str, value: &str| {
             (name.to_owned(), Template::compile(value, &DefinedVariables::default()).unwrap())
         };
-        let set = SetFields::new(vec![line("X-A", "1"), line("connection", "")]);
+        let set = SetFields::new(vec![line("X-A", "1"), line("connection", "")], NginxVersion::default());
         let names: Vec<&str> = set.lines.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["X-A", "connection", "Host"]);
         assert!(!set.always_closes());
-        assert!(SetFields::new(Vec::new()).always_closes());
+        assert!(SetFields::new(Vec::new(), NginxVersion::default()).always_closes());
+        assert!(!SetFields::new(Vec::new(), "1.29.7".parse().unwrap()).always_closes());
     }
 }

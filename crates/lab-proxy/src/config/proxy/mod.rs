@@ -1,10 +1,14 @@
 //! The `proxy_*` and `uwsgi_*` directives: how a location passes requests to an upstream.
 
+pub(crate) mod attribute_match;
+pub mod bind;
 pub mod buffering;
+pub mod cookie_flags;
 pub mod cookies;
 pub mod fields;
 pub mod pass;
 pub mod redirect;
+pub mod request;
 pub mod retry;
 pub mod uwsgi;
 

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use lab_http::{Headers, Version};
+use lab_http::{BodyLength, Headers, Version};
 
+use super::bind::LocalAddress;
+use super::cookie_flags::CookieFlagRule;
 use super::cookies::{CookieRule, CookieRules};
-use super::fields::{FieldNames, HOP_BY_HOP, SetFields};
+use super::fields::{FieldNames, HOP_BY_HOP, SetFields, is_empty_length};
 use super::redirect::{self, Redirect, RedirectRule};
+use super::request::{RequestConfig, RequestLevel};
 use super::setting;
 use super::uwsgi::UwsgiConfig;
 use crate::config::reader::ConfigReader;
@@ -19,8 +22,7 @@ use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
 pub struct ProxyPass {
     /// `uwsgi_pass`: the uwsgi protocol instead of HTTP.
     pub uwsgi: Option<UwsgiConfig>,
-    /// `proxy_pass_request_body`
-    pub passes_body: bool,
+    pub request: RequestConfig,
     pub destination: Destination,
     /// `$proxy_host`: the part between `http://` and the URI.
     pub host: String,
@@ -40,10 +42,14 @@ pub struct ProxyPass {
     pub hidden: FieldNames,
     /// `proxy_redirect`
     pub redirects: Vec<Redirect>,
-    /// `proxy_cookie_domain`, `proxy_cookie_path`
+    /// `proxy_cookie_domain`, `proxy_cookie_path`, `proxy_cookie_flags`
     pub cookies: CookieRules,
     /// `proxy_ignore_headers`: fields of a response that the proxy does not obey.
     pub ignored: FieldNames,
+    /// `proxy_bind`
+    pub bind: Option<LocalAddress>,
+    /// `proxy_limit_rate`: how many bytes of a buffered response are read per second; 0 for any number.
+    pub rate: u64,
     /// `proxy_connect_timeout`
     pub connect_timeout: Duration,
     /// `proxy_send_timeout`: between two writes of a request.
@@ -89,12 +95,15 @@ pub(crate) struct ProxyLevel {
     redirects: Option<Vec<RedirectRule>>,
     cookie_domains: Option<Vec<Option<CookieRule>>>,
     cookie_paths: Option<Vec<Option<CookieRule>>>,
+    cookie_flags: Option<Vec<Option<CookieFlagRule>>>,
     ignored: Option<Vec<String>>,
+    bind: Option<Option<LocalAddress>>,
+    rate: Option<u64>,
     connect_timeout: Option<Duration>,
     send_timeout: Option<Duration>,
     read_timeout: Option<Duration>,
-    pass_body: Option<bool>,
     tls: UpstreamTlsLevel,
+    request: RequestLevel,
 }
 
 /// Fields that nginx hides unless `proxy_pass_header` names them. It also hides Date, which a proxy has to keep (RFC
@@ -121,8 +130,6 @@ impl ProxyLevel {
                     other => return Err(directive.invalid(other, "1.0, 1.1")),
                 });
             }
-            // the proxy writes these as the body needs them; a file may say so, or leave it to the proxy
-            "set_header" if is_own_framing(directive) => {}
             "set_header" => self.set_fields.get_or_insert_default().push(set_field(directive, reader)?),
             "pass_header" => self.pass_fields.get_or_insert_default().push(name()),
             "hide_header" => self.hide_fields.get_or_insert_default().push(name()),
@@ -136,15 +143,18 @@ impl ProxyLevel {
                 self.cookie_paths.get_or_insert_default().push(CookieRule::read(directive, reader)?);
             }
             "ignore_headers" => self.ignored.get_or_insert_default().extend(ignored(directive)?),
-            "pass_request_body" => self.pass_body = Some(directive.flag()?),
+            "cookie_flags" => {
+                self.cookie_flags.get_or_insert_default().push(CookieFlagRule::read(directive, reader)?);
+            }
+            "bind" => self.bind = Some(LocalAddress::read(directive, reader)?),
+            "limit_rate" => self.rate = Some(directive.size()?),
             "connect_timeout" => self.connect_timeout = Some(directive.time()?),
             "send_timeout" => self.send_timeout = Some(directive.time()?),
             "read_timeout" => self.read_timeout = Some(directive.time()?),
-            other => {
-                if let Some(setting) = other.strip_prefix("ssl_") {
-                    self.tls.read(setting, directive, reader)?;
-                }
-            }
+            other => match other.strip_prefix("ssl_") {
+                Some(setting) => self.tls.read(setting, directive, reader)?,
+                None => self.request.read(directive, reader)?,
+            },
         }
         Ok(())
     }
@@ -160,12 +170,15 @@ impl ProxyLevel {
             redirects: self.redirects.or_else(|| outer.redirects.clone()),
             cookie_domains: self.cookie_domains.or_else(|| outer.cookie_domains.clone()),
             cookie_paths: self.cookie_paths.or_else(|| outer.cookie_paths.clone()),
+            cookie_flags: self.cookie_flags.or_else(|| outer.cookie_flags.clone()),
             ignored: self.ignored.or_else(|| outer.ignored.clone()),
+            bind: self.bind.or_else(|| outer.bind.clone()),
+            rate: self.rate.or(outer.rate),
             connect_timeout: self.connect_timeout.or(outer.connect_timeout),
             send_timeout: self.send_timeout.or(outer.send_timeout),
             read_timeout: self.read_timeout.or(outer.read_timeout),
-            pass_body: self.pass_body.or(outer.pass_body),
             tls: self.tls.inherit(&outer.tls),
+            request: self.request.inherit(&outer.request),
         }
     }
 
@@ -178,7 +191,7 @@ impl ProxyLevel {
 }
 
 /// The rules that apply: none if one of them is `off`.
-fn active_rules(written: Option<&[Option<CookieRule>]>) -> Vec<CookieRule> {
+fn active_rules<R: Clone>(written: Option<&[Option<R>]>) -> Vec<R> {
     written.and_then(|rules| rules.iter().cloned().collect::<Option<Vec<_>>>()).unwrap_or_default()
 }
 
@@ -186,6 +199,12 @@ impl ProxyPass {
     #[must_use]
     pub fn is_uwsgi(&self) -> bool {
         self.uwsgi.is_some()
+    }
+
+    /// How a request announces its body, if it has none.
+    #[must_use]
+    pub fn length_without_body(&self) -> BodyLength {
+        if self.fields.announces_empty_body { BodyLength::Sized(0) } else { BodyLength::None }
     }
 
     pub(crate) fn read(
@@ -217,16 +236,26 @@ impl ProxyPass {
         };
         let tls = if may_use_tls { Some(PassTls::read(directive, level, reader)?) } else { None };
         let minute = Duration::from_secs(60);
+        let fields = SetFields::new(level.set_fields.clone().unwrap_or_default(), reader.version);
+        let request = level.request.resolve();
+        if fields.announces_empty_body && request.passes_body && request.body.is_none() {
+            let message = "\"proxy_set_header Content-Length 0\" needs \"proxy_pass_request_body off\", because the \
+                           upstream would take the body for another request";
+            return Err(directive.error(ConfErrorKind::Conflict(message.to_owned())));
+        }
         Ok(ProxyPass {
-            passes_body: level.pass_body.unwrap_or(true),
+            request,
             hidden: if is_uwsgi { level.hidden(&HIDDEN[2..]) } else { level.hidden(&HIDDEN) },
             uwsgi,
             destination,
             host,
             port,
             matched: location.path.len(),
-            version: level.version.unwrap_or(Version::Http10),
-            fields: SetFields::new(level.set_fields.clone().unwrap_or_default()),
+            version: level.version.unwrap_or(match reader.version.keeps_upstream_connections() {
+                true => Version::Http11,
+                false => Version::Http10,
+            }),
+            fields,
             redirects: if is_uwsgi {
                 Vec::new()
             } else {
@@ -235,8 +264,11 @@ impl ProxyPass {
             cookies: CookieRules {
                 domains: active_rules(level.cookie_domains.as_deref()),
                 paths: active_rules(level.cookie_paths.as_deref()),
+                flags: active_rules(level.cookie_flags.as_deref()),
             },
             ignored: level.ignored.iter().flatten().map(String::as_str).collect(),
+            bind: level.bind.clone().flatten(),
+            rate: level.rate.unwrap_or(0),
             connect_timeout: level.connect_timeout.unwrap_or(minute),
             send_timeout: level.send_timeout.unwrap_or(minute),
             read_timeout: level.read_timeout.unwrap_or(minute),
@@ -368,15 +400,21 @@ fn ignored(directive: &Directive) -> Result<Vec<String>, ConfError> {
     fields.collect()
 }
 
-/// Whether it is a Content-Length with the value that the proxy sends anyway, or without one.
+/// Whether it is a framing field with the value that the proxy sends anyway, or without one.
 fn is_own_framing(directive: &Directive) -> bool {
-    let is_length = directive.first().eq_ignore_ascii_case("Content-Length");
-    is_length && matches!(directive.arg(1), Some("" | "$content_length" | "$http_content_length"))
+    let own_values: &[&str] = match directive.first() {
+        name if name.eq_ignore_ascii_case("Content-Length") => &["", "$content_length", "$http_content_length"],
+        name if name.eq_ignore_ascii_case("Transfer-Encoding") => &["", "$http_transfer_encoding"],
+        _ => return false,
+    };
+    directive.arg(1).is_some_and(|value| own_values.contains(&value))
 }
 
 fn set_field(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<(String, Template), ConfError> {
     let (name, value) = (directive.first(), directive.arg(1).unwrap_or_default());
-    if name.eq_ignore_ascii_case("Content-Length") || name.eq_ignore_ascii_case("Transfer-Encoding") {
+    let is_framing = name.eq_ignore_ascii_case("Content-Length") || name.eq_ignore_ascii_case("Transfer-Encoding");
+    // the proxy writes these as the body needs them; a file may say so, or leave it to the proxy
+    if is_framing && !is_own_framing(directive) && !is_empty_length(name, value) {
         let accepted = "any other field; lab sets the framing itself";
         return Err(directive.unsupported(format!("\"{name}\""), accepted));
     }

@@ -7,7 +7,7 @@ use crate::config::address::{Address, resolve};
 use crate::config::reader::ConfigReader;
 use crate::config::server_name::ServerNameIndex;
 use crate::variables::VariableValues;
-use lab_nginx_conf::{ConfError, ConfErrorKind, Directive, parse_number};
+use lab_nginx_conf::{ConfError, ConfErrorKind, Directive, parse_number, parse_size};
 
 #[derive(Debug)]
 pub struct Listen {
@@ -17,6 +17,10 @@ pub struct Listen {
     pub backlog: i32,
     /// `reuseport`: whether each worker has its own socket, so that the kernel distributes connections among them.
     pub reuse_port: bool,
+    /// `sndbuf=`: the size of the kernel's send buffer of each connection, in bytes.
+    pub send_buffer: Option<usize>,
+    /// `rcvbuf=`: that of its receive buffer.
+    pub receive_buffer: Option<usize>,
     /// `proxy_protocol`: whether each connection begins with a PROXY header.
     pub proxy_protocol: bool,
     /// `ssl`, or `ssl on` in the default server: whether clients speak TLS.
@@ -51,7 +55,9 @@ impl Listen {
 
 /// nginx's default on Linux.
 const BACKLOG: i32 = 511;
-const ACCEPTED: &str = "an address, a port or both, or unix:/PATH, then default_server, backlog=N, reuseport, proxy_protocol, ssl with or without http2, ipv6only=on|off";
+const ACCEPTED: &str = "an address, a port or a range of ports, or unix:/PATH, then default_server, backlog=N, sndbuf=SIZE, \
+                        rcvbuf=SIZE, reuseport, bind, deferred, proxy_protocol, ssl with or without http2, \
+                        ipv6only=on|off";
 
 /// Reads the `listen` directives of a `server` block, and adds the server to each socket.
 pub(crate) fn read(server: &Directive, index: usize, listens: &mut Vec<Listen>, reader: &mut ConfigReader<'_>) {
@@ -128,6 +134,10 @@ fn add(
                 listen.default_is_marked = true;
                 listen.default_server = index;
             }
+            // every address has a socket of its own, and a connection without data costs a worker little
+            None if matches!(parameter, "bind" | "deferred") => {}
+            Some(("sndbuf", value)) => listen.send_buffer = Some(buffer_size(directive, parameter, value)?),
+            Some(("rcvbuf", value)) => listen.receive_buffer = Some(buffer_size(directive, parameter, value)?),
             None if parameter == "reuseport" && address.internet().is_some() => listen.reuse_port = true,
             None if parameter == "ssl" => listen.tls = true,
             None if parameter == "http2" && directive.args.iter().any(|arg| arg.value == "ssl") => {
@@ -153,6 +163,8 @@ fn entry<'a>(listens: &'a mut Vec<Listen>, address: &Address, first_server: usiz
         listens.push(Listen {
             address: address.clone(),
             reuse_port: false,
+            send_buffer: None,
+            receive_buffer: None,
             proxy_protocol: false,
             tls: false,
             backlog: BACKLOG,
@@ -167,9 +179,34 @@ fn entry<'a>(listens: &'a mut Vec<Listen>, address: &Address, first_server: usiz
     &mut listens[position]
 }
 
-/// Accepts `80`, `*:80`, `127.0.0.1`, `127.0.0.1:80`, `[::1]`, `[::]:80`, `name:80`, `unix:/path`.
+fn buffer_size(directive: &Directive, parameter: &str, value: &str) -> Result<usize, ConfError> {
+    let size = parse_size(value).and_then(|size| usize::try_from(size).ok());
+    size.ok_or_else(|| directive.invalid(parameter, "a size such as 64k"))
+}
+
+/// The addresses of one `listen`: several for a range of ports.
 fn addresses(directive: &Directive) -> Result<Vec<Address>, ConfError> {
     let text = directive.first();
+    let Some((before, first, last)) = port_range(text) else { return addresses_of(directive, text) };
+    if first == 0 || last < first {
+        return Err(directive.invalid(text, "a range of ports such as 8000-8009, from the first to the last"));
+    }
+    let mut all = Vec::new();
+    for port in first..=last {
+        all.extend(addresses_of(directive, &format!("{before}{port}"))?);
+    }
+    Ok(all)
+}
+
+/// Splits `HOST:FIRST-LAST` or `FIRST-LAST` into what precedes the first port and both ports.
+fn port_range(text: &str) -> Option<(&str, u16, u16)> {
+    let (start, last) = text.rsplit_once('-')?;
+    let (before, first) = start.rsplit_once(':').map_or(("", start), |(host, first)| (&text[..=host.len()], first));
+    Some((before, parse_number(first)?, parse_number(last)?)).filter(|_| !first.is_empty() && !last.is_empty())
+}
+
+/// Accepts `80`, `*:80`, `127.0.0.1`, `127.0.0.1:80`, `[::1]`, `[::]:80`, `name:80`, `unix:/path`.
+fn addresses_of(directive: &Directive, text: &str) -> Result<Vec<Address>, ConfError> {
     let invalid = || directive.invalid(text, ACCEPTED);
     match text.strip_prefix("unix:") {
         Some("") => return Err(invalid()),

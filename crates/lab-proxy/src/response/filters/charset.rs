@@ -44,7 +44,7 @@ fn charset(context: &RequestContext<'_>, value: &[u8], own: Option<&[u8]>, accel
         return known.then(|| accel.to_vec());
     }
     let name = rules.name.as_ref()?;
-    let applies = if own.is_some() { rules.overrides } else { rules.types.contains(value) };
+    let applies = if own.is_some() { rules.overrides } else { rules.types.contains(Some(value)) };
     let mut name = applies.then(|| name.value(&context.scope()))?;
     crate::context::replace_control_characters(&mut name);
     Some(name)

@@ -8,6 +8,7 @@ use lab_net::deadline::now_or_pending;
 use super::gunzip::Gunzip;
 use super::gzip::Gzip;
 use super::progress::Progress;
+use super::substitution::Substitution;
 use crate::response::{Body, BodyError};
 
 /// Changes content piece by piece.
@@ -17,6 +18,7 @@ use crate::response::{Body, BodyError};
 pub(crate) enum ContentFilter {
     Gzip(Gzip),
     Gunzip(Gunzip),
+    Substitution(Substitution),
 }
 
 impl ContentFilter {
@@ -25,6 +27,7 @@ impl ContentFilter {
         match self {
             ContentFilter::Gzip(gzip) => gzip.push(input, progress, out),
             ContentFilter::Gunzip(gunzip) => gunzip.push(input, progress, out),
+            ContentFilter::Substitution(substitution) => substitution.push(input, progress, out),
         }
     }
 }

@@ -16,7 +16,8 @@ pub(crate) fn apply(head: &mut Head, scope: &Scope<'_>) {
     let expiry = match expires {
         Expires::Fixed(expiry) => *expiry,
         Expires::Variable(template, is_modified) => {
-            let value = template.value(scope);
+            let pending = Scope { pending: Some((head.status, head.fields())), ..*scope };
+            let value = template.value(&pending);
             // as in nginx: an invalid value is no value
             let parsed = std::str::from_utf8(&value).ok().and_then(|text| Expiry::parse(text, *is_modified));
             parsed.unwrap_or(Expiry::Off)

@@ -19,7 +19,7 @@ pub(super) fn apply(context: &RequestContext<'_>, response: &mut Response) -> Op
     let is_encoded = fields.get("content-encoding").is_some_and(|coding| !coding.is_empty());
     let length = fields.get("content-length").and_then(|length| std::str::from_utf8(length).ok());
     let is_short = length.and_then(parse_number).is_some_and(|length: u64| length < rules.min_length);
-    let is_of_type = fields.get("content-type").is_some_and(|content_type| rules.types.contains(content_type));
+    let is_of_type = rules.types.contains(fields.get("content-type"));
     if is_encoded || is_short || !is_of_type {
         return None;
     }

@@ -1,4 +1,5 @@
-//! The filters between a final response and the client, in nginx's order: gunzip, charset, gzip, ranges.
+//! The filters between a final response and the client, in nginx's order: gunzip, sub_filter,
+//! charset, gzip, ranges.
 //!
 //! Each has a file: it looks at the head, changes it, and may add a [`ContentFilter`] that the content passes piece by
 //! piece, or cut the body. A filter that changes the content removes what no longer holds: the length, ranges, and the
@@ -11,6 +12,7 @@ mod gunzip;
 mod gzip;
 mod progress;
 mod ranges;
+mod substitution;
 
 use crate::context::RequestContext;
 use crate::response::{Head, Response, ResponseOverride};
@@ -29,6 +31,9 @@ pub(crate) fn apply(
 ) -> Result<(), ResponseOverride> {
     if let Some(gunzip) = gunzip::apply(context, response) {
         add(response, ContentFilter::Gunzip(gunzip));
+    }
+    if let Some(substitution) = substitution::apply(context, response) {
+        add(response, ContentFilter::Substitution(substitution));
     }
     charset::apply(context, &mut response.head, charset);
     if let Some(gzip) = gzip::apply(context, response) {

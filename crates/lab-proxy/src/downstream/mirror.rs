@@ -1,0 +1,136 @@
+//! `mirror`: sends copies of a request while the request itself is served, and ignores their responses.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::SystemTime;
+
+use lab_http::BodyLength;
+
+use crate::config::location::mirror::MirrorConfig;
+use crate::config::logs::Severity;
+use crate::context::{ConnectionDisposition, RequestBody, RequestContext, RequestSource};
+use crate::downstream::client_io::ClientIo;
+use crate::downstream::proxied::without_response;
+use crate::downstream::request_collection::collect_body;
+use crate::downstream::response_writer::ResponseWriter;
+use crate::downstream::subrequest::drain;
+use crate::phases::Action;
+use crate::response::ResponseOverride;
+use crate::upstream::Upstreams;
+use crate::upstream::forwarding::{Forwarding, Received};
+use lab_net::deadline::Timer;
+
+/// The copies of a request that are on their way.
+#[derive(Default)]
+pub(crate) struct Mirrors<'m> {
+    copies: Vec<Pin<Box<dyn Future<Output = ()> + 'm>>>,
+}
+
+impl<'m> Mirrors<'m> {
+    /// Begins to send the copies of a location. Collects the body first if they have one.
+    ///
+    /// # Errors
+    /// The body is not accepted.
+    pub(crate) async fn start(
+        &mut self,
+        client: &mut ClientIo<'_>,
+        context: &mut RequestContext<'m>,
+        upstreams: &'m Upstreams,
+        config: &MirrorConfig,
+        body: &mut RequestBody,
+    ) -> Result<Option<ConnectionDisposition>, ResponseOverride> {
+        if config.has_body && !body.is_complete() {
+            let ClientIo { incoming, outgoing, read_timer, write_timer } = client;
+            let mut source = RequestSource { incoming: Some(incoming), body, timer: read_timer };
+            let mut writer = ResponseWriter::new(outgoing, write_timer, context.config().send_timeout);
+            if let Err(error) = collect_body(context, &mut source, &mut writer).await {
+                return without_response(context, error).map(Some);
+            }
+        }
+        for target in &config.targets {
+            let copied = if config.has_body { body.duplicate() } else { Ok(RequestBody::new(BodyLength::None)) };
+            match copied {
+                Ok(body) => self.copies.push(Box::pin(send(copy(context), upstreams, target.clone(), body))),
+                Err(error) => {
+                    context.log_error(Severity::Crit, &format!("cannot mirror a request body ({error})"), None);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Awaits `future` while the copies are sent. The future goes first.
+    pub(crate) async fn alongside<T>(&mut self, future: impl Future<Output = T>) -> T {
+        if self.copies.is_empty() {
+            return future.await;
+        }
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            let polled = future.as_mut().poll(cx);
+            if polled.is_pending() {
+                self.copies.retain_mut(|copy| copy.as_mut().poll(cx).is_pending());
+            }
+            polled
+        })
+        .await
+    }
+
+    /// Waits for the ends of the copies, as nginx does before the connection's next request.
+    pub(crate) async fn finish(mut self) {
+        poll_fn(|cx| {
+            self.copies.retain_mut(|copy| copy.as_mut().poll(cx).is_pending());
+            if self.copies.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}
+
+/// The context of a copy. It has the values that the variables have so far.
+fn copy<'m>(context: &RequestContext<'m>) -> RequestContext<'m> {
+    let values = context.route.values.duplicate();
+    let mut copy = RequestContext::new(context.worker, context.connection, context.server, context.request, values);
+    copy.outcome.now = SystemTime::now();
+    copy.outcome.request_body_bytes = context.outcome.request_body_bytes;
+    copy.outcome.request_body.clone_from(&context.outcome.request_body);
+    copy.route.client.clone_from(&context.route.client);
+    copy.route.method = context.route.method;
+    copy.route.args.clone_from(&context.route.args);
+    copy.route.is_subrequest = true;
+    copy
+}
+
+/// Sends one copy, and discards the response.
+async fn send(mut context: RequestContext<'_>, upstreams: &Upstreams, target: String, body: RequestBody) {
+    let args = context.route.args.take();
+    let (phases, route) = context.phases();
+    let action = phases.begin_subrequest_with_args(route, target.as_bytes(), args);
+    context.log_notes();
+    let Action::Pass(pass) = action else { return };
+    let own = pass.request.body.as_ref().map(|body| body.value(&context.scope()));
+    let (mut body, length) = match own {
+        Some(own) => {
+            let length = BodyLength::Sized(own.len() as u64);
+            (RequestBody::of_bytes(own), length)
+        }
+        None if pass.request.passes_body && body.received() > 0 => {
+            let length = BodyLength::Sized(body.collected());
+            (body, length)
+        }
+        None => (RequestBody::new(BodyLength::None), pass.length_without_body()),
+    };
+    let mut timer = Timer::new();
+    let mut source = RequestSource { incoming: None, body: &mut body, timer: &mut timer };
+    let Ok(mut forwarding) = Forwarding::new(&context, upstreams, pass, length).await else { return };
+    loop {
+        match forwarding.receive(&mut context, &mut source).await {
+            Ok(Received::Interim(_)) => {}
+            Ok(Received::Final(mut response)) => {
+                drain(&mut response.body).await;
+                return forwarding.finish(&mut context, response.body);
+            }
+            // a failure is in the error log
+            Ok(Received::Switching(_)) | Err(_) => return,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+let text = "some text, some text";
