@@ -13,13 +13,12 @@ mod comparison;
 mod gate;
 mod load;
 mod quick;
+mod request;
 mod stack;
+mod template;
 mod volatile;
 
-pub use check::{
-    AppField, Check, CheckRequest, Expectation, ExpectedStatus, HeaderRule, Placeholder, Placeholders, SlowClients,
-    SlowPart, TextRule, TextTemplate, TextTemplatePart, UpstreamExpectation,
-};
+pub use check::{AppField, Check, Expectation, ExpectedStatus, HeaderRule, TextRule, UpstreamExpectation};
 pub use comparison::{Comparison, StackVersion, Version, base_name, head_name};
 pub use gate::{Against, Gate, Growth, Limits, Metric};
 pub use load::{
@@ -27,7 +26,9 @@ pub use load::{
     StepText, TextPiece, TimerKind, Tls, Trust, ValueSource,
 };
 pub use quick::Quick;
+pub use request::{CheckRequest, SlowClients, SlowPart};
 pub use stack::{App, Backend, Image, Proxy, Relocate, Server, Stack, WsgiApp};
+pub use template::{Placeholder, Placeholders, TextTemplate, TextTemplatePart};
 pub use volatile::{Filter, Volatile};
 
 #[derive(Debug, Clone)]
