@@ -19,6 +19,7 @@ mod protocol;
 mod quick;
 mod ramp;
 mod rounds;
+mod rules;
 mod snapshot;
 mod stack;
 mod stack_names;

@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::super::model::{Extraction, Step, StepExpectation, StepText, TextPiece, ValueSource};
 use super::super::wire;
-use super::expect::{exactly_one, header_rules, optional_text_rule, span_of};
+use super::rules::{exactly_one, header_rules, optional_text_rule, span_of};
 use super::values::{Unique, header_name, one_line, origin_form, sent_header_name, whole};
 use crate::document::braces::{Piece, split};
 use crate::document::diagnostic::{Diagnostic, Problems};
