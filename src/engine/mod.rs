@@ -22,6 +22,7 @@ pub mod validations;
 mod blocks;
 mod checks;
 mod driver;
+mod exchange;
 mod resume;
 mod round;
 mod rounds;

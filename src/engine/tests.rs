@@ -1,7 +1,7 @@
 //! The engine on a fake backend: order, numbers and outcomes are exact.
 
 use std::collections::BTreeSet;
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -47,16 +47,7 @@ fn stack(name: &str) -> Stack {
 
 fn scenario(blocks: u32) -> Scenario {
     let pong = TextTemplate { parts: vec![TextTemplatePart::Text("Pong!".to_owned())] };
-    let request = CheckRequest::Composed {
-        method: "GET".to_owned(),
-        target: "/pong".to_owned(),
-        headers: Vec::new(),
-        body: Vec::new(),
-        times: NonZeroU16::MIN,
-        within: Duration::from_secs(10),
-        tls: false,
-        slow: None,
-    };
+    let request = CheckRequest::get("/pong");
     Scenario {
         name: "s".to_owned(),
         title: None,
@@ -72,6 +63,8 @@ fn scenario(blocks: u32) -> Scenario {
             needs: Vec::new(),
             request,
             expect: Expectation { body: Some(TextRule::Equal(pong)), ..Expectation::default() },
+            sequence: None,
+            extract: Vec::new(),
         }],
         loads: vec![Load {
             name: "load".to_owned(),

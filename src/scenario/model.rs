@@ -11,6 +11,7 @@ use std::time::Duration;
 mod check;
 mod comparison;
 mod gate;
+mod json;
 mod load;
 mod quick;
 mod request;
@@ -21,12 +22,13 @@ mod volatile;
 pub use check::{AppField, Check, Expectation, ExpectedStatus, HeaderRule, TextRule, UpstreamExpectation};
 pub use comparison::{Comparison, StackVersion, Version, base_name, head_name};
 pub use gate::{Against, Gate, Growth, Limits, Metric};
+pub use json::{JsonRule, JsonTemplate};
 pub use load::{
     Arrival, ArrivalProcess, Driver, External, Extraction, Http, Load, OnErrors, OpenLoop, Rate, Step, StepExpectation,
     StepText, TextPiece, TimerKind, Tls, Trust, ValueSource,
 };
 pub use quick::Quick;
-pub use request::{CheckRequest, SlowClients, SlowPart};
+pub use request::{CheckRequest, Part, PartContent, RequestBody, SlowClients, SlowPart};
 pub use stack::{App, Backend, Image, Proxy, Relocate, Server, Stack, WsgiApp};
 pub use template::{Placeholder, Placeholders, TextTemplate, TextTemplatePart};
 pub use volatile::{Filter, Volatile};

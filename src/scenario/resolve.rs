@@ -4,20 +4,24 @@
 //! as present nor as missing.
 
 mod app;
+mod body;
 mod check;
 mod context;
 mod cross_validation;
 mod driver;
 mod durations;
 mod expect;
+mod extract;
 mod gate;
 mod image;
+mod json_rules;
 mod load;
 mod matrix;
 mod placement;
 mod protocol;
 mod quick;
 mod ramp;
+mod request;
 mod rounds;
 mod rules;
 mod snapshot;
@@ -64,8 +68,9 @@ pub(super) fn resolve(
         names.push(&stack.name);
     }
     let is_known = stacks.is_some() || wire.matrix.is_absent();
-    let checks =
-        wire.check.or(Vec::new(), |checks| check::checks(checks.get_ref(), is_known.then_some(&names), problems));
+    let checks = wire
+        .check
+        .or(Vec::new(), |checks| check::checks(checks.get_ref(), is_known.then_some(&names), context, problems));
     let loads =
         wire.load.or(Vec::new(), |loads| load::loads(loads.get_ref(), is_known.then_some(&names), context, problems));
     if is_empty_list(&wire.check) && is_empty_list(&wire.load) {

@@ -4,8 +4,10 @@
 //! values. The doc comments here are the descriptions of the JSON Schema.
 
 mod check;
+mod json;
 mod load;
 mod quantity;
+mod request;
 mod rule;
 mod volatile;
 
@@ -14,12 +16,17 @@ use crate::catalog::kind::Interface;
 use crate::document::read::{ByName, Integer, List, OneOf, Word};
 use crate::document::table::wire_table;
 
-pub(super) use check::{AppSaw, Check, Expect, HeaderTable, Request, TextTable, Upstream, WhileSlow};
+pub(super) use check::{
+    AppSaw, Check, CheckStep, Expect, FileBody, HeaderTable, JsonTable, PartTable, Request, TextTable, Upstream,
+    WhileSlow,
+};
+pub(super) use json::{JsonRule, JsonValue};
 pub(super) use load::{
     ArrivalsKind, DriverKind, HttpVersion, Load, Ramp, RateText, Step, StepExpect, Tls, ValueSource,
 };
 pub(super) use quantity::{BoundText, CountGrowthText, DurationText, MemoryGrowthText, PercentText, WarmupText};
-pub(super) use rule::{ExpectedStatus, HeaderLine, HeaderRule, TextRule};
+pub(super) use request::{Body, FormValue, HeaderLine, Headers, PartContent, PartValue};
+pub(super) use rule::{ExpectedStatus, HeaderRule, TextRule};
 pub(super) use volatile::{Filter, VolatileItem};
 
 wire_table! {

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
-use super::{CheckRequest, Stack, TextTemplate};
+use lab_load::wire::{Extraction, JsonQuery};
+
+use super::{CheckRequest, JsonRule, Stack, TextTemplate};
 use crate::catalog::kind::Ability;
 
 #[derive(Debug, Clone)]
@@ -16,6 +19,10 @@ pub struct Check {
     pub needs: Vec<Ability>,
     pub request: CheckRequest,
     pub expect: Expectation,
+    /// The sequence that it is a step of. Its steps follow each other among the checks.
+    pub sequence: Option<String>,
+    /// Values for later steps of the sequence.
+    pub extract: Vec<Extraction>,
 }
 
 impl Check {
@@ -64,8 +71,14 @@ pub struct Expectation {
     pub status: Option<ExpectedStatus>,
     /// The response's header lines, by name (compared without case), in the file's order.
     pub headers: Vec<(String, HeaderRule)>,
-    /// The response's body.
+    /// The response's body, decoded.
     pub body: Option<TextRule>,
+    /// Values of the body as a JSON document.
+    pub json: Vec<(JsonQuery, JsonRule)>,
+    /// The number of redirects followed.
+    pub redirects: Option<u16>,
+    /// The longest time from the connection to the end of the response.
+    pub duration: Option<Duration>,
     /// The request at the app server, before any middleware.
     pub upstream: UpstreamExpectation,
     /// The request as the app saw it, after its middleware (ProxyFix).

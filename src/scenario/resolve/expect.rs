@@ -6,6 +6,7 @@ use toml::Spanned;
 
 use super::super::model::{AppField, Expectation, ExpectedStatus, TextRule, UpstreamExpectation};
 use super::super::wire;
+use super::json_rules;
 use super::rules::{header_rules, optional_text_rule};
 use super::values::{header_name, whole};
 use crate::document::diagnostic::{Diagnostic, Problems};
@@ -13,12 +14,20 @@ use crate::document::read::{Field, List};
 use crate::document::suggest;
 use crate::document::table::Table;
 
+/// More is a loop.
+pub(super) const MOST_REDIRECTS: u16 = 20;
+
 /// Resolves the expectations of a check, at least one.
-pub(super) fn expectation(wire: &Spanned<wire::Expect>, problems: &mut Problems<'_>) -> Option<Expectation> {
+pub(super) fn expectation(
+    wire: &Spanned<wire::Expect>,
+    extracted: &[String],
+    problems: &mut Problems<'_>,
+) -> Option<Expectation> {
     let expect = wire.get_ref();
     if expects_nothing(expect) {
         let message = "the check expects nothing";
-        let hint = "expect at least one of `status`, `headers`, `body`, `upstream`, `app`, or `unanswered` alone";
+        let hint = "expect at least one of `status`, `headers`, `body`, `json`, `redirects`, `duration`, `upstream`, `app`, \
+                    or `unanswered` alone";
         problems.push(Diagnostic::at(wire.span(), message).hint(hint));
         return None;
     }
@@ -26,15 +35,28 @@ pub(super) fn expectation(wire: &Spanned<wire::Expect>, problems: &mut Problems<
         return no_response(expect, unanswered, problems);
     }
     let status = expect.status.or(None, |status| expected_status(status, problems).map(Some));
-    let headers = expect.headers.or(Vec::new(), |rules| header_rules(rules.get_ref(), problems));
-    let body = optional_text_rule(&expect.body, problems);
-    let upstream = expect.upstream.or(UpstreamExpectation::default(), |wire| upstream(wire, problems));
-    let app = expect.app.or(BTreeMap::new(), |wire| app(wire, problems));
+    let headers = expect.headers.or(Vec::new(), |rules| header_rules(rules.get_ref(), extracted, problems));
+    let body = optional_text_rule(&expect.body, extracted, problems);
+    let json = expect.json.or(Vec::new(), |rules| json_rules::rules(rules, extracted, problems));
+    let redirects =
+        expect.redirects.or(None, |redirects| whole(redirects, "`redirects`", 0..=MOST_REDIRECTS, problems).map(Some));
+    let duration = expect.duration.or(None, |duration| {
+        let longest = duration.get_ref().0;
+        if longest.is_zero() {
+            problems.push(Diagnostic::at(duration.span(), "`duration` cannot be zero: no response comes that soon"));
+        }
+        Some(Some(longest)).filter(|_| !longest.is_zero())
+    });
+    let upstream = expect.upstream.or(UpstreamExpectation::default(), |wire| upstream(wire, extracted, problems));
+    let app = expect.app.or(BTreeMap::new(), |wire| app(wire, extracted, problems));
     Some(Expectation {
         unanswered: false,
         status: status?,
         headers: headers?,
         body: body?,
+        json: json?,
+        redirects: redirects?,
+        duration: duration?,
         upstream: upstream?,
         app: app?,
     })
@@ -76,6 +98,9 @@ fn no_response(expect: &wire::Expect, unanswered: &Spanned<bool>, problems: &mut
         ("status", expect.status.good().map(Spanned::span)),
         ("headers", expect.headers.good().map(Spanned::span)),
         ("body", expect.body.good().map(Spanned::span)),
+        ("json", expect.json.good().map(Spanned::span)),
+        ("redirects", expect.redirects.good().map(Spanned::span)),
+        ("duration", expect.duration.good().map(Spanned::span)),
         ("upstream", expect.upstream.good().map(Spanned::span)),
         ("app", expect.app.good().map(Spanned::span)),
     ];
@@ -102,15 +127,22 @@ fn expects_nothing(expect: &wire::Expect) -> bool {
         && expect.status.is_absent()
         && no_headers
         && expect.body.is_absent()
+        && expect.json.is_absent()
+        && expect.redirects.is_absent()
+        && expect.duration.is_absent()
         && expect.upstream.is_absent()
         && expect.app.is_absent()
 }
 
-fn upstream(wire: &Spanned<wire::Upstream>, problems: &mut Problems<'_>) -> Option<UpstreamExpectation> {
+fn upstream(
+    wire: &Spanned<wire::Upstream>,
+    extracted: &[String],
+    problems: &mut Problems<'_>,
+) -> Option<UpstreamExpectation> {
     let expect = wire.get_ref();
-    let method = optional_text_rule(&expect.method, problems);
-    let target = optional_text_rule(&expect.target, problems);
-    let headers = expect.headers.or(Vec::new(), |rules| header_rules(rules.get_ref(), problems));
+    let method = optional_text_rule(&expect.method, extracted, problems);
+    let target = optional_text_rule(&expect.target, extracted, problems);
+    let headers = expect.headers.or(Vec::new(), |rules| header_rules(rules.get_ref(), extracted, problems));
     let order = expect.order.or(None, |names| order(names, problems).map(Some));
     let resolved = UpstreamExpectation { method: method?, target: target?, headers: headers?, order: order? };
     if resolved.is_empty() && !expect.has_unknown_keys() {
@@ -131,7 +163,11 @@ fn order(names: &Spanned<List<String>>, problems: &mut Problems<'_>) -> Option<V
     resolved.into_iter().collect()
 }
 
-fn app(wire: &Spanned<wire::AppSaw>, problems: &mut Problems<'_>) -> Option<BTreeMap<AppField, TextRule>> {
+fn app(
+    wire: &Spanned<wire::AppSaw>,
+    extracted: &[String],
+    problems: &mut Problems<'_>,
+) -> Option<BTreeMap<AppField, TextRule>> {
     let saw = wire.get_ref();
     let mut rules = BTreeMap::new();
     let mut all_good = true;
@@ -145,7 +181,7 @@ fn app(wire: &Spanned<wire::AppSaw>, problems: &mut Problems<'_>) -> Option<BTre
             AppField::QueryString => &saw.query_string,
             AppField::UrlRoot => &saw.url_root,
         };
-        match optional_text_rule(rule, problems) {
+        match optional_text_rule(rule, extracted, problems) {
             Some(Some(rule)) => {
                 rules.insert(field, rule);
             }

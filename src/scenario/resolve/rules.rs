@@ -17,6 +17,7 @@ const MOST_LINES: u32 = 1_000;
 
 pub(super) fn header_rules(
     wire: &ByName<wire::HeaderRule>,
+    extracted: &[String],
     problems: &mut Problems<'_>,
 ) -> Option<Vec<(String, HeaderRule)>> {
     let mut names = Unique::new("header");
@@ -27,24 +28,28 @@ pub(super) fn header_rules(
             // RFC 9110, section 5.1: header names have no case.
             names.add_without_case(name, problems);
             let name = header_name(name, problems);
-            let rule = rule.good().and_then(|rule| header_rule(rule, problems));
+            let rule = rule.good().and_then(|rule| header_rule(rule, extracted, problems));
             Some((name?, rule?))
         })
         .collect();
     resolved.into_iter().collect()
 }
 
-fn header_rule(wire: &Spanned<wire::HeaderRule>, problems: &mut Problems<'_>) -> Option<HeaderRule> {
+fn header_rule(
+    wire: &Spanned<wire::HeaderRule>,
+    extracted: &[String],
+    problems: &mut Problems<'_>,
+) -> Option<HeaderRule> {
     let one_line = |rule: TextRule| HeaderRule::Lines(vec![rule]);
     match wire.get_ref() {
-        wire::HeaderRule::Line(text) => equal(text, wire.span(), problems).map(one_line),
+        wire::HeaderRule::Line(text) => equal(text, wire.span(), extracted, problems).map(one_line),
         wire::HeaderRule::Lines(lines) if lines.0.is_empty() => {
             let hint = "write `{ absent = true }` to expect no line of this name";
             problems.push(Diagnostic::at(wire.span(), "no lines are listed").hint(hint));
             None
         }
         wire::HeaderRule::Lines(lines) => {
-            let resolved: Vec<_> = lines.0.iter().map(|line| text_rule(line, problems)).collect();
+            let resolved: Vec<_> = lines.0.iter().map(|line| text_rule(line, extracted, problems)).collect();
             resolved.into_iter().collect::<Option<Vec<_>>>().map(HeaderRule::Lines)
         }
         wire::HeaderRule::Table(rule) => {
@@ -56,14 +61,16 @@ fn header_rule(wire: &Spanned<wire::HeaderRule>, problems: &mut Problems<'_>) ->
                 ("absent", span_of(&rule.absent)),
                 ("present", span_of(&rule.present)),
                 ("count", span_of(&rule.count)),
+                ("not", span_of(&rule.not)),
             ];
             match exactly_one(&keys, wire.span(), rule.has_unknown_keys(), problems)? {
-                "contains" => contains(&rule.contains, problems).map(one_line),
+                "contains" => contains(&rule.contains, extracted, problems).map(TextRule::Contains).map(one_line),
                 "matches" => matches(&rule.matches, problems).map(one_line),
-                "lacks" => lacks(&rule.lacks, problems).map(HeaderRule::Lacks),
+                "lacks" => lacks(&rule.lacks, extracted, problems).map(HeaderRule::Lacks),
                 "empty" => only_true(&rule.empty, "empty", problems).map(|()| one_line(TextRule::Empty)),
                 "absent" => only_true(&rule.absent, "absent", problems).map(|()| HeaderRule::Absent),
                 "present" => only_true(&rule.present, "present", problems).map(|()| HeaderRule::Present),
+                "not" => text_rule(rule.not.good()?, extracted, problems).map(HeaderRule::Not),
                 _ => count(&rule.count, problems),
             }
         }
@@ -83,56 +90,63 @@ fn count(field: &Field<Integer>, problems: &mut Problems<'_>) -> Option<HeaderRu
 /// The rule of an optional key: `Some(None)` if the key is missing, `None` after a problem.
 pub(super) fn optional_text_rule(
     field: &Field<wire::TextRule>,
+    extracted: &[String],
     problems: &mut Problems<'_>,
 ) -> Option<Option<TextRule>> {
-    field.or(None, |rule| text_rule(rule, problems).map(Some))
+    field.or(None, |rule| text_rule(rule, extracted, problems).map(Some))
 }
 
-fn text_rule(wire: &Spanned<wire::TextRule>, problems: &mut Problems<'_>) -> Option<TextRule> {
+fn text_rule(wire: &Spanned<wire::TextRule>, extracted: &[String], problems: &mut Problems<'_>) -> Option<TextRule> {
     match wire.get_ref() {
-        wire::TextRule::Equal(text) => equal(text, wire.span(), problems),
+        wire::TextRule::Equal(text) => equal(text, wire.span(), extracted, problems),
         wire::TextRule::Table(rule) => {
             let keys = [
                 ("contains", span_of(&rule.contains)),
                 ("matches", span_of(&rule.matches)),
                 ("lacks", span_of(&rule.lacks)),
                 ("empty", span_of(&rule.empty)),
+                ("not", span_of(&rule.not)),
             ];
             match exactly_one(&keys, wire.span(), rule.has_unknown_keys(), problems)? {
-                "contains" => contains(&rule.contains, problems),
+                "contains" => contains(&rule.contains, extracted, problems).map(TextRule::Contains),
                 "matches" => matches(&rule.matches, problems),
-                "lacks" => lacks(&rule.lacks, problems).map(TextRule::Lacks),
+                "lacks" => lacks(&rule.lacks, extracted, problems).map(TextRule::Lacks),
+                "not" => text_rule(rule.not.good()?, extracted, problems).map(|rule| TextRule::Not(Box::new(rule))),
                 _ => only_true(&rule.empty, "empty", problems).map(|()| TextRule::Empty),
             }
         }
     }
 }
 
-fn equal(text: &str, span: Span, problems: &mut Problems<'_>) -> Option<TextRule> {
-    template(&Spanned::new(span, text.to_owned()), problems).map(TextRule::Equal)
+fn equal(text: &str, span: Span, extracted: &[String], problems: &mut Problems<'_>) -> Option<TextRule> {
+    template(&Spanned::new(span, text.to_owned()), extracted, problems).map(TextRule::Equal)
 }
 
-fn contains(field: &Field<String>, problems: &mut Problems<'_>) -> Option<TextRule> {
+pub(super) fn contains(
+    field: &Field<String>,
+    extracted: &[String],
+    problems: &mut Problems<'_>,
+) -> Option<TextTemplate> {
     let text = field.good()?;
     if text.get_ref().is_empty() {
         let message = "`contains` is empty, and every text contains that";
         problems.push(Diagnostic::at(text.span(), message).hint("write `{ empty = true }` to expect an empty text"));
         return None;
     }
-    template(text, problems).map(TextRule::Contains)
+    template(text, extracted, problems)
 }
 
-fn lacks(field: &Field<String>, problems: &mut Problems<'_>) -> Option<TextTemplate> {
+pub(super) fn lacks(field: &Field<String>, extracted: &[String], problems: &mut Problems<'_>) -> Option<TextTemplate> {
     let text = field.good()?;
     if text.get_ref().is_empty() {
         let message = "`lacks` is empty, and every text contains that";
         problems.push(Diagnostic::at(text.span(), message).hint("write the text that must not be there"));
         return None;
     }
-    template(text, problems)
+    template(text, extracted, problems)
 }
 
-fn matches(field: &Field<String>, problems: &mut Problems<'_>) -> Option<TextRule> {
+pub(super) fn matches(field: &Field<String>, problems: &mut Problems<'_>) -> Option<TextRule> {
     regular_expression(field.good()?, problems).map(TextRule::Matches)
 }
 
@@ -153,7 +167,7 @@ pub(super) fn regular_expression(pattern: &Spanned<String>, problems: &mut Probl
     }
 }
 
-fn only_true(field: &Field<bool>, key: &str, problems: &mut Problems<'_>) -> Option<()> {
+pub(super) fn only_true(field: &Field<bool>, key: &str, problems: &mut Problems<'_>) -> Option<()> {
     let flag = field.good()?;
     if !*flag.get_ref() {
         let message = format!("`{key}` can only be `true`");
