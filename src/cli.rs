@@ -296,6 +296,9 @@ pub struct LintArgs {
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
     pub json: bool,
+    /// Write the fixes that change nothing but the fault into the files, then print what is left
+    #[arg(long, conflicts_with = "rules")]
+    pub fix: bool,
     /// In a step of GitHub Actions: write the job summary, and annotate the lines of the findings
     #[arg(long, conflicts_with = "rules")]
     pub github: bool,
