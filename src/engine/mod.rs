@@ -23,6 +23,7 @@ mod blocks;
 mod checks;
 mod driver;
 mod exchange;
+mod hopeless;
 mod resume;
 mod round;
 mod rounds;

@@ -28,6 +28,7 @@ use lab_stats::decision::Looks;
 
 mod confirmation;
 mod growth;
+mod hopeless;
 
 fn stack(name: &str) -> Stack {
     Stack {
