@@ -293,7 +293,7 @@ pub fn run(
         return Ok(SessionOutcome::Interrupted { run: session.folder.run, checkpoint_error });
     };
     let run = finish(scenario, mode, &session, (manifest, findings), &baseline);
-    let below_noise_floor = calibration.map(|known| calibration::warnings(scenario, &known));
+    let below_noise_floor = calibration.filter(|_| measures).map(|known| calibration::warnings(scenario, &known));
     let record = Record { below_noise_floor, ..run.record };
     let record_error = session.folder.write_record(&record).err();
     let cleanup_error = closed.err();
