@@ -295,7 +295,8 @@ pub fn run(
     let run = finish(scenario, mode, &session, (manifest, findings), &baseline);
     let below_noise_floor = calibration.filter(|_| measures).map(|known| calibration::warnings(scenario, &known));
     let record = Record { below_noise_floor, ..run.record };
-    let record_error = session.folder.write_record(&record).err();
+    let written = session.folder.write_record(&record);
+    let record_error = written.and_then(|()| session.folder.remove_old_runs(scenario.kept_runs)).err();
     let cleanup_error = closed.err();
     Ok(SessionOutcome::Finished(Box::new(FinishedRun { record, record_error, checkpoint_error, cleanup_error, ..run })))
 }

@@ -88,6 +88,7 @@ fn scenario(blocks: u32) -> Scenario {
         placement: Placement::Auto,
         quick: None,
         is_short: false,
+        kept_runs: Scenario::KEPT_RUNS,
         comparison: None,
         volatile: Volatile::default(),
         gate: Gate {

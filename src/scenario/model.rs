@@ -55,6 +55,8 @@ pub struct Scenario {
     pub gate: Gate,
     /// Facts that are compared for presence only.
     pub volatile: Volatile,
+    /// The number of runs whose folders are kept.
+    pub kept_runs: NonZeroU32,
     /// The short form, if there is one.
     pub quick: Option<Quick>,
     /// Whether the short form has been applied.
@@ -64,6 +66,9 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// The default of `kept_runs`.
+    pub const KEPT_RUNS: NonZeroU32 = NonZeroU32::new(10).unwrap(); // OK because 10 is not 0
+
     /// The stack that ratios refer to: the one marked `reference`, otherwise the first measured one that is possible.
     #[must_use]
     pub fn reference(&self) -> &Stack {

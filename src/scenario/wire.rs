@@ -67,6 +67,8 @@ wire_table! {
         optional gate: Gate,
         /// How facts become the reviewed snapshot.
         optional snapshot: Snapshot,
+        /// What is kept of earlier runs.
+        optional reports: Reports,
     } = {
         "allOf": [
             { "anyOf": [{ "required": ["check"] }, { "required": ["load"] }] },
@@ -284,6 +286,15 @@ wire_table! {
         /// as `/session/id`, which are compared for presence only; and filters such as `{ matches = 'took \d+ ms' }`, which
         /// replace matches of a regular expression in values of fields and in text bodies.
         optional volatile: List<VolatileItem>,
+    }
+}
+
+wire_table! {
+    /// What is kept of earlier runs.
+    Reports in "`[reports]`" {
+        /// The number of runs whose folders are kept, 1 to 100000, the newest included. Older ones are removed at the end of
+        /// a run.
+        optional keep: Integer = { "minimum": 1, "maximum": 100_000, "default": 10 },
     }
 }
 
