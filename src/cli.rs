@@ -340,7 +340,8 @@ pub struct RunArgs {
     /// declared look (by default there are looks after the scenario's count, twice and three times as many)
     #[arg(long, value_name = "N|auto")]
     pub rounds: Option<RoundsArg>,
-    /// Run the short form that the scenario's `[quick]` defines, without comparing it with a snapshot
+    /// Run the short form: what `[quick]` defines, otherwise one round with windows of two seconds. It is not compared
+    /// with a snapshot
     #[arg(long, conflicts_with_all = ["rounds", "gate"])]
     pub quick: bool,
     /// Continue an interrupted run: the name of its folder in reports/SCENARIO/

@@ -116,9 +116,9 @@ impl Scenario {
         })
     }
 
-    /// Reduces the scenario to its short form. Returns false if it has none.
-    pub fn apply_quick(&mut self) -> bool {
-        let Some(quick) = &self.quick else { return false };
+    /// Reduces the scenario to its short form: that of `[quick]`, otherwise one round with short windows.
+    pub fn apply_quick(&mut self) {
+        let quick = self.quick.clone().unwrap_or_default();
         if let Some(names) = &quick.loads {
             let stays = |name: &String| names.contains(name);
             self.loads.retain(|load| stays(&load.name) && load.validates.as_ref().is_none_or(stays));
@@ -129,7 +129,6 @@ impl Scenario {
         self.rounds.looks = vec![quick.blocks];
         self.rounds.warmup = Warmup::Fixed(quick.warmup);
         self.is_short = true;
-        true
     }
 
     /// The loads by which stacks are ranked and gated: those that do not cross-validate another one.
