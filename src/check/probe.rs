@@ -62,7 +62,7 @@ pub enum ProbeError {
 
 /// A response, and what was needed to obtain it.
 #[derive(Debug, Clone)]
-pub struct Probed {
+pub struct ProbeResult {
     pub observed: Observed,
     /// The values of `{client}`, `{host}` and `{port}` in the request.
     pub values: Placeholders,
@@ -75,7 +75,11 @@ pub struct Probed {
 ///
 /// # Errors
 /// There is no response with a complete head. A broken body is part of the observation.
-pub async fn probe(address: SocketAddr, client: Option<IpAddr>, request: &CheckRequest) -> Result<Probed, ProbeError> {
+pub async fn probe(
+    address: SocketAddr,
+    client: Option<IpAddr>,
+    request: &CheckRequest,
+) -> Result<ProbeResult, ProbeError> {
     let (within, slow, target) = match request {
         CheckRequest::Composed { within, slow, target, .. } => (*within, slow.as_ref(), target.source()),
         CheckRequest::Raw(_) => (CheckRequest::WITHIN, None, String::new()),
@@ -103,7 +107,11 @@ fn display_time(time: Duration) -> String {
     }
 }
 
-async fn exchange(address: SocketAddr, client: Option<IpAddr>, request: &CheckRequest) -> Result<Probed, ProbeError> {
+async fn exchange(
+    address: SocketAddr,
+    client: Option<IpAddr>,
+    request: &CheckRequest,
+) -> Result<ProbeResult, ProbeError> {
     let begun = Instant::now();
     let mut connection =
         Stream::connect_tcp(address).await.map_err(|source| ProbeError::Connect { address, source })?;
@@ -156,7 +164,7 @@ async fn exchange(address: SocketAddr, client: Option<IpAddr>, request: &CheckRe
         framing_error,
         conditional: Vec::new(),
     };
-    Ok(Probed { observed, values, duration: ended - begun })
+    Ok(ProbeResult { observed, values, duration: ended - begun })
 }
 
 /// Whether the response announces the end of its connection (RFC 9112, section 9.6).

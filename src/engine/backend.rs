@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::error::BackendError;
-use crate::check::probe::{ProbeError, Probed};
+use crate::check::probe::{ProbeError, ProbeResult};
 use crate::check::redact::Redaction;
 use crate::measure::contention::Contention;
 use crate::record::{ComponentRecord, ComponentUse};
@@ -32,7 +32,7 @@ pub trait Backend {
         &mut self,
         running: &Self::Running,
         request: &CheckRequest,
-    ) -> impl Future<Output = Result<Probed, ProbeError>>;
+    ) -> impl Future<Output = Result<ProbeResult, ProbeError>>;
 
     /// How far the logs of a stack's components are written.
     fn log_positions(&self, _running: &Self::Running) -> LogPositions {

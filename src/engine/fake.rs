@@ -9,7 +9,7 @@ use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 use super::backend::{Backend, DriveResult, Interference, StackDescription};
 use super::error::BackendError;
 use crate::check::observed::Observed;
-use crate::check::probe::{ProbeError, Probed};
+use crate::check::probe::{ProbeError, ProbeResult};
 use crate::check::redact::Redaction;
 use crate::measure::contention::Contention;
 use crate::measure::footprint::{Footprint, Peaks};
@@ -134,7 +134,7 @@ impl Backend for Fake {
         }
     }
 
-    async fn probe(&mut self, running: &String, _request: &CheckRequest) -> Result<Probed, ProbeError> {
+    async fn probe(&mut self, running: &String, _request: &CheckRequest) -> Result<ProbeResult, ProbeError> {
         self.log.push(format!("probe {running}"));
         let observed = Observed {
             status: 200,
@@ -146,7 +146,7 @@ impl Backend for Fake {
             conditional: Vec::new(),
         };
         let values = Placeholders::new("127.0.0.1", "127.0.0.1", 1);
-        Ok(Probed { observed, values, duration: Duration::ZERO })
+        Ok(ProbeResult { observed, values, duration: Duration::ZERO })
     }
 
     fn missing_driver(&self, load: &Load) -> Option<String> {

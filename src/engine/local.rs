@@ -9,7 +9,7 @@ use super::drive_plan::{drive_plan, program};
 use super::driver::follow;
 use super::error::{BackendError, DriverError};
 use super::sampler::ConnectionCounter;
-use crate::check::probe::{self, ProbeError, Probed};
+use crate::check::probe::{self, ProbeError, ProbeResult};
 use crate::check::redact::Redaction;
 use crate::record::{ComponentRecord, ImageRecord};
 use crate::scenario::model::{self as scenario, CheckRequest, Driver, External, Load, Scenario, Stack};
@@ -79,7 +79,7 @@ impl Backend for Local {
         }
     }
 
-    async fn probe(&mut self, running: &RunningStack, request: &CheckRequest) -> Result<Probed, ProbeError> {
+    async fn probe(&mut self, running: &RunningStack, request: &CheckRequest) -> Result<ProbeResult, ProbeError> {
         let entry = match request.is_tls() {
             true => running.tls_entry().ok_or(ProbeError::NoTls)?,
             false => running.entry(),
