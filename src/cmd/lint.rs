@@ -35,7 +35,7 @@ pub(super) fn run(args: &LintArgs) -> anyhow::Result<Exit> {
         if !args.fix {
             return Ok(result);
         }
-        let fixed = write_fixes(&result)?;
+        let fixed = write_fixes(&result, &args.files)?;
         writeln!(anstream::stderr(), "lab lint: {fixed} {} fixed", if fixed == 1 { "finding" } else { "findings" })?;
         check(&args.files)
     });
@@ -141,10 +141,17 @@ fn check(files: &[PathBuf]) -> anyhow::Result<LintResult> {
     Ok(result)
 }
 
-/// Writes the safe fixes into the files. Returns the number of findings that are fixed.
-fn write_fixes(result: &LintResult) -> anyhow::Result<usize> {
+/// Writes the safe fixes into the files that were named, and into those below their folders that they include: what lies
+/// elsewhere, such as in /etc/nginx, belongs to others as well. Returns the number of findings that are fixed.
+fn write_fixes(result: &LintResult, named: &[PathBuf]) -> anyhow::Result<usize> {
     let mut count = 0;
-    for (file, text) in &result.texts {
+    let is_own = |file: &Path| {
+        named.iter().filter_map(|named| named.parent()).any(|folder| match folder.as_os_str().is_empty() {
+            true => file.is_relative(),
+            false => file.starts_with(folder),
+        })
+    };
+    for (file, text) in result.texts.iter().filter(|(file, _)| is_own(file)) {
         let of_file: Vec<&Finding> = result.findings.iter().filter(|finding| finding.location.file == *file).collect();
         let (fixed, fixes) = lint::fixed(text, &of_file);
         if fixes > 0 {

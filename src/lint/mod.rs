@@ -6,11 +6,11 @@
 //!
 //! Rules avoid false alarms: a file that does what its author wants in an unusual way has no finding.
 
+mod configuration;
 mod deployment;
 mod finding;
 mod fix;
 mod rule;
-mod unread;
 mod server_address;
 mod spoofable_field;
 mod upstream_elsewhere;
@@ -18,20 +18,20 @@ mod upstream_elsewhere;
 pub mod nginx;
 pub mod python;
 
+pub use configuration::{Configuration, python_not_read, read_configuration};
 pub use deployment::{Deployment, deployment_findings};
 pub use finding::{Edit, Finding, SourceLocation};
 pub use fix::fixed;
 pub use rule::{Rule, Severity};
 pub use server_address::ServerAddress;
 pub use spoofable_field::SpoofableField;
-pub use unread::{Configuration, python_not_read, read_configuration};
 pub use upstream_elsewhere::{AddressInFile, all_upstreams_elsewhere, upstreams_elsewhere};
 
 /// All rules, grouped by the kind of file that they apply to.
 #[must_use]
 pub fn rules() -> Vec<&'static Rule> {
     let of_several_files: &[&Rule] = &[&upstream_elsewhere::UPSTREAM_ELSEWHERE];
-    [nginx::RULES, python::RULES, of_several_files, deployment::RULES, unread::RULES].concat()
+    [nginx::RULES, python::RULES, of_several_files, deployment::RULES, configuration::RULES].concat()
 }
 
 #[cfg(test)]

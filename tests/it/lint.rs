@@ -119,6 +119,24 @@ fn safe_fixes_are_written() {
 }
 
 #[test]
+fn fixes_stay_below_the_folder_of_named_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, text).unwrap();
+        file
+    };
+    let old = "ssl_protocols TLSv1 TLSv1.2;\n";
+    let (inside, outside) = (write("site/tls.conf", old), write("shared/tls.conf", old));
+    let conf = write("site/nginx.conf", &format!("include tls.conf;\ninclude {};\n", outside.display()));
+    let (_, printed) = lint(&["--fix", conf.to_str().unwrap()]);
+    assert!(printed.contains("1 finding fixed"), "{printed}");
+    let read = |file: &Path| std::fs::read_to_string(file).unwrap();
+    assert_eq!((read(&inside).as_str(), read(&outside).as_str()), ("ssl_protocols TLSv1.2;\n", old));
+}
+
+#[test]
 fn documented_deployment_findings() {
     requires!(Python);
     let folder = "fixtures/blog-2011/documented";

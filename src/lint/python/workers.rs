@@ -80,7 +80,7 @@ pub fn worker_settings(file: &Path, module: &PythonModule) -> Option<WorkerSetti
 /// The largest body that the application accepts, by Flask's `MAX_CONTENT_LENGTH`.
 #[must_use]
 pub fn body_limit(file: &Path, module: &PythonModule) -> Option<(u64, SourceLocation)> {
-    let assignments = module.settings.iter().chain(&module.assignments);
-    let limit = assignments.filter(|setting| setting.name == "MAX_CONTENT_LENGTH").last()?;
+    let mut assignments = module.settings.iter().chain(&module.assignments);
+    let limit = assignments.rfind(|setting| setting.name == "MAX_CONTENT_LENGTH")?;
     Some((limit.value.as_deref()?.parse().ok()?, limit.position.in_file(file)))
 }
