@@ -2,36 +2,8 @@
 
 use lab::exit::Exit;
 
+use super::python_server::{KIND, LAUNCHER};
 use crate::support::{Project, requires};
-
-const KIND: &str = r#"
-schema = 1
-role   = "server"
-title  = "Python's own server"
-
-[install]
-pip = []
-
-[version]
-command = ["{python}", "-c", "print('own 1.0')"]
-matches = 'own ([0-9.]+)'
-
-[start]
-command  = ["{python}", "{launcher}", "{host}", "{port}"]
-launcher = "own.py"
-wsgi     = ["{module}", "{callable}"]
-
-[cannot]
-workers = "it is one process"
-"#;
-
-const LAUNCHER: &str = r#"
-import importlib, sys
-from wsgiref.simple_server import make_server
-
-host, port, module, name = sys.argv[1:]
-make_server(host, int(port), getattr(importlib.import_module(module), name)).serve_forever()
-"#;
 
 /// A shop with a login, uploads and JSON.
 const APP: &str = r#"
@@ -175,7 +147,7 @@ expect  = { json = { "/id" = 7, "/price" = { at_most = 2 } }, duration = "5s" }
 "#,
     )
     .expect(Exit::Ok, &["check", "lab.toml"]);
-    assert!(printed.contains("4 of 4") || printed.contains("4 passed") || printed.contains("all 4"), "{printed}");
+    assert!(printed.contains("4 of 4 checks passed"), "{printed}");
 }
 
 #[test]
@@ -276,4 +248,57 @@ expect  = { status = 200 }
     ] {
         assert!(printed.contains(part), "{part:?} is not in\n{printed}");
     }
+}
+
+/// A server that agrees to WebSockets.
+const SOCKET_LAUNCHER: &str = r#"
+import base64, hashlib, sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        if self.headers.get("Upgrade", "").lower() != "websocket":
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        self.send_response(101)
+        self.send_header("Upgrade", "websocket")
+        self.send_header("Connection", "Upgrade")
+        self.send_header("Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(key.encode()).digest()).decode())
+        self.end_headers()
+        self.wfile.write(b"a frame")
+
+host, port = sys.argv[1:3]
+ThreadingHTTPServer((host, int(port)), Handler).serve_forever()
+"#;
+
+#[test]
+fn websocket_handshake_passes_the_proxy() {
+    requires!(Nginx, Python);
+    let project = project(
+        r#"
+[[check]]
+name    = "a socket"
+request = { path = "/socket", websocket = true }
+expect.headers.Upgrade = "websocket"
+
+[[check]]
+name    = "upgrades are not passed on"
+request = { path = "/plain", websocket = true }
+expect.duration = "5s"
+"#,
+    );
+    project.write("kinds/servers/own.py", SOCKET_LAUNCHER);
+    project.expect(Exit::Ok, &["provision", "own", "--kinds", "kinds"]);
+    let upgrades =
+        "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;";
+    let location = format!("location /socket {{ {upgrades} proxy_pass http://127.0.0.1:8000; }}\n location / {{");
+    project.write("nginx.conf", &NGINX.replace("location / {", &location));
+    let printed = project.expect(Exit::Failed, &["check", "lab.toml"]);
+    assert!(printed.contains("1 of 2 checks failed"), "{printed}");
+    assert!(printed.contains("Sec-WebSocket-Accept") && printed.contains("101"), "{printed}");
 }

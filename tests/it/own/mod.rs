@@ -3,7 +3,9 @@
 mod checks;
 mod environment;
 mod failures;
+mod hopeless;
 mod init;
+pub(crate) mod python_server;
 mod refusals;
 mod sockets;
 mod upstreams;
