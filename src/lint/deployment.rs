@@ -98,15 +98,15 @@ fn check_hops(deployment: &Deployment, findings: &mut Vec<Finding>) {
         return;
     }
     for trusted in &deployment.trusted_hops {
-        let proxies = if first.hops == 1 { "1 proxy".to_owned() } else { format!("{} proxies", first.hops) };
-        let pass = displayed(&first.location);
+        let counted = |hops: u32| if hops == 1 { "1 proxy".to_owned() } else { format!("{hops} proxies") };
+        let (trusts, passes) = (counted(trusted.hops), counted(first.hops));
+        let message =
+            format!("ProxyFix trusts {trusts}, but requests pass {passes} (see {})", displayed(&first.location));
         let fix = format!("x_for={}", first.hops);
         if trusted.hops > first.hops {
-            let message = format!("ProxyFix trusts {} proxies, and {pass} makes {proxies}", trusted.hops);
             let fix = format!("{fix}, unless another proxy stands before it that appends to X-Forwarded-For");
             findings.push(Finding::new(&MORE_HOPS_TRUSTED, trusted.location.clone(), message, fix));
         } else if trusted.hops > 0 && trusted.hops < first.hops {
-            let message = format!("ProxyFix trusts {} of {proxies}, up to {pass}", trusted.hops);
             findings.push(Finding::new(&FEWER_HOPS_TRUSTED, trusted.location.clone(), message, fix));
         }
     }
