@@ -24,6 +24,7 @@ mod checks;
 mod driver;
 mod exchange;
 mod hopeless;
+mod log_compression;
 mod resume;
 mod round;
 mod rounds;

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
+use super::log_compression::compress_logs;
 use crate::record::Record;
 use crate::scenario::model::Scenario;
 use crate::whole_file;
@@ -104,6 +105,19 @@ impl RunFolder {
         let json = json.map_err(failed("write the record as JSON"))?;
         whole_file::replace(&file, (json + "\n").as_bytes()).map_err(failed(format!("write {}", file.display())))?;
         self.link_latest().map_err(failed("point `latest` to this run"))
+    }
+
+    /// Compresses the logs of the run's rounds.
+    ///
+    /// # Errors
+    /// A log cannot be read, or its replacement not be written.
+    pub fn compress_logs(&self) -> Result<(), RunFolderError> {
+        for folder in ["rounds", "confirmation"].map(|name| self.path.join(name)) {
+            if folder.is_dir() {
+                compress_logs(&folder).map_err(failed(format!("compress the logs in {}", folder.display())))?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes the folders of the oldest runs, so that `kept` remain with this one. What another process uses stays.
