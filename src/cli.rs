@@ -296,6 +296,9 @@ pub struct LintArgs {
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
     pub json: bool,
+    /// Write the fixes that change nothing but the fault into the files, then print what is left
+    #[arg(long, conflicts_with = "rules")]
+    pub fix: bool,
     /// In a step of GitHub Actions: write the job summary, and annotate the lines of the findings
     #[arg(long, conflicts_with = "rules")]
     pub github: bool,
@@ -337,7 +340,8 @@ pub struct RunArgs {
     /// declared look (by default there are looks after the scenario's count, twice and three times as many)
     #[arg(long, value_name = "N|auto")]
     pub rounds: Option<RoundsArg>,
-    /// Run the short form that the scenario's `[quick]` defines, without comparing it with a snapshot
+    /// Run the short form: what `[quick]` defines, otherwise one round with windows of two seconds. It is not compared
+    /// with a snapshot
     #[arg(long, conflicts_with_all = ["rounds", "gate"])]
     pub quick: bool,
     /// Continue an interrupted run: the name of its folder in reports/SCENARIO/

@@ -4,7 +4,7 @@
 //! client that sends it back gets 304 Not Modified.
 
 use super::observed::Observed;
-use crate::scenario::model::{CheckRequest, TextTemplate, TextTemplatePart};
+use crate::scenario::model::{CheckRequest, TextTemplate};
 
 /// The request's fields that carry a condition, and `Range`, which has its own.
 const CONDITIONS: [&str; 6] =
@@ -33,8 +33,7 @@ pub fn requests(request: &CheckRequest, observed: &Observed) -> Vec<(&'static st
 fn with_field(request: &CheckRequest, name: &str, value: &str) -> CheckRequest {
     let mut request = request.clone();
     if let CheckRequest::Composed { headers, times, slow, .. } = &mut request {
-        let value = TextTemplate { parts: vec![TextTemplatePart::Text(value.to_owned())] };
-        headers.push((name.to_owned(), value));
+        headers.push((name.to_owned(), TextTemplate::literal(value)));
         *times = std::num::NonZeroU16::MIN;
         *slow = None;
     }
@@ -48,16 +47,13 @@ mod tests {
     use super::*;
 
     fn request(method: &str, headers: &[&str]) -> CheckRequest {
-        CheckRequest::Composed {
-            method: method.to_owned(),
-            target: "/".to_owned(),
-            headers: headers.iter().map(|name| ((*name).to_owned(), TextTemplate { parts: Vec::new() })).collect(),
-            body: Vec::new(),
-            times: NonZeroU16::new(3).unwrap(),
-            within: CheckRequest::WITHIN,
-            tls: false,
-            slow: None,
+        let mut request = CheckRequest::get("/");
+        if let CheckRequest::Composed { method: own, headers: lines, times, .. } = &mut request {
+            method.clone_into(own);
+            *lines = headers.iter().map(|name| ((*name).to_owned(), TextTemplate::default())).collect();
+            *times = NonZeroU16::new(3).unwrap();
         }
+        request
     }
 
     fn response(status: u16) -> Observed {

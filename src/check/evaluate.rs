@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::observed::{Observed, lines};
+use super::content_coding::{self, Content};
+use super::json;
+use super::observed::{Observed, Transfer, lines};
+use super::words::{self, quoted, quoted_lines};
 use crate::scenario::model::{AppField, Expectation, HeaderRule, Placeholders, TextRule, UpstreamExpectation};
 use lab_app::headers_report::{HeadersReport, RequestView};
 
@@ -20,7 +23,12 @@ pub struct CheckFinding {
 /// Compares an observation with an expectation. One finding per expected field, and one if the framing of the response is
 /// broken. The check passes if all agree.
 #[must_use]
-pub fn evaluate(expect: &Expectation, observed: &Observed, values: &Placeholders) -> Vec<CheckFinding> {
+pub fn evaluate(
+    expect: &Expectation,
+    observed: &Observed,
+    values: &Placeholders,
+    transfer: Transfer,
+) -> Vec<CheckFinding> {
     let mut evaluator = Evaluator { values, findings: Vec::new() };
     if let Some(error) = &observed.framing_error {
         evaluator.note("framing", "a complete answer".to_owned(), error.clone(), false);
@@ -32,9 +40,15 @@ pub fn evaluate(expect: &Expectation, observed: &Observed, values: &Placeholders
         evaluator.note("status", status.to_string(), observed.status.to_string(), status.accepts(observed.status));
     }
     evaluator.headers("headers", &expect.headers, &observed.headers);
-    if let Some(rule) = &expect.body {
-        let shown = if observed.is_binary { observed.body_summary() } else { quoted(&observed.body) };
-        evaluator.note("body", evaluator.words(rule), shown, evaluator.agrees(rule, &observed.body));
+    evaluator.body(expect, observed);
+    if let Some(redirects) = expect.redirects {
+        let followed = transfer.redirects;
+        evaluator.note("redirects", redirects.to_string(), followed.to_string(), redirects == followed);
+    }
+    if let Some(longest) = expect.duration {
+        let expected = format!("at most {} ms", longest.as_millis());
+        let took = transfer.duration;
+        evaluator.note("duration", expected, format!("{} ms", took.as_millis()), took <= longest);
     }
     if !expect.upstream.is_empty() || !expect.app.is_empty() {
         match observed.headers_report() {
@@ -78,6 +92,10 @@ impl Evaluator<'_> {
                         && rules.iter().zip(&seen).all(|(rule, value)| self.agrees(rule, value));
                     (words.join(" then "), agrees)
                 }
+                HeaderRule::Not(rule) => {
+                    let agrees = seen.iter().all(|value| !self.agrees(rule, value));
+                    (format!("no line that is {}", self.words(rule)), agrees)
+                }
                 HeaderRule::Lacks(template) => {
                     let text = template.fill(self.values);
                     let agrees = seen.iter().all(|value| !value.contains(&text));
@@ -110,22 +128,43 @@ impl Evaluator<'_> {
     }
 
     fn agrees(&self, rule: &TextRule, observed: &str) -> bool {
-        match rule {
-            TextRule::Equal(template) => template.fill(self.values) == observed,
-            TextRule::Contains(template) => observed.contains(&template.fill(self.values)),
-            TextRule::Matches(pattern) => pattern.0.is_match(observed),
-            TextRule::Lacks(template) => !observed.contains(&template.fill(self.values)),
-            TextRule::Empty => observed.is_empty(),
-        }
+        rule.map(&mut |text| text.fill(self.values)).accepts(observed)
     }
 
     fn words(&self, rule: &TextRule) -> String {
-        match rule {
-            TextRule::Equal(template) => quoted(&template.fill(self.values)),
-            TextRule::Contains(template) => format!("a text with {}", quoted(&template.fill(self.values))),
-            TextRule::Matches(pattern) => format!("a match of /{}/", pattern.0),
-            TextRule::Lacks(template) => format!("a text without {}", quoted(&template.fill(self.values))),
-            TextRule::Empty => "nothing".to_owned(),
+        words::rule(rule, self.values)
+    }
+
+    /// The body's content and the values of a JSON document in it.
+    fn body(&mut self, expect: &Expectation, observed: &Observed) {
+        if expect.body.is_none() && expect.json.is_empty() {
+            return;
+        }
+        let content = match content_coding::decoded(observed) {
+            Ok(Some(content)) => content,
+            Ok(None) => Content { text: observed.body.clone(), is_binary: observed.is_binary },
+            Err(reason) => {
+                let expected = "a body that can be decoded".to_owned();
+                return self.note("body", expected, reason, false);
+            }
+        };
+        if let Some(rule) = &expect.body {
+            let shown = if content.is_binary { observed.body_summary() } else { quoted(&content.text) };
+            self.note("body", self.words(rule), shown, self.agrees(rule, &content.text));
+        }
+        if expect.json.is_empty() {
+            return;
+        }
+        match serde_json::from_str::<serde_json::Value>(&content.text) {
+            Ok(document) => {
+                for (query, rule) in &expect.json {
+                    let found = query.find(&document);
+                    let shown = found.as_deref().map_or_else(|| "no such value".to_owned(), json::shown);
+                    let agrees = json::accepts(rule, found.as_deref(), self.values);
+                    self.note(&format!("json {query}"), json::words(rule, self.values), shown, agrees);
+                }
+            }
+            Err(error) => self.note("json", "a JSON document".to_owned(), format!("{error}"), false),
         }
     }
 }
@@ -143,34 +182,23 @@ pub fn app_field(seen: &RequestView, field: AppField) -> &str {
     }
 }
 
-const SHOWN_CHARS: usize = 200;
-
-fn quoted(text: &str) -> String {
-    if text.chars().count() <= SHOWN_CHARS {
-        return format!("{text:?}");
-    }
-    let shown: String = text.chars().take(SHOWN_CHARS).collect();
-    format!("{shown:?}… ({} bytes)", text.len())
-}
-
-fn quoted_lines(lines: &[&str]) -> String {
-    if lines.is_empty() {
-        return "no such line".to_owned();
-    }
-    lines.iter().map(|line| quoted(line)).collect::<Vec<_>>().join(" then ")
-}
-
 #[cfg(test)]
 mod tests {
-    use lab_load::wire::Pattern;
+    use std::time::Duration;
+
+    use lab_load::wire::{JsonQuery, Pattern};
     use regex::Regex;
 
     use super::*;
-    use crate::scenario::model::{ExpectedStatus, Placeholder, TextTemplate, TextTemplatePart};
+    use crate::scenario::model::{ExpectedStatus, JsonRule, Placeholder, TextTemplate, TextTemplatePart};
     use lab_app::headers_report::ReceivedRequest;
 
     fn text(value: &str) -> TextTemplate {
         TextTemplate { parts: vec![TextTemplatePart::Text(value.to_owned())] }
+    }
+
+    fn query(text: &str) -> JsonQuery {
+        JsonQuery::try_from(text.to_owned()).unwrap()
     }
 
     fn client() -> TextTemplate {
@@ -213,11 +241,11 @@ mod tests {
     }
 
     fn values() -> Placeholders {
-        Placeholders { client: "127.0.0.1".to_owned(), host: "127.0.0.1".to_owned(), port: 8080 }
+        Placeholders::new("127.0.0.1", "127.0.0.1", 8080)
     }
 
     fn disagreeing(expect: &Expectation, observed: &Observed) -> Vec<String> {
-        let findings = evaluate(expect, observed, &values());
+        let findings = evaluate(expect, observed, &values(), Transfer::default());
         findings.into_iter().filter(|finding| !finding.agrees).map(|finding| finding.field).collect()
     }
 
@@ -247,9 +275,15 @@ mod tests {
                 order: Some(vec!["X-B".to_owned(), "X-A".to_owned(), "X-B".to_owned()]),
             },
             app: [(AppField::RemoteAddr, TextRule::Equal(client())), (AppField::RootPath, TextRule::Empty)].into(),
+            json: vec![
+                (query("/upstream/method"), JsonRule::Text(TextRule::Matches(Pattern(Regex::new("^G").unwrap())))),
+                (query("$.upstream.nothing"), JsonRule::Absent),
+            ],
+            redirects: Some(0),
+            duration: Some(Duration::from_secs(1)),
         };
         assert_eq!(disagreeing(&expect, &observed()), Vec::<String>::new());
-        assert_eq!(evaluate(&expect, &observed(), &values()).len(), 13);
+        assert_eq!(evaluate(&expect, &observed(), &values(), Transfer::default()).len(), 17);
     }
 
     #[test]
@@ -274,8 +308,12 @@ mod tests {
                 order: Some(vec!["X-A".to_owned(), "X-B".to_owned()]),
             },
             app: [(AppField::Scheme, TextRule::Equal(text("https")))].into(),
+            json: vec![(query("/upstream/method"), JsonRule::Absent), (query("/nothing"), JsonRule::Present)],
+            redirects: Some(1),
+            duration: Some(Duration::ZERO),
         };
-        let findings = evaluate(&expect, &observed(), &values());
+        let transfer = Transfer { duration: Duration::from_millis(1), redirects: 0 };
+        let findings = evaluate(&expect, &observed(), &values(), transfer);
         assert!(findings.iter().all(|finding| !finding.agrees), "{findings:#?}");
     }
 

@@ -1,6 +1,7 @@
 //! Checks: requests, observations of the responses, and expectations.
 //!
-//! [`probe`] sends a request and observes the response; [`evaluate`] compares an observation with an expectation, without
+//! [`probe`] sends a request and observes the response; [`session`] has the state that the requests of a sequence share, and
+//! [`redirect`] the request that follows a redirect; [`evaluate`] compares an observation with an expectation, without
 //! any network; [`diff`] compares two stacks' observations of one request.
 
 pub mod conditional;
@@ -13,4 +14,10 @@ pub mod redact;
 pub mod varying;
 pub mod volatile;
 mod client_tls;
+mod content_coding;
+mod json;
+pub mod redirect;
+mod request_body;
+pub mod session;
 mod slow;
+mod words;

@@ -1,6 +1,7 @@
 //! The observation of a check: the response at the client, and the app's view of the request.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,15 @@ pub struct Observed {
     /// of this response hold (RFC 9110, section 13).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditional: Vec<(String, String)>,
+}
+
+/// How a response was obtained. It varies, so it is no fact.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Transfer {
+    /// From the connection to the end of the response; with redirects, of all requests together.
+    pub duration: Duration,
+    /// The number of redirects followed.
+    pub redirects: u16,
 }
 
 impl Observed {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lab_http::h1::framing;
 use lab_http::{BodyDecoder, Incoming, Limits, ReadError, ResponseHead};
@@ -13,11 +13,15 @@ use tokio::net::TcpStream;
 
 use super::client_tls;
 use super::observed::Observed;
+use super::request_body::{self, BodyFileError, EncodedBody};
 use super::slow;
 use crate::scenario::model::{CheckRequest, Placeholders, SlowClients};
 
 /// How long to wait for bytes that must not follow a response without a body.
 const EXCESS_WAIT: Duration = Duration::from_millis(500);
+
+/// Bytes after such a response are those of another protocol (RFC 9110, section 15.2.2).
+const SWITCHING_PROTOCOLS: u16 = 101;
 
 /// Why there is no response to evaluate.
 #[derive(Debug, thiserror::Error)]
@@ -48,10 +52,26 @@ pub enum ProbeError {
     },
     #[error("a slow client could not begin its request")]
     Slow(#[source] io::Error),
+    #[error("the body of the request has a file")]
+    Body(#[from] BodyFileError),
+    #[error("more than {most} redirects: the last one leads to {location}")]
+    TooManyRedirects { most: u16, location: String },
+    #[error("{0}")]
+    Redirect(String),
 }
 
-/// Sends a request to `address` on a new connection. Returns the response and the values of the placeholders. `client` is
-/// the connection's address as the stack sees it, if that is not its local address.
+/// A response, and what was needed to obtain it.
+#[derive(Debug, Clone)]
+pub struct ProbeResult {
+    pub observed: Observed,
+    /// The values of `{client}`, `{host}` and `{port}` in the request.
+    pub values: Placeholders,
+    /// From the connection to the end of the response.
+    pub duration: Duration,
+}
+
+/// Sends a request to `address` on a new connection. `client` is the connection's address as the stack sees it, if that is
+/// not its local address.
 ///
 /// # Errors
 /// There is no response with a complete head. A broken body is part of the observation.
@@ -59,15 +79,15 @@ pub async fn probe(
     address: SocketAddr,
     client: Option<IpAddr>,
     request: &CheckRequest,
-) -> Result<(Observed, Placeholders), ProbeError> {
+) -> Result<ProbeResult, ProbeError> {
     let (within, slow, target) = match request {
-        CheckRequest::Composed { within, slow, target, .. } => (*within, slow.as_ref(), target.as_str()),
-        CheckRequest::Raw(_) => (CheckRequest::WITHIN, None, ""),
+        CheckRequest::Composed { within, slow, target, .. } => (*within, slow.as_ref(), target.source()),
+        CheckRequest::Raw(_) => (CheckRequest::WITHIN, None, String::new()),
     };
     // Dropping them ends them.
     let _slow = match slow {
         Some(slow) => Some(
-            slow::clients(address, slow.target.as_deref().unwrap_or(target), slow).await.map_err(ProbeError::Slow)?,
+            slow::clients(address, slow.target.as_deref().unwrap_or(&target), slow).await.map_err(ProbeError::Slow)?,
         ),
         None => None,
     };
@@ -91,13 +111,14 @@ async fn exchange(
     address: SocketAddr,
     client: Option<IpAddr>,
     request: &CheckRequest,
-) -> Result<(Observed, Placeholders), ProbeError> {
+) -> Result<ProbeResult, ProbeError> {
+    let begun = Instant::now();
     let mut connection =
         Stream::connect_tcp(address).await.map_err(|source| ProbeError::Connect { address, source })?;
     let local = connection.tcp().map_or_else(|| Ok(address), TcpStream::local_addr)?;
     let client = client.unwrap_or(local.ip()).to_string();
-    let values = Placeholders { client, host: address.ip().to_string(), port: address.port() };
-    let (method, bytes) = compose(request, &values);
+    let values = Placeholders::new(client, address.ip().to_string(), address.port());
+    let (method, bytes) = compose(request, &values)?;
     if let CheckRequest::Composed { tls: true, headers, .. } = request {
         let host = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host"));
         let host = host.map_or_else(|| values.host.clone(), |(_, value)| value.fill(&values));
@@ -112,7 +133,7 @@ async fn exchange(
     let mut incoming = Incoming::new(connection, Limits::response());
     for answered in 1..times {
         let not_kept = |cause: String| ProbeError::NotKept { answered, times, cause };
-        let (head, body, framing_error) =
+        let Response { head, body, framing_error, .. } =
             read_response(&mut incoming, &method, written).await.map_err(|error| match error {
                 // A failure of the first request says nothing about persistence.
                 error if answered == 1 => error,
@@ -127,7 +148,7 @@ async fn exchange(
         written = incoming.io_mut().write_all(&bytes).await;
     }
     let last = read_response(&mut incoming, &method, written).await;
-    let (head, body, framing_error) = last.map_err(|error| match times {
+    let Response { head, body, framing_error, ended } = last.map_err(|error| match times {
         1 => error,
         _ => ProbeError::NotKept { answered: times - 1, times, cause: error.to_string() },
     })?;
@@ -143,7 +164,7 @@ async fn exchange(
         framing_error,
         conditional: Vec::new(),
     };
-    Ok((observed, values))
+    Ok(ProbeResult { observed, values, duration: ended - begun })
 }
 
 /// Whether the response announces the end of its connection (RFC 9112, section 9.6).
@@ -153,12 +174,20 @@ fn says_close(head: &ResponseHead) -> bool {
     })
 }
 
-/// Reads one response: its head, its body, and the framing error of the body.
+/// A response as read.
+struct Response {
+    head: ResponseHead,
+    body: Vec<u8>,
+    /// The framing error of the body.
+    framing_error: Option<String>,
+    ended: Instant,
+}
+
 async fn read_response(
     incoming: &mut Incoming<Stream>,
     method: &[u8],
     written: io::Result<()>,
-) -> Result<(ResponseHead, Vec<u8>, Option<String>), ProbeError> {
+) -> Result<Response, ProbeError> {
     let head = loop {
         match incoming.read_response_head().await {
             Ok(Some(head)) if head.is_interim() => {}
@@ -168,27 +197,34 @@ async fn read_response(
             Err(ReadError::Io(error)) => return Err(ProbeError::Broken(error)),
         }
     };
+    let head_ended = Instant::now();
     let (body, framing_error) = read_body(incoming, method, &head).await;
-    Ok((head, body, framing_error))
+    // Behind a response without a body, lab waits for bytes that must not come.
+    let ended = if body.is_empty() { head_ended } else { Instant::now() };
+    Ok(Response { head, body, framing_error, ended })
 }
 
 /// The request's method and bytes. The method decides whether the response has a body.
-fn compose(request: &CheckRequest, values: &Placeholders) -> (Vec<u8>, Vec<u8>) {
+fn compose(request: &CheckRequest, values: &Placeholders) -> Result<(Vec<u8>, Vec<u8>), ProbeError> {
     let (method, target, headers, body, times) = match request {
         CheckRequest::Raw(template) => {
             let bytes = template.fill(values).into_bytes();
             let method = bytes.split(|byte| *byte == b' ').next().unwrap_or_default().to_vec();
-            return (method, bytes);
+            return Ok((method, bytes));
         }
         CheckRequest::Composed { method, target, headers, body, times, .. } => (method, target, headers, body, times),
     };
     let given = |name: &str| headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
-    let mut text = format!("{method} {target} HTTP/1.1\r\n");
+    let EncodedBody { bytes: body, media_type } = request_body::encode(body, values)?;
+    let mut text = format!("{method} {} HTTP/1.1\r\n", target.fill(values));
     if !given("host") {
         let _ = write!(text, "Host: {}:{}\r\n", values.host, values.port);
     }
     for (name, value) in headers {
         let _ = write!(text, "{name}: {}\r\n", value.fill(values));
+    }
+    if let Some(media_type) = media_type.filter(|_| !given("content-type")) {
+        let _ = write!(text, "Content-Type: {media_type}\r\n");
     }
     if !body.is_empty() && !given("content-length") && !given("transfer-encoding") {
         let _ = write!(text, "Content-Length: {}\r\n", body.len());
@@ -198,14 +234,17 @@ fn compose(request: &CheckRequest, values: &Placeholders) -> (Vec<u8>, Vec<u8>) 
     }
     text.push_str("\r\n");
     let mut bytes = text.into_bytes();
-    bytes.extend_from_slice(body);
-    (method.clone().into_bytes(), bytes)
+    bytes.extend_from_slice(&body);
+    Ok((method.clone().into_bytes(), bytes))
 }
 
 /// Reads the body to its end. Returns it with its framing error. If the response must not have a body, reads any bytes
 /// that follow the head.
 async fn read_body(incoming: &mut Incoming<Stream>, method: &[u8], head: &ResponseHead) -> (Vec<u8>, Option<String>) {
     let mut body = Vec::new();
+    if head.status == SWITCHING_PROTOCOLS {
+        return (body, None);
+    }
     let length = match framing::response_body(method, head) {
         Ok(length) => length,
         Err(refusal) => return (body, Some(refusal.to_string())),

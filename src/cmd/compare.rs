@@ -37,9 +37,7 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
         Ok(scenario) => scenario,
         Err(exit) => return Ok(exit),
     };
-    if !select::shorten(&mut head, args.rounds, args.quick)? {
-        return Ok(Exit::Usage);
-    }
+    select::shorten(&mut head, args.rounds, args.quick);
     let repository = revision::repository(&head.root, &args.revision)?;
     let found = match revision::find(&args.revision, args.merge_base, &head.root, repository.as_ref()) {
         Ok(found) => found,

@@ -1,7 +1,6 @@
 //! `lab diff`: the same requests to two stacks, and every field that differs.
 
 use std::io::Write as _;
-use std::num::NonZeroU16;
 
 use super::event_log::EventLog;
 use super::execution::execute;
@@ -80,16 +79,9 @@ fn get(path: &str) -> Check {
         name: path.to_owned(),
         stacks: None,
         needs: Vec::new(),
-        request: CheckRequest::Composed {
-            method: "GET".to_owned(),
-            target: path.to_owned(),
-            headers: Vec::new(),
-            body: Vec::new(),
-            times: NonZeroU16::MIN,
-            within: CheckRequest::WITHIN,
-            tls: false,
-            slow: None,
-        },
+        request: CheckRequest::get(path),
         expect: Expectation::default(),
+        sequence: None,
+        extract: Vec::new(),
     }
 }

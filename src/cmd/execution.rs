@@ -190,8 +190,11 @@ fn write_outcome(
 
 /// Prints which files of the run could not be written. Returns whether its record was.
 pub(super) fn print_write_errors(finished: &FinishedRun) -> anyhow::Result<bool> {
-    let FinishedRun { record, record_error, checkpoint_error, .. } = finished;
+    let FinishedRun { record, record_error, housekeeping_error, checkpoint_error, .. } = finished;
     let mut err = anstream::stderr();
+    if let Some(error) = housekeeping_error {
+        writeln!(err, "lab: {}", error_chain(error))?;
+    }
     if let Some(error) = checkpoint_error {
         writeln!(err, "lab: {}", error_chain(error))?;
     }

@@ -5,11 +5,13 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anstream::stream::IsTerminal as _;
+use anyhow::Context as _;
 
 use super::github::GitHubStep;
 use crate::cli::{LintArgs, LintFormat};
 use crate::exit::Exit;
-use crate::lint::{self, Finding, Severity};
+use crate::lint::python::ReadError;
+use crate::lint::{self, Deployment, Finding, Severity};
 use crate::report::render::terminal::lint_finding;
 use crate::report::render::{markdown, sarif};
 use crate::report::view::annotations::{Annotation, Location, lint_annotation};
@@ -29,10 +31,18 @@ pub(super) fn run(args: &LintArgs) -> anyhow::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
-    let result = match check(&args.files) {
+    let checked = check(&args.files).and_then(|result| {
+        if !args.fix {
+            return Ok(result);
+        }
+        let fixed = write_fixes(&result, &args.files)?;
+        writeln!(anstream::stderr(), "lab lint: {fixed} {} fixed", if fixed == 1 { "finding" } else { "findings" })?;
+        check(&args.files)
+    });
+    let result = match checked {
         Ok(result) => result,
         Err(error) => {
-            writeln!(anstream::stderr(), "lab lint: {error}")?;
+            writeln!(anstream::stderr(), "lab lint: {error:#}")?;
             return Ok(Exit::BadScenario);
         }
     };
@@ -81,7 +91,9 @@ struct LintResult {
 fn check(files: &[PathBuf]) -> anyhow::Result<LintResult> {
     let (pythons, confs): (Vec<_>, Vec<_>) = files.iter().partition(|file| has_extension(file, "py"));
     let mut result = LintResult::default();
-    let (mut spoofable, mut upstreams, mut bound) = (Vec::new(), Vec::new(), Vec::new());
+    let mut deployment = Deployment::default();
+    let (mut spoofable, mut upstreams, mut bound, mut trees) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut is_complete = true;
     for file in confs {
         if has_extension(file, "toml") {
             anyhow::bail!(
@@ -89,21 +101,65 @@ fn check(files: &[PathBuf]) -> anyhow::Result<LintResult> {
                 file.display()
             );
         }
-        let loaded = lab_nginx_conf::load(file)?;
-        result.findings.extend(lint::nginx::lint(&loaded.tree));
-        upstreams.extend(lint::nginx::pass_targets(&loaded.tree));
-        spoofable.extend(lint::nginx::spoofable_fields(&loaded.tree));
-        result.texts.extend(loaded.sources.into_iter().map(|source| (source.file, source.text)));
+        let mut read = lint::read_configuration(file)?;
+        let found = lint::nginx::lint(&read.tree).into_iter().filter(|finding| read.can_judge(finding.rule));
+        result.findings.extend(found);
+        if read.unread.is_empty() {
+            upstreams.extend(lint::nginx::pass_targets(&read.tree));
+            spoofable.extend(lint::nginx::spoofable_fields(&read.tree));
+            deployment.locations.extend(lint::nginx::proxied_locations(&read.tree));
+        }
+        is_complete &= read.unread.is_empty();
+        result.findings.append(&mut read.unread);
+        result.texts.extend(read.sources.into_iter().map(|source| (source.file, source.text)));
+        trees.push(read.tree);
+    }
+    if is_complete {
+        let trees: Vec<_> = trees.iter().map(Vec::as_slice).collect();
+        deployment.chains = lint::nginx::proxy_chains(&trees);
     }
     let active = std::env::var("VIRTUAL_ENV").ok();
     for file in pythons {
-        let module = lint::python::read(&interpreter::find(None, active.as_deref())?, file)?;
+        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let module = match lint::python::read(&interpreter::find(None, active.as_deref())?, file) {
+            Err(ReadError::InvalidFile(message)) => {
+                result.findings.push(lint::python_not_read(file, &message, &text));
+                result.texts.insert(file.clone(), text);
+                continue;
+            }
+            module => module?,
+        };
         result.findings.extend(lint::python::lint(file, &module, &spoofable));
         bound.extend(lint::python::bound_addresses(file, &module));
-        result.texts.insert(file.clone(), std::fs::read_to_string(file)?);
+        deployment.workers = deployment.workers.or_else(|| lint::python::worker_settings(file, &module));
+        deployment.trusted_hops.extend(lint::python::trusted_hops(file, &module));
+        deployment.body_limit = deployment.body_limit.or_else(|| lint::python::body_limit(file, &module));
+        result.texts.insert(file.clone(), text);
     }
     result.findings.extend(lint::all_upstreams_elsewhere(&upstreams, &bound));
+    result.findings.extend(lint::deployment_findings(&deployment));
     Ok(result)
+}
+
+/// Writes the safe fixes into the files that were named, and into those below their folders that they include: what lies
+/// elsewhere, such as in /etc/nginx, belongs to others as well. Returns the number of findings that are fixed.
+fn write_fixes(result: &LintResult, named: &[PathBuf]) -> anyhow::Result<usize> {
+    let mut count = 0;
+    let is_own = |file: &Path| {
+        named.iter().filter_map(|named| named.parent()).any(|folder| match folder.as_os_str().is_empty() {
+            true => file.is_relative(),
+            false => file.starts_with(folder),
+        })
+    };
+    for (file, text) in result.texts.iter().filter(|(file, _)| is_own(file)) {
+        let of_file: Vec<&Finding> = result.findings.iter().filter(|finding| finding.location.file == *file).collect();
+        let (fixed, fixes) = lint::fixed(text, &of_file);
+        if fixes > 0 {
+            std::fs::write(file, fixed).with_context(|| format!("cannot write {}", file.display()))?;
+            count += fixes;
+        }
+    }
+    Ok(count)
 }
 
 fn has_extension(file: &Path, wanted: &str) -> bool {

@@ -24,9 +24,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
         Ok(scenario) => scenario,
         Err(exit) => return Ok(exit),
     };
-    if !select::shorten(&mut scenario, args.rounds, args.quick)? {
-        return Ok(Exit::Usage);
-    }
+    select::shorten(&mut scenario, args.rounds, args.quick);
     let mode = match is_whole {
         true => RunMode::MeasureAndCompare { accepts_new: args.accept_new, confirms: args.gate },
         false => RunMode::Measure,

@@ -93,17 +93,14 @@ fn selected(
     Ok(Ok(scenario))
 }
 
-/// Applies `--rounds` and `--quick`. Returns false, after a message, if there is no short form.
-pub(super) fn shorten(scenario: &mut Scenario, rounds: Option<RoundsArg>, quick: bool) -> anyhow::Result<bool> {
+/// Applies `--rounds` and `--quick`.
+pub(super) fn shorten(scenario: &mut Scenario, rounds: Option<RoundsArg>, quick: bool) {
     if let Some(rounds) = rounds {
         scenario.rounds.looks = looks(rounds, &scenario.rounds.looks);
     }
-    if quick && !scenario.apply_quick() {
-        let file = scenario.file.display();
-        writeln!(anstream::stderr(), "lab: {file} has no short form; a `[quick]` table defines it")?;
-        return Ok(false);
+    if quick {
+        scenario.apply_quick();
     }
-    Ok(true)
 }
 
 /// The numbers of blocks after which the interim looks are due, where the command line gives them.

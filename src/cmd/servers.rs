@@ -2,8 +2,8 @@
 
 use std::io::Write as _;
 
-use comfy_table::Table;
 use comfy_table::presets::NOTHING;
+use comfy_table::{ContentArrangement, Table};
 
 use super::provision::catalog;
 use super::tool_paths::tool_paths;
@@ -13,6 +13,9 @@ use crate::cli::ServersArgs;
 use crate::exit::Exit;
 use crate::provision::{self, AppPackages, ToolPaths};
 use crate::report::numbers::grouped;
+
+/// The start of the reason of a kind whose environment is missing.
+const NOT_PROVISIONED: &str = "not provisioned";
 
 /// Prints a table of all kinds, or the details of some.
 pub(super) fn run(args: &ServersArgs) -> anyhow::Result<Exit> {
@@ -42,29 +45,55 @@ pub(super) fn run(args: &ServersArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
+/// The width of the output. Cells are wrapped between words.
+const WIDTH: u16 = 80;
+
 fn table(catalog: &Catalog, tools: &ToolPaths) -> String {
     let mut text = String::new();
+    let mut reasons = wrapped_table();
+    let mut has_unprovisioned = false;
     for (role, title) in [(Role::Server, "servers"), (Role::Proxy, "proxies")] {
-        let mut table = Table::new();
-        table.load_preset(NOTHING);
+        let mut table = wrapped_table();
         table.set_header([title, "version", "variants", "cannot", "state"]);
         for kind in catalog.kinds().filter(|kind| kind.role == role) {
-            let (version, state) = version_and_state(kind, tools);
+            let (version, state) = match version_and_state(kind, tools) {
+                Ok((version, state)) => (version, state),
+                Err(reason) if reason.starts_with(NOT_PROVISIONED) => {
+                    has_unprovisioned = true;
+                    ("-".to_owned(), NOT_PROVISIONED)
+                }
+                Err(reason) => {
+                    reasons.add_row([kind.name.clone(), reason]);
+                    ("-".to_owned(), "unavailable")
+                }
+            };
             let variants: Vec<&str> = kind.variants.iter().map(|variant| variant.name.as_str()).collect();
             let cannot: Vec<&str> = kind.cannot.keys().map(|ability| ability.name()).collect();
-            table.add_row([kind.name.clone(), version, variants.join(", "), cannot.join(", "), state]);
-        }
-        if !text.is_empty() {
-            text.push('\n');
+            table.add_row([kind.name.clone(), version, variants.join(", "), cannot.join(", "), state.to_owned()]);
         }
         text.push_str(&table.trim_fmt());
-        text.push('\n');
+        text.push_str("\n\n");
+    }
+    if has_unprovisioned {
+        text.push_str(" `lab provision NAME` makes the environment of a server that is not provisioned.\n");
+    }
+    if !reasons.is_empty() {
+        text.push_str(&format!(" unavailable:\n{}\n", reasons.trim_fmt()));
     }
     text
 }
 
-/// As this machine has the kind.
-fn version_and_state(kind: &Kind, tools: &ToolPaths) -> (String, String) {
+fn wrapped_table() -> Table {
+    let mut table = Table::new();
+    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+    table
+}
+
+/// The version and the state of the kind on this machine.
+///
+/// # Errors
+/// Why it is not available, in one line.
+fn version_and_state(kind: &Kind, tools: &ToolPaths) -> Result<(String, &'static str), String> {
     match provision::find(kind, interface(kind), &AppPackages::None, tools) {
         Ok(found) => {
             let state = match (&kind.install, &found.venv) {
@@ -72,12 +101,9 @@ fn version_and_state(kind: &Kind, tools: &ToolPaths) -> (String, String) {
                 (Install::Lab, _) => "lab itself",
                 _ => "installed",
             };
-            (found.version, state.to_owned())
+            Ok((found.version, state))
         }
-        Err(reason) => {
-            let first = reason.lines().next().unwrap_or_default();
-            ("-".to_owned(), format!("unavailable: {first}"))
-        }
+        Err(reason) => Err(reason.lines().next().unwrap_or_default().to_owned()),
     }
 }
 

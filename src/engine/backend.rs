@@ -4,12 +4,11 @@
 use std::time::Duration;
 
 use super::error::BackendError;
-use crate::check::observed::Observed;
-use crate::check::probe::ProbeError;
+use crate::check::probe::{ProbeError, ProbeResult};
 use crate::check::redact::Redaction;
 use crate::measure::contention::Contention;
 use crate::record::{ComponentRecord, ComponentUse};
-use crate::scenario::model::{CheckRequest, Load, Placeholders, Stack};
+use crate::scenario::model::{CheckRequest, Load, Stack};
 use crate::stack::logs::{LogExcerpt, LogPositions};
 use lab_load::wire::DriveOutcome;
 
@@ -74,14 +73,6 @@ pub struct StackDescription {
     pub components: Vec<ComponentRecord>,
     /// Replaces what differs from start to start.
     pub redaction: Redaction,
-}
-
-/// A response to a check's request.
-#[derive(Debug, Clone)]
-pub struct ProbeResult {
-    pub observed: Observed,
-    /// The values of `{client}`, `{host}` and `{port}` in the request.
-    pub values: Placeholders,
 }
 
 /// A measured window.

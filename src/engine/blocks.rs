@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::hopeless;
 use crate::record::RoundRecord;
 use crate::scenario::model::Load;
 
@@ -26,7 +27,8 @@ impl BlockPlan<'_> {
     pub(super) fn is_planned(&self, rounds: &[RoundRecord], load: &Load, block: u32, stack: &str, wanted: u32) -> bool {
         let lacks = |stack: &str| self.lacks(rounds, load, block, stack, wanted);
         let mut others = self.references.iter().filter(|(_, reference)| **reference == stack);
-        let is_for_others = others.any(|(other, _)| lacks(other));
+        let is_for_others =
+            hopeless::reason(rounds, &load.name, stack).is_none() && others.any(|(other, _)| lacks(other));
         load.drives(stack) && (is_for_others || lacks(stack))
     }
 
@@ -44,9 +46,13 @@ impl BlockPlan<'_> {
     }
 
     /// Whether this stack and its reference share valid rounds in fewer than `wanted` blocks before `block`. A load may
-    /// be limited to some stacks and to fewer blocks.
+    /// be limited to some stacks and to fewer blocks. A stack that cannot serve the load lacks nothing.
     fn lacks(&self, rounds: &[RoundRecord], load: &Load, block: u32, stack: &str, wanted: u32) -> bool {
-        let reference = self.references.get(stack).copied().filter(|name| load.drives(name));
+        let is_hopeless = |stack: &str| hopeless::reason(rounds, &load.name, stack).is_some();
+        if is_hopeless(stack) {
+            return false;
+        }
+        let reference = self.references.get(stack).copied().filter(|name| load.drives(name) && !is_hopeless(name));
         let valid = |stack: &str| -> BTreeSet<u32> {
             let visits = rounds.iter().filter(|round| round.load == load.name && round.stack == stack);
             let earlier = visits.filter(|round| round.block < block && round.valid().is_some());

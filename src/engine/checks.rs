@@ -3,13 +3,15 @@
 
 use super::backend::Backend;
 use super::error::error_chain;
+use super::exchange::{Exchange, exchange};
 use crate::catalog::kind;
 use crate::check::conditional;
 use crate::check::diff::{Difference, differences};
-use crate::check::evaluate::evaluate;
+use crate::check::evaluate::{CheckFinding, evaluate};
 use crate::check::normalize::normalize;
 use crate::check::observed::Observed;
 use crate::check::probe::ProbeError;
+use crate::check::session::Session;
 use crate::check::{varying, volatile};
 use crate::event::{RunEvent, RunObserver};
 use crate::record::{
@@ -51,9 +53,14 @@ pub(super) async fn check_stack<B: Backend>(
         }
     };
     record.components = backend.describe(&running).components;
+    let mut sequence = Sequence::default();
     for check in scenario.checks_for(stack) {
         let positions = backend.log_positions(&running);
-        let outcome = run_check(check, &scenario.volatile, &running, backend).await;
+        let session = sequence.session_of(check);
+        let outcome = match session {
+            Ok(session) => run_check(check, session, &scenario.volatile, &running, backend).await,
+            Err(error) => CheckOutcome::Failed { error },
+        };
         let observed = match &outcome {
             CheckOutcome::Evaluated { findings, .. } => Ok(findings.as_slice()),
             CheckOutcome::NoResponse { .. } => Ok(&[][..]),
@@ -68,6 +75,7 @@ pub(super) async fn check_stack<B: Backend>(
             RunEvent::Checked { stack: &stack.name, check: &check.name, request: &request, status, outcome: observed };
         observer.on_event(&event);
         let mut checked = CheckRecord { name: check.name.clone(), request, outcome, logs: Vec::new() };
+        sequence.add(check, checked.passed());
         if !checked.passed() {
             checked.logs = backend.logged_since(&running, &positions).await;
         }
@@ -86,20 +94,59 @@ fn published_figure(published: &kind::Published) -> PublishedFigure {
     PublishedFigure { figure, unit, what, year, source, conditions }
 }
 
+/// The sequence whose steps are being sent, and what they share. A check outside a sequence is one by itself.
+#[derive(Default)]
+struct Sequence {
+    name: Option<String>,
+    session: Session,
+    /// The first step that failed.
+    failed: Option<String>,
+}
+
+impl Sequence {
+    /// The session of a check, which is fresh unless the check continues this sequence.
+    ///
+    /// # Errors
+    /// An earlier step has failed, so this one would be sent without its cookies and values.
+    fn session_of(&mut self, check: &Check) -> Result<&mut Session, String> {
+        if check.sequence.is_none() || check.sequence != self.name {
+            *self = Sequence { name: check.sequence.clone(), ..Sequence::default() };
+        }
+        match &self.failed {
+            Some(step) => Err(format!("not sent, because an earlier step failed: {step}")),
+            None => Ok(&mut self.session),
+        }
+    }
+
+    fn add(&mut self, check: &Check, has_passed: bool) {
+        if !has_passed && self.failed.is_none() {
+            self.failed = Some(check.name.clone());
+        }
+    }
+}
+
 async fn run_check<B: Backend>(
     check: &Check,
+    session: &mut Session,
     volatile: &Volatile,
     running: &B::Running,
     backend: &mut B,
 ) -> CheckOutcome {
     let redaction = backend.describe(running).redaction;
-    match backend.probe(running, &check.request).await {
-        Ok(mut result) => {
-            result.observed.conditional = validate(&check.request, &result.observed, running, backend).await;
-            CheckOutcome::Evaluated {
-                findings: evaluate(&check.expect, &result.observed, &result.values),
-                observed: volatile::replace(volatile, redaction.apply(&normalize(&result.observed))),
+    match exchange(&check.request, session, running, backend).await {
+        Ok(Exchange { request, mut observed, values, transfer }) => {
+            observed.conditional = validate(&request, &observed, running, backend).await;
+            let mut findings = evaluate(&check.expect, &observed, &values, transfer);
+            if let Err(missing) = session.extract(&check.extract, &observed) {
+                findings.extend(missing.into_iter().map(|name| CheckFinding {
+                    field: format!("extract.{name}"),
+                    expected: "a value".to_owned(),
+                    observed: "none in the response".to_owned(),
+                    agrees: false,
+                }));
             }
+            let observed = volatile::replace(volatile, redaction.apply(&normalize(&observed)));
+            CheckOutcome::Evaluated { findings, observed }
         }
         Err(error @ ProbeError::Timeout { .. }) if check.expect.unanswered => {
             CheckOutcome::NoResponse { message: redaction.text(&error_chain(&error)) }
@@ -118,7 +165,7 @@ async fn validate<B: Backend>(
     let mut statuses = Vec::new();
     for (field, request) in conditional::requests(request, observed) {
         let status = match backend.probe(running, &request).await {
-            Ok(result) => result.observed.status.to_string(),
+            Ok(probed) => probed.observed.status.to_string(),
             Err(_) => "no response".to_owned(),
         };
         statuses.push((field.to_owned(), status));
@@ -129,7 +176,7 @@ async fn validate<B: Backend>(
 /// A request's method and target, or the first line of a raw one.
 fn summary(request: &CheckRequest) -> String {
     match request {
-        CheckRequest::Composed { method, target, .. } => format!("{method} {target}"),
+        CheckRequest::Composed { method, target, .. } => format!("{method} {}", target.source()),
         CheckRequest::Raw(template) => {
             let text = template.source();
             text.lines().next().unwrap_or_default().to_owned()

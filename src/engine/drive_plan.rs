@@ -17,7 +17,7 @@ pub fn drive_plan(load: &Load, warmup: Duration, entry: SocketAddr) -> DrivePlan
         Driver::Goose { users, steps } => {
             // Stacks are on loopback, where both ends of a connection have the same address.
             let address = entry.ip().to_string();
-            let values = Placeholders { client: address.clone(), host: address, port: entry.port() };
+            let values = Placeholders::new(address.clone(), address, entry.port());
             Mode::Goose {
                 users: *users,
                 steps: steps.iter().map(|step| step.map_rules(|template| template.fill(&values))).collect(),

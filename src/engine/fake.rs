@@ -6,10 +6,10 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
-use super::backend::{Backend, DriveResult, Interference, ProbeResult, StackDescription};
+use super::backend::{Backend, DriveResult, Interference, StackDescription};
 use super::error::BackendError;
 use crate::check::observed::Observed;
-use crate::check::probe::ProbeError;
+use crate::check::probe::{ProbeError, ProbeResult};
 use crate::check::redact::Redaction;
 use crate::measure::contention::Contention;
 use crate::measure::footprint::{Footprint, Peaks};
@@ -145,8 +145,8 @@ impl Backend for Fake {
             framing_error: None,
             conditional: Vec::new(),
         };
-        let values = Placeholders { client: "127.0.0.1".to_owned(), host: "127.0.0.1".to_owned(), port: 1 };
-        Ok(ProbeResult { observed, values })
+        let values = Placeholders::new("127.0.0.1", "127.0.0.1", 1);
+        Ok(ProbeResult { observed, values, duration: Duration::ZERO })
     }
 
     fn missing_driver(&self, load: &Load) -> Option<String> {

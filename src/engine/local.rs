@@ -4,12 +4,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::backend::{Backend, DriveResult, ProbeResult, StackDescription};
+use super::backend::{Backend, DriveResult, StackDescription};
 use super::drive_plan::{drive_plan, program};
 use super::driver::follow;
 use super::error::{BackendError, DriverError};
 use super::sampler::ConnectionCounter;
-use crate::check::probe::{self, ProbeError};
+use crate::check::probe::{self, ProbeError, ProbeResult};
 use crate::check::redact::Redaction;
 use crate::record::{ComponentRecord, ImageRecord};
 use crate::scenario::model::{self as scenario, CheckRequest, Driver, External, Load, Scenario, Stack};
@@ -84,8 +84,7 @@ impl Backend for Local {
             true => running.tls_entry().ok_or(ProbeError::NoTls)?,
             false => running.entry(),
         };
-        let (observed, values) = probe::probe(entry, running.client, request).await?;
-        Ok(ProbeResult { observed, values })
+        probe::probe(entry, running.client, request).await
     }
 
     fn log_positions(&self, running: &RunningStack) -> LogPositions {

@@ -2,7 +2,7 @@
 
 use super::backend::{Backend, DriveResult};
 use super::error::{RoundError, error_chain};
-use super::{drive_plan, sanity, warmup};
+use super::{drive_plan, hopeless, sanity, warmup};
 use crate::event::{RunEvent, RunObserver};
 use crate::record::{Measured, RoundIssue, RoundOutcome, RoundRecord, WarmupRecord};
 use crate::scenario::model::{Load, Stack, Warmup};
@@ -58,7 +58,10 @@ async fn measure<B: Backend>(
     backend: &mut B,
 ) -> Result<Measured, RoundError> {
     let mut running = backend.start(stack, visit).await?;
+    let positions = backend.log_positions(&running);
     let driven = warm_up_and_drive(&mut running, load, warmup, visit, backend).await;
+    let has_mostly_errors = driven.as_ref().is_ok_and(|(_, result)| hopeless::has_mostly_errors(load, &result.outcome));
+    let logged = if has_mostly_errors { backend.logged_since(&running, &positions).await } else { Vec::new() };
     // A stack is stopped even if its driver failed, and the driver's error matters more than the stop's.
     let stopped = backend.stop(running).await;
     let (warmup, result) = driven?;
@@ -67,6 +70,10 @@ async fn measure<B: Backend>(
     let findings = audit::audit(drive_plan::offered_load(load), &outcome);
     let mut measured = Measured::new(warmup, outcome, components, machine);
     measured.issues.extend(findings.iter().map(issue));
+    if has_mostly_errors {
+        let issue = hopeless::mostly_errors(&measured, &logged);
+        measured.issues.insert(0, issue);
+    }
     if let Some(open) = &mut measured.open {
         open.seed = drive_plan::arrival_seed(load);
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::backend::Backend;
 use super::blocks::{BlockPlan, with_repeats};
+use super::hopeless;
 use super::resume;
 use super::round::{Round, run_round};
 use crate::event::{RunEvent, RunObserver};
@@ -158,10 +159,11 @@ impl<'a, B: Backend> RoundLoop<'a, B> {
             && !resume::is_cut(&self.rounds, &load.name, visit.block)
         {
             let round = self.run_round(visit.block, load, stack, false).await;
-            if round.valid().is_none() {
+            let is_valid = round.valid().is_some();
+            self.rounds.push(round);
+            if !self.gives_up(load, stack) && !is_valid {
                 self.retries.push(stack);
             }
-            self.rounds.push(round);
         }
     }
 
@@ -171,7 +173,19 @@ impl<'a, B: Backend> RoundLoop<'a, B> {
         for stack in std::mem::take(&mut self.retries) {
             let round = self.run_round(last.block, load, stack, true).await;
             self.rounds.push(round);
+            self.gives_up(load, stack);
         }
+    }
+
+    /// Whether the last round has shown that the stack cannot serve the load. Then this is recorded with it.
+    fn gives_up(&mut self, load: &Load, stack: &Stack) -> bool {
+        let Some(reason) = hopeless::reason(&self.rounds, &load.name, &stack.name) else { return false };
+        let error = format!("the load {} ends for this stack: {}", load.name, reason.message);
+        self.observer.on_event(&RunEvent::Failed { stack: &stack.name, error: &error });
+        if let Some(round) = self.rounds.last_mut() {
+            hopeless::give_up(round);
+        }
+        true
     }
 
     /// Looks at the rounds if a look is due after `blocks` blocks. Returns whether the run is over.

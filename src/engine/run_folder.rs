@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use jiff::tz::TimeZone;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
+use super::log_compression::compress_logs;
 use crate::record::Record;
 use crate::scenario::model::Scenario;
 use crate::whole_file;
@@ -105,6 +107,46 @@ impl RunFolder {
         self.link_latest().map_err(failed("point `latest` to this run"))
     }
 
+    /// Compresses the logs of the run's rounds.
+    ///
+    /// # Errors
+    /// A log cannot be read, or its replacement not be written.
+    pub fn compress_logs(&self) -> Result<(), RunFolderError> {
+        for folder in ["rounds", "confirmation"].map(|name| self.path.join(name)) {
+            if folder.is_dir() {
+                compress_logs(&folder).map_err(failed(format!("compress the logs in {}", folder.display())))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the folders of the oldest runs, so that `kept` remain with this one. What another process uses stays.
+    ///
+    /// # Errors
+    /// A folder cannot be read or removed.
+    pub fn remove_old_runs(&self, kept: NonZeroU32) -> Result<(), RunFolderError> {
+        let Some(parent) = self.path.parent() else { return Ok(()) };
+        let read = fs::read_dir(parent).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let entries = read.map_err(failed(format!("read {}", parent.display())))?;
+        // The names of runs start with their time.
+        let mut older: Vec<PathBuf> = entries
+            .into_iter()
+            .filter(|entry| entry.file_name().to_str().is_some_and(is_generated_name))
+            .map(|entry| entry.path())
+            .filter(|path| *path != self.path)
+            .collect();
+        older.sort();
+        let excess = (older.len() + 1).saturating_sub(kept.get() as usize);
+        for path in older.into_iter().take(excess) {
+            let operation = || format!("remove {}", path.display());
+            let lock = RunLock::acquire(&path).map_err(failed(operation()))?;
+            if lock.is_some() {
+                fs::remove_dir_all(&path).map_err(failed(operation()))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Renames a new link over the old one: `latest` always exists.
     fn link_latest(&self) -> io::Result<()> {
         let (Some(parent), Some(name)) = (self.path.parent(), self.path.file_name()) else { return Ok(()) };
@@ -124,7 +166,39 @@ pub(super) fn is_run_name(run: &str) -> bool {
     Path::new(run).components().count() == 1 && run != ".."
 }
 
+/// Whether a folder has a name as lab gives to runs: `20261130T100000Z-123`.
+fn is_generated_name(name: &str) -> bool {
+    let Some((time, process)) = name.split_once('-') else { return false };
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_time = time.len() == 16 && time.ends_with('Z') && time.as_bytes()[8] == b'T';
+    is_time && is_number(&time[..8]) && is_number(&time[9..15]) && is_number(process)
+}
+
 fn failed(operation: impl Into<String>) -> impl FnOnce(io::Error) -> RunFolderError {
     let operation = operation.into();
     move |source| RunFolderError { operation, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn oldest_runs_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = "20261130T100300Z-7";
+        for name in ["20261130T100000Z-9", "20261130T100100Z-1", "20261130T100200Z-1", own, "calibration", "mine"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let in_use = RunLock::acquire(&folder.path().join("20261130T100000Z-9")).unwrap();
+        let path = folder.path().join(own);
+        let run = RunFolder { run: own.to_owned(), _lock: RunLock::acquire(&path).unwrap().unwrap(), path };
+        run.remove_old_runs(NonZeroU32::new(2).unwrap()).unwrap();
+        let entries =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut left: Vec<String> = entries.collect();
+        left.sort();
+        assert_eq!(left, ["20261130T100000Z-9", "20261130T100200Z-1", own, "calibration", "mine"]);
+        drop(in_use);
+    }
 }

@@ -176,6 +176,8 @@ pub struct FinishedRun {
     pub comparison_error: Option<ComparisonError>,
     /// Why the record could not be written; then this is its only copy.
     pub record_error: Option<RunFolderError>,
+    /// Why large logs are not compressed, or old runs not removed.
+    pub housekeeping_error: Option<RunFolderError>,
     /// Why not all rounds are in the run's folder.
     pub checkpoint_error: Option<CheckpointError>,
     /// Why objects of the run may be left in the container engine.
@@ -293,11 +295,20 @@ pub fn run(
         return Ok(SessionOutcome::Interrupted { run: session.folder.run, checkpoint_error });
     };
     let run = finish(scenario, mode, &session, (manifest, findings), &baseline);
-    let below_noise_floor = calibration.map(|known| calibration::warnings(scenario, &known));
+    let below_noise_floor = calibration.filter(|_| measures).map(|known| calibration::warnings(scenario, &known));
     let record = Record { below_noise_floor, ..run.record };
     let record_error = session.folder.write_record(&record).err();
+    let housekeeping = session.folder.compress_logs().and_then(|()| session.folder.remove_old_runs(scenario.kept_runs));
+    let housekeeping_error = housekeeping.err();
     let cleanup_error = closed.err();
-    Ok(SessionOutcome::Finished(Box::new(FinishedRun { record, record_error, checkpoint_error, cleanup_error, ..run })))
+    Ok(SessionOutcome::Finished(Box::new(FinishedRun {
+        record,
+        record_error,
+        housekeeping_error,
+        checkpoint_error,
+        cleanup_error,
+        ..run
+    })))
 }
 
 /// Runs every stack. The second result is that of the clean-up in the container engine.
@@ -357,6 +368,7 @@ fn finish(
         facts_difference,
         comparison_error,
         record_error: None,
+        housekeeping_error: None,
         checkpoint_error: None,
         cleanup_error: None,
     }

@@ -1,7 +1,7 @@
 //! The engine on a fake backend: order, numbers and outcomes are exact.
 
 use std::collections::BTreeSet;
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,6 +28,7 @@ use lab_stats::decision::Looks;
 
 mod confirmation;
 mod growth;
+mod hopeless;
 
 fn stack(name: &str) -> Stack {
     Stack {
@@ -47,16 +48,7 @@ fn stack(name: &str) -> Stack {
 
 fn scenario(blocks: u32) -> Scenario {
     let pong = TextTemplate { parts: vec![TextTemplatePart::Text("Pong!".to_owned())] };
-    let request = CheckRequest::Composed {
-        method: "GET".to_owned(),
-        target: "/pong".to_owned(),
-        headers: Vec::new(),
-        body: Vec::new(),
-        times: NonZeroU16::MIN,
-        within: Duration::from_secs(10),
-        tls: false,
-        slow: None,
-    };
+    let request = CheckRequest::get("/pong");
     Scenario {
         name: "s".to_owned(),
         title: None,
@@ -72,6 +64,8 @@ fn scenario(blocks: u32) -> Scenario {
             needs: Vec::new(),
             request,
             expect: Expectation { body: Some(TextRule::Equal(pong)), ..Expectation::default() },
+            sequence: None,
+            extract: Vec::new(),
         }],
         loads: vec![Load {
             name: "load".to_owned(),
@@ -94,6 +88,7 @@ fn scenario(blocks: u32) -> Scenario {
         placement: Placement::Auto,
         quick: None,
         is_short: false,
+        kept_runs: Scenario::KEPT_RUNS,
         comparison: None,
         volatile: Volatile::default(),
         gate: Gate {

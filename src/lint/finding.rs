@@ -21,6 +21,17 @@ pub struct Finding {
     pub why: &'static str,
     /// What to write instead.
     pub fix: String,
+    /// The changes of the file that `--fix` writes. Empty if a person has to decide.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<Edit>,
+}
+
+/// A replacement in the finding's file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Edit {
+    /// In bytes of the file.
+    pub span: Range<usize>,
+    pub replacement: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -54,6 +65,14 @@ impl Finding {
             message: message.into(),
             why: rule.why,
             fix: fix.into(),
+            edits: Vec::new(),
         }
+    }
+
+    /// The same finding with one more change for `--fix`.
+    #[must_use]
+    pub(super) fn with_edit(mut self, span: Range<usize>, replacement: impl Into<String>) -> Finding {
+        self.edits.push(Edit { span, replacement: replacement.into() });
+        self
     }
 }

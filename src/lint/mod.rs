@@ -6,7 +6,10 @@
 //!
 //! Rules avoid false alarms: a file that does what its author wants in an unusual way has no finding.
 
+mod configuration;
+mod deployment;
 mod finding;
+mod fix;
 mod rule;
 mod server_address;
 mod spoofable_field;
@@ -15,7 +18,10 @@ mod upstream_elsewhere;
 pub mod nginx;
 pub mod python;
 
-pub use finding::{Finding, SourceLocation};
+pub use configuration::{Configuration, python_not_read, read_configuration};
+pub use deployment::{Deployment, deployment_findings};
+pub use finding::{Edit, Finding, SourceLocation};
+pub use fix::fixed;
 pub use rule::{Rule, Severity};
 pub use server_address::ServerAddress;
 pub use spoofable_field::SpoofableField;
@@ -24,7 +30,8 @@ pub use upstream_elsewhere::{AddressInFile, all_upstreams_elsewhere, upstreams_e
 /// All rules, grouped by the kind of file that they apply to.
 #[must_use]
 pub fn rules() -> Vec<&'static Rule> {
-    [nginx::RULES, python::RULES, &[&upstream_elsewhere::UPSTREAM_ELSEWHERE]].concat()
+    let of_several_files: &[&Rule] = &[&upstream_elsewhere::UPSTREAM_ELSEWHERE];
+    [nginx::RULES, python::RULES, of_several_files, deployment::RULES, configuration::RULES].concat()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Explains what a scenario would run. Pure: the text depends only on the scenario.
 
+mod check;
 mod gate;
 
 use std::fmt::{self, Display};
@@ -7,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::model::{
-    Backend, Check, CheckRequest, Driver, Expectation, Http, Image, Load, OnErrors, Placement, Scenario, SlowClients,
-    Stack, Step, TextTemplatePart, Volatile, Warmup,
+    Backend, Check, Driver, Http, Image, Load, OnErrors, Placement, Scenario, Stack, Step, Volatile, Warmup,
 };
 use crate::catalog::kind::Interface;
+use check::{ExpectationLine, RequestLine};
 
 /// Describes the resolved stacks, the checks of each, the loads, the number and duration of the rounds, the placement and
 /// the gate. Ends with a newline.
@@ -140,6 +141,10 @@ fn write_check(f: &mut fmt::Formatter<'_>, scenario: &Scenario, check: &Check) -
     writeln!(f, "  {}", check.name)?;
     writeln!(f, "    sends    {}", RequestLine(&check.request))?;
     writeln!(f, "    expects  {}", ExpectationLine(&check.expect))?;
+    if !check.extract.is_empty() {
+        let names: Vec<_> = check.extract.iter().map(|extraction| extraction.name.as_str()).collect();
+        writeln!(f, "    takes    {}", names.join(", "))?;
+    }
     let checked: Vec<_> =
         scenario.stacks.iter().filter(|stack| check.applies_to(stack)).map(|stack| stack.name.as_str()).collect();
     writeln!(f, "    of       {}", checked.join(", "))
@@ -271,71 +276,6 @@ impl Display for Time {
             (0, minutes, seconds) => write!(f, "{minutes}m {seconds}s"),
             (hours, minutes, _) => write!(f, "{hours}h {minutes}m"),
         }
-    }
-}
-
-/// A check's request on one line.
-struct RequestLine<'s>(&'s CheckRequest);
-
-impl Display for RequestLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            CheckRequest::Composed { method, target, headers, body, times, within, tls, slow } => {
-                write!(f, "{method} {target}")?;
-                if *tls {
-                    f.write_str(", over TLS")?;
-                }
-                if !headers.is_empty() {
-                    write!(f, ", {}", Count(headers.len() as u64, "header"))?;
-                }
-                if !body.is_empty() {
-                    write!(f, ", {} of body", Count(body.len() as u64, "byte"))?;
-                }
-                if times.get() > 1 {
-                    write!(f, ", {times} times on one connection")?;
-                }
-                if let Some(SlowClients { clients, part, target }) = slow {
-                    let clients = Count(clients.get().into(), "client");
-                    let (verb, part) = (part.verb(), part.with_article());
-                    write!(f, ", while {clients} {verb} {part} a byte at a time")?;
-                    if let Some(target) = target {
-                        write!(f, " on {target}")?;
-                    }
-                    write!(f, ", within {}", Time(*within))?;
-                }
-                Ok(())
-            }
-            CheckRequest::Raw(template) => {
-                f.write_str("raw bytes: ")?;
-                let first_line = template.parts.iter().map_while(|part| match part {
-                    TextTemplatePart::Text(text) => Some(text),
-                    TextTemplatePart::Placeholder(_) => None,
-                });
-                let text: String = first_line.flat_map(|text| text.chars()).take_while(|c| *c != '\n').collect();
-                write!(f, "{}", text.trim_end().escape_debug())
-            }
-        }
-    }
-}
-
-/// The compared fields of a check on one line.
-struct ExpectationLine<'s>(&'s Expectation);
-
-impl Display for ExpectationLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let expect = self.0;
-        let upstream = &expect.upstream;
-        let mut fields: Vec<String> = Vec::new();
-        fields.extend(expect.unanswered.then(|| "no answer".to_owned()));
-        fields.extend(expect.status.as_ref().map(|status| format!("status {status}")));
-        fields.extend(expect.headers.iter().map(|(name, _)| name.clone()));
-        fields.extend(expect.body.is_some().then(|| "body".to_owned()));
-        fields.extend(upstream.method.is_some().then(|| "upstream method".to_owned()));
-        fields.extend(upstream.target.is_some().then(|| "upstream target".to_owned()));
-        fields.extend(upstream.headers.iter().map(|(name, _)| format!("upstream {name}")));
-        fields.extend(upstream.order.iter().map(|names| format!("order of {}", names.join(", "))));
-        fields.extend(expect.app.keys().map(|field| format!("app {}", field.name())));
-        f.write_str(&fields.join("; "))
     }
 }
 

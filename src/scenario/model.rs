@@ -11,23 +11,26 @@ use std::time::Duration;
 mod check;
 mod comparison;
 mod gate;
+mod json;
 mod load;
 mod quick;
+mod request;
 mod stack;
+mod template;
 mod volatile;
 
-pub use check::{
-    AppField, Check, CheckRequest, Expectation, ExpectedStatus, HeaderRule, Placeholder, Placeholders, SlowClients,
-    SlowPart, TextRule, TextTemplate, TextTemplatePart, UpstreamExpectation,
-};
+pub use check::{AppField, Check, Expectation, ExpectedStatus, HeaderRule, TextRule, UpstreamExpectation};
 pub use comparison::{Comparison, StackVersion, Version, base_name, head_name};
 pub use gate::{Against, Gate, Growth, Limits, Metric};
+pub use json::{JsonRule, JsonTemplate};
 pub use load::{
     Arrival, ArrivalProcess, Driver, External, Extraction, Http, Load, OnErrors, OpenLoop, Rate, Step, StepExpectation,
     StepText, TextPiece, TimerKind, Tls, Trust, ValueSource,
 };
 pub use quick::Quick;
+pub use request::{CheckRequest, Part, PartContent, RequestBody, SlowClients, SlowPart};
 pub use stack::{App, Backend, Image, Proxy, Relocate, Server, Stack, WsgiApp};
+pub use template::{Placeholder, Placeholders, TextTemplate, TextTemplatePart};
 pub use volatile::{Filter, Volatile};
 
 #[derive(Debug, Clone)]
@@ -52,6 +55,8 @@ pub struct Scenario {
     pub gate: Gate,
     /// Facts that are compared for presence only.
     pub volatile: Volatile,
+    /// The number of runs whose folders are kept.
+    pub kept_runs: NonZeroU32,
     /// The short form, if there is one.
     pub quick: Option<Quick>,
     /// Whether the short form has been applied.
@@ -61,6 +66,9 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// The default of `kept_runs`.
+    pub const KEPT_RUNS: NonZeroU32 = NonZeroU32::new(10).unwrap(); // OK because 10 is not 0
+
     /// The stack that ratios refer to: the one marked `reference`, otherwise the first measured one that is possible.
     #[must_use]
     pub fn reference(&self) -> &Stack {
@@ -108,9 +116,9 @@ impl Scenario {
         })
     }
 
-    /// Reduces the scenario to its short form. Returns false if it has none.
-    pub fn apply_quick(&mut self) -> bool {
-        let Some(quick) = &self.quick else { return false };
+    /// Reduces the scenario to its short form: that of `[quick]`, otherwise one round with short windows.
+    pub fn apply_quick(&mut self) {
+        let quick = self.quick.clone().unwrap_or_default();
         if let Some(names) = &quick.loads {
             let stays = |name: &String| names.contains(name);
             self.loads.retain(|load| stays(&load.name) && load.validates.as_ref().is_none_or(stays));
@@ -121,7 +129,6 @@ impl Scenario {
         self.rounds.looks = vec![quick.blocks];
         self.rounds.warmup = Warmup::Fixed(quick.warmup);
         self.is_short = true;
-        true
     }
 
     /// The loads by which stacks are ranked and gated: those that do not cross-validate another one.

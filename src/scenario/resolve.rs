@@ -4,21 +4,26 @@
 //! as present nor as missing.
 
 mod app;
+mod body;
 mod check;
 mod context;
 mod cross_validation;
 mod driver;
 mod durations;
 mod expect;
+mod extract;
 mod gate;
 mod image;
+mod json_rules;
 mod load;
 mod matrix;
 mod placement;
 mod protocol;
 mod quick;
 mod ramp;
+mod request;
 mod rounds;
+mod rules;
 mod snapshot;
 mod stack;
 mod stack_names;
@@ -26,18 +31,22 @@ mod stacks;
 mod step;
 mod values;
 
+use std::num::NonZeroU32;
+
 use sha2::{Digest, Sha256};
 
 use super::model::{Gate, Placement, Relocate, Scenario};
 use super::wire;
 use crate::document::diagnostic::{Diagnostic, Problems};
 use crate::document::read::{Field, List};
-use values::{one_line, slug};
+use values::{one_line, slug, whole};
 
 pub(super) use context::ResolveContext;
 
 /// The supported version of the format.
 const SCHEMA: i128 = 1;
+/// More than a disk holds.
+const MOST_KEPT_RUNS: u32 = 100_000;
 /// Folders of `reports/` that belong to no scenario.
 const RESERVED_NAMES: [&str; 3] = ["snapshots", "calibration", "revisions"];
 
@@ -63,8 +72,9 @@ pub(super) fn resolve(
         names.push(&stack.name);
     }
     let is_known = stacks.is_some() || wire.matrix.is_absent();
-    let checks =
-        wire.check.or(Vec::new(), |checks| check::checks(checks.get_ref(), is_known.then_some(&names), problems));
+    let checks = wire
+        .check
+        .or(Vec::new(), |checks| check::checks(checks.get_ref(), is_known.then_some(&names), context, problems));
     let loads =
         wire.load.or(Vec::new(), |loads| load::loads(loads.get_ref(), is_known.then_some(&names), context, problems));
     if is_empty_list(&wire.check) && is_empty_list(&wire.load) {
@@ -75,6 +85,12 @@ pub(super) fn resolve(
     let placement = wire.placement.or(Placement::Auto, |placement| placement::placement(placement.get_ref(), problems));
     let gate = wire.gate.or(Gate::default(), |gate| gate::gate(gate.get_ref(), problems));
     let volatile = snapshot::volatile(wire.snapshot.value(), problems);
+    let kept_runs = wire.reports.or(Scenario::KEPT_RUNS, |reports| {
+        let keep = &reports.get_ref().keep;
+        keep.or(Scenario::KEPT_RUNS, |keep| {
+            whole(keep, "`keep`", 1..=MOST_KEPT_RUNS, problems).and_then(NonZeroU32::new)
+        })
+    });
     let quick = wire.quick.or(None, |quick| quick::quick(quick.get_ref(), &load_names(wire), problems).map(Some));
     let scenario = Scenario {
         name: name?,
@@ -91,6 +107,7 @@ pub(super) fn resolve(
         placement: placement?,
         gate: gate?,
         volatile: volatile?,
+        kept_runs: kept_runs?,
         quick: quick?,
         is_short: false,
         comparison: None,

@@ -32,7 +32,7 @@ pub struct SourceFile {
 /// # Errors
 /// A file that cannot be read or parsed, by file and line.
 pub fn load(file: &Path) -> Result<LoadedConfig, ConfError> {
-    load_with(file, &mut read)
+    load_with(file, &mut read_source)
 }
 
 /// As [`load`], but gets files from `read`, which may name them differently.
@@ -53,7 +53,11 @@ pub type ReadFile<'a> = dyn FnMut(&Path) -> io::Result<SourceFile> + 'a;
 /// A device would have no end.
 const MAX_BYTES: u64 = 64 << 20;
 
-fn read(file: &Path) -> io::Result<SourceFile> {
+/// Reads one file, without its includes.
+///
+/// # Errors
+/// It cannot be read, is not UTF-8, or is too large.
+pub fn read_source(file: &Path) -> io::Result<SourceFile> {
     let opened = File::open(file)?;
     let metadata = opened.metadata()?;
     let too_large = |size: String| {
@@ -77,7 +81,7 @@ fn read(file: &Path) -> io::Result<SourceFile> {
 /// # Errors
 /// A file that cannot be read; a directive with a block, or without exactly one argument.
 pub fn included_files(directive: &Directive, folder: &Path) -> Result<Vec<SourceFile>, ConfError> {
-    included_by(directive, folder, &mut read)
+    included_by(directive, folder, &mut read_source)
 }
 
 fn included_by(directive: &Directive, folder: &Path, read: &mut ReadFile<'_>) -> Result<Vec<SourceFile>, ConfError> {

@@ -1,19 +1,15 @@
 //! Bodies: content codings, boundaries of multipart bodies, and tokens in forms.
 
 use std::borrow::Cow;
-use std::io::Read as _;
 use std::sync::LazyLock;
 
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use regex::{Captures, Regex};
 
+use crate::check::content_coding::{self, Content};
 use crate::check::observed::Observed;
 
 /// What stands for the boundary of a multipart body.
 pub(super) const BOUNDARY: &str = "{boundary}";
-
-/// More than a response of an application has; a small body can decode to any size.
-const LARGEST_DECODED: u64 = 64 << 20;
 
 /// Tags that carry a CSRF token: by Flask-WTF, Django, Rails, ASP.NET and common middleware.
 static TOKEN_TAG: LazyLock<Regex> = LazyLock::new(|| {
@@ -26,12 +22,6 @@ static TOKEN_TAG: LazyLock<Regex> = LazyLock::new(|| {
 static TOKEN: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r#"(?i)\b(value|content)\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'>]+)"#).expect("a valid expression")
 });
-
-/// A body as text, as [`Observed`] has it.
-pub(super) struct Content {
-    pub(super) text: String,
-    pub(super) is_binary: bool,
-}
 
 /// The boundary in the value of a `Content-Type` field (RFC 2046, section 5.1.1).
 pub(super) fn boundary(content_type: &str) -> Option<&str> {
@@ -48,9 +38,10 @@ pub(super) fn boundary(content_type: &str) -> Option<&str> {
 
 /// The normalised body, and whether it differs from the one that arrived.
 pub(super) fn normalize(observed: &Observed, boundary: Option<&str>) -> (Content, bool) {
-    let (content, is_decoded) = match decoded(observed) {
-        Some(bytes) => (Content::from_bytes(bytes), true),
-        None => (Content { text: observed.body.clone(), is_binary: observed.is_binary }, false),
+    // What cannot be decoded stays as it arrived.
+    let (content, is_decoded) = match content_coding::decoded(observed) {
+        Ok(Some(content)) => (content, true),
+        Ok(None) | Err(_) => (Content { text: observed.body.clone(), is_binary: observed.is_binary }, false),
     };
     let mut text = Cow::Borrowed(content.text.as_str());
     if let Some(boundary) = boundary
@@ -64,31 +55,4 @@ pub(super) fn normalize(observed: &Observed, boundary: Option<&str>) -> (Content
     let is_changed = is_decoded || *without_tokens != content.text;
     let text = without_tokens.into_owned();
     (Content { text, is_binary: content.is_binary }, is_changed)
-}
-
-/// The content of a compressed body; `None` if it is not compressed, or cannot be decoded.
-fn decoded(observed: &Observed) -> Option<Vec<u8>> {
-    let mut codings = observed.lines("content-encoding");
-    let (Some(coding), None) = (codings.next(), codings.next()) else { return None };
-    let bytes = observed.body_bytes();
-    let read = |reader: &mut dyn std::io::Read| {
-        let mut content = Vec::new();
-        reader.take(LARGEST_DECODED).read_to_end(&mut content).ok().map(|_| content)
-    };
-    match coding.trim().to_ascii_lowercase().as_str() {
-        "gzip" | "x-gzip" => read(&mut MultiGzDecoder::new(&*bytes)),
-        // RFC 9110, section 8.4.1.2: zlib's format, which some servers leave out.
-        "deflate" => read(&mut ZlibDecoder::new(&*bytes)).or_else(|| read(&mut DeflateDecoder::new(&*bytes))),
-        _ => None,
-    }
-}
-
-impl Content {
-    fn from_bytes(bytes: Vec<u8>) -> Content {
-        match String::from_utf8(bytes) {
-            Ok(text) => Content { text, is_binary: false },
-            // Each character stands for a byte, as in [`Observed`].
-            Err(error) => Content { text: error.into_bytes().into_iter().map(char::from).collect(), is_binary: true },
-        }
-    }
 }

@@ -10,7 +10,7 @@
 //! | `Age`, identifiers of requests and traces | that they are there |
 //! | boundary of a multipart body | that it is there |
 //! | CSRF token in a form | that it is there |
-//! | body with `Content-Encoding: gzip` or `deflate` | its decoded content |
+//! | body with a content coding | its decoded content |
 //!
 //! `[snapshot] volatile` names further parts.
 

@@ -25,6 +25,13 @@ pub(super) const ADD_HEADER_NOT_INHERITED: Rule = Rule {
     source: "nginx, ngx_http_headers_module, add_header",
 };
 
+pub(super) const ADD_HEADER_WITHOUT_ALWAYS: Rule = Rule {
+    name: "add-header-without-always",
+    severity: Severity::Advice,
+    why: "without always, nginx adds the field to responses with status 200, 201, 204, 206, 301, 302, 303, 304, 307 and 308 only, so error pages do not have it",
+    source: "nginx, ngx_http_headers_module, add_header",
+};
+
 pub(super) const SERVER_PASSED_THROUGH: Rule = Rule {
     name: "server-passed-through",
     severity: Severity::Warning,
@@ -52,6 +59,19 @@ const KNOWN_FIELDS: &[&str] = &[
     "Connection",
 ];
 
+/// Fields of responses that protect error pages too, or that scripts need to read an error.
+const PROTECTING_FIELDS: &[&str] = &[
+    "Access-Control-Allow-Origin",
+    "Content-Security-Policy",
+    "Cross-Origin-Opener-Policy",
+    "Cross-Origin-Resource-Policy",
+    "Permissions-Policy",
+    "Referrer-Policy",
+    "Strict-Transport-Security",
+    "X-Content-Type-Options",
+    "X-Frame-Options",
+];
+
 /// The largest edit distance that counts as a misspelling.
 const MAX_TYPOS: usize = 2;
 
@@ -59,12 +79,10 @@ pub(super) fn check(block: &Block, findings: &mut Vec<Finding>) {
     for setting in block.named("proxy_set_header") {
         let Some(name) = setting.args.first() else { continue };
         if let Some(correct) = correct_spelling(&name.value) {
-            findings.push(Finding::new(
-                &MISSPELT_HEADER,
-                argument_location(setting, name),
-                format!("applications do not read \"{}\"; did you mean \"{correct}\"?", name.value),
-                format!("proxy_set_header {correct} {};", setting.arg(1).unwrap_or_default()),
-            ));
+            let message = format!("applications do not read \"{}\"; did you mean \"{correct}\"?", name.value);
+            let fix = format!("proxy_set_header {correct} {};", setting.arg(1).unwrap_or_default());
+            let finding = Finding::new(&MISSPELT_HEADER, argument_location(setting, name), message, fix);
+            findings.push(finding.with_edit(name.span.clone(), correct));
         }
     }
     for field in block.named("proxy_pass_header") {
@@ -76,6 +94,14 @@ pub(super) fn check(block: &Block, findings: &mut Vec<Finding>) {
                 message,
                 "remove it; nginx then sends its own, without its release if server_tokens is off",
             ));
+        }
+    }
+    for setting in block.named("add_header") {
+        let [name, value] = setting.args.as_slice() else { continue };
+        if PROTECTING_FIELDS.iter().any(|field| field.eq_ignore_ascii_case(&name.value)) {
+            let message = format!("error responses do not have {}", name.value);
+            let finding = directive_finding(&ADD_HEADER_WITHOUT_ALWAYS, setting, message, "add always at the end");
+            findings.push(finding.with_edit(value.span.end..value.span.end, " always"));
         }
     }
     check_inheritance(block, "proxy_set_header", &SET_HEADER_NOT_INHERITED, findings);

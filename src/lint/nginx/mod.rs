@@ -11,7 +11,10 @@ mod fields;
 mod files;
 mod injection;
 mod pass_targets;
+mod proxied;
 mod requests;
+mod secrets;
+mod tls;
 mod upstreams;
 
 use lab_nginx_conf::Directive;
@@ -22,12 +25,14 @@ use super::spoofable_field::SpoofableField;
 use scope::Block;
 
 pub use pass_targets::pass_targets;
+pub use proxied::{ProxiedLocation, ProxyChain, proxied_locations, proxy_chains};
 
 /// The rules for nginx.conf, in the order of `lab lint --rules`.
 pub const RULES: &[&Rule] = &[
     &fields::MISSPELT_HEADER,
     &fields::SET_HEADER_NOT_INHERITED,
     &fields::ADD_HEADER_NOT_INHERITED,
+    &fields::ADD_HEADER_WITHOUT_ALWAYS,
     &fields::SERVER_PASSED_THROUGH,
     &client::FORWARDED_FOR_UNSET,
     &client::FORWARDED_FOR_FROM_CLIENT,
@@ -49,6 +54,10 @@ pub const RULES: &[&Rule] = &[
     &upstreams::REPEATS_POST,
     &requests::UNBUFFERED_REQUESTS,
     &requests::UNBUFFERED_RESPONSES,
+    &upstreams::KEEPALIVE_BY_DEFAULT,
+    &tls::OLD_TLS,
+    &tls::WEAK_CIPHERS,
+    &secrets::SECRET_IN_CONFIGURATION,
 ];
 
 /// The findings in a configuration, by file and line. It may be a whole nginx.conf, or a site's file that `http`
@@ -85,6 +94,8 @@ fn visit(block: &Block, findings: &mut Vec<Finding>) {
         injection::check,
         upstreams::check,
         requests::check,
+        tls::check,
+        secrets::check,
     ] {
         check(block, findings);
     }

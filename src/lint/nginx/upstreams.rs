@@ -26,12 +26,25 @@ pub(super) const REPEATS_POST: Rule = Rule {
     source: "nginx, ngx_http_proxy_module, proxy_next_upstream non_idempotent; RFC 9110, section 9.2.2",
 };
 
+pub(super) const KEEPALIVE_BY_DEFAULT: Rule = Rule {
+    name: "keepalive-by-default",
+    severity: Severity::Advice,
+    why: "from nginx 1.29.7 on, connections to the application are kept and requests are HTTP/1.1 by default; an application server that closes idle connections sooner than nginx then causes occasional 502s",
+    source: "nginx 1.29.7, changes: keepalive 32 and proxy_http_version 1.1 by default",
+};
+
 pub(super) fn check(block: &Block, findings: &mut Vec<Finding>) {
     for next in block.named("proxy_next_upstream") {
         if next.args.iter().any(|arg| arg.value == "non_idempotent") {
             let message = "requests that must not be repeated are sent again";
             findings.push(directive_finding(&REPEATS_POST, next, message, "remove non_idempotent"));
         }
+    }
+    if block.kind() == "upstream" && block.named("keepalive").next().is_none() {
+        let message = "connections to this upstream are kept or closed, depending on nginx's version";
+        let fix =
+            "keepalive 32; with proxy_http_version 1.1 and an empty Connection, which is the same in every version";
+        findings.extend(block.opener.map(|upstream| directive_finding(&KEEPALIVE_BY_DEFAULT, upstream, message, fix)));
     }
     let Some(pass) = block.proxy_pass() else { return };
     let speaks_1_1 = block.effective_value("proxy_http_version") == Some("1.1");

@@ -3,9 +3,13 @@
 mod module;
 
 mod bind;
+mod development;
 mod gunicorn;
 mod proxy_fix;
+mod secrets;
 mod settings;
+mod sockets;
+mod workers;
 
 use std::path::Path;
 
@@ -15,6 +19,8 @@ use super::spoofable_field::SpoofableField;
 
 pub use bind::bound_addresses;
 pub use module::{PythonModule, ReadError, read};
+pub use proxy_fix::{TrustedHops, trusted_hops};
+pub use workers::{WorkerSettings, body_limit, worker_settings};
 
 /// The rules for Python files.
 pub const RULES: &[&Rule] = &[
@@ -26,6 +32,12 @@ pub const RULES: &[&Rule] = &[
     &proxy_fix::BELIEVES_CLIENT,
     &gunicorn::MODULE_NOT_PROVIDED,
     &gunicorn::VARIABLE_NOT_PROVIDED,
+    &development::RELOAD,
+    &development::DEBUG,
+    &secrets::SECRET_IN_CODE,
+    &sockets::SOCKET_NOT_SHARED,
+    &sockets::SOCKET_IN_TMP,
+    &workers::ONE_PROCESS,
 ];
 
 /// The findings in a Python file, in the order of its lines. `spoofable` comes from the configuration of the proxy in
@@ -36,6 +48,10 @@ pub fn lint(file: &Path, module: &PythonModule, spoofable: &[SpoofableField]) ->
     settings::check(file, module, &mut findings);
     proxy_fix::check(file, module, spoofable, &mut findings);
     gunicorn::check(file, module, &mut findings);
+    development::check(file, module, &mut findings);
+    secrets::check(file, module, &mut findings);
+    sockets::check(file, module, &mut findings);
+    workers::check(file, module, &mut findings);
     findings.sort_by_key(|finding| finding.location.span.start);
     findings
 }

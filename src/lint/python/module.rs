@@ -24,6 +24,20 @@ pub struct PythonModule {
     pub(super) calls: Vec<Call>,
     /// Strings that may name a variable of a WSGI environ.
     pub(super) variables: Vec<Variable>,
+    /// Assignments to an item of `config` or to an attribute, such as `app.config["NAME"]` and `app.secret_key`.
+    pub(super) settings: Vec<Assignment>,
+}
+
+impl PythonModule {
+    /// The last assignment of a name at module level.
+    pub(super) fn assignment(&self, name: &str) -> Option<&Assignment> {
+        self.assignments.iter().rfind(|assignment| assignment.name == name)
+    }
+
+    /// The value of a name at module level. None if it is not a literal.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        self.assignment(name)?.value.as_deref()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -63,6 +77,8 @@ pub(super) struct Call {
     /// The values of literals as text.
     pub(super) arguments: Vec<Option<String>>,
     pub(super) keywords: BTreeMap<String, Option<String>>,
+    /// Whether it is below `if __name__ == "__main__"`.
+    pub(super) is_main: bool,
     #[serde(flatten)]
     pub(super) position: Position,
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::module::{Call, PythonModule};
-use crate::lint::finding::Finding;
+use crate::lint::finding::{Finding, SourceLocation};
 use crate::lint::rule::{Rule, Severity};
 use crate::lint::spoofable_field::SpoofableField;
 
@@ -87,4 +87,24 @@ pub(super) fn check(file: &Path, module: &PythonModule, spoofable: &[SpoofableFi
 fn trusted_proxies(call: &Call, index: usize, name: &str) -> Option<u32> {
     let value = call.keywords.get(name).or_else(|| call.arguments.get(index + 1))?;
     value.as_deref()?.parse().ok()
+}
+
+/// The number of proxies whose `X-Forwarded-For` a `ProxyFix` trusts.
+#[derive(Debug, Clone)]
+pub struct TrustedHops {
+    pub hops: u32,
+    pub location: SourceLocation,
+}
+
+/// What each `ProxyFix` of a file trusts. Arguments that are no literals are left out.
+#[must_use]
+pub fn trusted_hops(file: &Path, module: &PythonModule) -> Vec<TrustedHops> {
+    let calls =
+        module.calls.iter().filter(|call| call.name == "ProxyFix" && !call.keywords.contains_key("num_proxies"));
+    let trusted = calls.filter_map(|call| {
+        let is_given = call.keywords.contains_key("x_for") || call.arguments.len() > 1;
+        let hops = if is_given { trusted_proxies(call, 0, "x_for")? } else { COUNTS[0].2 };
+        Some(TrustedHops { hops, location: call.position.in_file(file) })
+    });
+    trusted.collect()
 }

@@ -1,4 +1,4 @@
-"""Prints the assignments, imports, calls and names of environ variables in a Python file as JSON. The file is parsed, never run.
+"""Prints the assignments, imports, calls, settings and names of environ variables in a Python file as JSON. The file is parsed, never run.
 
 The argument is the path. Spans are in bytes of the file. Errors go to standard error.
 """
@@ -25,12 +25,26 @@ def position(node):
     return {"line": node.lineno, "span": {"start": start, "end": starts[node.end_lineno - 1] + node.end_col_offset}}
 
 
+OPERATORS = {ast.Mult: int.__mul__, ast.Add: int.__add__, ast.Sub: int.__sub__, ast.LShift: int.__lshift__}
+
+
+def whole_number(node):
+    """The value of an expression such as 16 * 1024 * 1024, or None."""
+    if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
+        left, right = whole_number(node.left), whole_number(node.right)
+        if left is None or right is None or (isinstance(node.op, ast.LShift) and not 0 <= right < 64):
+            return None
+        return OPERATORS[type(node.op)](left, right)
+    return node.value if isinstance(node, ast.Constant) and type(node.value) is int else None
+
+
 def constant(node):
     """The value of a literal as text, or None."""
     try:
         value = ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, RecursionError):
-        return None
+        value = whole_number(node)
+        return None if value is None else str(value)
     if isinstance(value, (list, tuple)):
         return ",".join(str(item) for item in value)
     return str(value)
@@ -41,7 +55,20 @@ def called_name(node):
     return getattr(node.func, "attr", None) or getattr(node.func, "id", None)
 
 
-module = {"assignments": [], "imports": [], "calls": [], "variables": []}
+def is_main_guard(node):
+    """Whether a statement is `if __name__ == "__main__"`, whose block does not run under a server."""
+    return isinstance(node, ast.If) and any(getattr(part, "id", None) == "__name__" for part in ast.walk(node.test))
+
+
+def setting_name(target):
+    """The name in `app.config["NAME"]` or `app.name`, or None."""
+    if isinstance(target, ast.Subscript) and getattr(target.value, "attr", None) == "config":
+        return constant(target.slice)
+    return target.attr if isinstance(target, ast.Attribute) else None
+
+
+guarded = {id(node) for guard in ast.walk(tree) if is_main_guard(guard) for node in ast.walk(guard)}
+module = {"assignments": [], "imports": [], "calls": [], "variables": [], "settings": []}
 for node in tree.body:
     if isinstance(node, ast.Assign):
         for target in node.targets:
@@ -55,8 +82,15 @@ for node in ast.walk(tree):
         module["imports"].extend({"module": name.name, "names": [], **position(node)} for name in node.names)
     elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(("gunicorn.", "wsgi.")):
         module["variables"].append({"name": node.value, **position(node)})
+    elif isinstance(node, ast.Assign) and id(node) not in guarded:
+        for name in filter(None, map(setting_name, node.targets)):
+            module["settings"].append({"name": name, "value": constant(node.value), **position(node)})
     elif isinstance(node, ast.Call) and called_name(node):
+        if called_name(node) == "update" and getattr(getattr(node.func, "value", None), "attr", None) == "config":
+            for word in node.keywords:
+                if word.arg:
+                    module["settings"].append({"name": word.arg, "value": constant(word.value), **position(word)})
         keywords = {word.arg: constant(word.value) for word in node.keywords if word.arg}
         arguments = [constant(argument) for argument in node.args]
-        module["calls"].append({"name": called_name(node), "arguments": arguments, "keywords": keywords, **position(node)})
+        module["calls"].append({"name": called_name(node), "arguments": arguments, "keywords": keywords, "is_main": id(node) in guarded, **position(node)})
 json.dump(module, sys.stdout)

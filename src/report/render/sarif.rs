@@ -55,7 +55,7 @@ fn level(severity: Severity) -> &'static str {
 }
 
 fn result(finding: &Finding, rules: &[&Rule], texts: &BTreeMap<PathBuf, String>) -> Value {
-    let Finding { rule, severity, location, message, why, fix } = finding;
+    let Finding { rule, severity, location, message, why, fix, edits } = finding;
     let text = texts.get(&location.file).map_or("", String::as_str);
     let mut result = json!({
         "ruleId": rule,
@@ -70,6 +70,21 @@ fn result(finding: &Finding, rules: &[&Rule], texts: &BTreeMap<PathBuf, String>)
     });
     if let Some(index) = rules.iter().position(|known| known.name == *rule) {
         result["ruleIndex"] = json!(index);
+    }
+    if !edits.is_empty() {
+        let replacements = edits.iter().map(|edit| {
+            json!({
+                "deletedRegion": { "byteOffset": edit.span.start, "byteLength": edit.span.len() },
+                "insertedContent": { "text": edit.replacement },
+            })
+        });
+        result["fixes"] = json!([{
+            "description": { "text": fix },
+            "artifactChanges": [{
+                "artifactLocation": { "uri": uri(&location.file) },
+                "replacements": replacements.collect::<Vec<_>>(),
+            }],
+        }]);
     }
     result
 }

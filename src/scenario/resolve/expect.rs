@@ -2,29 +2,32 @@
 
 use std::collections::BTreeMap;
 
-use lab_load::wire::Pattern;
-use regex::Regex;
 use toml::Spanned;
 
-use super::super::model::{
-    AppField, Expectation, ExpectedStatus, HeaderRule, TextRule, TextTemplate, UpstreamExpectation,
-};
+use super::super::model::{AppField, Expectation, ExpectedStatus, TextRule, UpstreamExpectation};
 use super::super::wire;
-use super::values::{Unique, header_name, template, whole};
-use crate::document::diagnostic::{Diagnostic, Problems, Span};
-use crate::document::read::{ByName, Field, Integer, List};
+use super::json_rules;
+use super::rules::{header_rules, optional_text_rule};
+use super::values::{header_name, whole};
+use crate::document::diagnostic::{Diagnostic, Problems};
+use crate::document::read::{Field, List};
 use crate::document::suggest;
 use crate::document::table::Table;
 
-/// More lines of one name than any server lets through.
-const MOST_LINES: u32 = 1_000;
+/// More is a loop.
+pub(super) const MOST_REDIRECTS: u16 = 20;
 
 /// Resolves the expectations of a check, at least one.
-pub(super) fn expectation(wire: &Spanned<wire::Expect>, problems: &mut Problems<'_>) -> Option<Expectation> {
+pub(super) fn expectation(
+    wire: &Spanned<wire::Expect>,
+    extracted: &[String],
+    problems: &mut Problems<'_>,
+) -> Option<Expectation> {
     let expect = wire.get_ref();
     if expects_nothing(expect) {
         let message = "the check expects nothing";
-        let hint = "expect at least one of `status`, `headers`, `body`, `upstream`, `app`, or `unanswered` alone";
+        let hint = "expect at least one of `status`, `headers`, `body`, `json`, `redirects`, `duration`, `upstream`, `app`, \
+                    or `unanswered` alone";
         problems.push(Diagnostic::at(wire.span(), message).hint(hint));
         return None;
     }
@@ -32,15 +35,28 @@ pub(super) fn expectation(wire: &Spanned<wire::Expect>, problems: &mut Problems<
         return no_response(expect, unanswered, problems);
     }
     let status = expect.status.or(None, |status| expected_status(status, problems).map(Some));
-    let headers = expect.headers.or(Vec::new(), |rules| header_rules(rules.get_ref(), problems));
-    let body = optional_text_rule(&expect.body, problems);
-    let upstream = expect.upstream.or(UpstreamExpectation::default(), |wire| upstream(wire, problems));
-    let app = expect.app.or(BTreeMap::new(), |wire| app(wire, problems));
+    let headers = expect.headers.or(Vec::new(), |rules| header_rules(rules.get_ref(), extracted, problems));
+    let body = optional_text_rule(&expect.body, extracted, problems);
+    let json = expect.json.or(Vec::new(), |rules| json_rules::rules(rules, extracted, problems));
+    let redirects =
+        expect.redirects.or(None, |redirects| whole(redirects, "`redirects`", 0..=MOST_REDIRECTS, problems).map(Some));
+    let duration = expect.duration.or(None, |duration| {
+        let longest = duration.get_ref().0;
+        if longest.is_zero() {
+            problems.push(Diagnostic::at(duration.span(), "`duration` cannot be zero: no response comes that soon"));
+        }
+        Some(Some(longest)).filter(|_| !longest.is_zero())
+    });
+    let upstream = expect.upstream.or(UpstreamExpectation::default(), |wire| upstream(wire, extracted, problems));
+    let app = expect.app.or(BTreeMap::new(), |wire| app(wire, extracted, problems));
     Some(Expectation {
         unanswered: false,
         status: status?,
         headers: headers?,
         body: body?,
+        json: json?,
+        redirects: redirects?,
+        duration: duration?,
         upstream: upstream?,
         app: app?,
     })
@@ -82,6 +98,9 @@ fn no_response(expect: &wire::Expect, unanswered: &Spanned<bool>, problems: &mut
         ("status", expect.status.good().map(Spanned::span)),
         ("headers", expect.headers.good().map(Spanned::span)),
         ("body", expect.body.good().map(Spanned::span)),
+        ("json", expect.json.good().map(Spanned::span)),
+        ("redirects", expect.redirects.good().map(Spanned::span)),
+        ("duration", expect.duration.good().map(Spanned::span)),
         ("upstream", expect.upstream.good().map(Spanned::span)),
         ("app", expect.app.good().map(Spanned::span)),
     ];
@@ -108,15 +127,22 @@ fn expects_nothing(expect: &wire::Expect) -> bool {
         && expect.status.is_absent()
         && no_headers
         && expect.body.is_absent()
+        && expect.json.is_absent()
+        && expect.redirects.is_absent()
+        && expect.duration.is_absent()
         && expect.upstream.is_absent()
         && expect.app.is_absent()
 }
 
-fn upstream(wire: &Spanned<wire::Upstream>, problems: &mut Problems<'_>) -> Option<UpstreamExpectation> {
+fn upstream(
+    wire: &Spanned<wire::Upstream>,
+    extracted: &[String],
+    problems: &mut Problems<'_>,
+) -> Option<UpstreamExpectation> {
     let expect = wire.get_ref();
-    let method = optional_text_rule(&expect.method, problems);
-    let target = optional_text_rule(&expect.target, problems);
-    let headers = expect.headers.or(Vec::new(), |rules| header_rules(rules.get_ref(), problems));
+    let method = optional_text_rule(&expect.method, extracted, problems);
+    let target = optional_text_rule(&expect.target, extracted, problems);
+    let headers = expect.headers.or(Vec::new(), |rules| header_rules(rules.get_ref(), extracted, problems));
     let order = expect.order.or(None, |names| order(names, problems).map(Some));
     let resolved = UpstreamExpectation { method: method?, target: target?, headers: headers?, order: order? };
     if resolved.is_empty() && !expect.has_unknown_keys() {
@@ -137,7 +163,11 @@ fn order(names: &Spanned<List<String>>, problems: &mut Problems<'_>) -> Option<V
     resolved.into_iter().collect()
 }
 
-fn app(wire: &Spanned<wire::AppSaw>, problems: &mut Problems<'_>) -> Option<BTreeMap<AppField, TextRule>> {
+fn app(
+    wire: &Spanned<wire::AppSaw>,
+    extracted: &[String],
+    problems: &mut Problems<'_>,
+) -> Option<BTreeMap<AppField, TextRule>> {
     let saw = wire.get_ref();
     let mut rules = BTreeMap::new();
     let mut all_good = true;
@@ -151,7 +181,7 @@ fn app(wire: &Spanned<wire::AppSaw>, problems: &mut Problems<'_>) -> Option<BTre
             AppField::QueryString => &saw.query_string,
             AppField::UrlRoot => &saw.url_root,
         };
-        match optional_text_rule(rule, problems) {
+        match optional_text_rule(rule, extracted, problems) {
             Some(Some(rule)) => {
                 rules.insert(field, rule);
             }
@@ -166,181 +196,4 @@ fn app(wire: &Spanned<wire::AppSaw>, problems: &mut Problems<'_>) -> Option<BTre
         return None;
     }
     all_good.then_some(rules)
-}
-
-pub(super) fn header_rules(
-    wire: &ByName<wire::HeaderRule>,
-    problems: &mut Problems<'_>,
-) -> Option<Vec<(String, HeaderRule)>> {
-    let mut names = Unique::new("header");
-    let resolved: Vec<_> = wire
-        .0
-        .iter()
-        .map(|(name, rule)| {
-            // RFC 9110, section 5.1: header names have no case.
-            names.add_without_case(name, problems);
-            let name = header_name(name, problems);
-            let rule = rule.good().and_then(|rule| header_rule(rule, problems));
-            Some((name?, rule?))
-        })
-        .collect();
-    resolved.into_iter().collect()
-}
-
-fn header_rule(wire: &Spanned<wire::HeaderRule>, problems: &mut Problems<'_>) -> Option<HeaderRule> {
-    let one_line = |rule: TextRule| HeaderRule::Lines(vec![rule]);
-    match wire.get_ref() {
-        wire::HeaderRule::Line(text) => equal(text, wire.span(), problems).map(one_line),
-        wire::HeaderRule::Lines(lines) if lines.0.is_empty() => {
-            let hint = "write `{ absent = true }` to expect no line of this name";
-            problems.push(Diagnostic::at(wire.span(), "no lines are listed").hint(hint));
-            None
-        }
-        wire::HeaderRule::Lines(lines) => {
-            let resolved: Vec<_> = lines.0.iter().map(|line| text_rule(line, problems)).collect();
-            resolved.into_iter().collect::<Option<Vec<_>>>().map(HeaderRule::Lines)
-        }
-        wire::HeaderRule::Table(rule) => {
-            let keys = [
-                ("contains", span_of(&rule.contains)),
-                ("matches", span_of(&rule.matches)),
-                ("lacks", span_of(&rule.lacks)),
-                ("empty", span_of(&rule.empty)),
-                ("absent", span_of(&rule.absent)),
-                ("present", span_of(&rule.present)),
-                ("count", span_of(&rule.count)),
-            ];
-            match exactly_one(&keys, wire.span(), rule.has_unknown_keys(), problems)? {
-                "contains" => contains(&rule.contains, problems).map(one_line),
-                "matches" => matches(&rule.matches, problems).map(one_line),
-                "lacks" => lacks(&rule.lacks, problems).map(HeaderRule::Lacks),
-                "empty" => only_true(&rule.empty, "empty", problems).map(|()| one_line(TextRule::Empty)),
-                "absent" => only_true(&rule.absent, "absent", problems).map(|()| HeaderRule::Absent),
-                "present" => only_true(&rule.present, "present", problems).map(|()| HeaderRule::Present),
-                _ => count(&rule.count, problems),
-            }
-        }
-    }
-}
-
-fn count(field: &Field<Integer>, problems: &mut Problems<'_>) -> Option<HeaderRule> {
-    let number = field.good()?;
-    if number.get_ref().0 == 0 {
-        let hint = "write `{ absent = true }` to expect no line of this name";
-        problems.push(Diagnostic::at(number.span(), "`count` cannot be 0").hint(hint));
-        return None;
-    }
-    whole(number, "`count`", 1..=MOST_LINES, problems).map(HeaderRule::Count)
-}
-
-/// The rule of an optional key: `Some(None)` if the key is missing, `None` after a problem.
-pub(super) fn optional_text_rule(
-    field: &Field<wire::TextRule>,
-    problems: &mut Problems<'_>,
-) -> Option<Option<TextRule>> {
-    field.or(None, |rule| text_rule(rule, problems).map(Some))
-}
-
-fn text_rule(wire: &Spanned<wire::TextRule>, problems: &mut Problems<'_>) -> Option<TextRule> {
-    match wire.get_ref() {
-        wire::TextRule::Equal(text) => equal(text, wire.span(), problems),
-        wire::TextRule::Table(rule) => {
-            let keys = [
-                ("contains", span_of(&rule.contains)),
-                ("matches", span_of(&rule.matches)),
-                ("lacks", span_of(&rule.lacks)),
-                ("empty", span_of(&rule.empty)),
-            ];
-            match exactly_one(&keys, wire.span(), rule.has_unknown_keys(), problems)? {
-                "contains" => contains(&rule.contains, problems),
-                "matches" => matches(&rule.matches, problems),
-                "lacks" => lacks(&rule.lacks, problems).map(TextRule::Lacks),
-                _ => only_true(&rule.empty, "empty", problems).map(|()| TextRule::Empty),
-            }
-        }
-    }
-}
-
-fn equal(text: &str, span: Span, problems: &mut Problems<'_>) -> Option<TextRule> {
-    template(&Spanned::new(span, text.to_owned()), problems).map(TextRule::Equal)
-}
-
-fn contains(field: &Field<String>, problems: &mut Problems<'_>) -> Option<TextRule> {
-    let text = field.good()?;
-    if text.get_ref().is_empty() {
-        let message = "`contains` is empty, and every text contains that";
-        problems.push(Diagnostic::at(text.span(), message).hint("write `{ empty = true }` to expect an empty text"));
-        return None;
-    }
-    template(text, problems).map(TextRule::Contains)
-}
-
-fn lacks(field: &Field<String>, problems: &mut Problems<'_>) -> Option<TextTemplate> {
-    let text = field.good()?;
-    if text.get_ref().is_empty() {
-        let message = "`lacks` is empty, and every text contains that";
-        problems.push(Diagnostic::at(text.span(), message).hint("write the text that must not be there"));
-        return None;
-    }
-    template(text, problems)
-}
-
-fn matches(field: &Field<String>, problems: &mut Problems<'_>) -> Option<TextRule> {
-    regular_expression(field.good()?, problems).map(TextRule::Matches)
-}
-
-/// A regular expression of Rust's regex crate.
-pub(super) fn regular_expression(pattern: &Spanned<String>, problems: &mut Problems<'_>) -> Option<Pattern> {
-    match Regex::new(pattern.get_ref()) {
-        Ok(regex) => Some(Pattern(regex)),
-        Err(error) => {
-            let reason = match error {
-                regex::Error::CompiledTooBig(limit) => format!("compiled, it would take more than {limit} bytes"),
-                // The text of a syntax error repeats the pattern, which the diagnostic shows as well. The last line is the reason.
-                other => other.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned(),
-            };
-            let hint = "accepted: the syntax of Rust's regex crate, without look-around and back-references";
-            problems.push(Diagnostic::at(pattern.span(), format!("not a regular expression: {reason}")).hint(hint));
-            None
-        }
-    }
-}
-
-fn only_true(field: &Field<bool>, key: &str, problems: &mut Problems<'_>) -> Option<()> {
-    let flag = field.good()?;
-    if !*flag.get_ref() {
-        let message = format!("`{key}` can only be `true`");
-        problems.push(Diagnostic::at(flag.span(), message).hint("leave it out otherwise"));
-        return None;
-    }
-    Some(())
-}
-
-/// The position of a key's value. Empty if the value is invalid, `None` if the key is absent.
-pub(super) fn span_of<T>(field: &Field<T>) -> Option<Span> {
-    match field {
-        Field::Absent => None,
-        Field::Bad => Some(0..0),
-        Field::Good(value) => Some(value.span()),
-    }
-}
-
-/// The only key of a rule. Reports a rule with no key or several.
-pub(super) fn exactly_one<'k>(
-    keys: &[(&'k str, Option<Span>)],
-    rule: Span,
-    has_unknown_keys: bool,
-    problems: &mut Problems<'_>,
-) -> Option<&'k str> {
-    let given: Vec<_> = keys.iter().filter(|(_, span)| span.is_some()).map(|(key, _)| *key).collect();
-    let all: Vec<_> = keys.iter().map(|(key, _)| *key).collect();
-    let message = match given.as_slice() {
-        [one] => return Some(one),
-        // The unknown key is reported, and may be a misspelling of this one.
-        [] if has_unknown_keys => return None,
-        [] => "the rule is empty".to_owned(),
-        several => format!("the rule has several keys: {}", suggest::quoted(several)),
-    };
-    problems.push(Diagnostic::at(rule, message).hint(format!("accepted: exactly one of {}", suggest::quoted(&all))));
-    None
 }

@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::super::model::{Filter, Volatile};
 use super::super::wire::{self, VolatileItem};
-use super::expect::regular_expression;
+use super::rules::regular_expression;
 use super::values::header_name;
 use crate::document::diagnostic::{Diagnostic, Problems};
 

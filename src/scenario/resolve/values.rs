@@ -146,17 +146,21 @@ pub(super) fn origin_form(path: &Spanned<String>, what: &str, problems: &mut Pro
     None
 }
 
-/// A text with placeholders.
-pub(super) fn template(text: &Spanned<String>, problems: &mut Problems<'_>) -> Option<TextTemplate> {
-    match template::parse(text.get_ref()) {
+/// A text with placeholders. `extracted` are the names of the values that earlier steps of a sequence extract.
+pub(super) fn template(
+    text: &Spanned<String>,
+    extracted: &[String],
+    problems: &mut Problems<'_>,
+) -> Option<TextTemplate> {
+    match template::parse(text.get_ref(), extracted) {
         Ok(template) => Some(template),
         Err(error) => {
             let span = problems.within_string(&text.span(), text.get_ref(), error.part());
-            let known: Vec<_> = template::PLACEHOLDERS.iter().map(|(name, _)| format!("`{{{name}}}`")).collect();
+            let names =
+                || template::PLACEHOLDERS.iter().map(|(name, _)| *name).chain(extracted.iter().map(String::as_str));
+            let known: Vec<_> = names().map(|name| format!("`{{{name}}}`")).collect();
             let close = match &error {
-                BracesError::Unknown { name, .. } => {
-                    suggest::closest(name, template::PLACEHOLDERS.iter().map(|(known, _)| *known))
-                }
+                BracesError::Unknown { name, .. } => suggest::closest(name, names()),
                 BracesError::Lone { .. } => None,
             };
             let suggestion = close.map(|name| format!("did you mean `{{{name}}}`? ")).unwrap_or_default();
@@ -165,4 +169,16 @@ pub(super) fn template(text: &Spanned<String>, problems: &mut Problems<'_>) -> O
             None
         }
     }
+}
+
+/// The name of an extracted value.
+pub(super) fn value_name(name: &Spanned<String>, problems: &mut Problems<'_>) -> Option<String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let text = name.get_ref();
+    if !text.is_empty() && text.chars().all(fits) {
+        return Some(text.clone());
+    }
+    let hint = "accepted: letters, digits, `_` and `-`";
+    problems.push(Diagnostic::at(name.span(), format!("`{text}` cannot be a value's name")).hint(hint));
+    None
 }

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{DurationText, HeaderLine, HeaderRule, TextRule};
+use super::{DurationText, HeaderRule, Headers, TextRule};
 use crate::document::diagnostic::Problems;
 use crate::document::read::{ByName, FromToml, Integer, List, OneOf, Word, wrong_type};
 use crate::document::table::wire_table;
@@ -109,8 +109,8 @@ wire_table! {
         optional method: String = { "default": "GET" },
         /// The request target, starting with `/`, or an extracted value.
         required path: String = { "pattern": "^[/{][!-~]*$" },
-        /// Additional header lines, as pairs of name and value.
-        optional headers: List<HeaderLine>,
+        /// Additional header lines: a table, or a list of pairs of name and value.
+        optional headers: Headers,
         /// The body.
         optional body: String,
         /// How often to send it in a row, 1 to 1000.
@@ -125,15 +125,18 @@ wire_table! {
 }
 
 wire_table! {
-    /// The source of a value in a response; exactly one key.
+    /// The source of a value in a response: one of `header`, `cookie` and `json`, otherwise the body. `matches` is required
+    /// with the body, and narrows the value anywhere.
     ValueSource in "the value" {
         /// The first header line of this name.
         optional header: String,
         /// The cookie of this name, as Set-Cookie sets it.
         optional cookie: String,
-        /// A JSON pointer (RFC 6901) into the body, such as `/items/0/id`.
+        /// A JSON pointer (RFC 6901) into the body, such as `/items/0/id`, or a JSONPath (RFC 9535) such as `$.items[0].id`.
         optional json: String,
-    } = { "minProperties": 1, "maxProperties": 1 }
+        /// A regular expression. The value is its first group, or the whole match if it has none.
+        optional matches: String,
+    } = { "minProperties": 1, "maxProperties": 2 }
 }
 
 wire_table! {

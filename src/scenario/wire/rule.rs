@@ -1,4 +1,4 @@
-//! Values of checks that have several forms: header lines, rules for texts, rules for the lines of a header.
+//! Rules that can be written in several ways: for a status code, a text, the lines of a header.
 
 use std::borrow::Cow;
 
@@ -7,48 +7,8 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::{HeaderTable, TextTable};
-use crate::document::diagnostic::{Diagnostic, Problems};
+use crate::document::diagnostic::Problems;
 use crate::document::read::{FromToml, Integer, List, wrong_type};
-
-/// One header line of a request: `["X-A", "1"]`.
-#[derive(Debug)]
-pub(in crate::scenario) struct HeaderLine {
-    pub(in crate::scenario) name: Spanned<String>,
-    pub(in crate::scenario) value: Spanned<String>,
-}
-
-impl FromToml for HeaderLine {
-    fn from_toml(value: &Spanned<DeValue<'_>>, what: &str, problems: &mut Problems<'_>) -> Option<Self> {
-        let pair = value.get_ref().as_array().map(AsRef::as_ref);
-        match pair {
-            Some([name, text]) if name.get_ref().is_str() && text.get_ref().is_str() => Some(HeaderLine {
-                name: Spanned::new(name.span(), String::from_toml(name, what, problems)?),
-                value: Spanned::new(text.span(), String::from_toml(text, what, problems)?),
-            }),
-            _ => {
-                let message = format!("{what} must be a pair of strings, a header's name and its value");
-                problems.push(Diagnostic::at(value.span(), message).hint("write `[\"X-Name\", \"value\"]`"));
-                None
-            }
-        }
-    }
-}
-
-impl JsonSchema for HeaderLine {
-    fn schema_name() -> Cow<'static, str> {
-        "HeaderLine".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "One header line: a pair of name and value.",
-            "type": "array",
-            "items": { "type": "string" },
-            "minItems": 2,
-            "maxItems": 2,
-        })
-    }
-}
 
 /// The expectation of a status code.
 #[derive(Debug)]
@@ -96,14 +56,17 @@ impl JsonSchema for ExpectedStatus {
 #[derive(Debug)]
 pub(in crate::scenario) enum TextRule {
     Equal(String),
-    Table(TextTable),
+    Table(Box<TextTable>),
 }
 
 impl FromToml for TextRule {
     fn from_toml(value: &Spanned<DeValue<'_>>, what: &str, problems: &mut Problems<'_>) -> Option<Self> {
         match value.get_ref() {
             DeValue::String(text) => Some(TextRule::Equal(text.clone().into_owned())),
-            DeValue::Table(table) => Some(TextRule::Table(TextTable::from_table(table, value.span(), problems))),
+            DeValue::Table(table) => {
+                let table = TextTable::from_table(table, value.span(), problems);
+                Some(TextRule::Table(Box::new(table)))
+            }
             _ => {
                 wrong_type(value, what, "a string or a rule such as `{ matches = \"…\" }`", problems);
                 None

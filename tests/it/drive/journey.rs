@@ -30,12 +30,13 @@ fn literal(text: &str) -> TextPiece {
 /// Log in, request three pages with values of the response, log out.
 fn journey() -> Vec<Step> {
     let value = |name: &str| TextPiece::Value(name.to_owned());
+    let extraction = |name: &str, from| Extraction { name: name.to_owned(), from, matches: None };
     vec![
         Step {
             method: "POST".to_owned(),
             extract: vec![
-                Extraction { name: "token".to_owned(), from: ValueSource::Json("/token".to_owned()) },
-                Extraction { name: "id".to_owned(), from: ValueSource::Cookie("id".to_owned()) },
+                extraction("token", ValueSource::Json("/token".to_owned().try_into().unwrap())),
+                extraction("id", ValueSource::Cookie("id".to_owned())),
             ],
             ..step("log in", &[literal("/login")])
         },

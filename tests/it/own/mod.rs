@@ -1,8 +1,11 @@
 //! A person's own deployment: its files as they are, its environment, and the scenario that `lab init` writes for it.
 
+mod checks;
 mod environment;
 mod failures;
+mod hopeless;
 mod init;
+pub(crate) mod python_server;
 mod refusals;
 mod sockets;
 mod tls;

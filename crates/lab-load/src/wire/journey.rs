@@ -9,8 +9,10 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use regex::Regex;
 use serde::{Deserialize, Serialize};
+
+use super::json_query::JsonQuery;
+use super::rule::{HeaderRule, Pattern, TextRule};
 
 /// One request of a journey.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +54,9 @@ pub struct Extraction {
     /// Its name in later steps.
     pub name: String,
     pub from: ValueSource,
+    /// Narrows the value to the first group of the first match, or to the whole match if the expression has no group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matches: Option<Pattern>,
 }
 
 /// The place of a value in a response.
@@ -62,8 +67,49 @@ pub enum ValueSource {
     Header(String),
     /// The cookie of this name, as the response sets it (RFC 6265 section 5.2).
     Cookie(String),
-    /// The string, number or boolean at this JSON pointer (RFC 6901) of the body.
-    Json(String),
+    /// The string, number or boolean in a JSON body.
+    Json(JsonQuery),
+    /// The whole body, as text.
+    Body,
+}
+
+impl Extraction {
+    /// The value in a response; None if the response does not have it. `lines` returns the values of all header lines of a
+    /// name.
+    #[must_use]
+    pub fn find(&self, lines: &dyn Fn(&str) -> Vec<String>, body: &str) -> Option<String> {
+        let text = self.from.find(lines, body)?;
+        let Some(pattern) = &self.matches else { return Some(text) };
+        let groups = pattern.0.captures(&text)?;
+        groups.get(1).or_else(|| groups.get(0)).map(|found| found.as_str().to_owned())
+    }
+
+    /// Whether the value is in the body.
+    #[must_use]
+    pub fn needs_body(&self) -> bool {
+        matches!(self.from, ValueSource::Json(_) | ValueSource::Body)
+    }
+}
+
+impl ValueSource {
+    fn find(&self, lines: &dyn Fn(&str) -> Vec<String>, body: &str) -> Option<String> {
+        match self {
+            ValueSource::Header(name) => lines(name).into_iter().next(),
+            ValueSource::Cookie(name) => lines("set-cookie").iter().find_map(|line| {
+                let (found, value) = line.split(';').next()?.split_once('=')?;
+                (found.trim() == name).then(|| value.trim().to_owned())
+            }),
+            ValueSource::Json(query) => {
+                let document: serde_json::Value = serde_json::from_str(body).ok()?;
+                match query.find(&document)?.into_owned() {
+                    serde_json::Value::String(text) => Some(text),
+                    value @ (serde_json::Value::Number(_) | serde_json::Value::Bool(_)) => Some(value.to_string()),
+                    _ => None,
+                }
+            }
+            ValueSource::Body => Some(body.to_owned()),
+        }
+    }
 }
 
 /// The rules for a response; what is absent is not checked.
@@ -74,63 +120,6 @@ pub struct StepExpectation<T = String> {
     /// Rules by field name.
     pub headers: Vec<(String, HeaderRule<T>)>,
     pub body: Option<TextRule<T>>,
-}
-
-/// A rule for the header fields of one name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum HeaderRule<T = String> {
-    /// No field of that name.
-    Absent,
-    /// At least one.
-    Present,
-    /// Exactly this many.
-    Count(u32),
-    /// Exactly these, in this order.
-    Lines(Vec<TextRule<T>>),
-    /// None that contains this text.
-    Lacks(T),
-}
-
-/// A rule for one text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TextRule<T = String> {
-    /// Equal, byte for byte.
-    Equal(T),
-    Contains(T),
-    /// Matches somewhere; anchor the pattern to match the whole text.
-    Matches(Pattern),
-    /// Does not contain this.
-    Lacks(T),
-    Empty,
-}
-
-/// A regular expression, which is text in a document.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Pattern(pub Regex);
-
-impl PartialEq for Pattern {
-    fn eq(&self, other: &Pattern) -> bool {
-        self.0.as_str() == other.0.as_str()
-    }
-}
-
-impl Eq for Pattern {}
-
-impl TryFrom<String> for Pattern {
-    type Error = regex::Error;
-
-    fn try_from(text: String) -> Result<Pattern, regex::Error> {
-        Regex::new(&text).map(Pattern)
-    }
-}
-
-impl From<Pattern> for String {
-    fn from(pattern: Pattern) -> String {
-        pattern.0.as_str().to_owned()
-    }
 }
 
 /// Extracted values by name.
@@ -193,59 +182,5 @@ impl<T> Step<T> {
 impl<T> Default for StepExpectation<T> {
     fn default() -> StepExpectation<T> {
         StepExpectation { status: None, headers: Vec::new(), body: None }
-    }
-}
-
-impl<T> HeaderRule<T> {
-    fn map<U>(&self, fill: &mut impl FnMut(&T) -> U) -> HeaderRule<U> {
-        match self {
-            HeaderRule::Absent => HeaderRule::Absent,
-            HeaderRule::Present => HeaderRule::Present,
-            HeaderRule::Count(count) => HeaderRule::Count(*count),
-            HeaderRule::Lines(rules) => HeaderRule::Lines(rules.iter().map(|rule| rule.map(fill)).collect()),
-            HeaderRule::Lacks(text) => HeaderRule::Lacks(fill(text)),
-        }
-    }
-}
-
-impl<T> TextRule<T> {
-    fn map<U>(&self, fill: &mut impl FnMut(&T) -> U) -> TextRule<U> {
-        match self {
-            TextRule::Equal(text) => TextRule::Equal(fill(text)),
-            TextRule::Contains(text) => TextRule::Contains(fill(text)),
-            TextRule::Matches(pattern) => TextRule::Matches(pattern.clone()),
-            TextRule::Lacks(text) => TextRule::Lacks(fill(text)),
-            TextRule::Empty => TextRule::Empty,
-        }
-    }
-}
-
-impl HeaderRule {
-    /// Whether the field values of one name satisfy the rule.
-    #[must_use]
-    pub fn accepts(&self, lines: &[impl AsRef<str>]) -> bool {
-        match self {
-            HeaderRule::Absent => lines.is_empty(),
-            HeaderRule::Present => !lines.is_empty(),
-            HeaderRule::Count(count) => lines.len() == *count as usize,
-            HeaderRule::Lines(rules) => {
-                rules.len() == lines.len() && rules.iter().zip(lines).all(|(rule, line)| rule.accepts(line.as_ref()))
-            }
-            HeaderRule::Lacks(text) => lines.iter().all(|line| !line.as_ref().contains(text.as_str())),
-        }
-    }
-}
-
-impl TextRule {
-    /// Whether the text satisfies the rule.
-    #[must_use]
-    pub fn accepts(&self, text: &str) -> bool {
-        match self {
-            TextRule::Equal(expected) => text == expected,
-            TextRule::Contains(part) => text.contains(part.as_str()),
-            TextRule::Matches(pattern) => pattern.0.is_match(text),
-            TextRule::Lacks(part) => !text.contains(part.as_str()),
-            TextRule::Empty => text.is_empty(),
-        }
     }
 }

@@ -6,6 +6,8 @@
 mod plan;
 mod schedule;
 mod journey;
+mod json_query;
+mod rule;
 mod events;
 mod ledger;
 mod error_class;
@@ -18,11 +20,11 @@ mod micros;
 pub use cpu_time::CpuTime;
 pub use error_class::ErrorClass;
 pub use events::{DriveOutcome, DriverEvent, EventDecoder, StepOutcome, WindowEnds};
-pub use journey::{
-    Extraction, HeaderRule, Pattern, Step, StepExpectation, StepText, TextPiece, TextRule, ValueSource, Values,
-};
+pub use journey::{Extraction, Step, StepExpectation, StepText, TextPiece, ValueSource, Values};
+pub use json_query::JsonQuery;
 pub use ledger::{Ledger, OpenLedger, RateLedger, Shortfall};
 pub use plan::{Arrival, DrivePlan, Http, Mode, OpenPlan, Program, TimerKind, Tls, Trust};
 pub use protocol_error::ProtocolError;
+pub use rule::{HeaderRule, Pattern, TextRule};
 pub use schedule::{ArrivalProcess, Schedule, Stage};
 pub use seconds::{SecondRow, SecondTimes, number_of_seconds};

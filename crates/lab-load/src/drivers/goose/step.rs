@@ -1,8 +1,8 @@
 //! Evaluates a response against a journey's step, and extracts the values for later steps.
 
-use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::header::HeaderMap;
 
-use crate::wire::{ErrorClass, Extraction, Step, ValueSource, Values};
+use crate::wire::{ErrorClass, Extraction, Step, Values};
 
 /// The parts of a response that a step's rules apply to.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(super) struct StepResponse {
 impl Step {
     /// Whether a rule or an extraction uses the body.
     pub(super) fn wants_body(&self) -> bool {
-        self.expect.body.is_some() || self.extract.iter().any(|extract| matches!(extract.from, ValueSource::Json(_)))
+        self.expect.body.is_some() || self.extract.iter().any(Extraction::needs_body)
     }
 
     /// Evaluates a response and extracts its values.
@@ -40,35 +40,15 @@ impl Step {
         if !headers_pass || self.expect.body.as_ref().is_some_and(|rule| !rule.accepts(&body)) {
             return Err(ErrorClass::CheckFailed);
         }
-        for Extraction { name, from } in &self.extract {
-            let value = from.find(response, &body).ok_or(ErrorClass::CheckFailed)?;
-            values.insert(name.clone(), value);
+        let lines = |name: &str| {
+            let values = response.headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+            values.map(str::to_owned).collect()
+        };
+        for extraction in &self.extract {
+            let value = extraction.find(&lines, &body).ok_or(ErrorClass::CheckFailed)?;
+            values.insert(extraction.name.clone(), value);
         }
         Ok(())
-    }
-}
-
-impl ValueSource {
-    fn find(&self, response: &StepResponse, body: &str) -> Option<String> {
-        let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
-        match self {
-            ValueSource::Header(name) => text(response.headers.get(name)?),
-            ValueSource::Cookie(name) => {
-                let mut lines = response.headers.get_all("set-cookie").iter().filter_map(|line| line.to_str().ok());
-                lines.find_map(|line| {
-                    let (found, value) = line.split(';').next()?.split_once('=')?;
-                    (found.trim() == name).then(|| value.trim().to_owned())
-                })
-            }
-            ValueSource::Json(pointer) => {
-                let document: serde_json::Value = serde_json::from_str(body).ok()?;
-                match document.pointer(pointer)? {
-                    serde_json::Value::String(text) => Some(text.clone()),
-                    value @ (serde_json::Value::Number(_) | serde_json::Value::Bool(_)) => Some(value.to_string()),
-                    _ => None,
-                }
-            }
-        }
     }
 }
 
@@ -77,10 +57,10 @@ mod tests {
     use std::num::NonZeroU32;
     use std::time::Duration;
 
-    use reqwest::header::HeaderName;
+    use reqwest::header::{HeaderName, HeaderValue};
 
     use super::*;
-    use crate::wire::{HeaderRule, Pattern, StepExpectation, StepText, TextPiece, TextRule};
+    use crate::wire::{HeaderRule, Pattern, StepExpectation, StepText, TextPiece, TextRule, ValueSource};
 
     fn response(status: u16, headers: &[(&str, &str)], body: &str) -> StepResponse {
         let line = |(name, value): &(&str, &str)| {
@@ -100,7 +80,7 @@ mod tests {
             think: Duration::ZERO,
             extract: extract
                 .iter()
-                .map(|(name, from)| Extraction { name: (*name).into(), from: from.clone() })
+                .map(|(name, from)| Extraction { name: (*name).into(), from: from.clone(), matches: None })
                 .collect(),
             expect,
         }
@@ -130,6 +110,8 @@ mod tests {
             (matches("^P.*!$"), true),
             (matches("^x"), false),
             (TextRule::Empty, false),
+            (TextRule::Not(Box::new(TextRule::Empty)), true),
+            (TextRule::Not(Box::new(matches("^P"))), false),
         ] {
             let expect = StepExpectation { body: Some(rule.clone()), ..StepExpectation::default() };
             let wanted = if accepted { Ok(()) } else { Err(ErrorClass::CheckFailed) };
@@ -142,6 +124,8 @@ mod tests {
             ("x-a", HeaderRule::Count(2), true),
             ("x-a", HeaderRule::Lines(vec![TextRule::Equal("1".into()), TextRule::Equal("2".into())]), true),
             ("x-a", HeaderRule::Lines(vec![TextRule::Equal("2".into())]), false),
+            ("x-a", HeaderRule::Not(TextRule::Equal("3".into())), true),
+            ("x-a", HeaderRule::Not(TextRule::Equal("2".into())), false),
         ] {
             let expect = StepExpectation { headers: vec![(name.into(), rule.clone())], ..StepExpectation::default() };
             let wanted = if accepted { Ok(()) } else { Err(ErrorClass::CheckFailed) };
@@ -150,11 +134,29 @@ mod tests {
     }
 
     #[test]
+    fn expression_narrows_a_value() {
+        let extraction = |from: ValueSource, matches: &str| {
+            let matches = Some(Pattern::try_from(matches.to_owned()).unwrap());
+            Extraction { name: "value".into(), from, matches }
+        };
+        let lines = |name: &str| if name == "Location" { vec!["/items/17?new".to_owned()] } else { Vec::new() };
+        let body = r#"<input name="csrf" value="t0k3n">"#;
+        for (extraction, value) in [
+            (extraction(ValueSource::Body, r#"name="csrf" value="([^"]+)""#), Some("t0k3n")),
+            (extraction(ValueSource::Header("Location".into()), "[0-9]+"), Some("17")),
+            (extraction(ValueSource::Header("Location".into()), "^[0-9]+"), None),
+            (extraction(ValueSource::Header("Via".into()), "."), None),
+        ] {
+            assert_eq!(extraction.find(&lines, body).as_deref(), value, "{extraction:?}");
+        }
+    }
+
+    #[test]
     fn values_are_extracted_and_filled_in() {
         let sources = [
             ("location", ValueSource::Header("Location".into())),
             ("session", ValueSource::Cookie("id".into())),
-            ("id", ValueSource::Json("/items/1/id".into())),
+            ("id", ValueSource::Json("/items/1/id".to_owned().try_into().unwrap())),
         ];
         let headers = [("Location", "/next"), ("Set-Cookie", "a=1"), ("Set-Cookie", "id=xyz; Path=/; HttpOnly")];
         let good = response(200, &headers, r#"{"items":[{},{"id":7}]}"#);

@@ -1,0 +1,2 @@
+DEBUG = True
+API_KEY = None

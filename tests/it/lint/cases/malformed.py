@@ -1,0 +1,2 @@
+application = 1
+assert application ==  # finds file-not-read
