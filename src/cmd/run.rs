@@ -20,7 +20,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     // Only a complete scenario is compared with its snapshots. The facts of another backend were not
     // reviewed.
     let is_whole = args.scenario.stacks.is_all() && !args.quick;
-    let mut scenario = match select::scenario_of_run(&args.scenario, is_whole, step.as_ref())? {
+    let mut scenario = match select::scenario_of_run(&args.scenario, is_whole && args.gate, step.as_ref())? {
         Ok(scenario) => scenario,
         Err(exit) => return Ok(exit),
     };

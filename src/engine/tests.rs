@@ -28,6 +28,7 @@ use lab_stats::decision::Looks;
 
 mod confirmation;
 mod growth;
+mod past;
 
 fn stack(name: &str) -> Stack {
     Stack {
@@ -349,7 +350,7 @@ fn evaluate(
     let context =
         GateContext { gate: &scenario.gate, ungated: &scenario.ungated_stacks(), looks: &looks, made, cells: None };
     let now = Ratios::from_estimates(String::new(), &scenario.loads, estimates);
-    gate::judge(context, RunValues { estimates, now: &now, committed, limited: &[] }).metrics
+    gate::judge(context, RunValues { estimates, now: &now, committed, limited: &[], past: &[] }).metrics
 }
 
 /// Whether a further look could decide something.

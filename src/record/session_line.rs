@@ -1,5 +1,7 @@
 //! A session in one line, small enough to be committed: what a history is made of.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::estimate::Unit;
@@ -37,6 +39,10 @@ pub struct SessionLine {
     pub cpu: String,
     /// Of the scenario file.
     pub scenario_sha256: String,
+    /// The driver and the path of each load, in words. Figures under different loads are not compared, even if the names
+    /// are the same. Empty in lines of older versions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub loads: BTreeMap<String, String>,
     /// SHA-256 of the exact facts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<String>,
@@ -74,9 +80,9 @@ pub struct SessionRevision {
 }
 
 impl SessionLine {
-    /// The line of a run on `revision`.
+    /// The line of a run on `revision`, given the descriptions of its loads.
     #[must_use]
-    pub fn new(record: &Record, revision: SessionRevision) -> SessionLine {
+    pub fn new(record: &Record, revision: SessionRevision, loads: BTreeMap<String, String>) -> SessionLine {
         let Provenance { run, ended, lab, machine, sha256, .. } = &record.provenance;
         SessionLine {
             schema: SESSION_LINE_SCHEMA,
@@ -88,6 +94,7 @@ impl SessionLine {
             machine: machine.fingerprint(),
             cpu: machine.summary(),
             scenario_sha256: sha256.clone(),
+            loads,
             facts: record.gate.facts_sha256.clone(),
             figures: figures(record),
         }

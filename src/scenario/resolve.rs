@@ -39,7 +39,7 @@ pub(super) use context::ResolveContext;
 /// The supported version of the format.
 const SCHEMA: i128 = 1;
 /// Folders of `reports/` that belong to no scenario.
-const RESERVED_NAMES: [&str; 3] = ["snapshots", "calibration", "revisions"];
+const RESERVED_NAMES: [&str; 4] = ["snapshots", "calibration", "revisions", "history"];
 
 /// Resolves a scenario. `None` if it adds to `problems`.
 pub(super) fn resolve(
@@ -95,8 +95,8 @@ pub(super) fn resolve(
         is_short: false,
         comparison: None,
     };
-    if context.is_gated {
-        gate::refuse_unjudged_margins(&scenario, wire, problems);
+    if let Some(past) = context.gated_past {
+        gate::refuse_unjudged_margins(&scenario, past, wire, problems);
     }
     Some(scenario)
 }

@@ -377,7 +377,11 @@ wire_table! {
         /// The baseline of the ratios to the reference stack: the committed `snapshot` (has the stack changed?) or the
         /// `reference` stack itself (is the stack worse?).
         optional against: OneOf<Against> = { "default": "snapshot" },
-        /// How much worse each metric may become: than in the baseline, or in `lab compare` than at the other revision.
+        /// Whether margins also bound the change of each stack from its own past: its figures in at least eight accepted
+        /// sessions of the same machine.
+        optional past: bool = { "default": true },
+        /// How much worse each metric may become: than in the baseline, than in the stack's past, or in `lab compare` than
+        /// at the other revision.
         /// Default: no metric is gated.
         optional margins: Margins,
         /// The worst acceptable values, on any machine: of every measured stack under every load, except loads whose

@@ -5,6 +5,8 @@
 //! number of gated metrics and interim looks. It rests on
 //! - exact intervals ([`signed_rank`]) for any symmetric noise; the random order within blocks makes it symmetric where
 //!   nothing has changed;
+//! - for earlier sessions, Student's prediction interval, which assumes that their levels are about normal on the logarithmic
+//!   scale: eight sessions are too few for any interval of ranks;
 //! - looks declared beforehand, each with an equal share of the error (Bonferroni, valid under any dependence);
 //! - Holm's procedure over the gated metrics of a look (Holm, *A simple sequentially rejective multiple test
 //!   procedure*, Scand. J. Statist. 6, 1979). A metric that an earlier look has called stays called and leaves the
@@ -14,10 +16,12 @@
 //! metric needs only its own level (Berger, *Multiparameter hypothesis testing and acceptance sampling*, Technometrics
 //! 24, 1982), so passes share the error between looks but not between metrics.
 
-use crate::sample;
+mod series;
+
 use crate::signed_rank::{self, Interval};
 use crate::student_t;
 use crate::verdict::{Direction, InconclusiveReason, Limits, Verdict};
+use series::{BaselineSeries, Series};
 
 /// The one-sided error rate of a whole run: half of 5 %.
 pub const ALPHA: f64 = 0.025;
@@ -67,13 +71,25 @@ impl Looks {
 /// One gated metric of one stack under one load.
 #[derive(Debug, Clone)]
 pub struct MetricTest<'a> {
-    /// Logarithms of the ratios to the reference stack, in the order of the blocks.
+    /// Logarithms of the ratios to the reference stack, or of the values themselves, in the order of the blocks.
     pub log_ratios: &'a [f64],
-    /// The log ratios of the run to compare with; `None` compares with the reference stack itself.
-    pub baseline: Option<&'a [f64]>,
+    pub baseline: Baseline<'a>,
     /// The largest acceptable worsening, as a fraction.
     pub margin: f64,
     pub direction: Direction,
+}
+
+/// What the rounds of a [`MetricTest`] are compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Baseline<'a> {
+    /// A logarithm of zero: the reference stack itself.
+    #[default]
+    NoChange,
+    /// The log ratios of another run.
+    Rounds(&'a [f64]),
+    /// The logarithms of the levels of earlier sessions. This session is one more of them: even if nothing has changed, it
+    /// differs from their mean as they differ from each other.
+    Sessions(&'a [f64]),
 }
 
 /// The result of a [`MetricTest`].
@@ -161,28 +177,7 @@ struct Comparison {
     limits: Limits,
     direction: Direction,
     run: Series,
-    baseline: Option<Series>,
-}
-
-/// One series of rounds, prepared for intervals of any level.
-struct Series {
-    rounds: usize,
-    averages: Vec<f64>,
-}
-
-impl Series {
-    fn new(log_ratios: &[f64], direction: Direction) -> Series {
-        let worse: Vec<f64> = log_ratios.iter().map(|log| direction.worsening(*log)).collect();
-        Series { rounds: worse.len(), averages: signed_rank::walsh_averages(&worse) }
-    }
-
-    fn middle(&self) -> Option<f64> {
-        sample::median_of_sorted(&self.averages)
-    }
-
-    fn at(&self, level: f64) -> Option<Interval> {
-        signed_rank::interval_from_averages(&self.averages, self.rounds, level)
-    }
+    baseline: Option<BaselineSeries>,
 }
 
 impl Comparison {
@@ -192,12 +187,13 @@ impl Comparison {
             limits: Limits::new(test.margin, test.direction),
             direction: test.direction,
             run: Series::new(run, test.direction),
-            baseline: test.baseline.map(|known| Series::new(known, test.direction)),
+            baseline: BaselineSeries::new(test.baseline, test.direction),
         }
     }
 
     /// The change, with an error rate of at most `level` at each end. Against a baseline it combines opposite ends of the
-    /// two intervals, each at half the level, which is valid whatever the noise of either run, on whichever machine.
+    /// two intervals, each at half the level, which is valid whatever the noise of either run, on whichever machine. Of
+    /// earlier sessions it is the prediction interval, which covers the level of one more session.
     fn at(&self, level: f64) -> Option<Interval> {
         let Some(baseline) = &self.baseline else { return self.run.at(level) };
         let (run, known) = (self.run.at(level / 2.0)?, baseline.at(level / 2.0)?);
@@ -232,14 +228,14 @@ impl Comparison {
     fn inconclusive_reason(&self, call: f64, pass: f64) -> InconclusiveReason {
         let halved = if self.baseline.is_some() { 2.0 } else { 1.0 };
         let needed = signed_rank::min_sample_size(call / halved);
-        if self.baseline.as_ref().is_some_and(|known| known.rounds < needed) {
+        if self.baseline.as_ref().is_some_and(|known| known.is_too_short(call / halved)) {
             return InconclusiveReason::WideBaseline;
         }
         let missing = needed.saturating_sub(self.run.rounds);
         if missing > 0 {
             return InconclusiveReason::TooFewRounds(missing as u32);
         }
-        let known_middle = self.baseline.as_ref().and_then(Series::middle).unwrap_or(0.0);
+        let known_middle = self.baseline.as_ref().and_then(BaselineSeries::middle).unwrap_or(0.0);
         let Some(middle) = self.run.middle().map(|run| run - known_middle) else {
             return InconclusiveReason::OutOfReach;
         };

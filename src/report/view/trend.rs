@@ -7,13 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::record::{SessionFigure, SessionLine};
 use crate::scenario::model::Metric;
-use lab_stats::change_points::change_points;
-
-/// About one series in fifty shows a change point where nothing has changed.
-pub const SIGNIFICANCE: f64 = 0.02;
-
-/// The seed of the permutations: the same history must give the same answer.
-const SEED: u64 = 2014;
+use lab_stats::change_points::{SEED, SIGNIFICANCE, change_points};
 
 /// One metric over the sessions of one machine.
 #[derive(Debug, Clone, PartialEq)]

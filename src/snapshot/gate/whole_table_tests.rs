@@ -70,7 +70,7 @@ fn judged(estimates: &[Estimate], margin: f64) -> Vec<MetricVerdict> {
     let looks = Looks::new(vec![BLOCKS / 2, BLOCKS]).unwrap();
     let context = GateContext { gate: &gate, ungated: &[], looks: &looks, made: 2, cells: None };
     let now = Ratios::from_estimates(String::new(), &[], &[]);
-    judge(context, RunValues { estimates, now: &now, committed: None, limited: &[] }).metrics
+    judge(context, RunValues { estimates, now: &now, committed: None, limited: &[], past: &[] }).metrics
 }
 
 /// The least count that a binomial variable of `trials` and `probability` exceeds in at most one case of a thousand.

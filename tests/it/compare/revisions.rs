@@ -228,7 +228,7 @@ fn unjudged_margins_are_refused() {
     let one = SCENARIO.replace("[[stack]]\nname   = \"direct\"\nserver = { kind = \"lab\" }\n", "");
     let project = project(&format!("{one}{LOAD}\n[gate]\nmargins = {{ cpu_per_request = \"5%\" }}\n"));
     commit(&project);
-    let refused = project.expect(Exit::BadScenario, &["run", "scenarios/edge.toml"]);
+    let refused = project.expect(Exit::BadScenario, &["run", "scenarios/edge.toml", "--gate"]);
     assert!(refused.contains("nothing can judge these margins: no load measures two stacks"), "{refused}");
     assert!(refused.contains("scenarios/edge.toml:") && refused.contains("^^^"), "{refused}");
     assert!(refused.contains("`lab compare REVISION scenarios/edge.toml` judges them"), "{refused}");

@@ -10,7 +10,7 @@ fn looks(rounds: &[u32]) -> Looks {
 }
 
 fn metric_test(log_ratios: &[f64], margin: f64, direction: Direction) -> MetricTest<'_> {
-    MetricTest { log_ratios, baseline: None, margin, direction }
+    MetricTest { log_ratios, baseline: Baseline::NoChange, margin, direction }
 }
 
 /// `rounds` values around `middle` that differ by up to `spread`, without chance.
@@ -107,7 +107,8 @@ fn holm_relaxes_the_level_after_a_rejection() {
 #[test]
 fn baseline_uncertainty_counts() {
     let test = |run: &[f64], known: &[f64]| {
-        let metric_test = MetricTest { baseline: Some(known), ..metric_test(run, 0.05, Direction::LowerIsBetter) };
+        let baseline = Baseline::Rounds(known);
+        let metric_test = MetricTest { baseline, ..metric_test(run, 0.05, Direction::LowerIsBetter) };
         decide(&[metric_test], &looks(&[run.len() as u32]), 1).remove(0)
     };
     let calm = around(0.70, 0.005, 10);
@@ -196,7 +197,7 @@ fn call_rates(seed: u64, true_change: f64, noise: Noise, against: Option<(usize,
             .iter()
             .zip(&known)
             .map(|(run, known)| MetricTest {
-                baseline: known.as_deref(),
+                baseline: known.as_deref().map_or(Baseline::NoChange, Baseline::Rounds),
                 ..metric_test(run, 0.05, Direction::LowerIsBetter)
             })
             .collect();
@@ -266,4 +267,51 @@ fn suggested_rounds_decide_in_four_of_five_runs() {
     let rate = f64::from(found) / f64::from(undecided);
     assert!(undecided > 150, "only {undecided} were undecided at first");
     assert!(rate > 0.75, "{found} of {undecided} were found with the suggested rounds, at most {most}");
+}
+
+/// The fraction of runs, each of four metrics and three looks, that call any failure against ten earlier sessions. Sessions
+/// scatter by 3 %, rounds within a session by 2 %.
+fn call_rate_against_sessions(seed: u64, true_change: f64) -> f64 {
+    let mut dice = Dice(ChaCha8Rng::seed_from_u64(seed));
+    let looks = looks(&[10, 20, 30]);
+    let mut calls = 0_u32;
+    for _ in 0..TRIALS {
+        let mut session = |rounds: usize, middle: f64| {
+            let level = middle + 0.03 * dice.noise(Noise::Normal);
+            dice.rounds(rounds, level, 0.02, Noise::Normal)
+        };
+        let known: Vec<Vec<f64>> = (0..4)
+            .map(|_| (0..10).map(|_| crate::sample::median(&session(10, 7.0)).unwrap()).collect())
+            .collect();
+        let runs: Vec<Vec<f64>> = (0..4).map(|_| session(30, 7.0 + true_change)).collect();
+        let tests = runs.iter().zip(&known).map(|(run, known)| {
+            let baseline = Baseline::Sessions(known);
+            MetricTest { baseline, ..metric_test(run, 0.05, Direction::LowerIsBetter) }
+        });
+        let results = decide(&tests.collect::<Vec<_>>(), &looks, 3);
+        calls += u32::from(results.iter().any(|result| result.verdict == Verdict::Fail));
+    }
+    f64::from(calls) / f64::from(TRIALS)
+}
+
+/// However many rounds a session has, it says no more about the level than one session can.
+#[test]
+fn guarantee_holds_against_earlier_sessions() {
+    let failed = call_rate_against_sessions(11, 1.05_f64.ln());
+    assert!(failed <= GUARANTEED, "{failed}");
+    let found = call_rate_against_sessions(12, 1.4_f64.ln());
+    assert!(found > 0.9, "a change far beyond the scatter of sessions: {found}");
+}
+
+#[test]
+fn scattered_sessions_decide_nothing() {
+    let run = around(7.0, 0.005, 20);
+    let test = |sessions: &[f64]| {
+        let baseline = Baseline::Sessions(sessions);
+        let test = MetricTest { baseline, ..metric_test(&run, 0.05, Direction::LowerIsBetter) };
+        decide(&[test], &looks(&[20]), 1)[0].verdict
+    };
+    assert_eq!(test(&around(7.0, 0.005, 8)), Verdict::Pass);
+    assert_eq!(test(&around(6.9, 0.005, 8)), Verdict::Fail);
+    assert_eq!(test(&around(7.0, 0.2, 8)), Verdict::Inconclusive(InconclusiveReason::WideBaseline));
 }
