@@ -84,7 +84,7 @@ pub fn compare_with_itself(scenario: &Scenario, metrics: &[MetricCalibration]) -
             direction: Direction::LowerIsBetter,
         });
         let tests: Vec<MetricTest<'_>> = tests.collect();
-        let results = decide(&tests, &looks, looks.count());
+        let results = decide(&tests, &looks, looks.count(), scenario.gate.correction);
         found.made += 1;
         found.alarms +=
             usize::from(results.iter().any(|result| matches!(result.verdict, Verdict::Fail | Verdict::Improved)));

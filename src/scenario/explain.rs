@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use super::model::{
     Backend, Check, CheckRequest, Driver, Expectation, Http, Image, Load, OnErrors, PastSessions, Placement, Scenario,
-    SlowClients,
-    Stack, Step, TextTemplatePart, Volatile, Warmup,
+    SlowClients, Stack, Step, TextTemplatePart, Volatile, Warmup,
 };
 use crate::catalog::kind::Interface;
 

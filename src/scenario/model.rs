@@ -21,7 +21,7 @@ pub use check::{
     SlowPart, TextRule, TextTemplate, TextTemplatePart, UpstreamExpectation,
 };
 pub use comparison::{Comparison, StackVersion, Version, base_name, head_name};
-pub use gate::{Against, Gate, Growth, Limits, Metric, PastSessions};
+pub use gate::{Against, Correction, Gate, Growth, Limits, Metric, PastSessions};
 pub use load::{
     Arrival, ArrivalProcess, Driver, External, Extraction, Http, Load, OnErrors, OpenLoop, Rate, Step, StepExpectation,
     StepText, TextPiece, TimerKind, Tls, Trust, ValueSource,

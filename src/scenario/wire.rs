@@ -8,7 +8,7 @@ mod quantity;
 mod rule;
 mod volatile;
 
-use super::model::{Against, App, Backend, Relocate, SlowPart};
+use super::model::{Against, App, Backend, Correction, Relocate, SlowPart};
 use crate::catalog::kind::{Ability, Interface};
 use crate::document::read::{ByName, Integer, List, OneOf, Word};
 use crate::document::table::wire_table;
@@ -377,6 +377,10 @@ wire_table! {
         /// The baseline of the ratios to the reference stack: the committed `snapshot` (has the stack changed?) or the
         /// `reference` stack itself (is the stack worse?).
         optional against: OneOf<Against> = { "default": "snapshot" },
+        /// How the error of a run is shared by everything that is judged. `holm` bounds the probability of any false
+        /// alarm. `false-discovery-rate` bounds the expected share of false ones among all alarms, which finds more in a big
+        /// table of which much has changed.
+        optional correction: OneOf<Correction> = { "default": "holm" },
         /// Whether margins also bound the change of each stack from its own past: its figures in at least eight accepted
         /// sessions of the same machine.
         optional past: bool = { "default": true },
@@ -480,4 +484,10 @@ impl Word for SlowPart {
 impl Word for Against {
     const WHAT: &'static str = "comparison";
     const ALL: &'static [(&'static str, Self)] = &[("snapshot", Against::Snapshot), ("reference", Against::Reference)];
+}
+
+impl Word for Correction {
+    const WHAT: &'static str = "correction";
+    const ALL: &'static [(&'static str, Self)] =
+        &[("holm", Correction::Holm), ("false-discovery-rate", Correction::FalseDiscoveryRate)];
 }

@@ -13,7 +13,6 @@ use crate::scenario::model::{Against, Gate, Metric};
 use lab_stats::decision::{self, Baseline, Looks, MetricTest, TestResult};
 use lab_stats::verdict::Direction;
 
-
 /// The inputs of the gate besides a run's own values.
 #[derive(Debug, Clone, Copy)]
 pub struct GateContext<'a> {
@@ -84,7 +83,7 @@ pub fn judge(context: GateContext<'_>, run: RunValues<'_>) -> Judgement {
     // What can be decided is one family, which shares the error.
     let tests = gated.iter().filter_map(GatedRatio::test).chain(limited.iter().filter_map(|limit| limit.test()));
     let tests: Vec<MetricTest<'_>> = tests.chain(past.iter().filter_map(|metric| metric.test())).collect();
-    let mut results = decision::decide(&tests, looks, made).into_iter();
+    let mut results = decision::decide(&tests, looks, made, gate.correction).into_iter();
     let mut answered =
         |case: &GatedRatio<'_>| case.verdict(if case.obstacle.is_some() { None } else { results.next() });
     let mut metrics: Vec<MetricVerdict> = gated.iter().map(&mut answered).collect();

@@ -12,6 +12,13 @@
 //!   procedure*, Scand. J. Statist. 6, 1979). A metric that an earlier look has called stays called and leaves the
 //!   family: the smallest adjusted p-value over the looks can only fall.
 //!
+//! By choice, [`Correction::FalseDiscoveryRate`] bounds the expected share of false ones among the metrics called *failed*
+//! instead, by the same number (Benjamini and Hochberg, *Controlling the false discovery rate*, J. R. Statist. Soc. B 57,
+//! 1995). Where nothing has changed, both guarantees are the same. It holds for metrics that are independent or positively
+//! dependent; for any dependence of n metrics the bound is the same times 1 + 1/2 + … + 1/n (Benjamini and Yekutieli, *The
+//! control of the false discovery rate in multiple testing under dependency*, Ann. Statist. 29, 2001). Over the looks the shares
+//! add up: what a look calls is part of all that is called, so its share of false ones there is no larger.
+//!
 //! *Pass* means that a metric is not worse than its margin. A gate passes when all its metrics do. For such a claim each
 //! metric needs only its own level (Berger, *Multiparameter hypothesis testing and acceptance sampling*, Technometrics
 //! 24, 1982), so passes share the error between looks but not between metrics.
@@ -68,6 +75,26 @@ impl Looks {
     }
 }
 
+/// How the error of a look is shared by the metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Correction {
+    /// Bounds the probability that any metric is called wrongly.
+    #[default]
+    Holm,
+    /// Bounds the expected share of wrong calls among all calls. It finds more in a big table of which much has changed.
+    FalseDiscoveryRate,
+}
+
+impl Correction {
+    /// The level at which one more metric would be called, after `called` of `tests` were, of an error of `share`.
+    fn next_level(self, share: f64, called: usize, tests: usize) -> f64 {
+        match self {
+            Correction::Holm => share / (tests - called) as f64,
+            Correction::FalseDiscoveryRate => share * (called + 1) as f64 / tests as f64,
+        }
+    }
+}
+
 /// One gated metric of one stack under one load.
 #[derive(Debug, Clone)]
 pub struct MetricTest<'a> {
@@ -107,16 +134,24 @@ pub struct TestResult {
 
 /// Runs every test after the first `made` of the declared looks.
 #[must_use]
-pub fn decide(tests: &[MetricTest<'_>], looks: &Looks, made: usize) -> Vec<TestResult> {
+pub fn decide(tests: &[MetricTest<'_>], looks: &Looks, made: usize, correction: Correction) -> Vec<TestResult> {
     let share = looks.share(ALPHA);
     let mut results: Vec<Option<TestResult>> = vec![None; tests.len()];
     for (look, rounds) in looks.rounds().iter().enumerate().take(made) {
         let mut comparisons: Vec<Option<Comparison>> = Vec::new();
         for (test, result) in tests.iter().zip(&results) {
-            comparisons.push(result.is_none().then(|| Comparison::after(test, *rounds)));
+            // What an earlier look has called counts among the discoveries of this one if it is called here, too.
+            let is_called = result.as_ref().is_some_and(|result| result.verdict != Verdict::Pass);
+            let is_compared = result.is_none() || (is_called && correction == Correction::FalseDiscoveryRate);
+            comparisons.push(is_compared.then(|| Comparison::after(test, *rounds)));
         }
         for verdict in [Verdict::Fail, Verdict::Improved] {
-            holm(&comparisons, &mut results, share, look, verdict);
+            match correction {
+                Correction::Holm => holm(&comparisons, &mut results, share, look, verdict),
+                Correction::FalseDiscoveryRate => {
+                    benjamini_hochberg(&comparisons, &mut results, share, look, verdict);
+                }
+            }
         }
         for (result, comparison) in results.iter_mut().zip(&comparisons) {
             if let (None, Some(comparison)) = (&result, comparison) {
@@ -128,8 +163,9 @@ pub fn decide(tests: &[MetricTest<'_>], looks: &Looks, made: usize) -> Vec<TestR
         }
     }
     let last = looks.rounds().iter().take(made).next_back().copied().unwrap_or(0);
-    let not_failed = tests.len() - called(&results, Verdict::Fail);
-    let undecided = |test| Comparison::after(test, last).undecided(share / not_failed as f64, share);
+    let failed = called(&results, Verdict::Fail);
+    let undecided =
+        |test| Comparison::after(test, last).undecided(correction.next_level(share, failed, tests.len()), share);
     results.into_iter().zip(tests).map(|(result, test)| result.unwrap_or_else(|| undecided(test))).collect()
 }
 
@@ -152,7 +188,7 @@ fn holm(
     verdict: Verdict,
 ) {
     loop {
-        let level = share / (results.len() - called(results, verdict)) as f64;
+        let level = Correction::Holm.next_level(share, called(results, verdict), results.len());
         let mut any = false;
         for (result, comparison) in results.iter_mut().zip(comparisons) {
             if let (None, Some(comparison)) = (&result, comparison)
@@ -165,6 +201,42 @@ fn holm(
         if !any || called(results, verdict) == results.len() {
             return;
         }
+    }
+}
+
+/// One look of Benjamini and Hochberg's procedure in one direction: rejects the largest number of tests that are all rejected
+/// at the error's share times this number divided by that of all tests.
+fn benjamini_hochberg(
+    comparisons: &[Option<Comparison>],
+    results: &mut [Option<TestResult>],
+    share: f64,
+    look: usize,
+    verdict: Verdict,
+) {
+    let mut count = results.len();
+    while count > 0 {
+        let level = Correction::FalseDiscoveryRate.next_level(share, count - 1, results.len());
+        let mut rejected: Vec<(usize, Interval)> = Vec::new();
+        for (index, (result, comparison)) in results.iter().zip(comparisons).enumerate() {
+            // A test that was called in the other direction is no discovery in this one.
+            let can_be_called = result.as_ref().is_none_or(|result| result.verdict == verdict);
+            let change = comparison
+                .as_ref()
+                .filter(|_| can_be_called)
+                .and_then(|comparison| comparison.at(level).filter(|change| comparison.calls(verdict, *change)));
+            rejected.extend(change.map(|change| (index, change)));
+        }
+        if rejected.len() < count {
+            // A smaller number has a lower level, which rejects no more than these.
+            count = rejected.len();
+            continue;
+        }
+        for (index, change) in rejected {
+            if let (result @ None, Some(comparison)) = (&mut results[index], &comparisons[index]) {
+                *result = Some(comparison.result(verdict, Some(look), Some(change)));
+            }
+        }
+        return;
     }
 }
 

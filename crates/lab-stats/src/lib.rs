@@ -12,7 +12,7 @@
 //! five per cent worse:
 //!
 //! ```
-//! use lab_stats::decision::{Baseline, Looks, MetricTest, decide};
+//! use lab_stats::decision::{Baseline, Correction, Looks, MetricTest, decide};
 //! use lab_stats::estimate::{estimate, log_ratios};
 //! use lab_stats::verdict::{Direction, Verdict};
 //!
@@ -34,7 +34,7 @@
 //!     direction: Direction::LowerIsBetter,
 //! };
 //! let looks = Looks::new(vec![8])?;
-//! assert_eq!(decide(&[test], &looks, 1)[0].verdict, Verdict::Pass);
+//! assert_eq!(decide(&[test], &looks, 1, Correction::Holm)[0].verdict, Verdict::Pass);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::scenario::model::{Against, Limits, Metric, OnErrors, PastSessions, Scenario};
+use crate::scenario::model::{Against, Correction, Limits, Metric, OnErrors, PastSessions, Scenario};
 
 /// A line for the facts, and one for each margin and each limit.
 pub(super) fn write_gate(f: &mut fmt::Formatter<'_>, scenario: &Scenario, past: PastSessions) -> fmt::Result {
@@ -20,11 +20,20 @@ pub(super) fn write_gate(f: &mut fmt::Formatter<'_>, scenario: &Scenario, past: 
     }
     if !gate.margins.is_empty() {
         writeln!(f, "           {}", past_in_words(scenario, past))?;
-        writeln!(f, "           `lab compare REVISION` judges margins by each stack as it was at the revision instead")?;
+        writeln!(
+            f,
+            "           `lab compare REVISION` judges margins by each stack as it was at the revision instead"
+        )?;
     }
     write_limits(f, &gate.limits, scenario)?;
     if gate.margins.is_empty() && gate.limits.metrics.is_empty() && gate.limits.growth.is_empty() {
         return Ok(());
+    }
+    if gate.correction == Correction::FalseDiscoveryRate {
+        writeln!(
+            f,
+            "           false discovery rate: of all that fails, at most 2.5% are expected to be false alarms"
+        )?;
     }
     let blocks = scenario.rounds.max_blocks();
     writeln!(
@@ -54,7 +63,9 @@ fn past_in_words(scenario: &Scenario, past: PastSessions) -> String {
     match scenario.gate.uses_past {
         false => "not by each stack's own past, because of `past = false`".to_owned(),
         true if past.suffice() => {
-            format!("by each stack's own past: {sessions} accepted sessions of this machine, whose scatter is in the interval")
+            format!(
+                "by each stack's own past: {sessions} accepted sessions of this machine, whose scatter is in the interval"
+            )
         }
         true => format!("not yet by each stack's own past: {sessions} of {needed} accepted sessions of this machine"),
     }

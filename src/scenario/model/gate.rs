@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+pub use lab_stats::decision::Correction;
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gate {
     pub against: Against,
+    pub correction: Correction,
     /// Whether margins also bound the change of a stack from its own past.
     pub uses_past: bool,
     /// Margin by metric, as a fraction (`"5%"` is 0.05); a metric without one is not gated.
@@ -14,7 +17,13 @@ pub struct Gate {
 
 impl Default for Gate {
     fn default() -> Gate {
-        Gate { against: Against::default(), uses_past: true, margins: BTreeMap::new(), limits: Limits::default() }
+        Gate {
+            against: Against::default(),
+            correction: Correction::default(),
+            uses_past: true,
+            margins: BTreeMap::new(),
+            limits: Limits::default(),
+        }
     }
 }
 

@@ -15,8 +15,9 @@ pub(super) fn gate(wire: &wire::Gate, problems: &mut Problems<'_>) -> Option<Gat
     let against = wire.against.value().map(|against| against.0).unwrap_or_default();
     let limits = wire.limits.or(Limits::default(), |wire| limits(wire.get_ref(), problems));
     let margins = wire.margins.value().map(margins).unwrap_or_default();
+    let correction = wire.correction.value().map(|correction| correction.0).unwrap_or_default();
     let uses_past = wire.past.value().copied().unwrap_or(true);
-    Some(Gate { against, uses_past, margins, limits: limits? })
+    Some(Gate { against, correction, uses_past, margins, limits: limits? })
 }
 
 fn margins(wire: &wire::Margins) -> BTreeMap<Metric, f64> {
@@ -66,8 +67,9 @@ pub(super) fn refuse_unjudged_margins(
         true => format!("the past of its stacks on this machine has {} of {needed} sessions", past.0),
         false => "`past = false` leaves out the past of its stacks".to_owned(),
     };
-    let message =
-        format!("nothing can judge these margins: no load measures two stacks, so there is no ratio, and {without_past}");
+    let message = format!(
+        "nothing can judge these margins: no load measures two stacks, so there is no ratio, and {without_past}"
+    );
     let file = scenario.file.display();
     let hint = format!(
         "`lab compare REVISION {file}` judges them, each stack against itself at that revision;\n\
