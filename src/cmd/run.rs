@@ -48,6 +48,7 @@ fn compare_args(args: &RunArgs, revision: &str) -> CompareArgs {
         revision: revision.to_owned(),
         scenario: Some(scenario),
         merge_base: args.merge_base,
+        base_lab: None,
         stacks,
         output: args.output,
         outcome: args.outcome.clone(),

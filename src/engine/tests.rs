@@ -567,7 +567,7 @@ fn warm_up_ends_when_steady_or_is_unsteady() {
 /// The scenario's stacks beside themselves as they were, all of which behave alike.
 fn versions(blocks: u32) -> (Scenario, Fake) {
     let head = scenario(blocks);
-    let version = |name: &str| Version { name: name.to_owned(), commit: None, is_modified: false };
+    let version = |name: &str| Version { name: name.to_owned(), commit: None, is_modified: false, lab: None };
     let comparison = Comparison { base: version("main"), head: version("now"), notes: Vec::new() };
     let compared = compare_versions(&head, &head, comparison);
     let stacks = compared.stacks.iter().map(|stack| (stack.name.clone(), Behaviour::default())).collect();

@@ -1,6 +1,7 @@
 //! Revisions, folders and scenarios that are not there, and what a comparison leaves behind.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
 use lab::exit::Exit;
@@ -116,6 +117,50 @@ fn folder_is_compared_without_git() {
     let gone = project.expect(Exit::BadScenario, &["compare", &folder, "scenarios/edge.toml"]);
     assert!(gone.contains("is not valid for this lab, so today's scenario was tried"), "{gone}");
     assert!(gone.contains("no such file: `deploy/nginx.conf`"), "{gone}");
+}
+
+#[test]
+fn both_versions_run_in_containers() {
+    requires!(Git, Docker);
+    let project = edge();
+    edit(&project, "deploy/nginx.conf", "X-Edge one", "X-Edge two");
+    let compare = ["compare", "HEAD", "scenarios/edge.toml", "--gate", "--backend", "container"];
+    let red = project.expect(Exit::Failed, &compare);
+    assert!(red.contains(&format!("the same but for {CHANGED}")), "{red}");
+    let contained =
+        red.lines().filter(|line| line.starts_with("  ") && line.contains("server lab") && line.contains("(container"));
+    assert_eq!(contained.count(), 4, "{red}");
+    assert_no_worktree(&project);
+}
+
+#[test]
+fn earlier_lab_serves_the_base() {
+    requires!(Git);
+    let project = edge();
+    let older = format!(
+        "#!/bin/sh\n[ \"$1\" = --version ] && {{ echo 'lab 0.0.9'; exit; }}\nexec {} \"$@\"\n",
+        env!("CARGO_BIN_EXE_lab")
+    );
+    project.write("older-lab", &older);
+    fs::set_permissions(project.path("older-lab"), fs::Permissions::from_mode(0o755)).unwrap();
+    fn compare(lab: &str) -> [&str; 5] {
+        ["compare", "HEAD", "scenarios/edge.toml", "--base-lab", lab]
+    }
+    let printed = project.expect(Exit::Ok, &compare("./older-lab"));
+    assert!(printed.contains("note: lab in the earlier version is ./older-lab, version 0.0.9\n"), "{printed}");
+    let line = |stack: &str| printed.lines().find(|line| line.starts_with(&format!("  {stack}  "))).unwrap().to_owned();
+    assert!(line("edge@base").ends_with("proxy lab 0.0.9 → server lab 0.0.9"), "{printed}");
+    assert!(line("edge").ends_with(&format!("→ server lab {}", env!("CARGO_PKG_VERSION"))), "{printed}");
+
+    let refused = |lab: &str, why: &str| {
+        let printed = project.expect(Exit::Usage, &compare(lab));
+        assert!(printed.contains(why), "{printed}");
+    };
+    refused("/bin/echo", "--base-lab /bin/echo is no lab: `--version` prints ");
+    refused("./gone", "--base-lab ./gone: No such file or directory");
+    let contained = [&compare("./older-lab")[..], &["--backend", "container"]].concat();
+    let printed = project.expect(Exit::Usage, &contained);
+    assert!(printed.contains("needs processes, and edge runs in containers"), "{printed}");
 }
 
 #[test]
