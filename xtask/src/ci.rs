@@ -63,7 +63,7 @@ fn format() -> Result<(), String> {
 }
 
 fn lints() -> Result<(), String> {
-    let everything = ["--workspace", "--all-targets", "--features", "xtask/generate"];
+    let everything = ["--workspace", "--all-targets", "--features", "xtask/generate,xtask/bench-gate"];
     cargo(&[&["clippy", "--locked"], &everything[..], &["--", "-D", "warnings"]].concat())
 }
 
@@ -74,7 +74,9 @@ fn docs() -> Result<(), String> {
 
 fn tests() -> Result<(), String> {
     let skipped = Skipped::collect()?;
-    let result = run(cargo_command().args(["test", "--workspace", "--locked"]).env("LAB_SKIPPED", skipped.file()));
+    let result = run(cargo_command()
+        .args(["test", "--workspace", "--locked", "--features", "xtask/bench-gate"])
+        .env("LAB_SKIPPED", skipped.file()));
     // The summary matters most when everything else passed.
     skipped.print()?;
     result
@@ -100,7 +102,19 @@ fn python() -> Result<(), String> {
 fn benches() -> Result<(), String> {
     // `peers` and `servers` measure other programs and are no tests.
     cargo(&[
-        "bench", "--locked", "--bench", "app", "--bench", "load", "--bench", "twins", "--bench", "drivers", "--",
+        "bench",
+        "--locked",
+        "--bench",
+        "app",
+        "--bench",
+        "load",
+        "--bench",
+        "twins",
+        "--bench",
+        "drivers",
+        "--bench",
+        "instructions",
+        "--",
         "--test",
     ])
 }

@@ -12,6 +12,7 @@ Usage:
   cargo xtask ci --list           list the stages
   cargo xtask soak [MINUTES]      disturb servers and proxies under load, for ten minutes; nothing may be lost
   cargo xtask generate [--check]  write the generated files, or fail if one is out of date
+  cargo xtask bench-gate [REV]    compare the benchmarks with those of the merge base; --help has its options
 ";
 
 fn main() -> ExitCode {
@@ -25,7 +26,8 @@ fn main() -> ExitCode {
         ["ci", ref stages @ ..] => ci::run_stages(stages),
         ["soak"] => soak("10"),
         ["soak", minutes] => soak(minutes),
-        ["generate", ref options @ ..] => generate(options),
+        ["generate", ref options @ ..] => program("generate", options),
+        ["bench-gate", ref options @ ..] => program("bench-gate", options),
         [] | ["--help" | "-h" | "help"] => {
             print!("{USAGE}");
             Ok(())
@@ -52,8 +54,8 @@ fn soak(minutes: &str) -> Result<(), String> {
     run::run(cargo.env("LAB_SOAK_SECONDS", (minutes * 60).to_string()))
 }
 
-/// A second program, because it is compiled with lab in it.
-fn generate(options: &[&str]) -> Result<(), String> {
-    let arguments = ["run", "--quiet", "--package", "xtask", "--features", "generate", "--bin", "generate", "--"];
+/// A program of its own, because it is compiled with parts of lab in it. Its feature has its name.
+fn program(name: &str, options: &[&str]) -> Result<(), String> {
+    let arguments = ["run", "--quiet", "--package", "xtask", "--features", name, "--bin", name, "--"];
     run::cargo(&[&arguments, options].concat())
 }
