@@ -2,20 +2,19 @@
 //!
 //! `cargo bench --bench app`; nothing here touches a socket.
 
+#[path = "setup/app.rs"]
+mod app_setup;
+
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::hint::black_box;
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use app_setup::{request, respond, rules};
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::Method;
-use http_body_util::Empty;
-use lab_app::routing::RuleMap;
 use lab_app::{Environ, ProxyFix, sample};
-use lab_http::message::extensions::ConnectionInfo;
 use tower_service::Service;
 
 /// An app that does nothing but take the environ.
@@ -36,32 +35,9 @@ impl<B> Service<http::Request<B>> for Sink {
     }
 }
 
-/// A request as the corrected nginx file hands it over.
-fn request(path: &str) -> http::Request<Empty<Bytes>> {
-    let request = http::Request::get(path)
-        .header("Host", "shop.example")
-        .header("X-Real-IP", "203.0.113.9")
-        .header("X-Forwarded-For", "10.9.9.9, 203.0.113.9")
-        .header("X-Forwarded-Proto", "https")
-        .header("User-Agent", "bench")
-        .header("Accept", "*/*");
-    // OK because the benchmark's own requests are valid
-    let mut request = request.body(Empty::new()).expect("a valid request");
-    let (peer, local) = (([192, 0, 2, 1], 4711).into(), ([192, 0, 2, 2], 8000).into());
-    request.extensions_mut().insert(ConnectionInfo::Tcp { peer, local });
-    request
-}
-
 fn routing(criterion: &mut Criterion) {
-    let mut map = RuleMap::default();
-    let rules = (0..40).flat_map(|n| [format!("/api/v1/things{n}/"), format!("/api/v1/things{n}/<int:id>")]);
-    for rule in rules.chain(["/", "/about", "/user/<name>", "/user/<int:id>/posts", "/<path:rest>"].map(str::to_owned))
-    {
-        // OK because the benchmark's own rules are valid
-        map.add(rule.into(), None).expect("a valid rule");
-    }
+    let map = rules();
     let mut group = criterion.benchmark_group("routing");
-    group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
     for (name, path) in [
         ("static", "/about"),
         ("static, deep", "/api/v1/things20/"),
@@ -76,7 +52,6 @@ fn routing(criterion: &mut Criterion) {
 
 fn proxy_fix(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("proxy_fix");
-    group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
     let request = request("/");
     group.bench_function("baseline: no ProxyFix", |bencher| {
         bencher.iter_batched(|| request.clone(), |request| Sink.call(request), criterion::BatchSize::SmallInput);
@@ -100,7 +75,6 @@ fn proxy_fix(criterion: &mut Criterion) {
 
 fn requests(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("request");
-    group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
     // OK because a test keeps the sample app valid
     let app = sample::app().expect("the sample app");
     for path in ["/pong", "/", "/headers", "/nowhere"] {
@@ -108,10 +82,7 @@ fn requests(criterion: &mut Criterion) {
         group.bench_function(path, |bencher| {
             bencher.iter_batched(
                 || request.clone(),
-                |request| {
-                    let mut future = app.call(request);
-                    Pin::new(&mut future).poll(&mut Context::from_waker(Waker::noop()))
-                },
+                |request| respond(&mut app, request),
                 criterion::BatchSize::SmallInput,
             );
         });
@@ -119,5 +90,9 @@ fn requests(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, routing, proxy_fix, requests);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
+    targets = routing, proxy_fix, requests
+}
 criterion_main!(benches);

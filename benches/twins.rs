@@ -4,10 +4,13 @@
 //! `cargo bench --bench twins`. The round trips are those of one blocking client on one connection: latency, not
 //! throughput, and of a machine whose other work shows in them.
 
+#[path = "setup/proxy.rs"]
+mod proxy_setup;
+
 use std::hint::black_box;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -20,67 +23,13 @@ use lab::catalog::{Catalog, KindRef, Role};
 use lab::provision::{AppPackages, Installed, RequiredKind, ToolPaths};
 use lab::scenario::model::{App, Backend, Proxy, Server, Stack};
 use lab::stack::process::ProcessLauncher;
-use lab_http::h1::parse::RequestParser;
-use lab_http::{Limits, RequestHead};
-use lab_proxy::config::Config;
-use lab_proxy::config::address::Address;
-use lab_proxy::config::location::LocationMatch;
-use lab_proxy::config::nginx_version::NginxVersion;
-use lab_proxy::config::proxy::pass::ProxyPass;
-use lab_proxy::eval::{ClientConnection, RequestOutcome, Scope};
-use lab_proxy::phases::Phases;
-use lab_proxy::phases::file_system::Disk;
-use lab_proxy::routing::request::Request;
-use lab_proxy::routing::route::Route;
 use lab_proxy::upstream::request_head;
-use lab_proxy::variables::{DefinedVariables, Template, VariableValues};
-use lab_proxy::{CommandLine, read_configuration, read_configuration_text};
-
-const REQUEST: &[u8] = b"GET /headers?q=1 HTTP/1.1\r\nHost: shop.example:8080\r\nUser-Agent: bench/1.0\r\n\
-    Accept: text/html,application/xhtml+xml\r\nAccept-Language: en\r\nAccept-Encoding: gzip\r\nCookie: a=1; b=2\r\n\
-    X-Forwarded-For: 203.0.113.9\r\nConnection: keep-alive\r\nCache-Control: no-cache\r\n\r\n";
-
-/// Locations of every kind, as a server has them that grew over the years.
-const LOCATIONS: &str = "events {} http { server { root /srv; \
-    location / { return 200; } location = /health { return 200; } location /static/ { index a b; } \
-    location /api/ { return 200; location /api/v2/ { return 200; } } location ^~ /assets/ { return 200; } \
-    location ~ \\.php$ { return 404; } location ~* \\.(?:png|jpe?g|css|js)$ { return 200; } \
-    location /old/ { rewrite ^/old/([0-9]+)/(.*)$ /new/$2?year=$1 last; } location /new/ { return 200; } } }";
-
-fn corrected_conf() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/nginx/corrected.conf")
-}
-
-fn head() -> RequestHead {
-    let parsed = RequestParser::default().advance(REQUEST, &Limits::default());
-    // OK because the benchmark's own request is whole and valid
-    parsed.expect("a valid request").expect("a whole request").0
-}
-
-/// Where the corrected file sends every request.
-fn pass(settings: &Config) -> &ProxyPass {
-    match settings.servers[0].locations().find(b"/", &VariableValues::default()) {
-        // OK because the corrected file's only location passes to its upstream
-        LocationMatch::Location(location) => location.pass.as_ref().expect("a location that passes"),
-        found => panic!("the corrected file has a location for everything, not {found:?}"),
-    }
-}
-
-fn corrected() -> Config {
-    let nginx_version = NginxVersion::default();
-    let line = CommandLine { file: &corrected_conf(), prefix: None, error_log: None, directives: "", nginx_version };
-    // OK because a test holds that the corrected file is valid
-    read_configuration(line).expect("the corrected file").0
-}
+use lab_proxy::variables::{DefinedVariables, Template};
+use proxy_setup::{corrected, corrected_conf, grown, head, with_routing, with_scope};
 
 /// From a request to what is left to do for it.
 fn routing(criterion: &mut Criterion) {
-    // OK because the benchmark's own configuration is valid
-    let grown = read_configuration_text(LOCATIONS, Path::new("nginx.conf")).expect("a valid configuration");
-    let corrected = corrected();
-    let connection =
-        ClientConnection::new(1, Some(([192, 0, 2, 1], 4711).into()), Address::Internet(([192, 0, 2, 2], 80).into()));
-    let outcome = RequestOutcome::default();
+    let (grown, corrected) = (grown(), corrected());
     let mut group = criterion.benchmark_group("phases");
     for (name, settings, target) in [
         ("one location that passes", &corrected, "/headers?q=1"),
@@ -88,75 +37,41 @@ fn routing(criterion: &mut Criterion) {
         ("a regular expression among many", &grown, "/img/logo.png"),
         ("a rewrite to another location", &grown, "/old/2011/post"),
     ] {
-        let mut head = RequestHead::new("GET", target, lab_http::Version::Http11);
-        head.headers.push("Host", "shop.example");
-        // OK because the benchmark's own request is valid
-        let request = Request::validate(&head, true).expect("a valid request");
-        let server = &settings.servers[0];
-        let phases = Phases {
-            config: settings,
-            server,
-            connection: &connection,
-            request: &request,
-            outcome: &outcome,
-            files: &Disk,
-        };
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| {
-                let mut route = Route::new(Some(&request), &server.outside, VariableValues::new(&settings.variables));
-                black_box(phases.begin(&mut route));
-            });
+        with_routing(settings, target, |route| {
+            group.bench_function(name, |bencher| bencher.iter(route));
         });
     }
     group.finish();
 }
 
 fn rewriting(criterion: &mut Criterion) {
-    let settings = corrected();
-    let pass = pass(&settings);
-    let head = head();
-    // OK because the benchmark's own request is valid
-    let request = Request::validate(&head, true).expect("a valid request");
-    let connection =
-        ClientConnection::new(1, Some(([192, 0, 2, 1], 4711).into()), Address::Internet(([192, 0, 2, 2], 80).into()));
-    let outcome = RequestOutcome::default();
-    let route = Route::new(Some(&request), &settings.servers[0].outside, VariableValues::default());
-    let scope = Scope {
-        connection: &connection,
-        request: Some(&request),
-        refused_line: None,
-        route: &route,
-        derived: &settings.derived,
-        pending: None,
-        server: &settings.servers[0],
-        pass: Some(pass),
-        outcome: &outcome,
-    };
-    let mut group = criterion.benchmark_group("head");
-    group.bench_function("parse", |bencher| bencher.iter(|| black_box(self::head())));
-    let mut out = Vec::with_capacity(1024);
-    group.bench_function("rewrite for the upstream", |bencher| {
-        bencher.iter(|| {
-            out.clear();
-            request_head::write(&request, pass, &scope, request.body, &mut out);
-            black_box(out.len())
-        });
-    });
-    group.finish();
-
-    let mut group = criterion.benchmark_group("variables");
-    for text in ["$proxy_add_x_forwarded_for", "$scheme://$host$request_uri", "$http_user_agent"] {
-        // OK because the benchmark's own templates are valid
-        let template = Template::compile(text, &DefinedVariables::default()).expect("a valid template");
-        group.bench_function(text, |bencher| {
+    with_scope(|request, pass, scope| {
+        let mut group = criterion.benchmark_group("head");
+        group.bench_function("parse", |bencher| bencher.iter(|| black_box(head())));
+        let mut out = Vec::with_capacity(1024);
+        group.bench_function("rewrite for the upstream", |bencher| {
             bencher.iter(|| {
                 out.clear();
-                template.write(&scope, &mut out);
+                request_head::write(request, pass, scope, request.body, &mut out);
                 black_box(out.len())
             });
         });
-    }
-    group.finish();
+        group.finish();
+
+        let mut group = criterion.benchmark_group("variables");
+        for text in ["$proxy_add_x_forwarded_for", "$scheme://$host$request_uri", "$http_user_agent"] {
+            // OK because the benchmark's own templates are valid
+            let template = Template::compile(text, &DefinedVariables::default()).expect("a valid template");
+            group.bench_function(text, |bencher| {
+                bencher.iter(|| {
+                    out.clear();
+                    template.write(scope, &mut out);
+                    black_box(out.len())
+                });
+            });
+        }
+        group.finish();
+    });
 }
 
 /// A client that keeps its connection for as long as the server does.

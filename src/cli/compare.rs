@@ -12,6 +12,7 @@ Examples:
   lab compare origin/main --merge-base --gate        what CI runs for a pull request
   lab compare HEAD~1 scenarios/default.toml --rounds auto
   lab compare ../as-deployed scenarios/default.toml  against a folder, without git
+  lab compare HEAD --base-lab /usr/local/bin/lab     lab's own proxy and server against those of another lab
 
 Each stack is run as it is and as it was: with the application, its requirements, the configurations and the scenario file
 of both versions, in one session, in blocks that visit both in random order. Checks, loads, rounds and margins are today's.
@@ -31,6 +32,9 @@ pub struct CompareArgs {
     /// Compare with the best common ancestor of the revision and HEAD: only what this branch has changed
     #[arg(long)]
     pub merge_base: bool,
+    /// The lab binary of the earlier version, where lab itself is a proxy or a server [default: this one]
+    #[arg(long, value_name = "FILE")]
+    pub base_lab: Option<PathBuf>,
     #[command(flatten)]
     pub stacks: StackArgs,
     #[command(flatten)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::execution::{GateArgs, Outputs, Request, github_step, perform};
 use super::tool_paths::tool_paths;
-use super::{earlier, missing_environments, select};
+use super::{earlier, earlier_lab, missing_environments, select};
 use crate::cli::{CompareArgs, ScenarioArgs};
 use crate::engine::session::RunMode;
 use crate::exit::Exit;
@@ -47,16 +47,30 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
+    let base_lab = match args.base_lab.as_deref().map(|lab| earlier_lab::find(lab, &head)).transpose() {
+        Ok(base_lab) => base_lab,
+        Err(refusal) => {
+            writeln!(anstream::stderr(), "lab: {refusal}")?;
+            return Ok(Exit::Usage);
+        }
+    };
     // Its files are there as long as this value is.
     let files = earlier::files(&found, &head.root, repository.as_ref())?;
     let base = match earlier::load(&head, &selection, &files, &args.revision)? {
         Ok(base) => base,
         Err(exit) => return Ok(exit),
     };
+    let mut notes = earlier::notes(&files, &base, &head);
+    notes.extend(base_lab.as_ref().map(|lab| lab.note.clone()));
     let comparison = Comparison {
-        base: Version { name: args.revision.clone(), commit: files.commit.clone(), is_modified: false },
+        base: Version {
+            name: args.revision.clone(),
+            commit: files.commit.clone(),
+            is_modified: false,
+            lab: base_lab.map(|lab| lab.file),
+        },
         head: working_tree(&head, repository.as_ref())?,
-        notes: earlier::notes(&files, &base, &head),
+        notes,
     };
     let is_quiet = args.output.quiet || args.output.json;
     if !is_quiet {
@@ -111,7 +125,7 @@ fn working_tree(head: &Scenario, repository: Option<&Repository>) -> anyhow::Res
         None => false,
     };
     let name = if repository.is_some() { "the working tree" } else { "the project" };
-    Ok(Version { name: name.to_owned(), commit, is_modified })
+    Ok(Version { name: name.to_owned(), commit, is_modified, lab: None })
 }
 
 /// The command line that continues an interrupted comparison, without `--resume`.
@@ -119,6 +133,9 @@ fn command(args: &CompareArgs, file: &Path) -> String {
     let mut command = format!("lab compare {} {}{}", args.revision, file.display(), args.stacks.options());
     for (is_given, option) in [(args.merge_base, " --merge-base"), (args.quick, " --quick")] {
         command.push_str(if is_given { option } else { "" });
+    }
+    if let Some(lab) = &args.base_lab {
+        command.push_str(&format!(" --base-lab {}", lab.display()));
     }
     command
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use super::select;
+use super::{select, session_history};
 use crate::cli::ScenarioArgs;
 use crate::exit::Exit;
 use crate::scenario;
@@ -13,6 +13,13 @@ pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<Exit> {
         Ok(scenario) => scenario,
         Err(exit) => return Ok(exit),
     };
-    writeln!(anstream::stdout(), "{}", scenario::explain(&scenario).trim_end())?;
+    let past = match session_history::past(&scenario) {
+        Ok(past) => past,
+        Err(error) => {
+            writeln!(anstream::stderr(), "lab: {:#}", anyhow::Error::new(error))?;
+            return Ok(Exit::BadScenario);
+        }
+    };
+    writeln!(anstream::stdout(), "{}", scenario::explain(&scenario, past).trim_end())?;
     Ok(Exit::Ok)
 }

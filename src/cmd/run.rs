@@ -20,7 +20,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     // Only a complete scenario is compared with its snapshots. The facts of another backend were not
     // reviewed.
     let is_whole = args.scenario.stacks.is_all() && !args.quick;
-    let mut scenario = match select::scenario_of_run(&args.scenario, is_whole, step.as_ref())? {
+    let mut scenario = match select::scenario_of_run(&args.scenario, is_whole && args.gate, step.as_ref())? {
         Ok(scenario) => scenario,
         Err(exit) => return Ok(exit),
     };
@@ -46,6 +46,7 @@ fn compare_args(args: &RunArgs, revision: &str) -> CompareArgs {
         revision: revision.to_owned(),
         scenario: Some(scenario),
         merge_base: args.merge_base,
+        base_lab: None,
         stacks,
         output: args.output,
         outcome: args.outcome.clone(),

@@ -6,13 +6,14 @@ use std::num::NonZeroU32;
 use anstream::stream::IsTerminal as _;
 
 use super::github::GitHubStep;
+use super::session_history;
 use super::upstreams;
 use crate::cli::{BackendArg, RoundsArg, ScenarioArgs, StackArgs};
 use crate::document::DocumentErrors;
 use crate::exit::Exit;
 use crate::scenario::{
     self,
-    model::{Backend, Scenario},
+    model::{Backend, PastSessions, Scenario},
 };
 use crate::stack::verify;
 
@@ -29,8 +30,10 @@ pub(super) fn scenario_of_run(
     step: Option<&GitHubStep>,
 ) -> anyhow::Result<Result<Scenario, Exit>> {
     let kinds = args.stacks.kinds.kinds.as_deref();
+    // The run itself reports a history that cannot be read.
+    let past = |scenario: &Scenario| session_history::past(scenario).unwrap_or(PastSessions(PastSessions::NEEDED));
     let loaded = match is_gated {
-        true => scenario::load_gated(&args.scenario, kinds),
+        true => scenario::load_gated(&args.scenario, kinds, &past),
         false => scenario::load(&args.scenario, kinds),
     };
     if let (Err(errors), Some(step)) = (&loaded, step) {

@@ -1,14 +1,18 @@
-//! Keeps the line of a finished session, which becomes part of the scenario's history once it is accepted.
+//! The history of a scenario: its past on this machine, and the line of a finished session, which becomes part of it once it is
+//! accepted.
 
 use std::path::Path;
 
 use anyhow::Context as _;
 
 use crate::engine::session::FinishedRun;
+use crate::measure::machine::Machine;
 use crate::record::{SessionLine, SessionRevision};
 use crate::revision::Repository;
-use crate::scenario::model::Scenario;
-use crate::snapshot::history::History;
+use crate::scenario::model::{PastSessions, Scenario};
+use crate::snapshot::history::{History, HistoryError};
+use crate::snapshot::past::Past;
+use crate::snapshot::ratios::load_description;
 
 /// The commit that the files of `root` are at; none outside of git, or without it.
 pub(super) fn revision(root: &Path) -> SessionRevision {
@@ -21,6 +25,12 @@ pub(super) fn revision(root: &Path) -> SessionRevision {
     }
 }
 
+/// The accepted sessions of this machine that the stacks of a scenario are compared with.
+pub(super) fn past(scenario: &Scenario) -> Result<PastSessions, HistoryError> {
+    let history = History::new(&scenario.root.join("reports"));
+    Ok(Past::read(scenario, &history, &Machine::read().fingerprint())?.sessions())
+}
+
 /// Keeps the session in the folder of its run, if its facts were compared with a snapshot. If the snapshots of a first run
 /// were committed, the session is accepted with them.
 pub(super) fn keep(finished: &FinishedRun, scenario: &Scenario, revision: SessionRevision) -> anyhow::Result<()> {
@@ -28,7 +38,8 @@ pub(super) fn keep(finished: &FinishedRun, scenario: &Scenario, revision: Sessio
     if record.gate.facts_sha256.is_none() {
         return Ok(());
     }
-    let session = SessionLine::new(record, revision);
+    let loads = scenario.loads.iter().map(|load| (load.name.clone(), load_description(load)));
+    let session = SessionLine::new(record, revision, loads.collect());
     let run = finished.file.parent().context("find the folder of the run")?;
     History::keep_pending(run, &session)?;
     if !record.gate.accepted_snapshots.is_empty() {

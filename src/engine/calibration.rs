@@ -6,7 +6,7 @@ use crate::record::{Estimate, FloorWarning, MetricCalibration, ScenarioCalibrati
 use crate::scenario::model::{Against, Gate, Load, Metric, Scenario, Stack};
 use crate::snapshot::ratios::load_description;
 use lab_stats::calibration::{GatedMetric, Sensitivity, sensitivity};
-use lab_stats::decision::{Looks, MetricTest, decide};
+use lab_stats::decision::{Baseline, Looks, MetricTest, decide};
 use lab_stats::verdict::{Direction, Verdict};
 
 /// The scenario `name` that compares the reference stack with itself in `blocks` blocks, without a gate.
@@ -78,13 +78,13 @@ pub fn compare_with_itself(scenario: &Scenario, metrics: &[MetricCalibration]) -
         let part = run * blocks..(run + 1) * blocks;
         let tests = gated.iter().map(|metric| MetricTest {
             log_ratios: &metric.log_ratios[part.clone()],
-            baseline: None,
+            baseline: Baseline::NoChange,
             margin: 0.0,
             // Both directions are alarms.
             direction: Direction::LowerIsBetter,
         });
         let tests: Vec<MetricTest<'_>> = tests.collect();
-        let results = decide(&tests, &looks, looks.count());
+        let results = decide(&tests, &looks, looks.count(), scenario.gate.correction);
         found.made += 1;
         found.alarms +=
             usize::from(results.iter().any(|result| matches!(result.verdict, Verdict::Fail | Verdict::Improved)));

@@ -2,9 +2,9 @@
 
 use crate::record::{
     Estimate, GrowthChange, GrowthEstimate, Measured, Ratio, RatioInterval, RoundRecord, Unit, ValueInterval,
+    is_driver_bound,
 };
 use crate::scenario::model::{Growth, Metric, Scenario, Stack};
-use lab_load::accounting::audit;
 use lab_stats::estimate::{estimate, log_ratios};
 use lab_stats::sample;
 use lab_stats::signed_rank::SignedRankInterval;
@@ -120,19 +120,10 @@ fn ratio(reference: &str, own: &[(u32, f64)], against: &[(u32, f64)]) -> Option<
     })
 }
 
-/// The stacks whose driver was saturated in at least half of their valid rounds.
+/// The stacks whose driver set the pace. It does not change the CPU time per request.
 fn driver_bound(rounds: &[RoundRecord], load: &str, stacks: [&String; 2], metric: Metric) -> Vec<String> {
-    let is_bound = |stack: &&String| {
-        let visits = rounds.iter().filter(|round| round.load == load && round.stack == **stack);
-        let (mut bound, mut all) = (0, 0);
-        for measured in visits.filter_map(RoundRecord::valid) {
-            all += 1;
-            bound += usize::from(measured.issues.iter().any(|issue| issue.kind == audit::CLIENT_SATURATED));
-        }
-        bound > 0 && 2 * bound >= all
-    };
     if metric == Metric::CpuPerRequest {
         return Vec::new();
     }
-    stacks.into_iter().filter(is_bound).cloned().collect()
+    stacks.into_iter().filter(|stack| is_driver_bound(rounds, load, stack)).cloned().collect()
 }

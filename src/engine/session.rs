@@ -27,6 +27,8 @@ use crate::scenario::model::{Scenario, Volatile};
 use crate::snapshot::comparison::{ComparisonError, FactsDifference, RunResults, SnapshotComparison};
 use crate::snapshot::confirmation::SecondSample;
 use crate::snapshot::failures::count_failures;
+use crate::snapshot::history::{History, HistoryError};
+use crate::snapshot::past::Past;
 use crate::snapshot::store::Store;
 use crate::snapshot::versions::VersionComparison;
 use crate::stack::container::run_network::RunNetworkError;
@@ -58,6 +60,8 @@ pub enum SessionError {
     Looks(#[from] LooksError),
     #[error(transparent)]
     Comparison(#[from] ComparisonError),
+    #[error(transparent)]
+    History(#[from] HistoryError),
     #[error("containers cannot be used here; `backend = \"process\"` (or `--backend process`) needs none")]
     Containers(#[source] RunNetworkError),
     #[error(transparent)]
@@ -100,7 +104,7 @@ impl RunMode {
 
 /// What a run is compared with.
 enum Baseline<'a> {
-    /// The committed snapshots.
+    /// The committed snapshots, and the past of the stacks.
     Snapshot(Box<SnapshotComparison<'a>>),
     /// The earlier version, in the same run.
     Version(VersionComparison<'a>),
@@ -108,7 +112,7 @@ enum Baseline<'a> {
 }
 
 impl<'a> Baseline<'a> {
-    /// Reads the committed snapshots where they are needed. Before the run: a file that cannot be read must not cost it.
+    /// Reads the committed snapshots and the past where they are needed. Before the run: a file that cannot be read must not cost it.
     fn read(
         scenario: &'a Scenario,
         mode: RunMode,
@@ -122,9 +126,11 @@ impl<'a> Baseline<'a> {
                 _ => Baseline::None,
             });
         };
-        let store = Store { folder: scenario.root.join("reports/snapshots"), lab: tools.lab.clone() };
+        let reports = scenario.root.join("reports");
+        let past = Past::read(scenario, &History::new(&reports), &session.machine.fingerprint())?;
+        let store = Store { folder: reports.join("snapshots"), lab: tools.lab.clone() };
         let snapshot = SnapshotComparison::read(scenario, store, session.machine.summary(), looks)?;
-        Ok(Baseline::Snapshot(Box::new(snapshot.accept_new(accepts_new))))
+        Ok(Baseline::Snapshot(Box::new(snapshot.with_past(past).accept_new(accepts_new))))
     }
 
     fn is_decided(&self, estimates: &[Estimate], rounds: &[RoundRecord], looks_made: usize) -> bool {

@@ -29,6 +29,7 @@ use lab_stats::decision::Looks;
 mod confirmation;
 mod growth;
 mod hopeless;
+mod past;
 
 fn stack(name: &str) -> Stack {
     Stack {
@@ -344,7 +345,7 @@ fn evaluate(
     let context =
         GateContext { gate: &scenario.gate, ungated: &scenario.ungated_stacks(), looks: &looks, made, cells: None };
     let now = Ratios::from_estimates(String::new(), &scenario.loads, estimates);
-    gate::judge(context, RunValues { estimates, now: &now, committed, limited: &[] }).metrics
+    gate::judge(context, RunValues { estimates, now: &now, committed, limited: &[], past: &[] }).metrics
 }
 
 /// Whether a further look could decide something.
@@ -561,7 +562,7 @@ fn warm_up_ends_when_steady_or_is_unsteady() {
 /// The scenario's stacks beside themselves as they were, all of which behave alike.
 fn versions(blocks: u32) -> (Scenario, Fake) {
     let head = scenario(blocks);
-    let version = |name: &str| Version { name: name.to_owned(), commit: None, is_modified: false };
+    let version = |name: &str| Version { name: name.to_owned(), commit: None, is_modified: false, lab: None };
     let comparison = Comparison { base: version("main"), head: version("now"), notes: Vec::new() };
     let compared = compare_versions(&head, &head, comparison);
     let stacks = compared.stacks.iter().map(|stack| (stack.name.clone(), Behaviour::default())).collect();

@@ -77,6 +77,8 @@ struct InstallationKey {
     sha256: String,
     app: Option<Interface>,
     packages: AppPackages,
+    /// The lab binary, which an earlier version may have of its own.
+    lab: PathBuf,
 }
 
 /// The installations of some kinds on this machine.
@@ -96,6 +98,7 @@ impl Installed {
             sha256: kind.sha256.clone(),
             app,
             packages: packages.clone(),
+            lab: paths.lab.clone(),
         };
         self.required.insert((deployment.to_owned(), kind.role), key.clone());
         self.found.entry(key).or_insert_with(|| find(kind, app, packages, paths));

@@ -36,7 +36,7 @@ impl ComparedVersions {
 
 impl VersionRecord {
     fn new(version: &Version) -> VersionRecord {
-        let Version { name, commit, is_modified } = version.clone();
+        let Version { name, commit, is_modified, .. } = version.clone();
         VersionRecord { name, commit, is_modified }
     }
 }

@@ -20,7 +20,7 @@ pub struct Estimate {
     pub ratio: Option<Ratio>,
 }
 
-/// The unit of an [`Estimate`]'s median.
+/// The unit of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
@@ -28,6 +28,10 @@ pub enum Unit {
     PerS,
     /// Microseconds.
     Us,
+    /// Bytes held more with each request.
+    BytesPerRequest,
+    /// A number of descriptors, threads or connections held more with each request.
+    PerRequest,
 }
 
 /// A stack's ratio to the reference stack, from the blocks in which both have a valid round.

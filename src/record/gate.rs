@@ -47,7 +47,8 @@ pub enum FactsVerdict {
     Changed,
 }
 
-/// One gated ratio against the committed one, or against the reference stack itself.
+/// One gated metric: its ratio to the reference stack, against the committed ratio or against 1, or its value against the
+/// stack's past.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MetricVerdict {
     pub load: String,
@@ -55,17 +56,20 @@ pub struct MetricVerdict {
     pub metric: String,
     /// As a fraction.
     pub margin: f64,
-    /// This run's ratio to the reference stack; `None` without valid rounds.
+    /// This run's ratio to the reference stack, or to the level of the past; `None` without valid rounds.
     pub ratio: Option<f64>,
     /// The committed ratio, if the gate compares with one.
     pub committed: Option<f64>,
-    /// The change from the committed ratio (or from 1) to this run's. Its confidence allows for every gated metric and every
+    /// The stack's past, if the gate compares with that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub past: Option<PastLevel>,
+    /// The change from the committed ratio (or from 1) to this run's, or from the level of the past. Its confidence allows for every gated metric and every
     /// declared look.
     pub change: Option<RatioInterval>,
     pub verdict: Verdict,
     /// The deciding look, counted from 1; `None` if none decided.
     pub look: Option<usize>,
-    /// The number of paired rounds.
+    /// The number of rounds; of a ratio, those that are paired.
     pub rounds: usize,
     /// The number of further rounds that would decide with a probability of 80 %, if inconclusive and feasible.
     pub further_rounds: Option<u32>,
@@ -74,6 +78,47 @@ pub struct MetricVerdict {
     /// The first sample, which failed, if a second one has decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<FirstChange>,
+}
+
+/// The past of one metric of one stack under one load: its figures in the accepted sessions of this machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PastLevel {
+    /// The number of sessions since the level last changed.
+    pub sessions: usize,
+    /// The geometric mean of their figures, in requests per second or microseconds; `None` without sessions.
+    pub level: Option<f64>,
+    /// The standard deviation between sessions, as a fraction; `None` for fewer than two.
+    pub scatter: Option<f64>,
+}
+
+impl MetricVerdict {
+    /// The verdict on a metric of which nothing is known.
+    #[must_use]
+    pub fn unjudged(load: String, stack: String, metric: String) -> MetricVerdict {
+        MetricVerdict {
+            load,
+            stack,
+            metric,
+            margin: 0.0,
+            ratio: None,
+            committed: None,
+            past: None,
+            change: None,
+            verdict: Verdict::Invalid,
+            look: None,
+            rounds: 0,
+            further_rounds: None,
+            because: None,
+            first: None,
+        }
+    }
+
+    /// Whether `other` judges the same metric by the same baseline.
+    #[must_use]
+    pub fn is_same_metric(&self, other: &MetricVerdict) -> bool {
+        (&self.load, &self.stack, &self.metric) == (&other.load, &other.stack, &other.metric)
+            && self.past.is_some() == other.past.is_some()
+    }
 }
 
 /// The bound of one metric of one stack under one load. Values are requests per second or microseconds.

@@ -23,6 +23,9 @@ pub struct InputError {
 /// [`InputError`].
 pub(super) fn inputs(scenario: &Scenario) -> Result<Vec<(String, Vec<u8>)>, InputError> {
     let mut inputs: Vec<(String, Vec<u8>)> = Vec::new();
+    if let Some(lab) = scenario.stacks.iter().find_map(Stack::earlier_lab) {
+        inputs.push(("base: lab".to_owned(), read(lab)?));
+    }
     for stack in &scenario.stacks {
         let (root, prefix) = match &stack.version {
             Some(StackVersion::Base { root, .. }) => (root.as_path(), "base: "),

@@ -33,7 +33,9 @@ pub use component_use::ComponentUse;
 pub use confirmation::{Cell, Confirmation, FirstChange, FirstValue};
 pub use distribution::Distribution;
 pub use estimate::{Estimate, Ratio, RatioInterval, Unit};
-pub use gate::{FactsVerdict, GateOutcome, LimitVerdict, MetricVerdict, OUT_OF_REACH, ValueInterval, Verdict};
+pub use gate::{
+    FactsVerdict, GateOutcome, LimitVerdict, MetricVerdict, OUT_OF_REACH, PastLevel, ValueInterval, Verdict,
+};
 pub use growth::{GrowthChange, GrowthEstimate, GrowthRates};
 pub use inputs::InputError;
 pub use manifest::{Manifest, ManifestError, rfc3339};
@@ -44,7 +46,7 @@ pub use provenance::Provenance;
 pub use published::PublishedFigure;
 pub use ranking::{LoadRanking, RankRange};
 pub use read::ReadError;
-pub use round::{RoundOutcome, RoundRecord};
+pub use round::{RoundOutcome, RoundRecord, is_driver_bound};
 pub use session_line::{SESSION_LINE_SCHEMA, SessionFigure, SessionLine, SessionRevision};
 pub use text_difference::{CONTEXT, text_difference, text_difference_with_context};
 pub use validation::{ValidatedStack, Validation};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::measured::Measured;
+use lab_load::accounting::audit;
 
 /// One visit of one stack under one load.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,6 +28,18 @@ impl RoundRecord {
             _ => None,
         }
     }
+}
+
+/// Whether the driver was saturated in at least half of a stack's valid rounds under a load.
+#[must_use]
+pub fn is_driver_bound(rounds: &[RoundRecord], load: &str, stack: &str) -> bool {
+    let visits = rounds.iter().filter(|round| round.load == load && round.stack == stack);
+    let (mut bound, mut all) = (0, 0);
+    for measured in visits.filter_map(RoundRecord::valid) {
+        all += 1;
+        bound += usize::from(measured.issues.iter().any(|issue| issue.kind == audit::CLIENT_SATURATED));
+    }
+    bound > 0 && 2 * bound >= all
 }
 
 /// The outcome of a round. A failed round is a row with its error, never a zero and never absent.

@@ -1,11 +1,13 @@
 //! A session in one line, small enough to be committed: what a history is made of.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::estimate::Unit;
 use super::round::RoundRecord;
 use super::{Provenance, Record};
-use crate::scenario::model::Metric;
+use crate::scenario::model::{Growth, Metric};
 use lab_stats::estimate::estimate;
 
 /// The version of the line's format.
@@ -37,18 +39,22 @@ pub struct SessionLine {
     pub cpu: String,
     /// Of the scenario file.
     pub scenario_sha256: String,
+    /// The driver and the path of each load, in words. Figures under different loads are not compared, even if the names
+    /// are the same. Empty in lines of older versions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub loads: BTreeMap<String, String>,
     /// SHA-256 of the exact facts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<String>,
     pub figures: Vec<SessionFigure>,
 }
 
-/// One metric of one stack under one load.
+/// One metric or growth of one stack under one load.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SessionFigure {
     pub load: String,
     pub stack: String,
-    /// The metric's name, as in scenario files.
+    /// The name, as in scenario files.
     pub metric: String,
     pub unit: Unit,
     /// The Hodges-Lehmann estimate over the valid rounds.
@@ -74,9 +80,9 @@ pub struct SessionRevision {
 }
 
 impl SessionLine {
-    /// The line of a run on `revision`.
+    /// The line of a run on `revision`, given the descriptions of its loads.
     #[must_use]
-    pub fn new(record: &Record, revision: SessionRevision) -> SessionLine {
+    pub fn new(record: &Record, revision: SessionRevision, loads: BTreeMap<String, String>) -> SessionLine {
         let Provenance { run, ended, lab, machine, sha256, .. } = &record.provenance;
         SessionLine {
             schema: SESSION_LINE_SCHEMA,
@@ -88,8 +94,9 @@ impl SessionLine {
             machine: machine.fingerprint(),
             cpu: machine.summary(),
             scenario_sha256: sha256.clone(),
+            loads,
             facts: record.gate.facts_sha256.clone(),
-            figures: figures(record),
+            figures: figures(record).chain(growth_figures(record)).collect(),
         }
     }
 
@@ -106,8 +113,8 @@ impl SessionLine {
     }
 }
 
-fn figures(record: &Record) -> Vec<SessionFigure> {
-    let figures = record.estimates.iter().filter_map(|one| {
+fn figures(record: &Record) -> impl Iterator<Item = SessionFigure> {
+    record.estimates.iter().filter_map(|one| {
         let metric = Metric::ALL.into_iter().find(|metric| metric.name() == one.metric)?;
         let visits = record.rounds.iter().filter(|round| round.load == one.load && round.stack == one.stack);
         let values = visits.filter_map(RoundRecord::valid).filter_map(|round| round.metric(metric));
@@ -125,8 +132,24 @@ fn figures(record: &Record) -> Vec<SessionFigure> {
             confidence: interval.map(|interval| five_digits(interval.confidence)),
             rounds: found.rounds,
         })
-    });
-    figures.collect()
+    })
+}
+
+fn growth_figures(record: &Record) -> impl Iterator<Item = SessionFigure> {
+    record.growth.iter().map(|growth| {
+        let is_memory = growth.metric == Growth::Memory.name();
+        SessionFigure {
+            load: growth.load.clone(),
+            stack: growth.stack.clone(),
+            metric: growth.metric.clone(),
+            unit: if is_memory { Unit::BytesPerRequest } else { Unit::PerRequest },
+            value: five_digits(growth.per_request),
+            lower: growth.interval.map(|interval| five_digits(interval.lower)),
+            upper: growth.interval.map(|interval| five_digits(interval.upper)),
+            confidence: growth.interval.map(|interval| five_digits(interval.confidence)),
+            rounds: growth.rounds,
+        }
+    })
 }
 
 /// Rounded to five significant digits, which is more than any run can tell and keeps the line small.
@@ -147,6 +170,6 @@ mod tests {
         assert_eq!(five_digits(35_631.42), 35_631.0);
         assert_eq!(five_digits(0.012_345_678), 0.012_346);
         assert_eq!(five_digits(436.278_91), 436.28);
-        assert_eq!(five_digits(0.0), 0.0);
+        assert_eq!((five_digits(0.0), five_digits(-51.234_567)), (0.0, -51.235));
     }
 }

@@ -1,5 +1,7 @@
 //! Puts the stacks of two versions of a scenario side by side. Pure.
 
+use std::path::Path;
+
 use super::model::{Against, App, Comparison, Scenario, Stack, StackVersion, base_name};
 
 /// The scenario that runs the stacks of `head` beside those of the same names in `base`, the earlier version. Checks,
@@ -10,7 +12,8 @@ pub fn compare_versions(head: &Scenario, base: &Scenario, comparison: Comparison
     compared.stacks = Vec::new();
     for stack in &head.stacks {
         let before = base.stacks.iter().find(|before| before.name == stack.name);
-        compared.stacks.extend(before.map(|before| as_it_was(before, stack, head, base)));
+        let lab = &comparison.base.lab;
+        compared.stacks.extend(before.map(|before| as_it_was(before, stack, [head, base], lab.as_deref())));
         let base = before.map(|_| base_name(&stack.name));
         compared.stacks.push(Stack {
             measured: stack.measured && base.is_some(),
@@ -35,14 +38,18 @@ pub fn compare_versions(head: &Scenario, base: &Scenario, comparison: Comparison
 }
 
 /// The earlier version of a stack. Whether it is measured, and how it is run, is decided today.
-fn as_it_was(before: &Stack, now: &Stack, head: &Scenario, base: &Scenario) -> Stack {
+fn as_it_was(before: &Stack, now: &Stack, [head, base]: [&Scenario; 2], lab: Option<&Path>) -> Stack {
     Stack {
         name: base_name(&before.name),
         backend: now.backend,
         measured: now.measured,
         reference: false,
         is_optional: now.is_optional,
-        version: Some(StackVersion::Base { root: base.root.clone(), head_root: head.root.clone() }),
+        version: Some(StackVersion::Base {
+            root: base.root.clone(),
+            head_root: head.root.clone(),
+            lab: lab.map(Path::to_owned),
+        }),
         apps: in_environment_of(&before.apps, &now.apps),
         ..before.clone()
     }
@@ -59,8 +66,6 @@ fn in_environment_of(before: &App, now: &App) -> App {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::catalog::Catalog;
     use crate::scenario::model::Version;
@@ -107,7 +112,7 @@ duration = "1s"
     }
 
     fn version(name: &str) -> Version {
-        Version { name: name.to_owned(), commit: None, is_modified: false }
+        Version { name: name.to_owned(), commit: None, is_modified: false, lab: None }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Explains what a scenario would run. Pure: the text depends only on the scenario.
+//! Explains what a scenario would run. Pure.
 
 mod check;
 mod gate;
@@ -8,23 +8,27 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::model::{
-    Backend, Check, Driver, Http, Image, Load, OnErrors, Placement, Scenario, Stack, Step, Volatile, Warmup,
+    Backend, Check, Driver, Http, Image, Load, OnErrors, PastSessions, Placement, Scenario, Stack, Step, Volatile,
+    Warmup,
 };
 use crate::catalog::kind::Interface;
 use check::{ExpectationLine, RequestLine};
 
 /// Describes the resolved stacks, the checks of each, the loads, the number and duration of the rounds, the placement and
-/// the gate. Ends with a newline.
+/// the gate, given the past of the stacks on this machine. Ends with a newline.
 #[must_use]
-pub fn explain(scenario: &Scenario) -> String {
-    Explanation(scenario).to_string()
+pub fn explain(scenario: &Scenario, past: PastSessions) -> String {
+    Explanation { scenario, past }.to_string()
 }
 
-struct Explanation<'s>(&'s Scenario);
+struct Explanation<'s> {
+    scenario: &'s Scenario,
+    past: PastSessions,
+}
 
 impl Display for Explanation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scenario = self.0;
+        let Explanation { scenario, past } = *self;
         writeln!(f, "scenario   {}", scenario.name)?;
         if let Some(title) = &scenario.title {
             writeln!(f, "title      {title}")?;
@@ -48,7 +52,7 @@ impl Display for Explanation<'_> {
             write_rounds(f, scenario)?;
         }
         writeln!(f, "\nplacement  {}", Cores(&scenario.placement))?;
-        gate::write_gate(f, scenario)?;
+        gate::write_gate(f, scenario, past)?;
         let Volatile { fields, pointers, filters } = &scenario.volatile;
         let filters = filters.iter().map(|filter| format!("matches of {}", filter.matches.0));
         let volatile: Vec<String> = fields.iter().chain(pointers).cloned().chain(filters).collect();

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::model::Scenario;
+use super::model::{PastSessions, Scenario};
 use super::resolve::{ResolveContext, resolve};
 use super::wire;
 use crate::catalog::Catalog;
@@ -26,12 +26,17 @@ pub fn load(path: &Path, kinds: Option<&Path>) -> Result<Scenario, DocumentError
     read(path, &root(path)?, kinds, Purpose::Run)
 }
 
-/// Reads a scenario whose gate is going to be judged. Margins that nothing can judge are an error.
+/// Reads a scenario whose gate is going to be judged. Margins that nothing can judge are an error; `past` tells how many
+/// sessions of this machine could.
 ///
 /// # Errors
 /// As for [`load`].
-pub fn load_gated(path: &Path, kinds: Option<&Path>) -> Result<Scenario, DocumentErrors> {
-    read(path, &root(path)?, kinds, Purpose::Gated)
+pub fn load_gated(
+    path: &Path,
+    kinds: Option<&Path>,
+    past: &dyn Fn(&Scenario) -> PastSessions,
+) -> Result<Scenario, DocumentErrors> {
+    read(path, &root(path)?, kinds, Purpose::Gated(past))
 }
 
 /// Reads the scenario at `path` as one of the files below `root`, an absolute folder, which may be another version of the
@@ -44,19 +49,23 @@ pub fn load_over(path: &Path, root: &Path, kinds: Option<&Path>) -> Result<Scena
 }
 
 /// What a scenario is read for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
+#[derive(Clone, Copy)]
+enum Purpose<'a> {
     Run,
     /// A run whose gate is judged.
-    Gated,
+    Gated(&'a dyn Fn(&Scenario) -> PastSessions),
     /// The earlier version of a comparison.
     Earlier,
 }
 
-fn read(path: &Path, root: &Path, kinds: Option<&Path>, purpose: Purpose) -> Result<Scenario, DocumentErrors> {
+fn read(path: &Path, root: &Path, kinds: Option<&Path>, purpose: Purpose<'_>) -> Result<Scenario, DocumentErrors> {
     let source = document::read_text(SORT, path)?;
-    let (is_earlier, is_gated) = (purpose == Purpose::Earlier, purpose == Purpose::Gated);
-    let surroundings = Surroundings { file: path, root, is_file: &Path::is_file, is_earlier, is_gated };
+    let (is_earlier, gated_past) = match purpose {
+        Purpose::Run => (false, None),
+        Purpose::Gated(past) => (false, Some(past)),
+        Purpose::Earlier => (true, None),
+    };
+    let surroundings = Surroundings { file: path, root, is_file: &Path::is_file, is_earlier, gated_past };
     validated(&source, &surroundings, &|own| {
         // Later folders take precedence.
         [own, kinds].into_iter().flatten().try_fold(Catalog::builtin(), Catalog::with_folder)
@@ -86,7 +95,7 @@ pub fn parse(
     is_file: &dyn Fn(&Path) -> bool,
     catalog: &dyn Fn(Option<&Path>) -> Result<Catalog, DocumentErrors>,
 ) -> Result<Scenario, DocumentErrors> {
-    validated(source, &Surroundings { file, root, is_file, is_earlier: false, is_gated: false }, catalog)
+    validated(source, &Surroundings { file, root, is_file, is_earlier: false, gated_past: None }, catalog)
 }
 
 /// What a scenario's text is validated against, besides the kinds.
@@ -95,7 +104,7 @@ struct Surroundings<'a> {
     root: &'a Path,
     is_file: &'a dyn Fn(&Path) -> bool,
     is_earlier: bool,
-    is_gated: bool,
+    gated_past: Option<&'a dyn Fn(&Scenario) -> PastSessions>,
 }
 
 fn validated(
@@ -103,7 +112,7 @@ fn validated(
     surroundings: &Surroundings<'_>,
     catalog: &dyn Fn(Option<&Path>) -> Result<Catalog, DocumentErrors>,
 ) -> Result<Scenario, DocumentErrors> {
-    let Surroundings { file, root, is_file, is_earlier, is_gated } = *surroundings;
+    let Surroundings { file, root, is_file, is_earlier, gated_past } = *surroundings;
     let mut wrong_kinds = None;
     let parsed = document::parse(SORT, source, file, |document, span, problems| {
         let wire = wire::Scenario::from_table(document, span, problems);
@@ -111,7 +120,7 @@ fn validated(
         let catalog = catalog(own.as_deref()).map_err(|errors| wrong_kinds = Some(errors)).ok()?;
         resolve(
             &wire,
-            &ResolveContext { source, file, root, is_file, catalog: &catalog, is_earlier, is_gated },
+            &ResolveContext { source, file, root, is_file, catalog: &catalog, is_earlier, gated_past },
             problems,
         )
     });

@@ -21,7 +21,7 @@ mod volatile;
 
 pub use check::{AppField, Check, Expectation, ExpectedStatus, HeaderRule, TextRule, UpstreamExpectation};
 pub use comparison::{Comparison, StackVersion, Version, base_name, head_name};
-pub use gate::{Against, Gate, Growth, Limits, Metric};
+pub use gate::{Against, Correction, Gate, Growth, Limits, Metric, PastSessions};
 pub use json::{JsonRule, JsonTemplate};
 pub use load::{
     Arrival, ArrivalProcess, Driver, External, Extraction, Http, Load, OnErrors, OpenLoop, Rate, Step, StepExpectation,

@@ -48,7 +48,7 @@ const SCHEMA: i128 = 1;
 /// More than a disk holds.
 const MOST_KEPT_RUNS: u32 = 100_000;
 /// Folders of `reports/` that belong to no scenario.
-const RESERVED_NAMES: [&str; 3] = ["snapshots", "calibration", "revisions"];
+const RESERVED_NAMES: [&str; 4] = ["snapshots", "calibration", "revisions", "history"];
 
 /// Resolves a scenario. `None` if it adds to `problems`.
 pub(super) fn resolve(
@@ -112,8 +112,8 @@ pub(super) fn resolve(
         is_short: false,
         comparison: None,
     };
-    if context.is_gated {
-        gate::refuse_unjudged_margins(&scenario, wire, problems);
+    if let Some(past) = context.gated_past {
+        gate::refuse_unjudged_margins(&scenario, past, wire, problems);
     }
     Some(scenario)
 }

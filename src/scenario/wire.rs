@@ -4,6 +4,7 @@
 //! values. The doc comments here are the descriptions of the JSON Schema.
 
 mod check;
+mod gate;
 mod json;
 mod load;
 mod quantity;
@@ -11,7 +12,7 @@ mod request;
 mod rule;
 mod volatile;
 
-use super::model::{Against, App, Backend, Relocate};
+use super::model::{App, Backend, Relocate};
 use crate::catalog::kind::Interface;
 use crate::document::read::{ByName, Integer, List, OneOf, Word};
 use crate::document::table::wire_table;
@@ -20,11 +21,12 @@ pub(super) use check::{
     AppSaw, Check, CheckStep, Expect, FileBody, HeaderTable, JsonTable, PartTable, Request, TextTable, Upstream,
     WhileSlow,
 };
+pub(super) use gate::{Gate, Limits, Margins};
 pub(super) use json::{JsonRule, JsonValue};
 pub(super) use load::{
     ArrivalsKind, DriverKind, HttpVersion, Load, Ramp, RateText, Step, StepExpect, Tls, ValueSource,
 };
-pub(super) use quantity::{BoundText, CountGrowthText, DurationText, MemoryGrowthText, PercentText, WarmupText};
+pub(super) use quantity::{DurationText, WarmupText};
 pub(super) use request::{Body, FormValue, HeaderLine, Headers, PartContent, PartValue};
 pub(super) use rule::{ExpectedStatus, HeaderRule, TextRule};
 pub(super) use volatile::{Filter, VolatileItem};
@@ -240,46 +242,6 @@ wire_table! {
 }
 
 wire_table! {
-    /// The changes that fail a run.
-    Gate in "`[gate]`" {
-        /// The baseline of the ratios to the reference stack: the committed `snapshot` (has the stack changed?) or the
-        /// `reference` stack itself (is the stack worse?).
-        optional against: OneOf<Against> = { "default": "snapshot" },
-        /// How much worse each metric may become: than in the baseline, or in `lab compare` than at the other revision.
-        /// Default: no metric is gated.
-        optional margins: Margins,
-        /// The worst acceptable values, on any machine: of every measured stack under every load, except loads whose
-        /// `errors` are only counted. Default: none.
-        optional limits: Limits = { "minProperties": 1 },
-    }
-}
-
-wire_table! {
-    /// Absolute bounds by metric.
-    Limits in "`limits`" {
-        /// The least good responses per second of the measured window.
-        optional throughput: Integer = { "minimum": 1, "maximum": 1_000_000_000 },
-        /// The highest CPU time of all components of the stack per good response.
-        optional cpu_per_request: BoundText,
-        /// The highest median service time.
-        optional p50: BoundText,
-        /// The highest 99th percentile of the service time.
-        optional p99: BoundText,
-        /// The most memory that the stack may hold more after a number of requests, such as `1MiB per 100k`: the slope over
-        /// the measured window.
-        optional memory_growth: MemoryGrowthText,
-        /// The same of open descriptors, such as `1 per 10k`.
-        optional descriptor_growth: CountGrowthText,
-        /// The same of threads.
-        optional thread_growth: CountGrowthText,
-        /// The same of established connections to the stack's components.
-        optional connection_growth: CountGrowthText,
-        /// The most failed requests of a measured window. Default: 0, unless the snapshot has the errors.
-        optional errors: Integer = { "minimum": 0, "maximum": 1_000_000_000 },
-    }
-}
-
-wire_table! {
     /// How facts become the reviewed snapshot.
     Snapshot in "`[snapshot]`" {
         /// What varies from run to run by nature: names of fields such as `X-Request-Id`, and JSON pointers into bodies such
@@ -295,20 +257,6 @@ wire_table! {
         /// The number of runs whose folders are kept, 1 to 100000, the newest included. Older ones are removed at the end of
         /// a run.
         optional keep: Integer = { "minimum": 1, "maximum": 100_000, "default": 10 },
-    }
-}
-
-wire_table! {
-    /// Margins by metric, as percentages above zero.
-    Margins in "`margins`" {
-        /// Good responses per second of the measured window; more is better.
-        optional throughput: PercentText,
-        /// CPU time of all components of the stack per good response; less is better.
-        optional cpu_per_request: PercentText,
-        /// Median service time; less is better.
-        optional p50: PercentText,
-        /// 99th percentile of the service time; less is better.
-        optional p99: PercentText,
     }
 }
 
@@ -342,9 +290,4 @@ impl Word for Relocate {
 impl Word for Backend {
     const WHAT: &'static str = "backend";
     const ALL: &'static [(&'static str, Self)] = &[("process", Backend::Process), ("container", Backend::Container)];
-}
-
-impl Word for Against {
-    const WHAT: &'static str = "comparison";
-    const ALL: &'static [(&'static str, Self)] = &[("snapshot", Against::Snapshot), ("reference", Against::Reference)];
 }

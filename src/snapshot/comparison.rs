@@ -7,6 +7,8 @@ use super::confirmation::{self, SecondSample};
 use super::facts;
 use super::gate::{self, GateContext, Judgement, RunValues};
 use super::limits::{error_verdicts, limited_metrics};
+use super::past::Past;
+use super::past_metrics::past_metrics;
 use super::ratios::Ratios;
 use super::store::{Comparison, Store};
 use crate::exit::Exit;
@@ -36,7 +38,7 @@ fn store_error(operation: &'static str) -> impl FnOnce(std::io::Error) -> Compar
     move |source| ComparisonError::Store { operation, source }
 }
 
-/// Compares a run of `scenario` with its committed facts and ratios.
+/// Compares a run of `scenario` with its committed facts and ratios, and with the past of its stacks.
 pub struct SnapshotComparison<'a> {
     scenario: &'a Scenario,
     store: Store,
@@ -44,6 +46,7 @@ pub struct SnapshotComparison<'a> {
     machine: String,
     looks: Looks,
     committed: Option<Ratios>,
+    past: Past,
     accepts_new: bool,
 }
 
@@ -85,7 +88,13 @@ impl<'a> SnapshotComparison<'a> {
         let committed = text.map(|text| Ratios::parse(&text)).transpose();
         let committed =
             committed.map_err(|source| ComparisonError::Ratios { file: store.committed_file(&name), source })?;
-        Ok(SnapshotComparison { scenario, store, machine, looks, committed, accepts_new: false })
+        Ok(SnapshotComparison { scenario, store, machine, looks, committed, past: Past::default(), accepts_new: false })
+    }
+
+    /// Compares each stack with this past, too.
+    #[must_use]
+    pub fn with_past(self, past: Past) -> SnapshotComparison<'a> {
+        SnapshotComparison { past, ..self }
     }
 
     /// Whether to commit the snapshots that do not exist yet, if nothing failed.
@@ -204,7 +213,8 @@ impl<'a> SnapshotComparison<'a> {
             Verdict::Inconclusive => metric.further_rounds.is_some(),
             Verdict::Fail | Verdict::Improved | Verdict::Incomparable | Verdict::Invalid => false,
         };
-        let all_settled = self.scenario.gate.against == Against::Reference || gate.metrics.iter().all(is_settled);
+        let mut of_ratios = gate.metrics.iter().filter(|metric| metric.past.is_none());
+        let all_settled = self.scenario.gate.against == Against::Reference || of_ratios.all(is_settled);
         // Without margins nothing is compared with them.
         let are_gated = self.scenario.gate.against == Against::Snapshot && !self.scenario.gate.margins.is_empty();
         if are_gated && !ratios.ratios.is_empty() && (self.committed.is_none() || !all_settled) {
@@ -254,6 +264,7 @@ impl<'a> SnapshotComparison<'a> {
         let context = GateContext { gate: &self.scenario.gate, ungated: &ungated, looks: &self.looks, made, cells };
         let limited = limited_metrics(self.scenario, rounds);
         let committed = self.committed.as_ref();
-        gate::judge(context, RunValues { estimates, now: ratios, committed, limited: &limited })
+        let past = past_metrics(self.scenario, rounds, &self.past);
+        gate::judge(context, RunValues { estimates, now: ratios, committed, limited: &limited, past: &past })
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn failed_cells(judgement: &Judgement) -> Vec<Cell> {
     let mut cells: Vec<Cell> = failed
         .map(|(_, load, stack, metric)| Cell { load: load.clone(), stack: stack.clone(), metric: metric.clone() })
         .collect();
-    // A metric may have a margin and a limit.
+    // A metric may have a margin and a limit, and a reference and a past.
     cells.sort();
     cells.dedup();
     cells
@@ -34,10 +34,7 @@ pub(super) fn failed_cells(judgement: &Judgement) -> Vec<Cell> {
 /// own error bounds that of the run.
 pub(super) fn merge(first: &mut Judgement, second: Judgement) {
     for metric in second.metrics {
-        let is_same = |one: &&mut MetricVerdict| {
-            one.verdict == Verdict::Fail
-                && (&one.load, &one.stack, &one.metric) == (&metric.load, &metric.stack, &metric.metric)
-        };
+        let is_same = |one: &&mut MetricVerdict| one.verdict == Verdict::Fail && one.is_same_metric(&metric);
         let Some(failed) = first.metrics.iter_mut().find(is_same) else { continue };
         if decides(metric.verdict) {
             let first = FirstChange { change: failed.change, rounds: failed.rounds };
@@ -72,21 +69,8 @@ mod tests {
     use super::*;
 
     fn metric(verdict: Verdict) -> MetricVerdict {
-        MetricVerdict {
-            load: "l".to_owned(),
-            stack: "s".to_owned(),
-            metric: "p50".to_owned(),
-            margin: 0.05,
-            ratio: None,
-            committed: None,
-            change: None,
-            verdict,
-            look: None,
-            rounds: 8,
-            further_rounds: None,
-            because: None,
-            first: None,
-        }
+        let unjudged = MetricVerdict::unjudged("l".to_owned(), "s".to_owned(), "p50".to_owned());
+        MetricVerdict { verdict, rounds: 8, ..unjudged }
     }
 
     #[test]

@@ -1,15 +1,17 @@
-//! The gate: a run's ratios against their baseline and the scenario's margins, its values against the limits. Pure.
+//! The gate: a run's ratios against their baseline and the scenario's margins, its values against the limits and against each
+//! stack's past. Pure.
 
 use super::limits::LimitedMetric;
+use super::metric_change::MetricChange;
+use super::past_metrics::PastMetric;
 use super::ratios::{RatioFact, Ratios};
-use super::undecided::in_words;
 use crate::exit::Exit;
 use crate::record::{
-    Cell, Estimate, FactsVerdict, GateOutcome, LimitVerdict, MetricVerdict, Ratio, RatioInterval, Verdict,
+    Cell, Estimate, FactsVerdict, GateOutcome, LimitVerdict, MetricVerdict, OUT_OF_REACH, Ratio, Verdict,
 };
 use crate::scenario::model::{Against, Gate, Metric};
-use lab_stats::decision::{self, Looks, MetricTest, TestResult};
-use lab_stats::verdict::{self, Direction};
+use lab_stats::decision::{self, Baseline, Looks, MetricTest, TestResult};
+use lab_stats::verdict::Direction;
 
 /// The inputs of the gate besides a run's own values.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +35,7 @@ pub struct RunValues<'a> {
     pub now: &'a Ratios,
     pub committed: Option<&'a Ratios>,
     pub limited: &'a [LimitedMetric],
+    pub past: &'a [PastMetric],
 }
 
 /// The verdicts on everything that the gate judges by intervals.
@@ -43,24 +46,26 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// Whether another look could change anything: some verdict is inconclusive.
+    /// Whether another look could change anything: some verdict is inconclusive, and not because of what it is compared with.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        let mut verdicts = self.metrics.iter().map(|metric| metric.verdict);
+        let could_be_decided = |metric: &MetricVerdict| {
+            let because = metric.because.as_deref();
+            metric.verdict == Verdict::Inconclusive && because.is_none_or(|because| because == OUT_OF_REACH)
+        };
         let mut limits = self.limits.iter().map(|limit| limit.verdict);
-        verdicts.any(|verdict| verdict == Verdict::Inconclusive)
-            || limits.any(|verdict| verdict == Verdict::Inconclusive)
+        self.metrics.iter().any(could_be_decided) || limits.any(|verdict| verdict == Verdict::Inconclusive)
     }
 }
 
-/// Judges every ratio that has a margin, and every value that has a limit.
+/// Judges every ratio that has a margin, every value that has a limit, and every value that has a margin and a past.
 #[must_use]
 pub fn judge(context: GateContext<'_>, run: RunValues<'_>) -> Judgement {
     let GateContext { gate, ungated, looks, made, cells } = context;
     let is_judged = |load: &str, stack: &str, metric: &str| {
         cells.is_none_or(|cells| cells.iter().any(|cell| cell.is(load, stack, metric)))
     };
-    let RunValues { estimates, now, committed, limited } = run;
+    let RunValues { estimates, now, committed, limited, past } = run;
     let margin = |name: &str| {
         let gated = gate.margins.iter().find(|(metric, _)| metric.name() == name);
         gated.map(|(metric, margin)| (*metric, *margin))
@@ -74,14 +79,16 @@ pub fn judge(context: GateContext<'_>, run: RunValues<'_>) -> Judgement {
         }
     }
     let limited: Vec<&LimitedMetric> = limited.iter().filter(|one| one.is_judged(&is_judged)).collect();
+    let past: Vec<&PastMetric> = past.iter().filter(|one| one.is_judged(&is_judged)).collect();
     // What can be decided is one family, which shares the error.
     let tests = gated.iter().filter_map(GatedRatio::test).chain(limited.iter().filter_map(|limit| limit.test()));
-    let tests: Vec<MetricTest<'_>> = tests.collect();
-    let mut results = decision::decide(&tests, looks, made).into_iter();
+    let tests: Vec<MetricTest<'_>> = tests.chain(past.iter().filter_map(|metric| metric.test())).collect();
+    let mut results = decision::decide(&tests, looks, made, gate.correction).into_iter();
     let mut answered =
         |case: &GatedRatio<'_>| case.verdict(if case.obstacle.is_some() { None } else { results.next() });
     let mut metrics: Vec<MetricVerdict> = gated.iter().map(&mut answered).collect();
     let limits = limited.iter().map(|limit| limit.verdict(limit.test().and_then(|_| results.next()))).collect();
+    metrics.extend(past.iter().map(|metric| metric.verdict(metric.test().and_then(|_| results.next()))));
     // Report a committed ratio that the scenario no longer has.
     if gate.against == Against::Snapshot && cells.is_none() {
         let is_measured = |known: &RatioFact| {
@@ -146,48 +153,30 @@ impl<'a> GatedRatio<'a> {
         let ratio = self.estimate.ratio.as_ref().filter(|_| self.obstacle.is_none())?;
         Some(MetricTest {
             log_ratios: &ratio.log_ratios,
-            baseline: self.baseline.as_deref(),
+            baseline: self.baseline.as_deref().map_or(Baseline::NoChange, Baseline::Rounds),
             margin: self.margin,
             direction: self.direction(),
         })
     }
 
     fn verdict(&self, result: Option<TestResult>) -> MetricVerdict {
-        let mut evaluated = MetricVerdict {
-            load: self.estimate.load.clone(),
-            stack: self.estimate.stack.clone(),
-            metric: self.estimate.metric.clone(),
-            margin: self.margin,
-            ratio: self.estimate.ratio.as_ref().map(|ratio| ratio.ratio),
-            committed: self.known.map(|known| known.ratio),
-            change: None,
-            verdict: Verdict::Invalid,
-            look: None,
-            rounds: self.estimate.ratio.as_ref().map_or(0, |ratio| ratio.log_ratios.len()),
-            further_rounds: None,
-            because: None,
-            first: None,
+        let change = match result {
+            Some(result) => MetricChange::decided(result, || WIDE_COMMITTED_RATIO.to_owned()),
+            None => MetricChange::impossible(self.obstacle.clone()),
         };
-        if let Some((verdict, because)) = &self.obstacle {
-            (evaluated.verdict, evaluated.because) = (*verdict, Some(because.clone()));
-        }
-        if let Some(result) = result {
-            evaluated.change = result.change.map(RatioInterval::from_logs);
-            evaluated.look = result.look.map(|look| look + 1);
-            evaluated.rounds = result.rounds;
-            evaluated.verdict = match result.verdict {
-                verdict::Verdict::Pass => Verdict::Pass,
-                verdict::Verdict::Fail => Verdict::Fail,
-                verdict::Verdict::Improved => Verdict::Improved,
-                verdict::Verdict::Inconclusive(further) => {
-                    (evaluated.further_rounds, evaluated.because) = in_words(further);
-                    Verdict::Inconclusive
-                }
-            };
-        }
-        evaluated
+        let Estimate { load, stack, metric, ratio, .. } = self.estimate;
+        change.verdict(MetricVerdict {
+            margin: self.margin,
+            ratio: ratio.as_ref().map(|ratio| ratio.ratio),
+            committed: self.known.map(|known| known.ratio),
+            rounds: ratio.as_ref().map_or(0, |ratio| ratio.log_ratios.len()),
+            ..MetricVerdict::unjudged(load.clone(), stack.clone(), metric.clone())
+        })
     }
 }
+
+const WIDE_COMMITTED_RATIO: &str =
+    "the committed ratio itself is from too few or too scattered rounds; accept one from more";
 
 const NO_COMMITTED_RATIO: &str = "no committed ratio";
 
@@ -217,19 +206,11 @@ fn incomparable(
 /// The verdict on a committed ratio that the scenario no longer has.
 fn missing_ratio(known: &RatioFact, margin: f64) -> MetricVerdict {
     MetricVerdict {
-        load: known.load.clone(),
-        stack: known.stack.clone(),
-        metric: known.metric.clone(),
         margin,
-        ratio: None,
         committed: Some(known.ratio),
-        change: None,
         verdict: Verdict::Incomparable,
-        look: None,
-        rounds: 0,
-        further_rounds: None,
         because: Some("the scenario no longer has this stack or load".to_owned()),
-        first: None,
+        ..MetricVerdict::unjudged(known.load.clone(), known.stack.clone(), known.metric.clone())
     }
 }
 

@@ -219,6 +219,8 @@ fn session(line: &str) -> Result<SessionLine, LineError> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn line(run: &str, ended: &str) -> SessionLine {
@@ -232,6 +234,7 @@ mod tests {
             machine: "m".to_owned(),
             cpu: String::new(),
             scenario_sha256: String::new(),
+            loads: BTreeMap::new(),
             facts: None,
             figures: Vec::new(),
         }

@@ -5,9 +5,9 @@
 //! value is beyond it.
 
 use super::undecided::in_words;
-use crate::record::{LimitVerdict, Measured, RoundOutcome, RoundRecord, ValueInterval, Verdict};
+use crate::record::{LimitVerdict, Measured, OUT_OF_REACH, RoundOutcome, RoundRecord, ValueInterval, Verdict};
 use crate::scenario::model::{Growth, Metric, OnErrors, Scenario, Stack};
-use lab_stats::decision::{MetricTest, TestResult};
+use lab_stats::decision::{Baseline, MetricTest, TestResult};
 use lab_stats::estimate::estimate;
 use lab_stats::verdict::{self, Direction};
 
@@ -146,7 +146,7 @@ impl LimitedMetric {
             return None;
         }
         let direction = self.metric.direction();
-        Some(MetricTest { log_ratios: &self.relative, baseline: None, margin: 0.0, direction })
+        Some(MetricTest { log_ratios: &self.relative, baseline: Baseline::NoChange, margin: 0.0, direction })
     }
 
     pub(super) fn verdict(&self, result: Option<TestResult>) -> LimitVerdict {
@@ -178,7 +178,7 @@ impl LimitedMetric {
             verdict::Verdict::Pass | verdict::Verdict::Improved => Verdict::Pass,
             verdict::Verdict::Fail => Verdict::Fail,
             verdict::Verdict::Inconclusive(reason) => {
-                (evaluated.further_rounds, evaluated.because) = in_words(reason);
+                (evaluated.further_rounds, evaluated.because) = in_words(reason, || OUT_OF_REACH.to_owned());
                 Verdict::Inconclusive
             }
         };
@@ -211,7 +211,7 @@ mod tests {
         let looks = Looks::new(vec![10]).unwrap();
         let context = GateContext { gate: &Gate::default(), ungated: &[], looks: &looks, made: 1, cells: None };
         let now = Ratios::from_estimates(String::new(), &[], &[]);
-        let run = RunValues { estimates: &[], now: &now, committed: None, limited: &[limited] };
+        let run = RunValues { estimates: &[], now: &now, committed: None, limited: &[limited], past: &[] };
         judge(context, run).limits.remove(0)
     }
 

@@ -4,13 +4,13 @@ use crate::record::OUT_OF_REACH;
 use lab_stats::verdict::InconclusiveReason;
 
 /// The number of further rounds that would decide, if that is feasible; otherwise the reason as a message.
-pub(super) fn in_words(reason: InconclusiveReason) -> (Option<u32>, Option<String>) {
+pub(super) fn in_words(
+    reason: InconclusiveReason,
+    wide_baseline: impl Fn() -> String,
+) -> (Option<u32>, Option<String>) {
     match reason {
         InconclusiveReason::TooFewRounds(rounds) => (Some(rounds), None),
         InconclusiveReason::OutOfReach => (None, Some(OUT_OF_REACH.to_owned())),
-        InconclusiveReason::WideBaseline => {
-            let because = "the committed ratio itself is from too few or too scattered rounds; accept one from more";
-            (None, Some(because.to_owned()))
-        }
+        InconclusiveReason::WideBaseline => (None, Some(wide_baseline())),
     }
 }

@@ -65,6 +65,6 @@ impl<'a> VersionComparison<'a> {
         // Only the descriptions of loads would be compared, and both versions have the same.
         let now = Ratios::from_estimates(String::new(), &[], &[]);
         let limited = limited_metrics(self.scenario, rounds);
-        gate::judge(context, RunValues { estimates, now: &now, committed: None, limited: &limited })
+        gate::judge(context, RunValues { estimates, now: &now, committed: None, limited: &limited, past: &[] })
     }
 }

@@ -3,7 +3,7 @@
 use crate::catalog;
 use crate::catalog::kind::Interface;
 use crate::provision::{self, AppPackages, Installed, RequiredKind, RequirementsError, ToolPaths};
-use crate::scenario::model::{App, Scenario, WsgiApp};
+use crate::scenario::model::{App, Scenario, Stack, WsgiApp};
 
 /// Finds the kinds of a scenario on this machine. Kinds that run from an image are not looked for.
 ///
@@ -11,7 +11,13 @@ use crate::scenario::model::{App, Scenario, WsgiApp};
 /// [`RequirementsError`].
 pub fn find_installed(scenario: &Scenario, tools: &ToolPaths) -> Result<Installed, RequirementsError> {
     let mut installed = Installed::default();
-    for_each_required(scenario, &mut |required| installed.probe(required, tools))?;
+    for_each_required(scenario, &mut |required| {
+        let stack = scenario.stacks.iter().find(|stack| stack.name == required.deployment);
+        match stack.and_then(Stack::earlier_lab) {
+            Some(lab) => installed.probe(required, &ToolPaths { lab: lab.to_owned(), ..tools.clone() }),
+            None => installed.probe(required, tools),
+        }
+    })?;
     Ok(installed)
 }
 

@@ -150,7 +150,7 @@ impl ProcessLauncher {
         reserve: &'a mut dyn FnMut() -> io::Result<SocketAddr>,
     ) -> SpecContext<'a> {
         SpecContext {
-            lab: &self.lab,
+            lab: stack.earlier_lab().unwrap_or(&self.lab),
             visit: folder,
             work: folder,
             apps: &stack.apps,

@@ -4,4 +4,5 @@ mod events;
 mod github;
 mod history;
 mod init;
+mod past;
 mod review;

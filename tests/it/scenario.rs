@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use lab::catalog::Catalog;
 use lab::document::DocumentErrors;
 use lab::scenario;
+use lab::scenario::model::PastSessions;
 
 /// The folder `cargo test` runs in; messages show paths as they were given, so they are given relative to it.
 fn relative(path: &Path) -> &Path {
@@ -56,7 +57,7 @@ fn good_scenarios_are_resolved_and_explained() {
                     Err(errors) => panic!("{}", errors.render(false)),
                 };
             insta::assert_snapshot!("resolved_scenario", format!("{scenario:#?}"));
-            insta::assert_snapshot!("explained_scenario", scenario::explain(&scenario));
+            insta::assert_snapshot!("explained_scenario", scenario::explain(&scenario, PastSessions(3)));
         });
     });
 }

@@ -64,7 +64,7 @@ fn format() -> Result<(), String> {
 }
 
 fn lints() -> Result<(), String> {
-    let everything = ["--workspace", "--all-targets", "--features", "xtask/generate"];
+    let everything = ["--workspace", "--all-targets", "--features", "xtask/generate,xtask/bench-gate"];
     cargo(&[&["clippy", "--locked"], &everything[..], &["--", "-D", "warnings"]].concat())
 }
 
@@ -75,7 +75,7 @@ fn docs() -> Result<(), String> {
 
 fn tests() -> Result<(), String> {
     let skipped = Skipped::collect()?;
-    let arguments = ["test", "--workspace", "--locked"];
+    let arguments = ["test", "--workspace", "--locked", "--features", "xtask/bench-gate"];
     // Compiling prints nothing to standard output for a long time.
     cargo(&[&arguments[..], &["--no-run"]].concat())?;
     let result = run_tests(cargo_command().args(arguments).env("LAB_SKIPPED", skipped.file()));
@@ -104,7 +104,19 @@ fn python() -> Result<(), String> {
 fn benches() -> Result<(), String> {
     // `peers` and `servers` measure other programs and are no tests.
     cargo(&[
-        "bench", "--locked", "--bench", "app", "--bench", "load", "--bench", "twins", "--bench", "drivers", "--",
+        "bench",
+        "--locked",
+        "--bench",
+        "app",
+        "--bench",
+        "load",
+        "--bench",
+        "twins",
+        "--bench",
+        "drivers",
+        "--bench",
+        "instructions",
+        "--",
         "--test",
     ])
 }

@@ -14,6 +14,7 @@ Usage:
   cargo xtask soak [MINUTES]      disturb servers and proxies under load, for ten minutes; nothing may be lost
   cargo xtask storms [RESPONSES]  let workers leave under load in four ways, for 200,000 responses each
   cargo xtask generate [--check]  write the generated files, or fail if one is out of date
+  cargo xtask bench-gate [REV]    compare the benchmarks with those of the merge base; --help has its options
 ";
 
 fn main() -> ExitCode {
@@ -29,7 +30,8 @@ fn main() -> ExitCode {
         ["soak", minutes] => soak(minutes),
         ["storms"] => storms("200000"),
         ["storms", responses] => storms(responses),
-        ["generate", ref options @ ..] => generate(options),
+        ["generate", ref options @ ..] => program("generate", options),
+        ["bench-gate", ref options @ ..] => program("bench-gate", options),
         [] | ["--help" | "-h" | "help"] => {
             print!("{USAGE}");
             Ok(())
@@ -66,8 +68,8 @@ fn storms(responses: &str) -> Result<(), String> {
     run::run(cargo.env("LAB_STORM_RESPONSES", responses.to_string()))
 }
 
-/// A second program, because it is compiled with lab in it.
-fn generate(options: &[&str]) -> Result<(), String> {
-    let arguments = ["run", "--quiet", "--package", "xtask", "--features", "generate", "--bin", "generate", "--"];
+/// A program of its own, because it is compiled with parts of lab in it. Its feature has its name.
+fn program(name: &str, options: &[&str]) -> Result<(), String> {
+    let arguments = ["run", "--quiet", "--package", "xtask", "--features", name, "--bin", name, "--"];
     run::cargo(&[&arguments, options].concat())
 }

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 use serde::{Deserialize, Serialize};
 
-use crate::decision::{self, Looks, MetricTest};
+use crate::decision::{self, Baseline, Looks, MetricTest};
 use crate::estimate;
 use crate::verdict::{Direction, Limits};
 
@@ -63,7 +63,7 @@ pub fn sensitivity(own: &[f64], gated: GatedMetric<'_>, seed: u64) -> Option<Sen
         differences.push((estimate(&run) - known.as_deref().map_or(0.0, estimate)).abs());
         let test = MetricTest {
             log_ratios: &run,
-            baseline: known.as_deref(),
+            baseline: known.as_deref().map_or(Baseline::NoChange, Baseline::Rounds),
             margin: gated.margin,
             direction: gated.direction,
         };

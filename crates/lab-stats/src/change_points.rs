@@ -12,6 +12,12 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
+/// The significance of a change point of sessions: about one series in fifty shows one where nothing has changed.
+pub const SIGNIFICANCE: f64 = 0.02;
+
+/// The seed of the permutations: the same sessions must give the same answer.
+pub const SEED: u64 = 2014;
+
 /// No shorter part is split off. Of a series of up to six values, no split is significant anyway.
 const MIN_SEGMENT: usize = 3;
 

@@ -5,19 +5,30 @@
 //! number of gated metrics and interim looks. It rests on
 //! - exact intervals ([`signed_rank`]) for any symmetric noise; the random order within blocks makes it symmetric where
 //!   nothing has changed;
+//! - for earlier sessions, Student's prediction interval, which assumes that their levels are about normal on the logarithmic
+//!   scale: eight sessions are too few for any interval of ranks;
 //! - looks declared beforehand, each with an equal share of the error (Bonferroni, valid under any dependence);
 //! - Holm's procedure over the gated metrics of a look (Holm, *A simple sequentially rejective multiple test
 //!   procedure*, Scand. J. Statist. 6, 1979). A metric that an earlier look has called stays called and leaves the
 //!   family: the smallest adjusted p-value over the looks can only fall.
 //!
+//! By choice, [`Correction::FalseDiscoveryRate`] bounds the expected share of false ones among the metrics called *failed*
+//! instead, by the same number (Benjamini and Hochberg, *Controlling the false discovery rate*, J. R. Statist. Soc. B 57,
+//! 1995). Where nothing has changed, both guarantees are the same. It holds for metrics that are independent or positively
+//! dependent; for any dependence of n metrics the bound is the same times 1 + 1/2 + … + 1/n (Benjamini and Yekutieli, *The
+//! control of the false discovery rate in multiple testing under dependency*, Ann. Statist. 29, 2001). Over the looks the shares
+//! add up: what a look calls is part of all that is called, so its share of false ones there is no larger.
+//!
 //! *Pass* means that a metric is not worse than its margin. A gate passes when all its metrics do. For such a claim each
 //! metric needs only its own level (Berger, *Multiparameter hypothesis testing and acceptance sampling*, Technometrics
 //! 24, 1982), so passes share the error between looks but not between metrics.
 
-use crate::sample;
+mod series;
+
 use crate::signed_rank::{self, Interval};
 use crate::student_t;
 use crate::verdict::{Direction, InconclusiveReason, Limits, Verdict};
+use series::{BaselineSeries, Series};
 
 /// The one-sided error rate of a whole run: half of 5 %.
 pub const ALPHA: f64 = 0.025;
@@ -64,16 +75,48 @@ impl Looks {
     }
 }
 
+/// How the error of a look is shared by the metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Correction {
+    /// Bounds the probability that any metric is called wrongly.
+    #[default]
+    Holm,
+    /// Bounds the expected share of wrong calls among all calls. It finds more in a big table of which much has changed.
+    FalseDiscoveryRate,
+}
+
+impl Correction {
+    /// The level at which one more metric would be called, after `called` of `tests` were, of an error of `share`.
+    fn next_level(self, share: f64, called: usize, tests: usize) -> f64 {
+        match self {
+            Correction::Holm => share / (tests - called) as f64,
+            Correction::FalseDiscoveryRate => share * (called + 1) as f64 / tests as f64,
+        }
+    }
+}
+
 /// One gated metric of one stack under one load.
 #[derive(Debug, Clone)]
 pub struct MetricTest<'a> {
-    /// Logarithms of the ratios to the reference stack, in the order of the blocks.
+    /// Logarithms of the ratios to the reference stack, or of the values themselves, in the order of the blocks.
     pub log_ratios: &'a [f64],
-    /// The log ratios of the run to compare with; `None` compares with the reference stack itself.
-    pub baseline: Option<&'a [f64]>,
+    pub baseline: Baseline<'a>,
     /// The largest acceptable worsening, as a fraction.
     pub margin: f64,
     pub direction: Direction,
+}
+
+/// What the rounds of a [`MetricTest`] are compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Baseline<'a> {
+    /// A logarithm of zero: the reference stack itself.
+    #[default]
+    NoChange,
+    /// The log ratios of another run.
+    Rounds(&'a [f64]),
+    /// The logarithms of the levels of earlier sessions. This session is one more of them: even if nothing has changed, it
+    /// differs from their mean as they differ from each other.
+    Sessions(&'a [f64]),
 }
 
 /// The result of a [`MetricTest`].
@@ -91,16 +134,24 @@ pub struct TestResult {
 
 /// Runs every test after the first `made` of the declared looks.
 #[must_use]
-pub fn decide(tests: &[MetricTest<'_>], looks: &Looks, made: usize) -> Vec<TestResult> {
+pub fn decide(tests: &[MetricTest<'_>], looks: &Looks, made: usize, correction: Correction) -> Vec<TestResult> {
     let share = looks.share(ALPHA);
     let mut results: Vec<Option<TestResult>> = vec![None; tests.len()];
     for (look, rounds) in looks.rounds().iter().enumerate().take(made) {
         let mut comparisons: Vec<Option<Comparison>> = Vec::new();
         for (test, result) in tests.iter().zip(&results) {
-            comparisons.push(result.is_none().then(|| Comparison::after(test, *rounds)));
+            // What an earlier look has called counts among the discoveries of this one if it is called here, too.
+            let is_called = result.as_ref().is_some_and(|result| result.verdict != Verdict::Pass);
+            let is_compared = result.is_none() || (is_called && correction == Correction::FalseDiscoveryRate);
+            comparisons.push(is_compared.then(|| Comparison::after(test, *rounds)));
         }
         for verdict in [Verdict::Fail, Verdict::Improved] {
-            holm(&comparisons, &mut results, share, look, verdict);
+            match correction {
+                Correction::Holm => holm(&comparisons, &mut results, share, look, verdict),
+                Correction::FalseDiscoveryRate => {
+                    benjamini_hochberg(&comparisons, &mut results, share, look, verdict);
+                }
+            }
         }
         for (result, comparison) in results.iter_mut().zip(&comparisons) {
             if let (None, Some(comparison)) = (&result, comparison) {
@@ -112,8 +163,9 @@ pub fn decide(tests: &[MetricTest<'_>], looks: &Looks, made: usize) -> Vec<TestR
         }
     }
     let last = looks.rounds().iter().take(made).next_back().copied().unwrap_or(0);
-    let not_failed = tests.len() - called(&results, Verdict::Fail);
-    let undecided = |test| Comparison::after(test, last).undecided(share / not_failed as f64, share);
+    let failed = called(&results, Verdict::Fail);
+    let undecided =
+        |test| Comparison::after(test, last).undecided(correction.next_level(share, failed, tests.len()), share);
     results.into_iter().zip(tests).map(|(result, test)| result.unwrap_or_else(|| undecided(test))).collect()
 }
 
@@ -136,7 +188,7 @@ fn holm(
     verdict: Verdict,
 ) {
     loop {
-        let level = share / (results.len() - called(results, verdict)) as f64;
+        let level = Correction::Holm.next_level(share, called(results, verdict), results.len());
         let mut any = false;
         for (result, comparison) in results.iter_mut().zip(comparisons) {
             if let (None, Some(comparison)) = (&result, comparison)
@@ -152,6 +204,42 @@ fn holm(
     }
 }
 
+/// One look of Benjamini and Hochberg's procedure in one direction: rejects the largest number of tests that are all rejected
+/// at the error's share times this number divided by that of all tests.
+fn benjamini_hochberg(
+    comparisons: &[Option<Comparison>],
+    results: &mut [Option<TestResult>],
+    share: f64,
+    look: usize,
+    verdict: Verdict,
+) {
+    let mut count = results.len();
+    while count > 0 {
+        let level = Correction::FalseDiscoveryRate.next_level(share, count - 1, results.len());
+        let mut rejected: Vec<(usize, Interval)> = Vec::new();
+        for (index, (result, comparison)) in results.iter().zip(comparisons).enumerate() {
+            // A test that was called in the other direction is no discovery in this one.
+            let can_be_called = result.as_ref().is_none_or(|result| result.verdict == verdict);
+            let change = comparison
+                .as_ref()
+                .filter(|_| can_be_called)
+                .and_then(|comparison| comparison.at(level).filter(|change| comparison.calls(verdict, *change)));
+            rejected.extend(change.map(|change| (index, change)));
+        }
+        if rejected.len() < count {
+            // A smaller number has a lower level, which rejects no more than these.
+            count = rejected.len();
+            continue;
+        }
+        for (index, change) in rejected {
+            if let (result @ None, Some(comparison)) = (&mut results[index], &comparisons[index]) {
+                *result = Some(comparison.result(verdict, Some(look), Some(change)));
+            }
+        }
+        return;
+    }
+}
+
 fn called(results: &[Option<TestResult>], verdict: Verdict) -> usize {
     results.iter().flatten().filter(|result| result.verdict == verdict).count()
 }
@@ -161,28 +249,7 @@ struct Comparison {
     limits: Limits,
     direction: Direction,
     run: Series,
-    baseline: Option<Series>,
-}
-
-/// One series of rounds, prepared for intervals of any level.
-struct Series {
-    rounds: usize,
-    averages: Vec<f64>,
-}
-
-impl Series {
-    fn new(log_ratios: &[f64], direction: Direction) -> Series {
-        let worse: Vec<f64> = log_ratios.iter().map(|log| direction.worsening(*log)).collect();
-        Series { rounds: worse.len(), averages: signed_rank::walsh_averages(&worse) }
-    }
-
-    fn middle(&self) -> Option<f64> {
-        sample::median_of_sorted(&self.averages)
-    }
-
-    fn at(&self, level: f64) -> Option<Interval> {
-        signed_rank::interval_from_averages(&self.averages, self.rounds, level)
-    }
+    baseline: Option<BaselineSeries>,
 }
 
 impl Comparison {
@@ -192,12 +259,13 @@ impl Comparison {
             limits: Limits::new(test.margin, test.direction),
             direction: test.direction,
             run: Series::new(run, test.direction),
-            baseline: test.baseline.map(|known| Series::new(known, test.direction)),
+            baseline: BaselineSeries::new(test.baseline, test.direction),
         }
     }
 
     /// The change, with an error rate of at most `level` at each end. Against a baseline it combines opposite ends of the
-    /// two intervals, each at half the level, which is valid whatever the noise of either run, on whichever machine.
+    /// two intervals, each at half the level, which is valid whatever the noise of either run, on whichever machine. Of
+    /// earlier sessions it is the prediction interval, which covers the level of one more session.
     fn at(&self, level: f64) -> Option<Interval> {
         let Some(baseline) = &self.baseline else { return self.run.at(level) };
         let (run, known) = (self.run.at(level / 2.0)?, baseline.at(level / 2.0)?);
@@ -232,14 +300,14 @@ impl Comparison {
     fn inconclusive_reason(&self, call: f64, pass: f64) -> InconclusiveReason {
         let halved = if self.baseline.is_some() { 2.0 } else { 1.0 };
         let needed = signed_rank::min_sample_size(call / halved);
-        if self.baseline.as_ref().is_some_and(|known| known.rounds < needed) {
+        if self.baseline.as_ref().is_some_and(|known| known.is_too_short(call / halved)) {
             return InconclusiveReason::WideBaseline;
         }
         let missing = needed.saturating_sub(self.run.rounds);
         if missing > 0 {
             return InconclusiveReason::TooFewRounds(missing as u32);
         }
-        let known_middle = self.baseline.as_ref().and_then(Series::middle).unwrap_or(0.0);
+        let known_middle = self.baseline.as_ref().and_then(BaselineSeries::middle).unwrap_or(0.0);
         let Some(middle) = self.run.middle().map(|run| run - known_middle) else {
             return InconclusiveReason::OutOfReach;
         };

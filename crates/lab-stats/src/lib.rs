@@ -12,7 +12,7 @@
 //! five per cent worse:
 //!
 //! ```
-//! use lab_stats::decision::{Looks, MetricTest, decide};
+//! use lab_stats::decision::{Baseline, Correction, Looks, MetricTest, decide};
 //! use lab_stats::estimate::{estimate, log_ratios};
 //! use lab_stats::verdict::{Direction, Verdict};
 //!
@@ -29,12 +29,12 @@
 //! // The stack is certainly slower than the reference, but not by more than the margin: the test passes.
 //! let test = MetricTest {
 //!     log_ratios: &log_ratios,
-//!     baseline: None,
+//!     baseline: Baseline::NoChange,
 //!     margin: 0.05,
 //!     direction: Direction::LowerIsBetter,
 //! };
 //! let looks = Looks::new(vec![8])?;
-//! assert_eq!(decide(&[test], &looks, 1)[0].verdict, Verdict::Pass);
+//! assert_eq!(decide(&[test], &looks, 1, Correction::Holm)[0].verdict, Verdict::Pass);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

@@ -3,18 +3,26 @@
 //! Reports show it beside the signed-rank interval: where the two disagree, the rounds are not normal. The distribution:
 //! Student, *The probable error of a mean*, Biometrika 6 (1908).
 
+use crate::sample;
 use crate::signed_rank::Interval;
 
 /// The t-interval for the mean of `values` at `confidence` (a fraction below 1); `None` for fewer than two values.
 #[must_use]
 pub fn interval(values: &[f64], confidence: f64) -> Option<Interval> {
-    if values.len() < 2 {
-        return None;
-    }
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    let half = quantile(confidence, values.len() as u32 - 1) * (variance / n).sqrt();
+    around_mean(values, confidence, |n| 1.0 / n)
+}
+
+/// The prediction interval: it contains one more value of the same kind with probability `confidence`. It is that of the
+/// mean, widened by the scatter of the further value. `None` for fewer than two values.
+#[must_use]
+pub fn prediction_interval(values: &[f64], confidence: f64) -> Option<Interval> {
+    around_mean(values, confidence, |n| 1.0 + 1.0 / n)
+}
+
+/// The interval around the mean of a deviation whose variance is `share`, given the number of values, of that of a value.
+fn around_mean(values: &[f64], confidence: f64, share: impl Fn(f64) -> f64) -> Option<Interval> {
+    let (mean, deviation) = (sample::mean(values)?, sample::standard_deviation(values)?);
+    let half = quantile(confidence, values.len() as u32 - 1) * deviation * share(values.len() as f64).sqrt();
     Some(Interval { lower: mean - half, upper: mean + half, confidence })
 }
 
@@ -88,8 +96,17 @@ mod tests {
     }
 
     #[test]
+    fn prediction_by_hand() {
+        // As above, with the variance of one more value: 3 ± 2.776 · √(2.5 + 0.5).
+        let found = prediction_interval(&[1.0, 2.0, 3.0, 4.0, 5.0], 0.95).unwrap();
+        assert!((found.lower - (3.0 - 2.7764 * 3.0_f64.sqrt())).abs() < 1e-4);
+        assert!((found.upper - (3.0 + 2.7764 * 3.0_f64.sqrt())).abs() < 1e-4);
+    }
+
+    #[test]
     fn single_value_has_no_interval() {
         assert_eq!(interval(&[1.0], 0.95), None);
+        assert_eq!(prediction_interval(&[1.0], 0.95), None);
         assert_eq!(interval(&[], 0.95), None);
     }
 }

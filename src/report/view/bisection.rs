@@ -2,9 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::trend::{Trend, TrendChange};
-use super::verdict::amount;
-use crate::report::numbers::three_digits;
+use super::trend::{ChangeSize, Trend, TrendChange};
 
 /// A shell script with the commands for each change between two commits; each bisection ends before the next begins. What
 /// cannot be bisected is a comment.
@@ -28,10 +26,9 @@ pub fn commands(trends: &[Trend], scenario: &str) -> String {
 }
 
 fn subject(trend: &Trend, change: &TrendChange) -> String {
-    let sign = if change.relative() < 0.0 { '−' } else { '+' };
-    let percent = three_digits((change.relative() * 100.0).abs());
-    let levels = format!("{} → {}", amount(&trend.metric, change.before), amount(&trend.metric, change.after));
-    format!("{} of {} under {}: {sign}{percent} % ({levels})", trend.metric, trend.stack, trend.load)
+    let ChangeSize { percentage, levels } = trend.size(change);
+    let size = percentage.map_or_else(|| levels.clone(), |percentage| format!("{percentage} ({levels})"));
+    format!("{} of {} under {}: {size}", trend.metric, trend.stack, trend.load)
 }
 
 /// The better level is what each commit is compared with, since only what is worse than that fails.

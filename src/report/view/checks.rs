@@ -78,6 +78,26 @@ fn fails_alike(one: &CheckRecord, other: &CheckRecord) -> bool {
         }
 }
 
+/// What a component logged since the request of a failed check.
+pub struct LoggedLines {
+    pub title: String,
+    /// The first line says how many are left out before the others, if any are.
+    pub lines: Vec<String>,
+}
+
+/// The excerpts of the logs of a failed check.
+#[must_use]
+pub fn logged_lines(check: &CheckRecord) -> Vec<LoggedLines> {
+    let excerpts = check.logs.iter().map(|log| {
+        let left_out = (log.left_out > 0).then(|| format!("… {} lines before", log.left_out));
+        LoggedLines {
+            title: format!("logged since the request: {}", log.file.display()),
+            lines: left_out.into_iter().chain(log.lines.iter().cloned()).collect(),
+        }
+    });
+    excerpts.collect()
+}
+
 #[must_use]
 pub fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()

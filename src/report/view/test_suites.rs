@@ -1,6 +1,6 @@
 //! A run as test suites: a suite of checks for each stack, one of rounds, and the gate's.
 
-use super::checks::first_line;
+use super::checks::{first_line, logged_lines};
 use super::verdict::{limit_grounds, limit_name, metric_grounds, metric_name, verdict_word};
 use crate::record::{CheckOutcome, CheckRecord, FactsVerdict, Record, RoundOutcome, StackRecord, Verdict};
 use crate::report::numbers::counted;
@@ -104,6 +104,19 @@ fn checks(stack: &StackRecord) -> TestSuite {
 }
 
 fn check_outcome(check: &CheckRecord) -> TestOutcome {
+    match outcome_without_logs(check) {
+        TestOutcome::Failed { message, mut details } => {
+            for log in logged_lines(check) {
+                let lines: String = log.lines.iter().map(|line| format!("\n  | {line}")).collect();
+                details.push_str(&format!("\n{}{lines}", log.title));
+            }
+            TestOutcome::Failed { message, details }
+        }
+        outcome => outcome,
+    }
+}
+
+fn outcome_without_logs(check: &CheckRecord) -> TestOutcome {
     match &check.outcome {
         CheckOutcome::NoResponse { message } => TestOutcome::Passed { note: message.clone() },
         CheckOutcome::Failed { error } => {

@@ -6,16 +6,12 @@
 use std::collections::BTreeMap;
 
 use crate::record::{SessionFigure, SessionLine};
-use crate::scenario::model::Metric;
-use lab_stats::change_points::change_points;
+use crate::report::numbers::three_digits;
+use crate::report::view::verdict::amount;
+use crate::scenario::model::{Growth, Metric};
+use lab_stats::change_points::{SEED, SIGNIFICANCE, change_points};
 
-/// About one series in fifty shows a change point where nothing has changed.
-pub const SIGNIFICANCE: f64 = 0.02;
-
-/// The seed of the permutations: the same history must give the same answer.
-const SEED: u64 = 2014;
-
-/// One metric over the sessions of one machine.
+/// One metric or growth over the sessions of one machine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trend {
     pub machine: String,
@@ -46,7 +42,7 @@ pub struct TrendPoint {
 pub struct TrendChange {
     /// The first point of the new level.
     pub index: usize,
-    /// The geometric means of the levels.
+    /// The means of the levels: geometric, or arithmetic of growth, which may be zero or negative.
     pub before: f64,
     pub after: f64,
     /// Whether the new level is the worse one.
@@ -107,18 +103,21 @@ fn point(session: &SessionLine, figure: &SessionFigure) -> TrendPoint {
     }
 }
 
-/// On the logarithmic scale, on which twice as much and half as much are equally far from no change.
+/// Metrics are on the logarithmic scale, on which twice as much and half as much are equally far from no change.
 fn changes(metric: &str, points: &[TrendPoint]) -> Vec<TrendChange> {
-    let logs: Vec<f64> = points.iter().map(|point| point.value.ln()).filter(|log| log.is_finite()).collect();
-    if logs.len() < points.len() {
+    let is_growth = Growth::by_name(metric).is_some();
+    let to_scale = |value: f64| if is_growth { value } else { value.ln() };
+    let from_scale = |level: f64| if is_growth { level } else { level.exp() };
+    let values: Vec<f64> = points.iter().map(|point| to_scale(point.value)).filter(|value| value.is_finite()).collect();
+    if values.len() < points.len() {
         return Vec::new();
     }
     let more_is_better = metric == Metric::Throughput.name();
-    let found = change_points(&logs, SIGNIFICANCE, SEED).into_iter();
+    let found = change_points(&values, SIGNIFICANCE, SEED).into_iter();
     let changes = found.map(|change| TrendChange {
         index: change.index,
-        before: change.before.exp(),
-        after: change.after.exp(),
+        before: from_scale(change.before),
+        after: from_scale(change.after),
         is_worse: (change.after < change.before) == more_is_better,
     });
     changes.collect()
@@ -130,12 +129,25 @@ impl Trend {
     pub fn around(&self, change: &TrendChange) -> (&TrendPoint, &TrendPoint) {
         (&self.points[change.index - 1], &self.points[change.index])
     }
+
+    /// A change as a percentage, where that has a meaning, and both levels.
+    #[must_use]
+    pub fn size(&self, change: &TrendChange) -> ChangeSize {
+        let percent = (change.after / change.before - 1.0) * 100.0;
+        let sign = if percent < 0.0 { '−' } else { '+' };
+        let is_growth = Growth::by_name(&self.metric).is_some();
+        let [before, after] = [change.before, change.after].map(|level| amount(&self.metric, level));
+        ChangeSize {
+            percentage: (!is_growth).then(|| format!("{sign}{} %", three_digits(percent.abs()))),
+            levels: format!("{before} → {after}"),
+        }
+    }
 }
 
-impl TrendChange {
-    /// The change as a fraction.
-    #[must_use]
-    pub fn relative(&self) -> f64 {
-        self.after / self.before - 1.0
-    }
+/// The size of a change in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeSize {
+    /// `None` of growth, whose levels may be zero.
+    pub percentage: Option<String>,
+    pub levels: String,
 }

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::record::{LimitVerdict, MetricVerdict, OUT_OF_REACH, Provenance, Record, RoundOutcome, Verdict};
+use crate::record::{LimitVerdict, MetricVerdict, OUT_OF_REACH, PastLevel, Provenance, Record, RoundOutcome, Verdict};
 use crate::report::numbers::{grouped, micros, three_digits};
 use crate::scenario::model::{Growth, Metric};
 
-/// A metric with its load and stack.
+/// A metric with its load and stack, and with its baseline if that is the stack's past.
 #[must_use]
 pub fn metric_name(metric: &MetricVerdict) -> String {
-    format!("{} under {} of {}", metric.metric, metric.load, metric.stack)
+    let against = if metric.past.is_some() { " against its past" } else { "" };
+    format!("{} under {} of {}{against}", metric.metric, metric.load, metric.stack)
 }
 
 /// A limit with its metric, load and stack.
@@ -62,7 +63,13 @@ pub fn metric_grounds(record: &Record, metric: &MetricVerdict) -> String {
     let percent = |ratio: f64| (ratio - 1.0) * 100.0;
     if let Some(change) = metric.change {
         let _ = write!(text, " ({:+.1} % … {:+.1} %, ", percent(change.lower), percent(change.upper));
-        let _ = write!(text, "margin {} %, {} rounds)", three_digits(metric.margin * 100.0), metric.rounds);
+        let _ = write!(text, "margin {} %, {} rounds", three_digits(metric.margin * 100.0), metric.rounds);
+        if let Some(PastLevel { sessions, level, scatter }) = &metric.past {
+            let level = level.map_or_else(String::new, |level| format!(" around {}", amount(&metric.metric, level)));
+            let scatter = scatter.unwrap_or_default() * 100.0;
+            let _ = write!(text, ", {sessions} sessions{level} that scatter by {} %", three_digits(scatter));
+        }
+        text.push(')');
     }
     if metric.verdict == Verdict::Inconclusive {
         let is_throughput = metric.metric == Metric::Throughput.name();

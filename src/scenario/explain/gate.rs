@@ -2,28 +2,38 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::scenario::model::{Against, Limits, Metric, OnErrors, Scenario};
+use crate::scenario::model::{Against, Correction, Limits, Metric, OnErrors, PastSessions, Scenario};
 
 /// A line for the facts, and one for each margin and each limit.
-pub(super) fn write_gate(f: &mut fmt::Formatter<'_>, scenario: &Scenario) -> fmt::Result {
+pub(super) fn write_gate(f: &mut fmt::Formatter<'_>, scenario: &Scenario, past: PastSessions) -> fmt::Result {
     let gate = &scenario.gate;
     writeln!(
         f,
         "gate       exact facts{}",
         if gate.margins.is_empty() && gate.limits.is_empty() { " only" } else { "" }
     )?;
-    let judge = judge(scenario);
+    let judge = judge(scenario, past);
     for (metric, margin) in &gate.margins {
         // A metric fails when it changes in its worse direction.
         let sign = if metric.more_is_better() { '-' } else { '+' };
         writeln!(f, "           {} {sign}{}{judge}", metric.name(), Percent(*margin))?;
     }
-    if !gate.margins.is_empty() && scenario.has_ratios() {
-        writeln!(f, "           `lab compare REVISION` judges margins by each stack's own past instead")?;
+    if !gate.margins.is_empty() {
+        writeln!(f, "           {}", past_in_words(scenario, past))?;
+        writeln!(
+            f,
+            "           `lab compare REVISION` judges margins by each stack as it was at the revision instead"
+        )?;
     }
     write_limits(f, &gate.limits, scenario)?;
     if gate.margins.is_empty() && gate.limits.metrics.is_empty() && gate.limits.growth.is_empty() {
         return Ok(());
+    }
+    if gate.correction == Correction::FalseDiscoveryRate {
+        writeln!(
+            f,
+            "           false discovery rate: of all that fails, at most 2.5% are expected to be false alarms"
+        )?;
     }
     let blocks = scenario.rounds.max_blocks();
     writeln!(
@@ -33,14 +43,31 @@ pub(super) fn write_gate(f: &mut fmt::Formatter<'_>, scenario: &Scenario) -> fmt
 }
 
 /// What the margins are relative to, as the end of a sentence.
-fn judge(scenario: &Scenario) -> String {
+fn judge(scenario: &Scenario, past: PastSessions) -> String {
     let reference = &scenario.reference().name;
+    if !scenario.has_ratios() {
+        return match scenario.gate.uses_past && past.suffice() {
+            true => " of each stack's own past".to_owned(),
+            false => ": nothing judges it in `lab run`, as no load measures two stacks; `--gate` is refused".to_owned(),
+        };
+    }
     match scenario.gate.against {
-        _ if !scenario.has_ratios() => {
-            ": nothing judges it in `lab run`, as no load measures two stacks; `lab compare REVISION` does".to_owned()
-        }
         Against::Snapshot => format!(" of the ratio to {reference} in the snapshot"),
         Against::Reference => format!(" of {reference}, the reference stack"),
+    }
+}
+
+/// Whether margins are judged by each stack's own past.
+fn past_in_words(scenario: &Scenario, past: PastSessions) -> String {
+    let (PastSessions(sessions), needed) = (past, PastSessions::NEEDED);
+    match scenario.gate.uses_past {
+        false => "not by each stack's own past, because of `past = false`".to_owned(),
+        true if past.suffice() => {
+            format!(
+                "by each stack's own past: {sessions} accepted sessions of this machine, whose scatter is in the interval"
+            )
+        }
+        true => format!("not yet by each stack's own past: {sessions} of {needed} accepted sessions of this machine"),
     }
 }
 

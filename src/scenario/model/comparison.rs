@@ -23,6 +23,8 @@ pub struct Version {
     pub commit: Option<String>,
     /// Whether files differ from that commit.
     pub is_modified: bool,
+    /// The lab binary that plays lab's own kinds, if it is not the running one.
+    pub lab: Option<PathBuf>,
 }
 
 /// The version that a stack of a comparison belongs to.
@@ -39,6 +41,8 @@ pub enum StackVersion {
         root: PathBuf,
         /// The folder of the same files as they are now. Responses that name one or the other do not differ.
         head_root: PathBuf,
+        /// As in [`Version`].
+        lab: Option<PathBuf>,
     },
 }
 

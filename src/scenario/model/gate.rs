@@ -2,12 +2,43 @@
 
 use std::collections::BTreeMap;
 
-#[derive(Debug, Clone, Default, PartialEq)]
+pub use lab_stats::decision::Correction;
+
+#[derive(Debug, Clone, PartialEq)]
 pub struct Gate {
     pub against: Against,
+    pub correction: Correction,
+    /// Whether margins also bound the change of a stack from its own past.
+    pub uses_past: bool,
     /// Margin by metric, as a fraction (`"5%"` is 0.05); a metric without one is not gated.
     pub margins: BTreeMap<Metric, f64>,
     pub limits: Limits,
+}
+
+impl Default for Gate {
+    fn default() -> Gate {
+        Gate {
+            against: Against::default(),
+            correction: Correction::default(),
+            uses_past: true,
+            margins: BTreeMap::new(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// How many accepted sessions of this machine a stack is compared with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PastSessions(pub usize);
+
+impl PastSessions {
+    /// The fewest that judge anything: their scatter is part of the interval, and of fewer it is hardly known.
+    pub const NEEDED: usize = 8;
+
+    #[must_use]
+    pub fn suffice(self) -> bool {
+        self.0 >= PastSessions::NEEDED
+    }
 }
 
 /// Absolute bounds, which are judged without any other stack.

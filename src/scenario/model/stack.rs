@@ -1,11 +1,14 @@
 //! The app and the stacks that serve it.
 
 use std::num::NonZeroU16;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::StackVersion;
 use crate::catalog::KindRef;
 use crate::catalog::kind::{Install, Interface, Workers};
+
+/// The kinds that are lab itself.
+const LAB: &str = "lab";
 
 /// The applications of a scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,11 +127,27 @@ impl Stack {
     #[must_use]
     pub fn moved_root(&self) -> Option<(String, String)> {
         match &self.version {
-            Some(StackVersion::Base { root, head_root }) => {
+            Some(StackVersion::Base { root, head_root, .. }) => {
                 Some((root.display().to_string(), head_root.display().to_string()))
             }
             _ => None,
         }
+    }
+
+    /// For an earlier version: its lab binary, if that is not the running one.
+    #[must_use]
+    pub fn earlier_lab(&self) -> Option<&Path> {
+        match &self.version {
+            Some(StackVersion::Base { lab, .. }) => lab.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Whether a component is lab itself.
+    #[must_use]
+    pub fn runs_lab(&self) -> bool {
+        let kinds = self.proxy.iter().map(|proxy| &proxy.kind).chain([&self.server.kind]);
+        kinds.map(KindRef::kind).any(|kind| kind.name == LAB)
     }
 
     /// Whether any machine could run it.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
+use super::super::model::{PastSessions, Scenario};
 use crate::catalog::Catalog;
 use crate::document::diagnostic::{Diagnostic, Problems};
 
@@ -18,8 +19,8 @@ pub(in crate::scenario) struct ResolveContext<'a> {
     pub(in crate::scenario) catalog: &'a Catalog,
     /// Whether this is the earlier version of a comparison, whose files were checked out.
     pub(in crate::scenario) is_earlier: bool,
-    /// Whether the run will judge the margins of the gate, so that something must be able to.
-    pub(in crate::scenario) is_gated: bool,
+    /// Set if the run will judge the margins of the gate, so that something must be able to: the past of its stacks.
+    pub(in crate::scenario) gated_past: Option<&'a dyn Fn(&Scenario) -> PastSessions>,
 }
 
 /// The absolute path of a file that the scenario names. Reports a missing file.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::model::{Gate, Growth, Limits, Metric, Scenario};
+use super::super::model::{Gate, Growth, Limits, Metric, PastSessions, Scenario};
 use super::super::wire;
 use super::values::whole;
 use crate::document::diagnostic::{Diagnostic, Problems};
@@ -15,7 +15,9 @@ pub(super) fn gate(wire: &wire::Gate, problems: &mut Problems<'_>) -> Option<Gat
     let against = wire.against.value().map(|against| against.0).unwrap_or_default();
     let limits = wire.limits.or(Limits::default(), |wire| limits(wire.get_ref(), problems));
     let margins = wire.margins.value().map(margins).unwrap_or_default();
-    Some(Gate { against, margins, limits: limits? })
+    let correction = wire.correction.value().map(|correction| correction.0).unwrap_or_default();
+    let uses_past = wire.past.value().copied().unwrap_or(true);
+    Some(Gate { against, correction, uses_past, margins, limits: limits? })
 }
 
 fn margins(wire: &wire::Margins) -> BTreeMap<Metric, f64> {
@@ -45,16 +47,33 @@ fn limits(wire: &wire::Limits, problems: &mut Problems<'_>) -> Option<Limits> {
     Some(Limits { metrics: times.chain(throughput).collect(), growth, errors: errors? })
 }
 
-/// Reports margins in a scenario without any ratio: a gate with them would never fail.
-pub(super) fn refuse_unjudged_margins(scenario: &Scenario, wire: &wire::Scenario, problems: &mut Problems<'_>) {
+/// Reports margins in a scenario without any ratio and without a past: a gate with them would never fail.
+pub(super) fn refuse_unjudged_margins(
+    scenario: &Scenario,
+    past: &dyn Fn(&Scenario) -> PastSessions,
+    wire: &wire::Scenario,
+    problems: &mut Problems<'_>,
+) {
     let Some(margins) = wire.gate.value().and_then(|gate| gate.margins.good()) else { return };
     if scenario.gate.margins.is_empty() || scenario.has_ratios() {
         return;
     }
-    let message = "nothing can judge these margins: no load measures two stacks, so there is no ratio";
+    let past = past(scenario);
+    if scenario.gate.uses_past && past.suffice() {
+        return;
+    }
+    let (needed, name) = (PastSessions::NEEDED, &scenario.name);
+    let without_past = match scenario.gate.uses_past {
+        true => format!("the past of its stacks on this machine has {} of {needed} sessions", past.0),
+        false => "`past = false` leaves out the past of its stacks".to_owned(),
+    };
+    let message = format!(
+        "nothing can judge these margins: no load measures two stacks, so there is no ratio, and {without_past}"
+    );
     let file = scenario.file.display();
     let hint = format!(
         "`lab compare REVISION {file}` judges them, each stack against itself at that revision;\n\
+         or make a past: `lab run {file}` without `--gate`, and `lab snapshot accept {name}`, {needed} times;\n\
          or measure a second stack; or bound the metric itself, as in `limits = {{ p99 = \"50ms\", errors = 0 }}`"
     );
     problems.push(Diagnostic::at(margins.span(), message).hint(hint));

@@ -40,7 +40,7 @@ fn evaluate_one(against: Against, metric: Metric, estimate: &Estimate, committed
 fn evaluate_all(gate: &Gate, estimates: &[Estimate], committed: Option<&Ratios>) -> Vec<MetricVerdict> {
     let looks = Looks::new(vec![10]).unwrap();
     let context = GateContext { gate, ungated: &["r"], looks: &looks, made: 1, cells: None };
-    judge(context, RunValues { estimates, now: &ratios(estimates), committed, limited: &[] }).metrics
+    judge(context, RunValues { estimates, now: &ratios(estimates), committed, limited: &[], past: &[] }).metrics
 }
 
 #[test]

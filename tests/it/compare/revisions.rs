@@ -1,6 +1,7 @@
 //! Revisions, folders and scenarios that are not there, and what a comparison leaves behind.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
 use lab::exit::Exit;
@@ -119,6 +120,50 @@ fn folder_is_compared_without_git() {
 }
 
 #[test]
+fn both_versions_run_in_containers() {
+    requires!(Git, Docker);
+    let project = edge();
+    edit(&project, "deploy/nginx.conf", "X-Edge one", "X-Edge two");
+    let compare = ["compare", "HEAD", "scenarios/edge.toml", "--gate", "--backend", "container"];
+    let red = project.expect(Exit::Failed, &compare);
+    assert!(red.contains(&format!("the same but for {CHANGED}")), "{red}");
+    let contained =
+        red.lines().filter(|line| line.starts_with("  ") && line.contains("server lab") && line.contains("(container"));
+    assert_eq!(contained.count(), 4, "{red}");
+    assert_no_worktree(&project);
+}
+
+#[test]
+fn earlier_lab_serves_the_base() {
+    requires!(Git);
+    let project = edge();
+    let older = format!(
+        "#!/bin/sh\n[ \"$1\" = --version ] && {{ echo 'lab 0.0.9'; exit; }}\nexec {} \"$@\"\n",
+        env!("CARGO_BIN_EXE_lab")
+    );
+    project.write("older-lab", &older);
+    fs::set_permissions(project.path("older-lab"), fs::Permissions::from_mode(0o755)).unwrap();
+    fn compare(lab: &str) -> [&str; 5] {
+        ["compare", "HEAD", "scenarios/edge.toml", "--base-lab", lab]
+    }
+    let printed = project.expect(Exit::Ok, &compare("./older-lab"));
+    assert!(printed.contains("note: lab in the earlier version is ./older-lab, version 0.0.9\n"), "{printed}");
+    let line = |stack: &str| printed.lines().find(|line| line.starts_with(&format!("  {stack}  "))).unwrap().to_owned();
+    assert!(line("edge@base").ends_with("proxy lab 0.0.9 → server lab 0.0.9"), "{printed}");
+    assert!(line("edge").ends_with(&format!("→ server lab {}", env!("CARGO_PKG_VERSION"))), "{printed}");
+
+    let refused = |lab: &str, why: &str| {
+        let printed = project.expect(Exit::Usage, &compare(lab));
+        assert!(printed.contains(why), "{printed}");
+    };
+    refused("/bin/echo", "--base-lab /bin/echo is no lab: `--version` prints ");
+    refused("./gone", "--base-lab ./gone: No such file or directory");
+    let contained = [&compare("./older-lab")[..], &["--backend", "container"]].concat();
+    let printed = project.expect(Exit::Usage, &contained);
+    assert!(printed.contains("needs processes, and edge runs in containers"), "{printed}");
+}
+
+#[test]
 fn only_scenario_need_not_be_named() {
     requires!(Git);
     let project = edge();
@@ -228,7 +273,7 @@ fn unjudged_margins_are_refused() {
     let one = SCENARIO.replace("[[stack]]\nname   = \"direct\"\nserver = { kind = \"lab\" }\n", "");
     let project = project(&format!("{one}{LOAD}\n[gate]\nmargins = {{ cpu_per_request = \"5%\" }}\n"));
     commit(&project);
-    let refused = project.expect(Exit::BadScenario, &["run", "scenarios/edge.toml"]);
+    let refused = project.expect(Exit::BadScenario, &["run", "scenarios/edge.toml", "--gate"]);
     assert!(refused.contains("nothing can judge these margins: no load measures two stacks"), "{refused}");
     assert!(refused.contains("scenarios/edge.toml:") && refused.contains("^^^"), "{refused}");
     assert!(refused.contains("`lab compare REVISION scenarios/edge.toml` judges them"), "{refused}");

@@ -6,6 +6,21 @@ use crate::support::Project;
 /// What stands in the view; a test replaces it.
 pub(crate) const WORK: &str = "work(20_000)";
 
+/// A database in the application's memory, and a query that reads all of its table: about a millisecond.
+pub(crate) const DATABASE: &str = r#"
+import sqlite3
+
+database = sqlite3.connect(":memory:", check_same_thread=False)
+database.execute("CREATE TABLE orders (item INTEGER, price INTEGER)")
+database.executemany("INSERT INTO orders VALUES (?, ?)", ((n % 100, n) for n in range(20_000)))
+
+
+def revenue(item):
+    return database.execute("SELECT sum(price) FROM orders WHERE item = ?", (item,)).fetchone()[0]
+
+
+"#;
+
 /// Each view takes a few milliseconds, so that gunicorn's own part is small.
 const APP: &str = r#"
 import time

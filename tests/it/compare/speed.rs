@@ -2,7 +2,7 @@
 
 use lab::exit::Exit;
 
-use super::shop::{WORK, edit, shop};
+use super::shop::{DATABASE, WORK, edit, shop};
 use crate::support::{Project, assert_exit, requires, skip, text};
 
 const COMPARE: [&str; 4] = ["compare", "HEAD", "scenarios/shop.toml", "--gate"];
@@ -59,6 +59,18 @@ fn sleep_in_a_view_fails() {
     assert_eq!(second["cells"], serde_json::json!([cell]));
     let both = [&record["rounds"], &second["rounds"]].map(|rounds| rounds.as_array().unwrap().len());
     assert_eq!(both, [14, 14]);
+}
+
+#[test]
+fn added_query_fails() {
+    requires!(Git, Python);
+    let project = measured_shop("[7]", "cpu_per_request = \"10%\"");
+    edit(&project, "site/shop.py", "import flask\n", &format!("import flask\n{DATABASE}"));
+    edit(&project, "site/shop.py", WORK, "revenue(1)");
+    super::repository::commit(&project);
+    edit(&project, "site/shop.py", "    revenue(1)\n", "    revenue(1)\n    revenue(2)\n");
+    let red = project.expect(Exit::Failed, &COMPARE);
+    assert!(red.contains("slower: CPU per request of `production` 1."), "{red}");
 }
 
 #[test]

@@ -59,7 +59,8 @@ fn project(scenario: &str, nginx: &str) -> Project {
 fn server_error_shows_its_traceback() {
     requires!(Python, Nginx);
     let project = project(SCENARIO, NGINX);
-    let printed = project.expect(Exit::Failed, &["check", "lab.toml", "--verbose"]);
+    let files = ["--junit", "junit.xml", "--comment", "comment.md"];
+    let printed = project.expect(Exit::Failed, &[&["check", "lab.toml", "--verbose"][..], &files].concat());
     for part in [
         "  response  500 Internal Server Error",
         "    | A server error occurred.",
@@ -75,6 +76,15 @@ fn server_error_shows_its_traceback() {
         assert!(printed.contains(part), "{part:?} is not in\n{printed}");
     }
     assert!(!printed.contains("access.log"), "requests are no reasons: {printed}");
+
+    let read = |file: &str| std::fs::read_to_string(project.path(file)).unwrap();
+    let (junit, comment) = (read("junit.xml"), read("comment.md"));
+    let folded = comment.split("<details><summary>logged since the request: ").nth(1).unwrap_or_default();
+    assert!(folded.split("</details>").next().unwrap().contains("\nKeyError: 'price'\n"), "{comment}");
+    assert!(
+        junit.contains("logged since the request: ") && junit.contains("\n  | KeyError: &apos;price&apos;"),
+        "{junit}"
+    );
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
+use anstream::adapter::strip_str;
+
 use super::table::{escaped, fenced, table};
 use crate::record::{CheckOutcome, CheckRecord, Record, StackRecord};
-use crate::report::view::checks::distinct_failures;
+use crate::report::view::checks::{distinct_failures, logged_lines};
 use crate::report::view::outcome::outcome;
 use crate::report::view::test_suites::RunContext;
 use crate::report::view::verdict::{limit_grounds, limit_name, metric_grounds, metric_name, verdict_word};
@@ -30,6 +32,10 @@ pub(super) fn section(text: &mut String, record: &Record) {
         let _ =
             writeln!(text, "**{}** on {}: {}\n", escaped(&failure.check.name), escaped(&stacks), code(failure.check));
         let _ = writeln!(text, "{}\n", fenced("diff", &findings(failure.check)));
+        for log in logged_lines(failure.check) {
+            let (title, lines) = (escaped(&log.title), strip_str(&log.lines.join("\n")).to_string());
+            let _ = writeln!(text, "<details><summary>{title}</summary>\n\n{}\n\n</details>\n", fenced("", &lines));
+        }
     }
     if let Some(difference) = &record.gate.facts_difference {
         let _ = writeln!(text, "## Facts that differ from the snapshot\n\n{}\n", fenced("diff", difference));

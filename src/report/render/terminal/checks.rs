@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::style::{BAD, GOOD, LIST_WIDTH, QUIET, TITLE, indented, styled, table, wrapped_list};
 use crate::record::{CheckOutcome, CheckRecord, Record, StackRecord};
-use crate::report::view::checks::{CheckStatus, components, distinct_failures, first_line};
+use crate::report::view::checks::{CheckStatus, components, distinct_failures, first_line, logged_lines};
 use crate::report::view::provenance::has_many_stacks;
 
 /// The first status that says that the server failed.
@@ -118,11 +118,8 @@ fn failed_check(stack: &str, check: &CheckRecord) -> String {
             }
         }
     }
-    for log in &check.logs {
-        let _ = writeln!(text, "  {}", styled(QUIET, &format!("logged since the request: {}", log.file.display())));
-        if log.left_out > 0 {
-            let _ = writeln!(text, "    | … {} lines before", log.left_out);
-        }
+    for log in logged_lines(check) {
+        let _ = writeln!(text, "  {}", styled(QUIET, &log.title));
         for line in &log.lines {
             let _ = writeln!(text, "    | {line}");
         }

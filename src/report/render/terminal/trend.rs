@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::style::{BAD, GOOD, QUIET, TITLE, styled};
-use crate::report::numbers::{counted, three_digits};
-use crate::report::view::trend::{Trend, TrendChange, TrendPoint};
+use crate::report::numbers::counted;
+use crate::report::view::trend::{ChangeSize, Trend, TrendChange, TrendPoint};
 use crate::report::view::verdict::amount;
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -44,7 +44,7 @@ fn series(text: &mut String, trend: &Trend) {
     let days = format!("{} to {}", day(first), day(last));
     let _ = writeln!(text, "\n  {name}  {}", styled(QUIET, &format!("{sessions}, {days}")));
     let lowest = trend.points.iter().map(|point| point.value).fold(f64::INFINITY, f64::min);
-    let highest = trend.points.iter().map(|point| point.value).fold(0.0, f64::max);
+    let highest = trend.points.iter().map(|point| point.value).fold(f64::NEG_INFINITY, f64::max);
     let [lowest_text, highest_text, last_text] =
         [lowest, highest, last.value].map(|value| amount(&trend.metric, value));
     let range = format!("{lowest_text} … {highest_text}, last {last_text}{}", interval(&trend.metric, last));
@@ -76,16 +76,17 @@ fn bars(trend: &Trend, lowest: f64, highest: f64) -> String {
 
 fn change_line(trend: &Trend, change: &TrendChange) -> String {
     let (before, after) = trend.around(change);
-    let percent = change.relative() * 100.0;
-    let sign = if percent < 0.0 { '−' } else { '+' };
-    let levels = format!("{} → {}", amount(&trend.metric, change.before), amount(&trend.metric, change.after));
-    let size = styled(style(change), &format!("{MARK} {sign}{} %", three_digits(percent.abs())));
+    let ChangeSize { percentage, levels } = trend.size(change);
+    let size = match percentage {
+        Some(percentage) => format!("{}  {levels}", styled(style(change), &format!("{MARK} {percentage}"))),
+        None => styled(style(change), &format!("{MARK} {levels}")),
+    };
     let between = match (&before.revision, &after.revision) {
         (Some(one), Some(other)) if one == other => format!("both at {}", revision(before)),
         (Some(_), Some(_)) => format!("between {} and {}", revision(before), revision(after)),
         _ => format!("between {} and {}", before.ended, after.ended),
     };
-    format!("{size}  {levels}, {}, {between}", day(after))
+    format!("{size}, {}, {between}", day(after))
 }
 
 fn style(change: &TrendChange) -> anstyle::Style {

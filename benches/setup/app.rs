@@ -1,0 +1,45 @@
+//! Requests to the sample app and its rules, for benchmarks of times and of instructions.
+
+use std::pin::Pin;
+use std::task::{Context, Waker};
+
+use bytes::Bytes;
+use http_body_util::Empty;
+use lab_app::routing::RuleMap;
+use lab_app::{AppService, ProxyFix};
+use lab_http::message::extensions::ConnectionInfo;
+use tower_service::Service as _;
+
+/// A request as the corrected nginx file hands it over.
+pub(crate) fn request(path: &str) -> http::Request<Empty<Bytes>> {
+    let request = http::Request::get(path)
+        .header("Host", "shop.example")
+        .header("X-Real-IP", "203.0.113.9")
+        .header("X-Forwarded-For", "10.9.9.9, 203.0.113.9")
+        .header("X-Forwarded-Proto", "https")
+        .header("User-Agent", "bench")
+        .header("Accept", "*/*");
+    // OK because the benchmark's own requests are valid
+    let mut request = request.body(Empty::new()).expect("a valid request");
+    let (peer, local) = (([192, 0, 2, 1], 4711).into(), ([192, 0, 2, 2], 8000).into());
+    request.extensions_mut().insert(ConnectionInfo::Tcp { peer, local });
+    request
+}
+
+/// The rules of an application with many routes.
+pub(crate) fn rules() -> RuleMap {
+    let mut map = RuleMap::default();
+    let rules = (0..40).flat_map(|n| [format!("/api/v1/things{n}/"), format!("/api/v1/things{n}/<int:id>")]);
+    for rule in rules.chain(["/", "/about", "/user/<name>", "/user/<int:id>/posts", "/<path:rest>"].map(str::to_owned))
+    {
+        // OK because the benchmark's own rules are valid
+        map.add(rule.into(), None).expect("a valid rule");
+    }
+    map
+}
+
+/// Calls the app, which responds at once.
+pub(crate) fn respond(app: &mut ProxyFix<AppService>, request: http::Request<Empty<Bytes>>) -> bool {
+    let mut future = app.call(request);
+    Pin::new(&mut future).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+}
