@@ -31,10 +31,10 @@ pub fn evaluate(
 ) -> Vec<CheckFinding> {
     let mut evaluator = Evaluator { values, findings: Vec::new() };
     if let Some(error) = &observed.framing_error {
-        evaluator.note("framing", "a complete answer".to_owned(), error.clone(), false);
+        evaluator.note("framing", "a complete response".to_owned(), error.clone(), false);
     }
     if expect.unanswered {
-        evaluator.note("answer", "none".to_owned(), format!("{} {}", observed.status, observed.reason), false);
+        evaluator.note("response", "none".to_owned(), format!("{} {}", observed.status, observed.reason), false);
     }
     if let Some(status) = &expect.status {
         evaluator.note("status", status.to_string(), observed.status.to_string(), status.accepts(observed.status));
@@ -319,18 +319,18 @@ mod tests {
 
     #[test]
     fn response_without_report_fails() {
-        let mut answer = observed();
-        answer.body = "Pong!".to_owned();
+        let mut response = observed();
+        response.body = "Pong!".to_owned();
         let expect =
             Expectation { app: [(AppField::RemoteAddr, TextRule::Equal(client()))].into(), ..Expectation::default() };
-        assert_eq!(disagreeing(&expect, &answer), ["upstream"]);
+        assert_eq!(disagreeing(&expect, &response), ["upstream"]);
     }
 
     #[test]
     fn broken_framing_fails_any_check() {
-        let mut answer = observed();
-        answer.framing_error = Some("the body ended early".to_owned());
+        let mut response = observed();
+        response.framing_error = Some("the body ended early".to_owned());
         let expect = Expectation { status: Some(ExpectedStatus::Code(200)), ..Expectation::default() };
-        assert_eq!(disagreeing(&expect, &answer), ["framing"]);
+        assert_eq!(disagreeing(&expect, &response), ["framing"]);
     }
 }

@@ -73,7 +73,7 @@ impl Observed {
     /// # Errors
     /// Why the body is not a view, as a message.
     pub fn headers_report(&self) -> Result<HeadersReport, String> {
-        serde_json::from_str(&self.body).map_err(|error| format!("the answer holds no view of the request: {error}"))
+        serde_json::from_str(&self.body).map_err(|error| format!("the response holds no view of the request: {error}"))
     }
 }
 

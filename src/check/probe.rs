@@ -34,17 +34,17 @@ pub enum ProbeError {
     #[error("the TLS handshake failed")]
     Handshake(#[source] io::Error),
     /// The connection failed before the response's head was complete.
-    #[error("the connection failed before an answer")]
+    #[error("the connection failed before a response")]
     Broken(#[from] io::Error),
     /// The connection was closed before the response's head was complete.
-    #[error("the connection was closed without an answer")]
+    #[error("the connection was closed without a response")]
     Closed,
     /// The connection was closed before all requests were sent.
     #[error("only {answered} of {times} requests were answered on one connection: {cause}")]
     NotKept { answered: u16, times: u16, cause: String },
-    #[error("the answer is not HTTP/1.1: {0}")]
+    #[error("the response is not HTTP/1.1: {0}")]
     NotHttp(String),
-    #[error("no complete answer within {}{meanwhile}", display_time(*within))]
+    #[error("no complete response within {}{meanwhile}", display_time(*within))]
     Timeout {
         within: Duration,
         /// The slow clients of the check, as a clause; may be empty.
@@ -143,7 +143,7 @@ async fn exchange(
             return Err(not_kept(format!("after {} bytes of body: {error}", body.len())));
         }
         if says_close(&head) {
-            return Err(not_kept("its answer says `Connection: close`".to_owned()));
+            return Err(not_kept("its response says `Connection: close`".to_owned()));
         }
         written = incoming.io_mut().write_all(&bytes).await;
     }
@@ -254,7 +254,7 @@ async fn read_body(incoming: &mut Incoming<Stream>, method: &[u8], head: &Respon
         // If the server keeps the connection open, there is no end to wait for.
         let _ = tokio::time::timeout(EXCESS_WAIT, fill).await;
         body.extend_from_slice(incoming.buffered());
-        let excess = (!body.is_empty()).then(|| format!("{} bytes follow an answer without a body", body.len()));
+        let excess = (!body.is_empty()).then(|| format!("{} bytes follow a response without a body", body.len()));
         return (body, excess);
     }
     let mut decoder = BodyDecoder::new(length, &Limits::response());

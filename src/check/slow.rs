@@ -62,20 +62,20 @@ fn beginning(address: SocketAddr, target: &str, part: SlowPart) -> String {
         SlowPart::Body => format!(
             "POST {target} HTTP/1.1\r\nHost: {address}\r\nContent-Type: text/plain\r\nContent-Length: {BODY_BYTES}\r\n\r\ns"
         ),
-        SlowPart::Answer => format!("GET {target} HTTP/1.1\r\nHost: {address}\r\n\r\n"),
+        SlowPart::Response => format!("GET {target} HTTP/1.1\r\nHost: {address}\r\n\r\n"),
     }
 }
 
 async fn begin(address: SocketAddr, beginning: &str, part: SlowPart) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    if part == SlowPart::Answer {
+    if part == SlowPart::Response {
         socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
     }
     let mut connection = socket.connect(address).await?;
     connection.set_nodelay(true)?;
     connection.write_all(beginning.as_bytes()).await?;
     tokio::time::sleep(PAUSE).await;
-    if part != SlowPart::Answer {
+    if part != SlowPart::Response {
         connection.write_all(b"l").await?;
     }
     Ok(connection)
@@ -87,7 +87,7 @@ async fn go_on(mut connection: TcpStream, part: SlowPart) {
         tokio::time::sleep(PAUSE).await;
         let is_over = match part {
             SlowPart::Head | SlowPart::Body => connection.write_all(b"o").await.is_err(),
-            SlowPart::Answer => matches!(connection.read(&mut [0]).await, Ok(0) | Err(_)),
+            SlowPart::Response => matches!(connection.read(&mut [0]).await, Ok(0) | Err(_)),
         };
         if is_over {
             return;
@@ -124,7 +124,7 @@ mod tests {
     async fn slow_reader_accepts_little() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let slow = SlowClients { clients: NonZeroU16::MIN, part: SlowPart::Answer, target: None };
+        let slow = SlowClients { clients: NonZeroU16::MIN, part: SlowPart::Response, target: None };
         let _clients = clients(address, "/x", &slow).await.unwrap();
         let (mut connection, _) = listener.accept().await.unwrap();
         let expected = format!("GET /x HTTP/1.1\r\nHost: {address}\r\n\r\n");
@@ -132,8 +132,8 @@ mod tests {
         connection.read_exact(&mut seen).await.unwrap();
         assert_eq!(String::from_utf8(seen).unwrap(), expected);
         // More than the kernel buffers, so the write never completes.
-        let answer = vec![b'x'; 32 << 20];
-        assert!(tokio::time::timeout(PAUSE * 5, connection.write_all(&answer)).await.is_err());
+        let response = vec![b'x'; 32 << 20];
+        assert!(tokio::time::timeout(PAUSE * 5, connection.write_all(&response)).await.is_err());
     }
 
     #[tokio::test]

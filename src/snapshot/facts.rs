@@ -58,7 +58,7 @@ fn render_check(text: &mut String, check: &CheckRecord) {
     let _ = writeln!(text, "\n{verdict}: {}\n  {}", check.name, check.request);
     match &check.outcome {
         CheckOutcome::NoResponse { message } => line(text, &format!("  {message}")),
-        CheckOutcome::Failed { error } => line(text, &format!("  no answer: {error}")),
+        CheckOutcome::Failed { error } => line(text, &format!("  no response: {error}")),
         CheckOutcome::Evaluated { observed, .. } => render_observed(text, observed),
     }
 }

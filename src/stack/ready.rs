@@ -51,7 +51,7 @@ const REST: Duration = Duration::from_millis(100);
 /// the log's last lines.
 pub async fn wait(probe: &Probe<'_>, component: &mut Guarded, deadline: Duration) -> Result<(), StartError> {
     let Probe { role, .. } = *probe;
-    let mut observed = "no answer".to_owned();
+    let mut observed = "no response".to_owned();
     let ready = async {
         loop {
             let ended =
@@ -98,7 +98,7 @@ async fn look(probe: &Probe<'_>, component: &Guarded) -> Result<(), String> {
     // A probe that hangs must not hide that the component has ended meanwhile.
     match tokio::time::timeout(Duration::from_millis(500), send(probe)).await {
         Ok(Ok(status)) if !matches!(status, 502..=504) => Ok(()),
-        Ok(Ok(status)) => Err(format!("it answers {status}")),
+        Ok(Ok(status)) => Err(format!("it responds with {status}")),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err("it accepts connections but does not respond".to_owned()),
     }
@@ -108,15 +108,15 @@ async fn look(probe: &Probe<'_>, component: &Guarded) -> Result<(), String> {
 async fn send(probe: &Probe<'_>) -> io::Result<u16> {
     let mut connection = TcpStream::connect(probe.address).await?;
     connection.write_all(&request(probe)).await?;
-    let mut answer = Vec::new();
-    while answer.len() < STATUS.end && connection.read_buf(&mut answer).await? > 0 {}
+    let mut response = Vec::new();
+    while response.len() < STATUS.end && connection.read_buf(&mut response).await? > 0 {}
     // Closing early would show up in the component's log, so read the rest; some never close.
-    let _ = tokio::time::timeout(REST, connection.read_to_end(&mut answer)).await;
-    std::str::from_utf8(answer.get(STATUS).unwrap_or_default())
+    let _ = tokio::time::timeout(REST, connection.read_to_end(&mut response)).await;
+    std::str::from_utf8(response.get(STATUS).unwrap_or_default())
         .ok()
-        .filter(|_| answer.starts_with(b"HTTP/1."))
+        .filter(|_| response.starts_with(b"HTTP/1."))
         .and_then(|digits| digits.parse().ok())
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "its answer is not HTTP/1"))
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "its response is not HTTP/1"))
 }
 
 /// The probe in the component's own protocol. Its answer is HTTP's in both.

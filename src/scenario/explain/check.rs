@@ -79,7 +79,7 @@ impl Display for ExpectationLine<'_> {
         let expect = self.0;
         let upstream = &expect.upstream;
         let mut fields: Vec<String> = Vec::new();
-        fields.extend(expect.unanswered.then(|| "no answer".to_owned()));
+        fields.extend(expect.unanswered.then(|| "no response".to_owned()));
         fields.extend(expect.status.as_ref().map(|status| format!("status {status}")));
         fields.extend(expect.headers.iter().map(|(name, _)| name.clone()));
         fields.extend(expect.body.is_some().then(|| "body".to_owned()));

@@ -160,11 +160,11 @@ pub enum SlowPart {
     /// The request's body, after a head with its length.
     Body,
     /// The response, with the client's smallest receive buffer.
-    Answer,
+    Response,
 }
 
 impl SlowPart {
-    pub const ALL: [SlowPart; 3] = [SlowPart::Head, SlowPart::Body, SlowPart::Answer];
+    pub const ALL: [SlowPart; 3] = [SlowPart::Head, SlowPart::Body, SlowPart::Response];
 
     /// The name in scenario files.
     #[must_use]
@@ -172,7 +172,7 @@ impl SlowPart {
         match self {
             SlowPart::Head => "head",
             SlowPart::Body => "body",
-            SlowPart::Answer => "answer",
+            SlowPart::Response => "response",
         }
     }
 
@@ -182,7 +182,7 @@ impl SlowPart {
         match self {
             SlowPart::Head => "a head",
             SlowPart::Body => "a body",
-            SlowPart::Answer => "an answer",
+            SlowPart::Response => "a response",
         }
     }
 
@@ -191,7 +191,7 @@ impl SlowPart {
     pub fn verb(self) -> &'static str {
         match self {
             SlowPart::Head | SlowPart::Body => "send",
-            SlowPart::Answer => "read",
+            SlowPart::Response => "read",
         }
     }
 }

@@ -78,7 +78,7 @@ pub(super) fn request(
     let within = parts.within.or(CheckRequest::WITHIN, |within| {
         let time = within.get_ref().0;
         if time.is_zero() {
-            problems.push(Diagnostic::at(within.span(), "`within` cannot be zero: no answer comes that soon"));
+            problems.push(Diagnostic::at(within.span(), "`within` cannot be zero: no response comes that soon"));
         }
         Some(time).filter(|time| !time.is_zero())
     });

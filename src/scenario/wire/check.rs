@@ -245,5 +245,5 @@ wire_table! {
 impl Word for SlowPart {
     const WHAT: &'static str = "part of an exchange";
     const ALL: &'static [(&'static str, Self)] =
-        &[("head", SlowPart::Head), ("body", SlowPart::Body), ("answer", SlowPart::Answer)];
+        &[("head", SlowPart::Head), ("body", SlowPart::Body), ("response", SlowPart::Response)];
 }

@@ -6,8 +6,9 @@
 //! --- listen                        parameters of `listen`. With `ssl`, clients speak TLS, the files of
 //!                                    `certificates.rs` are there, and `rsa.pem` is the certificate unless the case
 //!                                    has an `ssl_certificate`
-//! --- client [alone] [anew] [plain] [TLS=…] [after TEXT]   the bytes of the client, one section after the other; `alone` sends no
-//!                                    legitimate request behind the last; `anew` on a connection of their own, once
+//! --- client [alone] [reconnect] [plain] [TLS=…] [after TEXT]
+//!                                    the bytes of the client, one section after the other; `alone` sends no
+//!                                    legitimate request behind the last; `reconnect` sends on another connection, once
 //!                                    the one before has ended; `plain` without TLS; `version=`, `sni=`,
 //!                                    `certificate=`, `alpn=`, `ciphers=` with TLS as `ClientTls` describes it;
 //!                                    `after` waits until TEXT was received
@@ -47,7 +48,7 @@ pub(crate) struct Case {
 pub(crate) struct Step {
     pub(crate) bytes: Vec<u8>,
     /// Whether it goes out on a connection of its own.
-    pub(crate) is_anew: bool,
+    pub(crate) reconnects: bool,
     /// How its connection speaks TLS; None if it does not. Set for the first step of a connection.
     pub(crate) tls: Option<ClientTls>,
     /// What must have been received before.
@@ -92,7 +93,7 @@ impl Case {
                     while let Some(word) = words.next() {
                         match word {
                             "alone" => case.is_alone = true,
-                            "anew" => step.is_anew = true,
+                            "reconnect" => step.reconnects = true,
                             "plain" => step.tls = None,
                             word if step.tls.as_mut().is_some_and(|tls| tls.read(word)) => {}
                             "after" => step.after = Some(words.by_ref().collect::<Vec<_>>().join(" ")),

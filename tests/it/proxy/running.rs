@@ -107,7 +107,7 @@ impl Proxy {
         };
         let (mut stream, mut handshake) = open(steps.first());
         for step in steps {
-            if step.is_anew {
+            if step.reconnects {
                 let end = read_until(&mut stream, &mut got, |_| false);
                 connections.push(Conversation { received: std::mem::take(&mut got), end, handshake });
                 (stream, handshake) = open(Some(step));

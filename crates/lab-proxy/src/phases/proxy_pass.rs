@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use super::Phases;
-use crate::config::proxy::pass::{Destination, PassUrl, PassUrlError, ProxyPass, parse_url, parse_uwsgi_url};
+use crate::config::proxy::pass::{Destination, ProxyPass};
+use crate::config::proxy::pass_url::{self, PassUrl, PassUrlError};
 use crate::routing::route::{PassTarget, ResolvedPass, Route};
 
 /// Evaluates the URL of `proxy_pass`, if it has variables.
@@ -20,7 +21,7 @@ pub(super) fn resolve<'a>(
     let Ok(url) = String::from_utf8(url) else {
         return Err((500, "invalid URL prefix in a proxy_pass that is not text".to_owned()));
     };
-    let parts = if pass.is_uwsgi() { parse_uwsgi_url(&url) } else { parse_url(&url) };
+    let parts = if pass.is_uwsgi() { pass_url::parse_uwsgi(&url) } else { pass_url::parse(&url) };
     let parts = parts.map_err(|problem| match problem {
         PassUrlError::SecureUwsgi => (502, format!("uwsgi over TLS is not supported, in \"{url}\"")),
         PassUrlError::Malformed => (500, format!("invalid URL prefix in \"{url}\"")),

@@ -7,6 +7,7 @@ pub mod cookie_flags;
 pub mod cookies;
 pub mod fields;
 pub mod pass;
+pub mod pass_url;
 pub mod redirect;
 pub mod request;
 pub mod retry;
