@@ -101,7 +101,7 @@ impl Running {
              proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n\
              proxy_set_header X-Forwarded-Proto $scheme; }}\n\
              default_type application/json; gzip_types application/json;\n\
-             location /files/ {{ alias {files}/; }}\n\
+             location /files/ {{ alias {files}/; if_modified_since before; }}\n\
              location /gzip-1/ {{ alias {files}/; gzip on; gzip_comp_level 1; }}\n\
              location /gzip-6/ {{ alias {files}/; gzip on; gzip_comp_level 6; }}\n\
              location /limited/ {{ alias {files}/; limit_req zone=keys burst=100 nodelay; }} }} }}\n"
