@@ -1,7 +1,7 @@
 //! `mirror`: sends copies of a request while the request itself is served, and ignores their responses.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::SystemTime;
 
@@ -60,12 +60,13 @@ impl<'m> Mirrors<'m> {
         Ok(None)
     }
 
+    /// Whether no copy is on its way.
+    pub(crate) fn are_sent(&self) -> bool {
+        self.copies.is_empty()
+    }
+
     /// Awaits `future` while the copies are sent. The future goes first.
-    pub(crate) async fn alongside<T>(&mut self, future: impl Future<Output = T>) -> T {
-        if self.copies.is_empty() {
-            return future.await;
-        }
-        let mut future = pin!(future);
+    pub(crate) async fn alongside<T>(&mut self, mut future: Pin<Box<impl Future<Output = T>>>) -> T {
         poll_fn(|cx| {
             let polled = future.as_mut().poll(cx);
             if polled.is_pending() {

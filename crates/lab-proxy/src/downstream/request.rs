@@ -161,16 +161,20 @@ async fn respond<'a>(
             tokio::time::sleep(delay).await;
         }
         let performed = match action {
-            Action::Mirror(config) => match mirrors.start(client, context, upstreams, config, &mut body).await {
-                Ok(None) => {
-                    let (phases, route) = context.phases();
-                    action = phases.resume_mirrored(route);
-                    continue;
+            // boxed, as is the request beside copies, so that requests without them stay small
+            Action::Mirror(config) => {
+                match Box::pin(mirrors.start(client, context, upstreams, config, &mut body)).await {
+                    Ok(None) => {
+                        let (phases, route) = context.phases();
+                        action = phases.resume_mirrored(route);
+                        continue;
+                    }
+                    Ok(Some(disposition)) => Ok(disposition),
+                    Err(substitute) => Err(substitute),
                 }
-                Ok(Some(disposition)) => Ok(disposition),
-                Err(substitute) => Err(substitute),
-            },
-            action => mirrors.alongside(perform(client, context, upstreams, action, &mut body)).await,
+            }
+            action if mirrors.are_sent() => perform(client, context, upstreams, action, &mut body).await,
+            action => mirrors.alongside(Box::pin(perform(client, context, upstreams, action, &mut body))).await,
         };
         let substitute = match performed {
             Ok(disposition) => break disposition,
@@ -184,7 +188,9 @@ async fn respond<'a>(
             Substitute::Authorized(status) => phases.resume_authorized(route, status),
         };
     };
-    mirrors.finish().await;
+    if !mirrors.are_sent() {
+        mirrors.finish().await;
+    }
     // the rest of a refused body may still be arriving
     let is_arriving = disposition == ConnectionDisposition::Close && context.route.body == BodyAdmission::Refused;
     let disposition = if is_arriving { ConnectionDisposition::Linger } else { disposition };
