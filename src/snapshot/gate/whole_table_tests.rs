@@ -152,7 +152,7 @@ fn share_of_false_discoveries_is_bounded() {
             false_shares[index] += (failed.len() - truly) as f64 / failed.len().max(1) as f64 / SESSIONS as f64;
         }
     }
-    // Three standard errors of the mean of so many shares, of which one in five is one of twelve.
+    // Three standard errors of the mean of 60 shares, of which one in five is about one twelfth.
     assert!(false_shares[1] <= decision::ALPHA + 0.013, "{false_shares:?}");
     assert!(found[1] as f64 > 1.1 * found[0] as f64, "{found:?}: it finds more than Holm's procedure");
 }
