@@ -1,7 +1,6 @@
-//! The hot paths, each called so many times in a program of its own, for callgrind to count its instructions: `cargo xtask
-//! bench-gate`.
+//! Calls one of the hot paths a given number of times, so that callgrind counts its instructions: `cargo xtask bench-gate`.
 //!
-//! `instructions --list` prints the names, and `instructions NAME CALLS` calls one. Otherwise each is called once.
+//! `instructions --list` prints the names, and `instructions NAME CALLS` calls one. Without arguments, each is called once.
 
 #[path = "setup/app.rs"]
 mod app_setup;
@@ -39,9 +38,12 @@ const HOT_PATHS: [HotPath; 10] = [
 ];
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // cargo adds options that are for its own harness.
+    let is_own = |argument: &String| !matches!(argument.as_str(), "--bench" | "--test");
+    let arguments: Vec<String> = std::env::args().skip(1).filter(is_own).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--list"] => HOT_PATHS.iter().for_each(|path| println!("{}", path.name)),
+        [] => HOT_PATHS.iter().for_each(|path| (path.call)(1)),
         [name, calls] => {
             let path = HOT_PATHS.iter().find(|path| path.name == name);
             let (Some(path), Ok(calls)) = (path, calls.parse()) else {
@@ -50,8 +52,10 @@ fn main() -> ExitCode {
             };
             (path.call)(calls);
         }
-        // As `cargo bench` calls it.
-        _ => HOT_PATHS.iter().for_each(|path| (path.call)(1)),
+        _ => {
+            eprintln!("usage: instructions --list | NAME CALLS");
+            return ExitCode::FAILURE;
+        }
     }
     ExitCode::SUCCESS
 }
