@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::SystemTime;
 
 use lab_http::BodyLength;
@@ -70,7 +70,7 @@ impl<'m> Mirrors<'m> {
         poll_fn(|cx| {
             let polled = future.as_mut().poll(cx);
             if polled.is_pending() {
-                self.copies.retain_mut(|copy| copy.as_mut().poll(cx).is_pending());
+                self.poll_copies(cx);
             }
             polled
         })
@@ -80,10 +80,14 @@ impl<'m> Mirrors<'m> {
     /// Waits for the ends of the copies, as nginx does before the connection's next request.
     pub(crate) async fn finish(mut self) {
         poll_fn(|cx| {
-            self.copies.retain_mut(|copy| copy.as_mut().poll(cx).is_pending());
-            if self.copies.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+            self.poll_copies(cx);
+            if self.are_sent() { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
+    }
+
+    fn poll_copies(&mut self, cx: &mut Context<'_>) {
+        self.copies.retain_mut(|copy| copy.as_mut().poll(cx).is_pending());
     }
 }
 

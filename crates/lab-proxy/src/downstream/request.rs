@@ -188,9 +188,7 @@ async fn respond<'a>(
             Substitute::Authorized(status) => phases.resume_authorized(route, status),
         };
     };
-    if !mirrors.are_sent() {
-        mirrors.finish().await;
-    }
+    mirrors.finish().await;
     // the rest of a refused body may still be arriving
     let is_arriving = disposition == ConnectionDisposition::Close && context.route.body == BodyAdmission::Refused;
     let disposition = if is_arriving { ConnectionDisposition::Linger } else { disposition };
