@@ -4,7 +4,7 @@ use super::syntax::trim;
 
 /// The field lines of one message.
 ///
-/// All names and values are in one buffer, and a field is two spans of it, so reading a head takes two allocations for
+/// All names and values are in one buffer, and a field is two of its spans, so reading a head takes two allocations for
 /// any number of fields. Names compare case-insensitively (RFC 9110 §5.1).
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers {

@@ -120,7 +120,7 @@ pub enum Refusal {
     /// The body exceeds the server's limit (RFC 9110 §15.5.14; nginx's `client_max_body_size`).
     #[error("the body is too large")]
     BodyTooLarge,
-    /// There is no space for the body: the disk is full, or the share of it that bodies may use (RFC 4918 §11.5).
+    /// There is no space for the body: the disk is full, or bodies have used their share (RFC 4918 §11.5).
     #[error("there is no space for the body")]
     StorageFull,
     /// The message did not arrive in time (RFC 9110 §15.5.9).

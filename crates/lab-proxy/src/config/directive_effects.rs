@@ -6,7 +6,7 @@ use lab_nginx_conf::{Support, compatibility};
 
 use super::{ConfigPaths, read};
 
-/// A directive, the block it is in, and two forms of it that mean different things.
+/// A directive, its block, and two forms with different meanings.
 type Row = (&'static str, &'static str, &'static str, &'static str);
 
 #[rustfmt::skip]

@@ -32,7 +32,7 @@ pub(crate) enum Body {
     Stream(StreamBody),
 }
 
-/// The content of a file, or a range of it.
+/// The content of a file or of a range.
 #[derive(Debug)]
 pub(crate) struct FileBody {
     file: File,
@@ -82,7 +82,7 @@ pub(crate) struct StreamBody {
 #[derive(Debug)]
 struct Throttle {
     limit: RateLimit,
-    /// A piece that was read, and how much of it was passed on.
+    /// The last piece that was read. Its first `position` bytes were passed on.
     piece: Vec<u8>,
     position: usize,
     passed: u64,

@@ -18,7 +18,7 @@ pub(super) enum Phase {
 }
 
 impl Phase {
-    /// gunicorn's exit code: Python's for an exception that nobody catches, or the one of its main loop (-1).
+    /// gunicorn's exit code: Python's for an uncaught exception, or that of its main loop (-1).
     fn exit_code(self) -> u8 {
         match self {
             Phase::OutsideLoop => 1,
