@@ -98,6 +98,11 @@ impl Upstream {
         self.shared.lock().expect("no panic").received.clone()
     }
 
+    /// How many prepared responses no request has taken.
+    pub(super) fn responses_left(&self) -> usize {
+        self.shared.lock().expect("no panic").responses.len()
+    }
+
     /// How many connections a response has ended.
     pub(super) fn ended(&self) -> usize {
         self.shared.lock().expect("no panic").ended
