@@ -9,6 +9,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use pin_project_lite::pin_project;
 use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
@@ -18,10 +19,25 @@ use crate::clock;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimedOut;
 
+// These are structs, because an async function that takes a future has room for it twice, and moves it in between.
+pin_project! {
+    struct NowOrPending<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for NowOrPending<F> {
+    type Output = Poll<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Poll<F::Output>> {
+        Poll::Ready(self.project().future.poll(cx))
+    }
+}
+
 /// Polls a future once.
-pub async fn now_or_pending<T>(future: impl Future<Output = T>) -> Poll<T> {
-    let mut future = pin!(future);
-    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+pub fn now_or_pending<F: Future>(future: F) -> impl Future<Output = Poll<F::Output>> {
+    NowOrPending { future }
 }
 
 /// Polls a future once, after the runtime has learnt of everything that has arrived.
@@ -73,33 +89,57 @@ impl Timer {
     ///
     /// # Errors
     /// The limit has passed.
-    pub async fn within<T>(&mut self, limit: Duration, future: impl Future<Output = T>) -> Result<T, TimedOut> {
-        let mut future = pin!(future);
-        let mut deadline = None;
-        poll_fn(|cx| {
-            if let Poll::Ready(value) = future.as_mut().poll(cx) {
-                return Poll::Ready(Ok(value));
+    pub fn within<F: Future>(
+        &mut self,
+        limit: Duration,
+        future: F,
+    ) -> impl Future<Output = Result<F::Output, TimedOut>> {
+        Within { timer: self, limit, deadline: None, future }
+    }
+
+    /// Ready once the deadline has passed.
+    fn poll_passed(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if !self.is_set || sleep.deadline() > deadline {
+            sleep.as_mut().reset(deadline);
+            self.is_set = true;
+        }
+        while sleep.as_mut().poll(cx).is_ready() {
+            if sleep.deadline() >= deadline {
+                self.is_set = false;
+                return Poll::Ready(());
             }
-            let deadline = *deadline.get_or_insert_with(|| {
-                let now = clock::now();
-                // an overflow means no limit
-                Instant::from_std(now.checked_add(limit).unwrap_or_else(|| now + Duration::from_secs(1 << 30)))
-            });
-            let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-            if !self.is_set || sleep.deadline() > deadline {
-                sleep.as_mut().reset(deadline);
-                self.is_set = true;
-            }
-            while sleep.as_mut().poll(cx).is_ready() {
-                if sleep.deadline() >= deadline {
-                    self.is_set = false;
-                    return Poll::Ready(Err(TimedOut));
-                }
-                sleep.as_mut().reset(deadline);
-            }
-            Poll::Pending
-        })
-        .await
+            sleep.as_mut().reset(deadline);
+        }
+        Poll::Pending
+    }
+}
+
+pin_project! {
+    struct Within<'t, F> {
+        timer: &'t mut Timer,
+        limit: Duration,
+        // From the first pending poll.
+        deadline: Option<Instant>,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for Within<'_, F> {
+    type Output = Result<F::Output, TimedOut>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(value) = this.future.poll(cx) {
+            return Poll::Ready(Ok(value));
+        }
+        let deadline = *this.deadline.get_or_insert_with(|| {
+            let now = clock::now();
+            // an overflow means no limit
+            Instant::from_std(now.checked_add(*this.limit).unwrap_or_else(|| now + Duration::from_secs(1 << 30)))
+        });
+        this.timer.poll_passed(deadline, cx).map(|()| Err(TimedOut))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -143,7 +143,10 @@ impl ClientIo<'_> {
 
 /// Awaits `sending`, and discards what the client sends in the meantime: it may read the response only after it has
 /// sent everything, and a long response must not wait for that.
-pub(crate) async fn discard_alongside<T>(client: &mut Incoming<ReadHalf<'_>>, sending: impl Future<Output = T>) -> T {
+pub(crate) async fn discard_alongside<T>(
+    client: &mut Incoming<ReadHalf<'_>>,
+    sending: Pin<&mut impl Future<Output = T>>,
+) -> T {
     let discarding = async {
         while let Ok(1..) = client.discard_once().await {}
         pending::<Infallible>().await

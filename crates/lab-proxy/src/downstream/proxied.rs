@@ -1,5 +1,7 @@
 //! Proxied requests, from the collected body to the last byte of the response.
 
+use std::pin::pin;
+
 use lab_http::BodyLength;
 use lab_http::message::is_bodyless;
 
@@ -188,13 +190,15 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
         let may_keep = self.forwarding.is_request_sent() && framing != BodyLength::UntilClose;
         let persistence = context.persistence(may_keep);
         self.writer.begin(context, &head, framing, persistence);
-        let evaluate = || trailers::evaluate(&context.scope(), head.status);
-        let trailers: Option<Trailers<'_>> = if has_trailers { Some(&evaluate) } else { None };
-        let sending = self.writer.body(sent_body, filters.as_deref_mut(), read_ahead, trailers);
         let is_refused = context.route.body == BodyAdmission::Refused;
-        let sent = match self.source.incoming.as_deref_mut().filter(|_| is_refused) {
-            Some(client) => Ok(discard_alongside(client, sending).await),
-            None => self.forwarding.alongside(self.source, sending).await,
+        let sent = {
+            let evaluate = || trailers::evaluate(&context.scope(), head.status);
+            let trailers: Option<Trailers<'_>> = if has_trailers { Some(&evaluate) } else { None };
+            let sending = pin!(self.writer.body(sent_body, filters.as_deref_mut(), read_ahead, trailers));
+            match self.source.incoming.as_deref_mut().filter(|_| is_refused) {
+                Some(client) => Ok(discard_alongside(client, sending).await),
+                None => self.forwarding.alongside(self.source, sending).await,
+            }
         };
         self.writer.record_sent(context);
         let queue = match sent {
@@ -236,7 +240,8 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
 
     /// Flushes the head of a 1xx response, while the request is sent.
     async fn flush(&mut self, context: &mut RequestContext<'_>) -> Result<(), ConnectionDisposition> {
-        match self.forwarding.alongside(self.source, self.writer.flush()).await {
+        let flushed = self.forwarding.alongside(self.source, pin!(self.writer.flush())).await;
+        match flushed {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(self.abort(context, None, &error)),
             Err(error) => Err(self.client_failed(context, None, &error)),
@@ -250,11 +255,13 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
         mut queue: ResponseBuffer,
         disposition: ConnectionDisposition,
     ) -> ConnectionDisposition {
-        let draining = self.writer.drain(&mut queue);
         let is_sending = disposition == ConnectionDisposition::Linger || context.route.body == BodyAdmission::Refused;
-        let drained = match self.source.incoming.as_deref_mut().filter(|_| is_sending) {
-            Some(client) => discard_alongside(client, draining).await,
-            None => draining.await,
+        let drained = {
+            let draining = pin!(self.writer.drain(&mut queue));
+            match self.source.incoming.as_deref_mut().filter(|_| is_sending) {
+                Some(client) => discard_alongside(client, draining).await,
+                None => draining.await,
+            }
         };
         let disposition = match drained {
             Ok(()) => disposition,

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{Future, pending};
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -283,14 +284,16 @@ async fn send_local(
     let framing = if context.is_head() { BodyLength::None } else { framing };
     writer.begin(context, &head, framing, persistence);
     let read_ahead = ReadAhead { buffering: &rules.buffering, spools: false };
-    let evaluate = || trailers::evaluate(&context.scope(), head.status);
-    let trailers: Option<Trailers<'_>> = if has_trailers { Some(&evaluate) } else { None };
-    let sending = send_body(&mut writer, &mut body, filters.as_deref_mut(), read_ahead, trailers);
     let is_arriving = !request_body.is_complete();
-    let sent = match persistence.keep_alive {
-        true if is_arriving => drain_alongside(&mut client.incoming, request_body, sending).await,
-        true => sending.await,
-        false => discard_alongside(&mut client.incoming, sending).await,
+    let sent = {
+        let evaluate = || trailers::evaluate(&context.scope(), head.status);
+        let trailers: Option<Trailers<'_>> = if has_trailers { Some(&evaluate) } else { None };
+        let sending = pin!(send_body(&mut writer, &mut body, filters.as_deref_mut(), read_ahead, trailers));
+        match persistence.keep_alive {
+            true if is_arriving => drain_alongside(&mut client.incoming, request_body, sending).await,
+            true => sending.await,
+            false => discard_alongside(&mut client.incoming, sending).await,
+        }
     };
     writer.record_sent(context);
     if persistence.keep_alive && !request_body.is_complete() {
@@ -316,7 +319,7 @@ async fn send_local(
 async fn drain_alongside<T>(
     client: &mut Incoming<ReadHalf<'_>>,
     body: &mut RequestBody,
-    sending: impl Future<Output = T>,
+    sending: Pin<&mut impl Future<Output = T>>,
 ) -> T {
     let draining = async {
         body.drain(client, DRAINED).await;

@@ -1,5 +1,7 @@
 //! One request to one peer, up to the head of its response.
 
+use std::pin::pin;
+
 use lab_http::{BodyLength, Limits, ReadError, ResponseHead, Version};
 
 use crate::config::proxy::pass::ProxyPass;
@@ -73,8 +75,11 @@ impl Exchange {
         // OK because only the body of a final response takes the reader, and no head follows that
         let StreamReader { incoming, timer } = self.reader.as_mut().expect("the reading side");
         let head = loop {
-            let reading = timer.within(pass.read_timeout, incoming.read_response_head());
-            match self.sender.alongside(source, reading).await.map_err(ExchangeError::RequestBody)? {
+            let read = {
+                let reading = pin!(timer.within(pass.read_timeout, incoming.read_response_head()));
+                self.sender.alongside(source, reading).await.map_err(ExchangeError::RequestBody)?
+            };
+            match read {
                 // while the request is on its way, the sender's time limits apply
                 Err(TimedOut) if !self.sender.is_complete() => {}
                 Err(TimedOut) => {

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io::ErrorKind;
 use std::ops::Deref;
+use std::pin::Pin;
 
 use lab_http::h1::framing::response_body;
 use lab_http::{BodyLength, ResponseHead, Version};
@@ -258,11 +259,12 @@ impl<'a> Forwarding<'a> {
         self.exchange.as_ref().is_some_and(|exchange| exchange.sender.is_complete())
     }
 
-    /// Awaits `future` while the rest of the request is sent and the client is watched.
+    /// Awaits `future` while the rest of the request is sent and the client is watched. It is pinned by the caller, because
+    /// every function that takes a large future by value copies it.
     pub(crate) async fn alongside<T>(
         &mut self,
         source: &mut RequestSource<'_, '_>,
-        future: impl Future<Output = T>,
+        future: Pin<&mut impl Future<Output = T>>,
     ) -> Result<T, RequestBodyError> {
         match &mut self.exchange {
             Some(exchange) => exchange.sender.alongside(source, future).await,

@@ -2,7 +2,7 @@
 
 use std::future::{Future, pending, poll_fn};
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -88,9 +88,8 @@ impl RequestSender {
     pub(crate) async fn alongside<T>(
         &mut self,
         source: &mut RequestSource<'_, '_>,
-        future: impl Future<Output = T>,
+        mut future: Pin<&mut impl Future<Output = T>>,
     ) -> Result<T, RequestBodyError> {
-        let mut future = pin!(future);
         let mut sending = pin!(self.run(source));
         poll_fn(|cx| {
             if let Poll::Ready(value) = future.as_mut().poll(cx) {
