@@ -75,10 +75,10 @@ fn docs() -> Result<(), String> {
 
 fn tests() -> Result<(), String> {
     let skipped = Skipped::collect()?;
-    let arguments = ["test", "--workspace", "--locked", "--features", "xtask/bench-gate"];
+    let arguments = ["--workspace", "--locked", "--features", "xtask/bench-gate"];
     // Compiling prints nothing to standard output for a long time.
-    cargo(&[&arguments[..], &["--no-run"]].concat())?;
-    let result = run_tests(cargo_command().args(arguments).env("LAB_SKIPPED", skipped.file()));
+    cargo(&[&["test"], &arguments[..], &["--no-run"]].concat())?;
+    let result = run_tests(&arguments, &[("LAB_SKIPPED", skipped.file())]);
     // The summary matters most when everything else passed.
     skipped.print()?;
     result

@@ -12,7 +12,7 @@ Usage:
   cargo xtask ci [STAGE…]         run all stages of CI, or the named ones in the given order
   cargo xtask ci --list           list the stages
   cargo xtask soak [MINUTES]      disturb servers and proxies under load, for ten minutes; nothing may be lost
-  cargo xtask storms [RESPONSES]  let workers leave under load in four ways, for 200,000 responses each
+  cargo xtask storms [RESPONSES]  let workers leave under load in six ways, for 200,000 responses each
   cargo xtask generate [--check]  write the generated files, or fail if one is out of date
   cargo xtask bench-gate [REV]    compare the benchmarks with those of the merge base; --help has its options
 ";
