@@ -15,7 +15,7 @@ mod report;
 mod twins;
 
 pub use ci::{CiAction, CiArgs, CiInitArgs, CiService};
-pub use compare::CompareArgs;
+pub use compare::{BaseImage, CompareArgs};
 pub use history::HistoryArgs;
 pub use internal::{GuardArgs, KeepArgs, ReapArgs, SnapshotAssertArgs};
 pub use outcome::OutcomeArgs;

@@ -6,6 +6,8 @@ use crate::document::diagnostic::Diagnostic;
 
 /// The default tag, as for docker.
 const DEFAULT_TAG: &str = "latest";
+pub(crate) const ACCEPTED: &str = "accepted: a name in lower-case letters with a tag or a digest, such as \"nginx:1.28\", \
+                                   \"registry.example:5000/team/app:3\" or \"nginx@sha256:…\"";
 
 /// Adds the default tag to a name without tag and digest. `None` if the name is invalid by the grammar of the distribution
 /// project's references, as far as engines agree on it.
@@ -45,10 +47,12 @@ pub(crate) fn complete(text: &str) -> Option<String> {
 
 /// The problem with an invalid name.
 pub(crate) fn invalid(name: &Spanned<String>) -> Diagnostic {
-    let message = format!("`{}` cannot be the name of an image", name.get_ref());
-    let hint = "accepted: a name in lower-case letters with a tag or a digest, such as \"nginx:1.28\", \
-                \"registry.example:5000/team/app:3\" or \"nginx@sha256:…\"";
-    Diagnostic::at(name.span(), message).hint(hint)
+    Diagnostic::at(name.span(), invalid_message(name.get_ref())).hint(ACCEPTED)
+}
+
+/// That it is invalid, in one line.
+pub(crate) fn invalid_message(name: &str) -> String {
+    format!("`{name}` cannot be the name of an image")
 }
 
 #[cfg(test)]

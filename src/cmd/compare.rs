@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::execution::{GateArgs, Outputs, Request, github_step, perform};
 use super::tool_paths::tool_paths;
-use super::{earlier, earlier_lab, missing_environments, select};
+use super::{earlier, earlier_image, earlier_lab, missing_environments, select};
 use crate::cli::{CompareArgs, ScenarioArgs};
 use crate::engine::session::RunMode;
 use crate::exit::Exit;
@@ -56,11 +56,18 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
     };
     // Its files are there as long as this value is.
     let files = earlier::files(&found, &head.root, repository.as_ref())?;
-    let base = match earlier::load(&head, &selection, &files, &args.revision)? {
+    let mut base = match earlier::load(&head, &selection, &files, &args.revision)? {
         Ok(base) => base,
         Err(exit) => return Ok(exit),
     };
     let mut notes = earlier::notes(&files, &base, &head);
+    match earlier_image::replace(&args.base_image, &head, &mut base.scenario) {
+        Ok(images) => notes.extend(images),
+        Err(refusal) => {
+            writeln!(anstream::stderr(), "lab: {refusal}")?;
+            return Ok(Exit::Usage);
+        }
+    }
     notes.extend(base_lab.as_ref().map(|lab| lab.note.clone()));
     let comparison = Comparison {
         base: Version {
@@ -136,6 +143,9 @@ fn command(args: &CompareArgs, file: &Path) -> String {
     }
     if let Some(lab) = &args.base_lab {
         command.push_str(&format!(" --base-lab {}", lab.display()));
+    }
+    for image in &args.base_image {
+        command.push_str(&format!(" --base-image {image}"));
     }
     command
 }

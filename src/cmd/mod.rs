@@ -10,6 +10,7 @@ mod diff;
 mod doctor;
 mod drive;
 mod earlier;
+mod earlier_image;
 mod earlier_lab;
 mod event_log;
 mod execution;

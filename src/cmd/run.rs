@@ -47,6 +47,7 @@ fn compare_args(args: &RunArgs, revision: &str) -> CompareArgs {
         scenario: Some(scenario),
         merge_base: args.merge_base,
         base_lab: None,
+        base_image: Vec::new(),
         stacks,
         output: args.output,
         outcome: args.outcome.clone(),

@@ -7,6 +7,7 @@ mod names;
 mod podman;
 mod python;
 mod runs;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
@@ -24,7 +25,7 @@ fn docker(arguments: &[&str]) -> Output {
     Command::new("docker").args(arguments).output().unwrap()
 }
 
-/// What of lab's is in the engine and belongs to `lab`, the process of that number: containers, networks, images.
+/// The containers, networks and images in the engine that belong to the lab process `pid`.
 fn left_by(pid: u32) -> Vec<String> {
     let mut left = Vec::new();
     for (kind, list) in [
@@ -49,7 +50,7 @@ fn left_by(pid: u32) -> Vec<String> {
     left
 }
 
-/// [`wait_until_within`] a minute: engines take longer than processes.
+/// [`wait_until_within`] a minute, because engines take longer than processes.
 fn wait_for_engine<C: Condition>(what: &str, condition: impl FnMut() -> C) -> C::Value {
     wait_until_within(LIMIT, what, condition)
 }
@@ -62,7 +63,7 @@ fn nothing_is_left_by(pid: u32) {
     wait_for_engine("everything of the run is removed", || left_by(pid).is_empty());
 }
 
-/// The running containers of the lab of that number, by their component.
+/// The running containers of the lab process `pid`, by component.
 fn running(pid: u32) -> BTreeMap<String, String> {
     let format = "{{.ID}} {{.Label \"dev.lab.owner\"}} {{.Label \"dev.lab.component\"}}";
     let list = text(&docker(&["ps", "--no-trunc", "--filter", "label=dev.lab.run", "--format", format]));

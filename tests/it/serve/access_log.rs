@@ -17,7 +17,7 @@ def app(environ, start_response):
     return [b"one, ", b"two"] if environ["PATH_INFO"] == "/sized" else iter([b"one, ", b"", b"three"])
 "#;
 
-/// Those that are the same for the same request, and one that is none.
+/// The atoms that are the same for the same request, and one that does not exist.
 const ATOMS: [&str; 25] = [
     "h",
     "l",
@@ -46,10 +46,10 @@ const ATOMS: [&str; 25] = [
     "z",
 ];
 
-/// Those that are not.
+/// The atoms that vary.
 const VARYING: [&str; 6] = ["t", "T", "D", "M", "L", "p"];
 
-/// What it looks like, each number being `#`.
+/// The text with `#` for each number.
 fn shape(text: &str) -> String {
     let mut shape = String::new();
     for char in text.chars() {

@@ -1,4 +1,4 @@
-//! An app that does, by its path, everything right and wrong that an app can do to a server.
+//! An app whose paths do everything that an app can do to a server, right and wrong.
 
 use std::convert::Infallible;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! What is held at a time, and where: connections, those that wait to be, and the scoreboards of workers.
+//! The bounds of connections, backlogs and scoreboards.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};

@@ -18,7 +18,7 @@ pub(super) struct Host {
     pub(super) app: &'static str,
     /// Additional arguments of `lab serve`.
     pub(super) arguments: Vec<String>,
-    /// Where the application is, if that is somewhere.
+    /// The folder of the application. A native one has none.
     pub(super) folder: Option<Folder>,
 }
 

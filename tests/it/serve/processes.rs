@@ -53,7 +53,7 @@ fn systemd_sockets_replace_bind() {
         let mut datagram = [0; 64];
         let length = systemd.recv(&mut datagram).unwrap();
         assert!(datagram[..length].starts_with(b"READY=1\n"));
-        // They are not for whom the application starts.
+        // The variables are for the arbiter, and not for processes that the application starts.
         assert!(!of_process(server.workers[0], "environ").contains("LISTEN_"));
     }
 }
@@ -129,7 +129,7 @@ fn is_a_daemon(host: &Host) {
     wait_until("a worker", || read(&errors).contains("is ready"));
     let pid: u32 = read(&pidfile).trim().parse().unwrap();
     assert!(of_process(pid, "cmdline").starts_with("lab: master [shop] "));
-    // Neither a terminal nor the chance of one: it is in a session that it does not lead.
+    // It has no terminal, and cannot get one, because it does not lead its session.
     let stat = of_process(pid, "stat");
     let fields: Vec<_> = stat.rsplit(") ").next().unwrap().split(' ').collect();
     assert_ne!(fields[3], pid.to_string(), "{stat}");

@@ -102,8 +102,8 @@ fn proxy_header_matches_gunicorn() {
     }
 }
 
-/// gunicorn believes the proxy for the first request only, makes addresses of `None` of a proxy that speaks for itself,
-/// and refuses one that does not know.
+/// gunicorn applies the header to the first request only, reports the addresses of LOCAL connections as `None`, and refuses
+/// UNKNOWN.
 #[test]
 fn proxy_header_covers_the_whole_connection() {
     let Some(folder) = Folder::new() else { return };
@@ -118,7 +118,7 @@ fn proxy_header_covers_the_whole_connection() {
         raw_response(&server, format!("PROXY UNKNOWN\r\n{REQUEST}").as_bytes()),
         "127.0.0.1 None None None https"
     );
-    // Not a second one.
+    // A second header is refused.
     let again = format!("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nPROXY UNKNOWN\r\n{REQUEST}");
     assert_eq!(raw_response(&server, again.as_bytes()), "400");
 }

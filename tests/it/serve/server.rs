@@ -31,7 +31,7 @@ impl Server {
         Server::from_command(Server::command().args(arguments), workers)
     }
 
-    /// What starts a server on a free port.
+    /// A command that starts a server on a free port.
     pub(super) fn command() -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
         command.args(["serve", "--bind", "127.0.0.1:0"]);
@@ -73,7 +73,7 @@ impl Server {
         server
     }
 
-    /// The next line of the log that holds `text`.
+    /// The next line of the log with `text`.
     pub(super) fn wait_for(&self, text: &str) -> String {
         loop {
             let line =
@@ -155,11 +155,22 @@ pub(super) fn kill(pid: u32) {
 
 /// The arbiter that an upgrade of this one has started.
 pub(crate) fn new_arbiter(arbiter: u32) -> Option<u32> {
-    let children = std::fs::read_to_string(format!("/proc/{arbiter}/task/{arbiter}/children")).unwrap_or_default();
-    let mut children = children.split_whitespace().filter_map(|pid| pid.parse().ok());
-    children.find(|pid: &u32| {
-        std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"lab: master"))
-    })
+    children(arbiter).into_iter().find(|pid| has_title(*pid, "lab: master"))
+}
+
+/// The workers of an arbiter. Those with Python are children of its fork server.
+pub(crate) fn workers(arbiter: u32) -> Vec<u32> {
+    let all = children(arbiter).into_iter().flat_map(|child| [vec![child], children(child)].concat());
+    all.filter(|pid| has_title(*pid, "lab: worker")).collect()
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
+fn has_title(pid: u32, title: &str) -> bool {
+    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(title.as_bytes()))
 }
 
 /// Sends a signal to a process.

@@ -12,9 +12,10 @@ use rustix::process::Signal;
 
 use super::python::Folder;
 use super::retirement::{storm, wait_for_responses};
-use super::server::{Server, get};
+use super::server::{Server, get, send_signal, workers};
 use super::traffic::TRAFFICS;
 use crate::proxy::running::{Program, Proxy};
+use crate::soak::disturbance::upgrade_or_return;
 use crate::support::{Tool, wait_until};
 
 /// How many responses there are for each way, from `cargo xtask storms`.
@@ -40,7 +41,7 @@ struct Departure {
     action: fn(&Server, u64),
 }
 
-const DEPARTURES: [Departure; 4] = [
+const DEPARTURES: [Departure; 6] = [
     Departure {
         name: "max_requests",
         arguments: &["--threads", "4", "--max-requests", "50"],
@@ -58,6 +59,18 @@ const DEPARTURES: [Departure; 4] = [
         arguments: &["--threads", "4"],
         pause: Duration::from_millis(300),
         action: |server, count| server.signal(if count.is_multiple_of(2) { Signal::TTIN } else { Signal::TTOU }),
+    },
+    Departure {
+        name: "SIGTERM of a worker",
+        arguments: &["--threads", "4"],
+        pause: Duration::from_millis(300),
+        action: |server, _| workers(server.id()).first().into_iter().for_each(|pid| send_signal(*pid, Signal::TERM)),
+    },
+    Departure {
+        name: "SIGTERM of an arbiter after SIGUSR2",
+        arguments: &["--threads", "4"],
+        pause: Duration::from_millis(500),
+        action: |server, _| upgrade_or_return(server.id()),
     },
     Departure {
         name: "timeout of another request",

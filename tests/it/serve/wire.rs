@@ -1,7 +1,7 @@
 //! Raw bytes in, raw bytes out: every case is a file, and is followed by a sound request on the same connection, which
 //! shows in the snapshot whether it got a response.
 //!
-//! In a case, line ends of the file mean nothing, those of the protocol are written out as `\r\n`; `#` starts a comment.
+//! In a case, line ends of the file mean nothing; those of the protocol are written as `\r\n`. `#` starts a comment.
 
 use std::rc::Rc;
 

@@ -1,4 +1,4 @@
-//! What happens to the site while its clients send requests.
+//! Disturbances of the site while its clients send requests.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -110,7 +110,7 @@ impl<'a> Disturbance<'a> {
 }
 
 /// Starts a new arbiter beside the one of this id, or ends the one that is there.
-fn upgrade_or_return(arbiter: u32) {
+pub(crate) fn upgrade_or_return(arbiter: u32) {
     match new_arbiter(arbiter) {
         Some(new) => send_signal(new, Signal::TERM),
         None => send_signal(arbiter, Signal::USR2),

@@ -4,7 +4,7 @@
 //! `cargo xtask soak` runs it for ten minutes, an ordinary test run for a few seconds.
 
 mod canary;
-mod disturbance;
+pub(crate) mod disturbance;
 mod site;
 
 use std::time::{Duration, Instant};
