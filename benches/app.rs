@@ -17,7 +17,7 @@ use http::Method;
 use lab_app::{Environ, ProxyFix, sample};
 use tower_service::Service;
 
-/// An app that does nothing but take the environ.
+/// An app that only takes the environ.
 #[derive(Clone)]
 struct Sink;
 

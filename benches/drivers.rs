@@ -1,8 +1,8 @@
-//! What lab's drivers can do, beside wrk and goose in the same run: `cargo bench --bench drivers`.
+//! The throughput and cost of lab's drivers beside wrk and goose: `cargo bench --bench drivers`.
 //!
-//! A peer is measured in alternating rounds, the server on one core and the driver on another; what counts are the
-//! ratios, and CPU time per request more than requests per second, for it says what a driver could do if the server
-//! were faster. Without wrk there is no peer. With `--test` every part runs once, briefly, and the figures mean nothing.
+//! Rounds of both alternate, the server on one core and the driver on another. Compare the ratios, and CPU time per
+//! request rather than requests per second: it says what a driver could reach with a faster server. Without wrk there is
+//! no peer. With `--test` every part runs once, briefly, and the figures mean nothing.
 //! `LAB_MEMORY_SECONDS=120` makes the last part long enough for ten million requests.
 
 use std::io::{BufRead, BufReader, Write};
@@ -28,7 +28,7 @@ fn main() {
     println!("server on core {server_core}, driver on core {driver_core}; load average {}", load_average());
     let url = null_server(server_core);
     pin(driver_core);
-    // For the drivers, which inherit it: what else the machine does is not theirs.
+    // The drivers inherit it, so that other work of the machine does not delay them.
     match rustix::process::nice(-20) {
         Ok(_) => println!("drivers go before other programs"),
         Err(error) => println!("drivers go before nobody: {error}"),
@@ -78,7 +78,7 @@ fn capacity(url: &str, rounds: usize, window: Duration) {
     }
 }
 
-/// How late an open loop begins what is scheduled.
+/// How late an open loop starts its scheduled requests.
 fn lag(url: &str, timer: TimerKind, rate: u32, window: Duration) {
     let schedule = Schedule {
         stages: vec![Stage { rate_per_s: number(rate), lasts: window + WARMUP }],
@@ -121,7 +121,7 @@ fn number(number: u32) -> NonZeroU32 {
     NonZeroU32::new(number).unwrap()
 }
 
-/// Runs a driver; its outcome, and its resident memory when the window opened and closed.
+/// Runs a driver. Returns its outcome, and its resident memory when the window opened and closed.
 fn drive(plan: &DrivePlan) -> (DriveOutcome, Vec<u64>) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
     let mut child = command.arg("drive").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -146,8 +146,8 @@ fn rss_kib(pid: u32) -> Option<u64> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// A server that looks for nothing but the end of a request and says the same to each: what is measured is the driver.
-/// It runs until this process ends; returns its URL.
+/// Starts a server that looks only for the end of a request and sends the same response to each, so that the driver is
+/// the bottleneck. It runs until this process ends. Returns its URL.
 fn null_server(core: usize) -> String {
     let (told, address) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
@@ -184,7 +184,7 @@ async fn answer_all(mut stream: TcpStream) -> std::io::Result<()> {
     }
 }
 
-/// Binds this thread, and with it the processes that it starts from here on.
+/// Binds this thread, and the processes that it starts from now on.
 fn pin(core: usize) {
     let mut set = CpuSet::new();
     set.set(core);

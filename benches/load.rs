@@ -1,4 +1,4 @@
-//! What measuring itself costs: recording a request, and turning rounds into an estimate.
+//! The cost of measuring: recording a request, and turning rounds into an estimate.
 
 use std::hint::black_box;
 use std::num::NonZeroU32;

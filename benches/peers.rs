@@ -4,9 +4,9 @@
 //!     cargo bench --bench peers -- --only file              # every load whose name begins so
 //!     cargo bench --bench peers -- --rounds 9 --only 1k     # one load, more rounds
 //!
-//! Each subject is started afresh for each round, with one worker, on the first core; wrk and the upstream (an nginx that
-//! serves files) are on the second. The figure is the CPU time of the subject's processes per request; what counts is its
-//! ratio to nginx's in the same round. lab and nginx read the same nginx.conf. One load is open: requests arrive at a
+//! Every subject is restarted for each round, with one worker, on the first core; wrk and the upstream (an nginx that serves
+//! files) are on the second. The figure is the CPU time of the subject's processes per request; compare its ratio to
+//! nginx's in the same round. lab and nginx read the same nginx.conf. One load is open: requests arrive at a
 //! fixed rate, and response times count from the instants at which requests were due. haproxy serves no files.
 
 #[path = "peers/open.rs"]
@@ -31,7 +31,7 @@ struct Load {
     arrivals: Arrivals,
     /// Fields of every request, beside those that wrk sends.
     fields: &'static [&'static str],
-    /// A program of wrk that makes the requests.
+    /// A script of wrk that makes the requests.
     script: Option<&'static str>,
     subjects: &'static [Subject],
 }
@@ -48,7 +48,7 @@ impl Load {
     }
 }
 
-/// When the next request comes.
+/// When the next request is sent.
 #[derive(Clone, Copy)]
 enum Arrivals {
     /// After the response to the one before it, on the same connection.
@@ -136,7 +136,7 @@ impl Load {
 fn options() -> Options {
     let mut options = Options { rounds: 5, seconds: 3, only: None, is_test: false };
     let mut arguments = std::env::args().skip(1);
-    // cargo and criterion have options of their own, which mean nothing here
+    // cargo passes options that are meant for its own harness
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--test" => options.is_test = true,

@@ -1,13 +1,13 @@
-//! What serving WSGI applications costs: `lab serve` beside other servers, in alternating rounds of one run.
+//! The cost of serving WSGI applications: `lab serve` beside other servers, in alternating rounds of one run.
 //!
 //!     cargo bench --bench servers                                        # everything, about half an hour
 //!     cargo bench --bench servers -- --only pong,flask --against bjoern,granian --rounds 7
 //!
-//! Each server is started afresh for each round, with one worker, on the first core; wrk is on the second. The figures
-//! are the CPU time of all of a server's processes per request, and what it gets done; what counts are the ratios to
-//! lab's in the same round. Whether connections are kept is counted, not believed. The servers are installed, in the
-//! versions that `servers/requirements.txt` says, in an environment under the target folder; one that cannot be is a
-//! row with the reason. With `--test` everything runs once, briefly, and the figures mean nothing.
+//! Every server is restarted for each round, with one worker, on the first core; wrk is on the second. The figures are CPU
+//! time of all of a server's processes per request, and its throughput; compare the ratios to lab's in the same round.
+//! Kept connections are counted by the kernel. The servers are installed in the versions of `servers/requirements.txt`, in
+//! an environment below the target folder; a server that cannot be installed is a row with the reason. With `--test`
+//! everything runs once, briefly, and the figures mean nothing.
 
 #[path = "servers/environment.rs"]
 mod environment;
@@ -22,13 +22,13 @@ use std::process::ExitCode;
 use environment::Environment;
 use subject::{Running, Subject};
 
-/// What is asked for, and how.
+/// The application, and how it is driven.
 struct Load {
     name: &'static str,
     /// The application, in `servers/`.
     app: &'static str,
     connections: usize,
-    /// How many requests a worker is to be in at a time; 1 is what the server does by itself.
+    /// How many requests a worker handles at a time; 1 is the server's default.
     threads: usize,
     posts: bool,
 }
@@ -82,7 +82,7 @@ fn main() -> ExitCode {
 fn options() -> Options {
     let mut options = Options { rounds: 5, seconds: 2, only: None, against: None, is_test: false };
     let mut arguments = std::env::args().skip(1);
-    // cargo and criterion have options of their own, which mean nothing here
+    // cargo passes options that are meant for its own harness
     while let Some(argument) = arguments.next() {
         let mut number = |default: usize| arguments.next().and_then(|text| text.parse().ok()).unwrap_or(default);
         match argument.as_str() {
@@ -113,7 +113,7 @@ fn drive(load: &Load, subjects: &[Subject], options: &Options, environment: &Env
         .map(|subject| subject.is_out(environment, load.threads).map_or_else(|| Ok(Vec::new()), Err))
         .collect();
     for round in 0..options.rounds {
-        // whatever a moment does to the machine, it does to each in turn
+        // each server runs first in its turn, so that a slow moment of the machine meets all of them
         for step in 0..subjects.len() {
             let index = (round + step) % subjects.len();
             let Ok(figures) = &mut rows[index] else { continue };
@@ -183,7 +183,7 @@ fn describe(figures: &[Figures], lab: &[Figures]) -> String {
     )
 }
 
-/// What else there is to know of the figures.
+/// Remarks on the figures.
 fn machine(environment: &Environment, subjects: &[Subject]) -> String {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);

@@ -1,8 +1,8 @@
-//! What the twins cost: rewriting a head and expanding variables by themselves, and a round trip over loopback through
-//! the real processes, beside a hyper server as the peer.
+//! The cost of the twins: rewriting a head, expanding variables, and a round trip over loopback through the real
+//! processes, beside a hyper server as the peer.
 //!
-//! `cargo bench --bench twins`. The round trips are those of one blocking client on one connection: latency, not
-//! throughput, and of a machine whose other work shows in them.
+//! `cargo bench --bench twins`. One blocking client makes the round trips on one connection: they are latency, not
+//! throughput, and other work of the machine shows in them.
 
 #[path = "setup/proxy.rs"]
 mod proxy_setup;
@@ -27,7 +27,7 @@ use lab_proxy::upstream::request_head;
 use lab_proxy::variables::{DefinedVariables, Template};
 use proxy_setup::{corrected, corrected_conf, grown, head, with_routing, with_scope};
 
-/// From a request to what is left to do for it.
+/// From a request to its action.
 fn routing(criterion: &mut Criterion) {
     let (grown, corrected) = (grown(), corrected());
     let mut group = criterion.benchmark_group("phases");
@@ -86,7 +86,7 @@ impl Client {
         Client { address, stream: connect(address), answer: vec![0; 4096] }
     }
 
-    /// One request for `/pong` and its answer, which fits into one segment.
+    /// One request for `/pong` and its response, which fits into one segment.
     fn round_trip(&mut self) -> usize {
         let request = b"GET /pong HTTP/1.1\r\nHost: bench\r\n\r\n";
         let mut length = 0;
@@ -98,7 +98,7 @@ impl Client {
                 }
             }
         }
-        // Servers close a connection after so many requests, or after so much idle time between two benchmarks.
+        // Servers close a connection after a number of requests, or after some idle time between two benchmarks.
         if length == 0 || self.answer[..length].windows(17).any(|part| part == b"Connection: close") {
             self.stream = connect(self.address);
         }
@@ -107,15 +107,15 @@ impl Client {
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
-    // OK because a benchmark without its server has nothing to say
+    // OK because a benchmark without its server measures nothing
     let stream = TcpStream::connect(address).expect("connect");
     stream.set_nodelay(true).expect("set TCP_NODELAY"); // OK because the socket is ours
     stream
 }
 
-/// The peer: hyper's server on a thread of its own, answering as the sample app does.
+/// The peer: hyper's server on a thread of its own, with the responses of the sample app.
 fn hyper_peer() -> SocketAddr {
-    // OK because a benchmark without its peer has nothing to say
+    // OK because a benchmark without its peer measures nothing
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
     let address = listener.local_addr().expect("a bound address"); // OK because it is bound
     listener.set_nonblocking(true).expect("set O_NONBLOCK"); // OK because the socket is ours
@@ -162,7 +162,7 @@ fn kind(role: Role) -> KindRef {
 }
 
 fn round_trips(criterion: &mut Criterion) {
-    // OK because a benchmark without its folder, runtime or stacks has nothing to say, here and below
+    // OK because a benchmark without its folder, runtime or stacks measures nothing, here and below
     let folder = tempfile::tempdir().expect("a folder");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let lab = PathBuf::from(env!("CARGO_BIN_EXE_lab"));

@@ -1,4 +1,4 @@
-//! lab's open driver, on the second core: requests arrive by the clock, whatever the proxy does.
+//! lab's open driver, on the second core: requests arrive by the clock, however slow the proxy is.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ pub(super) struct Result {
     /// From the instants at which requests were due.
     pub(super) p50: Duration,
     pub(super) p99: Duration,
-    /// ArrivalProcess of the window that had no good answer.
+    /// Arrivals of the window without a good response.
     pub(super) lost: u64,
 }
 

@@ -1,4 +1,4 @@
-//! The proxies, what they proxy to, and what they use of the machine.
+//! The proxies, their upstream, and the CPU time and memory that they use.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -79,7 +79,7 @@ fn json_document(length: usize) -> String {
     text
 }
 
-/// A subject at work on the first core.
+/// A running subject, on the first core.
 pub(super) struct Running {
     pub(super) address: SocketAddr,
     process: Process,
@@ -130,7 +130,7 @@ impl Running {
         Running { address, process: Process::start(&command, "0", address, folder) }
     }
 
-    /// CPU time of all its threads, by the scheduler's own count.
+    /// CPU time of all its threads, as the scheduler counts it.
     pub(super) fn cpu(&self) -> Duration {
         let of_thread = |thread: &fs::DirEntry| {
             let text = fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
@@ -155,7 +155,7 @@ impl Running {
     }
 }
 
-/// A program and its folder, until this value ends.
+/// A running program and its folder.
 struct Process {
     child: Child,
     folder: TempDir,
@@ -194,7 +194,7 @@ fn nginx(folder: &TempDir, configuration: &str) -> Command {
     fs::write(folder.path().join("nginx.conf"), configuration).expect("a configuration");
     let mut command = Command::new(NGINX);
     if rustix::process::geteuid().is_root() {
-        // its worker has to get into the folder
+        // its worker must be able to read the folder
         command.args(["-g", "user root;"]);
     }
     command.arg("-p").arg(folder.path()).arg("-c").arg(folder.path().join("nginx.conf"));

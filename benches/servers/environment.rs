@@ -7,15 +7,15 @@ use std::process::{Command, Stdio};
 /// The pinned versions.
 const REQUIREMENTS: &str = include_str!("requirements.txt");
 
-/// An environment, and which of what was to be in it is not.
+/// An environment, and the packages that could not be installed in it.
 pub(super) struct Environment {
     pub(super) folder: PathBuf,
-    /// A package, and why it is not there.
+    /// A package, and why it is missing.
     missing: Vec<(String, String)>,
 }
 
 impl Environment {
-    /// Makes the environment, as far as that is possible here; None without a Python. With `is_test` lab's gateway is
+    /// Makes the environment with every package that can be installed; None without a Python. With `is_test` lab's gateway is
     /// compiled quickly rather than well.
     pub(super) fn make(is_test: bool) -> Option<Environment> {
         let name = if is_test { "servers-venv-test" } else { "servers-venv" };
@@ -44,12 +44,12 @@ impl Environment {
         self.folder.join("bin").join(name)
     }
 
-    /// Why a package is not there, if it is not.
+    /// Why a package is missing, if it is.
     pub(super) fn missing(&self, package: &str) -> Option<&str> {
         self.missing.iter().find(|(name, _)| name == package).map(|(_, reason)| reason.as_str())
     }
 
-    /// What is installed.
+    /// The installed packages.
     pub(super) fn version(&self, package: &str) -> Option<String> {
         let ask = format!("import importlib.metadata; print(importlib.metadata.version({package:?}))");
         let answer = Command::new(self.program("python")).args(["-c", &ask]).stderr(Stdio::null()).output().ok()?;
@@ -79,7 +79,7 @@ impl Environment {
     fn install(&self, what: &[&str], surroundings: &[(&str, String)]) -> Result<(), String> {
         eprintln!("installing {} in {}", what.join(" "), self.folder.display());
         let mut pip = Command::new(self.program("python"));
-        // Everything is pinned, so that nothing needs to be found out.
+        // Everything is pinned, so that pip resolves nothing.
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]).args(what);
         pip.envs(surroundings.iter().map(|(name, value)| (name, value))).env_remove("VIRTUAL_ENV").stdin(Stdio::null());
         let output = pip.output().map_err(|error| error.to_string())?;

@@ -1,4 +1,4 @@
-//! The servers, each as its own documentation says for one worker, and what they use of the machine.
+//! The servers, each with one worker as its documentation recommends, and the CPU time and memory that they use.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -48,7 +48,7 @@ impl Subject {
         }
     }
 
-    /// The packages that it is, the most telling first.
+    /// Its packages, the most important first.
     pub(super) fn packages(self) -> &'static [&'static str] {
         match self {
             Subject::Lab => &["lab-wsgi"],
@@ -61,7 +61,7 @@ impl Subject {
         }
     }
 
-    /// Why there is nothing to measure, if there is not: it is not installed, or has no threads and is to have some.
+    /// Why it cannot be measured, if it cannot: it is not installed, or it has no threads and the load needs some.
     pub(super) fn is_out(self, environment: &Environment, threads: usize) -> Option<String> {
         if let Some(reason) = self.packages().iter().find_map(|package| environment.missing(package)) {
             return Some(format!("not installed: {reason}"));
@@ -72,7 +72,7 @@ impl Subject {
         }
     }
 
-    /// Serves an application with one worker, which can be in `threads` requests at a time.
+    /// Serves an application with one worker that handles `threads` requests at a time.
     fn command(self, environment: &Environment, app: &str, threads: usize, port: u16) -> Command {
         let bind = format!("127.0.0.1:{port}");
         let count = threads.to_string();
@@ -137,14 +137,14 @@ impl Subject {
     }
 }
 
-/// A server at work on the first core.
+/// A running server, on the first core.
 pub(super) struct Running {
     pub(super) address: SocketAddr,
     child: Child,
 }
 
 impl Running {
-    /// Starts a server and has one answer from it.
+    /// Starts a server and waits for its first response.
     pub(super) fn start(
         subject: Subject,
         environment: &Environment,
@@ -174,7 +174,7 @@ impl Running {
         Ok(running)
     }
 
-    /// CPU time of all threads of its processes, by the scheduler's own count.
+    /// CPU time of all threads of its processes, as the scheduler counts it.
     pub(super) fn cpu(&self) -> Duration {
         let of_thread = |thread: &fs::DirEntry| {
             let text = fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
@@ -226,7 +226,7 @@ impl Drop for Running {
     }
 }
 
-/// Whether a request is answered with 200.
+/// Whether the response to a request is 200.
 fn answers(address: SocketAddr) -> bool {
     let ask = || {
         let mut stream = TcpStream::connect(address)?;

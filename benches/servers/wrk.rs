@@ -12,11 +12,11 @@ pub(super) struct Figures {
     pub(super) requests_per_s: f64,
     pub(super) p50_us: f64,
     pub(super) p99_us: f64,
-    /// Connections that this machine accepted meanwhile.
+    /// Connections that this machine accepted in that time.
     pub(super) connections: u64,
 }
 
-/// Drives a server. What is not answered well is an error, in wrk's words.
+/// Drives a server. A request without a good response is an error, in wrk's words.
 pub(super) fn run(address: SocketAddr, connections: usize, posts: bool, seconds: u64) -> Result<Figures, String> {
     let mut command = Command::new("taskset");
     command.args(["-c", "1", WRK, "-t1", "--latency", &format!("-c{connections}"), &format!("-d{seconds}s")]);
@@ -30,7 +30,7 @@ pub(super) fn run(address: SocketAddr, connections: usize, posts: bool, seconds:
     if let Some(wrong) = text.lines().find(|line| line.contains("Socket errors") || line.contains("Non-2xx")) {
         return Err(wrong.trim().to_owned());
     }
-    // its lines are told apart by these words
+    // these words identify its lines
     let word = |behind: &str, place: usize| {
         let line = text.lines().find(|line| line.contains(behind));
         line.and_then(|line| line.split_whitespace().nth(place)).unwrap_or_default().to_owned()

@@ -10,7 +10,7 @@ use lab_app::{AppService, ProxyFix};
 use lab_http::message::extensions::ConnectionInfo;
 use tower_service::Service as _;
 
-/// A request as the corrected nginx file hands it over.
+/// A request as the corrected nginx file passes it on.
 pub(crate) fn request(path: &str) -> http::Request<Empty<Bytes>> {
     let request = http::Request::get(path)
         .header("Host", "shop.example")

@@ -22,7 +22,7 @@ const REQUEST: &[u8] = b"GET /headers?q=1 HTTP/1.1\r\nHost: shop.example:8080\r\
     Accept: text/html,application/xhtml+xml\r\nAccept-Language: en\r\nAccept-Encoding: gzip\r\nCookie: a=1; b=2\r\n\
     X-Forwarded-For: 203.0.113.9\r\nConnection: keep-alive\r\nCache-Control: no-cache\r\n\r\n";
 
-/// Locations of every kind, as a server has them that grew over the years.
+/// Locations of every kind, as a server collects them over the years.
 const LOCATIONS: &str = "events {} http { server { root /srv; \
     location / { return 200; } location = /health { return 200; } location /static/ { index a b; } \
     location /api/ { return 200; location /api/v2/ { return 200; } } location ^~ /assets/ { return 200; } \
@@ -67,7 +67,7 @@ fn connection() -> ClientConnection {
     ClientConnection::new(1, Some(([192, 0, 2, 1], 4711).into()), Address::Internet(([192, 0, 2, 2], 80).into()))
 }
 
-/// Passes `measure` the way from a request to what is left to do for it.
+/// Passes `measure` a function from a request to its action.
 pub(crate) fn with_routing(settings: &Config, target: &str, measure: impl FnOnce(&dyn Fn())) {
     let (connection, outcome) = (connection(), RequestOutcome::default());
     let mut head = RequestHead::new("GET", target, lab_http::Version::Http11);
@@ -89,7 +89,7 @@ pub(crate) fn with_routing(settings: &Config, target: &str, measure: impl FnOnce
     });
 }
 
-/// Passes `measure` a request of the corrected file, where it goes, and everything that variables can read.
+/// Passes `measure` a request of the corrected file, its destination, and everything that variables can read.
 pub(crate) fn with_scope(measure: impl FnOnce(&Request<'_>, &ProxyPass, &Scope<'_>)) {
     let settings = corrected();
     let (pass, head, connection, outcome) = (pass(&settings), head(), connection(), RequestOutcome::default());

@@ -1,4 +1,4 @@
-//! Deployments of other people's programs: the tutorial's of 2011, and a worker that a slow client occupies.
+//! Deployments with real servers: the tutorial's of 2011, and a worker that a slow client occupies.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! A disk that is full at any moment of a run costs neither its report nor what it had made.
+//! A disk that fills up at any moment of a run costs neither its report nor its finished rounds.
 
 use std::fs;
 use std::path::Path;

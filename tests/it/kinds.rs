@@ -1,4 +1,4 @@
-//! Kinds as data: those that come with lab are valid and complete, and bad ones are refused with a message that helps.
+//! Kinds as data: lab's own are valid and complete, and a bad one is refused with a helpful message.
 //!
 //! After a change on purpose: `INSTA_UPDATE=always cargo test --test it kinds::`, then read the difference.
 

@@ -110,7 +110,7 @@ fn killed_guard_takes_its_component_along() {
     nothing_is_left(&project);
 }
 
-/// It was a valid round once, with the dead server's CPU time as zero.
+/// Such a round used to be valid, with the dead server's CPU time as zero.
 #[test]
 fn server_death_under_load_fails_the_round() {
     let project = project();
@@ -122,7 +122,7 @@ fn server_death_under_load_fails_the_round() {
         .unwrap();
     wait_for_driver(&project);
     signal(pid_of(&project, |line| line.starts_with("lab: master ")), Signal::KILL);
-    // It is made again, and must not be measured either.
+    // The round is repeated, and must not be measured either.
     let second = |line: &str| line.contains("-again") && line.contains(" guard ") && line.contains("lab drive");
     wait_until("the round is made again", || project.marked().into_iter().find(|(_, line)| second(line)));
     signal(lab.id(), Signal::INT);
@@ -295,7 +295,7 @@ request = { path = "/" }
 expect.status = 200
 "#;
 
-/// They outlived lab once: only the guard was their subreaper.
+/// They used to outlive lab, when only the guard was their subreaper.
 #[test]
 fn killed_guard_leaves_no_daemon() {
     requires!(Python);

@@ -1,4 +1,4 @@
-//! Inputs that nobody means: each gets a clear message at once, and none costs a record.
+//! Odd inputs: each gets a clear message at once, and none costs a record.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -16,7 +16,7 @@ use crate::support::{Project, assert_exit, text};
 /// A name that is not UTF-8.
 const ODD: &[u8] = b"s\xff";
 
-/// Far more than any of these takes, even on a busy machine, and far less than what each took once.
+/// Far more than any of these takes, even on a busy machine, and far less than each took before its fix.
 const AT_ONCE: Duration = Duration::from_secs(10);
 
 /// Runs a command to its end, which must come at once.

@@ -1,4 +1,4 @@
-//! How often is measured: looks, resuming, calibration, as a user runs them.
+//! Rounds, looks, resuming and calibration, as a user runs them.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -48,7 +48,7 @@ fn interrupted_run_resumes_after_its_finished_rounds() {
     // A round that was cut off while it was written was never finished.
     fs::write(&rounds, format!("{{\"block\":0,\n{finished}{{\"block\":1,\"lo")).unwrap();
 
-    // Other rounds than the run's own would not belong to it.
+    // A run is not resumed with another number of rounds.
     let conf = project.path("fixtures/nginx/corrected.conf");
     let unchanged = fs::read_to_string(&conf).unwrap();
     fs::write(&conf, format!("# new\n{unchanged}")).unwrap();
@@ -83,7 +83,7 @@ fn interrupted_run_resumes_after_its_finished_rounds() {
     assert_eq!(rounds[2]["objections"].as_array().unwrap().last().unwrap()["kind"], "interrupted");
     refused(&[&run], "is finished");
 
-    // As a full disk left records once.
+    // A full disk used to leave such records.
     let file = project.path(&format!("reports/default/{run}/record.json"));
     let whole = fs::read_to_string(&file).unwrap();
     fs::write(&file, &whole[..whole.len() / 2]).unwrap();
@@ -108,7 +108,7 @@ fn running_run_is_not_resumed() {
     assert_exit(&output, Exit::Usage);
     assert!(text(&output).contains(&format!("run `{run}` is still going")), "{}", text(&output));
 
-    // Another run is told of it, and so is its record.
+    // Another run says so, and so does its record.
     let other = Project::new(short);
     let said = other.expect(Exit::Ok, &["run", "scenarios/default.toml", "--only", "direct"]);
     let warning = format!("default (process {})", lab.id());
@@ -134,7 +134,7 @@ fn stopped_lab_voids_its_round() {
     });
     let pid = Pid::from_raw(lab.id().cast_signed()).unwrap();
     kill_process(pid, Signal::STOP).unwrap();
-    // Not a wait for something to happen: it is what happens.
+    // The pause itself is the disturbance.
     std::thread::sleep(Duration::from_secs(3));
     kill_process(pid, Signal::CONT).unwrap();
     lab.wait().unwrap();
@@ -149,7 +149,7 @@ fn stopped_lab_voids_its_round() {
 #[test]
 fn rounds_stop_at_the_deciding_look() {
     let gated = |scenario: &str| {
-        // A stack that is certainly worse than half as bad as the reference again: decided as soon as it can be.
+        // A stack that is certainly worse than 1.5 times the reference: the first look decides.
         let scenario = replaced(&short(scenario), "[gate]", "[gate]\nagainst = \"reference\"");
         replaced(&scenario, "count  = 1 ", "looks  = [8, 16] ")
     };

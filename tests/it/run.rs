@@ -249,7 +249,7 @@ fn closed_pipe_is_no_error() {
     }
 }
 
-/// Once it was exit code 0, and with `--quiet` not a word.
+/// It used to be exit code 0, and with `--quiet` no message.
 #[test]
 fn load_answered_with_errors_fails() {
     let project = Project::new(|scenario| replaced(&short(scenario), "\"/pong\"\nusers", "\"/status/503\"\nusers"));

@@ -105,7 +105,7 @@ fn poor_ratios_refuse_their_run() {
     store.accept("n").unwrap();
 }
 
-/// A full disk, or a merge that went wrong. Whoever wrote the rest of the file, nothing is written over it.
+/// After a full disk or a failed merge: lab must not overwrite a file that it cannot read.
 #[test]
 fn cut_off_snapshots_are_reported_and_kept() {
     let (_folder, store) = store();

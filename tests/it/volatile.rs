@@ -1,4 +1,4 @@
-//! Facts of applications as they are: random cookies, identifiers, and bodies that are no text.
+//! Facts of real applications: random cookies, identifiers, and bodies that are not text.
 
 use std::fs;
 

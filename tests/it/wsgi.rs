@@ -1,4 +1,4 @@
-//! The WSGI gateway against the real thing: `python -m lab_wsgi` in a virtual environment, started as an arbiter would.
+//! The WSGI gateway in a real Python: `python -m lab_wsgi` in a virtual environment, started as the arbiter starts it.
 
 mod bodies;
 mod conduct;

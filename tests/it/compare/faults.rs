@@ -1,6 +1,6 @@
 //! Planted faults in a Flask application: each must fail in every session, and an unchanged tree in none.
 //!
-//! Hours of measurements, for a machine with nothing else to do:
+//! An hour of measurements, for a machine with nothing else to do:
 //!
 //!     LAB_REQUIRE=git,python cargo test --test it -- --ignored --exact compare::faults::faults_fail_in_every_session --nocapture
 //!
@@ -18,8 +18,8 @@ use crate::support::{Project, requires, text};
 const COMPARE: [&str; 4] = ["compare", "HEAD", "scenarios/shop.toml", "--gate"];
 
 /// At most 16 blocks, so that a fault is found in at most 20.
-const MEASURED: &str = "[[load]]\nname = \"browse\"\ndriver = \"closed\"\nconnections = 1\nduration = \"2s\"\n\n\
-                        [rounds]\nlooks = [8, 16]\nwarmup = \"1s\"\n\n[gate]\n\
+const MEASURED: &str = "[[load]]\nname = \"browse\"\ndriver = \"closed\"\nconnections = 1\nduration = \"1s\"\n\n\
+                        [rounds]\nlooks = [8, 16]\nwarmup = \"500ms\"\n\n[gate]\n\
                         margins = { throughput = \"5%\", cpu_per_request = \"3%\" }\n\
                         limits = { memory_growth = \"500MiB per 100k\" }\n";
 
@@ -70,7 +70,7 @@ fn planted(fault: &Fault, has_two_stacks: bool) -> Project {
 }
 
 #[test]
-#[ignore = "hours of measurements"]
+#[ignore = "an hour of measurements"]
 fn faults_fail_in_every_session() {
     requires!(Git, Python);
     let variable = |name: &str| std::env::var(name).ok();

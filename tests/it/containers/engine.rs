@@ -25,15 +25,15 @@ runtime = \"runc\"
 network_backend = \"netavark\"
 ";
 
-/// Held by the one Podman that runs: two that know nothing of each other give their networks the same addresses.
+/// Only one Podman runs at a time: two with storage of their own give their networks the same addresses.
 static ONE_PODMAN: Mutex<()> = Mutex::new(());
 
-/// A running engine, with all it keeps in a folder that goes with it.
+/// A running engine with a folder of its own, which is removed with it.
 pub(super) struct Engine {
     make: Make,
     folder: TempDir,
     process: Option<Child>,
-    /// Let go of when it has ended.
+    /// Dropped after the engine has ended.
     _turn: Option<MutexGuard<'static, ()>>,
 }
 

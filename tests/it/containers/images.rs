@@ -1,4 +1,4 @@
-//! Images of others: named, built, and not to be had. The base images come from `fixtures/images/make`.
+//! Images other than lab's own: named, built and missing. `fixtures/images/make` makes the base images.
 
 use std::fs;
 use std::process::Output;
@@ -112,7 +112,7 @@ fn other_proxies_run_from_images() {
     }
 }
 
-/// A kind that is nothing but an image: no scenario has to name that.
+/// A kind that is only available as an image, which no scenario has to name.
 const IMAGED: &str = r#"
 schema = 1
 role   = "server"

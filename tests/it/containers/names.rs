@@ -30,7 +30,7 @@ fn address(id: &str) -> String {
 fn names_lead_to_their_own_stack(project: &Project, command: &str, stacks: usize) {
     let lab = project.lab(&[command, "scenarios/images.toml"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let mut lab = lab.unwrap();
-    // The containers of the checks are followed by those of a round: what is seen is seen of some that are all there.
+    // A round has other containers than the checks before it: take the names only while all of one set run.
     let addresses = wait_for_engine("all servers find the proxy and the server of a stack", || {
         let containers: BTreeMap<String, String> = running(lab.id());
         let servers = containers.iter().filter_map(|(name, id)| Some((name.strip_suffix("-server")?, id)));

@@ -1,4 +1,4 @@
-//! The same on Podman, which speaks Docker's language with an accent.
+//! The same on Podman, whose API differs from Docker's in details.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -13,7 +13,7 @@ use super::images::{NGINX, project};
 use super::{kill, record, wait_for_engine};
 use crate::support::{Project, assert_exit, replaced, requires, short, text};
 
-/// What of lab's is in the engine.
+/// lab's containers, networks and images in the engine.
 fn left_in(engine: &Engine) -> Vec<String> {
     let lists = [("container", &["ps", "-a"][..]), ("network", &["network", "ls"]), ("image", &["images", "-a"])];
     let left = lists.iter().flat_map(|(kind, list)| {
