@@ -92,7 +92,7 @@ impl Environment {
 
     #[must_use]
     pub fn state(&self) -> EnvironmentState {
-        if self.folder.join(MARK).is_file() {
+        if fs::read(self.folder.join(MARK)).is_ok_and(|mark| mark == self.mark_content()) {
             return EnvironmentState::Ready;
         }
         match fs::read_to_string(self.beside("failed")) {
@@ -117,7 +117,12 @@ impl Environment {
 
     /// Marks the environment as complete.
     pub(super) fn mark(&self) -> io::Result<()> {
-        fs::write(self.folder.join(MARK), format!("{}\n", self.python.identity))
+        fs::write(self.folder.join(MARK), self.mark_content())
+    }
+
+    /// Programs in an environment start the Python of its first path, so one that was moved or copied is incomplete.
+    fn mark_content(&self) -> Vec<u8> {
+        [self.python.identity.as_bytes(), b"\n", self.folder.as_os_str().as_encoded_bytes(), b"\n"].concat()
     }
 }
 
@@ -135,4 +140,30 @@ fn add_source(folder: &Path, digest: &mut Sha256) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moved_environment_is_missing() {
+        let cache = tempfile::tempdir().unwrap();
+        let environment = |name: &str| Environment {
+            folder: cache.path().join(name),
+            requirements: String::new(),
+            source: Vec::new(),
+            needs: Vec::new(),
+            app_requirements: String::new(),
+            app_venv: None,
+            python: Python { program: PathBuf::from("python3"), identity: "CPython 3.13".to_owned() },
+        };
+        let (first, moved) = (environment("first"), environment("moved"));
+        fs::create_dir(&first.folder).unwrap();
+        assert_eq!(first.state(), EnvironmentState::Missing);
+        first.mark().unwrap();
+        assert_eq!(first.state(), EnvironmentState::Ready);
+        fs::rename(&first.folder, &moved.folder).unwrap();
+        assert_eq!(moved.state(), EnvironmentState::Missing);
+    }
 }
