@@ -5,6 +5,7 @@
 //! of `downstream`, `upstream`, `response` or the worker threads.
 
 pub(crate) mod body_file_name;
+pub(crate) mod client_half;
 pub(crate) mod counting_writer;
 pub(crate) mod disposition;
 pub(crate) mod field_value;
@@ -14,6 +15,7 @@ pub(crate) mod request_body;
 pub(crate) mod waker_set;
 pub(crate) mod worker;
 
+pub(crate) use client_half::{ClientReadHalf, ClientWriteHalf};
 pub(crate) use counting_writer::CountingWriter;
 pub(crate) use disposition::{ConnectionDisposition, Persistence};
 pub(crate) use field_value::replace_control_characters;

@@ -9,21 +9,20 @@ use lab_http::h1::outgoing::WriteError;
 use lab_http::{BodyEncoder, BodyLength, Headers, Outgoing};
 
 use crate::config::proxy::buffering::BufferingConfig;
-use crate::context::{ConnectionDisposition, CountingWriter, Persistence, RequestContext};
+use crate::context::{ClientWriteHalf, ConnectionDisposition, CountingWriter, Persistence, RequestContext};
 use crate::downstream::head_writer::{write_head, write_informational_head};
 use crate::downstream::response_buffer::ResponseBuffer;
 use crate::response::{Body, BodyError, FilterChain, Head};
-use lab_net::WriteHalf;
 use lab_net::deadline::{TimedOut, Timer, now_or_pending};
 use lab_net::turn::TurnBudget;
 
 /// How many bytes a piece counts that a filter has kept back.
 const FILTERED: usize = 64 * 1024;
 
-/// The writing side of a client's connection, while one response is written.
+/// The writing side of a client, while one response is written.
 #[derive(Debug)]
 pub(crate) struct ResponseWriter<'w, 's> {
-    pub(crate) outgoing: &'w mut Outgoing<CountingWriter<WriteHalf<'s>>>,
+    pub(crate) outgoing: &'w mut Outgoing<CountingWriter<ClientWriteHalf<'s>>>,
     timer: &'w mut Timer,
     send_timeout: Duration,
     /// Bytes that the connection had sent before this response's head.
@@ -94,7 +93,7 @@ impl From<io::Error> for SendError {
 
 impl<'w, 's> ResponseWriter<'w, 's> {
     pub(crate) fn new(
-        outgoing: &'w mut Outgoing<CountingWriter<WriteHalf<'s>>>,
+        outgoing: &'w mut Outgoing<CountingWriter<ClientWriteHalf<'s>>>,
         timer: &'w mut Timer,
         send_timeout: Duration,
     ) -> ResponseWriter<'w, 's> {
