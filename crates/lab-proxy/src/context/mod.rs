@@ -1,7 +1,7 @@
 //! The state of a request that several modules share, and the small types that they exchange.
 //!
-//! Functions pass [`RequestContext`] on instead of many references. This module knows the configuration, the variables
-//! and the phases. It must not know how a request is read, or how its response is fetched and sent: it imports nothing
+//! Functions pass [`RequestContext`] on instead of many references. This module knows the configuration, the variables,
+//! the phases and the streams of HTTP/2. It must not know how a request is read, or how its response is fetched and sent: it imports nothing
 //! of `downstream`, `upstream`, `response` or the worker threads.
 
 pub(crate) mod body_file_name;

@@ -10,13 +10,14 @@ use lab_http::{Incoming, Limits, Outgoing};
 
 use crate::config::location::lingering::Lingering;
 use crate::context::{ClientReadHalf, ClientWriteHalf, CountingWriter, WorkerContext};
+use crate::http2::{RequestHalf, ResponseHalf};
 use lab_net::Stream;
 use lab_net::deadline::{TimedOut, Timer, last_look, now_or_pending};
 use lab_net::proxy_protocol::{self, Addresses, Origin, Parsed};
 use lab_net::turn::TurnBudget;
 
 /// How long an idle connection of a quitting worker still accepts a request.
-const LAST_CALL: Duration = Duration::from_secs(1);
+pub(crate) const LAST_CALL: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct ClientIo<'s> {
@@ -32,6 +33,12 @@ impl<'s> ClientIo<'s> {
         ClientIo::of_halves(ClientReadHalf::Connection(read), ClientWriteHalf::Connection(write), limits)
     }
 
+    /// The client of one stream.
+    pub(crate) fn of_stream(request: RequestHalf, response: ResponseHalf) -> ClientIo<'s> {
+        let (read, write) = (Box::new(request), Box::new(response));
+        ClientIo::of_halves(ClientReadHalf::Stream(read), ClientWriteHalf::Stream(write), Limits::default())
+    }
+
     fn of_halves(read: ClientReadHalf<'s>, write: ClientWriteHalf<'s>, limits: Limits) -> ClientIo<'s> {
         ClientIo {
             incoming: Incoming::new(read, limits),
@@ -39,6 +46,11 @@ impl<'s> ClientIo<'s> {
             read_timer: Timer::new(),
             write_timer: Timer::new(),
         }
+    }
+
+    /// The stream, if the client speaks HTTP/2.
+    pub(crate) fn stream_mut(&mut self) -> Option<&mut ResponseHalf> {
+        self.outgoing.io_mut().io_mut().stream_mut()
     }
 }
 

@@ -63,6 +63,8 @@ pub(crate) struct RequestOrigin<'a> {
 pub(crate) enum ArrivedHead {
     Complete {
         head: RequestHead,
+        /// Whether a body follows that no field announces, as HTTP/2 allows.
+        has_unannounced_body: bool,
     },
     Refused {
         /// The request line, as far as it arrived.
@@ -86,7 +88,7 @@ pub(crate) async fn serve_request(
     let read = client.read_timer.within(default_server.request_head.timeout, reading).await;
     open.begin_writing();
     let head = match read.unwrap_or(Err(ReadError::Refused(Refusal::Timeout))) {
-        Ok(Some(head)) => ArrivedHead::Complete { head },
+        Ok(Some(head)) => ArrivedHead::Complete { head, has_unannounced_body: false },
         Err(ReadError::Refused(refusal)) if refusal != Refusal::Truncated => {
             ArrivedHead::Refused { line: first_line(client.incoming.buffered()), refusal }
         }
@@ -113,10 +115,13 @@ pub(crate) async fn serve_head(client: &mut ClientIo<'_>, origin: RequestOrigin<
     // a server name that is a pattern leaves its captures in the values
     let find_server = |host: Option<&[u8]>| &config.servers[config.listens[listen].server_for(host, &values)];
     let (line, refusal, server) = match head {
-        ArrivedHead::Complete { mut head } => {
+        ArrivedHead::Complete { mut head, has_unannounced_body } => {
             remove_unsafe_fields(&mut head, heads);
             match Request::validate(&head, heads.merge_slashes) {
-                Ok(request) => {
+                Ok(mut request) => {
+                    if has_unannounced_body {
+                        request.body = BodyLength::Chunked;
+                    }
                     let server = find_server(request.host.as_deref());
                     let mut context = RequestContext::new(worker, connection, server, &request, values);
                     let entry = tls_entry(&mut context);
@@ -134,7 +139,8 @@ pub(crate) async fn serve_head(client: &mut ClientIo<'_>, origin: RequestOrigin<
 
     // only the method of a refused request is used; its `error_page` is fetched for a placeholder
     let method: &[u8] = if line.starts_with(b"HEAD ") { b"HEAD" } else { b"GET" };
-    let head = RequestHead::new(method, "/", Version::Http11);
+    let version = if client.stream_mut().is_some() { Version::Http2 } else { Version::Http11 };
+    let head = RequestHead::new(method, "/", version);
     let placeholder = Request::placeholder(&head);
     let mut context =
         RequestContext::new(worker, connection, server, &placeholder, VariableValues::new(&config.variables));
@@ -310,7 +316,8 @@ async fn send_local(
 ) -> ConnectionDisposition {
     let mut response = response;
     trailers::prepare(context, &mut response);
-    let may_keep = drain_arrived(client, context, request_body).await;
+    // the end of a stream ends its request as well
+    let may_keep = client.stream_mut().is_none() && drain_arrived(client, context, request_body).await;
     let rules = context.config();
     let framing = response.framing(context.request.head.version, rules.chunks);
     let Response { head, mut body, mut filters, has_trailers, .. } = response;
