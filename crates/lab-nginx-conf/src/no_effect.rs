@@ -66,6 +66,13 @@ const FILES: &str = "Files are opened for every request, so a changed file shows
 const SOCKETS: &str = "Sockets use the system's defaults.";
 const CACHE: &str = "Only a cache uses it, and `proxy_cache` and `uwsgi_cache` with a zone are refused.";
 const STAPLING: &str = "OCSP responses are not fetched. They come from ssl_stapling_file.";
+const OBSOLETE_HEADS: &str =
+    "Obsolete since nginx 1.19.7. large_client_header_buffers bounds heads in every version of HTTP.";
+const OBSOLETE_REQUESTS: &str = "Obsolete since nginx 1.19.7. keepalive_requests applies to HTTP/2 as well.";
+const OBSOLETE_IDLE: &str = "Obsolete since nginx 1.19.7. keepalive_timeout applies to HTTP/2 as well.";
+const OBSOLETE_RECEIVING: &str = "Obsolete since nginx 1.19.7. client_header_timeout applies to HTTP/2 as well.";
+const FRAMES: &str = "A frame has as much content as the client accepts in one.";
+const PUSH: &str = "Nothing is pushed. Browsers no longer accept it, and nginx 1.25.1 removed it.";
 const MODULES: &str = "Modules are built in. Directives of those that are not are refused by name.";
 
 pub(crate) const NO_EFFECT: &[NoEffect] = &[
@@ -150,9 +157,17 @@ pub(crate) const NO_EFFECT: &[NoEffect] = &[
     row("ssl_dhparam", HTTP_SERVER, (1, 1), Value::Any, "The TLS library has no cipher suites with DHE."),
     row("ssl_stapling_responder", HTTP_SERVER, (1, 1), Value::Any, STAPLING),
     row("ssl_stapling_verify", HTTP_SERVER, (1, 1), Value::Flag, STAPLING),
-    row("http2_max_field_size", HTTP_SERVER, (1, 1), Value::Size, INTERNALS),
-    row("http2_max_header_size", HTTP_SERVER, (1, 1), Value::Size, INTERNALS),
+    row("http2_max_field_size", HTTP_SERVER, (1, 1), Value::Size, OBSOLETE_HEADS),
+    row("http2_max_header_size", HTTP_SERVER, (1, 1), Value::Size, OBSOLETE_HEADS),
+    row("http2_max_requests", HTTP_SERVER, (1, 1), Value::Number, OBSOLETE_REQUESTS),
+    row("http2_idle_timeout", HTTP_SERVER, (1, 1), Value::Time, OBSOLETE_IDLE),
+    row("http2_recv_timeout", HTTP_SERVER, (1, 1), Value::Time, OBSOLETE_RECEIVING),
     row("http2_recv_buffer_size", HTTP, (1, 1), Value::Size, INTERNALS),
+    row("http2_pool_size", HTTP_SERVER, (1, 1), Value::Size, MEMORY),
+    row("http2_chunk_size", REQUEST, (1, 1), Value::Size, FRAMES),
+    repeated(row("http2_push", REQUEST, (1, 1), Value::Any, PUSH)),
+    row("http2_push_preload", REQUEST, (1, 1), Value::Flag, PUSH),
+    row("http2_max_concurrent_pushes", HTTP_SERVER, (1, 1), Value::Number, PUSH),
 ];
 
 /// Gateways that are not supported. Without their `_pass`, which is refused, no other directive of theirs has an effect.

@@ -22,9 +22,9 @@ pub(crate) const NO_CACHE: &str = "There is no cache. Cache in front of lab prox
 #[rustfmt::skip]
 pub(crate) const REFUSED: &[Refused] = &[
     Refused {
-        names: &["http2"],
-        prefixes: &["http2_", "quic_", "http3"],
-        reason: "HTTP/2 and HTTP/3 to clients are not supported. Clients that also offer HTTP/1.1 use it.",
+        names: &[],
+        prefixes: &["quic_", "http3"],
+        reason: "HTTP/3 is not supported: it needs QUIC over UDP. Clients use HTTP/2 over TCP.",
     },
     Refused {
         names: &[],

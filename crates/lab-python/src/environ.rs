@@ -111,6 +111,7 @@ impl EnvironBuilder {
         let protocol = match head.version {
             lab_http::Version::Http10 => intern!(py, "HTTP/1.0"),
             lab_http::Version::Http11 => intern!(py, "HTTP/1.1"),
+            lab_http::Version::Http2 => intern!(py, "HTTP/2.0"),
         };
         environ.set_item(intern!(py, "SERVER_PROTOCOL"), protocol)?;
         let scheme = if variables.is_https { intern!(py, "https") } else { intern!(py, "http") };

@@ -51,7 +51,7 @@ pub(crate) fn choose_framing(meta: RequestMeta, status: u16, given: Option<u64>,
     let body = match (content_length, meta.version) {
         (Some(size), _) => BodyLength::Sized(size),
         (None, Version::Http11) => BodyLength::Chunked,
-        (None, Version::Http10) => BodyLength::UntilClose,
+        (None, Version::Http10 | Version::Http2) => BodyLength::UntilClose,
     };
     Framing { body, content_length }
 }
@@ -124,7 +124,7 @@ pub(crate) fn write_head_end(
     match (keep_alive, meta.version) {
         (false, _) => write::field(out, b"Connection", b"close"),
         (true, Version::Http10) => write::field(out, b"Connection", b"keep-alive"),
-        (true, Version::Http11) => {}
+        (true, Version::Http11 | Version::Http2) => {}
     }
     write::end(out);
 }

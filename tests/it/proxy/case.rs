@@ -6,10 +6,11 @@
 //! --- listen                        parameters of `listen`. With `ssl`, clients speak TLS, the files of
 //!                                    `certificates.rs` are there, and `rsa.pem` is the certificate unless the case
 //!                                    has an `ssl_certificate`
-//! --- client [alone] [reconnect] [plain] [TLS=…] [after TEXT]
+//! --- client [alone] [reconnect] [plain] [http2] [TLS=…] [after TEXT]
 //!                                    the bytes of the client, one section after the other; `alone` sends no
 //!                                    legitimate request behind the last; `reconnect` sends on another connection, once
-//!                                    the one before has ended; `plain` without TLS; `version=`, `sni=`,
+//!                                    the one before has ended; `plain` without TLS; `http2` is a script of frames,
+//!                                    see `http2/script.rs`, for a connection of its own; `version=`, `sni=`,
 //!                                    `certificate=`, `alpn=`, `ciphers=` with TLS as `ClientTls` describes it;
 //!                                    `after` waits until TEXT was received
 //! --- file PATH                     a file in the configuration's folder
@@ -47,6 +48,8 @@ pub(crate) struct Case {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Step {
     pub(crate) bytes: Vec<u8>,
+    /// The frames to send, if the client speaks HTTP/2.
+    pub(crate) frames: Option<String>,
     /// Whether it goes out on a connection of its own.
     pub(crate) reconnects: bool,
     /// How its connection speaks TLS; None if it does not. Set for the first step of a connection.
@@ -95,6 +98,13 @@ impl Case {
                             "alone" => case.is_alone = true,
                             "reconnect" => step.reconnects = true,
                             "plain" => step.tls = None,
+                            "http2" => {
+                                step.frames = Some(body.to_owned());
+                                step.reconnects = true;
+                                if let Some(tls) = &mut step.tls {
+                                    tls.alpn = Some("h2".to_owned());
+                                }
+                            }
                             word if step.tls.as_mut().is_some_and(|tls| tls.read(word)) => {}
                             "after" => step.after = Some(words.by_ref().collect::<Vec<_>>().join(" ")),
                             other => panic!("unknown word {other:?} in {}", file.display()),
@@ -120,7 +130,7 @@ impl Case {
                 other => panic!("unknown section {other:?} in {}", file.display()),
             }
         }
-        if let Some(last) = case.client.last_mut().filter(|_| !case.is_alone) {
+        if let Some(last) = case.client.last_mut().filter(|last| !case.is_alone && last.frames.is_none()) {
             last.bytes.extend_from_slice(LEGITIMATE);
         }
         case

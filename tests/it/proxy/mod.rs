@@ -3,6 +3,7 @@
 pub(crate) mod case;
 pub(crate) mod certificates;
 pub(crate) mod client;
+pub(crate) mod http2;
 pub(crate) mod running;
 pub(crate) mod upstream;
 

@@ -12,6 +12,7 @@ use command_fds::{CommandFdExt as _, FdMapping};
 
 use super::case::Step;
 use super::client::{ClientConfigs, ClientStream};
+use super::http2::script;
 
 /// Nothing takes this long unless it is stuck.
 pub(crate) const STUCK: Duration = Duration::from_secs(20);
@@ -31,6 +32,8 @@ pub(crate) struct Proxy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Program {
     Lab,
+    /// lab with `--nginx-version`.
+    LabOfVersion(&'static str),
     Nginx,
 }
 
@@ -53,9 +56,12 @@ impl Proxy {
         std::fs::write(&file, filled(configuration, address, folder.path())).expect("a configuration");
         let mut command = match program {
             Program::Nginx => Command::new(NGINX),
-            Program::Lab => {
+            Program::Lab | Program::LabOfVersion(_) => {
                 let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
                 command.arg("proxy");
+                if let Program::LabOfVersion(version) = program {
+                    command.args(["--nginx-version", version]);
+                }
                 command
             }
         };
@@ -95,33 +101,22 @@ impl Proxy {
 
     /// Runs all steps of a client.
     pub(crate) fn converse_in_steps(&self, steps: &[Step]) -> Vec<Conversation> {
-        let mut connections = Vec::new();
-        let mut got = Vec::new();
         let mut configs = ClientConfigs::default();
-        let mut open = |step: Option<&Step>| match step.and_then(|step| step.tls.as_ref()) {
-            None => (ClientStream::Plain(self.connect()), None),
-            Some(tls) => {
-                let (stream, outcome) = configs.handshake(tls, self.connect());
-                (stream, Some(outcome))
+        let of_one_connection = |own: &Step, next: &Step| own.frames.is_none() && !next.reconnects;
+        let connections = steps.chunk_by(of_one_connection).map(|steps| {
+            let (stream, handshake) = match &steps[0].tls {
+                None => (ClientStream::Plain(self.connect()), None),
+                Some(tls) => {
+                    let (stream, outcome) = configs.handshake(tls, self.connect());
+                    (stream, Some(outcome))
+                }
+            };
+            match &steps[0].frames {
+                Some(frames) => script::converse(stream, frames, handshake),
+                None => converse(stream, steps, handshake),
             }
-        };
-        let (mut stream, mut handshake) = open(steps.first());
-        for step in steps {
-            if step.reconnects {
-                let end = read_until(&mut stream, &mut got, |_| false);
-                connections.push(Conversation { received: std::mem::take(&mut got), end, handshake });
-                (stream, handshake) = open(Some(step));
-            }
-            if let Some(text) = &step.after {
-                let is_there = |got: &[u8]| got.windows(text.len()).any(|window| window == text.as_bytes());
-                read_until(&mut stream, &mut got, is_there);
-            }
-            // a refusal may close the connection before all was written
-            _ = stream.write_all(&step.bytes);
-        }
-        let end = read_until(&mut stream, &mut got, |_| false);
-        connections.push(Conversation { received: got, end, handshake });
-        connections
+        });
+        connections.collect()
     }
 
     pub(crate) fn read(&self, file: &str) -> String {
@@ -178,6 +173,21 @@ pub(crate) struct Conversation {
     pub(crate) end: End,
     /// What a TLS handshake agreed on, or why it failed; None without TLS.
     pub(crate) handshake: Option<String>,
+}
+
+/// Sends the bytes of HTTP/1.1 on one connection.
+fn converse(mut stream: ClientStream, steps: &[Step], handshake: Option<String>) -> Conversation {
+    let mut received = Vec::new();
+    for step in steps {
+        if let Some(text) = &step.after {
+            let is_there = |got: &[u8]| got.windows(text.len()).any(|window| window == text.as_bytes());
+            read_until(&mut stream, &mut received, is_there);
+        }
+        // a refusal may close the connection before all was written
+        _ = stream.write_all(&step.bytes);
+    }
+    let end = read_until(&mut stream, &mut received, |_| false);
+    Conversation { received, end, handshake }
 }
 
 /// Reads once, and retries after a signal.

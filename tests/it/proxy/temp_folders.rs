@@ -22,7 +22,7 @@ fn test(program: Program, configuration: &str, folder: &Path) -> Output {
     std::fs::write(&file, configuration).expect("a file");
     let mut command = match program {
         Program::Nginx => Command::new(NGINX),
-        Program::Lab => Command::new(env!("CARGO_BIN_EXE_lab")),
+        Program::Lab | Program::LabOfVersion(_) => Command::new(env!("CARGO_BIN_EXE_lab")),
     };
     if program == Program::Lab {
         command.arg("proxy");

@@ -118,7 +118,6 @@ fn test_warns_of_values_without_full_effect() {
             "\"ssl_ciphers\" has no cipher suite of lab for DHE-RSA-AES128-GCM-SHA256 in nginx.conf:5",
             "\"ssl_ecdh_curve\" leaves out secp521r1, which lab does not have in nginx.conf:6",
             "\"ssl_stapling\" ignored, no \"ssl_stapling_file\" is defined and lab fetches no responses in nginx.conf:2",
-            "\"listen ... http2\" ignored, lab speaks HTTP/1.1 to all clients in nginx.conf:2",
         ]
     );
 }

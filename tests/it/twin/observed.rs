@@ -142,7 +142,9 @@ fn unpacked(body: &[u8]) -> Option<Vec<u8>> {
 /// The body of a message, the bytes after it, and whether it is complete.
 fn body<'b>(message: &Message, bytes: &'b [u8]) -> (Vec<u8>, &'b [u8], bool) {
     let is_response = message.start_line.starts_with("HTTP/");
-    let is_next = |bytes: &[u8]| bytes.is_empty() || (is_response && bytes.starts_with(b"HTTP/1."));
+    let is_next = |bytes: &[u8]| {
+        bytes.is_empty() || (is_response && (bytes.starts_with(b"HTTP/1.") || bytes.starts_with(b"HTTP/2.")))
+    };
     let status = message.start_line.split(' ').nth(1).unwrap_or_default();
     let has_none = is_response && (status == "204" || status == "304" || (status.starts_with('1') && status != "101"));
     if has_none || (is_response && is_next(bytes)) {

@@ -8,7 +8,7 @@ use crate::message::syntax::trim;
 /// with `keep-alive`.
 #[must_use]
 pub fn is_persistent(version: Version, headers: &Headers) -> bool {
-    let mut keep_alive = version == Version::Http11;
+    let mut keep_alive = version != Version::Http10;
     for value in headers.get_all("connection") {
         // Nearly every value is one of these two, and is not worth splitting.
         if value.eq_ignore_ascii_case(b"keep-alive") {

@@ -8,15 +8,18 @@ pub enum Version {
     Http10,
     #[default]
     Http11,
+    /// Heads and bodies arrive in frames, so no field delimits them (RFC 9113 §8).
+    Http2,
 }
 
 impl Version {
-    /// `HTTP/1.0` or `HTTP/1.1`.
+    /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2.0`, as access logs name them.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
             Version::Http10 => "HTTP/1.0",
             Version::Http11 => "HTTP/1.1",
+            Version::Http2 => "HTTP/2.0",
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use lab_nginx_conf::{Support, compatibility};
 
-use super::{ConfigPaths, read};
+use super::{ConfigPaths, read_with_defaults};
 
 /// A directive, its block, and two forms with different meanings.
 type Row = (&'static str, &'static str, &'static str, &'static str);
@@ -227,6 +227,9 @@ const ROWS: &[Row] = &[
     ("proxy_next_upstream", "location", "proxy_next_upstream error;", "proxy_next_upstream error timeout;"),
     ("proxy_next_upstream_tries", "location", "proxy_next_upstream_tries 1;", "proxy_next_upstream_tries 2;"),
     ("proxy_next_upstream_timeout", "location", "proxy_next_upstream_timeout 1s;", "proxy_next_upstream_timeout 2s;"),
+    ("http2", "server", "http2 on;", "http2 off;"),
+    ("http2_max_concurrent_streams", "server", "http2_max_concurrent_streams 1;", "http2_max_concurrent_streams 2;"),
+    ("http2_body_preread_size", "server", "http2_body_preread_size 128k;", "http2_body_preread_size 256k;"),
     // TLS, towards clients and towards upstreams
     ("ssl", "server", "ssl on; ssl_certificate a; ssl_certificate_key b; ", "ssl off; ssl_certificate a; ssl_certificate_key b; "),
     ("ssl_certificate", "server", "ssl_certificate a; ssl_certificate_key c;", "ssl_certificate b; ssl_certificate_key c;"),
@@ -288,7 +291,10 @@ fn words(context: &str, directives: &str) -> Vec<String> {
     let tree = lab_nginx_conf::parse(&text, file).unwrap();
     lab_nginx_conf::check(&tree).unwrap_or_else(|error| panic!("{directives}: {error}"));
     let paths = ConfigPaths { prefix: Path::new("/prefix"), error_log: None };
-    let config = read(&tree, file, paths).unwrap_or_else(|error| panic!("{directives}: {error}"));
+    // `http2` is a directive since this version
+    let version = "1.25.1".parse().unwrap();
+    let config =
+        read_with_defaults(&tree, file, paths, version).unwrap_or_else(|error| panic!("{directives}: {error}"));
     let described = format!("{config:?}");
     let is_mark = |character: char| !character.is_alphanumeric() && !matches!(character, '-' | '.' | '/' | '_');
     let mut words: Vec<String> = described.split(is_mark).map(str::to_owned).collect();

@@ -24,6 +24,7 @@ pub mod proxy;
 pub mod upstream;
 pub mod derived;
 pub mod geo;
+pub mod http2;
 pub mod map;
 pub mod nginx_version;
 pub mod split_clients;
@@ -33,6 +34,7 @@ use std::path::{Path, PathBuf};
 
 use crate::variables::DefinedVariables;
 use derived::DerivedVariable;
+use http2::Http2Level;
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
 use limit_zone::LimitZones;
 use location::level::Level;
@@ -131,12 +133,13 @@ pub fn read_with_defaults(
     };
 
     let tls = ServerTlsLevel::read(http, &mut reader);
+    let http2 = Http2Level::read(http, &mut reader);
 
     let mut servers = Vec::new();
     let mut listens = Vec::new();
     for directive in http.iter().filter(|directive| directive.name == "server") {
         let index = servers.len();
-        let server = Server::read(directive, &level, &root, &tls, &mut reader);
+        let server = Server::read(directive, &level, &root, (&tls, http2), &mut reader);
         servers.extend(reader.keep(server));
         listen::read(directive, index, &mut listens, &mut reader);
     }

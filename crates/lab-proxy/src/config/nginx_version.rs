@@ -15,11 +15,20 @@ pub struct NginxVersion {
 /// 32` in `upstream`.
 const KEEPS_UPSTREAM_CONNECTIONS: NginxVersion = NginxVersion { major: 1, minor: 29, patch: 7 };
 
+/// Since this version the directive `http2` turns HTTP/2 on, and connections in the clear may begin with either version.
+const HAS_HTTP2_DIRECTIVE: NginxVersion = NginxVersion { major: 1, minor: 25, patch: 1 };
+
 impl NginxVersion {
     /// Whether connections to upstreams are kept unless the configuration says otherwise.
     #[must_use]
     pub fn keeps_upstream_connections(self) -> bool {
         self >= KEEPS_UPSTREAM_CONNECTIONS
+    }
+
+    /// Whether `http2` is a directive, and not only a parameter of `listen`.
+    #[must_use]
+    pub fn has_http2_directive(self) -> bool {
+        self >= HAS_HTTP2_DIRECTIVE
     }
 
     /// The defaults that depend on the version, in the words of a configuration.

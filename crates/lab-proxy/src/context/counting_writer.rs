@@ -22,6 +22,11 @@ impl<W> CountingWriter<W> {
         CountingWriter { io, bytes: 0, limit: None }
     }
 
+    /// The writer. Bytes written to it directly are not counted.
+    pub(crate) fn io_mut(&mut self) -> &mut W {
+        &mut self.io
+    }
+
     /// Limits the rate from now on, after `free` bytes; `None` and 0 remove the limit.
     pub(crate) fn limit_rate(&mut self, bytes_per_s: Option<u64>, free: u64) {
         let bounded = bytes_per_s.filter(|bytes| *bytes > 0);

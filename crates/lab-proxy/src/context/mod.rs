@@ -1,10 +1,11 @@
 //! The state of a request that several modules share, and the small types that they exchange.
 //!
-//! Functions pass [`RequestContext`] on instead of many references. This module knows the configuration, the variables
-//! and the phases. It must not know how a request is read, or how its response is fetched and sent: it imports nothing
+//! Functions pass [`RequestContext`] on instead of many references. This module knows the configuration, the variables,
+//! the phases and the streams of HTTP/2. It must not know how a request is read, or how its response is fetched and sent: it imports nothing
 //! of `downstream`, `upstream`, `response` or the worker threads.
 
 pub(crate) mod body_file_name;
+pub(crate) mod client_half;
 pub(crate) mod counting_writer;
 pub(crate) mod disposition;
 pub(crate) mod field_value;
@@ -14,6 +15,7 @@ pub(crate) mod request_body;
 pub(crate) mod waker_set;
 pub(crate) mod worker;
 
+pub(crate) use client_half::{ClientReadHalf, ClientWriteHalf};
 pub(crate) use counting_writer::CountingWriter;
 pub(crate) use disposition::{ConnectionDisposition, Persistence};
 pub(crate) use field_value::replace_control_characters;

@@ -7,12 +7,13 @@
 
 use std::path::Path;
 
-use lab_http::{BodyDecoder, BodyLength, Incoming, Limits, ReadError, Refusal};
+use lab_http::{BodyDecoder, BodyLength, Incoming, Limits, ReadError, Refusal, Version};
 use tokio::io::AsyncRead;
 
 use crate::config::proxy::buffering::{BufferingConfig, RequestFile};
+use crate::context::ClientReadHalf;
 use crate::context::body_file_name::BodyFileName;
-use lab_net::ReadHalf;
+use crate::routing::request::Request;
 use lab_net::deadline::Timer;
 use lab_net::spool::{SpoolFile, SpoolShare, is_out_of_space};
 
@@ -28,11 +29,11 @@ pub(crate) struct RequestBody {
     received: u64,
 }
 
-/// The reading side of a client's connection, with the request body that arrives on it.
+/// The reading half of a client, with the request body that arrives on it.
 #[derive(Debug)]
 pub(crate) struct RequestSource<'c, 's> {
     /// None for a copy of a request, which has no client.
-    pub(crate) incoming: Option<&'c mut Incoming<ReadHalf<'s>>>,
+    pub(crate) incoming: Option<&'c mut Incoming<ClientReadHalf<'s>>>,
     pub(crate) body: &'c mut RequestBody,
     pub(crate) timer: &'c mut Timer,
 }
@@ -84,6 +85,15 @@ impl RequestBody {
     pub(crate) fn new(length: BodyLength) -> RequestBody {
         let decoder = BodyDecoder::new(length, &Limits::default());
         RequestBody { decoder, memory: Vec::new(), file: None, name: None, received: 0 }
+    }
+
+    /// The body of a client's request.
+    pub(crate) fn of_request(request: &Request<'_>) -> RequestBody {
+        RequestBody::new(match (request.head.version, request.body) {
+            // frames take the place of chunks
+            (Version::Http2, BodyLength::Chunked) => BodyLength::UntilClose,
+            (_, length) => length,
+        })
     }
 
     /// A complete body of the proxy's own.

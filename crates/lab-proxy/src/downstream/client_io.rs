@@ -1,4 +1,4 @@
-//! The two sides of a client's connection, and the waits between its requests.
+//! The two sides of a client, and the waits between the requests of a connection.
 
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
@@ -9,19 +9,20 @@ use std::time::{Duration, Instant};
 use lab_http::{Incoming, Limits, Outgoing};
 
 use crate::config::location::lingering::Lingering;
-use crate::context::{CountingWriter, WorkerContext};
+use crate::context::{ClientReadHalf, ClientWriteHalf, CountingWriter, WorkerContext};
+use crate::http2::{RequestHalf, ResponseHalf};
+use lab_net::Stream;
 use lab_net::deadline::{TimedOut, Timer, last_look, now_or_pending};
 use lab_net::proxy_protocol::{self, Addresses, Origin, Parsed};
 use lab_net::turn::TurnBudget;
-use lab_net::{ReadHalf, Stream, WriteHalf};
 
 /// How long an idle connection of a quitting worker still accepts a request.
-const LAST_CALL: Duration = Duration::from_secs(1);
+pub(crate) const LAST_CALL: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct ClientIo<'s> {
-    pub(crate) incoming: Incoming<ReadHalf<'s>>,
-    pub(crate) outgoing: Outgoing<CountingWriter<WriteHalf<'s>>>,
+    pub(crate) incoming: Incoming<ClientReadHalf<'s>>,
+    pub(crate) outgoing: Outgoing<CountingWriter<ClientWriteHalf<'s>>>,
     pub(crate) read_timer: Timer,
     pub(crate) write_timer: Timer,
 }
@@ -29,12 +30,27 @@ pub(crate) struct ClientIo<'s> {
 impl<'s> ClientIo<'s> {
     pub(crate) fn new(stream: &'s mut Stream, limits: Limits) -> ClientIo<'s> {
         let (read, write) = stream.split();
+        ClientIo::of_halves(ClientReadHalf::Connection(read), ClientWriteHalf::Connection(write), limits)
+    }
+
+    /// The client of one stream.
+    pub(crate) fn of_stream(request: RequestHalf, response: ResponseHalf) -> ClientIo<'s> {
+        let (read, write) = (Box::new(request), Box::new(response));
+        ClientIo::of_halves(ClientReadHalf::Stream(read), ClientWriteHalf::Stream(write), Limits::default())
+    }
+
+    fn of_halves(read: ClientReadHalf<'s>, write: ClientWriteHalf<'s>, limits: Limits) -> ClientIo<'s> {
         ClientIo {
             incoming: Incoming::new(read, limits),
             outgoing: Outgoing::new(CountingWriter::new(write)),
             read_timer: Timer::new(),
             write_timer: Timer::new(),
         }
+    }
+
+    /// The stream, if the client speaks HTTP/2.
+    pub(crate) fn stream_mut(&mut self) -> Option<&mut ResponseHalf> {
+        self.outgoing.io_mut().io_mut().stream_mut()
     }
 }
 
@@ -144,7 +160,7 @@ impl ClientIo<'_> {
 /// Awaits `sending`, and discards what the client sends in the meantime: it may read the response only after it has
 /// sent everything, and a long response must not wait for that.
 pub(crate) async fn discard_alongside<T>(
-    client: &mut Incoming<ReadHalf<'_>>,
+    client: &mut Incoming<ClientReadHalf<'_>>,
     sending: Pin<&mut impl Future<Output = T>>,
 ) -> T {
     let discarding = async {

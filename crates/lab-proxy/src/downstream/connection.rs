@@ -1,4 +1,4 @@
-//! A client's connection, from its first byte to its close: one request after the other.
+//! A client's connection, from its first byte to its close. With HTTP/1.1 it serves one request after the other.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,14 +9,17 @@ use crate::clock;
 use crate::config::address::Address;
 use crate::config::location::lingering::LingeringClose;
 use crate::config::request_head::RequestHeadConfig;
+use crate::config::server::listen::{Listen, ProtocolsInTheClear};
 use crate::connection_counts::OpenConnection;
 use crate::context::{ConnectionDisposition, WorkerContext};
 use crate::downstream::client_io::ClientIo;
+use crate::downstream::http2::{self, ClientOrigin, FirstBytes};
 use crate::downstream::opening::{self, Accepted, Opened};
 use crate::downstream::request::{RequestEnd, serve_request};
 use crate::eval::ClientConnection;
 use crate::upstream::Upstreams;
 use lab_net::Stream;
+use lab_net::tls::HTTP_2;
 
 /// Serves a connection to its end.
 pub(crate) async fn serve(worker: &WorkerContext, upstreams: &Upstreams, accepted: Accepted<'_>, stream: Stream) {
@@ -29,7 +32,24 @@ pub(crate) async fn serve(worker: &WorkerContext, upstreams: &Upstreams, accepte
     let mut connection = ClientConnection::new(worker.next_serial(), accepted.peer, local);
     // boxed, so that the task of an idle connection stays small
     let opening = Box::pin(opening::open(worker, accepted, listen, &mut connection, stream));
-    let Some(Opened { mut stream, received }) = opening.await else { return };
+    let Some(Opened { mut stream, mut received }) = opening.await else { return };
+    if may_begin_with_http2(&worker.config.listens[listen], &connection) {
+        let heads = &default_server.request_head;
+        // boxed, as is all of HTTP/2, so that connections of HTTP/1.1 stay small
+        let beginning = Box::pin(http2::read_preface(&mut stream, &received, heads.timeout)).await;
+        match beginning {
+            None => return,
+            Some(FirstBytes::Preface(received)) => {
+                let origin = ClientOrigin { worker, upstreams, slot: accepted.slot, listen, opened };
+                return Box::pin(http2::serve(origin, connection, stream, received)).await;
+            }
+            Some(FirstBytes::Other(bytes)) => received = bytes,
+        }
+        if must_speak_http2(&worker.config.listens[listen], &connection) {
+            let rules = default_server.config();
+            return Box::pin(http2::refuse_preface(&mut stream, rules.send_timeout, &rules.lingering)).await;
+        }
+    }
     let mut client = ClientIo::new(&mut stream, limits(&default_server.request_head));
     client.incoming.unread(&received);
     drop(received);
@@ -85,6 +105,25 @@ fn boxed_request<'r>(
     listen: usize,
 ) -> Pin<Box<impl Future<Output = RequestEnd>>> {
     Box::pin(serve_request(client, worker, upstreams, connection, listen))
+}
+
+/// Whether the first bytes may be those of HTTP/2.
+fn may_begin_with_http2(listen: &Listen, connection: &ClientConnection) -> bool {
+    must_speak_http2(listen, connection)
+        || (is_in_the_clear(listen, connection) && listen.in_the_clear == ProtocolsInTheClear::Either)
+}
+
+/// Whether the client may speak nothing but HTTP/2.
+fn must_speak_http2(listen: &Listen, connection: &ClientConnection) -> bool {
+    match &connection.tls {
+        Some(tls) => tls.details.alpn.as_deref() == Some(HTTP_2),
+        None => is_in_the_clear(listen, connection) && listen.in_the_clear == ProtocolsInTheClear::Http2,
+    }
+}
+
+/// Whether the socket is for connections without TLS. On one with TLS, plain HTTP is an error of HTTP/1.1.
+fn is_in_the_clear(listen: &Listen, connection: &ClientConnection) -> bool {
+    !listen.tls && connection.tls.is_none()
 }
 
 /// The bounds of `large_client_header_buffers`. nginx has none for the number of fields.

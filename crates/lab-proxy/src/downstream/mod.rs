@@ -2,7 +2,8 @@
 //!
 //! The path of a request, by file:
 //!
-//! 1. `opening` reads a PROXY header and performs a TLS handshake; `connection` waits for a request and reads its head;
+//! 1. `opening` reads a PROXY header and performs a TLS handshake; `connection` waits for a request of HTTP/1.1 and
+//!    reads its head, `http2` accepts the streams of HTTP/2;
 //! 2. `request` takes it through the routing phases, which end in an action;
 //! 3. `proxied` gets the response from an upstream; pages, texts and files come from `crate::response::local`;
 //! 4. the steps of `crate::response` change the response;
@@ -14,6 +15,7 @@
 pub(crate) mod client_io;
 pub(crate) mod connection;
 pub(crate) mod head_writer;
+pub(crate) mod http2;
 pub(crate) mod mirror;
 pub(crate) mod opening;
 pub(crate) mod proxied;
@@ -21,6 +23,7 @@ pub(crate) mod request;
 pub(crate) mod request_collection;
 pub(crate) mod response_buffer;
 pub(crate) mod response_writer;
+pub(crate) mod stream_fields;
 pub(crate) mod subrequest;
 pub(crate) mod tls_policy;
 pub(crate) mod tunnel;

@@ -1,6 +1,7 @@
 //! The start of a client's connection: PROXY header and TLS handshake.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use lab_http::Limits;
 use lab_net::Stream;
@@ -70,7 +71,7 @@ pub(crate) async fn open(
     let handshake = handshake(worker, listen, tls, stream, &received);
     match tokio::time::timeout(limit, handshake).await {
         Ok(Ok((stream, session))) => {
-            connection.tls = Some(Box::new(session));
+            connection.tls = Some(Arc::new(session));
             Some(Opened { stream, received: Vec::new() })
         }
         Ok(Err(error)) => {

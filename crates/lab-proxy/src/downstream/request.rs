@@ -14,7 +14,7 @@ use crate::config::location::lingering::Lingering;
 use crate::config::logs::Severity;
 use crate::config::server::Server;
 use crate::connection_counts::OpenRequest;
-use crate::context::{ConnectionDisposition, RequestBody, RequestContext, WorkerContext};
+use crate::context::{ClientReadHalf, ConnectionDisposition, RequestBody, RequestContext, WorkerContext};
 use crate::downstream::client_io::{ClientIo, discard_alongside};
 use crate::downstream::mirror::Mirrors;
 use crate::downstream::response_writer::{ReadAhead, ResponseWriter, SendError, Trailers};
@@ -28,7 +28,6 @@ use crate::routing::route::{BodyAdmission, ConnectionReuse};
 use crate::upstream::Upstreams;
 use crate::upstream::request_head::is_final_recipient;
 use crate::variables::VariableValues;
-use lab_net::ReadHalf;
 use lab_net::deadline::now_or_pending;
 
 /// An unwanted request body is read to its end up to this many bytes, to keep the connection.
@@ -50,7 +49,32 @@ impl RequestEnd {
     }
 }
 
-/// Serves the request whose first byte has arrived.
+/// Where a request came from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RequestOrigin<'a> {
+    pub(crate) worker: &'a WorkerContext,
+    pub(crate) upstreams: &'a Upstreams,
+    pub(crate) connection: &'a ClientConnection,
+    pub(crate) listen: usize,
+    pub(crate) started: Instant,
+}
+
+/// The head of a request, as it arrived.
+#[derive(Debug)]
+pub(crate) enum ArrivedHead {
+    Complete {
+        head: RequestHead,
+        /// Whether a body follows that no field announces, as HTTP/2 allows.
+        has_unannounced_body: bool,
+    },
+    Refused {
+        /// The request line, as far as it arrived.
+        line: Vec<u8>,
+        refusal: Refusal,
+    },
+}
+
+/// Serves the request whose first byte has arrived on a connection of HTTP/1.1.
 pub(crate) async fn serve_request(
     client: &mut ClientIo<'_>,
     worker: &WorkerContext,
@@ -58,22 +82,47 @@ pub(crate) async fn serve_request(
     connection: &ClientConnection,
     listen: usize,
 ) -> RequestEnd {
-    let started = clock::now();
+    let origin = RequestOrigin { worker, upstreams, connection, listen, started: clock::now() };
     let mut open = OpenRequest::new();
+    let default_server = origin.default_server();
+    let reading = client.incoming.read_request_head();
+    let read = client.read_timer.within(default_server.request_head.timeout, reading).await;
+    open.begin_writing();
+    let head = match read.unwrap_or(Err(ReadError::Refused(Refusal::Timeout))) {
+        Ok(Some(head)) => ArrivedHead::Complete { head, has_unannounced_body: false },
+        Err(ReadError::Refused(refusal)) if refusal != Refusal::Truncated => {
+            ArrivedHead::Refused { line: first_line(client.incoming.buffered()), refusal }
+        }
+        // the client closed the connection before its request was complete
+        Ok(None) | Err(_) => return RequestEnd::new(ConnectionDisposition::Abort, default_server.config()),
+    };
+    serve_head(client, origin, head).await
+}
+
+impl<'a> RequestOrigin<'a> {
+    fn default_server(&self) -> &'a Server {
+        let config = &self.worker.config;
+        &config.servers[config.listens[self.listen].default_server]
+    }
+}
+
+/// Serves the request with this head.
+pub(crate) async fn serve_head(client: &mut ClientIo<'_>, origin: RequestOrigin<'_>, head: ArrivedHead) -> RequestEnd {
+    let RequestOrigin { worker, upstreams, connection, listen, started } = origin;
     let config = &*worker.config;
-    let default_server = &config.servers[config.listens[listen].default_server];
+    let default_server = origin.default_server();
     let heads = &default_server.request_head;
     let values = VariableValues::new(&config.variables);
     // a server name that is a pattern leaves its captures in the values
     let find_server = |host: Option<&[u8]>| &config.servers[config.listens[listen].server_for(host, &values)];
-    let reading = client.incoming.read_request_head();
-    let read = client.read_timer.within(heads.timeout, reading).await;
-    open.begin_writing();
-    let (line, refusal, server) = match read.unwrap_or(Err(ReadError::Refused(Refusal::Timeout))) {
-        Ok(Some(mut head)) => {
+    let (line, refusal, server) = match head {
+        ArrivedHead::Complete { mut head, has_unannounced_body } => {
             remove_unsafe_fields(&mut head, heads);
             match Request::validate(&head, heads.merge_slashes) {
-                Ok(request) => {
+                Ok(mut request) => {
+                    if has_unannounced_body {
+                        request.body = BodyLength::Chunked;
+                    }
                     let server = find_server(request.host.as_deref());
                     let mut context = RequestContext::new(worker, connection, server, &request, values);
                     let entry = tls_entry(&mut context);
@@ -86,16 +135,13 @@ pub(crate) async fn serve_request(
                 }
             }
         }
-        Err(ReadError::Refused(refusal)) if refusal != Refusal::Truncated => {
-            (first_line(client.incoming.buffered()), refusal, default_server)
-        }
-        // the client closed the connection before its request was complete
-        Ok(None) | Err(_) => return RequestEnd::new(ConnectionDisposition::Abort, default_server.config()),
+        ArrivedHead::Refused { line, refusal } => (line, refusal, default_server),
     };
 
     // only the method of a refused request is used; its `error_page` is fetched for a placeholder
     let method: &[u8] = if line.starts_with(b"HEAD ") { b"HEAD" } else { b"GET" };
-    let head = RequestHead::new(method, "/", Version::Http11);
+    let version = if client.stream_mut().is_some() { Version::Http2 } else { Version::Http11 };
+    let head = RequestHead::new(method, "/", version);
     let placeholder = Request::placeholder(&head);
     let mut context =
         RequestContext::new(worker, connection, server, &placeholder, VariableValues::new(&config.variables));
@@ -149,7 +195,7 @@ async fn respond<'a>(
     started: Instant,
 ) -> ConnectionDisposition {
     context.outcome.now = SystemTime::now();
-    let mut body = RequestBody::new(context.request.body);
+    let mut body = RequestBody::of_request(context.request);
     let (phases, route) = context.phases();
     let mut action = match entry {
         Entry::Begin => phases.begin(route),
@@ -271,7 +317,8 @@ async fn send_local(
 ) -> ConnectionDisposition {
     let mut response = response;
     trailers::prepare(context, &mut response);
-    let may_keep = drain_arrived(client, context, request_body).await;
+    // the end of a stream ends its request as well
+    let may_keep = client.stream_mut().is_none() && drain_arrived(client, context, request_body).await;
     let rules = context.config();
     let framing = response.framing(context.request.head.version, rules.chunks);
     let Response { head, mut body, mut filters, has_trailers, .. } = response;
@@ -317,7 +364,7 @@ async fn send_local(
 
 /// Awaits `sending`, and reads the rest of a request body in the meantime.
 async fn drain_alongside<T>(
-    client: &mut Incoming<ReadHalf<'_>>,
+    client: &mut Incoming<ClientReadHalf<'_>>,
     body: &mut RequestBody,
     sending: Pin<&mut impl Future<Output = T>>,
 ) -> T {

@@ -9,32 +9,41 @@ use lab_http::h1::outgoing::WriteError;
 use lab_http::{BodyEncoder, BodyLength, Headers, Outgoing};
 
 use crate::config::proxy::buffering::BufferingConfig;
-use crate::context::{ConnectionDisposition, CountingWriter, Persistence, RequestContext};
+use crate::context::{ClientWriteHalf, ConnectionDisposition, CountingWriter, Persistence, RequestContext};
 use crate::downstream::head_writer::{write_head, write_informational_head};
 use crate::downstream::response_buffer::ResponseBuffer;
+use crate::downstream::stream_fields;
+use crate::http2::ResponseHalf;
 use crate::response::{Body, BodyError, FilterChain, Head};
-use lab_net::WriteHalf;
 use lab_net::deadline::{TimedOut, Timer, now_or_pending};
 use lab_net::turn::TurnBudget;
 
 /// How many bytes a piece counts that a filter has kept back.
 const FILTERED: usize = 64 * 1024;
 
-/// The writing side of a client's connection, while one response is written.
+/// The writing side of a client, while one response is written.
 #[derive(Debug)]
 pub(crate) struct ResponseWriter<'w, 's> {
-    pub(crate) outgoing: &'w mut Outgoing<CountingWriter<WriteHalf<'s>>>,
+    pub(crate) outgoing: &'w mut Outgoing<CountingWriter<ClientWriteHalf<'s>>>,
     timer: &'w mut Timer,
     send_timeout: Duration,
     /// Bytes that the connection had sent before this response's head.
     bytes_before: u64,
     framing: BodyLength,
+    /// The body that the stream's next flush ends.
+    complete: Option<CompleteBody>,
     /// Whether the client got, or is certain to get, a part of the response.
     pub(crate) has_begun: bool,
 }
 
 /// Evaluates the trailers at the end of a body.
 pub(crate) type Trailers<'t> = &'t (dyn Fn() -> Headers + 't);
+
+/// A body that was read to its end. On a stream its end is no part of the content.
+#[derive(Debug)]
+struct CompleteBody {
+    trailers: Option<Headers>,
+}
 
 /// How far a body is read ahead of a slow client.
 #[derive(Debug, Clone, Copy)]
@@ -94,12 +103,13 @@ impl From<io::Error> for SendError {
 
 impl<'w, 's> ResponseWriter<'w, 's> {
     pub(crate) fn new(
-        outgoing: &'w mut Outgoing<CountingWriter<WriteHalf<'s>>>,
+        outgoing: &'w mut Outgoing<CountingWriter<ClientWriteHalf<'s>>>,
         timer: &'w mut Timer,
         send_timeout: Duration,
     ) -> ResponseWriter<'w, 's> {
         let bytes_before = outgoing.io_mut().bytes;
-        ResponseWriter { outgoing, timer, send_timeout, bytes_before, framing: BodyLength::None, has_begun: false }
+        let framing = BodyLength::None;
+        ResponseWriter { outgoing, timer, send_timeout, bytes_before, framing, complete: None, has_begun: false }
     }
 
     /// Puts a head into the output buffer, where the body follows it.
@@ -112,18 +122,47 @@ impl<'w, 's> ResponseWriter<'w, 's> {
     ) {
         self.framing = framing;
         self.bytes_before = self.outgoing.io_mut().bytes;
+        context.outcome.status = head.status;
+        if self.stream().is_some() {
+            return self.begin_stream(context, head);
+        }
         let out = self.outgoing.buffer();
         let start = out.len();
         write_head(head, framing, persistence, out);
         context.outcome.keep_sent(&out[start..]);
         context.outcome.head_bytes = (out.len() - start) as u64;
-        context.outcome.status = head.status;
+    }
+
+    /// Hands a head to the stream, where the body follows it.
+    fn begin_stream(&mut self, context: &mut RequestContext<'_>, head: &Head) {
+        if context.outcome.keeps_response_heads {
+            let mut text = Vec::new();
+            write_informational_head(head, &mut text);
+            context.outcome.keep_sent(&text);
+        }
+        let head = stream_fields::response_head(head);
+        context.outcome.head_bytes = stream_fields::size(head.headers()) as u64;
+        if let Some(stream) = self.stream() {
+            stream.set_head(head);
+        }
+    }
+
+    /// The stream, if the client speaks HTTP/2.
+    fn stream(&mut self) -> Option<&mut ResponseHalf> {
+        self.outgoing.io_mut().io_mut().stream_mut()
     }
 
     /// Puts the head of a 1xx response into the output buffer; returns its size.
     pub(crate) fn begin_informational(&mut self, head: &Head) -> u64 {
         self.has_begun = true;
         self.bytes_before = self.outgoing.io_mut().bytes;
+        if let Some(stream) = self.stream() {
+            let head = stream_fields::response_head(head);
+            let size = stream_fields::size(head.headers()) as u64;
+            // a stream that has failed fails again when the response is written
+            _ = stream.send_informational(head);
+            return size;
+        }
         let out = self.outgoing.buffer();
         let start = out.len();
         write_informational_head(head, out);
@@ -133,12 +172,16 @@ impl<'w, 's> ResponseWriter<'w, 's> {
     /// Records how many bytes of the body were sent so far.
     pub(crate) fn record_sent(&mut self, context: &mut RequestContext<'_>) {
         let sent = self.outgoing.io_mut().bytes - self.bytes_before;
-        context.outcome.body_bytes = sent.saturating_sub(context.outcome.head_bytes);
+        // the head of a stream is not among its bytes
+        let head = if self.stream().is_some() { 0 } else { context.outcome.head_bytes };
+        context.outcome.body_bytes = sent.saturating_sub(head);
     }
 
     /// Removes the head from the output buffer, if nothing of the response was sent. Another response can follow.
     fn retract(&mut self) -> bool {
-        let is_unsent = self.outgoing.io_mut().bytes == self.bytes_before && !self.has_begun;
+        let is_unsent = self.outgoing.io_mut().bytes == self.bytes_before
+            && !self.has_begun
+            && self.stream().is_none_or(ResponseHalf::retract_head);
         if is_unsent {
             self.outgoing.buffer().clear();
         }
@@ -226,6 +269,9 @@ impl<'w, 's> ResponseWriter<'w, 's> {
             }
         }
         let trailers = trailers.map(|evaluate| evaluate());
+        if self.stream().is_some() {
+            self.complete = Some(CompleteBody { trailers: trailers.clone() });
+        }
         if queue.is_empty() {
             encoder.finish(self.outgoing.buffer(), trailers.as_ref()).map_err(WriteError::from)?;
         } else {
@@ -239,11 +285,22 @@ impl<'w, 's> ResponseWriter<'w, 's> {
     pub(crate) async fn drain(&mut self, queue: &mut ResponseBuffer) -> Result<(), SendError> {
         let mut turn = TurnBudget::default();
         loop {
-            self.flush().await?;
-            match queue.load(self.outgoing).map_err(SendError::SpoolFile)? {
-                0 => return Ok(()),
-                loaded => turn.spend(loaded).await,
+            if queue.is_empty() {
+                self.finish_stream();
+                return self.flush().await;
             }
+            self.flush().await?;
+            let loaded = queue.load(self.outgoing).map_err(SendError::SpoolFile)?;
+            turn.spend(loaded).await;
+        }
+    }
+
+    /// Lets the next flush end the stream, if the whole body is on its way.
+    fn finish_stream(&mut self) {
+        let Some(CompleteBody { trailers }) = self.complete.take() else { return };
+        let trailers = trailers.filter(|trailers| !trailers.is_empty()).as_ref().map(stream_fields::trailers);
+        if let Some(stream) = self.stream() {
+            stream.finish(trailers);
         }
     }
 

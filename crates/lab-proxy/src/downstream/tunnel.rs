@@ -6,11 +6,11 @@ use lab_http::h1::outgoing::WriteError;
 use lab_http::{BodyDecoder, BodyEncoder, BodyLength, Incoming, Limits, Outgoing};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::context::{CountingWriter, RequestSource};
+use crate::context::{ClientWriteHalf, CountingWriter, RequestSource};
 use crate::response::StreamReader;
+use lab_net::OwnedWriteHalf;
 use lab_net::deadline::Timer;
 use lab_net::turn::TurnBudget;
-use lab_net::{OwnedWriteHalf, WriteHalf};
 
 /// The time limits of a tunnel.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +24,7 @@ pub(crate) struct TunnelTimeouts {
 /// Passes bytes on until one side closes, or a time limit has passed. Neither connection can be reused.
 pub(crate) async fn run(
     client: &mut RequestSource<'_, '_>,
-    client_out: &mut Outgoing<CountingWriter<WriteHalf<'_>>>,
+    client_out: &mut Outgoing<CountingWriter<ClientWriteHalf<'_>>>,
     upstream: &mut StreamReader,
     upstream_out: &mut Outgoing<CountingWriter<OwnedWriteHalf>>,
     timeouts: TunnelTimeouts,

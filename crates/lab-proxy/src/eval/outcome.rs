@@ -28,8 +28,8 @@ pub struct ClientConnection {
     pub local: Address,
     /// The PROXY header, if `listen` has `proxy_protocol`.
     pub announced: Option<Addresses>,
-    /// The TLS session. Boxed, so that plain connections stay small.
-    pub tls: Option<Box<ClientHandshake>>,
+    /// The TLS session, which the streams of a connection share.
+    pub tls: Option<Arc<ClientHandshake>>,
     /// Whether the socket is for TLS, and the client speaks plain HTTP.
     pub is_plain_on_tls: bool,
 }

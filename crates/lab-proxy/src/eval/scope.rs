@@ -5,8 +5,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use lab_http::Headers;
 use lab_http::h1::write::decimal;
+use lab_http::{Headers, Version};
 
 use super::lookup::{self, JOINED_REQUEST_FIELDS, JOINED_RESPONSE_FIELDS};
 use super::outcome::{Attempt, ClientConnection, RequestOutcome};
@@ -78,6 +78,7 @@ impl Scope<'_> {
             | Variable::Cookie(_)
             | Variable::DocumentRoot
             | Variable::Host
+            | Variable::Http2
             | Variable::HttpField(_)
             | Variable::IsArgs
             | Variable::ProxyAddXForwardedFor
@@ -355,6 +356,11 @@ impl Scope<'_> {
                 Some(host) => out.extend_from_slice(host),
                 None => return append(out, Some(self.server.first_name.as_bytes())),
             },
+            Variable::Http2 => {
+                let name = if self.connection.tls.is_some() { "h2" } else { "h2c" };
+                let is_http2 = request.head.version == Version::Http2;
+                return append(out, is_http2.then_some(name.as_bytes()));
+            }
             // the host of the target replaces the field (RFC 9112 §3.2.2)
             Variable::HttpField(name) if name == "host" => return append(out, request.target.host),
             Variable::HttpField(name) => return lookup::write_field(headers.iter(), name, JOINED_REQUEST_FIELDS, out),

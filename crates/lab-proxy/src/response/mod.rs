@@ -52,7 +52,7 @@ pub(crate) struct Response {
     pub(crate) varies: bool,
     /// Whether the head leaves the length of a body open that is in memory, as nginx does for generated content.
     pub(crate) hides_length: bool,
-    /// Whether trailers follow the body, which must be sent in chunks for that.
+    /// Whether trailers follow the body, which HTTP/1.1 must send in chunks for that.
     pub(crate) has_trailers: bool,
 }
 
@@ -75,7 +75,8 @@ impl Response {
 
     /// How the body is framed for a client of this version.
     pub(crate) fn framing(&self, version: Version, chunks: bool) -> BodyLength {
-        let is_open = self.filters.is_some() || self.hides_length || self.has_trailers;
+        let needs_chunks = self.has_trailers && version != Version::Http2;
+        let is_open = self.filters.is_some() || self.hides_length || needs_chunks;
         match self.body.length() {
             BodyLength::None if !is_open => BodyLength::None,
             BodyLength::Sized(length) if !is_open => BodyLength::Sized(length),

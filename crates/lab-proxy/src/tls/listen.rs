@@ -104,7 +104,8 @@ fn load_listen(
     for &index in &listen.servers {
         let (tls, position) = (&config.servers[index].tls, &config.servers[index].position);
         let Some(shared) = &shared[index] else { continue };
-        let built = if shared.certificates.is_empty() { None } else { Some(build(tls, shared, versions)) };
+        let has_http2 = listen.offers_http2(&config.servers[index]);
+        let built = if shared.certificates.is_empty() { None } else { Some(build(tls, shared, versions, has_http2)) };
         match built.transpose() {
             Ok(config) => {
                 let rejects_handshakes = tls.rejects_handshakes;
@@ -120,7 +121,7 @@ fn load_listen(
     Some(ListenTls { servers })
 }
 
-/// As in nginx, all versions that a client could name.
+/// As in nginx, all versions before HTTP/2 that a client could name.
 const APPLICATION_PROTOCOLS: [&[u8]; 3] = [lab_net::tls::HTTP_1_1, b"http/1.0", b"http/0.9"];
 /// How many bytes a client may send before its handshake is complete: nginx's limit, which is OpenSSL's.
 const EARLY_DATA: u32 = 16 * 1024;
@@ -129,7 +130,12 @@ fn build(
     tls: &ServerTlsConfig,
     shared: &Shared,
     versions: ProtocolVersions,
+    has_http2: bool,
 ) -> Result<Arc<ServerConfig>, lab_net::tls::Error> {
+    let mut protocols = APPLICATION_PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+    if has_http2 {
+        protocols.insert(0, lab_net::tls::HTTP_2.to_vec());
+    }
     VirtualHost {
         parameters: HandshakeParameters { versions, ..tls.parameters.clone() },
         prefers_own_ciphers: tls.prefers_own_ciphers,
@@ -139,7 +145,7 @@ fn build(
         cache: shared.cache.clone().map(|cache| cache as _),
         tickets: shared.tickets.clone().map(|tickets| tickets as _),
         early_data: if tls.early_data { EARLY_DATA } else { 0 },
-        alpn: APPLICATION_PROTOCOLS.map(<[u8]>::to_vec).to_vec(),
+        alpn: protocols,
     }
     .build()
 }

@@ -60,7 +60,7 @@ enum PoolHandle<'a> {
 /// A head from an upstream.
 #[derive(Debug)]
 pub(crate) enum Received {
-    /// A 1xx response for an HTTP/1.1 client; more follows.
+    /// A 1xx response for a client of at least HTTP/1.1; more follows.
     Interim(Head),
     /// A requested 101: what follows is not HTTP.
     Switching(Head),
@@ -208,7 +208,7 @@ impl<'a> Forwarding<'a> {
                 break head;
             }
             // HTTP/1.0 has no interim responses
-            if context.request.head.version == Version::Http11 {
+            if context.request.head.version != Version::Http10 {
                 exchange.has_interim = true;
                 return Ok(Received::Interim(Head::received(head)));
             }

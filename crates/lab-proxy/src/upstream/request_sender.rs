@@ -9,11 +9,11 @@ use std::time::Duration;
 use lab_http::{BodyEncoder, BodyLength, Incoming, Outgoing};
 
 use crate::config::proxy::pass::ProxyPass;
-use crate::context::{CountingWriter, RequestBodyError, RequestContext, RequestSource};
+use crate::context::{ClientReadHalf, CountingWriter, RequestBodyError, RequestContext, RequestSource};
 use crate::routing::route::BodyAdmission;
+use lab_net::OwnedWriteHalf;
 use lab_net::deadline::{Timer, now_or_pending};
 use lab_net::turn::TurnBudget;
-use lab_net::{OwnedWriteHalf, ReadHalf};
 
 /// Pipelined requests are read ahead up to this many bytes while a client is watched.
 const READ_AHEAD: usize = 64 * 1024;
@@ -208,7 +208,7 @@ async fn push(
 
 /// Waits for the client to close its connection, and reads ahead what it sends in the meantime. The rest of a refused
 /// body is discarded: the client may read its response only after it has sent everything.
-async fn watch(client: &mut Incoming<ReadHalf<'_>>, is_body_refused: bool) -> RequestBodyError {
+async fn watch(client: &mut Incoming<ClientReadHalf<'_>>, is_body_refused: bool) -> RequestBodyError {
     while client.buffered().len() < READ_AHEAD {
         let read = match is_body_refused {
             true => client.discard_once().await,

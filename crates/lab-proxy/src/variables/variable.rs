@@ -45,6 +45,8 @@ pub enum Variable {
     Host,
     /// `$hostname`: the name of this machine.
     Hostname,
+    /// `$http2`: `h2` or, without TLS, `h2c`; nothing for other versions.
+    Http2,
     /// `$https`: `on` for TLS.
     Https,
     /// `$invalid_referer`: `1` if `valid_referers` does not allow the Referer of the request.
@@ -226,6 +228,7 @@ const NAMES: &[(&str, Variable)] = &[
     ("document_uri", Variable::Uri),
     ("host", Variable::Host),
     ("hostname", Variable::Hostname),
+    ("http2", Variable::Http2),
     ("https", Variable::Https),
     ("invalid_referer", Variable::InvalidReferer),
     ("is_args", Variable::IsArgs),

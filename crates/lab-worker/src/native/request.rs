@@ -25,6 +25,7 @@ pub(crate) fn build(
     *request.version_mut() = match head.version {
         Version::Http10 => http::Version::HTTP_10,
         Version::Http11 => http::Version::HTTP_11,
+        Version::Http2 => http::Version::HTTP_2,
     };
     *request.headers_mut() = headers(head, target)?;
     request.extensions_mut().insert(arrived.clone());

@@ -25,6 +25,10 @@ pub struct Listen {
     pub proxy_protocol: bool,
     /// `ssl`, or `ssl on` in the default server: whether clients speak TLS.
     pub tls: bool,
+    /// `http2`: whether clients may speak HTTP/2, whichever server they name. Over TLS they choose by ALPN.
+    pub http2: bool,
+    /// Which version of HTTP begins a connection in the clear.
+    pub in_the_clear: ProtocolsInTheClear,
     /// `ipv6only=`: whether an unspecified IPv6 address leaves IPv4 to others.
     pub ipv6_only: bool,
     /// The server of requests that match no name: the one marked `default_server`, or the first.
@@ -35,7 +39,23 @@ pub struct Listen {
     default_is_marked: bool,
 }
 
+/// The versions of HTTP without TLS, where nothing announces them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProtocolsInTheClear {
+    Http1,
+    /// Up to nginx 1.25.0 `http2` leaves no choice.
+    Http2,
+    /// The first bytes decide: the preface of HTTP/2 (RFC 9113 section 3.4), or anything else.
+    Either,
+}
+
 impl Listen {
+    /// Whether clients that name this server may speak HTTP/2.
+    #[must_use]
+    pub fn offers_http2(&self, server: &Server) -> bool {
+        self.http2 || server.http2.is_enabled
+    }
+
     /// Chooses the server of a request by its host, which is lower-case and has no port. The captures of a regular
     /// expression are kept in `values`.
     #[must_use]
@@ -56,8 +76,10 @@ impl Listen {
 /// nginx's default on Linux.
 const BACKLOG: i32 = 511;
 const ACCEPTED: &str = "an address, a port or a range of ports, or unix:/PATH, then default_server, backlog=N, sndbuf=SIZE, \
-                        rcvbuf=SIZE, reuseport, bind, deferred, proxy_protocol, ssl with or without http2, \
-                        ipv6only=on|off";
+                        rcvbuf=SIZE, reuseport, bind, deferred, proxy_protocol, ssl, http2, ipv6only=on|off";
+
+const QUIC: &str = "HTTP/1.1 and HTTP/2 over TCP. HTTP/3 would need QUIC over UDP, which lab does not have; clients use it \
+                    only where Alt-Svc or DNS announces it, and fall back to TCP";
 
 /// Reads the `listen` directives of a `server` block, and adds the server to each socket.
 pub(crate) fn read(server: &Directive, index: usize, listens: &mut Vec<Listen>, reader: &mut ConfigReader<'_>) {
@@ -86,7 +108,13 @@ pub(crate) fn finish(listens: &mut [Listen], servers: &[Server], reader: &mut Co
     }
     for listen in listens {
         listen.index_names(servers);
-        listen.tls |= servers[listen.default_server].tls.is_enabled;
+        let default_server = &servers[listen.default_server];
+        listen.tls |= default_server.tls.is_enabled;
+        listen.in_the_clear = match listen.offers_http2(default_server) {
+            false => ProtocolsInTheClear::Http1,
+            true if reader.version.has_http2_directive() => ProtocolsInTheClear::Either,
+            true => ProtocolsInTheClear::Http2,
+        };
         let checked = check_certificates(listen, servers);
         reader.keep(checked);
     }
@@ -140,10 +168,15 @@ fn add(
             Some(("rcvbuf", value)) => listen.receive_buffer = Some(buffer_size(directive, parameter, value)?),
             None if parameter == "reuseport" && address.internet().is_some() => listen.reuse_port = true,
             None if parameter == "ssl" => listen.tls = true,
-            None if parameter == "http2" && directive.args.iter().any(|arg| arg.value == "ssl") => {
-                let message = "\"listen ... http2\" ignored, lab speaks HTTP/1.1 to all clients".to_owned();
-                reader.warn(directive, message);
+            None if parameter == "http2" => {
+                listen.http2 = true;
+                if reader.version.has_http2_directive() {
+                    let message =
+                        "the \"listen ... http2\" directive is deprecated, use the \"http2\" directive instead";
+                    reader.warn(directive, message.to_owned());
+                }
             }
+            None if parameter == "quic" => return Err(directive.unsupported("HTTP/3", QUIC)),
             None if parameter == "proxy_protocol" => listen.proxy_protocol = true,
             Some(("backlog", value)) => {
                 let backlog = parse_number(value).filter(|backlog| *backlog > 0);
@@ -167,6 +200,8 @@ fn entry<'a>(listens: &'a mut Vec<Listen>, address: &Address, first_server: usiz
             receive_buffer: None,
             proxy_protocol: false,
             tls: false,
+            http2: false,
+            in_the_clear: ProtocolsInTheClear::Http1,
             backlog: BACKLOG,
             ipv6_only: true,
             default_server: first_server,

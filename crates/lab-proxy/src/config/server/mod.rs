@@ -2,6 +2,7 @@
 
 pub mod listen;
 
+use crate::config::http2::{Http2Config, Http2Level};
 use crate::config::location::level::{Level, LocationConfig};
 use crate::config::location::root::Root;
 use crate::config::location::{EnclosingBlock, Location, Locations};
@@ -24,6 +25,7 @@ pub struct Server {
     /// How heads of requests are read if this is the default server of its address.
     pub request_head: RequestHeadConfig,
     pub tls: ServerTlsConfig,
+    pub http2: Http2Config,
     /// The position of the block.
     pub position: Position,
 }
@@ -33,7 +35,7 @@ impl Server {
         directive: &Directive,
         outer: &Level,
         root: &Root,
-        tls: &ServerTlsLevel,
+        (tls, http2): (&ServerTlsLevel, Http2Level),
         reader: &mut ConfigReader<'_>,
     ) -> Result<Server, ConfError> {
         let block = directive.children();
@@ -49,8 +51,9 @@ impl Server {
         let outside = Location::outside(block, &EnclosingBlock { level: outer, root, location: None }, reader)?;
         let request_head = outer.request_head(block)?;
         let tls = ServerTlsLevel::read(block, reader).inherit(tls).resolve(directive, reader)?;
+        let http2 = Http2Level::read(block, reader).inherit(http2).resolve();
         let position = Position::of(directive);
-        Ok(Server { first_name: names[0].text(), names, outside, request_head, tls, position })
+        Ok(Server { first_name: names[0].text(), names, outside, request_head, tls, http2, position })
     }
 
     #[must_use]

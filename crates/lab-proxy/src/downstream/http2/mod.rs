@@ -1,0 +1,8 @@
+//! Clients that speak HTTP/2: their connections, and the streams on them.
+
+mod connection;
+mod connection_io;
+mod preface;
+
+pub(super) use connection::{ClientOrigin, serve};
+pub(super) use preface::{FirstBytes, read_preface, refuse_preface};
