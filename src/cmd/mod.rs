@@ -38,6 +38,7 @@ mod session_history;
 mod snapshot;
 mod snapshot_review;
 mod source_lines;
+mod terminal_width;
 mod tool_paths;
 mod up;
 mod upstreams;
