@@ -1,6 +1,7 @@
 //! A person's own deployment: its files as they are, its environment, and the scenario that `lab init` writes for it.
 
 mod checks;
+mod clean;
 mod environment;
 mod failures;
 mod hopeless;
