@@ -22,6 +22,7 @@ mod keep;
 mod lint;
 mod list;
 mod missing_environments;
+mod outside;
 mod pending_snapshots;
 mod progress;
 mod proxy;
@@ -41,7 +42,6 @@ mod source_lines;
 mod terminal_width;
 mod tool_paths;
 mod up;
-mod upstreams;
 
 use std::process::ExitCode;
 
