@@ -39,7 +39,7 @@ pub fn unrequested_names(tree: &[Directive], hosts: &[Option<String>]) -> Vec<Fi
     findings.collect()
 }
 
-fn names<'a>(server: &'a Directive) -> impl Iterator<Item = &'a str> {
+fn names(server: &Directive) -> impl Iterator<Item = &str> {
     let directives = server.children().iter().filter(|directive| directive.name == "server_name");
     directives.flat_map(|directive| &directive.args).map(|arg| arg.value.as_str())
 }

@@ -1,5 +1,6 @@
 //! A person's own deployment: its files as they are, its environment, and the scenario that `lab init` writes for it.
 
+mod behind_proxy;
 mod checks;
 mod clean;
 mod environment;
@@ -8,6 +9,7 @@ mod hopeless;
 mod init;
 pub(crate) mod python_server;
 mod refusals;
+mod services;
 mod sockets;
 mod tls;
 mod upstreams;
