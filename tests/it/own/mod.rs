@@ -10,6 +10,7 @@ mod init;
 pub(crate) mod python_server;
 mod refusals;
 mod services;
+mod session;
 mod sockets;
 mod tls;
 mod upstreams;
