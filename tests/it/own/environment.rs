@@ -291,3 +291,43 @@ fn stack_may_have_an_app_of_its_own() {
     let explained = project.expect(Exit::Ok, &["explain", "lab.toml"]);
     assert!(explained.contains("its own app word:app"), "{explained}");
 }
+
+/// An application that shows where it lies.
+const PLACED: &str = r#"
+schema = 1
+name   = "placed"
+kinds  = "kinds"
+
+[app]
+wsgi = "place:app"
+path = "."
+
+[[stack]]
+name   = "mine"
+server = { kind = "own" }
+
+[[check]]
+name    = "the file is shown"
+request = { path = "/" }
+expect.body = { contains = "place.py" }
+"#;
+
+#[test]
+fn facts_do_not_name_the_folder() {
+    requires!(Python);
+    let app = "def app(environ, start_response):\n    start_response(\"200 OK\", [])\n    return [__file__.encode()]\n";
+    let project = || {
+        Project::new(str::to_owned)
+            .with_server_kind("own", python_server::KIND, python_server::LAUNCHER)
+            .with_file("place.py", app)
+            .with_file("lab.toml", PLACED)
+            .with_shared_cache()
+    };
+    let (one, other) = (project(), project());
+    one.expect(Exit::Ok, &["provision", "lab.toml"]);
+    one.expect(Exit::Ok, &["run", "lab.toml", "--gate", "--accept-new"]);
+    let snapshot = fs::read_to_string(one.path("reports/snapshots/placed.snap")).unwrap();
+    assert!(snapshot.contains("body \"{root}/"), "{snapshot}");
+    other.write("reports/snapshots/placed.snap", &snapshot);
+    other.expect(Exit::Ok, &["run", "lab.toml", "--gate"]);
+}

@@ -1,5 +1,6 @@
 //! A person's own deployment: its files as they are, its environment, and the scenario that `lab init` writes for it.
 
+mod asgi;
 mod behind_proxy;
 mod checks;
 mod clean;
