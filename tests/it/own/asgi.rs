@@ -41,7 +41,5 @@ fn servers_run_asgi_applications() {
     let project = Project::empty().with_file("web.py", APP).with_file("lab.toml", &scenario()).with_shared_cache();
     project.expect(Exit::Ok, &["provision", "lab.toml"]);
     let printed = project.expect(Exit::Ok, &["check", "lab.toml"]);
-    for kind in SERVERS {
-        assert!(printed.contains(&format!("{}  1 of 1 checks passed", kind.replace('/', "-"))), "{kind}: {printed}");
-    }
+    assert_eq!(printed.matches("1 of 1 checks passed").count(), SERVERS.len(), "{printed}");
 }
