@@ -23,6 +23,7 @@ use lab::catalog::{Catalog, KindRef, Role};
 use lab::provision::{AppPackages, Installed, RequiredKind, ToolPaths};
 use lab::scenario::model::{App, Backend, Proxy, Server, Stack};
 use lab::stack::process::ProcessLauncher;
+use lab::stack::recording::Recording;
 use lab_proxy::upstream::request_head;
 use lab_proxy::variables::{DefinedVariables, Template};
 use proxy_setup::{corrected, corrected_conf, grown, head, with_routing, with_scope};
@@ -179,12 +180,17 @@ fn round_trips(criterion: &mut Criterion) {
     find("proxied", Role::Proxy);
     let launcher = ProcessLauncher {
         lab: PathBuf::from(env!("CARGO_BIN_EXE_lab")),
+        root: folder.path().to_owned(),
         folder: folder.path().to_owned(),
         cores: Vec::new(),
         installed,
+        logs_under_load: true,
     };
     let proxy = Proxy { kind: kind(Role::Proxy), config: Some(corrected_conf()), image: None };
-    let start = |stack: Stack| runtime.block_on(launcher.start(&stack, &stack.name)).expect("a stack"); // OK as above
+    let start = |stack: Stack| {
+        let started = launcher.start(&stack, &stack.name, Recording::NONE);
+        runtime.block_on(started).expect("a stack") // OK as above
+    };
     let (direct, proxied) = (start(stack("direct", None)), start(stack("proxied", Some(proxy))));
 
     let mut group = criterion.benchmark_group("round trip");

@@ -538,6 +538,9 @@ pub struct CleanArgs {
     /// Also remove objects of runs whose process is invisible here, such as one in another container
     #[arg(long)]
     pub all: bool,
+    /// Also remove all but the last N runs of each scenario in `reports/`, and compress the logs of the others
+    #[arg(long, value_name = "N")]
+    pub keep: Option<NonZeroU32>,
 }
 
 #[cfg(test)]

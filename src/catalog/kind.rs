@@ -36,15 +36,21 @@ impl fmt::Display for Role {
 pub enum Interface {
     /// A Python callable by PEP 3333.
     Wsgi,
+    /// A Python callable by the ASGI specification. <https://asgi.readthedocs.io/en/latest/specs/>
+    Asgi,
     /// An app that is built into lab.
     Native,
 }
 
 impl Interface {
+    /// In the order that lists show.
+    pub const ALL: [Interface; 3] = [Interface::Wsgi, Interface::Asgi, Interface::Native];
+
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Interface::Wsgi => "wsgi",
+            Interface::Asgi => "asgi",
             Interface::Native => "native",
         }
     }
@@ -81,11 +87,14 @@ pub enum Ability {
     ChunkedInput,
     /// Drops the body that an application returns to HEAD (RFC 9110, section 9.3.2).
     Head,
+    /// Serves more kept connections than it has workers and threads.
+    MoreConnections,
 }
 
 impl Ability {
     /// In the order that lists show.
-    pub const ALL: [Ability; 4] = [Ability::KeepAlive, Ability::Workers, Ability::ChunkedInput, Ability::Head];
+    pub const ALL: [Ability; 5] =
+        [Ability::KeepAlive, Ability::Workers, Ability::ChunkedInput, Ability::Head, Ability::MoreConnections];
 
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -94,6 +103,7 @@ impl Ability {
             Ability::Workers => "workers",
             Ability::ChunkedInput => "chunked_input",
             Ability::Head => "head",
+            Ability::MoreConnections => "more_connections",
         }
     }
 }
@@ -220,7 +230,9 @@ pub struct Run {
     pub config: Option<Vec<Template>>,
     /// Arguments that name a WSGI application. `None` if the kind hosts none.
     pub wsgi: Option<Vec<Template>>,
-    /// Whether the name of a WSGI application may be the call of a factory.
+    /// Arguments that name an ASGI application. `None` if the kind hosts none.
+    pub asgi: Option<Vec<Template>>,
+    /// Whether the name of an application may be the call of a factory.
     pub calls_factories: bool,
     /// Arguments that name an app built into lab. `None` if the kind hosts none.
     pub native: Option<Vec<Template>>,
@@ -296,6 +308,8 @@ pub struct Variant {
     pub workers: Option<Workers>,
     /// The default number of threads per worker.
     pub threads: Option<NonZeroU16>,
+    /// Arguments that name an ASGI application, for a variant that hosts nothing else.
+    pub asgi: Option<Vec<Template>>,
     /// Replaces the kind's protocol.
     pub speaks: Option<Protocol>,
     /// Replaces the kind's default configuration file.
@@ -385,10 +399,22 @@ impl KindRef {
     /// Whether it hosts apps of this interface. True for a kind that cannot run, because that reason is reported instead.
     #[must_use]
     pub fn hosts(&self, interface: Interface) -> bool {
-        self.kind.run.as_ref().map_or(true, |run| match interface {
-            Interface::Wsgi => run.wsgi.is_some(),
-            Interface::Native => run.native.is_some(),
-        })
+        self.kind.run.is_err() || self.app_arguments(interface).is_some()
+    }
+
+    /// Arguments that name an app of this interface. `None` if it hosts none.
+    #[must_use]
+    pub fn app_arguments(&self, interface: Interface) -> Option<&[Template]> {
+        let run = self.kind.run.as_ref().ok()?;
+        let own = self.variant().and_then(|variant| variant.asgi.as_ref());
+        let arguments = match (own, interface) {
+            (Some(asgi), Interface::Asgi) => Some(asgi),
+            (Some(_), Interface::Wsgi | Interface::Native) => None,
+            (None, Interface::Wsgi) => run.wsgi.as_ref(),
+            (None, Interface::Asgi) => run.asgi.as_ref(),
+            (None, Interface::Native) => run.native.as_ref(),
+        };
+        arguments.map(Vec::as_slice)
     }
 
     /// The protocol spoken between proxy and server.

@@ -4,6 +4,7 @@
 //! of the user's is searched first, and needs no Rust. Nothing here installs or starts anything.
 
 pub mod kind;
+pub mod service;
 pub mod template;
 
 pub(crate) mod image_name;

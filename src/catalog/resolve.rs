@@ -243,12 +243,13 @@ fn run(
     let threads = optional(&wire.threads, &[Variable::Threads]);
     let config = optional(&wire.config, &[Variable::Config]);
     let wsgi = optional(&wire.wsgi, &app);
+    let asgi = optional(&wire.asgi, &app);
     let native = optional(&wire.native, &[Variable::Native]);
-    let hosts_something = !wire.wsgi.is_absent() || !wire.native.is_absent();
+    let hosts_something = !wire.wsgi.is_absent() || !wire.asgi.is_absent() || !wire.native.is_absent();
     if hosts_something != (role == Some(Role::Server)) {
         let message = match hosts_something {
-            true => "a proxy hosts no app: it has neither `wsgi` nor `native`",
-            false => "a server must say how its app is named: `wsgi`, `native` or both",
+            true => "a proxy hosts no app: it has none of `wsgi`, `asgi` and `native`",
+            false => "a server must say how its app is named: at least one of `wsgi`, `asgi` and `native`",
         };
         problems.push(Diagnostic::at(at, message));
     }
@@ -278,6 +279,7 @@ fn run(
         threads: threads?,
         config: config?,
         wsgi: wsgi?,
+        asgi: asgi?,
         calls_factories: wire.calls_factories.value().copied().unwrap_or_default(),
         native: native?,
         as_root: as_root?,

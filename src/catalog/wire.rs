@@ -91,7 +91,7 @@ wire_table! {
 
 wire_table! {
     /// How to run a kind. The command line is `command`, then `workers`, `threads` and `config` if they are set, the
-    /// variant's and the scenario's `arguments`, then `wsgi` or `native`; preceded by `as_root` if lab is root.
+    /// variant's and the scenario's `arguments`, then `wsgi`, `asgi` or `native`; preceded by `as_root` if lab is root.
     Start in "`[start]`" {
         /// The program and its fixed arguments.
         required command: List<String> = { "minItems": 1 },
@@ -103,8 +103,9 @@ wire_table! {
         optional config: List<String> = { "minItems": 1 },
         /// Arguments that name a WSGI application. Default: it hosts none.
         optional wsgi: List<String>,
-        /// Whether `{app}` in `wsgi` may be the call of a factory, `module:create_app()`. Default: lab makes a module that
-        /// calls it.
+        /// Arguments that name an ASGI application. Default: it hosts none.
+        optional asgi: List<String>,
+        /// Whether `{app}` may be the call of a factory, `module:create_app()`. Default: lab makes a module that calls it.
         optional calls_factories: bool = { "default": false },
         /// Arguments that name an app built into lab. Default: it hosts none.
         optional native: List<String>,
@@ -164,6 +165,8 @@ wire_table! {
         optional chunked_input: String,
         /// Drop the body that an application returns to HEAD.
         optional head: String,
+        /// Serve more kept connections than it has workers and threads.
+        optional more_connections: String,
     }
 }
 
@@ -184,6 +187,8 @@ wire_table! {
         optional workers_plus: Integer = { "minimum": 0, "maximum": 256, "default": 0 },
         /// The default number of threads of each worker.
         optional threads: Integer = { "minimum": 1, "maximum": 1024 },
+        /// Arguments that name an ASGI application, for a variant that hosts nothing else.
+        optional asgi: List<String>,
         /// Replaces the kind's protocol.
         optional speaks: OneOf<Protocol>,
         /// A configuration file in the kind's folder; replaces the kind's own.
@@ -226,5 +231,6 @@ impl Word for super::kind::Ability {
         ("workers", super::kind::Ability::Workers),
         ("chunked_input", super::kind::Ability::ChunkedInput),
         ("head", super::kind::Ability::Head),
+        ("more_connections", super::kind::Ability::MoreConnections),
     ];
 }

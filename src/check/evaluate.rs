@@ -1,13 +1,15 @@
 //! Compares an observation with the expectation of a check, field by field. Pure.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::content_coding::{self, Content};
 use super::json;
-use super::observed::{Observed, Transfer, lines};
+use super::observed::{Observed, Transfer, UpstreamObservation, lines};
 use super::words::{self, quoted, quoted_lines};
 use crate::scenario::model::{AppField, Expectation, HeaderRule, Placeholders, TextRule, UpstreamExpectation};
-use lab_app::headers_report::{HeadersReport, RequestView};
+use lab_app::headers_report::{ReceivedRequest, RequestView};
 
 /// An expectation and the observed value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +28,7 @@ pub struct CheckFinding {
 pub fn evaluate(
     expect: &Expectation,
     observed: &Observed,
+    upstream: &UpstreamObservation,
     values: &Placeholders,
     transfer: Transfer,
 ) -> Vec<CheckFinding> {
@@ -50,12 +53,16 @@ pub fn evaluate(
         let took = transfer.duration;
         evaluator.note("duration", expected, format!("{} ms", took.as_millis()), took <= longest);
     }
-    if !expect.upstream.is_empty() || !expect.app.is_empty() {
-        match observed.headers_report() {
-            Ok(view) => evaluator.view(expect, &view),
-            Err(error) => {
-                evaluator.note("upstream", "the app's view of the request (ask /headers)".to_owned(), error, false);
-            }
+    if !expect.upstream.is_empty() {
+        match upstream.received(observed) {
+            Ok(received) => evaluator.upstream(&expect.upstream, &received),
+            Err(reason) => evaluator.note("upstream", "a request at the server".to_owned(), reason, false),
+        }
+    }
+    if !expect.app.is_empty() {
+        match upstream.app(observed) {
+            Ok(view) => evaluator.app(&expect.app, &view),
+            Err(reason) => evaluator.note("app", "a request at the application".to_owned(), reason, false),
         }
     }
     evaluator.findings
@@ -106,24 +113,27 @@ impl Evaluator<'_> {
         }
     }
 
-    fn view(&mut self, expect: &Expectation, view: &HeadersReport) {
-        let UpstreamExpectation { method, target, headers, order } = &expect.upstream;
+    fn upstream(&mut self, expect: &UpstreamExpectation, received: &ReceivedRequest) {
+        let UpstreamExpectation { method, target, headers, order } = expect;
         if let Some(rule) = method {
-            self.text("upstream.method", rule, &view.upstream.method);
+            self.text("upstream.method", rule, &received.method);
         }
         if let Some(rule) = target {
-            self.text("upstream.target", rule, &view.upstream.target);
+            self.text("upstream.target", rule, &received.target);
         }
-        self.headers("upstream.headers", headers, &view.upstream.headers);
+        self.headers("upstream.headers", headers, &received.headers);
         if let Some(order) = order {
             let named = |line: &str| order.iter().any(|name| name.eq_ignore_ascii_case(line));
             let seen: Vec<&str> =
-                view.upstream.headers.iter().map(|(name, _)| name.as_str()).filter(|name| named(name)).collect();
+                received.headers.iter().map(|(name, _)| name.as_str()).filter(|name| named(name)).collect();
             let agrees = seen.len() == order.len() && seen.iter().zip(order).all(|(a, b)| a.eq_ignore_ascii_case(b));
             self.note("upstream.order", order.join(", "), seen.join(", "), agrees);
         }
-        for (field, rule) in &expect.app {
-            self.text(&format!("app.{}", field.name()), rule, app_field(&view.app, *field));
+    }
+
+    fn app(&mut self, expect: &BTreeMap<AppField, TextRule>, view: &RequestView) {
+        for (field, rule) in expect {
+            self.text(&format!("app.{}", field.name()), rule, app_field(view, *field));
         }
     }
 
@@ -191,7 +201,7 @@ mod tests {
 
     use super::*;
     use crate::scenario::model::{ExpectedStatus, JsonRule, Placeholder, TextTemplate, TextTemplatePart};
-    use lab_app::headers_report::ReceivedRequest;
+    use lab_app::headers_report::HeadersReport;
 
     fn text(value: &str) -> TextTemplate {
         TextTemplate { parts: vec![TextTemplatePart::Text(value.to_owned())] }
@@ -245,7 +255,7 @@ mod tests {
     }
 
     fn disagreeing(expect: &Expectation, observed: &Observed) -> Vec<String> {
-        let findings = evaluate(expect, observed, &values(), Transfer::default());
+        let findings = evaluate(expect, observed, &UpstreamObservation::default(), &values(), Transfer::default());
         findings.into_iter().filter(|finding| !finding.agrees).map(|finding| finding.field).collect()
     }
 
@@ -283,7 +293,10 @@ mod tests {
             duration: Some(Duration::from_secs(1)),
         };
         assert_eq!(disagreeing(&expect, &observed()), Vec::<String>::new());
-        assert_eq!(evaluate(&expect, &observed(), &values(), Transfer::default()).len(), 17);
+        assert_eq!(
+            evaluate(&expect, &observed(), &UpstreamObservation::default(), &values(), Transfer::default()).len(),
+            17
+        );
     }
 
     #[test]
@@ -313,7 +326,7 @@ mod tests {
             duration: Some(Duration::ZERO),
         };
         let transfer = Transfer { duration: Duration::from_millis(1), redirects: 0 };
-        let findings = evaluate(&expect, &observed(), &values(), transfer);
+        let findings = evaluate(&expect, &observed(), &UpstreamObservation::default(), &values(), transfer);
         assert!(findings.iter().all(|finding| !finding.agrees), "{findings:#?}");
     }
 
@@ -323,7 +336,7 @@ mod tests {
         response.body = "Pong!".to_owned();
         let expect =
             Expectation { app: [(AppField::RemoteAddr, TextRule::Equal(client()))].into(), ..Expectation::default() };
-        assert_eq!(disagreeing(&expect, &response), ["upstream"]);
+        assert_eq!(disagreeing(&expect, &response), ["app"]);
     }
 
     #[test]

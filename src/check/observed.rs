@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use sha2::{Digest as _, Sha256};
 
-use lab_app::headers_report::HeadersReport;
+use lab_app::headers_report::{HeadersReport, ReceivedRequest, RequestView};
 
 /// A response as it arrived at the client. Text that is not UTF-8 is read as Latin-1, so that no byte is lost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,33 @@ pub struct Observed {
     /// of this response hold (RFC 9110, section 13).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditional: Vec<(String, String)>,
+}
+
+/// A request behind the proxy, as lab recorded it for a check. `None` where lab records nothing.
+#[derive(Debug, Clone, Default)]
+pub struct UpstreamObservation {
+    /// The request at the server, or why there is none.
+    pub received: Option<Result<ReceivedRequest, String>>,
+    /// The request as the application saw it, or why that is unknown.
+    pub app: Option<Result<RequestView, String>>,
+}
+
+impl UpstreamObservation {
+    /// The request at the server. Without a recording, it is what the sample application's `/headers` says.
+    ///
+    /// # Errors
+    /// Why it is unknown, as a message.
+    pub fn received(&self, observed: &Observed) -> Result<ReceivedRequest, String> {
+        self.received.clone().unwrap_or_else(|| observed.headers_report().map(|report| report.upstream))
+    }
+
+    /// The request as the application saw it, found in the same way.
+    ///
+    /// # Errors
+    /// Why it is unknown, as a message.
+    pub fn app(&self, observed: &Observed) -> Result<RequestView, String> {
+        self.app.clone().unwrap_or_else(|| observed.headers_report().map(|report| report.app))
+    }
 }
 
 /// How a response was obtained. It varies, so it is no fact.

@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::client_tls;
-use super::observed::Observed;
+use super::observed::{Observed, UpstreamObservation};
 use super::request_body::{self, BodyFileError, EncodedBody};
 use super::slow;
 use crate::scenario::model::{CheckRequest, Placeholders, SlowClients};
@@ -68,6 +68,8 @@ pub struct ProbeResult {
     pub values: Placeholders,
     /// From the connection to the end of the response.
     pub duration: Duration,
+    /// The request behind the proxy, as far as the backend recorded it.
+    pub upstream: UpstreamObservation,
 }
 
 /// Sends a request to `address` on a new connection. `client` is the connection's address as the stack sees it, if that is
@@ -164,7 +166,7 @@ async fn exchange(
         framing_error,
         conditional: Vec::new(),
     };
-    Ok(ProbeResult { observed, values, duration: ended - begun })
+    Ok(ProbeResult { observed, values, duration: ended - begun, upstream: UpstreamObservation::default() })
 }
 
 /// Whether the response announces the end of its connection (RFC 9112, section 9.6).

@@ -81,7 +81,7 @@ fn is_plain(text: &str) -> bool {
 }
 
 fn project(args: &CiInitArgs, file: &Path, scenario: &Scenario) -> Project {
-    let requirements = scenario.app.wsgi().and_then(|app| app.requirements.as_ref());
+    let requirements = scenario.app.python().and_then(|app| app.requirements.as_ref());
     let requirements = requirements.and_then(|path| path.strip_prefix(&scenario.root).ok());
     Project {
         command: command(args),

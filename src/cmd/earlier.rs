@@ -132,7 +132,7 @@ pub(super) fn notes(files: &EarlierFiles, base: &EarlierScenario, head: &Scenari
 fn shared_paths(base: &Scenario) -> Vec<PathBuf> {
     let mut shared: Vec<PathBuf> = Vec::new();
     for stack in &base.stacks {
-        let app = stack.apps.wsgi();
+        let app = stack.apps.python();
         let paths = [
             stack.proxy.as_ref().and_then(|proxy| proxy.config.as_deref()),
             stack.server.config.as_deref(),

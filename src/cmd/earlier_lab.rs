@@ -33,7 +33,7 @@ pub(super) fn find(file: &Path, head: &Scenario) -> Result<EarlierLab, String> {
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     match printed.trim().strip_prefix("lab ") {
         Some(version) if output.status.success() => {
-            let has_python = runs_lab.iter().any(|stack| stack.app == Interface::Wsgi);
+            let has_python = runs_lab.iter().any(|stack| stack.app != Interface::Native);
             let python = if has_python { "; the Python side of its server is today's" } else { "" };
             Ok(EarlierLab { note: format!("lab in the earlier version is {name}, version {version}{python}"), file })
         }

@@ -10,6 +10,7 @@ use super::github::GitHubStep;
 use super::progress::Progress;
 use super::session_history;
 use super::source_lines::source_lines;
+use super::terminal_width::terminal_width;
 use crate::cli::{OutcomeArgs, OutputArgs};
 use crate::engine::checkpoint::Checkpoint;
 use crate::engine::error::error_chain;
@@ -252,7 +253,7 @@ fn print_report(finished: &FinishedRun, output: OutputArgs, exit: Exit) -> anyho
     if output.quiet && exit == Exit::Ok && facts_difference.is_none() {
         return Ok(());
     }
-    write!(out, "{}", terminal::render(record))?;
+    write!(out, "{}", terminal::render(record, terminal_width()))?;
     if let Some(facts) = facts_difference {
         writeln!(out, "\n{}: - snapshot, + this run", facts.name)?;
         write!(out, "{}", text_diff::render(&facts.committed, &facts.current))?;

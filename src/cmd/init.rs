@@ -39,15 +39,11 @@ pub(super) fn run(args: &InitArgs) -> anyhow::Result<Exit> {
     };
     print_list(&mut out, "found", &deployment.found)?;
     print_list(&mut out, "not found", &deployment.missing)?;
-    let Some(app) = deployment.app.as_ref().filter(|app| !app.is_asgi) else {
-        let reason = match &deployment.app {
-            Some(app) => format!(
-                "{} is an ASGI application, and the servers that lab knows run WSGI applications; nothing is written",
-                app.name
-            ),
-            None => "without an application there is no scenario; name its file: lab init FILE".to_owned(),
-        };
-        writeln!(anstream::stderr(), "lab init: {reason}")?;
+    let Some(app) = &deployment.app else {
+        writeln!(
+            anstream::stderr(),
+            "lab init: without an application there is no scenario; name its file: lab init FILE"
+        )?;
         return Ok(Exit::BadScenario);
     };
     let wrapper = deployment

@@ -12,8 +12,12 @@ pub(super) fn create(scenario: &Scenario, tools: &ToolPaths, is_quiet: bool) -> 
     let mut missing: Vec<(String, Environment)> = Vec::new();
     for_each_required(scenario, &mut |required| {
         let is_environment = matches!(required.kind.install, Install::Environment { .. });
-        let is_brought = required.packages.environment_with(required.kind).is_some();
-        if !is_environment || is_brought || required.app != Some(Interface::Wsgi) || required.kind.run.is_err() {
+        let is_brought = required.packages.environment_with(required.kind, required.app).is_some();
+        if !is_environment
+            || is_brought
+            || required.app.is_none_or(|app| app == Interface::Native)
+            || required.kind.run.is_err()
+        {
             return;
         }
         // Without a Python, the stack is unavailable, and its row says why.

@@ -23,6 +23,7 @@ mod keep;
 mod lint;
 mod list;
 mod missing_environments;
+mod outside;
 mod pending_snapshots;
 mod progress;
 mod proxy;
@@ -39,9 +40,9 @@ mod session_history;
 mod snapshot;
 mod snapshot_review;
 mod source_lines;
+mod terminal_width;
 mod tool_paths;
 mod up;
-mod upstreams;
 
 use std::process::ExitCode;
 

@@ -109,8 +109,8 @@ fn provision(targets: &[Target], tools: &ToolPaths) -> anyhow::Result<Exit> {
         let started = Instant::now();
         let mut is_created = false;
         let has_environment = matches!(kind.install, Install::Environment { .. })
-            && *app == Some(Interface::Wsgi)
-            && packages.environment_with(kind).is_none();
+            && app.is_some_and(|app| app != Interface::Native)
+            && packages.environment_with(kind, *app).is_none();
         if has_environment {
             let environment = Environment::for_kind(kind, packages, tools);
             let outcome = environment.map_err(anyhow::Error::msg).and_then(|environment| {

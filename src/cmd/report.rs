@@ -9,6 +9,7 @@ use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
+use super::terminal_width::terminal_width;
 use crate::cli::{ReportArgs, ReportFormat};
 use crate::document;
 use crate::exit::Exit;
@@ -74,7 +75,7 @@ fn refuse(message: &str, exit: Exit) -> anyhow::Result<Exit> {
 
 fn rendered(record: &mut Record, format: ReportFormat) -> anyhow::Result<String> {
     Ok(match format {
-        ReportFormat::Text => terminal::render(record),
+        ReportFormat::Text => terminal::render(record, terminal_width()),
         ReportFormat::Markdown => markdown::render(record),
         ReportFormat::Svg => chart::render(record),
         ReportFormat::Junit => junit::render(record, RunContext::from_command(record))?,

@@ -6,8 +6,8 @@ use std::num::NonZeroU32;
 use anstream::stream::IsTerminal as _;
 
 use super::github::GitHubStep;
+use super::outside;
 use super::session_history;
-use super::upstreams;
 use crate::cli::{BackendArg, RoundsArg, ScenarioArgs, StackArgs};
 use crate::document::DocumentErrors;
 use crate::exit::Exit;
@@ -90,7 +90,7 @@ fn selected(
             return Ok(Err(Exit::BadScenario));
         }
     }
-    if upstreams::print_elsewhere(&scenario)? {
+    if outside::print_faults(&scenario)? {
         return Ok(Err(Exit::BadScenario));
     }
     Ok(Ok(scenario))

@@ -146,10 +146,11 @@ fn details(kind: &Kind, tools: &ToolPaths) -> String {
         Install::Lab | Install::Nowhere => {}
     }
     if kind.role == Role::Server && kind.run.is_ok() {
-        let hosts = [Interface::Wsgi, Interface::Native];
         let run = kind.run.as_ref();
-        let hosted = hosts.into_iter().filter(|interface| match interface {
+        let has_variant = kind.variants.iter().any(|variant| variant.asgi.is_some());
+        let hosted = Interface::ALL.into_iter().filter(|interface| match interface {
             Interface::Wsgi => run.is_ok_and(|run| run.wsgi.is_some()),
+            Interface::Asgi => has_variant || run.is_ok_and(|run| run.asgi.is_some()),
             Interface::Native => run.is_ok_and(|run| run.native.is_some()),
         });
         line("hosts", &hosted.map(Interface::name).collect::<Vec<_>>().join(", "));

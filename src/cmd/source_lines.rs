@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::github::GitHubStep;
 use crate::report::view::annotations::SourceLines;
 use crate::scenario::lines::ScenarioLines;
-use crate::scenario::model::{Scenario, Stack, WsgiApp};
+use crate::scenario::model::{PythonApp, Scenario, Stack};
 use crate::scenario::routes::routes;
 
 /// More modules than a site of one repository has; a folder with more is a mistake in `path`.
@@ -18,7 +18,7 @@ const MAX_DEPTH: usize = 5;
 pub(super) fn source_lines(scenario: &Scenario, step: &GitHubStep) -> SourceLines {
     let text = std::fs::read_to_string(&scenario.file).unwrap_or_default();
     let mut modules = Vec::new();
-    if let Some(WsgiApp { path: Some(path), .. }) = scenario.app.wsgi() {
+    if let Some(PythonApp { path: Some(path), .. }) = scenario.app.python() {
         python_files(path, MAX_DEPTH, &mut modules);
     }
     let routes = modules.iter().flat_map(|file| {

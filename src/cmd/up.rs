@@ -12,6 +12,7 @@ use crate::engine::local::Local;
 use crate::engine::session::{self, Session};
 use crate::exit::Exit;
 use crate::scenario::model::Scenario;
+use crate::stack::recording::Recording;
 use crate::stack::running::RunningStack;
 
 /// Time between two checks that every component is still running.
@@ -55,7 +56,7 @@ async fn start(scenario: &Scenario, backend: &mut Local) -> anyhow::Result<Vec<R
     let mut stacks = Vec::new();
     let mut out = anstream::stdout().lock();
     for stack in &scenario.stacks {
-        let running = backend.start(stack, &stack.name).await;
+        let running = backend.start(stack, &stack.name, Recording::LOGS).await;
         let running = running.map_err(|error| anyhow::anyhow!("stack {}: {error}", stack.name))?;
         writeln!(out, "{}  http://{}", stack.name, running.entry())?;
         for component in &running.components {

@@ -10,6 +10,7 @@ use crate::measure::contention::Contention;
 use crate::record::{ComponentRecord, ComponentUse};
 use crate::scenario::model::{CheckRequest, Load, Stack};
 use crate::stack::logs::{LogExcerpt, LogPositions};
+use crate::stack::recording::Recording;
 use lab_load::wire::DriveOutcome;
 
 /// A way to run stacks.
@@ -22,8 +23,14 @@ pub trait Backend {
         None
     }
 
-    /// Starts a stack afresh and waits until it is ready. Its logs go into the folder `visit` of the run's folder.
-    fn start(&mut self, stack: &Stack, visit: &str) -> impl Future<Output = Result<Self::Running, BackendError>>;
+    /// Starts a stack afresh and waits until it is ready. Its logs go into the folder `visit` of the run's folder. Where the
+    /// backend can, requests are recorded as far as `recording` says.
+    fn start(
+        &mut self,
+        stack: &Stack,
+        visit: &str,
+        recording: Recording,
+    ) -> impl Future<Output = Result<Self::Running, BackendError>>;
 
     fn describe(&self, running: &Self::Running) -> StackDescription;
 

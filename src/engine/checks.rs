@@ -18,6 +18,7 @@ use crate::record::{
     CheckOutcome, CheckRecord, DifferenceRecord, PublishedFigure, StackDifferences, StackRecord, VaryingField,
 };
 use crate::scenario::model::{Check, CheckRequest, Scenario, Stack, Volatile};
+use crate::stack::recording::Recording;
 
 /// Starts a stack and runs every check that applies to it. Its logs go into the folder `visit`.
 pub(super) async fn check_stack<B: Backend>(
@@ -43,7 +44,8 @@ pub(super) async fn check_stack<B: Backend>(
         return record;
     }
     observer.on_event(&RunEvent::Starting { stack: &stack.name });
-    let running = match backend.start(stack, &format!("{visit}/{}", stack.name)).await {
+    let recording = Recording::for_checks(scenario.checks_for(stack));
+    let running = match backend.start(stack, &format!("{visit}/{}", stack.name), recording).await {
         Ok(running) => running,
         Err(error) => {
             let error = error_chain(&error);
@@ -134,9 +136,9 @@ async fn run_check<B: Backend>(
 ) -> CheckOutcome {
     let redaction = backend.describe(running).redaction;
     match exchange(&check.request, session, running, backend).await {
-        Ok(Exchange { request, mut observed, values, transfer }) => {
+        Ok(Exchange { request, mut observed, upstream, values, transfer }) => {
             observed.conditional = validate(&request, &observed, running, backend).await;
-            let mut findings = evaluate(&check.expect, &observed, &values, transfer);
+            let mut findings = evaluate(&check.expect, &observed, &upstream, &values, transfer);
             if let Err(missing) = session.extract(&check.extract, &observed) {
                 findings.extend(missing.into_iter().map(|name| CheckFinding {
                     field: format!("extract.{name}"),

@@ -1,7 +1,7 @@
 //! One exchange of a check: its request, the redirects that are followed, and the cookies on the way.
 
 use super::backend::Backend;
-use crate::check::observed::{Observed, Transfer};
+use crate::check::observed::{Observed, Transfer, UpstreamObservation};
 use crate::check::probe::ProbeError;
 use crate::check::redirect;
 use crate::check::session::Session;
@@ -12,6 +12,7 @@ pub(super) struct Exchange {
     /// The request that was responded to.
     pub(super) request: CheckRequest,
     pub(super) observed: Observed,
+    pub(super) upstream: UpstreamObservation,
     pub(super) values: Placeholders,
     pub(super) transfer: Transfer,
 }
@@ -40,7 +41,8 @@ pub(super) async fn exchange<B: Backend>(
         let Some(next) = next else {
             let mut values = probed.values;
             values.extracted.clone_from(session.values());
-            return Ok(Exchange { request, observed: probed.observed, values, transfer });
+            let (observed, upstream) = (probed.observed, probed.upstream);
+            return Ok(Exchange { request, observed, upstream, values, transfer });
         };
         if transfer.redirects == most {
             let location = probed.observed.lines("location").next().unwrap_or_default().to_owned();

@@ -8,7 +8,7 @@ use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
 use super::backend::{Backend, DriveResult, Interference, StackDescription};
 use super::error::BackendError;
-use crate::check::observed::Observed;
+use crate::check::observed::{Observed, UpstreamObservation};
 use crate::check::probe::{ProbeError, ProbeResult};
 use crate::check::redact::Redaction;
 use crate::measure::contention::Contention;
@@ -16,6 +16,7 @@ use crate::measure::footprint::{Footprint, Peaks};
 use crate::measure::resources::ResourceUse;
 use crate::record::{ComponentRecord, ComponentUse};
 use crate::scenario::model::{CheckRequest, Load, Placeholders, Stack};
+use crate::stack::recording::Recording;
 use crate::stack::{Role, StartError};
 use lab_load::wire::{CpuTime, DriveOutcome, ErrorClass, Ledger, SecondRow, SecondTimes};
 
@@ -118,7 +119,7 @@ fn count(counts: &mut BTreeMap<String, usize>, name: &str) -> usize {
 impl Backend for Fake {
     type Running = String;
 
-    async fn start(&mut self, stack: &Stack, visit: &str) -> Result<String, BackendError> {
+    async fn start(&mut self, stack: &Stack, visit: &str, _recording: Recording) -> Result<String, BackendError> {
         self.log.push(format!("start {visit}"));
         if self.stacks[&stack.name].failing_starts.contains(&count(&mut self.starts, &stack.name)) {
             let reason = "it will not start".to_owned();
@@ -146,7 +147,7 @@ impl Backend for Fake {
             conditional: Vec::new(),
         };
         let values = Placeholders::new("127.0.0.1", "127.0.0.1", 1);
-        Ok(ProbeResult { observed, values, duration: Duration::ZERO })
+        Ok(ProbeResult { observed, values, duration: Duration::ZERO, upstream: UpstreamObservation::default() })
     }
 
     fn missing_driver(&self, load: &Load) -> Option<String> {

@@ -1,8 +1,10 @@
 //! Loads that a stack cannot serve: they end early, with the cause. Pure.
 
+use crate::catalog::kind::{Ability, Workers};
 use crate::record::{Measured, RoundIssue, RoundOutcome, RoundRecord};
-use crate::scenario::model::{Load, OnErrors};
+use crate::scenario::model::{Load, OnErrors, Stack};
 use crate::stack::logs::LogExcerpt;
+use lab_load::accounting::audit::OfferedLoad;
 use lab_load::wire::DriveOutcome;
 
 /// The issue of a round in which more than half of the responses are errors.
@@ -55,6 +57,30 @@ fn error_message(line: &str) -> Option<String> {
     is_exception.then(|| line.to_owned())
 }
 
+/// The cause that lies in the stack's nature: without a proxy, its server keeps fewer connections at a time than the load has.
+pub(super) fn starvation(stack: &Stack, offered: OfferedLoad) -> Option<String> {
+    let OfferedLoad::Users { users } = offered else { return None };
+    let server = &stack.server;
+    let reason = server.kind.cannot(Ability::MoreConnections).filter(|_| stack.proxy.is_none())?;
+    let Some(Workers::Count(workers)) = server.workers else { return None };
+    let served = u32::from(workers.get()) * server.threads.map_or(1, |threads| u32::from(threads.get()));
+    let message = || {
+        format!(
+            "`{}` serves {served} of the {users} connections at a time, because {reason}; the others wait",
+            server.kind
+        )
+    };
+    (users.get() > served).then(message)
+}
+
+/// Adds that cause to the issues that come from the stack.
+pub(super) fn explain(issues: &mut [RoundIssue], cause: &str) {
+    for issue in issues.iter_mut().filter(|issue| STACK_ISSUES.contains(&issue.kind.as_str())) {
+        issue.message.push_str("; ");
+        issue.message.push_str(cause);
+    }
+}
+
 /// Why a stack is not driven any further with a load; `None` while there is hope.
 pub(super) fn reason<'a>(rounds: &'a [RoundRecord], load: &str, stack: &str) -> Option<&'a RoundIssue> {
     let visits = rounds.iter().filter(|round| round.load == load && round.stack == stack);
@@ -86,7 +112,47 @@ pub(super) fn give_up(round: &mut RoundRecord) {
 
 #[cfg(test)]
 mod tests {
+    use std::num::{NonZeroU16, NonZeroU32};
+
     use super::*;
+    use crate::catalog::kind::Interface;
+    use crate::catalog::{Catalog, Role};
+    use crate::scenario::model::{App, Backend, Server};
+
+    #[test]
+    fn starved_connections_are_counted() {
+        let kind = |name: &str| Catalog::builtin().choose(Role::Server, name).unwrap();
+        let users = |users: u32| OfferedLoad::Users { users: NonZeroU32::new(users).unwrap() };
+        let stack = |name: &str| {
+            let mut server = Server::new(kind(name));
+            server.workers = Some(Workers::Count(NonZeroU16::new(2).unwrap()));
+            Stack { server, ..native_stack() }
+        };
+        let cause = starvation(&stack("uwsgi"), users(8)).unwrap();
+        assert!(cause.starts_with("`uwsgi` serves 2 of the 8 connections at a time, because each process"), "{cause}");
+        assert_eq!(starvation(&stack("uwsgi"), users(2)), None);
+        assert_eq!(starvation(&stack("waitress"), users(8)), None);
+        let issue = |kind: &str| RoundIssue { kind: kind.to_owned(), invalidates: true, message: "why".to_owned() };
+        let mut issues = [issue("littles-law"), issue("late-driver")];
+        explain(&mut issues, "the cause");
+        assert_eq!(issues.map(|issue| issue.message), ["why; the cause", "why"]);
+    }
+
+    fn native_stack() -> Stack {
+        Stack {
+            name: "site".to_owned(),
+            proxy: None,
+            server: Server::new(Catalog::builtin().choose(Role::Server, "lab").unwrap()),
+            backend: Backend::Process,
+            app: Interface::Native,
+            apps: App::Native("hello".to_owned()),
+            reference: false,
+            measured: true,
+            is_optional: false,
+            impossible: None,
+            version: None,
+        }
+    }
 
     #[test]
     fn most_frequent_message_of_a_log_is_the_cause() {

@@ -9,10 +9,12 @@ use super::drive_plan::{drive_plan, program};
 use super::driver::follow;
 use super::error::{BackendError, DriverError};
 use super::sampler::ConnectionCounter;
+use crate::check::observed::UpstreamObservation;
 use crate::check::probe::{self, ProbeError, ProbeResult};
 use crate::check::redact::Redaction;
 use crate::record::{ComponentRecord, ImageRecord};
 use crate::scenario::model::{self as scenario, CheckRequest, Driver, External, Load, Scenario, Stack};
+use crate::stack::app_observer::AppObserver;
 use crate::stack::component_spec::ImageIdentity;
 use crate::stack::container::launcher::ContainerLauncher;
 use crate::stack::container::run_network::RunNetworkError;
@@ -21,6 +23,8 @@ use crate::stack::guarded::{Guarded, Output, Program};
 use crate::stack::logs::{self, LogExcerpt, LogPositions};
 use crate::stack::process::ProcessLauncher;
 use crate::stack::ready::last_lines;
+use crate::stack::recording::Recording;
+use crate::stack::relay::Relay;
 use crate::stack::running::{RunningComponent, RunningStack};
 use lab_load::drivers::external;
 use lab_load::wire::DrivePlan;
@@ -57,10 +61,10 @@ impl Backend for Local {
         stack.refused_in_containers().or_else(|| self.launcher.unavailable(stack))
     }
 
-    async fn start(&mut self, stack: &Stack, visit: &str) -> Result<RunningStack, BackendError> {
+    async fn start(&mut self, stack: &Stack, visit: &str, recording: Recording) -> Result<RunningStack, BackendError> {
         match (stack.backend, &mut self.containers) {
-            (scenario::Backend::Process, _) => Ok(self.launcher.start(stack, visit).await?),
-            (scenario::Backend::Container, Some(containers)) => Ok(containers.start(stack, visit).await?),
+            (scenario::Backend::Process, _) => Ok(self.launcher.start(stack, visit, recording).await?),
+            (scenario::Backend::Container, Some(containers)) => Ok(containers.start(stack, visit, recording).await?),
             (scenario::Backend::Container, None) => Err(BackendError::NoContainerEngine),
         }
     }
@@ -69,13 +73,13 @@ impl Backend for Local {
         let components = running.components.iter();
         let inner = components.clone().skip(1).map(|component| format!("{{{}}}", component.role));
         let names = std::iter::once("{host}:{port}".to_owned()).chain(inner);
+        let mut addresses: Vec<_> = components.clone().map(|component| component.address).zip(names).collect();
+        if let (Some(relay), Some((_, server))) = (&running.relay, addresses.last().cloned()) {
+            addresses.push((relay.address(), server));
+        }
         StackDescription {
             components: components.clone().map(component_record).collect(),
-            redaction: Redaction {
-                addresses: components.clone().map(|component| component.address).zip(names).collect(),
-                names: running.names.clone(),
-                versions: versions(components),
-            },
+            redaction: Redaction { addresses, names: running.names.clone(), versions: versions(components) },
         }
     }
 
@@ -84,7 +88,13 @@ impl Backend for Local {
             true => running.tls_entry().ok_or(ProbeError::NoTls)?,
             false => running.entry(),
         };
-        probe::probe(entry, running.client, request).await
+        let (relay, observer) = (running.relay.as_ref(), running.observer.as_ref());
+        relay.inspect(|relay| relay.clear());
+        observer.inspect(|observer| observer.clear());
+        let probed = probe::probe(entry, running.client, request).await?;
+        let upstream =
+            UpstreamObservation { received: relay.map(Relay::last_request), app: observer.map(AppObserver::last_view) };
+        Ok(ProbeResult { upstream, ..probed })
     }
 
     fn log_positions(&self, running: &RunningStack) -> LogPositions {

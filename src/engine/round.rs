@@ -6,6 +6,7 @@ use super::{drive_plan, hopeless, sanity, warmup};
 use crate::event::{RunEvent, RunObserver};
 use crate::record::{Measured, RoundIssue, RoundOutcome, RoundRecord, WarmupRecord};
 use crate::scenario::model::{Load, Stack, Warmup};
+use crate::stack::recording::Recording;
 use lab_load::accounting::audit;
 
 /// More blocks than a sample has.
@@ -57,7 +58,7 @@ async fn measure<B: Backend>(
     visit: &str,
     backend: &mut B,
 ) -> Result<Measured, RoundError> {
-    let mut running = backend.start(stack, visit).await?;
+    let mut running = backend.start(stack, visit, Recording::NONE).await?;
     let positions = backend.log_positions(&running);
     let driven = warm_up_and_drive(&mut running, load, warmup, visit, backend).await;
     let has_mostly_errors = driven.as_ref().is_ok_and(|(_, result)| hopeless::has_mostly_errors(load, &result.outcome));
@@ -73,6 +74,9 @@ async fn measure<B: Backend>(
     if has_mostly_errors {
         let issue = hopeless::mostly_errors(&measured, &logged);
         measured.issues.insert(0, issue);
+    }
+    if let Some(cause) = hopeless::starvation(stack, drive_plan::offered_load(load)) {
+        hopeless::explain(&mut measured.issues, &cause);
     }
     if let Some(open) = &mut measured.open {
         open.seed = drive_plan::arrival_seed(load);

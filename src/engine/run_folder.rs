@@ -112,12 +112,7 @@ impl RunFolder {
     /// # Errors
     /// A log cannot be read, or its replacement not be written.
     pub fn compress_logs(&self) -> Result<(), RunFolderError> {
-        for folder in ["rounds", "confirmation"].map(|name| self.path.join(name)) {
-            if folder.is_dir() {
-                compress_logs(&folder).map_err(failed(format!("compress the logs in {}", folder.display())))?;
-            }
-        }
-        Ok(())
+        compress_round_logs(&self.path)
     }
 
     /// Removes the folders of the oldest runs, so that `kept` remain with this one. What another process uses stays.
@@ -126,25 +121,10 @@ impl RunFolder {
     /// A folder cannot be read or removed.
     pub fn remove_old_runs(&self, kept: NonZeroU32) -> Result<(), RunFolderError> {
         let Some(parent) = self.path.parent() else { return Ok(()) };
-        let read = fs::read_dir(parent).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-        let entries = read.map_err(failed(format!("read {}", parent.display())))?;
-        // The names of runs start with their time.
-        let mut older: Vec<PathBuf> = entries
-            .into_iter()
-            .filter(|entry| entry.file_name().to_str().is_some_and(is_generated_name))
-            .map(|entry| entry.path())
-            .filter(|path| *path != self.path)
-            .collect();
-        older.sort();
+        let mut older = generated_runs(parent)?;
+        older.retain(|path| *path != self.path);
         let excess = (older.len() + 1).saturating_sub(kept.get() as usize);
-        for path in older.into_iter().take(excess) {
-            let operation = || format!("remove {}", path.display());
-            let lock = RunLock::acquire(&path).map_err(failed(operation()))?;
-            if lock.is_some() {
-                fs::remove_dir_all(&path).map_err(failed(operation()))?;
-            }
-        }
-        Ok(())
+        older.into_iter().take(excess).try_for_each(|path| remove_unused(&path).map(|_| ()))
     }
 
     /// Renames a new link over the old one: `latest` always exists.
@@ -154,6 +134,65 @@ impl RunFolder {
         std::os::unix::fs::symlink(name, &new)?;
         fs::rename(&new, parent.join("latest"))
     }
+}
+
+/// The excess runs of one scenario, and what became of them.
+#[derive(Debug, Default)]
+pub struct OldRuns {
+    pub removed: Vec<PathBuf>,
+    /// Those that another process uses.
+    pub in_use: Vec<PathBuf>,
+}
+
+/// Removes all but the newest `kept` runs in the folder of a scenario's runs, and compresses the logs of those that stay.
+/// What another process uses stays as it is.
+///
+/// # Errors
+/// A folder cannot be read or removed, or a log not be compressed.
+pub fn clean_runs(scenario: &Path, kept: NonZeroU32, dry_run: bool) -> Result<OldRuns, RunFolderError> {
+    let runs = generated_runs(scenario)?;
+    let (excess, rest) = runs.split_at(runs.len().saturating_sub(kept.get() as usize));
+    let mut old = OldRuns::default();
+    for path in excess {
+        let is_removed = dry_run || remove_unused(path)?;
+        if is_removed { &mut old.removed } else { &mut old.in_use }.push(path.clone());
+    }
+    for path in rest.iter().filter(|_| !dry_run) {
+        let lock = RunLock::acquire(path).map_err(failed(format!("lock {}", path.display())))?;
+        if lock.is_some() {
+            compress_round_logs(path)?;
+        }
+    }
+    Ok(old)
+}
+
+/// The folders in `parent` that are named as lab names runs, the oldest first: the names start with their time.
+fn generated_runs(parent: &Path) -> Result<Vec<PathBuf>, RunFolderError> {
+    let read = fs::read_dir(parent).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let entries = read.map_err(failed(format!("read {}", parent.display())))?;
+    let runs = entries.into_iter().filter(|entry| entry.file_name().to_str().is_some_and(is_generated_name));
+    let mut runs: Vec<PathBuf> = runs.map(|entry| entry.path()).collect();
+    runs.sort();
+    Ok(runs)
+}
+
+/// Removes a run's folder, unless another process uses it.
+fn remove_unused(path: &Path) -> Result<bool, RunFolderError> {
+    let operation = || format!("remove {}", path.display());
+    let lock = RunLock::acquire(path).map_err(failed(operation()))?;
+    if lock.is_some() {
+        fs::remove_dir_all(path).map_err(failed(operation()))?;
+    }
+    Ok(lock.is_some())
+}
+
+fn compress_round_logs(run: &Path) -> Result<(), RunFolderError> {
+    for folder in ["rounds", "confirmation"].map(|name| run.join(name)) {
+        if folder.is_dir() {
+            compress_logs(&folder).map_err(failed(format!("compress the logs in {}", folder.display())))?;
+        }
+    }
+    Ok(())
 }
 
 /// The folder of all runs of a scenario.

@@ -225,9 +225,11 @@ impl Session {
         Ok(Local {
             launcher: ProcessLauncher {
                 lab: tools.lab.clone(),
+                root: scenario.root.clone(),
                 folder: self.folder.path.clone(),
                 cores: self.cores.stack.clone(),
                 installed: find_installed(scenario, tools)?,
+                logs_under_load: scenario.access_logs,
             },
             load_cores: self.cores.load.clone(),
             run: self.folder.container_name(),

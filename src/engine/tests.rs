@@ -90,6 +90,7 @@ fn scenario(blocks: u32) -> Scenario {
         quick: None,
         is_short: false,
         kept_runs: Scenario::KEPT_RUNS,
+        access_logs: false,
         comparison: None,
         volatile: Volatile::default(),
         gate: Gate {

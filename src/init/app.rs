@@ -85,7 +85,9 @@ pub(super) fn file_of<'m>(
 /// A page without parameters that the application has: `/` if it can be.
 pub(super) fn page(modules: &BTreeMap<PathBuf, Module>) -> Option<String> {
     let is_plain = |path: &&String| path.starts_with('/') && !path.contains(['<', '{', '(', ' ']);
-    let routes = modules.values().flat_map(|module| &module.routes);
+    // Where routers are put below prefixes, their routes are not known.
+    let has_mounts = modules.values().any(|module| module.mounts);
+    let routes = modules.values().flat_map(|module| &module.routes).filter(|route| !(has_mounts && route.is_mounted));
     let gets = routes.filter(|route| route.methods.iter().any(|method| method == "GET")).map(|route| &route.path);
     let mut pages: Vec<String> = gets.filter(is_plain).cloned().collect();
     let urls = modules.iter().filter(|(file, _)| file.file_name().is_some_and(|name| name == "urls.py"));
@@ -134,6 +136,9 @@ mod tests {
         let routes = r#"{"routes": [{"path": "/items/<int:id>", "methods": ["GET"]}, {"path": "/login", "methods": ["POST"]},
             {"path": "/about", "methods": ["GET"]}]}"#;
         assert_eq!(page(&modules(&[("a.py", routes)])).as_deref(), Some("/about"));
+        let mounted = r#"{"routes": [{"path": "/", "methods": ["GET"], "is_mounted": true}]}"#;
+        assert_eq!(page(&modules(&[("a.py", mounted)])).as_deref(), Some("/"));
+        assert_eq!(page(&modules(&[("a.py", mounted), ("b.py", r#"{"mounts": true}"#)])), None);
         let urls = r#"{"urls": [{"path": "admin/", "view": "admin.site.urls"}, {"path": "", "view": "views.home"}]}"#;
         let django = modules(&[("site/urls.py", urls)]);
         assert_eq!(page(&django).as_deref(), Some("/"));

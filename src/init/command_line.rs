@@ -15,14 +15,17 @@ pub(super) struct CommandLine {
     pub(super) threads: Option<u16>,
     pub(super) worker_class: Option<String>,
     pub(super) is_factory: bool,
+    /// Options that change how requests are served, as written.
+    pub(super) arguments: Vec<String>,
     /// The interface that the command line names, or that the server has.
     pub(super) is_asgi: bool,
 }
 
 /// Programs, each with its kind.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("gunicorn", "gunicorn"),
     ("uvicorn", "uvicorn"),
+    (FASTAPI, "uvicorn"),
     ("hypercorn", "hypercorn"),
     ("waitress-serve", "waitress"),
     ("granian", "granian"),
@@ -30,9 +33,43 @@ const PROGRAMS: [(&str, &str); 7] = [
     ("cheroot", "cheroot"),
 ];
 
-/// Options without a value; every other option takes the next word.
-const FLAGS: [&str; 16] = [
-    "--preload",
+/// FastAPI's own command, which starts uvicorn and finds the application in a file.
+const FASTAPI: &str = "fastapi";
+
+/// Options of gunicorn and uvicorn that change how requests are served, except those that [`CommandLine`] has. Addresses,
+/// folders, users and logs are lab's in a run.
+const KEPT_OPTIONS: [&str; 24] = [
+    "--forwarded-allow-ips",
+    "--graceful-timeout",
+    "--h11-max-incomplete-event-size",
+    "--header",
+    "--http",
+    "--keep-alive",
+    "--lifespan",
+    "--limit-concurrency",
+    "--limit-max-requests",
+    "--limit-request-field_size",
+    "--limit-request-fields",
+    "--limit-request-line",
+    "--loop",
+    "--max-requests",
+    "--max-requests-jitter",
+    "--root-path",
+    "--timeout",
+    "--timeout-graceful-shutdown",
+    "--timeout-keep-alive",
+    "--worker-connections",
+    "--ws",
+    "--ws-max-size",
+    "--ws-ping-interval",
+    "--ws-ping-timeout",
+];
+/// Those without a value.
+const KEPT_FLAGS: [&str; 5] =
+    ["--no-date-header", "--no-proxy-headers", "--no-server-header", "--preload", "--proxy-headers"];
+
+/// Options without a value that are left out; every other option takes the next word.
+const FLAGS: [&str; 17] = [
     "--reload",
     "--daemon",
     "-D",
@@ -42,8 +79,10 @@ const FLAGS: [&str; 16] = [
     "--enable-stdio-inheritance",
     "-R",
     "--no-sendfile",
-    "--proxy-headers",
     "--no-access-log",
+    "--reuse-port",
+    "--use-colors",
+    "--no-use-colors",
     "--master",
     "--die-on-term",
     "--no-ws",
@@ -56,10 +95,10 @@ pub(super) fn parse(line: &str) -> Option<CommandLine> {
 }
 
 pub(super) fn from_words(words: &[String]) -> Option<CommandLine> {
-    let (at, kind) = words.iter().enumerate().find_map(|(at, word)| {
+    let (at, program, kind) = words.iter().enumerate().find_map(|(at, word)| {
         let program = word.rsplit('/').next().unwrap_or(word);
         let (_, kind) = PROGRAMS.iter().find(|(name, _)| *name == program)?;
-        Some((at, *kind))
+        Some((at, program, *kind))
     })?;
     let mut found = CommandLine { kind, is_asgi: kind == "uvicorn", ..CommandLine::default() };
     let mut rest = words[at + 1..].iter().map(String::as_str);
@@ -72,6 +111,10 @@ pub(super) fn from_words(words: &[String]) -> Option<CommandLine> {
             _ => (word, None),
         };
         if !option.starts_with('-') {
+            if program == FASTAPI {
+                // A subcommand, and a file rather than an application.
+                continue;
+            }
             // gunicorn takes the last one, and all others have only one.
             found.app = Some(word.to_owned()).filter(|app| is_app(app)).or(found.app.take());
             continue;
@@ -82,10 +125,16 @@ pub(super) fn from_words(words: &[String]) -> Option<CommandLine> {
                 continue;
             }
             option if FLAGS.contains(&option) => continue,
+            option if KEPT_FLAGS.contains(&option) => {
+                found.arguments.push(option.to_owned());
+                continue;
+            }
             _ => {}
         }
         let value = inline.or_else(|| rest.next().map(str::to_owned)).unwrap_or_default();
+        let option = if option == "-t" { "--timeout" } else { option };
         match option {
+            option if KEPT_OPTIONS.contains(&option) => found.arguments.extend([option.to_owned(), value]),
             "-c" | "--config" | "--ini" => found.config = Some(PathBuf::from(value.trim_start_matches("file:"))),
             "--chdir" | "--app-dir" | "--pythonpath" | "--python-path" => found.folder = Some(value.into()),
             "-w" | "--workers" | "--processes" | "-p" => found.workers = value.parse().ok(),
@@ -155,6 +204,7 @@ mod tests {
             app: Some("shop:create_app(\"prod\")".to_owned()),
             config: Some("conf/g.py".into()),
             workers: Some(3),
+            arguments: vec!["--preload".to_owned()],
             ..CommandLine::default()
         };
         assert_eq!(found, Some(expected));
@@ -166,6 +216,11 @@ mod tests {
         assert_eq!((found.kind, found.app.as_deref()), ("waitress", Some("shop:create_app()")));
         assert!(parse("gunicorn -k uvicorn.workers.UvicornWorker main:app").unwrap().is_asgi);
         assert!(parse("uvicorn main:app --host 0.0.0.0").unwrap().is_asgi);
+        let found =
+            parse("uvicorn main:app --proxy-headers --forwarded-allow-ips='*' --port 80 --log-level info").unwrap();
+        assert_eq!(found.arguments, ["--proxy-headers", "--forwarded-allow-ips", "*"]);
+        let found = parse("fastapi run app/main.py --port 80 --workers 4").unwrap();
+        assert_eq!((found.kind, found.app, found.workers, found.is_asgi), ("uvicorn", None, Some(4), true));
         assert_eq!(parse("celery -A shop worker"), None);
     }
 }

@@ -34,6 +34,8 @@ pub struct ServerCommand {
     pub config: Option<PathBuf>,
     pub workers: Option<u16>,
     pub threads: Option<u16>,
+    /// Further options of its command line.
+    pub arguments: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -58,7 +58,7 @@ def functions(body):
 
 
 def inspect(tree):
-    found = {"apps": [], "factories": [], "routes": [], "settings": {}, "urls": []}
+    found = {"apps": [], "factories": [], "routes": [], "settings": {}, "urls": [], "mounts": False}
     prefixes = {}
     made_by = {}
     for function in functions(tree.body):
@@ -98,8 +98,14 @@ def inspect(tree):
                 if not isinstance(path, str) or attribute not in METHODS | {"route"}:
                     continue
                 methods = keyword(decorator, "methods") or (["GET"] if attribute == "route" else [attribute.upper()])
-                path = prefixes.get(name_of(decorator.func.value), "") + path
-                found["routes"].append({"path": path, "methods": list(methods), "line": node.lineno})
+                owner = name_of(decorator.func.value)
+                path = prefixes.get(owner, "") + path
+                route = {"path": path, "methods": list(methods), "line": node.lineno, "is_mounted": owner in prefixes}
+                found["routes"].append(route)
+        elif isinstance(node, ast.Call) and name_of(node.func) in ("include_router", "register_blueprint"):
+            # The prefix of another module's routes.
+            if keyword(node, "prefix") or keyword(node, "url_prefix"):
+                found["mounts"] = True
         elif isinstance(node, ast.Call) and name_of(node.func) in ("path", "re_path") and node.args:
             path = literal(node.args[0])
             if isinstance(path, str):

@@ -27,6 +27,8 @@ pub struct Server {
     pub is_plain: bool,
     /// Whether it passes requests to an application.
     pub passes: bool,
+    /// Whether that includes requests for `/`.
+    pub passes_root: bool,
     pub redirect: Option<Redirect>,
     /// Whether it asks for a password.
     pub is_protected: bool,
@@ -91,6 +93,16 @@ fn from_tree(tree: &[Directive], file: PathBuf) -> Nginx {
     }
 }
 
+fn is_pass(directive: &Directive) -> bool {
+    ["proxy_pass", "uwsgi_pass"].contains(&directive.name.as_str())
+}
+
+/// Whether requests are passed, at least those for which there is no file.
+fn passes_on(directive: &Directive) -> bool {
+    let falls_back = directive.name == "try_files" && directive.args.iter().any(|arg| arg.value.starts_with('@'));
+    is_pass(directive) || falls_back
+}
+
 fn server(block: &Directive, http: &[&Directive]) -> Server {
     let own = block.children();
     let listens = named(own, "listen");
@@ -98,7 +110,7 @@ fn server(block: &Directive, http: &[&Directive]) -> Server {
     let names = named(own, "server_name").into_iter().flat_map(|directive| &directive.args);
     let is_sent = |name: &&str| !name.is_empty() && *name != "_" && !name.contains(['*', '~', '$']);
     let name = names.map(|arg| arg.value.as_str()).find(is_sent).map(|name| name.trim_start_matches('.').to_owned());
-    let passes = walk(own).any(|directive| ["proxy_pass", "uwsgi_pass"].contains(&directive.name.as_str()));
+    let passes = walk(own).any(is_pass);
     let root = named(own, "location").into_iter().find(|location| prefix_of(location) == Some("/"));
     let root_children = root.map_or(&[][..], Directive::children);
     let returns = named(own, "return").first().copied().or_else(|| named(root_children, "return").first().copied());
@@ -108,6 +120,7 @@ fn server(block: &Directive, http: &[&Directive]) -> Server {
         is_tls: listens.iter().any(is_tls),
         is_plain: listens.is_empty() || !listens.iter().all(is_tls),
         passes,
+        passes_root: walk(root_children).any(passes_on),
         redirect: returns.filter(|_| !passes).and_then(redirect),
         is_protected: walk(own).any(|directive| directive.name == "auth_basic" && directive.arg(0) != Some("off")),
         headers: headers(&[root_children.iter().collect(), own.iter().collect(), http.to_vec()]),

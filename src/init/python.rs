@@ -21,6 +21,8 @@ pub(super) struct Module {
     pub(super) settings: BTreeMap<String, Setting>,
     /// Django's URL patterns.
     pub(super) urls: Vec<Url>,
+    /// Whether it puts routes of routers or blueprints below a prefix.
+    pub(super) mounts: bool,
     /// Why it cannot be read: its line and the reason.
     pub(super) error: Option<String>,
 }
@@ -46,6 +48,9 @@ pub(super) enum Interface {
 pub(super) struct Route {
     pub(super) path: String,
     pub(super) methods: Vec<String>,
+    /// Whether it belongs to a router or a blueprint.
+    #[serde(default)]
+    pub(super) is_mounted: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -33,8 +33,6 @@ pub fn site_wrapper(site: &Path, has_mime_types: bool) -> String {
 }
 
 /// The scenario. `config` is the path of the nginx configuration that it names, relative to the folder.
-///
-/// The deployment has an application, and no ASGI one.
 #[must_use]
 pub fn scenario_text(deployment: &Deployment, app: &App, config: Option<&Path>, twin: &Twin) -> String {
     let mut text = format!(
@@ -78,7 +76,8 @@ fn quoted_path(path: &Path) -> String {
 
 fn write_app(text: &mut String, deployment: &Deployment, app: &App) {
     let _ = writeln!(text, "[app]");
-    let _ = writeln!(text, "wsgi = {}", quoted(&app.name));
+    let interface = if app.is_asgi { "asgi" } else { "wsgi" };
+    let _ = writeln!(text, "{interface} = {}", quoted(&app.name));
     let _ =
         writeln!(text, "path = {}                                  # the folder of its module", quoted_path(&app.path));
     let _ =
@@ -137,6 +136,10 @@ fn write_stacks(text: &mut String, deployment: &Deployment, config: Option<&Path
         "[[stack]]\nname      = \"original\"\n{}{own}reference = true\n\n",
         proxy(original).unwrap_or_default()
     );
+    let is_asgi = deployment.app.as_ref().is_some_and(|app| app.is_asgi);
+    if server.kind.starts_with("gunicorn") && is_asgi {
+        text.push_str("# lab serve, the twin of gunicorn, runs WSGI applications only.\n\n");
+    }
     let mut stack = |name: &str, refusals: [&Option<String>; 2], proxy: Option<String>, server: &str| {
         let lines = format!("[[stack]]\nname      = \"{name}\"\n{}{server}\n", proxy.unwrap_or_default());
         let reasons: Vec<&str> = refusals.iter().filter_map(|reason| reason.as_deref()).collect();
@@ -152,7 +155,7 @@ fn write_stacks(text: &mut String, deployment: &Deployment, config: Option<&Path
         }
         text.push('\n');
     };
-    let is_gunicorn = server.kind.starts_with("gunicorn");
+    let is_gunicorn = server.kind.starts_with("gunicorn") && !is_asgi;
     if config.is_some() && !is_uwsgi {
         stack("lab-proxy", [&twin.proxy_refusal, &None], proxy("lab"), &own);
     }
@@ -174,6 +177,10 @@ fn server_line(server: &ServerCommand, kind: &str) -> String {
     }
     if let Some(threads) = server.threads {
         let _ = write!(keys, ", threads = {threads}");
+    }
+    if !server.arguments.is_empty() {
+        let arguments: Vec<String> = server.arguments.iter().map(|argument| quoted(argument)).collect();
+        let _ = write!(keys, ", arguments = [{}]", arguments.join(", "));
     }
     format!("server    = {{ {keys} }}\n")
 }
@@ -260,6 +267,14 @@ fn write_checks(text: &mut String, deployment: &Deployment, app: &App, site: &Si
          expect.body    = {{ lacks = \"{FORGED_HOST}\" }}\n",
         site.request(site.page, &forged)
     );
+    // Without a proxy, lab's client would be the one that servers trust.
+    if site.is_page_known && !is_protected && site.server.is_some_and(|server| server.passes_root) {
+        let _ = writeln!(
+            text,
+            "expect.app     = {{ remote_addr = {{ not = \"203.0.113.9\" }}, host = {{ lacks = \"{FORGED_HOST}\" }}, \
+             scheme = {{ not = \"gopher\" }} }}"
+        );
+    }
     for (path, cookie) in &deployment.cookies {
         let _ = write!(
             text,
@@ -269,10 +284,23 @@ fn write_checks(text: &mut String, deployment: &Deployment, app: &App, site: &Si
         );
         let _ = writeln!(text, "expect.headers = {{ Set-Cookie = {{ lacks = \"SameSite=None\" }} }}");
     }
+    let mut requested: Vec<&str> = site.name.into_iter().collect();
     for server in site.nginx.map_or(&[][..], |nginx| &nginx.servers) {
-        if let (Some(redirect), true) = (&server.redirect, server.is_plain) {
-            write_redirect(text, server, redirect, site);
+        if let (Some(redirect), true) = (&server.redirect, server.is_plain)
+            && write_redirect(text, server, redirect, site)
+        {
+            requested.extend(server.name.as_deref());
         }
+    }
+    for server in site.nginx.map_or(&[][..], |nginx| &nginx.servers) {
+        let Some(name) = server.name.as_deref().filter(|name| !requested.contains(name)) else { continue };
+        requested.push(name);
+        let _ = write!(
+            text,
+            "\n[[check]]\nname    = {}\n{}expect.status = [\"2xx\", \"3xx\", \"4xx\"]\n",
+            quoted(&format!("{name} responds")),
+            request("/", std::iter::once(("Host", name)), server.is_tls && !server.is_plain)
+        );
     }
     for (files, sample) in
         site.server.iter().flat_map(|server| &server.files).filter_map(|files| Some((files, files.sample.as_ref()?)))
@@ -298,10 +326,11 @@ fn header_rule(header: &Header, is_django: bool) -> String {
     }
 }
 
-fn write_redirect(text: &mut String, server: &Server, redirect: &Redirect, site: &Site<'_>) {
+/// Returns whether its target is known.
+fn write_redirect(text: &mut String, server: &Server, redirect: &Redirect, site: &Site<'_>) -> bool {
     const PATH: &str = "/a/page?of=lab";
     let name = server.name.as_deref().or(site.name).unwrap_or("site.example");
-    let Some(target) = expanded(&redirect.target, name, PATH) else { return };
+    let Some(target) = expanded(&redirect.target, name, PATH) else { return false };
     let _ = write!(
         text,
         "\n[[check]]                                   # {}:{}\nname    = {}\n{}expect.status  = {}\nexpect.headers = {{ Location = {} }}\n",
@@ -312,6 +341,7 @@ fn write_redirect(text: &mut String, server: &Server, redirect: &Redirect, site:
         redirect.status,
         quoted_literal(&target)
     );
+    true
 }
 
 /// The target of a redirect for one request; `None` if it has a variable that only nginx knows.

@@ -32,6 +32,9 @@ const PACKAGE_FILES: [&str; 6] = [
     "requirements/base.txt",
 ];
 
+/// The worker class of lab's variant `gunicorn/uvicorn`.
+const UVICORN_WORKER: &str = "uvicorn.workers.UvicornWorker";
+
 /// Why a folder cannot be surveyed.
 #[derive(Debug, thiserror::Error)]
 pub enum SurveyError {
@@ -64,6 +67,7 @@ pub fn survey(folder: &Path, named: &[PathBuf], python: Result<PathBuf, String>)
     let launch = find_launch(&files, &mut deployment);
     find_server(&files, launch.as_ref(), &modules, &mut deployment);
     find_app(&files, launch.as_ref(), &modules, &mut deployment);
+    choose_asgi_server(launch.is_some(), &mut deployment);
     find_packages(folder, &mut deployment);
     Ok(deployment)
 }
@@ -264,25 +268,45 @@ fn find_server(
     if let Some(config) = &config {
         deployment.found.push(format!("gunicorn's configuration: {}", config.display()));
     }
-    if command.is_none() && config.is_none() {
-        deployment.missing.push(
-            "how the application is started (Procfile, unit, compose file, Dockerfile, gunicorn.conf.py): \
-             gunicorn with 2 workers is assumed"
-                .to_owned(),
-        );
-    }
     let settings = config.as_ref().and_then(|config| modules.get(config)).map(|module| &module.settings);
     let class = command.and_then(|command| command.worker_class.clone());
     let class = class.or_else(|| Some(settings?.get("worker_class")?.value.clone()));
-    let is_variant =
-        class.as_deref().filter(|class| kind == "gunicorn" && ["gthread", "gevent", "tornado"].contains(class));
+    let mut arguments = command.map(|command| command.arguments.clone()).unwrap_or_default();
+    let variant = match (kind, class.as_deref()) {
+        ("gunicorn", Some(class @ ("gthread" | "gevent" | "tornado" | "asgi"))) => Some(class),
+        ("gunicorn", Some(class)) if class.contains("uvicorn") => {
+            if class != UVICORN_WORKER {
+                arguments.extend(["--worker-class".to_owned(), class.to_owned()]);
+            }
+            Some("uvicorn")
+        }
+        ("granian", _) if command.is_some_and(|command| command.is_asgi) => Some("asgi"),
+        _ => None,
+    };
     let workers = command.and_then(|command| command.workers);
     deployment.server = Some(ServerCommand {
-        kind: is_variant.map_or(kind.to_owned(), |class| format!("{kind}/{class}")),
+        kind: variant.map_or(kind.to_owned(), |variant| format!("{kind}/{variant}")),
         workers: workers.or_else(|| config.is_none().then_some(2)),
         threads: command.and_then(|command| command.threads),
+        arguments,
         config,
     });
+}
+
+/// Replaces gunicorn, which is assumed where no file starts a server, if the application is an ASGI one.
+fn choose_asgi_server(is_launched: bool, deployment: &mut Deployment) {
+    let is_asgi = deployment.app.as_ref().is_some_and(|app| app.is_asgi);
+    let Some(server) = deployment.server.as_mut().filter(|_| !is_launched) else { return };
+    if is_asgi && server.kind == "gunicorn" {
+        server.kind = if server.config.is_some() { "gunicorn/uvicorn" } else { "uvicorn" }.to_owned();
+    }
+    if server.config.is_none() {
+        let assumed = if is_asgi { "uvicorn" } else { "gunicorn" };
+        deployment.missing.push(format!(
+            "how the application is started (Procfile, unit, compose file, Dockerfile, gunicorn.conf.py): \
+             {assumed} with 2 workers is assumed"
+        ));
+    }
 }
 
 fn find_app(
@@ -311,7 +335,8 @@ fn find_app(
     let Some(Candidate { name, path, is_asgi, place }) = chosen else {
         deployment.missing.push(match named {
             Some(named) => format!("the application {named}, which the server's command line names"),
-            None => "the application (a module with Flask(…), get_wsgi_application() or create_app())".to_owned(),
+            None => "the application (a module with Flask(…), FastAPI(…), get_wsgi_application() or create_app())"
+                .to_owned(),
         });
         return;
     };

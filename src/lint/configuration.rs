@@ -27,8 +27,8 @@ pub(super) const RULES: &[&Rule] = &[&INCLUDE_NOT_READ, &FILE_NOT_READ];
 /// The folder of nginx.conf on a server.
 const NGINX_FOLDER: &str = "/etc/nginx";
 
-/// Files that packages of nginx install, by name, each with its content as far as rules depend on it.
-const KNOWN_FILES: [(&str, &str); 8] = [
+/// Files that packages of nginx and certbot install, by name, each with its content as far as rules depend on it.
+const KNOWN_FILES: [(&str, &str); 9] = [
     ("mime.types", ""),
     ("fastcgi_params", ""),
     ("fastcgi.conf", ""),
@@ -36,6 +36,13 @@ const KNOWN_FILES: [(&str, &str); 8] = [
     ("scgi_params", ""),
     ("koi-win", ""),
     ("koi-utf", ""),
+    (
+        // certbot's, in /etc/letsencrypt
+        "options-ssl-nginx.conf",
+        "ssl_session_tickets off;\n\
+         ssl_protocols TLSv1.2 TLSv1.3;\n\
+         ssl_prefer_server_ciphers off;\n",
+    ),
     (
         // Debian's
         "proxy_params",

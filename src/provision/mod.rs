@@ -143,7 +143,7 @@ pub fn find(
         }
         // An app that is built into lab needs no Python.
         Install::Environment { .. } if app == Some(Interface::Native) => {}
-        Install::Environment { .. } => match packages.environment_with(kind) {
+        Install::Environment { .. } => match packages.environment_with(kind, app) {
             Some(venv) => found.venv = Some(venv.to_owned()),
             None => {
                 let environment = Environment::for_kind(kind, packages, paths)?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::catalog;
 use crate::catalog::kind::Language;
-use crate::scenario::model::{Image, Proxy, Scenario, Stack, StackVersion, WsgiApp};
+use crate::scenario::model::{Image, Proxy, PythonApp, Scenario, Stack, StackVersion};
 use lab_nginx_conf::SourceFile;
 
 /// An input that cannot be read.
@@ -41,7 +41,7 @@ pub(super) fn inputs(scenario: &Scenario) -> Result<Vec<(String, Vec<u8>)>, Inpu
     }
     for stack in &scenario.stacks {
         let prefix = if stack.is_base() { "base: " } else { "" };
-        if let Some(app) = stack.apps.wsgi() {
+        if let Some(app) = stack.apps.python() {
             let name = format!("{prefix}app {}", app.module);
             if !inputs.iter().any(|(known, _)| *known == name) {
                 inputs.push((name, app_source(app)?));
@@ -77,7 +77,7 @@ fn files(stack: &Stack) -> Vec<PathBuf> {
         Image::Built(folder) => Some(folder.join("Dockerfile")),
         Image::Named(_) => None,
     }));
-    files.extend(stack.apps.wsgi().and_then(|app| app.requirements.clone()));
+    files.extend(stack.apps.python().and_then(|app| app.requirements.clone()));
     files
 }
 
@@ -91,7 +91,7 @@ fn nginx_includes(proxy: &Proxy) -> Vec<SourceFile> {
 }
 
 /// The source of the application's module. The other modules of its package are not tracked.
-fn app_source(app: &WsgiApp) -> Result<Vec<u8>, InputError> {
+fn app_source(app: &PythonApp) -> Result<Vec<u8>, InputError> {
     let Some(path) = &app.path else {
         return Ok(catalog::app(&app.module).unwrap_or_default().as_bytes().to_vec());
     };

@@ -58,7 +58,7 @@ fn as_it_was(before: &Stack, now: &Stack, [head, base]: [&Scenario; 2], lab: Opt
 /// The apps of an earlier version, in today's virtual environment: a repository does not have it.
 fn in_environment_of(before: &App, now: &App) -> App {
     let mut apps = before.clone();
-    if let (App::Wsgi(app) | App::Both { wsgi: app, .. }, Some(now)) = (&mut apps, now.wsgi()) {
+    if let (App::Python(app) | App::Both { python: app, .. }, Some(now)) = (&mut apps, now.python()) {
         app.venv = app.venv.take().and(now.venv.clone());
     }
     apps

@@ -65,7 +65,7 @@ impl Display for Explanation<'_> {
 
 fn write_app(f: &mut fmt::Formatter<'_>, scenario: &Scenario) -> fmt::Result {
     let mut label = "app";
-    if let Some(app) = scenario.app.wsgi() {
+    if let Some(app) = scenario.app.python() {
         let location = match &app.path {
             Some(path) => match path.strip_prefix(&scenario.root).unwrap_or(path) {
                 inside if inside.as_os_str().is_empty() => "in the scenario's folder".to_owned(),
@@ -78,8 +78,12 @@ fn write_app(f: &mut fmt::Formatter<'_>, scenario: &Scenario) -> fmt::Result {
         let packages = packages
             .map(|(what, path)| format!(", {what} {}", path.strip_prefix(&scenario.root).unwrap_or(path).display()));
         let packages: String = packages.collect();
-        writeln!(f, "{label:<11}{}:{} (wsgi, {location}{packages})", app.module, app.callable)?;
+        writeln!(f, "{label:<11}{}:{} ({}, {location}{packages})", app.module, app.callable, app.interface.name())?;
         label = "";
+        for service in &app.services {
+            let kind = service.kind.map_or("a command", |kind| kind.name);
+            writeln!(f, "{:<11}with the service {} ({kind})", "", service.name)?;
+        }
     }
     match scenario.app.native() {
         Some(native) => writeln!(f, "{label:<11}{native} (native)"),
@@ -116,8 +120,11 @@ fn write_stack(f: &mut fmt::Formatter<'_>, scenario: &Scenario, stack: &Stack) -
     if let Some(config) = &server.config {
         write!(f, ", {}", relative(config))?;
     }
-    if scenario.app.has(Interface::Wsgi) && scenario.app.has(Interface::Native) {
+    if scenario.app.python().is_some() && scenario.app.has(Interface::Native) {
         write!(f, ", the {} app", stack.app.name())?;
+    }
+    if let Some(own) = stack.apps.python().filter(|_| stack.apps != scenario.app) {
+        write!(f, ", its own app {}:{}", own.module, own.callable)?;
     }
     writeln!(f, "{}", ImageClause(stack.server_image(), &scenario.root))?;
     if !stack.measured {

@@ -15,6 +15,7 @@ mod json;
 mod load;
 mod quick;
 mod request;
+mod service;
 mod stack;
 mod template;
 mod volatile;
@@ -29,7 +30,8 @@ pub use load::{
 };
 pub use quick::Quick;
 pub use request::{CheckRequest, Part, PartContent, RequestBody, SlowClients, SlowPart};
-pub use stack::{App, Backend, Image, Proxy, Relocate, Server, Stack, WsgiApp};
+pub use service::{Readiness, Service, ServiceText, ServiceTextPart};
+pub use stack::{App, Backend, Image, Proxy, PythonApp, Relocate, Server, Stack};
 pub use template::{Placeholder, Placeholders, TextTemplate, TextTemplatePart};
 pub use volatile::{Filter, Volatile};
 
@@ -57,6 +59,8 @@ pub struct Scenario {
     pub volatile: Volatile,
     /// The number of runs whose folders are kept.
     pub kept_runs: NonZeroU32,
+    /// Whether proxies write their access logs also under load.
+    pub access_logs: bool,
     /// The short form, if there is one.
     pub quick: Option<Quick>,
     /// Whether the short form has been applied.

@@ -24,6 +24,7 @@ mod ramp;
 mod request;
 mod rounds;
 mod rules;
+mod service;
 mod snapshot;
 mod stack;
 mod stack_names;
@@ -108,6 +109,7 @@ pub(super) fn resolve(
         gate: gate?,
         volatile: volatile?,
         kept_runs: kept_runs?,
+        access_logs: wire.reports.value().and_then(|reports| reports.access_logs.value()).copied().unwrap_or_default(),
         quick: quick?,
         is_short: false,
         comparison: None,

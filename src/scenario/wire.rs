@@ -10,10 +10,12 @@ mod load;
 mod quantity;
 mod request;
 mod rule;
+mod stack_app;
 mod volatile;
 
 use super::model::{App, Backend, Relocate};
 use crate::catalog::kind::Interface;
+use crate::catalog::service::{SERVICE_KINDS, ServiceKind};
 use crate::document::read::{ByName, Integer, List, OneOf, Word};
 use crate::document::table::wire_table;
 
@@ -29,6 +31,7 @@ pub(super) use load::{
 pub(super) use quantity::{DurationText, WarmupText};
 pub(super) use request::{Body, FormValue, HeaderLine, Headers, PartContent, PartValue};
 pub(super) use rule::{ExpectedStatus, HeaderRule, TextRule};
+pub(super) use stack_app::StackApp;
 pub(super) use volatile::{Filter, VolatileItem};
 
 wire_table! {
@@ -80,12 +83,16 @@ wire_table! {
 }
 
 wire_table! {
-    /// The application: a WSGI application, an app built into lab, or both as equivalents of each other.
+    /// The application: a WSGI or ASGI application, an app built into lab, or one of each as equivalents of each other.
     AppTable in "`[app]`" {
         /// Name of an app built into lab.
         optional native: OneOf<NativeApp>,
         /// A WSGI application, as `module:callable` or, for a factory, as `module:create_app("literals", only=True)`.
         optional wsgi: String = {
+            "pattern": "^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*(\\(.*\\))?$"
+        },
+        /// Instead of `wsgi`: an ASGI application, named in the same way.
+        optional asgi: String = {
             "pattern": "^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*(\\(.*\\))?$"
         },
         /// The folder of its module, relative to the scenario's root. Default: the module is one of lab's own: `pong`,
@@ -108,7 +115,45 @@ wire_table! {
         /// A shell command that prepares the application before each start of a server, such as migrations. It has the
         /// application's variables, and runs in `cwd`.
         optional setup: String,
-    } = { "anyOf": [{ "required": ["native"] }, { "required": ["wsgi"] }] }
+        /// Services that it needs, such as a database, by name. Each is started before every start of a server, in the order
+        /// of the file, with an empty folder for its state, and stopped after it.
+        optional services: ByName<Service>,
+    } = { "anyOf": [{ "required": ["native"] }, { "required": ["wsgi"] }, { "required": ["asgi"] }] }
+}
+
+wire_table! {
+    /// A service: a kind that lab knows, or a command. Commands are for a shell, and run in the folder of the state; `{host}`,
+    /// `{port}`, `{folder}` and `{root}` in them are the address that the service is to bind, that folder, and the scenario's
+    /// root.
+    Service in "the service" {
+        /// A service that lab knows, if it is installed: `memcached`, `postgresql` or `redis`.
+        optional kind: OneOf<&'static ServiceKind>,
+        /// Instead of `kind`: the command that runs it, in the foreground.
+        optional command: String,
+        /// A command that prepares its state before it starts.
+        optional prepare: String,
+        /// When it is ready. Default: once it accepts connections at `{port}`.
+        optional ready: Ready = { "minProperties": 1, "maxProperties": 1 },
+        /// How long it may take to be ready.
+        optional deadline: DurationText = { "default": "30s" },
+        /// A command that runs once it is ready, such as one that makes a database.
+        optional then: String,
+        /// Variables of the application, such as `DATABASE_URL`, with the same placeholders. They override those of
+        /// `env_file`, and `env` overrides them.
+        optional env: ByName<String>,
+    } = { "oneOf": [{ "required": ["kind"] }, { "required": ["command"] }] }
+}
+
+wire_table! {
+    /// When a service is ready; exactly one key.
+    Ready in "`ready`" {
+        /// Once it accepts connections at this unix socket.
+        optional unix: String,
+        /// Once this command succeeds.
+        optional command: String,
+        /// Once it responds at `{port}` to a request for this path with a status below 500.
+        optional http: String = { "pattern": "^/" },
+    }
 }
 
 wire_table! {
@@ -122,8 +167,9 @@ Stack in "`[[stack]]`" {
     required server: Server,
     /// How to run its components. Default: the scenario's `backend`.
     optional backend: OneOf<Backend>,
-    /// Which app of `[app]` to serve, if the server hosts both. Default: `wsgi` if there is one.
-    optional app: OneOf<Interface>,
+    /// Which app of `[app]` to serve, if the server hosts both, or a table such as `[app]` for an app of its own. Default:
+    /// `wsgi` or `asgi` if there is one.
+    optional app: StackApp,
     /// Whether this is the reference stack of all ratios; at most one is. Default: the first stack.
     optional reference: bool = { "default": false },
     /// Whether to drive it with the loads; `false` if it is only checked and compared.
@@ -147,7 +193,7 @@ wire_table! {
         optional workers: List<Integer> = { "minItems": 1 },
         /// Threads of each worker. Default: the kind's own.
         optional threads: Integer = { "minimum": 1, "maximum": 1024 },
-        /// Which app of `[app]` to serve. Default: `wsgi` if there is one.
+        /// Which app of `[app]` to serve. Default: `wsgi` or `asgi` if there is one.
         optional app: OneOf<Interface>,
         /// Whether to drive them with the loads; `false` if they are only checked and compared.
         optional measured: bool = { "default": true },
@@ -257,6 +303,9 @@ wire_table! {
         /// The number of runs whose folders are kept, 1 to 100000, the newest included. Older ones are removed at the end of
         /// a run.
         optional keep: Integer = { "minimum": 1, "maximum": 100_000, "default": 10 },
+        /// Whether nginx and lab proxy write the access logs of their configurations also under load. While they are checked,
+        /// they always do.
+        optional access_logs: bool = { "default": false },
     }
 }
 
@@ -279,7 +328,21 @@ impl Word for NativeApp {
 
 impl Word for Interface {
     const WHAT: &'static str = "interface";
-    const ALL: &'static [(&'static str, Self)] = &[("wsgi", Interface::Wsgi), ("native", Interface::Native)];
+    const ALL: &'static [(&'static str, Self)] =
+        &[("wsgi", Interface::Wsgi), ("asgi", Interface::Asgi), ("native", Interface::Native)];
+}
+
+impl Word for &'static ServiceKind {
+    const WHAT: &'static str = "service";
+    const ALL: &'static [(&'static str, Self)] = &{
+        let mut all = [("", SERVICE_KINDS[0]); SERVICE_KINDS.len()];
+        let mut i = 0;
+        while i < all.len() {
+            all[i] = (SERVICE_KINDS[i].name, SERVICE_KINDS[i]);
+            i += 1;
+        }
+        all
+    };
 }
 
 impl Word for Relocate {

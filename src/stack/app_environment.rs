@@ -1,30 +1,31 @@
-//! The surroundings of a WSGI application: its variables, its working folder, its setup command, and the module that
-//! calls its factory.
+//! The surroundings of a Python application: its variables, its working folder, its setup command.
 
 use std::path::{Path, PathBuf};
 
 use super::env_file::{self, EnvFileError};
-use super::setup::Setup;
-use super::{Role, StartError, write_file};
+use super::shell_command::ShellCommand;
+use super::{Role, StartError};
 use crate::provision::bin;
-use crate::scenario::model::WsgiApp;
+use crate::scenario::model::PythonApp;
 
-/// The module that calls a factory, for servers that take only the name of a callable.
-const FACTORY_MODULE: &str = "lab_factory";
+/// The output of the setup command, in the folder of the visit.
+const SETUP_LOG: &str = "setup.log";
 
-/// The application's variables: those of its file, then its own, which override them.
-pub(super) fn variables(app: &WsgiApp) -> Result<Vec<(String, String)>, EnvFileError> {
+/// The application's variables: those of its file, then those of its services, then its own. The later ones override.
+pub(super) fn variables(app: &PythonApp, services: &[(String, String)]) -> Result<Vec<(String, String)>, EnvFileError> {
     let mut variables = match &app.env_file {
         Some(file) => env_file::read(file)?,
         None => Vec::new(),
     };
-    variables.retain(|(name, _)| app.environment.iter().all(|(own, _)| own != name));
-    variables.extend(app.environment.iter().cloned());
+    for overriding in [services, &app.environment] {
+        variables.retain(|(name, _)| overriding.iter().all(|(own, _)| own != name));
+        variables.extend(overriding.iter().cloned());
+    }
     Ok(variables)
 }
 
 /// The working folder of the server, which must exist.
-pub(super) fn working_folder(app: &WsgiApp) -> Result<Option<PathBuf>, StartError> {
+pub(super) fn working_folder(app: &PythonApp) -> Result<Option<PathBuf>, StartError> {
     match &app.cwd {
         Some(folder) if !folder.is_dir() => {
             let reason = format!("its working folder {} does not exist", folder.display());
@@ -35,7 +36,12 @@ pub(super) fn working_folder(app: &WsgiApp) -> Result<Option<PathBuf>, StartErro
 }
 
 /// The setup command. `environment` is the server's, and `venv` its environment, whose programs come first on the path.
-pub(super) fn setup(app: &WsgiApp, environment: &[(String, String)], venv: Option<&Path>) -> Option<Setup> {
+pub(super) fn setup(
+    app: &PythonApp,
+    environment: &[(String, String)],
+    venv: Option<&Path>,
+    visit: &Path,
+) -> Option<ShellCommand> {
     let command = app.setup.clone()?;
     let mut environment = environment.to_vec();
     if let Some(venv) = venv {
@@ -48,17 +54,7 @@ pub(super) fn setup(app: &WsgiApp, environment: &[(String, String)], venv: Optio
         }
         environment.push(("VIRTUAL_ENV".to_owned(), venv.display().to_string()));
     }
-    Some(Setup { command, environment, folder: app.cwd.clone() })
-}
-
-/// The application as a server names it that cannot call a factory: as a module of lab's in `folder`, which calls it.
-pub(super) fn call_factory(app: &WsgiApp, path: &Path, folder: &Path) -> Result<WsgiApp, StartError> {
-    let WsgiApp { module, callable, .. } = app;
-    let text = format!(
-        "\"\"\"Calls the factory that the scenario names, for a server that cannot.\"\"\"\n\n\
-         import sys\n\nsys.path.insert(0, {:?})\n\nimport {module}\n\napp = {module}.{callable}\n",
-        path.display().to_string()
-    );
-    write_file(&folder.join(format!("{FACTORY_MODULE}.py")), &text)?;
-    Ok(WsgiApp { module: FACTORY_MODULE.to_owned(), callable: "app".to_owned(), ..app.clone() })
+    let (title, log) = ("the setup command".to_owned(), visit.join(SETUP_LOG));
+    let program = ["sh", "-c", &command].map(str::to_owned).to_vec();
+    Some(ShellCommand { title, log, command, program, environment, folder: app.cwd.clone() })
 }

@@ -9,7 +9,7 @@ use crate::catalog::kind::{Binds, Interface, Language, Run};
 use crate::catalog::template::{Template, Variable};
 use crate::catalog::{KindRef, kind::Kind};
 use crate::provision::{Installation, bin};
-use crate::scenario::model::{Server, WsgiApp};
+use crate::scenario::model::{PythonApp, Server};
 
 use super::guarded::FIRST_INHERITED_FD;
 
@@ -50,8 +50,8 @@ impl Values {
         self.0.insert(value, text.to_string());
     }
 
-    /// Sets the values of a WSGI application whose module is in `path`.
-    pub(super) fn set_app(&mut self, app: &WsgiApp, path: &Path) {
+    /// Sets the values of an application whose module is in `path`.
+    pub(super) fn set_app(&mut self, app: &PythonApp, path: &Path) {
         self.set(Variable::App, format!("{}:{}", app.module, app.callable));
         self.set(Variable::Module, &app.module);
         self.set(Variable::Callable, &app.callable);
@@ -102,11 +102,7 @@ impl Values {
         }
         self.extend(kind, &mut line, variant_arguments(&server.kind))?;
         line.extend(server.arguments.iter().cloned());
-        let named = match app {
-            Interface::Wsgi => &run.wsgi,
-            Interface::Native => &run.native,
-        };
-        self.extend(kind, &mut line, named.as_deref().unwrap_or_default())?;
+        self.extend(kind, &mut line, server.kind.app_arguments(app).unwrap_or_default())?;
         Ok(line)
     }
 
@@ -170,7 +166,8 @@ mod tests {
         values.set(Variable::Threads, server.threads.map_or(1, NonZeroU16::get));
         values.set(Variable::Native, "hello");
         values.set(Variable::Launcher, "/run/launcher.py");
-        let app = WsgiApp {
+        let app = PythonApp {
+            interface: Interface::Wsgi,
             module: "pong".to_owned(),
             callable: "app".to_owned(),
             path: None,
@@ -180,6 +177,7 @@ mod tests {
             venv: None,
             cwd: None,
             setup: None,
+            services: Vec::new(),
         };
         values.set_app(&app, Path::new("/apps"));
         let kind = server.kind.clone();

@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::command::Values;
-use super::setup::Setup;
-use super::{Role, StartError, app_environment, image_programs, io_error, nginx, write_file};
+use super::shell_command::ShellCommand;
+use super::{Role, StartError, app_environment, app_module, image_programs, io_error, nginx, write_file};
 use crate::catalog::kind::{BundledFile, Interface, Language, Protocol, Run};
 use crate::catalog::template::Variable;
 use crate::catalog::{self, KindRef};
 use crate::provision::Installation;
-use crate::scenario::model::{App, Proxy, Server, WsgiApp};
+use crate::scenario::model::{App, Proxy, PythonApp, Server};
 
 /// An image, as the container engine knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +47,12 @@ pub(super) struct SpecContext<'a> {
     /// The number of cores of the stack.
     pub(super) cores: usize,
     pub(super) is_root: bool,
+    /// Whether the proxy writes its access logs.
+    pub(super) access_logs: bool,
+    /// Variables by which the application finds its services.
+    pub(super) services_environment: &'a [(String, String)],
+    /// The socket to which the application describes its requests, if checks expect something of them.
+    pub(super) observer: Option<&'a str>,
     /// Reserves an address to listen on.
     pub(super) reserve: &'a mut dyn FnMut() -> io::Result<SocketAddr>,
 }
@@ -61,7 +67,7 @@ pub(super) struct ComponentSpec {
     /// Its working folder; `None` is the work folder.
     pub(super) folder: Option<PathBuf>,
     /// The command that prepares the application before the server starts.
-    pub(super) setup: Option<Setup>,
+    pub(super) setup: Option<ShellCommand>,
     pub(super) address: SocketAddr,
     /// Where it listens with TLS, if it does.
     pub(super) tls_address: Option<SocketAddr>,
@@ -113,16 +119,16 @@ pub(super) fn resolve_server(
     add_launcher(&mut values, &mut inputs, run, context)?;
     let mut environment = Vec::new();
     let (mut folder, mut setup) = (None, None);
-    match (interface, context.apps.wsgi(), context.apps.native()) {
-        (Interface::Wsgi, Some(app), _) => {
+    match (interface, context.apps.python(), context.apps.native()) {
+        (Interface::Wsgi | Interface::Asgi, Some(app), _) => {
             let path = app_folder(app, context.visit)?;
             let mut python_path = path.display().to_string();
-            let variables = app_environment::variables(app)?;
+            let variables = app_environment::variables(app, context.services_environment)?;
             folder = app_environment::working_folder(app)?;
-            if app.is_factory() && !run.calls_factories {
-                let own = context.visit.join("factory");
-                std::fs::create_dir_all(&own).map_err(io_error(format!("create {}", own.display())))?;
-                values.set_app(&app_environment::call_factory(app, &path, &own)?, &own);
+            let needs_module = (app.is_factory() && !run.calls_factories) || context.observer.is_some();
+            if needs_module {
+                let own = context.visit.join("module");
+                values.set_app(&app_module::write(app, &path, &own, context.observer)?, &own);
                 python_path = format!("{}:{python_path}", own.display());
                 inputs.push(own);
             } else {
@@ -134,7 +140,7 @@ pub(super) fn resolve_server(
             environment.extend(variables.into_iter().filter(|(name, _)| name != "PYTHONPATH"));
             // Every server imports the application, and few have an option for its folder.
             environment.push(("PYTHONPATH".to_owned(), python_path));
-            setup = app_environment::setup(app, &environment, kind.installation.venv.as_deref());
+            setup = app_environment::setup(app, &environment, kind.installation.venv.as_deref(), context.visit);
             inputs.push(path);
         }
         (Interface::Native, _, Some(app)) => values.set(Variable::Native, app),
@@ -170,8 +176,9 @@ pub(super) fn resolve_proxy(
     let (source, text) = configuration(proxy)?;
     let relocated = match run.language {
         Language::Nginx => {
-            let (visit, work) = (context.visit, context.work);
-            Some(nginx::relocate(&text, &source, upstream, work, visit, &mut *context.reserve)?)
+            let (folder, logs, access_logs) = (context.visit, context.work, context.access_logs);
+            let place = nginx::Place { upstream, logs, access_logs, folder, reserve: &mut *context.reserve };
+            Some(nginx::relocate(&text, &source, place)?)
         }
         Language::Own | Language::Marks => None,
     };
@@ -298,8 +305,8 @@ fn configuration(proxy: &Proxy) -> Result<(PathBuf, String), StartError> {
     }
 }
 
-/// The folder of a WSGI application's module. lab's own applications are written into the visit's folder first.
-fn app_folder(app: &WsgiApp, visit: &Path) -> Result<PathBuf, StartError> {
+/// The folder of a Python application's module. lab's own applications are written into the visit's folder first.
+fn app_folder(app: &PythonApp, visit: &Path) -> Result<PathBuf, StartError> {
     if let Some(path) = &app.path {
         return Ok(path.clone());
     }

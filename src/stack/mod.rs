@@ -18,13 +18,18 @@ pub mod relocate;
 pub mod verify;
 pub mod running;
 pub mod component_spec;
+pub mod recording;
 mod app_environment;
+mod app_module;
+pub mod app_observer;
 mod certificate;
 mod failure_cause;
 mod image_programs;
 mod nginx;
 mod original_names;
-mod setup;
+pub mod relay;
+pub mod service;
+mod shell_command;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -51,12 +56,24 @@ pub enum StartError {
     /// The variables of the application cannot be read.
     #[error(transparent)]
     EnvFile(#[from] env_file::EnvFileError),
-    /// The command that prepares the application failed.
-    #[error("the setup command {outcome}: {command}{}", log_excerpt(log, &Some(last_lines.clone())))]
-    Setup {
+    /// A command that prepares the application or a service failed.
+    #[error("{title} {outcome}: {command}{}", log_excerpt(log, &Some(last_lines.clone())))]
+    ShellCommand {
+        title: String,
         /// What happened: `ended with exit status: 1`.
         outcome: String,
         command: String,
+        log: PathBuf,
+        last_lines: String,
+    },
+    /// A service of the application is not installed.
+    #[error("the service `{name}` is not available: {reason}")]
+    NoService { name: String, reason: String },
+    #[error("the service `{name}` {outcome}{}", log_excerpt(log, &Some(last_lines.clone())))]
+    Service {
+        name: String,
+        /// What happened: `ended with exit status: 1 before it was ready`.
+        outcome: String,
         log: PathBuf,
         last_lines: String,
     },

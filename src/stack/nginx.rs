@@ -14,15 +14,23 @@ use lab_nginx_conf::Directive;
 /// The folder of modules below the prefix.
 const MODULES: &str = "modules";
 
-/// Relocates an nginx.conf into `folder`, with its logs in `logs`, and writes the files that it includes.
-pub(super) fn relocate(
-    source: &str,
-    file: &Path,
-    upstream: &str,
-    logs: &Path,
-    folder: &Path,
-    reserve: &mut dyn FnMut() -> std::io::Result<SocketAddr>,
-) -> Result<Relocated, StartError> {
+/// The place of a relocated configuration.
+pub(super) struct Place<'a> {
+    /// The server's address: `host:port`.
+    pub(super) upstream: &'a str,
+    /// The folder of its logs.
+    pub(super) logs: &'a Path,
+    /// Whether access logs are written.
+    pub(super) access_logs: bool,
+    /// The folder of the configuration.
+    pub(super) folder: &'a Path,
+    /// Reserves an address to listen on.
+    pub(super) reserve: &'a mut dyn FnMut() -> std::io::Result<SocketAddr>,
+}
+
+/// Relocates an nginx.conf, and writes the files that it includes.
+pub(super) fn relocate(source: &str, file: &Path, place: Place<'_>) -> Result<Relocated, StartError> {
+    let Place { upstream, logs, access_logs, folder, reserve } = place;
     let home = file.parent().unwrap_or(Path::new(""));
     let mut include = |directive: &Directive| lab_nginx_conf::included_files(directive, home);
     let mut stand_in = |named: &CertificateFile<'_>| match named.path.exists() {
@@ -30,7 +38,8 @@ pub(super) fn relocate(
         false => certificate::stand_in(folder, named.is_key).map(Some),
     };
     let (include, stand_in) = (&mut include, &mut stand_in);
-    let relocated = configuration::nginx(source, file, Target { upstream, folder: logs, reserve, include, stand_in })?;
+    let relocated =
+        configuration::nginx(source, file, Target { upstream, folder: logs, access_logs, reserve, include, stand_in })?;
     for included in &relocated.included {
         write_file(&folder.join(&included.name), &included.text)?;
     }

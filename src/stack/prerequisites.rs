@@ -3,7 +3,7 @@
 use crate::catalog;
 use crate::catalog::kind::Interface;
 use crate::provision::{self, AppPackages, Installed, RequiredKind, RequirementsError, ToolPaths};
-use crate::scenario::model::{App, Scenario, Stack, WsgiApp};
+use crate::scenario::model::{App, PythonApp, Scenario, Stack};
 
 /// Finds the kinds of a scenario on this machine. Kinds that run from an image are not looked for.
 ///
@@ -33,7 +33,7 @@ pub fn for_each_required(
         // A server in an image brings its own environment.
         if stack.server_image().is_none() {
             let packages = match stack.app {
-                Interface::Wsgi => packages(&stack.apps)?,
+                Interface::Wsgi | Interface::Asgi => packages(&stack.apps)?,
                 Interface::Native => AppPackages::None,
             };
             let (kind, app) = (stack.server.kind.kind(), Some(stack.app));
@@ -47,14 +47,14 @@ pub fn for_each_required(
     Ok(())
 }
 
-/// The packages of a WSGI application.
+/// The packages of a Python application.
 fn packages(apps: &App) -> Result<AppPackages, RequirementsError> {
-    match apps.wsgi() {
-        Some(WsgiApp { venv: Some(venv), .. }) => Ok(AppPackages::Venv(venv.clone())),
-        Some(WsgiApp { requirements: Some(file), .. }) => {
+    match apps.python() {
+        Some(PythonApp { venv: Some(venv), .. }) => Ok(AppPackages::Venv(venv.clone())),
+        Some(PythonApp { requirements: Some(file), .. }) => {
             provision::read_requirements(file).map(AppPackages::from_requirements)
         }
-        Some(WsgiApp { path: None, module, .. }) => {
+        Some(PythonApp { path: None, module, .. }) => {
             Ok(AppPackages::from_requirements(catalog::app_requirements(module).unwrap_or_default().to_owned()))
         }
         _ => Ok(AppPackages::None),

@@ -6,31 +6,49 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::app_observer::AppObserver;
 use super::command::inherits;
 use super::component_spec::{ComponentSpec, ResolvedKind, SpecContext, resolve_proxy, resolve_server};
 use super::guarded::{
     DEFAULT_BACKLOG, FIRST_INHERITED_FD, Guarded, HeldPort, ListeningSocket, NGINX_BACKLOG, Output, Program,
 };
+use super::recording::Recording;
+use super::relay::Relay;
 use super::running::{ProcessScope, RunningComponent, RunningStack};
-use super::{Role, StartError, io_error, nginx, ready, setup};
+use super::{Role, StartError, io_error, nginx, ready, service, shell_command};
 use crate::catalog::KindRef;
-use crate::catalog::kind::Language;
+use crate::catalog::kind::{Interface, Language};
 use crate::provision::Installed;
 use crate::scenario::model;
 
 /// How long a component may take to stop before it is killed.
 const STOP_GRACE: Duration = Duration::from_secs(3);
+/// The components of `/app`.
+const MIN_ROOT_COMPONENTS: usize = 2;
 
 /// Starts the stacks of one run as processes. The container backend shares its settings.
 #[derive(Debug, Clone)]
 pub struct ProcessLauncher {
     /// The lab binary: the guard of every component, and the components of kind `lab` themselves.
     pub lab: PathBuf,
+    /// The scenario's root.
+    pub root: PathBuf,
     /// Where logs and relocated configurations are written; one folder per visit.
     pub folder: PathBuf,
     /// Cores of the components; empty leaves them unpinned.
     pub cores: Vec<u16>,
     pub installed: Installed,
+    /// Whether proxies write their access logs also under load.
+    pub logs_under_load: bool,
+}
+
+/// What an application gets beside its own variables.
+#[derive(Clone, Copy)]
+struct AppSurroundings<'a> {
+    /// The socket to which it describes its requests.
+    observer: Option<&'a str>,
+    /// Variables by which it finds its services.
+    variables: &'a [(String, String)],
 }
 
 /// The sockets of a component.
@@ -91,32 +109,83 @@ impl ProcessLauncher {
         server.err().map(str::to_owned).or_else(proxy_reason)
     }
 
-    /// Starts a stack with its files in `folder`/`visit`, and waits until it is ready.
+    /// Starts a stack with its files in `folder`/`visit`, and waits until it is ready. Its requests are recorded as far as
+    /// `recording` says.
     ///
     /// # Errors
     /// A kind is missing, or a configuration, a process or the readiness probe fails. Components that were started by
     /// then are stopped.
-    pub async fn start(&self, stack: &model::Stack, visit: &str) -> Result<RunningStack, StartError> {
+    pub async fn start(
+        &self,
+        stack: &model::Stack,
+        visit: &str,
+        recording: Recording,
+    ) -> Result<RunningStack, StartError> {
         let folder = self.folder.join(visit);
         std::fs::create_dir_all(&folder).map_err(io_error(format!("create {}", folder.display())))?;
-        let mut components = vec![self.start_server(stack, &folder).await?];
-        if let Some(proxy) = &stack.proxy {
-            let upstream = components[0].address;
-            components.insert(0, self.start_proxy(stack, proxy, upstream, &folder).await?);
+        let observer = match recording.app && stack.app != Interface::Native {
+            true => Some(AppObserver::bind().map_err(io_error("open a socket for the application's requests"))?),
+            false => None,
+        };
+        let app = stack.apps.python().filter(|_| stack.app != Interface::Native);
+        let needed = app.map_or(&[][..], |app| &app.services);
+        let (services, variables) = service::start_all(&self.lab, needed, &self.cores, &folder).await?;
+        let surroundings =
+            AppSurroundings { observer: observer.as_ref().map(AppObserver::name), variables: &variables };
+        match self.start_components(stack, recording, surroundings, &folder).await {
+            Ok((components, relay)) => {
+                // Client and components share one address.
+                let mut names = vec![(Ipv4Addr::LOCALHOST.to_string(), "{client}".to_owned())];
+                names.extend(self.folder_names(stack));
+                Ok(RunningStack { relay, observer, services, ..RunningStack::ready(components, None, names) })
+            }
+            Err(error) => {
+                // Why the stack did not start matters more than how its services stopped.
+                let _ = service::stop_all(services).await;
+                Err(error)
+            }
         }
-        // Client and components share one address.
-        let mut names = vec![(Ipv4Addr::LOCALHOST.to_string(), "{client}".to_owned())];
-        names.extend(stack.moved_root());
-        Ok(RunningStack::ready(components, None, names))
     }
 
-    async fn start_server(&self, stack: &model::Stack, folder: &Path) -> Result<RunningComponent, StartError> {
+    /// Starts the server, then the proxy, and a relay between them if one is to record requests.
+    async fn start_components(
+        &self,
+        stack: &model::Stack,
+        recording: Recording,
+        surroundings: AppSurroundings<'_>,
+        folder: &Path,
+    ) -> Result<(Vec<RunningComponent>, Option<Relay>), StartError> {
+        let mut components = vec![self.start_server(stack, surroundings, folder).await?];
+        let server = components[0].address;
+        let relay = match recording.upstream {
+            true => {
+                let started = Relay::start(server, stack.server.kind.speaks()).await;
+                Some(started.map_err(io_error("listen for the requests to the server"))?)
+            }
+            false => None,
+        };
+        if let Some(proxy) = &stack.proxy {
+            let upstream = relay.as_ref().map_or(server, Relay::address);
+            let access_logs = self.has_access_logs(recording);
+            components.insert(0, self.start_proxy(stack, proxy, upstream, access_logs, folder).await?);
+        }
+        Ok((components, relay))
+    }
+
+    async fn start_server(
+        &self,
+        stack: &model::Stack,
+        surroundings: AppSurroundings<'_>,
+        folder: &Path,
+    ) -> Result<RunningComponent, StartError> {
         let kind = self.resolve_kind(stack, &stack.server.kind)?;
         let mut sockets = Sockets::new(&kind);
         let mut reserve = || sockets.reserve();
-        let spec = resolve_server(&stack.server, stack.app, kind, &mut self.context(stack, folder, &mut reserve))?;
+        let mut context = self.context(stack, folder, &mut reserve);
+        (context.observer, context.services_environment) = (surroundings.observer, surroundings.variables);
+        let spec = resolve_server(&stack.server, stack.app, kind, &mut context)?;
         if let Some(setup) = &spec.setup {
-            setup::run(&self.lab, setup, &self.cores, folder).await?;
+            shell_command::run(&self.lab, setup, &self.cores).await?;
         }
         self.launch(spec, sockets, folder).await
     }
@@ -126,12 +195,14 @@ impl ProcessLauncher {
         stack: &model::Stack,
         proxy: &model::Proxy,
         upstream: SocketAddr,
+        access_logs: bool,
         folder: &Path,
     ) -> Result<RunningComponent, StartError> {
         let kind = self.resolve_kind(stack, &proxy.kind)?;
         let mut sockets = Sockets::new(&kind);
         let mut reserve = || sockets.reserve();
         let mut context = self.context(stack, folder, &mut reserve);
+        context.access_logs = access_logs;
         let mut spec = resolve_proxy(proxy, &upstream.to_string(), kind, &mut context)?;
         if let Some(own) = &spec.nginx {
             nginx::link_default_root(&own.source, folder)?;
@@ -156,6 +227,9 @@ impl ProcessLauncher {
             apps: &stack.apps,
             cores: self.core_count(),
             is_root: rustix::process::geteuid().is_root(),
+            observer: None,
+            access_logs: true,
+            services_environment: &[],
             reserve,
         }
     }
@@ -171,6 +245,23 @@ impl ProcessLauncher {
             run.command.clone_from(command);
         }
         Ok(ResolvedKind { installation: installation.clone(), run, image: None })
+    }
+
+    /// The folders that differ between machines and runs, each with its placeholder, an inner one before an outer one. The
+    /// root of an earlier version counts as today's.
+    pub(super) fn folder_names(&self, stack: &model::Stack) -> Vec<(String, String)> {
+        let mut names = vec![(self.folder.display().to_string(), "{run}".to_owned())];
+        names.extend(stack.moved_root());
+        // A folder such as `/app` may be the beginning of a URL's path.
+        if self.root.components().count() > MIN_ROOT_COMPONENTS {
+            names.push((self.root.display().to_string(), "{root}".to_owned()));
+        }
+        names
+    }
+
+    /// Whether a proxy writes its access logs.
+    pub(super) fn has_access_logs(&self, recording: Recording) -> bool {
+        recording.access_logs || self.logs_under_load
     }
 
     /// How many cores the components may use.

@@ -106,8 +106,22 @@ async fn look(probe: &Probe<'_>, component: &Guarded) -> Result<(), String> {
 
 /// Requests the path and returns the status code of the response.
 async fn send(probe: &Probe<'_>) -> io::Result<u16> {
-    let mut connection = TcpStream::connect(probe.address).await?;
-    connection.write_all(&request(probe)).await?;
+    exchange(probe.address, &request(probe)).await
+}
+
+/// The status code of the response to a GET request.
+pub(super) async fn status_of(address: SocketAddr, path: &str) -> io::Result<u16> {
+    exchange(address, &get_request(address, path)).await
+}
+
+fn get_request(address: SocketAddr, path: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").into_bytes()
+}
+
+/// Sends a request and returns the status code of the response.
+async fn exchange(address: SocketAddr, request: &[u8]) -> io::Result<u16> {
+    let mut connection = TcpStream::connect(address).await?;
+    connection.write_all(request).await?;
     let mut response = Vec::new();
     while response.len() < STATUS.end && connection.read_buf(&mut response).await? > 0 {}
     // Closing early would show up in the component's log, so read the rest; some never close.
@@ -123,7 +137,7 @@ async fn send(probe: &Probe<'_>) -> io::Result<u16> {
 fn request(probe: &Probe<'_>) -> Vec<u8> {
     let Probe { address, path, .. } = probe;
     match probe.protocol {
-        Protocol::Http => format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").into_bytes(),
+        Protocol::Http => get_request(*address, path),
         Protocol::Uwsgi => {
             let (host, port) = (address.ip().to_string(), address.port().to_string());
             let bare = path.split('?').next().unwrap_or(path);

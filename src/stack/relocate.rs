@@ -47,6 +47,8 @@ pub struct Target<'a> {
     pub upstream: &'a str,
     /// The folder of logs and of the pid file.
     pub folder: &'a Path,
+    /// Whether access logs are written.
+    pub access_logs: bool,
     /// Reserves an address for each distinct `listen` address.
     pub reserve: &'a mut dyn FnMut() -> io::Result<SocketAddr>,
     /// Reads the files that an `include` names.
@@ -188,6 +190,12 @@ impl Relocation<'_, '_> {
                 continue;
             }
             let Some(first) = directive.args.first() else {
+                let has_log = directive.children().iter().any(|child| child.name == "access_log");
+                if directive.name == "http" && !has_log && !self.target.access_logs {
+                    // nginx has one by default. Before the closing brace, no line moves.
+                    let end = directive.span.end - 1;
+                    self.edits.push((end..end, "access_log off; ".to_owned()));
+                }
                 self.walk(directive.children(), &directive.name)?;
                 continue;
             };
@@ -199,6 +207,7 @@ impl Relocation<'_, '_> {
                 ("upstream", "server") => self.replace(first, self.target.upstream),
                 (_, "proxy_pass") => self.proxy_pass(first),
                 (_, "uwsgi_pass") => self.uwsgi_pass(first),
+                (_, "access_log") if !self.target.access_logs => self.turn_off(directive, first),
                 (_, "access_log" | "error_log" | "pid") => self.log(first),
                 (_, "auth_basic_user_file") => self.file(first),
                 (_, name) if names_tls_file(name) => self.file(first),
@@ -327,6 +336,12 @@ impl Relocation<'_, '_> {
         }
     }
 
+    /// Replaces the arguments of a directive by `off`.
+    fn turn_off(&mut self, directive: &Directive, first: &Arg) {
+        let end = directive.args.last().map_or(first.span.end, |last| last.span.end);
+        self.edits.push((first.span.start..end, "off".to_owned()));
+    }
+
     fn log(&mut self, arg: &Arg) {
         let elsewhere = ["off", "stderr"].contains(&arg.value.as_str())
             || arg.value.starts_with("syslog:")
@@ -356,8 +371,12 @@ mod tests {
         relocated_with(source, "nginx.conf", &[])
     }
 
-    /// Relocates with ports from 40001 on. `files` are the included files, by the argument of `include`.
     fn relocated_with(source: &str, file: &str, files: &[(&str, &str)]) -> Result<Relocated, String> {
+        relocated_for(source, file, files, true)
+    }
+
+    /// Relocates with ports from 40001 on. `files` are the included files, by the argument of `include`.
+    fn relocated_for(source: &str, file: &str, files: &[(&str, &str)], access_logs: bool) -> Result<Relocated, String> {
         let mut port = 40_000;
         let mut reserve = || {
             port += 1;
@@ -376,8 +395,19 @@ mod tests {
                 .then(|| PathBuf::from(if named.is_key { "/run/visit/key" } else { "/run/visit/certificate" })))
         };
         let (reserve, include, stand_in) = (&mut reserve, &mut include, &mut stand_in);
-        let target = Target { upstream, folder, reserve, include, stand_in };
+        let target = Target { upstream, folder, access_logs, reserve, include, stand_in };
         nginx(source, Path::new(file), target).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn access_logs_are_turned_off() {
+        let off = |source: &str| relocated_for(source, "nginx.conf", &[], false).unwrap().text;
+        let source =
+            "http {\n  access_log a.log combined\n    buffer=32k;\n  server { listen 80; access_log off; }\n}\n";
+        let expected = "http {\n  access_log off;\n  server { listen 127.0.0.1:40001; access_log off; }\n}\n";
+        assert_eq!(off(source), expected);
+        let by_default = off("http {\n  server { listen 80; } # one\n}\n");
+        assert_eq!(by_default, "http {\n  server { listen 127.0.0.1:40001; } # one\naccess_log off; }\n");
     }
 
     #[test]

@@ -5,8 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
+use super::app_observer::AppObserver;
 use super::component_spec::ImageIdentity;
 use super::guarded::{Guarded, HeldPort};
+use super::relay::Relay;
+use super::service::{self, RunningService};
 use super::{EXCERPT_LINES, Role, log_excerpt, ready};
 use crate::measure::cgroup::{Cgroup, CgroupError, GroupSample};
 use crate::measure::footprint::{Footprint, Memory};
@@ -159,6 +162,12 @@ pub struct RunningStack {
     /// Texts that differ from start to start, each with the placeholder that replaces it in observations. A text comes
     /// before its own prefixes.
     pub names: Vec<(String, String)>,
+    /// Records the requests at the server, for checks.
+    pub relay: Option<Relay>,
+    /// Records the requests as the application sees them, for checks.
+    pub observer: Option<AppObserver>,
+    /// The services of its application, which clients do not reach.
+    pub services: Vec<RunningService>,
 }
 
 impl RunningStack {
@@ -171,13 +180,16 @@ impl RunningStack {
         for component in &mut components {
             component.at_rest = component.footprint().ok().map(|footprint| footprint.memory());
         }
-        RunningStack { components, client, names }
+        RunningStack { components, client, names, relay: None, observer: None, services: Vec::new() }
     }
 
-    /// The address that clients connect to: the outermost component's.
+    /// The address that clients connect to: the outermost component's, or that of the relay in front of it.
     #[must_use]
     pub fn entry(&self) -> SocketAddr {
-        self.components[0].address
+        match (&self.relay, self.components.as_slice()) {
+            (Some(relay), [_server]) => relay.address(),
+            _ => self.components[0].address,
+        }
     }
 
     /// The address that TLS clients connect to; `None` if the outermost component has none.
@@ -191,7 +203,7 @@ impl RunningStack {
         self.components.iter_mut().find_map(RunningComponent::failure)
     }
 
-    /// Stops every component, from the client inwards, and waits until all are gone.
+    /// Stops every component, from the client inwards, then the services, and waits until all are gone.
     ///
     /// # Errors
     /// The first failure; the remaining components are stopped all the same.
@@ -201,6 +213,6 @@ impl RunningStack {
             let stopped = component.process.stop().await;
             outcome = outcome.and(stopped.map(|_| ()));
         }
-        outcome
+        outcome.and(service::stop_all(self.services).await)
     }
 }

@@ -64,7 +64,7 @@ impl ConfigurationError {
 /// The first problem, with file and line.
 pub fn configurations(scenario: &Scenario) -> Result<Vec<String>, ConfigurationError> {
     let mut notes = Vec::new();
-    for app in scenario.stacks.iter().filter_map(|stack| stack.apps.wsgi()) {
+    for app in scenario.stacks.iter().filter_map(|stack| stack.apps.python()) {
         if let Some(file) = &app.env_file {
             env_file::read(file)?;
         }
@@ -131,7 +131,7 @@ fn nginx(
         Ok(None)
     };
     let (reserve, include, stand_in) = (&mut reserve, &mut include, &mut stand_in);
-    let target = Target { upstream, folder: target, reserve, include, stand_in };
+    let target = Target { upstream, folder: target, access_logs: true, reserve, include, stand_in };
     let relocated = relocate::nginx(source, file, target)?;
     if is_lab {
         read_by_twin(file, relocated)?;

@@ -19,6 +19,7 @@ pub(super) fn cannot(wire: &wire::Cannot) -> BTreeMap<Ability, String> {
         (Ability::Workers, &wire.workers),
         (Ability::ChunkedInput, &wire.chunked_input),
         (Ability::Head, &wire.head),
+        (Ability::MoreConnections, &wire.more_connections),
     ];
     all.into_iter().filter_map(|(ability, reason)| Some((ability, reason.value()?.clone()))).collect()
 }

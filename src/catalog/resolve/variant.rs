@@ -33,6 +33,9 @@ pub(super) fn variant(
     let command = wire.command.or(None, |list| templates(list, &command_values, problems).map(Some));
     let argument_values = [&COMPONENT_VALUES[..], &[Variable::Path]].concat();
     let arguments = wire.arguments.or(Vec::new(), |list| templates(list, &argument_values, problems));
+    let app_values =
+        [&command_values[..], &[Variable::App, Variable::Module, Variable::Callable, Variable::Path]].concat();
+    let asgi = wire.asgi.or(None, |list| templates(list, &app_values, problems).map(Some));
     let default_config = bundled_file(&wire.default_config, context, problems);
     let threads = wire.threads.or(None, |number| integer(number, "`threads`", 1, 1024, problems).map(Some));
     let workers = workers(name, wire, problems);
@@ -43,6 +46,7 @@ pub(super) fn variant(
         arguments: arguments?,
         workers: workers?,
         threads: threads?.and_then(NonZeroU16::new),
+        asgi: asgi?,
         speaks: wire.speaks.value().map(|speaks| speaks.0),
         default_config: default_config?,
         can: wire.can.value().map_or(Vec::new(), |list| list.0.iter().map(|one| one.get_ref().0).collect()),

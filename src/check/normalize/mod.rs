@@ -44,11 +44,15 @@ const IDENTIFIERS: [&str; 14] = [
 #[must_use]
 pub fn normalize(observed: &Observed) -> Observed {
     let date = observed.lines("date").next().and_then(|date| httpdate::parse_http_date(date).ok());
+    let max_age = observed.lines("cache-control").flat_map(|value| value.split(',')).find_map(|directive| {
+        let (name, seconds) = directive.split_once('=')?;
+        if name.trim().eq_ignore_ascii_case("max-age") { seconds.trim().parse().ok() } else { None }
+    });
     let boundary = observed.lines("content-type").find_map(body::boundary);
     let (content, is_changed) = body::normalize(observed, boundary);
     let headers = observed.headers.iter().map(|(name, value)| {
         let is_length = is_changed && name.eq_ignore_ascii_case("content-length");
-        let value = if is_length { "{length}".to_owned() } else { field(name, value, date, boundary) };
+        let value = if is_length { "{length}".to_owned() } else { field(name, value, (date, max_age), boundary) };
         (name.clone(), value)
     });
     Observed {
@@ -62,10 +66,16 @@ pub fn normalize(observed: &Observed) -> Observed {
     }
 }
 
-fn field(name: &str, value: &str, date: Option<SystemTime>, boundary: Option<&str>) -> String {
+/// The value of a field. `date` is that of the response, with the age in seconds after which `Cache-Control` lets it expire.
+fn field(
+    name: &str,
+    value: &str,
+    (date, max_age): (Option<SystemTime>, Option<i64>),
+    boundary: Option<&str>,
+) -> String {
     let is = |other: &str| name.eq_ignore_ascii_case(other);
     match () {
-        () if is("expires") => date::relative(value, date).unwrap_or_else(|| value.to_owned()),
+        () if is("expires") => date::relative(value, date, max_age).unwrap_or_else(|| value.to_owned()),
         () if is("set-cookie") => cookie::normalize(value, date),
         // RFC 9110, section 8.8.3
         () if is("etag") => if value.starts_with("W/") { "W/{etag}" } else { "{etag}" }.to_owned(),

@@ -40,6 +40,8 @@ fn expiry_is_relative_to_the_date() {
     ] {
         assert_eq!(value("expires", expires), expected);
     }
+    let cached = [DATE, ("Cache-Control", "private, max-age=0"), ("Expires", "Mon, 30 Nov 2026 09:59:53 GMT")];
+    assert_eq!(normalize(&observed(&cached, b"")).headers[2].1, "{date}");
     let without_date = observed(&[("Expires", "Mon, 30 Nov 2026 11:00:00 GMT")], b"");
     assert_eq!(normalize(&without_date), without_date);
 }
@@ -50,6 +52,10 @@ fn cookies_keep_names_and_attributes() {
         (
             "session=eyJ1c2VyIjoxfQ.aSwQ.r4nd0m; HttpOnly; Path=/; Expires=Mon, 07 Dec 2026 10:00:00 GMT",
             "session={value}; HttpOnly; Path=/; Expires={date + 604800 s}",
+        ),
+        (
+            "lang=en; expires=Mon, 30 Nov 2026 10:59:56 GMT; Max-Age=3600",
+            "lang=en; expires={date + 3600 s}; Max-Age=3600",
         ),
         ("lang=en; Path=/", "lang=en; Path=/"),
         ("flavour=\"oatmeal raisin\"; Path=/", "flavour=\"oatmeal raisin\"; Path=/"),

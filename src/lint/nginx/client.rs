@@ -125,7 +125,8 @@ fn check_forwarded_fields(block: &Block, pass: &Directive, findings: &mut Vec<Fi
         }
         Some(_) => {}
     }
-    if block.set_header("Host").is_none() {
+    // Applications that trust the proxy prefer X-Forwarded-Host.
+    if block.set_header("Host").is_none() && block.set_header("X-Forwarded-Host").is_none() {
         let message = "the application sees the upstream's name as its host, not the one the client used";
         findings.push(directive_finding(&HOST_UNSET, pass, message, "proxy_set_header Host $http_host;"));
     }

@@ -5,6 +5,7 @@
 
 mod scope;
 
+mod certificates;
 mod client;
 mod conditions;
 mod fields;
@@ -14,8 +15,11 @@ mod pass_targets;
 mod proxied;
 mod requests;
 mod secrets;
+mod server_names;
 mod tls;
 mod upstreams;
+
+use std::time::SystemTime;
 
 use lab_nginx_conf::Directive;
 
@@ -24,8 +28,10 @@ use super::rule::Rule;
 use super::spoofable_field::SpoofableField;
 use scope::Block;
 
+pub use certificates::expired_certificates;
 pub use pass_targets::pass_targets;
 pub use proxied::{ProxiedLocation, ProxyChain, proxied_locations, proxy_chains};
+pub use server_names::unrequested_names;
 
 /// The rules for nginx.conf, in the order of `lab lint --rules`.
 pub const RULES: &[&Rule] = &[
@@ -57,6 +63,7 @@ pub const RULES: &[&Rule] = &[
     &upstreams::KEEPALIVE_BY_DEFAULT,
     &tls::OLD_TLS,
     &tls::WEAK_CIPHERS,
+    &certificates::CERTIFICATE_EXPIRED,
     &secrets::SECRET_IN_CONFIGURATION,
 ];
 
@@ -66,6 +73,7 @@ pub const RULES: &[&Rule] = &[
 pub fn lint(tree: &[Directive]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     visit(&Block::top_level(tree), &mut findings);
+    findings.extend(expired_certificates(tree, SystemTime::now()));
     // a setting that several locations inherit is reported once
     let mut reported = Vec::new();
     findings.retain(|finding| {

@@ -59,8 +59,7 @@ fn collect(block: &Block, found: &mut Vec<ProxiedLocation>) {
 }
 
 fn kept_connections(block: &Block, pass: &Directive) -> Option<(Duration, SourceLocation)> {
-    let (_, target) = pass.arg(0)?.split_once("://")?;
-    let upstream = block.upstream(target.split('/').next()?)?;
+    let upstream = block.upstream_of(pass)?.children();
     let find = |name: &str| upstream.iter().find(|directive| directive.name == name);
     let keepalive = find("keepalive").filter(|keepalive| keepalive.arg(0) != Some("0"))?;
     let timeout = find("keepalive_timeout").and_then(|timeout| parse_time(timeout.arg(0)?));

@@ -14,7 +14,7 @@ pub(super) const UNBUFFERED_REQUESTS: Rule = Rule {
 pub(super) const UNBUFFERED_RESPONSES: Rule = Rule {
     name: "unbuffered-responses",
     severity: Severity::Warning,
-    why: "a client that reads slowly occupies a worker until it has read everything",
+    why: "a client that reads slowly occupies a worker until it has read everything, unless the worker has an event loop",
     source: "nginx, ngx_http_proxy_module, proxy_buffering; gunicorn, Deploying",
 };
 

@@ -59,13 +59,16 @@ impl<'a> Block<'a> {
         self.parent
     }
 
-    /// The content of the `upstream` of this name.
-    pub(super) fn upstream(&self, name: &str) -> Option<&'a [Directive]> {
+    /// The `upstream` that a `proxy_pass` names.
+    pub(super) fn upstream_of(&self, pass: &Directive) -> Option<&'a Directive> {
+        let (_, target) = pass.arg(0)?.split_once("://")?;
+        self.upstream(target.split('/').next()?)
+    }
+
+    /// The `upstream` of this name.
+    fn upstream(&self, name: &str) -> Option<&'a Directive> {
         let own = self.named("upstream").find(|upstream| upstream.arg(0) == Some(name));
-        match own {
-            Some(upstream) => upstream.block.as_deref(),
-            None => self.parent?.upstream(name),
-        }
+        own.or_else(|| self.parent?.upstream(name))
     }
 
     /// The `proxy_pass` of the block itself.

@@ -40,13 +40,8 @@ pub(super) fn check(block: &Block, findings: &mut Vec<Finding>) {
             findings.push(directive_finding(&REPEATS_POST, next, message, "remove non_idempotent"));
         }
     }
-    if block.kind() == "upstream" && block.named("keepalive").next().is_none() {
-        let message = "connections to this upstream are kept or closed, depending on nginx's version";
-        let fix =
-            "keepalive 32; with proxy_http_version 1.1 and an empty Connection, which is the same in every version";
-        findings.extend(block.opener.map(|upstream| directive_finding(&KEEPALIVE_BY_DEFAULT, upstream, message, fix)));
-    }
     let Some(pass) = block.proxy_pass() else { return };
+    check_keepalive_default(block, pass, findings);
     let speaks_1_1 = block.effective_value("proxy_http_version") == Some("1.1");
     let connection = block.set_header("Connection").and_then(|set| set.arg(1));
     if let Some(upgrade) = block.set_header("Upgrade") {
@@ -68,9 +63,16 @@ pub(super) fn check(block: &Block, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Only HTTP has the new default.
+fn check_keepalive_default(block: &Block, pass: &Directive, findings: &mut Vec<Finding>) {
+    let Some(upstream) = block.upstream_of(pass).filter(|_| upstream_keepalive(block, pass).is_none()) else { return };
+    let message = "connections to this upstream are kept or closed, depending on nginx's version";
+    let fix = "keepalive 32; with proxy_http_version 1.1 and an empty Connection, which is the same in every version";
+    findings.push(directive_finding(&KEEPALIVE_BY_DEFAULT, upstream, message, fix));
+}
+
 /// The `keepalive` of the upstream that a `proxy_pass` names.
 fn upstream_keepalive<'a>(block: &Block<'a>, pass: &Directive) -> Option<&'a str> {
-    let (_, target) = pass.arg(0)?.split_once("://")?;
-    let upstream = block.upstream(target.split('/').next()?)?;
-    upstream.iter().find(|directive| directive.name == "keepalive").and_then(|directive| directive.arg(0))
+    let directives = block.upstream_of(pass)?.children();
+    directives.iter().find(|directive| directive.name == "keepalive").and_then(|directive| directive.arg(0))
 }

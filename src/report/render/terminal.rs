@@ -24,9 +24,9 @@ use crate::report::numbers::counted;
 use crate::report::view::provenance::{self, pinning};
 use crate::report::view::versions::versions;
 
-/// The report of a run.
+/// The report of a run, whose tables are at most `width` characters wide.
 #[must_use]
-pub fn render(record: &Record) -> String {
+pub fn render(record: &Record, width: usize) -> String {
     let mut text = String::new();
     title(&mut text, record);
     checks::section(&mut text, record);
@@ -35,10 +35,10 @@ pub fn render(record: &Record) -> String {
     // Loads that only validate others have no estimates.
     loads.extend(record.validations.iter().map(|validation| validation.by.as_str()));
     for load in loads {
-        speed::section(&mut text, record, load);
+        speed::section(&mut text, record, load, width);
     }
     for validation in &record.validations {
-        validation::section(&mut text, validation);
+        validation::section(&mut text, validation, width);
     }
     gate::section(&mut text, record);
     text

@@ -41,6 +41,28 @@ impl CheckRequest {
         matches!(self, CheckRequest::Composed { tls: true, .. })
     }
 
+    /// The host of its `Host` line, without the port. `None` if it has none, or one that is known only when it is sent.
+    #[must_use]
+    pub fn host(&self) -> Option<String> {
+        let line = match self {
+            CheckRequest::Composed { headers, .. } => {
+                headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host")).map(|(_, value)| value.source())
+            }
+            CheckRequest::Raw(template) => template.source().lines().find_map(|line| {
+                let (name, value) = line.split_once(':')?;
+                name.eq_ignore_ascii_case("host").then(|| value.trim().to_owned())
+            }),
+        };
+        let host = line?.split(':').next().unwrap_or_default().to_owned();
+        Some(host).filter(|host| !host.is_empty() && !host.contains('{'))
+    }
+
+    /// Whether redirects lead it to other places.
+    #[must_use]
+    pub fn follows_redirects(&self) -> bool {
+        matches!(self, CheckRequest::Composed { max_redirects: 1.., .. })
+    }
+
     /// The default deadline of an exchange.
     pub const WITHIN: Duration = Duration::from_secs(10);
 

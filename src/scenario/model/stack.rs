@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
-use super::StackVersion;
+use super::{Service, StackVersion};
 use crate::catalog::KindRef;
 use crate::catalog::kind::{Install, Interface, Workers};
 
@@ -15,14 +15,14 @@ const LAB: &str = "lab";
 pub enum App {
     /// A native app built into lab, by name (`hello`).
     Native(String),
-    /// A WSGI application.
-    Wsgi(WsgiApp),
+    /// A WSGI or ASGI application.
+    Python(PythonApp),
     /// The same application twice: each stack serves one of them.
     Both {
         /// As in [`App::Native`].
         native: String,
-        /// As in [`App::Wsgi`].
-        wsgi: WsgiApp,
+        /// As in [`App::Python`].
+        python: PythonApp,
     },
 }
 
@@ -34,14 +34,14 @@ impl App {
     pub fn native(&self) -> Option<&str> {
         match self {
             App::Native(native) | App::Both { native, .. } => Some(native),
-            App::Wsgi(_) => None,
+            App::Python(_) => None,
         }
     }
 
     #[must_use]
-    pub fn wsgi(&self) -> Option<&WsgiApp> {
+    pub fn python(&self) -> Option<&PythonApp> {
         match self {
-            App::Wsgi(wsgi) | App::Both { wsgi, .. } => Some(wsgi),
+            App::Python(python) | App::Both { python, .. } => Some(python),
             App::Native(_) => None,
         }
     }
@@ -49,21 +49,23 @@ impl App {
     /// The default interface of stacks.
     #[must_use]
     pub fn interface(&self) -> Interface {
-        if self.has(Interface::Wsgi) { Interface::Wsgi } else { Interface::Native }
+        self.python().map_or(Interface::Native, |app| app.interface)
     }
 
     /// Whether there is an application with that interface.
     #[must_use]
     pub fn has(&self, interface: Interface) -> bool {
         match interface {
-            Interface::Wsgi => self.wsgi().is_some(),
+            Interface::Wsgi | Interface::Asgi => self.python().is_some_and(|app| app.interface == interface),
             Interface::Native => self.native().is_some(),
         }
     }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WsgiApp {
+pub struct PythonApp {
+    /// WSGI or ASGI.
+    pub interface: Interface,
     /// The dotted name of the module.
     pub module: String,
     /// The name of the callable, or the call of the factory that makes it: `create_app()`.
@@ -82,9 +84,11 @@ pub struct WsgiApp {
     pub cwd: Option<PathBuf>,
     /// The shell command that prepares it before each start.
     pub setup: Option<String>,
+    /// The services that it needs, in the order of their start.
+    pub services: Vec<Service>,
 }
 
-impl WsgiApp {
+impl PythonApp {
     /// Whether the callable is the result of a call.
     #[must_use]
     pub fn is_factory(&self) -> bool {
@@ -165,8 +169,13 @@ impl Stack {
         if self.backend == Backend::Process {
             return None;
         }
-        if let (Interface::Wsgi, Some(app)) = (self.app, self.apps.wsgi()) {
-            let keys = [("venv", app.venv.is_some()), ("cwd", app.cwd.is_some()), ("setup", app.setup.is_some())];
+        if let (true, Some(app)) = (self.app != Interface::Native, self.apps.python()) {
+            let keys = [
+                ("venv", app.venv.is_some()),
+                ("cwd", app.cwd.is_some()),
+                ("setup", app.setup.is_some()),
+                ("services", !app.services.is_empty()),
+            ];
             if let Some((key, _)) = keys.iter().find(|(_, is_given)| *is_given) {
                 return Some(format!(
                     "`{key}` of `[app]` refers to this machine: run the stack with `backend = \"process\"`"

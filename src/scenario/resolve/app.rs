@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use toml::Spanned;
 
-use super::super::model::{App, WsgiApp};
+use super::super::model::{App, PythonApp};
 use super::super::wire;
 use super::context::{ResolveContext, existing_file};
+use super::service;
 use crate::catalog;
+use crate::catalog::kind::Interface;
 use crate::document::diagnostic::{Diagnostic, Problems};
 use crate::document::read::Field;
 use crate::document::suggest;
@@ -23,16 +25,21 @@ pub(super) fn app(
     problems: &mut Problems<'_>,
 ) -> Option<App> {
     let (at, wire) = (wire.span(), wire.get_ref());
-    if wire.native.is_absent() && wire.wsgi.is_absent() {
+    if wire.native.is_absent() && wire.wsgi.is_absent() && wire.asgi.is_absent() {
         if !wire.has_unknown_keys() {
-            let message = "`[app]` names neither a `wsgi` application nor a `native` app";
+            let message = "`[app]` names neither a `wsgi` or `asgi` application nor a `native` app";
             problems.push(Diagnostic::at(at, message).hint("write `wsgi = \"pong:app\"` or `native = \"hello\"`"));
         }
         return None;
     }
+    exclude("wsgi", &wire.wsgi, ("asgi", &wire.asgi), problems);
     let native = wire.native.or(None, |native| Some(Some(native.get_ref().0.0.to_owned())));
-    let wsgi = wire.wsgi.or(None, |name| wsgi(name, wire, context, problems).map(Some));
-    if wire.wsgi.is_absent() {
+    let (name, interface) = match wire.wsgi.is_absent() {
+        true => (&wire.asgi, Interface::Asgi),
+        false => (&wire.wsgi, Interface::Wsgi),
+    };
+    let python = name.or(None, |name| python(name, interface, wire, context, problems).map(Some));
+    if name.is_absent() {
         let others = [
             ("path", wire.path.good().map(Spanned::span)),
             ("env", wire.env.good().map(Spanned::span)),
@@ -42,33 +49,41 @@ pub(super) fn app(
             ("venv", wire.venv.good().map(Spanned::span)),
             ("cwd", wire.cwd.good().map(Spanned::span)),
             ("setup", wire.setup.good().map(Spanned::span)),
+            ("services", wire.services.good().map(Spanned::span)),
         ];
         for (key, span) in others.into_iter().filter_map(|(key, span)| Some((key, span?))) {
-            problems.push(Diagnostic::at(span, format!("`{key}` belongs to a `wsgi` application, and there is none")));
+            let message = format!("`{key}` belongs to a `wsgi` or `asgi` application, and there is none");
+            problems.push(Diagnostic::at(span, message));
         }
     }
-    match (native?, wsgi?) {
-        (Some(native), Some(wsgi)) => Some(App::Both { native, wsgi }),
+    match (native?, python?) {
+        (Some(native), Some(python)) => Some(App::Both { native, python }),
         (Some(native), None) => Some(App::Native(native)),
-        (None, Some(wsgi)) => Some(App::Wsgi(wsgi)),
+        (None, Some(python)) => Some(App::Python(python)),
         (None, None) => None,
     }
 }
 
-fn wsgi(
+fn python(
     name: &Spanned<String>,
+    interface: Interface,
     wire: &wire::AppTable,
     context: &ResolveContext<'_>,
     problems: &mut Problems<'_>,
-) -> Option<WsgiApp> {
+) -> Option<PythonApp> {
     let parts = name.get_ref().split_once(':').filter(|(module, callable)| is_dotted(module) && is_callable(callable));
     let Some((module, callable)) = parts else {
-        let message = format!("`{}` does not name a WSGI application", name.get_ref());
+        let message = format!("`{}` does not name {} application", name.get_ref(), article(interface));
         let hint = "accepted: `module:callable`, or `module:create_app()` for a factory";
         problems.push(Diagnostic::at(name.span(), message).hint(hint));
         return None;
     };
     let path = wire.path.or(None, |path| folder(path, module, context, problems).map(Some));
+    if wire.path.is_absent() && interface == Interface::Asgi {
+        let message = "an ASGI application needs `path`, the folder of its module";
+        problems.push(Diagnostic::at(name.span(), message).hint("lab's own modules are WSGI applications"));
+        return None;
+    }
     if wire.path.is_absent() && catalog::app(module).is_none() {
         let message = format!("lab has no application `{module}`");
         let hint =
@@ -81,6 +96,7 @@ fn wsgi(
     let venv = wire.venv.or(None, |path| venv(path, context, problems).map(Some));
     let cwd = wire.cwd.or(None, |path| Some(Some(context.root.join(path.get_ref()))));
     let setup = wire.setup.or(None, |command| not_empty(command, "`setup`", problems).map(Some));
+    let services = service::services(&wire.services, context.root, problems);
     exclude("requirements", &wire.requirements, ("venv", &wire.venv), problems);
     exclude("environment", &wire.environment, ("env", &wire.env), problems);
     let variables = if wire.env.is_absent() { &wire.environment } else { &wire.env };
@@ -88,7 +104,8 @@ fn wsgi(
         let all = variables.get_ref().0.iter();
         Some(all.filter_map(|(name, value)| Some((name.get_ref().clone(), value.value()?.clone()))).collect())
     });
-    Some(WsgiApp {
+    Some(PythonApp {
+        interface,
         module: module.to_owned(),
         callable: callable.to_owned(),
         path: path?,
@@ -98,7 +115,12 @@ fn wsgi(
         venv: venv?,
         cwd: cwd?,
         setup: setup?,
+        services: services?,
     })
+}
+
+fn article(interface: Interface) -> &'static str {
+    if interface == Interface::Asgi { "an ASGI" } else { "a WSGI" }
 }
 
 fn is_dotted(text: &str) -> bool {

@@ -6,6 +6,7 @@ use toml::Spanned;
 
 use super::super::model::{App, Backend, Proxy, Server, Stack};
 use super::super::wire;
+use super::app;
 use super::context::{ResolveContext, existing_file};
 use super::image;
 use super::values::{slug, whole};
@@ -33,14 +34,21 @@ pub(super) fn stack(
     let backend = wire.backend.value().map_or(backend, |own| own.0);
     let proxy = wire.proxy.or(None, |wire| proxy(wire.get_ref(), backend, context, problems));
     let server = wire.server.value().and_then(|wire| server(wire, backend, context, problems));
+    let app = match wire.app.value() {
+        Some(wire::StackApp::Own(own)) => app::app(own, context, problems),
+        _ => app.cloned(),
+    };
     let (app, server) = (app?, server?);
-    let interface = wire.app.value().map_or(app.interface(), |interface| interface.0);
+    let interface = match wire.app.value() {
+        Some(wire::StackApp::Interface(interface)) => *interface,
+        _ => app.interface(),
+    };
     let at = || match (wire.app.good(), wire.server.value().and_then(|server| server.kind.good())) {
         (Some(interface), _) => interface.span(),
         (None, Some(kind)) => kind.span(),
         (None, None) => 0..0,
     };
-    if let Some(conflict) = incompatibility(proxy.as_ref().and_then(Option::as_ref), &server, interface, app) {
+    if let Some(conflict) = incompatibility(proxy.as_ref().and_then(Option::as_ref), &server, interface, &app) {
         problems.push(Diagnostic::at(at(), conflict.message).hint(conflict.hint));
         return None;
     }
@@ -50,7 +58,7 @@ pub(super) fn stack(
         server,
         backend,
         app: interface,
-        apps: app.clone(),
+        apps: app,
         reference: wire.reference.value().copied().unwrap_or_default(),
         measured: wire.measured.value().copied().unwrap_or(true),
         is_optional: false,
@@ -78,7 +86,11 @@ pub(super) fn incompatibility(
         return conflict(message, "add it, or choose the other");
     }
     if !kind.hosts(interface) {
-        let message = format!("`{kind}` hosts no {} app", interface.name());
+        let mut message = format!("`{kind}` hosts no {} app", interface.name());
+        let is_asgi = interface == Interface::Asgi;
+        if let Some(variant) = kind.kind().variants.iter().find(|variant| is_asgi && variant.asgi.is_some()) {
+            message.push_str(&format!("; `{}/{}` does", kind.kind().name, variant.name));
+        }
         return conflict(message, "choose another kind, or another app");
     }
     let Ok(run) = &kind.kind().run else { return None };

@@ -30,6 +30,7 @@ use crate::stack::component_spec::{
 };
 use crate::stack::guarded::{FIRST_INHERITED_FD, Guarded, KeeperProgram};
 use crate::stack::process::ProcessLauncher;
+use crate::stack::recording::Recording;
 use crate::stack::running::{ProcessScope, RunningComponent, RunningStack};
 use crate::stack::{EXCERPT_LINES, Role, StartError, image_programs, io_error, ready, write_file};
 
@@ -122,12 +123,18 @@ impl ContainerLauncher {
         self.network.close().await
     }
 
-    /// Starts a stack with its files in the run's folder under `visit`, and waits until it is ready.
+    /// Starts a stack with its files in the run's folder under `visit`, and waits until it is ready. lab is not in the network
+    /// between containers, so of `recording` only the access logs apply.
     ///
     /// # Errors
     /// An image, a configuration, a container or the readiness probe fails. Components that were started by then are
     /// stopped.
-    pub async fn start(&mut self, stack: &model::Stack, visit: &str) -> Result<RunningStack, StartError> {
+    pub async fn start(
+        &mut self,
+        stack: &model::Stack,
+        visit: &str,
+        recording: Recording,
+    ) -> Result<RunningStack, StartError> {
         let visit = Visit { name: visit.to_owned(), folder: self.process.folder.join(visit) };
         let (server, location) = self.start_server(stack, &visit).await?;
         let server_name = (format!("{SERVER}:{SERVER_PORT}"), format!("{{{SERVER}}}"));
@@ -135,7 +142,8 @@ impl ContainerLauncher {
         let mut components = vec![server];
         let mut outermost = location.address;
         if let Some(proxy) = &stack.proxy {
-            let (proxy, location) = self.start_proxy(stack, proxy, &location, &visit).await?;
+            let access_logs = self.process.has_access_logs(recording);
+            let (proxy, location) = self.start_proxy(stack, proxy, &location, access_logs, &visit).await?;
             names.push(address_name(&proxy, &location));
             components.insert(0, proxy);
             outermost = location.address;
@@ -148,9 +156,9 @@ impl ContainerLauncher {
         let client_address = client.unwrap_or(self.network.gateway).to_string();
         names.retain(|(address, _)| *address != client_address);
         names.push((client_address, "{client}".to_owned()));
-        names.extend(stack.moved_root());
         // One address may be a prefix of another.
         names.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
+        names.extend(self.process.folder_names(stack));
         Ok(RunningStack::ready(components, client, names))
     }
 
@@ -179,6 +187,7 @@ impl ContainerLauncher {
         stack: &model::Stack,
         proxy: &model::Proxy,
         server: &StartedContainer,
+        access_logs: bool,
         visit: &Visit,
     ) -> Result<(RunningComponent, StartedContainer), StartError> {
         let kind = self.resolve_kind(stack, &proxy.kind, stack.proxy_image())?;
@@ -186,6 +195,7 @@ impl ContainerLauncher {
         let mut reserve = ports(PROXY_PORT);
         let upstream = format!("{SERVER}:{SERVER_PORT}");
         let mut context = self.context(stack, visit, &work, &mut reserve);
+        context.access_logs = access_logs;
         let spec = resolve_proxy(proxy, &upstream, kind, &mut context)?;
         let mut mounts = read_only(&spec.inputs);
         mounts.push(BindMount { path: work, writable: true });
@@ -216,6 +226,9 @@ impl ContainerLauncher {
             cores: self.process.core_count(),
             // Root only in the engine's eyes, if at all.
             is_root: false,
+            observer: None,
+            access_logs: true,
+            services_environment: &[],
             reserve,
         }
     }

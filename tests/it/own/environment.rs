@@ -6,6 +6,7 @@ use std::process::Command;
 
 use lab::exit::Exit;
 
+use super::python_server;
 use crate::support::{Project, python_on_path, replaced, requires};
 
 /// A server that applications may bring: a distribution with one module.
@@ -237,4 +238,96 @@ fn pins_of_the_application_win() {
     }
     let record = fs::read_to_string(project.path("reports/pinned/latest/record.json")).unwrap();
     assert!(record.contains("gunicorn 22.0.0"), "the record says which version ran");
+}
+
+/// Two applications, each on a stack of its own.
+const TWO_APPS: &str = r#"
+schema = 1
+name   = "two"
+kinds  = "kinds"
+
+[app]
+wsgi = "word:app"
+path = "."
+env  = { WORD = "shared" }
+
+[[stack]]
+name   = "mine"
+server = { kind = "own" }
+
+[[stack]]
+name   = "other"
+server = { kind = "own" }
+app    = { wsgi = "word:app", path = ".", env = { WORD = "its own" } }
+
+[[check]]
+name    = "the shared app responds"
+stacks  = ["mine"]
+request = { path = "/" }
+expect.body = "shared"
+
+[[check]]
+name    = "the other app responds"
+stacks  = ["other"]
+request = { path = "/" }
+expect.body = "its own"
+"#;
+
+#[test]
+fn stack_may_have_an_app_of_its_own() {
+    requires!(Python);
+    let app = "import os\n\ndef app(environ, start_response):\n    start_response(\"200 OK\", [])\n\
+               \x20   return [os.environ[\"WORD\"].encode()]\n";
+    let project = Project::new(str::to_owned)
+        .with_server_kind("own", python_server::KIND, python_server::LAUNCHER)
+        .with_file("word.py", app)
+        .with_file("lab.toml", TWO_APPS)
+        .with_shared_cache();
+    project.expect(Exit::Ok, &["provision", "lab.toml"]);
+    let printed = project.expect(Exit::Ok, &["check", "lab.toml"]);
+    for stack in ["mine", "other"] {
+        assert!(printed.contains(&format!("{stack}  1 of 1 checks passed")), "{printed}");
+    }
+    let explained = project.expect(Exit::Ok, &["explain", "lab.toml"]);
+    assert!(explained.contains("its own app word:app"), "{explained}");
+}
+
+/// An application that shows where it lies.
+const PLACED: &str = r#"
+schema = 1
+name   = "placed"
+kinds  = "kinds"
+
+[app]
+wsgi = "place:app"
+path = "."
+
+[[stack]]
+name   = "mine"
+server = { kind = "own" }
+
+[[check]]
+name    = "the file is shown"
+request = { path = "/" }
+expect.body = { contains = "place.py" }
+"#;
+
+#[test]
+fn facts_do_not_name_the_folder() {
+    requires!(Python);
+    let app = "def app(environ, start_response):\n    start_response(\"200 OK\", [])\n    return [__file__.encode()]\n";
+    let project = || {
+        Project::new(str::to_owned)
+            .with_server_kind("own", python_server::KIND, python_server::LAUNCHER)
+            .with_file("place.py", app)
+            .with_file("lab.toml", PLACED)
+            .with_shared_cache()
+    };
+    let (one, other) = (project(), project());
+    one.expect(Exit::Ok, &["provision", "lab.toml"]);
+    one.expect(Exit::Ok, &["run", "lab.toml", "--gate", "--accept-new"]);
+    let snapshot = fs::read_to_string(one.path("reports/snapshots/placed.snap")).unwrap();
+    assert!(snapshot.contains("body \"{root}/"), "{snapshot}");
+    other.write("reports/snapshots/placed.snap", &snapshot);
+    other.expect(Exit::Ok, &["run", "lab.toml", "--gate"]);
 }

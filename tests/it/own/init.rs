@@ -9,7 +9,7 @@ use lab::exit::Exit;
 use crate::support::{Project, requires};
 
 /// A folder with a copy of a site, and nothing of lab's.
-fn site(name: &str) -> Project {
+pub(super) fn site(name: &str) -> Project {
     let project = Project::empty().with_shared_cache();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/own/sites").join(name).join(".");
     let copied = Command::new("cp").arg("-r").arg(source).arg(project.path(".")).status();
@@ -25,7 +25,8 @@ fn files(project: &Project) -> Vec<(String, Vec<u8>)> {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.strip_prefix(project.path(".")).unwrap().display().to_string();
-            let is_made = ["lab.toml", "lab-nginx.conf", "reports", "db.sqlite3"].contains(&name.as_str());
+            let made = ["lab.toml", "lab-nginx.conf", "reports", "db.sqlite3", "notes.sqlite3"];
+            let is_made = made.contains(&name.as_str());
             if is_made || name.contains("__pycache__") {
                 continue;
             }
@@ -47,12 +48,12 @@ fn init(project: &Project) -> (String, String) {
 
 /// Checks stacks that need no gateway of lab's, which takes minutes to build.
 #[track_caller]
-fn provision_and_check(project: &Project, stacks: &[&str]) -> String {
+fn provision_and_check(project: &Project, stacks: &[&str], checks: usize) -> String {
     let only: Vec<&str> = stacks.iter().flat_map(|stack| ["--only", stack]).collect();
     project.expect(Exit::Ok, &[&["provision", "lab.toml"], &only[..]].concat());
     let checked = project.expect(Exit::Ok, &[&["check", "lab.toml"], &only[..]].concat());
     for stack in stacks {
-        assert_has(&checked, &[&format!("{stack}  5 of 5 checks passed")]);
+        assert_has(&checked, &[&format!("{stack}  {checks} of {checks} checks passed")]);
     }
     checked
 }
@@ -104,7 +105,7 @@ fn flask_site_is_checked_without_an_edit() {
     );
     let explained = project.expect(Exit::Ok, &["explain", "lab.toml"]);
     assert_has(&explained, &["shop:create_app() (wsgi, in the scenario's folder, packages of requirements.txt)"]);
-    let checked = provision_and_check(&project, &["original", "lab-proxy"]);
+    let checked = provision_and_check(&project, &["original", "lab-proxy"], 5);
     assert_has(&checked, &["server gunicorn 23.0.0"]);
     assert_has(&checked, &["fullchain.pem is not here; runs have a certificate that lab makes"]);
     assert_eq!(files(&project), before, "no file of the site has changed");
@@ -149,24 +150,55 @@ fn django_site_is_checked_without_an_edit() {
             "[[load]]",
         ],
     );
-    provision_and_check(&project, &["original", "lab-proxy"]);
+    provision_and_check(&project, &["original", "lab-proxy"], 5);
     assert_eq!(files(&project), before, "no file of the site has changed");
 }
 
 #[test]
-fn asgi_application_is_refused_in_words() {
-    requires!(Python);
+fn fastapi_site_is_checked_without_an_edit() {
+    requires!(Python, Nginx);
     let project = site("fastapi");
-    let printed = project.expect(Exit::BadScenario, &["init", "--yes"]);
+    let before = files(&project);
+    let (printed, scenario) = init(&project);
     assert_has(
         &printed,
         &[
+            "nginx, one site's file: nginx/default.conf",
             "uvicorn started by compose.yaml:2",
-            "main:app is an ASGI application",
-            "an nginx configuration (*.conf with",
+            "the application: app.main:app (app/main.py:21)",
+            "the application's packages: requirements.txt",
         ],
     );
-    assert!(!project.path("lab.toml").exists());
+    assert_has(
+        &scenario,
+        &[
+            "asgi = \"app.main:app\"",
+            "env = { \"SECRET_KEY\" = \"from-compose\" }",
+            "server    = { kind = \"uvicorn\", workers = 2, arguments = [\"--proxy-headers\", \"--forwarded-allow-ips\", \"*\"] }",
+            "expect.app     = { remote_addr = { not = \"203.0.113.9\" }",
+            "tls         = { insecure = true, server_name = \"notes.example.org\" }",
+        ],
+    );
+    assert!(!scenario.contains("kind = \"lab\", workers"), "lab serve hosts no ASGI application: {scenario}");
+    let checked = provision_and_check(&project, &["original", "lab-proxy"], 4);
+    assert_has(&checked, &["server uvicorn 0.34.0"]);
+    assert_eq!(files(&project), before, "no file of the site has changed");
+}
+
+#[test]
+fn asgi_application_without_a_command_gets_uvicorn() {
+    requires!(Python);
+    let project = site("fastapi");
+    fs::remove_file(project.path("compose.yaml")).unwrap();
+    let shown = project.expect(Exit::Ok, &["init", "--dry-run"]);
+    assert_has(&shown, &["uvicorn with 2 workers is assumed", "server    = { kind = \"uvicorn\", workers = 2 }"]);
+    let configured = project
+        .with_file("gunicorn.conf.py", "worker_class = \"uvicorn_worker.UvicornWorker\"\nbind = \"127.0.0.1:8000\"\n");
+    let shown = configured.expect(Exit::Ok, &["init", "--dry-run"]);
+    assert_has(
+        &shown,
+        &["kind = \"gunicorn/uvicorn\"", "arguments = [\"--worker-class\", \"uvicorn_worker.UvicornWorker\"]"],
+    );
 }
 
 #[test]

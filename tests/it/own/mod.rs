@@ -1,12 +1,17 @@
 //! A person's own deployment: its files as they are, its environment, and the scenario that `lab init` writes for it.
 
+mod asgi;
+mod behind_proxy;
 mod checks;
+mod clean;
 mod environment;
 mod failures;
 mod hopeless;
 mod init;
 pub(crate) mod python_server;
 mod refusals;
+mod services;
+mod session;
 mod sockets;
 mod tls;
 mod upstreams;

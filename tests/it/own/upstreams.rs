@@ -70,3 +70,37 @@ fn proxy_that_meets_its_server_is_none() {
         assert!(!linted.contains("upstream-elsewhere"), "{linted}");
     }
 }
+
+#[test]
+fn expired_certificate_is_an_error() {
+    requires!(Python);
+    let project = project("127.0.0.1:8000", "127.0.0.1:8000");
+    let expired = include_str!("../lint/expired.pem");
+    let nginx = fs::read_to_string(project.path("nginx.conf")).unwrap();
+    let nginx = nginx.replace("listen 80;", "listen 80;\n ssl_certificate expired.pem; ssl_certificate_key gone.key;");
+    project.write("nginx.conf", &nginx);
+    project.write("expired.pem", expired);
+    let printed = project.expect(Exit::BadScenario, &["check", "lab.toml"]);
+    assert!(printed.contains("certificate-expired") && printed.contains("has expired on Jan  1"), "{printed}");
+    let linted = project.expect(Exit::Failed, &["lint", "nginx.conf"]);
+    assert!(linted.contains("certificate-expired"), "{linted}");
+}
+
+#[test]
+fn server_that_no_check_names_is_an_error() {
+    requires!(Python);
+    let project = project("127.0.0.1:8000", "127.0.0.1:8000");
+    let nginx = fs::read_to_string(project.path("nginx.conf")).unwrap();
+    let nginx = nginx.replace(
+        " } }\n",
+        " }\n  server {\n    listen 80;\n    server_name admin.example.org;\n    return 204;\n  }\n}\n",
+    );
+    project.write("nginx.conf", &nginx);
+    let printed = project.expect(Exit::BadScenario, &["check", "lab.toml"]);
+    assert!(printed.contains("no check requests admin.example.org"), "{printed}");
+    assert!(printed.contains("nginx.conf:8") || printed.contains("nginx.conf:9"), "{printed}");
+    let check = "\n[[check]]\nname = \"the admin responds\"\n\
+                 request = { path = \"/\", headers = { Host = \"admin.example.org\" } }\nexpect.status = 204\n";
+    project.write("lab.toml", &format!("{SCENARIO}{check}"));
+    project.expect(Exit::Ok, &["check", "lab.toml"]);
+}

@@ -1,6 +1,7 @@
 //! Certificates and keys from PEM files.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use pkcs8::{EncryptedPrivateKeyInfo, SecretDocument};
 use rustls::RootCertStore;
@@ -61,6 +62,29 @@ pub fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Ce
         Ok(found) => Ok(found),
         Err(source) => Err(CertificateError::Unreadable { file: file.to_owned(), wanted: "certificates", source }),
     }
+}
+
+/// The end of a certificate's validity.
+#[derive(Debug, Clone)]
+pub struct Expiry {
+    pub time: SystemTime,
+    /// The same, as a date.
+    pub text: String,
+}
+
+/// When the first certificate of a file expires.
+///
+/// # Errors
+/// As for [`read_certificates`]; or it is malformed.
+pub fn expiry(file: &Path) -> Result<Expiry, CertificateError> {
+    let certificates = read_certificates(file)?;
+    let no_certificate = || CertificateError::NoCertificate(file.to_owned());
+    let first = certificates.first().ok_or_else(no_certificate)?;
+    let (_, parsed) = x509_parser::parse_x509_certificate(first).map_err(|_| no_certificate())?;
+    let end = parsed.validity().not_after;
+    // A validity that ends before 1970 has ended.
+    let seconds = u64::try_from(end.timestamp()).unwrap_or(0);
+    Ok(Expiry { time: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds), text: end.to_string() })
 }
 
 /// The first private key of a file.

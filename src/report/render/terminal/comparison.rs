@@ -10,17 +10,17 @@ use crate::report::view::provenance::has_many_stacks;
 use crate::report::view::versions;
 
 /// The ratios and rankings of a load: a line each, or a table if there are many stacks.
-pub(super) fn section(text: &mut String, record: &Record, load: &str, stacks: &[&str]) {
+pub(super) fn section(text: &mut String, record: &Record, load: &str, stacks: &[&str], width: usize) {
     if record.comparison.is_some() {
         if let Some(view) = versions::table(record, load) {
-            let rows = rendered(&view, 2..6);
+            let rows = rendered(&view, 2..6, width);
             let _ = writeln!(text, "  {}\n{rows}", styled(QUIET, &view.title));
         }
         return;
     }
     if has_many_stacks(record) {
         if let Some(view) = ComparisonView::new(record, load, stacks) {
-            comparison_table(text, &view);
+            comparison_table(text, &view, width);
         }
         return;
     }
@@ -32,8 +32,8 @@ pub(super) fn section(text: &mut String, record: &Record, load: &str, stacks: &[
     rankings(text, record, load);
 }
 
-fn comparison_table(text: &mut String, view: &ComparisonView<'_>) {
-    let rows = rendered(&view.table, 1..view.table.header.len());
+fn comparison_table(text: &mut String, view: &ComparisonView<'_>, width: usize) {
+    let rows = rendered(&view.table, 1..view.table.header.len(), width);
     let _ = writeln!(text, "  {}\n{rows}", styled(QUIET, &view.table.title));
     if view.has_ratios {
         let _ = writeln!(text, "  {}", styled(QUIET, "ratios of p50 and p99 are in the record"));

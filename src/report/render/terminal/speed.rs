@@ -11,13 +11,13 @@ use crate::report::view::provenance::has_many_stacks;
 use crate::report::view::speed::{SpeedView, Unmeasured};
 
 /// One load: a row per stack, the tables of its kind, the comparison with the reference, and the issues of its rounds.
-pub(super) fn section(text: &mut String, record: &Record, load: &str) {
+pub(super) fn section(text: &mut String, record: &Record, load: &str, width: usize) {
     let _ = writeln!(text, "{}", styled(TITLE, &format!("How fast is it under {load}?")));
     let is_many = has_many_stacks(record);
     let view = SpeedView::new(record, load);
     // A long list of errors would open a wide gap before a right-aligned column.
     let right = 1..view.table.header.len() - usize::from(is_many);
-    let _ = writeln!(text, "{}", rendered(&view.table, right));
+    let _ = writeln!(text, "{}", rendered(&view.table, right, width));
     if is_many {
         let _ = writeln!(text, "  {}", styled(QUIET, "sorted by req/s, here and below"));
     }
@@ -25,7 +25,7 @@ pub(super) fn section(text: &mut String, record: &Record, load: &str) {
         let _ = writeln!(text, "  {}", styled(QUIET, contention));
     }
     for table in load_tables::tables(record, load, &view.stacks, !is_many) {
-        let rows = rendered(&table, 1..table.header.len());
+        let rows = rendered(&table, 1..table.header.len(), width);
         let _ = writeln!(text, "  {}\n{rows}", styled(QUIET, &table.title));
     }
     if is_many {
@@ -35,7 +35,7 @@ pub(super) fn section(text: &mut String, record: &Record, load: &str) {
             let _ = writeln!(text, "  {stack} was not measured: {reason}");
         }
     }
-    comparison::section(text, record, load, &view.stacks);
+    comparison::section(text, record, load, &view.stacks, width);
     round_issues::section(text, record, load);
     text.push('\n');
 }

@@ -247,7 +247,7 @@ fn many() -> Vec<Stack> {
 }
 
 fn plain(record: &Record) -> String {
-    anstream::adapter::strip_str(&render(record)).to_string()
+    anstream::adapter::strip_str(&render(record, usize::MAX)).to_string()
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Runs an application's setup command, such as migrations, before its server starts.
+//! Runs a shell command that prepares an application or a service, such as migrations, to its end.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,39 +12,43 @@ const DEADLINE: Duration = Duration::from_secs(300);
 const INTERVAL: Duration = Duration::from_millis(10);
 /// How long it may take to stop after the deadline.
 const GRACE: Duration = Duration::from_secs(3);
-/// Its output, in the folder of the visit.
-const LOG: &str = "setup.log";
 
-/// A setup command with its surroundings.
+/// A shell command with its surroundings.
 #[derive(Debug, Clone)]
-pub(super) struct Setup {
-    /// For the shell.
+pub(super) struct ShellCommand {
+    /// What it is, in messages: `the setup command`.
+    pub(super) title: String,
+    /// The file of its output.
+    pub(super) log: PathBuf,
+    /// As written, for messages.
     pub(super) command: String,
+    /// The command line that runs it.
+    pub(super) program: Vec<String>,
     pub(super) environment: Vec<(String, String)>,
-    /// The working folder; `None` is the folder of the visit.
+    /// The working folder; `None` is that of the log.
     pub(super) folder: Option<PathBuf>,
 }
 
-/// Runs the command to its end, with its output in `visit`.
+/// Runs the command to its end.
 ///
 /// # Errors
 /// It cannot be started, fails, or does not end in time.
-pub(super) async fn run(lab: &Path, setup: &Setup, cores: &[u16], visit: &Path) -> Result<(), StartError> {
-    let log = visit.join(LOG);
+pub(super) async fn run(lab: &Path, shell: &ShellCommand, cores: &[u16]) -> Result<(), StartError> {
+    let ShellCommand { title, log, .. } = shell;
     let program = Program {
-        command: ["sh", "-c", &setup.command].map(str::to_owned).to_vec(),
-        environment: setup.environment.clone(),
-        folder: setup.folder.clone(),
+        command: shell.program.clone(),
+        environment: shell.environment.clone(),
+        folder: shell.folder.clone(),
         cores: cores.to_vec(),
         grace: GRACE,
         sockets: Vec::new(),
         input: None,
         output: Output::File(log.clone()),
     };
-    let mut process = Guarded::start(lab, program).map_err(io_error("start the setup command"))?;
+    let mut process = Guarded::start(lab, program).map_err(io_error(format!("start {title}")))?;
     let ended = async {
         loop {
-            if let Some(status) = process.try_wait().map_err(io_error("wait for the setup command"))? {
+            if let Some(status) = process.try_wait().map_err(io_error(format!("wait for {title}")))? {
                 return Ok(status);
             }
             tokio::time::sleep(INTERVAL).await;
@@ -60,10 +64,11 @@ pub(super) async fn run(lab: &Path, setup: &Setup, cores: &[u16], visit: &Path) 
             format!("did not end within {} s", DEADLINE.as_secs())
         }
     };
-    Err(StartError::Setup {
+    Err(StartError::ShellCommand {
+        title: title.clone(),
         outcome,
-        command: setup.command.clone(),
-        last_lines: ready::last_lines(&log, EXCERPT_LINES),
-        log,
+        command: shell.command.clone(),
+        last_lines: ready::last_lines(log, EXCERPT_LINES),
+        log: log.clone(),
     })
 }

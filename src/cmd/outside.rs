@@ -1,9 +1,10 @@
-//! Compares where the proxies of a scenario pass requests with where its servers bind: lab rewrites both, so a mistake
-//! would not show.
+//! What would fail outside although it works under lab: a proxy that passes requests where no server binds, because lab
+//! rewrites both; an expired certificate, because checks accept any; a server whose name no check requests.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anstream::stream::IsTerminal as _;
 
@@ -13,21 +14,31 @@ use crate::report::render::terminal::lint_finding;
 use crate::scenario::model::{Relocate, Scenario, Stack};
 use lab_serve::process::interpreter;
 
-/// Prints each upstream that a scenario's servers do not serve, once. Returns whether there is one.
-pub(super) fn print_elsewhere(scenario: &Scenario) -> anyhow::Result<bool> {
+/// Prints each fault of the proxies' configurations, once. Returns whether there is one.
+pub(super) fn print_faults(scenario: &Scenario) -> anyhow::Result<bool> {
     if scenario.relocate == Relocate::Any {
         return Ok(false);
     }
     let mut printed: Vec<Finding> = Vec::new();
     let mut bound: BTreeMap<PathBuf, Vec<AddressInFile>> = BTreeMap::new();
     for stack in &scenario.stacks {
-        let Some((proxy, server)) = files(stack) else { continue };
-        if !bound.contains_key(server) {
-            bound.insert(server.to_owned(), bound_addresses(server, &scenario.root));
-        }
+        let Some(proxy) = rewritten_configuration(stack) else { continue };
         // A configuration that cannot be read was reported before.
         let Ok(loaded) = lab_nginx_conf::load(proxy) else { continue };
-        for mut finding in lint::upstreams_elsewhere(&lint::nginx::pass_targets(&loaded.tree), &bound[server]) {
+        let mut findings = lint::nginx::expired_certificates(&loaded.tree, SystemTime::now());
+        let requests: Vec<_> = scenario.checks_for(stack).map(|check| &check.request).collect();
+        // A redirect may lead to any name.
+        if !requests.is_empty() && !requests.iter().any(|request| request.follows_redirects()) {
+            let hosts: Vec<Option<String>> = requests.iter().map(|request| request.host()).collect();
+            findings.extend(lint::nginx::unrequested_names(&loaded.tree, &hosts));
+        }
+        if let Some(server) = python_configuration(stack) {
+            if !bound.contains_key(server) {
+                bound.insert(server.to_owned(), bound_addresses(server, &scenario.root));
+            }
+            findings.extend(lint::upstreams_elsewhere(&lint::nginx::pass_targets(&loaded.tree), &bound[server]));
+        }
+        for mut finding in findings {
             let source = loaded.sources.iter().find(|source| source.file == finding.location.file);
             finding.location.file = shown(&finding.location.file, &scenario.root);
             if printed.contains(&finding) {
@@ -41,20 +52,24 @@ pub(super) fn print_elsewhere(scenario: &Scenario) -> anyhow::Result<bool> {
     }
     if !printed.is_empty() {
         let file = scenario.file.display();
-        let hint = "lab rewrites these addresses, so the stack would work here; `relocate = \"any\"` says that it may";
-        writeln!(anstream::stderr(), "lab: {file}: proxy and server do not meet outside lab\nhint: {hint}")?;
+        let hint = "lab gives a stack addresses and certificates of its own, so it would work here; \
+                    `relocate = \"any\"` says that this is enough";
+        writeln!(anstream::stderr(), "lab: {file}: what passes here would fail outside lab\nhint: {hint}")?;
     }
     Ok(!printed.is_empty())
 }
 
-/// The configurations of a stack's proxy and server, if lab rewrites the one and reads the other.
-fn files(stack: &Stack) -> Option<(&Path, &Path)> {
+/// The configuration of a stack's proxy, if lab rewrites it.
+fn rewritten_configuration(stack: &Stack) -> Option<&Path> {
     let proxy = stack.proxy.as_ref()?;
     let is_rewritten = proxy.kind.kind().run.as_ref().is_ok_and(|run| run.language == Language::Nginx);
+    proxy.config.as_deref().filter(|_| is_rewritten)
+}
+
+/// The configuration of a stack's server, if it is Python's.
+fn python_configuration(stack: &Stack) -> Option<&Path> {
     let config = stack.server.config.as_deref()?;
-    let is_python = config.extension().is_some_and(|extension| extension == "py");
-    let proxy = proxy.config.as_deref()?;
-    (is_rewritten && is_python).then_some((proxy, config))
+    config.extension().is_some_and(|extension| extension == "py").then_some(config)
 }
 
 /// Where a configuration of gunicorn binds; nothing if only a run can tell.

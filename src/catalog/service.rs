@@ -1,0 +1,71 @@
+//! The services that lab knows, which an application may need beside its server. Any other is a command in the scenario.
+
+/// What lab knows about a service. Its commands are for a shell, with `{host}`, `{port}` and `{folder}`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ServiceKind {
+    pub name: &'static str,
+    /// The program to look for, and the Debian package that has it.
+    pub program: &'static str,
+    pub package: &'static str,
+    /// A folder whose subfolders, named after versions, have the program in `bin`; Debian keeps some off the path.
+    pub versions: Option<&'static str>,
+    /// Whether it refuses to run as root.
+    pub refuses_root: bool,
+    /// Prepares its state, before it starts.
+    pub prepare: Option<&'static str>,
+    pub command: &'static str,
+    /// Succeeds once it is ready. `None`: it is ready once it accepts connections.
+    pub is_ready: Option<&'static str>,
+    /// Runs once it is ready, before the application starts.
+    pub then: Option<&'static str>,
+    /// Variables for the application.
+    pub environment: &'static [(&'static str, &'static str)],
+}
+
+pub const SERVICE_KINDS: [&ServiceKind; 3] = [&MEMCACHED, &POSTGRESQL, &REDIS];
+
+const MEMCACHED: ServiceKind = ServiceKind {
+    name: "memcached",
+    program: "memcached",
+    package: "memcached",
+    versions: None,
+    refuses_root: true,
+    prepare: None,
+    command: "exec memcached -l {host} -p {port} -U 0",
+    is_ready: None,
+    then: None,
+    environment: &[("MEMCACHED_URL", "memcached://{host}:{port}")],
+};
+
+const POSTGRESQL: ServiceKind = ServiceKind {
+    name: "postgresql",
+    program: "initdb",
+    package: "postgresql",
+    versions: Some("/usr/lib/postgresql"),
+    refuses_root: true,
+    prepare: Some("initdb -D '{folder}/data' -U lab -A trust --no-sync --encoding=UTF8 --locale=C"),
+    // The state is discarded, so it need not survive a crash. Its unix socket would be in /var/run or /tmp.
+    command: "exec postgres -D '{folder}/data' -p {port} -c listen_addresses={host} -c unix_socket_directories='' -c fsync=off",
+    is_ready: Some("pg_isready -q -h {host} -p {port} -U lab"),
+    then: Some("createdb -h {host} -p {port} -U lab app"),
+    environment: &[
+        ("DATABASE_URL", "postgresql://lab@{host}:{port}/app"),
+        ("PGHOST", "{host}"),
+        ("PGPORT", "{port}"),
+        ("PGUSER", "lab"),
+        ("PGDATABASE", "app"),
+    ],
+};
+
+const REDIS: ServiceKind = ServiceKind {
+    name: "redis",
+    program: "redis-server",
+    package: "redis-server",
+    versions: None,
+    refuses_root: false,
+    prepare: None,
+    command: "exec redis-server --bind {host} --port {port} --dir '{folder}' --save '' --appendonly no",
+    is_ready: None,
+    then: None,
+    environment: &[("REDIS_URL", "redis://{host}:{port}/0")],
+};

@@ -1,0 +1,225 @@
+//! Starts the services of an application before its server, with an empty folder for their state, and stops them after it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::net::{TcpStream, UnixStream};
+
+use super::guarded::{Guarded, HeldPort, Output, Program};
+use super::shell_command::{self, ShellCommand};
+use super::{EXCERPT_LINES, StartError, io_error, ready};
+use crate::catalog::service::ServiceKind;
+use crate::provision;
+use crate::scenario::model::{Readiness, Service, ServiceText};
+
+/// How long it may take to stop before it is killed.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+/// Time between two looks whether it is ready.
+const INTERVAL: Duration = Duration::from_millis(20);
+/// How long one look may take.
+const LOOK: Duration = Duration::from_secs(2);
+/// Runs a program as another user in its own eyes, and as root in everybody else's: its files stay where root can put them.
+const NOT_ROOT: &str = "unshare --user --map-user=1000";
+
+/// A service that is ready.
+#[derive(Debug)]
+pub struct RunningService {
+    process: Guarded,
+    /// The folder of its state.
+    state: PathBuf,
+    /// Variables of the application.
+    environment: Vec<(String, String)>,
+    _port: HeldPort,
+}
+
+/// Starts services one after the other, with their logs and their state in `visit`. Returns them with the variables of the
+/// application.
+///
+/// # Errors
+/// One is not installed, fails, or is not ready in time. Those before it are stopped.
+pub(super) async fn start_all(
+    lab: &Path,
+    services: &[Service],
+    cores: &[u16],
+    visit: &Path,
+) -> Result<(Vec<RunningService>, Vec<(String, String)>), StartError> {
+    let mut running = Vec::new();
+    for service in services {
+        match start(lab, service, cores, visit).await {
+            Ok(started) => running.push(started),
+            Err(error) => {
+                // Why it did not start matters more than how the others stopped.
+                let _ = stop_all(running).await;
+                return Err(error);
+            }
+        }
+    }
+    let environment = running.iter().flat_map(|service| service.environment.clone()).collect();
+    Ok((running, environment))
+}
+
+/// Stops services in the reverse order of their start, and removes their state.
+///
+/// # Errors
+/// The first failure; the remaining services are stopped all the same.
+pub(super) async fn stop_all(services: Vec<RunningService>) -> io::Result<()> {
+    let mut outcome = Ok(());
+    for RunningService { process, state, .. } in services.into_iter().rev() {
+        let stopped = process.stop().await;
+        let removed = std::fs::remove_dir_all(state);
+        outcome = outcome.and(stopped.map(|_| ())).and(removed);
+    }
+    outcome
+}
+
+/// What the commands of a service have in common.
+struct Surroundings<'a> {
+    lab: &'a Path,
+    service: &'a Service,
+    cores: &'a [u16],
+    visit: &'a Path,
+    state: PathBuf,
+    address: SocketAddr,
+    environment: Vec<(String, String)>,
+}
+
+impl Surroundings<'_> {
+    fn fill(&self, text: &ServiceText) -> String {
+        text.fill(&self.address.ip().to_string(), self.address.port(), &self.state.display().to_string())
+    }
+
+    /// A command line as the shell's arguments.
+    fn shell(&self, command: &str) -> Vec<String> {
+        let changes_user = self.service.kind.is_some_and(|kind| kind.refuses_root) && is_root();
+        let prefix = if changes_user { NOT_ROOT.split(' ').collect() } else { Vec::new() };
+        prefix.into_iter().chain(["sh", "-c", command]).map(str::to_owned).collect()
+    }
+
+    /// Runs a command that prepares the service to its end.
+    async fn run(&self, key: &str, command: &ServiceText) -> Result<(), StartError> {
+        let command = self.fill(command);
+        let shell = ShellCommand {
+            title: format!("`{key}` of the service `{}`", self.service.name),
+            log: self.visit.join(format!("service-{}.{key}.log", self.service.name)),
+            program: self.shell(&command),
+            command,
+            environment: self.environment.clone(),
+            folder: Some(self.state.clone()),
+        };
+        shell_command::run(self.lab, &shell, self.cores).await
+    }
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+async fn start(lab: &Path, service: &Service, cores: &[u16], visit: &Path) -> Result<RunningService, StartError> {
+    let name = &service.name;
+    let port = HeldPort::loopback().map_err(io_error(format!("reserve a port for the service `{name}`")))?;
+    let state = visit.join(format!("service-{name}"));
+    std::fs::create_dir_all(&state).map_err(io_error(format!("create {}", state.display())))?;
+    let environment = service.kind.map_or(Ok(Vec::new()), |kind| path_variable(name, kind))?;
+    let own = Surroundings { lab, service, cores, visit, state, address: port.address(), environment };
+    if let Some(prepare) = &service.prepare {
+        own.run("prepare", prepare).await?;
+    }
+    let program = Program {
+        command: own.shell(&own.fill(&service.command)),
+        environment: own.environment.clone(),
+        folder: Some(own.state.clone()),
+        cores: cores.to_vec(),
+        grace: STOP_GRACE,
+        sockets: Vec::new(),
+        input: None,
+        output: Output::File(visit.join(format!("service-{name}.log"))),
+    };
+    let mut process = Guarded::start(lab, program).map_err(io_error(format!("start the service `{name}`")))?;
+    let outcome = match wait(&own, &mut process).await {
+        Ok(()) => match &service.then {
+            Some(then) => own.run("then", then).await,
+            None => Ok(()),
+        },
+        Err(error) => Err(error),
+    };
+    if let Err(error) = outcome {
+        // Why it was not ready matters more than how it stopped.
+        let _ = process.stop().await;
+        return Err(error);
+    }
+    let variables = service.environment.iter().map(|(name, value)| (name.clone(), own.fill(value))).collect();
+    Ok(RunningService { process, state: own.state, environment: variables, _port: port })
+}
+
+/// The path with the folder of a kind's programs, if they are not on it.
+fn path_variable(service: &str, kind: &ServiceKind) -> Result<Vec<(String, String)>, StartError> {
+    if provision::is_on_path(kind.program) {
+        return Ok(Vec::new());
+    }
+    let folders = kind.versions.and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();
+    let bins = folders.map(|version| version.path().join("bin")).filter(|bin| bin.join(kind.program).is_file());
+    let version = |bin: &PathBuf| {
+        let name = bin.parent()?.file_name()?.to_str()?;
+        name.parse::<u32>().ok()
+    };
+    let newest = bins.max_by_key(version).ok_or_else(|| StartError::NoService {
+        name: service.to_owned(),
+        reason: format!("`{}` is not installed: apt-get install {}", kind.program, kind.package),
+    })?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let joined = std::env::join_paths(std::iter::once(newest).chain(std::env::split_paths(&path)));
+    Ok(joined.map_or_else(|_| Vec::new(), |path| vec![("PATH".to_owned(), path.to_string_lossy().into_owned())]))
+}
+
+/// Waits until the service is ready.
+async fn wait(own: &Surroundings<'_>, process: &mut Guarded) -> Result<(), StartError> {
+    let Surroundings { service, .. } = own;
+    let mut observed = "it was never asked".to_owned();
+    let ready = async {
+        loop {
+            let ended = process.try_wait().map_err(io_error(format!("wait for the service `{}`", service.name)))?;
+            if let Some(status) = ended {
+                return Ok(Some(format!("ended with {status} before it was ready")));
+            }
+            match tokio::time::timeout(LOOK, look(own)).await {
+                Ok(Ok(())) => return Ok(None),
+                Ok(Err(reason)) => observed = reason,
+                Err(_) => observed = "it does not respond".to_owned(),
+            }
+            tokio::time::sleep(INTERVAL).await;
+        }
+    };
+    let outcome = match tokio::time::timeout(service.deadline, ready).await {
+        Ok(Ok(None)) => return Ok(()),
+        Ok(Ok(Some(outcome))) => outcome,
+        Ok(Err(error)) => return Err(error),
+        Err(_) => format!("was not ready within {} s: {observed}", service.deadline.as_secs_f64()),
+    };
+    let log = process.log().to_owned();
+    let last_lines = ready::last_lines(&log, EXCERPT_LINES);
+    Err(StartError::Service { name: service.name.clone(), outcome, log, last_lines })
+}
+
+/// Whether it is ready now; or what was seen instead.
+async fn look(own: &Surroundings<'_>) -> Result<(), String> {
+    let message = |error: io::Error| error.to_string();
+    match &own.service.readiness {
+        Readiness::Port => TcpStream::connect(own.address).await.map(drop).map_err(message),
+        Readiness::Unix(path) => UnixStream::connect(own.fill(path)).await.map(drop).map_err(message),
+        Readiness::Command(command) => {
+            let mut shell = tokio::process::Command::new("sh");
+            shell.arg("-c").arg(own.fill(command)).envs(own.environment.clone()).current_dir(&own.state);
+            shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+            let status = shell.status().await.map_err(message)?;
+            if status.success() { Ok(()) } else { Err(format!("its `ready` command ended with {status}")) }
+        }
+        Readiness::Http(path) => match ready::status_of(own.address, path).await {
+            Ok(status) if status < 500 => Ok(()),
+            Ok(status) => Err(format!("it responds with {status}")),
+            Err(error) => Err(error.to_string()),
+        },
+    }
+}
