@@ -16,6 +16,7 @@ mod requests;
 mod secrets;
 mod tls;
 mod upstreams;
+mod versions;
 
 use lab_nginx_conf::Directive;
 
@@ -55,6 +56,9 @@ pub const RULES: &[&Rule] = &[
     &requests::UNBUFFERED_REQUESTS,
     &requests::UNBUFFERED_RESPONSES,
     &upstreams::KEEPALIVE_BY_DEFAULT,
+    &versions::LISTEN_HTTP2,
+    &versions::OBSOLETE_DIRECTIVE,
+    &versions::TLS_VERSIONS_BY_DEFAULT,
     &tls::OLD_TLS,
     &tls::WEAK_CIPHERS,
     &secrets::SECRET_IN_CONFIGURATION,
@@ -95,6 +99,7 @@ fn visit(block: &Block, findings: &mut Vec<Finding>) {
         upstreams::check,
         requests::check,
         tls::check,
+        versions::check,
         secrets::check,
     ] {
         check(block, findings);
