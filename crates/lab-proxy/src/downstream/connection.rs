@@ -41,8 +41,11 @@ pub(crate) async fn serve(worker: &WorkerContext, upstreams: &Upstreams, accepte
         }
         connection.requests += 1;
         connection.age = clock::now() - opened;
-        // boxed, so that the task of an idle connection stays small
-        let serving = Box::pin(serve_request(&mut client, worker, upstreams, &connection, listen));
+        // boxed, so that the task of an idle connection stays small; written in place, which saves a copy of 9 kB
+        let serving = Box::into_pin(Box::write(
+            Box::new_uninit(),
+            serve_request(&mut client, worker, upstreams, &connection, listen),
+        ));
         let disposition;
         RequestEnd { disposition, idle, lingering } = serving.await;
         if disposition != ConnectionDisposition::KeepAlive {
