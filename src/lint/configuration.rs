@@ -54,13 +54,14 @@ const KNOWN_FILES: [(&str, &str); 9] = [
 ];
 
 /// Rules about settings that an unread file may have.
-const RULES_ABOUT_ABSENCE: [&str; 7] = [
+const RULES_ABOUT_ABSENCE: [&str; 8] = [
     "forwarded-for-unset",
     "forwarded-proto-unset",
     "host-unset",
     "default-root",
     "keepalive-unused",
     "keepalive-by-default",
+    "tls-versions-by-default",
     "upgrade-incomplete",
 ];
 

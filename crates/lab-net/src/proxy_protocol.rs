@@ -100,6 +100,29 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, Malformed> {
     version.parse(bytes)
 }
 
+/// The extensions of a whole header of version 2: types and values (§2.2.1). The last one may be cut off.
+pub fn extensions(header: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let addresses = match header.get(13).map(|family| family >> 4) {
+        Some(1) => 12,
+        Some(2) => 36,
+        Some(3) => 216,
+        _ => 0,
+    };
+    let is_binary = header.starts_with(Version::V2.signature());
+    extension_list(header.get(FIXED + addresses..).filter(|_| is_binary).unwrap_or_default())
+}
+
+/// The extensions in a list of them, which one of the type `PP2_TYPE_SSL` contains too (§2.2.6).
+pub fn extension_list(list: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let mut rest = list;
+    std::iter::from_fn(move || {
+        let (fixed, behind) = rest.split_first_chunk::<3>()?;
+        let (value, behind) = behind.split_at_checked(usize::from(u16::from_be_bytes([fixed[1], fixed[2]])))?;
+        rest = behind;
+        Some((fixed[0], value))
+    })
+}
+
 /// `PROXY TCP4 192.0.2.1 192.0.2.2 56324 443` and CRLF.
 fn parse_line(bytes: &[u8]) -> Result<Parsed, Malformed> {
     let bounded = &bytes[..bytes.len().min(LONGEST_LINE)];
@@ -185,6 +208,22 @@ mod tests {
             }
             Err(Malformed(reason)) => format!("! {reason}"),
         }
+    }
+
+    #[test]
+    fn extensions_follow_the_addresses() {
+        let header = [
+            Version::V2.signature(),
+            b"\x21\x11\0\x18",
+            b"\x01\x02\x03\x04\x05\x06\x07\x08\0\x01\0\x02",
+            b"\x01\0\x02h2",
+            b"\x02\0\0",
+            b"\x05\0\x09x",
+        ]
+        .concat();
+        assert_eq!(extensions(&header).collect::<Vec<_>>(), [(1, &b"h2"[..]), (2, b"")]);
+        assert_eq!(extensions(b"PROXY UNKNOWN\r\n").count(), 0);
+        assert_eq!(extensions(&header[..14]).count(), 0);
     }
 
     #[test]

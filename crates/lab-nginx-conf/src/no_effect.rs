@@ -37,6 +37,7 @@ enum Value {
 const MAIN: &[Context] = &[Context::Main];
 const EVENTS: &[Context] = &[Context::Events];
 const HTTP: &[Context] = &[Context::Http];
+const UPSTREAM: &[Context] = &[Context::Upstream];
 const HTTP_SERVER: &[Context] = &[Context::Http, Context::Server];
 const SERVER_LOCATION: &[Context] = &[Context::Server, Context::Location];
 const REQUEST: &[Context] = &[Context::Http, Context::Server, Context::Location];
@@ -65,6 +66,7 @@ const WRITING: &str = "Responses are written as soon as the client accepts them.
 const FILES: &str = "Files are opened for every request, so a changed file shows at once.";
 const SOCKETS: &str = "Sockets use the system's defaults.";
 const CACHE: &str = "Only a cache uses it, and `proxy_cache` and `uwsgi_cache` with a zone are refused.";
+const BALANCING: &str = "Each worker balances by its own counts.";
 const STAPLING: &str = "OCSP responses are not fetched. They come from ssl_stapling_file.";
 const OBSOLETE_HEADS: &str =
     "Obsolete since nginx 1.19.7. large_client_header_buffers bounds heads in every version of HTTP.";
@@ -91,6 +93,7 @@ pub(crate) const NO_EFFECT: &[NoEffect] = &[
     row("connection_pool_size", HTTP_SERVER, (1, 1), Value::Size, MEMORY),
     row("request_pool_size", HTTP_SERVER, (1, 1), Value::Size, MEMORY),
     row("client_body_in_single_buffer", REQUEST, (1, 1), Value::Flag, MEMORY),
+    row("zone", UPSTREAM, (1, 2), Value::Any, BALANCING),
     row("subrequest_output_buffer_size", REQUEST, (1, 1), Value::Size, MEMORY),
     row("referer_hash_max_size", SERVER_LOCATION, (1, 1), Value::Number, MEMORY),
     row("referer_hash_bucket_size", SERVER_LOCATION, (1, 1), Value::Number, MEMORY),
@@ -123,6 +126,8 @@ pub(crate) const NO_EFFECT: &[NoEffect] = &[
     row("log_subrequest", REQUEST, (1, 1), Value::Flag, "Subrequests are not logged."),
     row("gzip_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
     row("gunzip_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
+    row("brotli_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
+    row("ssi_min_file_chunk", REQUEST, (1, 1), Value::Size, MEMORY),
     row("proxy_cache", REQUEST, (1, 1), Value::Off, CACHE),
     repeated(row("proxy_cache_path", HTTP, (2, ANY_NUMBER), Value::Any, CACHE)),
     row("proxy_cache_key", REQUEST, (1, 1), Value::Any, CACHE),

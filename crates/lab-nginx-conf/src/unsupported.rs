@@ -48,13 +48,8 @@ pub(crate) const REFUSED: &[Refused] = &[
                  uwsgi_pass.",
     },
     Refused {
-        names: &["uwsgi_store", "uwsgi_store_access", "uwsgi_cache_purge"],
+        names: &["uwsgi_cache_purge", "proxy_cache_purge"],
         prefixes: &["uwsgi_force_ranges"],
-        reason: NO_CACHE,
-    },
-    Refused {
-        names: &["proxy_cache_purge"],
-        prefixes: &["proxy_store"],
         reason: NO_CACHE,
     },
     Refused {
@@ -63,12 +58,13 @@ pub(crate) const REFUSED: &[Refused] = &[
         reason: "Check access with auth_basic or auth_request, or in the application.",
     },
     Refused {
-        names: &["add_after_body", "add_before_body", "addition_types", "charset_map", "source_charset"],
-        prefixes: &["image_filter", "ssi", "xslt_", "xml_entities", "brotli", "zstd"],
-        reason: "Bodies are compressed with gzip, and changed by sub_filter only. Transform them in the application.",
+        names: &["charset_map", "source_charset"],
+        prefixes: &["image_filter", "xslt_", "xml_entities", "zstd"],
+        reason: "Bodies are compressed with gzip or brotli, and changed by sub_filter, addition and ssi only. Transform them \
+                 in the application.",
     },
     Refused {
-        names: &["empty_gif", "flv", "min_delete_depth", "random_index", "slice"],
+        names: &["create_full_put_path", "empty_gif", "flv", "min_delete_depth", "random_index", "slice"],
         prefixes: &["dav_", "mp4", "fancyindex"],
         reason: "Files are served read-only. Use root, alias, index, autoindex and try_files.",
     },
@@ -76,11 +72,6 @@ pub(crate) const REFUSED: &[Refused] = &[
         names: &["ancient_browser", "modern_browser"],
         prefixes: &["ancient_browser_", "modern_browser_", "geoip_", "geoip2"],
         reason: "Use map or geo.",
-    },
-    Refused {
-        names: &["post_action"],
-        prefixes: &[],
-        reason: "Requests after the response are left to the application. Use mirror for copies.",
     },
     Refused {
         names: &["js_import", "more_set_headers", "more_clear_headers", "more_set_input_headers"],
@@ -93,14 +84,9 @@ pub(crate) const REFUSED: &[Refused] = &[
         reason: "Only HTTP is supported.",
     },
     Refused {
-        names: &["least_time", "ntlm", "queue", "random", "state", "zone"],
+        names: &["least_time", "ntlm", "queue", "random", "state"],
         prefixes: &[],
         reason: "Use round robin, least_conn, ip_hash or hash. Each worker balances by its own counts.",
-    },
-    Refused {
-        names: &["disable_symlinks"],
-        prefixes: &[],
-        reason: "Symbolic links are followed. Keep untrusted files out of root.",
     },
 ];
 
@@ -110,7 +96,7 @@ mod tests {
 
     #[test]
     fn refused_names_are_known() {
-        for name in ["ssi", "xslt_types", "ssl_ocsp", "proxy_cache_purge", "fastcgi_pass"] {
+        for name in ["zstd", "xslt_types", "ssl_ocsp", "proxy_cache_purge", "fastcgi_pass"] {
             assert!(advice(name).is_some(), "{name}");
         }
         for name in ["proxy_pas", "lokation", "exspires", ""] {

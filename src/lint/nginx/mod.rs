@@ -18,6 +18,7 @@ mod secrets;
 mod server_names;
 mod tls;
 mod upstreams;
+mod versions;
 
 use std::time::SystemTime;
 
@@ -61,6 +62,9 @@ pub const RULES: &[&Rule] = &[
     &requests::UNBUFFERED_REQUESTS,
     &requests::UNBUFFERED_RESPONSES,
     &upstreams::KEEPALIVE_BY_DEFAULT,
+    &versions::LISTEN_HTTP2,
+    &versions::OBSOLETE_DIRECTIVE,
+    &versions::TLS_VERSIONS_BY_DEFAULT,
     &tls::OLD_TLS,
     &tls::WEAK_CIPHERS,
     &certificates::CERTIFICATE_EXPIRED,
@@ -103,6 +107,7 @@ fn visit(block: &Block, findings: &mut Vec<Finding>) {
         upstreams::check,
         requests::check,
         tls::check,
+        versions::check,
         secrets::check,
     ] {
         check(block, findings);

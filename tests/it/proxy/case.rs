@@ -13,6 +13,7 @@
 //!                                    see `http2/script.rs`, for a connection of its own; `version=`, `sni=`,
 //!                                    `certificate=`, `alpn=`, `ciphers=` with TLS as `ClientTls` describes it;
 //!                                    `after` waits until TEXT was received
+//! --- link PATH TARGET              a symbolic link in the configuration's folder
 //! --- file PATH                     a file in the configuration's folder
 //! --- upstream [early] [close|reset]  the bytes of one response, one section after the other; `early` does not wait
 //!                                    for the request's body; `close` and `reset` end the connection behind it
@@ -42,6 +43,8 @@ pub(crate) struct Case {
     pub(crate) responses: Vec<UpstreamResponse>,
     /// Paths inside the configuration's folder, with contents.
     pub(crate) files: Vec<(String, Vec<u8>)>,
+    /// Paths inside the configuration's folder, with the targets of symbolic links.
+    pub(crate) links: Vec<(String, String)>,
 }
 
 /// What the client sends in one go.
@@ -115,6 +118,10 @@ impl Case {
                 Some("file") => {
                     case.files.push((words.next().expect("a path").to_owned(), bytes(body)));
                 }
+                Some("link") => {
+                    let mut word = || words.next().expect("a path and a target").to_owned();
+                    case.links.push((word(), word()));
+                }
                 Some("upstream") => {
                     let mut response = UpstreamResponse { bytes: bytes(body), ..UpstreamResponse::default() };
                     for word in words {
@@ -170,6 +177,11 @@ impl Case {
             let mut file = std::fs::File::create(path).expect("a file");
             file.write_all(content).expect("a file is written");
             file.set_modified(age).expect("a file has an age");
+        }
+        for (path, target) in &self.links {
+            let path = folder.join(path);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            std::os::unix::fs::symlink(target, path).expect("a link");
         }
     }
 }

@@ -83,6 +83,12 @@ impl Headers {
         self.list(name).any(|item| item.eq_ignore_ascii_case(token.as_bytes()))
     }
 
+    /// Makes room for `fields` more lines of `bytes` together.
+    pub fn reserve(&mut self, fields: usize, bytes: usize) {
+        self.fields.reserve(fields);
+        self.text.reserve(bytes);
+    }
+
     /// Appends a line without validation. Check untrusted bytes with [`is_clean`](Headers::is_clean) first.
     pub fn push(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         let name = Span::append(&mut self.text, name.as_ref());

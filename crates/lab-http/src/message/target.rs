@@ -70,7 +70,7 @@ pub fn is_host(text: &[u8]) -> bool {
     };
     let (host, port) = text.split_at(host_end);
     let is_valid_host = match host {
-        [b'[', address @ .., b']'] => is_ipv6(address),
+        [b'[', address @ .., b']'] => is_ipv6(address) || is_future_address(address),
         name => is_registered_name(name),
     };
     let is_valid_port = match port {
@@ -138,7 +138,20 @@ fn is_registered_name(name: &[u8]) -> bool {
         })
 }
 
-/// Whether `address` is an IPv6 address. The grammar's `IPvFuture` is not supported, because no such address exists.
+/// Whether `address` is one of a version to come, without its brackets (RFC 3986 §3.2.2, `IPvFuture`).
+fn is_future_address(address: &[u8]) -> bool {
+    let Some((version, text)) = address.strip_prefix(b"v").and_then(|rest| {
+        let dot = memchr::memchr(b'.', rest)?;
+        Some((&rest[..dot], &rest[dot + 1..]))
+    }) else {
+        return false;
+    };
+    let is_hexadecimal = !version.is_empty() && version.iter().all(u8::is_ascii_hexdigit);
+    let is_name = |part: &[u8]| part.is_empty() || (!part.contains(&b'%') && is_registered_name(part));
+    is_hexadecimal && !text.is_empty() && text.split(|&byte| byte == b':').all(is_name)
+}
+
+/// Whether `address` is an IPv6 address.
 fn is_ipv6(address: &[u8]) -> bool {
     std::str::from_utf8(address).is_ok_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok())
 }

@@ -39,6 +39,8 @@ fn read_block(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<Up
                     number => number,
                 }
             }
+            // it would share the state of the balancer, of which each worker has its own
+            "zone" => {}
             "keepalive_requests" => upstream.keepalive_requests = inner.number()?,
             "keepalive_time" => upstream.keepalive_time = inner.time()?,
             "keepalive_timeout" => upstream.keepalive_timeout = inner.time()?,

@@ -12,6 +12,7 @@ pub(crate) mod field_value;
 pub(crate) mod rate_limit;
 pub(crate) mod request;
 pub(crate) mod request_body;
+pub(crate) mod stored_file;
 pub(crate) mod waker_set;
 pub(crate) mod worker;
 
@@ -22,5 +23,6 @@ pub(crate) use field_value::replace_control_characters;
 pub(crate) use rate_limit::RateLimit;
 pub(crate) use request::RequestContext;
 pub(crate) use request_body::{RequestBody, RequestBodyError, RequestSource};
+pub(crate) use stored_file::StoredFile;
 pub(crate) use waker_set::WakerSet;
 pub(crate) use worker::WorkerContext;

@@ -1,5 +1,7 @@
 //! The state of one request.
 
+use std::time::SystemTime;
+
 use crate::config::location::level::LocationConfig;
 use crate::config::logs::Severity;
 use crate::config::server::Server;
@@ -40,6 +42,19 @@ impl<'a> RequestContext<'a> {
         let route = Route::new(Some(request), &server.outside, values);
         let outcome = RequestOutcome::new(worker.config.needs_response_heads, worker.config.needs_request_body);
         RequestContext { worker, connection, server, request, refused_line: None, route, outcome }
+    }
+
+    /// The context of a subrequest. It has the values that the variables have so far.
+    pub(crate) fn subrequest(&self) -> RequestContext<'a> {
+        let values = self.route.values.duplicate();
+        let mut inner = RequestContext::new(self.worker, self.connection, self.server, self.request, values);
+        inner.outcome.now = SystemTime::now();
+        inner.outcome.request_body_bytes = self.outcome.request_body_bytes;
+        inner.outcome.request_body.clone_from(&self.outcome.request_body);
+        inner.route.client.clone_from(&self.route.client);
+        inner.route.method = self.route.method;
+        inner.route.is_subrequest = true;
+        inner
     }
 
     /// The configuration of the current location.

@@ -55,8 +55,8 @@ impl<'s> ClientIo<'s> {
 }
 
 impl ClientIo<'_> {
-    /// Reads the PROXY header. The error has the received bytes if the header is invalid.
-    pub(crate) async fn read_proxy_header(&mut self, limit: Duration) -> Result<Option<Addresses>, Vec<u8>> {
+    /// Reads the PROXY header. Returns the addresses and the header itself; the received bytes if it is invalid.
+    pub(crate) async fn read_proxy_header(&mut self, limit: Duration) -> Result<(Option<Addresses>, Vec<u8>), Vec<u8>> {
         let incoming = &mut self.incoming;
         let reading = async {
             loop {
@@ -64,13 +64,15 @@ impl ClientIo<'_> {
                     Ok(Parsed::Incomplete) => {}
                     Err(_) => return Err(incoming.take_buffered()),
                     Ok(Parsed::Header { length, origin }) => {
-                        let behind = incoming.take_buffered().split_off(length);
+                        let mut header = incoming.take_buffered();
+                        let behind = header.split_off(length);
                         incoming.unread(&behind);
-                        return Ok(match origin {
+                        let addresses = match origin {
                             Origin::Forwarded(addresses) => Some(addresses),
                             // as nginx: the addresses of the connection itself hold
                             Origin::Unknown | Origin::Unsupported(_) => None,
-                        });
+                        };
+                        return Ok((addresses, header));
                     }
                 }
                 if !matches!(poll_fn(|cx| incoming.poll_fill(cx)).await, Ok(1..)) {

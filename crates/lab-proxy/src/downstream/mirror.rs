@@ -1,14 +1,15 @@
-//! `mirror`: sends copies of a request while the request itself is served, and ignores their responses.
+//! `mirror`: sends copies of a request while the request itself is served, and ignores their responses; `post_action`:
+//! sends one afterwards.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::SystemTime;
 
 use lab_http::BodyLength;
 
 use crate::config::location::mirror::MirrorConfig;
 use crate::config::logs::Severity;
+use crate::config::proxy::pass::ProxyPass;
 use crate::context::{ConnectionDisposition, RequestBody, RequestContext, RequestSource};
 use crate::downstream::client_io::ClientIo;
 use crate::downstream::proxied::without_response;
@@ -51,7 +52,11 @@ impl<'m> Mirrors<'m> {
         for target in &config.targets {
             let copied = if config.has_body { body.duplicate() } else { Ok(RequestBody::new(BodyLength::None)) };
             match copied {
-                Ok(body) => self.copies.push(Box::pin(send(copy(context), upstreams, target.clone(), body))),
+                Ok(body) => {
+                    let mut copy = context.subrequest();
+                    copy.route.args.clone_from(&context.route.args);
+                    self.copies.push(Box::pin(send(copy, upstreams, target.clone(), body)));
+                }
                 Err(error) => {
                     context.log_error(Severity::Crit, &format!("cannot mirror a request body ({error})"), None);
                 }
@@ -91,18 +96,25 @@ impl<'m> Mirrors<'m> {
     }
 }
 
-/// The context of a copy. It has the values that the variables have so far.
-fn copy<'m>(context: &RequestContext<'m>) -> RequestContext<'m> {
-    let values = context.route.values.duplicate();
-    let mut copy = RequestContext::new(context.worker, context.connection, context.server, context.request, values);
-    copy.outcome.now = SystemTime::now();
-    copy.outcome.request_body_bytes = context.outcome.request_body_bytes;
-    copy.outcome.request_body.clone_from(&context.outcome.request_body);
-    copy.route.client.clone_from(&context.route.client);
-    copy.route.method = context.route.method;
-    copy.route.args.clone_from(&context.route.args);
-    copy.route.is_subrequest = true;
-    copy
+/// Sends the request of `post_action` for a request that was served.
+pub(crate) async fn send_post_action(
+    context: &RequestContext<'_>,
+    upstreams: &Upstreams,
+    target: &str,
+    body: &RequestBody,
+) {
+    let Ok(body) = body.duplicate() else { return };
+    let mut inner = context.subrequest();
+    inner.outcome.clone_from(&context.outcome);
+    let (phases, route) = inner.phases();
+    let action = match target.starts_with('@') {
+        true => phases.begin_named_subrequest(route, target),
+        false => phases.begin_subrequest_with_args(route, target.as_bytes(), None),
+    };
+    inner.log_notes();
+    if let Action::Pass(pass) = action {
+        send_and_discard(&mut inner, upstreams, pass, body).await;
+    }
 }
 
 /// Sends one copy, and discards the response.
@@ -111,7 +123,18 @@ async fn send(mut context: RequestContext<'_>, upstreams: &Upstreams, target: St
     let (phases, route) = context.phases();
     let action = phases.begin_subrequest_with_args(route, target.as_bytes(), args);
     context.log_notes();
-    let Action::Pass(pass) = action else { return };
+    if let Action::Pass(pass) = action {
+        send_and_discard(&mut context, upstreams, pass, body).await;
+    }
+}
+
+/// Passes a subrequest to an upstream, and discards the response.
+async fn send_and_discard(
+    context: &mut RequestContext<'_>,
+    upstreams: &Upstreams,
+    pass: &ProxyPass,
+    body: RequestBody,
+) {
     let own = pass.request.body.as_ref().map(|body| body.value(&context.scope()));
     let (mut body, length) = match own {
         Some(own) => {
@@ -126,13 +149,13 @@ async fn send(mut context: RequestContext<'_>, upstreams: &Upstreams, target: St
     };
     let mut timer = Timer::new();
     let mut source = RequestSource { incoming: None, body: &mut body, timer: &mut timer };
-    let Ok(mut forwarding) = Forwarding::new(&context, upstreams, pass, length).await else { return };
+    let Ok(mut forwarding) = Forwarding::new(context, upstreams, pass, length).await else { return };
     loop {
-        match forwarding.receive(&mut context, &mut source).await {
+        match forwarding.receive(context, &mut source).await {
             Ok(Received::Interim(_)) => {}
             Ok(Received::Final(mut response)) => {
                 drain(&mut response.body).await;
-                return forwarding.finish(&mut context, response.body);
+                return forwarding.finish(context, response.body);
             }
             // a failure is in the error log
             Ok(Received::Switching(_)) | Err(_) => return,

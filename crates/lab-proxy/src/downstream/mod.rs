@@ -6,12 +6,13 @@
 //!    reads its head, `http2` accepts the streams of HTTP/2;
 //! 2. `request` takes it through the routing phases, which end in an action;
 //! 3. `proxied` gets the response from an upstream; pages, texts and files come from `crate::response::local`;
-//! 4. the steps of `crate::response` change the response;
+//! 4. the steps of `crate::response` change the response, and `assembly` adds the content of subrequests;
 //! 5. `response_writer` writes it, and `request` logs the request.
 //!
 //! Only this module knows both the client and the upstream. It must not know threads, signals or listeners, which
 //! belong to `runtime`.
 
+pub(crate) mod assembly;
 pub(crate) mod client_io;
 pub(crate) mod connection;
 pub(crate) mod head_writer;

@@ -50,7 +50,10 @@ pub(crate) async fn open(
     let mut client = ClientIo::new(&mut stream, Limits::default());
     if config.proxy_protocol {
         match client.read_proxy_header(limit).await {
-            Ok(announced) => connection.announced = announced,
+            Ok((addresses, header)) => {
+                connection.announced = addresses;
+                connection.proxy_header = header;
+            }
             Err(header) => {
                 let message = format!("broken header: \"{}\"", header.escape_ascii());
                 worker.logs.error(&default_server.config().error_log, Severity::Error, &message, None);

@@ -1,13 +1,16 @@
 //! Proxied requests, from the collected body to the last byte of the response.
 
 use std::pin::pin;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lab_http::BodyLength;
 use lab_http::message::is_bodyless;
 
+use crate::clock::parse_http_date;
 use crate::config::logs::Severity;
 use crate::config::proxy::pass::ProxyPass;
-use crate::context::{ConnectionDisposition, RequestBody, RequestBodyError, RequestContext, RequestSource};
+use crate::context::{ConnectionDisposition, RequestBody, RequestBodyError, RequestContext, RequestSource, StoredFile};
+use crate::downstream::assembly;
 use crate::downstream::client_io::{ClientIo, discard_alongside};
 use crate::downstream::request_collection::collect;
 use crate::downstream::response_buffer::ResponseBuffer;
@@ -20,6 +23,15 @@ use crate::upstream::Upstreams;
 use crate::upstream::error::ForwardError;
 use crate::upstream::forwarding::{Forwarding, Received};
 
+/// What has become of a request that was passed to an upstream.
+#[derive(Debug)]
+pub(crate) enum Forwarded {
+    /// The client got the response.
+    Delivered(ConnectionDisposition),
+    /// The response was collected, and other content is assembled with it.
+    Collected(Box<Response>),
+}
+
 /// Passes a request to an upstream, and the response to the client.
 ///
 /// # Errors
@@ -30,7 +42,7 @@ pub(crate) async fn forward(
     upstreams: &Upstreams,
     pass: &ProxyPass,
     body: &mut RequestBody,
-) -> Result<ConnectionDisposition, ResponseOverride> {
+) -> Result<Forwarded, ResponseOverride> {
     let ClientIo { incoming, outgoing, read_timer, write_timer } = client;
     let is_unused = !pass.request.passes_body && pass.request.body.is_none();
     if is_unused && !body.is_complete() {
@@ -51,15 +63,18 @@ pub(crate) async fn forward(
     }
     let mut source = RequestSource { incoming: Some(incoming), body, timer: read_timer };
     let mut writer = ResponseWriter::new(outgoing, write_timer, context.config().send_timeout);
-    exchange(context, upstreams, pass, &mut source, &mut writer).await.or_else(|error| match error {
-        Undelivered::Override(substitute) => Err(substitute),
-        Undelivered::Failed(error) => without_response(context, error),
-    })
+    match exchange(context, upstreams, pass, &mut source, &mut writer).await {
+        Ok(disposition) => Ok(Forwarded::Delivered(disposition)),
+        Err(Undelivered::Collected(response)) => Ok(Forwarded::Collected(response)),
+        Err(Undelivered::Override(substitute)) => Err(substitute),
+        Err(Undelivered::Failed(error)) => without_response(context, error).map(Forwarded::Delivered),
+    }
 }
 
 enum Undelivered {
     Failed(ForwardError),
     Override(ResponseOverride),
+    Collected(Box<Response>),
 }
 
 impl From<ForwardError> for Undelivered {
@@ -126,6 +141,43 @@ pub(crate) fn without_response(
     }
 }
 
+/// `proxy_store`: has the content of a response copied to a file. Returns the response's date.
+fn begin_copy(context: &RequestContext<'_>, pass: &ProxyPass, response: &mut Response) -> Option<SystemTime> {
+    let rules = pass.store.as_ref().filter(|_| response.head.received_status() == 200 && !context.is_head())?;
+    let scope = context.scope();
+    let path = match &rules.path {
+        Some(path) => path.value(&scope),
+        None => context.route.location.root.file_path(&scope)?.bytes,
+    };
+    let modified = response.head.fields().get("last-modified").and_then(parse_http_date);
+    let modified = modified.and_then(|seconds| u64::try_from(seconds).ok());
+    let modified = modified.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds));
+    let created = StoredFile::create(&path, rules.access);
+    let stored = created.and_then(|file| match &mut response.body {
+        Body::Stream(stream) => {
+            stream.copy_to(file);
+            Ok(())
+        }
+        _ => file.finish(modified),
+    });
+    if let Err(error) = stored {
+        log_copy_failure(context, &error);
+    }
+    modified
+}
+
+/// Puts the copy of a complete response in its place.
+fn end_copy(context: &RequestContext<'_>, body: &mut Body, modified: Option<SystemTime>) {
+    let Body::Stream(stream) = body else { return };
+    if let Some(Err(error)) = stream.take_copy().map(|copy| copy.finish(modified)) {
+        log_copy_failure(context, &error);
+    }
+}
+
+fn log_copy_failure(context: &RequestContext<'_>, error: &std::io::Error) {
+    context.log_error(Severity::Crit, &format!("a response cannot be stored ({error})"), None);
+}
+
 /// An upstream's response on its way to the client, while the rest of the request may still be sent.
 struct Delivery<'d, 'f, 'c, 's, 'w, 'o> {
     forwarding: &'d mut Forwarding<'f>,
@@ -160,6 +212,7 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
             return Err(Undelivered::Override(substitute));
         }
         let charset = accel.charset.map(<[u8]>::to_vec);
+        let modified = begin_copy(context, self.pass, &mut response);
         let buffering = &context.config().buffering;
         let read_ahead = ReadAhead { buffering, spools };
         rewrite::rewrite(&mut response.head, self.pass, &context.scope());
@@ -170,6 +223,9 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
         if !is_cut && let Err(substitute) = filters::apply(context, &mut response, charset.as_deref()) {
             self.forwarding.finish(context, response.body);
             return Err(Undelivered::Override(substitute));
+        }
+        if response.assembly.is_some() {
+            return self.collect(context, response, modified).await;
         }
         if !is_cut {
             trailers::prepare(context, &mut response);
@@ -206,6 +262,7 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
             Ok(Err(error)) => return Ok(self.interrupted(context, &body, &error)?),
             Err(error) => return Ok(self.client_failed(context, Some(&body), &error)),
         };
+        end_copy(context, &mut body, modified);
         let disposition = match (persistence.keep_alive, self.forwarding.is_request_sent()) {
             (true, _) => ConnectionDisposition::KeepAlive,
             (false, true) => ConnectionDisposition::Close,
@@ -213,6 +270,34 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
         };
         self.forwarding.finish(context, body);
         Ok(self.drain(context, queue, disposition).await)
+    }
+
+    /// Collects a response that other content is assembled with.
+    async fn collect(
+        &mut self,
+        context: &mut RequestContext<'_>,
+        response: Response,
+        modified: Option<SystemTime>,
+    ) -> Result<ConnectionDisposition, Undelivered> {
+        let mut response = response;
+        let mut filters = response.assembly.as_mut().and_then(|assembly| assembly.filters.take());
+        let collected = {
+            let collecting = pin!(assembly::collect(context, &mut response.body, filters.as_deref_mut()));
+            self.forwarding.alongside(self.source, collecting).await
+        };
+        match collected {
+            Ok(Ok(content)) => {
+                let mut body = std::mem::replace(&mut response.body, Body::spooled(content));
+                end_copy(context, &mut body, modified);
+                self.forwarding.finish(context, body);
+                Err(Undelivered::Collected(Box::new(response)))
+            }
+            Ok(Err(error)) => {
+                let message = error.message();
+                Err(self.forwarding.fail(context, &response.body, &message, self.source.body).into())
+            }
+            Err(error) => Ok(self.client_failed(context, Some(&response.body), &error)),
+        }
     }
 
     /// Passes an interim response on (RFC 9110 §15.2).

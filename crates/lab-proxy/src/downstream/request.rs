@@ -16,9 +16,10 @@ use crate::config::server::Server;
 use crate::connection_counts::OpenRequest;
 use crate::context::{ClientReadHalf, ConnectionDisposition, RequestBody, RequestContext, WorkerContext};
 use crate::downstream::client_io::{ClientIo, discard_alongside};
-use crate::downstream::mirror::Mirrors;
+use crate::downstream::mirror::{Mirrors, send_post_action};
+use crate::downstream::proxied::Forwarded;
 use crate::downstream::response_writer::{ReadAhead, ResponseWriter, SendError, Trailers};
-use crate::downstream::{proxied, subrequest, tls_policy};
+use crate::downstream::{assembly, proxied, subrequest, tls_policy};
 use crate::eval::ClientConnection;
 use crate::phases::Action;
 use crate::response::local::{self, LocalContent};
@@ -247,6 +248,10 @@ async fn respond<'a>(
         context.outcome.elapsed = clock::since(started);
         context.log_access();
     }
+    if let Some(target) = &context.config().post_action {
+        // boxed, so that requests without it stay small
+        Box::pin(send_post_action(context, upstreams, target, &body)).await;
+    }
     disposition
 }
 
@@ -261,9 +266,12 @@ async fn perform(
     action: Action<'_>,
     body: &mut RequestBody,
 ) -> Result<ConnectionDisposition, ResponseOverride> {
-    let response = match action {
+    let mut response = match action {
         Action::Pass(_) if is_final_recipient(context.request) => local::page(context, 200),
-        Action::Pass(pass) => return proxied::forward(client, context, upstreams, pass, body).await,
+        Action::Pass(pass) => match proxied::forward(client, context, upstreams, pass, body).await? {
+            Forwarded::Delivered(disposition) => return Ok(disposition),
+            Forwarded::Collected(response) => *response,
+        },
         Action::Page(status) => local::page(context, status),
         Action::Text { status, text } => {
             local::respond(context, context.route.status.unwrap_or(status), LocalContent::Text(text))?
@@ -287,6 +295,14 @@ async fn perform(
             return Ok(ConnectionDisposition::Abort);
         }
     };
+    if let Some(assembly) = response.assembly.take() {
+        // boxed, so that requests without it stay small
+        let assembling = Box::pin(assembly::assemble(context, upstreams, &mut response, *assembly));
+        if let Err(error) = assembling.await {
+            context.log_error(Severity::Crit, &error.message(), None);
+            return Err(ResponseOverride::page(500));
+        }
+    }
     Ok(send_local(client, context, response, body).await)
 }
 

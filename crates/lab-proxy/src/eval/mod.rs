@@ -7,6 +7,7 @@ mod lookup;
 mod derived;
 mod map;
 mod outcome;
+mod proxy_extension;
 mod root;
 mod secure_link;
 mod scope;

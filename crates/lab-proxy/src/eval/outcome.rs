@@ -28,6 +28,8 @@ pub struct ClientConnection {
     pub local: Address,
     /// The PROXY header, if `listen` has `proxy_protocol`.
     pub announced: Option<Addresses>,
+    /// The PROXY header as it was received; empty without one.
+    pub proxy_header: Vec<u8>,
     /// The TLS session, which the streams of a connection share.
     pub tls: Option<Arc<ClientHandshake>>,
     /// Whether the socket is for TLS, and the client speaks plain HTTP.
@@ -103,6 +105,7 @@ impl ClientConnection {
             peer_address,
             local,
             announced: None,
+            proxy_header: Vec::new(),
             tls: None,
             is_plain_on_tls: false,
         }

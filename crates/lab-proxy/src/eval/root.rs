@@ -4,6 +4,9 @@ use super::Scope;
 use crate::config::location::root::{Root, RootKind};
 use crate::routing::route::UriAlignment;
 
+/// The length of most folders.
+const FOLDER: usize = 64;
+
 /// A file that belongs to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilePath {
@@ -32,7 +35,7 @@ impl Root {
         if self.is_alias() && route.alignment == UriAlignment::Detached {
             return None;
         }
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(FOLDER + route.uri.len());
         self.write(scope, &mut bytes);
         let root = bytes.len();
         match self.kind {

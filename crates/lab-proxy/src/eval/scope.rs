@@ -10,6 +10,7 @@ use lab_http::{Headers, Version};
 
 use super::lookup::{self, JOINED_REQUEST_FIELDS, JOINED_RESPONSE_FIELDS};
 use super::outcome::{Attempt, ClientConnection, RequestOutcome};
+use super::proxy_extension;
 use crate::clock;
 use crate::config::address::Address;
 use crate::config::derived::DerivedVariable;
@@ -215,6 +216,9 @@ impl Scope<'_> {
                     Some(end) => decimal(out, u64::from(end.port())),
                     None => return false,
                 }
+            }
+            Variable::ProxyProtocolExtension(name) => {
+                return proxy_extension::write(&self.connection.proxy_header, name, out);
             }
             Variable::RealipRemoteAddr => out.extend_from_slice(self.connection.peer_address.as_bytes()),
             Variable::RealipRemotePort => return port(self.connection.peer, out),

@@ -5,11 +5,11 @@ use std::io;
 
 use super::autoindex::{self, ListingStyle};
 use super::file_system::{self, FileKind, OpenedFile};
-use super::gzip_negotiation::accepts_gzip;
+use super::gzip_negotiation::{accepts_brotli, accepts_gzip};
 use super::{Action, Flow, Phases};
 use crate::config::location::Location;
 use crate::config::location::autoindex::AutoindexConfig;
-use crate::config::location::gzip::StaticGzip;
+use crate::config::location::gzip::StaticFiles;
 use crate::config::location::try_files::TryFilesFallback;
 use crate::config::logs::Severity;
 use crate::connection_counts::ConnectionCounts;
@@ -36,7 +36,7 @@ pub(super) fn try_files<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> F
         }
         let path = [&*root, &*name].concat();
         let wanted = if *is_folder { FileKind::Folder } else { FileKind::File };
-        let exists = match phases.files.metadata(&path) {
+        let exists = match phases.metadata(route, &path) {
             Ok(metadata) => (metadata.kind == FileKind::Folder) == (wanted == FileKind::Folder),
             Err(error) => {
                 if !is_missing(&error) {
@@ -161,14 +161,14 @@ fn index<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> Flow<'a> {
         }
         let Some(folder) = route.location.root.file_path(&phases.scope(route)) else { return misused_alias(route) };
         let path = [&*folder.bytes, &*name].concat();
-        match phases.files.metadata(&path) {
+        match phases.metadata(route, &path) {
             Ok(_) => {
                 let target = [&*route.uri, &*name].concat();
                 return phases.redirect(route, target, args);
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 if !folder_exists {
-                    match phases.files.metadata(&folder.bytes) {
+                    match phases.metadata(route, &folder.bytes) {
                         Ok(_) => folder_exists = true,
                         Err(error) => return index_failure(route, &path, &error),
                     }
@@ -193,19 +193,42 @@ fn index_failure<'a>(route: &mut Route<'_>, path: &[u8], error: &io::Error) -> F
     Flow::Status(status)
 }
 
-/// `gzip_static`: the compressed file beside a file, and whether it is sent to this client.
-fn compressed(phases: &Phases<'_, '_>, route: &Route<'_>, path: &FilePath) -> Option<(OpenedFile, bool)> {
-    let rules = &route.location.config.gzip;
-    let is_sent = match rules.static_files {
-        StaticGzip::Off => return None,
-        _ if route.method == b"POST" => return None,
-        StaticGzip::On => accepts_gzip(phases.request.head, rules, &Headers::new()),
-        StaticGzip::Always => true,
+/// `brotli_static`, `gzip_static`: the compressed file beside a file, and whether it is sent to this client.
+fn compressed<'a>(phases: &Phases<'a, '_>, route: &Route<'a>, path: &FilePath) -> Option<(OpenedFile<'a>, bool)> {
+    if route.method == b"POST" {
+        return None;
+    }
+    let config = &route.location.config;
+    let head = phases.request.head;
+    let brotli =
+        compressed_with(phases, route, path, "br", config.brotli.static_files, || accepts_brotli(&head.headers));
+    if brotli.as_ref().is_some_and(|(_, is_sent)| *is_sent) {
+        return brotli;
+    }
+    let gzip = compressed_with(phases, route, path, "gzip", config.gzip.static_files, || {
+        accepts_gzip(head, &config.gzip, &Headers::new())
+    });
+    gzip.or(brotli)
+}
+
+fn compressed_with<'a>(
+    phases: &Phases<'a, '_>,
+    route: &Route<'a>,
+    path: &FilePath,
+    coding: &'static str,
+    rule: StaticFiles,
+    is_accepted: impl FnOnce() -> bool,
+) -> Option<(OpenedFile<'a>, bool)> {
+    let is_sent = match rule {
+        StaticFiles::Off => return None,
+        StaticFiles::On => is_accepted(),
+        StaticFiles::Always => true,
     };
-    let (file, metadata) = phases.files.open(&[&*path.bytes, b".gz"].concat()).ok()?;
-    let varies = rules.static_files == StaticGzip::On;
-    let media_type = media_type(route).to_owned();
-    let opened = OpenedFile { file, metadata, media_type, coding: Some("gzip"), varies };
+    let extension: &[u8] = if coding == "br" { b".br" } else { b".gz" };
+    let (file, metadata) = phases.open(route, &[&*path.bytes, extension].concat()).ok()?;
+    let varies = rule == StaticFiles::On;
+    let media_type = media_type(route);
+    let opened = OpenedFile { file, metadata, media_type, coding: Some(coding), varies };
     (metadata.kind == FileKind::File).then_some((opened, is_sent))
 }
 
@@ -215,7 +238,7 @@ fn file<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, path: &FilePath) -> 
     if let Some((opened, true)) = compressed {
         return Flow::Done(Action::File(opened));
     }
-    let opened = phases.files.open(&path.bytes);
+    let opened = phases.open(route, &path.bytes);
     let (file, metadata) = match opened {
         Ok(opened) => opened,
         Err(error) if is_missing(&error) => {
@@ -242,14 +265,14 @@ fn file<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, path: &FilePath) -> 
         }
         FileKind::File if route.method == b"POST" => Flow::Status(405),
         FileKind::File => {
-            let media_type = media_type(route).to_owned();
+            let media_type = media_type(route);
             Flow::Done(Action::File(OpenedFile { file, metadata, media_type, coding: None, varies }))
         }
     }
 }
 
 /// The media type by the extension of the request's path.
-pub(crate) fn media_type<'r>(route: &'r Route<'_>) -> &'r str {
+pub(crate) fn media_type<'a>(route: &Route<'a>) -> &'a str {
     let rules = &route.location.config;
     uri::extension(&route.uri).and_then(|extension| rules.types.find(extension)).unwrap_or(&rules.default_type)
 }

@@ -3,12 +3,13 @@
 //! Like nginx without `aio`, it is accessed directly: that takes microseconds, and another thread would take longer.
 
 use std::ffi::OsStr;
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileMetadata {
@@ -31,13 +32,13 @@ pub enum FileKind {
 
 /// A file to be sent.
 #[derive(Debug)]
-pub struct OpenedFile {
+pub struct OpenedFile<'a> {
     /// The file, at its start; none in tests.
     pub file: Option<File>,
     pub metadata: FileMetadata,
     /// Empty for none.
-    pub media_type: String,
-    /// The content coding, if the file has one (`gzip_static`).
+    pub media_type: &'a str,
+    /// The content coding, if the file has one (`gzip_static`, `brotli_static`).
     pub coding: Option<&'static str>,
     /// Whether there is also a compressed file beside it, or it is that file.
     pub varies: bool,
@@ -51,19 +52,31 @@ pub struct FolderEntry {
     pub metadata: FileMetadata,
 }
 
+/// `disable_symlinks`: how symbolic links in a path are treated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Symlinks {
+    Followed,
+    /// They are errors from this byte of the path on.
+    Checked {
+        start: usize,
+        /// Whether a link is allowed whose target has the same owner.
+        allows_owner: bool,
+    },
+}
+
 /// Access to files.
 pub trait FileSystem: std::fmt::Debug {
-    /// The metadata of a path. Symbolic links are followed.
+    /// The metadata of a path.
     ///
     /// # Errors
     /// Nothing is there, or it is not accessible.
-    fn metadata(&self, path: &[u8]) -> io::Result<FileMetadata>;
+    fn metadata(&self, path: &[u8], symlinks: Symlinks) -> io::Result<FileMetadata>;
 
     /// Opens a file for reading.
     ///
     /// # Errors
     /// It is not readable.
-    fn open(&self, path: &[u8]) -> io::Result<(Option<File>, FileMetadata)>;
+    fn open(&self, path: &[u8], symlinks: Symlinks) -> io::Result<(Option<File>, FileMetadata)>;
 
     /// The content of a small file.
     ///
@@ -82,18 +95,26 @@ pub trait FileSystem: std::fmt::Debug {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Disk;
 
+/// Opening a pipe without a writer would block the worker.
+const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+
 impl FileSystem for Disk {
-    fn metadata(&self, path: &[u8]) -> io::Result<FileMetadata> {
-        Ok(metadata(&std::fs::metadata(Path::new(OsStr::from_bytes(path)))?))
+    fn metadata(&self, path: &[u8], symlinks: Symlinks) -> io::Result<FileMetadata> {
+        let stat = match symlinks {
+            Symlinks::Followed => rustix::fs::stat(path)?,
+            Symlinks::Checked { start, allows_owner } => rustix::fs::fstat(open_checked(path, start, allows_owner)?)?,
+        };
+        Ok(metadata(&stat))
     }
 
-    fn open(&self, path: &[u8]) -> io::Result<(Option<File>, FileMetadata)> {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        // opening a pipe without a writer would block the worker
-        let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-        let file = File::options().read(true).custom_flags(flags).open(Path::new(OsStr::from_bytes(path)))?;
-        let metadata = metadata(&file.metadata()?);
-        Ok((Some(file), metadata))
+    fn open(&self, path: &[u8], symlinks: Symlinks) -> io::Result<(Option<File>, FileMetadata)> {
+        let file = match symlinks {
+            Symlinks::Followed => rustix::fs::open(path, READ, Mode::empty())?,
+            Symlinks::Checked { start, allows_owner } => open_checked(path, start, allows_owner)?,
+        };
+        // cheaper than `statx`, which the standard library uses
+        let metadata = metadata(&rustix::fs::fstat(&file)?);
+        Ok((Some(File::from(file)), metadata))
     }
 
     fn read(&self, path: &[u8]) -> io::Result<Vec<u8>> {
@@ -105,7 +126,8 @@ impl FileSystem for Disk {
         for entry in std::fs::read_dir(Path::new(OsStr::from_bytes(path)))? {
             let entry = entry?;
             // an entry may vanish meanwhile
-            let found = std::fs::metadata(entry.path()).or_else(|_| entry.metadata());
+            let path = entry.path();
+            let found = rustix::fs::stat(&path).or_else(|_| rustix::fs::lstat(&path));
             if let Ok(found) = found {
                 let name = entry.file_name().as_bytes().to_vec();
                 entries.push(FolderEntry { name, metadata: metadata(&found) });
@@ -115,19 +137,52 @@ impl FileSystem for Disk {
     }
 }
 
-fn metadata(metadata: &Metadata) -> FileMetadata {
-    const OWNER_MAY_EXECUTE: u32 = 0o100;
-    let kind = match metadata.file_type() {
-        kind if kind.is_file() => FileKind::File,
-        kind if kind.is_dir() => FileKind::Folder,
+fn metadata(stat: &Stat) -> FileMetadata {
+    let kind = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => FileKind::File,
+        FileType::Directory => FileKind::Folder,
         _ => FileKind::Other,
     };
     FileMetadata {
         kind,
-        is_executable: metadata.permissions().mode() & OWNER_MAY_EXECUTE != 0,
-        size: metadata.len(),
-        modified: metadata.mtime(),
+        is_executable: Mode::from_raw_mode(stat.st_mode).contains(Mode::XUSR),
+        size: u64::try_from(stat.st_size).unwrap_or(0),
+        modified: stat.st_mtime,
     }
+}
+
+/// Opens a file whose path has no symbolic links from its byte `start` on, or only links whose targets have the same
+/// owner. Each component is opened by itself, so that none can be replaced by a link meanwhile.
+fn open_checked(path: &[u8], start: usize, allows_owner: bool) -> io::Result<OwnedFd> {
+    let (unchecked, checked) = path.split_at(start);
+    let mut folder = match (unchecked, checked.first()) {
+        ([], Some(b'/')) => rustix::fs::open("/", SEARCH, Mode::empty())?,
+        ([], _) => rustix::fs::open(".", SEARCH, Mode::empty())?,
+        _ => rustix::fs::open(unchecked, SEARCH, Mode::empty())?,
+    };
+    let mut components = checked.split(|&byte| byte == b'/').filter(|component| !component.is_empty()).peekable();
+    while let Some(component) = components.next() {
+        let is_last = components.peek().is_none() && !checked.ends_with(b"/");
+        folder = open_component(&folder, component, if is_last { READ } else { SEARCH }, allows_owner)?;
+        if is_last {
+            return Ok(folder);
+        }
+    }
+    Ok(rustix::fs::openat(&folder, ".", READ, Mode::empty())?)
+}
+
+const SEARCH: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+fn open_component(folder: &OwnedFd, name: &[u8], flags: OFlags, allows_owner: bool) -> io::Result<OwnedFd> {
+    if !allows_owner {
+        return Ok(rustix::fs::openat(folder, name, flags | OFlags::NOFOLLOW, Mode::empty())?);
+    }
+    let target = rustix::fs::openat(folder, name, flags, Mode::empty())?;
+    let own = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    if own.st_uid != rustix::fs::fstat(&target)?.st_uid {
+        return Err(rustix::io::Errno::LOOP.into());
+    }
+    Ok(target)
 }
 
 /// An error of the system as nginx logs it: `2: No such file or directory`.

@@ -1,4 +1,4 @@
-//! Whether a client may get a response with gzip.
+//! Whether a client may get a response with gzip, or with brotli.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,7 +11,7 @@ use crate::config::location::gzip::{GzipConfig, ProxiedRequests};
 pub(crate) fn accepts_gzip(request: &RequestHead, rules: &GzipConfig, fields: &Headers) -> bool {
     let headers = &request.headers;
     let is_old = request.version == Version::Http10 && rules.version == Version::Http11;
-    if is_old || !headers.get("accept-encoding").is_some_and(names_gzip) {
+    if is_old || !headers.get("accept-encoding").is_some_and(|value| names_coding(value, b"gzip")) {
         return false;
     }
     if headers.contains("via") && !allows_proxied(headers, rules.proxied, fields) {
@@ -19,6 +19,11 @@ pub(crate) fn accepts_gzip(request: &RequestHead, rules: &GzipConfig, fields: &H
     }
     let agent = headers.get("user-agent").unwrap_or_default();
     !rules.disabled.iter().any(|pattern| pattern.is_match(agent))
+}
+
+/// Whether the request accepts brotli.
+pub(crate) fn accepts_brotli(request: &Headers) -> bool {
+    request.get("accept-encoding").is_some_and(|value| names_coding(value, b"br"))
 }
 
 /// `gzip_proxied`: whether a response to a request that came through a proxy may be compressed.
@@ -47,12 +52,12 @@ fn allows_proxied(request: &Headers, rules: ProxiedRequests, fields: &Headers) -
     !is_excluded
 }
 
-/// Whether an `Accept-Encoding` names gzip with a quality above zero. As in nginx, `*` does not count.
-fn names_gzip(value: &[u8]) -> bool {
+/// Whether an `Accept-Encoding` names a coding with a quality above zero. As in nginx, `*` does not count.
+fn names_coding(value: &[u8], coding: &[u8]) -> bool {
     value.split(|&byte| byte == b',').any(|item| {
         let mut parts = item.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
-        let is_gzip = parts.next().is_some_and(|coding| coding.eq_ignore_ascii_case(b"gzip"));
-        is_gzip && parts.next().is_none_or(has_quality)
+        let is_named = parts.next().is_some_and(|own| own.eq_ignore_ascii_case(coding));
+        is_named && parts.next().is_none_or(has_quality)
     })
 }
 
@@ -98,7 +103,7 @@ mod tests {
             ("identity", false),
             ("", false),
         ] {
-            assert_eq!(names_gzip(value.as_bytes()), expected, "{value}");
+            assert_eq!(names_coding(value.as_bytes(), b"gzip"), expected, "{value}");
         }
     }
 }

@@ -19,6 +19,8 @@ pub mod conditional;
 pub mod file_system;
 
 use std::borrow::Cow;
+use std::fs::File;
+use std::io;
 
 use lab_http::BodyLength;
 
@@ -33,10 +35,10 @@ use crate::eval::{ClientConnection, RequestOutcome, Scope};
 use crate::routing::request::Request;
 use crate::routing::route::{BodyAdmission, ConnectionReuse, Route, UriAlignment, UriOrigin};
 use crate::routing::uri;
-use file_system::FileSystem;
+use file_system::{FileMetadata, FileSystem, Symlinks};
 
 pub(crate) use content::media_type;
-pub(crate) use gzip_negotiation::accepts_gzip;
+pub(crate) use gzip_negotiation::{accepts_brotli, accepts_gzip};
 
 /// How to respond to a request.
 #[derive(Debug)]
@@ -50,7 +52,7 @@ pub enum Action<'a> {
         status: u16,
         text: Vec<u8>,
     },
-    File(file_system::OpenedFile),
+    File(file_system::OpenedFile<'a>),
     /// Respond with content that was generated for this request.
     Generated {
         media_type: &'static str,
@@ -134,6 +136,12 @@ impl<'a> Phases<'a, '_> {
         route.args = args;
         route.origin = UriOrigin::Configuration;
         self.run(route, Entry::Server)
+    }
+
+    /// As [`begin_subrequest`](Phases::begin_subrequest), in a named location.
+    pub fn begin_named_subrequest(&self, route: &mut Route<'a>, name: &str) -> Action<'a> {
+        let flow = self.redirect_to_name(route, name.as_bytes());
+        self.resume(route, flow)
     }
 
     /// Continues after the copies of [`Action::Mirror`] were begun.
@@ -355,6 +363,30 @@ impl<'a> Phases<'a, '_> {
         route.location = location;
         route.pass = location.pass.as_ref();
         route.resolved_pass = None;
+    }
+
+    /// The metadata of a path, within `disable_symlinks`.
+    fn metadata(&self, route: &Route<'a>, path: &[u8]) -> io::Result<FileMetadata> {
+        self.files.metadata(path, self.symlinks(route, path))
+    }
+
+    /// Opens a file for reading, within `disable_symlinks`.
+    fn open(&self, route: &Route<'a>, path: &[u8]) -> io::Result<(Option<File>, FileMetadata)> {
+        self.files.open(path, self.symlinks(route, path))
+    }
+
+    /// `disable_symlinks`, for a path.
+    fn symlinks(&self, route: &Route<'a>, path: &[u8]) -> Symlinks {
+        let Some(rules) = &route.location.config.symlinks else { return Symlinks::Followed };
+        let from = rules.from.as_ref().map(|from| from.value(&self.scope(route))).unwrap_or_default();
+        let start = match path.strip_prefix(&*from) {
+            Some([]) => return Symlinks::Followed,
+            Some([b'/', ..]) => from.len(),
+            Some(_) if from.last() == Some(&b'/') => from.len() - 1,
+            // as in nginx: a path that does not begin like this is checked as a whole
+            _ => 0,
+        };
+        Symlinks::Checked { start, allows_owner: rules.allows_owner }
     }
 
     /// The state that variables read at this point.

@@ -164,7 +164,7 @@ fn is_true(phases: &Phases<'_, '_>, route: &mut Route<'_>, condition: &Condition
             is_match != *negated
         }
         Condition::File { path, kind, negated } => {
-            let found = phases.files.metadata(&path.value(&scope)).ok();
+            let found = phases.metadata(route, &path.value(&scope)).ok();
             let is_match = found.is_some_and(|found| match kind {
                 FileTest::File => found.kind == FileKind::File,
                 FileTest::Folder => found.kind == FileKind::Folder,

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use lab_http::{RequestHead, Version};
 
-use super::file_system::{FileKind, FileMetadata, FolderEntry};
+use super::file_system::{FileKind, FileMetadata, FolderEntry, Symlinks};
 use super::*;
 use crate::config::address::Address;
 use crate::config::{self, ConfigPaths};
@@ -17,7 +17,7 @@ use crate::variables::VariableValues;
 struct Paths(&'static [&'static str]);
 
 impl FileSystem for Paths {
-    fn metadata(&self, path: &[u8]) -> io::Result<FileMetadata> {
+    fn metadata(&self, path: &[u8], _: Symlinks) -> io::Result<FileMetadata> {
         let path = std::str::from_utf8(path).unwrap();
         let kind = match self.0.iter().find(|own| own.trim_end_matches('/') == path.trim_end_matches('/')) {
             Some(own) if own.ends_with('/') => FileKind::Folder,
@@ -28,16 +28,16 @@ impl FileSystem for Paths {
         Ok(FileMetadata { kind, is_executable: path.ends_with(".sh"), size: 1, modified: 1 })
     }
 
-    fn open(&self, path: &[u8]) -> io::Result<(Option<File>, FileMetadata)> {
-        Ok((None, self.metadata(path)?))
+    fn open(&self, path: &[u8], symlinks: Symlinks) -> io::Result<(Option<File>, FileMetadata)> {
+        Ok((None, self.metadata(path, symlinks)?))
     }
 
     fn read(&self, path: &[u8]) -> io::Result<Vec<u8>> {
-        self.metadata(path).map(|_| Vec::new())
+        self.metadata(path, Symlinks::Followed).map(|_| Vec::new())
     }
 
     fn entries(&self, path: &[u8]) -> io::Result<Vec<FolderEntry>> {
-        self.metadata(path).map(|_| Vec::new())
+        self.metadata(path, Symlinks::Followed).map(|_| Vec::new())
     }
 }
 

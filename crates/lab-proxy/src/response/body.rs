@@ -3,15 +3,17 @@
 use std::fs::File;
 use std::future::poll_fn;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::time::Duration;
 
 use lab_http::{BodyDecoder, BodyLength, Incoming, Limits, ReadError, Refusal};
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
 
 use crate::config::logs::Severity;
-use crate::context::RateLimit;
+use crate::context::{RateLimit, StoredFile};
 use lab_net::OwnedReadHalf;
 use lab_net::deadline::{TimedOut, Timer};
+use lab_net::spool::SpoolReader;
 
 /// The bytes of a file that are read at a time.
 const BLOCK: usize = 64 * 1024;
@@ -29,7 +31,15 @@ pub(crate) enum Body {
     File(FileBody),
     /// Texts and ranges of a file.
     Parts(PartsBody),
+    Spooled(SpooledBody),
     Stream(StreamBody),
+}
+
+/// Content that was collected.
+#[derive(Debug)]
+pub(crate) struct SpooledBody {
+    reader: SpoolReader,
+    block: Vec<u8>,
 }
 
 /// The content of a file or of a range.
@@ -74,6 +84,8 @@ pub(crate) struct StreamBody {
     read_timeout: Duration,
     /// Bytes of content read so far.
     content: u64,
+    /// `proxy_store`: a copy of the content.
+    copy: Option<Box<StoredFile>>,
     /// `proxy_limit_rate`
     throttle: Option<Box<Throttle>>,
 }
@@ -135,8 +147,11 @@ impl Body {
 
     /// `length` bytes of a file.
     pub(crate) fn file(file: File, length: u64) -> Body {
-        let block = vec![0; BLOCK.min(usize::try_from(length).unwrap_or(BLOCK))];
-        Body::File(FileBody { file, position: 0, left: length, block })
+        Body::File(FileBody { file, position: 0, left: length, block: Vec::new() })
+    }
+
+    pub(crate) fn spooled(reader: SpoolReader) -> Body {
+        Body::Spooled(SpooledBody { reader, block: Vec::new() })
     }
 
     /// Replaces a file by parts, which have `length` bytes together. Other bodies stay.
@@ -157,6 +172,7 @@ impl Body {
             Body::Bytes { content, .. } => BodyLength::Sized(content.len() as u64),
             Body::File(file) => BodyLength::Sized(file.left),
             Body::Parts(parts) => BodyLength::Sized(parts.length),
+            Body::Spooled(spooled) => BodyLength::Sized(spooled.reader.left() as u64),
             Body::Stream(stream) => stream.length,
         }
     }
@@ -174,7 +190,16 @@ impl Body {
             }
             Body::File(file) => file.next_piece(),
             Body::Parts(parts) => parts.next_piece(),
+            Body::Spooled(spooled) => spooled.next_piece(),
         }
+    }
+}
+
+impl SpooledBody {
+    fn next_piece(&mut self) -> Result<Option<&[u8]>, BodyError> {
+        self.block.resize(self.reader.left().min(BLOCK), 0);
+        self.reader.read_exact(&mut self.block).map_err(BodyError::FileRead)?;
+        Ok((!self.block.is_empty()).then_some(&self.block))
     }
 }
 
@@ -213,17 +238,21 @@ impl FileBody {
         if self.left == 0 {
             return Ok(None);
         }
-        let wanted = self.block.len().min(usize::try_from(self.left).unwrap_or(BLOCK));
+        let wanted = BLOCK.min(usize::try_from(self.left).unwrap_or(BLOCK));
+        self.block.clear();
+        self.block.reserve_exact(wanted);
         loop {
-            match self.file.read_at(&mut self.block[..wanted], self.position) {
+            match rustix::io::pread(&self.file, spare_capacity(&mut self.block), self.position) {
                 Ok(0) => return Err(BodyError::FileTruncated),
-                Ok(read) => {
-                    self.left -= read as u64;
-                    self.position += read as u64;
-                    return Ok(Some(&self.block[..read]));
+                Ok(_) => {
+                    // there may be more room than was asked for
+                    self.block.truncate(wanted);
+                    self.left -= self.block.len() as u64;
+                    self.position += self.block.len() as u64;
+                    return Ok(Some(&self.block));
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(BodyError::FileRead(error)),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(BodyError::FileRead(error.into())),
             }
         }
     }
@@ -232,7 +261,7 @@ impl FileBody {
 impl StreamBody {
     pub(crate) fn new(reader: StreamReader, length: BodyLength, read_timeout: Duration) -> StreamBody {
         let decoder = BodyDecoder::new(length, &Limits::response());
-        StreamBody { reader, decoder, length, read_timeout, content: 0, throttle: None }
+        StreamBody { reader, decoder, length, read_timeout, content: 0, copy: None, throttle: None }
     }
 
     /// Limits how many bytes are read per second; 0 for no limit.
@@ -242,16 +271,32 @@ impl StreamBody {
         self.throttle = limit.map(throttle).map(Box::new);
     }
 
+    /// Has the content copied to a file.
+    pub(crate) fn copy_to(&mut self, file: StoredFile) {
+        self.copy = Some(Box::new(file));
+    }
+
+    /// The copy of the content.
+    pub(crate) fn take_copy(&mut self) -> Option<StoredFile> {
+        self.copy.take().map(|copy| *copy)
+    }
+
     #[inline]
     async fn next_piece(&mut self) -> Result<Option<&[u8]>, BodyError> {
         let Some(throttle) = &mut self.throttle else {
             let piece = self.reader.incoming.read_body_piece(&mut self.decoder).await?;
             self.content += piece.map_or(0, <[u8]>::len) as u64;
+            if let (Some(copy), Some(piece)) = (&mut self.copy, piece) {
+                copy.push(piece);
+            }
             return Ok(piece);
         };
         if throttle.position == throttle.piece.len() {
             let Some(piece) = self.reader.incoming.read_body_piece(&mut self.decoder).await? else { return Ok(None) };
             self.content += piece.len() as u64;
+            if let Some(copy) = &mut self.copy {
+                copy.push(piece);
+            }
             throttle.piece.clear();
             throttle.piece.extend_from_slice(piece);
             throttle.position = 0;

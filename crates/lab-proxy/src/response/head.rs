@@ -20,6 +20,10 @@ pub(crate) struct Head {
     received: ResponseHead,
 }
 
+/// How many lines and bytes the head of a file has room for; others grow.
+const FIELDS: usize = 8;
+const BYTES: usize = 256;
+
 impl Head {
     /// The head of an upstream's response, unchanged.
     pub(crate) fn received(received: ResponseHead) -> Head {
@@ -35,11 +39,13 @@ impl Head {
 
     /// An empty head of the proxy's own.
     pub(crate) fn local(status: u16, server_tokens: bool) -> Head {
+        let mut head = ResponseHead::new(Version::Http11, status, "");
+        head.headers.reserve(FIELDS, BYTES);
         Head {
             reason: Some(reason(status)),
             server: Some(product(server_tokens)),
             has_own_date: true,
-            ..Head::received(ResponseHead::new(Version::Http11, status, ""))
+            ..Head::received(head)
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use lab_http::h1::write::{decimal, hexadecimal};
 use lab_http::message::is_bodyless;
 
 use crate::config::location::static_files::IfModifiedSince;
@@ -15,12 +16,12 @@ use crate::response::{Body, Head, RangeValidators, Response, ResponseOverride, e
 
 /// The content of a local response.
 #[derive(Debug)]
-pub(crate) enum LocalContent {
+pub(crate) enum LocalContent<'a> {
     /// The page for the status, with [`Route::redirect`](crate::routing::route::Route::redirect) if there is one.
     Page,
     /// A text, with the media type of the path.
     Text(Vec<u8>),
-    File(OpenedFile),
+    File(OpenedFile<'a>),
     /// Content that was generated for the request.
     Generated {
         media_type: &'static str,
@@ -34,12 +35,16 @@ pub(crate) enum LocalContent {
 pub(crate) fn respond(
     context: &RequestContext<'_>,
     status: u16,
-    content: LocalContent,
+    content: LocalContent<'_>,
 ) -> Result<Response, ResponseOverride> {
-    let mut response = match evaluate_conditions(context, status, &content) {
+    let tag = match &content {
+        LocalContent::File(opened) => entity_tag(context, &opened.metadata),
+        LocalContent::Page | LocalContent::Text(_) | LocalContent::Generated { .. } => None,
+    };
+    let mut response = match evaluate_conditions(context, status, &content, tag.as_deref()) {
         Precondition::Failed => return Err(ResponseOverride::page(412)),
-        Precondition::NotModified => build(context, 304, content),
-        Precondition::Send => build(context, status, content),
+        Precondition::NotModified => build(context, 304, content, tag),
+        Precondition::Send => build(context, status, content, tag),
     };
     filters::apply(context, &mut response, None)?;
     Ok(response)
@@ -47,25 +52,31 @@ pub(crate) fn respond(
 
 /// The page for a status.
 pub(crate) fn page(context: &RequestContext<'_>, status: u16) -> Response {
-    let mut response = build(context, status, LocalContent::Page);
+    let mut response = build(context, status, LocalContent::Page, None);
     // only a file has ranges that could fail
     _ = filters::apply(context, &mut response, None);
     response
 }
 
-fn evaluate_conditions(context: &RequestContext<'_>, status: u16, content: &LocalContent) -> Precondition {
-    let (tag, modified) = match content {
-        _ if status != 200 => return Precondition::Send,
+fn evaluate_conditions(
+    context: &RequestContext<'_>,
+    status: u16,
+    content: &LocalContent<'_>,
+    tag: Option<&[u8]>,
+) -> Precondition {
+    let modified = match content {
+        // as in nginx: the conditions are for the whole response
+        _ if status != 200 || context.route.is_subrequest => return Precondition::Send,
         LocalContent::Page => return Precondition::Send,
-        LocalContent::Text(_) | LocalContent::Generated { .. } => (None, None),
-        LocalContent::File(opened) => (entity_tag(context, &opened.metadata), Some(opened.metadata.modified)),
+        LocalContent::Text(_) | LocalContent::Generated { .. } => None,
+        LocalContent::File(opened) => Some(opened.metadata.modified),
     };
     let dates: IfModifiedSince = context.config().if_modified_since;
-    conditional::evaluate(&context.request.head.headers, Validators { tag: tag.as_deref(), modified }, dates)
+    conditional::evaluate(&context.request.head.headers, Validators { tag, modified }, dates)
 }
 
 /// Builds head and body, in nginx's order of fields.
-fn build(context: &RequestContext<'_>, status: u16, content: LocalContent) -> Response {
+fn build(context: &RequestContext<'_>, status: u16, content: LocalContent<'_>, tag: Option<Vec<u8>>) -> Response {
     let rules = context.config();
     let scope = context.scope();
     let has_body = !is_bodyless(status);
@@ -94,7 +105,9 @@ fn build(context: &RequestContext<'_>, status: u16, content: LocalContent) -> Re
     }
     let hides_length = matches!(content, LocalContent::Generated { hides_length: true, .. });
     if has_body && !hides_length {
-        fields.push("Content-Length", length.to_string());
+        let mut text = Vec::with_capacity(20);
+        decimal(&mut text, length);
+        fields.push("Content-Length", text);
     }
     if let LocalContent::File(opened) = &content
         && matches!(status, 200 | 304)
@@ -117,7 +130,6 @@ fn build(context: &RequestContext<'_>, status: u16, content: LocalContent) -> Re
     let (mut ranges, mut varies) = (None, false);
     if let LocalContent::File(opened) = &content {
         let OpenedFile { metadata, coding, .. } = opened;
-        let tag = entity_tag(context, metadata);
         if let Some(tag) = tag.as_ref().filter(|_| !is_replaced("ETag")) {
             head.fields_mut().push("ETag", tag);
         }
@@ -147,7 +159,15 @@ fn page_length(page: Option<&[u8]>) -> u64 {
 
 /// The tag of a file in nginx's form: modification time and size.
 fn entity_tag(context: &RequestContext<'_>, metadata: &FileMetadata) -> Option<Vec<u8>> {
-    context.config().etag.then(|| format!("\"{:x}-{:x}\"", metadata.modified, metadata.size).into_bytes())
+    context.config().etag.then(|| {
+        let mut tag = Vec::with_capacity(2 * 16 + 3);
+        tag.push(b'"');
+        hexadecimal(&mut tag, metadata.modified.cast_unsigned());
+        tag.push(b'-');
+        hexadecimal(&mut tag, metadata.size);
+        tag.push(b'"');
+        tag
+    })
 }
 
 fn last_modified(metadata: &FileMetadata) -> String {

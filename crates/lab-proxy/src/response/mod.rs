@@ -13,6 +13,7 @@
 //! | cache store | `downstream::proxied::deliver`, before `rewrite::rewrite` | wraps [`Body`] in a variant that copies each piece; the head is still the upstream's |
 //! | X-Accel-*, intercepted errors | [`accel`], [`response_override`] | obeys the upstream, or replaces the response |
 //! | rewriting of the head | [`rewrite`] | hides and adds fields, maps `Location` and `Set-Cookie` |
+//! | assembly (addition, ssi) | `downstream::assembly`, before the response is written | replaces the body by one that contains other responses |
 //! | filters (gunzip, charset, gzip, ranges) | [`filters::apply`], after the head is complete | edits the head; a [`filters::content::ContentFilter`] changes the content, a variant of [`Body`] cuts it |
 //! | writing | `downstream::response_writer` | framing, connection fields, buffering for slow clients |
 //!
@@ -22,6 +23,7 @@
 use lab_http::{BodyLength, Version};
 
 pub(crate) mod accel;
+pub(crate) mod assembly;
 pub(crate) mod body;
 mod cookies;
 pub(crate) mod error_page;
@@ -32,6 +34,7 @@ mod proxy_redirect;
 pub(crate) mod redirect;
 pub(crate) mod response_override;
 pub(crate) mod rewrite;
+pub(crate) mod ssi;
 pub(crate) mod trailers;
 
 pub(crate) use body::{Body, BodyError, StreamBody, StreamReader};
@@ -44,6 +47,8 @@ pub(crate) use response_override::{ResponseOverride, Substitute};
 pub(crate) struct Response {
     pub(crate) head: Head,
     pub(crate) body: Body,
+    /// What the content is assembled with first; none in most cases.
+    pub(crate) assembly: Option<Box<assembly::Assembly>>,
     /// What the content passes before it is written; none in most cases.
     pub(crate) filters: Option<Box<FilterChain>>,
     /// What `If-Range` is compared with, if parts of the body may be sent.
@@ -70,7 +75,16 @@ pub(crate) struct RangeValidators {
 impl Response {
     /// A response without filters or ranges.
     pub(crate) fn new(head: Head, body: Body) -> Response {
-        Response { head, body, filters: None, ranges: None, varies: false, hides_length: false, has_trailers: false }
+        Response {
+            head,
+            body,
+            assembly: None,
+            filters: None,
+            ranges: None,
+            varies: false,
+            hides_length: false,
+            has_trailers: false,
+        }
     }
 
     /// How the body is framed for a client of this version.

@@ -110,6 +110,10 @@ fn rewrite_fields(head: &mut Head, pass: &ProxyPass, scope: &Scope<'_>, added: &
     let mut remaining = Remaining::default();
     // Runs for every field of every response: the tests are ordered so that most fields need two lookups by length.
     head.fields_mut().retain(|name, _| {
+        // RFC 9110 §15.5.22: it names the protocols that the client may ask for
+        if status == 426 && name.eq_ignore_ascii_case(b"upgrade") {
+            return true;
+        }
         if pass.hidden.contains(name) || added.replaced.contains(name) {
             return false;
         }

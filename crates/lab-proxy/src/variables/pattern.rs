@@ -48,15 +48,26 @@ impl Pattern {
         ignore_case: bool,
         names: &DefinedVariables,
     ) -> Result<Pattern, ConfError> {
-        let engine = compile(pattern, ignore_case).map_err(|problem| {
+        Pattern::new(pattern, ignore_case, names).map_err(|problem| {
             let (name, pattern) = (directive.name.clone(), pattern.to_owned());
             directive.error(ConfErrorKind::InvalidPattern { name, pattern, problem: problem.into() })
-        })?;
+        })
+    }
+
+    /// Compiles a pattern. The error describes the problem.
+    pub(crate) fn new(pattern: &str, ignore_case: bool, names: &DefinedVariables) -> Result<Pattern, String> {
+        let engine = compile(pattern, ignore_case)?;
         let group_names = engine.group_names();
         let groups = group_names.len() - 1;
         let named = group_names.into_iter().enumerate();
         let named = named.filter_map(|(group, name)| Some((group, names.slot(name?)?))).collect();
         Ok(Pattern { text: pattern.into(), groups, named, engine })
+    }
+
+    /// The names of the groups that have one, with their numbers.
+    pub(crate) fn named_groups(&self) -> Vec<(usize, String)> {
+        let names = self.engine.group_names().into_iter().enumerate();
+        names.filter_map(|(group, name)| Some((group, name?.to_owned()))).collect()
     }
 
     /// The text as written.

@@ -81,6 +81,8 @@ pub enum Variable {
     ProxyProtocolServerAddr,
     /// `$proxy_protocol_server_port`: its port.
     ProxyProtocolServerPort,
+    /// `$proxy_protocol_tlv_…`: an extension of the PROXY header, by its name or as `0x01`.
+    ProxyProtocolExtension(String),
     /// `$realip_remote_addr`: the address of the peer, even if the real ip module replaced it.
     RealipRemoteAddr,
     /// `$realip_remote_port`: the port of the peer.
@@ -321,6 +323,7 @@ const FAMILIES: &[Family] = &[
     ("upstream_cookie_", Variable::UpstreamCookie),
     ("sent_http_", Variable::SentField),
     ("http_", Variable::HttpField),
+    ("proxy_protocol_tlv_", Variable::ProxyProtocolExtension),
     ("arg_", Variable::Argument),
     ("cookie_", Variable::Cookie),
 ];

@@ -30,8 +30,11 @@ impl AddedFields {
         let (name, value) = (directive.first(), directive.arg(1).unwrap_or_default());
         const FRAMING: [&str; 3] = ["Content-Length", "Transfer-Encoding", "Connection"];
         if FRAMING.iter().any(|own| own.eq_ignore_ascii_case(name)) {
-            let accepted = "any field except those of the framing";
-            return Err(directive.unsupported(format!("\"{name}\""), accepted));
+            // many preflight responses have `add_header Content-Length 0`, whose length the proxy knows
+            let message =
+                format!("\"{name}\" in \"{}\" directive is not sent: the proxy frames messages itself", directive.name);
+            reader.warn(directive, message);
+            return Ok(());
         }
         if !Headers::is_clean(name.as_bytes(), b"") {
             return Err(directive.invalid(name, "the name of a field"));

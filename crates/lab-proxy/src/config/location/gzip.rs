@@ -26,20 +26,31 @@ pub struct GzipConfig {
     /// `gzip_disable`: patterns of User-Agent.
     pub disabled: Vec<Regex>,
     /// `gzip_static`
-    pub static_files: StaticGzip,
+    pub static_files: StaticFiles,
     /// `gunzip`
     pub gunzip: bool,
 }
 
-/// `gzip_static`: whether `FILE.gz` is sent instead of a file.
+/// `gzip_static`, `brotli_static`: whether a compressed file beside a file is sent in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum StaticGzip {
+pub enum StaticFiles {
     #[default]
     Off,
     /// `on`: to clients that accept it.
     On,
     /// `always`: to all clients.
     Always,
+}
+
+impl StaticFiles {
+    pub(crate) fn read(directive: &Directive) -> Result<StaticFiles, ConfError> {
+        match directive.first() {
+            "off" => Ok(StaticFiles::Off),
+            "on" => Ok(StaticFiles::On),
+            "always" => Ok(StaticFiles::Always),
+            other => Err(directive.invalid(other, "on, off, always")),
+        }
+    }
 }
 
 /// `gzip_proxied`: the responses to requests with `Via` that are compressed.
@@ -67,7 +78,7 @@ pub(crate) struct GzipLevel {
     version: Option<Version>,
     proxied: Option<ProxiedRequests>,
     disabled: Option<Vec<Regex>>,
-    static_files: Option<StaticGzip>,
+    static_files: Option<StaticFiles>,
     gunzip: Option<bool>,
 }
 
@@ -99,14 +110,7 @@ impl GzipLevel {
                     list.extend(disabled_agent(directive, &arg.value)?);
                 }
             }
-            "gzip_static" => {
-                self.static_files = Some(match directive.first() {
-                    "off" => StaticGzip::Off,
-                    "on" => StaticGzip::On,
-                    "always" => StaticGzip::Always,
-                    other => return Err(directive.invalid(other, "on, off, always")),
-                });
-            }
+            "gzip_static" => self.static_files = Some(StaticFiles::read(directive)?),
             "gunzip" => self.gunzip = Some(directive.flag()?),
             _ => {}
         }

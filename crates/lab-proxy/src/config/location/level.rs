@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::access::{AccessConfig, AccessLevel};
 use super::add_header::AddedFields;
+use super::addition::{AdditionConfig, AdditionLevel};
 use super::autoindex::{AutoindexConfig, AutoindexLevel};
+use super::brotli::{BrotliConfig, BrotliLevel};
 use super::charset::{CharsetConfig, CharsetLevel};
 use super::error_page::ErrorPage;
 use super::expires::Expires;
@@ -18,8 +20,10 @@ use super::mirror::{MirrorConfig, MirrorLevel};
 use super::real_ip::{RealIp, RealIpLevel};
 use super::referers::ValidReferers;
 use super::secure_link::{SecureLink, SecureLinkLevel};
+use super::ssi::{SsiConfig, SsiLevel};
 use super::static_files::{FilesLevel, IfModifiedSince, Index, MediaTypes};
 use super::sub_filter::{SubFilterConfig, SubFilterLevel};
+use super::symlinks::SymlinkRules;
 use super::userid::{UserIdConfig, UserIdLevel};
 use crate::config::logs::{AccessLog, ErrorLog};
 use crate::config::proxy::buffering::{BufferingConfig, BufferingLevel};
@@ -56,9 +60,13 @@ pub(crate) struct Level {
     pub(crate) expires: Option<Expires>,
     pub(crate) charset: CharsetLevel,
     pub(crate) gzip: GzipLevel,
+    pub(crate) brotli: BrotliLevel,
     pub(crate) sub_filter: SubFilterLevel,
+    pub(crate) addition: AdditionLevel,
+    pub(crate) ssi: SsiLevel,
     pub(crate) secure_link: SecureLinkLevel,
     pub(crate) mirror: MirrorLevel,
+    pub(crate) post_action: Option<String>,
     pub(crate) userid: UserIdLevel,
     pub(crate) max_ranges: Option<usize>,
     pub(crate) chunks: Option<bool>,
@@ -140,6 +148,8 @@ pub struct LocationConfig {
     pub if_modified_since: IfModifiedSince,
     /// `log_not_found`: whether the error log has missing files.
     pub log_not_found: bool,
+    /// `disable_symlinks`; none for `off`.
+    pub symlinks: Option<SymlinkRules>,
     /// `error_page`
     pub error_pages: Vec<ErrorPage>,
     /// `recursive_error_pages`: whether an error page may have an error page.
@@ -152,14 +162,21 @@ pub struct LocationConfig {
     pub expires: Option<Expires>,
     pub charset: CharsetConfig,
     pub gzip: GzipConfig,
+    pub brotli: BrotliConfig,
     /// None without a `sub_filter`.
     pub sub_filter: Option<Box<SubFilterConfig>>,
+    /// None if nothing is added.
+    pub addition: Option<Box<AdditionConfig>>,
+    /// None without `ssi on`.
+    pub ssi: Option<Box<SsiConfig>>,
     /// None without a `secure_link`.
     pub secure_link: Option<SecureLink>,
     /// None with `userid off`.
     pub userid: Option<Box<UserIdConfig>>,
     /// None without a `mirror`.
     pub mirror: Option<MirrorConfig>,
+    /// `post_action`: the path or named location that gets a request after the response.
+    pub post_action: Option<String>,
     /// `max_ranges`: how many ranges a request may ask for; 0 switches ranges off.
     pub max_ranges: Option<usize>,
     /// `chunked_transfer_encoding`: whether bodies of unknown length are sent in chunks. Otherwise their end is that of the
@@ -242,10 +259,19 @@ impl Level {
             "charset" | "override_charset" | "charset_types" => self.charset.read(directive, reader)?,
             "gunzip" => self.gzip.read(directive)?,
             name if name.starts_with("gzip") => self.gzip.read(directive)?,
+            name if name.starts_with("brotli") => self.brotli.read(directive)?,
             name if name.starts_with("sub_filter") => self.sub_filter.read(directive, reader)?,
+            "add_before_body" | "add_after_body" | "addition_types" => self.addition.read(directive)?,
+            name if name == "ssi" || name.starts_with("ssi_") => {
+                self.ssi.read(directive)?;
+                // commands may name any variable
+                reader.needs_response_heads |= self.ssi.is_on();
+                reader.needs_request_body |= self.ssi.is_on();
+            }
             name if name.starts_with("secure_link") => self.secure_link.read(directive, reader)?,
             name if name.starts_with("userid") => self.userid.read(directive, reader)?,
             "mirror" | "mirror_request_body" => self.mirror.read(directive)?,
+            "post_action" => self.post_action = Some(post_action(directive)?),
             "chunked_transfer_encoding" => self.chunks = Some(directive.flag()?),
             "allow" | "deny" | "satisfy" => self.access.read(directive, reader)?,
             name if name.starts_with("auth_") => self.access.read(directive, reader)?,
@@ -304,9 +330,13 @@ impl Level {
             expires: self.expires.or_else(|| outer.expires.clone()),
             charset: self.charset.inherit(&outer.charset),
             gzip: self.gzip.inherit(&outer.gzip),
+            brotli: self.brotli.inherit(&outer.brotli),
             sub_filter: self.sub_filter.inherit(&outer.sub_filter),
+            addition: self.addition.inherit(&outer.addition),
+            ssi: self.ssi.inherit(&outer.ssi),
             secure_link: self.secure_link.inherit(&outer.secure_link),
             mirror: self.mirror.inherit(&outer.mirror),
+            post_action: self.post_action.or_else(|| outer.post_action.clone()),
             userid: self.userid.inherit(&outer.userid),
             max_ranges: self.max_ranges.or(outer.max_ranges),
             chunks: self.chunks.or(outer.chunks),
@@ -363,6 +393,7 @@ impl Level {
             etag: files.etag.unwrap_or(true),
             if_modified_since: files.if_modified_since.unwrap_or_default(),
             log_not_found: files.log_not_found.unwrap_or(true),
+            symlinks: files.symlinks.clone().flatten(),
             error_pages: self.error_pages.clone().unwrap_or_default(),
             recursive_error_pages: self.recursive_error_pages.unwrap_or(false),
             added: self.added.clone().unwrap_or_default(),
@@ -370,9 +401,13 @@ impl Level {
             expires: self.expires.clone(),
             charset: self.charset.resolve(),
             gzip: self.gzip.resolve(),
+            brotli: self.brotli.resolve(),
             sub_filter: self.sub_filter.resolve(),
+            addition: self.addition.resolve(),
+            ssi: self.ssi.resolve(),
             secure_link: self.secure_link.resolve(),
             mirror: self.mirror.resolve(),
+            post_action: self.post_action.clone(),
             userid: self.userid.resolve(),
             max_ranges: self.max_ranges,
             chunks: self.chunks.unwrap_or(true),
@@ -389,6 +424,13 @@ impl Level {
             retry: gateway.retry.resolve(),
             buffering: gateway.buffering.clone().inherit(&self.client_bodies).resolve(),
         }
+    }
+}
+
+fn post_action(directive: &Directive) -> Result<String, ConfError> {
+    match directive.first() {
+        target if target.starts_with(['/', '@']) => Ok(target.to_owned()),
+        other => Err(directive.invalid(other, "/path, @name")),
     }
 }
 

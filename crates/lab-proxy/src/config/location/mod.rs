@@ -2,7 +2,9 @@
 
 pub mod access;
 pub mod add_header;
+pub mod addition;
 pub mod autoindex;
+pub mod brotli;
 pub mod charset;
 pub mod error_page;
 pub mod expires;
@@ -19,8 +21,10 @@ pub mod referers;
 pub mod rewrite;
 pub mod root;
 pub mod secure_link;
+pub mod ssi;
 pub mod static_files;
 pub mod sub_filter;
+pub mod symlinks;
 pub mod try_files;
 pub mod userid;
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::root::RootDirective;
+use super::symlinks::SymlinkRules;
 use crate::config::reader::ConfigReader;
 use crate::variables::Template;
 use lab_nginx_conf::{ConfError, Directive};
@@ -31,6 +32,8 @@ pub(crate) struct FilesLevel {
     pub(crate) etag: Option<bool>,
     pub(crate) if_modified_since: Option<IfModifiedSince>,
     pub(crate) log_not_found: Option<bool>,
+    /// The inner option is none for `disable_symlinks off`.
+    pub(crate) symlinks: Option<Option<SymlinkRules>>,
 }
 
 impl FilesLevel {
@@ -50,6 +53,7 @@ impl FilesLevel {
                 });
             }
             "log_not_found" => self.log_not_found = Some(directive.flag()?),
+            "disable_symlinks" => self.symlinks = Some(SymlinkRules::read(directive, reader)?),
             _ => {}
         }
         Ok(())
@@ -64,6 +68,7 @@ impl FilesLevel {
             etag: self.etag.or(outer.etag),
             if_modified_since: self.if_modified_since.or(outer.if_modified_since),
             log_not_found: self.log_not_found.or(outer.log_not_found),
+            symlinks: self.symlinks.or_else(|| outer.symlinks.clone()),
         }
     }
 }
@@ -128,7 +133,11 @@ impl MediaTypes {
     /// The media type of an extension. Case does not matter.
     #[must_use]
     pub fn find(&self, extension: &[u8]) -> Option<&str> {
-        self.by_extension.get(&extension.to_ascii_lowercase()).map(String::as_str)
+        let media_type = match extension.iter().any(u8::is_ascii_uppercase) {
+            true => self.by_extension.get(&extension.to_ascii_lowercase()),
+            false => self.by_extension.get(extension),
+        };
+        media_type.map(String::as_str)
     }
 }
 

@@ -11,6 +11,7 @@ pub mod pass_url;
 pub mod redirect;
 pub mod request;
 pub mod retry;
+pub mod store;
 pub mod uwsgi;
 
 use lab_nginx_conf::Directive;

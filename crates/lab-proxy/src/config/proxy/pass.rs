@@ -12,6 +12,7 @@ use super::pass_url::{self, PassUrlError};
 use super::redirect::{self, Redirect, RedirectRule};
 use super::request::{RequestConfig, RequestLevel};
 use super::setting;
+use super::store::{StoreLevel, StoreRules};
 use super::uwsgi::UwsgiConfig;
 use crate::config::reader::ConfigReader;
 use crate::config::tls_directives::upstream::UpstreamTlsLevel;
@@ -49,6 +50,8 @@ pub struct ProxyPass {
     pub ignored: FieldNames,
     /// `proxy_bind`
     pub bind: Option<LocalAddress>,
+    /// `proxy_store`; none for `off`.
+    pub store: Option<StoreRules>,
     /// `proxy_limit_rate`: how many bytes of a buffered response are read per second; 0 for any number.
     pub rate: u64,
     /// `proxy_connect_timeout`
@@ -99,6 +102,7 @@ pub(crate) struct ProxyLevel {
     cookie_flags: Option<Vec<Option<CookieFlagRule>>>,
     ignored: Option<Vec<String>>,
     bind: Option<Option<LocalAddress>>,
+    store: StoreLevel,
     rate: Option<u64>,
     connect_timeout: Option<Duration>,
     send_timeout: Option<Duration>,
@@ -148,6 +152,8 @@ impl ProxyLevel {
                 self.cookie_flags.get_or_insert_default().push(CookieFlagRule::read(directive, reader)?);
             }
             "bind" => self.bind = Some(LocalAddress::read(directive, reader)?),
+            "store" => self.store.read_destination(directive, reader)?,
+            "store_access" => self.store.read_access(directive)?,
             "limit_rate" => self.rate = Some(directive.size()?),
             "connect_timeout" => self.connect_timeout = Some(directive.time()?),
             "send_timeout" => self.send_timeout = Some(directive.time()?),
@@ -174,6 +180,7 @@ impl ProxyLevel {
             cookie_flags: self.cookie_flags.or_else(|| outer.cookie_flags.clone()),
             ignored: self.ignored.or_else(|| outer.ignored.clone()),
             bind: self.bind.or_else(|| outer.bind.clone()),
+            store: self.store.inherit(&outer.store),
             rate: self.rate.or(outer.rate),
             connect_timeout: self.connect_timeout.or(outer.connect_timeout),
             send_timeout: self.send_timeout.or(outer.send_timeout),
@@ -269,6 +276,7 @@ impl ProxyPass {
             },
             ignored: level.ignored.iter().flatten().map(String::as_str).collect(),
             bind: level.bind.clone().flatten(),
+            store: level.store.resolve(),
             rate: level.rate.unwrap_or(0),
             connect_timeout: level.connect_timeout.unwrap_or(minute),
             send_timeout: level.send_timeout.unwrap_or(minute),

@@ -6,6 +6,9 @@ use crate::response::Head;
 
 /// Adds the charset of the location, or that of the upstream's `X-Accel-Charset`.
 pub(super) fn apply(context: &RequestContext<'_>, head: &mut Head, accel: Option<&[u8]>) {
+    if accel.is_none() && context.config().charset.name.is_none() {
+        return;
+    }
     let position = head.fields().iter().position(|(name, _)| name.eq_ignore_ascii_case(b"content-type"));
     let Some(position) = position else { return };
     let value = head.fields().get("content-type").unwrap_or_default().to_vec();

@@ -5,6 +5,7 @@ use std::task::Poll;
 
 use lab_net::deadline::now_or_pending;
 
+use super::brotli::Brotli;
 use super::gunzip::Gunzip;
 use super::gzip::Gzip;
 use super::progress::Progress;
@@ -16,6 +17,7 @@ use crate::response::{Body, BodyError};
 /// An enum instead of a trait object: most responses pass no filter, the others one.
 #[derive(Debug)]
 pub(crate) enum ContentFilter {
+    Brotli(Brotli),
     Gzip(Gzip),
     Gunzip(Gunzip),
     Substitution(Substitution),
@@ -25,6 +27,7 @@ impl ContentFilter {
     /// Appends the output for a piece of content.
     fn push(&mut self, input: &[u8], progress: Progress, out: &mut Vec<u8>) -> Result<(), BodyError> {
         match self {
+            ContentFilter::Brotli(brotli) => brotli.push(input, progress, out),
             ContentFilter::Gzip(gzip) => gzip.push(input, progress, out),
             ContentFilter::Gunzip(gunzip) => gunzip.push(input, progress, out),
             ContentFilter::Substitution(substitution) => substitution.push(input, progress, out),

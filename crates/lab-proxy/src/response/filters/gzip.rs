@@ -5,6 +5,7 @@ use lab_nginx_conf::parse_number;
 
 use super::progress::Progress;
 use super::recode;
+use crate::config::location::media_type_set::MediaTypeSet;
 use crate::context::RequestContext;
 use crate::phases::accepts_gzip;
 use crate::response::{BodyError, Response};
@@ -12,17 +13,10 @@ use crate::response::{BodyError, Response};
 /// Compresses the response if the configuration and the request allow it.
 pub(super) fn apply(context: &RequestContext<'_>, response: &mut Response) -> Option<Gzip> {
     let rules = &context.config().gzip;
-    if !rules.is_on || !matches!(response.head.status, 200 | 403 | 404) {
+    if !rules.is_on || !is_compressible(response, rules.min_length, &rules.types) {
         return None;
     }
     let fields = response.head.fields();
-    let is_encoded = fields.get("content-encoding").is_some_and(|coding| !coding.is_empty());
-    let length = fields.get("content-length").and_then(|length| std::str::from_utf8(length).ok());
-    let is_short = length.and_then(parse_number).is_some_and(|length: u64| length < rules.min_length);
-    let is_of_type = rules.types.contains(fields.get("content-type"));
-    if is_encoded || is_short || !is_of_type {
-        return None;
-    }
     // as in nginx: the date of a file does not count for `gzip_proxied no_last_modified`
     let is_accepted = match response.ranges {
         Some(_) => {
@@ -38,6 +32,18 @@ pub(super) fn apply(context: &RequestContext<'_>, response: &mut Response) -> Op
     }
     response.varies = true;
     (is_accepted && !context.is_head()).then(|| Gzip::new(rules.level))
+}
+
+/// Whether the status, the length and the type of a response allow that it is compressed.
+pub(super) fn is_compressible(response: &Response, min_length: u64, types: &MediaTypeSet) -> bool {
+    let fields = response.head.fields();
+    let is_encoded = fields.get("content-encoding").is_some_and(|coding| !coding.is_empty());
+    let length = fields.get("content-length").and_then(|length| std::str::from_utf8(length).ok());
+    let is_short = length.and_then(parse_number).is_some_and(|length: u64| length < min_length);
+    matches!(response.head.status, 200 | 403 | 404)
+        && !is_encoded
+        && !is_short
+        && types.contains(fields.get("content-type"))
 }
 
 /// The window of deflate, as a power of 2.

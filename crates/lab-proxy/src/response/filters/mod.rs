@@ -1,5 +1,5 @@
-//! The filters between a final response and the client, in nginx's order: gunzip, sub_filter,
-//! charset, gzip, ranges.
+//! The filters between a final response and the client, in nginx's order: gunzip, addition,
+//! sub_filter, charset, ssi, brotli, gzip, ranges.
 //!
 //! Each has a file: it looks at the head, changes it, and may add a [`ContentFilter`] that the content passes piece by
 //! piece, or cut the body. A filter that changes the content removes what no longer holds: the length, ranges, and the
@@ -7,11 +7,14 @@
 
 pub(crate) mod content;
 pub(crate) mod expires;
+mod addition;
+mod brotli;
 mod charset;
 mod gunzip;
 mod gzip;
 mod progress;
 mod ranges;
+mod ssi;
 mod substitution;
 
 use crate::context::RequestContext;
@@ -32,10 +35,22 @@ pub(crate) fn apply(
     if let Some(gunzip) = gunzip::apply(context, response) {
         add(response, ContentFilter::Gunzip(gunzip));
     }
+    addition::apply(context, response);
     if let Some(substitution) = substitution::apply(context, response) {
         add(response, ContentFilter::Substitution(substitution));
     }
     charset::apply(context, &mut response.head, charset);
+    ssi::apply(context, response);
+    if let Some(assembly) = &mut response.assembly {
+        assembly.filters = response.filters.take();
+    }
+    // as in nginx: the response to a subrequest is a part of another one
+    if context.route.is_subrequest {
+        return Ok(());
+    }
+    if let Some(brotli) = brotli::apply(context, response) {
+        add(response, ContentFilter::Brotli(brotli));
+    }
     if let Some(gzip) = gzip::apply(context, response) {
         add(response, ContentFilter::Gzip(gzip));
     }
@@ -57,6 +72,16 @@ fn recode(response: &mut Response) {
     }
     response.ranges = None;
     weaken_tag(&mut response.head);
+}
+
+/// Makes the validators of changed content weak, or removes them.
+fn change_validators(head: &mut Head, are_kept: bool) {
+    if are_kept {
+        weaken_tag(head);
+    } else {
+        head.fields_mut().remove("Last-Modified");
+        head.fields_mut().remove("ETag");
+    }
 }
 
 /// Makes the entity tag a weak one (RFC 9110 §8.8.3). As in nginx, one without quotes is removed.

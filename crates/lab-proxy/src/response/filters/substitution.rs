@@ -2,8 +2,8 @@
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
+use super::change_validators;
 use super::progress::Progress;
-use super::weaken_tag;
 use crate::config::logs::Severity;
 use crate::context::RequestContext;
 use crate::response::{BodyError, Response};
@@ -29,14 +29,8 @@ pub(super) fn apply(context: &RequestContext<'_>, response: &mut Response) -> Op
             return None;
         }
     };
-    let fields = response.head.fields_mut();
-    fields.remove("Content-Length");
-    if rules.keeps_last_modified {
-        weaken_tag(&mut response.head);
-    } else {
-        fields.remove("Last-Modified");
-        fields.remove("ETag");
-    }
+    response.head.fields_mut().remove("Content-Length");
+    change_validators(&mut response.head, rules.keeps_last_modified);
     response.ranges = None;
     (!context.is_head()).then_some(substitution)
 }

@@ -1,0 +1,316 @@
+//! Assembles a response from its own content and that of subrequests: `addition` and `ssi`.
+//!
+//! The response is collected first, so that an application with a single worker is free for the subrequests. These follow
+//! each other.
+
+use std::pin::Pin;
+use std::task::Poll;
+
+use lab_http::BodyLength;
+use lab_net::deadline::{TimedOut, Timer, now_or_pending};
+use lab_net::spool::{Spool, SpoolReader, SpoolShare};
+use lab_net::turn::TurnBudget;
+
+use crate::config::logs::Severity;
+use crate::config::proxy::pass::ProxyPass;
+use crate::context::{RequestBody, RequestContext, RequestSource};
+use crate::downstream::response_writer::SendError;
+use crate::phases::Action;
+use crate::response::accel::AccelHeaders;
+use crate::response::assembly::Assembly;
+use crate::response::local::{self, LocalContent};
+use crate::response::ssi::{Include, Page, SsiVariables, Step};
+use crate::response::{Body, FilterChain, Response, ResponseOverride, Substitute, filters, rewrite};
+use crate::upstream::Upstreams;
+use crate::upstream::error::ForwardError;
+use crate::upstream::forwarding::{Forwarding, Received};
+
+/// How deep pages may include each other, as in nginx.
+const MAX_DEPTH: usize = 50;
+
+/// The bytes of collected content that are processed at a time.
+const BLOCK: usize = 64 * 1024;
+
+/// Reads a body to its end.
+pub(crate) async fn collect(
+    context: &RequestContext<'_>,
+    body: &mut Body,
+    filters: Option<&mut FilterChain>,
+) -> Result<SpoolReader, SendError> {
+    let mut filters = filters;
+    let mut spool = new_spool(context);
+    let mut turn = TurnBudget::default();
+    loop {
+        let next = match &mut filters {
+            Some(chain) => now_or_pending(chain.next_piece(body)).await,
+            None => now_or_pending(body.next_piece()).await,
+        };
+        match next {
+            Poll::Ready(Ok(Some(piece))) => {
+                let length = piece.len();
+                spool.push(piece).map_err(SendError::SpoolFile)?;
+                turn.spend(length.max(1)).await;
+            }
+            Poll::Ready(Ok(None)) => return Ok(spool.finish()),
+            Poll::Ready(Err(error)) => return Err(SendError::Body(error)),
+            Poll::Pending => {
+                // only a stream may have to wait for a piece
+                let Body::Stream(stream) = &mut *body else { continue };
+                stream.wait().await.map_err(|TimedOut| SendError::BodyTimedOut)?;
+            }
+        }
+    }
+}
+
+/// Replaces the body of a response by the assembled content.
+///
+/// # Errors
+/// The content could not be collected; the client has got nothing yet.
+pub(crate) async fn assemble(
+    context: &RequestContext<'_>,
+    upstreams: &Upstreams,
+    response: &mut Response,
+    assembly: Assembly,
+) -> Result<(), SendError> {
+    let Assembly { mut filters, before, after, has_commands } = assembly;
+    let own = collect(context, &mut response.body, filters.as_deref_mut()).await?;
+    let mut assembler = Assembler { upstreams, output: new_spool(context), variables: SsiVariables::default() };
+    let added = |path: String| Include { path: path.into_bytes(), args: None, variable: None };
+    if let Some(path) = before {
+        assembler.include(context, added(path), 0).await?;
+    }
+    assembler.append(context, own, has_commands, 0).await?;
+    if let Some(path) = after {
+        assembler.include(context, added(path), 0).await?;
+    }
+    response.body = Body::spooled(assembler.output.finish());
+    response.hides_length = true;
+    Ok(())
+}
+
+fn new_spool(context: &RequestContext<'_>) -> Spool {
+    Spool::new(context.config().buffering.response_memory, None, SpoolShare::UNLIMITED)
+}
+
+struct Assembler<'u> {
+    upstreams: &'u Upstreams,
+    output: Spool,
+    variables: SsiVariables,
+}
+
+/// The response to a subrequest.
+struct Fragment<'c> {
+    context: RequestContext<'c>,
+    content: SpoolReader,
+    has_commands: bool,
+}
+
+impl Assembler<'_> {
+    /// Appends content. Executes its commands, if it has some.
+    async fn append(
+        &mut self,
+        context: &RequestContext<'_>,
+        content: SpoolReader,
+        has_commands: bool,
+        depth: usize,
+    ) -> Result<(), SendError> {
+        let rules = context.config().ssi.as_deref().filter(|_| has_commands);
+        let mut page = rules.map(|rules| Page::new(rules, &context.worker.config.variables));
+        let mut content = content;
+        let mut buffer = vec![0; content.left().min(BLOCK)];
+        loop {
+            let length = content.left().min(buffer.len());
+            let block = &mut buffer[..length];
+            content.read_exact(block).map_err(SendError::SpoolFile)?;
+            let is_at_end = block.is_empty();
+            match &mut page {
+                None => self.output.push(block).map_err(SendError::SpoolFile)?,
+                Some(page) => {
+                    for token in page.split((!is_at_end).then_some(&*block)) {
+                        let step = page.process(token, &mut self.variables, &context.scope());
+                        self.perform(context, page, step, depth).await?;
+                    }
+                }
+            }
+            if is_at_end {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn perform(
+        &mut self,
+        context: &RequestContext<'_>,
+        page: &Page<'_>,
+        step: Option<Step>,
+        depth: usize,
+    ) -> Result<(), SendError> {
+        let mut message = None;
+        match step {
+            None => {}
+            Some(Step::Text(text)) => self.output.push(&text).map_err(SendError::SpoolFile)?,
+            Some(Step::Include(include)) if depth == MAX_DEPTH => {
+                message = Some(format!("subrequests cycle while processing \"{}\"", include.path.escape_ascii()));
+            }
+            Some(Step::Include(include)) => self.include(context, include, depth).await?,
+            Some(Step::Failed(failure)) => message = Some(failure),
+        }
+        if let Some(message) = message {
+            context.log_error(Severity::Error, &message, None);
+            self.output.push(page.error_text()).map_err(SendError::SpoolFile)?;
+        }
+        Ok(())
+    }
+
+    /// Appends the content of a subrequest, or sets a variable to it.
+    fn include<'s>(
+        &'s mut self,
+        context: &'s RequestContext<'_>,
+        include: Include,
+        depth: usize,
+    ) -> Pin<Box<dyn Future<Output = Result<(), SendError>> + 's>> {
+        Box::pin(async move {
+            let Include { path, args, variable } = include;
+            let Some(fragment) = fetch(context, self.upstreams, &path, args).await else { return Ok(()) };
+            let Fragment { context: inner, content, has_commands } = fragment;
+            let Some(variable) = variable else {
+                return self.append(&inner, content, has_commands, depth + 1).await;
+            };
+            let output = std::mem::replace(&mut self.output, new_spool(context));
+            let appended = self.append(&inner, content, has_commands, depth + 1).await;
+            let mut value = std::mem::replace(&mut self.output, output).finish();
+            appended?;
+            let mut bytes = vec![0; value.left()];
+            value.read_exact(&mut bytes).map_err(SendError::SpoolFile)?;
+            self.variables.set(&variable, bytes);
+            Ok(())
+        })
+    }
+}
+
+/// Sends a subrequest. None if it has no response.
+async fn fetch<'c>(
+    context: &RequestContext<'c>,
+    upstreams: &Upstreams,
+    path: &[u8],
+    args: Option<Vec<u8>>,
+) -> Option<Fragment<'c>> {
+    let mut inner = context.subrequest();
+    inner.route.method = b"GET";
+    let (phases, route) = inner.phases();
+    let mut action = phases.begin_subrequest_with_args(route, path, args.map(Into::into));
+    loop {
+        inner.log_notes();
+        let status = inner.route.status;
+        let responded = match action {
+            Action::Pass(pass) => match pass_on(&mut inner, upstreams, pass).await {
+                Err(Unfetched::Override(substitute)) => Err(substitute),
+                Ok(fetched) => return Some(fragment(inner, fetched)),
+                Err(Unfetched::Failed) => return None,
+            },
+            Action::Page(status) => Ok(local::page(&inner, status)),
+            Action::Text { status: own, text } => {
+                local::respond(&inner, status.unwrap_or(own), LocalContent::Text(text))
+            }
+            Action::File(opened) => local::respond(&inner, status.unwrap_or(200), LocalContent::File(opened)),
+            Action::Generated { media_type, content, hides_length } => {
+                let content = LocalContent::Generated { media_type, content, hides_length };
+                local::respond(&inner, status.unwrap_or(200), content)
+            }
+            // a subrequest has neither
+            Action::Authorize(_) | Action::Mirror(_) | Action::Drop(_) => return None,
+        };
+        let substitute = match responded {
+            Ok(mut response) => {
+                let collected = collect_own(&inner, &mut response).await;
+                return match collected {
+                    Ok(content) => Some(fragment(inner, (content, response.assembly.is_some()))),
+                    Err(error) => {
+                        inner.log_error(Severity::Error, &error.message(), None);
+                        None
+                    }
+                };
+            }
+            Err(substitute) => substitute,
+        };
+        inner.route.preserve(&substitute.kept);
+        let (phases, route) = inner.phases();
+        action = match substitute.substitute {
+            Substitute::Page(status) => phases.finish(route, status),
+            Substitute::Path(target) => phases.follow(route, &target),
+            Substitute::Authorized(status) => phases.resume_authorized(route, status),
+        };
+    }
+}
+
+fn fragment<'c>(context: RequestContext<'c>, fetched: (SpoolReader, bool)) -> Fragment<'c> {
+    let (content, has_commands) = fetched;
+    Fragment { context, content, has_commands }
+}
+
+/// Collects the response's own content, which a subrequest has no other filters for.
+async fn collect_own(context: &RequestContext<'_>, response: &mut Response) -> Result<SpoolReader, SendError> {
+    let filters = response.assembly.as_mut().map_or(&mut response.filters, |assembly| &mut assembly.filters);
+    collect(context, &mut response.body, filters.as_deref_mut()).await
+}
+
+enum Unfetched {
+    /// Another response takes the place of the upstream's.
+    Override(ResponseOverride),
+    Failed,
+}
+
+impl From<ForwardError> for Unfetched {
+    fn from(error: ForwardError) -> Unfetched {
+        match error {
+            ForwardError::Status(status) | ForwardError::RequestBody(status) => {
+                Unfetched::Override(ResponseOverride::page(status))
+            }
+            ForwardError::ClientGone | ForwardError::Aborted => Unfetched::Failed,
+        }
+    }
+}
+
+/// Passes a subrequest to an upstream. Returns the content of the response, and whether it has commands.
+async fn pass_on(
+    context: &mut RequestContext<'_>,
+    upstreams: &Upstreams,
+    pass: &ProxyPass,
+) -> Result<(SpoolReader, bool), Unfetched> {
+    let own = pass.request.body.as_ref().map(|body| body.value(&context.scope()));
+    let length = own.as_ref().map_or(pass.length_without_body(), |own| BodyLength::Sized(own.len() as u64));
+    let mut request_body = RequestBody::of_bytes(own.unwrap_or_default());
+    let mut timer = Timer::new();
+    let mut source = RequestSource { incoming: None, body: &mut request_body, timer: &mut timer };
+    let mut forwarding = Forwarding::new(context, upstreams, pass, length).await?;
+    loop {
+        let mut response = match forwarding.receive(context, &mut source).await? {
+            Received::Final(response) => response,
+            Received::Interim(_) => continue,
+            Received::Switching(_) => return Err(Unfetched::Failed),
+        };
+        context.outcome.keep_upstream(response.head.fields());
+        let accel = AccelHeaders::parse(response.head.fields(), pass);
+        let charset = accel.charset.map(<[u8]>::to_vec);
+        let replaced = ResponseOverride::decide(context, pass, &response.head, &accel);
+        let replaced = replaced.or_else(|| {
+            rewrite::rewrite(&mut response.head, pass, &context.scope());
+            filters::apply(context, &mut response, charset.as_deref()).err()
+        });
+        if let Some(substitute) = replaced {
+            forwarding.finish(context, response.body);
+            return Err(Unfetched::Override(substitute));
+        }
+        let collected = collect_own(context, &mut response).await;
+        return match collected {
+            Ok(content) => {
+                forwarding.finish(context, response.body);
+                Ok((content, response.assembly.is_some()))
+            }
+            Err(error) => {
+                let failed = forwarding.fail(context, &response.body, &error.message(), source.body);
+                Err(failed.into())
+            }
+        };
+    }
+}
