@@ -20,7 +20,7 @@ use std::time::Duration;
 use crate::proxy::case::Case;
 use crate::proxy::running::{Program, Proxy, STUCK};
 use crate::proxy::upstream::Upstream;
-use crate::support::requires;
+use crate::support::{DeadAddress, requires};
 use differences::{Difference, Table, compare};
 use observed::Observed;
 use sites::Site;
@@ -115,12 +115,9 @@ fn run(
     program: Program,
     prepare: impl FnOnce(&Path, &str),
 ) -> Result<Observed, String> {
-    let dead = {
-        // bound and released: no listener is there
-        let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        socket.local_addr().expect("an address").to_string()
-    };
-    let mut proxy = Proxy::start_as(program, &configuration.replace("{dead}", &dead).replace("{dns}", &DNS), prepare);
+    let dead = DeadAddress::new();
+    let mut proxy =
+        Proxy::start_as(program, &configuration.replace("{dead}", &dead.to_string()).replace("{dns}", &DNS), prepare);
     let got = proxy.converse_in_steps(&case.client);
     if proxy.ends_within(Duration::from_millis(1)) {
         return Err(format!("{program:?} has ended:\n{}", proxy.read("stderr")));
@@ -135,7 +132,7 @@ fn run(
     let normalise = |text: &str| {
         let text = upstream
             .take_out(text)
-            .replace(&dead, "{dead}")
+            .replace(&dead.to_string(), "{dead}")
             .replace(&proxy.address.to_string(), "{listen}")
             .replace(&format!(":{}", proxy.address.port()), ":{port}")
             .replace(&proxy.path().display().to_string(), "{folder}");

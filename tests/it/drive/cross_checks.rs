@@ -10,8 +10,8 @@ use lab_load::wire::{
 };
 
 use super::driver::{drive, number, open, plan};
-use super::servers::{Behaviour, PONG, refusing, runtime, send, serve};
-use crate::support::{Tool, requires};
+use super::servers::{Behaviour, PONG, runtime, send, serve};
+use crate::support::{DeadAddress, Tool, requires};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -95,7 +95,7 @@ fn httperf_and_open_agree() {
     let runtime = runtime();
     let (healthy, _) = serve(&runtime, |_, _| send(PONG));
     httperf_agrees_with_open(healthy, &[]);
-    httperf_agrees_with_open(refusing(&runtime), &[(ErrorClass::ConnectRefused, 100)]);
+    httperf_agrees_with_open(DeadAddress::new().address, &[(ErrorClass::ConnectRefused, 100)]);
     let (resetting, _) = serve(&runtime, |_, _| Behaviour::Reset);
     httperf_agrees_with_open(resetting, &[(ErrorClass::Reset, 100)]);
     let (slow, _) = serve(&runtime, |_, _| Behaviour::SendLate(3 * SECOND, PONG.into()));
@@ -142,7 +142,8 @@ fn httperf_and_open_agree_on_a_ramp() {
         [20, 40, 80].map(|rate| Stage { rate_per_s: number(rate), lasts: SECOND }).into_iter().collect();
     let calls = number(2);
     let (healthy, _) = serve(&runtime, |_, _| send(PONG));
-    for (is_poisson, address) in [(false, healthy), (true, healthy), (false, refusing(&runtime))] {
+    let dead = DeadAddress::new();
+    for (is_poisson, address) in [(false, healthy), (true, healthy), (false, dead.address)] {
         let arrivals = if is_poisson { ArrivalProcess::Poisson { seed: 1 } } else { ArrivalProcess::Uniform };
         let schedule = Schedule { stages: rates.clone(), arrivals };
         let ours = Mode::Open(OpenPlan { schedule, ..open(20, SECOND, Arrival::Session { calls }) });

@@ -7,7 +7,8 @@ use std::time::Duration;
 use lab_load::wire::{DrivePlan, ErrorClass, Mode};
 
 use super::driver::{drive, number};
-use super::servers::{PONG, refusing, runtime, send, serve};
+use super::servers::{PONG, runtime, send, serve};
+use crate::support::DeadAddress;
 
 fn plan(address: SocketAddr, users: u32) -> DrivePlan {
     let mode = Mode::Goose { users: number(users), steps: Vec::new() };
@@ -44,7 +45,8 @@ fn errors_do_not_extend_the_window() {
     let (good, failed) = (outcome.ledger.service_time_us.len(), outcome.ledger.failed_time_us.len());
     assert_eq!((good, failed), (0, outcome.ledger.failures()), "the times of failures are kept apart");
 
-    let outcome = drive(&DrivePlan { warmup: Duration::ZERO, ..plan(refusing(&runtime), 2) });
+    let dead = DeadAddress::new();
+    let outcome = drive(&DrivePlan { warmup: Duration::ZERO, ..plan(dead.address, 2) });
     assert_eq!(outcome.ledger.ok, 0);
     assert_eq!(outcome.ledger.failed.keys().collect::<Vec<_>>(), [&ErrorClass::ConnectRefused]);
     assert_eq!(outcome.connections_opened, Some(0));

@@ -8,8 +8,8 @@ use lab_load::wire::{Arrival, ArrivalProcess, DrivePlan, ErrorClass, Http, Mode,
 use lab::measure::accept_counter::AcceptCounter;
 
 use super::driver::{drive, number, open, plan};
-use super::servers::{Behaviour, PONG, refusing, runtime, send, serve};
-use crate::support::wait_until;
+use super::servers::{Behaviour, PONG, runtime, send, serve};
+use crate::support::{DeadAddress, wait_until};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -150,13 +150,13 @@ fn failures_are_classified_and_the_ledger_balances() {
 
 #[test]
 fn refused_connections_are_counted() {
-    let runtime = runtime();
-    let outcome = drive(&plan(refusing(&runtime), Mode::Open(open(100, SECOND, sessions(2)))));
+    let dead = DeadAddress::new();
+    let outcome = drive(&plan(dead.address, Mode::Open(open(100, SECOND, sessions(2)))));
     assert_eq!(outcome.ledger.failed, BTreeMap::from([(ErrorClass::ConnectRefused, 100)]));
     let open = outcome.ledger.open.unwrap();
     assert_eq!((open.unsent, open.response_time_us.len(), outcome.ledger.service_time_us.len()), (100, 100, 0));
     assert_eq!(outcome.connections_opened, Some(0));
-    let outcome = drive(&plan(refusing(&runtime), Mode::Closed { connections: number(2) }));
+    let outcome = drive(&plan(dead.address, Mode::Closed { connections: number(2) }));
     assert_eq!(outcome.ledger.failed.keys().collect::<Vec<_>>(), [&ErrorClass::ConnectRefused]);
 }
 

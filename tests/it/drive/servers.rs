@@ -104,8 +104,3 @@ async fn serve_connection(
         head.clear();
     }
 }
-
-/// An address without a listener.
-pub(crate) fn refusing(runtime: &Runtime) -> SocketAddr {
-    runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap().local_addr().unwrap()
-}

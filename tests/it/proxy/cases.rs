@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::case::Case;
 use super::running::{Program, Proxy};
 use super::upstream::Upstream;
-use crate::support::wait_until;
+use crate::support::{DeadAddress, wait_until};
 
 #[test]
 fn cases() {
@@ -22,14 +22,9 @@ fn cases() {
 
 fn run(case: &Case) -> String {
     let upstream = Upstream::start(case.responses.clone());
-    let dead = {
-        // bound and released: no listener is there
-        let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        socket.local_addr().expect("an address").to_string()
-    };
-    let configuration = case.configuration(&upstream);
-    let proxy =
-        Proxy::start_as(Program::Lab, &configuration.replace("{dead}", &dead), |folder, _| case.write_files(folder));
+    let dead = DeadAddress::new();
+    let configuration = case.configuration(&upstream).replace("{dead}", &dead.to_string());
+    let proxy = Proxy::start_as(Program::Lab, &configuration, |folder, _| case.write_files(folder));
     let got = proxy.converse_in_steps(&case.client).into_iter().flat_map(|got| got.received).collect::<Vec<u8>>();
 
     let mut report = String::new();
@@ -46,7 +41,7 @@ fn run(case: &Case) -> String {
     let report = date.replace_all(&report, "Date: (now)");
     upstream
         .take_out(&report)
-        .replace(&dead, "{dead}")
+        .replace(&dead.to_string(), "{dead}")
         .replace(&proxy.address.to_string(), "{listen}")
         .replace(&format!(":{}", proxy.address.port()), ":{port}")
         .replace(concat!("lab/", env!("CARGO_PKG_VERSION")), "lab/(version)")

@@ -2,7 +2,7 @@
 
 use super::running::Proxy;
 use super::upstream::Upstream;
-use crate::support::wait_until;
+use crate::support::{DeadAddress, wait_until};
 
 fn first_line(proxy: &Proxy, file: &str) -> String {
     let text = wait_until(file, || Some(proxy.read(file)).filter(|text| text.ends_with('\n')));
@@ -38,7 +38,7 @@ fn access_log_formats() {
 
 #[test]
 fn error_log_names_request_and_upstream() {
-    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let dead = DeadAddress::new();
     let proxy = Proxy::start(&format!(
         "events {{ }} error_log error.log; http {{ server {{ listen {{listen}}; server_name example.org; \
          location / {{ proxy_pass http://{dead}; }} }} }}"
