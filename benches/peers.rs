@@ -7,8 +7,11 @@
 //! Every subject is restarted for each round, with one worker, on the first core; wrk and the upstream (an nginx that serves
 //! files) are on the second. The figure is the CPU time of the subject's processes per request; compare its ratio to
 //! nginx's in the same round. lab and nginx read the same nginx.conf. One load is open: requests arrive at a
-//! fixed rate, and response times count from the instants at which requests were due. haproxy serves no files.
+//! fixed rate, and response times count from the instants at which requests were due. haproxy serves no files and, here, no
+//! TLS. h2load drives HTTP/2.
 
+#[path = "peers/h2load.rs"]
+mod h2load;
 #[path = "peers/open.rs"]
 mod open;
 #[path = "peers/subject.rs"]
@@ -16,12 +19,11 @@ mod subject;
 #[path = "peers/wrk.rs"]
 mod wrk;
 
-use std::net::TcpStream;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use subject::{Running, Subject, Upstream};
+use subject::{Certificate, Running, Subject, Upstream};
 
 /// How the subjects are driven.
 struct Load {
@@ -33,18 +35,37 @@ struct Load {
     fields: &'static [&'static str],
     /// A script of wrk that makes the requests.
     script: Option<&'static str>,
+    transport: Transport,
     subjects: &'static [Subject],
+}
+
+/// What carries the requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Transport {
+    Plain,
+    Tls(Certificate),
+    /// HTTP/2 over TLS with this many streams on each connection.
+    Http2 {
+        streams: usize,
+    },
 }
 
 impl Load {
     const fn proxied(name: &'static str, path: &'static str, connections: usize, arrivals: Arrivals) -> Load {
-        Load { name, path, connections, arrivals, fields: &[], script: None, subjects: &Subject::ALL }
+        let (transport, subjects) = (Transport::Plain, &Subject::ALL);
+        Load { name, path, connections, arrivals, fields: &[], script: None, transport, subjects }
+    }
+
+    const fn encrypted(name: &'static str, path: &'static str, arrivals: Arrivals, transport: Transport) -> Load {
+        let subjects = &[Subject::Nginx, Subject::Lab];
+        Load { name, path, connections: 16, arrivals, fields: &[], script: None, transport, subjects }
     }
 
     /// A file that the subjects serve themselves.
     const fn file(name: &'static str, path: &'static str, fields: &'static [&'static str]) -> Load {
         let subjects = &[Subject::Nginx, Subject::Lab];
-        Load { name, path, connections: 16, arrivals: Arrivals::Closed, fields, script: None, subjects }
+        let (arrivals, transport) = (Arrivals::Closed, Transport::Plain);
+        Load { name, path, connections: 16, arrivals, fields, script: None, transport, subjects }
     }
 }
 
@@ -61,7 +82,7 @@ enum Arrivals {
 
 const GZIP: &[&str] = &["Accept-Encoding: gzip"];
 
-const LOADS: [Load; 13] = [
+const LOADS: [Load; 19] = [
     Load::proxied("1k", "/1k", 64, Arrivals::Closed),
     Load::proxied("16k", "/16k", 64, Arrivals::Closed),
     Load::proxied("1m", "/1m", 16, Arrivals::Closed),
@@ -75,6 +96,12 @@ const LOADS: [Load; 13] = [
     Load::file("gzip-1", "/gzip-1/20k.json", GZIP),
     Load::file("gzip-6", "/gzip-6/20k.json", GZIP),
     Load { script: Some(KEYS), ..Load::file("limit-req", "/limited/1k", &[]) },
+    Load::encrypted("tls-1k", "/1k", Arrivals::Closed, Transport::Tls(Certificate::Ecdsa)),
+    Load::encrypted("tls-1m", "/1m", Arrivals::Closed, Transport::Tls(Certificate::Ecdsa)),
+    Load::encrypted("handshakes-ecdsa", "/1k", Arrivals::OneRequestEach, Transport::Tls(Certificate::Ecdsa)),
+    Load::encrypted("handshakes-rsa", "/1k", Arrivals::OneRequestEach, Transport::Tls(Certificate::Rsa)),
+    Load { connections: 2, ..Load::encrypted("http2-1k", "/1k", Arrivals::Closed, Transport::Http2 { streams: 32 }) },
+    Load { connections: 2, ..Load::encrypted("http2-1m", "/1m", Arrivals::Closed, Transport::Http2 { streams: 32 }) },
 ];
 
 /// Requests with 100,000 keys in turn, for `limit_req`.
@@ -110,7 +137,7 @@ fn main() -> ExitCode {
         for load in LOADS.iter().filter(|load| load.script.is_none()) {
             for &subject in load.subjects {
                 let running = Running::start(subject, &upstream);
-                wrk::run(running.address, load.path, load.connections, &load.wrk_options(), 1);
+                run(load, &running, 1);
             }
         }
         return ExitCode::SUCCESS;
@@ -120,8 +147,16 @@ fn main() -> ExitCode {
     for load in LOADS.iter().filter(is_chosen) {
         drive(load, &options, &upstream);
     }
-    if options.only.as_deref().is_none_or(|only| only == "idle") {
-        hold(&upstream);
+    let is_chosen = |name: &str| options.only.as_deref().is_none_or(|only| name.starts_with(only));
+    if is_chosen("idle") {
+        println!("\nidle (connections after a request each)");
+        hold(&Subject::ALL, &upstream, |running| subject::ask_and_stay(running.address));
+    }
+    if is_chosen("tls-idle") {
+        println!("\ntls-idle (connections with TLS 1.3 after a request each)");
+        let client = upstream.tls_client();
+        let address = |running: &Running| running.tls_address(Certificate::Ecdsa);
+        hold(&[Subject::Nginx, Subject::Lab], &upstream, |running| client.ask_and_stay(address(running)));
     }
     ExitCode::SUCCESS
 }
@@ -157,25 +192,35 @@ fn options() -> Options {
 struct Figures {
     cpu_us_per_request: f64,
     requests_per_s: f64,
-    p50: Duration,
-    p99: Duration,
+    /// The median and the 99th percentile of the response times, if the driver reports them.
+    times: Option<(Duration, Duration)>,
 }
 
 /// Drives a subject. Returns the number of responses, and the figures but for the CPU time.
 fn run(load: &Load, running: &Running, seconds: u64) -> (u64, Figures) {
-    let (requests, requests_per_s, p50, p99) = match load.arrivals {
-        Arrivals::Open(rate) => {
+    let url = |certificate: Option<Certificate>| match certificate {
+        None => format!("http://{}{}", running.address, load.path),
+        Some(certificate) => format!("https://{}{}", running.tls_address(certificate), load.path),
+    };
+    let wrk = |url: &str| {
+        let result = wrk::run(url, load.connections, &load.wrk_options(), seconds);
+        assert_eq!(result.errors, "", "wrk saw errors");
+        (result.requests, result.requests_per_s, Some((result.p50, result.p99)))
+    };
+    let (requests, requests_per_s, times) = match (load.arrivals, load.transport) {
+        (Arrivals::Open(rate), _) => {
             let result = open::run(running.address, load.path, load.connections, rate, seconds);
             assert_eq!(result.lost, 0, "requests without a response");
-            (result.requests, result.requests_per_s, result.p50, result.p99)
+            (result.requests, result.requests_per_s, Some((result.p50, result.p99)))
         }
-        Arrivals::Closed | Arrivals::OneRequestEach => {
-            let result = wrk::run(running.address, load.path, load.connections, &load.wrk_options(), seconds);
-            assert_eq!(result.errors, "", "wrk saw errors");
-            (result.requests, result.requests_per_s, result.p50, result.p99)
+        (_, Transport::Plain) => wrk(&url(None)),
+        (_, Transport::Tls(certificate)) => wrk(&url(Some(certificate))),
+        (_, Transport::Http2 { streams }) => {
+            let requests = h2load::run(&url(Some(Certificate::Ecdsa)), load.connections, streams, seconds);
+            (requests, requests as f64 / seconds as f64, None)
         }
     };
-    (requests, Figures { cpu_us_per_request: 0.0, requests_per_s, p50, p99 })
+    (requests, Figures { cpu_us_per_request: 0.0, requests_per_s, times })
 }
 
 fn drive(load: &Load, options: &Options, upstream: &Upstream) {
@@ -209,30 +254,32 @@ fn drive(load: &Load, options: &Options, upstream: &Upstream) {
         let mut ratios: Vec<f64> = ratios.collect();
         ratios.sort_by(f64::total_cmp);
         let size = subject::get(Running::start(*subject, upstream).address, load.path, load.fields).len();
+        let times: Option<Vec<_>> = figures.iter().map(|figures| figures.times).collect();
+        let times = times.map_or(String::new(), |times| {
+            let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+            let p50 = median(times.iter().map(|(p50, _)| milliseconds(*p50)));
+            let p99 = median(times.iter().map(|(_, p99)| milliseconds(*p99)));
+            format!("p50 {p50:.2} ms  p99 {p99:.2} ms  ")
+        });
         println!(
-            "  {:8} cpu {:8.2} us/request  {:.3} x nginx ({:.3} to {:.3})  {:9.0} requests/s  \
-             p50 {:.2} ms  p99 {:.2} ms  {size} bytes",
+            "  {:8} cpu {:8.2} us/request  {:.3} x nginx ({:.3} to {:.3})  {:9.0} requests/s  {times}{size} bytes",
             format!("{subject:?}").to_lowercase(),
             median(figures.iter().map(|figures| figures.cpu_us_per_request)),
             median(ratios.iter().copied()),
             ratios.first().copied().unwrap_or_default(),
             ratios.last().copied().unwrap_or_default(),
             median(figures.iter().map(|figures| figures.requests_per_s)),
-            median(figures.iter().map(|figures| figures.p50.as_secs_f64() * 1e3)),
-            median(figures.iter().map(|figures| figures.p99.as_secs_f64() * 1e3)),
         );
     }
 }
 
 /// Memory with many connections that each had one request and wait for the next.
-fn hold(upstream: &Upstream) {
+fn hold<C>(subjects: &[Subject], upstream: &Upstream, connect: impl Fn(&Running) -> C) {
     subject::allow_descriptors(IDLE + 1000);
-    println!("\nidle (connections after a request each)");
-    for subject in Subject::ALL {
-        let running = Running::start(subject, upstream);
+    for subject in subjects {
+        let running = Running::start(*subject, upstream);
         let before = running.memory_kib();
-        let held: Vec<TcpStream> =
-            (0..IDLE.min(subject.most_connections())).map(|_| subject::ask_and_stay(running.address)).collect();
+        let held: Vec<C> = (0..IDLE.min(subject.most_connections())).map(|_| connect(&running)).collect();
         let after = running.memory_kib();
         let each = (after as f64 - before as f64) * 1024.0 / held.len() as f64;
         println!(

@@ -1,18 +1,22 @@
 //! The proxies, their upstream, and the CPU time and memory that they use.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, setrlimit};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tempfile::TempDir;
 
 const NGINX: &str = "/usr/sbin/nginx";
 const HAPROXY: &str = "/usr/sbin/haproxy";
-pub(super) const NEEDED: [&str; 4] = [NGINX, HAPROXY, super::wrk::WRK, "/usr/bin/taskset"];
+pub(super) const NEEDED: [&str; 5] = [NGINX, HAPROXY, super::wrk::WRK, super::h2load::H2LOAD, "/usr/bin/taskset"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subject {
@@ -30,7 +34,7 @@ impl Subject {
     }
 }
 
-/// An nginx with files, beside wrk.
+/// An nginx with files, beside wrk. Its folder has the certificates of the subjects, too.
 pub(super) struct Upstream {
     address: SocketAddr,
     process: Process,
@@ -48,6 +52,7 @@ impl Upstream {
             fs::write(folder.path().join(name), "x".repeat(size)).expect("a file");
         }
         fs::write(folder.path().join("20k.json"), json_document(20_000)).expect("a file");
+        Certificate::ALL.into_iter().for_each(|certificate| certificate.write(folder.path()));
         let configuration = format!(
             "daemon off; pid pid; worker_processes 1; error_log stderr; events {{ worker_connections 4096; }}\n\
              http {{ access_log off; sendfile on; tcp_nopush on; open_file_cache max=10; keepalive_requests 100000000;\n\
@@ -59,6 +64,31 @@ impl Upstream {
 
     fn folder(&self) -> &Path {
         self.process.folder.path()
+    }
+
+    /// A client that trusts the certificates of the subjects.
+    pub(super) fn tls_client(&self) -> TlsClient {
+        let mut roots = RootCertStore::empty();
+        for certificate in Certificate::ALL {
+            let file = self.folder().join(format!("{}.pem", certificate.name()));
+            roots.add(CertificateDer::from_pem_file(file).expect("a certificate")).expect("a root");
+        }
+        TlsClient(Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()))
+    }
+}
+
+/// A client of TLS, with one configuration for all its connections.
+pub(super) struct TlsClient(Arc<ClientConfig>);
+
+impl TlsClient {
+    /// A connection that has had a response, and stays open.
+    pub(super) fn ask_and_stay(&self, address: SocketAddr) -> StreamOwned<ClientConnection, TcpStream> {
+        let name = "localhost".try_into().expect("a name");
+        let connection = ClientConnection::new(Arc::clone(&self.0), name).expect("a client");
+        let stream = TcpStream::connect(address).expect("a connection");
+        let mut stream = StreamOwned::new(connection, stream);
+        ask(&mut stream);
+        stream
     }
 }
 
@@ -79,9 +109,44 @@ fn json_document(length: usize) -> String {
     text
 }
 
+/// The key of a server's certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Certificate {
+    /// On the curve P-256.
+    Ecdsa,
+    /// With 2,048 bits.
+    Rsa,
+}
+
+impl Certificate {
+    const ALL: [Certificate; 2] = [Certificate::Ecdsa, Certificate::Rsa];
+
+    fn name(self) -> &'static str {
+        match self {
+            Certificate::Ecdsa => "ecdsa",
+            Certificate::Rsa => "rsa",
+        }
+    }
+
+    /// Writes the certificate, signed by itself, and its key.
+    fn write(self, folder: &Path) {
+        let algorithm = match self {
+            Certificate::Ecdsa => &rcgen::PKCS_ECDSA_P256_SHA256,
+            Certificate::Rsa => &rcgen::PKCS_RSA_SHA256,
+        };
+        let key = rcgen::KeyPair::generate_for(algorithm).expect("a key");
+        let parameters = rcgen::CertificateParams::new(["localhost".to_owned()]).expect("a name");
+        let certificate = parameters.self_signed(&key).expect("a certificate");
+        let file = |extension: &str| folder.join(format!("{}.{extension}", self.name()));
+        fs::write(file("pem"), certificate.pem()).expect("a certificate");
+        fs::write(file("key"), key.serialize_pem()).expect("a key");
+    }
+}
+
 /// A running subject, on the first core.
 pub(super) struct Running {
     pub(super) address: SocketAddr,
+    tls: [SocketAddr; 2],
     process: Process,
 }
 
@@ -90,6 +155,16 @@ impl Running {
         let address = free_address();
         let folder = tempfile::tempdir().expect("a folder");
         let (files, upstream) = (upstream.folder().display(), upstream.address);
+        let tls = Certificate::ALL.map(|_| free_address());
+        let listeners = Certificate::ALL.into_iter().zip(tls).map(|(certificate, address)| {
+            let name = certificate.name();
+            format!(
+                "server {{ listen {address} ssl http2 backlog=4096; ssl_certificate {files}/{name}.pem;\n\
+                 ssl_certificate_key {files}/{name}.key; ssl_protocols TLSv1.3; location / {{ proxy_pass http://app;\n\
+                 proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $host; }} }}\n"
+            )
+        });
+        let listeners: String = listeners.collect();
         let configuration = format!(
             "daemon off; pid pid; worker_processes 1; error_log error.log;\n\
              events {{ worker_connections 22000; }}\n\
@@ -104,7 +179,7 @@ impl Running {
              location /files/ {{ alias {files}/; if_modified_since before; }}\n\
              location /gzip-1/ {{ alias {files}/; gzip on; gzip_comp_level 1; }}\n\
              location /gzip-6/ {{ alias {files}/; gzip on; gzip_comp_level 6; }}\n\
-             location /limited/ {{ alias {files}/; limit_req zone=keys burst=100 nodelay; }} }} }}\n"
+             location /limited/ {{ alias {files}/; limit_req zone=keys burst=100 nodelay; }} }}\n{listeners} }}\n"
         );
         let command = match subject {
             Subject::Nginx => nginx(&folder, &configuration),
@@ -127,7 +202,12 @@ impl Running {
                 command
             }
         };
-        Running { address, process: Process::start(&command, "0", address, folder) }
+        Running { address, tls, process: Process::start(&command, "0", address, folder) }
+    }
+
+    /// Where it accepts TLS with this certificate. Haproxy does not.
+    pub(super) fn tls_address(&self, certificate: Certificate) -> SocketAddr {
+        self.tls[certificate as usize]
     }
 
     /// CPU time of all its threads, as the scheduler counts it.
@@ -219,12 +299,16 @@ pub(super) fn get(address: SocketAddr, path: &str, fields: &[&str]) -> Vec<u8> {
 /// A connection that has had a response, and stays open.
 pub(super) fn ask_and_stay(address: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(address).expect("a connection");
+    ask(&mut stream);
+    stream
+}
+
+fn ask(stream: &mut (impl Read + Write)) {
     stream.write_all(b"GET /1k HTTP/1.1\r\nHost: a\r\n\r\n").expect("a request");
     let mut got = 0;
     while got < 1_000 {
         got += stream.read(&mut [0; 4096]).expect("a response");
     }
-    stream
 }
 
 /// Raises the limit of open files, for this process and its children.

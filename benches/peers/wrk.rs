@@ -1,7 +1,6 @@
 //! wrk, on the second core.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ pub(super) struct Options<'a> {
     pub(super) script: Option<&'a str>,
 }
 
-pub(super) fn run(address: SocketAddr, path: &str, connections: usize, options: &Options<'_>, seconds: u64) -> Result {
+pub(super) fn run(url: &str, connections: usize, options: &Options<'_>, seconds: u64) -> Result {
     let mut command = Command::new("taskset");
     command.args(["-c", "1", WRK, "-t1", "--latency", &format!("-c{connections}"), &format!("-d{seconds}s")]);
     let close = (!options.is_kept_alive).then_some("Connection: close");
@@ -37,7 +36,7 @@ pub(super) fn run(address: SocketAddr, path: &str, connections: usize, options: 
     if let Some(script) = &script {
         command.arg("-s").arg(script.path());
     }
-    let output = command.arg(format!("http://{address}{path}")).output().expect("wrk runs");
+    let output = command.arg(url).output().expect("wrk runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let word = |behind: &str, place: usize| {
         let line = text.lines().find(|line| line.contains(behind));
