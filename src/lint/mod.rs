@@ -45,7 +45,8 @@ mod tests {
         let names: BTreeSet<_> = rules().iter().map(|rule| rule.name).collect();
         assert_eq!(names.len(), rules().len());
         for rule in rules() {
-            assert!(rule.name.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{}", rule.name);
+            let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            assert!(rule.name.chars().all(is_allowed), "{}", rule.name);
             assert!(!rule.why.ends_with('.') && !rule.why.is_empty() && !rule.source.is_empty(), "{}", rule.name);
         }
     }

@@ -26,7 +26,7 @@ use observed::Observed;
 use sites::Site;
 
 /// How many cases run at a time: most of a case is waiting for processes.
-const AT_A_TIME: usize = 4;
+const AT_A_TIME: usize = 8;
 
 #[test]
 fn proxy_differs_from_nginx_only_as_listed() {
