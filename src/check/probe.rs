@@ -11,54 +11,22 @@ use lab_net::Stream;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use super::client_tls;
 use super::observed::{Observed, UpstreamObservation};
-use super::request_body::{self, BodyFileError, EncodedBody};
+pub use super::probe_error::ProbeError;
+use super::raw_response::RawResponse;
+use super::request_body::{self, EncodedBody};
 use super::slow;
-use crate::scenario::model::{CheckRequest, Placeholders, SlowClients};
+use super::{client_tls, http2};
+use crate::scenario::model::{CheckRequest, HttpVersion, Placeholders, RequestBody, SlowClients, TextTemplate};
 
 /// How long to wait for bytes that must not follow a response without a body.
 const EXCESS_WAIT: Duration = Duration::from_millis(500);
 
+/// Names and values in order.
+type Fields = Vec<(String, String)>;
+
 /// Bytes after such a response are those of another protocol (RFC 9110, section 15.2.2).
 const SWITCHING_PROTOCOLS: u16 = 101;
-
-/// Why there is no response to evaluate.
-#[derive(Debug, thiserror::Error)]
-pub enum ProbeError {
-    #[error("cannot connect to {address}")]
-    Connect { address: SocketAddr, source: io::Error },
-    /// The check asks for TLS.
-    #[error("the stack has no listener with TLS")]
-    NoTls,
-    #[error("the TLS handshake failed")]
-    Handshake(#[source] io::Error),
-    /// The connection failed before the response's head was complete.
-    #[error("the connection failed before a response")]
-    Broken(#[from] io::Error),
-    /// The connection was closed before the response's head was complete.
-    #[error("the connection was closed without a response")]
-    Closed,
-    /// The connection was closed before all requests were sent.
-    #[error("only {answered} of {times} requests were answered on one connection: {cause}")]
-    NotKept { answered: u16, times: u16, cause: String },
-    #[error("the response is not HTTP/1.1: {0}")]
-    NotHttp(String),
-    #[error("no complete response within {}{meanwhile}", display_time(*within))]
-    Timeout {
-        within: Duration,
-        /// The slow clients of the check, as a clause; may be empty.
-        meanwhile: String,
-    },
-    #[error("a slow client could not begin its request")]
-    Slow(#[source] io::Error),
-    #[error("the body of the request has a file")]
-    Body(#[from] BodyFileError),
-    #[error("more than {most} redirects: the last one leads to {location}")]
-    TooManyRedirects { most: u16, location: String },
-    #[error("{0}")]
-    Redirect(String),
-}
 
 /// A response, and what was needed to obtain it.
 #[derive(Debug, Clone)]
@@ -102,13 +70,6 @@ pub async fn probe(
     tokio::time::timeout(within, exchange(address, client, request)).await.map_err(timeout)?
 }
 
-fn display_time(time: Duration) -> String {
-    match time.subsec_millis() {
-        0 => format!("{} s", time.as_secs()),
-        _ => format!("{} ms", time.as_millis()),
-    }
-}
-
 async fn exchange(
     address: SocketAddr,
     client: Option<IpAddr>,
@@ -120,22 +81,51 @@ async fn exchange(
     let local = connection.tcp().map_or_else(|| Ok(address), TcpStream::local_addr)?;
     let client = client.unwrap_or(local.ip()).to_string();
     let values = Placeholders::new(client, address.ip().to_string(), address.port());
-    let (method, bytes) = compose(request, &values)?;
-    if let CheckRequest::Composed { tls: true, headers, .. } = request {
+    if let CheckRequest::Composed { tls: true, headers, http, .. } = request {
         let host = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host"));
         let host = host.map_or_else(|| values.host.clone(), |(_, value)| value.fill(&values));
-        connection = client_tls::handshake(connection, &host).await.map_err(ProbeError::Handshake)?;
+        connection = client_tls::handshake(connection, &host, *http).await.map_err(ProbeError::Handshake)?;
     }
     let times = match request {
         CheckRequest::Composed { times, .. } => times.get(),
         CheckRequest::Raw(_) => 1,
     };
+    let last = match request {
+        CheckRequest::Composed { http: HttpVersion::Two, method, target, headers, body, .. } => {
+            let target = target.fill(&values);
+            let (fields, body) = fields_and_body(headers, body, &values)?;
+            http2::exchange(connection, &http2::Message { method, target: &target, fields, body }, times).await?
+        }
+        _ => exchange_http1(connection, request, &values, times).await?,
+    };
+    let RawResponse { status, reason, fields, body, framing_error, ended } = last;
+    let is_binary = std::str::from_utf8(&body).is_err();
+    let observed = Observed {
+        status,
+        reason: latin1(&reason),
+        headers: fields.iter().map(|(name, value)| (latin1(name), latin1(value))).collect(),
+        body: latin1(&body),
+        is_binary,
+        framing_error,
+        conditional: Vec::new(),
+    };
+    Ok(ProbeResult { observed, values, duration: ended - begun, upstream: UpstreamObservation::default() })
+}
+
+/// Sends a request `times` times on a connection of HTTP/1. Returns the last response.
+async fn exchange_http1(
+    mut connection: Stream,
+    request: &CheckRequest,
+    values: &Placeholders,
+    times: u16,
+) -> Result<RawResponse, ProbeError> {
+    let (method, bytes) = compose(request, values)?;
     // A server may refuse a request before it has read all of it: then the response counts, not the failed write.
     let mut written = connection.write_all(&bytes).await;
     let mut incoming = Incoming::new(connection, Limits::response());
     for answered in 1..times {
         let not_kept = |cause: String| ProbeError::NotKept { answered, times, cause };
-        let Response { head, body, framing_error, .. } =
+        let (RawResponse { body, framing_error, .. }, head) =
             read_response(&mut incoming, &method, written).await.map_err(|error| match error {
                 // A failure of the first request says nothing about persistence.
                 error if answered == 1 => error,
@@ -150,23 +140,10 @@ async fn exchange(
         written = incoming.io_mut().write_all(&bytes).await;
     }
     let last = read_response(&mut incoming, &method, written).await;
-    let Response { head, body, framing_error, ended } = last.map_err(|error| match times {
+    last.map(|(response, _)| response).map_err(|error| match times {
         1 => error,
         _ => ProbeError::NotKept { answered: times - 1, times, cause: error.to_string() },
-    })?;
-    let headers = head.headers.iter().map(|(name, value)| (latin1(name), latin1(value))).collect();
-    let reason = latin1(head.reason());
-    let is_binary = std::str::from_utf8(&body).is_err();
-    let observed = Observed {
-        status: head.status,
-        reason,
-        headers,
-        body: latin1(&body),
-        is_binary,
-        framing_error,
-        conditional: Vec::new(),
-    };
-    Ok(ProbeResult { observed, values, duration: ended - begun, upstream: UpstreamObservation::default() })
+    })
 }
 
 /// Whether the response announces the end of its connection (RFC 9112, section 9.6).
@@ -176,20 +153,11 @@ fn says_close(head: &ResponseHead) -> bool {
     })
 }
 
-/// A response as read.
-struct Response {
-    head: ResponseHead,
-    body: Vec<u8>,
-    /// The framing error of the body.
-    framing_error: Option<String>,
-    ended: Instant,
-}
-
 async fn read_response(
     incoming: &mut Incoming<Stream>,
     method: &[u8],
     written: io::Result<()>,
-) -> Result<Response, ProbeError> {
+) -> Result<(RawResponse, ResponseHead), ProbeError> {
     let head = loop {
         match incoming.read_response_head().await {
             Ok(Some(head)) if head.is_interim() => {}
@@ -203,41 +171,58 @@ async fn read_response(
     let (body, framing_error) = read_body(incoming, method, &head).await;
     // Behind a response without a body, lab waits for bytes that must not come.
     let ended = if body.is_empty() { head_ended } else { Instant::now() };
-    Ok(Response { head, body, framing_error, ended })
+    let fields = head.headers.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
+    let (status, reason) = (head.status, head.reason().to_vec());
+    Ok((RawResponse { status, reason, fields, body, framing_error, ended }, head))
 }
 
 /// The request's method and bytes. The method decides whether the response has a body.
 fn compose(request: &CheckRequest, values: &Placeholders) -> Result<(Vec<u8>, Vec<u8>), ProbeError> {
-    let (method, target, headers, body, times) = match request {
+    let (method, target, headers, body, times, http) = match request {
         CheckRequest::Raw(template) => {
             let bytes = template.fill(values).into_bytes();
             let method = bytes.split(|byte| *byte == b' ').next().unwrap_or_default().to_vec();
             return Ok((method, bytes));
         }
-        CheckRequest::Composed { method, target, headers, body, times, .. } => (method, target, headers, body, times),
+        CheckRequest::Composed { method, target, headers, body, times, http, .. } => {
+            (method, target, headers, body, times, http)
+        }
     };
-    let given = |name: &str| headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
-    let EncodedBody { bytes: body, media_type } = request_body::encode(body, values)?;
-    let mut text = format!("{method} {} HTTP/1.1\r\n", target.fill(values));
-    if !given("host") {
-        let _ = write!(text, "Host: {}:{}\r\n", values.host, values.port);
+    let (mut fields, body) = fields_and_body(headers, body, values)?;
+    if times.get() == 1 && !fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("connection")) {
+        fields.push(("Connection".to_owned(), "close".to_owned()));
     }
-    for (name, value) in headers {
-        let _ = write!(text, "{name}: {}\r\n", value.fill(values));
-    }
-    if let Some(media_type) = media_type.filter(|_| !given("content-type")) {
-        let _ = write!(text, "Content-Type: {media_type}\r\n");
-    }
-    if !body.is_empty() && !given("content-length") && !given("transfer-encoding") {
-        let _ = write!(text, "Content-Length: {}\r\n", body.len());
-    }
-    if !given("connection") && times.get() == 1 {
-        text.push_str("Connection: close\r\n");
+    let version = if *http == HttpVersion::OneZero { "1.0" } else { "1.1" };
+    let mut text = format!("{method} {} HTTP/{version}\r\n", target.fill(values));
+    for (name, value) in fields {
+        let _ = write!(text, "{name}: {value}\r\n");
     }
     text.push_str("\r\n");
     let mut bytes = text.into_bytes();
     bytes.extend_from_slice(&body);
     Ok((method.clone().into_bytes(), bytes))
+}
+
+/// The given fields with those that lab adds, and the body.
+fn fields_and_body(
+    headers: &[(String, TextTemplate)],
+    body: &RequestBody,
+    values: &Placeholders,
+) -> Result<(Fields, Vec<u8>), ProbeError> {
+    let given = |name: &str| headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
+    let EncodedBody { bytes: body, media_type } = request_body::encode(body, values)?;
+    let mut fields = Vec::new();
+    if !given("host") {
+        fields.push(("Host".to_owned(), format!("{}:{}", values.host, values.port)));
+    }
+    fields.extend(headers.iter().map(|(name, value)| (name.clone(), value.fill(values))));
+    if let Some(media_type) = media_type.filter(|_| !given("content-type")) {
+        fields.push(("Content-Type".to_owned(), media_type));
+    }
+    if !body.is_empty() && !given("content-length") && !given("transfer-encoding") {
+        fields.push(("Content-Length".to_owned(), body.len().to_string()));
+    }
+    Ok((fields, body))
 }
 
 /// Reads the body to its end. Returns it with its framing error. If the response must not have a body, reads any bytes

@@ -29,7 +29,7 @@ pub use load::{
     StepText, TextPiece, TimerKind, Tls, Trust, ValueSource,
 };
 pub use quick::Quick;
-pub use request::{CheckRequest, Part, PartContent, RequestBody, SlowClients, SlowPart};
+pub use request::{CheckRequest, HttpVersion, Part, PartContent, RequestBody, SlowClients, SlowPart};
 pub use service::{Readiness, Service, ServiceText, ServiceTextPart};
 pub use stack::{App, Backend, Image, Proxy, PythonApp, Relocate, Server, Stack};
 pub use template::{Placeholder, Placeholders, TextTemplate, TextTemplatePart};

@@ -25,9 +25,7 @@ pub(super) use check::{
 };
 pub(super) use gate::{Gate, Limits, Margins};
 pub(super) use json::{JsonRule, JsonValue};
-pub(super) use load::{
-    ArrivalsKind, DriverKind, HttpVersion, Load, Ramp, RateText, Step, StepExpect, Tls, ValueSource,
-};
+pub(super) use load::{ArrivalsKind, DriverKind, Load, Ramp, RateText, Step, StepExpect, Tls, ValueSource};
 pub(super) use quantity::{DurationText, WarmupText};
 pub(super) use request::{Body, FormValue, HeaderLine, Headers, PartContent, PartValue};
 pub(super) use rule::{ExpectedStatus, HeaderRule, TextRule};

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use super::super::model::{CheckRequest, Expectation, RequestBody, SlowClients, TextTemplatePart};
+use super::super::model::{CheckRequest, Expectation, HttpVersion, RequestBody, SlowClients, TextTemplatePart};
 use super::{Count, Time};
 
 /// A check's request on one line.
@@ -11,8 +11,13 @@ pub(super) struct RequestLine<'s>(pub(super) &'s CheckRequest);
 impl Display for RequestLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            CheckRequest::Composed { method, target, headers, body, times, within, tls, max_redirects, slow } => {
+            CheckRequest::Composed { method, target, headers, body, times, within, tls, http, max_redirects, slow } => {
                 write!(f, "{method} {}", target.source())?;
+                f.write_str(match http {
+                    HttpVersion::OneZero => ", as HTTP/1.0",
+                    HttpVersion::OneOne => "",
+                    HttpVersion::Two => ", as HTTP/2",
+                })?;
                 if *tls {
                     f.write_str(", over TLS")?;
                 }

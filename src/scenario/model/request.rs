@@ -25,6 +25,7 @@ pub enum CheckRequest {
         within: Duration,
         /// Whether it is sent over TLS.
         tls: bool,
+        http: HttpVersion,
         /// The most redirects to follow.
         max_redirects: u16,
         /// Clients that occupy the stack meanwhile.
@@ -77,6 +78,7 @@ impl CheckRequest {
             times: NonZeroU16::MIN,
             within: CheckRequest::WITHIN,
             tls: false,
+            http: HttpVersion::OneOne,
             max_redirects: 0,
             slow: None,
         }
@@ -98,6 +100,14 @@ impl CheckRequest {
         }
         request
     }
+}
+
+/// A version of HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpVersion {
+    OneZero,
+    OneOne,
+    Two,
 }
 
 /// The body of a composed request.

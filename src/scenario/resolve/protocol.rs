@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 
 use toml::Spanned;
 
-use super::super::model::{Http, Tls, Trust};
-use super::super::wire::{self, DriverKind, HttpVersion};
+use super::super::model::{Http, HttpVersion, Tls, Trust};
+use super::super::wire::{self, DriverKind};
 use super::context::{ResolveContext, existing_file};
 use super::driver::name;
 use super::values::whole;

@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use toml::Spanned;
 
 use super::super::model::{
-    CheckRequest, Expectation, ExpectedStatus, HeaderRule, SlowClients, SlowPart, TextRule, TextTemplate,
+    CheckRequest, Expectation, ExpectedStatus, HeaderRule, HttpVersion, SlowClients, SlowPart, TextRule, TextTemplate,
 };
 use super::super::wire;
 use super::body;
@@ -64,6 +64,7 @@ pub(super) fn request(
         }
     });
     let is_websocket = parts.websocket.value() == Some(&true);
+    let websocket_at = parts.websocket.good().filter(|_| is_websocket).map(Spanned::span);
     let mut headers = parts.headers.or(Vec::new(), |lines| {
         let resolved: Vec<_> = lines.get_ref().0.iter().map(|line| header_line(line, extracted, problems)).collect();
         resolved.into_iter().collect()
@@ -89,14 +90,23 @@ pub(super) fn request(
         let message = "`while_slow` and `tls` exclude each other";
         problems.push(Diagnostic::at(slow.span(), message).hint("slow clients speak plain HTTP: leave out `tls`"));
     }
-    let (method, headers, body, times) = (method?, headers?, body?, times?);
+    let http = parts.http.or(HttpVersion::OneOne, |word| Some(word.get_ref().0));
+    let is_of_version_1 = [("while_slow", parts.while_slow.good().map(Spanned::span)), ("websocket", websocket_at)];
+    if let (Some(HttpVersion::Two), Some(given)) = (http, parts.http.good()) {
+        for (key, span) in is_of_version_1.into_iter().filter_map(|(key, span)| Some((key, span?))) {
+            let message = format!("`{key}` goes with HTTP/1.1");
+            problems.push(Diagnostic::at(given.span(), message).related(span, "here").hint("leave out `http`"));
+        }
+    }
+    let (method, headers, body, times, http) = (method?, headers?, body?, times?, http?);
     if is_websocket && (method != "GET" || !body.is_none() || times != NonZeroU16::MIN || max_redirects != Some(0)) {
         let message = "`websocket` goes with a GET request without a body, which is sent once and not redirected";
         problems.push(Diagnostic::at(parts.websocket.good().map_or(0..0, Spanned::span), message));
         return None;
     }
     let (within, slow, max_redirects) = (within?, slow?, max_redirects?);
-    Some(CheckRequest::Composed { method, target: target?, headers, body, times, within, tls, max_redirects, slow })
+    let target = target?;
+    Some(CheckRequest::Composed { method, target, headers, body, times, within, tls, http, max_redirects, slow })
 }
 
 /// Adds the expectation of an accepted WebSocket, with status 101 unless another is expected. Returns whether it fits.
@@ -140,6 +150,7 @@ fn raw(
         ("times", parts.times.good().map(Spanned::span)),
         ("within", parts.within.good().map(Spanned::span)),
         ("tls", parts.tls.good().map(Spanned::span)),
+        ("http", parts.http.good().map(Spanned::span)),
         ("max_redirects", parts.max_redirects.good().map(Spanned::span)),
         ("websocket", parts.websocket.good().map(Spanned::span)),
         ("while_slow", parts.while_slow.good().map(Spanned::span)),

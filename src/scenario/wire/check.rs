@@ -7,7 +7,7 @@ use super::{
 use crate::catalog::kind::Ability;
 use crate::document::read::{ByName, Integer, List, OneOf, Word};
 use crate::document::table::wire_table;
-use crate::scenario::model::SlowPart;
+use crate::scenario::model::{HttpVersion, SlowPart};
 
 wire_table! {
     /// A request with expectations at the client and at the app.
@@ -68,6 +68,8 @@ wire_table! {
         /// Sends it over TLS to the stack's TLS listener, with the host of its `Host` line as the server's name. Any
         /// certificate is accepted.
         optional tls: bool = { "default": false },
+        /// The version of HTTP. `2` is agreed on in the TLS handshake, or presumed in the clear.
+        optional http: OneOf<HttpVersion> = { "default": "1.1" },
         /// Follows redirects, this number at the most, 1 to 20. The last response is compared with the expectation.
         /// Default: none is followed.
         optional max_redirects: Integer = { "minimum": 1, "maximum": 20 },

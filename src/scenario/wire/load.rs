@@ -10,7 +10,7 @@ use super::{DurationText, HeaderRule, Headers, TextRule};
 use crate::document::diagnostic::Problems;
 use crate::document::read::{ByName, FromToml, Integer, List, OneOf, Word, wrong_type};
 use crate::document::table::wire_table;
-use crate::scenario::model::{OnErrors, TimerKind};
+use crate::scenario::model::{HttpVersion, OnErrors, TimerKind};
 
 wire_table! {
     /// How to drive the stacks.
@@ -208,13 +208,6 @@ impl Word for DriverKind {
         ("wrk", DriverKind::Wrk),
         ("h2load", DriverKind::H2load),
     ];
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::scenario) enum HttpVersion {
-    OneZero,
-    OneOne,
-    Two,
 }
 
 impl Word for HttpVersion {

@@ -34,6 +34,18 @@ expect.status  = 200
 expect.headers = { Strict-Transport-Security = "max-age=31536000" }
 expect.upstream.headers = { X-Forwarded-Proto = "https" }
 expect.app = { scheme = "https" }
+
+[[check]]
+name    = "it is served over HTTP/2, twice on a connection"
+request = { path = "/headers", headers = [["Host", "shop.example.org"]], tls = true, http = "2", times = 2 }
+expect.status  = 200
+expect.headers = { content-type = "application/json", Connection = { absent = true } }
+expect.upstream.headers = { Host = "shop.example.org" }
+
+[[check]]
+name    = "a body arrives over HTTP/2"
+request = { method = "POST", path = "/echo", headers = [["Host", "shop.example.org"]], body = "pens", tls = true, http = "2" }
+expect  = { status = 200, body = "pens" }
 "#;
 
 const NGINX: &str = "\
@@ -68,6 +80,15 @@ fn checks_reach_both_twins_over_tls() {
     requires!(Nginx);
     let project = Project::empty().with_file("lab.toml", SCENARIO).with_file("nginx.conf", NGINX);
     let printed = project.expect(Exit::Ok, &["check", "lab.toml"]);
-    assert!(printed.contains("original  2 of 2 checks passed"), "{printed}");
-    assert!(printed.contains("twin  2 of 2 checks passed"), "{printed}");
+    assert!(printed.contains("original  4 of 4 checks passed"), "{printed}");
+    assert!(printed.contains("twin  4 of 4 checks passed"), "{printed}");
+}
+
+#[test]
+fn missing_http2_is_named() {
+    requires!(Nginx);
+    let project =
+        Project::empty().with_file("lab.toml", SCENARIO).with_file("nginx.conf", &NGINX.replace(" http2;", ";"));
+    let printed = project.expect(Exit::Failed, &["check", "lab.toml"]);
+    assert!(printed.contains("the server does not agree on HTTP/2 in the TLS handshake"), "{printed}");
 }
