@@ -92,14 +92,18 @@ impl Scenario {
                 let case = Case::read(file);
                 let upstream = Upstream::start(case.responses.clone());
                 let configuration = case.configuration(&upstream);
-                run(&case, &upstream, &configuration, program, |folder, _| case.write_files(folder))
+                let mut observed =
+                    run(&case, &upstream, &configuration, program, |folder, _| case.write_files(folder))?;
+                if case.client.iter().any(|step| step.reconnects) {
+                    observed.sort_log();
+                }
+                Ok(observed)
             }
             Scenario::Site(site) => {
                 let upstream = Upstream::start(site.case.responses.clone());
                 let prepare = |folder: &Path, address: &str| site.write_files(folder, address, &upstream);
                 let mut observed = run(&site.case, &upstream, &site.configuration(&upstream), program, prepare)?;
-                // a request may be logged when its connection ends, after those of the next connection
-                observed.logged.sort();
+                observed.sort_log();
                 Ok(observed)
             }
         }

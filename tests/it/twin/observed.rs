@@ -80,6 +80,11 @@ impl Observed {
             logged: logged.lines().map(normalise).collect(),
         }
     }
+
+    /// Sorts the log of several connections: a request may be logged when its connection ends, after those of the next one.
+    pub(super) fn sort_log(&mut self) {
+        self.logged.sort();
+    }
 }
 
 impl Message {
