@@ -41,21 +41,22 @@ pub(super) async fn exchange(stream: Stream, message: &Message<'_>, times: u16) 
     builder.enable_push(false).initial_window_size(WINDOW).initial_connection_window_size(WINDOW);
     let (sender, connection) = builder.handshake(stream).await.map_err(failure)?;
     let exchange = async {
-        let mut sender = sender;
-        for answered in 1..times {
+        let mut answered = 0;
+        loop {
             let not_kept = |cause: String| ProbeError::NotKept { answered, times, cause };
-            let response = send(&mut sender, &head, &message.body).await.map_err(|error| match answered {
-                1 => error,
+            // A failure of the first request says nothing about persistence.
+            let response = send(&sender, &head, &message.body).await.map_err(|error| match answered {
+                0 => error,
                 _ => not_kept(error.to_string()),
             })?;
+            if answered + 1 == times {
+                return Ok(response);
+            }
             if let Some(error) = response.framing_error {
                 return Err(not_kept(format!("after {} bytes of body: {error}", response.body.len())));
             }
+            answered += 1;
         }
-        send(&mut sender, &head, &message.body).await.map_err(|error| match times {
-            1 => error,
-            _ => ProbeError::NotKept { answered: times - 1, times, cause: error.to_string() },
-        })
     };
     // The streams receive the error that ends the connection.
     let driving = async {
@@ -82,7 +83,7 @@ fn head(message: &Message<'_>, scheme: &str) -> Result<Request<()>, http::Error>
     head.body(())
 }
 
-async fn send(sender: &mut SendRequest<Bytes>, head: &Request<()>, body: &[u8]) -> Result<RawResponse, ProbeError> {
+async fn send(sender: &SendRequest<Bytes>, head: &Request<()>, body: &[u8]) -> Result<RawResponse, ProbeError> {
     let mut ready = sender.clone().ready().await.map_err(failure)?;
     let (response, mut stream) = ready.send_request(head.clone(), body.is_empty()).map_err(failure)?;
     if !body.is_empty() {

@@ -183,7 +183,7 @@ impl RunningStack {
         RunningStack { components, client, names, relay: None, observer: None, services: Vec::new() }
     }
 
-    /// The address that clients connect to: the outermost component's, or that of the relay in front of it.
+    /// The address for clients: that of the outermost component, or of the relay in front of it.
     #[must_use]
     pub fn entry(&self) -> SocketAddr {
         match (&self.relay, self.components.as_slice()) {

@@ -1,4 +1,4 @@
-//! The names that clients can request, and those that nobody requests.
+//! Server names without a request.
 
 use lab_nginx_conf::{Directive, walk};
 
@@ -14,7 +14,7 @@ const NAME_UNREQUESTED: Rule = Rule {
     source: "nginx, Server names",
 };
 
-/// The servers with names of which no request has any. `hosts` are the hosts of all requests; `None` is the address of the
+/// The servers whose names no request has. `hosts` are the hosts of all requests; `None` is the address of the
 /// stack, which is no name. Requests with an unknown host reach the default server of an address.
 #[must_use]
 pub fn unrequested_names(tree: &[Directive], hosts: &[Option<String>]) -> Vec<Finding> {

@@ -37,7 +37,6 @@ impl StoredFile {
         Ok(StoredFile { file, path: path.to_owned(), temporary: Some(temporary.into()), access, failure: None })
     }
 
-    /// Appends content.
     pub(crate) fn push(&mut self, content: &[u8]) {
         if self.failure.is_none() {
             self.failure = self.file.write_all(content).err();

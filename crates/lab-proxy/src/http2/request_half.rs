@@ -13,8 +13,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use crate::http2::stream_sender::StreamSender;
 use crate::http2::traffic::Traffic;
 
-/// Reads the body of a request. The client may send as much again as was read, so a body that nobody reads stays with the
-/// client.
+/// Reads the body of a request. The window grows only as the body is read, so an unread body stays at the client.
 #[derive(Debug)]
 pub(crate) struct RequestHalf {
     receiver: RecvStream,

@@ -153,7 +153,7 @@ fn compressed_fields_do_not_fill_memory() {
     let before = resident_memory(&proxy);
     let mut stream = proxy.connect();
     stream.write_all(&[PREFACE, &Frame::new(frames::SETTINGS, 0, 0, []).bytes()].concat()).unwrap();
-    // an entry of the dynamic table (RFC 7541 section 6.2.1), and many bytes that each stand for the whole of it
+    // a large entry of the dynamic table (RFC 7541 section 6.2.1), and many references of one byte to it
     let value = "a".repeat(4000);
     let mut entry = frames::block(&[("x-bomb", &value)]);
     entry[0] = 0x40;

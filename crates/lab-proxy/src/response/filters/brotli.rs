@@ -30,7 +30,6 @@ pub(super) fn apply(context: &RequestContext<'_>, response: &mut Response) -> Op
 /// The bytes of input that are compressed at a time.
 const INPUT: usize = 4096;
 
-/// A compressor.
 pub(crate) struct Brotli {
     /// None at the end.
     writer: Option<Box<CompressorWriter<Vec<u8>>>>,

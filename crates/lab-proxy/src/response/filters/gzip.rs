@@ -51,7 +51,6 @@ const WINDOW_BITS: u8 = 15;
 /// How much room the output gets at a time.
 const ROOM: usize = 16 * 1024;
 
-/// A compressor.
 #[derive(Debug)]
 pub(crate) struct Gzip {
     stream: Compress,
