@@ -102,6 +102,12 @@ pub const DIFFERENCES: &[Difference] = &[
         why: "a process cannot change its name later; the pid file ends in .2 as in gunicorn",
     },
     Difference {
+        topic: "garbage collection of what was loaded",
+        gunicorn: "as Python does it: full collections scan all modules",
+        lab: "exempt (`gc.freeze`) once the application is loaded and `post_worker_init` has run",
+        why: "a full collection would hold up all connections for as long as that scan takes",
+    },
+    Difference {
         topic: "application that cannot be preloaded",
         gunicorn: "exit code 1",
         lab: "exit code 3 or 4, as without `preload_app`",

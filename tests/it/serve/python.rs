@@ -361,6 +361,35 @@ fn changed_code_is_reloaded() {
     assert!(body(&server, "/").contains("None"));
 }
 
+/// What was loaded is exempt from garbage collection, but garbage of the loading is not kept.
+#[test]
+fn loaded_objects_are_frozen() {
+    let Some(folder) = Folder::new() else { return };
+    folder.write(
+        "shop.py",
+        r#"
+import gc, weakref
+
+class Node:
+    pass
+
+kept, cycle = Node(), Node()
+cycle.itself = cycle
+cycle_alive = weakref.ref(cycle)
+del cycle
+
+def is_collected(wanted):
+    return any(found is wanted for found in gc.get_objects())
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [str([is_collected(kept), cycle_alive(), is_collected(environ)]).encode()]
+"#,
+    );
+    let server = folder.serve(&[], 1);
+    assert_eq!(body(&server, "/"), "[False, None, True]");
+}
+
 #[test]
 fn python_logs_match_gunicorn() {
     let Some(folder) = Folder::new() else { return };

@@ -6,7 +6,6 @@ a new worker if it is about one, and waits for the reply (lab-serve: arbiter/for
 """
 
 import array
-import gc
 import json
 import os
 import pwd
@@ -16,7 +15,7 @@ import sys
 import traceback
 
 from . import _lab_wsgi, access_log, configuration, loggers
-from .__main__ import BOOT_ERROR, load_application, prepare_process, run_worker
+from .__main__ import BOOT_ERROR, freeze_loaded_objects, load_application, prepare_process, run_worker
 from .hooks import Hooks
 from .server import Listener, new_worker
 
@@ -128,9 +127,7 @@ class ForkServer:
         code = load_application(self._hooks.server.app, self._settings)
         if code:
             return {"not_loaded": code}
-        # Workers share the pages of all objects until somebody writes to them, as the garbage collector would.
-        gc.collect()
-        gc.freeze()
+        freeze_loaded_objects()
         return "done"
 
     def _restore_configuration(self, request, descriptors):
