@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 use tokio::task::yield_now;
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use crate::clock;
 
@@ -50,15 +50,39 @@ pub async fn last_look<T>(future: impl Future<Output = T>) -> Poll<T> {
     now_or_pending(future).await
 }
 
-/// Like [`timeout`], but creates no timer for a future that is ready at once.
+/// Like [`timeout`](tokio::time::timeout), but creates no timer for a future that is ready at once. The limit counts from
+/// the first poll that is pending.
 ///
 /// # Errors
 /// The future took longer than `limit`.
-pub async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Result<T, TimedOut> {
-    let mut future = pin!(future);
-    match now_or_pending(future.as_mut()).await {
-        Poll::Ready(output) => Ok(output),
-        Poll::Pending => timeout(limit, future).await.map_err(|_| TimedOut),
+pub fn within<F: Future>(limit: Duration, future: F) -> impl Future<Output = Result<F::Output, TimedOut>> {
+    OnceWithin { limit, sleep: None, future }
+}
+
+pin_project! {
+    struct OnceWithin<F> {
+        limit: Duration,
+        #[pin]
+        sleep: Option<Sleep>,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for OnceWithin<F> {
+    type Output = Result<F::Output, TimedOut>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let Poll::Ready(output) = this.future.poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        if this.sleep.is_none() {
+            this.sleep.set(Some(sleep(*this.limit)));
+        }
+        // It was set just now, if it was not before.
+        let Some(sleep) = this.sleep.as_pin_mut() else { return Poll::Pending };
+        sleep.poll(cx).map(|()| Err(TimedOut))
     }
 }
 

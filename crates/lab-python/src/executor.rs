@@ -1,8 +1,5 @@
 //! Where a worker calls its application.
 
-use pyo3::prelude::*;
-
-use crate::call::{Application, Call, CallResult};
 use crate::hub_queue::HubQueue;
 use crate::thread_pool::ThreadPool;
 
@@ -16,14 +13,6 @@ pub(crate) enum Executor {
 }
 
 impl Executor {
-    pub(crate) async fn call(&self, application: &Application, call: Call) -> CallResult {
-        match self {
-            Executor::EventLoop => Python::attach(|py| application.call(py, call)),
-            Executor::Threads(pool) => pool.call(call).await,
-            Executor::Hub(queue) => queue.call(call).await,
-        }
-    }
-
     /// Whether calls are on the event loop's thread.
     pub(crate) fn is_event_loop(&self) -> bool {
         matches!(self, Executor::EventLoop)

@@ -9,13 +9,14 @@ use std::time::Duration;
 use lab_http::h1::request::ValidRequest;
 use lab_http::h1::write::CONTINUE;
 use lab_http::message::extensions::{ConnectionInfo, RawHead};
-use lab_http::{BodyDecoder, ReadError};
+use lab_http::{BodyDecoder, ReadError, RequestHead};
 use lab_net::Stream;
 use lab_worker::admission::admit;
 use lab_worker::connection::{Connection, ConnectionEnd};
 use lab_worker::response::RequestMeta;
 use lab_worker::wsgi::environ::EnvironError;
 use lab_worker::{Gateway, ShutdownState, WorkerConfig};
+use pyo3::Python;
 use rustix::fs::sendfile;
 use rustix::io::pread;
 use tokio::sync::watch;
@@ -69,6 +70,17 @@ struct ConnectionState {
     socket: Option<ClientSocket>,
 }
 
+/// A request that the scoreboard shows until this is dropped.
+struct RequestInProgress<'w>(&'w WorkerState);
+
+impl Drop for RequestInProgress<'_> {
+    fn drop(&mut self) {
+        let in_progress = &self.0.in_progress;
+        in_progress.set(in_progress.get() - 1);
+        scoreboard::end(in_progress.get() == 0);
+    }
+}
+
 impl WsgiGateway {
     pub(crate) fn new(worker: Rc<WorkerState>) -> WsgiGateway {
         WsgiGateway { worker, connection: None }
@@ -119,18 +131,15 @@ impl WsgiGateway {
         }
     }
 
-    /// Calls the application, and shows the request on the scoreboard.
-    async fn call(&self, call: Call) -> CallResult {
-        let worker = &self.worker;
+    /// Shows a request on the scoreboard while the application is called, unless the calls do so themselves.
+    fn show_request(&self, head: &RequestHead) -> Option<RequestInProgress<'_>> {
+        let worker = &*self.worker;
         if worker.executor.shows_requests() {
-            return worker.executor.call(&worker.application, call).await;
+            return None;
         }
-        scoreboard::begin(call.arrived.head());
+        scoreboard::begin(head);
         worker.in_progress.set(worker.in_progress.get() + 1);
-        let result = worker.executor.call(&worker.application, call).await;
-        worker.in_progress.set(worker.in_progress.get() - 1);
-        scoreboard::end(worker.in_progress.get() == 0);
-        result
+        Some(RequestInProgress(worker))
     }
 }
 
@@ -167,9 +176,17 @@ impl Gateway<Stream> for WsgiGateway {
             socket,
             buffer: std::mem::take(connection.buffer()),
             send_limits: send_limits(connection.config(), &self.worker.executor),
-            batch: self.worker.batch.clone(),
+            // A response that no other can join would wait in vain.
+            batch: self.worker.batch.clone().filter(|_| !connection.is_alone()),
         };
-        let mut result = self.call(call).await;
+        let shown = self.show_request(call.arrived.head());
+        // Without a future around it, a call on this thread is not moved.
+        let mut result = match &self.worker.executor {
+            Executor::EventLoop => Python::attach(|py| self.worker.application.call(py, call)),
+            Executor::Threads(pool) => pool.call(call).await,
+            Executor::Hub(queue) => queue.call(call).await,
+        };
+        drop(shown);
         let sent = send_result(connection, meta, &mut result).await;
         if let (Some(reporter), Some(start)) = (&self.worker.access_reporter, start)
             && !matches!(result.outcome, CallOutcome::Refused(_) | CallOutcome::TakenOver)
@@ -255,6 +272,8 @@ async fn send_unsent(connection: &mut Connection<Stream>, unsent: UnsentBytes) -
             yield_now().await;
             let mut unsent = ticket.redeem();
             unsent.append(&mut buffer);
+            // A client that sends its next request at once waits for its turn again.
+            yield_now().await;
             unsent
         }
     };

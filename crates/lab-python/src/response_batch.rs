@@ -4,25 +4,30 @@
 //! an application costs. Responses that leave back to back wake a client with many connections (a proxy) only once. So
 //! the responses of quick calls wait until every ready request has been served.
 //!
-//! A slow call must not delay them: a flusher thread sends responses that have waited for too long.
+//! The event loop bounds the wait itself while all calls are quick. A slow call must not delay the others' responses
+//! either: a flusher thread sends them.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
+use std::ops::RangeInclusive;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 
 use crate::pinned_bytes::PinnedBytes;
 
 /// Responses of calls that take longer are sent at once.
-pub(crate) const QUICK_CALL: Duration = Duration::from_micros(500);
-/// How often the flusher thread checks. A response waits for twice as long at most.
-const FLUSH_INTERVAL: Duration = Duration::from_millis(2);
-/// The number of intervals without a response after which the flusher thread sleeps.
-const INTERVALS_TILL_SLEEP: u32 = 50;
+pub(crate) const QUICK_CALL: Duration = Duration::from_millis(1);
+/// How long a response waits while all calls are quick.
+const LONGEST_WAIT: Duration = Duration::from_millis(16);
+/// How often the flusher thread looks for a slow call: at the first interval after it has found one, then more and more
+/// rarely. On a virtual machine each of its timers can cost as much CPU time as a quick call.
+const FLUSH_INTERVALS: RangeInclusive<Duration> = Duration::from_millis(2)..=Duration::from_millis(16);
+/// The time without a response after which the flusher thread sleeps until there is one.
+const TIME_TILL_SLEEP: Duration = Duration::from_millis(100);
 
 /// Responses that wait to be sent together.
 #[derive(Debug, Clone, Default)]
@@ -31,8 +36,6 @@ pub(crate) struct ResponseBatch(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
-    /// Whether a response was added since the flusher last checked.
-    has_new: AtomicBool,
     /// Whether the flusher sleeps until it is woken.
     is_flusher_asleep: AtomicBool,
     wake_flusher: Condvar,
@@ -45,6 +48,8 @@ struct State {
     added: u64,
     /// Responses below this number were sent, as far as their sockets accepted them.
     sent: u64,
+    /// When the first of the unsent responses was added.
+    unsent_since: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -72,17 +77,26 @@ impl ResponseBatch {
         Ok(batch)
     }
 
+    /// Adds the rest of a response. What waits for too long is sent now, with this one.
     pub(crate) fn add(&self, socket: BorrowedFd<'_>, buffer: Vec<u8>, content: Option<PinnedBytes>) -> BatchTicket {
+        let now = Instant::now();
         let mut state = self.0.lock();
         let number = state.added;
         state.added += 1;
         state.queue.push_back(QueuedResponse { number, socket: socket.as_raw_fd(), buffer, content });
+        if now.duration_since(*state.unsent_since.get_or_insert(now)) >= LONGEST_WAIT {
+            state.send_all();
+        }
         drop(state);
-        self.0.has_new.store(true, Ordering::Relaxed);
         if self.0.is_flusher_asleep.swap(false, Ordering::AcqRel) {
             self.0.wake_flusher.notify_one();
         }
         BatchTicket { number, batch: self.clone() }
+    }
+
+    /// Sends all responses that wait.
+    pub(crate) fn send_all(&self) {
+        self.0.lock().send_all();
     }
 }
 
@@ -92,7 +106,7 @@ impl BatchTicket {
         let mut state = self.batch.0.lock();
         // If this response was sent already, the queue holds responses of the next turn, which is not over.
         if state.sent <= self.number {
-            state.send_before(u64::MAX);
+            state.send_all();
         }
         state.take(self.number)
     }
@@ -112,19 +126,15 @@ impl State {
         index.and_then(|index| self.queue.remove(index)).map(QueuedResponse::into_unsent).unwrap_or_default()
     }
 
-    /// Sends the responses that were added before `number`.
-    fn send_before(&mut self, number: u64) {
-        let end = number.min(self.added);
-        if self.sent >= end {
-            return;
-        }
-        for response in self.queue.iter_mut().filter(|response| (self.sent..end).contains(&response.number)) {
+    fn send_all(&mut self) {
+        self.unsent_since = None;
+        for response in self.queue.iter_mut().filter(|response| response.number >= self.sent) {
             // SAFETY: whoever added the response keeps its ticket until the socket is to be closed, and the ticket
             // removes the response from the queue.
             let socket = unsafe { BorrowedFd::borrow_raw(response.socket) };
             response.send(socket);
         }
-        self.sent = end;
+        self.sent = self.added;
     }
 }
 
@@ -148,26 +158,29 @@ impl QueuedResponse {
 }
 
 impl Shared {
-    /// The flusher thread: in each interval, sends the responses that were there in the one before.
+    /// The flusher thread: sends the responses that wait if none was added for an interval, because then the event loop is
+    /// in a slow call.
     fn run_flusher(&self) {
-        let mut idle_intervals = 0;
-        let mut overdue = 0;
+        let (mut interval, mut idle, mut seen) = (*FLUSH_INTERVALS.start(), Duration::ZERO, 0);
         loop {
-            std::thread::sleep(FLUSH_INTERVAL);
+            std::thread::sleep(interval);
             let mut state = self.lock();
-            state.send_before(overdue);
-            overdue = state.added;
-            idle_intervals = if self.has_new.swap(false, Ordering::Relaxed) { 0 } else { idle_intervals + 1 };
-            if idle_intervals >= INTERVALS_TILL_SLEEP {
-                idle_intervals = 0;
+            if state.added > seen {
+                (seen, idle) = (state.added, Duration::ZERO);
+                interval = (interval * 2).min(*FLUSH_INTERVALS.end());
+                continue;
+            }
+            if state.sent < state.added {
+                state.send_all();
+                interval = *FLUSH_INTERVALS.start();
+            }
+            idle += interval;
+            if idle >= TIME_TILL_SLEEP {
                 self.is_flusher_asleep.store(true, Ordering::Release);
-                // A response added between the check above and this store found the flusher awake, and did not wake it.
-                if !self.has_new.load(Ordering::Acquire) {
-                    let is_asleep = |_: &mut State| self.is_flusher_asleep.load(Ordering::Acquire);
-                    let awake = self.wake_flusher.wait_while(state, is_asleep);
-                    drop(awake.unwrap_or_else(PoisonError::into_inner));
-                }
-                self.is_flusher_asleep.store(false, Ordering::Release);
+                let is_asleep = |_: &mut State| self.is_flusher_asleep.load(Ordering::Acquire);
+                let awake = self.wake_flusher.wait_while(state, is_asleep);
+                drop(awake.unwrap_or_else(PoisonError::into_inner));
+                (interval, idle) = (*FLUSH_INTERVALS.start(), Duration::ZERO);
             }
         }
     }
@@ -233,6 +246,33 @@ mod tests {
         assert!(!whole.is_empty() && !unsent.is_empty());
         whole.extend(unsent);
         assert!(whole == response);
+    }
+
+    #[test]
+    fn long_turn_sends_what_waits() {
+        let batch = ResponseBatch::default();
+        let (one, _one, _first) = add(&batch, "one");
+        std::thread::sleep(LONGEST_WAIT);
+        let (two, _two, _second) = add(&batch, "two");
+        assert_eq!((received(&one), received(&two)), (Some("one".to_owned()), Some("two".to_owned())));
+        let (three, _three, _third) = add(&batch, "three");
+        assert_eq!(received(&three), None);
+    }
+
+    #[test]
+    fn flusher_sends_what_a_slow_call_delays() {
+        let batch = ResponseBatch::start().unwrap();
+        for text in ["one", "two"] {
+            let (client, _server, ticket) = add(&batch, text);
+            client.set_nonblocking(false).unwrap();
+            // The event loop does nothing until the client has its response.
+            assert_eq!(received(&client).as_deref(), Some(text));
+            assert_eq!(ticket.redeem(), b"");
+            // The flusher sleeps before the second response.
+            while !batch.0.is_flusher_asleep.load(Ordering::Acquire) {
+                std::thread::yield_now();
+            }
+        }
     }
 
     #[test]

@@ -102,7 +102,11 @@ impl ResponseWriter {
                 self.ticket = Some(batch.add(self.socket.as_fd(), buffer, content));
                 Ok(())
             }
-            _ => self.send(&[]),
+            batch => {
+                // They have waited for this call.
+                batch.as_ref().inspect(|batch| batch.send_all());
+                self.send(&[])
+            }
         }
     }
 

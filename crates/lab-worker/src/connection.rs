@@ -2,6 +2,7 @@
 //! closing in an orderly way.
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -81,6 +82,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
     #[must_use]
     pub fn config(&self) -> &Rc<WorkerConfig> {
         &self.config
+    }
+
+    /// Whether the worker has no other connection.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        self.idle.is_alone()
     }
 
     /// Whether another request may follow on this connection: not during a shutdown, nor without keep-alive.
@@ -179,11 +186,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
                 }
             }
         };
-        let found: Result<Result<std::io::Result<_>, TimedOut>, Evicted> = tokio::select! {
-            biased;
-            found = self.idle.while_idle(IdleStage::Partial, within(limit, read_start)) => found,
-            () = wait_for_retirement(&mut self.shutdown, self.config.retirement_grace()) => {
-                return Err(ConnectionEnd::Close);
+        let found: Result<Result<std::io::Result<_>, TimedOut>, Evicted> = {
+            let reading = pin!(within(limit, read_start));
+            tokio::select! {
+                biased;
+                found = self.idle.while_idle(IdleStage::Partial, reading) => found,
+                () = wait_for_retirement(&mut self.shutdown, self.config.retirement_grace()) => {
+                    return Err(ConnectionEnd::Close);
+                }
             }
         };
         match found {
@@ -209,10 +219,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
         let idle_timeout = if is_first { self.config.idle_timeout } else { self.config.keep_alive };
         let header_timeout = self.config.header_timeout;
         let incoming = self.outgoing.io_mut().incoming().ok_or(ConnectionEnd::Close)?;
-        let arrived: Result<Result<_, TimedOut>, Evicted> = tokio::select! {
-            biased;
-            arrived = self.idle.while_idle(IdleStage::Silent, within(idle_timeout, incoming.wait())) => arrived,
-            () = wait_for_retirement(&mut self.shutdown, self.config.retirement_grace()) => Ok(Err(TimedOut)),
+        let arrived: Result<Result<_, TimedOut>, Evicted> = {
+            let waiting = pin!(within(idle_timeout, incoming.wait()));
+            tokio::select! {
+                biased;
+                arrived = self.idle.while_idle(IdleStage::Silent, waiting) => arrived,
+                () = wait_for_retirement(&mut self.shutdown, self.config.retirement_grace()) => Ok(Err(TimedOut)),
+            }
         };
         let has_request = match arrived {
             Ok(Ok(arrived)) => matches!(arrived, Ok(true)),
@@ -222,10 +235,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<IO> {
         if !has_request {
             return Err(ConnectionEnd::Close);
         }
-        let reading = within(header_timeout, incoming.read_request_head());
-        let Ok(read) = self.idle.while_idle(IdleStage::Partial, reading).await else {
-            return Err(ConnectionEnd::Close);
+        let read = {
+            let reading = pin!(within(header_timeout, incoming.read_request_head()));
+            self.idle.while_idle(IdleStage::Partial, reading).await
         };
+        let Ok(read) = read else { return Err(ConnectionEnd::Close) };
         match read {
             Ok(Ok(Some(head))) => Ok(RawHead::from(head)),
             Ok(Ok(None) | Err(ReadError::Io(_) | ReadError::Refused(Refusal::Truncated))) => Err(ConnectionEnd::Close),

@@ -6,7 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -130,12 +130,21 @@ impl IdleConnections {
 }
 
 impl IdleSlot {
+    /// Whether no other connection is registered.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.registry.slots.borrow().len() == 1
+    }
+
     /// Awaits something that comes before a complete request.
     ///
     /// # Errors
     /// The connection has to give way.
-    pub(crate) async fn while_idle<T>(&self, stage: IdleStage, wait: impl Future<Output = T>) -> Result<T, Evicted> {
-        let mut wait = pin!(wait);
+    pub(crate) async fn while_idle<F: Future>(
+        &self,
+        stage: IdleStage,
+        // By reference, because an async function moves a future that it takes.
+        mut wait: Pin<&mut F>,
+    ) -> Result<F::Output, Evicted> {
         // Most requests on a busy connection are there already.
         if let Poll::Ready(found) = now_or_pending(wait.as_mut()).await {
             return Ok(found);
@@ -223,7 +232,7 @@ mod tests {
                 let (slot, evicted) = (idle.register(), Rc::clone(&evicted));
                 let permit = Arc::clone(&open).try_acquire_owned().unwrap();
                 spawn_local(async move {
-                    assert_eq!(slot.while_idle(stage, pending::<()>()).await, Err(Evicted));
+                    assert_eq!(slot.while_idle(stage, pin!(pending::<()>())).await, Err(Evicted));
                     evicted.borrow_mut().push(name);
                     drop(permit);
                 })
@@ -254,11 +263,11 @@ mod tests {
             let request = Rc::clone(&arrived);
             let busy = spawn_local(async move {
                 let wait = poll_fn(|_| if request.get() { Poll::Ready(()) } else { Poll::Pending });
-                let found = busy.while_idle(IdleStage::Silent, wait).await;
+                let found = busy.while_idle(IdleStage::Silent, pin!(wait)).await;
                 (found, busy_permit)
             });
             spawn_local(async move {
-                assert_eq!(silent.while_idle(IdleStage::Silent, pending::<()>()).await, Err(Evicted));
+                assert_eq!(silent.while_idle(IdleStage::Silent, pin!(pending::<()>())).await, Err(Evicted));
                 drop(silent_permit);
             });
             yield_now().await;

@@ -251,7 +251,7 @@ impl<G: Gateway<Stream> + Clone + 'static> ConnectionAcceptor<G> {
         info: &ConnectionInfo,
         idle: &IdleSlot,
     ) -> Option<Stream> {
-        let handshake = timeout(self.config.header_timeout, stream.accept_tls(tls));
+        let handshake = pin!(timeout(self.config.header_timeout, stream.accept_tls(tls)));
         let handshake = tokio::select! {
             biased;
             handshake = idle.while_idle(IdleStage::Partial, handshake) => handshake.ok()?,
