@@ -15,7 +15,7 @@ use lab_worker::admission::admit;
 use lab_worker::connection::{Connection, ConnectionEnd};
 use lab_worker::response::RequestMeta;
 use lab_worker::wsgi::environ::EnvironError;
-use lab_worker::{Gateway, ShutdownState, WorkerConfig};
+use lab_worker::{Gateway, ShutdownState};
 use pyo3::Python;
 use rustix::fs::sendfile;
 use rustix::io::pread;
@@ -30,7 +30,7 @@ use crate::completed_request::{CompletedRequest, StartTime};
 use crate::executor::Executor;
 use crate::request_body::{AwaitingBody, BODY_IN_MEMORY, BodyFailure, BodyRemainder, Expectation, RequestBody};
 use crate::response::FileRange;
-use crate::response_batch::ResponseBatch;
+use crate::response_batch::{QUICK_CALL, QUICK_CALL_ALONE, ResponseBatch};
 use crate::response_writer::{SendLimits, UnsentBytes};
 use crate::scoreboard;
 use lab_net::spool::{Spool, SpoolReader};
@@ -175,9 +175,8 @@ impl Gateway<Stream> for WsgiGateway {
             keep_alive: valid.persistent && connection.may_keep_alive(),
             socket,
             buffer: std::mem::take(connection.buffer()),
-            send_limits: send_limits(connection.config(), &self.worker.executor),
-            // A response that no other can join would wait in vain.
-            batch: self.worker.batch.clone().filter(|_| !connection.is_alone()),
+            send_limits: send_limits(connection, &self.worker.executor),
+            batch: self.worker.batch.clone(),
         };
         let shown = self.show_request(call.arrived.head());
         // Without a future around it, a call on this thread is not moved.
@@ -268,12 +267,17 @@ async fn send_unsent(connection: &mut Connection<Stream>, unsent: UnsentBytes) -
     *connection.buffer() = match ticket {
         None => buffer,
         Some(ticket) => {
-            // Every ready request is served first; their responses join the batch.
-            yield_now().await;
+            let is_alone = connection.is_alone();
+            if !is_alone {
+                // Every ready request is served first; their responses join the batch.
+                yield_now().await;
+            }
             let mut unsent = ticket.redeem();
             unsent.append(&mut buffer);
-            // A client that sends its next request at once waits for its turn again.
-            yield_now().await;
+            if !is_alone {
+                // A client that sends its next request at once waits for its turn again.
+                yield_now().await;
+            }
             unsent
         }
     };
@@ -283,8 +287,10 @@ async fn send_unsent(connection: &mut Connection<Stream>, unsent: UnsentBytes) -
     }
 }
 
-fn send_limits(config: &WorkerConfig, executor: &Executor) -> SendLimits {
+fn send_limits(connection: &Connection<Stream>, executor: &Executor) -> SendLimits {
+    let config = connection.config();
     SendLimits {
+        quick_call: if connection.is_alone() { QUICK_CALL_ALONE } else { QUICK_CALL },
         is_read_ahead: !matches!(executor, Executor::Hub(_)),
         send_timeout: config.send_timeout,
         longest_wait: config.longest_wait,

@@ -21,6 +21,9 @@ use crate::pinned_bytes::PinnedBytes;
 
 /// Responses of calls that take longer are sent at once.
 pub(crate) const QUICK_CALL: Duration = Duration::from_millis(1);
+/// The same for the only connection of a worker. No other response can join its own, but that of a very short call is best
+/// sent after the objects of the call were freed: its client is often quicker than that.
+pub(crate) const QUICK_CALL_ALONE: Duration = Duration::from_micros(150);
 /// How long a response waits while all calls are quick.
 const LONGEST_WAIT: Duration = Duration::from_millis(16);
 /// How often the flusher thread looks for a slow call: at the first interval after it has found one, then more and more

@@ -10,7 +10,7 @@ use pyo3::Python;
 
 use crate::client_socket::ClientSocket;
 use crate::pinned_bytes::PinnedBytes;
-use crate::response_batch::{BatchTicket, QUICK_CALL, ResponseBatch};
+use crate::response_batch::{BatchTicket, ResponseBatch};
 use crate::response_spool::ResponseSpool;
 use crate::unsent_memory::UnsentMemory;
 
@@ -25,6 +25,8 @@ const LARGEST_BATCHED: usize = 64 * 1024;
 /// The limits of the unsent part of a response: how long it may wait for its client, and its size.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SendLimits {
+    /// How long a call may take whose response joins the batch.
+    pub(crate) quick_call: Duration,
     /// Whether a slow client's response is kept in a file, so that the application goes on. Otherwise it waits early.
     pub(crate) is_read_ahead: bool,
     /// How long the client may read nothing.
@@ -96,7 +98,7 @@ impl ResponseWriter {
                 if self.ticket.is_none()
                     && self.spool.is_none()
                     && self.length() < LARGEST_BATCHED
-                    && self.began.elapsed() < QUICK_CALL =>
+                    && self.began.elapsed() < self.limits.quick_call =>
             {
                 let (buffer, content) = (std::mem::take(&mut self.buffer), self.content.take());
                 self.ticket = Some(batch.add(self.socket.as_fd(), buffer, content));
