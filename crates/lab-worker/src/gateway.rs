@@ -6,6 +6,7 @@ use lab_http::message::extensions::{ConnectionInfo, RawHead};
 use lab_http::{Incoming, Outgoing};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
+use tokio::task::yield_now;
 
 use crate::config::WorkerConfig;
 use crate::connection::{Connection, ConnectionEnd};
@@ -61,6 +62,11 @@ where
         is_first = false;
         if let Err(end) = gateway.exchange(connection, head).await {
             return end;
+        }
+        // A client that pipelines takes turns with the others. Reading from its buffer never waits, so the runtime would not
+        // accept connections either.
+        if connection.incoming().is_ok_and(|incoming| !incoming.buffered().is_empty()) {
+            yield_now().await;
         }
     }
 }

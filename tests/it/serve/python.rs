@@ -1,6 +1,7 @@
 //! `lab serve` with Python: configuration files and WSGI applications.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -359,6 +360,30 @@ fn changed_code_is_reloaded() {
     file.set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(60)).unwrap();
     server.wait_for("is ready");
     assert!(body(&server, "/").contains("None"));
+}
+
+#[test]
+fn pipelining_client_takes_turns() {
+    let Some(folder) = Folder::new() else { return };
+    folder.write(
+        "shop.py",
+        "import time\n\ndef app(environ, start_response):\n\
+         \x20   time.sleep(0.02)\n\
+         \x20   start_response('200 OK', [('Content-Type', 'text/plain'), ('Content-Length', '2')])\n\
+         \x20   return [b'ok']\n",
+    );
+    let server = folder.serve(&[], 1);
+    let mut busy = TcpStream::connect(&server.address).unwrap();
+    let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    busy.write_all(request.repeat(100).as_bytes()).unwrap();
+    busy.read_exact(&mut [0; 1]).unwrap();
+    assert_eq!(body(&server, "/"), "ok");
+    // Two seconds of requests were ahead of the other client's.
+    busy.set_nonblocking(true).unwrap();
+    let mut responses = Vec::new();
+    let _ = busy.read_to_end(&mut responses);
+    let served = String::from_utf8_lossy(&responses).matches("200 OK").count();
+    assert!(served < 50, "the other client waited for {served} responses");
 }
 
 /// What was loaded is exempt from garbage collection, but garbage of the loading is not kept.
