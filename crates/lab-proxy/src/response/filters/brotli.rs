@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use brotli::CompressorWriter;
 
-use super::gzip::is_compressible;
+use super::compressible::is_compressible;
 use super::progress::Progress;
 use super::recode;
 use crate::context::RequestContext;
