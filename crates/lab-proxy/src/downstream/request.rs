@@ -9,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 use lab_http::{BodyLength, Headers, Incoming, ReadError, Refusal, RequestHead, Version};
 
 use crate::clock;
-use crate::config::location::level::LocationConfig;
 use crate::config::location::lingering::Lingering;
+use crate::config::location::location_config::LocationConfig;
 use crate::config::logs::Severity;
 use crate::config::server::Server;
 use crate::connection_counts::OpenRequest;
