@@ -61,7 +61,7 @@ const PROCESS: &str = "lab proxy keeps the environment, priority and folder it w
 const INTERNALS: &str = "It configures internals of nginx.";
 const ACCEPTING: &str = "The runtime decides how connections are accepted.";
 const MEMORY: &str = "Memory has no pools of a fixed size.";
-const READING: &str = "Files are read in blocks of 64 KiB, through the page cache.";
+const READING: &str = "Files are read in blocks of 64 KiB, or sent by the kernel, through the page cache.";
 const WRITING: &str = "Responses are written as soon as the client accepts them.";
 const FILES: &str = "Files are opened for every request, so a changed file shows at once.";
 const SOCKETS: &str = "Sockets use the system's defaults.";
@@ -102,7 +102,6 @@ pub(crate) const NO_EFFECT: &[NoEffect] = &[
     row("directio", REQUEST, (1, 1), Value::SizeOrOff, READING),
     row("directio_alignment", REQUEST, (1, 1), Value::Size, READING),
     row("read_ahead", REQUEST, (1, 1), Value::Size, READING),
-    row("sendfile_max_chunk", REQUEST, (1, 1), Value::Size, READING),
     row("output_buffers", REQUEST, (2, 2), Value::Buffers, READING),
     row("postpone_output", REQUEST, (1, 1), Value::Size, WRITING),
     row("send_lowat", REQUEST, (1, 1), Value::Size, WRITING),

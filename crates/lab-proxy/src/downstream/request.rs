@@ -351,7 +351,16 @@ async fn send_local(
     let sent = {
         let evaluate = || trailers::evaluate(&context.scope(), head.status);
         let trailers: Option<Trailers<'_>> = if has_trailers { Some(&evaluate) } else { None };
-        let sending = pin!(send_body(&mut writer, &mut body, filters.as_deref_mut(), read_ahead, trailers));
+        let sending = async {
+            if let (Some(chunk), Body::File(file), None) = (rules.sendfile_chunk, &mut body, &filters)
+                && writer.can_send_file(file)
+            {
+                // boxed, so that requests for other content stay small
+                Box::pin(writer.send_file(file, chunk)).await?;
+            }
+            send_body(&mut writer, &mut body, filters.as_deref_mut(), read_ahead, trailers).await
+        };
+        let sending = pin!(sending);
         match persistence.keep_alive {
             true if is_arriving => drain_alongside(&mut client.incoming, request_body, sending).await,
             true => sending.await,

@@ -105,8 +105,8 @@ impl Level {
             }
             "error_log" => self.error_log.get_or_insert_with(ErrorLog::empty).add(directive, reader)?,
             "server_tokens" => self.server_tokens = Some(server_tokens(directive)?),
-            // how the kernel sends is not configurable; the value is still validated
-            "sendfile" | "tcp_nopush" => _ = directive.flag()?,
+            // a head always shares its segment with the body; the value is still validated
+            "tcp_nopush" => _ = directive.flag()?,
             // the layout of tables in memory is not configurable either
             name if name.ends_with("_hash_max_size") || name.ends_with("_hash_bucket_size") => {
                 _ = directive.size()?;

@@ -79,6 +79,8 @@ pub struct LocationConfig {
     pub log_not_found: bool,
     /// `disable_symlinks`; none for `off`.
     pub symlinks: Option<SymlinkRules>,
+    /// `sendfile`, `sendfile_max_chunk`: how many bytes the kernel sends of a file at a time; None if files are read.
+    pub sendfile_chunk: Option<u64>,
     /// `error_page`
     pub error_pages: Vec<ErrorPage>,
     /// `recursive_error_pages`: whether an error page may have an error page.
@@ -174,6 +176,7 @@ impl Level {
             if_modified_since: files.if_modified_since.unwrap_or_default(),
             log_not_found: files.log_not_found.unwrap_or(true),
             symlinks: files.symlinks.clone().flatten(),
+            sendfile_chunk: files.sendfile_chunk(),
             error_pages: self.error_pages.clone().unwrap_or_default(),
             recursive_error_pages: self.recursive_error_pages.unwrap_or(false),
             added: self.added.clone().unwrap_or_default(),
