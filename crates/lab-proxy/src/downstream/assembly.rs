@@ -19,7 +19,7 @@ use crate::phases::Action;
 use crate::response::accel::AccelHeaders;
 use crate::response::assembly::Assembly;
 use crate::response::local::{self, LocalContent};
-use crate::response::ssi::{Include, Page, SsiVariables, Step};
+use crate::response::ssi::{Include, Page, SsiState, Step};
 use crate::response::{Body, FilterChain, Response, ResponseOverride, Substitute, filters, rewrite};
 use crate::upstream::Upstreams;
 use crate::upstream::error::ForwardError;
@@ -74,7 +74,7 @@ pub(crate) async fn assemble(
 ) -> Result<(), SendError> {
     let Assembly { mut filters, before, after, has_commands } = assembly;
     let own = collect(context, &mut response.body, filters.as_deref_mut()).await?;
-    let mut assembler = Assembler { upstreams, output: new_spool(context), variables: SsiVariables::default() };
+    let mut assembler = Assembler { upstreams, output: new_spool(context), state: SsiState::default() };
     let added = |path: String| Include { path: path.into_bytes(), args: None, variable: None };
     if let Some(path) = before {
         assembler.include(context, added(path), 0).await?;
@@ -95,7 +95,7 @@ fn new_spool(context: &RequestContext<'_>) -> Spool {
 struct Assembler<'u> {
     upstreams: &'u Upstreams,
     output: Spool,
-    variables: SsiVariables,
+    state: SsiState,
 }
 
 /// The response to a subrequest.
@@ -127,7 +127,7 @@ impl Assembler<'_> {
                 None => self.output.push(block).map_err(SendError::SpoolFile)?,
                 Some(page) => {
                     for token in page.split((!is_at_end).then_some(&*block)) {
-                        let step = page.process(token, &mut self.variables, &context.scope());
+                        let step = page.process(token, &mut self.state, &context.scope());
                         self.perform(context, page, step, depth).await?;
                     }
                 }
@@ -182,7 +182,7 @@ impl Assembler<'_> {
             appended?;
             let mut bytes = vec![0; value.left()];
             value.read_exact(&mut bytes).map_err(SendError::SpoolFile)?;
-            self.variables.set(&variable, bytes);
+            self.state.set(&variable, bytes);
             Ok(())
         })
     }
