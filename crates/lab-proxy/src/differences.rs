@@ -181,12 +181,6 @@ pub const DIFFERENCES: &[Difference] = &[
         "An application with a single worker is free for them.",
     ),
     row(
-        "commands of ssi",
-        "Has block and endblock, and stub of include.",
-        "Reports them as invalid commands.",
-        "Simplicity.",
-    ),
-    row(
         "gzip_comp_level 1",
         "Compresses with zlib.",
         "Compresses with zlib-rs at its level 2: 20 kB of JSON become 3.3 kB instead of 3.6 kB.",

@@ -3,6 +3,7 @@
 //! The response is collected first, so that an application with a single worker is free for the subrequests. These follow
 //! each other.
 
+use std::io;
 use std::pin::Pin;
 use std::task::Poll;
 
@@ -21,6 +22,7 @@ use crate::response::assembly::Assembly;
 use crate::response::local::{self, LocalContent};
 use crate::response::ssi::{Include, Page, SsiState, Step};
 use crate::response::{Body, FilterChain, Response, ResponseOverride, Substitute, filters, rewrite};
+use crate::routing::route::ErrorPages;
 use crate::upstream::Upstreams;
 use crate::upstream::error::ForwardError;
 use crate::upstream::forwarding::{Forwarding, Received};
@@ -75,7 +77,7 @@ pub(crate) async fn assemble(
     let Assembly { mut filters, before, after, has_commands } = assembly;
     let own = collect(context, &mut response.body, filters.as_deref_mut()).await?;
     let mut assembler = Assembler { upstreams, output: new_spool(context), state: SsiState::default() };
-    let added = |path: String| Include { path: path.into_bytes(), args: None, variable: None };
+    let added = |path: String| Include { path: path.into_bytes(), args: None, variable: None, stub: None };
     if let Some(path) = before {
         assembler.include(context, added(path), 0).await?;
     }
@@ -103,6 +105,18 @@ struct Fragment<'c> {
     context: RequestContext<'c>,
     content: SpoolReader,
     has_commands: bool,
+}
+
+impl Fragment<'_> {
+    /// The fragment, with `stub` in place of an empty content.
+    fn or_stub(mut self, stub: &[u8]) -> io::Result<Self> {
+        if self.content.left() == 0 {
+            let mut spool = new_spool(&self.context);
+            spool.push(stub)?;
+            self.content = spool.finish();
+        }
+        Ok(self)
+    }
 }
 
 impl Assembler<'_> {
@@ -170,8 +184,13 @@ impl Assembler<'_> {
         depth: usize,
     ) -> Pin<Box<dyn Future<Output = Result<(), SendError>> + 's>> {
         Box::pin(async move {
-            let Include { path, args, variable } = include;
-            let Some(fragment) = fetch(context, self.upstreams, &path, args).await else { return Ok(()) };
+            let Include { path, args, variable, stub } = include;
+            let fetched = fetch(context, self.upstreams, &path, args, stub.is_some()).await;
+            let fragment = match (fetched, stub) {
+                (None, _) => return Ok(()),
+                (Some(fragment), Some(stub)) => fragment.or_stub(&stub).map_err(SendError::SpoolFile)?,
+                (Some(fragment), None) => fragment,
+            };
             let Fragment { context: inner, content, has_commands } = fragment;
             let Some(variable) = variable else {
                 return self.append(&inner, content, has_commands, depth + 1).await;
@@ -188,15 +207,19 @@ impl Assembler<'_> {
     }
 }
 
-/// Sends a subrequest. None if it has no response.
+/// Sends a subrequest. None if it has no response. If `is_stubbed`, the response to an error is empty.
 async fn fetch<'c>(
     context: &RequestContext<'c>,
     upstreams: &Upstreams,
     path: &[u8],
     args: Option<Vec<u8>>,
+    is_stubbed: bool,
 ) -> Option<Fragment<'c>> {
     let mut inner = context.subrequest();
     inner.route.method = b"GET";
+    if is_stubbed {
+        inner.route.error_pages = ErrorPages::Stubbed;
+    }
     let (phases, route) = inner.phases();
     let mut action = phases.begin_subrequest_with_args(route, path, args.map(Into::into));
     loop {
@@ -208,6 +231,10 @@ async fn fetch<'c>(
                 Ok(fetched) => return Some(fragment(inner, fetched)),
                 Err(Unfetched::Failed) => return None,
             },
+            Action::Page(_) if is_stubbed => {
+                let has_commands = inner.config().ssi.is_some();
+                return Some(fragment(inner, (new_spool(context).finish(), has_commands)));
+            }
             Action::Page(status) => Ok(local::page(&inner, status)),
             Action::Text { status: own, text } => {
                 local::respond(&inner, status.unwrap_or(own), LocalContent::Text(text))

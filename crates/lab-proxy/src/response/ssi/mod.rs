@@ -30,6 +30,8 @@ pub(crate) struct Include {
     pub(crate) args: Option<Vec<u8>>,
     /// The variable that gets the content, which is left out of the page then.
     pub(crate) variable: Option<Vec<u8>>,
+    /// The content in place of an empty one, or of an error.
+    pub(crate) stub: Option<Vec<u8>>,
 }
 
 /// What follows from a piece of content.
@@ -54,8 +56,10 @@ pub(crate) struct Page<'c> {
     branch: Branch,
     /// Whether one of the branches so far was chosen.
     is_decided: bool,
-    /// Whether text is left out, in a branch that was not chosen.
+    /// Whether text is left out, in a block or in a branch that was not chosen.
     is_skipped: bool,
+    /// Whether what is left out belongs to a block.
+    is_in_block: bool,
 }
 
 /// The part of a condition that the page is in.
@@ -76,7 +80,7 @@ enum Encoding {
 
 /// The parameters of each command, those that must be there first.
 const COMMANDS: &[(&str, usize, &[&str])] = &[
-    ("include", 0, &["virtual", "file", "wait", "set"]),
+    ("include", 0, &["virtual", "file", "wait", "set", "stub"]),
     ("echo", 1, &["var", "default", "encoding"]),
     ("config", 0, &["errmsg", "timefmt"]),
     ("set", 2, &["var", "value"]),
@@ -84,6 +88,8 @@ const COMMANDS: &[(&str, usize, &[&str])] = &[
     ("elif", 1, &["expr"]),
     ("else", 0, &[]),
     ("endif", 0, &[]),
+    ("block", 1, &["name"]),
+    ("endblock", 0, &[]),
 ];
 
 impl<'c> Page<'c> {
@@ -99,6 +105,7 @@ impl<'c> Page<'c> {
             branch: Branch::Outside,
             is_decided: false,
             is_skipped: false,
+            is_in_block: false,
         }
     }
 
@@ -115,6 +122,10 @@ impl<'c> Page<'c> {
     /// Executes a token.
     pub(crate) fn process(&mut self, token: Token, state: &mut SsiState, scope: &Scope<'_>) -> Option<Step> {
         match token {
+            Token::Text(text) if self.is_in_block => {
+                state.append_to_block(&text);
+                None
+            }
             Token::Text(text) => (!self.is_skipped).then_some(Step::Text(text)),
             Token::Malformed(message) => Some(Step::Failed(message)),
             Token::Command(command) => {
@@ -128,17 +139,17 @@ impl<'c> Page<'c> {
         if self.config.is_silent { b"" } else { &self.error_text }
     }
 
-    fn execute(
-        &mut self,
-        command: &Command,
-        state: &mut SsiState,
-        scope: &Scope<'_>,
-    ) -> Result<Option<Step>, String> {
+    fn execute(&mut self, command: &Command, state: &mut SsiState, scope: &Scope<'_>) -> Result<Option<Step>, String> {
         let name = String::from_utf8_lossy(&command.name);
         let Some((_, required, names)) = COMMANDS.iter().find(|(own, ..)| *own == name) else {
             return if self.is_skipped { Ok(None) } else { Err(format!("invalid SSI command: \"{name}\"")) };
         };
         let is_in_context = match &*name {
+            "endblock" => true,
+            _ if self.is_in_block => {
+                state.append_command_to_block(command);
+                return Ok(None);
+            }
             "elif" | "else" => self.branch == Branch::If,
             "endif" => self.branch != Branch::Outside,
             _ if self.is_skipped => return Ok(None),
@@ -193,6 +204,16 @@ impl<'c> Page<'c> {
                 self.is_decided = true;
                 self.branch = Branch::Else;
             }
+            "block" => {
+                state.begin_block(required("name"));
+                self.is_skipped = true;
+                self.is_in_block = true;
+            }
+            // as in nginx: it also ends what a condition left out
+            "endblock" => {
+                self.is_skipped = false;
+                self.is_in_block = false;
+            }
             _ => {
                 self.is_skipped = false;
                 self.is_decided = false;
@@ -220,6 +241,9 @@ impl<'c> Page<'c> {
             }
             (None, None) => return Err("no parameter in \"include\" SSI command".to_owned()),
         };
+        if parameter("set").is_some() && parameter("stub").is_some() {
+            return Err("\"set\" and \"stub\" cannot be used together in \"include\" SSI command".to_owned());
+        }
         if let Some(wait) = parameter("wait").filter(|wait| !matches!(*wait, b"yes" | b"no")) {
             return Err(format!("invalid value \"{}\" in the \"wait\" parameter", wait.escape_ascii()));
         }
@@ -231,7 +255,12 @@ impl<'c> Page<'c> {
         }
         let unsafe_target = || format!("unsafe URI \"{}\" was detected", target.escape_ascii());
         let (path, args) = uri::safe(&target).ok_or_else(unsafe_target)?;
-        Ok(Include { path, args, variable: parameter("set").map(<[u8]>::to_vec) })
+        let block = |name: &[u8]| {
+            let unknown = || format!("\"stub\"=\"{}\" for \"include\" not found", name.escape_ascii());
+            state.block(name).cloned().ok_or_else(unknown)
+        };
+        let stub = parameter("stub").map(block).transpose()?;
+        Ok(Include { path, args, variable: parameter("set").map(<[u8]>::to_vec), stub })
     }
 
     fn echo<'p>(
