@@ -17,6 +17,7 @@ mod lifecycle;
 mod limits;
 mod lingering;
 mod logs;
+mod odd_folders;
 mod reload;
 mod temp_folders;
 mod tls;
