@@ -59,9 +59,14 @@ pub(crate) const REFUSED: &[Refused] = &[
     },
     Refused {
         names: &["charset_map", "source_charset"],
-        prefixes: &["image_filter", "xslt_", "xml_entities", "zstd"],
+        prefixes: &["image_filter", "xslt_", "xml_entities"],
         reason: "Bodies are compressed with gzip or brotli, and changed by sub_filter, addition and ssi only. Transform them \
                  in the application.",
+    },
+    Refused {
+        names: &[],
+        prefixes: &["zstd"],
+        reason: "Responses are compressed with gzip or brotli, not with zstd. Use one of these.",
     },
     Refused {
         names: &["create_full_put_path", "empty_gif", "flv", "min_delete_depth", "random_index", "slice"],

@@ -212,6 +212,12 @@ pub const DIFFERENCES: &[Difference] = &[
         "RFC 9112 §6.3: two lengths could disagree on the end of the response.",
     ),
     row(
+        "include of a device or of a huge file",
+        "Takes a device for an empty file, and reads a file of any size.",
+        "Refuses it with its size. A file may have 64 MiB.",
+        "The mistake is found, and reading ends.",
+    ),
+    row(
         "no error_log",
         "Writes to a file that is chosen at build time.",
         "Writes to standard error.",
