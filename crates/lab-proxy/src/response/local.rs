@@ -1,9 +1,7 @@
 //! Local responses: pages, texts of the configuration, files.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use lab_http::h1::write::{decimal, hexadecimal};
-use lab_http::message::is_bodyless;
+use lab_http::message::{date, is_bodyless};
 
 use crate::config::location::static_files::IfModifiedSince;
 use crate::context::RequestContext;
@@ -113,7 +111,8 @@ fn build(context: &RequestContext<'_>, status: u16, content: LocalContent<'_>, t
         && matches!(status, 200 | 304)
         && !is_replaced("Last-Modified")
     {
-        fields.push("Last-Modified", last_modified(&opened.metadata));
+        // a time before 1970 counts as 1970
+        fields.push("Last-Modified", date::of(u64::try_from(opened.metadata.modified).unwrap_or(0)));
     }
     if let (LocalContent::Page, Some(target)) = (&content, &context.route.redirect) {
         let mut location = Vec::new();
@@ -168,9 +167,4 @@ fn entity_tag(context: &RequestContext<'_>, metadata: &FileMetadata) -> Option<V
         tag.push(b'"');
         tag
     })
-}
-
-fn last_modified(metadata: &FileMetadata) -> String {
-    let since = Duration::from_secs(metadata.modified.try_into().unwrap_or(0));
-    httpdate::fmt_http_date(UNIX_EPOCH + since)
 }
