@@ -16,11 +16,17 @@ type Formatted = (u64, [u8; LENGTH]);
 /// The current date, for example `Sun, 06 Nov 1994 08:49:37 GMT`.
 #[must_use]
 pub fn now() -> [u8; LENGTH] {
+    at(SystemTime::now())
+}
+
+/// As [`now`], for a caller that knows the time.
+#[must_use]
+pub fn at(now: SystemTime) -> [u8; LENGTH] {
     thread_local! {
         static CACHED: Cell<Option<Formatted>> = const { Cell::new(None) };
     }
     // A clock before 1970 counts as 1970.
-    let second = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     cached(&CACHED, second)
 }
 

@@ -195,7 +195,7 @@ async fn respond<'a>(
     entry: Entry,
     started: Instant,
 ) -> ConnectionDisposition {
-    context.outcome.now = SystemTime::now();
+    context.outcome.now = clock::wall();
     let mut body = RequestBody::of_request(context.request);
     let (phases, route) = context.phases();
     let mut action = match entry {
