@@ -13,6 +13,7 @@ mod command_line;
 mod configurations;
 mod connections;
 mod crowd;
+mod files;
 mod lifecycle;
 mod limits;
 mod lingering;

@@ -1,7 +1,8 @@
-//! Configurations in folders with odd names, beside nginx.
+//! Configurations in folders with odd names, and listings of such names, beside nginx.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::running::{Program, Proxy, StartOptions};
 use crate::support::requires;
@@ -61,5 +62,49 @@ fn responses_in_odd_folders_are_those_of_nginx() {
     for name in names() {
         let [nginx, lab] = [Program::Nginx, Program::Lab].map(|program| responses(program, &name));
         assert_eq!(lab, nginx, "{}", name.display());
+    }
+}
+
+/// The listing of ten thousand files.
+fn listing(program: Program, directives: &str) -> Vec<u8> {
+    const ODD: [&[u8]; 9] =
+        [b"", b" a b", b"\"q\"", b"<b>&amp;", b"\xc3\xa4", b"\xff\xfe", b"%20#?;", b"\\n\n", &[b'x'; 80]];
+    let configuration = format!(
+        "daemon off; worker_processes 1; pid pid; error_log error.log; events {{ }} http {{ access_log off;\n\
+         server {{ listen {{listen}}; root html; autoindex on; {directives} }} }}\n"
+    );
+    let mut proxy = Proxy::start_as(program, &configuration, |folder, _| {
+        let folder = folder.join("html/list");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        for index in 0..10_000 {
+            let name = [format!("{index:04}").as_bytes(), ODD[index % ODD.len()]].concat();
+            let file = std::fs::File::create(folder.join(OsStr::from_bytes(&name))).expect("a file");
+            file.set_len(index as u64 * 1000).expect("a size");
+            file.set_modified(UNIX_EPOCH + Duration::from_secs(1_300_000_000)).expect("a file has an age");
+        }
+    });
+    // without chunks
+    let mut received = proxy.converse(b"GET /list/ HTTP/1.0\r\n\r\n");
+    proxy.signal(rustix::process::Signal::QUIT);
+    proxy.wait();
+    let head = received.windows(4).position(|window| window == b"\r\n\r\n").expect("a head");
+    received.split_off(head + 4)
+}
+
+#[test]
+fn listings_of_many_odd_names_are_those_of_nginx() {
+    requires!(Nginx);
+    for directives in
+        ["", "charset utf-8;", "autoindex_exact_size off;", "autoindex_format json;", "autoindex_format xml;"]
+    {
+        let [nginx, lab] = [Program::Nginx, Program::Lab].map(|program| listing(program, directives));
+        let lines = |text: &[u8]| {
+            text.split(|byte| *byte == b'\n').map(|line| line.escape_ascii().to_string()).collect::<Vec<_>>()
+        };
+        let (nginx, lab) = (lines(&nginx), lines(&lab));
+        let differs = nginx.iter().zip(&lab).find(|(nginx, lab)| nginx != lab);
+        assert_eq!(differs, None, "{directives}");
+        assert_eq!(nginx.len(), lab.len(), "{directives}");
+        assert!(nginx.len() > 10_000, "{directives}");
     }
 }
