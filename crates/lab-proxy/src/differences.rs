@@ -384,6 +384,12 @@ pub const DIFFERENCES: &[Difference] = &[
         "RFC 6066 §3: case does not matter.",
     ),
     row(
+        "listen ... fastopen",
+        "Accepts data in the first packet of a connection.",
+        "Accepts the parameter without effect.",
+        "Clients that use it send the data once more, and their first request takes a round trip more.",
+    ),
+    row(
         "no pid",
         "Writes to a file that is chosen at build time.",
         "Writes no pid file.",

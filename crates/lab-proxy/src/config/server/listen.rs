@@ -94,7 +94,7 @@ impl Listen {
 /// nginx's default on Linux.
 const BACKLOG: i32 = 511;
 const ACCEPTED: &str = "an address, a port or a range of ports, or unix:/PATH, then default_server, backlog=N, sndbuf=SIZE, \
-                        rcvbuf=SIZE, so_keepalive=on|off|IDLE:INTERVAL:COUNT, reuseport, bind, deferred, proxy_protocol, ssl, http2, ipv6only=on|off";
+                        rcvbuf=SIZE, so_keepalive=on|off|IDLE:INTERVAL:COUNT, fastopen=N, reuseport, bind, deferred, proxy_protocol, ssl, http2, ipv6only=on|off";
 
 const QUIC: &str = "HTTP/1.1 and HTTP/2 over TCP. HTTP/3 would need QUIC over UDP, which lab does not have; clients use it \
                     only where Alt-Svc or DNS announces it, and fall back to TCP";
@@ -182,6 +182,8 @@ fn add(
             }
             // every address has a socket of its own, and a connection without data costs a worker little
             None if matches!(parameter, "bind" | "deferred") => {}
+            // without it, the first data of a client takes a round trip more
+            Some(("fastopen", value)) if parse_number::<u32>(value).is_some_and(|length| length > 0) => {}
             Some(("sndbuf", value)) => listen.send_buffer = Some(buffer_size(directive, parameter, value)?),
             Some(("rcvbuf", value)) => listen.receive_buffer = Some(buffer_size(directive, parameter, value)?),
             Some(("so_keepalive", value)) if address.internet().is_some() => {
