@@ -14,6 +14,7 @@ mod configurations;
 mod connections;
 mod crowd;
 mod files;
+mod includes;
 mod lifecycle;
 mod limits;
 mod lingering;

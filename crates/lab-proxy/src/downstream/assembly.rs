@@ -30,6 +30,9 @@ use crate::upstream::forwarding::{Forwarding, Received};
 /// How deep pages may include each other, as in nginx.
 const MAX_DEPTH: usize = 50;
 
+/// How many pages a response may include, as in nginx. A page that includes itself twice would never end.
+const MAX_INCLUDES: usize = 64_535;
+
 /// The bytes of collected content that are processed at a time.
 const BLOCK: usize = 64 * 1024;
 
@@ -76,7 +79,7 @@ pub(crate) async fn assemble(
 ) -> Result<(), SendError> {
     let Assembly { mut filters, before, after, has_commands } = assembly;
     let own = collect(context, &mut response.body, filters.as_deref_mut()).await?;
-    let mut assembler = Assembler { upstreams, output: new_spool(context), state: SsiState::default() };
+    let mut assembler = Assembler { upstreams, output: new_spool(context), state: SsiState::default(), includes: 0 };
     let added = |path: String| Include { path: path.into_bytes(), args: None, variable: None, stub: None };
     if let Some(path) = before {
         assembler.include(context, added(path), 0).await?;
@@ -98,6 +101,8 @@ struct Assembler<'u> {
     upstreams: &'u Upstreams,
     output: Spool,
     state: SsiState,
+    /// The number of includes so far.
+    includes: usize,
 }
 
 /// The response to a subrequest.
@@ -166,7 +171,13 @@ impl Assembler<'_> {
             Some(Step::Include(include)) if depth == MAX_DEPTH => {
                 message = Some(format!("subrequests cycle while processing \"{}\"", include.path.escape_ascii()));
             }
-            Some(Step::Include(include)) => self.include(context, include, depth).await?,
+            Some(Step::Include(include)) if self.includes == MAX_INCLUDES => {
+                message = Some(format!("too many subrequests while processing \"{}\"", include.path.escape_ascii()));
+            }
+            Some(Step::Include(include)) => {
+                self.includes += 1;
+                self.include(context, include, depth).await?;
+            }
             Some(Step::Failed(failure)) => message = Some(failure),
         }
         if let Some(message) = message {
