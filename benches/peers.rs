@@ -82,7 +82,7 @@ enum Arrivals {
 
 const GZIP: &[&str] = &["Accept-Encoding: gzip"];
 
-const LOADS: [Load; 19] = [
+const LOADS: [Load; 20] = [
     Load::proxied("1k", "/1k", 64, Arrivals::Closed),
     Load::proxied("16k", "/16k", 64, Arrivals::Closed),
     Load::proxied("1m", "/1m", 16, Arrivals::Closed),
@@ -93,6 +93,7 @@ const LOADS: [Load; 19] = [
     Load::file("file-10m", "/files/10m", &[]),
     Load::file("file-range", "/files/10m", &["Range: bytes=1000000-1099999"]),
     Load::file("file-304", "/files/1k", &["If-Modified-Since: Fri, 01 Jan 2100 00:00:00 GMT"]),
+    Load::file("file-304-tag", "/files/1k", &["If-None-Match: *"]),
     Load::file("gzip-1", "/gzip-1/20k.json", GZIP),
     Load::file("gzip-6", "/gzip-6/20k.json", GZIP),
     Load { script: Some(KEYS), ..Load::file("limit-req", "/limited/1k", &[]) },

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum as _};
+use lab_proxy::config::nginx_version::NginxVersion;
 
 mod ci;
 mod compare;
@@ -296,6 +297,9 @@ pub struct LintArgs {
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
     pub json: bool,
+    /// The version of nginx that the findings are for [default: any from 1.22 on]
+    #[arg(long, value_name = "VERSION", conflicts_with = "rules")]
+    pub nginx_version: Option<NginxVersion>,
     /// Write the fixes that change nothing but the fault into the files, then print what is left
     #[arg(long, conflicts_with = "rules")]
     pub fix: bool,

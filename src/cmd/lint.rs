@@ -15,6 +15,7 @@ use crate::lint::{self, Deployment, Finding, Severity};
 use crate::report::render::terminal::lint_finding;
 use crate::report::render::{markdown, sarif};
 use crate::report::view::annotations::{Annotation, Location, lint_annotation};
+use lab_proxy::config::nginx_version::NginxVersion;
 use lab_serve::process::interpreter;
 
 /// Prints the findings in the files.
@@ -31,13 +32,13 @@ pub(super) fn run(args: &LintArgs) -> anyhow::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
-    let checked = check(&args.files).and_then(|result| {
+    let checked = check(&args.files, args.nginx_version).and_then(|result| {
         if !args.fix {
             return Ok(result);
         }
         let fixed = write_fixes(&result, &args.files)?;
         writeln!(anstream::stderr(), "lab lint: {fixed} {} fixed", if fixed == 1 { "finding" } else { "findings" })?;
-        check(&args.files)
+        check(&args.files, args.nginx_version)
     });
     let result = match checked {
         Ok(result) => result,
@@ -88,7 +89,7 @@ struct LintResult {
 }
 
 /// Checks all files, the proxies' first: what an application may trust depends on their spoofable fields.
-fn check(files: &[PathBuf]) -> anyhow::Result<LintResult> {
+fn check(files: &[PathBuf], version: Option<NginxVersion>) -> anyhow::Result<LintResult> {
     let (pythons, confs): (Vec<_>, Vec<_>) = files.iter().partition(|file| has_extension(file, "py"));
     let mut result = LintResult::default();
     let mut deployment = Deployment::default();
@@ -102,12 +103,12 @@ fn check(files: &[PathBuf]) -> anyhow::Result<LintResult> {
             );
         }
         let mut read = lint::read_configuration(file)?;
-        let found = lint::nginx::lint(&read.tree).into_iter().filter(|finding| read.can_judge(finding.rule));
+        let found = lint::nginx::lint(&read.tree, version).into_iter().filter(|finding| read.can_judge(finding.rule));
         result.findings.extend(found);
         if read.unread.is_empty() {
             upstreams.extend(lint::nginx::pass_targets(&read.tree));
             spoofable.extend(lint::nginx::spoofable_fields(&read.tree));
-            deployment.locations.extend(lint::nginx::proxied_locations(&read.tree));
+            deployment.locations.extend(lint::nginx::proxied_locations(&read.tree, version));
         }
         is_complete &= read.unread.is_empty();
         result.findings.append(&mut read.unread);

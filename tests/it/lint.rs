@@ -20,15 +20,19 @@ fn lint(arguments: &[&str]) -> (i32, String) {
     (output.status.code().unwrap(), text)
 }
 
-/// The rule and the line of every finding.
+/// The rule and the line of every finding. A file may begin with `# --nginx-version`.
 fn found(file: &Path) -> BTreeSet<(String, u64)> {
     found_in(&[file]).into_iter().map(|(_, rule, line)| (rule, line)).collect()
 }
 
 /// The file, the rule and the line of every finding in files that belong together.
 fn found_in(files: &[impl AsRef<Path>]) -> BTreeSet<(PathBuf, String, u64)> {
+    let texts = files.iter().map(|file| std::fs::read_to_string(file).unwrap());
+    let mut versions = texts.map(|text| text.lines().next()?.strip_prefix("# --nginx-version ").map(str::to_owned));
+    let version = versions.find_map(|version| version);
+    let options: Vec<&str> = version.iter().flat_map(|version| ["--nginx-version", version.as_str()]).collect();
     let files: Vec<&str> = files.iter().map(|file| file.as_ref().to_str().unwrap()).collect();
-    let (_, printed) = lint(&[&["--json"], &files[..]].concat());
+    let (_, printed) = lint(&[&["--json"], &options[..], &files[..]].concat());
     let found: serde_json::Value = serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {printed}"));
     let text = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
     let findings = found.as_array().unwrap().iter();

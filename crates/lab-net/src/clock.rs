@@ -1,7 +1,7 @@
 //! The current time, read once per turn of an event loop instead of once per wait.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime};
@@ -61,9 +61,24 @@ pub fn begin_turn() -> Instant {
     reading.now
 }
 
+/// The wall clock at the start of the current tick, which is precise enough for a date. Reading it is cheaper than reading
+/// the time. A clock before 1970 counts as 1970.
+#[must_use]
+pub fn wall() -> SystemTime {
+    let time = clock_gettime(ClockId::CLOCK_REALTIME_COARSE).expect("Linux has this clock");
+    let [seconds, nanoseconds] = [time.tv_sec(), time.tv_nsec()].map(|number| u64::try_from(number).unwrap_or(0));
+    UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_nanos(nanoseconds)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn wall_clock_is_some_milliseconds_late() {
+        let late = SystemTime::now().duration_since(wall()).expect("not in the future");
+        assert!(late < Duration::from_secs(1), "{late:?}");
+    }
 
     #[test]
     fn long_turn_is_not_late() {

@@ -1,10 +1,11 @@
 //! The common base of lab's proxy, workers and load drivers: connections, time limits and files.
 //!
 //! It knows nothing of HTTP, configuration files or other crates of lab. Reading order: connections
-//! ([`stream`], [`listener`], [`tls`], [`proxy_protocol`]), time ([`clock`], [`deadline`]), files ([`spool`],
+//! ([`stream`], [`plain_socket`], [`listener`], [`tls`], [`proxy_protocol`]), time ([`clock`], [`deadline`]), files ([`spool`],
 //! [`log_file`], [`pid_file`]).
 
 pub mod stream;
+pub mod plain_socket;
 pub mod listener;
 pub mod tls;
 pub mod proxy_protocol;
@@ -18,4 +19,5 @@ pub mod log_file;
 pub mod pid_file;
 
 pub use listener::Listener;
+pub use plain_socket::PlainSocket;
 pub use stream::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, Stream, WriteHalf};

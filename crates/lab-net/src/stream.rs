@@ -13,9 +13,10 @@ use std::task::{Context, Poll};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ServerConfig};
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 
+use crate::PlainSocket;
 use crate::tls::{ClientOffer, Session, Tls};
 
 /// A TCP or unix socket, or one half of one, possibly under TLS.
@@ -143,17 +144,35 @@ impl Stream {
         }
     }
 
-    /// Calls `write` whenever the socket is writable, until it returns something other than
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock).
+    /// The socket, unless the connection is under TLS.
+    pub fn plain_socket(&self) -> Option<PlainSocket<'_>> {
+        match self {
+            Stream::Tcp(stream) => Some(PlainSocket::Tcp(stream)),
+            Stream::Unix(stream) => Some(PlainSocket::Unix(stream)),
+            Stream::Tls(_) => None,
+        }
+    }
+
+    /// As [`PlainSocket::write_with`].
     ///
     /// # Errors
     /// Whatever `write` returns, and [`Unsupported`](io::ErrorKind::Unsupported) under TLS, which raw writes would
     /// corrupt.
     pub async fn write_with<R>(&self, write: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+        match self.plain_socket() {
+            Some(socket) => socket.write_with(write).await,
+            None => Err(io::Error::new(io::ErrorKind::Unsupported, "a TLS connection takes no raw bytes")),
+        }
+    }
+}
+
+impl WriteHalf<'_> {
+    /// The socket, unless the connection is under TLS.
+    pub fn plain_socket(&self) -> Option<PlainSocket<'_>> {
         match self {
-            Stream::Tcp(stream) => stream.async_io(Interest::WRITABLE, write).await,
-            Stream::Unix(stream) => stream.async_io(Interest::WRITABLE, write).await,
-            Stream::Tls(_) => Err(io::Error::new(io::ErrorKind::Unsupported, "a TLS connection takes no raw bytes")),
+            Transport::Tcp(half) => Some(PlainSocket::Tcp(half.as_ref())),
+            Transport::Unix(half) => Some(PlainSocket::Unix(half.as_ref())),
+            Transport::Tls(_) => None,
         }
     }
 }

@@ -35,8 +35,7 @@ const NO_EFFECT: &[(&str, &str)] = &[
     ("use", "epoll is the only event method."),
     ("multi_accept", CONNECTIONS),
     ("accept_mutex", CONNECTIONS),
-    ("sendfile", SENDING),
-    ("tcp_nopush", SENDING),
+    ("tcp_nopush", "A head always shares its segment with the start of its body."),
     ("map_hash_max_size", TABLES),
     ("map_hash_bucket_size", TABLES),
     ("server_names_hash_max_size", TABLES),
@@ -55,7 +54,6 @@ const NO_EFFECT: &[(&str, &str)] = &[
     ("uninitialized_variable_warn", "Uninitialised variables are empty, without a warning."),
 ];
 const CONNECTIONS: &str = "The runtime decides how connections are accepted.";
-const SENDING: &str = "The proxy decides how the kernel sends.";
 const TABLES: &str = "Hash tables size themselves.";
 const BUFFERS: &str = "Buffers have no fixed parts. Use proxy_buffers and proxy_max_temp_file_size to limit them.";
 

@@ -98,6 +98,7 @@ pub(crate) const RULES: &[DirectiveRule] = &[
     rule("server_name", SERVER, (1, ANY_NUMBER), Shape::Many),
     rule("server_tokens", REQUEST, (1, 1), Shape::Once),
     rule("sendfile", REQUEST_IF, (1, 1), Shape::Once),
+    rule("sendfile_max_chunk", REQUEST, (1, 1), Shape::Once),
     rule("tcp_nopush", REQUEST, (1, 1), Shape::Once),
     rule("tcp_nodelay", REQUEST, (1, 1), Shape::Once),
     rule("client_header_timeout", HTTP_SERVER, (1, 1), Shape::Once),

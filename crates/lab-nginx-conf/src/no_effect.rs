@@ -61,7 +61,8 @@ const PROCESS: &str = "lab proxy keeps the environment, priority and folder it w
 const INTERNALS: &str = "It configures internals of nginx.";
 const ACCEPTING: &str = "The runtime decides how connections are accepted.";
 const MEMORY: &str = "Memory has no pools of a fixed size.";
-const READING: &str = "Files are read in blocks of 64 KiB, through the page cache.";
+const COMPRESSION: &str = "The compressor decides about its memory.";
+const READING: &str = "Files are read in blocks of 64 KiB, or sent by the kernel, through the page cache.";
 const WRITING: &str = "Responses are written as soon as the client accepts them.";
 const FILES: &str = "Files are opened for every request, so a changed file shows at once.";
 const SOCKETS: &str = "Sockets use the system's defaults.";
@@ -102,7 +103,6 @@ pub(crate) const NO_EFFECT: &[NoEffect] = &[
     row("directio", REQUEST, (1, 1), Value::SizeOrOff, READING),
     row("directio_alignment", REQUEST, (1, 1), Value::Size, READING),
     row("read_ahead", REQUEST, (1, 1), Value::Size, READING),
-    row("sendfile_max_chunk", REQUEST, (1, 1), Value::Size, READING),
     row("output_buffers", REQUEST, (2, 2), Value::Buffers, READING),
     row("postpone_output", REQUEST, (1, 1), Value::Size, WRITING),
     row("send_lowat", REQUEST, (1, 1), Value::Size, WRITING),
@@ -111,6 +111,7 @@ pub(crate) const NO_EFFECT: &[NoEffect] = &[
     row("open_file_cache_valid", REQUEST, (1, 1), Value::Time, FILES),
     row("open_file_cache_min_uses", REQUEST, (1, 1), Value::Number, FILES),
     row("open_file_cache_errors", REQUEST, (1, 1), Value::Flag, FILES),
+    row("open_file_cache_events", REQUEST, (1, 1), Value::Flag, FILES),
     row(
         "reset_timedout_connection",
         REQUEST,
@@ -125,9 +126,14 @@ pub(crate) const NO_EFFECT: &[NoEffect] = &[
     row("open_log_file_cache", REQUEST, (1, 4), Value::Any, "Each log is opened once."),
     row("log_subrequest", REQUEST, (1, 1), Value::Flag, "Subrequests are not logged."),
     row("gzip_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
+    row("gzip_window", REQUEST, (1, 1), Value::Size, COMPRESSION),
+    row("gzip_hash", REQUEST, (1, 1), Value::Size, COMPRESSION),
+    row("gzip_no_buffer", REQUEST, (1, 1), Value::Flag, COMPRESSION),
+    row("postpone_gzipping", REQUEST, (1, 1), Value::Size, COMPRESSION),
     row("gunzip_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
     row("brotli_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
     row("ssi_min_file_chunk", REQUEST, (1, 1), Value::Size, MEMORY),
+    row("ssi_ignore_recycled_buffers", REQUEST, (1, 1), Value::Flag, MEMORY),
     row("proxy_cache", REQUEST, (1, 1), Value::Off, CACHE),
     repeated(row("proxy_cache_path", HTTP, (2, ANY_NUMBER), Value::Any, CACHE)),
     row("proxy_cache_key", REQUEST, (1, 1), Value::Any, CACHE),
@@ -170,6 +176,7 @@ pub(crate) const NO_EFFECT: &[NoEffect] = &[
     row("http2_recv_buffer_size", HTTP, (1, 1), Value::Size, INTERNALS),
     row("http2_pool_size", HTTP_SERVER, (1, 1), Value::Size, MEMORY),
     row("http2_chunk_size", REQUEST, (1, 1), Value::Size, FRAMES),
+    row("http2_streams_index_size", HTTP_SERVER, (1, 1), Value::Number, MEMORY),
     repeated(row("http2_push", REQUEST, (1, 1), Value::Any, PUSH)),
     row("http2_push_preload", REQUEST, (1, 1), Value::Flag, PUSH),
     row("http2_max_concurrent_pushes", HTTP_SERVER, (1, 1), Value::Number, PUSH),
@@ -194,8 +201,8 @@ const GATEWAY_SETTINGS: &[&str] = &[
     "max_temp_file_size", "next_upstream", "next_upstream_timeout", "next_upstream_tries", "no_cache", "param",
     "pass_header", "pass_request_body", "pass_request_headers", "read_timeout", "request_buffering", "send_lowat",
     "send_timeout", "set_header", "socket_keepalive", "split_path_info", "ssl_certificate", "ssl_certificate_key",
-    "ssl_ciphers", "ssl_name", "ssl_protocols", "ssl_server_name", "ssl_session_reuse", "ssl_trusted_certificate",
-    "ssl_verify", "store", "store_access", "temp_file_write_size", "temp_path",
+    "ssl_ciphers", "ssl_conf_command", "ssl_crl", "ssl_name", "ssl_password_file", "ssl_protocols", "ssl_server_name",
+    "ssl_session_reuse", "ssl_trusted_certificate", "ssl_verify", "ssl_verify_depth", "store", "store_access", "temp_file_write_size", "temp_path",
 ];
 
 /// Debian's dynamic modules, without `ngx_` and `_module.so`.

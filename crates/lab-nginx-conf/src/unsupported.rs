@@ -49,8 +49,19 @@ pub(crate) const REFUSED: &[Refused] = &[
     },
     Refused {
         names: &["uwsgi_cache_purge", "proxy_cache_purge"],
-        prefixes: &["uwsgi_force_ranges"],
+        prefixes: &[],
         reason: NO_CACHE,
+    },
+    Refused {
+        names: &["uwsgi_force_ranges", "proxy_force_ranges"],
+        prefixes: &[],
+        reason: "Ranges of a proxied response are the application's. Let it support them, or send a file with \
+                 X-Accel-Redirect.",
+    },
+    Refused {
+        names: &["uwsgi_string"],
+        prefixes: &[],
+        reason: "Requests over uwsgi consist of variables. Use uwsgi_param.",
     },
     Refused {
         names: &[],
@@ -59,9 +70,14 @@ pub(crate) const REFUSED: &[Refused] = &[
     },
     Refused {
         names: &["charset_map", "source_charset"],
-        prefixes: &["image_filter", "xslt_", "xml_entities", "zstd"],
+        prefixes: &["image_filter", "xslt_", "xml_entities"],
         reason: "Bodies are compressed with gzip or brotli, and changed by sub_filter, addition and ssi only. Transform them \
                  in the application.",
+    },
+    Refused {
+        names: &[],
+        prefixes: &["zstd"],
+        reason: "Responses are compressed with gzip or brotli, not with zstd. Use one of these.",
     },
     Refused {
         names: &["create_full_put_path", "empty_gif", "flv", "min_delete_depth", "random_index", "slice"],
@@ -74,9 +90,46 @@ pub(crate) const REFUSED: &[Refused] = &[
         reason: "Use map or geo.",
     },
     Refused {
-        names: &["js_import", "more_set_headers", "more_clear_headers", "more_set_input_headers"],
-        prefixes: &["perl", "lua_", "content_by_lua", "access_by_lua", "js_", "headers_more", "vhost_traffic_status"],
-        reason: "Modules of others are not supported. Use add_header and proxy_hide_header for fields, and map for values.",
+        names: &["js_import"],
+        prefixes: &[
+            "perl", "lua_", "content_by_lua", "access_by_lua", "rewrite_by_lua", "set_by_lua", "init_by_lua",
+            "init_worker_by_lua", "header_filter_by_lua", "body_filter_by_lua", "log_by_lua", "balancer_by_lua",
+            "ssl_certificate_by_lua", "js_", "headers_more", "more_", "echo", "subs_filter", "vhost_traffic_status",
+        ],
+        reason: "Modules of others are not supported. Use add_header and proxy_hide_header for fields, sub_filter for \
+                 contents, and map for values.",
+    },
+    Refused {
+        names: &["SecRulesEnabled", "LearningMode", "CheckRule"],
+        prefixes: &["modsecurity", "naxsi_", "auth_ldap", "pagespeed", "passenger_", "nchan_", "push_stream_", "upload_progress"],
+        reason: "Modules of others are not supported. Do their work in the application, or in front of lab proxy.",
+    },
+    Refused {
+        names: &["status", "status_zone", "health_check", "match", "api", "mgmt", "session_log", "upstream_conf"],
+        prefixes: &["keyval", "oidc", "auth_oidc", "otel_", "zone_sync", "f4f", "hls", "acme_", "session_log_"],
+        reason: "It belongs to NGINX Plus or to a module that is not built in. Remove it.",
+    },
+    Refused {
+        names: &["early_hints"],
+        prefixes: &[],
+        reason: "It is new in nginx 1.29. Interim responses are passed on to every client that understands them: remove it.",
+    },
+    Refused {
+        names: &["keepalive_min_timeout", "max_headers", "proxy_pass_trailers"],
+        prefixes: &[],
+        reason: "It is new in nginx 1.27 or later. Use keepalive_timeout, large_client_header_buffers and add_trailer.",
+    },
+    Refused {
+        names: &["ssl_certificate_cache", "ssl_certificate_compression", "ssl_object_cache_inheritable",
+                 "proxy_ssl_certificate_cache"],
+        prefixes: &[],
+        reason: "It is new in nginx 1.27 or later. Certificates are read with the configuration and sent as they are: \
+                 remove it.",
+    },
+    Refused {
+        names: &["ssl_key_log", "proxy_ssl_key_log"],
+        prefixes: &[],
+        reason: "Keys of sessions are not logged. Let the client log them, with SSLKEYLOGFILE.",
     },
     Refused {
         names: &["mail", "stream", "rtmp"],
@@ -84,7 +137,7 @@ pub(crate) const REFUSED: &[Refused] = &[
         reason: "Only HTTP is supported.",
     },
     Refused {
-        names: &["least_time", "ntlm", "queue", "random", "state"],
+        names: &["least_time", "ntlm", "queue", "random", "state", "sticky"],
         prefixes: &[],
         reason: "Use round robin, least_conn, ip_hash or hash. Each worker balances by its own counts.",
     },
@@ -96,7 +149,9 @@ mod tests {
 
     #[test]
     fn refused_names_are_known() {
-        for name in ["zstd", "xslt_types", "ssl_ocsp", "proxy_cache_purge", "fastcgi_pass"] {
+        let refused =
+            ["zstd", "xslt_types", "ssl_ocsp", "proxy_cache_purge", "fastcgi_pass", "more_set_headers", "sticky"];
+        for name in refused {
             assert!(advice(name).is_some(), "{name}");
         }
         for name in ["proxy_pas", "lokation", "exspires", ""] {

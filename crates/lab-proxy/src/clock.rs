@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub use lab_net::clock::{begin_turn, now, since};
+pub use lab_net::clock::{begin_turn, now, since, wall};
 
 /// One second in all formats.
 struct Second {

@@ -23,6 +23,7 @@ mod versions;
 use std::time::SystemTime;
 
 use lab_nginx_conf::Directive;
+use lab_proxy::config::nginx_version::NginxVersion;
 
 use super::finding::Finding;
 use super::rule::Rule;
@@ -72,11 +73,11 @@ pub const RULES: &[&Rule] = &[
 ];
 
 /// The findings in a configuration, by file and line. It may be a whole nginx.conf, or a site's file that `http`
-/// includes.
+/// includes. With a version of nginx, the findings are for that one; otherwise for any.
 #[must_use]
-pub fn lint(tree: &[Directive]) -> Vec<Finding> {
+pub fn lint(tree: &[Directive], version: Option<NginxVersion>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
-    visit(&Block::top_level(tree), &mut findings);
+    visit(&Block::of_version(tree, version), &mut findings);
     findings.extend(expired_certificates(tree, SystemTime::now()));
     // a setting that several locations inherit is reported once
     let mut reported = Vec::new();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use lab_nginx_conf::{Directive, parse_size, parse_time, walk};
+use lab_proxy::config::nginx_version::NginxVersion;
 
 use super::pass_targets::targets_of;
 use super::scope::{Block, directive_location};
@@ -24,14 +25,16 @@ pub struct ProxiedLocation {
     pub read_timeout: Duration,
     /// The `proxy_buffering off` that applies.
     pub unbuffered: Option<SourceLocation>,
-    /// How long idle connections to the upstream are kept, and the `keepalive` that keeps them.
+    /// How long idle connections to the upstream are kept, and the `keepalive` that keeps them, or the `upstream` that
+    /// has none.
     pub kept_connections: Option<(Duration, SourceLocation)>,
 }
 
+/// The blocks that pass requests on, as this version of nginx reads them; None for any version.
 #[must_use]
-pub fn proxied_locations(tree: &[Directive]) -> Vec<ProxiedLocation> {
+pub fn proxied_locations(tree: &[Directive], version: Option<NginxVersion>) -> Vec<ProxiedLocation> {
     let mut found = Vec::new();
-    collect(&Block::top_level(tree), &mut found);
+    collect(&Block::of_version(tree, version), &mut found);
     found
 }
 
@@ -59,9 +62,10 @@ fn collect(block: &Block, found: &mut Vec<ProxiedLocation>) {
 }
 
 fn kept_connections(block: &Block, pass: &Directive) -> Option<(Duration, SourceLocation)> {
-    let upstream = block.upstream_of(pass)?.children();
-    let find = |name: &str| upstream.iter().find(|directive| directive.name == name);
-    let keepalive = find("keepalive").filter(|keepalive| keepalive.arg(0) != Some("0"))?;
+    let upstream = block.upstream_of(pass)?;
+    let find = |name: &str| upstream.children().iter().find(|directive| directive.name == name);
+    let by_default = Some(upstream).filter(|_| block.keeps_upstream_connections());
+    let keepalive = find("keepalive").or(by_default).filter(|keepalive| keepalive.arg(0) != Some("0"))?;
     let timeout = find("keepalive_timeout").and_then(|timeout| parse_time(timeout.arg(0)?));
     Some((timeout.unwrap_or(DEFAULT_KEEPALIVE_TIMEOUT), directive_location(keepalive)))
 }

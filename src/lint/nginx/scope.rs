@@ -3,6 +3,7 @@
 use crate::lint::finding::{Finding, SourceLocation};
 use crate::lint::rule::Rule;
 use lab_nginx_conf::{Arg, Directive};
+use lab_proxy::config::nginx_version::NginxVersion;
 
 /// A block and its enclosing blocks.
 #[derive(Debug, Clone, Copy)]
@@ -11,18 +12,30 @@ pub(super) struct Block<'a> {
     pub(super) opener: Option<&'a Directive>,
     directives: &'a [Directive],
     parent: Option<&'a Block<'a>>,
+    /// The version of nginx that reads the file; `None` for any.
+    pub(super) version: Option<NginxVersion>,
 }
 
 impl<'a> Block<'a> {
     /// The top level of a file.
     pub(super) fn top_level(directives: &'a [Directive]) -> Block<'a> {
-        Block { opener: None, directives, parent: None }
+        Block::of_version(directives, None)
+    }
+
+    /// The top level of a file that this version of nginx reads.
+    pub(super) fn of_version(directives: &'a [Directive], version: Option<NginxVersion>) -> Block<'a> {
+        Block { opener: None, directives, parent: None, version }
+    }
+
+    /// Whether connections to upstreams are known to be kept by default.
+    pub(super) fn keeps_upstream_connections(&self) -> bool {
+        self.version.is_some_and(NginxVersion::keeps_upstream_connections)
     }
 
     pub(super) fn children(&'a self) -> impl Iterator<Item = Block<'a>> {
         self.directives.iter().filter_map(|directive| {
             let directives = directive.block.as_deref()?;
-            Some(Block { opener: Some(directive), directives, parent: Some(self) })
+            Some(Block { opener: Some(directive), directives, parent: Some(self), version: self.version })
         })
     }
 

@@ -42,8 +42,9 @@ pub(super) fn check(block: &Block, findings: &mut Vec<Finding>) {
     }
     let Some(pass) = block.proxy_pass() else { return };
     check_keepalive_default(block, pass, findings);
-    let speaks_1_1 = block.effective_value("proxy_http_version") == Some("1.1");
-    let connection = block.set_header("Connection").and_then(|set| set.arg(1));
+    let keeps_by_default = block.keeps_upstream_connections();
+    let speaks_1_1 = block.effective_value("proxy_http_version").map_or(keeps_by_default, |version| version == "1.1");
+    let connection = block.set_header("Connection").and_then(|set| set.arg(1)).or(keeps_by_default.then_some(""));
     if let Some(upgrade) = block.set_header("Upgrade") {
         if !speaks_1_1 || connection.is_none_or(str::is_empty) {
             let missing = if speaks_1_1 { "Connection is not" } else { "the version is not 1.1" };
@@ -63,8 +64,11 @@ pub(super) fn check(block: &Block, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Only HTTP has the new default.
+/// Only HTTP has the new default. With a version it is known.
 fn check_keepalive_default(block: &Block, pass: &Directive, findings: &mut Vec<Finding>) {
+    if block.version.is_some() {
+        return;
+    }
     let Some(upstream) = block.upstream_of(pass).filter(|_| upstream_keepalive(block, pass).is_none()) else { return };
     let message = "connections to this upstream are kept or closed, depending on nginx's version";
     let fix = "keepalive 32; with proxy_http_version 1.1 and an empty Connection, which is the same in every version";

@@ -3,18 +3,21 @@
 //! ```text
 //! --- http | server | location      directives, put into that block of the configuration; `server` replaces the
 //!                                    default location, `location` is put into it
+//! --- modules                       names of nginx's dynamic modules, such as `http_brotli_static`, that are loaded
+//! --- ports                         how many ports in a row `{listen}` stands for beside the first
 //! --- listen                        parameters of `listen`. With `ssl`, clients speak TLS, the files of
 //!                                    `certificates.rs` are there, and `rsa.pem` is the certificate unless the case
 //!                                    has an `ssl_certificate`
-//! --- client [alone] [reconnect] [plain] [http2] [TLS=…] [after TEXT]
+//! --- client [alone] [reconnect] [port=N] [plain] [http2] [TLS=…] [after TEXT]
 //!                                    the bytes of the client, one section after the other; `alone` sends no
 //!                                    legitimate request behind the last; `reconnect` sends on another connection, once
-//!                                    the one before has ended; `plain` without TLS; `http2` is a script of frames,
+//!                                    the one before has ended, and `port=` to the port that is this far behind the
+//!                                    first; `plain` without TLS; `http2` is a script of frames,
 //!                                    see `http2/script.rs`, for a connection of its own; `version=`, `sni=`,
 //!                                    `certificate=`, `alpn=`, `ciphers=` with TLS as `ClientTls` describes it;
 //!                                    `after` waits until TEXT was received
 //! --- link PATH TARGET              a symbolic link in the configuration's folder
-//! --- file PATH                     a file in the configuration's folder
+//! --- file PATH                     a file in the configuration's folder. A path may have escapes
 //! --- upstream [early] [close|reset]  the bytes of one response, one section after the other; `early` does not wait
 //!                                    for the request's body; `close` and `reset` end the connection behind it
 //! ```
@@ -24,16 +27,21 @@
 //! are the upstream's addresses, `{unix}` its unix socket, `{tls}` its address with TLS, `{dead}` an address without a listener,
 //! and for the twins `{dns}` a name server.
 
+use std::ffi::OsString;
 use std::io::Write as _;
-use std::path::Path;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::certificates;
 use super::client::ClientTls;
+use super::running::StartOptions;
 use super::upstream::Upstream;
 
 #[derive(Debug, Default)]
 pub(crate) struct Case {
+    pub(crate) modules: Vec<String>,
+    pub(crate) further_ports: u16,
     pub(crate) listen: String,
     pub(crate) http: String,
     pub(crate) server: Option<String>,
@@ -42,7 +50,7 @@ pub(crate) struct Case {
     pub(crate) is_alone: bool,
     pub(crate) responses: Vec<UpstreamResponse>,
     /// Paths inside the configuration's folder, with contents.
-    pub(crate) files: Vec<(String, Vec<u8>)>,
+    pub(crate) files: Vec<(PathBuf, Vec<u8>)>,
     /// Paths inside the configuration's folder, with the targets of symbolic links.
     pub(crate) links: Vec<(String, String)>,
 }
@@ -55,6 +63,8 @@ pub(crate) struct Step {
     pub(crate) frames: Option<String>,
     /// Whether it goes out on a connection of its own.
     pub(crate) reconnects: bool,
+    /// How far the port of its connection is behind the first one.
+    pub(crate) port: u16,
     /// How its connection speaks TLS; None if it does not. Set for the first step of a connection.
     pub(crate) tls: Option<ClientTls>,
     /// What must have been received before.
@@ -89,6 +99,8 @@ impl Case {
             let (title, body) = section.split_once('\n').expect("a section with a title and a body");
             let mut words = title.split_whitespace();
             match words.next() {
+                Some("modules") => case.modules = body.split_whitespace().map(str::to_owned).collect(),
+                Some("ports") => case.further_ports = body.trim().parse().expect("a number of ports"),
                 Some("listen") => case.listen = body.trim().to_owned(),
                 Some("http") => case.http = body.to_owned(),
                 Some("server") => case.server = Some(body.to_owned()),
@@ -100,6 +112,9 @@ impl Case {
                         match word {
                             "alone" => case.is_alone = true,
                             "reconnect" => step.reconnects = true,
+                            word if word.starts_with("port=") => {
+                                step.port = word["port=".len()..].parse().expect("a distance of ports");
+                            }
                             "plain" => step.tls = None,
                             "http2" => {
                                 step.frames = Some(body.to_owned());
@@ -116,7 +131,9 @@ impl Case {
                     case.client.push(step);
                 }
                 Some("file") => {
-                    case.files.push((words.next().expect("a path").to_owned(), bytes(body)));
+                    let mut path = Vec::new();
+                    unescape(words.next().expect("a path"), &mut path);
+                    case.files.push((OsString::from_vec(path).into(), bytes(body)));
                 }
                 Some("link") => {
                     let mut word = || words.next().expect("a path and a target").to_owned();
@@ -151,13 +168,20 @@ impl Case {
     /// The configuration with the case's directives, on an upstream's addresses.
     pub(crate) fn configuration(&self, upstream: &Upstream) -> String {
         let server = self.server.as_deref();
+        let modules = self.modules.iter().map(|module| format!("load_module {};\n", module_file(module).display()));
         let text = super::configuration(&self.http, server, &self.location, upstream);
+        let text = modules.collect::<String>() + &text;
         let names_certificate = text.contains("ssl_certificate ") || text.contains("ssl_reject_handshake on");
         let certificate = match self.has_tls() && !names_certificate {
             true => " ssl_certificate rsa.pem; ssl_certificate_key rsa.key;",
             false => "",
         };
         text.replacen("listen {listen};", &format!("listen {{listen}} {};{certificate}", self.listen), 1)
+    }
+
+    /// Where a proxy starts for it.
+    pub(crate) fn start_options(&self) -> StartOptions {
+        StartOptions { further_ports: self.further_ports, ..StartOptions::default() }
     }
 
     /// Puts the case's files into `folder`, all of the same age.
@@ -184,6 +208,11 @@ impl Case {
             std::os::unix::fs::symlink(target, path).expect("a link");
         }
     }
+}
+
+/// Where Debian's packages put a dynamic module of nginx.
+pub(crate) fn module_file(module: &str) -> PathBuf {
+    format!("/usr/lib/nginx/modules/ngx_{module}_module.so").into()
 }
 
 /// The bytes a section stands for.

@@ -1,6 +1,7 @@
 //! The cases, each with a snapshot of the requests at the upstream and the responses at the client.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use super::case::Case;
 use super::running::{Program, Proxy};
@@ -24,7 +25,8 @@ fn run(case: &Case) -> String {
     let upstream = Upstream::start(case.responses.clone());
     let dead = DeadAddress::new();
     let configuration = case.configuration(&upstream).replace("{dead}", &dead.to_string());
-    let proxy = Proxy::start_as(Program::Lab, &configuration, |folder, _| case.write_files(folder));
+    let prepare = |folder: &Path, _: &str| case.write_files(folder);
+    let proxy = Proxy::start_with(Program::Lab, &case.start_options(), &configuration, prepare);
     let got = proxy.converse_in_steps(&case.client).into_iter().flat_map(|got| got.received).collect::<Vec<u8>>();
 
     let mut report = String::new();

@@ -69,6 +69,14 @@ fn nginx_accepts_right_configurations() {
     }
 }
 
+#[test]
+fn nginx_takes_a_device_for_an_empty_file() {
+    requires!(Nginx);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/proxy/bad/include-of-device.conf");
+    let output = test(&mut Command::new(NGINX), &file);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// What is shipped, and a file with every directive and variable.
 fn right() -> [PathBuf; 2] {
     let files = ["fixtures/nginx/corrected.conf", "tests/it/proxy/good/everything.conf"];

@@ -1,10 +1,11 @@
 //! A running `lab proxy`, or its twin, with a listening socket that the test bound.
 
+use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -20,8 +21,11 @@ pub(crate) const STUCK: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(crate) struct Proxy {
     child: Child,
+    /// The first one, if it listens on several ports.
     pub(crate) address: SocketAddr,
-    pub(super) folder: tempfile::TempDir,
+    folder: PathBuf,
+    /// Removes the folder.
+    _parent: tempfile::TempDir,
     /// The other end of its standard output, which ends when the last of its processes does.
     alive: UnixStream,
     /// How long a client waits for its next bytes.
@@ -40,6 +44,15 @@ pub(crate) enum Program {
 /// Where Debian's package puts it.
 pub(crate) const NGINX: &str = "/usr/sbin/nginx";
 
+/// Where a proxy starts.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StartOptions {
+    /// How many ports `{listen}` stands for beside the first, which they follow.
+    pub(crate) further_ports: u16,
+    /// The name of the configuration's folder, if it matters.
+    pub(crate) folder_name: OsString,
+}
+
 impl Proxy {
     /// Starts `lab proxy` on a configuration in which `{listen}` stands for its address and `{folder}` for its folder.
     pub(super) fn start(configuration: &str) -> Proxy {
@@ -48,12 +61,28 @@ impl Proxy {
 
     /// Starts lab or nginx in a folder that `prepare` has filled for its address.
     pub(crate) fn start_as(program: Program, configuration: &str, prepare: impl FnOnce(&Path, &str)) -> Proxy {
-        let folder = tempfile::tempdir().expect("a folder");
-        let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = socket.local_addr().expect("an address");
-        prepare(folder.path(), &address.to_string());
-        let file = folder.path().join("nginx.conf");
-        std::fs::write(&file, filled(configuration, address, folder.path())).expect("a configuration");
+        Proxy::start_with(program, &StartOptions::default(), configuration, prepare)
+    }
+
+    /// As [`start_as`](Proxy::start_as), with options.
+    pub(crate) fn start_with(
+        program: Program,
+        options: &StartOptions,
+        configuration: &str,
+        prepare: impl FnOnce(&Path, &str),
+    ) -> Proxy {
+        let parent = tempfile::tempdir().expect("a folder");
+        let folder = parent.path().join(&options.folder_name);
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let sockets = consecutive_ports(options.further_ports);
+        let address = sockets[0].local_addr().expect("an address");
+        let listen = match options.further_ports {
+            0 => address.to_string(),
+            further => format!("{address}-{}", address.port() + further),
+        };
+        prepare(&folder, &listen);
+        let file = folder.join("nginx.conf");
+        std::fs::write(&file, filled(configuration, &listen, &folder)).expect("a configuration");
         let mut command = match program {
             Program::Nginx => Command::new(NGINX),
             Program::Lab | Program::LabOfVersion(_) => {
@@ -69,23 +98,33 @@ impl Proxy {
             // its workers have to get into the folder
             command.args(["-g", "user root;"]);
         }
-        command.arg("-c").arg(&file).arg("-p").arg(folder.path()).env("NGINX", "3;");
+        let descriptors = || (3..).take(sockets.len());
+        let inherited: String = descriptors().map(|descriptor| format!("{descriptor};")).collect();
+        command.arg("-c").arg(&file).arg("-p").arg(&folder).env("NGINX", inherited);
         let (alive, stdout) = UnixStream::pair().expect("two sockets");
         command
             .stdin(Stdio::null())
             .stdout(OwnedFd::from(stdout))
-            .stderr(std::fs::File::create(folder.path().join("stderr")).expect("a file"));
-        command.fd_mappings(vec![FdMapping { parent_fd: OwnedFd::from(socket), child_fd: 3 }]).expect("no collision");
+            .stderr(std::fs::File::create(folder.join("stderr")).expect("a file"));
+        let mappings = descriptors().zip(sockets);
+        let mappings = mappings.map(|(child_fd, socket)| FdMapping { parent_fd: OwnedFd::from(socket), child_fd });
+        command.fd_mappings(mappings.collect()).expect("no collision");
         let child = command.spawn().expect("the proxy starts");
-        // the parent's copy of the socket goes with the command
+        // the parent's copies of the sockets go with the command
         drop(command);
         // nginx is known to wait for ever in some cases
         let patience = if program == Program::Nginx { STUCK / 5 } else { STUCK };
-        Proxy { child, address, folder, alive, patience }
+        Proxy { child, address, folder, _parent: parent, alive, patience }
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).expect("the proxy listens");
+        self.connect_behind(0)
+    }
+
+    /// Connects to the port that is this far behind the first.
+    fn connect_behind(&self, distance: u16) -> TcpStream {
+        let address = SocketAddr::new(self.address.ip(), self.address.port() + distance);
+        let stream = TcpStream::connect(address).expect("the proxy listens");
         stream.set_read_timeout(Some(self.patience)).expect("a timeout");
         stream.set_write_timeout(Some(self.patience)).expect("a timeout");
         stream
@@ -104,10 +143,11 @@ impl Proxy {
         let mut configs = ClientConfigs::default();
         let of_one_connection = |own: &Step, next: &Step| own.frames.is_none() && !next.reconnects;
         let connections = steps.chunk_by(of_one_connection).map(|steps| {
+            let connected = self.connect_behind(steps[0].port);
             let (stream, handshake) = match &steps[0].tls {
-                None => (ClientStream::Plain(self.connect()), None),
+                None => (ClientStream::Plain(connected), None),
                 Some(tls) => {
-                    let (stream, outcome) = configs.handshake(tls, self.connect());
+                    let (stream, outcome) = configs.handshake(tls, connected);
                     (stream, Some(outcome))
                 }
             };
@@ -120,11 +160,11 @@ impl Proxy {
     }
 
     pub(crate) fn read(&self, file: &str) -> String {
-        std::fs::read_to_string(self.folder.path().join(file)).unwrap_or_default()
+        std::fs::read_to_string(self.folder.join(file)).unwrap_or_default()
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.folder.path()
+        &self.folder
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -238,7 +278,23 @@ fn read_until(stream: &mut impl std::io::Read, got: &mut Vec<u8>, is_enough: imp
     }
 }
 
+/// Listens on a port that the kernel chose, and on those that follow it.
+fn consecutive_ports(further: u16) -> Vec<TcpListener> {
+    loop {
+        let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let port = first.local_addr().expect("an address").port();
+        let others = (1..=further).map(|distance| {
+            let port = port.checked_add(distance).ok_or(std::io::ErrorKind::AddrNotAvailable)?;
+            TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        });
+        // another program may have one of them
+        if let Ok(others) = others.collect::<std::io::Result<Vec<_>>>() {
+            return std::iter::once(first).chain(others).collect();
+        }
+    }
+}
+
 /// A configuration with the proxy's address and folder in it.
-fn filled(configuration: &str, address: SocketAddr, folder: &Path) -> String {
-    configuration.replace("{listen}", &address.to_string()).replace("{folder}", &folder.display().to_string())
+fn filled(configuration: &str, listen: &str, folder: &Path) -> String {
+    configuration.replace("{listen}", listen).replace("{folder}", &folder.display().to_string())
 }

@@ -120,9 +120,10 @@ fn messages(mut rest: &[u8], normalise: &dyn Fn(&str) -> String) -> Vec<Message>
         let mut message = Message { fields: fields.collect(), start_line, body: String::new(), is_whole: true };
         let (body, behind, is_whole) = body(&message, behind);
         // the same content may be compressed in many ways
-        let is_gzip = message.field("content-encoding") == ["gzip"] && !body.is_empty() && is_whole;
-        message.body = match is_gzip.then(|| unpacked(&body)).flatten() {
-            Some(content) => format!("(gzip) {}", normalise(&visible(&content))),
+        let coding = message.field("content-encoding").first().copied().unwrap_or_default();
+        let unpacked = unpacked(coding, &body).filter(|_| !body.is_empty() && is_whole);
+        message.body = match unpacked {
+            Some(content) => format!("({coding}) {}", normalise(&visible(&content))),
             None => normalise(&visible(&body)),
         };
         message.is_whole = is_whole && head_end.is_some();
@@ -137,11 +138,15 @@ fn messages(mut rest: &[u8], normalise: &dyn Fn(&str) -> String) -> Vec<Message>
     messages
 }
 
-/// Decompressed content.
-fn unpacked(body: &[u8]) -> Option<Vec<u8>> {
+/// Decompressed content; none if it has no known coding, or another one than announced.
+fn unpacked(coding: &str, body: &[u8]) -> Option<Vec<u8>> {
     let mut content = Vec::new();
-    flate2::read::MultiGzDecoder::new(body).read_to_end(&mut content).ok()?;
-    Some(content)
+    let read = match coding {
+        "gzip" => flate2::read::MultiGzDecoder::new(body).read_to_end(&mut content),
+        "br" => brotli_decompressor::Decompressor::new(body, 4096).read_to_end(&mut content),
+        _ => return None,
+    };
+    read.ok().map(|_| content)
 }
 
 /// The body of a message, the bytes after it, and whether it is complete.

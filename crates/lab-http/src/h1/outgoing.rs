@@ -140,9 +140,7 @@ impl<W: AsyncWrite + Unpin> Outgoing<W> {
             let slices = [IoSlice::new(buffered), IoSlice::new(content)];
             let written = match (buffered, *content) {
                 ([], []) => {
-                    // other connections can use the buffer meanwhile
-                    pool::give_back(std::mem::take(&mut self.buffer));
-                    self.written = 0;
+                    self.release_written();
                     return Poll::Ready(Ok(()));
                 }
                 (only, []) | ([], only) => ready!(Pin::new(&mut self.io).poll_write(cx, only))?,
@@ -178,6 +176,26 @@ impl<W> Outgoing<W> {
 
     pub fn io_mut(&mut self) -> &mut W {
         &mut self.io
+    }
+
+    /// The connection and the unwritten bytes, for a caller that writes them itself and then calls
+    /// [`mark_written`](Outgoing::mark_written).
+    pub fn parts(&self) -> (&W, &[u8]) {
+        (&self.io, &self.buffer[self.written..])
+    }
+
+    /// Removes `count` bytes from the unwritten ones.
+    pub fn mark_written(&mut self, count: usize) {
+        self.written += count;
+        self.release_written();
+    }
+
+    /// Releases the buffer if all its bytes are written: other connections can use it meanwhile.
+    fn release_written(&mut self) {
+        if self.written == self.buffer.len() {
+            pool::give_back(std::mem::take(&mut self.buffer));
+            self.written = 0;
+        }
     }
 
     /// The connection. Unwritten bytes in the buffer are lost.

@@ -51,6 +51,7 @@ const ROWS: &[Row] = &[
     ("server_name", "server", "server_name a;", "server_name b;"),
     ("server_tokens", "location", "server_tokens on;", "server_tokens off;"),
     ("sendfile", "location", "sendfile on;", "sendfile off;"),
+    ("sendfile_max_chunk", "location", "sendfile on; sendfile_max_chunk 1m;", "sendfile on; sendfile_max_chunk 2m;"),
     ("tcp_nopush", "location", "tcp_nopush on;", "tcp_nopush off;"),
     ("tcp_nodelay", "location", "tcp_nodelay on;", "tcp_nodelay off;"),
     ("client_header_timeout", "server", "client_header_timeout 1s;", "client_header_timeout 2s;"),

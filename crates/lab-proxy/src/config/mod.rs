@@ -168,7 +168,7 @@ pub fn read_with_defaults(
 
 #[cfg(test)]
 mod tests {
-    use super::location::level::LocationConfig;
+    use super::location::location_config::LocationConfig;
     use super::location::{self, LocationMatch};
     use super::*;
     use crate::variables::VariableValues;

@@ -13,12 +13,17 @@ pub struct NginxVersion {
 
 /// Since this version connections to upstreams are kept: `proxy_http_version 1.1`, no `Connection` field, and `keepalive
 /// 32` in `upstream`.
-const KEEPS_UPSTREAM_CONNECTIONS: NginxVersion = NginxVersion { major: 1, minor: 29, patch: 7 };
+const KEEPS_UPSTREAM_CONNECTIONS: NginxVersion = NginxVersion::new(1, 29, 7);
 
 /// Since this version the directive `http2` turns HTTP/2 on, and connections in the clear may begin with either version.
-const HAS_HTTP2_DIRECTIVE: NginxVersion = NginxVersion { major: 1, minor: 25, patch: 1 };
+const HAS_HTTP2_DIRECTIVE: NginxVersion = NginxVersion::new(1, 25, 1);
 
 impl NginxVersion {
+    #[must_use]
+    pub const fn new(major: u16, minor: u16, patch: u16) -> NginxVersion {
+        NginxVersion { major, minor, patch }
+    }
+
     /// Whether connections to upstreams are kept unless the configuration says otherwise.
     #[must_use]
     pub fn keeps_upstream_connections(self) -> bool {
@@ -44,7 +49,7 @@ impl NginxVersion {
 impl Default for NginxVersion {
     /// The version whose behaviour lab is compared with.
     fn default() -> NginxVersion {
-        NginxVersion { major: 1, minor: 22, patch: 1 }
+        NginxVersion::new(1, 22, 1)
     }
 }
 
@@ -64,7 +69,7 @@ impl FromStr for NginxVersion {
             }
         }
         match words.next() {
-            None => Ok(NginxVersion { major: numbers[0], minor: numbers[1], patch: numbers[2] }),
+            None => Ok(NginxVersion::new(numbers[0], numbers[1], numbers[2])),
             Some(_) => Err(invalid()),
         }
     }

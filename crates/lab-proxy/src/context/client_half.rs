@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::http2::{RequestHalf, ResponseHalf};
-use lab_net::{ReadHalf, WriteHalf};
+use lab_net::{PlainSocket, ReadHalf, WriteHalf};
 
 /// What the client sends. An enum, so that HTTP/1.1 pays one branch for it.
 #[derive(Debug)]
@@ -33,6 +33,14 @@ impl ClientWriteHalf<'_> {
         match self {
             ClientWriteHalf::Connection(_) => None,
             ClientWriteHalf::Stream(stream) => Some(stream),
+        }
+    }
+
+    /// The socket, if the client speaks HTTP/1.1 without TLS.
+    pub(crate) fn plain_socket(&self) -> Option<PlainSocket<'_>> {
+        match self {
+            ClientWriteHalf::Connection(half) => half.plain_socket(),
+            ClientWriteHalf::Stream(_) => None,
         }
     }
 }

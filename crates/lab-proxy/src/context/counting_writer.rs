@@ -27,6 +27,24 @@ impl<W> CountingWriter<W> {
         &mut self.io
     }
 
+    /// As [`io_mut`](CountingWriter::io_mut), for a caller that calls [`add`](CountingWriter::add) itself.
+    pub(crate) fn io(&self) -> &W {
+        &self.io
+    }
+
+    /// Counts bytes that were written to the writer directly.
+    pub(crate) fn add(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+    }
+
+    /// How many of `wanted` bytes the limit allows now, at least one.
+    pub(crate) fn poll_room(&mut self, wanted: usize, cx: &mut Context<'_>) -> Poll<usize> {
+        match &mut self.limit {
+            Some(limit) => limit.poll_room(self.bytes, cx).map(|room| room.min(wanted)),
+            None => Poll::Ready(wanted),
+        }
+    }
+
     /// Limits the rate from now on, after `free` bytes; `None` and 0 remove the limit.
     pub(crate) fn limit_rate(&mut self, bytes_per_s: Option<u64>, free: u64) {
         let bounded = bytes_per_s.filter(|bytes| *bytes > 0);
@@ -35,7 +53,7 @@ impl<W> CountingWriter<W> {
 
     fn count(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(bytes)) = &written {
-            self.bytes += *bytes as u64;
+            self.add(*bytes);
         }
         written
     }
@@ -44,11 +62,8 @@ impl<W> CountingWriter<W> {
 impl<W: AsyncWrite + Unpin> AsyncWrite for CountingWriter<W> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let room = match &mut this.limit {
-            Some(limit) => ready!(limit.poll_room(this.bytes, cx)),
-            None => buffer.len(),
-        };
-        let written = Pin::new(&mut this.io).poll_write(cx, &buffer[..room.min(buffer.len())]);
+        let room = ready!(this.poll_room(buffer.len(), cx));
+        let written = Pin::new(&mut this.io).poll_write(cx, &buffer[..room]);
         this.count(written)
     }
 

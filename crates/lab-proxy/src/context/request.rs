@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::config::location::level::LocationConfig;
+use crate::config::location::location_config::LocationConfig;
 use crate::config::logs::Severity;
 use crate::config::server::Server;
 use crate::context::{Persistence, WorkerContext};

@@ -3,6 +3,7 @@
 //! The response is collected first, so that an application with a single worker is free for the subrequests. These follow
 //! each other.
 
+use std::io;
 use std::pin::Pin;
 use std::task::Poll;
 
@@ -19,14 +20,18 @@ use crate::phases::Action;
 use crate::response::accel::AccelHeaders;
 use crate::response::assembly::Assembly;
 use crate::response::local::{self, LocalContent};
-use crate::response::ssi::{Include, Page, SsiVariables, Step};
+use crate::response::ssi::{Include, Page, SsiState, Step};
 use crate::response::{Body, FilterChain, Response, ResponseOverride, Substitute, filters, rewrite};
+use crate::routing::route::ErrorPages;
 use crate::upstream::Upstreams;
 use crate::upstream::error::ForwardError;
 use crate::upstream::forwarding::{Forwarding, Received};
 
 /// How deep pages may include each other, as in nginx.
 const MAX_DEPTH: usize = 50;
+
+/// How many pages a response may include, as in nginx. A page that includes itself twice would never end.
+const MAX_INCLUDES: usize = 64_535;
 
 /// The bytes of collected content that are processed at a time.
 const BLOCK: usize = 64 * 1024;
@@ -74,8 +79,8 @@ pub(crate) async fn assemble(
 ) -> Result<(), SendError> {
     let Assembly { mut filters, before, after, has_commands } = assembly;
     let own = collect(context, &mut response.body, filters.as_deref_mut()).await?;
-    let mut assembler = Assembler { upstreams, output: new_spool(context), variables: SsiVariables::default() };
-    let added = |path: String| Include { path: path.into_bytes(), args: None, variable: None };
+    let mut assembler = Assembler { upstreams, output: new_spool(context), state: SsiState::default(), includes: 0 };
+    let added = |path: String| Include { path: path.into_bytes(), args: None, variable: None, stub: None };
     if let Some(path) = before {
         assembler.include(context, added(path), 0).await?;
     }
@@ -95,7 +100,9 @@ fn new_spool(context: &RequestContext<'_>) -> Spool {
 struct Assembler<'u> {
     upstreams: &'u Upstreams,
     output: Spool,
-    variables: SsiVariables,
+    state: SsiState,
+    /// The number of includes so far.
+    includes: usize,
 }
 
 /// The response to a subrequest.
@@ -103,6 +110,18 @@ struct Fragment<'c> {
     context: RequestContext<'c>,
     content: SpoolReader,
     has_commands: bool,
+}
+
+impl Fragment<'_> {
+    /// The fragment, with `stub` in place of an empty content.
+    fn or_stub(mut self, stub: &[u8]) -> io::Result<Self> {
+        if self.content.left() == 0 {
+            let mut spool = new_spool(&self.context);
+            spool.push(stub)?;
+            self.content = spool.finish();
+        }
+        Ok(self)
+    }
 }
 
 impl Assembler<'_> {
@@ -127,7 +146,7 @@ impl Assembler<'_> {
                 None => self.output.push(block).map_err(SendError::SpoolFile)?,
                 Some(page) => {
                     for token in page.split((!is_at_end).then_some(&*block)) {
-                        let step = page.process(token, &mut self.variables, &context.scope());
+                        let step = page.process(token, &mut self.state, &context.scope());
                         self.perform(context, page, step, depth).await?;
                     }
                 }
@@ -152,7 +171,13 @@ impl Assembler<'_> {
             Some(Step::Include(include)) if depth == MAX_DEPTH => {
                 message = Some(format!("subrequests cycle while processing \"{}\"", include.path.escape_ascii()));
             }
-            Some(Step::Include(include)) => self.include(context, include, depth).await?,
+            Some(Step::Include(include)) if self.includes == MAX_INCLUDES => {
+                message = Some(format!("too many subrequests while processing \"{}\"", include.path.escape_ascii()));
+            }
+            Some(Step::Include(include)) => {
+                self.includes += 1;
+                self.include(context, include, depth).await?;
+            }
             Some(Step::Failed(failure)) => message = Some(failure),
         }
         if let Some(message) = message {
@@ -170,8 +195,13 @@ impl Assembler<'_> {
         depth: usize,
     ) -> Pin<Box<dyn Future<Output = Result<(), SendError>> + 's>> {
         Box::pin(async move {
-            let Include { path, args, variable } = include;
-            let Some(fragment) = fetch(context, self.upstreams, &path, args).await else { return Ok(()) };
+            let Include { path, args, variable, stub } = include;
+            let fetched = fetch(context, self.upstreams, &path, args, stub.is_some()).await;
+            let fragment = match (fetched, stub) {
+                (None, _) => return Ok(()),
+                (Some(fragment), Some(stub)) => fragment.or_stub(&stub).map_err(SendError::SpoolFile)?,
+                (Some(fragment), None) => fragment,
+            };
             let Fragment { context: inner, content, has_commands } = fragment;
             let Some(variable) = variable else {
                 return self.append(&inner, content, has_commands, depth + 1).await;
@@ -182,21 +212,25 @@ impl Assembler<'_> {
             appended?;
             let mut bytes = vec![0; value.left()];
             value.read_exact(&mut bytes).map_err(SendError::SpoolFile)?;
-            self.variables.set(&variable, bytes);
+            self.state.set(&variable, bytes);
             Ok(())
         })
     }
 }
 
-/// Sends a subrequest. None if it has no response.
+/// Sends a subrequest. None if it has no response. If `is_stubbed`, the response to an error is empty.
 async fn fetch<'c>(
     context: &RequestContext<'c>,
     upstreams: &Upstreams,
     path: &[u8],
     args: Option<Vec<u8>>,
+    is_stubbed: bool,
 ) -> Option<Fragment<'c>> {
     let mut inner = context.subrequest();
     inner.route.method = b"GET";
+    if is_stubbed {
+        inner.route.error_pages = ErrorPages::Stubbed;
+    }
     let (phases, route) = inner.phases();
     let mut action = phases.begin_subrequest_with_args(route, path, args.map(Into::into));
     loop {
@@ -208,6 +242,10 @@ async fn fetch<'c>(
                 Ok(fetched) => return Some(fragment(inner, fetched)),
                 Err(Unfetched::Failed) => return None,
             },
+            Action::Page(_) if is_stubbed => {
+                let has_commands = inner.config().ssi.is_some();
+                return Some(fragment(inner, (new_spool(context).finish(), has_commands)));
+            }
             Action::Page(status) => Ok(local::page(&inner, status)),
             Action::Text { status: own, text } => {
                 local::respond(&inner, status.unwrap_or(own), LocalContent::Text(text))

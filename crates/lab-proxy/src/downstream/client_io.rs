@@ -85,10 +85,6 @@ impl ClientIo<'_> {
 
     /// Waits for the first byte of a request; false if none will come.
     pub(crate) async fn wait(&mut self, worker: &WorkerContext, slot: usize, limit: Duration) -> bool {
-        // the common case on a busy connection
-        if let Poll::Ready(arrived) = now_or_pending(self.incoming.wait()).await {
-            return arrived.unwrap_or(false);
-        }
         let waited = match worker.is_quitting() {
             true => Ok(None),
             false => self.wait_unless_quitting(worker, slot, limit).await,

@@ -4,6 +4,7 @@ use lab_http::h1::write::{decimal, end, field, status_line};
 use lab_http::message::date;
 use lab_http::{BodyLength, Version};
 
+use crate::clock;
 use crate::context::Persistence;
 use crate::response::Head;
 
@@ -46,6 +47,6 @@ fn write_start(head: &Head, out: &mut Vec<u8>) {
         field(out, b"Server", server.as_bytes());
     }
     if head.has_own_date {
-        field(out, b"Date", &date::now());
+        field(out, b"Date", &date::at(clock::wall()));
     }
 }

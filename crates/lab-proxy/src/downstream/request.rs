@@ -9,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 use lab_http::{BodyLength, Headers, Incoming, ReadError, Refusal, RequestHead, Version};
 
 use crate::clock;
-use crate::config::location::level::LocationConfig;
 use crate::config::location::lingering::Lingering;
+use crate::config::location::location_config::LocationConfig;
 use crate::config::logs::Severity;
 use crate::config::server::Server;
 use crate::connection_counts::OpenRequest;
@@ -195,7 +195,7 @@ async fn respond<'a>(
     entry: Entry,
     started: Instant,
 ) -> ConnectionDisposition {
-    context.outcome.now = SystemTime::now();
+    context.outcome.now = clock::wall();
     let mut body = RequestBody::of_request(context.request);
     let (phases, route) = context.phases();
     let mut action = match entry {
@@ -351,7 +351,16 @@ async fn send_local(
     let sent = {
         let evaluate = || trailers::evaluate(&context.scope(), head.status);
         let trailers: Option<Trailers<'_>> = if has_trailers { Some(&evaluate) } else { None };
-        let sending = pin!(send_body(&mut writer, &mut body, filters.as_deref_mut(), read_ahead, trailers));
+        let sending = async {
+            if let (Some(chunk), Body::File(file), None) = (rules.sendfile_chunk, &mut body, &filters)
+                && writer.can_send_file(file)
+            {
+                // boxed, so that requests for other content stay small
+                Box::pin(writer.send_file(file, chunk)).await?;
+            }
+            send_body(&mut writer, &mut body, filters.as_deref_mut(), read_ahead, trailers).await
+        };
+        let sending = pin!(sending);
         match persistence.keep_alive {
             true if is_arriving => drain_alongside(&mut client.incoming, request_body, sending).await,
             true => sending.await,

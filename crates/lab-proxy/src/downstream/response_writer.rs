@@ -1,5 +1,7 @@
 //! Writes a response to the client: the head, and the body as fast as the client accepts it.
 
+mod sendfile;
+
 use std::future::poll_fn;
 use std::io;
 use std::task::Poll;

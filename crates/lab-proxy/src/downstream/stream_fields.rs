@@ -9,6 +9,7 @@ use http::{HeaderMap, Response, StatusCode};
 use lab_http::message::date;
 use lab_http::{Headers, Refusal, RequestHead, Version};
 
+use crate::clock;
 use crate::config::request_head::RequestHeadConfig;
 use crate::response::Head;
 
@@ -67,7 +68,7 @@ pub(crate) fn response_head(head: &Head) -> Response<()> {
         append(fields, b"server", server.as_bytes());
     }
     if head.has_own_date {
-        append(fields, b"date", &date::now());
+        append(fields, b"date", &date::at(clock::wall()));
     }
     append_all(fields, head.fields());
     response

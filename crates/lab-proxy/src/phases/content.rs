@@ -6,6 +6,7 @@ use std::io;
 use super::autoindex::{self, ListingStyle};
 use super::file_system::{self, FileKind, OpenedFile};
 use super::gzip_negotiation::{accepts_brotli, accepts_gzip};
+use super::unmodified;
 use super::{Action, Flow, Phases};
 use crate::config::location::Location;
 use crate::config::location::autoindex::AutoindexConfig;
@@ -233,6 +234,10 @@ fn compressed_with<'a>(
 }
 
 fn file<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, path: &FilePath) -> Flow<'a> {
+    if let Some(metadata) = unmodified::find(phases, route, path) {
+        let media_type = media_type(route);
+        return Flow::Done(Action::File(OpenedFile { file: None, metadata, media_type, coding: None, varies: false }));
+    }
     let compressed = compressed(phases, route, path);
     let varies = compressed.as_ref().is_some_and(|(opened, _)| opened.varies);
     if let Some((opened, true)) = compressed {

@@ -9,6 +9,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use lab_http::h1::write::hexadecimal;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,10 +17,26 @@ pub struct FileMetadata {
     pub kind: FileKind,
     /// Whether its owner may execute it.
     pub is_executable: bool,
+    /// Whether its mode lets everybody read it.
+    pub is_readable_by_all: bool,
     /// In bytes.
     pub size: u64,
     /// The time of the last change, in seconds since 1970.
     pub modified: i64,
+}
+
+impl FileMetadata {
+    /// The entity tag in nginx's form, quotes included: the time of the last change and the size.
+    #[must_use]
+    pub fn entity_tag(&self) -> Vec<u8> {
+        let mut tag = Vec::with_capacity(2 * 16 + 3);
+        tag.push(b'"');
+        hexadecimal(&mut tag, self.modified.cast_unsigned());
+        tag.push(b'-');
+        hexadecimal(&mut tag, self.size);
+        tag.push(b'"');
+        tag
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +50,7 @@ pub enum FileKind {
 /// A file to be sent.
 #[derive(Debug)]
 pub struct OpenedFile<'a> {
-    /// The file, at its start; none in tests.
+    /// The file, at its start; none if the client has a current copy (304).
     pub file: Option<File>,
     pub metadata: FileMetadata,
     /// Empty for none.
@@ -143,9 +160,11 @@ fn metadata(stat: &Stat) -> FileMetadata {
         FileType::Directory => FileKind::Folder,
         _ => FileKind::Other,
     };
+    let mode = Mode::from_raw_mode(stat.st_mode);
     FileMetadata {
         kind,
-        is_executable: Mode::from_raw_mode(stat.st_mode).contains(Mode::XUSR),
+        is_executable: mode.contains(Mode::XUSR),
+        is_readable_by_all: mode.contains(Mode::RUSR | Mode::RGRP | Mode::ROTH),
         size: u64::try_from(stat.st_size).unwrap_or(0),
         modified: stat.st_mtime,
     }

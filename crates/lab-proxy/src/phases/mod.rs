@@ -14,6 +14,7 @@ mod gzip_negotiation;
 mod error_page;
 mod proxy_pass;
 mod real_ip;
+mod unmodified;
 
 pub mod conditional;
 pub mod file_system;

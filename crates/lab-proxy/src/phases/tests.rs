@@ -25,7 +25,8 @@ impl FileSystem for Paths {
             Some(_) => FileKind::File,
             None => return Err(io::ErrorKind::NotFound.into()),
         };
-        Ok(FileMetadata { kind, is_executable: path.ends_with(".sh"), size: 1, modified: 1 })
+        let is_executable = path.ends_with(".sh");
+        Ok(FileMetadata { kind, is_executable, is_readable_by_all: true, size: 1, modified: 1 })
     }
 
     fn open(&self, path: &[u8], symlinks: Symlinks) -> io::Result<(Option<File>, FileMetadata)> {

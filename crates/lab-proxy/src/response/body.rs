@@ -16,7 +16,7 @@ use lab_net::deadline::{TimedOut, Timer};
 use lab_net::spool::SpoolReader;
 
 /// The bytes of a file that are read at a time.
-const BLOCK: usize = 64 * 1024;
+pub(crate) const BLOCK: usize = 64 * 1024;
 
 /// The source of a response's content.
 ///
@@ -226,6 +226,21 @@ impl FileBody {
     /// How many bytes are left.
     pub(crate) fn length(&self) -> u64 {
         self.left
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Where in the file the rest of the content begins.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Skips content that was sent by other means.
+    pub(crate) fn skip(&mut self, bytes: u64) {
+        self.position += bytes;
+        self.left -= bytes;
     }
 
     /// Limits the content to a range.

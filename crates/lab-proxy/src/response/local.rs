@@ -1,14 +1,12 @@
 //! Local responses: pages, texts of the configuration, files.
 
-use std::time::{Duration, UNIX_EPOCH};
-
-use lab_http::h1::write::{decimal, hexadecimal};
-use lab_http::message::is_bodyless;
+use lab_http::h1::write::decimal;
+use lab_http::message::{date, is_bodyless};
 
 use crate::config::location::static_files::IfModifiedSince;
 use crate::context::RequestContext;
 use crate::phases::conditional::{self, Precondition, Validators};
-use crate::phases::file_system::{FileMetadata, OpenedFile};
+use crate::phases::file_system::OpenedFile;
 use crate::phases::media_type;
 use crate::response::redirect::{write_origin, write_target};
 use crate::response::rewrite::{add_fields, kept_fields};
@@ -38,7 +36,7 @@ pub(crate) fn respond(
     content: LocalContent<'_>,
 ) -> Result<Response, ResponseOverride> {
     let tag = match &content {
-        LocalContent::File(opened) => entity_tag(context, &opened.metadata),
+        LocalContent::File(opened) => context.config().etag.then(|| opened.metadata.entity_tag()),
         LocalContent::Page | LocalContent::Text(_) | LocalContent::Generated { .. } => None,
     };
     let mut response = match evaluate_conditions(context, status, &content, tag.as_deref()) {
@@ -68,6 +66,8 @@ fn evaluate_conditions(
         // as in nginx: the conditions are for the whole response
         _ if status != 200 || context.route.is_subrequest => return Precondition::Send,
         LocalContent::Page => return Precondition::Send,
+        // the phases have evaluated them
+        LocalContent::File(OpenedFile { file: None, .. }) => return Precondition::NotModified,
         LocalContent::Text(_) | LocalContent::Generated { .. } => None,
         LocalContent::File(opened) => Some(opened.metadata.modified),
     };
@@ -113,7 +113,8 @@ fn build(context: &RequestContext<'_>, status: u16, content: LocalContent<'_>, t
         && matches!(status, 200 | 304)
         && !is_replaced("Last-Modified")
     {
-        fields.push("Last-Modified", last_modified(&opened.metadata));
+        // a time before 1970 counts as 1970
+        fields.push("Last-Modified", date::of(u64::try_from(opened.metadata.modified).unwrap_or(0)));
     }
     if let (LocalContent::Page, Some(target)) = (&content, &context.route.redirect) {
         let mut location = Vec::new();
@@ -155,22 +156,4 @@ fn build(context: &RequestContext<'_>, status: u16, content: LocalContent<'_>, t
 
 fn page_length(page: Option<&[u8]>) -> u64 {
     page.map_or(0, <[u8]>::len) as u64
-}
-
-/// The tag of a file in nginx's form: modification time and size.
-fn entity_tag(context: &RequestContext<'_>, metadata: &FileMetadata) -> Option<Vec<u8>> {
-    context.config().etag.then(|| {
-        let mut tag = Vec::with_capacity(2 * 16 + 3);
-        tag.push(b'"');
-        hexadecimal(&mut tag, metadata.modified.cast_unsigned());
-        tag.push(b'-');
-        hexadecimal(&mut tag, metadata.size);
-        tag.push(b'"');
-        tag
-    })
-}
-
-fn last_modified(metadata: &FileMetadata) -> String {
-    let since = Duration::from_secs(metadata.modified.try_into().unwrap_or(0));
-    httpdate::fmt_http_date(UNIX_EPOCH + since)
 }

@@ -41,7 +41,7 @@ impl ResponseOverride {
         accel: &AccelHeaders<'_>,
     ) -> Option<ResponseOverride> {
         let rules = context.config();
-        let has_page = || context.route.error_pages == ErrorPages::Allowed && rules.error_page(head.status).is_some();
+        let has_page = || context.route.error_pages != ErrorPages::Used && rules.error_page(head.status).is_some();
         if rules.intercept_errors && head.status >= 300 && has_page() {
             return Some(ResponseOverride { kept: kept_of_intercepted(head), ..ResponseOverride::page(head.status) });
         }

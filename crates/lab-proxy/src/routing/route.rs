@@ -193,6 +193,8 @@ pub enum ErrorPages {
     Allowed,
     /// One was used, and `recursive_error_pages` is off.
     Used,
+    /// A command of `ssi` has content in place of any error.
+    Stubbed,
 }
 
 /// Whether the request's body is accepted, before it is read.

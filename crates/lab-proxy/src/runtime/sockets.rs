@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 
 use crate::config::address::Address;
-use crate::config::server::listen::Listen;
+use crate::config::server::listen::{KeepAliveProbes, Listen};
 use lab_nginx_conf::parse_number;
 
 /// The environment variable in which nginx hands listening sockets to its successor: `3;4;`.
@@ -103,6 +103,7 @@ pub fn open(
         for socket in &sockets {
             // also for sockets that listen already, because `backlog` may have changed
             socket.listen(listen.backlog).map_err(failed)?;
+            probe_idle_connections(socket, listen.keepalive_probes).map_err(failed)?;
         }
         let others = listens.iter().enumerate();
         let others = others.filter(|(_, other)| is_wildcard_for(&listen.address, &other.address));
@@ -148,6 +149,27 @@ fn bind(listen: &Listen, file: &mut Option<Arc<SocketFile>>) -> io::Result<Socke
     }
     socket.set_nonblocking(true)?;
     Ok(socket)
+}
+
+/// `so_keepalive=`. Connections inherit it from their listening socket.
+fn probe_idle_connections(socket: &Socket, probes: Option<KeepAliveProbes>) -> io::Result<()> {
+    match probes {
+        None => Ok(()),
+        Some(KeepAliveProbes::Off) => socket.set_keepalive(false),
+        Some(KeepAliveProbes::On { idle, interval, count }) => {
+            let mut settings = TcpKeepalive::new();
+            if let Some(idle) = idle {
+                settings = settings.with_time(idle);
+            }
+            if let Some(interval) = interval {
+                settings = settings.with_interval(interval);
+            }
+            if let Some(count) = count {
+                settings = settings.with_retries(count);
+            }
+            socket.set_tcp_keepalive(&settings)
+        }
+    }
 }
 
 /// The sockets that the variable names, with their addresses.
@@ -238,6 +260,24 @@ mod tests {
         let bound = open(&listens, 1, &[], Some(&variable)).unwrap();
         assert_eq!(bound.len(), 1);
         assert_eq!(bound[0].listens, [1, 0]);
+    }
+
+    #[test]
+    fn connections_inherit_keepalive_probes() {
+        for (parameter, is_on) in [("", false), ("so_keepalive=off", false), ("so_keepalive=on", true)] {
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let bound = open(&listens(&format!("listen 127.0.0.1:{port} {parameter};")), 1, &[], None).unwrap();
+            assert_eq!(bound[0].sockets[0].keepalive().unwrap(), is_on, "{parameter}");
+        }
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let text = format!("listen 127.0.0.1:{port} so_keepalive=30m::10;");
+        let bound = open(&listens(&text), 1, &[], None).unwrap();
+        let _client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        bound[0].sockets[0].set_nonblocking(false).unwrap();
+        let (accepted, _) = bound[0].sockets[0].accept().unwrap();
+        assert!(accepted.keepalive().unwrap());
+        assert_eq!(accepted.tcp_keepalive_time().unwrap().as_secs(), 30 * 60);
+        assert_eq!(accepted.tcp_keepalive_retries().unwrap(), 10);
     }
 
     #[test]

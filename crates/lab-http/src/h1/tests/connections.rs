@@ -196,3 +196,19 @@ fn long_message_is_written_in_parts() {
         assert_eq!(outgoing.write_some(b"").await.unwrap(), 0);
     });
 }
+
+#[test]
+fn caller_may_write_the_buffer_itself() {
+    let mut outgoing = Outgoing::new(Vec::new());
+    outgoing.buffer().extend_from_slice(b"head");
+    assert_eq!(outgoing.parts().1, b"head");
+    outgoing.mark_written(1);
+    assert_eq!(outgoing.parts().1, b"ead");
+    outgoing.mark_written(3);
+    assert!(outgoing.is_flushed());
+    run(async {
+        outgoing.buffer().extend_from_slice(b"next");
+        outgoing.flush().await.unwrap();
+        assert_eq!(outgoing.io_mut(), b"next");
+    });
+}

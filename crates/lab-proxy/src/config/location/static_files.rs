@@ -34,6 +34,9 @@ pub(crate) struct FilesLevel {
     pub(crate) log_not_found: Option<bool>,
     /// The inner option is none for `disable_symlinks off`.
     pub(crate) symlinks: Option<Option<SymlinkRules>>,
+    pub(crate) sendfile: Option<bool>,
+    /// In bytes; 0 for no limit.
+    pub(crate) sendfile_max_chunk: Option<u64>,
 }
 
 impl FilesLevel {
@@ -54,6 +57,8 @@ impl FilesLevel {
             }
             "log_not_found" => self.log_not_found = Some(directive.flag()?),
             "disable_symlinks" => self.symlinks = Some(SymlinkRules::read(directive, reader)?),
+            "sendfile" => self.sendfile = Some(directive.flag()?),
+            "sendfile_max_chunk" => self.sendfile_max_chunk = Some(directive.size()?),
             _ => {}
         }
         Ok(())
@@ -69,7 +74,18 @@ impl FilesLevel {
             if_modified_since: self.if_modified_since.or(outer.if_modified_since),
             log_not_found: self.log_not_found.or(outer.log_not_found),
             symlinks: self.symlinks.or_else(|| outer.symlinks.clone()),
+            sendfile: self.sendfile.or(outer.sendfile),
+            sendfile_max_chunk: self.sendfile_max_chunk.or(outer.sendfile_max_chunk),
         }
+    }
+
+    /// How many bytes the kernel sends of a file at a time; None without `sendfile on`.
+    pub(super) fn sendfile_chunk(&self) -> Option<u64> {
+        let chunk = match self.sendfile_max_chunk.unwrap_or(2 << 20) {
+            0 => u64::MAX,
+            bytes => bytes,
+        };
+        self.sendfile.unwrap_or(false).then_some(chunk)
     }
 }
 

@@ -1,13 +1,14 @@
 //! `listen`: the sockets, and the servers of each.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use super::Server;
 use crate::config::address::{Address, resolve};
 use crate::config::reader::ConfigReader;
 use crate::config::server_name::ServerNameIndex;
 use crate::variables::VariableValues;
-use lab_nginx_conf::{ConfError, ConfErrorKind, Directive, parse_number, parse_size};
+use lab_nginx_conf::{ConfError, ConfErrorKind, Directive, parse_number, parse_size, parse_time};
 
 #[derive(Debug)]
 pub struct Listen {
@@ -21,6 +22,8 @@ pub struct Listen {
     pub send_buffer: Option<usize>,
     /// `rcvbuf=`: that of its receive buffer.
     pub receive_buffer: Option<usize>,
+    /// `so_keepalive=`: whether the kernel probes idle connections. None leaves that to the system.
+    pub keepalive_probes: Option<KeepAliveProbes>,
     /// `proxy_protocol`: whether each connection begins with a PROXY header.
     pub proxy_protocol: bool,
     /// `ssl`, or `ssl on` in the default server: whether clients speak TLS.
@@ -37,6 +40,21 @@ pub struct Listen {
     pub servers: Vec<usize>,
     pub names: ServerNameIndex,
     default_is_marked: bool,
+}
+
+/// The probes of TCP for idle connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeepAliveProbes {
+    Off,
+    /// None stands for the system's value.
+    On {
+        /// How long a connection is idle before the first probe.
+        idle: Option<Duration>,
+        /// The time between two probes.
+        interval: Option<Duration>,
+        /// The number of probes without an answer after which the connection is dropped.
+        count: Option<u32>,
+    },
 }
 
 /// The versions of HTTP without TLS, where nothing announces them.
@@ -76,7 +94,7 @@ impl Listen {
 /// nginx's default on Linux.
 const BACKLOG: i32 = 511;
 const ACCEPTED: &str = "an address, a port or a range of ports, or unix:/PATH, then default_server, backlog=N, sndbuf=SIZE, \
-                        rcvbuf=SIZE, reuseport, bind, deferred, proxy_protocol, ssl, http2, ipv6only=on|off";
+                        rcvbuf=SIZE, so_keepalive=on|off|IDLE:INTERVAL:COUNT, fastopen=N, reuseport, bind, deferred, proxy_protocol, ssl, http2, ipv6only=on|off";
 
 const QUIC: &str = "HTTP/1.1 and HTTP/2 over TCP. HTTP/3 would need QUIC over UDP, which lab does not have; clients use it \
                     only where Alt-Svc or DNS announces it, and fall back to TCP";
@@ -164,8 +182,13 @@ fn add(
             }
             // every address has a socket of its own, and a connection without data costs a worker little
             None if matches!(parameter, "bind" | "deferred") => {}
+            // without it, the first data of a client takes a round trip more
+            Some(("fastopen", value)) if parse_number::<u32>(value).is_some_and(|length| length > 0) => {}
             Some(("sndbuf", value)) => listen.send_buffer = Some(buffer_size(directive, parameter, value)?),
             Some(("rcvbuf", value)) => listen.receive_buffer = Some(buffer_size(directive, parameter, value)?),
+            Some(("so_keepalive", value)) if address.internet().is_some() => {
+                listen.keepalive_probes = Some(KeepAliveProbes::read(directive, parameter, value)?);
+            }
             None if parameter == "reuseport" && address.internet().is_some() => listen.reuse_port = true,
             None if parameter == "ssl" => listen.tls = true,
             None if parameter == "http2" => {
@@ -198,6 +221,7 @@ fn entry<'a>(listens: &'a mut Vec<Listen>, address: &Address, first_server: usiz
             reuse_port: false,
             send_buffer: None,
             receive_buffer: None,
+            keepalive_probes: None,
             proxy_protocol: false,
             tls: false,
             http2: false,
@@ -212,6 +236,29 @@ fn entry<'a>(listens: &'a mut Vec<Listen>, address: &Address, first_server: usiz
         listens.len() - 1
     });
     &mut listens[position]
+}
+
+impl KeepAliveProbes {
+    fn read(directive: &Directive, parameter: &str, value: &str) -> Result<KeepAliveProbes, ConfError> {
+        let invalid =
+            || directive.invalid(parameter, "so_keepalive= with on, off or IDLE:INTERVAL:COUNT, such as 30m::10");
+        let time = |text: &str| parse_time(text).filter(|time| time.as_secs() > 0).ok_or_else(invalid);
+        match value.split(':').collect::<Vec<_>>()[..] {
+            ["on"] => Ok(KeepAliveProbes::On { idle: None, interval: None, count: None }),
+            ["off"] => Ok(KeepAliveProbes::Off),
+            [idle, interval, count] if value != "::" => {
+                let some = |text| Some(text).filter(|text: &&str| !text.is_empty());
+                Ok(KeepAliveProbes::On {
+                    idle: some(idle).map(time).transpose()?,
+                    interval: some(interval).map(time).transpose()?,
+                    count: some(count)
+                        .map(|count| parse_number(count).filter(|count| *count > 0).ok_or_else(invalid))
+                        .transpose()?,
+                })
+            }
+            _ => Err(invalid()),
+        }
+    }
 }
 
 fn buffer_size(directive: &Directive, parameter: &str, value: &str) -> Result<usize, ConfError> {

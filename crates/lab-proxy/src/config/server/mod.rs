@@ -3,7 +3,8 @@
 pub mod listen;
 
 use crate::config::http2::{Http2Config, Http2Level};
-use crate::config::location::level::{Level, LocationConfig};
+use crate::config::location::level::Level;
+use crate::config::location::location_config::LocationConfig;
 use crate::config::location::root::Root;
 use crate::config::location::{EnclosingBlock, Location, Locations};
 use crate::config::position::Position;

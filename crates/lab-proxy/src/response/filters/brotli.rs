@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use brotli::CompressorWriter;
 
-use super::gzip::is_compressible;
+use super::compressible::is_compressible;
 use super::progress::Progress;
 use super::recode;
 use crate::context::RequestContext;
@@ -14,8 +14,7 @@ use crate::response::{BodyError, Response};
 /// Compresses the response if the configuration and the request allow it.
 pub(super) fn apply(context: &RequestContext<'_>, response: &mut Response) -> Option<Brotli> {
     let rules = &context.config().brotli;
-    // as in the module: the response to a HEAD stays as it is
-    if !rules.is_on || context.is_head() || !is_compressible(response, rules.min_length, &rules.types) {
+    if !rules.is_on || !is_compressible(response, rules.min_length, &rules.types) {
         return None;
     }
     response.varies = true;
@@ -24,7 +23,7 @@ pub(super) fn apply(context: &RequestContext<'_>, response: &mut Response) -> Op
     }
     recode(response);
     response.head.fields_mut().push("Content-Encoding", "br");
-    Some(Brotli::new(rules.level, rules.window_bits))
+    (!context.is_head()).then(|| Brotli::new(rules.level, rules.window_bits))
 }
 
 /// The bytes of input that are compressed at a time.

@@ -1,6 +1,8 @@
 //! `expires`: adds `Expires` and `Cache-Control`.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use lab_http::message::date;
 
 use crate::clock::parse_http_date;
 use crate::config::location::expires::{Expires, Expiry};
@@ -47,9 +49,9 @@ fn fields(expiry: Expiry, now: i64, modified: Option<i64>) -> Option<(String, St
         (Expiry::AfterModification(time), Some(modified)) => (modified + time, modified + time - now, time < 0),
         (Expiry::AfterAccess(time) | Expiry::AfterModification(time), _) => (now + time, time, time < 0),
     };
-    let at = UNIX_EPOCH + Duration::from_secs(at.max(0).cast_unsigned());
+    let at = date::of(at.max(0).cast_unsigned());
     let control = if is_past || age < 0 { "no-cache".to_owned() } else { format!("max-age={age}") };
-    Some((httpdate::fmt_http_date(at), control))
+    Some((String::from_utf8_lossy(&at).into_owned(), control))
 }
 
 /// The next time of the day, in local time, that is `time` seconds after midnight.
@@ -79,6 +81,8 @@ mod tests {
             let found = fields(expiry, NOW, modified);
             assert_eq!(found, Some((expires.to_owned(), control.to_owned())), "{expiry:?}");
         }
+        let (expires, control) = fields(Expiry::AfterAccess(i64::MAX / 2), NOW, None).unwrap();
+        assert_eq!((&*expires, &*control), ("Fri, 31 Dec 9999 23:59:59 GMT", "max-age=4611686018427387903"));
         assert_eq!(fields(Expiry::Off, NOW, None), None);
         let next = next_time_of_day(NOW, 3600);
         assert!(next > NOW && next <= NOW + 25 * 3600);

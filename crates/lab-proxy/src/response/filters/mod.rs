@@ -10,6 +10,7 @@ pub(crate) mod expires;
 mod addition;
 mod brotli;
 mod charset;
+mod compressible;
 mod gunzip;
 mod gzip;
 mod progress;

@@ -8,7 +8,8 @@ use crate::response::Response;
 pub(super) fn apply(context: &RequestContext<'_>, response: &mut Response) {
     let Some(rules) = &context.config().ssi else { return };
     let fields = response.head.fields_mut();
-    if !rules.types.contains(fields.get("content-type")) {
+    // as in nginx: nothing is changed where nothing is
+    if !rules.types.contains(fields.get("content-type")) || fields.get("content-length") == Some(b"0") {
         return;
     }
     fields.remove("Content-Length");

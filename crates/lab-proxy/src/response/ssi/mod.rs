@@ -3,10 +3,10 @@
 //! A [`Page`] is pushed the content of one response, and returns the pages to include. It sends nothing: the caller
 //! fetches them.
 
+mod escape;
 mod parser;
+mod state;
 mod text;
-
-use std::collections::HashMap;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -16,22 +16,11 @@ use crate::eval::Scope;
 use crate::routing::uri;
 use crate::variables::pattern::Pattern;
 use crate::variables::{DefinedVariables, Variable};
+use escape::{escape_entities, escape_url};
 pub(crate) use parser::Token;
 use parser::{Command, Parser};
+pub(crate) use state::SsiState;
 use text::Expression;
-
-/// The variables of `set`, and the named groups of regular expressions. All pages of a request share them.
-#[derive(Debug, Default)]
-pub(crate) struct SsiVariables {
-    values: HashMap<Vec<u8>, Vec<u8>>,
-}
-
-impl SsiVariables {
-    /// Sets a variable. Case does not matter in names.
-    pub(crate) fn set(&mut self, name: &[u8], value: Vec<u8>) {
-        self.values.insert(name.to_ascii_lowercase(), value);
-    }
-}
 
 /// A page that a command includes.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,6 +30,8 @@ pub(crate) struct Include {
     pub(crate) args: Option<Vec<u8>>,
     /// The variable that gets the content, which is left out of the page then.
     pub(crate) variable: Option<Vec<u8>>,
+    /// The content in place of an empty one, or of an error.
+    pub(crate) stub: Option<Vec<u8>>,
 }
 
 /// What follows from a piece of content.
@@ -65,8 +56,10 @@ pub(crate) struct Page<'c> {
     branch: Branch,
     /// Whether one of the branches so far was chosen.
     is_decided: bool,
-    /// Whether text is left out, in a branch that was not chosen.
+    /// Whether text is left out, in a block or in a branch that was not chosen.
     is_skipped: bool,
+    /// Whether what is left out belongs to a block.
+    is_in_block: bool,
 }
 
 /// The part of a condition that the page is in.
@@ -87,7 +80,7 @@ enum Encoding {
 
 /// The parameters of each command, those that must be there first.
 const COMMANDS: &[(&str, usize, &[&str])] = &[
-    ("include", 0, &["virtual", "file", "wait", "set"]),
+    ("include", 0, &["virtual", "file", "wait", "set", "stub"]),
     ("echo", 1, &["var", "default", "encoding"]),
     ("config", 0, &["errmsg", "timefmt"]),
     ("set", 2, &["var", "value"]),
@@ -95,6 +88,8 @@ const COMMANDS: &[(&str, usize, &[&str])] = &[
     ("elif", 1, &["expr"]),
     ("else", 0, &[]),
     ("endif", 0, &[]),
+    ("block", 1, &["name"]),
+    ("endblock", 0, &[]),
 ];
 
 impl<'c> Page<'c> {
@@ -110,6 +105,7 @@ impl<'c> Page<'c> {
             branch: Branch::Outside,
             is_decided: false,
             is_skipped: false,
+            is_in_block: false,
         }
     }
 
@@ -124,12 +120,16 @@ impl<'c> Page<'c> {
     }
 
     /// Executes a token.
-    pub(crate) fn process(&mut self, token: Token, variables: &mut SsiVariables, scope: &Scope<'_>) -> Option<Step> {
+    pub(crate) fn process(&mut self, token: Token, state: &mut SsiState, scope: &Scope<'_>) -> Option<Step> {
         match token {
+            Token::Text(text) if self.is_in_block => {
+                state.append_to_block(&text);
+                None
+            }
             Token::Text(text) => (!self.is_skipped).then_some(Step::Text(text)),
             Token::Malformed(message) => Some(Step::Failed(message)),
             Token::Command(command) => {
-                self.execute(&command, variables, scope).unwrap_or_else(|message| Some(Step::Failed(message)))
+                self.execute(&command, state, scope).unwrap_or_else(|message| Some(Step::Failed(message)))
             }
         }
     }
@@ -139,17 +139,17 @@ impl<'c> Page<'c> {
         if self.config.is_silent { b"" } else { &self.error_text }
     }
 
-    fn execute(
-        &mut self,
-        command: &Command,
-        variables: &mut SsiVariables,
-        scope: &Scope<'_>,
-    ) -> Result<Option<Step>, String> {
+    fn execute(&mut self, command: &Command, state: &mut SsiState, scope: &Scope<'_>) -> Result<Option<Step>, String> {
         let name = String::from_utf8_lossy(&command.name);
         let Some((_, required, names)) = COMMANDS.iter().find(|(own, ..)| *own == name) else {
             return if self.is_skipped { Ok(None) } else { Err(format!("invalid SSI command: \"{name}\"")) };
         };
         let is_in_context = match &*name {
+            "endblock" => true,
+            _ if self.is_in_block => {
+                state.append_command_to_block(command);
+                return Ok(None);
+            }
             "elif" | "else" => self.branch == Branch::If,
             "endif" => self.branch != Branch::Outside,
             _ if self.is_skipped => return Ok(None),
@@ -175,10 +175,10 @@ impl<'c> Page<'c> {
         let required = |name: &str| parameter(name).unwrap_or_default();
         match &*name {
             "include" => {
-                let include = self.include(parameter, variables, scope)?;
+                let include = self.include(parameter, state, scope)?;
                 return Ok(Some(Step::Include(include)));
             }
-            "echo" => return Ok(Some(self.echo(required("var"), parameter, variables, scope))),
+            "echo" => return Ok(Some(self.echo(required("var"), parameter, state, scope))),
             "config" => {
                 if let Some(format) = parameter("timefmt") {
                     self.time_format = String::from_utf8_lossy(format).into_owned();
@@ -188,14 +188,14 @@ impl<'c> Page<'c> {
                 }
             }
             "set" => {
-                let value = self.evaluate(required("value"), variables, scope)?;
-                variables.set(required("var"), value);
+                let value = self.evaluate(required("value"), state, scope)?;
+                state.set(required("var"), value);
             }
             "if" if self.branch != Branch::Outside => {
                 return Err("the \"if\" command inside the \"if\" command".to_owned());
             }
             "if" | "elif" => {
-                self.is_skipped = self.is_decided || !self.holds(required("expr"), variables, scope)?;
+                self.is_skipped = self.is_decided || !self.holds(required("expr"), state, scope)?;
                 self.is_decided |= !self.is_skipped;
                 self.branch = Branch::If;
             }
@@ -203,6 +203,16 @@ impl<'c> Page<'c> {
                 self.is_skipped = self.is_decided;
                 self.is_decided = true;
                 self.branch = Branch::Else;
+            }
+            "block" => {
+                state.begin_block(required("name"));
+                self.is_skipped = true;
+                self.is_in_block = true;
+            }
+            // as in nginx: it also ends what a condition left out
+            "endblock" => {
+                self.is_skipped = false;
+                self.is_in_block = false;
             }
             _ => {
                 self.is_skipped = false;
@@ -216,7 +226,7 @@ impl<'c> Page<'c> {
     fn include<'p>(
         &self,
         parameter: impl Fn(&str) -> Option<&'p [u8]>,
-        variables: &SsiVariables,
+        state: &SsiState,
         scope: &Scope<'_>,
     ) -> Result<Include, String> {
         let target = match (parameter("virtual"), parameter("file")) {
@@ -231,10 +241,13 @@ impl<'c> Page<'c> {
             }
             (None, None) => return Err("no parameter in \"include\" SSI command".to_owned()),
         };
+        if parameter("set").is_some() && parameter("stub").is_some() {
+            return Err("\"set\" and \"stub\" cannot be used together in \"include\" SSI command".to_owned());
+        }
         if let Some(wait) = parameter("wait").filter(|wait| !matches!(*wait, b"yes" | b"no")) {
             return Err(format!("invalid value \"{}\" in the \"wait\" parameter", wait.escape_ascii()));
         }
-        let mut target = self.evaluate(target, variables, scope)?;
+        let mut target = self.evaluate(target, state, scope)?;
         if target.first() != Some(&b'/') {
             let uri = &scope.route.uri;
             let folder = memchr::memrchr(b'/', uri).map_or(0, |slash| slash + 1);
@@ -242,17 +255,22 @@ impl<'c> Page<'c> {
         }
         let unsafe_target = || format!("unsafe URI \"{}\" was detected", target.escape_ascii());
         let (path, args) = uri::safe(&target).ok_or_else(unsafe_target)?;
-        Ok(Include { path, args, variable: parameter("set").map(<[u8]>::to_vec) })
+        let block = |name: &[u8]| {
+            let unknown = || format!("\"stub\"=\"{}\" for \"include\" not found", name.escape_ascii());
+            state.block(name).cloned().ok_or_else(unknown)
+        };
+        let stub = parameter("stub").map(block).transpose()?;
+        Ok(Include { path, args, variable: parameter("set").map(<[u8]>::to_vec), stub })
     }
 
     fn echo<'p>(
         &mut self,
         name: &[u8],
         parameter: impl Fn(&str) -> Option<&'p [u8]>,
-        variables: &SsiVariables,
+        state: &SsiState,
         scope: &Scope<'_>,
     ) -> Step {
-        let value = self.lookup(&name.to_ascii_lowercase(), variables, scope);
+        let value = self.lookup(&name.to_ascii_lowercase(), state, scope);
         let value = value.unwrap_or_else(|| parameter("default").unwrap_or(b"(none)").to_vec());
         if let Some(encoding) = parameter("encoding") {
             self.encoding = match encoding {
@@ -271,42 +289,42 @@ impl<'c> Page<'c> {
     }
 
     /// Whether the expression of an `if` holds.
-    fn holds(&self, expression: &[u8], variables: &mut SsiVariables, scope: &Scope<'_>) -> Result<bool, String> {
+    fn holds(&self, expression: &[u8], state: &mut SsiState, scope: &Scope<'_>) -> Result<bool, String> {
         match Expression::parse(expression)? {
-            Expression::Value(left) => Ok(!self.evaluate(left, variables, scope)?.is_empty()),
+            Expression::Value(left) => Ok(!self.evaluate(left, state, scope)?.is_empty()),
             Expression::Text { left, right, is_negated } => {
-                let is_equal = self.evaluate(left, variables, scope)? == self.evaluate(right, variables, scope)?;
+                let is_equal = self.evaluate(left, state, scope)? == self.evaluate(right, state, scope)?;
                 Ok(is_equal != is_negated)
             }
             Expression::Pattern { left, pattern, is_negated } => {
-                let left = self.evaluate(left, variables, scope)?;
+                let left = self.evaluate(left, state, scope)?;
                 // as in nginx: a `$` begins a variable
-                let pattern = self.evaluate(pattern, variables, scope)?;
+                let pattern = self.evaluate(pattern, state, scope)?;
                 let pattern = Pattern::new(&String::from_utf8_lossy(&pattern), false, self.defined)?;
                 let values = &scope.route.values;
                 let is_match = pattern.matches(&left, values);
                 for (group, name) in pattern.named_groups().into_iter().filter(|_| is_match) {
                     let mut value = Vec::new();
                     values.write_capture(group, &mut value);
-                    variables.set(name.as_bytes(), value);
+                    state.set(name.as_bytes(), value);
                 }
                 Ok(is_match != is_negated)
             }
         }
     }
 
-    fn evaluate(&self, text: &[u8], variables: &SsiVariables, scope: &Scope<'_>) -> Result<Vec<u8>, String> {
-        text::evaluate(text, |name| self.lookup(name, variables, scope))
+    fn evaluate(&self, text: &[u8], state: &SsiState, scope: &Scope<'_>) -> Result<Vec<u8>, String> {
+        text::evaluate(text, |name| self.lookup(name, state, scope))
     }
 
     /// The value of a variable: of `set`, of a date, or of the configuration.
-    fn lookup(&self, name: &[u8], variables: &SsiVariables, scope: &Scope<'_>) -> Option<Vec<u8>> {
+    fn lookup(&self, name: &[u8], state: &SsiState, scope: &Scope<'_>) -> Option<Vec<u8>> {
         match name {
             b"date_local" => return Some(self.date(scope, TimeZone::system())),
             b"date_gmt" => return Some(self.date(scope, TimeZone::UTC)),
             _ => {}
         }
-        if let Some(value) = variables.values.get(name) {
+        if let Some(value) = state.variable(name) {
             return Some(value.clone());
         }
         let variable = match name {
@@ -326,34 +344,4 @@ impl<'c> Page<'c> {
         let format = if is_utc { self.time_format.replace("%Z", "GMT") } else { self.time_format.clone() };
         jiff::fmt::strtime::format(&format, &now.to_zoned(zone)).unwrap_or_default().into_bytes()
     }
-}
-
-fn escape_url(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    for &byte in text {
-        let is_kept = !matches!(
-            byte,
-            0..=0x20 | b'"' | b'#' | b'%' | b'\'' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | 0x7f..
-        );
-        if !is_kept {
-            out.extend([b'%', uri::hex_digit(byte >> 4), uri::hex_digit(byte & 15)]);
-        } else {
-            out.push(byte);
-        }
-    }
-    out
-}
-
-fn escape_entities(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    for &byte in text {
-        match byte {
-            b'<' => out.extend_from_slice(b"&lt;"),
-            b'>' => out.extend_from_slice(b"&gt;"),
-            b'&' => out.extend_from_slice(b"&amp;"),
-            b'"' => out.extend_from_slice(b"&quot;"),
-            other => out.push(other),
-        }
-    }
-    out
 }

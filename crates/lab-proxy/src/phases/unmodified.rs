@@ -1,0 +1,100 @@
+//! Requests for a file that the client has already (304): they need no open file.
+
+use super::Phases;
+use super::conditional::{Precondition, Validators, evaluate};
+use super::file_system::{FileKind, FileMetadata};
+use crate::config::location::gzip::StaticFiles;
+use crate::eval::FilePath;
+use crate::routing::route::Route;
+
+/// The metadata of a file of which the client has a current copy. None if opening it could fail, or another file could be
+/// sent in its place.
+pub(super) fn find<'a>(phases: &Phases<'a, '_>, route: &Route<'a>, path: &FilePath) -> Option<FileMetadata> {
+    let headers = &phases.request.head.headers;
+    let is_conditional = headers.contains("if-none-match") || headers.contains("if-modified-since");
+    let config = &route.location.config;
+    let may_differ = config.gzip.static_files != StaticFiles::Off || config.brotli.static_files != StaticFiles::Off;
+    let is_whole = matches!(route.status, None | Some(200)) && route.method != b"POST" && !route.is_subrequest;
+    // each component of a path with `disable_symlinks` is opened anyway
+    if !is_conditional || !is_whole || may_differ || config.symlinks.is_some() {
+        return None;
+    }
+    let metadata = phases.metadata(route, &path.bytes).ok()?;
+    let tag = config.etag.then(|| metadata.entity_tag());
+    let own = Validators { tag: tag.as_deref(), modified: Some(metadata.modified) };
+    let is_current = evaluate(headers, own, config.if_modified_since) == Precondition::NotModified;
+    (metadata.kind == FileKind::File && metadata.is_readable_by_all && is_current).then_some(metadata)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+
+    use lab_http::{RequestHead, Version};
+
+    use crate::config::address::Address;
+    use crate::config::{self, ConfigPaths};
+    use crate::eval::{ClientConnection, RequestOutcome};
+    use crate::phases::file_system::Disk;
+    use crate::phases::{Action, Phases};
+    use crate::routing::request::Request;
+    use crate::routing::route::Route;
+    use crate::variables::VariableValues;
+
+    /// Whether a request with this field for `folder/a.txt` opens the file.
+    fn is_opened(folder: &Path, directives: &str, field: (&str, &str)) -> bool {
+        let text = format!("events {{}} http {{ server {{ root {}; {directives} }} }}", folder.display());
+        let file = Path::new("nginx.conf");
+        let tree = lab_nginx_conf::parse(&text, file).unwrap();
+        let paths = ConfigPaths { prefix: Path::new("/prefix"), error_log: None };
+        let config = config::read(&tree, file, paths).unwrap();
+        let mut head = RequestHead::new("GET", "/a.txt", Version::Http11);
+        head.headers.push("Host", "a");
+        head.headers.push(field.0, field.1);
+        let request = Request::validate(&head, true).unwrap();
+        let connection = ClientConnection::new(1, None, Address::Internet(([127, 0, 0, 1], 80).into()));
+        let (server, outcome) = (&config.servers[0], RequestOutcome::default());
+        let phases = Phases {
+            config: &config,
+            server,
+            connection: &connection,
+            request: &request,
+            outcome: &outcome,
+            files: &Disk,
+        };
+        let mut route = Route::new(Some(&request), &server.outside, VariableValues::new(&config.variables));
+        match phases.begin(&mut route) {
+            Action::File(opened) => opened.file.is_some(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn current_copy_needs_no_open_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.txt");
+        std::fs::write(&file, "content").unwrap();
+        let set_mode = |mode| std::fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+        set_mode(0o644);
+        let any = ("If-None-Match", "*");
+        assert!(!is_opened(folder.path(), "", any));
+        let late = ("If-Modified-Since", "Fri, 31 Dec 9999 23:59:59 GMT");
+        assert!(!is_opened(folder.path(), "if_modified_since before;", late));
+        for (directives, field) in [
+            ("", ("If-None-Match", "\"other\"")),
+            ("", late),
+            ("", ("If-Match", "*")),
+            ("", ("Accept", "*")),
+            ("gzip_static on;", any),
+            ("brotli_static on;", any),
+            ("disable_symlinks on;", any),
+        ] {
+            assert!(is_opened(folder.path(), directives, field), "{directives} {field:?}");
+        }
+        // as nginx does, reading is left to the system's checks
+        set_mode(0o600);
+        assert!(is_opened(folder.path(), "", any));
+    }
+}
