@@ -43,7 +43,11 @@ const POSTGRESQL: ServiceKind = ServiceKind {
     package: "postgresql",
     versions: Some("/usr/lib/postgresql"),
     refuses_root: true,
-    prepare: Some("initdb -D '{folder}/data' -U lab -A trust --no-sync --encoding=UTF8 --locale=C"),
+    // Containers connect from other addresses than this machine's, which initdb allows by itself.
+    prepare: Some(
+        "initdb -D '{folder}/data' -U lab -A trust --no-sync --encoding=UTF8 --locale=C && \
+         echo 'host all all samenet trust' >> '{folder}/data/pg_hba.conf'",
+    ),
     // The state is discarded, so it need not survive a crash. Its unix socket would be in /var/run or /tmp.
     command: "exec postgres -D '{folder}/data' -p {port} -c listen_addresses={host} -c unix_socket_directories='' -c fsync=off",
     is_ready: Some("pg_isready -q -h {host} -p {port} -U lab"),
@@ -64,7 +68,8 @@ const REDIS: ServiceKind = ServiceKind {
     versions: None,
     refuses_root: false,
     prepare: None,
-    command: "exec redis-server --bind {host} --port {port} --dir '{folder}' --save '' --appendonly no",
+    // Its protected mode refuses clients from containers.
+    command: "exec redis-server --bind {host} --port {port} --dir '{folder}' --save '' --appendonly no --protected-mode no",
     is_ready: None,
     then: None,
     environment: &[("REDIS_URL", "redis://{host}:{port}/0")],

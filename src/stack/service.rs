@@ -1,7 +1,7 @@
 //! Starts the services of an application before its server, with an empty folder for their state, and stops them after it.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -35,20 +35,29 @@ pub struct RunningService {
     _port: HeldPort,
 }
 
-/// Starts services one after the other, with their logs and their state in `visit`. Returns them with the variables of the
-/// application.
+/// Where services run.
+#[derive(Clone, Copy)]
+pub(super) struct ServicePlace<'a> {
+    /// The lab binary, which guards them.
+    pub(super) lab: &'a Path,
+    /// The address of this machine that they bind.
+    pub(super) host: IpAddr,
+    pub(super) cores: &'a [u16],
+    /// The folder of their logs and of their state.
+    pub(super) visit: &'a Path,
+}
+
+/// Starts services one after the other. Returns them with the variables of the application.
 ///
 /// # Errors
 /// One is not installed, fails, or is not ready in time. Those before it are stopped.
 pub(super) async fn start_all(
-    lab: &Path,
     services: &[Service],
-    cores: &[u16],
-    visit: &Path,
+    place: ServicePlace<'_>,
 ) -> Result<(Vec<RunningService>, Vec<(String, String)>), StartError> {
     let mut running = Vec::new();
     for service in services {
-        match start(lab, service, cores, visit).await {
+        match start(service, place).await {
             Ok(started) => running.push(started),
             Err(error) => {
                 // Why it did not start matters more than how the others stopped.
@@ -117,9 +126,10 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-async fn start(lab: &Path, service: &Service, cores: &[u16], visit: &Path) -> Result<RunningService, StartError> {
+async fn start(service: &Service, place: ServicePlace<'_>) -> Result<RunningService, StartError> {
+    let ServicePlace { lab, host, cores, visit } = place;
     let name = &service.name;
-    let port = HeldPort::loopback().map_err(io_error(format!("reserve a port for the service `{name}`")))?;
+    let port = HeldPort::at(host).map_err(io_error(format!("reserve a port for the service `{name}`")))?;
     let state = visit.join(format!("service-{name}"));
     std::fs::create_dir_all(&state).map_err(io_error(format!("create {}", state.display())))?;
     let environment = service.kind.map_or(Ok(Vec::new()), |kind| path_variable(name, kind))?;

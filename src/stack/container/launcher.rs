@@ -19,11 +19,17 @@ use super::mounts;
 use super::run_network::{RunNetwork, RunNetworkError};
 use super::scenario_images::{ScenarioImageError, ScenarioImages};
 use crate::catalog::KindRef;
+use crate::catalog::kind::{Interface, Protocol};
 use crate::scenario::model;
-use crate::stack::component_spec::{NginxSpec, ResolvedKind, SpecContext, resolve_proxy, resolve_server};
+use crate::stack::app_observer::AppObserver;
+use crate::stack::component_spec::{
+    AppSurroundings, NginxSpec, ResolvedKind, SpecContext, resolve_proxy, resolve_server,
+};
 use crate::stack::process::ProcessLauncher;
 use crate::stack::recording::Recording;
+use crate::stack::relay::Relay;
 use crate::stack::running::{RunningComponent, RunningStack};
+use crate::stack::service::{self, RunningService};
 use crate::stack::{Role, StartError, io_error};
 
 /// The port of the app server in its container.
@@ -32,6 +38,8 @@ const SERVER_PORT: u16 = 8000;
 const PROXY_PORT: u16 = 8080;
 /// The host name under which the proxy finds the server.
 const SERVER: &str = "server";
+/// The folder of the socket to which the application describes its requests.
+const OBSERVER: &str = "observer";
 
 /// Starts the stacks of one run in containers, all in one [`RunNetwork`].
 #[derive(Debug)]
@@ -55,6 +63,21 @@ struct ContainerInputs {
     mounts: Vec<BindMount>,
     /// Host names and their addresses.
     hosts: BTreeMap<String, IpAddr>,
+    /// The server whose requests a relay in the container's network records.
+    relayed: Option<RelayedServer>,
+}
+
+/// A server behind a relay.
+struct RelayedServer {
+    address: SocketAddr,
+    protocol: Protocol,
+}
+
+/// A component that is ready.
+struct Launched {
+    component: RunningComponent,
+    location: StartedContainer,
+    relay: Option<Relay>,
 }
 
 impl ContainerLauncher {
@@ -105,12 +128,12 @@ impl ContainerLauncher {
         self.network.close().await
     }
 
-    /// Starts a stack with its files in the run's folder under `visit`, and waits until it is ready. lab is not in the network
-    /// between containers, so of `recording` only the access logs apply.
+    /// Starts a stack with its files in the run's folder under `visit`, and waits until it is ready. Its requests are recorded
+    /// as far as `recording` says.
     ///
     /// # Errors
-    /// An image, a configuration, a container or the readiness probe fails. Components that were started by then are
-    /// stopped.
+    /// A service, an image, a configuration, a container or the readiness probe fails, or lab may not enter the network of the
+    /// proxy's container. Components that were started by then are stopped.
     pub async fn start(
         &mut self,
         stack: &model::Stack,
@@ -118,19 +141,86 @@ impl ContainerLauncher {
         recording: Recording,
     ) -> Result<RunningStack, StartError> {
         let visit = Visit { name: visit.to_owned(), folder: self.process.folder.join(visit) };
-        let (server, location) = self.start_server(stack, &visit).await?;
+        std::fs::create_dir_all(&visit.folder).map_err(io_error(format!("create {}", visit.folder.display())))?;
+        let recording = self.possible(recording, stack)?;
+        let (services, variables) = self.start_services(stack, &visit).await?;
+        match self.start_components(stack, &visit, recording, &variables).await {
+            Ok(running) => Ok(RunningStack { services, ..running }),
+            Err(error) => {
+                // Why the stack did not start matters more than how its services stopped.
+                let _ = service::stop_all(services).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// What can be recorded. The pages of lab's own applications show their requests, so they need no relay.
+    fn possible(&self, recording: Recording, stack: &model::Stack) -> Result<Recording, StartError> {
+        let python = stack.apps.python().filter(|_| stack.app != Interface::Native);
+        let is_own = python.is_none_or(|app| app.path.is_none());
+        match recording.upstream && stack.proxy.is_some() && !rustix::process::geteuid().is_root() {
+            true if is_own => Ok(Recording { upstream: false, ..recording }),
+            true => Err(StartError::NotRecorded),
+            false => Ok(recording),
+        }
+    }
+
+    /// Starts the services of the application as processes of this machine, where containers reach them.
+    async fn start_services(
+        &self,
+        stack: &model::Stack,
+        visit: &Visit,
+    ) -> Result<(Vec<RunningService>, Vec<(String, String)>), StartError> {
+        let RunNetwork { engine, gateway, .. } = &self.network;
+        match stack.services() {
+            [first, ..] if engine.rootless => Err(StartError::NoService {
+                name: first.name.clone(),
+                reason: "containers of a rootless engine do not reach this machine: run the stack with \
+                         `backend = \"process\"`"
+                    .to_owned(),
+            }),
+            services => service::start_all(services, self.process.service_place(*gateway, &visit.folder)).await,
+        }
+    }
+
+    async fn start_components(
+        &mut self,
+        stack: &model::Stack,
+        visit: &Visit,
+        recording: Recording,
+        variables: &[(String, String)],
+    ) -> Result<RunningStack, StartError> {
+        let observer = match recording.app && stack.app != Interface::Native {
+            true => {
+                let bound = AppObserver::bind_in(&visit.folder.join(OBSERVER));
+                Some(bound.map_err(io_error("open a socket for the application's requests"))?)
+            }
+            false => None,
+        };
+        let surroundings = AppSurroundings { observer: observer.as_ref().map(AppObserver::name), variables };
+        let Launched { component: server, location, .. } = self.start_server(stack, surroundings, visit).await?;
         let server_name = (format!("{SERVER}:{SERVER_PORT}"), format!("{{{SERVER}}}"));
         let mut names = vec![server_name, address_name(&server, &location)];
-        let mut components = vec![server];
         let mut outermost = location.address;
-        if let Some(proxy) = &stack.proxy {
-            let access_logs = self.process.has_access_logs(recording);
-            let (proxy, location) = self.start_proxy(stack, proxy, &location, access_logs, &visit).await?;
-            names.push(address_name(&proxy, &location));
-            components.insert(0, proxy);
-            outermost = location.address;
-        }
+        let server_address = server.address;
+        let mut components = vec![server];
+        let relay = match &stack.proxy {
+            Some(proxy) => {
+                let launched = self.start_proxy(stack, proxy, &location, recording, visit).await?;
+                names.push(address_name(&launched.component, &launched.location));
+                components.insert(0, launched.component);
+                outermost = launched.location.address;
+                launched.relay
+            }
+            None if recording.upstream => {
+                let started = Relay::start(server_address, stack.server.kind.speaks()).await;
+                Some(started.map_err(io_error("listen for the requests to the server"))?)
+            }
+            None => None,
+        };
         let client = match components[0].address.ip() == outermost {
+            // The relay connects in the client's place.
+            true if stack.proxy.is_none() && relay.is_some() => Some(self.network.gateway),
             true => None,
             false if self.network.engine.is_podman => Some(outermost),
             false => Some(self.network.gateway),
@@ -141,20 +231,25 @@ impl ContainerLauncher {
         // One address may be a prefix of another.
         names.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
         names.extend(self.process.folder_names(stack));
-        Ok(RunningStack::ready(components, client, names))
+        Ok(RunningStack { relay, observer, ..RunningStack::ready(components, client, names) })
     }
 
     async fn start_server(
         &mut self,
         stack: &model::Stack,
+        surroundings: AppSurroundings<'_>,
         visit: &Visit,
-    ) -> Result<(RunningComponent, StartedContainer), StartError> {
+    ) -> Result<Launched, StartError> {
         let kind = self.resolve_kind(stack, &stack.server.kind, stack.server_image())?;
         let work = self.create_work_folder(&visit.folder, Role::Server)?;
         let mut reserve = ports(SERVER_PORT);
         let mut context = self.context(stack, visit, &work, &mut reserve);
+        context.surroundings = surroundings;
         let spec = resolve_server(&stack.server, stack.app, kind, &mut context)?;
         let mut mounts = read_only(&spec.inputs);
+        if surroundings.observer.is_some() {
+            mounts.push(BindMount { path: visit.folder.join(OBSERVER), writable: false });
+        }
         // Some kinds write their pid file there, for one.
         let named = work.display().to_string();
         let environment = spec.environment.iter().map(|(_, value)| value);
@@ -169,15 +264,15 @@ impl ContainerLauncher {
         stack: &model::Stack,
         proxy: &model::Proxy,
         server: &StartedContainer,
-        access_logs: bool,
+        recording: Recording,
         visit: &Visit,
-    ) -> Result<(RunningComponent, StartedContainer), StartError> {
+    ) -> Result<Launched, StartError> {
         let kind = self.resolve_kind(stack, &proxy.kind, stack.proxy_image())?;
         let work = self.create_work_folder(&visit.folder, Role::Proxy)?;
         let mut reserve = ports(PROXY_PORT);
         let upstream = format!("{SERVER}:{SERVER_PORT}");
         let mut context = self.context(stack, visit, &work, &mut reserve);
-        context.access_logs = access_logs;
+        context.access_logs = self.process.has_access_logs(recording);
         let spec = resolve_proxy(proxy, &upstream, kind, &mut context)?;
         let mut mounts = read_only(&spec.inputs);
         mounts.push(BindMount { path: work, writable: true });
@@ -185,12 +280,19 @@ impl ContainerLauncher {
             mounts.extend(mounts::named_by(texts)?);
         }
         let tls_address = spec.tls_address;
-        let hosts = BTreeMap::from([(SERVER.to_owned(), server.address)]);
-        let (component, location) = self.launch(spec, ContainerInputs { mounts, hosts }, visit).await?;
+        let relayed = recording.upstream.then(|| RelayedServer {
+            address: SocketAddr::new(server.address, SERVER_PORT),
+            protocol: stack.server.kind.speaks(),
+        });
+        // The relay listens in the proxy's own network, under the server's port.
+        let address = if relayed.is_some() { Ipv4Addr::LOCALHOST.into() } else { server.address };
+        let hosts = BTreeMap::from([(SERVER.to_owned(), address)]);
+        let launched = self.launch(spec, ContainerInputs { mounts, hosts, relayed }, visit).await?;
+        let Launched { component, location, .. } = &launched;
         // Only one port of a container is published. Where clients need that one, the TLS port cannot be reached.
         let tls = tls_address.filter(|_| component.address.ip() == location.address);
         let tls_address = tls.map(|tls| SocketAddr::new(location.address, tls.port()));
-        Ok((RunningComponent { tls_address, ..component }, location))
+        Ok(Launched { component: RunningComponent { tls_address, ..launched.component }, ..launched })
     }
 
     fn context<'a>(
@@ -208,9 +310,8 @@ impl ContainerLauncher {
             cores: self.process.core_count(),
             // Root only in the engine's eyes, if at all.
             is_root: false,
-            observer: None,
+            surroundings: AppSurroundings::default(),
             access_logs: true,
-            services_environment: &[],
             reserve,
         }
     }

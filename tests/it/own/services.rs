@@ -39,7 +39,7 @@ def app(environ, start_response):
     return [TEXT]
 "#;
 
-const SCENARIO: &str = r#"
+pub(crate) const SCENARIO: &str = r#"
 schema = 1
 name   = "served"
 kinds  = "kinds"
@@ -67,7 +67,7 @@ expect.status = 200
 expect.body   = "xprepared\nthen\n"
 "#;
 
-fn project(scenario: &str) -> Project {
+pub(crate) fn project(scenario: &str) -> Project {
     Project::new(str::to_owned)
         .with_server_kind("own", KIND, LAUNCHER)
         .with_file("shop.py", APP)

@@ -1,7 +1,7 @@
 //! Starts one component of a stack as a container, and waits until it is ready.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,10 +11,11 @@ use super::super::container_spec::{ContainerSpec, StartedContainer};
 use super::super::lab_image::ImageReference;
 use super::super::run_network::{PreparedImage, RunNetwork};
 use super::super::{domain, labels, limits};
-use super::{ContainerInputs, ContainerLauncher, Visit};
+use super::{ContainerInputs, ContainerLauncher, Launched, RelayedServer, Visit};
 use crate::measure::cgroup::Cgroup;
 use crate::stack::component_spec::ComponentSpec;
 use crate::stack::guarded::{FIRST_INHERITED_FD, Guarded, KeeperProgram};
+use crate::stack::relay::Relay;
 use crate::stack::running::{ProcessScope, RunningComponent};
 use crate::stack::{EXCERPT_LINES, Role, StartError, image_programs, io_error, ready, write_file};
 
@@ -30,17 +31,18 @@ const MEMORY_BYTES: i64 = 2 << 30;
 const PIDS: i64 = 1024;
 
 impl ContainerLauncher {
-    /// Starts the component, and returns it with the location of its container.
+    /// Starts the component, and the relay in its network if it has one.
     pub(super) async fn launch(
         &mut self,
         mut spec: ComponentSpec,
         mut inputs: ContainerInputs,
         visit: &Visit,
-    ) -> Result<(RunningComponent, StartedContainer), StartError> {
+    ) -> Result<Launched, StartError> {
         let role = spec.role;
         image_programs::strip_bin(&mut spec.command);
         bind_by_address(&mut spec);
         let image = self.prepare_image(&mut spec, &mut inputs).await?;
+        let relayed = inputs.relayed.take();
         let mut process = self.start_keeper(&self.container_spec(&spec, inputs, &image, &visit.name), role, visit)?;
         let location = match tokio::time::timeout(START_DEADLINE, read_location(&mut process)).await {
             Ok(Some(location)) => location,
@@ -50,6 +52,15 @@ impl ContainerLauncher {
                 let observed = "the engine has not started it".to_owned();
                 return Err(StartError::NotReady { role, deadline, observed, last_lines: String::new(), log });
             }
+        };
+        // Before the proxy is probed, whose requests it passes on.
+        let relay = match relayed {
+            Some(RelayedServer { address, protocol }) => {
+                let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, address.port()));
+                let started = Relay::start_in_container(location.pid, listen, address, protocol).await;
+                Some(started.map_err(io_error(format!("record requests in the network of the {role}'s container")))?)
+            }
+            None => None,
         };
         let address = match self.network.reaches(location.address) {
             true => SocketAddr::new(location.address, spec.address.port()),
@@ -77,7 +88,7 @@ impl ContainerLauncher {
             at_rest: None,
             _port: None,
         };
-        Ok((component, location))
+        Ok(Launched { component, location, relay })
     }
 
     /// The image to start from. lab's own is made first, and brings mounts and a library path.
