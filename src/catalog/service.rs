@@ -22,7 +22,33 @@ pub struct ServiceKind {
     pub environment: &'static [(&'static str, &'static str)],
 }
 
-pub const SERVICE_KINDS: [&ServiceKind; 3] = [&MEMCACHED, &POSTGRESQL, &REDIS];
+pub const SERVICE_KINDS: [&ServiceKind; 4] = [&MARIADB, &MEMCACHED, &POSTGRESQL, &REDIS];
+
+const MARIADB: ServiceKind = ServiceKind {
+    name: "mariadb",
+    program: "mariadbd",
+    package: "mariadb-server",
+    versions: None,
+    refuses_root: true,
+    prepare: Some(
+        "mariadb-install-db --no-defaults --datadir='{folder}/data' --auth-root-authentication-method=normal \
+         --skip-test-db > install.log && \
+         printf '%s\\n' \"CREATE DATABASE app;\" \"CREATE USER 'lab'@'%';\" \
+         \"GRANT ALL ON *.* TO 'lab'@'%' WITH GRANT OPTION;\" > accounts.sql",
+    ),
+    // The path of its unix socket starts at its data, because it must be short.
+    command: "exec mariadbd --no-defaults --datadir='{folder}/data' --bind-address={host} --port={port} \
+              --socket=mariadb.sock --init-file='{folder}/accounts.sql' --innodb-flush-log-at-trx-commit=0",
+    is_ready: Some("mariadb-admin --no-defaults -h {host} -P {port} -u lab ping"),
+    then: None,
+    environment: &[
+        ("DATABASE_URL", "mysql://lab@{host}:{port}/app"),
+        ("MYSQL_HOST", "{host}"),
+        ("MYSQL_PORT", "{port}"),
+        ("MYSQL_USER", "lab"),
+        ("MYSQL_DATABASE", "app"),
+    ],
+};
 
 const MEMCACHED: ServiceKind = ServiceKind {
     name: "memcached",

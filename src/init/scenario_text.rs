@@ -3,6 +3,7 @@
 mod app;
 mod checks;
 mod loads;
+mod services;
 mod site;
 mod stacks;
 
@@ -49,6 +50,7 @@ pub fn scenario_text(deployment: &Deployment, app: &App, config: Option<&Path>, 
         quoted(&format!("{}: the deployment and its twins", deployment.name)),
     );
     app::write(&mut text, deployment, app);
+    services::write(&mut text, &deployment.services);
     stacks::write(&mut text, deployment, config, twin);
     let site = Site::new(deployment);
     checks::write(&mut text, deployment, app, &site);

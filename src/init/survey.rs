@@ -3,6 +3,7 @@
 mod application;
 mod proxy;
 mod server;
+mod services;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -55,6 +56,7 @@ pub fn survey(folder: &Path, named: &[PathBuf], python: Result<PathBuf, String>)
     application::find(&files, launch.as_ref(), &modules, &mut deployment);
     server::choose_for_asgi(launch.is_some(), &mut deployment);
     application::find_packages(folder, &mut deployment);
+    services::find(&files, &mut deployment);
     Ok(deployment)
 }
 

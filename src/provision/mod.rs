@@ -162,14 +162,17 @@ pub fn find(
     Ok(found)
 }
 
-/// A program on the path or in the folders that only administrators have on theirs.
+/// The folders that only administrators have on their path.
+pub const ADMIN_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
+
+/// A program on the path or in the folders of administrators.
 fn program_on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from));
+    let folders = std::env::split_paths(&path).chain(ADMIN_FOLDERS.map(PathBuf::from));
     folders.map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
-/// Whether a program is on the path or in the folders that only administrators have on theirs.
+/// Whether a program is on the path or in the folders of administrators.
 #[must_use]
 pub fn is_on_path(program: &str) -> bool {
     program_on_path(program).is_some()

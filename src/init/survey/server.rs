@@ -7,6 +7,8 @@ use super::super::compose::compose;
 use super::super::deployment::{Deployment, ServerCommand};
 use super::super::launch_files::{self, Launch};
 use super::super::python::Module;
+use super::super::variables;
+use super::services::{compose_variables, is_compose};
 use super::text_of;
 
 /// The worker class of lab's variant `gunicorn/uvicorn`.
@@ -16,11 +18,10 @@ const UVICORN_WORKER: &str = "uvicorn.workers.UvicornWorker";
 pub(super) fn find_launch(files: &[PathBuf], deployment: &mut Deployment) -> Option<Launch> {
     let ranked = |file: &PathBuf| -> Option<usize> {
         let name = file.file_name().and_then(|name| name.to_str())?;
-        let is_compose = name.contains("compose") && (name.ends_with(".yml") || name.ends_with(".yaml"));
         match name {
             "Procfile" => Some(0),
             name if name.ends_with(".service") => Some(1),
-            _ if is_compose => Some(2),
+            _ if is_compose(file) => Some(2),
             name if name.starts_with("Dockerfile") => Some(3),
             name if name.ends_with(".sh") => Some(4),
             _ => None,
@@ -33,10 +34,13 @@ pub(super) fn find_launch(files: &[PathBuf], deployment: &mut Deployment) -> Opt
         let launch = match rank {
             0 => launch_files::procfile(&text),
             1 => launch_files::unit(&text),
-            2 => compose(&text).unwrap_or_else(|error| {
-                deployment.missing.push(format!("{} cannot be read: {error}", file.display()));
-                None
-            }),
+            2 => match compose(&text) {
+                Ok(launch) => launch.map(|launch| interpolated(launch, &compose_variables(file, deployment))),
+                Err(error) => {
+                    deployment.missing.push(format!("{} cannot be read: {error}", file.display()));
+                    None
+                }
+            },
             3 => launch_files::dockerfile(&text),
             _ => launch_files::script(&text),
         };
@@ -46,6 +50,14 @@ pub(super) fn find_launch(files: &[PathBuf], deployment: &mut Deployment) -> Opt
         }
     }
     None
+}
+
+/// The launch with its variables' values as compose passes them.
+fn interpolated(mut launch: Launch, known: &[(String, String)]) -> Launch {
+    for (_, value) in &mut launch.variables {
+        *value = variables::interpolated(value, known);
+    }
+    launch
 }
 
 /// Whether the file is named after gunicorn's configuration.

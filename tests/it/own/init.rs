@@ -201,6 +201,57 @@ fn asgi_application_without_a_command_gets_uvicorn() {
     );
 }
 
+/// The site's compose file with what it needs beside the server.
+const COMPOSE: &str = r#"services:
+  db:
+    image: postgres:16
+    environment:
+      POSTGRES_USER: notes
+      POSTGRES_PASSWORD: ${DB_PASSWORD}
+  cache:
+    image: redis:7-alpine
+  search:
+    image: getmeili/meilisearch:v1
+  web:
+    build: .
+    command: uvicorn app.main:app --host 0.0.0.0 --port 8000
+    environment:
+      SECRET_KEY: from-compose
+      DATABASE_URL: postgresql://notes:${DB_PASSWORD}@db/notes
+      CACHE_HOST: cache
+  nginx:
+    image: nginx:1.27
+"#;
+
+#[test]
+fn services_of_a_compose_file_are_written() {
+    requires!(Python);
+    let project = site("fastapi").with_file("compose.yaml", COMPOSE).with_file(".env", "DB_PASSWORD=secret\n");
+    let (printed, scenario) = init(&project);
+    assert_has(
+        &printed,
+        &[
+            "the service db: postgresql (compose.yaml:2)",
+            "the service cache: redis (compose.yaml:7)",
+            "how the service search (getmeili/meilisearch:v1, compose.yaml:9) is started here",
+        ],
+    );
+    assert_has(
+        &scenario,
+        &[
+            "env = { \"SECRET_KEY\" = \"from-compose\" }",
+            "[app.services.db]   # compose.yaml:2: postgres:16\nkind = \"postgresql\"\nthen = \"createuser ",
+            "DATABASE_URL = \"postgresql://notes:secret@{host}:{port}/notes\", PGUSER = \"notes\"",
+            "[app.services.cache]   # compose.yaml:7: redis:7-alpine\nkind = \"redis\"\n\
+             env  = { CACHE_PORT = \"{port}\", CACHE_HOST = \"{host}\" }",
+            "# [app.services.search]",
+        ],
+    );
+    assert!(!scenario.contains("services.nginx"), "{scenario}");
+    let explained = project.expect(Exit::Ok, &["explain", "lab.toml"]);
+    assert_has(&explained, &["db (postgresql)", "cache (redis)"]);
+}
+
 #[test]
 fn nothing_is_written_without_an_answer() {
     requires!(Python);
