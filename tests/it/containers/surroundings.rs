@@ -53,3 +53,15 @@ fn container_reaches_the_services_of_its_application() {
     let printed = project.expect(Exit::Ok, &["check", "lab.toml"]);
     assert!(printed.contains("mine  1 of 1 checks passed"), "{printed}");
 }
+
+#[test]
+fn container_reaches_known_services() {
+    requires!(Docker, Python, Root);
+    for kind in services::KINDS.iter().filter(|kind| kind.tool.is_available_for_part()) {
+        let project = services::project(&in_containers(&kind.scenario()));
+        project.write("shop.py", &kind.app());
+        project.expect(Exit::Ok, &["provision", "lab.toml"]);
+        let printed = project.expect(Exit::Ok, &["check", "lab.toml"]);
+        assert!(printed.contains("mine  1 of 1 checks passed"), "{printed}");
+    }
+}

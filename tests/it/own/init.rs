@@ -249,7 +249,7 @@ fn services_of_a_compose_file_are_written() {
     );
     assert!(!scenario.contains("services.nginx"), "{scenario}");
     let explained = project.expect(Exit::Ok, &["explain", "lab.toml"]);
-    assert_has(&explained, &["db (postgresql)", "cache (redis)"]);
+    assert_has(&explained, &["with the service db (postgresql)", "with the service cache (redis)"]);
 }
 
 #[test]
