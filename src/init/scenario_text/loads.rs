@@ -7,7 +7,7 @@ use super::site::Site;
 
 pub(super) fn write(text: &mut String, site: &Site<'_>) {
     text.push_str("# --- How fast is it?\n\n");
-    if let Some((nginx, line)) = site.nginx.and_then(|nginx| Some((nginx, nginx.limit_line?))) {
+    if let Some((nginx, line)) = site.nginx.and_then(|nginx| Some((nginx, nginx.limit_of(site.page)?))) {
         let _ = write!(
             text,
             "# {}:{line} limits the requests of one client, and a load driver is one: it would measure the limit. Without it,\n\

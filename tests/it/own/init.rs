@@ -6,7 +6,7 @@ use std::process::Command;
 
 use lab::exit::Exit;
 
-use crate::support::{Project, requires};
+use crate::support::{Project, replaced, requires};
 
 /// A folder with a copy of a site, and nothing of lab's.
 pub(super) fn site(name: &str) -> Project {
@@ -94,8 +94,8 @@ fn flask_site_is_checked_without_an_edit() {
             "\"Strict-Transport-Security\" = \"max-age=31536000\"",
             "expect.headers = { Location = \"https://shop.example.org/a/page?of=lab\" }",
             "Cache-Control = { contains = \"max-age=604800\" }",
-            "limits the requests of one client",
             "tls = true",
+            "[[load]]\nname        = \"page\"",
         ],
     );
     let listed = project.expect(Exit::Ok, &["list"]);
@@ -109,6 +109,19 @@ fn flask_site_is_checked_without_an_edit() {
     assert_has(&checked, &["server gunicorn 23.0.0"]);
     assert_has(&checked, &["fullchain.pem is not here; runs have a certificate that lab makes"]);
     assert_eq!(files(&project), before, "no file of the site has changed");
+}
+
+#[test]
+fn limit_of_the_page_leaves_the_load_out() {
+    requires!(Python);
+    let project = site("flask");
+    let file = project.path("deploy/nginx.conf");
+    let configuration = fs::read_to_string(&file).unwrap();
+    fs::write(&file, replaced(&configuration, "location / {", "location / {\n            limit_req zone=login;"))
+        .unwrap();
+    let (_, scenario) = init(&project);
+    assert_has(&scenario, &["deploy/nginx.conf:", "limits the requests of one client", "#     [[load]]"]);
+    assert!(!scenario.contains("\n[[load]]"), "{scenario}");
 }
 
 #[test]
