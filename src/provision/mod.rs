@@ -12,6 +12,7 @@ mod lock;
 mod python;
 mod requirements_file;
 mod version;
+mod wheels;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ pub use install::{ProvisionError, ProvisionOutcome, ProvisionStep, provision};
 pub use lock::{LockError, relock};
 pub use python::Python;
 pub use requirements_file::{RequirementsError, read as read_requirements};
+pub use wheels::Wheels;
 
 /// The paths of lab's tools.
 #[derive(Debug, Clone)]
