@@ -181,6 +181,8 @@ pub enum Install {
         pip: Vec<String>,
         /// Source folders. pip installs the first one, which depends on the others.
         source: Vec<PathBuf>,
+        /// The distribution that the source makes. An installed lab brings wheels of it, and has no source.
+        wheel: Option<String>,
         /// Debian packages that it needs to be built or to run.
         needs: Vec<String>,
         /// The lock file: everything to install, with hashes. `None` if it does not exist yet.

@@ -139,6 +139,9 @@ fn install(
     if let (Some(needs), true) = (wire.needs.good(), !ways[0]) {
         problems.push(Diagnostic::at(needs.span(), "`needs` belongs to `pip` or `source`"));
     }
+    if let (Some(wheel), true) = (wire.wheel.good(), wire.source.is_absent()) {
+        problems.push(Diagnostic::at(wheel.span(), "`wheel` belongs to `source`"));
+    }
     if let (Some(package), Some(program)) = (wire.debian.value(), wire.program.value()) {
         return Some(Install::Debian { package: package.clone(), program: program.clone() });
     }
@@ -158,6 +161,7 @@ fn install(
     Some(Install::Environment {
         pip: texts(&wire.pip),
         source: texts(&wire.source).iter().map(|path| folder.join(path)).collect(),
+        wheel: wire.wheel.value().cloned(),
         needs: texts(&wire.needs),
         lock,
         lock_file,

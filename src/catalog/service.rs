@@ -22,7 +22,33 @@ pub struct ServiceKind {
     pub environment: &'static [(&'static str, &'static str)],
 }
 
-pub const SERVICE_KINDS: [&ServiceKind; 3] = [&MEMCACHED, &POSTGRESQL, &REDIS];
+pub const SERVICE_KINDS: [&ServiceKind; 4] = [&MARIADB, &MEMCACHED, &POSTGRESQL, &REDIS];
+
+const MARIADB: ServiceKind = ServiceKind {
+    name: "mariadb",
+    program: "mariadbd",
+    package: "mariadb-server",
+    versions: None,
+    refuses_root: true,
+    prepare: Some(
+        "mariadb-install-db --no-defaults --datadir='{folder}/data' --auth-root-authentication-method=normal \
+         --skip-test-db > install.log && \
+         printf '%s\\n' \"CREATE DATABASE app;\" \"CREATE USER 'lab'@'%';\" \
+         \"GRANT ALL ON *.* TO 'lab'@'%' WITH GRANT OPTION;\" > accounts.sql",
+    ),
+    // The path of its unix socket starts at its data, because it must be short.
+    command: "exec mariadbd --no-defaults --datadir='{folder}/data' --bind-address={host} --port={port} \
+              --socket=mariadb.sock --init-file='{folder}/accounts.sql' --innodb-flush-log-at-trx-commit=0",
+    is_ready: Some("mariadb-admin --no-defaults -h {host} -P {port} -u lab ping"),
+    then: None,
+    environment: &[
+        ("DATABASE_URL", "mysql://lab@{host}:{port}/app"),
+        ("MYSQL_HOST", "{host}"),
+        ("MYSQL_PORT", "{port}"),
+        ("MYSQL_USER", "lab"),
+        ("MYSQL_DATABASE", "app"),
+    ],
+};
 
 const MEMCACHED: ServiceKind = ServiceKind {
     name: "memcached",
@@ -43,7 +69,11 @@ const POSTGRESQL: ServiceKind = ServiceKind {
     package: "postgresql",
     versions: Some("/usr/lib/postgresql"),
     refuses_root: true,
-    prepare: Some("initdb -D '{folder}/data' -U lab -A trust --no-sync --encoding=UTF8 --locale=C"),
+    // Containers connect from other addresses than this machine's, which initdb allows by itself.
+    prepare: Some(
+        "initdb -D '{folder}/data' -U lab -A trust --no-sync --encoding=UTF8 --locale=C && \
+         echo 'host all all samenet trust' >> '{folder}/data/pg_hba.conf'",
+    ),
     // The state is discarded, so it need not survive a crash. Its unix socket would be in /var/run or /tmp.
     command: "exec postgres -D '{folder}/data' -p {port} -c listen_addresses={host} -c unix_socket_directories='' -c fsync=off",
     is_ready: Some("pg_isready -q -h {host} -p {port} -U lab"),
@@ -64,7 +94,8 @@ const REDIS: ServiceKind = ServiceKind {
     versions: None,
     refuses_root: false,
     prepare: None,
-    command: "exec redis-server --bind {host} --port {port} --dir '{folder}' --save '' --appendonly no",
+    // Its protected mode refuses clients from containers.
+    command: "exec redis-server --bind {host} --port {port} --dir '{folder}' --save '' --appendonly no --protected-mode no",
     is_ready: None,
     then: None,
     environment: &[("REDIS_URL", "redis://{host}:{port}/0")],

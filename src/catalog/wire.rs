@@ -66,6 +66,8 @@ wire_table! {
         optional pip: List<String>,
         /// Source folders, relative to the kind's folder: pip installs the first, which depends on the others.
         optional source: List<String> = { "minItems": 1 },
+        /// The distribution that the source makes. An installed lab brings wheels of it, and has no source.
+        optional wheel: String,
         /// Debian packages that it needs to be built or to run.
         optional needs: List<String>,
         /// The Debian package.

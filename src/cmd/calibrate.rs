@@ -5,6 +5,7 @@ use std::io::Write as _;
 use super::event_log::EventLog;
 use super::execution::{self, GateArgs, Outputs, display_path};
 use super::select;
+use super::terminal_width::terminal_width;
 use super::tool_paths::tool_paths;
 use crate::cli::{CalibrateArgs, OutcomeArgs, ScenarioArgs, StackArgs};
 use crate::engine::calibration::{calibrate, compare_with_itself, self_comparison};
@@ -50,7 +51,7 @@ pub(super) fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
         comparisons: Some(compare_with_itself(&scenario, &metrics)),
         metrics,
     };
-    let text = calibration_report::render(&calibrated, record);
+    let text = calibration_report::render(&calibrated, record, terminal_width());
     let machine = &record.provenance.machine;
     // Before anything is written: a full disk must not cost what was found out.
     if !args.output.json && !args.output.quiet {

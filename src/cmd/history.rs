@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::execution::display_path;
+use super::terminal_width::terminal_width;
 use crate::cli::HistoryArgs;
 use crate::exit::Exit;
 use crate::record::SessionLine;
@@ -53,7 +54,7 @@ pub(super) fn run(args: &HistoryArgs) -> anyhow::Result<Exit> {
     let found = trends(&sessions, &filter);
     match args.bisect {
         true => write!(out, "{}", bisection::commands(&found, &file))?,
-        false => write!(out, "{}", trend::render(&name, &found))?,
+        false => write!(out, "{}", trend::render(&name, &found, terminal_width()))?,
     }
     Ok(Exit::Ok)
 }

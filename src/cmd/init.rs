@@ -7,7 +7,8 @@ use crate::catalog::{Catalog, Role};
 use crate::cli::InitArgs;
 use crate::exit::Exit;
 use crate::init::{self, App, Deployment, Twin};
-use crate::scenario;
+use crate::scenario::{self, model::Stack};
+use crate::stack::service::missing as missing_service;
 use crate::stack::verify;
 use crate::whole_file;
 use lab_serve::process::interpreter;
@@ -150,6 +151,11 @@ fn report_next(
     let has_nginx = Catalog::builtin().choose(Role::Proxy, "nginx").is_ok();
     if deployment.nginx.is_some() && has_nginx && !crate::provision::is_on_path("nginx") {
         writeln!(out, "nginx is not installed here: apt-get install nginx-light")?;
+    }
+    for service in scenario.stacks.iter().take(1).flat_map(Stack::services) {
+        if let Some(reason) = service.kind.and_then(missing_service) {
+            writeln!(out, "the service {}: {reason}", service.name)?;
+        }
     }
     writeln!(out, "next: lab provision {SCENARIO} && lab check {SCENARIO}")?;
     Ok(Exit::Ok)

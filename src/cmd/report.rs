@@ -44,7 +44,7 @@ pub(super) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
             }
             let repeatability = Repeatability::compare(first, second, args.tolerance);
             let text = match args.format {
-                ReportFormat::Text => terminal::repeatability::render(&repeatability),
+                ReportFormat::Text => terminal::repeatability::render(&repeatability, terminal_width()),
                 ReportFormat::Markdown => markdown::repeatability::render(&repeatability),
                 ReportFormat::Svg | ReportFormat::Junit | ReportFormat::Record => {
                     return refuse("two records are compared as `text` or as `markdown`", Exit::Usage);

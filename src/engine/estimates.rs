@@ -12,12 +12,12 @@ use lab_stats::signed_rank::SignedRankInterval;
 /// The least confidence of an interval.
 pub const CONFIDENCE: f64 = 0.95;
 
-/// Estimates every metric of every measured stack under every load, in the scenario's order.
+/// Estimates every metric of every measured stack under every load that drives it, in the scenario's order.
 #[must_use]
 pub fn estimates(scenario: &Scenario, rounds: &[RoundRecord]) -> Vec<Estimate> {
     let mut estimates = Vec::new();
     for load in scenario.ranked_loads() {
-        for stack in scenario.stacks.iter().filter(|stack| stack.measured) {
+        for stack in scenario.stacks.iter().filter(|stack| stack.measured && load.drives(&stack.name)) {
             for metric in Metric::ALL {
                 let own = values(rounds, &load.name, &stack.name, metric);
                 let ratio = scenario.reference_of(stack).and_then(|reference| {

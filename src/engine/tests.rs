@@ -27,6 +27,7 @@ use lab_load::wire::ErrorClass;
 use lab_stats::decision::Looks;
 
 mod confirmation;
+mod driven_stacks;
 mod growth;
 mod hopeless;
 mod past;

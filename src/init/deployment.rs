@@ -15,6 +15,8 @@ pub struct Deployment {
     pub server: Option<ServerCommand>,
     pub app: Option<App>,
     pub packages: Packages,
+    /// What the application needs beside its server.
+    pub services: Vec<Service>,
     pub env_file: Option<PathBuf>,
     /// A page that the application has, as a path.
     pub page: Option<String>,
@@ -59,4 +61,20 @@ pub enum Packages {
     Venv(PathBuf),
     /// `requirements.txt`, `uv.lock` or `poetry.lock`.
     File(PathBuf),
+}
+
+/// A service with an image in a compose file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// Its name in the scenario.
+    pub name: String,
+    /// lab's kind of service; `None` if lab has none for the image.
+    pub kind: Option<&'static str>,
+    pub image: String,
+    /// `file:line`.
+    pub place: String,
+    /// The command that makes the image's user and database, once the service is ready.
+    pub then: Option<String>,
+    /// Variables by which the application finds it, with the placeholders of its address.
+    pub variables: Vec<(String, String)>,
 }

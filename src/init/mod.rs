@@ -11,8 +11,10 @@ mod launch_files;
 mod nginx;
 mod python;
 mod scenario_text;
+mod service;
 mod survey;
+mod variables;
 
-pub use deployment::{App, Deployment, Packages, ServerCommand};
+pub use deployment::{App, Deployment, Packages, ServerCommand, Service};
 pub use scenario_text::{Twin, scenario_text, site_wrapper};
 pub use survey::{SurveyError, survey};

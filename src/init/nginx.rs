@@ -12,9 +12,26 @@ pub struct Nginx {
     /// Whether it has an `http` block, as opposed to a file that such a block includes.
     pub is_whole: bool,
     pub servers: Vec<Server>,
-    /// The first line that limits requests or connections of one client.
-    pub limit_line: Option<usize>,
+    /// Where requests or connections of one client are limited.
+    pub limits: Vec<Limit>,
     pub speaks_uwsgi: bool,
+}
+
+impl Nginx {
+    /// The first line that limits requests for a path, or may do so.
+    #[must_use]
+    pub fn limit_of(&self, path: &str) -> Option<usize> {
+        let applies = |limit: &&Limit| limit.prefix.as_ref().is_none_or(|prefix| path.starts_with(prefix));
+        self.limits.iter().find(applies).map(|limit| limit.line)
+    }
+}
+
+/// A limit of one client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    pub line: usize,
+    /// The prefix of its location, if it is in one that is matched by prefix.
+    pub prefix: Option<String>,
 }
 
 /// A `server` block.
@@ -80,7 +97,6 @@ pub(super) fn read(path: &Path, shown: PathBuf) -> Result<Nginx, ConfError> {
 
 fn from_tree(tree: &[Directive], file: PathBuf) -> Nginx {
     let is_whole = tree.iter().any(|directive| directive.name == "http");
-    let limit = walk(tree).find(|directive| ["limit_req", "limit_conn"].contains(&directive.name.as_str()));
     let http = tree.iter().filter(|directive| directive.name == "http").flat_map(Directive::children);
     let inherited: Vec<&Directive> = http.collect();
     let servers = walk(tree).filter(|directive| directive.name == "server" && !directive.children().is_empty());
@@ -88,9 +104,19 @@ fn from_tree(tree: &[Directive], file: PathBuf) -> Nginx {
         file,
         is_whole,
         servers: servers.map(|block| server(block, &inherited)).collect(),
-        limit_line: limit.map(|directive| directive.line),
+        limits: limits(tree, None),
         speaks_uwsgi: walk(tree).any(|directive| directive.name == "uwsgi_pass"),
     }
+}
+
+/// The limits in a block, whose location has this prefix.
+fn limits(block: &[Directive], prefix: Option<&str>) -> Vec<Limit> {
+    let of_directive = |directive: &Directive| match directive.name.as_str() {
+        "limit_req" | "limit_conn" => vec![Limit { line: directive.line, prefix: prefix.map(str::to_owned) }],
+        "location" => limits(directive.children(), prefix_of(directive)),
+        _ => limits(directive.children(), prefix),
+    };
+    block.iter().flat_map(of_directive).collect()
 }
 
 fn is_pass(directive: &Directive) -> bool {
@@ -221,7 +247,7 @@ server {
         let tree = lab_nginx_conf::parse(text, Path::new("site.conf")).unwrap();
         let found = from_tree(&tree, "site.conf".into());
         assert!(!found.is_whole && !found.speaks_uwsgi);
-        assert_eq!(found.limit_line, Some(14));
+        assert_eq!(found.limit_of("/any"), Some(14));
         let [plain, tls] = found.servers.as_slice() else { panic!("{found:?}") };
         let target = "https://$host$request_uri".to_owned();
         assert_eq!(plain.redirect, Some(Redirect { line: 5, status: 301, target }));
@@ -231,5 +257,17 @@ server {
         let files: Vec<_> =
             tls.files.iter().map(|one| (one.prefix.as_str(), one.folder.clone(), one.max_age)).collect();
         assert_eq!(files, [("/static/", "site/static/".into(), Some(604_800)), ("/media/", "site/media".into(), None)]);
+    }
+
+    #[test]
+    fn limit_of_a_location_concerns_its_paths() {
+        let text = "server {\nlocation /login { limit_req zone=a; }\nlocation / { proxy_pass http://app; }\n}";
+        let tree = lab_nginx_conf::parse(text, Path::new("site.conf")).unwrap();
+        let found = from_tree(&tree, "site.conf".into());
+        assert_eq!((found.limit_of("/login"), found.limit_of("/")), (Some(2), None));
+        let text = "limit_conn a 1; server { location ~ x { limit_req zone=a; } }";
+        let tree = lab_nginx_conf::parse(text, Path::new("site.conf")).unwrap();
+        assert_eq!(from_tree(&tree, "site.conf".into()).limits.len(), 2);
+        assert_eq!(from_tree(&tree, "site.conf".into()).limit_of("/"), Some(1));
     }
 }

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::ToolPaths;
 use super::app_packages::AppPackages;
 use super::python::Python;
+use super::wheels::Wheels;
 use crate::catalog::kind::{Install, Kind};
 
 /// Written last. An environment without it is incomplete.
@@ -27,6 +28,8 @@ pub struct Environment {
     pub requirements: String,
     /// Source folders. pip installs the first one.
     pub source: Vec<PathBuf>,
+    /// The wheels that an installed lab brings instead of the source.
+    pub wheels: Option<Wheels>,
     /// Debian packages that the build needs.
     pub needs: Vec<String>,
     /// The requirements of the app.
@@ -50,7 +53,7 @@ impl Environment {
     /// # Errors
     /// The kind is not installed in an environment, there is no Python, or the source cannot be read.
     pub fn for_kind(kind: &Kind, packages: &AppPackages, paths: &ToolPaths) -> Result<Environment, String> {
-        let Install::Environment { pip, source, needs, lock, .. } = &kind.install else {
+        let Install::Environment { pip, source, wheel, needs, lock, .. } = &kind.install else {
             return Err(format!("`{}` is not installed in an environment", kind.name));
         };
         let (app_requirements, app_venv) = match packages {
@@ -73,6 +76,12 @@ impl Environment {
             digest.update(venv.as_os_str().as_encoded_bytes());
             digest.update([0]);
         }
+        let wheels = wheel.as_ref().and_then(|distribution| Wheels::find(&paths.lab, distribution));
+        if let Some(wheels) = &wheels {
+            let unreadable = |error| format!("the wheels in {} cannot be read: {error}", wheels.folder.display());
+            wheels.add_to(&mut digest).map_err(unreadable)?;
+        }
+        let source: &[PathBuf] = if wheels.is_some() { &[] } else { source };
         for folder in source {
             add_source(folder, &mut digest).map_err(|error| {
                 format!("it is built from {}, which cannot be read here: {error}", folder.display())
@@ -82,7 +91,8 @@ impl Environment {
         Ok(Environment {
             folder: paths.cache.join("venvs").join(format!("{}-{}", kind.name, &digest[..DIGITS])),
             requirements,
-            source: source.clone(),
+            source: source.to_vec(),
+            wheels,
             needs: needs.clone(),
             app_requirements: app_requirements.to_owned(),
             app_venv: app_venv.map(Path::to_owned),
@@ -153,6 +163,7 @@ mod tests {
             folder: cache.path().join(name),
             requirements: String::new(),
             source: Vec::new(),
+            wheels: None,
             needs: Vec::new(),
             app_requirements: String::new(),
             app_venv: None,

@@ -128,6 +128,12 @@ fn create(environment: &Environment, report: &mut dyn FnMut(ProvisionStep)) -> R
         }
         run(install.arg("--requirement").arg(file), "install it", environment)?;
     }
+    if let Some(wheels) = &environment.wheels {
+        let operation = format!("install it from lab's wheels, which are for {}", wheels.pythons().join(", "));
+        let mut install = installer(environment, uv.as_deref());
+        install.args(["--no-index", "--find-links"]).arg(&wheels.folder).arg(&wheels.distribution);
+        run(&mut install, &operation, environment)?;
+    }
     if let Some(source) = environment.source.first() {
         run(installer(environment, uv.as_deref()).arg(source), "build it from source", environment)?;
     }

@@ -12,6 +12,7 @@ mod lock;
 mod python;
 mod requirements_file;
 mod version;
+mod wheels;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ pub use install::{ProvisionError, ProvisionOutcome, ProvisionStep, provision};
 pub use lock::{LockError, relock};
 pub use python::Python;
 pub use requirements_file::{RequirementsError, read as read_requirements};
+pub use wheels::Wheels;
 
 /// The paths of lab's tools.
 #[derive(Debug, Clone)]
@@ -162,14 +164,17 @@ pub fn find(
     Ok(found)
 }
 
-/// A program on the path or in the folders that only administrators have on theirs.
+/// The folders that only administrators have on their path.
+pub const ADMIN_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
+
+/// A program on the path or in the folders of administrators.
 fn program_on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from));
+    let folders = std::env::split_paths(&path).chain(ADMIN_FOLDERS.map(PathBuf::from));
     folders.map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
-/// Whether a program is on the path or in the folders that only administrators have on theirs.
+/// Whether a program is on the path or in the folders of administrators.
 #[must_use]
 pub fn is_on_path(program: &str) -> bool {
     program_on_path(program).is_some()

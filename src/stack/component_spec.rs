@@ -49,12 +49,18 @@ pub(super) struct SpecContext<'a> {
     pub(super) is_root: bool,
     /// Whether the proxy writes its access logs.
     pub(super) access_logs: bool,
-    /// Variables by which the application finds its services.
-    pub(super) services_environment: &'a [(String, String)],
-    /// The socket to which the application describes its requests, if checks expect something of them.
-    pub(super) observer: Option<&'a str>,
+    pub(super) surroundings: AppSurroundings<'a>,
     /// Reserves an address to listen on.
     pub(super) reserve: &'a mut dyn FnMut() -> io::Result<SocketAddr>,
+}
+
+/// What an application gets beside its own variables.
+#[derive(Clone, Copy, Default)]
+pub(super) struct AppSurroundings<'a> {
+    /// The socket to which it describes its requests, if checks expect something of them.
+    pub(super) observer: Option<&'a str>,
+    /// Variables by which it finds its services.
+    pub(super) variables: &'a [(String, String)],
 }
 
 /// A component to run.
@@ -123,12 +129,12 @@ pub(super) fn resolve_server(
         (Interface::Wsgi | Interface::Asgi, Some(app), _) => {
             let path = app_folder(app, context.visit)?;
             let mut python_path = path.display().to_string();
-            let variables = app_environment::variables(app, context.services_environment)?;
+            let variables = app_environment::variables(app, context.surroundings.variables)?;
             folder = app_environment::working_folder(app)?;
-            let needs_module = (app.is_factory() && !run.calls_factories) || context.observer.is_some();
+            let needs_module = (app.is_factory() && !run.calls_factories) || context.surroundings.observer.is_some();
             if needs_module {
                 let own = context.visit.join("module");
-                values.set_app(&app_module::write(app, &path, &own, context.observer)?, &own);
+                values.set_app(&app_module::write(app, &path, &own, context.surroundings.observer)?, &own);
                 python_path = format!("{}:{python_path}", own.display());
                 inputs.push(own);
             } else {

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -115,7 +115,7 @@ impl ListeningSocket {
     }
 }
 
-/// A loopback port that is bound without listening, held for a program that binds it by itself.
+/// A port that is bound without listening, held for a program that binds it by itself.
 ///
 /// If both set SO_REUSEADDR (as servers do) or SO_REUSEPORT, the kernel lets the program bind and listen, and never hands
 /// the port out as a free one. See socket(7).
@@ -131,10 +131,19 @@ impl HeldPort {
     /// # Errors
     /// When no port is free, or no descriptor.
     pub fn loopback() -> io::Result<HeldPort> {
-        let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        HeldPort::at(Ipv4Addr::LOCALHOST.into())
+    }
+
+    /// Binds a free port of an address of this machine.
+    ///
+    /// # Errors
+    /// When the machine does not have the address, no port is free, or no descriptor.
+    pub fn at(host: IpAddr) -> io::Result<HeldPort> {
+        let family = if host.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let socket = rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         rustix::net::sockopt::set_socket_reuseaddr(&socket, true)?;
         rustix::net::sockopt::set_socket_reuseport(&socket, true)?;
-        rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        rustix::net::bind(&socket, &SocketAddr::new(host, 0))?;
         let address = SocketAddr::try_from(rustix::net::getsockname(&socket)?)?;
         Ok(HeldPort { _socket: socket, address })
     }

@@ -69,6 +69,12 @@ pub enum StartError {
     /// A service of the application is not installed.
     #[error("the service `{name}` is not available: {reason}")]
     NoService { name: String, reason: String },
+    /// Only root may enter the network of a container.
+    #[error(
+        "the requests between proxy and server cannot be recorded in containers without root: run lab as root, or the \
+         stack with `backend = \"process\"`"
+    )]
+    NotRecorded,
     #[error("the service `{name}` {outcome}{}", log_excerpt(log, &Some(last_lines.clone())))]
     Service {
         name: String,

@@ -1,20 +1,21 @@
 //! The process backend: runs a stack's components as subprocesses of lab.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::app_observer::AppObserver;
 use super::command::inherits;
-use super::component_spec::{ComponentSpec, ResolvedKind, SpecContext, resolve_proxy, resolve_server};
+use super::component_spec::{AppSurroundings, ComponentSpec, ResolvedKind, SpecContext, resolve_proxy, resolve_server};
 use super::guarded::{
     DEFAULT_BACKLOG, FIRST_INHERITED_FD, Guarded, HeldPort, ListeningSocket, NGINX_BACKLOG, Output, Program,
 };
 use super::recording::Recording;
 use super::relay::Relay;
 use super::running::{ProcessScope, RunningComponent, RunningStack};
+use super::service::ServicePlace;
 use super::{Role, StartError, io_error, nginx, ready, service, shell_command};
 use crate::catalog::KindRef;
 use crate::catalog::kind::{Interface, Language};
@@ -40,15 +41,6 @@ pub struct ProcessLauncher {
     pub installed: Installed,
     /// Whether proxies write their access logs also under load.
     pub logs_under_load: bool,
-}
-
-/// What an application gets beside its own variables.
-#[derive(Clone, Copy)]
-struct AppSurroundings<'a> {
-    /// The socket to which it describes its requests.
-    observer: Option<&'a str>,
-    /// Variables by which it finds its services.
-    variables: &'a [(String, String)],
 }
 
 /// The sockets of a component.
@@ -127,9 +119,8 @@ impl ProcessLauncher {
             true => Some(AppObserver::bind().map_err(io_error("open a socket for the application's requests"))?),
             false => None,
         };
-        let app = stack.apps.python().filter(|_| stack.app != Interface::Native);
-        let needed = app.map_or(&[][..], |app| &app.services);
-        let (services, variables) = service::start_all(&self.lab, needed, &self.cores, &folder).await?;
+        let place = self.service_place(Ipv4Addr::LOCALHOST.into(), &folder);
+        let (services, variables) = service::start_all(stack.services(), place).await?;
         let surroundings =
             AppSurroundings { observer: observer.as_ref().map(AppObserver::name), variables: &variables };
         match self.start_components(stack, recording, surroundings, &folder).await {
@@ -182,7 +173,7 @@ impl ProcessLauncher {
         let mut sockets = Sockets::new(&kind);
         let mut reserve = || sockets.reserve();
         let mut context = self.context(stack, folder, &mut reserve);
-        (context.observer, context.services_environment) = (surroundings.observer, surroundings.variables);
+        context.surroundings = surroundings;
         let spec = resolve_server(&stack.server, stack.app, kind, &mut context)?;
         if let Some(setup) = &spec.setup {
             shell_command::run(&self.lab, setup, &self.cores).await?;
@@ -227,9 +218,8 @@ impl ProcessLauncher {
             apps: &stack.apps,
             cores: self.core_count(),
             is_root: rustix::process::geteuid().is_root(),
-            observer: None,
+            surroundings: AppSurroundings::default(),
             access_logs: true,
-            services_environment: &[],
             reserve,
         }
     }
@@ -257,6 +247,11 @@ impl ProcessLauncher {
             names.push((self.root.display().to_string(), "{root}".to_owned()));
         }
         names
+    }
+
+    /// Where services run that bind `host`, with their files in `visit`.
+    pub(super) fn service_place<'a>(&'a self, host: IpAddr, visit: &'a Path) -> ServicePlace<'a> {
+        ServicePlace { lab: &self.lab, host, cores: &self.cores, visit }
     }
 
     /// Whether a proxy writes its access logs.

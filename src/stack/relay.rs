@@ -3,14 +3,19 @@
 
 mod recorder;
 
+use std::fs::File;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lab_app::headers_report::ReceivedRequest;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use crate::catalog::kind::Protocol;
 use recorder::Recorder;
@@ -28,7 +33,17 @@ type Recordings = Arc<Mutex<Vec<Result<ReceivedRequest, String>>>>;
 pub struct Relay {
     address: SocketAddr,
     recordings: Recordings,
-    task: AbortHandle,
+    /// Dropping it ends the relay.
+    _stop: oneshot::Sender<()>,
+}
+
+/// What a relay serves.
+struct Upstream {
+    server: SocketAddr,
+    protocol: Protocol,
+    recordings: Recordings,
+    /// Ends when the relay is dropped.
+    stopped: oneshot::Receiver<()>,
 }
 
 impl Relay {
@@ -39,9 +54,44 @@ impl Relay {
     pub async fn start(server: SocketAddr, protocol: Protocol) -> io::Result<Relay> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
+        let (relay, upstream) = Relay::new(address, server, protocol);
+        tokio::spawn(serve(listener, upstream));
+        Ok(relay)
+    }
+
+    /// Starts a relay in the network of the container whose first process is `pid`. It listens at `address` there, and
+    /// the server sees it connect from the container's own address, as the container's programs do.
+    ///
+    /// # Errors
+    /// lab may not enter the network, or the port is not free.
+    pub async fn start_in_container(
+        pid: u32,
+        address: SocketAddr,
+        server: SocketAddr,
+        protocol: Protocol,
+    ) -> io::Result<Relay> {
+        let (relay, upstream) = Relay::new(address, server, protocol);
+        let (report, started) = oneshot::channel();
+        // A network namespace belongs to a thread, and so do the sockets that it opens.
+        let run = move || match listen_in_network_of(pid, address) {
+            Ok((runtime, listener)) => {
+                let _ = report.send(Ok(()));
+                runtime.block_on(serve(listener, upstream));
+            }
+            Err(error) => {
+                let _ = report.send(Err(error));
+            }
+        };
+        std::thread::Builder::new().name("relay".to_owned()).spawn(run)?;
+        started.await.map_err(io::Error::other)??;
+        Ok(relay)
+    }
+
+    fn new(address: SocketAddr, server: SocketAddr, protocol: Protocol) -> (Relay, Upstream) {
         let recordings = Recordings::default();
-        let task = tokio::spawn(serve(listener, server, protocol, Arc::clone(&recordings))).abort_handle();
-        Ok(Relay { address, recordings, task })
+        let (stop, stopped) = oneshot::channel();
+        let upstream = Upstream { server, protocol, recordings: Arc::clone(&recordings), stopped };
+        (Relay { address, recordings, _stop: stop }, upstream)
     }
 
     /// Where it listens.
@@ -65,13 +115,17 @@ impl Relay {
     }
 }
 
-impl Drop for Relay {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+/// Moves this thread into the network of a process, and listens there.
+fn listen_in_network_of(pid: u32, address: SocketAddr) -> io::Result<(Runtime, TcpListener)> {
+    let network = File::open(format!("/proc/{pid}/ns/net"))?;
+    move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let listener = runtime.block_on(TcpListener::bind(address))?;
+    Ok((runtime, listener))
 }
 
-async fn serve(listener: TcpListener, server: SocketAddr, protocol: Protocol, recordings: Recordings) {
+async fn serve(listener: TcpListener, upstream: Upstream) {
+    let Upstream { server, protocol, recordings, mut stopped } = upstream;
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -82,6 +136,7 @@ async fn serve(listener: TcpListener, server: SocketAddr, protocol: Protocol, re
                 connections.spawn(relay(client, server, recorder));
             }
             Some(_) = connections.join_next() => {}
+            _ = &mut stopped => return,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Starts the services of an application before its server, with an empty folder for their state, and stops them after it.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -35,20 +35,29 @@ pub struct RunningService {
     _port: HeldPort,
 }
 
-/// Starts services one after the other, with their logs and their state in `visit`. Returns them with the variables of the
-/// application.
+/// Where services run.
+#[derive(Clone, Copy)]
+pub(super) struct ServicePlace<'a> {
+    /// The lab binary, which guards them.
+    pub(super) lab: &'a Path,
+    /// The address of this machine that they bind.
+    pub(super) host: IpAddr,
+    pub(super) cores: &'a [u16],
+    /// The folder of their logs and of their state.
+    pub(super) visit: &'a Path,
+}
+
+/// Starts services one after the other. Returns them with the variables of the application.
 ///
 /// # Errors
 /// One is not installed, fails, or is not ready in time. Those before it are stopped.
 pub(super) async fn start_all(
-    lab: &Path,
     services: &[Service],
-    cores: &[u16],
-    visit: &Path,
+    place: ServicePlace<'_>,
 ) -> Result<(Vec<RunningService>, Vec<(String, String)>), StartError> {
     let mut running = Vec::new();
     for service in services {
-        match start(lab, service, cores, visit).await {
+        match start(service, place).await {
             Ok(started) => running.push(started),
             Err(error) => {
                 // Why it did not start matters more than how the others stopped.
@@ -117,9 +126,10 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-async fn start(lab: &Path, service: &Service, cores: &[u16], visit: &Path) -> Result<RunningService, StartError> {
+async fn start(service: &Service, place: ServicePlace<'_>) -> Result<RunningService, StartError> {
+    let ServicePlace { lab, host, cores, visit } = place;
     let name = &service.name;
-    let port = HeldPort::loopback().map_err(io_error(format!("reserve a port for the service `{name}`")))?;
+    let port = HeldPort::at(host).map_err(io_error(format!("reserve a port for the service `{name}`")))?;
     let state = visit.join(format!("service-{name}"));
     std::fs::create_dir_all(&state).map_err(io_error(format!("create {}", state.display())))?;
     let environment = service.kind.map_or(Ok(Vec::new()), |kind| path_variable(name, kind))?;
@@ -154,23 +164,32 @@ async fn start(lab: &Path, service: &Service, cores: &[u16], visit: &Path) -> Re
     Ok(RunningService { process, state: own.state, environment: variables, _port: port })
 }
 
-/// The path with the folder of a kind's programs, if they are not on it.
-fn path_variable(service: &str, kind: &ServiceKind) -> Result<Vec<(String, String)>, StartError> {
-    if provision::is_on_path(kind.program) {
-        return Ok(Vec::new());
-    }
+/// Why a kind of service cannot run on this machine.
+#[must_use]
+pub fn missing(kind: &ServiceKind) -> Option<String> {
+    let is_there = provision::is_on_path(kind.program) || newest_version(kind).is_some();
+    (!is_there).then(|| format!("`{}` is not installed: apt-get install {}", kind.program, kind.package))
+}
+
+/// The folder of the programs of a kind's newest version, where versions have folders of their own.
+fn newest_version(kind: &ServiceKind) -> Option<PathBuf> {
     let folders = kind.versions.and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();
     let bins = folders.map(|version| version.path().join("bin")).filter(|bin| bin.join(kind.program).is_file());
-    let version = |bin: &PathBuf| {
+    bins.max_by_key(|bin| {
         let name = bin.parent()?.file_name()?.to_str()?;
         name.parse::<u32>().ok()
-    };
-    let newest = bins.max_by_key(version).ok_or_else(|| StartError::NoService {
-        name: service.to_owned(),
-        reason: format!("`{}` is not installed: apt-get install {}", kind.program, kind.package),
-    })?;
+    })
+}
+
+/// The path with the folders that a kind's programs may be in.
+fn path_variable(service: &str, kind: &ServiceKind) -> Result<Vec<(String, String)>, StartError> {
+    if let Some(reason) = missing(kind) {
+        return Err(StartError::NoService { name: service.to_owned(), reason });
+    }
+    let newest = newest_version(kind).filter(|_| !provision::is_on_path(kind.program));
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let joined = std::env::join_paths(std::iter::once(newest).chain(std::env::split_paths(&path)));
+    let admin = provision::ADMIN_FOLDERS.map(PathBuf::from);
+    let joined = std::env::join_paths(newest.into_iter().chain(std::env::split_paths(&path)).chain(admin));
     Ok(joined.map_or_else(|_| Vec::new(), |path| vec![("PATH".to_owned(), path.to_string_lossy().into_owned())]))
 }
 
@@ -221,5 +240,18 @@ async fn look(own: &Surroundings<'_>) -> Result<(), String> {
             Ok(status) => Err(format!("it responds with {status}")),
             Err(error) => Err(error.to_string()),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::service::SERVICE_KINDS;
+
+    #[test]
+    fn missing_program_is_named_with_its_package() {
+        let kind = ServiceKind { program: "lab-no-such-server", package: "no-such-package", ..*SERVICE_KINDS[0] };
+        let reason = "`lab-no-such-server` is not installed: apt-get install no-such-package";
+        assert_eq!(missing(&kind).as_deref(), Some(reason));
     }
 }

@@ -8,6 +8,7 @@ mod deployments;
 mod drive;
 mod full_disk;
 mod generated;
+mod installed;
 mod kinds;
 mod layers;
 mod lifecycle;

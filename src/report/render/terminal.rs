@@ -15,22 +15,24 @@ mod round_issues;
 mod speed;
 mod style;
 mod validation;
+mod wrap;
 
 use std::fmt::Write as _;
 
 use self::style::{QUIET, TITLE, styled};
+use self::wrap::wrapped;
 use crate::record::Record;
 use crate::report::numbers::counted;
 use crate::report::view::provenance::{self, pinning};
 use crate::report::view::versions::versions;
 
-/// The report of a run, whose tables are at most `width` characters wide.
+/// The report of a run for a terminal that is `width` characters wide.
 #[must_use]
 pub fn render(record: &Record, width: usize) -> String {
     let mut text = String::new();
     title(&mut text, record);
-    checks::section(&mut text, record);
-    changes::section(&mut text, record);
+    checks::section(&mut text, record, width);
+    changes::section(&mut text, record, width);
     let mut loads = reported_loads(record);
     // Loads that only validate others have no estimates.
     loads.extend(record.validations.iter().map(|validation| validation.by.as_str()));
@@ -41,7 +43,7 @@ pub fn render(record: &Record, width: usize) -> String {
         validation::section(&mut text, validation, width);
     }
     gate::section(&mut text, record);
-    text
+    wrapped(&text, width, record.volatile_line.as_deref())
 }
 
 /// The loads with estimates, in their order.

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::record::{MetricCalibration, ScenarioCalibration};
 use crate::report::numbers::{counted, three_digits};
 
+use super::text_table::{TextTable, owned_cells};
 use super::verdict::label;
 
 /// The alarms of comparisons of a stack with itself, and the smallest changes that are found.
@@ -42,6 +43,28 @@ pub fn sentence(calibration: &ScenarioCalibration) -> String {
     }
     text.push('.');
     text
+}
+
+/// A row for each metric.
+#[must_use]
+pub fn table(calibration: &ScenarioCalibration) -> TextTable {
+    let percent = |fraction: f64| format!("{} %", three_digits(fraction * 100.0));
+    let row = |metric: &MetricCalibration| {
+        let sensitivity = &metric.sensitivity;
+        let effect = sensitivity.smallest_detectable_effect;
+        vec![
+            metric.load.clone(),
+            metric.metric.clone(),
+            metric.blocks.to_string(),
+            if metric.margin > 0.0 { percent(metric.margin) } else { "none".to_owned() },
+            percent(sensitivity.noise_floor),
+            percent(sensitivity.false_alarm_rate),
+            effect.map_or_else(|| "none with this few blocks".to_owned(), percent),
+        ]
+    };
+    let header = ["load", "metric", "blocks", "margin", "noise floor", "false alarms", "smallest effect"];
+    let rows = calibration.metrics.iter().map(row).collect();
+    TextTable { title: String::new(), header: owned_cells(&header), rows }
 }
 
 /// The gated metrics of a load, or all if none is gated; the CPU time first, which is the steadiest.

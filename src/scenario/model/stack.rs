@@ -161,6 +161,13 @@ impl Stack {
         self.impossible.is_none() && self.server.kind.kind().run.is_ok() && proxy
     }
 
+    /// The services of the application that it serves.
+    #[must_use]
+    pub fn services(&self) -> &[Service] {
+        let app = self.apps.python().filter(|_| self.app != Interface::Native);
+        app.map_or(&[], |app| &app.services)
+    }
+
     /// Why the stack cannot run in containers on any machine; `None` if it can, or if it uses processes.
     ///
     /// A component without an image runs in lab's own image, which contains lab or a virtual environment of this machine.
@@ -170,12 +177,7 @@ impl Stack {
             return None;
         }
         if let (true, Some(app)) = (self.app != Interface::Native, self.apps.python()) {
-            let keys = [
-                ("venv", app.venv.is_some()),
-                ("cwd", app.cwd.is_some()),
-                ("setup", app.setup.is_some()),
-                ("services", !app.services.is_empty()),
-            ];
+            let keys = [("venv", app.venv.is_some()), ("cwd", app.cwd.is_some()), ("setup", app.setup.is_some())];
             if let Some((key, _)) = keys.iter().find(|(_, is_given)| *is_given) {
                 return Some(format!(
                     "`{key}` of `[app]` refers to this machine: run the stack with `backend = \"process\"`"

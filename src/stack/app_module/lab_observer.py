@@ -4,6 +4,7 @@ The application gets the objects that the server made, and the server gets those
 """
 import io
 import json
+import os
 import socket
 import sys
 
@@ -53,10 +54,22 @@ def send_view(name, view, request):
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             sender.setblocking(False)
-            sender.sendto(json.dumps(message).encode(), b"\0" + name.encode())
+            send(sender, name, json.dumps(message).encode())
     except OSError:
         # The check says that nothing arrived.
         pass
+
+
+def send(sender, name, message):
+    if not name.startswith("/"):
+        sender.sendto(message, b"\0" + name.encode())
+        return
+    # The path may be longer than the address of a socket can be.
+    folder = os.open(os.path.dirname(name), os.O_PATH)
+    try:
+        sender.sendto(message, f"/proc/self/fd/{folder}/{os.path.basename(name)}")
+    finally:
+        os.close(folder)
 
 
 def described(remote_addr, scheme, host, root_path, path, query_string):

@@ -5,51 +5,41 @@
 //! network. Without a route (rootless engines) clients use the published port, and the engine connects on their behalf:
 //! Docker from the network's gateway, Podman from inside the container.
 
+mod component;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-
-use super::container_spec::{BindMount, ContainerSpec, StartedContainer};
-use super::domain;
+use super::container_spec::{BindMount, StartedContainer};
 use super::engine::Engine;
-use super::lab_image::{ImageReference, LAB};
-use super::labels;
-use super::limits;
+use super::lab_image::LAB;
 use super::mounts;
-use super::run_network::{PreparedImage, RunNetwork, RunNetworkError};
+use super::run_network::{RunNetwork, RunNetworkError};
 use super::scenario_images::{ScenarioImageError, ScenarioImages};
 use crate::catalog::KindRef;
-use crate::measure::cgroup::Cgroup;
+use crate::catalog::kind::{Interface, Protocol};
 use crate::scenario::model;
+use crate::stack::app_observer::AppObserver;
 use crate::stack::component_spec::{
-    ComponentSpec, NginxSpec, ResolvedKind, SpecContext, resolve_proxy, resolve_server,
+    AppSurroundings, NginxSpec, ResolvedKind, SpecContext, resolve_proxy, resolve_server,
 };
-use crate::stack::guarded::{FIRST_INHERITED_FD, Guarded, KeeperProgram};
 use crate::stack::process::ProcessLauncher;
 use crate::stack::recording::Recording;
-use crate::stack::running::{ProcessScope, RunningComponent, RunningStack};
-use crate::stack::{EXCERPT_LINES, Role, StartError, image_programs, io_error, ready, write_file};
+use crate::stack::relay::Relay;
+use crate::stack::running::{RunningComponent, RunningStack};
+use crate::stack::service::{self, RunningService};
+use crate::stack::{Role, StartError, io_error};
 
-/// How long the engine may take to start a container, including the pull of its image.
-const START_DEADLINE: Duration = Duration::from_secs(600);
-/// How long a keeper may take to stop and remove its container, beyond the container's own grace.
-const KEEPER_DEADLINE: Duration = Duration::from_secs(15);
-/// Seconds between SIGTERM and SIGKILL, as for subprocesses.
-const STOP_GRACE_S: i32 = 3;
 /// The port of the app server in its container.
 const SERVER_PORT: u16 = 8000;
 /// The first port of the proxy in its container. Its other listeners follow.
 const PROXY_PORT: u16 = 8080;
-/// The memory limit of a component, in bytes: far more than any needs, and too little to take the machine down.
-const MEMORY_BYTES: i64 = 2 << 30;
-/// The limit of a component's processes and threads.
-const PIDS: i64 = 1024;
 /// The host name under which the proxy finds the server.
 const SERVER: &str = "server";
+/// The folder of the socket to which the application describes its requests.
+const OBSERVER: &str = "observer";
 
 /// Starts the stacks of one run in containers, all in one [`RunNetwork`].
 #[derive(Debug)]
@@ -67,12 +57,27 @@ struct Visit {
     folder: PathBuf,
 }
 
-/// What a container needs beside its [`ComponentSpec`].
+/// What a container needs beside its [`ComponentSpec`](crate::stack::component_spec::ComponentSpec).
 #[derive(Default)]
 struct ContainerInputs {
     mounts: Vec<BindMount>,
     /// Host names and their addresses.
     hosts: BTreeMap<String, IpAddr>,
+    /// The server whose requests a relay in the container's network records.
+    relayed: Option<RelayedServer>,
+}
+
+/// A server behind a relay.
+struct RelayedServer {
+    address: SocketAddr,
+    protocol: Protocol,
+}
+
+/// A component that is ready.
+struct Launched {
+    component: RunningComponent,
+    location: StartedContainer,
+    relay: Option<Relay>,
 }
 
 impl ContainerLauncher {
@@ -123,12 +128,12 @@ impl ContainerLauncher {
         self.network.close().await
     }
 
-    /// Starts a stack with its files in the run's folder under `visit`, and waits until it is ready. lab is not in the network
-    /// between containers, so of `recording` only the access logs apply.
+    /// Starts a stack with its files in the run's folder under `visit`, and waits until it is ready. Its requests are recorded
+    /// as far as `recording` says.
     ///
     /// # Errors
-    /// An image, a configuration, a container or the readiness probe fails. Components that were started by then are
-    /// stopped.
+    /// A service, an image, a configuration, a container or the readiness probe fails, or lab may not enter the network of the
+    /// proxy's container. Components that were started by then are stopped.
     pub async fn start(
         &mut self,
         stack: &model::Stack,
@@ -136,19 +141,86 @@ impl ContainerLauncher {
         recording: Recording,
     ) -> Result<RunningStack, StartError> {
         let visit = Visit { name: visit.to_owned(), folder: self.process.folder.join(visit) };
-        let (server, location) = self.start_server(stack, &visit).await?;
+        std::fs::create_dir_all(&visit.folder).map_err(io_error(format!("create {}", visit.folder.display())))?;
+        let recording = self.possible(recording, stack)?;
+        let (services, variables) = self.start_services(stack, &visit).await?;
+        match self.start_components(stack, &visit, recording, &variables).await {
+            Ok(running) => Ok(RunningStack { services, ..running }),
+            Err(error) => {
+                // Why the stack did not start matters more than how its services stopped.
+                let _ = service::stop_all(services).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// What can be recorded. The pages of lab's own applications show their requests, so they need no relay.
+    fn possible(&self, recording: Recording, stack: &model::Stack) -> Result<Recording, StartError> {
+        let python = stack.apps.python().filter(|_| stack.app != Interface::Native);
+        let is_own = python.is_none_or(|app| app.path.is_none());
+        match recording.upstream && stack.proxy.is_some() && !rustix::process::geteuid().is_root() {
+            true if is_own => Ok(Recording { upstream: false, ..recording }),
+            true => Err(StartError::NotRecorded),
+            false => Ok(recording),
+        }
+    }
+
+    /// Starts the services of the application as processes of this machine, where containers reach them.
+    async fn start_services(
+        &self,
+        stack: &model::Stack,
+        visit: &Visit,
+    ) -> Result<(Vec<RunningService>, Vec<(String, String)>), StartError> {
+        let RunNetwork { engine, gateway, .. } = &self.network;
+        match stack.services() {
+            [first, ..] if engine.rootless => Err(StartError::NoService {
+                name: first.name.clone(),
+                reason: "containers of a rootless engine do not reach this machine: run the stack with \
+                         `backend = \"process\"`"
+                    .to_owned(),
+            }),
+            services => service::start_all(services, self.process.service_place(*gateway, &visit.folder)).await,
+        }
+    }
+
+    async fn start_components(
+        &mut self,
+        stack: &model::Stack,
+        visit: &Visit,
+        recording: Recording,
+        variables: &[(String, String)],
+    ) -> Result<RunningStack, StartError> {
+        let observer = match recording.app && stack.app != Interface::Native {
+            true => {
+                let bound = AppObserver::bind_in(&visit.folder.join(OBSERVER));
+                Some(bound.map_err(io_error("open a socket for the application's requests"))?)
+            }
+            false => None,
+        };
+        let surroundings = AppSurroundings { observer: observer.as_ref().map(AppObserver::name), variables };
+        let Launched { component: server, location, .. } = self.start_server(stack, surroundings, visit).await?;
         let server_name = (format!("{SERVER}:{SERVER_PORT}"), format!("{{{SERVER}}}"));
         let mut names = vec![server_name, address_name(&server, &location)];
-        let mut components = vec![server];
         let mut outermost = location.address;
-        if let Some(proxy) = &stack.proxy {
-            let access_logs = self.process.has_access_logs(recording);
-            let (proxy, location) = self.start_proxy(stack, proxy, &location, access_logs, &visit).await?;
-            names.push(address_name(&proxy, &location));
-            components.insert(0, proxy);
-            outermost = location.address;
-        }
+        let server_address = server.address;
+        let mut components = vec![server];
+        let relay = match &stack.proxy {
+            Some(proxy) => {
+                let launched = self.start_proxy(stack, proxy, &location, recording, visit).await?;
+                names.push(address_name(&launched.component, &launched.location));
+                components.insert(0, launched.component);
+                outermost = launched.location.address;
+                launched.relay
+            }
+            None if recording.upstream => {
+                let started = Relay::start(server_address, stack.server.kind.speaks()).await;
+                Some(started.map_err(io_error("listen for the requests to the server"))?)
+            }
+            None => None,
+        };
         let client = match components[0].address.ip() == outermost {
+            // The relay connects in the client's place.
+            true if stack.proxy.is_none() && relay.is_some() => Some(self.network.gateway),
             true => None,
             false if self.network.engine.is_podman => Some(outermost),
             false => Some(self.network.gateway),
@@ -159,20 +231,25 @@ impl ContainerLauncher {
         // One address may be a prefix of another.
         names.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
         names.extend(self.process.folder_names(stack));
-        Ok(RunningStack::ready(components, client, names))
+        Ok(RunningStack { relay, observer, ..RunningStack::ready(components, client, names) })
     }
 
     async fn start_server(
         &mut self,
         stack: &model::Stack,
+        surroundings: AppSurroundings<'_>,
         visit: &Visit,
-    ) -> Result<(RunningComponent, StartedContainer), StartError> {
+    ) -> Result<Launched, StartError> {
         let kind = self.resolve_kind(stack, &stack.server.kind, stack.server_image())?;
         let work = self.create_work_folder(&visit.folder, Role::Server)?;
         let mut reserve = ports(SERVER_PORT);
         let mut context = self.context(stack, visit, &work, &mut reserve);
+        context.surroundings = surroundings;
         let spec = resolve_server(&stack.server, stack.app, kind, &mut context)?;
         let mut mounts = read_only(&spec.inputs);
+        if surroundings.observer.is_some() {
+            mounts.push(BindMount { path: visit.folder.join(OBSERVER), writable: false });
+        }
         // Some kinds write their pid file there, for one.
         let named = work.display().to_string();
         let environment = spec.environment.iter().map(|(_, value)| value);
@@ -187,15 +264,15 @@ impl ContainerLauncher {
         stack: &model::Stack,
         proxy: &model::Proxy,
         server: &StartedContainer,
-        access_logs: bool,
+        recording: Recording,
         visit: &Visit,
-    ) -> Result<(RunningComponent, StartedContainer), StartError> {
+    ) -> Result<Launched, StartError> {
         let kind = self.resolve_kind(stack, &proxy.kind, stack.proxy_image())?;
         let work = self.create_work_folder(&visit.folder, Role::Proxy)?;
         let mut reserve = ports(PROXY_PORT);
         let upstream = format!("{SERVER}:{SERVER_PORT}");
         let mut context = self.context(stack, visit, &work, &mut reserve);
-        context.access_logs = access_logs;
+        context.access_logs = self.process.has_access_logs(recording);
         let spec = resolve_proxy(proxy, &upstream, kind, &mut context)?;
         let mut mounts = read_only(&spec.inputs);
         mounts.push(BindMount { path: work, writable: true });
@@ -203,12 +280,19 @@ impl ContainerLauncher {
             mounts.extend(mounts::named_by(texts)?);
         }
         let tls_address = spec.tls_address;
-        let hosts = BTreeMap::from([(SERVER.to_owned(), server.address)]);
-        let (component, location) = self.launch(spec, ContainerInputs { mounts, hosts }, visit).await?;
+        let relayed = recording.upstream.then(|| RelayedServer {
+            address: SocketAddr::new(server.address, SERVER_PORT),
+            protocol: stack.server.kind.speaks(),
+        });
+        // The relay listens in the proxy's own network, under the server's port.
+        let address = if relayed.is_some() { Ipv4Addr::LOCALHOST.into() } else { server.address };
+        let hosts = BTreeMap::from([(SERVER.to_owned(), address)]);
+        let launched = self.launch(spec, ContainerInputs { mounts, hosts, relayed }, visit).await?;
+        let Launched { component, location, .. } = &launched;
         // Only one port of a container is published. Where clients need that one, the TLS port cannot be reached.
         let tls = tls_address.filter(|_| component.address.ip() == location.address);
         let tls_address = tls.map(|tls| SocketAddr::new(location.address, tls.port()));
-        Ok((RunningComponent { tls_address, ..component }, location))
+        Ok(Launched { component: RunningComponent { tls_address, ..launched.component }, ..launched })
     }
 
     fn context<'a>(
@@ -226,9 +310,8 @@ impl ContainerLauncher {
             cores: self.process.core_count(),
             // Root only in the engine's eyes, if at all.
             is_root: false,
-            observer: None,
+            surroundings: AppSurroundings::default(),
             access_logs: true,
-            services_environment: &[],
             reserve,
         }
     }
@@ -262,131 +345,6 @@ impl ContainerLauncher {
         }
         Ok(work)
     }
-
-    async fn launch(
-        &mut self,
-        mut spec: ComponentSpec,
-        mut inputs: ContainerInputs,
-        visit: &Visit,
-    ) -> Result<(RunningComponent, StartedContainer), StartError> {
-        let role = spec.role;
-        image_programs::strip_bin(&mut spec.command);
-        bind_by_address(&mut spec);
-        let image = self.prepare_image(&mut spec, &mut inputs).await?;
-        let mut process = self.start_keeper(&self.container_spec(&spec, inputs, &image, &visit.name), role, visit)?;
-        let location = match tokio::time::timeout(START_DEADLINE, read_location(&mut process)).await {
-            Ok(Some(location)) => location,
-            Ok(None) => return Err(keeper_ended(role, process).await),
-            Err(_) => {
-                let (log, deadline) = (process.log().to_owned(), START_DEADLINE);
-                let observed = "the engine has not started it".to_owned();
-                return Err(StartError::NotReady { role, deadline, observed, last_lines: String::new(), log });
-            }
-        };
-        let address = match self.network.reaches(location.address) {
-            true => SocketAddr::new(location.address, spec.address.port()),
-            false => location.published,
-        };
-        // No other program can listen inside the container.
-        let (protocol, path, binds_itself) = (spec.protocol, spec.ready_path.as_str(), false);
-        let originals = spec.originals.as_slice();
-        let probe = ready::Probe { role, address, protocol, path, binds_itself, originals };
-        if let Err(error) = ready::wait(&probe, &mut process, spec.ready_deadline).await {
-            // Why it was not ready matters more than how it stopped.
-            let _ = process.stop().await;
-            return Err(error);
-        }
-        let first_process = ProcessScope::Tree { pid: location.pid };
-        let component = RunningComponent {
-            role,
-            version: format!("{} (container, {})", spec.version, self.network.engine.version),
-            address,
-            tls_address: None,
-            process,
-            scope: Cgroup::from_container_id(&location.id).map_or(first_process, ProcessScope::Cgroup),
-            originals: spec.originals,
-            image: spec.image,
-            at_rest: None,
-            _port: None,
-        };
-        Ok((component, location))
-    }
-
-    /// The image to start from. lab's own is made first, and brings mounts and a library path.
-    async fn prepare_image(
-        &mut self,
-        spec: &mut ComponentSpec,
-        inputs: &mut ContainerInputs,
-    ) -> Result<ImageReference, StartError> {
-        if let Some(image) = &spec.image {
-            return Ok(ImageReference::from_id(&image.id));
-        }
-        let prepared = self.network.lab_image(&self.process.lab, &self.run, spec.venv.as_deref()).await?;
-        let PreparedImage { image, mounts } = prepared;
-        inputs.mounts.extend(mounts);
-        if !image.library_path.is_empty() {
-            spec.environment.push(("LD_LIBRARY_PATH".to_owned(), image.library_path));
-        }
-        Ok(image.reference)
-    }
-
-    fn start_keeper(&self, container: &ContainerSpec, role: Role, visit: &Visit) -> Result<Guarded, StartError> {
-        let folder = &visit.folder;
-        let file = folder.join(format!("{role}.container.json"));
-        let text = serde_json::to_string_pretty(container).unwrap_or_default();
-        write_file(&file, &text)?;
-        let keeper = KeeperProgram {
-            arguments: vec!["keep".to_owned(), file.display().to_string()],
-            engine: self.network.engine.endpoint.to_string(),
-            log: folder.join(format!("{role}.log")),
-            pipes_stdout: true,
-            deadline: Duration::from_secs(u64::from(STOP_GRACE_S.unsigned_abs())) + KEEPER_DEADLINE,
-        };
-        Guarded::keep(&self.process.lab, keeper).map_err(io_error(format!("start the {role}'s keeper")))
-    }
-
-    fn container_spec(
-        &self,
-        spec: &ComponentSpec,
-        inputs: ContainerInputs,
-        image: &ImageReference,
-        visit: &str,
-    ) -> ContainerSpec {
-        let RunNetwork { engine, network, user, .. } = &self.network;
-        let domain = domain::stack_domain(visit, network);
-        let mut labels: BTreeMap<String, String> = self.network.labels.clone().into_iter().collect();
-        labels.insert(labels::COMPONENT.to_owned(), format!("{}-{}", domain::label(visit), spec.role));
-        let (uid, gid) = user.inside;
-        ContainerSpec {
-            name: domain::component_name(spec.role, &domain),
-            domain,
-            image: image.name.clone(),
-            tag: image.tag.clone(),
-            labels,
-            network: network.clone(),
-            hosts: inputs.hosts,
-            command: spec.command.clone(),
-            environment: spec.environment.iter().cloned().collect(),
-            user: format!("{uid}:{gid}"),
-            working_folder: None,
-            mounts: inputs.mounts,
-            scratch: std::iter::once(PathBuf::from("/tmp")).chain(spec.scratch.iter().cloned()).collect(),
-            // By default a tmpfs belongs to root and has the mode of the folder in the image. Podman spells the
-            // container's user `U`, and fills the tmpfs from the image unless given `notmpcopyup`.
-            scratch_options: match engine.is_podman {
-                true => "mode=1777,U,notmpcopyup".to_owned(),
-                false => format!("mode=1777,uid={uid},gid={gid}"),
-            },
-            port: spec.address.port(),
-            cores: self.process.cores.clone(),
-            memory_bytes: MEMORY_BYTES,
-            pids: PIDS,
-            open_files: limits::open_files(engine),
-            processes: limits::processes(engine),
-            users: engine.users().map(str::to_owned),
-            grace_s: STOP_GRACE_S,
-        }
-    }
 }
 
 /// Hands out consecutive ports of all addresses, from `first` on.
@@ -398,14 +356,6 @@ fn ports(first: u16) -> impl FnMut() -> io::Result<SocketAddr> {
     }
 }
 
-/// A subprocess inherits its listening socket; in a container it binds the address instead.
-fn bind_by_address(spec: &mut ComponentSpec) {
-    let inherited = format!("fd://{FIRST_INHERITED_FD}");
-    for argument in spec.command.iter_mut().filter(|argument| **argument == inherited) {
-        *argument = spec.address.to_string();
-    }
-}
-
 fn read_only(paths: &[PathBuf]) -> Vec<BindMount> {
     paths.iter().map(|path| BindMount { path: path.clone(), writable: false }).collect()
 }
@@ -413,26 +363,4 @@ fn read_only(paths: &[PathBuf]) -> Vec<BindMount> {
 /// A component's address in its network, and the placeholder for it.
 fn address_name(component: &RunningComponent, location: &StartedContainer) -> (String, String) {
     (location.address.to_string(), format!("{{{}}}", component.role))
-}
-
-/// The container's location, from the first line of its keeper; `None` if the keeper ended before.
-async fn read_location(keeper: &mut Guarded) -> Option<StartedContainer> {
-    let mut lines = BufReader::new(keeper.take_stdout()?).lines();
-    let line = lines.next_line().await.ok()??;
-    serde_json::from_str(&line).ok()
-}
-
-/// Why a keeper ended before it reported its container's location.
-async fn keeper_ended(role: Role, process: Guarded) -> StartError {
-    let log = process.log().to_owned();
-    match process.stop().await {
-        Ok(status) => StartError::Ended {
-            role,
-            status,
-            cause: None,
-            last_lines: Some(ready::last_lines(&log, EXCERPT_LINES)),
-            log,
-        },
-        Err(source) => StartError::Io { operation: format!("start the {role}"), source },
-    }
 }

@@ -7,6 +7,7 @@ mod names;
 mod podman;
 mod python;
 mod runs;
+mod surroundings;
 mod versions;
 
 use std::collections::BTreeMap;

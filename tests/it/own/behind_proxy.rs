@@ -44,7 +44,7 @@ http {
 }
 "#;
 
-const SCENARIO: &str = r#"
+pub(crate) const SCENARIO: &str = r#"
 schema = 1
 name   = "behind"
 kinds  = "kinds"
@@ -82,7 +82,7 @@ expect.upstream.headers = { Host = "{host}:{port}" }
 expect.app = { remote_addr = "{client}", host = "{host}:{port}" }
 "#;
 
-fn project(scenario: &str) -> Project {
+pub(crate) fn project(scenario: &str) -> Project {
     Project::new(str::to_owned)
         .with_server_kind("own", KIND, LAUNCHER)
         .with_file("shop.py", APP)

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use lab::exit::Exit;
 
-use crate::support::{Project, requires};
+use crate::support::{Project, replaced, requires};
 
 /// A folder with a copy of a site, and nothing of lab's.
 pub(super) fn site(name: &str) -> Project {
@@ -94,8 +94,8 @@ fn flask_site_is_checked_without_an_edit() {
             "\"Strict-Transport-Security\" = \"max-age=31536000\"",
             "expect.headers = { Location = \"https://shop.example.org/a/page?of=lab\" }",
             "Cache-Control = { contains = \"max-age=604800\" }",
-            "limits the requests of one client",
             "tls = true",
+            "[[load]]\nname        = \"page\"",
         ],
     );
     let listed = project.expect(Exit::Ok, &["list"]);
@@ -109,6 +109,19 @@ fn flask_site_is_checked_without_an_edit() {
     assert_has(&checked, &["server gunicorn 23.0.0"]);
     assert_has(&checked, &["fullchain.pem is not here; runs have a certificate that lab makes"]);
     assert_eq!(files(&project), before, "no file of the site has changed");
+}
+
+#[test]
+fn limit_of_the_page_leaves_the_load_out() {
+    requires!(Python);
+    let project = site("flask");
+    let file = project.path("deploy/nginx.conf");
+    let configuration = fs::read_to_string(&file).unwrap();
+    fs::write(&file, replaced(&configuration, "location / {", "location / {\n            limit_req zone=login;"))
+        .unwrap();
+    let (_, scenario) = init(&project);
+    assert_has(&scenario, &["deploy/nginx.conf:", "limits the requests of one client", "#     [[load]]"]);
+    assert!(!scenario.contains("\n[[load]]"), "{scenario}");
 }
 
 #[test]
@@ -199,6 +212,57 @@ fn asgi_application_without_a_command_gets_uvicorn() {
         &shown,
         &["kind = \"gunicorn/uvicorn\"", "arguments = [\"--worker-class\", \"uvicorn_worker.UvicornWorker\"]"],
     );
+}
+
+/// The site's compose file with what it needs beside the server.
+const COMPOSE: &str = r#"services:
+  db:
+    image: postgres:16
+    environment:
+      POSTGRES_USER: notes
+      POSTGRES_PASSWORD: ${DB_PASSWORD}
+  cache:
+    image: redis:7-alpine
+  search:
+    image: getmeili/meilisearch:v1
+  web:
+    build: .
+    command: uvicorn app.main:app --host 0.0.0.0 --port 8000
+    environment:
+      SECRET_KEY: from-compose
+      DATABASE_URL: postgresql://notes:${DB_PASSWORD}@db/notes
+      CACHE_HOST: cache
+  nginx:
+    image: nginx:1.27
+"#;
+
+#[test]
+fn services_of_a_compose_file_are_written() {
+    requires!(Python);
+    let project = site("fastapi").with_file("compose.yaml", COMPOSE).with_file(".env", "DB_PASSWORD=secret\n");
+    let (printed, scenario) = init(&project);
+    assert_has(
+        &printed,
+        &[
+            "the service db: postgresql (compose.yaml:2)",
+            "the service cache: redis (compose.yaml:7)",
+            "how the service search (getmeili/meilisearch:v1, compose.yaml:9) is started here",
+        ],
+    );
+    assert_has(
+        &scenario,
+        &[
+            "env = { \"SECRET_KEY\" = \"from-compose\" }",
+            "[app.services.db]   # compose.yaml:2: postgres:16\nkind = \"postgresql\"\nthen = \"createuser ",
+            "DATABASE_URL = \"postgresql://notes:secret@{host}:{port}/notes\", PGUSER = \"notes\"",
+            "[app.services.cache]   # compose.yaml:7: redis:7-alpine\nkind = \"redis\"\n\
+             env  = { CACHE_PORT = \"{port}\", CACHE_HOST = \"{host}\" }",
+            "# [app.services.search]",
+        ],
+    );
+    assert!(!scenario.contains("services.nginx"), "{scenario}");
+    let explained = project.expect(Exit::Ok, &["explain", "lab.toml"]);
+    assert_has(&explained, &["with the service db (postgresql)", "with the service cache (redis)"]);
 }
 
 #[test]

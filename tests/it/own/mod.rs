@@ -1,7 +1,7 @@
 //! A person's own deployment: its files as they are, its environment, and the scenario that `lab init` writes for it.
 
 mod asgi;
-mod behind_proxy;
+pub(crate) mod behind_proxy;
 mod checks;
 mod clean;
 mod environment;
@@ -10,7 +10,7 @@ mod hopeless;
 mod init;
 pub(crate) mod python_server;
 mod refusals;
-mod services;
+pub(crate) mod services;
 mod session;
 mod sockets;
 mod tls;

@@ -5,7 +5,7 @@ use std::fs;
 use lab::exit::Exit;
 
 use super::python_server::{KIND, LAUNCHER};
-use crate::support::{Project, replaced, requires};
+use crate::support::{Project, Tool, replaced, requires};
 
 /// A service that counts its starts in its state, and writes what it is asked to keep.
 const SERVICE: &str = r#"
@@ -39,7 +39,7 @@ def app(environ, start_response):
     return [TEXT]
 "#;
 
-const SCENARIO: &str = r#"
+pub(crate) const SCENARIO: &str = r#"
 schema = 1
 name   = "served"
 kinds  = "kinds"
@@ -67,7 +67,7 @@ expect.status = 200
 expect.body   = "xprepared\nthen\n"
 "#;
 
-fn project(scenario: &str) -> Project {
+pub(crate) fn project(scenario: &str) -> Project {
     Project::new(str::to_owned)
         .with_server_kind("own", KIND, LAUNCHER)
         .with_file("shop.py", APP)
@@ -111,38 +111,99 @@ fn failure_of_a_service_shows_its_log() {
     }
 }
 
-/// Speaks PostgreSQL's protocol as far as a login, so that no driver is needed.
-const POSTGRESQL_APP: &str = r#"
-import os
-import socket
-import struct
+/// A kind of service that lab knows, and an application that speaks to it without a driver.
+pub(crate) struct KindOfService {
+    pub(crate) tool: Tool,
+    name: &'static str,
+    /// Python that sets `TEXT`.
+    conversation: &'static str,
+    /// The response of the application, as a text of TOML.
+    expected: &'static str,
+}
 
-with socket.create_connection((os.environ["PGHOST"], int(os.environ["PGPORT"]))) as connection:
-    names = ["user", os.environ["PGUSER"], "database", os.environ["PGDATABASE"], ""]
-    body = struct.pack("!i", 196608) + b"".join(name.encode() + b"\0" for name in names)
-    connection.sendall(struct.pack("!i", len(body) + 4) + body)
-    KIND = connection.recv(1)
+pub(crate) const KINDS: [KindOfService; 4] = [
+    KindOfService {
+        tool: Tool::MariaDb,
+        name: "mariadb",
+        // A login without a password to the database; then the packet of the response says OK.
+        conversation: r#"
+connection = connect(os.environ["MYSQL_HOST"], os.environ["MYSQL_PORT"])
+connection.recv(4096)
+user, database = os.environ["MYSQL_USER"].encode(), os.environ["MYSQL_DATABASE"].encode()
+capabilities = 0x1 | 0x8 | 0x200 | 0x2000 | 0x8000 | 0x80000
+body = struct.pack("<IIB23x", capabilities, 1 << 24, 33) + user + b"\0\0" + database + b"\0mysql_native_password\0"
+connection.sendall(struct.pack("<I", len(body))[:3] + b"\x01" + body)
+TEXT = os.environ["DATABASE_URL"].split(":")[0].encode() + (b" OK" if connection.recv(4096)[4:5] == b"\0" else b" refused")
+"#,
+        expected: "mysql OK",
+    },
+    KindOfService {
+        tool: Tool::Memcached,
+        name: "memcached",
+        // What an earlier start has added would be there.
+        conversation: r#"
+address = urlsplit(os.environ["MEMCACHED_URL"])
+connection = connect(address.hostname, address.port)
+connection.sendall(b"add greeting 0 0 5\r\nhello\r\n")
+TEXT = connection.recv(100)
+"#,
+        expected: "STORED\\r\\n",
+    },
+    KindOfService {
+        tool: Tool::Postgresql,
+        name: "postgresql",
+        conversation: r#"
+connection = connect(os.environ["PGHOST"], os.environ["PGPORT"])
+names = ["user", os.environ["PGUSER"], "database", os.environ["PGDATABASE"], ""]
+body = struct.pack("!i", 196608) + b"".join(name.encode() + b"\0" for name in names)
+connection.sendall(struct.pack("!i", len(body) + 4) + body)
+TEXT = os.environ["DATABASE_URL"].split(":")[0].encode() + b" " + connection.recv(1)
+"#,
+        expected: "postgresql R",
+    },
+    KindOfService {
+        tool: Tool::Redis,
+        name: "redis",
+        // It would count on from an earlier start.
+        conversation: r#"
+address = urlsplit(os.environ["REDIS_URL"])
+connection = connect(address.hostname, address.port)
+connection.sendall(b"INCR starts\r\n")
+TEXT = connection.recv(100)
+"#,
+        expected: ":1\\r\\n",
+    },
+];
 
-TEXT = os.environ["DATABASE_URL"].split(":")[0].encode() + b" " + KIND
+impl KindOfService {
+    pub(crate) fn scenario(&self) -> String {
+        let begin = SCENARIO.find("[app.services.store]").unwrap();
+        let end = SCENARIO.find("[[stack]]").unwrap();
+        let service = format!("[app.services.store]\nkind = \"{}\"\n\n", self.name);
+        replaced(&SCENARIO.replace(&SCENARIO[begin..end], &service), "xprepared\\nthen\\n", self.expected)
+    }
 
-
-def app(environ, start_response):
-    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(TEXT)))])
-    return [TEXT]
-"#;
+    pub(crate) fn app(&self) -> String {
+        format!(
+            "import os\nimport socket\nimport struct\nfrom urllib.parse import urlsplit\n\n\n\
+             def connect(host, port):\n    return socket.create_connection((host, int(port)))\n\n{}\n\n\
+             def app(environ, start_response):\n    \
+             start_response(\"200 OK\", [(\"Content-Type\", \"text/plain\"), (\"Content-Length\", str(len(TEXT)))])\n    \
+             return [TEXT]\n",
+            self.conversation
+        )
+    }
+}
 
 #[test]
-fn postgresql_runs_where_it_is_installed() {
+fn known_services_run_where_they_are_installed() {
     requires!(Python);
-    let begin = SCENARIO.find("[app.services.store]").unwrap();
-    let end = SCENARIO.find("[[stack]]").unwrap();
-    let scenario = SCENARIO.replace(&SCENARIO[begin..end], "[app.services.database]\nkind = \"postgresql\"\n\n");
-    let project = project(&replaced(&scenario, "xprepared\\nthen\\n", "postgresql R"));
-    project.write("shop.py", POSTGRESQL_APP);
-    project.expect(Exit::Ok, &["provision", "lab.toml"]);
-    let output = project.run(&["check", "lab.toml"]);
-    let printed = crate::support::text(&output);
-    let is_missing = printed.contains("`initdb` is not installed: apt-get install postgresql");
-    assert!(is_missing || printed.contains("mine  1 of 1 checks passed"), "{printed}");
-    assert!(!fs::exists(project.path("reports/served/latest/checks/mine/service-database")).unwrap());
+    for kind in KINDS.iter().filter(|kind| kind.tool.is_available_for_part()) {
+        let project = project(&kind.scenario());
+        project.write("shop.py", &kind.app());
+        project.expect(Exit::Ok, &["provision", "lab.toml"]);
+        let printed = project.expect(Exit::Ok, &["check", "lab.toml"]);
+        assert!(printed.contains("mine  1 of 1 checks passed"), "{}: {printed}", kind.name);
+        assert!(!fs::exists(project.path("reports/served/latest/checks/mine/service-store")).unwrap());
+    }
 }

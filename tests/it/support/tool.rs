@@ -41,6 +41,8 @@ pub(crate) enum Tool {
     Httperf,
     /// The base images of `fixtures/images/make`.
     Images,
+    MariaDb,
+    Memcached,
     /// Namespaces of processes, which `unshare` makes.
     Namespaces,
     Nginx,
@@ -49,7 +51,9 @@ pub(crate) enum Tool {
     Openssl,
     /// Makes bridges on the machine, so it runs only where `LAB_REQUIRE` names it.
     Podman,
+    Postgresql,
     Python,
+    Redis,
     Root,
     /// Podman as the user that `LAB_ROOTLESS_USER` names; only where `LAB_REQUIRE` names it.
     RootlessPodman,
@@ -70,12 +74,16 @@ impl Tool {
             Tool::Haproxy => "haproxy",
             Tool::Httperf => "httperf",
             Tool::Images => "images",
+            Tool::MariaDb => "mariadb",
+            Tool::Memcached => "memcached",
             Tool::Namespaces => "namespaces",
             Tool::Nginx => "nginx",
             Tool::NginxEcho => "nginx-mod-http-echo",
             Tool::Openssl => "openssl",
             Tool::Podman => "podman",
+            Tool::Postgresql => "postgresql",
             Tool::Python => "python",
+            Tool::Redis => "redis",
             Tool::Root => "root",
             Tool::RootlessPodman => "rootless",
             Tool::Wrk => "wrk",
@@ -118,10 +126,15 @@ impl Tool {
                 (!*IS_POSSIBLE).then(|| "gevent needs Python 3.10 or later, with a GIL".to_owned())
             }
             Tool::Haproxy => missing_file("/usr/sbin/haproxy"),
+            Tool::MariaDb => missing_file("/usr/sbin/mariadbd"),
+            Tool::Memcached => missing_file("/usr/bin/memcached"),
             Tool::Nginx => missing_file("/usr/sbin/nginx"),
             Tool::NginxEcho => missing_file("/usr/share/nginx/modules/ngx_http_echo_module.so"),
             Tool::Openssl => missing_file("/usr/bin/openssl"),
+            Tool::Postgresql if on_path("initdb").is_some() => None,
+            Tool::Postgresql => missing_file("/usr/lib/postgresql"),
             Tool::Python => missing_file(&python_on_path()),
+            Tool::Redis => missing_file("/usr/bin/redis-server"),
             Tool::Git | Tool::Wrk | Tool::Httperf | Tool::H2load => {
                 on_path(self.name()).is_none().then(|| format!("{} is not on the path", self.name()))
             }

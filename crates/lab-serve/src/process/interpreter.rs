@@ -31,7 +31,7 @@ pub enum InterpreterError {
     NoVenv(PathBuf),
     #[error("cannot run {}: {error}\nhint: name a virtual environment with --venv, or install python3", .python.display())]
     NoPython { python: PathBuf, error: std::io::Error },
-    #[error("{} has no module lab_wsgi, which lab needs to serve WSGI applications\nhint: install it with `{} -m pip install ./crates/lab-python`", .0.display(), .0.display())]
+    #[error("{} has no module lab_wsgi, which lab needs to serve WSGI applications\nhint: install it with `{} -m pip install {}`", .0.display(), .0.display(), gateway_source())]
     NoGateway(PathBuf),
     /// gevent is missing or too old. Without a version Python has printed why it cannot be imported.
     #[error("{} {}, and worker_class = gevent needs gevent 24.10.1 or later\nhint: install it with `{} -m pip install 'gevent>=24.10.1'`",
@@ -40,6 +40,16 @@ pub enum InterpreterError {
     /// The application cannot be loaded. Python has printed the reason.
     #[error("cannot load the application {0:?}")]
     NoApplication(String),
+}
+
+/// What pip is to install: the wheels that an installed lab brings, or the source.
+fn gateway_source() -> String {
+    let binary = std::env::current_exe().unwrap_or_default();
+    let wheels = binary.ancestors().nth(2).map(|prefix| prefix.join("share/lab/wheels"));
+    match wheels.filter(|folder| folder.is_dir()) {
+        Some(folder) => format!("--no-index --find-links {} lab-wsgi", folder.display()),
+        None => "./crates/lab-python".to_owned(),
+    }
 }
 
 /// Finds the interpreter: that of `venv`, otherwise that of the active environment (`VIRTUAL_ENV`), otherwise `python3`

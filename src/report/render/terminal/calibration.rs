@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 
-use super::style::{QUIET, TITLE, indented, right_aligned, styled, table};
+use super::style::{QUIET, TITLE, rendered, styled};
+use super::wrap::wrapped;
 use crate::record::{Record, ScenarioCalibration};
-use crate::report::numbers::three_digits;
-use crate::report::view::sensitivity::sentence;
+use crate::report::view::sensitivity::{sentence, table};
 
-/// The noise floor and the smallest detectable effect of each metric.
+/// The noise floor and the smallest detectable effect of each metric, in a table that is at most `width` characters wide.
 #[must_use]
-pub fn render(calibration: &ScenarioCalibration, record: &Record) -> String {
+pub fn render(calibration: &ScenarioCalibration, record: &Record, width: usize) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "{}", styled(TITLE, "What can this machine tell apart?"));
     let valid = calibration.metrics.iter().map(|metric| metric.log_ratios.len()).max().unwrap_or(0);
@@ -21,25 +21,10 @@ pub fn render(calibration: &ScenarioCalibration, record: &Record) -> String {
         record.provenance.machine.cpu,
     );
     let _ = writeln!(text, "{}", styled(QUIET, &from));
-    let mut table = table(&["load", "metric", "blocks", "margin", "noise floor", "false alarms", "smallest effect"]);
-    let percent = |fraction: f64| format!("{} %", three_digits(fraction * 100.0));
-    for metric in &calibration.metrics {
-        let sensitivity = &metric.sensitivity;
-        table.add_row([
-            metric.load.clone(),
-            metric.metric.clone(),
-            metric.blocks.to_string(),
-            if metric.margin > 0.0 { percent(metric.margin) } else { "none".to_owned() },
-            percent(sensitivity.noise_floor),
-            percent(sensitivity.false_alarm_rate),
-            sensitivity.smallest_detectable_effect.map_or_else(|| "none with this few blocks".to_owned(), percent),
-        ]);
-    }
-    right_aligned(&mut table, 2..7);
-    let _ = writeln!(text, "{}", indented(&table));
+    let _ = writeln!(text, "{}", rendered(&table(calibration), 2..7, width));
     let meaning = "noise floor: 19 of 20 comparisons of the stack with itself show less; smallest effect: found to \
                    exceed the margin 4 times in 5";
     let _ = writeln!(text, "{}", styled(QUIET, meaning));
     let _ = writeln!(text, "\n{}", sentence(calibration));
-    text
+    wrapped(&text, width, None)
 }

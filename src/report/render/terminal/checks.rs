@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::style::{BAD, GOOD, LIST_WIDTH, QUIET, TITLE, indented, styled, table, wrapped_list};
+use super::style::{BAD, GOOD, LIST_WIDTH, QUIET, TITLE, rendered_within, styled, visible_width, wrapped_list};
 use crate::record::{CheckOutcome, CheckRecord, Record, StackRecord};
 use crate::report::view::checks::{CheckStatus, components, distinct_failures, first_line, logged_lines};
 use crate::report::view::provenance::has_many_stacks;
+use crate::report::view::text_table::{TextTable, owned_cells};
 
 /// The first status that says that the server failed.
 const FIRST_SERVER_ERROR: u16 = 500;
@@ -13,19 +14,19 @@ const FIRST_SERVER_ERROR: u16 = 500;
 const BODY_LINES: usize = 5;
 const LINE_CHARS: usize = 160;
 
-pub(super) fn section(text: &mut String, record: &Record) {
+pub(super) fn section(text: &mut String, record: &Record, width: usize) {
     let _ = writeln!(text, "{}", styled(TITLE, "Is it right?"));
     if has_many_stacks(record) {
-        all_stacks(text, record);
+        all_stacks(text, record, width);
     } else {
-        each_stack(text, record);
+        each_stack(text, record, width);
     }
     text.push('\n');
 }
 
-fn each_stack(text: &mut String, record: &Record) {
+fn each_stack(text: &mut String, record: &Record, width: usize) {
     for stack in &record.stacks {
-        let _ = writeln!(text, "  {}  {}  {}", stack.name, status(stack), styled(QUIET, &components(stack)));
+        stack_lines(text, stack, width);
     }
     for stack in &record.stacks {
         // The status above has the first line.
@@ -42,16 +43,27 @@ fn each_stack(text: &mut String, record: &Record) {
     }
 }
 
+/// A stack with its status and its components, in one line, or in two if that is too long.
+fn stack_lines(text: &mut String, stack: &StackRecord, width: usize) {
+    let (head, components) = (format!("  {}  {}", stack.name, status(stack)), components(stack));
+    let is_short = visible_width(&head) + 2 + visible_width(&components) <= width;
+    let separator = if is_short || components.is_empty() { "  " } else { "\n      " };
+    let _ = writeln!(text, "{head}{separator}{}", styled(QUIET, &components));
+}
+
 /// A table of the available stacks, each distinct failure once, then a line per stack that could not run or is
 /// unavailable.
-fn all_stacks(text: &mut String, record: &Record) {
+fn all_stacks(text: &mut String, record: &Record, width: usize) {
     let (available, missing): (Vec<_>, Vec<_>) = record.stacks.iter().partition(|stack| stack.unavailable.is_none());
-    let mut table = table(&["stack", "version", "checks"]);
-    for stack in &available {
-        table.add_row([stack.name.clone(), components(stack), status(stack)]);
-    }
-    if !available.is_empty() {
-        let _ = writeln!(text, "{}", indented(&table));
+    let rows = available.iter().map(|stack| vec![stack.name.clone(), components(stack), status(stack)]).collect();
+    let header = owned_cells(&["stack", "version", "checks"]);
+    match rendered_within(&TextTable { title: String::new(), header, rows }, 0..0, width) {
+        _ if available.is_empty() => {}
+        Some(table) => {
+            let _ = writeln!(text, "{table}");
+        }
+        // The styled cells of a turned table would not align.
+        None => available.iter().for_each(|stack| stack_lines(text, stack, width)),
     }
     for failure in distinct_failures(&available) {
         text.push('\n');

@@ -2,12 +2,15 @@
 
 use std::fmt::Write as _;
 
-use super::style::{BAD, GOOD, QUIET, TITLE, UNSURE, indented, right_aligned, styled, table};
+use super::style::{BAD, GOOD, QUIET, TITLE, UNSURE, rendered, styled};
+use super::wrap::wrapped;
 use crate::report::view::repeatability::words::{TABLES, disagreements, distance, loads, rows, verdict};
 use crate::report::view::repeatability::{MetricRepeatability, Repeatability};
+use crate::report::view::text_table::TextTable;
 
+/// The comparison, whose tables are at most `width` characters wide.
 #[must_use]
-pub fn render(repeatability: &Repeatability) -> String {
+pub fn render(repeatability: &Repeatability, width: usize) -> String {
     let [first, second] = &repeatability.runs;
     let mut text = format!("{}\n", styled(TITLE, &format!("Does {second} repeat {first}?")));
     for condition in &repeatability.changed_conditions {
@@ -36,13 +39,13 @@ pub fn render(repeatability: &Repeatability) -> String {
                 let _ = writeln!(text, "    {line}");
             }
         }
-        let header: Vec<&str> = std::iter::once("stack").chain(metrics.iter().map(|one| one.metric.as_str())).collect();
+        let header = std::iter::once("stack").chain(metrics.iter().map(|one| one.metric.as_str()));
+        let header: Vec<String> = header.map(str::to_owned).collect();
         for (title, cell) in TABLES {
-            let mut table = table(&header);
-            table.add_rows(rows(&metrics, cell));
-            right_aligned(&mut table, 1..header.len());
-            let _ = writeln!(text, "  {}\n{}", styled(QUIET, title), indented(&table));
+            let view = TextTable { title: title.to_owned(), header: header.clone(), rows: rows(&metrics, cell) };
+            let rows = rendered(&view, 1..header.len(), width);
+            let _ = writeln!(text, "  {}\n{rows}", styled(QUIET, title));
         }
     }
-    text
+    wrapped(&text, width, None)
 }

@@ -13,8 +13,8 @@ pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
 pub(super) const UNSURE: Style = AnsiColor::Yellow.on_default();
 pub(super) const QUIET: Style = Style::new().dimmed();
 
-/// The width at which a list of names wraps.
-pub(super) const LIST_WIDTH: usize = 90;
+/// The width at which a list of names wraps. Indented, it fits into 80 columns.
+pub(super) const LIST_WIDTH: usize = 72;
 
 pub(super) fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
@@ -36,45 +36,55 @@ pub(super) fn wrapped_list(names: &[&str], width: usize) -> String {
     lines.join("\n")
 }
 
-pub(super) fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(header.iter().map(|name| (*name).to_owned()));
-    table
-}
-
-pub(super) fn right_aligned(table: &mut Table, columns: Range<usize>) {
-    for index in columns {
-        if let Some(column) = table.column_mut(index) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-}
-
-pub(super) fn indented(table: &Table) -> String {
-    table.to_string().lines().map(|line| format!(" {}", line.trim_end())).collect::<Vec<_>>().join("\n")
-}
-
 /// A view's table, indented, with `right` aligned to the right. One that is wider than `width` is turned, so that no terminal
 /// wraps it within a word: a line for each column, with as many rows beside each other as fit.
 pub(super) fn rendered(view: &TextTable, right: Range<usize>, width: usize) -> String {
-    let text = plain(&view.header(), &view.rows, right);
-    if text.lines().all(|line| line.chars().count() <= width) {
-        return text;
+    let has_numbers = 2 * right.len() >= view.header.len();
+    rendered_within(view, right, width).unwrap_or_else(|| all_turned(view, has_numbers, width))
+}
+
+/// A view's table, unless it is wider than `width`.
+pub(super) fn rendered_within(view: &TextTable, right: Range<usize>, width: usize) -> Option<String> {
+    Some(plain(&view.header(), &view.rows, right)).filter(|text| is_within(text, width))
+}
+
+/// The same as [`rendered`] for a table of texts. Cells of the first `shared` columns that are those of the row above are shown
+/// once, unless the table is turned.
+pub(super) fn rendered_in_groups(view: &TextTable, shared: usize, width: usize) -> String {
+    let mut rows = view.rows.clone();
+    for (above, row) in view.rows.iter().zip(rows.iter_mut().skip(1)) {
+        if row[..shared] == above[..shared] {
+            row[..shared].iter_mut().for_each(String::clear);
+        }
     }
+    let text = plain(&view.header(), &rows, 0..0);
+    if is_within(&text, width) { text } else { all_turned(view, false, width) }
+}
+
+fn all_turned(view: &TextTable, has_numbers: bool, width: usize) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut rest = view.rows.as_slice();
     while !rest.is_empty() {
-        let fits = |count: &usize| turned(view, &rest[..*count]).lines().all(|line| line.chars().count() <= width);
+        let fits = |count: &usize| is_within(&turned(view, has_numbers, &rest[..*count]), width);
         // One row has to be shown, however wide it is.
         let count = (2..=rest.len()).take_while(fits).last().unwrap_or(1);
-        parts.push(turned(view, &rest[..count]));
+        parts.push(turned(view, has_numbers, &rest[..count]));
         rest = &rest[count..];
     }
     parts.join("\n\n")
 }
 
-/// The rows as columns, below their first cells.
-fn turned(view: &TextTable, rows: &[Vec<String>]) -> String {
+fn is_within(text: &str, width: usize) -> bool {
+    text.lines().all(|line| visible_width(line) <= width)
+}
+
+/// The characters of a line, without those that set its style.
+pub(super) fn visible_width(line: &str) -> usize {
+    anstream::adapter::strip_str(line).to_string().chars().count()
+}
+
+/// The rows as columns, below their first cells; numbers are aligned to the right.
+fn turned(view: &TextTable, has_numbers: bool, rows: &[Vec<String>]) -> String {
     let cell = |row: &Vec<String>, index: usize| row.get(index).cloned().unwrap_or_default();
     let first = std::iter::once(view.header.first().cloned().unwrap_or_default());
     let header: Vec<String> = first.chain(rows.iter().map(|row| cell(row, 0))).collect();
@@ -83,14 +93,19 @@ fn turned(view: &TextTable, rows: &[Vec<String>]) -> String {
         .map(|(index, name)| std::iter::once(name.clone()).chain(rows.iter().map(|row| cell(row, index))).collect())
         .collect();
     let names: Vec<&str> = header.iter().map(String::as_str).collect();
-    plain(&names, &lines, 1..header.len())
+    plain(&names, &lines, if has_numbers { 1..header.len() } else { 0..0 })
 }
 
 fn plain(header: &[&str], rows: &[Vec<String>], right: Range<usize>) -> String {
-    let mut table = table(header);
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header(header.iter().map(|name| (*name).to_owned()));
     table.add_rows(rows.to_vec());
-    right_aligned(&mut table, right);
-    indented(&table)
+    for index in right {
+        if let Some(column) = table.column_mut(index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.to_string().lines().map(|line| format!(" {}", line.trim_end())).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

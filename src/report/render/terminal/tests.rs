@@ -1,5 +1,7 @@
 //! Complete reports of constructed records.
 
+mod narrow;
+
 use std::collections::BTreeMap;
 
 use super::render;

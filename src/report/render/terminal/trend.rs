@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::style::{BAD, GOOD, QUIET, TITLE, styled};
+use super::style::{BAD, GOOD, QUIET, TITLE, styled, visible_width};
+use super::wrap::wrapped;
 use crate::report::numbers::counted;
 use crate::report::view::trend::{ChangeSize, Trend, TrendChange, TrendPoint};
 use crate::report::view::verdict::amount;
@@ -11,13 +12,15 @@ const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
 
 /// The most sessions of a line. Older ones are left out of the drawing, and not of the change points.
 const DRAWN: usize = 72;
+/// The characters of a line beside its bars: the indentation, and marks of changes.
+const BESIDE_BARS: usize = 10;
 
 /// What precedes the first change point.
 const MARK: char = '│';
 
-/// The series under a heading for each machine.
+/// The series under a heading for each machine, for a terminal that is `width` characters wide.
 #[must_use]
-pub fn render(scenario: &str, trends: &[Trend]) -> String {
+pub fn render(scenario: &str, trends: &[Trend], width: usize) -> String {
     let mut text = String::new();
     let mut machine = "";
     for trend in trends {
@@ -25,7 +28,7 @@ pub fn render(scenario: &str, trends: &[Trend]) -> String {
             machine = &trend.machine;
             let _ = writeln!(text, "{}", styled(TITLE, &format!("{scenario} on {} ({machine})", trend.cpu)));
         }
-        series(&mut text, trend);
+        series(&mut text, trend, width);
     }
     let changed = trends.iter().filter(|trend| !trend.changes.is_empty()).count();
     let hint = format!(
@@ -33,10 +36,10 @@ pub fn render(scenario: &str, trends: &[Trend]) -> String {
         trends.len()
     );
     let _ = writeln!(text, "\n{}", styled(QUIET, &hint));
-    text
+    wrapped(&text, width, None)
 }
 
-fn series(text: &mut String, trend: &Trend) {
+fn series(text: &mut String, trend: &Trend, width: usize) {
     let (first, last) = (trend.points.first(), trend.points.last());
     let Some((first, last)) = first.zip(last) else { return };
     let name = format!("{} of {} under {}", trend.metric, trend.stack, trend.load);
@@ -48,7 +51,9 @@ fn series(text: &mut String, trend: &Trend) {
     let [lowest_text, highest_text, last_text] =
         [lowest, highest, last.value].map(|value| amount(&trend.metric, value));
     let range = format!("{lowest_text} … {highest_text}, last {last_text}{}", interval(&trend.metric, last));
-    let _ = writeln!(text, "  {}  {}", bars(trend, lowest, highest), styled(QUIET, &range));
+    let bars = format!("  {}", bars(trend, lowest, highest, DRAWN.min(width.saturating_sub(BESIDE_BARS))));
+    let is_short = visible_width(&bars) + 2 + visible_width(&range) <= width;
+    let _ = writeln!(text, "{bars}{}{}", if is_short { "  " } else { "\n    " }, styled(QUIET, &range));
     for change in &trend.changes {
         let _ = writeln!(text, "  {}", change_line(trend, change));
     }
@@ -60,9 +65,9 @@ fn interval(metric: &str, point: &TrendPoint) -> String {
     interval.unwrap_or_default()
 }
 
-/// The height of a bar is its place between the lowest and the highest value. A level line marks equal values.
-fn bars(trend: &Trend, lowest: f64, highest: f64) -> String {
-    let skipped = trend.points.len().saturating_sub(DRAWN);
+/// At most `drawn` bars. The height of a bar is its place between the lowest and the highest value. A level line marks equal values.
+fn bars(trend: &Trend, lowest: f64, highest: f64, drawn: usize) -> String {
+    let skipped = trend.points.len().saturating_sub(drawn);
     let mut text = if skipped > 0 { "… ".to_owned() } else { String::new() };
     for (index, point) in trend.points.iter().enumerate().skip(skipped) {
         if let Some(change) = trend.changes.iter().find(|change| change.index == index) {

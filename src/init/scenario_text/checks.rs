@@ -1,0 +1,163 @@
+//! Writes the checks that follow from the files.
+
+use std::fmt::Write as _;
+
+use super::super::deployment::{App, Deployment};
+use super::super::nginx::{Header, Redirect, Server};
+use super::site::{Site, request};
+use super::{quoted, quoted_literal};
+
+/// Fields that Django's own middleware may add as well.
+const FIELDS_OF_DJANGO: [&str; 4] =
+    ["x-content-type-options", "x-frame-options", "referrer-policy", "cross-origin-opener-policy"];
+/// A host that nobody owns (RFC 2606).
+const FORGED_HOST: &str = "forged.invalid";
+
+pub(super) fn write(text: &mut String, deployment: &Deployment, app: &App, site: &Site<'_>) {
+    text.push_str("# --- Is it right?\n\n");
+    let is_protected = site.server.is_some_and(|server| server.is_protected);
+    let classes = match site.is_page_known && !is_protected {
+        true => "[\"2xx\", \"3xx\"]",
+        false => "[\"2xx\", \"3xx\", \"4xx\"]",
+    };
+    let _ = write!(
+        text,
+        "[[check]]\nname    = \"a page is served\"\n{}expect.status = {classes}\n",
+        site.request(site.page, &[])
+    );
+    let added = site.server.map_or(&[][..], |server| &server.headers);
+    // Without `always`, only some statuses have the field.
+    let sure = added.iter().filter(|header| header.is_always || (site.is_page_known && !is_protected));
+    let rules: Vec<String> = sure.map(|header| header_rule(header, app.is_django)).collect();
+    if !rules.is_empty() {
+        let file = site.nginx.map(|nginx| nginx.file.display().to_string()).unwrap_or_default();
+        let _ = writeln!(text, "expect.headers = {{ {} }}   # {file}", rules.join(", "));
+    }
+    let _ = write!(
+        text,
+        "\n[[check]]\nname    = \"a page that is not there is no server error\"\n{}expect.status = [\"2xx\", \"3xx\", \"4xx\"]\n",
+        site.request("/no-such-page-of-lab", &[])
+    );
+    let forged = [
+        ("X-Forwarded-Host", FORGED_HOST),
+        ("X-Forwarded-For", "203.0.113.9"),
+        ("X-Forwarded-Proto", "gopher"),
+        ("Forwarded", "for=203.0.113.9;host=forged.invalid"),
+    ];
+    let _ = write!(
+        text,
+        "\n[[check]]                                   # a client can send these fields, and nothing may believe them\n\
+         name    = \"forged forwarded fields reach no page and no redirect\"\n{}expect.status  = {classes}\n\
+         expect.headers = {{ Location = {{ lacks = \"{FORGED_HOST}\" }}, Set-Cookie = {{ lacks = \"{FORGED_HOST}\" }} }}\n\
+         expect.body    = {{ lacks = \"{FORGED_HOST}\" }}\n",
+        site.request(site.page, &forged)
+    );
+    // Without a proxy, lab's client would be the one that servers trust.
+    if site.is_page_known && !is_protected && site.server.is_some_and(|server| server.passes_root) {
+        let _ = writeln!(
+            text,
+            "expect.app     = {{ remote_addr = {{ not = \"203.0.113.9\" }}, host = {{ lacks = \"{FORGED_HOST}\" }}, \
+             scheme = {{ not = \"gopher\" }} }}"
+        );
+    }
+    for (path, cookie) in &deployment.cookies {
+        let _ = write!(
+            text,
+            "\n[[check]]\nname    = {}\n{}expect.status  = [\"2xx\", \"3xx\"]\n",
+            quoted(&format!("{path} is served, and sets {cookie} for this site only")),
+            site.request(path, &[])
+        );
+        let _ = writeln!(text, "expect.headers = {{ Set-Cookie = {{ lacks = \"SameSite=None\" }} }}");
+    }
+    let mut requested: Vec<&str> = site.name.into_iter().collect();
+    for server in site.nginx.map_or(&[][..], |nginx| &nginx.servers) {
+        if let (Some(redirect), true) = (&server.redirect, server.is_plain)
+            && write_redirect(text, server, redirect, site)
+        {
+            requested.extend(server.name.as_deref());
+        }
+    }
+    for server in site.nginx.map_or(&[][..], |nginx| &nginx.servers) {
+        let Some(name) = server.name.as_deref().filter(|name| !requested.contains(name)) else { continue };
+        requested.push(name);
+        let _ = write!(
+            text,
+            "\n[[check]]\nname    = {}\n{}expect.status = [\"2xx\", \"3xx\", \"4xx\"]\n",
+            quoted(&format!("{name} responds")),
+            request("/", std::iter::once(("Host", name)), server.is_tls && !server.is_plain)
+        );
+    }
+    for (files, sample) in
+        site.server.iter().flat_map(|server| &server.files).filter_map(|files| Some((files, files.sample.as_ref()?)))
+    {
+        let _ = write!(
+            text,
+            "\n[[check]]\nname    = {}\n{}expect.status  = 200\n",
+            quoted(&format!("{sample} is served by the proxy")),
+            site.request(sample, &[])
+        );
+        if let Some(seconds) = files.max_age {
+            let _ = writeln!(text, "expect.headers = {{ Cache-Control = {{ contains = \"max-age={seconds}\" }} }}");
+        }
+    }
+    text.push('\n');
+}
+
+fn header_rule(header: &Header, is_django: bool) -> String {
+    let Header { name, value, .. } = header;
+    match is_django && FIELDS_OF_DJANGO.contains(&name.to_lowercase().as_str()) {
+        true => format!("{} = {{ present = true }}", quoted(name)),
+        false => format!("{} = {}", quoted(name), quoted_literal(value)),
+    }
+}
+
+/// Returns whether its target is known.
+fn write_redirect(text: &mut String, server: &Server, redirect: &Redirect, site: &Site<'_>) -> bool {
+    const PATH: &str = "/a/page?of=lab";
+    let name = server.name.as_deref().or(site.name).unwrap_or("site.example");
+    let Some(target) = expanded(&redirect.target, name, PATH) else { return false };
+    let _ = write!(
+        text,
+        "\n[[check]]                                   # {}:{}\nname    = {}\n{}expect.status  = {}\nexpect.headers = {{ Location = {} }}\n",
+        site.nginx.map(|nginx| nginx.file.display().to_string()).unwrap_or_default(),
+        redirect.line,
+        quoted(&format!("{name} is redirected")),
+        request(PATH, std::iter::once(("Host", name)), false),
+        redirect.status,
+        quoted_literal(&target)
+    );
+    true
+}
+
+/// The target of a redirect for one request; `None` if it has a variable that only nginx knows.
+fn expanded(target: &str, name: &str, path: &str) -> Option<String> {
+    let mut text = target.to_owned();
+    let (bare, query) = path.split_once('?').unwrap_or((path, ""));
+    // The longer names first.
+    for (variable, value) in [
+        ("$request_uri", path),
+        ("$server_name", name),
+        ("$http_host", name),
+        ("$scheme", "http"),
+        ("$host", name),
+        ("$uri", bare),
+        ("$args", query),
+    ] {
+        text = text.replace(variable, value);
+    }
+    (!text.contains('$') && text.contains("://")).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirects_are_expanded() {
+        let expand = |target| expanded(target, "example.org", "/a?b=c");
+        assert_eq!(expand("https://$host$request_uri").as_deref(), Some("https://example.org/a?b=c"));
+        assert_eq!(expand("$scheme://www.example.org$uri").as_deref(), Some("http://www.example.org/a"));
+        assert_eq!(expand("https://$upstream_addr"), None);
+        assert_eq!(expand("/elsewhere"), None);
+    }
+}

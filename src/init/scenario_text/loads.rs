@@ -1,0 +1,54 @@
+//! Writes the load, or why there is none.
+
+use std::fmt::Write as _;
+
+use super::quoted;
+use super::site::Site;
+
+pub(super) fn write(text: &mut String, site: &Site<'_>) {
+    text.push_str("# --- How fast is it?\n\n");
+    if let Some((nginx, line)) = site.nginx.and_then(|nginx| Some((nginx, nginx.limit_of(site.page)?))) {
+        let _ = write!(
+            text,
+            "# {}:{line} limits the requests of one client, and a load driver is one: it would measure the limit. Without it,\n\
+             # in a copy of that file, a load is\n#\n\
+             #     [[load]]\n#     name        = \"page\"\n#     driver      = \"closed\"\n#     connections = 4\n#     path        = {}\n#     duration    = \"5s\"\n",
+            nginx.file.display(),
+            quoted(site.page)
+        );
+        text.push_str(
+            "\n# Facts alone are gated: what the checks saw, compared with the committed snapshot.\n[gate]\n",
+        );
+        return;
+    }
+    text.push_str(&load(site));
+    text.push_str(
+        "\n[rounds]\ncount  = 8\nwarmup = \"1s\"\n\n\
+         [quick]                                     # lab run --quick\nrounds   = 1\nduration = \"2s\"\n\n\
+         [gate]                                      # what lab run --gate fails for, beside changed facts\n\
+         margins = { cpu_per_request = \"15%\", throughput = \"15%\" }\n",
+    );
+}
+
+/// A closed loop on the page. Only the requests of journeys can have another host without TLS.
+fn load(site: &Site<'_>) -> String {
+    let page = quoted(site.page);
+    let closed = |tls: &str| {
+        format!(
+            "[[load]]\nname        = \"page\"\n\
+             driver      = \"closed\"                      # a fixed number of clients, one request at a time each\n\
+             connections = 4\npath        = {page}\n{tls}duration    = \"5s\"\n"
+        )
+    };
+    match (site.is_tls, site.name) {
+        (true, Some(name)) => closed(&format!("tls         = {{ insecure = true, server_name = {} }}\n", quoted(name))),
+        (true, None) => closed("tls         = { insecure = true }\n"),
+        (false, None) => closed(""),
+        (false, Some(name)) => format!(
+            "[[load]]\nname     = \"page\"\n\
+             driver   = \"goose\"                          # a fixed number of users, one request at a time each\n\
+             users    = 4\nduration = \"5s\"\n\n[[load.step]]\nname    = \"page\"\npath    = {page}\nheaders = [[\"Host\", {}]]\n",
+            quoted(name)
+        ),
+    }
+}
