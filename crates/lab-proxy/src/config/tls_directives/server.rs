@@ -146,7 +146,8 @@ impl ServerTlsLevel {
         }
         let stapling = self.stapling.unwrap_or(false);
         if stapling && self.stapling_file.is_none() && !certificates.is_empty() {
-            let message = "\"ssl_stapling\" ignored, no \"ssl_stapling_file\" is defined and lab fetches no responses";
+            let message = "\"ssl_stapling\" ignored, no \"ssl_stapling_file\" is defined and lab fetches no responses; \
+                           \"openssl ocsp -respout\" writes such a file";
             reader.warn(server, message.to_owned());
         }
         let commands = self.handshake.commands();
