@@ -56,6 +56,53 @@ fn reload_reads_certificates_again() {
     assert!(handshake(&proxy).ends_with("certificate of ecdsa"), "the old configuration stays");
 }
 
+/// The same for the server of this name.
+fn handshake_for(proxy: &Proxy, name: &str) -> String {
+    let tls = ClientTls { server_name: Some(name.to_owned()), ..ClientTls::default() };
+    ClientConfigs::default().handshake(&tls, proxy.connect()).1
+}
+
+#[test]
+fn certificates_with_variables_are_read_at_each_handshake() {
+    let proxy = Proxy::start_as(
+        Program::Lab,
+        "daemon off; error_log error.log info; events { }\n\
+         http { server { listen {listen} ssl; return 204;\n\
+         ssl_certificate $ssl_server_name.pem; ssl_certificate_key $ssl_server_name.key; } }\n",
+        |folder, _| certificates::write_to(folder),
+    );
+    assert!(handshake_for(&proxy, "rsa").ends_with("certificate of rsa"));
+    assert!(handshake_for(&proxy, "ecdsa").ends_with("certificate of ecdsa"));
+    handshake_for(&proxy, "new.example");
+    let message = format!("cannot load certificate \"{}\"", proxy.path().join("new.example.pem").display());
+    wait_until("the error", || proxy.read("error.log").contains(&message).then_some(()));
+    for kind in ["pem", "key"] {
+        std::fs::write(proxy.path().join(format!("new.example.{kind}")), certificates::read(&format!("other.{kind}")))
+            .unwrap();
+    }
+    assert!(handshake_for(&proxy, "new.example").ends_with("certificate of other"));
+}
+
+#[test]
+fn certificates_may_be_in_the_configuration() {
+    let text = certificates::read;
+    let configuration = format!(
+        "daemon off; error_log error.log info; events {{ }}\n\
+         http {{ map $ssl_server_name $pem {{ default \"{}\"; }} map $ssl_server_name $key {{ default \"{}\"; }}\n\
+         server {{ listen {{listen}} ssl; server_name text.example; return 204;\n\
+         ssl_certificate \"data:{}\"; ssl_certificate_key \"data:{}\"; }}\n\
+         server {{ listen {{listen}} ssl; server_name variable.example; return 204;\n\
+         ssl_certificate data:$pem; ssl_certificate_key data:$key; }} }}\n",
+        text("ecdsa.pem"),
+        text("ecdsa.key"),
+        text("rsa.pem"),
+        text("rsa.key"),
+    );
+    let proxy = Proxy::start_as(Program::Lab, &configuration, |_, _| {});
+    assert!(handshake_for(&proxy, "text.example").ends_with("certificate of rsa"));
+    assert!(handshake_for(&proxy, "variable.example").ends_with("certificate of ecdsa"));
+}
+
 #[test]
 fn slow_handshake_delays_nobody() {
     let proxy = start("client_header_timeout 1s;");
