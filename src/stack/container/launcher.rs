@@ -307,7 +307,7 @@ impl ContainerLauncher {
             originals: spec.originals,
             image: spec.image,
             at_rest: None,
-            _port: None,
+            _ports: Vec::new(),
         };
         Ok((component, location))
     }
