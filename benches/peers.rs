@@ -14,6 +14,8 @@
 mod h2load;
 #[path = "peers/open.rs"]
 mod open;
+#[path = "peers/resumption.rs"]
+mod resumption;
 #[path = "peers/subject.rs"]
 mod subject;
 #[path = "peers/wrk.rs"]
@@ -23,7 +25,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use subject::{Certificate, Running, Subject, Upstream};
+use resumption::Resumption;
+use subject::{Running, Subject, TlsServer, Upstream};
 
 /// How the subjects are driven.
 struct Load {
@@ -43,7 +46,9 @@ struct Load {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Transport {
     Plain,
-    Tls(Certificate),
+    Tls(TlsServer),
+    /// TLS on new connections, each of which resumes a session.
+    Resumed(Resumption),
     /// HTTP/2 over TLS with this many streams on each connection.
     Http2 {
         streams: usize,
@@ -59,6 +64,12 @@ impl Load {
     const fn encrypted(name: &'static str, path: &'static str, arrivals: Arrivals, transport: Transport) -> Load {
         let subjects = &[Subject::Nginx, Subject::Lab];
         Load { name, path, connections: 16, arrivals, fields: &[], script: None, transport, subjects }
+    }
+
+    /// Connections that resume sessions.
+    const fn resumed(name: &'static str, resumption: Resumption) -> Load {
+        let transport = Transport::Resumed(resumption);
+        Load { connections: 4, ..Load::encrypted(name, "/1k", Arrivals::OneRequestEach, transport) }
     }
 
     /// A file that the subjects serve themselves.
@@ -82,7 +93,7 @@ enum Arrivals {
 
 const GZIP: &[&str] = &["Accept-Encoding: gzip"];
 
-const LOADS: [Load; 20] = [
+const LOADS: [Load; 23] = [
     Load::proxied("1k", "/1k", 64, Arrivals::Closed),
     Load::proxied("16k", "/16k", 64, Arrivals::Closed),
     Load::proxied("1m", "/1m", 16, Arrivals::Closed),
@@ -97,10 +108,13 @@ const LOADS: [Load; 20] = [
     Load::file("gzip-1", "/gzip-1/20k.json", GZIP),
     Load::file("gzip-6", "/gzip-6/20k.json", GZIP),
     Load { script: Some(KEYS), ..Load::file("limit-req", "/limited/1k", &[]) },
-    Load::encrypted("tls-1k", "/1k", Arrivals::Closed, Transport::Tls(Certificate::Ecdsa)),
-    Load::encrypted("tls-1m", "/1m", Arrivals::Closed, Transport::Tls(Certificate::Ecdsa)),
-    Load::encrypted("handshakes-ecdsa", "/1k", Arrivals::OneRequestEach, Transport::Tls(Certificate::Ecdsa)),
-    Load::encrypted("handshakes-rsa", "/1k", Arrivals::OneRequestEach, Transport::Tls(Certificate::Rsa)),
+    Load::encrypted("tls-1k", "/1k", Arrivals::Closed, Transport::Tls(TlsServer::Ecdsa)),
+    Load::encrypted("tls-1m", "/1m", Arrivals::Closed, Transport::Tls(TlsServer::Ecdsa)),
+    Load::encrypted("handshakes-ecdsa", "/1k", Arrivals::OneRequestEach, Transport::Tls(TlsServer::Ecdsa)),
+    Load::encrypted("handshakes-rsa", "/1k", Arrivals::OneRequestEach, Transport::Tls(TlsServer::Rsa)),
+    Load::resumed("resumed-psk", Resumption::PreSharedKey),
+    Load::resumed("resumed-ticket", Resumption::Ticket),
+    Load::resumed("resumed-id", Resumption::SessionId),
     Load { connections: 2, ..Load::encrypted("http2-1k", "/1k", Arrivals::Closed, Transport::Http2 { streams: 32 }) },
     Load { connections: 2, ..Load::encrypted("http2-1m", "/1m", Arrivals::Closed, Transport::Http2 { streams: 32 }) },
 ];
@@ -138,7 +152,7 @@ fn main() -> ExitCode {
         for load in LOADS.iter().filter(|load| load.script.is_none()) {
             for &subject in load.subjects {
                 let running = Running::start(subject, &upstream);
-                run(load, &running, 1);
+                run(load, &running, &upstream, 1);
             }
         }
         return ExitCode::SUCCESS;
@@ -156,7 +170,7 @@ fn main() -> ExitCode {
     if is_chosen("tls-idle") {
         println!("\ntls-idle (connections with TLS 1.3 after a request each)");
         let client = upstream.tls_client();
-        let address = |running: &Running| running.tls_address(Certificate::Ecdsa);
+        let address = |running: &Running| running.tls_address(TlsServer::Ecdsa);
         hold(&[Subject::Nginx, Subject::Lab], &upstream, |running| client.ask_and_stay(address(running)));
     }
     ExitCode::SUCCESS
@@ -198,10 +212,10 @@ struct Figures {
 }
 
 /// Drives a subject. Returns the number of responses, and the figures but for the CPU time.
-fn run(load: &Load, running: &Running, seconds: u64) -> (u64, Figures) {
-    let url = |certificate: Option<Certificate>| match certificate {
+fn run(load: &Load, running: &Running, upstream: &Upstream, seconds: u64) -> (u64, Figures) {
+    let url = |server: Option<TlsServer>| match server {
         None => format!("http://{}{}", running.address, load.path),
-        Some(certificate) => format!("https://{}{}", running.tls_address(certificate), load.path),
+        Some(server) => format!("https://{}{}", running.tls_address(server), load.path),
     };
     let wrk = |url: &str| {
         let result = wrk::run(url, load.connections, &load.wrk_options(), seconds);
@@ -215,9 +229,19 @@ fn run(load: &Load, running: &Running, seconds: u64) -> (u64, Figures) {
             (result.requests, result.requests_per_s, Some((result.p50, result.p99)))
         }
         (_, Transport::Plain) => wrk(&url(None)),
-        (_, Transport::Tls(certificate)) => wrk(&url(Some(certificate))),
+        (_, Transport::Tls(server)) => wrk(&url(Some(server))),
+        (_, Transport::Resumed(resumption)) => {
+            let server = match resumption {
+                Resumption::PreSharedKey => TlsServer::Ecdsa,
+                Resumption::Ticket => TlsServer::Tls12Tickets,
+                Resumption::SessionId => TlsServer::Tls12SessionIds,
+            };
+            let address = running.tls_address(server);
+            let requests = resumption::run(resumption, &upstream.roots(), address, load.connections, seconds);
+            (requests, requests as f64 / seconds as f64, None)
+        }
         (_, Transport::Http2 { streams }) => {
-            let requests = h2load::run(&url(Some(Certificate::Ecdsa)), load.connections, streams, seconds);
+            let requests = h2load::run(&url(Some(TlsServer::Ecdsa)), load.connections, streams, seconds);
             (requests, requests as f64 / seconds as f64, None)
         }
     };
@@ -231,9 +255,9 @@ fn drive(load: &Load, options: &Options, upstream: &Upstream) {
         for step in 0..load.subjects.len() {
             let index = (round + step) % load.subjects.len();
             let running = Running::start(load.subjects[index], upstream);
-            run(load, &running, 1);
+            run(load, &running, upstream, 1);
             let before = running.cpu();
-            let (requests, figures) = run(load, &running, options.seconds);
+            let (requests, figures) = run(load, &running, upstream, options.seconds);
             let cpu_us_per_request = (running.cpu() - before).as_secs_f64() * 1e6 / requests as f64;
             rows[index].push(Figures { cpu_us_per_request, ..figures });
         }

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use lab_net::tls::{ServerTrust, client_config};
 use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, setrlimit};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -66,14 +67,20 @@ impl Upstream {
         self.process.folder.path()
     }
 
-    /// A client that trusts the certificates of the subjects.
-    pub(super) fn tls_client(&self) -> TlsClient {
+    /// The certificates of the subjects.
+    pub(super) fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
         for certificate in Certificate::ALL {
             let file = self.folder().join(format!("{}.pem", certificate.name()));
             roots.add(CertificateDer::from_pem_file(file).expect("a certificate")).expect("a root");
         }
-        TlsClient(Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()))
+        roots
+    }
+
+    /// A client that trusts the certificates of the subjects. Each of its connections is that of a new client.
+    pub(super) fn tls_client(&self) -> TlsClient {
+        let trust = ServerTrust::Roots(self.roots());
+        TlsClient(client_config(trust, &[]).expect("a client"))
     }
 }
 
@@ -111,7 +118,7 @@ fn json_document(length: usize) -> String {
 
 /// The key of a server's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Certificate {
+enum Certificate {
     /// On the curve P-256.
     Ecdsa,
     /// With 2,048 bits.
@@ -143,10 +150,39 @@ impl Certificate {
     }
 }
 
+/// A server of the subjects with TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TlsServer {
+    Ecdsa,
+    Rsa,
+    /// TLS 1.2, whose sessions are resumed by tickets.
+    Tls12Tickets,
+    /// TLS 1.2, whose sessions are resumed by identifiers.
+    Tls12SessionIds,
+}
+
+impl TlsServer {
+    const ALL: [TlsServer; 4] = [TlsServer::Ecdsa, TlsServer::Rsa, TlsServer::Tls12Tickets, TlsServer::Tls12SessionIds];
+
+    fn certificate(self) -> Certificate {
+        if self == TlsServer::Rsa { Certificate::Rsa } else { Certificate::Ecdsa }
+    }
+
+    fn directives(self) -> &'static str {
+        match self {
+            TlsServer::Ecdsa | TlsServer::Rsa => "ssl_protocols TLSv1.3;",
+            TlsServer::Tls12Tickets => "ssl_protocols TLSv1.2;",
+            TlsServer::Tls12SessionIds => {
+                "ssl_protocols TLSv1.2; ssl_session_tickets off; ssl_session_cache shared:sessions:10m;"
+            }
+        }
+    }
+}
+
 /// A running subject, on the first core.
 pub(super) struct Running {
     pub(super) address: SocketAddr,
-    tls: [SocketAddr; 2],
+    tls: [SocketAddr; 4],
     process: Process,
 }
 
@@ -155,12 +191,12 @@ impl Running {
         let address = free_address();
         let folder = tempfile::tempdir().expect("a folder");
         let (files, upstream) = (upstream.folder().display(), upstream.address);
-        let tls = Certificate::ALL.map(|_| free_address());
-        let listeners = Certificate::ALL.into_iter().zip(tls).map(|(certificate, address)| {
-            let name = certificate.name();
+        let tls = TlsServer::ALL.map(|_| free_address());
+        let listeners = TlsServer::ALL.into_iter().zip(tls).map(|(server, address)| {
+            let (name, directives) = (server.certificate().name(), server.directives());
             format!(
                 "server {{ listen {address} ssl http2 backlog=4096; ssl_certificate {files}/{name}.pem;\n\
-                 ssl_certificate_key {files}/{name}.key; ssl_protocols TLSv1.3; location / {{ proxy_pass http://app;\n\
+                 ssl_certificate_key {files}/{name}.key; {directives} location / {{ proxy_pass http://app;\n\
                  proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $host; }} }}\n"
             )
         });
@@ -205,9 +241,9 @@ impl Running {
         Running { address, tls, process: Process::start(&command, "0", address, folder) }
     }
 
-    /// Where it accepts TLS with this certificate. Haproxy does not.
-    pub(super) fn tls_address(&self, certificate: Certificate) -> SocketAddr {
-        self.tls[certificate as usize]
+    /// Where a server with TLS listens. Haproxy has none.
+    pub(super) fn tls_address(&self, server: TlsServer) -> SocketAddr {
+        self.tls[server as usize]
     }
 
     /// CPU time of all its threads, as the scheduler counts it.
@@ -307,7 +343,9 @@ fn ask(stream: &mut (impl Read + Write)) {
     stream.write_all(b"GET /1k HTTP/1.1\r\nHost: a\r\n\r\n").expect("a request");
     let mut got = 0;
     while got < 1_000 {
-        got += stream.read(&mut [0; 4096]).expect("a response");
+        let read = stream.read(&mut [0; 4096]).expect("a response");
+        assert!(read > 0, "the connection ended");
+        got += read;
     }
 }
 

@@ -124,8 +124,8 @@ wire_table! {
         /// proxy that speaks its protocol.
         optional speaks: OneOf<Protocol> = { "default": "http" },
         /// The language of its configuration file: `nginx`, in which addresses and paths are relocated; `marks`, in which
-        /// `@listen@`, `@host@`, `@port@`, `@upstream@`, `@workers@` and `@folder@` are replaced; `own`, which is passed
-        /// unchanged.
+        /// `@listen@`, `@host@`, `@port@`, `@upstream@`, `@workers@` and `@folder@` are replaced, and for a proxy with TLS
+        /// `@tls_listen@`, `@tls_port@`, `@certificate@` and `@key@`; `own`, which is passed unchanged.
         optional language: OneOf<Language> = { "default": "own" },
         /// A configuration file in the kind's folder, for scenarios that name none.
         optional default_config: String,

@@ -77,6 +77,7 @@ impl Backend for Local {
         if let (Some(relay), Some((_, server))) = (&running.relay, addresses.last().cloned()) {
             addresses.push((relay.address(), server));
         }
+        addresses.extend(running.tls_entry().map(|tls| (tls, "{host}:{port}".to_owned())));
         StackDescription {
             components: components.clone().map(component_record).collect(),
             redaction: Redaction { addresses, names: running.names.clone(), versions: versions(components) },

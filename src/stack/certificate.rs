@@ -1,4 +1,5 @@
-//! A certificate for a run, in place of one that a configuration names and this machine does not have.
+//! A certificate for a run: in place of one that an nginx.conf names and this machine does not have, or for the marks of
+//! another configuration.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -133,6 +133,28 @@ impl Values {
     }
 }
 
+/// The listener with TLS that a configuration with marks asks for.
+pub(super) struct TlsMarks<'a> {
+    pub(super) address: SocketAddr,
+    pub(super) certificate: &'a Path,
+    pub(super) key: &'a Path,
+}
+
+impl TlsMarks<'_> {
+    /// Whether a configuration has a listener with TLS.
+    pub(super) fn are_in(text: &str) -> bool {
+        text.contains("@tls_listen@") || text.contains("@tls_port@")
+    }
+
+    /// Fills in `@tls_listen@`, `@tls_port@`, `@certificate@` and `@key@`.
+    pub(super) fn fill(&self, text: &str) -> String {
+        text.replace("@tls_listen@", &self.address.to_string())
+            .replace("@tls_port@", &self.address.port().to_string())
+            .replace("@certificate@", &self.certificate.display().to_string())
+            .replace("@key@", &self.key.display().to_string())
+    }
+}
+
 fn command<'a>(kind: &'a KindRef, run: &'a Run) -> &'a [Template] {
     kind.variant().and_then(|variant| variant.command.as_deref()).unwrap_or(&run.command)
 }

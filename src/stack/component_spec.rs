@@ -7,9 +7,9 @@ use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::command::Values;
+use super::command::{TlsMarks, Values};
 use super::shell_command::ShellCommand;
-use super::{Role, StartError, app_environment, app_module, image_programs, io_error, nginx, write_file};
+use super::{Role, StartError, app_environment, app_module, certificate, image_programs, io_error, nginx, write_file};
 use crate::catalog::kind::{BundledFile, Interface, Language, Protocol, Run};
 use crate::catalog::template::Variable;
 use crate::catalog::{self, KindRef};
@@ -195,19 +195,28 @@ pub(super) fn resolve_proxy(
     let mut values = values(&proxy.kind, &kind, address, context);
     values.set(Variable::Upstream, upstream);
     values.set(Variable::Workers, 1);
+    let mut tls_address = relocated.as_ref().and_then(|relocated| relocated.tls_entry);
+    let config = context.visit.join(source.file_name().unwrap_or_default());
+    let mut inputs = vec![config.clone()];
     let text = match (&relocated, run.language) {
         (Some(relocated), _) => relocated.text.clone(),
+        (None, Language::Marks) if TlsMarks::are_in(&text) => {
+            let tls = reserve(&mut *context.reserve, Role::Proxy)?;
+            let file = |is_key| certificate::stand_in(context.visit, is_key).map_err(io_error("write a certificate"));
+            let (certificate, key) = (file(false)?, file(true)?);
+            let text = TlsMarks { address: tls, certificate: &certificate, key: &key }.fill(&values.marked(&text));
+            tls_address = Some(tls);
+            inputs.extend([certificate, key]);
+            text
+        }
         (None, Language::Marks) => values.marked(&text),
         (None, Language::Own | Language::Nginx) => text,
     };
-    let config = context.visit.join(source.file_name().unwrap_or_default());
     write_file(&config, &text)?;
     values.set(Variable::Config, config.display());
-    let mut inputs = vec![config];
     add_launcher(&mut values, &mut inputs, run, context)?;
     let environment = values.environment(proxy.kind.kind(), run)?;
     let mut command = values.proxy(&proxy.kind, run, context.is_root)?;
-    let tls_address = relocated.as_ref().and_then(|relocated| relocated.tls_entry);
     let mut originals = vec![(inputs[0].display().to_string(), source.display().to_string())];
     let nginx = relocated.map(|relocated| {
         if !relocated.globals.is_empty() {

@@ -47,14 +47,14 @@ pub struct ProcessLauncher {
 enum Sockets {
     /// It inherits listening sockets.
     Inherited { sockets: Vec<ListeningSocket>, backlog: i32 },
-    /// It binds a port that is held for it.
-    Held(Option<HeldPort>),
+    /// It binds ports that are held for it.
+    Held(Vec<HeldPort>),
 }
 
 impl Sockets {
     fn new(kind: &ResolvedKind) -> Sockets {
         if !inherits(&kind.run) {
-            return Sockets::Held(None);
+            return Sockets::Held(Vec::new());
         }
         let backlog = if kind.run.language == Language::Nginx { NGINX_BACKLOG } else { DEFAULT_BACKLOG };
         Sockets::Inherited { sockets: Vec::new(), backlog }
@@ -68,7 +68,12 @@ impl Sockets {
                 sockets.push(socket);
                 Ok(address)
             }
-            Sockets::Held(port) => Ok(port.insert(HeldPort::loopback()?).address()),
+            Sockets::Held(ports) => {
+                let port = HeldPort::loopback()?;
+                let address = port.address();
+                ports.push(port);
+                Ok(address)
+            }
         }
     }
 
@@ -274,9 +279,9 @@ impl ProcessLauncher {
         folder: &Path,
     ) -> Result<RunningComponent, StartError> {
         let (role, address) = (spec.role, spec.address);
-        let (sockets, port) = match sockets {
-            Sockets::Inherited { sockets, .. } => (sockets, None),
-            Sockets::Held(port) => (Vec::new(), port),
+        let (sockets, ports) = match sockets {
+            Sockets::Inherited { sockets, .. } => (sockets, Vec::new()),
+            Sockets::Held(ports) => (Vec::new(), ports),
         };
         let program = Program {
             command: spec.command,
@@ -289,7 +294,7 @@ impl ProcessLauncher {
             output: Output::File(folder.join(format!("{role}.log"))),
         };
         let mut process = Guarded::start(&self.lab, program).map_err(io_error(format!("start the {role}")))?;
-        let (protocol, path, binds_itself) = (spec.protocol, spec.ready_path.as_str(), port.is_some());
+        let (protocol, path, binds_itself) = (spec.protocol, spec.ready_path.as_str(), !ports.is_empty());
         let originals = spec.originals.as_slice();
         let probe = ready::Probe { role, address, protocol, path, binds_itself, originals };
         if let Err(error) = ready::wait(&probe, &mut process, spec.ready_deadline).await {
@@ -307,7 +312,7 @@ impl ProcessLauncher {
             originals: spec.originals,
             image: None,
             at_rest: None,
-            _port: port,
+            _ports: ports,
         })
     }
 }

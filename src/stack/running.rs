@@ -98,8 +98,8 @@ pub struct RunningComponent {
     pub image: Option<ImageIdentity>,
     /// Its memory when the stack was ready, after no request but the readiness probe's.
     pub at_rest: Option<Memory>,
-    /// Holds the port that it bound by itself.
-    pub(super) _port: Option<HeldPort>,
+    /// Hold the ports that it bound by itself.
+    pub(super) _ports: Vec<HeldPort>,
 }
 
 impl RunningComponent {

@@ -9,6 +9,7 @@ mod fork;
 mod gevent;
 mod hooks;
 mod hosts;
+mod http2;
 mod interactive;
 mod lifecycle;
 mod logging;

@@ -19,8 +19,8 @@ use std::sync::Arc;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
 pub use certificates::{
-    CertificateError, Expiry, expiry, read_certificates, read_private_key, read_private_key_with, read_revocations,
-    read_roots,
+    CertificateError, Expiry, expiry, parse_certificates, parse_private_key, read_certificates, read_private_key,
+    read_private_key_with, read_revocations, read_roots,
 };
 pub use cipher_list::CipherList;
 pub use cipher_suites::{UnknownCipherSuite, cipher_suite_names, tls13_cipher_suite};

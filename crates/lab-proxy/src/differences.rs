@@ -268,6 +268,13 @@ pub const DIFFERENCES: &[Difference] = &[
         "RFC 9113 §8.1.1 and §8.2.",
     ),
     row(
+        "HTTP/2: CONNECT, also extended for WebSockets (RFC 8441)",
+        "Responds with 400.",
+        "Responds with 405. WebSockets need a connection of HTTP/1.1 in both: neither announces the extension, so \
+         browsers open one.",
+        "RFC 9110 §9.3.6: the method is known.",
+    ),
+    row(
         "HTTP/2: Host beside :authority",
         "Responds with 400.",
         "Accepts a Host that is the same, and responds with 400 to another.",

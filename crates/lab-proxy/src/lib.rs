@@ -5,7 +5,7 @@
 //!
 //! The modules, from the file to the response: [`variables`] (names, values, templates and patterns), [`config`] (the
 //! typed configuration), [`routing`] (a request and its route), [`eval`] (the values of variables for a request),
-//! [`phases`] (nginx's phases, which end in an action), [`tls`] (the contexts of handshakes), `http2` (streams as the halves of a client), `context` (the state of one request), `response` (the response
+//! [`phases`] (nginx's phases, which end in an action), [`tls`] (the contexts of handshakes), `context` (the state of one request), `response` (the response
 //! and the steps that change it; a cache or compression goes there), [`upstream`] (peers), [`downstream`] (clients),
 //! [`runtime`] (master and workers).
 
@@ -19,7 +19,6 @@ pub mod limits;
 pub mod eval;
 pub mod phases;
 pub mod logging;
-mod http2;
 mod context;
 mod response;
 pub mod upstream;

@@ -42,6 +42,30 @@ pub const DIFFERENCES: &[Difference] = &[
         why: "an idle connection occupies no thread",
     },
     Difference {
+        topic: "HTTP/2 in the sync worker",
+        gunicorn: "falls back to HTTP/1.1",
+        lab: "served, in all workers",
+        why: "the event loop reads the frames, whichever worker calls the application",
+    },
+    Difference {
+        topic: "requests of one HTTP/2 connection",
+        gunicorn: "one after the other",
+        lab: "side by side, as far as the worker has threads or greenlets",
+        why: "a slow request must not hold up the others on its connection",
+    },
+    Difference {
+        topic: "client that offers only unknown protocols by ALPN",
+        gunicorn: "is served HTTP/1.1",
+        lab: "is refused in the handshake, if `http_protocols` has h2",
+        why: "RFC 7301 requires it",
+    },
+    Difference {
+        topic: "idle HTTP/2 connection with `keepalive = 0`",
+        gunicorn: "stays open",
+        lab: "closes after `idle_timeout`",
+        why: "an idle connection must not stay for ever",
+    },
+    Difference {
         topic: "reload whose workers cannot boot",
         gunicorn: "ends the server",
         lab: "undoes the reload, and the previous workers keep serving",
@@ -226,6 +250,18 @@ pub const DIFFERENCES: &[Difference] = &[
         gunicorn: "present",
         lab: "absent",
         why: "responses of quick calls are sent together, so a hint would not be early",
+    },
+    Difference {
+        topic: "`gunicorn.http2.send_trailers`, `gunicorn.http2.priority_…` and HTTP_VERSION in the environ",
+        gunicorn: "present over HTTP/2",
+        lab: "absent",
+        why: "responses have no trailers, RFC 9113 has removed priorities, and SERVER_PROTOCOL names the version",
+    },
+    Difference {
+        topic: "HTTP/2 request whose length no field announces",
+        gunicorn: "no field in the environ tells of it",
+        lab: "HTTP_TRANSFER_ENCODING is `chunked`",
+        why: "an application learns that a body follows",
     },
     Difference {
         topic: "GreenletExit or SystemExit in a request of a gevent worker",

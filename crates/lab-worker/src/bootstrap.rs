@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::connection_limits::ConnectionLimits;
+use crate::http2_settings::Http2Settings;
 use crate::proxy_protocol::Versions;
 use crate::tls::TlsSettings;
 
@@ -103,6 +104,9 @@ pub struct WorkerSettings {
     /// TLS on all listeners; None for plain text.
     #[serde(default)]
     pub tls: Option<TlsSettings>,
+    /// HTTP/2; None to speak HTTP/1.1 only.
+    #[serde(default)]
+    pub http2: Option<Http2Settings>,
     /// The versions of the PROXY header that are accepted.
     #[serde(default)]
     pub proxy_protocol: Versions,

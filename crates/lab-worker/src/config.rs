@@ -9,6 +9,7 @@ use lab_net::spool::SpoolShare;
 use lab_net::tls::ServerConfig;
 
 use crate::bootstrap::{WorkerClass, WorkerSettings};
+use crate::http2_settings::Http2Config;
 use crate::proxy_protocol::{HeaderPolicy, Versions};
 use crate::tls::{self, TlsError};
 use crate::trusted_peers::{PeerError, TrustedPeers};
@@ -53,6 +54,8 @@ pub struct WorkerConfig {
     pub proxy_protocol: Option<HeaderPolicy>,
     /// TLS on all listeners; None for plain text.
     pub tls: Option<Arc<ServerConfig>>,
+    /// HTTP/2; None to speak HTTP/1.1 only.
+    pub http2: Option<Http2Config>,
     /// Connections open at the same time (gunicorn's `worker_connections`).
     pub max_connections: u32,
     /// How long requests in progress may take to complete in a graceful shutdown (gunicorn's `graceful_timeout`).
@@ -62,8 +65,8 @@ pub struct WorkerConfig {
 /// Why a worker's settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerConfigError {
-    #[error("proxy_allow_ips: {0}")]
-    Peer(PeerError),
+    #[error("{setting}: {error}")]
+    Peer { setting: &'static str, error: PeerError },
     #[error(transparent)]
     Tls(#[from] TlsError),
 }
@@ -85,6 +88,7 @@ impl Default for WorkerConfig {
             linger_bytes: 4 * 1024 * 1024,
             proxy_protocol: None,
             tls: None,
+            http2: None,
             max_connections: 1000,
             graceful_timeout: Duration::from_secs(30),
         }
@@ -98,9 +102,14 @@ impl WorkerConfig {
     /// A setting is invalid, or a file cannot be used.
     pub fn new(settings: &WorkerSettings) -> Result<WorkerConfig, WorkerConfigError> {
         let is_proxied = settings.proxy_protocol != Versions::Off;
-        let allowed = || TrustedPeers::new(&settings.proxy_allow_ips).map_err(WorkerConfigError::Peer);
-        let policy =
-            || Ok::<_, WorkerConfigError>(HeaderPolicy { versions: settings.proxy_protocol, allowed: allowed()? });
+        let policy = || {
+            let allowed = peers("proxy_allow_ips", &settings.proxy_allow_ips)?;
+            Ok::<_, WorkerConfigError>(HeaderPolicy { versions: settings.proxy_protocol, allowed })
+        };
+        let http2 = settings.http2.map(|http2| {
+            Ok::<_, WorkerConfigError>(http2.config(peers("forwarded_allow_ips", &settings.forwarded_allow_ips)?))
+        });
+        let alpn = settings.http2.map(|http2| http2.alpn_protocols()).unwrap_or_default();
         let own = &settings.connection_limits;
         Ok(WorkerConfig {
             limits: limits(settings),
@@ -113,7 +122,8 @@ impl WorkerConfig {
             longest_wait: timeout(if is_concurrent(settings) { 0 } else { settings.timeout_s }),
             keep_alive: Duration::from_secs(settings.keepalive_s),
             proxy_protocol: is_proxied.then(policy).transpose()?,
-            tls: settings.tls.as_ref().map(tls::load).transpose()?,
+            tls: settings.tls.as_ref().map(|settings| tls::load(settings, alpn)).transpose()?,
+            http2: http2.transpose()?,
             max_connections: settings.worker_connections.max(1),
             graceful_timeout: Duration::from_secs(settings.graceful_timeout_s),
             ..WorkerConfig::default()
@@ -131,6 +141,10 @@ impl WorkerConfig {
     pub fn is_tls(&self) -> bool {
         self.tls.is_some()
     }
+}
+
+fn peers(setting: &'static str, entries: &[String]) -> Result<TrustedPeers, WorkerConfigError> {
+    TrustedPeers::new(entries).map_err(|error| WorkerConfigError::Peer { setting, error })
 }
 
 /// Whether a call that waits for its client leaves the worker free for others.

@@ -7,7 +7,8 @@
 //! - what a worker shares with its arbiter: [`bootstrap`] (what it receives at its start) with [`connection_limits`],
 //!   [`scoreboard`], [`access_record`] and [`log_line`];
 //! - the worker itself: [`config`], [`shutdown`], [`worker`], [`idle_connections`];
-//! - one connection: [`connection`], [`admission`] (which requests are accepted), and the [`gateway`] that calls the application for its requests;
+//! - one connection: [`connection`], [`admission`] (which requests are accepted), and the [`gateway`] that calls the
+//!   application for its requests; `http2` serves the streams of one as such connections;
 //! - the two kinds of application: [`native`] (tower services) and [`wsgi`] (the parts of PEP 3333 that
 //!   need no Python; `lab-python` adds the interpreter). Both use [`response`].
 
@@ -22,6 +23,7 @@ pub mod shutdown;
 pub mod worker;
 
 pub mod tls;
+pub mod http2_settings;
 pub mod trusted_peers;
 pub mod proxy_protocol;
 mod accept;
@@ -33,6 +35,7 @@ pub mod connection;
 pub mod request_body;
 mod lendable;
 pub mod gateway;
+mod http2;
 pub mod response;
 
 pub mod native;

@@ -50,8 +50,9 @@ pub(crate) fn choose_framing(meta: RequestMeta, status: u16, given: Option<u64>,
     }
     let body = match (content_length, meta.version) {
         (Some(size), _) => BodyLength::Sized(size),
-        (None, Version::Http11) => BodyLength::Chunked,
-        (None, Version::Http10 | Version::Http2) => BodyLength::UntilClose,
+        // On its way to the frames of HTTP/2, chunks show the end of a response.
+        (None, Version::Http11 | Version::Http2) => BodyLength::Chunked,
+        (None, Version::Http10) => BodyLength::UntilClose,
     };
     Framing { body, content_length }
 }
@@ -150,6 +151,12 @@ pub(crate) fn write_proxy_header_error(out: &mut Vec<u8>, error: HeaderError) {
 /// logged; the client must not see it.
 pub(crate) fn write_server_error(out: &mut Vec<u8>, is_head: bool) {
     write_error_page(out, is_head, StatusCode::INTERNAL_SERVER_ERROR, "the application failed", &[]);
+}
+
+/// Appends the response to a client that should speak HTTP/2, and does not.
+pub(crate) fn write_preface_error(out: &mut Vec<u8>) {
+    let reason = "the connection does not begin with the preface of HTTP/2";
+    write_error_page(out, false, StatusCode::BAD_REQUEST, reason, &[]);
 }
 
 fn write_error_page(out: &mut Vec<u8>, is_head: bool, status: StatusCode, reason: &str, fields: &[(&str, &str)]) {

@@ -58,13 +58,14 @@ fn known_cipher_suites() -> String {
     cipher_suite_names().collect::<Vec<_>>().join(", ")
 }
 
-/// Reads certificates and keys, and builds the server's TLS configuration.
+/// Reads certificates and keys, and builds the server's TLS configuration. `alpn` are the protocols that clients may choose,
+/// the preferred one first.
 ///
 /// # Errors
 /// A file cannot be read, or the key does not match the certificate.
-pub fn load(settings: &TlsSettings) -> Result<Arc<ServerConfig>, TlsError> {
+pub fn load(settings: &TlsSettings, alpn: Vec<Vec<u8>>) -> Result<Arc<ServerConfig>, TlsError> {
     let unknown = |UnknownCipherSuite(name)| TlsError::UnknownCipherSuite { name };
-    let tls = ServerTls::new(settings.ciphers.as_deref()).map_err(unknown)?;
+    let tls = ServerTls::new(settings.ciphers.as_deref()).map_err(unknown)?.with_alpn(alpn);
     let tls = match client_auth(settings)? {
         None => tls,
         Some((path, clients)) => tls.with_client_auth(clients).map_err(|error| TlsError::File {
@@ -113,12 +114,12 @@ mod tests {
             cert_reqs: ClientCertificates::None,
             ciphers: None,
         };
-        let error = load(&settings).unwrap_err().to_string();
+        let error = load(&settings, Vec::new()).unwrap_err().to_string();
         assert!(error.starts_with("certfile ") && error.contains("no-such-file.pem: No such file"), "{error}");
         let unknown = TlsSettings { ciphers: Some("HIGH:!aNULL".to_owned()), ..settings.clone() };
-        let error = load(&unknown).unwrap_err().to_string();
+        let error = load(&unknown, Vec::new()).unwrap_err().to_string();
         assert!(error.starts_with("ciphers: there is no cipher suite \"HIGH\"; expected one of ECDHE-"), "{error}");
         let settings = TlsSettings { cert_reqs: ClientCertificates::Required, ..settings };
-        assert!(matches!(load(&settings), Err(TlsError::NoAuthorities)));
+        assert!(matches!(load(&settings, Vec::new()), Err(TlsError::NoAuthorities)));
     }
 }

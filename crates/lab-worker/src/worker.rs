@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use lab_http::message::extensions::ConnectionInfo;
 use lab_net::deadline::now_or_pending;
-use lab_net::tls::ServerConfig;
+use lab_net::tls::{HTTP_2, ServerConfig};
 use lab_net::{Listener, Stream};
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 use tokio::runtime::{LocalOptions, LocalRuntime};
@@ -24,6 +24,7 @@ use crate::accept;
 use crate::config::{WorkerConfig, WorkerConfigError};
 use crate::connection::wait_for_retirement;
 use crate::gateway::{Gateway, serve_connection};
+use crate::http2::{self, ClientContext, FirstBytes};
 use crate::idle_connections::{IdleConnections, IdleSlot, IdleStage};
 use crate::shutdown::ShutdownState;
 
@@ -86,6 +87,7 @@ where
         config: Rc::new(config),
         shutdown: shutdown.clone(),
         open: Arc::clone(&open),
+        streams: Arc::new(Semaphore::new(max_connections as usize)),
         idle: IdleConnections::default(),
     };
     let listeners: Vec<Rc<Listener>> = listeners.into_iter().map(Rc::new).collect();
@@ -124,6 +126,8 @@ struct ConnectionAcceptor<G> {
     shutdown: watch::Receiver<ShutdownState>,
     /// One permit for each connection that may be open.
     open: Arc<Semaphore>,
+    /// As many permits for the requests of HTTP/2.
+    streams: Arc<Semaphore>,
     idle: IdleConnections,
 }
 
@@ -240,7 +244,33 @@ impl<G: Gateway<Stream> + Clone + 'static> ConnectionAcceptor<G> {
                 None => return,
             },
         };
+        // Boxed, so that the task of a connection of HTTP/1.1 stays small.
+        let Some(stream) = Box::pin(self.serve_http2(stream, info, &idle)).await else { return };
         serve_connection(stream, info, self.gateway, self.config, self.shutdown, idle).await;
+    }
+
+    /// Serves a connection of HTTP/2 until it closes. Returns one of HTTP/1.1.
+    async fn serve_http2(&self, stream: Stream, info: ConnectionInfo, idle: &IdleSlot) -> Option<Stream> {
+        let Some(config) = &self.config.http2 else { return Some(stream) };
+        let agreed = stream.session().map(|session| session.alpn_protocol().as_deref() == Some(HTTP_2));
+        let (stream, received) = match agreed {
+            Some(true) => (stream, Vec::new()),
+            None if config.cleartext_peers.as_ref().is_some_and(|peers| peers.include(&info)) => {
+                match http2::read_preface(stream, &self.config, idle).await {
+                    (stream, FirstBytes::Preface(received)) => (stream, received),
+                    (stream, FirstBytes::Other) => {
+                        http2::refuse_other_protocol(stream, &self.config).await;
+                        return None;
+                    }
+                    (_, FirstBytes::Nothing) => return None,
+                }
+            }
+            Some(false) | None => return Some(stream),
+        };
+        let (gateway, streams) = (self.gateway.clone(), Arc::clone(&self.streams));
+        let client = ClientContext::new(gateway, info, Rc::clone(&self.config), self.shutdown.clone(), streams);
+        http2::serve(stream, received, client, config.limits, idle).await;
+        None
     }
 
     /// Each connection does its handshake in its own task, so a slow client delays no other connection.

@@ -56,6 +56,53 @@ fn reload_reads_certificates_again() {
     assert!(handshake(&proxy).ends_with("certificate of ecdsa"), "the old configuration stays");
 }
 
+/// The same for the server of this name.
+fn handshake_for(proxy: &Proxy, name: &str) -> String {
+    let tls = ClientTls { server_name: Some(name.to_owned()), ..ClientTls::default() };
+    ClientConfigs::default().handshake(&tls, proxy.connect()).1
+}
+
+#[test]
+fn certificates_with_variables_are_read_at_each_handshake() {
+    let proxy = Proxy::start_as(
+        Program::Lab,
+        "daemon off; error_log error.log info; events { }\n\
+         http { server { listen {listen} ssl; return 204;\n\
+         ssl_certificate $ssl_server_name.pem; ssl_certificate_key $ssl_server_name.key; } }\n",
+        |folder, _| certificates::write_to(folder),
+    );
+    assert!(handshake_for(&proxy, "rsa").ends_with("certificate of rsa"));
+    assert!(handshake_for(&proxy, "ecdsa").ends_with("certificate of ecdsa"));
+    handshake_for(&proxy, "new.example");
+    let message = format!("cannot load certificate \"{}\"", proxy.path().join("new.example.pem").display());
+    wait_until("the error", || proxy.read("error.log").contains(&message).then_some(()));
+    for kind in ["pem", "key"] {
+        std::fs::write(proxy.path().join(format!("new.example.{kind}")), certificates::read(&format!("other.{kind}")))
+            .unwrap();
+    }
+    assert!(handshake_for(&proxy, "new.example").ends_with("certificate of other"));
+}
+
+#[test]
+fn certificates_may_be_in_the_configuration() {
+    let text = certificates::read;
+    let configuration = format!(
+        "daemon off; error_log error.log info; events {{ }}\n\
+         http {{ map $ssl_server_name $pem {{ default \"{}\"; }} map $ssl_server_name $key {{ default \"{}\"; }}\n\
+         server {{ listen {{listen}} ssl; server_name text.example; return 204;\n\
+         ssl_certificate \"data:{}\"; ssl_certificate_key \"data:{}\"; }}\n\
+         server {{ listen {{listen}} ssl; server_name variable.example; return 204;\n\
+         ssl_certificate data:$pem; ssl_certificate_key data:$key; }} }}\n",
+        text("ecdsa.pem"),
+        text("ecdsa.key"),
+        text("rsa.pem"),
+        text("rsa.key"),
+    );
+    let proxy = Proxy::start_as(Program::Lab, &configuration, |_, _| {});
+    assert!(handshake_for(&proxy, "text.example").ends_with("certificate of rsa"));
+    assert!(handshake_for(&proxy, "variable.example").ends_with("certificate of ecdsa"));
+}
+
 #[test]
 fn slow_handshake_delays_nobody() {
     let proxy = start("client_header_timeout 1s;");
@@ -104,7 +151,8 @@ fn test_warns_of_values_without_full_effect() {
                          ssl_protocols TLSv1 TLSv1.1 TLSv1.2;\n\
                          ssl_ciphers ECDHE+AESGCM:DHE-RSA-AES128-GCM-SHA256:!aNULL;\n\
                          ssl_ecdh_curve X25519:secp521r1;\n\
-                         ssl_stapling on; } }\n";
+                         ssl_stapling on; http2_max_requests 10;\n\
+                         http2_recv_timeout 1s; } }\n";
     std::fs::write(&file, configuration).unwrap();
     let mut lab = Command::new(env!("CARGO_BIN_EXE_lab"));
     let output = lab.args(["proxy", "-t", "-c"]).arg(&file).output().unwrap();
@@ -117,7 +165,11 @@ fn test_warns_of_values_without_full_effect() {
             "\"ssl_protocols\" does not enable TLSv1, TLSv1.1, which lab does not speak in nginx.conf:4",
             "\"ssl_ciphers\" has no cipher suite of lab for DHE-RSA-AES128-GCM-SHA256 in nginx.conf:5",
             "\"ssl_ecdh_curve\" leaves out secp521r1, which lab does not have in nginx.conf:6",
-            "\"ssl_stapling\" ignored, no \"ssl_stapling_file\" is defined and lab fetches no responses in nginx.conf:2",
+            "\"ssl_stapling\" ignored, no \"ssl_stapling_file\" is defined and lab fetches no responses; \"openssl ocsp \
+             -respout\" writes such a file in nginx.conf:2",
+            "the \"http2_max_requests\" directive is obsolete, use the \"keepalive_requests\" directive instead in nginx.conf:7",
+            "the \"http2_recv_timeout\" directive is obsolete, use the \"client_header_timeout\" directive instead in \
+             nginx.conf:8",
         ]
     );
 }

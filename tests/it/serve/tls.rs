@@ -65,7 +65,7 @@ def get(path, made=None):
 "#;
 
 /// Makes `NAME.pem` and `NAME.key`, good for localhost, signed by themselves.
-fn certify(folder: &Path, name: &str) {
+pub(super) fn certify(folder: &Path, name: &str) {
     let mut openssl = Command::new("openssl");
     openssl.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]);
     openssl.args(["-addext", "subjectAltName=DNS:localhost", "-keyout", &format!("{name}.key")]);

@@ -11,9 +11,9 @@ use tokio::io::{AsyncRead, ReadBuf};
 use super::decode::BodyDecoder;
 use super::limits::Limits;
 use super::parse::{RequestParser, ResponseParser};
-use super::pool::{LARGE, NORMAL, ReadBuffer};
 use crate::message::head::{RequestHead, ResponseHead};
 use crate::message::refusal::Refusal;
+use crate::pool::{LARGE, NORMAL, ReadBuffer};
 
 /// Reads heads and bodies from `R`. Bytes received early (the start of a body, a pipelined request) stay in the buffer.
 /// Every method is cancel-safe.

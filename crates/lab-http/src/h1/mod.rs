@@ -18,8 +18,6 @@ pub mod piece;
 pub mod request;
 pub mod write;
 
-mod pool;
-
 pub use decode::BodyDecoder;
 pub use encode::BodyEncoder;
 pub use framing::BodyLength;

@@ -8,8 +8,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite;
 
 use super::encode::{BodyEncoder, LengthError};
-use super::pool;
 use crate::message::headers::Headers;
+use crate::pool;
 
 /// Content of at least this size is written without a copy; smaller content is appended to the buffer.
 const DIRECT_WRITE_FROM: usize = 16 * 1024;

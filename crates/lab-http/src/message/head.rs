@@ -37,9 +37,23 @@ impl RequestHead {
     /// A head without fields. The bytes are not validated.
     #[must_use]
     pub fn new(method: impl AsRef<[u8]>, target: impl AsRef<[u8]>, version: Version) -> RequestHead {
+        RequestHead::with_room(method, target, version, 0, 0)
+    }
+
+    /// As [`new`](RequestHead::new), with room for `fields` lines of `bytes` together.
+    #[must_use]
+    pub fn with_room(
+        method: impl AsRef<[u8]>,
+        target: impl AsRef<[u8]>,
+        version: Version,
+        fields: usize,
+        bytes: usize,
+    ) -> RequestHead {
+        let (method, target) = (method.as_ref(), target.as_ref());
         let mut headers = Headers::new();
-        let method = Span::append(&mut headers.text, method.as_ref());
-        let target = Span::append(&mut headers.text, target.as_ref());
+        headers.reserve(fields, method.len() + target.len() + bytes);
+        let method = Span::append(&mut headers.text, method);
+        let target = Span::append(&mut headers.text, target);
         RequestHead { method, target, version, headers }
     }
 

@@ -1,5 +1,7 @@
 //! Header fields as received: their order, number, case and bytes are kept.
 
+use std::ops::Range;
+
 use super::syntax::trim;
 
 /// The field lines of one message.
@@ -178,7 +180,12 @@ impl Span {
 
     #[inline]
     pub(crate) fn slice(self, text: &[u8]) -> &[u8] {
-        &text[self.start as usize..self.end as usize]
+        &text[self.range()]
+    }
+
+    #[inline]
+    pub(crate) fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
     }
 }
 

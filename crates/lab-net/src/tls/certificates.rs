@@ -56,11 +56,20 @@ impl CertificateError {
 /// # Errors
 /// The file cannot be read, is not PEM, or has no certificate.
 pub fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
-    let read = || CertificateDer::pem_file_iter(file)?.collect::<Result<Vec<_>, _>>();
-    match read() {
-        Ok(found) if found.is_empty() => Err(CertificateError::NoCertificate(file.to_owned())),
+    let unreadable = |source| CertificateError::Unreadable { file: file.to_owned(), wanted: "certificates", source };
+    let text = std::fs::read(file).map_err(|error| unreadable(pem::Error::Io(error)))?;
+    parse_certificates(&text, file)
+}
+
+/// All certificates of a PEM text, at least one. Errors call it `name`.
+///
+/// # Errors
+/// It is not PEM, or has no certificate.
+pub fn parse_certificates(text: &[u8], name: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+    match CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>() {
+        Ok(found) if found.is_empty() => Err(CertificateError::NoCertificate(name.to_owned())),
         Ok(found) => Ok(found),
-        Err(source) => Err(CertificateError::Unreadable { file: file.to_owned(), wanted: "certificates", source }),
+        Err(source) => Err(CertificateError::Unreadable { file: name.to_owned(), wanted: "certificates", source }),
     }
 }
 
@@ -92,10 +101,14 @@ pub fn expiry(file: &Path) -> Result<Expiry, CertificateError> {
 /// # Errors
 /// The file cannot be read, is not PEM, or has no key.
 pub fn read_private_key(file: &Path) -> Result<PrivateKeyDer<'static>, CertificateError> {
-    PrivateKeyDer::from_pem_file(file).map_err(|error| match error {
-        pem::Error::NoItemsFound => CertificateError::NoPrivateKey(file.to_owned()),
-        source => CertificateError::Unreadable { file: file.to_owned(), wanted: "a private key", source },
-    })
+    PrivateKeyDer::from_pem_file(file).map_err(|error| key_error(error, file))
+}
+
+fn key_error(error: pem::Error, name: &Path) -> CertificateError {
+    match error {
+        pem::Error::NoItemsFound => CertificateError::NoPrivateKey(name.to_owned()),
+        source => CertificateError::Unreadable { file: name.to_owned(), wanted: "a private key", source },
+    }
 }
 
 /// As [`read_private_key`], for a key that may be encrypted with one of the passwords.
@@ -103,13 +116,26 @@ pub fn read_private_key(file: &Path) -> Result<PrivateKeyDer<'static>, Certifica
 /// # Errors
 /// As for [`read_private_key`]; none of the passwords opens the key; or it is encrypted in an older form than PKCS #8.
 pub fn read_private_key_with(file: &Path, passwords: &[String]) -> Result<PrivateKeyDer<'static>, CertificateError> {
-    let encrypted = |problem| CertificateError::Encrypted { file: file.to_owned(), problem };
-    let unreadable = |source| CertificateError::Unreadable { file: file.to_owned(), wanted: "a private key", source };
-    let text = std::fs::read(file).map_err(|error| unreadable(pem::Error::Io(error)))?;
+    let text = std::fs::read(file).map_err(|error| key_error(pem::Error::Io(error), file))?;
+    parse_private_key(&text, file, passwords)
+}
+
+/// The first private key of a PEM text, which may be encrypted with one of the passwords. Errors call the text `name`.
+///
+/// # Errors
+/// As for [`read_private_key_with`].
+pub fn parse_private_key(
+    text: &[u8],
+    name: &Path,
+    passwords: &[String],
+) -> Result<PrivateKeyDer<'static>, CertificateError> {
+    let encrypted = |problem| CertificateError::Encrypted { file: name.to_owned(), problem };
     if text.windows(TRADITIONAL_ENCRYPTION.len()).any(|window| window == TRADITIONAL_ENCRYPTION) {
         return Err(encrypted("it is encrypted in an older form than PKCS #8"));
     }
-    let Some(der) = encrypted_key(&text) else { return read_private_key(file) };
+    let Some(der) = encrypted_key(text) else {
+        return PrivateKeyDer::from_pem_slice(text).map_err(|error| key_error(error, name));
+    };
     let key = EncryptedPrivateKeyInfo::try_from(der.as_bytes())
         .map_err(|_| encrypted("its encryption is not that of PKCS #8"))?;
     let opened = passwords.iter().find_map(|password| key.decrypt(password).ok());

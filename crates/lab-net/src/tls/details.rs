@@ -6,8 +6,8 @@ use rustls::{CipherSuite, Connection, HandshakeKind, NamedGroup, ProtocolVersion
 use super::cipher_suites::cipher_suite_name;
 use super::parameters::group_name;
 
-/// The outcome of a handshake.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The outcome of a handshake; by default that of one which has not begun.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SessionDetails {
     /// `TLSv1.2` or `TLSv1.3`.
     pub version: &'static str,

@@ -16,6 +16,7 @@ pub struct ServerTls {
     /// The provider, restricted to the allowed cipher suites of TLS 1.2.
     provider: Arc<CryptoProvider>,
     client_verifier: Option<Arc<dyn ClientCertVerifier>>,
+    alpn: Vec<Vec<u8>>,
 }
 
 /// The certificates that clients present.
@@ -40,7 +41,7 @@ impl ServerTls {
         if let Some(ciphers) = ciphers {
             cipher_suites::restrict(Arc::make_mut(&mut provider), ciphers)?;
         }
-        Ok(ServerTls { provider, client_verifier: None })
+        Ok(ServerTls { provider, client_verifier: None, alpn: Vec::new() })
     }
 
     /// # Errors
@@ -57,6 +58,12 @@ impl ServerTls {
         Ok(self)
     }
 
+    /// The application protocols that clients may choose, the preferred one first.
+    #[must_use]
+    pub fn with_alpn(self, alpn: Vec<Vec<u8>>) -> ServerTls {
+        ServerTls { alpn, ..self }
+    }
+
     /// The configuration for a certificate chain, starting with the server's own, and its key.
     ///
     /// # Errors
@@ -71,6 +78,8 @@ impl ServerTls {
             Some(verifier) => builder.with_client_cert_verifier(verifier),
             None => builder.with_no_client_auth(),
         };
-        builder.with_single_cert(chain, key).map(Arc::new)
+        let mut config = builder.with_single_cert(chain, key)?;
+        config.alpn_protocols = self.alpn;
+        Ok(Arc::new(config))
     }
 }

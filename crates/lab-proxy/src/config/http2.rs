@@ -22,6 +22,15 @@ const SMALLEST_WINDOW: u32 = 16 * 1024;
 /// RFC 9113 section 6.9.1
 const LARGEST_WINDOW: u64 = (1 << 31) - 1;
 
+/// Directives that nginx has replaced, each with the one that replaces it.
+const OBSOLETE: [(&str, &str); 5] = [
+    ("http2_idle_timeout", "keepalive_timeout"),
+    ("http2_max_field_size", "large_client_header_buffers"),
+    ("http2_max_header_size", "large_client_header_buffers"),
+    ("http2_max_requests", "keepalive_requests"),
+    ("http2_recv_timeout", "client_header_timeout"),
+];
+
 /// The directives of one block.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Http2Level {
@@ -35,6 +44,10 @@ impl Http2Level {
     pub(crate) fn read(block: &[Directive], reader: &mut ConfigReader<'_>) -> Http2Level {
         let mut level = Http2Level::default();
         for directive in block {
+            if let Some((old, current)) = OBSOLETE.iter().find(|(old, _)| directive.name == *old) {
+                let message = format!("the \"{old}\" directive is obsolete, use the \"{current}\" directive instead");
+                reader.warn(directive, message);
+            }
             let read = level.read_directive(directive, reader.version);
             reader.keep(read);
         }

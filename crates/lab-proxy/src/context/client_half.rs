@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::http2::{RequestHalf, ResponseHalf};
+use lab_http::http2::{RequestHalf, ResponseHalf};
 use lab_net::{PlainSocket, ReadHalf, WriteHalf};
 
 /// What the client sends. An enum, so that HTTP/1.1 pays one branch for it.

@@ -6,11 +6,11 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use lab_http::http2::{RequestHalf, ResponseHalf};
 use lab_http::{Incoming, Limits, Outgoing};
 
 use crate::config::location::lingering::Lingering;
 use crate::context::{ClientReadHalf, ClientWriteHalf, CountingWriter, WorkerContext};
-use crate::http2::{RequestHalf, ResponseHalf};
 use lab_net::Stream;
 use lab_net::deadline::{TimedOut, Timer, last_look, now_or_pending};
 use lab_net::proxy_protocol::{self, Addresses, Origin, Parsed};

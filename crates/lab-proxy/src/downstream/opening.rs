@@ -3,16 +3,18 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use lab_http::Limits;
+use lab_http::{Limits, RequestHead, Version};
 use lab_net::Stream;
-use lab_net::tls::{PeerRole, UnixTime, VerificationError};
+use lab_net::tls::{ClientOffer, PeerRole, SessionDetails, UnixTime, VerificationError};
 
 use crate::config::logs::Severity;
 use crate::config::server::Server;
-use crate::context::WorkerContext;
+use crate::context::{RequestContext, WorkerContext};
 use crate::downstream::client_io::ClientIo;
 use crate::eval::{ClientConnection, ClientHandshake};
+use crate::routing::request::Request;
 use crate::tls::{ListenTls, Selection};
+use crate::variables::{Template, VariableValues};
 
 /// Where a connection was accepted.
 #[derive(Debug, Clone, Copy)]
@@ -71,7 +73,7 @@ pub(crate) async fn open(
         connection.is_plain_on_tls = true;
         return Some(Opened { stream, received });
     }
-    let handshake = handshake(worker, listen, tls, stream, &received);
+    let handshake = handshake(worker, listen, tls, connection, stream, &received);
     match tokio::time::timeout(limit, handshake).await {
         Ok(Ok((stream, session))) => {
             connection.tls = Some(Arc::new(session));
@@ -94,6 +96,7 @@ async fn handshake(
     worker: &WorkerContext,
     listen: usize,
     tls: &ListenTls,
+    connection: &ClientConnection,
     stream: Stream,
     received: &[u8],
 ) -> std::io::Result<(Stream, ClientHandshake)> {
@@ -101,7 +104,13 @@ async fn handshake(
     let stream = stream
         .accept_tls_by_offer(received, |offer| {
             let listen = &worker.config.listens[listen];
-            let (selection, config) = tls.select(listen, &offer, &worker.config.variables);
+            let evaluate = |server, template: &Template| evaluate(worker, connection, &offer, server, template);
+            let (selection, config) = tls.select(listen, &offer, &worker.config.variables, &evaluate);
+            let config = config.unwrap_or_else(|error| {
+                let log = &worker.config.servers[listen.default_server].config().error_log;
+                worker.logs.error(log, Severity::Error, &format!("{error} while SSL handshaking"), None);
+                None
+            });
             chosen = Some((offer, selection));
             config
         })
@@ -111,6 +120,24 @@ async fn handshake(
     let (details, (offer, selection)) = details.zip(chosen).expect("a session and its selection");
     let verification = verify(&selection, &details.peer_certificates);
     Ok((stream, ClientHandshake { details, offer, named_server: selection.named, verification }))
+}
+
+/// The value of a template before there is a session or a request, with the name that the client wants.
+fn evaluate(
+    worker: &WorkerContext,
+    connection: &ClientConnection,
+    offer: &ClientOffer,
+    server: usize,
+    template: &Template,
+) -> Vec<u8> {
+    let (details, offer) = (SessionDetails::default(), offer.clone());
+    let session = ClientHandshake { details, offer, named_server: None, verification: Ok(()) };
+    let connection = ClientConnection { tls: Some(Arc::new(session)), ..connection.clone() };
+    let head = RequestHead::new("GET", "/", Version::Http11);
+    let request = Request::placeholder(&head);
+    let values = VariableValues::new(&worker.config.variables);
+    let context = RequestContext::new(worker, &connection, &worker.config.servers[server], &request, values);
+    template.value(&context.scope())
 }
 
 fn verify(selection: &Selection, chain: &[lab_net::tls::CertificateDer<'_>]) -> Result<(), VerificationError> {

@@ -8,6 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use lab_http::h1::outgoing::WriteError;
+use lab_http::http2::{ResponseHalf, fields};
 use lab_http::{BodyEncoder, BodyLength, Headers, Outgoing};
 
 use crate::config::proxy::buffering::BufferingConfig;
@@ -15,7 +16,6 @@ use crate::context::{ClientWriteHalf, ConnectionDisposition, CountingWriter, Per
 use crate::downstream::head_writer::{write_head, write_informational_head};
 use crate::downstream::response_buffer::ResponseBuffer;
 use crate::downstream::stream_fields;
-use crate::http2::ResponseHalf;
 use crate::response::{Body, BodyError, FilterChain, Head};
 use lab_net::deadline::{TimedOut, Timer, now_or_pending};
 use lab_net::turn::TurnBudget;
@@ -143,7 +143,7 @@ impl<'w, 's> ResponseWriter<'w, 's> {
             context.outcome.keep_sent(&text);
         }
         let head = stream_fields::response_head(head);
-        context.outcome.head_bytes = stream_fields::size(head.headers()) as u64;
+        context.outcome.head_bytes = fields::size(head.headers()) as u64;
         if let Some(stream) = self.stream() {
             stream.set_head(head);
         }
@@ -160,7 +160,7 @@ impl<'w, 's> ResponseWriter<'w, 's> {
         self.bytes_before = self.outgoing.io_mut().bytes;
         if let Some(stream) = self.stream() {
             let head = stream_fields::response_head(head);
-            let size = stream_fields::size(head.headers()) as u64;
+            let size = fields::size(head.headers()) as u64;
             // a stream that has failed fails again when the response is written
             _ = stream.send_informational(head);
             return size;
@@ -300,7 +300,7 @@ impl<'w, 's> ResponseWriter<'w, 's> {
     /// Lets the next flush end the stream, if the whole body is on its way.
     fn finish_stream(&mut self) {
         let Some(CompleteBody { trailers }) = self.complete.take() else { return };
-        let trailers = trailers.filter(|trailers| !trailers.is_empty()).as_ref().map(stream_fields::trailers);
+        let trailers = trailers.filter(|trailers| !trailers.is_empty()).as_ref().map(fields::trailers);
         if let Some(stream) = self.stream() {
             stream.finish(trailers);
         }

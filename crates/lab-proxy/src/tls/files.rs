@@ -1,37 +1,46 @@
 //! Certificates, keys and revocation lists in the files that directives name.
 
 use std::fs;
+use std::path::Path;
 
 use lab_net::tls::{
-    CertificateDer, CertificateError, ChainVerifier, PrivateKeyDer, is_key_mismatch, read_certificates,
-    read_private_key_with, read_revocations,
+    CertificateDer, CertificateError, ChainVerifier, PrivateKeyDer, is_key_mismatch, parse_certificates,
+    parse_private_key, read_certificates, read_private_key_with, read_revocations,
 };
 
-use crate::config::tls::{CertificateFiles, NamedFile};
+use crate::config::tls::NamedFile;
+use crate::config::tls::pem_source::{CertificateInput, PemInput};
 use lab_nginx_conf::ConfError;
 
 pub(super) type KeyPair = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
 /// Reads a chain and its key.
-pub(super) fn read_key_pair(files: &CertificateFiles, passwords: Option<&NamedFile>) -> Result<KeyPair, ConfError> {
-    let chain = read_certificates(&files.certificate.path)
-        .map_err(|error| files.certificate.error(describe("cannot load certificate", &files.certificate, &error)))?;
+pub(super) fn read_key_pair(source: &CertificateInput, passwords: Option<&NamedFile>) -> Result<KeyPair, ConfError> {
+    let CertificateInput { certificate, key } = source;
+    let read = match certificate {
+        PemInput::File(file) => read_certificates(&file.path),
+        PemInput::Text { text, .. } => parse_certificates(text.as_bytes(), Path::new("data:")),
+    };
+    let failed = |error| certificate.error(describe("cannot load certificate", &certificate.name(), &error));
+    let chain = read.map_err(failed)?;
     // as in nginx: one password in each line, which are tried in turn
     let passwords = passwords.map(read_text).transpose()?.unwrap_or_default();
     let passwords: Vec<String> = passwords.lines().map(str::to_owned).collect();
-    let key = read_private_key_with(&files.key.path, &passwords)
-        .map_err(|error| files.key.error(describe("cannot load certificate key", &files.key, &error)))?;
-    Ok((chain, key))
+    let read = match key {
+        PemInput::File(file) => read_private_key_with(&file.path, &passwords),
+        PemInput::Text { text, .. } => parse_private_key(text.as_bytes(), Path::new("data:"), &passwords),
+    };
+    let failed = |error| key.error(describe("cannot load certificate key", &key.name(), &error));
+    Ok((chain, read.map_err(failed)?))
 }
 
 /// The error of a chain and a key that cannot be used together.
-pub(super) fn pair_error(files: &CertificateFiles, error: &lab_net::tls::Error) -> ConfError {
-    let path = files.key.path.display();
+pub(super) fn pair_error(source: &CertificateInput, error: &lab_net::tls::Error) -> ConfError {
+    let CertificateInput { certificate, key } = source;
     if is_key_mismatch(error) {
-        return files.key.error(format!("SSL_CTX_use_PrivateKey(\"{path}\") failed: key values mismatch"));
+        return key.error(format!("SSL_CTX_use_PrivateKey(\"{}\") failed: key values mismatch", key.name()));
     }
-    let path = files.certificate.path.display();
-    files.certificate.error(format!("cannot use certificate \"{path}\": {error}"))
+    certificate.error(format!("cannot use certificate \"{}\": {error}", certificate.name()))
 }
 
 /// Reads the authorities of all `files`, with a list of revoked certificates.
@@ -47,7 +56,8 @@ pub(super) fn read_verifier(
     let lists = match revocations {
         None => Vec::new(),
         Some(file) => {
-            read_revocations(&file.path).map_err(|error| file.error(describe("cannot load CRL", file, &error)))?
+            let failed = |error| file.error(describe("cannot load CRL", &file.path.to_string_lossy(), &error));
+            read_revocations(&file.path).map_err(failed)?
         }
     };
     ChainVerifier::new(roots, &lists, depth).map_err(|error| {
@@ -61,7 +71,8 @@ pub(super) fn read_verifier(
 }
 
 pub(super) fn read_authorities(file: &NamedFile) -> Result<Vec<CertificateDer<'static>>, ConfError> {
-    read_certificates(&file.path).map_err(|error| file.error(describe("cannot load certificate", file, &error)))
+    let failed = |error| file.error(describe("cannot load certificate", &file.path.to_string_lossy(), &error));
+    read_certificates(&file.path).map_err(failed)
 }
 
 /// The content of a file that is not PEM.
@@ -74,6 +85,6 @@ fn read_text(file: &NamedFile) -> Result<String, ConfError> {
     String::from_utf8(read_bytes(file)?).map_err(|_| file.error(format!("\"{}\" is no text", file.path.display())))
 }
 
-fn describe(what: &str, file: &NamedFile, error: &CertificateError) -> String {
-    format!("{what} \"{}\": {}", file.path.display(), error.reason())
+fn describe(what: &str, name: &str, error: &CertificateError) -> String {
+    format!("{what} \"{name}\": {}", error.reason())
 }

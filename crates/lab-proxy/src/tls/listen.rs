@@ -10,9 +10,10 @@ use lab_net::tls::{
 use super::files;
 use crate::config::Config;
 use crate::config::server::listen::Listen;
+use crate::config::tls::pem_source::{CertificateInput, CertificateSource};
 use crate::config::tls::server::{ClientVerification, ServerTlsConfig, SessionCacheConfig};
 use crate::limits::registry::Registry;
-use crate::variables::{DefinedVariables, VariableValues};
+use crate::variables::{DefinedVariables, Template, VariableValues};
 use lab_nginx_conf::ConfError;
 
 /// The contexts of a socket, by server.
@@ -24,11 +25,31 @@ pub(crate) struct ListenTls {
 /// The context of one server on one socket.
 #[derive(Debug)]
 struct ServerTls {
-    /// None for a server without a certificate, which uses that of the default server.
-    config: Option<Arc<ServerConfig>>,
+    context: ServerContext,
     verifier: Option<Arc<ChainVerifier>>,
     rejects_handshakes: bool,
 }
+
+#[derive(Debug)]
+enum ServerContext {
+    /// The server has no certificate, and uses that of the default server.
+    Missing,
+    Ready(Arc<ServerConfig>),
+    /// The certificates have variables.
+    PerHandshake(Box<HandshakeContext>),
+}
+
+/// What a context is made from at each handshake.
+#[derive(Debug)]
+struct HandshakeContext {
+    tls: ServerTlsConfig,
+    shared: Shared,
+    versions: ProtocolVersions,
+    has_http2: bool,
+}
+
+/// Evaluates a template for a handshake, in the server with this index.
+pub(crate) type EvaluateTemplate<'e> = &'e dyn Fn(usize, &Template) -> Vec<u8>;
 
 /// The server that was chosen for a handshake.
 #[derive(Debug, Clone)]
@@ -42,28 +63,66 @@ pub(crate) struct Selection {
 impl ListenTls {
     /// Chooses the context for a client. As in nginx, the default server serves names that no server has. None refuses
     /// the handshake.
+    ///
+    /// # Errors
+    /// The certificates of this handshake cannot be loaded.
     pub(crate) fn select(
         &self,
         listen: &Listen,
         offer: &ClientOffer,
         variables: &DefinedVariables,
-    ) -> (Selection, Option<Arc<ServerConfig>>) {
+        evaluate: EvaluateTemplate<'_>,
+    ) -> (Selection, Result<Option<Arc<ServerConfig>>, ConfError>) {
         let name = offer.server_name.as_deref().map(str::to_ascii_lowercase);
         let named = name.and_then(|name| listen.names.find(name.as_bytes(), &VariableValues::new(variables)));
-        let context = |index: usize| self.servers.iter().find(|(own, _)| *own == index).map(|(_, server)| server);
+        let context = |index: usize| self.servers.iter().find(|(own, _)| *own == index);
         let default = context(listen.default_server);
         let own = named.and_then(context).or(default);
-        let with_certificate = own.filter(|server| server.config.is_some()).or(default);
-        let selection = Selection { named, verifier: with_certificate.and_then(|server| server.verifier.clone()) };
-        let is_rejected = own.is_none_or(|server| server.rejects_handshakes);
-        let config = with_certificate.filter(|_| !is_rejected).and_then(|server| server.config.clone());
-        (selection, config)
+        let with_certificate = own.filter(|(_, server)| server.context.has_certificate()).or(default);
+        let verifier = with_certificate.and_then(|(_, server)| server.verifier.clone());
+        let is_rejected = own.is_none_or(|(_, server)| server.rejects_handshakes);
+        let config = match with_certificate.filter(|_| !is_rejected) {
+            Some((index, server)) => server.context.config(&|template| evaluate(*index, template)),
+            None => Ok(None),
+        };
+        (Selection { named, verifier }, config)
+    }
+}
+
+impl ServerContext {
+    fn has_certificate(&self) -> bool {
+        !matches!(self, ServerContext::Missing)
+    }
+
+    /// # Errors
+    /// The certificates have variables, and those of this handshake cannot be loaded.
+    fn config(&self, evaluate: &dyn Fn(&Template) -> Vec<u8>) -> Result<Option<Arc<ServerConfig>>, ConfError> {
+        match self {
+            ServerContext::Missing => Ok(None),
+            ServerContext::Ready(config) => Ok(Some(Arc::clone(config))),
+            ServerContext::PerHandshake(context) => context.load(evaluate).map(Some),
+        }
+    }
+}
+
+impl HandshakeContext {
+    fn load(&self, evaluate: &dyn Fn(&Template) -> Vec<u8>) -> Result<Arc<ServerConfig>, ConfError> {
+        let HandshakeContext { tls, shared, versions, has_http2 } = self;
+        let sources: Vec<CertificateInput> = tls.certificates.iter().map(|source| source.evaluate(evaluate)).collect();
+        let certificates = load_certificates(&sources, tls)?;
+        build(tls, shared, certificates, *versions, *has_http2).map_err(|error| {
+            // OK because a server without certificates has no context of this kind
+            let first = sources.first().expect("a certificate");
+            files::pair_error(first, &error)
+        })
     }
 }
 
 /// The parts of a server's context that all its sockets share.
+#[derive(Debug, Clone)]
 struct Shared {
-    certificates: Vec<ServerCertificate>,
+    /// None if some have variables.
+    certificates: Option<Vec<ServerCertificate>>,
     authorities: Option<RootCertStore>,
     verifier: Option<Arc<ChainVerifier>>,
     cache: Option<Arc<SessionCache>>,
@@ -105,11 +164,20 @@ fn load_listen(
         let (tls, position) = (&config.servers[index].tls, &config.servers[index].position);
         let Some(shared) = &shared[index] else { continue };
         let has_http2 = listen.offers_http2(&config.servers[index]);
-        let built = if shared.certificates.is_empty() { None } else { Some(build(tls, shared, versions, has_http2)) };
-        match built.transpose() {
-            Ok(config) => {
+        let context = match &shared.certificates {
+            Some(certificates) if certificates.is_empty() => Ok(ServerContext::Missing),
+            Some(certificates) => {
+                build(tls, shared, certificates.clone(), versions, has_http2).map(ServerContext::Ready)
+            }
+            None => {
+                let (tls, shared) = (tls.clone(), shared.clone());
+                Ok(ServerContext::PerHandshake(Box::new(HandshakeContext { tls, shared, versions, has_http2 })))
+            }
+        };
+        match context {
+            Ok(context) => {
                 let rejects_handshakes = tls.rejects_handshakes;
-                servers.push((index, ServerTls { config, verifier: shared.verifier.clone(), rejects_handshakes }));
+                servers.push((index, ServerTls { context, verifier: shared.verifier.clone(), rejects_handshakes }));
             }
             Err(error) => {
                 let message = format!("cannot use the TLS settings of this server: {error}");
@@ -129,6 +197,7 @@ const EARLY_DATA: u32 = 16 * 1024;
 fn build(
     tls: &ServerTlsConfig,
     shared: &Shared,
+    certificates: Vec<ServerCertificate>,
     versions: ProtocolVersions,
     has_http2: bool,
 ) -> Result<Arc<ServerConfig>, lab_net::tls::Error> {
@@ -139,7 +208,7 @@ fn build(
     VirtualHost {
         parameters: HandshakeParameters { versions, ..tls.parameters.clone() },
         prefers_own_ciphers: tls.prefers_own_ciphers,
-        certificates: shared.certificates.clone(),
+        certificates,
         client_authorities: shared.authorities.clone(),
         record_size: (tls.record_size < 16 * 1024).then_some(tls.record_size),
         cache: shared.cache.clone().map(|cache| cache as _),
@@ -151,15 +220,8 @@ fn build(
 }
 
 fn load_shared(tls: &ServerTlsConfig) -> Result<Shared, ConfError> {
-    let stapled = tls.stapling_file.as_ref().map(files::read_bytes).transpose()?;
-    let mut certificates = Vec::new();
-    for pair in &tls.certificates {
-        let (chain, key) = files::read_key_pair(pair, tls.password_file.as_ref())?;
-        // the response is about the first certificate
-        let stapled = stapled.clone().filter(|_| certificates.is_empty());
-        let certificate = ServerCertificate::new(chain, key, stapled);
-        certificates.push(certificate.map_err(|error| files::pair_error(pair, &error))?);
-    }
+    let fixed: Option<Vec<CertificateInput>> = tls.certificates.iter().map(CertificateSource::fixed).collect();
+    let certificates = fixed.map(|sources| load_certificates(&sources, tls)).transpose()?;
     let clients = &tls.clients;
     let (mut authorities, mut verifier) = (None, None);
     if clients.verification != ClientVerification::Off {
@@ -173,6 +235,19 @@ fn load_shared(tls: &ServerTlsConfig) -> Result<Shared, ConfError> {
         verifier = Some(Arc::new(files::read_verifier(&trusted, revocations, clients.depth)?));
     }
     Ok(Shared { certificates, authorities, verifier, cache: load_cache(tls), tickets: load_tickets(tls)? })
+}
+
+fn load_certificates(sources: &[CertificateInput], tls: &ServerTlsConfig) -> Result<Vec<ServerCertificate>, ConfError> {
+    let stapled = tls.stapling_file.as_ref().map(files::read_bytes).transpose()?;
+    let mut certificates = Vec::new();
+    for source in sources {
+        let (chain, key) = files::read_key_pair(source, tls.password_file.as_ref())?;
+        // the response is about the first certificate
+        let stapled = stapled.clone().filter(|_| certificates.is_empty());
+        let certificate = ServerCertificate::new(chain, key, stapled);
+        certificates.push(certificate.map_err(|error| files::pair_error(source, &error))?);
+    }
+    Ok(certificates)
 }
 
 /// The caches of all configurations: a reload keeps the sessions, as in nginx.

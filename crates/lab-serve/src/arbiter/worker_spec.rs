@@ -144,6 +144,7 @@ impl WorkerSpec {
                 _ => HeaderMapPolicy::Drop,
             },
             tls: config.tls.clone(),
+            http2: config.http2,
             proxy_protocol: config.proxy_protocol,
             proxy_allow_ips: trust.proxy_allow_ips.clone(),
             loglevel: config.logs.loglevel.as_str().to_lowercase(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use lab_worker::ConnectionLimits;
 use lab_worker::bootstrap::WorkerClass;
+use lab_worker::http2_settings::Http2Settings;
 use lab_worker::proxy_protocol::Versions;
 use lab_worker::tls::{ClientCertificates, TlsSettings};
 
@@ -58,6 +59,8 @@ pub struct Config {
     pub trust: Trust,
     /// TLS on all listeners; None for plain text.
     pub tls: Option<TlsSettings>,
+    /// HTTP/2; None to speak HTTP/1.1 only.
+    pub http2: Option<Http2Settings>,
     /// The versions of the PROXY header that are accepted.
     pub proxy_protocol: Versions,
     /// Whether the application is loaded once, before the workers are forked.
@@ -146,6 +149,7 @@ impl Config {
         let connection_limits = collect_error(&mut errors, reader.connection_limits()).unwrap_or_default();
         let raw_env = collect_error(&mut errors, reader.raw_env()).unwrap_or_default();
         let tls = collect_error(&mut errors, reader.tls()).unwrap_or_default();
+        let http2 = collect_error(&mut errors, reader.http2()).unwrap_or_default();
         errors.extend(reader.combinations());
         let is_native = app.as_deref().is_some_and(|app| app.starts_with(NATIVE));
         if let Some(setting) = log_settings::python_setting(&reader).filter(|_| is_native) {
@@ -177,6 +181,7 @@ impl Config {
             connection_limits,
             trust: reader.trust(),
             tls,
+            http2,
             proxy_protocol: reader.proxy_protocol(),
             preload_app: reader.flag("preload_app"),
             sendfile: reader.sendfile(sendfile_variable),

@@ -38,7 +38,7 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// `off`, `v1`, `v2`, `auto`, or a truth value.
     ProxyProtocol,
-    /// Comma-separated `h1`, `h2` and `h3`.
+    /// Comma-separated `h1` and `h2`.
     Protocols,
     Hook,
     /// Any value.
@@ -279,9 +279,13 @@ fn proxy_protocol(given: Value) -> Result<Value, String> {
 }
 
 fn protocols(given: Value) -> Result<Value, String> {
+    const ACCEPTED: &str = "must be h1, h2, or both, separated by a comma";
     let parts: Vec<String> = split(given)?.into_iter().map(|part| part.to_lowercase()).collect();
-    if let Some(unknown) = parts.iter().find(|part| !matches!(part.as_str(), "h1" | "h2" | "h3")) {
-        return Err(format!("must be h1; {unknown:?} is not a protocol"));
+    if let Some(unknown) = parts.iter().find(|part| !matches!(part.as_str(), "h1" | "h2")) {
+        return Err(format!("{ACCEPTED}; {unknown:?} is neither"));
+    }
+    if let Some(repeated) = parts.iter().enumerate().find(|(at, part)| parts[..*at].contains(part)) {
+        return Err(format!("{ACCEPTED}; {:?} is repeated", repeated.1));
     }
     Ok(if parts.is_empty() { Value::texts(["h1"]) } else { Value::texts(parts) })
 }

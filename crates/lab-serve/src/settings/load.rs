@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use lab_worker::bootstrap::{ConfigurationFile, HookSettings, LoggingSettings};
+use lab_worker::http2_settings::CleartextHttp2;
 use lab_worker::tls::{self, TlsError};
 
 use super::arguments::{GivenSettings, from_variable};
@@ -146,6 +147,9 @@ pub fn load(line: &CommandLine, context: &SettingsContext) -> Result<LoadedSetti
     if config.native_app().is_some() && hooks.is_some() {
         warnings.push("hooks are not called for a native application, which runs without Python".to_owned());
     }
+    if config.tls.is_none() && config.http2.is_some_and(|http2| http2.cleartext == CleartextHttp2::Off) {
+        warnings.push("http_protocols has h2, but without TLS and http2_cleartext no client speaks it".to_owned());
+    }
     if config.reload && config.preload_app {
         warnings.push("reload does not load changed code of a preloaded application".to_owned());
     }
@@ -180,7 +184,7 @@ impl LoadedSettings {
             return Err(self.resolved.invalid("tmp_upload_dir", "must be a folder that exists").into());
         }
         match &self.config.tls {
-            Some(settings) => tls::load(settings).map(drop).map_err(LoadError::Tls),
+            Some(settings) => tls::load(settings, Vec::new()).map(drop).map_err(LoadError::Tls),
             None => Ok(()),
         }
     }

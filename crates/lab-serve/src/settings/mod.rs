@@ -16,6 +16,7 @@ pub mod file;
 mod error;
 pub mod resolve;
 mod reader;
+mod http2;
 pub mod log_settings;
 pub mod config;
 mod paste;

@@ -301,7 +301,7 @@ mod tests {
         let mut resolved = resolved(&context);
         let values = [
             given("casefold_http_method", Value::Bool(true)),
-            given("http_protocols", Value::text("h1")),
+            given("permit_obsolete_folding", Value::Bool(false)),
             given("spew", Value::Bool(false)),
         ];
         apply_file(&mut resolved, &values);

@@ -173,12 +173,10 @@ const DIRTY: &str = "Dirty Arbiters";
 const DIRTY_HOOKS: &str = "Dirty Arbiter Hooks";
 const CONTROL: &str = "Control";
 
-const H2_UNUSED: &str = "it concerns HTTP/2, which lab serve does not speak";
 const ASGI_UNUSED: &str = "it concerns ASGI applications, which lab serve does not host";
 const DIRTY_UNUSED: &str = "it concerns dirty_apps, which lab does not run";
 const TLS_VERSION: &str = "TLS 1.2 and 1.3 are always enabled; gunicorn ignores this setting";
 const RAGGED: &str = "a connection may end without close_notify; HTTP's framing shows whether something is missing";
-const H2: &str = "lab serve speaks HTTP/1.1 only; a proxy in front of it may speak HTTP/2";
 const STRICT: &str = "such requests are always refused, because servers disagree on their meaning";
 const DIRTY_NO: &str = "lab has no dirty arbiter; run a separate task queue";
 const CONTROL_NO: &str = "lab has no control socket; use signals";
@@ -329,13 +327,18 @@ pub static TABLE: &[Setting] = &[
         "No effect: a handshake never blocks other connections"),
     row(SSL, "ciphers", &["--ciphers"], K::Text, I::None,
         "Cipher suites of TLS 1.2, as OpenSSL names separated by colons"),
-    refused(HTTP2, "http_protocols", &["--http-protocols"], K::Protocols, I::Text("h1"), H2),
-    no_effect(HTTP2, "http2_cleartext", &["--http2-cleartext"], K::Choice(&["off", "prior-knowledge", "upgrade", "both"]),
-        I::Text("off"), H2_UNUSED),
-    no_effect(HTTP2, "http2_max_concurrent_streams", &["--http2-max-concurrent-streams"], K::Natural, I::Int(100), H2_UNUSED),
-    no_effect(HTTP2, "http2_initial_window_size", &["--http2-initial-window-size"], K::Natural, I::Int(65_535), H2_UNUSED),
-    no_effect(HTTP2, "http2_max_frame_size", &["--http2-max-frame-size"], K::Natural, I::Int(16_384), H2_UNUSED),
-    no_effect(HTTP2, "http2_max_header_list_size", &["--http2-max-header-list-size"], K::Natural, I::Int(65_536), H2_UNUSED),
+    row(HTTP2, "http_protocols", &["--http-protocols"], K::Protocols, I::Text("h1"),
+        "The protocols that clients may speak: h1, h2, or both, the preferred one first"),
+    row(HTTP2, "http2_cleartext", &["--http2-cleartext"], K::Choice(&["off", "prior-knowledge", "upgrade", "both"]),
+        I::Text("off"), "Without TLS, peers in --forwarded-allow-ips speak HTTP/2: off or prior-knowledge"),
+    row(HTTP2, "http2_max_concurrent_streams", &["--http2-max-concurrent-streams"], K::Natural, I::Int(100),
+        "Requests at the same time on one connection of HTTP/2"),
+    row(HTTP2, "http2_initial_window_size", &["--http2-initial-window-size"], K::Natural, I::Int(65_535),
+        "Bytes of a request's body that a client of HTTP/2 may send before they are read"),
+    row(HTTP2, "http2_max_frame_size", &["--http2-max-frame-size"], K::Natural, I::Int(16_384),
+        "Bytes of a frame that a client of HTTP/2 may send"),
+    row(HTTP2, "http2_max_header_list_size", &["--http2-max-header-list-size"], K::Natural, I::Int(65_536),
+        "Bytes of a request's head over HTTP/2; 0 for the most that lab reads, 1 MiB"),
     row(MECHANICS, "raw_paste_global_conf", &["--paste-global"], K::Texts, I::Empty,
         "A global setting for --paste, NAME=VALUE; may be given several times"),
     refused(MECHANICS, "permit_obsolete_folding", &["--permit-obsolete-folding"], K::Bool, I::Bool(false), STRICT),

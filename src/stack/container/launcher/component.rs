@@ -86,7 +86,7 @@ impl ContainerLauncher {
             originals: spec.originals,
             image: spec.image,
             at_rest: None,
-            _port: None,
+            _ports: Vec::new(),
         };
         Ok(Launched { component, location, relay })
     }

@@ -1,6 +1,7 @@
 //! TLS: the values of `ssl_*` for clients and of `proxy_ssl_*` for upstreams. Files are only named; `crate::tls` reads
 //! them.
 
+pub mod pem_source;
 pub mod server;
 pub mod upstream;
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use lab_net::tls::HandshakeParameters;
 
-use super::{CertificateFiles, NamedFile};
+use super::NamedFile;
+use super::pem_source::CertificateSource;
 
 /// TLS of one `server`.
 #[derive(Debug, Clone)]
@@ -12,7 +13,7 @@ pub struct ServerTlsConfig {
     /// `ssl on`: whether all sockets of the server speak TLS, if it is their default server.
     pub is_enabled: bool,
     /// `ssl_certificate`, `ssl_certificate_key`
-    pub certificates: Vec<CertificateFiles>,
+    pub certificates: Vec<CertificateSource>,
     /// `ssl_password_file`
     pub password_file: Option<NamedFile>,
     /// `ssl_reject_handshake`

@@ -3,18 +3,19 @@
 use std::time::Duration;
 
 use super::handshake::HandshakeLevel;
-use super::named_file;
+use super::{named_file, pem_source};
 use crate::config::reader::ConfigReader;
+use crate::config::tls::NamedFile;
+use crate::config::tls::pem_source::{CertificateSource, PemSource};
 use crate::config::tls::server::{ClientCertificateConfig, ClientVerification, ServerTlsConfig, SessionCacheConfig};
-use crate::config::tls::{CertificateFiles, NamedFile};
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive, parse_number, parse_size};
 
 /// The directives of one block.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ServerTlsLevel {
     is_enabled: Option<bool>,
-    certificates: Option<Vec<NamedFile>>,
-    keys: Option<Vec<NamedFile>>,
+    certificates: Option<Vec<PemSource>>,
+    keys: Option<Vec<PemSource>>,
     password_file: Option<NamedFile>,
     rejects_handshakes: Option<bool>,
     handshake: HandshakeLevel,
@@ -57,8 +58,8 @@ impl ServerTlsLevel {
             return Ok(());
         }
         match setting {
-            "certificate" => self.certificates.get_or_insert_default().push(named_file(directive, reader)?),
-            "certificate_key" => self.keys.get_or_insert_default().push(named_file(directive, reader)?),
+            "certificate" => self.certificates.get_or_insert_default().push(pem_source(directive, reader)?),
+            "certificate_key" => self.keys.get_or_insert_default().push(pem_source(directive, reader)?),
             "password_file" => self.password_file = Some(named_file(directive, reader)?),
             "reject_handshake" => self.rejects_handshakes = Some(directive.flag()?),
             "prefer_server_ciphers" => self.prefers_own_ciphers = Some(directive.flag()?),
@@ -136,8 +137,8 @@ impl ServerTlsLevel {
             return Err(conflict("no \"ssl_certificate\" is defined for the \"ssl\" directive".to_owned()));
         }
         if let Some(certificate) = certificates.get(keys.len()) {
-            let path = certificate.path.display();
-            return Err(conflict(format!("no \"ssl_certificate_key\" is defined for certificate \"{path}\"")));
+            let name = certificate.name();
+            return Err(conflict(format!("no \"ssl_certificate_key\" is defined for certificate \"{name}\"")));
         }
         let verification = self.verification.unwrap_or(ClientVerification::Off);
         let needs_authorities = matches!(verification, ClientVerification::Required | ClientVerification::Optional);
@@ -146,14 +147,15 @@ impl ServerTlsLevel {
         }
         let stapling = self.stapling.unwrap_or(false);
         if stapling && self.stapling_file.is_none() && !certificates.is_empty() {
-            let message = "\"ssl_stapling\" ignored, no \"ssl_stapling_file\" is defined and lab fetches no responses";
+            let message = "\"ssl_stapling\" ignored, no \"ssl_stapling_file\" is defined and lab fetches no responses; \
+                           \"openssl ocsp -respout\" writes such a file";
             reader.warn(server, message.to_owned());
         }
         let commands = self.handshake.commands();
         let pairs = certificates.into_iter().zip(keys);
         Ok(ServerTlsConfig {
             is_enabled,
-            certificates: pairs.map(|(certificate, key)| CertificateFiles { certificate, key }).collect(),
+            certificates: pairs.map(|(certificate, key)| CertificateSource { certificate, key }).collect(),
             password_file: self.password_file.clone(),
             rejects_handshakes,
             parameters: self.handshake.resolve(server)?,

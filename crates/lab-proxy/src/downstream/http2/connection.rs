@@ -8,34 +8,29 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use h2::server::{self, SendResponse};
-use h2::{Reason, RecvStream};
+use h2::RecvStream;
+use h2::server::SendResponse;
 use http::Request;
 use http::header::CONTENT_LENGTH;
+use lab_http::http2::{
+    self, ConnectionEvent, Http2Limits, IoLimits, LingeringLimits, Reason, ServerConnection, Stage, Traffic, fields,
+};
 
-use super::connection_io::ConnectionIo;
 use crate::clock;
+use crate::config::location::lingering::{Lingering, LingeringClose};
 use crate::config::logs::Severity;
 use crate::config::server::Server;
 use crate::connection_counts::OpenRequest;
 use crate::context::{ConnectionDisposition, WorkerContext};
 use crate::downstream::client_io::{ClientIo, LAST_CALL};
 use crate::downstream::request::{ArrivedHead, RequestOrigin, serve_head};
-use crate::downstream::stream_fields;
 use crate::eval::ClientConnection;
-use crate::http2::{self, Traffic};
 use crate::upstream::Upstreams;
 use lab_net::Stream;
 use lab_net::deadline::{TimedOut, Timer, within};
 
-/// The largest window (RFC 9113 section 6.9.1). Streams have windows of their own, so none of them holds up the others.
-const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
-/// How many bytes of a response wait for the connection, apart from those that wait for the stream.
-const SEND_BUFFER: usize = 64 * 1024;
-/// How much memory small frames with unread content may cost beyond that content.
-const FRAME_BUDGET: usize = 1 << 20;
-/// How many requests a client may cancel beyond the number of those that it lets complete (CVE-2023-44487).
-const CANCELLED: usize = 100;
+/// The largest frame that a client may send (RFC 9113 section 6.5.2).
+const LARGEST_FRAME: u32 = 16 * 1024;
 
 /// Where a connection came from.
 #[derive(Clone, Copy)]
@@ -47,8 +42,6 @@ pub(crate) struct ClientOrigin<'a> {
     pub(crate) listen: usize,
     pub(crate) opened: Instant,
 }
-
-type Frames = server::Connection<ConnectionIo, Bytes>;
 
 /// What one request leaves to its connection.
 struct StreamOutcome {
@@ -63,52 +56,38 @@ struct StreamOutcome {
     reason = "there is one at a time, and a box would cost every request an allocation"
 )]
 enum Event {
-    Accepted(Request<RecvStream>, SendResponse<Bytes>),
-    Ended(StreamOutcome),
+    Frames(ConnectionEvent),
+    RequestEnded(StreamOutcome),
     /// The last response has left the connection, which is idle now.
-    Flushed,
+    Idle,
     /// The worker closes its connections.
     Quit,
-    /// The client sends almost nothing but useless frames.
-    Flood,
-    Closed,
 }
 
 /// Serves a connection, whose preface is in `received`, to its end.
 pub(crate) async fn serve(origin: ClientOrigin<'_>, connection: ClientConnection, stream: Stream, received: Vec<u8>) {
     let ClientOrigin { worker, listen, .. } = origin;
     let server = &worker.config.servers[worker.config.listens[listen].default_server];
-    let traffic = Rc::new(Traffic::default());
-    let rules = server.config();
-    let io = ConnectionIo::new(stream, received, Rc::clone(&traffic), rules.send_timeout, rules.lingering);
-    let handshake = builder(server).handshake(io);
+    let handshake = ServerConnection::handshake(stream, received, limits(server), io_limits(server));
     let Ok(Ok(frames)) = within(server.request_head.timeout, handshake).await else { return };
-    let stage = Stage::Open;
-    let connection =
-        Connection { origin, server, connection, traffic, frames, stage, late: 0, cancelled: 0, completed: 0 };
-    connection.run().await;
+    Connection { origin, server, connection, frames }.run().await;
 }
 
-fn builder(server: &Server) -> server::Builder {
-    let heads = u32::try_from(server.request_head.total).unwrap_or(u32::MAX);
-    let mut builder = server::Builder::new();
-    builder
-        .max_concurrent_streams(server.http2.max_concurrent_streams)
-        .initial_window_size(server.http2.body_window)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_header_list_size(heads)
-        .max_send_buffer_size(SEND_BUFFER)
-        .data_frame_budget(FRAME_BUDGET);
-    builder
+fn limits(server: &Server) -> Http2Limits {
+    Http2Limits {
+        max_concurrent_streams: server.http2.max_concurrent_streams,
+        stream_window: server.http2.body_window,
+        max_frame_size: LARGEST_FRAME,
+        max_header_list_size: u32::try_from(server.request_head.total).unwrap_or(u32::MAX),
+    }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Open,
-    /// The client knows that it must send no more requests. Those on their way are served.
-    Closing,
-    /// Nothing more is served.
-    Ended,
+fn io_limits(server: &Server) -> IoLimits {
+    let rules = server.config();
+    let Lingering { close, time, timeout } = rules.lingering;
+    let lingers = close != LingeringClose::Off;
+    let lingering = lingers.then_some(LingeringLimits { total: time, pause: timeout });
+    IoLimits { send_timeout: rules.send_timeout, lingering }
 }
 
 struct Connection<'a> {
@@ -116,13 +95,7 @@ struct Connection<'a> {
     server: &'a Server,
     /// As the next request sees it.
     connection: ClientConnection,
-    traffic: Rc<Traffic>,
-    frames: Frames,
-    stage: Stage,
-    /// Requests that arrived while the connection was closing.
-    late: u32,
-    cancelled: usize,
-    completed: usize,
+    frames: ServerConnection<Stream>,
 }
 
 impl Connection<'_> {
@@ -131,8 +104,8 @@ impl Connection<'_> {
         let mut timer = Timer::new();
         let mut idle = self.server.request_head.timeout;
         loop {
-            let is_idle = requests.is_empty() && !self.frames.has_streams();
-            let limit = match self.stage {
+            let is_idle = requests.is_empty() && self.frames.is_idle();
+            let limit = match self.frames.stage() {
                 Stage::Open if is_idle => idle,
                 Stage::Closing if is_idle => LAST_CALL,
                 // the end of a connection has limits of its own
@@ -140,48 +113,42 @@ impl Connection<'_> {
             };
             let event = poll_fn(|cx| {
                 if let Poll::Ready(Some(outcome)) = requests.poll_next_unpin(cx) {
-                    return Poll::Ready(Event::Ended(outcome));
+                    return Poll::Ready(Event::RequestEnded(outcome));
                 }
                 // this also sends what the requests have written
-                match self.frames.poll_accept(cx) {
-                    Poll::Ready(Some(Ok((request, response)))) => {
-                        return Poll::Ready(Event::Accepted(request, response));
-                    }
-                    Poll::Ready(_) => return Poll::Ready(Event::Closed),
-                    Poll::Pending => {}
+                if let Poll::Ready(event) = self.frames.poll_event(cx) {
+                    return Poll::Ready(Event::Frames(event));
                 }
-                if self.traffic.is_flood() && self.stage != Stage::Ended {
-                    return Poll::Ready(Event::Flood);
+                if !is_idle && requests.is_empty() && self.frames.is_idle() {
+                    return Poll::Ready(Event::Idle);
                 }
-                if !is_idle && requests.is_empty() && !self.frames.has_streams() {
-                    return Poll::Ready(Event::Flushed);
-                }
-                if self.origin.worker.is_quitting() && self.stage == Stage::Open {
+                if self.origin.worker.is_quitting() && self.frames.stage() == Stage::Open {
                     return Poll::Ready(Event::Quit);
                 }
                 self.origin.worker.connections.register(self.origin.slot, cx.waker());
                 Poll::Pending
             });
             match timer.within(limit, event).await {
-                Ok(Event::Accepted(request, response)) => {
+                Ok(Event::Frames(ConnectionEvent::Stream(request, response))) => {
                     self.count_request();
-                    let traffic = Rc::clone(&self.traffic);
+                    let traffic = Rc::clone(self.frames.traffic());
                     requests.push(serve_stream(self.origin, self.connection.clone(), traffic, request, response));
                 }
-                Ok(Event::Ended(outcome)) => {
+                Ok(Event::RequestEnded(outcome)) => {
                     idle = outcome.idle;
-                    self.count_end(&outcome);
+                    self.frames.count_served(outcome.is_cancelled);
                 }
-                Ok(Event::Flushed) => {}
-                Ok(Event::Quit) => self.close(),
-                Ok(Event::Flood) => self.refuse("http2 flood detected"),
-                Ok(Event::Closed) => break,
-                Err(TimedOut) if self.stage == Stage::Open => self.close(),
+                Ok(Event::Idle) => {}
+                Ok(Event::Quit) => self.frames.close(),
+                Ok(Event::Frames(ConnectionEvent::Abuse(message))) => self.log_abuse(message),
+                Ok(Event::Frames(ConnectionEvent::Closed)) => break,
+                Err(TimedOut) if self.frames.stage() == Stage::Open => self.frames.close(),
                 // a client that does not confirm the announcement is not waited for
-                Err(TimedOut) => self.end(Reason::NO_ERROR),
+                Err(TimedOut) => self.frames.end(Reason::NO_ERROR),
             }
         }
         // each request notices that its client is gone
+        drop(self.frames);
         while requests.next().await.is_some() {}
     }
 
@@ -189,52 +156,20 @@ impl Connection<'_> {
     fn count_request(&mut self) {
         self.connection.requests += 1;
         self.connection.age = clock::now() - self.origin.opened;
-        if self.stage != Stage::Open {
-            self.late += 1;
-            if self.late > self.server.http2.max_concurrent_streams.saturating_mul(2) {
-                self.refuse("client sends requests on a closing connection");
-            }
-            return;
-        }
         let rules = self.server.config();
         let may_continue = self.connection.requests < rules.keepalive_requests
             && self.connection.age < rules.keepalive_time
             && !rules.keepalive.idle.is_zero();
         if !may_continue {
-            self.close();
+            self.frames.close();
         }
     }
 
-    fn count_end(&mut self, outcome: &StreamOutcome) {
-        if outcome.is_cancelled {
-            self.cancelled += 1;
-        } else {
-            self.completed += 1;
-        }
-        if self.cancelled > self.completed + CANCELLED {
-            self.refuse("client cancels most of its requests");
-        }
-    }
-
-    /// Announces the end of the connection. The requests that have begun are served.
-    fn close(&mut self) {
-        self.stage = Stage::Closing;
-        self.frames.graceful_shutdown();
-    }
-
-    /// Ends the connection of a client that abuses it.
-    fn refuse(&mut self, message: &str) {
+    /// Logs that the client abuses the connection.
+    fn log_abuse(&self, message: &str) {
         let log = &self.server.config().error_log;
         if Severity::Info <= log.level {
             self.origin.worker.logs.error(log, Severity::Info, message, None);
-        }
-        self.end(Reason::ENHANCE_YOUR_CALM);
-    }
-
-    fn end(&mut self, reason: Reason) {
-        if self.stage != Stage::Ended {
-            self.stage = Stage::Ended;
-            self.frames.abrupt_shutdown(reason);
         }
     }
 }
@@ -251,14 +186,14 @@ async fn serve_stream(
     let mut open = OpenRequest::new();
     open.begin_writing();
     let (parts, receiver) = request.into_parts();
-    traffic.count_content(stream_fields::size(&parts.headers));
+    traffic.count_content(fields::size(&parts.headers));
     let has_unannounced_body = !receiver.is_end_stream() && !parts.headers.contains_key(CONTENT_LENGTH);
     let (read, write) = http2::halves(receiver, response, has_unannounced_body, &traffic);
     let mut client = ClientIo::of_stream(read, write);
     let rules = &worker.config.servers[worker.config.listens[listen].default_server].request_head;
-    let head = match stream_fields::request_head(&parts, rules) {
+    let head = match fields::request_head(&parts, rules.line) {
         Ok(head) => ArrivedHead::Complete { head, has_unannounced_body },
-        Err(refusal) => ArrivedHead::Refused { line: stream_fields::request_line(&parts), refusal },
+        Err(refusal) => ArrivedHead::Refused { line: fields::request_line(&parts), refusal },
     };
     drop(parts);
     let request = RequestOrigin { worker, upstreams, connection: &connection, listen, started: clock::now() };

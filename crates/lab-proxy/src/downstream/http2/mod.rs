@@ -1,7 +1,6 @@
 //! Clients that speak HTTP/2: their connections, and the streams on them.
 
 mod connection;
-mod connection_io;
 mod preface;
 
 pub(super) use connection::{ClientOrigin, serve};

@@ -4,14 +4,11 @@ use std::future::poll_fn;
 use std::time::Duration;
 
 use lab_http::Limits;
+use lab_http::http2::{PREFACE, PREFACE_REFUSAL};
 use lab_net::Stream;
 
 use crate::config::location::lingering::Lingering;
 use crate::downstream::client_io::ClientIo;
-
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// An empty SETTINGS frame, and GOAWAY with PROTOCOL_ERROR.
-const REFUSAL: &[u8] = b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x01";
 
 /// What a connection begins with. The bytes were read.
 #[derive(Debug)]
@@ -45,7 +42,7 @@ pub(crate) async fn read_preface(stream: &mut Stream, received: &[u8], limit: Du
 /// Tells a client that its connection does not begin with the preface, and closes it.
 pub(crate) async fn refuse_preface(stream: &mut Stream, send_timeout: Duration, lingering: &Lingering) {
     let mut client = ClientIo::new(stream, Limits::default());
-    client.outgoing.buffer().extend_from_slice(REFUSAL);
+    client.outgoing.buffer().extend_from_slice(PREFACE_REFUSAL);
     let flushed = client.write_timer.within(send_timeout, client.outgoing.flush()).await;
     if matches!(flushed, Ok(Ok(()))) {
         client.linger(lingering).await;

@@ -9,25 +9,25 @@ const RATIO: u64 = 8;
 
 /// What one connection has carried, in both directions.
 #[derive(Debug, Default)]
-pub(crate) struct Traffic {
+pub struct Traffic {
     bytes: Cell<u64>,
     content: Cell<u64>,
 }
 
 impl Traffic {
     /// Counts bytes of the connection, frames included.
-    pub(crate) fn count_bytes(&self, bytes: usize) {
+    pub fn count_bytes(&self, bytes: usize) {
         self.bytes.set(self.bytes.get() + bytes as u64);
     }
 
     /// Counts bytes of heads and bodies.
-    pub(crate) fn count_content(&self, bytes: usize) {
+    pub fn count_content(&self, bytes: usize) {
         self.content.set(self.content.get() + bytes as u64);
     }
 
     /// Whether the connection carries almost nothing but frames without content: pings, settings, window updates, empty
     /// frames. The rule is nginx's.
-    pub(crate) fn is_flood(&self) -> bool {
+    pub fn is_flood(&self) -> bool {
         self.bytes.get() / RATIO > self.content.get() + FREE
     }
 }

@@ -10,12 +10,12 @@ use bytes::{Buf as _, Bytes};
 use h2::RecvStream;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use crate::http2::stream_sender::StreamSender;
-use crate::http2::traffic::Traffic;
+use super::stream_sender::StreamSender;
+use super::traffic::Traffic;
 
 /// Reads the body of a request. The window grows only as the body is read, so an unread body stays at the client.
 #[derive(Debug)]
-pub(crate) struct RequestHalf {
+pub struct RequestHalf {
     receiver: RecvStream,
     /// Content that has arrived and was not read.
     arrived: Bytes,

@@ -1,24 +1,12 @@
-use http::Request;
-use lab_http::{Headers, Refusal, RequestHead};
+use http::header::{DATE, SERVER};
+use http::{HeaderName, HeaderValue, Request};
 
-use super::{request_head, trailers};
-use crate::config::request_head::RequestHeadConfig;
-
-fn rules(line: usize) -> RequestHeadConfig {
-    RequestHeadConfig {
-        timeout: std::time::Duration::ZERO,
-        line,
-        total: line,
-        underscores: false,
-        ignore_invalid: true,
-        merge_slashes: true,
-        allows_bare_lf: false,
-    }
-}
+use super::{SHARED_TEXT, request_head, response_head, trailers};
+use crate::message::{Headers, Refusal, RequestHead};
 
 fn convert(uri: &str, fields: &[(&str, &str)], line: usize) -> Result<RequestHead, Refusal> {
     let request = fields.iter().fold(Request::get(uri), |request, (name, value)| request.header(*name, *value));
-    request_head(&request.body(()).unwrap().into_parts().0, &rules(line))
+    request_head(&request.body(()).unwrap().into_parts().0, line)
 }
 
 fn text(head: &RequestHead) -> String {
@@ -52,5 +40,27 @@ fn connection_fields_stay_in_http1() {
     let lines: Headers =
         [("Connection", "close"), ("X-Sum", "1"), ("Upgrade", "a"), ("bad name", "b")].iter().copied().collect();
     let fields = trailers(&lines);
-    assert_eq!(fields.keys().map(http::HeaderName::as_str).collect::<Vec<_>>(), ["x-sum"]);
+    assert_eq!(fields.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-sum"]);
+}
+
+#[test]
+fn response_keeps_values_of_any_size() {
+    for length in [1, SHARED_TEXT] {
+        let long = "x".repeat(length);
+        let mut lines: Headers = [("Set-Cookie", "a=1"), ("X-Old", "old"), ("set-cookie", "b=2")].into_iter().collect();
+        lines.set_value(1, &long);
+        let own = [(SERVER, "lab"), (DATE, "now")].map(|(name, value)| (name, HeaderValue::from_static(value)));
+        let head = response_head(201, own, &lines);
+        assert_eq!(head.status(), 201);
+        let mut fields: Vec<_> = head.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        fields.sort_unstable();
+        let expected: [(&str, &[u8]); 5] = [
+            ("date", b"now"),
+            ("server", b"lab"),
+            ("set-cookie", b"a=1"),
+            ("set-cookie", b"b=2"),
+            ("x-old", long.as_bytes()),
+        ];
+        assert_eq!(fields, expected);
+    }
 }

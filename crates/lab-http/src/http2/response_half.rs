@@ -11,8 +11,8 @@ use h2::Reason;
 use http::{HeaderMap, Response};
 use tokio::io::AsyncWrite;
 
-use crate::http2::stream_sender::StreamSender;
-use crate::http2::traffic::Traffic;
+use super::stream_sender::StreamSender;
+use super::traffic::Traffic;
 
 /// The most content that is passed on at a time: what fits into a frame of the usual size.
 const PIECE: usize = 16 * 1024;
@@ -22,7 +22,7 @@ const PIECE: usize = 16 * 1024;
 /// The head waits until content or a flush follows it, and the last content until the end of the response is known, so
 /// that a short response takes one write and no frame of its own for its end.
 #[derive(Debug)]
-pub(crate) struct ResponseHalf {
+pub struct ResponseHalf {
     sender: Rc<RefCell<StreamSender>>,
     head: Option<Response<()>>,
     held: Bytes,
@@ -44,37 +44,42 @@ impl ResponseHalf {
     }
 
     /// Sets the head, which precedes the content.
-    pub(crate) fn set_head(&mut self, head: Response<()>) {
+    pub fn set_head(&mut self, head: Response<()>) {
         self.head = Some(head);
     }
 
     /// Takes an unsent head back. False if it was sent.
-    pub(crate) fn retract_head(&mut self) -> bool {
+    pub fn retract_head(&mut self) -> bool {
         self.head.take().is_some()
     }
 
     /// Sends the head of a 1xx response.
-    pub(crate) fn send_informational(&mut self, head: Response<()>) -> io::Result<()> {
+    pub fn send_informational(&mut self, head: Response<()>) -> io::Result<()> {
         self.sender.borrow_mut().response.send_informational(head).map_err(io::Error::other)
     }
 
     /// Marks the response as complete. The next flush ends it.
-    pub(crate) fn finish(&mut self, trailers: Option<HeaderMap>) {
+    pub fn finish(&mut self, trailers: Option<HeaderMap>) {
         if self.end.is_none() {
             self.end = Some(trailers.map_or(StreamEnd::Content, StreamEnd::Trailers));
         }
     }
 
     /// Resets the stream, unless the response is complete.
-    pub(crate) fn reset(&mut self, reason: Reason) {
+    pub fn reset(&mut self, reason: Reason) {
         if !matches!(self.end, Some(StreamEnd::Sent)) {
             self.sender.borrow_mut().reset(reason);
         }
     }
 
     /// Whether the client has reset the stream, or its connection has ended.
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.sender.borrow_mut().poll_reset(&mut Context::from_waker(Waker::noop())).is_ready()
+    pub fn is_cancelled(&self) -> bool {
+        self.poll_cancelled(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    /// Waits until the client resets the stream, or its connection ends.
+    pub fn poll_cancelled(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.sender.borrow_mut().poll_reset(cx).map(drop)
     }
 
     /// Passes the head and the held content on. After the last content the response ends.
