@@ -3,6 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use crate::packages::packages;
 use crate::run::{cargo, cargo_command, root, run};
 use crate::skipped::Skipped;
 use crate::test_run::run_tests;
@@ -33,15 +34,22 @@ const STAGES: &[Stage] = &[
     },
 ];
 
+/// Stages that run only where they are named.
+const NAMED_STAGES: &[Stage] = &[Stage {
+    name: "packages",
+    about: "a Debian package and a Python package, tried without the source tree; only if it is named",
+    run: packages,
+}];
+
 /// One line for each stage.
 pub(crate) fn list() -> String {
-    STAGES.iter().map(|stage| format!("{:<12}{}\n", stage.name, stage.about)).collect()
+    STAGES.iter().chain(NAMED_STAGES).map(|stage| format!("{:<12}{}\n", stage.name, stage.about)).collect()
 }
 
-/// Runs the named stages, or all of them; stops at the first that fails.
+/// Runs the named stages, or all but those that have to be named; stops at the first that fails.
 pub(crate) fn run_stages(names: &[&str]) -> Result<(), String> {
     let find = |name: &&str| {
-        let stage = STAGES.iter().find(|stage| stage.name == *name);
+        let stage = STAGES.iter().chain(NAMED_STAGES).find(|stage| stage.name == *name);
         stage.ok_or_else(|| format!("no stage is named `{name}`; the stages are:\n{}", list().trim_end()))
     };
     let named: Vec<&Stage> = names.iter().map(find).collect::<Result<_, _>>()?;

@@ -1,6 +1,7 @@
 //! `cargo xtask`: the chores of this repository. See CONTRIBUTING.md.
 
 mod ci;
+mod packages;
 mod run;
 mod skipped;
 mod test_run;
