@@ -27,7 +27,7 @@ pub(super) use gate::{Gate, Limits, Margins};
 pub(super) use json::{JsonRule, JsonValue};
 pub(super) use load::{ArrivalsKind, DriverKind, Load, Ramp, RateText, Step, StepExpect, Tls, ValueSource};
 pub(super) use quantity::{DurationText, WarmupText};
-pub(super) use request::{Body, FormValue, HeaderLine, Headers, PartContent, PartValue};
+pub(super) use request::{Body, HeaderLine, Headers, PartContent, PartValue, Texts};
 pub(super) use rule::{ExpectedStatus, HeaderRule, TextRule};
 pub(super) use stack_app::StackApp;
 pub(super) use volatile::{Filter, VolatileItem};
@@ -100,8 +100,9 @@ wire_table! {
         optional env: ByName<String>,
         /// The same under its earlier name.
         optional environment: ByName<String>,
-        /// A file of environment variables, a `NAME=value` per line, relative to the scenario's root.
-        optional env_file: String,
+        /// A file of environment variables, a `NAME=value` per line, relative to the scenario's root; or a list of such
+        /// files, of which the later ones override.
+        optional env_file: Texts,
         /// The packages of the application, with their versions: a `requirements.txt`, a `uv.lock` or a `poetry.lock`,
         /// relative to the scenario's root. What they pin is installed, also of the server.
         optional requirements: String,

@@ -65,7 +65,7 @@ impl ConfigurationError {
 pub fn configurations(scenario: &Scenario) -> Result<Vec<String>, ConfigurationError> {
     let mut notes = Vec::new();
     for app in scenario.stacks.iter().filter_map(|stack| stack.apps.python()) {
-        if let Some(file) = &app.env_file {
+        for file in &app.env_files {
             env_file::read(file)?;
         }
     }

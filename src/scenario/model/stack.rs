@@ -74,8 +74,8 @@ pub struct PythonApp {
     pub path: Option<PathBuf>,
     /// Environment variables of its server.
     pub environment: Vec<(String, String)>,
-    /// A file of more variables, absolute.
-    pub env_file: Option<PathBuf>,
+    /// Files of more variables, absolute. The later ones override.
+    pub env_files: Vec<PathBuf>,
     /// Its requirements or lock file, absolute.
     pub requirements: Option<PathBuf>,
     /// Its own virtual environment, absolute.

@@ -1,9 +1,7 @@
 //! `[[check]]`: requests, and the rules for their responses.
 
 use super::load::ValueSource;
-use super::{
-    Body, DurationText, ExpectedStatus, FormValue, HeaderRule, Headers, JsonRule, JsonValue, PartValue, TextRule,
-};
+use super::{Body, DurationText, ExpectedStatus, HeaderRule, Headers, JsonRule, JsonValue, PartValue, TextRule, Texts};
 use crate::catalog::kind::Ability;
 use crate::document::read::{ByName, Integer, List, OneOf, Word};
 use crate::document::table::wire_table;
@@ -56,7 +54,7 @@ wire_table! {
         optional body: Body,
         /// Instead of `body`: the fields of a form, sent as `application/x-www-form-urlencoded`. A list is several fields of
         /// one name.
-        optional form: ByName<FormValue> = { "minProperties": 1 },
+        optional form: ByName<Texts> = { "minProperties": 1 },
         /// Instead of `body`: the parts of a `multipart/form-data` body, each a text or `{ file = "…" }`. A list is several
         /// parts of one name.
         optional multipart: ByName<PartValue> = { "minProperties": 1 },
