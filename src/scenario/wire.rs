@@ -103,8 +103,9 @@ wire_table! {
         /// A file of environment variables, a `NAME=value` per line, relative to the scenario's root; or a list of such
         /// files, of which the later ones override.
         optional env_file: Texts,
-        /// The packages of the application, with their versions: a `requirements.txt`, a `uv.lock` or a `poetry.lock`,
-        /// relative to the scenario's root. What they pin is installed, also of the server.
+        /// The packages of the application, with their versions: a `requirements.txt`, a `uv.lock`, a `poetry.lock`, a
+        /// `Pipfile.lock`, or a `pyproject.toml` with dependencies, relative to the scenario's root. What they pin is
+        /// installed, also of the server.
         optional requirements: String,
         /// The application's own virtual environment, relative to the scenario's root, instead of `requirements`. Servers
         /// that it has run from it; for others, lab makes an environment that sees its packages.
