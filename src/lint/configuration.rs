@@ -51,9 +51,10 @@ const KNOWN_FILES: [(&str, &str); 9] = [
 ];
 
 /// Rules about settings that an unread file may have.
-const RULES_ABOUT_ABSENCE: [&str; 8] = [
+const RULES_ABOUT_ABSENCE: [&str; 9] = [
     "forwarded-for-unset",
     "forwarded-proto-unset",
+    "forwarded-field-passed-on",
     "host-unset",
     "default-root",
     "keepalive-unused",
