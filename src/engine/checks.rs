@@ -138,7 +138,7 @@ async fn run_check<B: Backend>(
     match exchange(&check.request, session, running, backend).await {
         Ok(Exchange { request, mut observed, upstream, values, transfer }) => {
             observed.conditional = validate(&request, &observed, running, backend).await;
-            let mut findings = evaluate(&check.expect, &observed, &upstream, &values, transfer);
+            let mut findings = evaluate(&check.expect, &observed, &upstream, &values, &transfer);
             if let Err(missing) = session.extract(&check.extract, &observed) {
                 findings.extend(missing.into_iter().map(|name| CheckFinding {
                     field: format!("extract.{name}"),

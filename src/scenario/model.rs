@@ -20,7 +20,9 @@ mod stack;
 mod template;
 mod volatile;
 
-pub use check::{AppField, Check, Expectation, ExpectedStatus, HeaderRule, TextRule, UpstreamExpectation};
+pub use check::{
+    AppField, CertificateExpectation, Check, Expectation, ExpectedStatus, HeaderRule, TextRule, UpstreamExpectation,
+};
 pub use comparison::{Comparison, StackVersion, Version, base_name, head_name};
 pub use gate::{Against, Correction, Gate, Growth, Limits, Metric, PastSessions};
 pub use json::{JsonRule, JsonTemplate};

@@ -20,8 +20,8 @@ use crate::document::read::{ByName, Integer, List, OneOf, Word};
 use crate::document::table::wire_table;
 
 pub(super) use check::{
-    AppSaw, Check, CheckStep, Expect, FileBody, HeaderTable, JsonTable, PartTable, Request, TextTable, Upstream,
-    WhileSlow,
+    AppSaw, Certificate, Check, CheckStep, Expect, FileBody, HeaderTable, JsonTable, PartTable, Request, TextTable,
+    Upstream, WhileSlow,
 };
 pub(super) use gate::{Gate, Limits, Margins};
 pub(super) use json::{JsonRule, JsonValue};

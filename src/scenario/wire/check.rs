@@ -111,10 +111,26 @@ wire_table! {
         optional redirects: Integer = { "minimum": 0, "maximum": 20 },
         /// The longest time from the connection to the end of the response.
         optional duration: DurationText,
+        /// The certificate that the server presented; with `tls`.
+        optional certificate: Certificate = { "minProperties": 1 },
         /// The request as it arrived at the app server, before any middleware.
         optional upstream: Upstream = { "minProperties": 1 },
         /// The request as the app saw it, after its middleware; named as in Flask.
         optional app: AppSaw = { "minProperties": 1 },
+    }
+}
+
+wire_table! {
+    /// The expected certificate of the server.
+    Certificate in "`expect.certificate`" {
+        /// Its subject, such as `CN=shop.example.org`.
+        optional subject: TextRule,
+        /// Its issuer, such as `C=US, O=Let's Encrypt, CN=R11`.
+        optional issuer: TextRule,
+        /// The hosts and addresses that it is for, in its order, as rules for the lines of a header.
+        optional names: HeaderRule,
+        /// The least number of whole days for which it must still be valid.
+        optional days: Integer = { "minimum": 0, "maximum": 10000 },
     }
 }
 
