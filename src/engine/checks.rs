@@ -55,6 +55,13 @@ pub(super) async fn check_stack<B: Backend>(
         }
     };
     record.components = backend.describe(&running).components;
+    // Hooks that are not called, for example. Only the warnings of lab serve have a known form.
+    if stack.server.kind.kind().is_lab() {
+        for warning in backend.warnings(&running) {
+            let message = format!("warning: stack `{}`: {warning}", stack.name);
+            observer.on_event(&RunEvent::Preparing { message: &message });
+        }
+    }
     let mut sequence = Sequence::default();
     for check in scenario.checks_for(stack) {
         let positions = backend.log_positions(&running);

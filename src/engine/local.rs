@@ -102,6 +102,10 @@ impl Backend for Local {
         logs::positions(running)
     }
 
+    fn warnings(&self, running: &RunningStack) -> Vec<String> {
+        logs::warnings(running)
+    }
+
     async fn logged_since(&self, running: &RunningStack, positions: &LogPositions) -> Vec<LogExcerpt> {
         let until = tokio::time::Instant::now() + LOG_WAIT;
         loop {
