@@ -32,7 +32,7 @@ pub use load::{
 };
 pub use quick::Quick;
 pub use request::{CheckRequest, HttpVersion, Part, PartContent, RequestBody, SlowClients, SlowPart};
-pub use service::{Readiness, Service, ServiceText, ServiceTextPart};
+pub use service::{Readiness, Service, ServiceImage, ServiceProgram, ServiceText, ServiceTextPart};
 pub use stack::{App, Backend, Image, Proxy, PythonApp, Relocate, Server, Stack};
 pub use template::{Placeholder, Placeholders, TextTemplate, TextTemplatePart};
 pub use volatile::{Filter, Volatile};

@@ -122,14 +122,20 @@ wire_table! {
 }
 
 wire_table! {
-    /// A service: a kind that lab knows, or a command. Commands are for a shell, and run in the folder of the state; `{host}`,
-    /// `{port}`, `{folder}` and `{root}` in them are the address that the service is to bind, that folder, and the scenario's
-    /// root.
+    /// A service: a kind that lab knows, a command, or an image. Commands are for a shell, and run in the folder of the
+    /// state; `{host}`, `{port}`, `{folder}` and `{root}` in them are the address that the service is to bind, that folder,
+    /// and the scenario's root.
     Service in "the service" {
         /// A service that lab knows, if it is installed: `memcached`, `postgresql` or `redis`.
         optional kind: OneOf<&'static ServiceKind>,
         /// Instead of `kind`: the command that runs it, in the foreground.
         optional command: String,
+        /// Instead of `kind`: the image that it runs from in a container, as that image starts by itself.
+        optional image: String,
+        /// With `image`: the port on which it listens in its container.
+        optional port: Integer = { "minimum": 1, "maximum": 65535 },
+        /// With `image`: variables of the container.
+        optional variables: ByName<String>,
         /// A command that prepares its state before it starts.
         optional prepare: String,
         /// When it is ready. Default: once it accepts connections at `{port}`.
@@ -141,7 +147,7 @@ wire_table! {
         /// Variables of the application, such as `DATABASE_URL`, with the same placeholders. They override those of
         /// `env_file`, and `env` overrides them.
         optional env: ByName<String>,
-    } = { "oneOf": [{ "required": ["kind"] }, { "required": ["command"] }] }
+    } = { "oneOf": [{ "required": ["kind"] }, { "required": ["command"] }, { "required": ["image", "port"] }] }
 }
 
 wire_table! {

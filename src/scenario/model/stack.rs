@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
-use super::{Service, StackVersion};
+use super::{Service, ServiceImage, ServiceProgram, StackVersion};
 use crate::catalog::KindRef;
 use crate::catalog::kind::{Install, Interface, Workers};
 
@@ -166,6 +166,14 @@ impl Stack {
     pub fn services(&self) -> &[Service] {
         let app = self.apps.python().filter(|_| self.app != Interface::Native);
         app.map_or(&[], |app| &app.services)
+    }
+
+    /// The images of its services.
+    pub fn service_images(&self) -> impl Iterator<Item = &ServiceImage> {
+        self.services().iter().filter_map(|service| match &service.program {
+            ServiceProgram::Image(image) => Some(image),
+            ServiceProgram::Command(_) => None,
+        })
     }
 
     /// Why the stack cannot run in containers on any machine; `None` if it can, or if it uses processes.
