@@ -55,6 +55,13 @@ pub(super) async fn check_stack<B: Backend>(
         }
     };
     record.components = backend.describe(&running).components;
+    // Hooks that are not called, for example. Only the warnings of lab serve have a known form.
+    if stack.server.kind.kind().is_lab() {
+        for warning in backend.warnings(&running) {
+            let message = format!("warning: stack `{}`: {warning}", stack.name);
+            observer.on_event(&RunEvent::Preparing { message: &message });
+        }
+    }
     let mut sequence = Sequence::default();
     for check in scenario.checks_for(stack) {
         let positions = backend.log_positions(&running);
@@ -138,7 +145,7 @@ async fn run_check<B: Backend>(
     match exchange(&check.request, session, running, backend).await {
         Ok(Exchange { request, mut observed, upstream, values, transfer }) => {
             observed.conditional = validate(&request, &observed, running, backend).await;
-            let mut findings = evaluate(&check.expect, &observed, &upstream, &values, transfer);
+            let mut findings = evaluate(&check.expect, &observed, &upstream, &values, &transfer);
             if let Err(missing) = session.extract(&check.extract, &observed) {
                 findings.extend(missing.into_iter().map(|name| CheckFinding {
                     field: format!("extract.{name}"),
