@@ -41,6 +41,7 @@ const UPSTREAM: &[Context] = &[Context::Upstream];
 const HTTP_SERVER: &[Context] = &[Context::Http, Context::Server];
 const SERVER_LOCATION: &[Context] = &[Context::Server, Context::Location];
 const REQUEST: &[Context] = &[Context::Http, Context::Server, Context::Location];
+const REQUEST_IF: &[Context] = &[Context::Http, Context::Server, Context::Location, Context::LocationIf];
 
 const fn row(
     name: &'static str,
@@ -61,6 +62,7 @@ const PROCESS: &str = "lab proxy keeps the environment, priority and folder it w
 const INTERNALS: &str = "It configures internals of nginx.";
 const ACCEPTING: &str = "The runtime decides how connections are accepted.";
 const MEMORY: &str = "Memory has no pools of a fixed size.";
+const RECODING: &str = "Without charset_map, which is refused, contents keep their encoding.";
 const COMPRESSION: &str = "The compressor decides about its memory.";
 const READING: &str = "Files are read in blocks of 64 KiB, or sent by the kernel, through the page cache.";
 const WRITING: &str = "Responses are written as soon as the client accepts them.";
@@ -90,6 +92,7 @@ pub(crate) const NO_EFFECT: &[NoEffect] = &[
     row("debug_points", MAIN, (1, 1), Value::Words(&["stop", "abort"], "stop, abort"), INTERNALS),
     row("accept_mutex_delay", EVENTS, (1, 1), Value::Time, ACCEPTING),
     repeated(row("debug_connection", EVENTS, (1, 1), Value::Any, INTERNALS)),
+    row("epoll_events", EVENTS, (1, 1), Value::Number, ACCEPTING),
     row("worker_aio_requests", EVENTS, (1, 1), Value::Number, READING),
     row("connection_pool_size", HTTP_SERVER, (1, 1), Value::Size, MEMORY),
     row("request_pool_size", HTTP_SERVER, (1, 1), Value::Size, MEMORY),
@@ -125,6 +128,7 @@ pub(crate) const NO_EFFECT: &[NoEffect] = &[
     row("uwsgi_socket_keepalive", REQUEST, (1, 1), Value::Flag, SOCKETS),
     row("open_log_file_cache", REQUEST, (1, 4), Value::Any, "Each log is opened once."),
     row("log_subrequest", REQUEST, (1, 1), Value::Flag, "Subrequests are not logged."),
+    row("source_charset", REQUEST_IF, (1, 1), Value::Any, RECODING),
     row("gzip_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
     row("gzip_window", REQUEST, (1, 1), Value::Size, COMPRESSION),
     row("gzip_hash", REQUEST, (1, 1), Value::Size, COMPRESSION),

@@ -69,7 +69,7 @@ pub(crate) const REFUSED: &[Refused] = &[
         reason: "Check access with auth_basic or auth_request, or in the application.",
     },
     Refused {
-        names: &["charset_map", "source_charset"],
+        names: &["charset_map"],
         prefixes: &["image_filter", "xslt_", "xml_entities"],
         reason: "Bodies are compressed with gzip or brotli, and changed by sub_filter, addition and ssi only. Transform them \
                  in the application.",
