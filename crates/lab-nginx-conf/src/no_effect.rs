@@ -136,6 +136,7 @@ pub(crate) const NO_EFFECT: &[NoEffect] = &[
     row("postpone_gzipping", REQUEST, (1, 1), Value::Size, COMPRESSION),
     row("gunzip_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
     row("brotli_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
+    row("zstd_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
     row("ssi_min_file_chunk", REQUEST, (1, 1), Value::Size, MEMORY),
     row("ssi_ignore_recycled_buffers", REQUEST, (1, 1), Value::Flag, MEMORY),
     row("proxy_cache", REQUEST, (1, 1), Value::Off, CACHE),
@@ -216,7 +217,7 @@ const MODULE_FILES: &[&str] = &[
     "http_fancyindex", "http_geoip", "http_geoip2", "http_headers_more_filter", "http_image_filter", "http_js",
     "http_lua", "http_memc", "http_naxsi", "http_ndk", "http_perl", "http_subs_filter", "http_upload_progress",
     "http_uploadprogress", "http_upstream_fair", "http_xslt_filter", "mail", "nchan", "rtmp", "stream",
-    "stream_geoip", "stream_geoip2", "stream_js", "ndk_http",
+    "stream_geoip", "stream_geoip2", "stream_js", "ndk_http", "http_zstd_filter", "http_zstd_static",
 ];
 
 /// Whether it is a directive of an unsupported gateway, other than its `_pass`.

@@ -71,13 +71,13 @@ pub(crate) const REFUSED: &[Refused] = &[
     Refused {
         names: &["charset_map"],
         prefixes: &["image_filter", "xslt_", "xml_entities"],
-        reason: "Bodies are compressed with gzip or brotli, and changed by sub_filter, addition and ssi only. Transform them \
+        reason: "Bodies are compressed with gzip, brotli or zstd, and changed by sub_filter, addition and ssi only. Transform them \
                  in the application.",
     },
     Refused {
         names: &[],
-        prefixes: &["zstd"],
-        reason: "Responses are compressed with gzip or brotli, not with zstd. Use one of these.",
+        prefixes: &["zstd_"],
+        reason: "Clients decompress zstd without a dictionary, in blocks of any size. Remove it.",
     },
     Refused {
         names: &["create_full_put_path", "empty_gif", "flv", "min_delete_depth", "random_index", "slice"],
@@ -149,8 +149,15 @@ mod tests {
 
     #[test]
     fn refused_names_are_known() {
-        let refused =
-            ["zstd", "xslt_types", "ssl_ocsp", "proxy_cache_purge", "fastcgi_pass", "more_set_headers", "sticky"];
+        let refused = [
+            "zstd_dict_file",
+            "xslt_types",
+            "ssl_ocsp",
+            "proxy_cache_purge",
+            "fastcgi_pass",
+            "more_set_headers",
+            "sticky",
+        ];
         for name in refused {
             assert!(advice(name).is_some(), "{name}");
         }

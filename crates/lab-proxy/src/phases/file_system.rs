@@ -55,7 +55,7 @@ pub struct OpenedFile<'a> {
     pub metadata: FileMetadata,
     /// Empty for none.
     pub media_type: &'a str,
-    /// The content coding, if the file has one (`gzip_static`, `brotli_static`).
+    /// The content coding, if the file has one (`gzip_static`, `brotli_static`, `zstd_static`).
     pub coding: Option<&'static str>,
     /// Whether there is also a compressed file beside it, or it is that file.
     pub varies: bool,

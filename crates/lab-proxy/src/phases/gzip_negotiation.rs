@@ -1,4 +1,4 @@
-//! Whether a client may get a response with gzip, or with brotli.
+//! Whether a client may get a response with gzip, or with another content coding.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,7 +11,7 @@ use crate::config::location::gzip::{GzipConfig, ProxiedRequests};
 pub(crate) fn accepts_gzip(request: &RequestHead, rules: &GzipConfig, fields: &Headers) -> bool {
     let headers = &request.headers;
     let is_old = request.version == Version::Http10 && rules.version == Version::Http11;
-    if is_old || !headers.get("accept-encoding").is_some_and(|value| names_coding(value, b"gzip")) {
+    if is_old || !accepts_coding(headers, "gzip") {
         return false;
     }
     if headers.contains("via") && !allows_proxied(headers, rules.proxied, fields) {
@@ -21,9 +21,9 @@ pub(crate) fn accepts_gzip(request: &RequestHead, rules: &GzipConfig, fields: &H
     !rules.disabled.iter().any(|pattern| pattern.is_match(agent))
 }
 
-/// Whether the request accepts brotli.
-pub(crate) fn accepts_brotli(request: &Headers) -> bool {
-    request.get("accept-encoding").is_some_and(|value| names_coding(value, b"br"))
+/// Whether the request names the content coding, such as `br`.
+pub(crate) fn accepts_coding(request: &Headers, coding: &str) -> bool {
+    request.get("accept-encoding").is_some_and(|value| names_coding(value, coding.as_bytes()))
 }
 
 /// `gzip_proxied`: whether a response to a request that came through a proxy may be compressed.

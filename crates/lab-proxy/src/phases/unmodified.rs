@@ -13,7 +13,8 @@ pub(super) fn find<'a>(phases: &Phases<'a, '_>, route: &Route<'a>, path: &FilePa
     let headers = &phases.request.head.headers;
     let is_conditional = headers.contains("if-none-match") || headers.contains("if-modified-since");
     let config = &route.location.config;
-    let may_differ = config.gzip.static_files != StaticFiles::Off || config.brotli.static_files != StaticFiles::Off;
+    let compressed = [config.gzip.static_files, config.brotli.coding.static_files, config.zstd.static_files];
+    let may_differ = compressed.iter().any(|rule| *rule != StaticFiles::Off);
     let is_whole = matches!(route.status, None | Some(200)) && route.method != b"POST" && !route.is_subrequest;
     // each component of a path with `disable_symlinks` is opened anyway
     if !is_conditional || !is_whole || may_differ || config.symlinks.is_some() {
@@ -89,6 +90,7 @@ mod tests {
             ("", ("Accept", "*")),
             ("gzip_static on;", any),
             ("brotli_static on;", any),
+            ("zstd_static on;", any),
             ("disable_symlinks on;", any),
         ] {
             assert!(is_opened(folder.path(), directives, field), "{directives} {field:?}");

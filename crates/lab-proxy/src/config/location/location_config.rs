@@ -9,6 +9,7 @@ use super::addition::AdditionConfig;
 use super::autoindex::AutoindexConfig;
 use super::brotli::BrotliConfig;
 use super::charset::CharsetConfig;
+use super::content_coding::ContentCodingConfig;
 use super::error_page::ErrorPage;
 use super::expires::Expires;
 use super::gzip::GzipConfig;
@@ -94,6 +95,7 @@ pub struct LocationConfig {
     pub charset: CharsetConfig,
     pub gzip: GzipConfig,
     pub brotli: BrotliConfig,
+    pub zstd: ContentCodingConfig,
     /// None without a `sub_filter`.
     pub sub_filter: Option<Box<SubFilterConfig>>,
     /// None if nothing is added.
@@ -185,6 +187,7 @@ impl Level {
             charset: self.charset.resolve(),
             gzip: self.gzip.resolve(),
             brotli: self.brotli.resolve(),
+            zstd: self.zstd.resolve(1),
             sub_filter: self.sub_filter.resolve(),
             addition: self.addition.resolve(),
             ssi: self.ssi.resolve(),

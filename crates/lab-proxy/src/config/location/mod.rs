@@ -6,6 +6,7 @@ pub mod addition;
 pub mod autoindex;
 pub mod brotli;
 pub mod charset;
+pub mod content_coding;
 pub mod error_page;
 pub mod expires;
 pub(crate) mod gateway;

@@ -10,6 +10,7 @@ use super::gunzip::Gunzip;
 use super::gzip::Gzip;
 use super::progress::Progress;
 use super::substitution::Substitution;
+use super::zstd::Zstd;
 use crate::response::{Body, BodyError};
 
 /// Changes content piece by piece.
@@ -21,6 +22,7 @@ pub(crate) enum ContentFilter {
     Gzip(Gzip),
     Gunzip(Gunzip),
     Substitution(Substitution),
+    Zstd(Zstd),
 }
 
 impl ContentFilter {
@@ -31,6 +33,7 @@ impl ContentFilter {
             ContentFilter::Gzip(gzip) => gzip.push(input, progress, out),
             ContentFilter::Gunzip(gunzip) => gunzip.push(input, progress, out),
             ContentFilter::Substitution(substitution) => substitution.push(input, progress, out),
+            ContentFilter::Zstd(zstd) => zstd.push(input, progress, out),
         }
     }
 }
