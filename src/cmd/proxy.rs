@@ -44,10 +44,14 @@ pub(super) fn run(args: &ProxyArgs) -> anyhow::Result<Exit> {
     }
     if is_test {
         // as in nginx, the files of TLS belong to the configuration
-        if let Err(error) = TlsContexts::load(&config) {
-            return failed(&error);
-        }
+        let contexts = match TlsContexts::load(&config) {
+            Ok(contexts) => contexts,
+            Err(error) => return failed(&error),
+        };
         if !args.quiet {
+            for warning in contexts.warnings() {
+                eprintln!("lab proxy: [warn] {warning}");
+            }
             eprintln!("lab proxy: the configuration file {} syntax is ok", file.display());
         }
         // as in nginx, the test creates the temporary folders and opens the logs

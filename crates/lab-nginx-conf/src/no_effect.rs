@@ -70,7 +70,7 @@ const FILES: &str = "Files are opened for every request, so a changed file shows
 const SOCKETS: &str = "Sockets use the system's defaults.";
 const CACHE: &str = "Only a cache uses it, and `proxy_cache` and `uwsgi_cache` with a zone are refused.";
 const BALANCING: &str = "Each worker balances by its own counts.";
-const STAPLING: &str = "OCSP responses are not fetched. They come from ssl_stapling_file.";
+const STAPLING: &str = "OCSP responses that were fetched are always verified, by the issuer of the certificate.";
 const OBSOLETE_HEADS: &str =
     "Obsolete since nginx 1.19.7. large_client_header_buffers bounds heads in every version of HTTP.";
 const OBSOLETE_REQUESTS: &str = "Obsolete since nginx 1.19.7. keepalive_requests applies to HTTP/2 as well.";
@@ -171,7 +171,6 @@ pub(crate) const NO_EFFECT: &[NoEffect] = &[
     row("uwsgi_cache_lock_timeout", REQUEST, (1, 1), Value::Time, CACHE),
     row("uwsgi_cache_revalidate", REQUEST, (1, 1), Value::Flag, CACHE),
     row("ssl_dhparam", HTTP_SERVER, (1, 1), Value::Any, "The TLS library has no cipher suites with DHE."),
-    row("ssl_stapling_responder", HTTP_SERVER, (1, 1), Value::Any, STAPLING),
     row("ssl_stapling_verify", HTTP_SERVER, (1, 1), Value::Flag, STAPLING),
     row("http2_max_field_size", HTTP_SERVER, (1, 1), Value::Size, OBSOLETE_HEADS),
     row("http2_max_header_size", HTTP_SERVER, (1, 1), Value::Size, OBSOLETE_HEADS),

@@ -273,6 +273,7 @@ const ROWS: &[Row] = &[
     ("ssl_session_timeout", "server", "ssl_session_timeout 1m;", "ssl_session_timeout 2m;"),
     ("ssl_early_data", "server", "ssl_early_data on;", "ssl_early_data off;"),
     ("ssl_stapling", "server", "ssl_stapling on; ssl_stapling_file a;", "ssl_stapling off; ssl_stapling_file a;"),
+    ("ssl_stapling_responder", "server", "ssl_stapling on; ssl_stapling_responder http://a/;", "ssl_stapling on; ssl_stapling_responder http://b/;"),
     ("ssl_stapling_file", "server", "ssl_stapling on; ssl_stapling_file a;", "ssl_stapling on; ssl_stapling_file b;"),
     ("ssl_verify_client", "server", "ssl_verify_client optional_no_ca;", "ssl_verify_client off;"),
     ("ssl_verify_depth", "server", "ssl_verify_depth 1;", "ssl_verify_depth 2;"),

@@ -37,9 +37,10 @@ pub(super) const ROWS: &[Difference] = &[
     ),
     row(
         "ssl_stapling",
-        "Asks the responder of the certificate.",
-        "Takes responses from `ssl_stapling_file` only, and warns without one.",
-        "Simplicity.",
+        "Each worker asks the responder when a client needs the response.",
+        "Asks once for all workers, when the proxy starts and before a response expires. Does not need `resolver`: the \
+         system looks up the responder.",
+        "The first clients get a response as well.",
     ),
     row(
         "trusted certificates",

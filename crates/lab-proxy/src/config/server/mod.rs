@@ -51,7 +51,7 @@ impl Server {
         }
         let outside = Location::outside(block, &EnclosingBlock { level: outer, root, location: None }, reader)?;
         let request_head = outer.request_head(block)?;
-        let tls = ServerTlsLevel::read(block, reader).inherit(tls).resolve(directive, reader)?;
+        let tls = ServerTlsLevel::read(block, reader).inherit(tls).resolve(directive)?;
         let http2 = Http2Level::read(block, reader).inherit(http2).resolve();
         let position = Position::of(directive);
         Ok(Server { first_name: names[0].text(), names, outside, request_head, tls, http2, position })
