@@ -10,15 +10,13 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use lab_http::h1::write::hexadecimal;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, Stat};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileMetadata {
     pub kind: FileKind,
     /// Whether its owner may execute it.
     pub is_executable: bool,
-    /// Whether its mode lets everybody read it.
-    pub is_readable_by_all: bool,
     /// In bytes.
     pub size: u64,
     /// The time of the last change, in seconds since 1970.
@@ -89,6 +87,9 @@ pub trait FileSystem: std::fmt::Debug {
     /// Nothing is there, or it is not accessible.
     fn metadata(&self, path: &[u8], symlinks: Symlinks) -> io::Result<FileMetadata>;
 
+    /// Whether the process may open a file for reading. Its mode does not say so: it may have an access control list.
+    fn is_readable(&self, path: &[u8]) -> bool;
+
     /// Opens a file for reading.
     ///
     /// # Errors
@@ -122,6 +123,10 @@ impl FileSystem for Disk {
             Symlinks::Checked { start, allows_owner } => rustix::fs::fstat(open_checked(path, start, allows_owner)?)?,
         };
         Ok(metadata(&stat))
+    }
+
+    fn is_readable(&self, path: &[u8]) -> bool {
+        rustix::fs::access(path, Access::READ_OK).is_ok()
     }
 
     fn open(&self, path: &[u8], symlinks: Symlinks) -> io::Result<(Option<File>, FileMetadata)> {
@@ -160,11 +165,9 @@ fn metadata(stat: &Stat) -> FileMetadata {
         FileType::Directory => FileKind::Folder,
         _ => FileKind::Other,
     };
-    let mode = Mode::from_raw_mode(stat.st_mode);
     FileMetadata {
         kind,
-        is_executable: mode.contains(Mode::XUSR),
-        is_readable_by_all: mode.contains(Mode::RUSR | Mode::RGRP | Mode::ROTH),
+        is_executable: Mode::from_raw_mode(stat.st_mode).contains(Mode::XUSR),
         size: u64::try_from(stat.st_size).unwrap_or(0),
         modified: stat.st_mtime,
     }
