@@ -286,6 +286,7 @@ pub(crate) const RULES: &[DirectiveRule] = &[
     rule("least_conn", UPSTREAM, (0, 0), Shape::Once),
     rule("ip_hash", UPSTREAM, (0, 0), Shape::Once),
     rule("hash", UPSTREAM, (1, 2), Shape::Once),
+    rule("random", UPSTREAM, (0, 2), Shape::Once),
     rule("keepalive_time", UPSTREAM, (1, 1), Shape::Once),
     rule("client_body_buffer_size", REQUEST, (1, 1), Shape::Once),
     rule("client_body_temp_path", REQUEST, (1, 4), Shape::Once),

@@ -137,9 +137,9 @@ pub(crate) const REFUSED: &[Refused] = &[
         reason: "Only HTTP is supported.",
     },
     Refused {
-        names: &["least_time", "ntlm", "queue", "random", "state", "sticky"],
+        names: &["least_time", "ntlm", "queue", "state", "sticky"],
         prefixes: &[],
-        reason: "Use round robin, least_conn, ip_hash or hash. Each worker balances by its own counts.",
+        reason: "Use round robin, least_conn, ip_hash, hash or random. Each worker balances by its own counts.",
     },
 ];
 

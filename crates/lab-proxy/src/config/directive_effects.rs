@@ -238,6 +238,7 @@ const ROWS: &[Row] = &[
     ("least_conn", "upstream", "least_conn;", ""),
     ("ip_hash", "upstream", "ip_hash;", ""),
     ("hash", "upstream", "hash $uri;", "hash $host;"),
+    ("random", "upstream", "random;", "random two;"),
     ("client_body_buffer_size", "location", "client_body_buffer_size 1k;", "client_body_buffer_size 2k;"),
     ("client_body_temp_path", "location", "client_body_temp_path a;", "client_body_temp_path b;"),
     ("proxy_buffering", "location", "proxy_buffering on;", "proxy_buffering off;"),

@@ -41,6 +41,11 @@ pub enum BalancingMethod {
     LeastConnections,
     /// `ip_hash`: by the client's network.
     IpHash,
+    /// `random`: by chance and weight.
+    Random {
+        /// `two`: the server with fewer requests in flight of two.
+        compares_two: bool,
+    },
     /// `hash KEY`, and `hash KEY consistent`.
     Hash {
         key: Template,
