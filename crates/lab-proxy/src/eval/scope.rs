@@ -412,7 +412,7 @@ impl Scope<'_> {
     }
 
     /// The value of `root` or `alias`.
-    fn root(&self) -> Vec<u8> {
+    pub(crate) fn root(&self) -> Vec<u8> {
         let mut out = Vec::new();
         self.route.location.root.write(self, &mut out);
         out

@@ -208,7 +208,7 @@ fn open_component(folder: &OwnedFd, name: &[u8], flags: OFlags, allows_owner: bo
 }
 
 /// An error of the system as nginx logs it: `2: No such file or directory`.
-pub(super) fn error_text(error: &io::Error) -> String {
+pub(crate) fn error_text(error: &io::Error) -> String {
     let text = error.to_string();
     match error.raw_os_error() {
         Some(code) => {

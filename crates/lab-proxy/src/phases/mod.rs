@@ -39,6 +39,7 @@ use crate::routing::uri;
 use file_system::{FileMetadata, FileSystem, Symlinks};
 
 pub(crate) use content::media_type;
+pub(crate) use file_system::error_text;
 pub(crate) use gzip_negotiation::{accepts_coding, accepts_gzip};
 
 /// How to respond to a request.
