@@ -170,6 +170,32 @@ fn lines_go_to_syslog() {
 }
 
 #[test]
+fn compression_ratio_is_logged() {
+    requires!(Nginx);
+    let words: String = (0..400_u32).map(|number| format!("{:x} ", number.wrapping_mul(2_654_435_761))).collect();
+    let ratios = [Program::Nginx, Program::Lab].map(|program| {
+        let proxy = Proxy::start_as(
+            program,
+            &format!(
+                "daemon off; pid pid; events {{ }} http {{ log_format ratio '$gzip_ratio'; access_log access.log ratio;\n\
+                 gzip on; gzip_types *; server {{ listen {{listen}}; return 200 \"{words}\"; }} }}"
+            ),
+            |_, _| (),
+        );
+        for encoding in ["gzip", "identity"] {
+            let request = format!("GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: {encoding}\r\nConnection: close\r\n\r\n");
+            proxy.converse(request.as_bytes());
+        }
+        let log = wait_until("two lines", || Some(proxy.read("access.log")).filter(|log| log.lines().count() == 2));
+        let (ratio, rest) = log.split_once('\n').unwrap();
+        assert_eq!(rest, "-\n");
+        assert!(regex::Regex::new(r"^\d+\.\d\d$").unwrap().is_match(ratio), "{ratio}");
+        ratio.parse::<f64>().unwrap()
+    });
+    assert!((ratios[1] / ratios[0] - 1.0).abs() < 0.2, "{ratios:?}");
+}
+
+#[test]
 fn compressed_log_has_every_line() {
     requires!(Nginx);
     for program in [Program::Nginx, Program::Lab] {

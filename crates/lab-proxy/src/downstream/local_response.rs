@@ -62,6 +62,7 @@ pub(crate) async fn send_local(
         }
     };
     writer.record_sent(context);
+    context.outcome.compression = filters.as_deref().and_then(FilterChain::compression);
     if persistence.keep_alive && !request_body.is_complete() {
         let draining = request_body.drain(&mut client.incoming, DRAINED);
         if !matches!(client.read_timer.within(rules.lingering.time, draining).await, Ok(true)) {
