@@ -296,6 +296,19 @@ mod tests {
     }
 
     #[test]
+    fn odd_server_names_are_warned_of() {
+        let config = config("server { server_name a.org http://b.org $hostname ${DOMAIN} ~^c/$; }").unwrap();
+        let warnings: Vec<&str> = config.warnings.iter().map(|warning| warning.split(" in ").next().unwrap()).collect();
+        assert_eq!(
+            warnings,
+            [
+                "server name \"http://b.org\" has suspicious symbols",
+                "server name \"${DOMAIN}\" has no variables: it is compared as it is written",
+            ]
+        );
+    }
+
+    #[test]
     fn upstream_connections_are_kept_since_1_29_7() {
         let text = "events { } http { upstream app { server 127.0.0.1:1; } upstream other { server 127.0.0.1:2; \
                     keepalive 0; } server { listen 80; location / { proxy_pass http://app; } } }";
