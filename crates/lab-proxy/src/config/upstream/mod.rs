@@ -163,6 +163,12 @@ impl UpstreamList {
         if let Some(index) = self.list.iter().position(|upstream| upstream.is_named(host, default_port)) {
             return Ok(index);
         }
+        if let Some((name, port)) = host.rsplit_once(':')
+            && self.list.iter().any(|upstream| upstream.is_block && upstream.name.eq_ignore_ascii_case(name))
+        {
+            let message = format!("upstream \"{name}\" may not have port {port}");
+            return Err(directive.error(ConfErrorKind::Conflict(message)));
+        }
         let addresses = server_addresses(directive, host, default_port).map_err(|mut error| {
             if let ConfErrorKind::HostNotFound { hint, .. } = &mut error.kind {
                 *hint = closest(host, self.list.iter().map(|upstream| upstream.name.as_str())).map(String::into);
