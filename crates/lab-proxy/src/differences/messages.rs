@@ -23,6 +23,12 @@ pub(super) const ROWS: &[Difference] = &[
         "RFC 9112 §3.2: a request without it is refused.",
     ),
     row(
+        "fragments in request targets",
+        "Drops them.",
+        "Responds with 400. Drops them in HTTP/2.",
+        "RFC 9112 §3.2: two recipients could disagree on the path.",
+    ),
+    row(
         "OPTIONS *",
         "Refuses it.",
         "Passes it on.",
@@ -62,7 +68,7 @@ pub(super) const ROWS: &[Difference] = &[
     row(
         "line breaks in variables",
         "Writes them into fields and request targets.",
-        "Replaces them with spaces in fields, and escapes them in targets.",
+        "Replaces them with spaces in fields, and escapes them in targets, spaces as well.",
         "RFC 9110 §5.5: a client could add a field with an escaped line break.",
     ),
     row(
