@@ -10,7 +10,7 @@ use super::unmodified;
 use super::{Action, Flow, Phases};
 use crate::config::location::Location;
 use crate::config::location::autoindex::AutoindexConfig;
-use crate::config::location::gzip::StaticFiles;
+use crate::config::location::filters::gzip::StaticFiles;
 use crate::config::location::try_files::TryFilesFallback;
 use crate::config::logs::Severity;
 use crate::connection_counts::ConnectionCounts;

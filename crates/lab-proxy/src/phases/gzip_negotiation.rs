@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use lab_http::{Headers, RequestHead, Version};
 
 use crate::clock::parse_http_date;
-use crate::config::location::gzip::{GzipConfig, ProxiedRequests};
+use crate::config::location::filters::gzip::{GzipConfig, ProxiedRequests};
 
 /// Whether the request accepts gzip, and the configuration allows it for this client. `fields` are those of the response.
 pub(crate) fn accepts_gzip(request: &RequestHead, rules: &GzipConfig, fields: &Headers) -> bool {

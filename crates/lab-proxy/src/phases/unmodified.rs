@@ -3,7 +3,7 @@
 use super::Phases;
 use super::conditional::{Precondition, Validators, evaluate};
 use super::file_system::{FileKind, FileMetadata};
-use crate::config::location::gzip::StaticFiles;
+use crate::config::location::filters::gzip::StaticFiles;
 use crate::eval::FilePath;
 use crate::routing::route::Route;
 

@@ -3,8 +3,8 @@
 use lab_nginx_conf::parse_number;
 
 use super::recode;
-use crate::config::location::content_coding::ContentCodingConfig;
-use crate::config::location::media_type_set::MediaTypeSet;
+use crate::config::location::filters::content_coding::ContentCodingConfig;
+use crate::config::location::filters::media_type_set::MediaTypeSet;
 use crate::context::RequestContext;
 use crate::phases::accepts_coding;
 use crate::response::Response;
