@@ -69,15 +69,15 @@ pub(crate) const REFUSED: &[Refused] = &[
         reason: "Check access with auth_basic or auth_request, or in the application.",
     },
     Refused {
-        names: &["charset_map", "source_charset"],
+        names: &["charset_map"],
         prefixes: &["image_filter", "xslt_", "xml_entities"],
-        reason: "Bodies are compressed with gzip or brotli, and changed by sub_filter, addition and ssi only. Transform them \
+        reason: "Bodies are compressed with gzip, brotli or zstd, and changed by sub_filter, addition and ssi only. Transform them \
                  in the application.",
     },
     Refused {
         names: &[],
-        prefixes: &["zstd"],
-        reason: "Responses are compressed with gzip or brotli, not with zstd. Use one of these.",
+        prefixes: &["zstd_"],
+        reason: "Clients decompress zstd without a dictionary, in blocks of any size. Remove it.",
     },
     Refused {
         names: &["create_full_put_path", "empty_gif", "flv", "min_delete_depth", "random_index", "slice"],
@@ -137,9 +137,9 @@ pub(crate) const REFUSED: &[Refused] = &[
         reason: "Only HTTP is supported.",
     },
     Refused {
-        names: &["least_time", "ntlm", "queue", "random", "state", "sticky"],
+        names: &["least_time", "ntlm", "queue", "state", "sticky"],
         prefixes: &[],
-        reason: "Use round robin, least_conn, ip_hash or hash. Each worker balances by its own counts.",
+        reason: "Use round robin, least_conn, ip_hash, hash or random. Each worker balances by its own counts.",
     },
 ];
 
@@ -149,8 +149,15 @@ mod tests {
 
     #[test]
     fn refused_names_are_known() {
-        let refused =
-            ["zstd", "xslt_types", "ssl_ocsp", "proxy_cache_purge", "fastcgi_pass", "more_set_headers", "sticky"];
+        let refused = [
+            "zstd_dict_file",
+            "xslt_types",
+            "ssl_ocsp",
+            "proxy_cache_purge",
+            "fastcgi_pass",
+            "more_set_headers",
+            "sticky",
+        ];
         for name in refused {
             assert!(advice(name).is_some(), "{name}");
         }

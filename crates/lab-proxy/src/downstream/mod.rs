@@ -7,7 +7,7 @@
 //! 2. `request` takes it through the routing phases, which end in an action;
 //! 3. `proxied` gets the response from an upstream; pages, texts and files come from `crate::response::local`;
 //! 4. the steps of `crate::response` change the response, and `assembly` adds the content of subrequests;
-//! 5. `response_writer` writes it, and `request` logs the request.
+//! 5. `response_writer` writes it, for `proxied` and `local_response`, and `request` logs the request.
 //!
 //! Only this module knows both the client and the upstream. It must not know threads, signals or listeners, which
 //! belong to `runtime`.
@@ -17,6 +17,7 @@ pub(crate) mod client_io;
 pub(crate) mod connection;
 pub(crate) mod head_writer;
 pub(crate) mod http2;
+pub(crate) mod local_response;
 pub(crate) mod mirror;
 pub(crate) mod opening;
 pub(crate) mod proxied;

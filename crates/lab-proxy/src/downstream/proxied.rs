@@ -17,7 +17,7 @@ use crate::downstream::response_buffer::ResponseBuffer;
 use crate::downstream::response_writer::{ReadAhead, ResponseWriter, SendError, Trailers};
 use crate::downstream::tunnel::{self, TunnelTimeouts};
 use crate::response::accel::AccelHeaders;
-use crate::response::{Body, Head, Response, ResponseOverride, filters, rewrite, trailers};
+use crate::response::{Body, FilterChain, Head, Response, ResponseOverride, filters, rewrite, trailers};
 use crate::routing::route::{BodyAdmission, ConnectionReuse};
 use crate::upstream::Upstreams;
 use crate::upstream::error::ForwardError;
@@ -257,6 +257,7 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
             }
         };
         self.writer.record_sent(context);
+        context.outcome.compression = filters.as_deref().and_then(FilterChain::compression);
         let queue = match sent {
             Ok(Ok(queue)) => queue,
             Ok(Err(error)) => return Ok(self.interrupted(context, &body, &error)?),

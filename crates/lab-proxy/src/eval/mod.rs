@@ -15,7 +15,7 @@ mod template;
 mod user_id;
 
 pub use client_handshake::ClientHandshake;
-pub use outcome::{Attempt, ClientConnection, RequestOutcome};
+pub use outcome::{Attempt, ClientConnection, Compression, RequestOutcome};
 pub use root::FilePath;
 pub use scope::Scope;
 pub(crate) use template::escape_json_from;

@@ -31,7 +31,7 @@ pub struct GzipConfig {
     pub gunzip: bool,
 }
 
-/// `gzip_static`, `brotli_static`: whether a compressed file beside a file is sent in its place.
+/// `gzip_static`, `brotli_static`, `zstd_static`: whether a compressed file beside a file is sent in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StaticFiles {
     #[default]
