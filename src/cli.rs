@@ -105,7 +105,7 @@ pub enum Command {
     Provision(ProvisionArgs),
     /// Review, accept or reject pending snapshots
     Snapshot(SnapshotArgs),
-    /// Show the record of a run as text, as markdown or as a chart, or compare it with another run's
+    /// Show the record of a run as text, as markdown, as a page or as a chart, or compare it with another run's
     #[command(after_long_help = report::EXAMPLES)]
     Report(ReportArgs),
     /// Show how a scenario's figures developed over its accepted sessions, and where their levels changed

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 
 use super::event_log::{EventLog, LoggedObserver};
 use super::github::GitHubStep;
+use super::page;
 use super::progress::Progress;
 use super::session_history;
 use super::source_lines::source_lines;
@@ -154,12 +155,17 @@ pub(super) fn conclude(
     if gate.is_gated {
         print_missing(&finished.record)?;
     }
-    match print_report(&finished, outputs.terminal, exit) {
+    // A page that cannot be written, on a full disk, must not cost the report.
+    let page = page::write(&finished);
+    match print_report(&finished, outputs.terminal, exit, page.as_deref().ok()) {
         // The reader closed the pipe. The outcome of the run stays the same.
         Err(error) if super::is_closed_pipe(&error) => {}
         printed => printed?,
     }
     let is_written = print_write_errors(&finished)?;
+    if let Err(error) = &page {
+        writeln!(anstream::stderr(), "lab: {error:#}")?;
+    }
     // After the report: a full disk must not cost it.
     write_outcome(&finished.record, scenario, outputs, RunContext { is_gated: gate.is_gated })?;
     let exit = if is_written { exit } else { Exit::CouldNotRun };
@@ -243,7 +249,7 @@ fn print_missing(record: &Record) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print_report(finished: &FinishedRun, output: OutputArgs, exit: Exit) -> anyhow::Result<()> {
+fn print_report(finished: &FinishedRun, output: OutputArgs, exit: Exit, page: Option<&Path>) -> anyhow::Result<()> {
     let FinishedRun { record, facts_difference, file, .. } = finished;
     let mut out = anstream::stdout().lock();
     if output.json {
@@ -270,6 +276,9 @@ fn print_report(finished: &FinishedRun, output: OutputArgs, exit: Exit) -> anyho
     writeln!(out, "\ncommand  {}", record.provenance.command.join(" "))?;
     let not_written = if file.is_file() { "" } else { " could not be written" };
     writeln!(out, "record   {}{not_written}", display_path(file))?;
+    if let Some(page) = page {
+        writeln!(out, "page     {}", display_path(page))?;
+    }
     Ok(())
 }
 

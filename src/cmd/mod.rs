@@ -24,6 +24,7 @@ mod lint;
 mod list;
 mod missing_environments;
 mod outside;
+mod page;
 mod pending_snapshots;
 mod progress;
 mod proxy;

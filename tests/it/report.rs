@@ -242,7 +242,11 @@ fn other_files_are_refused() {
             1,
             "lab: run first has no metric `p99`; accepted: cpu_per_request, ",
         ),
-        (&[".", "--against", ".", "--format", "svg"], 1, "lab: two records are compared as `text` or as `markdown`\n"),
+        (
+            &[".", "--against", ".", "--format", "svg"],
+            1,
+            "lab: two records are compared as `text` or as `markdown`; `lab report FIRST ",
+        ),
     ] {
         let output = report(inside, arguments);
         let message = text(&output);
