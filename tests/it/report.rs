@@ -10,6 +10,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 mod made;
+mod page;
 
 use crate::scenario::snapshots;
 use crate::support::{assert_exit, text};
