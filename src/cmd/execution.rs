@@ -24,6 +24,7 @@ use crate::report::render::junit;
 use crate::report::render::markdown::summary;
 use crate::report::render::terminal::{self, text_diff};
 use crate::report::view::annotations::annotations;
+use crate::report::view::next_command::next_command;
 use crate::report::view::outcome;
 use crate::report::view::test_suites::RunContext;
 use crate::scenario::model::Scenario;
@@ -273,11 +274,16 @@ fn print_report(finished: &FinishedRun, output: OutputArgs, exit: Exit, page: Op
             "\n  `lab snapshot accept {name}` makes this run's facts{ratios} the snapshot; `reject` discards them"
         )?;
     }
+    let context = RunContext::from_command(record);
+    write!(out, "\n{}", terminal::summary::render(record, context, terminal_width()))?;
     writeln!(out, "\ncommand  {}", record.provenance.command.join(" "))?;
     let not_written = if file.is_file() { "" } else { " could not be written" };
     writeln!(out, "record   {}{not_written}", display_path(file))?;
     if let Some(page) = page {
         writeln!(out, "page     {}", display_path(page))?;
+    }
+    if let Some(command) = next_command(record) {
+        writeln!(out, "next     {command}")?;
     }
     Ok(())
 }

@@ -24,6 +24,7 @@ pub mod ramp;
 pub mod repeatability;
 pub mod round_issues;
 pub mod rounds;
+pub mod run_summary;
 pub mod sensitivity;
 pub mod speed;
 pub mod stack_diff;
