@@ -89,7 +89,7 @@ pub enum Command {
     /// Send the same requests to the stacks of a scenario, and show every difference between the responses
     #[command(after_long_help = diff::EXAMPLES)]
     Diff(DiffArgs),
-    /// Start a scenario's stacks, print their addresses, and wait for Ctrl-C
+    /// Start a scenario's stacks, print their addresses, and follow their logs until Ctrl-C
     Up(UpArgs),
     /// List the scenarios of a folder, or a scenario's stacks, checks and loads
     List(ListArgs),
