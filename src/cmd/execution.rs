@@ -7,6 +7,7 @@ use anyhow::Context as _;
 
 use super::event_log::{EventLog, LoggedObserver};
 use super::github::GitHubStep;
+use super::live::LiveServer;
 use super::page;
 use super::progress::Progress;
 use super::session_history;
@@ -45,6 +46,10 @@ pub(super) struct Outputs<'a> {
     pub(super) files: &'a OutcomeArgs,
     /// The step of GitHub Actions to annotate and to summarise.
     pub(super) step: Option<&'a GitHubStep>,
+    /// Whether to show the page of the run in a browser.
+    pub(super) opens_page: bool,
+    /// Whether to serve the page while the run goes on.
+    pub(super) is_served: bool,
 }
 
 /// A scenario to run, and how.
@@ -86,7 +91,8 @@ pub(super) fn perform(request: Request<'_>) -> anyhow::Result<Exit> {
         let text = "the disk was full, or lines of rounds.jsonl are cut off; rounds that are made again";
         writeln!(anstream::stderr(), "lab: {text}: {remade}")?;
     }
-    let mut events = EventLog::create(outputs.files.events.as_deref())?;
+    let live = live_server(&scenario, outputs)?;
+    let mut events = EventLog::create(outputs.files.events.as_deref())?.with_live(live);
     // Before the run, because a commit during the run is not what was measured.
     let revision = session_history::revision(&scenario.root);
     let ended = execute(&mut scenario, outputs.terminal, mode, &tools, checkpoint, &mut events);
@@ -97,6 +103,8 @@ pub(super) fn perform(request: Request<'_>) -> anyhow::Result<Exit> {
             let kept = session_history::keep(&finished, &scenario, revision);
             let exit = conclude(*finished, &scenario, outputs, gate).and_then(|exit| kept.map(|()| exit));
             let code = *exit.as_ref().unwrap_or(&Exit::CouldNotRun) as u8;
+            // Without a page, the live one stays as it is.
+            let _ = events.show_report(&page::file_of(&file));
             events.write(Event::RunEnded { exit: code, outcome: sentence, record: file.display().to_string() });
             exit
         }
@@ -121,6 +129,17 @@ pub(super) fn perform(request: Request<'_>) -> anyhow::Result<Exit> {
     let exit = exit?;
     events.finish()?;
     Ok(exit)
+}
+
+/// The server of the live page, if one is wanted. Says where it is.
+fn live_server(scenario: &Scenario, outputs: Outputs<'_>) -> anyhow::Result<Option<LiveServer>> {
+    if !outputs.is_served {
+        return Ok(None);
+    }
+    let title = scenario.title.as_deref().unwrap_or(&scenario.name);
+    let live = LiveServer::bind(title).context("serve the live page")?;
+    writeln!(anstream::stderr(), "the run is shown at {}", live.url())?;
+    Ok(Some(live))
 }
 
 /// Runs a session and shows its progress.
@@ -164,8 +183,10 @@ pub(super) fn conclude(
         printed => printed?,
     }
     let is_written = print_write_errors(&finished)?;
-    if let Err(error) = &page {
-        writeln!(anstream::stderr(), "lab: {error:#}")?;
+    match &page {
+        Err(error) => writeln!(anstream::stderr(), "lab: {error:#}")?,
+        Ok(file) if outputs.opens_page => page::show(file)?,
+        Ok(_) => {}
     }
     // After the report: a full disk must not cost it.
     write_outcome(&finished.record, scenario, outputs, RunContext { is_gated: gate.is_gated })?;

@@ -22,6 +22,7 @@ mod init;
 mod keep;
 mod lint;
 mod list;
+mod live;
 mod missing_environments;
 mod outside;
 mod page;
@@ -44,6 +45,7 @@ mod source_lines;
 mod terminal_width;
 mod tool_paths;
 mod up;
+mod watch;
 
 use std::process::ExitCode;
 

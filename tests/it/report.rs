@@ -9,6 +9,7 @@ use lab::exit::Exit;
 use serde_json::json;
 use tempfile::TempDir;
 
+mod live;
 mod made;
 mod page;
 

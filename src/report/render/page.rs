@@ -13,16 +13,19 @@ use sha2::{Digest as _, Sha256};
 use crate::record::Record;
 use crate::report::view::page::Page;
 
-const TEMPLATES: [(&str, &str); 5] = [
+const TEMPLATES: [(&str, &str); 6] = [
     ("page.html", include_str!("page/page.html")),
     ("macros.html", include_str!("page/macros.html")),
     ("verdict.html", include_str!("page/verdict.html")),
     ("checks.html", include_str!("page/checks.html")),
     ("trust.html", include_str!("page/trust.html")),
+    ("live.html", include_str!("page/live.html")),
 ];
 const STYLE: &str = include_str!("page/page.css");
 const SCRIPT: &str =
     concat!(include_str!("page/tables.js"), include_str!("page/charts.js"), include_str!("page/page.js"));
+const LIVE_SCRIPT: &str =
+    concat!(include_str!("page/tables.js"), include_str!("page/charts.js"), include_str!("page/live.js"));
 /// Observable Plot: see `assets/README.md`.
 const LIBRARY: &str = include_str!("../../../assets/plot/plot.min.js");
 
@@ -48,6 +51,20 @@ pub fn render(records: &[Record]) -> Result<String, PageError> {
         policy => policy([LIBRARY, SCRIPT]),
     };
     Ok(environment()?.get_template("page.html")?.render(context)?)
+}
+
+/// The page of a run that goes on. Its script reads the events of the run from `/events` of the server that serves it.
+///
+/// # Errors
+/// [`PageError`].
+pub fn render_live(title: &str) -> Result<String, PageError> {
+    let context = context! {
+        title,
+        style => STYLE,
+        scripts => vec![LIBRARY, LIVE_SCRIPT],
+        policy => policy([LIBRARY, LIVE_SCRIPT]) + "; connect-src 'self'",
+    };
+    Ok(environment()?.get_template("live.html")?.render(context)?)
 }
 
 fn environment() -> Result<Environment<'static>, minijinja::Error> {
