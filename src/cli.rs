@@ -119,7 +119,7 @@ pub enum Command {
     Schema,
     /// Describe this machine and what lab can do on it
     Doctor,
-    /// Print a completion script for a shell
+    /// Print a completion script for a shell, or install it with the manual pages
     Completions(CompletionsArgs),
     /// The nginx twin: a reverse proxy that reads an nginx.conf
     Proxy(ProxyArgs),
@@ -205,9 +205,12 @@ pub struct ServersArgs {
 /// `lab completions`.
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
-    /// The shell
+    /// The shell [default: by the variable SHELL]
     #[arg(value_name = "SHELL")]
-    pub shell: clap_complete::Shell,
+    pub shell: Option<clap_complete::Shell>,
+    /// Install the script for this user, and the manual pages
+    #[arg(long)]
+    pub install: bool,
 }
 
 /// `lab clean`.
