@@ -15,6 +15,7 @@ mod earlier_lab;
 mod event_log;
 mod execution;
 mod explain;
+mod first_command;
 mod github;
 mod guard;
 mod history;
@@ -46,6 +47,8 @@ mod terminal_width;
 mod tool_paths;
 mod up;
 mod watch;
+
+pub use first_command::print_first_command;
 
 use std::process::ExitCode;
 

@@ -262,6 +262,17 @@ fn completions_and_manual_are_installed() {
 }
 
 #[test]
+fn lab_alone_names_the_first_command() {
+    let project = Project::new(str::to_owned);
+    let output = project.run(&[]);
+    assert_exit(&output, Exit::Usage);
+    let last = text(&output);
+    assert!(last.contains("Usage: lab") && last.contains("`lab run scenarios/default.toml` runs one."), "{last}");
+    let output = project.run(&["ci"]);
+    assert!(!text(&output).contains("runs one."), "{}", text(&output));
+}
+
+#[test]
 fn closed_pipe_is_no_error() {
     let project = Project::new(str::to_owned);
     for arguments in [&["completions", "bash"][..], &["schema"], &["explain", "scenarios/default.toml"]] {
