@@ -135,7 +135,7 @@ impl WatchedFiles {
             }
             files.extend(config.chain(&stack.server.config).cloned());
             if let Some(app) = stack.apps.python() {
-                files.extend(app.requirements.iter().chain(&app.env_file).cloned());
+                files.extend(app.requirements.iter().chain(&app.env_files).cloned());
                 folders.extend(app.path.clone());
             }
         }
