@@ -9,6 +9,7 @@ use lab_http::{Headers, ResponseHead, Version};
 use super::zone::BLOCK;
 use super::*;
 use crate::policy::terms::Terms;
+use crate::policy::vary;
 
 const NOW: i64 = 1_764_500_000;
 
@@ -44,7 +45,8 @@ fn store(zone: &Arc<Zone>, key: &Key, request: &[(&str, &str)], response: &[(&st
     response.iter().for_each(|(name, value)| head.headers.push(name, value));
     let terms = Terms { received: now, ..Terms::default() };
     let head = EntryHead { key: key.text.clone(), variant: Vec::new(), terms, response: head };
-    let mut writer = zone.store(key, head, &fields(request), now).unwrap();
+    let names = vary::names(&head.response.headers);
+    let mut writer = zone.store(key, head, names, &fields(request), now).unwrap();
     writer.push(content.as_bytes());
     writer.finish(now).unwrap();
 }
@@ -92,7 +94,8 @@ fn updated_head_keeps_the_content() {
             head.response.headers.remove("A");
             head.response.headers.push("A", value);
             head.terms.lifetime = 7;
-            zone.update(&own, &stored, head, &fields(request), NOW).unwrap();
+            let names = vary::names(&head.response.headers);
+            zone.update(&own, &stored, head, names, &fields(request), NOW).unwrap();
             let updated = zone.find(&own, &fields(request), NOW).unwrap().unwrap();
             assert_eq!(updated.head.response.headers.get("a"), Some(value.as_bytes()));
             assert_eq!((updated.head.terms.lifetime, updated.content.length()), (7, content.len() as u64));
@@ -108,7 +111,7 @@ fn unfinished_response_is_not_found() {
     let key = key("one");
     let head = ResponseHead::new(Version::Http11, 200, "OK");
     let head = EntryHead { key: key.text.clone(), variant: Vec::new(), terms: Terms::default(), response: head };
-    let mut writer = zone.store(&key, head, &Headers::new(), NOW).unwrap();
+    let mut writer = zone.store(&key, head, None, &Headers::new(), NOW).unwrap();
     writer.push(&[b'a'; 1 << 20]);
     assert_eq!(find(&zone, &key, &[], NOW), None);
     drop(writer);

@@ -158,8 +158,8 @@ impl Zone {
             let Some(EntryFile::Response(response)) = self.open_entry(digest, now)? else { continue };
             let is_own = response.head.key == key.text && response.head.variant == variant;
             // of several responses the latest counts (RFC 9111 §4)
-            let is_later = |other: &Box<StoredResponse>| response.head.terms.received > other.head.terms.received;
-            if is_own && latest.as_ref().is_none_or(is_later) {
+            let is_later = |other: &StoredResponse| response.head.terms.received > other.head.terms.received;
+            if is_own && latest.as_deref().is_none_or(is_later) {
                 latest = Some(response);
             }
         }
@@ -225,13 +225,20 @@ impl Zone {
         self.paused_until.swap(now + FULL_PAUSE, Ordering::Relaxed) <= now
     }
 
-    /// Begins to store a response. `request` has the fields of its request.
+    /// Begins to store a response that varies by these names, if there are any. `request` has the fields of its request.
     ///
     /// # Errors
     /// The vary record cannot be read or written.
-    pub fn store(self: &Arc<Self>, key: &Key, head: EntryHead, request: &Headers, now: i64) -> io::Result<EntryWriter> {
+    pub fn store(
+        self: &Arc<Self>,
+        key: &Key,
+        head: EntryHead,
+        names: Option<Vec<Vec<u8>>>,
+        request: &Headers,
+        now: i64,
+    ) -> io::Result<EntryWriter> {
         let mut head = head;
-        let digest = match vary::names(&head.response.headers) {
+        let digest = match names {
             None => key.digest,
             Some(names) => {
                 head.variant = vary::variant(&names, request);
@@ -243,7 +250,8 @@ impl Zone {
         Ok(EntryWriter { zone: Arc::clone(self), file, digest, failure: None, flight: None })
     }
 
-    /// Replaces the head of a stored response. `request` has the fields of the request that validated it.
+    /// Replaces the head of a stored response, which varies by these names from now on. `request` has the fields of the
+    /// request that validated it.
     ///
     /// # Errors
     /// Something could not be read or written.
@@ -252,18 +260,20 @@ impl Zone {
         key: &Key,
         stored: &StoredResponse,
         head: EntryHead,
+        names: Option<Vec<Vec<u8>>>,
         request: &Headers,
         now: i64,
     ) -> io::Result<()> {
         let mut head = head;
-        if vary::names(&head.response.headers) == vary::names(&stored.head.response.headers) {
+        let has_variant = !stored.head.variant.is_empty();
+        if names == vary::names(&stored.head.response.headers).filter(|_| has_variant) {
             head.variant.clone_from(&stored.head.variant);
             // the usual case: dates have the same length
             if entry::replace_head(&self.file(stored.digest), &head, stored.content.length(), stored.size)? {
                 return Ok(());
             }
         }
-        let mut writer = self.store(key, head, request, now)?;
+        let mut writer = self.store(key, head, names, request, now)?;
         writer.file.copy(&stored.content)?;
         writer.finish(now)
     }

@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod directive_effects;
+mod cache_path;
 mod log_format;
 mod reader;
 mod tls_directives;
@@ -19,6 +20,7 @@ pub mod request_head;
 pub mod server;
 pub mod server_name;
 pub mod limit_zone;
+pub mod cache_zone;
 pub mod location;
 pub mod proxy;
 pub mod upstream;
@@ -33,6 +35,7 @@ pub mod tls;
 use std::path::{Path, PathBuf};
 
 use crate::variables::DefinedVariables;
+use cache_zone::CacheZone;
 use derived::DerivedVariable;
 use http2::Http2Level;
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
@@ -71,6 +74,8 @@ pub struct Config {
     pub temp_folders: Vec<PathBuf>,
     /// The zones of `limit_req_zone` and `limit_conn_zone`.
     pub zones: LimitZones,
+    /// The zones of `proxy_cache_path` and `uwsgi_cache_path`.
+    pub cache_zones: Vec<CacheZone>,
     /// The charsets that the configuration names, which `X-Accel-Charset` may choose from.
     pub charsets: Vec<String>,
     /// Whether a variable reads the head of a response, so that heads must be kept.
@@ -124,6 +129,7 @@ pub fn read_with_defaults(
     upstream_block::read(http, &mut reader)?;
     logs::read_formats(http, &mut reader)?;
     location::limits::read_zones(http, &mut reader);
+    cache_path::read_zones(http, &mut reader);
     let derived = derived::read(http, &mut reader);
     let main = Level { error_log: Some(process.error_log.clone()), ..Level::default() };
     let mut level = Level::read(http, &mut reader).inherit(&main);
@@ -158,6 +164,7 @@ pub fn read_with_defaults(
         error_log_files: reader.log_paths.error,
         temp_folders: reader.temp_folders,
         zones: reader.zones,
+        cache_zones: reader.cache_zones,
         charsets: reader.charsets,
         needs_response_heads: reader.needs_response_heads,
         upstream_tls: reader.upstream_tls,
