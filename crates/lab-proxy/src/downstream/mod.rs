@@ -19,6 +19,7 @@ pub(crate) mod cached;
 pub(crate) mod cached_response;
 pub(crate) mod client_io;
 pub(crate) mod connection;
+mod content_copy;
 pub(crate) mod head_writer;
 pub(crate) mod http2;
 pub(crate) mod mirror;

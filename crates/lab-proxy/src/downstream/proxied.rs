@@ -1,26 +1,26 @@
 //! Proxied requests, from the collected body to the last byte of the response.
 
 use std::pin::pin;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use lab_cache::store::StoredResponse;
 use lab_http::BodyLength;
 use lab_http::message::is_bodyless;
 
-use crate::clock::parse_http_date;
 use crate::config::logs::Severity;
 use crate::config::proxy::pass::ProxyPass;
-use crate::context::{ConnectionDisposition, RequestBody, RequestBodyError, RequestContext, RequestSource, StoredFile};
+use crate::context::{ConnectionDisposition, RequestBody, RequestBodyError, RequestContext, RequestSource};
 use crate::downstream::assembly;
 use crate::downstream::cached::{self, CacheLookup, CacheReception};
 use crate::downstream::cached_response;
 use crate::downstream::client_io::{ClientIo, discard_alongside};
+use crate::downstream::content_copy;
 use crate::downstream::request_collection::collect;
 use crate::downstream::response_buffer::ResponseBuffer;
 use crate::downstream::response_writer::{ReadAhead, ResponseWriter, SendError, Trailers};
 use crate::downstream::tunnel::{self, TunnelTimeouts};
 use crate::response::accel::AccelHeaders;
-use crate::response::{Body, ContentCopy, Head, Response, ResponseOverride, filters, rewrite, trailers};
+use crate::response::{Body, Head, Response, ResponseOverride, filters, rewrite, trailers};
 use crate::routing::route::{BodyAdmission, ConnectionReuse};
 use crate::upstream::Upstreams;
 use crate::upstream::error::ForwardError;
@@ -196,49 +196,6 @@ pub(crate) fn without_response(
     }
 }
 
-/// `proxy_store`: has the content of a response copied to a file. Returns the response's date.
-fn begin_copy(context: &RequestContext<'_>, pass: &ProxyPass, response: &mut Response) -> Option<SystemTime> {
-    let rules = pass.store.as_ref().filter(|_| response.head.received_status() == 200 && !context.is_head())?;
-    let scope = context.scope();
-    let path = match &rules.path {
-        Some(path) => path.value(&scope),
-        None => context.route.location.root.file_path(&scope)?.bytes,
-    };
-    let modified = response.head.fields().get("last-modified").and_then(parse_http_date);
-    let modified = modified.and_then(|seconds| u64::try_from(seconds).ok());
-    let modified = modified.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds));
-    let created = StoredFile::create(&path, rules.access);
-    let stored = created.and_then(|file| match &mut response.body {
-        Body::Stream(stream) => {
-            stream.copy_to(ContentCopy::File(file));
-            Ok(())
-        }
-        _ => file.finish(modified),
-    });
-    if let Err(error) = stored {
-        log_copy_failure(context, &error);
-    }
-    modified
-}
-
-/// Puts the copy of a complete response in its place.
-fn end_copy(context: &RequestContext<'_>, body: &mut Body, modified: Option<SystemTime>) {
-    let Body::Stream(stream) = body else { return };
-    match stream.take_copy() {
-        None => {}
-        Some(ContentCopy::File(file)) => {
-            if let Err(error) = file.finish(modified) {
-                log_copy_failure(context, &error);
-            }
-        }
-        Some(ContentCopy::Entry(writer)) => cached_response::finish(context, *writer),
-    }
-}
-
-fn log_copy_failure(context: &RequestContext<'_>, error: &std::io::Error) {
-    context.log_error(Severity::Crit, &format!("a response cannot be stored ({error})"), None);
-}
-
 /// An upstream's response on its way to the client, while the rest of the request may still be sent.
 struct Delivery<'d, 'f, 'c, 's, 'w, 'o> {
     forwarding: &'d mut Forwarding<'f>,
@@ -282,7 +239,7 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
         if context.cache.is_some() {
             cached::store(context, self.pass, &mut response);
         }
-        let modified = begin_copy(context, self.pass, &mut response);
+        let modified = content_copy::begin_file(context, self.pass, &mut response);
         let buffering = &context.config().buffering;
         let read_ahead = ReadAhead { buffering, spools };
         rewrite::rewrite(&mut response.head, self.pass, &context.scope());
@@ -340,7 +297,7 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
         if is_cut {
             self.complete_entry(context, &mut body).await;
         }
-        end_copy(context, &mut body, modified);
+        content_copy::finish(context, &mut body, modified);
         let disposition = match (persistence.keep_alive, self.forwarding.is_request_sent()) {
             (true, _) => ConnectionDisposition::KeepAlive,
             (false, true) => ConnectionDisposition::Close,
@@ -385,7 +342,7 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
         match collected {
             Ok(Ok(content)) => {
                 let mut body = std::mem::replace(&mut response.body, Body::spooled(content));
-                end_copy(context, &mut body, modified);
+                content_copy::finish(context, &mut body, modified);
                 self.forwarding.finish(context, body);
                 Err(Undelivered::Collected(Box::new(response)))
             }
