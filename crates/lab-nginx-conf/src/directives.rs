@@ -293,6 +293,7 @@ pub(crate) const RULES: &[DirectiveRule] = &[
     rule("proxy_cache_lock_timeout", REQUEST, (1, 1), Shape::Once),
     rule("proxy_cache_revalidate", REQUEST, (1, 1), Shape::Once),
     rule("proxy_cache_max_range_offset", REQUEST, (1, 1), Shape::Once),
+    rule("proxy_cache_purge", REQUEST, (1, ANY_NUMBER), Shape::Once),
     rule("proxy_force_ranges", REQUEST, (1, 1), Shape::Once),
     rule("proxy_cache_convert_head", REQUEST, (1, 1), Shape::Once),
     // lab's own
@@ -312,6 +313,7 @@ pub(crate) const RULES: &[DirectiveRule] = &[
     rule("uwsgi_cache_lock_timeout", REQUEST, (1, 1), Shape::Once),
     rule("uwsgi_cache_revalidate", REQUEST, (1, 1), Shape::Once),
     rule("uwsgi_cache_max_range_offset", REQUEST, (1, 1), Shape::Once),
+    rule("uwsgi_cache_purge", REQUEST, (1, ANY_NUMBER), Shape::Once),
     rule("uwsgi_force_ranges", REQUEST, (1, 1), Shape::Once),
     // lab's own
     rule("uwsgi_cache_rfc", REQUEST, (1, 1), Shape::Once),

@@ -46,12 +46,6 @@ pub(crate) const REFUSED: &[Refused] = &[
                  uwsgi_pass.",
     },
     Refused {
-        names: &["uwsgi_cache_purge", "proxy_cache_purge"],
-        prefixes: &[],
-        reason: "Stored responses cannot be removed by a request. Requests of unsafe methods remove those of their target, \
-                 and a file of the cache can be deleted at any time.",
-    },
-    Refused {
         names: &["uwsgi_string"],
         prefixes: &[],
         reason: "Requests over uwsgi consist of variables. Use uwsgi_param.",
@@ -142,8 +136,7 @@ mod tests {
 
     #[test]
     fn refused_names_are_known() {
-        let refused =
-            ["zstd", "xslt_types", "ssl_ocsp", "proxy_cache_purge", "fastcgi_pass", "more_set_headers", "sticky"];
+        let refused = ["zstd", "xslt_types", "ssl_ocsp", "fastcgi_pass", "more_set_headers", "sticky"];
         for name in refused {
             assert!(advice(name).is_some(), "{name}");
         }

@@ -13,6 +13,7 @@ mod upstream_block;
 mod variables;
 
 pub mod address;
+pub mod network;
 pub mod position;
 pub mod process;
 pub mod logs;

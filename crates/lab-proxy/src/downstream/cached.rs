@@ -30,6 +30,8 @@ pub(crate) enum CacheLookup {
     Respond(Box<StoredResponse>),
     /// The stored response is used, and a request of the proxy's own updates it.
     RespondAndUpdate(Box<StoredResponse>, Box<PendingUpdate>),
+    /// What was stored for the key is removed.
+    Purged(Key),
 }
 
 /// Looks for a stored response. Without one, or with one that must be validated, the request is prepared for the
@@ -43,6 +45,14 @@ pub(crate) async fn look_up(
 ) -> Result<CacheLookup, ResponseOverride> {
     let Some(zone) = find_zone(context, config)? else { return Ok(CacheLookup::Forward) };
     let method = context.route.method;
+    if let Some(purge) = config.purge.as_ref().filter(|purge| purge.method == method) {
+        if !purge.allows(context.scope().client_ip()) {
+            return Err(ResponseOverride::page(403));
+        }
+        let key = Key::new(config.key.value(&context.scope()));
+        let is_removed = zone.remove(&key);
+        return if is_removed { Ok(CacheLookup::Purged(key)) } else { Err(ResponseOverride::page(404)) };
+    }
     let is_cached_method = config.methods.iter().any(|own| own == method);
     let invalidates = config.follows_rfc && !is_cached_method && !invalidation::is_safe(method);
     // the key says nothing of a body, by which an application may decide

@@ -20,6 +20,7 @@ use crate::downstream::response_buffer::ResponseBuffer;
 use crate::downstream::response_writer::{ReadAhead, ResponseWriter, SendError, Trailers};
 use crate::downstream::tunnel::{self, TunnelTimeouts};
 use crate::response::accel::AccelHeaders;
+use crate::response::local::{self, LocalContent};
 use crate::response::{Body, Head, Response, ResponseOverride, filters, rewrite, trailers};
 use crate::routing::route::{BodyAdmission, ConnectionReuse};
 use crate::upstream::Upstreams;
@@ -91,6 +92,10 @@ async fn look_up(
         CacheLookup::Forward => return Ok(None),
         CacheLookup::Respond(stored) => (stored, None),
         CacheLookup::RespondAndUpdate(stored, update) => (stored, Some(update)),
+        CacheLookup::Purged(key) => {
+            let content = LocalContent::Text([b"purged ", &*key.text, b"\n"].concat());
+            return local::respond(context, 200, content).map(|response| Some(Box::new(response)));
+        }
     };
     let response = cached_response::respond(context, pass, *stored)?;
     context.update = update;

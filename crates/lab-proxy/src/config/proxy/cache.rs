@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::cache_purge::CachePurge;
 use super::retry::{RetryPolicy, read_failures};
 use super::setting;
 use crate::config::reader::ConfigReader;
@@ -36,6 +37,8 @@ pub struct CacheConfig {
     pub converts_head: bool,
     /// `proxy_cache_max_range_offset`: a request for a range that begins behind it is passed on as it is.
     pub max_range_offset: Option<u64>,
+    /// `proxy_cache_purge`
+    pub purge: Option<CachePurge>,
     /// `proxy_cache_rfc`, which is lab's own: whether RFC 9111 decides, and not nginx.
     pub follows_rfc: bool,
 }
@@ -99,6 +102,7 @@ pub(crate) struct CacheLevel {
     revalidates: Option<bool>,
     converts_head: Option<bool>,
     max_range_offset: Option<u64>,
+    purge: Option<Option<CachePurge>>,
     follows_rfc: Option<bool>,
 }
 
@@ -138,6 +142,7 @@ impl CacheLevel {
             "cache_revalidate" => self.revalidates = Some(directive.flag()?),
             "cache_convert_head" => self.converts_head = Some(directive.flag()?),
             "cache_max_range_offset" => self.max_range_offset = Some(directive.size()?),
+            "cache_purge" => self.purge = Some(CachePurge::read(directive)?),
             "cache_rfc" => self.follows_rfc = Some(directive.flag()?),
             _ => return Ok(false),
         }
@@ -161,6 +166,7 @@ impl CacheLevel {
             revalidates: self.revalidates.or(outer.revalidates),
             converts_head: self.converts_head.or(outer.converts_head),
             max_range_offset: self.max_range_offset.or(outer.max_range_offset),
+            purge: self.purge.or_else(|| outer.purge.clone()),
             follows_rfc: self.follows_rfc.or(outer.follows_rfc),
         }
     }
@@ -201,6 +207,7 @@ impl CacheLevel {
             revalidates: self.revalidates.unwrap_or(follows_rfc),
             converts_head: !is_uwsgi && self.converts_head.unwrap_or(true),
             max_range_offset: self.max_range_offset,
+            purge: self.purge.clone().flatten(),
             follows_rfc,
         }))
     }
