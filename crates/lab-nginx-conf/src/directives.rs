@@ -298,6 +298,8 @@ pub(crate) const RULES: &[DirectiveRule] = &[
     rule("proxy_cache_convert_head", REQUEST, (1, 1), Shape::Once),
     // lab's own
     rule("proxy_cache_rfc", REQUEST, (1, 1), Shape::Once),
+    rule("proxy_cache_targeted_fields", REQUEST, (1, ANY_NUMBER), Shape::Once),
+    rule("proxy_cache_status", REQUEST, (1, 1), Shape::Once),
     rule("uwsgi_cache_path", HTTP, (2, ANY_NUMBER), Shape::Many),
     rule("uwsgi_cache", REQUEST, (1, 1), Shape::Once),
     rule("uwsgi_cache_key", REQUEST, (1, 1), Shape::Once),
@@ -317,6 +319,8 @@ pub(crate) const RULES: &[DirectiveRule] = &[
     rule("uwsgi_force_ranges", REQUEST, (1, 1), Shape::Once),
     // lab's own
     rule("uwsgi_cache_rfc", REQUEST, (1, 1), Shape::Once),
+    rule("uwsgi_cache_targeted_fields", REQUEST, (1, ANY_NUMBER), Shape::Once),
+    rule("uwsgi_cache_status", REQUEST, (1, 1), Shape::Once),
     // load balancing, buffering and retries
     rule("least_conn", UPSTREAM, (0, 0), Shape::Once),
     rule("ip_hash", UPSTREAM, (0, 0), Shape::Once),

@@ -47,7 +47,7 @@ pub struct RequestControl {
 
 impl FieldScope {
     /// Adds a directive with this argument. The whole response prevails over single fields.
-    fn add(&mut self, argument: Option<&[u8]>) {
+    pub(super) fn add(&mut self, argument: Option<&[u8]>) {
         let names = argument.map(|names| names.split(|&byte| byte == b',').map(<[u8]>::trim_ascii));
         let names: Vec<Vec<u8>> =
             names.into_iter().flatten().filter(|name| !name.is_empty()).map(<[u8]>::to_ascii_lowercase).collect();

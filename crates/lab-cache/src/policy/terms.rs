@@ -145,6 +145,12 @@ impl Terms {
         self.initial_age.saturating_add(narrow(now - self.received)).min(MAX_DELTA)
     }
 
+    /// For how many seconds the response is fresh; negative once it is stale.
+    #[must_use]
+    pub fn remaining(&self, now: i64) -> i64 {
+        i64::from(self.lifetime) - i64::from(self.age(now))
+    }
+
     /// How many seconds the response has been stale; none while it is fresh.
     #[must_use]
     pub fn staleness(&self, now: i64) -> Option<u32> {

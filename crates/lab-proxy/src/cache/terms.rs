@@ -2,6 +2,7 @@
 
 use lab_cache::policy::control::{RequestControl, ResponseControl};
 use lab_cache::policy::storage::{self, StorageRequest};
+use lab_cache::policy::targeted;
 use lab_cache::policy::terms::{self, ReceivedResponse, TermRules, Terms};
 use lab_http::Headers;
 use lab_http::h1::connection::is_nominated;
@@ -35,7 +36,9 @@ pub(crate) fn terms(
     if fields.contains("set-cookie") && !pass.ignored.contains(b"set-cookie") {
         return None;
     }
-    let control = control(&pass.ignored, fields);
+    let targeted = targeted::control(fields, &config.targeted_fields);
+    let is_targeted = targeted.is_some();
+    let control = targeted.unwrap_or_else(|| control(&pass.ignored, fields));
     let accel = fields.get("x-accel-expires").filter(|_| !pass.ignored.contains(b"x-accel-expires"));
     let lifetime = match accel.and_then(|value| nginx_terms::accel_expires(value, now)) {
         Some(AccelExpires::Never) => return None,
@@ -45,7 +48,7 @@ pub(crate) fn terms(
     let rules = TermRules {
         lifetime,
         default_lifetime: config.valid_for(status),
-        ignores_expires: pass.ignored.contains(b"expires"),
+        ignores_expires: is_targeted || pass.ignored.contains(b"expires"),
     };
     let has_expires = fields.contains("expires") && !rules.ignores_expires;
     let is_explicit = lifetime.is_some() || control.s_maxage.or(control.max_age).is_some() || has_expires;
@@ -89,7 +92,10 @@ pub(crate) fn left_out<'f>(
     config: &CacheConfig,
     fields: &'f Headers,
 ) -> impl Fn(&[u8]) -> bool + use<'f> {
-    let control = config.follows_rfc.then(|| control(&pass.ignored, fields));
+    let control = config.follows_rfc.then(|| {
+        let targeted = targeted::control(fields, &config.targeted_fields);
+        targeted.unwrap_or_else(|| control(&pass.ignored, fields))
+    });
     move |name| {
         HOP_BY_HOP.iter().any(|own| name.eq_ignore_ascii_case(own.as_bytes()))
             || is_nominated(fields, name)

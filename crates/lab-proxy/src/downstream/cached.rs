@@ -295,8 +295,9 @@ pub(crate) fn receive(context: &mut RequestContext<'_>, pass: &ProxyPass, respon
 
 /// Has a response that goes to the client stored, if it may be stored.
 pub(crate) fn store(context: &mut RequestContext<'_>, pass: &ProxyPass, response: &mut Response) {
-    if let Some(exchange) = context.cache.take() {
-        cached_response::store(context, pass, *exchange, response);
+    match context.cache.take() {
+        Some(exchange) => cached_response::store(context, pass, *exchange, response),
+        None => cached_response::report_status(context, pass, response, None, false),
     }
 }
 

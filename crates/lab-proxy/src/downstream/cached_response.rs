@@ -3,6 +3,7 @@
 use std::io;
 use std::task::Poll;
 
+use lab_cache::policy::status::{self, ForwardReason, StatusReport};
 use lab_cache::policy::{update, vary};
 use lab_cache::store::{EntryHead, EntryWriter, FlightOutcome, StoredContent, StoredResponse};
 use lab_http::message::{date, is_bodyless};
@@ -16,6 +17,7 @@ use crate::config::logs::Severity;
 use crate::config::proxy::cache::CacheConfig;
 use crate::config::proxy::pass::ProxyPass;
 use crate::context::{CachedExchange, RequestContext};
+use crate::eval::CacheStatus;
 use crate::phases::conditional::{self, Precondition, Validators};
 use crate::response::accel::AccelHeaders;
 use crate::response::head::reason;
@@ -57,6 +59,7 @@ pub(crate) fn respond(
     }
     evaluate_conditions(context, follows_rfc, &mut response)?;
     allow_ranges(pass, &mut response, length);
+    report_status(context, pass, &mut response, Some(terms.remaining(now())), false);
     rewrite::rewrite(&mut response.head, pass, &context.scope());
     if context.is_head() || is_bodyless(response.head.status) {
         response.body = Body::Empty;
@@ -149,22 +152,26 @@ pub(crate) fn store(
     {
         cache.is_storable = false;
     }
-    match begin(context, pass, config, &exchange, response) {
+    let fresh_for = match begin(context, pass, config, &exchange, response) {
         Some(mut writer) => {
             if let Some(flight) = exchange.flight {
                 writer.hold(flight);
             }
+            let fresh_for = writer.head_mut().terms.remaining(now());
             match &mut response.body {
                 Body::Stream(stream) => stream.copy_to(ContentCopy::Entry(Box::new(writer))),
                 _ => finish(context, writer),
             }
+            Some(fresh_for)
         }
         None => {
             if let Some(flight) = exchange.flight {
                 flight.finish(FlightOutcome::NotStorable);
             }
+            None
         }
-    }
+    };
+    report_status(context, pass, response, fresh_for, fresh_for.is_some());
     // the upstream was asked for the whole
     if is_whole {
         serve_stored(context, pass, response);
@@ -238,6 +245,28 @@ pub(crate) async fn read_rest(body: &mut Body) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// `proxy_cache_status`: adds the part of this cache to `Cache-Status`, behind that of others.
+pub(crate) fn report_status(
+    context: &RequestContext<'_>,
+    pass: &ProxyPass,
+    response: &mut Response,
+    fresh_for: Option<i64>,
+    is_stored: bool,
+) {
+    let Some(name) = pass.cache.as_ref().and_then(|config| config.status_name.as_deref()) else { return };
+    let outcome = context.outcome.cache.as_ref();
+    let attempt = context.outcome.attempts.last();
+    let reason = match outcome.and_then(|cache| cache.status) {
+        None => ForwardReason::Method,
+        Some(CacheStatus::Bypass) => ForwardReason::Bypass,
+        Some(CacheStatus::Miss) => ForwardReason::Miss,
+        Some(_) => ForwardReason::Stale,
+    };
+    let upstream_status = attempt.map(|attempt| attempt.status).filter(|status| *status > 0);
+    let report = StatusReport { forwarded: attempt.map(|_| reason), upstream_status, fresh_for, is_stored };
+    response.head.fields_mut().push("Cache-Status", status::value(name, &report));
 }
 
 /// Puts the entry of a body that was read to its end in its place.

@@ -241,7 +241,7 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
             return Err(Undelivered::Override(substitute));
         }
         let charset = accel.charset.map(<[u8]>::to_vec);
-        if context.cache.is_some() {
+        if self.pass.cache.is_some() {
             cached::store(context, self.pass, &mut response);
         }
         let modified = content_copy::begin_file(context, self.pass, &mut response);

@@ -7,6 +7,7 @@ use super::retry::{RetryPolicy, read_failures};
 use super::setting;
 use crate::config::reader::ConfigReader;
 use crate::variables::Template;
+use lab_http::Headers;
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive, closest, parse_number};
 
 /// How a location caches the responses of its upstream.
@@ -41,6 +42,10 @@ pub struct CacheConfig {
     pub purge: Option<CachePurge>,
     /// `proxy_cache_rfc`, which is lab's own: whether RFC 9111 decides, and not nginx.
     pub follows_rfc: bool,
+    /// `proxy_cache_targeted_fields`, which is lab's own: fields that replace `Cache-Control` (RFC 9213).
+    pub targeted_fields: Vec<String>,
+    /// `proxy_cache_status`, which is lab's own: the name of the cache in `Cache-Status` (RFC 9211); none for `off`.
+    pub status_name: Option<String>,
 }
 
 /// The zone of a `proxy_cache`.
@@ -104,6 +109,8 @@ pub(crate) struct CacheLevel {
     max_range_offset: Option<u64>,
     purge: Option<Option<CachePurge>>,
     follows_rfc: Option<bool>,
+    targeted_fields: Option<Vec<String>>,
+    status_name: Option<Option<String>>,
 }
 
 /// The keys of `proxy_cache` without a `proxy_cache_key`. nginx's does not have the host that the client named, by which
@@ -144,6 +151,8 @@ impl CacheLevel {
             "cache_max_range_offset" => self.max_range_offset = Some(directive.size()?),
             "cache_purge" => self.purge = Some(CachePurge::read(directive)?),
             "cache_rfc" => self.follows_rfc = Some(directive.flag()?),
+            "cache_targeted_fields" => self.targeted_fields = Some(targeted_fields(directive)?),
+            "cache_status" => self.status_name = Some(status_name(directive)?),
             _ => return Ok(false),
         }
         Ok(true)
@@ -168,6 +177,8 @@ impl CacheLevel {
             max_range_offset: self.max_range_offset.or(outer.max_range_offset),
             purge: self.purge.or_else(|| outer.purge.clone()),
             follows_rfc: self.follows_rfc.or(outer.follows_rfc),
+            targeted_fields: self.targeted_fields.or_else(|| outer.targeted_fields.clone()),
+            status_name: self.status_name.or_else(|| outer.status_name.clone()),
         }
     }
 
@@ -209,6 +220,8 @@ impl CacheLevel {
             max_range_offset: self.max_range_offset,
             purge: self.purge.clone().flatten(),
             follows_rfc,
+            targeted_fields: self.targeted_fields.clone().unwrap_or_default(),
+            status_name: self.status_name.clone().flatten(),
         }))
     }
 }
@@ -270,6 +283,26 @@ fn methods(directive: &Directive) -> Result<Vec<Vec<u8>>, ConfError> {
         other => Err(directive.invalid(other, "GET, HEAD, POST")),
     });
     methods.collect()
+}
+
+fn targeted_fields(directive: &Directive) -> Result<Vec<String>, ConfError> {
+    let names = directive.args.iter().map(|arg| match Headers::is_clean(arg.value.as_bytes(), b"") {
+        true => Ok(arg.value.clone()),
+        false => Err(directive.invalid(&arg.value, "names of fields, such as CDN-Cache-Control")),
+    });
+    names.collect()
+}
+
+fn status_name(directive: &Directive) -> Result<Option<String>, ConfError> {
+    match directive.first() {
+        "off" => Ok(None),
+        name if name.starts_with(|first: char| first.is_ascii_alphabetic())
+            && Headers::is_clean(name.as_bytes(), b"") =>
+        {
+            Ok(Some(name.to_owned()))
+        }
+        other => Err(directive.invalid(other, "off, or the name of the cache, which begins with a letter")),
+    }
 }
 
 fn templates(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<Vec<Template>, ConfError> {
